@@ -1,0 +1,413 @@
+"""From inputs to a result: bind, admit, add up. What the commands print, and what notebooks call."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .engine import door, rows, tally
+from .engine.workers import cores
+from .errors import DataError, UsageError
+from .files import binding
+from .files.sources import Block, Field, blocks, digest, open_source, parse_source
+from .registry import Loss, Option, Spec, make, parse
+from .results import Result
+from .roles import ROLES, Form
+from .text import option_text, shown
+from .version import __version__
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch tensor
+REDUCTIONS = ("mean", "sum", "none", "positives")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the inputs are read: what is the same for every loss.
+
+    forms: role name -> form of its probabilities; clip: into [clip, 1 - clip]
+    skip_nan: leave out rows with nan, or with NA in a CSV; header: whether a CSV has one (None: told by looking)
+    index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
+    """
+
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    clip: float = 0.0
+    skip_nan: bool = False
+    header: bool | None = None
+    delimiter: str | None = None
+    index: Given | None = None
+    distances: Given | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A computation that is ready to run: shapes are settled, nothing but headers has been read.
+
+    fields: what is read, in step; kinds: "number" or "category" for each
+    arrange: the arrays of the fields -> the arrays of the plan's entries
+    """
+
+    plan: door.Plan
+    fields: tuple[Field, ...]
+    kinds: tuple[str, ...]
+    arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
+    sources: tuple[tuple[str, str], ...]
+    note: str
+    jobs: int
+
+    def blocks(self, size: int) -> Iterator[rows.Block]:
+        for block in blocks(self.fields, self.kinds, size):
+            yield ArrangedBlock(block, self.arrange)
+
+
+@dataclass(frozen=True)
+class ArrangedBlock:
+    """A block of the files, as a block of the loss's inputs."""
+
+    block: Block
+    arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
+
+    @property
+    def start(self) -> int:
+        return self.block.start
+
+    @property
+    def stop(self) -> int:
+        return self.block.stop
+
+    def load(self) -> tuple[np.ndarray, ...]:
+        return self.arrange(self.block.load())
+
+
+def compute(
+    loss: str | Spec,
+    *inputs: Given,
+    reduction: str = "mean",
+    weight: Given | None = None,
+    from_logits: bool = False,
+    clip: float = 0.0,
+    skip_nan: bool = False,
+    jobs: int | None = None,
+    data_hash: bool = False,
+    **named: Given,
+) -> Result:
+    """The loss of some inputs, as `lossctl compute` prints it.
+
+    loss: "focal", or with options "focal:gamma=1.5,alpha=0.25"
+    inputs: in role order (predictions, then the truth): numpy arrays, torch tensors, or sources such as "preds.npy" or
+        "data.csv::p"; one source may hold all roles. Roles may be named instead: compute("mse", pred=a, target=b)
+    reduction: "mean", "sum", or "positives" (sum over the number of labels 1). `row_losses` gives them row by row
+    weight: a weight >= 0 for each row; from_logits: predictions are logits, not probabilities
+    clip: clip probabilities into [clip, 1 - clip]; never done unless asked. skip_nan: leave out rows that hold a nan
+    data_hash: put a hash of the values read into the signature (reads them once more)
+
+    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file).
+    """
+    spec = parse(loss) if isinstance(loss, str) else loss
+    reading = Reading(forms=logit_forms(spec.loss) if from_logits else {}, clip=clip, skip_nan=skip_nan)
+    with prepared(
+        spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs
+    ) as ready:
+        return evaluate(ready, data_hash=data_hash)
+
+
+def logit_forms(loss: Loss) -> dict[str, Form]:
+    """--from-logits, for each role of a loss that can be given as logits. UsageError where none can."""
+    forms: dict[str, Form] = {role.name: "logits" for role in loss.roles if "logits" in role.forms}
+    if not forms:
+        raise UsageError(f"{loss.name} does not read probabilities", fix="leave --from-logits out")
+    return forms
+
+
+@contextmanager
+def prepared(
+    spec: Spec,
+    inputs: Sequence[Given],
+    named: Mapping[str, Given],
+    *,
+    reduction: str = "mean",
+    weight: Given | None = None,
+    reading: Reading | None = None,
+    jobs: int | None = None,
+) -> Iterator[Prepared]:
+    """Open the inputs of one computation and settle its shapes; the files close at the end of the with block."""
+    reading = reading or Reading()
+    if reduction not in REDUCTIONS:
+        raise UsageError(f"unknown reduction {reduction!r}", fix="use mean, sum, none or positives")
+    options = {"header": reading.header, "delimiter": reading.delimiter, "na_skip": reading.skip_nan}
+    desk = binding.Desk(open=lambda path: open_source(path, **options))
+    with desk.stack:
+        bound = _bound(desk, spec, [_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
+        weights = desk.field(_array(weight), ROLES["weight"]) if weight is not None else None
+        plan = door.plan(
+            spec,
+            bound.columns,
+            reduction=reduction,
+            forms=dict(reading.forms),
+            weight=weights,
+            clip=reading.clip,
+            skip_nan=reading.skip_nan,
+        )
+        kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
+        ready = Prepared(
+            plan,
+            (*bound.fields, weights) if weights else bound.fields,
+            tuple(kinds),
+            bound.arrange,
+            tuple((ROLES[role].option, _source_text(item)) for role, item in bound.columns.items()),
+            bound.note,
+            jobs or cores(),
+        )
+        yield _balanced(ready)
+
+
+def evaluate(
+    ready: Prepared, *, data_hash: bool = False, progress: Callable[[int], None] | None = None
+) -> Result:
+    """Read everything once and give the result."""
+    plan = ready.plan
+    size = rows.block_rows(plan)
+    if plan.spec.loss.engine == "tally":
+        counted = tally.count_up(plan, ready.blocks(size), ready.jobs)
+        value, n, facts = tally.finish(plan, counted), counted.n, counted.facts
+    else:
+        part = rows.add_up(plan, ready.blocks(size), ready.jobs, progress)
+        value, n, facts = rows.finish(plan, part), part.n, part.facts
+    notes, warnings = door.verdict(plan, facts)
+    return Result(
+        loss=plan.spec.loss.name,
+        params=tuple((name.replace("_", "-"), item) for name, item in plan.spec.params),
+        reduction=plan.reduction,
+        value=value,
+        n=n,
+        sources=ready.sources,
+        signature=signature(plan, n, digest(ready.fields) if data_hash else None),
+        dtype=",".join(dict.fromkeys(item.frame.dtype_of(item) for item in ready.fields)),
+        notes=(ready.note, *notes) if ready.note else notes,
+        warnings=warnings,
+    )
+
+
+def row_losses(ready: Prepared) -> Iterator[rows.Rows]:
+    """The loss of every row, block by block; totals carry the row weights."""
+    if ready.plan.spec.loss.engine != "rows":
+        raise UsageError(f"{ready.plan.spec.loss.name} has no value for each row", fix="leave -r none out")
+    yield from rows.each(ready.plan, ready.blocks(rows.block_rows(ready.plan)), ready.jobs)
+
+
+def signature(plan: door.Plan, n: int, data: str | None) -> str:
+    """Every choice that changes the number, in one line without spaces."""
+    parts = [plan.spec.loss.name]
+    parts += [f"{name.replace('_', '-')}:{brief(value)}" for name, value in plan.spec.params]
+    forms = [entry.form for entry in plan.entries if entry.form]
+    parts += ["in:" + ",".join(dict.fromkeys(forms))] if forms else []
+    parts += [f"clip:{option_text(plan.clip)}"] if plan.clip else []
+    parts += ["columns:mean"] if plan.entries[0].role.layout == "rows" and plan.entries[0].width > 1 else []
+    parts += [f"red:{plan.reduction}", f"w:{'sum-w' if plan.weight else 'none'}", f"n:{n}", "acc:f64", "be:numpy"]
+    parts += [f"data:{data}"] if data else []
+    return "|".join([*parts, f"v:{__version__}"])
+
+
+def option_value(option: Option, text: Any) -> Any:
+    """An option's text as its value; where it takes a list of numbers, the text may be a source that holds them."""
+    try:
+        return option.check(text)
+    except UsageError:
+        if not option.domain.many or not isinstance(text, str):
+            raise
+        source = parse_source(text)
+        if not os.path.exists(source.path):
+            raise
+    with open_source(source.path) as frame:
+        chosen = frame.select(source.selector) if source.selector is not None else frame.whole()
+        return option.check(tuple(read_all(chosen).reshape(-1).tolist()))
+
+
+def brief(value: Any) -> str:
+    """An option's value as text; a long list of numbers by its length and hash."""
+    text = option_text(value)
+    if isinstance(value, tuple) and len(value) > 16:
+        return f"{len(value)}-numbers-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return text
+
+
+# ------------------------------------------------------------------------------------------------------------- inputs
+
+
+def _array(given: Given) -> Given:
+    """Torch tensors and lists as numpy arrays; sources as they are."""
+    if given is None or isinstance(given, str):
+        return given
+    if hasattr(given, "__fspath__"):
+        return given.__fspath__()
+    import numpy as np
+
+    if hasattr(given, "detach"):
+        given = given.detach().cpu()
+        given = given.float() if str(given.dtype) == "torch.bfloat16" else given
+    return np.asarray(given)
+
+
+def _roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
+    """role name -> source, for inputs given by the name of a role or of its option."""
+    result = {}
+    for name, given in named.items():
+        role = next((role for role in loss.roles if name in (role.name, role.option)), None)
+        if role is None:
+            options = ", ".join(role.option for role in loss.roles)
+            raise UsageError(f"{loss.name} has no input {name!r}", fix=f"its inputs are {options}")
+        result[role.name] = _array(given)
+    return result
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The files of a loss: what to read, and how it becomes the loss's inputs."""
+
+    fields: tuple[Field, ...]
+    roles: tuple[Any, ...]
+    columns: dict[str, door.Column]
+    arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]] = lambda arrays: arrays
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """An input that is computed from another one: gathered rows, or the other end of a distance."""
+
+    frame: Any
+    name: str
+    width: int
+    ndim: int = 2
+
+
+def _bound(
+    desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[str, Given], reading: Reading
+) -> Bound:
+    roles = spec.loss.roles
+    names = [role.name for role in roles]
+    if reading.index is not None:
+        if names != ["anchor", "positive", "negative"]:
+            raise UsageError(f"{spec.loss.name} takes no --index", fix="--index goes with triplet")
+        return _indexed(desk, inputs, reading.index)
+    if names == ["left", "right", "same"] and not {"left", "right"} & named.keys():
+        distances = _distances(desk, inputs, named, reading.distances)
+        if distances is not None:
+            return _from_distances(spec, *distances)
+    fields = binding.bind(desk, roles, inputs, named)
+    columns: dict[str, door.Column] = dict(fields)
+    note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""
+    return Bound(tuple(fields[name] for name in names), roles, columns, note=note)
+
+
+def _distances(
+    desk: binding.Desk, inputs: list[Given], named: dict[str, Given], given: Given | None
+) -> tuple[Field, Field] | None:
+    """(distances, same) where pairs are given by their distances: an option, two files, or a column of that name."""
+    same, role = named.get("same"), replace(ROLES["left"], name="distance", option="distances", columns=("distance", "d", "dist"))
+    roles = [replace(role, layout="row"), ROLES["same"]]
+    if given is not None:
+        fields = binding.bind(desk, roles, inputs, {"distance": _array(given)} | ({"same": same} if same is not None else {}))
+    elif len(inputs) == 2 or (len(inputs) == 1 and same is not None):
+        fields = binding.bind(desk, roles, inputs, {"same": same} if same is not None else {})
+    elif len(inputs) == 1:
+        frame, selector = desk.frame(inputs[0], "input")
+        if selector is not None or not {"distance", "d", "dist"} & {name.lower() for name in frame.names}:
+            return None
+        fields = binding.split(frame, None, roles)
+    else:
+        return None
+    return fields["distance"], fields["same"]
+
+
+def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
+    """A distance is the embedding of a pair on a line: one end at the distance, the other at 0."""
+    import numpy as np
+
+    if spec.options["distance"] != "euclidean":
+        raise UsageError("given distances are taken as they are", fix="leave --distance out")
+
+    def arrange(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        values = arrays[0].reshape(-1)
+        if (values < 0).any():
+            raise DataError(f"{distance.name}: a distance is negative ({values.min():.6g})", fix="choose another column")
+        return (values.reshape(-1, 1), np.zeros((len(values), 1)), *arrays[1:])
+
+    end = Derived(distance.frame, distance.name, 1)
+    columns: dict[str, door.Column] = {"left": end, "right": end, "same": same}
+    note = f"distances = {distance.name}, same = {same.name}"
+    return Bound((distance, same), (ROLES["left"], ROLES["same"]), columns, arrange, note)
+
+
+def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
+    """Triplets as rows of an embedding set: the set is held in memory, the index is streamed."""
+    if len(inputs) != 1:
+        raise UsageError(f"{len(inputs)} sources beside --index", fix="give the embeddings alone: triplet EMB --index FILE")
+    source = desk.field(inputs[0], ROLES["emb"])
+    frame, selector = desk.frame(_array(index), "index")
+    triplets = frame.select(selector) if selector is not None else frame.whole()
+    if triplets.ndim != 2 or triplets.width != 3:
+        raise DataError(f"{frame.path}: {triplets.name}: an index has three columns", fix="anchor, positive, negative")
+    emb = read_all(source)
+    emb = emb.reshape(len(emb), -1)
+
+    def arrange(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        at = arrays[0]
+        bad = (at < 0) | (at >= len(emb)) | (at % 1 != 0)
+        if bad.any():
+            raise DataError(
+                f"{frame.path}: {at[bad][0]:.6g} is no row of {source.frame.path}",
+                why=f"its rows are numbered 0..{len(emb) - 1}",
+                fix="check that the index was made for these embeddings",
+            )
+        at = at.astype("int64")
+        return (emb[at[:, 0]], emb[at[:, 1]], emb[at[:, 2]], *arrays[1:])
+
+    columns: dict[str, door.Column] = {
+        name: Derived(frame, f"{shown(source.frame.path)} at index {name}", emb.shape[1])
+        for name in ("anchor", "positive", "negative")
+    }
+    return Bound((triplets,), (ROLES["emb"],), columns, arrange)
+
+
+def read_all(field: Field) -> np.ndarray:
+    """All of a field as float64, (n,) or (n, k)."""
+    import numpy as np
+
+    parts = [block.load()[0] for block in blocks([field], ["number"], 1 << 16)]
+    return np.concatenate(parts) if parts else np.zeros((0, field.width))
+
+
+def _source_text(column: Any) -> str:
+    return f"{column.frame.path}: {column.name}"
+
+
+def _balanced(ready: Prepared) -> Prepared:
+    """--alpha balanced as the numbers it means: inverse class frequency, summing to 1."""
+    plan = ready.plan
+    if plan.spec.options.get("alpha") != "balanced":
+        return ready
+    import numpy as np
+
+    label = plan.entries[-1]
+    classes = label.classes or 2
+    counts = np.zeros(classes)
+    only_label = replace(plan, entries=(label,), weight=None)
+    for block in blocks(ready.fields[1:2], ["number"], rows.block_rows(plan)):
+        (values,), _, _, _ = door.admit(only_label, block.load(), block.start)
+        counts += np.bincount(values.reshape(-1).astype(np.int64), minlength=classes)
+    if not counts.all():
+        raise DataError(
+            f"class {int(np.argmin(counts))} has no rows, so its inverse frequency is infinite",
+            fix="give alpha as numbers",
+        )
+    shares = (1 / counts) / np.sum(1 / counts)
+    alpha = tuple(shares.tolist()) if label.classes else float(shares[1])
+    spec = make(plan.spec.loss, **{**plan.spec.options, "alpha": alpha})
+    return replace(ready, plan=replace(plan, spec=spec))

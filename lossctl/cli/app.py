@@ -1,0 +1,177 @@
+"""The command line: which commands there are, each imported only when it is called, and what an error looks like."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import DataError, DeviceError, FileError, LossctlError, UsageError
+from ..version import __version__
+
+COMMANDS = {
+    "compute": "The loss of predictions and labels, pairs, triplets or embeddings in files.",
+    "list": "All losses, by family.",
+    "explain": "One loss: its formula, its options, and where libraries differ.",
+    "info": "What is in a file: columns, types, ranges.",
+    "doctor": "The machine and the libraries, as lossctl sees them.",
+    "completion": "Print the completion script of a shell.",
+}
+EXIT_CODES = {UsageError: 2, DataError: 3, FileError: 4, DeviceError: 5}
+BUG = 70
+HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
+
+
+class Commands(TyperGroup):
+    """A group that knows its commands by a table of names and imports one when it is called."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f".{'listing' if cmd_name == 'list' else cmd_name}", __package__).command()
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            guess = f". Did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"unknown command {args[0]!r}{guess}", fix="see all commands with: lossctl --help")
+        return super().resolve_command(ctx, args)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"lossctl {__version__}")
+        raise typer.Exit
+
+
+def single(function: Any, name: str, **settings: Any) -> Any:
+    """One function as a command, in the style of all of them: plain help, -h too."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name, context_settings=HELP_FLAGS, **settings)(function)
+    return typer.main.get_command(app)
+
+
+def group(cls: type[TyperGroup], name: str, callback: Any, **settings: Any) -> Any:
+    """A group of commands that finds its commands itself."""
+    app = typer.Typer(
+        name=name, cls=cls, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
+    )
+    app.callback(context_settings=HELP_FLAGS, help=callback.__doc__)(callback)
+    return typer.main.get_command(app)
+
+
+def root() -> Any:
+    """The whole command line."""
+
+    def lossctl(
+        version: bool = typer.Option(False, "-V", "--version", callback=_version, is_eager=True, help="Print the version.")
+    ) -> None:
+        """The loss calculator: one trustworthy number from files of predictions, labels or embeddings.
+
+        Results go to stdout, everything else to stderr. Try: lossctl compute focal --gamma 2 preds.npy
+        """
+
+    return group(Commands, "lossctl", lossctl, no_args_is_help=True)
+
+
+def run(args: list[str]) -> int:
+    """Run a command line and return its exit code; errors are printed here and nowhere else."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are threads of ours; numpy starts in half the time
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends quietly, with 141
+    signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _terminate)
+    try:
+        code = _run(args)
+        sys.stdout.flush()
+        return code
+    except OSError as fault:  # stdout is full or closed
+        _abandon_stdout()
+        return _complain(FileError(f"cannot write the result: {fault.strerror}", fix="free space, or redirect elsewhere"))
+
+
+def _run(args: list[str]) -> int:
+    try:
+        if "_LOSSCTL_COMPLETE" in os.environ:
+            from typer.completion import completion_init
+
+            completion_init()
+        code = root().main(args=args, prog_name="lossctl", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except LossctlError as fault:
+        return _complain(fault)
+    except typer.TyperException as fault:
+        return _complain_of_usage(fault)
+    except (KeyboardInterrupt, typer.Abort):
+        print("lossctl: interrupted", file=sys.stderr)
+        return 130
+    except MemoryError:
+        return _complain(FileError("out of memory", fix="close other programs, or use fewer threads: -j 1"))
+    except OSError:
+        raise
+    except Exception as fault:
+        return _confess(fault)
+
+
+def _terminate(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
+def _complain(fault: LossctlError) -> int:
+    red, plain = ("\033[31m", "\033[0m") if colour(sys.stderr) else ("", "")
+    lines = [f"lossctl: {red}error{plain}: {fault.what}"]
+    lines += [f"  why:  {fault.why}"] if fault.why else []
+    lines += [f"  fix:  {fault.fix}"] if fault.fix else []
+    print("\n".join(lines), file=sys.stderr)
+    return EXIT_CODES[type(fault)]
+
+
+def _complain_of_usage(fault: Any) -> int:
+    context = getattr(fault, "ctx", None)
+    if type(fault).__name__ == "NoArgsIsHelpError":
+        print(context.get_help())
+        return 0
+    message = fault.format_message()
+    fix = f"{context.command_path} --help" if context else "lossctl --help"
+    return _complain(UsageError(message.rstrip("."), fix=f"see: {fix}"))
+
+
+def _confess(fault: Exception) -> int:
+    if os.environ.get("LOSSCTL_DEBUG"):
+        raise fault
+    print(
+        f"lossctl: bug: {type(fault).__name__}: {fault}\n"
+        f"  fix:  run again with LOSSCTL_DEBUG=1 and report the traceback with this command (lossctl {__version__})",
+        file=sys.stderr,
+    )
+    return BUG
+
+
+def _abandon_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter does not fail again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+COLOUR_CHOICE: list[str] = ["auto"]
+
+
+def colour(stream: Any) -> bool:
+    """Whether to colour a stream: --color, then NO_COLOR and TERM=dumb, then whether a person reads it."""
+    if COLOUR_CHOICE[0] != "auto":
+        return COLOUR_CHOICE[0] == "always"
+    return bool(stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")

@@ -1,0 +1,148 @@
+"""Where results go, in which format: the options that every command shares."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import FileError, UsageError
+
+if TYPE_CHECKING:
+    from ..show.sheet import Sheet
+
+FORMATS = ("bare", "table", "json", "ndjson", "tsv", "csv", "md", "latex")
+
+Format = Annotated[str | None, typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Output format.")]
+Json = Annotated[bool, typer.Option("--json", help="Short for -f json.")]
+Output = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE, whole or not at all.")]
+Digits = Annotated[int | None, typer.Option("-p", "--digits", min=1, max=17, metavar="N", help="Round to N significant digits (full precision unless asked).")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no warnings on stderr.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say on stderr what was read and how, also in a pipe.")]
+Colour = Annotated[str, typer.Option("--color", metavar="auto|always|never", help="Colour; auto obeys NO_COLOR and TERM=dumb.")]
+
+
+@dataclass(frozen=True)
+class Style:
+    """The shared output options of one call, checked."""
+
+    format: str | None
+    output: str | None
+    quiet: bool
+    verbose: bool
+    inputs: tuple[str, ...] = ()
+
+    def choose(self, otherwise: str) -> str:
+        """The format asked for, or else the one that suits."""
+        return self.format or otherwise
+
+
+def style(
+    format: str | None, json: bool, output: str | None, quiet: bool, verbose: bool, color: str, bare: bool = False
+) -> Style:
+    """Check the shared options. UsageError."""
+    from . import app
+
+    if color not in ("auto", "always", "never"):
+        raise UsageError(f"--color cannot be {color!r}", fix="use auto, always or never")
+    app.COLOUR_CHOICE[0] = color
+    asked = {name for name, wanted in ((format, format), ("json", json), ("bare", bare)) if wanted and name}
+    if len(asked) > 1:
+        raise UsageError(f"two output formats: {' and '.join(sorted(asked))}", fix="choose one")
+    chosen = asked.pop() if asked else None
+    if chosen is not None and chosen not in FORMATS:
+        raise UsageError(f"unknown format {chosen!r}", fix=f"use one of {', '.join(FORMATS)}")
+    return Style(chosen, output, quiet, verbose)
+
+
+@contextlib.contextmanager
+def destination(style: Style, inputs: Sequence[str] = ()) -> Iterator[Any]:
+    """A text writer: stdout, or the output file, opened now and put in place only if all goes well."""
+    if style.output is None or style.output == "-":
+        yield sys.stdout
+        return
+    import io
+
+    from ..files.sources import parse_source
+    from ..files.writing import atomic_output, refuse_overwrite_of_inputs
+
+    refuse_overwrite_of_inputs(style.output, [parse_source(text).path for text in inputs])
+    with atomic_output(style.output) as binary:
+        writer = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        yield writer
+        writer.flush()
+        writer.detach()
+
+
+def sheet_text(sheet: Sheet, format: str) -> str:
+    """A sheet in one of the sheet formats; a table fits the terminal."""
+    from ..show import sheet as sheets
+    from .app import colour
+
+    if format == "table":
+        width = shutil.get_terminal_size((100, 24)).columns
+        return sheets.table(sheet, width=max(width, 40), colour=colour(sys.stdout))
+    if format not in sheets.FORMATS:
+        raise UsageError(f"this command has no format {format!r}", fix=f"use table, {', '.join(sheets.FORMATS)}")
+    text: str = sheets.FORMATS[format](sheet)
+    return text
+
+
+def many_format(style: Style) -> str:
+    """For many values: a table for a person, TSV for a pipe or a file."""
+    return style.choose("table" if sys.stdout.isatty() and style.output is None else "tsv")
+
+
+def note(style: Style, text: str) -> None:
+    """Context on stderr: for a person at a terminal, or with -v."""
+    if text and not style.quiet and (style.verbose or sys.stderr.isatty()):
+        print(text, file=sys.stderr)
+
+
+def warn(style: Style, warnings: Sequence[str]) -> None:
+    """Warnings on stderr, also in a pipe; -q silences them."""
+    if not style.quiet:
+        for text in warnings:
+            print(f"lossctl: warning: {text}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def progress(style: Style, rows: int | None) -> Iterator[Any]:
+    """A callable that takes the number of rows done; it shows a bar on a terminal after one second."""
+    if style.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    started, shown = time.monotonic(), []
+
+    def update(done: int) -> None:
+        if not shown and time.monotonic() - started > 1:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            bar = Progress(
+                TextColumn("{task.completed:,.0f} rows"), BarColumn(), TimeRemainingColumn(),
+                console=Console(stderr=True), transient=True,
+            )
+            bar.start()
+            shown.append((bar, bar.add_task("", total=rows)))
+        if shown:
+            shown[0][0].update(shown[0][1], completed=done)
+
+    try:
+        yield update
+    finally:
+        if shown:
+            shown[0][0].stop()
+
+
+def out_of_place(path: str | None) -> None:
+    """A directory is no output file."""
+    if path and os.path.isdir(path):
+        raise FileError(f"{path} is a directory", fix="give the name of a file")

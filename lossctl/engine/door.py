@@ -1,0 +1,490 @@
+"""The door: what comes from a file becomes what a loss is written on, or one clear error.
+
+Shapes are settled once, before anything is read (`plan`); values are checked block by block (`admit`). A block leaves
+the door as float64, in the shape the loss expects, labels mapped to {0, 1} or class indices, predictions as chances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ..chances import Binary, Categorical, Distribution
+from ..errors import DataError, UsageError
+from ..registry import Spec
+from ..roles import ROLES, Form, Role
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "index", "weight", "category"]
+
+SUM_TOLERANCE = 0.01  # float16 softmax rows and three-digit CSV files are within it
+SHOWN_ROWS = 5
+NEEDS_CLASSES = ("probs", "scores", "p", "q")
+WEIGHT = ROLES["weight"]
+
+
+class Frame(Protocol):
+    """Where a row of an input stands, for messages."""
+
+    def where(self, row: int) -> str: ...
+
+
+class Column(Protocol):
+    """What the door needs to know of an input: its shape and its name in messages."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def frame(self) -> Frame: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One input as the loss will see it.
+
+    ndim: 1 for (n,), 2 for (n, width); check: what its values may be
+    form: of a probability; classes: how many an index may reach
+    """
+
+    role: Role
+    column: Column
+    ndim: int
+    width: int
+    check: Check
+    form: Form | None = None
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the blocks of one computation are admitted.
+
+    entries: the loss's inputs in order; weight: the row weights, or None
+    clip: probabilities are clipped into [clip, 1 - clip]; ignore: rows with this class index are left out
+    skip_nan: rows that hold a nan are left out (else they are an error)
+    """
+
+    spec: Spec
+    entries: tuple[Entry, ...]
+    reduction: str = "mean"
+    weight: Entry | None = None
+    clip: float = 0.0
+    ignore: int | None = None
+    skip_nan: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many values a row has, all inputs together."""
+        return sum(entry.width for entry in self.every)
+
+    @property
+    def every(self) -> tuple[Entry, ...]:
+        return (*self.entries, self.weight) if self.weight else self.entries
+
+@dataclass(frozen=True)
+class Facts:
+    """What was noticed on the way, mergeable: what only the whole input can tell."""
+
+    skipped: int = 0
+    negative_labels: int = 0
+    zero_labels: int = 0
+    logits_like_probabilities: bool = True
+    sum_error: float = 0.0
+    infinite: int = 0
+    infinite_rows: tuple[int, ...] = ()
+
+    def __add__(self, other: Facts) -> Facts:
+        return Facts(
+            self.skipped + other.skipped,
+            self.negative_labels + other.negative_labels,
+            self.zero_labels + other.zero_labels,
+            self.logits_like_probabilities and other.logits_like_probabilities,
+            max(self.sum_error, other.sum_error),
+            self.infinite + other.infinite,
+            (*self.infinite_rows, *other.infinite_rows)[:SHOWN_ROWS],
+        )
+
+
+# ------------------------------------------------------------------------------------------------------------- shapes
+
+
+def plan(
+    spec: Spec,
+    columns: dict[str, Column],
+    *,
+    reduction: str = "mean",
+    forms: dict[str, Form] | None = None,
+    weight: Column | None = None,
+    clip: float = 0.0,
+    skip_nan: bool = False,
+) -> Plan:
+    """Settle the shape, the form and the check of every input; DataError where shapes do not fit the loss.
+
+    columns: role name -> input; forms: role name -> form, where it is not the role's default
+    """
+    forms = forms or {}
+    entries = [
+        _entry(role, columns[role.name], forms.get(role.name) or (role.forms[0] if role.forms else None))
+        for role in spec.loss.roles
+    ]
+    entries = _settle_together(spec, entries)
+    _check_reduction(spec, entries, reduction)
+    _check_class_numbers(spec, entries)
+    if clip and not any(entry.form == "prob" for entry in entries):
+        raise UsageError("--clip applies to probabilities only", fix="leave it out: logits need no clipping")
+    return Plan(
+        spec,
+        tuple(entries),
+        reduction,
+        weight=_entry(WEIGHT, weight, None) if weight else None,
+        clip=clip,
+        ignore=spec.options.get("ignore_index"),
+        skip_nan=skip_nan,
+    )
+
+
+def _check_reduction(spec: Spec, entries: list[Entry], reduction: str) -> None:
+    if spec.loss.finish and reduction != "mean":
+        raise UsageError(f"{spec.loss.name} knows only the mean", fix="leave -r out")
+    if reduction == "positives" and entries[-1].check != "binary":
+        raise UsageError("-r positives needs labels 0 and 1", fix="use -r mean or -r sum")
+
+
+def _check_class_numbers(spec: Spec, entries: list[Entry]) -> None:
+    classes = entries[0].classes
+    for name in ("class_weights", "alpha"):
+        numbers = spec.options.get(name)
+        if isinstance(numbers, tuple) and len(numbers) != classes:
+            raise UsageError(
+                f"{name.replace('_', '-')} has {len(numbers)} numbers for {classes or 'no'} classes",
+                fix="give one number for each class",
+            )
+
+
+def _entry(role: Role, column: Column, form: Form | None) -> Entry:
+    width = column.width
+    ndim = column.ndim
+    if role.layout == "row" and width > 1:
+        raise DataError(
+            f"{column.name}: {width} columns where {role.option} needs one",
+            why=f"{role.option} is {role.meaning}",
+            fix="choose a column: PATH::NAME or PATH::3",
+        )
+    if role.layout != "vectors" and width == 1:
+        ndim = 1
+    if role.layout == "vectors" and ndim == 1 and role.name in NEEDS_CLASSES:
+        raise DataError(
+            f"{column.name}: one value a row where {role.option} needs one for each class",
+            fix="for predictions of two classes use bce (probabilities of label 1) or hinge (scores)",
+        )
+    return Entry(role, column, 2 if role.layout == "vectors" else ndim, width, _check_of(role, form), form)
+
+
+def _check_of(role: Role, form: Form | None) -> Check:
+    if role.kind == "category":
+        return "category"
+    if role.name == "weight":
+        return "weight"
+    if form == "prob":
+        return "probability"
+    if form is not None:
+        return form
+    return "binary" if role.name in ("same", "label") else "real"
+
+
+def _settle_together(spec: Spec, entries: list[Entry]) -> list[Entry]:
+    """Shapes and checks that depend on two inputs: the label on the prediction, a target on its prediction."""
+    first, last = entries[0], entries[-1]
+    if last.role.name == "label":
+        return [*entries[:-1], _label_beside(spec, first, last)] if not _is_classes(first, last) else [
+            replace(first, check="classes" if first.form == "prob" else first.check, classes=first.width, ndim=2),
+            _class_label(spec, first, last),
+        ]
+    same_shape = {"target": 2, "q": 2, "right": 2, "positive": 2, "negative": 2}
+    for entry in entries[1:]:
+        if entry.role.name in same_shape and first.role.name != "split" and entry.width != first.width:
+            raise DataError(
+                f"{first.role.option} has {first.width} columns and {entry.role.option} has {entry.width}",
+                why=f"{spec.loss.name} compares them column by column; nothing is broadcast",
+                fix=f"give {entry.role.option} the shape of {first.role.option}",
+            )
+    return entries
+
+
+def _is_classes(prediction: Entry, label: Entry) -> bool:
+    if prediction.role.name in ("probs", "scores"):
+        return True
+    return prediction.role.name == "chance" and prediction.ndim == 2 and label.ndim == 1
+
+
+def _class_label(spec: Spec, prediction: Entry, label: Entry) -> Entry:
+    if label.ndim == 1:
+        return replace(label, check="index", classes=prediction.width)
+    if label.width != prediction.width or prediction.role.name == "scores":
+        raise DataError(
+            f"{label.column.name}: {label.width} label columns beside {prediction.width} classes",
+            why=f"{spec.loss.name} needs one class index a row"
+            + (", or a distribution over the classes" if prediction.role.name == "probs" else ""),
+            fix="choose one label column: PATH::NAME",
+        )
+    return replace(label, check="classes", classes=label.width)
+
+
+def _label_beside(spec: Spec, prediction: Entry, label: Entry) -> Entry:
+    if label.width != prediction.width:
+        raise DataError(
+            f"{prediction.role.option} has {prediction.width} columns and {label.role.option} has {label.width}",
+            why=f"{spec.loss.name} needs one 0/1 label for each prediction",
+            fix="for one class index a row use cross-entropy or multiclass-hinge" if label.width == 1 else "",
+        )
+    return replace(label, check="binary")
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+
+
+def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> tuple[list[Any], np.ndarray | None, np.ndarray, Facts]:
+    """Check and convert one block: (what the loss takes, the row weights or None, the row numbers kept, facts).
+
+    arrays: one for each entry, in order, float64 or category; start: the number of their first row.
+    """
+    import numpy as np
+
+    rows = np.arange(start, start + len(arrays[0]))
+    keep = _kept(plan, arrays)
+    if keep is not None:
+        arrays = tuple(array[keep] for array in arrays)
+        rows = rows[keep]
+    facts = Facts(skipped=0 if keep is None else int(keep.size - np.count_nonzero(keep)))
+    admitted = []
+    for entry, array in zip(plan.every, arrays, strict=True):
+        values = array.reshape(len(array), -1) if entry.ndim == 2 else array.reshape(-1)
+        facts = facts + _CHECKS[entry.check](entry, values, rows)
+        admitted.append(_converted(plan, entry, values))
+    weights = admitted.pop() if plan.weight else None
+    return admitted, weights, rows, facts
+
+
+def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
+    """Which rows count, or None where all do."""
+    import numpy as np
+
+    keep = None
+    for entry, array in zip(plan.every, arrays, strict=True):
+        out = None
+        if plan.skip_nan and array.dtype.kind == "f":
+            out = np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
+        if entry.check == "index" and plan.ignore is not None:
+            out = array.reshape(-1) == plan.ignore if out is None else out | (array.reshape(-1) == plan.ignore)
+        if entry.check == "weight":
+            out = array.reshape(-1) == 0 if out is None else out | (array.reshape(-1) == 0)
+        if out is not None and out.any():
+            keep = ~out if keep is None else keep & ~out
+    return keep
+
+
+def _converted(plan: Plan, entry: Entry, values: np.ndarray) -> Any:
+    import numpy as np
+
+    if entry.check == "binary":
+        return np.maximum(values, 0.0)  # {-1, 1} becomes {0, 1}
+    if entry.form is None:
+        return values
+    if entry.form == "prob" and plan.clip:
+        values = np.clip(values, plan.clip, 1.0 - plan.clip)
+    if entry.role.name in ("p", "q"):
+        return Distribution(values, entry.form)
+    made = Categorical if entry.classes else Binary
+    return made(values, entry.form == "logits")
+
+
+def _fault(
+    entry: Entry, values: np.ndarray, rows: np.ndarray, bad: np.ndarray, what: str, *, why: str = "", fix: str = ""
+) -> DataError:
+    """An error at the first bad value: `what` is filled with its text."""
+    import numpy as np
+
+    position = tuple(int(index) for index in np.argwhere(bad)[0])
+    column = entry.column
+    place = f"{column.frame.where(int(rows[position[0]]))}: {column.name}"
+    if len(position) == 2:
+        place += f" [{position[1] + 1}]"
+    return DataError(f"{place}: {what.format(_text(values[position]))}", why=why, fix=fix)
+
+
+def _text(value: Any) -> str:
+    return f"{float(value):.6g}" if abs(float(value)) < 1e15 else repr(float(value))
+
+
+def _finite(entry: Entry, values: np.ndarray, rows: np.ndarray, allow_minus_infinity: bool = False) -> tuple[float, float]:
+    """(min, max) of a block that holds at least one value and only finite ones."""
+    import numpy as np
+
+    if not values.size:
+        return 0.0, 0.0
+    low, high = float(values.min()), float(values.max())
+    if high - high == 0 and (low - low == 0 or (allow_minus_infinity and low == -np.inf)):
+        return low, high
+    bad = ~np.isfinite(values) if not allow_minus_infinity else np.isnan(values) | (values == np.inf)
+    raise _fault(
+        entry,
+        values,
+        rows,
+        bad,
+        "the value is {}",
+        why=f"{entry.role.option} must be a finite number in every row",
+        fix="find where it comes from, or leave rows with nan out: --na skip",
+    )
+
+
+def _check_real(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    _finite(entry, values, rows)
+    return Facts()
+
+
+def _check_probability(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    low, high = _finite(entry, values, rows)
+    if low < 0 or high > 1:
+        logits = "these look like logits" if low < 0 else "these are not probabilities"
+        raise _fault(
+            entry,
+            values,
+            rows,
+            (values < 0) | (values > 1),
+            f"{{}} is outside [0, 1] (from {_text(low)} to {_text(high)} nearby): {logits}",
+            why=f"{entry.role.option} is read as probabilities unless told otherwise",
+            fix="add --from-logits" if "logits" in entry.role.forms else "give probabilities",
+        )
+    if entry.role.name in ("p", "q") and values.size:
+        import numpy as np
+
+        return Facts(sum_error=float(np.abs(values.sum(axis=1) - 1).max()))
+    return Facts()
+
+
+def _check_classes(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    import numpy as np
+
+    facts = _check_probability(entry, values, rows)
+    sums = values.sum(axis=1)
+    error = np.abs(sums - 1)
+    if values.size and error.max() > SUM_TOLERANCE:
+        row = int(np.argmax(error > SUM_TOLERANCE))
+        raise DataError(
+            f"{entry.column.frame.where(int(rows[row]))}: {entry.column.name}: the probabilities sum to {_text(sums[row])}, not 1",
+            why="a row must be a distribution over the classes",
+            fix="for independent labels give a 0/1 label column for each; for raw scores add --from-logits",
+        )
+    return facts
+
+
+def _check_logits(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    import numpy as np
+
+    low, high = _finite(entry, values, rows)
+    alike = low >= 0 and high <= 1
+    if alike and entry.classes:
+        alike = bool(np.abs(values.sum(axis=1) - 1).max(initial=0.0) < 1e-3)
+    return Facts(logits_like_probabilities=alike)
+
+
+def _check_log_prob(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    _, high = _finite(entry, values, rows, allow_minus_infinity=True)
+    if high > 0:
+        raise _fault(entry, values, rows, values > 0, "{} is above 0, so no log of a probability", fix="see --p-form")
+    return Facts()
+
+
+def _check_binary(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    import numpy as np
+
+    _finite(entry, values, rows)
+    ones = int(np.count_nonzero(values == 1))
+    zeros = int(np.count_nonzero(values == 0))
+    negatives = values.size - ones - zeros
+    if negatives and negatives != np.count_nonzero(values == -1):
+        raise _fault(
+            entry,
+            values,
+            rows,
+            (values != 0) & (values != 1) & (values != -1),
+            "the label {} is neither 0 nor 1",
+            why="labels are 0 and 1, or -1 and 1",
+            fix="for class indices use cross-entropy; for another coding write the labels as 0 and 1",
+        )
+    return Facts(negative_labels=negatives, zero_labels=zeros)
+
+
+def _check_index(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    import numpy as np
+
+    low, high = _finite(entry, values, rows)
+    whole = np.array_equal(values, np.floor(values))
+    if low < 0 or high >= entry.classes or not whole:
+        bad = (values < 0) | (values >= entry.classes) | (values != np.floor(values))
+        hint = "labels that start at 1? subtract 1" if low >= 1 and high == entry.classes else "check the label column"
+        raise _fault(
+            entry,
+            values,
+            rows,
+            bad,
+            f"the label {{}} is not one of the classes 0..{entry.classes - 1}",
+            why=f"the predictions have {entry.classes} columns, one a class",
+            fix=f"{hint}; rows to leave out can carry a mark: --ignore-index",
+        )
+    return Facts()
+
+
+def _check_weight(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    low, _ = _finite(entry, values, rows)
+    if low < 0:
+        raise _fault(entry, values, rows, values < 0, "the weight {} is negative", fix="weights are 0 or larger")
+    return Facts()
+
+
+def _check_category(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+    return Facts()
+
+
+_CHECKS: dict[Check, Callable[[Entry, Any, Any], Facts]] = {
+    "real": _check_real,
+    "probability": _check_probability,
+    "classes": _check_classes,
+    "logits": _check_logits,
+    "log-prob": _check_log_prob,
+    "binary": _check_binary,
+    "index": _check_index,
+    "weight": _check_weight,
+    "category": _check_category,
+}
+
+
+def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(notes, warnings) that the facts of the whole input give; DataError where labels mix two codings."""
+    notes, warnings = [], []
+    if facts.negative_labels and facts.zero_labels:
+        raise DataError(
+            f"the labels mix -1 ({facts.negative_labels} times) and 0 ({facts.zero_labels} times)",
+            why="labels are 0 and 1, or -1 and 1, in the whole file",
+            fix="write the labels in one coding",
+        )
+    if facts.negative_labels:
+        notes.append("labels -1 and 1 read as 0 and 1")
+    if facts.skipped:
+        notes.append(f"{facts.skipped} rows left out")
+    if any(entry.form == "logits" for entry in plan.entries) and facts.logits_like_probabilities:
+        warnings.append("all logits look like probabilities: leave --from-logits out if they are")
+    if facts.sum_error > SUM_TOLERANCE:
+        warnings.append(f"rows of p or q are off a sum of 1 by up to {facts.sum_error:.3g}; nothing was normalised")
+    if facts.infinite:
+        where = ", ".join(plan.entries[0].column.frame.where(row) for row in facts.infinite_rows)
+        more = " ..." if facts.infinite > len(facts.infinite_rows) else ""
+        warnings.append(f"the loss is infinite in {facts.infinite} rows: {where}{more}")
+    return tuple(notes), tuple(warnings)

@@ -1,0 +1,667 @@
+"""Blocks of anchors against everyone: the engine of the losses that look at a labelled set of embeddings.
+
+Points are sorted by label once, so an anchor's positives stand side by side and its negatives are the rest. A product
+of matrices gives a block of squared distances, |a|^2 + |b|^2 - 2ab, fast but with an error in units of |a|^2 + |b|^2:
+the points are centred first, the error has a proven bound, and what must not depend on it (pairs that nearly coincide,
+the choice of a nearest point) is computed again as the sum of (a - b)^2.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import DataError, UsageError
+from ..numerics import Array, namespace, sqrt, where
+from .workers import cores, ordered_map
+
+if TYPE_CHECKING:
+    import numpy as np
+
+METRICS = ("euclidean", "sqeuclidean", "cosine")
+DTYPES = ("float64", "float32")
+NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
+PAIRS_AT_ONCE = 1 << 11
+MEMORY_BYTES = 1 << 28
+Result = TypeVar("Result")
+
+# -------------------------------------------------------------------------------------------------------------- points
+
+
+@dataclass(frozen=True)
+class Points:
+    """A labelled set, points of one class side by side, the classes with anchors first, the largest first.
+
+    x: (N, D), numpy or torch, in this order; not normalised, and of the dtype that was asked for
+    rows: (N,) the row each point had in the file; classes: (N,) its class, an index into `names`
+    first, last: (N,) its class is first <= position < last
+    weights: (N,) how many equal points each one stands for, or None
+    anchors: the points before this one have a positive and a negative
+    metric: "euclidean", "sqeuclidean" or "cosine"; normalize: distances between x / |x|
+    """
+
+    x: Array
+    rows: np.ndarray
+    classes: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    names: np.ndarray
+    weights: np.ndarray | None
+    anchors: int
+    metric: str
+    normalize: bool
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def is_root(self) -> bool:
+        """Whether a distance is the root of what is computed."""
+        return self.metric == "euclidean"
+
+    @property
+    def is_angular(self) -> bool:
+        return self.normalize or self.metric == "cosine"
+
+    @property
+    def without_positive(self) -> int:
+        """How many points are left out as anchors, being alone in their class."""
+        if self.weights is None:
+            return int(((self.last - self.first) == 1).sum())
+        return int(((self.last - self.first == 1) & (self.weights == 1)).sum())
+
+    @property
+    def without_negative(self) -> int:
+        """How many points are left out as anchors only because there is no other class."""
+        if len(self.names) > 1 or not len(self):
+            return 0
+        return int(len(self) if self.weights is None else self.weights.sum()) - self.without_positive
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """x as numpy, (N, D), outside any graph."""
+        import numpy as np
+
+        return self.x if isinstance(self.x, np.ndarray) else self.x.detach().cpu().numpy()
+
+    @cached_property
+    def gram(self) -> Gram:
+        return make_gram(self.numbers, unit=self.is_angular)
+
+    def finish(self, squares: Array) -> Array:
+        """The distances that belong to squared distances of the (normalised, if angular) points."""
+        if self.is_root:
+            return sqrt(squares)
+        return squares / 2 if self.metric == "cosine" else squares
+
+    def begin(self, distance: float) -> float:
+        """The squared distance that belongs to a distance; inverse of `finish`."""
+        return distance * distance if self.is_root else 2 * distance if self.metric == "cosine" else distance
+
+
+def sort_points(
+    embeddings: Array,
+    labels: Any,
+    *,
+    metric: str = "euclidean",
+    normalize: bool = False,
+    dtype: str = "float64",
+    weights: np.ndarray | None = None,
+) -> Points:
+    """Points from (N, D) embeddings (numpy or torch) and N labels of any kind that can be sorted.
+
+    Raises DataError where shapes do not fit, a value is not finite, or a row without direction should be normalised.
+    """
+    import numpy as np
+
+    _check_choice("metric", metric, METRICS)
+    _check_choice("dtype", dtype, DTYPES)
+    labels = np.asarray(labels)
+    _check_shapes(embeddings, labels)
+    names, codes = np.unique(labels, return_inverse=True)
+    order, size, anchors = _class_order(codes, len(names), weights)
+    xp = namespace(embeddings)
+    index = order if xp is np else xp.asarray(order, device=embeddings.device)
+    x = xp.asarray(embeddings[index], dtype=getattr(xp, dtype))
+    classes = codes[order]
+    starts = np.flatnonzero(np.diff(classes, prepend=-1)) if len(order) else order
+    lengths = np.diff(starts, append=len(order))
+    first = np.repeat(starts, lengths)
+    points = Points(
+        x=x, rows=order, classes=classes, first=first, last=first + size[classes], names=names,
+        weights=None if weights is None else weights[order], anchors=anchors, metric=metric, normalize=normalize,
+    )
+    _check_values(points)
+    return points
+
+
+def _class_order(codes: np.ndarray, classes: int, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int]:
+    """The order of the points, the number of points of each class, and how many points are anchors."""
+    import numpy as np
+
+    size = np.bincount(codes, minlength=classes)
+    members = size if weights is None else np.bincount(codes, weights, minlength=classes).astype(np.int64)
+    usable = (members > 1) & (classes > 1)
+    place = np.empty(classes, dtype=np.int64)
+    place[np.lexsort((np.arange(classes), -size, ~usable))] = np.arange(classes)
+    return np.argsort(place[codes], kind="stable"), size, int(size[usable].sum())
+
+
+def _check_choice(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise UsageError(f"unknown {what} {value!r}", fix=f"choose one of {', '.join(allowed)}")
+
+
+def _check_shapes(embeddings: Array, labels: np.ndarray) -> None:
+    if embeddings.ndim != 2 or labels.ndim != 1 or embeddings.shape[1] == 0:
+        raise DataError(
+            f"embeddings of shape {tuple(embeddings.shape)} and labels of shape {labels.shape}",
+            why="an embedding is a row of at least one number, and each has one label",
+        )
+    if len(embeddings) != len(labels):
+        raise DataError(f"{len(embeddings)} embeddings but {len(labels)} labels", why="each embedding has one label")
+
+
+def _check_values(points: Points) -> None:
+    import numpy as np
+
+    finite = np.isfinite(points.numbers).all(axis=1)
+    if not finite.all():
+        row = int(points.rows[~finite].min())
+        raise DataError(f"embedding {row} is not finite", why="a distance to it is not a number")
+    if points.is_angular:
+        zero = ~points.numbers.any(axis=1)
+        if zero.any():
+            row = int(points.rows[zero].min())
+            raise DataError(f"embedding {row} is all zeros", why="it has no direction, so no cosine and no unit length")
+
+
+def unit_rows(x: Array) -> Array:
+    """x / |x| for (N, D), without overflow or underflow on the way."""
+    xp = namespace(x)
+    exponent = xp.floor(xp.log2(xp.max(abs(x), axis=-1, keepdims=True)))
+    x = x * 2.0 ** -exponent.clip(-1000, 1000)  # a power of two: rounds nothing
+    return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
+
+
+# ---------------------------------------------------------------------------------------------------------------- gram
+
+
+@dataclass(frozen=True)
+class Gram:
+    """What a block of squared distances is made from, and how far from the truth it can be.
+
+    All lengths are those of the points times 2**shift, so that no square overflows or vanishes.
+
+    x: (N, D) the points, not centred; direct differences come from here
+    right: (N, D + 2) the centred points b, then |b|^2 and 1; the left factor is -2a, 1, |a|^2
+    norms: (N,) |b|^2 of the centred points
+    slope, floor: a squared distance is within slope (|a|^2 + |b|^2) + floor of the truth, for any order of summation
+    direct_slope, blur: a direct one, d^2, is within direct_slope d^2 + 4 blur (d + blur) + tiny of the truth
+    is_exact: the points are small integers, and every squared distance is exactly right
+    """
+
+    x: np.ndarray
+    right: np.ndarray
+    norms: np.ndarray
+    shift: int
+    slope: float
+    floor: float
+    direct_slope: float
+    blur: float
+    tiny: float
+    is_exact: bool
+
+    @cached_property
+    def largest_norm(self) -> float:
+        return float(self.norms.max(initial=0.0))
+
+    def bounds(self, start: int, stop: int) -> np.ndarray:
+        """How far from the truth any squared distance of these anchors can be, (stop - start,)."""
+        return self.slope * (self.norms[start:stop] + self.largest_norm) + self.floor
+
+    def squares(self, start: int, stop: int, columns: slice = slice(None), out: np.ndarray | None = None) -> np.ndarray:
+        """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal."""
+        import numpy as np
+
+        return np.matmul(self.left(slice(start, stop)), self.right[columns].T, out=out)
+
+    def left(self, anchors: slice | np.ndarray) -> np.ndarray:
+        left = self.right[anchors] * -2
+        left[:, -2] = 1
+        left[:, -1] = self.norms[anchors]
+        return left
+
+    def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """|x_i - x_j|^2 for pairs of positions, as the sum of squared differences: float64, exactly 0 for equal rows."""
+        import numpy as np
+
+        result = np.empty(len(i))
+        for k in range(0, len(i), PAIRS_AT_ONCE):
+            part = slice(k, k + PAIRS_AT_ONCE)
+            difference = self.x[i[part]] - self.x[j[part]]
+            result[part] = np.einsum("ij,ij->i", difference, difference)
+        return result
+
+    def direct_errors(self, squares: np.ndarray) -> np.ndarray:
+        """How far from the truth each direct squared distance can be."""
+        import numpy as np
+
+        if self.is_exact:
+            return np.zeros_like(squares)
+        return self.direct_slope * squares + 4 * self.blur * (np.sqrt(squares) + self.blur) + self.tiny
+
+    def scaled(self, length: float) -> float:
+        """A length in the points' units, in units of the scaled points."""
+        import math
+
+        try:
+            return math.ldexp(length, self.shift)
+        except OverflowError:
+            return math.inf
+
+    def unscaled(self, squares: Array) -> Array:
+        """Squared distances of the scaled points, as those of the points."""
+        import numpy as np
+
+        return squares if not self.shift else np.ldexp(squares, -2 * self.shift)
+
+
+def make_gram(x: np.ndarray, *, unit: bool, margins: Sequence[float] = ()) -> Gram:
+    """The factors and error bounds for (N, D) points; `unit` scales each row to length 1.
+
+    Source of the bound: Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1, gamma(n) = n u / (1 - n u):
+    the product of D + 2 terms errs by gamma(D + 2) (2|a||b| + |a|^2 + |b|^2), the norms and the centring by less.
+    """
+    import numpy as np
+
+    n, d = x.shape
+    single = x.dtype == np.float32
+    wide = x.astype(np.float64, copy=False)
+    blur = 0.0
+    if unit:
+        wide, shift, blur = unit_rows(wide), 0, (d + 8) * 2.0**-53
+    else:
+        grid = None if single else _grid(wide, margins)
+        shift = _scale(wide) if grid is None else grid
+        wide = np.ldexp(wide, shift) if shift else wide
+        if grid is not None:
+            return _factors(wide, wide.min(axis=0), shift, 0.0, 0.0, 0.0, 0.0, 0.0, True)
+    u = 2.0**-24 if single else 2.0**-53
+    tiny = (d + 4) * (2.0**-140 if single else 2.0**-1060)
+    slope = 4 * _gamma(d + 6, u) + 12 * u
+    centre = wide.mean(axis=0) if n else np.zeros(d)
+    return _factors(
+        wide, centre, shift, slope, 9 * blur + tiny, _gamma(d + 4, 2.0**-53), blur, (d + 4) * 2.0**-1060, False,
+        np.float32 if single else np.float64,
+    )
+
+
+def _gamma(n: int, u: float) -> float:
+    return n * u / (1 - n * u)
+
+
+def _factors(
+    x: np.ndarray, centre: np.ndarray, shift: int, slope: float, floor: float, direct_slope: float, blur: float,
+    tiny: float, is_exact: bool, dtype: Any = float,
+) -> Gram:
+    import numpy as np
+
+    right = np.empty((x.shape[0], x.shape[1] + 2), dtype)
+    np.subtract(x, centre, out=right[:, :-2], casting="same_kind")
+    norms = np.einsum("ij,ij->i", right[:, :-2], right[:, :-2], dtype=np.float64)
+    right[:, -2] = norms
+    right[:, -1] = 1
+    return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact)
+
+
+def _scale(x: np.ndarray) -> int:
+    """The power of two that brings far too large or small points near 1; 0 for all others."""
+    import math
+
+    largest = max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
+    exponent = math.frexp(largest)[1]
+    return 0 if -300 < exponent < 300 else -exponent
+
+
+def _grid(x: np.ndarray, margins: Sequence[float]) -> int | None:
+    """The power of two that makes integers of the points, so small that products and their sums are exact, or None.
+
+    As many low bits of a squared distance stay clear as it takes to number the points: a key has both (ranks.py).
+    """
+    import math
+
+    import numpy as np
+
+    from .exact import lowest_exponent
+
+    n, d = x.shape
+    if not n:
+        return None
+    top, bottom = x.max(axis=0), x.min(axis=0)
+    largest = math.frexp(max(float(top.max()), -float(bottom.min())))[1]
+    if not -500 < largest < 500:
+        return None
+    spread = float((top - bottom).max())
+    bits = 53 - max(n - 1, 1).bit_length() - math.ceil(math.log2(4 * d)) - 1
+    widest = 2.0 ** (bits // 2)
+    lowest = None
+    for block in np.array_split(x, max(1, x.size >> 16)):
+        exponent = lowest_exponent(block)
+        if exponent is None:
+            continue
+        lowest = exponent if lowest is None else min(lowest, exponent)
+        if lowest < -500 or math.ldexp(spread, -lowest) > widest:
+            return None
+    if lowest is None:
+        return 0
+    for margin in margins:
+        if margin and math.ldexp(spread + margin, -_exponent(margin)) <= widest:
+            lowest = min(lowest, _exponent(margin))
+    return -lowest
+
+
+def _exponent(value: float) -> int:
+    import numpy as np
+
+    from .exact import lowest_exponent
+
+    return lowest_exponent(np.asarray([value])) or 0
+
+
+# -------------------------------------------------------------------------------------------------------------- panels
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A block of B anchors, the points start <= position < stop, against all N points.
+
+    Every anchor has a positive and a negative. Arrays are of the library and dtype of `points.x`; each property is
+    computed from the points when first asked for, so a panel's graph is its own.
+    """
+
+    points: Points
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        import numpy as np
+
+        return np.arange(self.start, self.stop)
+
+    @cached_property
+    def is_same(self) -> Array:
+        """(B, N), true where the point is of the anchor's class, itself included."""
+        import numpy as np
+
+        columns, anchors = np.arange(len(self.points)), slice(self.start, self.stop)
+        return self._mask(
+            (columns >= self.points.first[anchors, None]) & (columns < self.points.last[anchors, None])
+        )
+
+    @cached_property
+    def is_self(self) -> Array:
+        """(B, N), true where the point is the anchor."""
+        import numpy as np
+
+        return self._mask(np.arange(len(self.points)) == self.positions[:, None])
+
+    @property
+    def is_positive(self) -> Array:
+        """(B, N), true where the point is another one of the anchor's class."""
+        return self.is_same & ~self.is_self
+
+    @property
+    def is_negative(self) -> Array:
+        """(B, N), true where the point is of another class."""
+        return ~self.is_same
+
+    @cached_property
+    def distance(self) -> Array:
+        """(B, N) distances in the metric of the points; exactly 0 between equal points, with gradient 0 there."""
+        if namespace(self.points.x).__name__ == "numpy":
+            return self.points.finish(_plain_squares(self.points, self.start, self.stop))
+        return self.points.finish(_graph_squares(self.points, self.start, self.stop))
+
+    @cached_property
+    def similarity(self) -> Array:
+        """(B, N) cosines."""
+        units = unit_rows(self.points.x)
+        return units[self.start : self.stop] @ units.T
+
+    @cached_property
+    def own(self) -> tuple[Array, Array]:
+        """(B, K) positions of the anchor's class, K the largest class, and a mask of those that are positives."""
+        index, is_own = own_class(self.points, self.start, self.stop)
+        is_positive = is_own & (index != self.positions[:, None])
+        return self._array(index), self._mask(is_positive)
+
+    @cached_property
+    def farthest_positive(self) -> Array:
+        """(B,) distance to the farthest point of the same class, as the root of a sum of squared differences."""
+        return self.distance_to(self._extremes[0])
+
+    @cached_property
+    def nearest_negative(self) -> Array:
+        """(B,) distance to the nearest point of another class, as the root of a sum of squared differences."""
+        return self.distance_to(self._extremes[1])
+
+    @cached_property
+    def _extremes(self) -> tuple[np.ndarray, np.ndarray]:
+        return extremes(self.points, self.start, self.stop)
+
+    def distance_to(self, index: np.ndarray, anchors: np.ndarray | None = None) -> Array:
+        """Distances from anchors (positions; all of the panel if None) to the points at `index`, pair by pair, (M,)."""
+        return pair_distances(self.points, self.positions if anchors is None else anchors, index)
+
+    def _array(self, values: np.ndarray) -> Array:
+        xp = namespace(self.points.x)
+        return values if xp.__name__ == "numpy" else xp.asarray(values, device=self.points.x.device)
+
+    _mask = _array
+
+
+def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
+    """The distances of M pairs of positions, (M,): from differences, so they do not depend on the rest of the set."""
+    xp = namespace(points.x)
+    if xp.__name__ == "numpy":
+        return points.finish(points.gram.unscaled(points.gram.direct(i, j))).astype(points.x.dtype, copy=False)
+    a, b = (points.x[xp.asarray(index, device=points.x.device)] for index in (i, j))
+    if points.is_angular:
+        a, b = unit_rows(a), unit_rows(b)
+    return points.finish(xp.sum((a - b) ** 2, axis=-1))
+
+
+def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
+    """(B, N) squared distances of numpy points, those of near pairs from differences."""
+    import numpy as np
+
+    gram = points.gram
+    squares = gram.squares(start, stop)
+    if not gram.is_exact:
+        limit = NEAR * (gram.norms[start:stop] + gram.largest_norm)
+        i, j = where_true(squares < limit[:, None])
+        squares[i, j] = gram.direct(i + start, j)
+    return gram.unscaled(squares)
+
+
+def _graph_squares(points: Points, start: int, stop: int) -> Array:
+    """(B, N) squared distances of points of any array library, in one graph from `points.x`."""
+    xp = namespace(points.x)
+    x = unit_rows(points.x) if points.is_angular else points.x
+    near_x = getattr(x, "detach", lambda: x)()
+    x = x - xp.mean(near_x, axis=0)
+    anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
+    squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
+    near = squares < NEAR * (norms[start:stop, None] + norms)
+    i, j = xp.nonzero(near)
+    squares = where(near, 0.0, squares)
+    difference = anchors[i] - x[j]
+    squares[i, j] = xp.sum(difference * difference, axis=-1)
+    return squares
+
+
+# ------------------------------------------------------------------------------------------------------------ extremes
+
+TILE = 1 << 10
+FEW = 1 << 8  # a class this much smaller than the set is measured pair by pair
+
+
+def extremes(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of each anchor's farthest positive and nearest negative, (B,) each; the lower row in a tie.
+
+    The product only narrows the choice: whatever it cannot tell from the best is measured again by differences.
+    Distances that agree in float64 count as tied.
+    """
+    import numpy as np
+
+    gram = points.gram
+    slack = 4 * gram.bounds(start, stop)
+    far, near = _Contest(slack), _Contest(slack)
+    index, is_own = own_class(points, start, stop)
+    is_small = index.shape[1] * FEW <= len(points)
+    for k in range(0, len(points), TILE):
+        tile = slice(k, min(k + TILE, len(points)))
+        squares = gram.squares(start, stop, tile, scratch("tile", (stop - start, tile.stop - k), gram.right.dtype))
+        if tile.start < index[-1, -1] + 1 and index[0, 0] < tile.stop:
+            if is_small:
+                i, j = np.nonzero(is_own & (index >= tile.start) & (index < tile.stop))
+                squares[i, index[i, j] - k] = np.inf
+            else:
+                for rows, own in own_runs(points, start, stop, tile):
+                    far.enter(rows.start, -squares[rows, own], k + own.start)
+                    squares[rows, own] = np.inf
+        near.enter(0, squares, k)
+    if is_small:
+        i, j = np.nonzero(is_own)
+        far.pairs = [(i, index[i, j], np.full(len(i), -np.inf))]
+    return far.winners(points, start, -1), near.winners(points, start, 1)
+
+
+class _Contest:
+    """Which columns may hold each anchor's lowest value, kept while tiles of values go by."""
+
+    def __init__(self, slack: np.ndarray) -> None:
+        import numpy as np
+
+        self.slack = slack
+        self.best = np.full(len(slack), np.inf)
+        self.pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def enter(self, row: int, values: np.ndarray, column: int) -> None:
+        """Values of the anchors from `row` on, for the columns from `column` on."""
+        import numpy as np
+
+        rows = slice(row, row + len(values))
+        lowest = values.min(axis=1)
+        best = self.best[rows] = np.minimum(self.best[rows], lowest)
+        limit = best + self.slack[rows]
+        close = np.flatnonzero(lowest <= limit)
+        values = values[close]
+        i, j = where_true(values <= limit[close, None])
+        self.pairs.append((close[i] + row, j + column, values[i, j]))
+
+    def winners(self, points: Points, start: int, sign: int) -> np.ndarray:
+        """For each anchor the position of the lowest sign * d^2 (by differences) among those near its best."""
+        import numpy as np
+
+        i, j, value = (np.concatenate(side) for side in zip(*self.pairs, strict=True))
+        kept = (value <= self.best[i] + self.slack[i]) & (i + start != j)
+        i, j = i[kept], j[kept]
+        measured = sign * points.gram.direct(i + start, j)
+        order = np.lexsort((points.rows[j], measured, i))
+        i, j = i[order], j[order]
+        return j[np.flatnonzero(np.diff(i, prepend=-1))]
+
+
+def where_true(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """np.nonzero of a C-contiguous 2-D mask with few true values, which numpy does 40 times faster on a flat one."""
+    import numpy as np
+
+    i, j = np.divmod(np.flatnonzero(mask), mask.shape[1])
+    return i, j
+
+
+def own_class(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """(B, K) positions of each anchor's class, K the largest class of the block, and a mask of those that exist."""
+    import numpy as np
+
+    first, last = (side[start:stop, None] for side in (points.first, points.last))
+    index = first + np.arange(int((last - first).max(initial=0)))
+    return np.minimum(index, last - 1), index < last
+
+
+def own_runs(points: Points, start: int, stop: int, tile: slice) -> Iterator[tuple[slice, slice]]:
+    """Where the anchors' own classes lie in a tile of columns: slices of anchors, with slices of its columns."""
+    position = start
+    while position < stop:
+        first, last = int(points.first[position]), int(points.last[position])
+        end = min(last, stop)
+        left, right = max(first, tile.start), min(last, tile.stop)
+        if left < right:
+            yield slice(position - start, end - start), slice(left - tile.start, right - tile.start)
+        position = end
+
+
+# ---------------------------------------------------------------------------------------------------------------- fold
+
+_kept = threading.local()
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
+    """An uninitialised array that this thread will reuse at the next call with the same name."""
+    import math
+
+    import numpy as np
+
+    size = math.prod(shape)
+    buffer = getattr(_kept, name, None)
+    if buffer is None or buffer.size < size or buffer.dtype != dtype:
+        buffer = np.empty(size, dtype)
+        setattr(_kept, name, buffer)
+    return buffer[:size].reshape(shape)
+
+
+def fold(
+    points: Points,
+    function: Callable[[Panel], Result],
+    *,
+    block: int | None = None,
+    threads: int | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Result]:
+    """function(panel) for panels that cover all anchors, in order, on `threads` threads.
+
+    block: anchors a panel; from memory_bytes if None (one panel of B anchors is B x N values, or a few times that)
+    progress: called with the number of anchors done, and of all
+    """
+    jobs = default_threads() if threads is None else threads
+    block = block or block_size(points, jobs, memory_bytes)
+    starts = range(0, points.anchors, block)
+    panels = (Panel(points, start, min(start + block, points.anchors)) for start in starts)
+    for start, result in zip(starts, ordered_map(function, panels, jobs), strict=True):
+        if progress is not None:
+            progress(min(start + block, points.anchors), points.anchors)
+        yield result
+    _kept.__dict__.clear()
+
+
+def block_size(points: Points, jobs: int, memory_bytes: int = MEMORY_BYTES) -> int:
+    """How many anchors a panel has, so that the panels of all threads fit in `memory_bytes`."""
+    return max(1, min(128, memory_bytes // (16 * max(1, len(points)) * max(1, jobs))))
+
+
+def default_threads() -> int:
+    """One thread a core if the BLAS was told to use one thread each (before numpy was imported), else one."""
+    import os
+
+    single = next((os.environ[name] for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS") if name in os.environ), "")
+    return cores() if single == "1" else 1

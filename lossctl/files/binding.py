@@ -1,0 +1,172 @@
+"""Which column of which file is which role. What cannot be told for certain is an error that shows the ways out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import DataError, UsageError
+from ..roles import Role
+from ..text import shown
+from .sources import Field, Frame, frame_of, open_source, parse_source
+
+Given = Any  # the text of a source, or an array
+
+
+@dataclass
+class Desk:
+    """The files that are open for one computation, each once, whatever many roles it holds."""
+
+    open: Callable[[str], Frame] = open_source
+    stack: ExitStack = field(default_factory=ExitStack)
+    frames: dict[str, Frame] = field(default_factory=dict)
+
+    def frame(self, given: Given, name: str) -> tuple[Frame, str | None]:
+        """The frame of a source, and its selector."""
+        if not isinstance(given, str):
+            return frame_of(given, name), None
+        source = parse_source(given)
+        if source.path not in self.frames:
+            self.frames[source.path] = self.stack.enter_context(self.open(source.path))
+        return self.frames[source.path], source.selector
+
+    def field(self, given: Given, role: Role) -> Field:
+        """The column or columns of one source that hold one role."""
+        frame, selector = self.frame(given, role.option)
+        if selector is not None:
+            return frame.select(selector)
+        return pick(frame, role)
+
+
+def bind(desk: Desk, roles: Sequence[Role], given: Sequence[Given], named: Mapping[str, Given]) -> dict[str, Field]:
+    """Each role's columns: from the option that names it, else from the sources in role order, or from one alone.
+
+    given: sources in role order; named: role name -> source
+    """
+    if list(given).count("-") > 1:
+        raise UsageError("stdin ('-') can be read once only", fix="write one of the inputs to a file")
+    open_roles = [role for role in roles if role.name not in named]
+    fields: dict[str, Field] = {}
+    if len(given) == len(open_roles):
+        fields = {role.name: desk.field(source, role) for role, source in zip(open_roles, given, strict=True)}
+    elif len(given) == 1 and open_roles:
+        frame, selector = desk.frame(given[0], "input")
+        fields = split(frame, frame.select(selector) if selector is not None else None, open_roles)
+    else:
+        raise UsageError(_wrong_count(roles, open_roles, len(given)), fix=_order(roles))
+    return {**fields, **{role.name: desk.field(named[role.name], role) for role in roles if role.name in named}}
+
+
+def _wrong_count(roles: Sequence[Role], open_roles: Sequence[Role], got: int) -> str:
+    names = ", ".join(role.option for role in (open_roles or roles))
+    if not open_roles:
+        return f"{got} sources beside options that name every input"
+    sources = "no source" if not got else f"{got} sources"
+    return f"{sources} for {len(open_roles)} inputs ({names})"
+
+
+def _order(roles: Sequence[Role]) -> str:
+    order = " ".join(role.option.upper() for role in roles)
+    options = " ".join(f"--{role.option} SRC" for role in roles)
+    return f"give one file that holds all, or: {order}, or: {options}"
+
+
+def pick(frame: Frame, role: Role) -> Field:
+    """The columns of a frame that hold `role`: all of a plain array, else by name."""
+    if not frame.names or frame.width == 1:
+        return frame.whole()
+    return _named(frame, [role])[role.name]
+
+
+def split(frame: Frame, block: Field | None, roles: Sequence[Role]) -> dict[str, Field]:
+    """One source as all of `roles`: by column names, or by position in an array without names."""
+    if block is None and frame.names:
+        return _named(frame, roles)
+    block = block or frame.whole()
+    return _by_position(frame, block, roles)
+
+
+def _named(frame: Frame, roles: Sequence[Role]) -> dict[str, Field]:
+    found: dict[str, Field] = {}
+    taken: set[str] = set()
+    # a role whose names are few knows them better: `p` is a probability only where no role is called p
+    for role in sorted(roles, key=lambda role: len(role.columns)):
+        names = _columns_of(frame, role, taken)
+        if names:
+            taken.update(names)
+            found[role.name] = _field(frame, names)
+    missing = [role for role in roles if role.name not in found]
+    if missing:
+        columns = ", ".join(shown(name) for name in frame.names[:8]) + (", ..." if len(frame.names) > 8 else "")
+        role = missing[0]
+        raise DataError(
+            f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}, so which one is the {role.option}?",
+            why=f"{role.option}: {role.meaning}; the columns are {columns}",
+            fix=f"name it with --{role.option} {shown(frame.path)}::COLUMN, or give it as a file of its own",
+        )
+    return {role.name: found[role.name] for role in roles}
+
+
+def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
+    lower = {name.lower(): name for name in frame.names if name not in taken}
+    for wanted in role.columns:
+        if wanted in lower:
+            return (lower[wanted],)
+        if role.layout != "row":
+            family = [name for low, name in lower.items() if re.fullmatch(re.escape(wanted) + r"[_.\[]?\d+\]?", low)]
+            if family:
+                return tuple(family)
+    return ()
+
+
+def _field(frame: Frame, names: tuple[str, ...]) -> Field:
+    if len(names) == 1:
+        return frame.select("=" + names[0])
+    columns = tuple(frame.names.index(name) for name in names)
+    return Field(frame, f"columns '{shown(names[0])}'..'{shown(names[-1])}'", columns, 2, "unknown")
+
+
+SHAPED_ALIKE = {"pred", "prob", "logit"}
+
+
+def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str, Field]:
+    """Predictions first, the truth last; inputs of one shape share the columns evenly."""
+    k = block.width
+    last = roles[-1]
+    single_last = last.truth and roles[0].name not in SHAPED_ALIKE
+    shared = len(roles) - single_last
+    width, rest = divmod(k - single_last, shared)
+    if width < 1 or rest:
+        names = " and ".join(role.option for role in roles)
+        raise DataError(
+            f"{shown(frame.path)}: {k} column{'s' if k > 1 else ''} cannot be split into {names}",
+            why="a single source needs the columns of every input, predictions first, the truth last",
+            fix=f"add a second file, or --{last.option} SRC",
+        )
+    widths = [width] * shared + [1] * single_last
+    starts = [sum(widths[:position]) for position in range(len(widths))]
+    return {
+        role.name: _slice(block, start, size)
+        for role, start, size in zip(roles, starts, widths, strict=True)
+    }
+
+
+def _slice(block: Field, start: int, size: int) -> Field:
+    """Some of the columns of a block, counted within it."""
+    ndim = 1 if size == 1 else 2
+    if block.width != len(block.columns) or block.inner is not None:  # the columns of one NPZ key
+        inner = (block.inner or tuple(range(block.width)))[start : start + size]
+        text = f"{block.name} column {inner[0] + 1}" + (f"..{inner[-1] + 1}" if size > 1 else "")
+        return replace(block, name=text, ndim=ndim, inner=inner)
+    columns = block.columns[start : start + size]
+    if size == 1:
+        return block.frame.field(columns[0])
+    return replace(block, name=f"columns {columns[0] + 1}..{columns[-1] + 1}", columns=columns)
+
+
+def described(fields: Mapping[str, Field], roles: Sequence[Role]) -> str:
+    """Which column became which role, for a note."""
+    return ", ".join(f"{role.option} = {fields[role.name].name}" for role in roles if role.name in fields)

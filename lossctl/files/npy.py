@@ -1,0 +1,311 @@
+"""NPY and NPZ: what a file holds, checked before anything is allocated, and its rows by pread.
+
+The header goes through numpy's own routines, but only after its length is known, and what it declares is compared
+with the size of the file in Python integers. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lossctl.errors import DataError
+from lossctl.files.opening import NPY, PIECE, Bytes, refuse_bomb, spool
+from lossctl.text import shown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+LONGEST_HEADER = 10_000
+HEAD = LONGEST_HEADER + 12  # magic, version and the length field come first
+MOST_TEXT_BYTES = 1024
+MOST_MEMBERS = 10_000
+AS_NUMBERS = "save it again as plain numbers: np.save(path, np.asarray(x, dtype=float))"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a header declares: (N,) or (N, k) items of one dtype, after `header` bytes."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    fortran: bool
+    header: int
+
+    @property
+    def rows(self) -> int:
+        return self.shape[0]
+
+
+# --- the header
+
+
+def read_layout(head: bytes, size: int, label: str) -> Layout:
+    """The layout of an NPY file of `size` bytes that begins with `head` (its first HEAD bytes, or all of it).
+
+    DataError for a broken header, a dtype off the list, not 1 or 2 axes, no columns, or a size that does not fit.
+    """
+    dtype, shape, fortran, header = _declared(head, label)
+    check_dtype(dtype, label)
+    check_shape(shape, dtype.names is not None, label)
+    _check_size(math.prod(shape) * dtype.itemsize, size - header, label)
+    return Layout(dtype, shape, fortran and len(shape) == 2, header)
+
+
+def _declared(head: bytes, label: str) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+    from numpy.lib import format as numpy_format
+
+    version = head[6:8]
+    if not head.startswith(NPY) or version not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
+        raise _broken(label, "not NPY version 1, 2 or 3")
+    prefix = 10 if version == b"\x01\x00" else 12
+    length = int.from_bytes(head[8:prefix], "little")
+    if len(head) < prefix or length > LONGEST_HEADER:
+        raise _broken(label, f"its header is longer than {LONGEST_HEADER} bytes" if length else "it ends too soon")
+    if len(head) < prefix + length:
+        raise _broken(label, "truncated inside the header")
+    text = io.BytesIO(head[8 : prefix + length])
+    read = numpy_format.read_array_header_1_0 if prefix == 10 else numpy_format.read_array_header_2_0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shape, fortran, dtype = read(text, max_header_size=LONGEST_HEADER)
+            if version == b"\x03\x00" and dtype.names:
+                dtype = _renamed(dtype)
+    except Exception as fault:  # ValueError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize errors ...
+        raise _broken(label, shown(str(fault))) from fault
+    return dtype, tuple(int(length) for length in shape), bool(fortran), prefix + length
+
+
+def _renamed(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Version 3 differs from 2 by UTF-8 names only, and numpy has a public reader for 2, which took them as Latin-1."""
+    import numpy as np
+
+    names = [name.encode("latin-1").decode("utf-8") for name in dtype.names or ()]
+    copy = np.dtype(dtype)
+    copy.names = tuple(names)
+    return copy
+
+
+def _broken(label: str, reason: str) -> DataError:
+    return DataError(f"{label}: not a valid NPY file: {reason}", fix="write it again with np.save")
+
+
+def _check_size(declared: int, found: int, label: str) -> None:
+    if found < declared:
+        raise DataError(
+            f"{label}: truncated: the header declares {declared} bytes of values, the file has {found}",
+            fix="copy or write it again",
+        )
+    if found > declared:
+        raise DataError(
+            f"{label}: {found - declared} trailing bytes after the {declared} that the header declares",
+            why="they could be a second array, or the end of an older file",
+            fix="write it again with np.save, one array a file",
+        )
+
+
+def check_dtype(dtype: np.dtype[Any], label: str) -> None:
+    """DataError unless it is float16-64, an integer, bool or text, or a structure of those."""
+    if dtype.names is None:
+        _check_scalar(dtype, label)
+        return
+    if not dtype.names:
+        raise DataError(f"{label}: a structured array without fields", fix=AS_NUMBERS)
+    for name in dtype.names:
+        _check_scalar(dtype[name], f"{label}: field '{shown(name)}'")
+
+
+def _check_scalar(dtype: np.dtype[Any], label: str) -> None:
+    allowed = {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
+    if dtype.kind == "O" or dtype.hasobject:
+        raise DataError(f"{label}: holds Python objects", why="reading them could run code", fix=AS_NUMBERS)
+    if dtype.kind in "US" and dtype.subdtype is None:
+        if 0 < dtype.itemsize <= MOST_TEXT_BYTES:
+            return
+        raise DataError(
+            f"{label}: text of {dtype.itemsize} bytes an item",
+            why=f"labels have 1 to {MOST_TEXT_BYTES} bytes",
+            fix="save short labels: np.save(path, labels.astype('U32'))",
+        )
+    if dtype.subdtype is not None or dtype.itemsize not in allowed.get(dtype.kind, ()):
+        raise DataError(
+            f"{label}: cannot use dtype {shown(str(dtype))}",
+            why="only float16, float32, float64, integers, bool and text labels have one reading",
+            fix=AS_NUMBERS,
+        )
+
+
+def check_shape(shape: tuple[int, ...], structured: bool, label: str) -> None:
+    """DataError unless it is (N,) or (N, k) with k >= 1; structured arrays are (N,)."""
+    if len(shape) == 1 and shape[0] >= 0:
+        return
+    if structured and len(shape) > 1:
+        raise DataError(f"{label}: a structured array of shape {shape}", fix="save it flat: np.save(path, x.ravel())")
+    if len(shape) == 2 and shape[0] >= 0 and shape[1] > 0:
+        return
+    if not shape:
+        raise DataError(f"{label}: a single value (shape ())", fix="save one row a value: np.save(path, x.reshape(1))")
+    raise DataError(
+        f"{label}: shape {shown(str(shape))}",
+        why="values come as (N,) or as (N, k), one row an example",
+        fix="save it with two axes: np.save(path, x.reshape(len(x), -1))",
+    )
+
+
+# --- the values
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array that stays in its file; `read` is safe from several threads."""
+
+    layout: Layout
+    stretch: Bytes
+
+    def read(self, start: int, stop: int, columns: tuple[int, ...] | None = None) -> np.ndarray[Any, Any]:
+        """Rows start..stop as stored, (n,) or (n, k); of a 2-D array, only `columns` when given."""
+        import numpy as np
+
+        layout = self.layout
+        shape = (stop - start, *layout.shape[1:])
+        if layout.fortran:
+            return self._read_columns(start, stop, columns)
+        rowbytes = math.prod(shape[1:]) * layout.dtype.itemsize
+        found = self.stretch.pread(layout.header + start * rowbytes, (stop - start) * rowbytes)
+        values = np.frombuffer(found, dtype=layout.dtype).reshape(shape)
+        return values if columns is None else values[:, list(columns)]
+
+    def _read_columns(self, start: int, stop: int, columns: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        layout = self.layout
+        wanted = tuple(range(layout.shape[1])) if columns is None else columns
+        values = np.empty((stop - start, len(wanted)), dtype=layout.dtype, order="F")
+        for place, column in enumerate(wanted):
+            position = layout.header + (column * layout.rows + start) * layout.dtype.itemsize
+            found = self.stretch.pread(position, (stop - start) * layout.dtype.itemsize)
+            values[:, place] = np.frombuffer(found, dtype=layout.dtype)
+        return values
+
+
+@dataclass(frozen=True)
+class Held:
+    """An array in memory, seen like one in a file."""
+
+    layout: Layout
+    values: np.ndarray[Any, Any]
+
+    def read(self, start: int, stop: int, columns: tuple[int, ...] | None = None) -> np.ndarray[Any, Any]:
+        """Rows start..stop, (n,) or (n, k); may be a view."""
+        part = self.values[start:stop]
+        return part if columns is None else part[:, list(columns)]
+
+
+def open_npy(stretch: Bytes) -> Stored:
+    """An NPY file's array, checked, not yet read. DataError."""
+    head = bytes(stretch.pread(0, min(HEAD, stretch.size)))
+    return Stored(read_layout(head, stretch.size, stretch.label), stretch)
+
+
+def hold(values: object, label: str) -> Held:
+    """An array in memory, under the same rules as a file. DataError."""
+    import numpy as np
+
+    array = np.asarray(values)
+    check_dtype(array.dtype, label)
+    check_shape(array.shape, array.dtype.names is not None, label)
+    return Held(Layout(array.dtype, array.shape, False, 0), array)
+
+
+# --- NPZ
+
+
+@dataclass(frozen=True)
+class Member:
+    """One array of an NPZ: its layout is known, its bytes are fetched (and their CRC checked) by `open`."""
+
+    key: str
+    layout: Layout
+    open: Callable[[], Stored]
+
+
+def open_npz(stretch: Bytes, closing: contextlib.ExitStack) -> tuple[Member, ...]:
+    """The arrays of an NPZ file in their order, layouts checked. DataError for anything np.savez would not write."""
+    label = stretch.label
+    with _zip_faults(label):
+        archive = closing.enter_context(zipfile.ZipFile(stretch.reader()))
+        entries = archive.infolist()
+    if not entries:
+        raise DataError(f"{label}: an NPZ without arrays", fix="write it again with np.savez")
+    if len(entries) > MOST_MEMBERS:
+        raise DataError(f"{label}: {len(entries)} arrays", why=f"more than {MOST_MEMBERS}", fix="save fewer")
+    names = [entry.filename for entry in entries]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise DataError(f"{label}: two members are called '{shown(twice)}'", fix="write it again with np.savez")
+    return tuple(_member(archive, entry, label, closing) for entry in entries)
+
+
+def _member(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, label: str, closing: contextlib.ExitStack
+) -> Member:
+    place = f"{label}: '{shown(entry.filename)}'"
+    _check_entry(entry, place, label)
+    key = entry.filename.removesuffix(".npy")
+    with _zip_faults(place), archive.open(entry) as stream:
+        head = stream.read(HEAD)
+    layout = read_layout(head, entry.file_size, f"{label}: key '{shown(key)}'")
+
+    def fetch() -> Stored:
+        stretch = spool(_member_pieces(archive, entry, place), label, closing)
+        return Stored(layout, stretch)
+
+    return Member(key, layout, fetch)
+
+
+def _check_entry(entry: zipfile.ZipInfo, place: str, label: str) -> None:
+    again = "write it again with np.savez"
+    if entry.is_dir() or not entry.filename.endswith(".npy"):
+        raise DataError(f"{place} is not an array", why="an NPZ holds NPY files only", fix=again)
+    if entry.flag_bits & 0x41:
+        raise DataError(f"{place} is encrypted", fix=again)
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{place} is compressed by method {entry.compress_type}", fix=again)
+    if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
+        raise DataError(f"{place} declares two sizes, {entry.compress_size} and {entry.file_size}", fix=again)
+    refuse_bomb(place, entry.compress_size, entry.file_size)
+
+
+def _member_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> Iterator[bytes]:
+    size = 0
+    with contextlib.ExitStack() as closing:
+        with _zip_faults(place):
+            stream = closing.enter_context(archive.open(entry))
+        while True:
+            with _zip_faults(place):
+                piece = stream.read(PIECE)
+            if not piece:
+                break
+            size += len(piece)
+            yield piece
+    if size != entry.file_size:
+        raise DataError(f"{place} has {size} bytes, not the {entry.file_size} it declares", fix="write it again")
+
+
+@contextlib.contextmanager
+def _zip_faults(place: str) -> Iterator[None]:
+    """zipfile raises some nine types on damaged files; all mean the same here."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as fault:
+        reason = shown(str(fault)) or type(fault).__name__
+        raise DataError(f"{place}: broken NPZ: {reason}", fix="copy it again, or write it with np.savez") from fault

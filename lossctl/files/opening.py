@@ -1,0 +1,256 @@
+"""From a path to bytes that can be read at any position: plain files in place, everything else through a temporary file.
+
+A mapped file that is truncated by somebody else kills the process with SIGBUS, so files are read with pread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from lossctl.errors import DataError, FileError
+from lossctl.text import shown
+
+NPY, ZIP, GZIP, ZSTD = b"\x93NUMPY", b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+PIECE = 1 << 20
+MOST_RATIO, RATIO_MATTERS_FROM = 1000, 64 << 20
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A readable stretch of an open file. `pread` may be called by several threads at once.
+
+    label: what messages call the file;  start, size: where the stretch begins in the file and how long it is
+    """
+
+    file: IO[bytes]
+    label: str
+    start: int
+    size: int
+
+    def pread(self, position: int, length: int) -> bytearray:
+        """Exactly `length` bytes from `position` (counted from `start`); DataError if the file has become shorter."""
+        found = bytearray(length)
+        view = memoryview(found)
+        done = 0
+        while done < length:
+            try:
+                count = os.preadv(self.file.fileno(), [view[done:]], self.start + position + done)
+            except OSError as fault:
+                raise FileError(f"{self.label}: cannot read: {fault.strerror}") from fault
+            if count == 0:
+                raise DataError(
+                    f"{self.label}: ends early, at byte {position + done} of {self.size}",
+                    why="the file became shorter while it was read",
+                    fix="wait until it is written, then run again",
+                )
+            done += count
+        return found
+
+    def reader(self) -> io.BufferedReader:
+        """The stretch as a seekable file with a position of its own."""
+        return io.BufferedReader(_Window(self), buffer_size=1 << 16)
+
+
+class _Window(io.RawIOBase):
+    def __init__(self, stretch: Bytes) -> None:
+        self.stretch = stretch
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        position = offset + (0, self.position, self.stretch.size)[whence]
+        if position < 0:
+            raise OSError(22, "negative position")
+        self.position = position
+        return position
+
+    def readinto(self, buffer: Any) -> int:
+        length = max(0, min(len(buffer), self.stretch.size - self.position))
+        buffer[:length] = self.stretch.pread(self.position, length)
+        self.position += length
+        return length
+
+
+def label_of(path: str) -> str:
+    """What messages call a file."""
+    return "stdin" if path == "-" else shown(path)
+
+
+def open_bytes(path: str, closing: contextlib.ExitStack) -> Bytes:
+    """The file's bytes, decompressed (gz, zst); `closing` closes what was opened. FileError, DataError."""
+    label = label_of(path)
+    found = _open_stdin(label, closing) if path == "-" else _open_path(path, label, closing)
+    if found.size == 0:
+        raise DataError(f"{label}: is empty", fix="check the command that wrote it")
+    magic = bytes(found.pread(0, min(4, found.size)))
+    if magic.startswith(GZIP):
+        found = _unpacked(found, _gzip_stream(found), "gzip", closing)
+    elif magic.startswith(ZSTD):
+        found = _unpacked(found, _zstd_stream(found), "zstd", closing)
+    else:
+        return found
+    if found.size == 0:
+        raise DataError(f"{label}: is empty once decompressed", fix="check the command that wrote it")
+    if bytes(found.pread(0, min(4, found.size))).startswith((GZIP, ZSTD)):
+        raise DataError(f"{label}: is compressed twice", fix="decompress it once")
+    return found
+
+
+def spool(pieces: Iterator[bytes], label: str, closing: contextlib.ExitStack) -> Bytes:
+    """The pieces in an unnamed temporary file; memory holds one piece at a time. FileError when the disk is full."""
+    try:
+        file = closing.enter_context(tempfile.TemporaryFile(buffering=0))
+    except OSError as fault:
+        raise FileError(f"no temporary file for {label}: {fault.strerror}", fix="set TMPDIR") from fault
+    size = 0
+    for piece in pieces:
+        _write_all(file, piece, label)
+        size += len(piece)
+    return Bytes(file, label, 0, size)
+
+
+def _write_all(file: IO[bytes], piece: bytes, label: str) -> None:
+    view = memoryview(piece)
+    while view:
+        try:
+            view = view[file.write(view) :]
+        except OSError as fault:
+            raise FileError(
+                f"cannot keep a temporary copy of {label}: {fault.strerror}",
+                fix=f"free some space in {tempfile.gettempdir()}, or set TMPDIR to another disk",
+            ) from fault
+
+
+def _open_path(path: str, label: str, closing: contextlib.ExitStack) -> Bytes:
+    try:
+        file = closing.enter_context(open(path, "rb", buffering=0))
+        status = os.fstat(file.fileno())
+    except FileNotFoundError as fault:
+        raise FileError(f"{label}: no such file", fix=_nearby(path)) from fault
+    except IsADirectoryError as fault:
+        raise FileError(f"{label}: is a directory", fix="name a file in it") from fault
+    except PermissionError as fault:
+        raise FileError(f"{label}: permission denied", fix=f"make it readable: chmod u+r {label}") from fault
+    except (OSError, ValueError) as fault:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        raise FileError(f"{label}: cannot open: {reason}", fix="check the path") from fault
+    if stat.S_ISREG(status.st_mode):
+        return Bytes(file, label, 0, status.st_size)
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
+        return spool(_pieces(file.read, label), label, closing)
+    raise FileError(f"{label}: is a device, not a file", fix="copy what is needed of it into a file")
+
+
+def _nearby(path: str) -> str:
+    import difflib
+
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")
+    except (OSError, ValueError):
+        return "check the path"
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {shown(os.path.join(folder, near[0]))}?" if near else "check the path"
+
+
+def _open_stdin(label: str, closing: contextlib.ExitStack) -> Bytes:
+    if sys.stdin is None or sys.stdin.closed:
+        raise FileError("stdin: is closed", fix="pipe a file in, or name one")
+    stream: Any = getattr(sys.stdin, "buffer", sys.stdin)
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return spool(_pieces(stream.read, label), label, closing)
+    if not stat.S_ISREG(status.st_mode):
+        return spool(_pieces(stream.read, label), label, closing)
+    try:
+        file = closing.enter_context(open(os.dup(stream.fileno()), "rb", buffering=0))
+        start = os.lseek(file.fileno(), 0, os.SEEK_CUR)
+    except OSError as fault:
+        raise FileError(f"stdin: cannot read: {fault.strerror}") from fault
+    return Bytes(file, label, start, max(status.st_size - start, 0))
+
+
+def _pieces(read: Callable[[int], bytes], label: str) -> Iterator[bytes]:
+    while True:
+        try:
+            piece = read(PIECE)
+        except OSError as fault:
+            raise FileError(f"{label}: cannot read: {fault.strerror}") from fault
+        if not piece:
+            return
+        yield piece
+
+
+def _unpacked(packed: Bytes, stream: IO[bytes], kind: str, closing: contextlib.ExitStack) -> Bytes:
+    return spool(_unpacked_pieces(packed, stream, kind), packed.label, closing)
+
+
+def _unpacked_pieces(packed: Bytes, stream: IO[bytes], kind: str) -> Iterator[bytes]:
+    size = 0
+    while True:
+        try:
+            piece = stream.read(PIECE)
+        except (DataError, FileError):
+            raise
+        except Exception as fault:  # BadGzipFile, EOFError, zlib.error, ZstdError, whichever library is there
+            reason = shown(str(fault))
+            raise DataError(f"{packed.label}: broken {kind} data: {reason}", fix="make the file again") from fault
+        if not piece:
+            return
+        size += len(piece)
+        refuse_bomb(packed.label, packed.size, size)
+        yield piece
+
+
+def refuse_bomb(label: str, packed: int, size: int) -> None:
+    """DataError when `packed` bytes become more than a thousand times as many, 64 MiB or more."""
+    if size > RATIO_MATTERS_FROM and size > MOST_RATIO * packed:
+        raise DataError(
+            f"{label}: {packed} bytes would become {size} or more",
+            why=f"data that shrinks more than {MOST_RATIO} times is nearly always made to fill a disk",
+            fix="decompress it by hand if it is yours",
+        )
+
+
+def _gzip_stream(packed: Bytes) -> IO[bytes]:
+    import gzip
+
+    return gzip.GzipFile(fileobj=packed.reader(), mode="rb")
+
+
+def _zstd_stream(packed: Bytes) -> IO[bytes]:
+    opener = _zstd_opener()
+    if opener is None:
+        raise FileError(
+            f"{packed.label}: is compressed with zstd, which this Python cannot read", fix="pip install zstandard"
+        )
+    stream: IO[bytes] = opener(packed.reader())
+    return stream
+
+
+def _zstd_opener() -> Callable[[IO[bytes]], Any] | None:
+    import importlib
+
+    for name in ("compression.zstd", "zstandard"):
+        try:
+            module: Any = importlib.import_module(name)
+        except ImportError:
+            continue
+        if name == "zstandard":
+            return lambda file: module.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return lambda file: module.ZstdFile(file)
+    return None

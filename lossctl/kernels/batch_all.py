@@ -1,0 +1,289 @@
+"""Sums and category counts over all triplets of every anchor.
+
+Source: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017, eq. 6;
+Schroff, Kalenichenko, Philbin, FaceNet, 2015, for the categories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lossctl.errors import UsageError
+from lossctl.kernels import tiles
+from lossctl.kernels.tiles import HAS_TRITON, Points, Tiling, jit, load_anchors, tile_product
+
+if TYPE_CHECKING or HAS_TRITON:
+    import triton.language as tl
+
+MOST_POSITIVES = 31
+UNROLLED = 7  # thresholds compared in one go; more spill registers
+
+
+@dataclass(frozen=True, slots=True)
+class TripletSums:
+    """Per anchor, of shape (A,), over its triplets (a, p, n).
+
+    loss: sum of [d_ap - d_an + margin]+, float64
+    hard: d_an <= d_ap; semi_hard: neither hard nor easy; easy: d_an >= d_ap + margin; int64, a partition
+    tied: d_an = d_ap as computed; these are among the hard
+    borderline: triplets so near to a threshold that, at the `slack` asked for, their category is not proven
+    """
+
+    loss: Tensor
+    hard: Tensor
+    semi_hard: Tensor
+    easy: Tensor
+    tied: Tensor
+    borderline: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What the squared distance of a negative is compared with, an entry for each anchor and positive.
+
+    inner: d_ap^2; hard up to here. outer: (d_ap + margin)^2; easy from here on. Both -1 where there is no positive.
+    reach: d_ap + margin. band: half the width around inner and outer that is borderline.
+    """
+
+    inner: Tensor
+    outer: Tensor
+    reach: Tensor
+    band: Tensor
+
+
+def thresholds(inner: Tensor, norms: Tensor, largest: Tensor, *, margin: float, squared: bool, slack: float) -> Thresholds:
+    """Thresholds for squared positive distances `inner` (-1: none); norms broadcast against it, largest of all."""
+    exists = inner >= 0
+    reach = (inner if squared else inner.clamp(min=0).sqrt()) + margin
+    outer = reach if squared else reach.square()
+    # A tie at margin 0 is hard, not easy: count what is nearer than `outer` with every tie inside.
+    outer = torch.maximum(outer, torch.nextafter(inner, torch.full_like(inner, torch.inf)))
+    outer = torch.where(exists, outer, -1.0)
+    return Thresholds(inner, outer, torch.where(exists, reach, 0.0), slack * (norms + largest + outer.clamp(min=0)))
+
+
+def naive(
+    embeddings: Tensor,
+    start: Tensor,
+    end: Tensor,
+    *,
+    margin: float = 1.0,
+    squared: bool = False,
+    precision: str = "ieee",
+) -> TripletSums:
+    """The (N, N, N) broadcast, which knows no slack. Arguments as in `panel`."""
+    _check(margin, 0.0)
+    points = tiles.prepare(embeddings, start, end, precision=precision)
+    everyone = torch.arange(points.n, device=embeddings.device)
+    distance = tiles.squared_distances(points, everyone)
+    same = tiles.class_mask(points, everyone)
+    positive = same & ~torch.eye(points.n, dtype=torch.bool, device=same.device)
+    at = thresholds(distance, points.norms[:, None], points.norms.max(), margin=margin, squared=squared, slack=0.0)
+    valid = positive[:, :, None] & ~same[:, None, :]
+    negative = distance[:, None, :]
+    inner, outer, reach = at.inner[:, :, None], at.outer[:, :, None], at.reach[:, :, None]
+    hinge = (reach - (negative if squared else negative.sqrt())).clamp_(min=0)
+    hard, active = valid & (negative <= inner), valid & (negative < outer)
+    return TripletSums(
+        (hinge * valid).sum((1, 2), dtype=torch.float64),
+        hard.sum((1, 2)),
+        (active & ~hard).sum((1, 2)),
+        (valid & ~active).sum((1, 2)),
+        (valid & (negative == inner)).sum((1, 2)),
+        torch.zeros_like(points.start),
+    )
+
+
+def panel(
+    embeddings: Tensor,
+    start: Tensor,
+    end: Tensor,
+    *,
+    margin: float = 1.0,
+    squared: bool = False,
+    precision: str = "ieee",
+    slack: float = 0.0,
+    anchors: Tensor | None = None,
+) -> TripletSums:
+    """Blocks of anchors: sort the negatives, rank the thresholds among them; O(N log N) an anchor, for any class size.
+
+    embeddings: (N, D) floats sorted by label; start, end: (N,) the slice of each row's class
+    margin: at least 0, in units of the distance. squared: compare and sum squared distances
+    precision: of the product, for float32: ieee, tf32x3, tf32, bf16; float64 is always ieee
+    slack: relative error of a squared distance, as from `tiles.squared_distance_error`; where `borderline` is then 0
+        an anchor's counts are those of exact arithmetic
+    anchors: rows to answer for, all unless given
+    Raises DataError for arrays that do not fit, UsageError for an unknown precision or a negative margin.
+    """
+    _check(margin, slack)
+    points = tiles.prepare(embeddings, start, end, precision=precision)
+    blocks = [_panel(points, block, margin, squared, slack) for block in tiles.anchor_blocks(points, anchors)]
+    return TripletSums(*(torch.cat([getattr(block, field.name) for block in blocks]) for field in fields(TripletSums)))
+
+
+def _panel(points: Points, anchors: Tensor, margin: float, squared: bool, slack: float) -> TripletSums:
+    distance = tiles.squared_distances(points, anchors)
+    positive = tiles.positive_columns(points, anchors, points.largest_class - 1)
+    if slack:  # (d_ap + margin)^2 magnifies an absolute error of a small d_ap^2, so no product will do here
+        inner = tiles.squared_positive_distances(points, anchors, positive)
+    else:
+        inner = torch.where(positive >= 0, distance.gather(1, positive.clamp(min=0)), -1.0)
+    at = thresholds(
+        inner, points.norms[anchors, None], points.norms.max(), margin=margin, squared=squared, slack=slack
+    )
+    negatives = distance.masked_fill_(tiles.class_mask(points, anchors), torch.inf).sort(1).values
+
+    def below(threshold: Tensor) -> Tensor:
+        return torch.searchsorted(negatives, threshold.contiguous())
+
+    def up_to(threshold: Tensor) -> Tensor:
+        return torch.searchsorted(negatives, threshold.contiguous(), right=True)
+
+    less, hard, active = below(at.inner), up_to(at.inner), below(at.outer)
+    size = (points.end - points.start)[anchors]
+    lengths = negatives.double() if squared else negatives.double().sqrt()
+    sums = torch.nn.functional.pad(lengths.cumsum(1), (1, 0)).gather(1, active)
+    borderline = torch.zeros_like(hard)
+    if slack:
+        first, middle = below(at.inner - at.band), up_to(at.inner + at.band)
+        second, last = below(at.outer - at.band), up_to(at.outer + at.band)
+        borderline = torch.where(positive >= 0, last - second + torch.minimum(middle, second) - first, 0)
+    return TripletSums(
+        (active * at.reach.double() - sums).sum(1),
+        hard.sum(1),
+        (active - hard).sum(1),
+        (size - 1) * (points.n - size) - active.sum(1),
+        (hard - less).sum(1),
+        borderline.sum(1),
+    )
+
+
+def fused(
+    embeddings: Tensor,
+    start: Tensor,
+    end: Tensor,
+    *,
+    margin: float = 1.0,
+    squared: bool = False,
+    precision: str = "ieee",
+    slack: float = 0.0,
+    tiling: Tiling | None = None,
+) -> TripletSums:
+    """One Triton program a block of anchors, every tile compared with the anchor's thresholds.
+
+    Arguments and errors as in `panel`. Classes of more than 32 take the sorted route of `panel`.
+    tiling: how the work is cut, chosen by dtype unless given
+    Raises DeviceError where there is no triton or the embeddings are not on a GPU.
+    """
+    _check(margin, slack)
+    tiling = tiling or tiles.default_tiling(embeddings, precision)
+    points = tiles.ready_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
+    n_positives = points.largest_class - 1
+    if n_positives > MOST_POSITIVES or n_positives * points.n > tiles.INT32_MAX:
+        return panel(embeddings, start, end, margin=margin, squared=squared, precision=precision, slack=slack)
+    # Few sizes, few compilations: 1, 3 or 7 thresholds, or a multiple of 7; never none.
+    n_thresholds = -(-n_positives // UNROLLED) * UNROLLED
+    if n_positives < UNROLLED:
+        n_thresholds = tiles.power_of_two(n_positives + 1, low=2, high=UNROLLED + 1) - 1
+    rows = points.norms.shape[0]
+    splits, tiles_per_split = tiling.splits(rows)
+    loss = points.norms.new_empty((splits, rows), dtype=torch.float64)
+    counts = points.start.new_empty((4, splits, rows), dtype=torch.int32)
+    inner = tiles.all_squared_positive_distances(points, n_thresholds)
+    largest = points.norms[: points.n].max()
+    at = thresholds(inner, points.norms, largest, margin=margin, squared=squared, slack=slack)
+    _kernel[rows // tiling.block_m, splits](
+        points.values, points.norms, points.start.int(), points.end.int(),
+        at.inner, at.outer, at.reach, at.band, loss, counts,
+        rows, rows // tiling.block_n, tiles_per_split, splits * rows,
+        THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), SQUARED=squared, CERTIFY=slack > 0,
+        DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
+        PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
+    )  # fmt: skip
+    hard, active, tied, borderline = counts.sum(1)[:, : points.n]
+    size = (points.end - points.start)[: points.n]
+    easy = (size - 1) * (points.n - size) - active
+    return TripletSums(loss.sum(0)[: points.n], hard, active - hard, easy, tied, borderline)
+
+
+def _check(margin: float, slack: float) -> None:
+    if not (0 <= margin < float("inf") and 0 <= slack < 1):
+        raise UsageError(f"margin {margin}, slack {slack}: a margin is finite and at least 0, slack is in [0, 1)")
+
+
+@jit
+def _kernel(
+    points: tl.tensor,
+    norms: tl.tensor,
+    start: tl.tensor,
+    end: tl.tensor,
+    inner: tl.tensor,
+    outer: tl.tensor,
+    reach: tl.tensor,
+    band: tl.tensor,
+    loss: tl.tensor,
+    counts: tl.tensor,
+    n_rows: tl.tensor,
+    n_tiles: tl.tensor,
+    tiles_per_split: tl.tensor,
+    n_counts: tl.tensor,
+    THRESHOLDS: tl.constexpr,
+    UNROLL: tl.constexpr,
+    SQUARED: tl.constexpr,
+    CERTIFY: tl.constexpr,
+    DIM: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    PRECISION: tl.constexpr,
+) -> None:
+    DTYPE: tl.constexpr = norms.dtype.element_ty
+    rows = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    row_start = tl.load(start + rows)[:, None]
+    row_end = tl.load(end + rows)[:, None]
+    row_norm = tl.load(norms + rows)[:, None]
+    anchors = load_anchors(points, rows, DIM, BLOCK_D)
+
+    total = tl.zeros((BLOCK_M,), dtype=tl.float64)
+    hard = tl.zeros((BLOCK_M,), dtype=tl.int32)
+    active = tl.zeros((BLOCK_M,), dtype=tl.int32)
+    tied = tl.zeros((BLOCK_M,), dtype=tl.int32)
+    borderline = tl.zeros((BLOCK_M,), dtype=tl.int32)
+
+    first = tl.program_id(1) * tiles_per_split
+    for tile in range(first, tl.minimum(first + tiles_per_split, n_tiles)):
+        ab = tile_product(points, anchors, rows, tile * BLOCK_N, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION)
+        columns = (tile * BLOCK_N + tl.arange(0, BLOCK_N))[None, :]
+        negative = tl.maximum(row_norm + (tl.load(norms + columns) - 2.0 * ab), 0.0)
+        same = (columns >= row_start) & (columns < row_end)
+        negative = tl.where(same, float("inf"), negative)
+        distance = negative if SQUARED else tl.sqrt(negative)
+        hinges = tl.zeros((BLOCK_M, BLOCK_N), dtype=DTYPE)
+        for group in range(0, THRESHOLDS, UNROLL):
+            for k in tl.static_range(UNROLL):
+                at = (group + k) * n_rows.to(tl.int64) + rows
+                up_to = tl.load(inner + at)[:, None]
+                below = tl.load(outer + at)[:, None]
+                hinges += tl.maximum(tl.load(reach + at)[:, None] - distance, 0.0)
+                # Three counts in one sum, ten bits each: a tile has fewer than 1024 columns.
+                three = (negative <= up_to).to(tl.int32) + ((negative < below).to(tl.int32) << 10)
+                three = tl.sum(three + ((negative == up_to).to(tl.int32) << 20), 1)
+                hard += three & 1023
+                active += (three >> 10) & 1023
+                tied += three >> 20
+                if CERTIFY:
+                    width = tl.load(band + at)[:, None]
+                    near = (tl.abs(negative - up_to) <= width) | (tl.abs(negative - below) <= width)
+                    borderline += tl.sum((near & (up_to >= 0)).to(tl.int32), 1)
+        total += tl.sum(hinges, 1).to(tl.float64)
+
+    out = tl.program_id(1) * n_rows + rows
+    tl.store(loss + out, total)
+    tl.store(counts + out, hard)
+    tl.store(counts + n_counts + out, active)
+    tl.store(counts + 2 * n_counts + out, tied)
+    tl.store(counts + 3 * n_counts + out, borderline)

@@ -1,0 +1,205 @@
+"""The farthest positive and the nearest negative of every anchor.
+
+Source: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017, eq. 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lossctl.kernels import tiles
+from lossctl.kernels.tiles import HAS_TRITON, Points, Tiling, jit, load_anchors, tile_product
+
+if TYPE_CHECKING or HAS_TRITON:
+    import triton.language as tl
+
+
+@dataclass(frozen=True, slots=True)
+class HardPairs:
+    """Per anchor, of shape (A,): a Euclidean distance and the row it leads to; nan and -1 where there is none.
+
+    Of equal distances the lowest row is taken.
+    """
+
+    positive: Tensor
+    positive_at: Tensor
+    negative: Tensor
+    negative_at: Tensor
+
+
+def naive(embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str = "ieee") -> HardPairs:
+    """The full (N, N) matrix and two masks of its size. Arguments as in `panel`."""
+    points = tiles.prepare(embeddings, start, end, precision=precision)
+    everyone = torch.arange(points.n, device=embeddings.device)
+    squared = tiles.squared_distances(points, everyone)
+    same = tiles.class_mask(points, everyone)
+    positive = same & ~torch.eye(points.n, dtype=torch.bool, device=same.device)
+    farthest, farthest_at = _extreme(torch.where(positive, -squared, torch.inf))
+    return _pairs(-farthest, farthest_at, *_extreme(torch.where(same, torch.inf, squared)))
+
+
+def panel(
+    embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str = "ieee", anchors: Tensor | None = None
+) -> HardPairs:
+    """Blocks of anchors against everyone, masks only where the block's classes lie.
+
+    embeddings: (N, D) floats sorted by label; start, end: (N,) the slice of each row's class
+    precision: of the product, for float32: ieee, tf32x3, tf32, bf16; float64 is always ieee
+    anchors: rows to answer for, all unless given
+    Raises DataError for arrays that do not fit, UsageError for an unknown precision.
+    """
+    points = tiles.prepare(embeddings, start, end, precision=precision)
+    blocks = [_panel(points, block) for block in tiles.anchor_blocks(points, anchors)]
+    return _pairs(*(torch.cat(column) for column in zip(*blocks, strict=True)))
+
+
+def _panel(points: Points, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    squared = tiles.squared_distances(points, anchors)
+    low, high = int(points.start[anchors].min()), int(points.end[anchors].max())
+    column = torch.arange(low, high, device=squared.device)
+    window = squared[:, low:high]
+    same = (column >= points.start[anchors, None]) & (column < points.end[anchors, None])
+    positive = same & (column != anchors[:, None])
+    farthest, farthest_at = _extreme(torch.where(positive, -window, torch.inf))
+    window.masked_fill_(same, torch.inf)
+    return -farthest, farthest_at + low, *_extreme(squared)
+
+
+def _extreme(squared: Tensor) -> tuple[Tensor, Tensor]:
+    at = squared.argmin(1)  # torch promises the first of equal minima for argmin, not for min
+    return squared.gather(1, at[:, None])[:, 0], at
+
+
+def _pairs(farthest: Tensor, farthest_at: Tensor, nearest: Tensor, nearest_at: Tensor) -> HardPairs:
+    has_positive, has_negative = torch.isfinite(farthest), torch.isfinite(nearest)
+    return HardPairs(
+        torch.where(has_positive, farthest.clamp(min=0).sqrt(), torch.nan),
+        torch.where(has_positive, farthest_at, -1),
+        torch.where(has_negative, nearest.clamp(min=0).sqrt(), torch.nan),
+        torch.where(has_negative, nearest_at, -1),
+    )
+
+
+def fused(
+    embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str = "ieee", tiling: Tiling | None = None
+) -> HardPairs:
+    """One Triton program a block of anchors; nothing of size N^2 is written. Arguments and errors as in `panel`.
+
+    tiling: how the work is cut, chosen by dtype unless given
+    Raises DeviceError where there is no triton or the embeddings are not on a GPU.
+    """
+    tiling = tiling or tiles.default_tiling(embeddings, precision)
+    points = tiles.ready_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
+    rows = points.norms.shape[0]
+    splits, tiles_per_split = tiling.splits(rows)
+    farthest, nearest = points.norms.new_empty((2, splits, rows))
+    farthest_at, nearest_at = points.start.new_empty((2, splits, rows), dtype=torch.int32)
+    _kernel[rows // tiling.block_m, splits](
+        points.values, points.norms, points.start.int(), points.end.int(),
+        farthest, farthest_at, nearest, nearest_at,
+        rows, rows // tiling.block_n, tiles_per_split,
+        DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
+        PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
+    )  # fmt: skip
+    farthest, farthest_at = tiles.merged(-farthest, farthest_at)
+    nearest, nearest_at = tiles.merged(nearest, nearest_at)
+    pairs = points.norms - farthest, farthest_at, points.norms + nearest, nearest_at
+    return _pairs(*(column[: points.n] for column in pairs))
+
+
+@jit
+def _kernel(
+    points: tl.tensor,
+    norms: tl.tensor,
+    start: tl.tensor,
+    end: tl.tensor,
+    farthest: tl.tensor,
+    farthest_at: tl.tensor,
+    nearest: tl.tensor,
+    nearest_at: tl.tensor,
+    n_rows: tl.tensor,
+    n_tiles: tl.tensor,
+    tiles_per_split: tl.tensor,
+    DIM: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    PRECISION: tl.constexpr,
+) -> None:
+    DTYPE: tl.constexpr = norms.dtype.element_ty
+    rows = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    lanes = tl.arange(0, BLOCK_N)
+    row_start = tl.load(start + rows)
+    row_end = tl.load(end + rows)
+    anchors = load_anchors(points, rows, DIM, BLOCK_D)
+
+    # Tiles in [low, high) hold classes of this block and need masks; those before and after hold negatives only.
+    first = tl.program_id(1) * tiles_per_split
+    last = tl.minimum(first + tiles_per_split, n_tiles)
+    low = tl.minimum(tl.maximum(tl.min(row_start, 0) // BLOCK_N, first), last)
+    high = tl.minimum(tl.maximum(tl.cdiv(tl.max(row_end, 0), BLOCK_N), low), last)
+
+    # One running extreme a lane, with the tile it was in; lanes are compared once, at the end.
+    # |a|^2 is the same for all columns: a score is |b|^2 - 2ab. Tiles come in order, so among equals the first stays.
+    most = tl.full((BLOCK_M, BLOCK_N), float("-inf"), dtype=DTYPE)
+    least = tl.full((BLOCK_M, BLOCK_N), float("inf"), dtype=DTYPE)
+    most_tile = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+    least_tile = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+
+    least, least_tile = _nearest(
+        points, norms, anchors, rows, first, low, least, least_tile, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION
+    )
+    for tile in range(low, high):
+        ab = tile_product(points, anchors, rows, tile * BLOCK_N, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION)
+        columns = (tile * BLOCK_N + lanes)[None, :]
+        score = tl.load(norms + columns) - 2.0 * ab
+        same = (columns >= row_start[:, None]) & (columns < row_end[:, None])
+        farther = same & (columns != rows[:, None]) & (score > most)
+        most = tl.where(farther, score, most)
+        most_tile = tl.where(farther, tile, most_tile)
+        nearer = (score < least) & ~same
+        least = tl.where(nearer, score, least)
+        least_tile = tl.where(nearer, tile, least_tile)
+    least, least_tile = _nearest(
+        points, norms, anchors, rows, high, last, least, least_tile, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION
+    )
+
+    out = tl.program_id(1) * n_rows + rows
+    best = tl.max(most, 1)
+    at = tl.where(most == best[:, None], most_tile * BLOCK_N + lanes[None, :], 2147483647)
+    tl.store(farthest + out, best)
+    tl.store(farthest_at + out, tl.min(at, 1))
+    best = tl.min(least, 1)
+    at = tl.where(least == best[:, None], least_tile * BLOCK_N + lanes[None, :], 2147483647)
+    tl.store(nearest + out, best)
+    tl.store(nearest_at + out, tl.min(at, 1))
+
+
+@jit
+def _nearest(
+    points: tl.tensor,
+    norms: tl.tensor,
+    anchors: tl.tensor,
+    rows: tl.tensor,
+    first: tl.tensor,
+    last: tl.tensor,
+    least: tl.tensor,
+    least_tile: tl.tensor,
+    DTYPE: tl.constexpr,
+    DIM: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    PRECISION: tl.constexpr,
+) -> tuple[tl.tensor, tl.tensor]:
+    for tile in range(first, last):
+        ab = tile_product(points, anchors, rows, tile * BLOCK_N, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION)
+        score = tl.load(norms + tile * BLOCK_N + tl.arange(0, BLOCK_N))[None, :] - 2.0 * ab
+        nearer = score < least
+        least = tl.where(nearer, score, least)
+        least_tile = tl.where(nearer, tile, least_tile)
+    return least, least_tile

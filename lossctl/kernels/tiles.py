@@ -1,0 +1,356 @@
+"""What the kernels share: points made ready for a product, one tile of that product, and how the work is cut.
+
+A squared distance is |a|^2 + |b|^2 - 2ab. Its error grows with the norms, so float32 points are first moved near the
+origin, and norms are summed in float64. Rounding to TF32 or bf16 happens here, to nearest and before the norms are
+taken: a distance is then that between two rounded points, and the tensor cores, which would truncate, have nothing to cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lossctl.errors import DataError, DeviceError, UsageError
+
+HAS_TRITON = find_spec("triton") is not None  # CPU builds of torch come without it, and the plain forms need only torch
+if TYPE_CHECKING or HAS_TRITON:
+    import triton
+    import triton.language as tl
+
+PRECISIONS = ("ieee", "tf32x3", "tf32", "bf16")
+INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Embeddings as a kernel reads them; rows and columns beyond the true ones are padding at infinity.
+
+    values: (rows, dim), float64, float32 or bfloat16, already rounded to the precision of the product
+    norms: (rows,), squared length of each row, float64 or float32; inf in padding rows
+    start, end: (rows,), int64, the class of each row as a slice; (n, n) in padding rows
+    n: the number of true rows
+    """
+
+    values: Tensor
+    norms: Tensor
+    start: Tensor
+    end: Tensor
+    n: int
+    precision: str
+
+    @property
+    def largest_class(self) -> int:
+        return int((self.end - self.start).max())
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """An embedding set in label order: row i of `embeddings` is row `order[i]` of the set it came from."""
+
+    embeddings: Tensor
+    start: Tensor
+    end: Tensor
+    order: Tensor
+
+
+def sort_by_label(embeddings: Tensor, labels: Tensor) -> Sorted:
+    """Rows in label order, ties in input order, with the class slice of every row. embeddings (N, D), labels (N,)."""
+    ordered, order = torch.sort(labels, stable=True)
+    _, sizes = torch.unique_consecutive(ordered, return_counts=True)
+    ends = sizes.cumsum(0)
+    return Sorted(embeddings[order], (ends - sizes).repeat_interleave(sizes), ends.repeat_interleave(sizes), order)
+
+
+def prepare(
+    embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str, row_multiple: int = 1, dim_multiple: int = 1
+) -> Points:
+    """Checked, centred, rounded and padded points.
+
+    embeddings: (N, D), float64, float32, float16 or bfloat16; start, end: (N,), integers, on the same device
+    precision: of the product. float64 points know only "ieee".
+    Raises DataError for shapes, dtypes, slices or values that cannot be used, UsageError for the precision.
+    """
+    _check(embeddings, start, end, precision)
+    if embeddings.dtype == torch.float64:
+        values = embeddings  # not moved, so that squared_distance_error holds for the values given
+    elif precision == "bf16" and embeddings.dtype == torch.bfloat16:
+        values = embeddings  # exact as they are; moving them would round them again
+    else:
+        values = _rounded(_centred(embeddings.float()), precision)
+    accumulator = torch.float64 if values.dtype == torch.float64 else torch.float32
+    norms = values.double().square().sum(1).to(accumulator)
+    if not bool(torch.isfinite(norms).all()):
+        row = int(torch.isfinite(norms).logical_not().nonzero()[0])
+        raise DataError(f"embeddings: row {row} of the sorted set is not finite, or its squared length overflows")
+    n, dim = values.shape
+    more_rows, more_columns = -n % row_multiple, -dim % dim_multiple
+    pad = torch.nn.functional.pad
+    return Points(
+        pad(values, (0, more_columns, 0, more_rows)).contiguous(),
+        pad(norms, (0, more_rows), value=torch.inf),
+        pad(start.long(), (0, more_rows), value=n),
+        pad(end.long(), (0, more_rows), value=n),
+        n,
+        precision,
+    )
+
+
+def _check(embeddings: Tensor, start: Tensor, end: Tensor, precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision {precision!r}", fix=f"choose one of {', '.join(PRECISIONS)}")
+    if embeddings.dtype not in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        raise DataError(f"embeddings: {embeddings.dtype} is not a floating type that the kernels read")
+    if embeddings.dtype == torch.float64 and precision != "ieee":
+        raise UsageError(f"float64 embeddings have no {precision} product", fix="use ieee, or float32 embeddings")
+    if embeddings.ndim != 2 or 0 in embeddings.shape:
+        raise DataError(f"embeddings: shape {tuple(embeddings.shape)}; need (N, D), neither of them 0")
+    n = embeddings.shape[0]
+    for name, bound in (("start", start), ("end", end)):
+        if bound.shape != (n,) or bound.is_floating_point() or bound.device != embeddings.device:
+            raise DataError(
+                f"{name}: shape {tuple(bound.shape)}, {bound.dtype}, on {bound.device}; "
+                f"need ({n},), integers, on {embeddings.device}"
+            )
+    row = torch.arange(n, device=embeddings.device)
+    if not bool(((start >= 0) & (start <= row) & (row < end) & (end <= n)).all()):
+        raise DataError("start, end: not the class slices of rows sorted by label")
+
+
+def _centred(values: Tensor) -> Tensor:
+    """Points moved by a vector near their mean.
+
+    The vector is on a grid as coarse as the column's deviation, so the shift is exact for data with few digits
+    (integers, halves) and nothing moves where the mean is already small.
+    """
+    deviation, mean = torch.std_mean(values, dim=0, correction=0)
+    exponent = torch.frexp(deviation).exponent - 1
+    step = torch.ldexp(torch.ones_like(mean), exponent)
+    constant = (values == values[0]).all(0)
+    return values - torch.where(constant, values[0], torch.round(mean / step) * step)
+
+
+def _rounded(values: Tensor, precision: str) -> Tensor:
+    if precision == "bf16":
+        return values.bfloat16()
+    return round_to_tf32(values) if precision == "tf32" else values
+
+
+def round_to_tf32(values: Tensor) -> Tensor:
+    """float32 values rounded to the 11 significant bits of TF32, to nearest, ties to even."""
+    bits = values.view(torch.int32)
+    return ((bits + 0xFFF + ((bits >> 13) & 1)) & ~0x1FFF).view(torch.float32)
+
+
+def squared_distance_error(dim: int, dtype: torch.dtype, precision: str = "ieee") -> float:
+    """c such that a squared distance is within c (|a|^2 + |b|^2) of the exact one, lengths taken after centring.
+
+    Holds for any order of summation and with fused multiply-adds. Source: Higham, Accuracy and Stability of Numerical
+    Algorithms, 2002, section 3.1: gamma_n = n u / (1 - n u); tensor cores truncate, which doubles u.
+    """
+    stored = {"ieee": 0.0, "tf32x3": 2.0**-21, "tf32": 2.0**-11, "bf16": 2.0**-9}[precision]
+    unit = 2.0**-53 if dtype == torch.float64 else 2.0**-24
+    moved = 0.0 if dtype == torch.float64 else unit
+    terms = (dim + 8) * unit * (1 if precision == "ieee" else 2)
+    each = stored + moved
+    return 2 * terms / (1 - terms) + 2 * (2 * each + each * each)
+
+
+# Plain torch
+
+
+def product(left: Tensor, right: Tensor, precision: str) -> Tensor:
+    """left @ right.T, summed in float32 (float64 for float64), from operands that `prepare` rounded."""
+    if precision == "bf16":
+        if left.is_cuda:
+            return torch.mm(left, right.mT, out_dtype=torch.float32)
+        return left.float() @ right.float().mT
+    with _matmul_precision("ieee" if precision == "ieee" else "tf32"):
+        if precision != "tf32x3":
+            return left @ right.mT
+        (left_high, left_low), (right_high, right_low) = _split(left), _split(right)
+        return left_low @ right_high.mT + left_high @ right_low.mT + left_high @ right_high.mT
+
+
+def _split(values: Tensor) -> tuple[Tensor, Tensor]:
+    high = round_to_tf32(values)
+    return high, round_to_tf32(values - high)
+
+
+@contextmanager
+def _matmul_precision(precision: str) -> Iterator[None]:
+    backend = torch.backends.cuda.matmul
+    before = backend.fp32_precision
+    backend.fp32_precision = precision
+    try:
+        yield
+    finally:
+        backend.fp32_precision = before
+
+
+def squared_distances(points: Points, anchors: Tensor) -> Tensor:
+    """(A, N) squared distances, never below 0, from the given rows to all."""
+    panel = product(points.values[anchors], points.values, points.precision)
+    return panel.mul_(-2).add_(points.norms).add_(points.norms[anchors, None]).clamp_(min=0)
+
+
+def anchor_blocks(points: Points, anchors: Tensor | None) -> Iterator[Tensor]:
+    """The anchors in blocks whose panels take a bounded share of memory: 64 MB in float32, on CUDA 1 GB."""
+    if anchors is None:
+        anchors = torch.arange(points.n, device=points.values.device)
+    values = 1 << (28 if points.values.is_cuda else 24)
+    return iter(anchors.split(max(1, values // points.n)))
+
+
+def class_mask(points: Points, anchors: Tensor) -> Tensor:
+    """(A, N), true where a point is of the anchor's class, itself included."""
+    column = torch.arange(points.n, device=anchors.device)
+    return (column >= points.start[anchors, None]) & (column < points.end[anchors, None])
+
+
+def positive_columns(points: Points, anchors: Tensor, n_positives: int) -> Tensor:
+    """(A, n_positives) rows of each anchor's positives in order, -1 beyond the last."""
+    start, end = points.start[anchors, None], points.end[anchors, None]
+    column = start + torch.arange(n_positives, device=anchors.device)
+    column = column + (column >= anchors[:, None])
+    return torch.where(column < end, column, -1)
+
+
+def squared_positive_distances(points: Points, anchors: Tensor, positives: Tensor) -> Tensor:
+    """(A, P) squared distances from anchors (A,) to positives (A, P) by direct difference, -1 where the row is -1."""
+    dtype = points.norms.dtype
+    anchor = points.values[anchors].to(dtype)
+    columns = [(anchor - points.values[column].to(dtype)).square().sum(1) for column in positives.T]
+    direct = torch.stack(columns, 1) if columns else anchor.new_empty(positives.shape)
+    return torch.where(positives >= 0, direct, -1.0)
+
+
+def all_squared_positive_distances(points: Points, n_positives: int) -> Tensor:
+    """(n_positives, rows) such distances for every row, padding included."""
+    rows, dim = points.values.shape
+    squared = torch.full((n_positives, rows), -1.0, dtype=points.norms.dtype, device=points.values.device)
+    for block in torch.arange(points.n, device=squared.device).split(max(1, (1 << 25) // dim)):
+        positives = positive_columns(points, block, n_positives)
+        squared[:, block] = squared_positive_distances(points, block, positives).T
+    return squared
+
+
+# Triton
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a kernel is cut: BLOCK_M anchors a program, BLOCK_N columns a tile, BLOCK_D coordinates a step."""
+
+    block_m: int
+    block_n: int
+    block_d: int
+    warps: int = 4
+    stages: int = 2
+    programs: int = 264  # two for each of 132 multiprocessors; fixed, so that results do not depend on the card
+
+    def splits(self, rows: int) -> tuple[int, int]:
+        """(number of parts that the columns are split into, tiles in each)."""
+        tiles = rows // self.block_n
+        splits = min(tiles, max(1, -(-self.programs // (rows // self.block_m))))
+        per_split = -(-tiles // splits)
+        return -(-tiles // per_split), per_split
+
+
+INTERPRETED = Tiling(16, 16, 16, programs=8)
+
+
+def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
+    """The tiling for the embeddings' device, width and dtype; those for CUDA compile for sm_90 all but without spills."""
+    dim = embeddings.shape[1]
+    if not embeddings.is_cuda:
+        return INTERPRETED
+    if embeddings.dtype == torch.float64:
+        return Tiling(64, 32, power_of_two(dim, low=16, high=32), warps=8, stages=3)
+    if precision == "ieee":
+        return Tiling(128, 64, 16, warps=8, stages=2)
+    # Anchors that fit stay in shared memory for the whole walk.
+    block_d = power_of_two(dim, low=16, high=128) if dim <= 128 else 64
+    if precision == "tf32x3":
+        return Tiling(128, 32, block_d, warps=8, stages=2)
+    return Tiling(128, 64, block_d, warps=8, stages=3 if precision == "bf16" else 2)
+
+
+def power_of_two(value: int, *, low: int, high: int) -> int:
+    """The least power of two that is no less than the value, within the bounds."""
+    return min(high, max(low, 1 << (value - 1).bit_length()))
+
+
+def ready_for_triton(embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str, tiling: Tiling) -> Points:
+    """`prepare`, padded to whole tiles; raises DeviceError where triton cannot run on the embeddings' device."""
+    if not HAS_TRITON:
+        raise DeviceError("triton is not installed", fix="pip install triton, or use the panel implementation")
+    if not (embeddings.is_cuda or is_interpreted()):
+        raise DeviceError(
+            f"embeddings are on {embeddings.device}; triton needs an NVIDIA GPU",
+            fix="move them to cuda, or use the panel implementation",
+        )
+    rows = max(tiling.block_m, tiling.block_n)
+    points = prepare(embeddings, start, end, precision=precision, row_multiple=rows, dim_multiple=tiling.block_d)
+    if is_interpreted() and points.values.dtype == torch.bfloat16:  # numpy has none; the products are exact in float32
+        return Points(points.values.float(), points.norms, points.start, points.end, points.n, precision)
+    return points
+
+
+def merged(scores: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+    """The least score over the splits (axis 0) and the lowest row that has it."""
+    least = scores.amin(0)
+    return least, torch.where(scores == least, at, INT32_MAX).amin(0).long()
+
+
+def is_interpreted() -> bool:
+    """Whether the kernels of this process run in triton's interpreter, which is settled when they are imported."""
+    return HAS_TRITON and not isinstance(tile_product, triton.JITFunction)
+
+
+def dot_precision(precision: str) -> str:
+    """What tl.dot is told; it reads no float32 operands in bf16, and the word is then without effect."""
+    return "ieee" if precision == "bf16" else precision
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """triton.jit where there is triton."""
+    return triton.jit(function) if HAS_TRITON else function
+
+
+@jit
+def load_anchors(points: tl.tensor, rows: tl.tensor, DIM: tl.constexpr, BLOCK_D: tl.constexpr) -> tl.tensor:
+    """The first BLOCK_D coordinates of the anchors: all there are where DIM == BLOCK_D."""
+    return tl.load(points + rows.to(tl.int64)[:, None] * DIM + tl.arange(0, BLOCK_D)[None, :])
+
+
+@jit
+def tile_product(
+    points: tl.tensor,
+    anchors: tl.tensor,
+    rows: tl.tensor,
+    column: tl.tensor,
+    DTYPE: tl.constexpr,
+    DIM: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    PRECISION: tl.constexpr,
+) -> tl.tensor:
+    """(BLOCK_M, BLOCK_N) inner products of the anchors with the points from `column` on."""
+    lanes, chunk = tl.arange(0, BLOCK_N), tl.arange(0, BLOCK_D)
+    others = points + tl.cast(column, tl.int64) * DIM + lanes[:, None] * DIM + chunk[None, :]
+    if DIM == BLOCK_D:
+        tile = tl.dot(anchors, tl.trans(tl.load(others)), input_precision=PRECISION, out_dtype=DTYPE)
+    else:
+        tile = tl.zeros((BLOCK_M, BLOCK_N), dtype=DTYPE)
+        for step in range(0, DIM, BLOCK_D):
+            left = load_anchors(points + step, rows, DIM, BLOCK_D)
+            right = tl.load(others + step)
+            tile = tl.dot(left, tl.trans(right), tile, input_precision=PRECISION, out_dtype=DTYPE)
+    return tile

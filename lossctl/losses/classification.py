@@ -1,0 +1,164 @@
+"""Classification: the chance that a model gave to the truth, or the margin by which it decided for it."""
+
+from typing import Literal
+
+from ..chances import Binary, Categorical
+from ..numerics import Array, like, one_hot, pick, relu, row_max, row_mean, row_sum, sigmoid, softplus, weigh, where
+from ..registry import Alpha, ClassIndex, Fraction, NonNegative, Numbers, Positive, Real, Weighted, Weights, loss
+
+
+@loss(aliases=("binary-cross-entropy",))
+def bce(prob: Binary, label: Array, *, pos_weight: NonNegative = 1.0) -> Array:
+    """Binary cross-entropy: the surprise at each label, 0 or 1; several labels a row are averaged.
+
+    Formula: -[w y log p + (1 - y) log(1 - p)]
+    Reading: 0.693 (log 2) is a coin's score; a certain and wrong prediction costs infinity, never a clipped number
+    Differs: torch clamps the log at -100, keras and scikit-learn clip p by an epsilon of the dtype; see --clip
+    pos_weight: w, how much more a positive label counts
+    Example: prob=0.8 label=1 -> 0.22314355131420976
+    """
+    return row_mean(_label_weights(label, pos_weight, 1.0) * -prob.given(label).log_p)
+
+
+@loss
+def log_loss(chance: Binary | Categorical, label: Array) -> Array:
+    """Minus the log of the chance given to the truth: bce for labels 0 and 1, cross-entropy for class indices.
+
+    Formula: -log p_t
+    Example: prob=0.8 label=0 -> 1.6094379124341005
+    """
+    return row_mean(-chance.given(label).log_p)
+
+
+@loss(aliases=("ce", "nll", "softmax-loss"))
+def cross_entropy(
+    probs: Categorical,
+    label: Array,
+    *,
+    label_smoothing: Fraction = 0.0,
+    class_weights: Weights = None,
+    ignore_index: ClassIndex = None,
+) -> Array | Weighted:
+    """The surprise at the true class; the label is a class index or a distribution over the classes.
+
+    Formula: -log p_y, or -sum_j q_j log p_j for a distribution q
+    Reading: log C is the score of a uniform guess over C classes
+    Differs: with class weights the mean divides by the sum of the weights (torch, scikit-learn), not by n (keras)
+    label_smoothing: eps of every label is spread evenly over all C classes, eps / C each
+    class_weights: a weight for each class; the mean is then over the sum of the weights of the true classes
+    ignore_index: rows with this label are left out before the loss sees them (torch: -100)
+    Example: prob=[0.7,0.2,0.1] label=0 -> 0.35667494393873245
+    """
+    hard = label.ndim == 1
+    if hard and not label_smoothing and class_weights is None:
+        return -probs.given(label).log_p
+    target = where(one_hot(label, probs.classes, probs.values), like(1.0, probs.values), 0.0) if hard else label
+    if label_smoothing:
+        target = (1.0 - label_smoothing) * target + label_smoothing / probs.classes
+    if class_weights is None:
+        return row_sum(weigh(target, -probs.log))
+    weights = _as_row(class_weights, probs.values)
+    total = row_sum(weigh(target * weights, -probs.log))
+    return Weighted(total, pick(weights + 0.0 * probs.values, label)) if hard else total
+
+
+@loss
+def focal(chance: Binary | Categorical, label: Array, *, gamma: NonNegative = 2.0, alpha: Alpha = None) -> Array:
+    """Cross-entropy that fades for rows the model already gets right, so that the hard ones decide.
+
+    Formula: -alpha_t (1 - p_t)^gamma log p_t
+    Paper: Lin et al., Focal Loss for Dense Object Detection, 2017
+    Reading: gamma 2 cuts the loss at p_t 0.9 by 100, at 0.968 by 977, at 0.5 by 4; gamma 0 is cross-entropy
+    Differs: torchvision's alpha is 0.25, ours off; RetinaNet divides by the number of positives: -r positives
+    gamma: how fast easy rows fade
+    alpha: weight of label 1, with 1 - alpha for label 0 (of classes: one for all, or a list of one each); balanced
+        takes the inverse class frequencies
+    Example: prob=0.9 label=1 -> 0.0010536051565782627
+    """
+    given = chance.given(label)
+    loss_of_label = given.miss**gamma * -given.log_p if gamma else -given.log_p
+    return row_mean(loss_of_label if alpha is None else weigh(_alpha_t(alpha, label, chance), loss_of_label))
+
+
+@loss
+def focal_star(logit: Binary, label: Array, *, gamma: Positive = 2.0, beta: Real = 1.0) -> Array:
+    """The variant of focal loss in its paper's appendix: a steeper, shifted cross-entropy.
+
+    Formula: -log sigmoid(gamma x_t + beta) / gamma;  x_t = x for label 1, -x for label 0
+    Paper: Lin et al., Focal Loss for Dense Object Detection, 2017, appendix A
+    gamma: steepness
+    beta: shift
+    Example: logit=0 label=1 -> 0.15663084421209293
+    """
+    return row_mean(softplus(-(gamma * logit.given(label).logit + beta)) / gamma)
+
+
+@loss
+def hinge(score: Array, label: Array, *, margin: Positive = 1.0) -> Array:
+    """How far a decision value is from being right by the margin; zero beyond it.
+
+    Formula: [margin - (2y - 1) s]+
+    Paper: Cortes, Vapnik, Support-Vector Networks, 1995
+    margin: the distance from the boundary that costs nothing
+    Example: score=0.5 label=1 -> 0.5
+    """
+    return relu(margin - where(label == 1, score, -score))
+
+
+@loss
+def squared_hinge(score: Array, label: Array, *, margin: Positive = 1.0) -> Array:
+    """The square of hinge: smooth at the margin, harder on large violations.
+
+    Formula: [margin - (2y - 1) s]+^2
+    margin: the distance from the boundary that costs nothing
+    Example: score=0.5 label=1 -> 0.25
+    """
+    return hinge(score, label, margin=margin) ** 2
+
+
+@loss
+def multiclass_hinge(
+    scores: Array,
+    label: Array,
+    *,
+    kind: Literal["crammer-singer", "weston-watkins"] = "crammer-singer",
+    margin: Positive = 1.0,
+    l2: Numbers = None,
+    l2_strength: NonNegative = 1.0,
+) -> Array:
+    """How far the true class is from winning by the margin, over the best rival or over all of them.
+
+    Formula: [m + max_{j != y} s_j - s_y]+ (crammer-singer);  sum_{j != y} [m + s_j - s_y]+ (weston-watkins)
+    Paper: Crammer, Singer, 2001; Weston, Watkins, 1999
+    Differs: torch MultiMarginLoss is weston-watkins divided by C
+    kind: crammer-singer looks at the best rival only, weston-watkins at every rival
+    margin: m
+    l2: the model's weights (numbers, or a file): adds strength times the sum of their squares, the SVM objective
+    l2_strength: how much the regulariser counts
+    Example: scores=[0.5,0.2,0.1] label=0 -> 0.7
+    """
+    true = pick(scores, label)
+    rival = where(one_hot(label, scores.shape[1], scores), -float("inf"), scores)
+    if kind == "crammer-singer":
+        value = relu(margin + (row_max(rival) - true))
+    else:
+        value = row_sum(relu(margin + (rival - true[:, None])))
+    return value if l2 is None else value + l2_strength * sum(weight * weight for weight in l2)
+
+
+def _label_weights(label: Array, positive: float, negative: float) -> Array:
+    return where(label == 1, like(positive, label), like(negative, label))
+
+
+def _as_row(numbers: tuple[float, ...], array: Array) -> Array:
+    row = 0.0 * array[:1, :]
+    for position, number in enumerate(numbers):
+        row = row + where(one_hot(like(float(position), array)[None], len(numbers), array), like(number, array), 0.0)
+    return row
+
+
+def _alpha_t(alpha: float | tuple[float, ...], label: Array, chance: Binary | Categorical) -> Array:
+    if isinstance(chance, Categorical):
+        numbers = alpha if isinstance(alpha, tuple) else (alpha,) * chance.classes
+        return pick(_as_row(numbers, chance.values) + 0.0 * chance.values, label)
+    return _label_weights(label, alpha, 1.0 - alpha)

@@ -1,0 +1,92 @@
+"""Impurity of a decision tree's node, and what a split gains: seen as counts, never row by row.
+
+A tally loss receives its inputs counted, as exact fractions (rows count by their weight): `category` as the counts of
+the classes, or, beside a split, as one such list for each branch; `target` as its sum over each branch; `split` as the
+number of rows in each branch.
+"""
+
+import math
+from fractions import Fraction
+
+from ..numerics import log, relative_entropy_term, vector
+from ..registry import Base, loss
+
+Counts = list[Fraction]
+
+
+@loss(engine="tally", aliases=("gini-impurity",))
+def gini(category: Counts) -> Fraction:
+    """Gini impurity: how often two rows drawn at random differ in class; the criterion of CART.
+
+    Formula: 1 - sum_k p_k^2
+    Paper: Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984
+    Reading: 0 for one class, 1 - 1/C for C classes alike
+    Example: label=[0,0,1,1] -> 0.5
+    """
+    n = sum(category)
+    return 1 - sum((count * count for count in category), Fraction(0)) / (n * n)
+
+
+@loss(engine="tally")
+def entropy(category: Counts, *, base: Base = 2.0) -> float:
+    """Entropy of the classes: how many questions it takes to tell the class of a row.
+
+    Formula: -sum_k p_k log p_k
+    Paper: Shannon, A Mathematical Theory of Communication, 1948
+    base: of the logarithm; 2 gives bits, 2.718281828459045 gives nats
+    Example: label=[0,0,1,1] -> 1
+    """
+    n = sum(category)
+    return math.fsum(float(count / n) * _surprise(count, n) for count in category if count) / math.log(base)
+
+
+def _surprise(count: Fraction, n: Fraction) -> float:
+    """-log(count / n), exact also where count is nearly n."""
+    return math.log(n / count) if 2 * count <= n else -math.log1p(-(n - count) / n)
+
+
+@loss(engine="tally")
+def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0) -> float:
+    """How much a split tells about the class: entropy before, minus the entropy left in its branches (ID3, C4.5).
+
+    Formula: H(parent) - sum_s n_s/n H(branch s)
+    Paper: Quinlan, Induction of Decision Trees, 1986
+    base: of the logarithm; 2 gives bits, 2.718281828459045 gives nats
+    Example: label=[0,0,1,1] split=[0,0,1,1] -> 1
+    """
+    n = sum(split)
+    classes = [sum(column) for column in zip(*category, strict=True)]
+    # the divergence of the joint shares from independent ones: all terms >= 0, where the entropies would cancel
+    joint = [count / n for branch in category for count in branch]
+    independent = [size * count / (n * n) for size in split for count in classes]
+    p, q = vector(joint), vector(independent)
+    tilt = vector([(a - b) / (a + b) for a, b in zip(joint, independent, strict=True)])
+    return math.fsum(relative_entropy_term(p, q, tilt, log(p) - log(q)).tolist()) / math.log(base)
+
+
+@loss(engine="tally")
+def gini_gain(category: list[Counts], split: Counts) -> Fraction:
+    """How much a split lowers the Gini impurity: what CART maximises for classes.
+
+    Formula: G(parent) - sum_s n_s/n G(branch s)
+    Paper: Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984
+    Example: label=[0,0,1,1] split=[0,0,1,1] -> 0.5
+    """
+    n = sum(split)
+    parent = gini([sum(column, Fraction(0)) for column in zip(*category, strict=True)])
+    return parent - sum((size * gini(branch) for branch, size in zip(category, split, strict=True)), Fraction(0)) / n
+
+
+@loss(engine="tally")
+def variance_reduction(target: list[Fraction], split: Counts) -> Fraction:
+    """How much a split lowers the variance of the target: what a regression tree maximises.
+
+    Formula: Var(parent) - sum_s n_s/n Var(branch s), with the variance over n (not n - 1)
+    Paper: Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984
+    Example: target=[0,0,2,2] split=[0,0,1,1] -> 1
+    """
+    # what is left when the variances cancel: the variance between the means of the branches
+    n = sum(split)
+    mean = sum(target, Fraction(0)) / n
+    gaps = (size * (subtotal / size - mean) ** 2 for subtotal, size in zip(target, split, strict=True))
+    return sum(gaps, Fraction(0)) / n

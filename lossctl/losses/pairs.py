@@ -1,0 +1,67 @@
+"""Pairs and triplets of embeddings that are given row by row: contrastive, pairwise ranking, triplet."""
+
+from ..numerics import DISTANCES, Array, minimum, relu, softplus, where
+from ..registry import Flag, Metric, NonNegative, Positive, loss
+
+
+@loss
+def contrastive(
+    left: Array, right: Array, same: Array, *, margin: Positive = 1.0, distance: Metric = "euclidean"
+) -> Array:
+    """Pulls similar pairs together and pushes dissimilar ones apart until the margin.
+
+    Formula: [y d^2 + (1 - y) [margin - d]+^2] / 2;  y = 1 for a similar pair
+    Paper: Hadsell, Chopra, LeCun, Dimensionality Reduction by Learning an Invariant Mapping, 2006
+    Differs: tensorflow-addons has no 1/2; the paper has y = 0 for similar and a sum; pytorch-metric-learning neither
+        squares nor halves
+    margin: how far apart a dissimilar pair costs nothing
+    distance: d; euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    Example: left=[0,0] right=[0.6,0.8] same=1 -> 0.5
+    """
+    d = DISTANCES[distance](left, right)
+    gap = relu(margin - d)
+    return where(same == 1, d * d, gap * gap) / 2
+
+
+@loss
+def pairwise_ranking(
+    left: Array, right: Array, same: Array, *, margin: Positive = 1.0, distance: Metric = "euclidean"
+) -> Array:
+    """Contrastive without the squares and the 1/2: another loss, with other numbers.
+
+    Formula: y d + (1 - y) [margin - d]+;  y = 1 for a similar pair
+    Reading: the same pairs give 0.683 here where contrastive gives 0.311
+    margin: how far apart a dissimilar pair costs nothing
+    distance: d; euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    Example: left=[0,0] right=[0.6,0.8] same=1 -> 1
+    """
+    d = DISTANCES[distance](left, right)
+    return where(same == 1, d, relu(margin - d))
+
+
+@loss
+def triplet(
+    anchor: Array,
+    positive: Array,
+    negative: Array,
+    *,
+    margin: NonNegative = 1.0,
+    distance: Metric = "euclidean",
+    swap: Flag = False,
+    soft: Flag = False,
+) -> Array:
+    """By how much a negative fails to be farther from the anchor than the positive, by the margin.
+
+    Formula: [d_ap - d_an + margin]+, or log(1 + e^(d_ap - d_an)) with --soft
+    Paper: Schroff, Kalenichenko, Philbin, FaceNet, 2015 (squared distance on the unit sphere, margin 0.2)
+    margin: by how much d_an should exceed d_ap; not used with --soft
+    distance: euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    swap: also look from the positive, min(d_an, d_pn), as Balntas et al. 2016 do
+    soft: a smooth margin, as in Hermans, Beyer, Leibe, In Defense of the Triplet Loss, 2017
+    Example: anchor=[0,0] positive=[0.6,0.8] negative=[0,0.5] -> 1.5
+    """
+    measure = DISTANCES[distance]
+    d_ap, d_an = measure(anchor, positive), measure(anchor, negative)
+    if swap:
+        d_an = minimum(d_an, measure(positive, negative))
+    return softplus(d_ap - d_an) if soft else relu(d_ap - d_an + margin)

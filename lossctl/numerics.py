@@ -1,0 +1,307 @@
+"""The words that losses are written in. The only file that knows there is more than one array library.
+
+Every word takes numpy arrays, torch tensors or any other array of the array API standard, and answers in kind. A word
+is here because a plain formula would lose digits (`softplus`, `log_softmax`, `relative_entropy_term`) or because the
+libraries spell it differently. Hyper-parameters are Python floats.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any, SupportsFloat
+
+Array = Any  # an array of whichever library the caller uses
+
+
+def namespace(*arrays: Array) -> Any:
+    """The array library of the first array among `arrays`."""
+    import numpy as np
+
+    for array in arrays:
+        if isinstance(array, np.ndarray | np.generic):
+            return np
+        if hasattr(array, "shape"):
+            from array_api_compat import array_namespace
+
+            return array_namespace(array)
+    return np
+
+
+def _is_torch(array: Array) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(array, torch.Tensor)
+
+
+# ------------------------------------------------------------------------------------------------- element by element
+
+
+def like(number: float, array: Array) -> Array:
+    """`number` as an array with the library, dtype and device of `array`."""
+    xp = namespace(array)
+    if xp is sys.modules["numpy"]:
+        return xp.asarray(number, dtype=array.dtype)
+    return xp.asarray(number, dtype=array.dtype, device=array.device)
+
+
+def vector(numbers: Iterable[SupportsFloat]) -> Array:
+    """Numbers as a numpy array of float64, (n,)."""
+    import numpy as np
+
+    return np.asarray([float(number) for number in numbers])
+
+
+def where(condition: Array, yes: Array | float, no: Array | float) -> Array:
+    """`yes` where the condition holds, else `no`; numbers take the dtype of the array beside them."""
+    xp = namespace(condition)
+    array = yes if hasattr(yes, "dtype") else no
+    if hasattr(array, "dtype"):
+        yes = yes if hasattr(yes, "dtype") else like(yes, array)
+        no = no if hasattr(no, "dtype") else like(no, array)
+    else:
+        yes, no = (xp.asarray(number, dtype=xp.float64, device=condition.device) for number in (yes, no))
+    return xp.where(condition, yes, no)
+
+
+def minimum(a: Array, b: Array | float) -> Array:
+    """The smaller of two, element by element."""
+    return namespace(a).minimum(a, b if hasattr(b, "shape") else like(b, a))
+
+
+def maximum(a: Array, b: Array | float) -> Array:
+    """The larger of two, element by element."""
+    return namespace(a).maximum(a, b if hasattr(b, "shape") else like(b, a))
+
+
+def relu(x: Array) -> Array:
+    """max(0, x), with gradient 0 at the kink in every library."""
+    if _is_torch(x):
+        return sys.modules["torch"].relu(x)
+    return maximum(x, 0.0)
+
+
+def exp(x: Array) -> Array:
+    """e to the x."""
+    return namespace(x).exp(x)
+
+
+def expm1(x: Array) -> Array:
+    """e to the x, minus one, exact near zero."""
+    return namespace(x).expm1(x)
+
+
+def log(x: Array) -> Array:
+    """The natural logarithm; -inf at zero, without a warning."""
+    return _quiet(namespace(x), "log", x)
+
+
+def log1p(x: Array) -> Array:
+    """log(1 + x), exact near zero; -inf at -1, without a warning."""
+    return _quiet(namespace(x), "log1p", x)
+
+
+def _quiet(xp: Any, name: str, x: Array) -> Array:
+    if xp is sys.modules["numpy"]:
+        with xp.errstate(divide="ignore"):
+            return getattr(xp, name)(x)
+    return getattr(xp, name)(x)
+
+
+def sqrt(x: Array) -> Array:
+    """The square root, with gradient 0 (not infinity) at zero."""
+    xp = namespace(x)
+    if _is_torch(x):
+        positive = x > 0
+        return xp.where(positive, xp.sqrt(xp.where(positive, x, xp.ones_like(x))), xp.zeros_like(x))
+    return xp.sqrt(x)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + e^x) for any x, without overflow and without losing the small end."""
+    return relu(x) + log1p(exp(-abs(x)))
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e^-x), as exact near 0 as near 1/2."""
+    small = exp(-abs(x))
+    return where(x >= 0, like(1.0, x), small) / (1.0 + small)
+
+
+def weigh(weight: Array, value: Array) -> Array:
+    """weight * value, and 0 where the weight is 0, whatever the value: what does not count cannot spoil a sum."""
+    if not hasattr(weight, "shape"):
+        return value * weight if weight else namespace(value).zeros_like(value)
+    return where(weight == 0, 0.0, weight * where(weight == 0, 1.0, value))
+
+
+# ------------------------------------------------------------------------------------------------------- over columns
+
+
+def row_sum(x: Array) -> Array:
+    """The sum over the columns of an (n, k) array; an (n,) array is its own sum."""
+    return x if x.ndim == 1 else namespace(x).sum(x, axis=-1)
+
+
+def row_mean(x: Array) -> Array:
+    """The mean over the columns of an (n, k) array; an (n,) array is its own mean."""
+    return x if x.ndim == 1 else namespace(x).mean(x, axis=-1)
+
+
+def row_max(x: Array) -> Array:
+    """The largest value of each row of an (n, k) array."""
+    return namespace(x).max(x, axis=-1)
+
+
+def pick(x: Array, column: Array) -> Array:
+    """x[i, column[i]] for every row i of an (n, k) array; `column` holds whole numbers in any dtype."""
+    xp = namespace(x)
+    index = xp.astype(column, xp.int64) if xp is not sys.modules["numpy"] else column.astype(xp.int64)
+    return xp.take_along_axis(x, index[:, None], axis=1)[:, 0]
+
+
+def one_hot(column: Array, classes: int, x: Array) -> Array:
+    """An (n, classes) mask, true at column[i] in row i; library and device of `x`."""
+    xp = namespace(x)
+    positions = xp.arange(classes, dtype=column.dtype) if not _is_torch(x) else xp.arange(
+        classes, dtype=column.dtype, device=x.device
+    )
+    return column[:, None] == positions[None, :]
+
+
+def compensated_row_sum(x: Array) -> Array:
+    """The sum over the columns as if in twice the precision, for terms of both signs that nearly cancel.
+
+    Source: Ogita, Rump, Oishi, Accurate sum and dot product, 2005, arranged as a tree so that it stays vectorised.
+    """
+    xp = namespace(x)
+    if x.ndim == 1:
+        return x
+    error = xp.zeros_like(x[:, 0])
+    while x.shape[1] > 1:
+        half = x.shape[1] // 2
+        a, b, odd = x[:, :half], x[:, half : 2 * half], x[:, 2 * half :]
+        s, e = two_sum(a, b)
+        error = error + xp.sum(e, axis=-1)
+        x = xp.concat([s, odd], axis=1)
+    return x[:, 0] + error
+
+
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b rounded, and what the rounding lost, exactly. Source: Knuth, TAOCP 2, 4.2.2."""
+    s = a + b
+    b_part = s - a
+    return s, (a - (s - b_part)) + (b - b_part)
+
+
+# ------------------------------------------------------------------------------------------------ probability, entropy
+
+
+def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
+    """What an (n, C) array of logits says, in parts that keep every digit: (gap, share, rest).
+
+    gap    (n, C)  the largest logit of the row minus this one, >= 0
+    share  (n, C)  e^-gap, so that the softmax is share / (1 + rest)
+    rest   (n,)    the sum of the shares without the (first) largest, so that log(sum of shares) = log1p(rest)
+    """
+    xp = namespace(logits)
+    top = one_hot(xp.astype(xp.argmax(logits, axis=-1), xp.float64), logits.shape[1], logits)
+    gap, lost = two_sum(row_max(logits)[:, None], -logits)
+    share = exp(-gap) * (1.0 - lost)
+    rest = xp.sum(where(top, 0.0, share), axis=-1)
+    return gap, share, rest
+
+
+def log_softmax(logits: Array) -> Array:
+    """log of the softmax over the columns of (n, C) logits, exact near 0 too: [40, 0, -3] gives -4.46e-18 first."""
+    gap, _, rest = softmax_parts(logits)
+    return -(gap + log1p(rest)[:, None])
+
+
+def relative_entropy_term(p: Array, q: Array, tilt: Array, log_ratio: Array) -> Array:
+    """p log(p/q) - p + q, which is >= 0, exact also where p is nearly q; q where p = 0, inf where only q = 0.
+
+    tilt: (p - q) / (p + q), from whatever knows it best: its digits are the digits of the result where p is near q
+    log_ratio: log(p/q), used where p is far from q
+
+    With s = tilt it is 2q / (1 - s) * [s^2 + (1 + s)(atanh s - s)], where no first-order terms cancel. The series of
+    atanh s - s is used for |s| <= 1/3; beyond, the plain form loses less than two bits.
+    """
+    plain = where(p > 0, p * where(p > 0, log_ratio, 0.0), 0.0) - p + q
+    near = abs(tilt) <= 1 / 3
+    s = where(near, tilt, 0.0)
+    series = 2.0 * q / (1.0 - s) * (s * s + (1.0 + s) * s * _atanh_tail(s * s))
+    return where((p > 0) & (q == 0), _infinity, where(near, series, plain))
+
+
+def tilt(p: Array, q: Array) -> Array:
+    """(p - q) / (p + q) for p, q >= 0; 0 where both are 0."""
+    both = p + q
+    return (p - q) / where(both > 0, both, 1.0)
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return namespace(x).tanh(x)
+
+
+_infinity = float("inf")
+
+
+def jensen_term(s: Array) -> Array:
+    """(1 + s) log(1 + s) + (1 - s) log(1 - s) for -1 <= s <= 1, exact near 0; 2 log 2 at the ends."""
+    near = abs(s) <= 1 / 3
+    u = where(near, s, 0.0)
+    series = u * u * _jensen_series(u * u)
+    plus, minus = 1.0 + s, 1.0 - s
+    plain = weigh(plus, log1p(where(plus > 0, s, 0.0))) + weigh(minus, log1p(where(minus > 0, -s, 0.0)))
+    return where(near, series, plain)
+
+
+def _atanh_tail(z: Array) -> Array:
+    """(atanh(s) - s) / s with z = s^2 <= 1/9: z/3 + z^2/5 + z^3/7 + ..."""
+    return _horner(z, [0.0] + [1.0 / (2 * k + 1) for k in range(1, 19)])
+
+
+def _jensen_series(z: Array) -> Array:
+    """1 + z/6 + z^2/15 + ... = the sum of z^(k-1) / (k (2k - 1)), for z <= 1/9."""
+    return _horner(z, [1.0 / (k * (2 * k - 1)) for k in range(1, 19)])
+
+
+def _horner(z: Array, coefficients: list[float]) -> Array:
+    result = z * 0.0 + coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        result = result * z + coefficient
+    return result
+
+
+# ------------------------------------------------------------------------------------------------------------ distance
+
+
+def euclidean(a: Array, b: Array) -> Array:
+    """|a - b| for two (n, D) arrays, without overflow or underflow on the way; exactly 0 for equal rows."""
+    xp = namespace(a)
+    difference = abs(a - b)
+    plain = sqrt(row_sum(difference * difference))
+    largest = row_max(difference)
+    odd = (largest > 0) & (largest < _infinity) & ((largest < 1e-140) | (largest > 1e140))
+    if not bool(xp.any(odd)):
+        return plain
+    scale = 2.0 ** xp.floor(xp.log2(where(odd, largest, 1.0)))  # a power of two: scaling rounds nothing
+    scaled = difference / scale[:, None]
+    return where(odd, sqrt(row_sum(scaled * scaled)) * scale, plain)
+
+
+def squared_euclidean(a: Array, b: Array) -> Array:
+    """|a - b|^2 for two (n, D) arrays."""
+    difference = a - b
+    return row_sum(difference * difference)
+
+
+def cosine_distance(a: Array, b: Array) -> Array:
+    """1 - cos(a, b) for two (n, D) arrays, as |a/|a| - b/|b||^2 / 2; nan where a row is all zeros."""
+    zero = a * 0.0
+    unit_a, unit_b = (x / euclidean(x, zero)[:, None] for x in (a, b))
+    return squared_euclidean(unit_a, unit_b) / 2.0
+
+
+DISTANCES = {"euclidean": euclidean, "sqeuclidean": squared_euclidean, "cosine": cosine_distance}
