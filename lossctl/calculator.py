@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .engine import door, rows, tally
+from .engine import door, rows
 from .engine.workers import cores
 from .errors import DataError, UsageError
 from .files import binding
@@ -27,8 +26,7 @@ Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch t
 REDUCTIONS = ("mean", "sum", "none", "positives")
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """How the inputs are read: what is the same for every loss.
 
     forms: role name -> form of its probabilities; clip: into [clip, 1 - clip]
@@ -36,7 +34,7 @@ class Reading:
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     """
 
-    forms: Mapping[str, Form] = field(default_factory=dict)
+    forms: Mapping[str, Form] = MappingProxyType({})
     clip: float = 0.0
     skip_nan: bool = False
     header: bool | None = None
@@ -45,8 +43,7 @@ class Reading:
     distances: Given | None = None
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A computation that is ready to run: shapes are settled, nothing but headers has been read.
 
     fields: what is read, in step; kinds: "number" or "category" for each
@@ -66,8 +63,7 @@ class Prepared:
             yield ArrangedBlock(block, self.arrange)
 
 
-@dataclass(frozen=True)
-class ArrangedBlock:
+class ArrangedBlock(NamedTuple):
     """A block of the files, as a block of the loss's inputs."""
 
     block: Block
@@ -174,6 +170,8 @@ def evaluate(
     plan = ready.plan
     size = rows.block_rows(plan)
     if plan.spec.loss.engine == "tally":
+        from .engine import tally
+
         counted = tally.count_up(plan, ready.blocks(size), ready.jobs)
         value, n, facts = tally.finish(plan, counted), counted.n, counted.facts
     else:
@@ -183,7 +181,7 @@ def evaluate(
     return Result(
         loss=plan.spec.loss.name,
         params=tuple((name.replace("_", "-"), item) for name, item in plan.spec.params),
-        reduction=plan.reduction,
+        reduction="counts" if plan.spec.loss.engine == "tally" else plan.reduction,
         value=value,
         n=n,
         sources=ready.sources,
@@ -209,7 +207,8 @@ def signature(plan: door.Plan, n: int, data: str | None) -> str:
     parts += ["in:" + ",".join(dict.fromkeys(forms))] if forms else []
     parts += [f"clip:{option_text(plan.clip)}"] if plan.clip else []
     parts += ["columns:mean"] if plan.entries[0].role.layout == "rows" and plan.entries[0].width > 1 else []
-    parts += [f"red:{plan.reduction}", f"w:{'sum-w' if plan.weight else 'none'}", f"n:{n}", "acc:f64", "be:numpy"]
+    parts += ["red:counts" if plan.spec.loss.engine == "tally" else f"red:{plan.reduction}"]
+    parts += [f"w:{'sum-w' if plan.weight else 'none'}", f"n:{n}", "acc:f64", "be:numpy"]
     parts += [f"data:{data}"] if data else []
     return "|".join([*parts, f"v:{__version__}"])
 
@@ -233,6 +232,8 @@ def brief(value: Any) -> str:
     """An option's value as text; a long list of numbers by its length and hash."""
     text = option_text(value)
     if isinstance(value, tuple) and len(value) > 16:
+        import hashlib
+
         return f"{len(value)}-numbers-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return text
 
@@ -266,8 +267,7 @@ def _roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
     return result
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(NamedTuple):
     """The files of a loss: what to read, and how it becomes the loss's inputs."""
 
     fields: tuple[Field, ...]
@@ -277,8 +277,7 @@ class Bound:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Derived:
+class Derived(NamedTuple):
     """An input that is computed from another one: gathered rows, or the other end of a distance."""
 
     frame: Any
@@ -310,8 +309,8 @@ def _distances(
     desk: binding.Desk, inputs: list[Given], named: dict[str, Given], given: Given | None
 ) -> tuple[Field, Field] | None:
     """(distances, same) where pairs are given by their distances: an option, two files, or a column of that name."""
-    same, role = named.get("same"), replace(ROLES["left"], name="distance", option="distances", columns=("distance", "d", "dist"))
-    roles = [replace(role, layout="row"), ROLES["same"]]
+    same, role = named.get("same"), ROLES["left"]._replace(name="distance", option="distances", columns=("distance", "d", "dist"))
+    roles = [role._replace(layout="row"), ROLES["same"]]
     if given is not None:
         fields = binding.bind(desk, roles, inputs, {"distance": _array(given)} | ({"same": same} if same is not None else {}))
     elif len(inputs) == 2 or (len(inputs) == 1 and same is not None):
@@ -398,9 +397,9 @@ def _balanced(ready: Prepared) -> Prepared:
     label = plan.entries[-1]
     classes = label.classes or 2
     counts = np.zeros(classes)
-    only_label = replace(plan, entries=(label,), weight=None)
+    only_label = plan._replace(entries=(label,), weight=None)
     for block in blocks(ready.fields[1:2], ["number"], rows.block_rows(plan)):
-        (values,), _, _, _ = door.admit(only_label, block.load(), block.start)
+        (values,) = door.admit(only_label, block.load(), block.start).inputs
         counts += np.bincount(values.reshape(-1).astype(np.int64), minlength=classes)
     if not counts.all():
         raise DataError(
@@ -410,4 +409,4 @@ def _balanced(ready: Prepared) -> Prepared:
     shares = (1 / counts) / np.sum(1 / counts)
     alpha = tuple(shares.tolist()) if label.classes else float(shares[1])
     spec = make(plan.spec.loss, **{**plan.spec.options, "alpha": alpha})
-    return replace(ready, plan=replace(plan, spec=spec))
+    return ready._replace(plan=plan._replace(spec=spec))

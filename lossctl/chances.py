@@ -8,33 +8,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-from .numerics import Array, exp, log, log1p, log_softmax, pick, sigmoid, softmax_parts, softplus, where
+from . import numerics
+from .numerics import (
+    Array,
+    compensated_row_sum,
+    exp,
+    log,
+    log_softmax,
+    maximum,
+    pick,
+    sigmoid,
+    softmax_parts,
+    softplus,
+    where,
+)
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Chance(Protocol):
+        """What a prediction gave to the truth, in the views that losses are written on; each row has its own."""
+
+        @property
+        def p(self) -> Array:
+            """The probability of the truth, p_t."""
+
+        @property
+        def miss(self) -> Array:
+            """1 - p_t, exact where it is small."""
+
+        @property
+        def log_p(self) -> Array:
+            """log p_t, exact where p_t is near 1."""
+
+        @property
+        def logit(self) -> Array:
+            """log p_t - log(1 - p_t), x_t."""
+
+SMALLEST = 2.2250738585072014e-308  # of the normal float64 numbers
 
 
-class Chance(Protocol):
-    """What a prediction gave to the truth, in the views that losses are written on; each row has its own."""
-
-    @property
-    def p(self) -> Array:
-        """The probability of the truth, p_t."""
-
-    @property
-    def miss(self) -> Array:
-        """1 - p_t, exact where it is small."""
-
-    @property
-    def log_p(self) -> Array:
-        """log p_t, exact where p_t is near 1."""
-
-    @property
-    def logit(self) -> Array:
-        """log p_t - log(1 - p_t), x_t."""
-
-
-@dataclass(frozen=True)
-class FromProbability:
+class FromProbability(NamedTuple):
     """A chance known as a probability and what is left of it."""
 
     p: Array
@@ -50,13 +66,14 @@ class FromProbability:
 
 
 def _exact_log(p: Array, rest: Array) -> Array:
-    """log p for p + rest = 1, from whichever of the two is smaller and so holds the digits."""
-    small = p < 0.5
-    return where(small, log(p), log1p(-where(small, 0.0, rest)))
+    """log p for p + rest = 1, where whichever of the two is smaller holds the digits.
+
+    log p misses the rounding of p near 1; what was lost, 1 - p - rest, is known exactly and comes back as its quotient.
+    """
+    return log(p) + ((1.0 - p) - rest) / maximum(p, SMALLEST)
 
 
-@dataclass(frozen=True)
-class FromLogit:
+class FromLogit(NamedTuple):
     """A chance known as the logit of the truth, x_t."""
 
     logit: Array
@@ -74,8 +91,7 @@ class FromLogit:
         return -softplus(-self.logit)
 
 
-@dataclass(frozen=True)
-class FromSoftmax:
+class FromSoftmax(NamedTuple):
     """A chance known as one class of a softmax: its log, its share, and the shares of the others, not normalised."""
 
     log_p: Array
@@ -95,8 +111,7 @@ class FromSoftmax:
         return log(self.mine) - log(self.others)
 
 
-@dataclass(frozen=True)
-class Binary:
+class Binary(NamedTuple):
     """Predictions of yes or no: (n,), or (n, L) for L labels that hold independently of each other.
 
     values: the probability of yes, or its logit
@@ -108,11 +123,9 @@ class Binary:
 
     def given(self, label: Array) -> Chance:
         """The chance of `label`, 0 or 1, of the same shape."""
-        yes = label == 1
         if self.logits:
-            return FromLogit(where(yes, self.values, -self.values))
-        rest = 1.0 - self.values
-        return FromProbability(where(yes, self.values, rest), where(yes, rest, self.values))
+            return FromLogit(self.values * (2.0 * label - 1.0))
+        return FromProbability(abs(self.values - (1.0 - label)), abs(self.values - label))
 
 
 @dataclass(frozen=True)
@@ -167,4 +180,49 @@ class Distribution:
     @cached_property
     def p(self) -> Array:
         """p, (n, C)."""
-        return self.values if self.form == "prob" else exp(self.log)
+        if self.form == "prob":
+            return self.values
+        if self.form == "log-prob":
+            return exp(self.values)
+        _, share, rest = softmax_parts(self.values)
+        return share / (1.0 + rest)[:, None]
+
+    @property
+    def excess(self) -> Array:
+        """The sum of p minus 1, (n,): what a file rounds off, and 0 for logits."""
+        return self.values[:, 0] * 0.0 if self.form == "logits" else compensated_row_sum(self.p, -1.0)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two distributions beside each other: what cancels where they are nearly equal, from whatever knows it best."""
+
+    p: Distribution
+    q: Distribution
+
+    @cached_property
+    def log_ratio(self) -> Array:
+        """log(p / q), (n, C)."""
+        p, q = self.p, self.q
+        if p.form == q.form == "prob":
+            return numerics.log_quotient(p.p, q.p)
+        if p.form == q.form == "logits":
+            return numerics.log_quotient_of_softmaxes(p.values, q.values)
+        return where(p.log > -float("inf"), p.log - q.log, -float("inf"))
+
+    @cached_property
+    def tilt(self) -> Array:
+        """(p - q) / (p + q), (n, C)."""
+        if self.p.form == self.q.form != "prob":
+            return numerics.tanh(self.log_ratio / 2)
+        return numerics.tilt(self.p.p, self.q.p)
+
+    @property
+    def excess(self) -> Array:
+        """The sum of p minus the sum of q, (n,)."""
+        p, q = self.p, self.q
+        if p.form != q.form or p.form == "logits":
+            return p.excess - q.excess
+        if p.form == "prob":
+            return compensated_row_sum(p.p - q.p)
+        return compensated_row_sum(numerics.difference_of_masses(p.p, q.p, self.log_ratio))

@@ -147,6 +147,11 @@ def row_mean(x: Array) -> Array:
     return x if x.ndim == 1 else namespace(x).mean(x, axis=-1)
 
 
+def columns(x: Array) -> int:
+    """How many columns an (n, k) array has; an (n,) array has one."""
+    return 1 if x.ndim == 1 else int(x.shape[1])
+
+
 def row_max(x: Array) -> Array:
     """The largest value of each row of an (n, k) array."""
     return namespace(x).max(x, axis=-1)
@@ -168,14 +173,14 @@ def one_hot(column: Array, classes: int, x: Array) -> Array:
     return column[:, None] == positions[None, :]
 
 
-def compensated_row_sum(x: Array) -> Array:
-    """The sum over the columns as if in twice the precision, for terms of both signs that nearly cancel.
+def compensated_row_sum(x: Array, plus: float = 0.0) -> Array:
+    """`plus` and the sum over the columns, as if in twice the precision: for terms of both signs that nearly cancel.
 
     Source: Ogita, Rump, Oishi, Accurate sum and dot product, 2005, arranged as a tree so that it stays vectorised.
     """
     xp = namespace(x)
     if x.ndim == 1:
-        return x
+        return x + plus
     error = xp.zeros_like(x[:, 0])
     while x.shape[1] > 1:
         half = x.shape[1] // 2
@@ -183,14 +188,43 @@ def compensated_row_sum(x: Array) -> Array:
         s, e = two_sum(a, b)
         error = error + xp.sum(e, axis=-1)
         x = xp.concat([s, odd], axis=1)
-    return x[:, 0] + error
+    s, e = two_sum(x[:, 0], like(plus, x))
+    return s + (error + e)
 
 
 def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """a + b rounded, and what the rounding lost, exactly. Source: Knuth, TAOCP 2, 4.2.2."""
+    """a + b rounded, and what the rounding lost, exactly; 0 where the sum overflows. Source: Knuth, TAOCP 2, 4.2.2."""
     s = a + b
     b_part = s - a
-    return s, (a - (s - b_part)) + (b - b_part)
+    return s, where(abs(s) < _infinity, (a - (s - b_part)) + (b - b_part), 0.0)
+
+
+def sum_of_three(a: Array, b: Array, c: Array | float) -> Array:
+    """a + b + c, exact also where they nearly cancel."""
+    s, lost = two_sum(a, b)
+    return (s + c) + lost
+
+
+def multiply_add(factor: float, x: Array, plus: float) -> tuple[Array, Array]:
+    """factor * x + plus rounded, and what the rounding lost."""
+    product, lost = two_product(factor, x)
+    s, e = two_sum(product, like(plus, x))
+    return s, lost + e
+
+
+def two_product(a: Array | float, b: Array) -> tuple[Array, Array]:
+    """a * b rounded, and what the rounding lost; 0 where a factor is beyond 1e300. Source: Dekker 1971."""
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    lost = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    return product, where(abs(lost) < _infinity, lost, 0.0)
+
+
+def _halves(x: Array | float) -> tuple[Array, Array]:
+    """x as two numbers of 26 bits. Source: Veltkamp 1968."""
+    big = 134217729.0 * x
+    high = big - (big - x)
+    return high, x - high
 
 
 # ------------------------------------------------------------------------------------------------ probability, entropy
@@ -206,7 +240,8 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     xp = namespace(logits)
     top = one_hot(xp.astype(xp.argmax(logits, axis=-1), xp.float64), logits.shape[1], logits)
     gap, lost = two_sum(row_max(logits)[:, None], -logits)
-    share = exp(-gap) * (1.0 - lost)
+    share = exp(-gap)
+    share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
     rest = xp.sum(where(top, 0.0, share), axis=-1)
     return gap, share, rest
 
@@ -218,7 +253,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 def relative_entropy_term(p: Array, q: Array, tilt: Array, log_ratio: Array) -> Array:
-    """p log(p/q) - p + q, which is >= 0, exact also where p is nearly q; q where p = 0, inf where only q = 0.
+    """p log(p/q) - p + q, which is >= 0, exact also where p is nearly q; q where p = 0, inf where log(p/q) is.
 
     tilt: (p - q) / (p + q), from whatever knows it best: its digits are the digits of the result where p is near q
     log_ratio: log(p/q), used where p is far from q
@@ -230,7 +265,35 @@ def relative_entropy_term(p: Array, q: Array, tilt: Array, log_ratio: Array) -> 
     near = abs(tilt) <= 1 / 3
     s = where(near, tilt, 0.0)
     series = 2.0 * q / (1.0 - s) * (s * s + (1.0 + s) * s * _atanh_tail(s * s))
-    return where((p > 0) & (q == 0), _infinity, where(near, series, plain))
+    return where(log_ratio == _infinity, _infinity, where(near, series, plain))
+
+
+def log_quotient(p: Array, q: Array) -> Array:
+    """log(p/q) for p, q >= 0; of the quotient, unless that leaves the normal numbers."""
+    quotient = p / where(q > 0, q, 1.0)
+    normal = (quotient > 1e-300) & (quotient < 1e300) & (q > 0)
+    return where(normal, log(where(normal, quotient, 1.0)), log(p) - log(q))
+
+
+def log_quotient_of_softmaxes(a: Array, b: Array) -> Array:
+    """log(softmax(a) / softmax(b)) for (n, C) logits, exact also where the two are nearly equal.
+
+    The logits are compared first, class by class, against the likeliest class of b. What is then added to all classes
+    of a row is the softmaxes' own error at first; the second time, it makes the sum of p - q zero, as it must be.
+    """
+    xp = namespace(a)
+    top = xp.astype(xp.argmax(b, axis=-1), xp.float64)
+    difference, lost = two_sum(a, -b)
+    p, q = log_softmax(a), log_softmax(b)
+    r = (difference - pick(difference, top)[:, None]) + (lost - pick(lost, top)[:, None])
+    r = r + (pick(p, top) - pick(q, top))[:, None]
+    return r - log1p(xp.sum(difference_of_masses(exp(p), exp(q), r), axis=-1))[:, None]
+
+
+def difference_of_masses(p: Array, q: Array, log_ratio: Array) -> Array:
+    """p - q, by way of log(p/q) where they are nearly equal."""
+    near = abs(log_ratio) < 1
+    return where(near, q * expm1(where(near, log_ratio, 0.0)), p - q)
 
 
 def tilt(p: Array, q: Array) -> Array:
@@ -247,14 +310,15 @@ def tanh(x: Array) -> Array:
 _infinity = float("inf")
 
 
-def jensen_term(s: Array) -> Array:
-    """(1 + s) log(1 + s) + (1 - s) log(1 - s) for -1 <= s <= 1, exact near 0; 2 log 2 at the ends."""
-    near = abs(s) <= 1 / 3
-    u = where(near, s, 0.0)
-    series = u * u * _jensen_series(u * u)
-    plus, minus = 1.0 + s, 1.0 - s
-    plain = weigh(plus, log1p(where(plus > 0, s, 0.0))) + weigh(minus, log1p(where(minus > 0, -s, 0.0)))
-    return where(near, series, plain)
+def jensen_term(p: Array, q: Array, tilt: Array) -> Array:
+    """p log(p/m) + q log(q/m) with m = (p + q) / 2, which is >= 0, exact also where p is nearly q.
+
+    With s = tilt = (p - q) / (p + q) it is p log(1 + s) + q log(1 - s), of which the first-order terms cancel.
+    """
+    near = abs(tilt) <= 1 / 3
+    z = where(near, tilt * tilt, 0.0)
+    plain = weigh(p, log1p(where(p > 0, tilt, 0.0))) + weigh(q, log1p(where(q > 0, -tilt, 0.0)))
+    return where(near, (p + q) / 2 * z * _jensen_series(z), plain)
 
 
 def _atanh_tail(z: Array) -> Array:
@@ -298,10 +362,16 @@ def squared_euclidean(a: Array, b: Array) -> Array:
 
 
 def cosine_distance(a: Array, b: Array) -> Array:
-    """1 - cos(a, b) for two (n, D) arrays, as |a/|a| - b/|b||^2 / 2; nan where a row is all zeros."""
+    """1 - cos(a, b) for two (n, D) arrays, as |a/|a| - b/|b||^2 / 2; nan where a row is all zeros.
+
+    The difference of the unit vectors is made of a - b and |a| - |b|, exact where a is nearly b, not of the two.
+    """
     zero = a * 0.0
-    unit_a, unit_b = (x / euclidean(x, zero)[:, None] for x in (a, b))
-    return squared_euclidean(unit_a, unit_b) / 2.0
+    norm_a, norm_b = euclidean(a, zero)[:, None], euclidean(b, zero)[:, None]
+    longest, unit = maximum(norm_a, norm_b), where(norm_a > norm_b, b / norm_b, a / norm_a)
+    excess = row_sum((a - b) * ((a + b) / (norm_a + norm_b)))[:, None]  # |a| - |b|
+    chord = ((a - b) - unit * excess) / longest
+    return row_sum(chord * chord) / 2.0
 
 
 DISTANCES = {"euclidean": euclidean, "sqeuclidean": squared_euclidean, "cosine": cosine_distance}

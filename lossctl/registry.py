@@ -7,13 +7,12 @@ text back.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from .errors import UsageError
 from .roles import ROLES, Role
@@ -24,14 +23,13 @@ Engine = Literal["rows", "tally", "panel"]
 # ------------------------------------------------------------------------------------------------------ option domains
 
 
-@dataclass(frozen=True)
-class Domain:
+class Domain(NamedTuple):
     """What an option may be.
 
     kind: float, int, bool, or str
     low, high: the closed bounds of a number; low_open excludes the lower bound
     words: texts that are allowed (beside a number, when kind is a number)
-    many: a list of numbers, or a file of them (`1/2/4` or a source)
+    many: a list of numbers (`1/2/4`, or read from a file); single: one number alone is a number, not a list
     optional: None is allowed, written "none"
     """
 
@@ -41,6 +39,7 @@ class Domain:
     low_open: bool = False
     words: tuple[str, ...] = ()
     many: bool = False
+    single: bool = False
     optional: bool = False
 
     @property
@@ -66,8 +65,8 @@ class Domain:
         if self.kind is str:
             raise ValueError(text)
         if self.many:
-            parts = text.replace(",", "/").split("/")
-            return self.check(tuple(_number(part, float) for part in parts))
+            numbers = tuple(_number(part, float) for part in text.replace(",", "/").split("/"))
+            return self.check(numbers[0] if self.single and len(numbers) == 1 else numbers)
         return self.check(_number(text, self.kind))
 
     def check(self, value: Any) -> Any:
@@ -109,7 +108,7 @@ Base = Annotated[float, Domain(float, low=1, low_open=True)]
 Flag = Annotated[bool, Domain(bool)]
 Seed = Annotated[int, Domain(int, low=0)]
 ClassIndex = Annotated[int | None, Domain(int, optional=True)]
-Alpha = Annotated[float | str | None, Domain(float, low=0, high=1, words=("balanced",), many=True, optional=True)]
+Alpha = Annotated[float | str | None, Domain(float, low=0, high=1, words=("balanced",), many=True, single=True, optional=True)]
 Weights = Annotated[tuple[float, ...] | None, Domain(float, low=0, many=True, optional=True)]
 Numbers = Annotated[tuple[float, ...] | None, Domain(float, many=True, optional=True)]
 Metric = Literal["euclidean", "sqeuclidean", "cosine"]
@@ -126,8 +125,7 @@ def _domain(annotation: Any) -> Domain:
 # ------------------------------------------------------------------------------------------------------------- losses
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One keyword-only parameter of a loss: its name as in Python, its domain and default, one line of help."""
 
     name: str
@@ -148,7 +146,7 @@ class Option:
             raise UsageError(f"{self.flag} cannot be {value!r}", fix=f"it may be: {self.domain.text or 'any number'}") from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loss:
     """One loss, as its function tells it.
 
@@ -160,12 +158,12 @@ class Loss:
     """
 
     name: str
-    function: Callable[..., Any] = field(repr=False, compare=False)
+    function: Callable[..., Any] = field(repr=False)
     roles: tuple[Role, ...] = field(repr=False)
     options: tuple[Option, ...] = field(repr=False)
     engine: Engine = "rows"
     aliases: tuple[str, ...] = ()
-    finish: Callable[[float], float] | None = field(default=None, repr=False, compare=False)
+    finish: Callable[[float], float] | None = field(default=None, repr=False)
 
     @property
     def family(self) -> str:
@@ -186,8 +184,7 @@ class Loss:
         return next((role for role in self.roles if role.truth), None)
 
 
-@dataclass(frozen=True)
-class Weighted:
+class Weighted(NamedTuple):
     """What a loss returns where its rows do not count alike: totals that already carry the weights.
 
     total: weight times loss, (n,)
@@ -264,6 +261,8 @@ def find(name: str) -> Loss:
     known = names()
     if wanted in known:
         return known[wanted]
+    import difflib
+
     near = difflib.get_close_matches(wanted, known, n=2, cutoff=0.6)
     guess = f". Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
     raise UsageError(f"unknown loss {name!r}{guess}", fix="see all losses with: lossctl list")
@@ -278,8 +277,7 @@ def names() -> dict[str, Loss]:
 # -------------------------------------------------------------------------------------------------------------- specs
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """A loss with all its options set. Its text, `focal:gamma=1.5`, is its identity: parse(str(spec)) == spec."""
 
     loss: Loss

@@ -6,16 +6,14 @@ mean it in a file with a header, and how to draw a random sample of it (`tests` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["number", "category"]
 Layout = Literal["row", "rows", "vectors"]
 Form = Literal["prob", "logits", "log-prob"]
 
 
-@dataclass(frozen=True)
-class Role:
+class Role(NamedTuple):
     """One input of a loss.
 
     name: what the parameter of the loss is called

@@ -16,8 +16,13 @@ UNSEEN = re.compile(
 
 def shown(text: str) -> str:
     """The text with control, bidi and zero-width characters as escapes, cut at 60 characters."""
-    escaped = UNSEEN.sub(lambda match: _escape(match[0]), text[: LONGEST + 1])
-    return escaped if len(escaped) <= LONGEST else escaped[: LONGEST - 1] + "…"
+    visible = escaped(text[: LONGEST + 1])
+    return visible if len(visible) <= LONGEST else visible[: LONGEST - 1] + "…"
+
+
+def escaped(text: str) -> str:
+    """The same, whole: for paths, which mean nothing when cut."""
+    return UNSEEN.sub(lambda match: _escape(match[0]), text)
 
 
 def _escape(character: str) -> str:

@@ -57,17 +57,11 @@ class Losses(TyperGroup):
 
 
 def loss_first(args: list[str]) -> list[str]:
-    """The arguments with the name of the loss in front, wherever it stood."""
-    known, taking = registry.names(), options_with_value()
-    position = 0
-    while position < len(args) and args[position] != "--":
-        argument = args[position]
-        if not argument.startswith("-") or argument == "-":
-            if argument.lower().replace("_", "-") in known:
-                return [argument, *args[:position], *args[position + 1 :]]
-            return args if position == 0 else [argument, *args[:position], *args[position + 1 :]]
-        position += 2 if argument in taking else 1
-    return args
+    """The arguments with the name of the loss in front of the options that stand before it."""
+    taking, position = options_with_value(), 0
+    while position < len(args) and args[position].startswith("-"):
+        position += 2 if args[position] in taking else 1
+    return [*args[position : position + 1], *args[:position], *args[position + 1 :]]
 
 
 def options_with_value() -> set[str]:
@@ -292,10 +286,11 @@ def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -
     if separator:
         out.write(f"row{separator}loss\n")
     from ..engine import door
+    from ..engine import rows as engine
 
     facts = door.Facts()
     for rows in calculator.row_losses(ready):
-        facts += rows.facts
+        facts = facts.merge(rows.facts).merge(engine.infinite_rows(rows))
         pairs = zip(rows.number.tolist(), rows.total.tolist(), strict=True)
         if format == "bare":
             out.write("".join(number(value, digits) + "\n" for _, value in pairs))

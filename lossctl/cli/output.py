@@ -8,8 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -29,15 +28,13 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say on stderr wh
 Colour = Annotated[str, typer.Option("--color", metavar="auto|always|never", help="Colour; auto obeys NO_COLOR and TERM=dumb.")]
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """The shared output options of one call, checked."""
 
     format: str | None
     output: str | None
     quiet: bool
     verbose: bool
-    inputs: tuple[str, ...] = ()
 
     def choose(self, otherwise: str) -> str:
         """The format asked for, or else the one that suits."""

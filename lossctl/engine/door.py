@@ -7,8 +7,7 @@ the door as float64, in the shape the loss expects, labels mapped to {0, 1} or c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..chances import Binary, Categorical, Distribution
 from ..errors import DataError, UsageError
@@ -16,7 +15,27 @@ from ..registry import Spec
 from ..roles import ROLES, Form, Role
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     import numpy as np
+
+    class Frame(Protocol):
+        """Where a row of an input stands, for messages."""
+
+        def where(self, row: int) -> str: ...
+
+
+    class Column(Protocol):
+        """What the door needs to know of an input: its shape and its name in messages."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def ndim(self) -> int: ...
+        @property
+        def width(self) -> int: ...
+        @property
+        def frame(self) -> Frame: ...
 
 Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "index", "weight", "category"]
 
@@ -26,27 +45,7 @@ NEEDS_CLASSES = ("probs", "scores", "p", "q")
 WEIGHT = ROLES["weight"]
 
 
-class Frame(Protocol):
-    """Where a row of an input stands, for messages."""
-
-    def where(self, row: int) -> str: ...
-
-
-class Column(Protocol):
-    """What the door needs to know of an input: its shape and its name in messages."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def ndim(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def frame(self) -> Frame: ...
-
-
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One input as the loss will see it.
 
     ndim: 1 for (n,), 2 for (n, width); check: what its values may be
@@ -62,8 +61,7 @@ class Entry:
     classes: int = 0
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """How the blocks of one computation are admitted.
 
     entries: the loss's inputs in order; weight: the row weights, or None
@@ -88,8 +86,7 @@ class Plan:
     def every(self) -> tuple[Entry, ...]:
         return (*self.entries, self.weight) if self.weight else self.entries
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What was noticed on the way, mergeable: what only the whole input can tell."""
 
     skipped: int = 0
@@ -100,7 +97,8 @@ class Facts:
     infinite: int = 0
     infinite_rows: tuple[int, ...] = ()
 
-    def __add__(self, other: Facts) -> Facts:
+    def merge(self, other: Facts) -> Facts:
+        """The facts of two blocks together."""
         return Facts(
             self.skipped + other.skipped,
             self.negative_labels + other.negative_labels,
@@ -111,6 +109,8 @@ class Facts:
             (*self.infinite_rows, *other.infinite_rows)[:SHOWN_ROWS],
         )
 
+
+NOTHING = Facts()
 
 # ------------------------------------------------------------------------------------------------------------- shapes
 
@@ -151,8 +151,8 @@ def plan(
 
 
 def _check_reduction(spec: Spec, entries: list[Entry], reduction: str) -> None:
-    if spec.loss.finish and reduction != "mean":
-        raise UsageError(f"{spec.loss.name} knows only the mean", fix="leave -r out")
+    if (spec.loss.finish or spec.loss.engine == "tally") and reduction != "mean":
+        raise UsageError(f"{spec.loss.name} has no {reduction}: it is one number of all rows", fix="leave -r out")
     if reduction == "positives" and entries[-1].check != "binary":
         raise UsageError("-r positives needs labels 0 and 1", fix="use -r mean or -r sum")
 
@@ -204,7 +204,7 @@ def _settle_together(spec: Spec, entries: list[Entry]) -> list[Entry]:
     first, last = entries[0], entries[-1]
     if last.role.name == "label":
         return [*entries[:-1], _label_beside(spec, first, last)] if not _is_classes(first, last) else [
-            replace(first, check="classes" if first.form == "prob" else first.check, classes=first.width, ndim=2),
+            first._replace(check="classes" if first.form == "prob" else first.check, classes=first.width, ndim=2),
             _class_label(spec, first, last),
         ]
     same_shape = {"target": 2, "q": 2, "right": 2, "positive": 2, "negative": 2}
@@ -226,7 +226,7 @@ def _is_classes(prediction: Entry, label: Entry) -> bool:
 
 def _class_label(spec: Spec, prediction: Entry, label: Entry) -> Entry:
     if label.ndim == 1:
-        return replace(label, check="index", classes=prediction.width)
+        return label._replace(check="index", classes=prediction.width)
     if label.width != prediction.width or prediction.role.name == "scores":
         raise DataError(
             f"{label.column.name}: {label.width} label columns beside {prediction.width} classes",
@@ -234,7 +234,7 @@ def _class_label(spec: Spec, prediction: Entry, label: Entry) -> Entry:
             + (", or a distribution over the classes" if prediction.role.name == "probs" else ""),
             fix="choose one label column: PATH::NAME",
         )
-    return replace(label, check="classes", classes=label.width)
+    return label._replace(check="classes", classes=label.width)
 
 
 def _label_beside(spec: Spec, prediction: Entry, label: Entry) -> Entry:
@@ -244,32 +244,59 @@ def _label_beside(spec: Spec, prediction: Entry, label: Entry) -> Entry:
             why=f"{spec.loss.name} needs one 0/1 label for each prediction",
             fix="for one class index a row use cross-entropy or multiclass-hinge" if label.width == 1 else "",
         )
-    return replace(label, check="binary")
+    return label._replace(check="binary")
 
 
 # ------------------------------------------------------------------------------------------------------------- values
 
 
-def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> tuple[list[Any], np.ndarray | None, np.ndarray, Facts]:
-    """Check and convert one block: (what the loss takes, the row weights or None, the row numbers kept, facts).
+class RowNumbers(NamedTuple):
+    """Which rows of the input the rows of a block are: from `start` on, those in `keep` (None: all)."""
+
+    start: int
+    keep: np.ndarray | None
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """The numbers of the rows at some positions of the block."""
+        import numpy as np
+
+        return self.start + (positions if self.keep is None else np.flatnonzero(self.keep)[positions])
+
+    def __getitem__(self, position: int) -> int:
+        import numpy as np
+
+        return int(self.at(np.asarray([position]))[0])
+
+
+class Admitted(NamedTuple):
+    """One block that passed the door: what the loss takes, the row weights or None, and what was noticed."""
+
+    inputs: tuple[Any, ...]
+    weights: np.ndarray | None
+    rows: RowNumbers
+    facts: Facts
+
+
+def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
+    """Check and convert one block. DataError at the first value that is not allowed.
 
     arrays: one for each entry, in order, float64 or category; start: the number of their first row.
     """
     import numpy as np
 
-    rows = np.arange(start, start + len(arrays[0]))
     keep = _kept(plan, arrays)
+    rows = RowNumbers(start, keep)
     if keep is not None:
         arrays = tuple(array[keep] for array in arrays)
-        rows = rows[keep]
     facts = Facts(skipped=0 if keep is None else int(keep.size - np.count_nonzero(keep)))
     admitted = []
     for entry, array in zip(plan.every, arrays, strict=True):
         values = array.reshape(len(array), -1) if entry.ndim == 2 else array.reshape(-1)
-        facts = facts + _CHECKS[entry.check](entry, values, rows)
-        admitted.append(_converted(plan, entry, values))
+        seen = _CHECKS[entry.check](entry, values, rows)
+        admitted.append(_converted(plan, entry, values, seen))
+        facts = facts.merge(seen)
     weights = admitted.pop() if plan.weight else None
-    return admitted, weights, rows, facts
+    return Admitted(tuple(admitted), weights, rows, facts)
 
 
 def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
@@ -290,11 +317,11 @@ def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
     return keep
 
 
-def _converted(plan: Plan, entry: Entry, values: np.ndarray) -> Any:
+def _converted(plan: Plan, entry: Entry, values: np.ndarray, seen: Facts) -> Any:
     import numpy as np
 
     if entry.check == "binary":
-        return np.maximum(values, 0.0)  # {-1, 1} becomes {0, 1}
+        return np.maximum(values, 0.0) if seen.negative_labels else values  # {-1, 1} becomes {0, 1}
     if entry.form is None:
         return values
     if entry.form == "prob" and plan.clip:
@@ -306,14 +333,14 @@ def _converted(plan: Plan, entry: Entry, values: np.ndarray) -> Any:
 
 
 def _fault(
-    entry: Entry, values: np.ndarray, rows: np.ndarray, bad: np.ndarray, what: str, *, why: str = "", fix: str = ""
+    entry: Entry, values: np.ndarray, rows: RowNumbers, bad: np.ndarray, what: str, *, why: str = "", fix: str = ""
 ) -> DataError:
     """An error at the first bad value: `what` is filled with its text."""
     import numpy as np
 
     position = tuple(int(index) for index in np.argwhere(bad)[0])
     column = entry.column
-    place = f"{column.frame.where(int(rows[position[0]]))}: {column.name}"
+    place = f"{column.frame.where(rows[position[0]])}: {column.name}"
     if len(position) == 2:
         place += f" [{position[1] + 1}]"
     return DataError(f"{place}: {what.format(_text(values[position]))}", why=why, fix=fix)
@@ -323,7 +350,7 @@ def _text(value: Any) -> str:
     return f"{float(value):.6g}" if abs(float(value)) < 1e15 else repr(float(value))
 
 
-def _finite(entry: Entry, values: np.ndarray, rows: np.ndarray, allow_minus_infinity: bool = False) -> tuple[float, float]:
+def _finite(entry: Entry, values: np.ndarray, rows: RowNumbers, allow_minus_infinity: bool = False) -> tuple[float, float]:
     """(min, max) of a block that holds at least one value and only finite ones."""
     import numpy as np
 
@@ -344,12 +371,17 @@ def _finite(entry: Entry, values: np.ndarray, rows: np.ndarray, allow_minus_infi
     )
 
 
-def _check_real(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
-    _finite(entry, values, rows)
+def _check_real(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = not np.isfinite(values.sum())  # half the time of min and max; it may overflow, so look again
+    if suspicious:
+        _finite(entry, values, rows)
     return Facts()
 
 
-def _check_probability(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+def _check_probability(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     low, high = _finite(entry, values, rows)
     if low < 0 or high > 1:
         logits = "these look like logits" if low < 0 else "these are not probabilities"
@@ -369,7 +401,7 @@ def _check_probability(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Fa
     return Facts()
 
 
-def _check_classes(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+def _check_classes(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     facts = _check_probability(entry, values, rows)
@@ -378,14 +410,14 @@ def _check_classes(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
     if values.size and error.max() > SUM_TOLERANCE:
         row = int(np.argmax(error > SUM_TOLERANCE))
         raise DataError(
-            f"{entry.column.frame.where(int(rows[row]))}: {entry.column.name}: the probabilities sum to {_text(sums[row])}, not 1",
+            f"{entry.column.frame.where(rows[row])}: {entry.column.name}: the probabilities sum to {_text(sums[row])}, not 1",
             why="a row must be a distribution over the classes",
             fix="for independent labels give a 0/1 label column for each; for raw scores add --from-logits",
         )
     return facts
 
 
-def _check_logits(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+def _check_logits(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     low, high = _finite(entry, values, rows)
@@ -395,14 +427,14 @@ def _check_logits(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
     return Facts(logits_like_probabilities=alike)
 
 
-def _check_log_prob(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+def _check_log_prob(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     _, high = _finite(entry, values, rows, allow_minus_infinity=True)
     if high > 0:
         raise _fault(entry, values, rows, values > 0, "{} is above 0, so no log of a probability", fix="see --p-form")
     return Facts()
 
 
-def _check_binary(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+def _check_binary(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     _finite(entry, values, rows)
@@ -422,7 +454,7 @@ def _check_binary(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
     return Facts(negative_labels=negatives, zero_labels=zeros)
 
 
-def _check_index(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+def _check_index(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     low, high = _finite(entry, values, rows)
@@ -442,14 +474,14 @@ def _check_index(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
     return Facts()
 
 
-def _check_weight(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+def _check_weight(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     low, _ = _finite(entry, values, rows)
     if low < 0:
         raise _fault(entry, values, rows, values < 0, "the weight {} is negative", fix="weights are 0 or larger")
     return Facts()
 
 
-def _check_category(entry: Entry, values: np.ndarray, rows: np.ndarray) -> Facts:
+def _check_category(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts()
 
 

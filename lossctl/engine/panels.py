@@ -8,11 +8,12 @@ the choice of a nearest point) is computed again as the sum of (a - b)^2.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import DataError, UsageError
 from ..numerics import Array, namespace, sqrt, where
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 METRICS = ("euclidean", "sqeuclidean", "cosine")
 DTYPES = ("float64", "float32")
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
+LARGEST = 1e300  # values up to here have distances in float64; for squared ones, up to the root of it
+HUGE = 1e300  # beyond any scaled squared distance
 PAIRS_AT_ONCE = 1 << 11
 MEMORY_BYTES = 1 << 28
+Owner = TypeVar("Owner")
 Result = TypeVar("Result")
 
 # -------------------------------------------------------------------------------------------------------------- points
@@ -41,6 +45,7 @@ class Points:
     weights: (N,) how many equal points each one stands for, or None
     anchors: the points before this one have a positive and a negative
     metric: "euclidean", "sqeuclidean" or "cosine"; normalize: distances between x / |x|
+    steps: distances, such as margins, that should be whole numbers where the points can be made whole
     """
 
     x: Array
@@ -53,6 +58,7 @@ class Points:
     anchors: int
     metric: str
     normalize: bool
+    steps: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,7 +95,13 @@ class Points:
 
     @cached_property
     def gram(self) -> Gram:
-        return make_gram(self.numbers, unit=self.is_angular)
+        gram = make_gram(self.numbers, unit=self.is_angular, steps=self.steps)
+        return gram if self.numbers.dtype.itemsize == 8 else narrow(gram)
+
+    @cached_property
+    def screen(self) -> Gram:
+        """A gram with float32 factors and their own bound: half the time, where it only narrows a choice."""
+        return narrow(self.gram)
 
     def finish(self, squares: Array) -> Array:
         """The distances that belong to squared distances of the (normalised, if angular) points."""
@@ -97,9 +109,24 @@ class Points:
             return sqrt(squares)
         return squares / 2 if self.metric == "cosine" else squares
 
-    def begin(self, distance: float) -> float:
-        """The squared distance that belongs to a distance; inverse of `finish`."""
-        return distance * distance if self.is_root else 2 * distance if self.metric == "cosine" else distance
+    def measured(self, squares: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """The distances that belong to squared distances of the points as they are scaled in `gram`."""
+        import numpy as np
+
+        shift = self.gram.shift if self.is_root else 2 * self.gram.shift
+        distances: np.ndarray = np.sqrt(squares, out=out) if self.is_root else np.add(squares, 0, out=out)
+        if self.metric == "cosine":
+            distances /= 2
+        if shift:
+            np.ldexp(distances, -shift, out=distances)
+        return distances
+
+    def square_of(self, distance: float) -> float:
+        """The squared distance, scaled as in `gram`, that belongs to a distance; at most HUGE."""
+        if self.is_root:
+            root = min(self.gram.scaled(distance), math.sqrt(HUGE))
+            return root * root
+        return min(self.gram.scaled(self.gram.scaled(2 * distance if self.metric == "cosine" else distance)), HUGE)
 
 
 def sort_points(
@@ -110,6 +137,7 @@ def sort_points(
     normalize: bool = False,
     dtype: str = "float64",
     weights: np.ndarray | None = None,
+    steps: Sequence[float] = (),
 ) -> Points:
     """Points from (N, D) embeddings (numpy or torch) and N labels of any kind that can be sorted.
 
@@ -125,7 +153,8 @@ def sort_points(
     order, size, anchors = _class_order(codes, len(names), weights)
     xp = namespace(embeddings)
     index = order if xp is np else xp.asarray(order, device=embeddings.device)
-    x = xp.asarray(embeddings[index], dtype=getattr(xp, dtype))
+    with np.errstate(over="ignore"):
+        x = xp.asarray(embeddings[index], dtype=getattr(xp, dtype))
     classes = codes[order]
     starts = np.flatnonzero(np.diff(classes, prepend=-1)) if len(order) else order
     lengths = np.diff(starts, append=len(order))
@@ -133,6 +162,7 @@ def sort_points(
     points = Points(
         x=x, rows=order, classes=classes, first=first, last=first + size[classes], names=names,
         weights=None if weights is None else weights[order], anchors=anchors, metric=metric, normalize=normalize,
+        steps=tuple(steps),
     )
     _check_values(points)
     return points
@@ -168,14 +198,18 @@ def _check_shapes(embeddings: Array, labels: np.ndarray) -> None:
 def _check_values(points: Points) -> None:
     import numpy as np
 
-    finite = np.isfinite(points.numbers).all(axis=1)
-    if not finite.all():
-        row = int(points.rows[~finite].min())
-        raise DataError(f"embedding {row} is not finite", why="a distance to it is not a number")
+    x = points.numbers
+    largest = np.maximum(x.max(axis=1), -x.min(axis=1)).astype(np.float64) if len(x) else np.zeros(0)
+    if not np.isfinite(largest).all():
+        row = int(points.rows[~np.isfinite(largest)].min())
+        raise DataError(f"embedding {row} is not finite in {x.dtype}", why="a distance to it is not a number")
+    limit = math.inf if points.is_angular else LARGEST if points.is_root else math.sqrt(LARGEST)
+    if (largest > limit).any():
+        row = int(points.rows[largest > limit].min())
+        raise DataError(f"embedding {row} has values beyond {limit:g}", why="distances to it are too large for float64")
     if points.is_angular:
-        zero = ~points.numbers.any(axis=1)
-        if zero.any():
-            row = int(points.rows[zero].min())
+        if (largest == 0).any():
+            row = int(points.rows[largest == 0].min())
             raise DataError(f"embedding {row} is all zeros", why="it has no direction, so no cosine and no unit length")
 
 
@@ -255,23 +289,17 @@ class Gram:
         return self.direct_slope * squares + 4 * self.blur * (np.sqrt(squares) + self.blur) + self.tiny
 
     def scaled(self, length: float) -> float:
-        """A length in the points' units, in units of the scaled points."""
-        import math
-
+        """A length times 2**shift; inf where that is too large."""
         try:
             return math.ldexp(length, self.shift)
         except OverflowError:
             return math.inf
 
-    def unscaled(self, squares: Array) -> Array:
-        """Squared distances of the scaled points, as those of the points."""
-        import numpy as np
 
-        return squares if not self.shift else np.ldexp(squares, -2 * self.shift)
+def make_gram(x: np.ndarray, *, unit: bool, steps: Sequence[float] = ()) -> Gram:
+    """The factors and error bounds for (N, D) points.
 
-
-def make_gram(x: np.ndarray, *, unit: bool, margins: Sequence[float] = ()) -> Gram:
-    """The factors and error bounds for (N, D) points; `unit` scales each row to length 1.
+    unit: scale each row to length 1; steps: distances that should be whole numbers too where the points can be
 
     Source of the bound: Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1, gamma(n) = n u / (1 - n u):
     the product of D + 2 terms errs by gamma(D + 2) (2|a||b| + |a|^2 + |b|^2), the norms and the centring by less.
@@ -279,25 +307,40 @@ def make_gram(x: np.ndarray, *, unit: bool, margins: Sequence[float] = ()) -> Gr
     import numpy as np
 
     n, d = x.shape
-    single = x.dtype == np.float32
     wide = x.astype(np.float64, copy=False)
     blur = 0.0
     if unit:
         wide, shift, blur = unit_rows(wide), 0, (d + 8) * 2.0**-53
     else:
-        grid = None if single else _grid(wide, margins)
+        grid = _grid(wide, steps)
         shift = _scale(wide) if grid is None else grid
         wide = np.ldexp(wide, shift) if shift else wide
         if grid is not None:
-            return _factors(wide, wide.min(axis=0), shift, 0.0, 0.0, 0.0, 0.0, 0.0, True)
-    u = 2.0**-24 if single else 2.0**-53
-    tiny = (d + 4) * (2.0**-140 if single else 2.0**-1060)
-    slope = 4 * _gamma(d + 6, u) + 12 * u
+            return _factors(wide, wide.min(axis=0), shift=shift, is_exact=True)
+    slope, tiny = _errors(d, np.float64)
     centre = wide.mean(axis=0) if n else np.zeros(d)
     return _factors(
-        wide, centre, shift, slope, 9 * blur + tiny, _gamma(d + 4, 2.0**-53), blur, (d + 4) * 2.0**-1060, False,
-        np.float32 if single else np.float64,
+        wide, centre, shift=shift, slope=slope, floor=9 * blur + tiny, direct_slope=_gamma(d + 4, 2.0**-53), blur=blur,
+        tiny=tiny,
     )
+
+
+def narrow(gram: Gram) -> Gram:
+    """The same with float32 factors, and the bound that goes with them."""
+    import numpy as np
+
+    slope, tiny = _errors(gram.x.shape[1], np.float32)
+    right = gram.right.astype(np.float32)
+    floor = 9 * gram.blur + tiny
+    return replace(gram, right=right, slope=slope, floor=floor, is_exact=False)
+
+
+def _errors(d: int, dtype: Any) -> tuple[float, float]:
+    """The relative and the absolute part of the bound for products of D columns; the latter for underflow."""
+    import numpy as np
+
+    u, tiny = (2.0**-53, 2.0**-1060) if dtype == np.float64 else (2.0**-24, 2.0**-140)
+    return 4 * _gamma(d + 6, u) + 12 * u, (d + 4) * tiny
 
 
 def _gamma(n: int, u: float) -> float:
@@ -305,14 +348,14 @@ def _gamma(n: int, u: float) -> float:
 
 
 def _factors(
-    x: np.ndarray, centre: np.ndarray, shift: int, slope: float, floor: float, direct_slope: float, blur: float,
-    tiny: float, is_exact: bool, dtype: Any = float,
+    x: np.ndarray, centre: np.ndarray, *, shift: int, slope: float = 0.0, floor: float = 0.0, direct_slope: float = 0.0,
+    blur: float = 0.0, tiny: float = 0.0, is_exact: bool = False,
 ) -> Gram:
     import numpy as np
 
-    right = np.empty((x.shape[0], x.shape[1] + 2), dtype)
-    np.subtract(x, centre, out=right[:, :-2], casting="same_kind")
-    norms = np.einsum("ij,ij->i", right[:, :-2], right[:, :-2], dtype=np.float64)
+    right = np.empty((x.shape[0], x.shape[1] + 2))
+    np.subtract(x, centre, out=right[:, :-2])
+    norms = np.einsum("ij,ij->i", right[:, :-2], right[:, :-2])
     right[:, -2] = norms
     right[:, -1] = 1
     return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact)
@@ -320,20 +363,16 @@ def _factors(
 
 def _scale(x: np.ndarray) -> int:
     """The power of two that brings far too large or small points near 1; 0 for all others."""
-    import math
-
     largest = max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
     exponent = math.frexp(largest)[1]
-    return 0 if -300 < exponent < 300 else -exponent
+    return 0 if -20 < exponent < 20 else -exponent
 
 
-def _grid(x: np.ndarray, margins: Sequence[float]) -> int | None:
+def _grid(x: np.ndarray, steps: Sequence[float]) -> int | None:
     """The power of two that makes integers of the points, so small that products and their sums are exact, or None.
 
     As many low bits of a squared distance stay clear as it takes to number the points: a key has both (ranks.py).
     """
-    import math
-
     import numpy as np
 
     from .exact import lowest_exponent
@@ -358,9 +397,9 @@ def _grid(x: np.ndarray, margins: Sequence[float]) -> int | None:
             return None
     if lowest is None:
         return 0
-    for margin in margins:
-        if margin and math.ldexp(spread + margin, -_exponent(margin)) <= widest:
-            lowest = min(lowest, _exponent(margin))
+    for step in steps:
+        if step and _exponent(step) > -500 and math.ldexp(spread + step, -_exponent(step)) <= widest:
+            lowest = min(lowest, _exponent(step))
     return -lowest
 
 
@@ -373,6 +412,24 @@ def _exponent(value: float) -> int:
 
 
 # -------------------------------------------------------------------------------------------------------------- panels
+
+
+class once(Generic[Owner, Result]):
+    """functools.cached_property without its lock: before Python 3.12 that is one for all instances, so the threads of
+    `fold` would take turns."""
+
+    def __init__(self, function: Callable[[Owner], Result]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type[Owner], name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Owner, owner: type[Owner]) -> Result:
+        if instance is None:
+            return self  # type: ignore[unreachable]
+        value = instance.__dict__[self.name] = self.function(instance)
+        return value
 
 
 @dataclass(frozen=True)
@@ -390,13 +447,13 @@ class Panel:
     def __len__(self) -> int:
         return self.stop - self.start
 
-    @cached_property
+    @once
     def positions(self) -> np.ndarray:
         import numpy as np
 
         return np.arange(self.start, self.stop)
 
-    @cached_property
+    @once
     def is_same(self) -> Array:
         """(B, N), true where the point is of the anchor's class, itself included."""
         import numpy as np
@@ -406,7 +463,7 @@ class Panel:
             (columns >= self.points.first[anchors, None]) & (columns < self.points.last[anchors, None])
         )
 
-    @cached_property
+    @once
     def is_self(self) -> Array:
         """(B, N), true where the point is the anchor."""
         import numpy as np
@@ -423,37 +480,37 @@ class Panel:
         """(B, N), true where the point is of another class."""
         return ~self.is_same
 
-    @cached_property
+    @once
     def distance(self) -> Array:
         """(B, N) distances in the metric of the points; exactly 0 between equal points, with gradient 0 there."""
         if namespace(self.points.x).__name__ == "numpy":
-            return self.points.finish(_plain_squares(self.points, self.start, self.stop))
+            return self.points.measured(_plain_squares(self.points, self.start, self.stop))
         return self.points.finish(_graph_squares(self.points, self.start, self.stop))
 
-    @cached_property
+    @once
     def similarity(self) -> Array:
         """(B, N) cosines."""
         units = unit_rows(self.points.x)
         return units[self.start : self.stop] @ units.T
 
-    @cached_property
+    @once
     def own(self) -> tuple[Array, Array]:
         """(B, K) positions of the anchor's class, K the largest class, and a mask of those that are positives."""
         index, is_own = own_class(self.points, self.start, self.stop)
         is_positive = is_own & (index != self.positions[:, None])
         return self._array(index), self._mask(is_positive)
 
-    @cached_property
+    @once
     def farthest_positive(self) -> Array:
         """(B,) distance to the farthest point of the same class, as the root of a sum of squared differences."""
         return self.distance_to(self._extremes[0])
 
-    @cached_property
+    @once
     def nearest_negative(self) -> Array:
         """(B,) distance to the nearest point of another class, as the root of a sum of squared differences."""
         return self.distance_to(self._extremes[1])
 
-    @cached_property
+    @once
     def _extremes(self) -> tuple[np.ndarray, np.ndarray]:
         return extremes(self.points, self.start, self.stop)
 
@@ -472,7 +529,7 @@ def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
     """The distances of M pairs of positions, (M,): from differences, so they do not depend on the rest of the set."""
     xp = namespace(points.x)
     if xp.__name__ == "numpy":
-        return points.finish(points.gram.unscaled(points.gram.direct(i, j))).astype(points.x.dtype, copy=False)
+        return points.measured(points.gram.direct(i, j)).astype(points.x.dtype, copy=False)
     a, b = (points.x[xp.asarray(index, device=points.x.device)] for index in (i, j))
     if points.is_angular:
         a, b = unit_rows(a), unit_rows(b)
@@ -489,7 +546,7 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
         limit = NEAR * (gram.norms[start:stop] + gram.largest_norm)
         i, j = where_true(squares < limit[:, None])
         squares[i, j] = gram.direct(i + start, j)
-    return gram.unscaled(squares)
+    return squares
 
 
 def _graph_squares(points: Points, start: int, stop: int) -> Array:
@@ -510,19 +567,28 @@ def _graph_squares(points: Points, start: int, stop: int) -> Array:
 
 # ------------------------------------------------------------------------------------------------------------ extremes
 
-TILE = 1 << 10
+TILE = 1 << 11
 FEW = 1 << 8  # a class this much smaller than the set is measured pair by pair
+MEASURED = 1 << 6  # pairs an anchor that are worth measuring by differences
 
 
 def extremes(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of each anchor's farthest positive and nearest negative, (B,) each; the lower row in a tie.
+    """Positions of each anchor's farthest positive and nearest negative, (B,) each.
 
-    The product only narrows the choice: whatever it cannot tell from the best is measured again by differences.
-    Distances that agree in float64 count as tied.
+    The product only narrows the choice: whatever it cannot tell from the best is measured again by differences. A
+    product in float32 does, unless it leaves too many to measure.
     """
+    if not points.gram.is_exact:
+        far, near = _contests(points, points.screen, start, stop)
+        if far.entries + near.entries <= MEASURED * (stop - start):
+            return far.winners(points, start, -1), near.winners(points, start, 1)
+    far, near = _contests(points, points.gram, start, stop)
+    return far.winners(points, start, -1), near.winners(points, start, 1)
+
+
+def _contests(points: Points, gram: Gram, start: int, stop: int) -> tuple[_Contest, _Contest]:
     import numpy as np
 
-    gram = points.gram
     slack = 4 * gram.bounds(start, stop)
     far, near = _Contest(slack), _Contest(slack)
     index, is_own = own_class(points, start, stop)
@@ -542,7 +608,7 @@ def extremes(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndar
     if is_small:
         i, j = np.nonzero(is_own)
         far.pairs = [(i, index[i, j], np.full(len(i), -np.inf))]
-    return far.winners(points, start, -1), near.winners(points, start, 1)
+    return far, near
 
 
 class _Contest:
@@ -560,13 +626,20 @@ class _Contest:
         import numpy as np
 
         rows = slice(row, row + len(values))
-        lowest = values.min(axis=1)
+        column_of_lowest = values.argmin(axis=1)
+        lowest = values[np.arange(len(values)), column_of_lowest]
         best = self.best[rows] = np.minimum(self.best[rows], lowest)
-        limit = best + self.slack[rows]
-        close = np.flatnonzero(lowest <= limit)
-        values = values[close]
-        i, j = where_true(values <= limit[close, None])
-        self.pairs.append((close[i] + row, j + column, values[i, j]))
+        if not self.slack.any():  # exact values: one of the lowest is as good as all
+            i = np.flatnonzero(lowest <= best)
+            self.pairs.append((i + row, column_of_lowest[i] + column, lowest[i]))
+            return
+        mask = np.less_equal(values, (best + self.slack[rows])[:, None], out=scratch("mask", values.shape, bool))
+        i, j = where_true(mask)
+        self.pairs.append((i + row, j + column, values[i, j]))
+
+    @property
+    def entries(self) -> int:
+        return sum(len(i) for i, _, _ in self.pairs)
 
     def winners(self, points: Points, start: int, sign: int) -> np.ndarray:
         """For each anchor the position of the lowest sign * d^2 (by differences) among those near its best."""
@@ -576,7 +649,7 @@ class _Contest:
         kept = (value <= self.best[i] + self.slack[i]) & (i + start != j)
         i, j = i[kept], j[kept]
         measured = sign * points.gram.direct(i + start, j)
-        order = np.lexsort((points.rows[j], measured, i))
+        order = np.lexsort((j, measured, i))
         i, j = i[order], j[order]
         return j[np.flatnonzero(np.diff(i, prepend=-1))]
 
@@ -617,8 +690,6 @@ _kept = threading.local()
 
 def scratch(name: str, shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
     """An uninitialised array that this thread will reuse at the next call with the same name."""
-    import math
-
     import numpy as np
 
     size = math.prod(shape)
@@ -656,7 +727,7 @@ def fold(
 
 def block_size(points: Points, jobs: int, memory_bytes: int = MEMORY_BYTES) -> int:
     """How many anchors a panel has, so that the panels of all threads fit in `memory_bytes`."""
-    return max(1, min(128, memory_bytes // (16 * max(1, len(points)) * max(1, jobs))))
+    return max(1, min(256, memory_bytes // (16 * max(1, len(points)) * max(1, jobs))))
 
 
 def default_threads() -> int:

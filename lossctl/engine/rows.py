@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError
 from ..registry import Weighted
@@ -13,53 +12,63 @@ from . import door, sums
 from .workers import ordered_map
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     import numpy as np
 
-BLOCK_VALUES = 1 << 15  # a block of float64 columns and their temporaries stays in the second-level cache
+    class Block(Protocol):
+        """Rows start..stop of all inputs, read when they are wanted."""
+
+        start: int
+        stop: int
+
+        def load(self) -> tuple[np.ndarray, ...]: ...
+
+BLOCK_VALUES = 1 << 16  # a block of float64 columns and its temporaries stays in the second-level cache
 
 
-class Block(Protocol):
-    """Rows start..stop of all inputs, read when they are wanted."""
-
-    start: int
-    stop: int
-
-    def load(self) -> tuple[np.ndarray, ...]: ...
-
-
-@dataclass(frozen=True)
-class Part:
-    """What some rows add up to; parts of different rows merge with +.
+class Part(NamedTuple):
+    """What some rows add up to; parts of different rows merge.
 
     total: exact sum of weight times loss; weight: exact sum of the weights; positives: of the weights of labels 1
     n: rows that count
     """
 
-    total: sums.Total = field(default_factory=sums.Total)
-    weight: sums.Total = field(default_factory=sums.Total)
-    positives: sums.Total = field(default_factory=sums.Total)
+    total: sums.Total = sums.ZERO
+    weight: sums.Total = sums.ZERO
+    positives: sums.Total = sums.ZERO
     n: int = 0
-    facts: door.Facts = field(default_factory=door.Facts)
+    facts: door.Facts = door.NOTHING
 
-    def __add__(self, other: Part) -> Part:
+    def merge(self, other: Part) -> Part:
+        """The sums of two sets of rows together."""
         return Part(
             self.total + other.total,
             self.weight + other.weight,
             self.positives + other.positives,
             self.n + other.n,
-            self.facts + other.facts,
+            self.facts.merge(other.facts),
         )
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The loss of each row of a block: its row number, its total (weight times loss) and its weight."""
+class Rows(NamedTuple):
+    """The loss of each row of a block: its total (weight times loss), and its weight (None: 1).
 
-    number: np.ndarray
+    numbers: which rows of the input these are; positives: the weight of the labels 1, for -r positives
+    """
+
+    numbers: door.RowNumbers
     total: np.ndarray
     weight: np.ndarray | None
     positives: np.ndarray | None
     facts: door.Facts
+
+    @property
+    def number(self) -> np.ndarray:
+        """The number of each row in the input, from 0."""
+        import numpy as np
+
+        return self.numbers.at(np.arange(len(self.total)))
 
 
 def block_rows(plan: door.Plan) -> int:
@@ -80,14 +89,26 @@ def add_up(
     def merge(done: Part, part: Part) -> Part:
         if progress:
             progress(done.n + part.n)
-        return done + part
+        return done.merge(part)
 
+    _keep_freed_memory()
     parts = ordered_map(lambda block: _part(_rows(plan, block)), blocks, jobs)
     whole = reduce(merge, parts, Part())
     if whole.n == 0:
         left_out = f": all {whole.facts.skipped} rows were left out" if whole.facts.skipped else ""
         raise DataError(f"no rows to average{left_out}", fix="check the file, --ignore-index, --na skip and the weights")
     return whole
+
+
+def _keep_freed_memory() -> None:
+    """Let the allocator keep the memory of temporaries from block to block.
+
+    glibc gives it back to the system after each use, which costs more than the arithmetic, until it has seen one large
+    block freed: its thresholds then grow to that size.
+    """
+    import numpy as np
+
+    np.empty(30 << 20, dtype=np.uint8)
 
 
 def finish(plan: door.Plan, part: Part) -> float:
@@ -105,19 +126,16 @@ def finish(plan: door.Plan, part: Part) -> float:
 def _rows(plan: door.Plan, block: Block) -> Rows:
     import numpy as np
 
-    inputs, weights, numbers, facts = door.admit(plan, block.load(), block.start)
+    admitted = door.admit(plan, block.load(), block.start)
+    weights = admitted.weights
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        value = plan.spec.loss.function(*inputs, **plan.spec.options)
+        value = plan.spec.loss.function(*admitted.inputs, **plan.spec.options)
         total, weight = (value.total, value.weight) if isinstance(value, Weighted) else (value, None)
         if weights is not None:
             total = total * weights
             weight = weights if weight is None else weight * weights
-    infinite = np.isinf(total)
-    if infinite.any():
-        where = tuple(numbers[infinite][: door.SHOWN_ROWS].tolist())
-        facts = facts + door.Facts(infinite=int(np.count_nonzero(infinite)), infinite_rows=where)
-    positives = _positives(inputs[-1], weights) if plan.reduction == "positives" else None
-    return Rows(numbers, total, weight, positives, facts)
+    positives = _positives(admitted.inputs[-1], weights) if plan.reduction == "positives" else None
+    return Rows(admitted.rows, total, weight, positives, admitted.facts)
 
 
 def _positives(label: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
@@ -127,10 +145,19 @@ def _positives(label: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
 
 def _part(rows: Rows) -> Part:
     n = len(rows.total)
+    total = sums.total(rows.total)
     return Part(
-        total=sums.total(rows.total),
+        total=total,
         weight=sums.count(n) if rows.weight is None else sums.total(rows.weight),
         positives=sums.Total() if rows.positives is None else sums.total(rows.positives),
         n=n,
-        facts=rows.facts,
+        facts=rows.facts if total.is_finite else rows.facts.merge(infinite_rows(rows)),
     )
+
+
+def infinite_rows(rows: Rows) -> door.Facts:
+    """Which rows have an infinite loss."""
+    import numpy as np
+
+    positions = np.flatnonzero(~np.isfinite(rows.total))
+    return door.Facts(infinite=len(positions), infinite_rows=tuple(rows.numbers.at(positions[: door.SHOWN_ROWS]).tolist()))

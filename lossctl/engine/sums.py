@@ -70,6 +70,9 @@ class Total:
         return not (self.infinities or self.minus_infinities or self.nans)
 
 
+ZERO = Total()
+
+
 def count(n: int) -> Total:
     """The exact sum of n ones."""
     return Total(n << UNIT_EXPONENT)

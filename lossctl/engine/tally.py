@@ -34,7 +34,7 @@ class Tally:
             _merged(self.totals, other.totals),
             _merged(self.targets, other.targets),
             self.n + other.n,
-            self.facts + other.facts,
+            self.facts.merge(other.facts),
         )
 
 
@@ -75,9 +75,10 @@ def _order(name: Any) -> tuple[str, Any]:
 def _tally(plan: door.Plan, block: Block) -> Tally:
     import numpy as np
 
-    inputs, weights, rows, facts = door.admit(plan, block.load(), block.start)
-    by_role = dict(zip((entry.role.name for entry in plan.entries), inputs, strict=True))
-    n = len(rows)
+    admitted = door.admit(plan, block.load(), block.start)
+    weights = admitted.weights
+    by_role = dict(zip((entry.role.name for entry in plan.entries), admitted.inputs, strict=True))
+    n = len(admitted.inputs[0])
     branches, branch_of = _codes(by_role.get("split"), n)
     classes, class_of = _codes(by_role.get("category"), n)
     code = branch_of * len(classes) + class_of
@@ -89,7 +90,7 @@ def _tally(plan: door.Plan, block: Block) -> Tally:
         if "target" in by_role:
             target = by_role["target"].reshape(-1)[mine]
             targets[key] = sums.total(target) if weights is None else _weighted_total(weights[mine], target)
-    return Tally(totals, targets, n, facts)
+    return Tally(totals, targets, n, admitted.facts)
 
 
 def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:

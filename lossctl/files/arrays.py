@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lossctl.errors import DataError
-from lossctl.files.npy import Held, Layout, Member, Stored
-from lossctl.text import shown
+from ..errors import DataError
+from ..text import shown
+from .npy import Held, Layout, Member, Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,7 +126,7 @@ def of_members(members: tuple[Member, ...], label: str) -> Arrays:
 
 
 def numbers(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
-    """As C-contiguous native float64 of the same shape. DataError at `place(row, column)` for an integer beyond 2**53."""
+    """As C-contiguous native float64, same shape. DataError at `place(row, column)` for an integer beyond 2**53."""
     import numpy as np
 
     if stored.dtype.kind in "iu" and stored.dtype.itemsize == 8 and stored.size:
@@ -142,17 +142,17 @@ def numbers(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> n
 
 
 def categories(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
-    """As native int64 (whole floats too), or as str. DataError at `place(row, column)` for 1.5, nan, or beyond int64."""
+    """As native int64 (whole floats too), or str. DataError at `place(row, column)` for 1.5, nan, beyond int64."""
     import numpy as np
 
     kind = stored.dtype.kind
     if kind == "U":
-        return np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("="))
+        return _checked_text(np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("=")), place)
     if kind == "S":
         return _decoded(stored, place)
     if kind == "f":
-        with np.errstate(invalid="ignore"):
-            fit = (stored == np.floor(stored)) & (np.abs(stored) <= EXACT)
+        stored = stored.astype(np.float64)
+        fit = (stored == np.floor(stored)) & (np.abs(stored) <= EXACT)
     else:
         fit = stored <= np.iinfo(np.int64).max if kind == "u" else np.ones(stored.shape, bool)
     if not fit.all():
@@ -164,6 +164,17 @@ def categories(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -
             fix="choose another column",
         )
     return np.ascontiguousarray(stored, dtype=np.int64)
+
+
+def _checked_text(texts: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
+    """numpy stores any 32-bit code, and fails only when such an item is looked at."""
+    import numpy as np
+
+    codes = texts.view(np.uint32).reshape(*texts.shape, -1)
+    invalid = np.any((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF)), axis=-1)
+    if invalid.any():
+        raise DataError(f"{place(*_first(np.asarray(invalid)))}: text that is not Unicode", fix="save the file again")
+    return texts
 
 
 def _decoded(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:

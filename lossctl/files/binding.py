@@ -46,7 +46,7 @@ def bind(desk: Desk, roles: Sequence[Role], given: Sequence[Given], named: Mappi
 
     given: sources in role order; named: role name -> source
     """
-    if list(given).count("-") > 1:
+    if sum(isinstance(source, str) and source == "-" for source in given) > 1:
         raise UsageError("stdin ('-') can be read once only", fix="write one of the inputs to a file")
     open_roles = [role for role in roles if role.name not in named]
     fields: dict[str, Field] = {}

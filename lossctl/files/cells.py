@@ -1,9 +1,4 @@
-"""Rows of a CSV chunk as values, twice: a fast reader that proves itself right, and a strict one that decides.
-
-The fast reader takes a chunk in which nothing can have two readings: UTF-8, every row with every cell, quotes only
-around whole cells, every wanted cell a decimal or a label. Otherwise it answers None and the strict reader takes the
-same chunk: it finds either quoting that it can read, or the fault, which it names with its line and column.
-"""
+"""What CSV cells and rows may be, and the strict reader, which decides: slow, and exact about every fault."""
 
 from __future__ import annotations
 
@@ -14,21 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lossctl.errors import DataError
-from lossctl.files.decimals import decimals, whole_numbers
-from lossctl.text import shown
+from ..errors import DataError
+from ..text import shown
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
+EXACT = 2**53
 LONGEST_LABEL = 256
 NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *")
 WHOLE = re.compile(r" *[+-]?[0-9]+(?:\.[0-9]*(?:[eE][+-][0-9]+)?)? *")  # 3, 3.0, and 3.000e+00 as np.savetxt has it
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
 SKIP = "drop those rows with --na skip, or choose another column"
-QUOTE, NEWLINE, POINT = 34, 10, 46
 
 
 @dataclass(frozen=True)
@@ -66,12 +60,6 @@ class Parsed:
         return len(self.numbers)
 
 
-def read_rows(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
-    """The wanted cells of whole rows of which the first is on `line`. DataError with file, line and column."""
-    parsed = read_fast(chunk, form, plan)
-    return read_strictly(chunk, line, form, plan) if parsed is None else parsed
-
-
 # --- one cell
 
 
@@ -89,15 +77,27 @@ def is_missing(cell: str) -> bool:
 
 
 def number(cell: str) -> float:
-    """A finite decimal number; raises Fault."""
+    """A finite decimal number; raises Fault, also for whole numbers beyond 2**53, as for arrays of them."""
     if NUMBER.fullmatch(cell):
         value = float(cell)
-        if math.isfinite(value):
-            return value
-        raise Fault(f"'{shown(cell)}' is beyond the largest float64", fix="correct it, or choose another column")
+        if not math.isfinite(value):
+            raise Fault(f"'{shown(cell)}' is beyond the largest float64", fix="correct it, or choose another column")
+        if abs(value) >= EXACT and is_inexact(cell):
+            raise Fault(
+                f"'{shown(cell)}' is beyond 2**53",
+                "float64 cannot hold every whole number that large",
+                "if it is an identifier, choose another column; if not, write it with a decimal point",
+            )
+        return value
     if is_missing(cell):
         raise Fault(f"'{shown(cell)}' is not a number", "every row needs one", SKIP)
     raise Fault(f"'{shown(cell)}' is not a number", _reason(cell), "correct it, or choose another column")
+
+
+def is_inexact(cell: str) -> bool:
+    """Of a cell that rounds to 2**53 or more: whether it is a whole number, written out, beyond 2**53."""
+    digits = cell.strip(" +-")
+    return digits.isdigit() and digits.lstrip("0") != str(EXACT)
 
 
 def _reason(cell: str) -> str:
@@ -131,177 +131,13 @@ def label(cell: str) -> int | str:
 
 def _whole(text: str) -> int:
     value = float(text)
-    if not value.is_integer() or abs(value) > 2**53:
+    if not value.is_integer() or abs(value) > EXACT:
         raise Fault(
             f"'{shown(text)}' is not a label",
             "labels are whole numbers (1.0 reads as 1), or text",
             "round it, or choose another column",
         )
     return int(value)
-
-
-# --- the fast reader
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Where cells lie in `text`, int64 (rows, width) each.
-
-    points: how many decimal points stand before each end;  after_point: characters after a cell's point, -1 without
-    one, more than any cell has when there are several
-    """
-
-    text: bytes
-    starts: Array
-    ends: Array
-    points: Array
-    after_point: Array
-
-    def of(self, columns: Sequence[int]) -> Cells:
-        """Some columns only, row by row in one dimension."""
-        parts = (self.starts, self.ends, self.points, self.after_point)
-        return Cells(self.text, *(part[:, list(columns)].ravel() for part in parts))
-
-    def cut(self, which: Array | slice) -> list[bytes]:
-        """The cells themselves; one-dimensional only."""
-        bounds = zip(self.starts[which].tolist(), self.ends[which].tolist(), strict=True)
-        return [self.text[start:end] for start, end in bounds]
-
-
-def read_fast(chunk: bytes, form: Form, plan: Plan) -> Parsed | None:
-    """What `read_strictly` would give, or None where that is not certain."""
-    import numpy as np
-
-    text = _plain(chunk)
-    cells = None if text is None else _locate(text, form)
-    if cells is None:
-        return None
-    missing = np.zeros(len(cells.starts), bool)
-    numbers = _fast_numbers(cells, plan, missing)
-    labels = [_fast_labels(cells.of([column]), missing) for column in plan.labels]
-    if numbers is None or any(one is None for one in labels) or (missing.any() and not form.na_skip):
-        return None
-    if not missing.any():
-        return Parsed(numbers, tuple(one for one in labels if one is not None))
-    kept = tuple(one[~missing] for one in labels if one is not None)
-    return Parsed(numbers[~missing], kept, int(missing.sum()))
-
-
-def _plain(chunk: bytes) -> bytes | None:
-    """The chunk with LF line ends; None if it holds what no cell may hold."""
-    if b"\0" in chunk:
-        return None
-    if not chunk.isascii():
-        try:
-            chunk.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-    if b"\r" in chunk:
-        chunk = chunk.replace(b"\r\n", b"\n")
-        if b"\r" in chunk:
-            return None
-    return chunk if chunk.endswith(b"\n") else chunk + b"\n"
-
-
-def _locate(text: bytes, form: Form) -> Cells | None:
-    """None unless every row has `width` cells and quotes stand around whole cells only."""
-    import numpy as np
-
-    codes = np.frombuffer(text, np.uint8)
-    marks = np.flatnonzero((codes == ord(form.delimiter)) | (codes == NEWLINE) | (codes == POINT))
-    at = np.flatnonzero(codes[marks] != POINT)
-    ends = marks[at]
-    rows = int(np.count_nonzero(codes == NEWLINE))
-    if len(ends) != rows * form.width or (codes[ends[form.width - 1 :: form.width]] != NEWLINE).any():
-        return None
-    points = at - np.arange(len(at))
-    after_point = ends - marks[at - 1] - 1
-    within = np.diff(points, prepend=0)
-    after_point[within == 0] = -1
-    after_point[within > 1] = len(text)
-    starts = np.empty_like(ends)
-    starts[:1] = 0
-    starts[1:] = ends[:-1] + 1
-    if b'"' in text:
-        quoted = (codes[starts] == QUOTE) & (codes[ends - 1] == QUOTE) & (ends - starts >= 2)
-        if 2 * np.count_nonzero(quoted) != text.count(b'"'):
-            return None
-        starts += quoted
-        ends -= quoted
-        after_point -= quoted & (within == 1)
-    return Cells(text, *(part.reshape(rows, form.width) for part in (starts, ends, points, after_point)))
-
-
-def _fast_numbers(cells: Cells, plan: Plan, missing: Array) -> Array | None:
-    """Sets `missing` for the rows that lack one; None if a cell is neither a number nor missing."""
-    import numpy as np
-
-    if not plan.numbers:
-        return np.empty((len(missing), 0))
-    wanted = cells.of(plan.numbers)
-    before = wanted.points - (wanted.after_point >= 0)
-    pointless = Digits(wanted.text.translate(None, b"."))
-    values, certain = decimals(pointless, wanted.starts - before, wanted.ends - wanted.points, wanted.after_point)
-    if not certain.all():
-        left = np.flatnonzero(~certain)
-        found = _by_float(wanted.cut(left))
-        if found is None:
-            return None
-        values[left] = found
-        missing[left[np.isnan(found)] // len(plan.numbers)] = True
-    return values.reshape(len(missing), len(plan.numbers))
-
-
-def _by_float(cells: list[bytes]) -> Array | None:
-    """Numbers, nan where a cell is missing. Of these characters float() takes just what NUMBER takes."""
-    import numpy as np
-
-    if b"".join(cells).translate(None, b"0123456789.eE+- ") or b"" in cells:
-        cells = [b"nan" if is_missing(cell.decode()) else cell for cell in cells]
-        if b"".join(cell for cell in cells if cell != b"nan").translate(None, b"0123456789.eE+- "):
-            return None
-    try:
-        found = np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        return None
-    return None if np.isinf(found).any() else found
-
-
-class _Memo(dict[bytes, "int | str | None"]):
-    """Cell to label, None for a missing one: most cells of a column have been seen before."""
-
-    def __missing__(self, cell: bytes) -> int | str | None:
-        text = cell.decode()
-        value = self[cell] = None if is_missing(text) else label(text)
-        return value
-
-
-def _fast_labels(cells: Cells, missing: Array) -> Array | None:
-    """Sets `missing` for the rows that lack one; None if a cell is neither a label nor missing."""
-    import numpy as np
-
-    if cells.cut(slice(0, 1))[0][-1:].isdigit():
-        values, certain = whole_numbers(cells.text, cells.starts, cells.ends)
-        if certain.all():
-            return values
-    memo = _Memo()
-    try:
-        found = [memo[cell] for cell in cells.cut(slice(None))]
-    except Fault:
-        return None
-    if None in memo.values():
-        missing |= np.fromiter((one is None for one in found), bool, len(found))
-    return _objects(found)
-
-
-def _objects(found: Sequence[int | str | None]) -> Array:
-    import numpy as np
-
-    if set(map(type, found)) == {int}:
-        return np.array(found, np.int64)
-    labels = np.empty(len(found), object)
-    labels[:] = found
-    return labels
 
 
 # --- the strict reader
@@ -322,7 +158,7 @@ def read_strictly(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
         for values, column in zip(labels, plan.labels, strict=True):
             values.append(_read(label, cells, column, begins, form))
     matrix = np.array(numbers, np.float64).reshape(len(numbers), len(plan.numbers))
-    return Parsed(matrix, tuple(map(_objects, labels)), skipped)
+    return Parsed(matrix, tuple(map(objects, labels)), skipped)
 
 
 def lacks(cells: Sequence[str], plan: Plan) -> bool:
@@ -392,3 +228,14 @@ def _text(chunk: bytes, line: int, label: str) -> str:
         raise DataError(
             f"{label}:{line}: byte 0x{chunk[fault.start]:02x} is not UTF-8", fix="convert it: iconv -f LATIN1 -t UTF-8"
         ) from None
+
+
+def objects(found: Sequence[int | str | None]) -> Array:
+    """As int64 where all are int, else as they are; (n,)."""
+    import numpy as np
+
+    if set(map(type, found)) == {int}:
+        return np.array(found, np.int64)
+    labels = np.empty(len(found), object)
+    labels[:] = found
+    return labels

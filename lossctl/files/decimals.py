@@ -9,7 +9,6 @@ reported as uncertain.
 from __future__ import annotations
 
 import functools
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,46 +24,53 @@ EXACT = 2**53
 ZEROS = 0x3030303030303030
 
 
-def decimals(text: bytes, starts: Array, ends: Array, after_point: Array) -> tuple[Array, Array]:
+def pad(text: bytes) -> Array:
+    """The text as uint8, with room before it, so that a word may end anywhere."""
+    import numpy as np
+
+    return np.frombuffer(b"0" * MOST_DIGITS + text, np.uint8)
+
+
+def decimals(padded: Array, starts: Array, ends: Array, after_point: Array) -> tuple[Array, Array]:
     """The values of cells, float64 (n,), and which of them are certain, bool (n,).
 
-    text: ASCII without its decimal points;  starts, ends: int64 (n,), where the cells lie in it
+    padded: `pad` of the text without its decimal points;  starts, ends: int64 (n,), where the cells lie in that text
     after_point: how many characters of a cell stood after its point, -1 if it had none
+    Whole numbers beyond 2**53 are not certain.
     """
     import numpy as np
 
-    padded = np.frombuffer(b"0" * MOST_DIGITS + text, np.uint8)
     starts, ends = starts + MOST_DIGITS, ends + MOST_DIGITS
     fractions = np.maximum(after_point, 0)
     first = padded[starts]
     negative = first == ord("-")
     exponents = -fractions
-    certain = True
+    certain: Array | bool = True
     has_exponent = (padded[ends - 4] | 0x20 == ord("e")) & (ends - 4 >= starts)
     if has_exponent.any():
         given, certain = _exponents(padded, ends)
         exponents += np.where(has_exponent, given + 4 * (after_point >= 0), 0)
-        certain |= ~has_exponent
+        certain = certain | ~has_exponent
         fractions -= 4 * (has_exponent & (after_point >= 0))
         ends = ends - 4 * has_exponent
     lengths = ends - starts - (negative | (first == ord("+")))
-    certain &= (lengths >= 1) & (lengths <= MOST_DIGITS) & (fractions >= 0) & (fractions <= lengths)
+    certain = certain & (lengths >= 1) & (lengths <= MOST_DIGITS) & (fractions >= 0) & (fractions <= lengths)
     integers, all_digits = _integers(padded, ends, np.clip(lengths, 0, MOST_DIGITS))
     certain &= all_digits & (np.abs(exponents) <= LARGEST_POWER)
+    certain &= (after_point >= 0) | has_exponent | (integers <= EXACT)
     values, rounded = _times_power_of_ten(integers, np.clip(exponents, -LARGEST_POWER, LARGEST_POWER))
     return np.where(negative, -values, values), certain & rounded
 
 
-def whole_numbers(text: bytes, starts: Array, ends: Array) -> tuple[Array, Array]:
-    """The values of cells that are a sign and digits only, int64 (n,), and which are, bool (n,)."""
+def whole_numbers(padded: Array, starts: Array, ends: Array) -> tuple[Array, Array]:
+    """The values of cells that are a sign and digits only (-0 is not taken), int64 (n,), and which are, bool (n,)."""
     import numpy as np
 
-    padded = np.frombuffer(b"0" * MOST_DIGITS + text, np.uint8)
     starts, ends = starts + MOST_DIGITS, ends + MOST_DIGITS
     negative = padded[starts] == ord("-")
     lengths = ends - starts - (negative | (padded[starts] == ord("+")))
     values, certain = _integers(padded, ends, np.clip(lengths, 0, MOST_DIGITS))
-    certain &= (lengths >= 1) & (lengths <= MOST_DIGITS) & (values < 2**63)
+    certain &= (lengths >= 1) & (lengths <= MOST_DIGITS) & (values < 2**63) & ~(negative & (values == 0))
     return np.where(negative, -1, 1) * values.astype("i8"), certain
 
 
@@ -99,13 +105,27 @@ def _eight_digits(words: Array, lengths: Array) -> tuple[Array, Array]:
     """The number that the last `lengths` of eight characters spell, and where they are digits."""
     import numpy as np
 
-    keep = np.array([0] + [2**64 - 2 ** (64 - 8 * length) for length in range(1, 9)], "u8")
-    word = (words ^ np.uint64(ZEROS)) & keep[np.clip(lengths, 0, 8)]
+    word = words ^ np.uint64(ZEROS)
+    if lengths.min(initial=8) < 8:
+        word &= _keeping()[np.clip(lengths, 0, 8)]
     valid = ((word + np.uint64(0x7676767676767676)) | word) & np.uint64(0x8080808080808080) == 0
-    word = word * np.uint64(10 * 2**8 + 1) >> np.uint64(8)
-    word = (word & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(100 * 2**16 + 1) >> np.uint64(16)
-    word = (word & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(10000 * 2**32 + 1) >> np.uint64(32)
+    word *= np.uint64(10 * 2**8 + 1)
+    word >>= np.uint64(8)
+    word &= np.uint64(0x00FF00FF00FF00FF)
+    word *= np.uint64(100 * 2**16 + 1)
+    word >>= np.uint64(16)
+    word &= np.uint64(0x0000FFFF0000FFFF)
+    word *= np.uint64(10000 * 2**32 + 1)
+    word >>= np.uint64(32)
     return word, valid
+
+
+@functools.cache
+def _keeping() -> Array:
+    """Masks that keep the last 0..8 characters of a word; the last one is the highest byte."""
+    import numpy as np
+
+    return np.array([2**64 - 2 ** (64 - 8 * length) for length in range(9)], "u8")
 
 
 @functools.cache
@@ -113,10 +133,16 @@ def _powers_of_ten() -> tuple[Array, Array]:
     """10**p for p from -LARGEST_POWER on, as unevaluated sums of two float64."""
     import numpy as np
 
-    exact = [Fraction(10) ** power for power in range(-LARGEST_POWER, LARGEST_POWER + 1)]
-    high = [float(power) for power in exact]
-    low = [float(power - Fraction(rounded)) for power, rounded in zip(exact, high, strict=True)]
-    return np.array(high), np.array(low)
+    powers = range(-LARGEST_POWER, LARGEST_POWER + 1)
+    high = [float(f"1e{power}") for power in powers]
+    return np.array(high), np.array([_rest(power, rounded) for power, rounded in zip(powers, high, strict=True)])
+
+
+def _rest(power: int, rounded: float) -> float:
+    numerator, denominator = rounded.as_integer_ratio()
+    exact_numerator, exact_denominator = 10 ** max(power, 0), 10 ** max(-power, 0)
+    difference: int = exact_numerator * denominator - numerator * exact_denominator
+    return float(difference / (exact_denominator * denominator))
 
 
 def _times_power_of_ten(integers: Array, exponents: Array) -> tuple[Array, Array | bool]:
@@ -138,18 +164,22 @@ def _double_product(integers: Array, exponents: Array) -> tuple[Array, Array]:
     product = integer * power
     integer_head, integer_tail = _halves(integer)
     power_head, power_tail = _halves(power)
-    error = integer_head * power_head - product
+    error = integer_head * power_head
+    error -= product
     error += integer_head * power_tail
     error += integer_tail * power_head
     error += integer_tail * power_tail
-    error += integer * power_rest + rest * power
+    error += integer * power_rest
+    error += rest * power
     unsure = product * UNSURE
     value = product + (error - unsure)
-    return value, value == product + (error + unsure)
+    error += unsure
+    error += product
+    return value, value == error
 
 
 def _halves(values: Array) -> tuple[Array, Array]:
     """Two numbers of at most 26 bits whose sum it is (Veltkamp)."""
-    shifted = values * SPLITTER
-    head = shifted - (shifted - values)
+    head = values * SPLITTER
+    head -= head - values
     return head, values - head

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lossctl.errors import DataError
-from lossctl.files.opening import NPY, PIECE, Bytes, refuse_bomb, spool
-from lossctl.text import shown
+from ..errors import DataError
+from ..text import shown
+from .opening import NPY, PIECE, Bytes, refuse_bomb, spool
 
 if TYPE_CHECKING:
     import numpy as np
@@ -218,7 +218,14 @@ def hold(values: object, label: str) -> Held:
     """An array in memory, under the same rules as a file. DataError."""
     import numpy as np
 
-    array = np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray):
+        raise DataError(
+            f"{label}: a masked array", why="its mask would be lost", fix="use x.compressed() or x.filled()"
+        )
+    try:
+        array = np.asarray(values)
+    except ValueError as fault:
+        raise DataError(f"{label}: {shown(str(fault))}", fix="give one array") from fault
     check_dtype(array.dtype, label)
     check_shape(array.shape, array.dtype.names is not None, label)
     return Held(Layout(array.dtype, array.shape, False, 0), array)
@@ -253,9 +260,7 @@ def open_npz(stretch: Bytes, closing: contextlib.ExitStack) -> tuple[Member, ...
     return tuple(_member(archive, entry, label, closing) for entry in entries)
 
 
-def _member(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, label: str, closing: contextlib.ExitStack
-) -> Member:
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, label: str, closing: contextlib.ExitStack) -> Member:
     place = f"{label}: '{shown(entry.filename)}'"
     _check_entry(entry, place, label)
     key = entry.filename.removesuffix(".npy")

@@ -1,4 +1,4 @@
-"""From a path to bytes that can be read at any position: plain files in place, everything else through a temporary file.
+"""From a path to bytes that can be read at any position: plain files in place, others through a temporary file.
 
 A mapped file that is truncated by somebody else kills the process with SIGBUS, so files are read with pread.
 """
@@ -6,6 +6,7 @@ A mapped file that is truncated by somebody else kills the process with SIGBUS, 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import stat
@@ -13,14 +14,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-from lossctl.errors import DataError, FileError
-from lossctl.text import shown
+from ..errors import DataError, FileError
+from ..text import escaped, shown
 
-NPY, ZIP, GZIP, ZSTD = b"\x93NUMPY", b"PK", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+NPY, ZIP = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")  # a ZIP with members, and an empty one
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PIECE = 1 << 20
 MOST_RATIO, RATIO_MATTERS_FROM = 1000, 64 << 20
+
+
+class Readable(Protocol):
+    """A stream of decompressed bytes."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Bytes:
     label: what messages call the file;  start, size: where the stretch begins in the file and how long it is
     """
 
-    file: IO[bytes]
+    file: IO[bytes] | io.FileIO
     label: str
     start: int
     size: int
@@ -86,7 +94,7 @@ class _Window(io.RawIOBase):
 
 def label_of(path: str) -> str:
     """What messages call a file."""
-    return "stdin" if path == "-" else shown(path)
+    return "stdin" if path == "-" else escaped(path)
 
 
 def open_bytes(path: str, closing: contextlib.ExitStack) -> Bytes:
@@ -112,7 +120,7 @@ def open_bytes(path: str, closing: contextlib.ExitStack) -> Bytes:
 def spool(pieces: Iterator[bytes], label: str, closing: contextlib.ExitStack) -> Bytes:
     """The pieces in an unnamed temporary file; memory holds one piece at a time. FileError when the disk is full."""
     try:
-        file = closing.enter_context(tempfile.TemporaryFile(buffering=0))
+        file = closing.enter_context(_temporary())
     except OSError as fault:
         raise FileError(f"no temporary file for {label}: {fault.strerror}", fix="set TMPDIR") from fault
     size = 0
@@ -120,6 +128,10 @@ def spool(pieces: Iterator[bytes], label: str, closing: contextlib.ExitStack) ->
         _write_all(file, piece, label)
         size += len(piece)
     return Bytes(file, label, 0, size)
+
+
+def _temporary() -> IO[bytes]:
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def _write_all(file: IO[bytes], piece: bytes, label: str) -> None:
@@ -136,7 +148,7 @@ def _write_all(file: IO[bytes], piece: bytes, label: str) -> None:
 
 def _open_path(path: str, label: str, closing: contextlib.ExitStack) -> Bytes:
     try:
-        file = closing.enter_context(open(path, "rb", buffering=0))
+        file = closing.enter_context(io.FileIO(path))
         status = os.fstat(file.fileno())
     except FileNotFoundError as fault:
         raise FileError(f"{label}: no such file", fix=_nearby(path)) from fault
@@ -163,7 +175,7 @@ def _nearby(path: str) -> str:
     except (OSError, ValueError):
         return "check the path"
     near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {shown(os.path.join(folder, near[0]))}?" if near else "check the path"
+    return f"did you mean {escaped(os.path.join(folder, near[0]))}?" if near else "check the path"
 
 
 def _open_stdin(label: str, closing: contextlib.ExitStack) -> Bytes:
@@ -177,7 +189,7 @@ def _open_stdin(label: str, closing: contextlib.ExitStack) -> Bytes:
     if not stat.S_ISREG(status.st_mode):
         return spool(_pieces(stream.read, label), label, closing)
     try:
-        file = closing.enter_context(open(os.dup(stream.fileno()), "rb", buffering=0))
+        file = closing.enter_context(io.FileIO(os.dup(stream.fileno())))
         start = os.lseek(file.fileno(), 0, os.SEEK_CUR)
     except OSError as fault:
         raise FileError(f"stdin: cannot read: {fault.strerror}") from fault
@@ -195,11 +207,11 @@ def _pieces(read: Callable[[int], bytes], label: str) -> Iterator[bytes]:
         yield piece
 
 
-def _unpacked(packed: Bytes, stream: IO[bytes], kind: str, closing: contextlib.ExitStack) -> Bytes:
+def _unpacked(packed: Bytes, stream: Readable, kind: str, closing: contextlib.ExitStack) -> Bytes:
     return spool(_unpacked_pieces(packed, stream, kind), packed.label, closing)
 
 
-def _unpacked_pieces(packed: Bytes, stream: IO[bytes], kind: str) -> Iterator[bytes]:
+def _unpacked_pieces(packed: Bytes, stream: Readable, kind: str) -> Iterator[bytes]:
     size = 0
     while True:
         try:
@@ -226,23 +238,22 @@ def refuse_bomb(label: str, packed: int, size: int) -> None:
         )
 
 
-def _gzip_stream(packed: Bytes) -> IO[bytes]:
+def _gzip_stream(packed: Bytes) -> Readable:
     import gzip
 
     return gzip.GzipFile(fileobj=packed.reader(), mode="rb")
 
 
-def _zstd_stream(packed: Bytes) -> IO[bytes]:
+def _zstd_stream(packed: Bytes) -> Readable:
     opener = _zstd_opener()
     if opener is None:
         raise FileError(
             f"{packed.label}: is compressed with zstd, which this Python cannot read", fix="pip install zstandard"
         )
-    stream: IO[bytes] = opener(packed.reader())
-    return stream
+    return opener(packed.reader())
 
 
-def _zstd_opener() -> Callable[[IO[bytes]], Any] | None:
+def _zstd_opener() -> Callable[[io.BufferedReader], Readable] | None:
     import importlib
 
     for name in ("compression.zstd", "zstandard"):
@@ -251,6 +262,6 @@ def _zstd_opener() -> Callable[[IO[bytes]], Any] | None:
         except ImportError:
             continue
         if name == "zstandard":
-            return lambda file: module.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        return lambda file: module.ZstdFile(file)
+            return functools.partial(module.ZstdDecompressor().stream_reader, read_across_frames=True)
+        return functools.partial(module.ZstdFile, mode="rb")
     return None

@@ -1,6 +1,6 @@
 """The part of a source after `::`: which of the columns, fields or keys are meant. One grammar for every format.
 
-    NAME   3   -1   A..B (names or positions, inclusive)   p*   =NAME (a name, whatever it looks like)   #3 (a position)
+NAME   3   -1   A..B (names or positions, inclusive)   p*   =NAME (a name, whatever it looks like)   #3 (a position)
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lossctl.errors import UsageError
-from lossctl.text import shown
+from ..errors import UsageError
+from ..text import shown
 
 POSITION = re.compile(r"-?[0-9]{1,9}")
 LISTED = 8
@@ -92,7 +92,7 @@ def _range(selector: str, among: Names) -> tuple[int, ...]:
     at = known[0] if known else splits[0]
     first, last = one(selector[:at], among), one(selector[at + 2 :], among)
     if len(known) > 1:
-        raise UsageError(f"{among.label}: '{shown(selector)}' reads as more than one range", fix="use positions: #2..#5")
+        raise UsageError(f"{among.label}: '{shown(selector)}' can be read as several ranges", fix="use #2..#5")
     if last < first:
         raise UsageError(
             f"{among.label}: the range '{shown(selector)}' runs backwards ({first + 1} to {last + 1})",

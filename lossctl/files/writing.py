@@ -12,8 +12,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from lossctl.errors import FileError, UsageError
-from lossctl.files.opening import label_of
+from ..errors import FileError, UsageError
+from .opening import label_of
 
 OPEN_DESCRIPTOR = re.compile(r"/dev/std(?:out|err)|/(?:dev|proc/self)/fd/[0-9]+")
 
@@ -89,10 +89,10 @@ def _replaced(path: str, old: os.stat_result | None) -> Iterator[IO[bytes]]:
             os.replace(temporary, target)
             _sync_folder(folder)
     finally:
-        # after a replace that went well there is none to remove
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        os.close(descriptor)
+            os.unlink(temporary)  # after a replace that went well there is none
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ Schroff, Kalenichenko, Philbin, FaceNet, 2015, for the categories.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ if TYPE_CHECKING or HAS_TRITON:
     import triton.language as tl
 
 MOST_POSITIVES = 31
-UNROLLED = 7  # thresholds compared in one go; more spill registers
+UNROLLED = 4  # thresholds compared in one go; more would spill registers
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,21 @@ class Thresholds:
     band: Tensor
 
 
-def thresholds(inner: Tensor, norms: Tensor, largest: Tensor, *, margin: float, squared: bool, slack: float) -> Thresholds:
-    """Thresholds for squared positive distances `inner` (-1: none); norms broadcast against it, largest of all."""
-    exists = inner >= 0
-    reach = (inner if squared else inner.clamp(min=0).sqrt()) + margin
-    outer = reach if squared else reach.square()
+def thresholds(
+    inner: Tensor, norms: Tensor, largest: Tensor, *, margin: float, squared: bool, slack: float
+) -> Thresholds:
+    """Thresholds in the dtype of the norms from squared positive distances, -1 for none.
+
+    norms: squared lengths of the anchors, to be broadcast against `inner`; largest: of all points
+    """
+    exact = inner.double()
+    reach = (exact if squared else exact.clamp(min=0).sqrt()) + margin
+    inner, outer = inner.to(norms.dtype), (reach if squared else reach.square()).to(norms.dtype)
     # A tie at margin 0 is hard, not easy: count what is nearer than `outer` with every tie inside.
     outer = torch.maximum(outer, torch.nextafter(inner, torch.full_like(inner, torch.inf)))
-    outer = torch.where(exists, outer, -1.0)
-    return Thresholds(inner, outer, torch.where(exists, reach, 0.0), slack * (norms + largest + outer.clamp(min=0)))
+    outer = torch.where(inner >= 0, outer, -1.0)
+    band = slack * (norms + largest + outer.clamp(min=0))
+    return Thresholds(inner, outer, torch.where(inner >= 0, reach, 0.0).to(norms.dtype), band)
 
 
 def naive(
@@ -132,9 +138,7 @@ def _panel(points: Points, anchors: Tensor, margin: float, squared: bool, slack:
         inner = tiles.squared_positive_distances(points, anchors, positive)
     else:
         inner = torch.where(positive >= 0, distance.gather(1, positive.clamp(min=0)), -1.0)
-    at = thresholds(
-        inner, points.norms[anchors, None], points.norms.max(), margin=margin, squared=squared, slack=slack
-    )
+    at = thresholds(inner, points.norms[anchors, None], points.norms.max(), margin=margin, squared=squared, slack=slack)
     negatives = distance.masked_fill_(tiles.class_mask(points, anchors), torch.inf).sort(1).values
 
     def below(threshold: Tensor) -> Tensor:
@@ -185,10 +189,7 @@ def fused(
     n_positives = points.largest_class - 1
     if n_positives > MOST_POSITIVES or n_positives * points.n > tiles.INT32_MAX:
         return panel(embeddings, start, end, margin=margin, squared=squared, precision=precision, slack=slack)
-    # Few sizes, few compilations: 1, 3 or 7 thresholds, or a multiple of 7; never none.
-    n_thresholds = -(-n_positives // UNROLLED) * UNROLLED
-    if n_positives < UNROLLED:
-        n_thresholds = tiles.power_of_two(n_positives + 1, low=2, high=UNROLLED + 1) - 1
+    n_thresholds = max(1, n_positives if n_positives < UNROLLED else -(-n_positives // UNROLLED) * UNROLLED)
     rows = points.norms.shape[0]
     splits, tiles_per_split = tiling.splits(rows)
     loss = points.norms.new_empty((splits, rows), dtype=torch.float64)
@@ -196,14 +197,15 @@ def fused(
     inner = tiles.all_squared_positive_distances(points, n_thresholds)
     largest = points.norms[: points.n].max()
     at = thresholds(inner, points.norms, largest, margin=margin, squared=squared, slack=slack)
-    _kernel[rows // tiling.block_m, splits](
-        points.values, points.norms, points.start.int(), points.end.int(),
-        at.inner, at.outer, at.reach, at.band, loss, counts,
-        rows, rows // tiling.block_n, tiles_per_split, splits * rows,
-        THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), SQUARED=squared, CERTIFY=slack > 0,
-        DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
-        PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
-    )  # fmt: skip
+    with torch.cuda.device_of(points.values):
+        _kernel[rows // tiling.block_m, splits](
+            points.values, points.norms, points.start.int(), points.end.int(),
+            at.inner, at.outer, at.reach, at.band, loss, counts,
+            rows, rows // tiling.block_n, tiles_per_split, splits * rows,
+            THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), SQUARED=squared, CERTIFY=slack > 0,
+            DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
+            PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
+        )  # fmt: skip
     hard, active, tied, borderline = counts.sum(1)[:, : points.n]
     size = (points.end - points.start)[: points.n]
     easy = (size - 1) * (points.n - size) - active

@@ -6,7 +6,7 @@ Source: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Iden
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -98,13 +98,14 @@ def fused(
     splits, tiles_per_split = tiling.splits(rows)
     farthest, nearest = points.norms.new_empty((2, splits, rows))
     farthest_at, nearest_at = points.start.new_empty((2, splits, rows), dtype=torch.int32)
-    _kernel[rows // tiling.block_m, splits](
-        points.values, points.norms, points.start.int(), points.end.int(),
-        farthest, farthest_at, nearest, nearest_at,
-        rows, rows // tiling.block_n, tiles_per_split,
-        DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
-        PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
-    )  # fmt: skip
+    with torch.cuda.device_of(points.values):
+        _kernel[rows // tiling.block_m, splits](
+            points.values, points.norms, points.start.int(), points.end.int(),
+            farthest, farthest_at, nearest, nearest_at,
+            rows, rows // tiling.block_n, tiles_per_split,
+            DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
+            PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
+        )  # fmt: skip
     farthest, farthest_at = tiles.merged(-farthest, farthest_at)
     nearest, nearest_at = tiles.merged(nearest, nearest_at)
     pairs = points.norms - farthest, farthest_at, points.norms + nearest, nearest_at

@@ -1,12 +1,13 @@
 """For every anchor and positive, the nearest negative beyond the positive.
 
-Source: Schroff, Kalenichenko, Philbin, FaceNet, 2015, eq. 4; the fallback is that of TensorFlow's triplet_semihard_loss.
+Source: Schroff, Kalenichenko, Philbin, FaceNet, 2015, eq. 4; the fallback to the farthest negative is that of
+TensorFlow's triplet_semihard_loss.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ if TYPE_CHECKING or HAS_TRITON:
 
 FALLBACKS = ("easiest", "hardest", "drop")
 MOST_POSITIVES = 31
-UNROLLED = 8  # thresholds compared in one go; more spill registers
+UNROLLED = 4  # thresholds compared in one go; more would spill registers
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +149,20 @@ def fused(
     n_thresholds = tiles.power_of_two(n_positives + 1, low=2, high=MOST_POSITIVES + 1)
     rows = points.norms.shape[0]
     splits, tiles_per_split = tiling.splits(rows)
-    inner = tiles.all_squared_positive_distances(points, n_thresholds)
+    inner = tiles.all_squared_positive_distances(points, n_thresholds).to(points.norms.dtype)
     nearest = points.norms.new_empty((splits, rows, n_thresholds))
     nearest_at = torch.empty_like(nearest, dtype=torch.int32)
     farthest = points.norms.new_empty((splits, rows))
     farthest_at = torch.empty_like(farthest, dtype=torch.int32)
-    _kernel[rows // tiling.block_m, splits](
-        points.values, points.norms, points.start.int(), points.end.int(),
-        inner, nearest, nearest_at, farthest, farthest_at,
-        rows, rows // tiling.block_n, tiles_per_split,
-        THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), EASIEST=fallback == "easiest",
-        DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
-        PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
-    )  # fmt: skip
+    with torch.cuda.device_of(points.values):
+        _kernel[rows // tiling.block_m, splits](
+            points.values, points.norms, points.start.int(), points.end.int(),
+            inner, nearest, nearest_at, farthest, farthest_at,
+            rows, rows // tiling.block_n, tiles_per_split,
+            THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), EASIEST=fallback == "easiest",
+            DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
+            PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
+        )  # fmt: skip
     least, least_at = tiles.merged(nearest[:, : points.n], nearest_at[:, : points.n])
     extreme, extreme_at = least[:, -1], least_at[:, -1]
     if fallback == "easiest":

@@ -1,15 +1,15 @@
 """What the kernels share: points made ready for a product, one tile of that product, and how the work is cut.
 
 A squared distance is |a|^2 + |b|^2 - 2ab. Its error grows with the norms, so float32 points are first moved near the
-origin, and norms are summed in float64. Rounding to TF32 or bf16 happens here, to nearest and before the norms are
-taken: a distance is then that between two rounded points, and the tensor cores, which would truncate, have nothing to cut.
+origin, and norms are summed in float64. Operands are rounded to TF32 or bf16 here, to nearest: the tensor cores, which
+would truncate and so bias every product, then have nothing to cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +32,14 @@ class Points:
     """Embeddings as a kernel reads them; rows and columns beyond the true ones are padding at infinity.
 
     values: (rows, dim), float64, float32 or bfloat16, already rounded to the precision of the product
-    norms: (rows,), squared length of each row, float64 or float32; inf in padding rows
+    exact: (n, D), the same before rounding and padding, float64 or float32
+    norms: (rows,), squared length of each row of `exact`, float64 or float32; inf in padding rows
     start, end: (rows,), int64, the class of each row as a slice; (n, n) in padding rows
     n: the number of true rows
     """
 
     values: Tensor
+    exact: Tensor
     norms: Tensor
     start: Tensor
     end: Tensor
@@ -77,22 +79,27 @@ def prepare(
     Raises DataError for shapes, dtypes, slices or values that cannot be used, UsageError for the precision.
     """
     _check(embeddings, start, end, precision)
+    embeddings = embeddings.detach()
     if embeddings.dtype == torch.float64:
-        values = embeddings  # not moved, so that squared_distance_error holds for the values given
+        exact = embeddings  # not moved, so that squared_distance_error holds for the values given
     elif precision == "bf16" and embeddings.dtype == torch.bfloat16:
-        values = embeddings  # exact as they are; moving them would round them again
+        exact = embeddings.float()  # not moved: they would no longer be bfloat16
     else:
-        values = _rounded(_centred(embeddings.float()), precision)
-    accumulator = torch.float64 if values.dtype == torch.float64 else torch.float32
-    norms = values.double().square().sum(1).to(accumulator)
+        exact = _centred(embeddings.float())
+    values = _rounded(exact, precision)
+    norms = exact.double().square().sum(1).to(exact.dtype)
     if not bool(torch.isfinite(norms).all()):
-        row = int(torch.isfinite(norms).logical_not().nonzero()[0])
+        unusable = torch.isfinite(embeddings).all(1).logical_not()
+        if not bool(unusable.any()):
+            unusable = torch.isfinite(norms).logical_not()
+        row = int(unusable.nonzero()[0])
         raise DataError(f"embeddings: row {row} of the sorted set is not finite, or its squared length overflows")
-    n, dim = values.shape
+    n, dim = exact.shape
     more_rows, more_columns = -n % row_multiple, -dim % dim_multiple
     pad = torch.nn.functional.pad
     return Points(
         pad(values, (0, more_columns, 0, more_rows)).contiguous(),
+        exact,
         pad(norms, (0, more_rows), value=torch.inf),
         pad(start.long(), (0, more_rows), value=n),
         pad(end.long(), (0, more_rows), value=n),
@@ -153,12 +160,11 @@ def squared_distance_error(dim: int, dtype: torch.dtype, precision: str = "ieee"
     Holds for any order of summation and with fused multiply-adds. Source: Higham, Accuracy and Stability of Numerical
     Algorithms, 2002, section 3.1: gamma_n = n u / (1 - n u); tensor cores truncate, which doubles u.
     """
-    stored = {"ieee": 0.0, "tf32x3": 2.0**-21, "tf32": 2.0**-11, "bf16": 2.0**-9}[precision]
+    operand = {"ieee": 0.0, "tf32x3": 2.0**-21, "tf32": 2.0**-11, "bf16": 2.0**-9}[precision]
     unit = 2.0**-53 if dtype == torch.float64 else 2.0**-24
     moved = 0.0 if dtype == torch.float64 else unit
     terms = (dim + 8) * unit * (1 if precision == "ieee" else 2)
-    each = stored + moved
-    return 2 * terms / (1 - terms) + 2 * (2 * each + each * each)
+    return 2 * terms / (1 - terms) + 2 * operand + operand**2 + 8 * moved
 
 
 # Plain torch
@@ -200,11 +206,11 @@ def squared_distances(points: Points, anchors: Tensor) -> Tensor:
 
 
 def anchor_blocks(points: Points, anchors: Tensor | None) -> Iterator[Tensor]:
-    """The anchors in blocks whose panels take a bounded share of memory: 64 MB in float32, on CUDA 1 GB."""
+    """The anchors in blocks whose panels take a bounded share of memory: 16 MB in float32, on CUDA 1 GB."""
     if anchors is None:
         anchors = torch.arange(points.n, device=points.values.device)
-    values = 1 << (28 if points.values.is_cuda else 24)
-    return iter(anchors.split(max(1, values // points.n)))
+    values = 1 << (28 if points.values.is_cuda else 22)
+    return iter(torch.split(anchors, max(1, values // points.n)))
 
 
 def class_mask(points: Points, anchors: Tensor) -> Tensor:
@@ -222,19 +228,18 @@ def positive_columns(points: Points, anchors: Tensor, n_positives: int) -> Tenso
 
 
 def squared_positive_distances(points: Points, anchors: Tensor, positives: Tensor) -> Tensor:
-    """(A, P) squared distances from anchors (A,) to positives (A, P) by direct difference, -1 where the row is -1."""
-    dtype = points.norms.dtype
-    anchor = points.values[anchors].to(dtype)
-    columns = [(anchor - points.values[column].to(dtype)).square().sum(1) for column in positives.T]
+    """(A, P) squared distances from anchors (A,) to positives (A, P) by direct difference in float64, -1 for a -1."""
+    anchor = points.exact[anchors].double()
+    columns = [(anchor - points.exact[column]).square().sum(1) for column in positives.T]
     direct = torch.stack(columns, 1) if columns else anchor.new_empty(positives.shape)
     return torch.where(positives >= 0, direct, -1.0)
 
 
 def all_squared_positive_distances(points: Points, n_positives: int) -> Tensor:
     """(n_positives, rows) such distances for every row, padding included."""
-    rows, dim = points.values.shape
-    squared = torch.full((n_positives, rows), -1.0, dtype=points.norms.dtype, device=points.values.device)
-    for block in torch.arange(points.n, device=squared.device).split(max(1, (1 << 25) // dim)):
+    squared = points.norms.new_full((n_positives, points.norms.shape[0]), -1.0, dtype=torch.float64)
+    everyone = torch.arange(points.n, device=squared.device)
+    for block in torch.split(everyone, max(1, (1 << 24) // points.exact.shape[1])):
         positives = positive_columns(points, block, n_positives)
         squared[:, block] = squared_positive_distances(points, block, positives).T
     return squared
@@ -266,10 +271,10 @@ INTERPRETED = Tiling(16, 16, 16, programs=8)
 
 
 def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
-    """The tiling for the embeddings' device, width and dtype; those for CUDA compile for sm_90 all but without spills."""
-    dim = embeddings.shape[1]
+    """The tiling for the embeddings' device, width and dtype; on CUDA, one that hardly spills on sm_90."""
     if not embeddings.is_cuda:
         return INTERPRETED
+    dim = embeddings.shape[-1]
     if embeddings.dtype == torch.float64:
         return Tiling(64, 32, power_of_two(dim, low=16, high=32), warps=8, stages=3)
     if precision == "ieee":
@@ -298,7 +303,7 @@ def ready_for_triton(embeddings: Tensor, start: Tensor, end: Tensor, *, precisio
     rows = max(tiling.block_m, tiling.block_n)
     points = prepare(embeddings, start, end, precision=precision, row_multiple=rows, dim_multiple=tiling.block_d)
     if is_interpreted() and points.values.dtype == torch.bfloat16:  # numpy has none; the products are exact in float32
-        return Points(points.values.float(), points.norms, points.start, points.end, points.n, precision)
+        return replace(points, values=points.values.float())
     return points
 
 

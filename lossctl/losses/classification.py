@@ -3,7 +3,22 @@
 from typing import Literal
 
 from ..chances import Binary, Categorical
-from ..numerics import Array, like, one_hot, pick, relu, row_max, row_mean, row_sum, sigmoid, softplus, weigh, where
+from ..numerics import (
+    Array,
+    like,
+    multiply_add,
+    one_hot,
+    pick,
+    relu,
+    row_max,
+    row_mean,
+    row_sum,
+    sigmoid,
+    softplus,
+    sum_of_three,
+    weigh,
+    where,
+)
 from ..registry import Alpha, ClassIndex, Fraction, NonNegative, Numbers, Positive, Real, Weighted, Weights, loss
 
 
@@ -17,7 +32,8 @@ def bce(prob: Binary, label: Array, *, pos_weight: NonNegative = 1.0) -> Array:
     pos_weight: w, how much more a positive label counts
     Example: prob=0.8 label=1 -> 0.22314355131420976
     """
-    return row_mean(_label_weights(label, pos_weight, 1.0) * -prob.given(label).log_p)
+    surprise = -prob.given(label).log_p
+    return row_mean(surprise if pos_weight == 1 else weigh(_label_weights(label, pos_weight, 1.0), surprise))
 
 
 @loss
@@ -90,7 +106,8 @@ def focal_star(logit: Binary, label: Array, *, gamma: Positive = 2.0, beta: Real
     beta: shift
     Example: logit=0 label=1 -> 0.15663084421209293
     """
-    return row_mean(softplus(-(gamma * logit.given(label).logit + beta)) / gamma)
+    x, lost = multiply_add(gamma, logit.given(label).logit, beta)
+    return row_mean((softplus(-x) - lost * sigmoid(-x)) / gamma)
 
 
 @loss
@@ -102,7 +119,7 @@ def hinge(score: Array, label: Array, *, margin: Positive = 1.0) -> Array:
     margin: the distance from the boundary that costs nothing
     Example: score=0.5 label=1 -> 0.5
     """
-    return relu(margin - where(label == 1, score, -score))
+    return relu(margin - (2.0 * label - 1.0) * score)
 
 
 @loss
@@ -140,9 +157,9 @@ def multiclass_hinge(
     true = pick(scores, label)
     rival = where(one_hot(label, scores.shape[1], scores), -float("inf"), scores)
     if kind == "crammer-singer":
-        value = relu(margin + (row_max(rival) - true))
+        value = relu(sum_of_three(row_max(rival), -true, margin))
     else:
-        value = row_sum(relu(margin + (rival - true[:, None])))
+        value = row_sum(relu(sum_of_three(rival, -true[:, None], margin)))
     return value if l2 is None else value + l2_strength * sum(weight * weight for weight in l2)
 
 

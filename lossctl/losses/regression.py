@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from ..numerics import Array, minimum, row_mean
+from ..numerics import Array, columns, compensated_row_sum, minimum, row_mean, row_sum, two_sum
 from ..registry import Positive, loss
 
 
@@ -14,7 +14,8 @@ def mean_error(pred: Array, target: Array) -> Array:
     Reading: positive where the model predicts too low, negative where it predicts too high
     Example: pred=3 target=5 -> 2
     """
-    return row_mean(target - pred)
+    error, lost = two_sum(target, -pred)
+    return (compensated_row_sum(error) + row_sum(lost)) / columns(pred)
 
 
 @loss(aliases=("l2", "mean-squared-error"))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..results import Result
 from ..text import option_text
 from ..version import __version__
-from .sheet import Sheet
+
+if TYPE_CHECKING:
+    from .sheet import Sheet
 
 SCHEMA = "lossctl/1"
 
@@ -42,6 +45,8 @@ def ndjson(results: Sequence[Result]) -> str:
 
 def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> Sheet:
     """One row a result."""
+    from .sheet import Sheet
+
     columns = ("loss", "options", "reduction", "value", "n", *(("signature",) if signature else ()))
     rows = tuple(
         (

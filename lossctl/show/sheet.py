@@ -68,7 +68,8 @@ def table(sheet: Sheet, *, width: int, colour: bool) -> str:
 
     made = Table(box=box.SIMPLE_HEAD, title=Text(sheet.title) if sheet.title else None, title_justify="left", pad_edge=False)
     for name in sheet.columns:
-        made.add_column(Text(name), justify="right" if name in sheet.numeric else "left", overflow="fold")
+        flush = name in sheet.numeric
+        made.add_column(Text(name), justify="right" if flush else "left", overflow="fold", no_wrap=flush)
     for row in sheet.rows:
         made.add_row(*(Text(cell) for cell in row))
     out = io.StringIO()

@@ -1,0 +1,346 @@
+"""Where d_ap and d_ap + margin fall among an anchor's negatives, counted and proven.
+
+One sort does it. A key is a squared distance whose lowest bits are replaced by the column it belongs to, so a row of
+sorted keys gives ranks and neighbours at once. A threshold is an interval that surely holds the truth: what lies below
+it is below, what lies above it is above, and the few between are decided again, by differences and then by integers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .exact import Exact
+from .panels import HUGE, NEAR, Gram, Points, own_class, scratch
+
+if TYPE_CHECKING:
+    import numpy as np
+
+STRIP = 16  # anchors ranked at a time, so that keys and sums stay in the cache
+ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
+EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
+CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What it takes to decide a triplet that a product cannot.
+
+    margins: thresholds are d_ap + margin for each of these, the first is 0
+    exact: the last instance; None if float64 (or float32) may decide alone
+    budget: how many triplets of an anchor may go to the last instance; spent: how many went, (N,)
+    twins: (N,) equal numbers for equal rows
+    """
+
+    points: Points
+    gram: Gram
+    margins: tuple[float, ...]
+    exact: Exact | None
+    budget: int
+    spent: np.ndarray
+    twins: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The negatives of B anchors, nearest first, and where each positive falls among them.
+
+    keys: (B, N) int64 in ascending order, see `columns`; those from negatives[b] on are no negatives
+    squares: (B, N) squared distances (scaled as in the gram), inf for the anchor's own class
+    index, weight: (B, K) the positives' positions, nearest first, and how often each counts, 0 if it does not
+    positives: (B, K) their squared distances
+    sure: (J, B, K) how many columns are surely below d_ap + margins[j]
+    below, ties: (J, B, K) how many negatives are below, and exactly at, d_ap + margins[j], weighted
+    undecided: (J, B) triplets that nothing but float64 decided
+    decided_hard: row -> (k, columns) for the borderline triplets that are hard after all
+    """
+
+    start: int
+    keys: np.ndarray
+    squares: np.ndarray
+    negatives: np.ndarray
+    index: np.ndarray
+    weight: np.ndarray
+    positives: np.ndarray
+    sure: np.ndarray
+    below: np.ndarray
+    ties: np.ndarray
+    undecided: np.ndarray
+    decided_hard: dict[int, list[tuple[int, np.ndarray]]]
+    key_mask: int
+
+    def columns(self, anchor: int | slice, positions: slice) -> np.ndarray:
+        """The points at these places of the order, nearest first up to the error of the product."""
+        return self.keys[anchor, positions] & self.key_mask
+
+
+def make_judge(points: Points, source: np.ndarray, margins: Sequence[float], *, certify: bool = True) -> Judge:
+    """The judge for points made from `source`, the embeddings as given; thresholds at d_ap and d_ap + margin.
+
+    certify: prove every rank; else take them from float32 products as they come
+    """
+    import numpy as np
+
+    return Judge(
+        points=points,
+        gram=points.gram if certify else points.screen,
+        margins=(0.0, *margins),
+        exact=Exact(source, points.metric, points.normalize) if certify else None,
+        budget=max(64, int(EXACT_WORK / max(source.shape[1], 1) / max(points.anchors, 1))),
+        spent=np.zeros(len(points), np.int64),
+        twins=equal_rows(points.numbers) if certify else np.arange(len(points)),
+    )
+
+
+def equal_rows(x: np.ndarray) -> np.ndarray:
+    """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0."""
+    import numpy as np
+
+    words = np.ascontiguousarray(x + 0.0).view(np.uint64 if x.dtype.itemsize == 8 else np.uint32)
+    odd = np.random.default_rng(0).integers(1 << 63, size=x.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    mixed = np.zeros(len(x), np.uint64)
+    for k in range(x.shape[1]):
+        mixed = (mixed ^ words[:, k]) * odd[k]
+        mixed ^= mixed >> np.uint64(29)
+    _, first, group = np.unique(mixed, return_index=True, return_inverse=True)
+    leader = first[group]
+    collided = (x != x[leader]).any(axis=1)  # equal hashes of unequal rows: keep those rows apart
+    leader[collided] = np.flatnonzero(collided)
+    return leader
+
+
+def rank(judge: Judge, squares: np.ndarray, start: int) -> Ranks:
+    """Ranks of the anchors from `start` on, (B, N) squared distances given; overwrites `squares`."""
+    import numpy as np
+
+    points, stop = judge.points, start + len(squares)
+    key_mask = (1 << max(len(points) - 1, 1).bit_length()) - 1
+    index, weight, positives, errors = _positives(judge, squares, start)
+    for row in range(len(squares)):
+        squares[row, points.first[start + row] : points.last[start + row]] = np.inf
+    keys = _sorted_keys(judge, squares, start, key_mask)
+    bounds = _bounds(judge, start, stop)[:, None]
+    low, high = _thresholds(judge, positives, errors, lambda _: bounds)
+    sure, inside = _search(keys, low, high, key_mask)
+    for row in np.flatnonzero(inside.sum(axis=(0, 2)) > CROWDED * len(points)):
+        if judge.exact is not None and not judge.gram.is_exact:
+            one = slice(row, row + 1)
+            positives[one] = _measure_again(judge, squares[one], keys[one], index[one], start + int(row), key_mask)
+            found, wrong = positives[one], judge.gram.direct_errors(positives[one])
+            low[:, one], high[:, one] = _thresholds(judge, found, wrong, lambda x: 2 * judge.gram.direct_errors(x))
+            sure[:, one], inside[:, one] = _search(keys[one], low[:, one], high[:, one], key_mask)
+    ranks = Ranks(
+        start=start, keys=keys, squares=squares, negatives=len(points) - (points.last - points.first)[start:stop],
+        index=index, weight=weight, positives=positives, sure=sure, below=_weighed(judge, keys, sure, key_mask),
+        ties=np.zeros_like(sure), undecided=np.zeros(sure.shape[:2], np.int64), decided_hard={},
+        key_mask=key_mask,
+    )
+    inside *= weight > 0
+    for row in np.flatnonzero(inside.any(axis=(0, 2))):
+        _decide(judge, ranks, int(row), inside[:, row], low[:, row], high[:, row])
+    return ranks
+
+
+def _bounds(judge: Judge, start: int, stop: int) -> np.ndarray:
+    import numpy as np
+
+    return np.zeros(stop - start) if judge.exact is None else judge.gram.bounds(start, stop)
+
+
+def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The anchors' own classes, nearest first: positions, weights, squared distances and their errors, (B, K) each."""
+    import numpy as np
+
+    points, gram = judge.points, judge.gram
+    stop = start + len(squares)
+    anchors = np.arange(start, stop)[:, None]
+    index, is_own = own_class(points, start, stop)
+    weight = is_own.astype(np.int64) if points.weights is None else np.where(is_own, points.weights[index], 0)
+    weight -= is_own & (index == anchors)
+    found = np.take_along_axis(squares, index, axis=1)
+    errors = np.repeat(_bounds(judge, start, stop)[:, None], index.shape[1], axis=1)
+    if not gram.is_exact:
+        near = np.flatnonzero(found < NEAR * (gram.norms[anchors] + gram.norms[index]))
+        measured = gram.direct(near // index.shape[1] + start, index.ravel()[near])
+        found.ravel()[near] = measured
+        errors.ravel()[near] = 0.0 if judge.exact is None else gram.direct_errors(measured)
+    found[index == anchors] = 0.0
+    errors[index == anchors] = 0.0
+    order = np.argsort(np.where(is_own, found, np.inf), axis=1)
+    index, weight, found, errors = (np.take_along_axis(side, order, axis=1) for side in (index, weight, found, errors))
+    return index, weight, found, errors
+
+
+def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -> np.ndarray:
+    """Keys in ascending order, (B, N); near pairs are measured by differences first, in `squares` too."""
+    import numpy as np
+
+    gram = judge.gram
+    keys = _make_keys(squares, np.arange(squares.shape[1]), key_mask, scratch("keys", squares.shape, np.int64))
+    keys.sort(axis=1)
+    if gram.is_exact:
+        return keys
+    stop = start + len(squares)
+    limits = NEAR * (gram.norms[start:stop] + gram.largest_norm)
+    reach = limits + 2 * gram.bounds(start, stop)
+    for row in np.flatnonzero((keys[:, 0] & ~key_mask) < limits.view(np.int64)):
+        count = int(keys[row].searchsorted(reach.view(np.int64)[row] | key_mask, "right"))
+        columns = keys[row, :count] & key_mask
+        near = columns[squares[row, columns] < limits[row]]
+        squares[row, near] = gram.direct(np.full(len(near), start + row), near)
+        keys[row, :count] = np.sort(_make_keys(squares[row, columns], columns, key_mask))
+    return keys
+
+
+def _measure_again(
+    judge: Judge, squares: np.ndarray, keys: np.ndarray, index: np.ndarray, anchor: int, key_mask: int
+) -> np.ndarray:
+    """Distances of one anchor by differences only: fills its `squares` and `keys`, returns those of its positives."""
+    import numpy as np
+
+    columns = np.arange(squares.shape[1])
+    measured = judge.gram.direct(np.full(len(columns), anchor), columns)
+    squares[0] = np.where(np.isinf(squares[0]), np.inf, measured)
+    keys[0] = np.sort(_make_keys(squares[0], columns, key_mask))
+    return measured[index]
+
+
+def _make_keys(squares: np.ndarray, columns: np.ndarray, key_mask: int, out: np.ndarray | None = None) -> np.ndarray:
+    import numpy as np
+
+    keys: np.ndarray = np.bitwise_and(squares.view(np.int64), ~key_mask, out=out)
+    return np.bitwise_or(keys, columns, out=keys)
+
+
+# ---------------------------------------------------------------------------------------------------------- thresholds
+
+
+def _thresholds(
+    judge: Judge, positives: np.ndarray, errors: np.ndarray, slack: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends, (J, B, K) each, of intervals that hold the square of d_ap + margin, widened by the error `slack` of
+    the squares that will be compared with them."""
+    import numpy as np
+
+    lows, highs = [], []
+    for margin in judge.margins:
+        low, high = _interval(judge, positives, errors, margin)
+        lows.append(low - slack(low))
+        highs.append(high + slack(high))
+    return np.minimum(np.stack(lows), HUGE), np.minimum(np.stack(highs), HUGE)
+
+
+def _interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """An interval that holds the square of d + margin, for squares of d that are `errors` from the truth at most."""
+    import numpy as np
+
+    low, high = np.maximum(squares - errors, 0.0), squares + errors
+    if not margin:
+        return low, high
+    points, gram = judge.points, judge.gram
+    middle = _plus(points, gram, squares, margin)
+    if judge.exact is None:
+        return middle, middle
+    low = _plus(points, gram, low, margin) * (1 - ROUNDING) - gram.tiny
+    high = _plus(points, gram, high, margin) * (1 + ROUNDING) + gram.tiny
+    is_whole = gram.is_exact & _is_whole(points, squares, gram.scaled(margin))
+    return np.where(is_whole, middle, low), np.where(is_whole, middle, high)
+
+
+def _plus(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
+    """The square of d + margin for the square of d."""
+    import numpy as np
+
+    if points.is_root:
+        root: np.ndarray = np.sqrt(squares) + min(gram.scaled(margin), math.sqrt(HUGE))
+        return root * root
+    return squares + points.square_of(margin)
+
+
+def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
+    """Where d and the margin are whole numbers, and so the square of their sum is exact."""
+    import numpy as np
+
+    if not points.is_root:
+        return np.full(squares.shape, False)
+    root = np.sqrt(squares)
+    return (root == np.rint(root)) & (step == np.rint(step)) & (root + step < 2.0**26)
+
+
+def _search(keys: np.ndarray, low: np.ndarray, high: np.ndarray, key_mask: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many keys are surely below each interval, and how many lie inside, (J, B, K) each."""
+    import numpy as np
+
+    low_keys = np.where(low > 0, low.view(np.int64) & ~key_mask, np.iinfo(np.int64).min)
+    high_keys = np.maximum(high, 0.0).view(np.int64) | key_mask
+    sure, inside = np.empty(low.shape, np.int64), np.zeros(low.shape, np.int64)
+    for row, line in enumerate(keys):
+        sure[:, row] = line.searchsorted(low_keys[:, row])
+    last = np.minimum(sure, keys.shape[1] - 1)
+    touched = (keys[np.arange(len(keys))[:, None], last] <= high_keys) & (sure < keys.shape[1])
+    for row in np.flatnonzero(touched.any(axis=(0, 2))):
+        j, k = np.nonzero(touched[:, row])
+        inside[j, row, k] = keys[row].searchsorted(high_keys[j, row, k], "right") - sure[j, row, k]
+    return sure, inside
+
+
+def _weighed(judge: Judge, keys: np.ndarray, counts: np.ndarray, key_mask: int) -> np.ndarray:
+    """How many points the first `counts` columns of each row stand for, (J, B, K)."""
+    import numpy as np
+
+    if judge.points.weights is None:
+        return counts.copy()
+    sums = np.zeros((keys.shape[0], keys.shape[1] + 1), np.int64)
+    np.cumsum(judge.points.weights[keys & key_mask], axis=1, out=sums[:, 1:])
+    return sums[np.arange(len(keys))[:, None], counts]
+
+
+# ----------------------------------------------------------------------------------------------------------- decisions
+
+
+def _decide(judge: Judge, ranks: Ranks, row: int, inside: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Sort what lies inside the intervals of one anchor into below, tied and above; adds to `ranks`."""
+    import numpy as np
+
+    weights = judge.points.weights
+    for j, k in zip(*np.nonzero(inside), strict=True):
+        begin = int(ranks.sure[j, row, k])
+        columns = ranks.columns(row, slice(begin, begin + int(inside[j, k])))
+        if judge.exact is None:
+            signs = np.sign(ranks.squares[row, columns] - low[j, k]).astype(np.int64)
+        elif low[j, k] == high[j, k] and judge.gram.is_exact:
+            signs = np.zeros(len(columns), np.int64)
+        else:
+            signs = _signs(judge, ranks, row, int(k), columns, int(j))
+        counts = np.ones(len(columns), np.int64) if weights is None else weights[columns]
+        ranks.below[j, row, k] += counts[signs < 0].sum()
+        ranks.ties[j, row, k] += counts[signs == 0].sum()
+        if not j:
+            ranks.decided_hard.setdefault(row, []).append((int(k), columns[signs <= 0]))
+
+
+def _signs(judge: Judge, ranks: Ranks, row: int, k: int, columns: np.ndarray, j: int) -> np.ndarray:
+    """The signs of d_an - (d_ap + margin) for one anchor and positive: by differences, then by integers."""
+    import numpy as np
+
+    gram, margin = judge.gram, judge.margins[j]
+    anchor, positive = ranks.start + row, int(ranks.index[row, k])
+    pairs = np.append(columns, positive)
+    measured = gram.direct(np.full(len(pairs), anchor), pairs)
+    errors = gram.direct_errors(measured)
+    low, high = _interval(judge, measured[-1:], errors[-1:], margin)
+    d_an, errors = measured[:-1], errors[:-1]
+    signs = (d_an - errors > high).astype(np.int64) - (d_an + errors < low)
+    for place in np.flatnonzero(signs == 0):
+        if not margin and judge.twins[columns[place]] == judge.twins[positive]:
+            continue
+        if judge.spent[anchor] >= judge.budget:
+            signs[place] = np.sign(d_an[place] - (low + high)[0] / 2)
+            ranks.undecided[j, row] += ranks.weight[row, k]
+            continue
+        judge.spent[anchor] += 1
+        rows = (int(judge.points.rows[point]) for point in (anchor, positive, columns[place]))
+        signs[place] = judge.exact.compare(*rows, margin=margin) if judge.exact else 0
+    return signs

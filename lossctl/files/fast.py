@@ -1,0 +1,200 @@
+"""The fast reader of CSV rows, which proves itself right or answers None.
+
+It takes a chunk in which nothing can have two readings: UTF-8, every row with every cell, quotes only around whole
+cells, every wanted cell a number or a label. For any other chunk the strict reader finds either quoting that it can
+read, or the fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .cells import EXACT, Fault, Form, Parsed, Plan, is_inexact, is_missing, label, objects, read_strictly
+from .decimals import decimals, pad, whole_numbers
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+QUOTE, NEWLINE, POINT = 34, 10, 46
+
+
+def read_rows(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
+    """The wanted cells of whole rows of which the first is on `line`. DataError with file, line and column."""
+    parsed = read_fast(chunk, form, plan)
+    return read_strictly(chunk, line, form, plan) if parsed is None else parsed
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where cells lie in `text`, int64 (rows, width) each.
+
+    points: how many decimal points stand before each end;  after_point: characters after a cell's point, -1 without
+    one, more than any cell has when there are several
+    """
+
+    text: bytes
+    starts: Array
+    ends: Array
+    points: Array
+    after_point: Array
+
+    def of(self, columns: Sequence[int]) -> Cells:
+        """Some columns only, row by row in one dimension."""
+        parts = (self.starts, self.ends, self.points, self.after_point)
+        return Cells(self.text, *(part[:, list(columns)].ravel() for part in parts))
+
+    def cut(self, which: Array | slice) -> list[bytes]:
+        """The cells themselves; one-dimensional only."""
+        bounds = zip(self.starts[which].tolist(), self.ends[which].tolist(), strict=True)
+        return [self.text[start:end] for start, end in bounds]
+
+
+def read_fast(chunk: bytes, form: Form, plan: Plan) -> Parsed | None:
+    """What `read_strictly` would give, or None where that is not certain."""
+    import numpy as np
+
+    text = _plain(chunk)
+    cells = None if text is None else _locate(text, form)
+    if cells is None:
+        return None
+    missing = np.zeros(len(cells.starts), bool)
+    numbers = _fast_numbers(cells, plan, missing)
+    labels = [_fast_labels(cells.of([column]), form, missing) for column in plan.labels]
+    if numbers is None or any(one is None for one in labels) or (missing.any() and not form.na_skip):
+        return None
+    if not missing.any():
+        return Parsed(numbers, tuple(one for one in labels if one is not None))
+    kept = tuple(objects(one[~missing].tolist()) for one in labels if one is not None)
+    return Parsed(numbers[~missing], kept, int(missing.sum()))
+
+
+def _plain(chunk: bytes) -> bytes | None:
+    """The chunk with LF line ends; None if it holds what no cell may hold."""
+    if b"\0" in chunk:
+        return None
+    if not chunk.isascii():
+        try:
+            chunk.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    if b"\r" in chunk:
+        chunk = chunk.replace(b"\r\n", b"\n")
+        if b"\r" in chunk:
+            return None
+    return chunk if chunk.endswith(b"\n") else chunk + b"\n"
+
+
+def _locate(text: bytes, form: Form) -> Cells | None:
+    """None unless every row has `width` cells and quotes stand around whole cells only."""
+    import numpy as np
+
+    codes = np.frombuffer(text, np.uint8)
+    marks = np.flatnonzero((codes == ord(form.delimiter)) | (codes == NEWLINE) | (codes == POINT))
+    at = np.flatnonzero(codes[marks] != POINT)
+    ends = marks[at]
+    rows = int(np.count_nonzero(codes == NEWLINE))
+    if len(ends) != rows * form.width or (codes[ends[form.width - 1 :: form.width]] != NEWLINE).any():
+        return None
+    points = at - np.arange(len(at))
+    within = np.diff(points, prepend=0)
+    after_point = np.where(within == 1, ends - marks[at - 1] - 1, -1)
+    if within.max(initial=0) > 1:
+        after_point[within > 1] = len(text)
+    starts = np.empty_like(ends)
+    starts[:1] = 0
+    starts[1:] = ends[:-1] + 1
+    if b'"' in text:
+        quoted = (codes[starts] == QUOTE) & (codes[ends - 1] == QUOTE) & (ends - starts >= 2)
+        if 2 * np.count_nonzero(quoted) != text.count(b'"'):
+            return None
+        starts += quoted
+        ends -= quoted
+        after_point -= quoted & (within == 1)
+    return Cells(text, *(part.reshape(rows, form.width) for part in (starts, ends, points, after_point)))
+
+
+def _fast_numbers(cells: Cells, plan: Plan, missing: Array) -> Array | None:
+    """Sets `missing` for the rows that lack one; None if a cell is neither a number nor missing."""
+    import numpy as np
+
+    found = np.empty((len(missing), len(plan.numbers)))
+    if not plan.numbers:
+        return found
+    digits = pad(cells.text.translate(None, b"."))
+    # column by column, since columns differ in length and in their use of points; but not for hundreds of columns
+    together = 1 if len(plan.numbers) <= 8 else len(plan.numbers)
+    for first in range(0, len(plan.numbers), together):
+        wanted = cells.of(plan.numbers[first : first + together])
+        values, certain = _values(digits, wanted)
+        if not certain.all():
+            left = np.flatnonzero(~certain)
+            by_float = _by_float(wanted.cut(left))
+            if by_float is None:
+                return None
+            values[left] = by_float
+            missing[left[np.isnan(by_float)] // together] = True
+        found[:, first : first + together] = values.reshape(-1, together)
+    return found
+
+
+def _values(digits: Array, wanted: Cells) -> tuple[Array, Array]:
+    before = wanted.points - (wanted.after_point >= 0)
+    starts, ends = wanted.starts - before, wanted.ends - wanted.points
+    if wanted.after_point.max(initial=-1) < 0:
+        values, certain = whole_numbers(digits, starts, ends)
+        if certain.all() and abs(values).max(initial=0) <= EXACT:
+            return values.astype(float), certain
+    return decimals(digits, starts, ends, wanted.after_point)
+
+
+def _by_float(cells: list[bytes]) -> Array | None:
+    """Numbers, nan where a cell is missing. Of these characters float() takes just what NUMBER takes."""
+    import numpy as np
+
+    if b"".join(cells).translate(None, b"0123456789.eE+- ") or b"" in cells:
+        cells = [b"nan" if is_missing(cell.decode()) else cell for cell in cells]
+        if b"".join(cell for cell in cells if cell != b"nan").translate(None, b"0123456789.eE+- "):
+            return None
+    try:
+        found = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        return None
+    large = np.flatnonzero(abs(found) >= EXACT)
+    if np.isinf(found[large]).any() or any(is_inexact(cells[at].decode()) for at in large.tolist()):
+        return None
+    return found
+
+
+class _Memo(dict[bytes, "int | str | None"]):
+    """Cell to label, None for one to skip: most cells of a column have been seen before."""
+
+    def __init__(self, na_skip: bool) -> None:
+        super().__init__()
+        self.na_skip = na_skip
+
+    def __missing__(self, cell: bytes) -> int | str | None:
+        text = cell.decode()
+        value = self[cell] = None if self.na_skip and is_missing(text) else label(text)
+        return value
+
+
+def _fast_labels(cells: Cells, form: Form, missing: Array) -> Array | None:
+    """Sets `missing` for the rows that lack one; None if a cell is neither a label nor missing."""
+    import numpy as np
+
+    if cells.cut(slice(0, 1))[0][-1:].isdigit():
+        values, certain = whole_numbers(pad(cells.text), cells.starts, cells.ends)
+        if certain.all():
+            return values
+    memo = _Memo(form.na_skip)
+    try:
+        found = [memo[cell] for cell in cells.cut(slice(None))]
+    except Fault:
+        return None
+    if None in memo.values():
+        missing |= np.fromiter((one is None for one in found), bool, len(found))
+    return objects(found)

@@ -1,0 +1,167 @@
+"""Frames: an open file, or an array in memory, as columns that can be selected. Fields: the columns that were."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..text import shown
+from .arrays import Arrays
+from .opening import label_of
+from .selectors import Names, listed, positions
+from .tables import Table
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column, or a block of columns, of one frame.
+
+    columns: 0-based positions within the frame;  ndim: 1 for arrays (n,), 2 for (n, width)
+    kind: "number", "text", or "unknown" (CSV);  inner: which columns of a two-dimensional NPZ key, None for all
+    """
+
+    frame: Frame
+    name: str
+    columns: tuple[int, ...]
+    ndim: int
+    kind: str
+    inner: tuple[int, ...] | None = None
+
+    @property
+    def width(self) -> int:
+        """How many columns its arrays have."""
+        if self.inner is not None:
+            return len(self.inner)
+        return self.frame.content.columns_of(self.columns[0]) or len(self.columns)
+
+
+class Frame:
+    """An open file (or an array in memory) seen as columns. A context manager; compared by identity.
+
+    format: "npy", "npz" or "csv";  names: header, fields or keys, () when there are only positions
+    """
+
+    def __init__(self, path: str, format: str, content: Arrays | Table, closing: contextlib.ExitStack) -> None:
+        self.path = path
+        self.format = format
+        self.content = content
+        self._closing = closing
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.content.names
+
+    @property
+    def width(self) -> int:
+        """How many columns, fields or keys can be selected."""
+        return self.content.width
+
+    @property
+    def rows(self) -> int | None:
+        """None for a CSV that has not been read to its end, and for an NPZ whose keys differ."""
+        return self.content.rows
+
+    @property
+    def skipped(self) -> int:
+        """Rows that the last pass dropped because of missing values."""
+        return self.content.skipped
+
+    def select(self, selector: str) -> Field:
+        """The columns a selector means. UsageError."""
+        key, inner = self._split_key(selector)
+        columns, is_block = positions(key, self._among())
+        if inner is not None:
+            return self._inside(columns[0], inner)
+        return self._block(columns) if is_block else self.field(columns[0])
+
+    def field(self, position: int) -> Field:
+        """The 0-based column, field or key. UsageError."""
+        if not 0 <= position < self.width:
+            raise UsageError(f"{label_of(self.path)}: no {self.content.unit} {position + 1}: it has {self.width}")
+        ndim = 1 if self.content.columns_of(position) is None else 2
+        return Field(self, self.column_name(position), (position,), ndim, self.content.kind_of(position))
+
+    def whole(self) -> Field:
+        """All of a plain array or a CSV, or the only key or field there is. UsageError otherwise."""
+        content = self.content
+        if self.width == 1 and not (isinstance(content, Arrays) and self._is_matrix(content)):
+            return self.field(0)
+        if content.unit == "column":
+            return self._block(tuple(range(self.width)))
+        raise UsageError(
+            f"{label_of(self.path)}: has {self.width} {content.unit}s", fix=f"choose one of {listed(self.names)}"
+        )
+
+    def where(self, row: int) -> str:
+        """Where a row stands: "scores.csv:1043", or "preds.npy: row 1042" (counted from 0)."""
+        return self.content.where(row)
+
+    def dtype_of(self, field: Field) -> str:
+        """ "float32", "<U3", ... ; "text" for CSV; several, joined by commas, where the columns differ."""
+        return ", ".join(dict.fromkeys(self.content.dtype_name(column) for column in field.columns))
+
+    def column_name(self, position: int) -> str:
+        """What messages call one column: "column 'p' (4)", "column 2", "key 'label'"."""
+        content = self.content
+        if isinstance(content, Table):
+            return content.column_name(position)
+        return f"{content.unit} '{shown(content.names[position])}'" if content.names else f"column {position + 1}"
+
+    def close(self) -> None:
+        """Close the file and remove temporary copies."""
+        self._closing.close()
+
+    def __enter__(self) -> Frame:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _among(self) -> Names:
+        return Names(self.names, self.width, label_of(self.path), self.content.unit)
+
+    def _is_matrix(self, content: Arrays) -> bool:
+        return content.unit == "column" and len(content.layouts[0].shape) == 2
+
+    def _block(self, columns: tuple[int, ...]) -> Field:
+        for column in columns:
+            if self.content.columns_of(column) is not None:
+                name = self.column_name(column)
+                raise UsageError(f"{label_of(self.path)}: {name} has columns of its own", fix="select it alone")
+        kinds = {self.content.kind_of(column) for column in columns}
+        kind = kinds.pop() if len(kinds) == 1 else "text"
+        return Field(self, self._block_name(columns), columns, 2, kind)
+
+    def _block_name(self, columns: tuple[int, ...]) -> str:
+        if len(columns) == 1:
+            return self.column_name(columns[0])
+        if columns == tuple(range(columns[0], columns[-1] + 1)):
+            return f"{self.content.unit}s {columns[0] + 1}..{columns[-1] + 1}"
+        some = ", ".join(str(column + 1) for column in columns[:5])
+        return f"{self.content.unit}s {some}" + (", ..." if len(columns) > 5 else "")
+
+    def _split_key(self, selector: str) -> tuple[str, str | None]:
+        """NPZ only: KEY[SEL] and KEY::SEL choose columns of a two-dimensional key."""
+        if not (isinstance(self.content, Arrays) and self.content.keyed) or selector in self.names:
+            return selector, None
+        if selector.endswith("]") and "[" in selector:
+            key, _, inner = selector[:-1].rpartition("[")
+            return key, inner
+        key, mark, inner = selector.rpartition("::")
+        return (key, inner) if mark else (selector, None)
+
+    def _inside(self, key: int, inner: str) -> Field:
+        count = self.content.columns_of(key)
+        name = self.column_name(key)
+        if count is None:
+            raise UsageError(f"{label_of(self.path)}: {name} has no columns", fix="select it whole")
+        columns, is_block = positions(inner, Names((), count, f"{label_of(self.path)}: {name}", "column"))
+        text = f"{name} column {columns[0] + 1}" + (f"..{columns[-1] + 1}" if is_block else "")
+        return Field(self, text, (key,), 2 if is_block else 1, self.content.kind_of(key), columns)

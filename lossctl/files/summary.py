@@ -1,0 +1,88 @@
+"""What is in a source, column by column, in one streaming pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..errors import DataError
+from .sources import Field, Frame, blocks, open_source, parse_source
+
+BLOCK_ROWS = 1 << 15
+LISTED_VALUES = 12
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One column, or one array of several columns.
+
+    values: "0 1" where there are few different ones; low, mean, high: of the finite numbers, None for text
+    missing: how many nan
+    """
+
+    path: str
+    name: str
+    dtype: str
+    rows: int
+    columns: int
+    low: float | None = None
+    mean: float | None = None
+    high: float | None = None
+    missing: int = 0
+    values: str = ""
+
+
+def summaries(text: str, header: bool | None) -> Iterator[Summary]:
+    """The columns of a source, or of what its selector chooses. FileError, DataError."""
+    source = parse_source(text)
+    with open_source(source.path, header=header) as frame:
+        for field in [frame.select(source.selector)] if source.selector is not None else _parts(frame):
+            yield summary(field)
+
+
+def _parts(frame: Frame) -> list[Field]:
+    """Each named column, or a plain array as a whole where it is wide."""
+    if not frame.names and frame.width > 8:
+        return [frame.whole()]
+    return [frame.field(position) for position in range(frame.width)]
+
+
+def summary(field: Field) -> Summary:
+    """One field, as numbers if it holds numbers, else as categories."""
+    try:
+        return _of_numbers(field)
+    except DataError:
+        return _of_categories(field)
+
+
+def _of_numbers(field: Field) -> Summary:
+    import numpy as np
+
+    rows = missing = finite = 0
+    low, high, mean, distinct = np.inf, -np.inf, 0.0, set()
+    for block in blocks([field], ["number"], BLOCK_ROWS):
+        (values,) = block.load()
+        rows += len(values)
+        missing += int(np.count_nonzero(np.isnan(values)))
+        good = values[np.isfinite(values)]
+        if good.size:
+            low, high = min(low, float(good.min())), max(high, float(good.max()))
+            finite += good.size
+            mean += (float(good.mean()) - mean) * good.size / finite
+        if len(distinct) <= LISTED_VALUES:
+            distinct |= set(np.unique(good[: 1 << 12] if good.ndim == 1 else good)[: LISTED_VALUES + 1].tolist())
+    shown = " ".join(f"{value:g}" for value in sorted(distinct)) if 0 < len(distinct) <= LISTED_VALUES else ""
+    known = (low, mean, high) if finite else (None, None, None)
+    return Summary(field.frame.path, field.name, field.frame.dtype_of(field), rows, field.width, *known, missing, shown)
+
+
+def _of_categories(field: Field) -> Summary:
+    rows, distinct = 0, set()
+    for block in blocks([field], ["category"], BLOCK_ROWS):
+        (values,) = block.load()
+        rows += len(values)
+        if len(distinct) <= LISTED_VALUES:
+            distinct |= set(values.reshape(-1).tolist())
+    names = sorted(map(str, distinct))
+    shown = " ".join(names[:LISTED_VALUES]) + (" ..." if len(names) > LISTED_VALUES else "")
+    return Summary(field.frame.path, field.name, "text", rows, field.width, values=shown)

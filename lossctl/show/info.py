@@ -1,0 +1,40 @@
+"""Summaries of files as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from ..text import shown
+from ..version import __version__
+from .sheet import Sheet
+
+if TYPE_CHECKING:
+    from ..files.summary import Summary
+
+
+def sheet(found: Sequence[Summary]) -> Sheet:
+    """One row a column."""
+    columns = ("file", "what", "type", "rows", "columns", "min", "mean", "max", "nan", "values")
+    rows = tuple(
+        (
+            shown(item.path),
+            item.name,
+            item.dtype,
+            str(item.rows),
+            str(item.columns),
+            *("" if value is None else f"{value:.6g}" for value in (item.low, item.mean, item.high)),
+            str(item.missing),
+            shown(item.values),
+        )
+        for item in found
+    )
+    return Sheet(columns, rows, numeric=frozenset({"rows", "columns", "min", "mean", "max", "nan"}))
+
+
+def as_json(found: Sequence[Summary]) -> str:
+    """One document."""
+    document = {"schema": "lossctl/1", "version": __version__, "command": "info", "columns": [asdict(item) for item in found]}
+    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,108 @@
+"""Row losses beside numpy and torch one-liners: throughput, memory, and the number itself.
+
+    python tests/bench/bench_rows.py [--rows 100000000] [--csv-rows 5000000] [--repeats 3] [--folder DIR]
+
+Two float32 NPY files and one CSV are made in a temporary folder (800 MB for 1e8 rows) and read from the page cache.
+Every command is a whole process, imports and all; throughput is bytes of input over wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from side_by_side import Case, machine, median, python, run
+
+NUMPY = {
+    "mse": "((p - y) ** 2).mean()",
+    "mae": "np.abs(p - y).mean()",
+    "bce": "-np.where(y == 1, np.log(p), np.log1p(-p)).mean()",
+    "focal": "(np.where(y == 1, 1 - p, p) ** 2 * -np.where(y == 1, np.log(p), np.log1p(-p))).mean()",
+}
+TORCH = {
+    "mse": "F.mse_loss(p, y)",
+    "mae": "F.l1_loss(p, y)",
+    "bce": "F.binary_cross_entropy(p, y)",
+    "focal": "(torch.where(y == 1, 1 - p, p) ** 2 * F.binary_cross_entropy(p, y, reduction='none')).mean()",
+}
+NUMPY_LINE = "import sys, numpy as np; p, y = map(np.load, sys.argv[1:]); print(float({}))"
+TORCH_LINE = (
+    "import sys, numpy as np, torch, torch.nn.functional as F;"
+    " p, y = (torch.from_numpy(np.load(path)) for path in sys.argv[1:]); print(float({}))"
+)
+CHUNKS = (
+    "import sys, itertools, numpy as np\n"
+    "total = n = 0\n"
+    "with open(sys.argv[1]) as file:\n"
+    "    next(file)\n"
+    "    while lines := list(itertools.islice(file, 50_000)):\n"
+    "        p, y = np.loadtxt(lines, delimiter=',', unpack=True)\n"
+    "        total += ((p - y) ** 2).sum(); n += len(p)\n"
+    "print(total / n)"
+)
+
+
+def make(folder: Path, rows: int, csv_rows: int) -> tuple[Path, Path, Path]:
+    """Random probabilities, and labels drawn from them."""
+    rng = np.random.default_rng(0)
+    prob, label, table = folder / "prob.npy", folder / "label.npy", folder / "table.csv"
+    p = np.lib.format.open_memmap(prob, "w+", np.float32, (rows,))
+    y = np.lib.format.open_memmap(label, "w+", np.float32, (rows,))
+    for start in range(0, rows, 10**7):
+        block = rng.random(min(10**7, rows - start), dtype=np.float32) * np.float32(0.999) + np.float32(0.0005)
+        p[start : start + block.size] = block
+        y[start : start + block.size] = rng.random(block.size, dtype=np.float32) < block
+    with table.open("w") as file:
+        file.write("pred,target\n")
+        for start in range(0, csv_rows, 10**5):
+            pairs = rng.random((min(10**5, csv_rows - start), 2))
+            file.writelines(f"{a!r},{b!r}\n" for a, b in pairs.tolist())
+    return prob, label, table
+
+
+def report(title: str, cases: list[Case], size: int) -> None:
+    """One table: time, throughput, memory, value."""
+    print(f"\n## {title}\n")
+    print("| what | wall s | CPU s | GB/s | peak MB | value |")
+    print("| ---- | -----: | ----: | ---: | ------: | ----- |")
+    for case in cases:
+        wall = median(case.wall)
+        print(
+            f"| {case.name} | {wall:.2f} | {median(case.cpu):.2f} | {size / wall / 1e9:.2f} | {case.peak:.0f} "
+            f"| {case.output} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=10**8)
+    parser.add_argument("--csv-rows", type=int, default=5 * 10**6)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where to make the files")
+    options = parser.parse_args()
+    print(f"# Row losses beside one-liners\n\n{machine()}; {options.rows:,} rows, {options.csv_rows:,} CSV rows")
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        prob, label, table = make(Path(name), options.rows, options.csv_rows)
+        size = prob.stat().st_size + label.stat().st_size
+        for loss in NUMPY:
+            cases = [
+                Case(f"lossctl {loss}", [sys.executable, "-m", "lossctl", "compute", loss, str(prob), str(label)]),
+                Case(f"numpy {loss}", python(NUMPY_LINE.format(NUMPY[loss]), str(prob), str(label))),
+                Case(f"torch {loss}", python(TORCH_LINE.format(TORCH[loss]), str(prob), str(label))),
+            ]
+            run(cases, options.repeats)
+            report(f"{loss}, two float32 NPY files of {size / 1e6:.0f} MB together", cases, size)
+        cases = [
+            Case("lossctl mse", [sys.executable, "-m", "lossctl", "compute", "mse", str(table)]),
+            Case("np.loadtxt in chunks", python(CHUNKS, str(table))),
+        ]
+        run(cases, options.repeats)
+        report(f"mse, one CSV of {table.stat().st_size / 1e6:.0f} MB", cases, table.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()

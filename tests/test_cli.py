@@ -1,0 +1,506 @@
+"""The command line as its users meet it: values, formats, streams, errors and exit codes."""
+
+import csv
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, run_lossctl
+
+import lossctl as package
+from lossctl import registry
+
+FOCAL = ("compute", "focal", "--gamma", "2")
+
+
+def torch_focal(path, gamma):
+    """The focal loss of a two-column file, in torch's own arithmetic."""
+    prob, label = torch.from_numpy(np.load(path)).T
+    surprise = torch.nn.functional.binary_cross_entropy(prob, label, reduction="none")
+    return ((1 - torch.exp(-surprise)) ** gamma * surprise).mean().item()
+
+
+# ------------------------------------------------------------------------------------------------------------- one value
+
+
+def test_focal_of_the_sample_is_torch_s_number():
+    done = run_lossctl(*FOCAL, "samples/preds.npy")
+    assert (done.code, done.err) == (0, "")
+    assert float(done.out) == pytest.approx(torch_focal(ROOT / "samples/preds.npy", 2), rel=1e-15)
+
+
+@pytest.mark.parametrize("source", ["samples/preds.csv", "samples/preds.npz"])
+def test_every_format_prints_the_same_bytes(source):
+    assert run_lossctl(*FOCAL, source).out == run_lossctl(*FOCAL, "samples/preds.npy").out
+
+
+@pytest.mark.parametrize("source", ["samples/preds.npy", "samples/preds.csv", "samples/preds.npz"])
+def test_stdin_prints_the_same_bytes(source):
+    content = (ROOT / source).read_bytes()
+    assert run_lossctl(*FOCAL, "-", stdin=content).out == run_lossctl(*FOCAL, source).out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("focal", "--gamma", "2", "samples/preds.npy"),
+        ("--gamma", "2", "focal", "samples/preds.npy"),
+        ("--gamma=2", "focal", "samples/preds.npy"),
+        ("-r", "mean", "focal", "samples/preds.npy", "--gamma", "2"),
+        ("FOCAL", "samples/preds.npy"),
+        ("focal", "samples/preds.npy::1", "samples/preds.npy::2"),
+        ("focal", "samples/preds.npy::1", "-y", "samples/preds.npy::-1"),
+        ("focal", "--prob", "samples/preds.csv::p*", "--label", "samples/preds.csv::label"),
+        ("focal", "--from-logits", "samples/binary_logits.npz"),
+    ],
+    ids=" ".join,
+)
+def test_options_and_sources_in_any_order(arguments):
+    expected = float(run_lossctl(*FOCAL, "samples/preds.npy").out)
+    assert float(run_lossctl("compute", *arguments).out) == pytest.approx(expected, rel=1e-13)
+
+
+def test_underscores_and_aliases_mean_the_same_loss():
+    value = run_lossctl("compute", "cross-entropy", "samples/digits.csv").out
+    assert run_lossctl("compute", "cross_entropy", "samples/digits.csv").out == value
+    assert run_lossctl("compute", "ce", "samples/digits.csv").out == value
+
+
+def test_the_library_gives_what_the_command_prints():
+    prob, label = np.load(ROOT / "samples/preds.npy").T
+    result = package.compute("focal:gamma=2", prob, label)
+    assert repr(result.value) == run_lossctl(*FOCAL, "samples/preds.npy").out.strip()
+    assert result == package.compute("focal:gamma=2", torch.from_numpy(prob), torch.from_numpy(label))
+    assert float(result) == result.value
+
+
+def test_rounding_is_only_done_on_request():
+    assert run_lossctl(*FOCAL, "-p", "3", "samples/preds.npy").out == "0.0725\n"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2", "5"])
+def test_threads_do_not_change_the_digits(jobs, tmp_path):
+    rng = np.random.default_rng(3)
+    prob = rng.random(300_001)
+    np.save(tmp_path / "p.npy", np.stack([prob, rng.random(prob.size) < prob], axis=1))
+    assert run_lossctl("compute", "bce", "-j", jobs, tmp_path / "p.npy").out == run_lossctl(
+        "compute", "bce", tmp_path / "p.npy"
+    ).out
+
+
+# --------------------------------------------------------------------------------------------------------------- formats
+
+
+def test_json_is_the_one_schema():
+    document = json.loads(run_lossctl(*FOCAL, "--json", "samples/preds.npy").out)
+    assert document["schema"] == "lossctl/1"
+    assert document["version"] == package.__version__
+    assert document["command"] == "compute"
+    (result,) = document["results"]
+    assert set(result) >= {
+        "loss", "params", "reduction", "source", "group", "value", "n", "ci", "status", "gate", "signature",
+    }  # fmt: skip
+    assert result["params"] == {"gamma": 2.0, "alpha": None}
+    assert (result["n"], result["status"]) == (285, "ok")
+    assert repr(result["value"]) == run_lossctl(*FOCAL, "samples/preds.npy").out.strip()
+
+
+def test_the_signature_says_what_was_computed():
+    value, signature = run_lossctl(*FOCAL, "--signature", "samples/preds.npy").out.strip().split("\t")
+    parts = dict(part.partition(":")[::2] for part in signature.split("|"))
+    assert parts.pop("focal") == ""
+    assert len(parts.pop("data")) == 8
+    assert parts == {
+        "gamma": "2", "alpha": "none", "in": "prob", "red": "mean", "w": "none", "n": "285", "acc": "f64",
+        "be": "numpy", "v": package.__version__,
+    }  # fmt: skip
+    assert float(value)
+
+
+def test_the_data_hash_is_of_the_values_not_of_the_file():
+    signatures = {
+        run_lossctl(*FOCAL, "--signature", source).out.split("\t")[1]
+        for source in ("samples/preds.npy", "samples/preds.csv", "samples/preds.npz")
+    }
+    assert len(signatures) == 1
+
+
+@pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
+def test_every_format_holds_the_value(format):
+    done = run_lossctl(*FOCAL, "-f", format, "samples/preds.npy")
+    assert done.code == 0
+    assert "0.07246878524309487" in done.out
+
+
+def test_an_infinite_loss_is_inf_with_a_warning_and_valid_json(tmp_path):
+    np.save(tmp_path / "p.npy", np.array([[0.5, 1.0], [0.0, 1.0]]))
+    done = run_lossctl("compute", "bce", tmp_path / "p.npy")
+    assert (done.code, done.out) == (0, "inf\n")
+    assert "infinite in 1 row" in done.err and "row 1" in done.err
+    document = json.loads(run_lossctl("compute", "bce", "--json", tmp_path / "p.npy").out)
+    assert document["results"][0]["value"] is None
+    assert document["results"][0]["value_text"] == "inf"
+    assert document["results"][0]["status"] == "inf"
+    assert len(document["warnings"]) == 1
+
+
+@pytest.mark.parametrize("format", ["bare", "tsv", "csv", "ndjson"])
+def test_row_losses_average_to_the_mean(format):
+    text = run_lossctl("compute", "bce", "-r", "none", "-f", format, "samples/preds.npy").out
+    if format == "bare":
+        values = [float(line) for line in text.splitlines()]
+    elif format == "ndjson":
+        values = [json.loads(line)["loss"] for line in text.splitlines()]
+    else:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter="\t" if format == "tsv" else ","))
+        assert [int(row["row"]) for row in rows] == list(range(285))
+        values = [float(row["loss"]) for row in rows]
+    assert np.mean(values) == pytest.approx(float(run_lossctl("compute", "bce", "samples/preds.npy").out), rel=1e-14)
+
+
+def test_output_goes_to_a_file_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "loss.txt"
+    assert run_lossctl(*FOCAL, "samples/preds.npy", "-o", target).out == ""
+    assert target.read_text() == "0.07246878524309487\n"
+    assert run_lossctl("compute", "mse", "samples/preds.npy", "samples/regression_target.npy", "-o", target).code == 3
+    assert target.read_text() == "0.07246878524309487\n"
+    assert os.listdir(tmp_path) == ["loss.txt"]
+
+
+def test_an_output_is_never_written_onto_an_input(tmp_path):
+    path = tmp_path / "p.npy"
+    np.save(path, np.array([[0.5, 1.0]]))
+    before = path.read_bytes()
+    done = run_lossctl("compute", "bce", path, "-o", path)
+    assert done.code == 2
+    assert path.read_bytes() == before
+
+
+# ---------------------------------------------------------------------------------------------------------- the one file
+
+
+def test_a_csv_is_split_by_its_names_whatever_their_order(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("id,y,note,p\n1,1,a,0.8\n2,0,b,0.3\n")
+    assert float(run_lossctl("compute", "bce", path).out) == pytest.approx(-(np.log(0.8) + np.log(0.7)) / 2)
+
+
+def test_names_that_do_not_tell_are_an_error_with_both_ways_out(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("a,b\n0.8,1\n")
+    done = run_lossctl("compute", "bce", path)
+    assert done.code == 3
+    assert "--prob" in done.err and "the columns are a, b" in done.err
+
+
+def test_a_column_that_does_not_exist_never_exits_0():
+    done = run_lossctl("compute", "bce", "samples/preds.csv::prb", "samples/preds.csv::label")
+    assert done.code == 2
+    assert "prob" in done.err
+
+
+def test_pairs_from_embeddings_and_from_their_distances_agree():
+    direct = run_lossctl("compute", "contrastive", "samples/pairs.npz").out
+    assert run_lossctl("compute", "contrastive", "samples/pairs.csv").out == direct
+    by_option = run_lossctl(
+        "compute", "contrastive", "--distances", "samples/pairs.csv::distance", "--same", "samples/pairs.csv::same"
+    )
+    assert by_option.out == direct
+
+
+def test_triplets_by_rows_and_by_index_agree(tmp_path):
+    emb, index = np.load(ROOT / "samples/embeddings.npy"), np.load(ROOT / "samples/triplets_index.npy")
+    np.savez(tmp_path / "t.npz", anchor=emb[index[:, 0]], positive=emb[index[:, 1]], negative=emb[index[:, 2]])
+    by_index = run_lossctl(
+        "compute", "triplet", "samples/embeddings.npy", "--index", "samples/triplets_index.npy", "--margin", "0.2"
+    )
+    assert by_index.out == run_lossctl("compute", "triplet", tmp_path / "t.npz", "--margin", "0.2").out
+    assert float(by_index.out) > 0
+
+
+def test_an_index_beyond_the_embeddings_is_an_error(tmp_path):
+    np.save(tmp_path / "i.npy", np.array([[0, 1, 300]]))
+    done = run_lossctl("compute", "triplet", "samples/embeddings.npy", "--index", tmp_path / "i.npy")
+    assert done.code == 3
+    assert "300" in done.err and "0..299" in done.err
+
+
+def test_weights_count_rows(tmp_path):
+    np.save(tmp_path / "p.npy", np.array([[1.0, 3.0], [5.0, 5.5]]))
+    np.save(tmp_path / "w.npy", np.array([3.0, 1.0]))
+    done = run_lossctl("compute", "mse", tmp_path / "p.npy", "-w", tmp_path / "w.npy")
+    assert float(done.out) == (3 * 4 + 0.25) / 4
+
+
+def test_class_weights_from_a_file_or_in_place(tmp_path):
+    np.save(tmp_path / "w.npy", np.arange(1.0, 11.0))
+    inputs = ("samples/digits_probs.npy", "samples/digits_labels.npy")
+    in_place = run_lossctl("compute", "ce", *inputs, "--class-weights", "1,2,3,4,5,6,7,8,9,10")
+    assert in_place.out == run_lossctl("compute", "ce", *inputs, "--class-weights", tmp_path / "w.npy").out
+    assert run_lossctl("compute", "ce", *inputs, "--class-weights", "1/2").code == 2
+
+
+# ---------------------------------------------------------------------------------------------------------------- errors
+
+WRONG = {
+    "unknown loss": (("compute", "focl", "x.npy"), 2, "Did you mean 'focal'"),
+    "unknown command": (("copmute",), 2, "Did you mean 'compute'"),
+    "unknown option": (("compute", "focal", "--gama", "2", "samples/preds.npy"), 2, "--gamma"),
+    "option out of range": (("compute", "focal", "--gamma", "-1", "samples/preds.npy"), 2, "gamma cannot be '-1'"),
+    "option not a number": (("compute", "huber", "--delta", "1_0", "samples/regression.csv"), 2, "delta"),
+    "option of another loss": (("compute", "mse", "--gamma", "2", "samples/regression.csv"), 2, "--gamma"),
+    "no input": (("compute", "mse"), 2, "mse needs its input"),
+    "too many inputs": (("compute", "mse", "a.npy", "b.npy", "c.npy"), 2, "3 sources for 2 inputs"),
+    "stdin twice": (("compute", "mse", "-", "-"), 2, "once"),
+    "unknown format": (("compute", "mse", "-f", "xml", "samples/regression.csv"), 2, "xml"),
+    "two formats": (("compute", "mse", "-f", "csv", "--json", "samples/regression.csv"), 2, "two output formats"),
+    "unknown reduction": (("compute", "mse", "-r", "max", "samples/regression.csv"), 2, "max"),
+    "reduction that makes no sense": (("compute", "rmse", "-r", "sum", "samples/regression.csv"), 2, "rmse"),
+    "positives without labels": (("compute", "mse", "-r", "positives", "samples/regression.csv"), 2, "labels 0 and 1"),
+    "missing file": (("compute", "mse", "nowhere.npy"), 4, "nowhere.npy"),
+    "a directory": (("compute", "mse", "samples"), 4, "samples"),
+    "unequal lengths": (("compute", "mse", "samples/preds.npy::1", "samples/regression_target.npy"), 3, "285"),
+    "logits as probabilities": (("compute", "bce", "samples/binary_logits.npz"), 3, "--from-logits"),
+    "class labels for bce": (("compute", "bce", "samples/preds.npy::1", "samples/digits_labels.npy"), 3, "285"),
+    "one column for classes": (("compute", "ce", "samples/preds.npy::1", "samples/preds.npy::2"), 3, "bce"),
+    "clip on logits": (("compute", "bce", "--clip", "0.1", "--from-logits", "samples/binary_logits.npz"), 2, "--clip"),
+    "text as numbers": (("compute", "mse", "samples/splits.csv::label", "samples/splits.csv::target"), 3, "setosa"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "expected"), WRONG.values(), ids=WRONG)
+def test_errors_say_what_and_how_to_fix_it(arguments, code, expected):
+    done = run_lossctl(*arguments)
+    assert done.code == code, done.err
+    assert done.out == ""
+    assert done.err.startswith("lossctl: error: ")
+    assert expected in done.err
+    assert "fix:" in done.err
+    assert len(done.err.splitlines()) <= 5
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([[0.5, 1], [np.nan, 0]], "row 1: column 1"),
+        ([[0.5, 1], [np.inf, 0]], "row 1: column 1"),
+        ([[0.5, 2]], "neither 0 nor 1"),
+        ([[0.5, 0], [0.5, -1]], "mix -1"),
+    ],
+    ids=["nan", "inf", "label 2", "two codings"],
+)
+def test_values_that_cannot_be_used_name_their_place(rows, expected, tmp_path):
+    np.save(tmp_path / "p.npy", np.array(rows))
+    done = run_lossctl("compute", "bce", tmp_path / "p.npy")
+    assert (done.code, done.out) == (3, "")
+    assert expected in done.err
+
+
+def test_nan_rows_are_left_out_on_request_only(tmp_path):
+    np.save(tmp_path / "p.npy", np.array([[1.0, 3.0], [np.nan, 0.0], [1.0, 2.0]]))
+    done = run_lossctl("compute", "mse", "--na", "skip", "-v", tmp_path / "p.npy")
+    assert float(done.out) == 2.5
+    assert "1 rows left out" in done.err
+    csv_path = tmp_path / "p.csv"
+    csv_path.write_text("pred,target\n1,3\nNA,0\n1,2\n")
+    assert run_lossctl("compute", "mse", csv_path).code == 3
+    assert float(run_lossctl("compute", "mse", "--na", "skip", csv_path).out) == 2.5
+
+
+def test_na_rows_stay_aligned_between_files(tmp_path):
+    (tmp_path / "p.csv").write_text("pred\n1\nNA\n5\n")
+    (tmp_path / "t.csv").write_text("target\n3\n0\n5\n")
+    done = run_lossctl("compute", "mse", "--na", "skip", tmp_path / "p.csv", tmp_path / "t.csv")
+    assert done.out == "2.0\n"
+
+
+def test_a_bug_is_one_line_and_exit_70(tmp_path):
+    script = (
+        "import sys\nfrom lossctl import calculator\nfrom lossctl.cli.app import run\n"
+        "def broken(*a, **k): raise ZeroDivisionError('oops')\n"
+        "calculator.evaluate = broken\n"
+        "sys.exit(run(['compute', 'mse', 'samples/regression.csv']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 70
+    assert "bug" in done.stderr and "LOSSCTL_DEBUG=1" in done.stderr and "Traceback" not in done.stderr
+
+
+# --------------------------------------------------------------------------------------------------- streams and signals
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path):
+    path = tmp_path / "p.npy"
+    np.save(path, np.zeros((200_000, 2)))
+    command = f"{sys.executable} -m lossctl compute mse -r none {path} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0.0\n141\n", "")
+
+
+def test_a_full_disk_is_one_line_and_exit_4():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lossctl", *FOCAL, "samples/preds.npy"], stdout=full, stderr=subprocess.PIPE, cwd=ROOT
+        )
+    assert done.returncode == 4
+    assert done.stderr.decode().startswith("lossctl: error: cannot write")
+    assert b"Traceback" not in done.stderr and b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_no_partial_file(number, code, tmp_path):
+    fifo, target = tmp_path / "never.npy", tmp_path / "out.txt"
+    os.mkfifo(fifo)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossctl", "compute", "mse", "-", "-o", str(target)],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+    while len(os.listdir(tmp_path)) < 2 and time.monotonic() < deadline:  # until the output is open
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(20) == code
+    assert os.listdir(tmp_path) == ["never.npy"]
+    process.stdin.close()
+    process.stderr.close()
+
+
+def on_a_terminal(*arguments, **environment):
+    """What a person sees: both streams of a command on a pseudo-terminal."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossctl", *map(str, arguments)],
+        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT, env={**os.environ, "TERM": "xterm", **environment},
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+    while True:
+        try:
+            part = os.read(master, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        seen += part
+    os.close(master)
+    process.wait()
+    return seen.decode()
+
+
+def test_a_person_sees_what_became_what():
+    seen = on_a_terminal(*FOCAL, "samples/preds.npy")
+    assert "0.07246878524309487" in seen
+    assert "prob = column 1, label = column 2" in seen
+    assert "285 rows" in seen
+    assert "285 rows" not in on_a_terminal(*FOCAL, "-q", "samples/preds.npy")
+
+
+def test_colour_is_for_terminals_that_want_it():
+    assert "\033[31m" in on_a_terminal("compute", "focl")
+    assert "\033[" not in on_a_terminal("compute", "focl", NO_COLOR="1")
+    assert "\033[" not in on_a_terminal("compute", "focl", TERM="dumb")
+    assert "\033[" not in run_lossctl("compute", "focl").err
+
+
+def test_text_from_files_cannot_move_the_cursor(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("pred,target\n\x1b[2J\u202eabc[red],1\n")
+    done = run_lossctl("compute", "mse", path)
+    assert done.code == 3
+    assert "\x1b" not in done.err and "\u202e" not in done.err
+    assert "\\x1b[2J" in done.err
+
+
+# ------------------------------------------------------------------------------------------------------- other commands
+
+
+def test_list_knows_every_loss():
+    names = run_lossctl("list", "--names").out.split()
+    assert names == [loss.name for loss in registry.walk()]
+    rows = list(csv.DictReader(io.StringIO(run_lossctl("list").out), delimiter="\t"))
+    assert [row["loss"] for row in rows] == names
+    assert len(json.loads(run_lossctl("list", "--json").out)["losses"]) == len(names)
+    family = run_lossctl("list", "--names", "--family", "impurity").out.split()
+    assert "gini" in family and "mse" not in family
+    assert run_lossctl("list", "--family", "nothing").code == 2
+
+
+@pytest.mark.parametrize("loss", list(registry.walk()), ids=lambda loss: loss.name)
+def test_explain_and_help_tell_everything_about_a_loss(loss):
+    from lossctl.show.losses import page
+
+    text = page(loss)
+    assert loss.doc["Formula"].split()[0] in text
+    assert all(f"--{option.flag}" in text for option in loss.options)
+    assert "Example" in text
+    assert json.loads(run_lossctl("explain", loss.name, "--json").out)["loss"]["name"] == loss.name
+
+
+def test_help_of_a_loss_lists_its_options():
+    text = run_lossctl("compute", "focal", "-h").out
+    for word in ("--gamma", "--alpha", "--from-logits", "--weight", "--label", "-alpha_t (1 - p_t)^gamma log p_t"):
+        assert word in text
+
+
+@pytest.mark.parametrize("name", ["maximum-posterior", "fitness", "expected-return"])
+def test_explain_says_what_no_file_can_give(name):
+    done = run_lossctl("explain", name)
+    assert done.code == 0
+    assert "not computable" in done.out
+
+
+def test_info_tells_columns_and_ranges():
+    rows = list(csv.DictReader(io.StringIO(run_lossctl("info", "samples/preds.npz", "samples/splits.csv").out), delimiter="\t"))
+    assert [row["what"].split("'")[1] for row in rows] == ["prob", "label", "label", "split", "target"]
+    assert rows[1]["values"] == "0 1" and rows[1]["rows"] == "285"
+    assert rows[2]["values"] == "setosa versicolor virginica"
+
+
+def test_doctor_names_what_runs():
+    findings = {item["what"]: item for item in json.loads(run_lossctl("doctor", "--json").out)["findings"]}
+    assert findings["numpy"]["value"] == np.__version__
+    assert findings["torch"]["value"] == torch.__version__
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(shell):
+    done = run_lossctl("completion", shell)
+    assert done.code == 0
+    assert "lossctl" in done.out
+    assert run_lossctl("completion", "tcsh").code == 2
+
+
+def test_one_tab_completes_losses_and_options():
+    def tab(words):
+        count = str(len(words.split(" ")) - 1)
+        return run_lossctl(_LOSSCTL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count).out.split()
+
+    assert tab("lossctl compute foc") == ["focal", "focal-star"]
+    assert tab("lossctl compute focal --ga") == ["--gamma"]
+
+
+def test_version_and_module_and_no_arguments():
+    assert run_lossctl("--version").out == f"lossctl {package.__version__}\n"
+    assert run_lossctl("-V").out == f"lossctl {package.__version__}\n"
+    assert run_lossctl().out == run_lossctl("--help").out
+
+
+def test_options_before_the_loss_take_a_value_in_every_loss_or_in_none():
+    """What lets an option stand before the name of the loss."""
+    from lossctl.cli.compute import _names, parameters
+
+    takes: dict[str, set[bool]] = {}
+    for loss in registry.walk():
+        for parameter in parameters(loss):
+            for name in _names(parameter.annotation.__metadata__[0]):
+                takes.setdefault(name, set()).add(parameter.annotation.__origin__ is not bool)
+    assert all(len(kinds) == 1 for kinds in takes.values())

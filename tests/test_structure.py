@@ -1,0 +1,118 @@
+"""The shape of the house: who may import whom, and what a command loads."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lossctl
+
+PACKAGE = Path(lossctl.__file__).parent
+
+# what each part may import of ours; a part is a file or a folder of lossctl/
+ALLOWED = {
+    "errors": set(),
+    "text": set(),
+    "version": set(),
+    "unavailable": set(),
+    "results": set(),
+    "timing": set(),
+    "breakdown": set(),
+    "numerics": set(),
+    "roles": set(),
+    "chances": {"numerics"},
+    "registry": {"errors", "roles", "text"},
+    "losses": {"chances", "numerics", "registry"},
+    "kernels": {"errors"},
+    "engine": {"breakdown", "chances", "errors", "kernels", "numerics", "registry", "results", "roles"},
+    "files": {"errors", "roles", "text"},
+    "environment": {"engine", "version"},
+    "show": {"breakdown", "environment", "files", "registry", "results", "text", "timing", "version"},
+    "calculator": {"breakdown", "engine", "errors", "files", "registry", "results", "roles", "text", "version"},
+    "cli": {"*"},
+    "__init__": {"calculator", "version"},
+    "__main__": {"cli", "version"},
+}
+FILES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def ours(path: Path) -> set[str]:
+    """The parts of lossctl that a file imports, at any depth of its code."""
+    package = ["lossctl", *path.relative_to(PACKAGE).parent.parts]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = [*base, *(node.module.split(".") if node.module else [])]
+            names = [[*module, alias.name] for alias in node.names] if len(module) < 2 else [module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        else:
+            continue
+        found |= {name[1] for name in names if name[0] == "lossctl" and len(name) > 1}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_part_imports_only_what_it_may(path):
+    part = part_of(path)
+    allowed = ALLOWED[part]
+    if "*" not in allowed:
+        assert ours(path) <= allowed | {part}, f"{part} reaches into {ours(path) - allowed - {part}}"
+
+
+def test_only_numerics_knows_two_array_libraries():
+    knows = {part_of(path) for path in FILES if "array_api_compat" in path.read_text()}
+    assert knows == {"numerics"}
+
+
+LIGHT = ("numpy", "torch", "rich", "yaml", "matplotlib", "pydantic", "importlib.metadata")
+NOT_ON_THE_CPU = ("torch", "rich", "yaml", "matplotlib", "pydantic", "importlib.metadata", "array_api_compat")
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules in memory after a command line has run in a process of its own."""
+    script = (
+        "import sys, io, contextlib\n"
+        "from lossctl.cli.app import run\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        f"    code = run({list(arguments)!r})\n"
+        "assert code == 0, code\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("compute", "--help"), ("compute", "focal", "--help"), ("list", "--names"), ("explain", "focal")],
+    ids=" ".join,
+)
+def test_help_loads_no_heavy_library(arguments):
+    assert not loaded_by(*arguments) & set(LIGHT)
+
+
+def test_a_small_compute_loads_numpy_and_nothing_heavier(tmp_path):
+    import numpy as np
+
+    path = tmp_path / "preds.npy"
+    np.save(path, np.array([[0.9, 1.0], [0.2, 0.0]]))
+    modules = loaded_by("compute", "focal", "--gamma", "2", str(path))
+    assert "numpy" in modules
+    assert not modules & set(NOT_ON_THE_CPU)
+    assert not {name for name in modules if name.startswith("lossctl.files.tables")}, "a CSV reader for an NPY file"
+
+
+def test_version_loads_almost_nothing():
+    script = "import sys\nsys.argv = ['lossctl', '--version']\nfrom lossctl.__main__ import main\nmain()\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    version, modules = done.stdout.splitlines()
+    assert version == f"lossctl {lossctl.__version__}"
+    assert not set(modules.split()) & {"typer", "dataclasses", "inspect", "numpy", "argparse"}
