@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .engine import door, rows
@@ -26,7 +26,8 @@ Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch t
 REDUCTIONS = ("mean", "sum", "none", "positives")
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True)
+class Reading:
     """How the inputs are read: what is the same for every loss.
 
     forms: role name -> form of its probabilities; clip: into [clip, 1 - clip]
@@ -34,7 +35,7 @@ class Reading(NamedTuple):
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     """
 
-    forms: Mapping[str, Form] = MappingProxyType({})
+    forms: Mapping[str, Form] = field(default_factory=dict)
     clip: float = 0.0
     skip_nan: bool = False
     header: bool | None = None
@@ -107,9 +108,7 @@ def compute(
     """
     spec = parse(loss) if isinstance(loss, str) else loss
     reading = Reading(forms=logit_forms(spec.loss) if from_logits else {}, clip=clip, skip_nan=skip_nan)
-    with prepared(
-        spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs
-    ) as ready:
+    with prepared(spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs) as ready:
         return evaluate(ready, data_hash=data_hash)
 
 
@@ -136,8 +135,11 @@ def prepared(
     reading = reading or Reading()
     if reduction not in REDUCTIONS:
         raise UsageError(f"unknown reduction {reduction!r}", fix="use mean, sum, none or positives")
-    options = {"header": reading.header, "delimiter": reading.delimiter, "na_skip": reading.skip_nan}
-    desk = binding.Desk(open=lambda path: open_source(path, **options))
+    desk = binding.Desk(
+        open=lambda path: open_source(
+            path, header=reading.header, delimiter=reading.delimiter, allow_missing=reading.skip_nan
+        )
+    )
     with desk.stack:
         bound = _bound(desk, spec, [_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
         weights = desk.field(_array(weight), ROLES["weight"]) if weight is not None else None
@@ -163,9 +165,7 @@ def prepared(
         yield _balanced(ready)
 
 
-def evaluate(
-    ready: Prepared, *, data_hash: bool = False, progress: Callable[[int], None] | None = None
-) -> Result:
+def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[int], None] | None = None) -> Result:
     """Read everything once and give the result."""
     plan = ready.plan
     size = rows.block_rows(plan)
@@ -238,7 +238,7 @@ def brief(value: Any) -> str:
     return text
 
 
-# ------------------------------------------------------------------------------------------------------------- inputs
+# --- inputs
 
 
 def _array(given: Given) -> Given:
@@ -286,9 +286,7 @@ class Derived(NamedTuple):
     ndim: int = 2
 
 
-def _bound(
-    desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[str, Given], reading: Reading
-) -> Bound:
+def _bound(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[str, Given], reading: Reading) -> Bound:
     roles = spec.loss.roles
     names = [role.name for role in roles]
     if reading.index is not None:
@@ -309,10 +307,15 @@ def _distances(
     desk: binding.Desk, inputs: list[Given], named: dict[str, Given], given: Given | None
 ) -> tuple[Field, Field] | None:
     """(distances, same) where pairs are given by their distances: an option, two files, or a column of that name."""
-    same, role = named.get("same"), ROLES["left"]._replace(name="distance", option="distances", columns=("distance", "d", "dist"))
+    same, role = (
+        named.get("same"),
+        ROLES["left"]._replace(name="distance", option="distances", columns=("distance", "d", "dist")),
+    )
     roles = [role._replace(layout="row"), ROLES["same"]]
     if given is not None:
-        fields = binding.bind(desk, roles, inputs, {"distance": _array(given)} | ({"same": same} if same is not None else {}))
+        fields = binding.bind(
+            desk, roles, inputs, {"distance": _array(given)} | ({"same": same} if same is not None else {})
+        )
     elif len(inputs) == 2 or (len(inputs) == 1 and same is not None):
         fields = binding.bind(desk, roles, inputs, {"same": same} if same is not None else {})
     elif len(inputs) == 1:
@@ -335,7 +338,9 @@ def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
     def arrange(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         values = arrays[0].reshape(-1)
         if (values < 0).any():
-            raise DataError(f"{distance.name}: a distance is negative ({values.min():.6g})", fix="choose another column")
+            raise DataError(
+                f"{distance.name}: a distance is negative ({values.min():.6g})", fix="choose another column"
+            )
         return (values.reshape(-1, 1), np.zeros((len(values), 1)), *arrays[1:])
 
     end = Derived(distance.frame, distance.name, 1)
@@ -347,7 +352,9 @@ def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
 def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
     """Triplets as rows of an embedding set: the set is held in memory, the index is streamed."""
     if len(inputs) != 1:
-        raise UsageError(f"{len(inputs)} sources beside --index", fix="give the embeddings alone: triplet EMB --index FILE")
+        raise UsageError(
+            f"{len(inputs)} sources beside --index", fix="give the embeddings alone: triplet EMB --index FILE"
+        )
     source = desk.field(inputs[0], ROLES["emb"])
     frame, selector = desk.frame(_array(index), "index")
     triplets = frame.select(selector) if selector is not None else frame.whole()

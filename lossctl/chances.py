@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         def logit(self) -> Array:
             """log p_t - log(1 - p_t), x_t."""
 
+
 SMALLEST = 2.2250738585072014e-308  # of the normal float64 numbers
 
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, overload
 
 from .errors import UsageError
 from .roles import ROLES, Role
@@ -20,7 +20,7 @@ from .text import option_text
 
 Engine = Literal["rows", "tally", "panel"]
 
-# ------------------------------------------------------------------------------------------------------ option domains
+# --- option domains
 
 
 class Domain(NamedTuple):
@@ -83,21 +83,22 @@ class Domain(NamedTuple):
             raise ValueError(value)
         if self.many and hasattr(value, "__len__"):
             return tuple(self._check_number(float(item)) for item in value)
-        return self._check_number(self.kind(value)) if value == self.kind(value) else _refuse(value)
+        if value != self.kind(value):
+            raise ValueError(value)
+        return self._check_number(self.kind(value))
 
     def _check_number(self, value: float) -> float:
         inside = self.low < value if self.low_open else self.low <= value
-        return value if inside and value <= self.high and math.isfinite(value) else _refuse(value)
-
-
-def _refuse(value: object) -> Any:
-    raise ValueError(value)
+        if not (inside and value <= self.high and math.isfinite(value)):
+            raise ValueError(value)
+        return value
 
 
 def _number(text: str, kind: type) -> float:
     if "_" in text or not text.isascii():
         raise ValueError(text)
-    return kind(text)
+    number: float = kind(text)
+    return number
 
 
 Real = Annotated[float, Domain(float)]
@@ -108,7 +109,9 @@ Base = Annotated[float, Domain(float, low=1, low_open=True)]
 Flag = Annotated[bool, Domain(bool)]
 Seed = Annotated[int, Domain(int, low=0)]
 ClassIndex = Annotated[int | None, Domain(int, optional=True)]
-Alpha = Annotated[float | str | None, Domain(float, low=0, high=1, words=("balanced",), many=True, single=True, optional=True)]
+Alpha = Annotated[
+    float | str | None, Domain(float, low=0, high=1, words=("balanced",), many=True, single=True, optional=True)
+]
 Weights = Annotated[tuple[float, ...] | None, Domain(float, low=0, many=True, optional=True)]
 Numbers = Annotated[tuple[float, ...] | None, Domain(float, many=True, optional=True)]
 Metric = Literal["euclidean", "sqeuclidean", "cosine"]
@@ -122,7 +125,7 @@ def _domain(annotation: Any) -> Domain:
     return Domain(str, words=get_args(annotation))
 
 
-# ------------------------------------------------------------------------------------------------------------- losses
+# --- losses
 
 
 class Option(NamedTuple):
@@ -143,7 +146,9 @@ class Option(NamedTuple):
         try:
             return self.domain.read(value) if isinstance(value, str) else self.domain.check(value)
         except (ValueError, KeyError, TypeError):
-            raise UsageError(f"{self.flag} cannot be {value!r}", fix=f"it may be: {self.domain.text or 'any number'}") from None
+            raise UsageError(
+                f"{self.flag} cannot be {value!r}", fix=f"it may be: {self.domain.text or 'any number'}"
+            ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +204,15 @@ LOSSES: dict[str, Loss] = {}
 FAMILIES = ("regression", "classification", "divergence", "impurity", "pairs")
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@overload
+def loss(function: Function) -> Function: ...
+@overload
+def loss(
+    *, engine: Engine = "rows", aliases: tuple[str, ...] = (), finish: Callable[[float], float] | None = None
+) -> Callable[[Function], Function]: ...
 def loss(
     function: Callable[..., Any] | None = None,
     *,
@@ -208,7 +222,11 @@ def loss(
 ) -> Any:
     """List `function` as a loss, under its own name; the decorated name is the plain function still."""
     if function is None:
-        return lambda f: loss(f, engine=engine, aliases=aliases, finish=finish)
+        return lambda function: _list(function, engine, aliases, finish)
+    return _list(function, engine, aliases, finish)
+
+
+def _list(function: Function, engine: Engine, aliases: tuple[str, ...], finish: Any) -> Function:
     made = _read_function(function, engine, aliases, finish)
     LOSSES[made.name] = made
     return function
@@ -274,7 +292,7 @@ def names() -> dict[str, Loss]:
     return {**{alias: item for item in losses.values() for alias in item.aliases}, **losses}
 
 
-# -------------------------------------------------------------------------------------------------------------- specs
+# --- specs
 
 
 class Spec(NamedTuple):

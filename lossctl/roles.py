@@ -43,22 +43,25 @@ PROBABILITY_NAMES = ("prob", "probs", "proba", "probability", "p", "y_prob", "y_
 LOGIT_NAMES = ("logit", "logits", "score", "scores", "x", *PREDICTION_NAMES)
 LABEL_NAMES = ("label", "labels", "class", "y_true", "target", "truth", "y")
 
-_CHANCE = {"option": "prob", "columns": (*PROBABILITY_NAMES, "logit", "logits"), "forms": ("prob", "logits")}
+
+def _chance(name: str, meaning: str, layout: Layout) -> Role:
+    return Role(name, "prob", meaning, layout, (*PROBABILITY_NAMES, "logit", "logits"), forms=("prob", "logits"))
+
 
 ROLES: dict[str, Role] = {
     role.name: role
     for role in (
         Role("pred", "pred", "predicted values", "rows", PREDICTION_NAMES),
         Role("target", "target", "true values, in the shape of the predictions", "rows", TRUTH_NAMES, truth=True),
-        Role("prob", meaning="predicted probabilities of label 1; (n,), or (n, L) for L labels", layout="rows", **_CHANCE),
-        Role("probs", meaning="predicted probabilities of C classes, (n, C)", layout="vectors", **_CHANCE),
-        Role("chance", meaning="predicted probabilities: (n,), (n, L) labels or (n, C) classes", layout="rows", **_CHANCE),
+        _chance("prob", "predicted probabilities of label 1; (n,), or (n, L) for L labels", "rows"),
+        _chance("probs", "predicted probabilities of C classes, (n, C)", "vectors"),
+        _chance("chance", "predicted probabilities: (n,), (n, L) labels or (n, C) classes", "rows"),
         Role("logit", "logit", "predicted logits of label 1", "rows", LOGIT_NAMES, forms=("logits", "prob")),
         Role("score", "score", "decision values; larger means label 1", "row", ("score", "scores", *LOGIT_NAMES)),
         Role("scores", "scores", "decision values of C classes, (n, C)", "vectors", ("scores", "score", *LOGIT_NAMES)),
         Role("label", "label", "true labels: 0 or 1, or a class index", "rows", LABEL_NAMES, truth=True),
-        Role("p", "p", "the distribution P of KL(P || Q), (n, C)", "vectors", ("p",), forms=("prob", "log-prob", "logits")),
-        Role("q", "q", "the distribution Q of KL(P || Q), (n, C)", "vectors", ("q",), forms=("prob", "log-prob", "logits")),
+        Role("p", "p", "the distribution P, (n, C)", "vectors", ("p",), forms=("prob", "log-prob", "logits")),
+        Role("q", "q", "the distribution Q, (n, C)", "vectors", ("q",), forms=("prob", "log-prob", "logits")),
         Role("left", "left", "first embedding of each pair, (n, D)", "vectors", ("left", "a", "x1", "emb1")),
         Role("right", "right", "second embedding of each pair, (n, D)", "vectors", ("right", "b", "x2", "emb2")),
         Role("same", "same", "1 for a similar pair, 0 for a dissimilar one", "row",

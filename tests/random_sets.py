@@ -81,7 +81,18 @@ def permuted(random: Random, n: int, d: int) -> np.ndarray:
 
 
 KINDS: tuple[Callable[[Random, int, int], np.ndarray], ...] = (
-    grid, scaled_grid, gauss, duplicated, far, collapsed, identical, subnormal, huge, outlier, single, permuted,
+    grid,
+    scaled_grid,
+    gauss,
+    duplicated,
+    far,
+    collapsed,
+    identical,
+    subnormal,
+    huge,
+    outlier,
+    single,
+    permuted,
 )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -38,7 +37,7 @@ class Case:
         return self.spec.partition(":")[0]
 
 
-# -------------------------------------------------------------------------------------------- references, row by row
+# --- references, row by row
 
 
 def exact(row: Any) -> Any:
@@ -100,12 +99,16 @@ def given(x: Any, label: Any, form: str) -> tuple[Any, Any]:
     return class_chance(x, label, form) if isinstance(x, list) else chance(x, label, form)
 
 
-def cross_entropy(x: list[Any], label: Any, form: str, label_smoothing: float, class_weights: Any, ignore_index: Any) -> Any:
+def cross_entropy(
+    x: list[Any], label: Any, form: str, label_smoothing: float, class_weights: Any, ignore_index: Any
+) -> Any:
     classes, eps = len(x), mp.mpf(label_smoothing)
     target = label if isinstance(label, list) else [mp.mpf(j == label) for j in range(classes)]
     target = [(1 - eps) * q + eps / classes for q in target]
     weights = class_weights or [1.0] * classes
-    return mp.fsum(times(q * w, -class_chance(x, j, form)[0]) for j, (q, w) in enumerate(zip(target, weights, strict=True)))
+    return mp.fsum(
+        times(q * w, -class_chance(x, j, form)[0]) for j, (q, w) in enumerate(zip(target, weights, strict=True))
+    )
 
 
 def focal(x: Any, label: Any, form: str, gamma: float, alpha: Any) -> Any:
@@ -193,10 +196,15 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "huber": columns(huber),
     "smooth-l1": columns(lambda pred, target, beta: huber(pred, target, beta) / beta),
     "bce": columns(lambda x, y, form, pos_weight: times(pos_weight if y == 1 else 1, -chance(x, y, form)[0])),
-    "log-loss": lambda x, y, form: -class_chance(x, y, form)[0] if isinstance(x, list) and not isinstance(y, list)
-    else columns(lambda x, y, form: -chance(x, y, form)[0])(x, y, form),
+    "log-loss": lambda x, y, form: (
+        -class_chance(x, y, form)[0]
+        if isinstance(x, list) and not isinstance(y, list)
+        else columns(lambda x, y, form: -chance(x, y, form)[0])(x, y, form)
+    ),
     "cross-entropy": cross_entropy,
-    "focal": lambda x, y, form, **options: columns(focal)(x, y, form, **options) if isinstance(y, list) else focal(x, y, form, **options),
+    "focal": lambda x, y, form, **options: (
+        columns(focal)(x, y, form, **options) if isinstance(y, list) else focal(x, y, form, **options)
+    ),
     "focal-star": columns(focal_star),
     "hinge": hinge,
     "squared-hinge": lambda score, label, margin: hinge(score, label, margin) ** 2,
@@ -216,8 +224,13 @@ def truths(case: Case) -> list[Any]:
     form = {"form": forms[0] if len(forms) == 1 else tuple(forms)} if forms else {}
     reference = REFERENCES[case.loss]
     with mp.workprec(BITS):
-        rows = zip(*([exact(row) for row in np.asarray(array, dtype=np.float64)] for array in case.inputs), strict=True)
-        return [reference(*row, **form, **spec.options) for row in rows]
+        return [reference(*row, **form, **spec.options) for row in exact_rows(case)]
+
+
+def exact_rows(case: Case) -> list[tuple[Any, ...]]:
+    """The inputs row by row, exactly."""
+    arrays = ([exact(row) for row in np.asarray(array, dtype=np.float64)] for array in case.inputs)
+    return list(zip(*arrays, strict=True))
 
 
 def computed(case: Case) -> list[float]:
@@ -240,15 +253,21 @@ def ulps(value: float, truth: Any) -> float:
         return float(abs(mp.mpf(value) - truth) / mp.mpf(math.ulp(nearest)))
 
 
-# ------------------------------------------------------------------------------------------------------- hard inputs
+# --- hard inputs
 
 rng = np.random.default_rng(20240607)
 LOG_SPACED = np.concatenate([10.0 ** rng.uniform(-300, 300, 60), 10.0 ** rng.uniform(-6, 6, 60)])
 SIGNED = np.concatenate([LOG_SPACED, -LOG_SPACED, [0.0, SMALLEST, NORMAL, 1.0, 1e308]])
 NEAR_HALF = 0.5 + np.array([0.0, 2.0**-54, 2.0**-53, -(2.0**-54), 1e-9, -1e-9])
-EDGES = np.array([0.0, SMALLEST, 1e-300, 1e-17, 2.0**-53, 2.0**-52, 0.1, 0.9, 1 - 2.0**-52, NEXT_TO_ONE, 1.0, *NEAR_HALF])
-PROBABILITIES = np.concatenate([EDGES, rng.random(60), 10.0 ** rng.uniform(-40, 0, 40), 1 - 10.0 ** rng.uniform(-16, 0, 40)])
-LOGITS = np.concatenate([[0.0, SMALLEST, 1e-17, 1e-9, 36.7, 37.5, 700.0, 744.4, 745.2, 746.0, 1e4], 10.0 ** rng.uniform(-20, 2.8, 80)])
+EDGES = np.array(
+    [0.0, SMALLEST, 1e-300, 1e-17, 2.0**-53, 2.0**-52, 0.1, 0.9, 1 - 2.0**-52, NEXT_TO_ONE, 1.0, *NEAR_HALF]
+)
+PROBABILITIES = np.concatenate(
+    [EDGES, rng.random(60), 10.0 ** rng.uniform(-40, 0, 40), 1 - 10.0 ** rng.uniform(-16, 0, 40)]
+)
+LOGITS = np.concatenate(
+    [[0.0, SMALLEST, 1e-17, 1e-9, 36.7, 37.5, 700.0, 744.4, 745.2, 746.0, 1e4], 10.0 ** rng.uniform(-20, 2.8, 80)]
+)
 LOGITS = np.concatenate([LOGITS, -LOGITS])
 
 
@@ -287,7 +306,10 @@ CLASS_LOGITS = [
 CLASS_PROBABILITIES = [
     ("softmax of std 50", softmax(WIDE)),
     ("softmax of std 3", softmax(rng.normal(0, 3, (12, 4)))),
-    ("saturated", rows([1, 0, 0], [NEXT_TO_ONE, 2.0**-53, 0], [1.0, 1e-300, SMALLEST], [0.5, 0.5, 0], [2**-54 + 0.5, 0.5, 1e-17])),
+    (
+        "saturated",
+        rows([1, 0, 0], [NEXT_TO_ONE, 2.0**-53, 0], [1.0, 1e-300, SMALLEST], [0.5, 0.5, 0], [2**-54 + 0.5, 0.5, 1e-17]),
+    ),
 ]
 OFFSETS = rng.normal(0, 1, (40, 3)) + 1e9
 
@@ -329,17 +351,29 @@ def chance_cases() -> list[Case]:
         target = np.roll(softmax(rng.normal(0, 3, pair[0].shape)), 1, axis=0)
         cases.append(Case(what + ", distribution", "cross-entropy", (pair[0], target), {"probs": form}))
         weights = "/".join(str(k + 0.5) for k in range(width))
-        cases.append(Case(what + ", weighted", f"cross-entropy:label_smoothing=0.1,class_weights={weights}", pair, {"probs": form}))
+        cases.append(
+            Case(
+                what + ", weighted", f"cross-entropy:label_smoothing=0.1,class_weights={weights}", pair, {"probs": form}
+            )
+        )
     return cases
 
 
 def hinge_cases() -> list[Case]:
     near = 1 + np.array([2.0**-52, -(2.0**-53), 1e-9, -1e-9, 0])
     scores = both(np.concatenate([SIGNED, near, -near]))
-    cases = [Case("log-spaced", f"{name}{margin}", scores) for name in ("hinge", "squared-hinge") for margin in ("", ":margin=0.3")]
+    cases = [
+        Case("log-spaced", f"{name}{margin}", scores)
+        for name in ("hinge", "squared-hinge")
+        for margin in ("", ":margin=0.3")
+    ]
     tables = [*CLASS_LOGITS, ("gap near the margin", rng.normal(0, 1e-9, (10, 4)) + rows([0, 1, 2, 3]) + 0.1)]
     for what, table in tables:
-        for spec in ("multiclass-hinge", "multiclass-hinge:kind=weston-watkins,margin=0.7", "multiclass-hinge:l2=0.1/0.2/3,l2_strength=0.3"):
+        for spec in (
+            "multiclass-hinge",
+            "multiclass-hinge:kind=weston-watkins,margin=0.7",
+            "multiclass-hinge:l2=0.1/0.2/3,l2_strength=0.3",
+        ):
             cases.append(Case(what, spec, every_class(table)))
     return cases
 
@@ -356,11 +390,23 @@ def divergence_cases() -> list[Case]:
     probs = [
         ("far apart", p, np.roll(p, 1, axis=0)),
         ("softmax of std 50", wide, np.roll(wide, 1, axis=0)),
-        ("one rare class apart", rows([1e-10, 1 - 1e-10], [1e-300, 1.0], [SMALLEST, 1.0]), rows([3e-10, 1 - 3e-10], [2e-300, 1.0], [2 * SMALLEST, 1.0])),
+        (
+            "one rare class apart",
+            rows([1e-10, 1 - 1e-10], [1e-300, 1.0], [SMALLEST, 1.0]),
+            rows([3e-10, 1 - 3e-10], [2e-300, 1.0], [2 * SMALLEST, 1.0]),
+        ),
         *((f"{size:g} apart", p, nearby(p, size)) for size in (0.3, 1e-2, 1e-5, 1e-9, 1e-13)),
         ("60 classes, 1e-6 apart", many, nearby(many, 1e-6)),
-        ("edges", rows([1, 0, 0], [0.5, 0.5, 0], [1, 0, 0], [0, 1, 0]), rows([1, 0, 0], [0, 0.5, 0.5], [0.5, 0.25, 0.25], [0, 1, 0])),
-        ("saturated", rows([NEXT_TO_ONE, 2.0**-53], [1, SMALLEST], [1e-300, 1]), rows([1 - 2.0**-52, 2.0**-52], [1, 1e-300], [SMALLEST, 1])),
+        (
+            "edges",
+            rows([1, 0, 0], [0.5, 0.5, 0], [1, 0, 0], [0, 1, 0]),
+            rows([1, 0, 0], [0, 0.5, 0.5], [0.5, 0.25, 0.25], [0, 1, 0]),
+        ),
+        (
+            "saturated",
+            rows([NEXT_TO_ONE, 2.0**-53], [1, SMALLEST]),
+            rows([1 - 2.0**-52, 2.0**-52], [1e-300, 1]),
+        ),
     ]
     a = rng.normal(0, 3, (12, 5))
     logits = [
@@ -407,3 +453,245 @@ def pair_cases() -> list[Case]:
 
 
 CASES = [*regression_cases(), *chance_cases(), *hinge_cases(), *divergence_cases(), *pair_cases()]
+
+
+# ------------------------------------------------------------------------------------------------------------- bounds
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Where 4 ulp of the result are not kept: 4 ulp of a larger number are, and why.
+
+    applies: which cases of the losses it is for
+    scale: (truth, case, values of the row) -> that larger number
+    """
+
+    losses: tuple[str, ...]
+    applies: Callable[[Case], bool]
+    scale: Callable[..., Any]
+    reason: str
+
+
+def forms_of(case: Case) -> list[str]:
+    return [case.forms.get(role.name, role.forms[0]) for role in registry.parse(case.spec).loss.roles if role.forms]
+
+
+def option(case: Case, name: str) -> Any:
+    return registry.parse(case.spec).options[name]
+
+
+def _focal(truth: Any, case: Case, *row: Any) -> Any:
+    return truth * (1 + option(case, "gamma")) / 2
+
+
+def _focal_star(truth: Any, case: Case, x: Any, y: Any) -> Any:
+    values = x if isinstance(x, list) else [x]
+    return truth * (1 + option(case, "gamma") * max([abs(log(v) - log1p(-v)) for v in values if 0 < v < 1], default=0))
+
+
+def _log_prob(truth: Any, case: Case, p: Any, q: Any) -> Any:
+    return mp.fsum(abs(mp.exp(a) - mp.exp(b)) for a, b in zip(p, q, strict=True))
+
+
+def _mixed(truth: Any, case: Case, p: Any, q: Any) -> Any:
+    forms = forms_of(case)
+    log_p, log_q = logs(p, forms[0]), logs(q, forms[1])
+    both = [(a, b) for a, b in zip(log_p, log_q, strict=True) if a > -mp.inf and b > -mp.inf]
+    terms = mp.fsum(mp.exp(max(a, b)) * abs(a - b) * (1 + abs(a)) for a, b in both)
+    return terms + (1 if case.loss == "kl" and "log-prob" in forms else 0)
+
+
+def _operands(truth: Any, case: Case, a: Any, b: Any, c: Any) -> Any:
+    metric, margin = option(case, "distance"), mp.mpf(option(case, "margin"))
+    if case.loss == "triplet":
+        distances = mp.fsum(_distance(*pair, metric) for pair in ((a, b), (a, c), (b, c)))
+        return truth * (1 + distances) if option(case, "soft") else margin + distances
+    operands = truth if c == 1 else margin + _distance(a, b, metric)
+    return mp.sqrt(2 * truth) * operands if case.loss == "contrastive" and c == 0 else operands
+
+
+def _angles(truth: Any, case: Case, *row: Any) -> Any:
+    return 3 * _operands(truth, case, *row)
+
+
+PAIRS = ("contrastive", "pairwise-ranking", "triplet")
+KNOWN_BOUNDS = (
+    Bound(
+        ("focal",),
+        lambda case: forms_of(case) == ["logits"],
+        _focal,
+        "1 - p_t of logits is right to 2 ulp, and the power makes that 2 gamma: 2 gamma + 2 ulp",
+    ),
+    Bound(
+        ("focal-star",),
+        lambda case: forms_of(case) == ["prob"],
+        _focal_star,
+        "x_t = log p - log(1 - p) is rounded, and e^-x makes its absolute error relative: about |ln L| ulp",
+    ),
+    Bound(
+        ("kl",),
+        lambda case: forms_of(case) == ["log-prob", "log-prob"],
+        _log_prob,
+        "the sum of p minus the sum of q counts, and each e^(log p) is rounded: 4 ulp of the sum of |p - q|",
+    ),
+    Bound(
+        ("kl", "js"),
+        lambda case: len(set(forms_of(case))) == 2,
+        _mixed,
+        "two forms meet as rounded logarithms: 4 ulp of the terms p |log(p/q)| (1 + |log p|), and for kl of log p "
+        "beside another form of the sum of p, which is 1",
+    ),
+    Bound(
+        PAIRS,
+        lambda case: option(case, "distance") != "cosine",
+        _operands,
+        "rounded distances cancel with each other and the margin: 4 ulp of their sum",
+    ),
+    Bound(
+        PAIRS,
+        lambda case: option(case, "distance") == "cosine",
+        _angles,
+        "as the line above, where a cosine distance is itself right to 12 ulp",
+    ),
+)
+
+
+def allowed(case: Case, values: list[Any]) -> list[float]:
+    """The error of each row that is allowed, in ulp of the truth."""
+    bound = next((bound for bound in KNOWN_BOUNDS if case.loss in bound.losses and bound.applies(case)), None)
+    if bound is None:
+        return [ULP] * len(values)
+    with mp.workprec(BITS):
+        scales = [bound.scale(truth, case, *row) for truth, row in zip(values, exact_rows(case), strict=True)]
+    ratios = [math.ulp(float(scale)) / math.ulp(float(truth)) for scale, truth in zip(scales, values, strict=True)]
+    return [ULP * max(1.0, ratio) if math.isfinite(ratio) else ULP for ratio in ratios]
+
+
+# ------------------------------------------------------------------------------------------------------------- claims
+
+
+def name_of(case: Case) -> str:
+    return "-".join([case.spec, *forms_of(case), *case.what.split()])
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_every_row_has_its_digits(case: Case) -> None:
+    values = truths(case)
+    errors = [ulps(value, truth) for value, truth in zip(computed(case), values, strict=True)]
+    limits = allowed(case, values)
+    over = [row for row, (error, limit) in enumerate(zip(errors, limits, strict=True)) if not error <= limit]
+    shown = [
+        (row, errors[row], limits[row], [np.asarray(array)[row].tolist() for array in case.inputs]) for row in over
+    ]
+    assert not over, f"{len(over)} rows: {shown[0]}"
+
+
+PLAIN = {
+    "log-loss": lambda p, y: -np.where(y == 1, np.log(np.clip(p, 1e-7, 1)), np.log(np.clip(1 - p, 1e-7, 1))),
+    "focal": lambda p, y: -((1 - np.where(y == 1, p, 1 - p)) ** 2) * np.log(np.where(y == 1, p, 1 - p)),
+    "cross-entropy": lambda x, y: np.log(np.exp(x - x.max(1, keepdims=True)).sum(1)) + x.max(1) - x[range(len(x)), y],
+    "kl": lambda p, q: np.sum(np.exp(p) / np.exp(p).sum(1)[:, None] * (p - q), axis=1),
+    "multiclass-hinge": lambda s, y: np.maximum(0, 1 - s[range(len(s)), y] + np.max(np.delete(s, y[0], 1), 1)),
+    "pairwise-ranking": lambda a, b, y: 1 - np.sum(a * b, 1) / np.sqrt(np.sum(a * a, 1) * np.sum(b * b, 1)),
+}
+CAUGHT = {
+    "log-loss": Case("saturated", "log-loss", (rows(1e-9, 1 - 1e-12), [1, 1])),
+    "focal": Case("saturated", "focal", (rows(1e-17, 1e-12), [0, 0])),
+    "cross-entropy": Case("saturated", "cross-entropy", (rows([40, 0, -3]), [0]), {"probs": "logits"}),
+    "kl": Case("near", "kl", (rows([0, 1, 2]), rows([1e-9, 1, 2])), {"p": "logits", "q": "logits"}),
+    "multiclass-hinge": Case("near", "multiclass-hinge", (rows([1e9, 1e9 + 0.1, 0]), [1])),
+    "pairwise-ranking": Case(
+        "near", "pairwise-ranking:distance=cosine", (rows([1, 1, 1]), rows([1, 1, 1 + 1e-9]), [1]), {}
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", PLAIN)
+def test_plain_formulas_would_be_caught(loss: str) -> None:
+    case = CAUGHT[loss]
+    with np.errstate(all="ignore"):
+        plain = PLAIN[loss](*map(np.asarray, case.inputs)).tolist()
+    values = truths(case)
+    assert max(ulps(value, truth) for value, truth in zip(plain, values, strict=True)) > 100
+    assert max(ulps(value, truth) for value, truth in zip(computed(case), values, strict=True)) <= ULP
+
+
+@pytest.mark.parametrize("bound", KNOWN_BOUNDS, ids=lambda bound: "-".join(bound.losses))
+def test_bounds_are_needed(bound: Bound) -> None:
+    cases = [case for case in CASES if case.loss in bound.losses and bound.applies(case)]
+    worst = max(ulps(value, truth) for case in cases for value, truth in zip(computed(case), truths(case), strict=True))
+    assert worst > ULP
+
+
+# ------------------------------------------------------------------------------------------- splits, and the functions
+
+
+def shares(*counts: int) -> list[Any]:
+    return [mp.mpf(count) / sum(counts) for count in counts]
+
+
+def impurity(p: list[Any]) -> Any:
+    return -mp.fsum(times(v, log(v)) for v in p) / mp.log(2)
+
+
+@pytest.mark.parametrize(
+    "weights", [(1, 1), (1, 10**9), (3, 5), (2**52, 1), (2**53 - 1, 2**53 - 1), (7, 10**15)], ids=str
+)
+def test_entropy_and_gini_have_their_digits(weights: tuple[int, int]) -> None:
+    with mp.workprec(BITS):
+        p = shares(*weights)
+        truth = {"entropy": impurity(p), "gini": 1 - mp.fsum(v**2 for v in p)}
+    for loss, value in truth.items():
+        assert ulps(calculator.compute(loss, label=[0, 1], weight=np.asarray(weights, float)).value, value) <= ULP
+
+
+@pytest.mark.parametrize("size", [0, 1, 10**3, 10**6, 10**9, 10**12])
+def test_gains_of_nearly_useless_splits_have_their_digits(size: int) -> None:
+    table = [[size + 3, size + 1], [size + 2, size + 2]]  # branch by class
+    with mp.workprec(BITS):
+        n = 4 * size + 8
+        branches = [(sum(branch), shares(*branch)) for branch in table]
+        parent = shares(2 * size + 5, 2 * size + 3)
+        gain = impurity(parent) - mp.fsum(mp.mpf(m) / n * impurity(p) for m, p in branches)
+        gini = lambda p: 1 - mp.fsum(v**2 for v in p)  # noqa: E731
+        gini_gain = gini(parent) - mp.fsum(mp.mpf(m) / n * gini(p) for m, p in branches)
+    named = {"label": [0, 1, 0, 1], "split": [0, 0, 1, 1], "weight": np.ravel(table).astype(float)}
+    assert ulps(calculator.compute("information-gain", **named).value, gain) <= ULP
+    assert ulps(calculator.compute("gini-gain", **named).value, gini_gain) <= 0.5
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e12])
+def test_variance_reduction_has_its_digits(offset: float) -> None:
+    target = np.array([1.0, 2.0, 4.0, 8.5]) + offset
+    weights = np.array([0.1, 0.2, 0.3, 0.7])
+    with mp.workprec(BITS):
+        w, t = exact(weights), exact(target)
+        means = [mp.fdot(w[i : i + 2], t[i : i + 2]) / mp.fsum(w[i : i + 2]) for i in (0, 2)]
+        share = [mp.fsum(w[:2]) / mp.fsum(w), mp.fsum(w[2:]) / mp.fsum(w)]
+        truth = share[0] * share[1] * (means[0] - means[1]) ** 2
+    value = calculator.compute("variance-reduction", target=target, split=[0, 0, 1, 1], weight=weights).value
+    assert ulps(value, truth) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "worst", "values"),
+    [
+        ("exp", 1.0, np.concatenate([-(10.0 ** rng.uniform(-20, 2.87, 1000)), rng.uniform(-1, 709, 500)])),
+        ("expm1", 1.0, np.concatenate([rng.uniform(-1, 1, 800), -(10.0 ** rng.uniform(-20, 2, 400))])),
+        ("log", 1.0, np.concatenate([10.0 ** rng.uniform(-300, 300, 800), 1 + rng.normal(0, 1e-3, 400)])),
+        ("log1p", 1.0, np.concatenate([-(10.0 ** rng.uniform(-30, -1e-3, 800)), 10.0 ** rng.uniform(-30, 3, 400)])),
+        ("tanh", 2.0, rng.normal(0, 1, 800) * 10.0 ** rng.uniform(-20, 1, 800)),
+    ],
+)
+def test_numpys_functions_are_as_exact_as_the_bounds_assume(name: str, worst: float, values: np.ndarray) -> None:
+    with mp.workprec(BITS):
+        truth = [getattr(mp, name)(value) for value in exact(values)]
+    assert max(map(ulps, getattr(np, name)(values).tolist(), truth)) <= worst
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.5, 2.0, 3.0, 5.0])
+def test_numpys_power_is_as_exact_as_the_bounds_assume(gamma: float) -> None:
+    values = np.concatenate([10.0 ** rng.uniform(-40, 0, 400), rng.random(200)])
+    with mp.workprec(BITS):
+        truth = [value ** mp.mpf(gamma) for value in exact(values)]
+    assert max(map(ulps, (values**gamma).tolist(), truth)) <= 1.0

@@ -28,7 +28,7 @@ def torch_focal(path, gamma):
     return ((1 - torch.exp(-surprise)) ** gamma * surprise).mean().item()
 
 
-# ------------------------------------------------------------------------------------------------------------- one value
+# --- one value
 
 
 def test_focal_of_the_sample_is_torch_s_number():
@@ -91,12 +91,13 @@ def test_threads_do_not_change_the_digits(jobs, tmp_path):
     rng = np.random.default_rng(3)
     prob = rng.random(300_001)
     np.save(tmp_path / "p.npy", np.stack([prob, rng.random(prob.size) < prob], axis=1))
-    assert run_lossctl("compute", "bce", "-j", jobs, tmp_path / "p.npy").out == run_lossctl(
-        "compute", "bce", tmp_path / "p.npy"
-    ).out
+    assert (
+        run_lossctl("compute", "bce", "-j", jobs, tmp_path / "p.npy").out
+        == run_lossctl("compute", "bce", tmp_path / "p.npy").out
+    )
 
 
-# --------------------------------------------------------------------------------------------------------------- formats
+# --- formats
 
 
 def test_json_is_the_one_schema():
@@ -184,7 +185,7 @@ def test_an_output_is_never_written_onto_an_input(tmp_path):
     assert path.read_bytes() == before
 
 
-# ---------------------------------------------------------------------------------------------------------- the one file
+# --- the one file
 
 
 def test_a_csv_is_split_by_its_names_whatever_their_order(tmp_path):
@@ -248,7 +249,7 @@ def test_class_weights_from_a_file_or_in_place(tmp_path):
     assert run_lossctl("compute", "ce", *inputs, "--class-weights", "1/2").code == 2
 
 
-# ---------------------------------------------------------------------------------------------------------------- errors
+# --- errors
 
 WRONG = {
     "unknown loss": (("compute", "focl", "x.npy"), 2, "Did you mean 'focal'"),
@@ -335,7 +336,7 @@ def test_a_bug_is_one_line_and_exit_70(tmp_path):
     assert "bug" in done.stderr and "LOSSCTL_DEBUG=1" in done.stderr and "Traceback" not in done.stderr
 
 
-# --------------------------------------------------------------------------------------------------- streams and signals
+# --- streams and signals
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path):
@@ -349,7 +350,10 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
 def test_a_full_disk_is_one_line_and_exit_4():
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "lossctl", *FOCAL, "samples/preds.npy"], stdout=full, stderr=subprocess.PIPE, cwd=ROOT
+            [sys.executable, "-m", "lossctl", *FOCAL, "samples/preds.npy"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
         )
     assert done.returncode == 4
     assert done.stderr.decode().startswith("lossctl: error: cannot write")
@@ -379,7 +383,8 @@ def on_a_terminal(*arguments, **environment):
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "lossctl", *map(str, arguments)],
-        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT, env={**os.environ, "TERM": "xterm", **environment},
+        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", **environment},
     )  # fmt: skip
     os.close(slave)
     seen = b""
@@ -420,7 +425,7 @@ def test_text_from_files_cannot_move_the_cursor(tmp_path):
     assert "\\x1b[2J" in done.err
 
 
-# ------------------------------------------------------------------------------------------------------- other commands
+# --- other commands
 
 
 def test_list_knows_every_loss():
@@ -459,7 +464,9 @@ def test_explain_says_what_no_file_can_give(name):
 
 
 def test_info_tells_columns_and_ranges():
-    rows = list(csv.DictReader(io.StringIO(run_lossctl("info", "samples/preds.npz", "samples/splits.csv").out), delimiter="\t"))
+    rows = list(
+        csv.DictReader(io.StringIO(run_lossctl("info", "samples/preds.npz", "samples/splits.csv").out), delimiter="\t")
+    )
     assert [row["what"].split("'")[1] for row in rows] == ["prob", "label", "label", "split", "target"]
     assert rows[1]["values"] == "0 1" and rows[1]["rows"] == "285"
     assert rows[2]["values"] == "setosa versicolor virginica"

@@ -688,20 +688,22 @@ def test_unselected_columns_may_hold_anything(tmp_path):
     assert read(path, "p").tolist() == [1, 2, 3, 4]
 
 
-def test_na_skip_drops_rows_of_the_wanted_columns_only(tmp_path):
+def test_missing_cells_become_nan_and_none_where_allowed(tmp_path):
     lines = [f"{i},{'NA' if i % 5 == 0 else i},{'' if i % 7 == 0 else i % 3}" for i in range(1, 1001)]
+    lacking = np.array([i % 5 == 0 or i % 7 == 0 for i in range(1, 1001)])
     for end in ["", '9999,"1",2\n', '"x""y",8,8\n']:
         path = write(tmp_path, "a.csv", "i,p,y\n" + "\n".join(lines) + "\n" + end)
-        with open_source(str(path), na_skip=True) as frame:
+        with open_source(str(path), allow_missing=True) as frame:
             got = [block.load() for block in blocks([frame.field(1), frame.field(2)], ["number", "category"], 64)]
-            p = np.concatenate([one for one, _ in got])[:685]
-            assert (p % 5 != 0).all() and (p % 7 != 0).all()
-            assert frame.skipped == 1000 - len([i for i in range(1, 1001) if i % 5 and i % 7])
-            assert np.array_equal(np.concatenate([two for _, two in got])[: len(p)], p % 3)
-            assert frame.where(0).endswith(":2") and frame.where(4).endswith(":7") and frame.where(5).endswith(":9")
-            assert len(next(blocks([frame.field(1)], ["number"], 2000)).load()[0]) == 800 + bool(end)
-            assert frame.skipped == 200
-    refused(write(tmp_path, "b.csv", "p\nNA\nabc\n"), "b.csv:3", "'abc' is not a number", na_skip=True)
+            p = np.concatenate([one for one, _ in got])[:1000]
+            y = np.concatenate([two for _, two in got])[:1000]
+            assert np.array_equal(np.isnan(p), lacking)
+            assert np.array_equal(np.equal(y, None).astype(bool), lacking)
+            assert (y[~lacking] == p[~lacking] % 3).all()
+            assert frame.where(0).endswith(":2") and frame.where(5).endswith(":7")
+            (alone,) = next(blocks([frame.field(1)], ["number"], 2000)).load()
+            assert np.count_nonzero(np.isnan(alone)) == 200
+    refused(write(tmp_path, "b.csv", "p\nNA\nabc\n"), "b.csv:3", "'abc' is not a number", allow_missing=True)
 
 
 def test_unequal_lengths_name_both_files(tmp_path):

@@ -461,7 +461,7 @@ for module in (batch_hard, batch_all, semi_hard):
         types |= {"points": "*" + kind, "loss": "*fp64"}
         fixed = {"DIM": 128, "BLOCK_M": cut.block_m, "BLOCK_N": cut.block_n, "BLOCK_D": cut.block_d}
         fixed |= {"PRECISION": precision if precision.startswith("tf32") else "ieee", "SQUARED": False, "CERTIFY": True}
-        fixed |= {"THRESHOLDS": 4, "UNROLL": 4, "EASIEST": True}
+        fixed |= {"THRESHOLDS": 4, "UNROLL": 4, "EASIEST": True, "ROUND_ROOT": precision in ("ieee", "tf32x3")}
         kernel = module._kernel
         signature = {name: "constexpr" if name in fixed else types.get(name, "*" + real) for name in kernel.arg_names}
         constants = {(i,): fixed[name] for i, name in enumerate(kernel.arg_names) if name in fixed}

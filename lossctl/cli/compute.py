@@ -21,38 +21,84 @@ from .app import group, single
 
 FORMS = ("prob", "log-prob", "logits")
 
-Sources = Annotated[list[str] | None, typer.Argument(metavar="SRC...", show_default=False, help="Files in role order, or one that holds all; PATH::COLUMN selects; - is stdin.")]
-Reduction = Annotated[str, typer.Option("-r", "--reduction", metavar="mean|sum|none|positives", help="How rows become one number; none prints them all, positives divides the sum by the number of labels 1.")]
-Weight = Annotated[str | None, typer.Option("-w", "--weight", metavar="SRC", help="A weight for each row; the mean divides by the sum of the weights.")]
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SRC...",
+        show_default=False,
+        help="Files in role order, or one that holds all; PATH::COLUMN selects; - is stdin.",
+    ),
+]
+Reduction = Annotated[
+    str,
+    typer.Option(
+        "-r",
+        "--reduction",
+        metavar="mean|sum|none|positives",
+        help="How rows become one number; none prints them all, positives divides the sum by the number of labels 1.",
+    ),
+]
+Weight = Annotated[
+    str | None,
+    typer.Option(
+        "-w", "--weight", metavar="SRC", help="A weight for each row; the mean divides by the sum of the weights."
+    ),
+]
 FromLogits = Annotated[bool, typer.Option("--from-logits", help="The predictions are logits, not probabilities.")]
 FromProbs = Annotated[bool, typer.Option("--from-probs", help="The predictions are probabilities, not logits.")]
-Clip = Annotated[float, typer.Option("--clip", metavar="EPS", min=0, max=0.5, show_default=False, help="Clip probabilities into [EPS, 1 - EPS]; never done unless asked.")]
+Clip = Annotated[
+    float,
+    typer.Option(
+        "--clip",
+        metavar="EPS",
+        min=0,
+        max=0.5,
+        show_default=False,
+        help="Clip probabilities into [EPS, 1 - EPS]; never done unless asked.",
+    ),
+]
 Na = Annotated[str, typer.Option("--na", metavar="error|skip", help="What to do with rows that hold nan or NA.")]
-Header = Annotated[str, typer.Option("--header", metavar="auto|yes|no", help="Whether the first row of a CSV names its columns.")]
-Delimiter = Annotated[str | None, typer.Option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV.")]
+Header = Annotated[
+    str, typer.Option("--header", metavar="auto|yes|no", help="Whether the first row of a CSV names its columns.")
+]
+Delimiter = Annotated[
+    str | None, typer.Option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV.")
+]
 Bare = Annotated[bool, typer.Option("-b", "--bare", help="The number alone (what is printed anyway).")]
-Signature = Annotated[bool, typer.Option("--signature", help="Print the signature after the value: every choice that changes it, and a hash of the data.")]
+Signature = Annotated[
+    bool,
+    typer.Option(
+        "--signature", help="Print the signature after the value: every choice that changes it, and a hash of the data."
+    ),
+]
 Jobs = Annotated[int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")]
-Index = Annotated[str | None, typer.Option("--index", metavar="SRC", help="Triplets as rows (anchor, positive, negative) of one embedding source.")]
-Distances = Annotated[str | None, typer.Option("--distances", metavar="SRC", help="The distance of each pair, instead of its embeddings.")]
+Index = Annotated[
+    str | None,
+    typer.Option(
+        "--index", metavar="SRC", help="Triplets as rows (anchor, positive, negative) of one embedding source."
+    ),
+]
+Distances = Annotated[
+    str | None, typer.Option("--distances", metavar="SRC", help="The distance of each pair, instead of its embeddings.")
+]
 
 
 class Losses(TyperGroup):
     """The losses as commands; options may stand before the name of the loss."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [loss.name for loss in registry.walk()]
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return loss_command(registry.find(cmd_name))
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         for family in registry.FAMILIES:
             lines = [(loss.name, loss.summary) for loss in registry.walk() if loss.family == family]
             with formatter.section(family.capitalize()):
                 formatter.write_dl([(name, text.split(": ")[0].split(", ")[0].rstrip(".")) for name, text in lines])
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, loss_first(args))
 
 
@@ -92,7 +138,7 @@ def command() -> Any:
     return group(Losses, "compute", compute, no_args_is_help=True, subcommand_metavar="LOSS [OPTIONS] SRC...")
 
 
-# -------------------------------------------------------------------------------------------------- one loss, one command
+# --- one loss, one command
 
 
 def loss_command(loss: Loss) -> Any:
@@ -187,7 +233,7 @@ def _help(loss: Loss) -> str:
     return "\n".join(lines)
 
 
-# ---------------------------------------------------------------------------------------------------------------- running
+# --- running
 
 
 def _compute(loss: Loss, given: dict[str, Any]) -> None:
@@ -215,15 +261,18 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
         distances=given.get("distances"),
     )
     inputs = [*sources, *named.values(), *(given[name] for name in ("weight", "index", "distances") if given.get(name))]
-    with output.destination(style, inputs) as out, calculator.prepared(
-        registry.make(loss, **options),
-        sources,
-        named,
-        reduction=given["reduction"],
-        weight=given["weight"],
-        reading=reading,
-        jobs=given["jobs"],
-    ) as ready:
+    with (
+        output.destination(style, inputs) as out,
+        calculator.prepared(
+            registry.make(loss, **options),
+            sources,
+            named,
+            reduction=given["reduction"],
+            weight=given["weight"],
+            reading=reading,
+            jobs=given["jobs"],
+        ) as ready,
+    ):
         if given["reduction"] == "none":
             _write_rows(ready, style, out, given["digits"])
         else:
@@ -231,7 +280,8 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
 
 
 def _usage(loss: Loss) -> str:
-    return f"lossctl compute {loss.name} {' '.join(role.option.upper() for role in loss.roles)}, or one file that holds all"
+    order = " ".join(role.option.upper() for role in loss.roles)
+    return f"lossctl compute {loss.name} {order}, or one file that holds all"
 
 
 def _choice(name: str, value: str, allowed: Sequence[str]) -> str:

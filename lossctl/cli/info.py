@@ -17,7 +17,9 @@ def command() -> Any:
 
 def info(
     sources: Annotated[list[str], typer.Argument(metavar="SRC...", help="Files, or PATH::COLUMN; - is stdin.")],
-    header: Annotated[str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")] = "auto",
+    header: Annotated[
+        str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")
+    ] = "auto",
     format: output.Format = None,
     json: output.Json = False,
     out: output.Output = None,

@@ -21,11 +21,25 @@ FORMATS = ("bare", "table", "json", "ndjson", "tsv", "csv", "md", "latex")
 
 Format = Annotated[str | None, typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Output format.")]
 Json = Annotated[bool, typer.Option("--json", help="Short for -f json.")]
-Output = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE, whole or not at all.")]
-Digits = Annotated[int | None, typer.Option("-p", "--digits", min=1, max=17, metavar="N", help="Round to N significant digits (full precision unless asked).")]
+Output = Annotated[
+    str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE, whole or not at all.")
+]
+Digits = Annotated[
+    int | None,
+    typer.Option(
+        "-p",
+        "--digits",
+        min=1,
+        max=17,
+        metavar="N",
+        help="Round to N significant digits (full precision unless asked).",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no warnings on stderr.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say on stderr what was read and how, also in a pipe.")]
-Colour = Annotated[str, typer.Option("--color", metavar="auto|always|never", help="Colour; auto obeys NO_COLOR and TERM=dumb.")]
+Colour = Annotated[
+    str, typer.Option("--color", metavar="auto|always|never", help="Colour; auto obeys NO_COLOR and TERM=dumb.")
+]
 
 
 class Style(NamedTuple):
@@ -116,7 +130,8 @@ def progress(style: Style, rows: int | None) -> Iterator[Any]:
     if style.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
-    started, shown = time.monotonic(), []
+    started = time.monotonic()
+    shown: list[Any] = []
 
     def update(done: int) -> None:
         if not shown and time.monotonic() - started > 1:
@@ -124,8 +139,11 @@ def progress(style: Style, rows: int | None) -> Iterator[Any]:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             bar = Progress(
-                TextColumn("{task.completed:,.0f} rows"), BarColumn(), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True,
+                TextColumn("{task.completed:,.0f} rows"),
+                BarColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
             )
             bar.start()
             shown.append((bar, bar.add_task("", total=rows)))

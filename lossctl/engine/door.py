@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
         def where(self, row: int) -> str: ...
 
-
     class Column(Protocol):
         """What the door needs to know of an input: its shape and its name in messages."""
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         def width(self) -> int: ...
         @property
         def frame(self) -> Frame: ...
+
 
 Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "index", "weight", "category"]
 
@@ -86,6 +86,7 @@ class Plan(NamedTuple):
     def every(self) -> tuple[Entry, ...]:
         return (*self.entries, self.weight) if self.weight else self.entries
 
+
 class Facts(NamedTuple):
     """What was noticed on the way, mergeable: what only the whole input can tell."""
 
@@ -112,7 +113,7 @@ class Facts(NamedTuple):
 
 NOTHING = Facts()
 
-# ------------------------------------------------------------------------------------------------------------- shapes
+# --- shapes
 
 
 def plan(
@@ -203,10 +204,14 @@ def _settle_together(spec: Spec, entries: list[Entry]) -> list[Entry]:
     """Shapes and checks that depend on two inputs: the label on the prediction, a target on its prediction."""
     first, last = entries[0], entries[-1]
     if last.role.name == "label":
-        return [*entries[:-1], _label_beside(spec, first, last)] if not _is_classes(first, last) else [
-            first._replace(check="classes" if first.form == "prob" else first.check, classes=first.width, ndim=2),
-            _class_label(spec, first, last),
-        ]
+        return (
+            [*entries[:-1], _label_beside(spec, first, last)]
+            if not _is_classes(first, last)
+            else [
+                first._replace(check="classes" if first.form == "prob" else first.check, classes=first.width, ndim=2),
+                _class_label(spec, first, last),
+            ]
+        )
     same_shape = {"target": 2, "q": 2, "right": 2, "positive": 2, "negative": 2}
     for entry in entries[1:]:
         if entry.role.name in same_shape and first.role.name != "split" and entry.width != first.width:
@@ -247,7 +252,7 @@ def _label_beside(spec: Spec, prediction: Entry, label: Entry) -> Entry:
     return label._replace(check="binary")
 
 
-# ------------------------------------------------------------------------------------------------------------- values
+# --- values
 
 
 class RowNumbers(NamedTuple):
@@ -262,7 +267,8 @@ class RowNumbers(NamedTuple):
 
         return self.start + (positions if self.keep is None else np.flatnonzero(self.keep)[positions])
 
-    def __getitem__(self, position: int) -> int:
+    def number(self, position: int) -> int:
+        """The number of the row at one position of the block."""
         import numpy as np
 
         return int(self.at(np.asarray([position]))[0])
@@ -308,6 +314,8 @@ def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
         out = None
         if plan.skip_nan and array.dtype.kind == "f":
             out = np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
+        if plan.skip_nan and array.dtype == object:
+            out = np.array([value is None for value in array.reshape(-1)])
         if entry.check == "index" and plan.ignore is not None:
             out = array.reshape(-1) == plan.ignore if out is None else out | (array.reshape(-1) == plan.ignore)
         if entry.check == "weight":
@@ -340,7 +348,7 @@ def _fault(
 
     position = tuple(int(index) for index in np.argwhere(bad)[0])
     column = entry.column
-    place = f"{column.frame.where(rows[position[0]])}: {column.name}"
+    place = f"{column.frame.where(rows.number(position[0]))}: {column.name}"
     if len(position) == 2:
         place += f" [{position[1] + 1}]"
     return DataError(f"{place}: {what.format(_text(values[position]))}", why=why, fix=fix)
@@ -350,7 +358,9 @@ def _text(value: Any) -> str:
     return f"{float(value):.6g}" if abs(float(value)) < 1e15 else repr(float(value))
 
 
-def _finite(entry: Entry, values: np.ndarray, rows: RowNumbers, allow_minus_infinity: bool = False) -> tuple[float, float]:
+def _finite(
+    entry: Entry, values: np.ndarray, rows: RowNumbers, allow_minus_infinity: bool = False
+) -> tuple[float, float]:
     """(min, max) of a block that holds at least one value and only finite ones."""
     import numpy as np
 
@@ -410,7 +420,8 @@ def _check_classes(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     if values.size and error.max() > SUM_TOLERANCE:
         row = int(np.argmax(error > SUM_TOLERANCE))
         raise DataError(
-            f"{entry.column.frame.where(rows[row])}: {entry.column.name}: the probabilities sum to {_text(sums[row])}, not 1",
+            f"{entry.column.frame.where(rows.number(row))}: {entry.column.name}: "
+            f"the probabilities sum to {_text(sums[row])}, not 1",
             why="a row must be a distribution over the classes",
             fix="for independent labels give a 0/1 label column for each; for raw scores add --from-logits",
         )

@@ -32,7 +32,7 @@ MEMORY_BYTES = 1 << 28
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
 
-# -------------------------------------------------------------------------------------------------------------- points
+# --- points
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,16 @@ def sort_points(
     lengths = np.diff(starts, append=len(order))
     first = np.repeat(starts, lengths)
     points = Points(
-        x=x, rows=order, classes=classes, first=first, last=first + size[classes], names=names,
-        weights=None if weights is None else weights[order], anchors=anchors, metric=metric, normalize=normalize,
+        x=x,
+        rows=order,
+        classes=classes,
+        first=first,
+        last=first + size[classes],
+        names=names,
+        weights=None if weights is None else weights[order],
+        anchors=anchors,
+        metric=metric,
+        normalize=normalize,
         steps=tuple(steps),
     )
     _check_values(points)
@@ -221,7 +229,7 @@ def unit_rows(x: Array) -> Array:
     return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
 
 
-# ---------------------------------------------------------------------------------------------------------------- gram
+# --- gram
 
 
 @dataclass(frozen=True)
@@ -320,7 +328,13 @@ def make_gram(x: np.ndarray, *, unit: bool, steps: Sequence[float] = ()) -> Gram
     slope, tiny = _errors(d, np.float64)
     centre = wide.mean(axis=0) if n else np.zeros(d)
     return _factors(
-        wide, centre, shift=shift, slope=slope, floor=9 * blur + tiny, direct_slope=_gamma(d + 4, 2.0**-53), blur=blur,
+        wide,
+        centre,
+        shift=shift,
+        slope=slope,
+        floor=9 * blur + tiny,
+        direct_slope=_gamma(d + 4, 2.0**-53),
+        blur=blur,
         tiny=tiny,
     )
 
@@ -348,8 +362,16 @@ def _gamma(n: int, u: float) -> float:
 
 
 def _factors(
-    x: np.ndarray, centre: np.ndarray, *, shift: int, slope: float = 0.0, floor: float = 0.0, direct_slope: float = 0.0,
-    blur: float = 0.0, tiny: float = 0.0, is_exact: bool = False,
+    x: np.ndarray,
+    centre: np.ndarray,
+    *,
+    shift: int,
+    slope: float = 0.0,
+    floor: float = 0.0,
+    direct_slope: float = 0.0,
+    blur: float = 0.0,
+    tiny: float = 0.0,
+    is_exact: bool = False,
 ) -> Gram:
     import numpy as np
 
@@ -411,7 +433,7 @@ def _exponent(value: float) -> int:
     return lowest_exponent(np.asarray([value])) or 0
 
 
-# -------------------------------------------------------------------------------------------------------------- panels
+# --- panels
 
 
 class once(Generic[Owner, Result]):
@@ -459,9 +481,7 @@ class Panel:
         import numpy as np
 
         columns, anchors = np.arange(len(self.points)), slice(self.start, self.stop)
-        return self._mask(
-            (columns >= self.points.first[anchors, None]) & (columns < self.points.last[anchors, None])
-        )
+        return self._mask((columns >= self.points.first[anchors, None]) & (columns < self.points.last[anchors, None]))
 
     @once
     def is_self(self) -> Array:
@@ -565,7 +585,7 @@ def _graph_squares(points: Points, start: int, stop: int) -> Array:
     return squares
 
 
-# ------------------------------------------------------------------------------------------------------------ extremes
+# --- extremes
 
 TILE = 1 << 11
 FEW = 1 << 8  # a class this much smaller than the set is measured pair by pair
@@ -683,7 +703,7 @@ def own_runs(points: Points, start: int, stop: int, tile: slice) -> Iterator[tup
         position = end
 
 
-# ---------------------------------------------------------------------------------------------------------------- fold
+# --- fold
 
 _kept = threading.local()
 

@@ -132,9 +132,18 @@ def rank(judge: Judge, squares: np.ndarray, start: int) -> Ranks:
             low[:, one], high[:, one] = _thresholds(judge, found, wrong, lambda x: 2 * judge.gram.direct_errors(x))
             sure[:, one], inside[:, one] = _search(keys[one], low[:, one], high[:, one], key_mask)
     ranks = Ranks(
-        start=start, keys=keys, squares=squares, negatives=len(points) - (points.last - points.first)[start:stop],
-        index=index, weight=weight, positives=positives, sure=sure, below=_weighed(judge, keys, sure, key_mask),
-        ties=np.zeros_like(sure), undecided=np.zeros(sure.shape[:2], np.int64), decided_hard={},
+        start=start,
+        keys=keys,
+        squares=squares,
+        negatives=len(points) - (points.last - points.first)[start:stop],
+        index=index,
+        weight=weight,
+        positives=positives,
+        sure=sure,
+        below=_weighed(judge, keys, sure, key_mask),
+        ties=np.zeros_like(sure),
+        undecided=np.zeros(sure.shape[:2], np.int64),
+        decided_hard={},
         key_mask=key_mask,
     )
     inside *= weight > 0
@@ -214,7 +223,7 @@ def _make_keys(squares: np.ndarray, columns: np.ndarray, key_mask: int, out: np.
     return np.bitwise_or(keys, columns, out=keys)
 
 
-# ---------------------------------------------------------------------------------------------------------- thresholds
+# --- thresholds
 
 
 def _thresholds(
@@ -297,7 +306,7 @@ def _weighed(judge: Judge, keys: np.ndarray, counts: np.ndarray, key_mask: int) 
     return sums[np.arange(len(keys))[:, None], counts]
 
 
-# ----------------------------------------------------------------------------------------------------------- decisions
+# --- decisions
 
 
 def _decide(judge: Judge, ranks: Ranks, row: int, inside: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:

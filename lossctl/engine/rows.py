@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     class Block(Protocol):
         """Rows start..stop of all inputs, read when they are wanted."""
 
-        start: int
-        stop: int
-
+        @property
+        def start(self) -> int: ...
+        @property
+        def stop(self) -> int: ...
         def load(self) -> tuple[np.ndarray, ...]: ...
+
 
 BLOCK_VALUES = 1 << 16  # a block of float64 columns and its temporaries stays in the second-level cache
 
@@ -81,9 +83,7 @@ def each(plan: door.Plan, blocks: Iterable[Block], jobs: int) -> Iterator[Rows]:
     yield from ordered_map(lambda block: _rows(plan, block), blocks, jobs)
 
 
-def add_up(
-    plan: door.Plan, blocks: Iterable[Block], jobs: int, progress: Callable[[int], None] | None = None
-) -> Part:
+def add_up(plan: door.Plan, blocks: Iterable[Block], jobs: int, progress: Callable[[int], None] | None = None) -> Part:
     """The sums over all rows. DataError where no row counts."""
 
     def merge(done: Part, part: Part) -> Part:
@@ -96,7 +96,9 @@ def add_up(
     whole = reduce(merge, parts, Part())
     if whole.n == 0:
         left_out = f": all {whole.facts.skipped} rows were left out" if whole.facts.skipped else ""
-        raise DataError(f"no rows to average{left_out}", fix="check the file, --ignore-index, --na skip and the weights")
+        raise DataError(
+            f"no rows to average{left_out}", fix="check the file, --ignore-index, --na skip and the weights"
+        )
     return whole
 
 
@@ -160,4 +162,6 @@ def infinite_rows(rows: Rows) -> door.Facts:
     import numpy as np
 
     positions = np.flatnonzero(~np.isfinite(rows.total))
-    return door.Facts(infinite=len(positions), infinite_rows=tuple(rows.numbers.at(positions[: door.SHOWN_ROWS]).tolist()))
+    return door.Facts(
+        infinite=len(positions), infinite_rows=tuple(rows.numbers.at(positions[: door.SHOWN_ROWS]).tolist())
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import DataError
+from ..numerics import two_product
 from . import door, sums
 from .workers import ordered_map
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from .rows import Block
 
+Sum = TypeVar("Sum", sums.Total, Fraction)
 Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
 
 
@@ -25,7 +28,7 @@ class Tally:
     """Exact sums by branch and class; tallies of different rows merge with +."""
 
     totals: dict[Key, sums.Total] = field(default_factory=dict)
-    targets: dict[Key, sums.Total] = field(default_factory=dict)
+    targets: dict[Key, Fraction] = field(default_factory=dict)
     n: int = 0
     facts: door.Facts = field(default_factory=door.Facts)
 
@@ -38,7 +41,7 @@ class Tally:
         )
 
 
-def _merged(a: dict[Key, sums.Total], b: dict[Key, sums.Total]) -> dict[Key, sums.Total]:
+def _merged(a: dict[Key, Sum], b: dict[Key, Sum]) -> dict[Key, Sum]:
     return {**a, **{key: a[key] + total if key in a else total for key, total in b.items()}}
 
 
@@ -58,14 +61,22 @@ def finish(plan: door.Plan, whole: Tally) -> float:
     seen: dict[str, Any] = {
         "category": table if len(plan.entries) > 1 else table[0],
         "split": [sum(row, Fraction(0)) for row in table],
-        "target": [_fraction(whole.targets, (branch, None)) for branch in branches],
+        "target": [whole.targets.get((branch, None), Fraction(0)) for branch in branches],
     }
     inputs = [seen[entry.role.name] for entry in plan.entries]
-    return float(plan.spec.loss.function(*inputs, **plan.spec.options))
+    value = plan.spec.loss.function(*inputs, **plan.spec.options)
+    try:
+        return float(value)
+    except OverflowError:  # a fraction beyond the largest float64
+        return math.inf if value > 0 else -math.inf
 
 
 def _fraction(totals: dict[Key, sums.Total], key: Key) -> Fraction:
-    return Fraction(totals[key].units, 1 << sums.UNIT_EXPONENT) if key in totals else Fraction(0)
+    return _exact(totals[key]) if key in totals else Fraction(0)
+
+
+def _exact(total: sums.Total) -> Fraction:
+    return Fraction(total.units, 1 << sums.UNIT_EXPONENT)
 
 
 def _order(name: Any) -> tuple[str, Any]:
@@ -89,7 +100,7 @@ def _tally(plan: door.Plan, block: Block) -> Tally:
         totals[key] = sums.count(int(np.count_nonzero(mine))) if weights is None else sums.total(weights[mine])
         if "target" in by_role:
             target = by_role["target"].reshape(-1)[mine]
-            targets[key] = sums.total(target) if weights is None else _weighted_total(weights[mine], target)
+            targets[key] = _exact(sums.total(target)) if weights is None else _weighted_sum(weights[mine], target)
     return Tally(totals, targets, n, admitted.facts)
 
 
@@ -102,16 +113,16 @@ def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
     return names.tolist(), codes.reshape(-1)
 
 
-def _weighted_total(weights: np.ndarray, values: np.ndarray) -> sums.Total:
+def _weighted_sum(weights: np.ndarray, values: np.ndarray) -> Fraction:
     """The exact sum of the products, each taken as its rounded value and what the rounding lost."""
-    product = weights * values
-    (w_high, w_low), (v_high, v_low) = _halves(weights), _halves(values)
-    lost = ((w_high * v_high - product) + w_high * v_low + w_low * v_high) + w_low * v_low
-    return sums.total(product) + sums.total(lost)
+    import numpy as np
 
-
-def _halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x as two numbers of 26 bits. Source: Veltkamp 1968, Dekker 1971."""
-    big = 134217729.0 * x
-    high = big - (big - x)
-    return high, x - high
+    counts = values != 0
+    weights, values = weights[counts], values[counts]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        product, lost = two_product(weights, values)
+        size = np.abs(product)
+    if size.size and (size.min() < 1e-250 or max(size.max(), weights.max(), np.abs(values).max()) > 1e250):
+        pairs = zip(map(Fraction, weights.tolist()), map(Fraction, values.tolist()), strict=True)
+        return sum((weight * value for weight, value in pairs), Fraction(0))
+    return _exact(sums.total(product) + sums.total(lost))

@@ -73,7 +73,11 @@ def breakdown(
     first, members = distinct(embeddings, np.asarray(labels))
     steps = sorted({float(margin) for margin in margins if margin > 0})
     points = sort_points(
-        embeddings[first], np.asarray(labels)[first], metric=metric, normalize=normalize, weights=members,
+        embeddings[first],
+        np.asarray(labels)[first],
+        metric=metric,
+        normalize=normalize,
+        weights=members,
         steps=steps,
     )
     judge = make_judge(points, embeddings[first], steps, certify=certify)
@@ -81,7 +85,11 @@ def breakdown(
     task = _Task(judge, edges, pairs > 0)
     counted = list(
         fold(
-            points, lambda panel: _count_panel(task, panel), block=block, threads=threads, memory_bytes=memory_bytes,
+            points,
+            lambda panel: _count_panel(task, panel),
+            block=block,
+            threads=threads,
+            memory_bytes=memory_bytes,
             progress=progress,
         )
     )
@@ -111,7 +119,7 @@ def _check_margins(margins: Sequence[float]) -> None:
             raise UsageError(f"margin cannot be {margin!r}", fix="give a number >= 0")
 
 
-# ------------------------------------------------------------------------------------------------------------ counting
+# --- counting
 
 
 @dataclass(frozen=True)
@@ -201,56 +209,67 @@ def _count_strip(task: _Task, squares: np.ndarray, start: int) -> _Counts:
     import numpy as np
 
     judge = task.judge
-    points = judge.points
+    points, weight_of = judge.points, judge.points.weights
+    stop = start + len(squares)
     ranks = rank(judge, squares, start)
     weight = ranks.weight
-    members = np.ones(len(squares), np.int64) if points.weights is None else points.weights[start : start + len(squares)]
-    everyone = len(points) if points.weights is None else int(points.weights.sum())
-    own = weight.sum(axis=1) + 1
+    members = np.ones(len(squares), np.int64) if weight_of is None else weight_of[start:stop]
+    negatives = (len(points) if weight_of is None else int(weight_of.sum())) - weight.sum(axis=1) - 1
+    farthest, nearest = points.measured(_farthest(judge, ranks)), points.measured(_nearest(judge, ranks))
+    d_an = points.measured(squares, out=squares)  # the squares are not needed any more
     return _Counts(
         below=(ranks.below * weight).sum(axis=2) * members,
         ties=(ranks.ties * weight).sum(axis=2) * members,
         undecided=ranks.undecided * members,
-        losses=_batch_all_sums(judge, ranks) * members,
-        triplets=weight.sum(axis=1) * (everyone - own) * members,
-        farthest=points.measured(_farthest(judge, ranks)),
-        nearest=points.measured(_nearest(judge, ranks)),
+        losses=_batch_all_sums(judge, ranks, d_an) * members,
+        triplets=weight.sum(axis=1) * negatives * members,
+        farthest=farthest,
+        nearest=nearest,
         positives=_positive_side(task, ranks, members),
-        negatives=_negative_side(task, ranks, members, everyone - own),
+        negatives=_negative_side(task, ranks, d_an, members, negatives * members),
         hard_by_class=_hard_by_class(judge, ranks, members) if task.with_pairs else {},
     )
 
 
-def _batch_all_sums(judge: Judge, ranks: Ranks) -> np.ndarray:
+def _batch_all_sums(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
     """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
     import numpy as np
 
-    rows, weights = np.arange(len(ranks.keys))[:, None], judge.points.weights
-    shape = len(rows), int(ranks.sure.max(initial=0))
-    columns = np.bitwise_and(ranks.keys[:, : shape[1]], ranks.key_mask, out=scratch("columns", shape, np.int64))
-    reach, members = ranks.sure, None
+    weights, width = judge.points.weights, int(ranks.sure.max(initial=0))
+    columns = np.bitwise_and(
+        ranks.keys[:, :width], ranks.key_mask, out=scratch("columns", (len(d_an), width), np.int64)
+    )
+    sums, reach = np.zeros(ranks.sure.shape), ranks.sure
     if weights is not None:
-        members = weights[columns]
-        reach = _prefix_sums(members, "reached")[rows, ranks.sure]
-    columns += rows * ranks.squares.shape[1]
-    d_an = ranks.squares.take(columns, out=scratch("d_an", shape), mode="clip")  # "raise" would make a copy
-    d_an = judge.points.measured(d_an, out=d_an)
-    if members is not None:
-        d_an *= members
-    d_ap = judge.points.measured(ranks.positives)
+        reach = np.empty_like(reach)
+    sorted_d_an = scratch("sorted", (width + 1,))
+    for row, line in enumerate(columns):
+        d_an[row].take(line, out=sorted_d_an[:-1], mode="clip")  # "raise" would make a copy
+        sorted_d_an[-1] = 0.0
+        if weights is not None:
+            members = np.append(weights[line], 0)
+            reach[:, row] = _sums_of_first(members, ranks.sure[:, row])
+            sorted_d_an *= members
+        sums[:, row] = _sums_of_first(sorted_d_an, ranks.sure[:, row])
     margins = np.asarray(judge.margins)[:, None, None]
-    terms: np.ndarray = reach * (d_ap + margins) - _prefix_sums(d_an, "sums")[rows, ranks.sure]
+    terms: np.ndarray = reach * (judge.points.measured(ranks.positives) + margins) - sums
     return (terms * ranks.weight).sum(axis=2)
 
 
-def _prefix_sums(values: np.ndarray, name: str) -> np.ndarray:
-    """(B, W + 1): the sums of the first 0, 1, ... W values of each row."""
+def _sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The sums of the first `counts` values, for an array of counts; `values` has one more, that is not used."""
     import numpy as np
 
-    sums = scratch(name, (values.shape[0], values.shape[1] + 1), values.dtype)
-    sums[:, 0] = 0
-    np.cumsum(values, axis=1, out=sums[:, 1:])
-    return sums
+    flat = counts.ravel()
+    if 8 * flat.size > values.size:
+        return np.concatenate([[0], np.cumsum(values)])[counts]
+    order = flat.argsort()
+    ends = np.concatenate([[0], flat[order]])
+    parts = np.add.reduceat(values[: ends[-1] + 1], ends)[:-1]
+    parts[ends[1:] == ends[:-1]] = 0
+    sums = np.empty(flat.size, values.dtype)
+    sums[order] = parts.cumsum()
+    return sums.reshape(counts.shape)
 
 
 def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
@@ -297,37 +316,34 @@ def _positive_side(task: _Task, ranks: Ranks, members: np.ndarray) -> _Side:
     counts = np.zeros(len(task.edges) - 1, np.int64)
     np.add.at(counts, bins, weight[counted])
     return _Side(
-        int(weight.sum()), float(d_ap.min()), total(d_ap * weight[counted]), float(d_ap.max()), counts,
+        int(weight.sum()),
+        float(d_ap.min()),
+        total(d_ap * weight[counted]),
+        float(d_ap.max()),
+        counts,
     )
 
 
-def _negative_side(task: _Task, ranks: Ranks, members: np.ndarray, negatives: np.ndarray) -> _Side:
+def _negative_side(task: _Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> _Side:
+    """The distances to negatives; sets those within the own class, which are infinite, to 0 for their sum."""
     import numpy as np
 
-    judge, points = task.judge, task.judge.points
-    edge_keys = np.array([points.square_of(float(edge)) for edge in task.edges[1:-1]]).view(np.int64) & ~ranks.key_mask
-    counts = np.zeros(len(task.edges) - 1, np.int64)
-    weights = points.weights
+    points, rows = task.judge.points, np.arange(len(d_an))
+    inner = np.array([points.square_of(float(edge)) for edge in task.edges[1:-1]]).view(np.int64) & ~ranks.key_mask
+    places = np.zeros((len(rows), len(inner) + 2), np.int64)
     for row, line in enumerate(ranks.keys):
-        line = line[: ranks.negatives[row]]
-        places = np.concatenate([[0], line.searchsorted(edge_keys), [len(line)]])
-        if weights is not None:
-            places = np.concatenate([[0], np.cumsum(weights[line & ranks.key_mask])])[places]
-        counts += np.diff(places) * members[row]
-    ends = np.stack([ranks.keys[:, 0], ranks.keys[np.arange(len(ranks.keys)), ranks.negatives - 1]]) & ranks.key_mask
-    span = points.measured(ranks.squares[np.arange(len(ranks.keys)), ends])
-    sums = _sums_of_distances(judge, ranks)
-    return _Side(int((negatives * members).sum()), float(span.min()), total(sums * members), float(span.max()), counts)
-
-
-def _sums_of_distances(judge: Judge, ranks: Ranks) -> np.ndarray:
-    """(B,) the sum of each anchor's distances to its negatives."""
-    points = judge.points
-    distances = points.measured(ranks.squares, out=scratch("roots", ranks.squares.shape))
-    for row in range(len(distances)):
-        distances[row, points.first[ranks.start + row] : points.last[ranks.start + row]] = 0.0
-    sums: np.ndarray = distances.sum(axis=1) if points.weights is None else distances @ points.weights
-    return sums
+        places[row, 1:-1] = line.searchsorted(inner)
+    places[:, -1] = ranks.negatives
+    if points.weights is not None:
+        for row, line in enumerate(ranks.keys):
+            places[row] = np.concatenate([[0], np.cumsum(points.weights[line & ranks.key_mask])])[places[row]]
+    ends = np.stack([ranks.keys[:, 0], ranks.keys[rows, ranks.negatives - 1]]) & ranks.key_mask
+    span = d_an[rows, ends]
+    for row in rows:
+        d_an[row, points.first[ranks.start + row] : points.last[ranks.start + row]] = 0.0
+    sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights
+    counts = (np.diff(places, axis=1) * members[:, None]).sum(axis=0)
+    return _Side(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
 
 
 def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int, np.ndarray]:
@@ -370,7 +386,7 @@ def _edges(points: Points, bins: int) -> np.ndarray:
     return np.linspace(max(0.0, low - margin), high + margin, bins + 1)
 
 
-# ----------------------------------------------------------------------------------------------------------- reporting
+# --- reporting
 
 
 def _report(
@@ -476,7 +492,7 @@ def _plain(label: Any) -> object:
     return label.item() if hasattr(label, "item") else label
 
 
-# ------------------------------------------------------------------------------------------------------------- batches
+# --- batches
 
 
 def sampled(
@@ -513,14 +529,24 @@ def sampled(
         chosen = _draw(eligible, classes, rows, np.random.Generator(np.random.Philox(key=[seed, b])))
         found.append(
             breakdown(
-                embeddings[chosen], labels[chosen], margins=margins, metric=metric, normalize=normalize,
-                precision=precision, threads=1,
+                embeddings[chosen],
+                labels[chosen],
+                margins=margins,
+                metric=metric,
+                normalize=normalize,
+                precision=precision,
+                threads=1,
             )
         )
         if progress is not None:
             progress(b + 1, batches)
     return Batches(
-        classes, rows, batches, seed, len(eligible), all(one.certified for one in found),
+        classes,
+        rows,
+        batches,
+        seed,
+        len(eligible),
+        all(one.certified for one in found),
         tuple(_over_batches([one.margins[k] for one in found]) for k in range(len(margins))),
     )
 
@@ -551,7 +577,7 @@ def _spread(values: Sequence[float]) -> Spread:
     return Spread(mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)))
 
 
-# ----------------------------------------------------------------------------------------------------------- diagnosis
+# --- diagnosis
 
 
 def diagnose(embeddings: np.ndarray, labels: Any, found: Breakdown) -> Diagnosis:

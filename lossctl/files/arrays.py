@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..text import shown
-from .npy import Held, Layout, Member, Stored
+from .npy import Held, Layout, Stored
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from .npz import Member
 
 EXACT = 2**53  # beyond it float64 skips whole numbers
 
@@ -28,7 +30,6 @@ class Arrays:
     fetch: tuple[Callable[[], Stored | Held], ...]
     names: tuple[str, ...] = ()
     unit: str = "column"
-    skipped: int = 0
     _fetched: dict[int, Stored | Held] = field(default_factory=dict)
 
     @property
@@ -73,6 +74,10 @@ class Arrays:
         """As numpy writes it in native order: "float32", "<U3"."""
         dtype = self.dtype(column)
         return dtype.newbyteorder("<").str if dtype.kind in "US" else dtype.newbyteorder("=").name
+
+    def column_name(self, column: int) -> str:
+        """What messages call a column: "column 2", "key 'label'", "field 'x'"."""
+        return f"{self.unit} '{shown(self.names[column])}'" if self.names else f"column {column + 1}"
 
     def where(self, row: int) -> str:
         return f"{self.label}: row {row}"

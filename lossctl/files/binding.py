@@ -103,7 +103,7 @@ def _named(frame: Frame, roles: Sequence[Role]) -> dict[str, Field]:
         columns = ", ".join(shown(name) for name in frame.names[:8]) + (", ..." if len(frame.names) > 8 else "")
         role = missing[0]
         raise DataError(
-            f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}, so which one is the {role.option}?",
+            f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
             fix=f"name it with --{role.option} {shown(frame.path)}::COLUMN, or give it as a file of its own",
         )
@@ -148,10 +148,7 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
         )
     widths = [width] * shared + [1] * single_last
     starts = [sum(widths[:position]) for position in range(len(widths))]
-    return {
-        role.name: _slice(block, start, size)
-        for role, start, size in zip(roles, starts, widths, strict=True)
-    }
+    return {role.name: _slice(block, start, size) for role, start, size in zip(roles, starts, widths, strict=True)}
 
 
 def _slice(block: Field, start: int, size: int) -> Field:

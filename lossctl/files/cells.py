@@ -33,7 +33,7 @@ class Form:
     delimiter: str
     names: tuple[str, ...]
     width: int
-    na_skip: bool
+    allow_missing: bool
 
     def column_name(self, column: int) -> str:
         """What messages call a column: "column 'p' (4)", or "column 4"."""
@@ -50,11 +50,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Parsed:
-    """Rows: numbers (n, len(plan.numbers)) float64, and one array (n,) a label column, int64 or objects (int, str)."""
+    """Rows: numbers (n, len(plan.numbers)) float64, and one array (n,) a label column, int64 or objects (int, str).
+
+    A row that lacks a wanted cell, where that is allowed, is nan and None throughout.
+    """
 
     numbers: Array
     labels: tuple[Array, ...]
-    skipped: int = 0
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -149,16 +151,13 @@ def read_strictly(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
 
     numbers: list[list[float]] = []
     labels: list[list[int | str | None]] = [[] for _ in plan.labels]
-    skipped = 0
     for begins, cells in strict_rows(chunk, line, form):
-        if form.na_skip and lacks(cells, plan):
-            skipped += 1
-            continue
-        numbers.append([_read(number, cells, column, begins, form) for column in plan.numbers])
+        lacking = form.allow_missing and lacks(cells, plan)
+        numbers.append([math.nan if lacking else _read(number, cells, column, begins, form) for column in plan.numbers])
         for values, column in zip(labels, plan.labels, strict=True):
-            values.append(_read(label, cells, column, begins, form))
+            values.append(None if lacking else _read(label, cells, column, begins, form))
     matrix = np.array(numbers, np.float64).reshape(len(numbers), len(plan.numbers))
-    return Parsed(matrix, tuple(map(objects, labels)), skipped)
+    return Parsed(matrix, tuple(map(objects, labels)))
 
 
 def lacks(cells: Sequence[str], plan: Plan) -> bool:

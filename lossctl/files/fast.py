@@ -64,12 +64,18 @@ def read_fast(chunk: bytes, form: Form, plan: Plan) -> Parsed | None:
     missing = np.zeros(len(cells.starts), bool)
     numbers = _fast_numbers(cells, plan, missing)
     labels = [_fast_labels(cells.of([column]), form, missing) for column in plan.labels]
-    if numbers is None or any(one is None for one in labels) or (missing.any() and not form.na_skip):
+    if numbers is None or any(one is None for one in labels) or (missing.any() and not form.allow_missing):
         return None
     if not missing.any():
         return Parsed(numbers, tuple(one for one in labels if one is not None))
-    kept = tuple(objects(one[~missing].tolist()) for one in labels if one is not None)
-    return Parsed(numbers[~missing], kept, int(missing.sum()))
+    numbers[missing] = np.nan
+    return Parsed(numbers, tuple(_without(one, missing) for one in labels if one is not None))
+
+
+def _without(labels: Array, missing: Array) -> Array:
+    labels = labels.astype(object)
+    labels[missing] = None
+    return labels
 
 
 def _plain(chunk: bytes) -> bytes | None:
@@ -170,15 +176,15 @@ def _by_float(cells: list[bytes]) -> Array | None:
 
 
 class _Memo(dict[bytes, "int | str | None"]):
-    """Cell to label, None for one to skip: most cells of a column have been seen before."""
+    """Cell to label, None for a missing one: most cells of a column have been seen before."""
 
-    def __init__(self, na_skip: bool) -> None:
+    def __init__(self, allow_missing: bool) -> None:
         super().__init__()
-        self.na_skip = na_skip
+        self.allow_missing = allow_missing
 
     def __missing__(self, cell: bytes) -> int | str | None:
         text = cell.decode()
-        value = self[cell] = None if self.na_skip and is_missing(text) else label(text)
+        value = self[cell] = None if self.allow_missing and is_missing(text) else label(text)
         return value
 
 
@@ -190,7 +196,7 @@ def _fast_labels(cells: Cells, form: Form, missing: Array) -> Array | None:
         values, certain = whole_numbers(pad(cells.text), cells.starts, cells.ends)
         if certain.all():
             return values
-    memo = _Memo(form.na_skip)
+    memo = _Memo(form.allow_missing)
     try:
         found = [memo[cell] for cell in cells.cut(slice(None))]
     except Fault:

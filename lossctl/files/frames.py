@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..text import shown
 from .arrays import Arrays
 from .opening import label_of
 from .selectors import Names, listed, positions
-from .tables import Table
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from .tables import Table
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,6 @@ class Frame:
         """None for a CSV that has not been read to its end, and for an NPZ whose keys differ."""
         return self.content.rows
 
-    @property
-    def skipped(self) -> int:
-        """Rows that the last pass dropped because of missing values."""
-        return self.content.skipped
-
     def select(self, selector: str) -> Field:
         """The columns a selector means. UsageError."""
         key, inner = self._split_key(selector)
@@ -107,10 +102,7 @@ class Frame:
 
     def column_name(self, position: int) -> str:
         """What messages call one column: "column 'p' (4)", "column 2", "key 'label'"."""
-        content = self.content
-        if isinstance(content, Table):
-            return content.column_name(position)
-        return f"{content.unit} '{shown(content.names[position])}'" if content.names else f"column {position + 1}"
+        return self.content.column_name(position)
 
     def close(self) -> None:
         """Close the file and remove temporary copies."""

@@ -1,4 +1,4 @@
-"""NPY and NPZ: what a file holds, checked before anything is allocated, and its rows by pread.
+"""NPY: what a file holds, checked before anything is allocated, and its rows by pread.
 
 The header goes through numpy's own routines, but only after its length is known, and what it declares is compared
 with the size of the file in Python integers. Nothing is ever unpickled.
@@ -6,18 +6,15 @@ with the size of the file in Python integers. Nothing is ever unpickled.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..text import shown
-from .opening import NPY, PIECE, Bytes, refuse_bomb, spool
+from .opening import NPY, Bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 LONGEST_HEADER = 10_000
 HEAD = LONGEST_HEADER + 12  # magic, version and the length field come first
 MOST_TEXT_BYTES = 1024
-MOST_MEMBERS = 10_000
 AS_NUMBERS = "save it again as plain numbers: np.save(path, np.asarray(x, dtype=float))"
 
 
@@ -229,88 +225,3 @@ def hold(values: object, label: str) -> Held:
     check_dtype(array.dtype, label)
     check_shape(array.shape, array.dtype.names is not None, label)
     return Held(Layout(array.dtype, array.shape, False, 0), array)
-
-
-# --- NPZ
-
-
-@dataclass(frozen=True)
-class Member:
-    """One array of an NPZ: its layout is known, its bytes are fetched (and their CRC checked) by `open`."""
-
-    key: str
-    layout: Layout
-    open: Callable[[], Stored]
-
-
-def open_npz(stretch: Bytes, closing: contextlib.ExitStack) -> tuple[Member, ...]:
-    """The arrays of an NPZ file in their order, layouts checked. DataError for anything np.savez would not write."""
-    label = stretch.label
-    with _zip_faults(label):
-        archive = closing.enter_context(zipfile.ZipFile(stretch.reader()))
-        entries = archive.infolist()
-    if not entries:
-        raise DataError(f"{label}: an NPZ without arrays", fix="write it again with np.savez")
-    if len(entries) > MOST_MEMBERS:
-        raise DataError(f"{label}: {len(entries)} arrays", why=f"more than {MOST_MEMBERS}", fix="save fewer")
-    names = [entry.filename for entry in entries]
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-    if twice is not None:
-        raise DataError(f"{label}: two members are called '{shown(twice)}'", fix="write it again with np.savez")
-    return tuple(_member(archive, entry, label, closing) for entry in entries)
-
-
-def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, label: str, closing: contextlib.ExitStack) -> Member:
-    place = f"{label}: '{shown(entry.filename)}'"
-    _check_entry(entry, place, label)
-    key = entry.filename.removesuffix(".npy")
-    with _zip_faults(place), archive.open(entry) as stream:
-        head = stream.read(HEAD)
-    layout = read_layout(head, entry.file_size, f"{label}: key '{shown(key)}'")
-
-    def fetch() -> Stored:
-        stretch = spool(_member_pieces(archive, entry, place), label, closing)
-        return Stored(layout, stretch)
-
-    return Member(key, layout, fetch)
-
-
-def _check_entry(entry: zipfile.ZipInfo, place: str, label: str) -> None:
-    again = "write it again with np.savez"
-    if entry.is_dir() or not entry.filename.endswith(".npy"):
-        raise DataError(f"{place} is not an array", why="an NPZ holds NPY files only", fix=again)
-    if entry.flag_bits & 0x41:
-        raise DataError(f"{place} is encrypted", fix=again)
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"{place} is compressed by method {entry.compress_type}", fix=again)
-    if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
-        raise DataError(f"{place} declares two sizes, {entry.compress_size} and {entry.file_size}", fix=again)
-    refuse_bomb(place, entry.compress_size, entry.file_size)
-
-
-def _member_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> Iterator[bytes]:
-    size = 0
-    with contextlib.ExitStack() as closing:
-        with _zip_faults(place):
-            stream = closing.enter_context(archive.open(entry))
-        while True:
-            with _zip_faults(place):
-                piece = stream.read(PIECE)
-            if not piece:
-                break
-            size += len(piece)
-            yield piece
-    if size != entry.file_size:
-        raise DataError(f"{place} has {size} bytes, not the {entry.file_size} it declares", fix="write it again")
-
-
-@contextlib.contextmanager
-def _zip_faults(place: str) -> Iterator[None]:
-    """zipfile raises some nine types on damaged files; all mean the same here."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Exception as fault:
-        reason = shown(str(fault)) or type(fault).__name__
-        raise DataError(f"{place}: broken NPZ: {reason}", fix="copy it again, or write it with np.savez") from fault

@@ -11,7 +11,6 @@ import io
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
@@ -131,6 +130,8 @@ def spool(pieces: Iterator[bytes], label: str, closing: contextlib.ExitStack) ->
 
 
 def _temporary() -> IO[bytes]:
+    import tempfile
+
     return tempfile.TemporaryFile(buffering=0)
 
 
@@ -142,7 +143,7 @@ def _write_all(file: IO[bytes], piece: bytes, label: str) -> None:
         except OSError as fault:
             raise FileError(
                 f"cannot keep a temporary copy of {label}: {fault.strerror}",
-                fix=f"free some space in {tempfile.gettempdir()}, or set TMPDIR to another disk",
+                fix="free some space there, or set TMPDIR to another disk",
             ) from fault
 
 

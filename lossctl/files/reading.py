@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,10 +10,11 @@ from ..errors import DataError
 from .arrays import Arrays, categories, numbers
 from .frames import Field
 from .opening import label_of
-from .tables import Table, Wanted
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from .tables import Table
 
 DIGEST_ROWS = 1 << 15
 
@@ -42,9 +42,9 @@ def blocks(fields: Sequence[Field], kinds: Sequence[str], rows: int) -> Iterator
     for field in fields:
         if isinstance(field.frame.content, Arrays):
             field.frame.content.prepare(field.columns)
-    if any(isinstance(field.frame.content, Table) for field in fields):
-        return _walk_tables(fields, kinds, rows, length)
-    return _ranges(fields, kinds, rows, length or 0)
+    if all(isinstance(field.frame.content, Arrays) for field in fields):
+        return _ranges(fields, kinds, rows, length or 0)
+    return _walk_tables(fields, kinds, rows, length)
 
 
 def _check_kind(field: Field, kind: str) -> None:
@@ -137,9 +137,11 @@ def _cell_name(field: Field, column: int) -> str:
 
 
 def _walk_tables(fields: Sequence[Field], kinds: Sequence[str], rows: int, length: int | None) -> Iterator[Block]:
+    from .tables import Wanted
+
     tables: dict[Table, list[int]] = {}
     for at, field in enumerate(fields):
-        if isinstance(field.frame.content, Table):
+        if not isinstance(field.frame.content, Arrays):
             tables.setdefault(field.frame.content, []).append(at)
     walks = {
         table: table.walk([Wanted(fields[at].columns, kinds[at], fields[at].ndim) for at in places], rows)
@@ -170,7 +172,7 @@ def _unequal_tables(
     counted = []
     for field in fields:
         content = field.frame.content
-        counted.append((field, (content.rows if isinstance(content, Table) else length) or 0))
+        counted.append((field, (length if isinstance(content, Arrays) else content.rows) or 0))
     return _unequal(counted)
 
 
@@ -202,6 +204,8 @@ def _kind_by_reading(field: Field) -> str:
 
 
 def _digest(fields: Sequence[Field], kinds: Sequence[str]) -> str:
+    import hashlib
+
     sums = [hashlib.sha256() for _ in fields]
     rows = 0
     for block in blocks(fields, kinds, DIGEST_ROWS):

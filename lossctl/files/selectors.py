@@ -5,7 +5,6 @@ NAME   3   -1   A..B (names or positions, inclusive)   p*   =NAME (a name, whate
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Sequence
@@ -114,6 +113,8 @@ def _glob(selector: str, among: Names) -> tuple[int, ...]:
 
 
 def _unknown(name: str, among: Names) -> UsageError:
+    import difflib
+
     near = difflib.get_close_matches(name, among.names[:1000], n=1)
     guess = f" Did you mean '{shown(near[0])}'?" if near else ""
     return UsageError(f"{among.label}: no {among.unit} '{shown(name)}'.{guess}", fix=_choices(among))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import DataError, UsageError
 from .arrays import Arrays, of_array, of_members
 from .frames import Field, Frame
-from .npy import hold, open_npy, open_npz
+from .npy import hold, open_npy
 from .opening import NPY, ZIP, Bytes, open_bytes
 from .reading import Block, blocks, digest
-from .tables import Table, open_table
+
+if TYPE_CHECKING:
+    from .tables import Table
 
 __all__ = ["Block", "Field", "Frame", "Source", "blocks", "digest", "frame_of", "open_source", "parse_source"]
 
@@ -44,15 +47,18 @@ def parse_source(text: str) -> Source:
     return Source(path, selector if mark else None)
 
 
-def open_source(path: str, *, header: bool | None = None, delimiter: str | None = None, na_skip: bool = False) -> Frame:
+def open_source(
+    path: str, *, header: bool | None = None, delimiter: str | None = None, allow_missing: bool = False
+) -> Frame:
     """The file as a frame, its format told by its first bytes; a context manager. FileError, DataError.
 
-    header, delimiter, na_skip: for CSV; what the first row is, what separates cells, drop rows with missing values
+    header, delimiter, allow_missing: for CSV; what the first row is, what separates cells, and
+        whether a row with a missing cell becomes nan (its categories None) instead of an error
     """
     closing = contextlib.ExitStack()
     try:
         stretch = open_bytes(path, closing)
-        content, kind = _content(stretch, closing, header, delimiter, na_skip)
+        content, kind = _content(stretch, closing, header, delimiter, allow_missing)
     except BaseException:
         closing.close()
         raise
@@ -60,14 +66,18 @@ def open_source(path: str, *, header: bool | None = None, delimiter: str | None 
 
 
 def _content(
-    stretch: Bytes, closing: contextlib.ExitStack, header: bool | None, delimiter: str | None, na_skip: bool
+    stretch: Bytes, closing: contextlib.ExitStack, header: bool | None, delimiter: str | None, allow_missing: bool
 ) -> tuple[Arrays | Table, str]:
     magic = bytes(stretch.pread(0, min(6, stretch.size)))
     if magic.startswith(NPY):
         return of_array(open_npy(stretch), stretch.label), "npy"
     if magic.startswith(ZIP):
+        from .npz import open_npz
+
         return of_members(open_npz(stretch, closing), stretch.label), "npz"
-    return open_table(stretch, header, delimiter, na_skip), "csv"
+    from .tables import open_table
+
+    return open_table(stretch, header, delimiter, allow_missing), "csv"
 
 
 def frame_of(value: object, name: str) -> Frame:

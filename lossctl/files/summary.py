@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import DataError
 from .sources import Field, Frame, blocks, open_source, parse_source
@@ -59,7 +60,8 @@ def _of_numbers(field: Field) -> Summary:
     import numpy as np
 
     rows = missing = finite = 0
-    low, high, mean, distinct = np.inf, -np.inf, 0.0, set()
+    low, high, mean = np.inf, -np.inf, 0.0
+    distinct: set[float] = set()
     for block in blocks([field], ["number"], BLOCK_ROWS):
         (values,) = block.load()
         rows += len(values)
@@ -72,12 +74,15 @@ def _of_numbers(field: Field) -> Summary:
         if len(distinct) <= LISTED_VALUES:
             distinct |= set(np.unique(good[: 1 << 12] if good.ndim == 1 else good)[: LISTED_VALUES + 1].tolist())
     shown = " ".join(f"{value:g}" for value in sorted(distinct)) if 0 < len(distinct) <= LISTED_VALUES else ""
-    known = (low, mean, high) if finite else (None, None, None)
-    return Summary(field.frame.path, field.name, field.frame.dtype_of(field), rows, field.width, *known, missing, shown)
+    dtype = field.frame.dtype_of(field)
+    if not finite:
+        return Summary(field.frame.path, field.name, dtype, rows, field.width, missing=missing)
+    return Summary(field.frame.path, field.name, dtype, rows, field.width, low, mean, high, missing, shown)
 
 
 def _of_categories(field: Field) -> Summary:
-    rows, distinct = 0, set()
+    rows = 0
+    distinct: set[Any] = set()
     for block in blocks([field], ["category"], BLOCK_ROWS):
         (values,) = block.load()
         rows += len(values)

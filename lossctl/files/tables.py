@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, UsageError
 from ..text import shown
-from .cells import NUMBER, Form, Parsed, Plan, lacks, strict_rows
+from .cells import NUMBER, Form, Parsed, Plan, strict_rows
 from .fast import read_rows
 from .opening import Bytes
 
@@ -37,7 +37,7 @@ class Table:
     """A CSV file whose first row has been looked at.
 
     begin, line: where its first data row stands, in bytes and as a line number
-    rows: None until a walk has come to the end;  skipped: rows that the last walk dropped
+    rows: None until a walk has come to the end
     """
 
     stretch: Bytes
@@ -45,10 +45,8 @@ class Table:
     begin: int
     line: int
     rows: int | None = None
-    skipped: int = 0
     unit: str = "column"
     _marks: list[tuple[int, int, int]] = field(default_factory=list)  # first row, byte, line of each chunk walked
-    _plan: Plan = field(default=Plan((), ()))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,13 +76,12 @@ class Table:
         object array of both otherwise: a cell has the same value whatever stands around it.
         """
         plan = Plan(_distinct(wanted, "number"), _distinct(wanted, "category"))
-        self._plan, self._marks, self.skipped = plan, [], 0
+        self._marks = []
         pending: list[Parsed] = []
         waiting = seen = 0
         for offset, line, chunk in self._chunks():
             self._marks.append((seen, offset, line))
             parsed = read_rows(chunk, line, self.form, plan)
-            self.skipped += parsed.skipped
             seen += len(parsed)
             waiting += len(parsed)
             pending.append(parsed)
@@ -103,9 +100,7 @@ class Table:
         at = bisect.bisect_right(self._marks, (row, math.inf, math.inf)) - 1
         if at >= 0:
             first, offset, line = self._marks[at]
-            for begins, cells in strict_rows(self._chunk(offset), line, self.form):
-                if self.form.na_skip and lacks(cells, self._plan):
-                    continue
+            for begins, _ in strict_rows(self._chunk(offset), line, self.form):
                 if first == row:
                     return f"{self.form.label}:{begins}"
                 first += 1
@@ -126,7 +121,7 @@ class Table:
 # --- the first row
 
 
-def open_table(stretch: Bytes, header: bool | None, delimiter: str | None, na_skip: bool) -> Table:
+def open_table(stretch: Bytes, header: bool | None, delimiter: str | None, allow_missing: bool) -> Table:
     """A CSV file with its first row read. DataError, UsageError (a delimiter that cannot be one)."""
     label = stretch.label
     if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in NO_DELIMITER):
@@ -140,7 +135,7 @@ def open_table(stretch: Bytes, header: bool | None, delimiter: str | None, na_sk
     if begin == stretch.size:
         raise DataError(f"{label}: is empty", fix="check the command that wrote it")
     first = _first_row(whole_rows(stretch, begin, 1 << 16))
-    form = Form(label, delimiter or _delimiter(first), (), 0, na_skip)
+    form = Form(label, delimiter or _delimiter(first), (), 0, allow_missing)
     _, cells = next(strict_rows(first, 1, form))
     form = replace(form, width=len(cells))
     if not (_is_header(cells, label) if header is None else header):

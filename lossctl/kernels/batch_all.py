@@ -197,12 +197,14 @@ def fused(
     inner = tiles.all_squared_positive_distances(points, n_thresholds)
     largest = points.norms[: points.n].max()
     at = thresholds(inner, points.norms, largest, margin=margin, squared=squared, slack=slack)
-    with torch.cuda.device_of(points.values):
+    round_root = points.norms.dtype == torch.float32 and precision in ("ieee", "tf32x3")
+    with tiles.launching_on(points.values):
         _kernel[rows // tiling.block_m, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
             at.inner, at.outer, at.reach, at.band, loss, counts,
             rows, rows // tiling.block_n, tiles_per_split, splits * rows,
-            THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), SQUARED=squared, CERTIFY=slack > 0,
+            THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED),
+            SQUARED=squared, ROUND_ROOT=round_root, CERTIFY=slack > 0,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
         )  # fmt: skip
@@ -236,6 +238,7 @@ def _kernel(
     THRESHOLDS: tl.constexpr,
     UNROLL: tl.constexpr,
     SQUARED: tl.constexpr,
+    ROUND_ROOT: tl.constexpr,
     CERTIFY: tl.constexpr,
     DIM: tl.constexpr,
     BLOCK_M: tl.constexpr,
@@ -263,7 +266,12 @@ def _kernel(
         negative = tl.maximum(row_norm + (tl.load(norms + columns) - 2.0 * ab), 0.0)
         same = (columns >= row_start) & (columns < row_end)
         negative = tl.where(same, float("inf"), negative)
-        distance = negative if SQUARED else tl.sqrt(negative)
+        if SQUARED:
+            distance = negative
+        elif ROUND_ROOT:  # tl.sqrt is approximate in float32
+            distance = tl.sqrt_rn(negative)
+        else:
+            distance = tl.sqrt(negative)
         hinges = tl.zeros((BLOCK_M, BLOCK_N), dtype=DTYPE)
         for group in range(0, THRESHOLDS, UNROLL):
             for k in tl.static_range(UNROLL):

@@ -98,7 +98,7 @@ def fused(
     splits, tiles_per_split = tiling.splits(rows)
     farthest, nearest = points.norms.new_empty((2, splits, rows))
     farthest_at, nearest_at = points.start.new_empty((2, splits, rows), dtype=torch.int32)
-    with torch.cuda.device_of(points.values):
+    with tiles.launching_on(points.values):
         _kernel[rows // tiling.block_m, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
             farthest, farthest_at, nearest, nearest_at,

@@ -154,7 +154,7 @@ def fused(
     nearest_at = torch.empty_like(nearest, dtype=torch.int32)
     farthest = points.norms.new_empty((splits, rows))
     farthest_at = torch.empty_like(farthest, dtype=torch.int32)
-    with torch.cuda.device_of(points.values):
+    with tiles.launching_on(points.values):
         _kernel[rows // tiling.block_m, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
             inner, nearest, nearest_at, farthest, farthest_at,

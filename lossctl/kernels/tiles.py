@@ -8,10 +8,10 @@ would truncate and so bias every product, then have nothing to cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -191,12 +191,16 @@ def _split(values: Tensor) -> tuple[Tensor, Tensor]:
 @contextmanager
 def _matmul_precision(precision: str) -> Iterator[None]:
     backend = torch.backends.cuda.matmul
-    before = backend.fp32_precision
-    backend.fp32_precision = precision
+    setting: tuple[str, str | bool] = ("fp32_precision", precision)
+    if not hasattr(backend, "fp32_precision"):  # torch before 2.9
+        setting = ("allow_tf32", precision == "tf32")
+    name, value = setting
+    before = getattr(backend, name)
+    setattr(backend, name, value)
     try:
         yield
     finally:
-        backend.fp32_precision = before
+        setattr(backend, name, before)
 
 
 def squared_distances(points: Points, anchors: Tensor) -> Tensor:
@@ -311,6 +315,12 @@ def merged(scores: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
     """The least score over the splits (axis 0) and the lowest row that has it."""
     least = scores.amin(0)
     return least, torch.where(scores == least, at, INT32_MAX).amin(0).long()
+
+
+def launching_on(values: Tensor) -> AbstractContextManager[None]:
+    """Makes the tensor's GPU the current one, on which triton launches."""
+    guard: Any = torch.cuda.device_of
+    return cast(AbstractContextManager[None], guard(values))
 
 
 def is_interpreted() -> bool:

@@ -1,6 +1,6 @@
 """Classification: the chance that a model gave to the truth, or the margin by which it decided for it."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from ..chances import Binary, Categorical
 from ..numerics import (
@@ -174,7 +174,7 @@ def _as_row(numbers: tuple[float, ...], array: Array) -> Array:
     return row
 
 
-def _alpha_t(alpha: float | tuple[float, ...], label: Array, chance: Binary | Categorical) -> Array:
+def _alpha_t(alpha: Any, label: Array, chance: Binary | Categorical) -> Array:
     if isinstance(chance, Categorical):
         numbers = alpha if isinstance(alpha, tuple) else (alpha,) * chance.classes
         return pick(_as_row(numbers, chance.values) + 0.0 * chance.values, label)

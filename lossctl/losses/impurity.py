@@ -8,10 +8,12 @@ number of rows in each branch.
 import math
 from fractions import Fraction
 
-from ..numerics import log, relative_entropy_term, vector
+from ..numerics import relative_entropy_term, vector
 from ..registry import Base, loss
 
 Counts = list[Fraction]
+
+FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
 
 
 @loss(engine="tally", aliases=("gini-impurity",))
@@ -36,13 +38,20 @@ def entropy(category: Counts, *, base: Base = 2.0) -> float:
     base: of the logarithm; 2 gives bits, 2.718281828459045 gives nats
     Example: label=[0,0,1,1] -> 1
     """
-    n = sum(category)
+    n = sum(category, Fraction(0))
     return math.fsum(float(count / n) * _surprise(count, n) for count in category if count) / math.log(base)
 
 
 def _surprise(count: Fraction, n: Fraction) -> float:
     """-log(count / n), exact also where count is nearly n."""
-    return math.log(n / count) if 2 * count <= n else -math.log1p(-(n - count) / n)
+    return _log(n / count) if 2 * count <= n else -math.log1p(-(n - count) / n)
+
+
+def _log(ratio: Fraction) -> float:
+    """The natural logarithm, also of what no float64 can hold."""
+    if Fraction(1, FAR) < ratio < FAR:
+        return math.log(ratio)
+    return math.log(ratio.numerator) - math.log(ratio.denominator)
 
 
 @loss(engine="tally")
@@ -59,9 +68,10 @@ def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0)
     # the divergence of the joint shares from independent ones: all terms >= 0, where the entropies would cancel
     joint = [count / n for branch in category for count in branch]
     independent = [size * count / (n * n) for size in split for count in classes]
-    p, q = vector(joint), vector(independent)
-    tilt = vector([(a - b) / (a + b) for a, b in zip(joint, independent, strict=True)])
-    return math.fsum(relative_entropy_term(p, q, tilt, log(p) - log(q)).tolist()) / math.log(base)
+    pairs = [(a, b) for a, b in zip(joint, independent, strict=True) if b]
+    p, q, tilt = vector(a for a, _ in pairs), vector(b for _, b in pairs), vector((a - b) / (a + b) for a, b in pairs)
+    log_ratio = vector(_log(a / b) if a else 0.0 for a, b in pairs)
+    return math.fsum(relative_entropy_term(p, q, tilt, log_ratio).tolist()) / math.log(base)
 
 
 @loss(engine="tally")

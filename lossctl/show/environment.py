@@ -21,5 +21,10 @@ def sheet(found: Sequence[Finding]) -> Sheet:
 
 def as_json(found: Sequence[Finding]) -> str:
     """One document."""
-    document = {"schema": "lossctl/1", "version": __version__, "command": "doctor", "findings": [asdict(item) for item in found]}
+    document = {
+        "schema": "lossctl/1",
+        "version": __version__,
+        "command": "doctor",
+        "findings": [asdict(item) for item in found],
+    }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

@@ -36,5 +36,10 @@ def sheet(found: Sequence[Summary]) -> Sheet:
 
 def as_json(found: Sequence[Summary]) -> str:
     """One document."""
-    document = {"schema": "lossctl/1", "version": __version__, "command": "info", "columns": [asdict(item) for item in found]}
+    document = {
+        "schema": "lossctl/1",
+        "version": __version__,
+        "command": "info",
+        "columns": [asdict(item) for item in found],
+    }
     return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"

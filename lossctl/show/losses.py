@@ -40,7 +40,12 @@ def options_text(loss: Loss) -> str:
 
 def list_json(losses: Sequence[Loss]) -> str:
     """The losses as one JSON document."""
-    document = {"schema": "lossctl/1", "version": __version__, "command": "list", "losses": [_record(loss) for loss in losses]}
+    document = {
+        "schema": "lossctl/1",
+        "version": __version__,
+        "command": "list",
+        "losses": [_record(loss) for loss in losses],
+    }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 

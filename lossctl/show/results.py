@@ -65,6 +65,6 @@ def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> 
 def context(result: Result) -> str:
     """What a person at a terminal wants to know of a bare number, in a line or two."""
     options = ", ".join(f"{name} {option_text(value)}" for name, value in result.params)
-    plural = "s" if result.n != 1 else ""
-    lines = [f"{result.loss}{f' ({options})' if options else ''}: {result.reduction} of {result.n} row{plural}, {result.dtype}"]
-    return "\n".join([*lines, *result.notes])
+    title = f"{result.loss} ({options})" if options else result.loss
+    rows = f"{result.n} row{'s' if result.n != 1 else ''}"
+    return "\n".join([f"{title}: {result.reduction} of {rows}, {result.dtype}", *result.notes])

@@ -47,14 +47,27 @@ def markdown(sheet: Sheet) -> str:
     )
 
 
-_LATEX = str.maketrans({character: "\\" + character for character in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\~{}", "^": r"\^{}"})
+_LATEX = str.maketrans(
+    {character: "\\" + character for character in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\~{}", "^": r"\^{}"}
+)
 
 
 def latex(sheet: Sheet) -> str:
     """A LaTeX tabular in the style of booktabs."""
     alignment = "".join("r" if name in sheet.numeric else "l" for name in sheet.columns)
     head, *body = (" & ".join(cell.translate(_LATEX) for cell in row) + r" \\" for row in (sheet.columns, *sheet.rows))
-    return "\n".join([rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", ""])
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
 
 
 def table(sheet: Sheet, *, width: int, colour: bool) -> str:
@@ -66,14 +79,18 @@ def table(sheet: Sheet, *, width: int, colour: bool) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD, title=Text(sheet.title) if sheet.title else None, title_justify="left", pad_edge=False)
+    made = Table(
+        box=box.SIMPLE_HEAD, title=Text(sheet.title) if sheet.title else None, title_justify="left", pad_edge=False
+    )
     for name in sheet.columns:
         flush = name in sheet.numeric
         made.add_column(Text(name), justify="right" if flush else "left", overflow="fold", no_wrap=flush)
     for row in sheet.rows:
         made.add_row(*(Text(cell) for cell in row))
     out = io.StringIO()
-    console = Console(file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour)
+    console = Console(
+        file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour
+    )
     console.print(made)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 

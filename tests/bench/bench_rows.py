@@ -9,11 +9,11 @@ Every command is a whole process, imports and all; throughput is bytes of input 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from side_by_side import Case, machine, median, python, run
 
 NUMPY = {
@@ -45,22 +45,22 @@ CHUNKS = (
 )
 
 
-def make(folder: Path, rows: int, csv_rows: int) -> tuple[Path, Path, Path]:
-    """Random probabilities, and labels drawn from them."""
-    rng = np.random.default_rng(0)
-    prob, label, table = folder / "prob.npy", folder / "label.npy", folder / "table.csv"
-    p = np.lib.format.open_memmap(prob, "w+", np.float32, (rows,))
-    y = np.lib.format.open_memmap(label, "w+", np.float32, (rows,))
-    for start in range(0, rows, 10**7):
-        block = rng.random(min(10**7, rows - start), dtype=np.float32) * np.float32(0.999) + np.float32(0.0005)
-        p[start : start + block.size] = block
-        y[start : start + block.size] = rng.random(block.size, dtype=np.float32) < block
-    with table.open("w") as file:
-        file.write("pred,target\n")
-        for start in range(0, csv_rows, 10**5):
-            pairs = rng.random((min(10**5, csv_rows - start), 2))
-            file.writelines(f"{a!r},{b!r}\n" for a, b in pairs.tolist())
-    return prob, label, table
+# in a process of its own: a child's peak memory counts from that of its parent, which so stays small
+MAKE = """
+import sys, numpy as np
+folder, rows, csv_rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+rng = np.random.default_rng(0)
+p, y = (np.lib.format.open_memmap(f"{folder}/{name}.npy", "w+", np.float32, (rows,)) for name in ("prob", "label"))
+for start in range(0, rows, 10**7):
+    block = rng.random(min(10**7, rows - start), dtype=np.float32) * np.float32(0.999) + np.float32(0.0005)
+    p[start : start + block.size] = block
+    y[start : start + block.size] = rng.random(block.size, dtype=np.float32) < block
+with open(f"{folder}/table.csv", "w") as file:
+    file.write("pred,target\\n")
+    for start in range(0, csv_rows, 10**5):
+        pairs = rng.random((min(10**5, csv_rows - start), 2))
+        file.writelines(f"{a!r},{b!r}\\n" for a, b in pairs.tolist())
+"""
 
 
 def report(title: str, cases: list[Case], size: int) -> None:
@@ -86,7 +86,8 @@ def main() -> None:
     options = parser.parse_args()
     print(f"# Row losses beside one-liners\n\n{machine()}; {options.rows:,} rows, {options.csv_rows:,} CSV rows")
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
-        prob, label, table = make(Path(name), options.rows, options.csv_rows)
+        subprocess.run([sys.executable, "-c", MAKE, name, str(options.rows), str(options.csv_rows)], check=True)
+        prob, label, table = (Path(name) / file for file in ("prob.npy", "label.npy", "table.csv"))
         size = prob.stat().st_size + label.stat().st_size
         for loss in NUMPY:
             cases = [
