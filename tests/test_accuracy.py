@@ -301,7 +301,7 @@ CLASS_LOGITS = [
     ("offset 1e8", np.round(rng.normal(0, 3, (6, 4)), 2) + 1e8),
     ("offset -1e4", rng.normal(0, 3, (6, 4)) - 1e4),
     ("two of them far ahead", rng.normal(0, 3, (6, 4)) + rows([300, 300, 0, 0])),
-    ("forty classes", rng.normal(0, 5, (2, 40))),
+    ("forty classes", rng.normal(0, 5, (1, 40))),
 ]
 CLASS_PROBABILITIES = [
     ("softmax of std 50", softmax(WIDE)),
@@ -329,6 +329,13 @@ def regression_cases() -> list[Case]:
     return [Case(what, spec, pair) for spec, (what, pair) in product(specs, inputs.items())]
 
 
+BINARY_SPECS = [
+    *("bce", "bce:pos_weight=3.7", "bce:pos_weight=0", "log-loss"),
+    *("focal", "focal:gamma=0", "focal:gamma=0.5", "focal:gamma=5", "focal:gamma=1.3,alpha=0.25"),
+    *("focal-star", "focal-star:gamma=4,beta=0", "focal-star:gamma=0.7,beta=-30"),
+]
+
+
 def chance_cases() -> list[Case]:
     binary = [("edges", "prob", both(PROBABILITIES)), ("edges", "logits", both(LOGITS))]
     labels = rng.integers(0, 2, (40, 6))
@@ -339,10 +346,8 @@ def chance_cases() -> list[Case]:
     classes = [(what, "logits", every_class(x)) for what, x in CLASS_LOGITS]
     classes += [(what, "prob", every_class(x)) for what, x in CLASS_PROBABILITIES]
     cases = []
-    for what, form, pair in binary:
-        for spec in ("bce", "bce:pos_weight=3.7", "bce:pos_weight=0", "log-loss", "focal", "focal:gamma=0", "focal:gamma=0.5", "focal:gamma=5",
-                     "focal:gamma=1.3,alpha=0.25", "focal-star", "focal-star:gamma=4,beta=0", "focal-star:gamma=0.7,beta=-30"):  # fmt: skip
-            cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
+    for (what, form, pair), spec in product(binary, BINARY_SPECS):
+        cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
     for what, form, pair in classes:
         for spec in ("cross-entropy", "log-loss", "focal", "focal:gamma=0.5,alpha=0.3", "focal:gamma=5"):
             cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
@@ -379,7 +384,7 @@ def hinge_cases() -> list[Case]:
 
 
 def nearby(p: np.ndarray, size: float) -> np.ndarray:
-    q = p * (1 + rng.normal(0, size, p.shape))
+    q = p * (1 + rng.uniform(-size, size, p.shape))
     return q / q.sum(axis=1, keepdims=True)
 
 
@@ -591,7 +596,7 @@ PLAIN = {
     "focal": lambda p, y: -((1 - np.where(y == 1, p, 1 - p)) ** 2) * np.log(np.where(y == 1, p, 1 - p)),
     "cross-entropy": lambda x, y: np.log(np.exp(x - x.max(1, keepdims=True)).sum(1)) + x.max(1) - x[range(len(x)), y],
     "kl": lambda p, q: np.sum(np.exp(p) / np.exp(p).sum(1)[:, None] * (p - q), axis=1),
-    "multiclass-hinge": lambda s, y: np.maximum(0, 1 - s[range(len(s)), y] + np.max(np.delete(s, y[0], 1), 1)),
+    "multiclass-hinge": lambda s, y: np.maximum(0, 0.1 - s[range(len(s)), y] + np.max(np.delete(s, y[0], 1), 1)),
     "pairwise-ranking": lambda a, b, y: 1 - np.sum(a * b, 1) / np.sqrt(np.sum(a * a, 1) * np.sum(b * b, 1)),
 }
 CAUGHT = {
@@ -599,7 +604,7 @@ CAUGHT = {
     "focal": Case("saturated", "focal", (rows(1e-17, 1e-12), [0, 0])),
     "cross-entropy": Case("saturated", "cross-entropy", (rows([40, 0, -3]), [0]), {"probs": "logits"}),
     "kl": Case("near", "kl", (rows([0, 1, 2]), rows([1e-9, 1, 2])), {"p": "logits", "q": "logits"}),
-    "multiclass-hinge": Case("near", "multiclass-hinge", (rows([1e9, 1e9 + 0.1, 0]), [1])),
+    "multiclass-hinge": Case("near", "multiclass-hinge:margin=0.1", (rows([1e9, 1e9, 0]), [1])),
     "pairwise-ranking": Case(
         "near", "pairwise-ranking:distance=cosine", (rows([1, 1, 1]), rows([1, 1, 1 + 1e-9]), [1]), {}
     ),

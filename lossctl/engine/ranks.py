@@ -76,21 +76,22 @@ class Ranks:
         return self.keys[anchor, positions] & self.key_mask
 
 
-def make_judge(points: Points, source: np.ndarray, margins: Sequence[float], *, certify: bool = True) -> Judge:
-    """The judge for points made from `source`, the embeddings as given; thresholds at d_ap and d_ap + margin.
+def make_judge(points: Points, margins: Sequence[float] = (), *, certify: bool = True) -> Judge:
+    """The judge of a set, for thresholds at d_ap and d_ap + margin.
 
     certify: prove every rank; else take them from float32 products as they come
     """
     import numpy as np
 
+    x = points.numbers
     return Judge(
         points=points,
         gram=points.gram if certify else points.screen,
         margins=(0.0, *margins),
-        exact=Exact(source, points.metric, points.normalize) if certify else None,
-        budget=max(64, int(EXACT_WORK / max(source.shape[1], 1) / max(points.anchors, 1))),
+        exact=Exact(x, points.metric, points.normalize) if certify else None,
+        budget=max(64, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
         spent=np.zeros(len(points), np.int64),
-        twins=equal_rows(points.numbers) if certify else np.arange(len(points)),
+        twins=equal_rows(x) if certify else np.arange(len(points)),
     )
 
 
@@ -350,6 +351,5 @@ def _signs(judge: Judge, ranks: Ranks, row: int, k: int, columns: np.ndarray, j:
             ranks.undecided[j, row] += ranks.weight[row, k]
             continue
         judge.spent[anchor] += 1
-        rows = (int(judge.points.rows[point]) for point in (anchor, positive, columns[place]))
-        signs[place] = judge.exact.compare(*rows, margin=margin) if judge.exact else 0
+        signs[place] = judge.exact.compare(anchor, positive, int(columns[place]), margin) if judge.exact else 0
     return signs

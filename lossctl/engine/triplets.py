@@ -80,7 +80,7 @@ def breakdown(
         weights=members,
         steps=steps,
     )
-    judge = make_judge(points, embeddings[first], steps, certify=certify)
+    judge = make_judge(points, steps, certify=certify)
     edges = _edges(points, bins)
     task = _Task(judge, edges, pairs > 0)
     counted = list(
