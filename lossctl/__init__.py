@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from .version import __version__
 
+TYPE_CHECKING = False  # type checkers read it as true; typing's own would be the slowest import of --version
 if TYPE_CHECKING:
+    from typing import Any
+
     from .calculator import compute
 
 __all__ = ["__version__", "compute"]

@@ -19,6 +19,7 @@ from .numerics import (
     log_softmax,
     maximum,
     pick,
+    row_sum,
     sigmoid,
     softmax_parts,
     softplus,
@@ -212,18 +213,17 @@ class Comparison:
         return where(p.log > -float("inf"), p.log - q.log, -float("inf"))
 
     @cached_property
-    def tilt(self) -> Array:
-        """(p - q) / (p + q), (n, C)."""
+    def difference(self) -> Array:
+        """p - q, (n, C)."""
         if self.p.form == self.q.form != "prob":
-            return numerics.tanh(self.log_ratio / 2)
-        return numerics.tilt(self.p.p, self.q.p)
+            return numerics.difference_of_masses(self.p.p, self.q.p, self.log_ratio)
+        return self.p.p - self.q.p
 
     @property
-    def excess(self) -> Array:
-        """The sum of p minus the sum of q, (n,)."""
-        p, q = self.p, self.q
-        if p.form != q.form or p.form == "logits":
-            return p.excess - q.excess
-        if p.form == "prob":
-            return compensated_row_sum(p.p - q.p)
-        return compensated_row_sum(numerics.difference_of_masses(p.p, q.p, self.log_ratio))
+    def relative_entropy(self) -> Array:
+        """The sum over the columns of p log(p / q), (n,)."""
+        alike = self.p.form == self.q.form != "logits"
+        surplus = self.difference if alike else 0.0 * self.difference
+        parts = numerics.relative_entropy_parts(self.p.p, self.q.p, self.difference, surplus, self.log_ratio)
+        known = row_sum(parts[0]) + compensated_row_sum(parts[1])
+        return known if alike else known + (self.p.excess - self.q.excess)

@@ -254,20 +254,24 @@ def log_softmax(logits: Array) -> Array:
     return -(gap + log1p(rest)[:, None])
 
 
-def relative_entropy_term(p: Array, q: Array, tilt: Array, log_ratio: Array) -> Array:
-    """p log(p/q) - p + q, which is >= 0, exact also where p is nearly q; q where p = 0, inf where log(p/q) is.
+def relative_entropy_parts(
+    p: Array, q: Array, difference: Array, surplus: Array, log_ratio: Array
+) -> tuple[Array, Array]:
+    """p log(p/q) - difference + surplus, in two parts: one >= 0, and one of both signs whose sum may cancel.
 
-    tilt: (p - q) / (p + q), from whatever knows it best: its digits are the digits of the result where p is near q
-    log_ratio: log(p/q), used where p is far from q
+    difference: p - q, from whatever knows it best: its digits are the digits of the result where p is near q
+    surplus: p - q again, or 0 where the sums of p and q are known to be equal
+    log_ratio: log(p/q), used where p is far from q; infinite where only q is 0
 
-    With s = tilt it is 2q / (1 - s) * [s^2 + (1 + s)(atanh s - s)], where no first-order terms cancel. The series of
-    atanh s - s is used for |s| <= 1/3; beyond, the plain form loses less than two bits.
+    With s = (p - q) / (p + q), p log(p/q) - (p - q) is (p - q) * [s + (1 + s) (atanh s - s) / s], where no first-order
+    terms cancel. The series of atanh is used for |s| <= 1/2; beyond, the plain form loses less than two bits.
     """
-    plain = where(p > 0, p * where(p > 0, log_ratio, 0.0), 0.0) - p + q
-    near = abs(tilt) <= 1 / 3
-    s = where(near, tilt, 0.0)
-    series = 2.0 * q / (1.0 - s) * (s * s + (1.0 + s) * s * _atanh_tail(s * s))
-    return where(log_ratio == _infinity, _infinity, where(near, series, plain))
+    s = tilt(difference, p + q)
+    near = abs(s) <= 1 / 2
+    s = where(near, s, 0.0)
+    beyond = where(near, difference, 0.0) * (s + (1.0 + s) * _atanh_tail(s * s))
+    plain = weigh(p, log_ratio) - (difference - surplus)
+    return beyond, where(log_ratio == _infinity, _infinity, where(near, surplus, plain))
 
 
 def log_quotient(p: Array, q: Array) -> Array:
@@ -280,11 +284,11 @@ def log_quotient(p: Array, q: Array) -> Array:
 def log_quotient_of_softmaxes(a: Array, b: Array) -> Array:
     """log(softmax(a) / softmax(b)) for (n, C) logits, exact also where the two are nearly equal.
 
-    The logits are compared first, class by class, against the likeliest class of b. What is then added to all classes
+    The logits are compared first, class by class, against the likeliest class of a. What is then added to all classes
     of a row is the softmaxes' own error at first; the second time, it makes the sum of p - q zero, as it must be.
     """
     xp = namespace(a)
-    top = xp.astype(xp.argmax(b, axis=-1), xp.float64)
+    top = xp.astype(xp.argmax(a, axis=-1), xp.float64)
     difference, lost = two_sum(a, -b)
     p, q = log_softmax(a), log_softmax(b)
     r = (difference - pick(difference, top)[:, None]) + (lost - pick(lost, top)[:, None])
@@ -294,39 +298,35 @@ def log_quotient_of_softmaxes(a: Array, b: Array) -> Array:
 
 def difference_of_masses(p: Array, q: Array, log_ratio: Array) -> Array:
     """p - q, by way of log(p/q) where they are nearly equal."""
-    near = abs(log_ratio) < 1
+    near = abs(log_ratio) < 1.2
     return where(near, q * expm1(where(near, log_ratio, 0.0)), p - q)
 
 
-def tilt(p: Array, q: Array) -> Array:
+def tilt(difference: Array, total: Array) -> Array:
     """(p - q) / (p + q) for p, q >= 0; 0 where both are 0."""
-    both = p + q
-    return (p - q) / where(both > 0, both, 1.0)
-
-
-def tanh(x: Array) -> Array:
-    """The hyperbolic tangent."""
-    return namespace(x).tanh(x)
+    return difference / where(total > 0, total, 1.0)
 
 
 _infinity = float("inf")
 
 
-def jensen_term(p: Array, q: Array, tilt: Array) -> Array:
+def jensen_term(p: Array, q: Array, difference: Array) -> Array:
     """p log(p/m) + q log(q/m) with m = (p + q) / 2, which is >= 0, exact also where p is nearly q.
 
-    With s = tilt = (p - q) / (p + q) it is p log(1 + s) + q log(1 - s), whose first-order terms cancel: the series does
+    difference: p - q, from whatever knows it best
+
+    With s = (p - q) / (p + q) it is p log(1 + s) + q log(1 - s), whose first-order terms cancel: the series does
     without them for |s| <= 1/2; beyond, the plain form loses less than two bits.
     """
-    near = abs(tilt) <= 1 / 2
-    z = where(near, tilt * tilt, 0.0)
+    s = tilt(difference, p + q)
+    near = abs(s) <= 1 / 2
     plain = weigh(p, log_quotient(2.0 * p, p + q)) + weigh(q, log_quotient(2.0 * q, p + q))
-    return where(near, (p + q) / 2 * z * _jensen_series(z), plain)
+    return where(near, difference / 2 * s * _jensen_series(where(near, s * s, 0.0)), plain)
 
 
 def _atanh_tail(z: Array) -> Array:
-    """(atanh(s) - s) / s with z = s^2 <= 1/9: z/3 + z^2/5 + z^3/7 + ..."""
-    return _horner(z, [0.0] + [1.0 / (2 * k + 1) for k in range(1, 19)])
+    """(atanh(s) - s) / s with z = s^2 <= 1/4: z/3 + z^2/5 + z^3/7 + ..."""
+    return _horner(z, [0.0] + [1.0 / (2 * k + 1) for k in range(1, 27)])
 
 
 def _jensen_series(z: Array) -> Array:

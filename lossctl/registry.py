@@ -117,7 +117,11 @@ Numbers = Annotated[tuple[float, ...] | None, Domain(float, many=True, optional=
 Metric = Literal["euclidean", "sqeuclidean", "cosine"]
 
 
-def _domain(annotation: Any) -> Domain:
+def _domain(function: Callable[..., Any], name: str) -> Domain:
+    """What the annotation of one parameter says."""
+    annotation = function.__annotations__[name]
+    if isinstance(annotation, str):
+        annotation = eval(annotation, function.__globals__)
     if hasattr(annotation, "__metadata__"):
         domain = annotation.__metadata__[0]
         assert isinstance(domain, Domain)
@@ -242,9 +246,7 @@ def _read_function(function: Callable[..., Any], engine: Engine, aliases: tuple[
         name=function.__name__.replace("_", "-"),
         function=function,
         roles=tuple(ROLES[name] for name in roles),
-        options=tuple(
-            Option(name, _domain(function.__annotations__[name]), defaults[name], doc[name]) for name in keywords
-        ),
+        options=tuple(Option(name, _domain(function, name), defaults[name], doc[name]) for name in keywords),
         engine=engine,
         aliases=aliases,
         finish=finish,

@@ -506,17 +506,23 @@ def _mixed(truth: Any, case: Case, p: Any, q: Any) -> Any:
     return terms + (1 if case.loss == "kl" and "log-prob" in forms else 0)
 
 
+def _rounded(a: Any, b: Any, metric: str) -> Any:
+    """What the error of a distance is relative to: itself, or for an angle how far apart the vectors end."""
+    d = _distance(a, b, metric)
+    if metric != "cosine":
+        return d
+    zero = [0] * len(a)
+    longest = max(_distance(a, zero, "euclidean"), _distance(b, zero, "euclidean"))
+    return 3 * max(d, mp.sqrt(2 * d) * _distance(a, b, "euclidean") / longest)
+
+
 def _operands(truth: Any, case: Case, a: Any, b: Any, c: Any) -> Any:
     metric, margin = option(case, "distance"), mp.mpf(option(case, "margin"))
     if case.loss == "triplet":
-        distances = mp.fsum(_distance(*pair, metric) for pair in ((a, b), (a, c), (b, c)))
+        distances = mp.fsum(_rounded(*pair, metric) for pair in ((a, b), (a, c), (b, c)))
         return truth * (1 + distances) if option(case, "soft") else margin + distances
-    operands = truth if c == 1 else margin + _distance(a, b, metric)
-    return mp.sqrt(2 * truth) * operands if case.loss == "contrastive" and c == 0 else operands
-
-
-def _angles(truth: Any, case: Case, *row: Any) -> Any:
-    return 3 * _operands(truth, case, *row)
+    operands = _rounded(a, b, metric) + (0 if c == 1 else margin)
+    return mp.sqrt(2 * truth) * operands if case.loss == "contrastive" else operands
 
 
 PAIRS = ("contrastive", "pairwise-ranking", "triplet")
@@ -541,6 +547,12 @@ KNOWN_BOUNDS = (
     ),
     Bound(
         ("kl", "js"),
+        lambda case: forms_of(case) == ["logits", "logits"] or (case.loss == "js" and len(set(forms_of(case))) == 1),
+        lambda truth, case, *row: 2 * truth,
+        "p, p - q and p + q are each rounded, and the terms are quadratic: 8 ulp",
+    ),
+    Bound(
+        ("kl", "js"),
         lambda case: len(set(forms_of(case))) == 2,
         _mixed,
         "two forms meet as rounded logarithms: 4 ulp of the terms p |log(p/q)| (1 + |log p|), and for kl of log p "
@@ -548,15 +560,10 @@ KNOWN_BOUNDS = (
     ),
     Bound(
         PAIRS,
-        lambda case: option(case, "distance") != "cosine",
+        lambda case: True,
         _operands,
-        "rounded distances cancel with each other and the margin: 4 ulp of their sum",
-    ),
-    Bound(
-        PAIRS,
-        lambda case: option(case, "distance") == "cosine",
-        _angles,
-        "as the line above, where a cosine distance is itself right to 12 ulp",
+        "rounded distances cancel with each other and the margin: 4 ulp of their sum; a cosine distance is itself "
+        "right to 12 ulp where the lengths are alike, else to 12 ulp of its root times |a - b| / |a|",
     ),
 )
 

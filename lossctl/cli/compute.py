@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json as json_text
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -104,6 +103,8 @@ class Losses(TyperGroup):
 
 def loss_first(args: list[str]) -> list[str]:
     """The arguments with the name of the loss in front of the options that stand before it."""
+    if not args or not args[0].startswith("-"):
+        return args
     taking, position = options_with_value(), 0
     while position < len(args) and args[position].startswith("-"):
         position += 2 if args[position] in taking else 1
@@ -355,5 +356,7 @@ def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -
 
 
 def _json_row(row: int, value: float) -> str:
+    import json as json_text
+
     finite = value - value == 0
     return json_text.dumps({"row": row, "loss": value if finite else None, "value_text": repr(value)}) + "\n"

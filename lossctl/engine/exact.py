@@ -2,7 +2,7 @@
 
 A float64 is an integer times a power of two, so a squared distance is an integer in a common unit, and a comparison of
 distances is a comparison of integers after squaring, with care for signs. Cosine and normalised distances add the roots
-of two integers, |a||p| and |a||n|; their sign is found by squaring too. Nothing here is approximate, and nothing is fast.
+of two integers, |a||p| and |a||n|; their sign is found by squaring too. Nothing here is approximate, or fast.
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import DataError, UsageError
 from ..numerics import Array, namespace, sqrt, where
+from .sums import ZERO, Total
+from .sums import count as count_of
+from .sums import total as sum_exactly
 from .workers import cores, ordered_map
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ Result = TypeVar("Result")
 # --- points
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Points:
     """A labelled set, points of one class side by side, the classes with anchors first, the largest first.
 
@@ -92,6 +95,17 @@ class Points:
         import numpy as np
 
         return self.x if isinstance(self.x, np.ndarray) else self.x.detach().cpu().numpy()
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """x / |x| as numpy, (N, D)."""
+        units: np.ndarray = unit_rows(self.numbers)
+        return units
+
+    @cached_property
+    def judges(self) -> dict[tuple[float, ...], Any]:
+        """The judges made for these points, by their margins (picks.py)."""
+        return {}
 
     @cached_property
     def gram(self) -> Gram:
@@ -215,10 +229,15 @@ def _check_values(points: Points) -> None:
     if (largest > limit).any():
         row = int(points.rows[largest > limit].min())
         raise DataError(f"embedding {row} has values beyond {limit:g}", why="distances to it are too large for float64")
-    if points.is_angular:
-        if (largest == 0).any():
-            row = int(points.rows[largest == 0].min())
-            raise DataError(f"embedding {row} is all zeros", why="it has no direction, so no cosine and no unit length")
+    if points.is_angular and (largest == 0).any():
+        row = int(points.rows[largest == 0].min())
+        raise DataError(f"embedding {row} is all zeros", why="it has no direction, so no cosine and no unit length")
+
+
+def _is_numpy(x: Array) -> bool:
+    import numpy as np
+
+    return isinstance(x, np.ndarray)
 
 
 def unit_rows(x: Array) -> Array:
@@ -232,7 +251,7 @@ def unit_rows(x: Array) -> Array:
 # --- gram
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gram:
     """What a block of squared distances is made from, and how far from the truth it can be.
 
@@ -278,7 +297,7 @@ class Gram:
         return left
 
     def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        """|x_i - x_j|^2 for pairs of positions, as the sum of squared differences: float64, exactly 0 for equal rows."""
+        """|x_i - x_j|^2 for M pairs of positions, (M,), as sums of squared differences: exactly 0 for equal rows."""
         import numpy as np
 
         result = np.empty(len(i))
@@ -449,12 +468,12 @@ class once(Generic[Owner, Result]):
 
     def __get__(self, instance: Owner, owner: type[Owner]) -> Result:
         if instance is None:
-            return self  # type: ignore[unreachable]
+            return self  # type: ignore[return-value]
         value = instance.__dict__[self.name] = self.function(instance)
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Panel:
     """A block of B anchors, the points start <= position < stop, against all N points.
 
@@ -481,14 +500,14 @@ class Panel:
         import numpy as np
 
         columns, anchors = np.arange(len(self.points)), slice(self.start, self.stop)
-        return self._mask((columns >= self.points.first[anchors, None]) & (columns < self.points.last[anchors, None]))
+        return self._array((columns >= self.points.first[anchors, None]) & (columns < self.points.last[anchors, None]))
 
     @once
     def is_self(self) -> Array:
         """(B, N), true where the point is the anchor."""
         import numpy as np
 
-        return self._mask(np.arange(len(self.points)) == self.positions[:, None])
+        return self._array(np.arange(len(self.points)) == self.positions[:, None])
 
     @property
     def is_positive(self) -> Array:
@@ -503,14 +522,15 @@ class Panel:
     @once
     def distance(self) -> Array:
         """(B, N) distances in the metric of the points; exactly 0 between equal points, with gradient 0 there."""
-        if namespace(self.points.x).__name__ == "numpy":
-            return self.points.measured(_plain_squares(self.points, self.start, self.stop))
+        if _is_numpy(self.points.x):
+            squares = _plain_squares(self.points, self.start, self.stop)
+            return self.points.measured(squares, out=squares)
         return self.points.finish(_graph_squares(self.points, self.start, self.stop))
 
     @once
     def similarity(self) -> Array:
         """(B, N) cosines."""
-        units = unit_rows(self.points.x)
+        units = self.points.units if _is_numpy(self.points.x) else unit_rows(self.points.x)
         return units[self.start : self.stop] @ units.T
 
     @once
@@ -518,7 +538,7 @@ class Panel:
         """(B, K) positions of the anchor's class, K the largest class, and a mask of those that are positives."""
         index, is_own = own_class(self.points, self.start, self.stop)
         is_positive = is_own & (index != self.positions[:, None])
-        return self._array(index), self._mask(is_positive)
+        return index, self._array(is_positive)
 
     @once
     def farthest_positive(self) -> Array:
@@ -534,21 +554,81 @@ class Panel:
     def _extremes(self) -> tuple[np.ndarray, np.ndarray]:
         return extremes(self.points, self.start, self.stop)
 
-    def distance_to(self, index: np.ndarray, anchors: np.ndarray | None = None) -> Array:
-        """Distances from anchors (positions; all of the panel if None) to the points at `index`, pair by pair, (M,)."""
-        return pair_distances(self.points, self.positions if anchors is None else anchors, index)
+    @once
+    def negatives(self) -> Array:
+        """(B,) how many negatives each anchor has, in the dtype of the points."""
+        anchors = slice(self.start, self.stop)
+        counts = len(self.points) - (self.points.last - self.points.first)[anchors]
+        return namespace(self.points.x).astype(self._array(counts), self.points.x.dtype)
+
+    @once
+    def sorted_negatives(self) -> Array:
+        """(B, N) distances to the negatives, nearest first, then inf for as many as the anchor's class has points."""
+        if not _is_numpy(self.points.x):
+            return namespace(self.points.x).sort(where(self.is_same, math.inf, self.distance), axis=-1, stable=False)
+        distance = self.distance.copy()
+        for row, anchor in enumerate(self.positions):
+            distance[row, self.points.first[anchor] : self.points.last[anchor]] = math.inf
+        distance.sort(axis=1)
+        return distance
+
+    def negatives_below(self, bounds: Array) -> Array:
+        """(B, K) how many negatives are nearer than each of (B, K) distances."""
+        ordered = self.sorted_negatives
+        if not _is_numpy(ordered):
+            import torch
+
+            return torch.searchsorted(ordered.detach(), bounds.detach().contiguous())
+        import numpy as np
+
+        return np.stack([row.searchsorted(bound) for row, bound in zip(ordered, bounds, strict=True)])
+
+    def sum_of_nearest(self, counts: Array) -> Array:
+        """(B, K) the sums of the distances to the nearest counts[b, k] negatives."""
+        import numpy as np
+
+        ordered = self.sorted_negatives
+        if _is_numpy(ordered):
+            return np.stack([sums_of_first(row, count) for row, count in zip(ordered, counts, strict=True)])
+        xp = namespace(ordered)
+        sums = xp.cumulative_sum(ordered[:, : int(counts.max())], axis=-1)
+        return xp.take_along_axis(xp.concat([xp.zeros_like(ordered[:, :1]), sums], axis=-1), counts, axis=-1)
+
+    def semi_hard(self, fallback: str) -> tuple[np.ndarray, Array]:
+        """(B, K) for each of `own` the nearest negative beyond it, and a mask of the pairs that have one.
+
+        fallback: where there is none, the "hardest" (nearest) or "easiest" (farthest) negative, or "drop" the pair
+        """
+        from .picks import semi_hard_negatives
+
+        return self._chosen(semi_hard_negatives(self.points, self.start, self.stop, fallback))
+
+    def random_semi_hard(self, margin: float, seed: int) -> tuple[np.ndarray, Array]:
+        """(B, K) for each of `own` a random negative with d_ap < d_an < d_ap + margin, and a mask of those with one."""
+        from .picks import random_semi_hard_negatives
+
+        return self._chosen(random_semi_hard_negatives(self.points, self.start, self.stop, margin, seed))
+
+    def _chosen(self, negatives: np.ndarray) -> tuple[np.ndarray, Array]:
+        return negatives.clip(0), self._array(negatives >= 0)
+
+    def distance_to(self, index: np.ndarray) -> Array:
+        """Distances from each anchor to the points at `index`, (B,) or (B, K) positions: as roots of sums of squared
+        differences, so they do not depend on the rest of the set."""
+        import numpy as np
+
+        anchors = np.repeat(self.positions, index.size // len(index))
+        return pair_distances(self.points, anchors, index.ravel()).reshape(index.shape)
 
     def _array(self, values: np.ndarray) -> Array:
-        xp = namespace(self.points.x)
-        return values if xp.__name__ == "numpy" else xp.asarray(values, device=self.points.x.device)
-
-    _mask = _array
+        x = self.points.x
+        return values if _is_numpy(x) else namespace(x).asarray(values, device=x.device)
 
 
 def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
     """The distances of M pairs of positions, (M,): from differences, so they do not depend on the rest of the set."""
     xp = namespace(points.x)
-    if xp.__name__ == "numpy":
+    if _is_numpy(points.x):
         return points.measured(points.gram.direct(i, j)).astype(points.x.dtype, copy=False)
     a, b = (points.x[xp.asarray(index, device=points.x.device)] for index in (i, j))
     if points.is_angular:
@@ -558,8 +638,6 @@ def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
 
 def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
     """(B, N) squared distances of numpy points, those of near pairs from differences."""
-    import numpy as np
-
     gram = points.gram
     squares = gram.squares(start, stop)
     if not gram.is_exact:
@@ -573,13 +651,12 @@ def _graph_squares(points: Points, start: int, stop: int) -> Array:
     """(B, N) squared distances of points of any array library, in one graph from `points.x`."""
     xp = namespace(points.x)
     x = unit_rows(points.x) if points.is_angular else points.x
-    near_x = getattr(x, "detach", lambda: x)()
-    x = x - xp.mean(near_x, axis=0)
+    if not points.is_angular:
+        x = x - xp.asarray(points.numbers.mean(axis=0), device=x.device)
     anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
     squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
     near = squares < NEAR * (norms[start:stop, None] + norms)
     i, j = xp.nonzero(near)
-    squares = where(near, 0.0, squares)
     difference = anchors[i] - x[j]
     squares[i, j] = xp.sum(difference * difference, axis=-1)
     return squares
@@ -674,6 +751,22 @@ class _Contest:
         return j[np.flatnonzero(np.diff(i, prepend=-1))]
 
 
+def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The sums of the first `counts` values, for an array of counts; `values` has one more, that is not used."""
+    import numpy as np
+
+    flat = counts.ravel()
+    if 8 * flat.size > values.size:
+        return np.concatenate([[0], np.cumsum(values)])[counts]
+    order = flat.argsort()
+    ends = np.concatenate([[0], flat[order]])
+    parts = np.add.reduceat(values[: ends[-1] + 1], ends)[:-1]
+    parts[ends[1:] == ends[:-1]] = 0
+    sums = np.empty(flat.size, values.dtype)
+    sums[order] = parts.cumsum()
+    return sums.reshape(counts.shape)
+
+
 def where_true(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """np.nonzero of a C-contiguous 2-D mask with few true values, which numpy does 40 times faster on a flat one."""
     import numpy as np
@@ -724,30 +817,30 @@ def fold(
     points: Points,
     function: Callable[[Panel], Result],
     *,
+    everyone: bool = False,
     block: int | None = None,
     threads: int | None = None,
     memory_bytes: int = MEMORY_BYTES,
+    bytes_each: int = 32,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Result]:
     """function(panel) for panels that cover all anchors, in order, on `threads` threads.
 
-    block: anchors a panel; from memory_bytes if None (one panel of B anchors is B x N values, or a few times that)
+    everyone: cover all points, also those without a positive or without a negative
+    block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point
     progress: called with the number of anchors done, and of all
     """
     jobs = default_threads() if threads is None else threads
-    block = block or block_size(points, jobs, memory_bytes)
-    starts = range(0, points.anchors, block)
-    panels = (Panel(points, start, min(start + block, points.anchors)) for start in starts)
-    for start, result in zip(starts, ordered_map(function, panels, jobs), strict=True):
-        if progress is not None:
-            progress(min(start + block, points.anchors), points.anchors)
-        yield result
-    _kept.__dict__.clear()
-
-
-def block_size(points: Points, jobs: int, memory_bytes: int = MEMORY_BYTES) -> int:
-    """How many anchors a panel has, so that the panels of all threads fit in `memory_bytes`."""
-    return max(1, min(256, memory_bytes // (16 * max(1, len(points)) * max(1, jobs))))
+    count = len(points) if everyone else points.anchors
+    size = block or max(1, min(256, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
+    panels = (Panel(points, start, min(start + size, count)) for start in range(0, count, size))
+    try:
+        for k, result in enumerate(ordered_map(function, panels, jobs)):
+            if progress is not None:
+                progress(min((k + 1) * size, count), count)
+            yield result
+    finally:
+        _kept.__dict__.clear()
 
 
 def default_threads() -> int:
@@ -756,3 +849,48 @@ def default_threads() -> int:
 
     single = next((os.environ[name] for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS") if name in os.environ), "")
     return cores() if single == "1" else 1
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the anchors of some panels add up to; sums of different panels merge.
+
+    total: of the losses; weight: what to divide it by for the mean; valid: all triplets, where the weight is of the
+    active ones only, else the weight again; anchors: how many
+    """
+
+    total: Total = ZERO
+    weight: Total = ZERO
+    valid: Total = ZERO
+    anchors: int = 0
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.total + other.total,
+            self.weight + other.weight,
+            self.valid + other.valid,
+            self.anchors + other.anchors,
+        )
+
+    @property
+    def mean(self) -> float:
+        """total / weight: over the triplets above zero, over pairs, or over anchors; nan where there is none."""
+        return self.total / self.weight
+
+
+def sum_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> Sums:
+    """A panel loss over all anchors; `options` are those of `fold`. The order of the points does not matter."""
+    return sum(fold(points, lambda panel: _summed(function(panel), panel), **options), Sums())
+
+
+def _summed(value: Any, panel: Panel) -> Sums:
+    parts = value if isinstance(value, tuple) else (value,)
+    total, *counts = (sum_exactly(_as_numpy(part)) for part in parts)
+    weight = counts[0] if counts else count_of(len(panel))
+    return Sums(total, weight, counts[-1] if counts else weight, len(panel))
+
+
+def _as_numpy(x: Array) -> np.ndarray:
+    import numpy as np
+
+    return np.asarray(x if _is_numpy(x) else x.detach().cpu(), dtype=np.float64)

@@ -18,7 +18,7 @@ from .panels import HUGE, NEAR, Gram, Points, own_class, scratch
 if TYPE_CHECKING:
     import numpy as np
 
-STRIP = 16  # anchors ranked at a time, so that keys and sums stay in the cache
+STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
 ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
 EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
@@ -74,6 +74,11 @@ class Ranks:
     def columns(self, anchor: int | slice, positions: slice) -> np.ndarray:
         """The points at these places of the order, nearest first up to the error of the product."""
         return self.keys[anchor, positions] & self.key_mask
+
+
+def strip_starts(count: int, points: int) -> range:
+    """Where strips of a block of `count` anchors begin."""
+    return range(0, count, max(16, STRIP // max(1, points)))
 
 
 def make_judge(points: Points, margins: Sequence[float] = (), *, certify: bool = True) -> Judge:

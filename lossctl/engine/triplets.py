@@ -26,8 +26,8 @@ from ..breakdown import (
     Spread,
 )
 from ..errors import DataError, UsageError
-from .panels import DTYPES, MEMORY_BYTES, Panel, Points, fold, scratch, sort_points
-from .ranks import STRIP, Judge, Ranks, equal_rows, make_judge, rank
+from .panels import DTYPES, MEMORY_BYTES, Panel, Points, fold, scratch, sort_points, sums_of_first
+from .ranks import Judge, Ranks, equal_rows, make_judge, rank, strip_starts
 from .sums import Total, count, total
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def breakdown(
     )
     judge = make_judge(points, steps, certify=certify)
     edges = _edges(points, bins)
-    task = _Task(judge, edges, pairs > 0)
+    squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
+    task = _Task(judge, edges, squares, pairs > 0)
     counted = list(
         fold(
             points,
@@ -126,6 +127,7 @@ def _check_margins(margins: Sequence[float]) -> None:
 class _Task:
     judge: Judge
     edges: np.ndarray
+    edge_squares: np.ndarray
     with_pairs: bool
 
 
@@ -172,8 +174,8 @@ def _count_panel(task: _Task, panel: Panel) -> _Counts:
     else:
         squares[...] = gram.squares(panel.start, panel.stop, out=scratch("single", squares.shape, np.float32))
         np.maximum(squares, 0.0, out=squares)
-    strips = range(0, len(panel), STRIP)
-    return _joined([_count_strip(task, squares[k : k + STRIP], panel.start + k) for k in strips])
+    starts = strip_starts(len(panel), n)
+    return _joined([_count_strip(task, squares[k : k + starts.step], panel.start + k) for k in starts])
 
 
 def _joined(parts: list[_Counts]) -> _Counts:
@@ -248,28 +250,12 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
         sorted_d_an[-1] = 0.0
         if weights is not None:
             members = np.append(weights[line], 0)
-            reach[:, row] = _sums_of_first(members, ranks.sure[:, row])
+            reach[:, row] = sums_of_first(members, ranks.sure[:, row])
             sorted_d_an *= members
-        sums[:, row] = _sums_of_first(sorted_d_an, ranks.sure[:, row])
+        sums[:, row] = sums_of_first(sorted_d_an, ranks.sure[:, row])
     margins = np.asarray(judge.margins)[:, None, None]
     terms: np.ndarray = reach * (judge.points.measured(ranks.positives) + margins) - sums
     return (terms * ranks.weight).sum(axis=2)
-
-
-def _sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The sums of the first `counts` values, for an array of counts; `values` has one more, that is not used."""
-    import numpy as np
-
-    flat = counts.ravel()
-    if 8 * flat.size > values.size:
-        return np.concatenate([[0], np.cumsum(values)])[counts]
-    order = flat.argsort()
-    ends = np.concatenate([[0], flat[order]])
-    parts = np.add.reduceat(values[: ends[-1] + 1], ends)[:-1]
-    parts[ends[1:] == ends[:-1]] = 0
-    sums = np.empty(flat.size, values.dtype)
-    sums[order] = parts.cumsum()
-    return sums.reshape(counts.shape)
 
 
 def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
@@ -329,10 +315,10 @@ def _negative_side(task: _Task, ranks: Ranks, d_an: np.ndarray, members: np.ndar
     import numpy as np
 
     points, rows = task.judge.points, np.arange(len(d_an))
-    inner = np.array([points.square_of(float(edge)) for edge in task.edges[1:-1]]).view(np.int64) & ~ranks.key_mask
-    places = np.zeros((len(rows), len(inner) + 2), np.int64)
+    places = np.zeros((len(rows), len(task.edges)), np.int64)
+    edge_keys = task.edge_squares.view(np.int64) & ~ranks.key_mask
     for row, line in enumerate(ranks.keys):
-        places[row, 1:-1] = line.searchsorted(inner)
+        places[row, 1:-1] = line.searchsorted(edge_keys)
     places[:, -1] = ranks.negatives
     if points.weights is not None:
         for row, line in enumerate(ranks.keys):

@@ -1,7 +1,7 @@
 """Divergences: how far one probability distribution is from another. Rows are distributions, (n, C) each."""
 
 from ..chances import Comparison, Distribution
-from ..numerics import Array, jensen_term, relative_entropy_term, row_sum
+from ..numerics import Array, jensen_term, row_sum
 from ..registry import loss
 
 
@@ -15,8 +15,7 @@ def kl(p: Distribution, q: Distribution) -> Array:
     Differs: torch kl_div takes (log Q, P) in that order and divides by n C unless told batchmean
     Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.14384103622589042
     """
-    both = Comparison(p, q)
-    return row_sum(relative_entropy_term(p.p, q.p, both.tilt, both.log_ratio)) + both.excess
+    return Comparison(p, q).relative_entropy
 
 
 @loss(aliases=("jensen-shannon",))
@@ -28,4 +27,4 @@ def js(p: Distribution, q: Distribution) -> Array:
     Differs: scipy's jensenshannon is the square root of it
     Example: p=[1,0] q=[0,1] -> 0.6931471805599453
     """
-    return row_sum(jensen_term(p.p, q.p, Comparison(p, q).tilt)) / 2
+    return row_sum(jensen_term(p.p, q.p, Comparison(p, q).difference)) / 2

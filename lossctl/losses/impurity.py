@@ -5,15 +5,27 @@ the classes, or, beside a split, as one such list for each branch; `target` as i
 number of rows in each branch.
 """
 
-import math
-from fractions import Fraction
+from __future__ import annotations
 
-from ..numerics import relative_entropy_term, vector
+import math
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..numerics import relative_entropy_parts, vector
 from ..registry import Base, loss
 
-Counts = list[Fraction]
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Counts: TypeAlias = "list[Fraction]"
 
 FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
+
+
+def _sum(numbers: Iterable[Fraction]) -> Fraction:
+    return reduce(add, numbers)
 
 
 @loss(engine="tally", aliases=("gini-impurity",))
@@ -25,8 +37,8 @@ def gini(category: Counts) -> Fraction:
     Reading: 0 for one class, 1 - 1/C for C classes alike
     Example: label=[0,0,1,1] -> 0.5
     """
-    n = sum(category)
-    return 1 - sum((count * count for count in category), Fraction(0)) / (n * n)
+    n = _sum(category)
+    return 1 - _sum(count * count for count in category) / (n * n)
 
 
 @loss(engine="tally")
@@ -38,7 +50,7 @@ def entropy(category: Counts, *, base: Base = 2.0) -> float:
     base: of the logarithm; 2 gives bits, 2.718281828459045 gives nats
     Example: label=[0,0,1,1] -> 1
     """
-    n = sum(category, Fraction(0))
+    n = _sum(category)
     return math.fsum(float(count / n) * _surprise(count, n) for count in category if count) / math.log(base)
 
 
@@ -49,7 +61,7 @@ def _surprise(count: Fraction, n: Fraction) -> float:
 
 def _log(ratio: Fraction) -> float:
     """The natural logarithm, also of what no float64 can hold."""
-    if Fraction(1, FAR) < ratio < FAR:
+    if ratio < FAR and ratio * FAR > 1:
         return math.log(ratio)
     return math.log(ratio.numerator) - math.log(ratio.denominator)
 
@@ -63,15 +75,16 @@ def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0)
     base: of the logarithm; 2 gives bits, 2.718281828459045 gives nats
     Example: label=[0,0,1,1] split=[0,0,1,1] -> 1
     """
-    n = sum(split)
-    classes = [sum(column) for column in zip(*category, strict=True)]
+    n = _sum(split)
+    classes = [_sum(column) for column in zip(*category, strict=True)]
     # the divergence of the joint shares from independent ones: all terms >= 0, where the entropies would cancel
     joint = [count / n for branch in category for count in branch]
     independent = [size * count / (n * n) for size in split for count in classes]
     pairs = [(a, b) for a, b in zip(joint, independent, strict=True) if b]
-    p, q, tilt = vector(a for a, _ in pairs), vector(b for _, b in pairs), vector((a - b) / (a + b) for a, b in pairs)
+    p, q, difference = (vector(numbers) for numbers in zip(*((a, b, a - b) for a, b in pairs), strict=True))
     log_ratio = vector(_log(a / b) if a else 0.0 for a, b in pairs)
-    return math.fsum(relative_entropy_term(p, q, tilt, log_ratio).tolist()) / math.log(base)
+    parts = relative_entropy_parts(p, q, difference, 0.0 * difference, log_ratio)
+    return math.fsum(value for part in parts for value in part.tolist()) / math.log(base)
 
 
 @loss(engine="tally")
@@ -82,9 +95,9 @@ def gini_gain(category: list[Counts], split: Counts) -> Fraction:
     Paper: Breiman, Friedman, Olshen, Stone, Classification and Regression Trees, 1984
     Example: label=[0,0,1,1] split=[0,0,1,1] -> 0.5
     """
-    n = sum(split)
-    parent = gini([sum(column, Fraction(0)) for column in zip(*category, strict=True)])
-    return parent - sum((size * gini(branch) for branch, size in zip(category, split, strict=True)), Fraction(0)) / n
+    n = _sum(split)
+    parent = gini([_sum(column) for column in zip(*category, strict=True)])
+    return parent - _sum(size * gini(branch) for branch, size in zip(category, split, strict=True)) / n
 
 
 @loss(engine="tally")
@@ -96,7 +109,7 @@ def variance_reduction(target: list[Fraction], split: Counts) -> Fraction:
     Example: target=[0,0,2,2] split=[0,0,1,1] -> 1
     """
     # what is left when the variances cancel: the variance between the means of the branches
-    n = sum(split)
-    mean = sum(target, Fraction(0)) / n
+    n = _sum(split)
+    mean = _sum(target) / n
     gaps = (size * (subtotal / size - mean) ** 2 for subtotal, size in zip(target, split, strict=True))
-    return sum(gaps, Fraction(0)) / n
+    return _sum(gaps) / n

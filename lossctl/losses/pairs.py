@@ -20,7 +20,7 @@ def contrastive(
     """
     d = DISTANCES[distance](left, right)
     gap = relu(margin - d)
-    return where(same == 1, d * d, gap * gap) / 2
+    return where(same == 1, d * (d / 2), gap * (gap / 2))
 
 
 @loss

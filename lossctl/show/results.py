@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ def bare(results: Sequence[Result], digits: int | None) -> str:
 
 def as_json(results: Sequence[Result], command: str) -> str:
     """One document: {"schema", "version", "command", "results", "warnings"}."""
+    import json
+
     document = {
         "schema": SCHEMA,
         "version": __version__,
@@ -40,6 +41,8 @@ def as_json(results: Sequence[Result], command: str) -> str:
 
 def ndjson(results: Sequence[Result]) -> str:
     """One result a line."""
+    import json
+
     return "".join(json.dumps(result.as_json(), ensure_ascii=False, allow_nan=False) + "\n" for result in results)
 
 

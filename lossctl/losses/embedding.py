@@ -1,0 +1,252 @@
+"""Losses of a labelled set of embeddings, each anchor against everyone.
+
+A panel is a block of B anchors against N points; every anchor has a positive (another point of its class) and a
+negative (a point of another class). A loss gives one value an anchor, or a total and a weight where the anchors do not
+count alike. The distance is the panel's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from ..numerics import Array, exp, log, namespace, one_hot, relu, row_max, row_sum, softplus, sqrt, where
+from ..registry import Flag, NonNegative, Positive, Real, Seed, Weighted, loss
+
+Panel = Any  # engine.panels.Panel, which losses do not know
+EVERYONE = frozenset({"contrastive-pairs"})  # losses whose panels cover all points, not the anchors alone
+
+
+class TripletLosses(NamedTuple):
+    """Sums over the triplets of each anchor.
+
+    total: of the losses, (B,); weight: how many are above zero, (B,); valid: how many triplets there are, (B,)
+    """
+
+    total: Array
+    weight: Array
+    valid: Array
+
+
+# ------------------------------------------------------------------------------------------------------------- triplets
+
+
+@loss(engine="panel")
+def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
+    """Every triplet of the set: how much each negative fails to be farther than each positive, by the margin.
+
+    Formula: [d_ap - d_an + margin]+ over all a, p, n with y_p = y_a != y_n, p != a; mean over those above zero
+    Reading: the terms of a positive are r (d_ap + margin) - (the sum of the r distances below d_ap + margin)
+    Paper: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017
+    margin: by how much d_an should exceed d_ap
+    Example: emb=0,1,2,3 label=0,0,1,1 -> 1
+    """
+    index, is_positive = panel.own
+    bound = where(is_positive, _pick(panel.distance, index) + margin, 0.0)
+    reach = panel.negatives_below(bound)
+    total = row_sum(_cast(reach, bound) * bound - panel.sum_of_nearest(reach))
+    valid = row_sum(_cast(is_positive, total)) * panel.negatives
+    return TripletLosses(total, row_sum(_cast(reach, total)), valid)
+
+
+@loss(engine="panel")
+def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -> Array:
+    """Each anchor with its farthest positive and its nearest negative: the hardest triplet it is in.
+
+    Formula: [max d_ap - min d_an + margin]+, or log(1 + e^(max d_ap - min d_an)) with --soft
+    Paper: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017
+    Differs: anchors alone in their class are left out, where tensorflow-addons and others count them with d_ap = 0
+    margin: by how much d_an should exceed d_ap; not used with --soft
+    soft: a smooth margin
+    Example: emb=0,1,2,3 label=0,0,1,1 -> 0.5
+    """
+    gap = panel.farthest_positive - panel.nearest_negative
+    return softplus(gap) if soft else relu(gap + margin)
+
+
+@loss(engine="panel")
+def semi_hard(
+    panel: Panel, *, margin: NonNegative = 1.0, fallback: Literal["hardest", "easiest", "drop"] = "easiest"
+) -> Weighted:
+    """Each positive pair with the nearest negative beyond it.
+
+    Formula: [d_ap - min{d_an: d_an > d_ap} + margin]+, mean over the pairs
+    Paper: Schroff, Kalenichenko, Philbin, FaceNet, 2015
+    margin: by how much d_an should exceed d_ap
+    fallback: the negative where none lies beyond: the hardest, the easiest (as tensorflow-addons), or drop the pair
+    Example: emb=0,1,1.5,3 label=0,0,1,1 -> 0.5
+    """
+    negative, is_counted = panel.semi_hard(fallback)
+    return _over_pairs(panel, negative, is_counted, margin)
+
+
+@loss(engine="panel")
+def random_semi_hard(panel: Panel, *, margin: Positive = 1.0, seed: Seed = 0) -> Weighted:
+    """Each positive pair with one random negative of its semi-hard band; pairs without one are left out.
+
+    Formula: d_ap - d_an + margin, n drawn from d_ap < d_an < d_ap + margin; mean over the pairs with such an n
+    Reading: a draw depends on the seed and on the row numbers of anchor and positive, on nothing else
+    margin: the width of the band
+    seed: of the draws
+    Example: emb=0,1,1.5,3 label=0,0,1,1 -> 0.5
+    """
+    negative, is_counted = panel.random_semi_hard(margin, seed)
+    return _over_pairs(panel, negative, is_counted, margin)
+
+
+def _over_pairs(panel: Panel, negative: Any, is_counted: Array, margin: float) -> Weighted:
+    index, _ = panel.own
+    terms = relu(panel.distance_to(index) - panel.distance_to(negative) + margin)
+    return _masked_total(terms, is_counted)
+
+
+# ---------------------------------------------------------------------------------------------------------------- pairs
+
+
+@loss(engine="panel")
+def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
+    """Contrastive over all pairs of the set: pulls the pairs of a class together, pushes others apart until the margin.
+
+    Formula: [y d^2 + (1 - y) [margin - d]+^2] / 2, mean over all pairs;  y = 1 within a class
+    Paper: Hadsell, Chopra, LeCun, Dimensionality Reduction by Learning an Invariant Mapping, 2006
+    margin: how far apart a dissimilar pair costs nothing
+    Example: emb=0,1,1.5 label=0,0,1 -> 0.20833333333333334
+    """
+    d = panel.distance
+    gap = relu(margin - d)
+    return _masked_total(where(panel.is_same, d * d, gap * gap) / 2, ~panel.is_self)
+
+
+@loss(engine="panel")
+def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50.0, base: Real = 0.5) -> Array:
+    """Soft maxima of how dissimilar the positives and how similar the negatives are.
+
+    Formula: log(1 + sum_p e^(-alpha (s_p - base))) / alpha + log(1 + sum_n e^(beta (s_n - base))) / beta; s = cosine
+    Paper: Wang, Han, Huang, Dong, Scott, Multi-Similarity Loss with General Pair Weighting, 2019 (without its mining)
+    alpha: sharpness for the positives
+    beta: sharpness for the negatives
+    base: the similarity that costs nothing
+    Example: emb=1/0,1/0,0/1 label=0,0,1 -> 0.15663084375938918
+    """
+    s = panel.similarity
+    pull = softplus(_log_sum_exp(-alpha * (s - base), panel.is_positive)) / alpha
+    push = softplus(_log_sum_exp(beta * (s - base), panel.is_negative)) / beta
+    return pull + push
+
+
+@loss(engine="panel")
+def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unified: Flag = False) -> Array:
+    """Weighs every similarity by how far it is from its optimum, so that the decision boundary is a circle.
+
+    Formula: log[1 + sum_n e^(gamma a_n (s_n - margin)) sum_p e^(-gamma a_p (s_p - 1 + margin))], s = cosine;
+        a_p = [1 + margin - s_p]+, a_n = [s_n + margin]+
+    Paper: Sun, Cheng, Zhang, Zhang, Zheng, Wang, Wei, Circle Loss, 2020
+    gamma: scale of the similarities
+    margin: relaxation; similarities should exceed 1 - margin within a class and stay below margin across
+    unified: without the weights a
+    Example: emb=1/0,0/1,0/1 label=0,0,1 -> 352
+    """
+    s = panel.similarity
+    pull, push = -gamma * (s - 1.0 + margin), gamma * (s - margin)
+    if not unified:
+        pull, push = relu(1.0 + margin - s) * pull, relu(s + margin) * push
+    return softplus(_log_sum_exp(push, panel.is_negative) + _log_sum_exp(pull, panel.is_positive))
+
+
+def circle_class(
+    emb: Array, identity: Array, *, class_weights: Array, gamma: float = 256.0, margin: float = 0.25
+) -> Array:
+    """Circle loss with one weight vector a class in place of the other points.
+
+    Formula: as circle, with s_p = cos(x, w_y) and s_n = cos(x, w_j) for j != y
+    Paper: Sun, Cheng, Zhang, Zhang, Zheng, Wang, Wei, Circle Loss, 2020
+    class_weights: (C, D), row j for class j; identity is 0 .. C-1
+    gamma: scale of the similarities
+    margin: relaxation
+    Example: emb=1/0 identity=0 class_weights=1/0,0/1 -> 0.0
+    """
+    s = _unit(emb) @ _unit(class_weights).T
+    is_own = one_hot(identity, class_weights.shape[0], s)
+    pull = relu(1.0 + margin - s) * (-gamma * (s - 1.0 + margin))
+    push = relu(s + margin) * (gamma * (s - margin))
+    return softplus(_log_sum_exp(push, ~is_own) + _log_sum_exp(pull, is_own))
+
+
+# ----------------------------------------------------------------------------------------------------------- contrasts
+
+
+@loss(engine="panel")
+def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
+    """Each positive against all negatives, as a softmax; every anchor counts the same.
+
+    Formula: mean over p of -log[e^(s_p / T) / (e^(s_p / T) + sum_n e^(s_n / T))], s = cosine
+    Paper: van den Oord, Li, Vinyals, Representation Learning with Contrastive Predictive Coding, 2018
+    temperature: T
+    Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
+    """
+    terms = _contrast(panel, temperature)
+    return row_sum(terms.total) / terms.weight
+
+
+@loss(engine="panel")
+def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
+    """Each positive against all negatives, as a softmax; every positive pair counts the same.
+
+    Formula: -log[e^(s_p / T) / (e^(s_p / T) + sum_n e^(s_n / T))], s = cosine; mean over the pairs a, p
+    Paper: Chen, Kornblith, Norouzi, Hinton, A Simple Framework for Contrastive Learning, 2020
+    Differs: T is 0.5 in SimCLR and lightly, 0.07 in optax and pytorch-metric-learning
+    temperature: T
+    Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
+    """
+    return _contrast(panel, temperature)
+
+
+@loss(engine="panel")
+def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
+    """Each positive against everyone else, as a softmax; the mean over an anchor's positives.
+
+    Formula: mean over p of -log[e^(s_p / T) / sum_{j != a} e^(s_j / T)], s = cosine
+    Paper: Khosla et al., Supervised Contrastive Learning, 2020 (its L_out)
+    temperature: T
+    Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
+    """
+    logits = panel.similarity / temperature
+    everyone = _log_sum_exp(logits, ~panel.is_self)
+    terms = _masked_total(everyone[:, None] - logits, panel.is_positive)
+    return terms.total / terms.weight
+
+
+def _contrast(panel: Panel, temperature: float) -> Weighted:
+    index, is_positive = panel.own
+    logits = panel.similarity / temperature
+    push = _log_sum_exp(logits, panel.is_negative)
+    return _masked_total(softplus(push[:, None] - _pick(logits, index)), is_positive)
+
+
+# ---------------------------------------------------------------------------------------------------------------- words
+
+
+def _masked_total(terms: Array, is_counted: Array) -> Weighted:
+    """Sums and counts of the terms of each row that count."""
+    return Weighted(row_sum(where(is_counted, terms, 0.0)), row_sum(_cast(is_counted, terms)))
+
+
+def _log_sum_exp(x: Array, mask: Array) -> Array:
+    """log of the sum of e^x over the masked columns of each row; each row has one."""
+    x = where(mask, x, -float("inf"))
+    top = row_max(x)
+    return top + log(row_sum(exp(x - top[:, None])))
+
+
+def _cast(values: Array, like: Array) -> Array:
+    return namespace(like).astype(values, like.dtype)
+
+
+def _unit(x: Array) -> Array:
+    return x / sqrt(row_sum(x * x))[:, None]
+
+
+def _pick(x: Array, index: Any) -> Array:
+    """x[b, index[b, k]] for (B, N) values and (B, K) columns as numpy integers."""
+    xp = namespace(x)
+    columns = index if xp.__name__ == "numpy" else xp.asarray(index, device=x.device)
+    return xp.take_along_axis(x, columns, axis=-1)
