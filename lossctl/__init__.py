@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .calculator import compute
+    from .embedding_sets import triplets
 
-__all__ = ["__version__", "compute"]
+__all__ = ["__version__", "compute", "triplets"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> Any:
         from .calculator import compute
 
         return compute
+    if name == "triplets":
+        from .embedding_sets import triplets
+
+        return triplets
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

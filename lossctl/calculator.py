@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch tensor
-REDUCTIONS = ("mean", "sum", "none", "positives")
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class Reading:
     forms: role name -> form of its probabilities; clip: into [clip, 1 - clip]
     skip_nan: leave out rows with nan, or with NA in a CSV; header: whether a CSV has one (None: told by looking)
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
+    metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
     """
 
     forms: Mapping[str, Form] = field(default_factory=dict)
@@ -42,6 +42,8 @@ class Reading:
     delimiter: str | None = None
     index: Given | None = None
     distances: Given | None = None
+    metric: str = "euclidean"
+    normalize: bool = False
 
 
 class Prepared(NamedTuple):
@@ -58,6 +60,12 @@ class Prepared(NamedTuple):
     sources: tuple[tuple[str, str], ...]
     note: str
     jobs: int
+    reading: Reading = Reading()
+
+    @property
+    def dtype(self) -> str:
+        """What the files hold: "float64", or several with commas between."""
+        return ",".join(dict.fromkeys(item.frame.dtype_of(item) for item in self.fields))
 
     def blocks(self, size: int) -> Iterator[rows.Block]:
         for block in blocks(self.fields, self.kinds, size):
@@ -85,11 +93,13 @@ class ArrangedBlock(NamedTuple):
 def compute(
     loss: str | Spec,
     *inputs: Given,
-    reduction: str = "mean",
+    reduction: str | None = None,
     weight: Given | None = None,
     from_logits: bool = False,
     clip: float = 0.0,
     skip_nan: bool = False,
+    distance: str = "euclidean",
+    normalize: bool = False,
     jobs: int | None = None,
     data_hash: bool = False,
     **named: Given,
@@ -99,15 +109,18 @@ def compute(
     loss: "focal", or with options "focal:gamma=1.5,alpha=0.25"
     inputs: in role order (predictions, then the truth): numpy arrays, torch tensors, or sources such as "preds.npy" or
         "data.csv::p"; one source may hold all roles. Roles may be named instead: compute("mse", pred=a, target=b)
-    reduction: "mean", "sum", or "positives" (sum over the number of labels 1). `row_losses` gives them row by row
+    reduction: "mean", "sum", or "positives" (sum over the number of labels 1); batch-all knows "mean-active", its
+        default, too. `row_losses` gives them row by row
     weight: a weight >= 0 for each row; from_logits: predictions are logits, not probabilities
     clip: clip probabilities into [clip, 1 - clip]; never done unless asked. skip_nan: leave out rows that hold a nan
+    distance, normalize: of an embedding set: euclidean, sqeuclidean or cosine, on the unit sphere or as it is
     data_hash: put a hash of the values read into the signature (reads them once more)
 
     Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file).
     """
     spec = parse(loss) if isinstance(loss, str) else loss
-    reading = Reading(forms=logit_forms(spec.loss) if from_logits else {}, clip=clip, skip_nan=skip_nan)
+    forms = logit_forms(spec.loss) if from_logits else {}
+    reading = Reading(forms=forms, clip=clip, skip_nan=skip_nan, metric=distance, normalize=normalize)
     with prepared(spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs) as ready:
         return evaluate(ready, data_hash=data_hash)
 
@@ -126,15 +139,14 @@ def prepared(
     inputs: Sequence[Given],
     named: Mapping[str, Given],
     *,
-    reduction: str = "mean",
+    reduction: str | None = None,
     weight: Given | None = None,
     reading: Reading | None = None,
     jobs: int | None = None,
 ) -> Iterator[Prepared]:
     """Open the inputs of one computation and settle its shapes; the files close at the end of the with block."""
     reading = reading or Reading()
-    if reduction not in REDUCTIONS:
-        raise UsageError(f"unknown reduction {reduction!r}", fix="use mean, sum, none or positives")
+    reduction = reduction or spec.loss.reductions[0]
     desk = binding.Desk(
         open=lambda path: open_source(
             path, header=reading.header, delimiter=reading.delimiter, allow_missing=reading.skip_nan
@@ -161,6 +173,7 @@ def prepared(
             tuple((ROLES[role].option, _source_text(item)) for role, item in bound.columns.items()),
             bound.note,
             jobs or cores(),
+            reading,
         )
         yield _balanced(ready)
 
@@ -169,6 +182,11 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
     """Read everything once and give the result."""
     plan = ready.plan
     size = rows.block_rows(plan)
+    data = digest(ready.fields) if data_hash else None
+    if plan.spec.loss.engine == "panel":
+        from . import embedding_sets
+
+        return embedding_sets.evaluate(ready, signature(ready, data), progress)
     if plan.spec.loss.engine == "tally":
         from .engine import tally
 
@@ -185,8 +203,8 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
         value=value,
         n=n,
         sources=ready.sources,
-        signature=signature(plan, n, digest(ready.fields) if data_hash else None),
-        dtype=",".join(dict.fromkeys(item.frame.dtype_of(item) for item in ready.fields)),
+        signature=signature(ready, data).format(n=n),
+        dtype=ready.dtype,
         notes=(ready.note, *notes) if ready.note else notes,
         warnings=warnings,
     )
@@ -199,16 +217,19 @@ def row_losses(ready: Prepared) -> Iterator[rows.Rows]:
     yield from rows.each(ready.plan, ready.blocks(rows.block_rows(ready.plan)), ready.jobs)
 
 
-def signature(plan: door.Plan, n: int, data: str | None) -> str:
-    """Every choice that changes the number, in one line without spaces."""
+def signature(ready: Prepared, data: str | None) -> str:
+    """Every choice that changes the number, in one line without spaces; `{n}` stands for how many rows count."""
+    plan, reading = ready.plan, ready.reading
     parts = [plan.spec.loss.name]
     parts += [f"{name.replace('_', '-')}:{brief(value)}" for name, value in plan.spec.params]
     forms = [entry.form for entry in plan.entries if entry.form]
     parts += ["in:" + ",".join(dict.fromkeys(forms))] if forms else []
+    if plan.spec.loss.engine == "panel":
+        parts += [f"dist:{reading.metric}", f"norm:{'l2' if reading.normalize else 'none'}", "anchors:pos+neg"]
     parts += [f"clip:{option_text(plan.clip)}"] if plan.clip else []
     parts += ["columns:mean"] if plan.entries[0].role.layout == "rows" and plan.entries[0].width > 1 else []
     parts += ["red:counts" if plan.spec.loss.engine == "tally" else f"red:{plan.reduction}"]
-    parts += [f"w:{'sum-w' if plan.weight else 'none'}", f"n:{n}", "acc:f64", "be:numpy"]
+    parts += [f"w:{'sum-w' if plan.weight else 'none'}", "n:{n}", "acc:f64", "be:numpy"]
     parts += [f"data:{data}"] if data else []
     return "|".join([*parts, f"v:{__version__}"])
 

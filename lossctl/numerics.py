@@ -8,7 +8,7 @@ libraries spell it differently. Hyper-parameters are Python floats.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
@@ -49,6 +49,13 @@ def vector(numbers: Iterable[SupportsFloat]) -> Array:
     import numpy as np
 
     return np.asarray([float(number) for number in numbers])
+
+
+def matrix(numbers: Sequence[float], like: Array) -> Array:
+    """Numbers as rows of as many columns as `like` (n, D) has, in its library, dtype and device."""
+    xp = namespace(like)
+    made = xp.asarray(numbers, dtype=like.dtype, device=like.device)
+    return xp.reshape(made, (-1, like.shape[1]))
 
 
 def where(condition: Array, yes: Array | float, no: Array | float) -> Array:

@@ -164,6 +164,7 @@ class Loss:
     roles, options: its inputs and its knobs, in order
     engine: "rows" (row by row), "tally" (counts of categories), "panel" (an embedding set against itself)
     finish: what is done to the mean at the end (rmse), or None
+    reductions: how its rows (anchors, triplets) may become one number, the default first
     """
 
     name: str
@@ -173,6 +174,7 @@ class Loss:
     engine: Engine = "rows"
     aliases: tuple[str, ...] = ()
     finish: Callable[[float], float] | None = field(default=None, repr=False)
+    reductions: tuple[str, ...] = ("mean",)
 
     @property
     def family(self) -> str:
@@ -205,7 +207,12 @@ class Weighted(NamedTuple):
 
 
 LOSSES: dict[str, Loss] = {}
-FAMILIES = ("regression", "classification", "divergence", "impurity", "pairs")
+REDUCTIONS: dict[Engine, tuple[str, ...]] = {
+    "rows": ("mean", "sum", "none", "positives"),
+    "tally": ("mean",),
+    "panel": ("mean", "sum"),
+}
+FAMILIES = ("regression", "classification", "divergence", "impurity", "pairs", "embedding")
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -215,7 +222,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def loss(function: Function) -> Function: ...
 @overload
 def loss(
-    *, engine: Engine = "rows", aliases: tuple[str, ...] = (), finish: Callable[[float], float] | None = None
+    *,
+    engine: Engine = "rows",
+    aliases: tuple[str, ...] = (),
+    finish: Callable[[float], float] | None = None,
+    reductions: tuple[str, ...] | None = None,
 ) -> Callable[[Function], Function]: ...
 def loss(
     function: Callable[..., Any] | None = None,
@@ -223,20 +234,23 @@ def loss(
     engine: Engine = "rows",
     aliases: tuple[str, ...] = (),
     finish: Callable[[float], float] | None = None,
+    reductions: tuple[str, ...] | None = None,
 ) -> Any:
     """List `function` as a loss, under its own name; the decorated name is the plain function still."""
     if function is None:
-        return lambda function: _list(function, engine, aliases, finish)
-    return _list(function, engine, aliases, finish)
-
-
-def _list(function: Function, engine: Engine, aliases: tuple[str, ...], finish: Any) -> Function:
-    made = _read_function(function, engine, aliases, finish)
+        return lambda function: loss(
+            function, engine=engine, aliases=aliases, finish=finish, reductions=reductions
+        )
+    if reductions is None:
+        reductions = ("mean",) if finish else REDUCTIONS[engine]
+    made = _read_function(function, engine, aliases, finish, reductions)
     LOSSES[made.name] = made
     return function
 
 
-def _read_function(function: Callable[..., Any], engine: Engine, aliases: tuple[str, ...], finish: Any) -> Loss:
+def _read_function(
+    function: Callable[..., Any], engine: Engine, aliases: tuple[str, ...], finish: Any, reductions: tuple[str, ...]
+) -> Loss:
     code, defaults = function.__code__, function.__kwdefaults__ or {}
     positional = code.co_varnames[: code.co_argcount]
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -250,6 +264,7 @@ def _read_function(function: Callable[..., Any], engine: Engine, aliases: tuple[
         engine=engine,
         aliases=aliases,
         finish=finish,
+        reductions=reductions,
     )
 
 

@@ -17,6 +17,7 @@ class Result:
     n: how many rows count
     sources: what each role was read from, role -> text
     signature: every choice that changes the number
+    counts: what the value is a mean of and what was left out, where rows are not all that counts
     notes: what a person should know of how the input was read; warnings: what looks wrong
     """
 
@@ -31,6 +32,7 @@ class Result:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     group: str | None = None
+    counts: tuple[tuple[str, int], ...] = ()
 
     @property
     def status(self) -> str:
@@ -52,6 +54,7 @@ class Result:
             "value": self.value if finite else None,
             "value_text": repr(self.value),
             "n": self.n,
+            **({"counts": dict(self.counts)} if self.counts else {}),
             "ci": None,
             "status": self.status,
             "gate": None,

@@ -145,7 +145,7 @@ def test_an_infinite_loss_is_inf_with_a_warning_and_valid_json(tmp_path):
     np.save(tmp_path / "p.npy", np.array([[0.5, 1.0], [0.0, 1.0]]))
     done = run_lossctl("compute", "bce", tmp_path / "p.npy")
     assert (done.code, done.out) == (0, "inf\n")
-    assert "infinite in 1 row" in done.err and "row 1" in done.err
+    assert "not finite in 1 row" in done.err and "row 1" in done.err
     document = json.loads(run_lossctl("compute", "bce", "--json", tmp_path / "p.npy").out)
     assert document["results"][0]["value"] is None
     assert document["results"][0]["value_text"] == "inf"

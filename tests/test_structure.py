@@ -29,10 +29,11 @@ ALLOWED = {
     "engine": {"breakdown", "chances", "errors", "kernels", "numerics", "registry", "results", "roles"},
     "files": {"errors", "roles", "text"},
     "environment": {"engine", "version"},
-    "show": {"breakdown", "environment", "files", "registry", "results", "text", "timing", "version"},
-    "calculator": {"breakdown", "engine", "errors", "files", "registry", "results", "roles", "text", "version"},
+    "show": {"breakdown", "embedding_sets", "environment", "files", "registry", "results", "text", "timing", "version"},
+    "calculator": {"breakdown", "embedding_sets", "engine", "errors", "files", "registry", "results", "roles", "text", "version"},
+    "embedding_sets": {"breakdown", "calculator", "engine", "errors", "losses", "registry", "results"},
     "cli": {"*"},
-    "__init__": {"calculator", "version"},
+    "__init__": {"calculator", "embedding_sets", "version"},
     "__main__": {"cli", "version"},
 }
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))

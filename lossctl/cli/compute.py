@@ -28,15 +28,11 @@ Sources = Annotated[
         help="Files in role order, or one that holds all; PATH::COLUMN selects; - is stdin.",
     ),
 ]
-Reduction = Annotated[
-    str,
-    typer.Option(
-        "-r",
-        "--reduction",
-        metavar="mean|sum|none|positives",
-        help="How rows become one number; none prints them all, positives divides the sum by the number of labels 1.",
-    ),
-]
+REDUCTION_WORDS = {
+    "none": "none prints them all",
+    "positives": "positives divides the sum by the number of labels 1",
+    "mean-active": "mean-active is over the triplets above zero",
+}
 Weight = Annotated[
     str | None,
     typer.Option(
@@ -71,6 +67,13 @@ Signature = Annotated[
     ),
 ]
 Jobs = Annotated[int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")]
+Metric = Annotated[
+    str,
+    typer.Option(
+        "--distance", metavar="euclidean|sqeuclidean|cosine", help="The distance (losses of similarities take cosines)."
+    ),
+]
+Normalize = Annotated[bool, typer.Option("--normalize", help="Put the embeddings on the unit sphere first.")]
 Index = Annotated[
     str | None,
     typer.Option(
@@ -159,10 +162,11 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
     found += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.options]
     found += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
     found += _form_parameters(loss)
+    found += [("metric", Metric, "euclidean"), ("normalize", Normalize, False)] if loss.engine == "panel" else []
     found += [("index", Index, None)] if loss.name == "triplet" else []
     found += [("distances", Distances, None)] if loss.roles[0].name == "left" else []
     found += [
-        ("reduction", Reduction, "mean"),
+        ("reduction", _reduction_type(loss), loss.reductions[0]),
         ("weight", Weight, None),
         ("na", Na, "error"),
         ("header", Header, "auto"),
@@ -216,6 +220,12 @@ def _option_default(option: Option) -> Any:
     return False if option.domain.kind is bool else None
 
 
+def _reduction_type(loss: Loss) -> Any:
+    words = [REDUCTION_WORDS[name] for name in loss.reductions if name in REDUCTION_WORDS]
+    text = "How rows become one number" + ("; " if words else "") + "; ".join(words) + "."
+    return Annotated[str, typer.Option("-r", "--reduction", metavar="|".join(loss.reductions), help=text)]
+
+
 def _role_type(role: Role) -> Any:
     names = ["-y", f"--{role.option}"] if role.truth else [f"--{role.option}"]
     return Annotated[str | None, typer.Option(*names, metavar="SRC", help=_sentence(role.meaning))]
@@ -260,6 +270,8 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
         delimiter=given["delimiter"],
         index=given.get("index"),
         distances=given.get("distances"),
+        metric=given.get("metric", "euclidean"),
+        normalize=given.get("normalize", False),
     )
     inputs = [*sources, *named.values(), *(given[name] for name in ("weight", "index", "distances") if given.get(name))]
     with (

@@ -125,36 +125,36 @@ def warn(style: Style, warnings: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def progress(style: Style, rows: int | None) -> Iterator[Any]:
-    """A callable that takes the number of rows done; it shows a bar on a terminal after one second."""
+def progress(style: Style, total: int | None, unit: str = "rows") -> Iterator[Any]:
+    """A callable that takes how many are done (and of how many); it shows a bar on a terminal after one second."""
     if style.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
     started = time.monotonic()
     shown: list[Any] = []
 
-    def update(done: int) -> None:
+    def update(done: int, of: int | None = total) -> None:
         if not shown and time.monotonic() - started > 1:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            bar = Progress(
-                TextColumn("{task.completed:,.0f} rows"),
-                BarColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            bar.start()
-            shown.append((bar, bar.add_task("", total=rows)))
+            shown.append(_bar(unit, of))
         if shown:
-            shown[0][0].update(shown[0][1], completed=done)
+            shown[0].update(shown[0].task_ids[0], completed=done, total=of)
 
     try:
         yield update
     finally:
         if shown:
-            shown[0][0].stop()
+            shown[0].stop()
+
+
+def _bar(unit: str, total: int | None) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.completed:,.0f} " + unit), BarColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task("", total=total)
+    bar.start()
+    return bar
 
 
 def out_of_place(path: str | None) -> None:

@@ -152,14 +152,18 @@ def plan(
 
 
 def _check_reduction(spec: Spec, entries: list[Entry], reduction: str) -> None:
-    if (spec.loss.finish or spec.loss.engine == "tally") and reduction != "mean":
-        raise UsageError(f"{spec.loss.name} has no {reduction}: it is one number of all rows", fix="leave -r out")
+    if reduction not in spec.loss.reductions:
+        raise UsageError(
+            f"{spec.loss.name} has no reduction {reduction!r}", fix=f"use -r {' or '.join(spec.loss.reductions)}"
+        )
     if reduction == "positives" and entries[-1].check != "binary":
         raise UsageError("-r positives needs labels 0 and 1", fix="use -r mean or -r sum")
 
 
 def _check_class_numbers(spec: Spec, entries: list[Entry]) -> None:
     classes = entries[0].classes
+    if entries[0].role.name == "emb":
+        return
     for name in ("class_weights", "alpha"):
         numbers = spec.options.get(name)
         if isinstance(numbers, tuple) and len(numbers) != classes:
@@ -203,6 +207,8 @@ def _check_of(role: Role, form: Form | None) -> Check:
 def _settle_together(spec: Spec, entries: list[Entry]) -> list[Entry]:
     """Shapes and checks that depend on two inputs: the label on the prediction, a target on its prediction."""
     first, last = entries[0], entries[-1]
+    if first.role.name == "emb" and last.role.name == "label":
+        return [first, last._replace(check="index", classes=_weighted_classes(spec, first.width))]
     if last.role.name == "label":
         return (
             [*entries[:-1], _label_beside(spec, first, last)]
@@ -227,6 +233,17 @@ def _is_classes(prediction: Entry, label: Entry) -> bool:
     if prediction.role.name in ("probs", "scores"):
         return True
     return prediction.role.name == "chance" and prediction.ndim == 2 and label.ndim == 1
+
+
+def _weighted_classes(spec: Spec, width: int) -> int:
+    """How many classes a file of class weights has."""
+    numbers = spec.options["class_weights"]
+    if not numbers or len(numbers) % width:
+        raise UsageError(
+            f"--class-weights has {len(numbers or ())} numbers for embeddings of {width} columns",
+            fix="give a file with one row of that width for each class",
+        )
+    return len(numbers) // width
 
 
 def _class_label(spec: Spec, prediction: Entry, label: Entry) -> Entry:
@@ -529,5 +546,5 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
     if facts.infinite:
         where = ", ".join(plan.entries[0].column.frame.where(row) for row in facts.infinite_rows)
         more = " ..." if facts.infinite > len(facts.infinite_rows) else ""
-        warnings.append(f"the loss is infinite in {facts.infinite} rows: {where}{more}")
+        warnings.append(f"the loss is not finite in {facts.infinite} rows: {where}{more}")
     return tuple(notes), tuple(warnings)

@@ -669,31 +669,36 @@ FEW = 1 << 8  # a class this much smaller than the set is measured pair by pair
 MEASURED = 1 << 6  # pairs an anchor that are worth measuring by differences
 
 
-def extremes(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+Settle = Callable[[int, "np.ndarray", bool], int]  # anchor, candidates, whether the farthest -> the one
+
+
+def extremes(points: Points, start: int, stop: int, settle: Settle | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Positions of each anchor's farthest positive and nearest negative, (B,) each.
 
     The product only narrows the choice: whatever it cannot tell from the best is measured again by differences. A
     product in float32 does, unless it leaves too many to measure.
+
+    settle: decides between those that float64 cannot tell apart; if None, any of them
     """
     if not points.gram.is_exact:
-        far, near = _contests(points, points.screen, start, stop)
+        far, near = _contests(points, points.screen, start, stop, True)
         if far.entries + near.entries <= MEASURED * (stop - start):
-            return far.winners(points, start, -1), near.winners(points, start, 1)
-    far, near = _contests(points, points.gram, start, stop)
-    return far.winners(points, start, -1), near.winners(points, start, 1)
+            return far.winners(points, start, True, settle), near.winners(points, start, False, settle)
+    far, near = _contests(points, points.gram, start, stop, settle is not None)
+    return far.winners(points, start, True, settle), near.winners(points, start, False, settle)
 
 
-def _contests(points: Points, gram: Gram, start: int, stop: int) -> tuple[_Contest, _Contest]:
+def _contests(points: Points, gram: Gram, start: int, stop: int, keep_ties: bool) -> tuple[_Contest, _Contest]:
     import numpy as np
 
     slack = 4 * gram.bounds(start, stop)
-    far, near = _Contest(slack), _Contest(slack)
+    far, near = _Contest(slack, keep_ties), _Contest(slack, keep_ties)
     index, is_own = own_class(points, start, stop)
     is_small = index.shape[1] * FEW <= len(points)
     for k in range(0, len(points), TILE):
         tile = slice(k, min(k + TILE, len(points)))
         squares = gram.squares(start, stop, tile, scratch("tile", (stop - start, tile.stop - k), gram.right.dtype))
-        if tile.start < index[-1, -1] + 1 and index[0, 0] < tile.stop:
+        if tile.start <= index[-1, -1] and index[0, 0] < tile.stop:
             if is_small:
                 i, j = np.nonzero(is_own & (index >= tile.start) & (index < tile.stop))
                 squares[i, index[i, j] - k] = np.inf
@@ -711,10 +716,11 @@ def _contests(points: Points, gram: Gram, start: int, stop: int) -> tuple[_Conte
 class _Contest:
     """Which columns may hold each anchor's lowest value, kept while tiles of values go by."""
 
-    def __init__(self, slack: np.ndarray) -> None:
+    def __init__(self, slack: np.ndarray, keep_ties: bool) -> None:
         import numpy as np
 
         self.slack = slack
+        self.is_one_enough = not slack.any() and not keep_ties
         self.best = np.full(len(slack), np.inf)
         self.pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
@@ -726,7 +732,7 @@ class _Contest:
         column_of_lowest = values.argmin(axis=1)
         lowest = values[np.arange(len(values)), column_of_lowest]
         best = self.best[rows] = np.minimum(self.best[rows], lowest)
-        if not self.slack.any():  # exact values: one of the lowest is as good as all
+        if self.is_one_enough:
             i = np.flatnonzero(lowest <= best)
             self.pairs.append((i + row, column_of_lowest[i] + column, lowest[i]))
             return
@@ -738,17 +744,25 @@ class _Contest:
     def entries(self) -> int:
         return sum(len(i) for i, _, _ in self.pairs)
 
-    def winners(self, points: Points, start: int, sign: int) -> np.ndarray:
-        """For each anchor the position of the lowest sign * d^2 (by differences) among those near its best."""
+    def winners(self, points: Points, start: int, is_farthest: bool, settle: Settle | None) -> np.ndarray:
+        """For each anchor the position with the lowest value, by differences among those near its best."""
         import numpy as np
 
         i, j, value = (np.concatenate(side) for side in zip(*self.pairs, strict=True))
         kept = (value <= self.best[i] + self.slack[i]) & (i + start != j)
         i, j = i[kept], j[kept]
-        measured = sign * points.gram.direct(i + start, j)
-        order = np.lexsort((j, measured, i))
-        i, j = i[order], j[order]
-        return j[np.flatnonzero(np.diff(i, prepend=-1))]
+        squares = points.gram.direct(i + start, j)
+        order = np.lexsort((j, -squares if is_farthest else squares, i))
+        i, j, squares = i[order], j[order], squares[order]
+        first = np.flatnonzero(np.diff(i, prepend=-1))
+        winners: np.ndarray = j[first]
+        if settle is not None:
+            errors = points.gram.direct_errors(squares)
+            lead = first[i]
+            is_rival = abs(squares - squares[lead]) <= errors + errors[lead]
+            for row in np.flatnonzero(np.bincount(i[is_rival]) > 1):
+                winners[row] = settle(int(row) + start, j[is_rival & (i == row)], is_farthest)
+        return winners
 
 
 def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -51,9 +51,9 @@ def negatives_at(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     for row in np.flatnonzero(crowded.any(axis=1)):
         runs: dict[int, tuple[int, list[int]]] = {}
         for k in np.flatnonzero(crowded[row]):
-            begin, end = _run(judge, ranks, int(row), int(inside[row, k]))
+            begin, end = run_around(judge, ranks, int(row), int(inside[row, k]))
             if begin not in runs:
-                runs[begin] = begin, in_order(judge, ranks, int(row), ranks.columns(int(row), slice(begin, end)))
+                runs[begin] = begin, in_order(judge, ranks.start + int(row), ranks.columns(int(row), slice(begin, end)))
             found[row, k] = runs[begin][1][int(inside[row, k]) - begin]
     return found
 
@@ -66,9 +66,9 @@ def farthest_negatives(judge: Judge, ranks: Ranks) -> np.ndarray:
     found: np.ndarray = ranks.keys[np.arange(len(last)), last] & ranks.key_mask
     alone = _stands_alone(judge, ranks, last[:, None])[:, 0]
     for row in np.flatnonzero(~alone):
-        begin, end = _run(judge, ranks, int(row), int(last[row]))
-        order = in_order(judge, ranks, int(row), ranks.columns(int(row), slice(begin, end)))
-        found[row] = _first_of_last_tie(judge, ranks, int(row), order)
+        begin, end = run_around(judge, ranks, int(row), int(last[row]))
+        order = in_order(judge, ranks.start + int(row), ranks.columns(int(row), slice(begin, end)))
+        found[row] = first_of_last_tie(judge, ranks.start + int(row), order)
     return found
 
 
@@ -82,8 +82,8 @@ def farthest_positives(judge: Judge, ranks: Ranks) -> np.ndarray:
     found: np.ndarray = ranks.index[np.arange(len(candidates)), candidates.argmax(axis=1)]
     close = (ranks.weight > 0) & (candidates >= limit[:, None])
     for row in np.flatnonzero(close.sum(axis=1) > 1):
-        order = in_order(judge, ranks, int(row), ranks.index[row, close[row]])
-        found[row] = _first_of_last_tie(judge, ranks, int(row), order)
+        order = in_order(judge, ranks.start + int(row), ranks.index[row, close[row]])
+        found[row] = first_of_last_tie(judge, ranks.start + int(row), order)
     return found
 
 
@@ -118,7 +118,7 @@ def _value(ranks: Ranks, keys: np.ndarray) -> np.ndarray:
     return value
 
 
-def _run(judge: Judge, ranks: Ranks, row: int, place: int) -> tuple[int, int]:
+def run_around(judge: Judge, ranks: Ranks, row: int, place: int) -> tuple[int, int]:
     """The places around `place` whose order is in doubt: up to the next gaps that are wide enough."""
     import numpy as np
 
@@ -129,27 +129,30 @@ def _run(judge: Judge, ranks: Ranks, row: int, place: int) -> tuple[int, int]:
     return begin, place + int(after[0]) + 1 if len(after) else len(values)
 
 
-def in_order(judge: Judge, ranks: Ranks, row: int, columns: np.ndarray) -> list[int]:
+def in_order(judge: Judge, anchor: int, columns: np.ndarray) -> list[int]:
     """Points by their distance from the anchor, then by row number: by differences, and by integers where they tie."""
     import numpy as np
 
-    points, gram, anchor = judge.points, judge.gram, ranks.start + row
+    points, gram = judge.points, judge.gram
+    squares = gram.direct(np.full(len(columns), anchor), columns)
+    order = np.lexsort((points.rows[columns], squares))
+    columns, squares = columns[order], squares[order]
     if gram.is_exact:
-        squares = ranks.squares[row, columns]
-        if np.isinf(squares).any():  # the anchor's own class
-            squares = gram.direct(np.full(len(columns), anchor), columns)
-        return [int(column) for column in columns[np.lexsort((points.rows[columns], squares))]]
-    measured = gram.direct(np.full(len(columns), anchor), columns)
-    errors = gram.direct_errors(measured)
-    order = np.lexsort((points.rows[columns], measured))
-    columns, low, high = columns[order], (measured - errors)[order], (measured + errors)[order]
-    breaks = np.flatnonzero(low[1:] > np.maximum.accumulate(high)[:-1]) + 1
+        return [int(column) for column in columns]
+    errors = gram.direct_errors(squares)
+    is_apart = squares[1:] - errors[1:] > np.maximum.accumulate(squares + errors)[:-1]
     compared = cmp_to_key(_comparison(judge, anchor))
     result: list[int] = []
-    for group in np.split(columns, breaks):
+    for group in np.split(columns, np.flatnonzero(is_apart) + 1):
         members = [int(column) for column in group]
         result += members if len(members) == 1 else sorted(members, key=compared)
     return result
+
+
+def settle(judge: Judge, anchor: int, columns: np.ndarray, is_farthest: bool) -> int:
+    """The nearest of some points, or the farthest; of those that tie, the one with the lowest row number."""
+    order = in_order(judge, anchor, columns)
+    return first_of_last_tie(judge, anchor, order) if is_farthest else order[0]
 
 
 def _comparison(judge: Judge, anchor: int) -> Callable[[int, int], int]:
@@ -168,15 +171,15 @@ def _compare_distances(judge: Judge, anchor: int, one: int, other: int) -> int:
     return judge.exact.compare(anchor, other, one)
 
 
-def _first_of_last_tie(judge: Judge, ranks: Ranks, row: int, order: list[int]) -> int:
+def first_of_last_tie(judge: Judge, anchor: int, order: list[int]) -> int:
+    """The first of the points, in order of distance, that are as far as the last."""
     import numpy as np
 
-    anchor, last = ranks.start + row, order[-1]
     if judge.gram.is_exact:
-        measured = judge.gram.direct(np.full(len(order), anchor), np.asarray(order))
-        return order[int(np.argmax(measured == measured[-1]))]
+        squares = judge.gram.direct(np.full(len(order), anchor), np.asarray(order))
+        return order[int(np.argmax(squares == squares[-1]))]
     place = len(order) - 1
-    while place and _compare_distances(judge, anchor, order[place - 1], last) == 0:
+    while place and _compare_distances(judge, anchor, order[place - 1], order[-1]) == 0:
         place -= 1
     return order[place]
 

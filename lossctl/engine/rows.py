@@ -80,7 +80,7 @@ def block_rows(plan: door.Plan) -> int:
 
 def each(plan: door.Plan, blocks: Iterable[Block], jobs: int) -> Iterator[Rows]:
     """The loss of every row, block by block, in order."""
-    yield from ordered_map(lambda block: _rows(plan, block), blocks, jobs)
+    yield from ordered_map(lambda block: score(plan, block), blocks, jobs)
 
 
 def add_up(plan: door.Plan, blocks: Iterable[Block], jobs: int, progress: Callable[[int], None] | None = None) -> Part:
@@ -91,8 +91,8 @@ def add_up(plan: door.Plan, blocks: Iterable[Block], jobs: int, progress: Callab
             progress(done.n + part.n)
         return done.merge(part)
 
-    _keep_freed_memory()
-    parts = ordered_map(lambda block: _part(_rows(plan, block)), blocks, jobs)
+    keep_freed_memory()
+    parts = ordered_map(lambda block: part_of(score(plan, block)), blocks, jobs)
     whole = reduce(merge, parts, Part())
     if whole.n == 0:
         left_out = f": all {whole.facts.skipped} rows were left out" if whole.facts.skipped else ""
@@ -102,7 +102,7 @@ def add_up(plan: door.Plan, blocks: Iterable[Block], jobs: int, progress: Callab
     return whole
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let the allocator keep the memory of temporaries from block to block.
 
     glibc gives it back to the system after each use, which costs more than the arithmetic, until it has seen one large
@@ -125,7 +125,8 @@ def finish(plan: door.Plan, part: Part) -> float:
     return plan.spec.loss.finish(mean) if plan.spec.loss.finish else mean
 
 
-def _rows(plan: door.Plan, block: Block) -> Rows:
+def score(plan: door.Plan, block: Block) -> Rows:
+    """The loss of each row of one block."""
     import numpy as np
 
     admitted = door.admit(plan, block.load(), block.start)
@@ -145,7 +146,8 @@ def _positives(label: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     return count if weights is None else count * weights
 
 
-def _part(rows: Rows) -> Part:
+def part_of(rows: Rows) -> Part:
+    """The sums over the rows of a block."""
     n = len(rows.total)
     total = sums.total(rows.total)
     return Part(

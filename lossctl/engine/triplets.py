@@ -65,36 +65,56 @@ def breakdown(
     """
     import numpy as np
 
-    _check_margins(margins)
-    if precision not in DTYPES:
-        raise UsageError(f"unknown precision {precision!r}", fix=f"choose one of {', '.join(DTYPES)}")
-    embeddings = np.asarray(embeddings)
-    certify = precision == "float64"
-    first, members = distinct(embeddings, np.asarray(labels))
-    steps = sorted({float(margin) for margin in margins if margin > 0})
-    points = sort_points(
+    embeddings, labels = np.asarray(embeddings), np.asarray(labels)
+    first, members = distinct(embeddings, labels)
+    task = prepare(
         embeddings[first],
-        np.asarray(labels)[first],
+        labels[first],
+        margins=margins,
         metric=metric,
         normalize=normalize,
+        precision=precision,
         weights=members,
-        steps=steps,
+        with_pairs=pairs > 0,
+        bins=bins,
     )
-    judge = make_judge(points, steps, certify=certify)
-    edges = _edges(points, bins)
-    squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
-    task = _Task(judge, edges, squares, pairs > 0)
     counted = list(
         fold(
-            points,
-            lambda panel: _count_panel(task, panel),
+            task.judge.points,
+            lambda panel: count_panel(task, panel),
             block=block,
             threads=threads,
             memory_bytes=memory_bytes,
             progress=progress,
         )
     )
-    return _report(task, counted, [float(margin) for margin in margins], precision, by_class, pairs)
+    return report(task, counted, [float(margin) for margin in margins], precision, by_class, pairs)
+
+
+def prepare(
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    *,
+    margins: Sequence[float],
+    metric: str,
+    normalize: bool,
+    precision: str,
+    weights: np.ndarray | None = None,
+    with_pairs: bool = False,
+    bins: int = BINS,
+) -> Task:
+    """What counting needs to know of a set; arguments and errors as in `breakdown`, weights as in `sort_points`."""
+    import numpy as np
+
+    check_margins(margins)
+    if precision not in DTYPES:
+        raise UsageError(f"unknown precision {precision!r}", fix=f"choose one of {', '.join(DTYPES)}")
+    steps = sorted({float(margin) for margin in margins if margin > 0})
+    points = sort_points(embeddings, labels, metric=metric, normalize=normalize, weights=weights, steps=steps)
+    judge = make_judge(points, steps, certify=precision == "float64")
+    edges = histogram_edges(points, bins)
+    squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
+    return Task(judge, edges, squares, with_pairs)
 
 
 def distinct(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -112,7 +132,7 @@ def distinct(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np
     return first[order], members[order]
 
 
-def _check_margins(margins: Sequence[float]) -> None:
+def check_margins(margins: Sequence[float]) -> None:
     if not margins:
         raise UsageError("no margin", fix="give one, for example 0.2")
     for margin in margins:
@@ -124,7 +144,7 @@ def _check_margins(margins: Sequence[float]) -> None:
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     judge: Judge
     edges: np.ndarray
     edge_squares: np.ndarray
@@ -132,11 +152,11 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class _Counts:
+class Counts:
     """What B anchors add; (J, B) rows are for d_ap + margin with the judge's margins, of which the first is 0.
 
     below, ties, undecided: triplets below and at each threshold, and not proven; losses: sums of [d_ap + m - d_an]+
-    triplets: (B,); farthest, nearest: (B,) distances; positives, negatives: one _Side
+    triplets: (B,); farthest, nearest: (B,) distances; positives, negatives: one Side
     hard_by_class: anchor class -> (C,) hard triplets by class of the negative
     """
 
@@ -147,13 +167,13 @@ class _Counts:
     triplets: np.ndarray
     farthest: np.ndarray
     nearest: np.ndarray
-    positives: _Side
-    negatives: _Side
+    positives: Side
+    negatives: Side
     hard_by_class: dict[int, np.ndarray]
 
 
 @dataclass(frozen=True)
-class _Side:
+class Side:
     """Sums over the distances to positives, or to negatives, weighted by the anchors too."""
 
     pairs: int
@@ -163,7 +183,7 @@ class _Side:
     counts: np.ndarray
 
 
-def _count_panel(task: _Task, panel: Panel) -> _Counts:
+def count_panel(task: Task, panel: Panel) -> Counts:
     """The counts of one panel, strip by strip."""
     import numpy as np
 
@@ -175,10 +195,10 @@ def _count_panel(task: _Task, panel: Panel) -> _Counts:
         squares[...] = gram.squares(panel.start, panel.stop, out=scratch("single", squares.shape, np.float32))
         np.maximum(squares, 0.0, out=squares)
     starts = strip_starts(len(panel), n)
-    return _joined([_count_strip(task, squares[k : k + starts.step], panel.start + k) for k in starts])
+    return joined([_count_strip(task, squares[k : k + starts.step], panel.start + k) for k in starts])
 
 
-def _joined(parts: list[_Counts]) -> _Counts:
+def joined(parts: list[Counts]) -> Counts:
     import numpy as np
 
     def along(name: str) -> np.ndarray:
@@ -189,16 +209,16 @@ def _joined(parts: list[_Counts]) -> _Counts:
     for part in parts:
         for key, hard in part.hard_by_class.items():
             by_class[key] = by_class[key] + hard if key in by_class else hard
-    return _Counts(
+    return Counts(
         **{name: along(name) for name in arrays},
-        positives=_merged([part.positives for part in parts]),
-        negatives=_merged([part.negatives for part in parts]),
+        positives=merged([part.positives for part in parts]),
+        negatives=merged([part.negatives for part in parts]),
         hard_by_class=by_class,
     )
 
 
-def _merged(sides: list[_Side]) -> _Side:
-    return _Side(
+def merged(sides: list[Side]) -> Side:
+    return Side(
         sum(side.pairs for side in sides),
         min(side.smallest for side in sides),
         sum((side.sum for side in sides), Total()),
@@ -207,7 +227,7 @@ def _merged(sides: list[_Side]) -> _Side:
     )
 
 
-def _count_strip(task: _Task, squares: np.ndarray, start: int) -> _Counts:
+def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
     import numpy as np
 
     judge = task.judge
@@ -219,7 +239,7 @@ def _count_strip(task: _Task, squares: np.ndarray, start: int) -> _Counts:
     negatives = (len(points) if weight_of is None else int(weight_of.sum())) - weight.sum(axis=1) - 1
     farthest, nearest = points.measured(_farthest(judge, ranks)), points.measured(_nearest(judge, ranks))
     d_an = points.measured(squares, out=squares)  # the squares are not needed any more
-    return _Counts(
+    return Counts(
         below=(ranks.below * weight).sum(axis=2) * members,
         ties=(ranks.ties * weight).sum(axis=2) * members,
         undecided=ranks.undecided * members,
@@ -292,7 +312,7 @@ def _farthest(judge: Judge, ranks: Ranks) -> np.ndarray:
     return found
 
 
-def _positive_side(task: _Task, ranks: Ranks, members: np.ndarray) -> _Side:
+def _positive_side(task: Task, ranks: Ranks, members: np.ndarray) -> Side:
     import numpy as np
 
     weight = ranks.weight * members[:, None]
@@ -301,7 +321,7 @@ def _positive_side(task: _Task, ranks: Ranks, members: np.ndarray) -> _Side:
     bins = np.clip(np.searchsorted(task.edges, d_ap, "right") - 1, 0, len(task.edges) - 2)
     counts = np.zeros(len(task.edges) - 1, np.int64)
     np.add.at(counts, bins, weight[counted])
-    return _Side(
+    return Side(
         int(weight.sum()),
         float(d_ap.min()),
         total(d_ap * weight[counted]),
@@ -310,7 +330,7 @@ def _positive_side(task: _Task, ranks: Ranks, members: np.ndarray) -> _Side:
     )
 
 
-def _negative_side(task: _Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> _Side:
+def _negative_side(task: Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> Side:
     """The distances to negatives; sets those within the own class, which are infinite, to 0 for their sum."""
     import numpy as np
 
@@ -329,7 +349,7 @@ def _negative_side(task: _Task, ranks: Ranks, d_an: np.ndarray, members: np.ndar
         d_an[row, points.first[ranks.start + row] : points.last[ranks.start + row]] = 0.0
     sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights
     counts = (np.diff(places, axis=1) * members[:, None]).sum(axis=0)
-    return _Side(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
+    return Side(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
 
 
 def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int, np.ndarray]:
@@ -353,7 +373,7 @@ def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int,
     return by_class
 
 
-def _edges(points: Points, bins: int) -> np.ndarray:
+def histogram_edges(points: Points, bins: int) -> np.ndarray:
     """Equal bins over what a sample of pairs spans: as many positives as negatives, chosen by a fixed seed."""
     import numpy as np
 
@@ -375,12 +395,12 @@ def _edges(points: Points, bins: int) -> np.ndarray:
 # --- reporting
 
 
-def _report(
-    task: _Task, parts: list[_Counts], margins: list[float], precision: str, by_class: bool, pairs: int
+def report(
+    task: Task, parts: list[Counts], margins: list[float], precision: str, by_class: bool, pairs: int
 ) -> Breakdown:
     judge = task.judge
     points = judge.points
-    counts = _joined(parts) if parts else None
+    counts = joined(parts) if parts else None
     at = tuple(_at_margin(judge, counts, margin) for margin in margins)
     undecided = sum(entry.undecided for entry in at)
     reasons = {
@@ -406,7 +426,7 @@ def _report(
     )
 
 
-def _categories(judge: Judge, counts: _Counts, margin: float, anchors: slice) -> Categories:
+def _categories(judge: Judge, counts: Counts, margin: float, anchors: slice) -> Categories:
     j = judge.margins.index(margin)
     triplets = int(counts.triplets[anchors].sum())
     hard_ties, ties = int(counts.ties[0, anchors].sum()), int(counts.ties[j, anchors].sum())
@@ -415,7 +435,7 @@ def _categories(judge: Judge, counts: _Counts, margin: float, anchors: slice) ->
     return Categories(triplets - costly, costly - hard, hard, hard_ties, ties)
 
 
-def _at_margin(judge: Judge, counts: _Counts | None, margin: float) -> AtMargin:
+def _at_margin(judge: Judge, counts: Counts | None, margin: float) -> AtMargin:
     import numpy as np
 
     if counts is None:
@@ -433,7 +453,7 @@ def _at_margin(judge: Judge, counts: _Counts | None, margin: float) -> AtMargin:
     )
 
 
-def _distances(side: _Side | None, bins: int) -> Distances:
+def _distances(side: Side | None, bins: int) -> Distances:
     if side is None:
         return Distances(0, math.nan, math.nan, math.nan, (0,) * bins)
     return Distances(
@@ -441,7 +461,7 @@ def _distances(side: _Side | None, bins: int) -> Distances:
     )
 
 
-def _class_shares(judge: Judge, counts: _Counts | None, margins: Iterable[float]) -> tuple[ClassShare, ...]:
+def _class_shares(judge: Judge, counts: Counts | None, margins: Iterable[float]) -> tuple[ClassShare, ...]:
     import numpy as np
 
     points = judge.points
@@ -458,7 +478,7 @@ def _class_shares(judge: Judge, counts: _Counts | None, margins: Iterable[float]
     return tuple(shares[key] for key in sorted(shares))
 
 
-def _hardest_pairs(points: Points, counts: _Counts, pairs: int) -> tuple[ClassPair, ...]:
+def _hardest_pairs(points: Points, counts: Counts, pairs: int) -> tuple[ClassPair, ...]:
     import numpy as np
 
     hard = sum(int(row.sum()) for row in counts.hard_by_class.values())

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from ..numerics import Array, exp, log, namespace, one_hot, relu, row_max, row_sum, softplus, sqrt, where
-from ..registry import Flag, NonNegative, Positive, Real, Seed, Weighted, loss
+from ..numerics import Array, exp, log, matrix, namespace, one_hot, relu, row_max, row_sum, softplus, sqrt, where
+from ..registry import Flag, NonNegative, Numbers, Positive, Real, Seed, Weighted, loss
 
 Panel = Any  # engine.panels.Panel, which losses do not know
 EVERYONE = frozenset({"contrastive-pairs"})  # losses whose panels cover all points, not the anchors alone
@@ -30,7 +30,7 @@ class TripletLosses(NamedTuple):
 # ------------------------------------------------------------------------------------------------------------- triplets
 
 
-@loss(engine="panel")
+@loss(engine="panel", reductions=("mean-active", "mean", "sum"))
 def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     """Every triplet of the set: how much each negative fails to be farther than each positive, by the margin.
 
@@ -152,20 +152,22 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
     return softplus(_log_sum_exp(push, panel.is_negative) + _log_sum_exp(pull, panel.is_positive))
 
 
+@loss
 def circle_class(
-    emb: Array, identity: Array, *, class_weights: Array, gamma: float = 256.0, margin: float = 0.25
+    emb: Array, label: Array, *, class_weights: Numbers = None, gamma: Positive = 256.0, margin: Real = 0.25
 ) -> Array:
     """Circle loss with one weight vector a class in place of the other points.
 
     Formula: as circle, with s_p = cos(x, w_y) and s_n = cos(x, w_j) for j != y
     Paper: Sun, Cheng, Zhang, Zhang, Zheng, Wang, Wei, Circle Loss, 2020
-    class_weights: (C, D), row j for class j; identity is 0 .. C-1
+    class_weights: a file of (C, D) weights, row j for class j; required
     gamma: scale of the similarities
     margin: relaxation
-    Example: emb=1/0 identity=0 class_weights=1/0,0/1 -> 0.0
+    Example: emb=[1,0] label=0 class_weights=1/0/0/1 -> 0
     """
-    s = _unit(emb) @ _unit(class_weights).T
-    is_own = one_hot(identity, class_weights.shape[0], s)
+    directions = _unit(matrix(class_weights or (), emb))
+    s = _unit(emb) @ directions.T
+    is_own = one_hot(label, s.shape[1], s)
     pull = relu(1.0 + margin - s) * (-gamma * (s - 1.0 + margin))
     push = relu(s + margin) * (gamma * (s - margin))
     return softplus(_log_sum_exp(push, ~is_own) + _log_sum_exp(pull, is_own))

@@ -1,0 +1,173 @@
+"""`lossctl triplets EMB LABEL`: how hard the triplets of an embedding set are, counted and certified."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from . import output
+from .app import single
+
+DISTANCES = ("euclidean", "sqeuclidean", "cosine")
+
+
+def command() -> Any:
+    """The command."""
+    return single(triplets, "triplets")
+
+
+def triplets(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="EMB LABEL", show_default=False, help="Two files, or one that holds both; - is stdin."),
+    ] = None,
+    emb: Annotated[str | None, typer.Option("--emb", metavar="SRC", help="The embeddings, (n, D).")] = None,
+    label: Annotated[str | None, typer.Option("-y", "--label", metavar="SRC", help="The class of each row.")] = None,
+    margin: Annotated[
+        str, typer.Option("--margin", metavar="M[,M...]", help="One margin, or several in one pass.")
+    ] = "1",
+    distance: Annotated[
+        str, typer.Option("--distance", metavar="|".join(DISTANCES), help="The distance.")
+    ] = "euclidean",
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Put the embeddings on the unit sphere first.")
+    ] = False,
+    by: Annotated[str | None, typer.Option("--by", metavar="class", help="Also by class of the anchor.")] = None,
+    pairs: Annotated[
+        int,
+        typer.Option(
+            "--pairs",
+            metavar="K",
+            min=0,
+            show_default=False,
+            help="Also the K class pairs with the most hard triplets.",
+        ),
+    ] = 0,
+    batch: Annotated[
+        str | None,
+        typer.Option("--batch", metavar="P,K", help="Also what training sees: batches of P classes with K rows each."),
+    ] = None,
+    batches: Annotated[int, typer.Option("--batches", metavar="B", min=1, help="How many batches.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the batches.")] = 0,
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            metavar="float64|float32",
+            help="float64 certifies the counts; float32 is quick and does not.",
+        ),
+    ] = "float64",
+    na: Annotated[
+        str, typer.Option("--na", metavar="error|skip", help="What to do with rows that hold nan or NA.")
+    ] = "error",
+    header: Annotated[
+        str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")
+    ] = "auto",
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV.")
+    ] = None,
+    format: output.Format = None,
+    json: output.Json = False,
+    bare: Annotated[
+        bool, typer.Option("-b", "--bare", help="easy TAB semi-hard TAB hard, a line for each margin.")
+    ] = False,
+    out: output.Output = None,
+    jobs: Annotated[
+        int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")
+    ] = None,
+    quiet: output.Quiet = False,
+    verbose: output.Verbose = False,
+    color: output.Colour = "auto",
+) -> None:
+    """How hard the triplets of an embedding set are: easy, semi-hard, hard, over the whole set.
+
+    A triplet is an anchor, a positive of its class and a negative of another. Hard: d_an <= d_ap. Semi-hard: d_ap < d_an <
+    d_ap + margin. Easy: d_an >= d_ap + margin. Every count is certified, as if computed in exact arithmetic.
+    """
+    style = output.style(format, json, out, quiet, verbose, color, bare)
+    named = {name: source for name, source in (("emb", emb), ("identity", label)) if source is not None}
+    if not sources and not named:
+        raise UsageError("triplets needs embeddings and labels", fix="lossctl triplets EMB LABEL --margin 0.2")
+    _check(distance, by, precision, na, header)
+    margins, drawn = _numbers("--margin", margin), _pair(batch)
+    from .. import embedding_sets
+    from ..files.sources import digest
+
+    inputs = [*(sources or []), *named.values()]
+    with (
+        output.destination(style, inputs) as writer,
+        embedding_sets.opened(
+            sources or [],
+            named,
+            distance=distance,
+            normalize=normalize,
+            jobs=jobs,
+            skip_nan=na == "skip",
+            header={"auto": None, "yes": True, "no": False}[header],
+            delimiter=delimiter,
+        ) as ready,
+        output.progress(style, None, "anchors") as update,
+    ):
+        found = embedding_sets.report(
+            ready,
+            margins,
+            precision=precision,
+            by_class=by is not None,
+            pairs=pairs,
+            batch=drawn,
+            batches=batches,
+            seed=seed,
+            data=digest(ready.fields) if style.format == "json" else None,
+            progress=update,
+        )
+        _write(found, style, writer)
+
+
+def _check(distance: str, by: str | None, precision: str, na: str, header: str) -> None:
+    for name, value, allowed in (
+        ("--distance", distance, DISTANCES),
+        ("--by", by, ("class", None)),
+        ("--precision", precision, ("float64", "float32")),
+        ("--na", na, ("error", "skip")),
+        ("--header", header, ("auto", "yes", "no")),
+    ):
+        if value not in allowed:
+            words = [word for word in allowed if word]
+            raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(words)}")
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{name} cannot be {text!r}", fix="give numbers, with commas between") from None
+
+
+def _pair(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        classes, rows = (int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--batch cannot be {text!r}", fix="give P,K, such as 18,4") from None
+    return classes, rows
+
+
+def _write(found: Any, style: output.Style, writer: Any) -> None:
+    from ..show import triplets as show
+
+    format = output.many_format(style)
+    output.warn(style, show.warnings(found))
+    if format == "bare":
+        writer.write(show.bare(found))
+    elif format in ("json", "ndjson"):
+        writer.write(show.as_json(found, indent=2 if format == "json" else None))
+    elif format == "table":
+        output.note(style, found.note)
+        for part in show.page(found):
+            writer.write(part if isinstance(part, str) else output.sheet_text(part, "table"))
+    else:
+        sheets = show.sheets(found)
+        writer.write("\n".join(output.sheet_text(sheet, format) for sheet in sheets))

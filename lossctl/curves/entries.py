@@ -1,0 +1,68 @@
+"""Which losses are drawn, and under what name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .. import numerics, registry
+from ..errors import UsageError
+from ..registry import Loss, Spec
+from ..roles import ROLES
+from ..text import option_text
+
+
+class Entry(NamedTuple):
+    """A loss to be drawn. label: its name, with the options that were given."""
+
+    spec: Spec
+    label: str
+
+
+def zero_one(score: Any, label: Any) -> Any:
+    """What the surrogates stand for: 1 where the sign of the score is wrong, else 0."""
+    return numerics.where(score * (2.0 * label - 1.0) > 0, 0.0, 1.0)
+
+
+REFERENCES = {"zero-one": Loss("zero-one", zero_one, (ROLES["score"], ROLES["label"]), ())}
+
+
+def read(text: str) -> Entry:
+    """The loss that `focal:gamma=2` means; also a reference curve that is no loss of its own. UsageError."""
+    name = text.strip().lower().replace("_", "-")
+    if name in REFERENCES and name not in registry.names():
+        return Entry(registry.make(REFERENCES[name]), name)
+    spec = registry.parse(text)
+    given = [part.partition("=")[0].strip().replace("-", "_") for part in text.partition(":")[2].split(",")]
+    return Entry(spec, _label(spec, given))
+
+
+def _label(spec: Spec, given: Sequence[str]) -> str:
+    chosen = [f"{name.replace('_', '-')}={option_text(value)}" for name, value in spec.params if name in given]
+    return ":".join([spec.loss.name, ",".join(chosen)]) if chosen else spec.loss.name
+
+
+def sweep(entries: Sequence[Entry], option: str, values: Sequence[str]) -> tuple[Entry, ...]:
+    """Each loss that has the option, once for each value; the others as they are. UsageError if none has it."""
+    name = option.strip().replace("-", "_")
+    if not any(name in entry.spec.options for entry in entries):
+        known = sorted({knob.flag for entry in entries for knob in entry.spec.loss.options})
+        raise UsageError(
+            f"no loss here has an option {option!r}", fix=f"sweep one of {', '.join(known) or 'another loss'}"
+        )
+    found: list[Entry] = []
+    for entry in entries:
+        if name not in entry.spec.options:
+            found.append(entry)
+            continue
+        given = [*entry.label.partition(":")[2].replace("=", ",").split(",")[::2], name]
+        for value in values:
+            spec = registry.make(entry.spec.loss, **{**entry.spec.options, name: value.strip()})
+            found.append(Entry(spec, _label(spec, [word.replace("-", "_") for word in given])))
+    return tuple(found)
+
+
+def unit(entries: Sequence[Entry]) -> str:
+    """The unit that the losses share, empty where they differ."""
+    units = {entry.spec.loss.doc.get("Unit", "") for entry in entries if entry.spec.loss.name not in REFERENCES}
+    return units.pop() if len(units) == 1 else ""

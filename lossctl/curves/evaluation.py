@@ -1,0 +1,42 @@
+"""Losses and their derivatives at given points.
+
+The values come from the very functions that `compute` calls, the derivatives from torch's autograd through them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from .. import numerics
+from ..registry import Spec, Weighted
+
+
+def grid(low: float, high: float, points: int) -> list[float]:
+    """Points at equal distances, each rounded as if it had been typed."""
+    step = (high - low) / (points - 1)
+    digits = 12 - math.ceil(math.log10(max(abs(low), abs(high))))
+    return [low, *(round(low + step * k, digits) + 0.0 for k in range(1, points - 1)), high]
+
+
+def rows(spec: Spec, inputs: tuple[Any, ...]) -> Any:
+    """The loss of each row, infinite where it is, without a warning."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        found = spec.loss.function(*inputs, **spec.options)
+    if isinstance(found, Weighted):
+        found = found.total / found.weight
+    return numerics.sqrt(found) if spec.loss.finish is math.sqrt else found
+
+
+def derivatives(function: Callable[..., Any], *arrays: Any) -> tuple[Any, ...]:
+    """The derivatives of each value that `function` gives by each of its arguments, as numpy arrays."""
+    import torch
+
+    points = [torch.from_numpy(array.copy()).requires_grad_() for array in arrays]
+    values = function(*points)
+    if not values.requires_grad:
+        return tuple(0.0 * array for array in arrays)
+    return tuple(slope.numpy() for slope in torch.autograd.grad(values.sum(), points))

@@ -1,0 +1,158 @@
+"""Losses against the one variable that they share.
+
+The derivative at 0 is the one from the right, that at an end of the variable's range the one from inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import numerics
+from ..errors import UsageError
+from ..registry import Spec
+from ..text import option_text
+from .entries import Entry, unit
+from .evaluation import derivatives, grid, rows
+from .pictures import Band, Line, Picture
+from .variables import NEAREST, VARIABLES, Variable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def lines(
+    entries: Sequence[Entry],
+    variable: str | None,
+    span: tuple[float, float] | None,
+    at: Mapping[str, float],
+    points: int,
+    grad: bool,
+) -> Picture:
+    """The losses against the variable of that name, or the first that they all know. UsageError."""
+    chosen = _shared(entries, variable)
+    fixed = _fixed(chosen[0], at)
+    low, high = _span(entries, chosen[0], fixed, span)
+    x = tuple(grid(low, high, points))
+    drawn = tuple(
+        line for entry, one in zip(entries, chosen, strict=True) for line in _lines(entry, one, x, fixed, grad)
+    )
+    bands = _bands(entries, fixed, low, high) if chosen[0].name == "d_an" else ()
+    return Picture(chosen[0].name, chosen[0].label, unit(entries), tuple(fixed.items()), x, drawn, bands)
+
+
+def _shared(entries: Sequence[Entry], wanted: str | None) -> list[Variable]:
+    """The variable of that name for each loss; by default the first that they all know."""
+    known = [{one.name: one for one in _variables(entry)} for entry in entries]
+    shared = [name for name in known[0] if all(name in one for one in known)]
+    if wanted is None and shared:
+        wanted = shared[0]
+    if wanted not in shared:
+        own = "; ".join(f"{entry.label}: {', '.join(one)}" for entry, one in zip(entries, known, strict=True))
+        what = f"no curve against {wanted}" if wanted else "no variable that all of these losses know"
+        raise UsageError(what, why=f"what can be drawn: {own}", fix=_use(shared))
+    return [one[wanted] for one in known]
+
+
+def _use(names: Sequence[str]) -> str:
+    return f"use --x {' or --x '.join(names)}" if names else "draw them one by one"
+
+
+def _variables(entry: Entry) -> tuple[Variable, ...]:
+    loss = entry.spec.loss
+    found = VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    if found:
+        return found
+    if loss.engine == "panel":
+        raise UsageError(
+            f"{loss.name} depends on a whole set of embeddings, not on one number",
+            why="each of its terms is that of a single triplet or pair",
+            fix="draw that: lossctl curve triplet, or lossctl curve contrastive",
+        )
+    raise UsageError(f"{loss.name} has no curve", why="it is not a function of one number", fix="see: lossctl list")
+
+
+def _fixed(variable: Variable, at: Mapping[str, float]) -> dict[str, float]:
+    known = dict(variable.fixed)
+    for name in at:
+        if name not in known:
+            names = ", ".join(known)
+            raise UsageError(f"{name!r} cannot be fixed here", fix=f"--at knows {names}" if names else "leave --at out")
+    if not all(value >= 0 for name, value in at.items() if name in ("d_ap", "p")) or at.get("p", 0.0) > 1:
+        raise UsageError("--at is out of range", fix="d_ap >= 0; 0 <= p <= 1")
+    return {**known, **at}
+
+
+def _span(
+    entries: Sequence[Entry], variable: Variable, fixed: Mapping[str, float], span: tuple[float, float] | None
+) -> tuple[float, float]:
+    if span is None:
+        spans = [variable.span(entry.spec.options, fixed) for entry in entries]
+        return min(low for low, _ in spans), max(high for _, high in spans)
+    low, high = span
+    if variable.low <= low < high <= variable.high and math.isfinite(high - low):
+        return span
+    bounds = f" within {variable.low:g}..{variable.high:g}" if variable.low > -math.inf else ""
+    raise UsageError(f"{low:g}..{high:g} is no range of {variable.name}", fix=f"give --x LOW..HIGH{bounds}")
+
+
+def _lines(entry: Entry, variable: Variable, x: Sequence[float], fixed: Mapping[str, float], grad: bool) -> list[Line]:
+    _refuse_unknown(entry)
+    if grad and variable.by_counts:
+        raise UsageError(f"{entry.label} has no derivative here", why="it counts rows", fix="leave --grad out")
+    spec, array, found = entry.spec, numerics.vector(x), []
+    for case, given in variable.inputs(array, fixed, spec.options).items():
+        values = _counted(spec, given) if variable.by_counts else rows(spec, given)
+
+        def function(points: Any, case: str = case) -> Any:
+            return rows(spec, variable.inputs(points, fixed, spec.options)[case])
+
+        slopes = _slopes(function, array, variable, values) if grad else None
+        label = f"{entry.label} {case}" if case else entry.label
+        found.append(Line(label, str(spec), case, tuple(values.tolist()), slopes))
+    return found
+
+
+def _refuse_unknown(entry: Entry) -> None:
+    """UsageError for options that mean nothing without data."""
+    roles = [role.name for role in entry.spec.loss.roles]
+    for name, value in entry.spec.params:
+        if value == "balanced" or (name == "alpha" and isinstance(value, tuple) and "chance" in roles):
+            raise UsageError(f"{name} {option_text(value)} needs a file's labels", fix=f"give {name} one number")
+        if name == "class_weights" and value is not None and len(value) != 2:
+            raise UsageError("a curve has two classes", fix="give class-weights two numbers, such as 1/3")
+
+
+def _counted(spec: Spec, inputs: tuple[Any, ...]) -> Any:
+    return numerics.vector(spec.loss.function(counts, **spec.options) for counts in inputs[0])
+
+
+def _slopes(function: Callable[..., Any], x: np.ndarray, variable: Variable, values: np.ndarray) -> tuple[float, ...]:
+    """The derivative at each point, infinite where it or the loss grows beyond bounds."""
+    import numpy as np
+
+    (near,) = derivatives(function, _inside(x, variable, NEAREST))
+    (far,) = derivatives(function, _inside(x, variable, 1e-12))
+    at_end = (x == variable.low) | (x == variable.high)
+    grows = ~np.isfinite(values) | (at_end & (np.abs(near) > 1.01 * np.abs(far)) & (np.abs(near) > 1))
+    found: list[float] = np.where(grows, np.copysign(np.inf, near), near).tolist()
+    return tuple(found)
+
+
+def _inside(x: np.ndarray, variable: Variable, by: float) -> np.ndarray:
+    """The points, those at 0 or at an end of the variable's range moved inside."""
+    import numpy as np
+
+    right = np.where(x == 0, by, x)
+    return np.clip(right, variable.low + by, min(variable.high - by, np.nextafter(variable.high, -np.inf)))
+
+
+def _bands(entries: Sequence[Entry], fixed: Mapping[str, float], low: float, high: float) -> tuple[Band, ...]:
+    """Easy, semi-hard and hard, where all curves agree on them."""
+    margins = {entry.spec.options["margin"] for entry in entries}
+    if len(margins) > 1 or any(entry.spec.options["soft"] for entry in entries):
+        return ()
+    near, far = fixed["d_ap"], fixed["d_ap"] + margins.pop()
+    bands = (Band("hard", low, min(near, high)), Band("semi-hard", max(near, low), min(far, high)))
+    return tuple(band for band in (*bands, Band("easy", max(far, low), high)) if band.low < band.high)

@@ -1,0 +1,67 @@
+"""What is drawn: curves and contours as numbers, frozen, and nothing of ours is needed to read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve. label: for the legend; loss: the spec; slopes: dy/dx, None if not asked for."""
+
+    label: str
+    loss: str
+    case: str
+    values: tuple[float, ...]
+    slopes: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """A named range of the variable."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Curves over one variable. fixed: what stays as it is along them; unit: of the losses, empty where they differ."""
+
+    variable: str
+    label: str
+    unit: str
+    fixed: tuple[tuple[str, float], ...]
+    x: tuple[float, ...]
+    lines: tuple[Line, ...]
+    bands: tuple[Band, ...] = ()
+
+    @property
+    def has_slopes(self) -> bool:
+        return any(line.slopes is not None for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One loss over the similarities of an anchor to a negative and to a positive.
+
+    values: a row for each s_p, a value for each s_n; slopes: d/ds_n and d/ds_p likewise, None if not asked for
+    boundary: the value on which the pair is undecided, None where the loss has no such value
+    """
+
+    label: str
+    loss: str
+    values: tuple[tuple[float, ...], ...]
+    boundary: float | None
+    slopes: tuple[tuple[tuple[float, ...], ...], tuple[tuple[float, ...], ...]] | None = None
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Losses over the same similarities, s_n to the right and s_p upwards."""
+
+    unit: str
+    s_n: tuple[float, ...]
+    s_p: tuple[float, ...]
+    surfaces: tuple[Surface, ...]

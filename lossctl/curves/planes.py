@@ -1,0 +1,71 @@
+"""Losses of similarities over the plane of (s_n, s_p), those of an anchor to one negative and to one positive."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import numerics
+from ..errors import UsageError
+from ..registry import Spec
+from .entries import Entry, unit
+from .evaluation import derivatives, grid, rows
+from .pictures import Plane, Surface
+
+if TYPE_CHECKING:
+    import numpy as np
+
+OF_SIMILARITIES = ("circle", "multi-similarity", "info-nce", "nt-xent", "supcon")  # losses of s_p and s_n alone
+DECIDING = math.log(2)  # what log(1 + e^z) is at z = 0, where the pair decides neither way
+
+
+class _Pair(NamedTuple):
+    """An anchor with one positive and one negative, (n, 2) similarities, as a panel shows it to a loss."""
+
+    similarity: Any
+    is_positive: Any
+    is_negative: Any
+    is_self: Any
+    own: tuple[Any, Any]
+
+
+def _pair_losses(spec: Spec, s_n: Any, s_p: Any) -> Any:
+    import numpy as np
+
+    xp = numerics.namespace(s_n)
+    similarity = xp.stack([s_p, s_n], axis=-1)
+    first = xp.asarray([[True, False]])
+    panel = _Pair(similarity, first, ~first, first & ~first, (np.zeros((len(s_n), 1), int), first[:, :1]))
+    return rows(spec, (panel,))
+
+
+def plane(entries: Sequence[Entry], span: tuple[float, float] | None, points: int, grad: bool) -> Plane:
+    """The losses over the plane; `span` is that of both similarities. UsageError."""
+    import numpy as np
+
+    if not all(entry.spec.loss.name in OF_SIMILARITIES for entry in entries):
+        raise UsageError(
+            "a loss of similarities is drawn over (s_n, s_p), alone or beside its like",
+            fix=f"such losses are {', '.join(OF_SIMILARITIES)}",
+        )
+    low, high = span or (0.0, 1.0)
+    if not -1 <= low < high <= 1:
+        raise UsageError(f"{low:g}..{high:g} is no range of cosines", fix="give --x LOW..HIGH within -1..1")
+    side = grid(low, high, points)
+    s_n, s_p = (part.ravel() for part in np.meshgrid(side, side))
+    surfaces = []
+    for entry in entries:
+        spec = entry.spec
+        values = _pair_losses(spec, s_n, s_p)
+        slopes = None
+        if grad:
+            by_n, by_p = derivatives(lambda a, b, spec=spec: _pair_losses(spec, a, b), s_n, s_p)
+            slopes = (_square(by_n, points), _square(by_p, points))
+        boundary = None if spec.loss.name == "multi-similarity" else DECIDING
+        surfaces.append(Surface(entry.label, str(spec), _square(values, points), boundary, slopes))
+    return Plane(unit(entries), tuple(side), tuple(side), tuple(surfaces))
+
+
+def _square(values: np.ndarray, points: int) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in values.reshape(points, points).tolist())

@@ -1,0 +1,35 @@
+"""What a loss does, as numbers: its curve against its natural variable, its derivative, its contours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..errors import UsageError
+from .entries import Entry
+from .lines import lines
+from .pictures import Picture, Plane
+from .planes import OF_SIMILARITIES, plane
+
+POINTS = 401
+PLANE_POINTS = 121
+
+
+def trace(
+    entries: Sequence[Entry],
+    *,
+    variable: str | None = None,
+    span: tuple[float, float] | None = None,
+    at: Mapping[str, float] | None = None,
+    points: int | None = None,
+    grad: bool = False,
+) -> Picture | Plane:
+    """The losses against the variable they share, or over (s_n, s_p) if they are losses of similarities.
+
+    variable: its name, where there is a choice; span: from where to where; at: quantities that stay as they are
+    grad: the derivatives too. UsageError where there is no such curve
+    """
+    if not any(entry.spec.loss.name in OF_SIMILARITIES for entry in entries):
+        return lines(entries, variable, span, at or {}, points or POINTS, grad)
+    if variable or at:
+        raise UsageError("the variables of these losses are s_n and s_p", fix="leave --at and the name in --x out")
+    return plane(entries, span, points or PLANE_POINTS, grad)

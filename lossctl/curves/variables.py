@@ -1,0 +1,178 @@
+"""The natural variable of a loss: the one number that its curve is drawn against, and how it becomes the loss's inputs.
+
+A table by roles, so a new loss with known inputs has a curve at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from ..chances import Binary, Categorical, Distribution
+from ..numerics import Array, namespace, sqrt
+
+Numbers = Mapping[str, Any]
+Cases = dict[str, tuple[Any, ...]]  # what tells the lines of one loss apart -> its inputs; one line has the name ""
+NEAREST = 1e-30  # what stands for 0 where only a limit exists
+
+
+class Variable(NamedTuple):
+    """What a curve is drawn against.
+
+    name: as --x and the columns of a table call it; label: for the axis, with the unit
+    inputs: values of the variable (x), the fixed quantities (at) and the loss's options to the inputs of each line
+    span: the range that shows what matters, by the loss's options and the fixed quantities
+    low, high: the values that make sense
+    fixed: quantities that stay as they are along the curve, with their defaults; `--at` sets them
+    by_counts: whether the loss counts rows, which has no derivative
+    """
+
+    name: str
+    label: str
+    inputs: Callable[[Array, Numbers, Numbers], Cases]
+    span: Callable[[Numbers, Numbers], tuple[float, float]]
+    low: float = -math.inf
+    high: float = math.inf
+    fixed: tuple[tuple[str, float], ...] = ()
+    by_counts: bool = False
+
+
+def _ones(x: Array) -> Array:
+    return namespace(x).ones_like(x)
+
+
+def _columns(*parts: Array) -> Array:
+    return namespace(parts[0]).stack(list(parts), axis=-1)
+
+
+def _column(x: Array) -> Array:
+    return x[:, None]
+
+
+# --- inputs
+
+
+def _error(x: Array, at: Numbers, options: Numbers) -> Cases:
+    target = at["target"] * _ones(x)
+    return {"": (x + target, target)}
+
+
+def _binary(logits: bool) -> Callable[..., Cases]:
+    return lambda x, at, options: {"": (Binary(x, logits), _ones(x))}
+
+
+def _categorical(logits: bool) -> Callable[..., Cases]:
+    def inputs(x: Array, at: Numbers, options: Numbers) -> Cases:
+        rest = namespace(x).zeros_like(x) if logits else 1.0 - x
+        return {"": (Categorical(_columns(x, rest), logits), namespace(x).zeros_like(x))}
+
+    return inputs
+
+
+def _score(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x, _ones(x))}
+
+
+def _scores(x: Array, at: Numbers, options: Numbers) -> Cases:
+    zero = namespace(x).zeros_like(x)
+    return {"": (_columns(x, zero), zero)}
+
+
+def _against_p(x: Array, at: Numbers, options: Numbers) -> Cases:
+    p = at["p"] * _ones(x)
+    return {"": (Distribution(_columns(p, 1.0 - p), "prob"), Distribution(_columns(x, 1.0 - x), "prob"))}
+
+
+def _two_classes(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": ([[Fraction(share), 1 - Fraction(share)] for share in x.tolist()],)}
+
+
+def _pair(x: Array, at: Numbers, options: Numbers) -> Cases:
+    zero, one = namespace(x).zeros_like(x), _ones(x)
+    if options["distance"] == "cosine":
+        left, right = _columns(one, zero), _columns(1.0 - x, sqrt(x * (2.0 - x)))
+    else:
+        left, right = _column(zero), _column(_length(x, options["distance"]))
+    return {"similar": (left, right, one), "dissimilar": (left, right, zero)}
+
+
+def _triplet(x: Array, at: Numbers, options: Numbers) -> Cases:
+    zero, one, d_ap = namespace(x).zeros_like(x), _ones(x), at["d_ap"]
+    if options["distance"] == "cosine":
+        positive = _columns((1.0 - d_ap) * one, math.sqrt(max(d_ap * (2.0 - d_ap), 0.0)) * one)
+        return {"": (_columns(one, zero), positive, _columns(1.0 - x, sqrt(x * (2.0 - x))))}
+    positive = _column(_length(d_ap * one, options["distance"]))
+    return {"": (_column(zero), positive, _column(_length(x, options["distance"])))}
+
+
+def _length(d: Array, distance: str) -> Array:
+    """How far apart two points lie whose distance, of that kind, is d."""
+    return sqrt(d) if distance == "sqeuclidean" else d
+
+
+# --- ranges
+
+
+def _around_zero(options: Numbers, at: Numbers) -> tuple[float, float]:
+    reach = 3.0 * max(1.0, *(options.get(name, 0.0) for name in ("delta", "beta", "margin")))
+    return -reach, reach
+
+
+def _unit(options: Numbers, at: Numbers) -> tuple[float, float]:
+    return 0.0, 1.0
+
+
+def _logits(options: Numbers, at: Numbers) -> tuple[float, float]:
+    return -5.0, 5.0
+
+
+def _to_margin(options: Numbers, at: Numbers) -> tuple[float, float]:
+    return 0.0, _on_sphere(1.5 * options["margin"], options)
+
+
+def _beyond_margin(options: Numbers, at: Numbers) -> tuple[float, float]:
+    return 0.0, _on_sphere(max(at["d_ap"] + 2.0 * options["margin"], 2.0 * at["d_ap"]), options)
+
+
+def _on_sphere(distance: float, options: Numbers) -> float:
+    return min(distance, 2.0) if options["distance"] == "cosine" else distance
+
+
+# --- the table
+
+ERROR = Variable(
+    "error", "error e = pred - target (units of the target)", _error, _around_zero, fixed=(("target", 0.0),)
+)
+P_T = Variable("p_t", "probability of the true class p_t", _binary(False), _unit, 0.0, 1.0)
+X_T = Variable("x_t", "logit of the true class x_t (log-odds)", _binary(True), _logits)
+SCORE = Variable("score", "score s of a row with label 1", _score, _around_zero)
+TWO_CLASS_P_T, TWO_CLASS_X_T = P_T._replace(inputs=_categorical(False)), X_T._replace(inputs=_categorical(True))
+LEAD = Variable("score", "lead of the true class, s_y - max s_j", _scores, _around_zero)
+Q = Variable("q", "q of Q = (q, 1 - q), beside P = (p, 1 - p)", _against_p, _unit, 0.0, 1.0, (("p", 0.5),))
+SHARE = Variable("share", "share of one of two classes", _two_classes, _unit, 0.0, 1.0, by_counts=True)
+DISTANCE = Variable("d", "distance d of the pair (units of the embedding)", _pair, _to_margin, 0.0)
+D_AN = Variable(
+    "d_an", "distance d_an to the negative (units of the embedding)", _triplet, _beyond_margin, 0.0,
+    fixed=(("d_ap", 0.5),),
+)  # fmt: skip
+
+
+def _as_score(variable: Variable) -> Variable:
+    return SCORE._replace(inputs=variable.inputs)
+
+
+VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
+    ("pred", "target"): (ERROR,),
+    ("prob", "label"): (P_T, X_T, _as_score(X_T)),
+    ("chance", "label"): (P_T, X_T, _as_score(X_T)),
+    ("logit", "label"): (X_T, P_T, _as_score(X_T)),
+    ("probs", "label"): (TWO_CLASS_P_T, TWO_CLASS_X_T, _as_score(TWO_CLASS_X_T)),
+    ("score", "label"): (SCORE, X_T._replace(inputs=_score)),
+    ("scores", "label"): (LEAD,),
+    ("p", "q"): (Q,),
+    ("category",): (SHARE,),
+    ("left", "right", "same"): (DISTANCE,),
+    ("anchor", "positive", "negative"): (D_AN,),
+}

@@ -1,0 +1,82 @@
+"""Groups of rows: names that stand in a column, or bins of its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Bins(NamedTuple):
+    """`count` bins of equal width from `low` to `high`; each holds its lower edge, the last its upper one too."""
+
+    low: float
+    high: float
+    count: int
+
+    @property
+    def edges(self) -> np.ndarray:
+        """(count + 1,)."""
+        import numpy as np
+
+        return np.linspace(self.low, self.high, self.count + 1)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """The bin of each value, (n,)."""
+        import numpy as np
+
+        found = np.searchsorted(self.edges, values, side="right") - 1
+        return np.clip(found, 0, self.count - 1)
+
+    def name(self, position: int) -> str:
+        """ "[0.1, 0.2)"."""
+        low, high = self.edges[position : position + 2].tolist()
+        return f"[{low:.6g}, {high:.6g}{']' if position == self.count - 1 else ')'}"
+
+
+def slices(column: np.ndarray, bins: Bins | None) -> list[tuple[str, np.ndarray]]:
+    """(name of the group, positions of its rows) for each group in a column, (n,).
+
+    DataError for a number that is in no bin.
+    """
+    import numpy as np
+
+    if bins is not None:
+        if not np.isfinite(column).all():
+            raise DataError("the column of the bins holds nan or inf", fix="leave those rows out: --na skip")
+        codes = bins.of(column)
+        names = [bins.name(position) for position in range(bins.count)]
+    else:
+        kinds, codes = np.unique(as_text(column), return_inverse=True)
+        names = kinds.tolist()
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes, minlength=len(names))
+    ends = np.cumsum(counts)
+    return [
+        (name, order[end - count : end])
+        for name, count, end in zip(names, counts.tolist(), ends.tolist(), strict=True)
+        if count
+    ]
+
+
+def as_text(column: np.ndarray) -> np.ndarray:
+    """Categories as text, so that a name is the same in every block: 1 and "1" are one group."""
+    import numpy as np
+
+    return column.reshape(-1) if column.dtype.kind == "U" else np.array([str(name) for name in column.reshape(-1)])
+
+
+def ordered(names: list[str], bins: Bins | None) -> list[str]:
+    """Names as people list them: bins from low to high, whole numbers by value, text by the alphabet."""
+    if bins is not None:
+        place = {bins.name(position): position for position in range(bins.count)}
+        return sorted(names, key=place.__getitem__)
+
+    def key(name: str) -> tuple[int, int, str]:
+        digits = name.removeprefix("-")
+        return (0, int(name), name) if digits.isascii() and digits.isdigit() else (1, 0, name)
+
+    return sorted(names, key=key)

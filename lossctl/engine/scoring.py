@@ -1,0 +1,149 @@
+"""Several losses over one reading: each block is read once, and every loss takes the columns that it wants.
+
+Losses that go row by row and losses that go list by list give the same thing, `Scored`: a value for each of their rows
+(or lists), with the columns that ride along (identifiers, groups, clusters). What is made of them, a fold does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from ..errors import UsageError
+from . import door, rows
+from .workers import ordered_map
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .rows import Block
+
+    Arrays = tuple[np.ndarray, ...]
+
+Result = TypeVar("Result")
+BLOCK_VALUES = rows.BLOCK_VALUES
+
+
+class Job(NamedTuple):
+    """One loss of a shared reading.
+
+    picks: which arrays of a block are read for it;  arrange: those arrays -> the arrays of the plan's entries
+    """
+
+    plan: door.Plan
+    picks: tuple[int, ...]
+    arrange: Callable[[Arrays], Arrays]
+
+
+class Scored(NamedTuple):
+    """The loss of some rows (or lists), and the other columns of the same rows.
+
+    side: what rides along, (n,) each;  inputs: the loss's inputs as they were read, one array an input
+    """
+
+    rows: rows.Rows
+    side: tuple[np.ndarray, ...]
+    inputs: tuple[np.ndarray, ...]
+
+
+class Loaded(NamedTuple):
+    """A block that has been read."""
+
+    start: int
+    arrays: Arrays
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.arrays[0])
+
+    def load(self) -> Arrays:
+        return self.arrays
+
+
+def each(
+    jobs: tuple[Job, ...],
+    side: tuple[int, ...],
+    blocks: Iterable[Block],
+    threads: int,
+    fold: Callable[[tuple[Scored, ...]], Result],
+) -> Iterator[Result]:
+    """fold(one Scored for each job), block by block, in order; `fold` runs on the threads.
+
+    side: which arrays of a block ride along
+    """
+    engines = {job.plan.spec.loss.engine for job in jobs}
+    if engines == {"lists"}:
+        from . import lists
+
+        yield from lists.each(jobs, side, blocks, threads, fold)
+    elif engines == {"rows"}:
+        yield from ordered_map(lambda block: fold(_scored(jobs, side, block)), blocks, threads)
+    else:
+        by_engine = {job.plan.spec.loss.engine: job.plan.spec.loss.name for job in jobs}
+        odd = next(name for engine, name in by_engine.items() if engine not in ("rows", "lists") or len(engines) > 1)
+        raise UsageError(
+            f"{odd} cannot be taken apart here: it has no value for each row",
+            why="rows, groups, intervals and comparisons need one value for each row or, for ranking losses, each list",
+            fix="compute it alone, without these options",
+        )
+
+
+def _scored(jobs: tuple[Job, ...], side: tuple[int, ...], block: Block) -> tuple[Scored, ...]:
+    return tuple(score(job, side, block.start, arrays) for job, arrays in shared(jobs, block.load()))
+
+
+def shared(jobs: tuple[Job, ...], arrays: Arrays) -> Iterator[tuple[Job, Arrays]]:
+    """Each job with the arrays of a block; with --na skip, a row that misses one value misses for all."""
+    missing = _missing(arrays) if jobs[0].plan.skip_nan else None
+    for job in jobs:
+        yield job, arrays if missing is None else _blanked(arrays, job.picks[0], missing)
+
+
+def _missing(arrays: Arrays) -> np.ndarray | None:
+    import numpy as np
+
+    found = np.zeros(len(arrays[0]), dtype=bool)
+    for array in arrays:
+        if array.dtype.kind == "f":
+            found |= np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
+        elif array.dtype == object:
+            found |= np.array([value is None for value in array.reshape(len(array), -1)[:, 0]], dtype=bool)
+    return found if found.any() else None
+
+
+def _blanked(arrays: Arrays, position: int, missing: np.ndarray) -> Arrays:
+    import numpy as np
+
+    if arrays[position].dtype.kind != "f":
+        return arrays
+    blank = arrays[position].copy()
+    blank[missing] = np.nan
+    return (*arrays[:position], blank, *arrays[position + 1 :])
+
+
+def score(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> Scored:
+    """The loss of one block's rows."""
+    picked = tuple(arrays[place] for place in job.picks)
+    scored = rows.score(job.plan, Loaded(start, job.arrange(picked)))
+    keep = scored.numbers.keep
+
+    def kept(array: np.ndarray) -> np.ndarray:
+        return array if keep is None else array[keep]
+
+    inputs = picked[: len(picked) - (job.plan.weight is not None)]
+    return Scored(scored, tuple(kept(arrays[place]) for place in side), tuple(map(kept, inputs)))
+
+
+def columns(part: rows.Rows, reduction: str) -> tuple[np.ndarray, np.ndarray]:
+    """(numerator, denominator) of each row, (n,) each: the mean is the quotient of their sums.
+
+    For a sum the denominator counts rows: the sum is their number times the quotient.
+    """
+    import numpy as np
+
+    if reduction == "positives":
+        assert part.positives is not None
+        return part.total, part.positives
+    if part.weight is None or reduction == "sum":
+        return part.total, np.ones(len(part.total))
+    return part.total, part.weight

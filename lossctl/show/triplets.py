@@ -1,0 +1,288 @@
+"""The breakdown of triplets as text: a page of tables with bars, plain sheets, JSON, or the bare counts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..breakdown import AtMargin, Categories, Distances, Spread
+from ..text import shown
+from ..version import __version__
+from .sheet import Sheet
+
+if TYPE_CHECKING:
+    from ..embedding_sets import Report
+
+BAR = 24
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+LEVELS = " ▁▂▃▄▅▆▇█"
+
+
+def bare(found: Report) -> str:
+    """easy TAB semi-hard TAB hard, a line for each margin."""
+    return "".join(
+        f"{at.categories.easy}\t{at.categories.semi_hard}\t{at.categories.hard}\n" for at in found.whole.margins
+    )
+
+
+def as_json(found: Report, indent: int | None = 2) -> str:
+    """One document; counts are whole numbers, `certified` says whether they are proven."""
+    whole = found.whole
+    document = {
+        "schema": "lossctl/1",
+        "version": __version__,
+        "command": "triplets",
+        "source": dict(found.sources),
+        "signature": signature(found),
+        "metric": whole.metric,
+        "normalize": whole.normalize,
+        "precision": whole.precision,
+        "certified": whole.certified,
+        "undecided": whole.undecided,
+        "why": whole.why or None,
+        "anchors": asdict(whole.anchors),
+        "results": [_margin_record(at) for at in whole.margins],
+        "distances": {
+            "edges": list(whole.edges),
+            "positive": asdict(whole.positives),
+            "negative": asdict(whole.negatives),
+        },
+        "classes": [
+            {"class": item.label, "points": item.points, "categories": [_category_record(c) for c in item.categories]}
+            for item in whole.classes
+        ],
+        "pairs": [asdict(pair) for pair in whole.pairs],
+        "batches": asdict(found.batches) if found.batches else None,
+        "diagnosis": asdict(found.diagnosis),
+        "warnings": warnings(found),
+    }
+    return json.dumps(_finite(document), ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The same document with null for what is no finite number."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+def _margin_record(at: AtMargin) -> dict[str, Any]:
+    return {
+        "margin": at.margin,
+        **_category_record(at.categories),
+        "batch_all": {
+            "mean_active": at.batch_all_mean_active,
+            "mean": at.batch_all_mean,
+            "sum": at.batch_all_sum,
+            "active": at.active,
+        },
+        "batch_hard": at.batch_hard,
+        "undecided": at.undecided,
+    }
+
+
+def _category_record(item: Categories) -> dict[str, Any]:
+    easy, semi_hard, hard = item.shares
+    return {
+        "triplets": item.triplets,
+        "easy": item.easy,
+        "semi_hard": item.semi_hard,
+        "hard": item.hard,
+        "shares": {"easy": easy, "semi_hard": semi_hard, "hard": hard},
+        "ties": {"hard": item.hard_ties, "margin": item.margin_ties},
+    }
+
+
+def signature(found: Report) -> str:
+    """Every choice that changes the counts."""
+    whole = found.whole
+    margins = "/".join(f"{at.margin:g}" for at in whole.margins)
+    parts = [
+        "triplets",
+        f"m:{margins}",
+        f"dist:{whole.metric}",
+        f"norm:{'l2' if whole.normalize else 'none'}",
+        "easy:d_an>=d_ap+m",
+        "hard:d_an<=d_ap",
+        f"acc:{whole.precision}",
+        f"certified:{'yes' if whole.certified else 'no'}",
+        f"n:{whole.anchors.points}",
+    ]
+    return "|".join([*parts, *([f"data:{found.data}"] if found.data else []), f"v:{__version__}"])
+
+
+def warnings(found: Report) -> list[str]:
+    """What looks wrong with the set."""
+    seen, whole = found.diagnosis, found.whole
+    lines = []
+    if seen.is_collapsed:
+        lines.append("the embeddings have collapsed: all distances are nearly alike")
+    if seen.conflicting:
+        lines.append(f"{seen.conflicting} rows are equal to a row with another label")
+    if seen.is_nearly_unit and not whole.normalize:
+        lengths = f"{seen.norm_smallest:.4g} to {seen.norm_largest:.4g}"
+        lines.append(f"the embeddings are nearly, but not quite, of length 1 ({lengths}): --normalize may be missing")
+    for at, is_stuck in zip(whole.margins, seen.is_stuck, strict=True):
+        if is_stuck:
+            lines.append(f"the batch-hard loss is stuck at the margin {at.margin:g}, where a collapsed network ends")
+    if not whole.certified:
+        lines.append(f"the counts are not certified: {whole.why}")
+    return lines
+
+
+# --- tables
+
+
+def page(found: Report) -> list[Sheet | str]:
+    """What a person reads: each table with bars, and the histograms."""
+    whole = found.whole
+    used = whole.anchors
+    state = "certified" if whole.certified else "not certified"
+    head = (
+        f"{used.points} points, {used.used} anchors ({used.without_positive} without a positive, "
+        f"{used.without_negative} without a negative); {whole.metric}"
+        f"{', normalised' if whole.normalize else ''}; {state}\n"
+    )
+    parts: list[Sheet | str] = [head]
+    parts += [_margin_table(at) for at in whole.margins]
+    parts += [_losses(found), _histogram(found)]
+    if whole.classes:
+        parts.append(_classes(found, bars=True))
+    if whole.pairs:
+        parts.append(_pairs(found))
+    if found.batches:
+        parts.append(_batches(found))
+    return parts
+
+
+def _margin_table(at: AtMargin) -> Sheet:
+    item = at.categories
+    rows = []
+    names = ("easy", "semi-hard", "hard")
+    for name, count, share in zip(names, (item.easy, item.semi_hard, item.hard), item.shares, strict=True):
+        rows.append((name, f"{count:,}", _percent(share), bar(share)))
+    rows.append(("all", f"{item.triplets:,}", "", ""))
+    if item.hard_ties or item.margin_ties:
+        rows.append(("ties d_an = d_ap", f"{item.hard_ties:,}", "", "in hard"))
+        rows.append(("ties d_an = d_ap + margin", f"{item.margin_ties:,}", "", "in easy" if at.margin else "in hard"))
+    columns = ("triplets", "count", "share", "")
+    return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title=f"margin {at.margin:g}")
+
+
+def _losses(found: Report) -> Sheet:
+    rows = tuple(
+        (f"{at.margin:g}", *(f"{value:.6g}" for value in (at.batch_all_mean_active, at.batch_all_mean, at.batch_hard)))
+        for at in found.whole.margins
+    )
+    columns = ("margin", "batch-all mean-active", "batch-all mean", "batch-hard")
+    return Sheet(columns, rows, frozenset(columns), title="losses")
+
+
+def _histogram(found: Report) -> Sheet:
+    whole = found.whole
+    rows = tuple(
+        (
+            name,
+            f"{item.pairs:,}",
+            *(f"{value:.4g}" for value in (item.smallest, item.mean, item.largest)),
+            spark(item),
+        )
+        for name, item in (("d_ap", whole.positives), ("d_an", whole.negatives))
+    )
+    low, high = (f"{edge:.3g}" for edge in (whole.edges[0], whole.edges[-1]))
+    columns = ("distance", "pairs", "min", "mean", "max", f"from {low} to {high}")
+    return Sheet(columns, rows, frozenset({"pairs", "min", "mean", "max"}), title="distances")
+
+
+def _classes(found: Report, *, bars: bool) -> Sheet:
+    rows = []
+    for item in found.whole.classes:
+        for at, counts in zip(found.whole.margins, item.categories, strict=True):
+            easy, semi_hard, hard = counts.shares
+            cells = [shown(str(item.label)), str(item.points), f"{at.margin:g}", str(counts.triplets)]
+            if bars:
+                rows.append((*cells, _percent(semi_hard), _percent(hard), bar(hard)))
+            else:
+                numbers = (counts.easy, counts.semi_hard, counts.hard, easy, semi_hard, hard)
+                rows.append((*cells, *map(repr, numbers)))
+    last = ("semi-hard", "hard", "") if bars else (
+        "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share",
+    )  # fmt: skip
+    columns = ("class", "points", "margin", "triplets", *last)
+    return Sheet(columns, tuple(rows), frozenset(columns[1:]) - {""}, title="by class of the anchor")
+
+
+def _pairs(found: Report) -> Sheet:
+    rows = tuple(
+        (shown(str(pair.anchor)), shown(str(pair.negative)), str(pair.hard), f"{pair.share:.4g}")
+        for pair in found.whole.pairs
+    )
+    columns = ("anchor", "negative", "hard", "share of all hard")
+    return Sheet(columns, rows, frozenset(columns[2:]), title="class pairs with the most hard triplets")
+
+
+def _batches(found: Report) -> Sheet:
+    drawn = found.batches
+    assert drawn is not None
+    rows = tuple(
+        (
+            f"{at.margin:g}",
+            *(_spread(value, percent=True) for value in (at.easy, at.semi_hard, at.hard)),
+            *(_spread(value) for value in (at.batch_all_mean_active, at.batch_hard)),
+        )
+        for at in drawn.margins
+    )
+    columns = ("margin", "easy", "semi-hard", "hard", "batch-all mean-active", "batch-hard")
+    title = f"{drawn.batches} batches of {drawn.classes} x {drawn.rows}, seed {drawn.seed}: mean and deviation"
+    return Sheet(columns, rows, frozenset(columns), title=title)
+
+
+def sheets(found: Report) -> list[Sheet]:
+    """The same as plain tables with every digit, for pipes and pages."""
+    columns = (
+        "margin", "triplets", "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share", "hard ties",
+        "margin ties", "batch-all mean-active", "batch-all mean", "batch-all sum", "active", "batch-hard", "certified",
+    )  # fmt: skip
+    rows = []
+    for at in found.whole.margins:
+        item = at.categories
+        numbers = (
+            at.margin, item.triplets, item.easy, item.semi_hard, item.hard, *item.shares, item.hard_ties,
+            item.margin_ties, at.batch_all_mean_active, at.batch_all_mean, at.batch_all_sum, at.active, at.batch_hard,
+        )  # fmt: skip
+        rows.append((*map(repr, numbers), "yes" if found.whole.certified else "no"))
+    made = [Sheet(columns, tuple(rows), frozenset(columns[:-1]))]
+    if found.whole.classes:
+        made.append(_classes(found, bars=False))
+    if found.whole.pairs:
+        made.append(_pairs(found))
+    if found.batches:
+        made.append(_batches(found))
+    return made
+
+
+def _percent(share: float) -> str:
+    return "" if share != share else f"{share:.2%}"
+
+
+def _spread(value: Spread, percent: bool = False) -> str:
+    if percent:
+        return f"{value.mean:.2%} ± {value.deviation:.2%}"
+    return f"{value.mean:.4g} ± {value.deviation:.2g}"
+
+
+def bar(share: float, width: int = BAR) -> str:
+    """A share as a bar, to an eighth of a character."""
+    if not share > 0:
+        return ""
+    whole, part = divmod(max(1, round(share * width * 8)), 8)
+    return "█" * whole + EIGHTHS[part].strip()
+
+
+def spark(item: Distances) -> str:
+    """A histogram as one line, its tallest bin full."""
+    tallest = max(item.counts, default=0)
+    return "".join(LEVELS[-(-8 * count // tallest)] if tallest else " " for count in item.counts)

@@ -1,0 +1,229 @@
+"""Each strategy takes what its definition takes in exact arithmetic: ties, duplicates, any block, any thread count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from exact_distances import BITS, compare, distance_table
+from random_sets import sets
+
+from lossctl.engine import mining
+from lossctl.engine.panels import sort_points
+from lossctl.engine.picks import uniform
+from lossctl.errors import UsageError
+
+
+def rows_of(blocks):
+    return [tuple(int(v) for v in row) for row in mining.joined(blocks).rows]
+
+
+def in_any_order(blocks):
+    return sorted(rows_of(blocks))
+
+
+def pairs(labels):
+    n = len(labels)
+    if len(set(labels)) < 2:
+        return
+    for a in range(n):
+        for p in range(n):
+            if a != p and labels[a] == labels[p]:
+                yield a, p, [k for k in range(n) if labels[k] != labels[a]]
+
+
+def nearest_first(table, a, rows):
+    """Rows by exact distance from a, equal distances by row."""
+    from functools import cmp_to_key
+
+    return sorted(rows, key=cmp_to_key(lambda i, j: compare(table[a][i] - table[a][j]) or i - j))
+
+
+def farthest(table, a, rows):
+    order = nearest_first(table, a, rows)
+    return next(row for row in order if compare(table[a][row] - table[a][order[-1]]) == 0)
+
+
+def brute_batch_hard(table, labels):
+    by_anchor = {}
+    for a, p, negatives in pairs(labels):
+        by_anchor.setdefault(a, ([], negatives))[0].append(p)
+    return [
+        (a, farthest(table, a, positives), nearest_first(table, a, negatives)[0])
+        for a, (positives, negatives) in by_anchor.items()
+    ]
+
+
+def brute_semi_hard(table, labels, fallback):
+    for a, p, negatives in pairs(labels):
+        beyond = [n for n in negatives if compare(table[a][n] - table[a][p]) > 0]
+        if beyond:
+            yield a, p, nearest_first(table, a, beyond)[0]
+        elif fallback == "hardest":
+            yield a, p, nearest_first(table, a, negatives)[0]
+        elif fallback == "easiest":
+            yield a, p, farthest(table, a, negatives)
+
+
+def brute_categories(table, one, labels, margin):
+    step = int(margin * one * 2**BITS)
+    for a, p, negatives in pairs(labels):
+        for n in negatives:
+            if compare(table[a][n] - table[a][p]) <= 0:
+                yield "hard", (a, p, n)
+            elif compare(table[a][n] - table[a][p] - step) < 0:
+                yield "semi-hard", (a, p, n)
+            else:
+                yield "easy", (a, p, n)
+
+
+@pytest.fixture(scope="module", params=[("euclidean", False), ("euclidean", True), ("cosine", False)], ids=str)
+def cases(request):
+    metric, normalize = request.param
+    found = []
+    for k, (name, x, labels, margin) in enumerate(sets(5, 60 if metric == "euclidean" and not normalize else 36, 13)):
+        if normalize or metric == "cosine":
+            kept = x.any(axis=1)
+            x, labels, margin = x[kept], [y for y, keep in zip(labels, kept, strict=True) if keep], 0.25
+        if len(x):
+            points = sort_points(x, labels, metric=metric, normalize=normalize)
+            found.append((name, points, labels, margin, distance_table(x, metric, normalize), k))
+    return found
+
+
+def test_batch_hard(cases):
+    for name, points, labels, _, (table, _), k in cases:
+        mined = mining.mine_batch_hard(points, block=1 + k % 4, threads=1 + k % 2)
+        assert in_any_order(mined) == brute_batch_hard(table, labels), name
+
+
+@pytest.mark.parametrize("fallback", ["hardest", "easiest", "drop"])
+def test_semi_hard(cases, fallback):
+    for name, points, labels, _, (table, _), k in cases:
+        mined = mining.mine_semi_hard(points, fallback=fallback, block=1 + k % 4, threads=1 + k % 2)
+        assert in_any_order(mined) == list(brute_semi_hard(table, labels, fallback)), name
+
+
+def test_random_semi_hard(cases):
+    for name, points, labels, margin, (table, one), k in cases:
+        from fractions import Fraction
+
+        bands = {}
+        for category, (a, p, n) in brute_categories(table, one, labels, Fraction(margin)):
+            if category == "semi-hard":
+                bands.setdefault((a, p), []).append(n)
+        expected = []
+        for (a, p), band in bands.items():
+            draw = float(uniform(9, np.array([a]), np.array([p]))[0])
+            expected.append((a, p, nearest_first(table, a, band)[int(draw * len(band))]))
+        mined = mining.mine_random_semi_hard(points, margin=margin, seed=9, block=1 + k % 4) if margin else iter(())
+        assert in_any_order(mined) == expected, name
+
+
+@pytest.mark.parametrize("categories", [("hard", "semi-hard"), ("easy",), ("hard",), ("semi-hard",)])
+def test_all(cases, categories):
+    for name, points, labels, margin, (table, one), k in cases:
+        from fractions import Fraction
+
+        expected = [row for category, row in brute_categories(table, one, labels, Fraction(margin)) if category in categories]
+        mined = mining.mine_all(points, margin=margin, categories=categories, block=1 + k % 4, threads=1 + k % 2)
+        assert in_any_order(mined) == expected, name
+        estimate = mining.estimate_all(points, margin=margin, categories=categories)
+        assert estimate.triplets == len(expected) and estimate.is_exact
+
+
+def test_hardest_are_the_largest_differences(cases):
+    for name, points, labels, _, (table, _), k in cases:
+        gaps = {
+            (a, p, n): table[a][p] - table[a][n] for a, p, negatives in pairs(labels) for n in negatives
+        }
+        count = 1 + k % 7
+        chosen = rows_of(mining.mine_hardest(points, count=count, block=1 + k % 4, threads=1 + k % 2))
+        assert len(chosen) == min(count, len(gaps)) == len(set(chosen)), name
+        rounding = max(map(abs, gaps.values()), default=0) >> 46
+        ranked = sorted(gaps.values(), reverse=True)
+        for row, gap in zip(chosen, ranked, strict=False):
+            assert abs(gaps[row] - gap) <= rounding, name
+
+
+def test_hardest_takes_the_lowest_rows_of_a_tie():
+    random = np.random.default_rng(3)
+    for k in range(40):
+        n = int(random.integers(4, 16))
+        x, labels = random.integers(0, 4, size=(n, 1)).astype(float), random.integers(0, 3, size=n).tolist()
+        gaps = [(abs(x[a, 0] - x[b, 0]) - abs(x[a, 0] - x[p, 0]), (a, p, b)) for a, p, bs in pairs(labels) for b in bs]
+        mined = mining.mine_hardest(sort_points(x, labels), count=6, block=1 + k % 3, threads=1 + k % 2)
+        assert rows_of(mined) == [row for _, row in sorted(gaps)[:6]]
+
+
+def test_any_block_and_thread_count_gives_the_same_bytes():
+    random = np.random.default_rng(4)
+    x, labels = random.standard_normal((300, 8)), random.integers(0, 40, size=300)
+    x[::7] = x[3]
+    points = sort_points(x, labels, normalize=True)
+    for name, strategy in mining.STRATEGIES.items():
+        first, second = (
+            mining.joined(strategy(points, block=block, threads=threads)) for block, threads in ((300, 1), (7, 2))
+        )
+        for one, other in zip((first.rows, first.d_ap, first.d_an, first.loss), (second.rows, second.d_ap, second.d_an, second.loss), strict=True):
+            assert one.tobytes() == other.tobytes(), name
+
+
+def test_limit_and_per_anchor():
+    random = np.random.default_rng(5)
+    points = sort_points(random.standard_normal((60, 3)), random.integers(0, 6, size=60))
+    everything = mining.joined(mining.mine_all(points, block=5))
+    assert rows_of(mining.limited(mining.mine_all(points, block=7), 100)) == rows_of([everything])[:100]
+    kept = mining.joined(mining.hardest_per_anchor(mining.mine_all(points, block=1), 3))
+    gap = everything.d_ap - everything.d_an
+    for anchor in np.unique(everything.rows[:, 0]):
+        own = everything.rows[:, 0] == anchor
+        order = np.lexsort((everything.rows[own, 2], everything.rows[own, 1], -gap[own]))[:3]
+        assert kept.rows[kept.rows[:, 0] == anchor].tolist() == everything.rows[own][order].tolist()
+
+
+def test_random_band_is_uniform():
+    from scipy.stats import chisquare
+
+    x = np.array([[0.0], [0.5], [0.6], [0.7], [0.8], [0.9], [1.0], [5.0]])
+    points = sort_points(x, [0, 0, 1, 1, 1, 1, 1, 1])
+    drawn = [
+        row[2] for seed in range(2000) for row in rows_of(mining.mine_random_semi_hard(points, margin=0.45, seed=seed))
+        if row[0] == 0
+    ]
+    assert len(drawn) == 2000
+    assert set(drawn) == {2, 3, 4, 5}
+    assert chisquare(np.bincount(drawn)[2:6]).pvalue > 1e-3
+
+
+def test_distance_weighted_draws_by_the_inverse_density():
+    from scipy.stats import chisquare
+
+    random = np.random.default_rng(6)
+    x, d = random.standard_normal((12, 6)), 6
+    x[1] = x[0] + 0.1 * random.standard_normal(d)
+    labels = [0, 0] + list(range(1, 11))
+    points = sort_points(x, labels, normalize=True)
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    distance = np.maximum(np.linalg.norm(unit[0] - unit[2:], axis=1), 0.5)
+    weight = np.exp(-((d - 2) * np.log(distance) + (d - 3) / 2 * np.log(1 - distance**2 / 4))) * (distance < 1.4)
+    drawn = [row[2] for seed in range(3000) for row in rows_of(mining.mine_distance_weighted(points, seed=seed)) if row[0] == 0]
+    seen = np.bincount(np.array(drawn) - 2, minlength=10)
+    assert (seen[weight == 0] == 0).all()
+    assert chisquare(seen[weight > 0], 3000 * weight[weight > 0] / weight.sum()).pvalue > 1e-3
+    with pytest.raises(UsageError, match="as they are"):
+        mining.mine_distance_weighted(sort_points(x, labels))
+
+
+def test_what_is_not_known_is_refused():
+    points = sort_points(np.eye(4), [0, 0, 1, 1])
+    with pytest.raises(UsageError, match="unknown category"):
+        list(mining.mine_all(points, categories=["soft"]))
+    with pytest.raises(UsageError, match="unknown fallback"):
+        list(mining.mine_semi_hard(points, fallback="none"))
+
+
+def test_nothing_to_mine():
+    for labels in ([0, 1, 2], [0, 0, 0]):
+        points = sort_points(np.eye(3), labels)
+        for strategy in (mining.mine_batch_hard, mining.mine_semi_hard, mining.mine_all, mining.mine_hardest):
+            assert rows_of(strategy(points)) == []

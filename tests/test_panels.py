@@ -1,0 +1,310 @@
+"""The panel engine and the losses on it: published values, any block, gradients, what is left out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lossctl.engine.panels import fold, sort_points, sum_losses
+from lossctl.errors import DataError, UsageError
+from lossctl.losses import embedding as losses
+
+LINE, LINE_LABELS = np.arange(9.0)[:, None], [0, 0, 1, 1, 0, 2, 1, 1, 1]
+FAN = np.deg2rad([0.0, 20.0, 40.0, 60.0, 80.0])
+FAN, FAN_LABELS = np.stack([2 * np.cos(FAN), 0.5 * np.sin(FAN)], axis=1), [0, 0, 1, 1, 2]
+KERAS = np.array(
+    [
+        [0.70014004, -0.42008403, 0.14002801, 0.56011203],
+        [0.17609018, 0.70436073, -0.52827054, 0.44022545],
+        [-0.34050261, 0.25537696, -0.68100522, 0.59587957],
+        [0.32163376, -0.75047877, 0.53605627, -0.21442251],
+        [0.51261459, -0.34174306, 0.17087153, 0.76892189],
+    ]
+)
+KERAS_LABELS = [1, 1, 2, 2, 3]
+VIEWS = np.array([[-1.954, 1.078], [0.238, -0.5703], [1.8745, -0.0195], [-0.6719, -1.921]])
+ALL = [
+    losses.batch_all, losses.batch_hard, losses.semi_hard, losses.random_semi_hard, losses.contrastive_pairs,
+    losses.multi_similarity, losses.circle, losses.info_nce, losses.nt_xent, losses.supcon,
+]
+
+
+def mean(x, labels, function, *, metric="euclidean", normalize=False, everyone=False, **options):
+    points = sort_points(x, labels, metric=metric, normalize=normalize)
+    return sum_losses(points, lambda panel: function(panel, **options), everyone=everyone).mean
+
+
+def random_set(seed=0, n=40, d=5, classes=6):
+    random = np.random.default_rng(seed)
+    return random.standard_normal((n, d)), random.integers(0, classes, size=n)
+
+
+# ---------------------------------------------------------------------------------------- values printed by others
+
+
+def test_triplet_reductions_on_a_line():
+    found = sum_losses(sort_points(LINE, LINE_LABELS), losses.batch_all)
+    assert float(found.total) == 165
+    assert found.mean == pytest.approx(2.89474, abs=5e-6)
+    assert found.total / found.valid == pytest.approx(1.42241, abs=5e-6)
+    assert mean(LINE, LINE_LABELS, losses.batch_hard) == 4.125
+    assert mean(LINE, LINE_LABELS, losses.batch_hard, soft=True) == pytest.approx(3.18413, abs=5e-6)
+    assert mean(LINE, LINE_LABELS, losses.semi_hard) == pytest.approx(0.615385, abs=5e-7)
+
+
+def test_triplet_reductions_with_squared_distances():
+    found = sum_losses(sort_points(LINE, LINE_LABELS, metric="sqeuclidean"), losses.batch_all)
+    assert found.total / found.valid == pytest.approx(6.43966, abs=5e-6)
+    assert found.mean == pytest.approx(13.10526, abs=5e-6)
+    assert mean(LINE, LINE_LABELS, losses.batch_hard, metric="sqeuclidean") == 20.625
+    assert mean(FAN, FAN_LABELS, losses.batch_hard, metric="sqeuclidean", margin=0.2) == pytest.approx(0.12973, abs=5e-6)
+
+
+def test_triplet_reductions_on_a_fan():
+    found = sum_losses(sort_points(FAN, FAN_LABELS), lambda panel: losses.batch_all(panel, margin=0.2))
+    assert found.total / found.valid == pytest.approx(0.0550, abs=5e-5)
+    assert found.mean == pytest.approx(0.165076, abs=5e-7)
+    assert mean(FAN, FAN_LABELS, losses.batch_all, margin=0.2, normalize=True) == pytest.approx(0.164933, abs=5e-7)
+    assert mean(FAN, FAN_LABELS, losses.batch_all, margin=0.2, metric="cosine") == pytest.approx(0.161186, abs=5e-7)
+    assert mean(FAN, FAN_LABELS, losses.batch_hard, margin=0.2) == pytest.approx(0.12107, abs=5e-6)
+
+
+def test_circle():
+    assert mean(KERAS, KERAS_LABELS, losses.circle, gamma=80.0, margin=0.4) == pytest.approx(188.388, abs=5e-4)
+    assert mean(KERAS, KERAS_LABELS, losses.circle) == pytest.approx(652.762, abs=5e-4)
+    assert mean(FAN, FAN_LABELS, losses.circle, gamma=80.0, margin=0.4) == pytest.approx(51.1103, abs=5e-5)
+
+
+def test_contrasts():
+    assert mean(VIEWS, [0, 0, 1, 1], losses.nt_xent) == pytest.approx(14.01032, abs=5e-6)
+    assert mean(VIEWS, [0, 0, 1, 1], losses.nt_xent, temperature=0.5) == pytest.approx(2.307216, abs=5e-7)
+    assert mean(VIEWS, [0, 0, 1, 1], losses.supcon) == pytest.approx(9.81444, abs=6e-6)
+    assert mean(VIEWS, [0, 0, 0, 1], losses.nt_xent) == pytest.approx(8.968544, abs=5e-7)
+    assert mean(VIEWS, [0, 0, 0, 1], losses.supcon, temperature=0.07) == pytest.approx(10.672104, abs=5e-7)
+
+
+# ------------------------------------------------------------------------------------------ values from definitions
+
+
+def loop(x, labels):
+    """Distances, cosines, and masks of positives and negatives, from the full matrix."""
+    x, labels = np.asarray(x), np.asarray(labels)
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    same = labels[:, None] == labels
+    distance = np.sqrt(((x[:, None] - x) ** 2).sum(-1))
+    return distance, unit @ unit.T, same & ~np.eye(len(x), dtype=bool), ~same
+
+
+def test_semi_hard_and_pairs_from_definitions():
+    x, labels = random_set()
+    d, _, positive, negative = loop(x, labels)
+    terms = []
+    for a, p in np.argwhere(positive):
+        beyond = d[a][negative[a] & (d[a] > d[a, p])]
+        terms.append(max(0.0, d[a, p] - (beyond.min() if len(beyond) else d[a][negative[a]].max()) + 0.7))
+    assert mean(x, labels, losses.semi_hard, margin=0.7) == pytest.approx(np.mean(terms), rel=1e-13)
+    terms = np.where(positive, d**2, np.maximum(0, 1 - d) ** 2)[~np.eye(len(x), dtype=bool)] / 2
+    assert mean(x, labels, losses.contrastive_pairs, everyone=True) == pytest.approx(terms.mean(), rel=1e-13)
+
+
+def test_multi_similarity_and_info_nce_from_definitions():
+    x, labels = random_set()
+    _, s, positive, negative = loop(x, labels)
+    terms, contrasts = [], []
+    for a in range(len(x)):
+        s_p, s_n = s[a][positive[a]], s[a][negative[a]]
+        pull = math.log1p(np.exp(-2 * (s_p - 0.5)).sum()) / 2
+        terms.append(pull + math.log1p(np.exp(50 * (s_n - 0.5)).sum()) / 50)
+        contrasts.append(np.mean(-np.log(np.exp(s_p / 0.1) / (np.exp(s_p / 0.1) + np.exp(s_n / 0.1).sum()))))
+    assert mean(x, labels, losses.multi_similarity) == pytest.approx(np.mean(terms), rel=1e-13)
+    assert mean(x, labels, losses.info_nce) == pytest.approx(np.mean(contrasts), rel=1e-13)
+
+
+def test_unified_circle_and_circle_by_class_from_definitions():
+    x, labels = random_set()
+    _, s, positive, negative = loop(x, labels)
+    terms = [
+        math.log1p(np.exp(4 * (s[a][negative[a]] - 0.25)).sum() * np.exp(-4 * (s[a][positive[a]] - 0.75)).sum())
+        for a in range(len(x))
+    ]
+    assert mean(x, labels, losses.circle, gamma=4.0, unified=True) == pytest.approx(np.mean(terms), rel=1e-13)
+    weights = np.random.default_rng(1).standard_normal((6, 5))
+    s = (x / np.linalg.norm(x, axis=1, keepdims=True)) @ (weights / np.linalg.norm(weights, axis=1, keepdims=True)).T
+    for row, found in enumerate(losses.circle_class(x, labels, class_weights=weights, gamma=8.0)):
+        s_p, s_n = s[row, labels[row]], np.delete(s[row], labels[row])
+        push = np.exp(8 * np.maximum(s_n + 0.25, 0) * (s_n - 0.25)).sum()
+        assert found == pytest.approx(math.log1p(push * math.exp(-8 * max(1.25 - s_p, 0) * (s_p - 0.75))), rel=1e-12)
+
+
+def test_pytorch_metric_learning_agrees():
+    torch = pytest.importorskip("torch")
+    pml = pytest.importorskip("pytorch_metric_learning.losses")
+    distances = pytest.importorskip("pytorch_metric_learning.distances")
+    x, labels = random_set(n=30, classes=4)
+    args = torch.tensor(x), torch.tensor(labels)
+    raw = distances.LpDistance(normalize_embeddings=False)
+    expected = {
+        losses.batch_all: pml.TripletMarginLoss(margin=1.0, distance=raw),
+        losses.nt_xent: pml.NTXentLoss(temperature=0.07),
+        losses.supcon: pml.SupConLoss(temperature=0.1),
+        losses.multi_similarity: pml.MultiSimilarityLoss(),
+        losses.circle: pml.CircleLoss(m=0.25, gamma=256),
+    }
+    for function, other in expected.items():
+        assert mean(x, labels, function) == pytest.approx(float(other(*args)), rel=1e-9), function.__name__
+
+
+# --------------------------------------------------------------------------------------------------------- invariance
+
+
+@pytest.mark.parametrize("function", ALL, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cosine"])
+def test_any_block_any_threads_any_order(function, metric):
+    x, labels = random_set(2)
+    x[7] = x[3]
+    options = {"everyone": function is losses.contrastive_pairs}
+    points = sort_points(x, labels, metric=metric)
+    expected = sum_losses(points, function, threads=1, **options)
+    for block, threads in ((1, 1), (7, 2), (40, 2)):
+        found = sum_losses(points, function, block=block, threads=threads, **options)
+        assert (found.weight, found.valid, found.anchors) == (expected.weight, expected.valid, expected.anchors)
+        assert found.mean == pytest.approx(expected.mean, rel=1e-13)
+    if function is not losses.random_semi_hard:  # its draws belong to row numbers
+        order = np.random.default_rng(0).permutation(len(x))
+        shuffled = sum_losses(sort_points(x[order], labels[order], metric=metric), function, **options)
+        assert shuffled.mean == pytest.approx(expected.mean, rel=1e-13)
+
+
+@pytest.mark.parametrize("function", [losses.batch_hard, losses.semi_hard, losses.random_semi_hard])
+def test_chosen_triplets_give_the_same_bits_for_any_block(function):
+    x, labels = random_set(3, n=200, classes=30)
+    points = sort_points(x + 1e6, labels)
+    found = {float(sum_losses(points, function, block=block).total) for block in (1, 3, 64, 200)}
+    assert len(found) == 1
+
+
+def test_labels_of_any_kind_and_progress():
+    x, labels = random_set()
+    names = np.array(["a", "bee", "c", "d", "e", "f"])[labels]
+    seen = []
+    points = sort_points(x, names)
+    assert sum_losses(points, losses.batch_hard, block=9, progress=lambda *at: seen.append(at)).mean == mean(
+        x, labels, losses.batch_hard
+    )
+    assert seen[-1] == (points.anchors, points.anchors)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_float32_points_stay_near():
+    x, labels = random_set()
+    for function in ALL:
+        points = sort_points(x, labels, dtype="float32")
+        panel_value = next(fold(points, function, everyone=function is losses.contrastive_pairs))
+        value = panel_value[0] if isinstance(panel_value, tuple) else panel_value
+        assert value.dtype == np.float32, function.__name__
+        assert sum_losses(points, losses.supcon).mean == pytest.approx(mean(x, labels, losses.supcon), rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------ left out, refused
+
+
+def test_points_that_are_no_anchors_are_counted():
+    points = sort_points(LINE, LINE_LABELS)
+    assert (points.anchors, points.without_positive, points.without_negative) == (8, 1, 0)
+    points = sort_points(np.eye(3), [5, 5, 5])
+    assert (points.anchors, points.without_positive, points.without_negative) == (0, 0, 3)
+    for labels in ([0, 1, 2], [0, 0, 0]):
+        found = sum_losses(sort_points(np.eye(3), labels), losses.batch_hard)
+        assert found.anchors == 0 and math.isnan(found.mean)
+
+
+@pytest.mark.parametrize(
+    "x, labels, options, message",
+    [
+        (np.eye(3), [0, 1], {}, "3 embeddings but 2 labels"),
+        (np.zeros(3), [0, 1, 2], {}, "shape"),
+        ([[0.0], [np.nan]], [0, 1], {}, "embedding 1 is not finite"),
+        ([[0.0], [1.0]], [0, 1], {"metric": "cosine"}, "embedding 0 is all zeros"),
+        ([[1e301], [1.0]], [0, 1], {}, "beyond"),
+    ],
+)
+def test_unusable_input_is_refused(x, labels, options, message):
+    with pytest.raises(DataError, match=message):
+        sort_points(np.asarray(x), labels, **options)
+
+
+def test_unknown_choices_are_refused():
+    with pytest.raises(UsageError, match="unknown metric"):
+        sort_points(np.eye(2), [0, 1], metric="manhattan")
+    with pytest.raises(UsageError, match="unknown dtype"):
+        sort_points(np.eye(2), [0, 1], dtype="float16")
+
+
+# ---------------------------------------------------------------------------------------------------------- gradients
+
+
+def torch_total(x, labels, function, metric, block, everyone):
+    points = sort_points(x, labels, metric=metric)
+    parts = fold(points, function, block=block, threads=1, everyone=everyone)
+    return sum((part[0] if isinstance(part, tuple) else part).sum() for part in parts)
+
+
+@pytest.mark.parametrize("function", ALL, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_gradients_equal_finite_differences(function, metric):
+    torch = pytest.importorskip("torch")
+    x, labels = random_set(4, n=12, d=3, classes=3)
+    everyone = function is losses.contrastive_pairs
+    gradients = []
+    for block in (None, 5):
+        leaf = torch.tensor(x, requires_grad=True)
+        torch_total(leaf, labels, function, metric, block, everyone).backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-9, atol=1e-9)
+    value = lambda shifted: float(sum_losses(sort_points(shifted, labels, metric=metric), function, everyone=everyone).total)  # noqa: E731
+    for i, k in ((0, 0), (5, 2), (11, 1)):
+        step = np.zeros_like(x)
+        step[i, k] = 1e-6
+        slope = (value(x + step) - value(x - step)) / 2e-6
+        assert float(gradients[0][i, k]) == pytest.approx(slope, rel=1e-5, abs=1e-5 * max(1.0, abs(slope)))
+
+
+def test_gradient_equals_that_of_the_full_matrix():
+    torch = pytest.importorskip("torch")
+    x, labels = random_set(5)
+    same = torch.tensor(labels[:, None] == labels)
+    eye = torch.eye(len(x), dtype=torch.bool)
+    leaf = torch.tensor(x, requires_grad=True)
+    d = torch.sqrt(((leaf[:, None] - leaf) ** 2).sum(-1) + eye)
+    terms = torch.relu(d[:, :, None] - d[:, None, :] + 1.0)
+    terms[(same & ~eye)[:, :, None] & ~same[:, None, :]].sum().backward()
+    ours = torch.tensor(x, requires_grad=True)
+    torch_total(ours, labels, losses.batch_all, "euclidean", 7, False).backward()
+    torch.testing.assert_close(ours.grad, leaf.grad, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("function", ALL, ids=lambda f: f.__name__)
+def test_no_nan_at_distance_zero(function):
+    torch = pytest.importorskip("torch")
+    leaf = torch.ones((6, 2), dtype=torch.float64, requires_grad=True)
+    total = torch_total(leaf, [0, 0, 0, 1, 1, 1], function, "euclidean", None, function is losses.contrastive_pairs)
+    total = total + 0 * leaf.sum()  # no random negative lies at distance zero, so there may be no graph
+    total.backward()
+    assert torch.isfinite(leaf.grad).all()
+
+
+def test_numpy_never_imports_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, numpy as np; from lossctl.engine.panels import sort_points, sum_losses;"
+        "from lossctl.losses import embedding as e;"
+        "from lossctl.engine.triplets import breakdown; breakdown(np.eye(4), [0, 0, 1, 1]);"
+        "p = sort_points(np.random.default_rng(0).random((9, 2)), [0, 0, 0, 1, 1, 1, 2, 2, 2]);"
+        "[sum_losses(p, f) for f in (e.batch_all, e.batch_hard, e.semi_hard, e.circle, e.supcon)];"
+        "assert 'torch' not in sys.modules and 'array_api_compat' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

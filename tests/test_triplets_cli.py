@@ -1,0 +1,162 @@
+"""`lossctl triplets` and the losses of embedding sets, as their users meet them."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from conftest import run_lossctl
+from test_cli import on_a_terminal
+
+import lossctl
+
+LINE = np.arange(9.0)[:, None]
+CLASSES = np.array([0, 0, 1, 1, 0, 2, 1, 1, 1])
+SAMPLE = "samples/embeddings.npz"
+
+
+@pytest.fixture
+def line(tmp_path):
+    np.savez(tmp_path / "line.npz", emb=LINE, label=CLASSES)
+    return tmp_path / "line.npz"
+
+
+def test_the_documents_numbers(line):
+    assert run_lossctl("triplets", line, "-b").out == "59\t0\t57\n"
+    losses = {
+        ("batch-all",): 2.8947368421052633,
+        ("batch-all", "-r", "mean"): 1.4224137931034482,
+        ("batch-all", "-r", "sum"): 165.0,
+        ("batch-hard",): 4.125,
+        ("semi-hard",): 0.6153846153846154,
+        ("batch-all", "--distance", "sqeuclidean"): 13.105263157894736,
+        ("batch-hard", "--distance", "sqeuclidean"): 20.625,
+    }
+    for arguments, value in losses.items():
+        assert float(run_lossctl("compute", *arguments, line).out) == pytest.approx(value, rel=1e-14), arguments
+
+
+def test_the_library_gives_what_the_command_prints(line):
+    found = lossctl.triplets(LINE, CLASSES, margin=1.0).whole
+    (at,) = found.margins
+    assert (at.categories.easy, at.categories.semi_hard, at.categories.hard) == (59, 0, 57)
+    assert found.certified
+    assert lossctl.compute("batch-all", LINE, CLASSES).value == pytest.approx(165 / 57)
+
+
+def test_json_holds_counts_ties_losses_and_whether_they_are_certified(line):
+    document = json.loads(
+        run_lossctl("triplets", line, "--margin", "1,0", "--json", "--by", "class", "--pairs", "2").out
+    )
+    one, zero = document["results"]
+    assert (one["easy"], one["semi_hard"], one["hard"], one["triplets"]) == (59, 0, 57, 116)
+    assert one["ties"] == {"hard": 8, "margin": 16}
+    assert zero["hard"] == 57 and zero["semi_hard"] == 0
+    assert one["batch_all"]["mean_active"] == pytest.approx(2.8947368421052633)
+    assert one["batch_hard"] == 4.125
+    assert document["certified"] is True and document["undecided"] == 0
+    assert document["anchors"] == {"points": 9, "used": 8, "without_positive": 1, "without_negative": 0}
+    assert sum(item["categories"][0]["hard"] for item in document["classes"]) == 57
+    assert len(document["pairs"]) == 2 and document["pairs"][0]["hard"] >= document["pairs"][1]["hard"]
+    assert "certified:yes" in document["signature"] and "data:" in document["signature"]
+
+
+def test_a_pipe_gets_tsv_with_every_digit(line):
+    (row,) = csv.DictReader(io.StringIO(run_lossctl("triplets", line).out), delimiter="\t")
+    assert (row["easy"], row["hard"], row["certified"]) == ("59", "57", "yes")
+    assert float(row["easy share"]) == 59 / 116
+
+
+@pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
+def test_every_format_holds_the_counts(format, line):
+    done = run_lossctl("triplets", line, "-f", format, "--by", "class", "--pairs", "2", "--batch", "2,2")
+    assert done.code == 0, done.err
+    assert "59" in done.out and "57" in done.out
+
+
+def test_a_terminal_gets_tables_with_bars():
+    seen = on_a_terminal("triplets", SAMPLE, "--margin", "0.2")
+    assert "█" in seen and "semi-hard" in seen and "95.63%" in seen and "certified" in seen
+
+
+def test_float32_is_quick_and_says_that_it_proves_nothing(line):
+    done = run_lossctl("triplets", line, "--precision", "float32", "--json")
+    assert json.loads(done.out)["certified"] is False
+    assert "not certified" in done.err
+
+
+def test_batches_depend_on_the_seed_alone():
+    arguments = ("triplets", SAMPLE, "--batch", "5,4", "--batches", "10", "--json")
+    first, again, other = (run_lossctl(*arguments, "--seed", seed).out for seed in (1, 1, 2))
+    assert first == again
+    assert json.loads(first)["batches"] != json.loads(other)["batches"]
+
+
+def test_text_labels_from_a_csv_mean_the_same(tmp_path, line):
+    rows = [f"{x},c{label}" for x, label in zip(LINE[:, 0], CLASSES, strict=True)]
+    (tmp_path / "line.csv").write_text("emb,label\n" + "\n".join(rows) + "\n")
+    assert run_lossctl("triplets", tmp_path / "line.csv", "-b").out == "59\t0\t57\n"
+
+
+def test_warnings_name_what_is_wrong(tmp_path):
+    rng = np.random.default_rng(0)
+    collapsed = 1 + 1e-6 * rng.standard_normal((20, 3))
+    np.savez(tmp_path / "c.npz", emb=collapsed, label=np.arange(20) % 4)
+    assert "collapsed" in run_lossctl("triplets", tmp_path / "c.npz").err
+    twins = np.repeat(rng.standard_normal((5, 3)), 2, axis=0)
+    np.savez(tmp_path / "t.npz", emb=twins, label=np.arange(10) % 2)
+    assert "another label" in run_lossctl("triplets", tmp_path / "t.npz").err
+    assert run_lossctl("triplets", tmp_path / "t.npz", "-q").err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (("triplets",), 2, "EMB LABEL"),
+        (("triplets", SAMPLE, "--margin", "-1"), 2, "margin"),
+        (("triplets", SAMPLE, "--margin", "a"), 2, "--margin"),
+        (("triplets", SAMPLE, "--distance", "manhattan"), 2, "manhattan"),
+        (("triplets", SAMPLE, "--by", "row"), 2, "class"),
+        (("triplets", SAMPLE, "--batch", "3"), 2, "P,K"),
+        (("triplets", "samples/embeddings.npy", "samples/preds.npy::2"), 3, "300"),
+        (("compute", "batch-hard", SAMPLE, "-r", "none"), 2, "no reduction 'none'"),
+        (("compute", "batch-hard", SAMPLE, "-w", "samples/weights.npy"), 2, "weights"),
+        (("compute", "circle-class", SAMPLE), 2, "--class-weights"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_errors_say_what_and_how_to_fix_it(arguments, code, expected):
+    done = run_lossctl(*arguments)
+    assert (done.code, done.out) == (code, "")
+    assert expected in done.err and "fix:" in done.err
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [0]], ids=["one class", "all alone", "one row"])
+def test_a_set_without_triplets_has_no_loss_but_a_count(labels, tmp_path):
+    np.savez(tmp_path / "s.npz", emb=np.arange(len(labels), dtype=float)[:, None], label=np.array(labels))
+    assert run_lossctl("triplets", tmp_path / "s.npz", "-b").out == "0\t0\t0\n"
+    done = run_lossctl("compute", "batch-hard", tmp_path / "s.npz")
+    assert done.code == 3
+    assert "no anchor" in done.err
+
+
+def test_anchors_left_out_are_counted(line):
+    counts = json.loads(run_lossctl("compute", "batch-all", line, "--json").out)["results"][0]["counts"]
+    assert counts == {"anchors": 8, "triplets": 116, "active": 57, "without positive": 1, "without negative": 0}
+
+
+def test_class_weights_give_the_class_level_circle(tmp_path):
+    rng = np.random.default_rng(5)
+    emb, label, weights = rng.standard_normal((6, 4)), rng.integers(0, 3, 6), rng.standard_normal((3, 4))
+    np.savez(tmp_path / "e.npz", emb=emb, label=label)
+    np.save(tmp_path / "w.npy", weights)
+    done = run_lossctl(
+        "compute", "circle-class", tmp_path / "e.npz", "--class-weights", tmp_path / "w.npy", "--gamma", "16"
+    )
+    s = (emb / np.linalg.norm(emb, axis=1)[:, None]) @ (weights / np.linalg.norm(weights, axis=1)[:, None]).T
+    own = np.arange(3) == label[:, None]
+    positive, negative = s[own], s[~own].reshape(6, 2)
+    push = 16 * np.maximum(negative + 0.25, 0) * (negative - 0.25)
+    pull = -16 * np.maximum(1.25 - positive, 0) * (positive - 0.75)
+    assert float(done.out) == pytest.approx(np.log1p(np.exp(push).sum(axis=1) * np.exp(pull)).mean(), rel=1e-12)
