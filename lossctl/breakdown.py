@@ -87,7 +87,7 @@ class ClassShare:
 
 @dataclass(frozen=True, slots=True)
 class ClassPair:
-    """How many hard triplets have an anchor of one class and a negative of the other, and their part of all hard ones."""
+    """How many hard triplets have an anchor of one class and a negative of the other; their share of all hard ones."""
 
     anchor: object
     negative: object

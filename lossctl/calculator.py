@@ -72,6 +72,13 @@ class Prepared(NamedTuple):
             yield ArrangedBlock(block, self.arrange)
 
 
+    def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
+        """The blocks of the fields as they are read, of all fields or of some."""
+        chosen = range(len(self.fields)) if only is None else only
+        fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
+        return blocks(fields, kinds, rows.block_rows(self.plan))
+
+
 class ArrangedBlock(NamedTuple):
     """A block of the files, as a block of the loss's inputs."""
 
@@ -147,35 +154,55 @@ def prepared(
     """Open the inputs of one computation and settle its shapes; the files close at the end of the with block."""
     reading = reading or Reading()
     reduction = reduction or spec.loss.reductions[0]
-    desk = binding.Desk(
+    desk = desk_for(reading)
+    with desk.stack:
+        yield prepare(desk, spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs)
+
+
+def desk_for(reading: Reading) -> binding.Desk:
+    """Where the files of one computation, or of several together, are opened; each is opened once."""
+    return binding.Desk(
         open=lambda path: open_source(
             path, header=reading.header, delimiter=reading.delimiter, allow_missing=reading.skip_nan
         )
     )
-    with desk.stack:
-        bound = _bound(desk, spec, [_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
-        weights = desk.field(_array(weight), ROLES["weight"]) if weight is not None else None
-        plan = door.plan(
-            spec,
-            bound.columns,
-            reduction=reduction,
-            forms=dict(reading.forms),
-            weight=weights,
-            clip=reading.clip,
-            skip_nan=reading.skip_nan,
-        )
-        kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
-        ready = Prepared(
-            plan,
-            (*bound.fields, weights) if weights else bound.fields,
-            tuple(kinds),
-            bound.arrange,
-            tuple((ROLES[role].option, _source_text(item)) for role, item in bound.columns.items()),
-            bound.note,
-            jobs or cores(),
-            reading,
-        )
-        yield _balanced(ready)
+
+
+def prepare(
+    desk: binding.Desk,
+    spec: Spec,
+    inputs: Sequence[Given],
+    named: Mapping[str, Given],
+    *,
+    reduction: str,
+    weight: Given | None,
+    reading: Reading,
+    jobs: int | None,
+) -> Prepared:
+    """Settle the shapes of one computation; its files stay open until the desk closes."""
+    bound = _bound(desk, spec, [_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
+    weights = desk.field(_array(weight), ROLES["weight"]) if weight is not None else None
+    plan = door.plan(
+        spec,
+        bound.columns,
+        reduction=reduction,
+        forms=dict(reading.forms),
+        weight=weights,
+        clip=reading.clip,
+        skip_nan=reading.skip_nan,
+    )
+    kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
+    ready = Prepared(
+        plan,
+        (*bound.fields, weights) if weights else bound.fields,
+        tuple(kinds),
+        bound.arrange,
+        tuple((ROLES[role].option, _source_text(item)) for role, item in bound.columns.items()),
+        bound.note,
+        jobs or cores(),
+        reading,
+    )
+    return _balanced(ready)
 
 
 def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[int], None] | None = None) -> Result:
@@ -192,6 +219,12 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
 
         counted = tally.count_up(plan, ready.blocks(size), ready.jobs)
         value, n, facts = tally.finish(plan, counted), counted.n, counted.facts
+    elif plan.spec.loss.engine == "lists":
+        from .engine import lists, scoring
+
+        job = scoring.Job(plan, tuple(range(len(ready.fields))), ready.arrange)
+        part = lists.add_up(job, ready.read, ready.jobs, progress)
+        value, n, facts = rows.finish(plan, part), part.n, part.facts
     else:
         part = rows.add_up(plan, ready.blocks(size), ready.jobs, progress)
         value, n, facts = rows.finish(plan, part), part.n, part.facts

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .breakdown import Batches, Breakdown, Diagnosis
     from .calculator import Given, Prepared
+    from .engine.given import GivenTriplets
 
 Progress = Callable[[int, int], None]
 
@@ -213,3 +214,32 @@ def report(
             found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings
         )
     return Report(whole, engine.diagnose(found.emb, found.label, whole), drawn, ready.sources, ready.note, data)
+
+
+def given_triplets(
+    emb: Given,
+    index: Given,
+    margins: Sequence[float],
+    *,
+    distance: str = "euclidean",
+    normalize: bool = False,
+) -> tuple[GivenTriplets, ...]:
+    """The certified categories of triplets that are given as rows of an embedding source, at each margin."""
+    from .calculator import read_all
+    from .engine.given import categorize
+    from .files import binding
+    from .files.sources import blocks
+    from .roles import ROLES
+
+    desk = binding.Desk()
+    with desk.stack:
+        source = desk.field(emb, ROLES["emb"])
+        frame, selector = desk.frame(index, "index")
+        triplets = frame.select(selector) if selector is not None else frame.whole()
+        if triplets.ndim != 2 or triplets.width != 3:
+            raise DataError(
+                f"{frame.path}: {triplets.name}: an index has three columns", fix="anchor, positive, negative"
+            )
+        points = read_all(source)
+        parts = (block.load()[0] for block in blocks([triplets], ["number"], 1 << 14))
+        return categorize(points.reshape(len(points), -1), parts, margins, metric=distance, normalize=normalize)

@@ -164,6 +164,35 @@ def row_max(x: Array) -> Array:
     return namespace(x).max(x, axis=-1)
 
 
+def full_like(x: Array, number: float) -> Array:
+    """An array of one number, in the shape, library and dtype of `x`."""
+    return namespace(x).full_like(x, number)
+
+
+def ordered_by(x: Array, key: Array) -> Array:
+    """The columns of each row of an (n, k) array in the order of rising `key`, (n, k); equal keys keep their order."""
+    xp = namespace(x)
+    if xp is sys.modules["numpy"]:
+        return xp.take_along_axis(x, xp.argsort(key, axis=-1, kind="stable"), axis=-1)
+    return xp.take_along_axis(x, xp.argsort(key, axis=-1, stable=True), axis=-1)
+
+
+def log_sums_behind(x: Array) -> Array:
+    """log of the sum of e^x over the columns behind each column but the last, (n, k) -> (n, k - 1)."""
+    xp = namespace(x)
+    turned = xp.flip(x, axis=-1)
+    if xp is sys.modules["numpy"]:
+        sums = xp.logaddexp.accumulate(turned, axis=-1)
+    elif _is_torch(x):
+        sums = xp.logcumsumexp(turned, dim=-1)
+    else:
+        parts = [turned[:, 0]]
+        for column in range(1, turned.shape[1]):
+            parts.append(xp.logaddexp(parts[-1], turned[:, column]))
+        sums = xp.stack(parts, axis=-1)
+    return xp.flip(sums, axis=-1)[:, 1:]
+
+
 def pick(x: Array, column: Array) -> Array:
     """x[i, column[i]] for every row i of an (n, k) array; `column` holds whole numbers in any dtype."""
     xp = namespace(x)

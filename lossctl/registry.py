@@ -18,7 +18,7 @@ from .errors import UsageError
 from .roles import ROLES, Role
 from .text import option_text
 
-Engine = Literal["rows", "tally", "panel"]
+Engine = Literal["rows", "tally", "panel", "lists"]
 
 # --- option domains
 
@@ -162,7 +162,8 @@ class Loss:
     name, aliases: kebab-case; family: the module it stands in
     function: values of the roles, and options, to one value a row (or a `Weighted`)
     roles, options: its inputs and its knobs, in order
-    engine: "rows" (row by row), "tally" (counts of categories), "panel" (an embedding set against itself)
+    engine: "rows" (row by row), "tally" (counts of categories), "panel" (an embedding set against itself),
+        "lists" (one value a list: the rows that share a group)
     finish: what is done to the mean at the end (rmse), or None
     reductions: how its rows (anchors, triplets) may become one number, the default first
     """
@@ -211,8 +212,9 @@ REDUCTIONS: dict[Engine, tuple[str, ...]] = {
     "rows": ("mean", "sum", "none", "positives"),
     "tally": ("mean",),
     "panel": ("mean", "sum"),
+    "lists": ("mean", "sum", "none"),
 }
-FAMILIES = ("regression", "classification", "divergence", "impurity", "pairs", "embedding")
+FAMILIES = ("regression", "classification", "divergence", "impurity", "pairs", "ranking", "embedding")
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -256,6 +258,7 @@ def _read_function(
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     doc = _read_docstring(function.__doc__ or "")
     roles = ("emb", "identity") if positional == ("panel",) else positional
+    roles = (*roles, "group") if engine == "lists" else roles
     return Loss(
         name=function.__name__.replace("_", "-"),
         function=function,

@@ -14,7 +14,7 @@ def _labels(random: Random, n: int) -> list[int]:
     if kind == 0:
         return [7] * n
     if kind == 1:
-        return list(range(n - 1)) + [0] if n else []  # singletons, and one pair
+        return [*range(n - 1), 0]  # singletons, and one pair
     return random.integers(1 + random.integers(1, 6), size=n).tolist()
 
 

@@ -460,7 +460,7 @@ def pair_cases() -> list[Case]:
 CASES = [*regression_cases(), *chance_cases(), *hinge_cases(), *divergence_cases(), *pair_cases()]
 
 
-# ------------------------------------------------------------------------------------------------------------- bounds
+# --- bounds
 
 
 @dataclass(frozen=True)
@@ -579,7 +579,7 @@ def allowed(case: Case, values: list[Any]) -> list[float]:
     return [ULP * max(1.0, ratio) if math.isfinite(ratio) else ULP for ratio in ratios]
 
 
-# ------------------------------------------------------------------------------------------------------------- claims
+# --- claims
 
 
 def name_of(case: Case) -> str:
@@ -635,7 +635,7 @@ def test_bounds_are_needed(bound: Bound) -> None:
     assert worst > ULP
 
 
-# ------------------------------------------------------------------------------------------- splits, and the functions
+# --- splits, and the functions
 
 
 def shares(*counts: int) -> list[Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from functools import cmp_to_key
+
 import numpy as np
 import pytest
 from exact_distances import BITS, compare, distance_table
@@ -33,8 +36,6 @@ def pairs(labels):
 
 def nearest_first(table, a, rows):
     """Rows by exact distance from a, equal distances by row."""
-    from functools import cmp_to_key
-
     return sorted(rows, key=cmp_to_key(lambda i, j: compare(table[a][i] - table[a][j]) or i - j))
 
 
@@ -105,8 +106,6 @@ def test_semi_hard(cases, fallback):
 
 def test_random_semi_hard(cases):
     for name, points, labels, margin, (table, one), k in cases:
-        from fractions import Fraction
-
         bands = {}
         for category, (a, p, n) in brute_categories(table, one, labels, Fraction(margin)):
             if category == "semi-hard":
@@ -122,9 +121,8 @@ def test_random_semi_hard(cases):
 @pytest.mark.parametrize("categories", [("hard", "semi-hard"), ("easy",), ("hard",), ("semi-hard",)])
 def test_all(cases, categories):
     for name, points, labels, margin, (table, one), k in cases:
-        from fractions import Fraction
-
-        expected = [row for category, row in brute_categories(table, one, labels, Fraction(margin)) if category in categories]
+        every = brute_categories(table, one, labels, Fraction(margin))
+        expected = [row for category, row in every if category in categories]
         mined = mining.mine_all(points, margin=margin, categories=categories, block=1 + k % 4, threads=1 + k % 2)
         assert in_any_order(mined) == expected, name
         estimate = mining.estimate_all(points, margin=margin, categories=categories)
@@ -133,9 +131,7 @@ def test_all(cases, categories):
 
 def test_hardest_are_the_largest_differences(cases):
     for name, points, labels, _, (table, _), k in cases:
-        gaps = {
-            (a, p, n): table[a][p] - table[a][n] for a, p, negatives in pairs(labels) for n in negatives
-        }
+        gaps = {(a, p, n): table[a][p] - table[a][n] for a, p, negatives in pairs(labels) for n in negatives}
         count = 1 + k % 7
         chosen = rows_of(mining.mine_hardest(points, count=count, block=1 + k % 4, threads=1 + k % 2))
         assert len(chosen) == min(count, len(gaps)) == len(set(chosen)), name
@@ -164,8 +160,8 @@ def test_any_block_and_thread_count_gives_the_same_bytes():
         first, second = (
             mining.joined(strategy(points, block=block, threads=threads)) for block, threads in ((300, 1), (7, 2))
         )
-        for one, other in zip((first.rows, first.d_ap, first.d_an, first.loss), (second.rows, second.d_ap, second.d_an, second.loss), strict=True):
-            assert one.tobytes() == other.tobytes(), name
+        for part in ("rows", "d_ap", "d_an", "loss"):
+            assert getattr(first, part).tobytes() == getattr(second, part).tobytes(), name
 
 
 def test_limit_and_per_anchor():
@@ -187,7 +183,9 @@ def test_random_band_is_uniform():
     x = np.array([[0.0], [0.5], [0.6], [0.7], [0.8], [0.9], [1.0], [5.0]])
     points = sort_points(x, [0, 0, 1, 1, 1, 1, 1, 1])
     drawn = [
-        row[2] for seed in range(2000) for row in rows_of(mining.mine_random_semi_hard(points, margin=0.45, seed=seed))
+        row[2]
+        for seed in range(2000)
+        for row in rows_of(mining.mine_random_semi_hard(points, margin=0.45, seed=seed))
         if row[0] == 0
     ]
     assert len(drawn) == 2000
@@ -201,12 +199,13 @@ def test_distance_weighted_draws_by_the_inverse_density():
     random = np.random.default_rng(6)
     x, d = random.standard_normal((12, 6)), 6
     x[1] = x[0] + 0.1 * random.standard_normal(d)
-    labels = [0, 0] + list(range(1, 11))
+    labels = [0, 0, *range(1, 11)]
     points = sort_points(x, labels, normalize=True)
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     distance = np.maximum(np.linalg.norm(unit[0] - unit[2:], axis=1), 0.5)
     weight = np.exp(-((d - 2) * np.log(distance) + (d - 3) / 2 * np.log(1 - distance**2 / 4))) * (distance < 1.4)
-    drawn = [row[2] for seed in range(3000) for row in rows_of(mining.mine_distance_weighted(points, seed=seed)) if row[0] == 0]
+    mined = (rows_of(mining.mine_distance_weighted(points, seed=seed)) for seed in range(3000))
+    drawn = [negative for rows in mined for anchor, _, negative in rows if anchor == 0]
     seen = np.bincount(np.array(drawn) - 2, minlength=10)
     assert (seen[weight == 0] == 0).all()
     assert chisquare(seen[weight > 0], 3000 * weight[weight > 0] / weight.sum()).pvalue > 1e-3

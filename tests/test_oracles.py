@@ -58,7 +58,7 @@ def value_of(case: Case) -> float:
         return calculator.evaluate(ready).value
 
 
-# --------------------------------------------------------------------------------------------------------------- data
+# --- data
 
 rng = np.random.default_rng(7)
 PRED, TARGET = rng.normal(size=(2, 50))
@@ -121,7 +121,7 @@ def mean(terms: Any) -> Any:
     return sum(terms) / len(terms)
 
 
-# ---------------------------------------------------------------------------------------------------------- regression
+# --- regression
 
 
 def fractions(pred: Any, target: Any) -> list[Fraction]:
@@ -222,7 +222,7 @@ REGRESSION = {
     ],
 }
 
-# ------------------------------------------------------------------------------------------------------ classification
+# --- classification
 
 
 def fading(miss: Fraction, gamma: int) -> Decimal:
@@ -581,7 +581,7 @@ CLASSIFICATION = {
     ],
 }
 
-# ---------------------------------------------------------------------------------------------------------- divergence
+# --- divergence
 
 
 def torch_kl(p: np.ndarray, log_q: np.ndarray) -> torch.Tensor:
@@ -684,7 +684,7 @@ DIVERGENCE = {
     ],
 }
 
-# ------------------------------------------------------------------------------------------------------------ impurity
+# --- impurity
 
 
 def stump(criterion: str, target: Any, split: Any, weight: Any = None, regression: bool = False) -> float:
@@ -790,7 +790,7 @@ IMPURITY = {
     ],
 }
 
-# --------------------------------------------------------------------------------------------------------------- pairs
+# --- pairs
 
 A345 = (np.array([[0.0, 0.0]]), np.array([[0.6, 0.8]]), np.array([[0.3, 0.4]]))
 TORCH_DISTANCES = {

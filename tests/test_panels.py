@@ -12,8 +12,8 @@ from lossctl.errors import DataError, UsageError
 from lossctl.losses import embedding as losses
 
 LINE, LINE_LABELS = np.arange(9.0)[:, None], [0, 0, 1, 1, 0, 2, 1, 1, 1]
-FAN = np.deg2rad([0.0, 20.0, 40.0, 60.0, 80.0])
-FAN, FAN_LABELS = np.stack([2 * np.cos(FAN), 0.5 * np.sin(FAN)], axis=1), [0, 0, 1, 1, 2]
+ANGLES = np.deg2rad([0.0, 20.0, 40.0, 60.0, 80.0])
+FAN, FAN_LABELS = np.stack([2 * np.cos(ANGLES), 0.5 * np.sin(ANGLES)], axis=1), [0, 0, 1, 1, 2]
 KERAS = np.array(
     [
         [0.70014004, -0.42008403, 0.14002801, 0.56011203],
@@ -26,8 +26,16 @@ KERAS = np.array(
 KERAS_LABELS = [1, 1, 2, 2, 3]
 VIEWS = np.array([[-1.954, 1.078], [0.238, -0.5703], [1.8745, -0.0195], [-0.6719, -1.921]])
 ALL = [
-    losses.batch_all, losses.batch_hard, losses.semi_hard, losses.random_semi_hard, losses.contrastive_pairs,
-    losses.multi_similarity, losses.circle, losses.info_nce, losses.nt_xent, losses.supcon,
+    losses.batch_all,
+    losses.batch_hard,
+    losses.semi_hard,
+    losses.random_semi_hard,
+    losses.contrastive_pairs,
+    losses.multi_similarity,
+    losses.circle,
+    losses.info_nce,
+    losses.nt_xent,
+    losses.supcon,
 ]
 
 
@@ -59,7 +67,8 @@ def test_triplet_reductions_with_squared_distances():
     assert found.total / found.valid == pytest.approx(6.43966, abs=5e-6)
     assert found.mean == pytest.approx(13.10526, abs=5e-6)
     assert mean(LINE, LINE_LABELS, losses.batch_hard, metric="sqeuclidean") == 20.625
-    assert mean(FAN, FAN_LABELS, losses.batch_hard, metric="sqeuclidean", margin=0.2) == pytest.approx(0.12973, abs=5e-6)
+    squared = mean(FAN, FAN_LABELS, losses.batch_hard, metric="sqeuclidean", margin=0.2)
+    assert squared == pytest.approx(0.12973, abs=5e-6)
 
 
 def test_triplet_reductions_on_a_fan():
@@ -132,7 +141,8 @@ def test_unified_circle_and_circle_by_class_from_definitions():
     assert mean(x, labels, losses.circle, gamma=4.0, unified=True) == pytest.approx(np.mean(terms), rel=1e-13)
     weights = np.random.default_rng(1).standard_normal((6, 5))
     s = (x / np.linalg.norm(x, axis=1, keepdims=True)) @ (weights / np.linalg.norm(weights, axis=1, keepdims=True)).T
-    for row, found in enumerate(losses.circle_class(x, labels, class_weights=weights, gamma=8.0)):
+    by_class = losses.circle_class(x, labels, class_weights=tuple(map(float, weights.ravel())), gamma=8.0)
+    for row, found in enumerate(by_class):
         s_p, s_n = s[row, labels[row]], np.delete(s[row], labels[row])
         push = np.exp(8 * np.maximum(s_n + 0.25, 0) * (s_n - 0.25)).sum()
         assert found == pytest.approx(math.log1p(push * math.exp(-8 * max(1.25 - s_p, 0) * (s_p - 0.75))), rel=1e-12)
@@ -201,10 +211,10 @@ def test_float32_points_stay_near():
     x, labels = random_set()
     for function in ALL:
         points = sort_points(x, labels, dtype="float32")
-        panel_value = next(fold(points, function, everyone=function is losses.contrastive_pairs))
-        value = panel_value[0] if isinstance(panel_value, tuple) else panel_value
-        assert value.dtype == np.float32, function.__name__
-        assert sum_losses(points, losses.supcon).mean == pytest.approx(mean(x, labels, losses.supcon), rel=1e-5)
+        everyone = function is losses.contrastive_pairs
+        found = sum_losses(points, function, everyone=everyone).mean
+        assert found == pytest.approx(mean(x, labels, function, everyone=everyone), rel=1e-5), function.__name__
+    assert next(fold(points, lambda panel: panel.distance)).dtype == np.float32
 
 
 # ------------------------------------------------------------------------------------------------ left out, refused
@@ -246,8 +256,7 @@ def test_unknown_choices_are_refused():
 
 
 def torch_total(x, labels, function, metric, block, everyone):
-    points = sort_points(x, labels, metric=metric)
-    parts = fold(points, function, block=block, threads=1, everyone=everyone)
+    parts = fold(sort_points(x, labels, metric=metric), function, block=block, threads=1, everyone=everyone)
     return sum((part[0] if isinstance(part, tuple) else part).sum() for part in parts)
 
 
@@ -263,7 +272,10 @@ def test_gradients_equal_finite_differences(function, metric):
         torch_total(leaf, labels, function, metric, block, everyone).backward()
         gradients.append(leaf.grad)
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-9, atol=1e-9)
-    value = lambda shifted: float(sum_losses(sort_points(shifted, labels, metric=metric), function, everyone=everyone).total)  # noqa: E731
+
+    def value(shifted):
+        return float(sum_losses(sort_points(shifted, labels, metric=metric), function, everyone=everyone).total)
+
     for i, k in ((0, 0), (5, 2), (11, 1)):
         step = np.zeros_like(x)
         step[i, k] = 1e-6

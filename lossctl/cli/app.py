@@ -17,6 +17,8 @@ from ..version import __version__
 COMMANDS = {
     "compute": "The loss of predictions and labels, pairs, triplets or embeddings in files.",
     "triplets": "How hard the triplets of an embedding set are: easy, semi-hard, hard, certified.",
+    "mine": "Choose triplets offline and write them to a file.",
+    "curve": "What a loss does, as a picture: its curve, its slope, its contours.",
     "list": "All losses, by family.",
     "explain": "One loss: its formula, its options, and where libraries differ.",
     "info": "What is in a file: columns, types, ranges.",

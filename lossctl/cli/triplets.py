@@ -28,6 +28,12 @@ def triplets(
     margin: Annotated[
         str, typer.Option("--margin", metavar="M[,M...]", help="One margin, or several in one pass.")
     ] = "1",
+    index: Annotated[
+        str | None,
+        typer.Option(
+            "--index", metavar="SRC", help="Triplets as rows (anchor, positive, negative) of EMB: their categories."
+        ),
+    ] = None,
     distance: Annotated[
         str, typer.Option("--distance", metavar="|".join(DISTANCES), help="The distance.")
     ] = "euclidean",
@@ -92,6 +98,9 @@ def triplets(
         raise UsageError("triplets needs embeddings and labels", fix="lossctl triplets EMB LABEL --margin 0.2")
     _check(distance, by, precision, na, header)
     margins, drawn = _numbers("--margin", margin), _pair(batch)
+    if index is not None:
+        _write_given(sources or [], named, index, margins, distance, normalize, style)
+        return
     from .. import embedding_sets
     from ..files.sources import digest
 
@@ -153,6 +162,33 @@ def _pair(text: str | None) -> tuple[int, int] | None:
     except ValueError:
         raise UsageError(f"--batch cannot be {text!r}", fix="give P,K, such as 18,4") from None
     return classes, rows
+
+
+def _write_given(
+    sources: list[str],
+    named: dict[str, str],
+    index: str,
+    margins: tuple[float, ...],
+    distance: str,
+    normalize: bool,
+    style: output.Style,
+) -> None:
+    """The categories of the triplets in a file."""
+    from .. import embedding_sets
+    from ..show import triplets as show
+
+    given = [*sources, *named.values()]
+    if len(given) != 1 or "identity" in named:
+        raise UsageError("--index goes with the embeddings alone", fix="lossctl triplets EMB --index FILE")
+    with output.destination(style, [*given, index]) as writer:
+        found = embedding_sets.given_triplets(given[0], index, margins, distance=distance, normalize=normalize)
+        format = output.many_format(style)
+        if format == "bare":
+            writer.write(show.given_bare(found))
+        elif format in ("json", "ndjson"):
+            writer.write(show.given_json(found, distance, normalize, indent=2 if format == "json" else None))
+        else:
+            writer.write(output.sheet_text(show.given_sheet(found, bars=format == "table"), format))
 
 
 def _write(found: Any, style: output.Style, writer: Any) -> None:

@@ -1,6 +1,6 @@
 """Losses against the one variable that they share.
 
-The derivative at 0 is the one from the right, that at an end of the variable's range the one from inside.
+The derivative at a kink is the one from the right, that at an end of the variable's range the one from inside.
 """
 
 from __future__ import annotations
@@ -129,14 +129,19 @@ def _counted(spec: Spec, inputs: tuple[Any, ...]) -> Any:
 
 
 def _slopes(function: Callable[..., Any], x: np.ndarray, variable: Variable, values: np.ndarray) -> tuple[float, ...]:
-    """The derivative at each point, infinite where it or the loss grows beyond bounds."""
+    """The derivative at each point, from the right where the sides differ, infinite where it grows beyond bounds."""
     import numpy as np
 
-    (near,) = derivatives(function, _inside(x, variable, NEAREST))
-    (far,) = derivatives(function, _inside(x, variable, 1e-12))
+    at = _inside(x, variable, NEAREST)
+    (here,), (right,) = (
+        derivatives(function, at),
+        derivatives(function, _inside(at + np.spacing(at), variable, NEAREST)),
+    )
+    slopes = np.where(np.abs(here - right) <= 1e-9 * (1 + np.abs(right)), here, right)
+    (farther,) = derivatives(function, _inside(x, variable, 1e-12))
     at_end = (x == variable.low) | (x == variable.high)
-    grows = ~np.isfinite(values) | (at_end & (np.abs(near) > 1.01 * np.abs(far)) & (np.abs(near) > 1))
-    found: list[float] = np.where(grows, np.copysign(np.inf, near), near).tolist()
+    grows = at_end & (np.abs(slopes) > 1.01 * np.abs(farther)) & (np.abs(slopes) > 1)
+    found: list[float] = np.where(grows | ~np.isfinite(values), np.copysign(np.inf, slopes), slopes).tolist()
     return tuple(found)
 
 
@@ -144,8 +149,9 @@ def _inside(x: np.ndarray, variable: Variable, by: float) -> np.ndarray:
     """The points, those at 0 or at an end of the variable's range moved inside."""
     import numpy as np
 
-    right = np.where(x == 0, by, x)
-    return np.clip(right, variable.low + by, min(variable.high - by, np.nextafter(variable.high, -np.inf)))
+    return np.clip(
+        np.where(x == 0, by, x), variable.low + by, min(variable.high - by, np.nextafter(variable.high, -np.inf))
+    )
 
 
 def _bands(entries: Sequence[Entry], fixed: Mapping[str, float], low: float, high: float) -> tuple[Band, ...]:

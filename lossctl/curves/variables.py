@@ -142,9 +142,7 @@ def _on_sphere(distance: float, options: Numbers) -> float:
 
 # --- the table
 
-ERROR = Variable(
-    "error", "error e = pred - target (units of the target)", _error, _around_zero, fixed=(("target", 0.0),)
-)
+ERROR = Variable("error", "error, pred - target (units of the target)", _error, _around_zero, fixed=(("target", 0.0),))
 P_T = Variable("p_t", "probability of the true class p_t", _binary(False), _unit, 0.0, 1.0)
 X_T = Variable("x_t", "logit of the true class x_t (log-odds)", _binary(True), _logits)
 SCORE = Variable("score", "score s of a row with label 1", _score, _around_zero)
@@ -152,9 +150,9 @@ TWO_CLASS_P_T, TWO_CLASS_X_T = P_T._replace(inputs=_categorical(False)), X_T._re
 LEAD = Variable("score", "lead of the true class, s_y - max s_j", _scores, _around_zero)
 Q = Variable("q", "q of Q = (q, 1 - q), beside P = (p, 1 - p)", _against_p, _unit, 0.0, 1.0, (("p", 0.5),))
 SHARE = Variable("share", "share of one of two classes", _two_classes, _unit, 0.0, 1.0, by_counts=True)
-DISTANCE = Variable("d", "distance d of the pair (units of the embedding)", _pair, _to_margin, 0.0)
+DISTANCE = Variable("d", "distance of the pair d (embedding units)", _pair, _to_margin, 0.0)
 D_AN = Variable(
-    "d_an", "distance d_an to the negative (units of the embedding)", _triplet, _beyond_margin, 0.0,
+    "d_an", "distance to the negative d_an (embedding units)", _triplet, _beyond_margin, 0.0,
     fixed=(("d_ap", 0.5),),
 )  # fmt: skip
 

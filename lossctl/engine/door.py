@@ -97,6 +97,7 @@ class Facts(NamedTuple):
     sum_error: float = 0.0
     infinite: int = 0
     infinite_rows: tuple[int, ...] = ()
+    empty_lists: int = 0
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -108,6 +109,7 @@ class Facts(NamedTuple):
             max(self.sum_error, other.sum_error),
             self.infinite + other.infinite,
             (*self.infinite_rows, *other.infinite_rows)[:SHOWN_ROWS],
+            self.empty_lists + other.empty_lists,
         )
 
 
@@ -539,6 +541,8 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         notes.append("labels -1 and 1 read as 0 and 1")
     if facts.skipped:
         notes.append(f"{facts.skipped} rows left out")
+    if facts.empty_lists:
+        notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
     if any(entry.form == "logits" for entry in plan.entries) and facts.logits_like_probabilities:
         warnings.append("all logits look like probabilities: leave --from-logits out if they are")
     if facts.sum_error > SUM_TOLERANCE:

@@ -31,10 +31,14 @@ class Bins(NamedTuple):
         found = np.searchsorted(self.edges, values, side="right") - 1
         return np.clip(found, 0, self.count - 1)
 
-    def name(self, position: int) -> str:
-        """ "[0.1, 0.2)"."""
-        low, high = self.edges[position : position + 2].tolist()
-        return f"[{low:.6g}, {high:.6g}{']' if position == self.count - 1 else ')'}"
+    @property
+    def names(self) -> list[str]:
+        """What the bins are called, from low to high: "[0.1, 0.2)"."""
+        edges = self.edges.tolist()
+        texts = [f"{edge:.6g}" for edge in edges]
+        texts = texts if len(set(texts)) == len(texts) else [repr(edge) for edge in edges]
+        closing = [")"] * (self.count - 1) + ["]"]
+        return [f"[{low}, {high}{end}" for low, high, end in zip(texts[:-1], texts[1:], closing, strict=True)]
 
 
 def slices(column: np.ndarray, bins: Bins | None) -> list[tuple[str, np.ndarray]]:
@@ -48,7 +52,7 @@ def slices(column: np.ndarray, bins: Bins | None) -> list[tuple[str, np.ndarray]
         if not np.isfinite(column).all():
             raise DataError("the column of the bins holds nan or inf", fix="leave those rows out: --na skip")
         codes = bins.of(column)
-        names = [bins.name(position) for position in range(bins.count)]
+        names = bins.names
     else:
         kinds, codes = np.unique(as_text(column), return_inverse=True)
         names = kinds.tolist()
@@ -72,8 +76,7 @@ def as_text(column: np.ndarray) -> np.ndarray:
 def ordered(names: list[str], bins: Bins | None) -> list[str]:
     """Names as people list them: bins from low to high, whole numbers by value, text by the alphabet."""
     if bins is not None:
-        place = {bins.name(position): position for position in range(bins.count)}
-        return sorted(names, key=place.__getitem__)
+        return sorted(names, key=bins.names.index)
 
     def key(name: str) -> tuple[int, int, str]:
         digits = name.removeprefix("-")

@@ -18,7 +18,6 @@ from .panels import Panel, Points, default_threads, extremes, fold
 from .picks import (
     in_order,
     judge_of,
-    negatives_at,
     random_semi_hard_negatives,
     run_around,
     semi_hard_negatives,
@@ -59,7 +58,7 @@ class Mined:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How many triplets a strategy will give: the number, or what a sample of anchors leads to expect; at most `most`."""
+    """How many triplets a strategy will give, or what a sample of anchors leads to expect; `most` at most."""
 
     triplets: int
     is_exact: bool
@@ -80,7 +79,8 @@ def joined(blocks: Iterable[Mined]) -> Mined:
     import numpy as np
 
     parts = list(blocks) or [Mined(np.empty((0, 3), np.int64), np.empty(0), np.empty(0), np.empty(0))]
-    return Mined(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "d_ap", "d_an", "loss")))
+    names = ("rows", "d_ap", "d_an", "loss")
+    return Mined(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def limited(blocks: Iterable[Mined], limit: int) -> Blocks:
@@ -129,8 +129,6 @@ def mine_batch_hard(points: Points, *, margin: float = 1.0, **options: Any) -> B
 
     `options` of this and the other strategies are those of panels.fold: block, threads, memory_bytes, progress.
     """
-    import numpy as np
-
     judge = judge_of(points)
 
     def mine(panel: Panel) -> Mined:
@@ -165,7 +163,7 @@ def mine_distance_weighted(
     Raises UsageError for points that are not on the unit sphere.
     """
     if not points.is_angular:
-        raise UsageError("distance-weighted mining of embeddings as they are", fix="add --normalize, or cosine distance")
+        raise UsageError("distance-weighted mining of embeddings as they are", fix="normalize, or use cosine distance")
     options = {**options, "block": 64}  # rounding depends on the shape of a product, and a draw on its rounding
     return _by_pair(points, margin, lambda p: _distance_weighted(points, p, seed, cutoff, reach), options)
 
@@ -237,7 +235,8 @@ def mine_all(
     judge = judge_of(points, (float(margin),) if margin else ())
     tasks = list(_tasks(points, block))
     jobs = default_threads() if threads is None else threads
-    for task, found in zip(tasks, ordered_map(lambda t: _all_of(judge, wanted, margin, *t), tasks, jobs), strict=True):
+    blocks = ordered_map(lambda task: _all_of(judge, wanted, margin, *task), tasks, jobs)
+    for task, found in zip(tasks, blocks, strict=True):
         if progress is not None:
             progress(task[1], points.anchors)
         yield found
@@ -312,7 +311,8 @@ def _of_anchor(
     different, place = np.unique(negative, return_inverse=True)
     d_an = points.measured(points.gram.direct(np.full(len(different), anchor), different))[place]
     d_ap = points.measured(points.gram.direct(np.full(len(positive), anchor), positive))
-    rows = np.stack([np.full(len(positive), points.rows[anchor]), points.rows[positive], points.rows[negative]], axis=1)
+    anchors = np.full(len(positive), points.rows[anchor])
+    rows = np.stack([anchors, points.rows[positive], points.rows[negative]], axis=1)
     return Mined(rows, d_ap, d_an, np.maximum(d_ap - d_an + margin, 0.0))
 
 
@@ -346,7 +346,8 @@ def mine_hardest(points: Points, *, margin: float = 1.0, count: int = 1000, **op
 
     def mine(panel: Panel) -> Mined:
         judge = judge_of(points)
-        return best.merged([_candidates(judge, ranks, best, margin) for ranks in strips(judge, panel.start, panel.stop)])
+        ranked = strips(judge, panel.start, panel.stop)
+        return best.merged([_candidates(judge, ranks, best, margin) for ranks in ranked])
 
     for found in fold(points, mine, **options):
         best.take(found)
@@ -400,7 +401,7 @@ def _candidates(judge: Judge, ranks: Ranks, best: _Best, margin: float) -> Mined
 
 
 def _scaled_reach(points: Points, top: np.ndarray, least: float) -> np.ndarray:
-    """The square of the largest d_an that still makes d_ap - d_an >= least, a little more; negative if there is none."""
+    """The square of the largest d_an with d_ap - d_an >= least, and a little more; negative if there is none."""
     import numpy as np
 
     if least == -math.inf:

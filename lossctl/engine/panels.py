@@ -168,7 +168,7 @@ def sort_points(
     xp = namespace(embeddings)
     index = order if xp is np else xp.asarray(order, device=embeddings.device)
     with np.errstate(over="ignore"):
-        x = xp.asarray(embeddings[index], dtype=getattr(xp, dtype))
+        x = xp.astype(embeddings[index], getattr(xp, dtype), copy=False)
     classes = codes[order]
     starts = np.flatnonzero(np.diff(classes, prepend=-1)) if len(order) else order
     lengths = np.diff(starts, append=len(order))
@@ -288,7 +288,8 @@ class Gram:
         """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal."""
         import numpy as np
 
-        return np.matmul(self.left(slice(start, stop)), self.right[columns].T, out=out)
+        squares: np.ndarray = np.matmul(self.left(slice(start, stop)), self.right[columns].T, out=out)
+        return squares
 
     def left(self, anchors: slice | np.ndarray) -> np.ndarray:
         left = self.right[anchors] * -2
@@ -313,7 +314,8 @@ class Gram:
 
         if self.is_exact:
             return np.zeros_like(squares)
-        return self.direct_slope * squares + 4 * self.blur * (np.sqrt(squares) + self.blur) + self.tiny
+        errors: np.ndarray = self.direct_slope * squares + 4 * self.blur * (np.sqrt(squares) + self.blur) + self.tiny
+        return errors
 
     def scaled(self, length: float) -> float:
         """A length times 2**shift; inf where that is too large."""
@@ -703,6 +705,8 @@ def _contests(points: Points, gram: Gram, start: int, stop: int, keep_ties: bool
                 i, j = np.nonzero(is_own & (index >= tile.start) & (index < tile.stop))
                 squares[i, index[i, j] - k] = np.inf
             else:
+                rows_here = np.arange(max(start, k), min(stop, tile.stop))
+                squares[rows_here - start, rows_here - k] = -np.inf  # the anchor is no positive of its own
                 for rows, own in own_runs(points, start, stop, tile):
                     far.enter(rows.start, -squares[rows, own], k + own.start)
                     squares[rows, own] = np.inf
@@ -771,7 +775,8 @@ def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
     flat = counts.ravel()
     if 8 * flat.size > values.size:
-        return np.concatenate([[0], np.cumsum(values)])[counts]
+        few: np.ndarray = np.concatenate([[0], np.cumsum(values)])[counts]
+        return few
     order = flat.argsort()
     ends = np.concatenate([[0], flat[order]])
     parts = np.add.reduceat(values[: ends[-1] + 1], ends)[:-1]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
 ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
 EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
+LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
 
 
@@ -94,7 +95,7 @@ def make_judge(points: Points, margins: Sequence[float] = (), *, certify: bool =
         gram=points.gram if certify else points.screen,
         margins=(0.0, *margins),
         exact=Exact(x, points.metric, points.normalize) if certify else None,
-        budget=max(64, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
+        budget=max(LEAST_BUDGET, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
         spent=np.zeros(len(points), np.int64),
         twins=equal_rows(x) if certify else np.arange(len(points)),
     )
@@ -104,12 +105,12 @@ def equal_rows(x: np.ndarray) -> np.ndarray:
     """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0."""
     import numpy as np
 
-    words = np.ascontiguousarray(x + 0.0).view(np.uint64 if x.dtype.itemsize == 8 else np.uint32)
-    odd = np.random.default_rng(0).integers(1 << 63, size=x.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     mixed = np.zeros(len(x), np.uint64)
-    for k in range(x.shape[1]):
-        mixed = (mixed ^ words[:, k]) * odd[k]
-        mixed ^= mixed >> np.uint64(29)
+    multiplier, shift = np.uint64(0xBF58476D1CE4E5B9), np.uint64(29)
+    for column in x.T:
+        mixed ^= (column.astype(np.float64) + 0.0).view(np.uint64)
+        mixed *= multiplier
+        mixed ^= mixed >> shift
     _, first, group = np.unique(mixed, return_index=True, return_inverse=True)
     leader = first[group]
     collided = (x != x[leader]).any(axis=1)  # equal hashes of unequal rows: keep those rows apart
@@ -130,10 +131,10 @@ def rank(judge: Judge, squares: np.ndarray, start: int) -> Ranks:
     bounds = _bounds(judge, start, stop)[:, None]
     low, high = _thresholds(judge, positives, errors, lambda _: bounds)
     sure, inside = _search(keys, low, high, key_mask)
-    for row in np.flatnonzero(inside.sum(axis=(0, 2)) > CROWDED * len(points)):
+    for row in map(int, np.flatnonzero(inside.sum(axis=(0, 2)) > CROWDED * len(points))):
         if judge.exact is not None and not judge.gram.is_exact:
             one = slice(row, row + 1)
-            positives[one] = _measure_again(judge, squares[one], keys[one], index[one], start + int(row), key_mask)
+            positives[one] = _measure_again(judge, squares[one], keys[one], index[one], start + row, key_mask)
             found, wrong = positives[one], judge.gram.direct_errors(positives[one])
             low[:, one], high[:, one] = _thresholds(judge, found, wrong, lambda x: 2 * judge.gram.direct_errors(x))
             sure[:, one], inside[:, one] = _search(keys[one], low[:, one], high[:, one], key_mask)
@@ -153,8 +154,8 @@ def rank(judge: Judge, squares: np.ndarray, start: int) -> Ranks:
         key_mask=key_mask,
     )
     inside *= weight > 0
-    for row in np.flatnonzero(inside.any(axis=(0, 2))):
-        _decide(judge, ranks, int(row), inside[:, row], low[:, row], high[:, row])
+    for row in map(int, np.flatnonzero(inside.any(axis=(0, 2)))):
+        _decide(judge, ranks, row, inside[:, row], low[:, row], high[:, row])
     return ranks
 
 
@@ -216,17 +217,19 @@ def _measure_again(
     import numpy as np
 
     columns = np.arange(squares.shape[1])
-    measured = judge.gram.direct(np.full(len(columns), anchor), columns)
+    measured: np.ndarray = judge.gram.direct(np.full(len(columns), anchor), columns)
     squares[0] = np.where(np.isinf(squares[0]), np.inf, measured)
     keys[0] = np.sort(_make_keys(squares[0], columns, key_mask))
-    return measured[index]
+    again: np.ndarray = measured[index]
+    return again
 
 
 def _make_keys(squares: np.ndarray, columns: np.ndarray, key_mask: int, out: np.ndarray | None = None) -> np.ndarray:
     import numpy as np
 
     keys: np.ndarray = np.bitwise_and(squares.view(np.int64), ~key_mask, out=out)
-    return np.bitwise_or(keys, columns, out=keys)
+    np.bitwise_or(keys, columns, out=keys)
+    return keys
 
 
 # --- thresholds
@@ -241,13 +244,13 @@ def _thresholds(
 
     lows, highs = [], []
     for margin in judge.margins:
-        low, high = _interval(judge, positives, errors, margin)
+        low, high = interval(judge, positives, errors, margin)
         lows.append(low - slack(low))
         highs.append(high + slack(high))
     return np.minimum(np.stack(lows), HUGE), np.minimum(np.stack(highs), HUGE)
 
 
-def _interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """An interval that holds the square of d + margin, for squares of d that are `errors` from the truth at most."""
     import numpy as np
 
@@ -269,8 +272,9 @@ def _plus(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.
     import numpy as np
 
     if points.is_root:
-        root: np.ndarray = np.sqrt(squares) + min(gram.scaled(margin), math.sqrt(HUGE))
-        return root * root
+        root = np.sqrt(squares) + min(gram.scaled(margin), math.sqrt(HUGE))
+        shifted: np.ndarray = root * root
+        return shifted
     return squares + points.square_of(margin)
 
 
@@ -281,7 +285,8 @@ def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
     if not points.is_root:
         return np.full(squares.shape, False)
     root = np.sqrt(squares)
-    return (root == np.rint(root)) & (step == np.rint(step)) & (root + step < 2.0**26)
+    is_whole: np.ndarray = (root == np.rint(root)) & (step == np.rint(step)) & (root + step < 2.0**26)
+    return is_whole
 
 
 def _search(keys: np.ndarray, low: np.ndarray, high: np.ndarray, key_mask: int) -> tuple[np.ndarray, np.ndarray]:
@@ -295,7 +300,7 @@ def _search(keys: np.ndarray, low: np.ndarray, high: np.ndarray, key_mask: int) 
         sure[:, row] = line.searchsorted(low_keys[:, row])
     last = np.minimum(sure, keys.shape[1] - 1)
     touched = (keys[np.arange(len(keys))[:, None], last] <= high_keys) & (sure < keys.shape[1])
-    for row in np.flatnonzero(touched.any(axis=(0, 2))):
+    for row in map(int, np.flatnonzero(touched.any(axis=(0, 2)))):
         j, k = np.nonzero(touched[:, row])
         inside[j, row, k] = keys[row].searchsorted(high_keys[j, row, k], "right") - sure[j, row, k]
     return sure, inside
@@ -309,7 +314,8 @@ def _weighed(judge: Judge, keys: np.ndarray, counts: np.ndarray, key_mask: int) 
         return counts.copy()
     sums = np.zeros((keys.shape[0], keys.shape[1] + 1), np.int64)
     np.cumsum(judge.points.weights[keys & key_mask], axis=1, out=sums[:, 1:])
-    return sums[np.arange(len(keys))[:, None], counts]
+    weighed: np.ndarray = sums[np.arange(len(keys))[:, None], counts]
+    return weighed
 
 
 # --- decisions
@@ -345,9 +351,9 @@ def _signs(judge: Judge, ranks: Ranks, row: int, k: int, columns: np.ndarray, j:
     pairs = np.append(columns, positive)
     measured = gram.direct(np.full(len(pairs), anchor), pairs)
     errors = gram.direct_errors(measured)
-    low, high = _interval(judge, measured[-1:], errors[-1:], margin)
+    low, high = interval(judge, measured[-1:], errors[-1:], margin)
     d_an, errors = measured[:-1], errors[:-1]
-    signs = (d_an - errors > high).astype(np.int64) - (d_an + errors < low)
+    signs: np.ndarray = (d_an - errors > high).astype(np.int64) - (d_an + errors < low)
     for place in np.flatnonzero(signs == 0):
         if not margin and judge.twins[columns[place]] == judge.twins[positive]:
             continue

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
         def stop(self) -> int: ...
         def load(self) -> tuple[np.ndarray, ...]: ...
 
+    class Numbers(Protocol):
+        """Which rows of the input the rows of a block are."""
+
+        def at(self, positions: np.ndarray) -> np.ndarray: ...
+
 
 BLOCK_VALUES = 1 << 16  # a block of float64 columns and its temporaries stays in the second-level cache
 
@@ -59,7 +64,7 @@ class Rows(NamedTuple):
     numbers: which rows of the input these are; positives: the weight of the labels 1, for -r positives
     """
 
-    numbers: door.RowNumbers
+    numbers: Numbers
     total: np.ndarray
     weight: np.ndarray | None
     positives: np.ndarray | None

@@ -6,7 +6,7 @@ Losses that go row by row and losses that go list by list give the same thing, `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..errors import UsageError
@@ -14,14 +14,16 @@ from . import door, rows
 from .workers import ordered_map
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
     from .rows import Block
 
     Arrays = tuple[np.ndarray, ...]
+    Read = Callable[..., Iterable[Block]]  # read(only=None): the blocks, of all arrays or of those in `only`
 
 Result = TypeVar("Result")
-BLOCK_VALUES = rows.BLOCK_VALUES
 
 
 class Job(NamedTuple):
@@ -63,21 +65,21 @@ class Loaded(NamedTuple):
 def each(
     jobs: tuple[Job, ...],
     side: tuple[int, ...],
-    blocks: Iterable[Block],
+    read: Read,
     threads: int,
     fold: Callable[[tuple[Scored, ...]], Result],
 ) -> Iterator[Result]:
     """fold(one Scored for each job), block by block, in order; `fold` runs on the threads.
 
-    side: which arrays of a block ride along
+    side: which arrays of a block ride along;  read: gives the blocks, from the start
     """
     engines = {job.plan.spec.loss.engine for job in jobs}
     if engines == {"lists"}:
         from . import lists
 
-        yield from lists.each(jobs, side, blocks, threads, fold)
+        yield from lists.each(jobs, side, read, threads, fold)
     elif engines == {"rows"}:
-        yield from ordered_map(lambda block: fold(_scored(jobs, side, block)), blocks, threads)
+        yield from ordered_map(lambda block: fold(_scored(jobs, side, block)), read(), threads)
     else:
         by_engine = {job.plan.spec.loss.engine: job.plan.spec.loss.name for job in jobs}
         odd = next(name for engine, name in by_engine.items() if engine not in ("rows", "lists") or len(engines) > 1)
@@ -125,6 +127,7 @@ def score(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> Scored
     """The loss of one block's rows."""
     picked = tuple(arrays[place] for place in job.picks)
     scored = rows.score(job.plan, Loaded(start, job.arrange(picked)))
+    assert isinstance(scored.numbers, door.RowNumbers)
     keep = scored.numbers.keep
 
     def kept(array: np.ndarray) -> np.ndarray:

@@ -274,8 +274,9 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
             sorted_d_an *= members
         sums[:, row] = sums_of_first(sorted_d_an, ranks.sure[:, row])
     margins = np.asarray(judge.margins)[:, None, None]
-    terms: np.ndarray = reach * (judge.points.measured(ranks.positives) + margins) - sums
-    return (terms * ranks.weight).sum(axis=2)
+    terms = reach * (judge.points.measured(ranks.positives) + margins) - sums
+    totals: np.ndarray = (terms * ranks.weight).sum(axis=2)
+    return totals
 
 
 def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
@@ -290,7 +291,7 @@ def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
     limit = np.maximum(found, 0.0) + 4 * judge.gram.bounds(ranks.start, ranks.start + len(anchors))
     limit_keys = limit.view(np.int64) | ranks.key_mask
     found = judge.gram.direct(anchors, column)
-    for row in np.flatnonzero(ranks.keys[:, min(1, ranks.keys.shape[1] - 1)] <= limit_keys):
+    for row in map(int, np.flatnonzero(ranks.keys[:, min(1, ranks.keys.shape[1] - 1)] <= limit_keys)):
         rivals = ranks.columns(row, slice(0, int(ranks.keys[row].searchsorted(limit_keys[row], "right"))))
         found[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), rivals).min()
     return found
@@ -345,7 +346,7 @@ def _negative_side(task: Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarr
             places[row] = np.concatenate([[0], np.cumsum(points.weights[line & ranks.key_mask])])[places[row]]
     ends = np.stack([ranks.keys[:, 0], ranks.keys[rows, ranks.negatives - 1]]) & ranks.key_mask
     span = d_an[rows, ends]
-    for row in rows:
+    for row in range(len(d_an)):
         d_an[row, points.first[ranks.start + row] : points.last[ranks.start + row]] = 0.0
     sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights
     counts = (np.diff(places, axis=1) * members[:, None]).sum(axis=0)
@@ -419,8 +420,8 @@ def report(
         certified=certified,
         why="" if certified else reasons[precision],
         edges=tuple(map(float, task.edges)),
-        positives=_distances(counts and counts.positives, len(task.edges) - 1),
-        negatives=_distances(counts and counts.negatives, len(task.edges) - 1),
+        positives=_distances(counts.positives if counts else None, len(task.edges) - 1),
+        negatives=_distances(counts.negatives if counts else None, len(task.edges) - 1),
         classes=_class_shares(judge, counts, margins) if by_class else (),
         pairs=_hardest_pairs(points, counts, pairs) if pairs and counts else (),
     )

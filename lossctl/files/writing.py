@@ -64,6 +64,13 @@ class _Descriptor(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return stat.S_ISREG(os.fstat(self.descriptor).st_mode)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        with _faults(self.path):
+            return os.lseek(self.descriptor, offset, whence)
+
     def write(self, piece: Any) -> int:
         with _faults(self.path):
             return os.write(self.descriptor, piece)

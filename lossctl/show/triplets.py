@@ -7,12 +7,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..breakdown import AtMargin, Categories, Distances, Spread
+from ..engine.sums import count as count_of
 from ..text import shown
 from ..version import __version__
 from .sheet import Sheet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..embedding_sets import Report
+    from ..engine.given import GivenTriplets
 
 BAR = 24
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -262,6 +266,52 @@ def sheets(found: Report) -> list[Sheet]:
     if found.batches:
         made.append(_batches(found))
     return made
+
+
+# --- triplets from a file
+
+
+def given_bare(found: Sequence[GivenTriplets]) -> str:
+    """easy TAB semi-hard TAB hard, a line for each margin."""
+    return "".join(f"{at.categories.easy}\t{at.categories.semi_hard}\t{at.categories.hard}\n" for at in found)
+
+
+def given_json(found: Sequence[GivenTriplets], metric: str, normalize: bool, indent: int | None = 2) -> str:
+    """One document, each margin as in the breakdown of a whole set."""
+    results = [
+        {
+            "margin": at.margin,
+            **_category_record(at.categories),
+            "loss": at.loss / count_of(at.categories.triplets),
+            "active": at.active,
+        }
+        for at in found
+    ]
+    document = {
+        "schema": "lossctl/1",
+        "version": __version__,
+        "command": "triplets",
+        "metric": metric,
+        "normalize": normalize,
+        "certified": True,
+        "results": results,
+    }
+    return json.dumps(_finite(document), ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+
+
+def given_sheet(found: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
+    """One row a margin and category, with bars for a person; every digit otherwise."""
+    columns = ("margin", "triplets", "easy", "semi-hard", "hard", "hard ties", "margin ties", "mean loss")
+    rows = []
+    for at in found:
+        item, mean = at.categories, at.loss / count_of(at.categories.triplets)
+        counts = (item.triplets, item.easy, item.semi_hard, item.hard, item.hard_ties, item.margin_ties)
+        cells = [f"{at.margin:g}" if bars else repr(at.margin)]
+        cells += [f"{count:,}" if bars else str(count) for count in counts]
+        cells.append(f"{mean:.6g}" if bars else repr(mean))
+        rows.append((*cells, bar(item.shares[2])) if bars else tuple(cells))
+    names = (*columns, "hard share") if bars else columns
+    return Sheet(names, tuple(rows), frozenset(columns))
 
 
 def _percent(share: float) -> str:

@@ -1,0 +1,125 @@
+"""Are the answers right: those of a few anchors against float64, by the sum of (a - b)^2 and nothing cleverer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .inputs import Inputs
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SAMPLE = 64  # anchors that are looked at
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Mined triplets, of shape (M,): rows of the set, and the distances as the kernel has them."""
+
+    anchor: np.ndarray
+    positive: np.ndarray
+    negative: np.ndarray
+    d_ap: np.ndarray
+    d_an: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the triplets of each anchor add up to, of shape (S,). counts: (S, 3), easy, semi-hard, hard."""
+
+    anchor: np.ndarray
+    loss: np.ndarray
+    counts: np.ndarray
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How right an answer is.
+
+    error: the largest, of a distance, or of an anchor's mean loss
+    wrong: picks that are not the right ones, or triplets that must be in another category
+    checked: how many picks, or triplets, were looked at
+    """
+
+    error: float
+    wrong: int
+    checked: int
+
+
+def sample(n: int) -> np.ndarray:
+    """Rows spread over a set of n."""
+    import numpy as np
+
+    return np.unique(np.linspace(0, n - 1, min(SAMPLE, n)).astype(np.int64))
+
+
+def distances(inputs: Inputs, row: int) -> np.ndarray:
+    """(N,) distances from one row to all, in float64."""
+    import numpy as np
+
+    difference = inputs.embeddings.astype(np.float64) - inputs.embeddings[row].astype(np.float64)
+    lengths: np.ndarray = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+    return lengths
+
+
+def judge_sums(inputs: Inputs, answer: Sums, margin: float) -> Verdict:
+    """The sums of all triplets of the sampled anchors."""
+    import numpy as np
+
+    error, wrong, checked = 0.0, 0, 0
+    for row, loss, counts in zip(answer.anchor, answer.loss, answer.counts, strict=True):
+        d_ap, d_an = _sides(inputs, int(row))
+        nearest = np.sort(d_an)
+        hard, active = nearest.searchsorted(d_ap, "right"), nearest.searchsorted(d_ap + margin, "left")
+        sums = np.concatenate([[0.0], np.cumsum(nearest)])
+        triplets = len(d_ap) * len(d_an)
+        truth = float((active * (d_ap + margin) - sums[active]).sum())
+        right = np.array([triplets - active.sum(), (active - hard).sum(), hard.sum()])
+        error = max(error, abs(float(loss) - truth) / max(triplets, 1))
+        wrong += int(np.abs(counts - right).sum()) // 2
+        checked += triplets
+    return Verdict(error, wrong, checked)
+
+
+def _sides(inputs: Inputs, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distances to the positives and to the negatives of one row."""
+    d = distances(inputs, row)
+    same = inputs.labels == inputs.labels[row]
+    negatives, same[row] = d[~same], False
+    return d[same], negatives
+
+
+def judge_hardest(inputs: Inputs, answer: Picks) -> Verdict:
+    """The farthest positive and the nearest negative of the sampled anchors."""
+    error, wrong = 0.0, 0
+    for row, positive, negative, d_ap, d_an in _each(answer):
+        to_positives, to_negatives = _sides(inputs, row)
+        if not len(to_positives):
+            continue
+        d, farthest, nearest = distances(inputs, row), to_positives.max(), to_negatives.min()
+        wrong += int(d[positive] != farthest) + int(d[negative] != nearest)
+        error = max(error, abs(d_ap - farthest), abs(d_an - nearest))
+    return Verdict(float(error), wrong, 2 * len(answer.anchor))
+
+
+def judge_semi_hard(inputs: Inputs, answer: Picks, rows: np.ndarray) -> Verdict:
+    """For the sampled anchors and each positive the nearest negative beyond it, or the farthest where none is beyond."""
+    import numpy as np
+
+    error, wrong = 0.0, 0
+    for row, positive, negative, d_ap, d_an in _each(answer):
+        d = distances(inputs, row)
+        nearest = np.sort(d[inputs.labels != inputs.labels[row]])
+        expected = nearest[min(int(nearest.searchsorted(d[positive], "right")), len(nearest) - 1)]
+        wrong += int(d[negative] != expected)
+        error = max(error, abs(d_ap - d[positive]), abs(d_an - expected))
+    pairs = sum(int((inputs.labels == inputs.labels[row]).sum()) - 1 for row in rows)
+    return Verdict(float(error), wrong + abs(pairs - len(answer.anchor)), pairs)
+
+
+def _each(answer: Picks) -> zip[tuple[int, int, int, float, float]]:
+    return zip(
+        answer.anchor.tolist(), answer.positive.tolist(), answer.negative.tolist(), answer.d_ap.tolist(),
+        answer.d_an.tolist(), strict=True,
+    )  # fmt: skip

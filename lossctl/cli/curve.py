@@ -1,0 +1,168 @@
+"""`lossctl curve LOSS...`: what a loss does, as a picture or as points."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from . import output
+from .app import colour, single
+
+if TYPE_CHECKING:
+    from ..curves.pictures import Picture, Plane
+
+TABLES = ("tsv", "csv", "md", "latex", "json")
+FIGURES = ("png", "svg", "pdf")
+WIDTH = 100  # of a text plot that no terminal shows
+
+Losses = Annotated[
+    list[str], typer.Argument(metavar="LOSS...", help="Losses with their options, such as focal:gamma=2,alpha=0.25.")
+]
+Sweep = Annotated[
+    str | None, typer.Option("--sweep", metavar="OPTION=A,B,...", help="One curve for each value of an option.")
+]
+X = Annotated[
+    str | None,
+    typer.Option("--x", metavar="LOW..HIGH|NAME", help="The range, the variable, or both: -3..3, x_t, x_t=-3..3."),
+]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="NAME=VALUE,...", help="What stays as it is along the curve, such as d_ap=0.5."),
+]
+Points = Annotated[
+    int | None, typer.Option("-n", "--points", min=2, max=100_001, metavar="N", help="How many points a curve has.")
+]
+Grad = Annotated[bool, typer.Option("--grad", help="The slope too.")]
+Form = Annotated[
+    str | None,
+    typer.Option("-f", "--format", metavar="|".join(("plot", *TABLES)), help="A text plot, or the points as a table."),
+]
+File = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="Write a figure or a table: .png .svg .pdf .csv .tsv .json .txt."
+    ),
+]
+
+
+def command() -> Any:
+    """The command."""
+    return single(curve, "curve")
+
+
+def curve(
+    losses: Losses,
+    sweep: Sweep = None,
+    x: X = None,
+    at: At = None,
+    points: Points = None,
+    grad: Grad = False,
+    format: Form = None,
+    json: output.Json = False,
+    out: File = None,
+    color: output.Colour = "auto",
+) -> None:
+    """What a loss does: its curve against its natural variable, or its contours, and its slope with --grad.
+
+    On a terminal a plot of text, in a pipe the points as TSV. Try: lossctl curve focal --sweep gamma=0,0.5,1,2,5
+    """
+    style = output.style(None if format == "plot" else format, json, out, False, False, color)
+    form = _form(style, plot=format == "plot")
+    from ..curves.entries import read
+    from ..curves.entries import sweep as swept
+    from ..curves.tracing import trace
+
+    entries = tuple(read(text) for text in losses)
+    if sweep is not None:
+        option, values = _assignment("--sweep", sweep, "gamma=0,0.5,1,2,5")
+        entries = swept(entries, option, values.split(","))
+    variable, span = _variable(x)
+    with output.destination(style) as writer:
+        drawn = trace(entries, variable=variable, span=span, at=_fixed(at), points=points, grad=grad)
+        if form in FIGURES:
+            from ..show.plots import draw
+
+            draw(drawn, writer.buffer, form)
+        else:
+            writer.write(_text(drawn, form, to_terminal=style.output is None and sys.stdout.isatty()))
+
+
+def _form(style: output.Style, *, plot: bool) -> str:
+    """What is written: "plot", one of TABLES or one of FIGURES."""
+    if plot or style.format:
+        form = "plot" if plot else style.choose("")
+        if form != "plot" and form not in TABLES:
+            raise UsageError(f"curve has no format {form!r}", fix=f"use plot, {', '.join(TABLES)}, or -o FILE.svg")
+        return form
+    if style.output is None or style.output == "-":
+        return "plot" if sys.stdout.isatty() else "tsv"
+    ending = os.path.splitext(style.output)[1].lower().removeprefix(".")
+    if ending == "txt":
+        return "plot"
+    if ending not in (*FIGURES, *TABLES):
+        raise UsageError(
+            f"{style.output}: the name does not say what to write",
+            fix=f"end it in .{', .'.join(FIGURES)}, .csv, .tsv, .json or .txt, or add -f",
+        )
+    return ending
+
+
+def _variable(text: str | None) -> tuple[str | None, tuple[float, float] | None]:
+    """The name and the range in `--x`; either may be missing."""
+    if text is None:
+        return None, None
+    name, _, span = text.partition("=") if "=" in text else ("", "", text) if ".." in text else (text, "", "")
+    if not span and "=" not in text:
+        return name.strip(), None
+    low, dots, high = span.partition("..")
+    try:
+        if not dots:
+            raise ValueError(text)
+        return name.strip() or None, (_number(low), _number(high))
+    except ValueError:
+        raise UsageError(f"--x cannot be {text!r}", fix="write LOW..HIGH such as -3..3, a name, or x_t=-3..3") from None
+
+
+def _fixed(text: str | None) -> dict[str, float]:
+    if text is None:
+        return {}
+    pairs = [_assignment("--at", part, "d_ap=0.5") for part in text.split(",")]
+    try:
+        return {name.replace("-", "_"): _number(value) for name, value in pairs}
+    except ValueError:
+        raise UsageError(f"--at cannot be {text!r}", fix="write NAME=NUMBER, such as d_ap=0.5") from None
+
+
+def _number(text: str) -> float:
+    if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", text, re.ASCII):
+        raise ValueError(text)
+    return float(text)
+
+
+def _assignment(option: str, text: str, example: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (equals and name.strip() and value.strip()):
+        raise UsageError(f"{option} cannot be {text!r}", fix=f"write it like {example}")
+    return name.strip(), value
+
+
+def _text(drawn: Picture | Plane, form: str, *, to_terminal: bool) -> str:
+    if form != "plot":
+        from ..show import curves as show
+
+        return show.as_json(drawn) if form == "json" else output.sheet_text(show.sheet(drawn), form)
+    from ..show.textplot import text
+
+    width = shutil.get_terminal_size((WIDTH, 24)).columns if to_terminal else WIDTH
+    plain = to_terminal and (os.environ.get("TERM") == "dumb" or not _is_unicode(sys.stdout.encoding))
+    return text(drawn, width=width, ascii=plain, colour=to_terminal and colour(sys.stdout))
+
+
+def _is_unicode(encoding: str | None) -> bool:
+    return (encoding or "").lower().replace("-", "").startswith("utf")

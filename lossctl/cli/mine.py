@@ -1,0 +1,172 @@
+"""`lossctl mine STRATEGY EMB LABEL -o FILE`: choose triplets offline and write them to a file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from . import output
+from .app import single
+
+STRATEGIES = {
+    "batch-hard": "for each anchor its farthest positive and its nearest negative",
+    "semi-hard": "for each positive pair the nearest negative beyond it",
+    "random-semi-hard": "for each positive pair a random negative of its semi-hard band",
+    "hardest": "the --limit hardest triplets of the whole set",
+    "all": "every triplet of some categories",
+    "distance-weighted": "for each positive pair a negative drawn so that all distances are as likely",
+}
+CATEGORIES = ("hard", "semi-hard", "easy")
+FORMATS = ("npy", "csv", "ndjson")
+
+
+def command() -> Any:
+    """The command."""
+    listed = "\n\n".join(f"{name}: {text}." for name, text in STRATEGIES.items())
+    return single(mine, "mine", help=f"{(mine.__doc__ or '').strip()}\n\n{listed}")
+
+
+def mine(
+    strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help="How triplets are chosen; see above.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="EMB LABEL", show_default=False, help="Two files, or one that holds both; - is stdin."),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help="Where the triplets go (required).")
+    ] = None,
+    emb: Annotated[str | None, typer.Option("--emb", metavar="SRC", help="The embeddings, (n, D).")] = None,
+    label: Annotated[str | None, typer.Option("-y", "--label", metavar="SRC", help="The class of each row.")] = None,
+    margin: Annotated[float, typer.Option("--margin", metavar="M", min=0, help="The margin.")] = 1.0,
+    distance: Annotated[
+        str, typer.Option("--distance", metavar="euclidean|sqeuclidean|cosine", help="The distance.")
+    ] = "euclidean",
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Put the embeddings on the unit sphere first.")
+    ] = False,
+    category: Annotated[
+        str | None,
+        typer.Option(
+            "--category",
+            metavar="|".join(CATEGORIES),
+            help="For `all`: these only, with commas between. [default: hard,semi-hard]",
+            show_default=False,
+        ),
+    ] = None,
+    fallback: Annotated[
+        str | None,
+        typer.Option(
+            "--fallback",
+            metavar="hardest|easiest|drop",
+            help="For `semi-hard`: the negative where none lies beyond. [default: easiest]",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many triplets.")] = None,
+    per_anchor: Annotated[
+        int | None,
+        typer.Option("--per-anchor", metavar="K", min=1, help="At most so many of each anchor, its hardest."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of what is random.")] = 0,
+    identity: Annotated[
+        str | None, typer.Option("--id", metavar="SRC", help="Write these ids instead of row numbers (CSV, NDJSON).")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Told by the name of the file unless given."),
+    ] = None,
+    na: Annotated[
+        str, typer.Option("--na", metavar="error", help="Rows with nan are an error: row numbers would not fit.")
+    ] = "error",
+    header: Annotated[
+        str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")
+    ] = "auto",
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")
+    ] = None,
+    quiet: output.Quiet = False,
+    verbose: output.Verbose = False,
+    color: output.Colour = "auto",
+) -> None:
+    """Choose triplets of an embedding set offline and write them to a file.
+
+    The same file for any block size and number of threads: decisions are exact, and ties go to the lowest row number.
+    """
+    style = output.style(None, False, out, quiet, verbose, color)
+    named = {name: source for name, source in (("emb", emb), ("identity", label)) if source is not None}
+    kind = _check(strategy, out, category, fallback, format, identity, limit, header)
+    if not sources and not named:
+        raise UsageError("mine needs embeddings and labels", fix=f"lossctl mine {strategy} EMB LABEL -o FILE")
+    from .. import embedding_sets, mined
+
+    assert out is not None
+    inputs = [*(sources or []), *named.values(), *([identity] if identity else [])]
+    options: dict[str, Any] = {"margin": margin}
+    options |= {"fallback": fallback} if fallback else {}
+    options |= {"categories": tuple(category.split(","))} if category else {}
+    options |= {"seed": seed} if strategy in ("random-semi-hard", "distance-weighted") else {}
+    with (
+        embedding_sets.opened(
+            sources or [],
+            named,
+            distance=distance,
+            normalize=normalize,
+            jobs=jobs,
+            header={"auto": None, "yes": True, "no": False}[header],
+            delimiter=delimiter,
+        ) as ready,
+        output.progress(style, None, "anchors") as update,
+    ):
+        job = mined.prepare(
+            ready, strategy, options, limit=limit, per_anchor=per_anchor, identity=identity, kind=kind, path=out
+        )
+        output.note(style, job.forecast)
+        summary = mined.write(job, out, inputs, progress=update)
+    output.note(style, _page(summary))
+
+
+def _check(
+    strategy: str,
+    out: str | None,
+    category: str | None,
+    fallback: str | None,
+    format: str | None,
+    identity: str | None,
+    limit: int | None,
+    header: str,
+) -> str:
+    if strategy not in STRATEGIES:
+        import difflib
+
+        near = difflib.get_close_matches(strategy, STRATEGIES, n=1)
+        guess = f". Did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"unknown strategy {strategy!r}{guess}", fix=f"use one of {', '.join(STRATEGIES)}")
+    if out is None:
+        raise UsageError("mine writes a file, and none is named", fix="add -o triplets.npy")
+    if category is not None and (strategy != "all" or not set(category.split(",")) <= set(CATEGORIES)):
+        raise UsageError(f"--category {category!r} with {strategy}", fix=f"use it with `all`: {', '.join(CATEGORIES)}")
+    if fallback is not None and (strategy != "semi-hard" or fallback not in ("hardest", "easiest", "drop")):
+        raise UsageError(
+            f"--fallback {fallback!r} with {strategy}", fix="use it with `semi-hard`: hardest, easiest, drop"
+        )
+    if strategy == "hardest" and limit is None:
+        raise UsageError("how many of the hardest?", fix="add --limit N")
+    if header not in ("auto", "yes", "no"):
+        raise UsageError(f"--header cannot be {header!r}", fix="use auto, yes or no")
+    kind = format or (out.rpartition(".")[2].lower() if "." in out else "npy")
+    if kind not in FORMATS:
+        raise UsageError(f"cannot tell the format of {out!r}", fix=f"add -f {' or '.join(FORMATS)}")
+    if identity is not None and kind == "npy":
+        raise UsageError("an NPY of triplets holds row numbers", fix="write ids as CSV or NDJSON")
+    return kind
+
+
+def _page(summary: Any) -> str:
+    from ..show.mined import page
+
+    return output.sheet_text(page(summary), "table").rstrip("\n")

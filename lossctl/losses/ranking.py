@@ -1,0 +1,137 @@
+"""Learning to rank: scores of documents against their relevance, list by list. One value a list.
+
+A loss here takes lists of one length, a list a row, (lists, length). Ragged lists are the engine's business.
+A list has no pair to rank where all its documents are equally relevant (a single document, or none relevant).
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+from ..numerics import (
+    Array,
+    columns,
+    exp,
+    full_like,
+    log1p,
+    log_softmax,
+    log_sums_behind,
+    ordered_by,
+    relu,
+    row_mean,
+    row_sum,
+    softmax_parts,
+    softplus,
+    where,
+)
+from ..registry import NonNegative, Positive, Weighted, loss
+
+PerDocument = Literal["document", "list"]
+PerPair = Literal["list", "pair"]
+PAIRS_AT_ONCE = 1 << 18
+
+
+@loss(engine="lists")
+def pointwise_mse(rank_score: Array, relevance: Array, *, per: PerDocument = "document") -> Array | Weighted:
+    """The squared error of scores as predictions of relevance: order is not looked at.
+
+    Formula: (s_i - y_i)^2
+    Differs: a mean over documents weighs long lists more, a mean over lists weighs all lists alike
+    per: the mean is over documents, or over lists of the mean of each list
+    Example: score=[2,0] relevance=[1,0] -> 0.5
+    """
+    error = rank_score - relevance
+    return _pointwise(error * error, per)
+
+
+@loss(engine="lists")
+def pointwise_bce(rank_score: Array, relevance: Array, *, per: PerDocument = "document") -> Array | Weighted:
+    """Binary cross-entropy of scores as logits of being relevant; a grade above 0 is relevant.
+
+    Formula: log(1 + e^-s_i) if y_i > 0, else log(1 + e^s_i)
+    Differs: libraries that take grades as soft labels divide them by the largest first
+    per: the mean is over documents, or over lists of the mean of each list
+    Example: score=[0,0] relevance=[1,0] -> 0.6931471805599453
+    """
+    return _pointwise(softplus(where(relevance > 0, -rank_score, rank_score)), per)
+
+
+def _pointwise(value: Array, per: str) -> Array | Weighted:
+    if per == "list":
+        return row_mean(value)
+    return Weighted(row_sum(value), full_like(value[:, 0], float(columns(value))))
+
+
+@loss(engine="lists")
+def ranknet(
+    rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: PerPair = "list"
+) -> Weighted:
+    """Logistic loss of every pair of documents where one is more relevant than the other.
+
+    Formula: sum over pairs with y_i > y_j of log(1 + e^(-sigma (s_i - s_j)))
+    Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
+    Paper: Burges et al., Learning to Rank using Gradient Descent, 2005
+    Differs: the sum of a list's pairs, averaged over lists (as here), or the mean over all pairs (--per pair)
+    sigma: how steep
+    per: the mean is over lists (of the sum of their pairs), or over pairs
+    Example: score=[1,0] relevance=[1,0] -> 0.31326168751822286
+    """
+    return _pairwise(rank_score, relevance, lambda gap: softplus(-sigma * gap), per)
+
+
+@loss(engine="lists")
+def margin_ranking(
+    rank_score: Array, relevance: Array, *, margin: NonNegative = 1.0, per: PerPair = "list"
+) -> Weighted:
+    """Hinge loss of every pair of documents where one is more relevant than the other.
+
+    Formula: sum over pairs with y_i > y_j of [margin - (s_i - s_j)]+
+    Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
+    Paper: Herbrich, Graepel, Obermayer, Large Margin Rank Boundaries for Ordinal Regression, 2000
+    Differs: torch.nn.MarginRankingLoss has margin 0 by default and takes pairs
+    margin: by how much the more relevant document should lead
+    per: the mean is over lists (of the sum of their pairs), or over pairs
+    Example: score=[1,0.5] relevance=[1,0] -> 0.5
+    """
+    return _pairwise(rank_score, relevance, lambda gap: relu(margin - gap), per)
+
+
+def _pairwise(rank_score: Array, relevance: Array, term: Callable[[Array], Array], per: str) -> Weighted:
+    """Over the pairs (i, j), y_i > y_j, of each list: some j at a time, so that memory stays linear in the length."""
+    length = columns(rank_score)
+    step = max(1, PAIRS_AT_ONCE // max(1, rank_score.shape[0] * length))
+    total = full_like(rank_score[:, 0], 0.0)
+    pairs = full_like(rank_score[:, 0], 0.0)
+    for j in range(0, length, step):
+        leads = relevance[:, :, None] > relevance[:, None, j : j + step]
+        gap = rank_score[:, :, None] - rank_score[:, None, j : j + step]
+        total = total + row_sum(row_sum(where(leads, term(gap), 0.0)))
+        pairs = pairs + row_sum(row_sum(where(leads, full_like(gap, 1.0), 0.0)))
+    return Weighted(total, pairs if per == "pair" else where(pairs > 0, full_like(pairs, 1.0), 0.0))
+
+
+@loss(engine="lists", aliases=("softmax-cross-entropy-ranking",))
+def listnet(rank_score: Array, relevance: Array) -> Array:
+    """Cross-entropy between the softmax of the relevances and the softmax of the scores.
+
+    Formula: -sum_i softmax(y)_i log softmax(s)_i
+    Reading: without a relevant document the target is uniform; a single document costs 0
+    Paper: Cao, Qin, Liu, Tsai, Li, Learning to Rank: From Pairwise Approach to Listwise Approach, 2007 (top one)
+    Differs: never 0 for two documents or more, for the entropy of softmax(y) stays
+    Example: score=[0,0] relevance=[1,0] -> 0.6931471805599453
+    """
+    gap, _, rest = softmax_parts(rank_score)  # -log softmax(s) = gap + log1p(rest), without a sign to cancel
+    return row_sum(exp(log_softmax(relevance)) * (gap + log1p(rest)[:, None]))
+
+
+@loss(engine="lists")
+def list_mle(rank_score: Array, relevance: Array) -> Array:
+    """How unlikely the true order is when documents are drawn by their scores (Plackett-Luce).
+
+    Formula: sum_i [log sum_{k >= i} e^s_k - s_i], i in the order of falling relevance
+    Reading: documents of equal relevance keep their order in the file, so shuffling ties changes the number;
+        a single document costs 0
+    Paper: Xia, Liu, Wang, Zhang, Li, Listwise Approach to Learning to Rank, 2008
+    Example: score=[1,0] relevance=[1,0] -> 0.31326168751822286
+    """
+    ranked = ordered_by(rank_score, -relevance)
+    return row_sum(softplus(log_sums_behind(ranked) - ranked[:, :-1]))  # log(1 + sum_{k > i} e^(s_k - s_i))

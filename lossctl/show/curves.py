@@ -1,0 +1,96 @@
+"""Curves and contours as tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from ..curves.pictures import Line, Picture, Plane, Surface
+from ..version import __version__
+from .sheet import Sheet, text_of
+
+SLOPE = "slope of "
+
+
+def sheet(drawn: Picture | Plane) -> Sheet:
+    """A row a point: the variable, each loss, and the slope of each if there is one."""
+    columns = _plane_columns(drawn) if isinstance(drawn, Plane) else _line_columns(drawn)
+    names, cells = zip(*columns, strict=True)
+    return Sheet(names, tuple(text_of(row) for row in zip(*cells, strict=True)), numeric=frozenset(names))
+
+
+def _line_columns(picture: Picture) -> Iterator[tuple[str, tuple[float, ...]]]:
+    yield picture.variable, picture.x
+    yield from ((line.label, line.values) for line in picture.lines)
+    yield from ((SLOPE + line.label, line.slopes) for line in picture.lines if line.slopes is not None)
+
+
+def _plane_columns(plane: Plane) -> Iterator[tuple[str, tuple[float, ...]]]:
+    yield "s_n", plane.s_n * len(plane.s_p)
+    yield "s_p", tuple(s_p for s_p in plane.s_p for _ in plane.s_n)
+    yield from ((surface.label, _flat(surface.values)) for surface in plane.surfaces)
+    for surface in plane.surfaces:
+        for name, slopes in zip(("s_n", "s_p"), surface.slopes or (), strict=False):
+            yield f"{SLOPE}{surface.label} by {name}", _flat(slopes)
+
+
+def _flat(rows: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:
+    return tuple(value for row in rows for value in row)
+
+
+def as_json(drawn: Picture | Plane) -> str:
+    """One document; an infinite value is null."""
+    body = _plane_record(drawn) if isinstance(drawn, Plane) else _picture_record(drawn)
+    document = {"schema": "lossctl/1", "version": __version__, "command": "curve", **body}
+    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _picture_record(picture: Picture) -> dict[str, Any]:
+    return {
+        "variable": {"name": picture.variable, "meaning": picture.label, "fixed": dict(picture.fixed)},
+        "unit": picture.unit,
+        "x": picture.x,
+        "curves": [_line_record(line) for line in picture.lines],
+        "bands": [{"name": band.name, "low": band.low, "high": band.high} for band in picture.bands],
+    }
+
+
+def _line_record(line: Line) -> dict[str, Any]:
+    slopes = {} if line.slopes is None else {"slopes": _finite(line.slopes)}
+    return {
+        "label": line.label,
+        "loss": line.loss,
+        "case": line.case or None,
+        "values": _finite(line.values),
+        **slopes,
+    }
+
+
+def _plane_record(plane: Plane) -> dict[str, Any]:
+    return {
+        "variables": ["s_n", "s_p"],
+        "unit": plane.unit,
+        "s_n": plane.s_n,
+        "s_p": plane.s_p,
+        "surfaces": [_surface_record(surface) for surface in plane.surfaces],
+    }
+
+
+def _surface_record(surface: Surface) -> dict[str, Any]:
+    slopes = {
+        f"slopes_{name}": [_finite(row) for row in rows]
+        for name, rows in zip(("s_n", "s_p"), surface.slopes or (), strict=False)
+    }
+    return {
+        "label": surface.label,
+        "loss": surface.loss,
+        "boundary": surface.boundary,
+        "values": [_finite(row) for row in surface.values],
+        **slopes,
+    }
+
+
+def _finite(values: tuple[float, ...]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]

@@ -1,0 +1,117 @@
+"""Curves and contours as figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import IO, Any
+
+from ..curves.pictures import Picture, Plane, Surface
+from . import style
+from .scale import limits, pretty
+
+ARROWS = 11  # in each direction
+
+
+def draw(drawn: Picture | Plane, file: IO[bytes], format: str) -> None:
+    """The figure as PNG, SVG or PDF. DeviceError where matplotlib is not installed."""
+    if isinstance(drawn, Plane):
+        _draw_plane(drawn, file, format)
+    else:
+        _draw_picture(drawn, file, format)
+
+
+# --- lines
+
+
+def _draw_picture(picture: Picture, file: IO[bytes], format: str) -> None:
+    panels = [("loss" + (f" ({picture.unit})" if picture.unit else ""), [line.values for line in picture.lines])]
+    if picture.has_slopes:
+        panels.append((f"slope d loss / d {picture.variable}", [line.slopes or () for line in picture.lines]))
+    labels = [pretty(line.label) for line in picture.lines]
+    rows = math.ceil(len(labels) / max(int(19 * style.COLUMN) // (max(map(len, labels)) + 6), 1))
+    height = 0.4 + 1.85 * len(panels) + 0.14 * rows
+    with style.figure(file, format, style.COLUMN, height) as figure:
+        stack = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, (title, series) in zip(stack, panels, strict=True):
+            _draw_lines(axes, picture, labels, series)
+            axes.set_ylabel(style.mathematical(title))
+        _shade_bands(stack, picture)
+        stack[-1].set_xlabel(style.mathematical(picture.label))
+        figure.align_ylabels()
+        fixed = [f"{name} = {value:g}" for name, value in picture.fixed if value]
+        style.legend(figure, stack[0], [", ".join([label, *fixed]) for label in labels])
+
+
+def _draw_lines(axes: Any, picture: Picture, labels: Sequence[str], series: Sequence[Sequence[float]]) -> None:
+    for position, (label, values) in enumerate(zip(labels, series, strict=True)):
+        seen = [value if math.isfinite(value) else math.nan for value in values]
+        axes.plot(picture.x, seen, label=label, **style.line_style(position))
+    low, high = limits([value for values in series for value in values])
+    axes.set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    axes.set_xlim(picture.x[0], picture.x[-1])
+
+
+def _shade_bands(stack: Sequence[Any], picture: Picture) -> None:
+    """Each band as a tint over all axes, its name above the first."""
+    for band in picture.bands:
+        for axes in stack:
+            axes.axvspan(band.low, band.high, color=style.BANDS[band.name], alpha=0.14, linewidth=0)
+        stack[0].annotate(
+            band.name,
+            ((band.low + band.high) / 2, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+        )
+
+
+# --- contours
+
+
+def _draw_plane(plane: Plane, file: IO[bytes], format: str) -> None:
+    count = len(plane.surfaces)
+    width = style.COLUMN if count == 1 else style.PAGE
+    columns = min(count, 2)
+    with style.figure(file, format, width, (0.5 + 0.82 * width / columns) * math.ceil(count / columns)) as figure:
+        grid = figure.subplots(math.ceil(count / columns), columns, squeeze=False)
+        for axes, surface in zip(grid.flat, plane.surfaces, strict=False):
+            _draw_surface(figure, axes, plane, surface)
+        for axes in list(grid.flat)[count:]:
+            axes.set_axis_off()
+
+
+def _draw_surface(figure: Any, axes: Any, plane: Plane, surface: Surface) -> None:
+    shades = axes.contourf(plane.s_n, plane.s_p, surface.values, levels=8, cmap=style.SHADES)
+    shades.set_edgecolor("face")  # no seams between the shades
+    figure.colorbar(shades, ax=axes, shrink=0.8, label="loss" + (f" ({plane.unit})" if plane.unit else ""))
+    if surface.slopes is not None:
+        _draw_arrows(axes, plane, surface)
+    handles = [*axes.plot([], [], color=style.VERMILLION, label="boundary, loss = log 2")] if surface.boundary else []
+    if surface.boundary:
+        axes.contour(
+            plane.s_n, plane.s_p, surface.values, levels=[surface.boundary], colors=[style.VERMILLION], linewidths=1.6
+        )
+    optimum = (max(plane.s_n[0], 0.0), plane.s_p[-1])
+    handles += axes.plot(*optimum, "o", color=style.VERMILLION, markersize=4, clip_on=False, label="optimum")
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2, borderaxespad=0, title=None)
+    axes.set_title(pretty(surface.label), pad=16, loc="left")
+    axes.set(xlabel=style.mathematical("similarity to the negative s_n"))
+    axes.set(ylabel=style.mathematical("similarity to the positive s_p"), aspect="equal")
+    axes.grid(False)
+
+
+def _draw_arrows(axes: Any, plane: Plane, surface: Surface) -> None:
+    """Arrows of equal length down the slope, where there is one."""
+    by_n, by_p = surface.slopes or ((), ())
+    step = max(len(plane.s_n) // ARROWS, 1)
+    steepest = max(math.hypot(a, b) for rows in zip(by_n, by_p, strict=True) for a, b in zip(*rows, strict=True))
+    arrows = []
+    for i in range(step // 2, len(plane.s_p), step):
+        for j in range(step // 2, len(plane.s_n), step):
+            length = math.hypot(by_n[i][j], by_p[i][j])
+            if length > 1e-3 * steepest:
+                arrows.append((plane.s_n[j], plane.s_p[i], -by_n[i][j] / length, -by_p[i][j] / length))
+    axes.quiver(*zip(*arrows, strict=True), color="#333333", scale=18, width=0.005, pivot="mid")

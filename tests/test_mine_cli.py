@@ -1,0 +1,157 @@
+"""`lossctl mine`, and what is done with its files, as their users meet it."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT, run_lossctl
+
+SAMPLE = "samples/embeddings.npz"
+POINTS = "samples/embeddings.npy"
+
+
+def mined(tmp_path, *arguments, name="m.npy"):
+    path = tmp_path / name
+    done = run_lossctl("mine", *arguments, SAMPLE, "-o", path)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    return path
+
+
+def test_the_mined_file_gives_the_loss_it_was_mined_for(tmp_path):
+    path = mined(tmp_path, "batch-hard")
+    loss = run_lossctl("compute", "triplet", POINTS, "--index", path).out
+    assert float(loss) == pytest.approx(float(run_lossctl("compute", "batch-hard", SAMPLE).out), rel=1e-14)
+
+
+def test_all_of_a_category_is_what_the_breakdown_counts(tmp_path):
+    easy, semi_hard, hard = map(int, run_lossctl("triplets", SAMPLE, "--margin", "0.2", "-b").out.split())
+    path = mined(tmp_path, "all", "--margin", "0.2")
+    assert np.load(path).shape == (semi_hard + hard, 3)
+    assert run_lossctl("triplets", POINTS, "--index", path, "--margin", "0.2", "-b").out == f"0\t{semi_hard}\t{hard}\n"
+    only = mined(tmp_path, "all", "--margin", "0.2", "--category", "semi-hard", name="only.npy")
+    assert len(np.load(only)) == semi_hard
+    document = json.loads(run_lossctl("triplets", POINTS, "--index", path, "--margin", "0.2", "--json").out)
+    loss = float(run_lossctl("compute", "batch-all", SAMPLE, "--margin", "0.2").out)
+    assert document["results"][0]["loss"] == pytest.approx(loss, rel=1e-13)
+
+
+@pytest.mark.parametrize("strategy", ["batch-hard", "semi-hard", "random-semi-hard", "all"])
+def test_threads_do_not_change_the_file(strategy, tmp_path):
+    one = mined(tmp_path, strategy, "-j", "1", name="one.npy").read_bytes()
+    assert mined(tmp_path, strategy, "-j", "3", name="three.npy").read_bytes() == one
+
+
+def test_formats_hold_the_same_triplets(tmp_path):
+    rows = np.load(mined(tmp_path, "semi-hard"))
+    records = list(csv.DictReader(io.StringIO(mined(tmp_path, "semi-hard", name="m.csv").read_text())))
+    names = ("anchor", "positive", "negative")
+    assert [[int(record[name]) for name in names] for record in records] == rows.tolist()
+    lines = [json.loads(line) for line in mined(tmp_path, "semi-hard", name="m.ndjson").read_text().splitlines()]
+    assert [[line[name] for name in names] for line in lines] == rows.tolist()
+    emb = np.load(ROOT / POINTS).astype(float)
+    for record, (a, p, n) in zip(records[:50], rows[:50], strict=True):
+        d_ap, d_an = np.linalg.norm(emb[a] - emb[p]), np.linalg.norm(emb[a] - emb[n])
+        assert float(record["d_ap"]) == pytest.approx(d_ap)
+        assert float(record["loss"]) == pytest.approx(max(d_ap - d_an + 1, 0))
+
+
+def test_ids_stand_for_rows(tmp_path):
+    ids = tmp_path / "ids.csv"
+    ids.write_text("id\n" + "".join(f"img{row}.png\n" for row in range(300)))
+    plain = np.load(mined(tmp_path, "batch-hard"))
+    text = mined(tmp_path, "batch-hard", "--id", f"{ids}::id", name="m.csv").read_text()
+    first = next(csv.DictReader(io.StringIO(text)))
+    assert [first[name] for name in ("anchor", "positive", "negative")] == [f"img{row}.png" for row in plain[0]]
+
+
+def test_limits(tmp_path):
+    assert len(np.load(mined(tmp_path, "all", "--limit", "1000"))) == 1000
+    rows = np.load(mined(tmp_path, "semi-hard", "--per-anchor", "2"))
+    assert np.bincount(rows[:, 0]).max() == 2
+    hardest = mined(tmp_path, "hardest", "--limit", "20", name="h.csv").read_text()
+    losses = [float(record["loss"]) for record in csv.DictReader(io.StringIO(hardest))]
+    assert losses == sorted(losses, reverse=True)
+    everything = mined(tmp_path, "all", name="a.csv").read_text()
+    most = sorted((float(record["loss"]) for record in csv.DictReader(io.StringIO(everything))), reverse=True)
+    assert losses == most[:20]
+
+
+def test_the_seed_is_all_that_is_random(tmp_path):
+    one, same, other = (
+        np.load(mined(tmp_path, "random-semi-hard", "--seed", seed, name=f"{k}.npy"))
+        for k, seed in enumerate((1, 1, 2))
+    )
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_a_person_sees_a_forecast_and_a_summary(tmp_path):
+    done = run_lossctl("mine", "batch-hard", SAMPLE, "-v", "-o", tmp_path / "m.npy")
+    assert "300 triplets, 7.2 kB" in done.err
+    for word in ("hard", "anchors covered", "100.00%", "mean margin violation"):
+        assert word in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (("bach-hard", SAMPLE, "-o", "x.npy"), 2, "Did you mean 'batch-hard'"),
+        (("batch-hard", SAMPLE), 2, "-o triplets.npy"),
+        (("hardest", SAMPLE, "-o", "x.npy"), 2, "--limit"),
+        (("batch-hard", SAMPLE, "--category", "hard", "-o", "x.npy"), 2, "--category"),
+        (("batch-hard", SAMPLE, "-o", "x.parquet"), 2, "format"),
+        (("batch-hard", SAMPLE, "--id", "samples/weights.npy", "-o", "x.npy"), 2, "row numbers"),
+        (("distance-weighted", SAMPLE, "-o", "x.npy"), 2, "normalize"),
+        (("batch-hard", "-o", "x.npy"), 2, "EMB LABEL"),
+        (("batch-hard", SAMPLE, "-o", "nowhere/x.npy"), 4, "nowhere"),
+        (("batch-hard", "samples/preds.npy", "-o", "x.npy", "--label", "samples/digits_labels.npy"), 3, "300"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_errors_say_what_and_how_to_fix_it(arguments, code, expected, tmp_path):
+    arguments = [ROOT / word if str(word).startswith("samples/") else word for word in arguments]
+    done = run_lossctl("mine", *arguments, cwd=tmp_path)
+    assert (done.code, done.out) == (code, "")
+    assert expected in done.err and "fix:" in done.err
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
+    script = (
+        "import shutil, sys, types\n"
+        "shutil.disk_usage = lambda path: types.SimpleNamespace(free=65 << 20)\n"
+        "from lossctl.cli.app import run\n"
+        f"sys.exit(run(['mine', 'all', {SAMPLE!r}, '-o', {str(tmp_path / 'm.npy')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 4
+    assert "--limit" in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_killed_run_leaves_no_partial_file(number, tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "big.npz", emb=rng.standard_normal((3000, 8)), label=np.arange(3000) % 30)
+    target = tmp_path / "m.csv"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossctl", "mine", "all", str(tmp_path / "big.npz"), "-o", str(target)],
+        stderr=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        sizes = [entry.stat().st_size for entry in os.scandir(tmp_path) if entry.name.endswith(".tmp")]
+        if sizes and sizes[0] > 0:
+            break
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(30) == 128 + number
+    process.stderr.close()
+    assert os.listdir(tmp_path) == ["big.npz"]
