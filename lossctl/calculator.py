@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .engine import door, rows
@@ -61,6 +61,7 @@ class Prepared(NamedTuple):
     note: str
     jobs: int
     reading: Reading = Reading()
+    bound: Bound | None = None
 
     @property
     def dtype(self) -> str:
@@ -178,9 +179,13 @@ def prepare(
     weight: Given | None,
     reading: Reading,
     jobs: int | None,
+    like: Bound | None = None,
 ) -> Prepared:
-    """Settle the shapes of one computation; its files stay open until the desk closes."""
-    bound = _bound(desk, spec, [_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
+    """Settle the shapes of one computation; its files stay open until the desk closes.
+
+    like: take the inputs that another loss has bound, in the same order, instead of binding `inputs` and `named`
+    """
+    bound = _as_bound(spec, like) if like else _bound(desk, spec, [_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
     weights = desk.field(_array(weight), ROLES["weight"]) if weight is not None else None
     plan = door.plan(
         spec,
@@ -201,6 +206,7 @@ def prepare(
         bound.note,
         jobs or cores(),
         reading,
+        bound,
     )
     return _balanced(ready)
 
@@ -228,8 +234,14 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
     else:
         part = rows.add_up(plan, ready.blocks(size), ready.jobs, progress)
         value, n, facts = rows.finish(plan, part), part.n, part.facts
+    return result(ready, data, value, n, facts)
+
+
+def result(ready: Prepared, data: str | None, value: float, n: int, facts: door.Facts, **more: Any) -> Result:
+    """A number with all that belongs to it. data: the hash of the values, where it is wanted."""
+    plan = ready.plan
     notes, warnings = door.verdict(plan, facts)
-    return Result(
+    made = Result(
         loss=plan.spec.loss.name,
         params=tuple((name.replace("_", "-"), item) for name, item in plan.spec.params),
         reduction="counts" if plan.spec.loss.engine == "tally" else plan.reduction,
@@ -241,6 +253,7 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
         notes=(ready.note, *notes) if ready.note else notes,
         warnings=warnings,
     )
+    return replace(made, **more) if more else made
 
 
 def row_losses(ready: Prepared) -> Iterator[rows.Rows]:
@@ -355,6 +368,21 @@ def _bound(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[str,
     columns: dict[str, door.Column] = dict(fields)
     note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""
     return Bound(tuple(fields[name] for name in names), roles, columns, note=note)
+
+
+def _as_bound(spec: Spec, other: Bound) -> Bound:
+    """The inputs of another loss, in the same order, as those of this one."""
+    roles = spec.loss.roles
+    if len(roles) != len(other.columns):
+        needs = ", ".join(role.option for role in roles)
+        raise UsageError(
+            f"{spec.loss.name} takes {len(roles)} inputs ({needs}), the loss beside it {len(other.columns)}",
+            why="losses of one reading share their inputs, in the same order",
+            fix="compute it in a call of its own",
+        )
+    columns = dict(zip((role.name for role in roles), other.columns.values(), strict=True))
+    kinds = roles if len(other.roles) == len(roles) else other.roles
+    return Bound(other.fields, tuple(kinds), columns, other.arrange, other.note)
 
 
 def _distances(

@@ -127,7 +127,9 @@ class Binary(NamedTuple):
         """The chance of `label`, 0 or 1, of the same shape."""
         if self.logits:
             return FromLogit(self.values * (2.0 * label - 1.0))
-        return FromProbability(abs(self.values - (1.0 - label)), abs(self.values - label))
+        no = 1.0 - label
+        turned = (label - no) * self.values  # p for label 1, -p for label 0
+        return FromProbability(no + turned, label - turned)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .calculator import Given, Prepared
     from .engine.given import GivenTriplets
 
-Progress = Callable[[int, int], None]
+Progress = Callable[..., None]
 
 
 class EmbeddingSet(NamedTuple):

@@ -239,19 +239,21 @@ def loss(
     reductions: tuple[str, ...] | None = None,
 ) -> Any:
     """List `function` as a loss, under its own name; the decorated name is the plain function still."""
-    if function is None:
-        return lambda function: loss(
-            function, engine=engine, aliases=aliases, finish=finish, reductions=reductions
-        )
-    if reductions is None:
-        reductions = ("mean",) if finish else REDUCTIONS[engine]
-    made = _read_function(function, engine, aliases, finish, reductions)
-    LOSSES[made.name] = made
-    return function
+
+    def listed(function: Any) -> Any:
+        made = _read_function(function, engine, aliases, finish, reductions)
+        LOSSES[made.name] = made
+        return function
+
+    return listed if function is None else listed(function)
 
 
 def _read_function(
-    function: Callable[..., Any], engine: Engine, aliases: tuple[str, ...], finish: Any, reductions: tuple[str, ...]
+    function: Callable[..., Any],
+    engine: Engine,
+    aliases: tuple[str, ...],
+    finish: Any,
+    reductions: tuple[str, ...] | None,
 ) -> Loss:
     code, defaults = function.__code__, function.__kwdefaults__ or {}
     positional = code.co_varnames[: code.co_argcount]
@@ -267,7 +269,7 @@ def _read_function(
         engine=engine,
         aliases=aliases,
         finish=finish,
-        reductions=reductions,
+        reductions=reductions or (("mean",) if finish else REDUCTIONS[engine]),
     )
 
 

@@ -4,7 +4,51 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Interval(NamedTuple):
+    """A confidence interval of a value.
+
+    method: "bca" or "percentile"; low, high: nan where the method has no answer (all rows alike, an infinite loss)
+    standard_error: the standard deviation of the resampled value
+    unit: what is resampled, "rows", "lists" or "clusters"; units: how many of them there are
+    """
+
+    level: float
+    method: str
+    low: float
+    high: float
+    standard_error: float
+    resamples: int
+    seed: int
+    unit: str
+    units: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The interval as JSON holds it."""
+        record = self._asdict()
+        return {name: _number(value) if isinstance(value, float) else value for name, value in record.items()}
+
+
+class Gate(NamedTuple):
+    """A bound on a value, and whether it holds; nan holds no bound.
+
+    kind: "max", "min" or "max-increase"; limit: the bound on the value itself; text: the bound as it was asked for
+    """
+
+    kind: str
+    limit: float
+    text: str
+    passed: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The gate as JSON holds it."""
+        return {"kind": self.kind, "limit": _number(self.limit), "text": self.text, "passed": self.passed}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -17,6 +61,9 @@ class Result:
     n: how many rows count
     sources: what each role was read from, role -> text
     signature: every choice that changes the number
+    group: the group of rows it is of, None for all rows; average: "micro" or "macro" (the mean of the groups' values)
+        beside groups
+    ci, gates: the confidence interval and the bounds, where they were asked for
     counts: what the value is a mean of and what was left out, where rows are not all that counts
     notes: what a person should know of how the input was read; warnings: what looks wrong
     """
@@ -32,6 +79,9 @@ class Result:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     group: str | None = None
+    average: str | None = None
+    ci: Interval | None = None
+    gates: tuple[Gate, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -51,12 +101,20 @@ class Result:
             "reduction": self.reduction,
             "source": dict(self.sources),
             "group": self.group,
+            **({"average": self.average} if self.average else {}),
             "value": self.value if finite else None,
             "value_text": repr(self.value),
             "n": self.n,
             **({"counts": dict(self.counts)} if self.counts else {}),
-            "ci": None,
+            "ci": self.ci.as_json() if self.ci else None,
             "status": self.status,
-            "gate": None,
+            "gate": gates_json(self.gates),
             "signature": self.signature,
         }
+
+
+def gates_json(gates: tuple[Gate, ...]) -> dict[str, Any] | None:
+    """All gates of one value: whether it passed, and each bound."""
+    if not gates:
+        return None
+    return {"passed": all(gate.passed for gate in gates), "bounds": [gate.as_json() for gate in gates]}

@@ -44,7 +44,10 @@ def _pytorch_metric_learning(case: Case) -> Contender:
 
 
 def _sentence_transformers(case: Case) -> Contender:
-    from sentence_transformers import losses
+    try:
+        from sentence_transformers.sentence_transformer import losses
+    except ImportError:  # before 6
+        from sentence_transformers import losses
 
     name, method = {
         "batch-hard": ("BatchHardTripletLoss", "batch_hard_triplet_loss"),

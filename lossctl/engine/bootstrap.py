@@ -164,3 +164,16 @@ def standard_error(resampled: np.ndarray, finish: Callable[[float], float] | Non
         return math.nan
     finished = resampled if finish is None else np.array([finish(value) for value in resampled.tolist()])
     return float(finished.std(ddof=1))
+
+
+def jackknife_acceleration(numerator: np.ndarray, denominator: np.ndarray) -> float:
+    """The a of BCa from the quotients that leave one unit out; 0 where they are all alike."""
+    import numpy as np
+
+    if len(numerator) < 2:
+        return 0.0
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        left = (numerator.sum() - numerator) / (denominator.sum() - denominator)
+        gap = left.mean() - left
+        squares, cubes = float((gap * gap).sum()), float((gap**3).sum())
+    return cubes / (6 * squares**1.5) if squares > 0 else 0.0 if squares == 0 else math.nan

@@ -114,7 +114,7 @@ def _signs(judge: Judge, triplets: np.ndarray, d_ap: np.ndarray, d_an: np.ndarra
     gram = judge.gram
     low, high = interval(judge, d_ap, gram.direct_errors(d_ap), margin)
     errors = gram.direct_errors(d_an)
-    signs = (d_an - errors > high).astype(np.int64) - (d_an + errors < low)
+    signs: np.ndarray = (d_an - errors > high).astype(np.int64) - (d_an + errors < low)
     for place in np.flatnonzero(signs == 0).tolist():
         anchor, positive, negative = triplets[place].tolist()
         same = not margin and judge.twins[positive] == judge.twins[negative]

@@ -72,34 +72,37 @@ def _shade_bands(stack: Sequence[Any], picture: Picture) -> None:
 
 
 def _draw_plane(plane: Plane, file: IO[bytes], format: str) -> None:
-    count = len(plane.surfaces)
-    width = style.COLUMN if count == 1 else style.PAGE
-    columns = min(count, 2)
-    with style.figure(file, format, width, (0.5 + 0.82 * width / columns) * math.ceil(count / columns)) as figure:
-        grid = figure.subplots(math.ceil(count / columns), columns, squeeze=False)
+    columns = min(len(plane.surfaces), 2)
+    rows = math.ceil(len(plane.surfaces) / columns)
+    width = style.COLUMN if columns == 1 else style.PAGE
+    with style.figure(file, format, width, 0.25 + 0.85 * rows * width / columns) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False)
         for axes, surface in zip(grid.flat, plane.surfaces, strict=False):
             _draw_surface(figure, axes, plane, surface)
-        for axes in list(grid.flat)[count:]:
+        for axes in list(grid.flat)[len(plane.surfaces) :]:
             axes.set_axis_off()
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=2)
 
 
 def _draw_surface(figure: Any, axes: Any, plane: Plane, surface: Surface) -> None:
     shades = axes.contourf(plane.s_n, plane.s_p, surface.values, levels=8, cmap=style.SHADES)
     shades.set_edgecolor("face")  # no seams between the shades
-    figure.colorbar(shades, ax=axes, shrink=0.8, label="loss" + (f" ({plane.unit})" if plane.unit else ""))
+    unit = f" ({plane.unit})" if plane.unit else ""
+    figure.colorbar(shades, ax=axes, shrink=0.75, pad=0.03, label=f"loss{unit}").outline.set_visible(False)
     if surface.slopes is not None:
         _draw_arrows(axes, plane, surface)
-    handles = [*axes.plot([], [], color=style.VERMILLION, label="boundary, loss = log 2")] if surface.boundary else []
-    if surface.boundary:
+    if surface.boundary is not None:
         axes.contour(
             plane.s_n, plane.s_p, surface.values, levels=[surface.boundary], colors=[style.VERMILLION], linewidths=1.6
         )
-    optimum = (max(plane.s_n[0], 0.0), plane.s_p[-1])
-    handles += axes.plot(*optimum, "o", color=style.VERMILLION, markersize=4, clip_on=False, label="optimum")
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2, borderaxespad=0, title=None)
-    axes.set_title(pretty(surface.label), pad=16, loc="left")
-    axes.set(xlabel=style.mathematical("similarity to the negative s_n"))
-    axes.set(ylabel=style.mathematical("similarity to the positive s_p"), aspect="equal")
+        axes.plot([], [], color=style.VERMILLION, label="boundary, loss = log 2")
+    best = (max(plane.s_n[0], 0.0), plane.s_p[-1])
+    axes.plot(*best, "o", color=style.VERMILLION, markersize=4, clip_on=False, label="best", zorder=5)
+    axes.set_title(pretty(surface.label))
+    axes.set_xlabel(style.mathematical("similarity to the negative s_n"))
+    axes.set_ylabel(style.mathematical("similarity to the positive s_p"))
+    axes.set_box_aspect(1)
     axes.grid(False)
 
 

@@ -1,0 +1,172 @@
+"""The loop: each case once on trial, then all of a group in turn, round after round, on inputs that change."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from . import clocks
+from .answers import Verdict
+from .cases import IMPLEMENTATIONS, PRODUCT, Case, Plan, bytes_needed, seconds_expected
+from .contenders import Contender, Unavailable, contender
+from .inputs import Inputs, rotation
+from .peers import peer
+from .records import Measurement
+
+FEWEST, MOST = 3, 1000  # samples a case
+SHARE_OF_MEMORY = 0.6  # of what is free; the rest is left to others, and to estimates that are too low
+Maker = Callable[[Case], Contender]
+
+
+def measure(plan: Plan, maker: Maker | None = None) -> Iterator[Measurement]:
+    """Measurements as they come: a case is there after its trial run, and again with more samples after its rounds.
+
+    maker: makes the contender of a case, those of lossctl and its peers unless given
+    An interrupt (KeyboardInterrupt) first gives the samples taken so far.
+    """
+    known: list[tuple[Case, float]] = []
+    products: dict[Case, tuple[float, ...]] = {}
+    for group in plan.groups():
+        inputs = rotation(group[0], tuple(case.device for case in group if case.kernel == PRODUCT))
+        running: list[_Running] = []
+        for case in group:
+            found = _tried(case, inputs, plan, known, maker or _maker)
+            if isinstance(found, _Running):
+                running.append(found)
+                known.append((case, found.trial_seconds))
+                if case not in products:
+                    yield found.measured({})
+            elif case not in products:
+                yield found
+        try:
+            _rounds(running, inputs, plan)
+        finally:  # an interrupt too
+            yield from _group_measured(running, products)
+        for device in {case.device for case in group}:
+            clocks.release(device)
+
+
+def _maker(case: Case) -> Contender:
+    return contender(case) if case.kernel == PRODUCT or case.implementation in IMPLEMENTATIONS else peer(case)
+
+
+@dataclass
+class _Running:
+    """A case that passed its trial. spent: seconds so far, trial included; seconds: the samples."""
+
+    case: Case
+    contender: Contender
+    trial_seconds: float
+    peak_bytes: int | None
+    verdict: Verdict | None
+    spent: float
+    seconds: list[float] = field(default_factory=list)
+    is_stopped: bool = False
+
+    def wants_more(self, plan: Plan) -> bool:
+        """Whether another sample is needed, and can be had in time."""
+        if self.is_stopped or len(self.seconds) >= MOST or self.spent + self.trial_seconds > plan.time_limit:
+            return False
+        return len(self.seconds) < FEWEST or sum(self.seconds) < plan.min_time
+
+    def measured(self, products: dict[str, float]) -> Measurement:
+        """What is known by now; products: the median of each device's product."""
+        return Measurement(
+            case=self.case,
+            seconds=tuple(self.seconds or [self.trial_seconds]),
+            is_cold=not self.seconds,
+            product_seconds=products.get(self.case.device),
+            peak_bytes=self.peak_bytes,
+            error=self.verdict and self.verdict.error,
+            wrong=self.verdict and self.verdict.wrong,
+            checked=self.verdict and self.verdict.checked,
+        )
+
+
+def _group_measured(running: Sequence[_Running], products: dict[Case, tuple[float, ...]]) -> Iterator[Measurement]:
+    """The group's cases; the product of the same data gathers its samples over the kernels."""
+    medians = {
+        one.case.device: statistics.median(one.seconds or [one.trial_seconds])
+        for one in running
+        if one.case.kernel == PRODUCT
+    }
+    for one in running:
+        found = one.measured(medians)
+        if one.case.kernel == PRODUCT:
+            found = replace(found, seconds=products.get(one.case, ()) + found.seconds)
+            products[one.case] = found.seconds
+        yield found
+
+
+def _tried(
+    case: Case, inputs: list[Inputs], plan: Plan, known: Sequence[tuple[Case, float]], maker: Maker
+) -> _Running | Measurement:
+    """The first run: it warms up, shows what memory is needed, and is judged. A Measurement says why there is none."""
+    expected = seconds_expected(case, known)
+    if expected > plan.time_limit:
+        return Measurement(case, f"not run: about {expected:.0f} s, the limit is {plan.time_limit:g} s")
+    needed, free = bytes_needed(case), clocks.bytes_free(case.device)
+    if free is not None and needed > SHARE_OF_MEMORY * free:
+        return Measurement(case, f"out of memory: needs about {in_bytes(needed)}, {in_bytes(free)} are free")
+    try:
+        with clocks.limited(plan.time_limit):
+            return _first_run(case, maker(case), inputs[0])
+    except Unavailable as fault:
+        return Measurement(case, f"not available: {fault}")
+    except clocks.TimeUp:
+        return Measurement(case, f"stopped after {plan.time_limit:g} s")
+    except Exception as fault:  # one case that fails must not cost the others
+        if clocks.is_out_of_memory(fault):
+            return Measurement(case, "out of memory")
+        if os.environ.get("LOSSCTL_DEBUG"):
+            raise
+        return Measurement(case, f"failed: {type(fault).__name__}: {' '.join(str(fault).split())[:120]}")
+    finally:
+        clocks.release(case.device)
+
+
+def _first_run(case: Case, made: Contender, inputs: Inputs) -> _Running:
+    placed = made.place(inputs)
+    peak, (seconds, answer) = clocks.weighed(lambda: clocks.timed(partial(made.run, placed), case.device), case.device)
+    verdict = made.judge(inputs, answer) if made.judge else None
+    return _Running(case, made, seconds, peak, verdict, spent=seconds)
+
+
+def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], plan: Plan) -> None:
+    """Samples in turn, until each case has enough. The first round is a warm-up for short cases and not counted."""
+    for turn in range(MOST + 1):
+        waiting = [one for one in running if one.wants_more(plan)]
+        if not waiting:
+            return
+        for one in waiting:
+            _sample(one, inputs[turn % len(inputs)], plan, is_warm_up=turn == 0 and one.trial_seconds < plan.min_time)
+
+
+def _sample(one: _Running, inputs: Inputs, plan: Plan, *, is_warm_up: bool) -> None:
+    placed = one.contender.place(inputs)
+    try:
+        with clocks.limited(plan.time_limit - one.spent):
+            seconds, _ = clocks.timed(partial(one.contender.run, placed), one.case.device)
+    except clocks.TimeUp:
+        one.is_stopped = True
+        return
+    except Exception as fault:
+        if not clocks.is_out_of_memory(fault):
+            raise
+        one.is_stopped = True  # the memory was enough a moment ago: keep what there is
+        return
+    one.spent += seconds
+    if not is_warm_up:
+        one.seconds.append(seconds)
+
+
+def in_bytes(count: float) -> str:
+    """A number of bytes for a person: 1.3 TB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.3g} {unit}"
