@@ -79,9 +79,7 @@ def table(sheet: Sheet, *, width: int, colour: bool) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(
-        box=box.SIMPLE_HEAD, title=Text(sheet.title) if sheet.title else None, title_justify="left", pad_edge=False
-    )
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in sheet.columns:
         flush = name in sheet.numeric
         made.add_column(Text(name), justify="right" if flush else "left", overflow="fold", no_wrap=flush)
@@ -91,6 +89,8 @@ def table(sheet: Sheet, *, width: int, colour: bool) -> str:
     console = Console(
         file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour
     )
+    if sheet.title:
+        console.print(Text(sheet.title))
     console.print(made)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
