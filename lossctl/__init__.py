@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .calculator import compute
-    from .embedding_sets import triplets
+    from .triplet_sets import triplets
 
 __all__ = ["__version__", "compute", "triplets"]
 
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
 
         return compute
     if name == "triplets":
-        from .embedding_sets import triplets
+        from .triplet_sets import triplets
 
         return triplets
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

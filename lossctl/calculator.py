@@ -185,8 +185,8 @@ def prepare(
 
     like: take the inputs that another loss has bound, in the same order, instead of binding `inputs` and `named`
     """
-    bound = _as_bound(spec, like) if like else _bound(desk, spec, [_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
-    weights = desk.field(_array(weight), ROLES["weight"]) if weight is not None else None
+    bound = _as_bound(spec, like) if like else _bound(desk, spec, [as_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
+    weights = desk.field(as_array(weight), ROLES["weight"]) if weight is not None else None
     plan = door.plan(
         spec,
         bound.columns,
@@ -217,9 +217,19 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
     size = rows.block_rows(plan)
     data = digest(ready.fields) if data_hash else None
     if plan.spec.loss.engine == "panel":
-        from . import embedding_sets
+        from .engine import sets
 
-        return embedding_sets.evaluate(ready, signature(ready, data), progress)
+        found = sets.add_up(
+            plan,
+            ready.blocks(size),
+            metric=ready.reading.metric,
+            normalize=ready.reading.normalize,
+            jobs=ready.jobs,
+            progress=progress,
+        )
+        made = result(ready, data, found.value, found.anchors, found.facts, counts=found.counts)
+        counts = ", ".join(f"{name} {number}" for name, number in found.counts)
+        return replace(made, notes=(*made.notes, counts))
     if plan.spec.loss.engine == "tally":
         from .engine import tally
 
@@ -308,7 +318,7 @@ def brief(value: Any) -> str:
 # --- inputs
 
 
-def _array(given: Given) -> Given:
+def as_array(given: Given) -> Given:
     """Torch tensors and lists as numpy arrays; sources as they are."""
     if given is None or isinstance(given, str):
         return given
@@ -330,7 +340,7 @@ def _roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
         if role is None:
             options = ", ".join(role.option for role in loss.roles)
             raise UsageError(f"{loss.name} has no input {name!r}", fix=f"its inputs are {options}")
-        result[role.name] = _array(given)
+        result[role.name] = as_array(given)
     return result
 
 
@@ -396,7 +406,7 @@ def _distances(
     roles = [role._replace(layout="row"), ROLES["same"]]
     if given is not None:
         fields = binding.bind(
-            desk, roles, inputs, {"distance": _array(given)} | ({"same": same} if same is not None else {})
+            desk, roles, inputs, {"distance": as_array(given)} | ({"same": same} if same is not None else {})
         )
     elif len(inputs) == 2 or (len(inputs) == 1 and same is not None):
         fields = binding.bind(desk, roles, inputs, {"same": same} if same is not None else {})
@@ -438,7 +448,7 @@ def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
             f"{len(inputs)} sources beside --index", fix="give the embeddings alone: triplet EMB --index FILE"
         )
     source = desk.field(inputs[0], ROLES["emb"])
-    frame, selector = desk.frame(_array(index), "index")
+    frame, selector = desk.frame(as_array(index), "index")
     triplets = frame.select(selector) if selector is not None else frame.whole()
     if triplets.ndim != 2 or triplets.width != 3:
         raise DataError(f"{frame.path}: {triplets.name}: an index has three columns", fix="anchor, positive, negative")

@@ -16,6 +16,7 @@ from .numerics import (
     compensated_row_sum,
     exp,
     log,
+    log1p,
     log_softmax,
     maximum,
     pick,
@@ -177,19 +178,22 @@ class Distribution:
     @cached_property
     def log(self) -> Array:
         """log p, (n, C)."""
-        if self.form == "prob":
-            return log(self.values)
-        return log_softmax(self.values) if self.form == "logits" else self.values
+        if self.form == "logits":
+            gap, _, rest = self._parts
+            return -(gap + log1p(rest)[:, None])
+        return log(self.values) if self.form == "prob" else self.values
 
     @cached_property
     def p(self) -> Array:
         """p, (n, C)."""
-        if self.form == "prob":
-            return self.values
-        if self.form == "log-prob":
-            return exp(self.values)
-        _, share, rest = softmax_parts(self.values)
-        return share / (1.0 + rest)[:, None]
+        if self.form == "logits":
+            _, share, rest = self._parts
+            return share / (1.0 + rest)[:, None]
+        return self.values if self.form == "prob" else exp(self.values)
+
+    @cached_property
+    def _parts(self) -> tuple[Array, Array, Array]:
+        return softmax_parts(self.values)
 
     @property
     def excess(self) -> Array:
@@ -211,7 +215,7 @@ class Comparison:
         if p.form == q.form == "prob":
             return numerics.log_quotient(p.p, q.p)
         if p.form == q.form == "logits":
-            return numerics.log_quotient_of_softmaxes(p.values, q.values)
+            return numerics.log_quotient_of_softmaxes(p.values, q.values, p.log, q.log)
         return where(p.log > -float("inf"), p.log - q.log, -float("inf"))
 
     @cached_property

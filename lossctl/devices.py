@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .errors import DeviceError, UsageError
 
@@ -81,10 +81,11 @@ def no_cuda() -> str:
 
     if torch.version.cuda is None:
         return f"{CPU_ONLY} ({torch.__version__})"
+    start: Any = torch.cuda.init
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.cuda.init()
+            start()
             return "" if torch.cuda.device_count() else no_cuda_in_words("")
     except (RuntimeError, AssertionError) as fault:
         return no_cuda_in_words(str(fault))

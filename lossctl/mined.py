@@ -11,12 +11,13 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from .engine import mining
 from .engine.panels import sort_points
+from .engine.rows import block_rows
+from .engine.sets import read_set
 from .errors import DataError, FileError, UsageError
 from .files.sources import blocks, open_source, parse_source
 from .files.writing import atomic_output, refuse_overwrite_of_inputs
 
 if TYPE_CHECKING:
-    import numpy as np
 
     from .calculator import Prepared
     from .engine.mining import Mined
@@ -69,9 +70,7 @@ def prepare(
     path: str,
 ) -> Job:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
-    from .embedding_sets import read_set
-
-    found, reading = read_set(ready), ready.reading
+    found, reading = read_set(ready.plan, ready.blocks(block_rows(ready.plan))), ready.reading
     points = sort_points(found.emb, found.label, metric=reading.metric, normalize=reading.normalize)
     if not points.anchors:
         raise DataError("no anchor has both a positive and a negative", fix="check the label column")

@@ -317,8 +317,8 @@ def log_quotient(p: Array, q: Array) -> Array:
     return where(normal, log(where(normal, quotient, 1.0)), log(p) - log(q))
 
 
-def log_quotient_of_softmaxes(a: Array, b: Array) -> Array:
-    """log(softmax(a) / softmax(b)) for (n, C) logits, exact also where the two are nearly equal.
+def log_quotient_of_softmaxes(a: Array, b: Array, log_p: Array, log_q: Array) -> Array:
+    """log(p / q) for p and q the softmax of (n, C) logits a and b, exact also where the two are nearly equal.
 
     The logits are compared first, class by class, against the likeliest class of a. What is then added to all classes
     of a row is the softmaxes' own error at first; the second time, it makes the sum of p - q zero, as it must be.
@@ -326,10 +326,9 @@ def log_quotient_of_softmaxes(a: Array, b: Array) -> Array:
     xp = namespace(a)
     top = xp.astype(xp.argmax(a, axis=-1), xp.float64)
     difference, lost = two_sum(a, -b)
-    p, q = log_softmax(a), log_softmax(b)
     r = (difference - pick(difference, top)[:, None]) + (lost - pick(lost, top)[:, None])
-    r = r + (pick(p, top) - pick(q, top))[:, None]
-    return r - log1p(xp.sum(difference_of_masses(exp(p), exp(q), r), axis=-1))[:, None]
+    r = r + (pick(log_p, top) - pick(log_q, top))[:, None]
+    return r - log1p(row_sum(difference_of_masses(exp(log_p), exp(log_q), r)))[:, None]
 
 
 def difference_of_masses(p: Array, q: Array, log_ratio: Array) -> Array:

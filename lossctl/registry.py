@@ -166,6 +166,7 @@ class Loss:
         "lists" (one value a list: the rows that share a group)
     finish: what is done to the mean at the end (rmse), or None
     reductions: how its rows (anchors, triplets) may become one number, the default first
+    everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
     """
 
     name: str
@@ -176,6 +177,7 @@ class Loss:
     aliases: tuple[str, ...] = ()
     finish: Callable[[float], float] | None = field(default=None, repr=False)
     reductions: tuple[str, ...] = ("mean",)
+    everyone: bool = False
 
     @property
     def family(self) -> str:
@@ -229,6 +231,7 @@ def loss(
     aliases: tuple[str, ...] = (),
     finish: Callable[[float], float] | None = None,
     reductions: tuple[str, ...] | None = None,
+    everyone: bool = False,
 ) -> Callable[[Function], Function]: ...
 def loss(
     function: Callable[..., Any] | None = None,
@@ -237,24 +240,26 @@ def loss(
     aliases: tuple[str, ...] = (),
     finish: Callable[[float], float] | None = None,
     reductions: tuple[str, ...] | None = None,
+    everyone: bool = False,
 ) -> Any:
     """List `function` as a loss, under its own name; the decorated name is the plain function still."""
 
     def listed(function: Any) -> Any:
-        made = _read_function(function, engine, aliases, finish, reductions)
+        made = _read_function(
+            function,
+            engine=engine,
+            aliases=aliases,
+            finish=finish,
+            reductions=reductions or (("mean",) if finish else REDUCTIONS[engine]),
+            everyone=everyone,
+        )
         LOSSES[made.name] = made
         return function
 
     return listed if function is None else listed(function)
 
 
-def _read_function(
-    function: Callable[..., Any],
-    engine: Engine,
-    aliases: tuple[str, ...],
-    finish: Any,
-    reductions: tuple[str, ...] | None,
-) -> Loss:
+def _read_function(function: Callable[..., Any], *, engine: Engine, **more: Any) -> Loss:
     code, defaults = function.__code__, function.__kwdefaults__ or {}
     positional = code.co_varnames[: code.co_argcount]
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -267,9 +272,7 @@ def _read_function(
         roles=tuple(ROLES[name] for name in roles),
         options=tuple(Option(name, _domain(function, name), defaults[name], doc[name]) for name in keywords),
         engine=engine,
-        aliases=aliases,
-        finish=finish,
-        reductions=reductions or (("mean",) if finish else REDUCTIONS[engine]),
+        **more,
     )
 
 

@@ -62,7 +62,7 @@ class Result:
     sources: what each role was read from, role -> text
     signature: every choice that changes the number
     group: the group of rows it is of, None for all rows; average: "micro" or "macro" (the mean of the groups' values)
-        beside groups
+        beside groups;  keep: which of the rows count, "10%" or "100" of the hardest, None for all
     ci, gates: the confidence interval and the bounds, where they were asked for
     counts: what the value is a mean of and what was left out, where rows are not all that counts
     notes: what a person should know of how the input was read; warnings: what looks wrong
@@ -80,6 +80,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     group: str | None = None
     average: str | None = None
+    keep: str | None = None
     ci: Interval | None = None
     gates: tuple[Gate, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
@@ -102,6 +103,7 @@ class Result:
             "source": dict(self.sources),
             "group": self.group,
             **({"average": self.average} if self.average else {}),
+            **({"keep": self.keep} if self.keep else {}),
             "value": self.value if finite else None,
             "value_text": repr(self.value),
             "n": self.n,

@@ -12,6 +12,7 @@ import lossctl
 PACKAGE = Path(lossctl.__file__).parent
 
 # what each part may import of ours; a part is a file or a folder of lossctl/
+# fmt: off
 ALLOWED = {
     "errors": set(),
     "text": set(),
@@ -20,6 +21,8 @@ ALLOWED = {
     "results": set(),
     "timing": set(),
     "breakdown": set(),
+    "distributions": set(),
+    "pages": set(),
     "numerics": set(),
     "roles": set(),
     "chances": {"numerics"},
@@ -28,14 +31,23 @@ ALLOWED = {
     "kernels": {"errors"},
     "engine": {"breakdown", "chances", "errors", "kernels", "numerics", "registry", "results", "roles"},
     "files": {"errors", "roles", "text"},
-    "environment": {"engine", "version"},
-    "show": {"breakdown", "embedding_sets", "environment", "files", "registry", "results", "text", "timing", "version"},
-    "calculator": {"breakdown", "embedding_sets", "engine", "errors", "files", "registry", "results", "roles", "text", "version"},
-    "embedding_sets": {"breakdown", "calculator", "engine", "errors", "losses", "registry", "results"},
+    "devices": {"errors"},
+    "environment": {"devices", "engine", "kernels", "version"},
+    "bench": {"breakdown", "devices", "engine", "errors", "kernels", "text", "timing", "version"},
+    "curves": {"chances", "errors", "numerics", "registry", "roles", "text"},
+    "calculator": {"engine", "errors", "files", "registry", "results", "roles", "text", "version"},
+    "triplet_sets": {"breakdown", "calculator", "engine", "errors", "files", "registry", "roles"},
+    "mined": {"calculator", "engine", "errors", "files"},
+    "assess": {"calculator", "engine", "errors", "files", "registry", "results", "roles", "text"},
+    "show": {
+        "bench", "breakdown", "curves", "distributions", "engine", "environment", "errors", "files", "mined", "pages",
+        "registry", "results", "text", "timing", "triplet_sets", "version",
+    },
     "cli": {"*"},
-    "__init__": {"calculator", "embedding_sets", "version"},
+    "__init__": {"calculator", "triplet_sets", "version"},
     "__main__": {"cli", "version"},
 }
+# fmt: on
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 

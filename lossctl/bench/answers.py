@@ -10,7 +10,9 @@ from .inputs import Inputs
 if TYPE_CHECKING:
     import numpy as np
 
-SAMPLE = 64  # anchors that are looked at
+SAMPLE = 64  # anchors that are looked at, fewer where that would take long
+LOOKED_AT = 1 << 31  # coordinates
+ROWS = 1 << 15  # at a time
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,23 @@ class Verdict:
     checked: int
 
 
-def sample(n: int) -> np.ndarray:
-    """Rows spread over a set of n."""
+def sample(n: int, dim: int) -> np.ndarray:
+    """Rows spread over a set of n points of dim coordinates."""
     import numpy as np
 
-    return np.unique(np.linspace(0, n - 1, min(SAMPLE, n)).astype(np.int64))
+    count = max(4, min(SAMPLE, LOOKED_AT // (n * dim), n))
+    return np.unique(np.linspace(0, n - 1, count).astype(np.int64))
 
 
 def distances(inputs: Inputs, row: int) -> np.ndarray:
     """(N,) distances from one row to all, in float64."""
     import numpy as np
 
-    difference = inputs.embeddings.astype(np.float64) - inputs.embeddings[row].astype(np.float64)
-    lengths: np.ndarray = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+    x, anchor = inputs.embeddings, inputs.embeddings[row].astype(np.float64)
+    lengths = np.empty(len(x))
+    for k in range(0, len(x), ROWS):
+        difference = x[k : k + ROWS] - anchor
+        lengths[k : k + ROWS] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
     return lengths
 
 
@@ -69,7 +75,7 @@ def judge_sums(inputs: Inputs, answer: Sums, margin: float) -> Verdict:
 
     error, wrong, checked = 0.0, 0, 0
     for row, loss, counts in zip(answer.anchor, answer.loss, answer.counts, strict=True):
-        d_ap, d_an = _sides(inputs, int(row))
+        d_ap, d_an = _sides(inputs, int(row), distances(inputs, int(row)))
         nearest = np.sort(d_an)
         hard, active = nearest.searchsorted(d_ap, "right"), nearest.searchsorted(d_ap + margin, "left")
         sums = np.concatenate([[0.0], np.cumsum(nearest)])
@@ -82,9 +88,8 @@ def judge_sums(inputs: Inputs, answer: Sums, margin: float) -> Verdict:
     return Verdict(error, wrong, checked)
 
 
-def _sides(inputs: Inputs, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distances to the positives and to the negatives of one row."""
-    d = distances(inputs, row)
+def _sides(inputs: Inputs, row: int, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the distances d from one row, those to its positives and those to its negatives."""
     same = inputs.labels == inputs.labels[row]
     negatives, same[row] = d[~same], False
     return d[same], negatives
@@ -94,28 +99,30 @@ def judge_hardest(inputs: Inputs, answer: Picks) -> Verdict:
     """The farthest positive and the nearest negative of the sampled anchors."""
     error, wrong = 0.0, 0
     for row, positive, negative, d_ap, d_an in _each(answer):
-        to_positives, to_negatives = _sides(inputs, row)
-        if not len(to_positives):
-            continue
-        d, farthest, nearest = distances(inputs, row), to_positives.max(), to_negatives.min()
+        d = distances(inputs, row)
+        to_positives, to_negatives = _sides(inputs, row, d)
+        farthest, nearest = to_positives.max(), to_negatives.min()
         wrong += int(d[positive] != farthest) + int(d[negative] != nearest)
         error = max(error, abs(d_ap - farthest), abs(d_an - nearest))
     return Verdict(float(error), wrong, 2 * len(answer.anchor))
 
 
 def judge_semi_hard(inputs: Inputs, answer: Picks, rows: np.ndarray) -> Verdict:
-    """For the sampled anchors and each positive the nearest negative beyond it, or the farthest where none is beyond."""
+    """For each positive of the sampled rows the nearest negative beyond it, or the farthest where none is beyond."""
     import numpy as np
 
-    error, wrong = 0.0, 0
-    for row, positive, negative, d_ap, d_an in _each(answer):
+    error, wrong, pairs = 0.0, 0, 0
+    for row in rows.tolist():
         d = distances(inputs, row)
-        nearest = np.sort(d[inputs.labels != inputs.labels[row]])
-        expected = nearest[min(int(nearest.searchsorted(d[positive], "right")), len(nearest) - 1)]
-        wrong += int(d[negative] != expected)
-        error = max(error, abs(d_ap - d[positive]), abs(d_an - expected))
-    pairs = sum(int((inputs.labels == inputs.labels[row]).sum()) - 1 for row in rows)
-    return Verdict(float(error), wrong + abs(pairs - len(answer.anchor)), pairs)
+        to_positives, negatives = _sides(inputs, row, d)
+        nearest = np.sort(negatives)
+        mine = answer.anchor == row
+        found = d[answer.positive[mine]], d[answer.negative[mine]]
+        beyond = nearest.searchsorted(found[0], "right").clip(max=len(nearest) - 1)
+        wrong += int((nearest[beyond] != found[1]).sum()) + abs(len(to_positives) - int(mine.sum()))
+        error = max([error, *abs(answer.d_ap[mine] - found[0]), *abs(answer.d_an[mine] - nearest[beyond])])
+        pairs += len(to_positives)
+    return Verdict(float(error), wrong, pairs)
 
 
 def _each(answer: Picks) -> zip[tuple[int, int, int, float, float]]:

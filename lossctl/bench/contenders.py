@@ -86,18 +86,18 @@ def _batch_hard(case: Case) -> Contender:
 
     def judge(inputs: Inputs, answer: tuple[Points, tuple[np.ndarray, ...]]) -> Verdict:
         points, (far, near, d_ap, d_an) = answer
-        at = _anchors_at(points, len(inputs.labels))
+        at = _anchors_at(points)
         rows = points.rows
         return judge_hardest(inputs, Picks(rows[at], rows[far[at]], rows[near[at]], d_ap[at], d_an[at]))
 
     return Contender(_arrays, run, judge)
 
 
-def _anchors_at(points: Any, n: int) -> np.ndarray:
+def _anchors_at(points: Any) -> np.ndarray:
     """Where the sampled rows stand among the anchors."""
     import numpy as np
 
-    at = np.argsort(points.rows)[sample(n)]
+    at = np.argsort(points.rows)[sample(*points.x.shape)]
     anchors: np.ndarray = at[at < points.anchors]
     return anchors
 
@@ -125,7 +125,7 @@ def _batch_all(case: Case) -> Contender:
 
         task, counts = answer
         points = task.judge.points
-        at = _anchors_at(points, len(inputs.labels))
+        at = _anchors_at(points)
         hard, active = (counts.below[0] + counts.ties[0])[at], counts.below[1][at]
         categories = np.stack([counts.triplets[at] - active, active - hard, hard], 1)
         return judge_sums(inputs, Sums(points.rows[at], counts.losses[1][at], categories), MARGIN)
@@ -149,7 +149,7 @@ def _semi_hard(case: Case) -> Contender:
 
     def judge(inputs: Inputs, answer: tuple[Points, list[tuple[Any, ...]]]) -> Verdict:
         points, panels = answer
-        at = _anchors_at(points, len(inputs.labels))
+        at = _anchors_at(points)
         parts = []
         for start, index, negatives, is_pair, d_ap, d_an in panels:
             i, k = np.nonzero(is_pair & np.isin(np.arange(start, start + len(index)), at)[:, None])
@@ -200,7 +200,7 @@ def _kernel(case: Case) -> Contender:
 def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, found: Any) -> Verdict:
     import numpy as np
 
-    at = np.argsort(order)[sample(len(order))]
+    at = np.argsort(order)[sample(*inputs.embeddings.shape)]
 
     def column(name: str) -> np.ndarray:
         values: np.ndarray = getattr(found, name).cpu().numpy()[at]

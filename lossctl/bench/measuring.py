@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from . import clocks
 from .answers import Verdict
@@ -43,8 +44,10 @@ def measure(plan: Plan, maker: Maker | None = None) -> Iterator[Measurement]:
                 yield found
         try:
             _rounds(running, inputs, plan)
-        finally:  # an interrupt too
+        except KeyboardInterrupt:
             yield from _group_measured(running, products)
+            raise
+        yield from _group_measured(running, products)
         for device in {case.device for case in group}:
             clocks.release(device)
 
@@ -61,8 +64,8 @@ class _Running:
     contender: Contender
     trial_seconds: float
     peak_bytes: int | None
-    verdict: Verdict | None
     spent: float
+    verdict: Verdict | None = None
     seconds: list[float] = field(default_factory=list)
     is_stopped: bool = False
 
@@ -80,9 +83,9 @@ class _Running:
             is_cold=not self.seconds,
             product_seconds=products.get(self.case.device),
             peak_bytes=self.peak_bytes,
-            error=self.verdict and self.verdict.error,
-            wrong=self.verdict and self.verdict.wrong,
-            checked=self.verdict and self.verdict.checked,
+            error=None if self.verdict is None else self.verdict.error,
+            wrong=None if self.verdict is None else self.verdict.wrong,
+            checked=None if self.verdict is None else self.verdict.checked,
         )
 
 
@@ -112,8 +115,11 @@ def _tried(
     if free is not None and needed > SHARE_OF_MEMORY * free:
         return Measurement(case, f"out of memory: needs about {in_bytes(needed)}, {in_bytes(free)} are free")
     try:
+        made = maker(case)
         with clocks.limited(plan.time_limit):
-            return _first_run(case, maker(case), inputs[0])
+            first, answer = _first_run(case, made, inputs[0])
+        first.verdict = made.judge(inputs[0], answer) if made.judge else None
+        return first
     except Unavailable as fault:
         return Measurement(case, f"not available: {fault}")
     except clocks.TimeUp:
@@ -128,11 +134,10 @@ def _tried(
         clocks.release(case.device)
 
 
-def _first_run(case: Case, made: Contender, inputs: Inputs) -> _Running:
+def _first_run(case: Case, made: Contender, inputs: Inputs) -> tuple[_Running, Any]:
     placed = made.place(inputs)
     peak, (seconds, answer) = clocks.weighed(lambda: clocks.timed(partial(made.run, placed), case.device), case.device)
-    verdict = made.judge(inputs, answer) if made.judge else None
-    return _Running(case, made, seconds, peak, verdict, spent=seconds)
+    return _Running(case, made, seconds, peak, spent=seconds), answer
 
 
 def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], plan: Plan) -> None:

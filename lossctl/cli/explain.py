@@ -22,15 +22,16 @@ def explain(
     out: output.Output = None,
     color: output.Colour = "auto",
 ) -> None:
-    """One loss: its formula, its options, and where libraries differ."""
+    """One loss: its formula, when it misleads, its options, an example, and where libraries differ."""
     from ..show import losses as show
     from ..unavailable import UNAVAILABLE
 
     style = output.style(None, json, out, False, False, color)
     with output.destination(style) as writer:
-        reason = UNAVAILABLE.get(loss.lower().replace("_", "-"))
-        if reason:
-            writer.write(f"{loss}: {reason}\n")
+        name = loss.strip().lower().replace("_", "-").replace(" ", "-")
+        if name in UNAVAILABLE:
+            make = show.unavailable_json if style.format == "json" else show.unavailable_page
+            writer.write(make(name, UNAVAILABLE[name]))
             return
         found = registry.find(loss)
         writer.write(show.page_json(found) if style.format == "json" else show.page(found))

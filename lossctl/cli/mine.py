@@ -102,7 +102,7 @@ def mine(
     kind = _check(strategy, out, category, fallback, format, identity, limit, header)
     if not sources and not named:
         raise UsageError("mine needs embeddings and labels", fix=f"lossctl mine {strategy} EMB LABEL -o FILE")
-    from .. import embedding_sets, mined
+    from .. import triplet_sets, mined
 
     assert out is not None
     inputs = [*(sources or []), *named.values(), *([identity] if identity else [])]
@@ -111,7 +111,7 @@ def mine(
     options |= {"categories": tuple(category.split(","))} if category else {}
     options |= {"seed": seed} if strategy in ("random-semi-hard", "distance-weighted") else {}
     with (
-        embedding_sets.opened(
+        triplet_sets.opened(
             sources or [],
             named,
             distance=distance,

@@ -101,13 +101,13 @@ def triplets(
     if index is not None:
         _write_given(sources or [], named, index, margins, distance, normalize, style)
         return
-    from .. import embedding_sets
+    from .. import triplet_sets
     from ..files.sources import digest
 
     inputs = [*(sources or []), *named.values()]
     with (
         output.destination(style, inputs) as writer,
-        embedding_sets.opened(
+        triplet_sets.opened(
             sources or [],
             named,
             distance=distance,
@@ -119,7 +119,7 @@ def triplets(
         ) as ready,
         output.progress(style, None, "anchors") as update,
     ):
-        found = embedding_sets.report(
+        found = triplet_sets.report(
             ready,
             margins,
             precision=precision,
@@ -174,14 +174,14 @@ def _write_given(
     style: output.Style,
 ) -> None:
     """The categories of the triplets in a file."""
-    from .. import embedding_sets
+    from .. import triplet_sets
     from ..show import triplets as show
 
     given = [*sources, *named.values()]
     if len(given) != 1 or "identity" in named:
         raise UsageError("--index goes with the embeddings alone", fix="lossctl triplets EMB --index FILE")
     with output.destination(style, [*given, index]) as writer:
-        found = embedding_sets.given_triplets(given[0], index, margins, distance=distance, normalize=normalize)
+        found = triplet_sets.given_triplets(given[0], index, margins, distance=distance, normalize=normalize)
         format = output.many_format(style)
         if format == "bare":
             writer.write(show.given_bare(found))

@@ -80,6 +80,15 @@ def _scores(x: Array, at: Numbers, options: Numbers) -> Cases:
     return {"": (_columns(x, zero), zero)}
 
 
+def _one_document(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (_column(x), _column(_ones(x)))}
+
+
+def _two_documents(x: Array, at: Numbers, options: Numbers) -> Cases:
+    zero = namespace(x).zeros_like(x)
+    return {"": (_columns(x, zero), _columns(_ones(x), zero))}
+
+
 def _against_p(x: Array, at: Numbers, options: Numbers) -> Cases:
     p = at["p"] * _ones(x)
     return {"": (Distribution(_columns(p, 1.0 - p), "prob"), Distribution(_columns(x, 1.0 - x), "prob"))}
@@ -148,6 +157,8 @@ X_T = Variable("x_t", "logit of the true class x_t (log-odds)", _binary(True), _
 SCORE = Variable("score", "score s of a row with label 1", _score, _around_zero)
 TWO_CLASS_P_T, TWO_CLASS_X_T = P_T._replace(inputs=_categorical(False)), X_T._replace(inputs=_categorical(True))
 LEAD = Variable("score", "lead of the true class, s_y - max s_j", _scores, _around_zero)
+ORDER = Variable("lead", "lead of the more relevant document, s_i - s_j", _two_documents, _logits)
+DOCUMENT = Variable("score", "score s of a relevant document", _one_document, _logits)
 Q = Variable("q", "q of Q = (q, 1 - q), beside P = (p, 1 - p)", _against_p, _unit, 0.0, 1.0, (("p", 0.5),))
 SHARE = Variable("share", "share of one of two classes", _two_classes, _unit, 0.0, 1.0, by_counts=True)
 DISTANCE = Variable("d", "distance of the pair d (embedding units)", _pair, _to_margin, 0.0)
@@ -170,6 +181,7 @@ VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
     ("score", "label"): (SCORE, X_T._replace(inputs=_score)),
     ("scores", "label"): (LEAD,),
     ("p", "q"): (Q,),
+    ("rank_score", "relevance"): (ORDER, DOCUMENT),
     ("category",): (SHARE,),
     ("left", "right", "same"): (DISTANCE,),
     ("anchor", "positive", "negative"): (D_AN,),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Rational = int | Fraction
-CACHED = 1 << 14  # rows, and squares, kept as Python integers at most
+CACHED_COORDINATES, CACHED_PRODUCTS = 1 << 20, 1 << 17  # kept as Python integers, at most
 
 
 def lowest_exponent(values: np.ndarray) -> int | None:
@@ -55,6 +55,13 @@ class Exact:
         unit = Fraction(2) ** self._unit()
         return _above(self._is_root, d_an, d_ap, Fraction(margin) / (unit if self._is_root else unit * unit))
 
+    def order(self, anchor: int, other: int) -> Rational:
+        """A number that orders points by their distance from one anchor, exactly."""
+        if not self._is_angular:
+            return self.square(anchor, other)
+        dot = self._dot(anchor, other)
+        return Fraction(-dot * abs(dot), self._dot(other, other))
+
     def square(self, i: int, j: int) -> int:
         """|x_i - x_j|^2 in units of 4**e, e the common exponent of the set."""
         return self._dot(i, i) + self._dot(j, j) - 2 * self._dot(i, j)
@@ -71,7 +78,7 @@ class Exact:
         known = self._products.get(key)
         if known is None:
             known = sum(map(int.__mul__, self._row(i), self._row(j)))
-            _remember(self._products, key, known)
+            _remember(self._products, key, known, CACHED_PRODUCTS)
         return known
 
     def _row(self, i: int) -> list[int]:
@@ -79,7 +86,7 @@ class Exact:
         if known is None:
             unit = self._unit()
             known = [_in_units(float(value), unit) for value in self._source[i]]
-            _remember(self._rows, i, known)
+            _remember(self._rows, i, known, CACHED_COORDINATES // len(known))
         return known
 
     def _unit(self) -> int:
@@ -93,8 +100,8 @@ class Exact:
         return self._exponent
 
 
-def _remember(cache: dict, key: object, value: object) -> None:  # type: ignore[type-arg]
-    if len(cache) >= CACHED:
+def _remember(cache: dict, key: object, value: object, most: int) -> None:  # type: ignore[type-arg]
+    if len(cache) >= most:
         cache.clear()
     cache[key] = value
 

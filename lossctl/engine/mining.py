@@ -328,7 +328,7 @@ def _negatives_in(judge: Judge, ranks: Ranks, row: int, begin: int, end: int) ->
             continue
         left, right = run_around(judge, ranks, row, place)
         if left < place:  # the order is in doubt across the end of the span
-            order = np.array(in_order(judge, ranks.start + row, ranks.columns(row, slice(left, right))))
+            order = in_order(judge, ranks.start + row, ranks.columns(row, slice(left, right)))
             inside = slice(max(left, begin), min(right, end))
             found[inside.start - begin : inside.stop - begin] = order[inside.start - left : inside.stop - left]
     return found

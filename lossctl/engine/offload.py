@@ -8,6 +8,7 @@ CPU's own engine, which proves it; for all others the device's counts are those 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ..errors import DeviceError
 from ..kernels import find
 from .panels import HUGE, Panel, Points, default_threads
 from .sums import total
-from .triplets import BINS, Counts, Side, Task, count_panel, joined, prepare, report
+from .triplets import BINS, Counts, Side, Task, count_panel, joined, merged, prepare, report
 from .workers import ordered_map
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 AT_ONCE = 1 << 26  # squared distances a block, on the device
+EMULATION = "CUBLAS_EMULATE_DOUBLE_PRECISION"
 TOGETHER = 64  # anchors a block, on the CPU
 Progress = Callable[[int, int], None]
 
@@ -47,7 +49,8 @@ def breakdown_on(
     """`triplets.breakdown` with the work done on a device, "cuda:0" for example; counts and certificate are the same.
 
     Losses, means and histograms come from products of matrices and agree with the CPU's to rounding; ties at a margin
-    are counted in float64 only. Other arguments and errors as there, and DeviceError where no kernel runs on the device.
+    are counted in float64 only. Other arguments and errors as there, and DeviceError where no kernel
+    runs on the device.
     """
     import numpy as np
 
@@ -123,6 +126,10 @@ def _place(points: Points, device: str, dtype: str) -> _Placed:
         import torch
     except ImportError as fault:
         raise DeviceError(f"{device}: torch is not installed", fix="pip install torch") from fault
+    if os.environ.get(EMULATION, "0") not in ("", "0"):
+        raise DeviceError(
+            f"{EMULATION} is set", why="no error bound is known for emulated float64 products", fix=f"unset {EMULATION}"
+        )
 
     def placed(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(device)
@@ -178,9 +185,7 @@ def _count(task: Task, placed: _Placed, margins: Sequence[float]) -> tuple[_Roug
         length, slack = _kernel_margin(points, margin), slack_of(points, margin) if judge.exact else 0.0
         if length >= math.sqrt(HUGE) or slack >= 0.5:
             return rough, np.ones(points.anchors, bool)
-        found = kernel(
-            placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack
-        )
+        found = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)
         hard, semi_hard, tied, borderline = (
             _numbers(side)[: points.anchors] for side in (found.hard, found.semi_hard, found.tied, found.borderline)
         )
@@ -297,7 +302,7 @@ def _distances(
         if progress is not None:
             progress(min(start + step, points.anchors), points.anchors)
     positives, negatives = ([pair[k] for pair in sides] for k in (0, 1))
-    return _joined_sides(positives), _joined_sides(negatives), by_class
+    return merged(positives), merged(negatives), by_class
 
 
 def _side(points: Points, lengths: Tensor, bins: Tensor, mask: Tensor, n_edges: int) -> Side:
@@ -321,12 +326,6 @@ def _length(points: Points, value: float) -> float:
     return float(_unscaled(points, np.asarray(value)))
 
 
-def _joined_sides(sides: list[Side]) -> Side:
-    from .triplets import merged
-
-    return merged(sides)
-
-
 def _add_hard_by_class(
     by_class: dict[int, np.ndarray],
     points: Points,
@@ -345,8 +344,8 @@ def _add_hard_by_class(
     positives = tiles.squared_positive_distances(ready, anchors, columns).to(squares.dtype).sort(1).values
     behind = positives.shape[1] - torch.searchsorted(positives, squares.contiguous())  # the absent, -1, come first
     classes = torch.from_numpy(points.classes).to(squares.device)
-    hard = behind.new_zeros((len(anchors), len(points.names)))
-    hard = _numbers(hard.index_add_(1, classes, behind.masked_fill_(same, 0)))
+    by_negative = behind.new_zeros((len(anchors), len(points.names)))
+    hard = _numbers(by_negative.index_add_(1, classes, behind.masked_fill_(same, 0)))
     for anchor, row in zip(anchors.tolist(), hard, strict=True):
         if counted[anchor]:
             key = int(points.classes[anchor])

@@ -6,8 +6,7 @@ wherever the neighbours in the order are too far to be confused; the rest is ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cmp_to_key
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -48,13 +47,16 @@ def negatives_at(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     inside = places.clip(0)
     found = np.where(places < 0, -1, ranks.keys[rows, inside] & ranks.key_mask)
     crowded = (places >= 0) & ~_stands_alone(judge, ranks, inside)
-    for row in np.flatnonzero(crowded.any(axis=1)):
-        runs: dict[int, tuple[int, list[int]]] = {}
-        for k in np.flatnonzero(crowded[row]):
-            begin, end = run_around(judge, ranks, int(row), int(inside[row, k]))
-            if begin not in runs:
-                runs[begin] = begin, in_order(judge, ranks.start + int(row), ranks.columns(int(row), slice(begin, end)))
-            found[row, k] = runs[begin][1][int(inside[row, k]) - begin]
+    for row in map(int, np.flatnonzero(crowded.any(axis=1))):
+        starts = _run_starts(judge, ranks, row)
+        wanted = inside[row, crowded[row]]
+        run = starts.searchsorted(wanted, "right") - 1
+        points = np.empty(len(wanted), np.int64)
+        for number in np.unique(run):
+            begin, end = starts[number], starts[number + 1]
+            order = in_order(judge, ranks.start + row, ranks.columns(row, slice(begin, end)))
+            points[run == number] = order[wanted[run == number] - begin]
+        found[row, crowded[row]] = points
     return found
 
 
@@ -65,25 +67,9 @@ def farthest_negatives(judge: Judge, ranks: Ranks) -> np.ndarray:
     last = ranks.negatives - 1
     found: np.ndarray = ranks.keys[np.arange(len(last)), last] & ranks.key_mask
     alone = _stands_alone(judge, ranks, last[:, None])[:, 0]
-    for row in np.flatnonzero(~alone):
-        begin, end = run_around(judge, ranks, int(row), int(last[row]))
-        order = in_order(judge, ranks.start + int(row), ranks.columns(int(row), slice(begin, end)))
-        found[row] = first_of_last_tie(judge, ranks.start + int(row), order)
-    return found
-
-
-def farthest_positives(judge: Judge, ranks: Ranks) -> np.ndarray:
-    """(B,) the farthest positive of each anchor, the lowest row of those that tie."""
-    import numpy as np
-
-    candidates = np.where(ranks.weight > 0, ranks.positives, -1.0)
-    slack = 4 * judge.gram.bounds(ranks.start, ranks.start + len(candidates))
-    limit = candidates.max(axis=1) - slack
-    found: np.ndarray = ranks.index[np.arange(len(candidates)), candidates.argmax(axis=1)]
-    close = (ranks.weight > 0) & (candidates >= limit[:, None])
-    for row in np.flatnonzero(close.sum(axis=1) > 1):
-        order = in_order(judge, ranks.start + int(row), ranks.index[row, close[row]])
-        found[row] = first_of_last_tie(judge, ranks.start + int(row), order)
+    for row in map(int, np.flatnonzero(~alone)):
+        begin, end = run_around(judge, ranks, row, int(last[row]))
+        found[row] = settle(judge, ranks.start + row, ranks.columns(row, slice(begin, end)), True)
     return found
 
 
@@ -118,70 +104,60 @@ def _value(ranks: Ranks, keys: np.ndarray) -> np.ndarray:
     return value
 
 
-def run_around(judge: Judge, ranks: Ranks, row: int, place: int) -> tuple[int, int]:
-    """The places around `place` whose order is in doubt: up to the next gaps that are wide enough."""
+def _run_starts(judge: Judge, ranks: Ranks, row: int) -> np.ndarray:
+    """Where the runs of places begin whose order is in doubt, and where the last one ends."""
     import numpy as np
 
     values = _value(ranks, ranks.keys[row, : ranks.negatives[row]])
     gaps = np.diff(values) > _reach(judge, ranks, values[:-1], np.asarray(row))
-    before, after = np.flatnonzero(gaps[:place]), np.flatnonzero(gaps[place:])
-    begin = int(before[-1]) + 1 if len(before) else 0
-    return begin, place + int(after[0]) + 1 if len(after) else len(values)
+    return np.concatenate([[0], np.flatnonzero(gaps) + 1, [len(values)]])
 
 
-def in_order(judge: Judge, anchor: int, columns: np.ndarray) -> list[int]:
+def run_around(judge: Judge, ranks: Ranks, row: int, place: int) -> tuple[int, int]:
+    """The places around `place` whose order is in doubt."""
+    starts = _run_starts(judge, ranks, row)
+    number = int(starts.searchsorted(place, "right")) - 1
+    return int(starts[number]), int(starts[number + 1])
+
+
+def in_order(judge: Judge, anchor: int, columns: np.ndarray) -> np.ndarray:
     """Points by their distance from the anchor, then by row number: by differences, and by integers where they tie."""
     import numpy as np
 
-    points, gram = judge.points, judge.gram
-    squares = gram.direct(np.full(len(columns), anchor), columns)
-    order = np.lexsort((points.rows[columns], squares))
-    columns, squares = columns[order], squares[order]
-    if gram.is_exact:
-        return [int(column) for column in columns]
-    errors = gram.direct_errors(squares)
-    is_apart = squares[1:] - errors[1:] > np.maximum.accumulate(squares + errors)[:-1]
-    compared = cmp_to_key(_comparison(judge, anchor))
-    result: list[int] = []
-    for group in np.split(columns, np.flatnonzero(is_apart) + 1):
-        members = [int(column) for column in group]
-        result += members if len(members) == 1 else sorted(members, key=compared)
-    return result
+    order = np.lexsort((judge.points.rows[columns], distance_ranks(judge, anchor, columns)))
+    return columns[order]
 
 
 def settle(judge: Judge, anchor: int, columns: np.ndarray, is_farthest: bool) -> int:
     """The nearest of some points, or the farthest; of those that tie, the one with the lowest row number."""
-    order = in_order(judge, anchor, columns)
-    return first_of_last_tie(judge, anchor, order) if is_farthest else order[0]
-
-
-def _comparison(judge: Judge, anchor: int) -> Callable[[int, int], int]:
-    points = judge.points
-
-    def compare(one: int, other: int) -> int:
-        sign = _compare_distances(judge, anchor, one, other)
-        return sign or int(points.rows[one]) - int(points.rows[other])
-
-    return compare
-
-
-def _compare_distances(judge: Judge, anchor: int, one: int, other: int) -> int:
-    if judge.twins[one] == judge.twins[other] or judge.exact is None:
-        return 0
-    return judge.exact.compare(anchor, other, one)
-
-
-def first_of_last_tie(judge: Judge, anchor: int, order: list[int]) -> int:
-    """The first of the points, in order of distance, that are as far as the last."""
     import numpy as np
 
-    if judge.gram.is_exact:
-        squares = judge.gram.direct(np.full(len(order), anchor), np.asarray(order))
-        return order[int(np.argmax(squares == squares[-1]))]
-    place = len(order) - 1
-    while place and _compare_distances(judge, anchor, order[place - 1], order[-1]) == 0:
-        place -= 1
-    return order[place]
+    places = distance_ranks(judge, anchor, columns)
+    tied = columns[places == (places.max() if is_farthest else places.min())]
+    return int(tied[np.argmin(judge.points.rows[tied])])
+
+
+def distance_ranks(judge: Judge, anchor: int, columns: np.ndarray) -> np.ndarray:
+    """Whole numbers in the order of the points' distances from the anchor, equal for equal distances."""
+    import numpy as np
+
+    different, kind = np.unique(judge.twins[columns], return_inverse=True)
+    squares = judge.gram.direct(np.full(len(different), anchor), different)
+    order = np.argsort(squares)
+    low, high = squares - judge.gram.direct_errors(squares), squares + judge.gram.direct_errors(squares)
+    apart = low[order][1:] > np.maximum.accumulate(high[order])[:-1]
+    if judge.gram.is_exact or judge.exact is None:
+        apart = np.diff(squares[order]) > 0
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.concatenate([[0], np.cumsum(apart)])
+    if judge.exact is not None and not judge.gram.is_exact:
+        ranks *= len(order)
+        for group in np.flatnonzero(np.bincount(ranks) > 1):
+            members = np.flatnonzero(ranks == group)
+            exact = [judge.exact.order(anchor, int(point)) for point in different[members]]
+            place = {value: number for number, value in enumerate(sorted(set(exact)))}
+            ranks[members] += [place[value] for value in exact]
+    return ranks[kind]
 
 
 # ----------------------------------------------------------------------------------------------------------- strategies

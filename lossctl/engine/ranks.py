@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
 ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
 EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
+AT_ONCE = 1 << 20  # borderline triplets decided in one pass
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
 
@@ -69,7 +70,7 @@ class Ranks:
     below: np.ndarray
     ties: np.ndarray
     undecided: np.ndarray
-    decided_hard: dict[int, list[tuple[int, np.ndarray]]]
+    decided_hard: dict[int, list[tuple[np.ndarray, np.ndarray]]]
     key_mask: int
 
     def columns(self, anchor: int | slice, positions: slice) -> np.ndarray:
@@ -325,42 +326,77 @@ def _decide(judge: Judge, ranks: Ranks, row: int, inside: np.ndarray, low: np.nd
     """Sort what lies inside the intervals of one anchor into below, tied and above; adds to `ranks`."""
     import numpy as np
 
-    weights = judge.points.weights
-    for j, k in zip(*np.nonzero(inside), strict=True):
-        begin = int(ranks.sure[j, row, k])
-        columns = ranks.columns(row, slice(begin, begin + int(inside[j, k])))
-        if judge.exact is None:
-            signs = np.sign(ranks.squares[row, columns] - low[j, k]).astype(np.int64)
-        elif low[j, k] == high[j, k] and judge.gram.is_exact:
-            signs = np.zeros(len(columns), np.int64)
-        else:
-            signs = _signs(judge, ranks, row, int(k), columns, int(j))
-        counts = np.ones(len(columns), np.int64) if weights is None else weights[columns]
-        ranks.below[j, row, k] += counts[signs < 0].sum()
-        ranks.ties[j, row, k] += counts[signs == 0].sum()
-        if not j:
-            ranks.decided_hard.setdefault(row, []).append((int(k), columns[signs <= 0]))
+    j, k = np.nonzero(inside)
+    turns = np.cumsum(inside[j, k]) // AT_ONCE  # which of the passes an interval belongs to
+    for turn in range(int(turns[-1]) + 1):
+        part = turns == turn
+        _decide_part(judge, ranks, row, j[part], k[part], inside, low, high)
 
 
-def _signs(judge: Judge, ranks: Ranks, row: int, k: int, columns: np.ndarray, j: int) -> np.ndarray:
-    """The signs of d_an - (d_ap + margin) for one anchor and positive: by differences, then by integers."""
+def _decide_part(
+    judge: Judge,
+    ranks: Ranks,
+    row: int,
+    j: np.ndarray,
+    k: np.ndarray,
+    inside: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> None:
     import numpy as np
 
-    gram, margin = judge.gram, judge.margins[j]
-    anchor, positive = ranks.start + row, int(ranks.index[row, k])
-    pairs = np.append(columns, positive)
-    measured = gram.direct(np.full(len(pairs), anchor), pairs)
-    errors = gram.direct_errors(measured)
-    low, high = interval(judge, measured[-1:], errors[-1:], margin)
-    d_an, errors = measured[:-1], errors[:-1]
-    signs: np.ndarray = (d_an - errors > high).astype(np.int64) - (d_an + errors < low)
-    for place in np.flatnonzero(signs == 0):
-        if not margin and judge.twins[columns[place]] == judge.twins[positive]:
-            continue
-        if judge.spent[anchor] >= judge.budget:
-            signs[place] = np.sign(d_an[place] - (low + high)[0] / 2)
-            ranks.undecided[j, row] += ranks.weight[row, k]
-            continue
-        judge.spent[anchor] += 1
-        signs[place] = judge.exact.compare(anchor, positive, int(columns[place]), margin) if judge.exact else 0
+    counts = inside[j, k]
+    first = ranks.sure[j, row, k] - (np.cumsum(counts) - counts)
+    places = np.arange(counts.sum()) + np.repeat(first, counts)
+    columns = ranks.keys[row, places] & ranks.key_mask
+    j, k = np.repeat(j, counts), np.repeat(k, counts)
+    if judge.exact is None:
+        signs = np.sign(ranks.squares[row, columns] - low[j, k]).astype(np.int64)
+    else:
+        signs = np.zeros(len(columns), np.int64)
+        is_open = np.flatnonzero(~((low[j, k] == high[j, k]) & judge.gram.is_exact))
+        signs[is_open] = _signs(judge, judge.exact, ranks, row, j[is_open], k[is_open], columns[is_open])
+    members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
+    np.add.at(ranks.below[:, row], (j, k), members * (signs < 0))
+    np.add.at(ranks.ties[:, row], (j, k), members * (signs == 0))
+    hard = (j == 0) & (signs <= 0)
+    ranks.decided_hard.setdefault(row, []).append((k[hard], columns[hard]))
+
+
+def _signs(
+    judge: Judge, exact: Exact, ranks: Ranks, row: int, j: np.ndarray, k: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """The signs of d_an - (d_ap + margin) for triplets of one anchor: by differences, then by integers."""
+    import numpy as np
+
+    anchor, positives = ranks.start + row, ranks.index[row, k]
+    (d_ap, ap_errors), (d_an, an_errors) = (_measured_once(judge, anchor, side) for side in (positives, columns))
+    low, high = np.empty_like(d_ap), np.empty_like(d_ap)
+    for number in np.unique(j):
+        these = j == number
+        low[these], high[these] = interval(judge, d_ap[these], ap_errors[these], judge.margins[number])
+    signs: np.ndarray = (d_an - an_errors > high).astype(np.int64) - (d_an + an_errors < low)
+    twins = judge.twins
+    unsure = np.flatnonzero((signs == 0) & ((j > 0) | (twins[positives] != twins[columns])))
+    if len(unsure):
+        kinds = np.stack([j[unsure], twins[positives[unsure]], twins[columns[unsure]]])
+        different, kind = np.unique(kinds, axis=1, return_inverse=True)
+        settled = max(0, int(judge.budget - judge.spent[anchor]))
+        judge.spent[anchor] += len(different[0])
+        by_kind = [exact.compare(anchor, int(p), int(n), judge.margins[i]) for i, p, n in different[:, :settled].T]
+        is_settled = kind.ravel() < settled
+        signs[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
+        guessed = unsure[~is_settled]
+        signs[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
+        members = np.ones(len(twins), np.int64) if judge.points.weights is None else judge.points.weights
+        np.add.at(ranks.undecided[:, row], j[guessed], ranks.weight[row, k[guessed]] * members[columns[guessed]])
     return signs
+
+
+def _measured_once(judge: Judge, anchor: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distances by differences, and their errors; a point that comes often is measured once."""
+    import numpy as np
+
+    different, place = np.unique(others, return_inverse=True)
+    squares = judge.gram.direct(np.full(len(different), anchor), different)
+    return squares[place], judge.gram.direct_errors(squares)[place]

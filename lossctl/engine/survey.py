@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import UsageError
 from . import bootstrap, groups, rows
 from .draws import Draws
 from .scoring import Scored, columns
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Clusters = dict[str, tuple[float, float]]  # name -> numerator and denominator
-LARGEST_MEMORY_BYTES = 1 << 30
+LARGEST_BYTES = 1 << 30
 
 
 class Wanted(NamedTuple):
@@ -69,8 +70,10 @@ def fold(wanted: Wanted, reductions: tuple[str, ...]) -> Callable[[tuple[Scored,
     return of_block
 
 
-def add_up(blocks: Iterable[tuple[Slices, ...]], progress: Callable[[int], None] | None = None) -> tuple[Slices, ...]:
-    """All blocks together."""
+def add_up(
+    blocks: Iterable[tuple[Slices, ...]], wanted: Wanted, progress: Callable[[int], None] | None = None
+) -> tuple[Slices, ...]:
+    """All blocks together. UsageError where the intervals of all groups would need more than a GiB."""
 
     def merge(done: tuple[Slices, ...], more: tuple[Slices, ...]) -> tuple[Slices, ...]:
         if not done:
@@ -78,6 +81,12 @@ def add_up(blocks: Iterable[tuple[Slices, ...]], progress: Callable[[int], None]
         for held, new in zip(done, more, strict=True):
             for name, piece in new.items():
                 held[name] = held[name].merge(piece) if name in held else piece
+        if wanted.draws and wanted.cluster is None and len(done[0]) * wanted.draws.resamples * 16 > LARGEST_BYTES:
+            raise UsageError(
+                f"{len(done[0]) - 1} groups or more, with {wanted.draws.resamples} resamples each",
+                why="their intervals need more than a GiB",
+                fix="ask for fewer --resamples, for coarser groups, or for no --ci",
+            )
         if progress:
             progress(done[0][None].part.n)
         return done

@@ -30,6 +30,11 @@ def bce(prob: Binary, label: Array, *, pos_weight: NonNegative = 1.0) -> Array:
     Reading: 0.693 (log 2) is a coin's score; a certain and wrong prediction costs infinity, never a clipped number
     Differs: torch clamps the log at -100, keras and scikit-learn clip p by an epsilon of the dtype; see --clip
     pos_weight: w, how much more a positive label counts
+    Unit: nats
+    Use: probabilities of labels that do not exclude each other, and of two classes
+    Misleads: one certain and wrong row makes the mean; rare positives drown among negatives
+    Gradient: by the logit p - y, never above 1 in size: 0 for what is right, 1 for what is wrong
+    Worked: bce = -(1 * log(0.8) + (1 - 1) * log(1 - 0.8))
     Example: prob=0.8 label=1 -> 0.22314355131420976
     """
     surprise = -prob.given(label).log_p
@@ -41,6 +46,11 @@ def log_loss(chance: Binary | Categorical, label: Array) -> Array:
     """Minus the log of the chance given to the truth: bce for labels 0 and 1, cross-entropy for class indices.
 
     Formula: -log p_t
+    Unit: nats
+    Use: to score probabilities, whatever the number of classes
+    Misleads: one certain and wrong row makes the mean
+    Gradient: by the logit of the truth p_t - 1, by the probability -1 / p_t
+    Worked: p_t = 1 - 0.8; log_loss = -log(p_t)
     Example: prob=0.8 label=0 -> 1.6094379124341005
     """
     return row_mean(-chance.given(label).log_p)
@@ -63,6 +73,11 @@ def cross_entropy(
     label_smoothing: eps of every label is spread evenly over all C classes, eps / C each
     class_weights: a weight for each class; the mean is then over the sum of the weights of the true classes
     ignore_index: rows with this label are left out before the loss sees them (torch: -100)
+    Unit: nats
+    Use: one true class of C
+    Misleads: rewards confidence beyond what is known; with class weights or smoothing it is no surprise any more
+    Gradient: by the logits p - q, the prediction minus the truth: it sums to 0 over the classes
+    Worked: p_y = 0.7; cross_entropy = -log(p_y)
     Example: prob=[0.7,0.2,0.1] label=0 -> 0.35667494393873245
     """
     hard = label.ndim == 1
@@ -84,11 +99,16 @@ def focal(chance: Binary | Categorical, label: Array, *, gamma: NonNegative = 2.
 
     Formula: -alpha_t (1 - p_t)^gamma log p_t
     Paper: Lin et al., Focal Loss for Dense Object Detection, 2017
-    Reading: gamma 2 cuts the loss at p_t 0.9 by 100, at 0.968 by 977, at 0.5 by 4; gamma 0 is cross-entropy
+    Reading: gamma 0 is cross-entropy
     Differs: torchvision's alpha is 0.25, ours off; RetinaNet divides by the number of positives: -r positives
     gamma: how fast easy rows fade
     alpha: weight of label 1, with 1 - alpha for label 0 (of classes: one for all, or a list of one each); balanced
         takes the inverse class frequencies
+    Unit: nats
+    Use: many easy rows beside few hard ones, as in dense detection
+    Misleads: it hides overconfidence, for easy rows count next to nothing; no score for probabilities
+    Gradient: that of cross-entropy times (1 - p_t)^gamma for easy rows, but above it for hard ones
+    Worked: p_t = 0.9; weight = (1 - p_t)^2; surprise = -log(p_t); focal = weight * surprise
     Example: prob=0.9 label=1 -> 0.0010536051565782627
     """
     given = chance.given(label)
@@ -104,6 +124,11 @@ def focal_star(logit: Binary, label: Array, *, gamma: Positive = 2.0, beta: Real
     Paper: Lin et al., Focal Loss for Dense Object Detection, 2017, appendix A
     gamma: steepness
     beta: shift
+    Unit: nats
+    Use: as focal; gamma and beta shape the curve apart from each other
+    Misleads: gamma and beta are not the gamma of focal: (2, 1) looks like focal with 2
+    Gradient: sigmoid(gamma x_t + beta) - 1: that of cross-entropy, steeper and shifted, never above 1 in size
+    Worked: x_t = 0; z = 2 * x_t + 1; focal_star = log(1 + exp(-z)) / 2
     Example: logit=0 label=1 -> 0.15663084375911143
     """
     x, lost = multiply_add(gamma, logit.given(label).logit, beta)
@@ -117,6 +142,10 @@ def hinge(score: Array, label: Array, *, margin: Positive = 1.0) -> Array:
     Formula: [margin - (2y - 1) s]+
     Paper: Cortes, Vapnik, Support-Vector Networks, 1995
     margin: the distance from the boundary that costs nothing
+    Use: decisions by the sign of a score, where rows beyond the margin should not matter
+    Misleads: scores have no scale: doubling them changes the loss, not one decision
+    Gradient: -1 within the margin, 0 beyond it: only the rows near the boundary pull
+    Worked: lead = (2 * 1 - 1) * 0.5; hinge = max(0, 1 - lead)
     Example: score=0.5 label=1 -> 0.5
     """
     return relu(margin - (2.0 * label - 1.0) * score)
@@ -128,6 +157,10 @@ def squared_hinge(score: Array, label: Array, *, margin: Positive = 1.0) -> Arra
 
     Formula: [margin - (2y - 1) s]+^2
     margin: the distance from the boundary that costs nothing
+    Use: as hinge, where a smooth loss is easier to minimise
+    Misleads: wrong labels weigh by the square of their score
+    Gradient: -2 [margin - lead]+: shrinks towards the margin
+    Worked: lead = (2 * 1 - 1) * 0.5; squared_hinge = max(0, 1 - lead)^2
     Example: score=0.5 label=1 -> 0.25
     """
     return hinge(score, label, margin=margin) ** 2
@@ -152,6 +185,10 @@ def multiclass_hinge(
     margin: m
     l2: the model's weights (numbers, or a file): adds strength times the sum of their squares, the SVM objective
     l2_strength: how much the regulariser counts
+    Use: the objective of a multi-class support vector machine
+    Misleads: libraries differ in which rivals count and in dividing by C
+    Gradient: 1 for the best rival (each rival), -1 (minus their number) for the true class, within the margin
+    Worked: rival = max(0.2, 0.1); multiclass_hinge = max(0, 1 + rival - 0.5)
     Example: scores=[0.5,0.2,0.1] label=0 -> 0.7
     """
     true, mine = pick(scores, label), one_hot(label, scores.shape[1], scores)

@@ -13,7 +13,6 @@ from ..numerics import Array, exp, log, matrix, namespace, one_hot, relu, row_ma
 from ..registry import Flag, NonNegative, Numbers, Positive, Real, Seed, Weighted, loss
 
 Panel = Any  # engine.panels.Panel, which losses do not know
-EVERYONE = frozenset({"contrastive-pairs"})  # losses whose panels cover all points, not the anchors alone
 
 
 class TripletLosses(NamedTuple):
@@ -38,6 +37,10 @@ def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     Reading: the terms of a positive are r (d_ap + margin) - (the sum of the r distances below d_ap + margin)
     Paper: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017
     margin: by how much d_an should exceed d_ap
+    Use: to train on every triplet of a batch that still costs something
+    Misleads: the mean over those above 0 need not fall while fewer and fewer remain: look at their number too
+    Gradient: 1 by each d_ap and -1 by each d_an of the triplets that cost something, divided by their number
+    Worked: active = 2; total = active * max(0, 1 - 1 + 1); batch_all = total / active
     Example: emb=0,1,2,3 label=0,0,1,1 -> 1
     """
     index, is_positive = panel.own
@@ -57,6 +60,10 @@ def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -
     Differs: anchors alone in their class are left out, where tensorflow-addons and others count them with d_ap = 0
     margin: by how much d_an should exceed d_ap; not used with --soft
     soft: a smooth margin
+    Use: to train on the hardest triplet of each anchor
+    Misleads: wrong labels and outliers are the hardest; a value near the margin means a collapse
+    Gradient: 1 by the farthest positive and -1 by the nearest negative of each anchor, 0 for all others
+    Worked: outer = max(0, 1 - 2 + 1); inner = max(0, 1 - 1 + 1); batch_hard = (outer + inner + inner + outer) / 4
     Example: emb=0,1,2,3 label=0,0,1,1 -> 0.5
     """
     gap = panel.farthest_positive - panel.nearest_negative
@@ -73,6 +80,11 @@ def semi_hard(
     Paper: Schroff, Kalenichenko, Philbin, FaceNet, 2015
     margin: by how much d_an should exceed d_ap
     fallback: the negative where none lies beyond: the hardest, the easiest (as tensorflow-addons), or drop the pair
+    Use: to train without the hardest triplets, which may collapse a young network
+    Misleads: the value depends on what is done where no negative lies beyond
+    Gradient: 1 by d_ap and -1 by the chosen d_an while the margin is not met
+    Worked: a = max(0, 1 - 1.5 + 1); b = max(0, 1 - 2 + 1); c = max(0, 1.5 - 1.5 + 1); d = max(0, 1.5 - 2 + 1);
+        semi_hard = (a + b + c + d) / 4
     Example: emb=0,1,1.5,3 label=0,0,1,1 -> 0.5
     """
     negative, is_counted = panel.semi_hard(fallback)
@@ -87,6 +99,10 @@ def random_semi_hard(panel: Panel, *, margin: Positive = 1.0, seed: Seed = 0) ->
     Reading: a draw depends on the seed and on the row numbers of anchor and positive, on nothing else
     margin: the width of the band
     seed: of the draws
+    Use: as semi-hard, with more variety
+    Misleads: another seed, another number
+    Gradient: 1 by d_ap and -1 by the drawn d_an, always: every pair that counts lies within the margin
+    Worked: a = 1 - 1.5 + 1; d = 1.5 - 2 + 1; random_semi_hard = (a + d) / 2
     Example: emb=0,1,1.5,3 label=0,0,1,1 -> 0.5
     """
     negative, is_counted = panel.random_semi_hard(margin, seed)
@@ -102,13 +118,17 @@ def _over_pairs(panel: Panel, negative: Any, is_counted: Array, margin: float) -
 # ---------------------------------------------------------------------------------------------------------------- pairs
 
 
-@loss(engine="panel")
+@loss(engine="panel", everyone=True)
 def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
     """Contrastive over all pairs of the set: pulls the pairs of a class together, pushes others apart until the margin.
 
     Formula: [y d^2 + (1 - y) [margin - d]+^2] / 2, mean over all pairs;  y = 1 within a class
     Paper: Hadsell, Chopra, LeCun, Dimensionality Reduction by Learning an Invariant Mapping, 2006
     margin: how far apart a dissimilar pair costs nothing
+    Use: labelled sets, where contrastive wants all pairs
+    Misleads: dissimilar pairs are by far the most, and most of them cost 0
+    Gradient: by d: d within a class, -(margin - d) across within the margin, divided by the number of pairs
+    Worked: same = 1^2 / 2; near = (1 - 0.5)^2 / 2; far = 0; contrastive_pairs = (same + near + far) / 3
     Example: emb=0,1,1.5 label=0,0,1 -> 0.20833333333333334
     """
     d = panel.distance
@@ -125,6 +145,11 @@ def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50
     alpha: sharpness for the positives
     beta: sharpness for the negatives
     base: the similarity that costs nothing
+    Use: retrieval; hard pairs weigh more, and pairs relative to their rivals
+    Misleads: without the mining of its paper all pairs count, also the easy ones
+    Gradient: a softmax over the anchor's positives, and one over its negatives, each damped by the easy ones
+    Worked: pull = log(1 + exp(-2 * (1 - 0.5))) / 2; push = log(1 + exp(50 * (0 - 0.5))) / 50; first = pull + push;
+        multi_similarity = first
     Example: emb=1/0,1/0,0/1 label=0,0,1 -> 0.15663084375938918
     """
     s = panel.similarity
@@ -143,6 +168,13 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
     gamma: scale of the similarities
     margin: relaxation; similarities should exceed 1 - margin within a class and stay below margin across
     unified: without the weights a
+    Unit: nats
+    Use: retrieval and recognition, with a clear target for s_p and s_n each
+    Misleads: gamma scales the value, so losses with different gamma cannot be compared; 256 is for class weights, 80
+        for pairs
+    Gradient: each similarity pulls by how far it is from its best: it fades as s_p nears 1 and s_n nears 0
+    Worked: push = 256 * (0 + 0.25) * (0 - 0.25); pull = -256 * (1.25 - 0) * (0 - 0.75); first = push + pull; other =
+        256 * (1 + 0.25) * (1 - 0.25) + pull; circle = (first + other) / 2
     Example: emb=1/0,0/1,0/1 label=0,0,1 -> 352
     """
     s = panel.similarity
@@ -163,6 +195,11 @@ def circle_class(
     class_weights: a file of (C, D) weights, row j for class j; required
     gamma: scale of the similarities
     margin: relaxation
+    Unit: nats
+    Use: training a classifier whose last layer holds one direction a class
+    Misleads: a class without rows is still pushed against; gamma scales the value
+    Gradient: as circle, each similarity by how far it is from its best
+    Worked: push = 256 * 0.25 * (0 - 0.25); pull = 256 * 0.25 * -(1 - 0.75); circle_class = log(1 + exp(push + pull))
     Example: emb=[1,0] label=0 class_weights=1/0/0/1 -> 0
     """
     directions = _unit(matrix(class_weights or (), emb))
@@ -183,6 +220,11 @@ def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     Formula: mean over p of -log[e^(s_p / T) / (e^(s_p / T) + sum_n e^(s_n / T))], s = cosine
     Paper: van den Oord, Li, Vinyals, Representation Learning with Contrastive Predictive Coding, 2018
     temperature: T
+    Unit: nats
+    Use: contrastive learning, several positives an anchor
+    Misleads: the value depends on the number of negatives: compare equal batches only
+    Gradient: (1 / T) times the softmax minus the truth, over the similarities
+    Worked: others = exp(0 / 1); info_nce = log(1 + others / exp(1 / 1))
     Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
     """
     terms = _contrast(panel, temperature)
@@ -197,6 +239,11 @@ def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     Paper: Chen, Kornblith, Norouzi, Hinton, A Simple Framework for Contrastive Learning, 2020
     Differs: T is 0.5 in SimCLR and lightly, 0.07 in optax and pytorch-metric-learning
     temperature: T
+    Unit: nats
+    Use: contrastive learning from two views of each image
+    Misleads: the value depends on the size of the batch and on T
+    Gradient: (1 / T) times the softmax minus the truth, over the similarities
+    Worked: others = exp(0 / 1); nt_xent = log(1 + others / exp(1 / 1))
     Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
     """
     return _contrast(panel, temperature)
@@ -209,6 +256,11 @@ def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     Formula: mean over p of -log[e^(s_p / T) / sum_{j != a} e^(s_j / T)], s = cosine
     Paper: Khosla et al., Supervised Contrastive Learning, 2020 (its L_out)
     temperature: T
+    Unit: nats
+    Use: contrastive learning with labels
+    Misleads: does not go to 0: other positives stand in the denominator, so its least value grows with the class
+    Gradient: (1 / T) times the softmax over everyone minus 1 / |P| for each positive
+    Worked: everyone = exp(1 / 1) + exp(0 / 1); supcon = log(everyone) - 1 / 1
     Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
     """
     logits = panel.similarity / temperature

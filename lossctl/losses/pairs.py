@@ -16,6 +16,10 @@ def contrastive(
         squares nor halves
     margin: how far apart a dissimilar pair costs nothing
     distance: d; euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    Use: pairs known to be similar or not, as from siamese networks
+    Misleads: similar pairs pull towards distance 0 for ever; the margin is in units of the embedding
+    Gradient: by d: d for a similar pair, -(margin - d) for a dissimilar one within the margin, 0 beyond
+    Worked: d = sqrt(0.6^2 + 0.8^2); contrastive = 1 * d^2 / 2
     Example: left=[0,0] right=[0.6,0.8] same=1 -> 0.5
     """
     d = DISTANCES[distance](left, right)
@@ -33,6 +37,10 @@ def pairwise_ranking(
     Reading: the same pairs give 0.683 here where contrastive gives 0.311
     margin: how far apart a dissimilar pair costs nothing
     distance: d; euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    Use: as contrastive, where far-off pairs should not dominate
+    Misleads: often called contrastive or margin ranking too, with other numbers
+    Gradient: by d: 1 for a similar pair, -1 for a dissimilar one within the margin, 0 beyond
+    Worked: d = sqrt(0.6^2 + 0.8^2); pairwise_ranking = 1 * d
     Example: left=[0,0] right=[0.6,0.8] same=1 -> 1
     """
     d = DISTANCES[distance](left, right)
@@ -58,6 +66,10 @@ def triplet(
     distance: euclidean, sqeuclidean (squared), or cosine (1 - cos)
     swap: also look from the positive, min(d_an, d_pn), as Balntas et al. 2016 do
     soft: a smooth margin, as in Hermans, Beyer, Leibe, In Defense of the Triplet Loss, 2017
+    Use: when only an order is known: this is nearer than that
+    Misleads: most triplets soon cost 0, so the mean falls while the hard ones stay; a mean over active ones does not
+    Gradient: 1 by d_ap and -1 by d_an while d_an < d_ap + margin, then 0
+    Worked: d_ap = sqrt(0.6^2 + 0.8^2); d_an = 0.5; triplet = max(0, d_ap - d_an + 1)
     Example: anchor=[0,0] positive=[0.6,0.8] negative=[0,0.5] -> 1.5
     """
     measure = DISTANCES[distance]

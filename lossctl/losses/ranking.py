@@ -37,6 +37,10 @@ def pointwise_mse(rank_score: Array, relevance: Array, *, per: PerDocument = "do
     Formula: (s_i - y_i)^2
     Differs: a mean over documents weighs long lists more, a mean over lists weighs all lists alike
     per: the mean is over documents, or over lists of the mean of each list
+    Use: when grades themselves should be met, not their order alone
+    Misleads: a perfect order can cost a lot, and a small loss can hide a wrong first place
+    Gradient: 2 (s_i - y_i) by each score, whatever the others
+    Worked: pointwise_mse = ((2 - 1)^2 + (0 - 0)^2) / 2
     Example: score=[2,0] relevance=[1,0] -> 0.5
     """
     error = rank_score - relevance
@@ -50,6 +54,11 @@ def pointwise_bce(rank_score: Array, relevance: Array, *, per: PerDocument = "do
     Formula: log(1 + e^-s_i) if y_i > 0, else log(1 + e^s_i)
     Differs: libraries that take grades as soft labels divide them by the largest first
     per: the mean is over documents, or over lists of the mean of each list
+    Unit: nats
+    Use: relevant or not, as in click prediction
+    Misleads: order is not looked at; grades above 0 are all alike
+    Gradient: sigmoid(s_i) - y_i by each score
+    Worked: one = log(1 + exp(-0)); other = log(1 + exp(0)); pointwise_bce = (one + other) / 2
     Example: score=[0,0] relevance=[1,0] -> 0.6931471805599453
     """
     return _pointwise(softplus(where(relevance > 0, -rank_score, rank_score)), per)
@@ -73,6 +82,11 @@ def ranknet(
     Differs: the sum of a list's pairs, averaged over lists (as here), or the mean over all pairs (--per pair)
     sigma: how steep
     per: the mean is over lists (of the sum of their pairs), or over pairs
+    Unit: nats
+    Use: order by pairs
+    Misleads: long lists have more pairs and weigh more; a swap at the bottom costs as much as one at the top
+    Gradient: -sigma sigmoid(-sigma (s_i - s_j)) for the more relevant document of a pair, its opposite for the other
+    Worked: lead = 1 - 0; ranknet = log(1 + exp(-lead))
     Example: score=[1,0] relevance=[1,0] -> 0.31326168751822286
     """
     return _pairwise(rank_score, relevance, lambda gap: softplus(-sigma * gap), per)
@@ -90,6 +104,10 @@ def margin_ranking(
     Differs: torch.nn.MarginRankingLoss has margin 0 by default and takes pairs
     margin: by how much the more relevant document should lead
     per: the mean is over lists (of the sum of their pairs), or over pairs
+    Use: order by pairs, where a clear lead is enough
+    Misleads: scores have no scale: the margin is in their units
+    Gradient: -1 and 1 for the two documents of each pair within the margin, else 0
+    Worked: lead = 1 - 0.5; margin_ranking = max(0, 1 - lead)
     Example: score=[1,0.5] relevance=[1,0] -> 0.5
     """
     return _pairwise(rank_score, relevance, lambda gap: relu(margin - gap), per)
@@ -117,6 +135,12 @@ def listnet(rank_score: Array, relevance: Array) -> Array:
     Reading: without a relevant document the target is uniform; a single document costs 0
     Paper: Cao, Qin, Liu, Tsai, Li, Learning to Rank: From Pairwise Approach to Listwise Approach, 2007 (top one)
     Differs: never 0 for two documents or more, for the entropy of softmax(y) stays
+    Unit: nats
+    Use: order by lists, with grades
+    Misleads: its least value is the entropy of softmax(y), not 0; adding 1 to all grades changes nothing, doubling them
+        does
+    Gradient: softmax(s) - softmax(y) by the scores
+    Worked: first = exp(1) / (exp(1) + exp(0)); listnet = first * log(2) + (1 - first) * log(2)
     Example: score=[0,0] relevance=[1,0] -> 0.6931471805599453
     """
     gap, _, rest = softmax_parts(rank_score)  # -log softmax(s) = gap + log1p(rest), without a sign to cancel
@@ -131,6 +155,11 @@ def list_mle(rank_score: Array, relevance: Array) -> Array:
     Reading: documents of equal relevance keep their order in the file, so shuffling ties changes the number;
         a single document costs 0
     Paper: Xia, Liu, Wang, Zhang, Li, Listwise Approach to Learning to Rank, 2008
+    Unit: nats
+    Use: order by lists, as a likelihood
+    Misleads: the end of a long list weighs as much as its head; ties follow the order of the file
+    Gradient: by s_i: the chances of being drawn in the rounds up to its own, minus 1
+    Worked: list_mle = log(exp(1) + exp(0)) - 1
     Example: score=[1,0] relevance=[1,0] -> 0.31326168751822286
     """
     ranked = ordered_by(rank_score, -relevance)

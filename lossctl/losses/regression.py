@@ -12,6 +12,11 @@ def mean_error(pred: Array, target: Array) -> Array:
 
     Formula: target - pred
     Reading: positive where the model predicts too low, negative where it predicts too high
+    Unit: units of the target
+    Use: to see whether a model predicts too high or too low on the whole
+    Misleads: errors of both signs cancel, so 0 says nothing about their size
+    Gradient: -1 everywhere; it has no minimum, so nothing can be trained on it
+    Worked: mean_error = 5 - 3
     Example: pred=3 target=5 -> 2
     """
     error, lost = two_sum(target, -pred)
@@ -25,6 +30,11 @@ def mse(pred: Array, target: Array) -> Array:
     Formula: e^2;  e = pred - target
     Reading: in squared units of the target; the best constant prediction is the mean
     Differs: some libraries print half of it (optax l2_loss, MXNet L2Loss)
+    Unit: squared units of the target
+    Use: noise alike everywhere and without outliers; predicts the mean
+    Misleads: a few outliers make the number; it is in squared units
+    Gradient: 2 e, as large as the error, so outliers pull hardest
+    Worked: e = 3 - 5; mse = e^2
     Example: pred=3 target=5 -> 4
     """
     error = pred - target
@@ -37,6 +47,11 @@ def mae(pred: Array, target: Array) -> Array:
 
     Formula: |e|;  e = pred - target
     Reading: in units of the target; the best constant prediction is the median
+    Unit: units of the target
+    Use: targets with outliers; predicts the median
+    Misleads: says nothing about rare large errors
+    Gradient: 1 or -1 whatever the size of the error, so steps do not shrink near the minimum
+    Worked: e = 3 - 5; mae = abs(e)
     Example: pred=3 target=5 -> 2
     """
     return row_mean(abs(pred - target))
@@ -49,6 +64,11 @@ def rmse(pred: Array, target: Array) -> Array:
     Formula: sqrt(mean(e^2));  e = pred - target
     Reading: the root is taken once, after the mean over all rows and columns
     Differs: some libraries take the root of each column, then the mean
+    Unit: units of the target
+    Use: to report mse in units that people know
+    Misleads: large errors dominate as in mse; the mean of several rmse is not the rmse of all
+    Gradient: that of mse divided by 2 rmse
+    Worked: e = 3 - 5; mean = e^2 / 1; rmse = sqrt(mean)
     Example: pred=3 target=5 -> 2
     """
     return mse(pred, target)
@@ -61,6 +81,10 @@ def huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
     Formula: e^2/2 if |e| <= delta, else delta (|e| - delta/2);  e = pred - target
     Paper: Huber, Robust Estimation of a Location Parameter, 1964
     delta: where the square turns into a line
+    Use: regression with some outliers: smooth near zero, bounded pull far out
+    Misleads: delta is in units of the target, so values for different delta cannot be compared
+    Gradient: e near zero, then delta or -delta: an outlier pulls no harder than an error of delta
+    Worked: e = 3 - 0; huber = 1 * (abs(e) - 1 / 2)
     Example: pred=3 target=0 -> 2.5
     """
     error = abs(pred - target)
@@ -75,6 +99,11 @@ def smooth_l1(pred: Array, target: Array, *, beta: Positive = 1.0) -> Array:
     Formula: e^2/(2 beta) if |e| <= beta, else |e| - beta/2;  e = pred - target
     Paper: Girshick, Fast R-CNN, 2015
     beta: where the square turns into a line; smooth-l1 with beta is huber with delta = beta, divided by beta
+    Unit: units of the target
+    Use: regression of boxes, where mae is wanted without its corner
+    Misleads: with beta other than 1 it is not huber but huber / beta
+    Gradient: e / beta near zero, then 1 or -1
+    Worked: e = 3 - 0; smooth_l1 = abs(e) - 1 / 2
     Example: pred=3 target=0 -> 2.5
     """
     error = abs(pred - target)

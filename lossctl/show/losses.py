@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
+from math import isfinite
 from typing import Any
 
+from ..curves.planes import OF_SIMILARITIES
+from ..curves.variables import VARIABLES
+from ..pages.arithmetic import Step, steps
+from ..pages.facts import facts
+from ..pages.libraries import comparison
 from ..registry import Loss, Option
 from ..text import option_text
 from ..version import __version__
@@ -51,8 +58,38 @@ def list_json(losses: Sequence[Loss]) -> str:
 
 def page_json(loss: Loss) -> str:
     """The page of one loss as JSON."""
-    document = {"schema": "lossctl/1", "version": __version__, "command": "explain", "loss": _record(loss)}
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    record = {
+        **_record(loss),
+        "computable": True,
+        "facts": list(facts(loss.name)),
+        "worked": [step._asdict() for step in _steps(loss)],
+        "libraries": _libraries_record(loss),
+        "curve": curve_command(loss),
+    }
+    return _document(record)
+
+
+def _libraries_record(loss: Loss) -> dict[str, Any] | None:
+    found = comparison(loss.name)
+    if found is None:
+        return None
+    rules = [{**rule._asdict(), "value": rule.value if isfinite(rule.value) else None} for rule in found.rules]
+    return {"input": found.data, "rules": rules}
+
+
+def _document(record: dict[str, Any]) -> str:
+    document = {"schema": "lossctl/1", "version": __version__, "command": "explain", "loss": record}
+    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def unavailable_page(name: str, reason: str) -> str:
+    """The page of what no file of predictions can give."""
+    return "\n".join(textwrap.wrap(f"{name}: {reason}", WIDTH, break_on_hyphens=False)) + "\n"
+
+
+def unavailable_json(name: str, reason: str) -> str:
+    """The same as JSON."""
+    return _document({"name": name, "computable": False, "about": {"summary": reason}})
 
 
 def _record(loss: Loss) -> dict[str, Any]:
@@ -71,31 +108,119 @@ def _option_record(option: Option) -> dict[str, Any]:
     return {
         "name": option.flag,
         "default": option.default,
-        "allowed": option.domain.text or "any number",
+        "allowed": _range(option),
         "meaning": option.help,
     }
 
 
-SECTIONS = ("Formula", "Reading", "Differs", "Paper", "Example")
+SECTIONS = {
+    "Formula": "Formula",
+    "Unit": "Unit",
+    "Use": "Good for",
+    "Misleads": "Misleads",
+    "Gradient": "Gradient",
+    "Reading": "Reading",
+    "Differs": "Differs",
+    "Paper": "Paper",
+}
 
 
 def page(loss: Loss) -> str:
-    """The page of one loss: summary, formula, inputs, options, and where libraries differ."""
+    """The page of one loss: what it is, when to use it, its inputs and options, an example, where libraries differ."""
     title = f"{loss.name} ({loss.family})" + (f", also called {', '.join(loss.aliases)}" if loss.aliases else "")
     parts = [title, "", *_wrapped(loss.summary, ""), ""]
-    for word in SECTIONS:
+    for word, heading in SECTIONS.items():
         if word in loss.doc:
-            parts += _item(word, loss.doc[word])
+            parts += _item(heading, loss.doc[word])
+    for position, fact in enumerate(facts(loss.name)):
+        parts += _item("" if position else "Facts", fact)
     parts += ["", "Inputs, in order:"]
     for role in loss.roles:
         forms = f" (as {' or '.join(role.forms)})" if role.forms else ""
         parts += _item(f"  {role.option}", role.meaning + forms)
-    if loss.options:
-        parts += ["", "Options:"]
-        for option in loss.options:
-            allowed = f"; {option.domain.text}" if option.domain.text else ""
-            parts += _item(f"  --{option.flag}", f"{option.help} (default {option_text(option.default)}{allowed})")
-    return "\n".join([*parts, "", f"Try: lossctl compute {loss.name} --help", ""])
+    parts += [*_options(loss), *_example(loss), *_libraries(loss), ""]
+    command = curve_command(loss)
+    parts += _item("Draw it", command) if command else []
+    return "\n".join([*parts, *_item("Try", f"lossctl compute {loss.name} --help"), ""])
+
+
+def _options(loss: Loss) -> list[str]:
+    """The options with defaults and ranges, a line each."""
+    if not loss.options:
+        return []
+    rows = [("option", "default", "range", "meaning")] + [
+        (f"--{option.flag}", option_text(option.default), _range(option), option.help) for option in loss.options
+    ]
+    name, default, allowed = (max(len(row[column]) for row in rows) for column in range(3))
+    allowed = min(allowed, 36)
+    parts = ["", "Options:"]
+    for row in rows:
+        ranges = textwrap.wrap(row[2], allowed, break_on_hyphens=False)
+        start = 2 + name + 2 + default + 2 + allowed + 2
+        meanings = textwrap.wrap(row[3], max(WIDTH - start, 30))
+        for k, (range_, meaning) in enumerate(zip_longest(ranges, meanings, fillvalue="")):
+            first, second = (row[0], row[1]) if k == 0 else ("", "")
+            parts.append(f"  {first:<{name}}  {second:<{default}}  {range_:<{allowed}}  {meaning}".rstrip())
+    return parts
+
+
+def _range(option: Option) -> str:
+    """What an option may be."""
+    if option.domain.kind is bool:
+        return "yes or no"
+    number = "any whole number" if option.domain.kind is int else "any number"
+    if option.domain.text == "none":
+        return f"{number} or none"
+    return option.domain.text or number
+
+
+def _steps(loss: Loss) -> tuple[Step, ...]:
+    return steps(loss.doc["Worked"]) if "Worked" in loss.doc else ()
+
+
+def _example(loss: Loss) -> list[str]:
+    """The example, step by step where its steps are known."""
+    inputs, _, value = loss.doc["Example"].partition(" -> ")
+    calculated = _steps(loss)
+    if not calculated:
+        return ["", f"Example: {inputs} gives {value}"]
+    sides = [f"{step.name} = {step.formula}" for step in calculated]
+    width = max(map(len, sides))
+    lines = [
+        f"  {side:<{width}}  = {step.value:.12g}" if step.formula != f"{step.value:g}" else f"  {side}"
+        for side, step in zip(sides, calculated, strict=True)
+    ]
+    return ["", f"Example, {inputs}:", *lines]
+
+
+def _libraries(loss: Loss) -> list[str]:
+    """What other rules give on one input."""
+    found = comparison(loss.name)
+    if found is None:
+        return []
+    width = max(len(rule.rule) for rule in found.rules)
+    parts = ["", *textwrap.wrap(f"Where libraries differ, on {found.data}:", WIDTH, subsequent_indent="  ")]
+    return parts + [f"  {rule.value:<10.6g}  {rule.rule:<{width}}  {rule.who}" for rule in found.rules]
+
+
+SWEEPS = {
+    "focal": " --sweep gamma=0,0.5,1,2,5",
+    "focal-star": " --sweep gamma=1,2,4 --grad",
+    "huber": " --sweep delta=0.5,1,2 --grad",
+    "smooth-l1": " --sweep beta=0.5,1,2 --grad",
+    "circle": " circle:unified=true",
+}
+
+
+def curve_command(loss: Loss) -> str | None:
+    """The command that draws the loss, or what stands for one term of it; None where there is nothing to draw."""
+    known = VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    if known or loss.name in OF_SIMILARITIES:
+        slope = "" if known and known[0].by_counts else " --grad"
+        return f"lossctl curve {loss.name}{SWEEPS.get(loss.name, slope)}"
+    if loss.engine != "panel":
+        return None
+    return f"lossctl curve {'contrastive' if 'contrastive' in loss.name else 'triplet'}"
 
 
 def _item(word: str, text: str) -> list[str]:

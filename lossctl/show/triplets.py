@@ -15,7 +15,7 @@ from .sheet import Sheet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..embedding_sets import Report
+    from ..triplet_sets import Report
     from ..engine.given import GivenTriplets
 
 BAR = 24

@@ -1,0 +1,319 @@
+"""Beyond one number: several losses over one reading, groups, intervals, the hardest rows, row losses with names.
+
+`prepared(...)` opens everything; what it yields answers each question. The library under `lossctl compute` with these
+options, under `lossctl compare` and under `lossctl run`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import calculator
+from .calculator import Given, Prepared, Reading
+from .engine import door, groups, hardest, rows, scoring, survey
+from .engine.bootstrap import METHODS, Method
+from .engine.draws import Draws
+from .errors import DataError, UsageError
+from .files.sources import Block, Field, blocks, digest
+from .registry import Loss, Spec
+from .results import Interval, Result
+from .roles import Form, Role
+
+if TYPE_CHECKING:
+    from .files.binding import Desk
+
+Progress = Callable[[int], None] | None
+
+
+class Confidence(NamedTuple):
+    """Which interval: its level, the method, and the resamples it is made from."""
+
+    level: float = 0.95
+    method: Method = "bca"
+    resamples: int = 1000
+    seed: int = 0
+
+
+class Side(NamedTuple):
+    """The columns that ride along: sources of an identifier, a group, a cluster, one of each at most.
+
+    bins: the group is a column of numbers, cut into this many bins of equal width
+    """
+
+    id: Given | None = None
+    group: Given | None = None
+    cluster: Given | None = None
+    bins: int | None = None
+
+
+class Shared(NamedTuple):
+    """Several losses that are read together.
+
+    losses: each as it would be computed alone;  fields, kinds: what is read, each column once
+    jobs: how each loss finds its columns;  places: side column ("id", "group", "cluster") -> its place in a block
+    """
+
+    losses: tuple[Prepared, ...]
+    fields: tuple[Field, ...]
+    kinds: tuple[str, ...]
+    jobs: tuple[scoring.Job, ...]
+    places: dict[str, int]
+    bins: int | None = None
+
+    @property
+    def threads(self) -> int:
+        return self.losses[0].jobs
+
+    @property
+    def unit(self) -> str:
+        """What has a value: "rows" or "lists"."""
+        return self.losses[0].plan.spec.loss.engine
+
+    def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
+        """The blocks, of all columns or of some."""
+        chosen = range(len(self.fields)) if only is None else only
+        width = sum(field.width for field in self.fields)
+        fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
+        return blocks(fields, kinds, max(1, rows.BLOCK_VALUES // width))
+
+    def each(self, fold: Callable[[tuple[scoring.Scored, ...]], Any]) -> Iterator[Any]:
+        """fold(one Scored a loss), block by block, in order; side columns in the order of `places`."""
+        return scoring.each(self.jobs, tuple(self.places.values()), self.read, self.threads, fold)
+
+    def side(self, name: str) -> int | None:
+        """Where a side column stands among those that ride along."""
+        return list(self.places).index(name) if name in self.places else None
+
+
+class Wanted(NamedTuple):
+    """One loss of a shared reading: its spec, and where its inputs are if not where those of the first loss are."""
+
+    spec: Spec
+    forms: Mapping[str, Form]
+    inputs: Sequence[Given] | None = None
+    named: Mapping[str, Given] | None = None
+    reduction: str | None = None
+
+
+@contextmanager
+def prepared(
+    wanted: Sequence[Wanted],
+    *,
+    weight: Given | None = None,
+    reading: Reading | None = None,
+    side: Side | None = None,
+    jobs: int | None = None,
+) -> Iterator[Shared]:
+    """Open the inputs of several losses together; each file is opened once, each column is read once.
+
+    wanted: the first has inputs; one without takes those of the first, in the same order
+    """
+    reading = reading or Reading()
+    desk = calculator.desk_for(reading)
+    with desk.stack:
+        made: list[Prepared] = []
+        for one in wanted:
+            inputs, named = one.inputs or (), one.named or {}
+            made.append(
+                calculator.prepare(
+                    desk,
+                    one.spec,
+                    inputs,
+                    named,
+                    reduction=one.reduction or one.spec.loss.reductions[0],
+                    weight=weight,
+                    reading=calculator.replace(reading, forms=one.forms),
+                    jobs=jobs,
+                    like=None if one.inputs or one.named else made[0].bound,
+                )
+            )
+        yield _joined(made, _side_fields(desk, side or Side(), wanted[0].inputs or ()), side)
+
+
+def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) -> dict[str, Form]:
+    """The form of each input of a loss, where all predictions are logits, or all are probabilities."""
+    forms: dict[str, Form] = {}
+    for role in loss.roles:
+        for form, wanted in (("logits", from_logits), ("prob", from_probs)):
+            if wanted and form in role.forms:
+                forms[role.name] = form  # type: ignore[assignment]
+    return forms
+
+
+def _side_fields(desk: Desk, side: Side, inputs: Sequence[Given]) -> dict[str, tuple[Field, str]]:
+    found = {}
+    for name in ("id", "group", "cluster"):
+        given = getattr(side, name)
+        if given is not None:
+            kind = "number" if name == "group" and side.bins else "category"
+            role = Role(name, name, f"the {name} of each row", "row", (name,), kind=kind)  # type: ignore[arg-type]
+            field = desk.field(_source_of(given, inputs), role)
+            if field.width != 1:
+                raise DataError(f"{field.name}: {field.width} columns as {name}", fix="choose one: PATH::COLUMN")
+            found[name] = (field, kind)
+    return found
+
+
+def _source_of(given: Given, inputs: Sequence[Given]) -> Given:
+    """A source; a bare name that is no file is a column of the first input."""
+    if not isinstance(given, str):
+        return calculator.as_array(given)
+    bare = "::" not in given and given != "-" and not os.path.exists(given)
+    if bare and inputs and isinstance(inputs[0], str):
+        return f"{calculator.parse_source(inputs[0]).path}::{given}"
+    return given
+
+
+def _joined(made: list[Prepared], side: dict[str, tuple[Field, str]], asked: Side | None) -> Shared:
+    """The columns of all losses, each once."""
+    fields: list[Field] = []
+    kinds: list[str] = []
+    places: dict[Any, int] = {}
+
+    def place(field: Field, kind: str) -> int:
+        key = (id(field.frame), field.columns, field.inner, field.ndim, kind)
+        if key not in places:
+            places[key] = len(fields)
+            fields.append(field)
+            kinds.append(kind)
+        return places[key]
+
+    jobs = [
+        scoring.Job(one.plan, tuple(map(place, one.fields, one.kinds)), one.arrange) for one in made
+    ]
+    beside = {name: place(field, kind) for name, (field, kind) in side.items()}
+    if made[0].plan.spec.loss.engine == "lists" and "group" not in beside:
+        beside["list"] = jobs[0].picks[2]
+    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), beside, asked.bins if asked else None)
+
+
+# --- questions
+
+
+def results(
+    shared: Shared, confidence: Confidence | None = None, *, data_hash: bool = False, progress: Progress = None
+) -> list[Result]:
+    """The value of each loss: of all rows, then, beside groups, their mean (macro) and each group's."""
+    wanted = survey.Wanted(
+        group=shared.side("group"),
+        bins=_bins(shared),
+        cluster=shared.side("cluster"),
+        draws=Draws(confidence.seed, confidence.resamples) if confidence else None,
+    )
+    reductions = tuple(one.plan.reduction for one in shared.losses)
+    found = survey.add_up(shared.each(survey.fold(wanted, reductions)), wanted, progress)
+    if not found or not found[0][None].part.n:
+        raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")
+    made: list[Result] = []
+    for ready, slices in zip(shared.losses, found, strict=True):
+        data = digest(ready.fields) if data_hash else None
+        made += _of_loss(shared, ready, slices, wanted, confidence, data)
+    return made
+
+
+def _bins(shared: Shared) -> groups.Bins | None:
+    """The bins of the group column: its range is read first."""
+    if not shared.bins:
+        return None
+    import numpy as np
+
+    low, high = np.inf, -np.inf
+    for block in shared.read(only=(shared.places["group"],)):
+        (values,) = block.load()
+        good = values[np.isfinite(values)]
+        if good.size:
+            low, high = min(low, float(good.min())), max(high, float(good.max()))
+    if not low < high:
+        what = "one value only" if low == high else "no number"
+        raise DataError(f"{shared.fields[shared.places['group']].name}: {what}, so no bins", fix="use another column")
+    return groups.Bins(low, high, shared.bins)
+
+
+def _of_loss(
+    shared: Shared,
+    ready: Prepared,
+    slices: survey.Slices,
+    wanted: survey.Wanted,
+    confidence: Confidence | None,
+    data: str | None,
+) -> list[Result]:
+    whole = slices.pop(None)
+    if not whole.part.n:
+        raise DataError(f"{ready.plan.spec.loss.name}: no rows to average", fix="check --ignore-index and the weights")
+    unit = "clusters" if wanted.cluster is not None else shared.unit
+
+    def interval(found: tuple[float, float, float, int]) -> Interval:
+        assert confidence is not None
+        low, high, error, units = found
+        return Interval(
+            confidence.level, confidence.method, low, high, error, confidence.resamples, confidence.seed, unit, units
+        )
+
+    def of(piece: survey.Slice, facts: door.Facts, **more: Any) -> Result:
+        value = rows.finish(ready.plan, piece.part) if _has_mean(ready, piece) else float("nan")
+        result = calculator.result(ready, data, value, piece.part.n, facts, **more)
+        if not confidence:
+            return result
+        finish, reduction = ready.plan.spec.loss.finish, ready.plan.reduction
+        found = survey.interval_of(piece, reduction, wanted, confidence.level, confidence.method, finish)
+        return calculator.replace(result, ci=interval(found))
+
+    if wanted.group is None:
+        return [of(whole, whole.part.facts)]
+    names = groups.ordered([name for name in slices if name is not None], wanted.bins)
+    each = [of(slices[name], slices[name].part.facts, group=name) for name in names]
+    made = [of(whole, whole.part.facts, average="micro")]
+    if ready.plan.reduction != "sum":
+        macro = sum(result.value for result in each) / len(each)
+        average = calculator.replace(made[0], value=macro, average="macro", n=len(each), warnings=(), notes=())
+        if confidence:
+            pieces = [slices[name] for name in names]
+            found = survey.macro_interval(
+                pieces, wanted, confidence.level, confidence.method, ready.plan.spec.loss.finish, ready.plan.reduction
+            )
+            average = calculator.replace(average, ci=interval(found))
+        made.append(average)
+    return made + each
+
+
+def _has_mean(ready: Prepared, piece: survey.Slice) -> bool:
+    return ready.plan.reduction != "positives" or piece.part.positives.units > 0
+
+
+def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list[Result]:
+    """The mean (or sum) of each loss over its hardest rows."""
+    made = []
+    for position, ready in enumerate(shared.losses):
+        if ready.plan.reduction not in ("mean", "sum"):
+            raise UsageError(f"--keep with -r {ready.plan.reduction}", fix="use -r mean or -r sum")
+        part = hardest.mean_of_hardest(shared.each, position, keep)
+        if not part.n:
+            raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")
+        data = digest(ready.fields) if data_hash else None
+        result = calculator.result(ready, data, rows.finish(ready.plan, part), part.n, part.facts)
+        signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
+        note = f"the {part.n} hardest {shared.unit}"
+        made.append(calculator.replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
+    return made
+
+
+def top(shared: Shared, count: int) -> hardest.Hardest:
+    """The rows with the highest loss (of the first loss), hardest first."""
+    found = hardest.top_of(shared.each(lambda scored: hardest.top(scored[0], count)), count)
+    if found is None or not found.n:
+        raise DataError("no rows", fix="check the file, --ignore-index, --na skip and the weights")
+    return found
+
+
+def check_confidence(level: float, method: str, resamples: int, seed: int) -> Confidence:
+    """UsageError where one of them cannot be."""
+    if not 0 < level < 1:
+        raise UsageError(f"--ci cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
+    if method not in METHODS:
+        raise UsageError(f"--ci-method cannot be {method!r}", fix=f"use {' or '.join(METHODS)}")
+    if resamples < 2 or seed < 0:
+        raise UsageError("--resamples is 2 or more, --seed 0 or more", fix="leave them out: 1000 and 0")
+    return Confidence(level, "bca" if method == "bca" else "percentile", resamples, seed)

@@ -1,0 +1,224 @@
+"""`lossctl bench [KERNEL...]`: how fast the kernels are here, against each other, and whether they are right."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..bench.cases import DTYPES, IMPLEMENTATIONS, Plan, check, parse_share, parse_sizes
+from ..errors import DeviceError, UsageError
+from ..kernels import KERNELS
+from . import output
+from .app import single
+
+if TYPE_CHECKING:
+    from ..bench.records import Baseline, Measurement
+    from ..show.bench import Found
+
+SAVED = (".json", ".csv", ".md")
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def command() -> Any:
+    """The command."""
+    return single(bench, "bench")
+
+
+def bench(
+    kernels: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KERNEL...]", show_default=False, help=f"{', '.join(KERNELS)}; all unless given."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="D[,D...]", help="cpu, cuda, cuda:1; auto says what it chose.")
+    ] = "auto",
+    n: Annotated[str, typer.Option("--n", metavar="N[,N...]", help="Points: 4096, 16k, 1M.")] = "1k,4k",
+    dim: Annotated[str, typer.Option("--dim", metavar="D[,D...]", help="Columns.")] = "128",
+    k: Annotated[str, typer.Option("--k", metavar="K[,K...]", help="Points in a class.")] = "4",
+    dtype: Annotated[str, typer.Option("--dtype", metavar="T[,T...]", help=f"{', '.join(DTYPES)}.")] = "float32",
+    impl: Annotated[
+        str | None,
+        typer.Option("--impl", metavar="I[,I...]", help=f"{', '.join(IMPLEMENTATIONS)}; all that run unless given."),
+    ] = None,
+    peers: Annotated[bool, typer.Option("--peers", help="Other libraries too, where they are installed.")] = False,
+    min_time: Annotated[
+        float, typer.Option("--min-time", metavar="S", help="Sample each case for so many seconds.")
+    ] = 0.5,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", metavar="S", help="Give a case up after so many seconds.")
+    ] = 60.0,
+    jobs: Annotated[
+        int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Use N cores, all libraries alike.")
+    ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option("--save", metavar="FILE", help=f"Keep all samples ({', '.join(SAVED)}); written after each case."),
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="FILE.json", help="Compare with what --save kept.")
+    ] = None,
+    fail_slower: Annotated[
+        str | None,
+        typer.Option("--fail-slower", metavar="10%", help="Exit 1 if a case is slower than the baseline by this."),
+    ] = None,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help=f"Time against N ({', '.join(PICTURES)}).")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List kernels and implementations, run nothing.")] = False,
+    format: output.Format = None,
+    json: output.Json = False,
+    out: output.Output = None,
+    quiet: output.Quiet = False,
+    verbose: output.Verbose = False,
+    color: output.Colour = "auto",
+) -> None:
+    """How fast the kernels are on this machine, against each other, and whether they are right.
+
+    Times are medians of runs taken in turn, each on other random points; `speed-up` is against the first
+    implementation of the same size, `of product` against the bare N x N matrix product, `error` and `wrong` against
+    float64. The baseline's verdicts are SAME, FAST, SLOW, or AMBIGUOUS where more samples are needed (--min-time).
+    """
+    style = output.style(format, json, out, quiet, verbose, color)
+    form = output.many_format(style)
+    if form == "bare":
+        raise UsageError("a benchmark is no single number", fix="use -f table, tsv, csv, md or json")
+    if listed:
+        with output.destination(style) as writer:
+            from ..show.bench import choices
+
+            writer.write(output.sheet_text(choices(), form))
+        return
+    for name, path, endings in (("--save", save, SAVED), ("--plot", plot, PICTURES)):
+        _check_ending(name, path, endings)
+    threshold = parse_share(fail_slower, "--fail-slower") if fail_slower is not None else 0.05
+    if fail_slower is not None and baseline is None:
+        raise UsageError(
+            "--fail-slower needs --baseline FILE.json", fix="make one with: lossctl bench --save FILE.json"
+        )
+    plan = Plan(
+        kernels=tuple(dict.fromkeys(name.replace("_", "-") for name in kernels)) if kernels else KERNELS,
+        implementations=None if impl is None else tuple(impl.split(",")),
+        sizes=parse_sizes(n, "--n"),
+        dims=parse_sizes(dim, "--dim"),
+        ks=parse_sizes(k, "--k"),
+        dtypes=tuple(dtype.split(",")),
+        peers=peers,
+        min_time=min_time,
+        time_limit=time_limit,
+    )
+    check(plan)
+    if jobs is not None:
+        _stay_on(jobs)
+    from ..devices import choose_all
+
+    chosen = choose_all(device)
+    for each in chosen:
+        if each.note and not quiet:
+            print(f"lossctl: {each.note}", file=sys.stderr)
+    with output.destination(style) as writer:
+        found, is_cut_short = _measured(
+            plan._replace(devices=tuple(each.name for each in chosen)), baseline, threshold, save, style
+        )
+        writer.write(_text(found, form))
+        if plot is not None:
+            _draw(found, plot)
+    if is_cut_short:
+        raise KeyboardInterrupt
+    if fail_slower is not None and any(against.verdict == "SLOW" for against in found.compared.values()):
+        raise typer.Exit(1)
+
+
+def _check_ending(option: str, path: str | None, endings: Sequence[str]) -> None:
+    if path is not None and os.path.splitext(path)[1] not in endings:
+        raise UsageError(f"{option} {path}: the ending tells the format", fix=f"use one of {', '.join(endings)}")
+    output.out_of_place(path)
+
+
+def _stay_on(jobs: int) -> None:
+    """Keep this process on so many cores, from which every library takes its number of threads."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise DeviceError("--jobs: this system does not let a process choose its cores", fix="leave --jobs out")
+    cores = sorted(os.sched_getaffinity(0))
+    if jobs > len(cores):
+        raise UsageError(f"--jobs {jobs}: there are {len(cores)} cores", fix=f"use at most {len(cores)}")
+    os.sched_setaffinity(0, cores[:jobs])
+
+
+def _warn_of_load(style: output.Style) -> None:
+    """Threads that wait for each other, as torch's do, are much slower where others use the cores."""
+    load, cores = (os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0), os.cpu_count() or 1
+    if load > 0.5 * cores:
+        text = f"the machine is busy (load {load:.1f}, {cores} cores): times are longer than they need be"
+        output.warn(style, [text])
+
+
+def _measured(
+    plan: Plan, baseline: str | None, threshold: float, save: str | None, style: output.Style
+) -> tuple[Found, bool]:
+    """All measurements, in the order of the plan, and whether an interrupt cut them short."""
+    from ..bench.measuring import measure
+    from ..bench.records import read_baseline
+    from ..environment import stamp
+    from ..show.bench import line
+
+    earlier = read_baseline(baseline) if baseline is not None else None
+    environment = stamp(plan.devices)
+    _warn_of_load(style)
+    if earlier is not None:
+        changes = earlier.differences(environment)
+        output.warn(style, [f"the baseline is from elsewhere: {'; '.join(changes)}"] if changes else [])
+    known: dict[str, Measurement] = {}
+    found = _found(known, environment, earlier, threshold)
+    is_cut_short = False
+    try:
+        for one in measure(plan):
+            known[one.case.key] = one
+            found = _found(known, environment, earlier, threshold)
+            output.note(style, line(one))
+            if save is not None:
+                _save(found, save)
+    except KeyboardInterrupt:
+        is_cut_short = True
+    return found, is_cut_short
+
+
+def _found(
+    known: dict[str, Measurement], environment: dict[str, str], earlier: Baseline | None, threshold: float
+) -> Found:
+    from ..show.bench import Found
+
+    compared = {key: earlier.compared(one, threshold) for key, one in known.items()} if earlier else {}
+    return Found(tuple(known.values()), environment, {key: one for key, one in compared.items() if one is not None})
+
+
+def _text(found: Found, form: str) -> str:
+    from ..show import bench as show
+
+    whole = {"json": show.as_json, "ndjson": show.ndjson, "csv": show.as_csv, "md": show.as_markdown}
+    if form in whole:
+        return whole[form](found)
+    if form != "table":
+        return output.sheet_text(show.sheet(found), form)
+    width = shutil.get_terminal_size((120, 24)).columns
+    head = show.environment_line(found.environment) + "\n\n"
+    return head + "\n".join(output.sheet_text(sheet, form) for sheet in show.tables(found, width))
+
+
+def _save(found: Found, path: str) -> None:
+    from ..files.writing import atomic_output
+
+    with atomic_output(path) as file:
+        file.write(_text(found, os.path.splitext(path)[1][1:]).encode())
+
+
+def _draw(found: Found, path: str) -> None:
+    from ..files.writing import atomic_output
+    from ..show.bench_plot import draw
+
+    with atomic_output(path) as file:
+        draw(found.measurements, file, os.path.splitext(path)[1][1:])
