@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import calculator
@@ -17,7 +18,7 @@ from .engine import door, groups, hardest, rows, scoring, survey
 from .engine.bootstrap import METHODS, Method
 from .engine.draws import Draws
 from .errors import DataError, UsageError
-from .files.sources import Block, Field, blocks, digest
+from .files.sources import Block, Field, blocks, digest, parse_source
 from .registry import Loss, Spec
 from .results import Interval, Result
 from .roles import Form, Role
@@ -125,7 +126,7 @@ def prepared(
                     named,
                     reduction=one.reduction or one.spec.loss.reductions[0],
                     weight=weight,
-                    reading=calculator.replace(reading, forms=one.forms),
+                    reading=replace(reading, forms=one.forms),
                     jobs=jobs,
                     like=None if one.inputs or one.named else made[0].bound,
                 )
@@ -139,7 +140,7 @@ def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) ->
     for role in loss.roles:
         for form, wanted in (("logits", from_logits), ("prob", from_probs)):
             if wanted and form in role.forms:
-                forms[role.name] = form  # type: ignore[assignment]
+                forms[role.name] = form
     return forms
 
 
@@ -163,7 +164,7 @@ def _source_of(given: Given, inputs: Sequence[Given]) -> Given:
         return calculator.as_array(given)
     bare = "::" not in given and given != "-" and not os.path.exists(given)
     if bare and inputs and isinstance(inputs[0], str):
-        return f"{calculator.parse_source(inputs[0]).path}::{given}"
+        return f"{parse_source(inputs[0]).path}::{given}"
     return given
 
 
@@ -181,9 +182,7 @@ def _joined(made: list[Prepared], side: dict[str, tuple[Field, str]], asked: Sid
             kinds.append(kind)
         return places[key]
 
-    jobs = [
-        scoring.Job(one.plan, tuple(map(place, one.fields, one.kinds)), one.arrange) for one in made
-    ]
+    jobs = [scoring.Job(one.plan, tuple(map(place, one.fields, one.kinds)), one.arrange) for one in made]
     beside = {name: place(field, kind) for name, (field, kind) in side.items()}
     if made[0].plan.spec.loss.engine == "lists" and "group" not in beside:
         beside["list"] = jobs[0].picks[2]
@@ -259,7 +258,7 @@ def _of_loss(
             return result
         finish, reduction = ready.plan.spec.loss.finish, ready.plan.reduction
         found = survey.interval_of(piece, reduction, wanted, confidence.level, confidence.method, finish)
-        return calculator.replace(result, ci=interval(found))
+        return replace(result, ci=interval(found))
 
     if wanted.group is None:
         return [of(whole, whole.part.facts)]
@@ -268,13 +267,13 @@ def _of_loss(
     made = [of(whole, whole.part.facts, average="micro")]
     if ready.plan.reduction != "sum":
         macro = sum(result.value for result in each) / len(each)
-        average = calculator.replace(made[0], value=macro, average="macro", n=len(each), warnings=(), notes=())
+        average = replace(made[0], value=macro, average="macro", n=len(each), warnings=(), notes=())
         if confidence:
             pieces = [slices[name] for name in names]
             found = survey.macro_interval(
                 pieces, wanted, confidence.level, confidence.method, ready.plan.spec.loss.finish, ready.plan.reduction
             )
-            average = calculator.replace(average, ci=interval(found))
+            average = replace(average, ci=interval(found))
         made.append(average)
     return made + each
 
@@ -296,7 +295,7 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
         result = calculator.result(ready, data, rows.finish(ready.plan, part), part.n, part.facts)
         signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
         note = f"the {part.n} hardest {shared.unit}"
-        made.append(calculator.replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
+        made.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
     return made
 
 

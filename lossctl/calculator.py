@@ -72,7 +72,6 @@ class Prepared(NamedTuple):
         for block in blocks(self.fields, self.kinds, size):
             yield ArrangedBlock(block, self.arrange)
 
-
     def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
         """The blocks of the fields as they are read, of all fields or of some."""
         chosen = range(len(self.fields)) if only is None else only
@@ -185,7 +184,11 @@ def prepare(
 
     like: take the inputs that another loss has bound, in the same order, instead of binding `inputs` and `named`
     """
-    bound = _as_bound(spec, like) if like else _bound(desk, spec, [as_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
+    bound = (
+        _as_bound(spec, like)
+        if like
+        else _bound(desk, spec, [as_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
+    )
     weights = desk.field(as_array(weight), ROLES["weight"]) if weight is not None else None
     plan = door.plan(
         spec,

@@ -125,11 +125,15 @@ def sqrt(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """log(1 + e^x) for any x, without overflow and without losing the small end."""
+    if _is_torch(x):  # the derivative at 0 would be 0 through abs and relu; it is 1/2
+        return sys.modules["torch"].logaddexp(x, sys.modules["torch"].zeros_like(x))
     return relu(x) + log1p(exp(-abs(x)))
 
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x), as exact near 0 as near 1/2."""
+    if _is_torch(x):
+        return sys.modules["torch"].sigmoid(x)
     small = exp(-abs(x))
     return where(x >= 0, like(1.0, x), small) / (1.0 + small)
 
@@ -276,8 +280,9 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     rest   (n,)    the sum of the shares without the (first) largest, so that log(sum of shares) = log1p(rest)
     """
     xp = namespace(logits)
-    top = one_hot(xp.astype(xp.argmax(logits, axis=-1), xp.float64), logits.shape[1], logits)
-    gap, lost = two_sum(row_max(logits)[:, None], -logits)
+    largest = xp.astype(xp.argmax(logits, axis=-1), xp.float64)
+    top = one_hot(largest, logits.shape[1], logits)
+    gap, lost = two_sum(pick(logits, largest)[:, None], -logits)  # one entry, so that ties have a derivative
     share = exp(-gap)
     share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
     rest = xp.sum(where(top, 0.0, share), axis=-1)

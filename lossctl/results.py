@@ -120,3 +120,57 @@ def gates_json(gates: tuple[Gate, ...]) -> dict[str, Any] | None:
     if not gates:
         return None
     return {"passed": all(gate.passed for gate in gates), "bounds": [gate.as_json() for gate in gates]}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Another system against a base, on the same rows.
+
+    difference: the other's value minus the base's;  ci: its interval
+    p: two-sided, under the hypothesis that swapping the two systems in a row changes nothing (test "sign-flip"), or
+        from the resamples ("bootstrap");  p_adjusted: Holm's, over the systems that are compared by this loss
+    better, equal, worse: rows in which the other's loss is below, at, above the base's
+    verdict: "better" or "worse" where p_adjusted is below 1 - level, else "no difference shown"; "unknown" for nan;
+        "different" for a signed number
+    """
+
+    loss: str
+    params: tuple[tuple[str, Any], ...]
+    reduction: str
+    base: str
+    other: str
+    base_value: float
+    other_value: float
+    difference: float
+    ci: Interval
+    test: str
+    p: float
+    p_adjusted: float
+    better: int
+    equal: int
+    worse: int
+    n: int
+    verdict: str
+    signature: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The comparison in the schema lossctl/1; what is no finite number is null."""
+        return {
+            "loss": self.loss,
+            "params": dict(self.params),
+            "reduction": self.reduction,
+            "base": {"name": self.base, "value": _number(self.base_value)},
+            "other": {"name": self.other, "value": _number(self.other_value)},
+            "value": _number(self.difference),
+            "value_text": repr(self.difference),
+            "n": self.n,
+            "ci": self.ci.as_json(),
+            "test": self.test,
+            "p": _number(self.p),
+            "p_adjusted": _number(self.p_adjusted),
+            "rows": {"better": self.better, "equal": self.equal, "worse": self.worse},
+            "verdict": self.verdict,
+            "signature": self.signature,
+        }

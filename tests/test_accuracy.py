@@ -372,7 +372,11 @@ def hinge_cases() -> list[Case]:
         for name in ("hinge", "squared-hinge")
         for margin in ("", ":margin=0.3")
     ]
-    tables = [*CLASS_LOGITS, ("gap near the margin", rng.normal(0, 1e-9, (10, 4)) + rows([0, 1, 2, 3]) + 0.1)]
+    tables = [
+        *CLASS_LOGITS,
+        ("gap near the margin", rng.normal(0, 1e-9, (10, 4)) + rows([0, 1, 2, 3]) + 0.1),
+        ("gap near the margin, two classes", rng.normal(0, 1e-9, (10, 2)) + rows([0.1, 1.1])),
+    ]
     for what, table in tables:
         for spec in (
             "multiclass-hinge",
@@ -486,7 +490,7 @@ def option(case: Case, name: str) -> Any:
 
 
 def _focal(truth: Any, case: Case, *row: Any) -> Any:
-    return truth * (1 + option(case, "gamma")) / 2
+    return truth * (3 * option(case, "gamma") + 4) / 4
 
 
 def _focal_star(truth: Any, case: Case, x: Any, y: Any) -> Any:
@@ -520,7 +524,7 @@ def _operands(truth: Any, case: Case, a: Any, b: Any, c: Any) -> Any:
     metric, margin = option(case, "distance"), mp.mpf(option(case, "margin"))
     if case.loss == "triplet":
         distances = mp.fsum(_rounded(*pair, metric) for pair in ((a, b), (a, c), (b, c)))
-        return truth * (1 + distances) if option(case, "soft") else margin + distances
+        return truth + min(1, truth) * distances if option(case, "soft") else margin + distances
     operands = _rounded(a, b, metric) + (0 if c == 1 else margin)
     return mp.sqrt(2 * truth) * operands if case.loss == "contrastive" else operands
 
@@ -531,7 +535,7 @@ KNOWN_BOUNDS = (
         ("focal",),
         lambda case: forms_of(case) == ["logits"],
         _focal,
-        "1 - p_t of logits is right to 2 ulp, and the power makes that 2 gamma: 2 gamma + 2 ulp",
+        "1 - p_t of logits is right to 3 ulp, and the power makes that 3 gamma: 3 gamma + 4 ulp",
     ),
     Bound(
         ("focal-star",),
@@ -575,8 +579,11 @@ def allowed(case: Case, values: list[Any]) -> list[float]:
         return [ULP] * len(values)
     with mp.workprec(BITS):
         scales = [bound.scale(truth, case, *row) for truth, row in zip(values, exact_rows(case), strict=True)]
-    ratios = [math.ulp(float(scale)) / math.ulp(float(truth)) for scale, truth in zip(scales, values, strict=True)]
-    return [ULP * max(1.0, ratio) if math.isfinite(ratio) else ULP for ratio in ratios]
+    ratios = [
+        scale / abs(truth) if truth else math.ulp(float(scale)) / SMALLEST
+        for scale, truth in zip(scales, values, strict=True)
+    ]
+    return [ULP * max(1.0, float(ratio)) if mp.isfinite(ratio) else ULP for ratio in ratios]
 
 
 # --- claims

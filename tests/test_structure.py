@@ -105,7 +105,15 @@ def loaded_by(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("compute", "--help"), ("compute", "focal", "--help"), ("list", "--names"), ("explain", "focal")],
+    [
+        ("--help",),
+        ("compute", "--help"),
+        ("compute", "focal", "--help"),
+        ("list", "--names"),
+        ("explain", "focal"),
+        ("bench", "--help"),
+        ("bench", "--list"),
+    ],
     ids=" ".join,
 )
 def test_help_loads_no_heavy_library(arguments):

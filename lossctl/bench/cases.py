@@ -181,7 +181,7 @@ def bytes_needed(case: Case) -> int:
     copies, answers = 6 * case.n * case.dim * 8, case.n * case.k * 40
     needed = {
         ("batch-hard", "naive"): square * (3 * size + 8),
-        ("batch-all", "naive"): cube * (2 * size + 10),
+        ("batch-all", "naive"): cube * (2 * size + 16),
         ("semi-hard", "naive"): cube * (size + 3),
         ("batch-hard", "pytorch-metric-learning"): square * 32,
         ("batch-all", "pytorch-metric-learning"): min(cube, 2**31) + 70 * case.triplets,

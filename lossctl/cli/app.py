@@ -20,6 +20,7 @@ COMMANDS = {
     "mine": "Choose triplets offline and write them to a file.",
     "bench": "How fast the kernels are on this machine, against each other, and whether they are right.",
     "curve": "What a loss does, as a picture: its curve, its slope, its contours.",
+    "compare": "Which of several systems is better, by how much, and whether chance would do.",
     "list": "All losses, by family.",
     "explain": "One loss: its formula, when it misleads, its options, an example, where libraries differ.",
     "info": "What is in a file: columns, types, ranges.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -128,6 +129,7 @@ def bench(
         if plot is not None:
             _draw(found, plot)
     if is_cut_short:
+        output.warn(style, ["interrupted: these are the cases so far"])
         raise KeyboardInterrupt
     if fail_slower is not None and any(against.verdict == "SLOW" for against in found.compared.values()):
         raise typer.Exit(1)
@@ -176,12 +178,13 @@ def _measured(
     found = _found(known, environment, earlier, threshold)
     is_cut_short = False
     try:
-        for one in measure(plan):
-            known[one.case.key] = one
-            found = _found(known, environment, earlier, threshold)
-            output.note(style, line(one))
-            if save is not None:
-                _save(found, save)
+        with contextlib.redirect_stdout(sys.stderr):  # some libraries talk
+            for one in measure(plan):
+                known[one.case.key] = one
+                found = _found(known, environment, earlier, threshold)
+                output.note(style, line(one))
+                if save is not None:
+                    _save(found, save)
     except KeyboardInterrupt:
         is_cut_short = True
     return found, is_cut_short

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..registry import Loss, Option
 from ..roles import Role
 from ..text import option_text
-from . import output
+from . import asking, output
 from .app import group, single
 
 FORMS = ("prob", "log-prob", "logits")
@@ -178,6 +178,7 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
         ("digits", output.Digits, None),
         ("signature", Signature, False),
         ("jobs", Jobs, None),
+        *asking.parameters(loss.engine),
         ("quiet", output.Quiet, False),
         ("verbose", output.Verbose, False),
         ("color", output.Colour, "auto"),
@@ -274,10 +275,18 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
         normalize=given.get("normalize", False),
     )
     inputs = [*sources, *named.values(), *(given[name] for name in ("weight", "index", "distances") if given.get(name))]
+    inputs += asking.sources(given)
+    spec = registry.make(loss, **options)
+    if asking.is_asked(given) or (given["reduction"] == "none" and loss.engine == "lists"):
+        from .beyond import answer
+
+        answer(spec, sources, named, reading, style, inputs, given)
+        return
+    bounds = asking.bounds(given)
     with (
         output.destination(style, inputs) as out,
         calculator.prepared(
-            registry.make(loss, **options),
+            spec,
             sources,
             named,
             reduction=given["reduction"],
@@ -288,8 +297,10 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     ):
         if given["reduction"] == "none":
             _write_rows(ready, style, out, given["digits"])
+            results = []
         else:
-            _write_value(ready, style, out, given["digits"], given["signature"])
+            results = [_write_value(ready, style, out, given["digits"], given["signature"], bounds)]
+    asking.close_gates(results, style)
 
 
 def _usage(loss: Loss) -> str:
@@ -316,7 +327,7 @@ def _forms(loss: Loss, given: dict[str, Any]) -> dict[str, Any]:
     return forms
 
 
-def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, signature: bool) -> None:
+def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, signature: bool, bounds: Any) -> Any:
     from .. import calculator
     from ..show import results as show
 
@@ -324,6 +335,7 @@ def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, 
     hashed = signature or format in ("json", "ndjson")
     with output.progress(style, ready.fields[0].frame.rows) as update:
         result = calculator.evaluate(ready, data_hash=hashed, progress=update)
+    (result,) = asking.gated([result], bounds)
     output.warn(style, result.warnings)
     if format == "bare":
         text = show.bare([result], digits)
@@ -335,6 +347,7 @@ def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, 
         out.write(show.ndjson([result]))
     else:
         out.write(output.sheet_text(show.sheet([result], digits, signature=signature), format))
+    return result
 
 
 def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -> None:

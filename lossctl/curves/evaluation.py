@@ -6,7 +6,7 @@ The values come from the very functions that `compute` calls, the derivatives fr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import numerics
@@ -29,6 +29,18 @@ def rows(spec: Spec, inputs: tuple[Any, ...]) -> Any:
     if isinstance(found, Weighted):
         found = found.total / found.weight
     return numerics.sqrt(found) if spec.loss.finish is math.sqrt else found
+
+
+STEP = 2.0**-46  # how far right of a point the derivative from the right is taken
+
+
+def one_sided(function: Callable[..., Any], points: Sequence[Any], beside: Sequence[Any]) -> tuple[Any, ...]:
+    """The derivatives at each point; those of the point close beside it where they are others there, as at a kink."""
+    import numpy as np
+
+    here, right = derivatives(function, *points), derivatives(function, *beside)
+    differs = [np.abs(a - b) > 1e-9 * (1 + np.abs(b)) for a, b in zip(here, right, strict=True)]
+    return tuple(np.where(np.any(differs, axis=0), b, a) for a, b in zip(here, right, strict=True))
 
 
 def derivatives(function: Callable[..., Any], *arrays: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..registry import Spec
 from ..text import option_text
 from .entries import Entry, unit
-from .evaluation import derivatives, grid, rows
+from .evaluation import STEP, derivatives, grid, one_sided, rows
 from .pictures import Band, Line, Picture
 from .variables import NEAREST, VARIABLES, Variable
 
@@ -133,11 +133,7 @@ def _slopes(function: Callable[..., Any], x: np.ndarray, variable: Variable, val
     import numpy as np
 
     at = _inside(x, variable, NEAREST)
-    (here,), (right,) = (
-        derivatives(function, at),
-        derivatives(function, _inside(at + np.spacing(at), variable, NEAREST)),
-    )
-    slopes = np.where(np.abs(here - right) <= 1e-9 * (1 + np.abs(right)), here, right)
+    (slopes,) = one_sided(function, [at], [_inside(at + STEP * np.abs(at), variable, NEAREST)])
     (farther,) = derivatives(function, _inside(x, variable, 1e-12))
     at_end = (x == variable.low) | (x == variable.high)
     grows = at_end & (np.abs(slopes) > 1.01 * np.abs(farther)) & (np.abs(slopes) > 1)

@@ -10,7 +10,7 @@ from .. import numerics
 from ..errors import UsageError
 from ..registry import Spec
 from .entries import Entry, unit
-from .evaluation import derivatives, grid, rows
+from .evaluation import STEP, grid, one_sided, rows
 from .pictures import Plane, Surface
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def plane(entries: Sequence[Entry], span: tuple[float, float] | None, points: in
         values = _pair_losses(spec, s_n, s_p)
         slopes = None
         if grad:
-            by_n, by_p = derivatives(lambda a, b, spec=spec: _pair_losses(spec, a, b), s_n, s_p)
+            by_n, by_p = one_sided(lambda a, b, spec=spec: _pair_losses(spec, a, b), [s_n, s_p], [s_n + STEP, s_p])
             slopes = (_square(by_n, points), _square(by_p, points))
         boundary = None if spec.loss.name == "multi-similarity" else DECIDING
         surfaces.append(Surface(entry.label, str(spec), _square(values, points), boundary, slopes))

@@ -181,7 +181,7 @@ VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
     ("score", "label"): (SCORE, X_T._replace(inputs=_score)),
     ("scores", "label"): (LEAD,),
     ("p", "q"): (Q,),
-    ("rank_score", "relevance"): (ORDER, DOCUMENT),
+    ("rank_score", "relevance", "group"): (ORDER, DOCUMENT),
     ("category",): (SHARE,),
     ("left", "right", "same"): (DISTANCE,),
     ("anchor", "positive", "negative"): (D_AN,),

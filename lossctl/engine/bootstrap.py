@@ -58,7 +58,8 @@ class Moments(NamedTuple):
         if not (self.n and other.n):
             return self if self.n else other
         other = other.about(self.centre)
-        return Moments(self.centre, *(a + b for a, b in zip(self[1:], other[1:], strict=True)))
+        sums = (a + b for a, b in zip(self[2:], other[2:], strict=True))
+        return Moments(self.centre, self.n + other.n, *sums)
 
 
 class Sample(NamedTuple):
@@ -101,7 +102,7 @@ def acceleration(about_mean: Moments) -> float:
     """The a of BCa from the rows' influence on the mean: sum e^3 / (6 (sum e^2)^1.5); 0 where nothing varies."""
     if about_mean.uu <= 0:
         return 0.0
-    return about_mean.uuu / (6 * about_mean.uu**1.5)
+    return float(about_mean.uuu / (6 * about_mean.uu**1.5))
 
 
 def quotients(sums: np.ndarray) -> np.ndarray:
@@ -139,8 +140,9 @@ def _corrected(
     resampled: np.ndarray, value: float, tails: tuple[float, float], accelerated: float
 ) -> tuple[float, float]:
     """The shares at which BCa reads the resamples. Efron 1987, equation 3.9"""
-    import numpy as np
     from statistics import NormalDist
+
+    import numpy as np
 
     below = (np.count_nonzero(resampled < value) + np.count_nonzero(resampled <= value)) / (2 * len(resampled))
     if not 0 < below < 1 or not math.isfinite(accelerated):

@@ -57,7 +57,8 @@ def flip_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> np.ndarr
     for rows, columns, words in _tiles(draws, numbers, 64):
         ones = np.unpackbits(words.view(np.uint8), axis=1)
         _add_product(result[:, columns], values[rows], ones)
-    return (2 * result - values.sum(axis=0)[:, None]).T
+    flipped: np.ndarray = 2 * result - values.sum(axis=0)[:, None]
+    return flipped.T
 
 
 def every_flip_sum(values: np.ndarray) -> np.ndarray:

@@ -11,25 +11,25 @@ if TYPE_CHECKING:
 
 
 class Bins(NamedTuple):
-    """`count` bins of equal width from `low` to `high`; each holds its lower edge, the last its upper one too."""
+    """`number` bins of equal width from `low` to `high`; each holds its lower edge, the last its upper one too."""
 
     low: float
     high: float
-    count: int
+    number: int
 
     @property
     def edges(self) -> np.ndarray:
-        """(count + 1,)."""
+        """(number + 1,)."""
         import numpy as np
 
-        return np.linspace(self.low, self.high, self.count + 1)
+        return np.linspace(self.low, self.high, self.number + 1)
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """The bin of each value, (n,)."""
         import numpy as np
 
         found = np.searchsorted(self.edges, values, side="right") - 1
-        return np.clip(found, 0, self.count - 1)
+        return np.clip(found, 0, self.number - 1)
 
     @property
     def names(self) -> list[str]:
@@ -37,7 +37,7 @@ class Bins(NamedTuple):
         edges = self.edges.tolist()
         texts = [f"{edge:.6g}" for edge in edges]
         texts = texts if len(set(texts)) == len(texts) else [repr(edge) for edge in edges]
-        closing = [")"] * (self.count - 1) + ["]"]
+        closing = [")"] * (self.number - 1) + ["]"]
         return [f"[{low}, {high}{end}" for low, high, end in zip(texts[:-1], texts[1:], closing, strict=True)]
 
 

@@ -103,22 +103,22 @@ def top_of(blocks: Iterable[Hardest], count: int) -> Hardest | None:
 class Kept(NamedTuple):
     """How many rows to keep: a count, or a share in percent (rounded up to whole rows)."""
 
-    count: int | None
+    number: int | None
     percent: float | None
 
     @property
     def text(self) -> str:
         """As it was asked for: "100" or "10%"."""
-        return str(self.count) if self.percent is None else f"{self.percent:g}%"
+        return str(self.number) if self.percent is None else f"{self.percent:g}%"
 
     def of(self, n: int) -> int:
         """How many of n rows. UsageError where there are not so many."""
         if self.percent is not None:
             return math.ceil(self.percent * n / 100)
-        assert self.count is not None
-        if self.count > n:
-            raise UsageError(f"--keep {self.count} of {n} rows", fix=f"keep {n} at most, or a share: --keep 10%")
-        return self.count
+        assert self.number is not None
+        if self.number > n:
+            raise UsageError(f"--keep {self.number} of {n} rows", fix=f"keep {n} at most, or a share: --keep 10%")
+        return self.number
 
 
 def read_kept(text: str) -> Kept:

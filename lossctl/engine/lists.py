@@ -49,8 +49,15 @@ class Piece(NamedTuple):
 
     def take(self, chosen: slice | np.ndarray) -> Piece:
         """Some of the documents; the facts stay behind."""
-        columns = (self.score, self.relevance, self.group, self.weight, self.number)
-        return Piece(*(column[chosen] for column in columns), tuple(c[chosen] for c in self.side), door.NOTHING)
+        return Piece(
+            self.score[chosen],
+            self.relevance[chosen],
+            self.group[chosen],
+            self.weight[chosen],
+            self.number[chosen],
+            tuple(column[chosen] for column in self.side),
+            door.NOTHING,
+        )
 
 
 def each(
@@ -178,11 +185,15 @@ def _joined(pieces: list[Piece]) -> Piece:
     groups = [piece.group for piece in pieces]
     if len({group.dtype.kind for group in groups}) > 1:
         groups = [_names(group) for group in groups]
-    columns = [[piece[at] for piece in pieces] for at in range(5)]
-    columns[2] = groups
-    side = [np.concatenate(parts) for parts in zip(*(piece.side for piece in pieces), strict=True)]
-    facts = reduce(door.Facts.merge, (piece.facts for piece in pieces))
-    return Piece(*map(np.concatenate, columns), tuple(side), facts)  # type: ignore[arg-type]
+    return Piece(
+        np.concatenate([piece.score for piece in pieces]),
+        np.concatenate([piece.relevance for piece in pieces]),
+        np.concatenate(groups),
+        np.concatenate([piece.weight for piece in pieces]),
+        np.concatenate([piece.number for piece in pieces]),
+        tuple(np.concatenate(parts) for parts in zip(*(piece.side for piece in pieces), strict=True)),
+        reduce(door.Facts.merge, (piece.facts for piece in pieces)),
+    )
 
 
 def _names(group: np.ndarray) -> np.ndarray:
@@ -216,15 +227,11 @@ def _scored(job: Job, piece: Piece) -> Scored:
         piece.facts.merge(door.Facts(empty_lists=int(np.count_nonzero(~keep)))),
     )
     ends = starts + sizes
-    inputs = tuple(
-        _ragged(column, starts[keep], ends[keep]) for column in (piece.score, piece.relevance)
-    )
+    inputs = tuple(_ragged(column, starts[keep], ends[keep]) for column in (piece.score, piece.relevance))
     return Scored(counted, tuple(column[starts[keep]] for column in piece.side), (*inputs, piece.group[starts[keep]]))
 
 
-def _refuse_mixed(
-    job: Job, piece: Piece, column: np.ndarray, starts: np.ndarray, sizes: np.ndarray, what: str
-) -> None:
+def _refuse_mixed(job: Job, piece: Piece, column: np.ndarray, starts: np.ndarray, sizes: np.ndarray, what: str) -> None:
     import numpy as np
 
     same = column == np.repeat(column[starts], sizes)

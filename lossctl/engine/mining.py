@@ -156,7 +156,7 @@ def mine_random_semi_hard(points: Points, *, margin: float = 1.0, seed: int = 0,
 def mine_distance_weighted(
     points: Points, *, margin: float = 1.0, seed: int = 0, cutoff: float = 0.5, reach: float = 1.4, **options: Any
 ) -> Blocks:
-    """For each positive pair a negative drawn against the density of distances on the sphere, so that all are as likely.
+    """For each positive pair a negative drawn against the density of distances on the sphere: all are as likely.
 
     cutoff: nearer negatives count as this far; reach: farther ones are not drawn unless there are no others
     Source: Wu, Manmatha, Smola, Krahenbuhl, Sampling Matters in Deep Embedding Learning, 2017.

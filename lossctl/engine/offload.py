@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 from ..breakdown import Breakdown
 from ..errors import DeviceError
 from ..kernels import find
+from .device_distances import distances, numbers, unscaled
 from .panels import HUGE, Panel, Points, default_threads
-from .sums import total
-from .triplets import BINS, Counts, Side, Task, count_panel, joined, merged, prepare, report
+from .triplets import BINS, Counts, Task, count_panel, joined, prepare, report
 from .workers import ordered_map
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-AT_ONCE = 1 << 26  # squared distances a block, on the device
 EMULATION = "CUBLAS_EMULATE_DOUBLE_PRECISION"
 TOGETHER = 64  # anchors a block, on the CPU
 Progress = Callable[[int, int], None]
@@ -81,7 +80,7 @@ def extremes_on(device: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
     """
     placed = _place(points, device, "float64")
     found = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
-    return tuple(_numbers(at)[: points.anchors] for at in (found.positive_at, found.negative_at))  # type: ignore[return-value]
+    return tuple(numbers(at)[: points.anchors] for at in (found.positive_at, found.negative_at))  # type: ignore[return-value]
 
 
 def semi_hard_negatives_on(device: str, points: Points, fallback: str) -> np.ndarray:
@@ -93,7 +92,7 @@ def semi_hard_negatives_on(device: str, points: Points, fallback: str) -> np.nda
 
     placed = _place(points, device, "float64")
     found = placed.kernel("semi-hard")(placed.x, placed.start, placed.end, fallback=fallback)
-    positives, negatives = (_numbers(at)[: points.anchors] for at in (found.positive_at, found.negative_at))
+    positives, negatives = (numbers(at)[: points.anchors] for at in (found.positive_at, found.negative_at))
     first = points.first[: points.anchors]
     result = np.full((points.anchors, positives.shape[1] + 1), -1)
     i, k = np.nonzero(positives >= 0)
@@ -113,19 +112,25 @@ class _Placed:
     start: Tensor
     end: Tensor
 
+    @property
+    def ready(self) -> Any:
+        """The same as the kernels' own building blocks take them."""
+        from ..kernels import tiles
+
+        return tiles.prepare(self.x, self.start, self.end, precision="ieee")
+
     def kernel(self, name: str) -> Callable[..., Any]:
         """The fastest implementation that runs here: fused if triton can, or else plain torch."""
         found = find(name, "triton", self.device) or find(name, "panel", self.device)
-        if found is None:
-            raise DeviceError(f"no {name} kernel runs on {self.device}", fix="see: lossctl doctor")
+        assert found is not None, "_place has seen that panels run"
         return found
 
 
 def _place(points: Points, device: str, dtype: str) -> _Placed:
-    try:
-        import torch
-    except ImportError as fault:
-        raise DeviceError(f"{device}: torch is not installed", fix="pip install torch") from fault
+    if find("batch-hard", "panel", device) is None:
+        raise DeviceError(f"nothing runs on {device} here", fix="see what does: lossctl doctor")
+    import torch
+
     if os.environ.get(EMULATION, "0") not in ("", "0"):
         raise DeviceError(
             f"{EMULATION} is set", why="no error bound is known for emulated float64 products", fix=f"unset {EMULATION}"
@@ -136,11 +141,6 @@ def _place(points: Points, device: str, dtype: str) -> _Placed:
 
     x = placed(points.gram.right[:, :-2].copy())
     return _Placed(device, x.to(getattr(torch, dtype)), placed(points.first), placed(points.last))
-
-
-def _numbers(tensor: Tensor) -> np.ndarray:
-    numbers: np.ndarray = tensor.cpu().numpy()
-    return numbers
 
 
 def slack_of(points: Points, margin: float) -> float:
@@ -187,12 +187,12 @@ def _count(task: Task, placed: _Placed, margins: Sequence[float]) -> tuple[_Roug
             return rough, np.ones(points.anchors, bool)
         found = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)
         hard, semi_hard, tied, borderline = (
-            _numbers(side)[: points.anchors] for side in (found.hard, found.semi_hard, found.tied, found.borderline)
+            numbers(side)[: points.anchors] for side in (found.hard, found.semi_hard, found.tied, found.borderline)
         )
         is_open |= borderline > 0
         rough.below[j], rough.ties[0] = hard + semi_hard, tied
         rough.below[0] = hard - tied
-        rough.losses[j] = _unscaled(points, _numbers(found.loss)[: points.anchors])
+        rough.losses[j] = unscaled(points, numbers(found.loss)[: points.anchors])
     return rough, is_open
 
 
@@ -201,15 +201,6 @@ def _kernel_margin(points: Points, margin: float) -> float:
     if points.is_root:
         return points.gram.scaled(margin)
     return points.gram.scaled(points.gram.scaled(2 * margin if points.metric == "cosine" else margin))
-
-
-def _unscaled(points: Points, values: np.ndarray) -> np.ndarray:
-    """Sums of distances from sums of what the kernel measured."""
-    import numpy as np
-
-    shift = points.gram.shift if points.is_root else 2 * points.gram.shift
-    unscaled: np.ndarray = np.ldexp(values / 2 if points.metric == "cosine" else values, -shift)
-    return unscaled
 
 
 # --- on the CPU
@@ -243,10 +234,10 @@ def _merged(
     anchors = np.arange(points.anchors)
     hardest = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
     farthest, nearest = (
-        points.measured(points.gram.direct(anchors, _numbers(at)[: points.anchors]))
+        points.measured(points.gram.direct(anchors, numbers(at)[: points.anchors]))
         for at in (hardest.positive_at, hardest.negative_at)
     )
-    positives, negatives, by_class = _distances(task, placed, ~is_open, progress)
+    positives, negatives, by_class = distances(task, placed.ready, ~is_open, progress)
     undecided = np.zeros_like(rough.ties)
     if proven is not None:
         for mine, theirs in (
@@ -269,84 +260,3 @@ def _merged(
         negatives=negatives,
         hard_by_class=by_class,
     )
-
-
-# --- distances
-
-
-def _distances(
-    task: Task, placed: _Placed, with_pairs: np.ndarray, progress: Progress | None
-) -> tuple[Side, Side, dict[int, np.ndarray]]:
-    """The distances to positives, those to negatives, and hard triplets by class for the anchors in `with_pairs`."""
-    import torch
-
-    from ..kernels import tiles
-
-    points = task.judge.points
-    ready = tiles.prepare(placed.x, placed.start, placed.end, precision="ieee")
-    edges = torch.from_numpy(task.edge_squares).to(ready.values)
-    step = max(1, AT_ONCE // len(points))
-    sides: list[tuple[Side, Side]] = []
-    by_class: dict[int, np.ndarray] = {}
-    for start in range(0, points.anchors, step):
-        anchors = torch.arange(start, min(start + step, points.anchors), device=placed.x.device)
-        squares = tiles.squared_distances(ready, anchors)
-        same = tiles.class_mask(ready, anchors)
-        if task.with_pairs:
-            _add_hard_by_class(by_class, points, ready, anchors, squares, same, with_pairs)
-        own = same.clone()
-        own[torch.arange(len(anchors)), anchors] = False
-        bins = torch.bucketize(squares, edges, right=True)
-        lengths = squares.sqrt_() if points.is_root else squares
-        sides.append((_side(points, lengths, bins, own, len(edges)), _side(points, lengths, bins, ~same, len(edges))))
-        if progress is not None:
-            progress(min(start + step, points.anchors), points.anchors)
-    positives, negatives = ([pair[k] for pair in sides] for k in (0, 1))
-    return merged(positives), merged(negatives), by_class
-
-
-def _side(points: Points, lengths: Tensor, bins: Tensor, mask: Tensor, n_edges: int) -> Side:
-    import torch
-
-    chosen = lengths[mask]
-    sums = _numbers(torch.where(mask, lengths, 0.0).sum(1, dtype=torch.float64))
-    smallest, largest = (float(chosen.min()), float(chosen.max())) if len(chosen) else (math.inf, -math.inf)
-    return Side(
-        len(chosen),
-        _length(points, smallest),
-        total(_unscaled(points, sums)),
-        _length(points, largest),
-        _numbers(torch.bincount(bins[mask], minlength=n_edges + 1)),
-    )
-
-
-def _length(points: Points, value: float) -> float:
-    import numpy as np
-
-    return float(_unscaled(points, np.asarray(value)))
-
-
-def _add_hard_by_class(
-    by_class: dict[int, np.ndarray],
-    points: Points,
-    ready: Any,
-    anchors: Tensor,
-    squares: Tensor,
-    same: Tensor,
-    counted: np.ndarray,
-) -> None:
-    """Adds anchor class -> hard triplets by class of the negative, which counts once for each positive behind it."""
-    import torch
-
-    from ..kernels import tiles
-
-    columns = tiles.positive_columns(ready, anchors, ready.largest_class - 1)
-    positives = tiles.squared_positive_distances(ready, anchors, columns).to(squares.dtype).sort(1).values
-    behind = positives.shape[1] - torch.searchsorted(positives, squares.contiguous())  # the absent, -1, come first
-    classes = torch.from_numpy(points.classes).to(squares.device)
-    by_negative = behind.new_zeros((len(anchors), len(points.names)))
-    hard = _numbers(by_negative.index_add_(1, classes, behind.masked_fill_(same, 0)))
-    for anchor, row in zip(anchors.tolist(), hard, strict=True):
-        if counted[anchor]:
-            key = int(points.classes[anchor])
-            by_class[key] = by_class[key] + row if key in by_class else row

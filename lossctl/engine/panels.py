@@ -683,18 +683,18 @@ def extremes(points: Points, start: int, stop: int, settle: Settle | None = None
     settle: decides between those that float64 cannot tell apart; if None, any of them
     """
     if not points.gram.is_exact:
-        far, near = _contests(points, points.screen, start, stop, True)
+        far, near = _contests(points, points.screen, start, stop, None)
         if far.entries + near.entries <= MEASURED * (stop - start):
             return far.winners(points, start, True, settle), near.winners(points, start, False, settle)
-    far, near = _contests(points, points.gram, start, stop, settle is not None)
+    far, near = _contests(points, points.gram, start, stop, None if settle is None else points.rows)
     return far.winners(points, start, True, settle), near.winners(points, start, False, settle)
 
 
-def _contests(points: Points, gram: Gram, start: int, stop: int, keep_ties: bool) -> tuple[_Contest, _Contest]:
+def _contests(points: Points, gram: Gram, start: int, stop: int, tie_rows: np.ndarray | None) -> tuple[_Contest, _Contest]:
     import numpy as np
 
     slack = 4 * gram.bounds(start, stop)
-    far, near = _Contest(slack, keep_ties), _Contest(slack, keep_ties)
+    far, near = _Contest(slack, tie_rows), _Contest(slack, tie_rows)
     index, is_own = own_class(points, start, stop)
     is_small = index.shape[1] * FEW <= len(points)
     for k in range(0, len(points), TILE):
@@ -720,11 +720,11 @@ def _contests(points: Points, gram: Gram, start: int, stop: int, keep_ties: bool
 class _Contest:
     """Which columns may hold each anchor's lowest value, kept while tiles of values go by."""
 
-    def __init__(self, slack: np.ndarray, keep_ties: bool) -> None:
+    def __init__(self, slack: np.ndarray, rows: np.ndarray | None) -> None:
         import numpy as np
 
         self.slack = slack
-        self.is_one_enough = not slack.any() and not keep_ties
+        self.rows = rows  # the numbers that decide a tie; None: anything does
         self.best = np.full(len(slack), np.inf)
         self.pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
@@ -732,15 +732,19 @@ class _Contest:
         """Values of the anchors from `row` on, for the columns from `column` on."""
         import numpy as np
 
-        rows = slice(row, row + len(values))
-        column_of_lowest = values.argmin(axis=1)
-        lowest = values[np.arange(len(values)), column_of_lowest]
-        best = self.best[rows] = np.minimum(self.best[rows], lowest)
-        if self.is_one_enough:
+        anchors = slice(row, row + len(values))
+        first = values.argmin(axis=1)
+        lowest = values[np.arange(len(values)), first]
+        best = self.best[anchors] = np.minimum(self.best[anchors], lowest)
+        if not self.slack.any():  # the values are exact: one of the lowest is enough
+            if self.rows is not None:
+                numbers = self.rows[column : column + values.shape[1]]
+                first = np.where(values == lowest[:, None], numbers, len(self.rows)).argmin(axis=1)
             i = np.flatnonzero(lowest <= best)
-            self.pairs.append((i + row, column_of_lowest[i] + column, lowest[i]))
+            self.pairs.append((i + row, first[i] + column, lowest[i]))
             return
-        mask = np.less_equal(values, (best + self.slack[rows])[:, None], out=scratch("mask", values.shape, bool))
+        limit = np.where(best < np.inf, best + self.slack[anchors], -np.inf)
+        mask = np.less_equal(values, limit[:, None], out=scratch("mask", values.shape, bool))
         i, j = where_true(mask)
         self.pairs.append((i + row, j + column, values[i, j]))
 
@@ -764,8 +768,9 @@ class _Contest:
             errors = points.gram.direct_errors(squares)
             lead = first[i]
             is_rival = abs(squares - squares[lead]) <= errors + errors[lead]
-            for row in np.flatnonzero(np.bincount(i[is_rival]) > 1):
-                winners[row] = settle(int(row) + start, j[is_rival & (i == row)], is_farthest)
+            for row in map(int, np.flatnonzero(np.bincount(i[is_rival]) > 1)):
+                own = slice(first[row], first[row + 1] if row + 1 < len(first) else None)
+                winners[row] = settle(row + start, j[own][is_rival[own]], is_farthest)
         return winners
 
 

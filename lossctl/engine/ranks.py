@@ -54,6 +54,7 @@ class Ranks:
     index, weight: (B, K) the positives' positions, nearest first, and how often each counts, 0 if it does not
     positives: (B, K) their squared distances
     sure: (J, B, K) how many columns are surely below d_ap + margins[j]
+    hard: (B, K) how many columns are surely not beyond d_ap
     below, ties: (J, B, K) how many negatives are below, and exactly at, d_ap + margins[j], weighted
     undecided: (J, B) triplets that nothing but float64 decided
     decided_hard: row -> (k, columns) for the borderline triplets that are hard after all
@@ -67,6 +68,7 @@ class Ranks:
     weight: np.ndarray
     positives: np.ndarray
     sure: np.ndarray
+    hard: np.ndarray
     below: np.ndarray
     ties: np.ndarray
     undecided: np.ndarray
@@ -148,6 +150,7 @@ def rank(judge: Judge, squares: np.ndarray, start: int) -> Ranks:
         weight=weight,
         positives=positives,
         sure=sure,
+        hard=sure[0].copy(),
         below=_weighed(judge, keys, sure, key_mask),
         ties=np.zeros_like(sure),
         undecided=np.zeros(sure.shape[:2], np.int64),
@@ -155,9 +158,22 @@ def rank(judge: Judge, squares: np.ndarray, start: int) -> Ranks:
         key_mask=key_mask,
     )
     inside *= weight > 0
+    _count_sharp(judge, ranks, inside, low == high)
     for row in map(int, np.flatnonzero(inside.any(axis=(0, 2)))):
         _decide(judge, ranks, row, inside[:, row], low[:, row], high[:, row])
     return ranks
+
+
+def _count_sharp(judge: Judge, ranks: Ranks, inside: np.ndarray, is_point: np.ndarray) -> None:
+    """Where squares are exact and an interval is one number, all inside are ties; takes them out of `inside`."""
+    import numpy as np
+
+    if judge.exact is None or not judge.gram.is_exact or not inside.any():
+        return
+    tied = np.where(is_point, inside, 0)
+    ranks.ties[...] = _weighed(judge, ranks.keys, ranks.sure + tied, ranks.key_mask) - ranks.below
+    ranks.hard[...] += tied[0]
+    inside -= tied
 
 
 def _bounds(judge: Judge, start: int, stop: int) -> np.ndarray:
@@ -353,9 +369,7 @@ def _decide_part(
     if judge.exact is None:
         signs = np.sign(ranks.squares[row, columns] - low[j, k]).astype(np.int64)
     else:
-        signs = np.zeros(len(columns), np.int64)
-        is_open = np.flatnonzero(~((low[j, k] == high[j, k]) & judge.gram.is_exact))
-        signs[is_open] = _signs(judge, judge.exact, ranks, row, j[is_open], k[is_open], columns[is_open])
+        signs = _signs(judge, judge.exact, ranks, row, j, k, columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
     np.add.at(ranks.below[:, row], (j, k), members * (signs < 0))
     np.add.at(ranks.ties[:, row], (j, k), members * (signs == 0))

@@ -8,7 +8,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError
-from . import bootstrap, groups, rows
+from . import bootstrap, door, groups, rows, sums
 from .draws import Draws
 from .scoring import Scored, columns
 
@@ -44,7 +44,9 @@ class Slice(NamedTuple):
         return Slice(
             self.part.merge(other.part),
             self.sample.merge(other.sample) if self.sample and other.sample else self.sample,
-            _merged(self.clusters, other.clusters) if self.clusters is not None and other.clusters is not None else None,
+            _merged(self.clusters, other.clusters)
+            if self.clusters is not None and other.clusters is not None
+            else None,
         )
 
 
@@ -121,7 +123,7 @@ def _some(part: rows.Rows, positions: np.ndarray) -> rows.Rows:
         total=part.total[positions],
         weight=None if part.weight is None else part.weight[positions],
         positives=None if part.positives is None else part.positives[positions],
-        facts=rows.door.NOTHING,
+        facts=door.NOTHING,
     )
 
 
@@ -181,7 +183,7 @@ def mean_of(piece: Slice, reduction: str) -> float:
     part = piece.part
     if reduction == "positives":
         return part.total / part.positives
-    return part.total / (rows.sums.count(part.n) if reduction == "sum" else part.weight)
+    return part.total / (sums.count(part.n) if reduction == "sum" else part.weight)
 
 
 def spread(piece: Slice, wanted: Wanted, mean: float) -> Spread:
@@ -229,20 +231,33 @@ def macro_interval(
     means = [mean_of(piece, reduction) for piece in pieces]
     spreads = [spread(piece, wanted, mean) for piece, mean in zip(pieces, means, strict=True)]
     held = np.all([one.sums[:, 1] > 0 for one in spreads], axis=0)
-    done = np.vectorize(finish, otypes=[float]) if finish else lambda values: values
+    done = finished(finish)
     with np.errstate(invalid="ignore", over="ignore"):
         resampled = np.mean([done(one.sums[held, 0] / one.sums[held, 1]) for one in spreads], axis=0)
-    value = float(np.mean([float(done(np.float64(mean))) for mean in means]))
-    slopes = [_slope(finish, mean) for mean in means]
+    value = float(np.mean(done(np.array(means))))
+    slopes = [slope_of(finish, mean) for mean in means]
     accelerated = _macro_acceleration(pieces, means, slopes, reduction)
     low, high = bootstrap.interval(resampled, value, level, method, accelerated)
     units = len(set().union(*(piece.clusters for piece in pieces if piece.clusters is not None)))
     return low, high, bootstrap.standard_error(resampled), units or sum(one.units for one in spreads)
 
 
-def _slope(finish: Callable[[float], float] | None, mean: float) -> float:
-    if finish is None or not math.isfinite(mean) or mean <= 0:
+def finished(finish: Callable[[float], float] | None) -> Callable[[np.ndarray], np.ndarray]:
+    """`finish` for many means at once."""
+    import numpy as np
+
+    if finish is None:
+        return lambda means: means
+    # a mean of squares that was made by subtracting may fall below 0 by a rounding
+    return lambda means: np.array([finish(max(mean, 0.0)) for mean in means.tolist()])
+
+
+def slope_of(finish: Callable[[float], float] | None, mean: float) -> float:
+    """The derivative of `finish` at a mean."""
+    if finish is None:
         return 1.0
+    if not math.isfinite(mean) or mean <= 0:
+        return math.nan
     step = 1e-6 * mean
     return (finish(mean + step) - finish(mean - step)) / (2 * step)
 

@@ -360,7 +360,7 @@ def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int,
     points = judge.points
     by_class: dict[int, np.ndarray] = {}
     for row in range(len(ranks.keys)):
-        sure, weight = ranks.sure[0, row], ranks.weight[row]
+        sure, weight = ranks.hard[row], ranks.weight[row]
         columns = ranks.columns(row, slice(0, int(sure.max(initial=0))))
         behind = weight.sum() - np.cumsum(np.bincount(sure, weight, minlength=len(columns) + 1))[:-1]
         if points.weights is not None:

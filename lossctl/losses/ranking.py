@@ -71,9 +71,7 @@ def _pointwise(value: Array, per: str) -> Array | Weighted:
 
 
 @loss(engine="lists")
-def ranknet(
-    rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: PerPair = "list"
-) -> Weighted:
+def ranknet(rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: PerPair = "list") -> Weighted:
     """Logistic loss of every pair of documents where one is more relevant than the other.
 
     Formula: sum over pairs with y_i > y_j of log(1 + e^(-sigma (s_i - s_j)))

@@ -49,6 +49,11 @@ def _value(node: Any, known: dict[str, float]) -> float:
         return OPERATORS[type(node.op)](_value(node.left, known), _value(node.right, known))
     if isinstance(node, ast.UnaryOp) and type(node.op) in OPERATORS:
         return OPERATORS[type(node.op)](_value(node.operand, known))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in FUNCTIONS
+        and not node.keywords
+    ):
         return float(FUNCTIONS[node.func.id](*(_value(one, known) for one in node.args)))
     raise ValueError(f"no arithmetic: {ast.unparse(node)}")

@@ -63,15 +63,15 @@ def _table(rows: Sequence[Measurement], compared: Mapping[str, Comparison], widt
     devices = sorted({one.case.device for one in rows})
     columns = ["N", "implementation", "device", "median", "spread", "speed-up", "baseline", f"{case.work[1]}/s", *RATES]
     cells = list(_cells(rows, compared))
-    dropped = {"device"} if len(devices) == 1 else set()
-    dropped |= set() if any(one.case.key in compared for one in rows) else {"baseline"}
+    dropped = {name for name, column in zip(columns, zip(*cells, strict=True), strict=True) if not any(column)}
+    dropped |= {"device"} if len(devices) == 1 else set()
     for name in ("", *EXPENDABLE):  # until it fits
         dropped.add(name)
         kept = [k for k, column in enumerate(columns) if column not in dropped]
         taken = sum(max(len(row[k]) for row in (columns, *cells)) + GAP for k in kept)
-        if taken + BARS[0] <= width:
+        if taken + BARS[0] <= width - GAP:
             break
-    bars = _bars(rows, min(max(width - taken, BARS[0]), BARS[1]))
+    bars = _bars(rows, min(max(width - GAP - taken, BARS[0]), BARS[1]))
     lines = [
         (*(row[k] for k in kept), bars[one.case] if one.timing else one.status)
         for row, one in zip(cells, rows, strict=True)

@@ -132,16 +132,14 @@ def _draw_reliability(axes: Any, found: Reliability) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=":", linewidth=0.9, label="as predicted")
     largest = max(one.count for one in found.bins)
     for one in found.bins:
-        axes.bar(
-            one.low, 0.16 * one.count / largest, width=one.high - one.low, align="edge", color=style.SKY, alpha=0.5,
-            linewidth=0, label="rows" if one is found.bins[0] else None,
-        )  # fmt: skip
+        height = 0.16 * one.count / largest
+        axes.bar(one.low, height, one.high - one.low, align="edge", color=style.SKY, alpha=0.5, linewidth=0)
     predicted, observed = ([getattr(one, name) for one in found.bins] for name in ("predicted", "observed"))
     label = f"observed (ECE {found.expected_error:.3f})"
     axes.plot(predicted, observed, marker="o", markersize=3, color=style.BLUE, label=label)
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of label 1")
-    axes.set_xlabel(f"predicted probability of label 1 ({found.n} rows)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
+    axes.set_xlabel(f"predicted probability of label 1 (bars: {found.n} rows)")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)
 
 
 # --- times

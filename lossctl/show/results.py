@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..results import Result
-from ..text import option_text
+from ..results import Interval, Result
+from ..text import option_text, shown
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -50,19 +50,43 @@ def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> 
     """One row a result."""
     from .sheet import Sheet
 
-    columns = ("loss", "options", "reduction", "value", "n", *(("signature",) if signature else ()))
+    grouped = any(result.group is not None or result.average for result in results)
+    extra = _extra_columns(results, digits)
+    columns = ("loss", "options", "reduction", *(("group",) if grouped else ()), "value", *extra, "n")
+    columns += ("signature",) if signature else ()
     rows = tuple(
         (
             result.loss,
             " ".join(f"{name}={option_text(value)}" for name, value in result.params),
-            result.reduction,
+            result.reduction if result.keep is None else f"{result.reduction} of the {result.keep} hardest",
+            *((group_text(result),) if grouped else ()),
             number(result.value, digits),
+            *(text(result) for text in extra.values()),
             str(result.n),
             *((result.signature,) if signature else ()),
         )
         for result in results
     )
-    return Sheet(columns, rows, numeric=frozenset({"value", "n"}))
+    return Sheet(columns, rows, numeric=frozenset({"value", "n", "low", "high", "se"}))
+
+
+def _extra_columns(results: Sequence[Result], digits: int | None) -> dict[str, Callable[[Result], str]]:
+    """The columns of intervals and gates, where there are any: name -> its cell."""
+    found: dict[str, Callable[[Result], str]] = {}
+    if any(result.ci for result in results):
+        found["low"] = lambda result: number(result.ci.low, digits) if result.ci else ""
+        found["high"] = lambda result: number(result.ci.high, digits) if result.ci else ""
+        found["se"] = lambda result: number(result.ci.standard_error, digits) if result.ci else ""
+    if any(result.gates for result in results):
+        found["gate"] = lambda result: "passed" if all(gate.passed for gate in result.gates) else "FAILED"
+    return found
+
+
+def group_text(result: Result) -> str:
+    """What a value is of: a group, all rows, or the mean over the groups."""
+    if result.group is not None:
+        return shown(result.group)
+    return "mean of groups" if result.average == "macro" else "all"
 
 
 def context(result: Result) -> str:
@@ -70,4 +94,12 @@ def context(result: Result) -> str:
     options = ", ".join(f"{name} {option_text(value)}" for name, value in result.params)
     title = f"{result.loss} ({options})" if options else result.loss
     rows = f"{result.n} row{'s' if result.n != 1 else ''}"
-    return "\n".join([f"{title}: {result.reduction} of {rows}, {result.dtype}", *result.notes])
+    lines = [f"{title}: {result.reduction} of {rows}, {result.dtype}", *result.notes]
+    if result.ci:
+        lines.append(interval_text(result.ci))
+    return "\n".join(lines)
+
+
+def interval_text(ci: Interval) -> str:
+    """How an interval was made, in a line."""
+    return f"{ci.level:.6g} interval by {ci.method}, {ci.resamples} resamples of {ci.units} {ci.unit}, seed {ci.seed}"

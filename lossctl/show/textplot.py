@@ -16,7 +16,7 @@ from .scale import limits, ticks
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bits of a braille character, by row and column
 COLOURS = (34, 33, 32, 35, 36, 31)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-MARKS = "*o+x#%@&=~"
+MARKS = "*o.x#%@&=~"
 
 
 class Glyphs(NamedTuple):
@@ -72,7 +72,7 @@ def plot(picture: Picture, *, width: int, ascii: bool = False, colour: bool = Fa
     if picture.has_slopes:
         panels.append((f"slope, d loss / d {picture.variable}", [line.slopes or () for line in picture.lines]))
     bounds = [_padded(*limits([value for values in series for value in values])) for _, series in panels]
-    left = max(len(_number(tick)) for low, high in bounds for tick in ticks(low, high, height // 3)) + 1
+    left = max(len(_number(tick)) for low, high in bounds for tick in ticks(low, high, _most_ticks(height))) + 1
     canvas = Canvas(width - left - 2, height, ascii, colour)
     parts = []
     for (title, series), (low, high) in zip(panels, bounds, strict=True):
@@ -93,14 +93,19 @@ def contours(plane: Plane, *, width: int, ascii: bool = False, colour: bool = Fa
     canvas = Canvas(min(width - left - 2, 3 * height), height, ascii, colour)
     parts = []
     for surface in plane.surfaces:
-        parts.append(f"s_p   {surface.label}")
+        parts.append(f"s_p   {surface.label}"[:width])
         parts += _framed(_shade(surface, canvas), plane.s_p[0], plane.s_p[-1], left, canvas)
         parts += _below(plane.s_n[0], plane.s_n[-1], left, canvas, ())
-        parts += ["s_n".rjust(left + 2 + canvas.width), _key(surface, plane.unit, canvas), ""]
+        parts += ["s_n".rjust(left + 2 + canvas.width), *_key(surface, plane.unit, canvas, width), ""]
     return "\n".join(part.rstrip() for part in parts[:-1]) + "\n"
 
 
 # --- frames
+
+
+def _most_ticks(height: int) -> int:
+    """How many numbers may stand beside an axis of that height."""
+    return max(height // 3, 4)
 
 
 def _title(what: str, unit: str) -> str:
@@ -120,7 +125,7 @@ def _framed(cells: Cells, low: float, high: float, left: int, canvas: Canvas) ->
     """The cells with the axis on their left; a tick stands on the row that its value falls into."""
     at = {
         min(int((high - tick) / (high - low) * canvas.height), canvas.height - 1): _number(tick)
-        for tick in ticks(low, high, canvas.height // 3)
+        for tick in ticks(low, high, _most_ticks(canvas.height))
     }
     glyphs = canvas.glyphs
     return [
@@ -276,10 +281,16 @@ def _level(value: float, largest: float, levels: int) -> int:
     return min(math.ceil(value / largest * (levels - 1) - 1e-3), levels - 1) if value > 0 else 0
 
 
-def _key(surface: Surface, unit: str, canvas: Canvas) -> str:
+def _key(surface: Surface, unit: str, canvas: Canvas, width: int) -> list[str]:
     """What the shades mean."""
     shades, largest = canvas.glyphs.shades, max(map(max, surface.values))
-    steps = [f"{shade} to {largest * k / (len(shades) - 1):.3g}" for k, shade in enumerate(shades) if k]
-    text = f"{_title('loss', unit)}: " + "   ".join(steps)
-    mark = "" if surface.boundary is None else f"   {canvas.glyphs.boundary} boundary, {surface.boundary:.3g}"
-    return text + mark
+    words = [f"{_title('loss', unit)}:"]
+    words += [f"{shade} to {largest * k / (len(shades) - 1):.3g}" for k, shade in enumerate(shades) if k]
+    words += [] if surface.boundary is None else [f"{canvas.glyphs.boundary} boundary, {surface.boundary:.3g}"]
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + 2 + len(word) <= width:
+            lines[-1] += "  " + word
+        else:
+            lines.append("  " + word)
+    return lines

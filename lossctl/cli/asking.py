@@ -1,0 +1,189 @@
+"""What `compute` can be asked beside the number: rows, groups, intervals, gates. Its options, and how they are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import DataError, UsageError
+from . import output
+
+if TYPE_CHECKING:
+    from ..assess import Confidence, Side
+    from ..gates import Bounds
+    from ..results import Result
+
+PerRow = Annotated[bool, typer.Option("--per-row", help="A line for each row: its number, identifier, group, loss.")]
+Top = Annotated[int | None, typer.Option("--top", metavar="K", min=1, help="The K hardest rows, with their inputs.")]
+Keep = Annotated[
+    str | None, typer.Option("--keep", metavar="K|P%", help="The mean over the K (or P percent) hardest rows.")
+]
+Id = Annotated[
+    str | None, typer.Option("--id", metavar="SRC", help="What each row is called, for --per-row and --top.")
+]
+Group = Annotated[
+    str | None,
+    typer.Option("-g", "--group", metavar="SRC", help="A value for each group, with their mean; a file or a column."),
+]
+By = Annotated[
+    str | None, typer.Option("--by", metavar="bins:SRC:K", help="Groups by K bins of equal width of a numeric column.")
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option("--also", metavar="SPEC", help="Another loss of the same inputs, such as focal:gamma=2; repeatable."),
+]
+Ci = Annotated[
+    float | None, typer.Option("--ci", metavar="LEVEL", help="A bootstrap confidence interval, such as 0.95.")
+]
+CiMethod = Annotated[str, typer.Option("--ci-method", metavar="bca|percentile", help="How the interval is read.")]
+Resamples = Annotated[int, typer.Option("--resamples", metavar="N", help="How many resamples make the interval.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Which resamples.")]
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", metavar="SRC", help="Resample these groups of rows, not single rows.")
+]
+Max = Annotated[float | None, typer.Option("--max", metavar="X", help="Exit with 1 unless every value is <= X.")]
+Min = Annotated[float | None, typer.Option("--min", metavar="X", help="Exit with 1 unless every value is >= X.")]
+MaxIncrease = Annotated[
+    str | None,
+    typer.Option("--max-increase", metavar="F%", help="Exit with 1 if a value is more than F% above the baseline."),
+]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", metavar="FILE", help="A result saved with --json, for --max-increase.")
+]
+
+BASELINE_BYTES = 1 << 26
+
+
+def parameters(engine: str) -> list[tuple[str, Any, Any]]:
+    """(name, annotation, default) of these options, for a loss of some engine."""
+    found: list[tuple[str, Any, Any]] = [
+        ("max", Max, None),
+        ("min", Min, None),
+        ("max_increase", MaxIncrease, None),
+        ("baseline", Baseline, None),
+    ]
+    if engine in ("rows", "lists"):
+        found += [("per_row", PerRow, False), ("top", Top, None), ("keep", Keep, None), ("id", Id, None)]
+        found += [("group", Group, None)] if engine == "rows" else []
+        found += [("by", By, None), ("also", Also, None), ("ci", Ci, None), ("ci_method", CiMethod, "bca")]
+        found += [("resamples", Resamples, 1000), ("seed", Seed, 0), ("cluster", Cluster, None)]
+    return found
+
+
+BESIDE = ("per_row", "top", "keep", "id", "group", "by", "also", "ci", "cluster")
+
+
+def is_asked(given: dict[str, Any]) -> bool:
+    """Whether anything is asked that one number does not answer."""
+    return any(given.get(name) for name in BESIDE)
+
+
+def sources(given: dict[str, Any]) -> list[str]:
+    """The files among these options that an output must not overwrite."""
+    named = [given[name] for name in ("id", "group", "cluster", "baseline") if given.get(name)]
+    return named + ([given["by"].split(":", 1)[1].rpartition(":")[0]] if ":" in (given.get("by") or "") else [])
+
+
+def bounds(given: dict[str, Any]) -> Bounds:
+    """The gates. UsageError, DataError, FileError for a baseline that is none."""
+    if not any(given.get(name) is not None for name in ("max", "min", "max_increase", "baseline")):
+        return _none()
+    from .. import gates
+
+    increase = given["max_increase"]
+    if (increase is None) != (given["baseline"] is None):
+        raise UsageError("--max-increase and --baseline go together", fix="give both, or --max X")
+    return gates.Bounds(
+        given["max"],
+        given["min"],
+        None if increase is None else gates.read_percent(increase),
+        None if increase is None else read_baseline(given["baseline"]),
+    )
+
+
+def _none() -> Bounds:
+    from ..gates import Bounds
+
+    return Bounds()
+
+
+def read_baseline(path: str) -> dict[Any, float]:
+    """The values of a saved result. FileError, DataError."""
+    import json
+    import os
+
+    from ..errors import FileError
+    from ..gates import read_baseline
+    from ..text import escaped
+
+    try:
+        if os.path.getsize(path) > BASELINE_BYTES:
+            raise DataError(f"{escaped(path)}: too large for a saved result", fix="name the JSON of an earlier run")
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+    except OSError as fault:
+        raise FileError(f"{escaped(path)}: cannot read: {fault.strerror}", fix="check the name") from fault
+    except (ValueError, RecursionError):
+        raise DataError(f"{escaped(path)}: not JSON", fix="make one with: lossctl compute ... --json -o FILE") from None
+    return read_baseline(document, path)
+
+
+def side(given: dict[str, Any]) -> Side:
+    """The columns that ride along. UsageError."""
+    from ..assess import Side
+
+    group, bins = given.get("group"), None
+    if given.get("by") is not None:
+        if group is not None:
+            raise UsageError("--group and --by at once", fix="choose one")
+        group, bins = _bins(given["by"])
+    return Side(given.get("id"), group, given.get("cluster"), bins)
+
+
+def _bins(text: str) -> tuple[str, int]:
+    kind, _, rest = text.partition(":")
+    source, _, count = rest.rpartition(":")
+    if kind == "bins" and source and count.isascii() and count.isdigit() and 1 < int(count) <= 10_000:
+        return source, int(count)
+    raise UsageError(f"--by cannot be {text!r}", fix="write bins:SRC:K, such as bins:scores.csv::prob:10")
+
+
+def confidence(given: dict[str, Any]) -> Confidence | None:
+    """The interval, where one is asked for. UsageError."""
+    from ..assess import check_confidence
+
+    checked = check_confidence(
+        0.95 if given["ci"] is None else given["ci"], given["ci_method"], given["resamples"], given["seed"]
+    )
+    if given["ci"] is None:
+        if given["cluster"] is not None:
+            raise UsageError("--cluster is for intervals", fix="add --ci 0.95, or leave it out")
+        return None
+    return checked
+
+
+def gated(results: list[Result], asked: Bounds) -> list[Result]:
+    """The results with their gates, where there are any."""
+    if not asked:
+        return results
+    from ..gates import checked
+
+    return checked(results, asked)
+
+
+def close_gates(results: list[Result], style: output.Style) -> None:
+    """Exit with 1 if a gate failed; said on stderr."""
+    if not any(result.gates for result in results):
+        return
+    import sys
+
+    from ..gates import failures
+
+    found = failures(results)
+    if found:
+        if not style.quiet:
+            sys.stdout.flush()
+            for text in found:
+                print(f"lossctl: gate failed: {text}", file=sys.stderr)
+        raise typer.Exit(1)

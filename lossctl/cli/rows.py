@@ -1,0 +1,126 @@
+"""Losses row by row: written as they come (`--per-row`), or the hardest of them (`--top`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from . import output
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..assess import Shared
+    from ..engine.hardest import Hardest
+    from ..engine.scoring import Scored
+
+SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".npy": "npy"}
+FORMATS = ("tsv", "csv", "ndjson", "bare")
+
+
+def row_format(style: output.Style, otherwise: str = "tsv") -> str:
+    """The format of row losses: the one asked for, else the one that the output's name tells. UsageError."""
+    import os
+
+    suffix = os.path.splitext(style.output or "")[1].lower()
+    format = style.format or SUFFIXES.get(suffix, otherwise)
+    if format not in (*FORMATS, "npy"):
+        raise UsageError(
+            f"rows cannot be written as {format}", fix=f"use {', '.join(FORMATS)}, or an output file that ends in .npy"
+        )
+    return format
+
+
+def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digits: int | None) -> None:
+    """A line for each row that counts, as they come. out: a text writer, or for npy a binary one"""
+    from ..engine import door
+    from ..engine.rows import infinite_rows
+    from ..show.rows import lines, record_array
+
+    names, facts = list(shared.places), door.NOTHING
+    weighted = shared.losses[0].plan.weight is not None
+    titles = [str(one.plan.spec) for one in shared.losses]
+
+    def of_block(scored: tuple[Scored, ...]) -> tuple[Any, door.Facts]:
+        import numpy as np
+
+        numbers = [one.rows.number for one in scored]
+        if any(not np.array_equal(numbers[0], other) for other in numbers[1:]):
+            raise UsageError(
+                "the losses leave out different rows", fix="write them in calls of their own (see --ignore-index)"
+            )
+        side = dict(zip(names, scored[0].side, strict=True))
+        weight = scored[0].rows.weight if weighted else None
+        table = (numbers[0], side, [one.rows.total for one in scored], weight)
+        made = record_array(*table, titles) if format == "npy" else lines(*table, titles, format, digits)
+        seen = [one.rows.facts.merge(infinite_rows(one.rows)) for one in scored]
+        return made, seen[0]
+
+    def pieces() -> Iterator[Any]:
+        nonlocal facts
+        for made, seen in shared.each(of_block):
+            facts = facts.merge(seen)
+            yield made
+
+    if format == "npy":
+        write_npy(out, pieces())
+    else:
+        from ..show.rows import header
+
+        out.write(header([*names], titles, weighted, format))
+        for text in pieces():
+            out.write(text)
+    notes, warnings = door.verdict(shared.losses[0].plan, facts)
+    sys.stdout.flush()
+    output.note(style, "\n".join(notes))
+    output.warn(style, warnings)
+
+
+def write_npy(out: Any, pieces: Iterator[np.ndarray]) -> None:
+    """Structured records as one NPY. Their number and the width of their texts are known at the end only, so they go
+    through a temporary file."""
+    import tempfile
+
+    import numpy as np
+
+    kinds: list[tuple[Any, int]] = []
+    with tempfile.TemporaryFile() as spool:
+        for records in pieces:
+            if len(records):
+                records.tofile(spool)
+                kinds.append((records.dtype, len(records)))
+        if not kinds:
+            raise UsageError("no rows to write", fix="check the file and --na skip")
+        dtype = np.dtype(
+            [(name, max((kind[name] for kind, _ in kinds), key=lambda t: t.itemsize)) for name in kinds[0][0].names]
+        )
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+        np.lib.format.write_array_header_2_0(out, {**header, "shape": (sum(n for _, n in kinds),)})
+        spool.seek(0)
+        for kind, n in kinds:
+            out.write(np.fromfile(spool, dtype=kind, count=n).astype(dtype).tobytes())
+
+
+def write_top(found: Hardest, shared: Shared, style: output.Style, out: Any, digits: int | None) -> None:
+    """The hardest rows, hardest first."""
+    from ..engine import door
+    from ..show import rows as show
+
+    format = output.many_format(style)
+    loss = shared.losses[0]
+    roles = [entry.role.option for entry in loss.plan.entries][: len(found.inputs)]
+    names = [*shared.places]
+    if format == "bare":
+        raise UsageError("--top cannot be written as bare", fix="use table, json, ndjson, tsv, csv, md or latex")
+    if format == "json":
+        out.write(show.top_json(found, str(loss.plan.spec), roles, names, loss.sources))
+    elif format == "ndjson":
+        out.write("".join(show.top_records(found, roles, names)))
+    else:
+        sheet = show.top_sheet(found, roles, names, digits, cut=format == "table")
+        out.write(output.sheet_text(sheet, format))
+    notes, warnings = door.verdict(loss.plan, found.facts)
+    output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.unit}", *notes]))
+    output.warn(style, warnings)

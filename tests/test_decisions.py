@@ -1,0 +1,472 @@
+"""From a number to a decision: rows, groups, intervals, gates. The truths are scipy's, simulations, and plain loops."""
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from conftest import ROOT, run_lossctl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossctl import assess, registry
+from lossctl.engine import bootstrap, draws, hardest
+from lossctl.engine.draws import Draws
+from lossctl.errors import DataError, UsageError
+
+BCE = ("compute", "bce", "samples/preds.csv")
+PROB, LABEL = np.load(ROOT / "samples/preds.npy").T
+LOSS = np.where(LABEL == 1, -np.log(PROB), -np.log1p(-np.minimum(PROB, 1 - 2**-53)))
+
+
+def assessed(spec, inputs, *, side=None, confidence=None, reduction=None, weight=None, jobs=2, also=()):
+    """The results of a loss of arrays."""
+    wanted = [assess.Wanted(registry.parse(spec), {}, inputs, None, reduction)]
+    wanted += [assess.Wanted(registry.parse(text), {}) for text in also]
+    with assess.prepared(wanted, side=side, weight=weight, jobs=jobs) as shared:
+        return assess.results(shared, confidence)
+
+
+def interval_of(values, **options):
+    """The interval of a mean of values, as mean-error of zeros."""
+    (result,) = assessed("mean-error", [np.zeros(len(values)), values], confidence=assess.Confidence(**options))
+    return result.ci
+
+
+# --- random weights
+
+
+def test_weights_are_poisson_and_depend_on_seed_resample_and_row_only():
+    n, resamples = 4000, 50
+    asked = Draws(7, resamples)
+    weights = draws.resample_sums(asked, np.arange(n), np.eye(n)[:, :200])[:, :200]  # weight of the first 200 rows
+    kinds, counts = np.unique(draws.resample_sums(asked, np.arange(200), np.eye(200)), return_counts=True)
+    assert np.array_equal(weights, draws.resample_sums(asked, np.arange(200), np.eye(200)))
+    expected = scipy.stats.poisson(1).pmf(kinds) * 200 * resamples
+    usual = expected > 5
+    statistic = ((counts - expected)[usual] ** 2 / expected[usual]).sum()
+    assert scipy.stats.chi2(usual.sum() - 1).sf(statistic) > 1e-3
+    alone = draws.resample_sums(asked, np.array([17, 3]), np.eye(2))
+    assert np.array_equal(alone, weights[:, [17, 3]])
+    assert np.array_equal(draws.resample_sums(Draws(7, 13), np.arange(200), np.eye(200)), weights[:13])
+    assert not np.array_equal(draws.resample_sums(Draws(8, resamples), np.arange(200), np.eye(200)), weights)
+
+
+def test_weights_of_rows_and_of_resamples_are_uncorrelated():
+    weights = draws.resample_sums(Draws(1, 600), np.arange(600), np.eye(600))
+    for table in (weights, weights.T):
+        off = np.corrcoef(table)[np.triu_indices(600, 1)] * math.sqrt(600)
+        assert abs(off.mean()) < 0.02
+        assert 0.98 < off.std() < 1.02
+
+
+def test_signs_are_fair_and_independent():
+    signs = draws.flip_sums(Draws(3, 1000), np.arange(500), np.eye(500))
+    assert set(np.unique(signs)) == {-1.0, 1.0}
+    assert abs(signs.mean()) < 4 / math.sqrt(signs.size)
+    off = np.corrcoef(signs.T)[np.triu_indices(500, 1)] * math.sqrt(1000)
+    assert 0.98 < off.std() < 1.02
+
+
+def test_every_flip_sum_is_every_pattern():
+    sums = draws.every_flip_sum(np.array([[1.0], [2.0], [4.0]]))[:, 0]
+    assert sorted(sums) == [-7, -5, -3, -1, 1, 3, 5, 7]
+
+
+# --- intervals
+
+
+def test_moments_merge_about_any_centre():
+    rng = np.random.default_rng(0)
+    t, w = rng.gamma(2, 3, 1000), rng.uniform(0.5, 2, 1000)
+    merged = bootstrap.moments(t[:300], w[:300]).merge(bootstrap.moments(t[300:], w[300:]))
+    mean = t.sum() / w.sum()
+    e = t - mean * w
+    assert merged.about(mean).uu == pytest.approx((e**2).sum(), rel=1e-12)
+    assert merged.about(mean).uuu == pytest.approx((e**3).sum(), rel=1e-11)
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_intervals_agree_with_scipy(method):
+    values = np.random.default_rng(2).gamma(1.5, 2.0, 400)
+    ours = interval_of(values, method=method, resamples=20_000)
+    theirs = scipy.stats.bootstrap(
+        (values,), np.mean, method="BCa" if method == "bca" else method, n_resamples=20_000, rng=1
+    )
+    for end, truth in zip((ours.low, ours.high), theirs.confidence_interval, strict=True):
+        assert end == pytest.approx(truth, abs=0.04 * theirs.standard_error)
+    assert ours.standard_error == pytest.approx(theirs.standard_error, rel=0.02)
+
+
+def test_the_arithmetic_of_bca_is_scipy_s():
+    """The same resamples give the same interval."""
+    values = np.random.default_rng(5).gamma(1.0, 1.0, 60)
+    theirs = scipy.stats.bootstrap((values,), np.mean, method="BCa", n_resamples=999, rng=9)
+    ours = bootstrap.interval(
+        theirs.bootstrap_distribution, values.mean(), 0.95, "bca",
+        bootstrap.jackknife_acceleration(values, np.ones(60)),
+    )  # fmt: skip
+    assert ours == pytest.approx(tuple(theirs.confidence_interval), rel=1e-12)
+    about = bootstrap.moments(values, np.ones(60)).about(values.mean())
+    assert bootstrap.acceleration(about) == pytest.approx(bootstrap.jackknife_acceleration(values, np.ones(60)))
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_intervals_cover_as_often_as_they_say(method):
+    """1,000 data sets of 200 rows; the mean of squared errors of a normal is a skewed statistic."""
+    rng = np.random.default_rng(11)
+    covered = 0
+    for seed in range(1000):
+        values = rng.normal(size=200) ** 2
+        sample = bootstrap.sample(Draws(seed, 999), np.arange(200), values, np.ones(200))
+        low, high = bootstrap.interval(
+            bootstrap.quotients(sample.sums), values.mean(), 0.95, method,
+            bootstrap.acceleration(sample.moments.about(values.mean())),
+        )  # fmt: skip
+        covered += low <= 1 <= high
+    assert 930 <= covered <= 970
+
+
+def test_a_cluster_interval_is_that_of_the_clusters():
+    """Rows that repeat within clusters carry no more than their cluster does."""
+    rng = np.random.default_rng(4)
+    means = rng.normal(size=150)
+    values, cluster = np.repeat(means, 20), np.repeat(np.arange(150), 20)
+    confidence = assess.Confidence(resamples=8000)
+    inputs = [np.zeros(3000), values]
+    (by_cluster,) = assessed("mean-error", inputs, side=assess.Side(cluster=cluster), confidence=confidence)
+    theirs = scipy.stats.bootstrap((means,), np.mean, n_resamples=8000, rng=0)
+    assert by_cluster.ci.standard_error == pytest.approx(theirs.standard_error, rel=0.03)
+    assert (by_cluster.ci.unit, by_cluster.ci.units) == ("clusters", 150)
+    assert by_cluster.ci.low == pytest.approx(theirs.confidence_interval.low, abs=0.1 * theirs.standard_error)
+    order = rng.permutation(3000)
+    (shuffled,) = assessed(
+        "mean-error", [np.zeros(3000), values[order]], side=assess.Side(cluster=cluster[order]), confidence=confidence
+    )
+    assert shuffled.ci.low == pytest.approx(by_cluster.ci.low, rel=1e-12)
+
+
+@pytest.mark.parametrize("rows", [100, 70_001])
+def test_threads_change_nothing_and_blocks_nothing_but_the_last_digit(rows):
+    values = np.random.default_rng(1).normal(size=rows)
+    ends = [
+        assessed("mse", [values, np.zeros(rows)], confidence=assess.Confidence(resamples=50), jobs=jobs)[0].ci
+        for jobs in (1, 2, 5)
+    ]
+    assert ends[0] == ends[1] == ends[2]
+    sample = bootstrap.sample(Draws(0, 50), np.arange(rows), values**2, np.ones(rows))
+    low, high = bootstrap.interval(
+        bootstrap.quotients(sample.sums), (values**2).mean(), 0.95, "bca",
+        bootstrap.acceleration(sample.moments.about((values**2).mean())),
+    )  # fmt: skip
+    assert (ends[0].low, ends[0].high) == pytest.approx((low, high), rel=1e-10)
+
+
+def test_sums_weights_positives_and_roots_have_their_intervals():
+    confidence = assess.Confidence(resamples=400)
+    mean = assessed("bce", [PROB, LABEL], confidence=confidence)[0]
+    total = assessed("bce", [PROB, LABEL], confidence=confidence, reduction="sum")[0]
+    assert total.ci.low == pytest.approx(285 * mean.ci.low)
+    doubled = assessed("bce", [PROB, LABEL], confidence=confidence, weight=np.full(285, 2.0))[0]
+    assert (doubled.ci.low, doubled.ci.high) == pytest.approx((mean.ci.low, mean.ci.high))
+    positives = assessed("bce", [PROB, LABEL], confidence=confidence, reduction="positives")[0]
+    assert positives.ci.low < positives.value < positives.ci.high
+    squares = assessed("mse", [PROB, LABEL], confidence=confidence)[0]
+    roots = assessed("rmse", [PROB, LABEL], confidence=confidence)[0]
+    assert roots.ci.low == pytest.approx(math.sqrt(squares.ci.low))
+    assert roots.ci.standard_error == pytest.approx(squares.ci.standard_error / (2 * roots.value), rel=0.05)
+
+
+def test_no_interval_where_there_is_none():
+    (result,) = assessed("bce", [np.array([0.5, 0.0]), np.ones(2)], confidence=assess.Confidence())
+    assert result.status == "inf"
+    assert math.isnan(result.ci.low) and result.as_json()["ci"]["low"] is None
+    (same,) = assessed("mse", [np.ones(9), np.zeros(9)], confidence=assess.Confidence())
+    assert (same.ci.low, same.ci.high, same.ci.standard_error) == (1, 1, 0)
+
+
+# --- groups
+
+
+def test_groups_are_the_losses_of_their_rows():
+    results = assessed("bce", [PROB, LABEL], side=assess.Side(group=LABEL.astype(int)))
+    micro, macro, zero, one = results
+    assert (micro.average, macro.average, zero.group, one.group) == ("micro", "macro", "0", "1")
+    assert micro.value == pytest.approx(LOSS.mean())
+    assert zero.value == pytest.approx(LOSS[LABEL == 0].mean())
+    assert macro.value == pytest.approx((zero.value + one.value) / 2)
+    assert (micro.n, zero.n + one.n) == (285, 285)
+
+
+def test_a_group_s_interval_is_that_of_its_rows_alone():
+    confidence = assess.Confidence(resamples=300)
+    group = (np.arange(285) >= 100).astype(int)
+    first = assessed("bce", [PROB, LABEL], side=assess.Side(group=group), confidence=confidence)[2]
+    (alone,) = assessed("bce", [PROB[:100], LABEL[:100]], confidence=confidence)
+    assert first.value == alone.value
+    assert (first.ci.low, first.ci.high) == pytest.approx((alone.ci.low, alone.ci.high))
+
+
+def test_the_macro_interval_agrees_with_scipy():
+    rng = np.random.default_rng(3)
+    group = np.repeat([0, 1], [300, 100])
+    values = rng.gamma(1 + group, 1)
+    macro = assessed(
+        "mean-error", [np.zeros(400), values], side=assess.Side(group=group),
+        confidence=assess.Confidence(resamples=9999),
+    )[1]  # fmt: skip
+    theirs = scipy.stats.bootstrap(
+        (values[:300], values[300:]), lambda a, b, axis: (a.mean(axis) + b.mean(axis)) / 2, n_resamples=9999, rng=0
+    )
+    assert macro.ci.standard_error == pytest.approx(theirs.standard_error, rel=0.03)
+    for end, truth in zip((macro.ci.low, macro.ci.high), theirs.confidence_interval, strict=True):
+        assert end == pytest.approx(truth, abs=0.08 * theirs.standard_error)
+
+
+def test_bins_hold_every_row_once():
+    results = assessed("bce", [PROB, LABEL], side=assess.Side(group=PROB, bins=7))[2:]
+    assert sum(result.n for result in results) == 285
+    edges = np.linspace(PROB.min(), PROB.max(), 8)
+    last = (PROB >= edges[-2]) & (PROB <= edges[-1])
+    assert results[-1].value == pytest.approx(LOSS[last].mean())
+    assert results[-1].group.endswith("]")
+
+
+def test_also_reads_once_and_says_the_same_as_alone():
+    together = assessed("bce", [PROB, LABEL], also=["focal:gamma=2", "mse"])
+    assert [one.value for one in together] == [
+        assessed(spec, [PROB, LABEL])[0].value for spec in ("bce", "focal:gamma=2", "mse")
+    ]
+
+
+# --- the hardest
+
+
+def hardest_rows(loss, count):
+    return np.lexsort((np.arange(len(loss)), -loss))[:count]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.0, 2.5, -3.0, 1e300, 5e-324]), min_size=1, max_size=60), st.data())
+def test_the_hardest_are_a_sort_away(values, data):
+    loss = np.array(values)
+    count = data.draw(st.integers(1, len(loss)))
+    with assess.prepared([assess.Wanted(registry.parse("mean-error"), {}, [np.zeros(len(loss)), loss])]) as shared:
+        found = assess.top(shared, count)
+        part = hardest.mean_of_hardest(shared.each, 0, hardest.Kept(count, None))
+    best = hardest_rows(loss, count)
+    assert found.number.tolist() == best.tolist()
+    assert float(part.total) == pytest.approx(math.fsum(loss[best]), rel=1e-15, abs=0)
+    assert part.n == count
+
+
+def test_the_hardest_of_many_blocks_with_ties():
+    rng = np.random.default_rng(8)
+    loss = rng.integers(0, 5, 200_000).astype(float)
+    weight = rng.uniform(1, 2, 200_000)
+    wanted = [assess.Wanted(registry.parse("mean-error"), {}, [np.zeros(len(loss)), loss])]
+    with assess.prepared(wanted, side=assess.Side(id=np.arange(200_000) * 2)) as shared:
+        found = assess.top(shared, 50_000)
+    best = hardest_rows(loss, 50_000)
+    assert np.array_equal(found.number, best)
+    assert np.array_equal(found.side[0], 2 * best)
+    assert np.array_equal(found.inputs[1], loss[best])
+    with assess.prepared(wanted, weight=weight) as shared:
+        (kept,) = assess.kept(shared, hardest.read_kept("10%"))
+    best = hardest_rows(loss * weight, 20_000)
+    assert kept.value == pytest.approx((loss * weight)[best].sum() / weight[best].sum(), rel=1e-12)
+    assert kept.n == 20_000
+
+
+def test_nan_is_hardest_and_an_infinite_row_is_named(tmp_path):
+    np.save(tmp_path / "p.npy", np.array([[0.5, 1], [0.0, 1], [0.9, 1]]))
+    done = run_lossctl("compute", "bce", "--top", "2", tmp_path / "p.npy")
+    assert [line.split("\t")[1:3] for line in done.out.splitlines()[1:]] == [["1", "inf"], ["0", "0.6931471805599453"]]
+    assert "infinite in 1 row" in done.err
+
+
+# --- the command line
+
+
+@pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
+@pytest.mark.parametrize(
+    "question", [("--ci", "0.95", "--resamples", "99"), ("-g", "label"), ("--keep", "10%"), ("--also", "focal")],
+    ids=lambda question: question[0],
+)  # fmt: skip
+def test_every_format_of_every_question_holds_its_values(question, format):
+    done = run_lossctl(*BCE, *question, "-f", format)
+    assert done.code == 0, done.err
+    truth = np.sort(LOSS)[-29:].mean() if question[0] == "--keep" else LOSS.mean()
+    text = done.out.replace("\n", " ")
+    assert f"{truth:.9f}"[:10] in text
+    if format == "json":
+        records = json.loads(done.out)["results"]
+        assert records[0]["value"] == pytest.approx(truth)
+        if question[0] == "--ci":
+            assert records[0]["ci"]["low"] < truth < records[0]["ci"]["high"]
+            assert records[0]["ci"]["resamples"] == 99
+    if format == "csv":
+        assert float(next(csv.DictReader(io.StringIO(done.out)))["value"]) == pytest.approx(truth)
+
+
+@pytest.mark.parametrize("format", ["tsv", "csv", "ndjson", "bare", "npy"])
+def test_row_losses_in_every_format(format, tmp_path):
+    target = tmp_path / f"rows.{format}"
+    choice = () if format == "npy" else ("-f", format)
+    done = run_lossctl(*BCE, "--per-row", "--id", "label", "-g", "samples/preds.csv::label", "-o", target, *choice)
+    assert (done.code, done.out) == (0, ""), done.err
+    if format == "npy":
+        rows = np.load(target)
+        assert rows.dtype.names == ("row", "id", "group", "loss")
+        assert np.array_equal(rows["id"], LABEL)
+        losses = rows["loss"]
+    elif format == "bare":
+        losses = [float(line) for line in target.read_text().split()]
+    elif format == "ndjson":
+        losses = [json.loads(line)["loss"] for line in target.read_text().splitlines()]
+    else:
+        with open(target) as file:
+            rows = list(csv.DictReader(file, delimiter="\t" if format == "tsv" else ","))
+        assert [int(row["row"]) for row in rows] == list(range(285))
+        assert [float(row["id"]) for row in rows] == LABEL.tolist()
+        losses = [float(row["loss"]) for row in rows]
+    assert np.allclose(losses, LOSS, rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "ndjson", "npy"])
+def test_the_name_of_the_output_tells_the_format(suffix, tmp_path):
+    target = tmp_path / f"rows.{suffix}"
+    assert run_lossctl(*BCE, "--per-row", "-o", target).code == 0
+    starts = {"csv": b"row,loss\n", "tsv": b"row\tloss\n", "ndjson": b'{"row": 0,', "npy": b"\x93NUMPY"}
+    assert target.read_bytes().startswith(starts[suffix])
+
+
+def test_text_identifiers_keep_their_text(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text('name,pred,target\n"a, ""b""",1,3\nlong name,2,2\n')
+    done = run_lossctl("compute", "mse", path, "--per-row", "--id", "name", "-f", "csv")
+    assert list(csv.DictReader(io.StringIO(done.out)))[0] == {"row": "0", "id": 'a, "b"', "loss": "4.0"}
+    run_lossctl("compute", "mse", path, "--per-row", "--id", "name", "-o", tmp_path / "r.npy")
+    assert np.load(tmp_path / "r.npy")["id"].tolist() == ['a, "b"', "long name"]
+
+
+@pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex"])
+def test_the_hardest_rows_in_every_format(format):
+    done = run_lossctl(*BCE, "--top", "3", "--id", "label", "-f", format)
+    assert done.code == 0, done.err
+    best = hardest_rows(LOSS, 3)
+    if format == "json":
+        rows = json.loads(done.out)["rows"]
+        assert [row["row"] for row in rows] == best.tolist()
+        assert rows[0]["inputs"] == {"prob": PROB[best[0]], "label": LABEL[best[0]]}
+    elif format == "ndjson":
+        assert [json.loads(line)["row"] for line in done.out.splitlines()] == best.tolist()
+    else:
+        assert f"{LOSS[best[0]]:.9f}"[:9] in done.out and str(best[0]) in done.out
+
+
+def test_rows_with_a_missing_value_are_left_out_of_every_column(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("id,g,pred,target\na,x,1,3\nb,NA,1,1\nc,y,NA,1\nd,y,0,1\n")
+    done = run_lossctl("compute", "mse", path, "--na", "skip", "--per-row", "--id", "id", "-g", "g", "-f", "csv")
+    assert done.out.splitlines() == ["row,id,group,loss", "0,a,x,4.0", "3,d,y,1.0"]
+    assert run_lossctl("compute", "mse", path, "--per-row", "--id", "id").code == 3
+
+
+# --- gates
+
+
+@pytest.mark.parametrize(
+    ("bound", "code"),
+    [
+        (("--max", "0.17"), 0),
+        (("--max", "0.16"), 1),
+        (("--min", "0.16"), 0),
+        (("--min", "0.17"), 1),
+        (("--max", "0.17", "--min", "0.17"), 1),
+        (("--ci", "0.9", "--resamples", "50", "--max", "0.16"), 1),
+        (("-g", "label", "--max", "0.17"), 1),
+        (("--keep", "10", "--max", "0.17"), 1),
+    ],
+    ids=str,
+)
+def test_a_gate_ends_with_1_and_the_number_is_printed(bound, code):
+    done = run_lossctl(*BCE, *bound, "--json")
+    assert done.code == code
+    gates = [record["gate"] for record in json.loads(done.out)["results"]]
+    assert all(gate["passed"] for gate in gates) == (code == 0)
+    assert ("gate failed" in done.err) == (code == 1)
+
+
+def test_a_saved_result_is_a_baseline(tmp_path):
+    saved = tmp_path / "saved.json"
+    assert run_lossctl(*BCE, "--json", "-o", saved).code == 0
+    increase = ("--max-increase", "5%", "--baseline", saved)
+    assert run_lossctl(*BCE, *increase).code == 0
+    document = json.loads(saved.read_text())
+    document["results"][0]["value"] /= 1.06
+    saved.write_text(json.dumps(document))
+    done = run_lossctl(*BCE, *increase)
+    assert (done.code, float(done.out)) == (1, pytest.approx(LOSS.mean()))
+    assert run_lossctl(*BCE, "--max-increase", "7%", "--baseline", saved).code == 0
+    other = run_lossctl("compute", "focal", "samples/preds.csv", *increase)
+    assert other.code == 3 and "does not hold focal" in other.err
+    document["results"][0]["value"] = None
+    saved.write_text(json.dumps(document))
+    assert run_lossctl(*BCE, *increase).code == 1
+
+
+def test_a_gate_against_nan_fails():
+    from lossctl import gates
+    from lossctl.results import Result
+
+    result = Result("mse", (), "mean", math.nan, 1, (), "")
+    for bounds in (gates.Bounds(at_most=1e9), gates.Bounds(at_least=-1e9)):
+        assert not gates.checked([result], bounds)[0].gates[0].passed
+
+
+WRONG = {
+    "not a saved result": (("--max-increase", "5%", "--baseline", "samples/preds.csv"), 3, "not JSON"),
+    "no baseline": (("--max-increase", "5%"), 2, "--baseline"),
+    "baseline that is missing": (("--max-increase", "5%", "--baseline", "nowhere.json"), 4, "nowhere.json"),
+    "increase without %": (("--max-increase", "0.05", "--baseline", "x"), 2, "5%"),
+    "two shapes": (("--top", "3", "--per-row"), 2, "--top"),
+    "interval of rows": (("--top", "3", "--ci", "0.9"), 2, "at once"),
+    "keep and groups": (("--keep", "3", "-g", "label"), 2, "at once"),
+    "more than there are": (("--keep", "286"), 2, "286 of 285"),
+    "keep nothing": (("--keep", "0"), 2, "10%"),
+    "level": (("--ci", "95"), 2, "0.95"),
+    "method": (("--ci", "0.9", "--ci-method", "magic"), 2, "bca"),
+    "cluster without interval": (("--cluster", "label"), 2, "--ci"),
+    "id without rows": (("--id", "label"), 2, "--per-row"),
+    "bins": (("--by", "bins:prob"), 2, "bins:SRC:K"),
+    "bins of one value": (("--by", "bins:samples/preds.csv::label:1"), 2, "bins:SRC:K"),
+    "no such column": (("-g", "lable"), 2, "label"),
+    "group of another length": (("-g", "samples/digits_labels.npy"), 3, "300"),
+    "group that is no category": (("-g", "prob"), 3, "prob"),
+    "other inputs": (("--also", "gini"), 2, "gini"),
+    "table of rows": (("--per-row", "-f", "latex"), 2, "latex"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "expected"), WRONG.values(), ids=WRONG)
+def test_questions_without_an_answer_say_so(arguments, code, expected):
+    done = run_lossctl(*BCE, *arguments)
+    assert (done.code, done.out) == (code, ""), done.err
+    assert expected in done.err and "fix:" in done.err
+    assert len(done.err.splitlines()) <= 5
+
+
+def test_a_loss_without_rows_has_gates_only():
+    assert run_lossctl("compute", "gini", "samples/splits.csv", "--max", "0.5").code == 1
+    assert run_lossctl("compute", "gini", "samples/splits.csv", "--ci", "0.9").code == 2
+
+
+def test_one_row_has_no_group_mean_to_hide_in():
+    with pytest.raises(DataError, match="no rows"):
+        assessed("bce", [np.zeros(0), np.zeros(0)])
+    with pytest.raises(UsageError):
+        assess.check_confidence(0.95, "bca", 1, 0)

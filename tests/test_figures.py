@@ -1,0 +1,143 @@
+"""Figures: those of the README are drawn anew, data pictures show their data, matplotlib is needed only for them."""
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import lossctl
+from lossctl.distributions import RowPicture, histogram, reliability
+from lossctl.show import data_plots, style
+from lossctl.timing import Timing
+
+COMMANDS = re.search(r"## Figures.*?```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1].splitlines()
+SHOWN = {  # file -> the texts that must stand in it, and how many curves it has in each panel
+    "contrastive": (["contrastive similar", "contrastive dissimilar", "distance of the pair d (embedding units)"], [2]),
+    "triplet": (["hard", "semi-hard", "easy"], [1]),
+    "focal": ([f"focal (\u03b3 = {gamma})" for gamma in ("0", "0.5", "1", "2", "5")], [5]),
+    "focal-star": (["bce", "focal (\u03b3 = 2)", "focal-star (\u03b3 = 2, \u03b2 = 1)", "loss (nats)"], [3, 3]),
+    "hinge": (["zero-one", "hinge", "log-loss", "score s of a row with label 1"], [3]),
+    "huber": (["huber (\u03b4 = 1)", "mse", "mae", "error, pred - target (units of the target)"], [3, 3]),
+    "circle": (["circle", "circle (unified)", "boundary, loss = log 2", "loss (nats)"], []),
+}
+
+
+def texts(svg: str) -> list[str]:
+    return [re.sub("<[^>]*>", "", body).strip() for body in re.findall(r"<text[^>]*>(.*?)</text>", svg, re.DOTALL)]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[-1])
+def test_a_figure_of_the_readme(command, tmp_path, monkeypatch):
+    from lossctl.cli.app import run
+
+    monkeypatch.chdir(tmp_path)
+    words = command.split()
+    assert words[0] == "lossctl" and run(words[1:]) == 0
+    target = Path(words[-1])
+    svg = target.read_text()
+    wanted, panels = SHOWN[target.stem]
+    assert set(wanted) <= set(texts(svg))
+    for position, lines in enumerate(panels, start=1):
+        axes = svg.split(f'<g id="axes_{position}">')[1].split('<g id="axes_')[0]
+        drawn = re.findall(r'clip-path="[^"]*" style="fill: none[^"]*stroke: (#[0-9a-f]{6}); stroke-width: 1.3', axes)
+        drawn += re.findall(r'clip-path="[^"]*" style="fill: none; stroke: (#[0-9a-f]{6}); stroke-width: 1.3', axes)
+        assert len(set(drawn)) == lines
+    assert run([*words[1:-1], "again.svg"]) == 0
+    assert Path("again.svg").read_text() == svg
+
+
+def test_the_readme_has_every_figure_of_the_documents():
+    assert [Path(command.split()[-1]).stem for command in COMMANDS] == list(SHOWN)
+
+
+@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_each_format_is_what_its_name_says(ending, start, tmp_path):
+    from lossctl.cli.app import run
+
+    assert run(["curve", "mse", "-o", str(tmp_path / f"mse.{ending}")]) == 0
+    content = (tmp_path / f"mse.{ending}").read_bytes()
+    assert content.startswith(start)
+    if ending == "pdf":
+        assert b"/Type3" not in content and b"/FontFile2" in content  # TrueType: text stays text
+
+
+def test_colours_can_be_told_apart_and_lines_without_colour_too():
+    assert len(set(style.COLOURS)) == len(style.COLOURS)
+    looks = [style.line_style(position) for position in range(5)]
+    assert len({str(look["linestyle"]) for look in looks}) == 5
+
+
+# --- data
+
+
+def svg_of(draw, found, tmp_path):
+    with open(tmp_path / "figure.svg", "wb") as file:
+        draw(found, file, "svg")
+    return (tmp_path / "figure.svg").read_text()
+
+
+def test_the_breakdown_shows_margins_or_classes(tmp_path):
+    emb, label = np.load(ROOT / "samples/embeddings.npy"), np.load(ROOT / "samples/embedding_labels.npy")
+    several = lossctl.triplets(emb, label, margin=[0.2, 1.0]).whole
+    shown = texts(svg_of(data_plots.draw_breakdown, several, tmp_path))
+    assert {"margin", "0.2", "1", "hard", "semi-hard", "easy", "distance (embedding units)"} <= set(shown)
+    classes = lossctl.triplets(emb, label, margin=0.2, by_class=True).whole
+    shown = texts(svg_of(data_plots.draw_breakdown, classes, tmp_path))
+    assert {"class (margin 0.2)", *(str(one.label) for one in classes.classes)} <= set(shown)
+
+
+def test_row_losses_show_their_mean_and_what_is_infinite(tmp_path):
+    prob, label = np.load(ROOT / "samples/preds.npy").T
+    losses = -np.log(np.where(label == 1, prob, 1 - prob))
+    found = RowPicture("bce", "nats", histogram(np.append(losses, math.inf)), reliability(prob, label))
+    shown = texts(svg_of(data_plots.draw_rows, found, tmp_path))
+    assert f"mean {losses.mean():.3g}" in shown
+    assert "bce loss of a row (nats); 1 infinite not shown" in shown
+    assert "predicted probability of label 1 (bars: 285 rows)" in shown
+    plain = texts(svg_of(data_plots.draw_rows, RowPicture("mse", "", histogram(losses)), tmp_path))
+    assert "mse loss of a row" in plain and "share of label 1" not in plain
+
+
+def test_histograms_and_reliability_count_every_row():
+    rows = histogram(np.array([0.0, 1.0, 1.0, 4.0, np.inf, np.nan]), bins=4)
+    assert (rows.counts, rows.infinite, rows.mean) == ((1, 2, 0, 1), 2, 1.5)
+    assert histogram(np.array([np.inf])).infinite == 1
+    found = reliability(np.array([0.05, 0.15, 0.19, 1.0]), np.array([0, 1, 0, 1]))
+    assert [(one.low, one.count, one.observed) for one in found.bins] == [(0, 1, 0), (0.1, 2, 0.5), (0.9, 1, 1)]
+    assert found.n == 4
+    assert found.expected_error == pytest.approx((0.05 + 2 * (0.5 - 0.17)) / 4)
+
+
+def test_times_are_lines_over_sizes(tmp_path):
+    found = [
+        data_plots.Measured(series, n, Timing(rate * n, rate * n / 9, rate * n, 5))
+        for series, rate in (("numpy", 1e-6), ("triton", 1e-8))
+        for n in (1000, 4000)
+    ]
+    assert {"numpy", "triton", "1k", "4k", "median time (ms)"} <= set(
+        texts(svg_of(data_plots.draw_times, found, tmp_path))
+    )
+
+
+# --- without matplotlib
+
+WITHOUT = "import sys\nsys.modules['matplotlib'] = None\nfrom lossctl.cli.app import run\nsys.exit(run({arguments!r}))"
+
+
+def without_matplotlib(*arguments):
+    script = WITHOUT.format(arguments=list(arguments))
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+
+
+def test_without_matplotlib_only_figures_are_missing(tmp_path):
+    assert without_matplotlib("curve", "mse", "-f", "plot").returncode == 0
+    assert without_matplotlib("curve", "mse", "-o", str(tmp_path / "mse.csv")).returncode == 0
+    done = without_matplotlib("curve", "mse", "-o", str(tmp_path / "mse.svg"))
+    assert done.returncode == 5
+    assert "pip install 'lossctl[plot]'" in done.stderr and "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mse.csv"]
