@@ -97,7 +97,7 @@ def test_intervals_agree_with_scipy(method):
         (values,), np.mean, method="BCa" if method == "bca" else method, n_resamples=20_000, rng=1
     )
     for end, truth in zip((ours.low, ours.high), theirs.confidence_interval, strict=True):
-        assert end == pytest.approx(truth, abs=0.04 * theirs.standard_error)
+        assert end == pytest.approx(truth, abs=0.08 * theirs.standard_error)
     assert ours.standard_error == pytest.approx(theirs.standard_error, rel=0.02)
 
 
@@ -285,7 +285,7 @@ def test_nan_is_hardest_and_an_infinite_row_is_named(tmp_path):
     np.save(tmp_path / "p.npy", np.array([[0.5, 1], [0.0, 1], [0.9, 1]]))
     done = run_lossctl("compute", "bce", "--top", "2", tmp_path / "p.npy")
     assert [line.split("\t")[1:3] for line in done.out.splitlines()[1:]] == [["1", "inf"], ["0", "0.6931471805599453"]]
-    assert "infinite in 1 row" in done.err
+    assert "p.npy: row 1" in done.err
 
 
 # --- the command line

@@ -160,3 +160,18 @@ def test_class_weights_give_the_class_level_circle(tmp_path):
     push = 16 * np.maximum(negative + 0.25, 0) * (negative - 0.25)
     pull = -16 * np.maximum(1.25 - positive, 0) * (positive - 0.75)
     assert float(done.out) == pytest.approx(np.log1p(np.exp(push).sum(axis=1) * np.exp(pull)).mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("format", ["png", "svg", "pdf"])
+def test_plot_draws_the_breakdown(format, tmp_path):
+    path = tmp_path / f"t.{format}"
+    done = run_lossctl("triplets", SAMPLE, "--by", "class", "--plot", path, "-b")
+    assert (done.code, done.err) == (0, "")
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[format]
+    assert path.read_bytes().startswith(start)
+
+
+def test_a_plot_of_no_known_kind_is_refused_before_the_work(tmp_path):
+    done = run_lossctl("triplets", SAMPLE, "--plot", tmp_path / "t.gif")
+    assert (done.code, done.out) == (2, "")
+    assert ".svg" in done.err

@@ -35,6 +35,7 @@ Digits = Annotated[
         help="Round to N significant digits (full precision unless asked).",
     ),
 ]
+Plot = Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Also draw it: FILE.png, .svg or .pdf.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no warnings on stderr.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say on stderr what was read and how, also in a pipe.")]
 Colour = Annotated[
@@ -90,6 +91,25 @@ def destination(style: Style, inputs: Sequence[str] = ()) -> Iterator[Any]:
         yield writer
         writer.flush()
         writer.detach()
+
+
+@contextlib.contextmanager
+def picture(path: str | None, inputs: Sequence[str] = ()) -> Iterator[tuple[Any, str] | None]:
+    """(a binary file, png, svg or pdf) for a figure, put in place if all goes well; None where none is asked for."""
+    if path is None:
+        yield None
+        return
+    from ..files.sources import parse_source
+    from ..files.writing import atomic_output, refuse_overwrite_of_inputs
+    from ..show import style
+
+    format = path.rpartition(".")[2].lower()
+    if format not in style.FORMATS:
+        raise UsageError(f"--plot {path}: the name does not say what to draw", fix="end it in .png, .svg or .pdf")
+    style.library()
+    refuse_overwrite_of_inputs(path, [parse_source(text).path for text in inputs])
+    with atomic_output(path) as file:
+        yield file, format
 
 
 def sheet_text(sheet: Sheet, format: str) -> str:

@@ -74,6 +74,7 @@ def triplets(
     delimiter: Annotated[
         str | None, typer.Option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV.")
     ] = None,
+    plot: output.Plot = None,
     format: output.Format = None,
     json: output.Json = False,
     bare: Annotated[
@@ -107,6 +108,7 @@ def triplets(
     inputs = [*(sources or []), *named.values()]
     with (
         output.destination(style, inputs) as writer,
+        output.picture(plot, inputs) as drawing,
         triplet_sets.opened(
             sources or [],
             named,
@@ -132,6 +134,10 @@ def triplets(
             progress=update,
         )
         _write(found, style, writer)
+        if drawing is not None:
+            from ..show.data_plots import draw_breakdown
+
+            draw_breakdown(found.whole, *drawing)
 
 
 def _check(distance: str, by: str | None, precision: str, na: str, header: str) -> None:

@@ -1,0 +1,307 @@
+"""Comparisons of systems: the numbers against scipy.stats, p-values under the null, the command on real files."""
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+from conftest import ROOT, run_lossctl
+
+from lossctl import assess, comparing, registry
+from lossctl.engine import draws, paired
+from lossctl.engine.draws import Draws
+from lossctl.errors import DataError
+
+RNG = np.random.default_rng(0)
+
+
+def compared(base, others, target, *specs, test="sign-flip", align=None, reduction=None, reading=None, **options):
+    """Comparisons of arrays (or sources)."""
+    names = ["base", *(f"other {at}" for at in range(len(others)))]
+    systems = comparing.Systems(
+        base, others, target, [(registry.parse(spec), {}) for spec in specs], names, reduction,
+        options.pop("weight", None), options.pop("group", None), options.pop("cluster", None), align,
+    )  # fmt: skip
+    confidence = assess.Confidence(**{"resamples": 2000, **options})
+    return comparing.compare(systems, confidence=confidence, test=test, reading=reading, jobs=2)
+
+
+def some_systems(n=400, others=2):
+    target = RNG.normal(size=n)
+    base = target + RNG.normal(size=n)
+    return base, [target + RNG.normal(scale=0.9 + 0.2 * at, size=n) for at in range(others)], target
+
+
+# --- truths
+
+
+def test_differences_and_rows_are_counted():
+    base, (other,), target = some_systems(others=1)
+    other[:50] = base[:50]
+    (one,) = compared(base, [other], target, "mse")
+    a, b = (base - target) ** 2, (other - target) ** 2
+    assert one.difference == pytest.approx((b - a).mean(), rel=1e-12)
+    assert (one.base_value, one.other_value) == pytest.approx((a.mean(), b.mean()), rel=1e-14)
+    assert (one.better, one.equal, one.worse) == ((b < a).sum(), 50, (b > a).sum())
+
+
+@pytest.mark.parametrize("method", ["bca", "percentile"])
+@pytest.mark.parametrize("spec", ["mse", "rmse"])
+def test_intervals_agree_with_scipy(method, spec):
+    base, (other,), target = some_systems(300, 1)
+    (one,) = compared(base, [other], target, spec, method=method, resamples=10_000)
+    a, b = (base - target) ** 2, (other - target) ** 2
+    root = np.sqrt if spec == "rmse" else lambda x: x
+    theirs = scipy.stats.bootstrap(
+        (a, b), lambda a, b, axis: root(b.mean(axis)) - root(a.mean(axis)), paired=True, rng=1, n_resamples=10_000,
+        method="BCa" if method == "bca" else method,
+    )  # fmt: skip
+    assert one.ci.standard_error == pytest.approx(theirs.standard_error, rel=0.04)
+    for end, truth in zip((one.ci.low, one.ci.high), theirs.confidence_interval, strict=True):
+        assert end == pytest.approx(truth, abs=0.1 * theirs.standard_error)
+
+
+@pytest.mark.parametrize("spec", ["mse", "rmse"])
+def test_few_rows_give_scipy_s_exact_p(spec):
+    base, (other,), target = some_systems(10, 1)
+    (one,) = compared(base, [other], target, spec)
+    a, b = (base - target) ** 2, (other - target) ** 2
+    root = np.sqrt if spec == "rmse" else lambda x: x
+    theirs = scipy.stats.permutation_test(
+        (a, b), lambda a, b, axis: root(b.mean(axis)) - root(a.mean(axis)), permutation_type="samples",
+        vectorized=True, n_resamples=math.inf,
+    )  # fmt: skip
+    assert one.p == pytest.approx(theirs.pvalue, rel=1e-12)
+    assert one.test == "sign-flip, all patterns"
+
+
+def test_many_rows_give_scipy_s_p_up_to_chance():
+    target = np.zeros(300)
+    base = RNG.normal(size=300)
+    other = base * 0.97 + RNG.normal(scale=0.3, size=300)
+    (one,) = compared(base, [other], target, "mae", resamples=20_000)
+    gap = np.abs(other) - np.abs(base)
+    theirs = scipy.stats.permutation_test(
+        (gap, np.zeros(300)), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples", vectorized=True,
+        n_resamples=20_000, rng=1,
+    )  # fmt: skip
+    assert one.p == pytest.approx(theirs.pvalue, abs=0.015)
+
+
+@pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
+def test_p_is_uniform_under_the_null(test):
+    """Two systems that are alike: their losses may be swapped in any row."""
+    found = []
+    for seed in range(800):
+        rng = np.random.default_rng(seed)
+        losses = rng.gamma(1.0, 1.0, (100, 2))
+        values = np.column_stack([losses, np.ones(100)])
+        made = paired._drawn(np.arange(100), values, Draws(seed, 499))
+        part = [paired.rows.Part(paired.sums.total(column), paired.sums.count(100), n=100) for column in losses.T]
+        found.append(paired.difference(made._replace(parts=tuple(part)), 0, None, test, 1.0).p)
+    assert scipy.stats.kstest(found, "uniform").pvalue > 0.01
+    for level in (0.05, 0.1, 0.5):
+        assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / 800))
+
+
+def test_holm_is_holm():
+    assert paired.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert paired.holm([0.6, 0.9]) == [1.0, 1.0]
+    held = paired.holm([math.nan, 0.01])
+    assert math.isnan(held[0]) and held[1] == 0.02
+
+
+def test_holm_is_over_the_systems_of_each_loss():
+    base, others, target = some_systems(others=3)
+    found = compared(base, others, target, "mse", "mae")
+    assert [(one.loss, one.other) for one in found[:4]] == [("mse", f"other {at}") for at in range(3)] + [
+        ("mae", "other 0")
+    ]
+    for family in (found[:3], found[3:]):
+        assert [one.p_adjusted for one in family] == pytest.approx(paired.holm([one.p for one in family]))
+
+
+def test_clusters_are_flipped_whole():
+    cluster = np.repeat(np.arange(12), 50)
+    target = np.zeros(600)
+    base = np.ones(600)
+    shift = RNG.normal(size=12)
+    other = 1 + np.repeat(shift, 50) * 0.1
+    (by_row,) = compared(base, [other], target, "mean-error")
+    (by_cluster,) = compared(base, [other], target, "mean-error", cluster=cluster, resamples=5000)
+    theirs = scipy.stats.permutation_test(
+        (shift, np.zeros(12)), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples", vectorized=True,
+        n_resamples=math.inf,
+    )  # fmt: skip
+    assert by_cluster.p == pytest.approx(theirs.pvalue)
+    assert by_cluster.ci.standard_error > 4 * by_row.ci.standard_error
+    assert (by_cluster.ci.unit, by_cluster.ci.units) == ("clusters", 12)
+
+
+def test_ranking_losses_compare_list_by_list():
+    group = np.repeat(np.arange(60), 5)
+    relevance = RNG.integers(0, 3, 300)
+    base, other = RNG.normal(size=300), relevance + RNG.normal(size=300)
+    (one,) = compared(base, [other], relevance, "list-mle", group=group)
+    assert (one.n, one.ci.unit, one.verdict) == (60, "lists", "better")
+    assert one.better + one.equal + one.worse == 60
+
+
+def test_sums_and_weights():
+    base, (other,), target = some_systems(others=1)
+    weight = RNG.uniform(1, 3, len(base))
+    (mean,) = compared(base, [other], target, "mse", weight=weight)
+    gap = weight * ((other - target) ** 2 - (base - target) ** 2)
+    assert mean.difference == pytest.approx(gap.sum() / weight.sum(), rel=1e-11)
+    (total,) = compared(base, [other], target, "mse", reduction="sum")
+    (plain,) = compared(base, [other], target, "mse")
+    assert total.difference == pytest.approx(400 * plain.difference)
+    assert (total.ci.low, total.p) == pytest.approx((400 * plain.ci.low, plain.p))
+
+
+def test_alike_and_infinite():
+    base, _, target = some_systems()
+    (same,) = compared(base, [base], target, "mse")
+    assert (same.difference, same.p, same.verdict, same.equal) == (0, 1, "no difference shown", 400)
+    (one,) = compared(np.full(30, 0.5), [np.r_[0.0, np.full(29, 0.6)]], np.ones(30), "bce")
+    assert (one.difference, one.verdict) == (math.inf, "unknown")
+    assert one.as_json()["p"] is None
+
+
+def test_rows_left_out_are_left_out_for_all():
+    from lossctl.calculator import Reading
+
+    base, others, target = some_systems()
+    others[0][3] = others[1][5] = np.nan
+    with pytest.raises(DataError, match="nan"):
+        compared(base, others, target, "mse")
+    found = compared(base, others, target, "mse", reading=Reading(skip_nan=True))
+    assert [one.n for one in found] == [398, 398]
+    rest = np.delete(np.arange(400), [3, 5])
+    assert found[0].base_value == pytest.approx(((base - target)[rest] ** 2).mean(), rel=1e-14)
+
+
+# --- joined by identifier
+
+
+def write_csv(path, names, **columns):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", *columns])
+        writer.writerows(zip(names, *columns.values(), strict=True))
+    return str(path)
+
+
+def test_rows_are_matched_by_identifier(tmp_path):
+    base, (other,), target = some_systems(50, 1)
+    names = [f"r{at}" for at in range(50)]
+    mixed, again = RNG.permutation(50), RNG.permutation(50)
+    sources = (
+        write_csv(tmp_path / "a.csv", names, pred=base),
+        write_csv(tmp_path / "b.csv", [names[at] for at in mixed], pred=other[mixed]),
+        write_csv(tmp_path / "y.csv", [names[at] for at in again], target=target[again]),
+    )
+    done = run_lossctl(
+        "compare", *sources[:2], "-y", sources[2], "--loss", "mse", "--align", "id::id", "--json", cwd=tmp_path
+    )
+    (one,) = json.loads(done.out)["results"]
+    assert one["value"] == pytest.approx(((other - target) ** 2 - (base - target) ** 2).mean())
+    unequal = write_csv(tmp_path / "c.csv", [*names[2:], "x", "y", "z"], pred=range(51))
+    done = run_lossctl("compare", sources[0], unequal, "-y", sources[2], "--loss", "mse", "--align", "id::id")
+    assert (done.code, done.out) == (3, "")
+    assert "lacks 2 of the 50" in done.err and "has 3 others" in done.err
+    twice = write_csv(tmp_path / "d.csv", [*names[:49], "r0"], pred=range(50))
+    done = run_lossctl("compare", sources[0], twice, "-y", sources[2], "--loss", "mse", "--align", "id::id")
+    assert done.code == 3 and "more than once" in done.err
+
+
+# --- the command
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("systems")
+    prob, label = np.load(ROOT / "samples/preds.npy").T
+    np.save(folder / "base.npy", prob)
+    np.save(folder / "flat.npy", 0.5 + (prob - 0.5) * 0.2)
+    np.save(folder / "near.npy", np.clip(prob + RNG.normal(scale=0.001, size=285), 0.00001, 0.99999))
+    np.save(folder / "label.npy", label)
+    return folder
+
+
+def compare_files(files, *arguments, **environment):
+    return run_lossctl(
+        "compare", "base.npy", "flat.npy", "near.npy", "-y", "label.npy", "--loss", "bce", "--resamples", "500",
+        *arguments, cwd=files, **environment,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
+def test_every_format_holds_the_differences(files, format):
+    done = compare_files(files, "-f", format)
+    assert done.code == 0, done.err
+    truth = json.loads(compare_files(files, "--json").out)["results"]
+    assert truth[0]["verdict"] == "worse" and truth[0]["rows"]["worse"] > 142
+    assert truth[1]["verdict"] != "unknown"
+    assert f"{truth[0]['value']:.10f}"[: 5 if format == "table" else 10] in done.out
+    if format == "csv":
+        rows = list(csv.DictReader(io.StringIO(done.out)))
+        assert [row["system"] for row in rows] == ["flat.npy", "near.npy"]
+        assert float(rows[0]["p"]) == truth[0]["p"]
+
+
+def test_a_wide_terminal_gets_the_intervals_drawn(files):
+    drawn = compare_files(files, "-f", "table", COLUMNS="130").out
+    assert "●" in drawn and "worse" in drawn
+    assert "●" not in compare_files(files, "-f", "table", COLUMNS="100").out
+
+
+def test_fail_if_worse(files):
+    done = compare_files(files, "--fail-if", "worse")
+    assert done.code == 1
+    assert "flat.npy is worse than base.npy" in done.err
+    assert len(done.out.splitlines()) == 3
+    better = run_lossctl(
+        "compare", "flat.npy", "base.npy", "-y", "label.npy", "--loss", "bce", "--fail-if", "worse", cwd=files
+    )
+    assert better.code == 0
+
+
+def test_the_seed_and_nothing_else_moves_the_digits(files):
+    text = compare_files(files).out
+    assert compare_files(files, "-j", "1").out == text
+    assert compare_files(files, "--seed", "1").out != text
+
+
+def test_the_bootstrap_is_another_test(files):
+    (one, _) = json.loads(compare_files(files, "--test", "bootstrap", "--json").out)["results"]
+    assert one["test"] == "bootstrap" and one["p"] == pytest.approx(1 / 501)
+
+
+WRONG = {
+    "test": (("--test", "t"), 2, "sign-flip"),
+    "gate": (("--fail-if", "bad"), 2, "worse"),
+    "signed": (("--loss", "mean-error", "--fail-if", "worse"), 2, "lower is not better"),
+    "no rows": (("--loss", "gini"), 2, "gini"),
+    "lists without groups": (("--loss", "ranknet"), 2, "--group"),
+    "reduction": (("-r", "none"), 2, "mean or sum"),
+    "logits": (("--loss", "mse", "--from-logits"), 2, "--from-logits"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "expected"), WRONG.values(), ids=WRONG)
+def test_comparisons_that_make_no_sense(files, arguments, code, expected):
+    done = compare_files(files, *arguments)
+    assert (done.code, done.out) == (code, ""), done.err
+    assert expected in done.err and "fix:" in done.err
+
+
+def test_flips_and_resamples_are_drawn_apart():
+    values = np.eye(64)
+    weights = draws.resample_sums(Draws(0, 640), np.arange(64), values)
+    signs = draws.flip_sums(Draws(0, 640), np.arange(64), values)
+    correlation = np.corrcoef(weights.ravel(), signs.ravel())[0, 1]
+    assert abs(correlation) < 4 / math.sqrt(weights.size)
