@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .calculator import compute
+    from .calculator import row_values as row_losses
     from .triplet_sets import triplets
 
-__all__ = ["__version__", "compute", "triplets"]
+__all__ = ["__version__", "compute", "row_losses", "triplets"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +20,10 @@ def __getattr__(name: str) -> Any:
         from .calculator import compute
 
         return compute
+    if name == "row_losses":
+        from .calculator import row_values
+
+        return row_values
     if name == "triplets":
         from .triplet_sets import triplets
 

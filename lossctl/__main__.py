@@ -11,7 +11,10 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from .version import __version__
 
-        print(f"lossctl {__version__}")
+        try:
+            print(f"lossctl {__version__}", flush=True)
+        except OSError:
+            os._exit(4)
         return
     import gc
 
@@ -19,7 +22,6 @@ def main() -> None:
     from .cli.app import run
 
     code = run(sys.argv[1:])
-    sys.stderr.flush()
     os._exit(code)  # all is written and closed; taking the libraries down one by one costs 15 ms
 
 

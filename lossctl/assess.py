@@ -54,15 +54,18 @@ class Shared(NamedTuple):
     """Several losses that are read together.
 
     losses: each as it would be computed alone;  fields, kinds: what is read, each column once
-    jobs: how each loss finds its columns;  places: side column ("id", "group", "cluster") -> its place in a block
+    jobs: how each loss finds its columns;  ride: places of the columns that ride along
+    sides: for each loss, side column ("id", "group", "cluster", "list") -> where it stands among those that ride along
+    bins: of each loss's group column
     """
 
     losses: tuple[Prepared, ...]
     fields: tuple[Field, ...]
     kinds: tuple[str, ...]
     jobs: tuple[scoring.Job, ...]
-    places: dict[str, int]
-    bins: int | None = None
+    ride: tuple[int, ...]
+    sides: tuple[dict[str, int], ...]
+    bins: tuple[int | None, ...]
 
     @property
     def threads(self) -> int:
@@ -81,22 +84,23 @@ class Shared(NamedTuple):
         return blocks(fields, kinds, max(1, rows.BLOCK_VALUES // width))
 
     def each(self, fold: Callable[[tuple[scoring.Scored, ...]], Any]) -> Iterator[Any]:
-        """fold(one Scored a loss), block by block, in order; side columns in the order of `places`."""
-        return scoring.each(self.jobs, tuple(self.places.values()), self.read, self.threads, fold)
-
-    def side(self, name: str) -> int | None:
-        """Where a side column stands among those that ride along."""
-        return list(self.places).index(name) if name in self.places else None
+        """fold(one Scored a loss), block by block, in order."""
+        return scoring.each(self.jobs, self.ride, self.read, self.threads, fold)
 
 
 class Wanted(NamedTuple):
-    """One loss of a shared reading: its spec, and where its inputs are if not where those of the first loss are."""
+    """One loss of a shared reading: its spec, and where its inputs are if not where those of the first loss are.
+
+    weight, side: its own, if not those of all
+    """
 
     spec: Spec
     forms: Mapping[str, Form]
     inputs: Sequence[Given] | None = None
     named: Mapping[str, Given] | None = None
     reduction: str | None = None
+    weight: Given | None = None
+    side: Side | None = None
 
 
 @contextmanager
@@ -116,6 +120,7 @@ def prepared(
     desk = calculator.desk_for(reading)
     with desk.stack:
         made: list[Prepared] = []
+        sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
         for one in wanted:
             inputs, named = one.inputs or (), one.named or {}
             made.append(
@@ -125,13 +130,15 @@ def prepared(
                     inputs,
                     named,
                     reduction=one.reduction or one.spec.loss.reductions[0],
-                    weight=weight,
+                    weight=weight if one.weight is None else one.weight,
                     reading=replace(reading, forms=one.forms),
                     jobs=jobs,
                     like=None if one.inputs or one.named else made[0].bound,
                 )
             )
-        yield _joined(made, _side_fields(desk, side or Side(), wanted[0].inputs or ()), side)
+            own = one.side or side or Side()
+            sides.append((own, _side_fields(desk, own, one.inputs or wanted[0].inputs or ())))
+        yield _joined(made, sides)
 
 
 def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) -> dict[str, Form]:
@@ -168,7 +175,7 @@ def _source_of(given: Given, inputs: Sequence[Given]) -> Given:
     return given
 
 
-def _joined(made: list[Prepared], side: dict[str, tuple[Field, str]], asked: Side | None) -> Shared:
+def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]]) -> Shared:
     """The columns of all losses, each once."""
     fields: list[Field] = []
     kinds: list[str] = []
@@ -183,56 +190,82 @@ def _joined(made: list[Prepared], side: dict[str, tuple[Field, str]], asked: Sid
         return places[key]
 
     jobs = [scoring.Job(one.plan, tuple(map(place, one.fields, one.kinds)), one.arrange) for one in made]
-    beside = {name: place(field, kind) for name, (field, kind) in side.items()}
-    if made[0].plan.spec.loss.engine == "lists" and "group" not in beside:
-        beside["list"] = jobs[0].picks[2]
-    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), beside, asked.bins if asked else None)
+    ride: list[int] = []
+    beside = []
+    for job, (_, named) in zip(jobs, sides, strict=True):
+        at = {name: place(field, kind) for name, (field, kind) in named.items()}
+        if job.plan.spec.loss.engine == "lists" and "group" not in at:
+            at["list"] = job.picks[2]
+        ride += [one for one in at.values() if one not in ride]
+        beside.append({name: ride.index(one) for name, one in at.items()})
+    bins = tuple(own.bins for own, _ in sides)
+    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
 
 
 # --- questions
 
 
 def results(
-    shared: Shared, confidence: Confidence | None = None, *, data_hash: bool = False, progress: Progress = None
+    shared: Shared,
+    confidence: Confidence | None | Sequence[Confidence | None] = None,
+    *,
+    data_hash: bool = False,
+    progress: Progress = None,
 ) -> list[Result]:
-    """The value of each loss: of all rows, then, beside groups, their mean (macro) and each group's."""
-    wanted = survey.Wanted(
-        group=shared.side("group"),
-        bins=_bins(shared),
-        cluster=shared.side("cluster"),
-        draws=Draws(confidence.seed, confidence.resamples) if confidence else None,
+    """The value of each loss: of all rows, then, beside groups, their mean (macro) and each group's.
+
+    confidence: one for all losses, or one for each
+    """
+    return [result for one in results_of_each(shared, confidence, data_hash, progress) for result in one]
+
+
+def results_of_each(
+    shared: Shared,
+    confidence: Confidence | None | Sequence[Confidence | None] = None,
+    data_hash: bool = False,
+    progress: Progress = None,
+) -> list[list[Result]]:
+    """The same, loss by loss."""
+    one_for_all = confidence is None or isinstance(confidence, Confidence)
+    confidences: list[Any] = [confidence] * len(shared.losses) if one_for_all else list(confidence or ())
+    wanted = tuple(
+        survey.Wanted(
+            group=side.get("group"),
+            bins=_bins(shared, side["group"], count) if count else None,
+            cluster=side.get("cluster"),
+            draws=Draws(asked.seed, asked.resamples) if asked else None,
+        )
+        for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
     )
     reductions = tuple(one.plan.reduction for one in shared.losses)
     found = survey.add_up(shared.each(survey.fold(wanted, reductions)), wanted, progress)
     if not found or not found[0][None].part.n:
         raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")
-    made: list[Result] = []
-    for ready, slices in zip(shared.losses, found, strict=True):
-        data = digest(ready.fields) if data_hash else None
-        made += _of_loss(shared, ready, slices, wanted, confidence, data)
-    return made
+    return [
+        _of_loss(shared.unit, ready, slices, asked, how, digest(ready.fields) if data_hash else None)
+        for ready, slices, asked, how in zip(shared.losses, found, wanted, confidences, strict=True)
+    ]
 
 
-def _bins(shared: Shared) -> groups.Bins | None:
-    """The bins of the group column: its range is read first."""
-    if not shared.bins:
-        return None
+def _bins(shared: Shared, ride: int, count: int) -> groups.Bins:
+    """The bins of a group column: its range is read first."""
     import numpy as np
 
+    place = shared.ride[ride]
     low, high = np.inf, -np.inf
-    for block in shared.read(only=(shared.places["group"],)):
+    for block in shared.read(only=(place,)):
         (values,) = block.load()
         good = values[np.isfinite(values)]
         if good.size:
             low, high = min(low, float(good.min())), max(high, float(good.max()))
     if not low < high:
         what = "one value only" if low == high else "no number"
-        raise DataError(f"{shared.fields[shared.places['group']].name}: {what}, so no bins", fix="use another column")
-    return groups.Bins(low, high, shared.bins)
+        raise DataError(f"{shared.fields[place].name}: {what}, so no bins", fix="use another column")
+    return groups.Bins(low, high, count)
 
 
 def _of_loss(
-    shared: Shared,
+    unit: str,
     ready: Prepared,
     slices: survey.Slices,
     wanted: survey.Wanted,
@@ -242,7 +275,7 @@ def _of_loss(
     whole = slices.pop(None)
     if not whole.part.n:
         raise DataError(f"{ready.plan.spec.loss.name}: no rows to average", fix="check --ignore-index and the weights")
-    unit = "clusters" if wanted.cluster is not None else shared.unit
+    unit = "clusters" if wanted.cluster is not None else unit
 
     def interval(found: tuple[float, float, float, int]) -> Interval:
         assert confidence is not None
@@ -316,3 +349,12 @@ def check_confidence(level: float, method: str, resamples: int, seed: int) -> Co
     if resamples < 2 or seed < 0:
         raise UsageError("--resamples is 2 or more, --seed 0 or more", fix="leave them out: 1000 and 0")
     return Confidence(level, "bca" if method == "bca" else "percentile", resamples, seed)
+
+
+def read_bins(text: str) -> tuple[str, int]:
+    """ "bins:SRC:K" as (SRC, K). UsageError."""
+    kind, _, rest = text.partition(":")
+    source, _, count = rest.rpartition(":")
+    if kind == "bins" and source and count.isascii() and count.isdigit() and 1 < int(count) <= 10_000:
+        return source, int(count)
+    raise UsageError(f"--by cannot be {text!r}", fix="write bins:SRC:K, such as bins:scores.csv::prob:10")

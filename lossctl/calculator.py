@@ -66,7 +66,8 @@ class Prepared(NamedTuple):
     @property
     def dtype(self) -> str:
         """What the files hold: "float64", or several with commas between."""
-        return ",".join(dict.fromkeys(item.frame.dtype_of(item) for item in self.fields))
+        names = ("decimal" if item.kind == "unknown" else item.frame.dtype_of(item) for item in self.fields)
+        return ",".join(dict.fromkeys(names))
 
     def blocks(self, size: int) -> Iterator[rows.Block]:
         for block in blocks(self.fields, self.kinds, size):
@@ -117,7 +118,7 @@ def compute(
     inputs: in role order (predictions, then the truth): numpy arrays, torch tensors, or sources such as "preds.npy" or
         "data.csv::p"; one source may hold all roles. Roles may be named instead: compute("mse", pred=a, target=b)
     reduction: "mean", "sum", or "positives" (sum over the number of labels 1); batch-all knows "mean-active", its
-        default, too. `row_losses` gives them row by row
+        default, too. `lossctl.row_losses` gives them row by row
     weight: a weight >= 0 for each row; from_logits: predictions are logits, not probabilities
     clip: clip probabilities into [clip, 1 - clip]; never done unless asked. skip_nan: leave out rows that hold a nan
     distance, normalize: of an embedding set: euclidean, sqeuclidean or cosine, on the unit sphere or as it is
@@ -125,11 +126,35 @@ def compute(
 
     Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file).
     """
+    if reduction == "none":
+        raise UsageError("compute gives one number", fix="for the loss of each row: lossctl.row_losses(...)")
     spec = parse(loss) if isinstance(loss, str) else loss
     forms = logit_forms(spec.loss) if from_logits else {}
     reading = Reading(forms=forms, clip=clip, skip_nan=skip_nan, metric=distance, normalize=normalize)
     with prepared(spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs) as ready:
         return evaluate(ready, data_hash=data_hash)
+
+
+def row_values(
+    loss: str | Spec,
+    *inputs: Given,
+    weight: Given | None = None,
+    from_logits: bool = False,
+    clip: float = 0.0,
+    skip_nan: bool = False,
+    jobs: int | None = None,
+    **named: Given,
+) -> np.ndarray:
+    """The loss of each row that counts, (n,) float64, as `lossctl compute -r none` prints it: `lossctl.row_losses`.
+
+    The arguments are those of `compute`; a row's weight multiplies its loss.
+    """
+    import numpy as np
+
+    spec = parse(loss) if isinstance(loss, str) else loss
+    reading = Reading(forms=logit_forms(spec.loss) if from_logits else {}, clip=clip, skip_nan=skip_nan)
+    with prepared(spec, inputs, named, reduction="none", weight=weight, reading=reading, jobs=jobs) as ready:
+        return np.concatenate([block.total for block in row_losses(ready)] or [np.empty(0)])
 
 
 def logit_forms(loss: Loss) -> dict[str, Form]:
@@ -257,7 +282,7 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: door.
     made = Result(
         loss=plan.spec.loss.name,
         params=tuple((name.replace("_", "-"), item) for name, item in plan.spec.params),
-        reduction="counts" if plan.spec.loss.engine == "tally" else plan.reduction,
+        reduction=plan.reduction,
         value=value,
         n=n,
         sources=ready.sources,
@@ -284,10 +309,16 @@ def signature(ready: Prepared, data: str | None) -> str:
     forms = [entry.form for entry in plan.entries if entry.form]
     parts += ["in:" + ",".join(dict.fromkeys(forms))] if forms else []
     if plan.spec.loss.engine == "panel":
-        parts += [f"dist:{reading.metric}", f"norm:{'l2' if reading.normalize else 'none'}", "anchors:pos+neg"]
+        parts += [
+            f"dist:{'cosine' if plan.spec.loss.cosine else reading.metric}",
+            f"norm:{'l2' if reading.normalize else 'none'}",
+            "anchors:pos+neg",
+        ]
     parts += [f"clip:{option_text(plan.clip)}"] if plan.clip else []
-    parts += ["columns:mean"] if plan.entries[0].role.layout == "rows" and plan.entries[0].width > 1 else []
-    parts += ["red:counts" if plan.spec.loss.engine == "tally" else f"red:{plan.reduction}"]
+    parts += ["na:skip"] if plan.skip_nan else []
+    first = plan.entries[0]
+    parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
+    parts += [f"red:{plan.reduction}"]
     parts += [f"w:{'sum-w' if plan.weight else 'none'}", "n:{n}", "acc:f64", "be:numpy"]
     parts += [f"data:{data}"] if data else []
     return "|".join([*parts, f"v:{__version__}"])
@@ -301,7 +332,9 @@ def option_value(option: Option, text: Any) -> Any:
         if not option.domain.many or not isinstance(text, str):
             raise
         source = parse_source(text)
-        if not os.path.exists(source.path):
+        if not os.path.exists(source.path) and not any(mark in text for mark in (".", "/", "::")):
+            raise
+        if text.replace("/", "").replace(".", "").replace(",", "").replace("-", "").isdigit():
             raise
     with open_source(source.path) as frame:
         chosen = frame.select(source.selector) if source.selector is not None else frame.whole()
@@ -342,6 +375,10 @@ def _roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
         role = next((role for role in loss.roles if name in (role.name, role.option)), None)
         if role is None:
             options = ", ".join(role.option for role in loss.roles)
+            if any(name == option.name for option in loss.options):
+                raise UsageError(
+                    f"{name} is an option of {loss.name}", fix=f'write it into the loss: "{loss.name}:{name}=..."'
+                )
             raise UsageError(f"{loss.name} has no input {name!r}", fix=f"its inputs are {options}")
         result[role.name] = as_array(given)
     return result
@@ -451,27 +488,16 @@ def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
             f"{len(inputs)} sources beside --index", fix="give the embeddings alone: triplet EMB --index FILE"
         )
     source = desk.field(inputs[0], ROLES["emb"])
-    frame, selector = desk.frame(as_array(index), "index")
-    triplets = frame.select(selector) if selector is not None else frame.whole()
-    if triplets.ndim != 2 or triplets.width != 3:
-        raise DataError(f"{frame.path}: {triplets.name}: an index has three columns", fix="anchor, positive, negative")
+    triplets = binding.index_of(desk, as_array(index))
     emb = read_all(source)
     emb = emb.reshape(len(emb), -1)
 
     def arrange(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        at = arrays[0]
-        bad = (at < 0) | (at >= len(emb)) | (at % 1 != 0)
-        if bad.any():
-            raise DataError(
-                f"{frame.path}: {at[bad][0]:.6g} is no row of {source.frame.path}",
-                why=f"its rows are numbered 0..{len(emb) - 1}",
-                fix="check that the index was made for these embeddings",
-            )
-        at = at.astype("int64")
+        at = door.index_rows(arrays[0], len(emb), triplets.frame.path)
         return (emb[at[:, 0]], emb[at[:, 1]], emb[at[:, 2]], *arrays[1:])
 
     columns: dict[str, door.Column] = {
-        name: Derived(frame, f"{shown(source.frame.path)} at index {name}", emb.shape[1])
+        name: Derived(triplets.frame, f"{shown(source.frame.path)} at index {name}", emb.shape[1])
         for name in ("anchor", "positive", "negative")
     }
     return Bound((triplets,), (ROLES["emb"],), columns, arrange)

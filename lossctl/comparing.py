@@ -107,7 +107,11 @@ def _compared(
     data_hash: bool,
     progress: Callable[[int], None] | None,
 ) -> list[Comparison]:
-    asked, cluster, each = Draws(confidence.seed, confidence.resamples), shared.side("cluster"), 1 + len(systems.others)
+    asked, cluster, each = (
+        Draws(confidence.seed, confidence.resamples),
+        shared.sides[0].get("cluster"),
+        1 + len(systems.others),
+    )
     plans = [one.plan for one in shared.losses]
     starts = range(0, len(plans), each)
 
@@ -218,7 +222,7 @@ def _accelerations(
         return [paired.acceleration(whole, at, finish, scale) for at in range(len(found))]
     means = [part.total / part.weight for part in whole.parts]
     slopes = [survey.slope_of(finish, mean) for mean in means]
-    cluster = shared.side("cluster")
+    cluster = shared.sides[0].get("cluster")
     totals: list[Any] = [{} if cluster is not None else (0.0, 0.0) for _ in found]
     each = len(found) + 1
     for block in shared.each(

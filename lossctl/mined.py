@@ -18,7 +18,6 @@ from .files.sources import blocks, open_source, parse_source
 from .files.writing import atomic_output, refuse_overwrite_of_inputs
 
 if TYPE_CHECKING:
-
     from .calculator import Prepared
     from .engine.mining import Mined
 

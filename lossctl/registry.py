@@ -45,10 +45,11 @@ class Domain(NamedTuple):
     @property
     def text(self) -> str:
         """The domain in a few words, for help and errors; empty where every number will do."""
+        whole = ["a whole number"] if self.kind is int else []
         bounds = [f"{'>' if self.low_open else '>='} {self.low:g}"] if self.low > -math.inf else []
         bounds += [f"<= {self.high:g}"] if self.high < math.inf else []
-        parts = [" and ".join(bounds)] if bounds else []
-        parts += ["a list such as 1/2/4, or a file"] if self.many else []
+        parts = [" ".join([*whole, " and ".join(bounds)]).strip()] if bounds or whole else []
+        parts += ["a list such as 0.2/0.3/0.5, or a file"] if self.many else []
         parts += list(self.words)
         parts += ["none"] if self.optional else []
         return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else "".join(parts)
@@ -81,6 +82,8 @@ class Domain(NamedTuple):
             if isinstance(value, bool):
                 return value
             raise ValueError(value)
+        if self.single and isinstance(value, tuple | list) and len(value) == 1:
+            value = value[0]
         if self.many and hasattr(value, "__len__"):
             return tuple(self._check_number(float(item)) for item in value)
         if value != self.kind(value):
@@ -166,6 +169,7 @@ class Loss:
         "lists" (one value a list: the rows that share a group)
     finish: what is done to the mean at the end (rmse), or None
     reductions: how its rows (anchors, triplets) may become one number, the default first
+    cosine: a panel loss of similarities, whatever the distance
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
     """
 
@@ -178,6 +182,7 @@ class Loss:
     finish: Callable[[float], float] | None = field(default=None, repr=False)
     reductions: tuple[str, ...] = ("mean",)
     everyone: bool = False
+    cosine: bool = False
 
     @property
     def family(self) -> str:
@@ -211,7 +216,7 @@ class Weighted(NamedTuple):
 
 LOSSES: dict[str, Loss] = {}
 REDUCTIONS: dict[Engine, tuple[str, ...]] = {
-    "rows": ("mean", "sum", "none", "positives"),
+    "rows": ("mean", "sum", "none"),
     "tally": ("mean",),
     "panel": ("mean", "sum"),
     "lists": ("mean", "sum", "none"),
@@ -232,6 +237,7 @@ def loss(
     finish: Callable[[float], float] | None = None,
     reductions: tuple[str, ...] | None = None,
     everyone: bool = False,
+    cosine: bool = False,
 ) -> Callable[[Function], Function]: ...
 def loss(
     function: Callable[..., Any] | None = None,
@@ -241,6 +247,7 @@ def loss(
     finish: Callable[[float], float] | None = None,
     reductions: tuple[str, ...] | None = None,
     everyone: bool = False,
+    cosine: bool = False,
 ) -> Any:
     """List `function` as a loss, under its own name; the decorated name is the plain function still."""
 
@@ -250,13 +257,20 @@ def loss(
             engine=engine,
             aliases=aliases,
             finish=finish,
-            reductions=reductions or (("mean",) if finish else REDUCTIONS[engine]),
+            reductions=reductions or (("mean",) if finish else _reductions(function, engine)),
             everyone=everyone,
+            cosine=cosine,
         )
         LOSSES[made.name] = made
         return function
 
     return listed if function is None else listed(function)
+
+
+def _reductions(function: Callable[..., Any], engine: Engine) -> tuple[str, ...]:
+    """What suits the engine; and positives, where the labels are 0 and 1."""
+    chances = {"prob", "chance", "logit", "score"} & set(function.__code__.co_varnames[:1])
+    return (*REDUCTIONS[engine], "positives") if chances and engine == "rows" else REDUCTIONS[engine]
 
 
 def _read_function(function: Callable[..., Any], *, engine: Engine, **more: Any) -> Loss:

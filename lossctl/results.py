@@ -174,3 +174,44 @@ class Comparison:
             "verdict": self.verdict,
             "signature": self.signature,
         }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One entry of a suite, done.
+
+    kind: "losses" or "comparisons";  status: "passed", "failed" (a gate does not hold) or "error"
+    reasons: what failed, or the error in its parts;  error: the kind of error, "" where there is none
+    """
+
+    name: str
+    kind: str
+    status: str
+    results: tuple[Result, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    reasons: tuple[str, ...] = ()
+    error: str = ""
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry without its numbers, which stand in the lists of the document."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "status": self.status,
+            "reasons": list(self.reasons),
+            "seconds": round(self.seconds, 6),
+        }
+
+
+@dataclass(frozen=True)
+class SuiteReport:
+    """A suite, done: its title, the file it came from, and its entries in order."""
+
+    title: str
+    path: str
+    outcomes: tuple[Outcome, ...]
+
+    def count(self, status: str) -> int:
+        """How many entries have a status."""
+        return sum(outcome.status == status for outcome in self.outcomes)

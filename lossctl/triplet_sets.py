@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .engine.given import GivenTriplets
 
 
-
 class Report(NamedTuple):
     """The breakdown of the whole set, what is odd about it, and sampled batches if any."""
 
@@ -134,12 +133,14 @@ def given_triplets(
     desk = binding.Desk()
     with desk.stack:
         source = desk.field(emb, ROLES["emb"])
-        frame, selector = desk.frame(index, "index")
-        triplets = frame.select(selector) if selector is not None else frame.whole()
-        if triplets.ndim != 2 or triplets.width != 3:
-            raise DataError(
-                f"{frame.path}: {triplets.name}: an index has three columns", fix="anchor, positive, negative"
-            )
+        triplets = binding.index_of(desk, index)
         points = read_all(source)
         parts = (block.load()[0] for block in blocks([triplets], ["number"], 1 << 14))
-        return categorize(points.reshape(len(points), -1), parts, margins, metric=distance, normalize=normalize)
+        return categorize(
+            points.reshape(len(points), -1),
+            parts,
+            margins,
+            metric=distance,
+            normalize=normalize,
+            path=triplets.frame.path,
+        )

@@ -123,8 +123,11 @@ def test_inputs_are_rotated_past_the_cache():
     assert copies(1 << 29, cache_bytes=10 << 20) == 2
 
 
+fused_claim = pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reason="test_offload.py starts it again")
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("implementation", ["naive", "panel"])
+@pytest.mark.parametrize("implementation", ["naive", "panel", pytest.param("triton", marks=fused_claim)])
 @pytest.mark.parametrize("kernel", cases.KERNELS)
 def test_our_own_answers_are_right(kernel, implementation, dtype):
     case = SMALL._replace(kernel=kernel, implementation=implementation, dtype=dtype)
@@ -259,6 +262,18 @@ def test_a_size_that_would_take_too_long_is_not_run():
     found = last(measuring.measure(plan, maker(naive=lambda inputs: time.sleep(0.05))))
     assert found["naive", 60].status == "ok"
     assert found["naive", 120].status.startswith("not run: about 0 s")
+
+
+def test_a_slow_start_does_not_count_against_larger_sizes():
+    runs = []
+
+    def slow_at_first(inputs):
+        time.sleep(0 if runs else 0.2)
+        runs.append(len(inputs.labels))
+
+    found = last(measuring.measure(PLAN._replace(time_limit=0.7), maker(naive=slow_at_first)))
+    assert found["naive", 120].status == "ok"
+    assert max(found["naive", 60].seconds) < 0.2
 
 
 def test_an_interrupt_gives_what_there_is_first():

@@ -16,6 +16,7 @@ import torch
 from conftest import ROOT, run_lossctl
 
 import lossctl as package
+import lossctl.errors
 from lossctl import registry
 
 FOCAL = ("compute", "focal", "--gamma", "2")
@@ -265,7 +266,11 @@ WRONG = {
     "two formats": (("compute", "mse", "-f", "csv", "--json", "samples/regression.csv"), 2, "two output formats"),
     "unknown reduction": (("compute", "mse", "-r", "max", "samples/regression.csv"), 2, "max"),
     "reduction that makes no sense": (("compute", "rmse", "-r", "sum", "samples/regression.csv"), 2, "rmse"),
-    "positives without labels": (("compute", "mse", "-r", "positives", "samples/regression.csv"), 2, "labels 0 and 1"),
+    "positives without labels": (
+        ("compute", "mse", "-r", "positives", "samples/regression.csv"),
+        2,
+        "no reduction 'positives'",
+    ),
     "missing file": (("compute", "mse", "nowhere.npy"), 4, "nowhere.npy"),
     "a directory": (("compute", "mse", "samples"), 4, "samples"),
     "unequal lengths": (("compute", "mse", "samples/preds.npy::1", "samples/regression_target.npy"), 3, "285"),
@@ -310,7 +315,7 @@ def test_nan_rows_are_left_out_on_request_only(tmp_path):
     np.save(tmp_path / "p.npy", np.array([[1.0, 3.0], [np.nan, 0.0], [1.0, 2.0]]))
     done = run_lossctl("compute", "mse", "--na", "skip", "-v", tmp_path / "p.npy")
     assert float(done.out) == 2.5
-    assert "1 rows left out" in done.err
+    assert "1 row left out" in done.err
     csv_path = tmp_path / "p.csv"
     csv_path.write_text("pred,target\n1,3\nNA,0\n1,2\n")
     assert run_lossctl("compute", "mse", csv_path).code == 3
@@ -511,3 +516,75 @@ def test_options_before_the_loss_take_a_value_in_every_loss_or_in_none():
             for name in _names(parameter.annotation.__metadata__[0]):
                 takes.setdefault(name, set()).add(parameter.annotation.__origin__ is not bool)
     assert all(len(kinds) == 1 for kinds in takes.values())
+
+
+# --- what is easy to get wrong
+
+
+def test_kl_reads_each_side_in_its_own_form(tmp_path):
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((20, 3))
+    p = rng.dirichlet(np.ones(3), 20)
+    np.savez(tmp_path / "kl.npz", p=p, q=logits)
+    done = run_lossctl("compute", "kl", tmp_path / "kl.npz")
+    assert done.code == 3 and "--q-form logits" in done.err
+    q = torch.log_softmax(torch.from_numpy(logits), 1)
+    expected = torch.nn.functional.kl_div(q, torch.from_numpy(p), reduction="batchmean").item()
+    value = float(run_lossctl("compute", "kl", tmp_path / "kl.npz", "--q-form", "logits").out)
+    assert value == pytest.approx(expected, rel=1e-13)
+    assert run_lossctl("compute", "kl", tmp_path / "kl.npz", "--p-form", "prob", "--from-logits").code == 2
+
+
+def test_info_shows_what_is_missing_and_infinite(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([1.0, np.inf, np.nan]))
+    (row,) = csv.DictReader(io.StringIO(run_lossctl("info", tmp_path / "x.npy").out), delimiter="\t")
+    assert (row["nan"], row["inf"], row["max"]) == ("1", "1", "1")
+    (tmp_path / "x.csv").write_text("p,name\n0.5,a\nNA,b\n")
+    numbers, names = csv.DictReader(io.StringIO(run_lossctl("info", tmp_path / "x.csv").out), delimiter="\t")
+    assert (numbers["type"], numbers["nan"], numbers["max"]) == ("number", "1", "0.5")
+    assert (names["type"], names["values"]) == ("text", "a b")
+    (tmp_path / "y.csv").write_text("p,q\n1,2\n3\n")
+    assert "y.csv:3" in run_lossctl("info", tmp_path / "y.csv").err
+
+
+def test_cosine_of_a_row_without_direction_is_an_error(tmp_path):
+    zero, one = np.zeros((2, 3)), np.ones((2, 3))
+    np.savez(tmp_path / "t.npz", anchor=zero, positive=one, negative=one)
+    done = run_lossctl("compute", "triplet", "--distance", "cosine", tmp_path / "t.npz")
+    assert (done.code, done.out) == (3, "")
+    assert "all zeros" in done.err
+
+
+def test_rows_left_out_are_told_in_a_pipe_too(tmp_path):
+    (tmp_path / "p.csv").write_text("pred,target\n1,3\nNA,0\n1,2\n")
+    done = run_lossctl("compute", "mse", "--na", "skip", "--json", tmp_path / "p.csv")
+    assert "1 row left out" in done.err
+    document = json.loads(done.out)
+    assert document["warnings"] == ["1 row left out"]
+    assert "na:skip" in document["results"][0]["signature"]
+
+
+def test_closed_streams_are_no_traceback():
+    command = f"{sys.executable} -m lossctl"
+    for line, code in ((f"{command} list >&-", 4), (f"{command} compute bce x --foo 2>&-", 2)):
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == code
+        assert "Traceback" not in done.stderr
+
+
+def test_embeddings_without_labels_ask_for_labels():
+    for command in (("triplets",), ("compute", "batch-hard"), ("mine", "batch-hard", "-o", "/tmp/never.npy")):
+        done = run_lossctl(*command, "samples/embeddings.npy")
+        assert done.code == 3
+        assert "without labels" in done.err and "--label" in done.err
+
+
+def test_the_library_gives_the_loss_of_each_row():
+    prob, label = np.load(ROOT / "samples/preds.npy").T
+    rows = package.row_losses("bce", prob, label)
+    expected = torch.nn.functional.binary_cross_entropy(
+        torch.from_numpy(prob), torch.from_numpy(label), reduction="none"
+    )
+    assert rows == pytest.approx(expected.numpy(), rel=1e-14)
+    with pytest.raises(package.errors.UsageError, match="one number"):
+        package.compute("bce", prob, label, reduction="none")

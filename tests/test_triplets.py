@@ -184,7 +184,7 @@ def test_losses_classes_pairs_and_histograms_from_definitions(metric, with_dupli
         assert side.counts[1:-1] == tuple(np.histogram(d[mask], found.edges)[0][1:-1])
 
 
-# ---------------------------------------------------------------------------------------------- batches, facts, refusals
+# --------------------------------------------------------------------------------------------- batches, facts, refusals
 
 
 def test_batches_see_what_breakdowns_of_them_see():

@@ -17,7 +17,7 @@ from .inputs import Inputs, rotation
 from .peers import peer
 from .records import Measurement
 
-FEWEST, MOST = 3, 1000  # samples a case
+FEWEST, MOST = 3, 300  # samples a case
 SHARE_OF_MEMORY = 0.6  # of what is free; the rest is left to others, and to estimates that are too low
 Maker = Callable[[Case], Contender]
 
@@ -37,7 +37,6 @@ def measure(plan: Plan, maker: Maker | None = None) -> Iterator[Measurement]:
             found = _tried(case, inputs, plan, known, maker or _maker)
             if isinstance(found, _Running):
                 running.append(found)
-                known.append((case, found.trial_seconds))
                 if case not in products:
                     yield found.measured({})
             elif case not in products:
@@ -48,6 +47,7 @@ def measure(plan: Plan, maker: Maker | None = None) -> Iterator[Measurement]:
             yield from _group_measured(running, products)
             raise
         yield from _group_measured(running, products)
+        known += [(one.case, min(one.seconds or [one.trial_seconds])) for one in running]
         for device in {case.device for case in group}:
             clocks.release(device)
 
@@ -136,6 +136,8 @@ def _tried(
 
 def _first_run(case: Case, made: Contender, inputs: Inputs) -> tuple[_Running, Any]:
     placed = made.place(inputs)
+    if case.device != "cpu":
+        made.run(placed)  # compiles
     peak, (seconds, answer) = clocks.weighed(lambda: clocks.timed(partial(made.run, placed), case.device), case.device)
     return _Running(case, made, seconds, peak, spent=seconds), answer
 

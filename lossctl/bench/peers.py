@@ -6,6 +6,7 @@ K + 1 points one at least is a negative). What they answer is not judged, for th
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -45,10 +46,9 @@ def _pytorch_metric_learning(case: Case) -> Contender:
 
 def _sentence_transformers(case: Case) -> Contender:
     try:
-        from sentence_transformers.sentence_transformer import losses
-    except ImportError:  # before 6
-        from sentence_transformers import losses
-
+        losses: Any = import_module("sentence_transformers.sentence_transformer.losses")
+    except ModuleNotFoundError:  # before 6
+        losses = import_module("sentence_transformers.losses")
     name, method = {
         "batch-hard": ("BatchHardTripletLoss", "batch_hard_triplet_loss"),
         "batch-all": ("BatchAllTripletLoss", "batch_all_triplet_loss"),

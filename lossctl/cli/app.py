@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -21,6 +22,7 @@ COMMANDS = {
     "bench": "How fast the kernels are on this machine, against each other, and whether they are right.",
     "curve": "What a loss does, as a picture: its curve, its slope, its contours.",
     "compare": "Which of several systems is better, by how much, and whether chance would do.",
+    "run": "Everything a suite (YAML) asks for: losses, groups, intervals, gates, comparisons, and reports.",
     "list": "All losses, by family.",
     "explain": "One loss: its formula, when it misleads, its options, an example, where libraries differ.",
     "info": "What is in a file: columns, types, ranges.",
@@ -103,6 +105,8 @@ def run(args: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _terminate)
+    if sys.stdout is None:
+        return _complain(FileError("stdout is closed", fix="leave it open, or redirect it: > /dev/null"))
     try:
         code = _run(args)
         sys.stdout.flush()
@@ -127,7 +131,7 @@ def _run(args: list[str]) -> int:
     except typer.TyperException as fault:
         return _complain_of_usage(fault)
     except (KeyboardInterrupt, typer.Abort):
-        print("lossctl: interrupted", file=sys.stderr)
+        say("lossctl: interrupted")
         return 130
     except MemoryError:
         return _complain(FileError("out of memory", fix="close other programs, or use fewer threads: -j 1"))
@@ -135,6 +139,13 @@ def _run(args: list[str]) -> int:
         raise
     except Exception as fault:
         return _confess(fault)
+
+
+def say(text: str) -> None:
+    """A line or more for the person at the other end of stderr, if there is one: this must never fail."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -146,7 +157,7 @@ def _complain(fault: LossctlError) -> int:
     lines = [f"lossctl: {red}error{plain}: {fault.what}"]
     lines += [f"  why:  {fault.why}"] if fault.why else []
     lines += [f"  fix:  {fault.fix}"] if fault.fix else []
-    print("\n".join(lines), file=sys.stderr)
+    say("\n".join(lines))
     return EXIT_CODES[type(fault)]
 
 
@@ -163,10 +174,9 @@ def _complain_of_usage(fault: Any) -> int:
 def _confess(fault: Exception) -> int:
     if os.environ.get("LOSSCTL_DEBUG"):
         raise fault
-    print(
+    say(
         f"lossctl: bug: {type(fault).__name__}: {fault}\n"
-        f"  fix:  run again with LOSSCTL_DEBUG=1 and report the traceback with this command (lossctl {__version__})",
-        file=sys.stderr,
+        f"  fix:  run again with LOSSCTL_DEBUG=1 and report the traceback with this command (lossctl {__version__})"
     )
     return BUG
 
@@ -183,4 +193,6 @@ def colour(stream: Any) -> bool:
     """Whether to colour a stream: --color, then NO_COLOR and TERM=dumb, then whether a person reads it."""
     if COLOUR_CHOICE[0] != "auto":
         return COLOUR_CHOICE[0] == "always"
-    return bool(stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+    return bool(
+        stream is not None and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )

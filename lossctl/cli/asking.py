@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from . import output
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ Baseline = Annotated[
     str | None, typer.Option("--baseline", metavar="FILE", help="A result saved with --json, for --max-increase.")
 ]
 
-BASELINE_BYTES = 1 << 26
-
 
 def parameters(engine: str) -> list[tuple[str, Any, Any]]:
     """(name, annotation, default) of these options, for a loss of some engine."""
@@ -90,6 +88,7 @@ def bounds(given: dict[str, Any]) -> Bounds:
     if not any(given.get(name) is not None for name in ("max", "min", "max_increase", "baseline")):
         return _none()
     from .. import gates
+    from ..files.saved import read_json
 
     increase = given["max_increase"]
     if (increase is None) != (given["baseline"] is None):
@@ -98,7 +97,7 @@ def bounds(given: dict[str, Any]) -> Bounds:
         given["max"],
         given["min"],
         None if increase is None else gates.read_percent(increase),
-        None if increase is None else read_baseline(given["baseline"]),
+        None if increase is None else gates.read_baseline(read_json(given["baseline"]), given["baseline"]),
     )
 
 
@@ -108,45 +107,16 @@ def _none() -> Bounds:
     return Bounds()
 
 
-def read_baseline(path: str) -> dict[Any, float]:
-    """The values of a saved result. FileError, DataError."""
-    import json
-    import os
-
-    from ..errors import FileError
-    from ..gates import read_baseline
-    from ..text import escaped
-
-    try:
-        if os.path.getsize(path) > BASELINE_BYTES:
-            raise DataError(f"{escaped(path)}: too large for a saved result", fix="name the JSON of an earlier run")
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-    except OSError as fault:
-        raise FileError(f"{escaped(path)}: cannot read: {fault.strerror}", fix="check the name") from fault
-    except (ValueError, RecursionError):
-        raise DataError(f"{escaped(path)}: not JSON", fix="make one with: lossctl compute ... --json -o FILE") from None
-    return read_baseline(document, path)
-
-
 def side(given: dict[str, Any]) -> Side:
     """The columns that ride along. UsageError."""
-    from ..assess import Side
+    from ..assess import Side, read_bins
 
     group, bins = given.get("group"), None
     if given.get("by") is not None:
         if group is not None:
             raise UsageError("--group and --by at once", fix="choose one")
-        group, bins = _bins(given["by"])
+        group, bins = read_bins(given["by"])
     return Side(given.get("id"), group, given.get("cluster"), bins)
-
-
-def _bins(text: str) -> tuple[str, int]:
-    kind, _, rest = text.partition(":")
-    source, _, count = rest.rpartition(":")
-    if kind == "bins" and source and count.isascii() and count.isdigit() and 1 < int(count) <= 10_000:
-        return source, int(count)
-    raise UsageError(f"--by cannot be {text!r}", fix="write bins:SRC:K, such as bins:scores.csv::prob:10")
 
 
 def confidence(given: dict[str, Any]) -> Confidence | None:

@@ -37,7 +37,7 @@ def answer(
     results = []
     with (
         _destination(style, inputs, binary=format == "npy") as out,
-        assess.prepared(wanted, weight=given["weight"], reading=reading, side=side, jobs=given["jobs"]) as shared,
+        assess.prepared(wanted, weight=given.get("weight"), reading=reading, side=side, jobs=given["jobs"]) as shared,
     ):
         if format:
             write_rows(shared, style, out, format, given["digits"])

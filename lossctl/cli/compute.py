@@ -162,12 +162,13 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
     found += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.options]
     found += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
     found += _form_parameters(loss)
-    found += [("metric", Metric, "euclidean"), ("normalize", Normalize, False)] if loss.engine == "panel" else []
+    found += [("metric", Metric, "euclidean")] if loss.engine == "panel" and not loss.cosine else []
+    found += [("normalize", Normalize, False)] if loss.engine == "panel" else []
     found += [("index", Index, None)] if loss.name == "triplet" else []
     found += [("distances", Distances, None)] if loss.roles[0].name == "left" else []
     found += [
         ("reduction", _reduction_type(loss), loss.reductions[0]),
-        ("weight", Weight, None),
+        *([("weight", Weight, None)] if loss.engine != "panel" else []),
         ("na", Na, "error"),
         ("header", Header, "auto"),
         ("delimiter", Delimiter, None),
@@ -200,9 +201,9 @@ def _form_parameters(loss: Loss) -> list[tuple[str, Any, Any]]:
         found.append(("clip", Clip, 0))
     for role in loss.roles:
         if len(role.forms) > 2:
-            text = f"What {role.option.upper()} holds: {', '.join(role.forms)}."
-            kind = Annotated[str, typer.Option(f"--{role.option}-form", metavar="FORM", help=text)]
-            found.append((f"form_{role.name}", kind, role.forms[0]))
+            text = f"What {role.option.upper()} holds: {', '.join(role.forms)} (prob unless given)."
+            kind = Annotated[str | None, typer.Option(f"--{role.option}-form", metavar="FORM", help=text)]
+            found.append((f"form_{role.name}", kind, None))
     return found
 
 
@@ -290,7 +291,7 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
             sources,
             named,
             reduction=given["reduction"],
-            weight=given["weight"],
+            weight=given.get("weight"),
             reading=reading,
             jobs=given["jobs"],
         ) as ready,
@@ -321,9 +322,11 @@ def _forms(loss: Loss, given: dict[str, Any]) -> dict[str, Any]:
     for role in loss.roles:
         if not role.forms:
             continue
-        form = _choice(f"--{role.option}-form", given.get(f"form_{role.name}", role.forms[0]), role.forms)
-        form = "logits" if given.get("from_logits") and form == role.forms[0] else form
-        forms[role.name] = "prob" if given.get("from_probs") else form
+        named = given.get(f"form_{role.name}")
+        if named and given.get("from_logits") and named != "logits":
+            raise UsageError(f"--from-logits and --{role.option}-form {named} contradict each other", fix="choose one")
+        otherwise = "logits" if given.get("from_logits") else "prob" if given.get("from_probs") else role.forms[0]
+        forms[role.name] = _choice(f"--{role.option}-form", named or otherwise, role.forms)
     return forms
 
 

@@ -14,7 +14,10 @@ def command() -> Any:
 
 
 def doctor(
-    format: output.Format = None, json: output.Json = False, out: output.Output = None, color: output.Colour = "auto"
+    format: output.SheetFormat = None,
+    json: output.Json = False,
+    out: output.Output = None,
+    color: output.Colour = "auto",
 ) -> None:
     """The machine and the libraries, as lossctl sees them."""
     from ..environment import examine

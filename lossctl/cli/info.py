@@ -20,7 +20,7 @@ def info(
     header: Annotated[
         str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")
     ] = "auto",
-    format: output.Format = None,
+    format: output.SheetFormat = None,
     json: output.Json = False,
     out: output.Output = None,
     color: output.Colour = "auto",

@@ -20,7 +20,7 @@ def command() -> Any:
 def losses(
     family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="One family only.")] = None,
     names: Annotated[bool, typer.Option("--names", help="The names alone, a line each.")] = False,
-    format: output.Format = None,
+    format: output.SheetFormat = None,
     json: output.Json = False,
     out: output.Output = None,
     color: output.Colour = "auto",

@@ -77,9 +77,6 @@ def mine(
         str | None,
         typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Told by the name of the file unless given."),
     ] = None,
-    na: Annotated[
-        str, typer.Option("--na", metavar="error", help="Rows with nan are an error: row numbers would not fit.")
-    ] = "error",
     header: Annotated[
         str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")
     ] = "auto",
@@ -95,7 +92,8 @@ def mine(
 ) -> None:
     """Choose triplets of an embedding set offline and write them to a file.
 
-    The same file for any block size and number of threads: decisions are exact, and ties go to the lowest row number.
+    The same file for any block size and number of threads: decisions are exact, and ties go to the
+    lowest row number. Triplets stand class by class, the largest class first, as --limit takes them.
     """
     style = output.style(None, False, out, quiet, verbose, color)
     named = {name: source for name, source in (("emb", emb), ("identity", label)) if source is not None}
@@ -146,7 +144,7 @@ def _check(
         near = difflib.get_close_matches(strategy, STRATEGIES, n=1)
         guess = f". Did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"unknown strategy {strategy!r}{guess}", fix=f"use one of {', '.join(STRATEGIES)}")
-    if out is None:
+    if out is None or out == "-":
         raise UsageError("mine writes a file, and none is named", fix="add -o triplets.npy")
     if category is not None and (strategy != "all" or not set(category.split(",")) <= set(CATEGORIES)):
         raise UsageError(f"--category {category!r} with {strategy}", fix=f"use it with `all`: {', '.join(CATEGORIES)}")

@@ -14,12 +14,17 @@ import typer
 
 from ..errors import FileError, UsageError
 
+from .app import say
+
 if TYPE_CHECKING:
     from ..show.sheet import Sheet
 
 FORMATS = ("bare", "table", "json", "ndjson", "tsv", "csv", "md", "latex")
 
 Format = Annotated[str | None, typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Output format.")]
+SheetFormat = Annotated[
+    str | None, typer.Option("-f", "--format", metavar="table|json|tsv|csv|md|latex", help="Output format.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Short for -f json.")]
 Output = Annotated[
     str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE, whole or not at all.")
@@ -121,7 +126,7 @@ def sheet_text(sheet: Sheet, format: str) -> str:
         width = shutil.get_terminal_size((100, 24)).columns
         return sheets.table(sheet, width=max(width, 40), colour=colour(sys.stdout))
     if format not in sheets.FORMATS:
-        raise UsageError(f"this command has no format {format!r}", fix=f"use table, {', '.join(sheets.FORMATS)}")
+        raise UsageError(f"this command has no format {format!r}", fix=f"use table, json, {', '.join(sheets.FORMATS)}")
     text: str = sheets.FORMATS[format](sheet)
     return text
 
@@ -133,21 +138,21 @@ def many_format(style: Style) -> str:
 
 def note(style: Style, text: str) -> None:
     """Context on stderr: for a person at a terminal, or with -v."""
-    if text and not style.quiet and (style.verbose or sys.stderr.isatty()):
-        print(text, file=sys.stderr)
+    if text and not style.quiet and (style.verbose or (sys.stderr is not None and sys.stderr.isatty())):
+        say(text)
 
 
 def warn(style: Style, warnings: Sequence[str]) -> None:
     """Warnings on stderr, also in a pipe; -q silences them."""
     if not style.quiet:
         for text in warnings:
-            print(f"lossctl: warning: {text}", file=sys.stderr)
+            say(f"lossctl: warning: {text}")
 
 
 @contextlib.contextmanager
 def progress(style: Style, total: int | None, unit: str = "rows") -> Iterator[Any]:
     """A callable that takes how many are done (and of how many); it shows a bar on a terminal after one second."""
-    if style.quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    if style.quiet or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
     started = time.monotonic()

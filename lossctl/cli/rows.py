@@ -39,7 +39,8 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
     from ..engine.rows import infinite_rows
     from ..show.rows import lines, record_array
 
-    names, facts = list(shared.places), door.NOTHING
+    places, facts = shared.sides[0], door.NOTHING
+    names = list(places)
     weighted = shared.losses[0].plan.weight is not None
     titles = [str(one.plan.spec) for one in shared.losses]
 
@@ -51,7 +52,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
             raise UsageError(
                 "the losses leave out different rows", fix="write them in calls of their own (see --ignore-index)"
             )
-        side = dict(zip(names, scored[0].side, strict=True))
+        side = {name: scored[0].side[at] for name, at in places.items()}
         weight = scored[0].rows.weight if weighted else None
         table = (numbers[0], side, [one.rows.total for one in scored], weight)
         made = record_array(*table, titles) if format == "npy" else lines(*table, titles, format, digits)
@@ -69,7 +70,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
     else:
         from ..show.rows import header
 
-        out.write(header([*names], titles, weighted, format))
+        out.write(header(names, titles, weighted, format))
         for text in pieces():
             out.write(text)
     notes, warnings = door.verdict(shared.losses[0].plan, facts)
@@ -111,7 +112,8 @@ def write_top(found: Hardest, shared: Shared, style: output.Style, out: Any, dig
     format = output.many_format(style)
     loss = shared.losses[0]
     roles = [entry.role.option for entry in loss.plan.entries][: len(found.inputs)]
-    names = [*shared.places]
+    names = list(shared.sides[0])
+    found = found._replace(side=tuple(found.side[at] for at in shared.sides[0].values()))
     if format == "bare":
         raise UsageError("--top cannot be written as bare", fix="use table, json, ndjson, tsv, csv, md or latex")
     if format == "json":

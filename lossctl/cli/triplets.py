@@ -130,7 +130,7 @@ def triplets(
             batch=drawn,
             batches=batches,
             seed=seed,
-            data=digest(ready.fields) if style.format == "json" else None,
+            data=digest(ready.fields) if style.format in ("json", "ndjson") else None,
             progress=update,
         )
         _write(found, style, writer)

@@ -42,11 +42,11 @@ def distances(
             _add_hard_by_class(by_class, points, ready, anchors, columns, squares, same, with_pairs)
         own = squares.gather(1, columns.clamp(min=0))[columns >= 0]
         alone = squares.gather(1, anchors[:, None])[:, 0]
-        everyone, positives, self = (_binned(side, edges) for side in (squares, own, alone))
+        everyone, positives, itself = (_binned(side, edges) for side in (squares, own, alone))
         sides.append(
             (
                 _positive_side(points, own, positives),
-                _negative_side(points, squares, same, everyone - positives - self),
+                _negative_side(points, squares, same, everyone - positives - itself),
             )
         )
         if progress is not None:

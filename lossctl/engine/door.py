@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     class Frame(Protocol):
         """Where a row of an input stands, for messages."""
 
+        @property
+        def path(self) -> str: ...
         def where(self, row: int) -> str: ...
 
     class Column(Protocol):
@@ -175,12 +177,16 @@ def _check_class_numbers(spec: Spec, entries: list[Entry]) -> None:
             )
 
 
+def _full_name(column: Column) -> str:
+    return f"{column.frame.path}: {column.name}"
+
+
 def _entry(role: Role, column: Column, form: Form | None) -> Entry:
     width = column.width
     ndim = column.ndim
     if role.layout == "row" and width > 1:
         raise DataError(
-            f"{column.name}: {width} columns where {role.option} needs one",
+            f"{_full_name(column)}: {width} columns where {role.option} needs one",
             why=f"{role.option} is {role.meaning}",
             fix="choose a column: PATH::NAME or PATH::3",
         )
@@ -188,7 +194,7 @@ def _entry(role: Role, column: Column, form: Form | None) -> Entry:
         ndim = 1
     if role.layout == "vectors" and ndim == 1 and role.name in NEEDS_CLASSES:
         raise DataError(
-            f"{column.name}: one value a row where {role.option} needs one for each class",
+            f"{_full_name(column)}: one value a row where {role.option} needs one for each class",
             fix="for predictions of two classes use bce (probabilities of label 1) or hinge (scores)",
         )
     return Entry(role, column, 2 if role.layout == "vectors" else ndim, width, _check_of(role, form), form)
@@ -242,7 +248,9 @@ def _weighted_classes(spec: Spec, width: int) -> int:
     numbers = spec.options["class_weights"]
     if not numbers or len(numbers) % width:
         raise UsageError(
-            f"--class-weights has {len(numbers or ())} numbers for embeddings of {width} columns",
+            f"--class-weights has {len(numbers)} numbers for embeddings of {width} columns"
+            if numbers
+            else f"{spec.loss.name} needs --class-weights",
             fix="give a file with one row of that width for each class",
         )
     return len(numbers) // width
@@ -253,7 +261,7 @@ def _class_label(spec: Spec, prediction: Entry, label: Entry) -> Entry:
         return label._replace(check="index", classes=prediction.width)
     if label.width != prediction.width or prediction.role.name == "scores":
         raise DataError(
-            f"{label.column.name}: {label.width} label columns beside {prediction.width} classes",
+            f"{_full_name(label.column)}: {label.width} label columns beside {prediction.width} classes",
             why=f"{spec.loss.name} needs one class index a row"
             + (", or a distribution over the classes" if prediction.role.name == "probs" else ""),
             fix="choose one label column: PATH::NAME",
@@ -316,8 +324,10 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
     facts = Facts(skipped=0 if keep is None else int(keep.size - np.count_nonzero(keep)))
     admitted = []
     for entry, array in zip(plan.every, arrays, strict=True):
-        values = array.reshape(len(array), -1) if entry.ndim == 2 else array.reshape(-1)
+        values = array.reshape(len(array), entry.width) if entry.ndim == 2 else array.reshape(-1)
         seen = _CHECKS[entry.check](entry, values, rows)
+        if entry.role.layout == "vectors" and entry.check == "real" and _is_angular(plan.spec):
+            _check_direction(entry, values, rows)
         admitted.append(_converted(plan, entry, values, seen))
         facts = facts.merge(seen)
     weights = admitted.pop() if plan.weight else None
@@ -374,7 +384,7 @@ def _fault(
 
 
 def _text(value: Any) -> str:
-    return f"{float(value):.6g}" if abs(float(value)) < 1e15 else repr(float(value))
+    return repr(float(value)).removesuffix(".0")
 
 
 def _finite(
@@ -396,7 +406,7 @@ def _finite(
         bad,
         "the value is {}",
         why=f"{entry.role.option} must be a finite number in every row",
-        fix="find where it comes from, or leave rows with nan out: --na skip",
+        fix="find where it comes from" + (", or leave such rows out: --na skip" if np.isnan(values[bad][0]) else ""),
     )
 
 
@@ -410,10 +420,27 @@ def _check_real(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts()
 
 
+def _is_angular(spec: Spec) -> bool:
+    """Whether embeddings are compared by their direction."""
+    return spec.options.get("distance") == "cosine" or spec.loss.name == "circle-class"
+
+
+def _check_direction(entry: Entry, values: np.ndarray, rows: RowNumbers) -> None:
+    zero = ~values.any(axis=1)
+    if zero.any():
+        row = int(zero.argmax())
+        raise DataError(
+            f"{entry.column.frame.where(rows.number(row))}: {entry.column.name}: the embedding is all zeros",
+            why="it has no direction, so no cosine",
+            fix="leave it out, or use another distance",
+        )
+
+
 def _check_probability(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     low, high = _finite(entry, values, rows)
     if low < 0 or high > 1:
-        logits = "these look like logits" if low < 0 else "these are not probabilities"
+        just_outside = low > -1e-3 and high < 1 + 1e-3
+        logits = "the file was rounded" if just_outside else "these look like logits"
         raise _fault(
             entry,
             values,
@@ -421,13 +448,20 @@ def _check_probability(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Fa
             (values < 0) | (values > 1),
             f"{{}} is outside [0, 1] (from {_text(low)} to {_text(high)} nearby): {logits}",
             why=f"{entry.role.option} is read as probabilities unless told otherwise",
-            fix="add --from-logits" if "logits" in entry.role.forms else "give probabilities",
+            fix="clip the values in the file" if just_outside else _form_fix(entry.role, high),
         )
     if entry.role.name in ("p", "q") and values.size:
         import numpy as np
 
         return Facts(sum_error=float(np.abs(values.sum(axis=1) - 1).max()))
     return Facts()
+
+
+def _form_fix(role: Role, high: float) -> str:
+    """The option that reads the values as what they look like."""
+    if len(role.forms) > 2:
+        return f"add --{role.option}-form {'log-prob' if high <= 0 else 'logits'}"
+    return "leave --from-probs out" if role.forms[0] == "logits" else "add --from-logits"
 
 
 def _check_classes(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
@@ -528,23 +562,47 @@ _CHECKS: dict[Check, Callable[[Entry, Any, Any], Facts]] = {
 }
 
 
+def index_rows(at: np.ndarray, count: int, path: str) -> np.ndarray:
+    """(M, 3) row numbers of anchors, positives and negatives as int64. DataError where they are no triplet."""
+    bad = (at < 0) | (at >= count) | (at % 1 != 0)
+    if bad.any():
+        raise DataError(
+            f"{path}: {_text(at[bad][0])} is no row of the embeddings",
+            why=f"its rows are numbered 0..{count - 1}",
+            fix="check that the index was made for these embeddings",
+        )
+    twice = (at[:, 0] == at[:, 1]) | (at[:, 0] == at[:, 2])
+    if twice.any():
+        row = int(at[twice][0, 0])
+        raise DataError(
+            f"{path}: row {row} is its own positive or negative",
+            why="a triplet has an anchor, another row of its class, and a row of another class",
+            fix="leave such triplets out",
+        )
+    return at.astype("int64")
+
+
 def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) that the facts of the whole input give; DataError where labels mix two codings."""
     notes, warnings = [], []
     if facts.negative_labels and facts.zero_labels:
         raise DataError(
-            f"the labels mix -1 ({facts.negative_labels} times) and 0 ({facts.zero_labels} times)",
+            f"{_full_name(plan.entries[-1].column)}: the labels mix -1 ({facts.negative_labels} of them) "
+            f"and 0 ({facts.zero_labels})",
             why="labels are 0 and 1, or -1 and 1, in the whole file",
             fix="write the labels in one coding",
         )
     if facts.negative_labels:
         notes.append("labels -1 and 1 read as 0 and 1")
     if facts.skipped:
-        notes.append(f"{facts.skipped} rows left out")
+        text = f"{facts.skipped} row{'s' if facts.skipped > 1 else ''} left out"
+        (warnings if plan.skip_nan else notes).append(text)
     if facts.empty_lists:
         notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
     if any(entry.form == "logits" for entry in plan.entries) and facts.logits_like_probabilities:
-        warnings.append("all logits look like probabilities: leave --from-logits out if they are")
+        given = any(entry.form == "logits" != entry.role.forms[0] for entry in plan.entries)
+        cure = "leave --from-logits out" if given else "add --from-probs"
+        warnings.append(f"all logits look like probabilities: {cure} if they are")
     if facts.sum_error > SUM_TOLERANCE:
         warnings.append(f"rows of p or q are off a sum of 1 by up to {facts.sum_error:.3g}; nothing was normalised")
     if facts.infinite:

@@ -57,7 +57,8 @@ def flip_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> np.ndarr
     for rows, columns, words in _tiles(draws, numbers, 64):
         ones = np.unpackbits(words.view(np.uint8), axis=1)
         _add_product(result[:, columns], values[rows], ones)
-    flipped: np.ndarray = 2 * result - values.sum(axis=0)[:, None]
+    with np.errstate(invalid="ignore"):
+        flipped: np.ndarray = 2 * result - values.sum(axis=0)[:, None]
     return flipped.T
 
 
@@ -88,7 +89,7 @@ def _tiles(draws: Draws, numbers: np.ndarray, each: int) -> Iterator[tuple[slice
     import numpy as np
 
     words = -(-draws.resamples // each)
-    seed = _mixed(np.array([draws.seed % WORD], dtype=np.uint64))[0]
+    seed = _mixed(np.array([(draws.seed * 128 + each) % WORD], dtype=np.uint64))[0]  # weights and signs apart
     row_keys = _mixed(numbers.astype(np.uint64) * np.uint64(GOLDEN) + seed)
     resample_keys = _mixed((np.arange(words, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN) ^ seed)
     step = TILE_COLUMNS // each

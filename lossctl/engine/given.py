@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..breakdown import Categories
-from ..errors import DataError
+from .door import index_rows
 from .panels import Points, sort_points
 from .ranks import Judge, interval, make_judge
 from .sums import ZERO, Total, total
@@ -31,10 +31,11 @@ def categorize(
     *,
     metric: str = "euclidean",
     normalize: bool = False,
+    path: str = "index",
 ) -> tuple[GivenTriplets, ...]:
     """The categories of triplets (M, 3) of row numbers, in blocks, at each margin; every one is certified.
 
-    Raises DataError for a row number that is none.
+    path: what messages call the index. Raises DataError for what is no triplet.
     """
     import numpy as np
 
@@ -44,20 +45,9 @@ def categorize(
     position[points.rows] = np.arange(len(points))
     found = tuple(GivenTriplets(margin, Categories(0, 0, 0)) for margin in margins)
     for block in blocks:
-        rows = _checked(block, len(points))
+        rows = index_rows(block, len(points), path)
         found = tuple(map(_merged, found, _categorize(judge, position[rows], margins)))
     return found
-
-
-def _checked(block: np.ndarray, count: int) -> np.ndarray:
-    bad = (block < 0) | (block >= count) | (block % 1 != 0)
-    if bad.any():
-        raise DataError(
-            f"{block[bad][0]:.6g} is no row of the embeddings",
-            why=f"the rows are numbered 0..{count - 1}",
-            fix="check that the index was made for these embeddings",
-        )
-    return block.astype("int64")
 
 
 def _merged(a: GivenTriplets, b: GivenTriplets) -> GivenTriplets:

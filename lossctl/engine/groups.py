@@ -35,7 +35,7 @@ class Bins(NamedTuple):
     def names(self) -> list[str]:
         """What the bins are called, from low to high: "[0.1, 0.2)"."""
         edges = self.edges.tolist()
-        texts = [f"{edge:.6g}" for edge in edges]
+        texts = [f"{edge:.4g}" for edge in edges]
         texts = texts if len(set(texts)) == len(texts) else [repr(edge) for edge in edges]
         closing = [")"] * (self.number - 1) + ["]"]
         return [f"[{low}, {high}{end}" for low, high, end in zip(texts[:-1], texts[1:], closing, strict=True)]

@@ -86,7 +86,8 @@ def pairs(scored: Sequence[Scored], reduction: str, asked: Draws, cluster: int |
             )
     split = [columns(one.rows, reduction) for one in scored]
     values = np.stack([*(numerator for numerator, _ in split), split[0][1]], axis=1)
-    gap = values[:, 1:-1] - values[:, :1]
+    with np.errstate(invalid="ignore"):
+        gap = values[:, 1:-1] - values[:, :1]
     counts = [np.count_nonzero(mask, axis=0) for mask in (gap < 0, gap == 0, ~((gap < 0) | (gap == 0)))]
     parts = tuple(rows.part_of(one.rows) for one in scored)
     if cluster is None:
@@ -102,7 +103,8 @@ def _drawn(numbers: np.ndarray, values: np.ndarray, asked: Draws) -> Pairs:
     """The random part of some units: values (n, S + 2), the base first, the weights last."""
     import numpy as np
 
-    half = (values[:, 1:-1] - values[:, :1]) / 2
+    with np.errstate(invalid="ignore"):
+        half = (values[:, 1:-1] - values[:, :1]) / 2
     none = np.zeros(half.shape[1], dtype=np.int64)
     return Pairs(
         (),

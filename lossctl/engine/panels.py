@@ -690,7 +690,9 @@ def extremes(points: Points, start: int, stop: int, settle: Settle | None = None
     return far.winners(points, start, True, settle), near.winners(points, start, False, settle)
 
 
-def _contests(points: Points, gram: Gram, start: int, stop: int, tie_rows: np.ndarray | None) -> tuple[_Contest, _Contest]:
+def _contests(
+    points: Points, gram: Gram, start: int, stop: int, tie_rows: np.ndarray | None
+) -> tuple[_Contest, _Contest]:
     import numpy as np
 
     slack = 4 * gram.bounds(start, stop)

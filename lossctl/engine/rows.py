@@ -126,6 +126,8 @@ def finish(plan: door.Plan, part: Part) -> float:
         if part.positives.units == 0:
             raise DataError("no label is 1, so there are no positives to divide by", fix="use -r mean")
         return part.total / part.positives
+    if part.weight.units == 0:
+        raise DataError("the weights of all rows are 0, so there is no mean", fix="check -w and --class-weights")
     mean = part.total / part.weight
     return plan.spec.loss.finish(mean) if plan.spec.loss.finish else mean
 

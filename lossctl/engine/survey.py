@@ -60,41 +60,45 @@ def _merged(a: Clusters, b: Clusters) -> Clusters:
 Slices = dict[str | None, Slice]  # group -> its rows; None -> all rows
 
 
-def fold(wanted: Wanted, reductions: tuple[str, ...]) -> Callable[[tuple[Scored, ...]], tuple[Slices, ...]]:
+def fold(wanted: tuple[Wanted, ...], reductions: tuple[str, ...]) -> Callable[[tuple[Scored, ...]], tuple[Slices, ...]]:
     """What one block adds: for each loss, all rows and each group.
 
-    reductions: of each loss
+    wanted, reductions: of each loss
     """
 
     def of_block(scored: tuple[Scored, ...]) -> tuple[Slices, ...]:
-        return tuple(_slices(one, wanted, reduction) for one, reduction in zip(scored, reductions, strict=True))
+        return tuple(_slices(*each) for each in zip(scored, wanted, reductions, strict=True))
 
     return of_block
 
 
 def add_up(
-    blocks: Iterable[tuple[Slices, ...]], wanted: Wanted, progress: Callable[[int], None] | None = None
+    blocks: Iterable[tuple[Slices, ...]], wanted: tuple[Wanted, ...], progress: Callable[[int], None] | None = None
 ) -> tuple[Slices, ...]:
     """All blocks together. UsageError where the intervals of all groups would need more than a GiB."""
 
     def merge(done: tuple[Slices, ...], more: tuple[Slices, ...]) -> tuple[Slices, ...]:
         if not done:
             return more
-        for held, new in zip(done, more, strict=True):
+        for held, new, asked in zip(done, more, wanted, strict=True):
             for name, piece in new.items():
                 held[name] = held[name].merge(piece) if name in held else piece
-        if wanted.draws and wanted.cluster is None and len(done[0]) * wanted.draws.resamples * 16 > LARGEST_BYTES:
-            raise UsageError(
-                f"{len(done[0]) - 1} groups or more, with {wanted.draws.resamples} resamples each",
-                why="their intervals need more than a GiB",
-                fix="ask for fewer --resamples, for coarser groups, or for no --ci",
-            )
+            _refuse_too_many(len(held), asked)
         if progress:
             progress(done[0][None].part.n)
         return done
 
     rows.keep_freed_memory()
     return reduce(merge, blocks, ())
+
+
+def _refuse_too_many(groups: int, asked: Wanted) -> None:
+    if asked.draws and asked.cluster is None and groups * asked.draws.resamples * 16 > LARGEST_BYTES:
+        raise UsageError(
+            f"{groups - 1} groups or more, with {asked.draws.resamples} resamples each",
+            why="their intervals need more than a GiB",
+            fix="ask for fewer --resamples, for coarser groups, or for no --ci",
+        )
 
 
 def _slices(scored: Scored, wanted: Wanted, reduction: str) -> Slices:

@@ -136,6 +136,12 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
     """Predictions first, the truth last; inputs of one shape share the columns evenly."""
     k = block.width
     last = roles[-1]
+    if roles[0].name == "emb":
+        raise DataError(
+            f"{shown(frame.path)}: embeddings without labels",
+            why="which column would be the label cannot be told",
+            fix=f"add the labels as a second file, or --label {shown(frame.path)}::COLUMN",
+        )
     single_last = last.truth and roles[0].name not in SHAPED_ALIKE
     shared = len(roles) - single_last
     width, rest = divmod(k - single_last, shared)
@@ -144,7 +150,9 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
         raise DataError(
             f"{shown(frame.path)}: {k} column{'s' if k > 1 else ''} cannot be split into {names}",
             why="a single source needs the columns of every input, predictions first, the truth last",
-            fix=f"add a second file, or --{last.option} SRC",
+            fix="give three files, or the embeddings with --index FILE"
+            if roles[0].name == "anchor"
+            else f"add a second file, or --{last.option} SRC",
         )
     widths = [width] * shared + [1] * single_last
     starts = [sum(widths[:position]) for position in range(len(widths))]
@@ -162,6 +170,27 @@ def _slice(block: Field, start: int, size: int) -> Field:
     if size == 1:
         return block.frame.field(columns[0])
     return replace(block, name=f"columns {columns[0] + 1}..{columns[-1] + 1}", columns=columns)
+
+
+INDEX_COLUMNS = ("anchor", "positive", "negative")
+
+
+def index_of(desk: Desk, given: Given) -> Field:
+    """The three columns of an index: those called anchor, positive and negative, or all of a source of three."""
+    frame, selector = desk.frame(given, "index")
+    if selector is not None:
+        chosen = frame.select(selector)
+    elif set(INDEX_COLUMNS) <= set(frame.names):
+        chosen = _field(frame, INDEX_COLUMNS)
+    else:
+        chosen = frame.whole()
+    if chosen.ndim != 2 or chosen.width != 3:
+        raise DataError(
+            f"{shown(frame.path)}: {chosen.name}: an index has three columns",
+            why="each row is a triplet: the rows of its anchor, its positive and its negative",
+            fix="choose them: PATH::1..3",
+        )
+    return chosen
 
 
 def described(fields: Mapping[str, Field], roles: Sequence[Role]) -> str:

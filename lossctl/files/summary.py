@@ -17,8 +17,9 @@ LISTED_VALUES = 12
 class Summary:
     """One column, or one array of several columns.
 
+    dtype: "number" or "text" for the columns of a CSV
     values: "0 1" where there are few different ones; low, mean, high: of the finite numbers, None for text
-    missing: how many nan
+    missing: how many nan or empty; infinite: how many inf or -inf
     """
 
     path: str
@@ -30,13 +31,14 @@ class Summary:
     mean: float | None = None
     high: float | None = None
     missing: int = 0
+    infinite: int = 0
     values: str = ""
 
 
 def summaries(text: str, header: bool | None) -> Iterator[Summary]:
     """The columns of a source, or of what its selector chooses. FileError, DataError."""
     source = parse_source(text)
-    with open_source(source.path, header=header) as frame:
+    with open_source(source.path, header=header, allow_missing=True) as frame:
         for field in [frame.select(source.selector)] if source.selector is not None else _parts(frame):
             yield summary(field)
 
@@ -49,23 +51,27 @@ def _parts(frame: Frame) -> list[Field]:
 
 
 def summary(field: Field) -> Summary:
-    """One field, as numbers if it holds numbers, else as categories."""
+    """One field, as numbers if it holds numbers, else as categories. DataError, of the numbers, if it is neither."""
     try:
         return _of_numbers(field)
-    except DataError:
-        return _of_categories(field)
+    except DataError as fault:
+        try:
+            return _of_categories(field)
+        except DataError:
+            raise fault from None
 
 
 def _of_numbers(field: Field) -> Summary:
     import numpy as np
 
-    rows = missing = finite = 0
+    rows = missing = infinite = finite = 0
     low, high, mean = np.inf, -np.inf, 0.0
     distinct: set[float] = set()
     for block in blocks([field], ["number"], BLOCK_ROWS):
         (values,) = block.load()
         rows += len(values)
         missing += int(np.count_nonzero(np.isnan(values)))
+        infinite += int(np.count_nonzero(np.isinf(values)))
         good = values[np.isfinite(values)]
         if good.size:
             low, high = min(low, float(good.min())), max(high, float(good.max()))
@@ -74,20 +80,22 @@ def _of_numbers(field: Field) -> Summary:
         if len(distinct) <= LISTED_VALUES:
             distinct |= set(np.unique(good[: 1 << 12] if good.ndim == 1 else good)[: LISTED_VALUES + 1].tolist())
     shown = " ".join(f"{value:g}" for value in sorted(distinct)) if 0 < len(distinct) <= LISTED_VALUES else ""
-    dtype = field.frame.dtype_of(field)
+    dtype = "number" if field.kind == "unknown" else field.frame.dtype_of(field)
     if not finite:
-        return Summary(field.frame.path, field.name, dtype, rows, field.width, missing=missing)
-    return Summary(field.frame.path, field.name, dtype, rows, field.width, low, mean, high, missing, shown)
+        return Summary(field.frame.path, field.name, dtype, rows, field.width, missing=missing, infinite=infinite)
+    known = (low, mean, high, missing, infinite, shown)
+    return Summary(field.frame.path, field.name, dtype, rows, field.width, *known)
 
 
 def _of_categories(field: Field) -> Summary:
-    rows = 0
+    rows = missing = 0
     distinct: set[Any] = set()
     for block in blocks([field], ["category"], BLOCK_ROWS):
         (values,) = block.load()
         rows += len(values)
         if len(distinct) <= LISTED_VALUES:
-            distinct |= set(values.reshape(-1).tolist())
+            distinct |= {value for value in values.reshape(-1).tolist() if value is not None}
+        missing += sum(value is None for value in values.reshape(-1).tolist())
     names = sorted(map(str, distinct))
     shown = " ".join(names[:LISTED_VALUES]) + (" ..." if len(names) > LISTED_VALUES else "")
-    return Summary(field.frame.path, field.name, "text", rows, field.width, values=shown)
+    return Summary(field.frame.path, field.name, "text", rows, field.width, missing=missing, values=shown)

@@ -22,7 +22,7 @@ from ..numerics import (
 from ..registry import Alpha, ClassIndex, Fraction, NonNegative, Numbers, Positive, Real, Weighted, Weights, loss
 
 
-@loss(aliases=("binary-cross-entropy",))
+@loss(aliases=("binary-cross-entropy", "multi-label"))
 def bce(prob: Binary, label: Array, *, pos_weight: NonNegative = 1.0) -> Array:
     """Binary cross-entropy: the surprise at each label, 0 or 1; several labels a row are averaged.
 

@@ -136,7 +136,7 @@ def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
     return _masked_total(where(panel.is_same, d * d, gap * gap) / 2, ~panel.is_self)
 
 
-@loss(engine="panel")
+@loss(engine="panel", cosine=True)
 def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50.0, base: Real = 0.5) -> Array:
     """Soft maxima of how dissimilar the positives and how similar the negatives are.
 
@@ -158,7 +158,7 @@ def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50
     return pull + push
 
 
-@loss(engine="panel")
+@loss(engine="panel", cosine=True)
 def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unified: Flag = False) -> Array:
     """Weighs every similarity by how far it is from its optimum, so that the decision boundary is a circle.
 
@@ -200,7 +200,7 @@ def circle_class(
     Misleads: a class without rows is still pushed against; gamma scales the value
     Gradient: as circle, each similarity by how far it is from its best
     Worked: push = 256 * 0.25 * (0 - 0.25); pull = 256 * 0.25 * -(1 - 0.75); circle_class = log(1 + exp(push + pull))
-    Example: emb=[1,0] label=0 class_weights=1/0/0/1 -> 0
+    Example: emb=[1,0] label=0 class_weights=1/0/0/1 -> 1.2664165549094095e-14
     """
     directions = _unit(matrix(class_weights or (), emb))
     s = _unit(emb) @ directions.T
@@ -213,7 +213,7 @@ def circle_class(
 # ----------------------------------------------------------------------------------------------------------- contrasts
 
 
-@loss(engine="panel")
+@loss(engine="panel", cosine=True)
 def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     """Each positive against all negatives, as a softmax; every anchor counts the same.
 
@@ -231,7 +231,7 @@ def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     return row_sum(terms.total) / terms.weight
 
 
-@loss(engine="panel")
+@loss(engine="panel", cosine=True)
 def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     """Each positive against all negatives, as a softmax; every positive pair counts the same.
 
@@ -249,7 +249,7 @@ def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     return _contrast(panel, temperature)
 
 
-@loss(engine="panel")
+@loss(engine="panel", cosine=True)
 def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     """Each positive against everyone else, as a softmax; the mean over an anchor's positives.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def sheet(found: Sequence[Summary]) -> Sheet:
     """One row a column."""
-    columns = ("file", "what", "type", "rows", "columns", "min", "mean", "max", "nan", "values")
+    columns = ("file", "what", "type", "rows", "columns", "min", "mean", "max", "nan", "inf", "values")
     rows = tuple(
         (
             shown(item.path),
@@ -27,11 +27,12 @@ def sheet(found: Sequence[Summary]) -> Sheet:
             str(item.columns),
             *("" if value is None else f"{value:.6g}" for value in (item.low, item.mean, item.high)),
             str(item.missing),
+            str(item.infinite),
             shown(item.values),
         )
         for item in found
     )
-    return Sheet(columns, rows, numeric=frozenset({"rows", "columns", "min", "mean", "max", "nan"}))
+    return Sheet(columns, rows, numeric=frozenset({"rows", "columns", "min", "mean", "max", "nan", "inf"}))
 
 
 def as_json(found: Sequence[Summary]) -> str:

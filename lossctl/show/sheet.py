@@ -89,6 +89,9 @@ def table(sheet: Sheet, *, width: int, colour: bool) -> str:
     console = Console(
         file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour
     )
+    if console.measure(made).maximum > width:  # better a number on two lines than half a number
+        for column in made.columns:
+            column.no_wrap = False
     if sheet.title:
         console.print(Text(sheet.title))
     console.print(made)

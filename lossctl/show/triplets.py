@@ -122,6 +122,8 @@ def warnings(found: Report) -> list[str]:
     """What looks wrong with the set."""
     seen, whole = found.diagnosis, found.whole
     lines = []
+    if not whole.margins[0].categories.triplets:
+        return ["there are no triplets: no row has another of its class and one of another class"]
     if seen.is_collapsed:
         lines.append("the embeddings have collapsed: all distances are nearly alike")
     if seen.conflicting:

@@ -249,7 +249,8 @@ def run_one(name: str, n: int, dim: int, k: int) -> None:
     except ImportError as error:
         print(json.dumps({"failed": f"not installed ({error.name})"}))
     except (MemoryError, RuntimeError) as error:
-        print(json.dumps({"failed": "out of memory" if "memory" in str(error).lower() or not str(error) else str(error)}))
+        text = str(error)
+        print(json.dumps({"failed": "out of memory" if not text or "memory" in text.lower() else text}))
 
 
 def measured(name: str, n: int, dim: int, k: int, limit_seconds: float) -> dict[str, float | str]:

@@ -1,0 +1,26 @@
+"""Saved results: the JSON of an earlier run."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from ..errors import DataError, FileError
+from ..text import escaped
+
+LARGEST_BYTES = 1 << 26
+
+
+def read_json(path: str) -> Any:
+    """The document in a file. FileError, DataError."""
+    label = escaped(path)
+    try:
+        if os.path.getsize(path) > LARGEST_BYTES:
+            raise DataError(f"{label}: too large for a saved result", fix="name the JSON of an earlier run")
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as fault:
+        raise FileError(f"{label}: cannot read: {fault.strerror}", fix="check the name") from fault
+    except (ValueError, RecursionError):
+        raise DataError(f"{label}: not JSON", fix="make one with: lossctl compute ... --json -o FILE") from None

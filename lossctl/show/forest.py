@@ -1,0 +1,83 @@
+"""Values with their intervals as one picture: a self-contained SVG that follows the colours of the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+ROW, LEFT, WIDTH, RIGHT, TOP, BOTTOM = 26, 250, 420, 110, 14, 34  # pixels
+LONGEST_LABEL = 36
+
+
+class Bar(NamedTuple):
+    """One line of the picture.
+
+    low, high: the interval, nan for none;  tone: "plain", "good", "bad" or "strong"
+    """
+
+    label: str
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    tone: str = "plain"
+    text: str = ""
+
+
+def svg(bars: Sequence[Bar], *, title: str, marks: Sequence[tuple[float, str]] = (), from_zero: bool = True) -> str:
+    """Bars on one scale, with vertical marks (limits, zero). Empty where no bar has a finite value.
+
+    from_zero: the scale holds 0, so that lengths may be compared
+    """
+    shown = [bar for bar in bars if math.isfinite(bar.value)]
+    if not shown:
+        return ""
+    ends = [end for bar in shown for end in (bar.value, bar.low, bar.high) if math.isfinite(end)]
+    ends += [at for at, _ in marks if math.isfinite(at)] + ([0.0] if from_zero else [])
+    ticks = ticks_between(min(ends), max(ends))
+    low, high = min(ticks[0], min(ends)), max(ticks[-1], max(ends))
+
+    def x(value: float) -> float:
+        return LEFT + WIDTH * (value - low) / (high - low)
+
+    height = TOP + ROW * len(shown) + BOTTOM
+    parts = [
+        f'<svg class="forest" viewBox="0 0 {LEFT + WIDTH + RIGHT} {height}" role="img" '
+        f'aria-label="{escape(title)}"><title>{escape(title)}</title>'
+    ]
+    bottom = height - BOTTOM
+    for tick in ticks:
+        parts.append(f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{TOP}" y2="{bottom}"/>')
+        parts.append(f'<text class="tick" x="{x(tick):.1f}" y="{bottom + 16}">{tick:.4g}</text>')
+    for at, name in marks:
+        if math.isfinite(at):
+            parts.append(f'<line class="mark" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{TOP - 4}" y2="{bottom}"/>')
+            parts.append(f'<text class="mark" x="{x(at):.1f}" y="{bottom + 29}">{escape(name)}</text>')
+    for position, bar in enumerate(shown):
+        parts.append(_bar(bar, TOP + ROW * (position + 0.5), x))
+    return "".join([*parts, "</svg>"])
+
+
+def _bar(bar: Bar, y: float, x) -> str:  # type: ignore[no-untyped-def]
+    label = bar.label if len(bar.label) <= LONGEST_LABEL else bar.label[: LONGEST_LABEL - 1] + "…"
+    text = f'<text class="label" x="{LEFT - 10}" y="{y + 4:.1f}">{escape(label)}</text>'
+    line = ""
+    if math.isfinite(bar.low) and math.isfinite(bar.high):
+        line = f'<line class="interval" x1="{x(bar.low):.1f}" x2="{x(bar.high):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    tip = f"{bar.label}: {bar.value!r}" + (f" ({bar.low:.6g} to {bar.high:.6g})" if line else "")
+    dot = f'<circle cx="{x(bar.value):.1f}" cy="{y:.1f}" r="4.5"/>'
+    value = f'<text class="value" x="{LEFT + WIDTH + 10}" y="{y + 4:.1f}">{escape(bar.text)}</text>'
+    return f'<g class="{bar.tone}"><title>{escape(tip)}</title>{text}{line}{dot}{value}</g>'
+
+
+def ticks_between(low: float, high: float) -> list[float]:
+    """Four to nine round numbers that span [low, high]."""
+    span = high - low
+    if span <= 0 or not math.isfinite(span):
+        pad = abs(low) / 2 or 1.0
+        low, span = low - pad, 2 * pad
+    step = 10.0 ** math.floor(math.log10(span / 4))
+    step *= next(factor for factor in (1, 2, 2.5, 5, 10) if span / (step * factor) <= 7)
+    first = math.floor(low / step)
+    return [at * step for at in range(first, math.ceil((low + span) / step) + 1)]

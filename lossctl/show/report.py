@@ -1,0 +1,217 @@
+"""A suite as one HTML page that needs nothing else: tables, pictures, light and dark, fit to be printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from ..results import Comparison, Interval, Outcome, Result, SuiteReport
+from ..text import shown
+from ..version import __version__
+from .comparisons import p_text, signed
+from .forest import Bar, svg
+from .results import interval_text, number
+from .suites import loss_text, of_text, summary, values_of
+
+LONGEST_PICTURE = 60
+
+STYLE = """
+:root { --ink: #1c2126; --soft: #5c6670; --line: #dfe4e8; --page: #ffffff; --card: #f7f9fa;
+  --good: #1a7f4b; --bad: #c0352b; --plain: #2b6cb0; --warn: #9a6700 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6eaee; --soft: #9aa5b1; --line: #333b44; --page: #14181c;
+  --card: #1c2227; --good: #4cc38a; --bad: #ff7b72; --plain: #6cb0f5; --warn: #e3b341 } }
+* { box-sizing: border-box }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); margin: 0 auto;
+  max-width: 1000px; padding: 32px 24px 64px }
+h1 { font-size: 26px; margin: 0 0 4px } h2 { font-size: 18px; margin: 0 }
+p { margin: 6px 0 } .soft { color: var(--soft) } a { color: var(--plain) }
+.tiles { display: flex; gap: 12px; margin: 20px 0; flex-wrap: wrap }
+.tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 18px; min-width: 110px }
+.tile b { display: block; font-size: 24px; line-height: 1.2 }
+section { border: 1px solid var(--line); border-radius: 8px; padding: 16px 20px; margin: 20px 0; break-inside: avoid }
+section > header { display: flex; align-items: baseline; gap: 12px; margin-bottom: 8px }
+.badge { font-size: 12px; font-weight: 600; padding: 1px 9px; border-radius: 10px; border: 1px solid; white-space: nowrap }
+.passed { color: var(--good) } .failed, .error { color: var(--bad) }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top }
+th { color: var(--soft); font-weight: 600; font-size: 13px }
+td.n, th.n { text-align: right; white-space: nowrap } td:last-child, th:last-child { padding-right: 0 }
+.scroll { overflow-x: auto }
+code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
+pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; overflow-x: auto;
+  font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; margin: 8px 0 }
+details { margin-top: 10px; color: var(--soft) } summary { cursor: pointer }
+svg.forest { width: 100%; height: auto; margin: 10px 0 2px; font: 12px system-ui, sans-serif }
+.forest text { fill: var(--ink) } .forest .label { text-anchor: end } .forest .tick, .forest text.mark { text-anchor: middle }
+.forest .tick { fill: var(--soft) } .forest .grid { stroke: var(--line) }
+.forest line.mark { stroke: var(--warn); stroke-width: 1.5; stroke-dasharray: 4 3 } .forest text.mark { fill: var(--warn) }
+.forest .interval { stroke-width: 3; stroke-linecap: round; opacity: .55 }
+.forest .plain, .forest .strong { stroke: var(--plain); fill: var(--plain) }
+.forest .good { stroke: var(--good); fill: var(--good) } .forest .bad { stroke: var(--bad); fill: var(--bad) }
+.forest g text { stroke: none } .forest .strong .label { font-weight: 600 }
+"""
+
+
+def html(report: SuiteReport, digits: int) -> str:
+    """The whole page."""
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_text(report.title)}</title><style>{STYLE}</style></head><body>"
+    )
+    title = f'<h1>{_text(report.title)}</h1><p class="soft">{_text(report.path)}, lossctl {__version__}</p>'
+    parts = [head, title, _tiles(report), _overview(report)]
+    parts += [_section(outcome, at, digits) for at, outcome in enumerate(report.outcomes)]
+    return "".join([*parts, "</body></html>\n"])
+
+
+def _text(text: str) -> str:
+    return escape(shown(text))
+
+
+def _tiles(report: SuiteReport) -> str:
+    counts = [("entries", "", len(report.outcomes))]
+    counts += [(status, status, report.count(status)) for status in ("passed", "failed", "error")]
+    tiles = [
+        f'<div class="tile"><b class="{tone if count else "soft"}">{count}</b>{name}</div>'
+        for name, tone, count in counts
+    ]
+    return f'<div class="tiles" aria-label="{_text(summary(report))}">{"".join(tiles)}</div>'
+
+
+def _overview(report: SuiteReport) -> str:
+    rows = [
+        f'<tr><td><span class="badge {one.status}">{one.status}</span></td>'
+        f'<td><a href="#entry-{at}">{_text(one.name)}</a></td><td>{_text(_headline(one))}</td></tr>'
+        for at, one in enumerate(report.outcomes)
+    ]
+    return f'<div class="scroll"><table><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _headline(outcome: Outcome) -> str:
+    if outcome.reasons:
+        return outcome.reasons[0]
+    values = [
+        f"{loss_text(one)} {one.value:.4g}" for one in outcome.results if one.group is None and one.average != "macro"
+    ]
+    values += [f"{loss_text(one)}: {one.other} {one.verdict}" for one in outcome.comparisons]
+    return ", ".join(values)
+
+
+def _section(outcome: Outcome, at: int, digits: int) -> str:
+    parts = [
+        f'<section id="entry-{at}"><header><h2>{_text(outcome.name)}</h2>'
+        f'<span class="badge {outcome.status}">{outcome.status}</span></header>'
+    ]
+    if outcome.reasons:
+        parts.append(f"<pre>{'<br>'.join(map(escape, outcome.reasons))}</pre>")
+    for loss in dict.fromkeys(map(loss_text, outcome.results)):
+        parts.append(_results([one for one in outcome.results if loss_text(one) == loss], loss, digits))
+    for loss in dict.fromkeys(map(loss_text, outcome.comparisons)):
+        parts.append(_comparisons([one for one in outcome.comparisons if loss_text(one) == loss], loss, digits))
+    parts += [f'<p class="failed">{_text(warning)}</p>' for warning in _warnings(outcome)]
+    parts.append(_details(outcome))
+    return "".join([*parts, "</section>"])
+
+
+def _results(results: Sequence[Result], loss: str, digits: int) -> str:
+    """A picture where there is an interval, a group or a bound to see, and the table."""
+    marks = {(gate.limit, gate.kind.replace("max-increase", "max")) for one in results for gate in one.gates}
+    bars = [
+        Bar(of_text(one), one.value, *_ends(one.ci), tone=_tone(one), text=number(one.value, digits)) for one in results
+    ]
+    picture = ""
+    if (len(results) > 1 or marks or results[0].ci) and len(bars) <= LONGEST_PICTURE:
+        picture = svg(bars, title=f"{loss}, value by group", marks=sorted(marks))
+    header = ["of", *(["value", "interval", "standard error"] if results[0].ci else ["value"]), "n"]
+    header += ["bound"] if any(one.gates for one in results) else []
+    rows = [
+        [
+            _text(of_text(one)),
+            _number(one.value, digits, one.status != "ok"),
+            *([_between(one.ci, digits), _number(one.ci.standard_error, 3)] if one.ci else []),
+            str(one.n),
+            *(["<br>".join(_gate(gate.text, gate.passed) for gate in one.gates)] if one.gates else []),
+        ]
+        for one in results
+    ]
+    return f"<p><code>{_text(loss)}</code> {_text(results[0].reduction)}</p>{picture}{_table(header, rows, {'of', 'bound'})}"
+
+
+def _tone(result: Result) -> str:
+    if result.gates:
+        return "good" if all(gate.passed for gate in result.gates) else "bad"
+    return "plain" if result.group is not None else "strong"
+
+
+def _gate(text: str, passed: bool) -> str:
+    return f'<span class="{"passed" if passed else "failed"}">{escape(text)} {"holds" if passed else "FAILS"}</span>'
+
+
+def _comparisons(found: Sequence[Comparison], loss: str, digits: int) -> str:
+    tones = {"better": "good", "worse": "bad"}
+    bars = [
+        Bar(shown(one.other), one.difference, *_ends(one.ci), tones.get(one.verdict, "plain"), one.verdict)
+        for one in found
+    ]
+    base = shown(found[0].base)
+    picture = svg(bars, title=f"{loss}: difference from {base}", marks=[(0.0, base)])
+    header = ["system", "value", "difference", "interval", "p (Holm)", "rows < = >", "verdict"]
+    rows = [[escape(base), _number(found[0].base_value, digits), "", "", "", "", "base"]]
+    rows += [
+        [
+            _text(one.other),
+            _number(one.other_value, digits),
+            signed(one.difference, 3),
+            f"{signed(one.ci.low, 3)} to {signed(one.ci.high, 3)}",
+            p_text(one.p_adjusted),
+            f"{one.better} {one.equal} {one.worse}",
+            f'<span class="{ {"better": "passed", "worse": "failed"}.get(one.verdict, "") }">{one.verdict}</span>',
+        ]
+        for one in found
+    ]
+    return (
+        f"<p><code>{_text(loss)}</code> minus that of {escape(base)}, n = {found[0].n}; below 0 is better</p>"
+        f"{picture}{_table(header, rows, {'system', 'verdict'})}"
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: set[str]) -> str:
+    kinds = ["" if name in left else ' class="n"' for name in header]
+    heads = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(header, kinds, strict=True))
+    body = "".join(
+        "<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(row, kinds, strict=False)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _ends(ci: Interval | None) -> tuple[float, float]:
+    return (ci.low, ci.high) if ci else (math.nan, math.nan)
+
+
+def _between(ci: Interval, digits: int) -> str:
+    return "none" if math.isnan(ci.low) else f"{number(ci.low, digits)} to {number(ci.high, digits)}"
+
+
+def _number(value: float, digits: int, odd: bool = False) -> str:
+    text = f'<span title="{value!r}">{number(value, digits)}</span>'
+    return f'<span class="failed">{text}</span>' if odd else text
+
+
+def _warnings(outcome: Outcome) -> list[str]:
+    return list(dict.fromkeys(text for one in values_of(outcome) for text in one.warnings))
+
+
+def _details(outcome: Outcome) -> str:
+    values = values_of(outcome)
+    if not values:
+        return ""
+    lines = list(dict.fromkeys(note for one in values for note in one.notes))
+    ci = next((one.ci for one in values if one.ci), None)
+    lines += [interval_text(ci)] if ci else []
+    tests = dict.fromkeys(f"p by {one.test}, Holm over the systems of a loss" for one in outcome.comparisons)
+    lines += list(tests)
+    lines += list(dict.fromkeys(one.signature for one in values))
+    return f"<details><summary>How it was computed</summary><pre>{'<br>'.join(map(escape, lines))}</pre></details>"
