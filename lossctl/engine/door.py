@@ -584,7 +584,8 @@ def index_rows(at: np.ndarray, count: int, path: str) -> np.ndarray:
 
 def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) that the facts of the whole input give; DataError where labels mix two codings."""
-    notes, warnings = [], []
+    notes: list[str] = []
+    warnings: list[str] = []
     if facts.negative_labels and facts.zero_labels:
         raise DataError(
             f"{_full_name(plan.entries[-1].column)}: the labels mix -1 ({facts.negative_labels} of them) "
