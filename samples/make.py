@@ -109,6 +109,20 @@ def pairs_and_triplets(emb, label):
     write_csv("pairs", "distance,same", np.linalg.norm(emb - emb[right], axis=1), same)
 
 
+def ranking(emb, label):
+    """40 images search the others: scored by cosine, relevant 2 for the same digit, 1 for a neighbouring one."""
+    rng = np.random.default_rng(1)
+    unit = emb / np.linalg.norm(emb, axis=1, keepdims=True)
+    qid, score, relevance = [], [], []
+    for query in range(40):
+        found = rng.choice(np.setdiff1d(np.arange(len(label)), [query]), size=rng.integers(1, 16), replace=False)
+        distance = np.abs(label[found] - label[query])
+        qid += [query] * len(found)
+        score += (unit[found] @ unit[query]).tolist()
+        relevance += np.where(distance == 0, 2, np.where(distance == 1, 1, 0)).tolist()
+    write_csv("ranking", "qid,score,relevance", np.array(qid), np.array(score), np.array(relevance))
+
+
 def regression():
     """Diabetes: how far the disease has progressed after a year (25 to 346), by ridge regression."""
     x, y = load_diabetes(return_X_y=True)
@@ -133,3 +147,4 @@ if __name__ == "__main__":
         digits()
         regression()
         splits()
+        ranking(np.load(FOLDER / "embeddings.npy").astype(float), np.load(FOLDER / "embedding_labels.npy"))

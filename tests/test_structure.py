@@ -38,6 +38,9 @@ ALLOWED = {
     "calculator": {"engine", "errors", "files", "registry", "results", "roles", "text", "version"},
     "triplet_sets": {"breakdown", "calculator", "engine", "errors", "files", "registry", "roles"},
     "mined": {"calculator", "engine", "errors", "files"},
+    "gates": {"errors", "results", "text"},
+    "comparing": {"assess", "calculator", "engine", "errors", "files", "registry", "results", "roles", "text"},
+    "suites": {"assess", "calculator", "comparing", "engine", "errors", "files", "gates", "registry", "results"},
     "assess": {"calculator", "engine", "errors", "files", "registry", "results", "roles", "text"},
     "show": {
         "bench", "breakdown", "curves", "distributions", "engine", "environment", "errors", "files", "mined", "pages",

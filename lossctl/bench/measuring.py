@@ -108,12 +108,12 @@ def _tried(
     case: Case, inputs: list[Inputs], plan: Plan, known: Sequence[tuple[Case, float]], maker: Maker
 ) -> _Running | Measurement:
     """The first run: it warms up, shows what memory is needed, and is judged. A Measurement says why there is none."""
-    expected = seconds_expected(case, known)
-    if expected > plan.time_limit:
-        return Measurement(case, f"not run: about {expected:.0f} s, the limit is {plan.time_limit:g} s")
     needed, free = bytes_needed(case), clocks.bytes_free(case.device)
     if free is not None and needed > SHARE_OF_MEMORY * free:
         return Measurement(case, f"out of memory: needs about {in_bytes(needed)}, {in_bytes(free)} are free")
+    expected = seconds_expected(case, known)
+    if expected > plan.time_limit:
+        return Measurement(case, f"not run: about {expected:.0f} s, the limit is {plan.time_limit:g} s")
     try:
         made = maker(case)
         with clocks.limited(plan.time_limit):

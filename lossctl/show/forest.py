@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-ROW, LEFT, WIDTH, RIGHT, TOP, BOTTOM = 26, 250, 420, 110, 14, 34  # pixels
+ROW, LEFT, WIDTH, RIGHT, TOP, BOTTOM = 26, 230, 470, 150, 14, 34  # pixels
 LONGEST_LABEL = 36
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ..results import Comparison, Interval, Outcome, Result, SuiteReport
-from ..text import shown
+from ..text import escaped, shown
 from ..version import __version__
 from .comparisons import p_text, signed
 from .forest import Bar, svg
@@ -35,14 +35,14 @@ section > header { display: flex; align-items: baseline; gap: 12px; margin-botto
 .passed { color: var(--good) } .failed, .error { color: var(--bad) }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top }
-th { color: var(--soft); font-weight: 600; font-size: 13px }
+td .badge { position: relative; top: 1px } th { color: var(--soft); font-weight: 600; font-size: 13px }
 td.n, th.n { text-align: right; white-space: nowrap } td:last-child, th:last-child { padding-right: 0 }
-.scroll { overflow-x: auto }
+td.wide { width: 99%; overflow-wrap: anywhere } .scroll { overflow-x: auto }
 code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; overflow-x: auto;
   font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; margin: 8px 0 }
 details { margin-top: 10px; color: var(--soft) } summary { cursor: pointer }
-svg.forest { width: 100%; height: auto; margin: 10px 0 2px; font: 12px system-ui, sans-serif }
+svg.forest { width: 100%; min-width: 640px; height: auto; margin: 10px 0 2px; font: 12px system-ui, sans-serif }
 .forest text { fill: var(--ink) } .forest .label { text-anchor: end } .forest .tick, .forest text.mark { text-anchor: middle }
 .forest .tick { fill: var(--soft) } .forest .grid { stroke: var(--line) }
 .forest line.mark { stroke: var(--warn); stroke-width: 1.5; stroke-dasharray: 4 3 } .forest text.mark { fill: var(--warn) }
@@ -83,7 +83,7 @@ def _tiles(report: SuiteReport) -> str:
 def _overview(report: SuiteReport) -> str:
     rows = [
         f'<tr><td><span class="badge {one.status}">{one.status}</span></td>'
-        f'<td><a href="#entry-{at}">{_text(one.name)}</a></td><td>{_text(_headline(one))}</td></tr>'
+        f'<td><a href="#entry-{at}">{_text(one.name)}</a></td><td class="wide">{escape(escaped(_headline(one)))}</td></tr>'
         for at, one in enumerate(report.outcomes)
     ]
     return f'<div class="scroll"><table><tbody>{"".join(rows)}</tbody></table></div>'
@@ -123,7 +123,7 @@ def _results(results: Sequence[Result], loss: str, digits: int) -> str:
     ]
     picture = ""
     if (len(results) > 1 or marks or results[0].ci) and len(bars) <= LONGEST_PICTURE:
-        picture = svg(bars, title=f"{loss}, value by group", marks=sorted(marks))
+        picture = _picture(bars, f"{loss}, value by group", sorted(marks))
     header = ["of", *(["value", "interval", "standard error"] if results[0].ci else ["value"]), "n"]
     header += ["bound"] if any(one.gates for one in results) else []
     rows = [
@@ -137,6 +137,11 @@ def _results(results: Sequence[Result], loss: str, digits: int) -> str:
         for one in results
     ]
     return f"<p><code>{_text(loss)}</code> {_text(results[0].reduction)}</p>{picture}{_table(header, rows, {'of', 'bound'})}"
+
+
+def _picture(bars: Sequence[Bar], title: str, marks: Sequence[tuple[float, str]]) -> str:
+    drawn = svg(bars, title=title, marks=marks)
+    return f'<div class="scroll">{drawn}</div>' if drawn else ""
 
 
 def _tone(result: Result) -> str:
@@ -156,7 +161,7 @@ def _comparisons(found: Sequence[Comparison], loss: str, digits: int) -> str:
         for one in found
     ]
     base = shown(found[0].base)
-    picture = svg(bars, title=f"{loss}: difference from {base}", marks=[(0.0, base)])
+    picture = _picture(bars, f"{loss}: difference from {base}", [(0.0, base)])
     header = ["system", "value", "difference", "interval", "p (Holm)", "rows < = >", "verdict"]
     rows = [[escape(base), _number(found[0].base_value, digits), "", "", "", "", "base"]]
     rows += [

@@ -100,7 +100,7 @@ def plain_counts(n, dim, k):
     from lossctl.engine.panels import default_threads
     from lossctl.engine.workers import ordered_map
 
-    x, labels = embeddings(n, dim, k, "float32")
+    x, _ = embeddings(n, dim, k, "float32")
     norms = np.einsum("ij,ij->i", x, x)
 
     def block(start):
