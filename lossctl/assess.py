@@ -207,7 +207,7 @@ def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field,
 
 def results(
     shared: Shared,
-    confidence: Confidence | None | Sequence[Confidence | None] = None,
+    confidence: Confidence | Sequence[Confidence | None] | None = None,
     *,
     data_hash: bool = False,
     progress: Progress = None,
@@ -221,7 +221,7 @@ def results(
 
 def results_of_each(
     shared: Shared,
-    confidence: Confidence | None | Sequence[Confidence | None] = None,
+    confidence: Confidence | Sequence[Confidence | None] | None = None,
     data_hash: bool = False,
     progress: Progress = None,
 ) -> list[list[Result]]:

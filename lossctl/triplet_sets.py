@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .calculator import Reading, prepared, read_all
 from .engine import rows
 from .engine.sets import Progress, read_set
-from .errors import DataError
 from .registry import find, make
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .breakdown import Batches, Breakdown, Diagnosis
     from .calculator import Given, Prepared
+    from .devices import Device
     from .engine.given import GivenTriplets
 
 
@@ -90,15 +91,22 @@ def report(
     batch: tuple[int, int] | None = None,
     batches: int = 100,
     seed: int = 0,
+    device: Device | None = None,
     data: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """The breakdown of a prepared set, its diagnosis, and sampled batches if `batch` is given."""
+    """The breakdown of a prepared set, its diagnosis, and sampled batches (on the CPU) if `batch` is given."""
     from .engine import triplets as engine
 
     found, reading = read_set(ready.plan, ready.blocks(rows.block_rows(ready.plan))), ready.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
-    whole = engine.breakdown(
+    if device is None or device.name == "cpu":
+        count = engine.breakdown
+    else:
+        from .engine.offload import breakdown_on
+
+        count = partial(breakdown_on, device.name)
+    whole = count(
         found.emb,
         found.label,
         precision=precision,

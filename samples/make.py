@@ -147,4 +147,4 @@ if __name__ == "__main__":
         digits()
         regression()
         splits()
-        ranking(np.load(FOLDER / "embeddings.npy").astype(float), np.load(FOLDER / "embedding_labels.npy"))
+        ranking(np.load(HERE / "embeddings.npy").astype(float), np.load(HERE / "embedding_labels.npy"))

@@ -588,3 +588,31 @@ def test_the_library_gives_the_loss_of_each_row():
     assert rows == pytest.approx(expected.numpy(), rel=1e-14)
     with pytest.raises(package.errors.UsageError, match="one number"):
         package.compute("bce", prob, label, reduction="none")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("bce", "samples/preds.npy"),
+        ("focal", "--from-logits", "samples/binary_logits.npz"),
+        ("mse", "samples/regression.csv"),
+        ("bce", "samples/multilabel.npz"),
+    ],
+    ids=" ".join,
+)
+def test_plot_draws_the_rows(arguments, tmp_path):
+    path = tmp_path / "rows.svg"
+    done = run_lossctl("compute", *arguments, "--plot", path)
+    assert (done.code, done.err) == (0, "")
+    assert float(done.out)
+    text = path.read_text()
+    assert "<svg" in text
+    assert ("observed" in text) == (arguments[0] != "mse")
+
+
+def test_a_device_that_is_not_there_is_exit_5():
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    done = run_lossctl("triplets", "samples/embeddings.npz", "--device", "cuda")
+    assert (done.code, done.out) == (5, "")
+    assert "fix:" in done.err

@@ -31,7 +31,7 @@ def test_the_mined_file_gives_the_loss_it_was_mined_for(tmp_path):
 
 
 def test_all_of_a_category_is_what_the_breakdown_counts(tmp_path):
-    easy, semi_hard, hard = map(int, run_lossctl("triplets", SAMPLE, "--margin", "0.2", "-b").out.split())
+    _, semi_hard, hard = map(int, run_lossctl("triplets", SAMPLE, "--margin", "0.2", "-b").out.split())
     path = mined(tmp_path, "all", "--margin", "0.2")
     assert np.load(path).shape == (semi_hard + hard, 3)
     assert run_lossctl("triplets", POINTS, "--index", path, "--margin", "0.2", "-b").out == f"0\t{semi_hard}\t{hard}\n"

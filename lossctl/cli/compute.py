@@ -176,6 +176,7 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
         ("json", output.Json, False),
         ("bare", Bare, False),
         ("out", output.Output, None),
+        *([("plot", output.Plot, None)] if loss.engine == "rows" else []),
         ("digits", output.Digits, None),
         ("signature", Signature, False),
         ("jobs", Jobs, None),
@@ -286,6 +287,7 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     bounds = asking.bounds(given)
     with (
         output.destination(style, inputs) as out,
+        output.picture(given.get("plot"), inputs) as drawing,
         calculator.prepared(
             spec,
             sources,
@@ -301,6 +303,11 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
             results = []
         else:
             results = [_write_value(ready, style, out, given["digits"], given["signature"], bounds)]
+        if drawing is not None:
+            from ..row_pictures import row_picture
+            from ..show.data_plots import draw_rows
+
+            draw_rows(row_picture(ready), *drawing)
     asking.close_gates(results, style)
 
 

@@ -100,7 +100,7 @@ def mine(
     kind = _check(strategy, out, category, fallback, format, identity, limit, header)
     if not sources and not named:
         raise UsageError("mine needs embeddings and labels", fix=f"lossctl mine {strategy} EMB LABEL -o FILE")
-    from .. import triplet_sets, mined
+    from .. import mined, triplet_sets
 
     assert out is not None
     inputs = [*(sources or []), *named.values(), *([identity] if identity else [])]

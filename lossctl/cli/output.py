@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..errors import FileError, UsageError
-
 from .app import say
 
 if TYPE_CHECKING:

@@ -81,6 +81,9 @@ def triplets(
         bool, typer.Option("-b", "--bare", help="easy TAB semi-hard TAB hard, a line for each margin.")
     ] = False,
     out: output.Output = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where the distances are computed.")
+    ] = "cpu",
     jobs: Annotated[
         int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")
     ] = None,
@@ -90,8 +93,9 @@ def triplets(
 ) -> None:
     """How hard the triplets of an embedding set are: easy, semi-hard, hard, over the whole set.
 
-    A triplet is an anchor, a positive of its class and a negative of another. Hard: d_an <= d_ap. Semi-hard: d_ap < d_an <
-    d_ap + margin. Easy: d_an >= d_ap + margin. Every count is certified, as if computed in exact arithmetic.
+    A triplet is an anchor, a positive of its class and a negative of another. Hard: d_an <= d_ap. Semi-hard:
+    d_ap < d_an < d_ap + margin. Easy: d_an >= d_ap + margin. Every count is certified, as if computed in exact
+    arithmetic.
     """
     style = output.style(format, json, out, quiet, verbose, color, bare)
     named = {name: source for name, source in (("emb", emb), ("identity", label)) if source is not None}
@@ -103,7 +107,11 @@ def triplets(
         _write_given(sources or [], named, index, margins, distance, normalize, style)
         return
     from .. import triplet_sets
+    from ..devices import choose
     from ..files.sources import digest
+
+    chosen = choose(device)
+    output.note(style, chosen.note)
 
     inputs = [*(sources or []), *named.values()]
     with (
@@ -130,6 +138,7 @@ def triplets(
             batch=drawn,
             batches=batches,
             seed=seed,
+            device=chosen,
             data=digest(ready.fields) if style.format in ("json", "ndjson") else None,
             progress=update,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..breakdown import Categories
 from .door import index_rows
-from .panels import Points, sort_points
+from .panels import sort_points
 from .ranks import Judge, interval, make_judge
 from .sums import ZERO, Total, total
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class GivenTriplets(NamedTuple):
-    """The categories of a list of triplets at one margin, the exact sum of their losses, and how many are above zero."""
+    """The categories of some triplets at one margin, the exact sum of their losses, and how many are above zero."""
 
     margin: float
     categories: Categories

@@ -17,6 +17,7 @@ from ..numerics import (
     log_sums_behind,
     ordered_by,
     relu,
+    row_max,
     row_mean,
     row_sum,
     softmax_parts,
@@ -160,5 +161,5 @@ def list_mle(rank_score: Array, relevance: Array) -> Array:
     Worked: list_mle = log(exp(1) + exp(0)) - 1
     Example: score=[1,0] relevance=[1,0] -> 0.31326168751822286
     """
-    ranked = ordered_by(rank_score, -relevance)
+    ranked = ordered_by(rank_score - row_max(rank_score)[:, None], -relevance)  # a common offset would cost digits
     return row_sum(softplus(log_sums_behind(ranked) - ranked[:, :-1]))  # log(1 + sum_{k > i} e^(s_k - s_i))

@@ -27,11 +27,13 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 26px; margin: 0 0 4px } h2 { font-size: 18px; margin: 0 }
 p { margin: 6px 0 } .soft { color: var(--soft) } a { color: var(--plain) }
 .tiles { display: flex; gap: 12px; margin: 20px 0; flex-wrap: wrap }
-.tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 18px; min-width: 110px }
+.tile { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 18px;
+  min-width: 110px }
 .tile b { display: block; font-size: 24px; line-height: 1.2 }
 section { border: 1px solid var(--line); border-radius: 8px; padding: 16px 20px; margin: 20px 0; break-inside: avoid }
 section > header { display: flex; align-items: baseline; gap: 12px; margin-bottom: 8px }
-.badge { font-size: 12px; font-weight: 600; padding: 1px 9px; border-radius: 10px; border: 1px solid; white-space: nowrap }
+.badge { font-size: 12px; font-weight: 600; padding: 1px 9px; border-radius: 10px; border: 1px solid;
+  white-space: nowrap }
 .passed { color: var(--good) } .failed, .error { color: var(--bad) }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top }
@@ -43,9 +45,11 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px
   font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; margin: 8px 0 }
 details { margin-top: 10px; color: var(--soft) } summary { cursor: pointer }
 svg.forest { width: 100%; min-width: 640px; height: auto; margin: 10px 0 2px; font: 12px system-ui, sans-serif }
-.forest text { fill: var(--ink) } .forest .label { text-anchor: end } .forest .tick, .forest text.mark { text-anchor: middle }
+.forest text { fill: var(--ink) } .forest .label { text-anchor: end } 
+.forest .tick, .forest text.mark { text-anchor: middle }
 .forest .tick { fill: var(--soft) } .forest .grid { stroke: var(--line) }
-.forest line.mark { stroke: var(--warn); stroke-width: 1.5; stroke-dasharray: 4 3 } .forest text.mark { fill: var(--warn) }
+.forest line.mark { stroke: var(--warn); stroke-width: 1.5; stroke-dasharray: 4 3 }
+.forest text.mark { fill: var(--warn) }
 .forest .interval { stroke-width: 3; stroke-linecap: round; opacity: .55 }
 .forest .plain, .forest .strong { stroke: var(--plain); fill: var(--plain) }
 .forest .good { stroke: var(--good); fill: var(--good) } .forest .bad { stroke: var(--bad); fill: var(--bad) }
@@ -83,7 +87,8 @@ def _tiles(report: SuiteReport) -> str:
 def _overview(report: SuiteReport) -> str:
     rows = [
         f'<tr><td><span class="badge {one.status}">{one.status}</span></td>'
-        f'<td><a href="#entry-{at}">{_text(one.name)}</a></td><td class="wide">{escape(escaped(_headline(one)))}</td></tr>'
+        f'<td><a href="#entry-{at}">{_text(one.name)}</a></td>'
+        f'<td class="wide">{escape(escaped(_headline(one)))}</td></tr>'
         for at, one in enumerate(report.outcomes)
     ]
     return f'<div class="scroll"><table><tbody>{"".join(rows)}</tbody></table></div>'
@@ -136,7 +141,8 @@ def _results(results: Sequence[Result], loss: str, digits: int) -> str:
         ]
         for one in results
     ]
-    return f"<p><code>{_text(loss)}</code> {_text(results[0].reduction)}</p>{picture}{_table(header, rows, {'of', 'bound'})}"
+    table = _table(header, rows, {"of", "bound"})
+    return f"<p><code>{_text(loss)}</code> {_text(results[0].reduction)}</p>{picture}{table}"
 
 
 def _picture(bars: Sequence[Bar], title: str, marks: Sequence[tuple[float, str]]) -> str:

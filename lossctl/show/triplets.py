@@ -15,8 +15,8 @@ from .sheet import Sheet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..triplet_sets import Report
     from ..engine.given import GivenTriplets
+    from ..triplet_sets import Report
 
 BAR = 24
 EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -1,0 +1,38 @@
+"""What there is to see of a loss row by row: how the losses are spread, and whether probabilities mean what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .calculator import Prepared, row_losses
+from .distributions import Reliability, RowPicture, histogram, reliability
+from .engine import door, rows
+from .numerics import sigmoid
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def row_picture(ready: Prepared) -> RowPicture:
+    """Read the rows again and look at them; holds one number a row (three where there are probabilities)."""
+    import numpy as np
+
+    spec = ready.plan.spec
+    losses = np.concatenate([block.total for block in row_losses(ready)])
+    return RowPicture(str(spec), spec.loss.doc.get("Unit", ""), histogram(losses), _reliability(ready))
+
+
+def _reliability(ready: Prepared) -> Reliability | None:
+    """Of probabilities of label 1; None for losses without them."""
+    import numpy as np
+
+    first, last = ready.plan.entries[0], ready.plan.entries[-1]
+    if first.form not in ("prob", "logits") or last.check != "binary":
+        return None
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    for block in ready.blocks(rows.block_rows(ready.plan)):
+        prediction, label = door.admit(ready.plan, block.load(), block.start).inputs
+        prob = sigmoid(prediction.values) if prediction.logits else prediction.values
+        pairs.append((prob.reshape(-1), label.reshape(-1)))
+    prob, label = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return reliability(prob, label)
