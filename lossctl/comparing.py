@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import assess, calculator
 from .assess import Confidence, Shared, Side, Wanted
 from .calculator import Given, Reading
-from .engine import bootstrap, groups, paired, rows, survey
+from .engine import bootstrap, paired, rows, survey
 from .engine.draws import Draws
 from .engine.scoring import Scored
 from .errors import DataError, UsageError
-from .files.sources import Field, blocks, digest, parse_source
+from .files.sources import digest, parse_source
 from .registry import Loss, Spec
+from .joining import Order, ids_of
 from .results import Comparison, Interval
 from .roles import ROLES, Form, Role
-from .text import shown
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from .files.binding import Desk
+    pass
 
 TESTS = ("sign-flip", "bootstrap")
 SIGNED = ("mean-error",)  # neither lower nor higher is better
@@ -244,15 +242,12 @@ def _skewness(total: dict[str, float] | tuple[float, float]) -> float:
     return cubes / (6 * squares**1.5) if squares > 0 else 0.0
 
 
-# --- joining by identifier
-
-
 def _aligned(systems: Systems, reading: Reading) -> Systems:
     """The same systems with every source in the order of the base's identifiers. DataError for unequal ids."""
     desk = calculator.desk_for(reading)
     with desk.stack:
         column = systems.align or ""
-        order = _Order(desk, column, _ids(desk, systems.base, column), systems.names[0])
+        order = Order(desk, column, ids_of(desk, systems.base, column), systems.names[0])
         loss = systems.losses[0][0].loss
         truth = loss.truth
         assert truth is not None
@@ -264,68 +259,6 @@ def _aligned(systems: Systems, reading: Reading) -> Systems:
             group=order.rows_of(systems.group, ROLES["group"]),
             cluster=order.rows_of(systems.cluster, Role("cluster", "cluster", "", "row", ("cluster",), "category")),
         )
-
-
-def _ids(desk: Desk, given: Given, column: str) -> np.ndarray:
-    """The identifiers of a source, (n,) text. DataError where one is there twice."""
-    import numpy as np
-
-    frame, _ = desk.frame(given, "input")
-    field = frame.select(column)
-    parts = [groups.as_text(block.load()[0]) for block in blocks([field], ["category"], 1 << 16)]
-    ids = np.concatenate(parts) if parts else np.zeros(0, dtype=str)
-    kinds, counts = np.unique(ids, return_counts=True)
-    if len(kinds) < len(ids):
-        twice = kinds[counts > 1]
-        raise DataError(
-            f"{shown(frame.path)}: {field.name}: {len(twice)} identifiers stand there more than once "
-            f"(first: {shown(str(twice[0]))})",
-            fix="choose a column that names each row once",
-        )
-    return ids
-
-
-class _Order(NamedTuple):
-    """The order of the base's identifiers, and how other sources are brought into it."""
-
-    desk: Desk
-    column: str
-    ids: np.ndarray
-    name: str
-
-    def rows_of(self, given: Given, role: Role) -> Given:
-        """The columns of a role in a source, in the base's order."""
-        import numpy as np
-
-        if given is None:
-            return None
-        mine = _ids(self.desk, given, self.column)
-        self._refuse_unequal(given, mine)
-        place, sorted_ids = np.argsort(mine), np.sort(mine)
-        return self._values(self.desk.field(given, role), role)[place[np.searchsorted(sorted_ids, self.ids)]]
-
-    def _values(self, field: Field, role: Role) -> np.ndarray:
-        import numpy as np
-
-        if role.kind == "number":
-            values = calculator.read_all(field)
-            return values.reshape(-1) if field.width == 1 and field.ndim == 1 else values
-        parts = [groups.as_text(block.load()[0]) for block in blocks([field], ["category"], 1 << 16)]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=str)
-
-    def _refuse_unequal(self, given: Given, mine: np.ndarray) -> None:
-        import numpy as np
-
-        missing, extra = np.setdiff1d(self.ids, mine), np.setdiff1d(mine, self.ids)
-        if len(missing) or len(extra):
-            frame, _ = self.desk.frame(given, "input")
-            first = shown(str((missing if len(missing) else extra)[0]))
-            raise DataError(
-                f"unequal ids: {shown(frame.path)} lacks {len(missing)} of the {len(self.ids)} of "
-                f"{shown(self.name)} and has {len(extra)} others (first: {first})",
-                why="a comparison over the rows that happen to be in both would be another comparison",
-                fix="make the files hold the same rows, in any order",
-            )
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

@@ -39,8 +39,10 @@ ALLOWED = {
     "triplet_sets": {"breakdown", "calculator", "engine", "errors", "files", "registry", "roles"},
     "mined": {"calculator", "engine", "errors", "files"},
     "gates": {"errors", "results", "text"},
-    "comparing": {"assess", "calculator", "engine", "errors", "files", "registry", "results", "roles", "text"},
+    "joining": {"calculator", "engine", "errors", "files", "roles", "text"},
+    "comparing": {"assess", "calculator", "engine", "errors", "files", "joining", "registry", "results", "roles"},
     "suites": {"assess", "calculator", "comparing", "engine", "errors", "files", "gates", "registry", "results"},
+    "row_pictures": {"calculator", "distributions", "engine", "numerics"},
     "assess": {"calculator", "engine", "errors", "files", "registry", "results", "roles", "text"},
     "show": {
         "bench", "breakdown", "curves", "distributions", "engine", "environment", "errors", "files", "mined", "pages",
