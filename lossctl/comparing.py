@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from . import assess, calculator
 from .assess import Confidence, Shared, Side, Wanted
@@ -16,13 +16,10 @@ from .engine.draws import Draws
 from .engine.scoring import Scored
 from .errors import DataError, UsageError
 from .files.sources import digest, parse_source
-from .registry import Loss, Spec
 from .joining import Order, ids_of
+from .registry import Loss, Spec
 from .results import Comparison, Interval
 from .roles import ROLES, Form, Role
-
-if TYPE_CHECKING:
-    pass
 
 TESTS = ("sign-flip", "bootstrap")
 SIGNED = ("mean-error",)  # neither lower nor higher is better

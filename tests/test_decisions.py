@@ -250,6 +250,21 @@ def test_the_macro_interval_agrees_with_scipy():
         assert end == pytest.approx(truth, abs=0.08 * theirs.standard_error)
 
 
+def test_small_and_large_groups_are_summed_alike():
+    """Groups of a few rows are summed one by one, in the same exact arithmetic; weights and infinities too."""
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=3000) * 10.0 ** rng.integers(-200, 100, 3000)
+    weight = rng.uniform(0.1, 3, 3000)
+    group = np.minimum(rng.integers(0, 2000, 3000), 1000)
+    found = assessed("mean-error", [np.zeros(3000), values], side=assess.Side(group=group), weight=weight)
+    for result in found[2::97]:
+        mine = group == int(result.group)
+        truth = math.fsum((values * weight)[mine]) / math.fsum(weight[mine])
+        assert result.value == pytest.approx(truth, rel=1e-15)
+    infinite = assessed("bce", [np.array([0.0, 0.5, 0.5]), np.ones(3)], side=assess.Side(group=np.array([1, 1, 2])))
+    assert [result.value for result in infinite[2:]] == [math.inf, math.log(2)]
+
+
 def test_bins_hold_every_row_once():
     results = assessed("bce", [PROB, LABEL], side=assess.Side(group=PROB, bins=7))[2:]
     assert sum(result.n for result in results) == 285

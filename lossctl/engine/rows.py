@@ -54,7 +54,7 @@ class Part(NamedTuple):
             self.weight + other.weight,
             self.positives + other.positives,
             self.n + other.n,
-            self.facts.merge(other.facts),
+            self.facts if other.facts is door.NOTHING else self.facts.merge(other.facts),
         )
 
 

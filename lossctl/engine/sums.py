@@ -89,6 +89,21 @@ def total(values: np.ndarray) -> Total:
     return result
 
 
+def total_of_few(values: list[float]) -> Total:
+    """The same for a few values, one by one: faster than `total` below some thirty of them."""
+    units = infinities = minus_infinities = nans = 0
+    for value in values:
+        if value - value == 0:
+            units += _units(value)
+        elif value > 0:
+            infinities += 1
+        elif value < 0:
+            minus_infinities += 1
+        else:
+            nans += 1
+    return Total(units, infinities, minus_infinities, nans)
+
+
 def _chunk_total(chunk: np.ndarray) -> Total:
     import numpy as np
 

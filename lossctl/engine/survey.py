@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Clusters = dict[str, tuple[float, float]]  # name -> numerator and denominator
 LARGEST_BYTES = 1 << 30
+FEW = 24  # rows that are summed one by one
 
 
 class Wanted(NamedTuple):
@@ -107,10 +108,9 @@ def _slices(scored: Scored, wanted: Wanted, reduction: str) -> Slices:
     part = rows.part_of(scored.rows)
     if wanted.group is None:
         return {None: _slice(scored, np.arange(len(scored.rows.total)), wanted, reduction, part)}
-    found: Slices = {
-        name: _slice(scored, positions, wanted, reduction, rows.part_of(_some(scored.rows, positions)))
-        for name, positions in groups.slices(scored.side[wanted.group], wanted.bins)
-    }
+    found: Slices = {}
+    for name, positions in groups.slices(scored.side[wanted.group], wanted.bins):
+        found[name] = _slice(scored, positions, wanted, reduction, _part_at(scored.rows, positions))
     whole = Slice(part)
     if wanted.draws and found:
         joined = reduce(Slice.merge, (piece._replace(clusters=dict(piece.clusters or {})) for piece in found.values()))
@@ -121,22 +121,27 @@ def _slices(scored: Scored, wanted: Wanted, reduction: str) -> Slices:
     return {None: whole, **found}
 
 
-def _some(part: rows.Rows, positions: np.ndarray) -> rows.Rows:
-    return part._replace(
-        numbers=_Numbers(part.numbers.at(positions)),
-        total=part.total[positions],
-        weight=None if part.weight is None else part.weight[positions],
-        positives=None if part.positives is None else part.positives[positions],
-        facts=door.NOTHING,
+def _part_at(whole: rows.Rows, positions: np.ndarray) -> rows.Part:
+    """The sums over some rows of a block; what was noticed belongs to the block."""
+    import numpy as np
+
+    n = len(positions)
+    total = _total(whole.total[positions])
+    facts = door.NOTHING
+    if not total.is_finite:
+        bad = positions[~np.isfinite(whole.total[positions])]
+        facts = door.Facts(infinite=len(bad), infinite_rows=tuple(whole.numbers.at(bad[: door.SHOWN_ROWS]).tolist()))
+    return rows.Part(
+        total,
+        sums.count(n) if whole.weight is None else _total(whole.weight[positions]),
+        sums.ZERO if whole.positives is None else _total(whole.positives[positions]),
+        n,
+        facts,
     )
 
 
-class _Numbers(NamedTuple):
-    numbers: np.ndarray
-
-    def at(self, positions: np.ndarray) -> np.ndarray:
-        picked: np.ndarray = self.numbers[positions]
-        return picked
+def _total(values: np.ndarray) -> sums.Total:
+    return sums.total_of_few(values.tolist()) if len(values) <= FEW else sums.total(values)
 
 
 def _slice(scored: Scored, positions: np.ndarray, wanted: Wanted, reduction: str, part: rows.Part) -> Slice:
