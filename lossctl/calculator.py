@@ -22,6 +22,7 @@ from .version import __version__
 if TYPE_CHECKING:
     import numpy as np
 
+FORK_ROWS = 1 << 22  # from here on a second process pays for its start
 Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch tensor
 
 
@@ -270,7 +271,8 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
         part = lists.add_up(job, ready.read, ready.jobs, progress)
         value, n, facts = rows.finish(plan, part), part.n, part.facts
     else:
-        part = rows.add_up(plan, ready.blocks(size), ready.jobs, progress)
+        many = all((item.frame.rows or 0) >= FORK_ROWS for item in ready.fields)
+        part = rows.add_up(plan, ready.blocks(size), ready.jobs, progress, forks=many)
         value, n, facts = rows.finish(plan, part), part.n, part.facts
     return result(ready, data, value, n, facts)
 

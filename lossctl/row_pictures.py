@@ -1,4 +1,4 @@
-"""What there is to see of a loss row by row: how the losses are spread, and whether probabilities mean what they say."""
+"""What there is to see of a loss row by row: the spread of the losses, and whether probabilities mean what they say."""
 
 from __future__ import annotations
 

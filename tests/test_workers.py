@@ -1,0 +1,65 @@
+"""Work spread over threads and processes: the same answer, and the same fault."""
+
+import os
+
+import numpy as np
+import pytest
+
+import lossctl
+from lossctl import calculator
+from lossctl.engine import rows, workers
+from lossctl.errors import DataError
+
+
+@pytest.fixture
+def forking(monkeypatch):
+    """Fork for any number of rows, in small blocks."""
+    monkeypatch.setattr(calculator, "FORK_ROWS", 0)
+    monkeypatch.setattr(rows, "BLOCK_VALUES", 64)
+
+
+def test_ordered_map_keeps_the_order_and_raises_the_first_fault():
+    assert list(workers.ordered_map(lambda k: k * k, range(100), 3)) == [k * k for k in range(100)]
+
+    def fail(k):
+        if k >= 5:
+            raise ValueError(k)
+        return k
+
+    with pytest.raises(ValueError, match="5"):
+        list(workers.ordered_map(fail, range(100), 3))
+
+
+def test_processes_share_the_items():
+    shares = workers.forked(lambda items: (os.getpid(), sum(items)), range(1000), 3)
+    assert shares is not None
+    assert sum(total for _, total in shares) == sum(range(1000))
+    assert len({process for process, _ in shares}) == 3
+    assert shares[0][0] == os.getpid()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["this process", "a child", "another child"])
+def test_a_fault_in_any_process_gives_no_shares(place):
+    def work(items):
+        if place in list(items):
+            raise ValueError(place)
+        return 0
+
+    assert workers.forked(work, range(3), 3) is None
+
+
+@pytest.mark.parametrize("loss", ["mse", "bce", "focal"])
+def test_processes_and_threads_give_the_same_digits(loss, forking):
+    rng = np.random.default_rng(1)
+    prob = rng.random(5000)
+    label = (rng.random(5000) < prob).astype(float)
+    one = lossctl.compute(loss, prob, label, jobs=1)
+    assert lossctl.compute(loss, prob, label, jobs=3) == one
+
+
+def test_a_fault_is_the_same_in_processes(forking):
+    prob = np.full(5000, 0.5)
+    prob[[700, 4000]] = np.nan
+    for jobs in (1, 2, 3):
+        with pytest.raises(DataError, match="row 700"):
+            lossctl.compute("bce", prob, np.ones(5000), jobs=jobs)
