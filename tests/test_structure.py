@@ -36,7 +36,7 @@ ALLOWED = {
     "bench": {"breakdown", "devices", "engine", "errors", "kernels", "text", "timing", "version"},
     "curves": {"chances", "errors", "numerics", "registry", "roles", "text"},
     "calculator": {"engine", "errors", "files", "registry", "results", "roles", "text", "version"},
-    "triplet_sets": {"breakdown", "calculator", "engine", "errors", "files", "registry", "roles"},
+    "triplet_sets": {"breakdown", "calculator", "devices", "engine", "errors", "files", "registry", "roles"},
     "mined": {"calculator", "engine", "errors", "files"},
     "gates": {"errors", "results", "text"},
     "joining": {"calculator", "engine", "errors", "files", "roles", "text"},
