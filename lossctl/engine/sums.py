@@ -1,15 +1,16 @@
 """Sums that do not depend on order: exact while adding, rounded once at the end.
 
 Every float64 is an integer multiple of 2**-1074, so a sum of floats is a Python integer in that unit. Blocks of an
-array get there in a few vector passes: split off the leading bits of all values at once on a common grid, where a
-float64 sum of the block is exact in any order, and go on with the rests until none is left.
+array get there in a few vector passes: split off the leading bits of all values at once on a common grid, add them up
+as integers, and go on with the rests until none is left.
 Source: the grid is that of Rump, Ogita, Oishi, Accurate floating-point summation, 2008 (ExtractVector); unlike there,
-no rest is dropped.
+no rest is dropped, and integers hold more bits of each value than a float64 sum could.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 UNIT_EXPONENT = 1074
-CHUNK = 1 << 16  # values a pass, so 53 - 16 bits are left for a value and its sign on the grid
-GRID_BITS = 36
+CHUNK = 1 << 16  # values a pass: their sum has 16 bits more than one of them, and an int64 holds it
+GRID_BITS = 46
 SMALLEST_EXPONENT = GRID_BITS - UNIT_EXPONENT  # there the grid is the spacing of the subnormals: no rest remains
 
 
@@ -125,12 +126,24 @@ def _chunk_total(chunk: np.ndarray) -> Total:
     while rest.any():
         exponent = max(exponent, SMALLEST_EXPONENT)
         anchor = 1.5 * 2.0 ** (exponent + 52 - GRID_BITS)
-        np.add(rest, anchor, out=grid)
+        np.add(rest, anchor, out=grid)  # between anchor / 1.5 and its double, where bits count steps of the grid
+        steps = int(grid.view(np.int64).sum()) - chunk.size * _bits(anchor)
+        units += _signed(steps) << (exponent - SMALLEST_EXPONENT)
         np.subtract(grid, anchor, out=grid)
-        units += _units(float(grid.sum()))
         rest = np.subtract(rest, grid, out=None if rest is chunk else rest)
         exponent -= GRID_BITS
     return Total(units)
+
+
+def _bits(value: float) -> int:
+    """A float64 as the integer that its 64 bits are."""
+    bits: int = struct.unpack("<q", struct.pack("<d", value))[0]
+    return bits
+
+
+def _signed(number: int) -> int:
+    """The int64 that equals a number modulo 2**64, as sums of int64 wrap around."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _units(value: float) -> int:
