@@ -159,10 +159,10 @@ class Categorical:
         if not self.logits:
             p = pick(self.values, label)
             return FromProbability(p, 1.0 - p)
-        _, share, rest = softmax_parts(self.values)
+        gap, share, rest = softmax_parts(self.values)
         mine = pick(share, label)
         others = where(mine == 1, rest, (1.0 - mine) + rest)  # 1 + rest - mine, without cancelling
-        return FromSoftmax(pick(self.log, label), mine, others)
+        return FromSoftmax(-(pick(gap, label) + log1p(rest)), mine, others)
 
 
 @dataclass(frozen=True)

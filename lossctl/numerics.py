@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
+FEW_COLUMNS = 64  # rows this short are added up column by column: numpy takes ten times as long along them
 
 
 def namespace(*arrays: Array) -> Any:
@@ -149,13 +150,34 @@ def weigh(weight: Array, value: Array) -> Array:
 
 
 def row_sum(x: Array) -> Array:
-    """The sum over the columns of an (n, k) array; an (n,) array is its own sum."""
-    return x if x.ndim == 1 else namespace(x).sum(x, axis=-1)
+    """The sum over the columns of an (n, k) array; an (n,) array is its own sum.
+
+    A row of few columns has the same sum whatever the number of rows and their layout in memory.
+    """
+    xp = namespace(x)
+    if x.ndim == 1:
+        return x
+    if xp is not sys.modules["numpy"] or not 0 < x.shape[-1] <= FEW_COLUMNS:
+        return xp.sum(x, axis=-1)
+    while x.shape[-1] > 1:
+        half = x.shape[-1] // 2
+        pairs = x[..., :half] + x[..., half : 2 * half]
+        if x.shape[-1] % 2:
+            pairs[..., 0] += x[..., -1]
+        x = pairs
+    return x[..., 0]
 
 
 def row_mean(x: Array) -> Array:
     """The mean over the columns of an (n, k) array; an (n,) array is its own mean."""
-    return x if x.ndim == 1 else namespace(x).mean(x, axis=-1)
+    return x if x.ndim == 1 else row_sum(x) / x.shape[-1]
+
+
+def by_columns(x: Array) -> Array:
+    """The same (n, k) array, column after column in memory where there are few: what goes from column to column of it
+    is fast."""
+    xp = namespace(x)
+    return xp.asfortranarray(x) if xp is sys.modules["numpy"] and x.shape[1] <= FEW_COLUMNS else x
 
 
 def columns(x: Array) -> int:
@@ -238,7 +260,14 @@ def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """a + b rounded, and what the rounding lost, exactly; 0 where the sum overflows. Source: Knuth, TAOCP 2, 4.2.2."""
     s = a + b
     b_part = s - a
-    return s, where(abs(s) < _infinity, (a - (s - b_part)) + (b - b_part), 0.0)
+    return s, _zero_unless(namespace(s).isfinite(s), (a - (s - b_part)) + (b - b_part))
+
+
+def _zero_unless(is_good: Array, x: Array) -> Array:
+    """x, with 0 where it is not good; where all is, numpy need not look at each."""
+    if isinstance(is_good, sys.modules["numpy"].ndarray) and is_good.all():
+        return x
+    return where(is_good, x, 0.0)
 
 
 def sum_of_three(a: Array, b: Array, c: Array | float) -> Array:
@@ -259,7 +288,7 @@ def two_product(a: Array | float, b: Array) -> tuple[Array, Array]:
     product = a * b
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     lost = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
-    return product, where(abs(lost) < _infinity, lost, 0.0)
+    return product, _zero_unless(namespace(lost).isfinite(lost), lost)
 
 
 def _halves(x: Array | float) -> tuple[Array, Array]:
@@ -277,16 +306,16 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
 
     gap    (n, C)  the largest logit of the row minus this one, >= 0
     share  (n, C)  e^-gap, so that the softmax is share / (1 + rest)
-    rest   (n,)    the sum of the shares without the (first) largest, so that log(sum of shares) = log1p(rest)
+    rest   (n,)    the sum of the shares without one that is the largest, so that log(sum of shares) = log1p(rest)
     """
-    xp = namespace(logits)
-    largest = xp.astype(xp.argmax(logits, axis=-1), xp.float64)
-    top = one_hot(largest, logits.shape[1], logits)
-    gap, lost = two_sum(pick(logits, largest)[:, None], -logits)  # one entry, so that ties have a derivative
+    logits = by_columns(logits)
+    largest = row_max(logits)[:, None]
+    gap, lost = two_sum(largest, -logits)
     share = exp(-gap)
     share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
-    rest = xp.sum(where(top, 0.0, share), axis=-1)
-    return gap, share, rest
+    below = namespace(logits).astype(logits < largest, share.dtype)
+    others = float(columns(logits) - 1) - row_sum(below)  # how many more are the largest, with a share of 1 each
+    return gap, share, row_sum(share * below) + others
 
 
 def log_softmax(logits: Array) -> Array:

@@ -551,12 +551,6 @@ KNOWN_BOUNDS = (
     ),
     Bound(
         ("kl", "js"),
-        lambda case: forms_of(case) == ["logits", "logits"] or (case.loss == "js" and len(set(forms_of(case))) == 1),
-        lambda truth, case, *row: 2 * truth,
-        "p, p - q and p + q are each rounded, and the terms are quadratic: 8 ulp",
-    ),
-    Bound(
-        ("kl", "js"),
         lambda case: len(set(forms_of(case))) == 2,
         _mixed,
         "two forms meet as rounded logarithms: 4 ulp of the terms p |log(p/q)| (1 + |log p|), and for kl of log p "

@@ -2,7 +2,8 @@
 
     python tests/bench/bench_rows.py [--rows 100000000] [--csv-rows 5000000] [--repeats 3] [--folder DIR]
 
-Two float32 NPY files and one CSV are made in a temporary folder (800 MB for 1e8 rows) and read from the page cache.
+Float32 NPY files and one CSV are made in a temporary folder (1.4 GB for 1e8 rows) and read from the page cache; the
+logits have ten classes and a tenth of the rows.
 Every command is a whole process, imports and all; throughput is bytes of input over wall time.
 """
 
@@ -28,6 +29,8 @@ TORCH = {
     "bce": "F.binary_cross_entropy(p, y)",
     "focal": "(torch.where(y == 1, 1 - p, p) ** 2 * F.binary_cross_entropy(p, y, reduction='none')).mean()",
 }
+NUMPY_CLASSES = "(np.log(np.exp(p - p.max(1, keepdims=True)).sum(1)) + p.max(1) - p[np.arange(len(y)), y]).mean()"
+TORCH_CLASSES = "F.cross_entropy(p, y)"
 NUMPY_LINE = "import sys, numpy as np; p, y = map(np.load, sys.argv[1:]); print(float({}))"
 TORCH_LINE = (
     "import sys, numpy as np, torch, torch.nn.functional as F;"
@@ -55,6 +58,12 @@ for start in range(0, rows, 10**7):
     block = rng.random(min(10**7, rows - start), dtype=np.float32) * np.float32(0.999) + np.float32(0.0005)
     p[start : start + block.size] = block
     y[start : start + block.size] = rng.random(block.size, dtype=np.float32) < block
+p = np.lib.format.open_memmap(f"{folder}/logits.npy", "w+", np.float32, (rows // 10, 10))
+y = np.lib.format.open_memmap(f"{folder}/classes.npy", "w+", np.int64, (rows // 10,))
+for start in range(0, rows // 10, 10**6):
+    block = rng.standard_normal((min(10**6, rows // 10 - start), 10), dtype=np.float32)
+    p[start : start + len(block)] = block
+    y[start : start + len(block)] = rng.integers(10, size=len(block))
 with open(f"{folder}/table.csv", "w") as file:
     file.write("pred,target\\n")
     for start in range(0, csv_rows, 10**5):
@@ -77,6 +86,19 @@ def report(title: str, cases: list[Case], size: int) -> None:
         )
 
 
+def compare(loss: list[str], numpy: str, torch: str, pred: Path, label: Path, repeats: int) -> None:
+    """One loss of two files beside the one-liners."""
+    paths = [str(pred), str(label)]
+    cases = [
+        Case(f"lossctl {loss[0]}", [sys.executable, "-m", "lossctl", "compute", *loss, *paths]),
+        Case(f"numpy {loss[0]}", python(NUMPY_LINE.format(numpy), *paths)),
+        Case(f"torch {loss[0]}", python(TORCH_LINE.format(torch), *paths)),
+    ]
+    size = pred.stat().st_size + label.stat().st_size
+    run(cases, repeats)
+    report(f"{loss[0]}, two NPY files of {size / 1e6:.0f} MB together", cases, size)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10**8)
@@ -87,16 +109,11 @@ def main() -> None:
     print(f"# Row losses beside one-liners\n\n{machine()}; {options.rows:,} rows, {options.csv_rows:,} CSV rows")
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         subprocess.run([sys.executable, "-c", MAKE, name, str(options.rows), str(options.csv_rows)], check=True)
-        prob, label, table = (Path(name) / file for file in ("prob.npy", "label.npy", "table.csv"))
-        size = prob.stat().st_size + label.stat().st_size
+        files = ("prob.npy", "label.npy", "logits.npy", "classes.npy", "table.csv")
+        prob, label, logits, classes, table = (Path(name) / file for file in files)
         for loss in NUMPY:
-            cases = [
-                Case(f"lossctl {loss}", [sys.executable, "-m", "lossctl", "compute", loss, str(prob), str(label)]),
-                Case(f"numpy {loss}", python(NUMPY_LINE.format(NUMPY[loss]), str(prob), str(label))),
-                Case(f"torch {loss}", python(TORCH_LINE.format(TORCH[loss]), str(prob), str(label))),
-            ]
-            run(cases, options.repeats)
-            report(f"{loss}, two float32 NPY files of {size / 1e6:.0f} MB together", cases, size)
+            compare([loss], NUMPY[loss], TORCH[loss], prob, label, options.repeats)
+        compare(["cross-entropy", "--from-logits"], NUMPY_CLASSES, TORCH_CLASSES, logits, classes, options.repeats)
         cases = [
             Case("lossctl mse", [sys.executable, "-m", "lossctl", "compute", "mse", str(table)]),
             Case("np.loadtxt in chunks", python(CHUNKS, str(table))),
