@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 LONGEST = 60
+STDIN = "/dev/stdin"  # the long name of "-"
 
 # C0, DEL, C1; soft hyphen; zero-width and bidi marks; line and paragraph separators; surrogates; BOM; tags
 UNSEEN = re.compile(

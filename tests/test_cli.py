@@ -43,6 +43,14 @@ def test_every_format_prints_the_same_bytes(source):
     assert run_lossctl(*FOCAL, source).out == run_lossctl(*FOCAL, "samples/preds.npy").out
 
 
+def test_a_column_of_stdin_may_stand_first():
+    content = (ROOT / "samples/preds.csv").read_bytes()
+    whole = run_lossctl("compute", "bce", "samples/preds.csv").out
+    assert run_lossctl("compute", "bce", "-::prob", "samples/preds.csv::label", stdin=content).out == whole
+    assert run_lossctl("compute", "bce", "-::prob..label", stdin=content).out == whole
+    assert "stdin" in run_lossctl("compute", "bce", "-::nosuch", "samples/preds.csv::label", stdin=content).err
+
+
 @pytest.mark.parametrize("source", ["samples/preds.npy", "samples/preds.csv", "samples/preds.npz"])
 def test_stdin_prints_the_same_bytes(source):
     content = (ROOT / source).read_bytes()

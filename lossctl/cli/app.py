@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import DataError, DeviceError, FileError, LossctlError, UsageError
+from ..text import STDIN
 from ..version import __version__
 
 COMMANDS = {
@@ -124,7 +125,7 @@ def _run(args: list[str]) -> int:
             import typer.completion as completion
 
             vars(completion)["completion_init"]()  # not in its __all__
-        code = root().main(args=args, prog_name="lossctl", standalone_mode=False)
+        code = root().main(args=[_source_of_stdin(one) for one in args], prog_name="lossctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LossctlError as fault:
         return _complain(fault)
@@ -139,6 +140,11 @@ def _run(args: list[str]) -> int:
         raise
     except Exception as fault:
         return _confess(fault)
+
+
+def _source_of_stdin(argument: str) -> str:
+    """`-::SELECTOR` would be read as an option; the long name of stdin is not."""
+    return f"{STDIN}{argument[1:]}" if argument.startswith("-::") else argument
 
 
 def say(text: str) -> None:

@@ -13,6 +13,7 @@ from ..chances import Binary, Categorical, Distribution
 from ..errors import DataError, UsageError
 from ..registry import Spec
 from ..roles import ROLES, Form, Role
+from .pair_checks import Oddities, oddities
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -45,6 +46,7 @@ SUM_TOLERANCE = 0.01  # float16 softmax rows and three-digit CSV files are withi
 SHOWN_ROWS = 5
 NEEDS_CLASSES = ("probs", "scores", "p", "q")
 WEIGHT = ROLES["weight"]
+NOT_ODD = Oddities()
 
 
 class Entry(NamedTuple):
@@ -100,6 +102,8 @@ class Facts(NamedTuple):
     infinite: int = 0
     infinite_rows: tuple[int, ...] = ()
     empty_lists: int = 0
+    zero_distances: tuple[int, int] = (0, 0)
+    turned_pairs: tuple[float, float] | None = None
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -112,6 +116,8 @@ class Facts(NamedTuple):
             self.infinite + other.infinite,
             (*self.infinite_rows, *other.infinite_rows)[:SHOWN_ROWS],
             self.empty_lists + other.empty_lists,
+            (self.zero_distances[0] + other.zero_distances[0], self.zero_distances[1] + other.zero_distances[1]),
+            self.turned_pairs or other.turned_pairs,
         )
 
 
@@ -331,6 +337,9 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         admitted.append(_converted(plan, entry, values, seen))
         facts = facts.merge(seen)
     weights = admitted.pop() if plan.weight else None
+    odd = oddities([entry.role.name for entry in plan.entries], admitted, start)
+    if odd != NOT_ODD:
+        facts = facts.merge(Facts(zero_distances=odd.zero, turned_pairs=odd.turned))
     return Admitted(tuple(admitted), weights, rows, facts)
 
 
@@ -606,6 +615,15 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         warnings.append(f"all logits look like probabilities: {cure} if they are")
     if facts.sum_error > SUM_TOLERANCE:
         warnings.append(f"rows of p or q are off a sum of 1 by up to {facts.sum_error:.3g}; nothing was normalised")
+    if facts.turned_pairs:
+        similar, dissimilar = facts.turned_pairs
+        warnings.append(
+            f"similar pairs lie farther apart (mean distance {similar:.4g}) than dissimilar ones ({dissimilar:.4g}): "
+            "is the label turned around? 1 means similar"
+        )
+    if any(facts.zero_distances):
+        counts = "{} similar, {} dissimilar".format(*facts.zero_distances)
+        warnings.append(f"points at distance 0: {counts}: duplicates, or wrong labels?")
     if facts.infinite:
         where = ", ".join(plan.entries[0].column.frame.where(row) for row in facts.infinite_rows)
         more = " ..." if facts.infinite > len(facts.infinite_rows) else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, UsageError
+from ..text import STDIN
 from .arrays import Arrays, of_array, of_members
 from .frames import Field, Frame
 from .npy import hold, open_npy
@@ -44,7 +45,7 @@ def parse_source(text: str) -> Source:
         path, mark = text, ""
     if not path:
         raise UsageError(f"no file in '{text}'", fix="write PATH or PATH::COLUMN; - is stdin")
-    return Source(path, selector if mark else None)
+    return Source("-" if path == STDIN else path, selector if mark else None)
 
 
 def open_source(
