@@ -26,7 +26,7 @@ from .roles import Form, Role
 if TYPE_CHECKING:
     from .files.binding import Desk
 
-Progress = Callable[[int], None] | None
+Progress = Callable[..., None] | None
 
 
 class Confidence(NamedTuple):
@@ -57,6 +57,7 @@ class Shared(NamedTuple):
     jobs: how each loss finds its columns;  ride: places of the columns that ride along
     sides: for each loss, side column ("id", "group", "cluster", "list") -> where it stands among those that ride along
     bins: of each loss's group column
+    held: of embedding sets, what one reading gave, for those that follow
     """
 
     losses: tuple[Prepared, ...]
@@ -66,6 +67,7 @@ class Shared(NamedTuple):
     ride: tuple[int, ...]
     sides: tuple[dict[str, int], ...]
     bins: tuple[int | None, ...]
+    held: list[tuple[scoring.Scored, ...]]
 
     @property
     def threads(self) -> int:
@@ -73,8 +75,9 @@ class Shared(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """What has a value: "rows" or "lists"."""
-        return self.losses[0].plan.spec.loss.engine
+        """What has a value: "rows", "lists" or "anchors"."""
+        engine = self.losses[0].plan.spec.loss.engine
+        return "anchors" if engine == "panel" else engine
 
     def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
         """The blocks, of all columns or of some."""
@@ -85,7 +88,18 @@ class Shared(NamedTuple):
 
     def each(self, fold: Callable[[tuple[scoring.Scored, ...]], Any]) -> Iterator[Any]:
         """fold(one Scored a loss), block by block, in order."""
-        return scoring.each(self.jobs, self.ride, self.read, self.threads, fold)
+        if self.unit == "anchors":
+            yield fold(self.anchors())
+        else:
+            yield from scoring.each(self.jobs, self.ride, self.read, self.threads, fold)
+
+    def anchors(self, progress: Progress = None) -> tuple[scoring.Scored, ...]:
+        """All anchors of embedding sets, one Scored a loss: computed once, and held."""
+        if not self.held:
+            from .engine import sets
+
+            self.held.append(sets.score(self.jobs, self.ride, self.read, self.threads, progress))
+        return self.held[0]
 
 
 class Wanted(NamedTuple):
@@ -117,6 +131,7 @@ def prepared(
     wanted: the first has inputs; one without takes those of the first, in the same order
     """
     reading = reading or Reading()
+    _refuse_mixed(wanted)
     desk = calculator.desk_for(reading)
     with desk.stack:
         made: list[Prepared] = []
@@ -139,6 +154,18 @@ def prepared(
             own = one.side or side or Side()
             sides.append((own, _side_fields(desk, own, one.inputs or wanted[0].inputs or ())))
         yield _joined(made, sides)
+
+
+def _refuse_mixed(wanted: Sequence[Wanted]) -> None:
+    first = wanted[0].spec.loss
+    for loss in (one.spec.loss for one in wanted):
+        if loss.engine != first.engine:
+            units = {"rows": "rows", "lists": "lists", "panel": "anchors of a set", "tally": "counts"}
+            raise UsageError(
+                f"{first.name} goes by {units[first.engine]}, {loss.name} by {units[loss.engine]}",
+                why="losses of one reading go by the same",
+                fix=f"compute {loss.name} in a call of its own",
+            )
 
 
 def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) -> dict[str, Form]:
@@ -189,7 +216,7 @@ def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field,
             kinds.append(kind)
         return places[key]
 
-    jobs = [scoring.Job(one.plan, tuple(map(place, one.fields, one.kinds)), one.arrange) for one in made]
+    jobs = [one.job._replace(picks=tuple(map(place, one.fields, one.kinds))) for one in made]
     ride: list[int] = []
     beside = []
     for job, (_, named) in zip(jobs, sides, strict=True):
@@ -199,7 +226,7 @@ def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field,
         ride += [one for one in at.values() if one not in ride]
         beside.append({name: ride.index(one) for name, one in at.items()})
     bins = tuple(own.bins for own, _ in sides)
-    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
+    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins, [])
 
 
 # --- questions
@@ -238,6 +265,8 @@ def results_of_each(
         for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
     )
     reductions = tuple(one.plan.reduction for one in shared.losses)
+    if shared.unit == "anchors":
+        shared.anchors(progress)
     found = survey.add_up(shared.each(survey.fold(wanted, reductions)), wanted, progress)
     if not found or not found[0][None].part.n:
         raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")

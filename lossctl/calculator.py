@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .engine import door, rows
+from .engine import door, rows, scoring
 from .engine.workers import cores
 from .errors import DataError, UsageError
 from .files import binding
@@ -69,6 +69,12 @@ class Prepared(NamedTuple):
         """What the files hold: "float64", or several with commas between."""
         names = ("decimal" if item.kind == "unknown" else item.frame.dtype_of(item) for item in self.fields)
         return ",".join(dict.fromkeys(names))
+
+    @property
+    def job(self) -> scoring.Job:
+        """The computation as one of a shared reading that has no other columns."""
+        space = scoring.Space(self.reading.metric, self.reading.normalize)
+        return scoring.Job(self.plan, tuple(range(len(self.fields))), self.arrange, space)
 
     def blocks(self, size: int) -> Iterator[rows.Block]:
         for block in blocks(self.fields, self.kinds, size):
@@ -143,17 +149,21 @@ def row_values(
     from_logits: bool = False,
     clip: float = 0.0,
     skip_nan: bool = False,
+    distance: str = "euclidean",
+    normalize: bool = False,
     jobs: int | None = None,
     **named: Given,
 ) -> np.ndarray:
     """The loss of each row that counts, (n,) float64, as `lossctl compute -r none` prints it: `lossctl.row_losses`.
 
-    The arguments are those of `compute`; a row's weight multiplies its loss.
+    The arguments are those of `compute`; a row's weight multiplies its loss. Ranking losses have one value a list,
+    losses of embedding sets one an anchor: the sum over its pairs or triplets.
     """
     import numpy as np
 
     spec = parse(loss) if isinstance(loss, str) else loss
-    reading = Reading(forms=logit_forms(spec.loss) if from_logits else {}, clip=clip, skip_nan=skip_nan)
+    forms = logit_forms(spec.loss) if from_logits else {}
+    reading = Reading(forms=forms, clip=clip, skip_nan=skip_nan, metric=distance, normalize=normalize)
     with prepared(spec, inputs, named, reduction="none", weight=weight, reading=reading, jobs=jobs) as ready:
         return np.concatenate([block.total for block in row_losses(ready)] or [np.empty(0)])
 
@@ -248,14 +258,7 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
     if plan.spec.loss.engine == "panel":
         from .engine import sets
 
-        found = sets.add_up(
-            plan,
-            ready.blocks(size),
-            metric=ready.reading.metric,
-            normalize=ready.reading.normalize,
-            jobs=ready.jobs,
-            progress=progress,
-        )
+        found = sets.add_up(plan, ready.blocks(size), ready.job.space, jobs=ready.jobs, progress=progress)
         made = result(ready, data, found.value, found.anchors, found.facts, counts=found.counts)
         counts = ", ".join(f"{name} {number}" for name, number in found.counts)
         return replace(made, notes=(*made.notes, counts))
@@ -265,10 +268,9 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
         counted = tally.count_up(plan, ready.blocks(size), ready.jobs)
         value, n, facts = tally.finish(plan, counted), counted.n, counted.facts
     elif plan.spec.loss.engine == "lists":
-        from .engine import lists, scoring
+        from .engine import lists
 
-        job = scoring.Job(plan, tuple(range(len(ready.fields))), ready.arrange)
-        part = lists.add_up(job, ready.read, ready.jobs, progress)
+        part = lists.add_up(ready.job, ready.read, ready.jobs, progress)
         value, n, facts = rows.finish(plan, part), part.n, part.facts
     else:
         many = all((item.frame.rows or 0) >= FORK_ROWS for item in ready.fields)
@@ -297,10 +299,11 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: door.
 
 
 def row_losses(ready: Prepared) -> Iterator[rows.Rows]:
-    """The loss of every row, block by block; totals carry the row weights."""
-    if ready.plan.spec.loss.engine != "rows":
-        raise UsageError(f"{ready.plan.spec.loss.name} has no value for each row", fix="leave -r none out")
-    yield from rows.each(ready.plan, ready.blocks(rows.block_rows(ready.plan)), ready.jobs)
+    """The loss of every row (list, anchor), block by block; totals carry the row weights."""
+    if ready.plan.spec.loss.engine == "rows":
+        yield from rows.each(ready.plan, ready.blocks(rows.block_rows(ready.plan)), ready.jobs)
+    else:
+        yield from scoring.each((ready.job,), (), ready.read, ready.jobs, lambda scored: scored[0].rows)
 
 
 def signature(ready: Prepared, data: str | None) -> str:

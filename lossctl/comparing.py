@@ -53,7 +53,7 @@ def compare(
     reading: Reading | None = None,
     jobs: int | None = None,
     data_hash: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[..., None] | None = None,
 ) -> list[Comparison]:
     """Each other system against the base, for each loss: losses in order, systems in order within them.
 
@@ -76,7 +76,7 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
     wanted = []
     for spec, forms in systems.losses:
         truth = spec.loss.truth
-        if truth is None or len(spec.loss.roles) < 2 or spec.loss.engine not in ("rows", "lists"):
+        if truth is None or len(spec.loss.roles) < 2 or spec.loss.engine == "tally":
             raise UsageError(
                 f"{spec.loss.name} does not compare predictions with a truth, row by row", fix="choose another loss"
             )
@@ -100,7 +100,7 @@ def _compared(
     confidence: Confidence,
     test: str,
     data_hash: bool,
-    progress: Callable[[int], None] | None,
+    progress: Callable[..., None] | None,
 ) -> list[Comparison]:
     asked, cluster, each = (
         Draws(confidence.seed, confidence.resamples),
@@ -120,6 +120,8 @@ def _compared(
         return merged
 
     rows.keep_freed_memory()
+    if shared.unit == "anchors":
+        shared.anchors(progress)
     nothing: list[paired.Pairs] = []
     whole = reduce(merge, shared.each(of_block), nothing)
     if not whole or not all(one.parts[0].n for one in whole):

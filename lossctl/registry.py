@@ -218,7 +218,7 @@ LOSSES: dict[str, Loss] = {}
 REDUCTIONS: dict[Engine, tuple[str, ...]] = {
     "rows": ("mean", "sum", "none"),
     "tally": ("mean",),
-    "panel": ("mean", "sum"),
+    "panel": ("mean", "sum", "none"),
     "lists": ("mean", "sum", "none"),
 }
 FAMILIES = ("regression", "classification", "divergence", "impurity", "pairs", "ranking", "embedding")

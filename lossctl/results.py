@@ -12,7 +12,7 @@ class Interval(NamedTuple):
 
     method: "bca" or "percentile"; low, high: nan where the method has no answer (all rows alike, an infinite loss)
     standard_error: the standard deviation of the resampled value
-    unit: what is resampled, "rows", "lists" or "clusters"; units: how many of them there are
+    unit: what is resampled, "rows", "lists", "anchors" or "clusters"; units: how many of them there are
     """
 
     level: float

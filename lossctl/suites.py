@@ -32,7 +32,7 @@ class Task(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether it can be read together with other entries."""
-        return self.entry.kind == "losses" and "keep" not in self.values and self.engine in ("rows", "lists")
+        return self.entry.kind == "losses" and "keep" not in self.values and self.engine not in ("", "tally")
 
     @property
     def engine(self) -> str:
@@ -86,7 +86,8 @@ def _batches(tasks: Sequence[Task]) -> list[list[Task]]:
     """Tasks that share a file, and are read alike, together; each once, in the order of their first."""
     batches: list[tuple[Any, set[str], list[Task]]] = []
     for task in tasks:
-        key = (task.engine, *(task.values.get(name) for name in ("na", "header", "delimiter", "clip")))
+        alike = ("na", "header", "delimiter", "clip", "distance", "normalize")
+        key = (task.engine, *(task.values.get(name) for name in alike))
         key += (task.values.get("group"),) if task.engine == "lists" else ()
         fits = [one for one in batches if task.is_shared and one[0] == key and one[1] & task.files]
         if not fits:
@@ -149,13 +150,13 @@ def _computed(together: list[Task], jobs: int | None, data_hash: bool) -> list[t
 
 
 def _alone(task: Task, spec: Spec, jobs: int | None, data_hash: bool) -> list[Result]:
-    """A loss that goes by counts or by an embedding set, or the mean over the hardest rows."""
+    """A loss that goes by counts, or the mean over the hardest rows."""
     wanted = _wanted(task, spec)
     if "keep" in task.values:
         _refuse(task, ("ci", "cluster", "group", "by"), "the hardest rows have no")
         with assess.prepared([wanted._replace(side=None)], reading=_reading(task), jobs=jobs) as shared:
             return assess.kept(shared, hardest.read_kept(task.values["keep"]), data_hash=data_hash)
-    if spec.loss.engine in ("rows", "lists"):
+    if spec.loss.engine != "tally":
         with assess.prepared([wanted], reading=_reading(task), jobs=jobs) as shared:
             return assess.results(shared, _confidence(task), data_hash=data_hash)
     _refuse(task, ("ci", "cluster", "group", "by"), f"{spec.loss.name} has no value for each row, so no")
@@ -241,7 +242,7 @@ def _compared(task: Task, jobs: int | None, data_hash: bool) -> list[Comparison]
         values["target"],
         [(spec, assess.forms_of(spec.loss, logits, probs)) for spec in task.specs],
         comparing.names_of([values["base"], *values["others"]]),
-        values.get("reduction"),
+        values.get("reduction", "mean"),
         values.get("weight"),
         values.get("group"),
         values.get("cluster"),

@@ -275,7 +275,7 @@ def test_lists_have_rows_intervals_and_a_hardest():
     ("arguments", "code", "expected"),
     [
         (("samples/ranking.csv::score", "samples/ranking.csv::relevance"), 2, "group"),
-        (("samples/ranking.csv", "--also", "mse"), 2, "takes 2 inputs"),
+        (("samples/ranking.csv", "--also", "mse"), 2, "mse by rows"),
         (("samples/ranking.csv", "--ci", "0.9", "--cluster", "relevance"), 3, "changes within the list"),
     ],
     ids=["no lists", "rows beside lists", "cluster that cuts lists"],

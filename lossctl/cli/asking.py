@@ -12,6 +12,7 @@ from . import output
 if TYPE_CHECKING:
     from ..assess import Confidence, Side
     from ..gates import Bounds
+    from ..registry import Loss
     from ..results import Result
 
 PerRow = Annotated[bool, typer.Option("--per-row", help="A line for each row: its number, identifier, group, loss.")]
@@ -53,19 +54,20 @@ Baseline = Annotated[
 ]
 
 
-def parameters(engine: str) -> list[tuple[str, Any, Any]]:
-    """(name, annotation, default) of these options, for a loss of some engine."""
+def parameters(loss: Loss) -> list[tuple[str, Any, Any]]:
+    """(name, annotation, default) of these options. A loss that draws has a --seed of its own, which serves both."""
     found: list[tuple[str, Any, Any]] = [
         ("max", Max, None),
         ("min", Min, None),
         ("max_increase", MaxIncrease, None),
         ("baseline", Baseline, None),
     ]
-    if engine in ("rows", "lists"):
+    if loss.engine != "tally":
         found += [("per_row", PerRow, False), ("top", Top, None), ("keep", Keep, None), ("id", Id, None)]
-        found += [("group", Group, None)] if engine == "rows" else []
+        found += [("group", Group, None)] if loss.engine != "lists" else []
         found += [("by", By, None), ("also", Also, None), ("ci", Ci, None), ("ci_method", CiMethod, "bca")]
-        found += [("resamples", Resamples, 1000), ("seed", Seed, 0), ("cluster", Cluster, None)]
+        found += [("resamples", Resamples, 1000), ("cluster", Cluster, None)]
+        found += [] if any(option.name == "seed" for option in loss.options) else [("seed", Seed, 0)]
     return found
 
 
@@ -123,9 +125,8 @@ def confidence(given: dict[str, Any]) -> Confidence | None:
     """The interval, where one is asked for. UsageError."""
     from ..assess import check_confidence
 
-    checked = check_confidence(
-        0.95 if given["ci"] is None else given["ci"], given["ci_method"], given["resamples"], given["seed"]
-    )
+    level, seed = 0.95 if given["ci"] is None else given["ci"], given.get("seed", given.get("option_seed") or 0)
+    checked = check_confidence(level, given["ci_method"], given["resamples"], int(seed))
     if given["ci"] is None:
         if given["cluster"] is not None:
             raise UsageError("--cluster is for intervals", fix="add --ci 0.95, or leave it out")

@@ -32,7 +32,8 @@ def answer(
     bounds, confidence, side = asking.bounds(given), asking.confidence(given), asking.side(given)
     reduction = None if per_row else given["reduction"]
     wanted = [assess.Wanted(spec, reading.forms, sources, named, reduction)]
-    wanted += [_beside(other, given, reduction) for other in others]
+    common = None if reduction == spec.loss.reductions[0] else reduction
+    wanted += [_beside(other, given, common) for other in others]
     format = row_format(style, "tsv" if given["per_row"] else "bare") if per_row else None
     results = []
     with (
@@ -60,7 +61,7 @@ def answer(
 def _beside(spec: Spec, given: dict[str, Any], reduction: str | None) -> assess.Wanted:
     forms = assess.forms_of(spec.loss, bool(given.get("from_logits")), bool(given.get("from_probs")))
     fits = reduction if reduction in spec.loss.reductions else None
-    if reduction not in (None, "mean") and fits is None:
+    if reduction is not None and fits is None:
         raise UsageError(f"{spec.loss.name} has no reduction {reduction!r}", fix="compute it in a call of its own")
     return assess.Wanted(spec, forms, reduction=fits)
 

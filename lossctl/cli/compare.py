@@ -12,6 +12,7 @@ from .. import registry
 from ..errors import UsageError
 from . import asking, output
 from .app import single
+from .compute import Metric, Normalize
 
 BaseSource = Annotated[str, typer.Argument(metavar="BASE", help="The predictions to compare with.")]
 Others = Annotated[list[str], typer.Argument(metavar="OTHER...", help="Predictions of the other systems.")]
@@ -53,6 +54,8 @@ def compare(
     from_logits: FromLogits = False,
     from_probs: FromProbs = False,
     na: Na = "error",
+    distance: Metric = "euclidean",
+    normalize: Normalize = False,
     ci: Ci = 0.95,
     ci_method: asking.CiMethod = "bca",
     resamples: asking.Resamples = 10_000,
@@ -72,7 +75,8 @@ def compare(
 ) -> None:
     """Which system is better, by how much, and whether chance alone would make such a difference.
 
-    A difference is the other system's loss minus the base's: below 0 is better. Systems are compared row by row.
+    A difference is the other system's loss minus the base's: below 0 is better. Systems are compared row by row; sets
+    of embeddings anchor by anchor.
     """
     from .. import assess, calculator, comparing
 
@@ -112,7 +116,7 @@ def compare(
                 systems,
                 confidence=assess.check_confidence(ci, ci_method, resamples, seed),
                 test=test,
-                reading=calculator.Reading(skip_nan=na == "skip"),
+                reading=calculator.Reading(skip_nan=na == "skip", metric=distance, normalize=normalize),
                 jobs=jobs,
                 data_hash=style.format in ("json", "ndjson"),
                 progress=update,

@@ -180,7 +180,7 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
         ("digits", output.Digits, None),
         ("signature", Signature, False),
         ("jobs", Jobs, None),
-        *asking.parameters(loss.engine),
+        *asking.parameters(loss),
         ("quiet", output.Quiet, False),
         ("verbose", output.Verbose, False),
         ("color", output.Colour, "auto"),
@@ -279,7 +279,7 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     inputs = [*sources, *named.values(), *(given[name] for name in ("weight", "index", "distances") if given.get(name))]
     inputs += asking.sources(given)
     spec = registry.make(loss, **options)
-    if asking.is_asked(given) or (given["reduction"] == "none" and loss.engine == "lists"):
+    if asking.is_asked(given) or (given["reduction"] == "none" and loss.engine != "rows"):
         from .beyond import answer
 
         answer(spec, sources, named, reading, style, inputs, given)

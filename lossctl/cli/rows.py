@@ -41,7 +41,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
 
     places, facts = shared.sides[0], door.NOTHING
     names = list(places)
-    weighted = shared.losses[0].plan.weight is not None
+    weighted = shared.losses[0].plan.weight is not None or shared.unit == "anchors"
     titles = [str(one.plan.spec) for one in shared.losses]
 
     def of_block(scored: tuple[Scored, ...]) -> tuple[Any, door.Facts]:

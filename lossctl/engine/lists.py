@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from ..errors import DataError
 from ..registry import Weighted
 from . import door, rows
-from .scoring import Job, Loaded, Scored, shared
+from .scoring import Job, Loaded, Picked, Scored, shared
 from .workers import ordered_map
 
 if TYPE_CHECKING:
@@ -23,17 +23,6 @@ if TYPE_CHECKING:
     from .scoring import Read
 
 Result = TypeVar("Result")
-
-
-class Picked(NamedTuple):
-    """The numbers of the first rows of lists, (lists,)."""
-
-    numbers: np.ndarray
-
-    def at(self, positions: np.ndarray) -> np.ndarray:
-        """The numbers at some positions."""
-        picked: np.ndarray = self.numbers[positions]
-        return picked
 
 
 class Piece(NamedTuple):

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from . import bootstrap, draws, rows, sums, survey
 from .draws import Draws
 from .scoring import Scored, columns
@@ -85,6 +85,12 @@ def pairs(scored: Sequence[Scored], reduction: str, asked: Draws, cluster: int |
                 fix="give every system a value in every row, or leave rows out for all: --na skip",
             )
     split = [columns(one.rows, reduction) for one in scored]
+    if not all(np.array_equal(split[0][1], denominator) for _, denominator in split[1:]):
+        raise UsageError(
+            f"each system's {reduction} is over other terms: only over the pairs or triplets that count for it",
+            why="a mean that also changes by what it is over tells no system from another",
+            fix="use -r mean for batch-all, fallback=easiest for semi-hard",
+        )
     values = np.stack([*(numerator for numerator, _ in split), split[0][1]], axis=1)
     with np.errstate(invalid="ignore"):
         gap = values[:, 1:-1] - values[:, :1]

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ..errors import DataError, UsageError
 from ..numerics import Array, namespace, sqrt, where
 from .sums import ZERO, Total
-from .sums import count as count_of
 from .sums import total as sum_exactly
 from .workers import cores, ordered_map
 
@@ -151,9 +150,12 @@ def sort_points(
     normalize: bool = False,
     dtype: str = "float64",
     weights: np.ndarray | None = None,
+    numbers: np.ndarray | None = None,
     steps: Sequence[float] = (),
 ) -> Points:
     """Points from (N, D) embeddings (numpy or torch) and N labels of any kind that can be sorted.
+
+    numbers: (N,) which row of the input each embedding is, ascending, if not all rows are here
 
     Raises DataError where shapes do not fit, a value is not finite, or a row without direction should be normalised.
     """
@@ -175,7 +177,7 @@ def sort_points(
     first = np.repeat(starts, lengths)
     points = Points(
         x=x,
-        rows=order,
+        rows=order if numbers is None else numbers[order],
         classes=classes,
         first=first,
         last=first + size[classes],
@@ -878,25 +880,48 @@ def default_threads() -> int:
 
 
 @dataclass(frozen=True)
-class Sums:
-    """What the anchors of some panels add up to; sums of different panels merge.
+class AnchorLosses:
+    """The losses of A anchors, in the order of their points: three arrays of shape (A,).
 
-    total: of the losses; weight: what to divide it by for the mean; valid: all triplets, where the weight is of the
-    active ones only, else the weight again; anchors: how many
+    total: of what an anchor is in; weight: what it adds to the divisor of the mean; valid: how many triplets it is in,
+    where the weight counts the active ones only, else the weight again
+    """
+
+    total: np.ndarray
+    weight: np.ndarray
+    valid: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.total)
+
+
+def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> AnchorLosses:
+    """A panel loss, anchor by anchor; `options` are those of `fold`."""
+    import numpy as np
+
+    def of_panel(panel: Panel) -> tuple[np.ndarray, ...]:
+        value = function(panel)
+        parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
+        return tuple(_as_numpy(part) for part in parts)
+
+    found = [*fold(points, of_panel, **options)]
+    if not found:
+        return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
+    total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return AnchorLosses(total, weight, valid[0] if valid else weight)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What anchors add up to: the total of the losses, the weight to divide it by for the mean, and the valid triplets.
+
+    anchors: how many
     """
 
     total: Total = ZERO
     weight: Total = ZERO
     valid: Total = ZERO
     anchors: int = 0
-
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.total + other.total,
-            self.weight + other.weight,
-            self.valid + other.valid,
-            self.anchors + other.anchors,
-        )
 
     @property
     def mean(self) -> float:
@@ -906,14 +931,8 @@ class Sums:
 
 def sum_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> Sums:
     """A panel loss over all anchors; `options` are those of `fold`. The order of the points does not matter."""
-    return sum(fold(points, lambda panel: _summed(function(panel), panel), **options), Sums())
-
-
-def _summed(value: Any, panel: Panel) -> Sums:
-    parts = value if isinstance(value, tuple) else (value,)
-    total, *counts = (sum_exactly(_as_numpy(part)) for part in parts)
-    weight = counts[0] if counts else count_of(len(panel))
-    return Sums(total, weight, counts[-1] if counts else weight, len(panel))
+    found = anchor_losses(points, function, **options)
+    return Sums(sum_exactly(found.total), sum_exactly(found.weight), sum_exactly(found.valid), len(found))
 
 
 def _as_numpy(x: Array) -> np.ndarray:

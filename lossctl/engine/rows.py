@@ -150,6 +150,8 @@ def finish(plan: door.Plan, part: Part) -> float:
             raise DataError("no label is 1, so there are no positives to divide by", fix="use -r mean")
         return part.total / part.positives
     if part.weight.units == 0:
+        if plan.reduction == "mean-active":
+            return 0.0  # no triplet costs anything
         raise DataError("the weights of all rows are 0, so there is no mean", fix="check -w and --class-weights")
     mean = part.total / part.weight
     return plan.spec.loss.finish(mean) if plan.spec.loss.finish else mean

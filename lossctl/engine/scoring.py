@@ -1,7 +1,8 @@
 """Several losses over one reading: each block is read once, and every loss takes the columns that it wants.
 
-Losses that go row by row and losses that go list by list give the same thing, `Scored`: a value for each of their rows
-(or lists), with the columns that ride along (identifiers, groups, clusters). What is made of them, a fold does.
+Losses that go row by row, list by list or anchor by anchor give the same thing, `Scored`: a value for each of their
+rows (lists, anchors), with the columns that ride along (identifiers, groups, clusters). What is made of them, a fold
+does.
 """
 
 from __future__ import annotations
@@ -26,15 +27,35 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+class Space(NamedTuple):
+    """How the points of an embedding set are compared: the metric, and whether on the unit sphere."""
+
+    metric: str = "euclidean"
+    normalize: bool = False
+
+
 class Job(NamedTuple):
     """One loss of a shared reading.
 
     picks: which arrays of a block are read for it;  arrange: those arrays -> the arrays of the plan's entries
+    space: of a loss of an embedding set
     """
 
     plan: door.Plan
     picks: tuple[int, ...]
     arrange: Callable[[Arrays], Arrays]
+    space: Space = Space()
+
+
+class Picked(NamedTuple):
+    """The numbers of rows that need not be neighbours, (n,)."""
+
+    numbers: np.ndarray
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """The numbers at some positions."""
+        picked: np.ndarray = self.numbers[positions]
+        return picked
 
 
 class Scored(NamedTuple):
@@ -78,16 +99,15 @@ def each(
         from . import lists
 
         yield from lists.each(jobs, side, read, threads, fold)
+    elif engines == {"panel"}:
+        from . import sets
+
+        yield fold(sets.score(jobs, side, read, threads))
     elif engines == {"rows"}:
         yield from ordered_map(lambda block: fold(_scored(jobs, side, block)), read(), threads)
     else:
-        by_engine = {job.plan.spec.loss.engine: job.plan.spec.loss.name for job in jobs}
-        odd = next(name for engine, name in by_engine.items() if engine not in ("rows", "lists") or len(engines) > 1)
-        raise UsageError(
-            f"{odd} cannot be taken apart here: it has no value for each row",
-            why="rows, groups, intervals and comparisons need one value for each row or, for ranking losses, each list",
-            fix="compute it alone, without these options",
-        )
+        name = jobs[0].plan.spec.loss.name
+        raise UsageError(f"{name} has no value for each row", fix="compute it alone, without these options")
 
 
 def _scored(jobs: tuple[Job, ...], side: tuple[int, ...], block: Block) -> tuple[Scored, ...]:

@@ -1,4 +1,4 @@
-"""Embedding sets: read whole, because each anchor meets everyone; then a panel loss over all anchors."""
+"""Embedding sets: read whole, because each anchor meets everyone; then a panel loss gives every anchor its value."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError, UsageError
-from . import door, panels
+from . import door, panels, rows
+from .scoring import Job, Loaded, Picked, Scored, Space, shared
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .rows import Block
+    from .scoring import Read
 
 Progress = Callable[..., None]
 
@@ -19,11 +21,12 @@ Progress = Callable[..., None]
 class EmbeddingSet(NamedTuple):
     """Points and their classes, and what was noticed when they were read.
 
-    emb: (N, D) float64; label: (N,) whole numbers or text
+    emb: (N, D) float64; label: (N,) whole numbers or text; numbers: (N,) which rows of the input these are
     """
 
     emb: np.ndarray
     label: np.ndarray
+    numbers: np.ndarray
     facts: door.Facts
 
 
@@ -47,7 +50,8 @@ def read_set(plan: door.Plan, blocks: Iterable[Block]) -> EmbeddingSet:
     facts = door.NOTHING
     for one in admitted:
         facts = facts.merge(one.facts)
-    return EmbeddingSet(np.concatenate(emb), _joined(label), facts)
+    numbers = [one.rows.at(np.arange(len(one.inputs[0]))) for one in admitted]
+    return EmbeddingSet(np.concatenate(emb), _joined(label), np.concatenate(numbers), facts)
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -59,50 +63,117 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([str(label) for part in parts for label in part.reshape(-1).tolist()])
 
 
+# --- one number
+
+
 def add_up(
-    plan: door.Plan,
-    blocks: Iterable[Block],
-    *,
-    metric: str,
-    normalize: bool,
-    jobs: int,
-    progress: Progress | None = None,
+    plan: door.Plan, blocks: Iterable[Block], space: Space, *, jobs: int, progress: Progress | None = None
 ) -> SetLoss:
     """A loss with engine="panel" of a whole set. DataError where no anchor has a positive and a negative."""
-    loss = plan.spec.loss
-    if plan.weight:
-        raise UsageError(f"{loss.name} takes no row weights", fix="leave -w out")
+    _refuse_weights(plan)
     found = read_set(plan, blocks)
-    points = panels.sort_points(found.emb, found.label, metric=metric, normalize=normalize)
-    sums = panels.sum_losses(
+    points = _points(found, space)
+    losses = _losses(plan, points, jobs, progress)
+    part = rows.part_of(_scored_rows(plan, found, points, losses))
+    return SetLoss(rows.finish(plan, part), part.n, _counts(points, losses), part.facts)
+
+
+def _refuse_weights(plan: door.Plan) -> None:
+    if plan.weight:
+        raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
+
+
+def _points(found: EmbeddingSet, space: Space) -> panels.Points:
+    return panels.sort_points(
+        found.emb, found.label, metric=space.metric, normalize=space.normalize, numbers=found.numbers
+    )
+
+
+def _losses(plan: door.Plan, points: panels.Points, jobs: int, progress: Progress | None) -> panels.AnchorLosses:
+    loss = plan.spec.loss
+    losses = panels.anchor_losses(
         points,
         lambda panel: loss.function(panel, **plan.spec.options),
         everyone=loss.everyone,
         threads=jobs,
         progress=progress,
     )
-    if not sums.anchors or (not sums.weight.units and plan.reduction != "mean-active"):
+    if not len(losses):
         raise DataError(
             "no anchor has both a positive and a negative",
             why=f"{len(points)} points in {len(points.names)} classes",
             fix="check the label column",
         )
-    return SetLoss(_reduced(sums, plan.reduction), sums.anchors, _counts(points, sums), found.facts)
+    if not losses.valid.any():
+        raise DataError(
+            f"{loss.name}: every pair is left out",
+            why="no pair has a negative of the kind that is wanted",
+            fix="widen the margin, or choose another fallback or loss",
+        )
+    return losses
 
 
-def _reduced(sums: panels.Sums, reduction: str) -> float:
-    if reduction == "sum":
-        return float(sums.total)
-    if reduction == "mean":
-        return sums.total / sums.valid
-    return sums.mean if sums.weight.units else 0.0  # no triplet costs anything
+def _scored_rows(plan: door.Plan, found: EmbeddingSet, points: panels.Points, losses: panels.AnchorLosses) -> rows.Rows:
+    """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
+    import numpy as np
+
+    numbers = points.rows[: len(losses.total)]
+    order = np.argsort(numbers)
+    weight = losses.valid if plan.reduction == "mean" else losses.weight
+    return rows.Rows(Picked(numbers[order]), losses.total[order], weight[order], None, found.facts)
 
 
-def _counts(points: panels.Points, sums: panels.Sums) -> tuple[tuple[str, int], ...]:
-    counts = [("anchors", sums.anchors)]
-    if sums.valid != sums.weight:
-        counts += [("triplets", round(float(sums.valid))), ("active", round(float(sums.weight)))]
-    elif float(sums.weight) != sums.anchors:
-        counts += [("pairs", round(float(sums.weight)))]
+def _counts(points: panels.Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int], ...]:
+    anchors, valid, weight = len(losses.total), round(float(losses.valid.sum())), round(float(losses.weight.sum()))
+    counts = [("anchors", anchors)]
+    if losses.valid is not losses.weight:
+        counts += [("triplets", valid), ("active", weight)]
+    elif weight != anchors:
+        counts += [("pairs", weight)]
     counts += [("without positive", points.without_positive), ("without negative", points.without_negative)]
     return tuple(counts)
+
+
+# --- anchor by anchor
+
+
+def score(
+    jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress | None = None
+) -> tuple[Scored, ...]:
+    """One Scored for each job, of all anchors in the order of the input; see `scoring.each` for the arguments."""
+    columns = _held(read())
+    return tuple(_scored(job, side, arrays, threads, progress) for job, arrays in shared(jobs, columns))
+
+
+def _held(blocks: Iterable[Block]) -> tuple[np.ndarray, ...]:
+    """All blocks as one; text where some blocks of a column hold text."""
+    import numpy as np
+
+    parts = [block.load() for block in blocks]
+    if not parts:
+        raise DataError("no rows", fix="check the file")
+
+    def joined(column: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(column) if column[0].dtype.kind == "f" else _joined_categories(column)
+
+    return tuple(joined(column) for column in zip(*parts, strict=True))
+
+
+def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Categories of all blocks; None, which stands for a missing one, stays."""
+    import numpy as np
+
+    alike = len({part.dtype.kind for part in parts}) == 1
+    return np.concatenate(parts if alike else [part.astype(object) for part in parts])
+
+
+def _scored(
+    job: Job, side: tuple[int, ...], arrays: tuple[np.ndarray, ...], threads: int, progress: Progress | None
+) -> Scored:
+    _refuse_weights(job.plan)
+    picked = tuple(arrays[place] for place in job.picks)
+    found = read_set(job.plan, [Loaded(0, job.arrange(picked))])
+    points = _points(found, job.space)
+    anchors = _scored_rows(job.plan, found, points, _losses(job.plan, points, threads, progress))
+    at = anchors.number
+    return Scored(anchors, tuple(arrays[place][at] for place in side), tuple(array[at] for array in picked))

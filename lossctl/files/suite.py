@@ -40,6 +40,8 @@ READING = {
     "na": Key("text", "what to do with rows that hold nan or NA", ("error", "skip")),
     "header": Key("text", "whether the first row of a CSV names its columns", ("auto", "yes", "no")),
     "delimiter": Key("text", "what separates the cells of a CSV"),
+    "distance": Key("text", "the distance of an embedding set", ("euclidean", "sqeuclidean", "cosine")),
+    "normalize": Key("flag", "put embeddings on the unit sphere first"),
 }
 INTERVAL = {
     "ci": Key("number", "the level of a bootstrap interval, such as 0.95", low=0),
@@ -61,8 +63,6 @@ LOSS = {
     "min": Key("number", "the entry fails unless every value is at least this"),
     "max-increase": Key("text", "the entry fails if a value is more than this above the baseline, such as 5%"),
     "baseline": Key("text", "the saved JSON of an earlier run, for max-increase"),
-    "distance": Key("text", "the distance of an embedding set", ("euclidean", "sqeuclidean", "cosine")),
-    "normalize": Key("flag", "put embeddings on the unit sphere first"),
     **INTERVAL,
     **READING,
 }

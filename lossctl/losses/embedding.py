@@ -29,7 +29,7 @@ class TripletLosses(NamedTuple):
 # ------------------------------------------------------------------------------------------------------------- triplets
 
 
-@loss(engine="panel", reductions=("mean-active", "mean", "sum"))
+@loss(engine="panel", reductions=("mean-active", "mean", "sum", "none"))
 def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     """Every triplet of the set: how much each negative fails to be farther than each positive, by the margin.
 
