@@ -1,4 +1,4 @@
-"""Losses of embedding sets anchor by anchor: rows, groups, intervals, the hardest, comparisons; truths by plain loops."""
+"""Losses of embedding sets anchor by anchor: rows, groups, intervals, the hardest, comparisons; truths by loops."""
 
 import csv
 import io

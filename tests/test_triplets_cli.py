@@ -120,7 +120,6 @@ def test_warnings_name_what_is_wrong(tmp_path):
         (("triplets", SAMPLE, "--by", "row"), 2, "class"),
         (("triplets", SAMPLE, "--batch", "3"), 2, "P,K"),
         (("triplets", "samples/embeddings.npy", "samples/preds.npy::2"), 3, "300"),
-        (("compute", "batch-hard", SAMPLE, "-r", "none"), 2, "no reduction 'none'"),
         (("compute", "batch-hard", SAMPLE, "-w", "samples/weights.npy"), 2, "No such option: -w"),
         (("compute", "circle-class", SAMPLE), 2, "--class-weights"),
     ],
