@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from . import assess, calculator
 from .assess import Confidence, Shared, Side, Wanted
 from .calculator import Given, Reading
-from .engine import bootstrap, paired, rows, survey
+from .engine import bootstrap, paired, survey
 from .engine.draws import Draws
 from .engine.scoring import Scored
+from .engine.workers import keep_freed_memory
 from .errors import DataError, UsageError
 from .files.sources import digest, parse_source
 from .joining import Order, ids_of
@@ -119,7 +120,7 @@ def _compared(
             progress(merged[0].parts[0].n)
         return merged
 
-    rows.keep_freed_memory()
+    keep_freed_memory()
     if shared.unit == "anchors":
         shared.anchors(progress)
     nothing: list[paired.Pairs] = []

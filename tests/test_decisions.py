@@ -209,7 +209,7 @@ def test_memory_does_not_grow_with_the_rows(question, tmp_path):
             assert assess.results(shared, confidence)[0].ci.units == n
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peak < 40e6 + 30 * 2**20 * (question in ("interval", "more resamples"))  # what rows.keep_freed_memory makes
+    assert peak < 40e6 + 30 * 2**20 * (question in ("interval", "more resamples"))  # what keep_freed_memory makes
 
 
 # --- groups

@@ -248,3 +248,8 @@ def test_bad_margins_and_precisions_are_refused():
             breakdown(LINE, LINE_LABELS, margins=margins)
     with pytest.raises(UsageError, match="precision"):
         breakdown(LINE, LINE_LABELS, precision="float16")
+
+
+def test_a_row_is_named_by_its_number_also_beside_equal_rows():
+    with pytest.raises(DataError, match="embedding 3 is all zeros"):
+        breakdown([[1.0, 2], [1, 2], [1, 2], [0, 0], [3, 4]], [0, 0, 0, 1, 1], metric="cosine")

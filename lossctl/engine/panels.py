@@ -19,7 +19,7 @@ from ..errors import DataError, UsageError
 from ..numerics import Array, namespace, sqrt, where
 from .sums import ZERO, Total
 from .sums import total as sum_exactly
-from .workers import cores, ordered_map
+from .workers import cores, keep_freed_memory, ordered_map
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the 
 LARGEST = 1e300  # values up to here have distances in float64; for squared ones, up to the root of it
 HUGE = 1e300  # beyond any scaled squared distance
 PAIRS_AT_ONCE = 1 << 11
+AT_ONCE = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
 MEMORY_BYTES = 1 << 28
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
@@ -589,11 +590,9 @@ class Panel:
 
     def sum_of_nearest(self, counts: Array) -> Array:
         """(B, K) the sums of the distances to the nearest counts[b, k] negatives."""
-        import numpy as np
-
         ordered = self.sorted_negatives
         if _is_numpy(ordered):
-            return np.stack([sums_of_first(row, count) for row, count in zip(ordered, counts, strict=True)])
+            return sums_of_first(ordered[:, : int(counts.max(initial=0)) + 1], counts)
         xp = namespace(ordered)
         sums = xp.cumulative_sum(ordered[:, : int(counts.max())], axis=-1)
         return xp.take_along_axis(xp.concat([xp.zeros_like(ordered[:, :1]), sums], axis=-1), counts, axis=-1)
@@ -743,7 +742,7 @@ class _Contest:
         if not self.slack.any():  # the values are exact: one of the lowest is enough
             if self.rows is not None:
                 numbers = self.rows[column : column + values.shape[1]]
-                first = np.where(values == lowest[:, None], numbers, len(self.rows)).argmin(axis=1)
+                first = np.where(values == lowest[:, None], numbers, np.iinfo(np.int64).max).argmin(axis=1)
             i = np.flatnonzero(lowest <= best)
             self.pairs.append((i + row, first[i] + column, lowest[i]))
             return
@@ -779,20 +778,27 @@ class _Contest:
 
 
 def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The sums of the first `counts` values, for an array of counts; `values` has one more, that is not used."""
+    """(B, K) the sums of the first counts[b, k] values of each row; (B, W) values, of which the last is in no sum."""
     import numpy as np
 
-    flat = counts.ravel()
-    if 8 * flat.size > values.size:
-        few: np.ndarray = np.concatenate([[0], np.cumsum(values)])[counts]
-        return few
-    order = flat.argsort()
-    ends = np.concatenate([[0], flat[order]])
-    parts = np.add.reduceat(values[: ends[-1] + 1], ends)[:-1]
-    parts[ends[1:] == ends[:-1]] = 0
-    sums = np.empty(flat.size, values.dtype)
-    sums[order] = parts.cumsum()
-    return sums.reshape(counts.shape)
+    size, width = values.shape
+    step = max(1, AT_ONCE // width)
+    if step < size:
+        strips = (slice(k, k + step) for k in range(0, size, step))
+        return np.concatenate([sums_of_first(values[strip], counts[strip]) for strip in strips])
+    if 8 * counts.shape[1] > width:
+        sums = np.zeros(values.shape, values.dtype)
+        np.cumsum(values[:, :-1], axis=1, out=sums[:, 1:])
+        return np.take_along_axis(sums, counts, axis=1)
+    order = counts.argsort(axis=1)
+    ends = np.zeros((size, counts.shape[1] + 1), np.int64)
+    ends[:, 1:] = np.take_along_axis(counts, order, axis=1)
+    rows = np.arange(size)[:, None] * width
+    parts = np.add.reduceat(values.ravel(), (ends + rows).ravel()).reshape(ends.shape)[:, :-1]
+    parts[ends[:, 1:] == ends[:, :-1]] = 0  # reduceat gives one value where it should give none
+    found = np.empty(counts.shape, values.dtype)
+    np.put_along_axis(found, order, parts.cumsum(axis=1), axis=1)
+    return found
 
 
 def where_true(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -858,6 +864,7 @@ def fold(
     block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point
     progress: called with the number of anchors done, and of all
     """
+    keep_freed_memory()
     jobs = default_threads() if threads is None else threads
     count = len(points) if everyone else points.anchors
     size = block or max(1, min(256, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))

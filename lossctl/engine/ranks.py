@@ -202,8 +202,8 @@ def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarra
     found[index == anchors] = 0.0
     errors[index == anchors] = 0.0
     order = np.argsort(np.where(is_own, found, np.inf), axis=1)
-    index, weight, found, errors = (np.take_along_axis(side, order, axis=1) for side in (index, weight, found, errors))
-    return index, weight, found, errors
+    order += np.arange(len(order))[:, None] * order.shape[1]
+    return index.take(order), weight.take(order), found.take(order), errors.take(order)
 
 
 def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import DataError
 from ..registry import Weighted
 from . import door, sums
-from .workers import forked, ordered_map
+from .workers import forked, keep_freed_memory, ordered_map
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -128,17 +128,6 @@ def _added(
         if progress:
             progress(whole.n * share)
     return whole
-
-
-def keep_freed_memory() -> None:
-    """Let the allocator keep the memory of temporaries from block to block.
-
-    glibc gives it back to the system after each use, which costs more than the arithmetic, until it has seen one large
-    block freed: its thresholds then grow to that size.
-    """
-    import numpy as np
-
-    np.empty(30 << 20, dtype=np.uint8)
 
 
 def finish(plan: door.Plan, part: Part) -> float:

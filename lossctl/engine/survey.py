@@ -11,6 +11,7 @@ from ..errors import UsageError
 from . import bootstrap, door, groups, rows, sums
 from .draws import Draws
 from .scoring import Scored, columns
+from .workers import keep_freed_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +90,7 @@ def add_up(
             progress(done[0][None].part.n)
         return done
 
-    rows.keep_freed_memory()
+    keep_freed_memory()
     return reduce(merge, blocks, ())
 
 

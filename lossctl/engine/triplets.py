@@ -75,6 +75,7 @@ def breakdown(
         normalize=normalize,
         precision=precision,
         weights=members,
+        numbers=first,
         with_pairs=pairs > 0,
         bins=bins,
     )
@@ -100,17 +101,20 @@ def prepare(
     normalize: bool,
     precision: str,
     weights: np.ndarray | None = None,
+    numbers: np.ndarray | None = None,
     with_pairs: bool = False,
     bins: int = BINS,
 ) -> Task:
-    """What counting needs to know of a set; arguments and errors as in `breakdown`, weights as in `sort_points`."""
+    """What counting needs to know of a set; arguments and errors as in `breakdown`, the rest as in `sort_points`."""
     import numpy as np
 
     check_margins(margins)
     if precision not in DTYPES:
         raise UsageError(f"unknown precision {precision!r}", fix=f"choose one of {', '.join(DTYPES)}")
     steps = sorted({float(margin) for margin in margins if margin > 0})
-    points = sort_points(embeddings, labels, metric=metric, normalize=normalize, weights=weights, steps=steps)
+    points = sort_points(
+        embeddings, labels, metric=metric, normalize=normalize, weights=weights, numbers=numbers, steps=steps
+    )
     judge = make_judge(points, steps, certify=precision == "float64")
     edges = histogram_edges(points, bins)
     squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
@@ -257,24 +261,24 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
     """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
     import numpy as np
 
-    weights, width = judge.points.weights, int(ranks.sure.max(initial=0))
+    weights, width = judge.points.weights, int(ranks.sure.max(initial=0)) + 1
     columns = np.bitwise_and(
         ranks.keys[:, :width], ranks.key_mask, out=scratch("columns", (len(d_an), width), np.int64)
     )
-    sums, reach = np.zeros(ranks.sure.shape), ranks.sure
+    first = np.arange(len(d_an))[:, None] * d_an.shape[1]
+    places = np.add(columns, first, out=scratch("places", columns.shape, np.int64))
+    sorted_d_an = d_an.take(places, out=scratch("sorted", columns.shape), mode="clip")  # "raise" would make a copy
+    counts = ranks.sure.swapaxes(0, 1).reshape(len(d_an), -1)
+    reach = counts
     if weights is not None:
-        reach = np.empty_like(reach)
-    sorted_d_an = scratch("sorted", (width + 1,))
-    for row, line in enumerate(columns):
-        d_an[row].take(line, out=sorted_d_an[:-1], mode="clip")  # "raise" would make a copy
-        sorted_d_an[-1] = 0.0
-        if weights is not None:
-            members = np.append(weights[line], 0)
-            reach[:, row] = sums_of_first(members, ranks.sure[:, row])
-            sorted_d_an *= members
-        sums[:, row] = sums_of_first(sorted_d_an, ranks.sure[:, row])
+        members = weights[columns]
+        reach = sums_of_first(members, counts)
+        sorted_d_an *= members
+    sums = sums_of_first(sorted_d_an, counts)
+    shape = len(d_an), len(judge.margins), -1
+    reaches, sums = reach.reshape(shape).swapaxes(0, 1), sums.reshape(shape).swapaxes(0, 1)
     margins = np.asarray(judge.margins)[:, None, None]
-    terms = reach * (judge.points.measured(ranks.positives) + margins) - sums
+    terms = reaches * (judge.points.measured(ranks.positives) + margins) - sums
     totals: np.ndarray = (terms * ranks.weight).sum(axis=2)
     return totals
 
