@@ -141,10 +141,10 @@ def distance_ranks(judge: Judge, anchor: int, columns: np.ndarray) -> np.ndarray
     """Whole numbers in the order of the points' distances from the anchor, equal for equal distances."""
     import numpy as np
 
-    twins = judge.twins[columns]
-    if (twins == twins[0]).all():
-        return np.zeros(len(twins), np.int64)
-    different, kind = np.unique(twins, return_inverse=True)
+    leaders = judge.alike(anchor, columns)
+    if (leaders == leaders[0]).all():
+        return np.zeros(len(leaders), np.int64)
+    different, kind = np.unique(leaders, return_inverse=True)
     squares = judge.gram.direct(np.full(len(different), anchor), different)
     order = np.argsort(squares)
     low, high = squares - judge.gram.direct_errors(squares), squares + judge.gram.direct_errors(squares)

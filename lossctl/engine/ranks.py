@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .exact import Exact
+from .exact import Exact, lowest_exponent
 from .panels import HUGE, NEAR, Gram, Points, own_class, scratch
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Judge:
     exact: the last instance; None if float64 (or float32) may decide alone
     budget: how many triplets of an anchor may go to the last instance; spent: how many went, (N,)
     twins: (N,) equal numbers for equal rows
+    whole: (N, D) the points as whole numbers with exact products, of angular points where that is possible, else None
     """
 
     points: Points
@@ -43,6 +44,21 @@ class Judge:
     budget: int
     spent: np.ndarray
     twins: np.ndarray
+    whole: np.ndarray | None
+
+    def alike(self, anchor: int, others: np.ndarray) -> np.ndarray:
+        """(M,) for each of M points the first of them that is surely as far from the anchor: an equal row, or, of whole
+        numbers, one with the same product and norm."""
+        import numpy as np
+
+        if self.whole is None:
+            return self.twins[others]
+        different, place = np.unique(others, return_inverse=True)
+        points = self.whole[different]
+        kind = points @ self.whole[anchor] + 1j * np.einsum("ij,ij->i", points, points)
+        _, first, of = np.unique(kind, return_index=True, return_inverse=True)
+        leaders: np.ndarray = different[first][of][place]
+        return leaders
 
 
 @dataclass(frozen=True)
@@ -101,7 +117,20 @@ def make_judge(points: Points, margins: Sequence[float] = (), *, certify: bool =
         budget=max(LEAST_BUDGET, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
         spent=np.zeros(len(points), np.int64),
         twins=equal_rows(x) if certify else np.arange(len(points)),
+        whole=whole_numbers(x) if certify and points.is_angular else None,
     )
+
+
+def whole_numbers(x: np.ndarray) -> np.ndarray | None:
+    """(N, D) points times a power of two that makes whole numbers of them, so small that float64 products are exact."""
+    import numpy as np
+
+    largest, lowest = float(np.abs(x).max(initial=0.0)), 1 << 20
+    for block in np.array_split(x, max(1, x.size >> 16)):
+        lowest = min(lowest, lowest_exponent(block.astype(np.float64)) or 0)
+        if lowest < -500 or math.ldexp(largest, -lowest) ** 2 * x.shape[1] >= 2.0**53:
+            return None
+    return np.ldexp(x.astype(np.float64), -lowest)
 
 
 def equal_rows(x: np.ndarray) -> np.ndarray:
@@ -390,10 +419,12 @@ def _signs(
         these = j == number
         low[these], high[these] = interval(judge, d_ap[these], ap_errors[these], judge.margins[number])
     signs: np.ndarray = (d_an - an_errors > high).astype(np.int64) - (d_an + an_errors < low)
-    twins = judge.twins
-    unsure = np.flatnonzero((signs == 0) & ((j > 0) | (twins[positives] != twins[columns])))
+    unsure = np.flatnonzero(signs == 0)
+    near, far = np.split(judge.alike(anchor, np.concatenate([positives[unsure], columns[unsure]])), 2)
+    is_open = (j[unsure] > 0) | (near != far)
+    unsure, near, far = unsure[is_open], near[is_open], far[is_open]
     if len(unsure):
-        kinds = np.stack([j[unsure], twins[positives[unsure]], twins[columns[unsure]]])
+        kinds = np.stack([j[unsure], near, far])
         different, kind = np.unique(kinds, axis=1, return_inverse=True)
         settled = max(0, int(judge.budget - judge.spent[anchor]))
         judge.spent[anchor] += len(different[0])
@@ -402,7 +433,7 @@ def _signs(
         signs[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
         guessed = unsure[~is_settled]
         signs[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
-        members = np.ones(len(twins), np.int64) if judge.points.weights is None else judge.points.weights
+        members = np.ones(len(judge.twins), np.int64) if judge.points.weights is None else judge.points.weights
         np.add.at(ranks.undecided[:, row], j[guessed], ranks.weight[row, k[guessed]] * members[columns[guessed]])
     return signs
 
