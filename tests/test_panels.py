@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from lossctl import numerics
 from lossctl.engine.panels import fold, sort_points, sum_losses
+from lossctl.engine.triplets import breakdown
 from lossctl.errors import DataError, UsageError
 from lossctl.losses import embedding as losses
 
@@ -320,3 +322,41 @@ def test_numpy_never_imports_torch():
         "assert 'torch' not in sys.modules and 'array_api_compat' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- whose product
+
+
+def counted(monkeypatch, faster):
+    """Sums with every product worth the import of torch, which is `faster` or not; and whether torch's was taken."""
+    monkeypatch.setattr(numerics, "WORTH_TORCH", 0.0)
+    monkeypatch.setattr(numerics, "_seconds", lambda product, dtype: 1.0 if (product is np.matmul) == faster else 0.5)
+    numerics._faster_product.cache_clear()
+    x, labels = random_set(50)
+    points = sort_points(x, labels)
+    found = sum_losses(points, losses.batch_all), sum_losses(points, losses.batch_hard), breakdown(x, labels)
+    taken = numerics.matmul(1.0, np.float64) is not np.matmul
+    numerics._faster_product.cache_clear()
+    return found, taken
+
+
+def test_the_faster_product_is_taken_and_changes_nothing(monkeypatch):
+    (all_there, hard_there, there), taken = counted(monkeypatch, faster=True)
+    assert taken
+    (all_here, hard_here, here), taken = counted(monkeypatch, faster=False)
+    assert not taken
+    assert all_there.mean == pytest.approx(all_here.mean, rel=1e-13)
+    assert hard_there == hard_here
+    assert [at.categories for at in there.margins] == [at.categories for at in here.margins]
+    assert there.certified and here.certified
+
+
+def test_a_product_of_fewer_bits_is_not_taken(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
+    _, taken = counted(monkeypatch, faster=True)
+    assert not taken
+
+
+def test_small_sets_take_numpy_s_product():
+    assert numerics.matmul(65_536**2 * 130.0, np.float32) is np.matmul

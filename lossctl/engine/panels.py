@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import DataError, UsageError
-from ..numerics import Array, namespace, sqrt, where
+from ..numerics import Array, matmul, namespace, sqrt, where
 from .sums import ZERO, Total
 from .sums import total as sum_exactly
 from .workers import cores, keep_freed_memory, ordered_map
@@ -283,6 +283,11 @@ class Gram:
     def largest_norm(self) -> float:
         return float(self.norms.max(initial=0.0))
 
+    @cached_property
+    def product(self) -> Callable[..., np.ndarray]:
+        """The product of matrices that suits a set of this size."""
+        return matmul(len(self.right) * self.right.size, self.right.dtype)
+
     def bounds(self, start: int, stop: int) -> np.ndarray:
         """How far from the truth any squared distance of these anchors can be, (stop - start,)."""
         return self.slope * (self.norms[start:stop] + self.largest_norm) + self.floor
@@ -291,7 +296,10 @@ class Gram:
         """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal."""
         import numpy as np
 
-        squares: np.ndarray = np.matmul(self.left(slice(start, stop)), self.right[columns].T, out=out)
+        right = self.right[columns]
+        if out is None:
+            out = np.empty((stop - start, len(right)), right.dtype)
+        squares: np.ndarray = self.product(self.left(slice(start, stop)), right.T, out=out)
         return squares
 
     def left(self, anchors: slice | np.ndarray) -> np.ndarray:

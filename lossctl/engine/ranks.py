@@ -52,7 +52,8 @@ class Judge:
         import numpy as np
 
         if self.whole is None:
-            return self.twins[others]
+            twins: np.ndarray = self.twins[others]
+            return twins
         different, place = np.unique(others, return_inverse=True)
         points = self.whole[different]
         kind = points @ self.whole[anchor] + 1j * np.einsum("ij,ij->i", points, points)
