@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError, UsageError
 from . import door, panels
@@ -11,6 +11,7 @@ from . import door, panels
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..registry import Spec
     from .rows import Block
 
 Progress = Callable[..., None]
@@ -28,12 +29,16 @@ class EmbeddingSet(NamedTuple):
 
 
 class SetLoss(NamedTuple):
-    """The loss of a set, the anchors it is of, and how many of what it is a mean of and what was left out."""
+    """The loss of a set, the anchors it is of, and how many of what it is a mean of and what was left out.
+
+    backend: what computed it, "numpy" or for example "triton-cuda"
+    """
 
     value: float
     anchors: int
     counts: tuple[tuple[str, int], ...]
     facts: door.Facts
+    backend: str = "numpy"
 
 
 def read_set(plan: door.Plan, blocks: Iterable[Block]) -> EmbeddingSet:
@@ -66,28 +71,36 @@ def add_up(
     metric: str,
     normalize: bool,
     jobs: int,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> SetLoss:
-    """A loss with engine="panel" of a whole set. DataError where no anchor has a positive and a negative."""
+    """A loss with engine="panel" of a whole set, on the CPU or on "cuda:0" for example.
+
+    DataError where no anchor has a positive and a negative."""
     loss = plan.spec.loss
     if plan.weight:
         raise UsageError(f"{loss.name} takes no row weights", fix="leave -w out")
     found = read_set(plan, blocks)
     points = panels.sort_points(found.emb, found.label, metric=metric, normalize=normalize)
-    sums = panels.sum_losses(
-        points,
-        lambda panel: loss.function(panel, **plan.spec.options),
-        everyone=loss.everyone,
-        threads=jobs,
-        progress=progress,
-    )
+    sums, backend = _summed(plan.spec, points, device, threads=jobs, progress=progress)
     if not sums.anchors or (not sums.weight.units and plan.reduction != "mean-active"):
         raise DataError(
             "no anchor has both a positive and a negative",
             why=f"{len(points)} points in {len(points.names)} classes",
             fix="check the label column",
         )
-    return SetLoss(_reduced(sums, plan.reduction), sums.anchors, _counts(points, sums), found.facts)
+    return SetLoss(_reduced(sums, plan.reduction), sums.anchors, _counts(points, sums), found.facts, backend)
+
+
+def _summed(spec: Spec, points: panels.Points, device: str, **how: Any) -> tuple[panels.Sums, str]:
+    """The sums of a loss over all anchors, and what computed them. how: threads, progress"""
+    if device != "cpu":
+        from .device_losses import sum_losses_on
+
+        return sum_losses_on(device, points, spec, **how)
+    loss = spec.loss
+    sums = panels.sum_losses(points, lambda panel: loss.function(panel, **spec.options), everyone=loss.everyone, **how)
+    return sums, "numpy"
 
 
 def _reduced(sums: panels.Sums, reduction: str) -> float:
