@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import devices
 from .engine import door, rows
 from .engine.workers import cores
 from .errors import DataError, UsageError
@@ -34,6 +35,7 @@ class Reading:
     skip_nan: leave out rows with nan, or with NA in a CSV; header: whether a CSV has one (None: told by looking)
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
+    device: where the distances of an embedding set are computed, as torch names it
     """
 
     forms: Mapping[str, Form] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class Reading:
     distances: Given | None = None
     metric: str = "euclidean"
     normalize: bool = False
+    device: str = "cpu"
 
 
 class Prepared(NamedTuple):
@@ -109,6 +112,7 @@ def compute(
     skip_nan: bool = False,
     distance: str = "euclidean",
     normalize: bool = False,
+    device: str = "cpu",
     jobs: int | None = None,
     data_hash: bool = False,
     **named: Given,
@@ -123,15 +127,27 @@ def compute(
     weight: a weight >= 0 for each row; from_logits: predictions are logits, not probabilities
     clip: clip probabilities into [clip, 1 - clip]; never done unless asked. skip_nan: leave out rows that hold a nan
     distance, normalize: of an embedding set: euclidean, sqeuclidean or cosine, on the unit sphere or as it is
+    device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
     data_hash: put a hash of the values read into the signature (reads them once more)
 
-    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file).
+    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
+    device).
     """
     if reduction == "none":
         raise UsageError("compute gives one number", fix="for the loss of each row: lossctl.row_losses(...)")
     spec = parse(loss) if isinstance(loss, str) else loss
-    forms = logit_forms(spec.loss) if from_logits else {}
-    reading = Reading(forms=forms, clip=clip, skip_nan=skip_nan, metric=distance, normalize=normalize)
+    if device != "cpu" and spec.loss.engine != "panel":
+        raise UsageError(
+            f"{spec.loss.name} takes no device", why="only losses of embedding sets do", fix="leave device out"
+        )
+    reading = Reading(
+        forms=logit_forms(spec.loss) if from_logits else {},
+        clip=clip,
+        skip_nan=skip_nan,
+        metric=distance,
+        normalize=normalize,
+        device=devices.choose(device).name,
+    )
     with prepared(spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs) as ready:
         return evaluate(ready, data_hash=data_hash)
 
@@ -254,9 +270,10 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
             metric=ready.reading.metric,
             normalize=ready.reading.normalize,
             jobs=ready.jobs,
+            device=ready.reading.device,
             progress=progress,
         )
-        made = result(ready, data, found.value, found.anchors, found.facts, counts=found.counts)
+        made = result(ready, data, found.value, found.anchors, found.facts, backend=found.backend, counts=found.counts)
         counts = ", ".join(f"{name} {number}" for name, number in found.counts)
         return replace(made, notes=(*made.notes, counts))
     if plan.spec.loss.engine == "tally":
@@ -277,8 +294,10 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
     return result(ready, data, value, n, facts)
 
 
-def result(ready: Prepared, data: str | None, value: float, n: int, facts: door.Facts, **more: Any) -> Result:
-    """A number with all that belongs to it. data: the hash of the values, where it is wanted."""
+def result(
+    ready: Prepared, data: str | None, value: float, n: int, facts: door.Facts, *, backend: str = "numpy", **more: Any
+) -> Result:
+    """A number with all that belongs to it. data: the hash of the values, where it is wanted; backend: what made it."""
     plan = ready.plan
     notes, warnings = door.verdict(plan, facts)
     made = Result(
@@ -288,7 +307,7 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: door.
         value=value,
         n=n,
         sources=ready.sources,
-        signature=signature(ready, data).format(n=n),
+        signature=signature(ready, data, backend).format(n=n),
         dtype=ready.dtype,
         notes=(ready.note, *notes) if ready.note else notes,
         warnings=warnings,
@@ -303,7 +322,7 @@ def row_losses(ready: Prepared) -> Iterator[rows.Rows]:
     yield from rows.each(ready.plan, ready.blocks(rows.block_rows(ready.plan)), ready.jobs)
 
 
-def signature(ready: Prepared, data: str | None) -> str:
+def signature(ready: Prepared, data: str | None, backend: str) -> str:
     """Every choice that changes the number, in one line without spaces; `{n}` stands for how many rows count."""
     plan, reading = ready.plan, ready.reading
     parts = [plan.spec.loss.name]
@@ -321,7 +340,7 @@ def signature(ready: Prepared, data: str | None) -> str:
     first = plan.entries[0]
     parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
     parts += [f"red:{plan.reduction}"]
-    parts += [f"w:{'sum-w' if plan.weight else 'none'}", "n:{n}", "acc:f64", "be:numpy"]
+    parts += [f"w:{'sum-w' if plan.weight else 'none'}", "n:{n}", "acc:f64", f"be:{backend}"]
     parts += [f"data:{data}"] if data else []
     return "|".join([*parts, f"v:{__version__}"])
 

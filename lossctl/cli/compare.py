@@ -10,7 +10,7 @@ import typer
 
 from .. import registry
 from ..errors import UsageError
-from . import asking, output
+from . import asking, intake, output
 from .app import single
 
 BaseSource = Annotated[str, typer.Argument(metavar="BASE", help="The predictions to compare with.")]
@@ -34,7 +34,6 @@ Align = Annotated[
 FailIf = Annotated[
     str | None, typer.Option("--fail-if", metavar="worse", help="Exit with 1 if a system is worse than the base.")
 ]
-Jobs = Annotated[int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")]
 
 
 def command() -> Any:
@@ -65,7 +64,7 @@ def compare(
     json: output.Json = False,
     out: output.Output = None,
     digits: output.Digits = None,
-    jobs: Jobs = None,
+    jobs: intake.Jobs = None,
     quiet: output.Quiet = False,
     verbose: output.Verbose = False,
     color: output.Colour = "auto",
