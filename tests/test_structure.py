@@ -136,6 +136,13 @@ def test_a_small_compute_loads_numpy_and_nothing_heavier(tmp_path):
     assert not {name for name in modules if name.startswith("lossctl.files.tables")}, "a CSV reader for an NPY file"
 
 
+@pytest.mark.parametrize("arguments", [("compute", "batch-hard"), ("triplets", "-b"), ("mine", "semi-hard", "-o")])
+def test_embeddings_on_the_cpu_load_no_torch(arguments, tmp_path):
+    out = [str(tmp_path / "triplets.npy")] if arguments[-1] == "-o" else []
+    modules = loaded_by(*arguments, *out, str(PACKAGE.parent / "samples" / "embeddings.npz"), "--device", "cpu")
+    assert "numpy" in modules and "torch" not in modules
+
+
 def test_version_loads_almost_nothing():
     script = (
         "import sys\nsys.argv = ['lossctl', '--version']\nfrom lossctl.__main__ import main\nmain()\n"
