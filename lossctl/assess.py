@@ -24,6 +24,7 @@ from .results import Interval, Result
 from .roles import Form, Role
 
 if TYPE_CHECKING:
+    from .engine.sets import Anchors
     from .files.binding import Desk
 
 Progress = Callable[..., None] | None
@@ -67,7 +68,7 @@ class Shared(NamedTuple):
     ride: tuple[int, ...]
     sides: tuple[dict[str, int], ...]
     bins: tuple[int | None, ...]
-    held: list[tuple[scoring.Scored, ...]]
+    held: list[Anchors]
 
     @property
     def threads(self) -> int:
@@ -89,17 +90,25 @@ class Shared(NamedTuple):
     def each(self, fold: Callable[[tuple[scoring.Scored, ...]], Any]) -> Iterator[Any]:
         """fold(one Scored a loss), block by block, in order."""
         if self.unit == "anchors":
-            yield fold(self.anchors())
+            yield fold(self.anchors().scored)
         else:
             yield from scoring.each(self.jobs, self.ride, self.read, self.threads, fold)
 
-    def anchors(self, progress: Progress = None) -> tuple[scoring.Scored, ...]:
-        """All anchors of embedding sets, one Scored a loss: computed once, and held."""
+    def anchors(self, progress: Progress = None) -> Anchors:
+        """All anchors of embedding sets: computed once, and held."""
         if not self.held:
             from .engine import sets
 
             self.held.append(sets.score(self.jobs, self.ride, self.read, self.threads, progress))
         return self.held[0]
+
+    @property
+    def computed(self) -> tuple[Prepared, ...]:
+        """The losses, each with what computed it, once that is known."""
+        if not self.held:
+            return self.losses
+        backends = self.held[0].backends
+        return tuple(one._replace(backend=name) for one, name in zip(self.losses, backends, strict=True))
 
 
 class Wanted(NamedTuple):
@@ -272,7 +281,7 @@ def results_of_each(
         raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")
     return [
         _of_loss(shared.unit, ready, slices, asked, how, digest(ready.fields) if data_hash else None)
-        for ready, slices, asked, how in zip(shared.losses, found, wanted, confidences, strict=True)
+        for ready, slices, asked, how in zip(shared.computed, found, wanted, confidences, strict=True)
     ]
 
 
@@ -354,7 +363,7 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
         if not part.n:
             raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")
         data = digest(ready.fields) if data_hash else None
-        result = calculator.result(ready, data, rows.finish(ready.plan, part), part.n, part.facts)
+        result = calculator.result(shared.computed[position], data, rows.finish(ready.plan, part), part.n, part.facts)
         signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
         note = f"the {part.n} hardest {shared.unit}"
         made.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))

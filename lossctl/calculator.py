@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import devices
 from .engine import door, rows, scoring
 from .engine.workers import cores
 from .errors import DataError, UsageError
@@ -34,6 +35,7 @@ class Reading:
     skip_nan: leave out rows with nan, or with NA in a CSV; header: whether a CSV has one (None: told by looking)
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
+    device: where the distances of an embedding set are computed, as torch names it
     """
 
     forms: Mapping[str, Form] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class Reading:
     distances: Given | None = None
     metric: str = "euclidean"
     normalize: bool = False
+    device: str = "cpu"
 
 
 class Prepared(NamedTuple):
@@ -52,6 +55,7 @@ class Prepared(NamedTuple):
 
     fields: what is read, in step; kinds: "number" or "category" for each
     arrange: the arrays of the fields -> the arrays of the plan's entries
+    backend: what computes it, for the signature
     """
 
     plan: door.Plan
@@ -63,6 +67,7 @@ class Prepared(NamedTuple):
     jobs: int
     reading: Reading = Reading()
     bound: Bound | None = None
+    backend: str = "numpy"
 
     @property
     def dtype(self) -> str:
@@ -73,7 +78,7 @@ class Prepared(NamedTuple):
     @property
     def job(self) -> scoring.Job:
         """The computation as one of a shared reading that has no other columns."""
-        space = scoring.Space(self.reading.metric, self.reading.normalize)
+        space = scoring.Space(self.reading.metric, self.reading.normalize, self.reading.device)
         return scoring.Job(self.plan, tuple(range(len(self.fields))), self.arrange, space)
 
     def blocks(self, size: int) -> Iterator[rows.Block]:
@@ -115,6 +120,7 @@ def compute(
     skip_nan: bool = False,
     distance: str = "euclidean",
     normalize: bool = False,
+    device: str = "cpu",
     jobs: int | None = None,
     data_hash: bool = False,
     **named: Given,
@@ -129,15 +135,27 @@ def compute(
     weight: a weight >= 0 for each row; from_logits: predictions are logits, not probabilities
     clip: clip probabilities into [clip, 1 - clip]; never done unless asked. skip_nan: leave out rows that hold a nan
     distance, normalize: of an embedding set: euclidean, sqeuclidean or cosine, on the unit sphere or as it is
+    device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
     data_hash: put a hash of the values read into the signature (reads them once more)
 
-    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file).
+    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
+    device).
     """
     if reduction == "none":
         raise UsageError("compute gives one number", fix="for the loss of each row: lossctl.row_losses(...)")
     spec = parse(loss) if isinstance(loss, str) else loss
-    forms = logit_forms(spec.loss) if from_logits else {}
-    reading = Reading(forms=forms, clip=clip, skip_nan=skip_nan, metric=distance, normalize=normalize)
+    if device != "cpu" and spec.loss.engine != "panel":
+        raise UsageError(
+            f"{spec.loss.name} takes no device", why="only losses of embedding sets do", fix="leave device out"
+        )
+    reading = Reading(
+        forms=logit_forms(spec.loss) if from_logits else {},
+        clip=clip,
+        skip_nan=skip_nan,
+        metric=distance,
+        normalize=normalize,
+        device=devices.choose(device).name,
+    )
     with prepared(spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs) as ready:
         return evaluate(ready, data_hash=data_hash)
 
@@ -259,6 +277,7 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
         from .engine import sets
 
         found = sets.add_up(plan, ready.blocks(size), ready.job.space, jobs=ready.jobs, progress=progress)
+        ready = ready._replace(backend=found.backend)
         made = result(ready, data, found.value, found.anchors, found.facts, counts=found.counts)
         counts = ", ".join(f"{name} {number}" for name, number in found.counts)
         return replace(made, notes=(*made.notes, counts))
@@ -324,7 +343,7 @@ def signature(ready: Prepared, data: str | None) -> str:
     first = plan.entries[0]
     parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
     parts += [f"red:{plan.reduction}"]
-    parts += [f"w:{'sum-w' if plan.weight else 'none'}", "n:{n}", "acc:f64", "be:numpy"]
+    parts += [f"w:{'sum-w' if plan.weight else 'none'}", "n:{n}", "acc:f64", f"be:{ready.backend}"]
     parts += [f"data:{data}"] if data else []
     return "|".join([*parts, f"v:{__version__}"])
 

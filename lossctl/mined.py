@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from .devices import Device, choose
 from .engine import mining
 from .engine.panels import sort_points
 from .engine.rows import block_rows
@@ -57,6 +58,22 @@ class Summary(NamedTuple):
     bytes: int = 0
 
 
+def choose_device(strategy: str, text: str) -> Device:
+    """The device to find a strategy's triplets on: cpu, cuda, cuda:1 or auto, which takes the CPU without a kernel.
+
+    Raises UsageError for a strategy without a kernel on CUDA, DeviceError for a device that is not there.
+    """
+    if strategy in mining.ON_DEVICE or not text.startswith(("cuda", "auto")):
+        return choose(text)
+    if text == "auto":
+        return Device("cpu", f"auto: cpu, for {strategy} has no kernel for CUDA")
+    raise UsageError(
+        f"--device {text} with {strategy}",
+        why=f"{strategy} has no kernel for CUDA; those that have: {', '.join(mining.ON_DEVICE)}",
+        fix="use --device cpu, or auto",
+    )
+
+
 def prepare(
     ready: Prepared,
     strategy: str,
@@ -73,6 +90,10 @@ def prepare(
     points = sort_points(found.emb, found.label, metric=reading.metric, normalize=reading.normalize)
     if not points.anchors:
         raise DataError("no anchor has both a positive and a negative", fix="check the label column")
+    if reading.device != "cpu":
+        from .engine.device_picks import with_picks
+
+        points = with_picks(points, reading.device)
     expected = _expected(points, strategy, options, limit, per_anchor)
     _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
     ids = None if identity is None else _ids(identity, len(points))

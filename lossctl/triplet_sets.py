@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .calculator import Reading, prepared, read_all
+from .devices import choose
 from .engine import rows
 from .engine.sets import Progress, read_set
 from .registry import find, make
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 
     from .breakdown import Batches, Breakdown, Diagnosis
     from .calculator import Given, Prepared
-    from .devices import Device
     from .engine.given import GivenTriplets
 
 
 class Report(NamedTuple):
-    """The breakdown of the whole set, what is odd about it, and sampled batches if any."""
+    """The breakdown of the whole set, what is odd about it, sampled batches if any, and what counted the whole set."""
 
     whole: Breakdown
     diagnosis: Diagnosis
@@ -30,6 +30,7 @@ class Report(NamedTuple):
     sources: tuple[tuple[str, str], ...]
     note: str
     data: str | None
+    backend: str = "numpy"
 
 
 def triplets(
@@ -43,6 +44,7 @@ def triplets(
     batch: tuple[int, int] | None = None,
     batches: int = 100,
     seed: int = 0,
+    device: str = "cpu",
     jobs: int | None = None,
     **named: Given,
 ) -> Report:
@@ -53,11 +55,14 @@ def triplets(
     precision: "float64" certifies the counts, "float32" is quick and does not
     by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
+    device: where the whole set is counted: cpu, cuda, cuda:1 (and so on), or auto; the counts are the same
 
-    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file).
+    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
+    device).
     """
+    chosen = choose(device)
     margins = tuple(margin) if isinstance(margin, Sequence) else (margin,)
-    with opened(inputs, named, distance=distance, normalize=normalize, jobs=jobs) as ready:
+    with opened(inputs, named, distance=distance, normalize=normalize, device=chosen.name, jobs=jobs) as ready:
         return report(
             ready, margins, precision=precision, by_class=by_class, pairs=pairs, batch=batch, batches=batches, seed=seed
         )
@@ -70,13 +75,16 @@ def opened(
     *,
     distance: str = "euclidean",
     normalize: bool = False,
+    device: str = "cpu",
     jobs: int | None = None,
     skip_nan: bool = False,
     header: bool | None = None,
     delimiter: str | None = None,
 ) -> Iterator[Prepared]:
     """Embeddings and labels, open and bound to their roles."""
-    reading = Reading(metric=distance, normalize=normalize, skip_nan=skip_nan, header=header, delimiter=delimiter)
+    reading = Reading(
+        metric=distance, normalize=normalize, device=device, skip_nan=skip_nan, header=header, delimiter=delimiter
+    )
     with prepared(make(find("batch-all")), inputs, named, reading=reading, jobs=jobs) as ready:
         yield ready
 
@@ -91,7 +99,6 @@ def report(
     batch: tuple[int, int] | None = None,
     batches: int = 100,
     seed: int = 0,
-    device: Device | None = None,
     data: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -100,12 +107,11 @@ def report(
 
     found, reading = read_set(ready.plan, ready.blocks(rows.block_rows(ready.plan))), ready.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
-    if device is None or device.name == "cpu":
-        count = engine.breakdown
-    else:
-        from .engine.offload import breakdown_on
+    count, backend = engine.breakdown, "numpy"
+    if reading.device != "cpu":
+        from .engine.offload import backend_for, breakdown_on
 
-        count = partial(breakdown_on, device.name)
+        count, backend = partial(breakdown_on, reading.device), backend_for(reading.device, found.label)
     whole = count(
         found.emb,
         found.label,
@@ -121,7 +127,8 @@ def report(
         drawn = engine.sampled(
             found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings
         )
-    return Report(whole, engine.diagnose(found.emb, found.label, whole), drawn, ready.sources, ready.note, data)
+    diagnosis = engine.diagnose(found.emb, found.label, whole)
+    return Report(whole, diagnosis, drawn, ready.sources, ready.note, data, backend)
 
 
 def given_triplets(

@@ -1,4 +1,4 @@
-"""Breakdowns and picks on a device, against the CPU's own engine: the same counts with the same certificate.
+"""Breakdowns on a device, against the CPU's own engine: the same counts with the same certificate.
 
 The device is CUDA where there is one, else torch on the CPU. Whether Triton interprets is settled for a whole process,
 so the fused kernels are tested by starting this file again, interpreted, in a process of its own.
@@ -19,8 +19,7 @@ from random_sets import sets
 torch = pytest.importorskip("torch")
 
 from lossctl.engine import offload  # noqa: E402
-from lossctl.engine.panels import extremes, sort_points  # noqa: E402
-from lossctl.engine.picks import semi_hard_negatives  # noqa: E402
+from lossctl.engine.placed import EMULATION  # noqa: E402
 from lossctl.engine.triplets import breakdown  # noqa: E402
 from lossctl.errors import DataError, DeviceError, UsageError  # noqa: E402
 
@@ -114,19 +113,8 @@ def test_progress_ends_with_all_anchors():
     assert seen[-1][0] == seen[-1][1] > 0
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_picks_are_those_of_the_cpu(metric):
-    x, labels = blobs()
-    points = sort_points(x, labels, metric=metric)
-    for here, there in zip(extremes(points, 0, points.anchors), offload.extremes_on(DEVICE, points), strict=True):
-        assert np.array_equal(here, there)
-    for fallback in ("easiest", "hardest", "drop"):
-        here = semi_hard_negatives(points, 0, points.anchors, fallback)
-        assert np.array_equal(offload.semi_hard_negatives_on(DEVICE, points, fallback), here)
-
-
 def test_emulated_products_are_refused(monkeypatch):
-    monkeypatch.setenv(offload.EMULATION, "1")
+    monkeypatch.setenv(EMULATION, "1")
     with pytest.raises(DeviceError, match="no error bound"):
         offload.breakdown_on(DEVICE, *blobs())
 
@@ -146,7 +134,8 @@ def test_a_bad_margin_is_an_error():
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 def test_the_fused_kernels_hold_in_the_interpreter():
     answers = f"{Path(__file__).with_name('test_bench.py')}::test_our_own_answers_are_right"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, answers]
+    files = [__file__, str(Path(__file__).with_name("test_device.py")), answers]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""}
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert finished.returncode == 0, finished.stdout + finished.stderr

@@ -35,9 +35,9 @@ ALLOWED = {
     "environment": {"devices", "engine", "kernels", "version"},
     "bench": {"breakdown", "devices", "engine", "errors", "kernels", "text", "timing", "version"},
     "curves": {"chances", "errors", "numerics", "registry", "roles", "text"},
-    "calculator": {"engine", "errors", "files", "registry", "results", "roles", "text", "version"},
+    "calculator": {"devices", "engine", "errors", "files", "registry", "results", "roles", "text", "version"},
     "triplet_sets": {"breakdown", "calculator", "devices", "engine", "errors", "files", "registry", "roles"},
-    "mined": {"calculator", "engine", "errors", "files"},
+    "mined": {"calculator", "devices", "engine", "errors", "files"},
     "gates": {"errors", "results", "text"},
     "joining": {"calculator", "engine", "errors", "files", "roles", "text"},
     "comparing": {"assess", "calculator", "engine", "errors", "files", "joining", "registry", "results", "roles"},
@@ -134,6 +134,13 @@ def test_a_small_compute_loads_numpy_and_nothing_heavier(tmp_path):
     assert "numpy" in modules
     assert not modules & set(NOT_ON_THE_CPU)
     assert not {name for name in modules if name.startswith("lossctl.files.tables")}, "a CSV reader for an NPY file"
+
+
+@pytest.mark.parametrize("arguments", [("compute", "batch-hard"), ("triplets", "-b"), ("mine", "semi-hard", "-o")])
+def test_embeddings_on_the_cpu_load_no_torch(arguments, tmp_path):
+    out = [str(tmp_path / "triplets.npy")] if arguments[-1] == "-o" else []
+    modules = loaded_by(*arguments, *out, str(PACKAGE.parent / "samples" / "embeddings.npz"), "--device", "cpu")
+    assert "numpy" in modules and "torch" not in modules
 
 
 def test_version_loads_almost_nothing():

@@ -10,9 +10,8 @@ import typer
 
 from .. import registry
 from ..errors import UsageError
-from . import asking, output
+from . import asking, intake, output
 from .app import single
-from .compute import Metric, Normalize
 
 BaseSource = Annotated[str, typer.Argument(metavar="BASE", help="The predictions to compare with.")]
 Others = Annotated[list[str], typer.Argument(metavar="OTHER...", help="Predictions of the other systems.")]
@@ -35,7 +34,6 @@ Align = Annotated[
 FailIf = Annotated[
     str | None, typer.Option("--fail-if", metavar="worse", help="Exit with 1 if a system is worse than the base.")
 ]
-Jobs = Annotated[int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")]
 
 
 def command() -> Any:
@@ -54,8 +52,8 @@ def compare(
     from_logits: FromLogits = False,
     from_probs: FromProbs = False,
     na: Na = "error",
-    distance: Metric = "euclidean",
-    normalize: Normalize = False,
+    distance: intake.Distance = "euclidean",
+    normalize: intake.Normalize = False,
     ci: Ci = 0.95,
     ci_method: asking.CiMethod = "bca",
     resamples: asking.Resamples = 10_000,
@@ -68,7 +66,7 @@ def compare(
     json: output.Json = False,
     out: output.Output = None,
     digits: output.Digits = None,
-    jobs: Jobs = None,
+    jobs: intake.Jobs = None,
     quiet: output.Quiet = False,
     verbose: output.Verbose = False,
     color: output.Colour = "auto",

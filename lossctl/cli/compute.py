@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ from ..errors import UsageError
 from ..registry import Loss, Option
 from ..roles import Role
 from ..text import option_text
-from . import asking, output
+from . import asking, intake, output
 from .app import group, single
 
 FORMS = ("prob", "log-prob", "logits")
@@ -52,13 +51,6 @@ Clip = Annotated[
         help="Clip probabilities into [EPS, 1 - EPS]; never done unless asked.",
     ),
 ]
-Na = Annotated[str, typer.Option("--na", metavar="error|skip", help="What to do with rows that hold nan or NA.")]
-Header = Annotated[
-    str, typer.Option("--header", metavar="auto|yes|no", help="Whether the first row of a CSV names its columns.")
-]
-Delimiter = Annotated[
-    str | None, typer.Option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV.")
-]
 Bare = Annotated[bool, typer.Option("-b", "--bare", help="The number alone (what is printed anyway).")]
 Signature = Annotated[
     bool,
@@ -66,14 +58,6 @@ Signature = Annotated[
         "--signature", help="Print the signature after the value: every choice that changes it, and a hash of the data."
     ),
 ]
-Jobs = Annotated[int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")]
-Metric = Annotated[
-    str,
-    typer.Option(
-        "--distance", metavar="euclidean|sqeuclidean|cosine", help="The distance (losses of similarities take cosines)."
-    ),
-]
-Normalize = Annotated[bool, typer.Option("--normalize", help="Put the embeddings on the unit sphere first.")]
 Index = Annotated[
     str | None,
     typer.Option(
@@ -162,16 +146,16 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
     found += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.options]
     found += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
     found += _form_parameters(loss)
-    found += [("metric", Metric, "euclidean")] if loss.engine == "panel" and not loss.cosine else []
-    found += [("normalize", Normalize, False)] if loss.engine == "panel" else []
+    found += [("metric", intake.Distance, "euclidean")] if loss.engine == "panel" and not loss.cosine else []
+    found += [("normalize", intake.Normalize, False)] if loss.engine == "panel" else []
     found += [("index", Index, None)] if loss.name == "triplet" else []
     found += [("distances", Distances, None)] if loss.roles[0].name == "left" else []
     found += [
         ("reduction", _reduction_type(loss), loss.reductions[0]),
         *([("weight", Weight, None)] if loss.engine != "panel" else []),
-        ("na", Na, "error"),
-        ("header", Header, "auto"),
-        ("delimiter", Delimiter, None),
+        ("na", intake.Na, "error"),
+        ("header", intake.Header, "auto"),
+        ("delimiter", intake.Delimiter, None),
         ("format", output.Format, None),
         ("json", output.Json, False),
         ("bare", Bare, False),
@@ -179,7 +163,8 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
         *([("plot", output.Plot, None)] if loss.engine == "rows" else []),
         ("digits", output.Digits, None),
         ("signature", Signature, False),
-        ("jobs", Jobs, None),
+        *([("device", intake.Device, "cpu")] if loss.engine == "panel" else []),
+        ("jobs", intake.Jobs, None),
         *asking.parameters(loss),
         ("quiet", output.Quiet, False),
         ("verbose", output.Verbose, False),
@@ -259,6 +244,7 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     if not sources and not named:
         raise UsageError(f"{loss.name} needs its input", fix=_usage(loss))
     from .. import calculator
+    from ..devices import choose
 
     options = {
         option.name: calculator.option_value(option, given[f"option_{option.name}"])
@@ -268,13 +254,14 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     reading = calculator.Reading(
         forms=_forms(loss, given),
         clip=given.get("clip", 0.0),
-        skip_nan=_choice("--na", given["na"], ("error", "skip")) == "skip",
-        header={"auto": None, "yes": True, "no": False}[_choice("--header", given["header"], ("auto", "yes", "no"))],
+        skip_nan=intake.skips_nan(given["na"]),
+        header=intake.has_header(given["header"]),
         delimiter=given["delimiter"],
         index=given.get("index"),
         distances=given.get("distances"),
         metric=given.get("metric", "euclidean"),
         normalize=given.get("normalize", False),
+        device=intake.note_device(style, choose(given.get("device", "cpu"))).name,
     )
     inputs = [*sources, *named.values(), *(given[name] for name in ("weight", "index", "distances") if given.get(name))]
     inputs += asking.sources(given)
@@ -316,12 +303,6 @@ def _usage(loss: Loss) -> str:
     return f"lossctl compute {loss.name} {order}, or one file that holds all"
 
 
-def _choice(name: str, value: str, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(allowed)}")
-    return value
-
-
 def _forms(loss: Loss, given: dict[str, Any]) -> dict[str, Any]:
     if given.get("from_logits") and given.get("from_probs"):
         raise UsageError("--from-logits and --from-probs contradict each other", fix="choose one")
@@ -333,7 +314,7 @@ def _forms(loss: Loss, given: dict[str, Any]) -> dict[str, Any]:
         if named and given.get("from_logits") and named != "logits":
             raise UsageError(f"--from-logits and --{role.option}-form {named} contradict each other", fix="choose one")
         otherwise = "logits" if given.get("from_logits") else "prob" if given.get("from_probs") else role.forms[0]
-        forms[role.name] = _choice(f"--{role.option}-form", named or otherwise, role.forms)
+        forms[role.name] = intake.check(f"--{role.option}-form", named or otherwise, role.forms)
     return forms
 
 

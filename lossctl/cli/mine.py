@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from . import output
+from . import intake, output
 from .app import single
 
 STRATEGIES = {
@@ -30,22 +30,15 @@ def command() -> Any:
 
 def mine(
     strategy: Annotated[str, typer.Argument(metavar="STRATEGY", help="How triplets are chosen; see above.")],
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="EMB LABEL", show_default=False, help="Two files, or one that holds both; - is stdin."),
-    ] = None,
+    sources: intake.EmbeddingSources = None,
     out: Annotated[
         str | None, typer.Option("-o", "--output", metavar="FILE", help="Where the triplets go (required).")
     ] = None,
-    emb: Annotated[str | None, typer.Option("--emb", metavar="SRC", help="The embeddings, (n, D).")] = None,
-    label: Annotated[str | None, typer.Option("-y", "--label", metavar="SRC", help="The class of each row.")] = None,
+    emb: intake.Emb = None,
+    label: intake.Label = None,
     margin: Annotated[float, typer.Option("--margin", metavar="M", min=0, help="The margin.")] = 1.0,
-    distance: Annotated[
-        str, typer.Option("--distance", metavar="euclidean|sqeuclidean|cosine", help="The distance.")
-    ] = "euclidean",
-    normalize: Annotated[
-        bool, typer.Option("--normalize", help="Put the embeddings on the unit sphere first.")
-    ] = False,
+    distance: intake.Distance = "euclidean",
+    normalize: intake.Normalize = False,
     category: Annotated[
         str | None,
         typer.Option(
@@ -77,32 +70,29 @@ def mine(
         str | None,
         typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Told by the name of the file unless given."),
     ] = None,
-    header: Annotated[
-        str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")
-    ] = "auto",
-    delimiter: Annotated[
-        str | None, typer.Option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV.")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")
-    ] = None,
+    header: intake.Header = "auto",
+    delimiter: intake.Delimiter = None,
+    device: intake.Device = "cpu",
+    jobs: intake.Jobs = None,
     quiet: output.Quiet = False,
     verbose: output.Verbose = False,
     color: output.Colour = "auto",
 ) -> None:
     """Choose triplets of an embedding set offline and write them to a file.
 
-    The same file for any block size and number of threads: decisions are exact, and ties go to the
-    lowest row number. Triplets stand class by class, the largest class first, as --limit takes them.
+    The same file for any block size, number of threads and device: decisions are exact, and ties go to
+    the lowest row number. Triplets stand class by class, the largest class first, as --limit takes them.
     """
     style = output.style(None, False, out, quiet, verbose, color)
     named = {name: source for name, source in (("emb", emb), ("identity", label)) if source is not None}
-    kind = _check(strategy, out, category, fallback, format, identity, limit, header)
+    kind = _check(strategy, out, category, fallback, format, identity, limit)
+    names_columns = intake.has_header(header)
     if not sources and not named:
         raise UsageError("mine needs embeddings and labels", fix=f"lossctl mine {strategy} EMB LABEL -o FILE")
     from .. import mined, triplet_sets
 
     assert out is not None
+    chosen = intake.note_device(style, mined.choose_device(strategy, device))
     inputs = [*(sources or []), *named.values(), *([identity] if identity else [])]
     options: dict[str, Any] = {"margin": margin}
     options |= {"fallback": fallback} if fallback else {}
@@ -114,8 +104,9 @@ def mine(
             named,
             distance=distance,
             normalize=normalize,
+            device=chosen.name,
             jobs=jobs,
-            header={"auto": None, "yes": True, "no": False}[header],
+            header=names_columns,
             delimiter=delimiter,
         ) as ready,
         output.progress(style, None, "anchors") as update,
@@ -136,7 +127,6 @@ def _check(
     format: str | None,
     identity: str | None,
     limit: int | None,
-    header: str,
 ) -> str:
     if strategy not in STRATEGIES:
         import difflib
@@ -154,8 +144,6 @@ def _check(
         )
     if strategy == "hardest" and limit is None:
         raise UsageError("how many of the hardest?", fix="add --limit N")
-    if header not in ("auto", "yes", "no"):
-        raise UsageError(f"--header cannot be {header!r}", fix="use auto, yes or no")
     kind = format or (out.rpartition(".")[2].lower() if "." in out else "npy")
     if kind not in FORMATS:
         raise UsageError(f"cannot tell the format of {out!r}", fix=f"add -f {' or '.join(FORMATS)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from . import output
+from . import intake, output
 from .app import EXIT_CODES, single
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ Report = Annotated[
     ),
 ]
 Signature = Annotated[bool, typer.Option("--signature", help="Hash the data into the signatures (reads it again).")]
-Jobs = Annotated[int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")]
 
 
 def command() -> Any:
@@ -54,7 +53,7 @@ def run(
     out: output.Output = None,
     digits: output.Digits = None,
     signature: Signature = False,
-    jobs: Jobs = None,
+    jobs: intake.Jobs = None,
     quiet: output.Quiet = False,
     verbose: output.Verbose = False,
     color: output.Colour = "auto",

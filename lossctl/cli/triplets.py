@@ -7,10 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
-from . import output
+from . import intake, output
 from .app import single
-
-DISTANCES = ("euclidean", "sqeuclidean", "cosine")
 
 
 def command() -> Any:
@@ -19,12 +17,9 @@ def command() -> Any:
 
 
 def triplets(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="EMB LABEL", show_default=False, help="Two files, or one that holds both; - is stdin."),
-    ] = None,
-    emb: Annotated[str | None, typer.Option("--emb", metavar="SRC", help="The embeddings, (n, D).")] = None,
-    label: Annotated[str | None, typer.Option("-y", "--label", metavar="SRC", help="The class of each row.")] = None,
+    sources: intake.EmbeddingSources = None,
+    emb: intake.Emb = None,
+    label: intake.Label = None,
     margin: Annotated[
         str, typer.Option("--margin", metavar="M[,M...]", help="One margin, or several in one pass.")
     ] = "1",
@@ -34,12 +29,8 @@ def triplets(
             "--index", metavar="SRC", help="Triplets as rows (anchor, positive, negative) of EMB: their categories."
         ),
     ] = None,
-    distance: Annotated[
-        str, typer.Option("--distance", metavar="|".join(DISTANCES), help="The distance.")
-    ] = "euclidean",
-    normalize: Annotated[
-        bool, typer.Option("--normalize", help="Put the embeddings on the unit sphere first.")
-    ] = False,
+    distance: intake.Distance = "euclidean",
+    normalize: intake.Normalize = False,
     by: Annotated[str | None, typer.Option("--by", metavar="class", help="Also by class of the anchor.")] = None,
     pairs: Annotated[
         int,
@@ -65,15 +56,9 @@ def triplets(
             help="float64 certifies the counts; float32 is quick and does not.",
         ),
     ] = "float64",
-    na: Annotated[
-        str, typer.Option("--na", metavar="error|skip", help="What to do with rows that hold nan or NA.")
-    ] = "error",
-    header: Annotated[
-        str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")
-    ] = "auto",
-    delimiter: Annotated[
-        str | None, typer.Option("--delimiter", metavar="CHAR", help="What separates the cells of a CSV.")
-    ] = None,
+    na: intake.Na = "error",
+    header: intake.Header = "auto",
+    delimiter: intake.Delimiter = None,
     plot: output.Plot = None,
     format: output.Format = None,
     json: output.Json = False,
@@ -81,12 +66,8 @@ def triplets(
         bool, typer.Option("-b", "--bare", help="easy TAB semi-hard TAB hard, a line for each margin.")
     ] = False,
     out: output.Output = None,
-    device: Annotated[
-        str, typer.Option("--device", metavar="cpu|cuda|auto", help="Where the distances are computed.")
-    ] = "cpu",
-    jobs: Annotated[
-        int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Threads (all cores unless given).")
-    ] = None,
+    device: intake.Device = "cpu",
+    jobs: intake.Jobs = None,
     quiet: output.Quiet = False,
     verbose: output.Verbose = False,
     color: output.Colour = "auto",
@@ -101,8 +82,13 @@ def triplets(
     named = {name: source for name, source in (("emb", emb), ("identity", label)) if source is not None}
     if not sources and not named:
         raise UsageError("triplets needs embeddings and labels", fix="lossctl triplets EMB LABEL --margin 0.2")
-    _check(distance, by, precision, na, header)
+    intake.check("--distance", distance, intake.DISTANCES)
+    intake.check("--by", by, ("class", None))
+    intake.check("--precision", precision, ("float64", "float32"))
+    skip_nan, names_columns = intake.skips_nan(na), intake.has_header(header)
     margins, drawn = _numbers("--margin", margin), _pair(batch)
+    if index is not None and device != "cpu":
+        raise UsageError(f"--device {device} with --index", why="given triplets are few", fix="leave --device out")
     if index is not None:
         _write_given(sources or [], named, index, margins, distance, normalize, style)
         return
@@ -110,9 +96,7 @@ def triplets(
     from ..devices import choose
     from ..files.sources import digest
 
-    chosen = choose(device)
-    output.note(style, chosen.note)
-
+    chosen = intake.note_device(style, choose(device))
     inputs = [*(sources or []), *named.values()]
     with (
         output.destination(style, inputs) as writer,
@@ -122,9 +106,10 @@ def triplets(
             named,
             distance=distance,
             normalize=normalize,
+            device=chosen.name,
             jobs=jobs,
-            skip_nan=na == "skip",
-            header={"auto": None, "yes": True, "no": False}[header],
+            skip_nan=skip_nan,
+            header=names_columns,
             delimiter=delimiter,
         ) as ready,
         output.progress(style, None, "anchors") as update,
@@ -138,7 +123,6 @@ def triplets(
             batch=drawn,
             batches=batches,
             seed=seed,
-            device=chosen,
             data=digest(ready.fields) if style.format in ("json", "ndjson") else None,
             progress=update,
         )
@@ -147,19 +131,6 @@ def triplets(
             from ..show.data_plots import draw_breakdown
 
             draw_breakdown(found.whole, *drawing)
-
-
-def _check(distance: str, by: str | None, precision: str, na: str, header: str) -> None:
-    for name, value, allowed in (
-        ("--distance", distance, DISTANCES),
-        ("--by", by, ("class", None)),
-        ("--precision", precision, ("float64", "float32")),
-        ("--na", na, ("error", "skip")),
-        ("--header", header, ("auto", "yes", "no")),
-    ):
-        if value not in allowed:
-            words = [word for word in allowed if word]
-            raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(words)}")
 
 
 def _numbers(name: str, text: str) -> tuple[float, ...]:

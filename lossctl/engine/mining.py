@@ -452,6 +452,7 @@ def estimate_all(
     return Estimate(round(found * points.anchors / seen), seen == points.anchors, most)
 
 
+ON_DEVICE = ("batch-hard", "semi-hard", "random-semi-hard")  # what a finder of the points can make
 STRATEGIES: dict[str, Callable[..., Blocks]] = {
     "batch-hard": mine_batch_hard,
     "semi-hard": mine_semi_hard,

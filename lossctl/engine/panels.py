@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..errors import DataError, UsageError
 from ..numerics import Array, matmul, namespace, sqrt, where
@@ -38,6 +38,16 @@ Result = TypeVar("Result")
 # --- points
 
 
+class Finder(Protocol):
+    """Picks for the anchors start..stop, made elsewhere: those that `extremes` and picks.py make, ties included."""
+
+    def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]: ...
+
+    def semi_hard(self, start: int, stop: int, fallback: str) -> np.ndarray: ...
+
+    def random_semi_hard(self, start: int, stop: int, margin: float, seed: int) -> np.ndarray: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Points:
     """A labelled set, points of one class side by side, the classes with anchors first, the largest first.
@@ -49,6 +59,7 @@ class Points:
     anchors: the points before this one have a positive and a negative
     metric: "euclidean", "sqeuclidean" or "cosine"; normalize: distances between x / |x|
     steps: distances, such as margins, that should be whole numbers where the points can be made whole
+    finder: makes the picks on a device, in the place of this engine
     """
 
     x: Array
@@ -62,6 +73,7 @@ class Points:
     metric: str
     normalize: bool
     steps: tuple[float, ...] = ()
+    finder: Finder | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -118,9 +130,10 @@ class Points:
         return narrow(self.gram)
 
     def finish(self, squares: Array) -> Array:
-        """The distances that belong to squared distances of the (normalised, if angular) points."""
+        """`measured`, in any array library."""
         if self.is_root:
-            return sqrt(squares)
+            return _shifted(sqrt(squares), -self.gram.shift)
+        squares = _shifted(_shifted(squares, -self.gram.shift), -self.gram.shift)
         return squares / 2 if self.metric == "cosine" else squares
 
     def measured(self, squares: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -241,6 +254,11 @@ def _is_numpy(x: Array) -> bool:
     import numpy as np
 
     return isinstance(x, np.ndarray)
+
+
+def _shifted(x: Array, shift: int) -> Array:
+    """x times 2**shift, in two steps: one factor may be too large."""
+    return x * 2.0 ** (shift // 2) * 2.0 ** (shift - shift // 2) if shift else x
 
 
 def unit_rows(x: Array) -> Array:
@@ -512,15 +530,17 @@ class Panel:
         """(B, N), true where the point is of the anchor's class, itself included."""
         import numpy as np
 
-        columns, anchors = np.arange(len(self.points)), slice(self.start, self.stop)
-        return self._array((columns >= self.points.first[anchors, None]) & (columns < self.points.last[anchors, None]))
+        anchors, everyone = slice(self.start, self.stop), np.arange(len(self.points))
+        first, last = self.points.first[anchors, None], self.points.last[anchors, None]
+        columns, first, last = (self._array(side) for side in (everyone, first, last))
+        return (columns >= first) & (columns < last)
 
     @once
     def is_self(self) -> Array:
         """(B, N), true where the point is the anchor."""
         import numpy as np
 
-        return self._array(np.arange(len(self.points)) == self.positions[:, None])
+        return self._array(np.arange(len(self.points))) == self._array(self.positions[:, None])
 
     @property
     def is_positive(self) -> Array:
@@ -641,10 +661,13 @@ def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
     xp = namespace(points.x)
     if _is_numpy(points.x):
         return points.measured(points.gram.direct(i, j)).astype(points.x.dtype, copy=False)
-    a, b = (points.x[xp.asarray(index, device=points.x.device)] for index in (i, j))
-    if points.is_angular:
-        a, b = unit_rows(a), unit_rows(b)
+    a, b = (_scaled(points, points.x[xp.asarray(index, device=points.x.device)]) for index in (i, j))
     return points.finish(xp.sum((a - b) ** 2, axis=-1))
+
+
+def _scaled(points: Points, x: Array) -> Array:
+    """Some of the points of any array library, scaled as in their gram."""
+    return unit_rows(x) if points.is_angular else _shifted(x, points.gram.shift)
 
 
 def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
@@ -661,14 +684,15 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
 def _graph_squares(points: Points, start: int, stop: int) -> Array:
     """(B, N) squared distances of points of any array library, in one graph from `points.x`."""
     xp = namespace(points.x)
-    x = unit_rows(points.x) if points.is_angular else points.x
-    if not points.is_angular:
-        x = x - xp.asarray(points.numbers.mean(axis=0), device=x.device)
+    x = as_given = _scaled(points, points.x)
+    if not points.is_angular:  # whole numbers stay whole
+        centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)
+        x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
     anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
     squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
     near = squares < NEAR * (norms[start:stop, None] + norms)
     i, j = xp.nonzero(near)
-    difference = anchors[i] - x[j]
+    difference = as_given[start:stop][i] - as_given[j]
     squares[i, j] = xp.sum(difference * difference, axis=-1)
     return squares
 
@@ -691,6 +715,8 @@ def extremes(points: Points, start: int, stop: int, settle: Settle | None = None
 
     settle: decides between those that float64 cannot tell apart; if None, any of them
     """
+    if points.finder is not None:
+        return points.finder.extremes(start, stop, settle)
     if not points.gram.is_exact:
         far, near = _contests(points, points.screen, start, stop, None)
         if far.entries + near.entries <= MEASURED * (stop - start):
@@ -909,21 +935,28 @@ class AnchorLosses:
     def __len__(self) -> int:
         return len(self.total)
 
+    @property
+    def sums(self) -> Sums:
+        return Sums(sum_exactly(self.total), sum_exactly(self.weight), sum_exactly(self.valid), len(self))
+
 
 def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> AnchorLosses:
     """A panel loss, anchor by anchor; `options` are those of `fold`."""
     import numpy as np
 
-    def of_panel(panel: Panel) -> tuple[np.ndarray, ...]:
-        value = function(panel)
-        parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
-        return tuple(_as_numpy(part) for part in parts)
-
-    found = [*fold(points, of_panel, **options)]
+    found = [*fold(points, lambda panel: losses_of(function(panel), panel), **options)]
     if not found:
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
     total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return AnchorLosses(total, weight, valid[0] if valid else weight)
+
+
+def losses_of(value: Any, panel: Panel) -> tuple[np.ndarray, ...]:
+    """What a panel loss gave, as numpy: total and weight, and valid where it tells that apart, (B,) each."""
+    import numpy as np
+
+    parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
+    return tuple(_as_numpy(part) for part in parts)
 
 
 @dataclass(frozen=True)
@@ -946,8 +979,7 @@ class Sums:
 
 def sum_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> Sums:
     """A panel loss over all anchors; `options` are those of `fold`. The order of the points does not matter."""
-    found = anchor_losses(points, function, **options)
-    return Sums(sum_exactly(found.total), sum_exactly(found.weight), sum_exactly(found.valid), len(found))
+    return anchor_losses(points, function, **options).sums
 
 
 def _as_numpy(x: Array) -> np.ndarray:

@@ -172,6 +172,8 @@ def semi_hard_negatives(points: Points, start: int, stop: int, fallback: str) ->
 
     if fallback not in FALLBACKS:
         raise UsageError(f"unknown fallback {fallback!r}", fix=f"choose one of {', '.join(FALLBACKS)}")
+    if points.finder is not None:
+        return points.finder.semi_hard(start, stop, fallback)
     judge = judge_of(points)
     return _stacked([semi_hard_strip(judge, ranks, fallback) for ranks in strips(judge, start, stop)], np.int64)
 
@@ -194,6 +196,8 @@ def random_semi_hard_negatives(points: Points, start: int, stop: int, margin: fl
     """(B, K) for each point of the anchors' classes a random semi-hard negative; -1 for none, or no positive."""
     import numpy as np
 
+    if points.finder is not None:
+        return points.finder.random_semi_hard(start, stop, margin, seed)
     judge = judge_of(points, (float(margin),))
     return _stacked([random_strip(judge, ranks, seed) for ranks in strips(judge, start, stop)], np.int64)
 

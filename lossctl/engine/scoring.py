@@ -28,10 +28,11 @@ Result = TypeVar("Result")
 
 
 class Space(NamedTuple):
-    """How the points of an embedding set are compared: the metric, and whether on the unit sphere."""
+    """How the points of an embedding set are compared: the metric, whether on the unit sphere, and on which device."""
 
     metric: str = "euclidean"
     normalize: bool = False
+    device: str = "cpu"
 
 
 class Job(NamedTuple):
@@ -102,7 +103,7 @@ def each(
     elif engines == {"panel"}:
         from . import sets
 
-        yield fold(sets.score(jobs, side, read, threads))
+        yield fold(sets.score(jobs, side, read, threads).scored)
     elif engines == {"rows"}:
         yield from ordered_map(lambda block: fold(_scored(jobs, side, block)), read(), threads)
     else:

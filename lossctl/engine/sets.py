@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError, UsageError
 from . import door, panels, rows
@@ -31,12 +32,16 @@ class EmbeddingSet(NamedTuple):
 
 
 class SetLoss(NamedTuple):
-    """The loss of a set, the anchors it is of, and how many of what it is a mean of and what was left out."""
+    """The loss of a set, the anchors it is of, and how many of what it is a mean of and what was left out.
+
+    backend: what computed it, "numpy" or for example "triton-cuda"
+    """
 
     value: float
     anchors: int
     counts: tuple[tuple[str, int], ...]
     facts: door.Facts
+    backend: str
 
 
 def read_set(plan: door.Plan, blocks: Iterable[Block]) -> EmbeddingSet:
@@ -73,9 +78,9 @@ def add_up(
     _refuse_weights(plan)
     found = read_set(plan, blocks)
     points = _points(found, space)
-    losses = _losses(plan, points, jobs, progress)
+    losses, backend = _losses(plan, points, space.device, jobs, progress)
     part = rows.part_of(_scored_rows(plan, found, points, losses))
-    return SetLoss(rows.finish(plan, part), part.n, _counts(points, losses), part.facts)
+    return SetLoss(rows.finish(plan, part), part.n, _counts(points, losses), part.facts, backend)
 
 
 def _refuse_weights(plan: door.Plan) -> None:
@@ -89,15 +94,19 @@ def _points(found: EmbeddingSet, space: Space) -> panels.Points:
     )
 
 
-def _losses(plan: door.Plan, points: panels.Points, jobs: int, progress: Progress | None) -> panels.AnchorLosses:
-    loss = plan.spec.loss
-    losses = panels.anchor_losses(
-        points,
-        lambda panel: loss.function(panel, **plan.spec.options),
-        everyone=loss.everyone,
-        threads=jobs,
-        progress=progress,
-    )
+def _losses(
+    plan: door.Plan, points: panels.Points, device: str, jobs: int, progress: Progress | None
+) -> tuple[panels.AnchorLosses, str]:
+    """The losses, and what computed them."""
+    loss, options = plan.spec.loss, plan.spec.options
+    how: dict[str, Any] = {"threads": jobs, "progress": progress}
+    if device == "cpu":
+        losses = panels.anchor_losses(points, partial(loss.function, **options), everyone=loss.everyone, **how)
+        backend = "numpy"
+    else:
+        from .device_losses import anchor_losses_on
+
+        losses, backend = anchor_losses_on(device, points, plan.spec, **how)
     if not len(losses):
         raise DataError(
             "no anchor has both a positive and a negative",
@@ -110,7 +119,7 @@ def _losses(plan: door.Plan, points: panels.Points, jobs: int, progress: Progres
             why="no pair has a negative of the kind that is wanted",
             fix="widen the margin, or choose another fallback or loss",
         )
-    return losses
+    return losses, backend
 
 
 def _scored_rows(plan: door.Plan, found: EmbeddingSet, points: panels.Points, losses: panels.AnchorLosses) -> rows.Rows:
@@ -137,12 +146,20 @@ def _counts(points: panels.Points, losses: panels.AnchorLosses) -> tuple[tuple[s
 # --- anchor by anchor
 
 
+class Anchors(NamedTuple):
+    """One Scored for each of several losses, of all anchors in the order of the input, and what computed each."""
+
+    scored: tuple[Scored, ...]
+    backends: tuple[str, ...]
+
+
 def score(
     jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress | None = None
-) -> tuple[Scored, ...]:
-    """One Scored for each job, of all anchors in the order of the input; see `scoring.each` for the arguments."""
+) -> Anchors:
+    """All anchors of one reading; see `scoring.each` for the arguments."""
     columns = _held(read())
-    return tuple(_scored(job, side, arrays, threads, progress) for job, arrays in shared(jobs, columns))
+    found = [_scored(job, side, arrays, threads, progress) for job, arrays in shared(jobs, columns)]
+    return Anchors(tuple(scored for scored, _ in found), tuple(backend for _, backend in found))
 
 
 def _held(blocks: Iterable[Block]) -> tuple[np.ndarray, ...]:
@@ -169,11 +186,12 @@ def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def _scored(
     job: Job, side: tuple[int, ...], arrays: tuple[np.ndarray, ...], threads: int, progress: Progress | None
-) -> Scored:
+) -> tuple[Scored, str]:
     _refuse_weights(job.plan)
     picked = tuple(arrays[place] for place in job.picks)
     found = read_set(job.plan, [Loaded(0, job.arrange(picked))])
     points = _points(found, job.space)
-    anchors = _scored_rows(job.plan, found, points, _losses(job.plan, points, threads, progress))
+    losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
+    anchors = _scored_rows(job.plan, found, points, losses)
     at = anchors.number
-    return Scored(anchors, tuple(arrays[place][at] for place in side), tuple(array[at] for array in picked))
+    return Scored(anchors, tuple(arrays[place][at] for place in side), tuple(array[at] for array in picked)), backend
