@@ -68,6 +68,23 @@ def test_a_pipe_gets_tsv_with_every_digit(line):
     assert float(row["easy share"]) == 59 / 116
 
 
+def test_a_pipe_gets_one_table_whatever_is_asked():
+    asked = ("--margin", "0.2,1", "--by", "class", "--pairs", "3", "--batch", "4,4", "--batches", "3")
+    rows = list(csv.DictReader(io.StringIO(run_lossctl("triplets", SAMPLE, *asked, "-f", "csv").out)))
+    found = json.loads(run_lossctl("triplets", SAMPLE, *asked, "--json").out)
+    by = {of: [row for row in rows if row["of"] == of] for of in {row["of"] for row in rows}}
+    assert {of: len(of_rows) for of, of_rows in by.items()} == {
+        "set": 2, "class": 20, "pair": 3, "batch mean": 2, "batch deviation": 2,
+    }  # fmt: skip
+    whole = sum(int(row["hard"]) for row in by["class"] if row["margin"] == "0.2")
+    assert whole == int(by["set"][0]["hard"]) == found["results"][0]["hard"]
+    pair = max(by["pair"], key=lambda row: int(row["hard"]))
+    assert float(pair["hard share"]) == int(pair["hard"]) / whole
+    shares = [float(by["batch mean"][0][f"{name} share"]) for name in ("easy", "semi-hard", "hard")]
+    assert sum(shares) == pytest.approx(1, rel=1e-12)
+    assert by["pair"][0]["margin"] == by["set"][0]["class"] == ""
+
+
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
 def test_every_format_holds_the_counts(format, line):
     done = run_lossctl("triplets", line, "-f", format, "--by", "class", "--pairs", "2", "--batch", "2,2")

@@ -190,6 +190,8 @@ def _write(found: Any, style: output.Style, writer: Any) -> None:
         output.note(style, found.note)
         for part in show.page(found):
             writer.write(part if isinstance(part, str) else output.sheet_text(part, "table"))
+    elif format in ("tsv", "csv"):
+        writer.write(output.sheet_text(show.rectangle(found), format))
     else:
         sheets = show.sheets(found)
         writer.write("\n".join(output.sheet_text(sheet, format) for sheet in sheets))

@@ -247,21 +247,16 @@ def _batches(found: Report) -> Sheet:
     return Sheet(columns, rows, frozenset(columns), title=title)
 
 
+MEASURES = (
+    "margin", "triplets", "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share", "hard ties",
+    "margin ties", "batch-all mean-active", "batch-all mean", "batch-all sum", "active", "batch-hard", "certified",
+)  # fmt: skip
+
+
 def sheets(found: Report) -> list[Sheet]:
-    """The same as plain tables with every digit, for pipes and pages."""
-    columns = (
-        "margin", "triplets", "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share", "hard ties",
-        "margin ties", "batch-all mean-active", "batch-all mean", "batch-all sum", "active", "batch-hard", "certified",
-    )  # fmt: skip
-    rows = []
-    for at in found.whole.margins:
-        item = at.categories
-        numbers = (
-            at.margin, item.triplets, item.easy, item.semi_hard, item.hard, *item.shares, item.hard_ties,
-            item.margin_ties, at.batch_all_mean_active, at.batch_all_mean, at.batch_all_sum, at.active, at.batch_hard,
-        )  # fmt: skip
-        rows.append((*map(repr, numbers), "yes" if found.whole.certified else "no"))
-    made = [Sheet(columns, tuple(rows), frozenset(columns[:-1]))]
+    """The same as plain tables with every digit, for a page."""
+    rows = [tuple(record[name] for name in MEASURES) for record in _set_records(found)]
+    made = [Sheet(MEASURES, tuple(rows), frozenset(MEASURES[:-1]))]
     if found.whole.classes:
         made.append(_classes(found, bars=False))
     if found.whole.pairs:
@@ -269,6 +264,73 @@ def sheets(found: Report) -> list[Sheet]:
     if found.batches:
         made.append(_batches(found))
     return made
+
+
+def rectangle(found: Report) -> Sheet:
+    """All of it as one table with every digit, for programs: what a row is of stands first, what it has no value for is
+    empty."""
+    records = _set_records(found)
+    more = [*_class_records(found), *_pair_records(found), *_batch_records(found)]
+    columns = ("of", "class", "negative", "points", *MEASURES) if more else MEASURES
+    rows = tuple(tuple(record.get(name, "") for name in columns) for record in (*records, *more))
+    return Sheet(columns, rows, frozenset(columns) - {"of", "class", "negative", "certified"})
+
+
+Record = dict[str, str]
+
+
+def _set_records(found: Report) -> list[Record]:
+    records = []
+    for at in found.whole.margins:
+        item = at.categories
+        numbers = (
+            at.margin, item.triplets, item.easy, item.semi_hard, item.hard, *item.shares, item.hard_ties,
+            item.margin_ties, at.batch_all_mean_active, at.batch_all_mean, at.batch_all_sum, at.active, at.batch_hard,
+        )  # fmt: skip
+        certified = "yes" if found.whole.certified else "no"
+        points = str(found.whole.anchors.points)
+        records.append(_record("set", numbers) | {"certified": certified, "points": points})
+    return records
+
+
+def _class_records(found: Report) -> list[Record]:
+    records = []
+    for item in found.whole.classes:
+        for at, of in zip(found.whole.margins, item.categories, strict=True):
+            numbers = (at.margin, of.triplets, of.easy, of.semi_hard, of.hard, *of.shares, of.hard_ties, of.margin_ties)
+            records.append(_record("class", numbers) | {"class": shown(str(item.label)), "points": str(item.points)})
+    return records
+
+
+def _pair_records(found: Report) -> list[Record]:
+    return [
+        {
+            "of": "pair",
+            "class": shown(str(pair.anchor)),
+            "negative": shown(str(pair.negative)),
+            "hard": str(pair.hard),
+            "hard share": repr(pair.share),
+        }
+        for pair in found.whole.pairs
+    ]
+
+
+def _batch_records(found: Report) -> list[Record]:
+    """The mean over the batches, and the standard deviation."""
+    names = ("margin", "easy share", "semi-hard share", "hard share", "batch-all mean-active", "batch-hard")
+    records = []
+    for at in found.batches.margins if found.batches else ():
+        spreads = (at.easy, at.semi_hard, at.hard, at.batch_all_mean_active, at.batch_hard)
+        for of, numbers in (
+            ("batch mean", [spread.mean for spread in spreads]),
+            ("batch deviation", [spread.deviation for spread in spreads]),
+        ):
+            records.append({"of": of, **dict(zip(names, map(repr, (at.margin, *numbers)), strict=True))})
+    return records
+
+
+def _record(of: str, numbers: Sequence[float]) -> Record:
+    return {"of": of, **dict(zip(MEASURES, map(repr, numbers), strict=False))}
 
 
 # --- triplets from a file
