@@ -32,7 +32,7 @@ class Task(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether it can be read together with other entries."""
-        return self.entry.kind == "losses" and "keep" not in self.values and self.engine in ("rows", "lists")
+        return self.entry.kind == "losses" and "keep" not in self.values and self.engine in ("rows", "lists", "tally")
 
     @property
     def engine(self) -> str:
@@ -149,13 +149,13 @@ def _computed(together: list[Task], jobs: int | None, data_hash: bool) -> list[t
 
 
 def _alone(task: Task, spec: Spec, jobs: int | None, data_hash: bool) -> list[Result]:
-    """A loss that goes by counts or by an embedding set, or the mean over the hardest rows."""
+    """A loss of an embedding set, one among losses of another kind, or the mean over the hardest rows."""
     wanted = _wanted(task, spec)
     if "keep" in task.values:
         _refuse(task, ("ci", "cluster", "group", "by"), "the hardest rows have no")
         with assess.prepared([wanted._replace(side=None)], reading=_reading(task), jobs=jobs) as shared:
             return assess.kept(shared, hardest.read_kept(task.values["keep"]), data_hash=data_hash)
-    if spec.loss.engine in ("rows", "lists"):
+    if spec.loss.engine in ("rows", "lists", "tally"):
         with assess.prepared([wanted], reading=_reading(task), jobs=jobs) as shared:
             return assess.results(shared, _confidence(task), data_hash=data_hash)
     _refuse(task, ("ci", "cluster", "group", "by"), f"{spec.loss.name} has no value for each row, so no")

@@ -61,12 +61,22 @@ def parameters(engine: str) -> list[tuple[str, Any, Any]]:
         ("max_increase", MaxIncrease, None),
         ("baseline", Baseline, None),
     ]
-    if engine in ("rows", "lists"):
-        found += [("per_row", PerRow, False), ("top", Top, None), ("keep", Keep, None), ("id", Id, None)]
-        found += [("group", Group, None)] if engine == "rows" else []
+    if engine in ("rows", "lists", "tally"):
+        of_rows = [("per_row", PerRow, False), ("top", Top, None), ("keep", Keep, None), ("id", Id, None)]
+        found += [(name, _unlisted(kind), default) for name, kind, default in of_rows] if engine == "tally" else of_rows
+        found += [("group", Group, None)] if engine != "lists" else []
         found += [("by", By, None), ("also", Also, None), ("ci", Ci, None), ("ci_method", CiMethod, "bca")]
         found += [("resamples", Resamples, 1000), ("seed", Seed, 0), ("cluster", Cluster, None)]
     return found
+
+
+def _unlisted(annotation: Any) -> Any:
+    """An option that is refused with a reason, so that it is on no help page."""
+    from copy import copy
+
+    info = copy(annotation.__metadata__[0])
+    info.hidden = True
+    return Annotated[annotation.__origin__, info]
 
 
 BESIDE = ("per_row", "top", "keep", "id", "group", "by", "also", "ci", "cluster")

@@ -85,7 +85,7 @@ def each(
         odd = next(name for engine, name in by_engine.items() if engine not in ("rows", "lists") or len(engines) > 1)
         raise UsageError(
             f"{odd} cannot be taken apart here: it has no value for each row",
-            why="rows, groups, intervals and comparisons need one value for each row or, for ranking losses, each list",
+            why="rows and comparisons need one value for each row or, for ranking losses, each list",
             fix="compute it alone, without these options",
         )
 
@@ -116,10 +116,12 @@ def _missing(arrays: Arrays) -> np.ndarray | None:
 def _blanked(arrays: Arrays, position: int, missing: np.ndarray) -> Arrays:
     import numpy as np
 
-    if arrays[position].dtype.kind != "f":
-        return arrays
-    blank = arrays[position].copy()
-    blank[missing] = np.nan
+    if arrays[position].dtype.kind == "f":
+        blank = arrays[position].copy()
+        blank[missing] = np.nan
+    else:
+        blank = arrays[position].astype(object)
+        blank[missing] = None
     return (*arrays[:position], blank, *arrays[position + 1 :])
 
 
