@@ -167,10 +167,9 @@ def tally(
 
     positions = np.arange(len(seen.cell)) if positions is None else positions
     order = positions[np.argsort(seen.cell[positions], kind="stable")]
-    ends = np.cumsum(np.bincount(seen.cell[positions], minlength=len(seen.cells))).tolist()
-    parts = {
-        key: order[start:end] for key, start, end in zip(seen.cells, [0, *ends], ends, strict=False) if end > start
-    }
+    counts = np.bincount(seen.cell[positions], minlength=len(seen.cells))
+    ends = zip(seen.cells, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
+    parts = {key: order[end - count : end] for key, count, end in ends if count}
     cells = {key: _cell(seen, mine, draws, clusters) for key, mine in parts.items()}
     return Tally(cells, len(positions), door.NOTHING)
 
