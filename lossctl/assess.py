@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import calculator
 from .calculator import Given, Prepared, Reading
-from .engine import door, groups, hardest, rows, scoring, survey
+from .engine import groups, hardest, rows, scoring, survey, tally
 from .engine.bootstrap import METHODS, Method
 from .engine.draws import Draws
 from .errors import DataError, UsageError
@@ -75,10 +75,14 @@ class Shared(NamedTuple):
         return self.losses[0].jobs
 
     @property
+    def engine(self) -> str:
+        """What all of the losses go by."""
+        return self.losses[0].plan.spec.loss.engine
+
+    @property
     def unit(self) -> str:
-        """What has a value: "rows", "lists" or "anchors"."""
-        engine = self.losses[0].plan.spec.loss.engine
-        return "anchors" if engine == "panel" else engine
+        """What is counted and resampled: "rows", "lists" or "anchors"."""
+        return {"lists": "lists", "panel": "anchors"}.get(self.engine, "rows")
 
     def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
         """The blocks, of all columns or of some."""
@@ -109,6 +113,10 @@ class Shared(NamedTuple):
             return self.losses
         backends = self.held[0].backends
         return tuple(one._replace(backend=name) for one, name in zip(self.losses, backends, strict=True))
+
+    def counted(self, fold: Callable[[tuple[tally.Seen, ...]], Any]) -> Iterator[Any]:
+        """fold(one Seen a loss of counts), block by block, in order."""
+        return tally.each(self.jobs, self.ride, self.read, self.threads, fold)
 
 
 class Wanted(NamedTuple):
@@ -273,16 +281,23 @@ def results_of_each(
         )
         for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
     )
-    reductions = tuple(one.plan.reduction for one in shared.losses)
     if shared.unit == "anchors":
         shared.anchors(progress)
-    found = survey.add_up(shared.each(survey.fold(wanted, reductions)), wanted, progress)
-    if not found or not found[0][None].part.n:
+    found = _pieces(shared, wanted, progress)
+    if not found or not found[0][None].n:
         raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")
     return [
         _of_loss(shared.unit, ready, slices, asked, how, digest(ready.fields) if data_hash else None)
         for ready, slices, asked, how in zip(shared.computed, found, wanted, confidences, strict=True)
     ]
+
+
+def _pieces(shared: Shared, wanted: tuple[survey.Wanted, ...], progress: Progress) -> tuple[survey.Pieces[Any], ...]:
+    """Of each loss, what is known of all rows and of each group."""
+    if shared.engine == "tally":
+        return survey.add_up(shared.counted(survey.counted(wanted)), wanted, progress)
+    reductions = tuple(one.plan.reduction for one in shared.losses)
+    return survey.add_up(shared.each(survey.fold(wanted, reductions)), wanted, progress)
 
 
 def _bins(shared: Shared, ride: int, count: int) -> groups.Bins:
@@ -305,52 +320,46 @@ def _bins(shared: Shared, ride: int, count: int) -> groups.Bins:
 def _of_loss(
     unit: str,
     ready: Prepared,
-    slices: survey.Slices,
+    pieces: survey.Pieces[Any],
     wanted: survey.Wanted,
     confidence: Confidence | None,
     data: str | None,
 ) -> list[Result]:
-    whole = slices.pop(None)
-    if not whole.part.n:
-        raise DataError(f"{ready.plan.spec.loss.name}: no rows to average", fix="check --ignore-index and the weights")
+    """The results of one loss: of all rows, the mean of the groups, each group."""
+    plan = ready.plan
+    if not pieces[None].n:
+        raise DataError(f"{plan.spec.loss.name}: no rows to average", fix="check --ignore-index and the weights")
     unit = "clusters" if wanted.cluster is not None else unit
+    spreads = {name: survey.spread(plan, piece, wanted.draws) for name, piece in pieces.items() if wanted.draws}
 
-    def interval(found: tuple[float, float, float, int]) -> Interval:
-        assert confidence is not None
-        low, high, error, units = found
-        return Interval(
-            confidence.level, confidence.method, low, high, error, confidence.resamples, confidence.seed, unit, units
-        )
-
-    def of(piece: survey.Slice, facts: door.Facts, **more: Any) -> Result:
-        value = rows.finish(ready.plan, piece.part) if _has_mean(ready, piece) else float("nan")
-        result = calculator.result(ready, data, value, piece.part.n, facts, **more)
-        if not confidence:
+    def of(name: str | None, **more: Any) -> Result:
+        piece = pieces[name]
+        result = calculator.result(ready, data, survey.value_of(plan, piece), piece.n, piece.facts, **more)
+        if confidence is None:
             return result
-        finish, reduction = ready.plan.spec.loss.finish, ready.plan.reduction
-        found = survey.interval_of(piece, reduction, wanted, confidence.level, confidence.method, finish)
-        return replace(result, ci=interval(found))
+        found = survey.interval_of(plan, piece.n, spreads[name], confidence.level, confidence.method)
+        return replace(result, ci=_interval(confidence, unit, found))
 
     if wanted.group is None:
-        return [of(whole, whole.part.facts)]
-    names = groups.ordered([name for name in slices if name is not None], wanted.bins)
-    each = [of(slices[name], slices[name].part.facts, group=name) for name in names]
-    made = [of(whole, whole.part.facts, average="micro")]
-    if ready.plan.reduction != "sum":
+        return [of(None)]
+    names = groups.ordered([name for name in pieces if name is not None], wanted.bins)
+    each = [of(name, group=name) for name in names]
+    made = [of(None, average="micro")]
+    if plan.reduction != "sum":
         macro = sum(result.value for result in each) / len(each)
         average = replace(made[0], value=macro, average="macro", n=len(each), warnings=(), notes=())
         if confidence:
-            pieces = [slices[name] for name in names]
-            found = survey.macro_interval(
-                pieces, wanted, confidence.level, confidence.method, ready.plan.spec.loss.finish, ready.plan.reduction
-            )
-            average = replace(average, ci=interval(found))
+            of_groups = [spreads[name] for name in names]
+            found = survey.macro_interval(plan, of_groups, confidence.level, confidence.method)
+            average = replace(average, ci=_interval(confidence, unit, found))
         made.append(average)
     return made + each
 
 
-def _has_mean(ready: Prepared, piece: survey.Slice) -> bool:
-    return ready.plan.reduction != "positives" or piece.part.positives.units > 0
+def _interval(confidence: Confidence, unit: str, found: tuple[float, float, float, int]) -> Interval:
+    low, high, error, units = found
+    level, method, resamples, seed = confidence
+    return Interval(level, method, low, high, error, resamples, seed, unit, units)
 
 
 def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list[Result]:

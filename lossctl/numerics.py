@@ -7,6 +7,7 @@ libraries spell it differently. Hyper-parameters are Python floats.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
 FEW_COLUMNS = 64  # rows this short are added up column by column: numpy takes ten times as long along them
+FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
 
 
 def namespace(*arrays: Array) -> Any:
@@ -38,6 +40,46 @@ def _is_torch(array: Array) -> bool:
     return torch is not None and isinstance(array, torch.Tensor)
 
 
+# --- counts: exact fractions, or arrays that hold a count for each of many samples
+
+
+def share(part: Any, whole: Any) -> Any:
+    """part / whole, a fraction of fractions; 0 where a sample has no whole."""
+    if not hasattr(whole, "shape"):
+        return part / whole
+    held = whole > 0
+    return where(held, part / where(held, whole, 1.0), 0.0)
+
+
+def entropy_term(count: Any, n: Any) -> Any:
+    """-p log p for p = count / n, exact also where count is nearly n; 0 where there are none."""
+    if not hasattr(n, "shape"):
+        if not count:
+            return 0.0
+        return float(count / n) * (log_ratio(n, count) if 2 * count <= n else -math.log1p(-(n - count) / n))
+    p, many = share(count, n), 2 * count > n
+    return p * where(many, -log1p(-where(many, share(n - count, n), 0.0)), -log(where((p > 0) & ~many, p, 1.0)))
+
+
+def log_ratio(a: Any, b: Any) -> Any:
+    """log(a / b), also of what no float64 can hold; 0 where a or b is 0."""
+    if hasattr(b, "shape"):
+        held = (a > 0) & (b > 0)
+        return log_quotient(where(held, a, 1.0), where(held, b, 1.0))
+    if not (a and b):
+        return 0.0
+    ratio = a / b
+    if ratio < FAR and ratio * FAR > 1:
+        return math.log(ratio)
+    return math.log(ratio.numerator) - math.log(ratio.denominator)
+
+
+def total(terms: Iterable[Any]) -> Any:
+    """The sum of floats, rounded once; of arrays, sample by sample."""
+    terms = list(terms)
+    return sum(terms[1:], terms[0]) if getattr(terms[0], "ndim", 0) else math.fsum(terms)
+
+
 # --- element by element
 
 
@@ -49,11 +91,11 @@ def like(number: float, array: Array) -> Array:
     return xp.asarray(number, dtype=array.dtype, device=array.device)
 
 
-def vector(numbers: Iterable[SupportsFloat]) -> Array:
-    """Numbers as a numpy array of float64, (n,)."""
+def vector(numbers: Iterable[SupportsFloat | Array]) -> Array:
+    """Numbers as a numpy array of float64, (n,); arrays (m,) as (n, m)."""
     import numpy as np
 
-    return np.asarray([float(number) for number in numbers])
+    return np.asarray([number if hasattr(number, "shape") else float(number) for number in numbers])
 
 
 def matrix(numbers: Sequence[float], like: Array) -> Array:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
-from . import assess, calculator, comparing, gates
+from . import assess, comparing, gates
 from .assess import Confidence, Side, Wanted
 from .calculator import Reading
 from .engine import hardest
@@ -32,7 +31,7 @@ class Task(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether it can be read together with other entries."""
-        return self.entry.kind == "losses" and "keep" not in self.values and self.engine not in ("", "tally")
+        return self.entry.kind == "losses" and "keep" not in self.values and self.engine != ""
 
     @property
     def engine(self) -> str:
@@ -150,22 +149,14 @@ def _computed(together: list[Task], jobs: int | None, data_hash: bool) -> list[t
 
 
 def _alone(task: Task, spec: Spec, jobs: int | None, data_hash: bool) -> list[Result]:
-    """A loss that goes by counts, or the mean over the hardest rows."""
+    """A loss among those of another kind, or the mean over the hardest rows."""
     wanted = _wanted(task, spec)
     if "keep" in task.values:
         _refuse(task, ("ci", "cluster", "group", "by"), "the hardest rows have no")
         with assess.prepared([wanted._replace(side=None)], reading=_reading(task), jobs=jobs) as shared:
             return assess.kept(shared, hardest.read_kept(task.values["keep"]), data_hash=data_hash)
-    if spec.loss.engine != "tally":
-        with assess.prepared([wanted], reading=_reading(task), jobs=jobs) as shared:
-            return assess.results(shared, _confidence(task), data_hash=data_hash)
-    _refuse(task, ("ci", "cluster", "group", "by"), f"{spec.loss.name} has no value for each row, so no")
-    reading = replace(_reading(task), forms=wanted.forms)
-    with calculator.prepared(
-        spec, wanted.inputs or (), wanted.named or {}, reduction=wanted.reduction, weight=wanted.weight,
-        reading=reading, jobs=jobs,
-    ) as ready:  # fmt: skip
-        return [calculator.evaluate(ready, data_hash=data_hash)]
+    with assess.prepared([wanted], reading=_reading(task), jobs=jobs) as shared:
+        return assess.results(shared, _confidence(task), data_hash=data_hash)
 
 
 def _refuse(task: Task, names: Sequence[str], why: str) -> None:

@@ -499,9 +499,10 @@ def test_questions_without_an_answer_say_so(arguments, code, expected):
     assert len(done.err.splitlines()) <= 5
 
 
-def test_a_loss_without_rows_has_gates_only():
+def test_a_loss_of_counts_has_gates_and_no_rows():
     assert run_lossctl("compute", "gini", "samples/splits.csv", "--max", "0.5").code == 1
-    assert run_lossctl("compute", "gini", "samples/splits.csv", "--ci", "0.9").code == 2
+    done = run_lossctl("compute", "gini", "samples/splits.csv", "--ci", "0.9", "--top", "3")
+    assert done.code == 2 and "no row has a value" in done.err
 
 
 def test_one_row_has_no_group_mean_to_hide_in():

@@ -163,7 +163,7 @@ def test_the_sample_is_what_compute_says(sample_run):
     for entry, command in [
         ("digits", ("ce", "samples/digits_probs.npy", "samples/digits_labels.npy", "--ci=0.95", "--resamples=500")),
         ("hardest tumours", ("bce", "samples/preds.csv", "--keep", "10%")),
-        ("species by petal", ("gini", "samples/splits.csv")),
+        ("species by petal", ("gini-gain", "samples/splits.csv", "--ci=0.95", "--resamples=500")),
     ]:  # fmt: skip
         (ours, *_) = [result for result in sample_run["results"] if result["entry"] == entry]
         (theirs,) = json.loads(run_lossctl("compute", *command, "--json").out)["results"]
@@ -264,15 +264,66 @@ def test_defaults_are_for_those_that_know_them(tmp_path):
     root = ROOT / "samples"
     path = write(
         tmp_path,
-        f"defaults: {{ci: 0.9, resamples: 50}}\nlosses:\n- {{name: a, loss: gini, inputs: {root}/splits.csv}}\n"
+        "defaults: {ci: 0.9, resamples: 50}\nlosses:\n"
+        f"- {{name: a, loss: batch-hard, inputs: {root}/embeddings.npz, keep: 10%}}\n"
         f"- {{name: b, loss: bce, inputs: {root}/preds.csv, resamples: 60}}\n",
     )
     a, b = json.loads(run_lossctl("run", path, "--json").out)["results"]
     assert a["ci"] is None
     assert (b["ci"]["level"], b["ci"]["resamples"]) == (0.9, 60)
-    own = write(tmp_path, f"losses:\n- {{loss: gini, inputs: {root}/splits.csv, ci: 0.9}}\n")
+    own = write(tmp_path, f"losses:\n- {{loss: batch-hard, inputs: {root}/embeddings.npz, keep: 10%, ci: 0.9}}\n")
     done = run_lossctl("run", own)
-    assert done.code == 2 and "gini has no value for each row" in done.err
+    assert done.code == 2 and "the hardest rows have no ci" in done.err
+
+
+def test_sets_have_groups_and_intervals_in_a_suite(tmp_path):
+    """Every number is the one that `compute` prints; entries with another distance are read apart."""
+    source = ROOT / "samples/embeddings.npz"
+    path = write(
+        tmp_path,
+        f"defaults: {{ci: 0.9, resamples: 100}}\nlosses:\n"
+        f"- {{name: a, loss: [batch-hard, supcon], inputs: {source}, group: {source}::label}}\n"
+        f"- {{name: b, loss: batch-hard, inputs: {source}, distance: cosine}}\n",
+    )
+    found = json.loads(run_lossctl("run", path, "--json").out)["results"]
+    asked = ("--ci", "0.9", "--resamples", "100", "--json")
+    alone = [
+        json.loads(run_lossctl("compute", loss, source, *options, *asked).out)["results"]
+        for loss, *options in (
+            ("batch-hard", "-g", "label"),
+            ("supcon", "-g", "label"),
+            ("batch-hard", "--distance", "cosine"),
+        )
+    ]
+    figures = [(one["value"], one["ci"], one["group"]) for one in found]
+    assert len(figures) == 25
+    assert figures == [(one["value"], one["ci"], one["group"]) for results in alone for one in results]
+
+
+def test_counts_have_groups_and_intervals_in_a_suite(tmp_path):
+    """Every number is the one that `compute` prints; entries of one file are read together."""
+    root = ROOT / "samples"
+    path = write(
+        tmp_path,
+        f"defaults: {{ci: 0.9, resamples: 200, ci-method: percentile}}\nlosses:\n"
+        f"- {{name: a, loss: [gini, 'entropy:base=10'], inputs: {root}/splits.csv, group: {root}/splits.csv::split}}\n"
+        f"- {{name: b, loss: variance-reduction, inputs: {root}/splits.csv, cluster: {root}/splits.csv::label}}\n"
+        f"- {{name: c, loss: gini, inputs: {root}/splits.csv, keep: 10%}}\n",
+    )
+    done = run_lossctl("run", path, "--json")
+    assert done.code == 2 and "gini" in done.err
+    asked = ("--ci", "0.9", "--resamples", "200", "--ci-method", "percentile", "--json")
+    file = root / "splits.csv"
+    alone = [
+        *json.loads(run_lossctl("compute", "gini", file, "--also", "entropy:base=10", "-g", "split", *asked).out)[
+            "results"
+        ],
+        *json.loads(run_lossctl("compute", "variance-reduction", file, "--cluster", "label", *asked).out)["results"],
+    ]
+    together = json.loads(done.out)["results"]
+    assert [(one["group"], one["value"], one["ci"]) for one in together] == [
+        (one["group"], one["value"], one["ci"]) for one in alone
+    ]
 
 
 # --- reports

@@ -62,13 +62,23 @@ def parameters(loss: Loss) -> list[tuple[str, Any, Any]]:
         ("max_increase", MaxIncrease, None),
         ("baseline", Baseline, None),
     ]
-    if loss.engine != "tally":
-        found += [("per_row", PerRow, False), ("top", Top, None), ("keep", Keep, None), ("id", Id, None)]
-        found += [("group", Group, None)] if loss.engine != "lists" else []
-        found += [("by", By, None), ("also", Also, None), ("ci", Ci, None), ("ci_method", CiMethod, "bca")]
-        found += [("resamples", Resamples, 1000), ("cluster", Cluster, None)]
-        found += [] if any(option.name == "seed" for option in loss.options) else [("seed", Seed, 0)]
+    of_rows = [("per_row", PerRow, False), ("top", Top, None), ("keep", Keep, None), ("id", Id, None)]
+    refused = loss.engine == "tally"
+    found += [(name, _unlisted(kind) if refused else kind, default) for name, kind, default in of_rows]
+    found += [("group", Group, None)] if loss.engine != "lists" else []
+    found += [("by", By, None), ("also", Also, None), ("ci", Ci, None), ("ci_method", CiMethod, "bca")]
+    found += [("resamples", Resamples, 1000), ("cluster", Cluster, None)]
+    found += [] if any(option.name == "seed" for option in loss.options) else [("seed", Seed, 0)]
     return found
+
+
+def _unlisted(annotation: Any) -> Any:
+    """An option that is refused with a reason, so that it is on no help page."""
+    from copy import copy
+
+    info = copy(annotation.__metadata__[0])
+    info.hidden = True
+    return Annotated[annotation.__origin__, info]
 
 
 BESIDE = ("per_row", "top", "keep", "id", "group", "by", "also", "ci", "cluster")

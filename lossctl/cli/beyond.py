@@ -27,6 +27,8 @@ def answer(
 ) -> None:
     """Read, compute and write what the options of one call ask for."""
     per_row = given["per_row"] or given["reduction"] == "none"
+    if spec.loss.engine == "tally":
+        _refuse_rows(spec.loss.name, given)
     _refuse_contradictions(given, per_row)
     others = [registry.parse(text) for text in given["also"] or ()]
     bounds, confidence, side = asking.bounds(given), asking.confidence(given), asking.side(given)
@@ -64,6 +66,17 @@ def _beside(spec: Spec, given: dict[str, Any], reduction: str | None) -> assess.
     if reduction is not None and fits is None:
         raise UsageError(f"{spec.loss.name} has no reduction {reduction!r}", fix="compute it in a call of its own")
     return assess.Wanted(spec, forms, reduction=fits)
+
+
+def _refuse_rows(loss: str, given: dict[str, Any]) -> None:
+    """UsageError where a loss of counts is asked for its rows."""
+    asked = {"--per-row": given["per_row"], "--top": given["top"], "--keep": given["keep"], "--id": given["id"]}
+    for name in (name for name, is_asked in asked.items() if is_asked):
+        raise UsageError(
+            f"{loss} knows no {name}",
+            why="it counts rows, and no row has a value of its own",
+            fix="leave it out; a value for each group: -g SRC",
+        )
 
 
 def _refuse_contradictions(given: dict[str, Any], per_row: bool) -> None:

@@ -266,7 +266,7 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     inputs = [*sources, *named.values(), *(given[name] for name in ("weight", "index", "distances") if given.get(name))]
     inputs += asking.sources(given)
     spec = registry.make(loss, **options)
-    if asking.is_asked(given) or (given["reduction"] == "none" and loss.engine != "rows"):
+    if asking.is_asked(given) or (given["reduction"] == "none" and loss.engine in ("lists", "panel")):
         from .beyond import answer
 
         answer(spec, sources, named, reading, style, inputs, given)

@@ -62,6 +62,56 @@ class Moments(NamedTuple):
         return Moments(self.centre, self.n + other.n, *sums)
 
 
+class Influence(NamedTuple):
+    """What single rows (or clusters) do to a value: sums of the squares and cubes of their influences.
+
+    units: how many of them there are;  by_cluster: the influence of each cluster, None for rows
+    """
+
+    squares: float
+    cubes: float
+    units: int
+    by_cluster: dict[str, float] | None = None
+
+    @classmethod
+    def of_clusters(cls, by_cluster: dict[str, float]) -> Influence:
+        """From the influence of each cluster."""
+        values = by_cluster.values()
+        return cls(sum(e * e for e in values), sum(e * e * e for e in values), len(by_cluster), by_cluster)
+
+    @property
+    def acceleration(self) -> float:
+        """The a of BCa: sum e^3 / (6 (sum e^2)^1.5); 0 where nothing varies."""
+        return self.cubes / (6 * self.squares * math.sqrt(self.squares)) if self.squares > 0 else 0.0
+
+    def times(self, factor: float) -> Influence:
+        """On the value times a factor."""
+        if self.by_cluster is not None:
+            return Influence.of_clusters({name: factor * e for name, e in self.by_cluster.items()})
+        return Influence(factor * factor * self.squares, factor * factor * factor * self.cubes, self.units)
+
+    def plus(self, other: Influence) -> Influence:
+        """On the sum of two values, of different rows, but perhaps of the same clusters."""
+        if self.by_cluster is None or other.by_cluster is None:
+            return Influence(self.squares + other.squares, self.cubes + other.cubes, self.units + other.units)
+        more = {name: self.by_cluster.get(name, 0.0) + e for name, e in other.by_cluster.items()}
+        return Influence.of_clusters({**self.by_cluster, **more})
+
+
+class Spread(NamedTuple):
+    """The bootstrap of one value: how it varies, and what BCa needs.
+
+    value: of all rows, before the loss's `finish`;  resampled: of each resample, (resamples,)
+    held: which resamples hold any row;  acceleration: of BCa;  influence: of the rows or clusters on the value
+    """
+
+    value: float
+    resampled: np.ndarray
+    held: np.ndarray
+    acceleration: float
+    influence: Influence
+
+
 class Sample(NamedTuple):
     """What the bootstrap keeps of some rows; samples of different rows merge.
 

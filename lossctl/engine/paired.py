@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError, UsageError
 from . import bootstrap, draws, rows, sums, survey
+from .clusters import cluster_numbers, cluster_sums
 from .draws import Draws
 from .scoring import Scored, columns
 
@@ -99,7 +100,7 @@ def pairs(scored: Sequence[Scored], reduction: str, asked: Draws, cluster: int |
     if cluster is None:
         return _drawn(numbers, values, asked)._replace(parts=parts, better=counts[0], equal=counts[1], worse=counts[2])
     names = scored[0].side[cluster]
-    kinds = [survey.cluster_sums(names, column, values[:, -1]) for column in values.T]
+    kinds = [cluster_sums(names, column, values[:, -1]) for column in values.T]
     held = {name: np.array([kind[name][0] for kind in kinds]) for name in kinds[0]}
     empty = _drawn(numbers[:0], values[:0], asked)
     return empty._replace(parts=parts, better=counts[0], equal=counts[1], worse=counts[2], clusters=held)
@@ -133,7 +134,7 @@ def settle(whole: Pairs, asked: Draws) -> Pairs:
     if whole.clusters is None:
         return whole
     values = np.array(list(whole.clusters.values()))
-    made = _drawn(survey.cluster_numbers(whole.clusters), values, asked)
+    made = _drawn(cluster_numbers(whole.clusters), values, asked)
     return made._replace(parts=whole.parts, better=whole.better, equal=whole.equal, worse=whole.worse)
 
 
@@ -227,7 +228,7 @@ def influence_moments(
         if cluster is None:
             found.append((float((e * e).sum()), float((e * e * e).sum())))
         else:
-            held = survey.cluster_sums(scored[0].side[cluster], e, np.ones(len(e)))
+            held = cluster_sums(scored[0].side[cluster], e, np.ones(len(e)))
             found.append({name: one[0] for name, one in held.items()})
     return found
 

@@ -137,10 +137,12 @@ def _missing(arrays: Arrays) -> np.ndarray | None:
 def _blanked(arrays: Arrays, position: int, missing: np.ndarray) -> Arrays:
     import numpy as np
 
-    if arrays[position].dtype.kind != "f":
-        return arrays
-    blank = arrays[position].copy()
-    blank[missing] = np.nan
+    if arrays[position].dtype.kind == "f":
+        blank = arrays[position].copy()
+        blank[missing] = np.nan
+    else:
+        blank = arrays[position].astype(object)
+        blank[missing] = None
     return (*arrays[:position], blank, *arrays[position + 1 :])
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..errors import UsageError
-from . import bootstrap, door, groups, rows, sums
+from . import bootstrap, door, groups, rows, sums, tally
+from .bootstrap import Influence, Spread
+from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
 from .scoring import Scored, columns
 from .workers import keep_freed_memory
@@ -16,7 +18,6 @@ from .workers import keep_freed_memory
 if TYPE_CHECKING:
     import numpy as np
 
-Clusters = dict[str, tuple[float, float]]  # name -> numerator and denominator
 LARGEST_BYTES = 1 << 30
 FEW = 24  # rows that are summed one by one
 
@@ -35,31 +36,40 @@ class Wanted(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """What is known of some rows; slices of different rows merge."""
+    """What is known of the losses of some rows; slices of different rows merge."""
 
     part: rows.Part
     sample: bootstrap.Sample | None = None
     clusters: Clusters | None = None
+
+    @property
+    def n(self) -> int:
+        return self.part.n
+
+    @property
+    def facts(self) -> door.Facts:
+        return self.part.facts
+
+    @property
+    def entries(self) -> int:
+        """How many bootstraps it holds."""
+        return 1 if self.sample else 0
 
     def merge(self, other: Slice) -> Slice:
         """The slice of two sets of rows together."""
         return Slice(
             self.part.merge(other.part),
             self.sample.merge(other.sample) if self.sample and other.sample else self.sample,
-            _merged(self.clusters, other.clusters)
+            merge_into(self.clusters, other.clusters)
             if self.clusters is not None and other.clusters is not None
             else None,
         )
 
 
-def _merged(a: Clusters, b: Clusters) -> Clusters:
-    for name, (numerator, denominator) in b.items():
-        held = a.get(name, (0.0, 0.0))
-        a[name] = (held[0] + numerator, held[1] + denominator)
-    return a
-
-
-Slices = dict[str | None, Slice]  # group -> its rows; None -> all rows
+Piece = TypeVar("Piece", Slice, tally.Tally)
+Pieces = dict[str | None, Piece]  # group -> its rows; None -> all rows
+Slices = Pieces[Slice]
+Tallies = Pieces[tally.Tally]
 
 
 def fold(wanted: tuple[Wanted, ...], reductions: tuple[str, ...]) -> Callable[[tuple[Scored, ...]], tuple[Slices, ...]]:
@@ -74,33 +84,61 @@ def fold(wanted: tuple[Wanted, ...], reductions: tuple[str, ...]) -> Callable[[t
     return of_block
 
 
+def counted(wanted: tuple[Wanted, ...]) -> Callable[[tuple[tally.Seen, ...]], tuple[Tallies, ...]]:
+    """What one block adds to losses of counts: for each loss, all rows and each group."""
+
+    def of_block(seen: tuple[tally.Seen, ...]) -> tuple[Tallies, ...]:
+        return tuple(_tallies(*each) for each in zip(seen, wanted, strict=True))
+
+    return of_block
+
+
 def add_up(
-    blocks: Iterable[tuple[Slices, ...]], wanted: tuple[Wanted, ...], progress: Callable[[int], None] | None = None
-) -> tuple[Slices, ...]:
+    blocks: Iterable[tuple[Pieces[Piece], ...]],
+    wanted: tuple[Wanted, ...],
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Pieces[Piece], ...]:
     """All blocks together. UsageError where the intervals of all groups would need more than a GiB."""
 
-    def merge(done: tuple[Slices, ...], more: tuple[Slices, ...]) -> tuple[Slices, ...]:
+    def merge(done: tuple[Pieces[Piece], ...], more: tuple[Pieces[Piece], ...]) -> tuple[Pieces[Piece], ...]:
         if not done:
             return more
         for held, new, asked in zip(done, more, wanted, strict=True):
             for name, piece in new.items():
                 held[name] = held[name].merge(piece) if name in held else piece
-            _refuse_too_many(len(held), asked)
+            _refuse_too_many(len(held), sum(piece.entries for piece in held.values()), asked)
         if progress:
-            progress(done[0][None].part.n)
+            progress(done[0][None].n)
         return done
 
     keep_freed_memory()
     return reduce(merge, blocks, ())
 
 
-def _refuse_too_many(groups: int, asked: Wanted) -> None:
-    if asked.draws and asked.cluster is None and groups * asked.draws.resamples * 16 > LARGEST_BYTES:
+def _refuse_too_many(pieces: int, entries: int, asked: Wanted) -> None:
+    """entries: how many bootstraps the pieces hold, all together."""
+    if asked.draws and entries * asked.draws.resamples * 16 > LARGEST_BYTES:
+        counts = f" ({entries} counts in all)" if entries > pieces else ""
         raise UsageError(
-            f"{groups - 1} groups or more, with {asked.draws.resamples} resamples each",
+            f"{pieces - 1} groups or more{counts}, with {asked.draws.resamples} resamples each",
             why="their intervals need more than a GiB",
             fix="ask for fewer --resamples, for coarser groups, or for no --ci",
         )
+
+
+def _tallies(seen: tally.Seen, wanted: Wanted) -> Tallies:
+    _refuse_too_many(1, len(seen.cells), wanted)
+    clusters = None if wanted.cluster is None else seen.side[wanted.cluster]
+    if wanted.group is None:
+        whole = tally.tally(seen, None, wanted.draws, clusters)
+        return {None: whole._replace(facts=seen.facts)}
+    found: Tallies = {}
+    entries = 0
+    for name, positions in groups.slices(seen.side[wanted.group], wanted.bins):
+        found[name] = tally.tally(seen, positions, wanted.draws, clusters)
+        entries += found[name].entries
+        _refuse_too_many(len(found) + 1, entries, wanted)
+    return {None: reduce(tally.Tally.merge, found.values(), tally.Tally({}, 0, seen.facts)), **found}
 
 
 def _slices(scored: Scored, wanted: Wanted, reduction: str) -> Slices:
@@ -155,37 +193,15 @@ def _slice(scored: Scored, positions: np.ndarray, wanted: Wanted, reduction: str
     return Slice(part, clusters=cluster_sums(scored.side[wanted.cluster][positions], numerator, denominator))
 
 
-def cluster_sums(names: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> Clusters:
-    """What the rows of each cluster add up to."""
-    import numpy as np
-
-    kinds, codes = np.unique(groups.as_text(names), return_inverse=True)
-    sums = (np.bincount(codes, column, len(kinds)).tolist() for column in (numerator, denominator))
-    return dict(zip(kinds.tolist(), zip(*sums, strict=True), strict=True))
+# --- what a piece says
 
 
-def cluster_numbers(names: Iterable[str]) -> np.ndarray:
-    """A number for each name, (n,): its hash, so that it does not depend on the other names or on their order."""
-    import hashlib
-
-    import numpy as np
-
-    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
-    return np.frombuffer(digests, dtype="<u8")
-
-
-# --- what a slice says
-
-
-class Spread(NamedTuple):
-    """The bootstrap of the mean of a slice: how it varies, and what BCa needs.
-
-    sums: (resamples, 2); acceleration: of BCa; units: how many rows or clusters were resampled
-    """
-
-    sums: np.ndarray
-    acceleration: float
-    units: int
+def value_of(plan: door.Plan, piece: Slice | tally.Tally) -> float:
+    """The loss of some rows; nan where they have no mean."""
+    if isinstance(piece, tally.Tally):
+        return tally.finish(plan, piece)
+    has_mean = plan.reduction != "positives" or piece.part.positives.units > 0
+    return rows.finish(plan, piece.part) if has_mean else math.nan
 
 
 def mean_of(piece: Slice, reduction: str) -> float:
@@ -196,60 +212,65 @@ def mean_of(piece: Slice, reduction: str) -> float:
     return part.total / (sums.count(part.n) if reduction == "sum" else part.weight)
 
 
-def spread(piece: Slice, wanted: Wanted, mean: float) -> Spread:
-    """How the mean of a slice varies over the resamples."""
+def spread(plan: door.Plan, piece: Slice | tally.Tally, draws: Draws) -> Spread:
+    """How the value of a piece varies over the resamples."""
     import numpy as np
 
-    assert wanted.draws is not None
+    if isinstance(piece, tally.Tally):
+        return tally.spread(plan, piece, draws)
+    mean = mean_of(piece, plan.reduction)
+    divisor = float(piece.part.positives if plan.reduction == "positives" else piece.part.weight)
+    factor = 1 / divisor if divisor else math.nan
     if piece.clusters is None:
         assert piece.sample is not None
-        moments = piece.sample.moments
-        return Spread(piece.sample.sums, bootstrap.acceleration(moments.about(mean)), moments.n)
-    sums = np.array(list(piece.clusters.values())).reshape(-1, 2)
-    numbers = cluster_numbers(piece.clusters)
-    made = bootstrap.sample(wanted.draws, numbers, sums[:, 0], sums[:, 1])
-    return Spread(made.sums, bootstrap.jackknife_acceleration(sums[:, 0], sums[:, 1]), len(sums))
+        moments = piece.sample.moments.about(mean)
+        sums, acceleration = piece.sample.sums, bootstrap.acceleration(moments)
+        influence = Influence(moments.uu, moments.uuu, moments.n).times(factor)
+    else:
+        values = np.array(list(piece.clusters.values())).reshape(-1, 2)
+        sums = bootstrap.sample(draws, cluster_numbers(piece.clusters), values[:, 0], values[:, 1]).sums
+        acceleration = bootstrap.jackknife_acceleration(values[:, 0], values[:, 1])
+        change = {name: factor * (top - mean * bottom) for name, (top, bottom) in piece.clusters.items()}
+        influence = Influence.of_clusters(change)
+    held = sums[:, 1] > 0
+    resampled = np.full(len(held), math.nan)
+    resampled[held] = bootstrap.quotients(sums)
+    return Spread(mean, resampled, held, acceleration, influence)
 
 
 def interval_of(
-    piece: Slice, reduction: str, wanted: Wanted, level: float, method: bootstrap.Method,
-    finish: Callable[[float], float] | None,
-) -> tuple[float, float, float, int]:  # fmt: skip
-    """(low, high, standard error, units) of the value of a slice."""
-    mean = mean_of(piece, reduction)
-    found = spread(piece, wanted, mean)
-    resampled = bootstrap.quotients(found.sums)
-    low, high = bootstrap.interval(resampled, mean, level, method, found.acceleration)
+    plan: door.Plan, n: int, found: Spread, level: float, method: bootstrap.Method
+) -> tuple[float, float, float, int]:
+    """(low, high, standard error, units) of the value of n rows."""
+    finish = plan.spec.loss.finish
+    resampled = found.resampled[found.held]
+    low, high = bootstrap.interval(resampled, found.value, level, method, found.acceleration)
     error = bootstrap.standard_error(resampled, finish)
-    if reduction == "sum":
-        low, high, error = (piece.part.n * number for number in (low, high, error))
+    if plan.reduction == "sum":
+        low, high, error = (n * number for number in (low, high, error))
     elif finish:
         low, high = (number if math.isnan(number) else finish(number) for number in (low, high))
-    return low, high, error, found.units
+    return low, high, error, found.influence.units
 
 
 def macro_interval(
-    pieces: list[Slice], wanted: Wanted, level: float, method: bootstrap.Method,
-    finish: Callable[[float], float] | None, reduction: str,
-) -> tuple[float, float, float, int]:  # fmt: skip
+    plan: door.Plan, spreads: list[Spread], level: float, method: bootstrap.Method
+) -> tuple[float, float, float, int]:
     """(low, high, standard error, units) of the mean of the groups' values.
 
     A resample in which a group has no row is left out.
     """
     import numpy as np
 
-    means = [mean_of(piece, reduction) for piece in pieces]
-    spreads = [spread(piece, wanted, mean) for piece, mean in zip(pieces, means, strict=True)]
-    held = np.all([one.sums[:, 1] > 0 for one in spreads], axis=0)
+    finish = plan.spec.loss.finish
     done = finished(finish)
+    held = np.all([one.held for one in spreads], axis=0)
     with np.errstate(invalid="ignore", over="ignore"):
-        resampled = np.mean([done(one.sums[held, 0] / one.sums[held, 1]) for one in spreads], axis=0)
-    value = float(np.mean(done(np.array(means))))
-    slopes = [slope_of(finish, mean) for mean in means]
-    accelerated = _macro_acceleration(pieces, means, slopes, reduction)
-    low, high = bootstrap.interval(resampled, value, level, method, accelerated)
-    units = len(set().union(*(piece.clusters for piece in pieces if piece.clusters is not None)))
-    return low, high, bootstrap.standard_error(resampled), units or sum(one.units for one in spreads)
+        resampled = np.mean([done(one.resampled[held]) for one in spreads], axis=0)
+    value = float(np.mean(done(np.array([one.value for one in spreads]))))
+    influence = reduce(Influence.plus, (one.influence.times(slope_of(finish, one.value)) for one in spreads))
+    low, high = bootstrap.interval(resampled, value, level, method, influence.acceleration)
+    return low, high, bootstrap.standard_error(resampled), influence.units
 
 
 def finished(finish: Callable[[float], float] | None) -> Callable[[np.ndarray], np.ndarray]:
@@ -270,24 +291,3 @@ def slope_of(finish: Callable[[float], float] | None, mean: float) -> float:
         return math.nan
     step = 1e-6 * mean
     return (finish(mean + step) - finish(mean - step)) / (2 * step)
-
-
-def _macro_acceleration(pieces: list[Slice], means: list[float], slopes: list[float], reduction: str) -> float:
-    """From the influence of a row of a group on the mean of the groups: slope * (t - mean w) / (W of the group)."""
-    weights = [float(p.part.positives if reduction == "positives" else p.part.weight) for p in pieces]
-    factors = [slope / weight if weight else math.nan for slope, weight in zip(slopes, weights, strict=True)]
-    squares = cubes = 0.0
-    if pieces[0].clusters is None:
-        for piece, mean, factor in zip(pieces, means, factors, strict=True):
-            assert piece.sample is not None
-            moments = piece.sample.moments.about(mean)
-            squares += factor**2 * moments.uu
-            cubes += factor**3 * moments.uuu
-    else:
-        influence: dict[str, float] = {}
-        for piece, mean, factor in zip(pieces, means, factors, strict=True):
-            for name, (numerator, denominator) in (piece.clusters or {}).items():
-                influence[name] = influence.get(name, 0.0) + factor * (numerator - mean * denominator)
-        squares = math.fsum(e * e for e in influence.values())
-        cubes = math.fsum(e**3 for e in influence.values())
-    return cubes / (6 * squares**1.5) if squares > 0 else 0.0

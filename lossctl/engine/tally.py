@@ -1,17 +1,28 @@
-"""The tally engine: counts of categories, exact sums, constant memory but for one entry a category."""
+"""The tally engine: counts of categories, exact sums, constant memory but for one entry a category.
+
+Rows are told apart by their cell: the branch of the split, and the class. Of a cell a loss of counts sees two numbers,
+the sum of its rows' weights and that of weight times target, and nothing else. They are what the bootstrap of a mean
+keeps of its rows (`bootstrap`), so the bootstrap of a tally is that of its cells, and the loss of a resample is the
+same function, of its cells' sums.
+Source: the influence of a row is the derivative of the loss by the row's weight, as in the infinitesimal jackknife:
+Efron, The Jackknife, the Bootstrap and Other Resampling Plans, 1982, chapter 6.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeVar
+from operator import add
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..errors import DataError
 from ..numerics import two_product
-from . import door, sums
+from . import bootstrap, door, scoring, sums
+from .bootstrap import Influence, Sample, Spread
+from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
+from .draws import Draws
 from .workers import ordered_map
 
 if TYPE_CHECKING:
@@ -19,89 +30,121 @@ if TYPE_CHECKING:
 
     from .rows import Block
 
-Sum = TypeVar("Sum", sums.Total, Fraction)
+Result = TypeVar("Result")
 Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
+STEP = 2.0**-13  # of a derivative, relative: the error of a central difference is 1e-8, that of its rounding 1e-12
+MOST_AT_ONCE = 1 << 17  # sums of cells for which losses are computed together
 
 
-@dataclass(frozen=True)
-class Tally:
-    """Exact sums by branch and class; tallies of different rows merge with +."""
+class Seen(NamedTuple):
+    """The rows of a block, told apart by cell.
 
-    totals: dict[Key, sums.Total] = field(default_factory=dict)
-    targets: dict[Key, Fraction] = field(default_factory=dict)
-    n: int = 0
-    facts: door.Facts = field(default_factory=door.Facts)
+    cells: the names of the cells;  cell: of each row, its place among them, (n,)
+    weight, target: of each row, (n,), None where there are none;  side: what rides along, (n,) each
+    """
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            _merged(self.totals, other.totals),
-            _merged(self.targets, other.targets),
-            self.n + other.n,
-            self.facts.merge(other.facts),
+    numbers: door.RowNumbers
+    cells: tuple[Key, ...]
+    cell: np.ndarray
+    weight: np.ndarray | None
+    target: np.ndarray | None
+    side: tuple[np.ndarray, ...]
+    facts: door.Facts
+
+
+class Cell(NamedTuple):
+    """What the rows of a cell add up to; cells of different rows merge.
+
+    weight: exact sum of the weights;  target: of weight times target
+    sample: both for each resample, the target first;  clusters: both for each cluster
+    """
+
+    weight: sums.Total
+    target: Fraction
+    sample: Sample | None = None
+    clusters: Clusters | None = None
+
+    def merge(self, other: Cell) -> Cell:
+        """The cell of two sets of rows together."""
+        return Cell(
+            self.weight + other.weight,
+            self.target + other.target,
+            self.sample.merge(other.sample) if self.sample and other.sample else None,
+            merge_into(dict(self.clusters), other.clusters)
+            if self.clusters is not None and other.clusters is not None
+            else None,
         )
 
 
-def _merged(a: dict[Key, Sum], b: dict[Key, Sum]) -> dict[Key, Sum]:
-    return {**a, **{key: a[key] + total if key in a else total for key, total in b.items()}}
+class Tally(NamedTuple):
+    """Rows by cell; tallies of different rows merge. n: rows that count"""
+
+    cells: Mapping[Key, Cell]
+    n: int
+    facts: door.Facts
+
+    @property
+    def entries(self) -> int:
+        """How many bootstraps it holds."""
+        return len(self.cells)
+
+    def merge(self, other: Tally) -> Tally:
+        """The tally of two sets of rows together."""
+        more = {key: self.cells[key].merge(cell) if key in self.cells else cell for key, cell in other.cells.items()}
+        facts = self.facts if other.facts is door.NOTHING else self.facts.merge(other.facts)
+        return Tally({**self.cells, **more}, self.n + other.n, facts)
+
+
+# --- reading
 
 
 def count_up(plan: door.Plan, blocks: Iterable[Block], jobs: int) -> Tally:
     """The tally of all rows. DataError where no row counts."""
-    whole = reduce(Tally.__add__, ordered_map(lambda block: _tally(plan, block), blocks, jobs), Tally())
+
+    def of_block(block: Block) -> Tally:
+        seen = see(plan, block.load(), block.start)
+        return tally(seen, None)._replace(facts=seen.facts)
+
+    whole = reduce(Tally.merge, ordered_map(of_block, blocks, jobs), Tally({}, 0, door.NOTHING))
     if not whole.n:
         raise DataError("no rows to count", fix="check the file, --na skip and the weights")
     return whole
 
 
-def finish(plan: door.Plan, whole: Tally) -> float:
-    """The number that the loss makes of the counts."""
-    branches = sorted({branch for branch, _ in whole.totals}, key=_order)
-    classes = sorted({name for _, name in whole.totals}, key=_order)
-    table = [[_fraction(whole.totals, (branch, name)) for name in classes] for branch in branches]
-    seen: dict[str, Any] = {
-        "category": table if len(plan.entries) > 1 else table[0],
-        "split": [sum(row, Fraction(0)) for row in table],
-        "target": [whole.targets.get((branch, None), Fraction(0)) for branch in branches],
-    }
-    inputs = [seen[entry.role.name] for entry in plan.entries]
-    value = plan.spec.loss.function(*inputs, **plan.spec.options)
-    try:
-        return float(value)
-    except OverflowError:  # a fraction beyond the largest float64
-        return math.inf if value > 0 else -math.inf
+def each(
+    jobs: tuple[scoring.Job, ...],
+    side: tuple[int, ...],
+    read: scoring.Read,
+    threads: int,
+    fold: Callable[[tuple[Seen, ...]], Result],
+) -> Iterator[Result]:
+    """fold(one Seen for each job), block by block, in order; see `scoring.each`."""
+
+    def of_block(block: Block) -> Result:
+        return fold(tuple(_seen(job, side, block.start, loaded) for job, loaded in scoring.shared(jobs, block.load())))
+
+    yield from ordered_map(of_block, read(), threads)
 
 
-def _fraction(totals: dict[Key, sums.Total], key: Key) -> Fraction:
-    return _exact(totals[key]) if key in totals else Fraction(0)
+def _seen(job: scoring.Job, side: tuple[int, ...], start: int, arrays: tuple[np.ndarray, ...]) -> Seen:
+    seen = see(job.plan, job.arrange(tuple(arrays[place] for place in job.picks)), start)
+    keep = seen.numbers.keep
+    return seen._replace(side=tuple(arrays[place] if keep is None else arrays[place][keep] for place in side))
 
 
-def _exact(total: sums.Total) -> Fraction:
-    return Fraction(total.units, 1 << sums.UNIT_EXPONENT)
-
-
-def _order(name: Any) -> tuple[str, Any]:
-    return type(name).__name__, name
-
-
-def _tally(plan: door.Plan, block: Block) -> Tally:
+def see(plan: door.Plan, arrays: tuple[np.ndarray, ...], start: int) -> Seen:
+    """The rows of a block, from the arrays of the plan's entries; nothing rides along."""
     import numpy as np
 
-    admitted = door.admit(plan, block.load(), block.start)
-    weights = admitted.weights
+    admitted = door.admit(plan, arrays, start)
     by_role = dict(zip((entry.role.name for entry in plan.entries), admitted.inputs, strict=True))
     n = len(admitted.inputs[0])
     branches, branch_of = _codes(by_role.get("split"), n)
     classes, class_of = _codes(by_role.get("category"), n)
-    code = branch_of * len(classes) + class_of
-    totals, targets = {}, {}
-    for value in np.unique(code).tolist():
-        mine = code == value
-        key = (branches[value // len(classes)], classes[value % len(classes)])
-        totals[key] = sums.count(int(np.count_nonzero(mine))) if weights is None else sums.total(weights[mine])
-        if "target" in by_role:
-            target = by_role["target"].reshape(-1)[mine]
-            targets[key] = _exact(sums.total(target)) if weights is None else _weighted_sum(weights[mine], target)
-    return Tally(totals, targets, n, admitted.facts)
+    codes, cell = np.unique(branch_of * len(classes) + class_of, return_inverse=True)
+    cells = tuple((branches[code // len(classes)], classes[code % len(classes)]) for code in codes.tolist())
+    target = by_role["target"].reshape(-1) if "target" in by_role else None
+    return Seen(admitted.rows, cells, cell, admitted.weights, target, (), admitted.facts)
 
 
 def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
@@ -111,6 +154,51 @@ def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
         return [None], np.zeros(n, dtype=np.int64)
     names, codes = np.unique(values.reshape(-1), return_inverse=True)
     return names.tolist(), codes.reshape(-1)
+
+
+def tally(
+    seen: Seen, positions: np.ndarray | None, draws: Draws | None = None, clusters: np.ndarray | None = None
+) -> Tally:
+    """The tally of some rows of a block (None: of all), without what was noticed of the block.
+
+    draws: to resample them, None for no interval;  clusters: names of what is resampled, (n,), None for rows
+    """
+    import numpy as np
+
+    positions = np.arange(len(seen.cell)) if positions is None else positions
+    order = positions[np.argsort(seen.cell[positions], kind="stable")]
+    counts = np.bincount(seen.cell[positions], minlength=len(seen.cells))
+    ends = zip(seen.cells, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
+    parts = {key: order[end - count : end] for key, count, end in ends if count}
+    cells = {key: _cell(seen, mine, draws, clusters) for key, mine in parts.items()}
+    return Tally(cells, len(positions), door.NOTHING)
+
+
+def _cell(seen: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarray | None) -> Cell:
+    """What the rows at some positions add up to, all of one cell."""
+    import numpy as np
+
+    weight = None if seen.weight is None else seen.weight[mine]
+    target = None if seen.target is None else seen.target[mine]
+    cell = Cell(sums.count(len(mine)) if weight is None else sums.total(weight), _target_sum(weight, target))
+    if draws is None:
+        return cell
+    denominator = np.ones(len(mine)) if weight is None else weight
+    with np.errstate(over="ignore", under="ignore"):
+        numerator = np.zeros(len(mine)) if target is None else target * denominator
+    if clusters is None:
+        return cell._replace(sample=bootstrap.sample(draws, seen.numbers.at(mine), numerator, denominator))
+    return cell._replace(clusters=cluster_sums(clusters[mine], numerator, denominator))
+
+
+def _target_sum(weight: np.ndarray | None, target: np.ndarray | None) -> Fraction:
+    if target is None:
+        return Fraction(0)
+    return _exact(sums.total(target)) if weight is None else _weighted_sum(weight, target)
+
+
+def _exact(total: sums.Total) -> Fraction:
+    return Fraction(total.units, 1 << sums.UNIT_EXPONENT)
 
 
 def _weighted_sum(weights: np.ndarray, values: np.ndarray) -> Fraction:
@@ -126,3 +214,120 @@ def _weighted_sum(weights: np.ndarray, values: np.ndarray) -> Fraction:
         pairs = zip(map(Fraction, weights.tolist()), map(Fraction, values.tolist()), strict=True)
         return sum((weight * value for weight, value in pairs), Fraction(0))
     return _exact(sums.total(product) + sums.total(lost))
+
+
+# --- the loss
+
+
+def finish(plan: door.Plan, whole: Tally) -> float:
+    """The number that the loss makes of the counts."""
+    cells = {key: (_exact(cell.weight), cell.target) for key, cell in whole.cells.items()}
+    return _nearest(_loss(plan, cells, Fraction(0)))
+
+
+def _nearest(value: Fraction | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a fraction beyond the largest float64
+        return math.inf if value > 0 else -math.inf
+
+
+def _loss(plan: door.Plan, cells: Mapping[Key, tuple[Any, Any]], nothing: Any) -> Any:
+    """What the loss makes of cells, key -> (weight, weighted target): fractions, or arrays (m,) that give an array."""
+    branches = sorted({branch for branch, _ in cells}, key=_order)
+    classes = sorted({name for _, name in cells}, key=_order)
+    empty = (nothing, nothing)
+    table = [[cells.get((branch, name), empty) for name in classes] for branch in branches]
+    weights = [[weight for weight, _ in row] for row in table]
+    seen: dict[str, Any] = {
+        "category": weights if len(plan.entries) > 1 else weights[0],
+        "split": [reduce(add, row) for row in weights],
+        "target": [reduce(add, (target for _, target in row)) for row in table],
+    }
+    return plan.spec.loss.function(*(seen[entry.role.name] for entry in plan.entries), **plan.spec.options)
+
+
+def _order(name: Any) -> tuple[str, Any]:
+    return type(name).__name__, name
+
+
+# --- the bootstrap
+
+
+def spread(plan: door.Plan, whole: Tally, draws: Draws) -> Spread:
+    """How the loss of a tally varies over the resamples."""
+    import numpy as np
+
+    samples = [_sample(cell, draws) for cell in whole.cells.values()]
+    observed = np.array([(_nearest(cell.target), _nearest(_exact(cell.weight))) for cell in whole.cells.values()])
+    width = max(1, MOST_AT_ONCE // len(samples))
+    pieces = [slice(start, start + width) for start in range(0, draws.resamples, width)]
+    with np.errstate(all="ignore"):
+        value = _losses(plan, whole, observed[:, None])
+        found = [_losses(plan, whole, np.stack([sample.sums[piece] for sample in samples])) for piece in pieces]
+        influence = _influence(whole, samples, observed, _slopes(plan, whole, samples, observed))
+    held = np.any([sample.sums[:, 1] > 0 for sample in samples], axis=0)
+    return Spread(float(value[0]), np.concatenate(found), held, influence.acceleration, influence)
+
+
+def _sample(cell: Cell, draws: Draws) -> Sample:
+    """The bootstrap of a cell: that of its rows, or of its clusters."""
+    import numpy as np
+
+    if cell.clusters is None:
+        assert cell.sample is not None
+        return cell.sample
+    sums = np.array(list(cell.clusters.values()))
+    return bootstrap.sample(draws, cluster_numbers(cell.clusters), sums[:, 0], sums[:, 1])
+
+
+def _losses(plan: door.Plan, whole: Tally, table: np.ndarray) -> np.ndarray:
+    """The loss of each column of a table (cells, m, 2) of weighted targets and weights -> (m,)."""
+    import numpy as np
+
+    cells = {key: (row[:, 1], row[:, 0]) for key, row in zip(whole.cells, table, strict=True)}
+    values: np.ndarray = _loss(plan, cells, np.zeros(table.shape[1]))
+    return values
+
+
+def _slopes(plan: door.Plan, whole: Tally, samples: list[Sample], observed: np.ndarray) -> np.ndarray:
+    """The derivatives of the loss by each cell's target and by its weight, with the cell's mean target as it is.
+
+    observed: (cells, 2) weighted targets and weights -> (cells, 2)
+    """
+    import numpy as np
+
+    uu, ww = (np.array([getattr(one.moments, name) for one in samples]) for name in ("uu", "ww"))
+    steps = np.zeros((len(observed), 2, 2))  # what is added to the sums of a cell: for the target, for the weight
+    steps[:, 0, 0] = STEP * observed[:, 1] * np.sqrt(uu / ww)  # by the spread of the targets in the cell
+    steps[:, 1] = STEP * observed
+    result = np.zeros_like(observed)
+    width = max(1, MOST_AT_ONCE // (4 * len(observed)))
+    for start in range(0, len(observed), width):
+        mine = np.arange(start, min(start + width, len(observed)))
+        table = np.repeat(observed[:, None], 4 * len(mine), axis=1).reshape(len(observed), len(mine), 2, 2, 2)
+        table[mine, mine - start, :, 0] -= steps[mine]
+        table[mine, mine - start, :, 1] += steps[mine]
+        found = _losses(plan, whole, table.reshape(len(observed), -1, 2)).reshape(len(mine), 2, 2)
+        result[mine] = (found[:, :, 1] - found[:, :, 0]) / 2
+    result /= np.maximum(steps[:, [0, 1], [0, 1]], np.finfo(float).tiny)
+    result[:, 1] -= result[:, 1] @ observed[:, 1] / observed[:, 1].sum()  # all rows twice change nothing
+    return result
+
+
+def _influence(whole: Tally, samples: list[Sample], observed: np.ndarray, slopes: np.ndarray) -> Influence:
+    """The influence of a row: by_target * u + by_weight * w, with u = w * (its target - the mean of its cell)."""
+    squares = cubes = 0.0
+    units = 0
+    by_cluster: dict[str, float] = {}
+    for cell, sample, (target, weight), (b, a) in zip(
+        whole.cells.values(), samples, observed.tolist(), slopes.tolist(), strict=True
+    ):
+        m = sample.moments.about(target / weight)
+        squares += b * b * m.uu + 2 * a * b * m.uw + a * a * m.ww
+        cubes += b * b * b * m.uuu + 3 * b * b * a * m.uuw + 3 * b * a * a * m.uww + a * a * a * m.www
+        units += m.n
+        for name, (numerator, denominator) in (cell.clusters or {}).items():
+            change = b * (numerator - target / weight * denominator) + a * denominator
+            by_cluster[name] = by_cluster.get(name, 0.0) + change
+    return Influence.of_clusters(by_cluster) if by_cluster else Influence(squares, cubes, units)

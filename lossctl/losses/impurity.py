@@ -2,7 +2,7 @@
 
 A tally loss receives its inputs counted, as exact fractions (rows count by their weight): `category` as the counts of
 the classes, or, beside a split, as one such list for each branch; `target` as its sum over each branch; `split` as the
-number of rows in each branch.
+number of rows in each branch. For resamples each count is an array instead, with one count a resample, and may be 0.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..numerics import relative_entropy_parts, vector
+from ..numerics import entropy_term, log_ratio, relative_entropy_parts, share, total, vector
 from ..registry import Base, loss
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 Counts: TypeAlias = "list[Fraction]"
-
-FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
 
 
 def _sum(numbers: Iterable[Fraction]) -> Fraction:
@@ -42,7 +40,7 @@ def gini(category: Counts) -> Fraction:
     Example: label=[0,0,1,1] -> 0.5
     """
     n = _sum(category)
-    return 1 - _sum(count * count for count in category) / (n * n)
+    return 1 - _sum(share(count, n) ** 2 for count in category)
 
 
 @loss(engine="tally")
@@ -59,19 +57,8 @@ def entropy(category: Counts, *, base: Base = 2.0) -> float:
     Example: label=[0,0,1,1] -> 1
     """
     n = _sum(category)
-    return math.fsum(float(count / n) * _surprise(count, n) for count in category if count) / math.log(base)
-
-
-def _surprise(count: Fraction, n: Fraction) -> float:
-    """-log(count / n), exact also where count is nearly n."""
-    return _log(n / count) if 2 * count <= n else -math.log1p(-(n - count) / n)
-
-
-def _log(ratio: Fraction) -> float:
-    """The natural logarithm, also of what no float64 can hold."""
-    if ratio < FAR and ratio * FAR > 1:
-        return math.log(ratio)
-    return math.log(ratio.numerator) - math.log(ratio.denominator)
+    entropy: float = total(entropy_term(count, n) for count in category) / math.log(base)
+    return entropy
 
 
 @loss(engine="tally")
@@ -90,13 +77,13 @@ def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0)
     n = _sum(split)
     classes = [_sum(column) for column in zip(*category, strict=True)]
     # the divergence of the joint shares from independent ones: all terms >= 0, where the entropies would cancel
-    joint = [count / n for branch in category for count in branch]
-    independent = [size * count / (n * n) for size in split for count in classes]
-    pairs = [(a, b) for a, b in zip(joint, independent, strict=True) if b]
-    p, q, difference = (vector(numbers) for numbers in zip(*((a, b, a - b) for a, b in pairs), strict=True))
-    log_ratio = vector(_log(a / b) if a else 0.0 for a, b in pairs)
-    parts = relative_entropy_parts(p, q, difference, 0.0 * difference, log_ratio)
-    return math.fsum(value for part in parts for value in part.tolist()) / math.log(base)
+    joint = [share(count, n) for branch in category for count in branch]
+    independent = [share(size, n) * share(count, n) for size in split for count in classes]
+    cells = ((a, b, a - b, log_ratio(a, b)) for a, b in zip(joint, independent, strict=True))
+    p, q, difference, log_p_q = (vector(numbers) for numbers in zip(*cells, strict=True))
+    parts = relative_entropy_parts(p, q, difference, 0.0 * difference, log_p_q)
+    gain: float = total(term for part in parts for term in part) / math.log(base)
+    return gain
 
 
 @loss(engine="tally")
@@ -113,7 +100,7 @@ def gini_gain(category: list[Counts], split: Counts) -> Fraction:
     """
     n = _sum(split)
     parent = gini([_sum(column) for column in zip(*category, strict=True)])
-    return parent - _sum(size * gini(branch) for branch, size in zip(category, split, strict=True)) / n
+    return parent - _sum(share(size, n) * gini(branch) for branch, size in zip(category, split, strict=True))
 
 
 @loss(engine="tally")
@@ -132,6 +119,7 @@ def variance_reduction(target: list[Fraction], split: Counts) -> Fraction:
     """
     # what is left when the variances cancel: the variance between the means of the branches
     n = _sum(split)
-    mean = _sum(target) / n
-    gaps = (size * (subtotal / size - mean) ** 2 for subtotal, size in zip(target, split, strict=True))
-    return _sum(gaps) / n
+    mean = share(_sum(target), n)
+    return _sum(
+        share(size, n) * (share(subtotal, size) - mean) ** 2 for subtotal, size in zip(target, split, strict=True)
+    )
