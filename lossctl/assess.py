@@ -330,7 +330,9 @@ def _of_loss(
     if not pieces[None].n:
         raise DataError(f"{plan.spec.loss.name}: no rows to average", fix="check --ignore-index and the weights")
     unit = "clusters" if wanted.cluster is not None else unit
-    spreads = {name: survey.spread(plan, piece, wanted.draws) for name, piece in pieces.items() if wanted.draws}
+    spreads = {}
+    if confidence and wanted.draws:
+        spreads = {name: survey.spread(plan, piece, wanted.draws, confidence.method) for name, piece in pieces.items()}
 
     def of(name: str | None, **more: Any) -> Result:
         piece = pieces[name]

@@ -84,7 +84,7 @@ def test_a_resample_is_the_loss_of_its_rows(loss, weight):
     with assess.prepared(wanted, weight=weight) as shared:
         plan = shared.losses[0].plan
         (found,) = survey.add_up(shared.counted(survey.counted((survey.Wanted(draws=asked),))), (survey.Wanted(),))
-    spread = tally.spread(plan, found[None], asked)
+    spread = tally.spread(plan, found[None], asked, "percentile")
     for drawn, value in zip(weights_of(asked, N), spread.resampled, strict=True):
         mine = drawn if weight is None else drawn * weight
         assert value == pytest.approx(lossctl.compute(loss.name, *inputs_of(loss), weight=mine).value, rel=1e-11)
@@ -178,7 +178,7 @@ def test_the_acceleration_is_that_of_the_infinitesimal_jackknife(loss, weight):
     w = np.ones(120) if weight is None else weight[at]
     with assess.prepared([assess.Wanted(registry.parse(loss.name), {}, inputs_of(loss, at))], weight=w) as shared:
         (found,) = survey.add_up(shared.counted(survey.counted((survey.Wanted(draws=asked),))), (survey.Wanted(),))
-        ours = tally.spread(shared.losses[0].plan, found[None], asked).acceleration
+        ours = tally.spread(shared.losses[0].plan, found[None], asked, "bca").acceleration
 
     def changed(factor):
         values = []
@@ -216,7 +216,7 @@ def test_intervals_cover_as_often_as_they_say(method):
             with assess.prepared([assess.Wanted(registry.parse("gini"), {}, [label])]) as shared:
                 plan = shared.losses[0].plan
         asked = Draws(seed, 999)
-        spread = tally.spread(plan, tally.tally(tally.see(plan, (label,), 0), None, asked), asked)
+        spread = tally.spread(plan, tally.tally(tally.see(plan, (label,), 0), None, asked), asked, method)
         low, high = bootstrap.interval(spread.resampled, spread.value, 0.95, method, spread.acceleration)
         covered += low <= truth <= high
     assert 930 <= covered <= 970
@@ -327,6 +327,16 @@ def test_intervals_of_more_counts_than_memory_holds_are_refused(side):
     with pytest.raises(UsageError, match="counts in all") as fault:
         assessed("gini", [np.arange(3000)], side=side, confidence=assess.Confidence(resamples=30_000))
     assert "GiB" in fault.value.why
+
+
+def test_bca_of_very_many_counts_is_refused(monkeypatch):
+    monkeypatch.setattr(tally, "MOST_CELLS", 100)
+    many, asked = np.arange(101), assess.Confidence(resamples=50)
+    with pytest.raises(UsageError, match="101 counts") as fault:
+        assessed("gini", [many], confidence=asked)
+    assert "percentile" in fault.value.fix
+    (result,) = assessed("gini", [many], confidence=asked._replace(method="percentile"))
+    assert result.ci.low < result.ci.high < result.value and result.ci.units == 101
 
 
 # --- several losses, missing values, the command line

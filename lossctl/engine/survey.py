@@ -212,12 +212,12 @@ def mean_of(piece: Slice, reduction: str) -> float:
     return part.total / (sums.count(part.n) if reduction == "sum" else part.weight)
 
 
-def spread(plan: door.Plan, piece: Slice | tally.Tally, draws: Draws) -> Spread:
+def spread(plan: door.Plan, piece: Slice | tally.Tally, draws: Draws, method: bootstrap.Method) -> Spread:
     """How the value of a piece varies over the resamples."""
     import numpy as np
 
     if isinstance(piece, tally.Tally):
-        return tally.spread(plan, piece, draws)
+        return tally.spread(plan, piece, draws, method)
     mean = mean_of(piece, plan.reduction)
     divisor = float(piece.part.positives if plan.reduction == "positives" else piece.part.weight)
     factor = 1 / divisor if divisor else math.nan

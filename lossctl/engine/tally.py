@@ -17,7 +17,7 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from ..numerics import two_product
 from . import bootstrap, door, scoring, sums
 from .bootstrap import Influence, Sample, Spread
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
 STEP = 2.0**-13  # of a derivative, relative: the error of a central difference is 1e-8, that of its rounding 1e-12
-MOST_AT_ONCE = 1 << 17  # sums of cells for which losses are computed together
+MOST_AT_ONCE = 1 << 20  # sums of cells for which losses are computed together
+MOST_CELLS = 5000  # of a BCa interval, whose time grows with their square
 
 
 class Seen(NamedTuple):
@@ -254,8 +255,8 @@ def _order(name: Any) -> tuple[str, Any]:
 # --- the bootstrap
 
 
-def spread(plan: door.Plan, whole: Tally, draws: Draws) -> Spread:
-    """How the loss of a tally varies over the resamples."""
+def spread(plan: door.Plan, whole: Tally, draws: Draws, method: bootstrap.Method) -> Spread:
+    """How the loss of a tally varies over the resamples. UsageError for BCa of too many cells."""
     import numpy as np
 
     samples = [_sample(cell, draws) for cell in whole.cells.values()]
@@ -265,7 +266,8 @@ def spread(plan: door.Plan, whole: Tally, draws: Draws) -> Spread:
     with np.errstate(all="ignore"):
         value = _losses(plan, whole, observed[:, None])
         found = [_losses(plan, whole, np.stack([sample.sums[piece] for sample in samples])) for piece in pieces]
-        influence = _influence(whole, samples, observed, _slopes(plan, whole, samples, observed))
+        slopes = _slopes(plan, whole, samples, observed) if method == "bca" else np.zeros_like(observed)
+        influence = _influence(whole, samples, observed, slopes)
     held = np.any([sample.sums[:, 1] > 0 for sample in samples], axis=0)
     return Spread(float(value[0]), np.concatenate(found), held, influence.acceleration, influence)
 
@@ -297,22 +299,39 @@ def _slopes(plan: door.Plan, whole: Tally, samples: list[Sample], observed: np.n
     """
     import numpy as np
 
-    uu, ww = (np.array([getattr(one.moments, name) for one in samples]) for name in ("uu", "ww"))
-    steps = np.zeros((len(observed), 2, 2))  # what is added to the sums of a cell: for the target, for the weight
-    steps[:, 0, 0] = STEP * observed[:, 1] * np.sqrt(uu / ww)  # by the spread of the targets in the cell
-    steps[:, 1] = STEP * observed
+    if len(observed) > MOST_CELLS:
+        raise UsageError(
+            f"a BCa interval of {len(observed)} counts",
+            why=f"it needs the loss with each of them changed: too slow for more than {MOST_CELLS}",
+            fix="use --ci-method percentile",
+        )
     result = np.zeros_like(observed)
-    width = max(1, MOST_AT_ONCE // (4 * len(observed)))
-    for start in range(0, len(observed), width):
-        mine = np.arange(start, min(start + width, len(observed)))
-        table = np.repeat(observed[:, None], 4 * len(mine), axis=1).reshape(len(observed), len(mine), 2, 2, 2)
-        table[mine, mine - start, :, 0] -= steps[mine]
-        table[mine, mine - start, :, 1] += steps[mine]
-        found = _losses(plan, whole, table.reshape(len(observed), -1, 2)).reshape(len(mine), 2, 2)
-        result[mine] = (found[:, :, 1] - found[:, :, 0]) / 2
-    result /= np.maximum(steps[:, [0, 1], [0, 1]], np.finfo(float).tiny)
-    result[:, 1] -= result[:, 1] @ observed[:, 1] / observed[:, 1].sum()  # all rows twice change nothing
+    weight = observed[:, 1]
+    by_weight = _differences(plan, whole, observed, STEP * observed) / (STEP * weight)
+    result[:, 1] = by_weight - by_weight @ weight / weight.sum()  # all rows twice change nothing
+    if any(entry.role.name == "target" for entry in plan.entries):
+        uu, ww = (np.array([getattr(one.moments, name) for one in samples]) for name in ("uu", "ww"))
+        step = STEP * weight * np.sqrt(uu / ww)  # by the spread of the targets in the cell
+        changes = _differences(plan, whole, observed, np.stack([step, np.zeros_like(step)], axis=1))
+        result[:, 0] = changes / np.where(step == 0, 1.0, step)
     return result
+
+
+def _differences(plan: door.Plan, whole: Tally, observed: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Half of what the loss gains from a step down to a step up of each cell; observed, steps (cells, 2) -> (cells,)"""
+    import numpy as np
+
+    cells = len(observed)
+    found = []
+    width = max(1, MOST_AT_ONCE // (2 * cells))
+    for start in range(0, cells, width):
+        mine = np.arange(start, min(start + width, cells))
+        table = np.repeat(observed[:, None], 2 * len(mine), axis=1).reshape(cells, len(mine), 2, 2)
+        table[mine, mine - start, 0] -= steps[mine]
+        table[mine, mine - start, 1] += steps[mine]
+        values = _losses(plan, whole, table.reshape(cells, -1, 2)).reshape(len(mine), 2)
+        found.append((values[:, 1] - values[:, 0]) / 2)
+    return np.concatenate(found)
 
 
 def _influence(whole: Tally, samples: list[Sample], observed: np.ndarray, slopes: np.ndarray) -> Influence:
