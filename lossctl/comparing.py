@@ -239,7 +239,7 @@ def _skewness(total: dict[str, float] | tuple[float, float]) -> float:
     if isinstance(total, dict):
         total = (math.fsum(e * e for e in total.values()), math.fsum(e**3 for e in total.values()))
     squares, cubes = total
-    return cubes / (6 * squares**1.5) if squares > 0 else 0.0
+    return bootstrap.skewness(squares, cubes)
 
 
 def _aligned(systems: Systems, reading: Reading) -> Systems:

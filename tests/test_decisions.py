@@ -250,6 +250,15 @@ def test_the_macro_interval_agrees_with_scipy():
         assert end == pytest.approx(truth, abs=0.08 * theirs.standard_error)
 
 
+@pytest.mark.parametrize("scale", [1e60, 1e120, 1e150])
+def test_losses_too_large_to_cube_have_no_bca_interval_but_a_percentile_one(scale):
+    values = np.random.default_rng(0).random(50)
+    ours = interval_of(scale * values)
+    assert (math.isnan(ours.low), math.isnan(ours.high)) == (scale > 1e100,) * 2
+    plain = interval_of(scale * values, method="percentile")
+    assert plain.low == pytest.approx(scale * interval_of(values, method="percentile").low, rel=1e-12)
+
+
 def test_small_and_large_groups_are_summed_alike():
     """Groups of a few rows are summed one by one, in the same exact arithmetic; weights and infinities too."""
     rng = np.random.default_rng(6)

@@ -149,10 +149,15 @@ def moments(numerator: np.ndarray, denominator: np.ndarray) -> Moments:
 
 
 def acceleration(about_mean: Moments) -> float:
-    """The a of BCa from the rows' influence on the mean: sum e^3 / (6 (sum e^2)^1.5); 0 where nothing varies."""
-    if about_mean.uu <= 0:
-        return 0.0
-    return float(about_mean.uuu / (6 * about_mean.uu**1.5))
+    """The a of BCa from the rows' influence on the mean."""
+    return skewness(about_mean.uu, about_mean.uuu)
+
+
+def skewness(squares: float, cubes: float) -> float:
+    """sum e^3 / (6 (sum e^2)^1.5), the a of BCa; 0 where nothing varies, nan where the sums have overflowed."""
+    if not (math.isfinite(squares) and math.isfinite(cubes)):
+        return math.nan
+    return float(cubes / squares / math.sqrt(squares) / 6) if squares > 0 else 0.0
 
 
 def quotients(sums: np.ndarray) -> np.ndarray:
@@ -228,4 +233,4 @@ def jackknife_acceleration(numerator: np.ndarray, denominator: np.ndarray) -> fl
         left = (numerator.sum() - numerator) / (denominator.sum() - denominator)
         gap = left.mean() - left
         squares, cubes = float((gap * gap).sum()), float((gap**3).sum())
-    return cubes / (6 * squares**1.5) if squares > 0 else 0.0 if squares == 0 else math.nan
+    return skewness(squares, cubes)
