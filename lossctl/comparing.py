@@ -237,7 +237,7 @@ def _accelerations(
 
 def _skewness(total: dict[str, float] | tuple[float, float]) -> float:
     if isinstance(total, dict):
-        total = (math.fsum(e * e for e in total.values()), math.fsum(e**3 for e in total.values()))
+        total = sum(e * e for e in total.values()), sum(e * e * e for e in total.values())
     squares, cubes = total
     return bootstrap.skewness(squares, cubes)
 
