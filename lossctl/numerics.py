@@ -406,7 +406,8 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     largest = row_max(logits)[:, None]
     gap, lost = two_sum(largest, -logits)
     share = exp(-gap)
-    share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
+    if bool(namespace(lost).any(lost)):
+        share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
     below = namespace(logits).astype(logits < largest, share.dtype)
     others = float(columns(logits) - 1) - row_sum(below)  # how many more are the largest, with a share of 1 each
     return gap, share, row_sum(share * below) + others
