@@ -366,14 +366,17 @@ def _faster_product(dtype: str) -> Callable[..., Array]:
 
     if os.environ.get("OPENBLAS_NUM_THREADS") == "1":  # so shall be the threads of torch, if it is not there yet
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-    import torch
+    try:
+        import torch
+    except (ImportError, OSError):
+        return np.matmul
 
     def product(a: Array, b: Array, out: Array) -> Array:
+        if torch.get_float32_matmul_precision() != "highest":  # fewer bits than the error bound is for
+            return np.matmul(a, b, out=out)
         torch.matmul(torch.from_numpy(a), torch.from_numpy(b), out=torch.from_numpy(out))
         return out
 
-    if torch.get_float32_matmul_precision() != "highest":  # a product of fewer bits than its error bound is for
-        return np.matmul
     return product if _seconds(np.matmul, dtype) > CLEARLY_FASTER * _seconds(product, dtype) else np.matmul
 
 

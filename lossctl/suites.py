@@ -152,6 +152,10 @@ def _alone(task: Task, spec: Spec, jobs: int | None, data_hash: bool) -> list[Re
     """A loss among those of another kind, or the mean over the hardest rows."""
     wanted = _wanted(task, spec)
     if "keep" in task.values:
+        if spec.loss.engine == "tally":
+            raise UsageError(
+                f"keep with {spec.loss.name}", why="no row has a value", fix="leave keep out of this entry"
+            )
         _refuse(task, ("ci", "cluster", "group", "by"), "the hardest rows have no")
         with assess.prepared([wanted._replace(side=None)], reading=_reading(task), jobs=jobs) as shared:
             return assess.kept(shared, hardest.read_kept(task.values["keep"]), data_hash=data_hash)

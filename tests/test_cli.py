@@ -51,6 +51,11 @@ def test_a_column_of_stdin_may_stand_first():
     assert "stdin" in run_lossctl("compute", "bce", "-::nosuch", "samples/preds.csv::label", stdin=content).err
 
 
+def test_an_output_is_never_stdin(tmp_path):
+    done = run_lossctl("compute", "bce", ROOT / "samples/preds.csv", "-o", "-::y", cwd=tmp_path)
+    assert done.code == 0 and (tmp_path / "-::y").read_text() == "0.16547767596449212\n"
+
+
 @pytest.mark.parametrize("source", ["samples/preds.npy", "samples/preds.csv", "samples/preds.npz"])
 def test_stdin_prints_the_same_bytes(source):
     content = (ROOT / source).read_bytes()

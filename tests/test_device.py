@@ -152,7 +152,11 @@ def test_hostile_sets_have_the_same_losses(text, metric):
         panel = Panel(points, 0, len(points))
         here = sum_losses(points, lambda p, s=spec: s.loss.function(p, **s.options), everyone=loss.everyone)
         there, _ = sum_losses_on(DEVICE, points, spec)
-        assert (there.valid, there.anchors) == (here.valid, here.anchors) or there.valid == there.weight, name
+        assert there.anchors == here.anchors, name
+        if text != "batch-all":  # whose ties at the margin are told apart by rounded sums
+            assert there.weight == here.weight, name
+        else:
+            assert there.valid == here.valid, name
         largest = float(panel.distance.max()) + spec.options["margin"]
         terms = float(here.valid) * largest * (largest if text == "contrastive-pairs" else 1)
         assert float(there.total) == pytest.approx(float(here.total), rel=1e-12, abs=2e-15 * terms + 1e-300), name
@@ -199,6 +203,7 @@ def test_the_backend_is_told():
     for name in ("batch-hard", "batch-all", "semi-hard"):
         assert sum_losses_on(DEVICE, points, parse(name))[1] == f"{fused}-{kind}"
     assert sum_losses_on(DEVICE, points, parse("circle"))[1] == f"torch-{kind}"
+    assert sum_losses_on(DEVICE, points, parse("batch-all:margin=1e160"))[1] == "numpy"  # beyond every error bound
     large = sort_points(np.random.default_rng(0).standard_normal((70, 2)), np.arange(70) % 2)
     assert sum_losses_on(DEVICE, large, parse("semi-hard"))[1] == f"torch-{kind}"
 

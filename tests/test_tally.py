@@ -414,3 +414,29 @@ def test_what_needs_rows_says_so_in_python_too():
     assert done.code == 2 and "gini-gain" in done.err
     with pytest.raises(DataError, match="no rows"):
         assessed("gini", [np.array(["a"])], weight=np.zeros(1), reading=Reading(skip_nan=True))
+
+
+@pytest.mark.parametrize("counts", [(20, 20), (14, 13, 13)])
+def test_at_the_end_of_its_range_bca_has_no_answer(counts):
+    """Few rows of evenly mixed classes: many resamples tie with the value, none lies above it or hardly one."""
+    label = np.repeat(np.arange(len(counts)), counts)
+    (result,) = assessed("gini", [label], confidence=assess.Confidence(resamples=999))
+    if counts[0] == counts[-1]:
+        assert math.isnan(result.ci.low) and math.isnan(result.ci.high)
+    (plain,) = assessed("gini", [label], confidence=assess.Confidence(method="percentile", resamples=999))
+    assert plain.ci.low < result.value
+
+
+def test_numbers_and_text_may_be_classes_of_one_column(tmp_path):
+    (tmp_path / "mixed.csv").write_text("label,g\n1,1\na,a\n2,2\n1,1.0\n")
+    done = run_lossctl("compute", "gini", f"{tmp_path}/mixed.csv::label", "-g", f"{tmp_path}/mixed.csv::g", "-f", "csv")
+    assert done.code == 0 and ",all,0.625,4" in done.out
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1e-120, 1e120])
+def test_targets_of_any_size_have_an_interval_or_none(scale):
+    random = np.random.default_rng(0)
+    target, split = scale * random.random(60), random.integers(3, size=60)
+    (result,) = assessed("variance-reduction", [target, split], confidence=assess.Confidence(resamples=99))
+    assert result.value > 0
+    assert math.isnan(result.ci.low) or result.ci.low <= result.value

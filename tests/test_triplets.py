@@ -253,3 +253,16 @@ def test_bad_margins_and_precisions_are_refused():
 def test_a_row_is_named_by_its_number_also_beside_equal_rows():
     with pytest.raises(DataError, match="embedding 3 is all zeros"):
         breakdown([[1.0, 2], [1, 2], [1, 2], [0, 0], [3, 4]], [0, 0, 0, 1, 1], metric="cosine")
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("huge", [1e200, 2.0**700])
+def test_directions_of_very_different_lengths(metric, huge):
+    """As whole numbers of one unit they would have hundreds of digits."""
+    x = np.array([[huge, 1], [1, 1], [1, huge], [2, 3], [2.0**-400, 2.0**-400]])
+    found = breakdown(x, [0, 0, 0, 1, 1], margins=[0.2], metric=metric, normalize=True)
+    scaled = breakdown(
+        x / np.abs(x).max(axis=1, keepdims=True), [0, 0, 0, 1, 1], margins=[0.2], metric=metric, normalize=True
+    )
+    assert found.certified
+    assert found.margins[0].categories.easy == scaled.margins[0].categories.easy

@@ -125,7 +125,7 @@ def _run(args: list[str]) -> int:
             import typer.completion as completion
 
             vars(completion)["completion_init"]()  # not in its __all__
-        code = root().main(args=[_source_of_stdin(one) for one in args], prog_name="lossctl", standalone_mode=False)
+        code = root().main(args=_sources_of_stdin(args), prog_name="lossctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LossctlError as fault:
         return _complain(fault)
@@ -142,9 +142,13 @@ def _run(args: list[str]) -> int:
         return _confess(fault)
 
 
-def _source_of_stdin(argument: str) -> str:
-    """`-::SELECTOR` would be read as an option; the long name of stdin is not."""
-    return f"{STDIN}{argument[1:]}" if argument.startswith("-::") else argument
+def _sources_of_stdin(args: list[str]) -> list[str]:
+    """The arguments with the long name of stdin in `-::SELECTOR`, which is no option; outputs as they are."""
+    before = ["", *args]
+    return [
+        f"{STDIN}{one[1:]}" if one.startswith("-::") and last not in ("-o", "--output") else one
+        for last, one in zip(before, args, strict=False)
+    ]
 
 
 def say(text: str) -> None:

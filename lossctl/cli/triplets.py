@@ -87,7 +87,7 @@ def triplets(
     intake.check("--precision", precision, ("float64", "float32"))
     skip_nan, names_columns = intake.skips_nan(na), intake.has_header(header)
     margins, drawn = _numbers("--margin", margin), _pair(batch)
-    if index is not None and device != "cpu":
+    if index is not None and device not in ("cpu", "auto"):
         raise UsageError(f"--device {device} with --index", why="given triplets are few", fix="leave --device out")
     if index is not None:
         _write_given(sources or [], named, index, margins, distance, normalize, style)

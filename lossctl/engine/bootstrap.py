@@ -81,8 +81,8 @@ class Influence(NamedTuple):
 
     @property
     def acceleration(self) -> float:
-        """The a of BCa: sum e^3 / (6 (sum e^2)^1.5); 0 where nothing varies."""
-        return self.cubes / (6 * self.squares * math.sqrt(self.squares)) if self.squares > 0 else 0.0
+        """The a of BCa."""
+        return skewness(self.squares, self.cubes)
 
     def times(self, factor: float) -> Influence:
         """On the value times a factor."""
@@ -199,9 +199,10 @@ def _corrected(
 
     import numpy as np
 
-    below = (np.count_nonzero(resampled < value) + np.count_nonzero(resampled <= value)) / (2 * len(resampled))
-    if not 0 < below < 1 or not math.isfinite(accelerated):
-        return math.nan, math.nan
+    lower, upper = int(np.count_nonzero(resampled < value)), int(np.count_nonzero(resampled > value))
+    if (lower == 0) != (upper == 0) or not math.isfinite(accelerated):
+        return math.nan, math.nan  # the value is at an end of what it can be: a shift tells nothing
+    below = (len(resampled) + lower - upper) / (2 * len(resampled))
     normal = NormalDist()
     bias = normal.inv_cdf(below)
 
@@ -220,7 +221,8 @@ def standard_error(resampled: np.ndarray, finish: Callable[[float], float] | Non
     if len(resampled) < 2 or not np.isfinite(resampled).all():
         return math.nan
     finished = resampled if finish is None else np.array([finish(value) for value in resampled.tolist()])
-    return float(finished.std(ddof=1))
+    with np.errstate(over="ignore"):
+        return float(finished.std(ddof=1))
 
 
 def jackknife_acceleration(numerator: np.ndarray, denominator: np.ndarray) -> float:

@@ -45,10 +45,10 @@ def anchor_losses_on(
         return loss.function(panel, **spec.options)
 
     if loss.name in BY_KERNEL and points.anchors:
-        losses = BY_KERNEL[loss.name](place(points, device), points, function, spec.options, threads)
+        losses, is_open = BY_KERNEL[loss.name](place(points, device), points, function, spec.options, threads)
         if progress is not None:
             progress(points.anchors, points.anchors)
-        return losses, backend
+        return losses, "numpy" if is_open.all() else backend
     there = replace(with_picks(points, device), x=torch.from_numpy(points.x).to(device))
     options: dict[str, Any] = {"threads": threads, "progress": progress, "memory_bytes": MEMORY_BYTES}
     return anchor_losses(there, function, everyone=loss.everyone, **options), backend
@@ -56,8 +56,9 @@ def anchor_losses_on(
 
 def batch_all_losses(
     placed: Placed, points: Points, function: Function, options: dict[str, Any], threads: int
-) -> AnchorLosses:
-    """Batch-all: by its kernel where that is as good as the function, else by the function on the CPU.
+) -> tuple[AnchorLosses, np.ndarray]:
+    """Batch-all: by its kernel where that is as good as the function, else by the function on the CPU; and (A,) where
+    it was the CPU.
 
     It is where no triplet is borderline, so that the count of those above zero is exact, and no negative so near that
     the product has lost its distance.
@@ -71,7 +72,7 @@ def batch_all_losses(
     for panel, (total, weight, _) in ordered_map(lambda one: (one, losses_of(function(one), one)), panels, threads):
         losses.total[panel.start : panel.stop] = total
         losses.weight[panel.start : panel.stop] = weight
-    return losses
+    return losses, is_open
 
 
 def _batch_all(placed: Placed, points: Points, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -92,4 +93,4 @@ def _batch_all(placed: Placed, points: Points, margin: float) -> tuple[np.ndarra
     return unscaled(points, losses), active, (borderline > 0) | (near * near < NEAR * (norms + largest))
 
 
-BY_KERNEL: dict[str, Callable[..., AnchorLosses]] = {"batch-all": batch_all_losses}
+BY_KERNEL: dict[str, Callable[..., tuple[AnchorLosses, np.ndarray]]] = {"batch-all": batch_all_losses}

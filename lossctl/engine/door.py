@@ -13,7 +13,7 @@ from ..chances import Binary, Categorical, Distribution
 from ..errors import DataError, UsageError
 from ..registry import Spec
 from ..roles import ROLES, Form, Role
-from .pair_checks import Oddities, oddities
+from .pair_checks import Oddities, Turned, oddities
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -103,7 +103,7 @@ class Facts(NamedTuple):
     infinite_rows: tuple[int, ...] = ()
     empty_lists: int = 0
     zero_distances: tuple[int, int] = (0, 0)
-    turned_pairs: tuple[float, float] | None = None
+    turned_pairs: Turned | None = None
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -616,10 +616,10 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
     if facts.sum_error > SUM_TOLERANCE:
         warnings.append(f"rows of p or q are off a sum of 1 by up to {facts.sum_error:.3g}; nothing was normalised")
     if facts.turned_pairs:
-        similar, dissimilar = facts.turned_pairs
+        seen = facts.turned_pairs
         warnings.append(
-            f"similar pairs lie farther apart (mean distance {similar:.4g}) than dissimilar ones ({dissimilar:.4g}): "
-            "is the label turned around? 1 means similar"
+            f"among the first {seen.pairs:,} pairs similar ones lie farther apart (mean distance {seen.similar:.4g}) "
+            f"than dissimilar ones ({seen.dissimilar:.4g}): is the label turned around? 1 means similar"
         )
     if any(facts.zero_distances):
         counts = "{} similar, {} dissimilar".format(*facts.zero_distances)

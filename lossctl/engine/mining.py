@@ -184,7 +184,7 @@ def _distance_weighted(points: Points, panel: Panel, seed: int, cutoff: float, r
     """(B, K) a negative for each point of the anchors' classes, -1 for the anchor itself and beyond the class."""
     import numpy as np
 
-    squares = np.maximum(points.gram.squares(panel.start, panel.stop), cutoff * cutoff)
+    squares = np.maximum(points.gram.squares(panel.start, panel.stop, repeatable=True), cutoff * cutoff)
     own = (points.last - points.first)[panel.start : panel.stop]
     chosen = np.full((len(panel), int(own.max())), -1)
     by_row = np.argsort(points.rows)

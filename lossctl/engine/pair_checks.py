@@ -16,11 +16,19 @@ FEW = 10  # of either kind: too few to tell
 STANDARD_ERRORS = 4.0
 
 
+class Turned(NamedTuple):
+    """Mean distances of similar and of dissimilar pairs that seem turned around, and among how many pairs."""
+
+    similar: float
+    dissimilar: float
+    pairs: int
+
+
 class Oddities(NamedTuple):
-    """zero: (similar, dissimilar) points at distance 0; turned: mean distances of both kinds, where turned around."""
+    """zero: (similar, dissimilar) points at distance 0; turned: the first pairs, where they seem turned around."""
 
     zero: tuple[int, int] = (0, 0)
-    turned: tuple[float, float] | None = None
+    turned: Turned | None = None
 
 
 def oddities(roles: Sequence[str], inputs: Sequence[Any], start: int) -> Oddities:
@@ -47,8 +55,8 @@ def _equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return equal
 
 
-def _turned(left: np.ndarray, right: np.ndarray, same: np.ndarray) -> tuple[float, float] | None:
-    """(mean distance of similar pairs, of dissimilar ones) where the former is larger beyond chance (Welch's t)."""
+def _turned(left: np.ndarray, right: np.ndarray, same: np.ndarray) -> Turned | None:
+    """The mean distances, where that of similar pairs is larger beyond chance (Welch's t)."""
     import numpy as np
 
     with np.errstate(over="ignore", invalid="ignore"):
@@ -57,5 +65,5 @@ def _turned(left: np.ndarray, right: np.ndarray, same: np.ndarray) -> tuple[floa
         if min(len(similar), len(dissimilar)) < FEW:
             return None
         error = math.sqrt(similar.var() / len(similar) + dissimilar.var() / len(dissimilar))
-        means = float(similar.mean()), float(dissimilar.mean())
-    return means if means[0] - means[1] > STANDARD_ERRORS * error else None
+        found = Turned(float(similar.mean()), float(dissimilar.mean()), len(d))
+    return found if found.similar - found.dissimilar > STANDARD_ERRORS * error else None

@@ -90,7 +90,7 @@ def pairs(scored: Sequence[Scored], reduction: str, asked: Draws, cluster: int |
         raise UsageError(
             f"each system's {reduction} is over other terms: only over the pairs or triplets that count for it",
             why="a mean that also changes by what it is over tells no system from another",
-            fix="use -r mean for batch-all, fallback=easiest for semi-hard",
+            fix="use -r mean for batch-all, fallback=easiest for semi-hard (random-semi-hard has no such mean)",
         )
     values = np.stack([*(numerator for numerator, _ in split), split[0][1]], axis=1)
     with np.errstate(invalid="ignore"):

@@ -310,14 +310,25 @@ class Gram:
         """How far from the truth any squared distance of these anchors can be, (stop - start,)."""
         return self.slope * (self.norms[start:stop] + self.largest_norm) + self.floor
 
-    def squares(self, start: int, stop: int, columns: slice = slice(None), out: np.ndarray | None = None) -> np.ndarray:
-        """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal."""
+    def squares(
+        self,
+        start: int,
+        stop: int,
+        columns: slice = slice(None),
+        out: np.ndarray | None = None,
+        repeatable: bool = False,
+    ) -> np.ndarray:
+        """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal.
+
+        repeatable: whose product it is shall not depend on which is faster now
+        """
         import numpy as np
 
         right = self.right[columns]
         if out is None:
             out = np.empty((stop - start, len(right)), right.dtype)
-        squares: np.ndarray = self.product(self.left(slice(start, stop)), right.T, out=out)
+        product = np.matmul if repeatable else self.product
+        squares: np.ndarray = product(self.left(slice(start, stop)), right.T, out=out)
         return squares
 
     def left(self, anchors: slice | np.ndarray) -> np.ndarray:

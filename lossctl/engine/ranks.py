@@ -126,10 +126,13 @@ def whole_numbers(x: np.ndarray) -> np.ndarray | None:
     """(N, D) points times a power of two that makes whole numbers of them, so small that float64 products are exact."""
     import numpy as np
 
-    largest, lowest = float(np.abs(x).max(initial=0.0)), 1 << 20
+    bits = math.frexp(float(np.abs(x).max(initial=0.0)))[1]  # every value is below 2**bits
+    room = 53 - math.ceil(math.log2(x.shape[1]))
+    lowest = bits
     for block in np.array_split(x, max(1, x.size >> 16)):
-        lowest = min(lowest, lowest_exponent(block.astype(np.float64)) or 0)
-        if lowest < -500 or math.ldexp(largest, -lowest) ** 2 * x.shape[1] >= 2.0**53:
+        exponent = lowest_exponent(block.astype(np.float64))
+        lowest = lowest if exponent is None else min(lowest, exponent)
+        if 2 * (bits - lowest) > room:
             return None
     return np.ldexp(x.astype(np.float64), -lowest)
 

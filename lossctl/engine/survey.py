@@ -200,8 +200,12 @@ def value_of(plan: door.Plan, piece: Slice | tally.Tally) -> float:
     """The loss of some rows; nan where they have no mean."""
     if isinstance(piece, tally.Tally):
         return tally.finish(plan, piece)
-    has_mean = plan.reduction != "positives" or piece.part.positives.units > 0
-    return rows.finish(plan, piece.part) if has_mean else math.nan
+    part = piece.part
+    if plan.reduction == "positives" and not part.positives.units:
+        return math.nan
+    if plan.spec.loss.engine == "panel" and plan.reduction == "mean" and not part.weight.units:
+        return math.nan  # anchors none of whose pairs counts
+    return rows.finish(plan, part)
 
 
 def mean_of(piece: Slice, reduction: str) -> float:

@@ -153,8 +153,13 @@ def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
 
     if values is None:
         return [None], np.zeros(n, dtype=np.int64)
-    names, codes = np.unique(values.reshape(-1), return_inverse=True)
-    return names.tolist(), codes.reshape(-1)
+    flat = values.reshape(-1)
+    if flat.dtype == object:  # numbers and text side by side have no order of their own
+        names = sorted(set(flat.tolist()), key=_order)
+        code = {name: at for at, name in enumerate(names)}
+        return names, np.array([code[name] for name in flat.tolist()], dtype=np.int64)
+    kinds, codes = np.unique(flat, return_inverse=True)
+    return kinds.tolist(), codes.reshape(-1)
 
 
 def tally(
