@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from .devices import Device, choose
 from .engine import mining
-from .engine.panels import sort_points
+from .engine.points import sort_points
 from .engine.rows import block_rows
 from .engine.sets import read_set
 from .errors import DataError, FileError, UsageError

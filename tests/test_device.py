@@ -23,8 +23,9 @@ from lossctl import devices, mined, triplet_sets  # noqa: E402
 from lossctl.cli.app import run  # noqa: E402
 from lossctl.engine import device_losses, device_picks, offload  # noqa: E402
 from lossctl.engine.mining import ON_DEVICE, STRATEGIES, joined  # noqa: E402
-from lossctl.engine.panels import Panel, sort_points, sum_losses  # noqa: E402
+from lossctl.engine.panels import Panel, sum_losses  # noqa: E402
 from lossctl.engine.placed import EMULATION  # noqa: E402
+from lossctl.engine.points import sort_points  # noqa: E402
 from lossctl.engine.triplets import breakdown  # noqa: E402
 from lossctl.errors import DataError, DeviceError, UsageError  # noqa: E402
 from lossctl.registry import make, parse, walk  # noqa: E402

@@ -11,8 +11,8 @@ from exact_distances import BITS, compare, distance_table
 from random_sets import sets
 
 from lossctl.engine import mining
-from lossctl.engine.panels import sort_points
 from lossctl.engine.picks import uniform
+from lossctl.engine.points import sort_points
 from lossctl.errors import UsageError
 
 

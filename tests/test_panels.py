@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
 
 from lossctl import numerics
-from lossctl.engine.panels import fold, sort_points, sum_losses
+from lossctl.engine.panels import fold, sum_losses
+from lossctl.engine.points import sort_points
 from lossctl.engine.triplets import breakdown
 from lossctl.errors import DataError, UsageError
 from lossctl.losses import embedding as losses
@@ -314,7 +316,8 @@ def test_numpy_never_imports_torch():
     import sys
 
     code = (
-        "import sys, numpy as np; from lossctl.engine.panels import sort_points, sum_losses;"
+        "import sys, numpy as np; from lossctl.engine.panels import sum_losses;"
+        "from lossctl.engine.points import sort_points;"
         "from lossctl.losses import embedding as e;"
         "from lossctl.engine.triplets import breakdown; breakdown(np.eye(4), [0, 0, 1, 1]);"
         "p = sort_points(np.random.default_rng(0).random((9, 2)), [0, 0, 0, 1, 1, 1, 2, 2, 2]);"
@@ -354,6 +357,12 @@ def test_the_faster_product_is_taken_and_changes_nothing(monkeypatch):
 def test_a_product_of_fewer_bits_is_not_taken(monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
+    monkeypatch.setattr(torch, "matmul", lambda *a, **k: pytest.fail("torch was asked"))
+    counted(monkeypatch, faster=True)
+
+
+def test_a_torch_that_does_not_load_is_not_taken(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
     _, taken = counted(monkeypatch, faster=True)
     assert not taken
 

@@ -54,8 +54,9 @@ def _product_on_the_cpu(case: Case) -> Contender:
     """Tiles of the size that the engine takes, on as many threads, each thrown away."""
     import numpy as np
 
-    from ..engine.panels import TILE, default_threads, scratch
-    from ..engine.workers import ordered_map
+    from ..engine.extremes import TILE
+    from ..engine.panels import default_threads
+    from ..engine.workers import ordered_map, scratch
 
     def run(inputs: Inputs) -> None:
         x = inputs.embeddings
@@ -74,7 +75,9 @@ def _product_on_the_cpu(case: Case) -> Contender:
 def _batch_hard(case: Case) -> Contender:
     import numpy as np
 
-    from ..engine.panels import Panel, Points, extremes, fold, pair_distances, sort_points
+    from ..engine.extremes import extremes
+    from ..engine.panels import Panel, fold, pair_distances
+    from ..engine.points import Points, sort_points
 
     def mined(panel: Panel) -> tuple[np.ndarray, ...]:
         found = extremes(panel.points, panel.start, panel.stop)
@@ -136,7 +139,8 @@ def _batch_all(case: Case) -> Contender:
 def _semi_hard(case: Case) -> Contender:
     import numpy as np
 
-    from ..engine.panels import Panel, Points, fold, sort_points
+    from ..engine.panels import Panel, fold
+    from ..engine.points import Points, sort_points
 
     def mined(panel: Panel) -> tuple[Any, ...]:
         index, _ = panel.own

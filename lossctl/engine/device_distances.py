@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .panels import Points
+from .points import Points
 from .sums import total
 from .triplets import Side, Task, merged
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from .device_distances import numbers, unscaled
 from .device_picks import with_picks
-from .panels import HUGE, NEAR, AnchorLosses, Panel, Points, anchor_losses, losses_of
+from .gram import NEAR
+from .panels import AnchorLosses, Panel, anchor_losses, losses_of
 from .placed import Placed, backend_of, check, kernel_margin, place, runs, slack_of
+from .points import HUGE, Points
 from .workers import ordered_map
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .device_distances import AT_ONCE, numbers
-from .panels import HUGE, Points, Settle, extremes
+from .extremes import extremes
 from .picks import random_semi_hard_negatives, semi_hard_negatives, uniform
 from .placed import check, kernel_margin, place, runs, slack_of
+from .points import HUGE, Points, Settle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,7 @@ class DevicePicks:
     lock: Any = field(default_factory=threading.Lock)
 
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]:
-        """As `panels.extremes`."""
+        """As `extremes.extremes`."""
         import numpy as np
 
         found = self._ask(partial(proven_extremes, self.device, self.points), "extremes")

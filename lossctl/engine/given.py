@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..breakdown import Categories
 from .door import index_rows
-from .panels import sort_points
+from .points import sort_points
 from .ranks import Judge, interval, make_judge
 from .sums import ZERO, Total, total
 

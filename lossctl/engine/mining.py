@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .panels import Panel, Points, default_threads, extremes, fold
+from .extremes import extremes
+from .panels import Panel, default_threads, fold
 from .picks import (
     in_order,
     judge_of,
@@ -25,6 +26,7 @@ from .picks import (
     strips,
     uniform,
 )
+from .points import Points
 from .ranks import Judge, Ranks
 from .workers import ordered_map
 

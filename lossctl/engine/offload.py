@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..breakdown import Breakdown
 from .device_distances import distances, numbers, unscaled
-from .panels import HUGE, Panel, default_threads
+from .panels import Panel, default_threads
 from .placed import Placed, backend_of, kernel_margin, place, runs, slack_of
+from .points import HUGE
 from .triplets import BINS, Counts, Task, count_panel, joined, prepare, report
 from .workers import ordered_map
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .panels import Points, scratch
+from .points import Points
 from .ranks import Judge, Ranks, make_judge, rank, strip_starts
+from .workers import scratch
 
 if TYPE_CHECKING:
     import numpy as np

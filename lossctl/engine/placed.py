@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DeviceError
 from ..kernels import KERNELS, find
-from .panels import Points
+from .points import Points
 
 if TYPE_CHECKING:
     import numpy as np

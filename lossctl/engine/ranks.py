@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .exact import Exact, lowest_exponent
-from .panels import HUGE, NEAR, Gram, Points, own_class, scratch
+from .gram import NEAR, Gram
+from .points import HUGE, Points, own_class
+from .workers import scratch
 
 if TYPE_CHECKING:
     import numpy as np

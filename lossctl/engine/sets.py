@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError, UsageError
 from . import door, panels, rows
+from .points import Points, sort_points
 from .scoring import Job, Loaded, Picked, Scored, Space, shared
 
 if TYPE_CHECKING:
@@ -88,14 +89,12 @@ def _refuse_weights(plan: door.Plan) -> None:
         raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
 
 
-def _points(found: EmbeddingSet, space: Space) -> panels.Points:
-    return panels.sort_points(
-        found.emb, found.label, metric=space.metric, normalize=space.normalize, numbers=found.numbers
-    )
+def _points(found: EmbeddingSet, space: Space) -> Points:
+    return sort_points(found.emb, found.label, metric=space.metric, normalize=space.normalize, numbers=found.numbers)
 
 
 def _losses(
-    plan: door.Plan, points: panels.Points, device: str, jobs: int, progress: Progress | None
+    plan: door.Plan, points: Points, device: str, jobs: int, progress: Progress | None
 ) -> tuple[panels.AnchorLosses, str]:
     """The losses, and what computed them."""
     loss, options = plan.spec.loss, plan.spec.options
@@ -122,7 +121,7 @@ def _losses(
     return losses, backend
 
 
-def _scored_rows(plan: door.Plan, found: EmbeddingSet, points: panels.Points, losses: panels.AnchorLosses) -> rows.Rows:
+def _scored_rows(plan: door.Plan, found: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> rows.Rows:
     """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
     import numpy as np
 
@@ -132,7 +131,7 @@ def _scored_rows(plan: door.Plan, found: EmbeddingSet, points: panels.Points, lo
     return rows.Rows(Picked(numbers[order]), losses.total[order], weight[order], None, found.facts)
 
 
-def _counts(points: panels.Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int], ...]:
+def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int], ...]:
     anchors, valid, weight = len(losses.total), round(float(losses.valid.sum())), round(float(losses.weight.sum()))
     counts = [("anchors", anchors)]
     if losses.valid is not losses.weight:

@@ -26,9 +26,11 @@ from ..breakdown import (
     Spread,
 )
 from ..errors import DataError, UsageError
-from .panels import DTYPES, MEMORY_BYTES, Panel, Points, fold, scratch, sort_points, sums_of_first
+from .panels import MEMORY_BYTES, Panel, fold, sums_of_first
+from .points import DTYPES, Points, sort_points
 from .ranks import Judge, Ranks, equal_rows, make_judge, rank, strip_starts
 from .sums import Total, count, total
+from .workers import scratch
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,15 +1,20 @@
-"""Blocks spread over the cores, results in order."""
+"""Blocks spread over the cores, results in order; and memory that is used again from block to block."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,8 +68,6 @@ def forked(function: Callable[[Iterable[Item]], Result], items: Iterable[Item], 
 
     Results must be picklable and small. None too where processes cannot be forked safely.
     """
-    import threading
-
     if not hasattr(os, "fork") or threading.active_count() > 1:
         return None
     children: list[tuple[int, int]] = []
@@ -105,3 +108,23 @@ def _received(end: int) -> Any:
     with os.fdopen(end, "rb") as pipe:
         data = pipe.read()
     return pickle.loads(data) if data else None
+
+
+_kept = threading.local()
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
+    """An uninitialised array that this thread will reuse at the next call with the same name."""
+    import numpy as np
+
+    size = math.prod(shape)
+    buffer = getattr(_kept, name, None)
+    if buffer is None or buffer.size < size or buffer.dtype != dtype:
+        buffer = np.empty(size, dtype)
+        setattr(_kept, name, buffer)
+    return buffer[:size].reshape(shape)
+
+
+def forget_scratch() -> None:
+    """Free what this thread has kept."""
+    _kept.__dict__.clear()

@@ -42,8 +42,8 @@ def product(dtype):
     def setup(n, dim, k):
         import numpy as np
 
-        from lossctl.engine.panels import default_threads, scratch
-        from lossctl.engine.workers import ordered_map
+        from lossctl.engine.panels import default_threads
+        from lossctl.engine.workers import ordered_map, scratch
 
         x, _ = embeddings(n, dim, k, dtype)
 
@@ -58,7 +58,8 @@ def product(dtype):
 
 def ours(name):
     def setup(n, dim, k):
-        from lossctl.engine.panels import sort_points, sum_losses
+        from lossctl.engine.panels import sum_losses
+        from lossctl.engine.points import sort_points
         from lossctl.losses import embedding
 
         x, labels = embeddings(n, dim, k, "float32")
@@ -85,7 +86,7 @@ def our_breakdown(precision):
 def our_mining(strategy):
     def setup(n, dim, k):
         from lossctl.engine.mining import STRATEGIES
-        from lossctl.engine.panels import sort_points
+        from lossctl.engine.points import sort_points
 
         x, labels = embeddings(n, dim, k, "float32")
         return lambda: sum(len(block) for block in STRATEGIES[strategy](sort_points(x, labels), margin=MARGIN))
