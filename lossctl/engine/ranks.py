@@ -101,7 +101,7 @@ class Ranks:
 
 def strip_starts(count: int, points: int) -> range:
     """Where strips of a block of `count` anchors begin."""
-    return range(0, count, max(16, STRIP // max(1, points)))
+    return range(0, count, max(4, STRIP // max(1, points)))
 
 
 def make_judge(points: Points, margins: Sequence[float] = (), *, certify: bool = True) -> Judge:
