@@ -108,7 +108,11 @@ def each(
         yield from ordered_map(lambda block: fold(_scored(jobs, side, block)), read(), threads)
     else:
         name = jobs[0].plan.spec.loss.name
-        raise UsageError(f"{name} has no value for each row", fix="compute it alone, without these options")
+        raise UsageError(
+            f"{name} has no value for each row",
+            why="it goes by counts",
+            fix="ask for its value, its groups or its interval",
+        )
 
 
 def _scored(jobs: tuple[Job, ...], side: tuple[int, ...], block: Block) -> tuple[Scored, ...]:
