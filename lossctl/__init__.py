@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "compute", "row_losses", "triplets"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     if name == "compute":
         from .calculator import compute

@@ -43,7 +43,7 @@ def examine() -> list[Finding]:
 
 OPTIONAL = {
     "triton": "CUDA kernels",
-    "matplotlib": "pictures; install lossctl[plot]",
+    "matplotlib": "pictures; install matplotlib",
     "zstandard": "reading .zst files before Python 3.14",
 }
 

@@ -629,3 +629,46 @@ def test_a_device_that_is_not_there_is_exit_5():
     done = run_lossctl("triplets", "samples/embeddings.npz", "--device", "cuda")
     assert (done.code, done.out) == (5, "")
     assert "fix:" in done.err
+
+
+# --- tables that have to fit
+
+
+def test_a_narrow_table_cuts_nothing():
+    """What all rows share is told once, numbers are rounded, and both are said."""
+    from lossctl.show.sheet import Sheet, table
+
+    rows = tuple(("bce", f"group {at}", repr(1.23456789e-5 * at), repr(1.1e-7 / 3), "285") for at in range(1, 4))
+    sheet = Sheet(("loss", "group", "value", "standard error", "n"), rows, frozenset({"value", "standard error", "n"}))
+    assert repr(1.23456789e-5) in table(sheet, width=200, colour=False)
+    narrow = table(sheet, width=44, colour=False)
+    assert max(map(len, narrow.splitlines())) <= 44
+    told = " ".join(narrow.split())
+    assert told.startswith("loss bce; standard error 3.66") and "n 285" in told
+    assert all(text in told for text in ("group 1", repr(1.23456789e-5), "group 3"))
+    narrower = " ".join(table(sheet, width=24, colour=False).split())
+    assert all(text in narrower for text in ("group 1", "1.23457e-05", "group 3", "3.7037e-05", "rounded to fit"))
+
+
+def test_the_ending_of_an_output_names_its_format(tmp_path):
+    for name, start in (("o.json", '{\n  "schema"'), ("o.csv", "loss,"), ("o.md", "| loss"), ("o.txt", "0.165")):
+        assert run_lossctl("compute", "bce", ROOT / "samples/preds.csv", "-o", tmp_path / name).code == 0
+        assert (tmp_path / name).read_text().startswith(start), name
+    for name in ("o.npy", "o.parquet"):
+        done = run_lossctl("compute", "bce", ROOT / "samples/preds.csv", "-r", "none", "-o", tmp_path / name)
+        assert done.code == 2 and "is text" in done.err and not (tmp_path / name).exists()
+
+
+def test_a_locale_without_unicode_gets_tables_too():
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for more in ({}, {"PYTHONIOENCODING": "latin-1"}):
+        done = run_lossctl("triplets", ROOT / "samples/embeddings.npz", "-f", "table", **plain, **more)
+        assert done.code == 0 and "semi-hard" in done.out, done.err
+
+
+def test_similarities_of_an_all_zero_embedding_are_refused(tmp_path):
+    emb = np.ones((4, 2))
+    emb[2] = 0
+    np.savez(tmp_path / "zero.npz", emb=emb, label=[0, 0, 1, 1])
+    done = run_lossctl("compute", "supcon", tmp_path / "zero.npz")
+    assert (done.code, done.out) == (3, "") and "embedding 2 is all zeros" in done.err

@@ -345,7 +345,7 @@ def test_nan_is_hardest_and_an_infinite_row_is_named(tmp_path):
     ids=lambda question: question[0],
 )  # fmt: skip
 def test_every_format_of_every_question_holds_its_values(question, format):
-    done = run_lossctl(*BCE, *question, "-f", format)
+    done = run_lossctl(*BCE, *question, "-f", format, COLUMNS="200")
     assert done.code == 0, done.err
     truth = np.sort(LOSS)[-29:].mean() if question[0] == "--keep" else LOSS.mean()
     text = done.out.replace("\n", " ")

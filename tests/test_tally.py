@@ -368,7 +368,7 @@ def test_a_row_that_misses_one_value_is_left_out_of_all(tmp_path):
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
 @pytest.mark.parametrize("question", [("--ci", "0.9", "--resamples", "99"), ("-g", "split"), ("--also", "gini-gain")])
 def test_every_format_holds_the_value(question, format):
-    done = run_lossctl("compute", "information-gain", "samples/splits.csv", *question, "-f", format)
+    done = run_lossctl("compute", "information-gain", "samples/splits.csv", *question, "-f", format, COLUMNS="200")
     assert done.code == 0, done.err
     assert "0.66666666" in done.out.replace("\n", " ")
 

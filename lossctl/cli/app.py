@@ -108,6 +108,7 @@ def run(args: list[str]) -> int:
         signal.signal(signal.SIGHUP, _terminate)
     if sys.stdout is None:
         return _complain(FileError("stdout is closed", fix="leave it open, or redirect it: > /dev/null"))
+    _speak_unicode()
     try:
         code = _run(args)
         sys.stdout.flush()
@@ -117,6 +118,15 @@ def run(args: list[str]) -> int:
         return _complain(
             FileError(f"cannot write the result: {fault.strerror}", fix="free space, or redirect elsewhere")
         )
+
+
+def _speak_unicode() -> None:
+    """Tables have rules and bars: UTF-8 where the locale is none (C, POSIX), else a mark for what cannot be written."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "")
+    if encoding.startswith("utf") or not hasattr(sys.stdout, "reconfigure"):
+        return
+    is_chosen = "PYTHONIOENCODING" in os.environ
+    sys.stdout.reconfigure(**({"errors": "replace"} if is_chosen else {"encoding": "utf-8"}))
 
 
 def _run(args: list[str]) -> int:

@@ -135,7 +135,8 @@ def _check(
         guess = f". Did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"unknown strategy {strategy!r}{guess}", fix=f"use one of {', '.join(STRATEGIES)}")
     if out is None or out == "-":
-        raise UsageError("mine writes a file, and none is named", fix="add -o triplets.npy")
+        what = "mine writes a file, not to stdout" if out else "mine writes a file, and none is named"
+        raise UsageError(what, fix="add -o triplets.npy")
     if category is not None and (strategy != "all" or not set(category.split(",")) <= set(CATEGORIES)):
         raise UsageError(f"--category {category!r} with {strategy}", fix=f"use it with `all`: {', '.join(CATEGORIES)}")
     if fallback is not None and (strategy != "semi-hard" or fallback not in ("hardest", "easiest", "drop")):

@@ -47,6 +47,18 @@ Colour = Annotated[
 ]
 
 
+ENDINGS = {
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".md": "md",
+    ".tex": "latex",
+}
+NOT_TEXT = (".npy", ".npz", ".parquet", ".feather", ".xlsx", ".h5", ".pkl", ".pt", ".gz", ".zst")
+
+
 class Style(NamedTuple):
     """The shared output options of one call, checked."""
 
@@ -75,7 +87,12 @@ def style(
     chosen = asked.pop() if asked else None
     if chosen is not None and chosen not in FORMATS:
         raise UsageError(f"unknown format {chosen!r}", fix=f"use one of {', '.join(FORMATS)}")
-    return Style(chosen, output, quiet, verbose)
+    return Style(chosen or ENDINGS.get(ending(output)), output, quiet, verbose)
+
+
+def ending(path: str | None) -> str:
+    """The end of a file's name from the last dot on, in small letters."""
+    return os.path.splitext(path or "")[1].lower()
 
 
 @contextlib.contextmanager
@@ -89,6 +106,10 @@ def destination(style: Style, inputs: Sequence[str] = ()) -> Iterator[Any]:
     from ..files.sources import parse_source
     from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 
+    if ending(style.output) in NOT_TEXT:
+        raise UsageError(
+            f"-o {style.output}: what would be written is text", fix=f"end it in {', '.join(ENDINGS)} or another name"
+        )
     refuse_overwrite_of_inputs(style.output, [parse_source(text).path for text in inputs])
     with atomic_output(style.output) as binary:
         writer = io.TextIOWrapper(binary, encoding="utf-8", newline="")
@@ -122,7 +143,7 @@ def sheet_text(sheet: Sheet, format: str) -> str:
     from .app import colour
 
     if format == "table":
-        width = shutil.get_terminal_size((100, 24)).columns
+        width = shutil.get_terminal_size((1000, 24)).columns  # a pipe has no edge
         return sheets.table(sheet, width=max(width, 40), colour=colour(sys.stdout))
     if format not in sheets.FORMATS:
         raise UsageError(f"this command has no format {format!r}", fix=f"use table, json, {', '.join(sheets.FORMATS)}")

@@ -78,7 +78,7 @@ def add_up(
     """A loss with engine="panel" of a whole set. DataError where no anchor has a positive and a negative."""
     _refuse_weights(plan)
     found = read_set(plan, blocks)
-    points = _points(found, space)
+    points = _points(plan, found, space)
     losses, backend = _losses(plan, points, space.device, jobs, progress)
     part = rows.part_of(_scored_rows(plan, found, points, losses))
     return SetLoss(rows.finish(plan, part), part.n, _counts(points, losses), part.facts, backend)
@@ -89,8 +89,9 @@ def _refuse_weights(plan: door.Plan) -> None:
         raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
 
 
-def _points(found: EmbeddingSet, space: Space) -> Points:
-    return sort_points(found.emb, found.label, metric=space.metric, normalize=space.normalize, numbers=found.numbers)
+def _points(plan: door.Plan, found: EmbeddingSet, space: Space) -> Points:
+    metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
+    return sort_points(found.emb, found.label, metric=metric, normalize=space.normalize, numbers=found.numbers)
 
 
 def _losses(
@@ -189,7 +190,7 @@ def _scored(
     _refuse_weights(job.plan)
     picked = tuple(arrays[place] for place in job.picks)
     found = read_set(job.plan, [Loaded(0, job.arrange(picked))])
-    points = _points(found, job.space)
+    points = _points(job.plan, found, job.space)
     losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
     anchors = _scored_rows(job.plan, found, points, losses)
     at = anchors.number

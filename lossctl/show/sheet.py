@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -71,31 +75,84 @@ def latex(sheet: Sheet) -> str:
 
 
 def table(sheet: Sheet, *, width: int, colour: bool) -> str:
-    """A rich table for a terminal; cells are plain text, never markup."""
+    """A rich table for a terminal; cells are plain text, never markup.
+
+    What is too wide says once what all its rows share, then rounds its numbers, then folds its cells: nothing is cut.
+    """
     import io
 
-    from rich import box
     from rich.console import Console
+    from rich.text import Text
+
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour
+    )
+    for fit in (_sharing, _rounded):
+        if _natural_width(sheet, console) > width:
+            sheet = fit(sheet)
+    if sheet.title:
+        console.print(Text(sheet.title))
+    console.print(_made(sheet, is_folded=_natural_width(sheet, console) > width))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _made(sheet: Sheet, is_folded: bool) -> Table:
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in sheet.columns:
         flush = name in sheet.numeric
-        made.add_column(Text(name), justify="right" if flush else "left", overflow="fold", no_wrap=flush)
+        made.add_column(
+            Text(name), justify="right" if flush else "left", overflow="fold", no_wrap=flush and not is_folded
+        )
     for row in sheet.rows:
         made.add_row(*(Text(cell) for cell in row))
-    out = io.StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour
-    )
-    if console.measure(made).maximum > width:  # better a number on two lines than half a number
-        for column in made.columns:
-            column.no_wrap = False
-    if sheet.title:
-        console.print(Text(sheet.title))
-    console.print(made)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return made
+
+
+def _natural_width(sheet: Sheet, console: Console) -> int:
+    """How many characters a line takes where there is room for all."""
+    roomy = console.options.update(width=1 << 20)
+    return console.measure(_made(sheet, is_folded=False), options=roomy).maximum
+
+
+def _sharing(sheet: Sheet) -> Sheet:
+    """Without the columns that hold the same in every row; the title tells them."""
+    if len(sheet.rows) < 2:
+        return sheet
+    columns = list(zip(*sheet.rows, strict=True))
+    alike = [len(set(cells)) == 1 and bool(name) for name, cells in zip(sheet.columns, columns, strict=True)]
+    if all(alike):
+        return sheet
+    told = [f"{name} {cells[0]}" for name, cells, same in zip(sheet.columns, columns, alike, strict=True) if same]
+
+    def kept(row: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cell for cell, same in zip(row, alike, strict=True) if not same)
+
+    title = "; ".join([*([sheet.title] if sheet.title else []), *told])
+    return Sheet(kept(sheet.columns), tuple(map(kept, sheet.rows)), sheet.numeric, title)
+
+
+def _rounded(sheet: Sheet) -> Sheet:
+    """With six digits of what has more; the title tells it."""
+
+    def short(name: str, cell: str) -> str:
+        if name not in sheet.numeric or len(cell) <= 8:
+            return cell
+        try:
+            number = float(cell)
+        except ValueError:
+            return cell
+        return cell if cell.lstrip("-").isdigit() else f"{number:.6g}"
+
+    rows = tuple(tuple(map(short, sheet.columns, row)) for row in sheet.rows)
+    if rows == sheet.rows:
+        return sheet
+    title = "; ".join([*([sheet.title] if sheet.title else []), "rounded to fit: -f tsv has every digit"])
+    return Sheet(sheet.columns, rows, sheet.numeric, title)
 
 
 FORMATS: dict[str, Any] = {"tsv": tsv, "csv": csv, "md": markdown, "latex": latex}

@@ -75,7 +75,7 @@ def library() -> Any:
         raise DeviceError(
             "figures are drawn by matplotlib, which is not installed",
             why="text plots, TSV, CSV and JSON do without it",
-            fix="pip install 'lossctl[plot]'",
+            fix="pip install matplotlib",
         ) from None
     return matplotlib
 
