@@ -10,6 +10,7 @@ import pytest
 import lossctl
 
 PACKAGE = Path(lossctl.__file__).parent
+ROOT = Path(__file__).parent.parent
 
 # what each part may import of ours; a part is a file or a folder of lossctl/
 # fmt: off
@@ -139,7 +140,7 @@ def test_a_small_compute_loads_numpy_and_nothing_heavier(tmp_path):
 @pytest.mark.parametrize("arguments", [("compute", "batch-hard"), ("triplets", "-b"), ("mine", "semi-hard", "-o")])
 def test_embeddings_on_the_cpu_load_no_torch(arguments, tmp_path):
     out = [str(tmp_path / "triplets.npy")] if arguments[-1] == "-o" else []
-    modules = loaded_by(*arguments, *out, str(PACKAGE.parent / "samples" / "embeddings.npz"), "--device", "cpu")
+    modules = loaded_by(*arguments, *out, str(ROOT / "samples" / "embeddings.npz"), "--device", "cpu")
     assert "numpy" in modules and "torch" not in modules
 
 
