@@ -17,8 +17,6 @@ from ..text import option_text
 from . import asking, intake, output
 from .app import group, single
 
-FORMS = ("prob", "log-prob", "logits")
-
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
