@@ -290,8 +290,8 @@ def _spans(ranks: Ranks, wanted: tuple[str, ...]) -> np.ndarray:
     """(S, B, K, 2) the places of the wanted negatives of each pair, in order of distance, as S half-open spans."""
     import numpy as np
 
-    hard = (ranks.below + ranks.ties)[0]
-    costly = np.maximum(hard, ranks.below[-1])
+    hard = ranks.below[:, 0] + ranks.ties[:, 0]
+    costly = np.maximum(hard, ranks.below[:, -1])
     everyone = np.broadcast_to(ranks.negatives[:, None], hard.shape)
     spans = {"hard": (np.zeros_like(hard), hard), "semi-hard": (hard, costly), "easy": (costly, everyone)}
     return np.stack([np.stack(spans[category], axis=-1) for category in wanted])

@@ -251,7 +251,7 @@ def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     if 8 * counts.shape[1] > width:
         sums = np.zeros(values.shape, values.dtype)
         np.cumsum(values[:, :-1], axis=1, out=sums[:, 1:])
-        return np.take_along_axis(sums, counts, axis=1)
+        return sums.take(counts + np.arange(size)[:, None] * width)
     order = counts.argsort(axis=1)
     ends = np.zeros((size, counts.shape[1] + 1), np.int64)
     ends[:, 1:] = np.take_along_axis(counts, order, axis=1)

@@ -183,7 +183,7 @@ def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
     """(B, K), as above, for ranked anchors; column k is point first + k of the anchor's class."""
     import numpy as np
 
-    places = (ranks.below + ranks.ties)[0]
+    places = ranks.below[:, 0] + ranks.ties[:, 0]
     is_beyond = places < ranks.negatives[:, None]
     found = negatives_at(judge, ranks, np.where(is_beyond, places, -1))
     if fallback == "hardest":
@@ -207,7 +207,7 @@ def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
     """(B, K), as above, for ranked anchors."""
     import numpy as np
 
-    first, band = (ranks.below + ranks.ties)[0], ranks.below[1]
+    first, band = ranks.below[:, 0] + ranks.ties[:, 0], ranks.below[:, 1]
     anchors = judge.points.rows[ranks.start : ranks.start + len(first), None]
     draw = uniform(seed, anchors, judge.points.rows[ranks.index])
     places = first + (draw * (band - first)).astype(np.int64)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .exact import Exact, lowest_exponent
 from .gram import NEAR, Gram
-from .points import HUGE, Points, own_class
+from .points import HUGE, Points, own_runs
 from .workers import scratch
 
 if TYPE_CHECKING:
@@ -70,13 +70,15 @@ class Ranks:
 
     keys: (B, N) int64 in ascending order, see `columns`; those from negatives[b] on are no negatives
     squares: (B, N) squared distances (scaled as in the gram), inf for the anchor's own class
-    index, weight: (B, K) the positives' positions, nearest first, and how often each counts, 0 if it does not
+    index, weight: (B, K) the positives' positions, nearest first up to the resolution of a key, and how often each
+        counts; the anchor itself, and once more for each point that its class lacks, counts 0 times
     positives: (B, K) their squared distances
-    sure: (J, B, K) how many columns are surely below d_ap + margins[j]
+    sure: (B, J, K) how many columns are surely below d_ap + margins[j]
     hard: (B, K) how many columns are surely not beyond d_ap
-    below, ties: (J, B, K) how many negatives are below, and exactly at, d_ap + margins[j], weighted
-    undecided: (J, B) triplets that nothing but float64 decided
+    below, ties: (B, J, K) how many negatives are below, and exactly at, d_ap + margins[j], weighted
+    undecided: (B, J) triplets that nothing but float64 decided
     decided_hard: row -> (k, columns) for the borderline triplets that are hard after all
+    cuts: (B, C) how many columns are below each of the C squared distances that were asked for too
     """
 
     start: int
@@ -92,6 +94,7 @@ class Ranks:
     ties: np.ndarray
     undecided: np.ndarray
     decided_hard: dict[int, list[tuple[np.ndarray, np.ndarray]]]
+    cuts: np.ndarray
     key_mask: int
 
     def columns(self, anchor: int | slice, positions: slice) -> np.ndarray:
@@ -156,26 +159,26 @@ def equal_rows(x: np.ndarray) -> np.ndarray:
     return leader
 
 
-def rank(judge: Judge, squares: np.ndarray, start: int) -> Ranks:
-    """Ranks of the anchors from `start` on, (B, N) squared distances given; overwrites `squares`."""
+def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | np.ndarray = ()) -> Ranks:
+    """Ranks of the anchors from `start` on, (B, N) squared distances given, and those of C squared distances `cuts`;
+    overwrites `squares`."""
     import numpy as np
 
     points, stop = judge.points, start + len(squares)
-    key_mask = (1 << max(len(points) - 1, 1).bit_length()) - 1
+    key_mask = _mask(len(points))
     index, weight, positives, errors = _positives(judge, squares, start)
-    for row in range(len(squares)):
-        squares[row, points.first[start + row] : points.last[start + row]] = np.inf
     keys = _sorted_keys(judge, squares, start, key_mask)
     bounds = _bounds(judge, start, stop)[:, None]
     low, high = _thresholds(judge, positives, errors, lambda _: bounds)
-    sure, inside = _search(keys, low, high, key_mask)
-    for row in map(int, np.flatnonzero(inside.sum(axis=(0, 2)) > CROWDED * len(points))):
-        if judge.exact is not None and not judge.gram.is_exact:
+    sure, inside, below_cuts = _search(keys, low, high, key_mask, np.asarray(cuts, np.float64))
+    if inside is not None and judge.exact is not None and not judge.gram.is_exact:
+        for row in map(int, np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))):
             one = slice(row, row + 1)
             positives[one] = _measure_again(judge, squares[one], keys[one], index[one], start + row, key_mask)
             found, wrong = positives[one], judge.gram.direct_errors(positives[one])
-            low[:, one], high[:, one] = _thresholds(judge, found, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            sure[:, one], inside[:, one] = _search(keys[one], low[:, one], high[:, one], key_mask)
+            low[one], high[one] = _thresholds(judge, found, wrong, lambda x: 2 * judge.gram.direct_errors(x))
+            sure[one], still, _ = _search(keys[one], low[one], high[one], key_mask, np.zeros(0))
+            inside[one] = 0 if still is None else still
     ranks = Ranks(
         start=start,
         keys=keys,
@@ -185,17 +188,19 @@ def rank(judge: Judge, squares: np.ndarray, start: int) -> Ranks:
         weight=weight,
         positives=positives,
         sure=sure,
-        hard=sure[0].copy(),
+        hard=sure[:, 0].copy(),
         below=_weighed(judge, keys, sure, key_mask),
-        ties=np.zeros_like(sure),
+        ties=np.zeros(sure.shape, np.int64),
         undecided=np.zeros(sure.shape[:2], np.int64),
         decided_hard={},
+        cuts=below_cuts,
         key_mask=key_mask,
     )
-    inside *= weight > 0
-    _count_sharp(judge, ranks, inside, low == high)
-    for row in map(int, np.flatnonzero(inside.any(axis=(0, 2)))):
-        _decide(judge, ranks, row, inside[:, row], low[:, row], high[:, row])
+    if inside is not None:
+        inside *= (weight > 0)[:, None]
+        _count_sharp(judge, ranks, inside, low == high)
+        for row in map(int, np.flatnonzero(inside.any(axis=(1, 2)))):
+            _decide(judge, ranks, row, inside[row], low[row], high[row])
     return ranks
 
 
@@ -207,7 +212,7 @@ def _count_sharp(judge: Judge, ranks: Ranks, inside: np.ndarray, is_point: np.nd
         return
     tied = np.where(is_point, inside, 0)
     ranks.ties[...] = _weighed(judge, ranks.keys, ranks.sure + tied, ranks.key_mask) - ranks.below
-    ranks.hard[...] += tied[0]
+    ranks.hard[...] += tied[:, 0]
     inside -= tied
 
 
@@ -217,28 +222,50 @@ def _bounds(judge: Judge, start: int, stop: int) -> np.ndarray:
     return np.zeros(stop - start) if judge.exact is None else judge.gram.bounds(start, stop)
 
 
+def _mask(count: int) -> int:
+    """The lowest bits of a key that can hold any of so many columns."""
+    return (1 << max(count - 1, 1).bit_length()) - 1
+
+
 def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The anchors' own classes, nearest first: positions, weights, squared distances and their errors, (B, K) each."""
+    """The anchors' own classes, nearest first: positions, weights, squared distances and their errors, (B, K) each.
+
+    Makes what belongs to them in `squares` infinite.
+    """
     import numpy as np
 
     points, gram = judge.points, judge.gram
     stop = start + len(squares)
-    anchors = np.arange(start, stop)[:, None]
-    index, is_own = own_class(points, start, stop)
-    weight = is_own.astype(np.int64) if points.weights is None else np.where(is_own, points.weights[index], 0)
-    weight -= is_own & (index == anchors)
-    found = np.take_along_axis(squares, index, axis=1)
+    anchors, first = np.arange(start, stop)[:, None], points.first[start:stop, None]
+    size = points.last[start:stop, None] - first
+    given = np.full((len(squares), int(size.max())), np.inf)
+    for rows, columns in own_runs(points, start, stop, slice(0, len(points))):
+        given[rows, : columns.stop - columns.start] = squares[rows, columns]
+        squares[rows, columns] = np.inf
+    mask = _mask(given.shape[1])
+    order = _make_keys(given, np.arange(given.shape[1]), mask)
+    order.sort(axis=1)
+    order &= mask
+    found = given.take(order + np.arange(len(order))[:, None] * order.shape[1])
+    index = order + first
+    weight = np.ones(index.shape, np.int64) if points.weights is None else points.weights.take(index, mode="clip")
     errors = np.repeat(_bounds(judge, start, stop)[:, None], index.shape[1], axis=1)
     if not gram.is_exact:
-        near = np.flatnonzero(found < NEAR * (gram.norms[anchors] + gram.norms[index]))
-        measured = gram.direct(near // index.shape[1] + start, index.ravel()[near])
+        near = np.flatnonzero(found < NEAR * (gram.norms[start:stop, None] + gram.largest_norm))
+        i, k = near // index.shape[1] + start, index.ravel()[near]
+        is_near = found.ravel()[near] < NEAR * (gram.norms[i] + gram.norms[k])
+        near, measured = near[is_near], gram.direct(i[is_near], k[is_near])
         found.ravel()[near] = measured
         errors.ravel()[near] = 0.0 if judge.exact is None else gram.direct_errors(measured)
-    found[index == anchors] = 0.0
-    errors[index == anchors] = 0.0
-    order = np.argsort(np.where(is_own, found, np.inf), axis=1)
-    order += np.arange(len(order))[:, None] * order.shape[1]
-    return index.take(order), weight.take(order), found.take(order), errors.take(order)
+    is_self = index == anchors
+    weight[is_self] -= 1
+    if int(size.min()) < index.shape[1]:
+        is_lacking = order >= size
+        index = np.where(is_lacking, anchors, index)
+        weight[is_lacking] = 0
+        is_self |= is_lacking
+    found[is_self] = errors[is_self] = 0.0
+    return index, weight, found, errors
 
 
 def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -> np.ndarray:
@@ -290,44 +317,51 @@ def _make_keys(squares: np.ndarray, columns: np.ndarray, key_mask: int, out: np.
 def _thresholds(
     judge: Judge, positives: np.ndarray, errors: np.ndarray, slack: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends, (J, B, K) each, of intervals that hold the square of d_ap + margin, widened by the error `slack` of
+    """Both ends, (B, J, K) each, of intervals that hold the square of d_ap + margin, widened by the error `slack` of
     the squares that will be compared with them."""
     import numpy as np
 
-    lows, highs = [], []
-    for margin in judge.margins:
-        low, high = interval(judge, positives, errors, margin)
-        lows.append(low - slack(low))
-        highs.append(high + slack(high))
-    return np.minimum(np.stack(lows), HUGE), np.minimum(np.stack(highs), HUGE)
+    low, high = np.empty((2, len(positives), len(judge.margins), positives.shape[1]))
+    for j, margin in enumerate(judge.margins):
+        lowest, highest = interval(judge, positives, errors, margin)
+        np.subtract(lowest, slack(lowest), out=low[:, j])
+        np.add(highest, slack(highest), out=high[:, j])
+    return np.clip(low, 0.0, HUGE, out=low), np.minimum(high, HUGE, out=high)
 
 
 def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """An interval that holds the square of d + margin, for squares of d that are `errors` from the truth at most."""
     import numpy as np
 
+    points, gram = judge.points, judge.gram
+    if margin and judge.exact is None:
+        middle = _plus(points, gram, squares, margin)
+        return middle, middle
     low, high = np.maximum(squares - errors, 0.0), squares + errors
     if not margin:
         return low, high
-    points, gram = judge.points, judge.gram
-    middle = _plus(points, gram, squares, margin)
-    if judge.exact is None:
-        return middle, middle
-    low = _plus(points, gram, low, margin) * (1 - ROUNDING) - gram.tiny
-    high = _plus(points, gram, high, margin) * (1 + ROUNDING) + gram.tiny
-    is_whole = gram.is_exact & _is_whole(points, squares, gram.scaled(margin))
-    return np.where(is_whole, middle, low), np.where(is_whole, middle, high)
+    low, high = (_plus(points, gram, side, margin) for side in (low, high))
+    low *= 1 - ROUNDING
+    low -= gram.tiny
+    high *= 1 + ROUNDING
+    high += gram.tiny
+    if gram.is_exact:
+        is_whole = _is_whole(points, squares, gram.scaled(margin))
+        middle = _plus(points, gram, squares, margin)
+        low, high = np.where(is_whole, middle, low), np.where(is_whole, middle, high)
+    return low, high
 
 
 def _plus(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
     """The square of d + margin for the square of d."""
     import numpy as np
 
-    if points.is_root:
-        root = np.sqrt(squares) + min(gram.scaled(margin), math.sqrt(HUGE))
-        shifted: np.ndarray = root * root
-        return shifted
-    return squares + points.square_of(margin)
+    if not points.is_root:
+        return squares + points.square_of(margin)
+    shifted: np.ndarray = np.sqrt(squares)
+    shifted += min(gram.scaled(margin), math.sqrt(HUGE))
+    shifted *= shifted
+    return shifted
 
 
 def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
@@ -341,32 +375,40 @@ def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
     return is_whole
 
 
-def _search(keys: np.ndarray, low: np.ndarray, high: np.ndarray, key_mask: int) -> tuple[np.ndarray, np.ndarray]:
-    """How many keys are surely below each interval, and how many lie inside, (J, B, K) each."""
+def _search(
+    keys: np.ndarray, low: np.ndarray, high: np.ndarray, key_mask: int, cuts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """How many keys are surely below each interval, and how many lie inside, (B, J, K) each, None for none at all; and
+    how many are below each of the cuts, (B, C). One search: what an anchor costs is the call."""
     import numpy as np
 
-    low_keys = np.where(low > 0, low.view(np.int64) & ~key_mask, np.iinfo(np.int64).min)
-    high_keys = np.maximum(high, 0.0).view(np.int64) | key_mask
-    sure, inside = np.empty(low.shape, np.int64), np.zeros(low.shape, np.int64)
-    for row, line in enumerate(keys):
-        sure[:, row] = line.searchsorted(low_keys[:, row])
-    last = np.minimum(sure, keys.shape[1] - 1)
-    touched = (keys[np.arange(len(keys))[:, None], last] <= high_keys) & (sure < keys.shape[1])
-    for row in map(int, np.flatnonzero(touched.any(axis=(0, 2)))):
-        j, k = np.nonzero(touched[:, row])
-        inside[j, row, k] = keys[row].searchsorted(high_keys[j, row, k], "right") - sure[j, row, k]
-    return sure, inside
+    rows, shape = range(len(keys)), low.shape
+    wanted = np.empty((len(keys), shape[1] * shape[2] + len(cuts)), np.int64)
+    asked = wanted[:, : shape[1] * shape[2]].reshape(shape)
+    np.bitwise_and(low.view(np.int64), ~key_mask, out=asked)
+    wanted[:, shape[1] * shape[2] :] = cuts.view(np.int64) & ~key_mask
+    for row in rows:
+        wanted[row] = keys[row].searchsorted(wanted[row])
+    places = asked + np.arange(len(keys))[:, None, None] * keys.shape[1]
+    touched = keys.take(places) <= np.bitwise_or(high.view(np.int64), key_mask, out=places)
+    if not touched.any():
+        return asked, None, wanted[:, shape[1] * shape[2] :]
+    inside = np.zeros(shape, np.int64)
+    for row in map(int, np.flatnonzero(touched.any(axis=(1, 2)))):
+        j, k = np.nonzero(touched[row])
+        inside[row, j, k] = keys[row].searchsorted(places[row, j, k], "right") - asked[row, j, k]
+    return asked, inside, wanted[:, shape[1] * shape[2] :]
 
 
 def _weighed(judge: Judge, keys: np.ndarray, counts: np.ndarray, key_mask: int) -> np.ndarray:
-    """How many points the first `counts` columns of each row stand for, (J, B, K)."""
+    """How many points the first `counts` columns of each row stand for, (B, J, K)."""
     import numpy as np
 
     if judge.points.weights is None:
         return counts.copy()
     sums = np.zeros((keys.shape[0], keys.shape[1] + 1), np.int64)
     np.cumsum(judge.points.weights[keys & key_mask], axis=1, out=sums[:, 1:])
-    weighed: np.ndarray = sums[np.arange(len(keys))[:, None], counts]
+    weighed: np.ndarray = sums[np.arange(len(keys))[:, None, None], counts]
     return weighed
 
 
@@ -374,7 +416,7 @@ def _weighed(judge: Judge, keys: np.ndarray, counts: np.ndarray, key_mask: int) 
 
 
 def _decide(judge: Judge, ranks: Ranks, row: int, inside: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Sort what lies inside the intervals of one anchor into below, tied and above; adds to `ranks`."""
+    """Sort what lies inside the intervals of one anchor, (J, K), into below, tied and above; adds to `ranks`."""
     import numpy as np
 
     j, k = np.nonzero(inside)
@@ -397,7 +439,7 @@ def _decide_part(
     import numpy as np
 
     counts = inside[j, k]
-    first = ranks.sure[j, row, k] - (np.cumsum(counts) - counts)
+    first = ranks.sure[row, j, k] - (np.cumsum(counts) - counts)
     places = np.arange(counts.sum()) + np.repeat(first, counts)
     columns = ranks.keys[row, places] & ranks.key_mask
     j, k = np.repeat(j, counts), np.repeat(k, counts)
@@ -406,8 +448,8 @@ def _decide_part(
     else:
         signs = _signs(judge, judge.exact, ranks, row, j, k, columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
-    np.add.at(ranks.below[:, row], (j, k), members * (signs < 0))
-    np.add.at(ranks.ties[:, row], (j, k), members * (signs == 0))
+    np.add.at(ranks.below[row], (j, k), members * (signs < 0))
+    np.add.at(ranks.ties[row], (j, k), members * (signs == 0))
     hard = (j == 0) & (signs <= 0)
     ranks.decided_hard.setdefault(row, []).append((k[hard], columns[hard]))
 
@@ -440,7 +482,7 @@ def _signs(
         guessed = unsure[~is_settled]
         signs[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
         members = np.ones(len(judge.twins), np.int64) if judge.points.weights is None else judge.points.weights
-        np.add.at(ranks.undecided[:, row], j[guessed], ranks.weight[row, k[guessed]] * members[columns[guessed]])
+        np.add.at(ranks.undecided[row], j[guessed], ranks.weight[row, k[guessed]] * members[columns[guessed]])
     return signs
 
 

@@ -27,7 +27,7 @@ from ..breakdown import (
 )
 from ..errors import DataError, UsageError
 from .panels import MEMORY_BYTES, Panel, fold, sums_of_first
-from .points import DTYPES, Points, sort_points
+from .points import DTYPES, Points, own_runs, sort_points
 from .ranks import Judge, Ranks, equal_rows, make_judge, rank, strip_starts
 from .sums import Total, count, total
 from .workers import scratch
@@ -239,27 +239,28 @@ def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
     judge = task.judge
     points, weight_of = judge.points, judge.points.weights
     stop = start + len(squares)
-    ranks = rank(judge, squares, start)
+    ranks = rank(judge, squares, start, task.edge_squares)
     weight = ranks.weight
     members = np.ones(len(squares), np.int64) if weight_of is None else weight_of[start:stop]
     negatives = (len(points) if weight_of is None else int(weight_of.sum())) - weight.sum(axis=1) - 1
     farthest, nearest = points.measured(_farthest(judge, ranks)), points.measured(_nearest(judge, ranks))
+    d_ap = points.measured(ranks.positives)
     d_an = points.measured(squares, out=squares)  # the squares are not needed any more
     return Counts(
-        below=(ranks.below * weight).sum(axis=2) * members,
-        ties=(ranks.ties * weight).sum(axis=2) * members,
-        undecided=ranks.undecided * members,
-        losses=_batch_all_sums(judge, ranks, d_an) * members,
+        below=np.einsum("bjk,bk->jb", ranks.below, weight) * members,
+        ties=np.einsum("bjk,bk->jb", ranks.ties, weight) * members,
+        undecided=ranks.undecided.T * members,
+        losses=_batch_all_sums(judge, ranks, d_ap, d_an) * members,
         triplets=weight.sum(axis=1) * negatives * members,
         farthest=farthest,
         nearest=nearest,
-        positives=_positive_side(task, ranks, members),
+        positives=_positive_side(task, ranks, d_ap, members),
         negatives=_negative_side(task, ranks, d_an, members, negatives * members),
         hard_by_class=_hard_by_class(judge, ranks, members) if task.with_pairs else {},
     )
 
 
-def _batch_all_sums(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
+def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarray) -> np.ndarray:
     """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
     import numpy as np
 
@@ -267,21 +268,18 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
     columns = np.bitwise_and(
         ranks.keys[:, :width], ranks.key_mask, out=scratch("columns", (len(d_an), width), np.int64)
     )
-    first = np.arange(len(d_an))[:, None] * d_an.shape[1]
-    places = np.add(columns, first, out=scratch("places", columns.shape, np.int64))
-    sorted_d_an = d_an.take(places, out=scratch("sorted", columns.shape), mode="clip")  # "raise" would make a copy
-    counts = ranks.sure.swapaxes(0, 1).reshape(len(d_an), -1)
-    reach = counts
-    if weights is not None:
-        members = weights[columns]
+    members = None if weights is None else weights[columns]
+    columns += np.arange(len(d_an))[:, None] * d_an.shape[1]
+    sorted_d_an = d_an.take(columns, out=scratch("sorted", columns.shape), mode="clip")  # "raise" would make a copy
+    counts = reach = ranks.sure.reshape(len(d_an), -1)
+    if members is not None:
         reach = sums_of_first(members, counts)
         sorted_d_an *= members
-    sums = sums_of_first(sorted_d_an, counts)
-    shape = len(d_an), len(judge.margins), -1
-    reaches, sums = reach.reshape(shape).swapaxes(0, 1), sums.reshape(shape).swapaxes(0, 1)
-    margins = np.asarray(judge.margins)[:, None, None]
-    terms = reaches * (judge.points.measured(ranks.positives) + margins) - sums
-    totals: np.ndarray = (terms * ranks.weight).sum(axis=2)
+    terms = d_ap[:, None] + np.asarray(judge.margins)[:, None]
+    terms *= reach.reshape(terms.shape)
+    terms -= sums_of_first(sorted_d_an, counts).reshape(terms.shape)
+    terms *= ranks.weight[:, None]
+    totals: np.ndarray = terms.sum(axis=2).T
     return totals
 
 
@@ -307,33 +305,28 @@ def _farthest(judge: Judge, ranks: Ranks) -> np.ndarray:
     """(B,) squared distance of the farthest positive, by differences among all that may be the farthest."""
     import numpy as np
 
-    candidates = np.where(ranks.weight > 0, ranks.positives, -np.inf)
-    found: np.ndarray = candidates.max(axis=1)
+    found: np.ndarray = ranks.positives.max(axis=1)
     if judge.exact is None or judge.gram.is_exact:
         return found
     limit = found - 4 * judge.gram.bounds(ranks.start, ranks.start + len(found))
-    i, k = np.nonzero(candidates >= limit[:, None])
+    i, k = np.nonzero(ranks.positives >= limit[:, None])
     measured = judge.gram.direct(i + ranks.start, ranks.index[i, k])
     found = np.zeros(len(found))
     np.maximum.at(found, i, measured)
     return found
 
 
-def _positive_side(task: Task, ranks: Ranks, members: np.ndarray) -> Side:
+def _positive_side(task: Task, ranks: Ranks, d_ap: np.ndarray, members: np.ndarray) -> Side:
     import numpy as np
 
     weight = ranks.weight * members[:, None]
-    counted = weight > 0
-    d_ap = task.judge.points.measured(ranks.positives[counted])
-    bins = np.clip(np.searchsorted(task.edges, d_ap, "right") - 1, 0, len(task.edges) - 2)
-    counts = np.zeros(len(task.edges) - 1, np.int64)
-    np.add.at(counts, bins, weight[counted])
+    bins = np.searchsorted(task.edges[1:-1], d_ap.ravel(), "right")
     return Side(
         int(weight.sum()),
-        float(d_ap.min()),
-        total(d_ap * weight[counted]),
+        float(np.where(weight > 0, d_ap, np.inf).min()),
+        total((d_ap * weight).sum(axis=1)),
         float(d_ap.max()),
-        counts,
+        np.bincount(bins, weight.ravel(), len(task.edges) - 1).astype(np.int64),
     )
 
 
@@ -343,17 +336,14 @@ def _negative_side(task: Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarr
 
     points, rows = task.judge.points, np.arange(len(d_an))
     places = np.zeros((len(rows), len(task.edges)), np.int64)
-    edge_keys = task.edge_squares.view(np.int64) & ~ranks.key_mask
-    for row, line in enumerate(ranks.keys):
-        places[row, 1:-1] = line.searchsorted(edge_keys)
-    places[:, -1] = ranks.negatives
+    places[:, 1:-1], places[:, -1] = ranks.cuts, ranks.negatives
     if points.weights is not None:
         for row, line in enumerate(ranks.keys):
             places[row] = np.concatenate([[0], np.cumsum(points.weights[line & ranks.key_mask])])[places[row]]
     ends = np.stack([ranks.keys[:, 0], ranks.keys[rows, ranks.negatives - 1]]) & ranks.key_mask
     span = d_an[rows, ends]
-    for row in range(len(d_an)):
-        d_an[row, points.first[ranks.start + row] : points.last[ranks.start + row]] = 0.0
+    for own in own_runs(points, ranks.start, ranks.start + len(d_an), slice(0, len(points))):
+        d_an[own] = 0.0
     sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights
     counts = (np.diff(places, axis=1) * members[:, None]).sum(axis=0)
     return Side(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
