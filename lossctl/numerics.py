@@ -272,6 +272,15 @@ def pick(x: Array, column: Array) -> Array:
     return xp.take_along_axis(x, index[:, None], axis=1)[:, 0]
 
 
+def picked(x: Array, columns: Any) -> Array:
+    """x[b, columns[b, k]] of (B, N) values for (B, K) columns, integers of numpy: (B, K)."""
+    xp = namespace(x)
+    if xp.__name__ == "numpy":
+        result: Array = x.take(columns + xp.arange(len(x))[:, None] * x.shape[1])
+        return result
+    return xp.take_along_axis(x, xp.asarray(columns, device=x.device), axis=-1)
+
+
 def one_hot(column: Array, classes: int, x: Array) -> Array:
     """An (n, classes) mask, true at column[i] in row i; library and device of `x`."""
     xp = namespace(x)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..numerics import Array, namespace, unit_rows, where
+from ..numerics import Array, namespace, picked, unit_rows, where
 from .extremes import extremes, where_true
 from .gram import NEAR
 from .points import Points, own_class, shifted
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
 MEMORY_BYTES = 1 << 28
+MANY = 32  # an anchor's distances to all points take about the time of so many differences less
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
 
@@ -187,9 +188,12 @@ class Panel:
 
     def distance_to(self, index: np.ndarray) -> Array:
         """Distances from each anchor to the points at `index`, (B,) or (B, K) positions: as roots of sums of squared
-        differences, so they do not depend on the rest of the set."""
+        differences, so they do not depend on the rest of the set; where a class is a good part of the set, and these
+        would be many, from `distance`."""
         import numpy as np
 
+        if index.ndim == 2 and MANY * self.points.widest > len(self.points):
+            return picked(self.distance, index)
         anchors = np.repeat(self.positions, index.size // len(index))
         return pair_distances(self.points, anchors, index.ravel()).reshape(index.shape)
 
@@ -251,7 +255,8 @@ def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     if 8 * counts.shape[1] > width:
         sums = np.zeros(values.shape, values.dtype)
         np.cumsum(values[:, :-1], axis=1, out=sums[:, 1:])
-        return sums.take(counts + np.arange(size)[:, None] * width)
+        result: np.ndarray = sums.take(counts + np.arange(size)[:, None] * width)
+        return result
     order = counts.argsort(axis=1)
     ends = np.zeros((size, counts.shape[1] + 1), np.int64)
     ends[:, 1:] = np.take_along_axis(counts, order, axis=1)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..numerics import picked
 from .points import Points
 from .ranks import Judge, Ranks, make_judge, rank, strip_starts
 from .workers import scratch
@@ -32,7 +33,7 @@ def strips(judge: Judge, start: int, stop: int) -> Iterator[Ranks]:
     """Ranks of the anchors start..stop, a few at a time; each is valid until the next."""
     gram, n = judge.gram, len(judge.points)
     squares = gram.squares(start, stop, out=scratch("squares", (stop - start, n)))
-    starts = strip_starts(stop - start, n)
+    starts = strip_starts(judge.points, start, stop)
     for k in starts:
         yield rank(judge, squares[k : k + starts.step], start + k)
 
@@ -44,9 +45,8 @@ def negatives_at(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     """(B, K) the points at these places of each anchor's order; -1 where the place is -1."""
     import numpy as np
 
-    rows = np.arange(len(ranks.keys))[:, None]
     inside = places.clip(0)
-    found = np.where(places < 0, -1, ranks.keys[rows, inside] & ranks.key_mask)
+    found = np.where(places < 0, -1, picked(ranks.keys, inside) & ranks.key_mask)
     crowded = (places >= 0) & ~_stands_alone(judge, ranks, inside)
     for row in map(int, np.flatnonzero(crowded.any(axis=1))):
         starts = _run_starts(judge, ranks, row)
@@ -88,10 +88,11 @@ def _stands_alone(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     """Where the negative at a place cannot be confused with its neighbours in the order, (B, K)."""
     import numpy as np
 
-    rows = np.arange(len(ranks.keys))[:, None]
-    here = _value(ranks, ranks.keys[rows, places])
-    before = _value(ranks, ranks.keys[rows, np.maximum(places - 1, 0)])
-    after = _value(ranks, ranks.keys[rows, np.minimum(places + 1, ranks.keys.shape[1] - 1)])
+    rows, last = np.arange(len(ranks.keys))[:, None], ranks.keys.shape[1] - 1
+    here, before, after = (
+        _value(ranks, picked(ranks.keys, side))
+        for side in (places, np.maximum(places - 1, 0), np.minimum(places + 1, last))
+    )
     reach = _reach(judge, ranks, here, rows)
     is_first, is_last = places == 0, places >= ranks.negatives[:, None] - 1
     alone: np.ndarray = (is_first | (here - before > reach)) & (is_last | (after - here > reach))
@@ -219,12 +220,9 @@ def _by_class_place(judge: Judge, ranks: Ranks, found: np.ndarray) -> np.ndarray
     """Columns in the order of the positives' distances, back to the order of the class; -1 for no positive."""
     import numpy as np
 
-    rows = np.arange(len(found))[:, None]
     result = np.full(found.shape, -1)
-    first = judge.points.first[ranks.start : ranks.start + len(found), None]
-    is_positive = ranks.weight > 0
-    i, k = np.nonzero(is_positive)
-    result[i, (ranks.index - first)[i, k]] = found[rows[i, 0], k]
+    places = ranks.index - judge.points.first[ranks.start : ranks.start + len(found), None]
+    np.put_along_axis(result, places, np.where(ranks.weight > 0, found, -1), axis=1)
     return result
 
 

@@ -85,6 +85,11 @@ class Points:
             return 0
         return int(len(self) if self.weights is None else self.weights.sum()) - self.without_positive
 
+    @property
+    def widest(self) -> int:
+        """How many points the largest class of the anchors has; it is the first."""
+        return int(self.last[0] - self.first[0]) if self.anchors else 0
+
     @cached_property
     def numbers(self) -> np.ndarray:
         """x as numpy, (N, D), outside any graph."""

@@ -102,9 +102,10 @@ class Ranks:
         return self.keys[anchor, positions] & self.key_mask
 
 
-def strip_starts(count: int, points: int) -> range:
-    """Where strips of a block of `count` anchors begin."""
-    return range(0, count, max(4, STRIP // max(1, points)))
+def strip_starts(points: Points, start: int, stop: int) -> range:
+    """Where strips of the anchors start..stop begin, relative to `start`."""
+    widest = int((points.last - points.first)[start:stop].max(initial=0))
+    return range(0, stop - start, max(4, STRIP // (len(points) + widest)))
 
 
 def make_judge(points: Points, margins: Sequence[float] = (), *, certify: bool = True) -> Judge:
@@ -170,20 +171,22 @@ def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | 
     keys = _sorted_keys(judge, squares, start, key_mask)
     bounds = _bounds(judge, start, stop)[:, None]
     low, high = _thresholds(judge, positives, errors, lambda _: bounds)
-    sure, inside, below_cuts = _search(keys, low, high, key_mask, np.asarray(cuts, np.float64))
+    negatives = len(points) - (points.last - points.first)[start:stop]
+    reach = int(negatives.max()) + 1  # one that is infinite closes each row
+    sure, inside, below_cuts = _search(keys, reach, low, high, key_mask, np.asarray(cuts, np.float64))
     if inside is not None and judge.exact is not None and not judge.gram.is_exact:
         for row in map(int, np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))):
             one = slice(row, row + 1)
             positives[one] = _measure_again(judge, squares[one], keys[one], index[one], start + row, key_mask)
             found, wrong = positives[one], judge.gram.direct_errors(positives[one])
             low[one], high[one] = _thresholds(judge, found, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            sure[one], still, _ = _search(keys[one], low[one], high[one], key_mask, np.zeros(0))
+            sure[one], still, _ = _search(keys[one], reach, low[one], high[one], key_mask, np.zeros(0))
             inside[one] = 0 if still is None else still
     ranks = Ranks(
         start=start,
         keys=keys,
         squares=squares,
-        negatives=len(points) - (points.last - points.first)[start:stop],
+        negatives=negatives,
         index=index,
         weight=weight,
         positives=positives,
@@ -257,14 +260,14 @@ def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarra
         near, measured = near[is_near], gram.direct(i[is_near], k[is_near])
         found.ravel()[near] = measured
         errors.ravel()[near] = 0.0 if judge.exact is None else gram.direct_errors(measured)
-    is_self = index == anchors
-    weight[is_self] -= 1
+    zero = np.flatnonzero(index == anchors)
+    weight.ravel()[zero] -= 1
     if int(size.min()) < index.shape[1]:
         is_lacking = order >= size
         index = np.where(is_lacking, anchors, index)
         weight[is_lacking] = 0
-        is_self |= is_lacking
-    found[is_self] = errors[is_self] = 0.0
+        zero = np.flatnonzero(index == anchors)
+    found.ravel()[zero] = errors.ravel()[zero] = 0.0
     return index, weight, found, errors
 
 
@@ -376,28 +379,31 @@ def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
 
 
 def _search(
-    keys: np.ndarray, low: np.ndarray, high: np.ndarray, key_mask: int, cuts: np.ndarray
+    keys: np.ndarray, reach: int, low: np.ndarray, high: np.ndarray, key_mask: int, cuts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """How many keys are surely below each interval, and how many lie inside, (B, J, K) each, None for none at all; and
-    how many are below each of the cuts, (B, C). One search: what an anchor costs is the call."""
+    how many are below each of the cuts, (B, C).
+
+    reach: how many keys of a row matter, one that is infinite among them
+    """
     import numpy as np
 
-    rows, shape = range(len(keys)), low.shape
-    wanted = np.empty((len(keys), shape[1] * shape[2] + len(cuts)), np.int64)
-    asked = wanted[:, : shape[1] * shape[2]].reshape(shape)
-    np.bitwise_and(low.view(np.int64), ~key_mask, out=asked)
-    wanted[:, shape[1] * shape[2] :] = cuts.view(np.int64) & ~key_mask
-    for row in rows:
-        wanted[row] = keys[row].searchsorted(wanted[row])
-    places = asked + np.arange(len(keys))[:, None, None] * keys.shape[1]
-    touched = keys.take(places) <= np.bitwise_or(high.view(np.int64), key_mask, out=places)
+    shape, ends = low.shape, low.shape[1] * low.shape[2]
+    wanted = np.empty((len(keys), ends + len(cuts)), np.int64)
+    sure, below_cuts = wanted[:, :ends].reshape(shape), wanted[:, ends:]
+    np.bitwise_and(low.view(np.int64), ~key_mask, out=sure)
+    below_cuts[...] = cuts.view(np.int64) & ~key_mask
+    for row, line in enumerate(keys[:, :reach]):
+        wanted[row] = line.searchsorted(wanted[row])
+    high_keys = high.view(np.int64) | key_mask
+    touched = keys.take(sure + np.arange(len(keys))[:, None, None] * keys.shape[1]) <= high_keys
     if not touched.any():
-        return asked, None, wanted[:, shape[1] * shape[2] :]
+        return sure, None, below_cuts
     inside = np.zeros(shape, np.int64)
     for row in map(int, np.flatnonzero(touched.any(axis=(1, 2)))):
         j, k = np.nonzero(touched[row])
-        inside[row, j, k] = keys[row].searchsorted(places[row, j, k], "right") - asked[row, j, k]
-    return asked, inside, wanted[:, shape[1] * shape[2] :]
+        inside[row, j, k] = keys[row].searchsorted(high_keys[row, j, k], "right") - sure[row, j, k]
+    return sure, inside, below_cuts
 
 
 def _weighed(judge: Judge, keys: np.ndarray, counts: np.ndarray, key_mask: int) -> np.ndarray:

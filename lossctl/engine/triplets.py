@@ -200,7 +200,7 @@ def count_panel(task: Task, panel: Panel) -> Counts:
     else:
         squares[...] = gram.squares(panel.start, panel.stop, out=scratch("single", squares.shape, np.float32))
         np.maximum(squares, 0.0, out=squares)
-    starts = strip_starts(len(panel), n)
+    starts = strip_starts(panel.points, panel.start, panel.stop)
     return joined([_count_strip(task, squares[k : k + starts.step], panel.start + k) for k in starts])
 
 
@@ -240,9 +240,9 @@ def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
     points, weight_of = judge.points, judge.points.weights
     stop = start + len(squares)
     ranks = rank(judge, squares, start, task.edge_squares)
-    weight = ranks.weight
+    weight, positives = ranks.weight, ranks.weight.sum(axis=1)
     members = np.ones(len(squares), np.int64) if weight_of is None else weight_of[start:stop]
-    negatives = (len(points) if weight_of is None else int(weight_of.sum())) - weight.sum(axis=1) - 1
+    negatives = (len(points) if weight_of is None else int(weight_of.sum())) - positives - 1
     farthest, nearest = points.measured(_farthest(judge, ranks)), points.measured(_nearest(judge, ranks))
     d_ap = points.measured(ranks.positives)
     d_an = points.measured(squares, out=squares)  # the squares are not needed any more
@@ -251,10 +251,10 @@ def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
         ties=np.einsum("bjk,bk->jb", ranks.ties, weight) * members,
         undecided=ranks.undecided.T * members,
         losses=_batch_all_sums(judge, ranks, d_ap, d_an) * members,
-        triplets=weight.sum(axis=1) * negatives * members,
+        triplets=positives * negatives * members,
         farthest=farthest,
         nearest=nearest,
-        positives=_positive_side(task, ranks, d_ap, members),
+        positives=_positive_side(task, ranks, d_ap, members, positives * members),
         negatives=_negative_side(task, ranks, d_an, members, negatives * members),
         hard_by_class=_hard_by_class(judge, ranks, members) if task.with_pairs else {},
     )
@@ -316,18 +316,19 @@ def _farthest(judge: Judge, ranks: Ranks) -> np.ndarray:
     return found
 
 
-def _positive_side(task: Task, ranks: Ranks, d_ap: np.ndarray, members: np.ndarray) -> Side:
+def _positive_side(task: Task, ranks: Ranks, d_ap: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> Side:
+    """The distances to positives; an anchor's to itself, which does not count, is 0."""
     import numpy as np
 
-    weight = ranks.weight * members[:, None]
     bins = np.searchsorted(task.edges[1:-1], d_ap.ravel(), "right")
-    return Side(
-        int(weight.sum()),
-        float(np.where(weight > 0, d_ap, np.inf).min()),
-        total((d_ap * weight).sum(axis=1)),
-        float(d_ap.max()),
-        np.bincount(bins, weight.ravel(), len(task.edges) - 1).astype(np.int64),
-    )
+    if task.judge.points.weights is None:
+        counts, sums = np.bincount(bins, minlength=len(task.edges) - 1), d_ap.sum(axis=1)
+        counts[0] -= d_ap.size - pairs.sum()
+    else:
+        counts = np.bincount(bins, (ranks.weight * members[:, None]).ravel(), len(task.edges) - 1).astype(np.int64)
+        sums = (d_ap * ranks.weight).sum(axis=1)
+    smallest = np.where(ranks.weight > 0, d_ap, np.inf).min()
+    return Side(int(pairs.sum()), float(smallest), total(sums * members), float(d_ap.max()), counts)
 
 
 def _negative_side(task: Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> Side:

@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from ..numerics import Array, exp, log, matrix, namespace, one_hot, relu, row_max, row_sum, softplus, sqrt, where
+from ..numerics import (
+    Array,
+    exp,
+    log,
+    matrix,
+    namespace,
+    one_hot,
+    picked,
+    relu,
+    row_max,
+    row_sum,
+    softplus,
+    sqrt,
+    where,
+)
 from ..registry import Flag, NonNegative, Numbers, Positive, Real, Seed, Weighted, loss
 
 Panel = Any  # engine.panels.Panel, which losses do not know
@@ -44,7 +58,7 @@ def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     Example: emb=0,1,2,3 label=0,0,1,1 -> 1
     """
     index, is_positive = panel.own
-    bound = where(is_positive, _pick(panel.distance, index) + margin, 0.0)
+    bound = where(is_positive, picked(panel.distance, index) + margin, 0.0)
     reach = panel.negatives_below(bound)
     total = row_sum(_cast(reach, bound) * bound - panel.sum_of_nearest(reach))
     valid = row_sum(_cast(is_positive, total)) * panel.negatives
@@ -273,7 +287,7 @@ def _contrast(panel: Panel, temperature: float) -> Weighted:
     index, is_positive = panel.own
     logits = panel.similarity / temperature
     push = _log_sum_exp(logits, panel.is_negative)
-    return _masked_total(softplus(push[:, None] - _pick(logits, index)), is_positive)
+    return _masked_total(softplus(push[:, None] - picked(logits, index)), is_positive)
 
 
 # ---------------------------------------------------------------------------------------------------------------- words
@@ -297,10 +311,3 @@ def _cast(values: Array, like: Array) -> Array:
 
 def _unit(x: Array) -> Array:
     return x / sqrt(row_sum(x * x))[:, None]
-
-
-def _pick(x: Array, index: Any) -> Array:
-    """x[b, index[b, k]] for (B, N) values and (B, K) columns as numpy integers."""
-    xp = namespace(x)
-    columns = index if xp.__name__ == "numpy" else xp.asarray(index, device=x.device)
-    return xp.take_along_axis(x, columns, axis=-1)
