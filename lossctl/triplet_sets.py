@@ -103,11 +103,13 @@ def report(
     progress: Progress | None = None,
 ) -> Report:
     """The breakdown of a prepared set, its diagnosis, and sampled batches (on the CPU) if `batch` is given."""
-    from .engine import triplets as engine
+    from .engine.batches import sampled
+    from .engine.diagnosis import diagnose
+    from .engine.triplets import breakdown
 
     found, reading = read_set(ready.plan, ready.blocks(rows.block_rows(ready.plan))), ready.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
-    count, backend = engine.breakdown, "numpy"
+    count, backend = breakdown, "numpy"
     if reading.device != "cpu":
         from .engine.offload import backend_for, breakdown_on
 
@@ -124,10 +126,8 @@ def report(
     )
     drawn = None
     if batch is not None:
-        drawn = engine.sampled(
-            found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings
-        )
-    diagnosis = engine.diagnose(found.emb, found.label, whole)
+        drawn = sampled(found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings)
+    diagnosis = diagnose(found.emb, found.label, whole)
     return Report(whole, diagnosis, drawn, ready.sources, ready.note, data, backend)
 
 

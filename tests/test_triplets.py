@@ -7,7 +7,9 @@ import pytest
 from exact_distances import category_counts
 from random_sets import sets
 
-from lossctl.engine.triplets import breakdown, diagnose, sampled
+from lossctl.engine.batches import sampled
+from lossctl.engine.diagnosis import diagnose
+from lossctl.engine.triplets import breakdown
 from lossctl.errors import DataError, UsageError
 
 LINE = np.arange(9.0)[:, None]

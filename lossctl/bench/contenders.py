@@ -107,27 +107,26 @@ def _anchors_at(points: Any) -> np.ndarray:
 
 def _batch_all(case: Case) -> Contender:
     """The breakdown as `lossctl triplets` makes it, certified in float64."""
+    from ..engine.counting import Counts, Task, joined
     from ..engine.panels import fold
-    from ..engine.triplets import Counts, Task, count_panel, distinct, joined, prepare
+    from ..engine.triplets import count_panel, prepare
 
     def run(inputs: Inputs) -> tuple[Task, Counts]:
-        first, members = distinct(inputs.embeddings, inputs.labels)
         task = prepare(
-            inputs.embeddings[first],
-            inputs.labels[first],
+            inputs.embeddings,
+            inputs.labels,
             margins=(MARGIN,),
             metric="euclidean",
             normalize=False,
             precision=case.dtype,
-            weights=members,
         )
-        return task, joined(list(fold(task.judge.points, lambda panel: count_panel(task, panel))))
+        return task, joined(list(fold(task.points, lambda panel: count_panel(task, panel))))
 
     def judge(inputs: Inputs, answer: tuple[Task, Counts]) -> Verdict:
         import numpy as np
 
         task, counts = answer
-        points = task.judge.points
+        points = task.points
         at = _anchors_at(points)
         hard, active = (counts.below[0] + counts.ties[0])[at], counts.below[1][at]
         categories = np.stack([counts.triplets[at] - active, active - hard, hard], 1)

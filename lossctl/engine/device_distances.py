@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .counting import Side, Task, merged
 from .points import Points
 from .sums import total
-from .triplets import Side, Task, merged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,7 @@ def distances(
 
     from ..kernels import tiles
 
-    points = task.judge.points
+    points = task.points
     edges = torch.from_numpy(task.edge_squares).to(ready.values)
     step = max(1, AT_ONCE // len(points))
     sides: list[tuple[Side, Side]] = []

@@ -100,7 +100,6 @@ def _signs(judge: Judge, triplets: np.ndarray, d_ap: np.ndarray, d_an: np.ndarra
     """The sign of d_an - (d_ap + margin) of each triplet: by differences, and by integers where these cannot tell."""
     import numpy as np
 
-    assert judge.exact is not None
     gram = judge.gram
     low, high = interval(judge, d_ap, gram.direct_errors(d_ap), margin)
     errors = gram.direct_errors(d_an)

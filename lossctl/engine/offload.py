@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..breakdown import Breakdown
+from .counting import Counts, Task, joined
 from .device_distances import distances, numbers, unscaled
 from .panels import Panel, default_threads
 from .placed import Placed, backend_of, kernel_margin, place, runs, slack_of
 from .points import HUGE
-from .triplets import BINS, Counts, Task, count_panel, joined, prepare, report
+from .triplets import BINS, count_panel, prepare, report
 from .workers import ordered_map
 
 if TYPE_CHECKING:
@@ -56,13 +57,14 @@ def breakdown_on(
         metric=metric,
         normalize=normalize,
         precision=precision,
+        merge=False,
         with_pairs=pairs > 0,
         bins=bins,
     )
     asked = [float(margin) for margin in margins]
-    if not task.judge.points.anchors:
+    if not task.points.anchors:
         return report(task, [], asked, precision, by_class, pairs)
-    placed = place(task.judge.points, device, "float64" if precision == "float64" else "float32")
+    placed = place(task.points, device, "float64" if precision == "float64" else "float32")
     rough, is_open = _count(task, placed, asked)
     proven = _counted_here(task, np.flatnonzero(is_open), default_threads() if threads is None else threads)
     counts = _merged(task, placed, rough, proven, is_open, progress)
@@ -92,16 +94,15 @@ def _count(task: Task, placed: Placed, margins: Sequence[float]) -> tuple[_Rough
     """The counts of the device, and (A,) which anchors they are not proven for."""
     import numpy as np
 
-    judge = task.judge
-    points = judge.points
-    shape = len(judge.margins), points.anchors
+    points = task.points
+    shape = len(task.margins), points.anchors
     rough = _Rough(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape))
     is_open = np.zeros(points.anchors, bool)
     kernel = placed.kernel("batch-all")
-    for j, margin in enumerate(judge.margins):
-        if j == 0 and len(judge.margins) > 1 and 0.0 not in margins:
+    for j, margin in enumerate(task.margins):
+        if j == 0 and len(task.margins) > 1 and 0.0 not in margins:
             continue  # any margin counts what is hard
-        length, slack = kernel_margin(points, margin), slack_of(points, margin) if judge.exact else 0.0
+        length, slack = kernel_margin(points, margin), slack_of(points, margin) if task.judge else 0.0
         if length >= math.sqrt(HUGE) or slack >= 0.5:
             return rough, np.ones(points.anchors, bool)
         found = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)
@@ -120,7 +121,7 @@ def _count(task: Task, placed: Placed, margins: Sequence[float]) -> tuple[_Rough
 
 def _counted_here(task: Task, anchors: np.ndarray, threads: int) -> Counts | None:
     """The counts of some anchors, in order, by the CPU's engine."""
-    points = task.judge.points
+    points = task.points
     panels = (Panel(points, start, stop) for start, stop in runs(anchors))
     counted = list(ordered_map(lambda panel: count_panel(task, panel), panels, threads))
     return joined(counted) if counted else None
@@ -132,7 +133,7 @@ def _merged(
     """One set of counts: the device's, with those of the anchors that are open replaced by proven ones."""
     import numpy as np
 
-    points = task.judge.points
+    points = task.points
     anchors = np.arange(points.anchors)
     hardest = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
     farthest, nearest = (

@@ -33,7 +33,7 @@ class Judge:
     """What it takes to decide a triplet that a product cannot.
 
     margins: thresholds are d_ap + margin for each of these, the first is 0
-    exact: the last instance; None if float64 (or float32) may decide alone
+    exact: the last instance
     budget: how many triplets of an anchor may go to the last instance; spent: how many went, (N,)
     twins: (N,) equal numbers for equal rows
     whole: (N, D) the points as whole numbers with exact products, of angular points where that is possible, else None
@@ -42,7 +42,7 @@ class Judge:
     points: Points
     gram: Gram
     margins: tuple[float, ...]
-    exact: Exact | None
+    exact: Exact
     budget: int
     spent: np.ndarray
     twins: np.ndarray
@@ -108,23 +108,20 @@ def strip_starts(points: Points, start: int, stop: int) -> range:
     return range(0, stop - start, max(4, STRIP // (len(points) + widest)))
 
 
-def make_judge(points: Points, margins: Sequence[float] = (), *, certify: bool = True) -> Judge:
-    """The judge of a set, for thresholds at d_ap and d_ap + margin.
-
-    certify: prove every rank; else take them from float32 products as they come
-    """
+def make_judge(points: Points, margins: Sequence[float] = ()) -> Judge:
+    """The judge of a set, for thresholds at d_ap and d_ap + margin."""
     import numpy as np
 
     x = points.numbers
     return Judge(
         points=points,
-        gram=points.gram if certify else points.screen,
+        gram=points.gram,
         margins=(0.0, *margins),
-        exact=Exact(x, points.metric, points.normalize) if certify else None,
+        exact=Exact(x, points.metric, points.normalize),
         budget=max(LEAST_BUDGET, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
         spent=np.zeros(len(points), np.int64),
-        twins=equal_rows(x) if certify else np.arange(len(points)),
-        whole=whole_numbers(x) if certify and points.is_angular else None,
+        twins=equal_rows(x),
+        whole=whole_numbers(x) if points.is_angular else None,
     )
 
 
@@ -169,12 +166,12 @@ def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | 
     key_mask = _mask(len(points))
     index, weight, positives, errors = _positives(judge, squares, start)
     keys = _sorted_keys(judge, squares, start, key_mask)
-    bounds = _bounds(judge, start, stop)[:, None]
+    bounds = judge.gram.bounds(start, stop)[:, None]
     low, high = _thresholds(judge, positives, errors, lambda _: bounds)
     negatives = len(points) - (points.last - points.first)[start:stop]
     reach = int(negatives.max()) + 1  # one that is infinite closes each row
     sure, inside, below_cuts = _search(keys, reach, low, high, key_mask, np.asarray(cuts, np.float64))
-    if inside is not None and judge.exact is not None and not judge.gram.is_exact:
+    if inside is not None and not judge.gram.is_exact:
         for row in map(int, np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))):
             one = slice(row, row + 1)
             positives[one] = _measure_again(judge, squares[one], keys[one], index[one], start + row, key_mask)
@@ -203,7 +200,7 @@ def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | 
         inside *= (weight > 0)[:, None]
         _count_sharp(judge, ranks, inside, low == high)
         for row in map(int, np.flatnonzero(inside.any(axis=(1, 2)))):
-            _decide(judge, ranks, row, inside[row], low[row], high[row])
+            _decide(judge, ranks, row, inside[row])
     return ranks
 
 
@@ -211,18 +208,12 @@ def _count_sharp(judge: Judge, ranks: Ranks, inside: np.ndarray, is_point: np.nd
     """Where squares are exact and an interval is one number, all inside are ties; takes them out of `inside`."""
     import numpy as np
 
-    if judge.exact is None or not judge.gram.is_exact or not inside.any():
+    if not judge.gram.is_exact or not inside.any():
         return
     tied = np.where(is_point, inside, 0)
     ranks.ties[...] = _weighed(judge, ranks.keys, ranks.sure + tied, ranks.key_mask) - ranks.below
     ranks.hard[...] += tied[:, 0]
     inside -= tied
-
-
-def _bounds(judge: Judge, start: int, stop: int) -> np.ndarray:
-    import numpy as np
-
-    return np.zeros(stop - start) if judge.exact is None else judge.gram.bounds(start, stop)
 
 
 def _mask(count: int) -> int:
@@ -252,14 +243,14 @@ def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarra
     found = given.take(order + np.arange(len(order))[:, None] * order.shape[1])
     index = order + first
     weight = np.ones(index.shape, np.int64) if points.weights is None else points.weights.take(index, mode="clip")
-    errors = np.repeat(_bounds(judge, start, stop)[:, None], index.shape[1], axis=1)
+    errors = np.repeat(gram.bounds(start, stop)[:, None], index.shape[1], axis=1)
     if not gram.is_exact:
         near = np.flatnonzero(found < NEAR * (gram.norms[start:stop, None] + gram.largest_norm))
         i, k = near // index.shape[1] + start, index.ravel()[near]
         is_near = found.ravel()[near] < NEAR * (gram.norms[i] + gram.norms[k])
         near, measured = near[is_near], gram.direct(i[is_near], k[is_near])
         found.ravel()[near] = measured
-        errors.ravel()[near] = 0.0 if judge.exact is None else gram.direct_errors(measured)
+        errors.ravel()[near] = gram.direct_errors(measured)
     zero = np.flatnonzero(index == anchors)
     weight.ravel()[zero] -= 1
     if int(size.min()) < index.shape[1]:
@@ -337,25 +328,22 @@ def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: floa
     import numpy as np
 
     points, gram = judge.points, judge.gram
-    if margin and judge.exact is None:
-        middle = _plus(points, gram, squares, margin)
-        return middle, middle
     low, high = np.maximum(squares - errors, 0.0), squares + errors
     if not margin:
         return low, high
-    low, high = (_plus(points, gram, side, margin) for side in (low, high))
+    low, high = (plus_margin(points, gram, side, margin) for side in (low, high))
     low *= 1 - ROUNDING
     low -= gram.tiny
     high *= 1 + ROUNDING
     high += gram.tiny
     if gram.is_exact:
         is_whole = _is_whole(points, squares, gram.scaled(margin))
-        middle = _plus(points, gram, squares, margin)
+        middle = plus_margin(points, gram, squares, margin)
         low, high = np.where(is_whole, middle, low), np.where(is_whole, middle, high)
     return low, high
 
 
-def _plus(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
+def plus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
     """The square of d + margin for the square of d."""
     import numpy as np
 
@@ -421,7 +409,7 @@ def _weighed(judge: Judge, keys: np.ndarray, counts: np.ndarray, key_mask: int) 
 # --- decisions
 
 
-def _decide(judge: Judge, ranks: Ranks, row: int, inside: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+def _decide(judge: Judge, ranks: Ranks, row: int, inside: np.ndarray) -> None:
     """Sort what lies inside the intervals of one anchor, (J, K), into below, tied and above; adds to `ranks`."""
     import numpy as np
 
@@ -429,19 +417,10 @@ def _decide(judge: Judge, ranks: Ranks, row: int, inside: np.ndarray, low: np.nd
     turns = np.cumsum(inside[j, k]) // AT_ONCE  # which of the passes an interval belongs to
     for turn in range(int(turns[-1]) + 1):
         part = turns == turn
-        _decide_part(judge, ranks, row, j[part], k[part], inside, low, high)
+        _decide_part(judge, ranks, row, j[part], k[part], inside)
 
 
-def _decide_part(
-    judge: Judge,
-    ranks: Ranks,
-    row: int,
-    j: np.ndarray,
-    k: np.ndarray,
-    inside: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-) -> None:
+def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndarray, inside: np.ndarray) -> None:
     import numpy as np
 
     counts = inside[j, k]
@@ -449,10 +428,7 @@ def _decide_part(
     places = np.arange(counts.sum()) + np.repeat(first, counts)
     columns = ranks.keys[row, places] & ranks.key_mask
     j, k = np.repeat(j, counts), np.repeat(k, counts)
-    if judge.exact is None:
-        signs = np.sign(ranks.squares[row, columns] - low[j, k]).astype(np.int64)
-    else:
-        signs = _signs(judge, judge.exact, ranks, row, j, k, columns)
+    signs = _signs(judge, ranks, row, j, k, columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
     np.add.at(ranks.below[row], (j, k), members * (signs < 0))
     np.add.at(ranks.ties[row], (j, k), members * (signs == 0))
@@ -460,9 +436,7 @@ def _decide_part(
     ranks.decided_hard.setdefault(row, []).append((k[hard], columns[hard]))
 
 
-def _signs(
-    judge: Judge, exact: Exact, ranks: Ranks, row: int, j: np.ndarray, k: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
+def _signs(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """The signs of d_an - (d_ap + margin) for triplets of one anchor: by differences, then by integers."""
     import numpy as np
 
@@ -482,7 +456,9 @@ def _signs(
         different, kind = np.unique(kinds, axis=1, return_inverse=True)
         settled = max(0, int(judge.budget - judge.spent[anchor]))
         judge.spent[anchor] += len(different[0])
-        by_kind = [exact.compare(anchor, int(p), int(n), judge.margins[i]) for i, p, n in different[:, :settled].T]
+        by_kind = [
+            judge.exact.compare(anchor, int(p), int(n), judge.margins[i]) for i, p, n in different[:, :settled].T
+        ]
         is_settled = kind.ravel() < settled
         signs[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
         guessed = unsure[~is_settled]

@@ -1,0 +1,246 @@
+"""Easy, semi-hard and hard, counted for a panel of anchors and proven, without making one triplet.
+
+For each anchor the negatives are sorted, and each positive gives two ranks a margin (ranks.py); a prefix sum of the
+sorted distances gives the batch-all loss from the same ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .panels import Panel, sums_of_first
+from .points import Points, own_runs
+from .ranks import Judge, Ranks, rank, strip_starts
+from .sums import Total, total
+from .workers import scratch
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Task:
+    """What counting needs to know of a set.
+
+    margins: thresholds are d_ap + margin for each of these, the first is 0
+    judge: proves the counts; None to take them from float32 products as they come
+    edges, edge_squares: the bins of the histograms, and their inner edges as squared distances
+    with_pairs: also count hard triplets by the classes of anchor and negative
+    """
+
+    points: Points
+    margins: tuple[float, ...]
+    judge: Judge | None
+    edges: np.ndarray
+    edge_squares: np.ndarray
+    with_pairs: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What B anchors add; (J, B) rows are for d_ap + margin with the task's margins.
+
+    below, ties, undecided: triplets below and at each threshold, and not proven; losses: sums of [d_ap + m - d_an]+
+    triplets: (B,); farthest, nearest: (B,) distances; positives, negatives: one Side
+    hard_by_class: anchor class -> (C,) hard triplets by class of the negative
+    """
+
+    below: np.ndarray
+    ties: np.ndarray
+    undecided: np.ndarray
+    losses: np.ndarray
+    triplets: np.ndarray
+    farthest: np.ndarray
+    nearest: np.ndarray
+    positives: Side
+    negatives: Side
+    hard_by_class: dict[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Sums over the distances to positives, or to negatives, weighted by the anchors too."""
+
+    pairs: int
+    smallest: float
+    sum: Total
+    largest: float
+    counts: np.ndarray
+
+
+def joined(parts: list[Counts]) -> Counts:
+    import numpy as np
+
+    def along(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts], axis=-1)
+
+    arrays = ("below", "ties", "undecided", "losses", "triplets", "farthest", "nearest")
+    by_class: dict[int, np.ndarray] = {}
+    for part in parts:
+        for key, hard in part.hard_by_class.items():
+            by_class[key] = by_class[key] + hard if key in by_class else hard
+    return Counts(
+        **{name: along(name) for name in arrays},
+        positives=merged([part.positives for part in parts]),
+        negatives=merged([part.negatives for part in parts]),
+        hard_by_class=by_class,
+    )
+
+
+def merged(sides: list[Side]) -> Side:
+    return Side(
+        sum(side.pairs for side in sides),
+        min(side.smallest for side in sides),
+        sum((side.sum for side in sides), Total()),
+        max(side.largest for side in sides),
+        sum(side.counts for side in sides),  # type: ignore[arg-type]
+    )
+
+
+# --- proven
+
+
+def proven_counts(task: Task, judge: Judge, panel: Panel) -> Counts:
+    """The counts of one panel, strip by strip."""
+    squares = scratch("squares", (len(panel), len(panel.points)))
+    judge.gram.squares(panel.start, panel.stop, out=squares)
+    starts = strip_starts(panel.points, panel.start, panel.stop)
+    return joined([_count_strip(task, judge, squares[k : k + starts.step], panel.start + k) for k in starts])
+
+
+def _count_strip(task: Task, judge: Judge, squares: np.ndarray, start: int) -> Counts:
+    import numpy as np
+
+    points, weight_of = task.points, task.points.weights
+    stop = start + len(squares)
+    ranks = rank(judge, squares, start, task.edge_squares)
+    weight, positives = ranks.weight, ranks.weight.sum(axis=1)
+    members = np.ones(len(squares), np.int64) if weight_of is None else weight_of[start:stop]
+    negatives = (len(points) if weight_of is None else int(weight_of.sum())) - positives - 1
+    farthest, nearest = points.measured(_farthest(judge, ranks)), points.measured(_nearest(judge, ranks))
+    d_ap = points.measured(ranks.positives)
+    d_an = points.measured(squares, out=squares)  # the squares are not needed any more
+    return Counts(
+        below=np.einsum("bjk,bk->jb", ranks.below, weight) * members,
+        ties=np.einsum("bjk,bk->jb", ranks.ties, weight) * members,
+        undecided=ranks.undecided.T * members,
+        losses=_batch_all_sums(judge, ranks, d_ap, d_an) * members,
+        triplets=positives * negatives * members,
+        farthest=farthest,
+        nearest=nearest,
+        positives=_positive_side(task, ranks, d_ap, members, positives * members),
+        negatives=_negative_side(task, ranks, d_an, members, negatives * members),
+        hard_by_class=_hard_by_class(judge, ranks, members) if task.with_pairs else {},
+    )
+
+
+def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarray) -> np.ndarray:
+    """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
+    import numpy as np
+
+    weights, width = judge.points.weights, int(ranks.sure.max(initial=0)) + 1
+    columns = np.bitwise_and(
+        ranks.keys[:, :width], ranks.key_mask, out=scratch("columns", (len(d_an), width), np.int64)
+    )
+    members = None if weights is None else weights[columns]
+    columns += np.arange(len(d_an))[:, None] * d_an.shape[1]
+    sorted_d_an = d_an.take(columns, out=scratch("sorted", columns.shape), mode="clip")  # "raise" would make a copy
+    counts = reach = ranks.sure.reshape(len(d_an), -1)
+    if members is not None:
+        reach = sums_of_first(members, counts)
+        sorted_d_an *= members
+    terms = d_ap[:, None] + np.asarray(judge.margins)[:, None]
+    terms *= reach.reshape(terms.shape)
+    terms -= sums_of_first(sorted_d_an, counts).reshape(terms.shape)
+    terms *= ranks.weight[:, None]
+    totals: np.ndarray = terms.sum(axis=2).T
+    return totals
+
+
+def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
+    """(B,) squared distance of the nearest negative, by differences among all that may be the nearest."""
+    import numpy as np
+
+    anchors = np.arange(ranks.start, ranks.start + len(ranks.keys))
+    column = ranks.keys[:, 0] & ranks.key_mask
+    found: np.ndarray = ranks.squares[anchors - ranks.start, column]
+    if judge.gram.is_exact:
+        return found
+    limit = np.maximum(found, 0.0) + 4 * judge.gram.bounds(ranks.start, ranks.start + len(anchors))
+    limit_keys = limit.view(np.int64) | ranks.key_mask
+    found = judge.gram.direct(anchors, column)
+    for row in map(int, np.flatnonzero(ranks.keys[:, min(1, ranks.keys.shape[1] - 1)] <= limit_keys)):
+        rivals = ranks.columns(row, slice(0, int(ranks.keys[row].searchsorted(limit_keys[row], "right"))))
+        found[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), rivals).min()
+    return found
+
+
+def _farthest(judge: Judge, ranks: Ranks) -> np.ndarray:
+    """(B,) squared distance of the farthest positive, by differences among all that may be the farthest."""
+    import numpy as np
+
+    found: np.ndarray = ranks.positives.max(axis=1)
+    if judge.gram.is_exact:
+        return found
+    limit = found - 4 * judge.gram.bounds(ranks.start, ranks.start + len(found))
+    i, k = np.nonzero(ranks.positives >= limit[:, None])
+    measured = judge.gram.direct(i + ranks.start, ranks.index[i, k])
+    found = np.zeros(len(found))
+    np.maximum.at(found, i, measured)
+    return found
+
+
+def _positive_side(task: Task, ranks: Ranks, d_ap: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> Side:
+    """The distances to positives; an anchor's to itself, which does not count, is 0."""
+    import numpy as np
+
+    bins = np.searchsorted(task.edges[1:-1], d_ap.ravel(), "right")
+    if task.points.weights is None:
+        counts, sums = np.bincount(bins, minlength=len(task.edges) - 1), d_ap.sum(axis=1)
+        counts[0] -= d_ap.size - pairs.sum()
+    else:
+        counts = np.bincount(bins, (ranks.weight * members[:, None]).ravel(), len(task.edges) - 1).astype(np.int64)
+        sums = (d_ap * ranks.weight).sum(axis=1)
+    smallest = np.where(ranks.weight > 0, d_ap, np.inf).min()
+    return Side(int(pairs.sum()), float(smallest), total(sums * members), float(d_ap.max()), counts)
+
+
+def _negative_side(task: Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> Side:
+    """The distances to negatives; sets those within the own class, which are infinite, to 0 for their sum."""
+    import numpy as np
+
+    points, rows = task.points, np.arange(len(d_an))
+    places = np.zeros((len(rows), len(task.edges)), np.int64)
+    places[:, 1:-1], places[:, -1] = ranks.cuts, ranks.negatives
+    if points.weights is not None:
+        for row, line in enumerate(ranks.keys):
+            places[row] = np.concatenate([[0], np.cumsum(points.weights[line & ranks.key_mask])])[places[row]]
+    ends = np.stack([ranks.keys[:, 0], ranks.keys[rows, ranks.negatives - 1]]) & ranks.key_mask
+    span = d_an[rows, ends]
+    for own in own_runs(points, ranks.start, ranks.start + len(d_an), slice(0, len(points))):
+        d_an[own] = 0.0
+    sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights
+    counts = (np.diff(places, axis=1) * members[:, None]).sum(axis=0)
+    return Side(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
+
+
+def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int, np.ndarray]:
+    """Anchor class -> hard triplets by class of the negative: a negative counts once for each positive behind it."""
+    import numpy as np
+
+    points = judge.points
+    by_class: dict[int, np.ndarray] = {}
+    for row in range(len(ranks.keys)):
+        sure, weight = ranks.hard[row], ranks.weight[row]
+        columns = ranks.columns(row, slice(0, int(sure.max(initial=0))))
+        behind = weight.sum() - np.cumsum(np.bincount(sure, weight, minlength=len(columns) + 1))[:-1]
+        if points.weights is not None:
+            behind = behind * points.weights[columns]
+        hard = np.bincount(points.classes[columns], behind, minlength=len(points.names)).astype(np.int64)
+        for k, decided in ranks.decided_hard.get(row, ()):
+            counts = weight[k] * (1 if points.weights is None else points.weights[decided])
+            np.add.at(hard, points.classes[decided], counts)
+        key = int(points.classes[ranks.start + row])
+        by_class[key] = by_class.get(key, 0) + hard * members[row]
+    return by_class
