@@ -199,6 +199,19 @@ def test_chosen_triplets_give_the_same_bits_for_any_block(function):
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("function", [losses.semi_hard, losses.random_semi_hard])
+def test_large_and_small_classes_are_measured_alike(function, monkeypatch):
+    from lossctl.engine import panels
+
+    x, labels = np.random.default_rng(3).standard_normal((90, 5)), np.arange(90) % 7
+    x[40:44] = x[47]  # at distance 0, within a class and across
+    values = []
+    for many in (0, 1 << 20):
+        monkeypatch.setattr(panels, "MANY", many)
+        values.append(sum_losses(sort_points(x, labels), function).mean)
+    assert values[0] == pytest.approx(values[1], rel=1e-13)
+
+
 def test_labels_of_any_kind_and_progress():
     x, labels = random_set()
     names = np.array(["a", "bee", "c", "d", "e", "f"])[labels]

@@ -99,6 +99,46 @@ def test_float32_says_that_it_proves_nothing():
     assert found.margins[0].categories.triplets == 116
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+@pytest.mark.parametrize("dim", [1, 3])
+def test_float32_equals_the_proof_where_float32_is_exact(metric, dim):
+    random = np.random.default_rng(dim)
+    x, labels = (
+        random.integers(-4, 5, size=(240, dim)).astype(float),
+        random.choice(9, size=240, p=[0.5] + [0.0625] * 8),
+    )
+    labels[:3] = 20, 21, 21  # one alone in its class
+    options = {"margins": [0.0, 1.0, 2.0], "metric": metric, "by_class": True, "pairs": 30}
+    quick, proven = (breakdown(x, labels, precision=precision, **options) for precision in ("float32", "float64"))
+    assert (quick.classes, quick.pairs, quick.anchors) == (proven.classes, proven.pairs, proven.anchors)
+    for one, other in zip(quick.margins, proven.margins, strict=True):
+        assert (one.categories, one.active) == (other.categories, other.active)
+        assert one.batch_all_sum == pytest.approx(other.batch_all_sum, rel=1e-6)
+        assert one.batch_hard == pytest.approx(other.batch_hard, rel=1e-6)
+    for one, other in ((quick.positives, proven.positives), (quick.negatives, proven.negatives)):
+        assert (one.pairs, sum(one.counts)) == (other.pairs, sum(other.counts))
+        assert (one.smallest, one.mean, one.largest) == pytest.approx(
+            (other.smallest, other.mean, other.largest), rel=1e-6
+        )
+
+
+def test_float32_is_near_the_proof_on_random_points():
+    x, labels = np.random.default_rng(5).standard_normal((300, 16)), np.arange(300) // 6
+    for options in ({}, {"metric": "cosine"}, {"normalize": True}):
+        quick, proven = (
+            breakdown(x, labels, margins=[0.2], precision=precision, **options).margins[0]
+            for precision in ("float32", "float64")
+        )
+        assert quick.categories.shares == pytest.approx(proven.categories.shares, abs=1e-4)
+        assert quick.batch_all_sum == pytest.approx(proven.batch_all_sum, rel=1e-5)
+
+
+def test_float32_measures_near_points_by_their_differences():
+    x = 1.0 + 1e-4 * np.random.default_rng(6).standard_normal((60, 4))
+    quick, proven = (breakdown(x, np.arange(60) % 5, precision=p).margins[0] for p in ("float32", "float64"))
+    assert quick.categories.shares == pytest.approx(proven.categories.shares, abs=1e-3)
+
+
 def test_what_is_left_undecided_is_said(monkeypatch):
     from lossctl.engine import ranks
 
