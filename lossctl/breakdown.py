@@ -118,6 +118,7 @@ class Breakdown:
     certified: whether every count is proven; why: the reason if not
     edges: the bins' edges, one more than bins, the same for positives and negatives
     classes: by class of the anchor, in label order, if asked for; pairs: the class pairs with the most hard triplets
+    backend: what counted most of it, "numpy" or for example "triton-cuda"
     """
 
     metric: str
@@ -132,6 +133,7 @@ class Breakdown:
     negatives: Distances
     classes: tuple[ClassShare, ...] = ()
     pairs: tuple[ClassPair, ...] = ()
+    backend: str = "numpy"
 
     @property
     def undecided(self) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Report(NamedTuple):
-    """The breakdown of the whole set, what is odd about it, sampled batches if any, and what counted the whole set."""
+    """The breakdown of the whole set, what is odd about it, and sampled batches if any."""
 
     whole: Breakdown
     diagnosis: Diagnosis
@@ -30,7 +30,6 @@ class Report(NamedTuple):
     sources: tuple[tuple[str, str], ...]
     note: str
     data: str | None
-    backend: str = "numpy"
 
 
 def triplets(
@@ -109,11 +108,11 @@ def report(
 
     found, reading = read_set(ready.plan, ready.blocks(rows.block_rows(ready.plan))), ready.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
-    count, backend = breakdown, "numpy"
+    count = breakdown
     if reading.device != "cpu":
-        from .engine.offload import backend_for, breakdown_on
+        from .engine.offload import breakdown_on
 
-        count, backend = partial(breakdown_on, reading.device), backend_for(reading.device, found.label)
+        count = partial(breakdown_on, reading.device)
     whole = count(
         found.emb,
         found.label,
@@ -128,7 +127,7 @@ def report(
     if batch is not None:
         drawn = sampled(found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings)
     diagnosis = diagnose(found.emb, found.label, whole)
-    return Report(whole, diagnosis, drawn, ready.sources, ready.note, data, backend)
+    return Report(whole, diagnosis, drawn, ready.sources, ready.note, data)
 
 
 def given_triplets(

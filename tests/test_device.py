@@ -237,7 +237,7 @@ def elsewhere(monkeypatch):
         monkeypatch.setattr(module, "choose", chosen)
     for module, name, place in (
         (device_losses, "anchor_losses_on", 0), (device_picks, "with_picks", 1),
-        (offload, "breakdown_on", 0), (offload, "backend_for", 0),
+        (offload, "breakdown_on", 0),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, on_ours(getattr(module, name), place))
     return asked
@@ -296,7 +296,7 @@ def test_from_python(elsewhere):
     assert "be:numpy" in here.signature and f"-{DEVICE}|" in there.signature
     here, there = (lossctl.triplets(x, labels, margin=0.2, device=device) for device in ("cpu", "cuda:0"))
     assert there.whole.margins[0].categories == here.whole.margins[0].categories
-    assert (here.backend, there.backend[-len(DEVICE) :]) == ("numpy", DEVICE)
+    assert (here.whole.backend, there.whole.backend[-len(DEVICE) :]) == ("numpy", DEVICE)
     with pytest.raises(UsageError, match="mse takes no device"):
         lossctl.compute("mse", [1.0], [2.0], device="cuda")
 

@@ -106,6 +106,12 @@ def test_float32_proves_nothing_and_says_so():
     assert abs(found.margins[0].categories.hard - truth.hard) <= 1e-3 * truth.triplets
 
 
+def test_what_the_cpu_counted_is_not_said_to_be_the_device_s():
+    x, labels = blobs()
+    assert offload.breakdown_on(DEVICE, x, labels, margins=(0.2,)).backend.endswith(DEVICE)
+    assert offload.breakdown_on(DEVICE, x, labels, margins=(1e300,)).backend == "numpy"
+
+
 def test_progress_ends_with_all_anchors():
     x, labels = blobs()
     seen = []

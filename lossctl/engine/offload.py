@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..breakdown import Breakdown
@@ -68,14 +68,9 @@ def breakdown_on(
     rough, is_open = _count(task, placed, asked)
     proven = _counted_here(task, np.flatnonzero(is_open), default_threads() if threads is None else threads)
     counts = _merged(task, placed, rough, proven, is_open, progress)
-    return report(task, [counts], asked, precision, by_class, pairs)
-
-
-def backend_for(device: str, labels: np.ndarray) -> str:
-    """What counts a set with these labels there: "triton-cuda", or "torch-cuda" where no fused kernel can."""
-    import numpy as np
-
-    return backend_of(device, "batch-all", int(np.unique(labels, return_counts=True)[1].max(initial=0)))
+    kernels = backend_of(device, "batch-all", task.points.widest)
+    found = report(task, [counts], asked, precision, by_class, pairs)
+    return replace(found, backend="numpy" if is_open.all() else kernels)
 
 
 # --- on the device

@@ -114,7 +114,7 @@ def signature(found: Report) -> str:
         f"acc:{whole.precision}",
         f"certified:{'yes' if whole.certified else 'no'}",
         f"n:{whole.anchors.points}",
-        f"be:{found.backend}",
+        f"be:{whole.backend}",
     ]
     return "|".join([*parts, *([f"data:{found.data}"] if found.data else []), f"v:{__version__}"])
 
