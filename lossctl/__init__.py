@@ -8,8 +8,7 @@ TYPE_CHECKING = False  # type checkers read it as true; typing's own would be th
 if TYPE_CHECKING:
     from typing import Any
 
-    from .calculator import compute
-    from .calculator import row_values as row_losses
+    from .calls import compute, row_losses
     from .triplet_sets import triplets
 
 __all__ = ["__version__", "compute", "row_losses", "triplets"]
@@ -21,13 +20,13 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name == "compute":
-        from .calculator import compute
+        from .calls import compute
 
         return compute
     if name == "row_losses":
-        from .calculator import row_values
+        from .calls import row_losses
 
-        return row_values
+        return row_losses
     if name == "triplets":
         from .triplet_sets import triplets
 

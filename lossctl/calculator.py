@@ -1,4 +1,4 @@
-"""From inputs to a result: bind, admit, add up. What the commands print, and what notebooks call."""
+"""From inputs to a result: bind, admit, add up. What the commands print."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import devices
 from .engine import door, rows, scoring
 from .engine.workers import cores
 from .errors import DataError, UsageError
 from .files import binding
 from .files.sources import Block, Field, blocks, digest, open_source, parse_source
-from .registry import Loss, Option, Spec, make, parse
+from .registry import Loss, Option, Spec, make
 from .results import Result
 from .roles import ROLES, Form
 from .text import option_text, shown
@@ -108,82 +107,6 @@ class ArrangedBlock(NamedTuple):
 
     def load(self) -> tuple[np.ndarray, ...]:
         return self.arrange(self.block.load())
-
-
-def compute(
-    loss: str | Spec,
-    *inputs: Given,
-    reduction: str | None = None,
-    weight: Given | None = None,
-    from_logits: bool = False,
-    clip: float = 0.0,
-    skip_nan: bool = False,
-    distance: str = "euclidean",
-    normalize: bool = False,
-    device: str = "cpu",
-    jobs: int | None = None,
-    data_hash: bool = False,
-    **named: Given,
-) -> Result:
-    """The loss of some inputs, as `lossctl compute` prints it.
-
-    loss: "focal", or with options "focal:gamma=1.5,alpha=0.25"
-    inputs: in role order (predictions, then the truth): numpy arrays, torch tensors, or sources such as "preds.npy" or
-        "data.csv::p"; one source may hold all roles. Roles may be named instead: compute("mse", pred=a, target=b)
-    reduction: "mean", "sum", or "positives" (sum over the number of labels 1); batch-all knows "mean-active", its
-        default, too. `lossctl.row_losses` gives them row by row
-    weight: a weight >= 0 for each row; from_logits: predictions are logits, not probabilities
-    clip: clip probabilities into [clip, 1 - clip]; never done unless asked. skip_nan: leave out rows that hold a nan
-    distance, normalize: of an embedding set: euclidean, sqeuclidean or cosine, on the unit sphere or as it is
-    device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
-    data_hash: put a hash of the values read into the signature (reads them once more)
-
-    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
-    device).
-    """
-    if reduction == "none":
-        raise UsageError("compute gives one number", fix="for the loss of each row: lossctl.row_losses(...)")
-    spec = parse(loss) if isinstance(loss, str) else loss
-    if device != "cpu" and spec.loss.engine != "panel":
-        raise UsageError(
-            f"{spec.loss.name} takes no device", why="only losses of embedding sets do", fix="leave device out"
-        )
-    reading = Reading(
-        forms=logit_forms(spec.loss) if from_logits else {},
-        clip=clip,
-        skip_nan=skip_nan,
-        metric=distance,
-        normalize=normalize,
-        device=devices.choose(device).name,
-    )
-    with prepared(spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs) as ready:
-        return evaluate(ready, data_hash=data_hash)
-
-
-def row_values(
-    loss: str | Spec,
-    *inputs: Given,
-    weight: Given | None = None,
-    from_logits: bool = False,
-    clip: float = 0.0,
-    skip_nan: bool = False,
-    distance: str = "euclidean",
-    normalize: bool = False,
-    jobs: int | None = None,
-    **named: Given,
-) -> np.ndarray:
-    """The loss of each row that counts, (n,) float64, as `lossctl compute -r none` prints it: `lossctl.row_losses`.
-
-    The arguments are those of `compute`; a row's weight multiplies its loss. Ranking losses have one value a list,
-    losses of embedding sets one an anchor: the sum over its pairs or triplets.
-    """
-    import numpy as np
-
-    spec = parse(loss) if isinstance(loss, str) else loss
-    forms = logit_forms(spec.loss) if from_logits else {}
-    reading = Reading(forms=forms, clip=clip, skip_nan=skip_nan, metric=distance, normalize=normalize)
-    with prepared(spec, inputs, named, reduction="none", weight=weight, reading=reading, jobs=jobs) as ready:
-        return np.concatenate([block.total for block in row_losses(ready)] or [np.empty(0)])
 
 
 def logit_forms(loss: Loss) -> dict[str, Form]:
@@ -398,14 +321,24 @@ def _roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
     for name, given in named.items():
         role = next((role for role in loss.roles if name in (role.name, role.option)), None)
         if role is None:
-            options = ", ".join(role.option for role in loss.roles)
-            if any(name == option.name for option in loss.options):
-                raise UsageError(
-                    f"{name} is an option of {loss.name}", fix=f'write it into the loss: "{loss.name}:{name}=..."'
-                )
-            raise UsageError(f"{loss.name} has no input {name!r}", fix=f"its inputs are {options}")
+            raise UsageError(f"{loss.name} has no input or option {name!r}{_nearest(loss, name)}", fix=_keywords(loss))
         result[role.name] = as_array(given)
     return result
+
+
+def _nearest(loss: Loss, name: str) -> str:
+    import difflib
+
+    names = [role.option for role in loss.roles] + [option.name for option in loss.options]
+    near = difflib.get_close_matches(name, names, n=1)
+    return f". Did you mean {near[0]!r}?" if near else ""
+
+
+def _keywords(loss: Loss) -> str:
+    inputs, options = (
+        ", ".join(part) for part in ([role.option for role in loss.roles], [o.name for o in loss.options])
+    )
+    return f"its inputs are {inputs}" + (f"; its options are {options}" if options else "")
 
 
 class Bound(NamedTuple):

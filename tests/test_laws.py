@@ -21,7 +21,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossctl import calculator, registry
+from lossctl import calculator, calls, registry
 from lossctl.chances import Binary, Categorical, Distribution
 from lossctl.engine import door, rows
 from lossctl.errors import DataError, LossctlError, UsageError
@@ -472,7 +472,7 @@ def test_all_weights_zero_is_a_stated_error(sample: Sample) -> None:
 )  # fmt: skip
 def test_unusable_data_is_refused_with_its_place(spec: str, inputs: dict[str, list[Any]], match: str) -> None:
     with pytest.raises(DataError, match=f"(?s){match}"):
-        calculator.compute(spec, **{name: np.array(values) for name, values in inputs.items()})
+        calls.compute(spec, **{name: np.array(values) for name, values in inputs.items()})
 
 
 @pytest.mark.parametrize(
@@ -593,7 +593,7 @@ def example_values(loss: registry.Loss, role: Any, text: str) -> Any:
 @of_all
 def test_every_example_is_the_number(loss: registry.Loss) -> None:
     spec, inputs, value = read_example(loss)
-    assert calculator.compute(spec, **inputs).value == pytest.approx(value, rel=1e-15, abs=0)
+    assert calls.compute(spec, **inputs).value == pytest.approx(value, rel=1e-15, abs=0)
 
 
 @of_all
@@ -602,4 +602,4 @@ def test_a_wrong_call_is_a_usage_error(loss: registry.Loss) -> None:
         with pytest.raises(UsageError):
             registry.parse(text)
     with pytest.raises(LossctlError):
-        calculator.compute(loss.name)
+        calls.compute(loss.name)

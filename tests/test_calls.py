@@ -1,0 +1,63 @@
+"""What notebooks call: options as keywords, and what a loss does not take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lossctl
+from lossctl.errors import UsageError
+
+A, P, N = np.random.default_rng(0).standard_normal((3, 7, 4))
+X, LABELS = np.random.default_rng(1).standard_normal((20, 4)), np.arange(20) % 4
+
+
+@pytest.mark.parametrize(
+    "text, name, inputs, options",
+    [
+        ("triplet:margin=0.3,distance=cosine", "triplet", (A, P, N), {"margin": 0.3, "distance": "cosine"}),
+        ("focal:gamma=2,alpha=0.25", "focal:gamma=2", ([0.1, 0.9], [0, 1]), {"alpha": 0.25}),
+        ("batch-all:margin=0.2", "batch_all", (X, LABELS), {"margin": 0.2}),
+        ("ce:class-weights=1/2/3/4", "ce", (np.abs(X) / np.abs(X).sum(1, keepdims=True), LABELS),
+         {"class_weights": np.array([1, 2, 3, 4])}),
+    ],
+)  # fmt: skip
+def test_options_may_be_keywords(text, name, inputs, options):
+    written, called = lossctl.compute(text, *inputs), lossctl.compute(name, *inputs, **options)
+    assert (called.value, called.signature) == (written.value, written.signature)
+    assert lossctl.row_losses(name, *inputs, **options).tolist() == lossctl.row_losses(text, *inputs).tolist()
+
+
+def test_a_matrix_of_class_weights():
+    directions = np.random.default_rng(2).standard_normal((4, 4))
+    text = "circle-class:class-weights=" + "/".join(map(repr, directions.ravel().tolist()))
+    assert (
+        lossctl.compute("circle-class", X, LABELS, class_weights=directions).value
+        == lossctl.compute(text, X, LABELS).value
+    )
+
+
+def test_the_distance_of_a_set_is_that_of_the_set():
+    one = lossctl.compute("batch-hard", X, LABELS, distance="sqeuclidean", normalize=True)
+    other = lossctl.compute("batch-hard", X, LABELS, distance="cosine")
+    assert one.value - 1 == pytest.approx(2 * (other.value - 1), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "loss, inputs, options, message",
+    [
+        ("mse", (A, A), {"distance": "cosine"}, "mse takes no distance"),
+        ("mse", (A, A), {"normalize": True}, "mse takes no normalize"),
+        ("mse", (A, A), {"gama": 1}, "no input or option 'gama'"),
+        ("triplet", (A, P, N), {"normalize": True}, "triplet takes no normalize"),
+        ("triplet", (A, P, N), {"distance": "manhattan"}, "distance cannot be 'manhattan'"),
+        ("triplet", (A, P, N), {"marging": 1}, "Did you mean 'margin'"),
+        ("triplet:margin=0.5", (A, P, N), {"margin": 0.7}, "given twice"),
+        ("info-nce", (X, LABELS), {"distance": "euclidean"}, "made of cosines"),
+        ("bce", (None, [0, 1]), {}, "input 1 of bce is None"),
+    ],
+)
+def test_what_a_loss_does_not_take_is_refused(loss, inputs, options, message):
+    for call in (lossctl.compute, lossctl.row_losses):
+        with pytest.raises(UsageError, match=message):
+            call(loss, *inputs, **options)
