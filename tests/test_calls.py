@@ -61,3 +61,11 @@ def test_what_a_loss_does_not_take_is_refused(loss, inputs, options, message):
     for call in (lossctl.compute, lossctl.row_losses):
         with pytest.raises(UsageError, match=message):
             call(loss, *inputs, **options)
+
+
+@pytest.mark.parametrize("head", ["p,y\n", ""])
+def test_truth_values_of_a_csv_are_one_and_zero(tmp_path, head):
+    words, digits = tmp_path / "words.csv", tmp_path / "digits.csv"
+    words.write_text(head + "0.2,False\n0.9,True\n0.7,true\n0.4,FALSE\n")
+    digits.write_text(head + "0.2,0\n0.9,1\n0.7,1\n0.4,0\n")
+    assert lossctl.compute("bce", words).value == lossctl.compute("bce", digits).value

@@ -571,7 +571,7 @@ CELLS = [
     ("\uff11", "ASCII"),
     ("\u2212" + "5", "ASCII"),
     ("5\xa0", "ASCII"),
-    ("true", "numbers look like"),
+    ("tRue", "numbers look like"),
     ("1.2.3", "numbers look like"),
     ("1e", "numbers look like"),
     ("1e-0.5", "numbers look like"),

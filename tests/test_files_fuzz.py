@@ -113,6 +113,7 @@ number_cells = st.one_of(
     st.floats(-1e6, 1e6).map("{:.6f}".format),
     st.integers(-(10**6), 10**6).map(str),
     st.floats(0, 1).map("  {} ".format),
+    st.sampled_from(["True", "false", " TRUE", "False "]),
 )
 label_cells = st.one_of(
     st.integers(-(2**64), 2**64).map(str),

@@ -36,7 +36,8 @@ ALLOWED = {
     "environment": {"devices", "engine", "kernels", "version"},
     "bench": {"breakdown", "devices", "engine", "errors", "kernels", "text", "timing", "version"},
     "curves": {"chances", "errors", "numerics", "registry", "roles", "text"},
-    "calculator": {"devices", "engine", "errors", "files", "registry", "results", "roles", "text", "version"},
+    "calculator": {"engine", "errors", "files", "registry", "results", "roles", "text", "version"},
+    "calls": {"calculator", "devices", "errors", "registry", "results"},
     "triplet_sets": {"breakdown", "calculator", "devices", "engine", "errors", "files", "registry", "roles"},
     "mined": {"calculator", "devices", "engine", "errors", "files"},
     "gates": {"errors", "results", "text"},
@@ -50,7 +51,7 @@ ALLOWED = {
         "registry", "results", "text", "timing", "triplet_sets", "version",
     },
     "cli": {"*"},
-    "__init__": {"calculator", "triplet_sets", "version"},
+    "__init__": {"calls", "triplet_sets", "version"},
     "__main__": {"cli", "version"},
 }
 # fmt: on

@@ -21,6 +21,7 @@ EXACT = 2**53
 LONGEST_LABEL = 256
 NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *")
 WHOLE = re.compile(r" *[+-]?[0-9]+(?:\.[0-9]*(?:[eE][+-][0-9]+)?)? *")  # 3, 3.0, and 3.000e+00 as np.savetxt has it
+TRUTHS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
 SKIP = "drop those rows with --na skip, or choose another column"
 
@@ -78,8 +79,16 @@ def is_missing(cell: str) -> bool:
     return cell.strip(" ").lower() in MISSING
 
 
+def is_number(cell: str) -> bool:
+    """A decimal number of any size, or a truth value."""
+    return NUMBER.fullmatch(cell) is not None or cell.strip(" ") in TRUTHS
+
+
 def number(cell: str) -> float:
-    """A finite decimal number; raises Fault, also for whole numbers beyond 2**53, as for arrays of them."""
+    """A finite decimal number, or 1 and 0 for true and false (True, true, TRUE); raises Fault, also for whole numbers
+    beyond 2**53, as for arrays of them."""
+    if (truth := TRUTHS.get(cell.strip(" "))) is not None:
+        return truth
     if NUMBER.fullmatch(cell):
         value = float(cell)
         if not math.isfinite(value):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .cells import EXACT, Fault, Form, Parsed, Plan, is_inexact, is_missing, label, objects, read_strictly
+from .cells import EXACT, TRUTHS, Fault, Form, Parsed, Plan, is_inexact, is_missing, label, objects, read_strictly
 from .decimals import decimals, pad, whole_numbers
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 QUOTE, NEWLINE, POINT = 34, 10, 46
+TRUTH_DIGITS = {word.encode(): b"%d" % value for word, value in TRUTHS.items()}
 
 
 def read_rows(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
@@ -158,10 +159,12 @@ def _values(digits: Array, wanted: Cells) -> tuple[Array, Array]:
 
 
 def _by_float(cells: list[bytes]) -> Array | None:
-    """Numbers, nan where a cell is missing. Of these characters float() takes just what NUMBER takes."""
+    """Numbers, 1 and 0 for truth values, nan where a cell is missing. Of these characters float() takes just what
+    NUMBER takes."""
     import numpy as np
 
     if b"".join(cells).translate(None, b"0123456789.eE+- ") or b"" in cells:
+        cells = [TRUTH_DIGITS.get(cell.strip(b" "), cell) for cell in cells]
         cells = [b"nan" if is_missing(cell.decode()) else cell for cell in cells]
         if b"".join(cell for cell in cells if cell != b"nan").translate(None, b"0123456789.eE+- "):
             return None

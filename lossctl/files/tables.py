@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, UsageError
 from ..text import shown
-from .cells import NUMBER, Form, Parsed, Plan, strict_rows
+from .cells import Form, Parsed, Plan, is_number, strict_rows
 from .fast import read_rows
 from .opening import Bytes
 
@@ -200,14 +200,14 @@ def _delimiter(row: bytes) -> str:
 def _is_header(cells: list[str], label: str) -> bool:
     """False if every cell is a number. DataError when both readings are likely."""
     bare = [cell.strip(" ") for cell in cells]
-    are_numbers = [NUMBER.fullmatch(cell) is not None for cell in cells]
+    are_numbers = [is_number(cell) for cell in cells]
     if all(are_numbers):
         counts = [str(count) for count in range(len(cells) + 1)]
         if len(cells) >= 2 and bare in (counts[:-1], counts[1:]):
             raise _two_readings(label, f"it is {bare[0]}, {bare[1]} ..., as if it counted the columns")
         return False
-    for cell, is_number in zip(bare, are_numbers, strict=True):
-        if is_number and not cell.isdigit():
+    for cell, is_one in zip(bare, are_numbers, strict=True):
+        if is_one and not cell.isdigit():
             raise _two_readings(label, f"'{shown(cell)}' in it is a number, other cells are not")
     return True
 
