@@ -41,15 +41,16 @@ def _contests(
 
     slack = 4 * gram.bounds(start, stop)
     far, near = _Contest(slack, tie_rows), _Contest(slack, tie_rows)
-    index, is_own = own_class(points, start, stop)
-    is_small = index.shape[1] * FEW <= len(points)
+    lowest, highest = int(points.first[start]), int(points.last[stop - 1])
+    widest = int((points.last - points.first)[start:stop].max())
+    pairs = _own_pairs(points, start, stop) if widest * FEW <= len(points) else None
     for k in range(0, len(points), TILE):
         tile = slice(k, min(k + TILE, len(points)))
         squares = gram.squares(start, stop, tile, scratch("tile", (stop - start, tile.stop - k), gram.right.dtype))
-        if tile.start <= index[-1, -1] and index[0, 0] < tile.stop:
-            if is_small:
-                i, j = np.nonzero(is_own & (index >= tile.start) & (index < tile.stop))
-                squares[i, index[i, j] - k] = np.inf
+        if tile.start < highest and lowest < tile.stop:
+            if pairs is not None:
+                here = (pairs[1] >= tile.start) & (pairs[1] < tile.stop)
+                squares[pairs[0][here], pairs[1][here] - k] = np.inf
             else:
                 rows_here = np.arange(max(start, k), min(stop, tile.stop))
                 squares[rows_here - start, rows_here - k] = -np.inf  # the anchor is no positive of its own
@@ -57,10 +58,18 @@ def _contests(
                     far.enter(rows.start, -squares[rows, own], k + own.start)
                     squares[rows, own] = np.inf
         near.enter(0, squares, k)
-    if is_small:
-        i, j = np.nonzero(is_own)
-        far.pairs = [(i, index[i, j], np.full(len(i), -np.inf))]
+    if pairs is not None:
+        far.pairs = [(*pairs, np.full(len(pairs[0]), -np.inf))]
     return far, near
+
+
+def _own_pairs(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each anchor, from 0, with each position of its class."""
+    import numpy as np
+
+    index, is_own = own_class(points, start, stop)
+    i, k = np.nonzero(is_own)
+    return i, index[i, k]
 
 
 class _Contest:

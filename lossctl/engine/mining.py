@@ -165,7 +165,9 @@ def mine_distance_weighted(
     Raises UsageError for points that are not on the unit sphere.
     """
     if not points.is_angular:
-        raise UsageError("distance-weighted mining of embeddings as they are", fix="normalize, or use cosine distance")
+        raise UsageError(
+            "distance-weighted mining of embeddings as they are", fix="add --normalize, or --distance cosine"
+        )
     options = {**options, "block": 64}  # rounding depends on the shape of a product, and a draw on its rounding
     return _by_pair(points, margin, lambda p: _distance_weighted(points, p, seed, cutoff, reach), options)
 

@@ -13,6 +13,10 @@ from .npy import HEAD, Layout, Stored, read_layout
 from .opening import PIECE, Bytes, refuse_bomb, spool
 
 MOST_MEMBERS = 10_000
+FOREIGN = (  # the end of a member's name, what such a ZIP is, what to do
+    ("/data.pkl", "written by torch.save, and reading it could run code", "save the tensor: np.save(path, x.numpy())"),
+    ("[Content_Types].xml", "an Office document", "export the sheet as CSV"),
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ def open_npz(stretch: Bytes, closing: contextlib.ExitStack) -> tuple[Member, ...
     if len(entries) > MOST_MEMBERS:
         raise DataError(f"{label}: {len(entries)} arrays", why=f"more than {MOST_MEMBERS}", fix="save fewer")
     names = [entry.filename for entry in entries]
+    for end, what, fix in FOREIGN:
+        if any(name.endswith(end) for name in names):
+            raise DataError(f"{label}: is {what}", fix=fix)
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise DataError(f"{label}: two members are called '{shown(twice)}'", fix="write it again with np.savez")

@@ -152,7 +152,7 @@ def _open_path(path: str, label: str, closing: contextlib.ExitStack) -> Bytes:
         file = closing.enter_context(io.FileIO(path))
         status = os.fstat(file.fileno())
     except FileNotFoundError as fault:
-        raise FileError(f"{label}: no such file", fix=_nearby(path)) from fault
+        raise FileError(f"{label}: no such file", fix=nearby(path)) from fault
     except IsADirectoryError as fault:
         raise FileError(f"{label}: is a directory", fix="name a file in it") from fault
     except PermissionError as fault:
@@ -167,7 +167,8 @@ def _open_path(path: str, label: str, closing: contextlib.ExitStack) -> Bytes:
     raise FileError(f"{label}: is a device, not a file", fix="copy what is needed of it into a file")
 
 
-def _nearby(path: str) -> str:
+def nearby(path: str) -> str:
+    """What to do where there is no such file."""
     import difflib
 
     folder, name = os.path.split(path)

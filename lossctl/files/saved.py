@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import DataError, FileError
 from ..text import escaped
+from .opening import nearby
 
 LARGEST_BYTES = 1 << 26
 
@@ -20,6 +21,8 @@ def read_json(path: str) -> Any:
             raise DataError(f"{label}: too large for a saved result", fix="name the JSON of an earlier run")
         with open(path, encoding="utf-8") as file:
             return json.load(file)
+    except FileNotFoundError as fault:
+        raise FileError(f"{label}: no such file", fix=nearby(path)) from fault
     except OSError as fault:
         raise FileError(f"{label}: cannot read: {fault.strerror}", fix="check the name") from fault
     except (ValueError, RecursionError):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError, FileError
 from ..text import escaped, shown
+from .opening import nearby
 
 LARGEST_BYTES = 1 << 20
 DEEPEST = 20
@@ -46,6 +47,8 @@ def read(path: str) -> Node:
     try:
         with open(path, "rb") as file:
             content = file.read(LARGEST_BYTES + 1)
+    except FileNotFoundError as fault:
+        raise FileError(f"{label}: no such file", fix=nearby(path)) from fault
     except OSError as fault:
         raise FileError(f"{label}: cannot read: {fault.strerror}", fix="check the name") from fault
     if len(content) > LARGEST_BYTES:

@@ -8,7 +8,7 @@ from typing import IO, Any, NamedTuple
 
 from ..breakdown import Breakdown, Categories, Distances
 from ..distributions import Histogram, Reliability, RowPicture
-from ..text import shown
+from ..text import option_text, shown
 from ..timing import Timing
 from . import style
 from .scale import pretty
@@ -47,7 +47,7 @@ def draw_breakdown(found: Breakdown, file: IO[bytes], format: str) -> None:
 
 def _category_bars(found: Breakdown) -> tuple[list[tuple[str, Categories]], str]:
     """(name, categories) of each bar, and what the bars are."""
-    margins = [f"{at.margin:g}" for at in found.margins]
+    margins = [option_text(at.margin) for at in found.margins]
     if not found.classes:
         return [(margin, at.categories) for margin, at in zip(margins, found.margins, strict=True)], "margin"
     largest = sorted(found.classes, key=lambda one: -one.points)[:MOST_CLASSES]

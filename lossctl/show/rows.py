@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .sheet import Sheet
 
 Sides = dict[str, "np.ndarray"]
+MOST_SHOWN, FIRST_SHOWN = 12, 3  # values of a vector in a cell: so many are all shown, of more the first so many
 
 
 def header(names: Sequence[str], losses: Sequence[str], weighted: bool, format: str) -> str:
@@ -124,6 +125,8 @@ def _cell(value: Any, digits: int | None, cut: bool) -> str:
     values = _listed(value)
     if not isinstance(values, list):
         return shown(values) if isinstance(values, str) and cut else _text(values, digits)
+    if cut and len(values) > MOST_SHOWN:
+        return shown(" ".join(_text(item, digits) for item in values[:FIRST_SHOWN])) + f" … ({len(values)} values)"
     text = " ".join(_text(item, digits) for item in values)
     return shown(text) if cut else text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..breakdown import AtMargin, Categories, Distances, Spread
 from ..engine.sums import count as count_of
-from ..text import shown
+from ..text import option_text, shown
 from ..version import __version__
 from .sheet import Sheet
 
@@ -103,7 +103,7 @@ def _category_record(item: Categories) -> dict[str, Any]:
 def signature(found: Report) -> str:
     """Every choice that changes the counts."""
     whole = found.whole
-    margins = "/".join(f"{at.margin:g}" for at in whole.margins)
+    margins = "/".join(option_text(at.margin) for at in whole.margins)
     parts = [
         "triplets",
         f"m:{margins}",
@@ -134,7 +134,8 @@ def warnings(found: Report) -> list[str]:
         lines.append(f"the embeddings are nearly, but not quite, of length 1 ({lengths}): --normalize may be missing")
     for at, is_stuck in zip(whole.margins, seen.is_stuck, strict=True):
         if is_stuck:
-            lines.append(f"the batch-hard loss is stuck at the margin {at.margin:g}, where a collapsed network ends")
+            margin = option_text(at.margin)
+            lines.append(f"the batch-hard loss is stuck at the margin {margin}, where a collapsed network ends")
     if not whole.certified:
         lines.append(f"the counts are not certified: {whole.why}")
     return lines
@@ -176,12 +177,15 @@ def _margin_table(at: AtMargin) -> Sheet:
         rows.append(("ties d_an = d_ap", f"{item.hard_ties:,}", "", "in hard"))
         rows.append(("ties d_an = d_ap + margin", f"{item.margin_ties:,}", "", "in easy" if at.margin else "in hard"))
     columns = ("triplets", "count", "share", "")
-    return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title=f"margin {at.margin:g}")
+    return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title=f"margin {option_text(at.margin)}")
 
 
 def _losses(found: Report) -> Sheet:
     rows = tuple(
-        (f"{at.margin:g}", *(f"{value:.6g}" for value in (at.batch_all_mean_active, at.batch_all_mean, at.batch_hard)))
+        (
+            option_text(at.margin),
+            *(f"{value:.6g}" for value in (at.batch_all_mean_active, at.batch_all_mean, at.batch_hard)),
+        )
         for at in found.whole.margins
     )
     columns = ("margin", "batch-all mean-active", "batch-all mean", "batch-hard")
@@ -209,7 +213,7 @@ def _classes(found: Report, *, bars: bool) -> Sheet:
     for item in found.whole.classes:
         for at, counts in zip(found.whole.margins, item.categories, strict=True):
             easy, semi_hard, hard = counts.shares
-            cells = [shown(str(item.label)), str(item.points), f"{at.margin:g}", str(counts.triplets)]
+            cells = [shown(str(item.label)), str(item.points), option_text(at.margin), str(counts.triplets)]
             if bars:
                 rows.append((*cells, _percent(semi_hard), _percent(hard), bar(hard)))
             else:
@@ -236,7 +240,7 @@ def _batches(found: Report) -> Sheet:
     assert drawn is not None
     rows = tuple(
         (
-            f"{at.margin:g}",
+            option_text(at.margin),
             *(_spread(value, percent=True) for value in (at.easy, at.semi_hard, at.hard)),
             *(_spread(value) for value in (at.batch_all_mean_active, at.batch_hard)),
         )
@@ -371,7 +375,7 @@ def given_sheet(found: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
     for at in found:
         item, mean = at.categories, at.loss / count_of(at.categories.triplets)
         counts = (item.triplets, item.easy, item.semi_hard, item.hard, item.hard_ties, item.margin_ties)
-        cells = [f"{at.margin:g}" if bars else repr(at.margin)]
+        cells = [option_text(at.margin) if bars else repr(at.margin)]
         cells += [f"{count:,}" if bars else str(count) for count in counts]
         cells.append(f"{mean:.6g}" if bars else repr(mean))
         rows.append((*cells, bar(item.shares[2])) if bars else tuple(cells))
