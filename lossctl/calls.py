@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import calculator, devices
 from .calculator import Given, Reading, as_array, evaluate, logit_forms, prepared
-from .errors import UsageError
+from .errors import UsageError, told_in_python
 from .registry import Spec, make, parse
 from .results import Result
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+@told_in_python()
 def compute(
     loss: str | Spec,
     *inputs: Given,
@@ -61,6 +62,7 @@ def compute(
         return evaluate(ready, data_hash=data_hash)
 
 
+@told_in_python()
 def row_losses(
     loss: str | Spec,
     *inputs: Given,

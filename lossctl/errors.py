@@ -1,5 +1,21 @@
 """What can go wrong, in three parts: what happened and where, why it matters, how to fix it."""
 
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+KEYWORDS = {
+    "--na skip": "skip_nan=True",
+    "--from-logits": "from_logits=True",
+    "--normalize": "normalize=True",
+    "--distance cosine": 'distance="cosine"',
+    "--ignore-index": "ignore_index",
+    "--class-weights": "class_weights",
+    **{f"--{name}": name for name in ("alpha", "clip", "per", "soft")},
+}
+
 
 class LossctlError(Exception):
     """A fault that the user can mend. Each kind has one exit code, which the command line knows."""
@@ -29,3 +45,21 @@ class FileError(LossctlError):
 
 class DeviceError(LossctlError):
     """The device or backend that was asked for is not available here."""
+
+
+@contextmanager
+def told_in_python() -> Iterator[None]:
+    """Lets faults through, with the arguments of a Python call in the place of the flags of a command."""
+    try:
+        yield
+    except LossctlError as fault:
+        fault.what, fault.why, fault.fix = map(_in_python, (fault.what, fault.why, fault.fix))
+        raise
+
+
+def _in_python(text: str) -> str:
+    text = re.sub(r"--([a-z]+) SRC\b", r"\1=...", text)
+    text = re.sub(r"--([a-z]+) (\S+::COLUMN)", r'\1="\2"', text)
+    for flag, keyword in KEYWORDS.items():
+        text = text.replace(flag, keyword)
+    return text

@@ -11,6 +11,7 @@ from .calculator import Reading, prepared, read_all
 from .devices import choose
 from .engine import rows
 from .engine.sets import Progress, read_set
+from .errors import told_in_python
 from .registry import find, make
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Report(NamedTuple):
     data: str | None
 
 
+@told_in_python()
 def triplets(
     *inputs: Given,
     margin: float | Sequence[float] = 1.0,

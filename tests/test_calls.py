@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lossctl
-from lossctl.errors import UsageError
+from lossctl.errors import LossctlError, UsageError
 
 A, P, N = np.random.default_rng(0).standard_normal((3, 7, 4))
 X, LABELS = np.random.default_rng(1).standard_normal((20, 4)), np.arange(20) % 4
@@ -69,3 +69,20 @@ def test_truth_values_of_a_csv_are_one_and_zero(tmp_path, head):
     words.write_text(head + "0.2,False\n0.9,True\n0.7,true\n0.4,FALSE\n")
     digits.write_text(head + "0.2,0\n0.9,1\n0.7,1\n0.4,0\n")
     assert lossctl.compute("bce", words).value == lossctl.compute("bce", digits).value
+
+
+@pytest.mark.parametrize(
+    "loss, inputs, said",
+    [
+        ("bce", ([3.0, -2.0], [0, 1]), "add from_logits=True"),
+        ("mse", ([np.nan, 1.0], [0.0, 1.0]), "skip_nan=True"),
+        ("bce", ("samples.csv",), 'label="samples.csv::COLUMN"'),
+        ("mse", (), "pred=... target=..."),
+    ],
+)
+def test_faults_of_a_call_speak_of_arguments(tmp_path, monkeypatch, loss, inputs, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "samples.csv").write_text("prob,x,z\n0.2,1,2\n0.5,1,2\n")
+    with pytest.raises(LossctlError) as fault:
+        lossctl.compute(loss, *inputs)
+    assert said in str(fault.value) and "--" not in str(fault.value)
