@@ -11,6 +11,7 @@ KEYWORDS = {
     "--from-logits": "from_logits=True",
     "--normalize": "normalize=True",
     "--distance cosine": 'distance="cosine"',
+    "--device cpu": 'device="cpu"',
     "--ignore-index": "ignore_index",
     "--class-weights": "class_weights",
     **{f"--{name}": name for name in ("alpha", "clip", "per", "soft")},

@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch")
 import lossctl  # noqa: E402
 from lossctl import devices, mined, triplet_sets  # noqa: E402
 from lossctl.cli.app import run  # noqa: E402
-from lossctl.engine import device_losses, device_picks, offload  # noqa: E402
+from lossctl.engine import device_losses, device_picks, offload, placed  # noqa: E402
 from lossctl.engine.mining import ON_DEVICE, STRATEGIES, joined  # noqa: E402
 from lossctl.engine.panels import Panel, sum_losses  # noqa: E402
 from lossctl.engine.placed import EMULATION  # noqa: E402
@@ -299,6 +299,19 @@ def test_from_python(elsewhere):
     assert (here.whole.backend, there.whole.backend[-len(DEVICE) :]) == ("numpy", DEVICE)
     with pytest.raises(UsageError, match="mse takes no device"):
         lossctl.compute("mse", [1.0], [2.0], device="cuda")
+
+
+@pytest.mark.parametrize("kernel", ["batch-all", "batch-hard"])
+def test_a_device_without_room_is_said(elsewhere, monkeypatch, kernel):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
+
+    kernel_of = placed.Placed.kernel
+    monkeypatch.setattr(placed.Placed, "kernel", lambda self, name: full if name == kernel else kernel_of(self, name))
+    for ask in (lossctl.triplets, lambda *inputs, **options: lossctl.compute(kernel, *inputs, **options)):
+        with pytest.raises(DeviceError, match="is out of memory") as fault:
+            ask(*blobs(40), device="cuda:0")
+        assert 'device="cpu"' in str(fault.value)
 
 
 def test_repeated_rows_are_counted_alike():

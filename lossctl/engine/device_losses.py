@@ -16,7 +16,7 @@ from .device_distances import numbers, unscaled
 from .device_picks import with_picks
 from .gram import NEAR
 from .panels import AnchorLosses, Panel, anchor_losses, losses_of
-from .placed import Placed, backend_of, check, kernel_margin, place, runs, slack_of
+from .placed import Placed, backend_of, check, kernel_margin, place, room_on, runs, slack_of
 from .points import HUGE, Points
 from .workers import ordered_map
 
@@ -46,14 +46,15 @@ def anchor_losses_on(
     def function(panel: Panel) -> Any:
         return loss.function(panel, **spec.options)
 
-    if loss.name in BY_KERNEL and points.anchors:
-        losses, is_open = BY_KERNEL[loss.name](place(points, device), points, function, spec.options, threads)
-        if progress is not None:
-            progress(points.anchors, points.anchors)
-        return losses, "numpy" if is_open.all() else backend
-    there = replace(with_picks(points, device), x=torch.from_numpy(points.x).to(device))
-    options: dict[str, Any] = {"threads": threads, "progress": progress, "memory_bytes": MEMORY_BYTES}
-    return anchor_losses(there, function, everyone=loss.everyone, **options), backend
+    with room_on(device):
+        if loss.name in BY_KERNEL and points.anchors:
+            losses, is_open = BY_KERNEL[loss.name](place(points, device), points, function, spec.options, threads)
+            if progress is not None:
+                progress(points.anchors, points.anchors)
+            return losses, "numpy" if is_open.all() else backend
+        there = replace(with_picks(points, device), x=torch.from_numpy(points.x).to(device))
+        options: dict[str, Any] = {"threads": threads, "progress": progress, "memory_bytes": MEMORY_BYTES}
+        return anchor_losses(there, function, everyone=loss.everyone, **options), backend
 
 
 def batch_all_losses(

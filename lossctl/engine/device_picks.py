@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .device_distances import AT_ONCE, numbers
 from .extremes import extremes
 from .picks import random_semi_hard_negatives, semi_hard_negatives, uniform
-from .placed import check, kernel_margin, place, runs, slack_of
+from .placed import check, kernel_margin, place, room_on, runs, slack_of
 from .points import HUGE, Points, Settle
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class DevicePicks:
         """The answer for all anchors; the threads of a fold share it."""
         with self.lock:
             if question not in self.found:
-                self.found[question] = ask()
+                with room_on(self.device):
+                    self.found[question] = ask()
             return self.found[question]
 
     def _width(self, start: int, stop: int) -> int:

@@ -16,7 +16,7 @@ from ..breakdown import Breakdown
 from .counting import Counts, Task, joined
 from .device_distances import distances, numbers, unscaled
 from .panels import Panel, default_threads
-from .placed import Placed, backend_of, kernel_margin, place, runs, slack_of
+from .placed import Placed, backend_of, kernel_margin, place, room_on, runs, slack_of
 from .points import HUGE
 from .triplets import BINS, count_panel, prepare, report
 from .workers import ordered_map
@@ -64,10 +64,11 @@ def breakdown_on(
     asked = [float(margin) for margin in margins]
     if not task.points.anchors:
         return report(task, [], asked, precision, by_class, pairs)
-    placed = place(task.points, device, "float64" if precision == "float64" else "float32")
-    rough, is_open = _count(task, placed, asked)
-    proven = _counted_here(task, np.flatnonzero(is_open), default_threads() if threads is None else threads)
-    counts = _merged(task, placed, rough, proven, is_open, progress)
+    with room_on(device):
+        placed = place(task.points, device, "float64" if precision == "float64" else "float32")
+        rough, is_open = _count(task, placed, asked)
+        proven = _counted_here(task, np.flatnonzero(is_open), default_threads() if threads is None else threads)
+        counts = _merged(task, placed, rough, proven, is_open, progress)
     kernels = backend_of(device, "batch-all", task.points.widest)
     found = report(task, [counts], asked, precision, by_class, pairs)
     return replace(found, backend="numpy" if is_open.all() else kernels)

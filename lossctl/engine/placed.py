@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,21 @@ def place(points: Points, device: str, dtype: str = "float64") -> Placed:
 
     x = placed(points.gram.right[:, :-2].copy())
     return Placed(device, x.to(getattr(torch, dtype)), placed(points.first), placed(points.last))
+
+
+@contextmanager
+def room_on(device: str) -> Iterator[None]:
+    """DeviceError where the device runs out of memory."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as fault:
+        raise DeviceError(
+            f"{device} is out of memory",
+            why=". ".join(str(fault).split(". ")[:2]) or "the points, and what is computed from them, do not fit",
+            fix="see what else uses it (nvidia-smi), take another one, or the CPU: --device cpu",
+        ) from fault
 
 
 def check(device: str) -> None:
