@@ -137,14 +137,18 @@ def picture(path: str | None, inputs: Sequence[str] = ()) -> Iterator[tuple[Any,
         yield file, format
 
 
+def width() -> int:
+    """How many characters a line of a table may have; a pipe has no edge."""
+    return shutil.get_terminal_size((1000, 24)).columns
+
+
 def sheet_text(sheet: Sheet, format: str) -> str:
     """A sheet in one of the sheet formats; a table fits the terminal."""
     from ..show import sheet as sheets
     from .app import colour
 
     if format == "table":
-        width = shutil.get_terminal_size((1000, 24)).columns  # a pipe has no edge
-        return sheets.table(sheet, width=max(width, 40), colour=colour(sys.stdout))
+        return sheets.table(sheet, width=max(width(), 40), colour=colour(sys.stdout))
     if format not in sheets.FORMATS:
         raise UsageError(f"this command has no format {format!r}", fix=f"use table, json, {', '.join(sheets.FORMATS)}")
     text: str = sheets.FORMATS[format](sheet)

@@ -188,7 +188,7 @@ def _write(found: Any, style: output.Style, writer: Any) -> None:
         writer.write(show.as_json(found, indent=2 if format == "json" else None))
     elif format == "table":
         output.note(style, found.note)
-        for part in show.page(found):
+        for part in show.page(found, output.width()):
             writer.write(part if isinstance(part, str) else output.sheet_text(part, "table"))
     elif format in ("tsv", "csv"):
         writer.write(output.sheet_text(show.rectangle(found), format))

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..breakdown import AtMargin, Categories, Distances, Spread
+from ..breakdown import AtMargin, Categories, Distances
 from ..engine.sums import count as count_of
 from ..text import option_text, shown
 from ..version import __version__
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..triplet_sets import Report
 
 BAR = 24
+ROOMY = 100  # characters a line that have room for every bin of a histogram
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 LEVELS = " ▁▂▃▄▅▆▇█"
 
@@ -144,8 +145,8 @@ def warnings(found: Report) -> list[str]:
 # --- tables
 
 
-def page(found: Report) -> list[Sheet | str]:
-    """What a person reads: each table with bars, and the histograms."""
+def page(found: Report, width: int) -> list[Sheet | str]:
+    """What a person reads on lines of so many characters: each table with bars, and the histograms."""
     whole = found.whole
     used = whole.anchors
     state = "certified" if whole.certified else "not certified"
@@ -156,7 +157,7 @@ def page(found: Report) -> list[Sheet | str]:
     )
     parts: list[Sheet | str] = [head]
     parts += [_margin_table(at) for at in whole.margins]
-    parts += [_losses(found), _histogram(found)]
+    parts += [_losses(found), _histogram(found, 1 if width >= ROOMY else 2)]
     if whole.classes:
         parts.append(_classes(found, bars=True))
     if whole.pairs:
@@ -192,14 +193,15 @@ def _losses(found: Report) -> Sheet:
     return Sheet(columns, rows, frozenset(columns), title="losses")
 
 
-def _histogram(found: Report) -> Sheet:
+def _histogram(found: Report, merged: int) -> Sheet:
+    """The distances, and their histograms with so many bins drawn as one."""
     whole = found.whole
     rows = tuple(
         (
             name,
             f"{item.pairs:,}",
             *(f"{value:.4g}" for value in (item.smallest, item.mean, item.largest)),
-            spark(item),
+            spark(item, merged),
         )
         for name, item in (("d_ap", whole.positives), ("d_an", whole.negatives))
     )
@@ -239,16 +241,19 @@ def _batches(found: Report) -> Sheet:
     drawn = found.batches
     assert drawn is not None
     rows = tuple(
-        (
-            option_text(at.margin),
-            *(_spread(value, percent=True) for value in (at.easy, at.semi_hard, at.hard)),
-            *(_spread(value) for value in (at.batch_all_mean_active, at.batch_hard)),
-        )
+        (option_text(at.margin), name, f"{value.mean:{mean}}", f"{value.deviation:{deviation}}")
         for at in drawn.margins
+        for name, value, mean, deviation in (
+            ("easy", at.easy, ".2%", ".2%"),
+            ("semi-hard", at.semi_hard, ".2%", ".2%"),
+            ("hard", at.hard, ".2%", ".2%"),
+            ("batch-all mean-active", at.batch_all_mean_active, ".4g", ".2g"),
+            ("batch-hard", at.batch_hard, ".4g", ".2g"),
+        )
     )
-    columns = ("margin", "easy", "semi-hard", "hard", "batch-all mean-active", "batch-hard")
-    title = f"{drawn.batches} batches of {drawn.classes} x {drawn.rows}, seed {drawn.seed}: mean and deviation"
-    return Sheet(columns, rows, frozenset(columns), title=title)
+    columns = ("margin", "of a batch", "mean", "deviation")
+    title = f"{drawn.batches} batches of {drawn.classes} x {drawn.rows}, seed {drawn.seed}"
+    return Sheet(columns, rows, frozenset(columns) - {"of a batch"}, title=title)
 
 
 MEASURES = (
@@ -387,12 +392,6 @@ def _percent(share: float) -> str:
     return "" if share != share else f"{share:.2%}"
 
 
-def _spread(value: Spread, percent: bool = False) -> str:
-    if percent:
-        return f"{value.mean:.2%} ± {value.deviation:.2%}"
-    return f"{value.mean:.4g} ± {value.deviation:.2g}"
-
-
 def bar(share: float, width: int = BAR) -> str:
     """A share as a bar, to an eighth of a character."""
     if not share > 0:
@@ -401,7 +400,8 @@ def bar(share: float, width: int = BAR) -> str:
     return "█" * whole + EIGHTHS[part].strip()
 
 
-def spark(item: Distances) -> str:
-    """A histogram as one line, its tallest bin full."""
-    tallest = max(item.counts, default=0)
-    return "".join(LEVELS[-(-8 * count // tallest)] if tallest else " " for count in item.counts)
+def spark(item: Distances, merged: int = 1) -> str:
+    """A histogram as one line, its tallest bin full; so many neighbouring bins are one character."""
+    counts = [sum(item.counts[k : k + merged]) for k in range(0, len(item.counts), merged)]
+    tallest = max(counts, default=0)
+    return "".join(LEVELS[-(-8 * count // tallest)] if tallest else " " for count in counts)
