@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
+from exact_distances import category_counts
+from random_sets import sets
 
 from lossctl import numerics
 from lossctl.engine.panels import fold, sum_losses
@@ -210,6 +213,34 @@ def test_large_and_small_classes_are_measured_alike(function, monkeypatch):
         monkeypatch.setattr(panels, "MANY", many)
         values.append(sum_losses(sort_points(x, labels), function).mean)
     assert values[0] == pytest.approx(values[1], rel=1e-13)
+
+
+def test_batch_all_counts_active_triplets_exactly():
+    """By exact arithmetic, in any order of the rows: ties at the margin are where rounding would show."""
+    some = 0
+    for name, x, labels, margin in [*sets(3, 96, 12), *sets(4, 96, 30)]:
+        if not len(x) or not margin:
+            continue
+        _, semi_hard, hard = category_counts(x, labels, margin)[:3]
+        x, labels = np.asarray(x, float), np.asarray(labels)
+        for order in (slice(None), slice(None, None, -1)):
+            points = sort_points(x[order], labels[order])
+            if points.anchors:
+                found = sum_losses(points, partial(losses.batch_all, margin=margin))
+                assert float(found.weight) == semi_hard + hard, name
+                some += 1
+    assert some > 100
+
+
+def test_ties_left_undecided_are_said(monkeypatch):
+    import lossctl
+    from lossctl.engine import judging
+
+    x, labels = np.eye(12) * 0.1, np.arange(12) % 3
+    assert not any("left to float64" in text for text in lossctl.compute("batch-all", x, labels).warnings)
+    monkeypatch.setattr(judging, "LEAST_BUDGET", 0)
+    monkeypatch.setattr(judging, "EXACT_WORK", 0)
+    assert any("12 anchors" in text for text in lossctl.compute("batch-all", x, labels).warnings)
 
 
 def test_labels_of_any_kind_and_progress():

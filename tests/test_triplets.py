@@ -140,10 +140,10 @@ def test_float32_measures_near_points_by_their_differences():
 
 
 def test_what_is_left_undecided_is_said(monkeypatch):
-    from lossctl.engine import ranks
+    from lossctl.engine import judging
 
-    monkeypatch.setattr(ranks, "LEAST_BUDGET", 0)
-    monkeypatch.setattr(ranks, "EXACT_WORK", 0)
+    monkeypatch.setattr(judging, "LEAST_BUDGET", 0)
+    monkeypatch.setattr(judging, "EXACT_WORK", 0)
     found = breakdown(np.eye(12) * 0.1, np.arange(12) % 3)
     assert not found.certified
     assert found.undecided > 0

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .panels import Panel, sums_of_first
+from .judging import Judge
+from .panels import Panel
 from .points import Points, own_runs
-from .ranks import Judge, Ranks, rank, strip_starts
+from .ranks import Ranks, rank, strip_starts, sums_of_first, sums_of_nearest
 from .sums import Total, total
 from .workers import scratch
 
@@ -139,20 +140,14 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarr
     """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
     import numpy as np
 
-    weights, width = judge.points.weights, int(ranks.sure.max(initial=0)) + 1
-    columns = np.bitwise_and(
-        ranks.keys[:, :width], ranks.key_mask, out=scratch("columns", (len(d_an), width), np.int64)
-    )
-    members = None if weights is None else weights[columns]
-    columns += np.arange(len(d_an))[:, None] * d_an.shape[1]
-    sorted_d_an = d_an.take(columns, out=scratch("sorted", columns.shape), mode="clip")  # "raise" would make a copy
-    counts = reach = ranks.sure.reshape(len(d_an), -1)
-    if members is not None:
-        reach = sums_of_first(members, counts)
-        sorted_d_an *= members
+    weights, counts = judge.points.weights, ranks.sure.reshape(len(d_an), -1)
+    reach = counts
+    if weights is not None:
+        width = int(counts.max(initial=0)) + 1
+        reach = sums_of_first(weights[ranks.keys[:, :width] & ranks.key_mask], counts)
     terms = d_ap[:, None] + np.asarray(judge.margins)[:, None]
     terms *= reach.reshape(terms.shape)
-    terms -= sums_of_first(sorted_d_an, counts).reshape(terms.shape)
+    terms -= sums_of_nearest(ranks, d_an, counts, weights).reshape(terms.shape)
     terms *= ranks.weight[:, None]
     totals: np.ndarray = terms.sum(axis=2).T
     return totals

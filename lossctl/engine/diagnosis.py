@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..breakdown import Breakdown, Diagnosis
-from .ranks import equal_rows
+from .judging import equal_rows
 
 if TYPE_CHECKING:
     import numpy as np

@@ -104,6 +104,7 @@ class Facts(NamedTuple):
     empty_lists: int = 0
     zero_distances: tuple[int, int] = (0, 0)
     turned_pairs: Turned | None = None
+    undecided_anchors: int = 0
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -118,6 +119,7 @@ class Facts(NamedTuple):
             self.empty_lists + other.empty_lists,
             (self.zero_distances[0] + other.zero_distances[0], self.zero_distances[1] + other.zero_distances[1]),
             self.turned_pairs or other.turned_pairs,
+            self.undecided_anchors + other.undecided_anchors,
         )
 
 
@@ -624,6 +626,11 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
     if any(facts.zero_distances):
         counts = "{} similar, {} dissimilar".format(*facts.zero_distances)
         warnings.append(f"points at distance 0: {counts}: duplicates, or wrong labels?")
+    if facts.undecided_anchors:
+        warnings.append(
+            f"{facts.undecided_anchors} anchors have more ties than can be decided exactly in about a minute; theirs "
+            "are left to float64"
+        )
     if facts.infinite:
         where = ", ".join(plan.entries[0].column.frame.where(row) for row in facts.infinite_rows)
         more = " ..." if facts.infinite > len(facts.infinite_rows) else ""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..breakdown import Categories
 from .door import index_rows
+from .judging import Judge, interval, make_judge
 from .points import sort_points
-from .ranks import Judge, interval, make_judge
 from .sums import ZERO, Total, total
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .extremes import extremes
+from .judging import Judge
 from .panels import Panel, default_threads, fold
 from .picks import (
     in_order,
@@ -27,7 +28,7 @@ from .picks import (
     uniform,
 )
 from .points import Points
-from .ranks import Judge, Ranks
+from .ranks import Ranks
 from .workers import ordered_map
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from .workers import cores, forget_scratch, keep_freed_memory, ordered_map
 if TYPE_CHECKING:
     import numpy as np
 
-AT_ONCE = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
 MEMORY_BYTES = 1 << 28
 MANY = 32  # an anchor's distances to all points take about the time of so many differences less
 Owner = TypeVar("Owner")
@@ -130,43 +129,43 @@ class Panel:
     def _extremes(self) -> tuple[np.ndarray, np.ndarray]:
         return extremes(self.points, self.start, self.stop)
 
-    @once
+    @property
+    def positives(self) -> Array:
+        """(B,) how many positives each anchor has, in the dtype of the points."""
+        return self._counts(self._class_sizes - 1)
+
+    @property
     def negatives(self) -> Array:
         """(B,) how many negatives each anchor has, in the dtype of the points."""
-        anchors = slice(self.start, self.stop)
-        counts = len(self.points) - (self.points.last - self.points.first)[anchors]
+        return self._counts(len(self.points) - self._class_sizes)
+
+    @property
+    def _class_sizes(self) -> np.ndarray:
+        sizes: np.ndarray = (self.points.last - self.points.first)[self.start : self.stop]
+        return sizes
+
+    def _counts(self, counts: np.ndarray) -> Array:
         return namespace(self.points.x).astype(self._array(counts), self.points.x.dtype)
 
-    @once
-    def sorted_negatives(self) -> Array:
-        """(B, N) distances to the negatives, nearest first, then inf for as many as the anchor's class has points."""
-        if not _is_numpy(self.points.x):
-            return namespace(self.points.x).sort(where(self.is_same, math.inf, self.distance), axis=-1, stable=False)
-        distance = self.distance.copy()
-        for row, anchor in enumerate(self.positions):
-            distance[row, self.points.first[anchor] : self.points.last[anchor]] = math.inf
-        distance.sort(axis=1)
-        return distance
+    def below(self, margin: float) -> tuple[Array, Array, Array]:
+        """(B, K) for each positive of each anchor, in any order: its distance, how many negatives are nearer than that
+        and the margin, and the sum of their distances; 0 beyond an anchor's last positive.
 
-    def negatives_below(self, bounds: Array) -> Array:
-        """(B, K) how many negatives are nearer than each of (B, K) distances."""
-        ordered = self.sorted_negatives
-        if not _is_numpy(ordered):
-            import torch
+        The counts of numpy points are those of exact arithmetic.
+        """
+        if _is_numpy(self.points.x):
+            from .picks import costly_negatives
 
-            return torch.searchsorted(ordered.detach(), bounds.detach().contiguous())
-        import numpy as np
+            return costly_negatives(self.points, self.start, self.stop, margin)
+        import torch
 
-        return np.stack([row.searchsorted(bound) for row, bound in zip(ordered, bounds, strict=True)])
-
-    def sum_of_nearest(self, counts: Array) -> Array:
-        """(B, K) the sums of the distances to the nearest counts[b, k] negatives."""
-        ordered = self.sorted_negatives
-        if _is_numpy(ordered):
-            return sums_of_first(ordered[:, : int(counts.max(initial=0)) + 1], counts)
-        xp = namespace(ordered)
-        sums = xp.cumulative_sum(ordered[:, : int(counts.max())], axis=-1)
-        return xp.take_along_axis(xp.concat([xp.zeros_like(ordered[:, :1]), sums], axis=-1), counts, axis=-1)
+        index, is_positive = self.own
+        d_ap = torch.where(is_positive, picked(self.distance, index), 0.0)
+        bounds = torch.where(is_positive, d_ap.detach() + margin, 0.0)
+        ordered = where(self.is_same, math.inf, self.distance).sort(dim=1).values
+        counts = torch.searchsorted(ordered.detach(), bounds)
+        sums = torch.nn.functional.pad(ordered[:, : int(counts.max())].cumsum(1), (1, 0))
+        return d_ap, counts, sums.gather(1, counts)
 
     def semi_hard(self, fallback: str) -> tuple[np.ndarray, Array]:
         """(B, K) for each of `own` the nearest negative beyond it, and a mask of the pairs that have one.
@@ -241,35 +240,6 @@ def _graph_squares(points: Points, start: int, stop: int) -> Array:
     difference = as_given[start:stop][i] - as_given[j]
     squares[i, j] = xp.sum(difference * difference, axis=-1)
     return squares
-
-
-def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(B, K) the sums of the first counts[b, k] values of each row; (B, W) values, of which the last is in no sum.
-
-    Sums of float32 are float64.
-    """
-    import numpy as np
-
-    dtype = np.result_type(values, np.float64) if values.dtype.kind == "f" else values.dtype
-    size, width = values.shape
-    step = max(1, AT_ONCE // width)
-    if step < size:
-        strips = (slice(k, k + step) for k in range(0, size, step))
-        return np.concatenate([sums_of_first(values[strip], counts[strip]) for strip in strips])
-    if 8 * counts.shape[1] > width:
-        sums = np.zeros(values.shape, dtype)
-        np.cumsum(values[:, :-1], axis=1, dtype=dtype, out=sums[:, 1:])
-        result: np.ndarray = sums.take(counts + np.arange(size)[:, None] * width)
-        return result
-    order = counts.argsort(axis=1)
-    ends = np.zeros((size, counts.shape[1] + 1), np.int64)
-    ends[:, 1:] = np.take_along_axis(counts, order, axis=1)
-    rows = np.arange(size)[:, None] * width
-    parts = np.add.reduceat(values.ravel(), (ends + rows).ravel(), dtype=dtype).reshape(ends.shape)[:, :-1]
-    parts[ends[:, 1:] == ends[:, :-1]] = 0  # reduceat gives one value where it should give none
-    found = np.empty(counts.shape, dtype)
-    np.put_along_axis(found, order, parts.cumsum(axis=1), axis=1)
-    return found
 
 
 # --- fold

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..numerics import picked
+from .judging import Judge, make_judge
 from .points import Points
-from .ranks import Judge, Ranks, make_judge, rank, strip_starts
+from .ranks import Ranks, rank, strip_starts, sums_of_nearest
 from .workers import scratch
 
 if TYPE_CHECKING:
@@ -214,6 +215,25 @@ def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
     places = first + (draw * (band - first)).astype(np.int64)
     found = negatives_at(judge, ranks, np.where(band > first, places, -1))
     return _by_class_place(judge, ranks, found)
+
+
+def costly_negatives(points: Points, start: int, stop: int, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `panels.Panel.below`."""
+    import numpy as np
+
+    judge = judge_of(points, (float(margin),) if margin else ())
+    found = []
+    for ranks in strips(judge, start, stop):
+        is_positive = ranks.weight > 0
+        d_ap, counts = points.measured(ranks.positives), np.where(is_positive, ranks.below[:, -1], 0)
+        d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
+        found.append((d_ap, counts, sums_of_nearest(ranks, d_an, counts, None)))
+    widest = max(d_ap.shape[1] for d_ap, _, _ in found)
+    d_ap, counts, sums = (
+        np.concatenate([np.pad(side, ((0, 0), (0, widest - side.shape[1]))) for side in sides])
+        for sides in zip(*found, strict=True)
+    )
+    return d_ap, counts, sums
 
 
 def _by_class_place(judge: Judge, ranks: Ranks, found: np.ndarray) -> np.ndarray:

@@ -108,6 +108,12 @@ class Points:
         """The judges made for these points, by their margins (picks.py)."""
         return {}
 
+    @property
+    def undecided_anchors(self) -> int:
+        """How many anchors had more ties than a judge of these points decides by integers."""
+        over = [judge.spent > judge.budget for judge in self.judges.values()]
+        return int(sum(over).astype(bool).sum()) if over else 0
+
     @cached_property
     def gram(self) -> Gram:
         gram = make_gram(self.numbers, unit=self.is_angular, steps=self.steps)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from .counting import Counts, Side, Task, joined
 from .extremes import where_true
 from .gram import NEAR
-from .panels import Panel, sums_of_first
+from .judging import plus_margin
+from .panels import Panel
 from .points import own_runs
-from .ranks import plus_margin, strip_starts
+from .ranks import strip_starts, sums_of_first
 from .sums import total
 from .workers import scratch
 

@@ -7,13 +7,12 @@ it is below, what lies above it is above, and the few between are decided again,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .exact import Exact, lowest_exponent
-from .gram import NEAR, Gram
+from .gram import NEAR
+from .judging import Judge, interval, signs
 from .points import HUGE, Points, own_runs
 from .workers import scratch
 
@@ -21,47 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
-ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
-EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
 AT_ONCE = 1 << 20  # borderline triplets decided in one pass
-LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
+ADDED = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
-
-
-@dataclass(frozen=True)
-class Judge:
-    """What it takes to decide a triplet that a product cannot.
-
-    margins: thresholds are d_ap + margin for each of these, the first is 0
-    exact: the last instance
-    budget: how many triplets of an anchor may go to the last instance; spent: how many went, (N,)
-    twins: (N,) equal numbers for equal rows
-    whole: (N, D) the points as whole numbers with exact products, of angular points where that is possible, else None
-    """
-
-    points: Points
-    gram: Gram
-    margins: tuple[float, ...]
-    exact: Exact
-    budget: int
-    spent: np.ndarray
-    twins: np.ndarray
-    whole: np.ndarray | None
-
-    def alike(self, anchor: int, others: np.ndarray) -> np.ndarray:
-        """(M,) for each of M points the first of them that is surely as far from the anchor: an equal row, or, of whole
-        numbers, one with the same product and norm."""
-        import numpy as np
-
-        if self.whole is None:
-            twins: np.ndarray = self.twins[others]
-            return twins
-        different, place = np.unique(others, return_inverse=True)
-        points = self.whole[different]
-        kind = points @ self.whole[anchor] + 1j * np.einsum("ij,ij->i", points, points)
-        _, first, of = np.unique(kind, return_index=True, return_inverse=True)
-        leaders: np.ndarray = different[first][of][place]
-        return leaders
 
 
 @dataclass(frozen=True)
@@ -106,55 +67,6 @@ def strip_starts(points: Points, start: int, stop: int) -> range:
     """Where strips of the anchors start..stop begin, relative to `start`."""
     widest = int((points.last - points.first)[start:stop].max(initial=0))
     return range(0, stop - start, max(4, STRIP // (len(points) + widest)))
-
-
-def make_judge(points: Points, margins: Sequence[float] = ()) -> Judge:
-    """The judge of a set, for thresholds at d_ap and d_ap + margin."""
-    import numpy as np
-
-    x = points.numbers
-    return Judge(
-        points=points,
-        gram=points.gram,
-        margins=(0.0, *margins),
-        exact=Exact(x, points.metric, points.normalize),
-        budget=max(LEAST_BUDGET, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
-        spent=np.zeros(len(points), np.int64),
-        twins=equal_rows(x),
-        whole=whole_numbers(x) if points.is_angular else None,
-    )
-
-
-def whole_numbers(x: np.ndarray) -> np.ndarray | None:
-    """(N, D) points times a power of two that makes whole numbers of them, so small that float64 products are exact."""
-    import numpy as np
-
-    bits = math.frexp(float(np.abs(x).max(initial=0.0)))[1]  # every value is below 2**bits
-    room = 53 - math.ceil(math.log2(x.shape[1]))
-    lowest = bits
-    for block in np.array_split(x, max(1, x.size >> 16)):
-        exponent = lowest_exponent(block.astype(np.float64))
-        lowest = lowest if exponent is None else min(lowest, exponent)
-        if 2 * (bits - lowest) > room:
-            return None
-    return np.ldexp(x.astype(np.float64), -lowest)
-
-
-def equal_rows(x: np.ndarray) -> np.ndarray:
-    """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0."""
-    import numpy as np
-
-    mixed = np.zeros(len(x), np.uint64)
-    multiplier, shift = np.uint64(0xBF58476D1CE4E5B9), np.uint64(29)
-    for column in x.T:
-        mixed ^= (column.astype(np.float64) + 0.0).view(np.uint64)
-        mixed *= multiplier
-        mixed ^= mixed >> shift
-    _, first, group = np.unique(mixed, return_index=True, return_inverse=True)
-    leader = first[group]
-    collided = (x != x[leader]).any(axis=1)  # equal hashes of unequal rows: keep those rows apart
-    leader[collided] = np.flatnonzero(collided)
-    return leader
 
 
 def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | np.ndarray = ()) -> Ranks:
@@ -323,49 +235,6 @@ def _thresholds(
     return np.clip(low, 0.0, HUGE, out=low), np.minimum(high, HUGE, out=high)
 
 
-def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """An interval that holds the square of d + margin, for squares of d that are `errors` from the truth at most."""
-    import numpy as np
-
-    points, gram = judge.points, judge.gram
-    low, high = np.maximum(squares - errors, 0.0), squares + errors
-    if not margin:
-        return low, high
-    low, high = (plus_margin(points, gram, side, margin) for side in (low, high))
-    low *= 1 - ROUNDING
-    low -= gram.tiny
-    high *= 1 + ROUNDING
-    high += gram.tiny
-    if gram.is_exact:
-        is_whole = _is_whole(points, squares, gram.scaled(margin))
-        middle = plus_margin(points, gram, squares, margin)
-        low, high = np.where(is_whole, middle, low), np.where(is_whole, middle, high)
-    return low, high
-
-
-def plus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
-    """The square of d + margin for the square of d."""
-    import numpy as np
-
-    if not points.is_root:
-        return squares + points.square_of(margin)
-    shifted: np.ndarray = np.sqrt(squares)
-    shifted += min(gram.scaled(margin), math.sqrt(HUGE))
-    shifted *= shifted
-    return shifted
-
-
-def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
-    """Where d and the margin are whole numbers, and so the square of their sum is exact."""
-    import numpy as np
-
-    if not points.is_root:
-        return np.full(squares.shape, False)
-    root = np.sqrt(squares)
-    is_whole: np.ndarray = (root == np.rint(root)) & (step == np.rint(step)) & (root + step < 2.0**26)
-    return is_whole
-
-
 def _search(
     keys: np.ndarray, reach: int, low: np.ndarray, high: np.ndarray, key_mask: int, cuts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
@@ -428,50 +297,61 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
     places = np.arange(counts.sum()) + np.repeat(first, counts)
     columns = ranks.keys[row, places] & ranks.key_mask
     j, k = np.repeat(j, counts), np.repeat(k, counts)
-    signs = _signs(judge, ranks, row, j, k, columns)
+    sides, guessed = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
-    np.add.at(ranks.below[row], (j, k), members * (signs < 0))
-    np.add.at(ranks.ties[row], (j, k), members * (signs == 0))
-    hard = (j == 0) & (signs <= 0)
+    np.add.at(ranks.below[row], (j, k), members * (sides < 0))
+    np.add.at(ranks.ties[row], (j, k), members * (sides == 0))
+    np.add.at(ranks.undecided[row], j[guessed], ranks.weight[row, k[guessed]] * members[guessed])
+    hard = (j == 0) & (sides <= 0)
     ranks.decided_hard.setdefault(row, []).append((k[hard], columns[hard]))
 
 
-def _signs(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The signs of d_an - (d_ap + margin) for triplets of one anchor: by differences, then by integers."""
+# --- sums
+
+
+def sums_of_nearest(ranks: Ranks, d_an: np.ndarray, counts: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """(B, M) the sums of the distances to the first counts[b, m] negatives of each anchor, (B, N) distances given.
+
+    weights: (N,) how often each counts, or None
+    """
     import numpy as np
 
-    anchor, positives = ranks.start + row, ranks.index[row, k]
-    (d_ap, ap_errors), (d_an, an_errors) = (_measured_once(judge, anchor, side) for side in (positives, columns))
-    low, high = np.empty_like(d_ap), np.empty_like(d_ap)
-    for number in np.unique(j):
-        these = j == number
-        low[these], high[these] = interval(judge, d_ap[these], ap_errors[these], judge.margins[number])
-    signs: np.ndarray = (d_an - an_errors > high).astype(np.int64) - (d_an + an_errors < low)
-    unsure = np.flatnonzero(signs == 0)
-    near, far = np.split(judge.alike(anchor, np.concatenate([positives[unsure], columns[unsure]])), 2)
-    is_open = (j[unsure] > 0) | (near != far)
-    unsure, near, far = unsure[is_open], near[is_open], far[is_open]
-    if len(unsure):
-        kinds = np.stack([j[unsure], near, far])
-        different, kind = np.unique(kinds, axis=1, return_inverse=True)
-        settled = max(0, int(judge.budget - judge.spent[anchor]))
-        judge.spent[anchor] += len(different[0])
-        by_kind = [
-            judge.exact.compare(anchor, int(p), int(n), judge.margins[i]) for i, p, n in different[:, :settled].T
-        ]
-        is_settled = kind.ravel() < settled
-        signs[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
-        guessed = unsure[~is_settled]
-        signs[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
-        members = np.ones(len(judge.twins), np.int64) if judge.points.weights is None else judge.points.weights
-        np.add.at(ranks.undecided[row], j[guessed], ranks.weight[row, k[guessed]] * members[columns[guessed]])
-    return signs
+    width = int(counts.max(initial=0)) + 1
+    columns = np.bitwise_and(
+        ranks.keys[:, :width], ranks.key_mask, out=scratch("columns", (len(d_an), width), np.int64)
+    )
+    members = None if weights is None else weights[columns]
+    columns += np.arange(len(d_an))[:, None] * d_an.shape[1]
+    ordered = d_an.take(columns, out=scratch("sorted", columns.shape), mode="clip")  # "raise" would make a copy
+    if members is not None:
+        ordered *= members
+    return sums_of_first(ordered, counts)
 
 
-def _measured_once(judge: Judge, anchor: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distances by differences, and their errors; a point that comes often is measured once."""
+def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(B, K) the sums of the first counts[b, k] values of each row; (B, W) values, of which the last is in no sum.
+
+    Sums of float32 are float64.
+    """
     import numpy as np
 
-    different, place = np.unique(others, return_inverse=True)
-    squares = judge.gram.direct(np.full(len(different), anchor), different)
-    return squares[place], judge.gram.direct_errors(squares)[place]
+    dtype = np.result_type(values, np.float64) if values.dtype.kind == "f" else values.dtype
+    size, width = values.shape
+    step = max(1, ADDED // width)
+    if step < size:
+        strips = (slice(k, k + step) for k in range(0, size, step))
+        return np.concatenate([sums_of_first(values[strip], counts[strip]) for strip in strips])
+    if 8 * counts.shape[1] > width:
+        sums = np.zeros(values.shape, dtype)
+        np.cumsum(values[:, :-1], axis=1, dtype=dtype, out=sums[:, 1:])
+        result: np.ndarray = sums.take(counts + np.arange(size)[:, None] * width)
+        return result
+    order = counts.argsort(axis=1)
+    ends = np.zeros((size, counts.shape[1] + 1), np.int64)
+    ends[:, 1:] = np.take_along_axis(counts, order, axis=1)
+    rows = np.arange(size)[:, None] * width
+    parts = np.add.reduceat(values.ravel(), (ends + rows).ravel(), dtype=dtype).reshape(ends.shape)[:, :-1]
+    parts[ends[:, 1:] == ends[:, :-1]] = 0  # reduceat gives one value where it should give none
+    found = np.empty(counts.shape, dtype)
+    np.put_along_axis(found, order, parts.cumsum(axis=1), axis=1)
+    return found

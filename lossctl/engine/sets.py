@@ -91,7 +91,15 @@ def _refuse_weights(plan: door.Plan) -> None:
 
 def _points(plan: door.Plan, found: EmbeddingSet, space: Space) -> Points:
     metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
-    return sort_points(found.emb, found.label, metric=metric, normalize=space.normalize, numbers=found.numbers)
+    margin = plan.spec.options.get("margin", 0.0)
+    return sort_points(
+        found.emb,
+        found.label,
+        metric=metric,
+        normalize=space.normalize,
+        numbers=found.numbers,
+        steps=(margin,) if margin > 0 else (),
+    )
 
 
 def _losses(
@@ -129,7 +137,8 @@ def _scored_rows(plan: door.Plan, found: EmbeddingSet, points: Points, losses: p
     numbers = points.rows[: len(losses.total)]
     order = np.argsort(numbers)
     weight = losses.valid if plan.reduction == "mean" else losses.weight
-    return rows.Rows(Picked(numbers[order]), losses.total[order], weight[order], None, found.facts)
+    facts = found.facts._replace(undecided_anchors=points.undecided_anchors)
+    return rows.Rows(Picked(numbers[order]), losses.total[order], weight[order], None, facts)
 
 
 def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int], ...]:

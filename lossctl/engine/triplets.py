@@ -19,10 +19,10 @@ from ..breakdown import (
 )
 from ..errors import UsageError
 from .counting import Counts, Side, Task, joined, proven_counts
+from .judging import equal_rows, make_judge
 from .panels import MEMORY_BYTES, Panel, fold
 from .points import DTYPES, Points, sort_points
 from .quick import quick_counts
-from .ranks import equal_rows, make_judge
 from .sums import count, total
 
 if TYPE_CHECKING:

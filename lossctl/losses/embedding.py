@@ -57,12 +57,9 @@ def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     Worked: active = 2; total = active * max(0, 1 - 1 + 1); batch_all = total / active
     Example: emb=0,1,2,3 label=0,0,1,1 -> 1
     """
-    index, is_positive = panel.own
-    bound = where(is_positive, picked(panel.distance, index) + margin, 0.0)
-    reach = panel.negatives_below(bound)
-    total = row_sum(_cast(reach, bound) * bound - panel.sum_of_nearest(reach))
-    valid = row_sum(_cast(is_positive, total)) * panel.negatives
-    return TripletLosses(total, row_sum(_cast(reach, total)), valid)
+    d_ap, reach, sums = panel.below(margin)
+    total = row_sum(_cast(reach, sums) * (d_ap + margin) - sums)
+    return TripletLosses(total, row_sum(_cast(reach, sums)), panel.positives * panel.negatives)
 
 
 @loss(engine="panel")
