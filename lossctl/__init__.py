@@ -9,9 +9,21 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .calls import compute, row_losses
+    from .errors import DataError, DeviceError, FileError, LossctlError, UsageError
     from .triplet_sets import triplets
 
-__all__ = ["__version__", "compute", "row_losses", "triplets"]
+FAULTS = ("LossctlError", "UsageError", "DataError", "FileError", "DeviceError")
+__all__ = [
+    "DataError",
+    "DeviceError",
+    "FileError",
+    "LossctlError",
+    "UsageError",
+    "__version__",
+    "compute",
+    "row_losses",
+    "triplets",
+]
 
 
 def __dir__() -> list[str]:
@@ -31,4 +43,8 @@ def __getattr__(name: str) -> Any:
         from .triplet_sets import triplets
 
         return triplets
+    if name in FAULTS:
+        from . import errors
+
+        return getattr(errors, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .engine import door, rows, scoring
 from .engine.workers import cores
 from .errors import DataError, UsageError
 from .files import binding
-from .files.sources import Block, Field, blocks, digest, open_source, parse_source
+from .files.sources import Block, Field, blocks, digest, frame_of, open_source, parse_source
 from .registry import Loss, Option, Spec, make
 from .results import Result
 from .roles import ROLES, Form
@@ -129,6 +130,8 @@ def prepared(
     jobs: int | None = None,
 ) -> Iterator[Prepared]:
     """Open the inputs of one computation and settle its shapes; the files close at the end of the with block."""
+    if jobs is not None and not (isinstance(jobs, int) and jobs > 0):
+        raise UsageError(f"jobs cannot be {jobs!r}", fix="give a whole number from 1")
     reading = reading or Reading()
     reduction = reduction or spec.loss.reductions[0]
     desk = desk_for(reading)
@@ -141,7 +144,8 @@ def desk_for(reading: Reading) -> binding.Desk:
     return binding.Desk(
         open=lambda path: open_source(
             path, header=reading.header, delimiter=reading.delimiter, allow_missing=reading.skip_nan
-        )
+        ),
+        hold=partial(frame_of, allow_missing=reading.skip_nan),
     )
 
 
@@ -309,10 +313,32 @@ def as_array(given: Given) -> Given:
         return given.__fspath__()
     import numpy as np
 
-    if hasattr(given, "detach"):
+    if hasattr(given, "detach") and hasattr(given, "cpu"):
         given = given.detach().cpu()
         given = given.float() if str(given.dtype) == "torch.bfloat16" else given
-    return np.asarray(given)
+    if isinstance(given, np.ma.MaskedArray):
+        given = np.ma.filled(given.astype(float), np.nan) if given.mask.any() else given.data
+    array = np.asarray(given)
+    return _plain(array) if array.dtype == object else array
+
+
+def _plain(objects: np.ndarray) -> np.ndarray:
+    """An array of Python texts, or of Python numbers, as numpy has them; other objects as they are."""
+    import numpy as np
+
+    for kind in (str, (int, float, np.number, np.bool_)):
+        if objects.size and all(isinstance(item, kind) for item in objects.flat):
+            return np.array(objects.tolist())
+    return objects
+
+
+def refuse_none(name: str, inputs: Sequence[Given]) -> None:
+    """UsageError where an input of `name` is None."""
+    absent = [str(place) for place, given in enumerate(inputs, 1) if given is None]
+    if absent:
+        raise UsageError(
+            f"input {' and '.join(absent)} of {name} is None", fix="give an array, a tensor or the name of a file"
+        )
 
 
 def _roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import calculator, devices
-from .calculator import Given, Reading, as_array, evaluate, logit_forms, prepared
+from .calculator import Given, Reading, as_array, evaluate, logit_forms, option_value, prepared, refuse_none
 from .errors import UsageError, told_in_python
 from .registry import Spec, make, parse
 from .results import Result
@@ -77,8 +77,8 @@ def row_losses(
 ) -> np.ndarray:
     """The loss of each row that counts, (n,) float64, as `lossctl compute -r none` prints it.
 
-    The arguments are those of `compute`; a row's weight multiplies its loss. Ranking losses have one value a list,
-    losses of embedding sets one an anchor: the sum over its pairs or triplets.
+    The arguments are those of `compute`, without reduction, device and data_hash; a row's weight multiplies its loss.
+    Ranking losses have one value a list, losses of embedding sets one an anchor: the sum over its pairs or triplets.
     """
     import numpy as np
 
@@ -102,6 +102,10 @@ def _meant(
 
     UsageError for what the loss does not take.
     """
+    if not isinstance(loss, str | Spec):
+        raise UsageError(
+            f"the loss is an object of type {type(loss).__name__}", fix='name it first: compute("mse", pred, target)'
+        )
     spec = parse(loss) if isinstance(loss, str) else loss
     name, own = spec.loss.name, {option.name: option.default for option in spec.loss.options}
     is_set = spec.loss.engine == "panel"
@@ -118,16 +122,24 @@ def _meant(
     options = {}
     for keyword in own.keys() & named.keys():
         value = named[keyword]
-        options[keyword] = as_array(value).ravel().tolist() if getattr(value, "ndim", 0) else value
+        options[keyword] = _option(spec, keyword, value)
     chosen = make(spec.loss, **{**spec.options, **options})
-    for keyword in options:
-        before, now = spec.options[keyword], chosen.options[keyword]
-        if before not in (own[keyword], now):
-            raise UsageError(f"{keyword} of {name} is given twice: {before} and {now}", fix="leave one out")
+    written = loss.partition(":")[2] if isinstance(loss, str) else ""
+    twice = options.keys() & {part.partition("=")[0].strip().replace("-", "_") for part in written.split(",")}
+    if twice:
+        raise UsageError(f"{min(twice)} of {name} is given twice, in {loss!r} and beside it", fix="leave one out")
     sources = {keyword: value for keyword, value in named.items() if keyword not in own}
-    absent = [str(place) for place, value in enumerate((*inputs, *sources.values()), 1) if value is None]
-    if absent:
-        raise UsageError(
-            f"input {' and '.join(absent)} of {name} is None", fix="give an array, a tensor or the name of a file"
-        )
+    refuse_none(name, [*inputs, *sources.values()])
     return chosen, sources
+
+
+def _option(spec: Spec, name: str, value: Any) -> Any:
+    """The value of an option: arrays and nested lists as one list of numbers, the name of a file as what is in it."""
+    import numpy as np
+
+    option = next(option for option in spec.loss.options if option.name == name)
+    if isinstance(value, str):
+        return option_value(option, value)
+    if option.domain.many and hasattr(value, "__len__"):
+        return np.ravel(as_array(value)).tolist()
+    return value

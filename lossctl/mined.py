@@ -31,7 +31,7 @@ class Job(NamedTuple):
     """Triplets that are ready to be mined: nothing but a sample has been looked at.
 
     blocks: the triplets, lazily; ids: what stands for each row, or None for row numbers
-    forecast: how many triplets and bytes to expect, as a sentence
+    forecast: how many triplets and bytes to expect, as a sentence; left_out: how many rows are, for holding nan
     """
 
     kind: str
@@ -41,6 +41,7 @@ class Job(NamedTuple):
     blocks: Callable[[Any], Iterator[Mined]]
     ids: list[str] | None
     forecast: str
+    left_out: int
 
 
 class Summary(NamedTuple):
@@ -87,7 +88,9 @@ def prepare(
 ) -> Job:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
     found, reading = read_set(ready.plan, ready.blocks(block_rows(ready.plan))), ready.reading
-    points = sort_points(found.emb, found.label, metric=reading.metric, normalize=reading.normalize)
+    points = sort_points(
+        found.emb, found.label, metric=reading.metric, normalize=reading.normalize, numbers=found.numbers
+    )
     if not points.anchors:
         raise DataError("no anchor has both a positive and a negative", fix="check the label column")
     if reading.device != "cpu":
@@ -96,7 +99,7 @@ def prepare(
         points = with_picks(points, reading.device)
     expected = _expected(points, strategy, options, limit, per_anchor)
     _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
-    ids = None if identity is None else _ids(identity, len(points))
+    ids = None if identity is None else _ids(identity, len(points) + found.facts.skipped)
     size = expected.triplets * BYTES_EACH[kind]
     about = "" if expected.is_exact else "about "
     forecast = f"{about}{expected.triplets:,} triplets, {about}{_size(size)}"
@@ -108,7 +111,7 @@ def prepare(
             mined = mining.hardest_per_anchor(mined, per_anchor)
         return mined if limit is None else mining.limited(mined, limit)
 
-    return Job(kind, strategy, options["margin"], points.anchors, mine, ids, forecast)
+    return Job(kind, strategy, options["margin"], points.anchors, mine, ids, forecast, found.facts.skipped)
 
 
 def _expected(

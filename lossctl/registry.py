@@ -45,6 +45,8 @@ class Domain(NamedTuple):
     @property
     def text(self) -> str:
         """The domain in a few words, for help and errors; empty where every number will do."""
+        if self.kind is bool:
+            return "true or false"
         whole = ["a whole number"] if self.kind is int else []
         bounds = [f"{'>' if self.low_open else '>='} {self.low:g}"] if self.low > -math.inf else []
         bounds += [f"<= {self.high:g}"] if self.high < math.inf else []

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .calculator import Reading, prepared, read_all
+from .calculator import Reading, as_array, prepared, read_all, refuse_none
 from .devices import choose
 from .engine import rows
 from .engine.sets import Progress, read_set
-from .errors import told_in_python
+from .errors import UsageError, told_in_python
 from .registry import find, make
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Report(NamedTuple):
-    """The breakdown of the whole set, what is odd about it, and sampled batches if any."""
+    """The breakdown of the whole set, what is odd about it, sampled batches if any, and how many rows are left out.
+
+    `whole.margins[0].categories` has easy, semi_hard and hard at the first margin.
+    """
 
     whole: Breakdown
     diagnosis: Diagnosis
@@ -31,12 +34,14 @@ class Report(NamedTuple):
     sources: tuple[tuple[str, str], ...]
     note: str
     data: str | None
+    left_out: int = 0
 
 
 @told_in_python()
 def triplets(
     *inputs: Given,
     margin: float | Sequence[float] = 1.0,
+    skip_nan: bool = False,
     distance: str = "euclidean",
     normalize: bool = False,
     precision: str = "float64",
@@ -52,7 +57,8 @@ def triplets(
     """The triplets of an embedding set by category, as `lossctl triplets` prints them.
 
     inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
-    margin: one or several; distance: euclidean, sqeuclidean or cosine; normalize: onto the unit sphere first
+    margin: one or several; skip_nan: leave out rows that hold a nan
+    distance: euclidean, sqeuclidean or cosine; normalize: onto the unit sphere first
     precision: "float64" certifies the counts, "float32" is quick and does not
     by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
@@ -61,12 +67,44 @@ def triplets(
     Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
     device).
     """
-    chosen = choose(device)
-    margins = tuple(margin) if isinstance(margin, Sequence) else (margin,)
-    with opened(inputs, named, distance=distance, normalize=normalize, device=chosen.name, jobs=jobs) as ready:
+    _check_call(inputs, named, batch)
+    chosen, margins = choose(device), _margins(margin)
+    options: dict[str, Any] = {"distance": distance, "normalize": normalize, "skip_nan": skip_nan, "jobs": jobs}
+    with opened(inputs, named, device=chosen.name, **options) as ready:
         return report(
             ready, margins, precision=precision, by_class=by_class, pairs=pairs, batch=batch, batches=batches, seed=seed
         )
+
+
+INPUTS = ("emb", "label")
+ARGUMENTS = ("margin", "distance", "normalize", "precision", "by_class", "pairs", "batch", "batches", "seed")
+
+
+def _check_call(inputs: Sequence[Given], named: dict[str, Given], batch: Any) -> None:
+    import difflib
+
+    for name in named:
+        if name not in (*INPUTS, "identity"):
+            near = difflib.get_close_matches(name, (*INPUTS, *ARGUMENTS, "skip_nan", "device", "jobs"), n=1)
+            guess = f". Did you mean {near[0]!r}?" if near else ""
+            raise UsageError(
+                f"triplets has no argument {name!r}{guess}",
+                fix=f"its inputs are {', '.join(INPUTS)}; its options are {', '.join(ARGUMENTS)}",
+            )
+    refuse_none("triplets", [*inputs, *named.values()])
+    if batch is not None and not (
+        isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(count, int) for count in batch)
+    ):
+        raise UsageError(f"batch cannot be {batch!r}", fix="give (P, K): P classes with K rows each, such as (18, 4)")
+
+
+def _margins(margin: Any) -> tuple[float, ...]:
+    import numpy as np
+
+    try:
+        return tuple(float(one) for one in np.ravel(as_array(margin)).tolist())
+    except (TypeError, ValueError):
+        raise UsageError(f"margin cannot be {margin!r}", fix="give a number >= 0, or several in a list") from None
 
 
 @contextmanager
@@ -129,7 +167,7 @@ def report(
     if batch is not None:
         drawn = sampled(found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings)
     diagnosis = diagnose(found.emb, found.label, whole)
-    return Report(whole, diagnosis, drawn, ready.sources, ready.note, data)
+    return Report(whole, diagnosis, drawn, ready.sources, ready.note, data, found.facts.skipped)
 
 
 def given_triplets(

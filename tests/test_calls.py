@@ -86,3 +86,63 @@ def test_faults_of_a_call_speak_of_arguments(tmp_path, monkeypatch, loss, inputs
     with pytest.raises(LossctlError) as fault:
         lossctl.compute(loss, *inputs)
     assert said in str(fault.value) and "--" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"marign": 1}, "triplets has no argument 'marign'. Did you mean 'margin'"),
+        ({"margin": "a"}, "margin cannot be 'a'"),
+        ({"margin": None}, "margin cannot be None"),
+        ({"batch": "3,2"}, "batch cannot be '3,2'"),
+        ({"jobs": 0}, "jobs cannot be 0"),
+    ],
+)
+def test_what_triplets_does_not_take_is_refused(options, message):
+    with pytest.raises(UsageError, match=message):
+        lossctl.triplets(X, LABELS, **options)
+    with pytest.raises(UsageError, match="input 2 of triplets is None"):
+        lossctl.triplets(X, None)
+
+
+def test_margins_of_any_kind():
+    expected = [at.categories for at in lossctl.triplets(X, LABELS, margin=[0.2, 1]).whole.margins]
+    assert [at.categories for at in lossctl.triplets(X, LABELS, margin=np.array([0.2, 1])).whole.margins] == expected
+    assert lossctl.triplets(X, LABELS, margin=np.float32(1)).whole.margins[0].categories == expected[1]
+
+
+def test_the_loss_comes_first():
+    with pytest.raises(UsageError, match="the loss is an object of type ndarray"):
+        lossctl.compute(A, P)
+
+
+def test_objects_are_read_as_what_they_are():
+    words = np.array(["a", "b", "c", "d"], object)[LABELS]
+    assert lossctl.compute("batch-all", X, words).value == lossctl.compute("batch-all", X, LABELS).value
+    assert lossctl.compute("mse", A.astype(object), P).value == lossctl.compute("mse", A, P).value
+
+
+def test_masked_values_are_missing():
+    masked = np.ma.masked_array(A[:, 0], A[:, 0] > 0.5)
+    with pytest.raises(LossctlError, match="nan"):
+        lossctl.compute("mse", masked, P[:, 0])
+    kept = ~masked.mask
+    found = lossctl.compute("mse", masked, P[:, 0], skip_nan=True)
+    assert (found.value, found.n) == (lossctl.compute("mse", A[kept, 0], P[kept, 0]).value, kept.sum())
+    assert lossctl.compute("mse", np.ma.masked_array(A[:, 0]), P[:, 0]).n == 7
+
+
+def test_rows_with_nan_are_left_out_of_triplets_too():
+    x = np.concatenate([X, np.full((1, 4), np.nan)])
+    labels = np.append(LABELS, 0)
+    found = lossctl.triplets(x, labels, skip_nan=True)
+    assert found.left_out == 1
+    assert found.whole.margins == lossctl.triplets(X, LABELS).whole.margins
+
+
+def test_class_weights_from_a_file(tmp_path):
+    weights = np.random.default_rng(2).standard_normal((4, 4))
+    np.save(tmp_path / "w.npy", weights)
+    expected = lossctl.compute("circle-class", X, LABELS, class_weights=weights).value
+    for given in (str(tmp_path / "w.npy"), weights.tolist()):
+        assert lossctl.compute("circle-class", X, LABELS, class_weights=given).value == expected

@@ -1022,3 +1022,41 @@ def test_an_input_is_never_the_output(tmp_path):
         with pytest.raises(UsageError, match="also an input"):
             refuse_overwrite_of_inputs(str(output), ["none", str(path)])
     refuse_overwrite_of_inputs(str(tmp_path / "new"), [str(path), "-"])
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"\x80\x04\x95abc", "a pickle"),
+        (b"\x80\x02\x8a\nl\xfc", "an old file of torch.save"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b'{"pred": [1, 2]}', "JSON"),
+        (b"\x40\0\0\0\0\0\0\0" + b'{"w":{"dtype":"F32"}}', "a safetensors file"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+    ],
+)
+def test_files_of_other_programs_are_named(tmp_path, head, what):
+    path = tmp_path / "x.bin"
+    path.write_bytes(head + b"\n" * 40)
+    with pytest.raises(DataError, match=what):
+        open_source(str(path))
+
+
+def test_zips_of_other_programs_are_named(tmp_path):
+    for member, what in (("archive/data.pkl", "torch.save"), ("[Content_Types].xml", "Office")):
+        with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+            archive.writestr(member, b"1")
+        with pytest.raises(DataError, match=what):
+            open_source(str(tmp_path / "x.zip"))
+
+
+def test_labels_that_are_nan_are_missing_where_that_is_allowed():
+    labels = np.array([0.0, np.nan, 2.0])
+    with pytest.raises(DataError, match="--na skip"):
+        [block.load() for block in blocks([frame_of(labels, "y").whole()], ["category"], 5)]
+    ((found,),) = [block.load() for block in blocks([frame_of(labels, "y", True).whole()], ["category"], 5)]
+    assert found.tolist() == [0, None, 2]

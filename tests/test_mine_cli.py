@@ -169,3 +169,23 @@ def test_an_index_that_is_no_triplet_is_refused(tmp_path):
         done = run_lossctl(*command, POINTS, "--index", tmp_path / "i.npy")
         assert done.code == 3
         assert "row 5 is its own positive" in done.err
+
+
+def test_rows_with_nan_are_left_out_and_keep_their_numbers(tmp_path):
+    x = np.random.default_rng(0).standard_normal((12, 3))
+    labels = np.arange(12) % 3
+    np.savez(tmp_path / "all.npz", emb=x, label=labels)
+    x[4, 1] = np.nan
+    np.savez(tmp_path / "some.npz", emb=x, label=labels)
+    kept = np.delete(np.arange(12), 4)
+    np.savez(tmp_path / "kept.npz", emb=x[kept], label=labels[kept])
+    refused = run_lossctl("mine", "batch-hard", tmp_path / "some.npz", "-o", tmp_path / "a.npy")
+    assert refused.code == 3 and "--na skip" in refused.err
+    done = run_lossctl("mine", "batch-hard", tmp_path / "some.npz", "-o", tmp_path / "a.npy", "--na", "skip")
+    assert (done.code, done.err) == (0, "lossctl: warning: 1 row left out\n")
+    assert run_lossctl("mine", "batch-hard", tmp_path / "kept.npz", "-o", tmp_path / "b.npy").code == 0
+    assert np.load(tmp_path / "a.npy").tolist() == kept[np.load(tmp_path / "b.npy")].tolist()
+    ids = ("--id", tmp_path / "ids.csv", "--na", "skip")
+    (tmp_path / "ids.csv").write_text("id\n" + "".join(f"row{k}\n" for k in range(12)))
+    assert run_lossctl("mine", "batch-hard", tmp_path / "some.npz", "-o", tmp_path / "a.csv", *ids).code == 0
+    assert "row4," not in (tmp_path / "a.csv").read_text() and "row11" in (tmp_path / "a.csv").read_text()

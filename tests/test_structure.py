@@ -51,7 +51,7 @@ ALLOWED = {
         "registry", "results", "text", "timing", "triplet_sets", "version",
     },
     "cli": {"*"},
-    "__init__": {"calls", "triplet_sets", "version"},
+    "__init__": {"calls", "errors", "triplet_sets", "version"},
     "__main__": {"cli", "version"},
 }
 # fmt: on

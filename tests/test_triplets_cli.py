@@ -191,3 +191,34 @@ def test_a_plot_of_no_known_kind_is_refused_before_the_work(tmp_path):
     done = run_lossctl("triplets", SAMPLE, "--plot", tmp_path / "t.gif")
     assert (done.code, done.out) == (2, "")
     assert ".svg" in done.err
+
+
+def test_a_label_column_of_the_same_file_is_no_embedding(tmp_path):
+    x, labels = np.random.default_rng(0).standard_normal((24, 4)), np.arange(24) % 3
+    both = np.column_stack([x, labels])
+    np.save(tmp_path / "x.npy", x), np.save(tmp_path / "y.npy", labels), np.save(tmp_path / "both.npy", both)
+    np.savetxt(tmp_path / "plain.csv", both, delimiter=",")
+    np.savetxt(tmp_path / "named.csv", both, delimiter=",", header="x0,x1,x2,x3,x4", comments="")
+    expected = run_lossctl("triplets", tmp_path / "x.npy", tmp_path / "y.npy", "-b").out
+    for name, column in (("both.npy", 5), ("both.npy", -1), ("plain.csv", 5), ("named.csv", "x4")):
+        path = tmp_path / name
+        assert run_lossctl("triplets", path, "--label", f"{path}::{column}", "-b").out == expected
+
+
+def test_margins_may_be_given_one_by_one(line):
+    one_by_one = run_lossctl("triplets", line, "--margin", "1", "--margin", "2")
+    assert one_by_one.out == run_lossctl("triplets", line, "--margin", "1,2").out
+
+
+def test_rows_left_out_are_told(tmp_path):
+    x = np.random.default_rng(0).standard_normal((12, 3))
+    x[4, 1] = np.nan
+    np.savez(tmp_path / "x.npz", emb=x, label=np.arange(12) % 3)
+    done = run_lossctl("triplets", tmp_path / "x.npz", "--na", "skip", "--json")
+    assert done.err == "lossctl: warning: 1 row left out\n"
+    assert json.loads(done.out)["warnings"] == ["1 row left out"]
+
+
+def test_what_an_index_has_no_use_for_is_refused(tmp_path):
+    done = run_lossctl("triplets", "x.npy", "--index", "i.npy", "--by", "class")
+    assert done.code == 2 and "--by with --index" in done.err

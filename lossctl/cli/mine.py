@@ -70,6 +70,7 @@ def mine(
         str | None,
         typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Told by the name of the file unless given."),
     ] = None,
+    na: intake.Na = "error",
     header: intake.Header = "auto",
     delimiter: intake.Delimiter = None,
     device: intake.Device = "cpu",
@@ -80,16 +81,17 @@ def mine(
 ) -> None:
     """Choose triplets of an embedding set offline and write them to a file.
 
-    The same file for any block size, number of threads and device: decisions are exact, and ties go to
-    the lowest row number. Triplets stand class by class, the largest class first, as --limit takes them.
+    The same file for any block size, number of threads and device: decisions are exact, and ties go to the
+    lowest row number. Triplets stand class by class, the largest class first, as --limit takes them.
     """
     style = output.style(None, False, out, quiet, verbose, color)
     named = {name: source for name, source in (("emb", emb), ("identity", label)) if source is not None}
     kind = _check(strategy, out, category, fallback, format, identity, limit)
-    names_columns = intake.has_header(header)
+    skip_nan, names_columns = intake.skips_nan(na), intake.has_header(header)
     if not sources and not named:
         raise UsageError("mine needs embeddings and labels", fix=f"lossctl mine {strategy} EMB LABEL -o FILE")
     from .. import mined, triplet_sets
+    from ..engine.door import rows_left_out
 
     assert out is not None
     chosen = intake.note_device(style, mined.choose_device(strategy, device))
@@ -106,6 +108,7 @@ def mine(
             normalize=normalize,
             device=chosen.name,
             jobs=jobs,
+            skip_nan=skip_nan,
             header=names_columns,
             delimiter=delimiter,
         ) as ready,
@@ -114,6 +117,7 @@ def mine(
         job = mined.prepare(
             ready, strategy, options, limit=limit, per_anchor=per_anchor, identity=identity, kind=kind, path=out
         )
+        output.warn(style, [rows_left_out(job.left_out)] if job.left_out else [])
         output.note(style, job.forecast)
         summary = mined.write(job, out, inputs, progress=update)
     output.note(style, _page(summary))

@@ -21,8 +21,9 @@ def triplets(
     emb: intake.Emb = None,
     label: intake.Label = None,
     margin: Annotated[
-        str, typer.Option("--margin", metavar="M[,M...]", help="One margin, or several in one pass.")
-    ] = "1",
+        list[str] | None,
+        typer.Option("--margin", metavar="M[,M...]", help="One margin, or several in one pass. [default: 1]"),
+    ] = None,
     index: Annotated[
         str | None,
         typer.Option(
@@ -86,10 +87,14 @@ def triplets(
     intake.check("--by", by, ("class", None))
     intake.check("--precision", precision, ("float64", "float32"))
     skip_nan, names_columns = intake.skips_nan(na), intake.has_header(header)
-    margins, drawn = _numbers("--margin", margin), _pair(batch)
+    margins, drawn = _numbers("--margin", ",".join(margin or ["1"])), _pair(batch)
     if index is not None and device not in ("cpu", "auto"):
         raise UsageError(f"--device {device} with --index", why="given triplets are few", fix="leave --device out")
+    extras = {"--by": by, "--pairs": pairs, "--batch": batch}
+    if bare and plot is None:
+        _refuse("--bare", extras, "it prints the three counts alone")
     if index is not None:
+        _refuse("--index", {**extras, "--na skip": skip_nan}, "given triplets are counted as they are")
         _write_given(sources or [], named, index, margins, distance, normalize, style)
         return
     from .. import triplet_sets
@@ -131,6 +136,12 @@ def triplets(
             from ..show.data_plots import draw_breakdown
 
             draw_breakdown(found.whole, *drawing)
+
+
+def _refuse(flag: str, others: dict[str, Any], why: str) -> None:
+    for other, given in others.items():
+        if given:
+            raise UsageError(f"{other} with {flag}", why=why, fix=f"leave {other} out")
 
 
 def _numbers(name: str, text: str) -> tuple[float, ...]:
@@ -181,13 +192,13 @@ def _write(found: Any, style: output.Style, writer: Any) -> None:
     from ..show import triplets as show
 
     format = output.many_format(style)
+    output.note(style, found.note)
     output.warn(style, show.warnings(found))
     if format == "bare":
         writer.write(show.bare(found))
     elif format in ("json", "ndjson"):
         writer.write(show.as_json(found, indent=2 if format == "json" else None))
     elif format == "table":
-        output.note(style, found.note)
         for part in show.page(found, output.width()):
             writer.write(part if isinstance(part, str) else output.sheet_text(part, "table"))
     elif format in ("tsv", "csv"):

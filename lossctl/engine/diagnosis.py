@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..breakdown import Breakdown, Diagnosis
+from ..breakdown import NARROW, Breakdown, Diagnosis
 from .judging import equal_rows
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def diagnose(embeddings: np.ndarray, labels: Any, found: Breakdown) -> Diagnosis
         contrast=(d_an.mean - d_ap.mean) / d_an.mean if d_an.mean else 0.0,
         duplicates=int((twins != np.arange(len(x))).sum()),
         conflicting=conflicts,
-        is_collapsed=spread < 1e-3 or width <= 1e-3 * max(d_ap.largest, d_an.largest),
+        is_collapsed=spread < NARROW or width <= 1e-3 * max(d_ap.largest, d_an.largest),
         is_nearly_unit=1e-3 < largest_off < 0.1,
         is_stuck=tuple(at.margin > 0 and abs(at.batch_hard - at.margin) < 0.01 * at.margin for at in found.margins),
     )

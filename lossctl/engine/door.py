@@ -607,7 +607,7 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
     if facts.negative_labels:
         notes.append("labels -1 and 1 read as 0 and 1")
     if facts.skipped:
-        text = f"{facts.skipped} row{'s' if facts.skipped > 1 else ''} left out"
+        text = rows_left_out(facts.skipped)
         (warnings if plan.skip_nan else notes).append(text)
     if facts.empty_lists:
         notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
@@ -636,3 +636,8 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         more = " ..." if facts.infinite > len(facts.infinite_rows) else ""
         warnings.append(f"the loss is not finite in {facts.infinite} rows: {where}{more}")
     return tuple(notes), tuple(warnings)
+
+
+def rows_left_out(count: int) -> str:
+    """What is said where rows with missing values are left out."""
+    return f"{count} row{'s' if count > 1 else ''} left out"

@@ -167,7 +167,9 @@ def mine_distance_weighted(
     """
     if not points.is_angular:
         raise UsageError(
-            "distance-weighted mining of embeddings as they are", fix="add --normalize, or --distance cosine"
+            "distance-weighted mining needs embeddings of length 1",
+            why="it draws by how distances spread on the unit sphere",
+            fix="add --normalize, or --distance cosine",
         )
     options = {**options, "block": 64}  # rounding depends on the shape of a product, and a draw on its rounding
     return _by_pair(points, margin, lambda p: _distance_weighted(points, p, seed, cutoff, reach), options)

@@ -308,7 +308,11 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
     """A panel loss, anchor by anchor; `options` are those of `fold`."""
     import numpy as np
 
-    found = [*fold(points, lambda panel: losses_of(function(panel), panel), **options)]
+    def quietly(panel: Panel) -> tuple[np.ndarray, ...]:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told of where it can be seen
+            return losses_of(function(panel), panel)
+
+    found = [*fold(points, quietly, **options)]
     if not found:
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
     total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))

@@ -121,6 +121,8 @@ def _losses(
             why=f"{len(points)} points in {len(points.names)} classes",
             fix="check the label column",
         )
+    if not losses.valid.any() and loss.everyone:
+        raise DataError(f"{loss.name} of {len(points)} point: there is no pair", fix="check the file")
     if not losses.valid.any():
         raise DataError(
             f"{loss.name}: every pair is left out",

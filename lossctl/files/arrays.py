@@ -23,6 +23,7 @@ class Arrays:
     """One array, the fields of a structured one, or the keys of an NPZ, as positions 0..width-1.
 
     names: fields or keys, () for a plain array;  unit: what one of them is called in messages
+    allow_missing: a category that is nan becomes None instead of an error
     """
 
     label: str
@@ -30,6 +31,7 @@ class Arrays:
     fetch: tuple[Callable[[], Stored | Held], ...]
     names: tuple[str, ...] = ()
     unit: str = "column"
+    allow_missing: bool = False
     _fetched: dict[int, Stored | Held] = field(default_factory=dict)
 
     @property
@@ -146,8 +148,13 @@ def numbers(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> n
     return np.ascontiguousarray(stored, dtype=np.float64)
 
 
-def categories(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
-    """As native int64 (whole floats too), or str. DataError at `place(row, column)` for 1.5, nan, beyond int64."""
+def categories(
+    stored: np.ndarray[Any, Any], place: Callable[[int, int], str], allow_missing: bool = False
+) -> np.ndarray[Any, Any]:
+    """As native int64 (whole floats too), or str. DataError at `place(row, column)` for 1.5, nan, beyond int64.
+
+    allow_missing: nan becomes None, among objects
+    """
     import numpy as np
 
     kind = stored.dtype.kind
@@ -157,6 +164,11 @@ def categories(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -
         return _decoded(stored, place)
     if kind == "f":
         stored = stored.astype(np.float64)
+        missing = np.isnan(stored)
+        if allow_missing and missing.any():
+            found = categories(np.where(missing, 0.0, stored), place).astype(object)
+            found[missing] = None
+            return found
         fit = (stored == np.floor(stored)) & (np.abs(stored) <= EXACT)
     else:
         fit = stored <= np.iinfo(np.int64).max if kind == "u" else np.ones(stored.shape, bool)
@@ -166,7 +178,9 @@ def categories(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -
         raise DataError(
             f"{place(row, column)}: {value} is not a label",
             why="labels are whole numbers (1.0 reads as 1), or text",
-            fix="choose another column",
+            fix="leave those rows out: --na skip, or choose another column"
+            if value != value
+            else "choose another column",
         )
     return np.ascontiguousarray(stored, dtype=np.int64)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,13 +21,14 @@ class Desk:
     """The files that are open for one computation, each once, whatever many roles it holds."""
 
     open: Callable[[str], Frame] = open_source
+    hold: Callable[[object, str], Frame] = frame_of
     stack: ExitStack = field(default_factory=ExitStack)
     frames: dict[str, Frame] = field(default_factory=dict)
 
     def frame(self, given: Given, name: str) -> tuple[Frame, str | None]:
         """The frame of a source, and its selector."""
         if not isinstance(given, str):
-            return frame_of(given, name), None
+            return self.hold(given, name), None
         source = parse_source(given)
         if source.path not in self.frames:
             self.frames[source.path] = self.stack.enter_context(self.open(source.path))
@@ -35,10 +36,14 @@ class Desk:
 
     def field(self, given: Given, role: Role) -> Field:
         """The column or columns of one source that hold one role."""
+        return self.rest(given, role, ())
+
+    def rest(self, given: Given, role: Role, others: Collection[Field]) -> Field:
+        """The same, without columns that other roles have by name; those that a selector names are taken all."""
         frame, selector = self.frame(given, role.option)
         if selector is not None:
             return frame.select(selector)
-        return pick(frame, role)
+        return pick(frame, role, _taken(frame, others))
 
 
 def bind(desk: Desk, roles: Sequence[Role], given: Sequence[Given], named: Mapping[str, Given]) -> dict[str, Field]:
@@ -49,15 +54,22 @@ def bind(desk: Desk, roles: Sequence[Role], given: Sequence[Given], named: Mappi
     if sum(isinstance(source, str) and source == "-" for source in given) > 1:
         raise UsageError("stdin ('-') can be read once only", fix="write one of the inputs to a file")
     open_roles = [role for role in roles if role.name not in named]
-    fields: dict[str, Field] = {}
-    if len(given) == len(open_roles):
-        fields = {role.name: desk.field(source, role) for role, source in zip(open_roles, given, strict=True)}
-    elif len(given) == 1 and open_roles:
-        frame, selector = desk.frame(given[0], "input")
-        fields = split(frame, frame.select(selector) if selector is not None else None, open_roles)
-    else:
+    if len(given) != len(open_roles) and (len(given) != 1 or not open_roles):
         raise UsageError(_wrong_count(roles, open_roles, len(given)), fix=_order(roles))
-    return {**fields, **{role.name: desk.field(named[role.name], role) for role in roles if role.name in named}}
+    by_name = {role.name: desk.field(named[role.name], role) for role in roles if role.name in named}
+    others = by_name.values()
+    if len(given) == len(open_roles):
+        fields = {role.name: desk.rest(source, role, others) for role, source in zip(open_roles, given, strict=True)}
+    else:
+        frame, selector = desk.frame(given[0], "input")
+        block = frame.select(selector) if selector is not None else None
+        fields = split(frame, block, open_roles, _taken(frame, others))
+    return {**fields, **by_name}
+
+
+def _taken(frame: Frame, fields: Collection[Field]) -> frozenset[int]:
+    """The columns of a frame that some fields have."""
+    return frozenset(column for field in fields if field.frame is frame for column in field.columns)
 
 
 def _wrong_count(roles: Sequence[Role], open_roles: Sequence[Role], got: int) -> str:
@@ -74,24 +86,28 @@ def _order(roles: Sequence[Role]) -> str:
     return f"give one file that holds all, or: {order}, or: {options}"
 
 
-def pick(frame: Frame, role: Role) -> Field:
-    """The columns of a frame that hold `role`: all of a plain array, else by name."""
+def pick(frame: Frame, role: Role, taken: Collection[int] = ()) -> Field:
+    """The columns of a frame that hold `role`, of those not taken: all of a plain array, else by name."""
     if not frame.names or frame.width == 1:
-        return frame.whole()
-    return _named(frame, [role])[role.name]
+        return _whole(frame, taken)
+    return _named(frame, [role], taken)[role.name]
 
 
-def split(frame: Frame, block: Field | None, roles: Sequence[Role]) -> dict[str, Field]:
+def split(frame: Frame, block: Field | None, roles: Sequence[Role], taken: Collection[int] = ()) -> dict[str, Field]:
     """One source as all of `roles`: by column names, or by position in an array without names."""
     if block is None and frame.names:
-        return _named(frame, roles)
-    block = block or frame.whole()
-    return _by_position(frame, block, roles)
+        return _named(frame, roles, taken)
+    return _by_position(frame, block or _whole(frame, taken), roles)
 
 
-def _named(frame: Frame, roles: Sequence[Role]) -> dict[str, Field]:
+def _whole(frame: Frame, taken: Collection[int]) -> Field:
+    left = tuple(column for column in range(frame.width) if column not in taken)
+    return frame.block(left) if taken and left else frame.whole()
+
+
+def _named(frame: Frame, roles: Sequence[Role], given: Collection[int]) -> dict[str, Field]:
     found: dict[str, Field] = {}
-    taken: set[str] = set()
+    taken = {frame.names[column] for column in given}
     # a role whose names are few knows them better: `p` is a probability only where no role is called p
     for role in sorted(roles, key=lambda role: len(role.columns)):
         names = _columns_of(frame, role, taken)

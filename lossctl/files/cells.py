@@ -119,6 +119,8 @@ def _reason(cell: str) -> str:
         return "hexadecimal is not read"
     if not cell.isascii():
         return "only 0-9, '.', 'e' and an ASCII sign make a number"
+    if bare.startswith(("[", "(", "tensor", "array")):
+        return "a list in one cell is not read: give each of its numbers a column"
     if "_" in bare or "," in bare:
         return "digits cannot be grouped, and the decimal point is '.'"
     return "numbers look like 12, -0.5 or 1e-3"

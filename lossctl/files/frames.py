@@ -72,7 +72,7 @@ class Frame:
         columns, is_block = positions(key, self._among())
         if inner is not None:
             return self._inside(columns[0], inner)
-        return self._block(columns) if is_block else self.field(columns[0])
+        return self.block(columns) if is_block else self.field(columns[0])
 
     def field(self, position: int) -> Field:
         """The 0-based column, field or key. UsageError."""
@@ -87,7 +87,7 @@ class Frame:
         if self.width == 1 and not (isinstance(content, Arrays) and self._is_matrix(content)):
             return self.field(0)
         if content.unit == "column":
-            return self._block(tuple(range(self.width)))
+            return self.block(tuple(range(self.width)))
         raise UsageError(
             f"{label_of(self.path)}: has {self.width} {content.unit}s", fix=f"choose one of {listed(self.names)}"
         )
@@ -122,7 +122,8 @@ class Frame:
     def _is_matrix(self, content: Arrays) -> bool:
         return content.unit == "column" and len(content.layouts[0].shape) == 2
 
-    def _block(self, columns: tuple[int, ...]) -> Field:
+    def block(self, columns: tuple[int, ...]) -> Field:
+        """Some of the columns together. UsageError where one of them has columns of its own."""
         for column in columns:
             if self.content.columns_of(column) is not None:
                 name = self.column_name(column)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
@@ -115,7 +116,7 @@ def _read(field: Field, kind: str, start: int, stop: int) -> np.ndarray[Any, Any
 
     content = field.frame.content
     assert isinstance(content, Arrays)
-    convert = numbers if kind == "number" else categories
+    convert = numbers if kind == "number" else partial(categories, allow_missing=content.allow_missing)
     parts = content.read(field.columns, field.inner, start, stop)
 
     def place(at: int) -> Callable[[int, int], str]:

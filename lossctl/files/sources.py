@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import DataError, UsageError
@@ -53,13 +53,15 @@ def open_source(
 ) -> Frame:
     """The file as a frame, its format told by its first bytes; a context manager. FileError, DataError.
 
-    header, delimiter, allow_missing: for CSV; what the first row is, what separates cells, and
-        whether a row with a missing cell becomes nan (its categories None) instead of an error
+    header, delimiter: for CSV; what the first row is, what separates cells
+    allow_missing: a row of a CSV with a missing cell becomes nan, and categories that are missing None, instead of an
+        error
     """
     closing = contextlib.ExitStack()
     try:
         stretch = open_bytes(path, closing)
         content, kind = _content(stretch, closing, header, delimiter, allow_missing)
+        content = replace(content, allow_missing=allow_missing) if isinstance(content, Arrays) else content
     except BaseException:
         closing.close()
         raise
@@ -81,13 +83,15 @@ def _content(
     return open_table(stretch, header, delimiter, allow_missing), "csv"
 
 
-def frame_of(value: object, name: str) -> Frame:
+def frame_of(value: object, name: str, allow_missing: bool = False) -> Frame:
     """A frame over an array in memory, or over a dict of them; the rules are those for files. DataError."""
     if not isinstance(value, dict):
-        return Frame(name, "npy", of_array(hold(value, name), name), contextlib.ExitStack())
+        held_one = replace(of_array(hold(value, name), name), allow_missing=allow_missing)
+        return Frame(name, "npy", held_one, contextlib.ExitStack())
     if not value:
         raise DataError(f"{name}: no arrays in it")
     held = {str(key): hold(one, f"{name}: key '{key}'") for key, one in value.items()}
     fetch = tuple((lambda array=array: array) for array in held.values())
-    content = Arrays(name, tuple(array.layout for array in held.values()), fetch, tuple(held), "key")
+    layouts = tuple(array.layout for array in held.values())
+    content = Arrays(name, layouts, fetch, tuple(held), "key", allow_missing)
     return Frame(name, "npz", content, contextlib.ExitStack())

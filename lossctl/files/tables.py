@@ -120,12 +120,41 @@ class Table:
 
 # --- the first row
 
+FOREIGN = {
+    b"\x80\x02": "a pickle, or an old file of torch.save",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89HDF": "an HDF5 file",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow or Feather file",
+    b"SQLite format 3": "an SQLite database",
+    b"MATLAB 5.0": "a MATLAB file",
+    b"%PDF": "a PDF",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+    b'{"': "JSON",
+    b"[{": "JSON",
+}
+
+
+def _foreign(head: bytes) -> str:
+    """What a file is that begins like this and is no table; "" for a table."""
+    if head[8:10] == b'{"' and head[3:8] == bytes(5):
+        return "a safetensors file"
+    return next((what for start, what in FOREIGN.items() if head.startswith(start)), "")
+
 
 def open_table(stretch: Bytes, header: bool | None, delimiter: str | None, allow_missing: bool) -> Table:
     """A CSV file with its first row read. DataError, UsageError (a delimiter that cannot be one)."""
     label = stretch.label
     if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in NO_DELIMITER):
         raise UsageError(f"the delimiter '{shown(delimiter)}' cannot be used", fix="give one character: , ; or |")
+    what = _foreign(bytes(stretch.pread(0, min(16, stretch.size))))
+    if what:
+        raise DataError(f"{label}: is {what}", fix="write what is in it as NPY (np.save), NPZ or CSV")
     head = bytes(stretch.pread(0, min(4, stretch.size)))
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
         raise DataError(
@@ -226,7 +255,8 @@ def _header_names(cells: list[str], label: str) -> tuple[str, ...]:
             raise DataError(f"{label}:1: column {column} has no name", fix="name it, or use --header no")
         if name in seen:
             raise DataError(
-                f"{label}:1: columns {seen[name]} and {column} are both called '{shown(name)}'", fix="rename one"
+                f"{label}:1: columns {seen[name]} and {column} are both called '{shown(name)}'",
+                fix="rename one, or, if this row is data, use --header no",
             )
         seen[name] = column
     return names

@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..breakdown import AtMargin, Categories, Distances
+from ..breakdown import NARROW, AtMargin, Categories, Distances
+from ..engine.door import rows_left_out
 from ..engine.sums import count as count_of
 from ..text import option_text, shown
 from ..version import __version__
@@ -123,10 +124,14 @@ def signature(found: Report) -> str:
 def warnings(found: Report) -> list[str]:
     """What looks wrong with the set."""
     seen, whole = found.diagnosis, found.whole
-    lines = []
+    lines = [rows_left_out(found.left_out)] if found.left_out else []
     if not whole.margins[0].categories.triplets:
-        return ["there are no triplets: no row has another of its class and one of another class"]
-    if seen.is_collapsed:
+        return [*lines, "there are no triplets: no row has another of its class and one of another class"]
+    if seen.is_collapsed and seen.spread < NARROW:
+        lines.append(
+            f"the embeddings differ by {seen.spread:.1g} of their length only: they have collapsed, or share an offset"
+        )
+    elif seen.is_collapsed:
         lines.append("the embeddings have collapsed: all distances are nearly alike")
     if seen.conflicting:
         lines.append(f"{seen.conflicting} rows are equal to a row with another label")
