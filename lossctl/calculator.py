@@ -336,9 +336,10 @@ def refuse_none(name: str, inputs: Sequence[Given]) -> None:
     """UsageError where an input of `name` is None."""
     absent = [str(place) for place, given in enumerate(inputs, 1) if given is None]
     if absent:
-        raise UsageError(
-            f"input {' and '.join(absent)} of {name} is None", fix="give an array, a tensor or the name of a file"
+        which = (
+            f"input {absent[0]} of {name} is" if len(absent) == 1 else f"inputs {' and '.join(absent)} of {name} are"
         )
+        raise UsageError(f"{which} None", fix="give an array, a tensor or the name of a file")
 
 
 def _roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:

@@ -117,7 +117,7 @@ def _meant(
         ("device", device != "cpu" and not is_set),
     )
     for keyword in (keyword for keyword, is_refused in given if is_refused):
-        why = "it is made of cosines" if is_set else "only losses of embedding sets do"
+        why = "it is made of cosines" if is_set else "it is for embedding sets, and options of a loss are its own"
         raise UsageError(f"{name} takes no {keyword}", why=why, fix=f"leave {keyword} out")
     options = {}
     for keyword in own.keys() & named.keys():
@@ -140,6 +140,7 @@ def _option(spec: Spec, name: str, value: Any) -> Any:
     option = next(option for option in spec.loss.options if option.name == name)
     if isinstance(value, str):
         return option_value(option, value)
+    value = value.item() if isinstance(value, np.generic) else value
     if option.domain.many and hasattr(value, "__len__"):
         return np.ravel(as_array(value)).tolist()
     return value

@@ -106,3 +106,13 @@ def sets(seed: int, count: int, largest: int) -> Iterator[tuple[str, np.ndarray,
         scale = float(np.abs(x - x[0]).max(initial=0.0)) or 1.0
         margin = float(random.choice([0.0, 1.0, 0.2, scale * 0.25, scale]))
         yield kind.__name__, x, _labels(random, n), margin
+
+
+def sets_at_a_tie(seed: int, count: int, largest: int) -> Iterator[tuple[str, np.ndarray, list[int], float]]:
+    """The same with margins that are, but for one rounding, the difference of two distances from one of the points."""
+    random = np.random.default_rng(seed)
+    for name, x, labels, margin in sets(seed, count, largest):
+        with np.errstate(over="ignore", invalid="ignore"):
+            one, other = np.sqrt(((x[random.integers(len(x), size=2)] - x[random.integers(len(x))]) ** 2).sum(axis=1))
+            tied = float(abs(one - other))
+        yield name, x, labels, tied if np.isfinite(tied) else margin

@@ -63,6 +63,17 @@ def test_what_a_loss_does_not_take_is_refused(loss, inputs, options, message):
             call(loss, *inputs, **options)
 
 
+def test_truth_words_may_name_columns(tmp_path):
+    table, named = tmp_path / "table.csv", tmp_path / "named.csv"
+    table.write_text("False,True\n0.25,0.75\n0.5,0.5\n")
+    assert lossctl.compute("mse", f"{table}::1", f"{table}::2").value == 0.125
+    named.write_text("id,true,pred\n7,1,0.5\n8,0,0.5\n")
+    found = lossctl.compute("bce", f"{named}::pred", label=f"{named}::true")
+    assert found.value == pytest.approx(np.log(2), rel=1e-15) and found.n == 2
+    table.write_text("False,True\nTrue,True\n")
+    assert lossctl.compute("mse", f"{table}::1", f"{table}::2").value == 0.5
+
+
 @pytest.mark.parametrize("head", ["p,y\n", ""])
 def test_truth_values_of_a_csv_are_one_and_zero(tmp_path, head):
     words, digits = tmp_path / "words.csv", tmp_path / "digits.csv"

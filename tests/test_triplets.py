@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from exact_distances import category_counts
-from random_sets import sets
+from random_sets import sets, sets_at_a_tie
 
 from lossctl.engine.batches import sampled
 from lossctl.engine.diagnosis import diagnose
@@ -48,6 +48,24 @@ def test_equal_exact_arithmetic_at_sixty():
     for name, x, labels, margin in sets(99, 24, 60):
         x, labels = np.resize(x, (60, x.shape[1])), (labels * 60)[:60]
         assert counts_of(x, labels, margin) == category_counts(x, labels, margin), name
+
+
+@pytest.mark.parametrize("largest", [12, 40])
+def test_equal_exact_arithmetic_at_margins_that_nearly_tie(largest):
+    for name, x, labels, margin in sets_at_a_tie(largest, 96, largest):
+        assert counts_of(x, labels, margin) == category_counts(x, labels, margin), (name, margin)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.06, 0.2])
+def test_equal_exact_arithmetic_where_products_lose_bits(share):
+    """Two far groups, which no centring helps, and margins that all but tie."""
+    random = np.random.default_rng(8)
+    for _ in range(40):
+        x = random.choice([-1.0, 1.0], (24, 1)) * random.uniform(0.5, 1, 12) + share * random.standard_normal((24, 12))
+        labels = [*map(int, random.integers(0, 4, 24))]
+        d = np.sqrt(((x - x[0]) ** 2).sum(axis=1))
+        for margin in (float(abs(d[i] - d[k])) for i, k in random.integers(1, 24, (4, 2))):
+            assert counts_of(x, labels, margin) == category_counts(x, labels, margin)
 
 
 def test_any_block_and_thread_count_gives_the_same_counts():
@@ -137,6 +155,76 @@ def test_float32_measures_near_points_by_their_differences():
     x = 1.0 + 1e-4 * np.random.default_rng(6).standard_normal((60, 4))
     quick, proven = (breakdown(x, np.arange(60) % 5, precision=p).margins[0] for p in ("float32", "float64"))
     assert quick.categories.shares == pytest.approx(proven.categories.shares, abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e39, 1e-100, 1.0])
+def test_float32_counts_and_losses_of_any_scale(scale):
+    x, labels = np.random.default_rng(4).standard_normal((30, 2)) * scale, np.arange(30) % 4
+    quick, proven = (breakdown(x, labels, margins=[0.2 * scale], precision=p) for p in ("float32", "float64"))
+    assert quick.margins[0].batch_all_sum == pytest.approx(proven.margins[0].batch_all_sum, rel=1e-5)
+    assert quick.negatives.mean == pytest.approx(proven.negatives.mean, rel=1e-6)
+
+
+def test_a_margin_that_float32_rounds_away_makes_no_category_negative():
+    x, labels = np.random.default_rng(0).integers(0, 10, size=(60, 2)) * 1000.0, np.arange(60) % 3
+    quick, proven = (
+        breakdown(x, labels, margins=[1e-4], precision=p).margins[0].categories for p in ("float32", "float64")
+    )
+    assert (quick.easy, quick.semi_hard, quick.hard) == (proven.easy, proven.semi_hard, proven.hard)
+
+
+def test_float32_measures_near_points_of_far_groups_by_their_differences():
+    random = np.random.default_rng(7)
+    x = np.repeat([[-1.0, 0, 0], [1.0, 0, 0]], 40, axis=0) + 1e-4 * random.standard_normal((80, 3))
+    labels = np.arange(80) // 40 * 4 + random.integers(0, 4, 80)
+    quick, proven = (breakdown(x, labels, margins=[1e-4], precision=p).margins[0] for p in ("float32", "float64"))
+    assert quick.categories.shares == pytest.approx(proven.categories.shares, abs=1e-3)
+    assert quick.batch_all_sum == pytest.approx(proven.batch_all_sum, rel=1e-3)
+
+
+@pytest.mark.parametrize("margin", [1e-300, 5e-324, 1e-160])
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+def test_tiny_margins_make_no_ties(margin, metric):
+    found = breakdown(np.repeat([[0.25, 0.75]], 4, 0), [0, 0, 1, 1], margins=[margin], metric=metric).margins[0]
+    assert (found.categories.easy, found.categories.semi_hard, found.categories.hard) == (0, 0, 8)
+    assert (found.categories.hard_ties, found.categories.margin_ties, found.active) == (8, 0, 8)
+
+
+def test_bins_of_subnormal_distances_hold_no_negative_number():
+    found = breakdown(np.array([[0], [1], [0], [0]]) * 5e-324, [0, 0, 1, 2], margins=[1.0])
+    assert min(found.positives.counts) == 0 and sum(found.positives.counts) == found.positives.pairs
+
+
+@pytest.mark.filterwarnings("error")
+def test_crowded_anchors_at_distance_0():
+    x = np.tile(np.random.default_rng(2).standard_normal((12, 2)), (3, 1)) * 1e200
+    labels = [*range(12), *range(12), *range(12, 24)]
+    for margin in (0.2, 0.0):
+        assert counts_of(x, labels, margin) == category_counts(x, labels, margin)
+
+
+def test_triplets_that_only_integers_tell_from_ties_have_their_loss():
+    from fractions import Fraction
+
+    x, labels = np.array([[0.0], [1.0], [1.0 + 2**-50], [3.0]]), [0, 0, 1, 1]
+    for metric in ("euclidean", "sqeuclidean"):
+        at = breakdown(x, labels, margins=[2.0**-49], metric=metric).margins[0]
+        exact = [[Fraction(float(a[0])) - Fraction(float(b[0])) for b in x] for a in x]
+        d = [[abs(v) if metric == "euclidean" else v * v for v in row] for row in exact]
+        terms = [
+            d[a][p] - d[a][n] + Fraction(2) ** -49
+            for a in range(4)
+            for p in range(4)
+            for n in range(4)
+            if a != p and labels[a] == labels[p] != labels[n]
+        ]
+        assert at.active == sum(term > 0 for term in terms)
+        assert at.batch_all_sum == pytest.approx(float(sum(term for term in terms if term > 0)), rel=1e-12)
+
+
+def test_an_endless_margin():
+    found = breakdown(np.random.default_rng(0).standard_normal((9, 2)), np.arange(9) % 3, margins=[1.5e308]).margins[0]
+    assert found.batch_all_sum == np.inf
 
 
 def test_what_is_left_undecided_is_said(monkeypatch):

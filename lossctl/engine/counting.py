@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from .judging import Judge
 from .panels import Panel
 from .points import Points, own_runs
-from .ranks import Ranks, rank, strip_starts, sums_of_first, sums_of_nearest
+from .ranks import Ranks, rank, strip_starts, sums_below
 from .sums import Total, total
 from .workers import scratch
 
 if TYPE_CHECKING:
     import numpy as np
+
+ENDLESS = 1e300  # a margin from which on a sum of losses may overflow
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,14 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarr
     """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
     import numpy as np
 
-    weights, counts = judge.points.weights, ranks.sure.reshape(len(d_an), -1)
-    reach = counts
-    if weights is not None:
-        width = int(counts.max(initial=0)) + 1
-        reach = sums_of_first(weights[ranks.keys[:, :width] & ranks.key_mask], counts)
-    terms = d_ap[:, None] + np.asarray(judge.margins)[:, None]
-    terms *= reach.reshape(terms.shape)
-    terms -= sums_of_nearest(ranks, d_an, counts, weights).reshape(terms.shape)
-    terms *= ranks.weight[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        terms = d_ap[:, None] + np.asarray(judge.margins)[:, None]
+        terms *= ranks.below
+        terms -= sums_below(judge, ranks, d_an)
+        if judge.margins[-1] < ENDLESS:
+            terms *= ranks.weight[:, None]
+        else:  # infinite, and not to be multiplied by 0
+            terms = np.where(ranks.weight[:, None] > 0, terms * ranks.weight[:, None], 0.0)
     totals: np.ndarray = terms.sum(axis=2).T
     return totals
 
@@ -193,7 +194,7 @@ def _positive_side(task: Task, ranks: Ranks, d_ap: np.ndarray, members: np.ndarr
     bins = np.searchsorted(task.edges[1:-1], d_ap.ravel(), "right")
     if task.points.weights is None:
         counts, sums = np.bincount(bins, minlength=len(task.edges) - 1), d_ap.sum(axis=1)
-        counts[0] -= d_ap.size - pairs.sum()
+        counts[np.searchsorted(task.edges[1:-1], 0.0, "right")] -= d_ap.size - pairs.sum()
     else:
         counts = np.bincount(bins, (ranks.weight * members[:, None]).ravel(), len(task.edges) - 1).astype(np.int64)
         sums = (d_ap * ranks.weight).sum(axis=1)

@@ -14,6 +14,7 @@ from .points import HUGE, Points
 if TYPE_CHECKING:
     import numpy as np
 
+TINY = 2.0**-1060  # more than underflow can take from a square
 ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
 EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
@@ -114,9 +115,10 @@ def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: floa
         return low, high
     low, high = (plus_margin(points, gram, side, margin) for side in (low, high))
     low *= 1 - ROUNDING
-    low -= gram.tiny
+    low -= TINY
+    np.maximum(low, 0.0, out=low)
     high *= 1 + ROUNDING
-    high += gram.tiny
+    high += TINY
     if gram.is_exact:
         is_whole = _is_whole(points, squares, gram.scaled(margin))
         middle = plus_margin(points, gram, squares, margin)
@@ -149,9 +151,9 @@ def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
 
 def signs(
     judge: Judge, anchor: int, j: np.ndarray, positives: np.ndarray, negatives: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The signs of d_an - (d_ap + margins[j]) for triplets of one anchor, (M,): by differences, then by integers; and
-    which of them were left to float64."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The signs of d_an - (d_ap + margins[j]) for triplets of one anchor, (M,): by differences, then by integers; which
+    of them were left to float64; and the squares of d_an."""
     import numpy as np
 
     (d_ap, ap_errors), (d_an, an_errors) = (_measured_once(judge, anchor, side) for side in (positives, negatives))
@@ -165,7 +167,7 @@ def signs(
     is_open = (j[unsure] > 0) | (near != far)
     unsure, near, far = unsure[is_open], near[is_open], far[is_open]
     if not len(unsure):
-        return found, unsure
+        return found, unsure, d_an
     different, kind = np.unique(np.stack([j[unsure], near, far]), axis=1, return_inverse=True)
     settled = max(0, int(judge.budget - judge.spent[anchor]))
     judge.spent[anchor] += len(different[0])
@@ -175,7 +177,7 @@ def signs(
     found[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
     guessed = unsure[~is_settled]
     found[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
-    return found, guessed
+    return found, guessed, d_an
 
 
 def _measured_once(judge: Judge, anchor: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

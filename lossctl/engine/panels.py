@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MEMORY_BYTES = 1 << 28
+CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
 MANY = 32  # an anchor's distances to all points take about the time of so many differences less
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
@@ -188,13 +189,29 @@ class Panel:
     def distance_to(self, index: np.ndarray) -> Array:
         """Distances from each anchor to the points at `index`, (B,) or (B, K) positions: as roots of sums of squared
         differences, so they do not depend on the rest of the set; where a class is a good part of the set, and these
-        would be many, from `distance`."""
+        would be many, by one product unless they are small."""
         import numpy as np
 
         if index.ndim == 2 and MANY * self.points.widest > len(self.points):
-            return picked(self.distance, index)
+            return self._from_product(index) if _is_numpy(self.points.x) else picked(self.distance, index)
         anchors = np.repeat(self.positions, index.size // len(index))
         return pair_distances(self.points, anchors, index.ravel()).reshape(index.shape)
+
+    @once
+    def _product(self) -> np.ndarray:
+        return self.points.gram.squares(self.start, self.stop)
+
+    def _from_product(self, index: np.ndarray) -> np.ndarray:
+        """(B, K) distances by the product, those of which it loses more than a few bits by differences."""
+        import numpy as np
+
+        points, gram = self.points, self.points.gram
+        squares = picked(self._product, index).astype(np.float64)
+        if not gram.is_exact:
+            near = squares < CLOSE * (gram.norms[self.start : self.stop, None] + gram.norms[index])
+            i, k = where_true(near)
+            squares[i, k] = gram.direct(i + self.start, index[i, k])
+        return points.measured(squares, out=squares).astype(points.x.dtype, copy=False)
 
     def _array(self, values: np.ndarray) -> Array:
         x = self.points.x

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..numerics import picked
 from .judging import Judge, make_judge
 from .points import Points
-from .ranks import Ranks, rank, strip_starts, sums_of_nearest
+from .ranks import Ranks, rank, strip_starts, sums_below
 from .workers import scratch
 
 if TYPE_CHECKING:
@@ -152,11 +152,11 @@ def distance_ranks(judge: Judge, anchor: int, columns: np.ndarray) -> np.ndarray
     order = np.argsort(squares)
     low, high = squares - judge.gram.direct_errors(squares), squares + judge.gram.direct_errors(squares)
     apart = low[order][1:] > np.maximum.accumulate(high[order])[:-1]
-    if judge.gram.is_exact or judge.exact is None:
+    if judge.gram.is_exact:
         apart = np.diff(squares[order]) > 0
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.concatenate([[0], np.cumsum(apart)])
-    if judge.exact is not None and not judge.gram.is_exact:
+    if not judge.gram.is_exact:
         ranks *= len(order)
         for group in np.flatnonzero(np.bincount(ranks) > 1):
             members = np.flatnonzero(ranks == group)
@@ -225,9 +225,10 @@ def costly_negatives(points: Points, start: int, stop: int, margin: float) -> tu
     found = []
     for ranks in strips(judge, start, stop):
         is_positive = ranks.weight > 0
-        d_ap, counts = points.measured(ranks.positives), np.where(is_positive, ranks.below[:, -1], 0)
+        d_ap = points.measured(ranks.positives)
         d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
-        found.append((d_ap, counts, sums_of_nearest(ranks, d_an, counts, None)))
+        counts, sums = ranks.below[:, -1], sums_below(judge, ranks, d_an)[:, -1]
+        found.append((d_ap, np.where(is_positive, counts, 0), np.where(is_positive, sums, 0.0)))
     widest = max(d_ap.shape[1] for d_ap, _, _ in found)
     d_ap, counts, sums = (
         np.concatenate([np.pad(side, ((0, 0), (0, widest - side.shape[1]))) for side in sides])

@@ -39,7 +39,7 @@ def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
     """Overwrites `squares`."""
     import numpy as np
 
-    points, (count, n) = task.points, squares.shape
+    points, gram, (count, n) = task.points, task.points.screen, squares.shape
     size = (points.last - points.first)[start : start + count, None]
     own = np.full((count, int(size.max())), np.inf, np.float32)
     for rows, columns in own_runs(points, start, start + count, slice(0, n)):
@@ -54,9 +54,12 @@ def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
     squares.sort(axis=1)
     bounds = np.empty((count, len(task.margins), positives.shape[1]))
     for j, margin in enumerate(task.margins):
-        bounds[:, j] = plus_margin(points, points.screen, positives, margin) if margin else positives
+        bounds[:, j] = plus_margin(points, gram, positives, margin) if margin else positives
     below, ties, cuts = _search(squares, bounds, task.edge_squares)
-    d_an = points.measured(squares, out=squares)
+    over = np.maximum(below[:, 1:], (below + ties)[:, :1])  # a margin that float32 rounds away costs no triplet
+    ties[:, 1:][over > below[:, 1:]] = 0
+    below[:, 1:] = over
+    d_an = points.measured(squares, out=squares) if not gram.shift else points.measured(squares.astype(np.float64))
     last = d_an[np.arange(count), negatives - 1]
     tail = d_an[:, int(negatives.min()) :]
     tail[np.arange(n - tail.shape[1], n) >= negatives[:, None]] = 0.0  # the own class

@@ -39,6 +39,7 @@ class Ranks:
     below, ties: (B, J, K) how many negatives are below, and exactly at, d_ap + margins[j], weighted
     undecided: (B, J) triplets that nothing but float64 decided
     decided_hard: row -> (k, columns) for the borderline triplets that are hard after all
+    decided_sums: row -> (J, K) the sums of d_an over those that are below after all, weighted
     cuts: (B, C) how many columns are below each of the C squared distances that were asked for too
     """
 
@@ -55,6 +56,7 @@ class Ranks:
     ties: np.ndarray
     undecided: np.ndarray
     decided_hard: dict[int, list[tuple[np.ndarray, np.ndarray]]]
+    decided_sums: dict[int, np.ndarray]
     cuts: np.ndarray
     key_mask: int
 
@@ -105,6 +107,7 @@ def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | 
         ties=np.zeros(sure.shape, np.int64),
         undecided=np.zeros(sure.shape[:2], np.int64),
         decided_hard={},
+        decided_sums={},
         cuts=below_cuts,
         key_mask=key_mask,
     )
@@ -297,11 +300,13 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
     places = np.arange(counts.sum()) + np.repeat(first, counts)
     columns = ranks.keys[row, places] & ranks.key_mask
     j, k = np.repeat(j, counts), np.repeat(k, counts)
-    sides, guessed = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
+    sides, guessed, d_an = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
     np.add.at(ranks.below[row], (j, k), members * (sides < 0))
     np.add.at(ranks.ties[row], (j, k), members * (sides == 0))
     np.add.at(ranks.undecided[row], j[guessed], ranks.weight[row, k[guessed]] * members[guessed])
+    sums = ranks.decided_sums.setdefault(row, np.zeros(inside.shape))
+    np.add.at(sums, (j, k), judge.points.measured(d_an) * members * (sides < 0))
     hard = (j == 0) & (sides <= 0)
     ranks.decided_hard.setdefault(row, []).append((k[hard], columns[hard]))
 
@@ -309,13 +314,11 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
 # --- sums
 
 
-def sums_of_nearest(ranks: Ranks, d_an: np.ndarray, counts: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
-    """(B, M) the sums of the distances to the first counts[b, m] negatives of each anchor, (B, N) distances given.
-
-    weights: (N,) how often each counts, or None
-    """
+def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
+    """(B, J, K) the sums of the distances to the negatives in `ranks.below`, (B, N) distances given."""
     import numpy as np
 
+    weights, counts = judge.points.weights, ranks.sure.reshape(len(d_an), -1)
     width = int(counts.max(initial=0)) + 1
     columns = np.bitwise_and(
         ranks.keys[:, :width], ranks.key_mask, out=scratch("columns", (len(d_an), width), np.int64)
@@ -325,7 +328,10 @@ def sums_of_nearest(ranks: Ranks, d_an: np.ndarray, counts: np.ndarray, weights:
     ordered = d_an.take(columns, out=scratch("sorted", columns.shape), mode="clip")  # "raise" would make a copy
     if members is not None:
         ordered *= members
-    return sums_of_first(ordered, counts)
+    sums = sums_of_first(ordered, counts).reshape(ranks.sure.shape)
+    for row, decided in ranks.decided_sums.items():
+        sums[row] += decided
+    return sums
 
 
 def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

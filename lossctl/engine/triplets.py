@@ -54,7 +54,7 @@ def breakdown(
     margins: in units of the distance, >= 0; each is decided as the float64 it is
     precision: "float64" proves every count; "float32" is quick and proves nothing
     by_class: also by class of the anchor; pairs: also the so many class pairs with the most hard triplets
-    block, threads, memory_bytes, progress: as in panels.fold; they do not change a count
+    block, threads, memory_bytes, progress: as in panels.fold; they do not change a proven count
 
     Raises DataError for unusable embeddings or labels, UsageError for an unknown metric or precision or a bad margin.
     """

@@ -79,11 +79,6 @@ def is_missing(cell: str) -> bool:
     return cell.strip(" ").lower() in MISSING
 
 
-def is_number(cell: str) -> bool:
-    """A decimal number of any size, or a truth value."""
-    return NUMBER.fullmatch(cell) is not None or cell.strip(" ") in TRUTHS
-
-
 def number(cell: str) -> float:
     """A finite decimal number, or 1 and 0 for true and false (True, true, TRUE); raises Fault, also for whole numbers
     beyond 2**53, as for arrays of them."""

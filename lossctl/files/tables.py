@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, UsageError
 from ..text import shown
-from .cells import Form, Parsed, Plan, is_number, strict_rows
+from .cells import NUMBER, TRUTHS, Form, Parsed, Plan, strict_rows
 from .fast import read_rows
 from .opening import Bytes
 
@@ -167,7 +167,9 @@ def open_table(stretch: Bytes, header: bool | None, delimiter: str | None, allow
     form = Form(label, delimiter or _delimiter(first), (), 0, allow_missing)
     _, cells = next(strict_rows(first, 1, form))
     form = replace(form, width=len(cells))
-    if not (_is_header(cells, label) if header is None else header):
+    if header is None:
+        header = _is_header(cells, label) or (_are_truths(cells) and _names_truths(stretch, begin + len(first), form))
+    if not header:
         return Table(stretch, form, begin, 1)
     form = replace(form, names=_header_names(cells, label))
     return Table(stretch, form, begin + len(first), 1 + first.count(b"\n"))
@@ -227,9 +229,11 @@ def _delimiter(row: bytes) -> str:
 
 
 def _is_header(cells: list[str], label: str) -> bool:
-    """False if every cell is a number. DataError when both readings are likely."""
+    """False if every cell is a number or a truth value. DataError when both readings are likely."""
     bare = [cell.strip(" ") for cell in cells]
-    are_numbers = [is_number(cell) for cell in cells]
+    are_numbers = [NUMBER.fullmatch(cell) is not None for cell in cells]
+    if all(is_one or cell in TRUTHS for is_one, cell in zip(are_numbers, bare, strict=True)) and not all(are_numbers):
+        return False
     if all(are_numbers):
         counts = [str(count) for count in range(len(cells) + 1)]
         if len(cells) >= 2 and bare in (counts[:-1], counts[1:]):
@@ -239,6 +243,18 @@ def _is_header(cells: list[str], label: str) -> bool:
         if is_one and not cell.isdigit():
             raise _two_readings(label, f"'{shown(cell)}' in it is a number, other cells are not")
     return True
+
+
+def _are_truths(cells: list[str]) -> bool:
+    return all(cell.strip(" ") in TRUTHS for cell in cells)
+
+
+def _names_truths(stretch: Bytes, second: int, form: Form) -> bool:
+    """Whether a first row of truth values alone names columns: there is a second row, and it has no truth value."""
+    if second >= stretch.size:
+        return False
+    _, cells = next(strict_rows(_first_row(whole_rows(stretch, second, 1 << 16)), 2, form))
+    return not any(cell.strip(" ") in TRUTHS for cell in cells)
 
 
 def _two_readings(label: str, reason: str) -> DataError:
