@@ -222,9 +222,10 @@ def test_triplets_that_only_integers_tell_from_ties_have_their_loss():
         assert at.batch_all_sum == pytest.approx(float(sum(term for term in terms if term > 0)), rel=1e-12)
 
 
-def test_an_endless_margin():
-    found = breakdown(np.random.default_rng(0).standard_normal((9, 2)), np.arange(9) % 3, margins=[1.5e308]).margins[0]
-    assert found.batch_all_sum == np.inf
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_an_endless_margin(precision):
+    x, labels = np.random.default_rng(0).standard_normal((10, 2)), np.arange(10) % 3
+    assert breakdown(x, labels, margins=[1.5e308], precision=precision).margins[0].batch_all_sum == np.inf
 
 
 def test_what_is_left_undecided_is_said(monkeypatch):

@@ -32,7 +32,8 @@ def quick_counts(task: Task, panel: Panel) -> Counts:
     i, j = where_true(squares < near.astype(np.float32)[:, None])
     squares[i, j] = gram.direct(i + panel.start, j)
     starts = strip_starts(points, panel.start, panel.stop)
-    return joined([_count_strip(task, squares[k : k + starts.step], panel.start + k) for k in starts])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return joined([_count_strip(task, squares[k : k + starts.step], panel.start + k) for k in starts])
 
 
 def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
@@ -65,7 +66,7 @@ def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
     tail[np.arange(n - tail.shape[1], n) >= negatives[:, None]] = 0.0  # the own class
     losses = below * (d_ap[:, None] + np.asarray(task.margins)[:, None])
     losses -= sums_of_first(d_an[:, : int(below.max()) + 1], below.reshape(count, -1)).reshape(below.shape)
-    losses *= is_positive[:, None]
+    losses = np.where(is_positive[:, None], losses, 0.0)
     weight, lengths = is_positive.astype(np.int64), d_ap[is_positive]
     bins = np.bincount(np.searchsorted(task.edges[1:-1], lengths, "right"), minlength=len(task.edges) - 1)
     return Counts(

@@ -66,9 +66,10 @@ class Ranks:
 
 
 def strip_starts(points: Points, start: int, stop: int) -> range:
-    """Where strips of the anchors start..stop begin, relative to `start`."""
-    widest = int((points.last - points.first)[start:stop].max(initial=0))
-    return range(0, stop - start, max(4, STRIP // (len(points) + widest)))
+    """Where strips of the anchors start..stop begin, relative to `start`: of about STRIP values, and of one length."""
+    count, widest = stop - start, int((points.last - points.first)[start:stop].max(initial=0))
+    strips = max(1, round(count * (len(points) + widest) / STRIP))
+    return range(0, count, max(4, -(-count // strips)))
 
 
 def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | np.ndarray = ()) -> Ranks:
