@@ -222,6 +222,18 @@ def test_triplets_that_only_integers_tell_from_ties_have_their_loss():
         assert at.batch_all_sum == pytest.approx(float(sum(term for term in terms if term > 0)), rel=1e-12)
 
 
+def test_histograms_of_long_rows_are_those_of_short_ones(monkeypatch):
+    from lossctl.engine import counting
+
+    random = np.random.default_rng(9)
+    x, labels = random.standard_normal((90, 3)), random.choice(4, 90, p=[0.6, 0.2, 0.1, 0.1])
+    found = []
+    for long in (1, 1 << 20):
+        monkeypatch.setattr(counting, "LONG", long)
+        found.append(breakdown(x, labels).positives)
+    assert found[0] == found[1] and sum(found[0].counts) == found[0].pairs
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_an_endless_margin(precision):
     x, labels = np.random.default_rng(0).standard_normal((10, 2)), np.arange(10) % 3

@@ -19,6 +19,7 @@ from .workers import scratch
 if TYPE_CHECKING:
     import numpy as np
 
+LONG = 1 << 8  # positives of an anchor from which on edges are searched among them, not they among edges
 ENDLESS = 1e300  # a margin from which on a sum of losses may overflow
 
 
@@ -191,13 +192,19 @@ def _positive_side(task: Task, ranks: Ranks, d_ap: np.ndarray, members: np.ndarr
     """The distances to positives; an anchor's to itself, which does not count, is 0."""
     import numpy as np
 
-    bins = np.searchsorted(task.edges[1:-1], d_ap.ravel(), "right")
-    if task.points.weights is None:
-        counts, sums = np.bincount(bins, minlength=len(task.edges) - 1), d_ap.sum(axis=1)
-        counts[np.searchsorted(task.edges[1:-1], 0.0, "right")] -= d_ap.size - pairs.sum()
+    points, inner = task.points, task.edges[1:-1]
+    if points.weights is None and d_ap.shape[1] >= LONG:  # they are in order, but for what a key cannot tell
+        sizes = (points.last - points.first)[ranks.start : ranks.start + len(d_ap)]
+        places = np.stack([line[:size].searchsorted(inner) for line, size in zip(d_ap, sizes, strict=True)])
+        counts = np.diff(places, axis=1, prepend=0, append=sizes[:, None]).sum(axis=0)
+        uncounted = len(d_ap)
     else:
-        counts = np.bincount(bins, (ranks.weight * members[:, None]).ravel(), len(task.edges) - 1).astype(np.int64)
-        sums = (d_ap * ranks.weight).sum(axis=1)
+        weight = None if points.weights is None else (ranks.weight * members[:, None]).ravel()
+        bins = np.searchsorted(inner, d_ap.ravel(), "right")
+        counts = np.bincount(bins, weight, len(inner) + 1).astype(np.int64)
+        uncounted = d_ap.size - int(pairs.sum()) if weight is None else 0
+    counts[np.searchsorted(inner, 0.0, "right")] -= uncounted
+    sums = d_ap.sum(axis=1) if points.weights is None else (d_ap * ranks.weight).sum(axis=1)
     smallest = np.where(ranks.weight > 0, d_ap, np.inf).min()
     return Side(int(pairs.sum()), float(smallest), total(sums * members), float(d_ap.max()), counts)
 
