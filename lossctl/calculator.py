@@ -17,7 +17,7 @@ from .files.sources import Block, Field, blocks, digest, frame_of, open_source, 
 from .registry import Loss, Option, Spec, make
 from .results import Result
 from .roles import ROLES, Form
-from .text import option_text, shown
+from .text import did_you_mean, option_text, shown
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -348,24 +348,13 @@ def _roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
     for name, given in named.items():
         role = next((role for role in loss.roles if name in (role.name, role.option)), None)
         if role is None:
-            raise UsageError(f"{loss.name} has no input or option {name!r}{_nearest(loss, name)}", fix=_keywords(loss))
+            inputs, options = [one.option for one in loss.roles], [one.name for one in loss.options]
+            raise UsageError(
+                f"{loss.name} has no input or option {name!r}{did_you_mean(name, inputs + options)}",
+                fix=f"its inputs are {', '.join(inputs)}; its options are {', '.join(options) or 'none'}",
+            )
         result[role.name] = as_array(given)
     return result
-
-
-def _nearest(loss: Loss, name: str) -> str:
-    import difflib
-
-    names = [role.option for role in loss.roles] + [option.name for option in loss.options]
-    near = difflib.get_close_matches(name, names, n=1)
-    return f". Did you mean {near[0]!r}?" if near else ""
-
-
-def _keywords(loss: Loss) -> str:
-    inputs, options = (
-        ", ".join(part) for part in ([role.option for role in loss.roles], [o.name for o in loss.options])
-    )
-    return f"its inputs are {inputs}" + (f"; its options are {options}" if options else "")
 
 
 class Bound(NamedTuple):

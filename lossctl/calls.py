@@ -119,10 +119,7 @@ def _meant(
     for keyword in (keyword for keyword, is_refused in given if is_refused):
         why = "it is made of cosines" if is_set else "it is for embedding sets, and options of a loss are its own"
         raise UsageError(f"{name} takes no {keyword}", why=why, fix=f"leave {keyword} out")
-    options = {}
-    for keyword in own.keys() & named.keys():
-        value = named[keyword]
-        options[keyword] = _option(spec, keyword, value)
+    options = {keyword: _option(spec, keyword, named[keyword]) for keyword in own.keys() & named.keys()}
     chosen = make(spec.loss, **{**spec.options, **options})
     written = loss.partition(":")[2] if isinstance(loss, str) else ""
     twice = options.keys() & {part.partition("=")[0].strip().replace("-", "_") for part in written.split(",")}

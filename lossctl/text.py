@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 LONGEST = 60
@@ -44,3 +45,11 @@ def option_text(value: Any) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     return str(value)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: ". Did you mean 'x'?", or nothing where none of the known is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f". Did you mean {near[0]!r}?" if near else ""

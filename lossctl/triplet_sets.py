@@ -13,6 +13,7 @@ from .engine import rows
 from .engine.sets import Progress, read_set
 from .errors import UsageError, told_in_python
 from .registry import find, make
+from .text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,21 +77,15 @@ def triplets(
         )
 
 
-INPUTS = ("emb", "label")
-ARGUMENTS = ("margin", "distance", "normalize", "precision", "by_class", "pairs", "batch", "batches", "seed")
-
-
 def _check_call(inputs: Sequence[Given], named: dict[str, Given], batch: Any) -> None:
-    import difflib
+    import inspect
 
-    for name in named:
-        if name not in (*INPUTS, "identity"):
-            near = difflib.get_close_matches(name, (*INPUTS, *ARGUMENTS, "skip_nan", "device", "jobs"), n=1)
-            guess = f". Did you mean {near[0]!r}?" if near else ""
-            raise UsageError(
-                f"triplets has no argument {name!r}{guess}",
-                fix=f"its inputs are {', '.join(INPUTS)}; its options are {', '.join(ARGUMENTS)}",
-            )
+    options = [one.name for one in inspect.signature(triplets).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    for name in named.keys() - {"emb", "label", "identity"}:
+        raise UsageError(
+            f"triplets has no argument {name!r}{did_you_mean(name, ['emb', 'label', *options])}",
+            fix=f"its inputs are emb, label; its options are {', '.join(options)}",
+        )
     refuse_none("triplets", [*inputs, *named.values()])
     if batch is not None and not (
         isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(count, int) for count in batch)

@@ -38,7 +38,7 @@ ALLOWED = {
     "curves": {"chances", "errors", "numerics", "registry", "roles", "text"},
     "calculator": {"engine", "errors", "files", "registry", "results", "roles", "text", "version"},
     "calls": {"calculator", "devices", "errors", "registry", "results"},
-    "triplet_sets": {"breakdown", "calculator", "devices", "engine", "errors", "files", "registry", "roles"},
+    "triplet_sets": {"breakdown", "calculator", "devices", "engine", "errors", "files", "registry", "roles", "text"},
     "mined": {"calculator", "devices", "engine", "errors", "files"},
     "gates": {"errors", "results", "text"},
     "joining": {"calculator", "engine", "errors", "files", "roles", "text"},

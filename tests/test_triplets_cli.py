@@ -199,8 +199,16 @@ def test_a_label_column_of_the_same_file_is_no_embedding(tmp_path):
     np.save(tmp_path / "x.npy", x), np.save(tmp_path / "y.npy", labels), np.save(tmp_path / "both.npy", both)
     np.savetxt(tmp_path / "plain.csv", both, delimiter=",")
     np.savetxt(tmp_path / "named.csv", both, delimiter=",", header="x0,x1,x2,x3,x4", comments="")
+    np.savez(tmp_path / "key.npz", z=both)
     expected = run_lossctl("triplets", tmp_path / "x.npy", tmp_path / "y.npy", "-b").out
-    for name, column in (("both.npy", 5), ("both.npy", -1), ("plain.csv", 5), ("named.csv", "x4")):
+    for name, column in (
+        ("key.npz", "z::5"),
+        ("key.npz", "z[-1]"),
+        ("both.npy", 5),
+        ("both.npy", -1),
+        ("plain.csv", 5),
+        ("named.csv", "x4"),
+    ):
         path = tmp_path / name
         assert run_lossctl("triplets", path, "--label", f"{path}::{column}", "-b").out == expected
 

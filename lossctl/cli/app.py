@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import DataError, DeviceError, FileError, LossctlError, UsageError
-from ..text import STDIN
+from ..text import STDIN, did_you_mean
 from ..version import __version__
 
 COMMANDS = {
@@ -52,10 +52,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            guess = f". Did you mean {near[0]!r}?" if near else ""
+            guess = did_you_mean(args[0], COMMANDS)
             raise UsageError(f"unknown command {args[0]!r}{guess}", fix="see all commands with: lossctl --help")
         return super().resolve_command(ctx, args)
 

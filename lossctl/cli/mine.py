@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ..text import did_you_mean
 from . import intake, output
 from .app import single
 
@@ -133,10 +134,7 @@ def _check(
     limit: int | None,
 ) -> str:
     if strategy not in STRATEGIES:
-        import difflib
-
-        near = difflib.get_close_matches(strategy, STRATEGIES, n=1)
-        guess = f". Did you mean {near[0]!r}?" if near else ""
+        guess = did_you_mean(strategy, STRATEGIES)
         raise UsageError(f"unknown strategy {strategy!r}{guess}", fix=f"use one of {', '.join(STRATEGIES)}")
     if out is None or out == "-":
         what = "mine writes a file, not to stdout" if out else "mine writes a file, and none is named"

@@ -336,29 +336,25 @@ def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
 
 
 def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(B, K) the sums of the first counts[b, k] values of each row; (B, W) values, of which the last is in no sum.
-
-    Sums of float32 are float64.
-    """
+    """(B, K) the sums of the first counts[b, k] values of each row, float64; (B, W) values, the last is in no sum."""
     import numpy as np
 
-    dtype = np.result_type(values, np.float64) if values.dtype.kind == "f" else values.dtype
     size, width = values.shape
     step = max(1, ADDED // width)
     if step < size:
         strips = (slice(k, k + step) for k in range(0, size, step))
         return np.concatenate([sums_of_first(values[strip], counts[strip]) for strip in strips])
     if 8 * counts.shape[1] > width:
-        sums = np.zeros(values.shape, dtype)
-        np.cumsum(values[:, :-1], axis=1, dtype=dtype, out=sums[:, 1:])
+        sums = np.zeros(values.shape)
+        np.cumsum(values[:, :-1], axis=1, dtype=np.float64, out=sums[:, 1:])
         result: np.ndarray = sums.take(counts + np.arange(size)[:, None] * width)
         return result
     order = counts.argsort(axis=1)
     ends = np.zeros((size, counts.shape[1] + 1), np.int64)
     ends[:, 1:] = np.take_along_axis(counts, order, axis=1)
     rows = np.arange(size)[:, None] * width
-    parts = np.add.reduceat(values.ravel(), (ends + rows).ravel(), dtype=dtype).reshape(ends.shape)[:, :-1]
+    parts = np.add.reduceat(values.ravel(), (ends + rows).ravel(), dtype=np.float64).reshape(ends.shape)[:, :-1]
     parts[ends[:, 1:] == ends[:, :-1]] = 0  # reduceat gives one value where it should give none
-    found = np.empty(counts.shape, dtype)
+    found = np.empty(counts.shape)
     np.put_along_axis(found, order, parts.cumsum(axis=1), axis=1)
     return found

@@ -43,7 +43,7 @@ class Desk:
         frame, selector = self.frame(given, role.option)
         if selector is not None:
             return frame.select(selector)
-        return pick(frame, role, _taken(frame, others))
+        return pick(frame, role, _of_frame(frame, others))
 
 
 def bind(desk: Desk, roles: Sequence[Role], given: Sequence[Given], named: Mapping[str, Given]) -> dict[str, Field]:
@@ -63,13 +63,12 @@ def bind(desk: Desk, roles: Sequence[Role], given: Sequence[Given], named: Mappi
     else:
         frame, selector = desk.frame(given[0], "input")
         block = frame.select(selector) if selector is not None else None
-        fields = split(frame, block, open_roles, _taken(frame, others))
+        fields = split(frame, block, open_roles, _of_frame(frame, others))
     return {**fields, **by_name}
 
 
-def _taken(frame: Frame, fields: Collection[Field]) -> frozenset[int]:
-    """The columns of a frame that some fields have."""
-    return frozenset(column for field in fields if field.frame is frame for column in field.columns)
+def _of_frame(frame: Frame, fields: Collection[Field]) -> list[Field]:
+    return [field for field in fields if field.frame is frame]
 
 
 def _wrong_count(roles: Sequence[Role], open_roles: Sequence[Role], got: int) -> str:
@@ -86,28 +85,38 @@ def _order(roles: Sequence[Role]) -> str:
     return f"give one file that holds all, or: {order}, or: {options}"
 
 
-def pick(frame: Frame, role: Role, taken: Collection[int] = ()) -> Field:
+def pick(frame: Frame, role: Role, taken: Collection[Field] = ()) -> Field:
     """The columns of a frame that hold `role`, of those not taken: all of a plain array, else by name."""
     if not frame.names or frame.width == 1:
         return _whole(frame, taken)
     return _named(frame, [role], taken)[role.name]
 
 
-def split(frame: Frame, block: Field | None, roles: Sequence[Role], taken: Collection[int] = ()) -> dict[str, Field]:
+def split(frame: Frame, block: Field | None, roles: Sequence[Role], taken: Collection[Field] = ()) -> dict[str, Field]:
     """One source as all of `roles`: by column names, or by position in an array without names."""
     if block is None and frame.names:
         return _named(frame, roles, taken)
     return _by_position(frame, block or _whole(frame, taken), roles)
 
 
-def _whole(frame: Frame, taken: Collection[int]) -> Field:
-    left = tuple(column for column in range(frame.width) if column not in taken)
-    return frame.block(left) if taken and left else frame.whole()
+def _whole(frame: Frame, taken: Collection[Field]) -> Field:
+    """All columns of an array, or of the only key there is, that are not taken; all where all are."""
+    block = frame.whole()
+    is_key = block.width != len(block.columns)
+    gone = {column for field in taken for column in ((field.inner or ()) if is_key else field.columns)}
+    left = tuple(column for column in range(block.width) if column not in gone)
+    if not gone or not left:
+        return block
+    if is_key:
+        return replace(
+            block, name=f"{block.name} without column {', '.join(str(k + 1) for k in sorted(gone))}", inner=left
+        )
+    return frame.block(left) if len(left) > 1 else frame.field(left[0])
 
 
-def _named(frame: Frame, roles: Sequence[Role], given: Collection[int]) -> dict[str, Field]:
+def _named(frame: Frame, roles: Sequence[Role], given: Collection[Field]) -> dict[str, Field]:
     found: dict[str, Field] = {}
-    taken = {frame.names[column] for column in given}
+    taken = {frame.names[column] for field in given for column in field.columns}
     # a role whose names are few knows them better: `p` is a probability only where no role is called p
     for role in sorted(roles, key=lambda role: len(role.columns)):
         names = _columns_of(frame, role, taken)
