@@ -8,9 +8,9 @@ TYPE_CHECKING = False  # type checkers read it as true; typing's own would be th
 if TYPE_CHECKING:
     from typing import Any
 
-    from .calls import compute, row_losses
+    from .api.calls import compute, row_losses
+    from .api.triplets import triplets
     from .errors import DataError, DeviceError, FileError, LossctlError, UsageError
-    from .triplet_sets import triplets
 
 FAULTS = ("LossctlError", "UsageError", "DataError", "FileError", "DeviceError")
 __all__ = [
@@ -32,15 +32,15 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name == "compute":
-        from .calls import compute
+        from .api.calls import compute
 
         return compute
     if name == "row_losses":
-        from .calls import row_losses
+        from .api.calls import row_losses
 
         return row_losses
     if name == "triplets":
-        from .triplet_sets import triplets
+        from .api.triplets import triplets
 
         return triplets
     if name in FAULTS:

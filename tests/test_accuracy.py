@@ -16,7 +16,8 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from lossctl import calculator, calls, registry
+from lossctl.api import calculator, calls
+from lossctl.language import registry
 
 ULP = 4.0
 BITS = 400  # kl of distributions that differ by 1e-15 needs 160

@@ -10,9 +10,11 @@ import scipy.stats
 from conftest import ROOT, run_lossctl
 
 import lossctl
-from lossctl import assess, comparing, registry
-from lossctl.engine import rows
+from lossctl.api import compare as comparing
+from lossctl.api import together as assess
 from lossctl.errors import DataError, UsageError
+from lossctl.language import registry
+from lossctl.rows import by_row as rows
 
 LOSSES = [
     "batch-all", "batch-hard", "semi-hard", "random-semi-hard", "contrastive-pairs", "multi-similarity", "circle",

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from conftest import ROOT, run_lossctl
 
-from lossctl import devices
 from lossctl.bench import cases, clocks, measuring
 from lossctl.bench.answers import Verdict
 from lossctl.bench.cases import Case, Plan, bytes_needed, check, parse_share, parse_sizes, seconds_expected
@@ -25,6 +24,7 @@ from lossctl.bench.inputs import copies, make
 from lossctl.bench.peers import peer
 from lossctl.bench.records import Measurement, document, read_baseline
 from lossctl.errors import DataError, DeviceError, FileError, UsageError
+from lossctl.kernels import devices
 from lossctl.show import bench as show
 
 SMALL = Case("batch-hard", "panel", "cpu", 67, 5, 4, "float32")

@@ -17,7 +17,7 @@ from conftest import ROOT, run_lossctl
 
 import lossctl as package
 import lossctl.errors
-from lossctl import registry
+from lossctl.language import registry
 
 FOCAL = ("compute", "focal", "--gamma", "2")
 
@@ -344,7 +344,7 @@ def test_na_rows_stay_aligned_between_files(tmp_path):
 
 def test_a_bug_is_one_line_and_exit_70(tmp_path):
     script = (
-        "import sys\nfrom lossctl import calculator\nfrom lossctl.cli.app import run\n"
+        "import sys\nfrom lossctl.api import calculator\nfrom lossctl.cli.app import run\n"
         "def broken(*a, **k): raise ZeroDivisionError('oops')\n"
         "calculator.evaluate = broken\n"
         "sys.exit(run(['compute', 'mse', 'samples/regression.csv']))"

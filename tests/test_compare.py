@@ -10,10 +10,12 @@ import pytest
 import scipy.stats
 from conftest import ROOT, run_lossctl
 
-from lossctl import assess, comparing, registry
-from lossctl.engine import draws, paired
-from lossctl.engine.draws import Draws
+from lossctl.api import compare as comparing
+from lossctl.api import together as assess
 from lossctl.errors import DataError
+from lossctl.language import registry
+from lossctl.resampling import draws, paired
+from lossctl.resampling.draws import Draws
 
 RNG = np.random.default_rng(0)
 
@@ -101,7 +103,7 @@ def test_p_is_uniform_under_the_null(test):
         losses = rng.gamma(1.0, 1.0, (100, 2))
         values = np.column_stack([losses, np.ones(100)])
         made = paired._drawn(np.arange(100), values, Draws(seed, 499))
-        part = [paired.rows.Part(paired.sums.total(column), paired.sums.count(100), n=100) for column in losses.T]
+        part = [paired.by_row.Part(paired.sums.total(column), paired.sums.count(100), n=100) for column in losses.T]
         found.append(paired.difference(made._replace(parts=tuple(part)), 0, None, test, 1.0).p)
     assert scipy.stats.kstest(found, "uniform").pvalue > 0.01
     for level in (0.05, 0.1, 0.5):
@@ -173,7 +175,7 @@ def test_alike_and_infinite():
 
 
 def test_rows_left_out_are_left_out_for_all():
-    from lossctl.calculator import Reading
+    from lossctl.api.calculator import Reading
 
     base, others, target = some_systems()
     others[0][3] = others[1][5] = np.nan

@@ -11,12 +11,12 @@ import pytest
 from conftest import run_lossctl
 
 import lossctl as package
-from lossctl import registry
 from lossctl.curves.entries import read, sweep
 from lossctl.curves.pictures import Plane
 from lossctl.curves.planes import OF_SIMILARITIES
 from lossctl.curves.tracing import trace
 from lossctl.errors import UsageError
+from lossctl.language import registry
 
 LOG = np.log
 

@@ -12,10 +12,12 @@ from conftest import ROOT, run_lossctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossctl import assess, registry
-from lossctl.engine import bootstrap, draws, hardest
-from lossctl.engine.draws import Draws
+from lossctl.api import together as assess
 from lossctl.errors import DataError, UsageError
+from lossctl.language import registry
+from lossctl.resampling import bootstrap, draws
+from lossctl.resampling.draws import Draws
+from lossctl.rows import hardest
 
 BCE = ("compute", "bce", "samples/preds.csv")
 PROB, LABEL = np.load(ROOT / "samples/preds.npy").T
@@ -468,8 +470,8 @@ def test_a_saved_result_is_a_baseline(tmp_path):
 
 
 def test_a_gate_against_nan_fails():
-    from lossctl import gates
-    from lossctl.results import Result
+    from lossctl.api import gates
+    from lossctl.results.values import Result
 
     result = Result("mse", (), "mean", math.nan, 1, (), "")
     for bounds in (gates.Bounds(at_most=1e9), gates.Bounds(at_least=-1e9)):

@@ -19,16 +19,21 @@ from random_sets import grid, scaled_grid, sets
 torch = pytest.importorskip("torch")
 
 import lossctl  # noqa: E402
-from lossctl import devices, mined, triplet_sets  # noqa: E402
+from lossctl.api import mine as mined  # noqa: E402
+from lossctl.api import triplets as triplet_sets  # noqa: E402
 from lossctl.cli.app import run  # noqa: E402
-from lossctl.engine import device_losses, device_picks, offload, placed  # noqa: E402
-from lossctl.engine.mining import ON_DEVICE, STRATEGIES, joined  # noqa: E402
-from lossctl.engine.panels import Panel, sum_losses  # noqa: E402
-from lossctl.engine.placed import EMULATION  # noqa: E402
-from lossctl.engine.points import sort_points  # noqa: E402
-from lossctl.engine.triplets import breakdown  # noqa: E402
 from lossctl.errors import DataError, DeviceError, UsageError  # noqa: E402
-from lossctl.registry import make, parse, walk  # noqa: E402
+from lossctl.kernels import devices  # noqa: E402
+from lossctl.language.registry import make, parse, walk  # noqa: E402
+from lossctl.sets.device import losses as device_losses  # noqa: E402
+from lossctl.sets.device import picks as device_picks  # noqa: E402
+from lossctl.sets.device import points as placed  # noqa: E402
+from lossctl.sets.device import triplets as offload  # noqa: E402
+from lossctl.sets.device.points import EMULATION  # noqa: E402
+from lossctl.sets.mining import ON_DEVICE, STRATEGIES, joined  # noqa: E402
+from lossctl.sets.panels import Panel, sum_losses  # noqa: E402
+from lossctl.sets.points import sort_points  # noqa: E402
+from lossctl.sets.triplets import breakdown  # noqa: E402
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

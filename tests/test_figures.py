@@ -11,9 +11,9 @@ import pytest
 from conftest import ROOT
 
 import lossctl
-from lossctl.distributions import RowPicture, histogram, reliability
+from lossctl.bench.timing import Timing
+from lossctl.results.distributions import RowPicture, histogram, reliability
 from lossctl.show import data_plots, style
-from lossctl.timing import Timing
 
 COMMANDS = re.search(r"## Figures.*?```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1].splitlines()
 SHOWN = {  # file -> the texts that must stand in it, and how many curves it has in each panel

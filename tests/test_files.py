@@ -367,11 +367,6 @@ def test_names_dtypes_and_places(tmp_path):
     assert (frame.whole().name, frame.whole().kind, frame.dtype_of(frame.whole())) == ("key 'label'", "text", "<U3")
 
 
-def test_reading_sources_loads_no_numpy():
-    code = "import sys, lossctl.files.sources, lossctl.files.writing; assert 'numpy' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 # --- NPY that is refused
 
 

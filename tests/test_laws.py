@@ -21,11 +21,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossctl import calculator, calls, registry
-from lossctl.chances import Binary, Categorical, Distribution
-from lossctl.engine import door, rows
+from lossctl.api import calculator, calls
 from lossctl.errors import DataError, LossctlError, UsageError
-from lossctl.roles import ROLES as TABLE_OF_ROLES
+from lossctl.language import registry
+from lossctl.language.predictions import Binary, Categorical, Distribution
+from lossctl.language.roles import ROLES as TABLE_OF_ROLES
+from lossctl.rows import by_row as rows
+from lossctl.rows import checks as door
 
 CLASSES = WIDTH = 9  # wide enough for sums over the columns to depend on their order, where they do
 N = 40

@@ -10,10 +10,10 @@ import pytest
 from exact_distances import BITS, compare, distance_table
 from random_sets import sets
 
-from lossctl.engine import mining
-from lossctl.engine.picks import uniform
-from lossctl.engine.points import sort_points
 from lossctl.errors import UsageError
+from lossctl.sets import mining
+from lossctl.sets.picks import uniform
+from lossctl.sets.points import sort_points
 
 
 def rows_of(blocks):

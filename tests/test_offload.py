@@ -18,10 +18,10 @@ from random_sets import sets
 
 torch = pytest.importorskip("torch")
 
-from lossctl.engine import offload  # noqa: E402
-from lossctl.engine.placed import EMULATION  # noqa: E402
-from lossctl.engine.triplets import breakdown  # noqa: E402
 from lossctl.errors import DataError, DeviceError, UsageError  # noqa: E402
+from lossctl.sets.device import triplets as offload  # noqa: E402
+from lossctl.sets.device.points import EMULATION  # noqa: E402
+from lossctl.sets.triplets import breakdown  # noqa: E402
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -23,7 +23,8 @@ import sklearn.tree
 import torch
 import torch.nn.functional as F
 
-from lossctl import calculator, registry
+from lossctl.api import calculator
+from lossctl.language import registry
 
 getcontext().prec = 40
 INFINITY = math.inf

@@ -9,12 +9,12 @@ import pytest
 from conftest import run_lossctl
 
 import lossctl
-from lossctl import registry
 from lossctl.curves.entries import read
 from lossctl.curves.tracing import trace
-from lossctl.pages import facts, libraries
-from lossctl.pages.arithmetic import steps
+from lossctl.language import registry
 from lossctl.show.losses import curve_command, page
+from lossctl.show.pages import facts, libraries
+from lossctl.show.pages.arithmetic import steps
 
 LOSSES = list(registry.walk())
 

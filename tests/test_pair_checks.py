@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lossctl
-from lossctl.engine import rows
+from lossctl.rows import by_row as rows
 
 
 def pairs(n=200, seed=0):

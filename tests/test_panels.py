@@ -11,12 +11,12 @@ import pytest
 from exact_distances import category_counts
 from random_sets import sets
 
-from lossctl import numerics
-from lossctl.engine.panels import fold, sum_losses
-from lossctl.engine.points import sort_points
-from lossctl.engine.triplets import breakdown
 from lossctl.errors import DataError, UsageError
+from lossctl.language import numerics
 from lossctl.losses import embedding as losses
+from lossctl.sets.panels import fold, sum_losses
+from lossctl.sets.points import sort_points
+from lossctl.sets.triplets import breakdown
 
 LINE, LINE_LABELS = np.arange(9.0)[:, None], [0, 0, 1, 1, 0, 2, 1, 1, 1]
 ANGLES = np.deg2rad([0.0, 20.0, 40.0, 60.0, 80.0])
@@ -196,7 +196,7 @@ def test_any_block_any_threads_any_order(function, metric):
 
 @pytest.mark.parametrize("function", [losses.batch_hard, losses.semi_hard, losses.random_semi_hard])
 def test_chosen_triplets_give_the_same_bits_for_any_block(function, monkeypatch):
-    from lossctl.engine import panels
+    from lossctl.sets import panels
 
     monkeypatch.setattr(panels, "MANY", 0)  # the product of large classes depends on the block, in its last bits
     x, labels = random_set(3, n=200, classes=30)
@@ -207,7 +207,7 @@ def test_chosen_triplets_give_the_same_bits_for_any_block(function, monkeypatch)
 
 @pytest.mark.parametrize("function", [losses.semi_hard, losses.random_semi_hard])
 def test_large_and_small_classes_are_measured_alike(function, monkeypatch):
-    from lossctl.engine import panels
+    from lossctl.sets import panels
 
     x, labels = np.random.default_rng(3).standard_normal((90, 5)), np.arange(90) % 7
     x[40:44] = x[47]  # at distance 0, within a class and across
@@ -237,7 +237,7 @@ def test_batch_all_counts_active_triplets_exactly():
 
 def test_ties_left_undecided_are_said(monkeypatch):
     import lossctl
-    from lossctl.engine import judging
+    from lossctl.sets import ties as judging
 
     x, labels = np.eye(12) * 0.1, np.arange(12) % 3
     assert not any("left to float64" in text for text in lossctl.compute("batch-all", x, labels).warnings)
@@ -363,10 +363,10 @@ def test_numpy_never_imports_torch():
     import sys
 
     code = (
-        "import sys, numpy as np; from lossctl.engine.panels import sum_losses;"
-        "from lossctl.engine.points import sort_points;"
+        "import sys, numpy as np; from lossctl.sets.panels import sum_losses;"
+        "from lossctl.sets.points import sort_points;"
         "from lossctl.losses import embedding as e;"
-        "from lossctl.engine.triplets import breakdown; breakdown(np.eye(4), [0, 0, 1, 1]);"
+        "from lossctl.sets.triplets import breakdown; breakdown(np.eye(4), [0, 0, 1, 1]);"
         "p = sort_points(np.random.default_rng(0).random((9, 2)), [0, 0, 0, 1, 1, 1, 2, 2, 2]);"
         "[sum_losses(p, f) for f in (e.batch_all, e.batch_hard, e.semi_hard, e.circle, e.supcon)];"
         "assert 'torch' not in sys.modules and 'array_api_compat' not in sys.modules"

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from conftest import ROOT, run_lossctl
 
 import lossctl
-from lossctl import registry
 from lossctl.errors import DataError
-from lossctl.registry import Weighted
+from lossctl.language import registry
+from lossctl.language.registry import Weighted
 
 RNG = np.random.default_rng(0)
 SIZES = RNG.integers(1, 9, 40)
@@ -159,7 +159,7 @@ def test_rows_of_a_list_keep_their_order_where_lists_are_mixed_up():
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("block", [1, 7, 64])
 def test_blocks_that_cut_lists_change_nothing(spec, block, monkeypatch):
-    from lossctl.engine import rows
+    from lossctl.rows import by_row as rows
 
     whole = lossctl.compute(spec, SCORE, GRADE, GROUP)
     monkeypatch.setattr(rows, "BLOCK_VALUES", 3 * block)

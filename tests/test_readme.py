@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lossctl import registry
+from lossctl.language import registry
 from lossctl.show.losses import readme_table
 
 ROOT = Path(__file__).parent.parent

@@ -16,11 +16,11 @@ from conftest import ROOT, run_lossctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lossctl.api import suite_file as suites
+from lossctl.api.suite import run
 from lossctl.errors import DataError, LossctlError
-from lossctl.files import suite as suites
 from lossctl.files import yaml
 from lossctl.show.forest import Bar, svg, ticks_between
-from lossctl.suites import run
 
 SAMPLE = "samples/suite.yaml"
 
@@ -186,7 +186,7 @@ def test_a_run_is_a_baseline_for_the_next(sample_run, tmp_path):
 
 def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch):
     """Five losses of one NPY, three of them in other entries, with groups of their own: every block is loaded once."""
-    from lossctl import calculator
+    from lossctl.api import calculator
     from lossctl.files import reading
 
     np.save(tmp_path / "p.npy", np.random.default_rng(0).random((50_000, 2)).round(3))

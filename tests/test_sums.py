@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lossctl.engine import sums
+from lossctl.rows import sums
 
 LARGEST, SMALLEST = 1.7976931348623157e308, 5e-324
 

@@ -12,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lossctl
-from lossctl import assess, registry
-from lossctl.calculator import Reading
-from lossctl.engine import bootstrap, draws, rows, survey, tally
-from lossctl.engine.draws import Draws
+from lossctl.api import together as assess
+from lossctl.api.calculator import Reading
 from lossctl.errors import DataError, UsageError
+from lossctl.language import registry
+from lossctl.resampling import bootstrap, draws, survey
+from lossctl.resampling import by_count as tally
+from lossctl.resampling.draws import Draws
+from lossctl.rows import by_row as rows
 
 LOSSES = [loss for loss in registry.walk() if loss.engine == "tally"]
 RNG = np.random.default_rng(20)

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from lossctl.timing import Timing, Verdict, _mann_whitney, compare, summarize
+from lossctl.bench.timing import Timing, Verdict, _mann_whitney, compare, summarize
 
 
 def noisy(seed: int, *, seconds: float = 1.0, n: int = 15, noise: float = 0.02) -> list[float]:

@@ -7,10 +7,10 @@ import pytest
 from exact_distances import category_counts
 from random_sets import sets, sets_at_a_tie
 
-from lossctl.engine.batches import sampled
-from lossctl.engine.diagnosis import diagnose
-from lossctl.engine.triplets import breakdown
 from lossctl.errors import DataError, UsageError
+from lossctl.sets.batches import sampled
+from lossctl.sets.diagnosis import diagnose
+from lossctl.sets.triplets import breakdown
 
 LINE = np.arange(9.0)[:, None]
 LINE_LABELS = [0, 0, 1, 1, 0, 2, 1, 1, 1]
@@ -223,7 +223,7 @@ def test_triplets_that_only_integers_tell_from_ties_have_their_loss():
 
 
 def test_histograms_of_long_rows_are_those_of_short_ones(monkeypatch):
-    from lossctl.engine import counting
+    from lossctl.sets import counting
 
     random = np.random.default_rng(9)
     x, labels = random.standard_normal((90, 3)), random.choice(4, 90, p=[0.6, 0.2, 0.1, 0.1])
@@ -241,7 +241,7 @@ def test_an_endless_margin(precision):
 
 
 def test_what_is_left_undecided_is_said(monkeypatch):
-    from lossctl.engine import judging
+    from lossctl.sets import ties as judging
 
     monkeypatch.setattr(judging, "LEAST_BUDGET", 0)
     monkeypatch.setattr(judging, "EXACT_WORK", 0)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import lossctl
-from lossctl import calculator
-from lossctl.engine import rows, workers
+from lossctl.api import calculator
 from lossctl.errors import DataError
+from lossctl.rows import by_row as rows
+from lossctl.rows import workers
 
 
 @pytest.fixture

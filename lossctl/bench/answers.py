@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .inputs import Inputs
-
-if TYPE_CHECKING:
-    import numpy as np
 
 SAMPLE = 64  # anchors that are looked at, fewer where that would take long
 LOOKED_AT = 1 << 31  # coordinates
@@ -51,16 +49,12 @@ class Verdict:
 
 def sample(n: int, dim: int) -> np.ndarray:
     """Rows spread over a set of n points of dim coordinates."""
-    import numpy as np
-
     count = max(4, min(SAMPLE, LOOKED_AT // (n * dim), n))
     return np.unique(np.linspace(0, n - 1, count).astype(np.int64))
 
 
 def distances(inputs: Inputs, row: int) -> np.ndarray:
     """(N,) distances from one row to all, in float64."""
-    import numpy as np
-
     x, anchor = inputs.embeddings, inputs.embeddings[row].astype(np.float64)
     lengths = np.empty(len(x))
     for k in range(0, len(x), ROWS):
@@ -71,8 +65,6 @@ def distances(inputs: Inputs, row: int) -> np.ndarray:
 
 def judge_sums(inputs: Inputs, answer: Sums, margin: float) -> Verdict:
     """The sums of all triplets of the sampled anchors."""
-    import numpy as np
-
     error, wrong, checked = 0.0, 0, 0
     for row, loss, counts in zip(answer.anchor, answer.loss, answer.counts, strict=True):
         d_ap, d_an = _sides(inputs, int(row), distances(inputs, int(row)))
@@ -109,8 +101,6 @@ def judge_hardest(inputs: Inputs, answer: Picks) -> Verdict:
 
 def judge_semi_hard(inputs: Inputs, answer: Picks, rows: np.ndarray) -> Verdict:
     """For each positive of the sampled rows the nearest negative beyond it, or the farthest where none is beyond."""
-    import numpy as np
-
     error, wrong, pairs = 0.0, 0, 0
     for row in rows.tolist():
         d = distances(inputs, row)

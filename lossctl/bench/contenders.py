@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from ..kernels import find
 from .answers import Picks, Sums, Verdict, judge_hardest, judge_semi_hard, judge_sums, sample
 from .cases import MARGIN, ON_CPU, PRODUCT, Case
 from .inputs import Inputs
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,9 @@ def _arrays(inputs: Inputs) -> Inputs:
 
 def _product_on_the_cpu(case: Case) -> Contender:
     """Tiles of the size that the engine takes, on as many threads, each thrown away."""
-    import numpy as np
-
-    from ..engine.extremes import TILE
-    from ..engine.panels import default_threads
-    from ..engine.workers import ordered_map, scratch
+    from ..rows.workers import ordered_map, scratch
+    from ..sets.extremes import TILE
+    from ..sets.panels import default_threads
 
     def run(inputs: Inputs) -> None:
         x = inputs.embeddings
@@ -73,11 +70,9 @@ def _product_on_the_cpu(case: Case) -> Contender:
 
 
 def _batch_hard(case: Case) -> Contender:
-    import numpy as np
-
-    from ..engine.extremes import extremes
-    from ..engine.panels import Panel, fold, pair_distances
-    from ..engine.points import Points, sort_points
+    from ..sets.extremes import extremes
+    from ..sets.panels import Panel, fold, pair_distances
+    from ..sets.points import Points, sort_points
 
     def mined(panel: Panel) -> tuple[np.ndarray, ...]:
         found = extremes(panel.points, panel.start, panel.stop)
@@ -98,8 +93,6 @@ def _batch_hard(case: Case) -> Contender:
 
 def _anchors_at(points: Any) -> np.ndarray:
     """Where the sampled rows stand among the anchors."""
-    import numpy as np
-
     at = np.argsort(points.rows)[sample(*points.x.shape)]
     anchors: np.ndarray = at[at < points.anchors]
     return anchors
@@ -107,9 +100,9 @@ def _anchors_at(points: Any) -> np.ndarray:
 
 def _batch_all(case: Case) -> Contender:
     """The breakdown as `lossctl triplets` makes it, certified in float64."""
-    from ..engine.counting import Counts, Task, joined
-    from ..engine.panels import fold
-    from ..engine.triplets import count_panel, prepare
+    from ..sets.counting import Counts, Task, joined
+    from ..sets.panels import fold
+    from ..sets.triplets import count_panel, prepare
 
     def run(inputs: Inputs) -> tuple[Task, Counts]:
         task = prepare(
@@ -123,8 +116,6 @@ def _batch_all(case: Case) -> Contender:
         return task, joined(list(fold(task.points, lambda panel: count_panel(task, panel))))
 
     def judge(inputs: Inputs, answer: tuple[Task, Counts]) -> Verdict:
-        import numpy as np
-
         task, counts = answer
         points = task.points
         at = _anchors_at(points)
@@ -136,10 +127,8 @@ def _batch_all(case: Case) -> Contender:
 
 
 def _semi_hard(case: Case) -> Contender:
-    import numpy as np
-
-    from ..engine.panels import Panel, fold
-    from ..engine.points import Points, sort_points
+    from ..sets.panels import Panel, fold
+    from ..sets.points import Points, sort_points
 
     def mined(panel: Panel) -> tuple[Any, ...]:
         index, _ = panel.own
@@ -201,8 +190,6 @@ def _kernel(case: Case) -> Contender:
 
 
 def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, found: Any) -> Verdict:
-    import numpy as np
-
     at = np.argsort(order)[sample(*inputs.embeddings.shape)]
 
     def column(name: str) -> np.ndarray:

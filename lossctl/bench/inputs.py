@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from .cases import Case
-
-if TYPE_CHECKING:
-    import numpy as np
 
 MOST_BYTES = 1 << 30
 MOST_COPIES = 64
@@ -42,8 +41,6 @@ class Inputs:
 
 def make(case: Case, seed: int) -> Inputs:
     """Unit vectors around class centres, so near to each other that all categories of triplets are common."""
-    import numpy as np
-
     random = np.random.Generator(np.random.Philox(key=[seed, case.n]))
     labels = random.permutation(np.arange(case.n) // case.k)
     centres = random.standard_normal((int(labels.max()) + 1, case.dim), np.float32)

@@ -10,6 +10,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from .cases import MARGIN, PEERS, Case
 from .contenders import Contender, Unavailable
 
@@ -75,7 +77,6 @@ def _faiss(case: Case) -> Contender:
     if case.device != "cpu":
         raise Unavailable("compared on the CPU only")
     import faiss
-    import numpy as np
 
     def run(inputs: Any) -> Any:
         index = faiss.IndexFlatL2(case.dim)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError, FileError
-from ..timing import Comparison, Timing, compare, summarize
 from .cases import Case
+from .timing import Comparison, Timing, compare, summarize
 
 OK = "ok"
 

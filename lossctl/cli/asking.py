@@ -10,10 +10,10 @@ from ..errors import UsageError
 from . import output
 
 if TYPE_CHECKING:
-    from ..assess import Confidence, Side
-    from ..gates import Bounds
-    from ..registry import Loss
-    from ..results import Result
+    from ..api.gates import Bounds
+    from ..api.together import Confidence, Side
+    from ..language.registry import Loss
+    from ..results.values import Result
 
 PerRow = Annotated[bool, typer.Option("--per-row", help="A line for each row: its number, identifier, group, loss.")]
 Top = Annotated[int | None, typer.Option("--top", metavar="K", min=1, help="The K hardest rows, with their inputs.")]
@@ -99,7 +99,7 @@ def bounds(given: dict[str, Any]) -> Bounds:
     """The gates. UsageError, DataError, FileError for a baseline that is none."""
     if not any(given.get(name) is not None for name in ("max", "min", "max_increase", "baseline")):
         return _none()
-    from .. import gates
+    from ..api import gates
     from ..files.saved import read_json
 
     increase = given["max_increase"]
@@ -114,14 +114,14 @@ def bounds(given: dict[str, Any]) -> Bounds:
 
 
 def _none() -> Bounds:
-    from ..gates import Bounds
+    from ..api.gates import Bounds
 
     return Bounds()
 
 
 def side(given: dict[str, Any]) -> Side:
     """The columns that ride along. UsageError."""
-    from ..assess import Side, read_bins
+    from ..api.together import Side, read_bins
 
     group, bins = given.get("group"), None
     if given.get("by") is not None:
@@ -133,7 +133,7 @@ def side(given: dict[str, Any]) -> Side:
 
 def confidence(given: dict[str, Any]) -> Confidence | None:
     """The interval, where one is asked for. UsageError."""
-    from ..assess import check_confidence
+    from ..api.together import check_confidence
 
     level, seed = 0.95 if given["ci"] is None else given["ci"], given.get("seed", given.get("option_seed") or 0)
     checked = check_confidence(level, given["ci_method"], given["resamples"], int(seed))
@@ -148,7 +148,7 @@ def gated(results: list[Result], asked: Bounds) -> list[Result]:
     """The results with their gates, where there are any."""
     if not asked:
         return results
-    from ..gates import checked
+    from ..api.gates import checked
 
     return checked(results, asked)
 
@@ -159,7 +159,7 @@ def close_gates(results: list[Result], style: output.Style) -> None:
         return
     import sys
 
-    from ..gates import failures
+    from ..api.gates import failures
 
     found = failures(results)
     if found:

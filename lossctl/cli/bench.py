@@ -115,7 +115,7 @@ def bench(
     check(plan)
     if jobs is not None:
         _stay_on(jobs)
-    from ..devices import choose_all
+    from ..kernels.devices import choose_all
 
     chosen = choose_all(device)
     for each in chosen:
@@ -163,9 +163,9 @@ def _measured(
     plan: Plan, baseline: str | None, threshold: float, save: str | None, style: output.Style
 ) -> tuple[Found, bool]:
     """All measurements, in the order of the plan, and whether an interrupt cut them short."""
+    from ..bench.machine import stamp
     from ..bench.measuring import measure
     from ..bench.records import read_baseline
-    from ..environment import stamp
     from ..show.bench import line
 
     earlier = read_baseline(baseline) if baseline is not None else None

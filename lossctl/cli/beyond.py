@@ -6,14 +6,15 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import assess, registry
+from ..api import together
 from ..errors import UsageError
+from ..language import registry
 from . import asking, output
 from .rows import row_format, write_rows, write_top
 
 if TYPE_CHECKING:
-    from ..calculator import Reading
-    from ..registry import Spec
+    from ..api.calculator import Reading
+    from ..language.registry import Spec
 
 
 def answer(
@@ -33,39 +34,39 @@ def answer(
     others = [registry.parse(text) for text in given["also"] or ()]
     bounds, confidence, side = asking.bounds(given), asking.confidence(given), asking.side(given)
     reduction = None if per_row else given["reduction"]
-    wanted = [assess.Wanted(spec, reading.forms, sources, named, reduction)]
+    wanted = [together.Wanted(spec, reading.forms, sources, named, reduction)]
     common = None if reduction == spec.loss.reductions[0] else reduction
     wanted += [_beside(other, given, common) for other in others]
     format = row_format(style, "tsv" if given["per_row"] else "bare") if per_row else None
     results = []
     with (
         _destination(style, inputs, binary=format == "npy") as out,
-        assess.prepared(wanted, weight=given.get("weight"), reading=reading, side=side, jobs=given["jobs"]) as shared,
+        together.prepared(wanted, weight=given.get("weight"), reading=reading, side=side, jobs=given["jobs"]) as shared,
     ):
         if format:
             write_rows(shared, style, out, format, given["digits"])
         elif given["top"]:
-            write_top(assess.top(shared, given["top"]), shared, style, out, given["digits"])
+            write_top(together.top(shared, given["top"]), shared, style, out, given["digits"])
         else:
             hashed = given["signature"] or style.format in ("json", "ndjson")
             if given["keep"]:
-                from ..engine.hardest import read_kept
+                from ..rows.hardest import read_kept
 
-                results = assess.kept(shared, read_kept(given["keep"]), data_hash=hashed)
+                results = together.kept(shared, read_kept(given["keep"]), data_hash=hashed)
             else:
                 with output.progress(style, shared.fields[0].frame.rows) as update:
-                    results = assess.results(shared, confidence, data_hash=hashed, progress=update)
+                    results = together.results(shared, confidence, data_hash=hashed, progress=update)
             results = asking.gated(results, bounds)
             write_results(results, style, out, given["digits"], given["signature"], "compute")
     asking.close_gates(results, style)
 
 
-def _beside(spec: Spec, given: dict[str, Any], reduction: str | None) -> assess.Wanted:
-    forms = assess.forms_of(spec.loss, bool(given.get("from_logits")), bool(given.get("from_probs")))
+def _beside(spec: Spec, given: dict[str, Any], reduction: str | None) -> together.Wanted:
+    forms = together.forms_of(spec.loss, bool(given.get("from_logits")), bool(given.get("from_probs")))
     fits = reduction if reduction in spec.loss.reductions else None
     if reduction is not None and fits is None:
         raise UsageError(f"{spec.loss.name} has no reduction {reduction!r}", fix="compute it in a call of its own")
-    return assess.Wanted(spec, forms, reduction=fits)
+    return together.Wanted(spec, forms, reduction=fits)
 
 
 def _refuse_rows(loss: str, given: dict[str, Any]) -> None:

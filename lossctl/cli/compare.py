@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import registry
 from ..errors import UsageError
+from ..language import registry
 from . import asking, intake, output
 from .app import single
 
@@ -76,7 +76,7 @@ def compare(
     A difference is the other system's loss minus the base's: below 0 is better. Systems are compared row by row; sets
     of embeddings anchor by anchor.
     """
-    from .. import assess, calculator, comparing
+    from ..api import calculator, compare, together
 
     style = output.style(format, json, out, quiet, verbose, color)
     if fail_if not in (None, "worse"):
@@ -90,17 +90,17 @@ def compare(
     specs = [registry.parse(text) for text in loss]
     if fail_if:
         for spec in specs:
-            if spec.loss.name in comparing.SIGNED:
+            if spec.loss.name in compare.SIGNED:
                 raise UsageError(f"--fail-if worse with {spec.loss.name}: lower is not better", fix="choose a loss")
     if from_logits:
         for spec in specs:
             calculator.logit_forms(spec.loss)
-    systems = comparing.Systems(
+    systems = compare.Systems(
         base,
         others,
         target,
-        [(spec, assess.forms_of(spec.loss, from_logits, from_probs)) for spec in specs],
-        comparing.names_of([base, *others]),
+        [(spec, together.forms_of(spec.loss, from_logits, from_probs)) for spec in specs],
+        compare.names_of([base, *others]),
         reduction,
         weight,
         group,
@@ -110,9 +110,9 @@ def compare(
     sources = [base, *others, target, *(text for text in (weight, group, cluster) if text)]
     with output.destination(style, sources) as writer:
         with output.progress(style, None) as update:
-            found = comparing.compare(
+            found = compare.compare(
                 systems,
-                confidence=assess.check_confidence(ci, ci_method, resamples, seed),
+                confidence=together.check_confidence(ci, ci_method, resamples, seed),
                 test=test,
                 reading=calculator.Reading(skip_nan=na == "skip", metric=distance, normalize=normalize),
                 jobs=jobs,

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .. import registry
 from ..errors import UsageError
-from ..registry import Loss, Option
-from ..roles import Role
+from ..language import registry
+from ..language.registry import Loss, Option
+from ..language.roles import Role
 from ..text import option_text
 from . import asking, intake, output
 from .app import group, single
@@ -241,8 +241,8 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     named = {role.name: given[f"role_{role.name}"] for role in loss.roles if given[f"role_{role.name}"] is not None}
     if not sources and not named:
         raise UsageError(f"{loss.name} needs its input", fix=_usage(loss))
-    from .. import calculator
-    from ..devices import choose
+    from ..api import calculator
+    from ..kernels.devices import choose
 
     options = {
         option.name: calculator.option_value(option, given[f"option_{option.name}"])
@@ -289,7 +289,7 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
         else:
             results = [_write_value(ready, style, out, given["digits"], given["signature"], bounds)]
         if drawing is not None:
-            from ..row_pictures import row_picture
+            from ..api.row_plots import row_picture
             from ..show.data_plots import draw_rows
 
             draw_rows(row_picture(ready), *drawing)
@@ -317,7 +317,7 @@ def _forms(loss: Loss, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, signature: bool, bounds: Any) -> Any:
-    from .. import calculator
+    from ..api import calculator
     from ..show import results as show
 
     format = style.choose("bare")
@@ -341,7 +341,7 @@ def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, 
 
 def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -> None:
     """-r none: a line for each row that counts, as they come."""
-    from .. import calculator
+    from ..api import calculator
     from ..show.results import number
 
     format = style.choose("bare")
@@ -350,10 +350,10 @@ def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -
     separator = {"tsv": "\t", "csv": ","}.get(format, "")
     if separator:
         out.write(f"row{separator}loss\n")
-    from ..engine import door
-    from ..engine import rows as engine
+    from ..rows import by_row as engine
+    from ..rows import checks
 
-    facts = door.Facts()
+    facts = checks.Facts()
     for rows in calculator.row_losses(ready):
         facts = facts.merge(rows.facts).merge(engine.infinite_rows(rows))
         pairs = zip(rows.number.tolist(), rows.total.tolist(), strict=True)
@@ -363,7 +363,7 @@ def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -
             out.write("".join(f"{row}{separator}{number(value, digits)}\n" for row, value in pairs))
         else:
             out.write("".join(_json_row(row, value) for row, value in pairs))
-    notes, warnings = door.verdict(ready.plan, facts)
+    notes, warnings = checks.verdict(ready.plan, facts)
     sys.stdout.flush()
     output.note(style, "\n".join(notes))
     output.warn(style, warnings)

@@ -20,7 +20,7 @@ def doctor(
     color: output.Colour = "auto",
 ) -> None:
     """The machine and the libraries, as lossctl sees them."""
-    from ..environment import examine
+    from ..bench.machine import examine
     from ..show.environment import as_json, sheet
 
     style = output.style(format, json, out, False, False, color)

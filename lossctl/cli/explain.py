@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import registry
+from ..language import registry
 from . import output
 from .app import single
 
@@ -24,7 +24,7 @@ def explain(
 ) -> None:
     """One loss: its formula, when it misleads, its options, an example, and where libraries differ."""
     from ..show import losses as show
-    from ..unavailable import UNAVAILABLE
+    from ..show.pages.unavailable import UNAVAILABLE
 
     style = output.style(None, json, out, False, False, color)
     with output.destination(style) as writer:

@@ -12,7 +12,7 @@ from . import output
 from .app import say
 
 if TYPE_CHECKING:
-    from ..devices import Device as Chosen
+    from ..kernels.devices import Device as Chosen
 
 Word = TypeVar("Word", str, str | None)
 DISTANCES = ("euclidean", "sqeuclidean", "cosine")

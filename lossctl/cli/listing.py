@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import registry
 from ..errors import UsageError
+from ..language import registry
 from . import output
 from .app import single
 

@@ -91,18 +91,18 @@ def mine(
     skip_nan, names_columns = intake.skips_nan(na), intake.has_header(header)
     if not sources and not named:
         raise UsageError("mine needs embeddings and labels", fix=f"lossctl mine {strategy} EMB LABEL -o FILE")
-    from .. import mined, triplet_sets
-    from ..engine.door import rows_left_out
+    from ..api import mine, triplets
+    from ..rows.checks import rows_left_out
 
     assert out is not None
-    chosen = intake.note_device(style, mined.choose_device(strategy, device))
+    chosen = intake.note_device(style, mine.choose_device(strategy, device))
     inputs = [*(sources or []), *named.values(), *([identity] if identity else [])]
     options: dict[str, Any] = {"margin": margin}
     options |= {"fallback": fallback} if fallback else {}
     options |= {"categories": tuple(category.split(","))} if category else {}
     options |= {"seed": seed} if strategy in ("random-semi-hard", "distance-weighted") else {}
     with (
-        triplet_sets.opened(
+        triplets.opened(
             sources or [],
             named,
             distance=distance,
@@ -115,12 +115,12 @@ def mine(
         ) as ready,
         output.progress(style, None, "anchors") as update,
     ):
-        job = mined.prepare(
+        job = mine.prepare(
             ready, strategy, options, limit=limit, per_anchor=per_anchor, identity=identity, kind=kind, path=out
         )
         output.warn(style, [rows_left_out(job.left_out)] if job.left_out else [])
         output.note(style, job.forecast)
-        summary = mined.write(job, out, inputs, progress=update)
+        summary = mine.write(job, out, inputs, progress=update)
     output.note(style, _page(summary))
 
 

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import UsageError
 from . import output
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..assess import Shared
-    from ..engine.hardest import Hardest
-    from ..engine.scoring import Scored
+    from ..api.together import Shared
+    from ..rows.hardest import Hardest
+    from ..rows.job import Scored
 
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".npy": "npy"}
 FORMATS = ("tsv", "csv", "ndjson", "bare")
@@ -35,18 +35,16 @@ def row_format(style: output.Style, otherwise: str = "tsv") -> str:
 
 def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digits: int | None) -> None:
     """A line for each row that counts, as they come. out: a text writer, or for npy a binary one"""
-    from ..engine import door
-    from ..engine.rows import infinite_rows
+    from ..rows import checks
+    from ..rows.by_row import infinite_rows
     from ..show.rows import lines, record_array
 
-    places, facts = shared.sides[0], door.NOTHING
+    places, facts = shared.sides[0], checks.NOTHING
     names = list(places)
     weighted = shared.losses[0].plan.weight is not None or shared.unit == "anchors"
     titles = [str(one.plan.spec) for one in shared.losses]
 
-    def of_block(scored: tuple[Scored, ...]) -> tuple[Any, door.Facts]:
-        import numpy as np
-
+    def of_block(scored: tuple[Scored, ...]) -> tuple[Any, checks.Facts]:
         numbers = [one.rows.number for one in scored]
         if any(not np.array_equal(numbers[0], other) for other in numbers[1:]):
             raise UsageError(
@@ -73,7 +71,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
         out.write(header(names, titles, weighted, format))
         for text in pieces():
             out.write(text)
-    notes, warnings = door.verdict(shared.losses[0].plan, facts)
+    notes, warnings = checks.verdict(shared.losses[0].plan, facts)
     sys.stdout.flush()
     output.note(style, "\n".join(notes))
     output.warn(style, warnings)
@@ -83,8 +81,6 @@ def write_npy(out: Any, pieces: Iterator[np.ndarray]) -> None:
     """Structured records as one NPY. Their number and the width of their texts are known at the end only, so they go
     through a temporary file."""
     import tempfile
-
-    import numpy as np
 
     kinds: list[tuple[Any, int]] = []
     with tempfile.TemporaryFile() as spool:
@@ -106,7 +102,7 @@ def write_npy(out: Any, pieces: Iterator[np.ndarray]) -> None:
 
 def write_top(found: Hardest, shared: Shared, style: output.Style, out: Any, digits: int | None) -> None:
     """The hardest rows, hardest first."""
-    from ..engine import door
+    from ..rows import checks
     from ..show import rows as show
 
     format = output.many_format(style)
@@ -123,6 +119,6 @@ def write_top(found: Hardest, shared: Shared, style: output.Style, out: Any, dig
     else:
         sheet = show.top_sheet(found, roles, names, digits, cut=format == "table")
         out.write(output.sheet_text(sheet, format))
-    notes, warnings = door.verdict(loss.plan, found.facts)
+    notes, warnings = checks.verdict(loss.plan, found.facts)
     output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.unit}", *notes]))
     output.warn(style, warnings)

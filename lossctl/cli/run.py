@@ -13,8 +13,8 @@ from . import intake, output
 from .app import EXIT_CODES, single
 
 if TYPE_CHECKING:
-    from ..files.suite import Suite
-    from ..results import SuiteReport
+    from ..api.suite_file import Suite
+    from ..results.values import SuiteReport
 
 FORMATS = ("table", "json", "ndjson", "tsv", "csv", "md", "latex", "junit", "html")
 SUFFIXES = {
@@ -62,7 +62,7 @@ def run(
 
     Exits with 1 if a gate fails; an entry with an error stops no other entry, and gives its exit code at the end.
     """
-    from ..files import suite as suites
+    from ..api import suite_file as suites
 
     own = format if format in ("junit", "html") else None
     style = output.style(None if own else format, json, out, quiet, verbose, color)
@@ -125,7 +125,7 @@ def _all_open(style: output.Style, reports: dict[str, str], inputs: list[str]) -
 
 
 def _run(suite: Suite, only: list[str], jobs: int | None, signature: bool, style: output.Style) -> SuiteReport:
-    from ..suites import run
+    from ..api.suite import run
 
     shows = not style.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 

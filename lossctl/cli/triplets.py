@@ -97,16 +97,16 @@ def triplets(
         _refuse("--index", {**extras, "--na skip": skip_nan}, "given triplets are counted as they are")
         _write_given(sources or [], named, index, margins, distance, normalize, style)
         return
-    from .. import triplet_sets
-    from ..devices import choose
+    from ..api import triplets
     from ..files.sources import digest
+    from ..kernels.devices import choose
 
     chosen = intake.note_device(style, choose(device))
     inputs = [*(sources or []), *named.values()]
     with (
         output.destination(style, inputs) as writer,
         output.picture(plot, inputs) as drawing,
-        triplet_sets.opened(
+        triplets.opened(
             sources or [],
             named,
             distance=distance,
@@ -119,7 +119,7 @@ def triplets(
         ) as ready,
         output.progress(style, None, "anchors") as update,
     ):
-        found = triplet_sets.report(
+        found = triplets.report(
             ready,
             margins,
             precision=precision,
@@ -171,14 +171,14 @@ def _write_given(
     style: output.Style,
 ) -> None:
     """The categories of the triplets in a file."""
-    from .. import triplet_sets
+    from ..api import triplets
     from ..show import triplets as show
 
     given = [*sources, *named.values()]
     if len(given) != 1 or "identity" in named:
         raise UsageError("--index goes with the embeddings alone", fix="lossctl triplets EMB --index FILE")
     with output.destination(style, [*given, index]) as writer:
-        found = triplet_sets.given_triplets(given[0], index, margins, distance=distance, normalize=normalize)
+        found = triplets.given_triplets(given[0], index, margins, distance=distance, normalize=normalize)
         format = output.many_format(style)
         if format == "bare":
             writer.write(show.given_bare(found))

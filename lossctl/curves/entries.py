@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .. import numerics, registry
 from ..errors import UsageError
-from ..registry import Loss, Spec
-from ..roles import ROLES
+from ..language import numerics, registry
+from ..language.registry import Loss, Spec
+from ..language.roles import ROLES
 from ..text import option_text
 
 

@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import numerics
-from ..registry import Spec, Weighted
+from ..language import numerics
+from ..language.registry import Spec, Weighted
 
 
 def grid(low: float, high: float, points: int) -> list[float]:

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .. import numerics
+import numpy as np
+
 from ..errors import UsageError
-from ..registry import Spec
+from ..language import numerics
+from ..language.registry import Spec
 from ..text import option_text
 from .entries import Entry, unit
 from .evaluation import STEP, derivatives, grid, one_sided, rows
 from .pictures import Band, Line, Picture
 from .variables import NEAREST, VARIABLES, Variable
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def lines(
@@ -130,8 +129,6 @@ def _counted(spec: Spec, inputs: tuple[Any, ...]) -> Any:
 
 def _slopes(function: Callable[..., Any], x: np.ndarray, variable: Variable, values: np.ndarray) -> tuple[float, ...]:
     """The derivative at each point, from the right where the sides differ, infinite where it grows beyond bounds."""
-    import numpy as np
-
     at = _inside(x, variable, NEAREST)
     (slopes,) = one_sided(function, [at], [_inside(at + STEP * np.abs(at), variable, NEAREST)])
     (farther,) = derivatives(function, _inside(x, variable, 1e-12))
@@ -143,8 +140,6 @@ def _slopes(function: Callable[..., Any], x: np.ndarray, variable: Variable, val
 
 def _inside(x: np.ndarray, variable: Variable, by: float) -> np.ndarray:
     """The points, those at 0 or at an end of the variable's range moved inside."""
-    import numpy as np
-
     return np.clip(
         np.where(x == 0, by, x), variable.low + by, min(variable.high - by, np.nextafter(variable.high, -np.inf))
     )

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import numerics
 from ..errors import UsageError
-from ..registry import Spec
+from ..language import numerics
+from ..language.registry import Spec
 from .entries import Entry, unit
 from .evaluation import STEP, grid, one_sided, rows
 from .pictures import Plane, Surface

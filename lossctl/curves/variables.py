@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from ..chances import Binary, Categorical, Distribution
-from ..numerics import Array, namespace, sqrt
+from ..language.numerics import Array, namespace, sqrt
+from ..language.predictions import Binary, Categorical, Distribution
 
 Numbers = Mapping[str, Any]
 Cases = dict[str, tuple[Any, ...]]  # what tells the lines of one loss apart -> its inputs; one line has the name ""

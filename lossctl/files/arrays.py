@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import DataError
 from ..text import shown
 from .npy import Held, Layout, Stored
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .npz import Member
 
 EXACT = 2**53  # beyond it float64 skips whole numbers
@@ -134,8 +134,6 @@ def of_members(members: tuple[Member, ...], label: str) -> Arrays:
 
 def numbers(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
     """As C-contiguous native float64, same shape. DataError at `place(row, column)` for an integer beyond 2**53."""
-    import numpy as np
-
     if stored.dtype.kind in "iu" and stored.dtype.itemsize == 8 and stored.size:
         beyond = (stored > EXACT) | (stored < -EXACT) if stored.dtype.kind == "i" else stored > EXACT
         if beyond.any():
@@ -155,8 +153,6 @@ def categories(
 
     allow_missing: nan becomes None, among objects
     """
-    import numpy as np
-
     kind = stored.dtype.kind
     if kind == "U":
         return _checked_text(np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("=")), place)
@@ -187,8 +183,6 @@ def categories(
 
 def _checked_text(texts: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
     """numpy stores any 32-bit code, and fails only when such an item is looked at."""
-    import numpy as np
-
     codes = texts.view(np.uint32).reshape(*texts.shape, -1)
     invalid = np.any((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF)), axis=-1)
     if invalid.any():
@@ -197,8 +191,6 @@ def _checked_text(texts: np.ndarray[Any, Any], place: Callable[[int, int], str])
 
 
 def _decoded(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
-    import numpy as np
-
     try:
         return np.char.decode(np.ascontiguousarray(stored), "utf-8")
     except UnicodeDecodeError as fault:

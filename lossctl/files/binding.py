@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import DataError, UsageError
-from ..roles import Role
+from ..language.roles import Role
 from ..text import shown
 from .sources import Field, Frame, frame_of, open_source, parse_source
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import DataError
 from ..text import shown
 
 if TYPE_CHECKING:
-    import numpy as np
-
     Array = np.ndarray[Any, Any]
 
 EXACT = 2**53
@@ -153,8 +153,6 @@ def _whole(text: str) -> int:
 
 def read_strictly(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
     """Rows by the csv module, cells by regular expressions and float(). DataError with file, line and column."""
-    import numpy as np
-
     numbers: list[list[float]] = []
     labels: list[list[int | str | None]] = [[] for _ in plan.labels]
     for begins, cells in strict_rows(chunk, line, form):
@@ -237,8 +235,6 @@ def _text(chunk: bytes, line: int, label: str) -> str:
 
 def objects(found: Sequence[int | str | None]) -> Array:
     """As int64 where all are int, else as they are; (n,)."""
-    import numpy as np
-
     if set(map(type, found)) == {int}:
         return np.array(found, np.int64)
     labels = np.empty(len(found), object)

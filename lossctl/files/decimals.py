@@ -11,9 +11,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
+if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MOST_DIGITS = 24  # three words; beyond 19 only leading zeros
@@ -26,8 +26,6 @@ ZEROS = 0x3030303030303030
 
 def pad(text: bytes) -> Array:
     """The text as uint8, with room before it, so that a word may end anywhere."""
-    import numpy as np
-
     return np.frombuffer(b"0" * MOST_DIGITS + text, np.uint8)
 
 
@@ -38,8 +36,6 @@ def decimals(padded: Array, starts: Array, ends: Array, after_point: Array) -> t
     after_point: how many characters of a cell stood after its point, -1 if it had none
     Whole numbers beyond 2**53 are not certain.
     """
-    import numpy as np
-
     starts, ends = starts + MOST_DIGITS, ends + MOST_DIGITS
     fractions = np.maximum(after_point, 0)
     first = padded[starts]
@@ -64,8 +60,6 @@ def decimals(padded: Array, starts: Array, ends: Array, after_point: Array) -> t
 
 def whole_numbers(padded: Array, starts: Array, ends: Array) -> tuple[Array, Array]:
     """The values of cells that are a sign and digits only (-0 is not taken), int64 (n,), and which are, bool (n,)."""
-    import numpy as np
-
     starts, ends = starts + MOST_DIGITS, ends + MOST_DIGITS
     negative = padded[starts] == ord("-")
     lengths = ends - starts - (negative | (padded[starts] == ord("+")))
@@ -85,8 +79,6 @@ def _exponents(padded: Array, ends: Array) -> tuple[Array, Array]:
 
 def _integers(padded: Array, ends: Array, lengths: Array) -> tuple[Array, Array]:
     """The digits that end at `ends` as uint64, and where they are digits and stay below 10**19."""
-    import numpy as np
-
     words = np.ndarray(len(padded) - 7, "<u8", padded, strides=1)
     longest = int(lengths.max(initial=0))
     total, valid = _eight_digits(words[ends - 8], lengths)
@@ -103,8 +95,6 @@ def _integers(padded: Array, ends: Array, lengths: Array) -> tuple[Array, Array]
 
 def _eight_digits(words: Array, lengths: Array) -> tuple[Array, Array]:
     """The number that the last `lengths` of eight characters spell, and where they are digits."""
-    import numpy as np
-
     word = words ^ np.uint64(ZEROS)
     if lengths.min(initial=8) < 8:
         word &= _keeping()[np.clip(lengths, 0, 8)]
@@ -123,16 +113,12 @@ def _eight_digits(words: Array, lengths: Array) -> tuple[Array, Array]:
 @functools.cache
 def _keeping() -> Array:
     """Masks that keep the last 0..8 characters of a word; the last one is the highest byte."""
-    import numpy as np
-
     return np.array([2**64 - 2 ** (64 - 8 * length) for length in range(9)], "u8")
 
 
 @functools.cache
 def _powers_of_ten() -> tuple[Array, Array]:
     """10**p for p from -LARGEST_POWER on, as unevaluated sums of two float64."""
-    import numpy as np
-
     powers = range(-LARGEST_POWER, LARGEST_POWER + 1)
     high = [float(f"1e{power}") for power in powers]
     return np.array(high), np.array([_rest(power, rounded) for power, rounded in zip(powers, high, strict=True)])

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .cells import EXACT, TRUTHS, Fault, Form, Parsed, Plan, is_inexact, is_missing, label, objects, read_strictly
 from .decimals import decimals, pad, whole_numbers
 
 if TYPE_CHECKING:
-    import numpy as np
-
     Array = np.ndarray[Any, Any]
 
 QUOTE, NEWLINE, POINT = 34, 10, 46
@@ -56,8 +56,6 @@ class Cells:
 
 def read_fast(chunk: bytes, form: Form, plan: Plan) -> Parsed | None:
     """What `read_strictly` would give, or None where that is not certain."""
-    import numpy as np
-
     text = _plain(chunk)
     cells = None if text is None else _locate(text, form)
     if cells is None:
@@ -97,8 +95,6 @@ def _plain(chunk: bytes) -> bytes | None:
 
 def _locate(text: bytes, form: Form) -> Cells | None:
     """None unless every row has `width` cells and quotes stand around whole cells only."""
-    import numpy as np
-
     codes = np.frombuffer(text, np.uint8)
     marks = np.flatnonzero((codes == ord(form.delimiter)) | (codes == NEWLINE) | (codes == POINT))
     at = np.flatnonzero(codes[marks] != POINT)
@@ -126,8 +122,6 @@ def _locate(text: bytes, form: Form) -> Cells | None:
 
 def _fast_numbers(cells: Cells, plan: Plan, missing: Array) -> Array | None:
     """Sets `missing` for the rows that lack one; None if a cell is neither a number nor missing."""
-    import numpy as np
-
     found = np.empty((len(missing), len(plan.numbers)))
     if not plan.numbers:
         return found
@@ -161,8 +155,6 @@ def _values(digits: Array, wanted: Cells) -> tuple[Array, Array]:
 def _by_float(cells: list[bytes]) -> Array | None:
     """Numbers, 1 and 0 for truth values, nan where a cell is missing. Of these characters float() takes just what
     NUMBER takes."""
-    import numpy as np
-
     if b"".join(cells).translate(None, b"0123456789.eE+- ") or b"" in cells:
         cells = [TRUTH_DIGITS.get(cell.strip(b" "), cell) for cell in cells]
         cells = [b"nan" if is_missing(cell.decode()) else cell for cell in cells]
@@ -193,8 +185,6 @@ class _Memo(dict[bytes, "int | str | None"]):
 
 def _fast_labels(cells: Cells, form: Form, missing: Array) -> Array | None:
     """Sets `missing` for the rows that lack one; None if a cell is neither a label nor missing."""
-    import numpy as np
-
     if cells.cut(slice(0, 1))[0][-1:].isdigit():
         values, certain = whole_numbers(pad(cells.text), cells.starts, cells.ends)
         if certain.all():

@@ -10,14 +10,13 @@ import io
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from ..errors import DataError
 from ..text import shown
 from .opening import NPY, Bytes
-
-if TYPE_CHECKING:
-    import numpy as np
 
 LONGEST_HEADER = 10_000
 HEAD = LONGEST_HEADER + 12  # magic, version and the length field come first
@@ -81,8 +80,6 @@ def _declared(head: bytes, label: str) -> tuple[np.dtype[Any], tuple[int, ...], 
 
 def _renamed(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Version 3 differs from 2 by UTF-8 names only, and numpy has a public reader for 2, which took them as Latin-1."""
-    import numpy as np
-
     names = [name.encode("latin-1").decode("utf-8") for name in dtype.names or ()]
     copy = np.dtype(dtype)
     copy.names = tuple(names)
@@ -167,8 +164,6 @@ class Stored:
 
     def read(self, start: int, stop: int, columns: tuple[int, ...] | None = None) -> np.ndarray[Any, Any]:
         """Rows start..stop as stored, (n,) or (n, k); of a 2-D array, only `columns` when given."""
-        import numpy as np
-
         layout = self.layout
         shape = (stop - start, *layout.shape[1:])
         if layout.fortran:
@@ -179,8 +174,6 @@ class Stored:
         return values if columns is None else values[:, list(columns)]
 
     def _read_columns(self, start: int, stop: int, columns: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
-        import numpy as np
-
         layout = self.layout
         wanted = tuple(range(layout.shape[1])) if columns is None else columns
         values = np.empty((stop - start, len(wanted)), dtype=layout.dtype, order="F")
@@ -212,8 +205,6 @@ def open_npy(stretch: Bytes) -> Stored:
 
 def hold(values: object, label: str) -> Held:
     """An array in memory, under the same rules as a file. DataError."""
-    import numpy as np
-
     if isinstance(values, np.ma.MaskedArray):
         raise DataError(
             f"{label}: a masked array", why="its mask would be lost", fix="use x.compressed() or x.filled()"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import DataError
 from .arrays import Arrays, categories, numbers
 from .frames import Field
 from .opening import label_of
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .tables import Table
 
 DIGEST_ROWS = 1 << 15
@@ -112,8 +112,6 @@ def _loader(
 
 
 def _read(field: Field, kind: str, start: int, stop: int) -> np.ndarray[Any, Any]:
-    import numpy as np
-
     content = field.frame.content
     assert isinstance(content, Arrays)
     convert = numbers if kind == "number" else partial(categories, allow_missing=content.allow_missing)

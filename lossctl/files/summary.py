@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..errors import DataError
 from .sources import Field, Frame, blocks, open_source, parse_source
 
@@ -62,8 +64,6 @@ def summary(field: Field) -> Summary:
 
 
 def _of_numbers(field: Field) -> Summary:
-    import numpy as np
-
     rows = missing = infinite = finite = 0
     low, high, mean = np.inf, -np.inf, 0.0
     distinct: set[float] = set()

@@ -6,16 +6,15 @@ import bisect
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from ..errors import DataError, UsageError
 from ..text import shown
 from .cells import NUMBER, TRUTHS, Form, Parsed, Plan, strict_rows
 from .fast import read_rows
 from .opening import Bytes
-
-if TYPE_CHECKING:
-    import numpy as np
 
 CHUNK = 1 << 17  # so that the arrays of one chunk stay in the cache
 LONGEST_ROW = 16 << 20
@@ -195,8 +194,6 @@ def _last_row_end(text: bytes) -> int:
     """One past the last newline that stands outside quotes, 0 if there is none."""
     if b'"' not in text:
         return text.rfind(b"\n") + 1
-    import numpy as np
-
     codes = np.frombuffer(text, np.uint8)
     marks = np.flatnonzero((codes == ord('"')) | (codes == ord("\n")))
     is_quote = codes[marks] == ord('"')
@@ -206,8 +203,6 @@ def _last_row_end(text: bytes) -> int:
 
 def _newlines(text: bytes) -> int:
     """bytes.count, ten times as fast on short lines."""
-    import numpy as np
-
     return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
 
 
@@ -286,8 +281,6 @@ def _distinct(wanted: Sequence[Wanted], kind: str) -> tuple[int, ...]:
 
 
 def _joined(parts: Sequence[Parsed]) -> Parsed:
-    import numpy as np
-
     if len(parts) == 1:
         return parts[0]
     labels = tuple(np.concatenate(columns) for columns in zip(*(part.labels for part in parts), strict=True))
@@ -299,8 +292,6 @@ def _part(rows: Parsed, start: int, stop: int) -> Parsed:
 
 
 def _chosen(block: Parsed, wanted: Sequence[Wanted], plan: Plan) -> tuple[np.ndarray[Any, Any], ...]:
-    import numpy as np
-
     found: list[np.ndarray[Any, Any]] = []
     number_at = {column: place for place, column in enumerate(plan.numbers)}
     label_at = {column: place for place, column in enumerate(plan.labels)}
@@ -316,8 +307,6 @@ def _chosen(block: Parsed, wanted: Sequence[Wanted], plan: Plan) -> tuple[np.nda
 
 def _settled(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Objects that are all int as int64, all str as str."""
-    import numpy as np
-
     if labels.dtype != object:
         return labels
     kinds = set(map(type, labels.ravel().tolist()))

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from lossctl.errors import UsageError
+from ..errors import UsageError
 
 KERNELS = ("batch-hard", "batch-all", "semi-hard")
 FUNCTIONS = {"naive": "naive", "panel": "panel", "triton": "fused"}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from lossctl.kernels import tiles
-from lossctl.kernels.tiles import HAS_TRITON, Points, Tiling, jit, load_anchors, tile_product
+from . import tiles
+from .tiles import HAS_TRITON, Points, Tiling, jit, load_anchors, tile_product
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton.language as tl

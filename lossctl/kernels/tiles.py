@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from lossctl.errors import DataError, DeviceError, UsageError
+from ..errors import DataError, DeviceError, UsageError
 
 HAS_TRITON = find_spec("triton") is not None  # CPU builds of torch come without it, and the plain forms need only torch
 if TYPE_CHECKING or HAS_TRITON:

@@ -2,8 +2,7 @@
 
 from typing import Any, Literal
 
-from ..chances import Binary, Categorical
-from ..numerics import (
+from ..language.numerics import (
     Array,
     like,
     multiply_add,
@@ -19,7 +18,19 @@ from ..numerics import (
     weigh,
     where,
 )
-from ..registry import Alpha, ClassIndex, Fraction, NonNegative, Numbers, Positive, Real, Weighted, Weights, loss
+from ..language.predictions import Binary, Categorical
+from ..language.registry import (
+    Alpha,
+    ClassIndex,
+    Fraction,
+    NonNegative,
+    Numbers,
+    Positive,
+    Real,
+    Weighted,
+    Weights,
+    loss,
+)
 
 
 @loss(aliases=("binary-cross-entropy", "multi-label"))

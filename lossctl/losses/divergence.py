@@ -1,8 +1,8 @@
 """Divergences: how far one probability distribution is from another. Rows are distributions, (n, C) each."""
 
-from ..chances import Comparison, Distribution
-from ..numerics import Array, jensen_term, row_sum
-from ..registry import loss
+from ..language.numerics import Array, jensen_term, row_sum
+from ..language.predictions import Comparison, Distribution
+from ..language.registry import loss
 
 
 @loss(aliases=("kl-divergence", "relative-entropy"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from ..numerics import (
+from ..language.numerics import (
     Array,
     exp,
     log,
@@ -24,9 +24,9 @@ from ..numerics import (
     sqrt,
     where,
 )
-from ..registry import Flag, NonNegative, Numbers, Positive, Real, Seed, Weighted, loss
+from ..language.registry import Flag, NonNegative, Numbers, Positive, Real, Seed, Weighted, loss
 
-Panel = Any  # engine.panels.Panel, which losses do not know
+Panel = Any  # sets.panels.Panel, which losses do not know
 
 
 class TripletLosses(NamedTuple):

@@ -13,8 +13,8 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..numerics import entropy_term, log_ratio, relative_entropy_parts, share, total, vector
-from ..registry import Base, loss
+from ..language.numerics import entropy_term, log_ratio, relative_entropy_parts, share, total, vector
+from ..language.registry import Base, loss
 
 if TYPE_CHECKING:
     from fractions import Fraction

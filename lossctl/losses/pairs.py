@@ -1,7 +1,7 @@
 """Pairs and triplets of embeddings that are given row by row: contrastive, pairwise ranking, triplet."""
 
-from ..numerics import DISTANCES, Array, minimum, relu, softplus, where
-from ..registry import Flag, Metric, NonNegative, Positive, loss
+from ..language.numerics import DISTANCES, Array, minimum, relu, softplus, where
+from ..language.registry import Flag, Metric, NonNegative, Positive, loss
 
 
 @loss

@@ -7,7 +7,7 @@ A list has no pair to rank where all its documents are equally relevant (a singl
 from collections.abc import Callable
 from typing import Literal
 
-from ..numerics import (
+from ..language.numerics import (
     Array,
     columns,
     exp,
@@ -24,7 +24,7 @@ from ..numerics import (
     softplus,
     where,
 )
-from ..registry import NonNegative, Positive, Weighted, loss
+from ..language.registry import NonNegative, Positive, Weighted, loss
 
 PerDocument = Literal["document", "list"]
 PerPair = Literal["list", "pair"]

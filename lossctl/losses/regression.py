@@ -2,8 +2,8 @@
 
 from math import sqrt
 
-from ..numerics import Array, columns, compensated_row_sum, minimum, row_mean, row_sum, two_sum
-from ..registry import Positive, loss
+from ..language.numerics import Array, columns, compensated_row_sum, minimum, row_mean, row_sum, two_sum
+from ..language.registry import Positive, loss
 
 
 @loss(aliases=("bias", "me"))

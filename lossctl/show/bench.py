@@ -10,7 +10,7 @@ from itertools import groupby
 
 from ..bench.cases import IMPLEMENTATIONS, PEERS, PRODUCT, WHAT, Case
 from ..bench.records import Measurement, document
-from ..timing import Comparison
+from ..bench.timing import Comparison
 from ..version import __version__
 from .sheet import Sheet, csv, markdown
 from .triplets import bar

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from ..results import Comparison
+from ..results.values import Comparison
 from ..text import option_text, shown
 from ..version import __version__
 from .results import interval_text, number

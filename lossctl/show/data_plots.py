@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
-from ..breakdown import Breakdown, Categories, Distances
-from ..distributions import Histogram, Reliability, RowPicture
+from ..bench.timing import Timing
+from ..results.breakdown import Breakdown, Categories, Distances
+from ..results.distributions import Histogram, Reliability, RowPicture
 from ..text import option_text, shown
-from ..timing import Timing
 from . import style
 from .scale import pretty
 

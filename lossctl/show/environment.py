@@ -11,7 +11,7 @@ from ..version import __version__
 from .sheet import Sheet
 
 if TYPE_CHECKING:
-    from ..environment import Finding
+    from ..bench.machine import Finding
 
 
 def sheet(found: Sequence[Finding]) -> Sheet:

@@ -11,12 +11,12 @@ from typing import Any
 
 from ..curves.planes import OF_SIMILARITIES
 from ..curves.variables import VARIABLES
-from ..pages.arithmetic import Step, steps
-from ..pages.facts import facts
-from ..pages.libraries import comparison
-from ..registry import Loss, Option
+from ..language.registry import Loss, Option
 from ..text import option_text
 from ..version import __version__
+from .pages.arithmetic import Step, steps
+from .pages.facts import facts
+from .pages.libraries import comparison
 from .sheet import Sheet, markdown
 
 WIDTH = 100

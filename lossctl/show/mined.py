@@ -8,7 +8,7 @@ from ..text import shown
 from .sheet import Sheet
 
 if TYPE_CHECKING:
-    from ..mined import Summary
+    from ..api.mine import Summary
 
 
 def page(summary: Summary) -> Sheet:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from ..results import Comparison, Interval, Outcome, Result, SuiteReport
+from ..results.values import Comparison, Interval, Outcome, Result, SuiteReport
 from ..text import escaped, shown
 from ..version import __version__
 from .comparisons import p_text, signed

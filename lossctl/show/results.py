@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..results import Interval, Result
+from ..results.values import Interval, Result
 from ..text import option_text, shown
 from ..version import __version__
 

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..text import shown
 from ..version import __version__
 from .results import number
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..engine.hardest import Hardest
+    from ..rows.hardest import Hardest
     from .sheet import Sheet
 
 Sides = dict[str, "np.ndarray"]
@@ -83,8 +83,6 @@ def record_array(
     rows: np.ndarray, side: Sides, totals: Sequence[np.ndarray], weight: np.ndarray | None, losses: Sequence[str]
 ) -> np.ndarray:
     """Some rows as a structured array with the columns of `header`."""
-    import numpy as np
-
     columns = {"row": rows.astype("<i8")}
     for name, column in side.items():
         column = column.reshape(-1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from ..registry import find, make
-from ..results import Comparison, Outcome, Result, SuiteReport
+from ..language.registry import find, make
+from ..results.values import Comparison, Outcome, Result, SuiteReport
 from ..text import UNSEEN, shown
 from ..version import __version__
 from .results import group_text, number

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..breakdown import NARROW, AtMargin, Categories, Distances
-from ..engine.door import rows_left_out
-from ..engine.sums import count as count_of
+from ..results.breakdown import NARROW, AtMargin, Categories, Distances
+from ..rows.checks import rows_left_out
+from ..rows.sums import count as count_of
 from ..text import option_text, shown
 from ..version import __version__
 from .sheet import Sheet
@@ -16,8 +16,8 @@ from .sheet import Sheet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..engine.given import GivenTriplets
-    from ..triplet_sets import Report
+    from ..api.triplets import Report
+    from ..sets.given import GivenTriplets
 
 BAR = 24
 ROOMY = 100  # characters a line that have room for every bin of a histogram

@@ -15,7 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from lossctl import assess, registry
+from lossctl.api import together as assess
+from lossctl.language import registry
 
 BLOCK = 4096
 

@@ -45,8 +45,8 @@ def product(dtype):
     def setup(n, dim, k):
         import numpy as np
 
-        from lossctl.engine.panels import default_threads
-        from lossctl.engine.workers import ordered_map, scratch
+        from lossctl.rows.workers import ordered_map, scratch
+        from lossctl.sets.panels import default_threads
 
         x, _ = embeddings(n, dim, k, dtype)
 
@@ -61,9 +61,9 @@ def product(dtype):
 
 def ours(name):
     def setup(n, dim, k):
-        from lossctl.engine.panels import sum_losses
-        from lossctl.engine.points import sort_points
         from lossctl.losses import embedding
+        from lossctl.sets.panels import sum_losses
+        from lossctl.sets.points import sort_points
 
         x, labels = embeddings(n, dim, k, "float32")
         return lambda: sum_losses(sort_points(x, labels), getattr(embedding, name))
@@ -73,7 +73,7 @@ def ours(name):
 
 def our_breakdown(precision):
     def setup(n, dim, k):
-        from lossctl.engine.triplets import breakdown
+        from lossctl.sets.triplets import breakdown
 
         x, labels = embeddings(n, dim, k, "float32")
 
@@ -88,8 +88,8 @@ def our_breakdown(precision):
 
 def our_mining(strategy):
     def setup(n, dim, k):
-        from lossctl.engine.mining import STRATEGIES
-        from lossctl.engine.points import sort_points
+        from lossctl.sets.mining import STRATEGIES
+        from lossctl.sets.points import sort_points
 
         x, labels = embeddings(n, dim, k, "float32")
         return lambda: sum(len(block) for block in STRATEGIES[strategy](sort_points(x, labels), margin=MARGIN))
@@ -101,8 +101,8 @@ def plain_counts(n, dim, k):
     """Category counts and batch-all as one would write them well: float32 products, a sort, two searches."""
     import numpy as np
 
-    from lossctl.engine.panels import default_threads
-    from lossctl.engine.workers import ordered_map
+    from lossctl.rows.workers import ordered_map
+    from lossctl.sets.panels import default_threads
 
     x, _ = embeddings(n, dim, k, "float32")
     norms = np.einsum("ij,ij->i", x, x)

@@ -27,7 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lossctl.timing import summarize
+from lossctl.bench.timing import summarize
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,0 +1,267 @@
+"""Mined triplets on their way to a file: the forecast, the writers, and a summary of what was written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import DataError, FileError, UsageError
+from ..files.sources import blocks, open_source, parse_source
+from ..files.writing import atomic_output, refuse_overwrite_of_inputs
+from ..kernels.devices import Device, choose
+from ..rows.by_row import block_rows
+from ..sets import mining
+from ..sets.by_anchor import read_set
+from ..sets.points import sort_points
+
+if TYPE_CHECKING:
+    from ..sets.mining import Mined
+    from .calculator import Prepared
+
+BYTES_EACH = {"npy": 24, "csv": 64, "ndjson": 110}
+HEADER_BYTES = 128
+KEPT_FREE = 64 << 20
+
+
+class Job(NamedTuple):
+    """Triplets that are ready to be mined: nothing but a sample has been looked at.
+
+    blocks: the triplets, lazily; ids: what stands for each row, or None for row numbers
+    forecast: how many triplets and bytes to expect, as a sentence; left_out: how many rows are, for holding nan
+    """
+
+    kind: str
+    strategy: str
+    margin: float
+    anchors: int
+    blocks: Callable[[Any], Iterator[Mined]]
+    ids: list[str] | None
+    forecast: str
+    left_out: int
+
+
+class Summary(NamedTuple):
+    """What was written: triplets by category of their measured distances, anchors covered, mean loss."""
+
+    strategy: str
+    path: str
+    triplets: int = 0
+    hard: int = 0
+    semi_hard: int = 0
+    easy: int = 0
+    anchors: int = 0
+    all_anchors: int = 0
+    loss: float = 0.0
+    bytes: int = 0
+
+
+def choose_device(strategy: str, text: str) -> Device:
+    """The device to find a strategy's triplets on: cpu, cuda, cuda:1 or auto, which takes the CPU without a kernel.
+
+    Raises UsageError for a strategy without a kernel on CUDA, DeviceError for a device that is not there.
+    """
+    if strategy in mining.ON_DEVICE or not text.startswith(("cuda", "auto")):
+        return choose(text)
+    if text == "auto":
+        return Device("cpu", f"auto: cpu, for {strategy} has no kernel for CUDA")
+    raise UsageError(
+        f"--device {text} with {strategy}",
+        why=f"{strategy} has no kernel for CUDA; those that have: {', '.join(mining.ON_DEVICE)}",
+        fix="use --device cpu, or auto",
+    )
+
+
+def prepare(
+    ready: Prepared,
+    strategy: str,
+    options: dict[str, Any],
+    *,
+    limit: int | None,
+    per_anchor: int | None,
+    identity: str | None,
+    kind: str,
+    path: str,
+) -> Job:
+    """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
+    found, reading = read_set(ready.plan, ready.blocks(block_rows(ready.plan))), ready.reading
+    points = sort_points(
+        found.emb, found.label, metric=reading.metric, normalize=reading.normalize, numbers=found.numbers
+    )
+    if not points.anchors:
+        raise DataError("no anchor has both a positive and a negative", fix="check the label column")
+    if reading.device != "cpu":
+        from ..sets.device.picks import with_picks
+
+        points = with_picks(points, reading.device)
+    expected = _expected(points, strategy, options, limit, per_anchor)
+    _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
+    ids = None if identity is None else _ids(identity, len(points) + found.facts.skipped)
+    size = expected.triplets * BYTES_EACH[kind]
+    about = "" if expected.is_exact else "about "
+    forecast = f"{about}{expected.triplets:,} triplets, {about}{_size(size)}"
+
+    def mine(progress: Any) -> Iterator[Mined]:
+        extra = {"count": limit} if strategy == "hardest" else {}
+        mined = mining.STRATEGIES[strategy](points, **options, **extra, threads=ready.jobs, progress=progress)
+        if per_anchor is not None:
+            mined = mining.hardest_per_anchor(mined, per_anchor)
+        return mined if limit is None else mining.limited(mined, limit)
+
+    return Job(kind, strategy, options["margin"], points.anchors, mine, ids, forecast, found.facts.skipped)
+
+
+def _expected(
+    points: Any, strategy: str, options: dict[str, Any], limit: int | None, per_anchor: int | None
+) -> mining.Estimate:
+    if strategy == "batch-hard":
+        found = mining.Estimate(points.anchors, True, points.anchors)
+    elif strategy in ("all", "hardest"):
+        wanted = options.get("categories", ("hard", "semi-hard"))
+        found = mining.estimate_all(
+            points, margin=options["margin"], categories=mining.CATEGORIES if strategy == "hardest" else wanted
+        )
+    else:
+        found = mining.estimate_pairs(points)
+        certain = strategy == "distance-weighted" or (strategy == "semi-hard" and options.get("fallback") != "drop")
+        found = mining.Estimate(found.triplets, certain, found.most)
+    for most in (limit, None if per_anchor is None else per_anchor * points.anchors):
+        if most is not None and most < found.triplets:
+            found = mining.Estimate(most, found.is_exact, most)
+    return found
+
+
+def _refuse_full_disk(path: str, size: int) -> None:
+    folder = os.path.dirname(os.path.realpath(path)) or "."
+    if not os.path.isdir(folder) or (os.path.exists(path) and not os.path.isfile(path)):
+        return
+    free = shutil.disk_usage(folder).free
+    if size + KEPT_FREE > free:
+        raise FileError(
+            f"{path}: about {_size(size)} would be written, and {_size(free)} are free",
+            why="a full disk harms more than this file",
+            fix="write fewer with --limit or --per-anchor, or write to another disk",
+        )
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _ids(source: str, rows: int) -> list[str]:
+    """The id of each row, as text."""
+    parsed = parse_source(source)
+    with open_source(parsed.path) as frame:
+        field = frame.select(parsed.selector) if parsed.selector is not None else frame.whole()
+        parts = [block.load()[0].reshape(-1).tolist() for block in blocks([field], ["category"], 1 << 15)]
+    ids = [str(one) for part in parts for one in part]
+    if len(ids) != rows:
+        raise DataError(f"{source}: {len(ids)} ids for {rows} embeddings", fix="give one id for each row")
+    return ids
+
+
+# --- writing
+
+
+def write(job: Job, path: str, inputs: Sequence[str], progress: Any = None) -> Summary:
+    """Mine and write block by block; the file is whole or not there. Returns what was written."""
+    refuse_overwrite_of_inputs(path, [parse_source(text).path for text in inputs])
+    with atomic_output(path) as file:
+        writer = WRITERS[job.kind](file, job.ids)
+        next(writer)
+        summary, covered, loss = Summary(job.strategy, path, all_anchors=job.anchors), set(), 0.0
+        for block in job.blocks(progress):
+            if len(block):
+                writer.send(block)
+                covered.update(block.rows[:, 0].tolist())
+                loss += float(block.loss.sum())
+                summary = _counted(summary, block, job.margin)
+        with contextlib.suppress(StopIteration):
+            writer.send(None)  # the end
+    count = summary.triplets
+    return summary._replace(
+        anchors=len(covered),
+        loss=loss / count if count else 0.0,
+        bytes=os.path.getsize(path) if os.path.isfile(path) else 0,
+    )
+
+
+def _counted(summary: Summary, block: Mined, margin: float) -> Summary:
+    hard = int(np.count_nonzero(block.d_an <= block.d_ap))
+    costly = int(np.count_nonzero((block.loss > 0) | (block.d_an <= block.d_ap)))
+    return summary._replace(
+        triplets=summary.triplets + len(block),
+        hard=summary.hard + hard,
+        semi_hard=summary.semi_hard + costly - hard,
+        easy=summary.easy + len(block) - costly,
+    )
+
+
+Writer = Generator[None, Any, None]  # takes Mined blocks, and None at the end
+
+
+def _write_npy(file: IO[bytes], ids: list[str] | None) -> Writer:
+    """(M, 3) int64; M is known at the end, so the header is written twice, into the same space."""
+    if not file.seekable():
+        raise UsageError("an NPY file begins with its length, which is known at the end", fix="write CSV: -f csv")
+    file.write(b" " * HEADER_BYTES)
+    count = 0
+    while (block := (yield)) is not None:
+        count += len(block)
+        file.write(np.ascontiguousarray(block.rows, "<i8").tobytes())
+    file.seek(0)
+    file.write(_npy_header(count))
+    file.seek(0, os.SEEK_END)
+
+
+def _npy_header(count: int) -> bytes:
+    """The header of format 1.0, padded to HEADER_BYTES. Source: numpy's NEP 1."""
+    text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({count}, 3), }}"
+    return (
+        b"\x93NUMPY\x01\x00"
+        + (HEADER_BYTES - 10).to_bytes(2, "little")
+        + text.ljust(HEADER_BYTES - 11).encode()
+        + b"\n"
+    )
+
+
+def _write_csv(file: IO[bytes], ids: list[str] | None) -> Writer:
+    import csv
+    import io
+
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("anchor", "positive", "negative", "d_ap", "d_an", "loss"))
+    while (block := (yield)) is not None:
+        rows.writerows((*triplet, *numbers) for triplet, numbers in _records(block, ids))
+    text.flush()
+    text.detach()
+
+
+def _write_ndjson(file: IO[bytes], ids: list[str] | None) -> Writer:
+    names = ("anchor", "positive", "negative", "d_ap", "d_an", "loss")
+    while (block := (yield)) is not None:
+        lines = (json.dumps(dict(zip(names, (*t, *n), strict=True))) + "\n" for t, n in _records(block, ids))
+        file.write("".join(lines).encode())
+
+
+def _records(block: Mined, ids: list[str] | None) -> Iterator[tuple[list[Any], tuple[float, float, float]]]:
+    numbers = zip(block.d_ap.tolist(), block.d_an.tolist(), block.loss.tolist(), strict=True)
+    for triplet, values in zip(block.rows.tolist(), numbers, strict=True):
+        yield triplet if ids is None else [ids[row] for row in triplet], values
+
+
+WRITERS: dict[str, Callable[[IO[bytes], list[str] | None], Writer]] = {
+    "npy": _write_npy,
+    "csv": _write_csv,
+    "ndjson": _write_ndjson,
+}

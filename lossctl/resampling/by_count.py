@@ -1,0 +1,338 @@
+"""The tally engine: counts of categories, exact sums, constant memory but for one entry a category.
+
+Rows are told apart by their cell: the branch of the split, and the class. Of a cell a loss of counts sees two numbers,
+the sum of its rows' weights and that of weight times target, and nothing else. They are what the bootstrap of a mean
+keeps of its rows (`bootstrap`), so the bootstrap of a tally is that of its cells, and the loss of a resample is the
+same function, of its cells' sums.
+Source: the influence of a row is the derivative of the loss by the row's weight, as in the infinitesimal jackknife:
+Efron, The Jackknife, the Bootstrap and Other Resampling Plans, 1982, chapter 6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from ..errors import DataError, UsageError
+from ..language.numerics import two_product
+from ..rows import checks, job, sums
+from ..rows.workers import ordered_map
+from . import bootstrap
+from .bootstrap import Influence, Sample, Spread
+from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
+from .draws import Draws
+
+if TYPE_CHECKING:
+    from ..rows.by_row import Block
+
+Result = TypeVar("Result")
+Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
+STEP = 2.0**-13  # of a derivative, relative: the error of a central difference is 1e-8, that of its rounding 1e-12
+MOST_AT_ONCE = 1 << 20  # sums of cells for which losses are computed together
+MOST_CELLS = 5000  # of a BCa interval, whose time grows with their square
+
+
+class Seen(NamedTuple):
+    """The rows of a block, told apart by cell.
+
+    cells: the names of the cells;  cell: of each row, its place among them, (n,)
+    weight, target: of each row, (n,), None where there are none;  side: what rides along, (n,) each
+    """
+
+    numbers: checks.RowNumbers
+    cells: tuple[Key, ...]
+    cell: np.ndarray
+    weight: np.ndarray | None
+    target: np.ndarray | None
+    side: tuple[np.ndarray, ...]
+    facts: checks.Facts
+
+
+class Cell(NamedTuple):
+    """What the rows of a cell add up to; cells of different rows merge.
+
+    weight: exact sum of the weights;  target: of weight times target
+    sample: both for each resample, the target first;  clusters: both for each cluster
+    """
+
+    weight: sums.Total
+    target: Fraction
+    sample: Sample | None = None
+    clusters: Clusters | None = None
+
+    def merge(self, other: Cell) -> Cell:
+        """The cell of two sets of rows together."""
+        return Cell(
+            self.weight + other.weight,
+            self.target + other.target,
+            self.sample.merge(other.sample) if self.sample and other.sample else None,
+            merge_into(dict(self.clusters), other.clusters)
+            if self.clusters is not None and other.clusters is not None
+            else None,
+        )
+
+
+class Tally(NamedTuple):
+    """Rows by cell; tallies of different rows merge. n: rows that count"""
+
+    cells: Mapping[Key, Cell]
+    n: int
+    facts: checks.Facts
+
+    @property
+    def entries(self) -> int:
+        """How many bootstraps it holds."""
+        return len(self.cells)
+
+    def merge(self, other: Tally) -> Tally:
+        """The tally of two sets of rows together."""
+        more = {key: self.cells[key].merge(cell) if key in self.cells else cell for key, cell in other.cells.items()}
+        facts = self.facts if other.facts is checks.NOTHING else self.facts.merge(other.facts)
+        return Tally({**self.cells, **more}, self.n + other.n, facts)
+
+
+# --- reading
+
+
+def count_up(plan: checks.Plan, blocks: Iterable[Block], jobs: int) -> Tally:
+    """The tally of all rows. DataError where no row counts."""
+
+    def of_block(block: Block) -> Tally:
+        seen = see(plan, block.load(), block.start)
+        return tally(seen, None)._replace(facts=seen.facts)
+
+    whole = reduce(Tally.merge, ordered_map(of_block, blocks, jobs), Tally({}, 0, checks.NOTHING))
+    if not whole.n:
+        raise DataError("no rows to count", fix="check the file, --na skip and the weights")
+    return whole
+
+
+def each(
+    jobs: tuple[job.Job, ...],
+    side: tuple[int, ...],
+    read: job.Read,
+    threads: int,
+    fold: Callable[[tuple[Seen, ...]], Result],
+) -> Iterator[Result]:
+    """fold(one Seen for each job), block by block, in order; see `scoring.each`."""
+
+    def of_block(block: Block) -> Result:
+        return fold(tuple(_seen(job, side, block.start, loaded) for job, loaded in job.shared(jobs, block.load())))
+
+    yield from ordered_map(of_block, read(), threads)
+
+
+def _seen(job: job.Job, side: tuple[int, ...], start: int, arrays: tuple[np.ndarray, ...]) -> Seen:
+    seen = see(job.plan, job.arrange(tuple(arrays[place] for place in job.picks)), start)
+    keep = seen.numbers.keep
+    return seen._replace(side=tuple(arrays[place] if keep is None else arrays[place][keep] for place in side))
+
+
+def see(plan: checks.Plan, arrays: tuple[np.ndarray, ...], start: int) -> Seen:
+    """The rows of a block, from the arrays of the plan's entries; nothing rides along."""
+    admitted = checks.admit(plan, arrays, start)
+    by_role = dict(zip((entry.role.name for entry in plan.entries), admitted.inputs, strict=True))
+    n = len(admitted.inputs[0])
+    branches, branch_of = _codes(by_role.get("split"), n)
+    classes, class_of = _codes(by_role.get("category"), n)
+    codes, cell = np.unique(branch_of * len(classes) + class_of, return_inverse=True)
+    cells = tuple((branches[code // len(classes)], classes[code % len(classes)]) for code in codes.tolist())
+    target = by_role["target"].reshape(-1) if "target" in by_role else None
+    return Seen(admitted.rows, cells, cell, admitted.weights, target, (), admitted.facts)
+
+
+def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
+    if values is None:
+        return [None], np.zeros(n, dtype=np.int64)
+    flat = values.reshape(-1)
+    if flat.dtype == object:  # numbers and text side by side have no order of their own
+        names = sorted(set(flat.tolist()), key=_order)
+        code = {name: at for at, name in enumerate(names)}
+        return names, np.array([code[name] for name in flat.tolist()], dtype=np.int64)
+    kinds, codes = np.unique(flat, return_inverse=True)
+    return kinds.tolist(), codes.reshape(-1)
+
+
+def tally(
+    seen: Seen, positions: np.ndarray | None, draws: Draws | None = None, clusters: np.ndarray | None = None
+) -> Tally:
+    """The tally of some rows of a block (None: of all), without what was noticed of the block.
+
+    draws: to resample them, None for no interval;  clusters: names of what is resampled, (n,), None for rows
+    """
+    positions = np.arange(len(seen.cell)) if positions is None else positions
+    order = positions[np.argsort(seen.cell[positions], kind="stable")]
+    counts = np.bincount(seen.cell[positions], minlength=len(seen.cells))
+    ends = zip(seen.cells, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
+    parts = {key: order[end - count : end] for key, count, end in ends if count}
+    cells = {key: _cell(seen, mine, draws, clusters) for key, mine in parts.items()}
+    return Tally(cells, len(positions), checks.NOTHING)
+
+
+def _cell(seen: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarray | None) -> Cell:
+    """What the rows at some positions add up to, all of one cell."""
+    weight = None if seen.weight is None else seen.weight[mine]
+    target = None if seen.target is None else seen.target[mine]
+    cell = Cell(sums.count(len(mine)) if weight is None else sums.total(weight), _target_sum(weight, target))
+    if draws is None:
+        return cell
+    denominator = np.ones(len(mine)) if weight is None else weight
+    with np.errstate(over="ignore", under="ignore"):
+        numerator = np.zeros(len(mine)) if target is None else target * denominator
+    if clusters is None:
+        return cell._replace(sample=bootstrap.sample(draws, seen.numbers.at(mine), numerator, denominator))
+    return cell._replace(clusters=cluster_sums(clusters[mine], numerator, denominator))
+
+
+def _target_sum(weight: np.ndarray | None, target: np.ndarray | None) -> Fraction:
+    if target is None:
+        return Fraction(0)
+    return _exact(sums.total(target)) if weight is None else _weighted_sum(weight, target)
+
+
+def _exact(total: sums.Total) -> Fraction:
+    return Fraction(total.units, 1 << sums.UNIT_EXPONENT)
+
+
+def _weighted_sum(weights: np.ndarray, values: np.ndarray) -> Fraction:
+    """The exact sum of the products, each taken as its rounded value and what the rounding lost."""
+    counts = values != 0
+    weights, values = weights[counts], values[counts]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        product, lost = two_product(weights, values)
+        size = np.abs(product)
+    if size.size and (size.min() < 1e-250 or max(size.max(), weights.max(), np.abs(values).max()) > 1e250):
+        pairs = zip(map(Fraction, weights.tolist()), map(Fraction, values.tolist()), strict=True)
+        return sum((weight * value for weight, value in pairs), Fraction(0))
+    return _exact(sums.total(product) + sums.total(lost))
+
+
+# --- the loss
+
+
+def finish(plan: checks.Plan, whole: Tally) -> float:
+    """The number that the loss makes of the counts."""
+    cells = {key: (_exact(cell.weight), cell.target) for key, cell in whole.cells.items()}
+    return _nearest(_loss(plan, cells, Fraction(0)))
+
+
+def _nearest(value: Fraction | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a fraction beyond the largest float64
+        return math.inf if value > 0 else -math.inf
+
+
+def _loss(plan: checks.Plan, cells: Mapping[Key, tuple[Any, Any]], nothing: Any) -> Any:
+    """What the loss makes of cells, key -> (weight, weighted target): fractions, or arrays (m,) that give an array."""
+    branches = sorted({branch for branch, _ in cells}, key=_order)
+    classes = sorted({name for _, name in cells}, key=_order)
+    empty = (nothing, nothing)
+    table = [[cells.get((branch, name), empty) for name in classes] for branch in branches]
+    weights = [[weight for weight, _ in row] for row in table]
+    seen: dict[str, Any] = {
+        "category": weights if len(plan.entries) > 1 else weights[0],
+        "split": [reduce(add, row) for row in weights],
+        "target": [reduce(add, (target for _, target in row)) for row in table],
+    }
+    return plan.spec.loss.function(*(seen[entry.role.name] for entry in plan.entries), **plan.spec.options)
+
+
+def _order(name: Any) -> tuple[str, Any]:
+    return type(name).__name__, name
+
+
+# --- the bootstrap
+
+
+def spread(plan: checks.Plan, whole: Tally, draws: Draws, method: bootstrap.Method) -> Spread:
+    """How the loss of a tally varies over the resamples. UsageError for BCa of too many cells."""
+    samples = [_sample(cell, draws) for cell in whole.cells.values()]
+    observed = np.array([(_nearest(cell.target), _nearest(_exact(cell.weight))) for cell in whole.cells.values()])
+    width = max(1, MOST_AT_ONCE // len(samples))
+    pieces = [slice(start, start + width) for start in range(0, draws.resamples, width)]
+    with np.errstate(all="ignore"):
+        value = _losses(plan, whole, observed[:, None])
+        found = [_losses(plan, whole, np.stack([sample.sums[piece] for sample in samples])) for piece in pieces]
+        slopes = _slopes(plan, whole, samples, observed) if method == "bca" else np.zeros_like(observed)
+        influence = _influence(whole, samples, observed, slopes)
+    held = np.any([sample.sums[:, 1] > 0 for sample in samples], axis=0)
+    return Spread(float(value[0]), np.concatenate(found), held, influence.acceleration, influence)
+
+
+def _sample(cell: Cell, draws: Draws) -> Sample:
+    """The bootstrap of a cell: that of its rows, or of its clusters."""
+    if cell.clusters is None:
+        assert cell.sample is not None
+        return cell.sample
+    sums = np.array(list(cell.clusters.values()))
+    return bootstrap.sample(draws, cluster_numbers(cell.clusters), sums[:, 0], sums[:, 1])
+
+
+def _losses(plan: checks.Plan, whole: Tally, table: np.ndarray) -> np.ndarray:
+    """The loss of each column of a table (cells, m, 2) of weighted targets and weights -> (m,)."""
+    cells = {key: (row[:, 1], row[:, 0]) for key, row in zip(whole.cells, table, strict=True)}
+    values: np.ndarray = _loss(plan, cells, np.zeros(table.shape[1]))
+    return values
+
+
+def _slopes(plan: checks.Plan, whole: Tally, samples: list[Sample], observed: np.ndarray) -> np.ndarray:
+    """The derivatives of the loss by each cell's target and by its weight, with the cell's mean target as it is.
+
+    observed: (cells, 2) weighted targets and weights -> (cells, 2)
+    """
+    if len(observed) > MOST_CELLS:
+        raise UsageError(
+            f"a BCa interval of {len(observed)} counts",
+            why=f"it needs the loss with each of them changed: too slow for more than {MOST_CELLS}",
+            fix="use --ci-method percentile",
+        )
+    result = np.zeros_like(observed)
+    weight = observed[:, 1]
+    by_weight = _differences(plan, whole, observed, STEP * observed) / (STEP * weight)
+    result[:, 1] = by_weight - by_weight @ weight / weight.sum()  # all rows twice change nothing
+    if any(entry.role.name == "target" for entry in plan.entries):
+        uu, ww = (np.array([getattr(one.moments, name) for one in samples]) for name in ("uu", "ww"))
+        step = STEP * weight * np.sqrt(uu / ww)  # by the spread of the targets in the cell
+        changes = _differences(plan, whole, observed, np.stack([step, np.zeros_like(step)], axis=1))
+        result[:, 0] = changes / np.where(step == 0, 1.0, step)
+    return result
+
+
+def _differences(plan: checks.Plan, whole: Tally, observed: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Half of what the loss gains from a step down to a step up of each cell; observed, steps (cells, 2) -> (cells,)"""
+    cells = len(observed)
+    found = []
+    width = max(1, MOST_AT_ONCE // (2 * cells))
+    for start in range(0, cells, width):
+        mine = np.arange(start, min(start + width, cells))
+        table = np.repeat(observed[:, None], 2 * len(mine), axis=1).reshape(cells, len(mine), 2, 2)
+        table[mine, mine - start, 0] -= steps[mine]
+        table[mine, mine - start, 1] += steps[mine]
+        values = _losses(plan, whole, table.reshape(cells, -1, 2)).reshape(len(mine), 2)
+        found.append((values[:, 1] - values[:, 0]) / 2)
+    return np.concatenate(found)
+
+
+def _influence(whole: Tally, samples: list[Sample], observed: np.ndarray, slopes: np.ndarray) -> Influence:
+    """The influence of a row: by_target * u + by_weight * w, with u = w * (its target - the mean of its cell)."""
+    squares = cubes = 0.0
+    units = 0
+    by_cluster: dict[str, float] = {}
+    for cell, sample, (target, weight), (b, a) in zip(
+        whole.cells.values(), samples, observed.tolist(), slopes.tolist(), strict=True
+    ):
+        m = sample.moments.about(target / weight)
+        squares += b * b * m.uu + 2 * a * b * m.uw + a * a * m.ww
+        cubes += b * b * b * m.uuu + 3 * b * b * a * m.uuw + 3 * b * a * a * m.uww + a * a * a * m.www
+        units += m.n
+        for name, (numerator, denominator) in (cell.clusters or {}).items():
+            change = b * (numerator - target / weight * denominator) + a * denominator
+            by_cluster[name] = by_cluster.get(name, 0.0) + change
+    return Influence.of_clusters(by_cluster) if by_cluster else Influence(squares, cubes, units)

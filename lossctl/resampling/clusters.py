@@ -1,0 +1,34 @@
+"""Clusters of rows that are resampled whole: what each adds up to, and its number among the random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..rows import groups
+
+Clusters = dict[str, tuple[float, float]]  # name -> numerator and denominator
+
+
+def cluster_sums(names: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> Clusters:
+    """What the rows of each cluster add up to."""
+    kinds, codes = np.unique(groups.as_text(names), return_inverse=True)
+    sums = (np.bincount(codes, column, len(kinds)).tolist() for column in (numerator, denominator))
+    return dict(zip(kinds.tolist(), zip(*sums, strict=True), strict=True))
+
+
+def cluster_numbers(names: Iterable[str]) -> np.ndarray:
+    """A number for each name, (n,): its hash, so that it does not depend on the other names or on their order."""
+    import hashlib
+
+    digests = b"".join(hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names)
+    return np.frombuffer(digests, dtype="<u8")
+
+
+def merge_into(held: Clusters, more: Clusters) -> Clusters:
+    """`held` with the rows of `more` added to it, in place."""
+    for name, (numerator, denominator) in more.items():
+        before = held.get(name, (0.0, 0.0))
+        held[name] = (before[0] + numerator, before[1] + denominator)
+    return held

@@ -1,0 +1,226 @@
+"""The list engine: ranking losses, one value a list. Rows that share a group are a list, of any length.
+
+A loss is a plain function of a matrix: lists of one length together, a list a row. Where the rows of each list stand
+together, lists are scored as they are read and memory is bounded by the largest; else the columns are held and sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+
+from ..errors import DataError
+from ..language.registry import Weighted
+from . import by_row, checks
+from .job import Job, Loaded, Picked, Scored, shared
+from .workers import ordered_map
+
+if TYPE_CHECKING:
+    from .by_row import Block
+    from .job import Read
+
+Result = TypeVar("Result")
+
+
+class Piece(NamedTuple):
+    """Documents of one job that passed the door, (n,) each: with the group's name, row weight and row number."""
+
+    score: np.ndarray
+    relevance: np.ndarray
+    group: np.ndarray
+    weight: np.ndarray
+    number: np.ndarray
+    side: tuple[np.ndarray, ...]
+    facts: checks.Facts
+
+    def take(self, chosen: slice | np.ndarray) -> Piece:
+        """Some of the documents; the facts stay behind."""
+        return Piece(
+            self.score[chosen],
+            self.relevance[chosen],
+            self.group[chosen],
+            self.weight[chosen],
+            self.number[chosen],
+            tuple(column[chosen] for column in self.side),
+            checks.NOTHING,
+        )
+
+
+def each(
+    jobs: tuple[Job, ...],
+    side: tuple[int, ...],
+    read: Read,
+    threads: int,
+    fold: Callable[[tuple[Scored, ...]], Result],
+) -> Iterator[Result]:
+    """fold(one Scored for each job), some whole lists at a time; see `scoring.each`. DataError for a mixed-up list."""
+    place = jobs[0].picks[2]
+    pieces = ordered_map(lambda block: _admitted(jobs, side, block), read(), threads)
+    whole = _as_they_come(pieces) if stand_together(read(only=(place,))) else _held(pieces, by_row.BLOCK_VALUES)
+    yield from ordered_map(lambda many: fold(tuple(map(_scored, jobs, many))), whole, threads)
+
+
+def add_up(job: Job, read: Read, threads: int, progress: Callable[[int], None] | None = None) -> by_row.Part:
+    """The sums over all lists of one loss. DataError where there is none to average."""
+
+    def merge(done: by_row.Part, part: by_row.Part) -> by_row.Part:
+        if progress:
+            progress(done.n + part.n)
+        return done.merge(part)
+
+    whole = reduce(merge, each((job,), (), read, threads, lambda scored: by_row.part_of(scored[0].rows)), by_row.Part())
+    if whole.n == 0:
+        raise DataError(
+            "no lists to average" + (": none has anything to compare" if whole.facts.empty_lists else ""),
+            why=f"{whole.facts.empty_lists} lists have one relevance only" if whole.facts.empty_lists else "",
+            fix="check the relevance column, the groups and --na skip",
+        )
+    return whole
+
+
+def stand_together(blocks: Iterable[Block]) -> bool:
+    """Whether the rows of every list stand together; remembers the names of the lists."""
+    seen: set[str] = set()
+    last: str | None = None
+    for block in blocks:
+        (group,) = block.load()
+        group = group.reshape(-1)
+        for at in _starts(group).tolist():
+            name = str(group[at])
+            if name == last:  # the list goes on from the block before
+                continue
+            if name in seen:
+                return False
+            seen.add(name)
+            last = name
+    return True
+
+
+def _starts(group: np.ndarray) -> np.ndarray:
+    """Where lists begin, (lists,)."""
+    if not len(group):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
+
+
+def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: Block) -> list[Piece]:
+    found = []
+    for job, arrays in shared(jobs, block.load()):
+        loaded = Loaded(block.start, tuple(arrays[place] for place in job.picks))
+        admitted = checks.admit(job.plan, loaded.arrays, loaded.start)
+        keep = admitted.rows.keep
+        score, relevance, group = admitted.inputs
+        weight = np.ones(len(score)) if admitted.weights is None else admitted.weights
+        ride = tuple(arrays[place] if keep is None else arrays[place][keep] for place in side)
+        numbers = admitted.rows.at(np.arange(len(score)))
+        found.append(Piece(score, relevance, group.reshape(-1), weight, numbers, ride, admitted.facts))
+    return found
+
+
+def _as_they_come(pieces: Iterable[list[Piece]]) -> Iterator[list[Piece]]:
+    """Pieces cut where lists end; what follows the last end waits for the next piece."""
+    waiting: list[list[Piece]] = []
+    for many in pieces:
+        waiting = waiting or [[] for _ in many]
+        ready = []
+        for held, piece in zip(waiting, many, strict=True):
+            starts = _starts(piece.group)
+            cut = int(starts[-1]) if len(starts) else 0
+            goes_on = len(starts) == 1 and (not held or str(held[-1].group[-1]) == str(piece.group[0]))
+            whole = [] if goes_on or not len(starts) else [*held, piece.take(slice(0, cut))]
+            if whole:
+                held.clear()
+            if len(starts):
+                held.append(piece.take(slice(cut, None)))
+            ready.append(_joined(whole or [piece.take(slice(0, 0))])._replace(facts=piece.facts))
+        yield ready
+    if waiting and any(waiting):
+        yield [_joined(held) for held in waiting]
+
+
+def _held(pieces: Iterable[list[Piece]], size: int) -> Iterator[list[Piece]]:
+    """All pieces, the rows of each list brought together: lists in the order in which they begin, rows in their own."""
+    found = [_joined(list(held)) for held in zip(*pieces, strict=True)]
+    rest = []
+    for piece in found:
+        _, first, codes = np.unique(_names(piece.group), return_index=True, return_inverse=True)
+        rest.append(piece.take(np.argsort(first[codes], kind="stable"))._replace(facts=piece.facts))
+    ends = [[*_starts(piece.group)[1:].tolist(), len(piece.group)] for piece in rest]
+    at = [0] * len(rest)
+    while any(start < len(piece.group) for start, piece in zip(at, rest, strict=True)):
+        ready = []
+        for position, piece in enumerate(rest):
+            stop = next((end for end in ends[position] if end >= at[position] + size), len(piece.group))
+            facts = piece.facts if at[position] == 0 else checks.NOTHING
+            ready.append(piece.take(slice(at[position], stop))._replace(facts=facts))
+            at[position] = stop
+        yield ready
+
+
+def _joined(pieces: list[Piece]) -> Piece:
+    if len(pieces) == 1:
+        return pieces[0]
+    groups = [piece.group for piece in pieces]
+    if len({group.dtype.kind for group in groups}) > 1:
+        groups = [_names(group) for group in groups]
+    return Piece(
+        np.concatenate([piece.score for piece in pieces]),
+        np.concatenate([piece.relevance for piece in pieces]),
+        np.concatenate(groups),
+        np.concatenate([piece.weight for piece in pieces]),
+        np.concatenate([piece.number for piece in pieces]),
+        tuple(np.concatenate(parts) for parts in zip(*(piece.side for piece in pieces), strict=True)),
+        reduce(checks.Facts.merge, (piece.facts for piece in pieces)),
+    )
+
+
+def _names(group: np.ndarray) -> np.ndarray:
+    return group if group.dtype.kind in "Ui" else np.array([str(name) for name in group])
+
+
+def _scored(job: Job, piece: Piece) -> Scored:
+    """The loss of each list of a piece."""
+    starts = _starts(piece.group)
+    sizes = np.diff(np.append(starts, len(piece.group)))
+    total, weight = np.empty(len(starts)), np.empty(len(starts))
+    for size in np.unique(sizes).tolist():
+        mine = np.flatnonzero(sizes == size)
+        rows_of = starts[mine, None] + np.arange(size)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+            value = job.plan.spec.loss.function(piece.score[rows_of], piece.relevance[rows_of], **job.plan.spec.options)
+        total[mine], weight[mine] = value if isinstance(value, Weighted) else (value, 1.0)
+    for column, what in ((piece.weight, "weight"), *((column, "value beside the list") for column in piece.side)):
+        _refuse_mixed(job, piece, column, starts, sizes, what)
+    of_list = piece.weight[starts]
+    keep = weight > 0
+    counted = by_row.Rows(
+        Picked(piece.number[starts[keep]]),
+        (total * of_list)[keep],
+        (weight * of_list)[keep],
+        None,
+        piece.facts.merge(checks.Facts(empty_lists=int(np.count_nonzero(~keep)))),
+    )
+    ends = starts + sizes
+    inputs = tuple(_ragged(column, starts[keep], ends[keep]) for column in (piece.score, piece.relevance))
+    return Scored(counted, tuple(column[starts[keep]] for column in piece.side), (*inputs, piece.group[starts[keep]]))
+
+
+def _refuse_mixed(job: Job, piece: Piece, column: np.ndarray, starts: np.ndarray, sizes: np.ndarray, what: str) -> None:
+    same = column == np.repeat(column[starts], sizes)
+    if not same.all():
+        row = int(np.argmin(same))
+        where = job.plan.entries[2].column.frame.where(int(piece.number[row]))
+        raise DataError(
+            f"{where}: the {what} changes within the list '{piece.group[row]}'",
+            why="a list counts as a whole",
+            fix="give a column that has one value a list",
+        )
+
+
+def _ragged(column: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    lists = np.empty(len(starts), dtype=object)
+    lists[:] = [column[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return lists

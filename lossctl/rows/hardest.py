@@ -1,0 +1,210 @@
+"""The rows with the highest loss: a bounded list of them, or the mean over many of them in constant memory.
+
+A row is as hard as its loss, weights included, says; nan is hardest of all; of rows that are equally hard the one that
+stands first in the input wins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import UsageError
+from . import by_row, checks, sums
+from .job import Scored
+
+RANK_BITS, DIGIT_BITS = 64, 16
+
+
+class Hardest(NamedTuple):
+    """At most K rows, hardest first; merges with the hardest of other rows.
+
+    number: which rows of the input;  loss: (k,), weights included;  weight: (k,)
+    side, inputs: their other columns, as in `Scored`;  n: how many rows there were to choose from
+    """
+
+    number: np.ndarray
+    loss: np.ndarray
+    weight: np.ndarray
+    side: tuple[np.ndarray, ...]
+    inputs: tuple[np.ndarray, ...]
+    n: int
+    facts: checks.Facts
+
+    def merge(self, other: Hardest, count: int) -> Hardest:
+        """The `count` hardest of both."""
+
+        def joined(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+            if a.dtype.kind != b.dtype.kind:
+                a, b = a.astype(object), b.astype(object)
+            return np.concatenate([a, b])
+
+        loss = joined(self.loss, other.loss)
+        number = joined(self.number, other.number)
+        order = np.lexsort((number, -_hardness(loss)))[:count]
+        return Hardest(
+            number[order],
+            loss[order],
+            joined(self.weight, other.weight)[order],
+            tuple(joined(a, b)[order] for a, b in zip(self.side, other.side, strict=True)),
+            tuple(joined(a, b)[order] for a, b in zip(self.inputs, other.inputs, strict=True)),
+            self.n + other.n,
+            self.facts.merge(other.facts),
+        )
+
+
+def _hardness(loss: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(loss), np.inf, loss)
+
+
+def top(scored: Scored, count: int) -> Hardest:
+    """The `count` hardest rows of a block."""
+    loss = scored.rows.total
+    hardness = _hardness(loss)
+    chosen = np.arange(len(loss))
+    if count < len(loss):
+        least = np.partition(hardness, len(loss) - count)[len(loss) - count]
+        chosen = np.flatnonzero(hardness >= least)
+    numbers = scored.rows.numbers.at(chosen)
+    chosen = chosen[np.lexsort((numbers, -hardness[chosen]))[:count]]
+    weight = scored.rows.weight
+    return Hardest(
+        scored.rows.numbers.at(chosen),
+        loss[chosen],
+        np.ones(len(chosen)) if weight is None else weight[chosen],
+        tuple(column[chosen] for column in scored.side),
+        tuple(column[chosen] for column in scored.inputs),
+        len(loss),
+        scored.rows.facts.merge(by_row.infinite_rows(scored.rows)),
+    )
+
+
+def top_of(blocks: Iterable[Hardest], count: int) -> Hardest | None:
+    """The hardest of all blocks; None where there is no block."""
+    held: Hardest | None = None
+    for more in blocks:
+        held = more if held is None else held.merge(more, count)
+    return held
+
+
+# --- the mean over the hardest
+
+
+class Kept(NamedTuple):
+    """How many rows to keep: a count, or a share in percent (rounded up to whole rows)."""
+
+    number: int | None
+    percent: float | None
+
+    @property
+    def text(self) -> str:
+        """As it was asked for: "100" or "10%"."""
+        return str(self.number) if self.percent is None else f"{self.percent:g}%"
+
+    def of(self, n: int) -> int:
+        """How many of n rows. UsageError where there are not so many."""
+        if self.percent is not None:
+            return math.ceil(self.percent * n / 100)
+        assert self.number is not None
+        if self.number > n:
+            raise UsageError(f"--keep {self.number} of {n} rows", fix=f"keep {n} at most, or a share: --keep 10%")
+        return self.number
+
+
+def read_kept(text: str) -> Kept:
+    """ "100" or "10%". UsageError."""
+    try:
+        if text.endswith("%"):
+            percent = float(text[:-1])
+            if 0 < percent <= 100:
+                return Kept(None, percent)
+        elif int(text) > 0:
+            return Kept(int(text), None)
+    except ValueError:
+        pass
+    raise UsageError(f"--keep cannot be {text!r}", fix="give a number of rows, or a share such as 10%")
+
+
+Each = Callable[[Callable[[tuple[Scored, ...]], Any]], Iterable[Any]]  # one reading of all rows, folded
+
+
+class _Above(NamedTuple):
+    """What one block holds above the threshold, and the rows on it."""
+
+    part: by_row.Part
+    total: np.ndarray
+    weight: np.ndarray | None
+
+
+def mean_of_hardest(each: Each, loss: int, kept: Kept) -> by_row.Part:
+    """The sums over the hardest rows. Reads the input five times, in constant memory.
+
+    loss: which of the scored losses.  The threshold is found digit by digit of the losses' float64 ranks.
+    """
+    prefix, wanted, facts = 0, -1, checks.NOTHING
+    for shift in range(RANK_BITS - DIGIT_BITS, -1, -DIGIT_BITS):
+        counts = np.zeros(1 << DIGIT_BITS, dtype=np.int64)
+        for histogram, seen in each(_histogram(loss, prefix, shift)):
+            counts += histogram
+            facts = facts.merge(seen) if wanted < 0 else facts
+        wanted = kept.of(int(counts.sum())) if wanted < 0 else wanted
+        if not wanted:
+            return by_row.Part(facts=facts)
+        reached = np.cumsum(counts[::-1])[::-1]  # how many rows have this digit or a larger one
+        digit = int(np.flatnonzero(reached >= wanted)[-1])
+        wanted -= int(reached[digit] - counts[digit])
+        prefix = prefix << DIGIT_BITS | digit
+    parts = [by_row.Part(facts=facts)]
+    for above in each(_above(loss, prefix)):
+        tied = above.total[:wanted]
+        wanted -= len(tied)
+        parts.append(above.part)
+        parts.append(_part(tied, None if above.weight is None else above.weight[: len(tied)]))
+    return reduce(by_row.Part.merge, parts)
+
+
+def _ranks(loss: np.ndarray) -> np.ndarray:
+    """Whole numbers that rise as the losses do, (n,) uint64; nan above all."""
+    bits = (np.where(np.isnan(loss), np.inf, loss) + 0.0).view(np.uint64)
+    sign = np.uint64(1 << 63)
+    return np.where(bits & sign, ~bits, bits | sign)
+
+
+def _histogram(loss: int, prefix: int, shift: int) -> Callable[[tuple[Scored, ...]], tuple[np.ndarray, checks.Facts]]:
+    def of_block(scored: tuple[Scored, ...]) -> tuple[np.ndarray, checks.Facts]:
+        part = scored[loss].rows
+        ranks = _ranks(part.total)
+        if shift + DIGIT_BITS < RANK_BITS:
+            ranks = ranks[ranks >> np.uint64(shift + DIGIT_BITS) == np.uint64(prefix)]
+        digits = (ranks >> np.uint64(shift)) & np.uint64((1 << DIGIT_BITS) - 1)
+        counts = np.bincount(digits.astype(np.int64), minlength=1 << DIGIT_BITS)
+        return counts, part.facts.merge(by_row.infinite_rows(part))
+
+    return of_block
+
+
+def _above(loss: int, threshold: int) -> Callable[[tuple[Scored, ...]], _Above]:
+    def of_block(scored: tuple[Scored, ...]) -> _Above:
+        part = scored[loss].rows
+        ranks = _ranks(part.total)
+        above, tied = ranks > np.uint64(threshold), ranks == np.uint64(threshold)
+        weight = part.weight
+        return _Above(
+            _part(part.total[above], None if weight is None else weight[above]),
+            part.total[tied],
+            None if weight is None else weight[tied],
+        )
+
+    return of_block
+
+
+def _part(total: np.ndarray, weight: np.ndarray | None) -> by_row.Part:
+    return by_row.Part(
+        total=sums.total(total),
+        weight=sums.count(len(total)) if weight is None else sums.total(weight),
+        n=len(total),
+    )

@@ -1,0 +1,199 @@
+"""Embedding sets: read whole, because each anchor meets everyone; then a panel loss gives every anchor its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import DataError, UsageError
+from ..rows import by_row, checks
+from ..rows.job import Job, Loaded, Picked, Scored, Space, shared
+from . import panels
+from .points import Points, sort_points
+
+if TYPE_CHECKING:
+    from ..rows.by_row import Block
+    from ..rows.job import Read
+
+Progress = Callable[..., None]
+
+
+class EmbeddingSet(NamedTuple):
+    """Points and their classes, and what was noticed when they were read.
+
+    emb: (N, D) float64; label: (N,) whole numbers or text; numbers: (N,) which rows of the input these are
+    """
+
+    emb: np.ndarray
+    label: np.ndarray
+    numbers: np.ndarray
+    facts: checks.Facts
+
+
+class SetLoss(NamedTuple):
+    """The loss of a set, the anchors it is of, and how many of what it is a mean of and what was left out.
+
+    backend: what computed it, "numpy" or for example "triton-cuda"
+    """
+
+    value: float
+    anchors: int
+    counts: tuple[tuple[str, int], ...]
+    facts: checks.Facts
+    backend: str
+
+
+def read_set(plan: checks.Plan, blocks: Iterable[Block]) -> EmbeddingSet:
+    """All of the embeddings and labels. DataError for values that cannot be used."""
+    admitted = [checks.admit(plan, block.load(), block.start) for block in blocks]
+    if not admitted:
+        raise DataError("no rows", fix="check the file")
+    emb, label = zip(*(one.inputs for one in admitted), strict=True)
+    facts = checks.NOTHING
+    for one in admitted:
+        facts = facts.merge(one.facts)
+    numbers = [one.rows.at(np.arange(len(one.inputs[0]))) for one in admitted]
+    return EmbeddingSet(np.concatenate(emb), _joined(label), np.concatenate(numbers), facts)
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Labels of all blocks as one array; text where any of them is text."""
+    if all(part.dtype.kind == "i" for part in parts):
+        return np.concatenate([part.reshape(-1) for part in parts])
+    return np.array([str(label) for part in parts for label in part.reshape(-1).tolist()])
+
+
+# --- one number
+
+
+def add_up(
+    plan: checks.Plan, blocks: Iterable[Block], space: Space, *, jobs: int, progress: Progress | None = None
+) -> SetLoss:
+    """A loss with engine="panel" of a whole set. DataError where no anchor has a positive and a negative."""
+    _refuse_weights(plan)
+    found = read_set(plan, blocks)
+    points = _points(plan, found, space)
+    losses, backend = _losses(plan, points, space.device, jobs, progress)
+    part = by_row.part_of(_scored_rows(plan, found, points, losses))
+    return SetLoss(by_row.finish(plan, part), part.n, _counts(points, losses), part.facts, backend)
+
+
+def _refuse_weights(plan: checks.Plan) -> None:
+    if plan.weight:
+        raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
+
+
+def _points(plan: checks.Plan, found: EmbeddingSet, space: Space) -> Points:
+    metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
+    margin = plan.spec.options.get("margin", 0.0)
+    return sort_points(
+        found.emb,
+        found.label,
+        metric=metric,
+        normalize=space.normalize,
+        numbers=found.numbers,
+        steps=(margin,) if margin > 0 else (),
+    )
+
+
+def _losses(
+    plan: checks.Plan, points: Points, device: str, jobs: int, progress: Progress | None
+) -> tuple[panels.AnchorLosses, str]:
+    """The losses, and what computed them."""
+    loss, options = plan.spec.loss, plan.spec.options
+    how: dict[str, Any] = {"threads": jobs, "progress": progress}
+    if device == "cpu":
+        losses = panels.anchor_losses(points, partial(loss.function, **options), everyone=loss.everyone, **how)
+        backend = "numpy"
+    else:
+        from .device.losses import anchor_losses_on
+
+        losses, backend = anchor_losses_on(device, points, plan.spec, **how)
+    if not len(losses):
+        raise DataError(
+            "no anchor has both a positive and a negative",
+            why=f"{len(points)} points in {len(points.names)} classes",
+            fix="check the label column",
+        )
+    if not losses.valid.any() and loss.everyone:
+        raise DataError(f"{loss.name} of {len(points)} point: there is no pair", fix="check the file")
+    if not losses.valid.any():
+        raise DataError(
+            f"{loss.name}: every pair is left out",
+            why="no pair has a negative of the kind that is wanted",
+            fix="widen the margin, or choose another fallback or loss",
+        )
+    return losses, backend
+
+
+def _scored_rows(plan: checks.Plan, found: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> by_row.Rows:
+    """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
+    numbers = points.rows[: len(losses.total)]
+    order = np.argsort(numbers)
+    weight = losses.valid if plan.reduction == "mean" else losses.weight
+    facts = found.facts._replace(undecided_anchors=points.undecided_anchors)
+    return by_row.Rows(Picked(numbers[order]), losses.total[order], weight[order], None, facts)
+
+
+def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int], ...]:
+    anchors, valid, weight = len(losses.total), round(float(losses.valid.sum())), round(float(losses.weight.sum()))
+    counts = [("anchors", anchors)]
+    if losses.valid is not losses.weight:
+        counts += [("triplets", valid), ("active", weight)]
+    elif weight != anchors:
+        counts += [("pairs", weight)]
+    counts += [("without positive", points.without_positive), ("without negative", points.without_negative)]
+    return tuple(counts)
+
+
+# --- anchor by anchor
+
+
+class Anchors(NamedTuple):
+    """One Scored for each of several losses, of all anchors in the order of the input, and what computed each."""
+
+    scored: tuple[Scored, ...]
+    backends: tuple[str, ...]
+
+
+def score(
+    jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress | None = None
+) -> Anchors:
+    """All anchors of one reading; see `scoring.each` for the arguments."""
+    columns = _held(read())
+    found = [_scored(job, side, arrays, threads, progress) for job, arrays in shared(jobs, columns)]
+    return Anchors(tuple(scored for scored, _ in found), tuple(backend for _, backend in found))
+
+
+def _held(blocks: Iterable[Block]) -> tuple[np.ndarray, ...]:
+    """All blocks as one; text where some blocks of a column hold text."""
+    parts = [block.load() for block in blocks]
+    if not parts:
+        raise DataError("no rows", fix="check the file")
+
+    def joined(column: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(column) if column[0].dtype.kind == "f" else _joined_categories(column)
+
+    return tuple(joined(column) for column in zip(*parts, strict=True))
+
+
+def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Categories of all blocks; None, which stands for a missing one, stays."""
+    alike = len({part.dtype.kind for part in parts}) == 1
+    return np.concatenate(parts if alike else [part.astype(object) for part in parts])
+
+
+def _scored(
+    job: Job, side: tuple[int, ...], arrays: tuple[np.ndarray, ...], threads: int, progress: Progress | None
+) -> tuple[Scored, str]:
+    _refuse_weights(job.plan)
+    picked = tuple(arrays[place] for place in job.picks)
+    found = read_set(job.plan, [Loaded(0, job.arrange(picked))])
+    points = _points(job.plan, found, job.space)
+    losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
+    anchors = _scored_rows(job.plan, found, points, losses)
+    at = anchors.number
+    return Scored(anchors, tuple(arrays[place][at] for place in side), tuple(array[at] for array in picked)), backend

@@ -1,0 +1,129 @@
+"""Where the distances of a whole set lie, measured on a device: sums, extremes, histograms, hard class pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...rows.sums import total
+from ..counting import Side, Task, merged
+from ..points import Points
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+AT_ONCE = 1 << 26  # squared distances a block
+Progress = Callable[[int, int], None]
+
+
+def distances(
+    task: Task, ready: Any, with_pairs: np.ndarray, progress: Progress | None
+) -> tuple[Side, Side, dict[int, np.ndarray]]:
+    """The distances to positives, those to negatives, and hard triplets by class for the anchors in `with_pairs`.
+
+    ready: kernels.tiles.Points of the task's points, centred and scaled as in their gram
+    """
+    import torch
+
+    from ...kernels import tiles
+
+    points = task.points
+    edges = torch.from_numpy(task.edge_squares).to(ready.values)
+    step = max(1, AT_ONCE // len(points))
+    sides: list[tuple[Side, Side]] = []
+    by_class: dict[int, np.ndarray] = {}
+    for start in range(0, points.anchors, step):
+        anchors = torch.arange(start, min(start + step, points.anchors), device=ready.values.device)
+        squares = tiles.squared_distances(ready, anchors)
+        same = tiles.class_mask(ready, anchors)
+        columns = tiles.positive_columns(ready, anchors, ready.largest_class - 1)
+        if task.with_pairs:
+            _add_hard_by_class(by_class, points, ready, anchors, columns, squares, same, with_pairs)
+        own = squares.gather(1, columns.clamp(min=0))[columns >= 0]
+        alone = squares.gather(1, anchors[:, None])[:, 0]
+        everyone, positives, itself = (_binned(side, edges) for side in (squares, own, alone))
+        sides.append(
+            (
+                _positive_side(points, own, positives),
+                _negative_side(points, squares, same, everyone - positives - itself),
+            )
+        )
+        if progress is not None:
+            progress(min(start + step, points.anchors), points.anchors)
+    return merged([side for side, _ in sides]), merged([side for _, side in sides]), by_class
+
+
+def _binned(squares: Tensor, edges: Tensor) -> np.ndarray:
+    """How many squared distances are in each bin."""
+    import torch
+
+    bins = torch.bucketize(squares, edges, out_int32=True, right=True)
+    return numbers(torch.bincount(bins.flatten(), minlength=len(edges) + 1))
+
+
+def _positive_side(points: Points, squares: Tensor, counts: np.ndarray) -> Side:
+    lengths = numbers(squares.sqrt() if points.is_root else squares).astype(float)
+    sums = total(unscaled(points, lengths))
+    return Side(len(lengths), _length(points, lengths.min()), sums, _length(points, lengths.max()), counts)
+
+
+def _negative_side(points: Points, squares: Tensor, same: Tensor, counts: np.ndarray) -> Side:
+    """Overwrites the squares."""
+    import torch
+
+    lengths = squares.sqrt_() if points.is_root else squares
+    smallest = float(lengths.masked_fill_(same, torch.inf).amin())
+    lengths.masked_fill_(same, 0.0)
+    sums = numbers(lengths.sum(1, dtype=torch.float64))
+    return Side(
+        int(counts.sum()),
+        _length(points, smallest),
+        total(unscaled(points, sums)),
+        _length(points, float(lengths.amax())),
+        counts,
+    )
+
+
+def _length(points: Points, value: float) -> float:
+    return float(unscaled(points, np.asarray(value)))
+
+
+def _add_hard_by_class(
+    by_class: dict[int, np.ndarray],
+    points: Points,
+    ready: Any,
+    anchors: Tensor,
+    columns: Tensor,
+    squares: Tensor,
+    same: Tensor,
+    counted: np.ndarray,
+) -> None:
+    """Adds anchor class -> hard triplets by class of the negative, which counts once for each positive behind it."""
+    import torch
+
+    from ...kernels import tiles
+
+    positives = tiles.squared_positive_distances(ready, anchors, columns).to(squares.dtype).sort(1).values
+    behind = positives.shape[1] - torch.searchsorted(positives, squares.contiguous())  # the absent, -1, come first
+    classes = torch.from_numpy(points.classes).to(squares.device)
+    by_negative = behind.new_zeros((len(anchors), len(points.names)))
+    hard = numbers(by_negative.index_add_(1, classes, behind.masked_fill_(same, 0)))
+    for anchor, row in zip(anchors.tolist(), hard, strict=True):
+        if counted[anchor]:
+            key = int(points.classes[anchor])
+            by_class[key] = by_class[key] + row if key in by_class else row
+
+
+def numbers(tensor: Tensor) -> np.ndarray:
+    """A tensor of any device as numpy."""
+    found: np.ndarray = tensor.cpu().numpy()
+    return found
+
+
+def unscaled(points: Points, values: np.ndarray) -> np.ndarray:
+    """Sums of distances from sums of what the kernel measured."""
+    shift = points.gram.shift if points.is_root else 2 * points.gram.shift
+    found: np.ndarray = np.ldexp(values / 2 if points.metric == "cosine" else values, -shift)
+    return found

@@ -1,0 +1,262 @@
+"""The picks of a whole set, found by a device and proven there, anchor by anchor.
+
+A kernel proposes, a count proves: a pick stands where no other point lies within twice the error bound of what was
+picked, nor of the threshold that it must pass. An anchor with any rival so near, a tie for example, is asked again of
+the CPU's engine, which decides by exact numbers and then by rows. So the answers are those of the CPU.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..extremes import extremes
+from ..picks import random_semi_hard_negatives, semi_hard_negatives, uniform
+from ..points import HUGE, Points, Settle
+from .distances import AT_ONCE, numbers
+from .points import check, kernel_margin, place, room_on, runs, slack_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+COMPARED = 32  # so many bounds an anchor are compared with all negatives; for more, these are sorted
+
+
+class Proven(NamedTuple):
+    """Picks for all A anchors: (A, K) positions, -1 for none, and (A,) where they are not proven."""
+
+    picks: np.ndarray
+    is_open: np.ndarray
+
+
+def with_picks(points: Points, device: str) -> Points:
+    """Points whose picks are made on a device. DeviceError where nothing runs there."""
+    check(device)
+    return replace(points, finder=DevicePicks(device, points))
+
+
+@dataclass(frozen=True, eq=False)
+class DevicePicks:
+    """A `panels.Finder` that asks a device, once for each question, and the CPU about what stays open.
+
+    points: numpy points that have no finder
+    """
+
+    device: str
+    points: Points
+    found: dict[tuple[object, ...], Proven] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.Lock)
+
+    def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]:
+        """As `extremes.extremes`."""
+        found = self._ask(partial(proven_extremes, self.device, self.points), "extremes")
+
+        def again(first: int, last: int) -> np.ndarray:
+            return np.stack(extremes(self.points, first, last, settle), axis=1)
+
+        picks = _settled(found, start, stop, 2, again)
+        return picks[:, 0], picks[:, 1]
+
+    def semi_hard(self, start: int, stop: int, fallback: str) -> np.ndarray:
+        """As `picks.semi_hard_negatives`."""
+        found = self._ask(partial(proven_semi_hard, self.device, self.points, fallback), "semi-hard", fallback)
+        again = partial(semi_hard_negatives, self.points, fallback=fallback)
+        return _settled(found, start, stop, self._width(start, stop), again)
+
+    def random_semi_hard(self, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
+        """As `picks.random_semi_hard_negatives`."""
+        found = self._ask(partial(proven_random, self.device, self.points, margin, seed), "random", margin, seed)
+        again = partial(random_semi_hard_negatives, self.points, margin=margin, seed=seed)
+        return _settled(found, start, stop, self._width(start, stop), again)
+
+    def _ask(self, ask: Callable[[], Proven], *question: object) -> Proven:
+        """The answer for all anchors; the threads of a fold share it."""
+        with self.lock:
+            if question not in self.found:
+                with room_on(self.device):
+                    self.found[question] = ask()
+            return self.found[question]
+
+    def _width(self, start: int, stop: int) -> int:
+        """The largest class of some anchors."""
+        return int((self.points.last - self.points.first)[start:stop].max())
+
+
+def _settled(found: Proven, start: int, stop: int, width: int, again: Callable[[int, int], np.ndarray]) -> np.ndarray:
+    """(B, width) picks of the anchors start..stop, those that are open made again on the CPU."""
+    picks = found.picks[start:stop, :width].copy()
+    for first, last in runs(start + np.flatnonzero(found.is_open[start:stop])):
+        part = again(first, last)
+        picks[first - start : last - start] = -1
+        picks[first - start : last - start, : part.shape[1]] = part
+    return picks
+
+
+# --- what the device answers
+
+
+class View(NamedTuple):
+    """B anchors on the device against everyone.
+
+    anchors: (B,); columns: (B, P) the positions of their positives, -1 beyond the last
+    positives: (B, P) squared distances, -inf beyond the last; negatives: (B, N), inf in the own class
+    reach: (B, 1) squared distances that differ by more than this are in the order that they seem to be in
+    """
+
+    anchors: Tensor
+    columns: Tensor
+    positives: Tensor
+    negatives: Tensor
+    reach: Tensor
+
+
+def proven_extremes(device: str, points: Points) -> Proven:
+    """(A, 2) the farthest positive and the nearest negative."""
+    import torch
+
+    placed = place(points, device)
+    found = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
+    picks = torch.stack([found.positive_at, found.negative_at], 1)[: points.anchors]
+
+    def is_open(view: View) -> Tensor:
+        far, near = picks[view.anchors, :1], picks[view.anchors, 1:]
+        at_near = view.negatives.gather(1, near)
+        at_far = torch.where(view.columns == far, view.positives, -torch.inf).amax(1, keepdim=True)
+        rivals = (view.negatives <= at_near + view.reach).sum(1), (view.positives >= at_far - view.reach).sum(1)
+        return (rivals[0] != 1) | (rivals[1] != 1)
+
+    open_ones = [is_open(view) for view in _views(points, placed.ready)]
+    return Proven(numbers(picks), numbers(torch.cat(open_ones)))
+
+
+def proven_semi_hard(device: str, points: Points, fallback: str) -> Proven:
+    """(A, K) for each point of the anchors' classes the nearest negative beyond it, or what to fall back on."""
+    import torch
+
+    placed = place(points, device)
+    found = placed.kernel("semi-hard")(placed.x, placed.start, placed.end, fallback=fallback)
+    open_ones = [
+        _is_semi_hard_open(view, found.negative_at[view.anchors], found.fell_back[view.anchors], fallback)
+        for view in _views(points, placed.ready)
+    ]
+    columns, picks = (numbers(side[: points.anchors]) for side in (found.positive_at, found.negative_at))
+    return Proven(_by_class_place(points, columns, picks), numbers(torch.cat(open_ones)))
+
+
+def _is_semi_hard_open(view: View, picks: Tensor, fell_back: Tensor, fallback: str) -> Tensor:
+    """(B,) unless the pick alone lies beyond the positive and no farther, or, fallen back, none does."""
+    import torch
+
+    at = view.negatives.gather(1, picks.clamp(min=0))
+    highest = torch.where(fell_back, torch.finfo(at.dtype).max, at + view.reach)
+    count = view.columns.shape[1]
+    up_to = _counted(view.negatives, torch.cat([view.positives - view.reach, highest], 1))
+    between = up_to[:, count:] - up_to[:, :count]
+    is_sure = torch.where(fell_back, between == 0, (between == 1) & (at > view.positives + view.reach))
+    if fallback != "drop":
+        is_sure &= ~fell_back | _is_alone_at_the_end(view, at, fallback)
+    return ((view.columns >= 0) & ~is_sure).any(1)
+
+
+def _is_alone_at_the_end(view: View, at: Tensor, fallback: str) -> Tensor:
+    """(B, P) whether the negative at this squared distance is the nearest (hardest) or farthest, without a rival."""
+    import torch
+
+    squares = view.negatives
+    if fallback == "easiest":
+        squares, at = torch.where(torch.isinf(squares), squares, -squares), -at
+    limit = squares.amin(1, keepdim=True) + view.reach
+    return ((squares <= limit).sum(1, keepdim=True) == 1) & (at <= limit)
+
+
+def proven_random(device: str, points: Points, margin: float, seed: int) -> Proven:
+    """(A, K) for each point of the anchors' classes a random semi-hard negative."""
+    import torch
+
+    length, slack = kernel_margin(points, margin), slack_of(points, margin)
+    if length * length >= HUGE or slack >= 0.5:
+        width = int((points.last - points.first).max(initial=1))
+        return Proven(np.full((points.anchors, width), -1), np.ones(points.anchors, bool))
+    ready = place(points, device).ready
+    columns, picks, open_ones = [], [], []
+    for view in _views(points, ready):
+        anchors, others = (numbers(side) for side in (view.anchors, view.columns))
+        draw = torch.from_numpy(uniform(seed, points.rows[anchors, None], points.rows[others])).to(ready.values)
+        inner, outer, band = _thresholds(points, ready, view, length, slack)
+        chosen, is_sure = _drawn(view, inner, outer, band, draw)
+        columns.append(others)
+        picks.append(numbers(chosen))
+        open_ones.append(numbers(((view.columns >= 0) & ~is_sure).any(1)))
+    return Proven(_by_class_place(points, *map(np.concatenate, (columns, picks))), np.concatenate(open_ones))
+
+
+def _thresholds(points: Points, ready: Any, view: View, length: float, slack: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, P) squares of d_ap and of d_ap + margin, and half the width around them that is borderline."""
+    from ...kernels import batch_all, tiles
+
+    squares = tiles.squared_positive_distances(ready, view.anchors, view.columns)
+    norms = ready.norms[view.anchors, None]
+    at = batch_all.thresholds(squares, norms, ready.norms.max(), margin=length, squared=not points.is_root, slack=slack)
+    return at.inner, at.outer, at.band
+
+
+def _drawn(view: View, inner: Tensor, outer: Tensor, band: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, P) the negative at a random place between two thresholds, -1 if none is, and whether that is sure."""
+    import torch
+
+    ordered, order = view.negatives.sort(1)
+    last = ordered.shape[1] - 1
+
+    def below(bounds: Tensor, right: bool = False) -> Tensor:
+        return torch.searchsorted(ordered, bounds.contiguous(), right=right)
+
+    def value(places: Tensor) -> Tensor:
+        return ordered.gather(1, places.clamp(0, last))
+
+    first, end = below(inner, right=True), below(outer)
+    is_clear = (below(inner - band) == below(inner + band, right=True)) & (
+        below(outer - band) == below(outer + band, right=True)
+    )
+    place = first + (draw * (end - first)).long()
+    here = value(place)
+    alone = ((place == 0) | (here - value(place - 1) > view.reach)) & (value(place + 1) - here > view.reach)
+    has_one = (end > first) & (view.columns >= 0)
+    return torch.where(has_one, order.gather(1, place.clamp(0, last)), -1), is_clear & (~has_one | alone)
+
+
+def _views(points: Points, ready: Any) -> Iterator[View]:
+    """All anchors, in blocks."""
+    import torch
+
+    from ...kernels import tiles
+
+    slack, largest = slack_of(points, 0.0), ready.norms.max()
+    anchors = torch.arange(points.anchors, device=ready.norms.device)
+    for block in torch.split(anchors, max(1, AT_ONCE // len(points))):
+        squares = tiles.squared_distances(ready, block)
+        columns = tiles.positive_columns(ready, block, ready.largest_class - 1)
+        positives = torch.where(columns >= 0, squares.gather(1, columns.clamp(min=0)), -torch.inf)
+        negatives = squares.masked_fill_(tiles.class_mask(ready, block), torch.inf)
+        yield View(block, columns, positives, negatives, 2.5 * slack * (ready.norms[block, None] + largest))
+
+
+def _counted(negatives: Tensor, bounds: Tensor) -> Tensor:
+    """(B, K) how many of (B, N) values are at most each of (B, K) bounds."""
+    import torch
+
+    if bounds.shape[1] <= COMPARED:
+        return torch.stack([(negatives <= bound[:, None]).sum(1) for bound in bounds.T], 1)
+    return torch.searchsorted(negatives.sort(1).values, bounds.contiguous(), right=True)
+
+
+def _by_class_place(points: Points, columns: np.ndarray, picks: np.ndarray) -> np.ndarray:
+    """(A, K) picks in the order of the anchors' classes from those at (A, P) positives; -1 for no positive."""
+    result = np.full((len(picks), picks.shape[1] + 1), -1)
+    i, k = np.nonzero(columns >= 0)
+    result[i, columns[i, k] - points.first[i]] = picks[i, k]
+    return result

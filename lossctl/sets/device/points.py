@@ -1,0 +1,125 @@
+"""Points on a device: what runs there, how far its squared distances may be from the truth, what is left to the CPU."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import DeviceError
+from ...kernels import KERNELS, find
+from ..points import Points
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EMULATION = "CUBLAS_EMULATE_DOUBLE_PRECISION"
+TOGETHER = 64  # anchors a block, on the CPU
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Points on a device, centred and scaled as in their gram. start, end: (N,) the slice of each one's class."""
+
+    device: str
+    x: Tensor
+    start: Tensor
+    end: Tensor
+
+    @property
+    def ready(self) -> Any:
+        """The same as the kernels' own building blocks take them."""
+        from ...kernels import tiles
+
+        return tiles.prepare(self.x, self.start, self.end, precision="ieee")
+
+    def kernel(self, name: str) -> Callable[..., Any]:
+        """The fastest implementation that runs here: fused if triton can, or else plain torch."""
+        found = find(name, "triton", self.device) or find(name, "panel", self.device)
+        assert found is not None, "place has seen that panels run"
+        return found
+
+
+def place(points: Points, device: str, dtype: str = "float64") -> Placed:
+    """Copies the points to a device. DeviceError where no kernel runs there, or no error bound would hold."""
+    check(device)
+    import torch
+
+    def placed(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
+    x = placed(points.gram.right[:, :-2].copy())
+    return Placed(device, x.to(getattr(torch, dtype)), placed(points.first), placed(points.last))
+
+
+@contextmanager
+def room_on(device: str) -> Iterator[None]:
+    """DeviceError where the device runs out of memory."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as fault:
+        raise DeviceError(
+            f"{device} is out of memory",
+            why=". ".join(str(fault).split(". ")[:2]) or "the points, and what is computed from them, do not fit",
+            fix="see what else uses it (nvidia-smi), take another one, or the CPU: --device cpu",
+        ) from fault
+
+
+def check(device: str) -> None:
+    """DeviceError where no kernel runs on a device, or no error bound would hold."""
+    if find("batch-hard", "panel", device) is None:
+        raise DeviceError(f"nothing runs on {device} here", fix="see what does: lossctl doctor")
+    if os.environ.get(EMULATION, "0") not in ("", "0"):
+        raise DeviceError(
+            f"{EMULATION} is set", why="no error bound is known for emulated float64 products", fix=f"unset {EMULATION}"
+        )
+
+
+def backend_of(device: str, kernel: str, largest_class: int) -> str:
+    """What a kernel, or the loss of that name, runs as on a device: "triton-cuda" where fused, else "torch-cuda"."""
+    kind = device.partition(":")[0]
+    if kernel not in KERNELS or find(kernel, "triton", device) is None:
+        return f"torch-{kind}"
+    module = import_module(f"lossctl.kernels.{kernel.replace('-', '_')}")
+    is_fused = largest_class - 1 <= getattr(module, "MOST_POSITIVES", largest_class)
+    return f"{'triton' if is_fused else 'torch'}-{kind}"
+
+
+def slack_of(points: Points, margin: float) -> float:
+    """How far a squared distance on the device may be from the truth, in parts of |a|^2 + |n|^2 + (d_ap + margin)^2.
+
+    The kernel's own error bound is for the centred points that it reads. Those differ from the truth by the error of
+    centring and of scaling to unit length, which by the triangle inequality is at most twice the gram's bound; it
+    enters through d_an, d_ap and, as 2 margin d_ap, through the square of d_ap + margin.
+    """
+    import torch
+
+    from ...kernels import tiles
+
+    gram = points.gram
+    own = tiles.squared_distance_error(gram.x.shape[1], torch.float64)
+    blur = gram.floor * (1 + gram.scaled(margin)) / gram.largest_norm if gram.largest_norm else math.inf
+    return own + 5 * gram.slope + 5 * blur
+
+
+def kernel_margin(points: Points, margin: float) -> float:
+    """The margin in the units of what the kernel compares: lengths, or squared lengths, scaled as in the gram."""
+    if points.is_root:
+        return points.gram.scaled(margin)
+    return points.gram.scaled(points.gram.scaled(2 * margin if points.metric == "cosine" else margin))
+
+
+def runs(anchors: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ascending numbers as slices of neighbours, none of them long."""
+    for run in np.split(anchors, np.flatnonzero(np.diff(anchors) > 1) + 1):
+        for k in range(0, len(run), TOGETHER):
+            part = run[k : k + TOGETHER]
+            yield int(part[0]), int(part[-1]) + 1

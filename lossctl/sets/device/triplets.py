@@ -1,0 +1,154 @@
+"""The breakdown of a whole set on another device, with the same certificate as on the CPU.
+
+The device counts the triplets of every anchor from float64 products and says how many of them lie so near to a
+threshold that its error bound cannot tell their category. An anchor with any such triplet is counted again by the
+CPU's own engine, which proves it; for all others the device's counts are those of exact arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...results.breakdown import Breakdown
+from ...rows.workers import ordered_map
+from ..counting import Counts, Task, joined
+from ..panels import Panel, default_threads
+from ..points import HUGE
+from ..triplets import BINS, count_panel, prepare, report
+from .distances import distances, numbers, unscaled
+from .points import Placed, backend_of, kernel_margin, place, room_on, runs, slack_of
+
+Progress = Callable[[int, int], None]
+
+
+def breakdown_on(
+    device: str,
+    embeddings: np.ndarray,
+    labels: Any,
+    *,
+    margins: Sequence[float] = (1.0,),
+    metric: str = "euclidean",
+    normalize: bool = False,
+    precision: str = "float64",
+    by_class: bool = False,
+    pairs: int = 0,
+    bins: int = BINS,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Breakdown:
+    """`triplets.breakdown` with the work done on a device, "cuda:0" for example; counts and certificate are the same.
+
+    Losses, means and histograms come from products of matrices and agree with the CPU's to rounding; ties at a margin
+    are counted in float64 only. Other arguments and errors as there, and DeviceError where no kernel
+    runs on the device.
+    """
+    task = prepare(
+        np.asarray(embeddings),
+        np.asarray(labels),
+        margins=margins,
+        metric=metric,
+        normalize=normalize,
+        precision=precision,
+        merge=False,
+        with_pairs=pairs > 0,
+        bins=bins,
+    )
+    asked = [float(margin) for margin in margins]
+    if not task.points.anchors:
+        return report(task, [], asked, precision, by_class, pairs)
+    with room_on(device):
+        placed = place(task.points, device, "float64" if precision == "float64" else "float32")
+        rough, is_open = _count(task, placed, asked)
+        proven = _counted_here(task, np.flatnonzero(is_open), default_threads() if threads is None else threads)
+        counts = _merged(task, placed, rough, proven, is_open, progress)
+    kernels = backend_of(device, "batch-all", task.points.widest)
+    found = report(task, [counts], asked, precision, by_class, pairs)
+    return replace(found, backend="numpy" if is_open.all() else kernels)
+
+
+# --- on the device
+
+
+@dataclass(frozen=True)
+class _Rough:
+    """What the device found for A anchors: (J, A) triplets below and at each threshold, and sums of the loss."""
+
+    below: np.ndarray
+    ties: np.ndarray
+    losses: np.ndarray
+
+
+def _count(task: Task, placed: Placed, margins: Sequence[float]) -> tuple[_Rough, np.ndarray]:
+    """The counts of the device, and (A,) which anchors they are not proven for."""
+    points = task.points
+    shape = len(task.margins), points.anchors
+    rough = _Rough(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape))
+    is_open = np.zeros(points.anchors, bool)
+    kernel = placed.kernel("batch-all")
+    for j, margin in enumerate(task.margins):
+        if j == 0 and len(task.margins) > 1 and 0.0 not in margins:
+            continue  # any margin counts what is hard
+        length, slack = kernel_margin(points, margin), slack_of(points, margin) if task.judge else 0.0
+        if length >= math.sqrt(HUGE) or slack >= 0.5:
+            return rough, np.ones(points.anchors, bool)
+        found = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)
+        hard, semi_hard, tied, borderline = (
+            numbers(side)[: points.anchors] for side in (found.hard, found.semi_hard, found.tied, found.borderline)
+        )
+        is_open |= borderline > 0
+        rough.below[j], rough.ties[0] = hard + semi_hard, tied
+        rough.below[0] = hard - tied
+        rough.losses[j] = unscaled(points, numbers(found.loss)[: points.anchors])
+    return rough, is_open
+
+
+# --- on the CPU
+
+
+def _counted_here(task: Task, anchors: np.ndarray, threads: int) -> Counts | None:
+    """The counts of some anchors, in order, by the CPU's engine."""
+    points = task.points
+    panels = (Panel(points, start, stop) for start, stop in runs(anchors))
+    counted = list(ordered_map(lambda panel: count_panel(task, panel), panels, threads))
+    return joined(counted) if counted else None
+
+
+def _merged(
+    task: Task, placed: Placed, rough: _Rough, proven: Counts | None, is_open: np.ndarray, progress: Progress | None
+) -> Counts:
+    """One set of counts: the device's, with those of the anchors that are open replaced by proven ones."""
+    points = task.points
+    anchors = np.arange(points.anchors)
+    hardest = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
+    farthest, nearest = (
+        points.measured(points.gram.direct(anchors, numbers(at)[: points.anchors]))
+        for at in (hardest.positive_at, hardest.negative_at)
+    )
+    positives, negatives, by_class = distances(task, placed.ready, ~is_open, progress)
+    undecided = np.zeros_like(rough.ties)
+    if proven is not None:
+        for mine, theirs in (
+            (rough.below, proven.below), (rough.ties, proven.ties), (undecided, proven.undecided),
+            (rough.losses, proven.losses), (farthest, proven.farthest), (nearest, proven.nearest),
+        ):  # fmt: skip
+            mine[..., is_open] = theirs
+        for key, hard in proven.hard_by_class.items():
+            by_class[key] = by_class[key] + hard if key in by_class else hard
+    size = (points.last - points.first)[: points.anchors]
+    return Counts(
+        below=rough.below,
+        ties=rough.ties,
+        undecided=undecided,
+        losses=rough.losses,
+        triplets=(size - 1) * (len(points) - size),
+        farthest=farthest,
+        nearest=nearest,
+        positives=positives,
+        negatives=negatives,
+        hard_by_class=by_class,
+    )

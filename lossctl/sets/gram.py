@@ -1,0 +1,221 @@
+"""Blocks of squared distances by one product of matrices, |a|^2 + |b|^2 - 2ab, and how far from the truth they can be.
+
+The product is fast, but its error is in units of |a|^2 + |b|^2: points are centred first, the error has a proven bound,
+and what must not depend on it is computed again as the sum of (a - b)^2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..language.numerics import matmul, unit_rows
+from .exact import lowest_exponent
+
+NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
+PAIRS_AT_ONCE = 1 << 11
+
+
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """What a block of squared distances is made from, and how far from the truth it can be.
+
+    All lengths are those of the points times 2**shift, so that no square overflows or vanishes.
+
+    x: (N, D) the points, not centred; direct differences come from here
+    right: (N, D + 2) the centred points b, then |b|^2 and 1; the left factor is -2a, 1, |a|^2
+    norms: (N,) |b|^2 of the centred points
+    slope, floor: a squared distance is within slope (|a|^2 + |b|^2) + floor of the truth, for any order of summation
+    direct_slope, blur: a direct one, d^2, is within direct_slope d^2 + 4 blur (d + blur) + tiny of the truth
+    is_exact: the points are small integers, and every squared distance is exactly right
+    """
+
+    x: np.ndarray
+    right: np.ndarray
+    norms: np.ndarray
+    shift: int
+    slope: float
+    floor: float
+    direct_slope: float
+    blur: float
+    tiny: float
+    is_exact: bool
+
+    @cached_property
+    def largest_norm(self) -> float:
+        return float(self.norms.max(initial=0.0))
+
+    @cached_property
+    def product(self) -> Callable[..., np.ndarray]:
+        """The product of matrices that suits a set of this size."""
+        return matmul(len(self.right) * self.right.size, self.right.dtype)
+
+    def bounds(self, start: int, stop: int) -> np.ndarray:
+        """How far from the truth any squared distance of these anchors can be, (stop - start,)."""
+        return self.slope * (self.norms[start:stop] + self.largest_norm) + self.floor
+
+    def squares(
+        self,
+        start: int,
+        stop: int,
+        columns: slice = slice(None),
+        out: np.ndarray | None = None,
+        repeatable: bool = False,
+    ) -> np.ndarray:
+        """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal.
+
+        repeatable: whose product it is shall not depend on which is faster now
+        """
+        right = self.right[columns]
+        if out is None:
+            out = np.empty((stop - start, len(right)), right.dtype)
+        product = np.matmul if repeatable else self.product
+        squares: np.ndarray = product(self.left(slice(start, stop)), right.T, out=out)
+        return squares
+
+    def left(self, anchors: slice | np.ndarray) -> np.ndarray:
+        left = self.right[anchors] * -2
+        left[:, -2] = 1
+        left[:, -1] = self.norms[anchors]
+        return left
+
+    def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """|x_i - x_j|^2 for M pairs of positions, (M,), as sums of squared differences: exactly 0 for equal rows."""
+        result = np.empty(len(i))
+        for k in range(0, len(i), PAIRS_AT_ONCE):
+            part = slice(k, k + PAIRS_AT_ONCE)
+            difference = self.x[i[part]] - self.x[j[part]]
+            result[part] = np.einsum("ij,ij->i", difference, difference)
+        return result
+
+    def direct_errors(self, squares: np.ndarray) -> np.ndarray:
+        """How far from the truth each direct squared distance can be."""
+        if self.is_exact:
+            return np.zeros_like(squares)
+        errors: np.ndarray = self.direct_slope * squares + 4 * self.blur * (np.sqrt(squares) + self.blur) + self.tiny
+        return errors
+
+    def scaled(self, length: float) -> float:
+        """A length times 2**shift; inf where that is too large."""
+        try:
+            return math.ldexp(length, self.shift)
+        except OverflowError:
+            return math.inf
+
+
+def make_gram(x: np.ndarray, *, unit: bool, steps: Sequence[float] = ()) -> Gram:
+    """The factors and error bounds for (N, D) points.
+
+    unit: scale each row to length 1; steps: distances that should be whole numbers too where the points can be
+
+    Source of the bound: Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1, gamma(n) = n u / (1 - n u):
+    the product of D + 2 terms errs by gamma(D + 2) (2|a||b| + |a|^2 + |b|^2), the norms and the centring by less.
+    """
+    n, d = x.shape
+    wide = x.astype(np.float64, copy=False)
+    blur = 0.0
+    if unit:
+        wide, shift, blur = unit_rows(wide), 0, (d + 8) * 2.0**-53
+    else:
+        grid = _grid(wide, steps)
+        shift = _scale(wide) if grid is None else grid
+        wide = np.ldexp(wide, shift) if shift else wide
+        if grid is not None:
+            return _factors(wide, wide.min(axis=0), shift=shift, is_exact=True)
+    slope, tiny = _errors(d, np.float64)
+    centre = wide.mean(axis=0) if n else np.zeros(d)
+    return _factors(
+        wide,
+        centre,
+        shift=shift,
+        slope=slope,
+        floor=9 * blur + tiny,
+        direct_slope=_gamma(d + 4, 2.0**-53),
+        blur=blur,
+        tiny=tiny,
+    )
+
+
+def narrow(gram: Gram) -> Gram:
+    """The same with float32 factors, and the bound that goes with them."""
+    slope, tiny = _errors(gram.x.shape[1], np.float32)
+    right = gram.right.astype(np.float32)
+    floor = 9 * gram.blur + tiny
+    return replace(gram, right=right, slope=slope, floor=floor, is_exact=False)
+
+
+def _errors(d: int, dtype: Any) -> tuple[float, float]:
+    """The relative and the absolute part of the bound for products of D columns; the latter for underflow."""
+    u, tiny = (2.0**-53, 2.0**-1060) if dtype == np.float64 else (2.0**-24, 2.0**-140)
+    return 4 * _gamma(d + 6, u) + 12 * u, (d + 4) * tiny
+
+
+def _gamma(n: int, u: float) -> float:
+    return n * u / (1 - n * u)
+
+
+def _factors(
+    x: np.ndarray,
+    centre: np.ndarray,
+    *,
+    shift: int,
+    slope: float = 0.0,
+    floor: float = 0.0,
+    direct_slope: float = 0.0,
+    blur: float = 0.0,
+    tiny: float = 0.0,
+    is_exact: bool = False,
+) -> Gram:
+    right = np.empty((x.shape[0], x.shape[1] + 2))
+    np.subtract(x, centre, out=right[:, :-2])
+    norms = np.einsum("ij,ij->i", right[:, :-2], right[:, :-2])
+    right[:, -2] = norms
+    right[:, -1] = 1
+    return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact)
+
+
+def _scale(x: np.ndarray) -> int:
+    """The power of two that brings far too large or small points near 1; 0 for all others."""
+    largest = max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
+    exponent = math.frexp(largest)[1]
+    return 0 if -20 < exponent < 20 else -exponent
+
+
+def _grid(x: np.ndarray, steps: Sequence[float]) -> int | None:
+    """The power of two that makes integers of the points, so small that products and their sums are exact, or None.
+
+    As many low bits of a squared distance stay clear as it takes to number the points: a key has both (ranks.py).
+    """
+    n, d = x.shape
+    if not n:
+        return None
+    top, bottom = x.max(axis=0), x.min(axis=0)
+    largest = math.frexp(max(float(top.max()), -float(bottom.min())))[1]
+    if not -500 < largest < 500:
+        return None
+    spread = float((top - bottom).max())
+    bits = 53 - max(n - 1, 1).bit_length() - math.ceil(math.log2(4 * d)) - 1
+    widest = 2.0 ** (bits // 2)
+    lowest = None
+    for block in np.array_split(x, max(1, x.size >> 16)):
+        exponent = lowest_exponent(block)
+        if exponent is None:
+            continue
+        lowest = exponent if lowest is None else min(lowest, exponent)
+        if lowest < -500 or math.ldexp(spread, -lowest) > widest:
+            return None
+    if lowest is None:
+        return 0
+    for step in steps:
+        if step and _exponent(step) > -500 and math.ldexp(spread + step, -_exponent(step)) <= widest:
+            lowest = min(lowest, _exponent(step))
+    return -lowest
+
+
+def _exponent(value: float) -> int:
+    return lowest_exponent(np.asarray([value])) or 0

@@ -1,0 +1,439 @@
+"""Triplets of a whole set, chosen by a strategy and given in blocks, so that there may be more than fit in memory.
+
+A strategy is a function of Points that yields `Mined` blocks: class by class (the largest first), anchors in order of
+rows. What it takes is decided exactly (picks.py), so the blocks' size and the number of threads change nothing but
+where the blocks end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+from ..rows.workers import ordered_map
+from .extremes import extremes
+from .panels import Panel, default_threads, fold
+from .picks import (
+    in_order,
+    judge_of,
+    random_semi_hard_negatives,
+    run_around,
+    semi_hard_negatives,
+    settle,
+    strips,
+    uniform,
+)
+from .points import Points
+from .ranks import Ranks
+from .ties import Judge
+
+CATEGORIES = ("hard", "semi-hard", "easy")
+BLOCK_TRIPLETS = 1 << 19
+Blocks = Iterator["Mined"]
+
+
+@dataclass(frozen=True, eq=False)
+class Mined:
+    """M triplets.
+
+    rows: (M, 3) int64, anchor, positive, negative as row numbers of the embeddings
+    d_ap, d_an: (M,) distances, each from the differences of its pair alone; loss: (M,) [d_ap - d_an + margin]+
+    """
+
+    rows: np.ndarray
+    d_ap: np.ndarray
+    d_an: np.ndarray
+    loss: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: slice | np.ndarray) -> Mined:
+        return Mined(self.rows[chosen], self.d_ap[chosen], self.d_an[chosen], self.loss[chosen])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How many triplets a strategy will give, or what a sample of anchors leads to expect; `most` at most."""
+
+    triplets: int
+    is_exact: bool
+    most: int
+
+
+def measured(points: Points, anchor: np.ndarray, positive: np.ndarray, negative: np.ndarray, margin: float) -> Mined:
+    """Triplets of positions as triplets of rows, with their distances and losses."""
+    d_ap, d_an = (points.measured(points.gram.direct(anchor, other)) for other in (positive, negative))
+    rows = np.stack([points.rows[anchor], points.rows[positive], points.rows[negative]], axis=1)
+    return Mined(rows, d_ap, d_an, np.maximum(d_ap - d_an + margin, 0.0))
+
+
+def joined(blocks: Iterable[Mined]) -> Mined:
+    """Blocks as one."""
+    parts = list(blocks) or [Mined(np.empty((0, 3), np.int64), np.empty(0), np.empty(0), np.empty(0))]
+    names = ("rows", "d_ap", "d_an", "loss")
+    return Mined(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def limited(blocks: Iterable[Mined], limit: int) -> Blocks:
+    """The first `limit` triplets."""
+    for block in blocks:
+        if limit <= 0:
+            return
+        yield block[:limit]
+        limit -= len(block)
+
+
+def hardest_per_anchor(blocks: Iterable[Mined], count: int) -> Blocks:
+    """For each anchor the `count` triplets with the highest d_ap - d_an, the lower rows in a tie, highest first.
+
+    Expects each anchor's triplets side by side, as every strategy but `hardest` gives them.
+    """
+    kept = joined([])
+    for block in blocks:
+        block = joined([kept, block])
+        if not len(block):
+            continue
+        is_last = block.rows[:, 0] == block.rows[-1, 0]
+        yield _top_of_each(block[~is_last], count)
+        kept = _top_of_each(block[is_last], count)
+    yield kept[np.arange(len(kept))]
+
+
+def _top_of_each(block: Mined, count: int) -> Mined:
+    if not len(block):
+        return block
+    turn = np.cumsum(np.diff(block.rows[:, 0], prepend=block.rows[0, 0]) != 0)
+    order = np.lexsort((block.rows[:, 2], block.rows[:, 1], block.d_an - block.d_ap, turn))
+    place = np.arange(len(order)) - np.searchsorted(turn, turn)
+    return block[order[place < count]]
+
+
+# ---------------------------------------------------------------------------------------------- one triplet an anchor
+
+
+def mine_batch_hard(points: Points, *, margin: float = 1.0, **options: Any) -> Blocks:
+    """One triplet an anchor: its farthest positive and its nearest negative, the lowest row of those that tie.
+
+    `options` of this and the other strategies are those of panels.fold: block, threads, memory_bytes, progress.
+    """
+    judge = judge_of(points)
+
+    def mine(panel: Panel) -> Mined:
+        far, near = extremes(points, panel.start, panel.stop, settle=partial(settle, judge))
+        return measured(points, panel.positions, far, near, margin)
+
+    yield from fold(points, mine, **options)
+
+
+# ------------------------------------------------------------------------------------------------ one triplet a pair
+
+
+def mine_semi_hard(points: Points, *, margin: float = 1.0, fallback: str = "easiest", **options: Any) -> Blocks:
+    """For each positive pair the nearest negative beyond the positive; `fallback` where there is none."""
+    return _by_pair(points, margin, lambda p: semi_hard_negatives(points, p.start, p.stop, fallback), options)
+
+
+def mine_random_semi_hard(points: Points, *, margin: float = 1.0, seed: int = 0, **options: Any) -> Blocks:
+    """For each positive pair one of its semi-hard negatives, each as likely; pairs without one are left out."""
+    return _by_pair(
+        points, margin, lambda p: random_semi_hard_negatives(points, p.start, p.stop, margin, seed), options
+    )
+
+
+def mine_distance_weighted(
+    points: Points, *, margin: float = 1.0, seed: int = 0, cutoff: float = 0.5, reach: float = 1.4, **options: Any
+) -> Blocks:
+    """For each positive pair a negative drawn against the density of distances on the sphere: all are as likely.
+
+    cutoff: nearer negatives count as this far; reach: farther ones are not drawn unless there are no others
+    Source: Wu, Manmatha, Smola, Krahenbuhl, Sampling Matters in Deep Embedding Learning, 2017.
+    Raises UsageError for points that are not on the unit sphere.
+    """
+    if not points.is_angular:
+        raise UsageError(
+            "distance-weighted mining needs embeddings of length 1",
+            why="it draws by how distances spread on the unit sphere",
+            fix="add --normalize, or --distance cosine",
+        )
+    options = {**options, "block": 64}  # rounding depends on the shape of a product, and a draw on its rounding
+    return _by_pair(points, margin, lambda p: _distance_weighted(points, p, seed, cutoff, reach), options)
+
+
+def _by_pair(points: Points, margin: float, choose: Callable[[Panel], np.ndarray], options: dict[str, Any]) -> Blocks:
+    def mine(panel: Panel) -> Mined:
+        negatives = choose(panel)
+        i, k = np.nonzero(negatives >= 0)
+        anchors = i + panel.start
+        return measured(points, anchors, points.first[anchors] + k, negatives[i, k], margin)
+
+    return fold(points, mine, **options)
+
+
+def _distance_weighted(points: Points, panel: Panel, seed: int, cutoff: float, reach: float) -> np.ndarray:
+    """(B, K) a negative for each point of the anchors' classes, -1 for the anchor itself and beyond the class."""
+    squares = np.maximum(points.gram.squares(panel.start, panel.stop, repeatable=True), cutoff * cutoff)
+    own = (points.last - points.first)[panel.start : panel.stop]
+    chosen = np.full((len(panel), int(own.max())), -1)
+    by_row = np.argsort(points.rows)
+    for row, anchor in enumerate(panel.positions):
+        first, last = int(points.first[anchor]), int(points.last[anchor])
+        weights = _inverse_density(squares[row], points.x.shape[1], reach, slice(first, last))
+        sums = np.cumsum(weights[by_row])
+        draw = uniform(seed, points.rows[anchor : anchor + 1], points.rows[first:last]) * sums[-1]
+        places = np.minimum(sums.searchsorted(draw, "right"), np.flatnonzero(weights[by_row])[-1])
+        chosen[row, : last - first] = by_row[places]
+        chosen[row, anchor - first] = -1
+    return chosen
+
+
+def _inverse_density(squares: np.ndarray, d: int, reach: float, own: slice) -> np.ndarray:
+    """(N,) weights 1/q(d), q(d) ~ d^(D-2) (1 - d^2/4)^((D-3)/2), scaled to at most 1; 0 within the own class."""
+    rest = np.maximum(1 - squares / 4, 1e-8)
+    log_weight = -(d - 2) / 2 * np.log(squares) - (d - 3) / 2 * np.log(rest)
+    drawn = squares < reach * reach
+    drawn[own] = False
+    if not drawn.any():
+        drawn[:] = True
+        drawn[own] = False
+        return drawn.astype(np.float64)
+    log_weight -= log_weight[drawn].max()
+    return np.where(drawn, np.exp(np.minimum(log_weight, 0.0)), 0.0)
+
+
+# ------------------------------------------------------------------------------------------------------ many triplets
+
+
+def mine_all(
+    points: Points,
+    *,
+    margin: float = 1.0,
+    categories: Iterable[str] = ("hard", "semi-hard"),
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    block: int | None = None,
+) -> Blocks:
+    """Every triplet of these categories: for each anchor its positives, for each positive the negatives, by rows.
+
+    Blocks hold at most about BLOCK_TRIPLETS triplets, those of one anchor and positive at least.
+    """
+    wanted = _wanted(categories)
+    judge = judge_of(points, (float(margin),) if margin else ())
+    tasks = list(_tasks(points, block))
+    jobs = default_threads() if threads is None else threads
+    blocks = ordered_map(lambda task: _all_of(judge, wanted, margin, *task), tasks, jobs)
+    for task, found in zip(tasks, blocks, strict=True):
+        if progress is not None:
+            progress(task[1], points.anchors)
+        yield found
+
+
+def _wanted(categories: Iterable[str]) -> tuple[str, ...]:
+    wanted = tuple(categories)
+    for category in wanted:
+        if category not in CATEGORIES:
+            raise UsageError(f"unknown category {category!r}", fix=f"choose from {', '.join(CATEGORIES)}")
+    return wanted
+
+
+def _tasks(points: Points, block: int | None) -> Iterator[tuple[int, int, int, int]]:
+    """Anchors start..stop with the places first..last of their classes, few enough to be one block."""
+    start = 0
+    while start < points.anchors:
+        size = int(points.last[start] - points.first[start])
+        anchors = block or max(1, min(256, BLOCK_TRIPLETS // (len(points) * size)))
+        stop = min(start + anchors, points.anchors)
+        step = size if stop - start > 1 else max(1, BLOCK_TRIPLETS // len(points))
+        for first in range(0, size, step):
+            yield start, stop, first, min(first + step, size)
+        start = stop
+
+
+def _all_of(
+    judge: Judge, wanted: tuple[str, ...], margin: float, start: int, stop: int, first: int, last: int
+) -> Mined:
+    points = judge.points
+    found = []
+    for ranks in strips(judge, start, stop):
+        spans = _spans(ranks, wanted)
+        for row in range(len(ranks.keys)):
+            anchor = ranks.start + row
+            by_place = np.argsort(ranks.index[row] + np.where(ranks.weight[row] > 0, 0, len(points)))
+            positives = [
+                (int(ranks.index[row, k]), [(int(b), int(e)) for b, e in spans[:, row, k]])
+                for k in by_place
+                if ranks.weight[row, k] > 0 and first <= ranks.index[row, k] - points.first[anchor] < last
+            ]
+            found.append(_of_anchor(judge, ranks, row, positives, margin))
+    return joined(found)
+
+
+def _spans(ranks: Ranks, wanted: tuple[str, ...]) -> np.ndarray:
+    """(S, B, K, 2) the places of the wanted negatives of each pair, in order of distance, as S half-open spans."""
+    hard = ranks.below[:, 0] + ranks.ties[:, 0]
+    costly = np.maximum(hard, ranks.below[:, -1])
+    everyone = np.broadcast_to(ranks.negatives[:, None], hard.shape)
+    spans = {"hard": (np.zeros_like(hard), hard), "semi-hard": (hard, costly), "easy": (costly, everyone)}
+    return np.stack([np.stack(spans[category], axis=-1) for category in wanted])
+
+
+def _of_anchor(
+    judge: Judge, ranks: Ranks, row: int, positives: list[tuple[int, list[tuple[int, int]]]], margin: float
+) -> Mined:
+    """The triplets of one anchor with these positives, each with the spans of its negatives."""
+    points, anchor = judge.points, ranks.start + row
+    chosen = [
+        np.concatenate([np.empty(0, np.int64)] + [_negatives_in(judge, ranks, row, *span) for span in spans])
+        for _, spans in positives
+    ]
+    negative = np.concatenate([c[np.argsort(points.rows[c])] for c in chosen] or [np.empty(0, np.int64)])
+    positive = np.repeat(np.array([p for p, _ in positives], np.int64), [len(c) for c in chosen])
+    different, place = np.unique(negative, return_inverse=True)
+    d_an = points.measured(points.gram.direct(np.full(len(different), anchor), different))[place]
+    d_ap = points.measured(points.gram.direct(np.full(len(positive), anchor), positive))
+    anchors = np.full(len(positive), points.rows[anchor])
+    rows = np.stack([anchors, points.rows[positive], points.rows[negative]], axis=1)
+    return Mined(rows, d_ap, d_an, np.maximum(d_ap - d_an + margin, 0.0))
+
+
+def _negatives_in(judge: Judge, ranks: Ranks, row: int, begin: int, end: int) -> np.ndarray:
+    """The negatives at the places begin..end of the exact order, in any order."""
+    if begin >= end:
+        return np.empty(0, np.int64)
+    found = ranks.columns(row, slice(begin, end)).copy()
+    for place in (begin, end):
+        if not 0 < place < ranks.negatives[row]:
+            continue
+        left, right = run_around(judge, ranks, row, place)
+        if left < place:  # the order is in doubt across the end of the span
+            order = in_order(judge, ranks.start + row, ranks.columns(row, slice(left, right)))
+            inside = slice(max(left, begin), min(right, end))
+            found[inside.start - begin : inside.stop - begin] = order[inside.start - left : inside.stop - left]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- the hardest of all
+
+
+def mine_hardest(points: Points, *, margin: float = 1.0, count: int = 1000, **options: Any) -> Blocks:
+    """The `count` triplets of the whole set with the largest d_ap - d_an, largest first; the lower rows in a tie.
+
+    Differences that agree in float64 tie. No more than a few times `count` triplets are ever held.
+    """
+    best = _Best(count)
+
+    def mine(panel: Panel) -> Mined:
+        judge = judge_of(points)
+        ranked = strips(judge, panel.start, panel.stop)
+        return best.merged([_candidates(judge, ranks, best, margin) for ranks in ranked])
+
+    for found in fold(points, mine, **options):
+        best.take(found)
+    yield best.found
+
+
+class _Best:
+    """The `count` triplets with the largest d_ap - d_an so far, and the least of these differences."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.found = joined([])
+        self.least = -math.inf
+
+    def take(self, block: Mined) -> None:
+        self.found = self.merged([self.found, block])
+        if len(self.found) == self.count:
+            self.least = float(self.found.d_ap[-1] - self.found.d_an[-1])
+
+    def merged(self, blocks: list[Mined]) -> Mined:
+        block = joined(blocks)
+        order = np.lexsort((*block.rows.T[::-1], block.d_an - block.d_ap))
+        return block[order[: self.count]]
+
+
+def _candidates(judge: Judge, ranks: Ranks, best: _Best, margin: float) -> Mined:
+    """The triplets of these anchors that may be among the best: those not surely below the least of them."""
+    points, rows = judge.points, np.arange(len(ranks.keys))
+    slack = judge.gram.bounds(ranks.start, ranks.start + len(rows))
+    top = np.sqrt(np.maximum(ranks.positives, 0.0) + slack[:, None]) if points.is_root else ranks.positives
+    found = joined([])
+    for row in rows:
+        least = max(best.least, float(found.d_ap[-1] - found.d_an[-1]) if len(found) == best.count else -math.inf)
+        reach = _scaled_reach(points, top[row], least) + 3 * slack[row]
+        line = ranks.keys[row, : ranks.negatives[row]]
+        keys = np.where(reach > 0, reach, 0.0).view(np.int64) | ranks.key_mask
+        counts = np.where((ranks.weight[row] > 0) & (reach >= 0), line.searchsorted(keys, "right"), 0)
+        counts = np.minimum(counts, _with_ties(judge, line, ranks.key_mask, best.count, slack[row]))
+        if not counts.any():
+            continue
+        positive = np.repeat(ranks.index[row], counts)
+        place = np.arange(len(positive)) - np.repeat(np.cumsum(counts) - counts, counts)
+        negative = line[place] & ranks.key_mask
+        block = measured(points, np.full(len(positive), ranks.start + row), positive, negative, margin)
+        found = best.merged([found, block])
+    return found
+
+
+def _scaled_reach(points: Points, top: np.ndarray, least: float) -> np.ndarray:
+    """The square of the largest d_an with d_ap - d_an >= least, and a little more; negative if there is none."""
+    if least == -math.inf:
+        return np.full(top.shape, 1e300)
+    if points.is_root:
+        reach = (top - points.gram.scaled(least)) * (1 + 2.0**-40)
+        return np.where(reach >= 0, np.minimum(reach, 1e150) ** 2, -1e300)
+    return top - math.copysign(points.square_of(abs(least)), least) + 2.0**-40 * abs(top)
+
+
+def _with_ties(judge: Judge, line: np.ndarray, key_mask: int, count: int, slack: float) -> int:
+    """How many of the nearest negatives can be among the `count` nearest, whatever the ties."""
+    if count >= len(line):
+        return len(line)
+    value = np.asarray(line[count - 1] & ~key_mask).view(np.float64)
+    return int(line.searchsorted(np.asarray(value + 4 * slack).view(np.int64) | key_mask, "right"))
+
+
+# --------------------------------------------------------------------------------------------------------- estimates
+
+
+def estimate_pairs(points: Points) -> Estimate:
+    """What semi-hard (unless it drops), random semi-hard (at most) and distance-weighted give: one for each pair."""
+    pairs = int((points.last - points.first - 1)[: points.anchors].sum())
+    return Estimate(pairs, True, pairs)
+
+
+def estimate_all(
+    points: Points, *, margin: float = 1.0, categories: Iterable[str] = ("hard", "semi-hard"), sample: int = 256
+) -> Estimate:
+    """What mine_all will give, from about `sample` anchors spread over the set; the number itself if these are all."""
+    wanted = _wanted(categories)
+    judge = judge_of(points, (float(margin),) if margin else ())
+    own = (points.last - points.first)[: points.anchors]
+    most = int(((own - 1) * (len(points) - own)).sum())
+    step = max(1, points.anchors * 8 // sample)
+    found = seen = 0
+    for start in range(0, points.anchors, step):
+        stop = min(start + 8, points.anchors) if step > 8 else min(start + step, points.anchors)
+        for ranks in strips(judge, start, stop):
+            spans = _spans(ranks, wanted)
+            found += int(((spans[..., 1] - spans[..., 0]) * (ranks.weight > 0)).sum())
+            seen += len(ranks.keys)
+    if not seen:
+        return Estimate(0, True, 0)
+    return Estimate(round(found * points.anchors / seen), seen == points.anchors, most)
+
+
+ON_DEVICE = ("batch-hard", "semi-hard", "random-semi-hard")  # what a finder of the points can make
+STRATEGIES: dict[str, Callable[..., Blocks]] = {
+    "batch-hard": mine_batch_hard,
+    "semi-hard": mine_semi_hard,
+    "random-semi-hard": mine_random_semi_hard,
+    "hardest": mine_hardest,
+    "all": mine_all,
+    "distance-weighted": mine_distance_weighted,
+}

@@ -1,0 +1,361 @@
+"""Blocks of anchors against everyone: the engine of the losses that look at a labelled set of embeddings.
+
+A panel is a block of anchors with their distances to all points; a loss gives each of its anchors a value; a fold goes
+through all panels, on all cores, in memory that does not grow with the square of the set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from ..language.numerics import Array, namespace, picked, unit_rows, where
+from ..rows.sums import ZERO, Total
+from ..rows.sums import total as sum_exactly
+from ..rows.workers import cores, forget_scratch, keep_freed_memory, ordered_map
+from .extremes import extremes, where_true
+from .gram import NEAR
+from .points import Points, own_class, shifted
+
+MEMORY_BYTES = 1 << 28
+CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
+MANY = 32  # an anchor's distances to all points take about the time of so many differences less
+Owner = TypeVar("Owner")
+Result = TypeVar("Result")
+
+
+class once(Generic[Owner, Result]):
+    """functools.cached_property without its lock: before Python 3.12 that is one for all instances, so the threads of
+    `fold` would take turns."""
+
+    def __init__(self, function: Callable[[Owner], Result]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type[Owner], name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Owner, owner: type[Owner]) -> Result:
+        if instance is None:
+            return self  # type: ignore[return-value]
+        value = instance.__dict__[self.name] = self.function(instance)
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A block of B anchors, the points start <= position < stop, against all N points.
+
+    Every anchor has a positive and a negative. Arrays are of the library and dtype of `points.x`; each property is
+    computed from the points when first asked for, so a panel's graph is its own.
+    """
+
+    points: Points
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @once
+    def positions(self) -> np.ndarray:
+        return np.arange(self.start, self.stop)
+
+    @once
+    def is_same(self) -> Array:
+        """(B, N), true where the point is of the anchor's class, itself included."""
+        anchors, everyone = slice(self.start, self.stop), np.arange(len(self.points))
+        first, last = self.points.first[anchors, None], self.points.last[anchors, None]
+        columns, first, last = (self._array(side) for side in (everyone, first, last))
+        return (columns >= first) & (columns < last)
+
+    @once
+    def is_self(self) -> Array:
+        """(B, N), true where the point is the anchor."""
+        return self._array(np.arange(len(self.points))) == self._array(self.positions[:, None])
+
+    @property
+    def is_positive(self) -> Array:
+        """(B, N), true where the point is another one of the anchor's class."""
+        return self.is_same & ~self.is_self
+
+    @property
+    def is_negative(self) -> Array:
+        """(B, N), true where the point is of another class."""
+        return ~self.is_same
+
+    @once
+    def distance(self) -> Array:
+        """(B, N) distances in the metric of the points; exactly 0 between equal points, with gradient 0 there."""
+        if _is_numpy(self.points.x):
+            squares = _plain_squares(self.points, self.start, self.stop)
+            return self.points.measured(squares, out=squares)
+        return self.points.finish(_graph_squares(self.points, self.start, self.stop))
+
+    @once
+    def similarity(self) -> Array:
+        """(B, N) cosines."""
+        units = self.points.units if _is_numpy(self.points.x) else unit_rows(self.points.x)
+        return units[self.start : self.stop] @ units.T
+
+    @once
+    def own(self) -> tuple[Array, Array]:
+        """(B, K) positions of the anchor's class, K the largest class, and a mask of those that are positives."""
+        index, is_own = own_class(self.points, self.start, self.stop)
+        is_positive = is_own & (index != self.positions[:, None])
+        return index, self._array(is_positive)
+
+    @once
+    def farthest_positive(self) -> Array:
+        """(B,) distance to the farthest point of the same class, as the root of a sum of squared differences."""
+        return self.distance_to(self._extremes[0])
+
+    @once
+    def nearest_negative(self) -> Array:
+        """(B,) distance to the nearest point of another class, as the root of a sum of squared differences."""
+        return self.distance_to(self._extremes[1])
+
+    @once
+    def _extremes(self) -> tuple[np.ndarray, np.ndarray]:
+        return extremes(self.points, self.start, self.stop)
+
+    @property
+    def positives(self) -> Array:
+        """(B,) how many positives each anchor has, in the dtype of the points."""
+        return self._counts(self._class_sizes - 1)
+
+    @property
+    def negatives(self) -> Array:
+        """(B,) how many negatives each anchor has, in the dtype of the points."""
+        return self._counts(len(self.points) - self._class_sizes)
+
+    @property
+    def _class_sizes(self) -> np.ndarray:
+        sizes: np.ndarray = (self.points.last - self.points.first)[self.start : self.stop]
+        return sizes
+
+    def _counts(self, counts: np.ndarray) -> Array:
+        return namespace(self.points.x).astype(self._array(counts), self.points.x.dtype)
+
+    def below(self, margin: float) -> tuple[Array, Array, Array]:
+        """(B, K) for each positive of each anchor, in any order: its distance, how many negatives are nearer than that
+        and the margin, and the sum of their distances; 0 beyond an anchor's last positive.
+
+        The counts of numpy points are those of exact arithmetic.
+        """
+        if _is_numpy(self.points.x):
+            from .picks import costly_negatives
+
+            return costly_negatives(self.points, self.start, self.stop, margin)
+        import torch
+
+        index, is_positive = self.own
+        d_ap = torch.where(is_positive, picked(self.distance, index), 0.0)
+        bounds = torch.where(is_positive, d_ap.detach() + margin, 0.0)
+        ordered = where(self.is_same, math.inf, self.distance).sort(dim=1).values
+        counts = torch.searchsorted(ordered.detach(), bounds)
+        sums = torch.nn.functional.pad(ordered[:, : int(counts.max())].cumsum(1), (1, 0))
+        return d_ap, counts, sums.gather(1, counts)
+
+    def semi_hard(self, fallback: str) -> tuple[np.ndarray, Array]:
+        """(B, K) for each of `own` the nearest negative beyond it, and a mask of the pairs that have one.
+
+        fallback: where there is none, the "hardest" (nearest) or "easiest" (farthest) negative, or "drop" the pair
+        """
+        from .picks import semi_hard_negatives
+
+        return self._chosen(semi_hard_negatives(self.points, self.start, self.stop, fallback))
+
+    def random_semi_hard(self, margin: float, seed: int) -> tuple[np.ndarray, Array]:
+        """(B, K) for each of `own` a random negative with d_ap < d_an < d_ap + margin, and a mask of those with one."""
+        from .picks import random_semi_hard_negatives
+
+        return self._chosen(random_semi_hard_negatives(self.points, self.start, self.stop, margin, seed))
+
+    def _chosen(self, negatives: np.ndarray) -> tuple[np.ndarray, Array]:
+        return negatives.clip(0), self._array(negatives >= 0)
+
+    def distance_to(self, index: np.ndarray) -> Array:
+        """Distances from each anchor to the points at `index`, (B,) or (B, K) positions: as roots of sums of squared
+        differences, so they do not depend on the rest of the set; where a class is a good part of the set, and these
+        would be many, by one product unless they are small."""
+        if index.ndim == 2 and MANY * self.points.widest > len(self.points):
+            return self._from_product(index) if _is_numpy(self.points.x) else picked(self.distance, index)
+        anchors = np.repeat(self.positions, index.size // len(index))
+        return pair_distances(self.points, anchors, index.ravel()).reshape(index.shape)
+
+    @once
+    def _product(self) -> np.ndarray:
+        return self.points.gram.squares(self.start, self.stop)
+
+    def _from_product(self, index: np.ndarray) -> np.ndarray:
+        """(B, K) distances by the product, those of which it loses more than a few bits by differences."""
+        points, gram = self.points, self.points.gram
+        squares = picked(self._product, index).astype(np.float64)
+        if not gram.is_exact:
+            near = squares < CLOSE * (gram.norms[self.start : self.stop, None] + gram.norms[index])
+            i, k = where_true(near)
+            squares[i, k] = gram.direct(i + self.start, index[i, k])
+        return points.measured(squares, out=squares).astype(points.x.dtype, copy=False)
+
+    def _array(self, values: np.ndarray) -> Array:
+        x = self.points.x
+        return values if _is_numpy(x) else namespace(x).asarray(values, device=x.device)
+
+
+def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
+    """The distances of M pairs of positions, (M,): from differences, so they do not depend on the rest of the set."""
+    xp = namespace(points.x)
+    if _is_numpy(points.x):
+        return points.measured(points.gram.direct(i, j)).astype(points.x.dtype, copy=False)
+    a, b = (_scaled(points, points.x[xp.asarray(index, device=points.x.device)]) for index in (i, j))
+    return points.finish(xp.sum((a - b) ** 2, axis=-1))
+
+
+def _scaled(points: Points, x: Array) -> Array:
+    """Some of the points of any array library, scaled as in their gram."""
+    return unit_rows(x) if points.is_angular else shifted(x, points.gram.shift)
+
+
+def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
+    """(B, N) squared distances of numpy points, those of near pairs from differences."""
+    gram = points.gram
+    squares = gram.squares(start, stop)
+    if not gram.is_exact:
+        limit = NEAR * (gram.norms[start:stop] + gram.largest_norm)
+        i, j = where_true(squares < limit[:, None])
+        squares[i, j] = gram.direct(i + start, j)
+    return squares
+
+
+def _graph_squares(points: Points, start: int, stop: int) -> Array:
+    """(B, N) squared distances of points of any array library, in one graph from `points.x`."""
+    xp = namespace(points.x)
+    x = as_given = _scaled(points, points.x)
+    if not points.is_angular:  # whole numbers stay whole
+        centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)
+        x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
+    anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
+    squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
+    near = squares < NEAR * (norms[start:stop, None] + norms)
+    i, j = xp.nonzero(near)
+    difference = as_given[start:stop][i] - as_given[j]
+    squares[i, j] = xp.sum(difference * difference, axis=-1)
+    return squares
+
+
+# --- fold
+
+
+def fold(
+    points: Points,
+    function: Callable[[Panel], Result],
+    *,
+    everyone: bool = False,
+    block: int | None = None,
+    threads: int | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    bytes_each: int = 32,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Result]:
+    """function(panel) for panels that cover all anchors, in order, on `threads` threads.
+
+    everyone: cover all points, also those without a positive or without a negative
+    block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point
+    progress: called with the number of anchors done, and of all
+    """
+    keep_freed_memory()
+    jobs = default_threads() if threads is None else threads
+    count = len(points) if everyone else points.anchors
+    size = block or max(1, min(256, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
+    panels = (Panel(points, start, min(start + size, count)) for start in range(0, count, size))
+    try:
+        for k, result in enumerate(ordered_map(function, panels, jobs)):
+            if progress is not None:
+                progress(min((k + 1) * size, count), count)
+            yield result
+    finally:
+        forget_scratch()
+
+
+def default_threads() -> int:
+    """One thread a core if the BLAS was told to use one thread each (before numpy was imported), else one."""
+    import os
+
+    single = next((os.environ[name] for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS") if name in os.environ), "")
+    return cores() if single == "1" else 1
+
+
+@dataclass(frozen=True)
+class AnchorLosses:
+    """The losses of A anchors, in the order of their points: three arrays of shape (A,).
+
+    total: of what an anchor is in; weight: what it adds to the divisor of the mean; valid: how many triplets it is in,
+    where the weight counts the active ones only, else the weight again
+    """
+
+    total: np.ndarray
+    weight: np.ndarray
+    valid: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.total)
+
+    @property
+    def sums(self) -> Sums:
+        return Sums(sum_exactly(self.total), sum_exactly(self.weight), sum_exactly(self.valid), len(self))
+
+
+def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> AnchorLosses:
+    """A panel loss, anchor by anchor; `options` are those of `fold`."""
+
+    def quietly(panel: Panel) -> tuple[np.ndarray, ...]:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told of where it can be seen
+            return losses_of(function(panel), panel)
+
+    found = [*fold(points, quietly, **options)]
+    if not found:
+        return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
+    total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return AnchorLosses(total, weight, valid[0] if valid else weight)
+
+
+def losses_of(value: Any, panel: Panel) -> tuple[np.ndarray, ...]:
+    """What a panel loss gave, as numpy: total and weight, and valid where it tells that apart, (B,) each."""
+    parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
+    return tuple(_as_numpy(part) for part in parts)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What anchors add up to: the total of the losses, the weight to divide it by for the mean, and the valid triplets.
+
+    anchors: how many
+    """
+
+    total: Total = ZERO
+    weight: Total = ZERO
+    valid: Total = ZERO
+    anchors: int = 0
+
+    @property
+    def mean(self) -> float:
+        """total / weight: over the triplets above zero, over pairs, or over anchors; nan where there is none."""
+        return self.total / self.weight
+
+
+def sum_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> Sums:
+    """A panel loss over all anchors; `options` are those of `fold`. The order of the points does not matter."""
+    return anchor_losses(points, function, **options).sums
+
+
+def _as_numpy(x: Array) -> np.ndarray:
+    return np.asarray(x if _is_numpy(x) else x.detach().cpu(), dtype=np.float64)
+
+
+def _is_numpy(x: Array) -> bool:
+    return isinstance(x, np.ndarray)

@@ -1,0 +1,247 @@
+"""Which positive and which negatives a strategy takes: exactly, whatever the block; ties go to the lower row number.
+
+A place in the order of an anchor's negatives, by distance and then by row number, names one point. Sorted keys give it
+wherever the neighbours in the order are too far to be confused; the rest is ordered by differences and by integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..errors import UsageError
+from ..language.numerics import picked
+from ..rows.workers import scratch
+from .points import Points
+from .ranks import Ranks, rank, strip_starts, sums_below
+from .ties import Judge, make_judge
+
+FALLBACKS = ("hardest", "easiest", "drop")
+
+
+def judge_of(points: Points, margins: tuple[float, ...] = ()) -> Judge:
+    """The judge of these points for these margins, made once."""
+    if margins not in points.judges:
+        points.judges[margins] = make_judge(points, margins)
+    judge: Judge = points.judges[margins]
+    return judge
+
+
+def strips(judge: Judge, start: int, stop: int) -> Iterator[Ranks]:
+    """Ranks of the anchors start..stop, a few at a time; each is valid until the next."""
+    gram, n = judge.gram, len(judge.points)
+    squares = gram.squares(start, stop, out=scratch("squares", (stop - start, n)))
+    starts = strip_starts(judge.points, start, stop)
+    for k in starts:
+        yield rank(judge, squares[k : k + starts.step], start + k)
+
+
+# ------------------------------------------------------------------------------------------------------ places in order
+
+
+def negatives_at(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
+    """(B, K) the points at these places of each anchor's order; -1 where the place is -1."""
+    inside = places.clip(0)
+    found = np.where(places < 0, -1, picked(ranks.keys, inside) & ranks.key_mask)
+    crowded = (places >= 0) & ~_stands_alone(judge, ranks, inside)
+    for row in map(int, np.flatnonzero(crowded.any(axis=1))):
+        starts = _run_starts(judge, ranks, row)
+        wanted = inside[row, crowded[row]]
+        run = starts.searchsorted(wanted, "right") - 1
+        points = np.empty(len(wanted), np.int64)
+        for number in np.unique(run):
+            begin, end = starts[number], starts[number + 1]
+            order = in_order(judge, ranks.start + row, ranks.columns(row, slice(begin, end)))
+            points[run == number] = order[wanted[run == number] - begin]
+        found[row, crowded[row]] = points
+    return found
+
+
+def farthest_negatives(judge: Judge, ranks: Ranks) -> np.ndarray:
+    """(B,) the farthest negative of each anchor, the lowest row of those that tie."""
+    last = ranks.negatives - 1
+    found: np.ndarray = ranks.keys[np.arange(len(last)), last] & ranks.key_mask
+    alone = _stands_alone(judge, ranks, last[:, None])[:, 0]
+    for row in map(int, np.flatnonzero(~alone)):
+        begin, end = run_around(judge, ranks, row, int(last[row]))
+        found[row] = settle(judge, ranks.start + row, ranks.columns(row, slice(begin, end)), True)
+    return found
+
+
+def _reach(judge: Judge, ranks: Ranks, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """How far apart two squared distances around `values` have to be, to be in the order that they seem to be."""
+    if judge.gram.is_exact:
+        return 0.0 * values
+    bounds = judge.gram.bounds(ranks.start, ranks.start + len(ranks.keys))[rows]
+    resolution = 4.0 * (ranks.key_mask + 1) * 2.0**-52
+    reach: np.ndarray = 2.5 * bounds + resolution * values
+    return reach
+
+
+def _stands_alone(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
+    """Where the negative at a place cannot be confused with its neighbours in the order, (B, K)."""
+    rows, last = np.arange(len(ranks.keys))[:, None], ranks.keys.shape[1] - 1
+    here, before, after = (
+        _value(ranks, picked(ranks.keys, side))
+        for side in (places, np.maximum(places - 1, 0), np.minimum(places + 1, last))
+    )
+    reach = _reach(judge, ranks, here, rows)
+    is_first, is_last = places == 0, places >= ranks.negatives[:, None] - 1
+    alone: np.ndarray = (is_first | (here - before > reach)) & (is_last | (after - here > reach))
+    return alone
+
+
+def _value(ranks: Ranks, keys: np.ndarray) -> np.ndarray:
+    value: np.ndarray = np.ascontiguousarray(keys & ~ranks.key_mask).view(np.float64)
+    return value
+
+
+def _run_starts(judge: Judge, ranks: Ranks, row: int) -> np.ndarray:
+    """Where the runs of places begin whose order is in doubt, and where the last one ends."""
+    values = _value(ranks, ranks.keys[row, : ranks.negatives[row]])
+    gaps = np.diff(values) > _reach(judge, ranks, values[:-1], np.asarray(row))
+    return np.concatenate([[0], np.flatnonzero(gaps) + 1, [len(values)]])
+
+
+def run_around(judge: Judge, ranks: Ranks, row: int, place: int) -> tuple[int, int]:
+    """The places around `place` whose order is in doubt."""
+    starts = _run_starts(judge, ranks, row)
+    number = int(starts.searchsorted(place, "right")) - 1
+    return int(starts[number]), int(starts[number + 1])
+
+
+def in_order(judge: Judge, anchor: int, columns: np.ndarray) -> np.ndarray:
+    """Points by their distance from the anchor, then by row number: by differences, and by integers where they tie."""
+    order = np.lexsort((judge.points.rows[columns], distance_ranks(judge, anchor, columns)))
+    return columns[order]
+
+
+def settle(judge: Judge, anchor: int, columns: np.ndarray, is_farthest: bool) -> int:
+    """The nearest of some points, or the farthest; of those that tie, the one with the lowest row number."""
+    places = distance_ranks(judge, anchor, columns)
+    tied = columns[places == (places.max() if is_farthest else places.min())]
+    return int(tied[np.argmin(judge.points.rows[tied])])
+
+
+def distance_ranks(judge: Judge, anchor: int, columns: np.ndarray) -> np.ndarray:
+    """Whole numbers in the order of the points' distances from the anchor, equal for equal distances."""
+    leaders = judge.alike(anchor, columns)
+    if (leaders == leaders[0]).all():
+        return np.zeros(len(leaders), np.int64)
+    different, kind = np.unique(leaders, return_inverse=True)
+    squares = judge.gram.direct(np.full(len(different), anchor), different)
+    order = np.argsort(squares)
+    low, high = squares - judge.gram.direct_errors(squares), squares + judge.gram.direct_errors(squares)
+    apart = low[order][1:] > np.maximum.accumulate(high[order])[:-1]
+    if judge.gram.is_exact:
+        apart = np.diff(squares[order]) > 0
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.concatenate([[0], np.cumsum(apart)])
+    if not judge.gram.is_exact:
+        ranks *= len(order)
+        for group in np.flatnonzero(np.bincount(ranks) > 1):
+            members = np.flatnonzero(ranks == group)
+            exact = [judge.exact.order(anchor, int(point)) for point in different[members]]
+            place = {value: number for number, value in enumerate(sorted(set(exact)))}
+            ranks[members] += [place[value] for value in exact]
+    return ranks[kind]
+
+
+# ----------------------------------------------------------------------------------------------------------- strategies
+
+
+def semi_hard_negatives(points: Points, start: int, stop: int, fallback: str) -> np.ndarray:
+    """(B, K) for each point of the anchors' classes the nearest negative beyond it; -1 for none, or no positive."""
+    if fallback not in FALLBACKS:
+        raise UsageError(f"unknown fallback {fallback!r}", fix=f"choose one of {', '.join(FALLBACKS)}")
+    if points.finder is not None:
+        return points.finder.semi_hard(start, stop, fallback)
+    judge = judge_of(points)
+    return _stacked([semi_hard_strip(judge, ranks, fallback) for ranks in strips(judge, start, stop)], np.int64)
+
+
+def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
+    """(B, K), as above, for ranked anchors; column k is point first + k of the anchor's class."""
+    places = ranks.below[:, 0] + ranks.ties[:, 0]
+    is_beyond = places < ranks.negatives[:, None]
+    found = negatives_at(judge, ranks, np.where(is_beyond, places, -1))
+    if fallback == "hardest":
+        found = np.where(is_beyond, found, negatives_at(judge, ranks, np.zeros((len(found), 1), np.int64)))
+    elif fallback == "easiest" and not is_beyond.all():
+        found = np.where(is_beyond, found, farthest_negatives(judge, ranks)[:, None])
+    return _by_class_place(judge, ranks, found)
+
+
+def random_semi_hard_negatives(points: Points, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
+    """(B, K) for each point of the anchors' classes a random semi-hard negative; -1 for none, or no positive."""
+    if points.finder is not None:
+        return points.finder.random_semi_hard(start, stop, margin, seed)
+    judge = judge_of(points, (float(margin),))
+    return _stacked([random_strip(judge, ranks, seed) for ranks in strips(judge, start, stop)], np.int64)
+
+
+def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
+    """(B, K), as above, for ranked anchors."""
+    first, band = ranks.below[:, 0] + ranks.ties[:, 0], ranks.below[:, 1]
+    anchors = judge.points.rows[ranks.start : ranks.start + len(first), None]
+    draw = uniform(seed, anchors, judge.points.rows[ranks.index])
+    places = first + (draw * (band - first)).astype(np.int64)
+    found = negatives_at(judge, ranks, np.where(band > first, places, -1))
+    return _by_class_place(judge, ranks, found)
+
+
+def costly_negatives(points: Points, start: int, stop: int, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `panels.Panel.below`."""
+    judge = judge_of(points, (float(margin),) if margin else ())
+    found = []
+    for ranks in strips(judge, start, stop):
+        is_positive = ranks.weight > 0
+        d_ap = points.measured(ranks.positives)
+        d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
+        counts, sums = ranks.below[:, -1], sums_below(judge, ranks, d_an)[:, -1]
+        found.append((d_ap, np.where(is_positive, counts, 0), np.where(is_positive, sums, 0.0)))
+    widest = max(d_ap.shape[1] for d_ap, _, _ in found)
+    d_ap, counts, sums = (
+        np.concatenate([np.pad(side, ((0, 0), (0, widest - side.shape[1]))) for side in sides])
+        for sides in zip(*found, strict=True)
+    )
+    return d_ap, counts, sums
+
+
+def _by_class_place(judge: Judge, ranks: Ranks, found: np.ndarray) -> np.ndarray:
+    """Columns in the order of the positives' distances, back to the order of the class; -1 for no positive."""
+    result = np.full(found.shape, -1)
+    places = ranks.index - judge.points.first[ranks.start : ranks.start + len(found), None]
+    np.put_along_axis(result, places, np.where(ranks.weight > 0, found, -1), axis=1)
+    return result
+
+
+def _stacked(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    """Strips of (B, K), of different K, as one array, -1 where a strip has no column."""
+    result = np.full((sum(map(len, parts)), max(part.shape[1] for part in parts)), -1, dtype)
+    row = 0
+    for part in parts:
+        result[row : row + len(part), : part.shape[1]] = part
+        row += len(part)
+    return result
+
+
+def uniform(seed: int, anchors: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """A random number in [0, 1) for each pair of row numbers, of nothing but seed and pair.
+
+    Source: the mixer of Steele, Lea, Flood, Fast splittable pseudorandom number generators, 2014 (splitmix64).
+    """
+    state = _mix(np.asarray([seed % 2**64], np.uint64))
+    for rows in (anchors, positives):
+        state = _mix(state ^ rows.astype(np.uint64))
+    result: np.ndarray = (state >> np.uint64(11)) * 2.0**-53
+    return result
+
+
+def _mix(state: np.ndarray) -> np.ndarray:
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = state ^ (state >> np.uint64(31))
+    return mixed

@@ -1,0 +1,169 @@
+"""Who decides a triplet that a product of matrices cannot: differences in float64, and integers where these tie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .exact import Exact, lowest_exponent
+from .gram import Gram
+from .points import HUGE, Points
+
+TINY = 2.0**-1060  # more than underflow can take from a square
+ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
+EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
+LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What it takes to decide a triplet that a product cannot.
+
+    margins: thresholds are d_ap + margin for each of these, the first is 0
+    exact: the last instance
+    budget: how many triplets of an anchor may go to the last instance; spent: how many went, (N,)
+    twins: (N,) equal numbers for equal rows
+    whole: (N, D) the points as whole numbers with exact products, of angular points where that is possible, else None
+    """
+
+    points: Points
+    gram: Gram
+    margins: tuple[float, ...]
+    exact: Exact
+    budget: int
+    spent: np.ndarray
+    twins: np.ndarray
+    whole: np.ndarray | None
+
+    def alike(self, anchor: int, others: np.ndarray) -> np.ndarray:
+        """(M,) for each of M points the first of them that is surely as far from the anchor: an equal row, or, of whole
+        numbers, one with the same product and norm."""
+        if self.whole is None:
+            twins: np.ndarray = self.twins[others]
+            return twins
+        different, place = np.unique(others, return_inverse=True)
+        points = self.whole[different]
+        kind = points @ self.whole[anchor] + 1j * np.einsum("ij,ij->i", points, points)
+        _, first, of = np.unique(kind, return_index=True, return_inverse=True)
+        leaders: np.ndarray = different[first][of][place]
+        return leaders
+
+
+def make_judge(points: Points, margins: Sequence[float] = ()) -> Judge:
+    """The judge of a set, for thresholds at d_ap and d_ap + margin."""
+    x = points.numbers
+    return Judge(
+        points=points,
+        gram=points.gram,
+        margins=(0.0, *margins),
+        exact=Exact(x, points.metric, points.normalize),
+        budget=max(LEAST_BUDGET, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
+        spent=np.zeros(len(points), np.int64),
+        twins=equal_rows(x),
+        whole=whole_numbers(x) if points.is_angular else None,
+    )
+
+
+def whole_numbers(x: np.ndarray) -> np.ndarray | None:
+    """(N, D) points times a power of two that makes whole numbers of them, so small that float64 products are exact."""
+    bits = math.frexp(float(np.abs(x).max(initial=0.0)))[1]  # every value is below 2**bits
+    room = 53 - math.ceil(math.log2(x.shape[1]))
+    lowest = bits
+    for block in np.array_split(x, max(1, x.size >> 16)):
+        exponent = lowest_exponent(block.astype(np.float64))
+        lowest = lowest if exponent is None else min(lowest, exponent)
+        if 2 * (bits - lowest) > room:
+            return None
+    return np.ldexp(x.astype(np.float64), -lowest)
+
+
+def equal_rows(x: np.ndarray) -> np.ndarray:
+    """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0."""
+    mixed = np.zeros(len(x), np.uint64)
+    multiplier, shift = np.uint64(0xBF58476D1CE4E5B9), np.uint64(29)
+    for column in x.T:
+        mixed ^= (column.astype(np.float64) + 0.0).view(np.uint64)
+        mixed *= multiplier
+        mixed ^= mixed >> shift
+    _, first, group = np.unique(mixed, return_index=True, return_inverse=True)
+    leader = first[group]
+    collided = (x != x[leader]).any(axis=1)  # equal hashes of unequal rows: keep those rows apart
+    leader[collided] = np.flatnonzero(collided)
+    return leader
+
+
+def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """An interval that holds the square of d + margin, for squares of d that are `errors` from the truth at most."""
+    points, gram = judge.points, judge.gram
+    low, high = np.maximum(squares - errors, 0.0), squares + errors
+    if not margin:
+        return low, high
+    low, high = (plus_margin(points, gram, side, margin) for side in (low, high))
+    low *= 1 - ROUNDING
+    low -= TINY
+    np.maximum(low, 0.0, out=low)
+    high *= 1 + ROUNDING
+    high += TINY
+    if gram.is_exact:
+        is_whole = _is_whole(points, squares, gram.scaled(margin))
+        middle = plus_margin(points, gram, squares, margin)
+        low, high = np.where(is_whole, middle, low), np.where(is_whole, middle, high)
+    return low, high
+
+
+def plus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
+    """The square of d + margin for the square of d."""
+    if not points.is_root:
+        return squares + points.square_of(margin)
+    shifted: np.ndarray = np.sqrt(squares)
+    shifted += min(gram.scaled(margin), math.sqrt(HUGE))
+    shifted *= shifted
+    return shifted
+
+
+def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
+    """Where d and the margin are whole numbers, and so the square of their sum is exact."""
+    if not points.is_root:
+        return np.full(squares.shape, False)
+    root = np.sqrt(squares)
+    is_whole: np.ndarray = (root == np.rint(root)) & (step == np.rint(step)) & (root + step < 2.0**26)
+    return is_whole
+
+
+def signs(
+    judge: Judge, anchor: int, j: np.ndarray, positives: np.ndarray, negatives: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The signs of d_an - (d_ap + margins[j]) for triplets of one anchor, (M,): by differences, then by integers; which
+    of them were left to float64; and the squares of d_an."""
+    (d_ap, ap_errors), (d_an, an_errors) = (_measured_once(judge, anchor, side) for side in (positives, negatives))
+    low, high = np.empty_like(d_ap), np.empty_like(d_ap)
+    for number in np.unique(j):
+        these = j == number
+        low[these], high[these] = interval(judge, d_ap[these], ap_errors[these], judge.margins[number])
+    found: np.ndarray = (d_an - an_errors > high).astype(np.int64) - (d_an + an_errors < low)
+    unsure = np.flatnonzero(found == 0)
+    near, far = np.split(judge.alike(anchor, np.concatenate([positives[unsure], negatives[unsure]])), 2)
+    is_open = (j[unsure] > 0) | (near != far)
+    unsure, near, far = unsure[is_open], near[is_open], far[is_open]
+    if not len(unsure):
+        return found, unsure, d_an
+    different, kind = np.unique(np.stack([j[unsure], near, far]), axis=1, return_inverse=True)
+    settled = max(0, int(judge.budget - judge.spent[anchor]))
+    judge.spent[anchor] += len(different[0])
+    compare, margins = judge.exact.compare, judge.margins
+    by_kind = [compare(anchor, int(p), int(n), margins[i]) for i, p, n in different[:, :settled].T]
+    is_settled = kind.ravel() < settled
+    found[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
+    guessed = unsure[~is_settled]
+    found[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
+    return found, guessed, d_an
+
+
+def _measured_once(judge: Judge, anchor: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distances by differences, and their errors; a point that comes often is measured once."""
+    different, place = np.unique(others, return_inverse=True)
+    squares = judge.gram.direct(np.full(len(different), anchor), different)
+    return squares[place], judge.gram.direct_errors(squares)[place]

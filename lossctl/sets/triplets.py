@@ -1,0 +1,252 @@
+"""The triplets of a whole embedding set by category: easy, semi-hard and hard, at each margin, with all that
+`lossctl triplets` tells of it."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+from ..results.breakdown import Anchors, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances
+from ..rows.sums import count, total
+from .counting import Counts, Side, Task, joined, proven_counts
+from .panels import MEMORY_BYTES, Panel, fold
+from .points import DTYPES, Points, sort_points
+from .ties import equal_rows, make_judge
+from .uncertified import quick_counts
+
+BINS = 40
+SAMPLE = 1 << 14  # pairs that set the range of the histogram
+Progress = Callable[[int, int], None]
+
+
+def breakdown(
+    embeddings: np.ndarray,
+    labels: Any,
+    *,
+    margins: Sequence[float] = (1.0,),
+    metric: str = "euclidean",
+    normalize: bool = False,
+    precision: str = "float64",
+    by_class: bool = False,
+    pairs: int = 0,
+    bins: int = BINS,
+    block: int | None = None,
+    threads: int | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Progress | None = None,
+) -> Breakdown:
+    """All triplets of (N, D) embeddings with N labels, by category, at each margin.
+
+    margins: in units of the distance, >= 0; each is decided as the float64 it is
+    precision: "float64" proves every count; "float32" is quick and proves nothing
+    by_class: also by class of the anchor; pairs: also the so many class pairs with the most hard triplets
+    block, threads, memory_bytes, progress: as in panels.fold; they do not change a proven count
+
+    Raises DataError for unusable embeddings or labels, UsageError for an unknown metric or precision or a bad margin.
+    """
+    embeddings, labels = np.asarray(embeddings), np.asarray(labels)
+    task = prepare(
+        embeddings,
+        labels,
+        margins=margins,
+        metric=metric,
+        normalize=normalize,
+        precision=precision,
+        with_pairs=pairs > 0,
+        bins=bins,
+    )
+    counted = list(
+        fold(
+            task.points,
+            lambda panel: count_panel(task, panel),
+            block=block,
+            threads=threads,
+            memory_bytes=memory_bytes,
+            progress=progress,
+        )
+    )
+    return report(task, counted, [float(margin) for margin in margins], precision, by_class, pairs)
+
+
+def prepare(
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    *,
+    margins: Sequence[float],
+    metric: str,
+    normalize: bool,
+    precision: str,
+    merge: bool = True,
+    with_pairs: bool = False,
+    bins: int = BINS,
+) -> Task:
+    """What counting needs to know of a set; arguments and errors as in `breakdown`.
+
+    merge: count equal rows of one class once, with a weight, where the counts are proven
+    """
+    check_margins(margins)
+    if precision not in DTYPES:
+        raise UsageError(f"unknown precision {precision!r}", fix=f"choose one of {', '.join(DTYPES)}")
+    is_proven = precision == "float64"
+    first, weights = distinct(embeddings, labels) if merge and is_proven else (np.arange(len(embeddings)), None)
+    steps = sorted({float(margin) for margin in margins if margin > 0})
+    points = sort_points(
+        embeddings if weights is None else embeddings[first],
+        labels if weights is None else labels[first],
+        metric=metric,
+        normalize=normalize,
+        weights=weights,
+        numbers=first,
+        steps=steps,
+    )
+    edges = histogram_edges(points, bins)
+    squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
+    judge = make_judge(points, steps) if is_proven else None
+    return Task(points, (0.0, *steps), judge, edges, squares, with_pairs)
+
+
+def count_panel(task: Task, panel: Panel) -> Counts:
+    """The counts of one panel: proven if the task has a judge, else quick."""
+    return quick_counts(task, panel) if task.judge is None else proven_counts(task, task.judge, panel)
+
+
+def distinct(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The first row of each group of equal rows with equal labels, and how many rows it stands for (None: all one)."""
+    if embeddings.ndim != 2 or labels.ndim != 1 or len(embeddings) != len(labels) or not embeddings.size:
+        return np.arange(len(embeddings)), None  # sort_points says what is wrong
+    _, codes = np.unique(labels, return_inverse=True)
+    group = equal_rows(embeddings) * (int(codes.max()) + 1) + codes
+    _, first, members = np.unique(group, return_index=True, return_counts=True)
+    if len(first) == len(embeddings):
+        return np.arange(len(embeddings)), None
+    order = np.argsort(first)
+    return first[order], members[order]
+
+
+def check_margins(margins: Sequence[float]) -> None:
+    if not margins:
+        raise UsageError("no margin", fix="give one, for example 0.2")
+    for margin in margins:
+        if not (math.isfinite(margin) and margin >= 0):
+            raise UsageError(f"margin cannot be {margin!r}", fix="give a number >= 0")
+
+
+def histogram_edges(points: Points, bins: int) -> np.ndarray:
+    """Equal bins over what a sample of pairs spans: as many positives as negatives, chosen by a fixed seed."""
+    if not points.anchors:
+        return np.linspace(0.0, 1.0, bins + 1)
+    random = np.random.Generator(np.random.Philox(key=0))
+    anchors = random.integers(points.anchors, size=SAMPLE)
+    own = points.first[anchors] + random.integers(1 << 62, size=SAMPLE) % (points.last - points.first)[anchors]
+    any_point = random.integers(len(points), size=SAMPLE)
+    squares = points.gram.direct(np.tile(anchors, 2), np.concatenate([own, any_point]))
+    distances = points.measured(squares)
+    low, high = float(distances[distances > 0].min(initial=np.inf)), float(distances.max())
+    if not high > low:
+        low, high = 0.0, high or 1.0
+    margin = 0.05 * (high - low)
+    return np.linspace(max(0.0, low - margin), high + margin, bins + 1)
+
+
+# --- reporting
+
+
+def report(
+    task: Task, parts: list[Counts], margins: list[float], precision: str, by_class: bool, pairs: int
+) -> Breakdown:
+    points = task.points
+    counts = joined(parts) if parts else None
+    at = tuple(_at_margin(task, counts, margin) for margin in margins)
+    undecided = sum(entry.undecided for entry in at)
+    reasons = {
+        "float32": "float32 distances were compared as they came",
+        "float64": f"{undecided} triplets were left to float64: deciding all of them by integers would take too long",
+    }
+    certified = precision == "float64" and not undecided
+    size = len(points) if points.weights is None else int(points.weights.sum())
+    out = points.without_positive, points.without_negative
+    return Breakdown(
+        metric=points.metric,
+        normalize=points.normalize,
+        precision=precision,
+        anchors=Anchors(size, size - sum(out), *out),
+        margins=at,
+        certified=certified,
+        why="" if certified else reasons[precision],
+        edges=tuple(map(float, task.edges)),
+        positives=_distances(counts.positives if counts else None, len(task.edges) - 1),
+        negatives=_distances(counts.negatives if counts else None, len(task.edges) - 1),
+        classes=_class_shares(task, counts, margins) if by_class else (),
+        pairs=_hardest_pairs(points, counts, pairs) if pairs and counts else (),
+    )
+
+
+def _categories(task: Task, counts: Counts, margin: float, anchors: slice) -> Categories:
+    j = task.margins.index(margin)
+    triplets = int(counts.triplets[anchors].sum())
+    hard_ties, ties = int(counts.ties[0, anchors].sum()), int(counts.ties[j, anchors].sum())
+    hard = int(counts.below[0, anchors].sum()) + hard_ties
+    costly = int(counts.below[j, anchors].sum()) if margin else hard
+    return Categories(triplets - costly, costly - hard, hard, hard_ties, ties)
+
+
+def _at_margin(task: Task, counts: Counts | None, margin: float) -> AtMargin:
+    if counts is None:
+        return AtMargin(margin, Categories(0, 0, 0), 0.0, 0, math.nan)
+    points, j = task.points, task.margins.index(margin)
+    members = np.ones(points.anchors) if points.weights is None else points.weights[: points.anchors].astype(float)
+    worst = np.maximum(counts.farthest - counts.nearest + margin, 0.0) * members
+    return AtMargin(
+        margin=margin,
+        categories=_categories(task, counts, margin, slice(None)),
+        batch_all_sum=float(total(counts.losses[j])),
+        active=int(counts.below[j].sum()),
+        batch_hard=total(worst) / total(members),
+        undecided=int(counts.undecided[0].sum()) + (int(counts.undecided[j].sum()) if j else 0),
+    )
+
+
+def _distances(side: Side | None, bins: int) -> Distances:
+    if side is None:
+        return Distances(0, math.nan, math.nan, math.nan, (0,) * bins)
+    return Distances(
+        side.pairs, side.smallest, side.sum / count(side.pairs), side.largest, tuple(int(n) for n in side.counts)
+    )
+
+
+def _class_shares(task: Task, counts: Counts | None, margins: Iterable[float]) -> tuple[ClassShare, ...]:
+    points = task.points
+    members = np.ones(len(points), np.int64) if points.weights is None else points.weights
+    shares = {}
+    for start in np.unique(points.first):
+        own = slice(int(start), int(points.last[start]))
+        is_used = counts is not None and own.start < points.anchors
+        categories = tuple(
+            _categories(task, counts, margin, own) if is_used and counts else Categories(0, 0, 0) for margin in margins
+        )
+        key = int(points.classes[start])
+        shares[key] = ClassShare(_plain(points.names[key]), int(members[own].sum()), categories)
+    return tuple(shares[key] for key in sorted(shares))
+
+
+def _hardest_pairs(points: Points, counts: Counts, pairs: int) -> tuple[ClassPair, ...]:
+    hard = sum(int(row.sum()) for row in counts.hard_by_class.values())
+    found = [
+        (-int(row[negative]), anchor, int(negative))
+        for anchor, row in counts.hard_by_class.items()
+        for negative in np.argsort(-row, kind="stable")[:pairs]
+        if row[negative] > 0
+    ]
+    return tuple(
+        ClassPair(_plain(points.names[anchor]), _plain(points.names[negative]), -minus, -minus / hard)
+        for minus, anchor, negative in heapq.nsmallest(pairs, found)
+    )
+
+
+def _plain(label: Any) -> object:
+    return label.item() if hasattr(label, "item") else label
