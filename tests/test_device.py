@@ -47,7 +47,7 @@ STEPS = [
     ("semi-hard", {"fallback": "drop"}),
     ("random-semi-hard", {"seed": 3}),
 ]
-PANEL_LOSSES = [loss.name for loss in walk() if loss.engine == "panel"]
+PANEL_LOSSES = [loss.name for loss in walk() if loss.engine.has_space]
 VARIANTS = ["batch-hard:soft=true", "semi-hard:fallback=hardest", "semi-hard:fallback=drop", "circle:unified=true"]
 
 without_cuda = pytest.mark.skipif(DEVICE == "cuda", reason="there is CUDA")

@@ -44,7 +44,7 @@ def test_the_curve_command_works(loss, capfd):
 
     command = curve_command(loss)
     if command is None:
-        assert loss.engine == "tally" or loss.name == "circle-class"
+        assert not loss.engine.has_values or loss.name == "circle-class"
         return
     assert run([*command.split()[1:], "-n", "3"]) == 0
     assert capfd.readouterr().err == ""

@@ -11,8 +11,9 @@ from ..errors import UsageError, told_in_python
 from ..kernels import devices
 from ..language.registry import Spec, make, parse
 from ..results.values import Result
-from . import calculator
-from .calculator import Given, Reading, as_array, evaluate, logit_forms, option_value, prepared, refuse_none
+from . import together
+from .calculator import Given, Reading, as_array, logit_forms, option_value, refuse_none
+from .together import Wanted, prepared, results
 
 
 @told_in_python()
@@ -58,8 +59,9 @@ def compute(
         normalize=normalize,
         device=devices.choose(device).name,
     )
-    with prepared(spec, inputs, sources, reduction=reduction, weight=weight, reading=reading, jobs=jobs) as ready:
-        return evaluate(ready, data_hash=data_hash)
+    question = Wanted(spec, reading.forms, inputs, sources, reduction)
+    with prepared([question], weight=weight, reading=reading, jobs=jobs) as shared:
+        return results(shared, data_hash=data_hash)[0]
 
 
 @told_in_python()
@@ -83,8 +85,9 @@ def row_losses(
     spec, sources = _meant(loss, inputs, named, distance=distance, normalize=normalize)
     forms = logit_forms(spec.loss) if from_logits else {}
     reading = Reading(forms=forms, clip=clip, skip_nan=skip_nan, metric=distance or "euclidean", normalize=normalize)
-    with prepared(spec, inputs, sources, reduction="none", weight=weight, reading=reading, jobs=jobs) as ready:
-        return np.concatenate([block.total for block in calculator.row_losses(ready)] or [np.empty(0)])
+    question = Wanted(spec, forms, inputs, sources, "none")
+    with prepared([question], weight=weight, reading=reading, jobs=jobs) as shared:
+        return np.concatenate([rows.total for rows in together.row_losses(shared)] or [np.empty(0)])
 
 
 def _meant(
@@ -106,7 +109,7 @@ def _meant(
         )
     spec = parse(loss) if isinstance(loss, str) else loss
     name, own = spec.loss.name, {option.name: option.default for option in spec.loss.options}
-    is_set = spec.loss.engine == "panel"
+    is_set = spec.loss.engine.has_space
     if "distance" in own and distance is not None:
         named = {**named, "distance": distance}
     given = (

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import LossctlError, UsageError
 from ..files.saved import read_json
 from ..files.sources import parse_source
+from ..language.engines import Engine
 from ..language.registry import Spec, parse
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from ..rows import hardest
@@ -31,13 +32,13 @@ class Task(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether it can be read together with other entries."""
-        return self.entry.kind == "losses" and "keep" not in self.values and self.engine != ""
+        return self.entry.kind == "losses" and "keep" not in self.values and self.engine is not None
 
     @property
-    def engine(self) -> str:
-        """What all of its losses go by, "" where they differ."""
-        kinds = {spec.loss.engine for spec in self.specs}
-        return kinds.pop() if len(kinds) == 1 else ""
+    def engine(self) -> Engine | None:
+        """How all of its losses meet their input, None where they differ."""
+        engines = {spec.loss.engine for spec in self.specs}
+        return engines.pop() if len(engines) == 1 else None
 
     @property
     def files(self) -> set[str]:
@@ -87,7 +88,7 @@ def _batches(tasks: Sequence[Task]) -> list[list[Task]]:
     for task in tasks:
         alike = ("na", "header", "delimiter", "clip", "distance", "normalize")
         key = (task.engine, *(task.values.get(name) for name in alike))
-        key += (task.values.get("group"),) if task.engine == "lists" else ()
+        key += (task.values.get("group"),) if task.engine and task.engine.has_lists else ()
         fits = [one for one in batches if task.is_shared and one[0] == key and one[1] & task.files]
         if not fits:
             batches.append((key if task.is_shared else None, task.files if task.is_shared else set(), [task]))
@@ -152,7 +153,7 @@ def _alone(task: Task, spec: Spec, jobs: int | None, data_hash: bool) -> list[Re
     """A loss among those of another kind, or the mean over the hardest rows."""
     wanted = _wanted(task, spec)
     if "keep" in task.values:
-        if spec.loss.engine == "tally":
+        if not spec.loss.engine.has_values:
             raise UsageError(
                 f"keep with {spec.loss.name}", why="no row has a value", fix="leave keep out of this entry"
             )
@@ -175,7 +176,7 @@ def _wanted(task: Task, spec: Spec) -> Wanted:
     inputs = values["inputs"]
     named = dict(inputs) if isinstance(inputs, dict) else {}
     group, bins = values.get("group"), None
-    if spec.loss.engine == "lists":
+    if spec.loss.engine.has_lists:
         if group is not None:
             named["group"] = group
         group = None

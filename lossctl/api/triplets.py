@@ -12,10 +12,10 @@ import numpy as np
 from ..errors import UsageError, told_in_python
 from ..kernels.devices import choose
 from ..language.registry import find, make
-from ..rows import by_row
 from ..sets.by_anchor import Progress, read_set
 from ..text import did_you_mean
-from .calculator import Reading, as_array, prepared, read_all, refuse_none
+from .calculator import Reading, as_array, read_all, refuse_none
+from .together import Wanted, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,8 +119,8 @@ def opened(
     reading = Reading(
         metric=distance, normalize=normalize, device=device, skip_nan=skip_nan, header=header, delimiter=delimiter
     )
-    with prepared(make(find("batch-all")), inputs, named, reading=reading, jobs=jobs) as ready:
-        yield ready
+    with prepared([Wanted(make(find("batch-all")), {}, inputs, named)], reading=reading, jobs=jobs) as shared:
+        yield shared.losses[0]
 
 
 def report(
@@ -141,7 +141,7 @@ def report(
     from ..sets.diagnosis import diagnose
     from ..sets.triplets import breakdown
 
-    found, reading = read_set(ready.plan, ready.blocks(by_row.block_rows(ready.plan))), ready.reading
+    found, reading = read_set(ready.plan, ready.read()), ready.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count = breakdown
     if reading.device != "cpu":

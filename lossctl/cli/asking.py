@@ -63,9 +63,9 @@ def parameters(loss: Loss) -> list[tuple[str, Any, Any]]:
         ("baseline", Baseline, None),
     ]
     of_rows = [("per_row", PerRow, False), ("top", Top, None), ("keep", Keep, None), ("id", Id, None)]
-    refused = loss.engine == "tally"
+    refused = not loss.engine.has_values
     found += [(name, _unlisted(kind) if refused else kind, default) for name, kind, default in of_rows]
-    found += [("group", Group, None)] if loss.engine != "lists" else []
+    found += [("group", Group, None)] if not loss.engine.has_lists else []
     found += [("by", By, None), ("also", Also, None), ("ci", Ci, None), ("ci_method", CiMethod, "bca")]
     found += [("resamples", Resamples, 1000), ("cluster", Cluster, None)]
     found += [] if any(option.name == "seed" for option in loss.options) else [("seed", Seed, 0)]

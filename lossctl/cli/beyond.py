@@ -28,7 +28,7 @@ def answer(
 ) -> None:
     """Read, compute and write what the options of one call ask for."""
     per_row = given["per_row"] or given["reduction"] == "none"
-    if spec.loss.engine == "tally":
+    if not spec.loss.engine.has_values:
         _refuse_rows(spec.loss.name, given)
     _refuse_contradictions(given, per_row)
     others = [registry.parse(text) for text in given["also"] or ()]

@@ -90,7 +90,7 @@ def compare(
     specs = [registry.parse(text) for text in loss]
     if fail_if:
         for spec in specs:
-            if spec.loss.name in compare.SIGNED:
+            if spec.loss.is_signed:
                 raise UsageError(f"--fail-if worse with {spec.loss.name}: lower is not better", fix="choose a loss")
     if from_logits:
         for spec in specs:

@@ -11,7 +11,8 @@ from typer.core import TyperGroup
 
 from ..errors import UsageError
 from ..language import registry
-from ..language.registry import Loss, Option
+from ..language.domains import Option
+from ..language.registry import Loss
 from ..language.roles import Role
 from ..text import option_text
 from . import asking, intake, output
@@ -144,13 +145,13 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
     found += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.options]
     found += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
     found += _form_parameters(loss)
-    found += [("metric", intake.Distance, "euclidean")] if loss.engine == "panel" and not loss.cosine else []
-    found += [("normalize", intake.Normalize, False)] if loss.engine == "panel" else []
+    found += [("metric", intake.Distance, "euclidean")] if loss.engine.has_space and not loss.cosine else []
+    found += [("normalize", intake.Normalize, False)] if loss.engine.has_space else []
     found += [("index", Index, None)] if loss.name == "triplet" else []
     found += [("distances", Distances, None)] if loss.roles[0].name == "left" else []
     found += [
         ("reduction", _reduction_type(loss), loss.reductions[0]),
-        *([("weight", Weight, None)] if loss.engine != "panel" else []),
+        *([("weight", Weight, None)] if loss.engine.takes_weights else []),
         ("na", intake.Na, "error"),
         ("header", intake.Header, "auto"),
         ("delimiter", intake.Delimiter, None),
@@ -158,10 +159,10 @@ def parameters(loss: Loss) -> list[inspect.Parameter]:
         ("json", output.Json, False),
         ("bare", Bare, False),
         ("out", output.Output, None),
-        *([("plot", output.Plot, None)] if loss.engine == "rows" else []),
+        *([("plot", output.Plot, None)] if loss.engine.is_by_row else []),
         ("digits", output.Digits, None),
         ("signature", Signature, False),
-        *([("device", intake.Device, "cpu")] if loss.engine == "panel" else []),
+        *([("device", intake.Device, "cpu")] if loss.engine.has_space else []),
         ("jobs", intake.Jobs, None),
         *asking.parameters(loss),
         ("quiet", output.Quiet, False),
@@ -241,7 +242,7 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     named = {role.name: given[f"role_{role.name}"] for role in loss.roles if given[f"role_{role.name}"] is not None}
     if not sources and not named:
         raise UsageError(f"{loss.name} needs its input", fix=_usage(loss))
-    from ..api import calculator
+    from ..api import calculator, together
     from ..kernels.devices import choose
 
     options = {
@@ -264,7 +265,9 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     inputs = [*sources, *named.values(), *(given[name] for name in ("weight", "index", "distances") if given.get(name))]
     inputs += asking.sources(given)
     spec = registry.make(loss, **options)
-    if asking.is_asked(given) or (given["reduction"] == "none" and loss.engine in ("lists", "panel")):
+    if asking.is_asked(given) or (
+        given["reduction"] == "none" and "none" in loss.reductions and not loss.engine.is_by_row
+    ):
         from .beyond import answer
 
         answer(spec, sources, named, reading, style, inputs, given)
@@ -273,11 +276,8 @@ def _compute(loss: Loss, given: dict[str, Any]) -> None:
     with (
         output.destination(style, inputs) as out,
         output.picture(given.get("plot"), inputs) as drawing,
-        calculator.prepared(
-            spec,
-            sources,
-            named,
-            reduction=given["reduction"],
+        together.prepared(
+            [together.Wanted(spec, reading.forms, sources, named, given["reduction"])],
             weight=given.get("weight"),
             reading=reading,
             jobs=given["jobs"],
@@ -317,14 +317,14 @@ def _forms(loss: Loss, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, signature: bool, bounds: Any) -> Any:
-    from ..api import calculator
+    from ..api import together
     from ..show import results as show
 
     format = style.choose("bare")
     hashed = signature or format in ("json", "ndjson")
     with output.progress(style, ready.fields[0].frame.rows) as update:
-        result = calculator.evaluate(ready, data_hash=hashed, progress=update)
-    (result,) = asking.gated([result], bounds)
+        results = together.results(ready, data_hash=hashed, progress=update)
+    (result,) = asking.gated(results, bounds)
     output.warn(style, result.warnings)
     if format == "bare":
         text = show.bare([result], digits)
@@ -341,7 +341,7 @@ def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, 
 
 def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -> None:
     """-r none: a line for each row that counts, as they come."""
-    from ..api import calculator
+    from ..api import together
     from ..show.results import number
 
     format = style.choose("bare")
@@ -354,7 +354,7 @@ def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -
     from ..rows import checks
 
     facts = checks.Facts()
-    for rows in calculator.row_losses(ready):
+    for rows in together.row_losses(ready):
         facts = facts.merge(rows.facts).merge(engine.infinite_rows(rows))
         pairs = zip(rows.number.tolist(), rows.total.tolist(), strict=True)
         if format == "bare":
@@ -363,7 +363,7 @@ def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -
             out.write("".join(f"{row}{separator}{number(value, digits)}\n" for row, value in pairs))
         else:
             out.write("".join(_json_row(row, value) for row, value in pairs))
-    notes, warnings = checks.verdict(ready.plan, facts)
+    notes, warnings = checks.verdict(ready.losses[0].plan, facts)
     sys.stdout.flush()
     output.note(style, "\n".join(notes))
     output.warn(style, warnings)

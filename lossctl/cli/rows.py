@@ -13,8 +13,8 @@ from . import output
 
 if TYPE_CHECKING:
     from ..api.together import Shared
+    from ..rows.by_row import Scored
     from ..rows.hardest import Hardest
-    from ..rows.job import Scored
 
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".npy": "npy"}
 FORMATS = ("tsv", "csv", "ndjson", "bare")
@@ -41,7 +41,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
 
     places, facts = shared.sides[0], checks.NOTHING
     names = list(places)
-    weighted = shared.losses[0].plan.weight is not None or shared.unit == "anchors"
+    weighted = shared.losses[0].plan.weight is not None or shared.engine.has_space
     titles = [str(one.plan.spec) for one in shared.losses]
 
     def of_block(scored: tuple[Scored, ...]) -> tuple[Any, checks.Facts]:
@@ -59,7 +59,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
 
     def pieces() -> Iterator[Any]:
         nonlocal facts
-        for made, seen in shared.each(of_block):
+        for made, seen in shared.score_rows(of_block):
             facts = facts.merge(seen)
             yield made
 
@@ -120,5 +120,5 @@ def write_top(found: Hardest, shared: Shared, style: output.Style, out: Any, dig
         sheet = show.top_sheet(found, roles, names, digits, cut=format == "table")
         out.write(output.sheet_text(sheet, format))
     notes, warnings = checks.verdict(loss.plan, found.facts)
-    output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.unit}", *notes]))
+    output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.engine.unit}", *notes]))
     output.warn(style, warnings)

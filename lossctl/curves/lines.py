@@ -61,9 +61,15 @@ def _use(names: Sequence[str]) -> str:
 def _variables(entry: Entry) -> tuple[Variable, ...]:
     loss = entry.spec.loss
     found = VARIABLES.get(tuple(role.name for role in loss.roles), ())
-    if found:
+    if found and (loss.stands_alone or not loss.engine.has_values):
         return found
-    if loss.engine == "panel":
+    if loss.engine.has_values and not loss.stands_alone:
+        raise UsageError(
+            f"{loss.name} has no curve",
+            why="it is one number of all rows together; a row alone has none",
+            fix="draw the loss of a row instead, such as: lossctl curve bce",
+        )
+    if loss.engine.has_space:
         raise UsageError(
             f"{loss.name} depends on a whole set of embeddings, not on one number",
             why="each of its terms is that of a single triplet or pair",

@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
+Total = Any  # a sum over all rows: an exact fraction (or what of it is no number), or an array with one a resample
 FEW_COLUMNS = 64  # rows this short are added up column by column: numpy takes ten times as long along them
 FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
 
@@ -49,6 +50,23 @@ def share(part: Any, whole: Any) -> Any:
         return part / whole
     held = whole > 0
     return where(held, part / where(held, whole, 1.0), 0.0)
+
+
+def quotient(part: Total, whole: Total) -> Array | float:
+    """part / whole of two totals, rounded once; infinite or nan where there is no whole."""
+    if hasattr(whole, "shape") or hasattr(part, "shape"):
+        return part / whole
+    if not whole:
+        return math.nan if not part or math.isnan(part) else math.copysign(math.inf, part)
+    try:
+        return float(part / whole)
+    except OverflowError:  # beyond the largest float64
+        return math.inf if (part > 0) == (whole > 0) else -math.inf
+
+
+def root(x: Array | float) -> Array | float:
+    """The square root of what is no less than 0, but for a rounding."""
+    return sqrt(maximum(x, 0.0)) if hasattr(x, "shape") else math.sqrt(0.0 if x < 0 else x)
 
 
 def entropy_term(count: Any, n: Any) -> Any:

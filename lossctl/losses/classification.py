@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from ..language.domains import Alpha, ClassIndex, Fraction, NonNegative, Numbers, Positive, Real, Weights
 from ..language.numerics import (
     Array,
     like,
@@ -19,18 +20,7 @@ from ..language.numerics import (
     where,
 )
 from ..language.predictions import Binary, Categorical
-from ..language.registry import (
-    Alpha,
-    ClassIndex,
-    Fraction,
-    NonNegative,
-    Numbers,
-    Positive,
-    Real,
-    Weighted,
-    Weights,
-    loss,
-)
+from ..language.registry import Weighted, loss
 
 
 @loss(aliases=("binary-cross-entropy", "multi-label"))

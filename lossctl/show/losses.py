@@ -11,7 +11,8 @@ from typing import Any
 
 from ..curves.planes import OF_SIMILARITIES
 from ..curves.variables import VARIABLES
-from ..language.registry import Loss, Option
+from ..language.domains import Option
+from ..language.registry import Loss
 from ..text import option_text
 from ..version import __version__
 from .pages.arithmetic import Step, steps
@@ -215,10 +216,12 @@ SWEEPS = {
 def curve_command(loss: Loss) -> str | None:
     """The command that draws the loss, or what stands for one term of it; None where there is nothing to draw."""
     known = VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    if loss.engine.has_values and not loss.stands_alone:
+        return None
     if known or loss.name in OF_SIMILARITIES:
         slope = "" if known and known[0].by_counts else " --grad"
         return f"lossctl curve {loss.name}{SWEEPS.get(loss.name, slope)}"
-    if loss.engine != "panel":
+    if not loss.engine.has_space:
         return None
     return f"lossctl curve {'contrastive' if 'contrastive' in loss.name else 'triplet'}"
 
