@@ -8,12 +8,8 @@ libraries spell it differently. Hyper-parameters are Python floats.
 from __future__ import annotations
 
 import math
-import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from importlib.util import find_spec
-from time import perf_counter
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
@@ -351,57 +347,6 @@ def _halves(x: Array | float) -> tuple[Array, Array]:
     big = 134217729.0 * x
     high = big - (big - x)
     return high, x - high
-
-
-# --- products of matrices
-
-WORTH_TORCH = 8e11  # multiplications, some ten seconds of them: from here on the import of torch can pay
-CLEARLY_FASTER = 1.1
-
-
-def matmul(multiplications: float, dtype: Any) -> Callable[..., Array]:
-    """np.matmul, or torch's product of numpy arrays in its place: where there is much to multiply, and torch is faster
-    on this machine (its library is made for Intel's processors). Call it as product(a, b, out=...)."""
-    import numpy as np
-
-    if multiplications < WORTH_TORCH or find_spec("torch") is None:
-        return np.matmul
-    return _faster_product(np.dtype(dtype).name)
-
-
-@cache
-def _faster_product(dtype: str) -> Callable[..., Array]:
-    import numpy as np
-
-    if os.environ.get("OPENBLAS_NUM_THREADS") == "1":  # so shall be the threads of torch, if it is not there yet
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        import torch
-    except (ImportError, OSError):
-        return np.matmul
-
-    def product(a: Array, b: Array, out: Array) -> Array:
-        if torch.get_float32_matmul_precision() != "highest":  # fewer bits than the error bound is for
-            return np.matmul(a, b, out=out)
-        torch.matmul(torch.from_numpy(a), torch.from_numpy(b), out=torch.from_numpy(out))
-        return out
-
-    return product if _seconds(np.matmul, dtype) > CLEARLY_FASTER * _seconds(product, dtype) else np.matmul
-
-
-def _seconds(product: Callable[..., Array], dtype: str) -> float:
-    """The least of five times that a product of a block of points with others takes."""
-    import numpy as np
-
-    points = np.random.default_rng(0).standard_normal((4096, 128)).astype(dtype)
-    block, out = points[:256].copy(), np.empty((256, len(points)), dtype)
-
-    def once() -> float:
-        start = perf_counter()
-        product(block, points.T, out=out)
-        return perf_counter() - start
-
-    return min(once() for _ in range(5))
 
 
 # --- probability, entropy

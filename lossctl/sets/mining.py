@@ -178,7 +178,7 @@ def _by_pair(points: Points, margin: float, choose: Callable[[Panel], np.ndarray
 
 def _distance_weighted(points: Points, panel: Panel, seed: int, cutoff: float, reach: float) -> np.ndarray:
     """(B, K) a negative for each point of the anchors' classes, -1 for the anchor itself and beyond the class."""
-    squares = np.maximum(points.gram.squares(panel.start, panel.stop, repeatable=True), cutoff * cutoff)
+    squares = np.maximum(points.gram.squares(panel.start, panel.stop), cutoff * cutoff)
     own = (points.last - points.first)[panel.start : panel.stop]
     chosen = np.full((len(panel), int(own.max())), -1)
     by_row = np.argsort(points.rows)
