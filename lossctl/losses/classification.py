@@ -5,7 +5,6 @@ from typing import Any, Literal
 from ..language.numerics import (
     Array,
     like,
-    multiply_add,
     one_hot,
     pick,
     relu,
@@ -14,7 +13,6 @@ from ..language.numerics import (
     row_sum,
     sigmoid,
     softplus,
-    sum_of_three,
     weigh,
     where,
 )
@@ -31,6 +29,7 @@ from ..language.registry import (
     Weights,
     loss,
 )
+from ..language.rounding import multiply_add, sum_of_three
 
 
 @loss(aliases=("binary-cross-entropy", "multi-label"))

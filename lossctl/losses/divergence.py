@@ -1,6 +1,7 @@
 """Divergences: how far one probability distribution is from another. Rows are distributions, (n, C) each."""
 
-from ..language.numerics import Array, jensen_term, row_sum
+from ..language.entropy import jensen_term
+from ..language.numerics import Array, row_sum
 from ..language.predictions import Comparison, Distribution
 from ..language.registry import loss
 

@@ -13,7 +13,8 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..language.numerics import entropy_term, log_ratio, relative_entropy_parts, share, total, vector
+from ..language.entropy import entropy_term, log_ratio, relative_entropy_parts, share
+from ..language.numerics import total, vector
 from ..language.registry import Base, loss
 
 if TYPE_CHECKING:

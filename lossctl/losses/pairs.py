@@ -1,6 +1,7 @@
 """Pairs and triplets of embeddings that are given row by row: contrastive, pairwise ranking, triplet."""
 
-from ..language.numerics import DISTANCES, Array, minimum, relu, softplus, where
+from ..language.distances import DISTANCES
+from ..language.numerics import Array, minimum, relu, softplus, where
 from ..language.registry import Flag, Metric, NonNegative, Positive, loss
 
 

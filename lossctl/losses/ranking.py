@@ -7,20 +7,19 @@ A list has no pair to rank where all its documents are equally relevant (a singl
 from collections.abc import Callable
 from typing import Literal
 
+from ..language.entropy import log_softmax, softmax_parts
 from ..language.numerics import (
     Array,
     columns,
     exp,
     full_like,
     log1p,
-    log_softmax,
     log_sums_behind,
     ordered_by,
     relu,
     row_max,
     row_mean,
     row_sum,
-    softmax_parts,
     softplus,
     where,
 )

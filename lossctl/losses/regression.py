@@ -2,8 +2,9 @@
 
 from math import sqrt
 
-from ..language.numerics import Array, columns, compensated_row_sum, minimum, row_mean, row_sum, two_sum
+from ..language.numerics import Array, columns, minimum, row_mean, row_sum
 from ..language.registry import Positive, loss
+from ..language.rounding import compensated_row_sum, two_sum
 
 
 @loss(aliases=("bias", "me"))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..language.numerics import two_product
+from ..language.rounding import two_product
 from ..rows import checks, job, sums
 from ..rows.workers import ordered_map
 from . import bootstrap

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..language.numerics import unit_rows
+from ..language.distances import unit_rows
 from .exact import lowest_exponent
 
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits

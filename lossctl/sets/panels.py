@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..language.numerics import Array, namespace, picked, unit_rows, where
+from ..language.distances import unit_rows
+from ..language.numerics import Array, namespace, picked, where
 from ..rows.sums import ZERO, Total
 from ..rows.sums import total as sum_exactly
 from ..rows.workers import cores, forget_scratch, keep_freed_memory, ordered_map

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..language.numerics import Array, namespace, sqrt, unit_rows
+from ..language.distances import unit_rows
+from ..language.numerics import Array, namespace, sqrt
 from .gram import Gram, make_gram, narrow
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
