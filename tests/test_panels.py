@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
+import weakref
 from functools import partial
 
 import numpy as np
@@ -354,6 +356,20 @@ def test_no_nan_at_distance_zero(function):
     total = total + 0 * leaf.sum()  # no random negative lies at distance zero, so there may be no graph
     total.backward()
     assert torch.isfinite(leaf.grad).all()
+
+
+def test_a_set_is_gone_with_its_last_name():
+    """Nothing that a pass over a set leaves behind holds the set: no cycle that only the garbage collector ends."""
+    points = sort_points(*random_set(50))
+    alive = weakref.ref(points)
+    gc.disable()
+    try:
+        for loss in (losses.batch_all, losses.batch_hard, losses.semi_hard):
+            sum_losses(points, loss)
+        del points
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_numpy_never_imports_torch():

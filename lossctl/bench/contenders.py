@@ -51,16 +51,17 @@ def _arrays(inputs: Inputs) -> Inputs:
 
 def _product_on_the_cpu(case: Case) -> Contender:
     """Tiles of the size that the engine takes, on as many threads, each thrown away."""
-    from ..rows.workers import ordered_map, scratch
+    from ..rows.workers import ordered_map
     from ..sets.extremes import TILE
     from ..sets.panels import default_threads
+    from ..sets.scratch import Scratch
 
     def run(inputs: Inputs) -> None:
-        x = inputs.embeddings
+        x, scratch = inputs.embeddings, Scratch()
 
         def tile(at: tuple[int, int]) -> None:
             left, right = x[at[0] : at[0] + 256], x[at[1] : at[1] + TILE]
-            np.matmul(left, right.T, out=scratch("product", (len(left), len(right)), x.dtype))
+            np.matmul(left, right.T, out=scratch.array("product", (len(left), len(right)), x.dtype))
 
         tiles = ((i, j) for i in range(0, len(x), 256) for j in range(0, len(x), TILE))
         for _ in ordered_map(tile, tiles, default_threads()):
@@ -75,7 +76,7 @@ def _batch_hard(case: Case) -> Contender:
     from ..sets.points import Points, sort_points
 
     def mined(panel: Panel) -> tuple[np.ndarray, ...]:
-        found = extremes(panel.points, panel.start, panel.stop)
+        found = extremes(panel.points, panel.start, panel.stop, scratch=panel.judges.scratch)
         return *found, *(pair_distances(panel.points, panel.positions, at) for at in found)
 
     def run(inputs: Inputs) -> tuple[Points, tuple[np.ndarray, ...]]:

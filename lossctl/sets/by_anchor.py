@@ -134,7 +134,7 @@ def _scored_rows(plan: checks.Plan, found: EmbeddingSet, points: Points, losses:
     numbers = points.rows[: len(losses.total)]
     order = np.argsort(numbers)
     weight = losses.valid if plan.reduction == "mean" else losses.weight
-    facts = found.facts._replace(undecided_anchors=points.undecided_anchors)
+    facts = found.facts._replace(undecided_anchors=losses.undecided)
     return by_row.Rows(Picked(numbers[order]), losses.total[order], weight[order], None, facts)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..rows.sums import Total, total
-from ..rows.workers import scratch
 from .panels import Panel
 from .points import Points, own_runs
 from .ranks import Ranks, rank, strip_starts, sums_below
@@ -103,7 +102,7 @@ def merged(sides: list[Side]) -> Side:
 
 def proven_counts(task: Task, judge: Judge, panel: Panel) -> Counts:
     """The counts of one panel, strip by strip."""
-    squares = scratch("squares", (len(panel), len(panel.points)))
+    squares = judge.scratch.array("squares", (len(panel), len(panel.points)))
     judge.gram.squares(panel.start, panel.stop, out=squares)
     starts = strip_starts(panel.points, panel.start, panel.stop)
     return joined([_count_strip(task, judge, squares[k : k + starts.step], panel.start + k) for k in starts])

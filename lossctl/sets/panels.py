@@ -17,10 +17,11 @@ from ..language.distances import unit_rows
 from ..language.numerics import Array, namespace, picked, where
 from ..rows.sums import ZERO, Total
 from ..rows.sums import total as sum_exactly
-from ..rows.workers import cores, forget_scratch, keep_freed_memory, ordered_map
+from ..rows.workers import cores, keep_freed_memory, ordered_map
 from .extremes import extremes, where_true
 from .gram import NEAR
 from .points import Points, own_class, shifted
+from .ties import Judges
 
 MEMORY_BYTES = 1 << 28
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
@@ -53,11 +54,14 @@ class Panel:
 
     Every anchor has a positive and a negative. Arrays are of the library and dtype of `points.x`; each property is
     computed from the points when first asked for, so a panel's graph is its own.
+
+    judges: what the panels of one pass share
     """
 
     points: Points
     start: int
     stop: int
+    judges: Judges
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -122,7 +126,7 @@ class Panel:
 
     @once
     def _extremes(self) -> tuple[np.ndarray, np.ndarray]:
-        return extremes(self.points, self.start, self.stop)
+        return extremes(self.points, self.start, self.stop, scratch=self.judges.scratch)
 
     @property
     def positives(self) -> Array:
@@ -151,7 +155,7 @@ class Panel:
         if _is_numpy(self.points.x):
             from .picks import costly_negatives
 
-            return costly_negatives(self.points, self.start, self.stop, margin)
+            return costly_negatives(self.judges, self.start, self.stop, margin)
         import torch
 
         index, is_positive = self.own
@@ -169,13 +173,13 @@ class Panel:
         """
         from .picks import semi_hard_negatives
 
-        return self._chosen(semi_hard_negatives(self.points, self.start, self.stop, fallback))
+        return self._chosen(semi_hard_negatives(self.judges, self.start, self.stop, fallback))
 
     def random_semi_hard(self, margin: float, seed: int) -> tuple[np.ndarray, Array]:
         """(B, K) for each of `own` a random negative with d_ap < d_an < d_ap + margin, and a mask of those with one."""
         from .picks import random_semi_hard_negatives
 
-        return self._chosen(random_semi_hard_negatives(self.points, self.start, self.stop, margin, seed))
+        return self._chosen(random_semi_hard_negatives(self.judges, self.start, self.stop, margin, seed))
 
     def _chosen(self, negatives: np.ndarray) -> tuple[np.ndarray, Array]:
         return negatives.clip(0), self._array(negatives >= 0)
@@ -262,25 +266,25 @@ def fold(
     memory_bytes: int = MEMORY_BYTES,
     bytes_each: int = 32,
     progress: Callable[[int, int], None] | None = None,
+    judges: Judges | None = None,
 ) -> Iterator[Result]:
     """function(panel) for panels that cover all anchors, in order, on `threads` threads.
 
     everyone: cover all points, also those without a positive or without a negative
     block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point
     progress: called with the number of anchors done, and of all
+    judges: what the panels share, where it is asked about afterwards
     """
     keep_freed_memory()
     jobs = default_threads() if threads is None else threads
     count = len(points) if everyone else points.anchors
     size = block or max(1, min(256, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
-    panels = (Panel(points, start, min(start + size, count)) for start in range(0, count, size))
-    try:
-        for k, result in enumerate(ordered_map(function, panels, jobs)):
-            if progress is not None:
-                progress(min((k + 1) * size, count), count)
-            yield result
-    finally:
-        forget_scratch()
+    shared = Judges(points) if judges is None else judges
+    panels = (Panel(points, start, min(start + size, count), shared) for start in range(0, count, size))
+    for k, result in enumerate(ordered_map(function, panels, jobs)):
+        if progress is not None:
+            progress(min((k + 1) * size, count), count)
+        yield result
 
 
 def default_threads() -> int:
@@ -297,11 +301,13 @@ class AnchorLosses:
 
     total: of what an anchor is in; weight: what it adds to the divisor of the mean; valid: how many triplets it is in,
     where the weight counts the active ones only, else the weight again
+    undecided: how many anchors had more ties than are decided by integers
     """
 
     total: np.ndarray
     weight: np.ndarray
     valid: np.ndarray
+    undecided: int = 0
 
     def __len__(self) -> int:
         return len(self.total)
@@ -318,11 +324,12 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told of where it can be seen
             return losses_of(function(panel), panel)
 
-    found = [*fold(points, quietly, **options)]
+    judges = Judges(points)
+    found = [*fold(points, quietly, judges=judges, **options)]
     if not found:
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
     total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return AnchorLosses(total, weight, valid[0] if valid else weight)
+    return AnchorLosses(total, weight, valid[0] if valid else weight, judges.undecided_anchors)
 
 
 def losses_of(value: Any, panel: Panel) -> tuple[np.ndarray, ...]:

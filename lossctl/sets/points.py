@@ -25,6 +25,9 @@ Settle = Callable[[int, "np.ndarray", bool], int]  # anchor, candidates, whether
 class Finder(Protocol):
     """Picks for the anchors start..stop, made elsewhere: those that `extremes` and picks.py make, ties included."""
 
+    @property
+    def undecided_anchors(self) -> int: ...
+
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]: ...
 
     def semi_hard(self, start: int, stop: int, fallback: str) -> np.ndarray: ...
@@ -100,17 +103,6 @@ class Points:
         """x / |x| as numpy, (N, D)."""
         units: np.ndarray = unit_rows(self.numbers)
         return units
-
-    @cached_property
-    def judges(self) -> dict[tuple[float, ...], Any]:
-        """The judges made for these points, by their margins (picks.py)."""
-        return {}
-
-    @property
-    def undecided_anchors(self) -> int:
-        """How many anchors had more ties than a judge of these points decides by integers."""
-        over = [judge.spent > judge.budget for judge in self.judges.values()]
-        return int(sum(over).astype(bool).sum()) if over else 0
 
     @cached_property
     def gram(self) -> Gram:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..rows.sums import total
-from ..rows.workers import scratch
 from .counting import Counts, Side, Task, joined
 from .extremes import where_true
 from .gram import NEAR
@@ -21,7 +20,7 @@ from .ties import plus_margin
 def quick_counts(task: Task, panel: Panel) -> Counts:
     """The counts of one panel of points without weights, strip by strip."""
     points, gram = task.points, task.points.screen
-    squares = scratch("single", (len(panel), len(points)), np.float32)
+    squares = panel.judges.scratch.array("single", (len(panel), len(points)), np.float32)
     gram.squares(panel.start, panel.stop, out=squares)
     near = NEAR * (gram.norms[panel.start : panel.stop] + gram.largest_norm)
     i, j = where_true(squares < near.astype(np.float32)[:, None])

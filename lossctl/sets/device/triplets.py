@@ -19,6 +19,7 @@ from ...rows.workers import ordered_map
 from ..counting import Counts, Task, joined
 from ..panels import Panel, default_threads
 from ..points import HUGE
+from ..ties import Judges
 from ..triplets import BINS, count_panel, prepare, report
 from .distances import distances, numbers, unscaled
 from .points import Placed, backend_of, kernel_margin, place, room_on, runs, slack_of
@@ -113,7 +114,8 @@ def _count(task: Task, placed: Placed, margins: Sequence[float]) -> tuple[_Rough
 def _counted_here(task: Task, anchors: np.ndarray, threads: int) -> Counts | None:
     """The counts of some anchors, in order, by the CPU's engine."""
     points = task.points
-    panels = (Panel(points, start, stop) for start, stop in runs(anchors))
+    judges = Judges(points)
+    panels = (Panel(points, start, stop, judges) for start, stop in runs(anchors))
     counted = list(ordered_map(lambda panel: count_panel(task, panel), panels, threads))
     return joined(counted) if counted else None
 
