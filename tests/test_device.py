@@ -13,6 +13,7 @@ import os
 
 import numpy as np
 import pytest
+from anchor_sums import sum_losses, sums_of
 from conftest import run_lossctl
 from random_sets import grid, scaled_grid, sets
 
@@ -31,7 +32,7 @@ from lossctl.sets.device import points as placed  # noqa: E402
 from lossctl.sets.device import triplets as offload  # noqa: E402
 from lossctl.sets.device.points import EMULATION  # noqa: E402
 from lossctl.sets.mining import ON_DEVICE, STRATEGIES, joined  # noqa: E402
-from lossctl.sets.panels import Panel, sum_losses  # noqa: E402
+from lossctl.sets.panels import Panel  # noqa: E402
 from lossctl.sets.points import sort_points  # noqa: E402
 from lossctl.sets.ties import Judges  # noqa: E402
 from lossctl.sets.triplets import breakdown  # noqa: E402
@@ -134,7 +135,7 @@ def test_without_the_bound_ties_would_be_decided_by_rounding(monkeypatch):
 def sum_losses_on(*arguments, **options):
     """The sums of a loss on a device, and what computed them."""
     found, backend = device_losses.anchor_losses_on(*arguments, **options)
-    return found.sums, backend
+    return sums_of(found), backend
 
 
 @pytest.mark.parametrize("metric", METRICS)

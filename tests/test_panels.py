@@ -10,12 +10,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from anchor_sums import sum_losses
 from exact_distances import category_counts
 from random_sets import sets
 
 from lossctl.errors import DataError, UsageError
 from lossctl.losses import embedding as losses
-from lossctl.sets.panels import fold, sum_losses
+from lossctl.sets.panels import fold
 from lossctl.sets.points import sort_points
 
 LINE, LINE_LABELS = np.arange(9.0)[:, None], [0, 0, 1, 1, 0, 2, 1, 1, 1]
@@ -376,12 +377,12 @@ def test_numpy_never_imports_torch():
     import subprocess
 
     code = (
-        "import sys, numpy as np; from lossctl.sets.panels import sum_losses;"
+        "import sys, numpy as np; from lossctl.sets.panels import anchor_losses;"
         "from lossctl.sets.points import sort_points;"
         "from lossctl.losses import embedding as e;"
         "from lossctl.sets.triplets import breakdown; breakdown(np.eye(4), [0, 0, 1, 1]);"
         "p = sort_points(np.random.default_rng(0).random((9, 2)), [0, 0, 0, 1, 1, 1, 2, 2, 2]);"
-        "[sum_losses(p, f) for f in (e.batch_all, e.batch_hard, e.semi_hard, e.circle, e.supcon)];"
+        "[anchor_losses(p, f) for f in (e.batch_all, e.batch_hard, e.semi_hard, e.circle, e.supcon)];"
         "assert 'torch' not in sys.modules and 'array_api_compat' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

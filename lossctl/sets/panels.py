@@ -15,8 +15,6 @@ import numpy as np
 
 from ..language.distances import unit_rows
 from ..language.numerics import Array, namespace, picked, where
-from ..rows.sums import ZERO, Total
-from ..rows.sums import total as sum_exactly
 from ..rows.workers import cores, keep_freed_memory, ordered_map
 from .extremes import extremes, where_true
 from .gram import NEAR
@@ -312,10 +310,6 @@ class AnchorLosses:
     def __len__(self) -> int:
         return len(self.total)
 
-    @property
-    def sums(self) -> Sums:
-        return Sums(sum_exactly(self.total), sum_exactly(self.weight), sum_exactly(self.valid), len(self))
-
 
 def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> AnchorLosses:
     """A panel loss, anchor by anchor; `options` are those of `fold`."""
@@ -336,29 +330,6 @@ def losses_of(value: Any, panel: Panel) -> tuple[np.ndarray, ...]:
     """What a panel loss gave, as numpy: total and weight, and valid where it tells that apart, (B,) each."""
     parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
     return tuple(_as_numpy(part) for part in parts)
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What anchors add up to: the total of the losses, the weight to divide it by for the mean, and the valid triplets.
-
-    anchors: how many
-    """
-
-    total: Total = ZERO
-    weight: Total = ZERO
-    valid: Total = ZERO
-    anchors: int = 0
-
-    @property
-    def mean(self) -> float:
-        """total / weight: over the triplets above zero, over pairs, or over anchors; nan where there is none."""
-        return self.total / self.weight
-
-
-def sum_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> Sums:
-    """A panel loss over all anchors; `options` are those of `fold`. The order of the points does not matter."""
-    return anchor_losses(points, function, **options).sums
 
 
 def _as_numpy(x: Array) -> np.ndarray:

@@ -63,11 +63,11 @@ def product(dtype):
 def ours(name):
     def setup(n, dim, k):
         from lossctl.losses import embedding
-        from lossctl.sets.panels import sum_losses
+        from lossctl.sets.panels import anchor_losses
         from lossctl.sets.points import sort_points
 
         x, labels = embeddings(n, dim, k, "float32")
-        return lambda: sum_losses(sort_points(x, labels), getattr(embedding, name))
+        return lambda: anchor_losses(sort_points(x, labels), getattr(embedding, name))
 
     return setup
 
