@@ -28,7 +28,7 @@ from .calculator import Given, Prepared, Reading
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
-    from ..sets.by_anchor import Anchors
+    from ..sets.by_anchor import AnchorScores
 
 Progress = Callable[..., None] | None
 
@@ -71,7 +71,7 @@ class Shared(NamedTuple):
     ride: tuple[int, ...]
     sides: tuple[dict[str, int], ...]
     bins: tuple[int | None, ...]
-    held: list[Anchors]
+    held: list[AnchorScores]
 
     @property
     def threads(self) -> int:
@@ -101,7 +101,7 @@ class Shared(NamedTuple):
         else:
             yield from job.each(self.jobs, self.ride, self.read, self.threads, fold)
 
-    def anchors(self, progress: Progress = None) -> Anchors:
+    def anchors(self, progress: Progress = None) -> AnchorScores:
         """All anchors of embedding sets: computed once, and held."""
         if not self.held:
             from ..sets import by_anchor

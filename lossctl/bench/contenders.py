@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import find
-from .answers import Picks, Sums, Verdict, judge_hardest, judge_semi_hard, judge_sums, sample
+from .answers import Correctness, Picks, Sums, judge_hardest, judge_semi_hard, judge_sums, sample
 from .cases import MARGIN, ON_CPU, PRODUCT, Case
 from .inputs import Inputs
 
@@ -24,7 +24,7 @@ class Contender:
 
     place: Callable[[Inputs], Any]
     run: Callable[[Any], Any]
-    judge: Callable[[Inputs, Any], Verdict] | None = None
+    judge: Callable[[Inputs, Any], Correctness] | None = None
 
 
 class Unavailable(Exception):
@@ -83,7 +83,7 @@ def _batch_hard(case: Case) -> Contender:
         points = sort_points(inputs.embeddings, inputs.labels, dtype=case.dtype)
         return points, tuple(map(np.concatenate, zip(*fold(points, mined), strict=True)))
 
-    def judge(inputs: Inputs, answer: tuple[Points, tuple[np.ndarray, ...]]) -> Verdict:
+    def judge(inputs: Inputs, answer: tuple[Points, tuple[np.ndarray, ...]]) -> Correctness:
         points, (far, near, d_ap, d_an) = answer
         at = _anchors_at(points)
         rows = points.rows
@@ -101,12 +101,12 @@ def _anchors_at(points: Any) -> np.ndarray:
 
 def _batch_all(case: Case) -> Contender:
     """The breakdown as `lossctl triplets` makes it, certified in float64."""
-    from ..sets.counting import Counts, Task, joined
+    from ..sets.counting import Census, Counts, joined
     from ..sets.panels import fold
     from ..sets.triplets import count_panel, prepare
 
-    def run(inputs: Inputs) -> tuple[Task, Counts]:
-        task = prepare(
+    def run(inputs: Inputs) -> tuple[Census, Counts]:
+        census = prepare(
             inputs.embeddings,
             inputs.labels,
             margins=(MARGIN,),
@@ -114,11 +114,11 @@ def _batch_all(case: Case) -> Contender:
             normalize=False,
             precision=case.dtype,
         )
-        return task, joined(list(fold(task.points, lambda panel: count_panel(task, panel))))
+        return census, joined(list(fold(census.points, lambda panel: count_panel(census, panel))))
 
-    def judge(inputs: Inputs, answer: tuple[Task, Counts]) -> Verdict:
-        task, counts = answer
-        points = task.points
+    def judge(inputs: Inputs, answer: tuple[Census, Counts]) -> Correctness:
+        census, counts = answer
+        points = census.points
         at = _anchors_at(points)
         hard, active = (counts.below[0] + counts.ties[0])[at], counts.below[1][at]
         categories = np.stack([counts.triplets[at] - active, active - hard, hard], 1)
@@ -140,7 +140,7 @@ def _semi_hard(case: Case) -> Contender:
         points = sort_points(inputs.embeddings, inputs.labels, dtype=case.dtype)
         return points, list(fold(points, mined))
 
-    def judge(inputs: Inputs, answer: tuple[Points, list[tuple[Any, ...]]]) -> Verdict:
+    def judge(inputs: Inputs, answer: tuple[Points, list[tuple[Any, ...]]]) -> Correctness:
         points, panels = answer
         at = _anchors_at(points)
         parts = []
@@ -183,14 +183,14 @@ def _kernel(case: Case) -> Contender:
         found = tiles.sort_by_label(*inputs)
         return found.order, function(found.embeddings, found.start, found.end, **knobs)
 
-    def judge(inputs: Inputs, answer: tuple[Any, Any]) -> Verdict:
+    def judge(inputs: Inputs, answer: tuple[Any, Any]) -> Correctness:
         order, found = answer
         return _judge_kernel(case.kernel, inputs, order.cpu().numpy(), found)
 
     return Contender(lambda inputs: inputs.on(case.device), run, judge)
 
 
-def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, found: Any) -> Verdict:
+def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, found: Any) -> Correctness:
     at = np.argsort(order)[sample(*inputs.embeddings.shape)]
 
     def column(name: str) -> np.ndarray:

@@ -190,7 +190,7 @@ class Distribution:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DistributionPair:
     """Two distributions beside each other: what cancels where they are nearly equal, from whatever knows it best."""
 
     p: Distribution

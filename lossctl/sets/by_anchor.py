@@ -152,7 +152,7 @@ def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int
 # --- anchor by anchor
 
 
-class Anchors(NamedTuple):
+class AnchorScores(NamedTuple):
     """One Scored for each of several losses, of all anchors in the order of the input, and what computed each."""
 
     scored: tuple[Scored, ...]
@@ -161,11 +161,11 @@ class Anchors(NamedTuple):
 
 def score(
     jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress | None = None
-) -> Anchors:
+) -> AnchorScores:
     """All anchors of one reading; see `scoring.each` for the arguments."""
     columns = _held(read())
     found = [_scored(job, side, arrays, threads, progress) for job, arrays in shared(jobs, columns)]
-    return Anchors(tuple(scored for scored, _ in found), tuple(backend for _, backend in found))
+    return AnchorScores(tuple(scored for scored, _ in found), tuple(backend for _, backend in found))
 
 
 def _held(blocks: Iterable[Block]) -> tuple[np.ndarray, ...]:

@@ -226,12 +226,12 @@ def mine_all(
     """
     wanted = _wanted(categories)
     judge = make_judge(points, (float(margin),) if margin else ())
-    tasks = list(_tasks(points, block))
+    parts = list(_parts(points, block))
     jobs = default_threads() if threads is None else threads
-    blocks = ordered_map(lambda task: _all_of(judge, wanted, margin, *task), tasks, jobs)
-    for task, found in zip(tasks, blocks, strict=True):
+    blocks = ordered_map(lambda part: _all_of(judge, wanted, margin, *part), parts, jobs)
+    for part, found in zip(parts, blocks, strict=True):
         if progress is not None:
-            progress(task[1], points.anchors)
+            progress(part[1], points.anchors)
         yield found
 
 
@@ -243,7 +243,7 @@ def _wanted(categories: Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
-def _tasks(points: Points, block: int | None) -> Iterator[tuple[int, int, int, int]]:
+def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, int]]:
     """Anchors start..stop with the places first..last of their classes, few enough to be one block."""
     start = 0
     while start < points.anchors:
