@@ -8,34 +8,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from . import entropy
 from .entropy import log_softmax, softmax_parts
 from .numerics import Array, exp, log, log1p, maximum, pick, row_sum, sigmoid, softplus, where
 from .rounding import compensated_row_sum
 
-if TYPE_CHECKING:
-    from typing import Protocol
 
-    class Chance(Protocol):
-        """What a prediction gave to the truth, in the views that losses are written on; each row has its own."""
+class Chance(Protocol):
+    """What a prediction gave to the truth, in the views that losses are written on; each row has its own."""
 
-        @property
-        def p(self) -> Array:
-            """The probability of the truth, p_t."""
+    @property
+    def p(self) -> Array:
+        """The probability of the truth, p_t."""
 
-        @property
-        def miss(self) -> Array:
-            """1 - p_t, exact where it is small."""
+    @property
+    def miss(self) -> Array:
+        """1 - p_t, exact where it is small."""
 
-        @property
-        def log_p(self) -> Array:
-            """log p_t, exact where p_t is near 1."""
+    @property
+    def log_p(self) -> Array:
+        """log p_t, exact where p_t is near 1."""
 
-        @property
-        def logit(self) -> Array:
-            """log p_t - log(1 - p_t), x_t."""
+    @property
+    def logit(self) -> Array:
+        """log p_t - log(1 - p_t), x_t."""
 
 
 SMALLEST = 2.2250738585072014e-308  # of the normal float64 numbers

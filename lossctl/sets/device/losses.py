@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...language.registry import Spec
 from ...rows.workers import ordered_map
 from ..gram import NEAR
 from ..panels import AnchorLosses, Panel, anchor_losses, losses_of
@@ -22,9 +23,6 @@ from ..ties import Judges
 from .distances import numbers, unscaled
 from .picks import with_picks
 from .points import Placed, backend_of, check, kernel_margin, place, room_on, runs, slack_of
-
-if TYPE_CHECKING:
-    from ...language.registry import Spec
 
 MEMORY_BYTES = 1 << 32
 Function = Callable[[Panel], Any]
