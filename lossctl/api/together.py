@@ -31,7 +31,7 @@ from .calculator import Given, Prepared, Reading
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
-    from ..sets.by_anchor import Anchors
+    from ..sets.by_anchor import AnchorScores
 
 FORK_ROWS = 1 << 22  # from here on a second process pays for its start
 CHECKS = "check the file, --ignore-index, --na skip and the weights"
@@ -77,7 +77,7 @@ class Shared:
     ride: tuple[int, ...]
     sides: tuple[dict[str, int], ...]
     bins: tuple[int | None, ...]
-    anchors: tuple[Anchors, ...] = ()
+    anchors: tuple[AnchorScores, ...] = ()
 
     @property
     def threads(self) -> int:

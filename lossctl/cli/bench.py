@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..bench.cases import DTYPES, IMPLEMENTATIONS, Plan, check, parse_share, parse_sizes
+from ..bench.cases import DTYPES, IMPLEMENTATIONS, Schedule, check, parse_share, parse_sizes
 from ..errors import DeviceError, UsageError
 from ..kernels import KERNELS
 from . import output
@@ -101,7 +101,7 @@ def bench(
         raise UsageError(
             "--fail-slower needs --baseline FILE.json", fix="make one with: lossctl bench --save FILE.json"
         )
-    plan = Plan(
+    schedule = Schedule(
         kernels=tuple(dict.fromkeys(name.replace("_", "-") for name in kernels)) if kernels else KERNELS,
         implementations=None if impl is None else tuple(impl.split(",")),
         sizes=parse_sizes(n, "--n"),
@@ -112,7 +112,7 @@ def bench(
         min_time=min_time,
         time_limit=time_limit,
     )
-    check(plan)
+    check(schedule)
     if jobs is not None:
         _stay_on(jobs)
     from ..kernels.devices import choose_all
@@ -123,7 +123,7 @@ def bench(
             print(f"lossctl: {each.note}", file=sys.stderr)
     with output.destination(style) as writer:
         found, is_cut_short = _measured(
-            plan._replace(devices=tuple(each.name for each in chosen)), baseline, threshold, save, style
+            schedule._replace(devices=tuple(each.name for each in chosen)), baseline, threshold, save, style
         )
         writer.write(_text(found, form))
         if plot is not None:
@@ -160,7 +160,7 @@ def _warn_of_load(style: output.Style) -> None:
 
 
 def _measured(
-    plan: Plan, baseline: str | None, threshold: float, save: str | None, style: output.Style
+    schedule: Schedule, baseline: str | None, threshold: float, save: str | None, style: output.Style
 ) -> tuple[Found, bool]:
     """All measurements, in the order of the plan, and whether an interrupt cut them short."""
     from ..bench.machine import stamp
@@ -169,7 +169,7 @@ def _measured(
     from ..show.bench import line
 
     earlier = read_baseline(baseline) if baseline is not None else None
-    environment = stamp(plan.devices)
+    environment = stamp(schedule.devices)
     _warn_of_load(style)
     if earlier is not None:
         changes = earlier.differences(environment)
@@ -179,7 +179,7 @@ def _measured(
     is_cut_short = False
     try:
         with contextlib.redirect_stdout(sys.stderr):  # some libraries talk
-            for one in measure(plan):
+            for one in measure(schedule):
                 known[one.case.key] = one
                 found = _found(known, environment, earlier, threshold)
                 output.note(style, line(one))

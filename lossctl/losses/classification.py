@@ -6,7 +6,6 @@ from ..language.domains import Alpha, ClassIndex, Fraction, NonNegative, Numbers
 from ..language.numerics import (
     Array,
     like,
-    multiply_add,
     one_hot,
     pick,
     relu,
@@ -15,12 +14,12 @@ from ..language.numerics import (
     row_sum,
     sigmoid,
     softplus,
-    sum_of_three,
     weigh,
     where,
 )
 from ..language.predictions import Binary, Categorical
 from ..language.registry import Weighted, loss
+from ..language.rounding import multiply_add, sum_of_three
 
 
 @loss(aliases=("binary-cross-entropy", "multi-label"))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..language.domains import Base
 from ..language.engines import COUNTS
-from ..language.numerics import entropy_term, log_ratio, relative_entropy_parts, share, total, vector
+from ..language.entropy import entropy_term, log_ratio, relative_entropy_parts, share
+from ..language.numerics import total, vector
 from ..language.registry import loss
 
 if TYPE_CHECKING:

@@ -9,20 +9,19 @@ from typing import Literal
 
 from ..language.domains import NonNegative, Positive
 from ..language.engines import LISTS
+from ..language.entropy import log_softmax, softmax_parts
 from ..language.numerics import (
     Array,
     columns,
     exp,
     full_like,
     log1p,
-    log_softmax,
     log_sums_behind,
     ordered_by,
     relu,
     row_max,
     row_mean,
     row_sum,
-    softmax_parts,
     softplus,
     where,
 )

@@ -1,19 +1,9 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
 from ..language.domains import Positive
-from ..language.numerics import (
-    Array,
-    Total,
-    columns,
-    compensated_row_sum,
-    minimum,
-    quotient,
-    root,
-    row_mean,
-    row_sum,
-    two_sum,
-)
+from ..language.numerics import Array, Total, columns, minimum, quotient, root, row_mean, row_sum
 from ..language.registry import loss
+from ..language.rounding import compensated_row_sum, two_sum
 
 
 @loss(aliases=("bias", "me"), is_signed=True)

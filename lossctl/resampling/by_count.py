@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UsageError
-from ..language.numerics import two_product
+from ..language.rounding import two_product
 from ..rows import checks, sums
 from ..rows.job import Block, Job, Read, shared
 from ..rows.workers import ordered_map

@@ -106,7 +106,7 @@ def _rows(plan: checks.Plan, embeddings: EmbeddingSet, points: Points, losses: p
     numbers = points.rows[: len(losses.total)]
     order = np.argsort(numbers)
     weight = losses.valid if plan.reduction == "mean" else losses.weight
-    facts = embeddings.facts._replace(undecided_anchors=points.undecided_anchors)
+    facts = embeddings.facts._replace(undecided_anchors=losses.undecided)
     return rows_of(plan, RowsAt(numbers[order]), (losses.total[order], weight[order]), None, facts)
 
 
@@ -121,7 +121,7 @@ def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int
     return tuple(counts)
 
 
-class Anchors(NamedTuple):
+class AnchorScores(NamedTuple):
     """The losses of all anchors of a set.
 
     scored: in the order of the input;  backend: what computed them, "numpy" or for example "triton-cuda"
@@ -135,7 +135,7 @@ class Anchors(NamedTuple):
 
 def score_sets(
     jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress | None = None
-) -> tuple[Anchors, ...]:
+) -> tuple[AnchorScores, ...]:
     """All anchors of one reading, for each of several losses. DataError where none has a positive and a negative.
 
     side: which arrays of a block ride along;  read: gives the blocks, from the start
@@ -164,7 +164,7 @@ def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def _anchors(
     job: Job, side: tuple[int, ...], arrays: tuple[np.ndarray, ...], threads: int, progress: Progress | None
-) -> Anchors:
+) -> AnchorScores:
     _refuse_weights(job.plan)
     inputs = tuple(arrays[place] for place in job.picks)
     embeddings = read_set(job.plan, [Loaded(0, job.arrange(inputs))])
@@ -173,4 +173,4 @@ def _anchors(
     rows = _rows(job.plan, embeddings, points, losses)
     at = rows.number
     scored = Scored(rows, tuple(arrays[place][at] for place in side), tuple(array[at] for array in inputs))
-    return Anchors(scored, backend, _counts(points, losses))
+    return AnchorScores(scored, backend, _counts(points, losses))
