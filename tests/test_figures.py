@@ -1,4 +1,4 @@
-"""Figures: those of docs/losses.md are drawn anew, data pictures show their data, matplotlib is needed only for them."""
+"""Figures: those of docs/losses.md are drawn anew, data pictures show their data; only they need matplotlib."""
 
 import math
 import re

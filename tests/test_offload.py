@@ -43,6 +43,7 @@ def outcome(function, *arguments, **options):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "normalize"), METRICS)
 def test_hostile_sets_have_the_same_certified_counts(metric, normalize):
     proven = 0
@@ -136,6 +137,7 @@ def test_a_bad_margin_is_an_error():
         offload.breakdown_on(DEVICE, *blobs(), margins=(-1.0,))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(INTERPRETED, reason="this is the process that it starts")
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 def test_the_fused_kernels_hold_in_the_interpreter():

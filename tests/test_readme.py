@@ -1,4 +1,4 @@
-"""Each example of README.md and docs/ prints what the page says. `python tests/test_readme.py` writes the outputs anew."""
+"""Each example of README.md and docs/ prints what it says. `python tests/test_readme.py` writes the outputs anew."""
 
 import os
 import re
