@@ -1,5 +1,6 @@
 """What is handed out: the sdist holds the tests and what they read, the wheel installs, runs and is typed."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,8 @@ def installed(built, tmp_path_factory) -> Path:
 
 
 def output_of(*command: object, cwd: Path) -> str:
-    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -13,6 +13,7 @@ unless told otherwise, since the newest that pip finds brings gigabytes of CUDA 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -92,7 +93,9 @@ def test(python: str, end: str, torch: str, wheel: Path, tree: Path, venv: Path,
     subprocess.run([*pip, "--no-deps", "--force-reinstall", wheel], check=True)
     left_out = [path for path in (tree / "tests").glob("test_*.py") if IMPORTS_TORCH.search(path.read_text())]
     ignored = [f"--ignore={path}" for path in left_out] if torch == "none" else []
-    done = subprocess.run([venv / "bin" / "pytest", *ignored, *more], cwd=tree, stdout=subprocess.PIPE, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [venv / "bin" / "pytest", *ignored, *more]
+    done = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True)
     print(done.stdout if done.returncode else "", end="")
     last = done.stdout.strip().splitlines()[-1:]
     return f"{last[0] if last else 'no output'}{f'; without {len(ignored)} files that import torch' if ignored else ''}"
