@@ -36,7 +36,7 @@ def run_lossctl(*arguments, stdin=None, cwd=ROOT, **environment):
     variables = {**os.environ, "COLUMNS": "100", **environment}
     words = list(map(str, arguments))
     if hasattr(os, "fork") and hasattr(socket, "send_fds") and environment.keys() <= SAFE:
-        code, out, err = _forked(words, stdin or b"", str(cwd), variables)
+        code, out, err = forked(words, stdin or b"", cwd, variables)
         return Done(code, out.decode(), err.decode())
     done = subprocess.run(
         [sys.executable, "-m", "lossctl", *words],
@@ -49,10 +49,12 @@ def run_lossctl(*arguments, stdin=None, cwd=ROOT, **environment):
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def _forked(words, stdin, cwd, variables):
-    """(exit code as of subprocess, stdout, stderr) of a command that the server forks."""
+def forked(words, stdin, cwd, variables, together=False):
+    """(exit code as of subprocess, stdout, stderr) of a command that the server forks; together: both as stdout."""
     (read, give), (out, out_far), (err, err_far) = os.pipe(), os.pipe(), os.pipe()
-    request = json.dumps([words, cwd, variables]).encode()
+    if together:
+        os.dup2(out_far, err_far)
+    request = json.dumps([words, str(cwd), variables]).encode()
     server = _server()
     socket.send_fds(server, [len(request).to_bytes(8, "big")], [read, out_far, err_far])
     server.sendall(request)
@@ -108,8 +110,9 @@ def serve(line):
 
     import lossctl.cli
 
-    with contextlib.suppress(ImportError):
-        import torch  # noqa: F401
+    for name in ("torch", "matplotlib.figure", "matplotlib.backends.backend_svg"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     for module in pkgutil.iter_modules(lossctl.cli.__path__, "lossctl.cli."):
         importlib.import_module(module.name)
     from lossctl.language.registry import load
@@ -144,7 +147,9 @@ def become(words, cwd, variables, ends):
     os.chdir(cwd)
     sys.argv = ["lossctl", *words]
     sys.stdin = io.TextIOWrapper(os.fdopen(0, "rb"), encoding="utf-8")
-    sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb"), encoding="utf-8")
+    at_once = bool(variables.get("PYTHONUNBUFFERED"))
+    out = os.fdopen(1, "wb", buffering=0 if at_once else -1)
+    sys.stdout = io.TextIOWrapper(out, encoding="utf-8", write_through=at_once)
     sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True)
     code = 1
     try:

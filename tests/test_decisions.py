@@ -116,6 +116,7 @@ def test_the_arithmetic_of_bca_is_scipy_s():
     assert bootstrap.acceleration(about) == pytest.approx(bootstrap.jackknife_acceleration(values, np.ones(60)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["percentile", "bca"])
 def test_intervals_cover_as_often_as_they_say(method):
     """1,000 data sets of 200 rows; the mean of squared errors of a normal is a skewed statistic."""

@@ -32,6 +32,7 @@ def texts(svg: str) -> list[str]:
     return [re.sub("<[^>]*>", "", body).strip() for body in re.findall(r"<text[^>]*>(.*?)</text>", svg, re.DOTALL)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[-1])
 def test_a_figure_of_the_page(command, tmp_path, monkeypatch):
     from lossctl.cli.app import run

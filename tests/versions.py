@@ -75,7 +75,7 @@ def build(into: Path) -> tuple[Path, Path]:
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", into, source],
         check=True,
-        stdout=subprocess.DEVNULL,
+        capture_output=True,
     )
     (wheel,), (archive,) = into.glob("*.whl"), into.glob("*.tar.gz")
     with tarfile.open(archive) as file:
