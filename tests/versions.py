@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 PYTHONS = ("python3.11", "python3.12", "python3.13")
 ENDS = ("oldest", "newest")
 NO_TEST_NEEDS = ("ruff", "mypy", "types-PyYAML", "triton")
+CLEAN = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 IMPORTS_TORCH = re.compile(r"^(import|from) torch\b", re.MULTILINE)
 
 
@@ -88,14 +89,13 @@ def test(python: str, end: str, torch: str, wheel: Path, tree: Path, venv: Path,
     pip = [venv / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     if not venv.exists():
         subprocess.run([python, "-m", "venv", venv], check=True)
-    if subprocess.run([*pip, *requirements(end, torch)]).returncode:
+    if subprocess.run([*pip, *requirements(end, torch)], env=CLEAN).returncode:
         return "cannot be installed"
-    subprocess.run([*pip, "--no-deps", "--force-reinstall", wheel], check=True)
+    subprocess.run([*pip, "--no-deps", "--force-reinstall", wheel], env=CLEAN, check=True)
     left_out = [path for path in (tree / "tests").glob("test_*.py") if IMPORTS_TORCH.search(path.read_text())]
     ignored = [f"--ignore={path}" for path in left_out] if torch == "none" else []
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [venv / "bin" / "pytest", *ignored, *more]
-    done = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, cwd=tree, env=CLEAN, stdout=subprocess.PIPE, text=True)
     print(done.stdout if done.returncode else "", end="")
     last = done.stdout.strip().splitlines()[-1:]
     return f"{last[0] if last else 'no output'}{f'; without {len(ignored)} files that import torch' if ignored else ''}"
