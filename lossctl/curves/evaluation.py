@@ -25,10 +25,10 @@ def rows(spec: Spec, inputs: tuple[Any, ...]) -> Any:
     import numpy as np
 
     with np.errstate(all="ignore"):
-        found = spec.loss.function(*inputs, **spec.options)
-    if isinstance(found, Weighted):
-        found = found.total / found.weight
-    return numerics.sqrt(found) if spec.loss.finish is math.sqrt else found
+        values = spec.loss.function(*inputs, **spec.options)
+    if isinstance(values, Weighted):
+        values = values.total / values.weight
+    return numerics.sqrt(values) if spec.loss.finish is math.sqrt else values
 
 
 STEP = 2.0**-46  # how far right of a point the derivative from the right is taken

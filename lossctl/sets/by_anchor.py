@@ -51,11 +51,11 @@ def read_set(plan: checks.Plan, blocks: Iterable[Block]) -> EmbeddingSet:
     admitted = [checks.admit(plan, block.load(), block.start) for block in blocks]
     if not admitted:
         raise DataError("no rows", fix="check the file")
-    emb, label = zip(*(one.inputs for one in admitted), strict=True)
+    emb, label = zip(*(part.inputs for part in admitted), strict=True)
     facts = checks.NOTHING
-    for one in admitted:
-        facts = facts.merge(one.facts)
-    numbers = [one.rows.at(np.arange(len(one.inputs[0]))) for one in admitted]
+    for part in admitted:
+        facts = facts.merge(part.facts)
+    numbers = [part.rows.at(np.arange(len(part.inputs[0]))) for part in admitted]
     return EmbeddingSet(np.concatenate(emb), _joined(label), np.concatenate(numbers), facts)
 
 
@@ -74,10 +74,10 @@ def add_up(
 ) -> SetLoss:
     """A loss with engine="panel" of a whole set. DataError where no anchor has a positive and a negative."""
     _refuse_weights(plan)
-    found = read_set(plan, blocks)
-    points = _points(plan, found, space)
+    embedding_set = read_set(plan, blocks)
+    points = _points(plan, embedding_set, space)
     losses, backend = _losses(plan, points, space.device, jobs, progress)
-    part = by_row.part_of(_scored_rows(plan, found, points, losses))
+    part = by_row.part_of(_scored_rows(plan, embedding_set, points, losses))
     return SetLoss(by_row.finish(plan, part), part.n, _counts(points, losses), part.facts, backend)
 
 
@@ -86,15 +86,15 @@ def _refuse_weights(plan: checks.Plan) -> None:
         raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
 
 
-def _points(plan: checks.Plan, found: EmbeddingSet, space: Space) -> Points:
+def _points(plan: checks.Plan, embedding_set: EmbeddingSet, space: Space) -> Points:
     metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
     margin = plan.spec.options.get("margin", 0.0)
     return sort_points(
-        found.emb,
-        found.label,
+        embedding_set.emb,
+        embedding_set.label,
         metric=metric,
         normalize=space.normalize,
-        numbers=found.numbers,
+        numbers=embedding_set.numbers,
         steps=(margin,) if margin > 0 else (),
     )
 
@@ -129,12 +129,14 @@ def _losses(
     return losses, backend
 
 
-def _scored_rows(plan: checks.Plan, found: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> by_row.Rows:
+def _scored_rows(
+    plan: checks.Plan, embedding_set: EmbeddingSet, points: Points, losses: panels.AnchorLosses
+) -> by_row.Rows:
     """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
     numbers = points.rows[: len(losses.total)]
     order = np.argsort(numbers)
     weight = losses.valid if plan.reduction == "mean" else losses.weight
-    facts = found.facts._replace(undecided_anchors=losses.undecided)
+    facts = embedding_set.facts._replace(undecided_anchors=losses.undecided)
     return by_row.Rows(Picked(numbers[order]), losses.total[order], weight[order], None, facts)
 
 
@@ -164,8 +166,8 @@ def score(
 ) -> AnchorScores:
     """All anchors of one reading; see `scoring.each` for the arguments."""
     columns = _held(read())
-    found = [_scored(job, side, arrays, threads, progress) for job, arrays in shared(jobs, columns)]
-    return AnchorScores(tuple(scored for scored, _ in found), tuple(backend for _, backend in found))
+    scores = [_scored(job, side, arrays, threads, progress) for job, arrays in shared(jobs, columns)]
+    return AnchorScores(tuple(scored for scored, _ in scores), tuple(backend for _, backend in scores))
 
 
 def _held(blocks: Iterable[Block]) -> tuple[np.ndarray, ...]:
@@ -191,9 +193,9 @@ def _scored(
 ) -> tuple[Scored, str]:
     _refuse_weights(job.plan)
     picked = tuple(arrays[place] for place in job.picks)
-    found = read_set(job.plan, [Loaded(0, job.arrange(picked))])
-    points = _points(job.plan, found, job.space)
+    embedding_set = read_set(job.plan, [Loaded(0, job.arrange(picked))])
+    points = _points(job.plan, embedding_set, job.space)
     losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
-    anchors = _scored_rows(job.plan, found, points, losses)
+    anchors = _scored_rows(job.plan, embedding_set, points, losses)
     at = anchors.number
     return Scored(anchors, tuple(arrays[place][at] for place in side), tuple(array[at] for array in picked)), backend
