@@ -319,10 +319,10 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
             return losses_of(function(panel), panel)
 
     judges = Judges(points)
-    found = [*fold(points, quietly, judges=judges, **options)]
-    if not found:
+    blocks = [*fold(points, quietly, judges=judges, **options)]
+    if not blocks:
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
-    total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    total, weight, *valid = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return AnchorLosses(total, weight, valid[0] if valid else weight, judges.undecided_anchors)
 
 
