@@ -218,7 +218,7 @@ def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[in
         part = by_list.add_up(ready.job, ready.read, ready.jobs, progress)
         value, n, facts = by_row.finish(plan, part), part.n, part.facts
     else:
-        many = all((item.frame.rows or 0) >= FORK_ROWS for item in ready.fields)
+        many = all(item.frame.lazy and (item.frame.rows or 0) >= FORK_ROWS for item in ready.fields)
         part = by_row.add_up(plan, ready.blocks(size), ready.jobs, progress, forks=many)
         value, n, facts = by_row.finish(plan, part), part.n, part.facts
     return result(ready, data, value, n, facts)
