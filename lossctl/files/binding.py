@@ -14,26 +14,31 @@ from ..text import shown
 from .opening import label_of
 from .sources import Field, Frame, frame_of, open_source, parse_source
 
-Given = Any  # the text of a source, or an array
+Given = Any  # the text of a source, a tuple of paths that are read as one, an array, a table or a dict
 
 
 @dataclass
 class Desk:
     """The files that are open for one computation, each once, whatever many roles it holds."""
 
-    open: Callable[[str], Frame] = open_source
+    open: Callable[[str | tuple[str, ...]], Frame] = open_source
     hold: Callable[[object, str], Frame] = frame_of
     stack: ExitStack = field(default_factory=ExitStack)
     frames: dict[str, Frame] = field(default_factory=dict)
 
     def frame(self, given: Given, name: str) -> tuple[Frame, str | None]:
         """The frame of a source, and its selector."""
+        if isinstance(given, tuple):
+            return self._opened(given, " ".join(given)), None
         if not isinstance(given, str):
             return self.hold(given, name), None
         source = parse_source(given)
-        if source.path not in self.frames:
-            self.frames[source.path] = self.stack.enter_context(self.open(source.path))
-        return self.frames[source.path], source.selector
+        return self._opened(source.path, source.path), source.selector
+
+    def _opened(self, path: str | tuple[str, ...], key: str) -> Frame:
+        if key not in self.frames:
+            self.frames[key] = self.stack.enter_context(self.open(path))
+        return self.frames[key]
 
     def field(self, given: Given, role: Role) -> Field:
         """The column or columns of one source that hold one role."""

@@ -122,7 +122,7 @@ def _category(item: object, place: Callable[[], str], allow_missing: bool) -> in
         return item
     if isinstance(item, int | np.integer | np.bool_) and abs(int(item)) < 2**63:
         return int(item)
-    if isinstance(item, float | np.floating | Decimal) and float(item).is_integer() and abs(item) <= EXACT:
+    if isinstance(item, float | np.floating | Decimal) and float(item).is_integer() and abs(float(item)) <= EXACT:
         return int(item)
     if isinstance(item, int | float | np.number | Decimal):
         raise _no_label(item, place())
