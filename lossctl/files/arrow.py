@@ -18,6 +18,7 @@ from .opening import Bytes
 from .streams import Batch, Column, Stream
 
 BUFFER = 1 << 20
+TEXTS = ("string", "large_string", "string_view")
 AGAIN = "copy it again, or write it again"
 
 
@@ -130,13 +131,15 @@ def _faults(what: str | Callable[[], str]) -> Iterator[None]:
 
 
 def _columns(schema: Any, label: str) -> tuple[Column, ...]:
-    names = list(schema.names)
+    with _faults(f"{label}: broken schema"):
+        names = list(schema.names)
+        columns = tuple(_column(field) for field in schema)
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise DataError(f"{label}: two columns are called '{shown(twice)}'", fix="rename one")
     if not names:
         raise DataError(f"{label}: has no columns", fix="check what wrote it")
-    return tuple(_column(field) for field in schema)
+    return columns
 
 
 def _column(field: Any) -> Column:
@@ -153,7 +156,7 @@ def _kind(type: Any) -> str:
     import pyarrow.types as types
 
     numeric = types.is_integer(type) or types.is_floating(type) or types.is_boolean(type) or types.is_decimal(type)
-    return "number" if numeric else "unknown" if types.is_null(type) else "text"
+    return "number" if numeric else "text" if str(type) in TEXTS else "unknown"
 
 
 def _type_name(type: Any) -> str:
@@ -216,7 +219,7 @@ def _stored(values: Any, width: int | None, at: Callable[[int], str]) -> Array:
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()
     kind = _kind(values.type)
-    if kind == "text" and str(values.type) not in ("string", "large_string", "string_view"):
+    if kind == "unknown" and not types.is_null(values.type):
         raise DataError(f"{at(0)}: {shown(str(values.type))} is neither numbers nor text", fix="choose another column")
     if kind != "number" or values.null_count or types.is_decimal(values.type):
         objects = np.empty(len(values), object)

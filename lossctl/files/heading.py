@@ -38,7 +38,7 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     if begin == stretch.size:
         raise DataError(f"{label}: is empty", fix="check the command that wrote it")
     if b"\r" in head and b"\n" not in head:
-        stretch = with_newlines(stretch)
+        stretch, head = with_newlines(stretch), head.replace(b"\r", b"\n")
     line, delimiter = 1, dialect.delimiter
     if (sep := SEP_LINE.match(head, begin)) and delimiter is None:
         begin, line, delimiter = sep.end(), 2, sep[1].decode("latin-1")
@@ -232,7 +232,11 @@ def _is_header(cells: list[str], rows: Sequence[Sequence[str]], form: Form, line
     below = [{row[column] for row in rows} for column in range(len(cells))]
     if any(cell and cell in values for cell, values in zip(bare, below, strict=True)):
         return False  # a value of the column, and no name
-    if any(cell.lower() in USUAL_NAMES for cell in bare):
+    if any(
+        cell.lower() in USUAL_NAMES
+        and (len(cell) > 1 or max(map(len, values)) > 1)  # x may stand above words, not y, z
+        for cell, values in zip(bare, below, strict=True)
+    ):
         return True
     raise _two_readings(
         form.label,

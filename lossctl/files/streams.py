@@ -88,6 +88,8 @@ class Stream:
         for batch in self.batches(wanted, rows):
             count = batch.start + batch.rows
             yield tuple(self._chosen(choice, batch) for choice in choices)
+        if self.rows not in (None, count):
+            raise DataError(f"{self.label}: has {count} rows, and says that it has {self.rows}", fix="copy it again")
         self.rows = count
 
     def _chosen(self, choice: Choice, batch: Batch) -> Array:
