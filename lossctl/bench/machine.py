@@ -46,6 +46,8 @@ def examine() -> list[Finding]:
 OPTIONAL = {
     "triton": "CUDA kernels",
     "matplotlib": "pictures; install matplotlib",
+    "pyarrow": "Parquet, Arrow and Feather files; pip install 'lossctl[arrow]'",
+    "h5py": "HDF5 files; pip install 'lossctl[hdf5]'",
     "zstandard": "reading .zst files before Python 3.14",
 }
 
