@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ..language.numerics import Array, namespace, picked, unit_rows, where
+from ..language.twofold import Twofold, cosines, directions
 from ..rows.sums import ZERO, Total
 from ..rows.sums import total as sum_exactly
 from ..rows.workers import cores, forget_scratch, keep_freed_memory, ordered_map
@@ -97,10 +98,10 @@ class Panel:
         return self.points.finish(_graph_squares(self.points, self.start, self.stop))
 
     @once
-    def similarity(self) -> Array:
-        """(B, N) cosines."""
-        units = self.points.units if _is_numpy(self.points.x) else unit_rows(self.points.x)
-        return units[self.start : self.stop] @ units.T
+    def similarity(self) -> Twofold:
+        """(B, N) cosines, in twice the digits."""
+        units = self.points.units if _is_numpy(self.points.x) else directions(self.points.x)
+        return cosines(units[self.start : self.stop], units)
 
     @once
     def own(self) -> tuple[Array, Array]:

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..language.numerics import Array, namespace, sqrt, unit_rows
+from ..language.numerics import Array, namespace, sqrt
+from ..language.twofold import Directions, directions
 from .gram import Gram, make_gram, narrow
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
@@ -95,10 +96,9 @@ class Points:
         return self.x if isinstance(self.x, np.ndarray) else self.x.detach().cpu().numpy()
 
     @cached_property
-    def units(self) -> np.ndarray:
-        """x / |x| as numpy, (N, D)."""
-        units: np.ndarray = unit_rows(self.numbers)
-        return units
+    def units(self) -> Directions:
+        """x / |x| as numpy, (N, D), in more digits than float64 holds."""
+        return directions(self.numbers)
 
     @cached_property
     def judges(self) -> dict[tuple[float, ...], Any]:
