@@ -130,8 +130,18 @@ def supcon(a: Anchor, temperature: float) -> Any:
 
 SET_REFERENCES: dict[str, Callable[..., Any]] = {
     function.__name__.replace("_", "-"): function
-    for function in (batch_all, batch_hard, semi_hard, random_semi_hard, contrastive_pairs, multi_similarity, circle,
-                     info_nce, nt_xent, supcon)  # fmt: skip
+    for function in (
+        batch_all,
+        batch_hard,
+        semi_hard,
+        random_semi_hard,
+        contrastive_pairs,
+        multi_similarity,
+        circle,
+        info_nce,
+        nt_xent,
+        supcon,
+    )  # fmt: skip
 }
 
 
@@ -145,7 +155,9 @@ def anchors(case: SetCase) -> Iterator[Anchor]:
     for i, row in enumerate(x):
         dots = [mp.fdot(row, other) for other in x]
         s = [dot / mp.sqrt(norms[i] * norm) if norm else mp.nan for dot, norm in zip(dots, norms, strict=True)]
-        squares = [2 * (1 - c) for c in s] if angular else [norms[i] + n - 2 * t for n, t in zip(norms, dots, strict=True)]
+        squares = (
+            [2 * (1 - c) for c in s] if angular else [norms[i] + n - 2 * t for n, t in zip(norms, dots, strict=True)]
+        )
         squares = [max(square, mp.mpf(0)) if j != i else mp.mpf(0) for j, square in enumerate(squares)]
         d = [q / 2 if case.metric == "cosine" else mp.sqrt(q) if case.metric == "euclidean" else q for q in squares]
         anchor = Anchor(i, d, s, label)

@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from ..language.numerics import Array, columns, compensated_row_sum, minimum, row_mean, row_sum, two_sum
+from ..language.numerics import Array, columns, compensated_row_sum, homogeneous, minimum, row_mean, row_sum, two_sum
 from ..language.registry import Positive, loss
 
 
@@ -19,8 +19,12 @@ def mean_error(pred: Array, target: Array) -> Array:
     Worked: mean_error = 5 - 3
     Example: pred=3 target=5 -> 2
     """
-    error, lost = two_sum(target, -pred)
-    return (compensated_row_sum(error) + row_sum(lost)) / columns(pred)
+    return homogeneous(_mean_difference, target, pred)
+
+
+def _mean_difference(a: Array, b: Array) -> Array:
+    difference, lost = two_sum(a, -b)
+    return (compensated_row_sum(difference) + row_sum(lost)) / columns(a)
 
 
 @loss(aliases=("l2", "mean-squared-error"))
@@ -54,7 +58,7 @@ def mae(pred: Array, target: Array) -> Array:
     Worked: e = 3 - 5; mae = abs(e)
     Example: pred=3 target=5 -> 2
     """
-    return row_mean(abs(pred - target))
+    return homogeneous(lambda pred, target: row_mean(abs(pred - target)), pred, target)
 
 
 @loss(finish=sqrt, aliases=("root-mean-squared-error",))
