@@ -98,8 +98,9 @@ def log_one_plus_exp(x: Twofold) -> Array:
 
 def log_sum_exp(x: Twofold, mask: Array) -> Twofold:
     """log of the sum of e^x over the masked columns of each row, (B, N) -> (B,); -inf where none is."""
-    top, gap, share = _shares(x, mask)
-    return top + log(row_sum(share))
+    top, _, share = _shares(x, mask)
+    result: Twofold = top + log(row_sum(share))
+    return result
 
 
 def surprises(x: Twofold, mask: Array) -> Array:
@@ -109,7 +110,7 @@ def surprises(x: Twofold, mask: Array) -> Array:
     the sum of all minus x would cancel.
     """
     xp = namespace(x.high)
-    top, gap, share = _shares(x, mask)
+    _, gap, share = _shares(x, mask)
     columns = xp.arange(x.high.shape[1], device=x.high.device)
     is_top = columns[None, :] == xp.argmax(where(mask, x.high, -float("inf")), axis=-1)[:, None]
     rest = row_sum(where(is_top, 0.0, share))

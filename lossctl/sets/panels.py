@@ -13,13 +13,12 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..language.numerics import Array, namespace, picked, unit_rows, where
-from ..language.twofold import Twofold, cosines, directions
+from ..language.numerics import Array, cosine_distance, namespace, picked, row_sum, unit_rows, where
+from ..language.twofold import Twofold, cosines, directions, near_one
 from ..rows.sums import ZERO, Total
 from ..rows.sums import total as sum_exactly
 from ..rows.workers import cores, forget_scratch, keep_freed_memory, ordered_map
 from .extremes import extremes, where_true
-from .gram import NEAR
 from .points import Points, own_class, shifted
 
 MEMORY_BYTES = 1 << 28
@@ -213,13 +212,16 @@ def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
     xp = namespace(points.x)
     if _is_numpy(points.x):
         return points.measured(points.gram.direct(i, j)).astype(points.x.dtype, copy=False)
-    a, b = (_scaled(points, points.x[xp.asarray(index, device=points.x.device)]) for index in (i, j))
-    return points.finish(xp.sum((a - b) ** 2, axis=-1))
+    a, b = (points.x[xp.asarray(index, device=points.x.device)] for index in (i, j))
+    return points.finish(_squares_between(points, a, b))
 
 
-def _scaled(points: Points, x: Array) -> Array:
-    """Some of the points of any array library, scaled as in their gram."""
-    return unit_rows(x) if points.is_angular else shifted(x, points.gram.shift)
+def _squares_between(points: Points, a: Array, b: Array) -> Array:
+    """(M,) squared distances of (M, D) points of any array library, scaled as in their gram, from differences."""
+    if points.is_angular:
+        return 2.0 * cosine_distance(near_one(a), near_one(b))
+    difference = shifted(a, points.gram.shift) - shifted(b, points.gram.shift)
+    return row_sum(difference * difference)
 
 
 def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
@@ -227,8 +229,7 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
     gram = points.gram
     squares = gram.squares(start, stop)
     if not gram.is_exact:
-        limit = NEAR * (gram.norms[start:stop] + gram.largest_norm)
-        i, j = where_true(squares < limit[:, None])
+        i, j = where_true(squares < CLOSE * (gram.norms[start:stop, None] + gram.norms))
         squares[i, j] = gram.direct(i + start, j)
     return squares
 
@@ -236,16 +237,14 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
 def _graph_squares(points: Points, start: int, stop: int) -> Array:
     """(B, N) squared distances of points of any array library, in one graph from `points.x`."""
     xp = namespace(points.x)
-    x = as_given = _scaled(points, points.x)
+    x = unit_rows(points.x) if points.is_angular else shifted(points.x, points.gram.shift)
     if not points.is_angular:  # whole numbers stay whole
         centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)
         x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
     anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
     squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
-    near = squares < NEAR * (norms[start:stop, None] + norms)
-    i, j = xp.nonzero(near)
-    difference = as_given[start:stop][i] - as_given[j]
-    squares[i, j] = xp.sum(difference * difference, axis=-1)
+    i, j = xp.nonzero(squares < CLOSE * (norms[start:stop, None] + norms))
+    squares[i, j] = _squares_between(points, points.x[start:stop][i], points.x[j])
     return squares
 
 

@@ -98,7 +98,7 @@ class Points:
     @cached_property
     def units(self) -> Directions:
         """x / |x| as numpy, (N, D), in more digits than float64 holds."""
-        return directions(self.numbers)
+        return directions(self.numbers.astype(np.float64, copy=False))
 
     @cached_property
     def judges(self) -> dict[tuple[float, ...], Any]:
@@ -113,7 +113,7 @@ class Points:
 
     @cached_property
     def gram(self) -> Gram:
-        gram = make_gram(self.numbers, unit=self.is_angular, steps=self.steps)
+        gram = make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
         return gram if self.numbers.dtype.itemsize == 8 else narrow(gram)
 
     @cached_property
