@@ -40,12 +40,14 @@ class SetCase:
 
 @dataclass(frozen=True)
 class Anchor:
-    """One anchor among all points: distances and cosines to every point, who is of its class, and which it is."""
+    """One anchor among all points: distances and cosines to every point, its row and all labels, and |a|^2 + |b|^2 of
+    the centred points over their squared distance."""
 
     row: int
     d: list[Any]
     s: list[Any]
     label: list[Any]
+    lost: list[Any]
 
     @property
     def positives(self) -> list[int]:
@@ -129,38 +131,34 @@ def supcon(a: Anchor, temperature: float) -> Any:
 
 
 SET_REFERENCES: dict[str, Callable[..., Any]] = {
-    function.__name__.replace("_", "-"): function
-    for function in (
-        batch_all,
-        batch_hard,
-        semi_hard,
-        random_semi_hard,
-        contrastive_pairs,
-        multi_similarity,
-        circle,
-        info_nce,
-        nt_xent,
-        supcon,
-    )  # fmt: skip
+    "batch-all": batch_all,
+    "batch-hard": batch_hard,
+    "semi-hard": semi_hard,
+    "random-semi-hard": random_semi_hard,
+    "contrastive-pairs": contrastive_pairs,
+    "multi-similarity": multi_similarity,
+    "circle": circle,
+    "info-nce": info_nce,
+    "nt-xent": nt_xent,
+    "supcon": supcon,
 }
 
 
 def anchors(case: SetCase) -> Iterator[Anchor]:
     """Every anchor that the loss has a value for, in the order of the rows."""
     x = [[mp.mpf(float(v)) for v in row] for row in case.emb]
-    label = case.label.tolist()
     everyone = registry.find(case.loss).everyone
-    angular = case.normalize or case.metric == "cosine"
-    norms = [mp.fdot(row, row) for row in x]
-    for i, row in enumerate(x):
-        dots = [mp.fdot(row, other) for other in x]
-        s = [dot / mp.sqrt(norms[i] * norm) if norm else mp.nan for dot, norm in zip(dots, norms, strict=True)]
-        squares = (
-            [2 * (1 - c) for c in s] if angular else [norms[i] + n - 2 * t for n, t in zip(norms, dots, strict=True)]
-        )
-        squares = [max(square, mp.mpf(0)) if j != i else mp.mpf(0) for j, square in enumerate(squares)]
+    lengths = [mp.sqrt(mp.fdot(row, row)) for row in x]
+    units = [[v / length for v in row] if length else row for row, length in zip(x, lengths, strict=True)]
+    compared = units if case.normalize or case.metric == "cosine" else x
+    centre = [mp.fsum(column) / len(x) for column in zip(*compared, strict=True)]
+    norms = [mp.fsum((u - c) ** 2 for u, c in zip(row, centre, strict=True)) for row in compared]
+    for i, row in enumerate(compared):
+        squares = [mp.fsum((u - v) ** 2 for u, v in zip(row, other, strict=True)) for other in compared]
         d = [q / 2 if case.metric == "cosine" else mp.sqrt(q) if case.metric == "euclidean" else q for q in squares]
-        anchor = Anchor(i, d, s, label)
+        lost = [(norms[i] + norm) / q if q else mp.mpf(1) for norm, q in zip(norms, squares, strict=True)]
+        s = [mp.fdot(units[i], unit) for unit in units]
+        anchor = Anchor(i, d, s, case.label.tolist(), lost)
         if everyone or (anchor.positives and anchor.negatives):
             yield anchor
 
@@ -176,3 +174,110 @@ def set_computed(case: SetCase) -> list[float]:
     """The value of each anchor as lossctl has it."""
     values: list[float] = calls.row_losses(case.spec, case.emb, case.label, **case.space).tolist()
     return values
+
+
+# --- bounds: what the error of an anchor's loss is relative to
+
+
+def measured(a: Anchor, j: int, most: float) -> Any:
+    """A distance times how much the product of matrices may have lost of it, up to where it is measured again."""
+    return a.d[j] * max(1, min(a.lost[j], most))
+
+
+def over_triplets(a: Anchor, margin: float, most: float) -> Any:
+    terms = [
+        measured(a, p, most) + measured(a, n, most) + margin
+        for p in a.positives
+        for n in a.negatives
+        if a.d[n] < a.d[p] + margin
+    ]
+    return mp.fsum(terms)
+
+
+def of_hardest(a: Anchor, margin: float, soft: bool) -> Any:
+    operands = max(a.d[p] for p in a.positives) + min(a.d[n] for n in a.negatives)
+    return 1.5 * (min(1, batch_hard(a, margin, soft)) * operands if soft else operands + margin)
+
+
+def over_pairs(a: Anchor, margin: float) -> Any:
+    pull = mp.fsum(a.d[p] * measured(a, p, AGAIN) for p in a.positives)
+    return pull + mp.fsum(relu(margin - a.d[n]) * (margin + measured(a, n, AGAIN)) for n in a.negatives)
+
+
+NEAR, AGAIN = 2.0**10, 2.0**4
+SET_BOUNDS: dict[str, Callable[..., Any]] = {
+    "batch-all": lambda a, margin: over_triplets(a, margin, NEAR),
+    "batch-hard": of_hardest,
+    "semi-hard": lambda a, margin, fallback: over_triplets(a, margin, AGAIN),
+    "random-semi-hard": lambda a, margin, seed: over_triplets(a, margin, AGAIN),
+    "contrastive-pairs": over_pairs,
+}
+SET_REASONS = {
+    "batch-all": "distances cancel with each other and the margin: 4 ulp of the sum of the three over the triplets "
+    "above zero; one from the product of matrices may have lost 10 bits before it is measured again by differences",
+    "batch-hard": "two distances, each right to 6 ulp, cancel with each other and the margin",
+    "semi-hard": "as batch-all, but 4 bits",
+    "random-semi-hard": "as semi-hard",
+    "contrastive-pairs": "margin - d cancels: 4 ulp of the margin and the distance; 4 bits as for semi-hard",
+}
+
+
+def set_limits(case: SetCase, truths: list[Any], bits: int) -> list[float]:
+    """The error of each anchor that is allowed, in ulp of the truth."""
+    if case.loss not in SET_BOUNDS:
+        return [4.0] * len(truths)
+    options = registry.parse(case.spec).options
+    with mp.workprec(bits):
+        scales = [SET_BOUNDS[case.loss](anchor, **options) for anchor in anchors(case)]
+        return [
+            4.0 * max(1.0, float(scale / truth) if truth else float(scale / mp.mpf(5e-324)))
+            for scale, truth in zip(scales, truths, strict=True)
+        ]
+
+
+# --- hard sets
+
+
+def hard_sets() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(3)
+    yield "one positive an anchor", np.array([[1.0, 0], [1, 0], [-1, 0], [-1, 0]]), np.array([0, 0, 1, 1])
+    yield "parallel", np.array([[1.0, 2], [3, 6], [0.7, 1.4], [1, 3], [2, 6]]), np.array([0, 0, 0, 1, 1])
+    label = np.arange(9) % 3
+    for columns in (2, 24):
+        x, centres = rng.normal(0, 1, (9, columns)), rng.normal(0, 1, (3, columns))
+        yield f"std 1, {columns} columns", x, label
+        for apart in (0.3, 1e-7, 1e-15):
+            near = centres[0] + apart * x
+            yield f"classes of size {apart:g}, {columns} columns", centres[label] + apart * x, label
+            yield f"all {apart:g} apart, {columns} columns", near, label
+            yield f"directions {apart:g} apart, {columns} columns", near * 10.0 ** rng.uniform(-3, 3, (9, 1)), label
+    yield "1e200 long", 1e200 * x, label
+    yield "1e-200 long", 1e-200 * x, label
+
+
+SPACES = (("euclidean", False), ("sqeuclidean", False), ("cosine", False), ("euclidean", True), ("sqeuclidean", True))
+SPECS = {
+    "batch-all": ("batch-all", "batch-all:margin=0"),
+    "batch-hard": ("batch-hard", "batch-hard:margin=0", "batch-hard:soft=true"),
+    "semi-hard": ("semi-hard", "semi-hard:fallback=hardest", "semi-hard:fallback=drop"),
+    "contrastive-pairs": ("contrastive-pairs", "contrastive-pairs:margin=1e-300"),
+    "multi-similarity": ("multi-similarity", "multi-similarity:base=0.3"),
+    "circle": ("circle", "circle:unified=true", "circle:gamma=80,margin=0.4"),
+    "info-nce": ("info-nce", "info-nce:temperature=0.05"),
+    "nt-xent": ("nt-xent", "nt-xent:temperature=0.01"),
+    "supcon": ("supcon", "supcon:temperature=0.05"),
+}
+
+
+def set_cases() -> list[SetCase]:
+    cases = []
+    for what, x, label in hard_sets():
+        for loss, specs in SPECS.items():
+            for metric, normalize in SPACES if loss not in COSINE_LOSSES else SPACES[2:3]:
+                if metric == "sqeuclidean" and not normalize and what.endswith("long"):
+                    continue
+                cases += [SetCase(what, spec, x, label, metric, normalize) for spec in specs]
+    one = np.array([[0.0, 1], [0.3, 1], [2, 1], [0.9, 1.2]]), np.array([0, 0, 0, 1])
+    for metric, normalize in SPACES:
+        cases.append(SetCase("one negative", "random-semi-hard", *one, metric, normalize))
+    return cases

@@ -219,14 +219,14 @@ def row_mean(x: Array) -> Array:
     return x if x.ndim == 1 else homogeneous(lambda x: row_sum(x) / x.shape[-1], x)
 
 
-def homogeneous(function: Callable[..., Array], *arrays: Array) -> Array:
-    """function(*arrays), where doubling all arrays doubles the value; by way of smaller ones in rows where it overflows
-    on the way."""
+def homogeneous(function: Callable[..., Array], *arrays: Array, degree: int = 1) -> Array:
+    """function(*arrays), where doubling all arrays multiplies the value by 2**degree; by way of smaller ones in rows
+    where it overflows on the way."""
     value = function(*arrays)
     is_finite = namespace(value).isfinite(value)
     if bool(namespace(value).all(is_finite)):
         return value
-    return where(is_finite, value, 2.0**64 * function(*(2.0**-64 * array for array in arrays)))
+    return where(is_finite, value, function(*(2.0**-64 * array for array in arrays)) * 2.0 ** (64 * degree))
 
 
 def by_columns(x: Array) -> Array:

@@ -2,7 +2,17 @@
 
 from math import sqrt
 
-from ..language.numerics import Array, columns, compensated_row_sum, homogeneous, minimum, row_mean, row_sum, two_sum
+from ..language.numerics import (
+    Array,
+    columns,
+    compensated_row_sum,
+    homogeneous,
+    like,
+    minimum,
+    row_mean,
+    row_sum,
+    two_sum,
+)
 from ..language.registry import Positive, loss
 
 
@@ -91,6 +101,10 @@ def huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
     Worked: e = 3 - 0; huber = 1 * (abs(e) - 1 / 2)
     Example: pred=3 target=0 -> 2.5
     """
+    return homogeneous(_huber, pred, target, like(delta, pred), degree=2)
+
+
+def _huber(pred: Array, target: Array, delta: Array) -> Array:
     error = abs(pred - target)
     near = minimum(error, delta)
     return row_mean(near * (error - near / 2))
@@ -110,6 +124,10 @@ def smooth_l1(pred: Array, target: Array, *, beta: Positive = 1.0) -> Array:
     Worked: e = 3 - 0; smooth_l1 = abs(e) - 1 / 2
     Example: pred=3 target=0 -> 2.5
     """
+    return homogeneous(_smooth_l1, pred, target, like(beta, pred))
+
+
+def _smooth_l1(pred: Array, target: Array, beta: Array) -> Array:
     error = abs(pred - target)
     near = minimum(error, beta)
     return row_mean(near / beta * (error - near / 2))

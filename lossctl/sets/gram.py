@@ -16,7 +16,7 @@ import numpy as np
 
 from ..language.numerics import matmul
 from ..language.twofold import Directions
-from .angles import squared_chords
+from .angles import KNOWN, squared_chords
 from .exact import lowest_exponent
 
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
@@ -50,6 +50,11 @@ class Gram:
     is_exact: bool
     units: Directions | None = None
     given: np.ndarray | None = None
+
+    @property
+    def least(self) -> float:
+        """Squared distances below this are measured by differences, however near the centre the points are."""
+        return 0.0 if self.units is None else KNOWN
 
     @cached_property
     def largest_norm(self) -> float:
@@ -186,7 +191,9 @@ def _factors(
     given: np.ndarray | None = None,
 ) -> Gram:
     right = np.empty((x.shape[0], x.shape[1] + 2))
-    np.subtract(x, centre, out=right[:, :-2])
+    np.subtract(x if units is None else units.high, centre, out=right[:, :-2])
+    if units is not None:
+        right[:, :-2] += units.low
     norms = np.einsum("ij,ij->i", right[:, :-2], right[:, :-2])
     right[:, -2] = norms
     right[:, -1] = 1

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..language.numerics import Array, cosine_distance, namespace, picked, row_sum, unit_rows, where
+from ..language.numerics import Array, cosine_distance, namespace, picked, row_sum, where
 from ..language.twofold import Twofold, cosines, directions, near_one
 from ..rows.sums import ZERO, Total
 from ..rows.sums import total as sum_exactly
@@ -197,7 +197,8 @@ class Panel:
         points, gram = self.points, self.points.gram
         squares = picked(self._product, index).astype(np.float64)
         if not gram.is_exact:
-            near = squares < CLOSE * (gram.norms[self.start : self.stop, None] + gram.norms[index])
+            norms = gram.norms[self.start : self.stop, None] + gram.norms[index]
+            near = squares < np.maximum(CLOSE * norms, gram.least)
             i, k = where_true(near)
             squares[i, k] = gram.direct(i + self.start, index[i, k])
         return points.measured(squares, out=squares).astype(points.x.dtype, copy=False)
@@ -229,7 +230,7 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
     gram = points.gram
     squares = gram.squares(start, stop)
     if not gram.is_exact:
-        i, j = where_true(squares < CLOSE * (gram.norms[start:stop, None] + gram.norms))
+        i, j = where_true(squares < np.maximum(CLOSE * (gram.norms[start:stop, None] + gram.norms), gram.least))
         squares[i, j] = gram.direct(i + start, j)
     return squares
 
@@ -237,13 +238,15 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
 def _graph_squares(points: Points, start: int, stop: int) -> Array:
     """(B, N) squared distances of points of any array library, in one graph from `points.x`."""
     xp = namespace(points.x)
-    x = unit_rows(points.x) if points.is_angular else shifted(points.x, points.gram.shift)
-    if not points.is_angular:  # whole numbers stay whole
-        centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)
-        x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
+    units = directions(points.x) if points.is_angular else None
+    x = units.high if units is not None else shifted(points.x, points.gram.shift)
+    centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)  # whole ones stay whole
+    x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
+    x = x if units is None else x + units.low
     anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
     squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
-    i, j = xp.nonzero(squares < CLOSE * (norms[start:stop, None] + norms))
+    limit = CLOSE * (norms[start:stop, None] + norms)
+    i, j = xp.nonzero((squares < limit) | (squares < points.gram.least))
     squares[i, j] = _squares_between(points, points.x[start:stop][i], points.x[j])
     return squares
 

@@ -89,7 +89,8 @@ def _batch_all(placed: Placed, points: Points, margin: float) -> tuple[np.ndarra
         for side in (found.loss, found.hard + found.semi_hard, found.borderline, nearest)
     )
     norms, largest = points.gram.norms[: points.anchors], points.gram.largest_norm
-    return unscaled(points, losses), active, (borderline > 0) | (near * near < NEAR * (norms + largest))
+    least = np.maximum(NEAR * (norms + largest), points.gram.least)
+    return unscaled(points, losses), active, (borderline > 0) | (near * near < least)
 
 
 BY_KERNEL: dict[str, Callable[..., tuple[AnchorLosses, np.ndarray]]] = {"batch-all": batch_all_losses}
