@@ -152,9 +152,10 @@ def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarra
     weight = np.ones(index.shape, np.int64) if points.weights is None else points.weights.take(index, mode="clip")
     errors = np.repeat(gram.bounds(start, stop)[:, None], index.shape[1], axis=1)
     if not gram.is_exact:
-        near = np.flatnonzero(ordered < NEAR * (gram.norms[start:stop, None] + gram.largest_norm))
+        limits = np.maximum(NEAR * (gram.norms[start:stop, None] + gram.largest_norm), gram.least)
+        near = np.flatnonzero(ordered < limits)
         i, k = near // index.shape[1] + start, index.ravel()[near]
-        is_near = ordered.ravel()[near] < NEAR * (gram.norms[i] + gram.norms[k])
+        is_near = ordered.ravel()[near] < np.maximum(NEAR * (gram.norms[i] + gram.norms[k]), gram.least)
         near, measured = near[is_near], gram.direct(i[is_near], k[is_near])
         ordered.ravel()[near] = measured
         errors.ravel()[near] = gram.direct_errors(measured)
@@ -179,7 +180,7 @@ def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -
     if gram.is_exact:
         return keys
     stop = start + len(squares)
-    limits = NEAR * (gram.norms[start:stop] + gram.largest_norm)
+    limits = np.maximum(NEAR * (gram.norms[start:stop] + gram.largest_norm), gram.least)
     reach = limits + 2 * gram.bounds(start, stop)
     for row in np.flatnonzero((keys[:, 0] & ~key_mask) < limits.view(np.int64)):
         count = int(keys[row].searchsorted(reach.view(np.int64)[row] | key_mask, "right"))

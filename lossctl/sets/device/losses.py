@@ -88,7 +88,8 @@ def _batch_all(placed: Placed, points: Points, margin: float) -> tuple[np.ndarra
         numbers(side)[: points.anchors] for side in (sums.loss, sums.hard + sums.semi_hard, sums.borderline, nearest)
     )
     norms, largest = points.gram.norms[: points.anchors], points.gram.largest_norm
-    return unscaled(points, losses), active, (borderline > 0) | (near * near < NEAR * (norms + largest))
+    least = np.maximum(NEAR * (norms + largest), points.gram.least)
+    return unscaled(points, losses), active, (borderline > 0) | (near * near < least)
 
 
 BY_KERNEL: dict[str, Callable[..., tuple[AnchorLosses, np.ndarray]]] = {"batch-all": batch_all_losses}
