@@ -175,7 +175,8 @@ def bounds_of(call: Asked) -> Bounds:
 def refuse_unsuited(call: Asked, losses: Sequence[Loss]) -> None:
     """UsageError for what was set by hand and means nothing to any of the losses."""
     for key, row in options.settings(call.command, call.way).items():
-        if key != "seed" and call.has(key) and not any(row.suits(loss) for loss in losses):
+        is_input = key == "group" and any(loss.engine == "lists" for loss in losses)
+        if key != "seed" and not is_input and call.has(key) and not any(row.suits(loss) for loss in losses):
             names = " and ".join(loss.name for loss in losses)
             raise UsageError(
                 f"{names} takes no {call.name(key)}", why=_why_unsuited(row, losses[0]), fix="leave it out"
