@@ -106,6 +106,7 @@ def compute(
     header, delimiter: of a CSV: "auto", "yes" or "no"; the character between cells
     data_hash: put a hash of the values read into the signature (reads them once more)
     device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
+    jobs: threads, all cores unless given
     keep: over the hardest rows only, 100 or "10%"
     group: a value for each row that names its group, (n,): the result is a `Grouped` then; of a ranking loss, its lists
     by: groups by bins of a numeric column, "bins:data.csv::age:10"; the result is a `Grouped` too
@@ -203,7 +204,9 @@ def compare(
 def run(path: str, *, only: str | Sequence[str] = (), data_hash: bool = False, jobs: int | None = None) -> SuiteReport:
     """Everything a suite (YAML) asks for, as `lossctl run` does: losses, groups, intervals, gates, comparisons.
 
-    only: entries whose name holds one of these texts.  An entry with an error stops no other: see its `status`
+    only: entries whose name holds one of these texts;  data_hash, jobs: as in `compute`
+
+    An entry with an error stops no other: see its `status`
 
     Raises FileError, DataError (line, column and the nearest key) and UsageError for the suite itself.
     """

@@ -227,7 +227,8 @@ class Question:
     @property
     def is_plain(self) -> bool:
         """Whether one number (or every row's, with nothing beside it) answers it."""
-        beside = self.per_row or self.top or self.keep or len(self.specs) > 1 or any(self.side) or self.confidence
+        beside = self.per_row or self.top or self.keep or len(self.specs) > 1 or self.confidence
+        beside = beside or any(column is not None for column in self.side)
         return not beside and not (self.reduction == "none" and self.specs[0].loss.engine in ("lists", "panel"))
 
     @classmethod
@@ -265,7 +266,7 @@ class Question:
             side=side_of(call),
             confidence=confidence_of(call, specs),
             bounds=bounds_of(call),
-            keep=read_kept(call["keep"]) if call["keep"] else None,
+            keep=read_kept(str(call["keep"])) if call["keep"] else None,
             top=call["top"],
             per_row=bool(call["per_row"]),
             jobs=call["jobs"],
@@ -279,10 +280,13 @@ def _without(call: Asked, *keys: str) -> Asked:
     return Asked(values, call.own - set(keys), call.way, call.command)
 
 
-def without_wishes(call: Asked) -> Asked:
-    """The call of an entry that asks for its hardest rows, without what only the suite's defaults ask for beside."""
-    wishes = {"ci", "cluster", "group", "by"} - call.own
-    return _without(call, *wishes) if call.has("keep") else call
+def without_wishes(call: Asked, losses: Sequence[Loss]) -> Asked:
+    """The call of an entry, without what only the suite's defaults ask for where the entry has no use for it."""
+    rows = options.settings(call.command, call.way)
+    idle = {key for key, row in rows.items() if not any(row.suits(loss) for loss in losses)}
+    idle |= {"ci", "cluster", "group", "by"} if call.has("keep") else set()
+    idle -= {"group"} if any(loss.engine == "lists" for loss in losses) and not call.has("keep") else set()
+    return _without(call, *(idle - call.own - {"seed"}))
 
 
 def _refuse_refused(call: Asked, loss: Loss) -> None:

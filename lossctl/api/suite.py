@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..errors import LossctlError, UsageError
+from ..errors import LossctlError, UsageError, told_in_a_suite
 from ..files.sources import parse_source
 from ..kernels.devices import choose
 from ..language import options
@@ -82,7 +82,7 @@ def _task(entry: Entry) -> Task:
     except UsageError as fault:
         raise UsageError(f"{entry.places['loss']}: {fault.what}", why=fault.why, fix=fault.fix) from None
     call = asked(by_key(entry.values), ENTRIES[entry.kind], "suite", own=list(by_key(entry.places)))
-    return Task(entry, specs, without_wishes(call))
+    return Task(entry, specs, without_wishes(call, [spec.loss for spec in specs]))
 
 
 def _batches(tasks: Sequence[Task]) -> list[list[Task]]:
@@ -109,7 +109,8 @@ def _outcomes(batch: list[Task], jobs: int | None, data_hash: bool) -> Iterator[
     """The outcomes of a batch; where it fails, of each of its entries alone, so that a fault is where it belongs."""
     started = time.perf_counter()
     try:
-        found = _computed(batch, jobs, data_hash)
+        with told_in_a_suite():
+            found = _computed(batch, jobs, data_hash)
     except LossctlError as fault:
         if len(batch) == 1:
             seconds = time.perf_counter() - started

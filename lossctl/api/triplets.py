@@ -11,7 +11,6 @@ from ..sets.by_anchor import Progress, read_set
 from .calculator import read_all
 
 if TYPE_CHECKING:
-
     from ..results.breakdown import Batches, Breakdown, Diagnosis
     from ..sets.given import GivenTriplets
     from .calculator import Given, Prepared

@@ -14,7 +14,7 @@ from ..language.options import COMPUTE, Setting, settings
 from ..language.registry import Loss, Option
 from ..language.roles import Role
 from ..text import option_text
-from . import options, output, rows
+from . import options, output
 from .app import group
 
 if TYPE_CHECKING:
@@ -168,6 +168,7 @@ def _help(loss: Loss) -> str:
 def run(loss: Loss, values: Mapping[str, Any]) -> None:
     """Read, compute and write what the options of one call ask for."""
     from ..api import answers
+    from . import rows
 
     style = output.style_of(values)
     asked = question(loss, values, style)

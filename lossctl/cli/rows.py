@@ -29,7 +29,9 @@ def destination(
 ) -> Iterator[tuple[Any, str]]:
     """(where the answer goes, the format of its rows if it has rows): a text writer, or for npy a binary one."""
     format = ""
-    if asked.is_by_row:
+    if asked.is_by_row and asked.is_plain:
+        format = _plain_format(style)
+    elif asked.is_by_row:
         format = row_format(style, "tsv" if asked.per_row else "bare")
     if format != "npy":
         with output.destination(style, inputs) as writer:
@@ -82,6 +84,14 @@ def _json_row(row: int, value: float) -> str:
 
     finite = value - value == 0
     return json.dumps({"row": row, "loss": value if finite else None, "value_text": repr(value)}) + "\n"
+
+
+def _plain_format(style: output.Style) -> str:
+    """The format of rows with nothing beside them. UsageError."""
+    format = style.choose("bare")
+    if format not in FORMATS:
+        raise UsageError(f"-r none cannot be written as {format}", fix="use bare, tsv, csv or ndjson")
+    return format
 
 
 def row_format(style: output.Style, otherwise: str = "tsv") -> str:
