@@ -178,19 +178,8 @@ def refuse_unsuited(call: Asked, losses: Sequence[Loss]) -> None:
         is_input = key == "group" and any(loss.engine == "lists" for loss in losses)
         if key != "seed" and not is_input and call.has(key) and not any(row.suits(loss) for loss in losses):
             names = " and ".join(loss.name for loss in losses)
-            raise UsageError(
-                f"{names} takes no {call.name(key)}", why=_why_unsuited(row, losses[0]), fix="leave it out"
-            )
-
-
-def _why_unsuited(row: Setting, loss: Loss) -> str:
-    if row.key in ("from_logits", "from_probs", "clip"):
-        return "it does not read probabilities"
-    if loss.engine == "panel":
-        return "it is made of cosines" if loss.cosine and row.key == "distance" else "it is of a set of embeddings"
-    if row.suits.__code__ is options.setting("normalize", COMPUTE).suits.__code__ and row.key != "weight":
-        return "it is for embedding sets, and options of a loss are its own"
-    return ""
+            why = "it is made of cosines" if key == "distance" and losses[0].cosine else row.why
+            raise UsageError(f"{names} takes no {call.name(key)}", why=why, fix="leave it out")
 
 
 # --- a loss

@@ -43,6 +43,10 @@ FALLBACKS = ("hardest", "easiest", "drop")
 MINED_FORMATS = ("npy", "csv", "ndjson")
 
 
+NO_CHANCE = "it reads no probabilities"
+NO_SET = "it is for embedding sets, and options of a loss are its own"
+
+
 def _any(loss: Loss) -> bool:
     return True
 
@@ -71,7 +75,8 @@ class Setting:
     low, high: bounds of a number;  shows_bounds: help pages do
     shows_default: help pages do;  is_required: it has no default
     keyword: its name in Python, if not its own
-    suits: the losses that it means something for;  refused: losses that refuse it, with a reason, when it is asked for
+    suits: the losses that it means something for;  why: what the others are told
+    refused: losses that refuse it, with a reason, when it is asked for
     mark: the word under which a signature tells it, if it changes a number
     """
 
@@ -95,6 +100,7 @@ class Setting:
     keyword: str = ""
     suits: Callable[[Loss], bool] = _any
     refused: Callable[[Loss], bool] = lambda loss: False
+    why: str = ""
     mark: str = ""
 
     @property
@@ -159,12 +165,13 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("label", "source", "The class of each row.", SETS, SHELL, metavar="SRC", short="-y"),
     # --- how values are read
     Setting("from-logits", "flag", "The predictions are logits, not probabilities.", LOSSES, default=False,
-            suits=_reads("logits"), mark="in"),
+            suits=_reads("logits"), why=NO_CHANCE, mark="in"),
     Setting("from-probs", "flag", "The predictions are probabilities, not logits.", LOSSES, default=False,
-            suits=lambda loss: any(role.forms[:1] == ("logits",) for role in loss.roles), mark="in"),
+            suits=lambda loss: any(role.forms[:1] == ("logits",) for role in loss.roles), why="it reads no logits",
+            mark="in"),
     Setting("clip", "number", "Clip probabilities into [EPS, 1 - EPS]; never done unless asked.", LOSSES,
             default=0.0, metavar="EPS", low=0, high=0.5, shows_bounds=True, shows_default=False,
-            suits=_reads("prob"), told="clip probabilities into [clip, 1 - clip]", mark="clip"),
+            suits=_reads("prob"), why=NO_CHANCE, told="clip probabilities into [clip, 1 - clip]", mark="clip"),
     # --- sets of embeddings
     Setting("margin", "texts", "One margin, or several in one pass. [default: 1]", (TRIPLETS,), PLAIN,
             defaults={"lossctl.triplets": 1.0}, metavar="M[,M...]"),
@@ -173,9 +180,10 @@ OPTIONS: tuple[Setting, ...] = (
             SHELL, metavar="SRC"),
     Setting("distance", "text", "The distance of two embeddings.", (*LOSSES, *SETS), default="euclidean",
             defaults={"lossctl.compute": None, "lossctl.row_losses": None}, metavar="|".join(DISTANCES),
-            words=DISTANCES, suits=lambda loss: loss.engine == "panel" and not loss.cosine, mark="dist"),
+            words=DISTANCES, suits=lambda loss: loss.engine == "panel" and not loss.cosine, why=NO_SET,
+            mark="dist"),
     Setting("normalize", "flag", "Put the embeddings on the unit sphere first.", (*LOSSES, *SETS), default=False,
-            suits=_goes_by("panel"), mark="norm"),
+            suits=_goes_by("panel"), why=NO_SET, mark="norm"),
     Setting("category", "text", "For `all`: these only, with commas between. [default: hard,semi-hard]", (MINE,),
             PLAIN, metavar="hard|semi-hard|easy", shows_default=False),
     Setting("fallback", "text", "For `semi-hard`: the negative where none lies beyond. [default: easiest]", (MINE,),
@@ -206,12 +214,14 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("reduction", "text", "How rows become one number.", (COMPARE,), default="mean", metavar="mean|sum",
             words=("mean", "sum"), short="-r", mark="red"),
     Setting("weight", "source", "A weight for each row; the mean divides by the sum of the weights.", (COMPUTE, ROWS),
-            metavar="SRC", short="-w", suits=_goes_by("rows", "tally", "lists"), told="the source of row weights",
+            metavar="SRC", short="-w", suits=_goes_by("rows", "tally", "lists"),
+            why="it counts all points of a set alike", told="the source of row weights",
             mark="w"),
     Setting("weight", "source", "A weight for each row.", (COMPARE,), metavar="SRC", short="-w",
-            suits=_goes_by("rows", "tally", "lists"), told="the source of row weights", mark="w"),
+            suits=_goes_by("rows", "tally", "lists"),
+            why="it counts all points of a set alike", told="the source of row weights", mark="w"),
     Setting("group", "source", "The lists of ranking losses.", (COMPARE,), metavar="SRC", short="-g",
-            suits=_goes_by("lists"), told="the source of the lists of ranking losses"),
+            suits=_goes_by("lists"), why="it has no lists", told="the source of the lists of ranking losses"),
     # --- how files are read
     Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN, metavar="npy|csv|ndjson",
             short="-f"),
@@ -294,7 +304,7 @@ OPTIONS: tuple[Setting, ...] = (
             (COMPUTE, COMPARE, RUN), PYTHON, default=False),
     # --- where it is computed
     Setting("device", "text", "Where the distances are computed.", (COMPUTE, COMPARE, *SETS), default="cpu",
-            metavar="cpu|cuda|cuda:1|auto", suits=_goes_by("panel"), mark="be"),
+            metavar="cpu|cuda|cuda:1|auto", suits=_goes_by("panel"), why=NO_SET, mark="be"),
     Setting("jobs", "whole", "Threads (all cores unless given).", CALLS, PLAIN, metavar="N", short="-j", low=1,
             shows_bounds=True),
     # --- what is asked beside the number
