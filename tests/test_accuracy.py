@@ -15,6 +15,7 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 import pytest
+from readings import rows_of
 
 from lossctl.api import calculator, calls
 from lossctl.language import registry
@@ -239,8 +240,7 @@ def computed(case: Case) -> list[float]:
     spec = registry.parse(case.spec)
     named = {role.name: np.asarray(array) for role, array in zip(spec.loss.roles, case.inputs, strict=True)}
     reading = calculator.Reading(forms=case.forms)
-    with calculator.prepared(spec, [], named, reading=reading, jobs=1) as ready:
-        return [value for rows in calculator.row_losses(ready) for value in rows.total.tolist()]
+    return rows_of(spec, [], named, reading=reading, jobs=1).tolist()
 
 
 def ulps(value: float, truth: Any) -> float:

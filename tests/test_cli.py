@@ -344,9 +344,9 @@ def test_na_rows_stay_aligned_between_files(tmp_path):
 
 def test_a_bug_is_one_line_and_exit_70(tmp_path):
     script = (
-        "import sys\nfrom lossctl.api import calculator\nfrom lossctl.cli.app import run\n"
+        "import sys\nfrom lossctl.api import together\nfrom lossctl.cli.app import run\n"
         "def broken(*a, **k): raise ZeroDivisionError('oops')\n"
-        "calculator.evaluate = broken\n"
+        "together.results = broken\n"
         "sys.exit(run(['compute', 'mse', 'samples/regression.csv']))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
@@ -673,3 +673,12 @@ def test_similarities_of_an_all_zero_embedding_are_refused(tmp_path):
     np.savez(tmp_path / "zero.npz", emb=emb, label=[0, 0, 1, 1])
     done = run_lossctl("compute", "supcon", tmp_path / "zero.npz")
     assert (done.code, done.out) == (3, "") and "embedding 2 is all zeros" in done.err
+
+
+def test_the_colour_of_one_command_line_is_not_that_of_the_next(capfd):
+    from lossctl.cli.app import run
+
+    assert run(["info", "nowhere.npy", "--color", "always"]) == 4
+    assert "\033[31m" in capfd.readouterr().err
+    assert run(["info", "nowhere.npy"]) == 4
+    assert "\033[" not in capfd.readouterr().err

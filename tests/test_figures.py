@@ -11,7 +11,6 @@ import pytest
 from conftest import ROOT
 
 import lossctl
-from lossctl.bench.timing import Timing
 from lossctl.results.distributions import RowPicture, histogram, reliability
 from lossctl.show import data_plots, style
 
@@ -111,17 +110,6 @@ def test_histograms_and_reliability_count_every_row():
     assert [(one.low, one.count, one.observed) for one in found.bins] == [(0, 1, 0), (0.1, 2, 0.5), (0.9, 1, 1)]
     assert found.n == 4
     assert found.expected_error == pytest.approx((0.05 + 2 * (0.5 - 0.17)) / 4)
-
-
-def test_times_are_lines_over_sizes(tmp_path):
-    found = [
-        data_plots.Measured(series, n, Timing(rate * n, rate * n / 9, rate * n, 5))
-        for series, rate in (("numpy", 1e-6), ("triton", 1e-8))
-        for n in (1000, 4000)
-    ]
-    assert {"numpy", "triton", "1k", "4k", "median time (ms)"} <= set(
-        texts(svg_of(data_plots.draw_times, found, tmp_path))
-    )
 
 
 # --- without matplotlib

@@ -219,7 +219,6 @@ def test_faults_of_a_call_name_its_keywords(key):
         (("--keep", "10", "--plot", "x.png"), "--plot"),
         (("--top", "3", "--plot", "x.png"), "--plot"),
         (("--resamples", "50"), "--resamples is for intervals"),
-        (("--seed", "3"), "--seed is for intervals"),
         (("--ci-method", "percentile"), "--ci-method is for intervals"),
     ],
 )
@@ -236,8 +235,8 @@ def test_what_has_no_answer_is_refused_by_name(arguments, message):
         (lambda: lossctl.compute("mse", PROB, PROB, device="cuda"), "mse takes no device"),
         (lambda: lossctl.compare(PROB, PROB, target=LABEL, loss="mse", distance="cosine"), "mse takes no distance"),
         (lambda: lossctl.compare(PROB, PROB, target=LABEL, loss="mse", group=GROUP), "mse takes no group"),
-        (lambda: lossctl.triplets(EMBEDDINGS, seed=3), "seed is for sampled batches"),
-        (lambda: lossctl.mine("batch-hard", EMBEDDINGS, seed=3), "seed with batch-hard"),
+        (lambda: lossctl.triplets(EMBEDDINGS, batches=3), "batches is for sampled batches"),
+        (lambda: lossctl.mine("batch-hard", EMBEDDINGS, fallback="drop"), "fallback 'drop' with batch-hard"),
         (lambda: lossctl.compute("bce", PROB, LABEL, keep=3, ci=0.9), "keep and ci at once"),
     ],
 )

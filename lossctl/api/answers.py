@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..language.registry import find, make
 from ..results.values import Comparison, Result
 from ..rows.by_row import Rows
 from ..rows.hardest import Hardest
-from . import calculator, compare, gates, mine, together, triplets
+from . import compare, gates, mine, together, triplets
 from .calculator import Given, Prepared
 from .question import ComparisonQuestion, MiningQuestion, Question, TripletQuestion
 from .together import Progress, Shared, Wanted
@@ -25,76 +26,46 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """A question whose files are open: nothing but headers has been read. One of the two is None.
-
-    alone: a loss that is read by itself;  shared: losses that are read together
-    """
+    """A question whose files are open: nothing but headers has been read."""
 
     question: Question
-    alone: Prepared | None
-    shared: Shared | None
-
-    @property
-    def first(self) -> Prepared:
-        """The first loss."""
-        return self.alone or self.together.losses[0]
-
-    @property
-    def together(self) -> Shared:
-        """The losses that are read together."""
-        assert self.shared is not None
-        return self.shared
+    shared: Shared
 
     @property
     def rows(self) -> int | None:
         """How many rows there are to read, where that is known."""
-        return self.first.fields[0].frame.rows
+        return self.shared.fields[0].frame.rows
 
     def results(self, *, data_hash: bool = False, progress: Progress = None) -> list[Result]:
         """The numbers, with their gates."""
         asked = self.question
-        if self.alone:
-            found = [calculator.evaluate(self.alone, data_hash=data_hash, progress=progress)]
-        elif asked.keep:
-            found = together.kept(self.together, asked.keep, data_hash=data_hash)
+        if asked.keep:
+            results = together.kept(self.shared, asked.keep, data_hash=data_hash)
         else:
-            found = together.results(self.together, asked.confidence, data_hash=data_hash, progress=progress)
-        return gates.checked(found, asked.bounds) if asked.bounds else found
+            results = together.results(self.shared, asked.confidence, data_hash=data_hash, progress=progress)
+        return gates.checked(results, asked.bounds) if asked.bounds else results
 
     def row_losses(self) -> Iterator[Rows]:
-        """The loss of every row that counts, block by block, of a loss alone."""
-        assert self.alone is not None
-        return calculator.row_losses(self.alone)
+        """The (first) loss of every row that counts, block by block."""
+        return together.row_losses(self.shared)
 
     def top(self) -> Hardest:
         """The hardest rows."""
         assert self.question.top is not None
-        return together.top(self.together, self.question.top)
+        return together.top(self.shared, self.question.top)
 
     def picture(self) -> RowPicture:
         """What there is to see of the first loss row by row."""
         from .row_plots import row_picture
 
-        return row_picture(self.first)
+        return row_picture(self.shared)
 
 
 @contextmanager
 def opened(asked: Question) -> Iterator[Answer]:
     """Open what a question is about; the files close at the end of the with block."""
-    if asked.is_plain:
-        with calculator.prepared(
-            asked.specs[0],
-            asked.inputs,
-            asked.named,
-            reduction=asked.reduction,
-            weight=asked.weight,
-            reading=asked.reading,
-            jobs=asked.jobs,
-        ) as alone:
-            yield Answer(asked, alone, None)
-        return
     with together.prepared(losses_of(asked), reading=asked.reading, jobs=asked.jobs) as shared:
-        yield Answer(asked, None, shared)
+        yield Answer(asked, shared)
 
 
 def losses_of(asked: Question) -> list[Wanted]:
@@ -103,7 +74,7 @@ def losses_of(asked: Question) -> list[Wanted]:
     UsageError where one of the others has no such reduction.
     """
     first = asked.specs[0].loss
-    reduction = None if asked.is_by_row else asked.reduction
+    reduction = None if asked.is_by_row and not asked.is_plain else asked.reduction
     common = None if reduction == first.reductions[0] else reduction
     wanted = [Wanted(asked.specs[0], asked.forms[0], asked.inputs, asked.named, reduction, asked.weight, asked.side)]
     for spec, forms in zip(asked.specs[1:], asked.forms[1:], strict=True):
@@ -115,16 +86,8 @@ def losses_of(asked: Question) -> list[Wanted]:
 
 def row_values(asked: Question) -> np.ndarray:
     """The loss of each row (list, anchor) that counts, (n,) float64; a row's weight multiplies its loss."""
-    with calculator.prepared(
-        asked.specs[0],
-        asked.inputs,
-        asked.named,
-        reduction="none",
-        weight=asked.weight,
-        reading=asked.reading,
-        jobs=asked.jobs,
-    ) as ready:
-        return np.concatenate([rows.total for rows in calculator.row_losses(ready)] or [np.empty(0)])
+    with opened(replace(asked, reduction="none")) as answer:
+        return np.concatenate([rows.total for rows in answer.row_losses()] or [np.empty(0)])
 
 
 def compared(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Progress = None) -> list[Comparison]:
@@ -167,9 +130,9 @@ def worse(comparisons: Sequence[Comparison]) -> list[str]:
 @contextmanager
 def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Prepared]:
     """Embeddings and labels, open and bound to their roles."""
-    spec = make(find("batch-all"))
-    with calculator.prepared(spec, asked.inputs, asked.named, reading=asked.reading, jobs=asked.jobs) as ready:
-        yield ready
+    loss = Wanted(make(find("batch-all")), {}, asked.inputs, asked.named)
+    with together.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
+        yield shared.losses[0]
 
 
 def report(

@@ -21,7 +21,7 @@ from ..resampling.bootstrap import METHODS
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
 from .calculator import Given, Reading, logit_forms
-from .compare import SIGNED, names_of
+from .compare import names_of
 from .gates import Bounds, read_baseline, read_percent
 from .together import Confidence, Side, forms_of, read_bins
 
@@ -61,10 +61,10 @@ class Asked:
         """A setting with its value, as whoever asks would write it: --ci 0.95, ci: 0.95, ci=0.95."""
         name = self.name(key)
         if self.way == "shell":
-            return f"{name} {value}".strip()
+            return f"{options.setting(key, self.command).short or name} {value}".strip()
         if self.way == "suite":
             return f"{name}: {value or 'true'}"
-        plain = not value or value.replace(".", "", 1).isdigit()
+        plain = not value or value.isupper() or value.replace(".", "", 1).isdigit()
         return f"{name}={value or True}" if plain else f'{name}="{value}"'
 
 
@@ -97,7 +97,8 @@ def _check(call: Asked, row: Setting, value: Any) -> None:
         and not (row.key == "header" and value in (True, False))
     ):
         if value not in row.words:
-            raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(row.words)}")
+            words = row.words if len(row.words) > 1 else [call.put(row.key, *row.words)]
+            raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(words)}")
     elif row.kind == "flag" and not isinstance(value, bool):
         raise UsageError(f"{name} cannot be {value!r}", fix="give True or False")
     elif row.kind in ("number", "whole"):
@@ -137,11 +138,10 @@ def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
     """
     level = call["ci"]
     if level is None:
-        for key in ("cluster", "ci_method", "resamples", "seed"):
+        for key in ("cluster", "ci_method", "resamples"):
             if call.has(key):
-                why = "nothing else is resampled"
                 fix = f"add {call.put('ci', '0.95')}, or leave it out"
-                raise UsageError(f"{call.name(key)} is for intervals", why=why, fix=fix)
+                raise UsageError(f"{call.name(key)} is for intervals", fix=fix)
         return None
     if not 0 < level < 1:
         raise UsageError(f"{call.name('ci')} cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
@@ -175,11 +175,11 @@ def bounds_of(call: Asked) -> Bounds:
 def refuse_unsuited(call: Asked, losses: Sequence[Loss]) -> None:
     """UsageError for what was set by hand and means nothing to any of the losses."""
     for key, row in options.settings(call.command, call.way).items():
-        is_input = key == "group" and any(loss.engine == "lists" for loss in losses)
+        is_input = key == "group" and any(loss.engine.has_lists for loss in losses)
         if key != "seed" and not is_input and call.has(key) and not any(row.suits(loss) for loss in losses):
             names = " and ".join(loss.name for loss in losses)
             why = "it is made of cosines" if key == "distance" and losses[0].cosine else row.why
-            raise UsageError(f"{names} takes no {call.name(key)}", why=why, fix="leave it out")
+            raise UsageError(f"{names} takes no {call.name(key)}", why=why, fix=f"leave {call.name(key)} out")
 
 
 # --- a loss
@@ -216,9 +216,10 @@ class Question:
     @property
     def is_plain(self) -> bool:
         """Whether one number (or every row's, with nothing beside it) answers it."""
-        beside = self.per_row or self.top or self.keep or len(self.specs) > 1 or self.confidence
-        beside = beside or any(column is not None for column in self.side)
-        return not beside and not (self.reduction == "none" and self.specs[0].loss.engine in ("lists", "panel"))
+        columns = any(column is not None for column in self.side)
+        beside = self.per_row or self.top or self.keep or len(self.specs) > 1 or columns or self.confidence
+        loss = self.specs[0].loss
+        return not beside and (loss.engine.is_by_row or self.reduction != "none" or "none" not in loss.reductions)
 
     @classmethod
     def of(
@@ -238,7 +239,7 @@ class Question:
         first = specs[0].loss
         _refuse_refused(call, first)
         _refuse_contradictions(call)
-        if first.engine == "lists" and call["group"] is not None:
+        if first.engine.has_lists and call["group"] is not None:
             named = {**named, "group": call["group"]}
             call = _without(call, "group")
         logits, probs = bool(call["from_logits"]), bool(call["from_probs"])
@@ -274,7 +275,7 @@ def without_wishes(call: Asked, losses: Sequence[Loss]) -> Asked:
     rows = options.settings(call.command, call.way)
     idle = {key for key, row in rows.items() if not any(row.suits(loss) for loss in losses)}
     idle |= {"ci", "cluster", "group", "by"} if call.has("keep") else set()
-    idle -= {"group"} if any(loss.engine == "lists" for loss in losses) and not call.has("keep") else set()
+    idle -= {"group"} if any(loss.engine.has_lists for loss in losses) and not call.has("keep") else set()
     return _without(call, *(idle - call.own - {"seed"}))
 
 
@@ -369,7 +370,7 @@ class ComparisonQuestion:
                 f"{call.name('from-logits')} and {call.name('from-probs')} contradict each other", fix="choose one"
             )
         for spec in specs if call["fail_if"] else ():
-            if spec.loss.name in SIGNED:
+            if spec.loss.is_signed:
                 raise UsageError(
                     f"{call.put('fail-if', 'worse')} with {spec.loss.name}: lower is not better", fix="choose a loss"
                 )
@@ -444,13 +445,12 @@ class TripletQuestion:
         device: str = "cpu",
     ) -> TripletQuestion:
         """What a call asks of a set. UsageError for what has no answer."""
-        for key in ("batches", "seed"):
-            if call.has(key) and batch is None:
-                raise UsageError(
-                    f"{call.name(key)} is for sampled batches",
-                    why="the whole set is counted, and nothing is drawn",
-                    fix=f"add {call.put('batch', '18,4') if call.way == 'shell' else 'batch=(18, 4)'}, or leave it out",
-                )
+        if call.has("batches") and batch is None:
+            raise UsageError(
+                f"{call.name('batches')} is for sampled batches",
+                why="the whole set is counted, and nothing is drawn",
+                fix=f"add {'--batch 18,4' if call.way == 'shell' else 'batch=(18, 4)'}, or leave it out",
+            )
         return cls(
             inputs=tuple(inputs),
             named=named,
@@ -531,14 +531,8 @@ def check_mining(call: Asked, strategy: str) -> None:
             f"{call.name('fallback')} {fallback!r} with {strategy}",
             fix=f"use it with `semi-hard`: {', '.join(options.FALLBACKS)}",
         )
-    if call.has("seed") and strategy not in options.DRAWN:
-        raise UsageError(
-            f"{call.name('seed')} with {strategy}",
-            why="nothing is drawn: it is the same at every seed",
-            fix="leave it out",
-        )
     if strategy == "hardest" and call["limit"] is None:
-        raise UsageError("how many of the hardest?", fix=f"add {call.put('limit', '1000')}")
+        raise UsageError("how many of the hardest?", fix=f"add {call.put('limit', 'N')}")
 
 
 def _categories(value: str | Sequence[str]) -> tuple[str, ...]:
@@ -549,7 +543,8 @@ def _mined_format(call: Asked, path: str) -> str:
     """The format of a file of triplets: the one asked for, else the one that its name tells. UsageError."""
     kind: str = call["format"] or (path.rpartition(".")[2].lower() if "." in path else "npy")
     if kind not in options.MINED_FORMATS:
-        fix = f"add {' or '.join(call.put('format', word) for word in options.MINED_FORMATS)}"
+        first, *others = options.MINED_FORMATS
+        fix = " or ".join([f"add {call.put('format', first)}", *others])
         raise UsageError(f"cannot tell the format of {path!r}", fix=fix)
     if call["id"] is not None and kind == "npy":
         raise UsageError("an NPY of triplets holds row numbers", fix="write ids as CSV or NDJSON")

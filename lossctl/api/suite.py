@@ -11,6 +11,7 @@ from ..errors import LossctlError, UsageError, told_in_a_suite
 from ..files.sources import parse_source
 from ..kernels.devices import choose
 from ..language import options
+from ..language.engines import Engine
 from ..language.options import COMPUTE, ENTRIES
 from ..language.registry import Spec, parse
 from ..results.values import Comparison, Outcome, Result, SuiteReport
@@ -34,13 +35,13 @@ class Task(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether it can be read together with other entries."""
-        return self.entry.kind == "losses" and "keep" not in self.values and self.engine != ""
+        return self.entry.kind == "losses" and "keep" not in self.values and self.engine is not None
 
     @property
-    def engine(self) -> str:
-        """What all of its losses go by, "" where they differ."""
-        kinds = {spec.loss.engine for spec in self.specs}
-        return kinds.pop() if len(kinds) == 1 else ""
+    def engine(self) -> Engine | None:
+        """How all of its losses meet their input, None where they differ."""
+        engines = {spec.loss.engine for spec in self.specs}
+        return engines.pop() if len(engines) == 1 else None
 
     @property
     def files(self) -> set[str]:
@@ -90,7 +91,7 @@ def _batches(tasks: Sequence[Task]) -> list[list[Task]]:
     batches: list[tuple[Any, set[str], list[Task]]] = []
     for task in tasks:
         key = (task.engine, reading_of(task.call, {}, task.call["device"]))
-        key += (task.values.get("group"),) if task.engine == "lists" else ()
+        key += (task.values.get("group"),) if task.engine and task.engine.has_lists else ()
         fits = [one for one in batches if task.is_shared and one[0] == key and one[1] & task.files]
         if not fits:
             batches.append((key if task.is_shared else None, task.files if task.is_shared else set(), [task]))

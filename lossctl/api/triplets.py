@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..rows import by_row
 from ..sets.by_anchor import Progress, read_set
 from .calculator import read_all
 
@@ -49,7 +48,7 @@ def report(
     from ..sets.diagnosis import diagnose
     from ..sets.triplets import breakdown
 
-    found, reading = read_set(ready.plan, ready.blocks(by_row.block_rows(ready.plan))), ready.reading
+    found, reading = read_set(ready.plan, ready.read()), ready.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count = breakdown
     if reading.device != "cpu":

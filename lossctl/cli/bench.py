@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..bench.cases import Plan, check, parse_share, parse_sizes
+from ..bench.cases import Schedule, check, parse_share, parse_sizes
 from ..errors import DeviceError, UsageError
 from ..kernels import KERNELS
 from . import options, output
@@ -60,8 +60,8 @@ def bench(values: Mapping[str, Any]) -> None:
         raise UsageError(
             "--fail-slower needs --baseline FILE.json", fix="make one with: lossctl bench --save FILE.json"
         )
-    plan = _plan(values)
-    check(plan)
+    schedule = _schedule(values)
+    check(schedule)
     if values["jobs"] is not None:
         _stay_on(values["jobs"])
     from ..kernels.devices import choose_all
@@ -72,7 +72,7 @@ def bench(values: Mapping[str, Any]) -> None:
             print(f"lossctl: {device.note}", file=sys.stderr)
     with output.destination(style) as writer:
         found, is_cut_short = _measured(
-            plan._replace(devices=tuple(device.name for device in chosen)), baseline, threshold, save, style
+            schedule._replace(devices=tuple(device.name for device in chosen)), baseline, threshold, save, style
         )
         writer.write(_text(found, form))
         if plot is not None:
@@ -84,10 +84,10 @@ def bench(values: Mapping[str, Any]) -> None:
         raise typer.Exit(1)
 
 
-def _plan(values: Mapping[str, Any]) -> Plan:
+def _schedule(values: Mapping[str, Any]) -> Schedule:
     """What is measured. UsageError."""
     kernels, impl = values["kernels"], values["impl"]
-    return Plan(
+    return Schedule(
         kernels=tuple(dict.fromkeys(name.replace("_", "-") for name in kernels)) if kernels else KERNELS,
         implementations=None if impl is None else tuple(impl.split(",")),
         sizes=parse_sizes(values["n"], "--n"),
@@ -125,7 +125,7 @@ def _warn_of_load(style: output.Style) -> None:
 
 
 def _measured(
-    plan: Plan, baseline: str | None, threshold: float, save: str | None, style: output.Style
+    schedule: Schedule, baseline: str | None, threshold: float, save: str | None, style: output.Style
 ) -> tuple[Found, bool]:
     """All measurements, in the order of the plan, and whether an interrupt cut them short."""
     from ..bench.machine import stamp
@@ -134,7 +134,7 @@ def _measured(
     from ..show.bench import line
 
     earlier = read_baseline(baseline) if baseline is not None else None
-    environment = stamp(plan.devices)
+    environment = stamp(schedule.devices)
     _warn_of_load(style)
     if earlier is not None:
         changes = earlier.differences(environment)
@@ -144,7 +144,7 @@ def _measured(
     is_cut_short = False
     try:
         with contextlib.redirect_stdout(sys.stderr):  # some libraries talk
-            for one in measure(plan):
+            for one in measure(schedule):
                 known[one.case.key] = one
                 found = _found(known, environment, earlier, threshold)
                 output.note(style, line(one))

@@ -10,8 +10,9 @@ from typer.core import TyperGroup
 
 from ..errors import UsageError
 from ..language import registry
+from ..language.domains import Option
 from ..language.options import COMPUTE, Setting, settings
-from ..language.registry import Loss, Option
+from ..language.registry import Loss
 from ..language.roles import Role
 from ..text import option_text
 from . import options, output
@@ -182,7 +183,7 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
         if asked.is_by_row:
             rows.write(answer, style, writer, format, values["digits"])
         elif asked.top:
-            rows.write_top(answer.top(), answer.together, style, writer, values["digits"])
+            rows.write_top(answer.top(), answer.shared, style, writer, values["digits"])
         else:
             results = _write_numbers(answer, style, writer, values)
         if drawing is not None:

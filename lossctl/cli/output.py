@@ -14,7 +14,7 @@ import typer
 
 from ..errors import FileError, UsageError
 from ..language.options import FORMATS, sources
-from .app import say
+from .app import COLOUR_CHOICE, colour, say
 
 if TYPE_CHECKING:
     from ..kernels.devices import Device
@@ -50,11 +50,9 @@ def style(
     format: str | None, json: bool, output: str | None, quiet: bool, verbose: bool, color: str, bare: bool = False
 ) -> Style:
     """Check the shared options. UsageError."""
-    from . import app
-
     if color not in ("auto", "always", "never"):
         raise UsageError(f"--color cannot be {color!r}", fix="use auto, always or never")
-    app.COLOUR_CHOICE[0] = color
+    COLOUR_CHOICE.set(color)
     asked = {name for name, wanted in ((format, format), ("json", json), ("bare", bare)) if wanted and name}
     if len(asked) > 1:
         raise UsageError(f"two output formats: {' and '.join(sorted(asked))}", fix="choose one")
@@ -163,7 +161,6 @@ def width() -> int:
 def sheet_text(sheet: Sheet, format: str) -> str:
     """A sheet in one of the sheet formats; a table fits the terminal."""
     from ..show import sheet as sheets
-    from .app import colour
 
     if format == "table":
         return sheets.table(sheet, width=max(width(), 40), colour=colour(sys.stdout))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ..api.answers import Answer
     from ..api.question import Question
     from ..api.together import Shared
+    from ..rows.by_row import Scored
     from ..rows.hardest import Hardest
-    from ..rows.job import Scored
 
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".npy": "npy"}
 FORMATS = ("tsv", "csv", "ndjson", "bare")
@@ -48,10 +48,10 @@ def destination(
 
 def write(answer: Answer, style: output.Style, out: Any, format: str, digits: int | None) -> None:
     """A line for each row that counts, as they come."""
-    if answer.alone:
+    if answer.question.is_plain:
         _write_alone(answer, style, out, format, digits)
     else:
-        write_rows(answer.together, style, out, format, digits)
+        write_rows(answer.shared, style, out, format, digits)
 
 
 def _write_alone(answer: Answer, style: output.Style, out: Any, format: str, digits: int | None) -> None:
@@ -73,7 +73,7 @@ def _write_alone(answer: Answer, style: output.Style, out: Any, format: str, dig
             out.write("".join(f"{row}{separator}{number(value, digits)}\n" for row, value in pairs))
         else:
             out.write("".join(_json_row(row, value) for row, value in pairs))
-    notes, warnings = checks.verdict(answer.first.plan, facts)
+    notes, warnings = checks.verdict(answer.shared.losses[0].plan, facts)
     sys.stdout.flush()
     output.note(style, "\n".join(notes))
     output.warn(style, warnings)
@@ -115,7 +115,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
 
     places, facts = shared.sides[0], checks.NOTHING
     names = list(places)
-    weighted = shared.losses[0].plan.weight is not None or shared.unit == "anchors"
+    weighted = shared.losses[0].plan.weight is not None or shared.engine.has_space
     titles = [str(one.plan.spec) for one in shared.losses]
 
     def of_block(scored: tuple[Scored, ...]) -> tuple[Any, checks.Facts]:
@@ -133,7 +133,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
 
     def pieces() -> Iterator[Any]:
         nonlocal facts
-        for made, seen in shared.each(of_block):
+        for made, seen in shared.score_rows(of_block):
             facts = facts.merge(seen)
             yield made
 
@@ -194,5 +194,5 @@ def write_top(found: Hardest, shared: Shared, style: output.Style, out: Any, dig
         sheet = show.top_sheet(found, roles, names, digits, cut=format == "table")
         out.write(output.sheet_text(sheet, format))
     notes, warnings = checks.verdict(loss.plan, found.facts)
-    output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.unit}", *notes]))
+    output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.engine.unit}", *notes]))
     output.warn(style, warnings)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import tiles
-from .tiles import HAS_TRITON, Points, Tiling, jit, load_anchors, tile_product
+from .tiles import HAS_TRITON, PaddedPoints, Tiling, jit, load_anchors, tile_product
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton.language as tl
@@ -57,7 +57,7 @@ def panel(
     return _pairs(*(torch.cat(column) for column in zip(*blocks, strict=True)))
 
 
-def _panel(points: Points, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _panel(points: PaddedPoints, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     squared = tiles.squared_distances(points, anchors)
     low, high = int(points.start[anchors].min()), int(points.end[anchors].max())
     column = torch.arange(low, high, device=squared.device)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from . import tiles
-from .tiles import HAS_TRITON, Points, Tiling, jit, load_anchors, tile_product
+from .tiles import HAS_TRITON, PaddedPoints, Tiling, jit, load_anchors, tile_product
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton.language as tl
@@ -86,7 +86,7 @@ def panel(
     )
 
 
-def _panel(points: Points, anchors: Tensor, fallback: str) -> SemiHardPairs:
+def _panel(points: PaddedPoints, anchors: Tensor, fallback: str) -> SemiHardPairs:
     squared = tiles.squared_distances(points, anchors)
     positive_at = tiles.positive_columns(points, anchors, points.largest_class - 1)
     positive = squared.gather(1, positive_at.clamp(min=0))

@@ -51,8 +51,28 @@ def _any(loss: Loss) -> bool:
     return True
 
 
-def _goes_by(*engines: str) -> Callable[[Loss], bool]:
-    return lambda loss: loss.engine in engines
+def _in_a_space(loss: Loss) -> bool:
+    return loss.engine.has_space
+
+
+def _has_lists(loss: Loss) -> bool:
+    return loss.engine.has_lists
+
+
+def _has_no_lists(loss: Loss) -> bool:
+    return not loss.engine.has_lists
+
+
+def _takes_weights(loss: Loss) -> bool:
+    return loss.engine.takes_weights
+
+
+def _is_by_row(loss: Loss) -> bool:
+    return loss.engine.is_by_row
+
+
+def _has_no_values(loss: Loss) -> bool:
+    return not loss.engine.has_values
 
 
 def _reads(form: str) -> Callable[[Loss], bool]:
@@ -180,10 +200,10 @@ OPTIONS: tuple[Setting, ...] = (
             SHELL, metavar="SRC"),
     Setting("distance", "text", "The distance of two embeddings.", (*LOSSES, *SETS), default="euclidean",
             defaults={"lossctl.compute": None, "lossctl.row_losses": None}, metavar="|".join(DISTANCES),
-            words=DISTANCES, suits=lambda loss: loss.engine == "panel" and not loss.cosine, why=NO_SET,
+            words=DISTANCES, suits=lambda loss: loss.engine.has_space and not loss.cosine, why=NO_SET,
             mark="dist"),
     Setting("normalize", "flag", "Put the embeddings on the unit sphere first.", (*LOSSES, *SETS), default=False,
-            suits=_goes_by("panel"), why=NO_SET, mark="norm"),
+            suits=_in_a_space, why=NO_SET, mark="norm"),
     Setting("category", "text", "For `all`: these only, with commas between. [default: hard,semi-hard]", (MINE,),
             PLAIN, metavar="hard|semi-hard|easy", shows_default=False),
     Setting("fallback", "text", "For `semi-hard`: the negative where none lies beyond. [default: easiest]", (MINE,),
@@ -214,14 +234,14 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("reduction", "text", "How rows become one number.", (COMPARE,), default="mean", metavar="mean|sum",
             words=("mean", "sum"), short="-r", mark="red"),
     Setting("weight", "source", "A weight for each row; the mean divides by the sum of the weights.", (COMPUTE, ROWS),
-            metavar="SRC", short="-w", suits=_goes_by("rows", "tally", "lists"),
+            metavar="SRC", short="-w", suits=_takes_weights,
             why="it counts all points of a set alike", told="the source of row weights",
             mark="w"),
     Setting("weight", "source", "A weight for each row.", (COMPARE,), metavar="SRC", short="-w",
-            suits=_goes_by("rows", "tally", "lists"),
+            suits=_takes_weights,
             why="it counts all points of a set alike", told="the source of row weights", mark="w"),
     Setting("group", "source", "The lists of ranking losses.", (COMPARE,), metavar="SRC", short="-g",
-            suits=_goes_by("lists"), why="it has no lists", told="the source of the lists of ranking losses"),
+            suits=_has_lists, why="it has no lists", told="the source of the lists of ranking losses"),
     # --- how files are read
     Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN, metavar="npy|csv|ndjson",
             short="-f"),
@@ -293,7 +313,7 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("output", "output", "Write the result to FILE, whole or not at all.",
             (COMPUTE, TRIPLETS, COMPARE, RUN, "bench", "explain", *SHEETS), SHELL, metavar="FILE", short="-o"),
     Setting("plot", "output", "Also draw it: FILE.png, .svg or .pdf.", (COMPUTE, TRIPLETS), SHELL, metavar="FILE",
-            suits=_goes_by("rows")),
+            suits=_is_by_row),
     Setting("digits", "whole", "Round to N significant digits (full precision unless asked).",
             (COMPUTE, COMPARE, RUN), SHELL, metavar="N", short="-p", low=1, high=17, shows_bounds=True),
     Setting("signature", "flag",
@@ -304,7 +324,7 @@ OPTIONS: tuple[Setting, ...] = (
             (COMPUTE, COMPARE, RUN), PYTHON, default=False),
     # --- where it is computed
     Setting("device", "text", "Where the distances are computed.", (COMPUTE, COMPARE, *SETS), default="cpu",
-            metavar="cpu|cuda|cuda:1|auto", suits=_goes_by("panel"), why=NO_SET, mark="be"),
+            metavar="cpu|cuda|cuda:1|auto", suits=_in_a_space, why=NO_SET, mark="be"),
     Setting("jobs", "whole", "Threads (all cores unless given).", CALLS, PLAIN, metavar="N", short="-j", low=1,
             shows_bounds=True),
     # --- what is asked beside the number
@@ -317,15 +337,15 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("baseline", "file", "A result saved with --json, for --max-increase.", (COMPUTE,), HELD, metavar="FILE",
             told="the saved JSON of an earlier run, for max-increase"),
     Setting("per-row", "flag", "A line for each row: its number, identifier, group, loss.", (COMPUTE,), SHELL,
-            default=False, refused=_goes_by("tally")),
+            default=False, refused=_has_no_values),
     Setting("top", "whole", "The K hardest rows, with their inputs.", (COMPUTE,), SHELL, metavar="K", low=1,
-            shows_bounds=True, refused=_goes_by("tally")),
+            shows_bounds=True, refused=_has_no_values),
     Setting("keep", "text", "The mean over the K (or P percent) hardest rows.", (COMPUTE,), metavar="K|P%",
-            refused=_goes_by("tally"), told="only the hardest rows: 100, or 10%", mark="keep"),
+            refused=_has_no_values, told="only the hardest rows: 100, or 10%", mark="keep"),
     Setting("id", "source", "What each row is called, for --per-row and --top.", (COMPUTE,), SHELL, metavar="SRC",
-            refused=_goes_by("tally")),
+            refused=_has_no_values),
     Setting("group", "source", "A value for each group, with their mean; a file or a column.", (COMPUTE,),
-            metavar="SRC", short="-g", suits=_goes_by("rows", "tally", "panel"),
+            metavar="SRC", short="-g", suits=_has_no_lists,
             told="the source of groups; of the lists for ranking losses"),
     Setting("by", "bins", "Groups by K bins of equal width of a numeric column.", (COMPUTE,), metavar="bins:SRC:K",
             told="groups by bins of a numeric column, bins:SRC:K"),

@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
+from ..language.domains import Alpha, ClassIndex, Fraction, NonNegative, Numbers, Positive, Real, Weights
 from ..language.numerics import (
     Array,
     like,
-    multiply_add,
     one_hot,
     pick,
     relu,
@@ -14,23 +14,12 @@ from ..language.numerics import (
     row_sum,
     sigmoid,
     softplus,
-    sum_of_three,
     weigh,
     where,
 )
 from ..language.predictions import Binary, Categorical
-from ..language.registry import (
-    Alpha,
-    ClassIndex,
-    Fraction,
-    NonNegative,
-    Numbers,
-    Positive,
-    Real,
-    Weighted,
-    Weights,
-    loss,
-)
+from ..language.registry import Weighted, loss
+from ..language.rounding import multiply_add, sum_of_three
 
 
 @loss(aliases=("binary-cross-entropy", "multi-label"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+from ..language.domains import Flag, NonNegative, Numbers, Positive, Real, Seed
+from ..language.engines import SETS
 from ..language.numerics import (
     Array,
     exp,
@@ -24,7 +26,7 @@ from ..language.numerics import (
     sqrt,
     where,
 )
-from ..language.registry import Flag, NonNegative, Numbers, Positive, Real, Seed, Weighted, loss
+from ..language.registry import Weighted, loss
 
 Panel = Any  # sets.panels.Panel, which losses do not know
 
@@ -43,7 +45,7 @@ class TripletLosses(NamedTuple):
 # ------------------------------------------------------------------------------------------------------------- triplets
 
 
-@loss(engine="panel", reductions=("mean-active", "mean", "sum", "none"))
+@loss(engine=SETS, reductions=("mean-active", "mean", "sum", "none"))
 def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     """Every triplet of the set: how much each negative fails to be farther than each positive, by the margin.
 
@@ -62,7 +64,7 @@ def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     return TripletLosses(total, row_sum(_cast(reach, sums)), panel.positives * panel.negatives)
 
 
-@loss(engine="panel")
+@loss(engine=SETS)
 def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -> Array:
     """Each anchor with its farthest positive and its nearest negative: the hardest triplet it is in.
 
@@ -81,7 +83,7 @@ def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -
     return softplus(gap) if soft else relu(gap + margin)
 
 
-@loss(engine="panel")
+@loss(engine=SETS)
 def semi_hard(
     panel: Panel, *, margin: NonNegative = 1.0, fallback: Literal["hardest", "easiest", "drop"] = "easiest"
 ) -> Weighted:
@@ -102,7 +104,7 @@ def semi_hard(
     return _over_pairs(panel, negative, is_counted, margin)
 
 
-@loss(engine="panel")
+@loss(engine=SETS)
 def random_semi_hard(panel: Panel, *, margin: Positive = 1.0, seed: Seed = 0) -> Weighted:
     """Each positive pair with one random negative of its semi-hard band; pairs without one are left out.
 
@@ -129,7 +131,7 @@ def _over_pairs(panel: Panel, negative: Any, is_counted: Array, margin: float) -
 # ---------------------------------------------------------------------------------------------------------------- pairs
 
 
-@loss(engine="panel", everyone=True)
+@loss(engine=SETS, everyone=True)
 def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
     """Contrastive over all pairs of the set: pulls the pairs of a class together, pushes others apart until the margin.
 
@@ -147,7 +149,7 @@ def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
     return _masked_total(where(panel.is_same, d * d, gap * gap) / 2, ~panel.is_self)
 
 
-@loss(engine="panel", cosine=True)
+@loss(engine=SETS, cosine=True)
 def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50.0, base: Real = 0.5) -> Array:
     """Soft maxima of how dissimilar the positives and how similar the negatives are.
 
@@ -169,7 +171,7 @@ def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50
     return pull + push
 
 
-@loss(engine="panel", cosine=True)
+@loss(engine=SETS, cosine=True)
 def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unified: Flag = False) -> Array:
     """Weighs every similarity by how far it is from its optimum, so that the decision boundary is a circle.
 
@@ -224,7 +226,7 @@ def circle_class(
 # ----------------------------------------------------------------------------------------------------------- contrasts
 
 
-@loss(engine="panel", cosine=True)
+@loss(engine=SETS, cosine=True)
 def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     """Each positive against all negatives, as a softmax; every anchor counts the same.
 
@@ -242,7 +244,7 @@ def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     return row_sum(terms.total) / terms.weight
 
 
-@loss(engine="panel", cosine=True)
+@loss(engine=SETS, cosine=True)
 def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     """Each positive against all negatives, as a softmax; every positive pair counts the same.
 
@@ -260,7 +262,7 @@ def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     return _contrast(panel, temperature)
 
 
-@loss(engine="panel", cosine=True)
+@loss(engine=SETS, cosine=True)
 def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     """Each positive against everyone else, as a softmax; the mean over an anchor's positives.
 

@@ -1,12 +1,12 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
-from math import sqrt
+from ..language.domains import Positive
+from ..language.numerics import Array, Total, columns, minimum, quotient, root, row_mean, row_sum
+from ..language.registry import loss
+from ..language.rounding import compensated_row_sum, two_sum
 
-from ..language.numerics import Array, columns, compensated_row_sum, minimum, row_mean, row_sum, two_sum
-from ..language.registry import Positive, loss
 
-
-@loss(aliases=("bias", "me"))
+@loss(aliases=("bias", "me"), is_signed=True)
 def mean_error(pred: Array, target: Array) -> Array:
     """The signed error, target minus prediction: a diagnostic for bias, not a loss (large errors can cancel).
 
@@ -57,7 +57,11 @@ def mae(pred: Array, target: Array) -> Array:
     return row_mean(abs(pred - target))
 
 
-@loss(finish=sqrt, aliases=("root-mean-squared-error",))
+def _root_of_mean(total: Total, weight: Total) -> Array | float:
+    return root(quotient(total, weight))
+
+
+@loss(finish=_root_of_mean, aliases=("root-mean-squared-error",))
 def rmse(pred: Array, target: Array) -> Array:
     """The root of the mean squared error: mse in units of the target.
 

@@ -7,14 +7,14 @@ and what must not depend on it is computed again as the sum of (a - b)^2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..language.numerics import matmul, unit_rows
+from ..language.distances import unit_rows
 from .exact import lowest_exponent
 
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
@@ -50,32 +50,20 @@ class Gram:
     def largest_norm(self) -> float:
         return float(self.norms.max(initial=0.0))
 
-    @cached_property
-    def product(self) -> Callable[..., np.ndarray]:
-        """The product of matrices that suits a set of this size."""
-        return matmul(len(self.right) * self.right.size, self.right.dtype)
-
     def bounds(self, start: int, stop: int) -> np.ndarray:
         """How far from the truth any squared distance of these anchors can be, (stop - start,)."""
         return self.slope * (self.norms[start:stop] + self.largest_norm) + self.floor
 
-    def squares(
-        self,
-        start: int,
-        stop: int,
-        columns: slice = slice(None),
-        out: np.ndarray | None = None,
-        repeatable: bool = False,
-    ) -> np.ndarray:
+    def squares(self, start: int, stop: int, columns: slice = slice(None), out: np.ndarray | None = None) -> np.ndarray:
         """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal.
 
-        repeatable: whose product it is shall not depend on which is faster now
+        The product is numpy's for every size and machine, so that the last bits do not depend on what else is
+        installed.
         """
         right = self.right[columns]
         if out is None:
             out = np.empty((stop - start, len(right)), right.dtype)
-        product = np.matmul if repeatable else self.product
-        squares: np.ndarray = product(self.left(slice(start, stop)), right.T, out=out)
+        squares: np.ndarray = np.matmul(self.left(slice(start, stop)), right.T, out=out)
         return squares
 
     def left(self, anchors: slice | np.ndarray) -> np.ndarray:

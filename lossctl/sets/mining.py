@@ -21,7 +21,6 @@ from .extremes import extremes
 from .panels import Panel, default_threads, fold
 from .picks import (
     in_order,
-    judge_of,
     random_semi_hard_negatives,
     run_around,
     semi_hard_negatives,
@@ -31,7 +30,7 @@ from .picks import (
 )
 from .points import Points
 from .ranks import Ranks
-from .ties import Judge
+from .ties import Judge, make_judge
 
 CATEGORIES = ("hard", "semi-hard", "easy")
 BLOCK_TRIPLETS = 1 << 19
@@ -123,10 +122,12 @@ def mine_batch_hard(points: Points, *, margin: float = 1.0, **options: Any) -> B
 
     `options` of this and the other strategies are those of panels.fold: block, threads, memory_bytes, progress.
     """
-    judge = judge_of(points)
+    judge = make_judge(points)
 
     def mine(panel: Panel) -> Mined:
-        far, near = extremes(points, panel.start, panel.stop, settle=partial(settle, judge))
+        far, near = extremes(
+            points, panel.start, panel.stop, scratch=panel.judges.scratch, settle=partial(settle, judge)
+        )
         return measured(points, panel.positions, far, near, margin)
 
     yield from fold(points, mine, **options)
@@ -137,13 +138,13 @@ def mine_batch_hard(points: Points, *, margin: float = 1.0, **options: Any) -> B
 
 def mine_semi_hard(points: Points, *, margin: float = 1.0, fallback: str = "easiest", **options: Any) -> Blocks:
     """For each positive pair the nearest negative beyond the positive; `fallback` where there is none."""
-    return _by_pair(points, margin, lambda p: semi_hard_negatives(points, p.start, p.stop, fallback), options)
+    return _by_pair(points, margin, lambda p: semi_hard_negatives(p.judges, p.start, p.stop, fallback), options)
 
 
 def mine_random_semi_hard(points: Points, *, margin: float = 1.0, seed: int = 0, **options: Any) -> Blocks:
     """For each positive pair one of its semi-hard negatives, each as likely; pairs without one are left out."""
     return _by_pair(
-        points, margin, lambda p: random_semi_hard_negatives(points, p.start, p.stop, margin, seed), options
+        points, margin, lambda p: random_semi_hard_negatives(p.judges, p.start, p.stop, margin, seed), options
     )
 
 
@@ -178,7 +179,7 @@ def _by_pair(points: Points, margin: float, choose: Callable[[Panel], np.ndarray
 
 def _distance_weighted(points: Points, panel: Panel, seed: int, cutoff: float, reach: float) -> np.ndarray:
     """(B, K) a negative for each point of the anchors' classes, -1 for the anchor itself and beyond the class."""
-    squares = np.maximum(points.gram.squares(panel.start, panel.stop, repeatable=True), cutoff * cutoff)
+    squares = np.maximum(points.gram.squares(panel.start, panel.stop), cutoff * cutoff)
     own = (points.last - points.first)[panel.start : panel.stop]
     chosen = np.full((len(panel), int(own.max())), -1)
     by_row = np.argsort(points.rows)
@@ -224,13 +225,13 @@ def mine_all(
     Blocks hold at most about BLOCK_TRIPLETS triplets, those of one anchor and positive at least.
     """
     wanted = _wanted(categories)
-    judge = judge_of(points, (float(margin),) if margin else ())
-    tasks = list(_tasks(points, block))
+    judge = make_judge(points, (float(margin),) if margin else ())
+    parts = list(_parts(points, block))
     jobs = default_threads() if threads is None else threads
-    blocks = ordered_map(lambda task: _all_of(judge, wanted, margin, *task), tasks, jobs)
-    for task, found in zip(tasks, blocks, strict=True):
+    blocks = ordered_map(lambda part: _all_of(judge, wanted, margin, *part), parts, jobs)
+    for part, found in zip(parts, blocks, strict=True):
         if progress is not None:
-            progress(task[1], points.anchors)
+            progress(part[1], points.anchors)
         yield found
 
 
@@ -242,7 +243,7 @@ def _wanted(categories: Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
-def _tasks(points: Points, block: int | None) -> Iterator[tuple[int, int, int, int]]:
+def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, int]]:
     """Anchors start..stop with the places first..last of their classes, few enough to be one block."""
     start = 0
     while start < points.anchors:
@@ -329,7 +330,7 @@ def mine_hardest(points: Points, *, margin: float = 1.0, count: int = 1000, **op
     best = _Best(count)
 
     def mine(panel: Panel) -> Mined:
-        judge = judge_of(points)
+        judge = panel.judges.judge()
         ranked = strips(judge, panel.start, panel.stop)
         return best.merged([_candidates(judge, ranks, best, margin) for ranks in ranked])
 
@@ -412,7 +413,7 @@ def estimate_all(
 ) -> Estimate:
     """What mine_all will give, from about `sample` anchors spread over the set; the number itself if these are all."""
     wanted = _wanted(categories)
-    judge = judge_of(points, (float(margin),) if margin else ())
+    judge = make_judge(points, (float(margin),) if margin else ())
     own = (points.last - points.first)[: points.anchors]
     most = int(((own - 1) * (len(points) - own)).sum())
     step = max(1, points.anchors * 8 // sample)

@@ -13,13 +13,13 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..language.numerics import Array, namespace, picked, unit_rows, where
-from ..rows.sums import ZERO, Total
-from ..rows.sums import total as sum_exactly
-from ..rows.workers import cores, forget_scratch, keep_freed_memory, ordered_map
+from ..language.distances import unit_rows
+from ..language.numerics import Array, namespace, picked, where
+from ..rows.workers import cores, keep_freed_memory, ordered_map
 from .extremes import extremes, where_true
 from .gram import NEAR
 from .points import Points, own_class, shifted
+from .ties import Judges
 
 MEMORY_BYTES = 1 << 28
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
@@ -52,11 +52,14 @@ class Panel:
 
     Every anchor has a positive and a negative. Arrays are of the library and dtype of `points.x`; each property is
     computed from the points when first asked for, so a panel's graph is its own.
+
+    judges: what the panels of one pass share
     """
 
     points: Points
     start: int
     stop: int
+    judges: Judges
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -121,7 +124,7 @@ class Panel:
 
     @once
     def _extremes(self) -> tuple[np.ndarray, np.ndarray]:
-        return extremes(self.points, self.start, self.stop)
+        return extremes(self.points, self.start, self.stop, scratch=self.judges.scratch)
 
     @property
     def positives(self) -> Array:
@@ -150,7 +153,7 @@ class Panel:
         if _is_numpy(self.points.x):
             from .picks import costly_negatives
 
-            return costly_negatives(self.points, self.start, self.stop, margin)
+            return costly_negatives(self.judges, self.start, self.stop, margin)
         import torch
 
         index, is_positive = self.own
@@ -168,13 +171,13 @@ class Panel:
         """
         from .picks import semi_hard_negatives
 
-        return self._chosen(semi_hard_negatives(self.points, self.start, self.stop, fallback))
+        return self._chosen(semi_hard_negatives(self.judges, self.start, self.stop, fallback))
 
     def random_semi_hard(self, margin: float, seed: int) -> tuple[np.ndarray, Array]:
         """(B, K) for each of `own` a random negative with d_ap < d_an < d_ap + margin, and a mask of those with one."""
         from .picks import random_semi_hard_negatives
 
-        return self._chosen(random_semi_hard_negatives(self.points, self.start, self.stop, margin, seed))
+        return self._chosen(random_semi_hard_negatives(self.judges, self.start, self.stop, margin, seed))
 
     def _chosen(self, negatives: np.ndarray) -> tuple[np.ndarray, Array]:
         return negatives.clip(0), self._array(negatives >= 0)
@@ -261,25 +264,25 @@ def fold(
     memory_bytes: int = MEMORY_BYTES,
     bytes_each: int = 32,
     progress: Callable[[int, int], None] | None = None,
+    judges: Judges | None = None,
 ) -> Iterator[Result]:
     """function(panel) for panels that cover all anchors, in order, on `threads` threads.
 
     everyone: cover all points, also those without a positive or without a negative
     block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point
     progress: called with the number of anchors done, and of all
+    judges: what the panels share, where it is asked about afterwards
     """
     keep_freed_memory()
     jobs = default_threads() if threads is None else threads
     count = len(points) if everyone else points.anchors
     size = block or max(1, min(256, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
-    panels = (Panel(points, start, min(start + size, count)) for start in range(0, count, size))
-    try:
-        for k, result in enumerate(ordered_map(function, panels, jobs)):
-            if progress is not None:
-                progress(min((k + 1) * size, count), count)
-            yield result
-    finally:
-        forget_scratch()
+    shared = Judges(points) if judges is None else judges
+    panels = (Panel(points, start, min(start + size, count), shared) for start in range(0, count, size))
+    for k, result in enumerate(ordered_map(function, panels, jobs)):
+        if progress is not None:
+            progress(min((k + 1) * size, count), count)
+        yield result
 
 
 def default_threads() -> int:
@@ -296,18 +299,16 @@ class AnchorLosses:
 
     total: of what an anchor is in; weight: what it adds to the divisor of the mean; valid: how many triplets it is in,
     where the weight counts the active ones only, else the weight again
+    undecided: how many anchors had more ties than are decided by integers
     """
 
     total: np.ndarray
     weight: np.ndarray
     valid: np.ndarray
+    undecided: int = 0
 
     def __len__(self) -> int:
         return len(self.total)
-
-    @property
-    def sums(self) -> Sums:
-        return Sums(sum_exactly(self.total), sum_exactly(self.weight), sum_exactly(self.valid), len(self))
 
 
 def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> AnchorLosses:
@@ -317,40 +318,18 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told of where it can be seen
             return losses_of(function(panel), panel)
 
-    found = [*fold(points, quietly, **options)]
+    judges = Judges(points)
+    found = [*fold(points, quietly, judges=judges, **options)]
     if not found:
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
     total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return AnchorLosses(total, weight, valid[0] if valid else weight)
+    return AnchorLosses(total, weight, valid[0] if valid else weight, judges.undecided_anchors)
 
 
 def losses_of(value: Any, panel: Panel) -> tuple[np.ndarray, ...]:
     """What a panel loss gave, as numpy: total and weight, and valid where it tells that apart, (B,) each."""
     parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
     return tuple(_as_numpy(part) for part in parts)
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What anchors add up to: the total of the losses, the weight to divide it by for the mean, and the valid triplets.
-
-    anchors: how many
-    """
-
-    total: Total = ZERO
-    weight: Total = ZERO
-    valid: Total = ZERO
-    anchors: int = 0
-
-    @property
-    def mean(self) -> float:
-        """total / weight: over the triplets above zero, over pairs, or over anchors; nan where there is none."""
-        return self.total / self.weight
-
-
-def sum_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> Sums:
-    """A panel loss over all anchors; `options` are those of `fold`. The order of the points does not matter."""
-    return anchor_losses(points, function, **options).sums
 
 
 def _as_numpy(x: Array) -> np.ndarray:

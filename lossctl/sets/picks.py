@@ -12,26 +12,16 @@ import numpy as np
 
 from ..errors import UsageError
 from ..language.numerics import picked
-from ..rows.workers import scratch
-from .points import Points
 from .ranks import Ranks, rank, strip_starts, sums_below
-from .ties import Judge, make_judge
+from .ties import Judge, Judges
 
 FALLBACKS = ("hardest", "easiest", "drop")
 
 
-def judge_of(points: Points, margins: tuple[float, ...] = ()) -> Judge:
-    """The judge of these points for these margins, made once."""
-    if margins not in points.judges:
-        points.judges[margins] = make_judge(points, margins)
-    judge: Judge = points.judges[margins]
-    return judge
-
-
 def strips(judge: Judge, start: int, stop: int) -> Iterator[Ranks]:
-    """Ranks of the anchors start..stop, a few at a time; each is valid until the next."""
+    """Ranks of the anchors start..stop, a few at a time; their arrays lie in the judge's scratch, until the next."""
     gram, n = judge.gram, len(judge.points)
-    squares = gram.squares(start, stop, out=scratch("squares", (stop - start, n)))
+    squares = gram.squares(start, stop, out=judge.scratch.array("squares", (stop - start, n)))
     starts = strip_starts(judge.points, start, stop)
     for k in starts:
         yield rank(judge, squares[k : k + starts.step], start + k)
@@ -151,13 +141,13 @@ def distance_ranks(judge: Judge, anchor: int, columns: np.ndarray) -> np.ndarray
 # ----------------------------------------------------------------------------------------------------------- strategies
 
 
-def semi_hard_negatives(points: Points, start: int, stop: int, fallback: str) -> np.ndarray:
+def semi_hard_negatives(judges: Judges, start: int, stop: int, fallback: str) -> np.ndarray:
     """(B, K) for each point of the anchors' classes the nearest negative beyond it; -1 for none, or no positive."""
     if fallback not in FALLBACKS:
         raise UsageError(f"unknown fallback {fallback!r}", fix=f"choose one of {', '.join(FALLBACKS)}")
-    if points.finder is not None:
-        return points.finder.semi_hard(start, stop, fallback)
-    judge = judge_of(points)
+    if judges.points.finder is not None:
+        return judges.points.finder.semi_hard(start, stop, fallback)
+    judge = judges.judge()
     return _stacked([semi_hard_strip(judge, ranks, fallback) for ranks in strips(judge, start, stop)], np.int64)
 
 
@@ -173,11 +163,11 @@ def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
     return _by_class_place(judge, ranks, found)
 
 
-def random_semi_hard_negatives(points: Points, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
+def random_semi_hard_negatives(judges: Judges, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
     """(B, K) for each point of the anchors' classes a random semi-hard negative; -1 for none, or no positive."""
-    if points.finder is not None:
-        return points.finder.random_semi_hard(start, stop, margin, seed)
-    judge = judge_of(points, (float(margin),))
+    if judges.points.finder is not None:
+        return judges.points.finder.random_semi_hard(start, stop, margin, seed)
+    judge = judges.judge((float(margin),))
     return _stacked([random_strip(judge, ranks, seed) for ranks in strips(judge, start, stop)], np.int64)
 
 
@@ -191,9 +181,9 @@ def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
     return _by_class_place(judge, ranks, found)
 
 
-def costly_negatives(points: Points, start: int, stop: int, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `panels.Panel.below`."""
-    judge = judge_of(points, (float(margin),) if margin else ())
+    points, judge = judges.points, judges.judge((float(margin),) if margin else ())
     found = []
     for ranks in strips(judge, start, stop):
         is_positive = ranks.weight > 0

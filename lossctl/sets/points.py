@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..language.numerics import Array, namespace, sqrt, unit_rows
+from ..language.distances import unit_rows
+from ..language.numerics import Array, namespace, sqrt
 from .gram import Gram, make_gram, narrow
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
@@ -23,6 +24,9 @@ Settle = Callable[[int, "np.ndarray", bool], int]  # anchor, candidates, whether
 
 class Finder(Protocol):
     """Picks for the anchors start..stop, made elsewhere: those that `extremes` and picks.py make, ties included."""
+
+    @property
+    def undecided_anchors(self) -> int: ...
 
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]: ...
 
@@ -99,17 +103,6 @@ class Points:
         """x / |x| as numpy, (N, D)."""
         units: np.ndarray = unit_rows(self.numbers)
         return units
-
-    @cached_property
-    def judges(self) -> dict[tuple[float, ...], Any]:
-        """The judges made for these points, by their margins (picks.py)."""
-        return {}
-
-    @property
-    def undecided_anchors(self) -> int:
-        """How many anchors had more ties than a judge of these points decides by integers."""
-        over = [judge.spent > judge.budget for judge in self.judges.values()]
-        return int(sum(over).astype(bool).sum()) if over else 0
 
     @cached_property
     def gram(self) -> Gram:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..rows.workers import scratch
 from .gram import NEAR
 from .points import HUGE, Points, own_runs
 from .ties import Judge, interval, signs
@@ -173,7 +172,9 @@ def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarra
 def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -> np.ndarray:
     """Keys in ascending order, (B, N); near pairs are measured by differences first, in `squares` too."""
     gram = judge.gram
-    keys = _make_keys(squares, np.arange(squares.shape[1]), key_mask, scratch("keys", squares.shape, np.int64))
+    keys = _make_keys(
+        squares, np.arange(squares.shape[1]), key_mask, judge.scratch.array("keys", squares.shape, np.int64)
+    )
     keys.sort(axis=1)
     if gram.is_exact:
         return keys
@@ -296,11 +297,13 @@ def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
     weights, counts = judge.points.weights, ranks.sure.reshape(len(d_an), -1)
     width = int(counts.max(initial=0)) + 1
     columns = np.bitwise_and(
-        ranks.keys[:, :width], ranks.key_mask, out=scratch("columns", (len(d_an), width), np.int64)
+        ranks.keys[:, :width], ranks.key_mask, out=judge.scratch.array("columns", (len(d_an), width), np.int64)
     )
     members = None if weights is None else weights[columns]
     columns += np.arange(len(d_an))[:, None] * d_an.shape[1]
-    ordered = d_an.take(columns, out=scratch("sorted", columns.shape), mode="clip")  # "raise" would make a copy
+    ordered = d_an.take(
+        columns, out=judge.scratch.array("sorted", columns.shape), mode="clip"
+    )  # "raise" would make a copy
     if members is not None:
         ordered *= members
     sums = sums_of_first(ordered, counts).reshape(ranks.sure.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import numpy as np
 from .exact import Exact, lowest_exponent
 from .gram import Gram
 from .points import HUGE, Points
+from .scratch import Scratch
 
 TINY = 2.0**-1060  # more than underflow can take from a square
 ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
@@ -27,6 +29,7 @@ class Judge:
     budget: how many triplets of an anchor may go to the last instance; spent: how many went, (N,)
     twins: (N,) equal numbers for equal rows
     whole: (N, D) the points as whole numbers with exact products, of angular points where that is possible, else None
+    scratch: the memory in which anchors are ranked
     """
 
     points: Points
@@ -37,6 +40,7 @@ class Judge:
     spent: np.ndarray
     twins: np.ndarray
     whole: np.ndarray | None
+    scratch: Scratch
 
     def alike(self, anchor: int, others: np.ndarray) -> np.ndarray:
         """(M,) for each of M points the first of them that is surely as far from the anchor: an equal row, or, of whole
@@ -52,7 +56,7 @@ class Judge:
         return leaders
 
 
-def make_judge(points: Points, margins: Sequence[float] = ()) -> Judge:
+def make_judge(points: Points, margins: Sequence[float] = (), scratch: Scratch | None = None) -> Judge:
     """The judge of a set, for thresholds at d_ap and d_ap + margin."""
     x = points.numbers
     return Judge(
@@ -64,7 +68,32 @@ def make_judge(points: Points, margins: Sequence[float] = ()) -> Judge:
         spent=np.zeros(len(points), np.int64),
         twins=equal_rows(x),
         whole=whole_numbers(x) if points.is_angular else None,
+        scratch=scratch or Scratch(),
     )
+
+
+class Judges:
+    """The state of one pass over a set, shared by its threads: the judges, made when a loss first asks, and memory."""
+
+    def __init__(self, points: Points) -> None:
+        self.points = points
+        self.scratch = Scratch()
+        self._by_margins: dict[tuple[float, ...], Judge] = {}
+        self._lock = threading.Lock()
+
+    def judge(self, margins: tuple[float, ...] = ()) -> Judge:
+        """The judge for these margins."""
+        with self._lock:
+            if margins not in self._by_margins:
+                self._by_margins[margins] = make_judge(self.points, margins, self.scratch)
+            return self._by_margins[margins]
+
+    @property
+    def undecided_anchors(self) -> int:
+        """How many anchors had more ties than a judge decides by integers."""
+        over = [judge.spent > judge.budget for judge in self._by_margins.values()]
+        own = int(np.any(over, axis=0).sum()) if over else 0
+        return own + (self.points.finder.undecided_anchors if self.points.finder else 0)
 
 
 def whole_numbers(x: np.ndarray) -> np.ndarray | None:

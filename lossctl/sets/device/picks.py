@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,7 @@ import numpy as np
 from ..extremes import extremes
 from ..picks import random_semi_hard_negatives, semi_hard_negatives, uniform
 from ..points import HUGE, Points, Settle
+from ..ties import Judges
 from .distances import AT_ONCE, numbers
 from .points import check, kernel_margin, place, room_on, runs, slack_of
 
@@ -40,24 +41,28 @@ def with_picks(points: Points, device: str) -> Points:
     return replace(points, finder=DevicePicks(device, points))
 
 
-@dataclass(frozen=True, eq=False)
 class DevicePicks:
-    """A `panels.Finder` that asks a device, once for each question, and the CPU about what stays open.
+    """A `points.Finder` that asks a device, once for each question, and the CPU about what stays open."""
 
-    points: numpy points that have no finder
-    """
+    def __init__(self, device: str, points: Points) -> None:
+        """points: numpy points that have no finder."""
+        self.device = device
+        self.points = points
+        self._judges = Judges(points)
+        self._answers: dict[tuple[object, ...], Proven] = {}
+        self._lock = threading.Lock()
 
-    device: str
-    points: Points
-    found: dict[tuple[object, ...], Proven] = field(default_factory=dict)
-    lock: Any = field(default_factory=threading.Lock)
+    @property
+    def undecided_anchors(self) -> int:
+        """As `ties.Judges.undecided_anchors`."""
+        return self._judges.undecided_anchors
 
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]:
         """As `extremes.extremes`."""
         found = self._ask(partial(proven_extremes, self.device, self.points), "extremes")
 
         def again(first: int, last: int) -> np.ndarray:
-            return np.stack(extremes(self.points, first, last, settle), axis=1)
+            return np.stack(extremes(self.points, first, last, scratch=self._judges.scratch, settle=settle), axis=1)
 
         picks = _settled(found, start, stop, 2, again)
         return picks[:, 0], picks[:, 1]
@@ -65,22 +70,22 @@ class DevicePicks:
     def semi_hard(self, start: int, stop: int, fallback: str) -> np.ndarray:
         """As `picks.semi_hard_negatives`."""
         found = self._ask(partial(proven_semi_hard, self.device, self.points, fallback), "semi-hard", fallback)
-        again = partial(semi_hard_negatives, self.points, fallback=fallback)
+        again = partial(semi_hard_negatives, self._judges, fallback=fallback)
         return _settled(found, start, stop, self._width(start, stop), again)
 
     def random_semi_hard(self, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
         """As `picks.random_semi_hard_negatives`."""
         found = self._ask(partial(proven_random, self.device, self.points, margin, seed), "random", margin, seed)
-        again = partial(random_semi_hard_negatives, self.points, margin=margin, seed=seed)
+        again = partial(random_semi_hard_negatives, self._judges, margin=margin, seed=seed)
         return _settled(found, start, stop, self._width(start, stop), again)
 
     def _ask(self, ask: Callable[[], Proven], *question: object) -> Proven:
         """The answer for all anchors; the threads of a fold share it."""
-        with self.lock:
-            if question not in self.found:
+        with self._lock:
+            if question not in self._answers:
                 with room_on(self.device):
-                    self.found[question] = ask()
-            return self.found[question]
+                    self._answers[question] = ask()
+            return self._answers[question]
 
     def _width(self, start: int, stop: int) -> int:
         """The largest class of some anchors."""
