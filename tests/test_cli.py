@@ -521,13 +521,14 @@ def test_version_and_module_and_no_arguments():
 
 def test_options_before_the_loss_take_a_value_in_every_loss_or_in_none():
     """What lets an option stand before the name of the loss."""
-    from lossctl.cli.compute import _names, parameters
+    from lossctl.cli import options
+    from lossctl.cli.compute import parameters
 
     takes: dict[str, set[bool]] = {}
     for loss in registry.walk():
-        for parameter in parameters(loss):
-            for name in _names(parameter.annotation.__metadata__[0]):
-                takes.setdefault(name, set()).add(parameter.annotation.__origin__ is not bool)
+        for _, annotation, _ in parameters(loss):
+            for name in options.names(annotation):
+                takes.setdefault(name, set()).add(options.takes_value(annotation))
     assert all(len(kinds) == 1 for kinds in takes.values())
 
 

@@ -85,7 +85,7 @@ def prepare(
     per_anchor: int | None,
     identity: str | None,
     kind: str,
-    path: str,
+    path: str | None,
 ) -> Job:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
     found, reading = read_set(ready.plan, ready.read()), ready.reading
@@ -99,7 +99,8 @@ def prepare(
 
         points = with_picks(points, reading.device)
     expected = _expected(points, strategy, options, limit, per_anchor)
-    _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
+    if path is not None:
+        _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
     ids = None if identity is None else _ids(identity, len(points) + found.facts.skipped)
     size = expected.triplets * BYTES_EACH[kind]
     about = "" if expected.is_exact else "about "
