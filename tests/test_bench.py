@@ -338,7 +338,7 @@ TIMED = Measurement(
 
 
 def found_of(*measurements, compared=None):
-    return show.Found(measurements, {"cpu": "a", "torch": "2.0"}, compared or {})
+    return show.BenchRun(measurements, {"cpu": "a", "torch": "2.0"}, compared or {})
 
 
 def test_a_file_reads_back_as_a_baseline(tmp_path):

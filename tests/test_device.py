@@ -105,8 +105,8 @@ def test_most_anchors_are_proven_on_the_device():
     there = device_picks.with_picks(points, DEVICE)
     for strategy, options in STEPS:
         joined(STRATEGIES[strategy](there, **options))
-    assert len(there.finder.found) == len(STEPS)
-    assert all(found.is_open.mean() < 0.02 for found in there.finder.found.values())
+    assert len(there.finder.answers) == len(STEPS)
+    assert all(found.is_open.mean() < 0.02 for found in there.finder.answers.values())
 
 
 def test_large_classes_are_sorted_instead_of_compared():

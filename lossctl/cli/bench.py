@@ -18,7 +18,7 @@ from . import options, output
 
 if TYPE_CHECKING:
     from ..bench.records import Baseline, Measurement
-    from ..show.bench import Found
+    from ..show.bench import BenchRun
 
 SAVED = (".json", ".csv", ".md")
 PICTURES = (".png", ".svg", ".pdf")
@@ -126,7 +126,7 @@ def _warn_of_load(style: output.Style) -> None:
 
 def _measured(
     schedule: Schedule, baseline: str | None, threshold: float, save: str | None, style: output.Style
-) -> tuple[Found, bool]:
+) -> tuple[BenchRun, bool]:
     """All measurements, in the order of the plan, and whether an interrupt cut them short."""
     from ..bench.machine import stamp
     from ..bench.measuring import measure
@@ -157,14 +157,14 @@ def _measured(
 
 def _found(
     known: dict[str, Measurement], environment: dict[str, str], earlier: Baseline | None, threshold: float
-) -> Found:
-    from ..show.bench import Found
+) -> BenchRun:
+    from ..show.bench import BenchRun
 
     compared = {key: earlier.compared(one, threshold) for key, one in known.items()} if earlier else {}
-    return Found(tuple(known.values()), environment, {key: one for key, one in compared.items() if one is not None})
+    return BenchRun(tuple(known.values()), environment, {key: one for key, one in compared.items() if one is not None})
 
 
-def _text(found: Found, form: str) -> str:
+def _text(found: BenchRun, form: str) -> str:
     from ..show import bench as show
 
     whole = {"json": show.as_json, "ndjson": show.ndjson, "csv": show.as_csv, "md": show.as_markdown}
@@ -177,14 +177,14 @@ def _text(found: Found, form: str) -> str:
     return head + "\n".join(output.sheet_text(sheet, form) for sheet in show.tables(found, width))
 
 
-def _save(found: Found, path: str) -> None:
+def _save(found: BenchRun, path: str) -> None:
     from ..files.writing import atomic_output
 
     with atomic_output(path) as file:
         file.write(_text(found, os.path.splitext(path)[1][1:]).encode())
 
 
-def _draw(found: Found, path: str) -> None:
+def _draw(found: BenchRun, path: str) -> None:
     from ..files.writing import atomic_output
     from ..show.bench_plot import draw
 

@@ -28,12 +28,12 @@ from .rounding import two_sum
 FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
 
 
-def share(part: Any, whole: Any) -> Any:
+def share(part: Any, total: Any) -> Any:
     """part / whole, a fraction of fractions; 0 where a sample has no whole."""
-    if not hasattr(whole, "shape"):
-        return part / whole
-    held = whole > 0
-    return where(held, part / where(held, whole, 1.0), 0.0)
+    if not hasattr(total, "shape"):
+        return part / total
+    held = total > 0
+    return where(held, part / where(held, total, 1.0), 0.0)
 
 
 def entropy_term(count: Any, n: Any) -> Any:

@@ -93,8 +93,8 @@ def vector(numbers: Iterable[SupportsFloat | Array]) -> Array:
 def matrix(numbers: Sequence[float], like: Array) -> Array:
     """Numbers as rows of as many columns as `like` (n, D) has, in its library, dtype and device."""
     xp = namespace(like)
-    made = xp.asarray(numbers, dtype=like.dtype, device=like.device)
-    return xp.reshape(made, (-1, like.shape[1]))
+    rows = xp.asarray(numbers, dtype=like.dtype, device=like.device)
+    return xp.reshape(rows, (-1, like.shape[1]))
 
 
 def where(condition: Array, yes: Array | float, no: Array | float) -> Array:

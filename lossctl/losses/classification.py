@@ -101,7 +101,7 @@ def _exponential_of_mean(total: Total, weight: Total) -> Array | float:
 
 
 @loss(finish=_exponential_of_mean, aliases=("ppl",))
-def perplexity(probs: Categorical, label: Array, *, ignore_index: ClassIndex = None) -> Array:
+def perplexity(probs: Categorical, label: Array, *, ignore_index: ClassIndex = None) -> Array | Weighted:
     """Between how many classes alike the model hesitates: the exponential of the mean cross-entropy.
 
     Formula: exp(mean(-log p_y))
@@ -115,7 +115,7 @@ def perplexity(probs: Categorical, label: Array, *, ignore_index: ClassIndex = N
     Worked: mean = -(log(0.7) + log(0.7)) / 2; perplexity = exp(mean)
     Example: prob=[0.7,0.2,0.1] label=0 -> 1.4285714285714286
     """
-    return -probs.given(label).log_p
+    return cross_entropy(probs, label)
 
 
 @loss

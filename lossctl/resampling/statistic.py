@@ -89,10 +89,11 @@ def _slope(function: Callable[[Fraction], float], scale: float) -> float:
 
 def refuse_cancelled(plan: Plan, part: by_row.Part, value: float, spread: float) -> None:
     """DataError where float64 sums of resamples lose what the value and its spread are made of."""
-    if plan.spec.finish is None or not (math.isfinite(value) and spread > 0):
+    if plan.spec.finish is None or not math.isfinite(value):
         return
     (rounded,) = resampled_values(plan, np.array([[float(total) for total in part.sums]]), part.n).tolist()
-    if not abs(rounded - value) <= 1e-3 * spread:
+    reach = min(spread, max(abs(value), 1e-6 * spread)) if math.isfinite(spread) else abs(value)
+    if not abs(rounded - value) <= 1e-3 * reach + 1e-15 * abs(value):
         raise DataError(
             f"no interval of {plan.spec.loss.name}: its sums cancel beyond the digits of a resample",
             why=f"the value is {value!r}, but {rounded!r} from sums that are rounded to float64",

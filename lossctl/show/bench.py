@@ -23,7 +23,7 @@ BARS = (10, 24)
 
 
 @dataclass(frozen=True)
-class Found:
+class BenchRun:
     """All that a page is made of. compared: by Case.key, where there is a baseline."""
 
     measurements: tuple[Measurement, ...]
@@ -31,23 +31,26 @@ class Found:
     compared: Mapping[str, Slowdown]
 
 
-def as_json(found: Found) -> str:
+def as_json(run: BenchRun) -> str:
     """One document, every sample included; `--baseline` reads it."""
-    return document(found.measurements, found.environment, found.compared, __version__)
+    return document(run.measurements, run.environment, run.compared, __version__)
 
 
-def ndjson(found: Found) -> str:
+def ndjson(run: BenchRun) -> str:
     """A case a line."""
-    return "".join(json.dumps(one.as_json(), allow_nan=False) + "\n" for one in found.measurements)
+    return "".join(json.dumps(measurement.as_json(), allow_nan=False) + "\n" for measurement in run.measurements)
 
 
 # --- for a person
 
 
-def tables(found: Found, width: int) -> list[Sheet]:
+def tables(run: BenchRun, width: int) -> list[Sheet]:
     """A table for each kernel, D, K and dtype: all sizes below each other, the ways to do it side by side."""
-    ordered = sorted(found.measurements, key=lambda one: (_section(one.case), *_place(one.case)))
-    return [_table(list(group), found.compared, width) for _, group in groupby(ordered, lambda one: _section(one.case))]
+    ordered = sorted(run.measurements, key=lambda measurement: (_section(measurement.case), *_place(measurement.case)))
+    return [
+        _table(list(group), run.compared, width)
+        for _, group in groupby(ordered, lambda measurement: _section(measurement.case))
+    ]
 
 
 def _section(case: Case) -> tuple[int, str, int, int, str]:
@@ -60,7 +63,7 @@ def _place(case: Case) -> tuple[int, int, str]:
 
 def _table(rows: Sequence[Measurement], compared: Mapping[str, Slowdown], width: int) -> Sheet:
     case = rows[0].case
-    devices = sorted({one.case.device for one in rows})
+    devices = sorted({measurement.case.device for measurement in rows})
     columns = ["N", "implementation", "device", "median", "spread", "speed-up", "baseline", f"{case.work[1]}/s", *RATES]
     cells = list(_cells(rows, compared))
     dropped = {name for name, column in zip(columns, zip(*cells, strict=True), strict=True) if not any(column)}
@@ -73,8 +76,8 @@ def _table(rows: Sequence[Measurement], compared: Mapping[str, Slowdown], width:
             break
     bars = _bars(rows, min(max(width - GAP - taken, BARS[0]), BARS[1]))
     lines = [
-        (*(row[k] for k in kept), bars[one.case] if one.timing else one.status)
-        for row, one in zip(cells, rows, strict=True)
+        (*(row[k] for k in kept), bars[measurement.case] if measurement.timing else measurement.status)
+        for row, measurement in zip(cells, rows, strict=True)
     ]
     names = (*(columns[k] for k in kept), "time")
     where = f", {devices[0]}" if len(devices) == 1 else ""
@@ -84,41 +87,43 @@ def _table(rows: Sequence[Measurement], compared: Mapping[str, Slowdown], width:
 
 def _cells(rows: Sequence[Measurement], compared: Mapping[str, Slowdown]) -> Iterator[tuple[str, ...]]:
     """All columns but the last, the size only where it changes."""
-    for n, group in groupby(rows, lambda one: one.case.n):
+    for n, group in groupby(rows, lambda measurement: measurement.case.n):
         same_size = list(group)
-        reference = next((one for one in same_size if one.timing), None)
-        for place, one in enumerate(same_size):
+        reference = next((measurement for measurement in same_size if measurement.timing), None)
+        for place, measurement in enumerate(same_size):
             yield (
                 "" if place else f"{n:,}",
-                one.case.implementation,
-                one.case.device,
-                *_times(one, reference),
-                _verdict(compared.get(one.case.key)),
-                *_rates(one),
+                measurement.case.implementation,
+                measurement.case.device,
+                *_times(measurement, reference),
+                _verdict(compared.get(measurement.case.key)),
+                *_rates(measurement),
             )
 
 
-def _times(one: Measurement, reference: Measurement | None) -> tuple[str, str, str]:
+def _times(measurement: Measurement, reference: Measurement | None) -> tuple[str, str, str]:
     """The median, the spread as a share of it, and how many times as fast as the reference."""
-    timing = one.timing
+    timing = measurement.timing
     if timing is None or reference is None or reference.timing is None:
         return "", "", ""
     spread = "1 run" if timing.n == 1 else f"±{timing.spread / timing.median / 2:.0%}"
     gain = reference.timing.median / timing.median
-    return seconds_text(timing.median), spread, "1x" if one is reference else f"{gain:.3g}x"
+    return seconds_text(timing.median), spread, "1x" if measurement is reference else f"{gain:.3g}x"
 
 
-def _rates(one: Measurement) -> tuple[str, ...]:
-    if not one.timing or one.per_second is None or one.flops is None:
+def _rates(measurement: Measurement) -> tuple[str, ...]:
+    if not measurement.timing or measurement.per_second is None or measurement.flops is None:
         return ("",) * 6
-    has_share = one.case.kernel != PRODUCT
+    has_share = measurement.case.kernel != PRODUCT
     return (
-        si(one.per_second),
-        f"{one.flops / 1e12:.3g}",
-        f"{100 * one.share:.2g}%" if has_share and one.share else "",
-        "" if one.peak_bytes is None else si(one.peak_bytes) + "B",
-        "" if one.error is None else f"{one.error:.1e}",
-        "" if one.wrong is None or one.checked is None else f"{one.wrong}/{si(one.checked)}",
+        si(measurement.per_second),
+        f"{measurement.flops / 1e12:.3g}",
+        f"{100 * measurement.share:.2g}%" if has_share and measurement.share else "",
+        "" if measurement.peak_bytes is None else si(measurement.peak_bytes) + "B",
+        "" if measurement.error is None else f"{measurement.error:.1e}",
+        ""
+        if measurement.wrong is None or measurement.checked is None
+        else f"{measurement.wrong}/{si(measurement.checked)}",
     )
 
 
@@ -128,12 +133,12 @@ def _verdict(against: Slowdown | None) -> str:
 
 def _bars(rows: Sequence[Measurement], width: int) -> dict[Case, str]:
     """Times as bars, the same length more for each factor of ten."""
-    medians = {one.case: one.timing.median for one in rows if one.timing}
+    medians = {measurement.case: measurement.timing.median for measurement in rows if measurement.timing}
     if not medians:
         return {}
     shortest, longest = min(medians.values()), max(medians.values())
-    whole = 1 + math.log10(longest / shortest)
-    return {case: bar((1 + math.log10(median / shortest)) / whole, width) for case, median in medians.items()}
+    full = 1 + math.log10(longest / shortest)
+    return {case: bar((1 + math.log10(median / shortest)) / full, width) for case, median in medians.items()}
 
 
 def seconds_text(seconds: float) -> str:
@@ -153,10 +158,12 @@ def si(value: float) -> str:
     return f"{value:.3g}{letter}"
 
 
-def line(one: Measurement) -> str:
+def line(measurement: Measurement) -> str:
     """One case as it comes."""
-    text = seconds_text(one.timing.median) if one.timing else one.status
-    return f"{one.case.key}: {text}" + (f", {len(one.seconds)} samples" if len(one.seconds) > 1 else "")
+    text = seconds_text(measurement.timing.median) if measurement.timing else measurement.status
+    return f"{measurement.case.key}: {text}" + (
+        f", {len(measurement.seconds)} samples" if len(measurement.seconds) > 1 else ""
+    )
 
 
 def environment_line(environment: Mapping[str, str]) -> str:
@@ -173,57 +180,62 @@ COLUMNS = (
 WORDS = frozenset({"kernel", "implementation", "device", "dtype", "status", "unit", "baseline"})
 
 
-def sheet(found: Found) -> Sheet:
+def sheet(run: BenchRun) -> Sheet:
     """A row a case, figures in full."""
-    return Sheet(COLUMNS, tuple(_rows(found)), frozenset(COLUMNS) - WORDS)
+    return Sheet(COLUMNS, tuple(_rows(run)), frozenset(COLUMNS) - WORDS)
 
 
-def _rows(found: Found) -> Iterator[tuple[str, ...]]:
-    for one in found.measurements:
-        timing, against = one.timing, found.compared.get(one.case.key)
-        reference = next((other for other in found.measurements if _same_question(one, other) and other.timing), None)
+def _rows(run: BenchRun) -> Iterator[tuple[str, ...]]:
+    for measurement in run.measurements:
+        timing, against = measurement.timing, run.compared.get(measurement.case.key)
+        reference = next(
+            (other for other in run.measurements if _same_question(measurement, other) and other.timing), None
+        )
         gain = reference.timing.median / timing.median if reference and reference.timing and timing else None
         yield (
-            *map(str, one.case),
-            one.status,
+            *map(str, measurement.case),
+            measurement.status,
             *(("", "", "0") if timing is None else (f"{timing.median:.6g}", f"{timing.spread:.3g}", str(timing.n))),
             "" if gain is None else f"{gain:.4g}",
-            "" if one.per_second is None else f"{one.per_second:.4g}",
-            one.case.work[1],
-            "" if one.flops is None else f"{one.flops / 1e12:.4g}",
-            "" if one.share is None else f"{one.share:.4g}",
-            *("" if value is None else f"{value:.6g}" for value in (one.peak_bytes, one.error, one.wrong, one.checked)),
+            "" if measurement.per_second is None else f"{measurement.per_second:.4g}",
+            measurement.case.work[1],
+            "" if measurement.flops is None else f"{measurement.flops / 1e12:.4g}",
+            "" if measurement.share is None else f"{measurement.share:.4g}",
+            *(
+                "" if value is None else f"{value:.6g}"
+                for value in (measurement.peak_bytes, measurement.error, measurement.wrong, measurement.checked)
+            ),
             _verdict(against),
         )
 
 
-def _same_question(one: Measurement, other: Measurement) -> bool:
+def _same_question(measurement: Measurement, other: Measurement) -> bool:
     """Whether only device and implementation differ."""
-    same = one.case._replace(device="", implementation="")
+    same = measurement.case._replace(device="", implementation="")
     return same == other.case._replace(device="", implementation="")
 
 
-def as_csv(found: Found) -> str:
+def as_csv(run: BenchRun) -> str:
     """The sheet with two columns more: all samples in seconds, and the environment."""
-    plain = sheet(found)
-    environment = environment_line(found.environment)
+    plain = sheet(run)
+    environment = environment_line(run.environment)
     rows = tuple(
-        (*row, " ".join(map(repr, one.seconds)), environment)
-        for row, one in zip(plain.rows, found.measurements, strict=True)
+        (*row, " ".join(map(repr, measurement.seconds)), environment)
+        for row, measurement in zip(plain.rows, run.measurements, strict=True)
     )
     return csv(Sheet((*plain.columns, "seconds", "environment"), rows))
 
 
-def as_markdown(found: Found) -> str:
+def as_markdown(run: BenchRun) -> str:
     """The environment, the table, and all samples below it."""
-    plain = sheet(found)
+    plain = sheet(run)
     samples = [
-        f"- {one.case.key}: {' '.join(f'{value:.4g}' for value in one.seconds)}"
-        for one in found.measurements
-        if one.seconds
+        f"- {measurement.case.key}: {' '.join(f'{value:.4g}' for value in measurement.seconds)}"
+        for measurement in run.measurements
+        if measurement.seconds
     ]
     return "\n".join(
-        [environment_line(found.environment), "", markdown(plain), "All samples, in seconds:", "", *samples, ""]
+        [environment_line(run.environment), "", markdown(plain), "All samples, in seconds:", "", *samples, ""]
     )
 
 

@@ -12,20 +12,27 @@ from . import style
 from .bench import si
 
 
-def draw(found: Sequence[Measurement], file: IO[bytes], format: str) -> None:
+def draw(measurements: Sequence[Measurement], file: IO[bytes], format: str) -> None:
     """One panel a kernel, one line an implementation and device, both axes logarithmic. DeviceError: no matplotlib."""
-    timed = sorted((one for one in found if one.timing), key=lambda one: (one.case.kernel, _name(one), one.case.n))
-    kernels = [(kernel, list(group)) for kernel, group in groupby(timed, lambda one: one.case.kernel)]
+    timed = sorted(
+        (measurement for measurement in measurements if measurement.timing),
+        key=lambda measurement: (measurement.case.kernel, _name(measurement), measurement.case.n),
+    )
+    kernels = [(kernel, list(group)) for kernel, group in groupby(timed, lambda measurement: measurement.case.kernel)]
     panels = [(kernel, group) for kernel, group in kernels if kernel != PRODUCT] or kernels
-    products = [one for one in timed if one.case.kernel == PRODUCT]
-    sizes = sorted({one.case.n for one in timed})
-    names = sorted({_name(one) for one in timed})
+    products = [measurement for measurement in timed if measurement.case.kernel == PRODUCT]
+    sizes = sorted({measurement.case.n for measurement in timed})
+    names = sorted({_name(measurement) for measurement in timed})
     with style.figure(file, format, style.PAGE, 2.6) as figure:
         stack = figure.subplots(1, max(len(panels), 1), sharey=True, squeeze=False)[0]
         for axes, (kernel, group) in zip(stack, panels, strict=False):
             lines = group if kernel == PRODUCT else [*group, *products]
             for name in names:
-                points = [(one.case.n, one.timing.median) for one in lines if _name(one) == name and one.timing]
+                points = [
+                    (measurement.case.n, measurement.timing.median)
+                    for measurement in lines
+                    if _name(measurement) == name and measurement.timing
+                ]
                 if points:
                     axes.loglog(
                         *zip(*points, strict=True),
@@ -45,8 +52,8 @@ def draw(found: Sequence[Measurement], file: IO[bytes], format: str) -> None:
         figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=4)
 
 
-def _name(one: Measurement) -> str:
+def _name(measurement: Measurement) -> str:
     """What tells a line from the others of its panel."""
-    case = one.case
+    case = measurement.case
     name = PRODUCT if case.kernel == PRODUCT else case.implementation
     return f"{name} {case.device}, D {case.dim}, K {case.k}, {case.dtype}"

@@ -17,24 +17,26 @@ ROOM = 118  # columns of a terminal that has room for it
 WORSE = "worse ▸"
 
 
-def as_json(found: Sequence[Comparison]) -> str:
+def as_json(comparisons: Sequence[Comparison]) -> str:
     """One document."""
     document = {
         "schema": "lossctl/1",
         "version": __version__,
         "command": "compare",
-        "results": [one.as_json() for one in found],
-        "warnings": [warning for one in found for warning in one.warnings],
+        "results": [comparison.as_json() for comparison in comparisons],
+        "warnings": [warning for comparison in comparisons for warning in comparison.warnings],
     }
     return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def ndjson(found: Sequence[Comparison]) -> str:
+def ndjson(comparisons: Sequence[Comparison]) -> str:
     """One comparison a line."""
-    return "".join(json.dumps(one.as_json(), ensure_ascii=False, allow_nan=False) + "\n" for one in found)
+    return "".join(
+        json.dumps(comparison.as_json(), ensure_ascii=False, allow_nan=False) + "\n" for comparison in comparisons
+    )
 
 
-def sheet(found: Sequence[Comparison], digits: int | None) -> Sheet:
+def sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:
     """One row a comparison, everything in it: for programs."""
     columns = (
         *("loss", "options", "system", "value", "base", "difference", "low", "high", "p", "p_holm"),
@@ -42,22 +44,31 @@ def sheet(found: Sequence[Comparison], digits: int | None) -> Sheet:
     )
     rows = tuple(
         (
-            one.loss,
-            " ".join(f"{name}={option_text(value)}" for name, value in one.params),
-            one.other,
-            *(number(value, digits) for value in (one.other_value, one.base_value, one.difference)),
-            *(number(value, digits) for value in (one.ci.low, one.ci.high, one.p, one.p_adjusted)),
-            *("" if count is None else str(count) for count in (one.better, one.equal, one.worse, one.n)),
-            one.verdict,
+            comparison.loss,
+            " ".join(f"{name}={option_text(value)}" for name, value in comparison.params),
+            comparison.other,
+            *(
+                number(value, digits)
+                for value in (comparison.other_value, comparison.base_value, comparison.difference)
+            ),
+            *(
+                number(value, digits)
+                for value in (comparison.ci.low, comparison.ci.high, comparison.p, comparison.p_adjusted)
+            ),
+            *(
+                "" if count is None else str(count)
+                for count in (comparison.better, comparison.equal, comparison.worse, comparison.n)
+            ),
+            comparison.verdict,
         )
-        for one in found
+        for comparison in comparisons
     )
     return Sheet(columns, rows, numeric=frozenset(columns) - {"loss", "options", "system", "verdict"})
 
 
-def table_sheet(found: Sequence[Comparison], digits: int | None, width: int) -> Sheet:
+def table_sheet(comparisons: Sequence[Comparison], digits: int | None, width: int) -> Sheet:
     """For a person: the base and the others of each loss; where there is room, intervals are drawn about zero."""
-    level = f"{100 * found[0].ci.level:g}% interval"
+    level = f"{100 * comparisons[0].ci.level:g}% interval"
     columns = (
         "loss",
         "system",
@@ -71,26 +82,33 @@ def table_sheet(found: Sequence[Comparison], digits: int | None, width: int) -> 
     )
     rows: list[tuple[str, ...]] = []
     last = ""
-    for one in found:
-        name = spec_text(one, found)
+    for comparison in comparisons:
+        name = spec_text(comparison, comparisons)
         if name != last:
-            rows.append((name, f"{shown(one.base)} (base)", _short(one.base_value, digits), *[""] * (len(columns) - 3)))
+            rows.append(
+                (
+                    name,
+                    f"{shown(comparison.base)} (base)",
+                    _short(comparison.base_value, digits),
+                    *[""] * (len(columns) - 3),
+                )
+            )
         last = name
         rows.append(
             (
                 "",
-                shown(one.other),
-                _short(one.other_value, digits),
-                signed(one.difference, digits),
-                f"{signed(one.ci.low, digits)} .. {signed(one.ci.high, digits)}",
-                *((sketch(one, _reach(one, found)),) if width >= ROOM else ()),
-                p_text(one.p_adjusted),
-                "" if one.better is None else f"{one.better} {one.equal} {one.worse}",
-                one.verdict.replace("no difference shown", "-"),
+                shown(comparison.other),
+                _short(comparison.other_value, digits),
+                signed(comparison.difference, digits),
+                f"{signed(comparison.ci.low, digits)} .. {signed(comparison.ci.high, digits)}",
+                *((sketch(comparison, _reach(comparison, comparisons)),) if width >= ROOM else ()),
+                p_text(comparison.p_adjusted),
+                f"{comparison.better} {comparison.equal} {comparison.worse}",
+                comparison.verdict.replace("no difference shown", "-"),
             )
         )
     numeric = frozenset({"value", "difference", level, WORSE, "p", "rows < = >"})
-    return Sheet(columns, tuple(rows), numeric=numeric, title=title(found[0]))
+    return Sheet(columns, tuple(rows), numeric=numeric, title=title(comparisons[0]))
 
 
 def p_text(p: float) -> str:
@@ -102,11 +120,11 @@ def _short(value: float, digits: int | None) -> str:
     return number(value, digits or 4)
 
 
-def spec_text(one: Comparison, found: Sequence[Comparison]) -> str:
+def spec_text(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
     """The loss, with its options where another comparison has other ones."""
-    alike = {other.params for other in found if other.loss == one.loss}
-    options = ",".join(f"{name}={option_text(value)}" for name, value in one.params)
-    return f"{one.loss}:{options}" if len(alike) > 1 and options else one.loss
+    alike = {other.params for other in comparisons if other.loss == comparison.loss}
+    options = ",".join(f"{name}={option_text(value)}" for name, value in comparison.params)
+    return f"{comparison.loss}:{options}" if len(alike) > 1 and options else comparison.loss
 
 
 def signed(value: float, digits: int | None) -> str:
@@ -114,27 +132,28 @@ def signed(value: float, digits: int | None) -> str:
     return ("+" if value > 0 else "") + _short(value, digits or 3)
 
 
-def title(one: Comparison) -> str:
+def title(comparison: Comparison) -> str:
     """What the table compares with what."""
-    return f"Differences from {shown(one.base)}, n = {one.n}; below 0 is better; p is Holm's over the systems"
+    base, n = shown(comparison.base), comparison.n
+    return f"Differences from {base}, n = {n}; below 0 is better; p is Holm's over the systems"
 
 
-def context(one: Comparison) -> str:
+def context(comparison: Comparison) -> str:
     """How intervals and p-values were made, in a line."""
-    return f"{interval_text(one.ci)}; p by {one.test}, Holm over the systems of a loss"
+    return f"{interval_text(comparison.ci)}; p by {comparison.test}, Holm over the systems of a loss"
 
 
-def _reach(one: Comparison, found: Sequence[Comparison]) -> float:
-    ends = [abs(end) for other in found if other.loss == one.loss for end in (other.ci.low, other.ci.high)]
+def _reach(comparison: Comparison, comparisons: Sequence[Comparison]) -> float:
+    ends = [abs(end) for other in comparisons if other.loss == comparison.loss for end in (other.ci.low, other.ci.high)]
     return max((end for end in ends if math.isfinite(end)), default=0.0)
 
 
-def sketch(one: Comparison, reach: float) -> str:
+def sketch(comparison: Comparison, reach: float) -> str:
     """The interval as a line about zero: "   ├──●─┤│      "."""
     cells = [" "] * SKETCH
     middle = SKETCH // 2
     cells[middle] = "│"
-    ends = (one.ci.low, one.difference, one.ci.high)
+    ends = (comparison.ci.low, comparison.difference, comparison.ci.high)
     if not reach or not all(map(math.isfinite, ends)):
         return "".join(cells)
     low, at, high = (middle + round(end / reach * middle) for end in ends)

@@ -14,9 +14,9 @@ from .sheet import Sheet, text_of
 SLOPE = "slope of "
 
 
-def sheet(drawn: Picture | Plane) -> Sheet:
+def sheet(picture: Picture | Plane) -> Sheet:
     """A row a point: the variable, each loss, and the slope of each if there is one."""
-    columns = _plane_columns(drawn) if isinstance(drawn, Plane) else _line_columns(drawn)
+    columns = _plane_columns(picture) if isinstance(picture, Plane) else _line_columns(picture)
     names, cells = zip(*columns, strict=True)
     return Sheet(names, tuple(text_of(row) for row in zip(*cells, strict=True)), numeric=frozenset(names))
 
@@ -40,9 +40,9 @@ def _flat(rows: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:
     return tuple(value for row in rows for value in row)
 
 
-def as_json(drawn: Picture | Plane) -> str:
+def as_json(picture: Picture | Plane) -> str:
     """One document; an infinite value is null."""
-    body = _plane_record(drawn) if isinstance(drawn, Plane) else _picture_record(drawn)
+    body = _plane_record(picture) if isinstance(picture, Plane) else _picture_record(picture)
     document = {"schema": "lossctl/1", "version": __version__, "command": "curve", **body}
     return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
 

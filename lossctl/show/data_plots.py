@@ -23,40 +23,40 @@ METRIC_UNITS = {
 # --- triplets
 
 
-def draw_breakdown(found: Breakdown, file: IO[bytes], format: str) -> None:
+def draw_breakdown(breakdown: Breakdown, file: IO[bytes], format: str) -> None:
     """Distances to positives and to negatives, and the categories at each margin, or by class of the anchor if given.
 
     With several margins, the classes are shown at the first. At most twenty classes, those with the most points.
     """
-    bars, heading = _category_bars(found)
+    bars, heading = _category_bars(breakdown)
     height = 2.3 + 0.5 + 0.16 * (len(bars) + 2)
     with style.figure(file, format, style.COLUMN, height) as figure:
         upper, lower = figure.subplots(2, 1, gridspec_kw={"height_ratios": [2.0, 0.5 + 0.16 * len(bars)]})
-        _draw_distances(upper, found)
+        _draw_distances(upper, breakdown)
         _draw_shares(lower, bars, heading)
 
 
-def _category_bars(found: Breakdown) -> tuple[list[tuple[str, Categories]], str]:
+def _category_bars(breakdown: Breakdown) -> tuple[list[tuple[str, Categories]], str]:
     """(name, categories) of each bar, and what the bars are."""
-    margins = [option_text(at.margin) for at in found.margins]
-    if not found.classes:
-        return [(margin, at.categories) for margin, at in zip(margins, found.margins, strict=True)], "margin"
-    largest = sorted(found.classes, key=lambda one: -one.points)[:MOST_CLASSES]
-    chosen = [one for one in found.classes if one in largest]
-    rest = len(found.classes) - len(chosen)
-    heading = f"class (margin {margins[0]})" if not rest else f"{len(chosen)} of {len(found.classes)} classes"
-    return [(shown(str(one.label)), one.categories[0]) for one in chosen], heading
+    margins = [option_text(at.margin) for at in breakdown.margins]
+    if not breakdown.classes:
+        return [(margin, at.categories) for margin, at in zip(margins, breakdown.margins, strict=True)], "margin"
+    largest = sorted(breakdown.classes, key=lambda group: -group.points)[:MOST_CLASSES]
+    chosen = [group for group in breakdown.classes if group in largest]
+    rest = len(breakdown.classes) - len(chosen)
+    heading = f"class (margin {margins[0]})" if not rest else f"{len(chosen)} of {len(breakdown.classes)} classes"
+    return [(shown(str(group.label)), group.categories[0]) for group in chosen], heading
 
 
-def _draw_distances(axes: Any, found: Breakdown) -> None:
+def _draw_distances(axes: Any, breakdown: Breakdown) -> None:
     for position, (name, distances) in enumerate(
-        (("to positives d_ap", found.positives), ("to negatives d_an", found.negatives))
+        (("to positives d_ap", breakdown.positives), ("to negatives d_an", breakdown.negatives))
     ):
-        _draw_steps(axes, found.edges, distances, style.mathematical(name), position)
-    axes.set_xlim(found.edges[0], found.edges[-1])
+        _draw_steps(axes, breakdown.edges, distances, style.mathematical(name), position)
+    axes.set_xlim(breakdown.edges[0], breakdown.edges[-1])
     axes.set_ylim(bottom=0)
-    unit = METRIC_UNITS.get(found.metric, found.metric)
-    axes.set_xlabel(f"distance ({unit}{', normalised' if found.normalize else ''})")
+    unit = METRIC_UNITS.get(breakdown.metric, breakdown.metric)
+    axes.set_xlabel(f"distance ({unit}{', normalised' if breakdown.normalize else ''})")
     axes.set_ylabel("share of pairs (%)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)
 
@@ -72,7 +72,7 @@ def _draw_shares(axes: Any, bars: Sequence[tuple[str, Categories]], heading: str
     names = [name for name, _ in bars]
     left = [0.0] * len(bars)
     for position, (category, hatch) in enumerate((("easy", ""), ("semi-hard", "////"), ("hard", "xxxx"))):
-        shares = [100 * _or_zero(one.shares[position]) for _, one in bars]
+        shares = [100 * _or_zero(categories.shares[position]) for _, categories in bars]
         axes.barh(
             range(len(bars)), shares, left=left, height=0.72, label=category, color=style.BANDS[category],
             hatch=hatch, edgecolor="white", linewidth=0,
@@ -94,17 +94,17 @@ def _or_zero(share: float) -> float:
 # --- rows
 
 
-def draw_rows(found: RowPicture, file: IO[bytes], format: str) -> None:
+def draw_rows(picture: RowPicture, file: IO[bytes], format: str) -> None:
     """The distribution of the row losses, and below it the reliability of the probabilities if there are any."""
-    panels = 1 if found.reliability is None else 2
+    panels = 1 if picture.reliability is None else 2
     with style.figure(file, format, style.COLUMN, 2.1 if panels == 1 else 4.7) as figure:
         stack = figure.subplots(panels, 1, squeeze=False, gridspec_kw={"height_ratios": [1.9, 2.6][:panels]})[:, 0]
-        _draw_histogram(stack[0], found.losses, found)
-        if found.reliability is not None:
-            _draw_reliability(stack[1], found.reliability)
+        _draw_histogram(stack[0], picture.losses, picture)
+        if picture.reliability is not None:
+            _draw_reliability(stack[1], picture.reliability)
 
 
-def _draw_histogram(axes: Any, rows: Histogram, found: RowPicture) -> None:
+def _draw_histogram(axes: Any, rows: Histogram, picture: RowPicture) -> None:
     axes.stairs(rows.counts, rows.edges, fill=True, alpha=0.35, color=style.BLUE)
     axes.stairs(rows.counts, rows.edges, color=style.BLUE, linewidth=0.9)
     if not math.isnan(rows.mean):
@@ -114,20 +114,24 @@ def _draw_histogram(axes: Any, rows: Histogram, found: RowPicture) -> None:
     if positive and max(positive) > 50 * min(positive):
         axes.set_yscale("log")
     lost = f"; {rows.infinite} infinite not shown" if rows.infinite else ""
-    axes.set_xlabel(f"{pretty(found.label)} loss of a row{f' ({found.unit})' if found.unit else ''}{lost}")
+    axes.set_xlabel(f"{pretty(picture.label)} loss of a row{f' ({picture.unit})' if picture.unit else ''}{lost}")
     axes.set_ylabel("rows")
     axes.set_xlim(rows.edges[0], rows.edges[-1])
 
 
-def _draw_reliability(axes: Any, found: Reliability) -> None:
+def _draw_reliability(axes: Any, reliability: Reliability) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=":", linewidth=0.9, label="as predicted")
-    largest = max(one.count for one in found.bins)
-    for one in found.bins:
-        height = 0.16 * one.count / largest
-        axes.bar(one.low, height, one.high - one.low, align="edge", color=style.SKY, alpha=0.5, linewidth=0)
-    predicted, observed = ([getattr(one, name) for one in found.bins] for name in ("predicted", "observed"))
-    label = f"observed (ECE {found.expected_error:.3f})"
+    largest = max(interval.count for interval in reliability.bins)
+    for interval in reliability.bins:
+        height = 0.16 * interval.count / largest
+        axes.bar(
+            interval.low, height, interval.high - interval.low, align="edge", color=style.SKY, alpha=0.5, linewidth=0
+        )
+    predicted, observed = (
+        [getattr(interval, name) for interval in reliability.bins] for name in ("predicted", "observed")
+    )
+    label = f"observed (ECE {reliability.expected_error:.3f})"
     axes.plot(predicted, observed, marker="o", markersize=3, color=style.BLUE, label=label)
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of label 1")
-    axes.set_xlabel(f"predicted probability of label 1 (bars: {found.n} rows)")
+    axes.set_xlabel(f"predicted probability of label 1 (bars: {reliability.n} rows)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)

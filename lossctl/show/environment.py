@@ -11,17 +11,17 @@ from ..version import __version__
 from .sheet import Sheet
 
 
-def sheet(found: Sequence[Finding]) -> Sheet:
+def sheet(findings: Sequence[Finding]) -> Sheet:
     """One row a finding."""
-    return Sheet(("what", "value", "status"), tuple((item.what, item.value, item.status) for item in found))
+    return Sheet(("what", "value", "status"), tuple((item.what, item.value, item.status) for item in findings))
 
 
-def as_json(found: Sequence[Finding]) -> str:
+def as_json(findings: Sequence[Finding]) -> str:
     """One document."""
     document = {
         "schema": "lossctl/1",
         "version": __version__,
         "command": "doctor",
-        "findings": [asdict(item) for item in found],
+        "findings": [asdict(item) for item in findings],
     }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

@@ -12,7 +12,7 @@ from ..version import __version__
 from .sheet import Sheet
 
 
-def sheet(found: Sequence[Summary]) -> Sheet:
+def sheet(summaries: Sequence[Summary]) -> Sheet:
     """One row a column."""
     columns = ("file", "what", "type", "rows", "columns", "min", "mean", "max", "nan", "inf", "values")
     rows = tuple(
@@ -27,17 +27,17 @@ def sheet(found: Sequence[Summary]) -> Sheet:
             str(item.infinite),
             shown(item.values),
         )
-        for item in found
+        for item in summaries
     )
     return Sheet(columns, rows, numeric=frozenset({"rows", "columns", "min", "mean", "max", "nan", "inf"}))
 
 
-def as_json(found: Sequence[Summary]) -> str:
+def as_json(summaries: Sequence[Summary]) -> str:
     """One document."""
     document = {
         "schema": "lossctl/1",
         "version": __version__,
         "command": "info",
-        "columns": [asdict(item) for item in found],
+        "columns": [asdict(item) for item in summaries],
     }
     return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"

@@ -13,12 +13,12 @@ from .scale import limits, pretty
 ARROWS = 11  # in each direction
 
 
-def draw(drawn: Picture | Plane, file: IO[bytes], format: str) -> None:
+def draw(picture: Picture | Plane, file: IO[bytes], format: str) -> None:
     """The figure as PNG, SVG or PDF. DeviceError where matplotlib is not installed."""
-    if isinstance(drawn, Plane):
-        _draw_plane(drawn, file, format)
+    if isinstance(picture, Plane):
+        _draw_plane(picture, file, format)
     else:
-        _draw_picture(drawn, file, format)
+        _draw_picture(picture, file, format)
 
 
 # --- lines
@@ -45,8 +45,8 @@ def _draw_picture(picture: Picture, file: IO[bytes], format: str) -> None:
 
 def _draw_lines(axes: Any, picture: Picture, labels: Sequence[str], series: Sequence[Sequence[float]]) -> None:
     for position, (label, values) in enumerate(zip(labels, series, strict=True)):
-        seen = [value if math.isfinite(value) else math.nan for value in values]
-        axes.plot(picture.x, seen, label=label, **style.line_style(position))
+        finite = [value if math.isfinite(value) else math.nan for value in values]
+        axes.plot(picture.x, finite, label=label, **style.line_style(position))
     low, high = limits([value for values in series for value in values])
     axes.set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     axes.set_xlim(picture.x[0], picture.x[-1])

@@ -57,6 +57,9 @@ svg.forest { width: 100%; min-width: 640px; height: auto; margin: 10px 0 2px; fo
 """
 
 
+VERDICT_CLASSES = {"better": "passed", "worse": "failed"}
+
+
 def html(report: SuiteReport, digits: int) -> str:
     """The whole page."""
     head = (
@@ -86,10 +89,10 @@ def _tiles(report: SuiteReport) -> str:
 
 def _overview(report: SuiteReport) -> str:
     rows = [
-        f'<tr><td><span class="badge {one.status}">{one.status}</span></td>'
-        f'<td><a href="#entry-{at}">{_text(one.name)}</a></td>'
-        f'<td class="wide">{escape(escaped(_headline(one)))}</td></tr>'
-        for at, one in enumerate(report.outcomes)
+        f'<tr><td><span class="badge {entry.status}">{entry.status}</span></td>'
+        f'<td><a href="#entry-{at}">{_text(entry.name)}</a></td>'
+        f'<td class="wide">{escape(escaped(_headline(entry)))}</td></tr>'
+        for at, entry in enumerate(report.outcomes)
     ]
     return f'<div class="scroll"><table><tbody>{"".join(rows)}</tbody></table></div>'
 
@@ -98,9 +101,11 @@ def _headline(outcome: Outcome) -> str:
     if outcome.reasons:
         return outcome.reasons[0]
     values = [
-        f"{loss_text(one)} {one.value:.4g}" for one in outcome.results if one.group is None and one.average != "macro"
+        f"{loss_text(value)} {value.value:.4g}"
+        for value in outcome.results
+        if value.group is None and value.average != "macro"
     ]
-    values += [f"{loss_text(one)}: {one.other} {one.verdict}" for one in outcome.comparisons]
+    values += [f"{loss_text(value)}: {value.other} {value.verdict}" for value in outcome.comparisons]
     return ", ".join(values)
 
 
@@ -112,9 +117,9 @@ def _section(outcome: Outcome, at: int, digits: int) -> str:
     if outcome.reasons:
         parts.append(f"<pre>{'<br>'.join(map(escape, outcome.reasons))}</pre>")
     for loss in dict.fromkeys(map(loss_text, outcome.results)):
-        parts.append(_results([one for one in outcome.results if loss_text(one) == loss], loss, digits))
+        parts.append(_results([value for value in outcome.results if loss_text(value) == loss], loss, digits))
     for loss in dict.fromkeys(map(loss_text, outcome.comparisons)):
-        parts.append(_comparisons([one for one in outcome.comparisons if loss_text(one) == loss], loss, digits))
+        parts.append(_comparisons([value for value in outcome.comparisons if loss_text(value) == loss], loss, digits))
     parts += [f'<p class="failed">{_text(warning)}</p>' for warning in _warnings(outcome)]
     parts.append(_details(outcome))
     return "".join([*parts, "</section>"])
@@ -122,32 +127,33 @@ def _section(outcome: Outcome, at: int, digits: int) -> str:
 
 def _results(results: Sequence[Result], loss: str, digits: int) -> str:
     """A picture where there is an interval, a group or a bound to see, and the table."""
-    marks = {(gate.limit, gate.kind.replace("max-increase", "max")) for one in results for gate in one.gates}
+    marks = {(gate.limit, gate.kind.replace("max-increase", "max")) for result in results for gate in result.gates}
     bars = [
-        Bar(of_text(one), one.value, *_ends(one.ci), tone=_tone(one), text=number(one.value, digits)) for one in results
+        Bar(of_text(result), result.value, *_ends(result.ci), tone=_tone(result), text=number(result.value, digits))
+        for result in results
     ]
     picture = ""
     if (len(results) > 1 or marks or results[0].ci) and len(bars) <= LONGEST_PICTURE:
         picture = _picture(bars, f"{loss}, value by group", sorted(marks))
     header = ["of", *(["value", "interval", "standard error"] if results[0].ci else ["value"]), "n"]
-    header += ["bound"] if any(one.gates for one in results) else []
+    header += ["bound"] if any(result.gates for result in results) else []
     rows = [
         [
-            _text(of_text(one)),
-            _number(one.value, digits, one.status != "ok"),
-            *([_between(one.ci, digits), _number(one.ci.standard_error, 3)] if one.ci else []),
-            str(one.n),
-            *(["<br>".join(_gate(gate.text, gate.passed) for gate in one.gates)] if one.gates else []),
+            _text(of_text(result)),
+            _number(result.value, digits, result.status != "ok"),
+            *([_between(result.ci, digits), _number(result.ci.standard_error, 3)] if result.ci else []),
+            str(result.n),
+            *(["<br>".join(_gate(gate.text, gate.passed) for gate in result.gates)] if result.gates else []),
         ]
-        for one in results
+        for result in results
     ]
     table = _table(header, rows, {"of", "bound"})
     return f"<p><code>{_text(loss)}</code> {_text(results[0].reduction)}</p>{picture}{table}"
 
 
 def _picture(bars: Sequence[Bar], title: str, marks: Sequence[tuple[float, str]]) -> str:
-    drawn = svg(bars, title=title, marks=marks)
-    return f'<div class="scroll">{drawn}</div>' if drawn else ""
+    image = svg(bars, title=title, marks=marks)
+    return f'<div class="scroll">{image}</div>' if image else ""
 
 
 def _tone(result: Result) -> str:
@@ -160,30 +166,36 @@ def _gate(text: str, passed: bool) -> str:
     return f'<span class="{"passed" if passed else "failed"}">{escape(text)} {"holds" if passed else "FAILS"}</span>'
 
 
-def _comparisons(found: Sequence[Comparison], loss: str, digits: int) -> str:
+def _comparisons(comparisons: Sequence[Comparison], loss: str, digits: int) -> str:
     tones = {"better": "good", "worse": "bad"}
     bars = [
-        Bar(shown(one.other), one.difference, *_ends(one.ci), tones.get(one.verdict, "plain"), one.verdict)
-        for one in found
+        Bar(
+            shown(comparison.other),
+            comparison.difference,
+            *_ends(comparison.ci),
+            tones.get(comparison.verdict, "plain"),
+            comparison.verdict,
+        )
+        for comparison in comparisons
     ]
-    base = shown(found[0].base)
+    base = shown(comparisons[0].base)
     picture = _picture(bars, f"{loss}: difference from {base}", [(0.0, base)])
     header = ["system", "value", "difference", "interval", "p (Holm)", "rows < = >", "verdict"]
-    rows = [[escape(base), _number(found[0].base_value, digits), "", "", "", "", "base"]]
+    rows = [[escape(base), _number(comparisons[0].base_value, digits), "", "", "", "", "base"]]
     rows += [
         [
-            _text(one.other),
-            _number(one.other_value, digits),
-            signed(one.difference, 3),
-            f"{signed(one.ci.low, 3)} to {signed(one.ci.high, 3)}",
-            p_text(one.p_adjusted),
-            f"{one.better} {one.equal} {one.worse}",
-            f'<span class="{ {"better": "passed", "worse": "failed"}.get(one.verdict, "") }">{one.verdict}</span>',
+            _text(comparison.other),
+            _number(comparison.other_value, digits),
+            signed(comparison.difference, 3),
+            f"{signed(comparison.ci.low, 3)} to {signed(comparison.ci.high, 3)}",
+            p_text(comparison.p_adjusted),
+            f"{comparison.better} {comparison.equal} {comparison.worse}",
+            f'<span class="{VERDICT_CLASSES.get(comparison.verdict, "")}">{comparison.verdict}</span>',
         ]
-        for one in found
+        for comparison in comparisons
     ]
     return (
-        f"<p><code>{_text(loss)}</code> minus that of {escape(base)}, n = {found[0].n}; below 0 is better</p>"
+        f"<p><code>{_text(loss)}</code> minus that of {escape(base)}, n = {comparisons[0].n}; below 0 is better</p>"
         f"{picture}{_table(header, rows, {'system', 'verdict'})}"
     )
 
@@ -212,17 +224,17 @@ def _number(value: float, digits: int, odd: bool = False) -> str:
 
 
 def _warnings(outcome: Outcome) -> list[str]:
-    return list(dict.fromkeys(text for one in values_of(outcome) for text in one.warnings))
+    return list(dict.fromkeys(text for value in values_of(outcome) for text in value.warnings))
 
 
 def _details(outcome: Outcome) -> str:
     values = values_of(outcome)
     if not values:
         return ""
-    lines = list(dict.fromkeys(note for one in values for note in one.notes))
-    ci = next((one.ci for one in values if one.ci), None)
+    lines = list(dict.fromkeys(note for value in values for note in value.notes))
+    ci = next((value.ci for value in values if value.ci), None)
     lines += [interval_text(ci)] if ci else []
-    tests = dict.fromkeys(f"p by {one.test}, Holm over the systems of a loss" for one in outcome.comparisons)
+    tests = dict.fromkeys(f"p by {value.test}, Holm over the systems of a loss" for value in outcome.comparisons)
     lines += list(tests)
-    lines += list(dict.fromkeys(one.signature for one in values))
+    lines += list(dict.fromkeys(value.signature for value in values))
     return f"<details><summary>How it was computed</summary><pre>{'<br>'.join(map(escape, lines))}</pre></details>"

@@ -69,14 +69,14 @@ def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> 
 
 def _extra_columns(results: Sequence[Result], digits: int | None) -> dict[str, Callable[[Result], str]]:
     """The columns of intervals and gates, where there are any: name -> its cell."""
-    found: dict[str, Callable[[Result], str]] = {}
+    columns: dict[str, Callable[[Result], str]] = {}
     if any(result.ci for result in results):
-        found["low"] = lambda result: number(result.ci.low, digits) if result.ci else ""
-        found["high"] = lambda result: number(result.ci.high, digits) if result.ci else ""
-        found["se"] = lambda result: number(result.ci.standard_error, digits) if result.ci else ""
+        columns["low"] = lambda result: number(result.ci.low, digits) if result.ci else ""
+        columns["high"] = lambda result: number(result.ci.high, digits) if result.ci else ""
+        columns["se"] = lambda result: number(result.ci.standard_error, digits) if result.ci else ""
     if any(result.gates for result in results):
-        found["gate"] = lambda result: "passed" if all(gate.passed for gate in result.gates) else "FAILED"
-    return found
+        columns["gate"] = lambda result: "passed" if all(gate.passed for gate in result.gates) else "FAILED"
+    return columns
 
 
 def group_text(result: Result) -> str:

@@ -97,22 +97,22 @@ def record_array(
 # --- the hardest
 
 
-def top_sheet(found: Hardest, roles: Sequence[str], names: Sequence[str], digits: int | None, cut: bool) -> Sheet:
+def top_sheet(hardest: Hardest, roles: Sequence[str], names: Sequence[str], digits: int | None, cut: bool) -> Sheet:
     """One row a row, hardest first, its inputs in one cell an input. cut: for a person, long cells are shortened"""
     from .sheet import Sheet
 
-    weighted = bool((found.weight != 1).any())
+    weighted = bool((hardest.weight != 1).any())
     columns = ("rank", "row", *names, "loss", *(("weight",) if weighted else ()), *roles)
     rows = tuple(
         (
             str(at + 1),
-            str(int(found.number[at])),
-            *(shown(str(column[at])) if cut else str(column[at]) for column in found.side),
-            number(float(found.loss[at]), digits),
-            *((number(float(found.weight[at]), digits),) if weighted else ()),
-            *(_cell(column[at], digits, cut) for column in found.inputs),
+            str(int(hardest.number[at])),
+            *(shown(str(column[at])) if cut else str(column[at]) for column in hardest.side),
+            number(float(hardest.loss[at]), digits),
+            *((number(float(hardest.weight[at]), digits),) if weighted else ()),
+            *(_cell(column[at], digits, cut) for column in hardest.inputs),
         )
-        for at in range(len(found.loss))
+        for at in range(len(hardest.loss))
     )
     return Sheet(columns, rows, numeric=frozenset({"rank", "row", "loss", "weight"}))
 
@@ -135,14 +135,14 @@ def _listed(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def top_records(found: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[str]:
+def top_records(hardest: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[str]:
     """One JSON line a row."""
-    for record in _top(found, roles, names):
+    for record in _top(hardest, roles, names):
         yield json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def top_json(
-    found: Hardest, loss: str, roles: Sequence[str], names: Sequence[str], sources: Sequence[tuple[str, str]]
+    hardest: Hardest, loss: str, roles: Sequence[str], names: Sequence[str], sources: Sequence[tuple[str, str]]
 ) -> str:
     """One document."""
     document = {
@@ -151,15 +151,15 @@ def top_json(
         "command": "compute --top",
         "loss": loss,
         "source": dict(sources),
-        "n": found.n,
-        "rows": list(_top(found, roles, names)),
+        "n": hardest.n,
+        "rows": list(_top(hardest, roles, names)),
     }
     return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def _top(found: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for at in range(len(found.loss)):
-        side = zip(names, (_listed(column[at]) for column in found.side), strict=True)
-        inputs = zip(roles, (_listed(column[at]) for column in found.inputs), strict=True)
-        cells = [at + 1, int(found.number[at]), float(found.loss[at]), float(found.weight[at])]
+def _top(hardest: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for at in range(len(hardest.loss)):
+        side = zip(names, (_listed(column[at]) for column in hardest.side), strict=True)
+        inputs = zip(roles, (_listed(column[at]) for column in hardest.inputs), strict=True)
+        cells = [at + 1, int(hardest.number[at]), float(hardest.loss[at]), float(hardest.weight[at])]
         yield {**_record(["rank", "row", "loss", "weight"], cells), **dict(side), "inputs": dict(inputs)}

@@ -102,15 +102,15 @@ def _made(sheet: Sheet, is_folded: bool) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in sheet.columns:
         flush = name in sheet.numeric
-        made.add_column(
+        grid.add_column(
             Text(name), justify="right" if flush else "left", overflow="fold", no_wrap=flush and not is_folded
         )
     for row in sheet.rows:
-        made.add_row(*(Text(cell) for cell in row))
-    return made
+        grid.add_row(*(Text(cell) for cell in row))
+    return grid
 
 
 def _natural_width(sheet: Sheet, console: Console) -> int:

@@ -61,9 +61,9 @@ def figure(file: IO[bytes], format: str, width: float, height: float) -> Iterato
     """An empty figure in the look of all; it is written to the file when the block ends well. DeviceError."""
     matplotlib = library()
     with matplotlib.rc_context(LOOK):
-        made = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
-        yield made
-        made.savefig(file, format=format, metadata=METADATA[format])
+        canvas = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
+        yield canvas
+        canvas.savefig(file, format=format, metadata=METADATA[format])
 
 
 def library() -> Any:

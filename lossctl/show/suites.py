@@ -24,7 +24,7 @@ def _rows(outcome: Outcome, digits: int | None) -> list[tuple[str, ...]]:
     if outcome.status == "error":
         return [("error", outcome.name, "", "", "", "", "", "", " ".join(outcome.reasons))]
     rows = [_result_row(outcome, result, digits) for result in outcome.results]
-    return rows + [_comparison_row(outcome, one, digits) for one in outcome.comparisons]
+    return rows + [_comparison_row(outcome, comparison, digits) for comparison in outcome.comparisons]
 
 
 def _result_row(outcome: Outcome, result: Result, digits: int | None) -> tuple[str, ...]:
@@ -38,17 +38,17 @@ def _result_row(outcome: Outcome, result: Result, digits: int | None) -> tuple[s
     )  # fmt: skip
 
 
-def _comparison_row(outcome: Outcome, one: Comparison, digits: int | None) -> tuple[str, ...]:
-    bad = outcome.status == "failed" and one.verdict in ("worse", "unknown")
-    of = f"{one.other} minus {one.base}"
-    values = (number(value, digits) for value in (one.difference, one.ci.low, one.ci.high))
-    note = f"{one.verdict}, p {one.p_adjusted:.2g}"
-    return ("failed" if bad else "-", outcome.name, loss_text(one), of, *values, str(one.n), note)
+def _comparison_row(outcome: Outcome, comparison: Comparison, digits: int | None) -> tuple[str, ...]:
+    bad = outcome.status == "failed" and comparison.verdict in ("worse", "unknown")
+    of = f"{comparison.other} minus {comparison.base}"
+    values = (number(value, digits) for value in (comparison.difference, comparison.ci.low, comparison.ci.high))
+    note = f"{comparison.verdict}, p {comparison.p_adjusted:.2g}"
+    return ("failed" if bad else "-", outcome.name, loss_text(comparison), of, *values, str(comparison.n), note)
 
 
-def loss_text(one: Result | Comparison) -> str:
+def loss_text(result: Result | Comparison) -> str:
     """A loss with the options that are not its defaults, as a spec writes them."""
-    return str(make(find(one.loss), **{name.replace("-", "_"): value for name, value in one.params}))
+    return str(make(find(result.loss), **{name.replace("-", "_"): value for name, value in result.params}))
 
 
 def values_of(outcome: Outcome) -> list[Result | Comparison]:
@@ -95,7 +95,7 @@ def as_json(report: SuiteReport) -> str:
             {"entry": outcome.name, **result.as_json()} for outcome in report.outcomes for result in outcome.results
         ],
         "comparisons": [
-            {"entry": outcome.name, **one.as_json()} for outcome in report.outcomes for one in outcome.comparisons
+            {"entry": outcome.name, **value.as_json()} for outcome in report.outcomes for value in outcome.comparisons
         ],
         "warnings": warnings(report),
     }
@@ -105,18 +105,22 @@ def as_json(report: SuiteReport) -> str:
 def ndjson(report: SuiteReport) -> str:
     """One value a line, of losses and comparisons."""
     return "".join(
-        json.dumps({"entry": outcome.name, "entry_status": outcome.status, **one.as_json()}, ensure_ascii=False) + "\n"
+        json.dumps({"entry": outcome.name, "entry_status": outcome.status, **value.as_json()}, ensure_ascii=False)
+        + "\n"
         for outcome in report.outcomes
-        for one in values_of(outcome)
+        for value in values_of(outcome)
     )
 
 
 def warnings(report: SuiteReport) -> list[str]:
     """Every warning once, with its entry."""
-    found = [
-        f"{outcome.name}: {text}" for outcome in report.outcomes for one in values_of(outcome) for text in one.warnings
+    texts = [
+        f"{outcome.name}: {text}"
+        for outcome in report.outcomes
+        for value in values_of(outcome)
+        for text in value.warnings
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(texts))
 
 
 def junit(report: SuiteReport) -> str:

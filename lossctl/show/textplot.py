@@ -57,12 +57,12 @@ class Canvas(NamedTuple):
 Cells = list[list[str]]
 
 
-def text(drawn: Picture | Plane, *, width: int, ascii: bool = False, colour: bool = False) -> str:
+def text(picture: Picture | Plane, *, width: int, ascii: bool = False, colour: bool = False) -> str:
     """Curves or contours, at most `width` characters wide (but at least 40)."""
     width = max(width, 40)
-    if isinstance(drawn, Plane):
-        return contours(drawn, width=width, ascii=ascii, colour=colour)
-    return plot(drawn, width=width, ascii=ascii, colour=colour)
+    if isinstance(picture, Plane):
+        return contours(picture, width=width, ascii=ascii, colour=colour)
+    return plot(picture, width=width, ascii=ascii, colour=colour)
 
 
 def plot(picture: Picture, *, width: int, ascii: bool = False, colour: bool = False) -> str:
@@ -211,15 +211,15 @@ def _heights(
 ) -> list[float | None]:
     """For each column of dots the row of dots, from the top, that the line passes; None where it is out of sight."""
     across, down = canvas.width * canvas.dots[0], canvas.height * canvas.dots[1]
-    found: list[float | None] = []
+    heights: list[float | None] = []
     for dot in range(across):
         position = dot / (across - 1) * (len(x) - 1)
         k = min(int(position), len(x) - 2)
         a, b = values[k], values[k + 1]
         y = a if position == k else a + (b - a) * (position - k)
         row = (high - y) / (high - low) * down
-        found.append(row if math.isfinite(row) else None)
-    return found
+        heights.append(row if math.isfinite(row) else None)
+    return heights
 
 
 def _ink(heights: Sequence[float | None], canvas: Canvas) -> dict[tuple[int, int], int]:

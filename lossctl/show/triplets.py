@@ -25,43 +25,43 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 LEVELS = " ▁▂▃▄▅▆▇█"
 
 
-def bare(found: Report) -> str:
+def bare(report: Report) -> str:
     """easy TAB semi-hard TAB hard, a line for each margin."""
     return "".join(
-        f"{at.categories.easy}\t{at.categories.semi_hard}\t{at.categories.hard}\n" for at in found.whole.margins
+        f"{at.categories.easy}\t{at.categories.semi_hard}\t{at.categories.hard}\n" for at in report.whole.margins
     )
 
 
-def as_json(found: Report, indent: int | None = 2) -> str:
+def as_json(report: Report, indent: int | None = 2) -> str:
     """One document; counts are whole numbers, `certified` says whether they are proven."""
-    whole = found.whole
+    breakdown = report.whole
     document = {
         "schema": "lossctl/1",
         "version": __version__,
         "command": "triplets",
-        "source": dict(found.sources),
-        "signature": signature(found),
-        "metric": whole.metric,
-        "normalize": whole.normalize,
-        "precision": whole.precision,
-        "certified": whole.certified,
-        "undecided": whole.undecided,
-        "why": whole.why or None,
-        "anchors": asdict(whole.anchors),
-        "results": [_margin_record(at) for at in whole.margins],
+        "source": dict(report.sources),
+        "signature": signature(report),
+        "metric": breakdown.metric,
+        "normalize": breakdown.normalize,
+        "precision": breakdown.precision,
+        "certified": breakdown.certified,
+        "undecided": breakdown.undecided,
+        "why": breakdown.why or None,
+        "anchors": asdict(breakdown.anchors),
+        "results": [_margin_record(at) for at in breakdown.margins],
         "distances": {
-            "edges": list(whole.edges),
-            "positive": asdict(whole.positives),
-            "negative": asdict(whole.negatives),
+            "edges": list(breakdown.edges),
+            "positive": asdict(breakdown.positives),
+            "negative": asdict(breakdown.negatives),
         },
         "classes": [
             {"class": item.label, "points": item.points, "categories": [_category_record(c) for c in item.categories]}
-            for item in whole.classes
+            for item in breakdown.classes
         ],
-        "pairs": [asdict(pair) for pair in whole.pairs],
-        "batches": asdict(found.batches) if found.batches else None,
-        "diagnosis": asdict(found.diagnosis),
-        "warnings": warnings(found),
+        "pairs": [asdict(pair) for pair in breakdown.pairs],
+        "batches": asdict(report.batches) if report.batches else None,
+        "diagnosis": asdict(report.diagnosis),
+        "warnings": warnings(report),
     }
     return json.dumps(_finite(document), ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
 
@@ -102,73 +102,74 @@ def _category_record(item: Categories) -> dict[str, Any]:
     }
 
 
-def signature(found: Report) -> str:
+def signature(report: Report) -> str:
     """Every choice that changes the counts."""
-    whole = found.whole
-    margins = "/".join(option_text(at.margin) for at in whole.margins)
+    breakdown = report.whole
+    margins = "/".join(option_text(at.margin) for at in breakdown.margins)
     parts = [
         "triplets",
         f"m:{margins}",
-        f"dist:{whole.metric}",
-        f"norm:{'l2' if whole.normalize else 'none'}",
+        f"dist:{breakdown.metric}",
+        f"norm:{'l2' if breakdown.normalize else 'none'}",
         "easy:d_an>=d_ap+m",
         "hard:d_an<=d_ap",
-        f"acc:{whole.precision}",
-        f"certified:{'yes' if whole.certified else 'no'}",
-        f"n:{whole.anchors.points}",
-        f"be:{whole.backend}",
+        f"acc:{breakdown.precision}",
+        f"certified:{'yes' if breakdown.certified else 'no'}",
+        f"n:{breakdown.anchors.points}",
+        f"be:{breakdown.backend}",
     ]
-    return "|".join([*parts, *([f"data:{found.data}"] if found.data else []), f"v:{__version__}"])
+    return "|".join([*parts, *([f"data:{report.data}"] if report.data else []), f"v:{__version__}"])
 
 
-def warnings(found: Report) -> list[str]:
+def warnings(report: Report) -> list[str]:
     """What looks wrong with the set."""
-    seen, whole = found.diagnosis, found.whole
-    lines = [rows_left_out(found.left_out)] if found.left_out else []
-    if not whole.margins[0].categories.triplets:
+    diagnosis, breakdown = report.diagnosis, report.whole
+    lines = [rows_left_out(report.left_out)] if report.left_out else []
+    if not breakdown.margins[0].categories.triplets:
         return [*lines, "there are no triplets: no row has another of its class and one of another class"]
-    if seen.is_collapsed and seen.spread < NARROW:
+    if diagnosis.is_collapsed and diagnosis.spread < NARROW:
         lines.append(
-            f"the embeddings differ by {seen.spread:.1g} of their length only: they have collapsed, or share an offset"
+            f"the embeddings differ by {diagnosis.spread:.1g} of their length only: "
+            "they have collapsed, or share an offset"
         )
-    elif seen.is_collapsed:
+    elif diagnosis.is_collapsed:
         lines.append("the embeddings have collapsed: all distances are nearly alike")
-    if seen.conflicting:
-        lines.append(f"{seen.conflicting} rows are equal to a row with another label")
-    if seen.is_nearly_unit and not whole.normalize:
-        lengths = f"{seen.norm_smallest:.4g} to {seen.norm_largest:.4g}"
+    if diagnosis.conflicting:
+        lines.append(f"{diagnosis.conflicting} rows are equal to a row with another label")
+    if diagnosis.is_nearly_unit and not breakdown.normalize:
+        lengths = f"{diagnosis.norm_smallest:.4g} to {diagnosis.norm_largest:.4g}"
         lines.append(f"the embeddings are nearly, but not quite, of length 1 ({lengths}): --normalize may be missing")
-    for at, is_stuck in zip(whole.margins, seen.is_stuck, strict=True):
+    for at, is_stuck in zip(breakdown.margins, diagnosis.is_stuck, strict=True):
         if is_stuck:
             margin = option_text(at.margin)
             lines.append(f"the batch-hard loss is stuck at the margin {margin}, where a collapsed network ends")
-    if not whole.certified:
-        lines.append(f"the counts are not certified: {whole.why}")
+    if not breakdown.certified:
+        lines.append(f"the counts are not certified: {breakdown.why}")
     return lines
 
 
 # --- tables
 
 
-def page(found: Report, width: int) -> list[Sheet | str]:
+def page(report: Report, width: int) -> list[Sheet | str]:
     """What a person reads on lines of so many characters: each table with bars, and the histograms."""
-    whole = found.whole
-    used = whole.anchors
-    state = "certified" if whole.certified else "not certified"
+    breakdown = report.whole
+    used = breakdown.anchors
+    state = "certified" if breakdown.certified else "not certified"
     head = (
         f"{used.points} points, {used.used} anchors ({used.without_positive} without a positive, "
-        f"{used.without_negative} without a negative); {whole.metric}"
-        f"{', normalised' if whole.normalize else ''}; {state}\n"
+        f"{used.without_negative} without a negative); {breakdown.metric}"
+        f"{', normalised' if breakdown.normalize else ''}; {state}\n"
     )
     parts: list[Sheet | str] = [head]
-    parts += [_margin_table(at) for at in whole.margins]
-    parts += [_losses(found), _histogram(found, 1 if width >= ROOMY else 2)]
-    if whole.classes:
-        parts.append(_classes(found, bars=True))
-    if whole.pairs:
-        parts.append(_pairs(found))
-    if found.batches:
-        parts.append(_batches(found))
+    parts += [_margin_table(at) for at in breakdown.margins]
+    parts += [_losses(report), _histogram(report, 1 if width >= ROOMY else 2)]
+    if breakdown.classes:
+        parts.append(_classes(report, bars=True))
+    if breakdown.pairs:
+        parts.append(_pairs(report))
+    if report.batches:
+        parts.append(_batches(report))
     return parts
 
 
@@ -186,21 +187,21 @@ def _margin_table(at: AtMargin) -> Sheet:
     return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title=f"margin {option_text(at.margin)}")
 
 
-def _losses(found: Report) -> Sheet:
+def _losses(report: Report) -> Sheet:
     rows = tuple(
         (
             option_text(at.margin),
             *(f"{value:.6g}" for value in (at.batch_all_mean_active, at.batch_all_mean, at.batch_hard)),
         )
-        for at in found.whole.margins
+        for at in report.whole.margins
     )
     columns = ("margin", "batch-all mean-active", "batch-all mean", "batch-hard")
     return Sheet(columns, rows, frozenset(columns), title="losses")
 
 
-def _histogram(found: Report, merged: int) -> Sheet:
+def _histogram(report: Report, merged: int) -> Sheet:
     """The distances, and their histograms with so many bins drawn as one."""
-    whole = found.whole
+    breakdown = report.whole
     rows = tuple(
         (
             name,
@@ -208,17 +209,17 @@ def _histogram(found: Report, merged: int) -> Sheet:
             *(f"{value:.4g}" for value in (item.smallest, item.mean, item.largest)),
             spark(item, merged),
         )
-        for name, item in (("d_ap", whole.positives), ("d_an", whole.negatives))
+        for name, item in (("d_ap", breakdown.positives), ("d_an", breakdown.negatives))
     )
-    low, high = (f"{edge:.3g}" for edge in (whole.edges[0], whole.edges[-1]))
+    low, high = (f"{edge:.3g}" for edge in (breakdown.edges[0], breakdown.edges[-1]))
     columns = ("distance", "pairs", "min", "mean", "max", f"from {low} to {high}")
     return Sheet(columns, rows, frozenset({"pairs", "min", "mean", "max"}), title="distances")
 
 
-def _classes(found: Report, *, bars: bool) -> Sheet:
+def _classes(report: Report, *, bars: bool) -> Sheet:
     rows = []
-    for item in found.whole.classes:
-        for at, counts in zip(found.whole.margins, item.categories, strict=True):
+    for item in report.whole.classes:
+        for at, counts in zip(report.whole.margins, item.categories, strict=True):
             easy, semi_hard, hard = counts.shares
             cells = [shown(str(item.label)), str(item.points), option_text(at.margin), str(counts.triplets)]
             if bars:
@@ -233,21 +234,21 @@ def _classes(found: Report, *, bars: bool) -> Sheet:
     return Sheet(columns, tuple(rows), frozenset(columns[1:]) - {""}, title="by class of the anchor")
 
 
-def _pairs(found: Report) -> Sheet:
+def _pairs(report: Report) -> Sheet:
     rows = tuple(
         (shown(str(pair.anchor)), shown(str(pair.negative)), str(pair.hard), f"{pair.share:.4g}")
-        for pair in found.whole.pairs
+        for pair in report.whole.pairs
     )
     columns = ("anchor", "negative", "hard", "share of all hard")
     return Sheet(columns, rows, frozenset(columns[2:]), title="class pairs with the most hard triplets")
 
 
-def _batches(found: Report) -> Sheet:
-    drawn = found.batches
-    assert drawn is not None
+def _batches(report: Report) -> Sheet:
+    batches = report.batches
+    assert batches is not None
     rows = tuple(
         (option_text(at.margin), name, f"{value.mean:{mean}}", f"{value.deviation:{deviation}}")
-        for at in drawn.margins
+        for at in batches.margins
         for name, value, mean, deviation in (
             ("easy", at.easy, ".2%", ".2%"),
             ("semi-hard", at.semi_hard, ".2%", ".2%"),
@@ -257,7 +258,7 @@ def _batches(found: Report) -> Sheet:
         )
     )
     columns = ("margin", "of a batch", "mean", "deviation")
-    title = f"{drawn.batches} batches of {drawn.classes} x {drawn.rows}, seed {drawn.seed}"
+    title = f"{batches.batches} batches of {batches.classes} x {batches.rows}, seed {batches.seed}"
     return Sheet(columns, rows, frozenset(columns) - {"of a batch"}, title=title)
 
 
@@ -267,24 +268,24 @@ MEASURES = (
 )  # fmt: skip
 
 
-def sheets(found: Report) -> list[Sheet]:
+def sheets(report: Report) -> list[Sheet]:
     """The same as plain tables with every digit, for a page."""
-    rows = [tuple(record[name] for name in MEASURES) for record in _set_records(found)]
-    made = [Sheet(MEASURES, tuple(rows), frozenset(MEASURES[:-1]))]
-    if found.whole.classes:
-        made.append(_classes(found, bars=False))
-    if found.whole.pairs:
-        made.append(_pairs(found))
-    if found.batches:
-        made.append(_batches(found))
-    return made
+    rows = [tuple(record[name] for name in MEASURES) for record in _set_records(report)]
+    parts = [Sheet(MEASURES, tuple(rows), frozenset(MEASURES[:-1]))]
+    if report.whole.classes:
+        parts.append(_classes(report, bars=False))
+    if report.whole.pairs:
+        parts.append(_pairs(report))
+    if report.batches:
+        parts.append(_batches(report))
+    return parts
 
 
-def rectangle(found: Report) -> Sheet:
+def rectangle(report: Report) -> Sheet:
     """All of it as one table with every digit, for programs: what a row is of stands first, what it has no value for is
     empty."""
-    records = _set_records(found)
-    more = [*_class_records(found), *_pair_records(found), *_batch_records(found)]
+    records = _set_records(report)
+    more = [*_class_records(report), *_pair_records(report), *_batch_records(report)]
     columns = ("of", "class", "negative", "points", *MEASURES) if more else MEASURES
     rows = tuple(tuple(record.get(name, "") for name in columns) for record in (*records, *more))
     return Sheet(columns, rows, frozenset(columns) - {"of", "class", "negative", "certified"})
@@ -293,30 +294,30 @@ def rectangle(found: Report) -> Sheet:
 Record = dict[str, str]
 
 
-def _set_records(found: Report) -> list[Record]:
+def _set_records(report: Report) -> list[Record]:
     records = []
-    for at in found.whole.margins:
+    for at in report.whole.margins:
         item = at.categories
         numbers = (
             at.margin, item.triplets, item.easy, item.semi_hard, item.hard, *item.shares, item.hard_ties,
             item.margin_ties, at.batch_all_mean_active, at.batch_all_mean, at.batch_all_sum, at.active, at.batch_hard,
         )  # fmt: skip
-        certified = "yes" if found.whole.certified else "no"
-        points = str(found.whole.anchors.points)
+        certified = "yes" if report.whole.certified else "no"
+        points = str(report.whole.anchors.points)
         records.append(_record("set", numbers) | {"certified": certified, "points": points})
     return records
 
 
-def _class_records(found: Report) -> list[Record]:
+def _class_records(report: Report) -> list[Record]:
     records = []
-    for item in found.whole.classes:
-        for at, of in zip(found.whole.margins, item.categories, strict=True):
+    for item in report.whole.classes:
+        for at, of in zip(report.whole.margins, item.categories, strict=True):
             numbers = (at.margin, of.triplets, of.easy, of.semi_hard, of.hard, *of.shares, of.hard_ties, of.margin_ties)
             records.append(_record("class", numbers) | {"class": shown(str(item.label)), "points": str(item.points)})
     return records
 
 
-def _pair_records(found: Report) -> list[Record]:
+def _pair_records(report: Report) -> list[Record]:
     return [
         {
             "of": "pair",
@@ -325,15 +326,15 @@ def _pair_records(found: Report) -> list[Record]:
             "hard": str(pair.hard),
             "hard share": repr(pair.share),
         }
-        for pair in found.whole.pairs
+        for pair in report.whole.pairs
     ]
 
 
-def _batch_records(found: Report) -> list[Record]:
+def _batch_records(report: Report) -> list[Record]:
     """The mean over the batches, and the standard deviation."""
     names = ("margin", "easy share", "semi-hard share", "hard share", "batch-all mean-active", "batch-hard")
     records = []
-    for at in found.batches.margins if found.batches else ():
+    for at in report.batches.margins if report.batches else ():
         spreads = (at.easy, at.semi_hard, at.hard, at.batch_all_mean_active, at.batch_hard)
         for of, numbers in (
             ("batch mean", [spread.mean for spread in spreads]),
@@ -350,12 +351,12 @@ def _record(of: str, numbers: Sequence[float]) -> Record:
 # --- triplets from a file
 
 
-def given_bare(found: Sequence[GivenTriplets]) -> str:
+def given_bare(triplets: Sequence[GivenTriplets]) -> str:
     """easy TAB semi-hard TAB hard, a line for each margin."""
-    return "".join(f"{at.categories.easy}\t{at.categories.semi_hard}\t{at.categories.hard}\n" for at in found)
+    return "".join(f"{at.categories.easy}\t{at.categories.semi_hard}\t{at.categories.hard}\n" for at in triplets)
 
 
-def given_json(found: Sequence[GivenTriplets], metric: str, normalize: bool, indent: int | None = 2) -> str:
+def given_json(triplets: Sequence[GivenTriplets], metric: str, normalize: bool, indent: int | None = 2) -> str:
     """One document, each margin as in the breakdown of a whole set."""
     results = [
         {
@@ -364,7 +365,7 @@ def given_json(found: Sequence[GivenTriplets], metric: str, normalize: bool, ind
             "loss": at.loss / count_of(at.categories.triplets),
             "active": at.active,
         }
-        for at in found
+        for at in triplets
     ]
     document = {
         "schema": "lossctl/1",
@@ -378,11 +379,11 @@ def given_json(found: Sequence[GivenTriplets], metric: str, normalize: bool, ind
     return json.dumps(_finite(document), ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
 
 
-def given_sheet(found: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
+def given_sheet(triplets: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
     """One row a margin and category, with bars for a person; every digit otherwise."""
     columns = ("margin", "triplets", "easy", "semi-hard", "hard", "hard ties", "margin ties", "mean loss")
     rows = []
-    for at in found:
+    for at in triplets:
         item, mean = at.categories, at.loss / count_of(at.categories.triplets)
         counts = (item.triplets, item.easy, item.semi_hard, item.hard, item.hard_ties, item.margin_ties)
         cells = [option_text(at.margin) if bars else repr(at.margin)]
@@ -401,8 +402,8 @@ def bar(share: float, width: int = BAR) -> str:
     """A share as a bar, to an eighth of a character."""
     if not share > 0:
         return ""
-    whole, part = divmod(max(1, round(share * width * 8)), 8)
-    return "█" * whole + EIGHTHS[part].strip()
+    full, part = divmod(max(1, round(share * width * 8)), 8)
+    return "█" * full + EIGHTHS[part].strip()
 
 
 def spark(item: Distances, merged: int = 1) -> str:

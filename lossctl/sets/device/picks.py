@@ -49,7 +49,7 @@ class DevicePicks:
         self.device = device
         self.points = points
         self._judges = Judges(points)
-        self._answers: dict[tuple[object, ...], Proven] = {}
+        self.answers: dict[tuple[object, ...], Proven] = {}
         self._lock = threading.Lock()
 
     @property
@@ -82,10 +82,10 @@ class DevicePicks:
     def _ask(self, ask: Callable[[], Proven], *question: object) -> Proven:
         """The answer for all anchors; the threads of a fold share it."""
         with self._lock:
-            if question not in self._answers:
+            if question not in self.answers:
                 with room_on(self.device):
-                    self._answers[question] = ask()
-            return self._answers[question]
+                    self.answers[question] = ask()
+            return self.answers[question]
 
     def _width(self, start: int, stop: int) -> int:
         """The largest class of some anchors."""

@@ -32,12 +32,12 @@ class Step(NamedTuple):
 def steps(text: str) -> tuple[Step, ...]:
     """The steps of a text, `;` between them, each free to use the names before it. ValueError for no arithmetic."""
     known: dict[str, float] = {}
-    found = []
+    lines = []
     for part in text.split(";"):
         name, _, formula = (word.strip() for word in part.partition("="))
         known[name] = _value(ast.parse(formula.replace("^", "**"), mode="eval").body, known)
-        found.append(Step(name, formula, known[name]))
-    return tuple(found)
+        lines.append(Step(name, formula, known[name]))
+    return tuple(lines)
 
 
 def _value(node: Any, known: dict[str, float]) -> float:
@@ -55,5 +55,5 @@ def _value(node: Any, known: dict[str, float]) -> float:
         and node.func.id in FUNCTIONS
         and not node.keywords
     ):
-        return float(FUNCTIONS[node.func.id](*(_value(one, known) for one in node.args)))
+        return float(FUNCTIONS[node.func.id](*(_value(argument, known) for argument in node.args)))
     raise ValueError(f"no arithmetic: {ast.unparse(node)}")

@@ -1,0 +1,232 @@
+"""Losses that finish sums of all rows: their intervals, groups, comparisons and refusals, against scipy and sklearn."""
+
+import json
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import scipy.stats
+import sklearn.metrics
+from conftest import run_lossctl
+from readings import reading_of, value_of
+
+from lossctl.api import compare, together
+from lossctl.api.calculator import Reading
+from lossctl.errors import DataError, UsageError
+from lossctl.language import registry
+from lossctl.resampling import survey
+from lossctl.resampling.draws import Draws
+
+RNG = np.random.default_rng(21)
+N = 400
+PROB = RNG.beta(0.5, 0.8, N)
+LABEL = (RNG.random(N) < 0.2 + 0.6 * PROB).astype(float)
+TARGET = RNG.gamma(2.0, 3.0, N)
+PRED = TARGET + RNG.normal(0, 2.0, N)
+PROBS = RNG.dirichlet(np.ones(4), N)
+CLASSES = np.array([RNG.choice(4, p=row) for row in PROBS])
+INPUTS = {"dice": (PROB, LABEL), "r2": (PRED, TARGET), "perplexity": (PROBS, CLASSES), "rmse": (PRED, TARGET)}
+
+
+def dice(p, y, axis=-1):
+    return 1 - 2 * (p * y).sum(axis) / (p + y).sum(axis)
+
+
+def r2(p, y, axis=-1):
+    return 1 - ((p - y) ** 2).sum(axis) / ((y - y.mean(axis, keepdims=True)) ** 2).sum(axis)
+
+
+def perplexity(log_p, axis=-1):
+    return np.exp(-log_p.mean(axis))
+
+
+def rmse(p, y, axis=-1):
+    return np.sqrt(((p - y) ** 2).mean(axis))
+
+
+CHOSEN = np.log(PROBS[np.arange(N), CLASSES])
+STATISTICS = {"dice": ((PROB, LABEL), dice), "r2": ((PRED, TARGET), r2), "perplexity": ((CHOSEN,), perplexity)}
+STATISTICS["rmse"] = ((PRED, TARGET), rmse)
+
+
+def assessed(loss, *, confidence=None, **side):
+    request = together.Wanted(registry.parse(loss), {}, INPUTS[loss])
+    with together.prepared([request], side=together.Side(**side)) as shared:
+        return together.results(shared, confidence)
+
+
+def test_values_are_those_of_others():
+    assert value_of(registry.parse("r2"), (PRED, TARGET)) == pytest.approx(sklearn.metrics.r2_score(TARGET, PRED))
+    weight = RNG.random(N)
+    ours = value_of(registry.parse("r2"), (PRED, TARGET), weight=weight)
+    assert ours == pytest.approx(sklearn.metrics.r2_score(TARGET, PRED, sample_weight=weight), rel=1e-12)
+    many = np.stack([TARGET, TARGET[::-1], PRED], axis=1), np.stack([PRED, TARGET, TARGET], axis=1)
+    ours = value_of(registry.parse("r2"), (many[1], many[0]))
+    assert ours == pytest.approx(sklearn.metrics.r2_score(many[0], many[1]), rel=1e-12)
+    hard = (PROB > 0.5).astype(float)
+    ours = value_of(registry.parse("dice"), (hard, LABEL))
+    assert ours == pytest.approx(1 - sklearn.metrics.f1_score(LABEL, hard), rel=1e-12)
+    ours = value_of(registry.parse("perplexity"), (PROBS, CLASSES))
+    assert ours == pytest.approx(math.exp(sklearn.metrics.log_loss(CLASSES, PROBS, labels=range(4))), rel=1e-12)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e8, 2.0**40])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_r2_keeps_its_digits_far_from_zero(offset, weighted):
+    """The squares of the targets would cancel in float64; the exact sums of both halves of each do not."""
+    target = np.round(TARGET * 1024) / 1024 + offset
+    pred = target + np.round(RNG.normal(0, 2, N) * 1024) / 1024
+    weight = RNG.random(N) if weighted else None
+    w = [Fraction(1)] * N if weight is None else [Fraction(item) for item in weight.tolist()]
+    y, p = ([Fraction(item) for item in column.tolist()] for column in (target, pred))
+    mean = sum(a * b for a, b in zip(w, y, strict=True)) / sum(w)
+    spread = sum(a * (b - mean) ** 2 for a, b in zip(w, y, strict=True))
+    error = sum(a * (b - c) ** 2 for a, b, c in zip(w, y, p, strict=True))
+    ours = value_of(registry.parse("r2"), (pred, target), weight=weight)
+    assert ours == pytest.approx(float(1 - error / spread), rel=1e-15)
+
+
+@pytest.mark.parametrize("loss", STATISTICS)
+@pytest.mark.parametrize("method", ["bca", "percentile"])
+def test_intervals_are_scipy_s(loss, method):
+    inputs, statistic = STATISTICS[loss]
+    (result,) = assessed(loss, confidence=together.Confidence(0.9, method, 20_000))
+    theirs = scipy.stats.bootstrap(
+        inputs, statistic, paired=True, vectorized=True, confidence_level=0.9,
+        method="BCa" if method == "bca" else method, n_resamples=20_000, rng=3,
+    )  # fmt: skip
+    assert result.value == pytest.approx(float(statistic(*inputs)), rel=1e-12)
+    assert result.ci.low < result.value < result.ci.high
+    width = theirs.confidence_interval.high - theirs.confidence_interval.low
+    assert result.ci.low == pytest.approx(theirs.confidence_interval.low, abs=0.04 * width)
+    assert result.ci.high == pytest.approx(theirs.confidence_interval.high, abs=0.04 * width)
+    assert result.ci.standard_error == pytest.approx(theirs.standard_error, rel=0.03)
+
+
+@pytest.mark.parametrize("loss", STATISTICS)
+def test_the_influence_of_rows_is_what_a_weight_does(loss):
+    """The acceleration from moments, against the values with a little more weight on each row (Efron 1987, 6.6)."""
+    step = 1e-5
+    more, less = (
+        np.array([value_of(registry.parse(loss), INPUTS[loss], weight=1 + sign * step * row) for row in np.eye(N)])
+        for sign in (1, -1)
+    )
+    influence = more - less
+    truth = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
+    aspects = (survey.Aspects(draws=Draws(0, 10)),)
+    with reading_of(registry.parse(loss), INPUTS[loss]) as shared:
+        (pieces,) = survey.add_up(shared.score(survey.fold(aspects, survey.slice_of)), aspects)
+        spread = pieces[None].spread(shared.losses[0].plan, Draws(0, 10), "bca")
+    assert spread.acceleration == pytest.approx(truth, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", STATISTICS)
+def test_groups_clusters_and_their_mean(loss):
+    inputs, statistic = STATISTICS[loss]
+    group = np.arange(N) % 3
+    confidence = together.Confidence(0.9, resamples=2000)
+    everyone, macro, *parts = assessed(loss, group=group, confidence=confidence)
+    truths = [float(statistic(*(column[group == at] for column in inputs))) for at in range(3)]
+    assert [part.value for part in parts] == pytest.approx(truths, rel=1e-12)
+    assert macro.value == pytest.approx(np.mean(truths), rel=1e-12)
+    for result in (everyone, macro, *parts):
+        assert result.ci.low < result.value < result.ci.high
+    cluster = np.arange(N) // 8
+    (clustered,) = assessed(loss, cluster=cluster, confidence=together.Confidence(0.9, resamples=4000))
+    rng = np.random.default_rng(0)
+    drawn = [np.concatenate([np.flatnonzero(cluster == at) for at in rng.integers(0, 50, 50)]) for _ in range(4000)]
+    values = np.array([float(statistic(*(column[rows] for column in inputs))) for rows in drawn])
+    assert clustered.ci.units == 50
+    assert clustered.ci.standard_error == pytest.approx(values.std(ddof=1), rel=0.08)
+
+
+@pytest.mark.parametrize("loss", STATISTICS)
+def test_a_comparison_is_scipy_s(loss):
+    inputs, statistic = STATISTICS[loss]
+    other = {
+        "dice": np.clip(PROB + RNG.normal(0, 0.05, N), 0, 1),
+        "r2": PRED + RNG.normal(0, 0.3, N),
+        "rmse": PRED + RNG.normal(0, 0.3, N),
+        "perplexity": (PROBS + 0.01) / 1.04,
+    }[loss]
+    base, target = INPUTS[loss]
+    systems = compare.Systems(base, [other], target, [(registry.parse(loss), {})], ["base", "other"])
+    (ours,) = compare.compare(systems, confidence=together.Confidence(resamples=20_000), reading=Reading())
+    columns = [np.log(other[np.arange(N), CLASSES])] if loss == "perplexity" else [other, target]
+    both = statistic(*inputs), statistic(*columns)
+    assert ours.difference == pytest.approx(float(both[1] - both[0]), rel=1e-9)
+
+    def gap(*parts, axis=-1):
+        half = len(parts) // 2
+        return statistic(*parts[half:]) - statistic(*parts[:half])
+
+    theirs = scipy.stats.bootstrap(
+        (*inputs, *columns), gap, paired=True, vectorized=True, method="BCa", n_resamples=20_000, rng=4
+    )
+    width = theirs.confidence_interval.high - theirs.confidence_interval.low
+    assert ours.ci.low == pytest.approx(theirs.confidence_interval.low, abs=0.05 * width)
+    assert ours.ci.high == pytest.approx(theirs.confidence_interval.high, abs=0.05 * width)
+    signs = np.random.default_rng(5).integers(0, 2, (4000, N)).astype(bool)
+    swapped = [np.where(signs, b, a) for a, b in zip(inputs, columns, strict=True)]
+    others = [np.where(signs, a, b) for a, b in zip(inputs, columns, strict=True)]
+    flips = np.abs(statistic(*others) - statistic(*swapped))
+    p = (1 + np.count_nonzero(flips >= abs(both[1] - both[0]) * (1 - 1e-9))) / 4001
+    assert ours.p == pytest.approx(p, abs=0.03)
+    better = ours.difference > 0 if loss == "r2" else ours.difference < 0
+    assert ours.verdict in ("no difference shown", "better" if better else "worse")
+    assert (ours.better is None) == (loss in ("dice", "r2"))
+
+
+@pytest.mark.parametrize("loss", ["dice", "r2"])
+def test_what_a_row_alone_does_not_have_is_refused(loss, tmp_path):
+    path = tmp_path / "x.csv"
+    names = {"dice": "prob,label", "r2": "pred,target"}[loss]
+    np.savetxt(path, np.stack(INPUTS[loss], axis=1), delimiter=",", header=names, comments="")
+    for asked in (["--top", "3"], ["--keep", "10%"], ["--per-row"]):
+        done = run_lossctl("compute", loss, path, *asked)
+        assert done.code == 2 and asked[0] in done.err and "all rows together" in done.err
+    assert "no curve" in run_lossctl("curve", loss).err
+    with reading_of(registry.parse(loss), INPUTS[loss]) as shared, pytest.raises(UsageError, match="each row"):
+        together.top(shared, 3)
+    done = run_lossctl("compute", loss, path, "--max", "-1", "--ci", "0.9", "--json")
+    assert done.code == 1 and json.loads(done.out)["results"][0]["ci"]["low"]
+
+
+@pytest.mark.parametrize("loss", ["perplexity", "rmse"])
+def test_the_hardest_rows_have_a_value_of_their_own(loss):
+    inputs, statistic = STATISTICS[loss]
+    alone = np.exp(-CHOSEN) if loss == "perplexity" else np.abs(PRED - TARGET)
+    with reading_of(registry.parse(loss), INPUTS[loss]) as shared:
+        hardest = together.top(shared, 7)
+        (kept,) = together.kept(shared, together.hardest.read_kept("50"))
+    order = np.argsort(-alone, kind="stable")
+    assert hardest.number.tolist() == order[:7].tolist()
+    assert hardest.loss == pytest.approx(alone[order[:7]], rel=1e-13)
+    assert kept.value == pytest.approx(float(statistic(*(column[order[:50]] for column in inputs))), rel=1e-12)
+
+
+def test_an_interval_without_digits_is_refused():
+    """The sums of squares of a resample are rounded to float64: around 1e12 nothing of their difference is left."""
+    far = [column + 1e12 for column in (PRED, TARGET)]
+    with reading_of(registry.parse("r2"), far) as shared:
+        assert together.results(shared)[0].value == pytest.approx(r2(PRED, TARGET), rel=1e-3)
+        with pytest.raises(DataError, match="cancel"):
+            together.results(shared, together.Confidence())
+
+
+@pytest.mark.parametrize(
+    ("loss", "inputs", "truth"),
+    [
+        ("dice", ([0.0, 0.0], [0.0, 0.0]), math.nan),
+        ("dice:smooth=1", ([0.0, 0.0], [0.0, 0.0]), 0.0),
+        ("dice", ([0.0], [1.0]), 1.0),
+        ("r2", ([1.0, 2.0], [3.0, 3.0]), -math.inf),
+        ("r2", ([3.0, 3.0], [3.0, 3.0]), math.nan),
+        ("r2", ([1.0], [1.0]), math.nan),
+        ("perplexity", ([[0.0, 1.0]], [0]), math.inf),
+        ("perplexity", ([[1.0, 0.0]], [0]), 1.0),
+    ],
+)
+def test_ends(loss, inputs, truth):
+    assert value_of(registry.parse(loss), [np.array(column) for column in inputs]) == pytest.approx(truth, nan_ok=True)
