@@ -537,16 +537,26 @@ def test_safetensors_that_are_refused(tmp_path, content, words):
         ('{"p": 1}\n{"p": 9007199254740993}\n', [":2:", "2**53"]),
         ('{"p": [1, 2]}\n{"p": [1]}\n', [":2: column 'p' (1): a list of 1"]),
         ('{"p": [1, 2]}\n{"p": [1, "x"]}\n', [":2: column 'p' (1) column 2: 'x'"]),
-        ('{"p": [1, 2], "y": [0, 1]}\n', ["one object of 2 lists", "numpy.savez"]),
+        ('{"p": [1, 2], "y": [0, 1]}\n', ["one object of 2 columns", "numpy.savez"]),
+        ('{"p": {"0": 1}, "y": {"0": 0}}', ["one object of 2 columns", "pandas.read_json"]),
         ('{\n "p": 1\n}\n', ["over several lines", "jq -c ."]),
         ('[{"p": 1}]', ["a list of objects", "jq -c '.[]'"]),
         ("{}\n", ["without keys"]),
+        ('{"p": 1}\n{"p": 1},{"p": 2}\n{"p": 3\n}\n', [":2: not JSON"]),
+        ('{"p": 1}\n{"p":\n1}\n', [":2: not JSON"]),
         ('{"p": 1}\n{"p": ' + "[" * 100_000 + "\n", [":2: not JSON"]),
     ],
 )
 def test_json_that_is_refused(tmp_path, text, words):
     (tmp_path / "a.jsonl").write_text(text)
     refused(tmp_path / "a.jsonl", *words, selector="p")
+
+
+def test_a_text_that_looks_like_a_key_changes_nothing(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"p": 0.5, "t": "\\": {"}\n{"p": 0.25, "t": "x"}\n')
+    assert read(path, "p").tolist() == [0.5, 0.25]
+    assert read(path, "t", "category").tolist() == ['": {', "x"]
 
 
 def test_json_numbers_and_labels(tmp_path):
