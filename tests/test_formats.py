@@ -371,8 +371,8 @@ def test_shards_that_do_not_fit_are_named(tmp_path):
     shards(np.zeros((3, 2)), np.zeros((3, 4)), "has 4 columns", "2 columns", ending="npy")
     shards(np.zeros(3), np.array(["a"]), "column 1: is <U1", "float64", ending="npy")
     (tmp_path / "s0.csv").write_text("p\n1\n")
-    (tmp_path / "s1.csv").write_text("p\n1\nx\n")
-    refused(f"{tmp_path}/s*.csv", "s1.csv:3: column 'p' (1): 'x'")
+    (tmp_path / "s1.csv").write_text("p\n1\n2\nx\n")
+    refused(f"{tmp_path}/s*.csv", "s1.csv:4: column 'p' (1): 'x'")
     refused(f"{tmp_path}/none*.csv", "no file matches", error=FileError)
 
 
