@@ -613,6 +613,13 @@ def test_columns_of_tables_may_be_objects():
     assert next(blocks([frame.select("y")], ["category"], 5)).load()[0].tolist() == ["a", None, "b"]
 
 
+def test_what_is_no_array_is_told_so():
+    sparse = pytest.importorskip("scipy.sparse")
+    for value in (sparse.eye(3).tocsr(), iter([1, 2]), object()):
+        with pytest.raises(DataError, match=r"is no array\nfix: give x.toarray\(\)"):
+            frame_of(value, "x")
+
+
 def test_dlpack_and_gradients():
     torch = pytest.importorskip("torch")
 
