@@ -8,11 +8,9 @@ TYPE_CHECKING = False  # type checkers read it as true; typing's own would be th
 if TYPE_CHECKING:
     from typing import Any
 
-    from .api.calls import compute, row_losses
-    from .api.triplets import triplets
+    from .api.calls import compare, compute, mine, row_losses, run, triplets
     from .errors import DataError, DeviceError, FileError, LossctlError, UsageError
 
-FAULTS = ("LossctlError", "UsageError", "DataError", "FileError", "DeviceError")
 __all__ = [
     "DataError",
     "DeviceError",
@@ -20,8 +18,11 @@ __all__ = [
     "LossctlError",
     "UsageError",
     "__version__",
+    "compare",
     "compute",
+    "mine",
     "row_losses",
+    "run",
     "triplets",
 ]
 
@@ -31,20 +32,12 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "compute":
-        from .api.calls import compute
-
-        return compute
-    if name == "row_losses":
-        from .api.calls import row_losses
-
-        return row_losses
-    if name == "triplets":
-        from .api.triplets import triplets
-
-        return triplets
-    if name in FAULTS:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.endswith("Error"):
         from . import errors
 
         return getattr(errors, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .api import calls
+
+    return getattr(calls, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 KEYWORDS = {
@@ -12,10 +12,8 @@ KEYWORDS = {
     "--normalize": "normalize=True",
     "--distance cosine": 'distance="cosine"',
     "--device cpu": 'device="cpu"',
-    "--ignore-index": "ignore_index",
-    "--class-weights": "class_weights",
-    **{f"--{name}": name for name in ("alpha", "clip", "per", "soft")},
 }
+FLAG = r"(?<![\w-])--([a-z][a-z0-9-]*)"
 
 
 class LossctlError(Exception):
@@ -51,10 +49,23 @@ class DeviceError(LossctlError):
 @contextmanager
 def told_in_python() -> Iterator[None]:
     """Lets faults through, with the arguments of a Python call in the place of the flags of a command."""
+    with _told(_in_python):
+        yield
+
+
+@contextmanager
+def told_in_a_suite() -> Iterator[None]:
+    """Lets faults through, with the keys of a suite in the place of the flags of a command."""
+    with _told(_in_a_suite):
+        yield
+
+
+@contextmanager
+def _told(words: Callable[[str], str]) -> Iterator[None]:
     try:
         yield
     except LossctlError as fault:
-        fault.what, fault.why, fault.fix = map(_in_python, (fault.what, fault.why, fault.fix))
+        fault.what, fault.why, fault.fix = map(words, (fault.what, fault.why, fault.fix))
         raise
 
 
@@ -63,4 +74,10 @@ def _in_python(text: str) -> str:
     text = re.sub(r"--([a-z]+) (\S+::COLUMN)", r'\1="\2"', text)
     for flag, keyword in KEYWORDS.items():
         text = text.replace(flag, keyword)
-    return text
+    return re.sub(FLAG, lambda match: match[1].replace("-", "_"), text)
+
+
+def _in_a_suite(text: str) -> str:
+    text = re.sub(r"--(from-logits|from-probs|normalize)\b", r"\1: true", text)
+    text = re.sub(FLAG + r" (skip\b|cosine\b|SRC\b|\S+::\S+|[0-9.]+%?)", r"\1: \2", text)
+    return re.sub(FLAG, r"\1", text)

@@ -96,7 +96,7 @@ def test_left_out_rows_keep_the_numbers_of_the_others():
     emb[[2, 30], 1] = np.nan
     wanted = [assess.Wanted(registry.parse("batch-hard"), {}, [emb, labels])]
     with assess.prepared(wanted, reading=assess.Reading(skip_nan=True), side=assess.Side(id=np.arange(60))) as shared:
-        ((scored,),) = list(shared.each(lambda scored: scored))
+        ((scored,),) = list(shared.score(lambda scored: scored))
     kept = np.delete(np.arange(60), [2, 30])[list(truth)]
     assert np.array_equal(scored.rows.number, kept) and np.array_equal(scored.side[0], kept)
     assert scored.rows.total == pytest.approx(list(truth.values()), rel=1e-13)
@@ -145,7 +145,7 @@ def test_intervals_are_those_of_the_anchors(loss):
     asked = assess.Confidence(method="percentile", resamples=4000)
     (result,) = assessed(loss, emb, labels, confidence=asked)
     with assess.prepared([assess.Wanted(registry.parse(loss), {}, [emb, labels])]) as shared:
-        ((scored,),) = list(shared.each(lambda scored: scored))
+        ((scored,),) = list(shared.score(lambda scored: scored))
 
     def quotient(total, weight, axis=-1):
         return total.sum(axis) / weight.sum(axis)

@@ -17,8 +17,8 @@ import pytest
 from conftest import ROOT, run_lossctl
 
 from lossctl.bench import cases, clocks, measuring
-from lossctl.bench.answers import Verdict
-from lossctl.bench.cases import Case, Plan, bytes_needed, check, parse_share, parse_sizes, seconds_expected
+from lossctl.bench.answers import Correctness
+from lossctl.bench.cases import Case, Schedule, bytes_needed, check, parse_share, parse_sizes, seconds_expected
 from lossctl.bench.contenders import Contender, Unavailable, contender
 from lossctl.bench.inputs import copies, make
 from lossctl.bench.peers import peer
@@ -62,8 +62,8 @@ def test_triplets_are_counted_as_the_data_has_them(n, k):
 
 
 def test_a_group_holds_what_is_compared_and_its_products():
-    plan = Plan(kernels=("semi-hard",), devices=("cpu", "cuda:0"), sizes=(64, 32), peers=True)
-    groups = list(plan.groups())
+    schedule = Schedule(kernels=("semi-hard",), devices=("cpu", "cuda:0"), sizes=(64, 32), peers=True)
+    groups = list(schedule.groups())
     assert [group[0].n for group in groups] == [32, 64]
     named = [(case.kernel, case.implementation, case.device) for case in groups[0]]
     assert named == [
@@ -76,17 +76,19 @@ def test_a_group_holds_what_is_compared_and_its_products():
 
 
 @pytest.mark.parametrize(
-    "plan",
+    "schedule",
     [
-        Plan(kernels=("batch-soft",)), Plan(implementations=("cuda",)), Plan(dtypes=("fp8",)), Plan(ks=(1,)),
-        Plan(dims=(0,)), Plan(sizes=(4,), ks=(4,)), Plan(time_limit=0.0), Plan(min_time=-1.0),
+        Schedule(kernels=("batch-soft",)), Schedule(implementations=("cuda",)),
+        Schedule(dtypes=("fp8",)), Schedule(ks=(1,)),
+        Schedule(dims=(0,)), Schedule(sizes=(4,), ks=(4,)), Schedule(time_limit=0.0), Schedule(min_time=-1.0),
     ],
 )  # fmt: skip
-def test_what_cannot_be_run_is_refused(plan):
+def test_what_cannot_be_run_is_refused(schedule):
     with pytest.raises(UsageError):
-        check(plan)
+        check(schedule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["batch-all", "semi-hard"])
 def test_the_memory_of_the_broadcast_is_foreseen(kernel):
     case = SMALL._replace(kernel=kernel, implementation="naive", n=200)
@@ -132,9 +134,9 @@ fused_claim = pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") != "1", reas
 def test_our_own_answers_are_right(kernel, implementation, dtype):
     case = SMALL._replace(kernel=kernel, implementation=implementation, dtype=dtype)
     made, inputs = contender(case), make(case, 3)
-    verdict = made.judge(inputs, made.run(made.place(inputs)))
-    assert verdict.checked > 100
-    assert (verdict.wrong, verdict.error < (1e-14 if dtype == "float64" else 1e-6)) == (0, True)
+    correctness = made.judge(inputs, made.run(made.place(inputs)))
+    assert correctness.checked > 100
+    assert (correctness.wrong, correctness.error < (1e-14 if dtype == "float64" else 1e-6)) == (0, True)
 
 
 @pytest.mark.parametrize("implementation", ["naive", "panel"])
@@ -145,8 +147,8 @@ def test_wrong_answers_are_found(kernel, implementation):
     made, inputs = contender(case), make(case, 3)
     moved = make(case, 3)
     moved.embeddings[::3] *= 1.3
-    verdict = made.judge(inputs, made.run(made.place(moved)))
-    assert verdict.wrong > 0 and verdict.error > 1e-4
+    correctness = made.judge(inputs, made.run(made.place(moved)))
+    assert correctness.wrong > 0 and correctness.error > 1e-4
 
 
 def test_a_precision_that_the_cpu_lacks_is_not_available():
@@ -188,7 +190,7 @@ def test_faiss_finds_the_nearest_negatives():
 
 # --- measuring
 
-PLAN = Plan(kernels=("batch-hard",), implementations=("naive", "panel"), sizes=(60, 120), dims=(4,), min_time=0.0)
+PLAN = Schedule(kernels=("batch-hard",), implementations=("naive", "panel"), sizes=(60, 120), dims=(4,), min_time=0.0)
 
 
 def maker(**runs):
@@ -241,8 +243,8 @@ def test_a_case_that_fails_is_a_row_and_the_rest_goes_on(run, status):
 
 def test_memory_is_foreseen(monkeypatch):
     monkeypatch.setattr(clocks, "bytes_free", lambda device: 40_000_000)
-    plan = PLAN._replace(kernels=("batch-all",), implementations=("naive",), sizes=(60, 500))
-    found = last(measuring.measure(plan, maker(naive=lambda inputs: len(inputs.labels) == 60 or exhausted(inputs))))
+    schedule = PLAN._replace(kernels=("batch-all",), implementations=("naive",), sizes=(60, 500))
+    found = last(measuring.measure(schedule, maker(naive=lambda inputs: len(inputs.labels) == 60 or exhausted(inputs))))
     assert found["naive", 60].status == "ok"
     assert found["naive", 500].status == "out of memory: needs about 3 GB, 40 MB are free"
 
@@ -258,8 +260,8 @@ def test_an_endless_case_is_stopped():
 
 
 def test_a_size_that_would_take_too_long_is_not_run():
-    plan = PLAN._replace(time_limit=0.15)
-    found = last(measuring.measure(plan, maker(naive=lambda inputs: time.sleep(0.05))))
+    schedule = PLAN._replace(time_limit=0.15)
+    found = last(measuring.measure(schedule, maker(naive=lambda inputs: time.sleep(0.05))))
     assert found["naive", 60].status == "ok"
     assert found["naive", 120].status.startswith("not run: about 0 s")
 
@@ -562,6 +564,6 @@ def test_doctor_says_what_each_kernel_uses():
 
 
 def test_a_verdict_is_what_a_measurement_keeps():
-    made = Contender(lambda inputs: inputs, lambda inputs: None, lambda inputs, answer: Verdict(0.5, 2, 9))
+    made = Contender(lambda inputs: inputs, lambda inputs: None, lambda inputs, answer: Correctness(0.5, 2, 9))
     found = last(measuring.measure(PLAN, lambda case: made))
     assert dataclasses.astuple(found["panel", 60])[-3:] == (0.5, 2, 9)

@@ -344,9 +344,9 @@ def test_na_rows_stay_aligned_between_files(tmp_path):
 
 def test_a_bug_is_one_line_and_exit_70(tmp_path):
     script = (
-        "import sys\nfrom lossctl.api import calculator\nfrom lossctl.cli.app import run\n"
+        "import sys\nfrom lossctl.api import together\nfrom lossctl.cli.app import run\n"
         "def broken(*a, **k): raise ZeroDivisionError('oops')\n"
-        "calculator.evaluate = broken\n"
+        "together.results = broken\n"
         "sys.exit(run(['compute', 'mse', 'samples/regression.csv']))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
@@ -521,13 +521,14 @@ def test_version_and_module_and_no_arguments():
 
 def test_options_before_the_loss_take_a_value_in_every_loss_or_in_none():
     """What lets an option stand before the name of the loss."""
-    from lossctl.cli.compute import _names, parameters
+    from lossctl.cli import options
+    from lossctl.cli.compute import parameters
 
     takes: dict[str, set[bool]] = {}
     for loss in registry.walk():
-        for parameter in parameters(loss):
-            for name in _names(parameter.annotation.__metadata__[0]):
-                takes.setdefault(name, set()).add(parameter.annotation.__origin__ is not bool)
+        for _, annotation, _ in parameters(loss):
+            for name in options.names(annotation):
+                takes.setdefault(name, set()).add(options.takes_value(annotation))
     assert all(len(kinds) == 1 for kinds in takes.values())
 
 
@@ -672,3 +673,12 @@ def test_similarities_of_an_all_zero_embedding_are_refused(tmp_path):
     np.savez(tmp_path / "zero.npz", emb=emb, label=[0, 0, 1, 1])
     done = run_lossctl("compute", "supcon", tmp_path / "zero.npz")
     assert (done.code, done.out) == (3, "") and "embedding 2 is all zeros" in done.err
+
+
+def test_the_colour_of_one_command_line_is_not_that_of_the_next(capfd):
+    from lossctl.cli.app import run
+
+    assert run(["info", "nowhere.npy", "--color", "always"]) == 4
+    assert "\033[31m" in capfd.readouterr().err
+    assert run(["info", "nowhere.npy"]) == 4
+    assert "\033[" not in capfd.readouterr().err

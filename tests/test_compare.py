@@ -16,6 +16,7 @@ from lossctl.errors import DataError
 from lossctl.language import registry
 from lossctl.resampling import draws, paired
 from lossctl.resampling.draws import Draws
+from lossctl.rows import by_row, checks, sums
 
 RNG = np.random.default_rng(0)
 
@@ -97,14 +98,15 @@ def test_many_rows_give_scipy_s_p_up_to_chance():
 @pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
 def test_p_is_uniform_under_the_null(test):
     """Two systems that are alike: their losses may be swapped in any row."""
+    plan = checks.Plan(registry.parse("mae"), ())
     found = []
     for seed in range(800):
         rng = np.random.default_rng(seed)
         losses = rng.gamma(1.0, 1.0, (100, 2))
         values = np.column_stack([losses, np.ones(100)])
-        made = paired._drawn(np.arange(100), values, Draws(seed, 499))
-        part = [paired.by_row.Part(paired.sums.total(column), paired.sums.count(100), n=100) for column in losses.T]
-        found.append(paired.difference(made._replace(parts=tuple(part)), 0, None, test, 1.0).p)
+        drawn = paired._drawn(plan, np.arange(100), values, 1, Draws(seed, 499))
+        parts = tuple(by_row.Part((sums.total(column), sums.count(100)), n=100) for column in losses.T)
+        found.append(paired.difference(plan, drawn._replace(parts=parts), 0, test).p)
     assert scipy.stats.kstest(found, "uniform").pvalue > 0.01
     for level in (0.05, 0.1, 0.5):
         assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / 800))

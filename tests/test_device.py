@@ -13,6 +13,7 @@ import os
 
 import numpy as np
 import pytest
+from anchor_sums import sum_losses, sums_of
 from conftest import run_lossctl
 from random_sets import grid, scaled_grid, sets
 
@@ -31,8 +32,9 @@ from lossctl.sets.device import points as placed  # noqa: E402
 from lossctl.sets.device import triplets as offload  # noqa: E402
 from lossctl.sets.device.points import EMULATION  # noqa: E402
 from lossctl.sets.mining import ON_DEVICE, STRATEGIES, joined  # noqa: E402
-from lossctl.sets.panels import Panel, sum_losses  # noqa: E402
+from lossctl.sets.panels import Panel  # noqa: E402
 from lossctl.sets.points import sort_points  # noqa: E402
+from lossctl.sets.ties import Judges  # noqa: E402
 from lossctl.sets.triplets import breakdown  # noqa: E402
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -47,7 +49,7 @@ STEPS = [
     ("semi-hard", {"fallback": "drop"}),
     ("random-semi-hard", {"seed": 3}),
 ]
-PANEL_LOSSES = [loss.name for loss in walk() if loss.engine == "panel"]
+PANEL_LOSSES = [loss.name for loss in walk() if loss.engine.has_space]
 VARIANTS = ["batch-hard:soft=true", "semi-hard:fallback=hardest", "semi-hard:fallback=drop", "circle:unified=true"]
 
 without_cuda = pytest.mark.skipif(DEVICE == "cuda", reason="there is CUDA")
@@ -80,6 +82,7 @@ def differing(one, other):
 # --- picks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(("strategy", "options"), STEPS, ids=lambda value: str(value) if value else "")
 def test_mined_triplets_are_those_of_the_cpu(strategy, options, metric):
@@ -133,7 +136,7 @@ def test_without_the_bound_ties_would_be_decided_by_rounding(monkeypatch):
 def sum_losses_on(*arguments, **options):
     """The sums of a loss on a device, and what computed them."""
     found, backend = device_losses.anchor_losses_on(*arguments, **options)
-    return found.sums, backend
+    return sums_of(found), backend
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -146,6 +149,7 @@ def test_a_loss_is_that_of_the_cpu(text, metric):
     assert (there.weight, there.valid, there.anchors) == (here.weight, here.valid, here.anchors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("text", ["batch-all", "batch-hard", "semi-hard", "random-semi-hard", "contrastive-pairs"])
 def test_hostile_sets_have_the_same_losses(text, metric):
@@ -155,7 +159,7 @@ def test_hostile_sets_have_the_same_losses(text, metric):
         if name == "huge" and text == "contrastive-pairs":
             continue  # the square of such a distance is no float
         spec = make(loss, margin=margin or 1.0)
-        panel = Panel(points, 0, len(points))
+        panel = Panel(points, 0, len(points), Judges(points))
         here = sum_losses(points, lambda p, s=spec: s.loss.function(p, **s.options), everyone=loss.everyone)
         there, _ = sum_losses_on(DEVICE, points, spec)
         assert there.anchors == here.anchors, name
@@ -182,7 +186,7 @@ def test_the_kernel_of_batch_all_gives_the_sums_of_its_function():
     points = sort_points(*blobs())
     placed = device_losses.place(points, DEVICE)
     losses, active, is_open = device_losses._batch_all(placed, points, 0.2)
-    total, weight, _ = parse("batch-all").loss.function(Panel(points, 0, points.anchors), margin=0.2)
+    total, weight, _ = parse("batch-all").loss.function(Panel(points, 0, points.anchors, Judges(points)), margin=0.2)
     assert is_open.mean() < 0.05
     assert np.allclose(losses[~is_open], total[~is_open], rtol=1e-12, atol=0)
     assert np.array_equal(active[~is_open], weight[~is_open])
@@ -196,8 +200,8 @@ def test_an_outlier_costs_near_pairs_no_digits():
     points = sort_points(x, np.arange(20) % 4)
     there = device_picks.with_picks(points, DEVICE)
     graph = device_losses.replace(there, x=torch.from_numpy(points.x).to(DEVICE))
-    here = Panel(points, 0, 20).distance
-    assert np.allclose(Panel(graph, 0, 20).distance.cpu().numpy(), here, rtol=1e-12, atol=0)
+    here = Panel(points, 0, 20, Judges(points)).distance
+    assert np.allclose(Panel(graph, 0, 20, Judges(graph)).distance.cpu().numpy(), here, rtol=1e-12, atol=0)
 
 
 # --- what is said and what is not

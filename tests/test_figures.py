@@ -1,4 +1,4 @@
-"""Figures: those of the README are drawn anew, data pictures show their data, matplotlib is needed only for them."""
+"""Figures: those of docs/losses.md are drawn anew, data pictures show their data; only they need matplotlib."""
 
 import math
 import re
@@ -11,11 +11,11 @@ import pytest
 from conftest import ROOT
 
 import lossctl
-from lossctl.bench.timing import Timing
 from lossctl.results.distributions import RowPicture, histogram, reliability
 from lossctl.show import data_plots, style
 
-COMMANDS = re.search(r"## Figures.*?```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1].splitlines()
+PAGE = (ROOT / "docs" / "losses.md").read_text()
+COMMANDS = re.search(r"## Figures.*?```sh\n(.*?)```", PAGE, re.DOTALL)[1].splitlines()
 SHOWN = {  # file -> the texts that must stand in it, and how many curves it has in each panel
     "contrastive": (["contrastive similar", "contrastive dissimilar", "distance of the pair d (embedding units)"], [2]),
     "triplet": (["hard", "semi-hard", "easy"], [1]),
@@ -31,8 +31,9 @@ def texts(svg: str) -> list[str]:
     return [re.sub("<[^>]*>", "", body).strip() for body in re.findall(r"<text[^>]*>(.*?)</text>", svg, re.DOTALL)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[-1])
-def test_a_figure_of_the_readme(command, tmp_path, monkeypatch):
+def test_a_figure_of_the_page(command, tmp_path, monkeypatch):
     from lossctl.cli.app import run
 
     monkeypatch.chdir(tmp_path)
@@ -51,7 +52,7 @@ def test_a_figure_of_the_readme(command, tmp_path, monkeypatch):
     assert Path("again.svg").read_text() == svg
 
 
-def test_the_readme_has_every_figure_of_the_documents():
+def test_the_page_has_every_figure():
     assert [Path(command.split()[-1]).stem for command in COMMANDS] == list(SHOWN)
 
 
@@ -111,17 +112,6 @@ def test_histograms_and_reliability_count_every_row():
     assert [(one.low, one.count, one.observed) for one in found.bins] == [(0, 1, 0), (0.1, 2, 0.5), (0.9, 1, 1)]
     assert found.n == 4
     assert found.expected_error == pytest.approx((0.05 + 2 * (0.5 - 0.17)) / 4)
-
-
-def test_times_are_lines_over_sizes(tmp_path):
-    found = [
-        data_plots.Measured(series, n, Timing(rate * n, rate * n / 9, rate * n, 5))
-        for series, rate in (("numpy", 1e-6), ("triton", 1e-8))
-        for n in (1000, 4000)
-    ]
-    assert {"numpy", "triton", "1k", "4k", "median time (ms)"} <= set(
-        texts(svg_of(data_plots.draw_times, found, tmp_path))
-    )
 
 
 # --- without matplotlib

@@ -18,10 +18,12 @@ import array_api_strict
 import numpy as np
 import pytest
 import torch
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readings import reading_of
 
-from lossctl.api import calculator, calls
+from lossctl.api import calculator, calls, together
 from lossctl.errors import DataError, LossctlError, UsageError
 from lossctl.language import registry
 from lossctl.language.predictions import Binary, Categorical, Distribution
@@ -33,7 +35,7 @@ CLASSES = WIDTH = 9  # wide enough for sums over the columns to depend on their 
 N = 40
 ALL = list(registry.walk())
 HERE = [loss for loss in ALL if loss.family in ("regression", "classification", "divergence", "impurity", "pairs")]
-BY_ROW = [loss for loss in HERE if loss.engine == "rows"]
+BY_ROW = [loss for loss in HERE if loss.engine.is_by_row]
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,21 @@ class Sample:
 
 def prepared(sample: Sample, **options: Any) -> Any:
     reading = calculator.Reading(forms=sample.forms, **options.pop("reading", {}))
-    return calculator.prepared(registry.parse(sample.spec), [], sample.inputs, reading=reading, **options)
+    return reading_of(registry.parse(sample.spec), [], sample.inputs, reading=reading, **options)
 
 
 def value_of(sample: Sample, **options: Any) -> float:
     with prepared(sample, **options) as ready:
-        return calculator.evaluate(ready).value
+        return together.results(ready)[0].value
 
 
 def row_values(sample: Sample, **options: Any) -> np.ndarray:
     with prepared(sample, **options) as ready:
-        return np.concatenate([block.total for block in calculator.row_losses(ready)])
+        return np.concatenate([block.total for block in together.row_losses(ready)])
 
 
 def is_by_row(sample: Sample) -> bool:
-    return registry.parse(sample.spec).loss.engine == "rows"
+    return registry.parse(sample.spec).loss.engine.is_by_row
 
 
 # --- sampler
@@ -281,8 +283,9 @@ def test_a_weight_counts_rows(sample: Sample) -> None:
 def admitted(sample: Sample) -> tuple[Any, ...]:
     """What the loss's function receives."""
     with prepared(sample) as ready:
-        (block,) = ready.blocks(1 << 20)
-        return door.admit(ready.plan, block.load(), 0).inputs
+        (block,) = ready.read()
+        (loss,) = ready.losses
+        return door.admit(loss.plan, loss.arrange(block.load()), 0).inputs
 
 
 def converted(given: Any, convert: Callable[[np.ndarray], Any]) -> Any:
@@ -293,8 +296,7 @@ def converted(given: Any, convert: Callable[[np.ndarray], Any]) -> Any:
 
 def called(sample: Sample, given: Any) -> Any:
     spec = registry.parse(sample.spec)
-    value = spec.loss.function(*given, **spec.options)
-    return value.total if isinstance(value, registry.Weighted) else value
+    return registry.columns_of(spec.loss.function(*given, **spec.options))[0]
 
 
 @of_row_samples
@@ -441,13 +443,12 @@ def test_no_rows_is_a_stated_error(sample: Sample) -> None:
 def test_one_row_is_enough(sample: Sample) -> None:
     one = sample.at(slice(0, 1))
     value = value_of(one)
-    finish = registry.parse(sample.spec).loss.finish
     if not is_by_row(sample):
         assert value == 0
     elif "class_weights" in sample.spec and sample.layout == "classes":
         assert value == pytest.approx(row_values(one)[0] / float(WEIGHTS.split("/")[int(one.inputs["label"][0])]))
     else:
-        assert value == (finish(row_values(one)[0]) if finish else row_values(one)[0])
+        assert value == row_values(one)[0]
 
 
 @of_samples
@@ -540,7 +541,7 @@ def option_values(option: registry.Option) -> st.SearchStrategy[Any]:
 
 
 @of_all
-@settings(max_examples=25)
+@settings(max_examples=examples(50))
 @given(data=st.data())
 def test_the_text_of_a_spec_is_its_identity(loss: registry.Loss, data: st.DataObject) -> None:
     options = {option.name: data.draw(option_values(option), label=option.name) for option in loss.options}
@@ -585,11 +586,11 @@ def read_example(loss: registry.Loss) -> tuple[str, dict[str, Any], float]:
 
 
 def example_values(loss: registry.Loss, role: Any, text: str) -> Any:
-    if loss.engine == "panel":  # a set: rows between commas, columns between slashes
+    if loss.engine.has_space:  # a set: rows between commas, columns between slashes
         table = np.array([[float(number) for number in row.split("/")] for row in text.split(",")])
         return table if role.layout == "vectors" else table[:, 0]
     value = ast.literal_eval(text)
-    return np.array([value] if loss.engine == "rows" else value)
+    return np.array([value] if loss.engine.is_by_row else value)
 
 
 @of_all

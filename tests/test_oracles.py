@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import readings
 import scipy.spatial.distance
 import scipy.special
 import scipy.stats
@@ -55,8 +56,7 @@ def value_of(case: Case) -> float:
     named = {role.name: np.asarray(given) for role, given in zip(spec.loss.roles, case.inputs, strict=True)}
     reading = calculator.Reading(forms=case.forms, clip=case.clip)
     weight = None if case.weight is None else np.asarray(case.weight)
-    with calculator.prepared(spec, [], named, reduction=case.reduction, weight=weight, reading=reading) as ready:
-        return calculator.evaluate(ready).value
+    return readings.value_of(spec, [], named, reduction=case.reduction, weight=weight, reading=reading)
 
 
 # --- data

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
+import weakref
 from functools import partial
 
 import numpy as np
 import pytest
+from anchor_sums import sum_losses
 from exact_distances import category_counts
 from random_sets import sets
 
 from lossctl.errors import DataError, UsageError
-from lossctl.language import numerics
 from lossctl.losses import embedding as losses
-from lossctl.sets.panels import fold, sum_losses
+from lossctl.sets.panels import fold
 from lossctl.sets.points import sort_points
-from lossctl.sets.triplets import breakdown
 
 LINE, LINE_LABELS = np.arange(9.0)[:, None], [0, 0, 1, 1, 0, 2, 1, 1, 1]
 ANGLES = np.deg2rad([0.0, 20.0, 40.0, 60.0, 80.0])
@@ -358,61 +359,38 @@ def test_no_nan_at_distance_zero(function):
     assert torch.isfinite(leaf.grad).all()
 
 
+def test_a_set_is_gone_with_its_last_name():
+    """Nothing that a pass over a set leaves behind holds the set: no cycle that only the garbage collector ends."""
+    points = sort_points(*random_set(50))
+    alive = weakref.ref(points)
+    gc.disable()
+    try:
+        for loss in (losses.batch_all, losses.batch_hard, losses.semi_hard):
+            sum_losses(points, loss)
+        del points
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
 def test_numpy_never_imports_torch():
     import subprocess
-    import sys
 
     code = (
-        "import sys, numpy as np; from lossctl.sets.panels import sum_losses;"
+        "import sys, numpy as np; from lossctl.sets.panels import anchor_losses;"
         "from lossctl.sets.points import sort_points;"
         "from lossctl.losses import embedding as e;"
         "from lossctl.sets.triplets import breakdown; breakdown(np.eye(4), [0, 0, 1, 1]);"
         "p = sort_points(np.random.default_rng(0).random((9, 2)), [0, 0, 0, 1, 1, 1, 2, 2, 2]);"
-        "[sum_losses(p, f) for f in (e.batch_all, e.batch_hard, e.semi_hard, e.circle, e.supcon)];"
+        "[anchor_losses(p, f) for f in (e.batch_all, e.batch_hard, e.semi_hard, e.circle, e.supcon)];"
         "assert 'torch' not in sys.modules and 'array_api_compat' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# --- whose product
-
-
-def counted(monkeypatch, faster):
-    """Sums with every product worth the import of torch, which is `faster` or not; and whether torch's was taken."""
-    monkeypatch.setattr(numerics, "WORTH_TORCH", 0.0)
-    monkeypatch.setattr(numerics, "_seconds", lambda product, dtype: 1.0 if (product is np.matmul) == faster else 0.5)
-    numerics._faster_product.cache_clear()
-    x, labels = random_set(50)
-    points = sort_points(x, labels)
-    found = sum_losses(points, losses.batch_all), sum_losses(points, losses.batch_hard), breakdown(x, labels)
-    taken = numerics.matmul(1.0, np.float64) is not np.matmul
-    numerics._faster_product.cache_clear()
-    return found, taken
-
-
-def test_the_faster_product_is_taken_and_changes_nothing(monkeypatch):
-    (all_there, hard_there, there), taken = counted(monkeypatch, faster=True)
-    assert taken
-    (all_here, hard_here, here), taken = counted(monkeypatch, faster=False)
-    assert not taken
-    assert all_there.mean == pytest.approx(all_here.mean, rel=1e-13)
-    assert hard_there == hard_here
-    assert [at.categories for at in there.margins] == [at.categories for at in here.margins]
-    assert there.certified and here.certified
-
-
-def test_a_product_of_fewer_bits_is_not_taken(monkeypatch):
+def test_large_sets_are_multiplied_by_numpy_s_product_too(monkeypatch):
+    """Whose product it is would show in the last bits."""
     torch = pytest.importorskip("torch")
-    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
     monkeypatch.setattr(torch, "matmul", lambda *a, **k: pytest.fail("torch was asked"))
-    counted(monkeypatch, faster=True)
-
-
-def test_a_torch_that_does_not_load_is_not_taken(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    _, taken = counted(monkeypatch, faster=True)
-    assert not taken
-
-
-def test_small_sets_take_numpy_s_product():
-    assert numerics.matmul(65_536**2 * 130.0, np.float32) is np.matmul
+    points = sort_points(np.zeros((80_000, 128), np.float32), np.arange(80_000) % 2, dtype="float32")
+    assert points.gram.squares(0, 2).shape == (2, 80_000)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import scipy.stats
-from conftest import run_lossctl
+from conftest import examples, run_lossctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from lossctl.resampling import by_count as tally
 from lossctl.resampling.draws import Draws
 from lossctl.rows import by_row as rows
 
-LOSSES = [loss for loss in registry.walk() if loss.engine == "tally"]
+LOSSES = [loss for loss in registry.walk() if not loss.engine.has_values]
 RNG = np.random.default_rng(20)
 N = 400
 GROUP = RNG.choice(["a", "b", "c"], N, p=[0.5, 0.3, 0.2])
@@ -53,7 +53,7 @@ def weights_of(asked, n):
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_fractions_and_arrays_give_the_same(loss, data):
     """Empty classes and branches are in arrays only: they must not change what the others give."""
@@ -86,8 +86,9 @@ def test_a_resample_is_the_loss_of_its_rows(loss, weight):
     wanted = [assess.Wanted(registry.parse(loss.name), {}, inputs_of(loss))]
     with assess.prepared(wanted, weight=weight) as shared:
         plan = shared.losses[0].plan
-        (found,) = survey.add_up(shared.counted(survey.counted((survey.Wanted(draws=asked),))), (survey.Wanted(),))
-    spread = tally.spread(plan, found[None], asked, "percentile")
+        aspects = (survey.Aspects(draws=asked),)
+        (found,) = survey.add_up(shared.score(survey.fold(aspects, tally.tally_of)), aspects)
+    spread = found[None].spread(plan, asked, "percentile")
     for drawn, value in zip(weights_of(asked, N), spread.resampled, strict=True):
         mine = drawn if weight is None else drawn * weight
         assert value == pytest.approx(lossctl.compute(loss.name, *inputs_of(loss), weight=mine).value, rel=1e-11)
@@ -180,8 +181,9 @@ def test_the_acceleration_is_that_of_the_infinitesimal_jackknife(loss, weight):
     at = slice(0, 120)
     w = np.ones(120) if weight is None else weight[at]
     with assess.prepared([assess.Wanted(registry.parse(loss.name), {}, inputs_of(loss, at))], weight=w) as shared:
-        (found,) = survey.add_up(shared.counted(survey.counted((survey.Wanted(draws=asked),))), (survey.Wanted(),))
-        ours = tally.spread(shared.losses[0].plan, found[None], asked, "bca").acceleration
+        aspects = (survey.Aspects(draws=asked),)
+        (found,) = survey.add_up(shared.score(survey.fold(aspects, tally.tally_of)), aspects)
+        ours = found[None].spread(shared.losses[0].plan, asked, "bca").acceleration
 
     def changed(factor):
         values = []
@@ -204,6 +206,7 @@ def test_a_large_target_has_the_acceleration_of_a_small_one(offset):
     assert (far.ci.low, far.ci.high) == pytest.approx((near.ci.low, near.ci.high), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["percentile", "bca"])
 def test_intervals_cover_as_often_as_they_say(method):
     """1,000 data sets of 200 rows, of classes with shares .7, .2, .1: far from the evenly mixed, where gini is largest,
@@ -219,7 +222,8 @@ def test_intervals_cover_as_often_as_they_say(method):
             with assess.prepared([assess.Wanted(registry.parse("gini"), {}, [label])]) as shared:
                 plan = shared.losses[0].plan
         asked = Draws(seed, 999)
-        spread = tally.spread(plan, tally.tally(tally.see(plan, (label,), 0), None, asked), asked, method)
+        seen = tally.see(plan, (label,), 0)
+        spread = tally.tally_of(seen, None, survey.Aspects(draws=asked)).spread(plan, asked, method)
         low, high = bootstrap.interval(spread.resampled, spread.value, 0.95, method, spread.acceleration)
         covered += low <= truth <= high
     assert 930 <= covered <= 970
@@ -312,6 +316,7 @@ def test_extreme_weights_and_targets_raise_nothing():
             assessed("gini", [[0, 1, 0, 1]], confidence=asked, weight=weight, side=side)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path):
     import tracemalloc
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,8 +12,9 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import binding, memory
-from ..files.sources import Block, Field, blocks, digest, frame_of, open_source, parse_source
-from ..language.registry import Loss, Option, Spec, make
+from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source
+from ..language.domains import Option
+from ..language.registry import Loss, Spec, make
 from ..language.roles import ROLES, Form
 from ..results.values import Result
 from ..rows import by_row, checks, job
@@ -22,7 +22,6 @@ from ..rows.workers import cores
 from ..text import did_you_mean, option_text, shown
 from ..version import __version__
 
-FORK_ROWS = 1 << 22  # from here on a second process pays for its start
 Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch tensor
 
 
@@ -80,33 +79,11 @@ class Prepared(NamedTuple):
         space = job.Space(self.reading.metric, self.reading.normalize, self.reading.device)
         return job.Job(self.plan, tuple(range(len(self.fields))), self.arrange, space)
 
-    def blocks(self, size: int) -> Iterator[by_row.Block]:
-        for block in blocks(self.fields, self.kinds, size):
-            yield ArrangedBlock(block, self.arrange)
-
     def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
         """The blocks of the fields as they are read, of all fields or of some."""
         chosen = range(len(self.fields)) if only is None else only
         fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
         return blocks(fields, kinds, by_row.block_rows(self.plan))
-
-
-class ArrangedBlock(NamedTuple):
-    """A block of the files, as a block of the loss's inputs."""
-
-    block: Block
-    arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
-
-    @property
-    def start(self) -> int:
-        return self.block.start
-
-    @property
-    def stop(self) -> int:
-        return self.block.stop
-
-    def load(self) -> tuple[np.ndarray, ...]:
-        return self.arrange(self.block.load())
 
 
 def logit_forms(loss: Loss) -> dict[str, Form]:
@@ -115,27 +92,6 @@ def logit_forms(loss: Loss) -> dict[str, Form]:
     if not forms:
         raise UsageError(f"{loss.name} does not read probabilities", fix="leave --from-logits out")
     return forms
-
-
-@contextmanager
-def prepared(
-    spec: Spec,
-    inputs: Sequence[Given],
-    named: Mapping[str, Given],
-    *,
-    reduction: str | None = None,
-    weight: Given | None = None,
-    reading: Reading | None = None,
-    jobs: int | None = None,
-) -> Iterator[Prepared]:
-    """Open the inputs of one computation and settle its shapes; the files close at the end of the with block."""
-    if jobs is not None and not (isinstance(jobs, int) and jobs > 0):
-        raise UsageError(f"jobs cannot be {jobs!r}", fix="give a whole number from 1")
-    reading = reading or Reading()
-    reduction = reduction or spec.loss.reductions[0]
-    desk = desk_for(reading)
-    with desk.stack:
-        yield prepare(desk, spec, inputs, named, reduction=reduction, weight=weight, reading=reading, jobs=jobs)
 
 
 def desk_for(reading: Reading) -> binding.Desk:
@@ -194,36 +150,6 @@ def prepare(
     return _balanced(ready)
 
 
-def evaluate(ready: Prepared, *, data_hash: bool = False, progress: Callable[[int], None] | None = None) -> Result:
-    """Read everything once and give the result."""
-    plan = ready.plan
-    size = by_row.block_rows(plan)
-    data = digest(ready.fields) if data_hash else None
-    if plan.spec.loss.engine == "panel":
-        from ..sets import by_anchor
-
-        found = by_anchor.add_up(plan, ready.blocks(size), ready.job.space, jobs=ready.jobs, progress=progress)
-        ready = ready._replace(backend=found.backend)
-        made = result(ready, data, found.value, found.anchors, found.facts, counts=found.counts)
-        counts = ", ".join(f"{name} {number}" for name, number in found.counts)
-        return replace(made, notes=(*made.notes, counts))
-    if plan.spec.loss.engine == "tally":
-        from ..resampling import by_count
-
-        counted = by_count.count_up(plan, ready.blocks(size), ready.jobs)
-        value, n, facts = by_count.finish(plan, counted), counted.n, counted.facts
-    elif plan.spec.loss.engine == "lists":
-        from ..rows import by_list
-
-        part = by_list.add_up(ready.job, ready.read, ready.jobs, progress)
-        value, n, facts = by_row.finish(plan, part), part.n, part.facts
-    else:
-        many = all(item.frame.lazy and (item.frame.rows or 0) >= FORK_ROWS for item in ready.fields)
-        part = by_row.add_up(plan, ready.blocks(size), ready.jobs, progress, forks=many)
-        value, n, facts = by_row.finish(plan, part), part.n, part.facts
-    return result(ready, data, value, n, facts)
-
-
 def result(ready: Prepared, data: str | None, value: float, n: int, facts: checks.Facts, **more: Any) -> Result:
     """A number with all that belongs to it. data: the hash of the values, where it is wanted."""
     plan = ready.plan
@@ -243,14 +169,6 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: check
     return replace(made, **more) if more else made
 
 
-def row_losses(ready: Prepared) -> Iterator[by_row.Rows]:
-    """The loss of every row (list, anchor), block by block; totals carry the row weights."""
-    if ready.plan.spec.loss.engine == "rows":
-        yield from by_row.each(ready.plan, ready.blocks(by_row.block_rows(ready.plan)), ready.jobs)
-    else:
-        yield from job.each((ready.job,), (), ready.read, ready.jobs, lambda scored: scored[0].rows)
-
-
 def signature(ready: Prepared, data: str | None) -> str:
     """Every choice that changes the number, in one line without spaces; `{n}` stands for how many rows count."""
     plan, reading = ready.plan, ready.reading
@@ -258,7 +176,7 @@ def signature(ready: Prepared, data: str | None) -> str:
     parts += [f"{name.replace('_', '-')}:{brief(value)}" for name, value in plan.spec.params]
     forms = [entry.form for entry in plan.entries if entry.form]
     parts += ["in:" + ",".join(dict.fromkeys(forms))] if forms else []
-    if plan.spec.loss.engine == "panel":
+    if plan.spec.loss.engine.has_space:
         parts += [
             f"dist:{'cosine' if plan.spec.loss.cosine else reading.metric}",
             f"norm:{'l2' if reading.normalize else 'none'}",

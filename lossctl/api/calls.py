@@ -1,131 +1,377 @@
-"""What notebooks call: a loss by its name, inputs and options as arguments."""
+"""What notebooks call: the commands as functions, with arrays, tensors or files in and frozen results out.
+
+Each keyword is a row of `language/options.py`, with its default; a test holds that the signatures say no more and no
+less.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 
 from ..errors import UsageError, told_in_python
 from ..kernels import devices
+from ..language import options
+from ..language.options import COMPARE, COMPUTE, MINE, ROWS, TRIPLETS
 from ..language.registry import Spec, make, parse
-from ..results.values import Result
-from . import calculator
-from .calculator import Given, Reading, as_array, evaluate, logit_forms, option_value, prepared, refuse_none
+from ..results.values import Comparison, Result, SuiteReport
+from ..sets.mining import Mined, joined
+from ..text import did_you_mean
+from . import answers, suite, suite_file
+from . import mine as mining
+from .calculator import Given, as_array, option_value, refuse_none
+from .mine import Summary
+from .question import (
+    Asked,
+    ComparisonQuestion,
+    MiningQuestion,
+    Question,
+    TripletQuestion,
+    asked,
+    check_mining,
+    refuse_unsuited,
+)
+from .triplets import Report
+
+Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "data.csv::p"
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """The results of a loss by group, as `lossctl compute -g` prints them.
+
+    whole: of all rows;  macro: the mean of the groups, None where rows are added up;  groups: name -> its result
+    """
+
+    whole: Result
+    macro: Result | None
+    groups: Mapping[str, Result]
+
+    @property
+    def value(self) -> float:
+        """The value of all rows."""
+        return self.whole.value
+
+    def __getitem__(self, group: str) -> Result:
+        return self.groups[group]
+
+
+# --- losses
 
 
 @told_in_python()
 def compute(
     loss: str | Spec,
-    *inputs: Given,
-    reduction: str | None = None,
-    weight: Given | None = None,
+    *inputs: Source,
     from_logits: bool = False,
+    from_probs: bool = False,
     clip: float = 0.0,
-    skip_nan: bool = False,
     distance: str | None = None,
     normalize: bool = False,
+    reduction: str | None = None,
+    weight: Source | None = None,
+    na: str = "error",
+    skip_nan: bool = False,
+    header: str | bool = "auto",
+    delimiter: str | None = None,
+    data_hash: bool = False,
     device: str = "cpu",
     jobs: int | None = None,
-    data_hash: bool = False,
+    keep: int | str | None = None,
+    group: Source | None = None,
+    by: str | None = None,
+    ci: float | None = None,
+    ci_method: str = "bca",
+    resamples: int = 1000,
+    cluster: Source | None = None,
+    seed: int | None = None,
     **named: Any,
-) -> Result:
+) -> Result | Grouped:
     """The loss of some inputs, as `lossctl compute` prints it.
 
     loss: "focal", or with options "focal:gamma=1.5,alpha=0.25", which may be keywords too: gamma=1.5, alpha=0.25
     inputs: in role order (predictions, then the truth): numpy arrays, torch tensors, or sources such as "preds.npy" or
         "data.csv::p"; one source may hold all roles. Roles may be named instead: compute("mse", pred=a, target=b)
+    from_logits, from_probs: what the predictions are, where it is not what the loss expects
+    clip: clip probabilities into [clip, 1 - clip]; never done unless asked
+    distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
     reduction: "mean", "sum", or "positives" (sum over the number of labels 1); batch-all knows "mean-active", its
         default, too. `lossctl.row_losses` gives them row by row
-    weight: a weight >= 0 for each row; from_logits: predictions are logits, not probabilities
-    clip: clip probabilities into [clip, 1 - clip]; never done unless asked. skip_nan: leave out rows that hold a nan
-    distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
-    device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
+    weight: a weight >= 0 for each row, (n,)
+    na: "skip" leaves out rows that hold nan, or NA in a CSV; skip_nan: short for it
+    header, delimiter: of a CSV: "auto", "yes" or "no"; the character between cells
     data_hash: put a hash of the values read into the signature (reads them once more)
+    device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
+    jobs: threads, all cores unless given
+    keep: over the hardest rows only, 100 or "10%"
+    group: a value for each row that names its group, (n,): the result is a `Grouped` then; of a ranking loss, its lists
+    by: groups by bins of a numeric column, "bins:data.csv::age:10"; the result is a `Grouped` too
+    ci, ci_method, resamples, seed: the level of a bootstrap interval and how it is made: "bca" or "percentile"
+    cluster: a value for each row, (n,): the interval resamples rows that share it together
 
     Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
     device).
     """
     if reduction == "none":
         raise UsageError("compute gives one number", fix="for the loss of each row: lossctl.row_losses(...)")
-    spec, sources = _meant(loss, inputs, named, distance=distance, normalize=normalize, device=device)
-    reading = Reading(
-        forms=logit_forms(spec.loss) if from_logits else {},
-        clip=clip,
-        skip_nan=skip_nan,
-        metric=distance or "euclidean",
-        normalize=normalize,
-        device=devices.choose(device).name,
-    )
-    with prepared(spec, inputs, sources, reduction=reduction, weight=weight, reading=reading, jobs=jobs) as ready:
-        return evaluate(ready, data_hash=data_hash)
+    settings = _settings(compute, locals())
+    question = _question(loss, inputs, named, settings, COMPUTE)
+    with answers.opened(question) as answer:
+        results = answer.results(data_hash=data_hash)
+    if question.side.group is None:
+        return results[0]
+    macro = next((result for result in results if result.average == "macro"), None)
+    return Grouped(results[0], macro, {result.group: result for result in results if result.group is not None})
 
 
 @told_in_python()
 def row_losses(
     loss: str | Spec,
-    *inputs: Given,
-    weight: Given | None = None,
+    *inputs: Source,
     from_logits: bool = False,
+    from_probs: bool = False,
     clip: float = 0.0,
-    skip_nan: bool = False,
     distance: str | None = None,
     normalize: bool = False,
+    weight: Source | None = None,
+    na: str = "error",
+    skip_nan: bool = False,
+    header: str | bool = "auto",
+    delimiter: str | None = None,
     jobs: int | None = None,
     **named: Any,
 ) -> np.ndarray:
     """The loss of each row that counts, (n,) float64, as `lossctl compute -r none` prints it.
 
-    The arguments are those of `compute`, without reduction, device and data_hash; a row's weight multiplies its loss.
-    Ranking losses have one value a list, losses of embedding sets one an anchor: the sum over its pairs or triplets.
+    The arguments are those of `compute`; a row's weight multiplies its loss. Ranking losses have one value a list,
+    losses of embedding sets one an anchor: the sum over its pairs or triplets.
     """
-    spec, sources = _meant(loss, inputs, named, distance=distance, normalize=normalize)
-    forms = logit_forms(spec.loss) if from_logits else {}
-    reading = Reading(forms=forms, clip=clip, skip_nan=skip_nan, metric=distance or "euclidean", normalize=normalize)
-    with prepared(spec, inputs, sources, reduction="none", weight=weight, reading=reading, jobs=jobs) as ready:
-        return np.concatenate([block.total for block in calculator.row_losses(ready)] or [np.empty(0)])
+    return answers.row_values(_question(loss, inputs, named, _settings(row_losses, locals()), ROWS))
 
 
-def _meant(
-    loss: str | Spec,
-    inputs: Sequence[Given],
-    named: dict[str, Any],
-    *,
-    distance: str | None,
-    normalize: bool,
+@told_in_python()
+def compare(
+    base: Source,
+    *others: Source,
+    target: Source,
+    loss: str | Spec | Sequence[str | Spec],
+    from_logits: bool = False,
+    from_probs: bool = False,
+    clip: float = 0.0,
+    distance: str = "euclidean",
+    normalize: bool = False,
+    reduction: str = "mean",
+    weight: Source | None = None,
+    group: Source | None = None,
+    na: str = "error",
+    skip_nan: bool = False,
+    header: str | bool = "auto",
+    delimiter: str | None = None,
+    data_hash: bool = False,
     device: str = "cpu",
-) -> tuple[Spec, dict[str, Given]]:
-    """What the keywords of a call mean: options of the loss, which its spec then has, and its inputs by name.
+    jobs: int | None = None,
+    ci: float = 0.95,
+    ci_method: str = "bca",
+    resamples: int = 10_000,
+    cluster: Source | None = None,
+    seed: int = 0,
+    test: str = "sign-flip",
+    align: str | None = None,
+) -> tuple[Comparison, ...]:
+    """Each other system against the base, for each loss, as `lossctl compare` prints it; below 0 is better.
 
-    UsageError for what the loss does not take.
+    base, others: the predictions of the systems; arrays, tensors or sources;  target: the truth of every row
+    loss: one, or several; losses in order, systems in order within them
+    group: the lists of ranking losses;  cluster: rows that share it are resampled together
+    ci: the level of the intervals; p < 1 - ci decides;  test: "sign-flip" or "bootstrap"
+    align: match rows by this column of every file, not by place
+    The rest is as in `compute`.
+
+    Raises UsageError, DataError (unusable values, unequal ids), FileError, DeviceError.
     """
+    call = asked(_settings(compare, locals()), COMPARE, "python")
+    refuse_none("compare", [base, *others, target])
+    specs = [parse(item) if isinstance(item, str) else item for item in _several(loss)]
+    system, *systems = map(as_array, (base, *others))
+    question = ComparisonQuestion.of(call, specs, system, systems, device=devices.choose(device).name)
+    return tuple(answers.compared(question, data_hash=data_hash))
+
+
+def run(path: str, *, only: str | Sequence[str] = (), data_hash: bool = False, jobs: int | None = None) -> SuiteReport:
+    """Everything a suite (YAML) asks for, as `lossctl run` does: losses, groups, intervals, gates, comparisons.
+
+    only: entries whose name holds one of these texts;  data_hash, jobs: as in `compute`
+
+    An entry with an error stops no other: see its `status`
+
+    Raises FileError, DataError (line, column and the nearest key) and UsageError for the suite itself.
+    """
+    texts = [only] if isinstance(only, str) else only
+    return suite.run(suite_file.load(path), only=texts, jobs=jobs, data_hash=data_hash)
+
+
+# --- sets of embeddings
+
+
+@told_in_python()
+def triplets(
+    *inputs: Source,
+    margin: float | Sequence[float] = 1.0,
+    distance: str = "euclidean",
+    normalize: bool = False,
+    by_class: bool = False,
+    pairs: int = 0,
+    batch: tuple[int, int] | None = None,
+    batches: int = 100,
+    seed: int = 0,
+    precision: str = "float64",
+    na: str = "error",
+    skip_nan: bool = False,
+    header: str | bool = "auto",
+    delimiter: str | None = None,
+    device: str = "cpu",
+    jobs: int | None = None,
+    **named: Source,
+) -> Report:
+    """The triplets of an embedding set by category, as `lossctl triplets` prints them.
+
+    inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
+    margin: one or several
+    distance: euclidean, sqeuclidean or cosine; normalize: onto the unit sphere first
+    by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
+    batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
+    precision: "float64" certifies the counts, "float32" is quick and does not
+    na, skip_nan, header, delimiter: as in `compute`
+    device: where the whole set is counted: cpu, cuda, cuda:1 (and so on), or auto; the counts are the same
+
+    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
+    device).
+    """
+    _refuse_unknown(triplets, inputs, named)
+    call = asked(_settings(triplets, locals()), TRIPLETS, "python")
+    question = TripletQuestion.of(
+        call, inputs, named, _margins(margin), batch=_pair(batch), device=devices.choose(device).name
+    )
+    with answers.opened_set(question) as ready:
+        return answers.report(question, ready)
+
+
+@overload
+def mine(strategy: str, *inputs: Source, out: None = None, **settings: Any) -> Mined: ...
+@overload
+def mine(strategy: str, *inputs: Source, out: str, **settings: Any) -> Summary: ...
+@told_in_python()
+def mine(
+    strategy: str,
+    *inputs: Source,
+    out: str | None = None,
+    margin: float = 1.0,
+    distance: str = "euclidean",
+    normalize: bool = False,
+    category: str | Sequence[str] | None = None,
+    fallback: str | None = None,
+    limit: int | None = None,
+    per_anchor: int | None = None,
+    seed: int = 0,
+    id: Source | None = None,
+    format: str | None = None,
+    na: str = "error",
+    skip_nan: bool = False,
+    header: str | bool = "auto",
+    delimiter: str | None = None,
+    device: str = "cpu",
+    jobs: int | None = None,
+    **named: Source,
+) -> Mined | Summary:
+    """Triplets chosen from an embedding set, as `lossctl mine` writes them.
+
+    strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted
+    inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
+    out: None for the triplets themselves, a `Mined`: rows (M, 3) int64, d_ap, d_an and loss (M,); the name of a file to
+        write them there, NPY, CSV or NDJSON, and get a `Summary`
+    margin: of the loss and of the categories;  category: for "all", of hard, semi-hard, easy
+    fallback: for "semi-hard", the negative where none lies beyond: hardest, easiest or drop
+    limit, per_anchor: at most so many triplets, and so many of each anchor;  seed: of what is drawn
+    id, format: of a file: what stands for each row (a source), and its format where the name does not tell
+    The rest is as in `triplets`.
+
+    Raises UsageError, DataError, FileError, DeviceError.
+    """
+    _refuse_unknown(mine, inputs, named)
+    call = asked(_settings(mine, locals()), MINE, "python")
+    check_mining(call, strategy)
+    chosen = mining.choose_device(strategy, device)
+    question = MiningQuestion.of(call, strategy, inputs, named, device=chosen.name)
+    with answers.opened_set(question) as ready:
+        job = answers.mining_job(question, ready)
+        if question.path is None:
+            return joined(job.blocks(None))
+        files = [item for item in (*inputs, *named.values(), id) if isinstance(item, str)]
+        return answers.write_mined(question, job, files)
+
+
+# --- what a call means
+
+
+def _settings(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a call's keywords by `Setting.key`."""
+    rows = options.settings(function.__name__, "python")
+    return {key: _plain(values[row.argument]) for key, row in rows.items() if row.argument in values}
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as one of Python; paths as texts."""
+    if hasattr(value, "__fspath__"):
+        return value.__fspath__()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) and not isinstance(value, Spec) else [value]
+
+
+def _question(
+    loss: str | Spec, inputs: Sequence[Source], named: dict[str, Any], settings: dict[str, Any], command: str
+) -> Question:
+    """What the keywords of a call mean: options of the loss, its inputs by name, and settings. UsageError."""
     if not isinstance(loss, str | Spec):
         raise UsageError(
             f"the loss is an object of type {type(loss).__name__}", fix='name it first: compute("mse", pred, target)'
         )
     spec = parse(loss) if isinstance(loss, str) else loss
-    name, own = spec.loss.name, {option.name: option.default for option in spec.loss.options}
-    is_set = spec.loss.engine == "panel"
-    if "distance" in own and distance is not None:
-        named = {**named, "distance": distance}
-    given = (
-        ("distance", distance is not None and "distance" not in own and (not is_set or spec.loss.cosine)),
-        ("normalize", normalize and not is_set),
-        ("device", device != "cpu" and not is_set),
-    )
-    for keyword in (keyword for keyword, is_refused in given if is_refused):
-        why = "it is made of cosines" if is_set else "it is for embedding sets, and options of a loss are its own"
-        raise UsageError(f"{name} takes no {keyword}", why=why, fix=f"leave {keyword} out")
-    options = {keyword: _option(spec, keyword, named[keyword]) for keyword in own.keys() & named.keys()}
-    chosen = make(spec.loss, **{**spec.options, **options})
+    known = {option.name for option in spec.loss.options}
+    preset = options.defaults(command, "python")
+    for key in known & settings.keys():  # a word of both the loss and the table is the loss's
+        if settings[key] != preset[key]:
+            named = {**named, key: settings[key]}
+        settings = {**settings, key: preset[key]}
+    chosen = {keyword: _option(spec, keyword, named[keyword]) for keyword in known & named.keys()}
     written = loss.partition(":")[2] if isinstance(loss, str) else ""
-    twice = options.keys() & {part.partition("=")[0].strip().replace("-", "_") for part in written.split(",")}
+    twice = chosen.keys() & {part.partition("=")[0].strip().replace("-", "_") for part in written.split(",")}
     if twice:
-        raise UsageError(f"{min(twice)} of {name} is given twice, in {loss!r} and beside it", fix="leave one out")
-    sources = {keyword: value for keyword, value in named.items() if keyword not in own}
-    refuse_none(name, [*inputs, *sources.values()])
-    return chosen, sources
+        raise UsageError(
+            f"{min(twice)} of {spec.loss.name} is given twice, in {loss!r} and beside it", fix="leave one out"
+        )
+    sources = {keyword: value for keyword, value in named.items() if keyword not in known}
+    refuse_none(spec.loss.name, [*inputs, *sources.values()])
+    call = _arrays(asked(settings, command, "python"))
+    refuse_unsuited(call, [spec.loss])
+    device = devices.choose(settings.get("device", "cpu")).name
+    return Question.of(call, [make(spec.loss, **{**spec.options, **chosen})], inputs, sources, device=device)
+
+
+def _arrays(call: Asked) -> Asked:
+    """The call with tensors and lists among its sources as arrays."""
+    rows = options.settings(call.command, call.way)
+    values = {
+        key: as_array(value) if key in rows and rows[key].kind == "source" else value
+        for key, value in call.values.items()
+    }
+    return Asked(values, call.own, call.way, call.command)
 
 
 def _option(spec: Spec, name: str, value: Any) -> Any:
@@ -137,3 +383,30 @@ def _option(spec: Spec, name: str, value: Any) -> Any:
     if option.domain.many and hasattr(value, "__len__"):
         return np.ravel(as_array(value)).tolist()
     return value
+
+
+def _refuse_unknown(function: Callable[..., Any], inputs: Sequence[Source], named: Mapping[str, Source]) -> None:
+    """UsageError for a keyword that is neither an input nor a setting, and for an input that is None."""
+    name = function.__name__
+    known = [item.name for item in inspect.signature(function).parameters.values() if item.kind is item.KEYWORD_ONLY]
+    for keyword in named.keys() - {"emb", "label", "identity"}:
+        raise UsageError(
+            f"{name} has no argument {keyword!r}{did_you_mean(keyword, ['emb', 'label', *known])}",
+            fix=f"its inputs are emb, label; its options are {', '.join(known)}",
+        )
+    refuse_none(name, [*inputs, *named.values()])
+
+
+def _margins(margin: Any) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in np.ravel(as_array(margin)).tolist())
+    except (TypeError, ValueError):
+        raise UsageError(f"margin cannot be {margin!r}", fix="give a number >= 0, or several in a list") from None
+
+
+def _pair(batch: Any) -> tuple[int, int] | None:
+    if batch is None:
+        return None
+    if isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(count, int) for count in batch):
+        return batch[0], batch[1]
+    raise UsageError(f"batch cannot be {batch!r}", fix="give (P, K): P classes with K rows each, such as (18, 4)")

@@ -6,18 +6,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from ..errors import DataError, UsageError
 from ..files.sources import digest, parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import ROLES, Form, Role
-from ..resampling import bootstrap, paired, survey
+from ..resampling import paired
 from ..resampling.draws import Draws
 from ..results.values import Comparison, Interval
-from ..rows.job import Scored
+from ..rows.by_row import Scored
 from ..rows.workers import keep_freed_memory
 from . import calculator, together
 from .align import Order, ids_of
@@ -25,7 +23,6 @@ from .calculator import Given, Reading
 from .together import Confidence, Shared, Side, Wanted
 
 TESTS = ("sign-flip", "bootstrap")
-SIGNED = ("mean-error",)  # neither lower nor higher is better
 
 
 class Systems(NamedTuple):
@@ -79,22 +76,28 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
     wanted = []
     for spec, forms in systems.losses:
         truth = spec.loss.truth
-        if truth is None or len(spec.loss.roles) < 2 or spec.loss.engine == "tally":
+        if truth is None or len(spec.loss.roles) < 2 or not spec.loss.engine.has_values:
             raise UsageError(
                 f"{spec.loss.name} does not compare predictions with a truth, row by row", fix="choose another loss"
             )
         named = {truth.name: systems.target}
-        if spec.loss.engine == "lists":
+        if spec.loss.engine.has_lists:
             if systems.group is None:
                 raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
             named["group"] = systems.group
         wanted += [
-            Wanted(spec, forms, [source], named, systems.reduction) for source in (systems.base, *systems.others)
+            Wanted(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
+            for source in (systems.base, *systems.others)
         ]
     with together.prepared(
         wanted, weight=systems.weight, reading=reading, side=Side(cluster=systems.cluster), jobs=jobs
     ) as shared:
         yield shared
+
+
+def _reduction(loss: Loss) -> str:
+    """The mean, where a loss has one: the others are over what counts for each system alone."""
+    return "mean" if "mean" in loss.reductions else loss.reductions[0]
 
 
 def _compared(
@@ -110,32 +113,30 @@ def _compared(
         shared.sides[0].get("cluster"),
         1 + len(systems.others),
     )
-    plans = [one.plan for one in shared.losses]
+    plans = [loss.plan for loss in shared.losses]
     starts = range(0, len(plans), each)
 
     def of_block(scored: tuple[Scored, ...]) -> list[paired.Pairs]:
-        return [paired.pairs(scored[start : start + each], plans[start].reduction, asked, cluster) for start in starts]
+        return [paired.pairs(plans[start], scored[start : start + each], asked, cluster) for start in starts]
 
-    def merge(done: list[paired.Pairs], more: list[paired.Pairs]) -> list[paired.Pairs]:
-        merged = [a.merge(b) for a, b in zip(done, more, strict=True)] if done else more
+    def merge(held: list[paired.Pairs], more: list[paired.Pairs]) -> list[paired.Pairs]:
+        merged = [a.merge(b) for a, b in zip(held, more, strict=True)] if held else more
         if progress:
             progress(merged[0].parts[0].n)
         return merged
 
     keep_freed_memory()
-    if shared.unit == "anchors":
-        shared.anchors(progress)
     nothing: list[paired.Pairs] = []
-    whole = reduce(merge, shared.each(of_block), nothing)
-    if not whole or not all(one.parts[0].n for one in whole):
+    whole = reduce(merge, shared.score(of_block, progress), nothing)
+    if not whole or not all(pairs.parts[0].n for pairs in whole):
         raise DataError("no rows to compare", fix="check the files, --na skip and the weights")
     if len(whole[0].clusters or ()) == 1 or (cluster is None and whole[0].units == 1):
         raise DataError("one row (or list, or cluster) only: nothing to tell chance from", fix="give more")
-    made: list[Comparison] = []
-    for start, found in zip(starts, whole, strict=True):
-        settled = paired.settle(found, asked)
-        made += _of_loss(shared, systems, start, settled, confidence, test, data_hash)
-    return made
+    comparisons: list[Comparison] = []
+    for start, pairs in zip(starts, whole, strict=True):
+        settled = paired.settle(plans[start], pairs, asked)
+        comparisons += _of_loss(shared, systems, start, settled, confidence, test, data_hash)
+    return comparisons
 
 
 def _of_loss(
@@ -147,99 +148,60 @@ def _of_loss(
     test: str,
     data_hash: bool,
 ) -> list[Comparison]:
-    ready = shared.losses[start]
-    loss, reduction = ready.plan.spec.loss, ready.plan.reduction
-    scale = float(whole.parts[0].n) if reduction == "sum" else 1.0
-    found = [paired.difference(whole, at, loss.finish, test, scale) for at in range(len(systems.others))]
-    adjusted = paired.holm([one.p for one in found])
-    accelerations = _accelerations(shared, start, whole, found, scale, confidence)
-    made = []
-    for at, one in enumerate(found):
-        other = shared.losses[start + 1 + at]
-        low, high = bootstrap.interval(one.resampled, one.value, confidence.level, confidence.method, accelerations[at])
-        error = float(one.resampled.std(ddof=1)) if np.isfinite(one.resampled).all() else math.nan
-        unit = "clusters" if systems.cluster is not None else shared.unit
+    loss = shared.losses[start]
+    others = range(len(systems.others))
+    differences = [paired.difference(loss.plan, whole, at, test, confidence.method) for at in others]
+    adjusted = paired.holm([difference.p for difference in differences])
+    unit = "clusters" if systems.cluster is not None else shared.engine.unit
+    comparisons = []
+    for at, difference in enumerate(differences):
+        other = shared.computed[start + 1 + at]
+        low, high = difference.spread.interval(confidence.level, confidence.method)
         interval = Interval(
-            confidence.level, confidence.method, low, high, error,
+            confidence.level, confidence.method, low, high, difference.spread.standard_error,
             confidence.resamples, confidence.seed, unit, whole.units,
         )  # fmt: skip
+        part = whole.parts[at + 1]
         result = calculator.result(
-            other,
-            digest(other.fields) if data_hash else None,
-            one.other,
-            whole.parts[at + 1].n,
-            whole.parts[at + 1].facts,
+            other, digest(other.fields) if data_hash else None, difference.other, part.n, part.facts
         )
-        made.append(
+        better, equal, worse = (
+            None if counts is None else int(counts[at]) for counts in (whole.better, whole.equal, whole.worse)
+        )
+        comparisons.append(
             Comparison(
-                loss=loss.name,
+                loss=result.loss,
                 params=result.params,
                 reduction=result.reduction,
                 base=systems.names[0],
                 other=systems.names[at + 1],
-                base_value=one.base,
-                other_value=one.other,
-                difference=one.value,
+                base_value=difference.base,
+                other_value=difference.other,
+                difference=difference.value,
                 ci=interval,
-                test=f"{test}, all patterns" if one.exact else test,
-                p=one.p,
+                test=f"{test}, all patterns" if difference.exact else test,
+                p=difference.p,
                 p_adjusted=adjusted[at],
-                better=int(whole.better[at]),
-                equal=int(whole.equal[at]),
-                worse=int(whole.worse[at]),
+                better=better,
+                equal=equal,
+                worse=worse,
                 n=result.n,
-                verdict=_verdict(loss, one.value, adjusted[at], 1 - confidence.level),
+                verdict=_verdict(loss.plan.spec.loss, difference.value, adjusted[at], 1 - confidence.level),
                 signature=result.signature,
                 notes=result.notes,
                 warnings=result.warnings,
             )
         )
-    return made
+    return comparisons
 
 
 def _verdict(loss: Loss, difference: float, p: float, alpha: float) -> str:
     if math.isnan(difference) or math.isnan(p):
         return "unknown"
-    if loss.name in SIGNED:
+    if loss.is_signed:
         return "different" if p < alpha else "no difference shown"
-    return ("worse" if difference > 0 else "better") if p < alpha else "no difference shown"
-
-
-def _accelerations(
-    shared: Shared,
-    start: int,
-    whole: paired.Pairs,
-    found: Sequence[paired.Difference],
-    scale: float,
-    confidence: Confidence,
-) -> list[float]:
-    """The a of BCa of each difference; where a root is taken of each mean, the rows are read once more for it."""
-    plan = shared.losses[start].plan
-    finish = plan.spec.loss.finish
-    if confidence.method != "bca" or finish is None:
-        return [paired.acceleration(whole, at, finish, scale) for at in range(len(found))]
-    means = [part.total / part.weight for part in whole.parts]
-    slopes = [survey.slope_of(finish, mean) for mean in means]
-    cluster = shared.sides[0].get("cluster")
-    totals: list[Any] = [{} if cluster is not None else (0.0, 0.0) for _ in found]
-    each = len(found) + 1
-    for block in shared.each(
-        lambda scored: paired.influence_moments(scored[start : start + each], plan.reduction, means, slopes, cluster)
-    ):
-        for at, more in enumerate(block):
-            if isinstance(more, dict):
-                for name, e in more.items():
-                    totals[at][name] = totals[at].get(name, 0.0) + e
-            else:
-                totals[at] = tuple(a + b for a, b in zip(totals[at], more, strict=True))
-    return [_skewness(total) for total in totals]
-
-
-def _skewness(total: dict[str, float] | tuple[float, float]) -> float:
-    if isinstance(total, dict):
-        total = sum(e * e for e in total.values()), sum(e * e * e for e in total.values())
-    squares, cubes = total
-    return bootstrap.skewness(squares, cubes)
+    is_worse = difference < 0 if loss.is_gain else difference > 0
+    return ("worse" if is_worse else "better") if p < alpha else "no difference shown"
 
 
 def _aligned(systems: Systems, reading: Reading) -> Systems:

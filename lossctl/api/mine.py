@@ -15,7 +15,6 @@ from ..errors import DataError, FileError, UsageError
 from ..files.sources import blocks, open_source, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
-from ..rows.by_row import block_rows
 from ..sets import mining
 from ..sets.by_anchor import read_set
 from ..sets.points import sort_points
@@ -86,10 +85,10 @@ def prepare(
     per_anchor: int | None,
     identity: str | None,
     kind: str,
-    path: str,
+    path: str | None,
 ) -> Job:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
-    found, reading = read_set(ready.plan, ready.blocks(block_rows(ready.plan))), ready.reading
+    found, reading = read_set(ready.plan, ready.read()), ready.reading
     points = sort_points(
         found.emb, found.label, metric=reading.metric, normalize=reading.normalize, numbers=found.numbers
     )
@@ -100,7 +99,8 @@ def prepare(
 
         points = with_picks(points, reading.device)
     expected = _expected(points, strategy, options, limit, per_anchor)
-    _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
+    if path is not None:
+        _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
     ids = None if identity is None else _ids(identity, len(points) + found.facts.skipped)
     size = expected.triplets * BYTES_EACH[kind]
     about = "" if expected.is_exact else "about "

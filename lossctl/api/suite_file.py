@@ -1,6 +1,6 @@
-"""Suites: what a YAML file asks to be computed, compared and held to, checked against a table of keys.
+"""Suites: what a YAML file asks to be computed, compared and held to, checked against the table of options.
 
-The table is the one place: it checks files, names the nearest valid key, and prints the JSON schema.
+The rows of the table check files, name the nearest valid key, and make the JSON schema.
 """
 
 from __future__ import annotations
@@ -8,84 +8,27 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..files import yaml
 from ..files.yaml import Node
+from ..language import options
+from ..language.options import ENTRIES, Setting
 from ..text import shown
 
-Kind = Literal["text", "texts", "number", "whole", "flag", "sources", "names"]
+Keys = Mapping[str, Setting]  # by their names in a suite
 
 
-class Key(NamedTuple):
-    """One key of an entry.
-
-    kind: "text"; "texts", one or a list; "number"; "whole"; "flag"; "sources", a list or a mapping of texts;
-        "names", a mapping of texts
-    words: the texts that are allowed, () for any;  low: the least a number may be
-    """
-
-    kind: Kind
-    help: str
-    words: tuple[str, ...] = ()
-    low: float = -math.inf
-    required: bool = False
+def keys_of(kind: str) -> dict[str, Setting]:
+    """What an entry of "losses" or "comparisons" may hold."""
+    return {row.name: row for row in options.settings(ENTRIES[kind], "suite").values()}
 
 
-READING = {
-    "from-logits": Key("flag", "predictions are logits, not probabilities"),
-    "from-probs": Key("flag", "predictions are probabilities, not logits"),
-    "clip": Key("number", "clip probabilities into [clip, 1 - clip]", low=0),
-    "na": Key("text", "what to do with rows that hold nan or NA", ("error", "skip")),
-    "header": Key("text", "whether the first row of a CSV names its columns", ("auto", "yes", "no")),
-    "delimiter": Key("text", "what separates the cells of a CSV"),
-    "distance": Key("text", "the distance of an embedding set", ("euclidean", "sqeuclidean", "cosine")),
-    "normalize": Key("flag", "put embeddings on the unit sphere first"),
-}
-INTERVAL = {
-    "ci": Key("number", "the level of a bootstrap interval, such as 0.95", low=0),
-    "ci-method": Key("text", "how the interval is read", ("bca", "percentile")),
-    "resamples": Key("whole", "how many resamples make the interval", low=2),
-    "seed": Key("whole", "which resamples", low=0),
-    "cluster": Key("text", "the source of the groups of rows that are resampled whole"),
-}
-LOSS = {
-    "name": Key("text", "what the entry is called in reports; the loss unless given"),
-    "loss": Key("texts", "a loss, or several, such as focal:gamma=2", required=True),
-    "inputs": Key("sources", "sources in role order, or role: source", required=True),
-    "reduction": Key("text", "how rows become one number", ("mean", "sum", "positives", "mean-active")),
-    "weight": Key("text", "the source of row weights"),
-    "group": Key("text", "the source of groups; of the lists for ranking losses"),
-    "by": Key("text", "groups by bins of a numeric column, bins:SRC:K"),
-    "keep": Key("text", "only the hardest rows: 100, or 10%"),
-    "max": Key("number", "the entry fails unless every value is at most this"),
-    "min": Key("number", "the entry fails unless every value is at least this"),
-    "max-increase": Key("text", "the entry fails if a value is more than this above the baseline, such as 5%"),
-    "baseline": Key("text", "the saved JSON of an earlier run, for max-increase"),
-    **INTERVAL,
-    **READING,
-}
-COMPARISON = {
-    "name": Key("text", "what the entry is called in reports"),
-    "base": Key("text", "the predictions to compare with", required=True),
-    "others": Key("texts", "the predictions of the other systems", required=True),
-    "target": Key("text", "the source of the truth", required=True),
-    "loss": Key("texts", "a loss, or several", required=True),
-    "reduction": Key("text", "how rows become one number", ("mean", "sum")),
-    "weight": Key("text", "the source of row weights"),
-    "group": Key("text", "the source of the lists of ranking losses"),
-    "test": Key("text", "how p is found", ("sign-flip", "bootstrap")),
-    "align": Key("text", "match rows by this column of every file"),
-    "fail-if": Key("text", "the entry fails if a system is worse than the base", ("worse",)),
-    **INTERVAL,
-    **READING,
-}
-DEFAULTS = {
-    name: key
-    for name, key in {**LOSS, **COMPARISON}.items()
-    if name not in ("name", "loss", "inputs", "base", "others", "target", "max", "min")
-}
+LOSS, COMPARISON = keys_of("losses"), keys_of("comparisons")
+OWN = ("name", "loss", "inputs", "base", "others", "target", "max", "min")  # what every entry tells for itself
+DEFAULTS = {name: row for name, row in {**LOSS, **COMPARISON}.items() if name not in OWN}
+NAMES = Setting("sources", "inputs", "Names for files.", ())
 TOP = ("title", "defaults", "sources", "losses", "comparisons")
 
 
@@ -129,7 +72,7 @@ class _Checker:
         values = self.mapping(node, TOP, "a suite")
         title = str(values["title"].value) if "title" in values else os.path.basename(path)
         if "sources" in values:
-            names = self.checked("sources", values["sources"], Key("names", ""))
+            names = self.checked("sources", values["sources"], NAMES)
             self.sources = {name: self.path(text) for name, text in names.items()}
         defaults = self.entry_values(values["defaults"], DEFAULTS, "defaults") if "defaults" in values else {}
         entries = []
@@ -158,22 +101,22 @@ class _Checker:
             raise self.fault(node, f"{what} is a list", f"begin each entry with '- ' under {what}:")
         return node.value
 
-    def entry(self, node: Node, kind: str, keys: Mapping[str, Key], defaults: Mapping[str, Any]) -> Entry:
+    def entry(self, node: Node, kind: str, keys: Keys, defaults: Mapping[str, Any]) -> Entry:
         own = self.entry_values(node, keys, f"an entry of {kind}")
         for name, key in keys.items():
-            if key.required and name not in own:
-                raise self.fault(node, f"the entry has no {name!r}", f"add {name}: {key.help}")
+            if key.is_required and name not in own:
+                raise self.fault(node, f"the entry has no {name!r}", f"add {name}: {key.meaning}")
         grouping = {"group", "by"}
-        taken = {name for name in grouping if name in own}
+        taken = grouping & own.keys()
         usable = {name: value for name, value in defaults.items() if name in keys and not (taken and name in grouping)}
         values = {**usable, **own}
         places = {name: f"{self.label}:{child.place}" for name, child in node.value.items()}
         name = str(values.get("name") or _default_name(kind, values))
         return Entry(kind, name, values, f"{self.label}:{node.place}", places)
 
-    def entry_values(self, node: Node, keys: Mapping[str, Key], what: str) -> dict[str, Any]:
+    def entry_values(self, node: Node, keys: Keys, what: str) -> dict[str, Any]:
         found = self.mapping(node, tuple(keys), what)
-        return {name: self.resolved(name, self.checked(name, child, keys[name])) for name, child in found.items()}
+        return {name: self.resolved(keys[name], self.checked(name, child, keys[name])) for name, child in found.items()}
 
     def mapping(self, node: Node, allowed: tuple[str, ...], what: str) -> dict[str, Node]:
         if not isinstance(node.value, dict):
@@ -194,26 +137,26 @@ class _Checker:
             fix=f"its keys: {', '.join(allowed[:10])}{', ...' if len(allowed) > 10 else ''}; lossctl run --schema",
         )
 
-    def checked(self, name: str, node: Node, key: Key) -> Any:
+    def checked(self, name: str, node: Node, key: Setting) -> Any:
         """The value of a key, in the type that its kind says."""
         value = node.value
-        if key.kind == "names" or (key.kind == "sources" and isinstance(value, dict)):
+        if key is NAMES or (key.kind == "inputs" and isinstance(value, dict)):
             if not isinstance(value, dict):
                 raise self.fault(node, f"{name} is a mapping of names to files", "write NAME: PATH")
-            return {one: self.text(name, child) for one, child in value.items()}
-        if key.kind in ("texts", "sources"):
+            return {role: self.text(name, child) for role, child in value.items()}
+        if key.kind in ("texts", "sources", "inputs"):
             items = value if isinstance(value, list) else [node]
             if not items:
-                raise self.fault(node, f"{name} is empty", f"give {key.help}")
+                raise self.fault(node, f"{name} is empty", f"give {key.meaning}")
             return [self.text(name, child) for child in items]
-        if key.kind == "text":
-            text = self.text(name, node)
-            if key.words and text not in key.words:
-                raise self.fault(node, f"{name} cannot be {shown(text)!r}", f"use {' or '.join(key.words)}")
-            return text
-        return self.plain(name, node, key)
+        if key.kind in ("flag", "number", "whole"):
+            return self.plain(name, node, key)
+        text = self.text(name, node)
+        if key.words and text not in key.words:
+            raise self.fault(node, f"{name} cannot be {shown(text)!r}", f"use {' or '.join(key.words)}")
+        return text
 
-    def plain(self, name: str, node: Node, key: Key) -> Any:
+    def plain(self, name: str, node: Node, key: Setting) -> Any:
         value = node.value
         if key.kind == "flag":
             if not isinstance(value, bool):
@@ -222,9 +165,10 @@ class _Checker:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if not (is_whole or (key.kind == "number" and isinstance(value, float))):
             kind = "a whole number" if key.kind == "whole" else "a number"
-            raise self.fault(node, f"{name} is {kind}, not {shown(str(value))!r}", f"{name}: {key.help}")
-        if not key.low <= value < math.inf:
-            raise self.fault(node, f"{name} cannot be {value}", f"it is {key.low:g} or more")
+            raise self.fault(node, f"{name} is {kind}, not {shown(str(value))!r}", f"{name}: {key.meaning}")
+        if not (key.low <= value <= key.high and math.isfinite(value)):
+            most = f" and {key.high:g} or less" if math.isfinite(key.high) else ""
+            raise self.fault(node, f"{name} cannot be {value}", f"it is {key.low:g} or more{most}")
         return value if key.kind == "whole" else float(value)
 
     def text(self, name: str, node: Node) -> str:
@@ -232,19 +176,19 @@ class _Checker:
             raise self.fault(node, f"{name} is a text here", "write one value, in quotes if it looks like another kind")
         return node.value if isinstance(node.value, str) else str(node.value)
 
-    def resolved(self, name: str, value: Any) -> Any:
+    def resolved(self, key: Setting, value: Any) -> Any:
         """Names of sources as their paths, paths as seen from the suite's folder."""
-        if name in ("inputs", "others"):
-            if isinstance(value, dict):
-                return {role: self.source(text) for role, text in value.items()}
+        if isinstance(value, dict):
+            return {role: self.source(text) for role, text in value.items()}
+        if key.kind in ("sources", "inputs"):
             return [self.source(text) for text in value]
-        if name in ("weight", "group", "cluster", "base", "target"):
+        if key.kind == "source":
             return self.source(value)
-        if name == "by":
+        if key.kind == "bins":
             head, _, count = value.rpartition(":")
             kind, _, source = head.partition(":")
             return f"{kind}:{self.source(source)}:{count}"
-        return self.path(value) if name == "baseline" else value
+        return self.path(value) if key.kind == "file" else value
 
     def source(self, text: str) -> str:
         if text in self.sources:
@@ -263,6 +207,18 @@ class _Checker:
         return DataError(f"{self.label}:{node.place}: {what}", fix=fix)
 
 
+def files(suite: Suite) -> list[str]:
+    """Everything that a suite reads, which no output may overwrite."""
+    return [
+        path for entry in suite.entries for path in options.sources(ENTRIES[entry.kind], "suite", by_key(entry.values))
+    ]
+
+
+def by_key(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an entry by `Setting.key`."""
+    return {name.replace("-", "_"): value for name, value in values.items()}
+
+
 def _default_name(kind: str, values: Mapping[str, Any]) -> str:
     losses = ", ".join(values["loss"])
     if kind == "losses":
@@ -278,8 +234,8 @@ def _default_name(kind: str, values: Mapping[str, Any]) -> str:
 def schema() -> dict[str, Any]:
     """What a suite may hold, as a JSON schema (2020-12)."""
 
-    def entry(keys: Mapping[str, Key]) -> dict[str, Any]:
-        required = [name for name, key in keys.items() if key.required]
+    def entry(keys: Keys) -> dict[str, Any]:
+        required = [name for name, key in keys.items() if key.is_required]
         return {
             "type": "object",
             "properties": {name: _property(key) for name, key in keys.items()},
@@ -294,7 +250,7 @@ def schema() -> dict[str, Any]:
         "properties": {
             "title": {"type": "string", "description": "what reports are called"},
             "defaults": {**entry(DEFAULTS), "description": "for every entry that knows the key and does not set it"},
-            "sources": {**_property(Key("names", "names for files")), "description": "name: PATH or PATH::COLUMN"},
+            "sources": {**_property(NAMES), "description": "name: PATH or PATH::COLUMN"},
             "losses": {"type": "array", "items": entry(LOSS)},
             "comparisons": {"type": "array", "items": entry(COMPARISON)},
         },
@@ -302,20 +258,19 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _property(key: Key) -> dict[str, Any]:
-    text: dict[str, Any] = {"type": ["string", "number"]}
-    if key.words:
-        text = {"enum": list(key.words)}
+def _property(key: Setting) -> dict[str, Any]:
+    text: dict[str, Any] = {"enum": list(key.words)} if key.words else {"type": ["string", "number"]}
     several = {"type": "array", "items": text, "minItems": 1}
     named = {"type": "object", "additionalProperties": text}
-    number = {"minimum": key.low} if key.low > -math.inf else {}
+    low = {"minimum": key.low} if math.isfinite(key.low) else {}
+    high = {"maximum": key.high} if math.isfinite(key.high) else {}
     shapes: dict[str, dict[str, Any]] = {
-        "text": text,
         "texts": {"anyOf": [text, several]},
-        "sources": {"anyOf": [text, several, named]},
-        "names": named,
-        "number": {"type": "number", **number},
-        "whole": {"type": "integer", **number},
+        "sources": {"anyOf": [text, several]},
+        "inputs": {"anyOf": [text, several, named]},
+        "number": {"type": "number", **low, **high},
+        "whole": {"type": "integer", **low, **high},
         "flag": {"type": "boolean"},
     }
-    return {**shapes[key.kind], "description": key.help}
+    shape = named if key is NAMES else shapes.get(key.kind, text)
+    return {**shape, "description": key.meaning}

@@ -7,29 +7,34 @@ options, under `lossctl compare` and under `lossctl run`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files.sources import Block, Field, blocks, digest, parse_source
+from ..language.engines import COUNTS, LISTS, ROWS, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form, Role
 from ..resampling import by_count, survey
-from ..resampling.bootstrap import METHODS, Method
+from ..resampling.bootstrap import METHODS, Method, Spread
 from ..resampling.draws import Draws
 from ..results.values import Interval, Result
-from ..rows import by_row, groups, hardest, job
+from ..rows import by_list, by_row, groups, hardest
+from ..rows.job import Job
+from ..rows.workers import forked
 from . import calculator
 from .calculator import Given, Prepared, Reading
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
-    from ..sets.by_anchor import Anchors
+    from ..sets.by_anchor import AnchorScores
 
+FORK_ROWS = 1 << 22  # from here on a second process pays for its start
+CHECKS = "check the file, --ignore-index, --na skip and the weights"
 Progress = Callable[..., None] | None
 
 
@@ -54,38 +59,34 @@ class Side(NamedTuple):
     bins: int | None = None
 
 
-class Shared(NamedTuple):
+@dataclass(eq=False)
+class Shared:
     """Several losses that are read together.
 
     losses: each as it would be computed alone;  fields, kinds: what is read, each column once
     jobs: how each loss finds its columns;  ride: places of the columns that ride along
     sides: for each loss, side column ("id", "group", "cluster", "list") -> where it stands among those that ride along
     bins: of each loss's group column
-    held: of embedding sets, what one reading gave, for those that follow
+    anchors: of embedding sets, what one reading gave, for the questions that follow; () before
     """
 
     losses: tuple[Prepared, ...]
     fields: tuple[Field, ...]
     kinds: tuple[str, ...]
-    jobs: tuple[job.Job, ...]
+    jobs: tuple[Job, ...]
     ride: tuple[int, ...]
     sides: tuple[dict[str, int], ...]
     bins: tuple[int | None, ...]
-    held: list[Anchors]
+    anchors: tuple[AnchorScores, ...] = ()
 
     @property
     def threads(self) -> int:
         return self.losses[0].jobs
 
     @property
-    def engine(self) -> str:
-        """What all of the losses go by."""
+    def engine(self) -> Engine:
+        """How all of the losses meet their input."""
         return self.losses[0].plan.spec.loss.engine
-
-    @property
-    def unit(self) -> str:
-        """What is counted and resampled: "rows", "lists" or "anchors"."""
-        return {"lists": "lists", "panel": "anchors"}.get(self.engine, "rows")
 
     def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
         """The blocks, of all columns or of some."""
@@ -94,32 +95,45 @@ class Shared(NamedTuple):
         fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
         return blocks(fields, kinds, max(1, by_row.BLOCK_VALUES // width))
 
-    def each(self, fold: Callable[[tuple[job.Scored, ...]], Any]) -> Iterator[Any]:
-        """fold(one Scored a loss), block by block, in order."""
-        if self.unit == "anchors":
-            yield fold(self.anchors().scored)
-        else:
-            yield from job.each(self.jobs, self.ride, self.read, self.threads, fold)
+    def score(self, fold: Callable[[tuple[Any, ...]], Any], progress: Progress = None) -> Iterator[Any]:
+        """fold(what each loss gives of some rows), block by block, in order."""
+        if not self.engine.has_space:
+            yield from SCORERS[self.engine].blocks(self.jobs, self.ride, self.read, self.threads, fold)
+            return
+        if not self.anchors:
+            from ..sets.by_anchor import score_sets
 
-    def anchors(self, progress: Progress = None) -> Anchors:
-        """All anchors of embedding sets: computed once, and held."""
-        if not self.held:
-            from ..sets import by_anchor
+            self.anchors = score_sets(self.jobs, self.ride, self.read, self.threads, progress)
+        yield fold(tuple(anchors.scored for anchors in self.anchors))
 
-            self.held.append(by_anchor.score(self.jobs, self.ride, self.read, self.threads, progress))
-        return self.held[0]
+    def score_rows(self, fold: Callable[[tuple[by_row.Scored, ...]], Any]) -> Iterator[Any]:
+        """The same, where every row (list, anchor) has a loss of its own. UsageError where it has none."""
+        for loss in self.losses:
+            by_row.refuse_rows(loss.plan.spec.loss)
+        return self.score(fold)
 
     @property
     def computed(self) -> tuple[Prepared, ...]:
         """The losses, each with what computed it, once that is known."""
-        if not self.held:
+        if not self.anchors:
             return self.losses
-        backends = self.held[0].backends
-        return tuple(one._replace(backend=name) for one, name in zip(self.losses, backends, strict=True))
+        return tuple(
+            loss._replace(backend=anchors.backend) for loss, anchors in zip(self.losses, self.anchors, strict=True)
+        )
 
-    def counted(self, fold: Callable[[tuple[by_count.Seen, ...]], Any]) -> Iterator[Any]:
-        """fold(one Seen a loss of counts), block by block, in order."""
-        return by_count.each(self.jobs, self.ride, self.read, self.threads, fold)
+
+class Scorer(NamedTuple):
+    """How an engine computes: blocks of rows that are scored, and what is known of some of their rows."""
+
+    blocks: Callable[..., Iterator[Any]]
+    piece: survey.Weigh
+
+
+SCORERS = {
+    ROWS: Scorer(by_row.score_blocks, survey.slice_of),
+    LISTS: Scorer(by_list.score_blocks, survey.slice_of),
+    COUNTS: Scorer(by_count.count_blocks, by_count.tally_of),
+}
 
 
 class Wanted(NamedTuple):
@@ -150,6 +164,8 @@ def prepared(
 
     wanted: the first has inputs; one without takes those of the first, in the same order
     """
+    if jobs is not None and not (isinstance(jobs, int) and jobs > 0):
+        raise UsageError(f"jobs cannot be {jobs!r}", fix="give a whole number from 1")
     reading = reading or Reading()
     _refuse_mixed(wanted)
     desk = calculator.desk_for(reading)
@@ -168,7 +184,7 @@ def prepared(
                     weight=weight if one.weight is None else one.weight,
                     reading=replace(reading, forms=one.forms),
                     jobs=jobs,
-                    like=None if one.inputs or one.named else made[0].bound,
+                    like=None if one.inputs or one.named or not made else made[0].bound,
                 )
             )
             own = one.side or side or Side()
@@ -180,9 +196,8 @@ def _refuse_mixed(wanted: Sequence[Wanted]) -> None:
     first = wanted[0].spec.loss
     for loss in (one.spec.loss for one in wanted):
         if loss.engine != first.engine:
-            units = {"rows": "rows", "lists": "lists", "panel": "anchors of a set", "tally": "counts"}
             raise UsageError(
-                f"{first.name} goes by {units[first.engine]}, {loss.name} by {units[loss.engine]}",
+                f"{first.name} goes by {first.engine.kind}, {loss.name} by {loss.engine.kind}",
                 why="losses of one reading go by the same",
                 fix=f"compute {loss.name} in a call of its own",
             )
@@ -241,15 +256,20 @@ def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field,
     beside = []
     for task, (_, named) in zip(jobs, sides, strict=True):
         at = {name: place(field, kind) for name, (field, kind) in named.items()}
-        if task.plan.spec.loss.engine == "lists" and "group" not in at:
+        if task.plan.spec.loss.engine.has_lists and "group" not in at:
             at["list"] = task.picks[2]
         ride += [one for one in at.values() if one not in ride]
         beside.append({name: ride.index(one) for name, one in at.items()})
     bins = tuple(own.bins for own, _ in sides)
-    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins, [])
+    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
 
 
 # --- questions
+
+
+def row_losses(shared: Shared) -> Iterator[by_row.Rows]:
+    """The loss of every row (list, anchor), block by block; totals carry the row weights."""
+    return shared.score_rows(lambda scored: scored[0].rows)
 
 
 def results(
@@ -275,8 +295,8 @@ def results_of_each(
     """The same, loss by loss."""
     one_for_all = confidence is None or isinstance(confidence, Confidence)
     confidences: list[Any] = [confidence] * len(shared.losses) if one_for_all else list(confidence or ())
-    wanted = tuple(
-        survey.Wanted(
+    aspects = tuple(
+        survey.Aspects(
             group=side.get("group"),
             bins=_bins(shared, side["group"], count) if count else None,
             cluster=side.get("cluster"),
@@ -284,23 +304,60 @@ def results_of_each(
         )
         for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
     )
-    if shared.unit == "anchors":
-        shared.anchors(progress)
-    found = _pieces(shared, wanted, progress)
-    if not found or not found[0][None].n:
-        raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")
+    pieces = _pieces(shared, aspects, progress)
+    _refuse_nothing(shared, pieces)
     return [
-        _of_loss(shared.unit, ready, slices, asked, how, digest(ready.fields) if data_hash else None)
-        for ready, slices, asked, how in zip(shared.computed, found, wanted, confidences, strict=True)
+        _of_loss(shared, at, pieces[at], aspects[at], confidences[at], data_hash) for at in range(len(shared.losses))
     ]
 
 
-def _pieces(shared: Shared, wanted: tuple[survey.Wanted, ...], progress: Progress) -> tuple[survey.Pieces[Any], ...]:
+def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progress) -> tuple[survey.Pieces, ...]:
     """Of each loss, what is known of all rows and of each group."""
-    if shared.engine == "tally":
-        return survey.add_up(shared.counted(survey.counted(wanted)), wanted, progress)
-    reductions = tuple(one.plan.reduction for one in shared.losses)
-    return survey.add_up(shared.each(survey.fold(wanted, reductions)), wanted, progress)
+    piece_of = survey.slice_of if shared.engine.has_space else SCORERS[shared.engine].piece
+    fold = survey.fold(aspects, piece_of)
+    forks = shared.engine.is_by_row and not any(asked.draws for asked in aspects)
+    many = all(field.frame.lazy and (field.frame.rows or 0) >= FORK_ROWS for field in shared.fields)
+    if forks and many and shared.threads > 1:
+        pieces = _forked(shared, fold, aspects, progress)
+        if pieces is not None:
+            return pieces
+    return survey.add_up(shared.score(fold, progress), aspects, progress)
+
+
+def _forked(
+    shared: Shared, fold: Callable[..., Any], aspects: tuple[survey.Aspects, ...], progress: Progress
+) -> tuple[survey.Pieces, ...] | None:
+    """The pieces from several processes; None where one fails: then in order, so that a fault is the same every time.
+
+    Threads would meet at the interpreter lock after each of the short operations of a block.
+    """
+    several = None if progress is None else lambda rows: progress(rows * shared.threads)
+
+    def share(blocks: Iterable[Block]) -> tuple[survey.Pieces, ...]:
+        scored = (fold(by_row.score_block(shared.jobs, shared.ride, block)) for block in blocks)
+        return survey.add_up(scored, aspects, several)
+
+    shares = forked(share, list(shared.read()), shared.threads)
+    return None if shares is None else survey.add_up(filter(None, shares), aspects)
+
+
+def _refuse_nothing(shared: Shared, pieces: tuple[survey.Pieces, ...]) -> None:
+    """DataError where no row counts, or none leaves anything to divide by."""
+    if not pieces:
+        raise DataError(f"no {shared.engine.unit} to average", fix=CHECKS)
+    for loss, of_loss in zip(shared.losses, pieces, strict=True):
+        piece = of_loss[None]
+        name = "" if len(shared.losses) == 1 else f"{loss.plan.spec.loss.name}: "
+        if not piece.n and piece.facts.empty_lists:
+            raise DataError(
+                f"{name}no lists to average: none has anything to compare",
+                why=f"{piece.facts.empty_lists} lists have one relevance only",
+                fix="check the relevance column, the groups and --na skip",
+            )
+        if not piece.n:
+            left_out = f": all {piece.facts.skipped} rows were left out" if piece.facts.skipped else ""
+            raise DataError(f"{name}no {shared.engine.unit} to average{left_out}", fix=CHECKS)
+        piece.refuse_nothing(loss.plan)
 
 
 def _bins(shared: Shared, ride: int, count: int) -> groups.Bins:
@@ -319,49 +376,57 @@ def _bins(shared: Shared, ride: int, count: int) -> groups.Bins:
 
 
 def _of_loss(
-    unit: str,
-    ready: Prepared,
-    pieces: survey.Pieces[Any],
-    wanted: survey.Wanted,
+    shared: Shared,
+    at: int,
+    pieces: survey.Pieces,
+    aspects: survey.Aspects,
     confidence: Confidence | None,
-    data: str | None,
+    data_hash: bool,
 ) -> list[Result]:
     """The results of one loss: of all rows, the mean of the groups, each group."""
-    plan = ready.plan
-    if not pieces[None].n:
-        raise DataError(f"{plan.spec.loss.name}: no rows to average", fix="check --ignore-index and the weights")
-    unit = "clusters" if wanted.cluster is not None else unit
+    loss = shared.computed[at]
+    plan, data = loss.plan, digest(loss.fields) if data_hash else None
+    unit = "clusters" if aspects.cluster is not None else shared.engine.unit
     spreads = {}
-    if confidence and wanted.draws:
-        spreads = {name: survey.spread(plan, piece, wanted.draws, confidence.method) for name, piece in pieces.items()}
+    if confidence and aspects.draws:
+        spreads = {name: piece.spread(plan, aspects.draws, confidence.method) for name, piece in pieces.items()}
 
     def of(name: str | None, **more: Any) -> Result:
         piece = pieces[name]
-        result = calculator.result(ready, data, survey.value_of(plan, piece), piece.n, piece.facts, **more)
-        if confidence is None:
-            return result
-        found = survey.interval_of(plan, piece.n, spreads[name], confidence.level, confidence.method)
-        return replace(result, ci=_interval(confidence, unit, found))
+        interval = _interval(confidence, unit, spreads[name]) if confidence else None
+        return calculator.result(loss, data, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
 
-    if wanted.group is None:
-        return [of(None)]
-    names = groups.ordered([name for name in pieces if name is not None], wanted.bins)
-    each = [of(name, group=name) for name in names]
-    made = [of(None, average="micro")]
+    counts = shared.anchors[at].counts if shared.anchors else ()
+    if aspects.group is None:
+        return [_counted(of(None), counts)]
+    names = groups.ordered([name for name in pieces if name is not None], aspects.bins)
+    of_groups = [of(name, group=name) for name in names]
+    results = [_counted(of(None, average="micro"), counts)]
     if plan.reduction != "sum":
-        macro = sum(result.value for result in each) / len(each)
-        average = replace(made[0], value=macro, average="macro", n=len(each), warnings=(), notes=())
+        macro = sum(result.value for result in of_groups) / len(of_groups)
+        average = replace(
+            results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=(), notes=()
+        )
         if confidence:
-            of_groups = [spreads[name] for name in names]
-            found = survey.macro_interval(plan, of_groups, confidence.level, confidence.method)
-            average = replace(average, ci=_interval(confidence, unit, found))
-        made.append(average)
-    return made + each
+            spread = survey.macro_spread([spreads[name] for name in names])
+            average = replace(average, ci=_interval(confidence, unit, spread))
+        results.append(average)
+    return results + of_groups
 
 
-def _interval(confidence: Confidence, unit: str, found: tuple[float, float, float, int]) -> Interval:
-    low, high, error, units = found
+def _counted(result: Result, counts: tuple[tuple[str, int], ...]) -> Result:
+    """With what a loss of a set is a mean of and what was left out."""
+    if not counts:
+        return result
+    return replace(
+        result, counts=counts, notes=(*result.notes, ", ".join(f"{name} {number}" for name, number in counts))
+    )
+
+
+def _interval(confidence: Confidence, unit: str, spread: Spread) -> Interval:
     level, method, resamples, seed = confidence
+    low, high = spread.interval(level, method)
+    error, units = spread.standard_error, spread.influence.units
     return Interval(level, method, low, high, error, resamples, seed, unit, units)
 
 
@@ -371,22 +436,25 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
     for position, ready in enumerate(shared.losses):
         if ready.plan.reduction not in ("mean", "sum"):
             raise UsageError(f"--keep with -r {ready.plan.reduction}", fix="use -r mean or -r sum")
-        part = hardest.mean_of_hardest(shared.each, position, keep)
+        part = hardest.mean_of_hardest(shared.score_rows, position, keep)
         if not part.n:
-            raise DataError("no rows to average", fix="check the file, --ignore-index, --na skip and the weights")
+            raise DataError(f"no {shared.engine.unit} to average", fix=CHECKS)
+        by_row.refuse_nothing(ready.plan, part)
         data = digest(ready.fields) if data_hash else None
-        result = calculator.result(shared.computed[position], data, by_row.finish(ready.plan, part), part.n, part.facts)
+        result = calculator.result(
+            shared.computed[position], data, by_row.value_of(ready.plan, part), part.n, part.facts
+        )
         signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
-        note = f"the {part.n} hardest {shared.unit}"
+        note = f"the {part.n} hardest {shared.engine.unit}"
         made.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
     return made
 
 
 def top(shared: Shared, count: int) -> hardest.Hardest:
     """The rows with the highest loss (of the first loss), hardest first."""
-    found = hardest.top_of(shared.each(lambda scored: hardest.top(scored[0], count)), count)
+    found = hardest.top_of(shared.score_rows(lambda scored: hardest.top(scored[0], count)), count)
     if found is None or not found.n:
-        raise DataError("no rows", fix="check the file, --ignore-index, --na skip and the weights")
+        raise DataError(f"no {shared.engine.unit}", fix=CHECKS)
     return found
 
 

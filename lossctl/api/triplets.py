@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from ..errors import UsageError, told_in_python
-from ..kernels.devices import choose
-from ..language.registry import find, make
-from ..rows import by_row
 from ..sets.by_anchor import Progress, read_set
-from ..text import did_you_mean
-from .calculator import Reading, as_array, prepared, read_all, refuse_none
+from .calculator import read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..results.breakdown import Batches, Breakdown, Diagnosis
     from ..sets.given import GivenTriplets
     from .calculator import Given, Prepared
@@ -40,89 +30,6 @@ class Report(NamedTuple):
     left_out: int = 0
 
 
-@told_in_python()
-def triplets(
-    *inputs: Given,
-    margin: float | Sequence[float] = 1.0,
-    skip_nan: bool = False,
-    distance: str = "euclidean",
-    normalize: bool = False,
-    precision: str = "float64",
-    by_class: bool = False,
-    pairs: int = 0,
-    batch: tuple[int, int] | None = None,
-    batches: int = 100,
-    seed: int = 0,
-    device: str = "cpu",
-    jobs: int | None = None,
-    **named: Given,
-) -> Report:
-    """The triplets of an embedding set by category, as `lossctl triplets` prints them.
-
-    inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
-    margin: one or several; skip_nan: leave out rows that hold a nan
-    distance: euclidean, sqeuclidean or cosine; normalize: onto the unit sphere first
-    precision: "float64" certifies the counts, "float32" is quick and does not
-    by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
-    batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
-    device: where the whole set is counted: cpu, cuda, cuda:1 (and so on), or auto; the counts are the same
-
-    Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
-    device).
-    """
-    _check_call(inputs, named, batch)
-    chosen, margins = choose(device), _margins(margin)
-    options: dict[str, Any] = {"distance": distance, "normalize": normalize, "skip_nan": skip_nan, "jobs": jobs}
-    with opened(inputs, named, device=chosen.name, **options) as ready:
-        return report(
-            ready, margins, precision=precision, by_class=by_class, pairs=pairs, batch=batch, batches=batches, seed=seed
-        )
-
-
-def _check_call(inputs: Sequence[Given], named: dict[str, Given], batch: Any) -> None:
-    import inspect
-
-    options = [one.name for one in inspect.signature(triplets).parameters.values() if one.kind is one.KEYWORD_ONLY]
-    for name in named.keys() - {"emb", "label", "identity"}:
-        raise UsageError(
-            f"triplets has no argument {name!r}{did_you_mean(name, ['emb', 'label', *options])}",
-            fix=f"its inputs are emb, label; its options are {', '.join(options)}",
-        )
-    refuse_none("triplets", [*inputs, *named.values()])
-    if batch is not None and not (
-        isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(count, int) for count in batch)
-    ):
-        raise UsageError(f"batch cannot be {batch!r}", fix="give (P, K): P classes with K rows each, such as (18, 4)")
-
-
-def _margins(margin: Any) -> tuple[float, ...]:
-    try:
-        return tuple(float(one) for one in np.ravel(as_array(margin)).tolist())
-    except (TypeError, ValueError):
-        raise UsageError(f"margin cannot be {margin!r}", fix="give a number >= 0, or several in a list") from None
-
-
-@contextmanager
-def opened(
-    inputs: Sequence[Given],
-    named: dict[str, Given],
-    *,
-    distance: str = "euclidean",
-    normalize: bool = False,
-    device: str = "cpu",
-    jobs: int | None = None,
-    skip_nan: bool = False,
-    header: bool | None = None,
-    delimiter: str | None = None,
-) -> Iterator[Prepared]:
-    """Embeddings and labels, open and bound to their roles."""
-    reading = Reading(
-        metric=distance, normalize=normalize, device=device, skip_nan=skip_nan, header=header, delimiter=delimiter
-    )
-    with prepared(make(find("batch-all")), inputs, named, reading=reading, jobs=jobs) as ready:
-        yield ready
-
-
 def report(
     ready: Prepared,
     margins: Sequence[float],
@@ -141,7 +48,7 @@ def report(
     from ..sets.diagnosis import diagnose
     from ..sets.triplets import breakdown
 
-    found, reading = read_set(ready.plan, ready.blocks(by_row.block_rows(ready.plan))), ready.reading
+    found, reading = read_set(ready.plan, ready.read()), ready.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count = breakdown
     if reading.device != "cpu":

@@ -34,7 +34,7 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Correctness:
     """How right an answer is.
 
     error: the largest, of a distance, or of an anchor's mean loss
@@ -63,7 +63,7 @@ def distances(inputs: Inputs, row: int) -> np.ndarray:
     return lengths
 
 
-def judge_sums(inputs: Inputs, answer: Sums, margin: float) -> Verdict:
+def judge_sums(inputs: Inputs, answer: Sums, margin: float) -> Correctness:
     """The sums of all triplets of the sampled anchors."""
     error, wrong, checked = 0.0, 0, 0
     for row, loss, counts in zip(answer.anchor, answer.loss, answer.counts, strict=True):
@@ -77,7 +77,7 @@ def judge_sums(inputs: Inputs, answer: Sums, margin: float) -> Verdict:
         error = max(error, abs(float(loss) - truth) / max(triplets, 1))
         wrong += int(np.abs(counts - right).sum()) // 2
         checked += triplets
-    return Verdict(error, wrong, checked)
+    return Correctness(error, wrong, checked)
 
 
 def _sides(inputs: Inputs, row: int, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +87,7 @@ def _sides(inputs: Inputs, row: int, d: np.ndarray) -> tuple[np.ndarray, np.ndar
     return d[same], negatives
 
 
-def judge_hardest(inputs: Inputs, answer: Picks) -> Verdict:
+def judge_hardest(inputs: Inputs, answer: Picks) -> Correctness:
     """The farthest positive and the nearest negative of the sampled anchors."""
     error, wrong = 0.0, 0
     for row, positive, negative, d_ap, d_an in _each(answer):
@@ -96,10 +96,10 @@ def judge_hardest(inputs: Inputs, answer: Picks) -> Verdict:
         farthest, nearest = to_positives.max(), to_negatives.min()
         wrong += int(d[positive] != farthest) + int(d[negative] != nearest)
         error = max(error, abs(d_ap - farthest), abs(d_an - nearest))
-    return Verdict(float(error), wrong, 2 * len(answer.anchor))
+    return Correctness(float(error), wrong, 2 * len(answer.anchor))
 
 
-def judge_semi_hard(inputs: Inputs, answer: Picks, rows: np.ndarray) -> Verdict:
+def judge_semi_hard(inputs: Inputs, answer: Picks, rows: np.ndarray) -> Correctness:
     """For each positive of the sampled rows the nearest negative beyond it, or the farthest where none is beyond."""
     error, wrong, pairs = 0.0, 0, 0
     for row in rows.tolist():
@@ -107,12 +107,12 @@ def judge_semi_hard(inputs: Inputs, answer: Picks, rows: np.ndarray) -> Verdict:
         to_positives, negatives = _sides(inputs, row, d)
         nearest = np.sort(negatives)
         mine = answer.anchor == row
-        found = d[answer.positive[mine]], d[answer.negative[mine]]
-        beyond = nearest.searchsorted(found[0], "right").clip(max=len(nearest) - 1)
-        wrong += int((nearest[beyond] != found[1]).sum()) + abs(len(to_positives) - int(mine.sum()))
-        error = max([error, *abs(answer.d_ap[mine] - found[0]), *abs(answer.d_an[mine] - nearest[beyond])])
+        lengths = d[answer.positive[mine]], d[answer.negative[mine]]
+        beyond = nearest.searchsorted(lengths[0], "right").clip(max=len(nearest) - 1)
+        wrong += int((nearest[beyond] != lengths[1]).sum()) + abs(len(to_positives) - int(mine.sum()))
+        error = max([error, *abs(answer.d_ap[mine] - lengths[0]), *abs(answer.d_an[mine] - nearest[beyond])])
         pairs += len(to_positives)
-    return Verdict(float(error), wrong, pairs)
+    return Correctness(float(error), wrong, pairs)
 
 
 def _each(answer: Picks) -> zip[tuple[int, int, int, float, float]]:

@@ -64,8 +64,8 @@ class Case(NamedTuple):
     @property
     def triplets(self) -> int:
         """How many triplets the classes of k points, the last with the rest, make."""
-        whole, rest = divmod(self.n, self.k)
-        return whole * self.k * (self.k - 1) * (self.n - self.k) + rest * max(rest - 1, 0) * (self.n - rest)
+        full, rest = divmod(self.n, self.k)
+        return full * self.k * (self.k - 1) * (self.n - self.k) + rest * max(rest - 1, 0) * (self.n - rest)
 
     @property
     def work(self) -> tuple[int, str]:
@@ -78,7 +78,7 @@ class Case(NamedTuple):
         return 2 * self.n * self.n * self.dim
 
 
-class Plan(NamedTuple):
+class Schedule(NamedTuple):
     """What to run and for how long.
 
     implementations: None for all that the device has; peers: also those of other libraries
@@ -123,25 +123,25 @@ class Plan(NamedTuple):
         return tuple(name for name, (_, kernels) in PEERS.items() if kernel in kernels) if self.peers else ()
 
 
-def check(plan: Plan) -> Plan:
+def check(schedule: Schedule) -> Schedule:
     """The plan, or a UsageError at the first thing that cannot be run."""
     for what, names, known in (
-        ("kernel", plan.kernels, KERNELS),
-        ("implementation", plan.implementations or (), tuple(IMPLEMENTATIONS)),
-        ("dtype", plan.dtypes, tuple(DTYPES)),
+        ("kernel", schedule.kernels, KERNELS),
+        ("implementation", schedule.implementations or (), tuple(IMPLEMENTATIONS)),
+        ("dtype", schedule.dtypes, tuple(DTYPES)),
     ):
         for name in names:
             if name not in known:
                 raise UsageError(f"unknown {what} {name!r}", fix=f"choose from {', '.join(known)}")
-    smallest, k, largest = min(plan.sizes), min(plan.ks), max(plan.ks)
-    if k < 2 or min(plan.dims) < 1 or smallest <= largest:
+    smallest, k, largest = min(schedule.sizes), min(schedule.ks), max(schedule.ks)
+    if k < 2 or min(schedule.dims) < 1 or smallest <= largest:
         raise UsageError(
-            f"N {smallest}, D {min(plan.dims)}, K {k if k < 2 else largest}: no triplets in such a set",
+            f"N {smallest}, D {min(schedule.dims)}, K {k if k < 2 else largest}: no triplets in such a set",
             fix="at least 2 a class (--k), 1 column (--dim), and more points (--n) than one class has",
         )
-    if not (plan.min_time >= 0 and plan.time_limit > 0):
+    if not (schedule.min_time >= 0 and schedule.time_limit > 0):
         raise UsageError("--min-time is at least 0 and --time-limit above 0")
-    return plan
+    return schedule
 
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
@@ -153,8 +153,8 @@ def parse_sizes(text: str, option: str) -> tuple[int, ...]:
 
 
 def _parse_size(text: str, option: str) -> int:
-    found = SIZE.fullmatch(text.strip())
-    size = float(found[1]) * {"": 1, "k": 1000, "m": 1000_000}[found[2].lower()] if found else 0.5
+    match = SIZE.fullmatch(text.strip())
+    size = float(match[1]) * {"": 1, "k": 1000, "m": 1000_000}[match[2].lower()] if match else 0.5
     if size != int(size):
         raise UsageError(f"{option}: {text!r} is not a whole number", fix="for example 4096, 16k or 1M")
     return int(size)

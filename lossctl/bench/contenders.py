@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import find
-from .answers import Picks, Sums, Verdict, judge_hardest, judge_semi_hard, judge_sums, sample
+from .answers import Correctness, Picks, Sums, judge_hardest, judge_semi_hard, judge_sums, sample
 from .cases import MARGIN, ON_CPU, PRODUCT, Case
 from .inputs import Inputs
 
@@ -24,7 +24,7 @@ class Contender:
 
     place: Callable[[Inputs], Any]
     run: Callable[[Any], Any]
-    judge: Callable[[Inputs, Any], Verdict] | None = None
+    judge: Callable[[Inputs, Any], Correctness] | None = None
 
 
 class Unavailable(Exception):
@@ -51,16 +51,17 @@ def _arrays(inputs: Inputs) -> Inputs:
 
 def _product_on_the_cpu(case: Case) -> Contender:
     """Tiles of the size that the engine takes, on as many threads, each thrown away."""
-    from ..rows.workers import ordered_map, scratch
+    from ..rows.workers import ordered_map
     from ..sets.extremes import TILE
     from ..sets.panels import default_threads
+    from ..sets.scratch import Scratch
 
     def run(inputs: Inputs) -> None:
-        x = inputs.embeddings
+        x, scratch = inputs.embeddings, Scratch()
 
         def tile(at: tuple[int, int]) -> None:
             left, right = x[at[0] : at[0] + 256], x[at[1] : at[1] + TILE]
-            np.matmul(left, right.T, out=scratch("product", (len(left), len(right)), x.dtype))
+            np.matmul(left, right.T, out=scratch.array("product", (len(left), len(right)), x.dtype))
 
         tiles = ((i, j) for i in range(0, len(x), 256) for j in range(0, len(x), TILE))
         for _ in ordered_map(tile, tiles, default_threads()):
@@ -75,14 +76,14 @@ def _batch_hard(case: Case) -> Contender:
     from ..sets.points import Points, sort_points
 
     def mined(panel: Panel) -> tuple[np.ndarray, ...]:
-        found = extremes(panel.points, panel.start, panel.stop)
-        return *found, *(pair_distances(panel.points, panel.positions, at) for at in found)
+        positions = extremes(panel.points, panel.start, panel.stop, scratch=panel.judges.scratch)
+        return *positions, *(pair_distances(panel.points, panel.positions, at) for at in positions)
 
     def run(inputs: Inputs) -> tuple[Points, tuple[np.ndarray, ...]]:
         points = sort_points(inputs.embeddings, inputs.labels, dtype=case.dtype)
         return points, tuple(map(np.concatenate, zip(*fold(points, mined), strict=True)))
 
-    def judge(inputs: Inputs, answer: tuple[Points, tuple[np.ndarray, ...]]) -> Verdict:
+    def judge(inputs: Inputs, answer: tuple[Points, tuple[np.ndarray, ...]]) -> Correctness:
         points, (far, near, d_ap, d_an) = answer
         at = _anchors_at(points)
         rows = points.rows
@@ -100,12 +101,12 @@ def _anchors_at(points: Any) -> np.ndarray:
 
 def _batch_all(case: Case) -> Contender:
     """The breakdown as `lossctl triplets` makes it, certified in float64."""
-    from ..sets.counting import Counts, Task, joined
+    from ..sets.counting import Census, Counts, joined
     from ..sets.panels import fold
     from ..sets.triplets import count_panel, prepare
 
-    def run(inputs: Inputs) -> tuple[Task, Counts]:
-        task = prepare(
+    def run(inputs: Inputs) -> tuple[Census, Counts]:
+        census = prepare(
             inputs.embeddings,
             inputs.labels,
             margins=(MARGIN,),
@@ -113,11 +114,11 @@ def _batch_all(case: Case) -> Contender:
             normalize=False,
             precision=case.dtype,
         )
-        return task, joined(list(fold(task.points, lambda panel: count_panel(task, panel))))
+        return census, joined(list(fold(census.points, lambda panel: count_panel(census, panel))))
 
-    def judge(inputs: Inputs, answer: tuple[Task, Counts]) -> Verdict:
-        task, counts = answer
-        points = task.points
+    def judge(inputs: Inputs, answer: tuple[Census, Counts]) -> Correctness:
+        census, counts = answer
+        points = census.points
         at = _anchors_at(points)
         hard, active = (counts.below[0] + counts.ties[0])[at], counts.below[1][at]
         categories = np.stack([counts.triplets[at] - active, active - hard, hard], 1)
@@ -139,7 +140,7 @@ def _semi_hard(case: Case) -> Contender:
         points = sort_points(inputs.embeddings, inputs.labels, dtype=case.dtype)
         return points, list(fold(points, mined))
 
-    def judge(inputs: Inputs, answer: tuple[Points, list[tuple[Any, ...]]]) -> Verdict:
+    def judge(inputs: Inputs, answer: tuple[Points, list[tuple[Any, ...]]]) -> Correctness:
         points, panels = answer
         at = _anchors_at(points)
         parts = []
@@ -179,21 +180,21 @@ def _kernel(case: Case) -> Contender:
         knobs["margin"] = MARGIN
 
     def run(inputs: tuple[Any, Any]) -> tuple[Any, Any]:
-        found = tiles.sort_by_label(*inputs)
-        return found.order, function(found.embeddings, found.start, found.end, **knobs)
+        padded = tiles.sort_by_label(*inputs)
+        return padded.order, function(padded.embeddings, padded.start, padded.end, **knobs)
 
-    def judge(inputs: Inputs, answer: tuple[Any, Any]) -> Verdict:
-        order, found = answer
-        return _judge_kernel(case.kernel, inputs, order.cpu().numpy(), found)
+    def judge(inputs: Inputs, answer: tuple[Any, Any]) -> Correctness:
+        order, output = answer
+        return _judge_kernel(case.kernel, inputs, order.cpu().numpy(), output)
 
     return Contender(lambda inputs: inputs.on(case.device), run, judge)
 
 
-def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, found: Any) -> Verdict:
+def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, output: Any) -> Correctness:
     at = np.argsort(order)[sample(*inputs.embeddings.shape)]
 
     def column(name: str) -> np.ndarray:
-        values: np.ndarray = getattr(found, name).cpu().numpy()[at]
+        values: np.ndarray = getattr(output, name).cpu().numpy()[at]
         return values
 
     if kernel == "batch-all":

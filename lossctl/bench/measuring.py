@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from . import clocks
-from .answers import Verdict
-from .cases import IMPLEMENTATIONS, PRODUCT, Case, Plan, bytes_needed, seconds_expected
+from .answers import Correctness
+from .cases import IMPLEMENTATIONS, PRODUCT, Case, Schedule, bytes_needed, seconds_expected
 from .contenders import Contender, Unavailable, contender
 from .inputs import Inputs, rotation
 from .peers import peer
@@ -22,7 +22,7 @@ SHARE_OF_MEMORY = 0.6  # of what is free; the rest is left to others, and to est
 Maker = Callable[[Case], Contender]
 
 
-def measure(plan: Plan, maker: Maker | None = None) -> Iterator[Measurement]:
+def measure(schedule: Schedule, maker: Maker | None = None) -> Iterator[Measurement]:
     """Measurements as they come: a case is there after its trial run, and again with more samples after its rounds.
 
     maker: makes the contender of a case, those of lossctl and its peers unless given
@@ -30,24 +30,24 @@ def measure(plan: Plan, maker: Maker | None = None) -> Iterator[Measurement]:
     """
     known: list[tuple[Case, float]] = []
     products: dict[Case, tuple[float, ...]] = {}
-    for group in plan.groups():
+    for group in schedule.groups():
         inputs = rotation(group[0], tuple(case.device for case in group if case.kernel == PRODUCT))
         running: list[_Running] = []
         for case in group:
-            found = _tried(case, inputs, plan, known, maker or _maker)
-            if isinstance(found, _Running):
-                running.append(found)
+            trial = _tried(case, inputs, schedule, known, maker or _maker)
+            if isinstance(trial, _Running):
+                running.append(trial)
                 if case not in products:
-                    yield found.measured({})
+                    yield trial.measured({})
             elif case not in products:
-                yield found
+                yield trial
         try:
-            _rounds(running, inputs, plan)
+            _rounds(running, inputs, schedule)
         except KeyboardInterrupt:
             yield from _group_measured(running, products)
             raise
         yield from _group_measured(running, products)
-        known += [(one.case, min(one.seconds or [one.trial_seconds])) for one in running]
+        known += [(run.case, min(run.seconds or [run.trial_seconds])) for run in running]
         for device in {case.device for case in group}:
             clocks.release(device)
 
@@ -65,15 +65,15 @@ class _Running:
     trial_seconds: float
     peak_bytes: int | None
     spent: float
-    verdict: Verdict | None = None
+    correctness: Correctness | None = None
     seconds: list[float] = field(default_factory=list)
     is_stopped: bool = False
 
-    def wants_more(self, plan: Plan) -> bool:
+    def wants_more(self, schedule: Schedule) -> bool:
         """Whether another sample is needed, and can be had in time."""
-        if self.is_stopped or len(self.seconds) >= MOST or self.spent + self.trial_seconds > plan.time_limit:
+        if self.is_stopped or len(self.seconds) >= MOST or self.spent + self.trial_seconds > schedule.time_limit:
             return False
-        return len(self.seconds) < FEWEST or sum(self.seconds) < plan.min_time
+        return len(self.seconds) < FEWEST or sum(self.seconds) < schedule.min_time
 
     def measured(self, products: dict[str, float]) -> Measurement:
         """What is known by now; products: the median of each device's product."""
@@ -83,47 +83,47 @@ class _Running:
             is_cold=not self.seconds,
             product_seconds=products.get(self.case.device),
             peak_bytes=self.peak_bytes,
-            error=None if self.verdict is None else self.verdict.error,
-            wrong=None if self.verdict is None else self.verdict.wrong,
-            checked=None if self.verdict is None else self.verdict.checked,
+            error=None if self.correctness is None else self.correctness.error,
+            wrong=None if self.correctness is None else self.correctness.wrong,
+            checked=None if self.correctness is None else self.correctness.checked,
         )
 
 
 def _group_measured(running: Sequence[_Running], products: dict[Case, tuple[float, ...]]) -> Iterator[Measurement]:
     """The group's cases; the product of the same data gathers its samples over the kernels."""
     medians = {
-        one.case.device: statistics.median(one.seconds or [one.trial_seconds])
-        for one in running
-        if one.case.kernel == PRODUCT
+        run.case.device: statistics.median(run.seconds or [run.trial_seconds])
+        for run in running
+        if run.case.kernel == PRODUCT
     }
-    for one in running:
-        found = one.measured(medians)
-        if one.case.kernel == PRODUCT:
-            found = replace(found, seconds=products.get(one.case, ()) + found.seconds)
-            products[one.case] = found.seconds
-        yield found
+    for run in running:
+        measurement = run.measured(medians)
+        if run.case.kernel == PRODUCT:
+            measurement = replace(measurement, seconds=products.get(run.case, ()) + measurement.seconds)
+            products[run.case] = measurement.seconds
+        yield measurement
 
 
 def _tried(
-    case: Case, inputs: list[Inputs], plan: Plan, known: Sequence[tuple[Case, float]], maker: Maker
+    case: Case, inputs: list[Inputs], schedule: Schedule, known: Sequence[tuple[Case, float]], maker: Maker
 ) -> _Running | Measurement:
     """The first run: it warms up, shows what memory is needed, and is judged. A Measurement says why there is none."""
     needed, free = bytes_needed(case), clocks.bytes_free(case.device)
     if free is not None and needed > SHARE_OF_MEMORY * free:
         return Measurement(case, f"out of memory: needs about {in_bytes(needed)}, {in_bytes(free)} are free")
     expected = seconds_expected(case, known)
-    if expected > plan.time_limit:
-        return Measurement(case, f"not run: about {expected:.0f} s, the limit is {plan.time_limit:g} s")
+    if expected > schedule.time_limit:
+        return Measurement(case, f"not run: about {expected:.0f} s, the limit is {schedule.time_limit:g} s")
     try:
-        made = maker(case)
-        with clocks.limited(plan.time_limit):
-            first, answer = _first_run(case, made, inputs[0])
-        first.verdict = made.judge(inputs[0], answer) if made.judge else None
+        contender = maker(case)
+        with clocks.limited(schedule.time_limit):
+            first, answer = _first_run(case, contender, inputs[0])
+        first.correctness = contender.judge(inputs[0], answer) if contender.judge else None
         return first
     except Unavailable as fault:
         return Measurement(case, f"not available: {fault}")
     except clocks.TimeUp:
-        return Measurement(case, f"stopped after {plan.time_limit:g} s")
+        return Measurement(case, f"stopped after {schedule.time_limit:g} s")
     except Exception as fault:  # one case that fails must not cost the others
         if clocks.is_out_of_memory(fault):
             return Measurement(case, "out of memory")
@@ -134,40 +134,47 @@ def _tried(
         clocks.release(case.device)
 
 
-def _first_run(case: Case, made: Contender, inputs: Inputs) -> tuple[_Running, Any]:
-    placed = made.place(inputs)
+def _first_run(case: Case, contender: Contender, inputs: Inputs) -> tuple[_Running, Any]:
+    placed = contender.place(inputs)
     if case.device != "cpu":
-        made.run(placed)  # compiles
-    peak, (seconds, answer) = clocks.weighed(lambda: clocks.timed(partial(made.run, placed), case.device), case.device)
-    return _Running(case, made, seconds, peak, spent=seconds), answer
+        contender.run(placed)  # compiles
+    peak, (seconds, answer) = clocks.weighed(
+        lambda: clocks.timed(partial(contender.run, placed), case.device), case.device
+    )
+    return _Running(case, contender, seconds, peak, spent=seconds), answer
 
 
-def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], plan: Plan) -> None:
+def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], schedule: Schedule) -> None:
     """Samples in turn, until each case has enough. The first round is a warm-up for short cases and not counted."""
     for turn in range(MOST + 1):
-        waiting = [one for one in running if one.wants_more(plan)]
+        waiting = [run for run in running if run.wants_more(schedule)]
         if not waiting:
             return
-        for one in waiting:
-            _sample(one, inputs[turn % len(inputs)], plan, is_warm_up=turn == 0 and one.trial_seconds < plan.min_time)
+        for run in waiting:
+            _sample(
+                run,
+                inputs[turn % len(inputs)],
+                schedule,
+                is_warm_up=turn == 0 and run.trial_seconds < schedule.min_time,
+            )
 
 
-def _sample(one: _Running, inputs: Inputs, plan: Plan, *, is_warm_up: bool) -> None:
-    placed = one.contender.place(inputs)
+def _sample(run: _Running, inputs: Inputs, schedule: Schedule, *, is_warm_up: bool) -> None:
+    placed = run.contender.place(inputs)
     try:
-        with clocks.limited(plan.time_limit - one.spent):
-            seconds, _ = clocks.timed(partial(one.contender.run, placed), one.case.device)
+        with clocks.limited(schedule.time_limit - run.spent):
+            seconds, _ = clocks.timed(partial(run.contender.run, placed), run.case.device)
     except clocks.TimeUp:
-        one.is_stopped = True
+        run.is_stopped = True
         return
     except Exception as fault:
         if not clocks.is_out_of_memory(fault):
             raise
-        one.is_stopped = True  # the memory was enough a moment ago: keep what there is
+        run.is_stopped = True  # the memory was enough a moment ago: keep what there is
         return
-    one.spent += seconds
+    run.spent += seconds
     if not is_warm_up:
-        one.seconds.append(seconds)
+        run.seconds.append(seconds)
 
 
 def in_bytes(count: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import DataError, FileError
 from .cases import Case
-from .timing import Comparison, Timing, compare, summarize
+from .timing import Slowdown, Timing, compare, summarize
 
 OK = "ok"
 
@@ -21,7 +21,7 @@ class Measurement:
     status: "ok", or why there is no time
     seconds: every sample; is_cold: there is only the first run, for another would have taken too long
     product_seconds: the median of the product on the same device in the same rounds
-    peak_bytes: beyond the inputs; error, wrong, checked: as in answers.Verdict. None where it is not known
+    peak_bytes: beyond the inputs; error, wrong, checked: as in answers.Correctness. None where it is not known
     """
 
     case: Case
@@ -85,10 +85,10 @@ class Baseline:
     samples: Mapping[str, tuple[float, ...]]
     environment: Mapping[str, str]
 
-    def compared(self, found: Measurement, threshold: float) -> Comparison | None:
+    def compared(self, measurement: Measurement, threshold: float) -> Slowdown | None:
         """How a measurement compares; None where either side has no time."""
-        earlier = self.samples.get(found.case.key)
-        return compare(found.seconds, earlier, threshold=threshold) if earlier and found.seconds else None
+        earlier = self.samples.get(measurement.case.key)
+        return compare(measurement.seconds, earlier, threshold=threshold) if earlier and measurement.seconds else None
 
     def differences(self, environment: Mapping[str, str]) -> list[str]:
         """What of the machine and the libraries is not what it was."""
@@ -103,14 +103,14 @@ SAME_MACHINE = ("cpu", "cores", "threads", "gpu", "driver", "numpy", "torch", "t
 
 
 def document(
-    found: Iterable[Measurement], environment: Mapping[str, str], compared: Mapping[str, Comparison], version: str
+    measurements: Iterable[Measurement], environment: Mapping[str, str], compared: Mapping[str, Slowdown], version: str
 ) -> str:
     """One JSON document in the schema lossctl/1, every sample included."""
     results = []
-    for one in found:
-        against = compared.get(one.case.key)
+    for measurement in measurements:
+        against = compared.get(measurement.case.key)
         results.append(
-            one.as_json()
+            measurement.as_json()
             | (
                 {
                     "verdict": against.verdict.value,

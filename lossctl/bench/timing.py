@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Slowdown:
     """The time of a set relative to a baseline: 0.1 is a tenth slower, -0.5 twice as fast.
 
     difference: the median over all pairs of a sample and a baseline sample
@@ -61,7 +61,7 @@ def summarize(samples: Sequence[float]) -> Timing:
 
 def compare(
     samples: Sequence[float], baseline: Sequence[float], *, threshold: float = 0.05, confidence: float = 0.95
-) -> Comparison:
+) -> Slowdown:
     """Samples against a baseline, both in seconds.
 
     SLOW or FAST: the whole interval lies beyond the threshold, which counts in factors: 0.25 is 1.25 times the time
@@ -76,7 +76,7 @@ def compare(
     ratios = sorted(sample / base for sample in samples for base in baseline)
     skipped = _tail(len(samples), len(baseline), (1 - confidence) / 2)
     low, high = (ratios[skipped], ratios[-1 - skipped]) if skipped >= 0 else (0.0, math.inf)
-    return Comparison(statistics.median(ratios) - 1, low - 1, high - 1, _verdict(low, high, 1 + threshold))
+    return Slowdown(statistics.median(ratios) - 1, low - 1, high - 1, _verdict(low, high, 1 + threshold))
 
 
 def _verdict(low: float, high: float, limit: float) -> Verdict:

@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import typer
@@ -33,6 +34,7 @@ COMMANDS = {
 EXIT_CODES = {UsageError: 2, DataError: 3, FileError: 4, DeviceError: 5}
 BUG = 70
 HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
+COLOUR_CHOICE: ContextVar[str] = ContextVar("COLOUR_CHOICE", default="auto")  # --color, for the length of one `run`
 
 
 class Commands(TyperGroup):
@@ -107,7 +109,7 @@ def run(args: list[str]) -> int:
         return _complain(FileError("stdout is closed", fix="leave it open, or redirect it: > /dev/null"))
     _speak_unicode()
     try:
-        code = _run(args)
+        code = copy_context().run(_run, args)
         sys.stdout.flush()
         return code
     except OSError as fault:  # stdout is full or closed
@@ -203,13 +205,10 @@ def _abandon_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-COLOUR_CHOICE: list[str] = ["auto"]
-
-
 def colour(stream: Any) -> bool:
     """Whether to colour a stream: --color, then NO_COLOR and TERM=dumb, then whether a person reads it."""
-    if COLOUR_CHOICE[0] != "auto":
-        return COLOUR_CHOICE[0] == "always"
+    if COLOUR_CHOICE.get() != "auto":
+        return COLOUR_CHOICE.get() == "always"
     return bool(
         stream is not None and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     )

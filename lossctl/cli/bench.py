@@ -6,16 +6,15 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..bench.cases import DTYPES, IMPLEMENTATIONS, Plan, check, parse_share, parse_sizes
+from ..bench.cases import Schedule, check, parse_share, parse_sizes
 from ..errors import DeviceError, UsageError
 from ..kernels import KERNELS
-from . import output
-from .app import single
+from . import options, output
 
 if TYPE_CHECKING:
     from ..bench.records import Baseline, Measurement
@@ -25,75 +24,35 @@ SAVED = (".json", ".csv", ".md")
 PICTURES = (".png", ".svg", ".pdf")
 
 
+KERNEL_NAMES = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KERNEL...]", show_default=False, help=f"{', '.join(KERNELS)}; all unless given."),
+]
+
+
 def command() -> Any:
     """The command."""
-    return single(bench, "bench")
+    return options.command(bench, "bench", [("kernels", KERNEL_NAMES, None)])
 
 
-def bench(
-    kernels: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KERNEL...]", show_default=False, help=f"{', '.join(KERNELS)}; all unless given."),
-    ] = None,
-    device: Annotated[
-        str, typer.Option("--device", metavar="D[,D...]", help="cpu, cuda, cuda:1; auto says what it chose.")
-    ] = "auto",
-    n: Annotated[str, typer.Option("--n", metavar="N[,N...]", help="Points: 4096, 16k, 1M.")] = "1k,4k",
-    dim: Annotated[str, typer.Option("--dim", metavar="D[,D...]", help="Columns.")] = "128",
-    k: Annotated[str, typer.Option("--k", metavar="K[,K...]", help="Points in a class.")] = "4",
-    dtype: Annotated[str, typer.Option("--dtype", metavar="T[,T...]", help=f"{', '.join(DTYPES)}.")] = "float32",
-    impl: Annotated[
-        str | None,
-        typer.Option("--impl", metavar="I[,I...]", help=f"{', '.join(IMPLEMENTATIONS)}; all that run unless given."),
-    ] = None,
-    peers: Annotated[bool, typer.Option("--peers", help="Other libraries too, where they are installed.")] = False,
-    min_time: Annotated[
-        float, typer.Option("--min-time", metavar="S", help="Sample each case for so many seconds.")
-    ] = 0.5,
-    time_limit: Annotated[
-        float, typer.Option("--time-limit", metavar="S", help="Give a case up after so many seconds.")
-    ] = 60.0,
-    jobs: Annotated[
-        int | None, typer.Option("-j", "--jobs", min=1, metavar="N", help="Use N cores, all libraries alike.")
-    ] = None,
-    save: Annotated[
-        str | None,
-        typer.Option("--save", metavar="FILE", help=f"Keep all samples ({', '.join(SAVED)}); written after each case."),
-    ] = None,
-    baseline: Annotated[
-        str | None, typer.Option("--baseline", metavar="FILE.json", help="Compare with what --save kept.")
-    ] = None,
-    fail_slower: Annotated[
-        str | None,
-        typer.Option("--fail-slower", metavar="10%", help="Exit 1 if a case is slower than the baseline by this."),
-    ] = None,
-    plot: Annotated[
-        str | None, typer.Option("--plot", metavar="FILE", help=f"Time against N ({', '.join(PICTURES)}).")
-    ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="List kernels and implementations, run nothing.")] = False,
-    format: output.Format = None,
-    json: output.Json = False,
-    out: output.Output = None,
-    quiet: output.Quiet = False,
-    verbose: output.Verbose = False,
-    color: output.Colour = "auto",
-) -> None:
+def bench(values: Mapping[str, Any]) -> None:
     """How fast the kernels are on this machine, against each other, and whether they are right.
 
     Times are medians of runs taken in turn, each on other random points; `speed-up` is against the first
     implementation of the same size, `of product` against the bare N x N matrix product, `error` and `wrong` against
     float64. The baseline's verdicts are SAME, FAST, SLOW, or AMBIGUOUS where more samples are needed (--min-time).
     """
-    style = output.style(format, json, out, quiet, verbose, color)
+    style = output.style_of(values)
     form = output.many_format(style)
     if form == "bare":
         raise UsageError("a benchmark is no single number", fix="use -f table, tsv, csv, md or json")
-    if listed:
+    if values["list"]:
         with output.destination(style) as writer:
             from ..show.bench import choices
 
             writer.write(output.sheet_text(choices(), form))
         return
+    save, plot, baseline, fail_slower = (values[name] for name in ("save", "plot", "baseline", "fail_slower"))
     for name, path, endings in (("--save", save, SAVED), ("--plot", plot, PICTURES)):
         _check_ending(name, path, endings)
     threshold = parse_share(fail_slower, "--fail-slower") if fail_slower is not None else 0.05
@@ -101,29 +60,19 @@ def bench(
         raise UsageError(
             "--fail-slower needs --baseline FILE.json", fix="make one with: lossctl bench --save FILE.json"
         )
-    plan = Plan(
-        kernels=tuple(dict.fromkeys(name.replace("_", "-") for name in kernels)) if kernels else KERNELS,
-        implementations=None if impl is None else tuple(impl.split(",")),
-        sizes=parse_sizes(n, "--n"),
-        dims=parse_sizes(dim, "--dim"),
-        ks=parse_sizes(k, "--k"),
-        dtypes=tuple(dtype.split(",")),
-        peers=peers,
-        min_time=min_time,
-        time_limit=time_limit,
-    )
-    check(plan)
-    if jobs is not None:
-        _stay_on(jobs)
+    schedule = _schedule(values)
+    check(schedule)
+    if values["jobs"] is not None:
+        _stay_on(values["jobs"])
     from ..kernels.devices import choose_all
 
-    chosen = choose_all(device)
-    for each in chosen:
-        if each.note and not quiet:
-            print(f"lossctl: {each.note}", file=sys.stderr)
+    chosen = choose_all(values["device"])
+    for device in chosen:
+        if device.note and not style.quiet:
+            print(f"lossctl: {device.note}", file=sys.stderr)
     with output.destination(style) as writer:
         found, is_cut_short = _measured(
-            plan._replace(devices=tuple(each.name for each in chosen)), baseline, threshold, save, style
+            schedule._replace(devices=tuple(device.name for device in chosen)), baseline, threshold, save, style
         )
         writer.write(_text(found, form))
         if plot is not None:
@@ -133,6 +82,22 @@ def bench(
         raise KeyboardInterrupt
     if fail_slower is not None and any(against.verdict == "SLOW" for against in found.compared.values()):
         raise typer.Exit(1)
+
+
+def _schedule(values: Mapping[str, Any]) -> Schedule:
+    """What is measured. UsageError."""
+    kernels, impl = values["kernels"], values["impl"]
+    return Schedule(
+        kernels=tuple(dict.fromkeys(name.replace("_", "-") for name in kernels)) if kernels else KERNELS,
+        implementations=None if impl is None else tuple(impl.split(",")),
+        sizes=parse_sizes(values["n"], "--n"),
+        dims=parse_sizes(values["dim"], "--dim"),
+        ks=parse_sizes(values["k"], "--k"),
+        dtypes=tuple(values["dtype"].split(",")),
+        peers=values["peers"],
+        min_time=values["min_time"],
+        time_limit=values["time_limit"],
+    )
 
 
 def _check_ending(option: str, path: str | None, endings: Sequence[str]) -> None:
@@ -160,7 +125,7 @@ def _warn_of_load(style: output.Style) -> None:
 
 
 def _measured(
-    plan: Plan, baseline: str | None, threshold: float, save: str | None, style: output.Style
+    schedule: Schedule, baseline: str | None, threshold: float, save: str | None, style: output.Style
 ) -> tuple[Found, bool]:
     """All measurements, in the order of the plan, and whether an interrupt cut them short."""
     from ..bench.machine import stamp
@@ -169,7 +134,7 @@ def _measured(
     from ..show.bench import line
 
     earlier = read_baseline(baseline) if baseline is not None else None
-    environment = stamp(plan.devices)
+    environment = stamp(schedule.devices)
     _warn_of_load(style)
     if earlier is not None:
         changes = earlier.differences(environment)
@@ -179,7 +144,7 @@ def _measured(
     is_cut_short = False
     try:
         with contextlib.redirect_stdout(sys.stderr):  # some libraries talk
-            for one in measure(plan):
+            for one in measure(schedule):
                 known[one.case.key] = one
                 found = _found(known, environment, earlier, threshold)
                 output.note(style, line(one))

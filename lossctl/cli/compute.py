@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from ..errors import UsageError
 from ..language import registry
-from ..language.registry import Loss, Option
+from ..language.domains import Option
+from ..language.options import COMPUTE, Setting, settings
+from ..language.registry import Loss
 from ..language.roles import Role
 from ..text import option_text
-from . import asking, intake, output
-from .app import group, single
+from . import options, output
+from .app import group
+
+if TYPE_CHECKING:
+    from ..api.answers import Answer
+    from ..api.question import Question
+    from ..results.values import Result
 
 Sources = Annotated[
     list[str] | None,
@@ -30,41 +36,6 @@ REDUCTION_WORDS = {
     "positives": "positives divides the sum by the number of labels 1",
     "mean-active": "mean-active is over the triplets above zero",
 }
-Weight = Annotated[
-    str | None,
-    typer.Option(
-        "-w", "--weight", metavar="SRC", help="A weight for each row; the mean divides by the sum of the weights."
-    ),
-]
-FromLogits = Annotated[bool, typer.Option("--from-logits", help="The predictions are logits, not probabilities.")]
-FromProbs = Annotated[bool, typer.Option("--from-probs", help="The predictions are probabilities, not logits.")]
-Clip = Annotated[
-    float,
-    typer.Option(
-        "--clip",
-        metavar="EPS",
-        min=0,
-        max=0.5,
-        show_default=False,
-        help="Clip probabilities into [EPS, 1 - EPS]; never done unless asked.",
-    ),
-]
-Bare = Annotated[bool, typer.Option("-b", "--bare", help="The number alone (what is printed anyway).")]
-Signature = Annotated[
-    bool,
-    typer.Option(
-        "--signature", help="Print the signature after the value: every choice that changes it, and a hash of the data."
-    ),
-]
-Index = Annotated[
-    str | None,
-    typer.Option(
-        "--index", metavar="SRC", help="Triplets as rows (anchor, positive, negative) of one embedding source."
-    ),
-]
-Distances = Annotated[
-    str | None, typer.Option("--distances", metavar="SRC", help="The distance of each pair, instead of its embeddings.")
-]
 
 
 class Losses(TyperGroup):
@@ -101,15 +72,10 @@ def options_with_value() -> set[str]:
     return {
         name
         for loss in registry.walk()
-        for parameter in parameters(loss)
-        if parameter.annotation.__origin__ is not bool
-        for name in _names(parameter.annotation.__metadata__[0])
+        for _, annotation, _ in parameters(loss)
+        if options.takes_value(annotation)
+        for name in options.names(annotation)
     }
-
-
-def _names(info: Any) -> tuple[str, ...]:
-    """The names of an option; in an annotation typer holds the first of them as the default."""
-    return () if info.param_decls is None else (info.default, *info.param_decls)
 
 
 def command() -> Any:
@@ -129,66 +95,39 @@ def command() -> Any:
 
 def loss_command(loss: Loss) -> Any:
     """The command of one loss: its roles and options become command-line options."""
-
-    def run(**given: Any) -> None:
-        _compute(loss, given)
-
-    run.__signature__ = inspect.Signature(parameters(loss))  # type: ignore[attr-defined]
-    run.__annotations__ = {item.name: item.annotation for item in parameters(loss)}
-    return single(run, loss.name, help=_help(loss), short_help=loss.summary)
+    return options.made(
+        lambda values: run(loss, values), loss.name, parameters(loss), help=_help(loss), short_help=loss.summary
+    )
 
 
-def parameters(loss: Loss) -> list[inspect.Parameter]:
-    """The command's parameters: sources, the loss's options, its roles, and what all losses share."""
-    found: list[tuple[str, Any, Any]] = [("sources", Sources, None)]
-    found += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.options]
-    found += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
-    found += _form_parameters(loss)
-    found += [("metric", intake.Distance, "euclidean")] if loss.engine == "panel" and not loss.cosine else []
-    found += [("normalize", intake.Normalize, False)] if loss.engine == "panel" else []
-    found += [("index", Index, None)] if loss.name == "triplet" else []
-    found += [("distances", Distances, None)] if loss.roles[0].name == "left" else []
-    found += [
-        ("reduction", _reduction_type(loss), loss.reductions[0]),
-        *([("weight", Weight, None)] if loss.engine != "panel" else []),
-        ("na", intake.Na, "error"),
-        ("header", intake.Header, "auto"),
-        ("delimiter", intake.Delimiter, None),
-        ("format", output.Format, None),
-        ("json", output.Json, False),
-        ("bare", Bare, False),
-        ("out", output.Output, None),
-        *([("plot", output.Plot, None)] if loss.engine == "rows" else []),
-        ("digits", output.Digits, None),
-        ("signature", Signature, False),
-        *([("device", intake.Device, "cpu")] if loss.engine == "panel" else []),
-        ("jobs", intake.Jobs, None),
-        *asking.parameters(loss),
-        ("quiet", output.Quiet, False),
-        ("verbose", output.Verbose, False),
-        ("color", output.Colour, "auto"),
-    ]
-    return [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-        for name, annotation, default in found
-    ]
+def parameters(loss: Loss) -> list[options.Parameter]:
+    """The command's parameters: sources, the loss's options, its roles, and those settings that suit it."""
+    made: list[options.Parameter] = [("sources", Sources, None)]
+    made += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.options]
+    made += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
+    for row in settings(COMPUTE, "shell").values():
+        made += [_setting(row, loss)] if row.suits(loss) else []
+        made += _forms_of_roles(loss) if row.key == "clip" else []
+    return made
 
 
-def _form_parameters(loss: Loss) -> list[tuple[str, Any, Any]]:
-    forms = [role.forms for role in loss.roles if role.forms]
-    found: list[tuple[str, Any, Any]] = []
-    if any("logits" in known for known in forms):
-        found.append(("from_logits", FromLogits, False))
-    if any(known[0] == "logits" for known in forms):
-        found.append(("from_probs", FromProbs, False))
-    if any("prob" in known for known in forms):
-        found.append(("clip", Clip, 0))
-    for role in loss.roles:
-        if len(role.forms) > 2:
-            text = f"What {role.option.upper()} holds: {', '.join(role.forms)} (prob unless given)."
-            kind = Annotated[str | None, typer.Option(f"--{role.option}-form", metavar="FORM", help=text)]
-            found.append((f"form_{role.name}", kind, None))
-    return found
+def _setting(row: Setting, loss: Loss) -> options.Parameter:
+    """A row of the table as this loss takes it."""
+    if row.key == "reduction":
+        words = [REDUCTION_WORDS[name] for name in loss.reductions if name in REDUCTION_WORDS]
+        text = row.help.rstrip(".") + ("; " if words else "") + "; ".join(words) + "."
+        return row.key, options.option(row, metavar="|".join(loss.reductions), help=text), loss.reductions[0]
+    name, annotation, default = options.parameter(row, COMPUTE)
+    return name, options.unlisted(annotation) if row.refused(loss) else annotation, default
+
+
+def _forms_of_roles(loss: Loss) -> list[options.Parameter]:
+    made: list[options.Parameter] = []
+    for role in (role for role in loss.roles if len(role.forms) > 2):
+        text = f"What {role.option.upper()} holds: {', '.join(role.forms)} (prob unless given)."
+        kind = Annotated[str | None, typer.Option(f"--{role.option}-form", metavar="FORM", help=text)]
+        made.append((f"form_{role.name}", kind, None))
+    return made
 
 
 def _option_type(option: Option) -> Any:
@@ -204,12 +143,6 @@ def _option_type(option: Option) -> Any:
 
 def _option_default(option: Option) -> Any:
     return False if option.domain.kind is bool else None
-
-
-def _reduction_type(loss: Loss) -> Any:
-    words = [REDUCTION_WORDS[name] for name in loss.reductions if name in REDUCTION_WORDS]
-    text = "How rows become one number" + ("; " if words else "") + "; ".join(words) + "."
-    return Annotated[str, typer.Option("-r", "--reduction", metavar="|".join(loss.reductions), help=text)]
 
 
 def _role_type(role: Role) -> Any:
@@ -233,67 +166,51 @@ def _help(loss: Loss) -> str:
 # --- running
 
 
-def _compute(loss: Loss, given: dict[str, Any]) -> None:
-    style = output.style(
-        given["format"], given["json"], given["out"], given["quiet"], given["verbose"], given["color"], given["bare"]
-    )
-    sources = given["sources"] or []
-    named = {role.name: given[f"role_{role.name}"] for role in loss.roles if given[f"role_{role.name}"] is not None}
-    if not sources and not named:
-        raise UsageError(f"{loss.name} needs its input", fix=_usage(loss))
-    from ..api import calculator
-    from ..kernels.devices import choose
+def run(loss: Loss, values: Mapping[str, Any]) -> None:
+    """Read, compute and write what the options of one call ask for."""
+    from ..api import answers
+    from . import rows
 
-    options = {
-        option.name: calculator.option_value(option, given[f"option_{option.name}"])
-        for option in loss.options
-        if given[f"option_{option.name}"] not in (None, False)
-    }
-    reading = calculator.Reading(
-        forms=_forms(loss, given),
-        clip=given.get("clip", 0.0),
-        skip_nan=intake.skips_nan(given["na"]),
-        header=intake.has_header(given["header"]),
-        delimiter=given["delimiter"],
-        index=given.get("index"),
-        distances=given.get("distances"),
-        metric=given.get("metric", "euclidean"),
-        normalize=given.get("normalize", False),
-        device=intake.note_device(style, choose(given.get("device", "cpu"))).name,
-    )
-    inputs = [*sources, *named.values(), *(given[name] for name in ("weight", "index", "distances") if given.get(name))]
-    inputs += asking.sources(given)
-    spec = registry.make(loss, **options)
-    if asking.is_asked(given) or (given["reduction"] == "none" and loss.engine in ("lists", "panel")):
-        from .beyond import answer
-
-        answer(spec, sources, named, reading, style, inputs, given)
-        return
-    bounds = asking.bounds(given)
+    style = output.style_of(values)
+    asked = question(loss, values, style)
+    inputs = [*asked.inputs, *asked.named.values(), *output.inputs_of(COMPUTE, values)]
     with (
-        output.destination(style, inputs) as out,
-        output.picture(given.get("plot"), inputs) as drawing,
-        calculator.prepared(
-            spec,
-            sources,
-            named,
-            reduction=given["reduction"],
-            weight=given.get("weight"),
-            reading=reading,
-            jobs=given["jobs"],
-        ) as ready,
+        rows.destination(asked, values, style, inputs) as (writer, format),
+        output.picture(values.get("plot"), inputs) as drawing,
+        answers.opened(asked) as answer,
     ):
-        if given["reduction"] == "none":
-            _write_rows(ready, style, out, given["digits"])
-            results = []
+        results: list[Result] = []
+        if asked.is_by_row:
+            rows.write(answer, style, writer, format, values["digits"])
+        elif asked.top:
+            rows.write_top(answer.top(), answer.shared, style, writer, values["digits"])
         else:
-            results = [_write_value(ready, style, out, given["digits"], given["signature"], bounds)]
+            results = _write_numbers(answer, style, writer, values)
         if drawing is not None:
-            from ..api.row_plots import row_picture
             from ..show.data_plots import draw_rows
 
-            draw_rows(row_picture(ready), *drawing)
-    asking.close_gates(results, style)
+            draw_rows(answer.picture(), *drawing)
+    output.close(_failures(results), style)
+
+
+def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Question:
+    """What the options of one call ask. UsageError, DeviceError."""
+    sources = values["sources"] or []
+    named = {role.name: values[f"role_{role.name}"] for role in loss.roles if values[f"role_{role.name}"] is not None}
+    if not sources and not named:
+        raise UsageError(f"{loss.name} needs its input", fix=_usage(loss))
+    from ..api import question as questions
+    from ..api.calculator import option_value
+
+    own = {
+        option.name: option_value(option, values[f"option_{option.name}"])
+        for option in loss.options
+        if values[f"option_{option.name}"] not in (None, False)
+    }
+    specs = [registry.make(loss, **own), *map(registry.parse, values["also"] or ())]
+    call = questions.asked(values, COMPUTE, "shell")
+    device = output.device(style, values.get("device", "cpu"))
+    return questions.Question.of(call, specs, sources, named, forms=_forms(loss, values), device=device)
 
 
 def _usage(loss: Loss) -> str:
@@ -301,76 +218,53 @@ def _usage(loss: Loss) -> str:
     return f"lossctl compute {loss.name} {order}, or one file that holds all"
 
 
-def _forms(loss: Loss, given: dict[str, Any]) -> dict[str, Any]:
-    if given.get("from_logits") and given.get("from_probs"):
+def _forms(loss: Loss, values: Mapping[str, Any]) -> dict[str, Any]:
+    if values.get("from_logits") and values.get("from_probs"):
         raise UsageError("--from-logits and --from-probs contradict each other", fix="choose one")
     forms = {}
     for role in loss.roles:
         if not role.forms:
             continue
-        named = given.get(f"form_{role.name}")
-        if named and given.get("from_logits") and named != "logits":
+        named = values.get(f"form_{role.name}")
+        if named and values.get("from_logits") and named != "logits":
             raise UsageError(f"--from-logits and --{role.option}-form {named} contradict each other", fix="choose one")
-        otherwise = "logits" if given.get("from_logits") else "prob" if given.get("from_probs") else role.forms[0]
-        forms[role.name] = intake.check(f"--{role.option}-form", named or otherwise, role.forms)
+        otherwise = "logits" if values.get("from_logits") else "prob" if values.get("from_probs") else role.forms[0]
+        forms[role.name] = output.check(f"--{role.option}-form", named or otherwise, role.forms)
     return forms
 
 
-def _write_value(ready: Any, style: output.Style, out: Any, digits: int | None, signature: bool, bounds: Any) -> Any:
-    from ..api import calculator
+def _write_numbers(answer: Answer, style: output.Style, out: Any, values: Mapping[str, Any]) -> list[Result]:
+    """The numbers, in the format asked for: one bare value alone, a sheet for several or with an interval."""
     from ..show import results as show
 
-    format = style.choose("bare")
-    hashed = signature or format in ("json", "ndjson")
-    with output.progress(style, ready.fields[0].frame.rows) as update:
-        result = calculator.evaluate(ready, data_hash=hashed, progress=update)
-    (result,) = asking.gated([result], bounds)
-    output.warn(style, result.warnings)
+    hashed = values["signature"] or style.format in ("json", "ndjson")
+    with output.progress(style, answer.rows) as update:
+        results = answer.results(data_hash=hashed, progress=update)
+    digits, single = values["digits"], len(results) == 1 and results[0].ci is None
+    format = style.choose("bare") if single else output.many_format(style)
     if format == "bare":
-        text = show.bare([result], digits)
-        out.write(text.rstrip("\n") + "\t" + result.signature + "\n" if signature else text)
-        output.note(style, show.context(result))
+        text = show.bare(results, digits)
+        if values["signature"]:
+            lines = zip(text.splitlines(), results, strict=True)
+            text = "".join(f"{value}\t{result.signature}\n" for value, result in lines)
+        out.write(text)
     elif format == "json":
-        out.write(show.as_json([result], "compute"))
+        out.write(show.as_json(results, "compute"))
     elif format == "ndjson":
-        out.write(show.ndjson([result]))
+        out.write(show.ndjson(results))
     else:
-        out.write(output.sheet_text(show.sheet([result], digits, signature=signature), format))
-    return result
+        out.write(output.sheet_text(show.sheet(results, digits, signature=values["signature"]), format))
+    output.warn(style, [warning for result in results for warning in result.warnings if result.group is None])
+    for result in results:
+        if result.group is None and result.average != "macro":
+            output.note(style, show.context(result))
+    return results
 
 
-def _write_rows(ready: Any, style: output.Style, out: Any, digits: int | None) -> None:
-    """-r none: a line for each row that counts, as they come."""
-    from ..api import calculator
-    from ..show.results import number
+def _failures(results: list[Result]) -> list[str]:
+    """One line for each gate that failed."""
+    if not any(result.gates for result in results):
+        return []
+    from ..api.gates import failures
 
-    format = style.choose("bare")
-    if format not in ("bare", "tsv", "csv", "ndjson"):
-        raise UsageError(f"-r none cannot be written as {format}", fix="use bare, tsv, csv or ndjson")
-    separator = {"tsv": "\t", "csv": ","}.get(format, "")
-    if separator:
-        out.write(f"row{separator}loss\n")
-    from ..rows import by_row as engine
-    from ..rows import checks
-
-    facts = checks.Facts()
-    for rows in calculator.row_losses(ready):
-        facts = facts.merge(rows.facts).merge(engine.infinite_rows(rows))
-        pairs = zip(rows.number.tolist(), rows.total.tolist(), strict=True)
-        if format == "bare":
-            out.write("".join(number(value, digits) + "\n" for _, value in pairs))
-        elif separator:
-            out.write("".join(f"{row}{separator}{number(value, digits)}\n" for row, value in pairs))
-        else:
-            out.write("".join(_json_row(row, value) for row, value in pairs))
-    notes, warnings = checks.verdict(ready.plan, facts)
-    sys.stdout.flush()
-    output.note(style, "\n".join(notes))
-    output.warn(style, warnings)
-
-
-def _json_row(row: int, value: float) -> str:
-    import json as json_text
-
-    finite = value - value == 0
-    return json_text.dumps({"row": row, "loss": value if finite else None, "value_text": repr(value)}) + "\n"
+    return failures(results)

@@ -6,13 +6,15 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
+from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from . import output
-from .app import colour, single
+from . import options, output
+from .app import colour
 
 if TYPE_CHECKING:
     from ..curves.pictures import Picture, Plane
@@ -21,76 +23,48 @@ TABLES = ("tsv", "csv", "md", "latex", "json")
 FIGURES = ("png", "svg", "pdf")
 WIDTH = 100  # of a text plot that no terminal shows
 
-Losses = Annotated[
+LOSSES = Annotated[
     list[str], typer.Argument(metavar="LOSS...", help="Losses with their options, such as focal:gamma=2,alpha=0.25.")
-]
-Sweep = Annotated[
-    str | None, typer.Option("--sweep", metavar="OPTION=A,B,...", help="One curve for each value of an option.")
-]
-X = Annotated[
-    str | None,
-    typer.Option("--x", metavar="LOW..HIGH|NAME", help="The range, the variable, or both: -3..3, x_t, x_t=-3..3."),
-]
-At = Annotated[
-    str | None,
-    typer.Option("--at", metavar="NAME=VALUE,...", help="What stays as it is along the curve, such as d_ap=0.5."),
-]
-Points = Annotated[
-    int | None, typer.Option("-n", "--points", min=2, max=100_001, metavar="N", help="How many points a curve has.")
-]
-Grad = Annotated[bool, typer.Option("--grad", help="The slope too.")]
-Form = Annotated[
-    str | None,
-    typer.Option("-f", "--format", metavar="|".join(("plot", *TABLES)), help="A text plot, or the points as a table."),
-]
-File = Annotated[
-    str | None,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help="Write a figure or a table: .png .svg .pdf .csv .tsv .json .txt."
-    ),
 ]
 
 
 def command() -> Any:
     """The command."""
-    return single(curve, "curve")
+    return options.command(curve, "curve", [("losses", LOSSES, Parameter.empty)])
 
 
-def curve(
-    losses: Losses,
-    sweep: Sweep = None,
-    x: X = None,
-    at: At = None,
-    points: Points = None,
-    grad: Grad = False,
-    format: Form = None,
-    json: output.Json = False,
-    out: File = None,
-    color: output.Colour = "auto",
-) -> None:
+def curve(values: Mapping[str, Any]) -> None:
     """What a loss does: its curve against its natural variable, or its contours, and its slope with --grad.
 
     On a terminal a plot of text, in a pipe the points as TSV. Try: lossctl curve focal --sweep gamma=0,0.5,1,2,5
     """
-    style = output.style(None if format == "plot" else format, json, out, False, False, color)
-    form = _form(style, plot=format == "plot")
+    is_plot = values["format"] == "plot"
+    style = output.style_of({**values, "format": None} if is_plot else values)
+    form = _form(style, plot=is_plot)
     from ..curves.entries import read
     from ..curves.entries import sweep as swept
     from ..curves.tracing import trace
 
-    entries = tuple(read(text) for text in losses)
-    if sweep is not None:
-        option, values = _assignment("--sweep", sweep, "gamma=0,0.5,1,2,5")
-        entries = swept(entries, option, values.split(","))
-    variable, span = _variable(x)
+    entries = tuple(read(text) for text in values["losses"])
+    if values["sweep"] is not None:
+        option, numbers = _assignment("--sweep", values["sweep"], "gamma=0,0.5,1,2,5")
+        entries = swept(entries, option, numbers.split(","))
+    variable, span = _variable(values["x"])
     with output.destination(style) as writer:
-        drawn = trace(entries, variable=variable, span=span, at=_fixed(at), points=points, grad=grad)
+        picture = trace(
+            entries,
+            variable=variable,
+            span=span,
+            at=_fixed(values["at"]),
+            points=values["points"],
+            grad=values["grad"],
+        )
         if form in FIGURES:
             from ..show.plots import draw
 
-            draw(drawn, writer.buffer, form)
+            draw(picture, writer.buffer, form)
         else:
-            writer.write(_text(drawn, form, to_terminal=style.output is None and sys.stdout.isatty()))
+            writer.write(_text(picture, form, to_terminal=style.output is None and sys.stdout.isatty()))
 
 
 def _form(style: output.Style, *, plot: bool) -> str:

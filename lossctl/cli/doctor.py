@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from . import output
-from .app import single
+from . import options, output
 
 
 def command() -> Any:
     """The command."""
-    return single(doctor, "doctor")
+    return options.command(doctor, "doctor")
 
 
-def doctor(
-    format: output.SheetFormat = None,
-    json: output.Json = False,
-    out: output.Output = None,
-    color: output.Colour = "auto",
-) -> None:
+def doctor(values: Mapping[str, Any]) -> None:
     """The machine and the libraries, as lossctl sees them."""
     from ..bench.machine import examine
     from ..show.environment import as_json, sheet
 
-    style = output.style(format, json, out, False, False, color)
-    found = examine()
+    style = output.style_of(values)
+    machine = examine()
     with output.destination(style) as writer:
         if style.format == "json":
-            writer.write(as_json(found))
+            writer.write(as_json(machine))
         else:
-            writer.write(output.sheet_text(sheet(found), output.many_format(style)))
+            writer.write(output.sheet_text(sheet(machine), output.many_format(style)))

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from inspect import Parameter
 from typing import Annotated, Any
 
 import typer
 
 from ..language import registry
-from . import output
-from .app import single
+from . import options, output
+
+LOSS = Annotated[str, typer.Argument(metavar="LOSS", help="The name of a loss, or an alias.")]
 
 
 def command() -> Any:
     """The command."""
-    return single(explain, "explain")
+    return options.command(explain, "explain", [("loss", LOSS, Parameter.empty)])
 
 
-def explain(
-    loss: Annotated[str, typer.Argument(metavar="LOSS", help="The name of a loss, or an alias.")],
-    json: output.Json = False,
-    out: output.Output = None,
-    color: output.Colour = "auto",
-) -> None:
+def explain(values: Mapping[str, Any]) -> None:
     """One loss: its formula, when it misleads, its options, an example, and where libraries differ."""
     from ..show import losses as show
     from ..show.pages.unavailable import UNAVAILABLE
 
-    style = output.style(None, json, out, False, False, color)
+    style = output.style_of(values)
     with output.destination(style) as writer:
-        name = loss.strip().lower().replace("_", "-").replace(" ", "-")
+        name = values["loss"].strip().lower().replace("_", "-").replace(" ", "-")
         if name in UNAVAILABLE:
             make = show.unavailable_json if style.format == "json" else show.unavailable_page
             writer.write(make(name, UNAVAILABLE[name]))
             return
-        found = registry.find(loss)
-        writer.write(show.page_json(found) if style.format == "json" else show.page(found))
+        loss = registry.find(values["loss"])
+        writer.write(show.page_json(loss) if style.format == "json" else show.page(loss))

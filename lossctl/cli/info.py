@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from inspect import Parameter
 from typing import Annotated, Any
 
 import typer
 
-from . import output
-from .app import single
+from . import options, output
+
+SOURCES = Annotated[list[str], typer.Argument(metavar="SRC...", help="Files, or PATH::COLUMN; - is stdin.")]
 
 
 def command() -> Any:
     """The command."""
-    return single(info, "info")
+    return options.command(info, "info", [("sources", SOURCES, Parameter.empty)])
 
 
-def info(
-    sources: Annotated[list[str], typer.Argument(metavar="SRC...", help="Files, or PATH::COLUMN; - is stdin.")],
-    header: Annotated[
-        str, typer.Option("--header", metavar="auto|yes|no", help="Whether a CSV names its columns.")
-    ] = "auto",
-    format: output.SheetFormat = None,
-    json: output.Json = False,
-    out: output.Output = None,
-    color: output.Colour = "auto",
-) -> None:
+def info(values: Mapping[str, Any]) -> None:
     """What is in a file: columns, types, ranges."""
-    from ..errors import UsageError
     from ..files.summary import summaries
     from ..show import info as show
 
-    if header not in ("auto", "yes", "no"):
-        raise UsageError(f"--header cannot be {header!r}", fix="use auto, yes or no")
-    style = output.style(format, json, out, False, False, color)
-    found = [
-        summary for source in sources for summary in summaries(source, {"auto": None, "yes": True, "no": False}[header])
-    ]
-    with output.destination(style, sources) as writer:
+    headers = {"auto": None, "yes": True, "no": False}
+    header = headers[output.check("--header", values["header"], tuple(headers))]
+    style = output.style_of(values)
+    columns = [column for source in values["sources"] for column in summaries(source, header)]
+    with output.destination(style, values["sources"]) as writer:
         if style.format == "json":
-            writer.write(show.as_json(found))
+            writer.write(show.as_json(columns))
         else:
-            writer.write(output.sheet_text(show.sheet(found), output.many_format(style)))
+            writer.write(output.sheet_text(show.sheet(columns), output.many_format(style)))

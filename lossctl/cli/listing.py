@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from collections.abc import Mapping
+from typing import Any
 
 from ..errors import UsageError
 from ..language import registry
-from . import output
-from .app import single
+from . import options, output
 
 
 def command() -> Any:
     """The command."""
-    return single(losses, "list")
+    return options.command(losses, "list")
 
 
-def losses(
-    family: Annotated[str | None, typer.Option("--family", metavar="NAME", help="One family only.")] = None,
-    names: Annotated[bool, typer.Option("--names", help="The names alone, a line each.")] = False,
-    format: output.SheetFormat = None,
-    json: output.Json = False,
-    out: output.Output = None,
-    color: output.Colour = "auto",
-) -> None:
+def losses(values: Mapping[str, Any]) -> None:
     """All losses, by family."""
+    family = values["family"]
     if family is not None and family not in registry.FAMILIES:
         raise UsageError(f"unknown family {family!r}", fix=f"use one of {', '.join(registry.FAMILIES)}")
-    style = output.style(format, json, out, False, False, color)
+    style = output.style_of(values)
     chosen = [loss for loss in registry.walk() if family in (None, loss.family)]
     with output.destination(style) as writer:
-        if names:
+        if values["names"]:
             writer.write("".join(f"{loss.name}\n" for loss in chosen))
-        elif style.format == "json":
-            from ..show import losses as show
+            return
+        from ..show import losses as show
 
+        if style.format == "json":
             writer.write(show.list_json(chosen))
         else:
-            from ..show import losses as show
-
             writer.write(output.sheet_text(show.list_sheet(chosen), output.many_format(style)))

@@ -1,4 +1,4 @@
-"""Where results go, in which format: the options that every command shares."""
+"""Where results go, in which format, and what is said beside them."""
 
 from __future__ import annotations
 
@@ -7,44 +7,18 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
 from ..errors import FileError, UsageError
-from .app import say
+from ..language.options import FORMATS, sources
+from .app import COLOUR_CHOICE, colour, say
 
 if TYPE_CHECKING:
+    from ..kernels.devices import Device
     from ..show.sheet import Sheet
-
-FORMATS = ("bare", "table", "json", "ndjson", "tsv", "csv", "md", "latex")
-
-Format = Annotated[str | None, typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Output format.")]
-SheetFormat = Annotated[
-    str | None, typer.Option("-f", "--format", metavar="table|json|tsv|csv|md|latex", help="Output format.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Short for -f json.")]
-Output = Annotated[
-    str | None, typer.Option("-o", "--output", metavar="FILE", help="Write the result to FILE, whole or not at all.")
-]
-Digits = Annotated[
-    int | None,
-    typer.Option(
-        "-p",
-        "--digits",
-        min=1,
-        max=17,
-        metavar="N",
-        help="Round to N significant digits (full precision unless asked).",
-    ),
-]
-Plot = Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Also draw it: FILE.png, .svg or .pdf.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes and no warnings on stderr.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say on stderr what was read and how, also in a pipe.")]
-Colour = Annotated[
-    str, typer.Option("--color", metavar="auto|always|never", help="Colour; auto obeys NO_COLOR and TERM=dumb.")
-]
 
 
 ENDINGS = {
@@ -76,11 +50,9 @@ def style(
     format: str | None, json: bool, output: str | None, quiet: bool, verbose: bool, color: str, bare: bool = False
 ) -> Style:
     """Check the shared options. UsageError."""
-    from . import app
-
     if color not in ("auto", "always", "never"):
         raise UsageError(f"--color cannot be {color!r}", fix="use auto, always or never")
-    app.COLOUR_CHOICE[0] = color
+    COLOUR_CHOICE.set(color)
     asked = {name for name, wanted in ((format, format), ("json", json), ("bare", bare)) if wanted and name}
     if len(asked) > 1:
         raise UsageError(f"two output formats: {' and '.join(sorted(asked))}", fix="choose one")
@@ -88,6 +60,50 @@ def style(
     if chosen is not None and chosen not in FORMATS:
         raise UsageError(f"unknown format {chosen!r}", fix=f"use one of {', '.join(FORMATS)}")
     return Style(chosen or ENDINGS.get(ending(output)), output, quiet, verbose)
+
+
+def style_of(values: Mapping[str, Any]) -> Style:
+    """The shared output options among the values of a command. UsageError."""
+    names = ("format", "json", "output", "quiet", "verbose", "color", "bare")
+    preset = (None, False, None, False, False, "auto", False)
+    return style(*(values.get(name, default) for name, default in zip(names, preset, strict=True)))
+
+
+def inputs_of(command: str, values: Mapping[str, Any]) -> list[str]:
+    """The files among the options of a command that an output must not overwrite; its arguments come beside."""
+    return sources(command, "shell", values)
+
+
+def check(name: str, value: str, allowed: Sequence[str]) -> str:
+    """The value of an option that takes a few words. UsageError."""
+    if value not in allowed:
+        raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(allowed)}")
+    return value
+
+
+def device(style: Style, text: str) -> str:
+    """The device that a text means, with a word on stderr where the choice was left to lossctl. DeviceError."""
+    from ..kernels.devices import choose
+
+    return told(style, choose(text))
+
+
+def told(style: Style, chosen: Device) -> str:
+    """The name of a device, with a word on stderr where the choice was left to lossctl; -q silences it."""
+    if chosen.note and not style.quiet:
+        say(chosen.note)
+    return chosen.name
+
+
+def close(failures: Sequence[str], style: Style) -> None:
+    """Exit with 1 if a gate failed; said on stderr."""
+    if not failures:
+        return
+    if not style.quiet:
+        sys.stdout.flush()
+        for text in failures:
+            print(f"lossctl: gate failed: {text}", file=sys.stderr)
+    raise typer.Exit(1)
 
 
 def ending(path: str | None) -> str:
@@ -145,7 +161,6 @@ def width() -> int:
 def sheet_text(sheet: Sheet, format: str) -> str:
     """A sheet in one of the sheet formats; a table fits the terminal."""
     from ..show import sheet as sheets
-    from .app import colour
 
     if format == "table":
         return sheets.table(sheet, width=max(width(), 40), colour=colour(sys.stdout))

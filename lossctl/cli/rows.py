@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +13,85 @@ from ..errors import UsageError
 from . import output
 
 if TYPE_CHECKING:
+    from ..api.answers import Answer
+    from ..api.question import Question
     from ..api.together import Shared
+    from ..rows.by_row import Scored
     from ..rows.hardest import Hardest
-    from ..rows.job import Scored
 
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".npy": "npy"}
 FORMATS = ("tsv", "csv", "ndjson", "bare")
+
+
+@contextlib.contextmanager
+def destination(
+    asked: Question, values: Mapping[str, Any], style: output.Style, inputs: Sequence[str]
+) -> Iterator[tuple[Any, str]]:
+    """(where the answer goes, the format of its rows if it has rows): a text writer, or for npy a binary one."""
+    format = ""
+    if asked.is_by_row and asked.is_plain:
+        format = _plain_format(style)
+    elif asked.is_by_row:
+        format = row_format(style, "tsv" if asked.per_row else "bare")
+    if format != "npy":
+        with output.destination(style, inputs) as writer:
+            yield writer, format
+        return
+    from ..files.sources import parse_source
+    from ..files.writing import atomic_output, refuse_overwrite_of_inputs
+
+    assert style.output is not None  # npy is told by the name of the output
+    refuse_overwrite_of_inputs(style.output, [parse_source(text).path for text in inputs])
+    with atomic_output(style.output) as file:
+        yield file, format
+
+
+def write(answer: Answer, style: output.Style, out: Any, format: str, digits: int | None) -> None:
+    """A line for each row that counts, as they come."""
+    if answer.question.is_plain:
+        _write_alone(answer, style, out, format, digits)
+    else:
+        write_rows(answer.shared, style, out, format, digits)
+
+
+def _write_alone(answer: Answer, style: output.Style, out: Any, format: str, digits: int | None) -> None:
+    """The rows of one loss, with nothing beside them."""
+    from ..rows import checks
+    from ..rows.by_row import infinite_rows
+    from ..show.results import number
+
+    separator = {"tsv": "\t", "csv": ","}.get(format, "")
+    if separator:
+        out.write(f"row{separator}loss\n")
+    facts = checks.Facts()
+    for block in answer.row_losses():
+        facts = facts.merge(block.facts).merge(infinite_rows(block))
+        pairs = zip(block.number.tolist(), block.total.tolist(), strict=True)
+        if format == "bare":
+            out.write("".join(number(value, digits) + "\n" for _, value in pairs))
+        elif separator:
+            out.write("".join(f"{row}{separator}{number(value, digits)}\n" for row, value in pairs))
+        else:
+            out.write("".join(_json_row(row, value) for row, value in pairs))
+    notes, warnings = checks.verdict(answer.shared.losses[0].plan, facts)
+    sys.stdout.flush()
+    output.note(style, "\n".join(notes))
+    output.warn(style, warnings)
+
+
+def _json_row(row: int, value: float) -> str:
+    import json
+
+    finite = value - value == 0
+    return json.dumps({"row": row, "loss": value if finite else None, "value_text": repr(value)}) + "\n"
+
+
+def _plain_format(style: output.Style) -> str:
+    """The format of rows with nothing beside them. UsageError."""
+    format = style.choose("bare")
+    if format not in FORMATS:
+        raise UsageError(f"-r none cannot be written as {format}", fix="use bare, tsv, csv or ndjson")
+    return format
 
 
 def row_format(style: output.Style, otherwise: str = "tsv") -> str:
@@ -41,7 +115,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
 
     places, facts = shared.sides[0], checks.NOTHING
     names = list(places)
-    weighted = shared.losses[0].plan.weight is not None or shared.unit == "anchors"
+    weighted = shared.losses[0].plan.weight is not None or shared.engine.has_space
     titles = [str(one.plan.spec) for one in shared.losses]
 
     def of_block(scored: tuple[Scored, ...]) -> tuple[Any, checks.Facts]:
@@ -59,7 +133,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
 
     def pieces() -> Iterator[Any]:
         nonlocal facts
-        for made, seen in shared.each(of_block):
+        for made, seen in shared.score_rows(of_block):
             facts = facts.merge(seen)
             yield made
 
@@ -120,5 +194,5 @@ def write_top(found: Hardest, shared: Shared, style: output.Style, out: Any, dig
         sheet = show.top_sheet(found, roles, names, digits, cut=format == "table")
         out.write(output.sheet_text(sheet, format))
     notes, warnings = checks.verdict(loss.plan, found.facts)
-    output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.unit}", *notes]))
+    output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.engine.unit}", *notes]))
     output.warn(style, warnings)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from . import intake, output
-from .app import EXIT_CODES, single
+from ..language.options import RUN
+from . import options, output
+from .app import EXIT_CODES
 
 if TYPE_CHECKING:
     from ..api.suite_file import Suite
@@ -22,74 +24,47 @@ SUFFIXES = {
     ".xml": "junit", ".html": "html", ".htm": "html",
 }  # fmt: skip
 
-SuiteFile = Annotated[str | None, typer.Argument(metavar="SUITE.yaml", help="What to compute, compare and hold to.")]
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", metavar="TEXT", help="Only entries whose name holds this text; repeatable."),
-]
-Schema = Annotated[bool, typer.Option("--schema", help="Print the JSON schema of suites.")]
-Format = Annotated[str | None, typer.Option("-f", "--format", metavar="|".join(FORMATS), help="Output format.")]
-Report = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--report", metavar="FILE", help="Write a report too; .html, .xml (JUnit), .json, .csv ...; repeatable."
-    ),
-]
-Signature = Annotated[bool, typer.Option("--signature", help="Hash the data into the signatures (reads it again).")]
+SUITE = Annotated[str | None, typer.Argument(metavar="SUITE.yaml", help="What to compute, compare and hold to.")]
 
 
 def command() -> Any:
     """The command."""
-    return single(run, "run")
+    return options.command(run, RUN, [("suite", SUITE, None)])
 
 
-def run(
-    suite: SuiteFile = None,
-    only: Only = None,
-    schema: Schema = False,
-    report: Report = None,
-    format: Format = None,
-    json: output.Json = False,
-    out: output.Output = None,
-    digits: output.Digits = None,
-    signature: Signature = False,
-    jobs: intake.Jobs = None,
-    quiet: output.Quiet = False,
-    verbose: output.Verbose = False,
-    color: output.Colour = "auto",
-) -> None:
+def run(values: Mapping[str, Any]) -> None:
     """Everything a suite asks for: losses, groups, intervals, gates, comparisons.
 
     Exits with 1 if a gate fails; an entry with an error stops no other entry, and gives its exit code at the end.
     """
     from ..api import suite_file as suites
 
-    own = format if format in ("junit", "html") else None
-    style = output.style(None if own else format, json, out, quiet, verbose, color)
-    if schema:
-        import json as json_text
+    suite, path = values["suite"], values["output"]
+    own = values["format"] if values["format"] in ("junit", "html") else None
+    style = output.style_of({**values, "format": None} if own else values)
+    if values["schema"]:
+        import json
 
         with output.destination(style) as writer:
-            writer.write(json_text.dumps(suites.schema(), indent=2) + "\n")
+            writer.write(json.dumps(suites.schema(), indent=2) + "\n")
         return
     if suite is None:
         raise UsageError("no suite", fix="lossctl run SUITE.yaml, or --schema for what one may hold")
-    reports = {path: _format_of(path) for path in report or ()}
-    chosen = own or style.format or SUFFIXES.get(os.path.splitext(out or "")[1].lower()) or output.many_format(style)
+    reports = {path: _format_of(path) for path in values["report"] or ()}
+    chosen = own or style.format or SUFFIXES.get(os.path.splitext(path or "")[1].lower()) or output.many_format(style)
     if chosen == "bare":
         raise UsageError("a suite has no bare form", fix=f"use {', '.join(FORMATS)}")
     loaded = suites.load(suite)
-    inputs = [suite, *_files_of(loaded)]
-    with _all_open(style, reports, inputs) as writers:
-        found = _run(loaded, only or [], jobs, signature, style)
-        writers[None].write(_text(found, chosen, digits))
+    with _all_open(style, reports, [suite, *suites.files(loaded)]) as writers:
+        report = _run(loaded, values, style)
+        writers[None].write(_text(report, chosen, values["digits"]))
         for path, kind in reports.items():
-            writers[path].write(_text(found, kind, digits))
+            writers[path].write(_text(report, kind, values["digits"]))
     from ..show import suites as show
 
     sys.stdout.flush()
-    output.warn(style, show.warnings(found))
-    _close(found, style)
+    output.warn(style, show.warnings(report))
+    _close(report, style)
 
 
 def _format_of(path: str) -> str:
@@ -97,16 +72,6 @@ def _format_of(path: str) -> str:
     if kind is None:
         raise UsageError(f"what is a report called {path!r}?", fix=f"use an ending of {', '.join(SUFFIXES)}")
     return kind
-
-
-def _files_of(suite: Suite) -> list[str]:
-    """Everything the suite reads, which a report must not overwrite."""
-    names = ("inputs", "others", "base", "target", "weight", "group", "cluster", "baseline")
-    found: list[str] = []
-    for entry in suite.entries:
-        for value in (entry.values[name] for name in names if name in entry.values):
-            found += value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-    return found
 
 
 def _all_open(style: output.Style, reports: dict[str, str], inputs: list[str]) -> Any:
@@ -124,7 +89,7 @@ def _all_open(style: output.Style, reports: dict[str, str], inputs: list[str]) -
     return opened()
 
 
-def _run(suite: Suite, only: list[str], jobs: int | None, signature: bool, style: output.Style) -> SuiteReport:
+def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteReport:
     from ..api.suite import run
 
     shows = not style.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -133,7 +98,13 @@ def _run(suite: Suite, only: list[str], jobs: int | None, signature: bool, style
         print(f"\r\033[K{name[:70]} ...", end="", file=sys.stderr, flush=True)
 
     try:
-        return run(suite, only=only, jobs=jobs, data_hash=signature, progress=progress if shows else None)
+        return run(
+            suite,
+            only=values["only"] or (),
+            jobs=values["jobs"],
+            data_hash=values["signature"],
+            progress=progress if shows else None,
+        )
     finally:
         if shows:
             print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -2,146 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
-from . import intake, output
-from .app import single
+from ..language.options import TRIPLETS
+from . import options, output
+
+if TYPE_CHECKING:
+    from ..api.question import TripletQuestion
+    from ..api.triplets import Report
+
+SOURCES = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="EMB LABEL", show_default=False, help="Two files, or one that holds both; - is stdin."),
+]
 
 
 def command() -> Any:
     """The command."""
-    return single(triplets, "triplets")
+    return options.command(triplets, TRIPLETS, [("sources", SOURCES, None)])
 
 
-def triplets(
-    sources: intake.EmbeddingSources = None,
-    emb: intake.Emb = None,
-    label: intake.Label = None,
-    margin: Annotated[
-        list[str] | None,
-        typer.Option("--margin", metavar="M[,M...]", help="One margin, or several in one pass. [default: 1]"),
-    ] = None,
-    index: Annotated[
-        str | None,
-        typer.Option(
-            "--index", metavar="SRC", help="Triplets as rows (anchor, positive, negative) of EMB: their categories."
-        ),
-    ] = None,
-    distance: intake.Distance = "euclidean",
-    normalize: intake.Normalize = False,
-    by: Annotated[str | None, typer.Option("--by", metavar="class", help="Also by class of the anchor.")] = None,
-    pairs: Annotated[
-        int,
-        typer.Option(
-            "--pairs",
-            metavar="K",
-            min=0,
-            show_default=False,
-            help="Also the K class pairs with the most hard triplets.",
-        ),
-    ] = 0,
-    batch: Annotated[
-        str | None,
-        typer.Option("--batch", metavar="P,K", help="Also what training sees: batches of P classes with K rows each."),
-    ] = None,
-    batches: Annotated[int, typer.Option("--batches", metavar="B", min=1, help="How many batches.")] = 100,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the batches.")] = 0,
-    precision: Annotated[
-        str,
-        typer.Option(
-            "--precision",
-            metavar="float64|float32",
-            help="float64 certifies the counts; float32 is quick and does not.",
-        ),
-    ] = "float64",
-    na: intake.Na = "error",
-    header: intake.Header = "auto",
-    delimiter: intake.Delimiter = None,
-    plot: output.Plot = None,
-    format: output.Format = None,
-    json: output.Json = False,
-    bare: Annotated[
-        bool, typer.Option("-b", "--bare", help="easy TAB semi-hard TAB hard, a line for each margin.")
-    ] = False,
-    out: output.Output = None,
-    device: intake.Device = "cpu",
-    jobs: intake.Jobs = None,
-    quiet: output.Quiet = False,
-    verbose: output.Verbose = False,
-    color: output.Colour = "auto",
-) -> None:
+def triplets(values: Mapping[str, Any]) -> None:
     """How hard the triplets of an embedding set are: easy, semi-hard, hard, over the whole set.
 
     A triplet is an anchor, a positive of its class and a negative of another. Hard: d_an <= d_ap. Semi-hard:
     d_ap < d_an < d_ap + margin. Easy: d_an >= d_ap + margin. Every count is certified, as if computed in exact
     arithmetic.
     """
-    style = output.style(format, json, out, quiet, verbose, color, bare)
-    named = {name: source for name, source in (("emb", emb), ("identity", label)) if source is not None}
-    if not sources and not named:
-        raise UsageError("triplets needs embeddings and labels", fix="lossctl triplets EMB LABEL --margin 0.2")
-    intake.check("--distance", distance, intake.DISTANCES)
-    intake.check("--by", by, ("class", None))
-    intake.check("--precision", precision, ("float64", "float32"))
-    skip_nan, names_columns = intake.skips_nan(na), intake.has_header(header)
-    margins, drawn = _numbers("--margin", ",".join(margin or ["1"])), _pair(batch)
-    if index is not None and device not in ("cpu", "auto"):
-        raise UsageError(f"--device {device} with --index", why="given triplets are few", fix="leave --device out")
-    extras = {"--by": by, "--pairs": pairs, "--batch": batch}
-    if bare and plot is None:
-        _refuse("--bare", extras, "it prints the three counts alone")
-    if index is not None:
-        _refuse("--index", {**extras, "--na skip": skip_nan}, "given triplets are counted as they are")
-        _write_given(sources or [], named, index, margins, distance, normalize, style)
+    style = output.style_of(values)
+    question = _question(values, style)
+    inputs = [*question.inputs, *output.inputs_of(TRIPLETS, values)]
+    if values["index"] is not None:
+        _write_given(question, values["index"], style, inputs)
         return
-    from ..api import triplets
-    from ..files.sources import digest
-    from ..kernels.devices import choose
+    from ..api import answers
 
-    chosen = intake.note_device(style, choose(device))
-    inputs = [*(sources or []), *named.values()]
     with (
         output.destination(style, inputs) as writer,
-        output.picture(plot, inputs) as drawing,
-        triplets.opened(
-            sources or [],
-            named,
-            distance=distance,
-            normalize=normalize,
-            device=chosen.name,
-            jobs=jobs,
-            skip_nan=skip_nan,
-            header=names_columns,
-            delimiter=delimiter,
-        ) as ready,
+        output.picture(values["plot"], inputs) as drawing,
+        answers.opened_set(question) as ready,
         output.progress(style, None, "anchors") as update,
     ):
-        found = triplets.report(
-            ready,
-            margins,
-            precision=precision,
-            by_class=by is not None,
-            pairs=pairs,
-            batch=drawn,
-            batches=batches,
-            seed=seed,
-            data=digest(ready.fields) if style.format in ("json", "ndjson") else None,
-            progress=update,
-        )
-        _write(found, style, writer)
+        report = answers.report(question, ready, data_hash=style.format in ("json", "ndjson"), progress=update)
+        _write(report, style, writer)
         if drawing is not None:
             from ..show.data_plots import draw_breakdown
 
-            draw_breakdown(found.whole, *drawing)
+            draw_breakdown(report.whole, *drawing)
 
 
-def _refuse(flag: str, others: dict[str, Any], why: str) -> None:
-    for other, given in others.items():
-        if given:
-            raise UsageError(f"{other} with {flag}", why=why, fix=f"leave {other} out")
+def sources_of(values: Mapping[str, Any], command: str, usage: str) -> tuple[list[str], dict[str, str]]:
+    """Embeddings and labels: in order, and by the name of their role. UsageError where there are none."""
+    roles = {"emb": values["emb"], "identity": values["label"]}
+    named = {role: source for role, source in roles.items() if source is not None}
+    if not values["sources"] and not named:
+        raise UsageError(f"{command} needs embeddings and labels", fix=usage)
+    return values["sources"] or [], named
+
+
+def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion:
+    """What the options of one call ask. UsageError, DeviceError."""
+    sources, named = sources_of(values, TRIPLETS, "lossctl triplets EMB LABEL --margin 0.2")
+    from ..api.question import TripletQuestion, asked
+
+    call = asked(values, TRIPLETS, "shell")
+    margins, batch = _numbers("--margin", ",".join(values["margin"] or ["1"])), _pair(values["batch"])
+    beside = {"--by": values["by"], "--pairs": values["pairs"], "--batch": batch}
+    if values["bare"] and values["plot"] is None:
+        _refuse("--bare", beside, "it prints the three counts alone")
+    if values["index"] is not None:
+        device = values["device"]
+        if device not in ("cpu", "auto"):
+            raise UsageError(f"--device {device} with --index", why="given triplets are few", fix="leave --device out")
+        beside |= {"--na skip": values["na"] == "skip", "--plot": values["plot"], "--precision": call.has("precision")}
+        _refuse("--index", beside, "given triplets are counted as they are")
+        device = "cpu"
+    else:
+        device = output.device(style, values["device"])
+    return TripletQuestion.of(call, sources, named, margins, batch=batch, device=device)
+
+
+def _refuse(flag: str, others: Mapping[str, Any], why: str) -> None:
+    for other in (name for name, value in others.items() if value):
+        raise UsageError(f"{other} with {flag}", why=why, fix=f"leave {other} out")
 
 
 def _numbers(name: str, text: str) -> tuple[float, ...]:
@@ -161,48 +108,40 @@ def _pair(text: str | None) -> tuple[int, int] | None:
     return classes, rows
 
 
-def _write_given(
-    sources: list[str],
-    named: dict[str, str],
-    index: str,
-    margins: tuple[float, ...],
-    distance: str,
-    normalize: bool,
-    style: output.Style,
-) -> None:
+def _write_given(question: TripletQuestion, index: str, style: output.Style, inputs: list[str]) -> None:
     """The categories of the triplets in a file."""
-    from ..api import triplets
+    from ..api import answers
     from ..show import triplets as show
 
-    given = [*sources, *named.values()]
-    if len(given) != 1 or "identity" in named:
+    if len(inputs) != 2 or "identity" in question.named:
         raise UsageError("--index goes with the embeddings alone", fix="lossctl triplets EMB --index FILE")
-    with output.destination(style, [*given, index]) as writer:
-        found = triplets.given_triplets(given[0], index, margins, distance=distance, normalize=normalize)
+    with output.destination(style, inputs) as writer:
+        categories = answers.given_triplets(question, index)
+        metric, normalize = question.reading.metric, question.reading.normalize
         format = output.many_format(style)
         if format == "bare":
-            writer.write(show.given_bare(found))
+            writer.write(show.given_bare(categories))
         elif format in ("json", "ndjson"):
-            writer.write(show.given_json(found, distance, normalize, indent=2 if format == "json" else None))
+            indent = 2 if format == "json" else None
+            writer.write(show.given_json(categories, metric, normalize, indent=indent))
         else:
-            writer.write(output.sheet_text(show.given_sheet(found, bars=format == "table"), format))
+            writer.write(output.sheet_text(show.given_sheet(categories, bars=format == "table"), format))
 
 
-def _write(found: Any, style: output.Style, writer: Any) -> None:
+def _write(report: Report, style: output.Style, writer: Any) -> None:
     from ..show import triplets as show
 
     format = output.many_format(style)
-    output.note(style, found.note)
-    output.warn(style, show.warnings(found))
+    output.note(style, report.note)
+    output.warn(style, show.warnings(report))
     if format == "bare":
-        writer.write(show.bare(found))
+        writer.write(show.bare(report))
     elif format in ("json", "ndjson"):
-        writer.write(show.as_json(found, indent=2 if format == "json" else None))
+        writer.write(show.as_json(report, indent=2 if format == "json" else None))
     elif format == "table":
-        for part in show.page(found, output.width()):
+        for part in show.page(report, output.width()):
             writer.write(part if isinstance(part, str) else output.sheet_text(part, "table"))
     elif format in ("tsv", "csv"):
-        writer.write(output.sheet_text(show.rectangle(found), format))
+        writer.write(output.sheet_text(show.rectangle(report), format))
     else:
-        sheets = show.sheets(found)
-        writer.write("\n".join(output.sheet_text(sheet, format) for sheet in sheets))
+        writer.write("\n".join(output.sheet_text(sheet, format) for sheet in show.sheets(report)))

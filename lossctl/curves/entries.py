@@ -12,7 +12,7 @@ from ..language.roles import ROLES
 from ..text import option_text
 
 
-class Entry(NamedTuple):
+class Subject(NamedTuple):
     """A loss to be drawn. label: its name, with the options that were given."""
 
     spec: Spec
@@ -27,42 +27,42 @@ def zero_one(score: Any, label: Any) -> Any:
 REFERENCES = {"zero-one": Loss("zero-one", zero_one, (ROLES["score"], ROLES["label"]), ())}
 
 
-def read(text: str) -> Entry:
+def read(text: str) -> Subject:
     """The loss that `focal:gamma=2` means; also a reference curve that is no loss of its own. UsageError."""
     name = text.strip().lower().replace("_", "-")
     if name in REFERENCES and name not in registry.names():
-        return Entry(registry.make(REFERENCES[name]), name)
+        return Subject(registry.make(REFERENCES[name]), name)
     spec = registry.parse(text)
-    given = [part.partition("=")[0].strip().replace("-", "_") for part in text.partition(":")[2].split(",")]
-    return Entry(spec, _label(spec, given))
+    options = [part.partition("=")[0].strip().replace("-", "_") for part in text.partition(":")[2].split(",")]
+    return Subject(spec, _label(spec, options))
 
 
-def _label(spec: Spec, given: Sequence[str]) -> str:
-    chosen = [f"{name.replace('_', '-')}={option_text(value)}" for name, value in spec.params if name in given]
+def _label(spec: Spec, options: Sequence[str]) -> str:
+    chosen = [f"{name.replace('_', '-')}={option_text(value)}" for name, value in spec.params if name in options]
     return ":".join([spec.loss.name, ",".join(chosen)]) if chosen else spec.loss.name
 
 
-def sweep(entries: Sequence[Entry], option: str, values: Sequence[str]) -> tuple[Entry, ...]:
+def sweep(subjects: Sequence[Subject], option: str, values: Sequence[str]) -> tuple[Subject, ...]:
     """Each loss that has the option, once for each value; the others as they are. UsageError if none has it."""
     name = option.strip().replace("-", "_")
-    if not any(name in entry.spec.options for entry in entries):
-        known = sorted({knob.flag for entry in entries for knob in entry.spec.loss.options})
+    if not any(name in subject.spec.options for subject in subjects):
+        known = sorted({knob.flag for subject in subjects for knob in subject.spec.loss.options})
         raise UsageError(
             f"no loss here has an option {option!r}", fix=f"sweep one of {', '.join(known) or 'another loss'}"
         )
-    found: list[Entry] = []
-    for entry in entries:
-        if name not in entry.spec.options:
-            found.append(entry)
+    subjects_of_values: list[Subject] = []
+    for subject in subjects:
+        if name not in subject.spec.options:
+            subjects_of_values.append(subject)
             continue
-        given = [*entry.label.partition(":")[2].replace("=", ",").split(",")[::2], name]
+        options = [*subject.label.partition(":")[2].replace("=", ",").split(",")[::2], name]
         for value in values:
-            spec = registry.make(entry.spec.loss, **{**entry.spec.options, name: value.strip()})
-            found.append(Entry(spec, _label(spec, [word.replace("-", "_") for word in given])))
-    return tuple(found)
+            spec = registry.make(subject.spec.loss, **{**subject.spec.options, name: value.strip()})
+            subjects_of_values.append(Subject(spec, _label(spec, [word.replace("-", "_") for word in options])))
+    return tuple(subjects_of_values)
 
 
-def unit(entries: Sequence[Entry]) -> str:
+def unit(subjects: Sequence[Subject]) -> str:
     """The unit that the losses share, empty where they differ."""
-    units = {entry.spec.loss.doc.get("Unit", "") for entry in entries if entry.spec.loss.name not in REFERENCES}
+    units = {subject.spec.loss.doc.get("Unit", "") for subject in subjects if subject.spec.loss.name not in REFERENCES}
     return units.pop() if len(units) == 1 else ""

@@ -9,8 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..language import numerics
-from ..language.registry import Spec, Weighted
+from ..language.registry import Spec, columns_of
 
 
 def grid(low: float, high: float, points: int) -> list[float]:
@@ -25,10 +24,9 @@ def rows(spec: Spec, inputs: tuple[Any, ...]) -> Any:
     import numpy as np
 
     with np.errstate(all="ignore"):
-        found = spec.loss.function(*inputs, **spec.options)
-    if isinstance(found, Weighted):
-        found = found.total / found.weight
-    return numerics.sqrt(found) if spec.loss.finish is math.sqrt else found
+        columns = columns_of(spec.loss.function(*inputs, **spec.options))
+        values = spec.alone(columns)
+        return values if spec.loss.finish or columns[-1] is None else values / columns[-1]
 
 
 STEP = 2.0**-46  # how far right of a point the derivative from the right is taken

@@ -15,14 +15,14 @@ from ..errors import UsageError
 from ..language import numerics
 from ..language.registry import Spec
 from ..text import option_text
-from .entries import Entry, unit
+from .entries import Subject, unit
 from .evaluation import STEP, derivatives, grid, one_sided, rows
 from .pictures import Band, Line, Picture
 from .variables import NEAREST, VARIABLES, Variable
 
 
 def lines(
-    entries: Sequence[Entry],
+    subjects: Sequence[Subject],
     variable: str | None,
     span: tuple[float, float] | None,
     at: Mapping[str, float],
@@ -30,40 +30,46 @@ def lines(
     grad: bool,
 ) -> Picture:
     """The losses against the variable of that name, or the first that they all know. UsageError."""
-    chosen = _shared(entries, variable)
+    chosen = _shared(subjects, variable)
     fixed = _fixed(chosen[0], at)
-    low, high = _span(entries, chosen[0], fixed, span)
+    low, high = _span(subjects, chosen[0], fixed, span)
     x = tuple(grid(low, high, points))
-    drawn = tuple(
-        line for entry, one in zip(entries, chosen, strict=True) for line in _lines(entry, one, x, fixed, grad)
+    curves = tuple(
+        line for subject, axis in zip(subjects, chosen, strict=True) for line in _lines(subject, axis, x, fixed, grad)
     )
-    bands = _bands(entries, fixed, low, high) if chosen[0].name == "d_an" else ()
-    return Picture(chosen[0].name, chosen[0].label, unit(entries), tuple(fixed.items()), x, drawn, bands)
+    bands = _bands(subjects, fixed, low, high) if chosen[0].name == "d_an" else ()
+    return Picture(chosen[0].name, chosen[0].label, unit(subjects), tuple(fixed.items()), x, curves, bands)
 
 
-def _shared(entries: Sequence[Entry], wanted: str | None) -> list[Variable]:
+def _shared(subjects: Sequence[Subject], name: str | None) -> list[Variable]:
     """The variable of that name for each loss; by default the first that they all know."""
-    known = [{one.name: one for one in _variables(entry)} for entry in entries]
-    shared = [name for name in known[0] if all(name in one for one in known)]
-    if wanted is None and shared:
-        wanted = shared[0]
-    if wanted not in shared:
-        own = "; ".join(f"{entry.label}: {', '.join(one)}" for entry, one in zip(entries, known, strict=True))
-        what = f"no curve against {wanted}" if wanted else "no variable that all of these losses know"
+    known = [{axis.name: axis for axis in _variables(subject)} for subject in subjects]
+    shared = [word for word in known[0] if all(word in axes for axes in known)]
+    if name is None and shared:
+        name = shared[0]
+    if name not in shared:
+        own = "; ".join(f"{subject.label}: {', '.join(axes)}" for subject, axes in zip(subjects, known, strict=True))
+        what = f"no curve against {name}" if name else "no variable that all of these losses know"
         raise UsageError(what, why=f"what can be drawn: {own}", fix=_use(shared))
-    return [one[wanted] for one in known]
+    return [axes[name] for axes in known]
 
 
 def _use(names: Sequence[str]) -> str:
     return f"use --x {' or --x '.join(names)}" if names else "draw them one by one"
 
 
-def _variables(entry: Entry) -> tuple[Variable, ...]:
-    loss = entry.spec.loss
-    found = VARIABLES.get(tuple(role.name for role in loss.roles), ())
-    if found:
-        return found
-    if loss.engine == "panel":
+def _variables(subject: Subject) -> tuple[Variable, ...]:
+    loss = subject.spec.loss
+    variables = VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    if variables and (loss.stands_alone or not loss.engine.has_values):
+        return variables
+    if loss.engine.has_values and not loss.stands_alone:
+        raise UsageError(
+            f"{loss.name} has no curve",
+            why="it is one number of all rows together; a row alone has none",
+            fix="draw the loss of a row instead, such as: lossctl curve bce",
+        )
+    if loss.engine.has_space:
         raise UsageError(
             f"{loss.name} depends on a whole set of embeddings, not on one number",
             why="each of its terms is that of a single triplet or pair",
@@ -84,10 +90,10 @@ def _fixed(variable: Variable, at: Mapping[str, float]) -> dict[str, float]:
 
 
 def _span(
-    entries: Sequence[Entry], variable: Variable, fixed: Mapping[str, float], span: tuple[float, float] | None
+    subjects: Sequence[Subject], variable: Variable, fixed: Mapping[str, float], span: tuple[float, float] | None
 ) -> tuple[float, float]:
     if span is None:
-        spans = [variable.span(entry.spec.options, fixed) for entry in entries]
+        spans = [variable.span(subject.spec.options, fixed) for subject in subjects]
         return min(low for low, _ in spans), max(high for _, high in spans)
     low, high = span
     if variable.low <= low < high <= variable.high and math.isfinite(high - low):
@@ -96,27 +102,29 @@ def _span(
     raise UsageError(f"{low:g}..{high:g} is no range of {variable.name}", fix=f"give --x LOW..HIGH{bounds}")
 
 
-def _lines(entry: Entry, variable: Variable, x: Sequence[float], fixed: Mapping[str, float], grad: bool) -> list[Line]:
-    _refuse_unknown(entry)
+def _lines(
+    subject: Subject, variable: Variable, x: Sequence[float], fixed: Mapping[str, float], grad: bool
+) -> list[Line]:
+    _refuse_unknown(subject)
     if grad and variable.by_counts:
-        raise UsageError(f"{entry.label} has no derivative here", why="it counts rows", fix="leave --grad out")
-    spec, array, found = entry.spec, numerics.vector(x), []
-    for case, given in variable.inputs(array, fixed, spec.options).items():
-        values = _counted(spec, given) if variable.by_counts else rows(spec, given)
+        raise UsageError(f"{subject.label} has no derivative here", why="it counts rows", fix="leave --grad out")
+    spec, array, lines_of_cases = subject.spec, numerics.vector(x), []
+    for case, inputs in variable.inputs(array, fixed, spec.options).items():
+        values = _counted(spec, inputs) if variable.by_counts else rows(spec, inputs)
 
         def function(points: Any, case: str = case) -> Any:
             return rows(spec, variable.inputs(points, fixed, spec.options)[case])
 
         slopes = _slopes(function, array, variable, values) if grad else None
-        label = f"{entry.label} {case}" if case else entry.label
-        found.append(Line(label, str(spec), case, tuple(values.tolist()), slopes))
-    return found
+        label = f"{subject.label} {case}" if case else subject.label
+        lines_of_cases.append(Line(label, str(spec), case, tuple(values.tolist()), slopes))
+    return lines_of_cases
 
 
-def _refuse_unknown(entry: Entry) -> None:
+def _refuse_unknown(subject: Subject) -> None:
     """UsageError for options that mean nothing without data."""
-    roles = [role.name for role in entry.spec.loss.roles]
-    for name, value in entry.spec.params:
+    roles = [role.name for role in subject.spec.loss.roles]
+    for name, value in subject.spec.params:
         if value == "balanced" or (name == "alpha" and isinstance(value, tuple) and "chance" in roles):
             raise UsageError(f"{name} {option_text(value)} needs a file's labels", fix=f"give {name} one number")
         if name == "class_weights" and value is not None and len(value) != 2:
@@ -134,8 +142,8 @@ def _slopes(function: Callable[..., Any], x: np.ndarray, variable: Variable, val
     (farther,) = derivatives(function, _inside(x, variable, 1e-12))
     at_end = (x == variable.low) | (x == variable.high)
     grows = at_end & (np.abs(slopes) > 1.01 * np.abs(farther)) & (np.abs(slopes) > 1)
-    found: list[float] = np.where(grows | ~np.isfinite(values), np.copysign(np.inf, slopes), slopes).tolist()
-    return tuple(found)
+    numbers: list[float] = np.where(grows | ~np.isfinite(values), np.copysign(np.inf, slopes), slopes).tolist()
+    return tuple(numbers)
 
 
 def _inside(x: np.ndarray, variable: Variable, by: float) -> np.ndarray:
@@ -145,10 +153,10 @@ def _inside(x: np.ndarray, variable: Variable, by: float) -> np.ndarray:
     )
 
 
-def _bands(entries: Sequence[Entry], fixed: Mapping[str, float], low: float, high: float) -> tuple[Band, ...]:
+def _bands(subjects: Sequence[Subject], fixed: Mapping[str, float], low: float, high: float) -> tuple[Band, ...]:
     """Easy, semi-hard and hard, where all curves agree on them."""
-    margins = {entry.spec.options["margin"] for entry in entries}
-    if len(margins) > 1 or any(entry.spec.options["soft"] for entry in entries):
+    margins = {subject.spec.options["margin"] for subject in subjects}
+    if len(margins) > 1 or any(subject.spec.options["soft"] for subject in subjects):
         return ()
     near, far = fixed["d_ap"], fixed["d_ap"] + margins.pop()
     bands = (Band("hard", low, min(near, high)), Band("semi-hard", max(near, low), min(far, high)))

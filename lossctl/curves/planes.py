@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import UsageError
 from ..language import numerics
 from ..language.registry import Spec
-from .entries import Entry, unit
+from ..language.twofold import Twofold
+from .entries import Subject, unit
 from .evaluation import STEP, grid, one_sided, rows
 from .pictures import Plane, Surface
 
@@ -34,17 +35,18 @@ def _pair_losses(spec: Spec, s_n: Any, s_p: Any) -> Any:
     import numpy as np
 
     xp = numerics.namespace(s_n)
-    similarity = xp.stack([s_p, s_n], axis=-1)
+    nearest = xp.stack([s_p, s_n], axis=-1)
+    similarity = Twofold(nearest, 0.0 * nearest)
     first = xp.asarray([[True, False]])
     panel = _Pair(similarity, first, ~first, first & ~first, (np.zeros((len(s_n), 1), int), first[:, :1]))
     return rows(spec, (panel,))
 
 
-def plane(entries: Sequence[Entry], span: tuple[float, float] | None, points: int, grad: bool) -> Plane:
+def plane(subjects: Sequence[Subject], span: tuple[float, float] | None, points: int, grad: bool) -> Plane:
     """The losses over the plane; `span` is that of both similarities. UsageError."""
     import numpy as np
 
-    if not all(entry.spec.loss.name in OF_SIMILARITIES for entry in entries):
+    if not all(subject.spec.loss.name in OF_SIMILARITIES for subject in subjects):
         raise UsageError(
             "a loss of similarities is drawn over (s_n, s_p), alone or beside its like",
             fix=f"such losses are {', '.join(OF_SIMILARITIES)}",
@@ -55,16 +57,16 @@ def plane(entries: Sequence[Entry], span: tuple[float, float] | None, points: in
     side = grid(low, high, points)
     s_n, s_p = (part.ravel() for part in np.meshgrid(side, side))
     surfaces = []
-    for entry in entries:
-        spec = entry.spec
+    for subject in subjects:
+        spec = subject.spec
         values = _pair_losses(spec, s_n, s_p)
         slopes = None
         if grad:
             by_n, by_p = one_sided(lambda a, b, spec=spec: _pair_losses(spec, a, b), [s_n, s_p], [s_n + STEP, s_p])
             slopes = (_square(by_n, points), _square(by_p, points))
         boundary = None if spec.loss.name == "multi-similarity" else DECIDING
-        surfaces.append(Surface(entry.label, str(spec), _square(values, points), boundary, slopes))
-    return Plane(unit(entries), tuple(side), tuple(side), tuple(surfaces))
+        surfaces.append(Surface(subject.label, str(spec), _square(values, points), boundary, slopes))
+    return Plane(unit(subjects), tuple(side), tuple(side), tuple(surfaces))
 
 
 def _square(values: np.ndarray, points: int) -> tuple[tuple[float, ...], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import UsageError
-from .entries import Entry
+from .entries import Subject
 from .lines import lines
 from .pictures import Picture, Plane
 from .planes import OF_SIMILARITIES, plane
@@ -15,7 +15,7 @@ PLANE_POINTS = 121
 
 
 def trace(
-    entries: Sequence[Entry],
+    subjects: Sequence[Subject],
     *,
     variable: str | None = None,
     span: tuple[float, float] | None = None,
@@ -28,8 +28,8 @@ def trace(
     variable: its name, where there is a choice; span: from where to where; at: quantities that stay as they are
     grad: the derivatives too. UsageError where there is no such curve
     """
-    if not any(entry.spec.loss.name in OF_SIMILARITIES for entry in entries):
-        return lines(entries, variable, span, at or {}, points or POINTS, grad)
+    if not any(subject.spec.loss.name in OF_SIMILARITIES for subject in subjects):
+        return lines(subjects, variable, span, at or {}, points or POINTS, grad)
     if variable or at:
         raise UsageError("the variables of these losses are s_n and s_p", fix="leave --at and the name in --x out")
-    return plane(entries, span, points or PLANE_POINTS, grad)
+    return plane(subjects, span, points or PLANE_POINTS, grad)

@@ -7,8 +7,9 @@ scalars follow YAML 1.2: `1e-3` is a number, `no` is a text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+import yaml
 
 from ..errors import DataError, FileError
 from ..text import escaped, shown
@@ -62,84 +63,90 @@ def read(path: str) -> Node:
 
 def parse(text: str, label: str) -> Node:
     """The one document of a text. DataError."""
-    import yaml
-
     try:
-        return _Reader(yaml.parse(text, Loader=yaml.SafeLoader), label).document()
+        root = _Loader(label, text).get_single_node()
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise DataError(f"{label}{where}: {shown(str(fault.problem))}", fix="mend the YAML there") from None
     except yaml.YAMLError as fault:
         raise DataError(f"{label}: {shown(str(fault).splitlines()[0])}", fix="save it as plain text") from None
+    if root is None:
+        raise DataError(f"{label}: empty", fix="lossctl run --schema shows what a suite holds")
+    return _node(root, label)
 
 
-class _Reader:
-    """The events of a parser, one after the other, made into nodes."""
+class _Loader(yaml.SafeLoader):
+    """A loader that refuses, where it stands, what the nodes it composes do not show any more."""
 
-    def __init__(self, events: Iterator[Any], label: str) -> None:
-        self._events = events
-        self._label = label
+    def __init__(self, label: str, text: str) -> None:
+        super().__init__(text)
+        self.label = label
+        self.depth = -1
 
-    def document(self) -> Node:
-        found = None
-        for event in self._events:
-            kind = type(event).__name__
-            if kind == "DocumentStartEvent":
-                if found is not None:
-                    raise self._fault(event, "a second document", "keep one document in the file")
-                found = self._node(next(self._events), 0)
-        if found is None:
-            raise DataError(f"{self._label}: empty", fix="lossctl run --schema shows what a suite holds")
-        return found
+    def get_single_node(self: Any) -> Any:
+        self.get_event()
+        root = None if self.check_event(yaml.StreamEndEvent) else self.compose_document()
+        if not self.check_event(yaml.StreamEndEvent):
+            raise _fault(self.label, self.peek_event(), "a second document", "keep one document in the file")
+        return root
 
-    def _node(self, event: Any, depth: int) -> Node:
-        kind = type(event).__name__
-        if kind == "AliasEvent":
-            raise self._fault(event, f"an alias (*{shown(event.anchor)})", "write the value out; use defaults:")
-        if event.tag not in (None, "!"):
-            raise self._fault(event, f"a tag ({shown(event.tag)})", "leave it out")
-        if depth > DEEPEST:
-            raise self._fault(event, f"nested deeper than {DEEPEST}", "a suite is flat")
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
-        if kind == "ScalarEvent":
-            value = self._scalar(event) if event.implicit[0] else event.value
-            return Node(value, line, column)
-        if kind == "SequenceStartEvent":
-            items = []
-            while type(event := next(self._events)).__name__ != "SequenceEndEvent":
-                items.append(self._node(event, depth + 1))
-            return Node(items, line, column)
-        return self._mapping(line, column, depth)
+    def compose_node(self: Any, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        self.depth += 1
+        if isinstance(event, yaml.AliasEvent):
+            raise _fault(
+                self.label, event, f"an alias (*{shown(str(event.anchor))})", "write the value out; use defaults:"
+            )
+        if event.tag is not None:
+            raise _fault(self.label, event, f"a tag ({shown(event.tag)})", "leave it out")
+        if self.depth > DEEPEST:
+            raise _fault(self.label, event, f"nested deeper than {DEEPEST}", "a suite is flat")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
-    def _mapping(self, line: int, column: int, depth: int) -> Node:
-        values: dict[str, Node] = {}
-        keys: dict[str, tuple[int, int]] = {}
-        while type(event := next(self._events)).__name__ != "MappingEndEvent":
-            key = self._node(event, depth + 1)
-            if isinstance(key.value, dict | list):
-                raise self._fault(event, "a key that is no text", "give it a name")
-            name = event.value
-            if name == "<<":
-                raise self._fault(event, "a merge key (<<)", "write the keys out; use defaults:")
-            if name in values:
-                first = ":".join(map(str, keys[name]))
-                raise self._fault(event, f"the key {shown(name)!r} stands there twice (first at {first})", "remove one")
-            keys[name] = (key.line, key.column)
-            values[name] = self._node(next(self._events), depth + 1)
-        return Node(values, line, column, keys)
 
-    def _scalar(self, event: Any) -> Any:
-        text = event.value
-        if text in WORDS:
-            return WORDS[text]
-        if len(text) <= LONGEST_NUMBER:
-            if INTEGER.fullmatch(text):
-                return int(text)
-            if NUMBER.fullmatch(text):
-                return float(text)
-        return text
+def _node(node: Any, label: str) -> Node:
+    """A node of the composer with its value in Python's terms."""
+    line, column = _position(node)
+    if node.id == "scalar":
+        return Node(_plain_value(node.value) if node.style is None else node.value, line, column)
+    if node.id == "sequence":
+        return Node([_node(item, label) for item in node.value], line, column)
+    values: dict[str, Node] = {}
+    keys: dict[str, tuple[int, int]] = {}
+    for key, value in node.value:
+        if key.id != "scalar":
+            raise _fault(label, key, "a key that is no text", "give it a name")
+        name = key.value
+        if name == "<<":
+            raise _fault(label, key, "a merge key (<<)", "write the keys out; use defaults:")
+        if name in values:
+            first = ":".join(map(str, keys[name]))
+            raise _fault(label, key, f"the key {shown(name)!r} stands there twice (first at {first})", "remove one")
+        keys[name] = _position(key)
+        values[name] = _node(value, label)
+    return Node(values, line, column, keys)
 
-    def _fault(self, event: Any, what: str, fix: str) -> DataError:
-        mark = event.start_mark
-        return DataError(f"{self._label}:{mark.line + 1}:{mark.column + 1}: {what}", fix=fix)
+
+def _plain_value(text: str) -> Any:
+    """What a scalar without quotes stands for."""
+    if text in WORDS:
+        return WORDS[text]
+    if len(text) <= LONGEST_NUMBER:
+        if INTEGER.fullmatch(text):
+            return int(text)
+        if NUMBER.fullmatch(text):
+            return float(text)
+    return text
+
+
+def _position(marked: Any) -> tuple[int, int]:
+    """The line and the column where an event or a node starts, from 1."""
+    return marked.start_mark.line + 1, marked.start_mark.column + 1
+
+
+def _fault(label: str, marked: Any, what: str, fix: str) -> DataError:
+    line, column = _position(marked)
+    return DataError(f"{label}:{line}:{column}: {what}", fix=fix)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from . import tiles
-from .tiles import HAS_TRITON, Points, Tiling, jit, load_anchors, tile_product
+from .tiles import HAS_TRITON, PaddedPoints, Tiling, jit, load_anchors, tile_product
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton.language as tl
@@ -131,7 +131,7 @@ def panel(
     return TripletSums(*(torch.cat([getattr(block, field.name) for block in blocks]) for field in fields(TripletSums)))
 
 
-def _panel(points: Points, anchors: Tensor, margin: float, squared: bool, slack: float) -> TripletSums:
+def _panel(points: PaddedPoints, anchors: Tensor, margin: float, squared: bool, slack: float) -> TripletSums:
     distance = tiles.squared_distances(points, anchors)
     positive = tiles.positive_columns(points, anchors, points.largest_class - 1)
     if slack:  # (d_ap + margin)^2 magnifies an absolute error of a small d_ap^2, so no product will do here
@@ -185,7 +185,7 @@ def fused(
     """
     _check(margin, slack)
     tiling = tiling or tiles.default_tiling(embeddings, precision)
-    points = tiles.ready_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
+    points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     n_positives = points.largest_class - 1
     if n_positives > MOST_POSITIVES or n_positives * points.n > tiles.INT32_MAX:
         return panel(embeddings, start, end, margin=margin, squared=squared, precision=precision, slack=slack)

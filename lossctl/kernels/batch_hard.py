@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import tiles
-from .tiles import HAS_TRITON, Points, Tiling, jit, load_anchors, tile_product
+from .tiles import HAS_TRITON, PaddedPoints, Tiling, jit, load_anchors, tile_product
 
 if TYPE_CHECKING or HAS_TRITON:
     import triton.language as tl
@@ -57,7 +57,7 @@ def panel(
     return _pairs(*(torch.cat(column) for column in zip(*blocks, strict=True)))
 
 
-def _panel(points: Points, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _panel(points: PaddedPoints, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     squared = tiles.squared_distances(points, anchors)
     low, high = int(points.start[anchors].min()), int(points.end[anchors].max())
     column = torch.arange(low, high, device=squared.device)
@@ -93,7 +93,7 @@ def fused(
     Raises DeviceError where there is no triton or the embeddings are not on a GPU.
     """
     tiling = tiling or tiles.default_tiling(embeddings, precision)
-    points = tiles.ready_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
+    points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     rows = points.norms.shape[0]
     splits, tiles_per_split = tiling.splits(rows)
     farthest, nearest = points.norms.new_empty((2, splits, rows))

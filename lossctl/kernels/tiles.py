@@ -28,7 +28,7 @@ INT32_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
+class PaddedPoints:
     """Embeddings as a kernel reads them; rows and columns beyond the true ones are padding at infinity.
 
     values: (rows, dim), float64, float32 or bfloat16, already rounded to the precision of the product
@@ -71,7 +71,7 @@ def sort_by_label(embeddings: Tensor, labels: Tensor) -> Sorted:
 
 def prepare(
     embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str, row_multiple: int = 1, dim_multiple: int = 1
-) -> Points:
+) -> PaddedPoints:
     """Checked, centred, rounded and padded points.
 
     embeddings: (N, D), float64, float32, float16 or bfloat16; start, end: (N,), integers, on the same device
@@ -97,7 +97,7 @@ def prepare(
     n, dim = exact.shape
     more_rows, more_columns = -n % row_multiple, -dim % dim_multiple
     pad = torch.nn.functional.pad
-    return Points(
+    return PaddedPoints(
         pad(values, (0, more_columns, 0, more_rows)).contiguous(),
         exact,
         pad(norms, (0, more_rows), value=torch.inf),
@@ -203,13 +203,13 @@ def _matmul_precision(precision: str) -> Iterator[None]:
         setattr(backend, name, before)
 
 
-def squared_distances(points: Points, anchors: Tensor) -> Tensor:
+def squared_distances(points: PaddedPoints, anchors: Tensor) -> Tensor:
     """(A, N) squared distances, never below 0, from the given rows to all."""
     panel = product(points.values[anchors], points.values, points.precision)
     return panel.mul_(-2).add_(points.norms).add_(points.norms[anchors, None]).clamp_(min=0)
 
 
-def anchor_blocks(points: Points, anchors: Tensor | None) -> Iterator[Tensor]:
+def anchor_blocks(points: PaddedPoints, anchors: Tensor | None) -> Iterator[Tensor]:
     """The anchors in blocks whose panels take a bounded share of memory: 16 MB in float32, on CUDA 1 GB."""
     if anchors is None:
         anchors = torch.arange(points.n, device=points.values.device)
@@ -217,13 +217,13 @@ def anchor_blocks(points: Points, anchors: Tensor | None) -> Iterator[Tensor]:
     return iter(torch.split(anchors, max(1, values // points.n)))
 
 
-def class_mask(points: Points, anchors: Tensor) -> Tensor:
+def class_mask(points: PaddedPoints, anchors: Tensor) -> Tensor:
     """(A, N), true where a point is of the anchor's class, itself included."""
     column = torch.arange(points.n, device=anchors.device)
     return (column >= points.start[anchors, None]) & (column < points.end[anchors, None])
 
 
-def positive_columns(points: Points, anchors: Tensor, n_positives: int) -> Tensor:
+def positive_columns(points: PaddedPoints, anchors: Tensor, n_positives: int) -> Tensor:
     """(A, n_positives) rows of each anchor's positives in order, -1 beyond the last."""
     start, end = points.start[anchors, None], points.end[anchors, None]
     column = start + torch.arange(n_positives, device=anchors.device)
@@ -231,7 +231,7 @@ def positive_columns(points: Points, anchors: Tensor, n_positives: int) -> Tenso
     return torch.where(column < end, column, -1)
 
 
-def squared_positive_distances(points: Points, anchors: Tensor, positives: Tensor) -> Tensor:
+def squared_positive_distances(points: PaddedPoints, anchors: Tensor, positives: Tensor) -> Tensor:
     """(A, P) squared distances from anchors (A,) to positives (A, P) by direct difference in float64, -1 for a -1."""
     anchor = points.exact[anchors].double()
     columns = [(anchor - points.exact[column]).square().sum(1) for column in positives.T]
@@ -239,7 +239,7 @@ def squared_positive_distances(points: Points, anchors: Tensor, positives: Tenso
     return torch.where(positives >= 0, direct, -1.0)
 
 
-def all_squared_positive_distances(points: Points, n_positives: int) -> Tensor:
+def all_squared_positive_distances(points: PaddedPoints, n_positives: int) -> Tensor:
     """(n_positives, rows) such distances for every row, padding included."""
     squared = points.norms.new_full((n_positives, points.norms.shape[0]), -1.0, dtype=torch.float64)
     everyone = torch.arange(points.n, device=squared.device)
@@ -295,7 +295,9 @@ def power_of_two(value: int, *, low: int, high: int) -> int:
     return min(high, max(low, 1 << (value - 1).bit_length()))
 
 
-def ready_for_triton(embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str, tiling: Tiling) -> Points:
+def padded_for_triton(
+    embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str, tiling: Tiling
+) -> PaddedPoints:
     """`prepare`, padded to whole tiles; raises DeviceError where triton cannot run on the embeddings' device."""
     if not HAS_TRITON:
         raise DeviceError("triton is not installed", fix="pip install triton, or use the panel implementation")

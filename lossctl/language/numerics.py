@@ -1,24 +1,20 @@
 """The words that losses are written in. The only file that knows there is more than one array library.
 
 Every word takes numpy arrays, torch tensors or any other array of the array API standard, and answers in kind. A word
-is here because a plain formula would lose digits (`softplus`, `log_softmax`, `relative_entropy_term`) or because the
-libraries spell it differently. Hyper-parameters are Python floats.
+is here because a plain formula would lose digits (`softplus`, `sigmoid`) or because the libraries spell it differently;
+what is written in these words stands beside: `rounding`, `entropy`, `distances`. Hyper-parameters are Python floats.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from importlib.util import find_spec
-from time import perf_counter
 from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
+Total = Any  # a sum over all rows: an exact fraction (or what of it is no number), or an array with one a resample
 FEW_COLUMNS = 64  # rows this short are added up column by column: numpy takes ten times as long along them
-FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
 
 
 def namespace(*arrays: Array) -> Any:
@@ -43,35 +39,31 @@ def _is_torch(array: Array) -> bool:
 # --- counts: exact fractions, or arrays that hold a count for each of many samples
 
 
-def share(part: Any, whole: Any) -> Any:
-    """part / whole, a fraction of fractions; 0 where a sample has no whole."""
-    if not hasattr(whole, "shape"):
+def quotient(part: Total, whole: Total) -> Array | float:
+    """part / whole of two totals, rounded once; infinite or nan where there is no whole."""
+    if hasattr(whole, "shape") or hasattr(part, "shape"):
         return part / whole
-    held = whole > 0
-    return where(held, part / where(held, whole, 1.0), 0.0)
+    if not whole:
+        return math.nan if not part or math.isnan(part) else math.copysign(math.inf, part)
+    try:
+        return float(part / whole)
+    except OverflowError:  # beyond the largest float64
+        return math.inf if (part > 0) == (whole > 0) else -math.inf
 
 
-def entropy_term(count: Any, n: Any) -> Any:
-    """-p log p for p = count / n, exact also where count is nearly n; 0 where there are none."""
-    if not hasattr(n, "shape"):
-        if not count:
-            return 0.0
-        return float(count / n) * (log_ratio(n, count) if 2 * count <= n else -math.log1p(-(n - count) / n))
-    p, many = share(count, n), 2 * count > n
-    return p * where(many, -log1p(-where(many, share(n - count, n), 0.0)), -log(where((p > 0) & ~many, p, 1.0)))
+def exponential(x: Array | float) -> Array | float:
+    """e to the x, infinite beyond the largest float64."""
+    if hasattr(x, "shape"):
+        return exp(x)
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
 
 
-def log_ratio(a: Any, b: Any) -> Any:
-    """log(a / b), also of what no float64 can hold; 0 where a or b is 0."""
-    if hasattr(b, "shape"):
-        held = (a > 0) & (b > 0)
-        return log_quotient(where(held, a, 1.0), where(held, b, 1.0))
-    if not (a and b):
-        return 0.0
-    ratio = a / b
-    if ratio < FAR and ratio * FAR > 1:
-        return math.log(ratio)
-    return math.log(ratio.numerator) - math.log(ratio.denominator)
+def root(x: Array | float) -> Array | float:
+    """The square root of what is no less than 0, but for a rounding."""
+    return sqrt(maximum(x, 0.0)) if hasattr(x, "shape") else math.sqrt(0.0 if x < 0 else x)
 
 
 def total(terms: Iterable[Any]) -> Any:
@@ -216,7 +208,22 @@ def row_sum(x: Array) -> Array:
 
 def row_mean(x: Array) -> Array:
     """The mean over the columns of an (n, k) array; an (n,) array is its own mean."""
-    return x if x.ndim == 1 else row_sum(x) / x.shape[-1]
+    return x if x.ndim == 1 else homogeneous(lambda x: row_sum(x) / x.shape[-1], x)
+
+
+def homogeneous(function: Callable[..., Array], *arrays: Array, degree: int = 1) -> Array:
+    """function(*arrays), where doubling all arrays multiplies the value by 2**degree; by way of smaller ones in rows
+    where it overflows on the way."""
+    value = function(*arrays)
+    is_finite = namespace(value).isfinite(value)
+    if bool(namespace(value).all(is_finite)):
+        return value
+    return where(is_finite, value, function(*(2.0**-64 * array for array in arrays)) * 2.0 ** (64 * degree))
+
+
+def column_list(x: Array) -> list[Array]:
+    """The columns of an (n, k) array, (n,) each; an (n,) array is its own column."""
+    return [x] if x.ndim == 1 else [x[:, at] for at in range(x.shape[1])]
 
 
 def by_columns(x: Array) -> Array:
@@ -290,275 +297,3 @@ def one_hot(column: Array, classes: int, x: Array) -> Array:
         else xp.arange(classes, dtype=column.dtype, device=x.device)
     )
     return column[:, None] == positions[None, :]
-
-
-def compensated_row_sum(x: Array, plus: float = 0.0) -> Array:
-    """`plus` and the sum over the columns, as if in twice the precision: for terms of both signs that nearly cancel.
-
-    Source: Ogita, Rump, Oishi, Accurate sum and dot product, 2005, arranged as a tree so that it stays vectorised.
-    """
-    xp = namespace(x)
-    if x.ndim == 1:
-        return x + plus
-    error = xp.zeros_like(x[:, 0])
-    while x.shape[1] > 1:
-        half = x.shape[1] // 2
-        a, b, odd = x[:, :half], x[:, half : 2 * half], x[:, 2 * half :]
-        s, e = two_sum(a, b)
-        error = error + xp.sum(e, axis=-1)
-        x = xp.concat([s, odd], axis=1)
-    s, e = two_sum(x[:, 0], like(plus, x))
-    return s + (error + e)
-
-
-def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """a + b rounded, and what the rounding lost, exactly; 0 where the sum overflows. Source: Knuth, TAOCP 2, 4.2.2."""
-    s = a + b
-    b_part = s - a
-    return s, _zero_unless(namespace(s).isfinite(s), (a - (s - b_part)) + (b - b_part))
-
-
-def _zero_unless(is_good: Array, x: Array) -> Array:
-    """x, with 0 where it is not good; where all is, numpy need not look at each."""
-    if isinstance(is_good, sys.modules["numpy"].ndarray) and is_good.all():
-        return x
-    return where(is_good, x, 0.0)
-
-
-def sum_of_three(a: Array, b: Array, c: Array | float) -> Array:
-    """a + b + c, exact also where they nearly cancel."""
-    s, lost = two_sum(a, b)
-    return (s + c) + lost
-
-
-def multiply_add(factor: float, x: Array, plus: float) -> tuple[Array, Array]:
-    """factor * x + plus rounded, and what the rounding lost."""
-    product, lost = two_product(factor, x)
-    s, e = two_sum(product, like(plus, x))
-    return s, lost + e
-
-
-def two_product(a: Array | float, b: Array) -> tuple[Array, Array]:
-    """a * b rounded, and what the rounding lost; 0 where a factor is beyond 1e300. Source: Dekker 1971."""
-    product = a * b
-    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
-    lost = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
-    return product, _zero_unless(namespace(lost).isfinite(lost), lost)
-
-
-def _halves(x: Array | float) -> tuple[Array, Array]:
-    """x as two numbers of 26 bits. Source: Veltkamp 1968."""
-    big = 134217729.0 * x
-    high = big - (big - x)
-    return high, x - high
-
-
-# --- products of matrices
-
-WORTH_TORCH = 8e11  # multiplications, some ten seconds of them: from here on the import of torch can pay
-CLEARLY_FASTER = 1.1
-
-
-def matmul(multiplications: float, dtype: Any) -> Callable[..., Array]:
-    """np.matmul, or torch's product of numpy arrays in its place: where there is much to multiply, and torch is faster
-    on this machine (its library is made for Intel's processors). Call it as product(a, b, out=...)."""
-    import numpy as np
-
-    if multiplications < WORTH_TORCH or find_spec("torch") is None:
-        return np.matmul
-    return _faster_product(np.dtype(dtype).name)
-
-
-@cache
-def _faster_product(dtype: str) -> Callable[..., Array]:
-    import numpy as np
-
-    if os.environ.get("OPENBLAS_NUM_THREADS") == "1":  # so shall be the threads of torch, if it is not there yet
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        import torch
-    except (ImportError, OSError):
-        return np.matmul
-
-    def product(a: Array, b: Array, out: Array) -> Array:
-        if torch.get_float32_matmul_precision() != "highest":  # fewer bits than the error bound is for
-            return np.matmul(a, b, out=out)
-        torch.matmul(torch.from_numpy(a), torch.from_numpy(b), out=torch.from_numpy(out))
-        return out
-
-    return product if _seconds(np.matmul, dtype) > CLEARLY_FASTER * _seconds(product, dtype) else np.matmul
-
-
-def _seconds(product: Callable[..., Array], dtype: str) -> float:
-    """The least of five times that a product of a block of points with others takes."""
-    import numpy as np
-
-    points = np.random.default_rng(0).standard_normal((4096, 128)).astype(dtype)
-    block, out = points[:256].copy(), np.empty((256, len(points)), dtype)
-
-    def once() -> float:
-        start = perf_counter()
-        product(block, points.T, out=out)
-        return perf_counter() - start
-
-    return min(once() for _ in range(5))
-
-
-# --- probability, entropy
-
-
-def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
-    """What an (n, C) array of logits says, in parts that keep every digit: (gap, share, rest).
-
-    gap    (n, C)  the largest logit of the row minus this one, >= 0
-    share  (n, C)  e^-gap, so that the softmax is share / (1 + rest)
-    rest   (n,)    the sum of the shares without one that is the largest, so that log(sum of shares) = log1p(rest)
-    """
-    logits = by_columns(logits)
-    largest = row_max(logits)[:, None]
-    gap, lost = two_sum(largest, -logits)
-    share = exp(-gap)
-    if bool(namespace(lost).any(lost)):
-        share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
-    below = namespace(logits).astype(logits < largest, share.dtype)
-    others = float(columns(logits) - 1) - row_sum(below)  # how many more are the largest, with a share of 1 each
-    return gap, share, row_sum(share * below) + others
-
-
-def log_softmax(logits: Array) -> Array:
-    """log of the softmax over the columns of (n, C) logits, exact near 0 too: [40, 0, -3] gives -4.46e-18 first."""
-    gap, _, rest = softmax_parts(logits)
-    return -(gap + log1p(rest)[:, None])
-
-
-def relative_entropy_parts(
-    p: Array, q: Array, difference: Array, surplus: Array, log_ratio: Array
-) -> tuple[Array, Array]:
-    """p log(p/q) - difference + surplus, in two parts: one >= 0, and one of both signs whose sum may cancel.
-
-    difference: p - q, from whatever knows it best: its digits are the digits of the result where p is near q
-    surplus: p - q again, or 0 where the sums of p and q are known to be equal
-    log_ratio: log(p/q), used where p is far from q; infinite where only q is 0
-
-    With s = (p - q) / (p + q), p log(p/q) - (p - q) is (p - q) * [s + (1 + s) (atanh s - s) / s], where no first-order
-    terms cancel. The series of atanh is used for |s| <= 1/2; beyond, the plain form loses less than two bits.
-    """
-    s = tilt(difference, p + q)
-    near = abs(s) <= 1 / 2
-    s = where(near, s, 0.0)
-    beyond = where(near, difference, 0.0) * (s + (1.0 + s) * _atanh_tail(s * s))
-    plain = weigh(p, log_ratio) - (difference - surplus)
-    return beyond, where(log_ratio == _infinity, _infinity, where(near, surplus, plain))
-
-
-def log_quotient(p: Array, q: Array) -> Array:
-    """log(p/q) for p, q >= 0; of the quotient, unless that leaves the normal numbers."""
-    quotient = p / where(q > 0, q, 1.0)
-    normal = (quotient > 1e-300) & (quotient < 1e300) & (q > 0)
-    return where(normal, log(where(normal, quotient, 1.0)), log(p) - log(q))
-
-
-def log_quotient_of_softmaxes(a: Array, b: Array, log_p: Array, log_q: Array) -> Array:
-    """log(p / q) for p and q the softmax of (n, C) logits a and b, exact also where the two are nearly equal.
-
-    The logits are compared first, class by class, against the likeliest class of a. What is then added to all classes
-    of a row is the softmaxes' own error at first; the second time, it makes the sum of p - q zero, as it must be.
-    """
-    xp = namespace(a)
-    top = xp.astype(xp.argmax(a, axis=-1), xp.float64)
-    difference, lost = two_sum(a, -b)
-    r = (difference - pick(difference, top)[:, None]) + (lost - pick(lost, top)[:, None])
-    r = r + (pick(log_p, top) - pick(log_q, top))[:, None]
-    return r - log1p(row_sum(difference_of_masses(exp(log_p), exp(log_q), r)))[:, None]
-
-
-def difference_of_masses(p: Array, q: Array, log_ratio: Array) -> Array:
-    """p - q, by way of log(p/q) where they are nearly equal."""
-    near = abs(log_ratio) < 1.2
-    return where(near, q * expm1(where(near, log_ratio, 0.0)), p - q)
-
-
-def tilt(difference: Array, total: Array) -> Array:
-    """(p - q) / (p + q) for p, q >= 0; 0 where both are 0."""
-    return difference / where(total > 0, total, 1.0)
-
-
-_infinity = float("inf")
-
-
-def jensen_term(p: Array, q: Array, difference: Array) -> Array:
-    """p log(p/m) + q log(q/m) with m = (p + q) / 2, which is >= 0, exact also where p is nearly q.
-
-    difference: p - q, from whatever knows it best
-
-    With s = (p - q) / (p + q) it is p log(1 + s) + q log(1 - s), whose first-order terms cancel: the series does
-    without them for |s| <= 1/2; beyond, the plain form loses less than two bits.
-    """
-    s = tilt(difference, p + q)
-    near = abs(s) <= 1 / 2
-    plain = weigh(p, log_quotient(2.0 * p, p + q)) + weigh(q, log_quotient(2.0 * q, p + q))
-    return where(near, difference / 2 * s * _jensen_series(where(near, s * s, 0.0)), plain)
-
-
-def _atanh_tail(z: Array) -> Array:
-    """(atanh(s) - s) / s with z = s^2 <= 1/4: z/3 + z^2/5 + z^3/7 + ..."""
-    return _horner(z, [0.0] + [1.0 / (2 * k + 1) for k in range(1, 27)])
-
-
-def _jensen_series(z: Array) -> Array:
-    """1 + z/6 + z^2/15 + ... = the sum of z^(k-1) / (k (2k - 1)), for z <= 1/4."""
-    return _horner(z, [1.0 / (k * (2 * k - 1)) for k in range(1, 25)])
-
-
-def _horner(z: Array, coefficients: list[float]) -> Array:
-    result = z * 0.0 + coefficients[-1]
-    for coefficient in reversed(coefficients[:-1]):
-        result = result * z + coefficient
-    return result
-
-
-# --- distance
-
-
-def unit_rows(x: Array) -> Array:
-    """x / |x| for (N, D), without overflow or underflow on the way."""
-    xp = namespace(x)
-    exponent = xp.floor(xp.log2(xp.max(abs(x), axis=-1, keepdims=True)))
-    x = x * 2.0 ** -exponent.clip(-1000, 1000)  # a power of two: rounds nothing
-    return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
-
-
-def euclidean(a: Array, b: Array) -> Array:
-    """|a - b| for two (n, D) arrays, without overflow or underflow on the way; exactly 0 for equal rows."""
-    xp = namespace(a)
-    difference = abs(a - b)
-    plain = sqrt(row_sum(difference * difference))
-    largest = row_max(difference)
-    odd = (largest > 0) & (largest < _infinity) & ((largest < 1e-140) | (largest > 1e140))
-    if not bool(xp.any(odd)):
-        return plain
-    scale = 2.0 ** xp.floor(xp.log2(where(odd, largest, 1.0)))  # a power of two: scaling rounds nothing
-    scaled = difference / scale[:, None]
-    return where(odd, sqrt(row_sum(scaled * scaled)) * scale, plain)
-
-
-def squared_euclidean(a: Array, b: Array) -> Array:
-    """|a - b|^2 for two (n, D) arrays."""
-    difference = a - b
-    return row_sum(difference * difference)
-
-
-def cosine_distance(a: Array, b: Array) -> Array:
-    """1 - cos(a, b) for two (n, D) arrays, as |a/|a| - b/|b||^2 / 2; nan where a row is all zeros.
-
-    The difference of the unit vectors is made of a - b and |a| - |b|, exact where a is nearly b, not of the two.
-    """
-    zero = a * 0.0
-    norm_a, norm_b = euclidean(a, zero)[:, None], euclidean(b, zero)[:, None]
-    longest, unit = maximum(norm_a, norm_b), where(norm_a > norm_b, b / norm_b, a / norm_a)
-    excess = row_sum((a - b) * ((a + b) / (norm_a + norm_b)))[:, None]  # |a| - |b|
-    chord = ((a - b) - unit * excess) / longest
-    return row_sum(chord * chord) / 2.0
-
-
-DISTANCES = {"euclidean": euclidean, "sqeuclidean": squared_euclidean, "cosine": cosine_distance}

@@ -8,46 +8,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
-from . import numerics
-from .numerics import (
-    Array,
-    compensated_row_sum,
-    exp,
-    log,
-    log1p,
-    log_softmax,
-    maximum,
-    pick,
-    row_sum,
-    sigmoid,
-    softmax_parts,
-    softplus,
-    where,
-)
+from . import entropy
+from .entropy import log_softmax, softmax_parts
+from .numerics import Array, exp, log, log1p, maximum, pick, row_sum, sigmoid, softplus, where
+from .rounding import compensated_row_sum
 
-if TYPE_CHECKING:
-    from typing import Protocol
 
-    class Chance(Protocol):
-        """What a prediction gave to the truth, in the views that losses are written on; each row has its own."""
+class Chance(Protocol):
+    """What a prediction gave to the truth, in the views that losses are written on; each row has its own."""
 
-        @property
-        def p(self) -> Array:
-            """The probability of the truth, p_t."""
+    @property
+    def p(self) -> Array:
+        """The probability of the truth, p_t."""
 
-        @property
-        def miss(self) -> Array:
-            """1 - p_t, exact where it is small."""
+    @property
+    def miss(self) -> Array:
+        """1 - p_t, exact where it is small."""
 
-        @property
-        def log_p(self) -> Array:
-            """log p_t, exact where p_t is near 1."""
+    @property
+    def log_p(self) -> Array:
+        """log p_t, exact where p_t is near 1."""
 
-        @property
-        def logit(self) -> Array:
-            """log p_t - log(1 - p_t), x_t."""
+    @property
+    def logit(self) -> Array:
+        """log p_t - log(1 - p_t), x_t."""
 
 
 SMALLEST = 2.2250738585072014e-308  # of the normal float64 numbers
@@ -202,7 +188,7 @@ class Distribution:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DistributionPair:
     """Two distributions beside each other: what cancels where they are nearly equal, from whatever knows it best."""
 
     p: Distribution
@@ -213,16 +199,16 @@ class Comparison:
         """log(p / q), (n, C)."""
         p, q = self.p, self.q
         if p.form == q.form == "prob":
-            return numerics.log_quotient(p.p, q.p)
+            return entropy.log_quotient(p.p, q.p)
         if p.form == q.form == "logits":
-            return numerics.log_quotient_of_softmaxes(p.values, q.values, p.log, q.log)
+            return entropy.log_quotient_of_softmaxes(p.values, q.values, p.log, q.log)
         return where(p.log > -float("inf"), p.log - q.log, -float("inf"))
 
     @cached_property
     def difference(self) -> Array:
         """p - q, (n, C)."""
         if self.p.form == self.q.form != "prob":
-            return numerics.difference_of_masses(self.p.p, self.q.p, self.log_ratio)
+            return entropy.difference_of_masses(self.p.p, self.q.p, self.log_ratio)
         return self.p.p - self.q.p
 
     @property
@@ -230,6 +216,6 @@ class Comparison:
         """The sum over the columns of p log(p / q), (n,)."""
         alike = self.p.form == self.q.form != "logits"
         surplus = self.difference if alike else 0.0 * self.difference
-        parts = numerics.relative_entropy_parts(self.p.p, self.q.p, self.difference, surplus, self.log_ratio)
+        parts = entropy.relative_entropy_parts(self.p.p, self.q.p, self.difference, surplus, self.log_ratio)
         known = row_sum(parts[0]) + compensated_row_sum(parts[1])
         return known if alike else known + (self.p.excess - self.q.excess)

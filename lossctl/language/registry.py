@@ -8,156 +8,18 @@ text back.
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, overload
+from functools import cache, cached_property, partial
+from typing import Any, NamedTuple, TypeVar, overload
 
 from ..errors import UsageError
 from ..text import option_text
+from .domains import Option, domain_of
+from .engines import ROWS, Engine
 from .roles import ROLES, Role
 
-Engine = Literal["rows", "tally", "panel", "lists"]
-
-# --- option domains
-
-
-class Domain(NamedTuple):
-    """What an option may be.
-
-    kind: float, int, bool, or str
-    low, high: the closed bounds of a number; low_open excludes the lower bound
-    words: texts that are allowed (beside a number, when kind is a number)
-    many: a list of numbers (`1/2/4`, or read from a file); single: one number alone is a number, not a list
-    optional: None is allowed, written "none"
-    """
-
-    kind: type
-    low: float = -math.inf
-    high: float = math.inf
-    low_open: bool = False
-    words: tuple[str, ...] = ()
-    many: bool = False
-    single: bool = False
-    optional: bool = False
-
-    @property
-    def text(self) -> str:
-        """The domain in a few words, for help and errors; empty where every number will do."""
-        if self.kind is bool:
-            return "true or false"
-        whole = ["a whole number"] if self.kind is int else []
-        bounds = [f"{'>' if self.low_open else '>='} {self.low:g}"] if self.low > -math.inf else []
-        bounds += [f"<= {self.high:g}"] if self.high < math.inf else []
-        parts = [" ".join([*whole, " and ".join(bounds)]).strip()] if bounds or whole else []
-        parts += ["a list such as 0.2/0.3/0.5, or a file"] if self.many else []
-        parts += list(self.words)
-        parts += ["none"] if self.optional else []
-        return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else "".join(parts)
-
-    def read(self, text: str) -> Any:
-        """The value that `text` means; ValueError where it means none. A list may also be the name of a file."""
-        text = text.strip()
-        if self.optional and text.lower() == "none":
-            return None
-        if text in self.words:
-            return text
-        if self.kind is bool:
-            return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}[text.lower()]
-        if self.kind is str:
-            raise ValueError(text)
-        if self.many:
-            numbers = tuple(_number(part, float) for part in text.replace(",", "/").split("/"))
-            return self.check(numbers[0] if self.single and len(numbers) == 1 else numbers)
-        return self.check(_number(text, self.kind))
-
-    def check(self, value: Any) -> Any:
-        """`value` itself, whole numbers made floats where floats are meant; ValueError where it is not allowed."""
-        if value is None and self.optional:
-            return None
-        if isinstance(value, str):
-            if value in self.words:
-                return value
-            raise ValueError(value)
-        if self.kind is bool:
-            if isinstance(value, bool):
-                return value
-            raise ValueError(value)
-        if self.single and isinstance(value, tuple | list) and len(value) == 1:
-            value = value[0]
-        if self.many and hasattr(value, "__len__"):
-            return tuple(self._check_number(float(item)) for item in value)
-        if value != self.kind(value):
-            raise ValueError(value)
-        return self._check_number(self.kind(value))
-
-    def _check_number(self, value: float) -> float:
-        inside = self.low < value if self.low_open else self.low <= value
-        if not (inside and value <= self.high and math.isfinite(value)):
-            raise ValueError(value)
-        return value
-
-
-def _number(text: str, kind: type) -> float:
-    if "_" in text or not text.isascii():
-        raise ValueError(text)
-    number: float = kind(text)
-    return number
-
-
-Real = Annotated[float, Domain(float)]
-Positive = Annotated[float, Domain(float, low=0, low_open=True)]
-NonNegative = Annotated[float, Domain(float, low=0)]
-Fraction = Annotated[float, Domain(float, low=0, high=1)]
-Base = Annotated[float, Domain(float, low=1, low_open=True)]
-Flag = Annotated[bool, Domain(bool)]
-Seed = Annotated[int, Domain(int, low=0)]
-ClassIndex = Annotated[int | None, Domain(int, optional=True)]
-Alpha = Annotated[
-    float | str | None, Domain(float, low=0, high=1, words=("balanced",), many=True, single=True, optional=True)
-]
-Weights = Annotated[tuple[float, ...] | None, Domain(float, low=0, many=True, optional=True)]
-Numbers = Annotated[tuple[float, ...] | None, Domain(float, many=True, optional=True)]
-Metric = Literal["euclidean", "sqeuclidean", "cosine"]
-
-
-def _domain(function: Callable[..., Any], name: str) -> Domain:
-    """What the annotation of one parameter says."""
-    annotation = function.__annotations__[name]
-    if isinstance(annotation, str):
-        annotation = eval(annotation, function.__globals__)
-    if hasattr(annotation, "__metadata__"):
-        domain = annotation.__metadata__[0]
-        assert isinstance(domain, Domain)
-        return domain
-    return Domain(str, words=get_args(annotation))
-
-
 # --- losses
-
-
-class Option(NamedTuple):
-    """One keyword-only parameter of a loss: its name as in Python, its domain and default, one line of help."""
-
-    name: str
-    domain: Domain
-    default: Any
-    help: str
-
-    @property
-    def flag(self) -> str:
-        """The name as in a shell, without the dashes: label_smoothing -> label-smoothing."""
-        return self.name.replace("_", "-")
-
-    def check(self, value: Any) -> Any:
-        """`value` (a text or a Python value) in its one true form; UsageError where it is not allowed."""
-        try:
-            return self.domain.read(value) if isinstance(value, str) else self.domain.check(value)
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(
-                f"{self.flag} cannot be {value!r}", fix=f"it may be: {self.domain.text or 'any number'}"
-            ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,11 +27,13 @@ class Loss:
     """One loss, as its function tells it.
 
     name, aliases: kebab-case; family: the module it stands in
-    function: values of the roles, and options, to one value a row (or a `Weighted`)
+    function: values of the roles, and options, to one value a row, or to `Weighted` or `Sums`
     roles, options: its inputs and its knobs, in order
-    engine: "rows" (row by row), "tally" (counts of categories), "panel" (an embedding set against itself),
-        "lists" (one value a list: the rows that share a group)
-    finish: what is done to the mean at the end (rmse), or None
+    engine: how it meets its input: row by row, by counts of categories, list by list, or a set against itself
+    finish: the number that the sums over all rows give, `finish(*totals, weight)` with the options that it names; None
+        for their mean, total / weight. Totals are exact fractions, or arrays with one total a resample
+    stands_alone: whether a single row has a loss: that of a set of one row
+    is_signed: neither lower nor higher is better;  is_gain: higher is better
     reductions: how its rows (anchors, triplets) may become one number, the default first
     cosine: a panel loss of similarities, whatever the distance
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
@@ -179,9 +43,12 @@ class Loss:
     function: Callable[..., Any] = field(repr=False)
     roles: tuple[Role, ...] = field(repr=False)
     options: tuple[Option, ...] = field(repr=False)
-    engine: Engine = "rows"
+    engine: Engine = ROWS
     aliases: tuple[str, ...] = ()
-    finish: Callable[[float], float] | None = field(default=None, repr=False)
+    finish: Callable[..., Any] | None = field(default=None, repr=False)
+    stands_alone: bool = True
+    is_signed: bool = False
+    is_gain: bool = False
     reductions: tuple[str, ...] = ("mean",)
     everyone: bool = False
     cosine: bool = False
@@ -216,14 +83,25 @@ class Weighted(NamedTuple):
     weight: Any
 
 
+class Sums(tuple[Any, ...]):
+    """What a loss returns that is no mean: the columns whose sums over all rows it finishes, (n,) each.
+
+    The weights of the rows are added up behind them.
+    """
+
+    def __new__(cls, *columns: Any) -> Sums:
+        return super().__new__(cls, columns)
+
+
+def columns_of(value: Any) -> tuple[Any, ...]:
+    """What a loss has returned, as the columns that are added up, (n,) each; the weight last, None for ones."""
+    if isinstance(value, Weighted):
+        return tuple(value)
+    return (*value, None) if isinstance(value, Sums) else (value, None)
+
+
 LOSSES: dict[str, Loss] = {}
-REDUCTIONS: dict[Engine, tuple[str, ...]] = {
-    "rows": ("mean", "sum", "none"),
-    "tally": ("mean",),
-    "panel": ("mean", "sum", "none"),
-    "lists": ("mean", "sum", "none"),
-}
-FAMILIES = ("regression", "classification", "divergence", "impurity", "pairs", "ranking", "embedding")
+FAMILIES = ("regression", "classification", "segmentation", "divergence", "impurity", "pairs", "ranking", "embedding")
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -234,9 +112,12 @@ def loss(function: Function) -> Function: ...
 @overload
 def loss(
     *,
-    engine: Engine = "rows",
+    engine: Engine = ROWS,
     aliases: tuple[str, ...] = (),
-    finish: Callable[[float], float] | None = None,
+    finish: Callable[..., Any] | None = None,
+    stands_alone: bool = True,
+    is_signed: bool = False,
+    is_gain: bool = False,
     reductions: tuple[str, ...] | None = None,
     everyone: bool = False,
     cosine: bool = False,
@@ -244,9 +125,12 @@ def loss(
 def loss(
     function: Callable[..., Any] | None = None,
     *,
-    engine: Engine = "rows",
+    engine: Engine = ROWS,
     aliases: tuple[str, ...] = (),
-    finish: Callable[[float], float] | None = None,
+    finish: Callable[..., Any] | None = None,
+    stands_alone: bool = True,
+    is_signed: bool = False,
+    is_gain: bool = False,
     reductions: tuple[str, ...] | None = None,
     everyone: bool = False,
     cosine: bool = False,
@@ -259,6 +143,9 @@ def loss(
             engine=engine,
             aliases=aliases,
             finish=finish,
+            stands_alone=stands_alone and engine.has_values,
+            is_signed=is_signed,
+            is_gain=is_gain,
             reductions=reductions or (("mean",) if finish else _reductions(function, engine)),
             everyone=everyone,
             cosine=cosine,
@@ -272,7 +159,7 @@ def loss(
 def _reductions(function: Callable[..., Any], engine: Engine) -> tuple[str, ...]:
     """What suits the engine; and positives, where the labels are 0 and 1."""
     chances = {"prob", "chance", "logit", "score"} & set(function.__code__.co_varnames[:1])
-    return (*REDUCTIONS[engine], "positives") if chances and engine == "rows" else REDUCTIONS[engine]
+    return (*engine.reductions, "positives") if chances and engine is ROWS else engine.reductions
 
 
 def _read_function(function: Callable[..., Any], *, engine: Engine, **more: Any) -> Loss:
@@ -281,12 +168,12 @@ def _read_function(function: Callable[..., Any], *, engine: Engine, **more: Any)
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     doc = _read_docstring(function.__doc__ or "")
     roles = ("emb", "identity") if positional == ("panel",) else positional
-    roles = (*roles, "group") if engine == "lists" else roles
+    roles = (*roles, *engine.roles_beside)
     return Loss(
         name=function.__name__.replace("_", "-"),
         function=function,
         roles=tuple(ROLES[name] for name in roles),
-        options=tuple(Option(name, _domain(function, name), defaults[name], doc[name]) for name in keywords),
+        options=tuple(Option(name, domain_of(function, name), defaults[name], doc[name]) for name in keywords),
         engine=engine,
         **more,
     )
@@ -345,6 +232,20 @@ class Spec(NamedTuple):
     @property
     def options(self) -> dict[str, Any]:
         return dict(self.params)
+
+    @property
+    def finish(self) -> Callable[..., Any] | None:
+        """What the loss makes of its sums, with the options that it takes for that; None for their mean."""
+        finish = self.loss.finish
+        if finish is None:
+            return None
+        names = finish.__code__.co_varnames[: finish.__code__.co_argcount + finish.__code__.co_kwonlyargcount]
+        return partial(finish, **{name: value for name, value in self.params if name in names})
+
+    def alone(self, columns: tuple[Any, ...]) -> Any:
+        """The loss of each row alone, times the weight that the loss gave it, (n,), from its columns."""
+        finish = self.finish
+        return columns[0] if finish is None else finish(*(1.0 if column is None else column for column in columns))
 
     def __str__(self) -> str:
         chosen = [

@@ -2,35 +2,27 @@
 
 from typing import Any, Literal
 
+from ..language.domains import Alpha, ClassIndex, Fraction, NonNegative, Numbers, Positive, Real, Weights
 from ..language.numerics import (
     Array,
+    Total,
+    exponential,
     like,
-    multiply_add,
     one_hot,
     pick,
+    quotient,
     relu,
     row_max,
     row_mean,
     row_sum,
     sigmoid,
     softplus,
-    sum_of_three,
     weigh,
     where,
 )
 from ..language.predictions import Binary, Categorical
-from ..language.registry import (
-    Alpha,
-    ClassIndex,
-    Fraction,
-    NonNegative,
-    Numbers,
-    Positive,
-    Real,
-    Weighted,
-    Weights,
-    loss,
-)
+from ..language.registry import Weighted, loss
+from ..language.rounding import multiply_add, sum_of_three
 
 
 @loss(aliases=("binary-cross-entropy", "multi-label"))
@@ -104,6 +96,28 @@ def cross_entropy(
     return Weighted(total, pick(weights + 0.0 * probs.values, label)) if hard else total
 
 
+def _exponential_of_mean(total: Total, weight: Total) -> Array | float:
+    return exponential(quotient(total, weight))
+
+
+@loss(finish=_exponential_of_mean, aliases=("ppl",))
+def perplexity(probs: Categorical, label: Array, *, ignore_index: ClassIndex = None) -> Array:
+    """Between how many classes alike the model hesitates: the exponential of the mean cross-entropy.
+
+    Formula: exp(mean(-log p_y))
+    Reading: 1 is certain and right; C is the score of a uniform guess over C classes
+    Differs: the mean of the perplexities of batches is another, larger number; here the mean is over all rows
+    ignore_index: rows with this label are left out before the loss sees them (torch: -100)
+    Unit: classes
+    Use: language models, token by token
+    Misleads: depends on the tokens: models with other vocabularies cannot be compared by it
+    Gradient: that of cross-entropy times the perplexity
+    Worked: mean = -(log(0.7) + log(0.7)) / 2; perplexity = exp(mean)
+    Example: prob=[0.7,0.2,0.1] label=0 -> 1.4285714285714286
+    """
+    return -probs.given(label).log_p
+
+
 @loss
 def focal(chance: Binary | Categorical, label: Array, *, gamma: NonNegative = 2.0, alpha: Alpha = None) -> Array:
     """Cross-entropy that fades for rows the model already gets right, so that the hard ones decide.
@@ -142,8 +156,10 @@ def focal_star(logit: Binary, label: Array, *, gamma: Positive = 2.0, beta: Real
     Worked: x_t = 0; z = 2 * x_t + 1; focal_star = log(1 + exp(-z)) / 2
     Example: logit=0 label=1 -> 0.15663084375911143
     """
-    x, lost = multiply_add(gamma, logit.given(label).logit, beta)
-    return row_mean((softplus(-x) - lost * sigmoid(-x)) / gamma)
+    x_t = logit.given(label).logit
+    x, lost = multiply_add(gamma, x_t, beta)
+    exact = (softplus(-x) - lost * sigmoid(-x)) / gamma
+    return row_mean(where(abs(x) < float("inf"), exact, relu(-(x_t + beta / gamma))))
 
 
 @loss

@@ -1,7 +1,8 @@
 """Divergences: how far one probability distribution is from another. Rows are distributions, (n, C) each."""
 
-from ..language.numerics import Array, jensen_term, row_sum
-from ..language.predictions import Comparison, Distribution
+from ..language.entropy import jensen_term
+from ..language.numerics import Array, row_sum
+from ..language.predictions import Distribution, DistributionPair
 from ..language.registry import loss
 
 
@@ -20,7 +21,7 @@ def kl(p: Distribution, q: Distribution) -> Array:
     Worked: kl = 0.5 * log(0.5 / 0.25) + 0.5 * log(0.5 / 0.75)
     Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.14384103622589042
     """
-    return Comparison(p, q).relative_entropy
+    return DistributionPair(p, q).relative_entropy
 
 
 @loss(aliases=("jensen-shannon",))
@@ -37,4 +38,4 @@ def js(p: Distribution, q: Distribution) -> Array:
     Worked: m = (1 + 0) / 2; js = (1 * log(1 / m) + 1 * log(1 / m)) / 2
     Example: p=[1,0] q=[0,1] -> 0.6931471805599453
     """
-    return row_sum(jensen_term(p.p, q.p, Comparison(p, q).difference)) / 2
+    return row_sum(jensen_term(p.p, q.p, DistributionPair(p, q).difference)) / 2

@@ -13,8 +13,11 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..language.numerics import entropy_term, log_ratio, relative_entropy_parts, share, total, vector
-from ..language.registry import Base, loss
+from ..language.domains import Base
+from ..language.engines import COUNTS
+from ..language.entropy import entropy_term, log_ratio, relative_entropy_parts, share
+from ..language.numerics import total, vector
+from ..language.registry import loss
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -26,7 +29,7 @@ def _sum(numbers: Iterable[Fraction]) -> Fraction:
     return reduce(add, numbers)
 
 
-@loss(engine="tally", aliases=("gini-impurity",))
+@loss(engine=COUNTS, aliases=("gini-impurity",))
 def gini(category: Counts) -> Fraction:
     """Gini impurity: how often two rows drawn at random differ in class; the criterion of CART.
 
@@ -43,7 +46,7 @@ def gini(category: Counts) -> Fraction:
     return 1 - _sum(share(count, n) ** 2 for count in category)
 
 
-@loss(engine="tally")
+@loss(engine=COUNTS)
 def entropy(category: Counts, *, base: Base = 2.0) -> float:
     """Entropy of the classes: how many questions it takes to tell the class of a row.
 
@@ -61,7 +64,7 @@ def entropy(category: Counts, *, base: Base = 2.0) -> float:
     return entropy
 
 
-@loss(engine="tally")
+@loss(engine=COUNTS)
 def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0) -> float:
     """How much a split tells about the class: entropy before, minus the entropy left in its branches (ID3, C4.5).
 
@@ -86,7 +89,7 @@ def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0)
     return gain
 
 
-@loss(engine="tally")
+@loss(engine=COUNTS)
 def gini_gain(category: list[Counts], split: Counts) -> Fraction:
     """How much a split lowers the Gini impurity: what CART maximises for classes.
 
@@ -103,7 +106,7 @@ def gini_gain(category: list[Counts], split: Counts) -> Fraction:
     return parent - _sum(share(size, n) * gini(branch) for branch, size in zip(category, split, strict=True))
 
 
-@loss(engine="tally")
+@loss(engine=COUNTS)
 def variance_reduction(target: list[Fraction], split: Counts) -> Fraction:
     """How much a split lowers the variance of the target: what a regression tree maximises.
 

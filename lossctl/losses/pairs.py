@@ -1,7 +1,9 @@
 """Pairs and triplets of embeddings that are given row by row: contrastive, pairwise ranking, triplet."""
 
-from ..language.numerics import DISTANCES, Array, minimum, relu, softplus, where
-from ..language.registry import Flag, Metric, NonNegative, Positive, loss
+from ..language.distances import DISTANCES
+from ..language.domains import Flag, Metric, NonNegative, Positive
+from ..language.numerics import Array, minimum, relu, softplus, where
+from ..language.registry import loss
 
 
 @loss

@@ -7,31 +7,32 @@ A list has no pair to rank where all its documents are equally relevant (a singl
 from collections.abc import Callable
 from typing import Literal
 
+from ..language.domains import NonNegative, Positive
+from ..language.engines import LISTS
+from ..language.entropy import log_softmax, softmax_parts
 from ..language.numerics import (
     Array,
     columns,
     exp,
     full_like,
     log1p,
-    log_softmax,
     log_sums_behind,
     ordered_by,
     relu,
     row_max,
     row_mean,
     row_sum,
-    softmax_parts,
     softplus,
     where,
 )
-from ..language.registry import NonNegative, Positive, Weighted, loss
+from ..language.registry import Weighted, loss
 
 PerDocument = Literal["document", "list"]
 PerPair = Literal["list", "pair"]
 PAIRS_AT_ONCE = 1 << 18
 
 
-@loss(engine="lists")
+@loss(engine=LISTS)
 def pointwise_mse(rank_score: Array, relevance: Array, *, per: PerDocument = "document") -> Array | Weighted:
     """The squared error of scores as predictions of relevance: order is not looked at.
 
@@ -48,7 +49,7 @@ def pointwise_mse(rank_score: Array, relevance: Array, *, per: PerDocument = "do
     return _pointwise(error * error, per)
 
 
-@loss(engine="lists")
+@loss(engine=LISTS)
 def pointwise_bce(rank_score: Array, relevance: Array, *, per: PerDocument = "document") -> Array | Weighted:
     """Binary cross-entropy of scores as logits of being relevant; a grade above 0 is relevant.
 
@@ -71,7 +72,7 @@ def _pointwise(value: Array, per: str) -> Array | Weighted:
     return Weighted(row_sum(value), full_like(value[:, 0], float(columns(value))))
 
 
-@loss(engine="lists")
+@loss(engine=LISTS)
 def ranknet(rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: PerPair = "list") -> Weighted:
     """Logistic loss of every pair of documents where one is more relevant than the other.
 
@@ -91,7 +92,7 @@ def ranknet(rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: 
     return _pairwise(rank_score, relevance, lambda gap: softplus(-sigma * gap), per)
 
 
-@loss(engine="lists")
+@loss(engine=LISTS)
 def margin_ranking(
     rank_score: Array, relevance: Array, *, margin: NonNegative = 1.0, per: PerPair = "list"
 ) -> Weighted:
@@ -126,7 +127,7 @@ def _pairwise(rank_score: Array, relevance: Array, term: Callable[[Array], Array
     return Weighted(total, pairs if per == "pair" else where(pairs > 0, full_like(pairs, 1.0), 0.0))
 
 
-@loss(engine="lists", aliases=("softmax-cross-entropy-ranking",))
+@loss(engine=LISTS, aliases=("softmax-cross-entropy-ranking",))
 def listnet(rank_score: Array, relevance: Array) -> Array:
     """Cross-entropy between the softmax of the relevances and the softmax of the scores.
 
@@ -146,7 +147,7 @@ def listnet(rank_score: Array, relevance: Array) -> Array:
     return row_sum(exp(log_softmax(relevance)) * (gap + log1p(rest)[:, None]))
 
 
-@loss(engine="lists")
+@loss(engine=LISTS)
 def list_mle(rank_score: Array, relevance: Array) -> Array:
     """How unlikely the true order is when documents are drawn by their scores (Plackett-Luce).
 

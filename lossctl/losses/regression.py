@@ -1,12 +1,24 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
-from math import sqrt
+from ..language.domains import Positive
+from ..language.numerics import (
+    Array,
+    Total,
+    column_list,
+    columns,
+    homogeneous,
+    like,
+    minimum,
+    quotient,
+    root,
+    row_mean,
+    row_sum,
+)
+from ..language.registry import Sums, loss
+from ..language.rounding import compensated_row_sum, two_product, two_sum
 
-from ..language.numerics import Array, columns, compensated_row_sum, minimum, row_mean, row_sum, two_sum
-from ..language.registry import Positive, loss
 
-
-@loss(aliases=("bias", "me"))
+@loss(aliases=("bias", "me"), is_signed=True)
 def mean_error(pred: Array, target: Array) -> Array:
     """The signed error, target minus prediction: a diagnostic for bias, not a loss (large errors can cancel).
 
@@ -19,8 +31,12 @@ def mean_error(pred: Array, target: Array) -> Array:
     Worked: mean_error = 5 - 3
     Example: pred=3 target=5 -> 2
     """
-    error, lost = two_sum(target, -pred)
-    return (compensated_row_sum(error) + row_sum(lost)) / columns(pred)
+    return homogeneous(_mean_difference, target, pred)
+
+
+def _mean_difference(a: Array, b: Array) -> Array:
+    difference, lost = two_sum(a, -b)
+    return (compensated_row_sum(difference) + row_sum(lost)) / columns(a)
 
 
 @loss(aliases=("l2", "mean-squared-error"))
@@ -54,10 +70,14 @@ def mae(pred: Array, target: Array) -> Array:
     Worked: e = 3 - 5; mae = abs(e)
     Example: pred=3 target=5 -> 2
     """
-    return row_mean(abs(pred - target))
+    return homogeneous(lambda pred, target: row_mean(abs(pred - target)), pred, target)
 
 
-@loss(finish=sqrt, aliases=("root-mean-squared-error",))
+def _root_of_mean(total: Total, weight: Total) -> Array | float:
+    return root(quotient(total, weight))
+
+
+@loss(finish=_root_of_mean, aliases=("root-mean-squared-error",))
 def rmse(pred: Array, target: Array) -> Array:
     """The root of the mean squared error: mse in units of the target.
 
@@ -87,6 +107,10 @@ def huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
     Worked: e = 3 - 0; huber = 1 * (abs(e) - 1 / 2)
     Example: pred=3 target=0 -> 2.5
     """
+    return homogeneous(_huber, pred, target, like(delta, pred), degree=2)
+
+
+def _huber(pred: Array, target: Array, delta: Array) -> Array:
     error = abs(pred - target)
     near = minimum(error, delta)
     return row_mean(near * (error - near / 2))
@@ -106,6 +130,42 @@ def smooth_l1(pred: Array, target: Array, *, beta: Positive = 1.0) -> Array:
     Worked: e = 3 - 0; smooth_l1 = abs(e) - 1 / 2
     Example: pred=3 target=0 -> 2.5
     """
+    return homogeneous(_smooth_l1, pred, target, like(beta, pred))
+
+
+def _smooth_l1(pred: Array, target: Array, beta: Array) -> Array:
     error = abs(pred - target)
     near = minimum(error, beta)
     return row_mean(near / beta * (error - near / 2))
+
+
+def _explained_share(*totals: Total) -> Array | float:
+    """The mean over the columns: each has a sum of squared errors, of targets, and of their squares in two parts."""
+    *sums, weight = totals
+    columns = [sums[at : at + 4] for at in range(0, len(sums), 4)]
+    shares = []
+    for residual, target, square, lost in columns:
+        spread = square + lost - target * target / weight
+        shares.append(quotient(spread - residual, spread))
+    return sum(shares[1:], shares[0]) / len(shares)
+
+
+@loss(finish=_explained_share, stands_alone=False, is_gain=True, reductions=("overall",), aliases=("r-squared",))
+def r2(pred: Array, target: Array) -> Sums:
+    """The share of the target's variance that the predictions explain: 1 is perfect, 0 is the mean's own score.
+
+    Formula: 1 - sum e^2 / sum (y - mean y)^2;  e = pred - target
+    Reading: below 0 the predictions are worse than the mean of the targets; the variance is that of the rows at hand
+    Differs: for a constant target scikit-learn and torchmetrics print 0, ours is -inf (nan where all errors are 0)
+    Use: to compare models of one target on one set of rows
+    Misleads: depends on how far the targets spread, so values of two data sets cannot be compared; it is no loss
+    Gradient: -2 e divided by the spread of the targets
+    Worked: mean = (1 + 2 + 6) / 3; spread = (1 - mean)^2 + (2 - mean)^2 + (6 - mean)^2; error = 1^2 + 0^2 + 1^2;
+        r2 = 1 - error / spread
+    Example: pred=[2,2,5] target=[1,2,6] -> 0.8571428571428571
+    """
+    columns = []
+    for p, y in zip(column_list(pred), column_list(target), strict=True):
+        error, (square, lost) = p - y, two_product(y, y)
+        columns += [error * error, y, square, lost]
+    return Sums(*columns)

@@ -1,8 +1,8 @@
-"""The bootstrap of a quotient of sums (a mean, weighted or not), streaming: two sums a resample, seven moments.
+"""The bootstrap of what is made of sums over rows (a mean, a quotient, a root ...), streaming.
 
-Every row gets a Poisson weight for each resample (`draws`), so sums of blocks merge and no resample is ever stored:
-16 bytes a resample, whatever the number of rows. The acceleration of BCa comes from the third moment of the rows'
-influence, which merges too.
+A row has k columns, the divisor last, and gets a Poisson weight for each resample (`draws`), so sums of blocks merge
+and no resample is ever stored: 8 k bytes a resample, whatever the number of rows. The acceleration of BCa comes from
+the second and third moments of the rows' influence, which merge too.
 Sources: Efron, Better bootstrap confidence intervals, 1987; Chamandy et al., Estimating uncertainty for massive data
 streams, 2012 (Poisson weights).
 """
@@ -10,7 +10,6 @@ streams, 2012 (Poisson weights).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,42 +22,40 @@ METHODS: tuple[Method, ...] = ("bca", "percentile")
 
 
 class Moments(NamedTuple):
-    """Sums over rows of products of u = t - centre * w and w; t and w are a row's numerator and denominator."""
+    """Sums over rows of the products of two and of three of their columns, which are u = v - centre * w, and w at last.
 
-    centre: float = math.nan
-    n: int = 0
-    uu: float = 0.0
-    uuu: float = 0.0
-    uw: float = 0.0
-    uuw: float = 0.0
-    ww: float = 0.0
-    uww: float = 0.0
-    www: float = 0.0
+    centre: of each column but the last, (k - 1,);  pairs: (k, k);  triples: (k, k, k);  n: how many rows
+    """
 
-    def about(self, centre: float) -> Moments:
+    centre: np.ndarray
+    pairs: np.ndarray
+    triples: np.ndarray
+    n: int
+
+    def about(self, centre: np.ndarray) -> Moments:
         """The same rows about another centre."""
-        if self.centre == centre:
+        if np.array_equal(self.centre, centre):
             return self
-        d = centre - self.centre
-        return Moments(
-            centre,
-            self.n,
-            self.uu - 2 * d * self.uw + d * d * self.ww,
-            self.uuu - 3 * d * self.uuw + 3 * d * d * self.uww - d * d * d * self.www,
-            self.uw - d * self.ww,
-            self.uuw - 2 * d * self.uww + d * d * self.www,
-            self.ww,
-            self.uww - d * self.www,
-            self.www,
-        )
+        shift = np.eye(len(centre) + 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift[:-1, -1] = self.centre - centre
+            pairs = shift @ self.pairs @ shift.T
+            triples = np.einsum("ai,bj,ck,ijk->abc", shift, shift, shift, self.triples)
+        return Moments(centre, pairs, triples, self.n)
 
     def merge(self, other: Moments) -> Moments:
         """The moments of two sets of rows together."""
         if not (self.n and other.n):
             return self if self.n else other
         other = other.about(self.centre)
-        sums = (a + b for a, b in zip(self[2:], other[2:], strict=True))
-        return Moments(self.centre, self.n + other.n, *sums)
+        return Moments(self.centre, self.pairs + other.pairs, self.triples + other.triples, self.n + other.n)
+
+    def influence(self, slopes: np.ndarray) -> Influence:
+        """That of the rows on a value, whose derivatives by the sum of each centred column are `slopes`, (k,)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = float(slopes @ self.pairs @ slopes)
+            cubes = float(np.einsum("i,j,k,ijk->", slopes, slopes, slopes, self.triples))
+        return Influence(squares, cubes, self.n)
 
 
 class Influence(NamedTuple):
@@ -100,8 +97,8 @@ class Influence(NamedTuple):
 class Spread(NamedTuple):
     """The bootstrap of one value: how it varies, and what BCa needs.
 
-    value: of all rows, before the loss's `finish`;  resampled: of each resample, (resamples,)
-    held: which resamples hold any row;  acceleration: of BCa;  influence: of the rows or clusters on the value
+    value: of all rows;  resampled: of each resample, (resamples,);  held: which resamples hold any row
+    acceleration: of BCa;  influence: of the rows or clusters on the value
     """
 
     value: float
@@ -110,11 +107,24 @@ class Spread(NamedTuple):
     acceleration: float
     influence: Influence
 
+    def interval(self, level: float, method: Method) -> tuple[float, float]:
+        """(low, high) of the value; nan where the method has no answer."""
+        return interval(self.resampled[self.held], self.value, level, method, self.acceleration)
+
+    @property
+    def standard_error(self) -> float:
+        """The standard deviation of the resampled value; nan where it has none."""
+        resampled = self.resampled[self.held]
+        if len(resampled) < 2 or not np.isfinite(resampled).all():
+            return math.nan
+        with np.errstate(over="ignore"):
+            return float(resampled.std(ddof=1))
+
 
 class Sample(NamedTuple):
     """What the bootstrap keeps of some rows; samples of different rows merge.
 
-    sums: numerator and denominator of each resample, (resamples, 2)
+    sums: of each column in each resample, (resamples, k)
     """
 
     sums: np.ndarray
@@ -125,27 +135,23 @@ class Sample(NamedTuple):
         return Sample(self.sums + other.sums, self.moments.merge(other.moments))
 
 
-def sample(asked: Draws, numbers: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> Sample:
-    """The sample of some rows, which `numbers` name; all (n,)."""
-    values = np.stack([numerator, denominator], axis=1)
-    return Sample(draws.resample_sums(asked, numbers, values), moments(numerator, denominator))
+def sample(asked: Draws, numbers: np.ndarray, columns: np.ndarray) -> Sample:
+    """The sample of some rows, which `numbers` (n,) name. columns: what is added up, (n, k), the divisor last"""
+    return Sample(draws.resample_sums(asked, numbers, columns), moments(columns))
 
 
-def moments(numerator: np.ndarray, denominator: np.ndarray) -> Moments:
-    """The moments of some rows, about their own mean."""
-    if not len(numerator):
-        return Moments()
+def moments(columns: np.ndarray) -> Moments:
+    """The moments of some rows, (n, k), about their own means."""
+    n, k = columns.shape
+    if not n:
+        return Moments(np.full(k - 1, math.nan), np.zeros((k, k)), np.zeros((k, k, k)), 0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        centre = float(numerator.sum() / denominator.sum())
-        u, w = numerator - centre * denominator, denominator
-        uu, ww = u * u, w * w
-        sums = (uu.sum(), (uu * u).sum(), (u * w).sum(), (uu * w).sum(), ww.sum(), (u * ww).sum(), (ww * w).sum())
-    return Moments(centre, len(u), *map(float, sums))
-
-
-def acceleration(about_mean: Moments) -> float:
-    """The a of BCa from the rows' influence on the mean."""
-    return skewness(about_mean.uu, about_mean.uuu)
+        sums = columns.sum(axis=0)
+        centre = sums[:-1] / sums[-1]
+        u = columns.copy()
+        u[:, :-1] -= centre * columns[:, -1:]
+        products = (u[:, :, None] * u[:, None, :]).reshape(n, k * k)
+        return Moments(centre, u.T @ u, (u.T @ products).reshape(k, k, k), n)
 
 
 def skewness(squares: float, cubes: float) -> float:
@@ -153,14 +159,6 @@ def skewness(squares: float, cubes: float) -> float:
     if not (math.isfinite(squares) and math.isfinite(cubes)):
         return math.nan
     return float(cubes / squares / math.sqrt(squares) / 6) if squares > 0 else 0.0
-
-
-def quotients(sums: np.ndarray) -> np.ndarray:
-    """The statistic of each resample that holds anything at all."""
-    held = sums[:, 1] > 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        result: np.ndarray = sums[held, 0] / sums[held, 1]
-    return result
 
 
 def interval(
@@ -203,21 +201,10 @@ def _corrected(
     return moved(tails[0]), moved(tails[1])
 
 
-def standard_error(resampled: np.ndarray, finish: Callable[[float], float] | None = None) -> float:
-    """The standard deviation of the resampled statistic; `finish` is what is done to a mean at the end."""
-    if len(resampled) < 2 or not np.isfinite(resampled).all():
-        return math.nan
-    finished = resampled if finish is None else np.array([finish(value) for value in resampled.tolist()])
-    with np.errstate(over="ignore"):
-        return float(finished.std(ddof=1))
-
-
-def jackknife_acceleration(numerator: np.ndarray, denominator: np.ndarray) -> float:
-    """The a of BCa from the quotients that leave one unit out; 0 where they are all alike."""
-    if len(numerator) < 2:
+def jackknife_acceleration(left_out: np.ndarray) -> float:
+    """The a of BCa from the values that leave one unit out, (n,); 0 where they are all alike."""
+    if len(left_out) < 2:
         return 0.0
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        left = (numerator.sum() - numerator) / (denominator.sum() - denominator)
-        gap = left.mean() - left
-        squares, cubes = float((gap * gap).sum()), float((gap**3).sum())
-    return skewness(squares, cubes)
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = left_out.mean() - left_out
+        return skewness(float((gap * gap).sum()), float((gap**3).sum()))

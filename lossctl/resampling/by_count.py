@@ -11,25 +11,24 @@ Efron, The Jackknife, the Bootstrap and Other Resampling Plans, 1982, chapter 6.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..errors import DataError, UsageError
-from ..language.numerics import two_product
-from ..rows import checks, job, sums
+from ..errors import UsageError
+from ..language.rounding import two_product
+from ..rows import checks, sums
+from ..rows.job import Block, Job, Read, shared
 from ..rows.workers import ordered_map
 from . import bootstrap
 from .bootstrap import Influence, Sample, Spread
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
-
-if TYPE_CHECKING:
-    from ..rows.by_row import Block
+from .survey import Aspects
 
 Result = TypeVar("Result")
 Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
@@ -90,6 +89,32 @@ class Tally(NamedTuple):
         """How many bootstraps it holds."""
         return len(self.cells)
 
+    def noticing(self, facts: checks.Facts) -> Tally:
+        """The same with other facts."""
+        return self._replace(facts=facts)
+
+    def refuse_nothing(self, plan: checks.Plan) -> None:
+        """DataError where all rows together have no value: a tally of any rows has one."""
+
+    def value(self, plan: checks.Plan) -> float:
+        """The number that the loss makes of the counts."""
+        cells = {key: (_exact(cell.weight), cell.target) for key, cell in self.cells.items()}
+        return _nearest(_loss(plan, cells, Fraction(0)))
+
+    def spread(self, plan: checks.Plan, draws: Draws, method: bootstrap.Method) -> Spread:
+        """How the value varies over the resamples. UsageError for BCa of too many cells."""
+        samples = [_sample(cell, draws) for cell in self.cells.values()]
+        observed = np.array([(_nearest(cell.target), _nearest(_exact(cell.weight))) for cell in self.cells.values()])
+        width = max(1, MOST_AT_ONCE // len(samples))
+        stretches = [slice(start, start + width) for start in range(0, draws.resamples, width)]
+        with np.errstate(all="ignore"):
+            value = _losses(plan, self, observed[:, None])
+            values = [_losses(plan, self, np.stack([sample.sums[at] for sample in samples])) for at in stretches]
+            slopes = _slopes(plan, self, samples, observed) if method == "bca" else np.zeros_like(observed)
+            influence = _influence(self, samples, observed, slopes)
+        held = np.any([sample.sums[:, 1] > 0 for sample in samples], axis=0)
+        return Spread(float(value[0]), np.concatenate(values), held, influence.acceleration, influence)
+
     def merge(self, other: Tally) -> Tally:
         """The tally of two sets of rows together."""
         more = {key: self.cells[key].merge(cell) if key in self.cells else cell for key, cell in other.cells.items()}
@@ -100,35 +125,22 @@ class Tally(NamedTuple):
 # --- reading
 
 
-def count_up(plan: checks.Plan, blocks: Iterable[Block], jobs: int) -> Tally:
-    """The tally of all rows. DataError where no row counts."""
-
-    def of_block(block: Block) -> Tally:
-        seen = see(plan, block.load(), block.start)
-        return tally(seen, None)._replace(facts=seen.facts)
-
-    whole = reduce(Tally.merge, ordered_map(of_block, blocks, jobs), Tally({}, 0, checks.NOTHING))
-    if not whole.n:
-        raise DataError("no rows to count", fix="check the file, --na skip and the weights")
-    return whole
-
-
-def each(
-    jobs: tuple[job.Job, ...],
+def count_blocks(
+    jobs: tuple[Job, ...],
     side: tuple[int, ...],
-    read: job.Read,
+    read: Read,
     threads: int,
     fold: Callable[[tuple[Seen, ...]], Result],
 ) -> Iterator[Result]:
-    """fold(one Seen for each job), block by block, in order; see `scoring.each`."""
+    """fold(one Seen for each job), block by block, in order; see `rows.by_row`."""
 
     def of_block(block: Block) -> Result:
-        return fold(tuple(_seen(job, side, block.start, loaded) for job, loaded in job.shared(jobs, block.load())))
+        return fold(tuple(_seen(job, side, block.start, arrays) for job, arrays in shared(jobs, block.load())))
 
     yield from ordered_map(of_block, read(), threads)
 
 
-def _seen(job: job.Job, side: tuple[int, ...], start: int, arrays: tuple[np.ndarray, ...]) -> Seen:
+def _seen(job: Job, side: tuple[int, ...], start: int, arrays: tuple[np.ndarray, ...]) -> Seen:
     seen = see(job.plan, job.arrange(tuple(arrays[place] for place in job.picks)), start)
     keep = seen.numbers.keep
     return seen._replace(side=tuple(arrays[place] if keep is None else arrays[place][keep] for place in side))
@@ -159,20 +171,16 @@ def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
     return kinds.tolist(), codes.reshape(-1)
 
 
-def tally(
-    seen: Seen, positions: np.ndarray | None, draws: Draws | None = None, clusters: np.ndarray | None = None
-) -> Tally:
-    """The tally of some rows of a block (None: of all), without what was noticed of the block.
-
-    draws: to resample them, None for no interval;  clusters: names of what is resampled, (n,), None for rows
-    """
-    positions = np.arange(len(seen.cell)) if positions is None else positions
-    order = positions[np.argsort(seen.cell[positions], kind="stable")]
-    counts = np.bincount(seen.cell[positions], minlength=len(seen.cells))
+def tally_of(seen: Seen, positions: np.ndarray | None, aspects: Aspects) -> Tally:
+    """The tally of a block's rows, or of those at some positions, then without what was noticed of the block."""
+    clusters = None if aspects.cluster is None else seen.side[aspects.cluster]
+    rows = np.arange(len(seen.cell)) if positions is None else positions
+    order = rows[np.argsort(seen.cell[rows], kind="stable")]
+    counts = np.bincount(seen.cell[rows], minlength=len(seen.cells))
     ends = zip(seen.cells, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
     parts = {key: order[end - count : end] for key, count, end in ends if count}
-    cells = {key: _cell(seen, mine, draws, clusters) for key, mine in parts.items()}
-    return Tally(cells, len(positions), checks.NOTHING)
+    cells = {key: _cell(seen, members, aspects.draws, clusters) for key, members in parts.items()}
+    return Tally(cells, len(rows), seen.facts if positions is None else checks.NOTHING)
 
 
 def _cell(seen: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarray | None) -> Cell:
@@ -185,9 +193,10 @@ def _cell(seen: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarra
     denominator = np.ones(len(mine)) if weight is None else weight
     with np.errstate(over="ignore", under="ignore"):
         numerator = np.zeros(len(mine)) if target is None else target * denominator
+    columns = np.stack([numerator, denominator], axis=1)
     if clusters is None:
-        return cell._replace(sample=bootstrap.sample(draws, seen.numbers.at(mine), numerator, denominator))
-    return cell._replace(clusters=cluster_sums(clusters[mine], numerator, denominator))
+        return cell._replace(sample=bootstrap.sample(draws, seen.numbers.at(mine), columns))
+    return cell._replace(clusters=cluster_sums(clusters[mine], columns))
 
 
 def _target_sum(weight: np.ndarray | None, target: np.ndarray | None) -> Fraction:
@@ -214,12 +223,6 @@ def _weighted_sum(weights: np.ndarray, values: np.ndarray) -> Fraction:
 
 
 # --- the loss
-
-
-def finish(plan: checks.Plan, whole: Tally) -> float:
-    """The number that the loss makes of the counts."""
-    cells = {key: (_exact(cell.weight), cell.target) for key, cell in whole.cells.items()}
-    return _nearest(_loss(plan, cells, Fraction(0)))
 
 
 def _nearest(value: Fraction | float) -> float:
@@ -251,28 +254,12 @@ def _order(name: Any) -> tuple[str, Any]:
 # --- the bootstrap
 
 
-def spread(plan: checks.Plan, whole: Tally, draws: Draws, method: bootstrap.Method) -> Spread:
-    """How the loss of a tally varies over the resamples. UsageError for BCa of too many cells."""
-    samples = [_sample(cell, draws) for cell in whole.cells.values()]
-    observed = np.array([(_nearest(cell.target), _nearest(_exact(cell.weight))) for cell in whole.cells.values()])
-    width = max(1, MOST_AT_ONCE // len(samples))
-    pieces = [slice(start, start + width) for start in range(0, draws.resamples, width)]
-    with np.errstate(all="ignore"):
-        value = _losses(plan, whole, observed[:, None])
-        found = [_losses(plan, whole, np.stack([sample.sums[piece] for sample in samples])) for piece in pieces]
-        slopes = _slopes(plan, whole, samples, observed) if method == "bca" else np.zeros_like(observed)
-        influence = _influence(whole, samples, observed, slopes)
-    held = np.any([sample.sums[:, 1] > 0 for sample in samples], axis=0)
-    return Spread(float(value[0]), np.concatenate(found), held, influence.acceleration, influence)
-
-
 def _sample(cell: Cell, draws: Draws) -> Sample:
     """The bootstrap of a cell: that of its rows, or of its clusters."""
     if cell.clusters is None:
         assert cell.sample is not None
         return cell.sample
-    sums = np.array(list(cell.clusters.values()))
-    return bootstrap.sample(draws, cluster_numbers(cell.clusters), sums[:, 0], sums[:, 1])
+    return bootstrap.sample(draws, cluster_numbers(cell.clusters), np.array(list(cell.clusters.values())))
 
 
 def _losses(plan: checks.Plan, whole: Tally, table: np.ndarray) -> np.ndarray:
@@ -298,8 +285,8 @@ def _slopes(plan: checks.Plan, whole: Tally, samples: list[Sample], observed: np
     by_weight = _differences(plan, whole, observed, STEP * observed) / (STEP * weight)
     result[:, 1] = by_weight - by_weight @ weight / weight.sum()  # all rows twice change nothing
     if any(entry.role.name == "target" for entry in plan.entries):
-        uu, ww = (np.array([getattr(one.moments, name) for one in samples]) for name in ("uu", "ww"))
-        step = STEP * weight * np.sqrt(uu / ww)  # by the spread of the targets in the cell
+        pairs = np.array([sample.moments.pairs for sample in samples])
+        step = STEP * weight * np.sqrt(pairs[:, 0, 0] / pairs[:, 1, 1])  # by the spread of the targets in the cell
         changes = _differences(plan, whole, observed, np.stack([step, np.zeros_like(step)], axis=1))
         result[:, 0] = changes / np.where(step == 0, 1.0, step)
     return result
@@ -328,10 +315,8 @@ def _influence(whole: Tally, samples: list[Sample], observed: np.ndarray, slopes
     for cell, sample, (target, weight), (b, a) in zip(
         whole.cells.values(), samples, observed.tolist(), slopes.tolist(), strict=True
     ):
-        m = sample.moments.about(target / weight)
-        squares += b * b * m.uu + 2 * a * b * m.uw + a * a * m.ww
-        cubes += b * b * b * m.uuu + 3 * b * b * a * m.uuw + 3 * b * a * a * m.uww + a * a * a * m.www
-        units += m.n
+        own = sample.moments.about(np.array([target / weight])).influence(np.array([b, a]))
+        squares, cubes, units = squares + own.squares, cubes + own.cubes, units + own.units
         for name, (numerator, denominator) in (cell.clusters or {}).items():
             change = b * (numerator - target / weight * denominator) + a * denominator
             by_cluster[name] = by_cluster.get(name, 0.0) + change

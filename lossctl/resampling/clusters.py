@@ -8,14 +8,14 @@ import numpy as np
 
 from ..rows import groups
 
-Clusters = dict[str, tuple[float, float]]  # name -> numerator and denominator
+Clusters = dict[str, np.ndarray]  # name -> the sum of each column, (k,)
 
 
-def cluster_sums(names: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> Clusters:
-    """What the rows of each cluster add up to."""
+def cluster_sums(names: np.ndarray, columns: np.ndarray) -> Clusters:
+    """What the rows of each cluster add up to; columns (n, k)."""
     kinds, codes = np.unique(groups.as_text(names), return_inverse=True)
-    sums = (np.bincount(codes, column, len(kinds)).tolist() for column in (numerator, denominator))
-    return dict(zip(kinds.tolist(), zip(*sums, strict=True), strict=True))
+    sums = np.stack([np.bincount(codes, column, len(kinds)) for column in columns.T], axis=1)
+    return dict(zip(kinds.tolist(), sums, strict=True))
 
 
 def cluster_numbers(names: Iterable[str]) -> np.ndarray:
@@ -28,7 +28,6 @@ def cluster_numbers(names: Iterable[str]) -> np.ndarray:
 
 def merge_into(held: Clusters, more: Clusters) -> Clusters:
     """`held` with the rows of `more` added to it, in place."""
-    for name, (numerator, denominator) in more.items():
-        before = held.get(name, (0.0, 0.0))
-        held[name] = (before[0] + numerator, before[1] + denominator)
+    for name, sums in more.items():
+        held[name] = held[name] + sums if name in held else sums
     return held

@@ -8,19 +8,19 @@ difference is as likely as the one seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..rows import by_row, sums
-from ..rows.job import Scored, columns
-from . import bootstrap, draws, survey
-from .clusters import cluster_numbers, cluster_sums
+from ..rows import by_row
+from ..rows.checks import Plan
+from . import bootstrap, draws, statistic
+from .bootstrap import Method, Spread
+from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
 
-Finish = Callable[[float], float] | None
 EXACT_UNITS = 20  # up to here all 2**n patterns of signs are tried, where they are no more than the resamples
 TIE = 1e-12  # a flipped difference this close to the one seen, relatively, counts as equal to it
 
@@ -28,37 +28,46 @@ TIE = 1e-12  # a flipped difference this close to the one seen, relatively, coun
 class Pairs(NamedTuple):
     """The losses of a base and S other systems on some rows; merges with those of other rows.
 
+    A system has k columns, of which all systems share the last, the divisor.
+
     parts: exact sums, of the base first;  better, equal, worse: rows where another system's loss is below, at, above
-    the base's, (S,);  resampled: sums over the resamples of each system and of the weights, (R, S + 2)
-    flipped: sums of the half differences under each sign pattern, (R, S);  moments: of each difference
-    few: half differences and units, row by row, (n, S), as long as they are few;  units: rows (or lists, or clusters)
-    clusters: instead of the four above, the sums of each cluster, (S + 2,)
+    the base's, (S,), None where single rows have none;  units: rows (or lists, or clusters)
+    resampled: the sums of the columns of each system, then of the divisor, over the resamples, (R, (S + 1)(k - 1) + 1)
+    flipped: sums of the half differences of the columns under each sign pattern, (R, S (k - 1))
+    moments: of each system beside the base, of the columns that `_beside` names
+    few: half differences of the first units, (n, S (k - 1)), as long as they are few
+    clusters: instead of the four above, the sums of the columns of each cluster
     """
 
     parts: tuple[by_row.Part, ...]
-    better: np.ndarray
-    equal: np.ndarray
-    worse: np.ndarray
+    better: np.ndarray | None
+    equal: np.ndarray | None
+    worse: np.ndarray | None
     resampled: np.ndarray | None
     flipped: np.ndarray | None
     moments: tuple[bootstrap.Moments, ...]
     few: np.ndarray
     units: int
-    clusters: dict[str, np.ndarray] | None
+    clusters: Clusters | None
+
+    @property
+    def width(self) -> int:
+        """How many columns a system has of its own, k - 1."""
+        return len(self.parts[0].sums) - 1
 
     def merge(self, other: Pairs) -> Pairs:
         """The pairs of two sets of rows together."""
         return Pairs(
             tuple(a.merge(b) for a, b in zip(self.parts, other.parts, strict=True)),
-            self.better + other.better,
-            self.equal + other.equal,
-            self.worse + other.worse,
+            _sum(self.better, other.better),
+            _sum(self.equal, other.equal),
+            _sum(self.worse, other.worse),
             _sum(self.resampled, other.resampled),
             _sum(self.flipped, other.flipped),
             tuple(a.merge(b) for a, b in zip(self.moments, other.moments, strict=True)),
             np.concatenate([self.few, other.few])[: EXACT_UNITS + 1],
             self.units + other.units,
-            None if self.clusters is None or other.clusters is None else _joined(self.clusters, other.clusters),
+            None if self.clusters is None or other.clusters is None else merge_into(self.clusters, other.clusters),
         )
 
 
@@ -66,157 +75,178 @@ def _sum(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
     return None if a is None or b is None else a + b
 
 
-def _joined(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    for name, more in b.items():
-        a[name] = a[name] + more if name in a else more
-    return a
+def pairs(plan: Plan, systems: Sequence[by_row.Scored], draws: Draws, cluster: int | None) -> Pairs:
+    """What one block says of the base (the first of the systems) and the others. cluster: which side column"""
+    _refuse_unequal(plan, systems)
+    rows = [system.rows for system in systems]
+    n = rows[0].n
+    divisor = np.ones(n) if rows[0].columns[-1] is None else rows[0].columns[-1]
+    own = [np.ones(n) if column is None else column for system in rows for column in system.columns[:-1]]
+    columns = np.stack([*own, divisor], axis=1)
+    width = len(rows[0].columns) - 1
+    counted = _drawn(plan, rows[0].number, columns, width, draws)
+    if cluster is not None:
+        nothing = _drawn(plan, rows[0].number[:0], columns[:0], width, draws)
+        counted = nothing._replace(clusters=cluster_sums(systems[0].side[cluster], columns))
+    better, equal, worse = _row_counts(rows)
+    parts = tuple(by_row.part_of(system) for system in rows)
+    return counted._replace(parts=parts, better=better, equal=equal, worse=worse)
 
 
-def pairs(scored: Sequence[Scored], reduction: str, asked: Draws, cluster: int | None) -> Pairs:
-    """What one block says of the base (the first) and the others."""
-    numbers = scored[0].rows.numbers.at(np.arange(len(scored[0].rows.total)))
-    for other in scored[1:]:
-        if not np.array_equal(numbers, other.rows.numbers.at(np.arange(len(other.rows.total)))):
+def _refuse_unequal(plan: Plan, systems: Sequence[by_row.Scored]) -> None:
+    """DataError where systems have other rows, UsageError where their means are over other terms."""
+    base = systems[0].rows
+    for system in systems[1:]:
+        if not np.array_equal(base.number, system.rows.number):
             raise DataError(
                 "the systems leave out different rows, so they cannot be compared row by row",
                 fix="give every system a value in every row, or leave rows out for all: --na skip",
             )
-    split = [columns(one.rows, reduction) for one in scored]
-    if not all(np.array_equal(split[0][1], denominator) for _, denominator in split[1:]):
-        raise UsageError(
-            f"each system's {reduction} is over other terms: only over the pairs or triplets that count for it",
-            why="a mean that also changes by what it is over tells no system from another",
-            fix="use -r mean for batch-all, fallback=easiest for semi-hard (random-semi-hard has no such mean)",
-        )
-    values = np.stack([*(numerator for numerator, _ in split), split[0][1]], axis=1)
-    with np.errstate(invalid="ignore"):
-        gap = values[:, 1:-1] - values[:, :1]
-    counts = [np.count_nonzero(mask, axis=0) for mask in (gap < 0, gap == 0, ~((gap < 0) | (gap == 0)))]
-    parts = tuple(by_row.part_of(one.rows) for one in scored)
-    if cluster is None:
-        return _drawn(numbers, values, asked)._replace(parts=parts, better=counts[0], equal=counts[1], worse=counts[2])
-    names = scored[0].side[cluster]
-    kinds = [cluster_sums(names, column, values[:, -1]) for column in values.T]
-    held = {name: np.array([kind[name][0] for kind in kinds]) for name in kinds[0]}
-    empty = _drawn(numbers[:0], values[:0], asked)
-    return empty._replace(parts=parts, better=counts[0], equal=counts[1], worse=counts[2], clusters=held)
+        divisors = (base.columns[-1], system.rows.columns[-1])
+        if not all(column is None for column in divisors) and not np.array_equal(*divisors):  # type: ignore[arg-type]
+            name = plan.reduction
+            raise UsageError(
+                f"each system's {name} is over other terms: only over the pairs or triplets that count for it",
+                why="a mean that also changes by what it is over tells no system from another",
+                fix="use -r mean for batch-all, fallback=easiest for semi-hard (random-semi-hard has no such mean)",
+            )
 
 
-def _drawn(numbers: np.ndarray, values: np.ndarray, asked: Draws) -> Pairs:
-    """The random part of some units: values (n, S + 2), the base first, the weights last."""
+def _row_counts(rows: Sequence[by_row.Rows]) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """In how many rows each other system's loss is below, at and above the base's; None where rows have no loss."""
+    values = [system.values for system in rows if system.values is not None]
+    if len(values) < len(rows):
+        return None, None, None
     with np.errstate(invalid="ignore"):
-        half = (values[:, 1:-1] - values[:, :1]) / 2
-    none = np.zeros(half.shape[1], dtype=np.int64)
+        gap = np.stack(values[1:], axis=1) - values[0][:, None]
+    below, at = gap < 0, gap == 0
+    better, equal, worse = (np.count_nonzero(mask, axis=0) for mask in (below, at, ~(below | at)))
+    return better, equal, worse
+
+
+def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, asked: Draws) -> Pairs:
+    """The random part of some units, from the columns of all systems and the divisor."""
+    with np.errstate(invalid="ignore"):
+        others = columns[:, width:-1]
+        half = (others - np.tile(columns[:, :width], others.shape[1] // width)) / 2
+    beside = [_beside(plan, columns, width, at) for at in range(others.shape[1] // width)]
     return Pairs(
         (),
-        none,
-        none,
-        none,
-        draws.resample_sums(asked, numbers, values),
+        None,
+        None,
+        None,
+        draws.resample_sums(asked, numbers, columns),
         draws.flip_sums(asked, numbers, half),
-        tuple(bootstrap.moments(2 * column, values[:, -1]) for column in half.T),
+        tuple(map(bootstrap.moments, beside)),
         half[: EXACT_UNITS + 1],
-        len(values),
+        len(columns),
         None,
     )
 
 
-def settle(whole: Pairs, asked: Draws) -> Pairs:
+def _beside(plan: Plan, columns: np.ndarray, width: int, other: int) -> np.ndarray:
+    """What the influence on a difference is made of: the differences of means, or the columns of both; the divisor."""
+    base, system, divisor = columns[:, :width], columns[:, width * (other + 1) :][:, :width], columns[:, -1:]
+    with np.errstate(invalid="ignore"):
+        own = [system - base] if plan.spec.finish is None else [base, system]
+    return np.concatenate([*own, divisor], axis=1)
+
+
+def settle(plan: Plan, whole: Pairs, asked: Draws) -> Pairs:
     """The pairs of all rows, with the clusters drawn as the units that they are."""
     if whole.clusters is None:
         return whole
-    values = np.array(list(whole.clusters.values()))
-    made = _drawn(cluster_numbers(whole.clusters), values, asked)
-    return made._replace(parts=whole.parts, better=whole.better, equal=whole.equal, worse=whole.worse)
+    columns = np.array(list(whole.clusters.values()))
+    counted = _drawn(plan, cluster_numbers(whole.clusters), columns, whole.width, asked)
+    return counted._replace(parts=whole.parts, better=whole.better, equal=whole.equal, worse=whole.worse)
 
 
 class Difference(NamedTuple):
     """Another system against the base: the difference of the two values, what surrounds it, and what chance makes.
 
-    resampled: the difference in each resample;  p: two-sided;  exact: whether every sign pattern was tried
+    spread: of the difference;  p: two-sided;  exact: whether every sign pattern was tried
     """
 
     base: float
     other: float
     value: float
-    resampled: np.ndarray
+    spread: Spread
     p: float
     exact: bool
 
 
-def difference(whole: Pairs, other: int, finish: Finish, test: str, scale: float) -> Difference:
-    """What all rows say of one other system (0 is the first).
+def difference(plan: Plan, whole: Pairs, other: int, test: str, method: Method = "percentile") -> Difference:
+    """What all rows say of one other system (0 is the first). test: "sign-flip" or "bootstrap"
 
-    scale: what the quotients are multiplied by: 1 for means, n for sums;  test: "sign-flip" or "bootstrap"
+    method: of the interval that will be asked of the spread; BCa needs the influence of the rows
     """
-    done = survey.finished(finish)
-    base, mine = _mean(whole.parts[0], scale), _mean(whole.parts[other + 1], scale)
+    parts = whole.parts[0], whole.parts[other + 1]
+    base, value = (by_row.value_of(plan, part) for part in parts)
+    gap = value - base
     assert whole.resampled is not None and whole.flipped is not None
     held = whole.resampled[:, -1] > 0
-    drawn = whole.resampled[held]
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        resampled = scale * (done(drawn[:, other + 1] / drawn[:, -1]) - done(drawn[:, 0] / drawn[:, -1]))
-    base_value, value = (scale * _finished(finish, mean) for mean in (base, mine))
-    seen = value - base_value
-    if not math.isfinite(seen):
-        return Difference(base_value, value, seen, resampled, math.nan, False)
-    if test == "bootstrap":
-        p = _share(np.abs(resampled - seen), abs(seen), exact=False)
-        return Difference(base_value, value, seen, resampled, p, False)
-    exact = whole.units <= EXACT_UNITS and 1 << whole.units <= len(whole.flipped)
-    flips = draws.every_flip_sum(whole.few[:, [other]])[:, 0] if exact else whole.flipped[:, other]
-    middle = (base + mine) / 2
-    weight = _weight(whole.parts[0], scale)
+    totals = whole.resampled[held]
     with np.errstate(invalid="ignore"):
-        swapped = scale * (done(middle + flips / weight) - done(middle - flips / weight))
-    return Difference(base_value, value, seen, resampled, _share(np.abs(swapped), abs(seen), exact), exact)
+        resampled = _values(plan, whole, totals, other + 1) - _values(plan, whole, totals, 0)
+    influence = _influence(plan, whole, other) if method == "bca" else bootstrap.Influence(math.nan, math.nan, 0)
+    spread = Spread(gap, resampled, np.ones(len(resampled), dtype=bool), influence.acceleration, influence)
+    if not math.isfinite(gap):
+        return Difference(base, value, gap, spread, math.nan, False)
+    if test == "bootstrap":
+        return Difference(base, value, gap, spread, _share(np.abs(resampled - gap), abs(gap), exact=False), False)
+    exact = whole.units <= EXACT_UNITS and 1 << whole.units <= len(whole.flipped)
+    own = slice(whole.width * other, whole.width * (other + 1))
+    flips = draws.every_flip_sum(whole.few[:, own]) if exact else whole.flipped[:, own]
+    swapped = np.abs(_swapped(plan, parts, flips))
+    return Difference(base, value, gap, spread, _share(swapped, abs(gap), exact), exact)
+
+
+def _values(plan: Plan, whole: Pairs, totals: np.ndarray, system: int) -> np.ndarray:
+    """The value of one system in each resample."""
+    own = totals[:, whole.width * system :][:, : whole.width]
+    return statistic.resampled_values(plan, np.concatenate([own, totals[:, -1:]], axis=1), whole.parts[system].n)
+
+
+def _swapped(plan: Plan, parts: tuple[by_row.Part, by_row.Part], flips: np.ndarray) -> np.ndarray:
+    """The difference under each sign pattern. flips: the sums of half differences, (R, k - 1)"""
+    base, other = (np.array([float(total) for total in part.sums]) for part in parts)
+    middle = (base[:-1] + other[:-1]) / 2
+    divisor = np.full((len(flips), 1), base[-1])
+    with np.errstate(invalid="ignore"):
+        sides = (np.concatenate([middle + sign * flips, divisor], axis=1) for sign in (1, -1))
+        high, low = (statistic.resampled_values(plan, side, parts[0].n) for side in sides)
+        gap: np.ndarray = high - low
+    return gap
+
+
+def _influence(plan: Plan, whole: Pairs, other: int) -> bootstrap.Influence:
+    """That of the rows (or clusters) on the difference."""
+    base, system = whole.parts[0], whole.parts[other + 1]
+    means = [statistic.centre_of(part) for part in (base, system)]
+    if plan.spec.finish is None:
+        slope = (system.n if plan.reduction == "sum" else 1.0) / float(base.sums[-1])
+        return whole.moments[other].about(means[1] - means[0]).influence(np.array([slope, 0.0]))
+    moments = whole.moments[other].about(np.concatenate(means))
+    slopes = [
+        statistic.slopes_of(plan, part, _own(moments, start, whole.width))
+        for part, start in ((base, 0), (system, whole.width))
+    ]
+    ends = slopes[1][-1] - slopes[0][-1]
+    return moments.influence(np.concatenate([-slopes[0][:-1], slopes[1][:-1], [ends]]))
+
+
+def _own(moments: bootstrap.Moments, start: int, width: int) -> bootstrap.Moments:
+    """Those of one system's columns, and of the divisor."""
+    at = np.array([*range(start, start + width), len(moments.centre)])
+    return bootstrap.Moments(
+        moments.centre[at[:-1]], moments.pairs[np.ix_(at, at)], moments.triples[np.ix_(at, at, at)], moments.n
+    )
 
 
 def _share(sizes: np.ndarray, seen: float, exact: bool) -> float:
     """How many of the sizes reach the one seen; where they are a sample, the one seen is of it too."""
     reached = int(np.count_nonzero(sizes >= seen * (1 - TIE)))
     return reached / len(sizes) if exact else (reached + 1) / (len(sizes) + 1)
-
-
-def _finished(finish: Finish, mean: float) -> float:
-    return mean if finish is None or math.isnan(mean) else finish(mean)
-
-
-def _weight(part: by_row.Part, scale: float) -> float:
-    return float(part.n) if scale != 1 else float(part.weight)
-
-
-def _mean(part: by_row.Part, scale: float) -> float:
-    return part.total / (sums.count(part.n) if scale != 1 else part.weight)
-
-
-def acceleration(whole: Pairs, other: int, finish: Finish, scale: float) -> float:
-    """The a of BCa for a difference of means: that of the mean difference. nan where a root is taken of each mean."""
-    if finish is not None:
-        return math.nan
-    base, mine = _mean(whole.parts[0], scale), _mean(whole.parts[other + 1], scale)
-    return bootstrap.acceleration(whole.moments[other].about(mine - base))
-
-
-def influence_moments(
-    scored: Sequence[Scored], reduction: str, means: Sequence[float], slopes: Sequence[float], cluster: int | None
-) -> list[dict[str, float] | tuple[float, float]]:
-    """For each other system, (sum e^2, sum e^3) of the influence e of a block's rows on a difference of finished means.
-
-    With clusters, name -> sum of e. The second reading of an interval that one reading cannot give.
-    """
-    found: list[dict[str, float] | tuple[float, float]] = []
-    numerator, weight = columns(scored[0].rows, reduction)
-    base = slopes[0] * (numerator - means[0] * weight)
-    for at, one in enumerate(scored[1:], start=1):
-        other, weight = columns(one.rows, reduction)
-        e = slopes[at] * (other - means[at] * weight) - base
-        if cluster is None:
-            found.append((float((e * e).sum()), float((e * e * e).sum())))
-        else:
-            held = cluster_sums(scored[0].side[cluster], e, np.ones(len(e)))
-            found.append({name: one[0] for name, one in held.items()})
-    return found
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from ..errors import UsageError
 from ..rows import by_row, checks, groups, sums
-from ..rows.job import Scored, columns
 from ..rows.workers import keep_freed_memory
-from . import bootstrap, by_count
-from .bootstrap import Influence, Spread
+from . import bootstrap, statistic
+from .bootstrap import Influence, Method, Spread
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
 
@@ -22,8 +20,8 @@ LARGEST_BYTES = 1 << 30
 FEW = 24  # rows that are summed one by one
 
 
-class Wanted(NamedTuple):
-    """What is asked beside the value of all rows.
+class Aspects(NamedTuple):
+    """What is asked of one loss beside the value of all rows.
 
     group, cluster: which side column names the group or the cluster, None for none; bins: of a numeric group column
     draws: which resamples, None for no interval
@@ -35,8 +33,114 @@ class Wanted(NamedTuple):
     draws: Draws | None = None
 
 
+class Piece(Protocol):
+    """What is known of the loss of some rows; pieces of different rows merge."""
+
+    @property
+    def n(self) -> int:
+        """How many rows count."""
+
+    @property
+    def facts(self) -> checks.Facts:
+        """What was noticed of them."""
+
+    @property
+    def entries(self) -> int:
+        """How many bootstraps it holds."""
+
+    def merge(self, other: Self) -> Self:
+        """The piece of two sets of rows together."""
+
+    def noticing(self, facts: checks.Facts) -> Self:
+        """The same with other facts."""
+
+    def refuse_nothing(self, plan: checks.Plan) -> None:
+        """DataError where all rows together have no value."""
+
+    def value(self, plan: checks.Plan) -> float:
+        """The loss of the rows; nan where they have none."""
+
+    def spread(self, plan: checks.Plan, draws: Draws, method: Method) -> Spread:
+        """How the value varies over the resamples."""
+
+
+class Block(Protocol):
+    """The loss of some rows of the input, before they are added up."""
+
+    @property
+    def side(self) -> tuple[np.ndarray, ...]: ...
+    @property
+    def facts(self) -> checks.Facts: ...
+
+
+Pieces = dict[str | None, Any]  # group -> the Piece of its rows; None -> that of all rows
+Weigh = Callable[[Any, np.ndarray | None, Aspects], Any]  # (block, positions of its rows or None, aspects) -> Piece
+
+
+def fold(aspects: Sequence[Aspects], piece_of: Weigh) -> Callable[[tuple[Any, ...]], tuple[Pieces, ...]]:
+    """What one block adds: for each loss, all rows and each group. aspects: of each loss"""
+
+    def of_block(blocks: tuple[Any, ...]) -> tuple[Pieces, ...]:
+        return tuple(_pieces(block, asked, piece_of) for block, asked in zip(blocks, aspects, strict=True))
+
+    return of_block
+
+
+def _pieces(block: Block, aspects: Aspects, piece_of: Weigh) -> Pieces:
+    if aspects.group is None:
+        piece = piece_of(block, None, aspects)
+        _refuse_too_many(1, piece.entries, aspects)
+        return {None: piece}
+    pieces: Pieces = {}
+    entries = 0
+    for name, positions in groups.slices(block.side[aspects.group], aspects.bins):
+        pieces[name] = piece_of(block, positions, aspects)
+        entries += pieces[name].entries
+        _refuse_too_many(len(pieces) + 1, entries, aspects)
+    nothing = piece_of(block, np.arange(0), aspects)
+    return {None: reduce(lambda a, b: a.merge(b), pieces.values(), nothing).noticing(block.facts), **pieces}
+
+
+def merged(held: tuple[Pieces, ...], more: tuple[Pieces, ...], aspects: Sequence[Aspects]) -> tuple[Pieces, ...]:
+    """The pieces of two sets of rows together. UsageError where all intervals would need more than a GiB."""
+    if not held:
+        return more
+    for pieces, others, asked in zip(held, more, aspects, strict=True):
+        for name, piece in others.items():
+            pieces[name] = pieces[name].merge(piece) if name in pieces else piece
+        _refuse_too_many(len(pieces), sum(piece.entries for piece in pieces.values()), asked)
+    return held
+
+
+def add_up(
+    blocks: Iterable[tuple[Pieces, ...]], aspects: Sequence[Aspects], progress: Callable[[int], None] | None = None
+) -> tuple[Pieces, ...]:
+    """All blocks together; () where there is none. UsageError as in `merged`."""
+    keep_freed_memory()
+    held: tuple[Pieces, ...] = ()
+    for more in blocks:
+        held = merged(held, more, aspects)
+        if progress:
+            progress(held[0][None].n)
+    return held
+
+
+def _refuse_too_many(pieces: int, entries: int, aspects: Aspects) -> None:
+    """entries: how many bootstraps the pieces hold, all together."""
+    if aspects.draws and entries * aspects.draws.resamples * 16 > LARGEST_BYTES:
+        counts = f" ({entries} counts in all)" if entries > pieces else ""
+        raise UsageError(
+            f"{pieces - 1} groups or more{counts}, with {aspects.draws.resamples} resamples each",
+            why="their intervals need more than a GiB",
+            fix="ask for fewer --resamples, for coarser groups, or for no --ci",
+        )
+
+
+# --- pieces of rows that have sums
+
+
 class Slice(NamedTuple):
-    """What is known of the losses of some rows; slices of different rows merge."""
+    """The sums of some rows, and what their bootstrap keeps: a sample of the rows, or the sums of each cluster."""
 
     part: by_row.Part
     sample: bootstrap.Sample | None = None
@@ -44,10 +148,12 @@ class Slice(NamedTuple):
 
     @property
     def n(self) -> int:
+        """How many rows count."""
         return self.part.n
 
     @property
     def facts(self) -> checks.Facts:
+        """What was noticed of them."""
         return self.part.facts
 
     @property
@@ -65,225 +171,69 @@ class Slice(NamedTuple):
             else None,
         )
 
+    def noticing(self, facts: checks.Facts) -> Slice:
+        """The same with other facts."""
+        return self._replace(part=self.part._replace(facts=facts))
 
-Piece = TypeVar("Piece", Slice, by_count.Tally)
-Pieces = dict[str | None, Piece]  # group -> its rows; None -> all rows
-Slices = Pieces[Slice]
-Tallies = Pieces[by_count.Tally]
+    def refuse_nothing(self, plan: checks.Plan) -> None:
+        """DataError where all rows together have no value."""
+        by_row.refuse_nothing(plan, self.part)
 
+    def value(self, plan: checks.Plan) -> float:
+        """The loss of the rows; nan where they have none."""
+        return by_row.value_of(plan, self.part)
 
-def fold(wanted: tuple[Wanted, ...], reductions: tuple[str, ...]) -> Callable[[tuple[Scored, ...]], tuple[Slices, ...]]:
-    """What one block adds: for each loss, all rows and each group.
-
-    wanted, reductions: of each loss
-    """
-
-    def of_block(scored: tuple[Scored, ...]) -> tuple[Slices, ...]:
-        return tuple(_slices(*each) for each in zip(scored, wanted, reductions, strict=True))
-
-    return of_block
-
-
-def counted(wanted: tuple[Wanted, ...]) -> Callable[[tuple[by_count.Seen, ...]], tuple[Tallies, ...]]:
-    """What one block adds to losses of counts: for each loss, all rows and each group."""
-
-    def of_block(seen: tuple[by_count.Seen, ...]) -> tuple[Tallies, ...]:
-        return tuple(_tallies(*each) for each in zip(seen, wanted, strict=True))
-
-    return of_block
-
-
-def add_up(
-    blocks: Iterable[tuple[Pieces[Piece], ...]],
-    wanted: tuple[Wanted, ...],
-    progress: Callable[[int], None] | None = None,
-) -> tuple[Pieces[Piece], ...]:
-    """All blocks together. UsageError where the intervals of all groups would need more than a GiB."""
-
-    def merge(done: tuple[Pieces[Piece], ...], more: tuple[Pieces[Piece], ...]) -> tuple[Pieces[Piece], ...]:
-        if not done:
-            return more
-        for held, new, asked in zip(done, more, wanted, strict=True):
-            for name, piece in new.items():
-                held[name] = held[name].merge(piece) if name in held else piece
-            _refuse_too_many(len(held), sum(piece.entries for piece in held.values()), asked)
-        if progress:
-            progress(done[0][None].n)
-        return done
-
-    keep_freed_memory()
-    return reduce(merge, blocks, ())
+    def spread(self, plan: checks.Plan, draws: Draws, method: Method) -> Spread:
+        """How the value varies over the resamples."""
+        value, centre = self.value(plan), statistic.centre_of(self.part)
+        if self.clusters is None:
+            assert self.sample is not None
+            moments = self.sample.moments.about(centre)
+            totals = self.sample.sums
+            influence = moments.influence(statistic.slopes_of(plan, self.part, moments))
+            acceleration = influence.acceleration
+        else:
+            columns = np.array(list(self.clusters.values())).reshape(-1, len(self.part.sums))
+            totals = bootstrap.sample(draws, cluster_numbers(self.clusters), columns).sums
+            left_out = statistic.resampled_values(plan, columns.sum(axis=0) - columns, self.n)
+            acceleration = bootstrap.jackknife_acceleration(left_out)
+            slopes = statistic.slopes_of(plan, self.part, bootstrap.moments(columns).about(centre))
+            influence = statistic.influence_of_clusters(self.clusters, centre, slopes)
+        held = totals[:, -1] > 0
+        resampled = np.full(len(held), np.nan)
+        resampled[held] = statistic.resampled_values(plan, totals[held], self.n)
+        spread = Spread(value, resampled, held, acceleration, influence)
+        statistic.refuse_cancelled(plan, self.part, value, spread.standard_error)
+        return spread
 
 
-def _refuse_too_many(pieces: int, entries: int, asked: Wanted) -> None:
-    """entries: how many bootstraps the pieces hold, all together."""
-    if asked.draws and entries * asked.draws.resamples * 16 > LARGEST_BYTES:
-        counts = f" ({entries} counts in all)" if entries > pieces else ""
-        raise UsageError(
-            f"{pieces - 1} groups or more{counts}, with {asked.draws.resamples} resamples each",
-            why="their intervals need more than a GiB",
-            fix="ask for fewer --resamples, for coarser groups, or for no --ci",
-        )
-
-
-def _tallies(seen: by_count.Seen, wanted: Wanted) -> Tallies:
-    _refuse_too_many(1, len(seen.cells), wanted)
-    clusters = None if wanted.cluster is None else seen.side[wanted.cluster]
-    if wanted.group is None:
-        whole = by_count.tally(seen, None, wanted.draws, clusters)
-        return {None: whole._replace(facts=seen.facts)}
-    found: Tallies = {}
-    entries = 0
-    for name, positions in groups.slices(seen.side[wanted.group], wanted.bins):
-        found[name] = by_count.tally(seen, positions, wanted.draws, clusters)
-        entries += found[name].entries
-        _refuse_too_many(len(found) + 1, entries, wanted)
-    return {None: reduce(by_count.Tally.merge, found.values(), by_count.Tally({}, 0, seen.facts)), **found}
-
-
-def _slices(scored: Scored, wanted: Wanted, reduction: str) -> Slices:
-    part = by_row.part_of(scored.rows)
-    if wanted.group is None:
-        return {None: _slice(scored, np.arange(len(scored.rows.total)), wanted, reduction, part)}
-    found: Slices = {}
-    for name, positions in groups.slices(scored.side[wanted.group], wanted.bins):
-        found[name] = _slice(scored, positions, wanted, reduction, _part_at(scored.rows, positions))
-    whole = Slice(part)
-    if wanted.draws and found:
-        joined = reduce(Slice.merge, (piece._replace(clusters=dict(piece.clusters or {})) for piece in found.values()))
-        clusters = joined.clusters if wanted.cluster is not None else None
-        whole = Slice(part, joined.sample, clusters)
-    elif wanted.draws:
-        whole = _slice(scored, np.arange(0), wanted, reduction, part)
-    return {None: whole, **found}
-
-
-def _part_at(whole: by_row.Rows, positions: np.ndarray) -> by_row.Part:
-    """The sums over some rows of a block; what was noticed belongs to the block."""
-    n = len(positions)
-    total = _total(whole.total[positions])
-    facts = checks.NOTHING
-    if not total.is_finite:
-        bad = positions[~np.isfinite(whole.total[positions])]
-        facts = checks.Facts(
-            infinite=len(bad), infinite_rows=tuple(whole.numbers.at(bad[: checks.SHOWN_ROWS]).tolist())
-        )
-    return by_row.Part(
-        total,
-        sums.count(n) if whole.weight is None else _total(whole.weight[positions]),
-        sums.ZERO if whole.positives is None else _total(whole.positives[positions]),
-        n,
-        facts,
-    )
+def slice_of(scored: by_row.Scored, positions: np.ndarray | None, aspects: Aspects) -> Slice:
+    """The slice of a block's rows, or of those at some positions."""
+    rows = scored.rows
+    part = by_row.part_of(rows) if positions is None else by_row.part_of(rows, positions, _total)
+    if not aspects.draws:
+        return Slice(part)
+    at = slice(None) if positions is None else positions
+    n = rows.n
+    columns = np.stack([np.ones(n) if column is None else column for column in rows.columns], axis=1)[at]
+    if aspects.cluster is None:
+        numbers = rows.numbers.at(np.arange(n) if positions is None else positions)
+        return Slice(part, bootstrap.sample(aspects.draws, numbers, columns))
+    return Slice(part, clusters=cluster_sums(scored.side[aspects.cluster][at], columns))
 
 
 def _total(values: np.ndarray) -> sums.Total:
     return sums.total_of_few(values.tolist()) if len(values) <= FEW else sums.total(values)
 
 
-def _slice(scored: Scored, positions: np.ndarray, wanted: Wanted, reduction: str, part: by_row.Part) -> Slice:
-    if not wanted.draws:
-        return Slice(part)
-    numerator, denominator = (column[positions] for column in columns(scored.rows, reduction))
-    if wanted.cluster is None:
-        numbers = scored.rows.numbers.at(positions)
-        return Slice(part, bootstrap.sample(wanted.draws, numbers, numerator, denominator))
-    return Slice(part, clusters=cluster_sums(scored.side[wanted.cluster][positions], numerator, denominator))
+# --- the mean of groups
 
 
-# --- what a piece says
-
-
-def value_of(plan: checks.Plan, piece: Slice | by_count.Tally) -> float:
-    """The loss of some rows; nan where they have no mean."""
-    if isinstance(piece, by_count.Tally):
-        return by_count.finish(plan, piece)
-    part = piece.part
-    if plan.reduction == "positives" and not part.positives.units:
-        return math.nan
-    if plan.spec.loss.engine == "panel" and plan.reduction == "mean" and not part.weight.units:
-        return math.nan  # anchors none of whose pairs counts
-    return by_row.finish(plan, part)
-
-
-def mean_of(piece: Slice, reduction: str) -> float:
-    """The quotient that is resampled."""
-    part = piece.part
-    if reduction == "positives":
-        return part.total / part.positives
-    return part.total / (sums.count(part.n) if reduction == "sum" else part.weight)
-
-
-def spread(plan: checks.Plan, piece: Slice | by_count.Tally, draws: Draws, method: bootstrap.Method) -> Spread:
-    """How the value of a piece varies over the resamples."""
-    if isinstance(piece, by_count.Tally):
-        return by_count.spread(plan, piece, draws, method)
-    mean = mean_of(piece, plan.reduction)
-    divisor = float(piece.part.positives if plan.reduction == "positives" else piece.part.weight)
-    factor = 1 / divisor if divisor else math.nan
-    if piece.clusters is None:
-        assert piece.sample is not None
-        moments = piece.sample.moments.about(mean)
-        sums, acceleration = piece.sample.sums, bootstrap.acceleration(moments)
-        influence = Influence(moments.uu, moments.uuu, moments.n).times(factor)
-    else:
-        values = np.array(list(piece.clusters.values())).reshape(-1, 2)
-        sums = bootstrap.sample(draws, cluster_numbers(piece.clusters), values[:, 0], values[:, 1]).sums
-        acceleration = bootstrap.jackknife_acceleration(values[:, 0], values[:, 1])
-        change = {name: factor * (top - mean * bottom) for name, (top, bottom) in piece.clusters.items()}
-        influence = Influence.of_clusters(change)
-    held = sums[:, 1] > 0
-    resampled = np.full(len(held), math.nan)
-    resampled[held] = bootstrap.quotients(sums)
-    return Spread(mean, resampled, held, acceleration, influence)
-
-
-def interval_of(
-    plan: checks.Plan, n: int, found: Spread, level: float, method: bootstrap.Method
-) -> tuple[float, float, float, int]:
-    """(low, high, standard error, units) of the value of n rows."""
-    finish = plan.spec.loss.finish
-    resampled = found.resampled[found.held]
-    low, high = bootstrap.interval(resampled, found.value, level, method, found.acceleration)
-    error = bootstrap.standard_error(resampled, finish)
-    if plan.reduction == "sum":
-        low, high, error = (n * number for number in (low, high, error))
-    elif finish:
-        low, high = (number if math.isnan(number) else finish(number) for number in (low, high))
-    return low, high, error, found.influence.units
-
-
-def macro_interval(
-    plan: checks.Plan, spreads: list[Spread], level: float, method: bootstrap.Method
-) -> tuple[float, float, float, int]:
-    """(low, high, standard error, units) of the mean of the groups' values.
-
-    A resample in which a group has no row is left out.
-    """
-    finish = plan.spec.loss.finish
-    done = finished(finish)
-    held = np.all([one.held for one in spreads], axis=0)
+def macro_spread(spreads: Sequence[Spread]) -> Spread:
+    """That of the mean of the groups' values. A resample in which a group has no row is left out."""
+    held = np.all([spread.held for spread in spreads], axis=0)
     with np.errstate(invalid="ignore", over="ignore"):
-        resampled = np.mean([done(one.resampled[held]) for one in spreads], axis=0)
-    value = float(np.mean(done(np.array([one.value for one in spreads]))))
-    influence = reduce(Influence.plus, (one.influence.times(slope_of(finish, one.value)) for one in spreads))
-    low, high = bootstrap.interval(resampled, value, level, method, influence.acceleration)
-    return low, high, bootstrap.standard_error(resampled), influence.units
-
-
-def finished(finish: Callable[[float], float] | None) -> Callable[[np.ndarray], np.ndarray]:
-    """`finish` for many means at once."""
-    if finish is None:
-        return lambda means: means
-    # a mean of squares that was made by subtracting may fall below 0 by a rounding
-    return lambda means: np.array([finish(max(mean, 0.0)) for mean in means.tolist()])
-
-
-def slope_of(finish: Callable[[float], float] | None, mean: float) -> float:
-    """The derivative of `finish` at a mean."""
-    if finish is None:
-        return 1.0
-    if not math.isfinite(mean) or mean <= 0:
-        return math.nan
-    step = 1e-6 * mean
-    return (finish(mean + step) - finish(mean - step)) / (2 * step)
+        resampled = np.mean([spread.resampled for spread in spreads], axis=0)
+    value = float(np.mean([spread.value for spread in spreads]))
+    influence = reduce(Influence.plus, (spread.influence for spread in spreads))
+    return Spread(value, resampled, held, influence.acceleration, influence)

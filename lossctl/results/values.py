@@ -129,7 +129,7 @@ class Comparison:
     difference: the other's value minus the base's;  ci: its interval
     p: two-sided, under the hypothesis that swapping the two systems in a row changes nothing (test "sign-flip"), or
         from the resamples ("bootstrap");  p_adjusted: Holm's, over the systems that are compared by this loss
-    better, equal, worse: rows in which the other's loss is below, at, above the base's
+    better, equal, worse: rows in which the other's loss is below, at, above the base's; None where rows have none
     verdict: "better" or "worse" where p_adjusted is below 1 - level, else "no difference shown"; "unknown" for nan;
         "different" for a signed number
     """
@@ -146,9 +146,9 @@ class Comparison:
     test: str
     p: float
     p_adjusted: float
-    better: int
-    equal: int
-    worse: int
+    better: int | None
+    equal: int | None
+    worse: int | None
     n: int
     verdict: str
     signature: str

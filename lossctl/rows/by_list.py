@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from ..errors import DataError
-from ..language.registry import Weighted
-from . import by_row, checks
-from .job import Job, Loaded, Picked, Scored, shared
+from ..language.registry import columns_of
+from . import checks
+from .by_row import BLOCK_VALUES, Scored, rows_of
+from .job import Block, Job, Loaded, Read, RowsAt, shared
 from .workers import ordered_map
-
-if TYPE_CHECKING:
-    from .by_row import Block
-    from .job import Read
 
 Result = TypeVar("Result")
 
@@ -49,36 +46,18 @@ class Piece(NamedTuple):
         )
 
 
-def each(
+def score_blocks(
     jobs: tuple[Job, ...],
     side: tuple[int, ...],
     read: Read,
     threads: int,
     fold: Callable[[tuple[Scored, ...]], Result],
 ) -> Iterator[Result]:
-    """fold(one Scored for each job), some whole lists at a time; see `scoring.each`. DataError for a mixed-up list."""
+    """fold(one Scored for each job), some whole lists at a time; see `by_row`. DataError for a mixed-up list."""
     place = jobs[0].picks[2]
     pieces = ordered_map(lambda block: _admitted(jobs, side, block), read(), threads)
-    whole = _as_they_come(pieces) if stand_together(read(only=(place,))) else _held(pieces, by_row.BLOCK_VALUES)
-    yield from ordered_map(lambda many: fold(tuple(map(_scored, jobs, many))), whole, threads)
-
-
-def add_up(job: Job, read: Read, threads: int, progress: Callable[[int], None] | None = None) -> by_row.Part:
-    """The sums over all lists of one loss. DataError where there is none to average."""
-
-    def merge(done: by_row.Part, part: by_row.Part) -> by_row.Part:
-        if progress:
-            progress(done.n + part.n)
-        return done.merge(part)
-
-    whole = reduce(merge, each((job,), (), read, threads, lambda scored: by_row.part_of(scored[0].rows)), by_row.Part())
-    if whole.n == 0:
-        raise DataError(
-            "no lists to average" + (": none has anything to compare" if whole.facts.empty_lists else ""),
-            why=f"{whole.facts.empty_lists} lists have one relevance only" if whole.facts.empty_lists else "",
-            fix="check the relevance column, the groups and --na skip",
-        )
-    return whole
+    stretches = _as_they_come(pieces) if stand_together(read(only=(place,))) else _held(pieces, BLOCK_VALUES)
+    yield from ordered_map(lambda stretch: fold(tuple(map(_scored, jobs, stretch))), stretches, threads)
 
 
 def stand_together(blocks: Iterable[Block]) -> bool:
@@ -185,27 +164,32 @@ def _scored(job: Job, piece: Piece) -> Scored:
     """The loss of each list of a piece."""
     starts = _starts(piece.group)
     sizes = np.diff(np.append(starts, len(piece.group)))
-    total, weight = np.empty(len(starts)), np.empty(len(starts))
+    columns: list[np.ndarray] = []
     for size in np.unique(sizes).tolist():
-        mine = np.flatnonzero(sizes == size)
-        rows_of = starts[mine, None] + np.arange(size)
+        alike = np.flatnonzero(sizes == size)
+        rows_of_lists = starts[alike, None] + np.arange(size)
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-            value = job.plan.spec.loss.function(piece.score[rows_of], piece.relevance[rows_of], **job.plan.spec.options)
-        total[mine], weight[mine] = value if isinstance(value, Weighted) else (value, 1.0)
-    for column, what in ((piece.weight, "weight"), *((column, "value beside the list") for column in piece.side)):
-        _refuse_mixed(job, piece, column, starts, sizes, what)
-    of_list = piece.weight[starts]
-    keep = weight > 0
-    counted = by_row.Rows(
-        Picked(piece.number[starts[keep]]),
-        (total * of_list)[keep],
-        (weight * of_list)[keep],
-        None,
+            value = job.plan.spec.loss.function(
+                piece.score[rows_of_lists], piece.relevance[rows_of_lists], **job.plan.spec.options
+            )
+        parts = columns_of(value)
+        columns = columns or [np.empty(len(starts)) for _ in parts]
+        for column, part in zip(columns, parts, strict=True):
+            column[alike] = 1.0 if part is None else part
+    for beside, what in ((piece.weight, "weight"), *((column, "value beside the list") for column in piece.side)):
+        _refuse_mixed(job, piece, beside, starts, sizes, what)
+    columns = columns or [np.empty(0), np.empty(0)]
+    keep = columns[-1] > 0
+    scored = rows_of(
+        job.plan,
+        RowsAt(piece.number[starts[keep]]),
+        tuple(column[keep] for column in columns),
+        piece.weight[starts[keep]],
         piece.facts.merge(checks.Facts(empty_lists=int(np.count_nonzero(~keep)))),
     )
     ends = starts + sizes
     inputs = tuple(_ragged(column, starts[keep], ends[keep]) for column in (piece.score, piece.relevance))
-    return Scored(counted, tuple(column[starts[keep]] for column in piece.side), (*inputs, piece.group[starts[keep]]))
+    return Scored(scored, tuple(column[starts[keep]] for column in piece.side), (*inputs, piece.group[starts[keep]]))
 
 
 def _refuse_mixed(job: Job, piece: Piece, column: np.ndarray, starts: np.ndarray, sizes: np.ndarray, what: str) -> None:

@@ -1,29 +1,25 @@
-"""The row engine: blocks of rows, one value a row, exact sums that merge, constant memory at any file size."""
+"""The row engine: blocks of rows, a few sums a row, exact totals that merge, constant memory at any file size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..errors import DataError
-from ..language.registry import Weighted
+from ..errors import DataError, UsageError
+from ..language.registry import Loss, columns_of
+from ..language.rounding import two_product
 from . import checks, sums
-from .workers import forked, keep_freed_memory, ordered_map
+from .job import Job, Loaded, shared
+from .sums import Total
+from .workers import ordered_map
 
 if TYPE_CHECKING:
     from typing import Protocol
 
-    class Block(Protocol):
-        """Rows start..stop of all inputs, read when they are wanted."""
-
-        @property
-        def start(self) -> int: ...
-        @property
-        def stop(self) -> int: ...
-        def load(self) -> tuple[np.ndarray, ...]: ...
+    from .job import Arrays, Block, Read
 
     class Numbers(Protocol):
         """Which rows of the input the rows of a block are."""
@@ -32,48 +28,83 @@ if TYPE_CHECKING:
 
 
 BLOCK_VALUES = 1 << 17  # 1 MB of float64: a block and its temporaries stay in the second-level cache
+Result = TypeVar("Result")
+Column = np.ndarray | None  # (n,) float64; None for ones
 
 
 class Part(NamedTuple):
     """What some rows add up to; parts of different rows merge.
 
-    total: exact sum of weight times loss; weight: exact sum of the weights; positives: of the weights of labels 1
-    n: rows that count
+    sums: the exact total of each column, the divisor last; () of no rows;  n: rows that count
     """
 
-    total: sums.Total = sums.ZERO
-    weight: sums.Total = sums.ZERO
-    positives: sums.Total = sums.ZERO
+    sums: tuple[Total, ...] = ()
     n: int = 0
     facts: checks.Facts = checks.NOTHING
 
     def merge(self, other: Part) -> Part:
         """The sums of two sets of rows together."""
-        return Part(
-            self.total + other.total,
-            self.weight + other.weight,
-            self.positives + other.positives,
-            self.n + other.n,
-            self.facts if other.facts is checks.NOTHING else self.facts.merge(other.facts),
-        )
+        if not self.sums or not other.sums:
+            totals = self.sums or other.sums
+        else:
+            totals = tuple(a + b for a, b in zip(self.sums, other.sums, strict=True))
+        facts = self.facts if other.facts is checks.NOTHING else self.facts.merge(other.facts)
+        return Part(totals, self.n + other.n, facts)
 
 
 class Rows(NamedTuple):
-    """The loss of each row of a block: its total (weight times loss), and its weight (None: 1).
+    """The loss of each row of a block (of each list, of each anchor).
 
-    numbers: which rows of the input these are; positives: the weight of the labels 1, for -r positives
+    numbers: which rows of the input these are
+    values: the loss of each row times its weight, (n,); None where a row alone has none
+    weight: what each row adds to the divisor of a mean, (n,); None for ones
+    columns: what is added up over all rows, the divisor of the reduction last
+    lost: what rounding took from the columns where rows are weighted and sums of columns cancel; () for nothing
     """
 
     numbers: Numbers
-    total: np.ndarray
-    weight: np.ndarray | None
-    positives: np.ndarray | None
+    values: Column
+    weight: Column
+    columns: tuple[Column, ...]
     facts: checks.Facts
+    lost: tuple[np.ndarray, ...] = ()
+
+    @property
+    def total(self) -> np.ndarray:
+        """The loss of each row times its weight. UsageError where there is none."""
+        if self.values is None:
+            raise UsageError(
+                "a row alone has no value of this loss", fix="ask for its value, its groups or its interval"
+            )
+        return self.values
 
     @property
     def number(self) -> np.ndarray:
         """The number of each row in the input, from 0."""
-        return self.numbers.at(np.arange(len(self.total)))
+        return self.numbers.at(np.arange(self.n))
+
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
+        column = self.columns[0]
+        assert column is not None
+        return len(column)
+
+
+class Scored(NamedTuple):
+    """The loss of some rows (or lists), and the other columns of the same rows.
+
+    side: what rides along, (n,) each;  inputs: the loss's inputs as they were read, one array an input
+    """
+
+    rows: Rows
+    side: tuple[np.ndarray, ...]
+    inputs: tuple[np.ndarray, ...]
+
+    @property
+    def facts(self) -> checks.Facts:
+        """What was noticed of the rows, and which of them have an infinite loss."""
+        return self.rows.facts.merge(infinite_rows(self.rows))
 
 
 def block_rows(plan: checks.Plan) -> int:
@@ -81,104 +112,132 @@ def block_rows(plan: checks.Plan) -> int:
     return max(1, BLOCK_VALUES // plan.width)
 
 
-def each(plan: checks.Plan, blocks: Iterable[Block], jobs: int) -> Iterator[Rows]:
-    """The loss of every row, block by block, in order."""
-    yield from ordered_map(lambda block: score(plan, block), blocks, jobs)
+# --- scoring
 
 
-def add_up(
-    plan: checks.Plan,
-    blocks: Iterable[Block],
-    jobs: int,
-    progress: Callable[[int], None] | None = None,
-    *,
-    forks: bool = False,
-) -> Part:
-    """The sums over all rows. DataError where no row counts.
+def score_blocks(
+    jobs: tuple[Job, ...],
+    side: tuple[int, ...],
+    read: Read,
+    threads: int,
+    fold: Callable[[tuple[Scored, ...]], Result],
+) -> Iterator[Result]:
+    """fold(one Scored for each job), block by block, in order; `fold` runs on the threads.
 
-    forks: share the blocks among processes, where blocks are cheap to hand out and there are many rows; threads would
-        meet at the interpreter lock after each of the short operations of a block
+    side: which arrays of a block ride along;  read: gives the blocks, from the start
     """
-    keep_freed_memory()
-    shares = None
-    if forks and jobs > 1:
-        blocks = list(blocks)  # walked twice where a process fails
-        shares = forked(lambda mine: _added(plan, mine, progress, jobs), blocks, jobs)
-    if shares is None:  # also after a fault in a process: in order, so that it is the same fault every time
-        whole = _added(plan, ordered_map(lambda block: part_of(score(plan, block)), blocks, jobs), progress)
-    else:
-        whole = reduce(Part.merge, shares)
-    if whole.n == 0:
-        left_out = f": all {whole.facts.skipped} rows were left out" if whole.facts.skipped else ""
-        raise DataError(
-            f"no rows to average{left_out}", fix="check the file, --ignore-index, --na skip and the weights"
-        )
-    return whole
+    yield from ordered_map(lambda block: fold(score_block(jobs, side, block)), read(), threads)
 
 
-def _added(
-    plan: checks.Plan, parts: Iterable[Block | Part], progress: Callable[[int], None] | None, share: int = 1
-) -> Part:
-    """The sum of some parts, or of blocks that become parts; `share`: of how many processes this is one."""
-    whole = Part()
-    for part in parts:
-        whole = whole.merge(part if isinstance(part, Part) else part_of(score(plan, part)))
-        if progress:
-            progress(whole.n * share)
-    return whole
+def score_block(jobs: tuple[Job, ...], side: tuple[int, ...], block: Block) -> tuple[Scored, ...]:
+    """One Scored for each job, of one block."""
+    return tuple(_score_job(job, side, block.start, arrays) for job, arrays in shared(jobs, block.load()))
 
 
-def finish(plan: checks.Plan, part: Part) -> float:
-    """The one number: mean, sum, or the sum over the number of positive labels."""
-    if plan.reduction == "sum":
-        return float(part.total)
-    if plan.reduction == "positives":
-        if part.positives.units == 0:
-            raise DataError("no label is 1, so there are no positives to divide by", fix="use -r mean")
-        return part.total / part.positives
-    if part.weight.units == 0:
-        if plan.reduction == "mean-active":
-            return 0.0  # no triplet costs anything
-        raise DataError("the weights of all rows are 0, so there is no mean", fix="check -w and --class-weights")
-    mean = part.total / part.weight
-    return plan.spec.loss.finish(mean) if plan.spec.loss.finish else mean
+def _score_job(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> Scored:
+    picked = tuple(arrays[place] for place in job.picks)
+    rows = score(job.plan, Loaded(start, job.arrange(picked)))
+    assert isinstance(rows.numbers, checks.RowNumbers)
+    keep = rows.numbers.keep
+
+    def kept(array: np.ndarray) -> np.ndarray:
+        return array if keep is None else array[keep]
+
+    inputs = picked[: len(picked) - (job.plan.weight is not None)]
+    return Scored(rows, tuple(kept(arrays[place]) for place in side), tuple(map(kept, inputs)))
 
 
 def score(plan: checks.Plan, block: Block) -> Rows:
     """The loss of each row of one block."""
     admitted = checks.admit(plan, block.load(), block.start)
-    weights = admitted.weights
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         value = plan.spec.loss.function(*admitted.inputs, **plan.spec.options)
-        total, weight = (value.total, value.weight) if isinstance(value, Weighted) else (value, None)
-        if weights is not None:
-            total = total * weights
-            weight = weights if weight is None else weight * weights
-    positives = _positives(admitted.inputs[-1], weights) if plan.reduction == "positives" else None
-    return Rows(admitted.rows, total, weight, positives, admitted.facts)
+        rows = rows_of(plan, admitted.rows, columns_of(value), admitted.weights, admitted.facts)
+    if plan.reduction == "positives":
+        return rows._replace(columns=(rows.columns[0], _positives(admitted.inputs[-1], admitted.weights)))
+    return rows
 
 
-def _positives(label: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def rows_of(
+    plan: checks.Plan, numbers: Numbers, columns: tuple[Column, ...], weights: Column, facts: checks.Facts
+) -> Rows:
+    """The columns that a loss has returned, as its rows. weights: of the rows, None for ones"""
+    values: Column = plan.spec.alone(columns) if plan.spec.loss.stands_alone else None
+    lost: tuple[np.ndarray, ...] = ()
+    if weights is not None and not plan.spec.loss.stands_alone:
+        products = [two_product(weights, column) for column in columns if column is not None]
+        columns, lost = (*(product for product, _ in products), weights), tuple(rest for _, rest in products)
+    elif weights is not None:
+        values = None if values is None else values * weights
+        columns = tuple(weights if column is None else column * weights for column in columns)
+    weight = columns[-1]
+    return Rows(numbers, values, weight, (columns[0], None) if plan.reduction == "sum" else columns, facts, lost)
+
+
+def _positives(label: np.ndarray, weights: Column) -> np.ndarray:
     count = label if label.ndim == 1 else label.sum(axis=1) / label.shape[1]  # totals are row means
     return count if weights is None else count * weights
 
 
-def part_of(rows: Rows) -> Part:
-    """The sums over the rows of a block."""
-    n = len(rows.total)
-    total = sums.total(rows.total)
-    return Part(
-        total=total,
-        weight=sums.count(n) if rows.weight is None else sums.total(rows.weight),
-        positives=sums.Total() if rows.positives is None else sums.total(rows.positives),
-        n=n,
-        facts=rows.facts if total.is_finite else rows.facts.merge(infinite_rows(rows)),
-    )
+def refuse_rows(loss: Loss) -> None:
+    """UsageError where single rows have no loss, so that they cannot be listed, ranked or kept."""
+    if not loss.stands_alone:
+        why = "it is one number of all rows together" if loss.engine.has_values else "it goes by counts"
+        raise UsageError(
+            f"{loss.name} has no value for each row", why=why, fix="ask for its value, its groups or its interval"
+        )
 
 
-def infinite_rows(rows: Rows) -> checks.Facts:
-    """Which rows have an infinite loss."""
-    positions = np.flatnonzero(~np.isfinite(rows.total))
-    return checks.Facts(
-        infinite=len(positions), infinite_rows=tuple(rows.numbers.at(positions[: checks.SHOWN_ROWS]).tolist())
+# --- sums
+
+
+def part_of(rows: Rows, positions: np.ndarray | None = None, total: Callable[..., Total] = sums.total) -> Part:
+    """The sums over the rows of a block, or over those at some positions, with what was noticed of them.
+
+    total: adds up a column
+    """
+    n = rows.n if positions is None else len(positions)
+    totals = tuple(
+        sums.count(n) if column is None else total(column if positions is None else column[positions])
+        for column in rows.columns
     )
+    for at, rest in enumerate(rows.lost):
+        part = total(rest if positions is None else rest[positions])
+        totals = (*totals[:at], totals[at] + part, *totals[at + 1 :])
+    facts = rows.facts if positions is None else checks.NOTHING
+    if not all(one.is_finite for one in totals):
+        facts = facts.merge(infinite_rows(rows, positions))
+    return Part(totals, n, facts)
+
+
+def infinite_rows(rows: Rows, positions: np.ndarray | None = None) -> checks.Facts:
+    """Which rows have an infinite loss, of all or of those at some positions."""
+    columns = rows.columns if rows.values is None else (rows.values,)
+    finite = np.all([np.isfinite(column) for column in columns if column is not None], axis=0)
+    infinite = np.flatnonzero(~finite) if positions is None else positions[~finite[positions]]
+    first = rows.numbers.at(infinite[: checks.SHOWN_ROWS])
+    return checks.Facts(infinite=len(infinite), infinite_rows=tuple(first.tolist()))
+
+
+def value_of(plan: checks.Plan, part: Part) -> float:
+    """The number that the reduction makes of sums; nan where there is nothing to divide by."""
+    divisor = part.sums[-1]
+    if plan.reduction == "sum":
+        return float(part.sums[0])
+    if not divisor.units:
+        return 0.0 if plan.reduction == "mean-active" else float("nan")  # no triplet costs anything
+    finish = plan.spec.finish
+    return part.sums[0] / divisor if finish is None else float(finish(*map(_fraction, part.sums)))
+
+
+def _fraction(total: Total) -> Fraction | float:
+    return Fraction(total.units, 1 << sums.UNIT_EXPONENT) if total.is_finite else float(total)
+
+
+def refuse_nothing(plan: checks.Plan, part: Part) -> None:
+    """DataError where all rows together leave nothing to divide by."""
+    if part.sums[-1].units or plan.reduction in ("sum", "mean-active"):
+        return
+    if plan.reduction == "positives":
+        raise DataError("no label is 1, so there are no positives to divide by", fix="use -r mean")
+    raise DataError("the weights of all rows are 0, so there is no mean", fix="check -w and --class-weights")

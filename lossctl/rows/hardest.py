@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from . import by_row, checks, sums
-from .job import Scored
+from . import by_row, checks
+from .by_row import Scored
 
 RANK_BITS, DIGIT_BITS = 64, 16
 
@@ -136,8 +136,7 @@ class _Above(NamedTuple):
     """What one block holds above the threshold, and the rows on it."""
 
     part: by_row.Part
-    total: np.ndarray
-    weight: np.ndarray | None
+    tied: by_row.Rows
 
 
 def mean_of_hardest(each: Each, loss: int, kept: Kept) -> by_row.Part:
@@ -145,25 +144,24 @@ def mean_of_hardest(each: Each, loss: int, kept: Kept) -> by_row.Part:
 
     loss: which of the scored losses.  The threshold is found digit by digit of the losses' float64 ranks.
     """
-    prefix, wanted, facts = 0, -1, checks.NOTHING
+    prefix, remaining, facts = 0, -1, checks.NOTHING
     for shift in range(RANK_BITS - DIGIT_BITS, -1, -DIGIT_BITS):
         counts = np.zeros(1 << DIGIT_BITS, dtype=np.int64)
-        for histogram, seen in each(_histogram(loss, prefix, shift)):
+        for histogram, noticed in each(_histogram(loss, prefix, shift)):
             counts += histogram
-            facts = facts.merge(seen) if wanted < 0 else facts
-        wanted = kept.of(int(counts.sum())) if wanted < 0 else wanted
-        if not wanted:
+            facts = facts.merge(noticed) if remaining < 0 else facts
+        remaining = kept.of(int(counts.sum())) if remaining < 0 else remaining
+        if not remaining:
             return by_row.Part(facts=facts)
         reached = np.cumsum(counts[::-1])[::-1]  # how many rows have this digit or a larger one
-        digit = int(np.flatnonzero(reached >= wanted)[-1])
-        wanted -= int(reached[digit] - counts[digit])
+        digit = int(np.flatnonzero(reached >= remaining)[-1])
+        remaining -= int(reached[digit] - counts[digit])
         prefix = prefix << DIGIT_BITS | digit
     parts = [by_row.Part(facts=facts)]
     for above in each(_above(loss, prefix)):
-        tied = above.total[:wanted]
-        wanted -= len(tied)
-        parts.append(above.part)
-        parts.append(_part(tied, None if above.weight is None else above.weight[: len(tied)]))
+        tied = np.arange(min(above.tied.n, remaining))
+        remaining -= len(tied)
+        parts += [above.part, _sums(above.tied, tied)]
     return reduce(by_row.Part.merge, parts)
 
 
@@ -176,35 +174,29 @@ def _ranks(loss: np.ndarray) -> np.ndarray:
 
 def _histogram(loss: int, prefix: int, shift: int) -> Callable[[tuple[Scored, ...]], tuple[np.ndarray, checks.Facts]]:
     def of_block(scored: tuple[Scored, ...]) -> tuple[np.ndarray, checks.Facts]:
-        part = scored[loss].rows
-        ranks = _ranks(part.total)
+        rows = scored[loss].rows
+        ranks = _ranks(rows.total)
         if shift + DIGIT_BITS < RANK_BITS:
             ranks = ranks[ranks >> np.uint64(shift + DIGIT_BITS) == np.uint64(prefix)]
         digits = (ranks >> np.uint64(shift)) & np.uint64((1 << DIGIT_BITS) - 1)
         counts = np.bincount(digits.astype(np.int64), minlength=1 << DIGIT_BITS)
-        return counts, part.facts.merge(by_row.infinite_rows(part))
+        return counts, rows.facts.merge(by_row.infinite_rows(rows))
 
     return of_block
 
 
 def _above(loss: int, threshold: int) -> Callable[[tuple[Scored, ...]], _Above]:
     def of_block(scored: tuple[Scored, ...]) -> _Above:
-        part = scored[loss].rows
-        ranks = _ranks(part.total)
-        above, tied = ranks > np.uint64(threshold), ranks == np.uint64(threshold)
-        weight = part.weight
-        return _Above(
-            _part(part.total[above], None if weight is None else weight[above]),
-            part.total[tied],
-            None if weight is None else weight[tied],
-        )
+        rows = scored[loss].rows
+        ranks = _ranks(rows.total)
+        above = np.flatnonzero(ranks > np.uint64(threshold))
+        tied = np.flatnonzero(ranks == np.uint64(threshold))
+        columns = tuple(None if column is None else column[tied] for column in rows.columns)
+        return _Above(_sums(rows, above), rows._replace(values=rows.total[tied], columns=columns))
 
     return of_block
 
 
-def _part(total: np.ndarray, weight: np.ndarray | None) -> by_row.Part:
-    return by_row.Part(
-        total=sums.total(total),
-        weight=sums.count(len(total)) if weight is None else sums.total(weight),
-        n=len(total),
-    )
+def _sums(rows: by_row.Rows, positions: np.ndarray) -> by_row.Part:
+    """The sums over some rows; what was noticed of the block is known already."""
+    return by_row.part_of(rows, positions)._replace(facts=checks.NOTHING)

@@ -1,9 +1,8 @@
-"""Blocks spread over the cores, results in order; and memory that is used again from block to block."""
+"""Blocks spread over the cores, results in order."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import signal
 import threading
@@ -105,21 +104,3 @@ def _received(end: int) -> Any:
     with os.fdopen(end, "rb") as pipe:
         data = pipe.read()
     return pickle.loads(data) if data else None
-
-
-_kept = threading.local()
-
-
-def scratch(name: str, shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
-    """An uninitialised array that this thread will reuse at the next call with the same name."""
-    size = math.prod(shape)
-    buffer = getattr(_kept, name, None)
-    if buffer is None or buffer.size < size or buffer.dtype != dtype:
-        buffer = np.empty(size, dtype)
-        setattr(_kept, name, buffer)
-    return buffer[:size].reshape(shape)
-
-
-def forget_scratch() -> None:
-    """Free what this thread has kept."""
-    _kept.__dict__.clear()

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..rows import by_row, checks
-from ..rows.job import Job, Loaded, Picked, Scored, Space, shared
+from ..rows import checks
+from ..rows.by_row import Rows, Scored, rows_of
+from ..rows.job import Block, Job, Loaded, Read, RowsAt, Space, shared
 from . import panels
 from .points import Points, sort_points
-
-if TYPE_CHECKING:
-    from ..rows.by_row import Block
-    from ..rows.job import Read
 
 Progress = Callable[..., None]
 
@@ -33,29 +30,16 @@ class EmbeddingSet(NamedTuple):
     facts: checks.Facts
 
 
-class SetLoss(NamedTuple):
-    """The loss of a set, the anchors it is of, and how many of what it is a mean of and what was left out.
-
-    backend: what computed it, "numpy" or for example "triton-cuda"
-    """
-
-    value: float
-    anchors: int
-    counts: tuple[tuple[str, int], ...]
-    facts: checks.Facts
-    backend: str
-
-
 def read_set(plan: checks.Plan, blocks: Iterable[Block]) -> EmbeddingSet:
     """All of the embeddings and labels. DataError for values that cannot be used."""
     admitted = [checks.admit(plan, block.load(), block.start) for block in blocks]
     if not admitted:
         raise DataError("no rows", fix="check the file")
-    emb, label = zip(*(one.inputs for one in admitted), strict=True)
+    emb, label = zip(*(part.inputs for part in admitted), strict=True)
     facts = checks.NOTHING
-    for one in admitted:
-        facts = facts.merge(one.facts)
-    numbers = [one.rows.at(np.arange(len(one.inputs[0]))) for one in admitted]
+    for part in admitted:
+        facts = facts.merge(part.facts)
+    numbers = [part.rows.at(np.arange(len(part.inputs[0]))) for part in admitted]
     return EmbeddingSet(np.concatenate(emb), _joined(label), np.concatenate(numbers), facts)
 
 
@@ -66,19 +50,7 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([str(label) for part in parts for label in part.reshape(-1).tolist()])
 
 
-# --- one number
-
-
-def add_up(
-    plan: checks.Plan, blocks: Iterable[Block], space: Space, *, jobs: int, progress: Progress | None = None
-) -> SetLoss:
-    """A loss with engine="panel" of a whole set. DataError where no anchor has a positive and a negative."""
-    _refuse_weights(plan)
-    found = read_set(plan, blocks)
-    points = _points(plan, found, space)
-    losses, backend = _losses(plan, points, space.device, jobs, progress)
-    part = by_row.part_of(_scored_rows(plan, found, points, losses))
-    return SetLoss(by_row.finish(plan, part), part.n, _counts(points, losses), part.facts, backend)
+# --- anchors and their losses
 
 
 def _refuse_weights(plan: checks.Plan) -> None:
@@ -86,15 +58,15 @@ def _refuse_weights(plan: checks.Plan) -> None:
         raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
 
 
-def _points(plan: checks.Plan, found: EmbeddingSet, space: Space) -> Points:
+def _points(plan: checks.Plan, embedding_set: EmbeddingSet, space: Space) -> Points:
     metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
     margin = plan.spec.options.get("margin", 0.0)
     return sort_points(
-        found.emb,
-        found.label,
+        embedding_set.emb,
+        embedding_set.label,
         metric=metric,
         normalize=space.normalize,
-        numbers=found.numbers,
+        numbers=embedding_set.numbers,
         steps=(margin,) if margin > 0 else (),
     )
 
@@ -129,13 +101,13 @@ def _losses(
     return losses, backend
 
 
-def _scored_rows(plan: checks.Plan, found: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> by_row.Rows:
+def _rows(plan: checks.Plan, embeddings: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> Rows:
     """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
     numbers = points.rows[: len(losses.total)]
     order = np.argsort(numbers)
     weight = losses.valid if plan.reduction == "mean" else losses.weight
-    facts = found.facts._replace(undecided_anchors=points.undecided_anchors)
-    return by_row.Rows(Picked(numbers[order]), losses.total[order], weight[order], None, facts)
+    facts = embeddings.facts._replace(undecided_anchors=losses.undecided)
+    return rows_of(plan, RowsAt(numbers[order]), (losses.total[order], weight[order]), None, facts)
 
 
 def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int], ...]:
@@ -149,26 +121,30 @@ def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int
     return tuple(counts)
 
 
-# --- anchor by anchor
+class AnchorScores(NamedTuple):
+    """The losses of all anchors of a set.
+
+    scored: in the order of the input;  backend: what computed them, "numpy" or for example "triton-cuda"
+    counts: what the loss is a mean of, and what was left out
+    """
+
+    scored: Scored
+    backend: str
+    counts: tuple[tuple[str, int], ...]
 
 
-class Anchors(NamedTuple):
-    """One Scored for each of several losses, of all anchors in the order of the input, and what computed each."""
-
-    scored: tuple[Scored, ...]
-    backends: tuple[str, ...]
-
-
-def score(
+def score_sets(
     jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress | None = None
-) -> Anchors:
-    """All anchors of one reading; see `scoring.each` for the arguments."""
-    columns = _held(read())
-    found = [_scored(job, side, arrays, threads, progress) for job, arrays in shared(jobs, columns)]
-    return Anchors(tuple(scored for scored, _ in found), tuple(backend for _, backend in found))
+) -> tuple[AnchorScores, ...]:
+    """All anchors of one reading, for each of several losses. DataError where none has a positive and a negative.
+
+    side: which arrays of a block ride along;  read: gives the blocks, from the start
+    """
+    arrays = _all_rows(read())
+    return tuple(_anchors(job, side, columns, threads, progress) for job, columns in shared(jobs, arrays))
 
 
-def _held(blocks: Iterable[Block]) -> tuple[np.ndarray, ...]:
+def _all_rows(blocks: Iterable[Block]) -> tuple[np.ndarray, ...]:
     """All blocks as one; text where some blocks of a column hold text."""
     parts = [block.load() for block in blocks]
     if not parts:
@@ -186,14 +162,15 @@ def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts if alike else [part.astype(object) for part in parts])
 
 
-def _scored(
+def _anchors(
     job: Job, side: tuple[int, ...], arrays: tuple[np.ndarray, ...], threads: int, progress: Progress | None
-) -> tuple[Scored, str]:
+) -> AnchorScores:
     _refuse_weights(job.plan)
-    picked = tuple(arrays[place] for place in job.picks)
-    found = read_set(job.plan, [Loaded(0, job.arrange(picked))])
-    points = _points(job.plan, found, job.space)
+    inputs = tuple(arrays[place] for place in job.picks)
+    embeddings = read_set(job.plan, [Loaded(0, job.arrange(inputs))])
+    points = _points(job.plan, embeddings, job.space)
     losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
-    anchors = _scored_rows(job.plan, found, points, losses)
-    at = anchors.number
-    return Scored(anchors, tuple(arrays[place][at] for place in side), tuple(array[at] for array in picked)), backend
+    rows = _rows(job.plan, embeddings, points, losses)
+    at = rows.number
+    scored = Scored(rows, tuple(arrays[place][at] for place in side), tuple(array[at] for array in inputs))
+    return AnchorScores(scored, backend, _counts(points, losses))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..rows.sums import Total, total
-from ..rows.workers import scratch
 from .panels import Panel
 from .points import Points, own_runs
 from .ranks import Ranks, rank, strip_starts, sums_below
@@ -22,7 +21,7 @@ ENDLESS = 1e300  # a margin from which on a sum of losses may overflow
 
 
 @dataclass(frozen=True)
-class Task:
+class Census:
     """What counting needs to know of a set.
 
     margins: thresholds are d_ap + margin for each of these, the first is 0
@@ -41,10 +40,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Counts:
-    """What B anchors add; (J, B) rows are for d_ap + margin with the task's margins.
+    """What B anchors add; (J, B) rows are for d_ap + margin with the census's margins.
 
     below, ties, undecided: triplets below and at each threshold, and not proven; losses: sums of [d_ap + m - d_an]+
-    triplets: (B,); farthest, nearest: (B,) distances; positives, negatives: one Side
+    triplets: (B,); farthest, nearest: (B,) distances; positives, negatives: one DistanceSums
     hard_by_class: anchor class -> (C,) hard triplets by class of the negative
     """
 
@@ -55,13 +54,13 @@ class Counts:
     triplets: np.ndarray
     farthest: np.ndarray
     nearest: np.ndarray
-    positives: Side
-    negatives: Side
+    positives: DistanceSums
+    negatives: DistanceSums
     hard_by_class: dict[int, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Side:
+class DistanceSums:
     """Sums over the distances to positives, or to negatives, weighted by the anchors too."""
 
     pairs: int
@@ -88,8 +87,8 @@ def joined(parts: list[Counts]) -> Counts:
     )
 
 
-def merged(sides: list[Side]) -> Side:
-    return Side(
+def merged(sides: list[DistanceSums]) -> DistanceSums:
+    return DistanceSums(
         sum(side.pairs for side in sides),
         min(side.smallest for side in sides),
         sum((side.sum for side in sides), Total()),
@@ -101,18 +100,18 @@ def merged(sides: list[Side]) -> Side:
 # --- proven
 
 
-def proven_counts(task: Task, judge: Judge, panel: Panel) -> Counts:
+def proven_counts(census: Census, judge: Judge, panel: Panel) -> Counts:
     """The counts of one panel, strip by strip."""
-    squares = scratch("squares", (len(panel), len(panel.points)))
+    squares = judge.scratch.array("squares", (len(panel), len(panel.points)))
     judge.gram.squares(panel.start, panel.stop, out=squares)
     starts = strip_starts(panel.points, panel.start, panel.stop)
-    return joined([_count_strip(task, judge, squares[k : k + starts.step], panel.start + k) for k in starts])
+    return joined([_count_strip(census, judge, squares[k : k + starts.step], panel.start + k) for k in starts])
 
 
-def _count_strip(task: Task, judge: Judge, squares: np.ndarray, start: int) -> Counts:
-    points, weight_of = task.points, task.points.weights
+def _count_strip(census: Census, judge: Judge, squares: np.ndarray, start: int) -> Counts:
+    points, weight_of = census.points, census.points.weights
     stop = start + len(squares)
-    ranks = rank(judge, squares, start, task.edge_squares)
+    ranks = rank(judge, squares, start, census.edge_squares)
     weight, positives = ranks.weight, ranks.weight.sum(axis=1)
     members = np.ones(len(squares), np.int64) if weight_of is None else weight_of[start:stop]
     negatives = (len(points) if weight_of is None else int(weight_of.sum())) - positives - 1
@@ -127,9 +126,9 @@ def _count_strip(task: Task, judge: Judge, squares: np.ndarray, start: int) -> C
         triplets=positives * negatives * members,
         farthest=farthest,
         nearest=nearest,
-        positives=_positive_side(task, ranks, d_ap, members, positives * members),
-        negatives=_negative_side(task, ranks, d_an, members, negatives * members),
-        hard_by_class=_hard_by_class(judge, ranks, members) if task.with_pairs else {},
+        positives=_positive_side(census, ranks, d_ap, members, positives * members),
+        negatives=_negative_side(census, ranks, d_an, members, negatives * members),
+        hard_by_class=_hard_by_class(judge, ranks, members) if census.with_pairs else {},
     )
 
 
@@ -151,34 +150,36 @@ def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
     """(B,) squared distance of the nearest negative, by differences among all that may be the nearest."""
     anchors = np.arange(ranks.start, ranks.start + len(ranks.keys))
     column = ranks.keys[:, 0] & ranks.key_mask
-    found: np.ndarray = ranks.squares[anchors - ranks.start, column]
+    nearest: np.ndarray = ranks.squares[anchors - ranks.start, column]
     if judge.gram.is_exact:
-        return found
-    limit = np.maximum(found, 0.0) + 4 * judge.gram.bounds(ranks.start, ranks.start + len(anchors))
+        return nearest
+    limit = np.maximum(nearest, 0.0) + 4 * judge.gram.bounds(ranks.start, ranks.start + len(anchors))
     limit_keys = limit.view(np.int64) | ranks.key_mask
-    found = judge.gram.direct(anchors, column)
+    nearest = judge.gram.direct(anchors, column)
     for row in map(int, np.flatnonzero(ranks.keys[:, min(1, ranks.keys.shape[1] - 1)] <= limit_keys)):
         rivals = ranks.columns(row, slice(0, int(ranks.keys[row].searchsorted(limit_keys[row], "right"))))
-        found[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), rivals).min()
-    return found
+        nearest[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), rivals).min()
+    return nearest
 
 
 def _farthest(judge: Judge, ranks: Ranks) -> np.ndarray:
     """(B,) squared distance of the farthest positive, by differences among all that may be the farthest."""
-    found: np.ndarray = ranks.positives.max(axis=1)
+    farthest: np.ndarray = ranks.positives.max(axis=1)
     if judge.gram.is_exact:
-        return found
-    limit = found - 4 * judge.gram.bounds(ranks.start, ranks.start + len(found))
+        return farthest
+    limit = farthest - 4 * judge.gram.bounds(ranks.start, ranks.start + len(farthest))
     i, k = np.nonzero(ranks.positives >= limit[:, None])
     measured = judge.gram.direct(i + ranks.start, ranks.index[i, k])
-    found = np.zeros(len(found))
-    np.maximum.at(found, i, measured)
-    return found
+    farthest = np.zeros(len(farthest))
+    np.maximum.at(farthest, i, measured)
+    return farthest
 
 
-def _positive_side(task: Task, ranks: Ranks, d_ap: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> Side:
+def _positive_side(
+    census: Census, ranks: Ranks, d_ap: np.ndarray, members: np.ndarray, pairs: np.ndarray
+) -> DistanceSums:
     """The distances to positives; an anchor's to itself, which does not count, is 0."""
-    points, inner = task.points, task.edges[1:-1]
+    points, inner = census.points, census.edges[1:-1]
     if points.weights is None and d_ap.shape[1] >= LONG:  # they are in order, but for what a key cannot tell
         sizes = (points.last - points.first)[ranks.start : ranks.start + len(d_ap)]
         places = np.stack([line[:size].searchsorted(inner) for line, size in zip(d_ap, sizes, strict=True)])
@@ -192,13 +193,15 @@ def _positive_side(task: Task, ranks: Ranks, d_ap: np.ndarray, members: np.ndarr
     counts[np.searchsorted(inner, 0.0, "right")] -= uncounted
     sums = d_ap.sum(axis=1) if points.weights is None else (d_ap * ranks.weight).sum(axis=1)
     smallest = np.where(ranks.weight > 0, d_ap, np.inf).min()
-    return Side(int(pairs.sum()), float(smallest), total(sums * members), float(d_ap.max()), counts)
+    return DistanceSums(int(pairs.sum()), float(smallest), total(sums * members), float(d_ap.max()), counts)
 
 
-def _negative_side(task: Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarray, pairs: np.ndarray) -> Side:
+def _negative_side(
+    census: Census, ranks: Ranks, d_an: np.ndarray, members: np.ndarray, pairs: np.ndarray
+) -> DistanceSums:
     """The distances to negatives; sets those within the own class, which are infinite, to 0 for their sum."""
-    points, rows = task.points, np.arange(len(d_an))
-    places = np.zeros((len(rows), len(task.edges)), np.int64)
+    points, rows = census.points, np.arange(len(d_an))
+    places = np.zeros((len(rows), len(census.edges)), np.int64)
     places[:, 1:-1], places[:, -1] = ranks.cuts, ranks.negatives
     if points.weights is not None:
         for row, line in enumerate(ranks.keys):
@@ -209,7 +212,7 @@ def _negative_side(task: Task, ranks: Ranks, d_an: np.ndarray, members: np.ndarr
         d_an[own] = 0.0
     sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights
     counts = (np.diff(places, axis=1) * members[:, None]).sum(axis=0)
-    return Side(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
+    return DistanceSums(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
 
 
 def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int, np.ndarray]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..rows.workers import scratch
 from .gram import Gram
 from .points import Points, Settle, own_class, own_runs
+from .scratch import Scratch
 
 TILE = 1 << 11
 FEW = 1 << 8  # a class this much smaller than the set is measured pair by pair
 MEASURED = 1 << 6  # pairs an anchor that are worth measuring by differences
 
 
-def extremes(points: Points, start: int, stop: int, settle: Settle | None = None) -> tuple[np.ndarray, np.ndarray]:
+def extremes(
+    points: Points, start: int, stop: int, *, scratch: Scratch, settle: Settle | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions of each anchor's farthest positive and nearest negative, (B,) each.
 
     The product only narrows the choice: whatever it cannot tell from the best is measured again by differences. A
@@ -24,24 +26,26 @@ def extremes(points: Points, start: int, stop: int, settle: Settle | None = None
     if points.finder is not None:
         return points.finder.extremes(start, stop, settle)
     if not points.gram.is_exact:
-        far, near = _contests(points, points.screen, start, stop, None)
+        far, near = _contests(points, points.screen, start, stop, None, scratch)
         if far.entries + near.entries <= MEASURED * (stop - start):
             return far.winners(points, start, True, settle), near.winners(points, start, False, settle)
-    far, near = _contests(points, points.gram, start, stop, None if settle is None else points.rows)
+    far, near = _contests(points, points.gram, start, stop, None if settle is None else points.rows, scratch)
     return far.winners(points, start, True, settle), near.winners(points, start, False, settle)
 
 
 def _contests(
-    points: Points, gram: Gram, start: int, stop: int, tie_rows: np.ndarray | None
+    points: Points, gram: Gram, start: int, stop: int, tie_rows: np.ndarray | None, scratch: Scratch
 ) -> tuple[_Contest, _Contest]:
     slack = 4 * gram.bounds(start, stop)
-    far, near = _Contest(slack, tie_rows), _Contest(slack, tie_rows)
+    far, near = _Contest(slack, tie_rows, scratch), _Contest(slack, tie_rows, scratch)
     lowest, highest = int(points.first[start]), int(points.last[stop - 1])
     widest = int((points.last - points.first)[start:stop].max())
     pairs = _own_pairs(points, start, stop) if widest * FEW <= len(points) else None
     for k in range(0, len(points), TILE):
         tile = slice(k, min(k + TILE, len(points)))
-        squares = gram.squares(start, stop, tile, scratch("tile", (stop - start, tile.stop - k), gram.right.dtype))
+        squares = gram.squares(
+            start, stop, tile, scratch.array("tile", (stop - start, tile.stop - k), gram.right.dtype)
+        )
         if tile.start < highest and lowest < tile.stop:
             if pairs is not None:
                 here = (pairs[1] >= tile.start) & (pairs[1] < tile.stop)
@@ -68,8 +72,9 @@ def _own_pairs(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.nd
 class _Contest:
     """Which columns may hold each anchor's lowest value, kept while tiles of values go by."""
 
-    def __init__(self, slack: np.ndarray, rows: np.ndarray | None) -> None:
+    def __init__(self, slack: np.ndarray, rows: np.ndarray | None, scratch: Scratch) -> None:
         self.slack = slack
+        self.scratch = scratch
         self.rows = rows  # the numbers that decide a tie; None: anything does
         self.best = np.full(len(slack), np.inf)
         self.pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -88,7 +93,7 @@ class _Contest:
             self.pairs.append((i + row, first[i] + column, lowest[i]))
             return
         limit = np.where(best < np.inf, best + self.slack[anchors], -np.inf)
-        mask = np.less_equal(values, limit[:, None], out=scratch("mask", values.shape, bool))
+        mask = np.less_equal(values, limit[:, None], out=self.scratch.array("mask", values.shape, bool))
         i, j = where_true(mask)
         self.pairs.append((i + row, j + column, values[i, j]))
 

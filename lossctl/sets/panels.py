@@ -13,13 +13,13 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..language.numerics import Array, namespace, picked, unit_rows, where
-from ..rows.sums import ZERO, Total
-from ..rows.sums import total as sum_exactly
-from ..rows.workers import cores, forget_scratch, keep_freed_memory, ordered_map
+from ..language.distances import cosine_distance
+from ..language.numerics import Array, namespace, picked, row_sum, where
+from ..language.twofold import Twofold, cosines, directions, near_one
+from ..rows.workers import cores, keep_freed_memory, ordered_map
 from .extremes import extremes, where_true
-from .gram import NEAR
 from .points import Points, own_class, shifted
+from .ties import Judges
 
 MEMORY_BYTES = 1 << 28
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
@@ -52,11 +52,14 @@ class Panel:
 
     Every anchor has a positive and a negative. Arrays are of the library and dtype of `points.x`; each property is
     computed from the points when first asked for, so a panel's graph is its own.
+
+    judges: what the panels of one pass share
     """
 
     points: Points
     start: int
     stop: int
+    judges: Judges
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -97,10 +100,10 @@ class Panel:
         return self.points.finish(_graph_squares(self.points, self.start, self.stop))
 
     @once
-    def similarity(self) -> Array:
-        """(B, N) cosines."""
-        units = self.points.units if _is_numpy(self.points.x) else unit_rows(self.points.x)
-        return units[self.start : self.stop] @ units.T
+    def similarity(self) -> Twofold:
+        """(B, N) cosines, in twice the digits."""
+        units = self.points.units if _is_numpy(self.points.x) else directions(self.points.x)
+        return cosines(units[self.start : self.stop], units)
 
     @once
     def own(self) -> tuple[Array, Array]:
@@ -121,7 +124,7 @@ class Panel:
 
     @once
     def _extremes(self) -> tuple[np.ndarray, np.ndarray]:
-        return extremes(self.points, self.start, self.stop)
+        return extremes(self.points, self.start, self.stop, scratch=self.judges.scratch)
 
     @property
     def positives(self) -> Array:
@@ -150,7 +153,7 @@ class Panel:
         if _is_numpy(self.points.x):
             from .picks import costly_negatives
 
-            return costly_negatives(self.points, self.start, self.stop, margin)
+            return costly_negatives(self.judges, self.start, self.stop, margin)
         import torch
 
         index, is_positive = self.own
@@ -168,13 +171,13 @@ class Panel:
         """
         from .picks import semi_hard_negatives
 
-        return self._chosen(semi_hard_negatives(self.points, self.start, self.stop, fallback))
+        return self._chosen(semi_hard_negatives(self.judges, self.start, self.stop, fallback))
 
     def random_semi_hard(self, margin: float, seed: int) -> tuple[np.ndarray, Array]:
         """(B, K) for each of `own` a random negative with d_ap < d_an < d_ap + margin, and a mask of those with one."""
         from .picks import random_semi_hard_negatives
 
-        return self._chosen(random_semi_hard_negatives(self.points, self.start, self.stop, margin, seed))
+        return self._chosen(random_semi_hard_negatives(self.judges, self.start, self.stop, margin, seed))
 
     def _chosen(self, negatives: np.ndarray) -> tuple[np.ndarray, Array]:
         return negatives.clip(0), self._array(negatives >= 0)
@@ -197,7 +200,8 @@ class Panel:
         points, gram = self.points, self.points.gram
         squares = picked(self._product, index).astype(np.float64)
         if not gram.is_exact:
-            near = squares < CLOSE * (gram.norms[self.start : self.stop, None] + gram.norms[index])
+            norms = gram.norms[self.start : self.stop, None] + gram.norms[index]
+            near = squares < np.maximum(CLOSE * norms, gram.least)
             i, k = where_true(near)
             squares[i, k] = gram.direct(i + self.start, index[i, k])
         return points.measured(squares, out=squares).astype(points.x.dtype, copy=False)
@@ -212,13 +216,16 @@ def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
     xp = namespace(points.x)
     if _is_numpy(points.x):
         return points.measured(points.gram.direct(i, j)).astype(points.x.dtype, copy=False)
-    a, b = (_scaled(points, points.x[xp.asarray(index, device=points.x.device)]) for index in (i, j))
-    return points.finish(xp.sum((a - b) ** 2, axis=-1))
+    a, b = (points.x[xp.asarray(index, device=points.x.device)] for index in (i, j))
+    return points.finish(_squares_between(points, a, b))
 
 
-def _scaled(points: Points, x: Array) -> Array:
-    """Some of the points of any array library, scaled as in their gram."""
-    return unit_rows(x) if points.is_angular else shifted(x, points.gram.shift)
+def _squares_between(points: Points, a: Array, b: Array) -> Array:
+    """(M,) squared distances of (M, D) points of any array library, scaled as in their gram, from differences."""
+    if points.is_angular:
+        return 2.0 * cosine_distance(near_one(a), near_one(b))
+    difference = shifted(a, points.gram.shift) - shifted(b, points.gram.shift)
+    return row_sum(difference * difference)
 
 
 def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
@@ -226,8 +233,7 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
     gram = points.gram
     squares = gram.squares(start, stop)
     if not gram.is_exact:
-        limit = NEAR * (gram.norms[start:stop] + gram.largest_norm)
-        i, j = where_true(squares < limit[:, None])
+        i, j = where_true(squares < np.maximum(CLOSE * (gram.norms[start:stop, None] + gram.norms), gram.least))
         squares[i, j] = gram.direct(i + start, j)
     return squares
 
@@ -235,16 +241,16 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
 def _graph_squares(points: Points, start: int, stop: int) -> Array:
     """(B, N) squared distances of points of any array library, in one graph from `points.x`."""
     xp = namespace(points.x)
-    x = as_given = _scaled(points, points.x)
-    if not points.is_angular:  # whole numbers stay whole
-        centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)
-        x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
+    units = directions(points.x) if points.is_angular else None
+    x = units.high if units is not None else shifted(points.x, points.gram.shift)
+    centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)  # whole ones stay whole
+    x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
+    x = x if units is None else x + units.low
     anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
     squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
-    near = squares < NEAR * (norms[start:stop, None] + norms)
-    i, j = xp.nonzero(near)
-    difference = as_given[start:stop][i] - as_given[j]
-    squares[i, j] = xp.sum(difference * difference, axis=-1)
+    limit = CLOSE * (norms[start:stop, None] + norms)
+    i, j = xp.nonzero((squares < limit) | (squares < points.gram.least))
+    squares[i, j] = _squares_between(points, points.x[start:stop][i], points.x[j])
     return squares
 
 
@@ -261,25 +267,25 @@ def fold(
     memory_bytes: int = MEMORY_BYTES,
     bytes_each: int = 32,
     progress: Callable[[int, int], None] | None = None,
+    judges: Judges | None = None,
 ) -> Iterator[Result]:
     """function(panel) for panels that cover all anchors, in order, on `threads` threads.
 
     everyone: cover all points, also those without a positive or without a negative
     block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point
     progress: called with the number of anchors done, and of all
+    judges: what the panels share, where it is asked about afterwards
     """
     keep_freed_memory()
     jobs = default_threads() if threads is None else threads
     count = len(points) if everyone else points.anchors
     size = block or max(1, min(256, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
-    panels = (Panel(points, start, min(start + size, count)) for start in range(0, count, size))
-    try:
-        for k, result in enumerate(ordered_map(function, panels, jobs)):
-            if progress is not None:
-                progress(min((k + 1) * size, count), count)
-            yield result
-    finally:
-        forget_scratch()
+    shared = Judges(points) if judges is None else judges
+    panels = (Panel(points, start, min(start + size, count), shared) for start in range(0, count, size))
+    for k, result in enumerate(ordered_map(function, panels, jobs)):
+        if progress is not None:
+            progress(min((k + 1) * size, count), count)
+        yield result
 
 
 def default_threads() -> int:
@@ -296,18 +302,16 @@ class AnchorLosses:
 
     total: of what an anchor is in; weight: what it adds to the divisor of the mean; valid: how many triplets it is in,
     where the weight counts the active ones only, else the weight again
+    undecided: how many anchors had more ties than are decided by integers
     """
 
     total: np.ndarray
     weight: np.ndarray
     valid: np.ndarray
+    undecided: int = 0
 
     def __len__(self) -> int:
         return len(self.total)
-
-    @property
-    def sums(self) -> Sums:
-        return Sums(sum_exactly(self.total), sum_exactly(self.weight), sum_exactly(self.valid), len(self))
 
 
 def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> AnchorLosses:
@@ -317,40 +321,18 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told of where it can be seen
             return losses_of(function(panel), panel)
 
-    found = [*fold(points, quietly, **options)]
-    if not found:
+    judges = Judges(points)
+    blocks = [*fold(points, quietly, judges=judges, **options)]
+    if not blocks:
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
-    total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return AnchorLosses(total, weight, valid[0] if valid else weight)
+    total, weight, *valid = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return AnchorLosses(total, weight, valid[0] if valid else weight, judges.undecided_anchors)
 
 
 def losses_of(value: Any, panel: Panel) -> tuple[np.ndarray, ...]:
     """What a panel loss gave, as numpy: total and weight, and valid where it tells that apart, (B,) each."""
     parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
     return tuple(_as_numpy(part) for part in parts)
-
-
-@dataclass(frozen=True)
-class Sums:
-    """What anchors add up to: the total of the losses, the weight to divide it by for the mean, and the valid triplets.
-
-    anchors: how many
-    """
-
-    total: Total = ZERO
-    weight: Total = ZERO
-    valid: Total = ZERO
-    anchors: int = 0
-
-    @property
-    def mean(self) -> float:
-        """total / weight: over the triplets above zero, over pairs, or over anchors; nan where there is none."""
-        return self.total / self.weight
-
-
-def sum_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> Sums:
-    """A panel loss over all anchors; `options` are those of `fold`. The order of the points does not matter."""
-    return anchor_losses(points, function, **options).sums
 
 
 def _as_numpy(x: Array) -> np.ndarray:

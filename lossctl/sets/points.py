@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..language.numerics import Array, namespace, sqrt, unit_rows
+from ..language.numerics import Array, namespace, sqrt
+from ..language.twofold import Directions, directions
 from .gram import Gram, make_gram, narrow
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
@@ -23,6 +24,9 @@ Settle = Callable[[int, "np.ndarray", bool], int]  # anchor, candidates, whether
 
 class Finder(Protocol):
     """Picks for the anchors start..stop, made elsewhere: those that `extremes` and picks.py make, ties included."""
+
+    @property
+    def undecided_anchors(self) -> int: ...
 
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]: ...
 
@@ -95,25 +99,13 @@ class Points:
         return self.x if isinstance(self.x, np.ndarray) else self.x.detach().cpu().numpy()
 
     @cached_property
-    def units(self) -> np.ndarray:
-        """x / |x| as numpy, (N, D)."""
-        units: np.ndarray = unit_rows(self.numbers)
-        return units
-
-    @cached_property
-    def judges(self) -> dict[tuple[float, ...], Any]:
-        """The judges made for these points, by their margins (picks.py)."""
-        return {}
-
-    @property
-    def undecided_anchors(self) -> int:
-        """How many anchors had more ties than a judge of these points decides by integers."""
-        over = [judge.spent > judge.budget for judge in self.judges.values()]
-        return int(sum(over).astype(bool).sum()) if over else 0
+    def units(self) -> Directions:
+        """x / |x| as numpy, (N, D), in more digits than float64 holds."""
+        return directions(self.numbers.astype(np.float64, copy=False))
 
     @cached_property
     def gram(self) -> Gram:
-        gram = make_gram(self.numbers, unit=self.is_angular, steps=self.steps)
+        gram = make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
         return gram if self.numbers.dtype.itemsize == 8 else narrow(gram)
 
     @cached_property

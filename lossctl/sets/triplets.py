@@ -13,11 +13,11 @@ import numpy as np
 from ..errors import UsageError
 from ..results.breakdown import Anchors, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances
 from ..rows.sums import count, total
-from .counting import Counts, Side, Task, joined, proven_counts
+from .counting import Census, Counts, DistanceSums, joined, proven_counts
 from .panels import MEMORY_BYTES, Panel, fold
 from .points import DTYPES, Points, sort_points
 from .ties import equal_rows, make_judge
-from .uncertified import quick_counts
+from .uncertified import uncertified_counts
 
 BINS = 40
 SAMPLE = 1 << 14  # pairs that set the range of the histogram
@@ -50,7 +50,7 @@ def breakdown(
     Raises DataError for unusable embeddings or labels, UsageError for an unknown metric or precision or a bad margin.
     """
     embeddings, labels = np.asarray(embeddings), np.asarray(labels)
-    task = prepare(
+    census = prepare(
         embeddings,
         labels,
         margins=margins,
@@ -62,15 +62,15 @@ def breakdown(
     )
     counted = list(
         fold(
-            task.points,
-            lambda panel: count_panel(task, panel),
+            census.points,
+            lambda panel: count_panel(census, panel),
             block=block,
             threads=threads,
             memory_bytes=memory_bytes,
             progress=progress,
         )
     )
-    return report(task, counted, [float(margin) for margin in margins], precision, by_class, pairs)
+    return report(census, counted, [float(margin) for margin in margins], precision, by_class, pairs)
 
 
 def prepare(
@@ -84,7 +84,7 @@ def prepare(
     merge: bool = True,
     with_pairs: bool = False,
     bins: int = BINS,
-) -> Task:
+) -> Census:
     """What counting needs to know of a set; arguments and errors as in `breakdown`.
 
     merge: count equal rows of one class once, with a weight, where the counts are proven
@@ -107,12 +107,12 @@ def prepare(
     edges = histogram_edges(points, bins)
     squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
     judge = make_judge(points, steps) if is_proven else None
-    return Task(points, (0.0, *steps), judge, edges, squares, with_pairs)
+    return Census(points, (0.0, *steps), judge, edges, squares, with_pairs)
 
 
-def count_panel(task: Task, panel: Panel) -> Counts:
-    """The counts of one panel: proven if the task has a judge, else quick."""
-    return quick_counts(task, panel) if task.judge is None else proven_counts(task, task.judge, panel)
+def count_panel(census: Census, panel: Panel) -> Counts:
+    """The counts of one panel: proven if the census has a judge, else as float32 has them."""
+    return uncertified_counts(census, panel) if census.judge is None else proven_counts(census, census.judge, panel)
 
 
 def distinct(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -157,11 +157,11 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
 
 
 def report(
-    task: Task, parts: list[Counts], margins: list[float], precision: str, by_class: bool, pairs: int
+    census: Census, parts: list[Counts], margins: list[float], precision: str, by_class: bool, pairs: int
 ) -> Breakdown:
-    points = task.points
+    points = census.points
     counts = joined(parts) if parts else None
-    at = tuple(_at_margin(task, counts, margin) for margin in margins)
+    at = tuple(_at_margin(census, counts, margin) for margin in margins)
     undecided = sum(entry.undecided for entry in at)
     reasons = {
         "float32": "float32 distances were compared as they came",
@@ -178,16 +178,16 @@ def report(
         margins=at,
         certified=certified,
         why="" if certified else reasons[precision],
-        edges=tuple(map(float, task.edges)),
-        positives=_distances(counts.positives if counts else None, len(task.edges) - 1),
-        negatives=_distances(counts.negatives if counts else None, len(task.edges) - 1),
-        classes=_class_shares(task, counts, margins) if by_class else (),
+        edges=tuple(map(float, census.edges)),
+        positives=_distances(counts.positives if counts else None, len(census.edges) - 1),
+        negatives=_distances(counts.negatives if counts else None, len(census.edges) - 1),
+        classes=_class_shares(census, counts, margins) if by_class else (),
         pairs=_hardest_pairs(points, counts, pairs) if pairs and counts else (),
     )
 
 
-def _categories(task: Task, counts: Counts, margin: float, anchors: slice) -> Categories:
-    j = task.margins.index(margin)
+def _categories(census: Census, counts: Counts, margin: float, anchors: slice) -> Categories:
+    j = census.margins.index(margin)
     triplets = int(counts.triplets[anchors].sum())
     hard_ties, ties = int(counts.ties[0, anchors].sum()), int(counts.ties[j, anchors].sum())
     hard = int(counts.below[0, anchors].sum()) + hard_ties
@@ -195,15 +195,15 @@ def _categories(task: Task, counts: Counts, margin: float, anchors: slice) -> Ca
     return Categories(triplets - costly, costly - hard, hard, hard_ties, ties)
 
 
-def _at_margin(task: Task, counts: Counts | None, margin: float) -> AtMargin:
+def _at_margin(census: Census, counts: Counts | None, margin: float) -> AtMargin:
     if counts is None:
         return AtMargin(margin, Categories(0, 0, 0), 0.0, 0, math.nan)
-    points, j = task.points, task.margins.index(margin)
+    points, j = census.points, census.margins.index(margin)
     members = np.ones(points.anchors) if points.weights is None else points.weights[: points.anchors].astype(float)
     worst = np.maximum(counts.farthest - counts.nearest + margin, 0.0) * members
     return AtMargin(
         margin=margin,
-        categories=_categories(task, counts, margin, slice(None)),
+        categories=_categories(census, counts, margin, slice(None)),
         batch_all_sum=float(total(counts.losses[j])),
         active=int(counts.below[j].sum()),
         batch_hard=total(worst) / total(members),
@@ -211,7 +211,7 @@ def _at_margin(task: Task, counts: Counts | None, margin: float) -> AtMargin:
     )
 
 
-def _distances(side: Side | None, bins: int) -> Distances:
+def _distances(side: DistanceSums | None, bins: int) -> Distances:
     if side is None:
         return Distances(0, math.nan, math.nan, math.nan, (0,) * bins)
     return Distances(
@@ -219,15 +219,16 @@ def _distances(side: Side | None, bins: int) -> Distances:
     )
 
 
-def _class_shares(task: Task, counts: Counts | None, margins: Iterable[float]) -> tuple[ClassShare, ...]:
-    points = task.points
+def _class_shares(census: Census, counts: Counts | None, margins: Iterable[float]) -> tuple[ClassShare, ...]:
+    points = census.points
     members = np.ones(len(points), np.int64) if points.weights is None else points.weights
     shares = {}
     for start in np.unique(points.first):
         own = slice(int(start), int(points.last[start]))
         is_used = counts is not None and own.start < points.anchors
         categories = tuple(
-            _categories(task, counts, margin, own) if is_used and counts else Categories(0, 0, 0) for margin in margins
+            _categories(census, counts, margin, own) if is_used and counts else Categories(0, 0, 0)
+            for margin in margins
         )
         key = int(points.classes[start])
         shares[key] = ClassShare(_plain(points.names[key]), int(members[own].sum()), categories)
@@ -236,7 +237,7 @@ def _class_shares(task: Task, counts: Counts | None, margins: Iterable[float]) -
 
 def _hardest_pairs(points: Points, counts: Counts, pairs: int) -> tuple[ClassPair, ...]:
     hard = sum(int(row.sum()) for row in counts.hard_by_class.values())
-    found = [
+    counts_of_pairs = [
         (-int(row[negative]), anchor, int(negative))
         for anchor, row in counts.hard_by_class.items()
         for negative in np.argsort(-row, kind="stable")[:pairs]
@@ -244,7 +245,7 @@ def _hardest_pairs(points: Points, counts: Counts, pairs: int) -> tuple[ClassPai
     ]
     return tuple(
         ClassPair(_plain(points.names[anchor]), _plain(points.names[negative]), -minus, -minus / hard)
-        for minus, anchor, negative in heapq.nsmallest(pairs, found)
+        for minus, anchor, negative in heapq.nsmallest(pairs, counts_of_pairs)
     )
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..rows.sums import total
-from ..rows.workers import scratch
-from .counting import Counts, Side, Task, joined
+from .counting import Census, Counts, DistanceSums, joined
 from .extremes import where_true
 from .gram import NEAR
 from .panels import Panel
@@ -18,22 +17,22 @@ from .ranks import strip_starts, sums_of_first
 from .ties import plus_margin
 
 
-def quick_counts(task: Task, panel: Panel) -> Counts:
+def uncertified_counts(census: Census, panel: Panel) -> Counts:
     """The counts of one panel of points without weights, strip by strip."""
-    points, gram = task.points, task.points.screen
-    squares = scratch("single", (len(panel), len(points)), np.float32)
+    points, gram = census.points, census.points.screen
+    squares = panel.judges.scratch.array("single", (len(panel), len(points)), np.float32)
     gram.squares(panel.start, panel.stop, out=squares)
     near = NEAR * (gram.norms[panel.start : panel.stop] + gram.largest_norm)
     i, j = where_true(squares < near.astype(np.float32)[:, None])
     squares[i, j] = gram.direct(i + panel.start, j)
     starts = strip_starts(points, panel.start, panel.stop)
     with np.errstate(over="ignore", invalid="ignore"):
-        return joined([_count_strip(task, squares[k : k + starts.step], panel.start + k) for k in starts])
+        return joined([_count_strip(census, squares[k : k + starts.step], panel.start + k) for k in starts])
 
 
-def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
+def _count_strip(census: Census, squares: np.ndarray, start: int) -> Counts:
     """Overwrites `squares`."""
-    points, gram, (count, n) = task.points, task.points.screen, squares.shape
+    points, gram, (count, n) = census.points, census.points.screen, squares.shape
     size = (points.last - points.first)[start : start + count, None]
     own = np.full((count, int(size.max())), np.inf, np.float32)
     for rows, columns in own_runs(points, start, start + count, slice(0, n)):
@@ -43,13 +42,13 @@ def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
     is_positive = np.arange(1, own.shape[1]) < size  # the first is the anchor itself, or its equal
     positives = np.where(is_positive, own[:, 1:], 0.0).astype(np.float64)
     d_ap, negatives = points.measured(positives), n - size[:, 0]
-    hard_by_class = _hard_by_class(task, squares, own, start) if task.with_pairs else {}
+    hard_by_class = _hard_by_class(census, squares, own, start) if census.with_pairs else {}
 
     squares.sort(axis=1)
-    bounds = np.empty((count, len(task.margins), positives.shape[1]))
-    for j, margin in enumerate(task.margins):
+    bounds = np.empty((count, len(census.margins), positives.shape[1]))
+    for j, margin in enumerate(census.margins):
         bounds[:, j] = plus_margin(points, gram, positives, margin) if margin else positives
-    below, ties, cuts = _search(squares, bounds, task.edge_squares)
+    below, ties, cuts = _search(squares, bounds, census.edge_squares)
     over = np.maximum(below[:, 1:], (below + ties)[:, :1])  # a margin that float32 rounds away costs no triplet
     ties[:, 1:][over > below[:, 1:]] = 0
     below[:, 1:] = over
@@ -57,21 +56,21 @@ def _count_strip(task: Task, squares: np.ndarray, start: int) -> Counts:
     last = d_an[np.arange(count), negatives - 1]
     tail = d_an[:, int(negatives.min()) :]
     tail[np.arange(n - tail.shape[1], n) >= negatives[:, None]] = 0.0  # the own class
-    losses = below * (d_ap[:, None] + np.asarray(task.margins)[:, None])
+    losses = below * (d_ap[:, None] + np.asarray(census.margins)[:, None])
     losses -= sums_of_first(d_an[:, : int(below.max()) + 1], below.reshape(count, -1)).reshape(below.shape)
     losses = np.where(is_positive[:, None], losses, 0.0)
     weight, lengths = is_positive.astype(np.int64), d_ap[is_positive]
-    bins = np.bincount(np.searchsorted(task.edges[1:-1], lengths, "right"), minlength=len(task.edges) - 1)
+    bins = np.bincount(np.searchsorted(census.edges[1:-1], lengths, "right"), minlength=len(census.edges) - 1)
     return Counts(
         below=np.einsum("bjk,bk->jb", below, weight),
         ties=np.einsum("bjk,bk->jb", ties, weight),
-        undecided=np.zeros((len(task.margins), count), np.int64),
+        undecided=np.zeros((len(census.margins), count), np.int64),
         losses=losses.sum(axis=2).T,
         triplets=weight.sum(axis=1) * negatives,
         farthest=d_ap.max(axis=1),
         nearest=d_an[:, 0].astype(np.float64),
-        positives=Side(len(lengths), float(lengths.min()), total(lengths), float(lengths.max()), bins),
-        negatives=Side(
+        positives=DistanceSums(len(lengths), float(lengths.min()), total(lengths), float(lengths.max()), bins),
+        negatives=DistanceSums(
             int(negatives.sum()),
             float(d_an[:, 0].min()),
             total(d_an.sum(axis=1, dtype=np.float64)),
@@ -86,33 +85,33 @@ def _search(ordered: np.ndarray, bounds: np.ndarray, edges: np.ndarray) -> tuple
     """How many squares of each sorted row are below and at (B, J, K) bounds, and below (E,) edges; all in float32."""
     shape, ends = bounds.shape, bounds.shape[1] * bounds.shape[2]
     largest = np.finfo(np.float32).max
-    wanted = np.empty((len(ordered), ends + len(edges)), np.float32)
-    wanted[:, :ends] = np.minimum(bounds.reshape(len(bounds), -1), largest)
-    wanted[:, ends:] = np.minimum(edges, largest)
-    keys, wanted = ordered.view(np.int32), wanted.view(np.int32)  # in the same order, and faster to compare
-    places = np.empty(wanted.shape, np.int64)
+    thresholds = np.empty((len(ordered), ends + len(edges)), np.float32)
+    thresholds[:, :ends] = np.minimum(bounds.reshape(len(bounds), -1), largest)
+    thresholds[:, ends:] = np.minimum(edges, largest)
+    keys, thresholds = ordered.view(np.int32), thresholds.view(np.int32)  # in the same order, and faster to compare
+    places = np.empty(thresholds.shape, np.int64)
     for row, line in enumerate(keys):
-        places[row] = line.searchsorted(wanted[row])
-    below, wanted = places[:, :ends].reshape(shape), wanted[:, :ends].reshape(shape)
-    tied = keys.take(below + np.arange(len(keys))[:, None, None] * keys.shape[1]) == wanted
+        places[row] = line.searchsorted(thresholds[row])
+    below, thresholds = places[:, :ends].reshape(shape), thresholds[:, :ends].reshape(shape)
+    tied = keys.take(below + np.arange(len(keys))[:, None, None] * keys.shape[1]) == thresholds
     ties = np.zeros(shape, np.int64)
     for row in map(int, np.flatnonzero(tied.any(axis=(1, 2)))):
         at = tied[row]
-        ties[row, at] = keys[row].searchsorted(wanted[row, at], "right") - below[row, at]
+        ties[row, at] = keys[row].searchsorted(thresholds[row, at], "right") - below[row, at]
     return below, ties, places[:, ends:]
 
 
-def _hard_by_class(task: Task, squares: np.ndarray, own: np.ndarray, start: int) -> dict[int, np.ndarray]:
+def _hard_by_class(census: Census, squares: np.ndarray, own: np.ndarray, start: int) -> dict[int, np.ndarray]:
     """Anchor class -> hard triplets by class of the negative: a negative counts once for each positive behind it.
 
     squares: (B, N), infinite in the anchor's own class; own: (B, K) those of the own class, sorted
     """
-    points = task.points
-    found: dict[int, np.ndarray] = {}
+    points = census.points
+    by_class: dict[int, np.ndarray] = {}
     for row, line in enumerate(squares):
         size = int(points.last[start + row] - points.first[start + row])
         behind = size - 1 - own[row, 1:size].searchsorted(line)
         hard = np.bincount(points.classes, behind, minlength=len(points.names)).astype(np.int64)
         key = int(points.classes[start + row])
-        found[key] = found[key] + hard if key in found else hard
-    return found
+        by_class[key] = by_class[key] + hard if key in by_class else hard
+    return by_class

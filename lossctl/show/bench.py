@@ -10,7 +10,7 @@ from itertools import groupby
 
 from ..bench.cases import IMPLEMENTATIONS, PEERS, PRODUCT, WHAT, Case
 from ..bench.records import Measurement, document
-from ..bench.timing import Comparison
+from ..bench.timing import Slowdown
 from ..version import __version__
 from .sheet import Sheet, csv, markdown
 from .triplets import bar
@@ -28,7 +28,7 @@ class Found:
 
     measurements: tuple[Measurement, ...]
     environment: Mapping[str, str]
-    compared: Mapping[str, Comparison]
+    compared: Mapping[str, Slowdown]
 
 
 def as_json(found: Found) -> str:
@@ -58,7 +58,7 @@ def _place(case: Case) -> tuple[int, int, str]:
     return case.n, ORDER.index(case.implementation), case.device
 
 
-def _table(rows: Sequence[Measurement], compared: Mapping[str, Comparison], width: int) -> Sheet:
+def _table(rows: Sequence[Measurement], compared: Mapping[str, Slowdown], width: int) -> Sheet:
     case = rows[0].case
     devices = sorted({one.case.device for one in rows})
     columns = ["N", "implementation", "device", "median", "spread", "speed-up", "baseline", f"{case.work[1]}/s", *RATES]
@@ -82,7 +82,7 @@ def _table(rows: Sequence[Measurement], compared: Mapping[str, Comparison], widt
     return Sheet(names, tuple(lines), frozenset(names) - {"implementation", "device", "time"}, title)
 
 
-def _cells(rows: Sequence[Measurement], compared: Mapping[str, Comparison]) -> Iterator[tuple[str, ...]]:
+def _cells(rows: Sequence[Measurement], compared: Mapping[str, Slowdown]) -> Iterator[tuple[str, ...]]:
     """All columns but the last, the size only where it changes."""
     for n, group in groupby(rows, lambda one: one.case.n):
         same_size = list(group)
@@ -122,7 +122,7 @@ def _rates(one: Measurement) -> tuple[str, ...]:
     )
 
 
-def _verdict(against: Comparison | None) -> str:
+def _verdict(against: Slowdown | None) -> str:
     return f"{against.difference:+.1%} {against.verdict}" if against else ""
 
 

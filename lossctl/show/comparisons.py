@@ -47,7 +47,7 @@ def sheet(found: Sequence[Comparison], digits: int | None) -> Sheet:
             one.other,
             *(number(value, digits) for value in (one.other_value, one.base_value, one.difference)),
             *(number(value, digits) for value in (one.ci.low, one.ci.high, one.p, one.p_adjusted)),
-            *(str(count) for count in (one.better, one.equal, one.worse, one.n)),
+            *("" if count is None else str(count) for count in (one.better, one.equal, one.worse, one.n)),
             one.verdict,
         )
         for one in found
@@ -85,7 +85,7 @@ def table_sheet(found: Sequence[Comparison], digits: int | None, width: int) -> 
                 f"{signed(one.ci.low, digits)} .. {signed(one.ci.high, digits)}",
                 *((sketch(one, _reach(one, found)),) if width >= ROOM else ()),
                 p_text(one.p_adjusted),
-                f"{one.better} {one.equal} {one.worse}",
+                "" if one.better is None else f"{one.better} {one.equal} {one.worse}",
                 one.verdict.replace("no difference shown", "-"),
             )
         )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-from ..bench.timing import Timing
 from ..results.breakdown import Breakdown, Categories, Distances
 from ..results.distributions import Histogram, Reliability, RowPicture
 from ..text import option_text, shown
@@ -19,14 +18,6 @@ METRIC_UNITS = {
     "sqeuclidean": "squared embedding units",
     "cosine": "1 - cosine",
 }
-
-
-class Measured(NamedTuple):
-    """One timed case. series: what it is a point of, such as "batch-hard, triton, cuda"; n: how many points it had."""
-
-    series: str
-    n: int
-    timing: Timing
 
 
 # --- triplets
@@ -140,27 +131,3 @@ def _draw_reliability(axes: Any, found: Reliability) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of label 1")
     axes.set_xlabel(f"predicted probability of label 1 (bars: {found.n} rows)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)
-
-
-# --- times
-
-
-def draw_times(found: Sequence[Measured], file: IO[bytes], format: str) -> None:
-    """Median times against the number of points, both on logarithmic scales; bars span the quartiles' distance."""
-    names = list(dict.fromkeys(one.series for one in found))
-    rows = math.ceil(len(names) / 2)
-    with style.figure(file, format, style.COLUMN, 2.3 + 0.14 * rows) as figure:
-        axes = figure.subplots()
-        for position, name in enumerate(names):
-            points = sorted((one for one in found if one.series == name), key=lambda one: one.n)
-            medians = [1e3 * one.timing.median for one in points]
-            halves = [min(5e2 * one.timing.spread, 0.99 * median) for one, median in zip(points, medians, strict=True)]
-            axes.errorbar(
-                [one.n for one in points], medians, halves, marker="o", markersize=3, capsize=2, elinewidth=0.8,
-                label=name, **style.line_style(position),
-            )  # fmt: skip
-        axes.set(xscale="log", yscale="log", xlabel="points N", ylabel="median time (ms)")
-        sizes = sorted({one.n for one in found})
-        axes.set_xticks(sizes, [f"{n / 1000:g}k" if n >= 1000 else str(n) for n in sizes])
-        axes.minorticks_off()
-        style.legend(figure, axes, names)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
+from ..bench.machine import Finding
 from ..version import __version__
 from .sheet import Sheet
-
-if TYPE_CHECKING:
-    from ..bench.machine import Finding
 
 
 def sheet(found: Sequence[Finding]) -> Sheet:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
+from ..files.summary import Summary
 from ..text import shown
 from ..version import __version__
 from .sheet import Sheet
-
-if TYPE_CHECKING:
-    from ..files.summary import Summary
 
 
 def sheet(found: Sequence[Summary]) -> Sheet:

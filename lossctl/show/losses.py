@@ -11,12 +11,13 @@ from typing import Any
 
 from ..curves.planes import OF_SIMILARITIES
 from ..curves.variables import VARIABLES
-from ..language.registry import Loss, Option
+from ..language.domains import Option
+from ..language.presets import CONVENTIONS, Convention
+from ..language.registry import Loss
 from ..text import option_text
 from ..version import __version__
 from .pages.arithmetic import Step, steps
 from .pages.facts import facts
-from .pages.libraries import comparison
 from .sheet import Sheet, markdown
 
 WIDTH = 100
@@ -70,11 +71,25 @@ def page_json(loss: Loss) -> str:
 
 
 def _libraries_record(loss: Loss) -> dict[str, Any] | None:
-    found = comparison(loss.name)
-    if found is None:
+    conventions = CONVENTIONS.get(loss.name)
+    if conventions is None:
         return None
-    rules = [{**rule._asdict(), "value": rule.value if isfinite(rule.value) else None} for rule in found.rules]
-    return {"input": found.data, "rules": rules}
+    rules = [
+        {
+            "rule": rule.rule,
+            "who": _followers(rule),
+            "value": rule.value if isfinite(rule.value) else None,
+            "command": rule.command or None,
+            "missing": rule.missing or None,
+        }
+        for rule in conventions.rules
+    ]
+    return {"input": conventions.example, "rules": rules}
+
+
+def _followers(rule: Convention) -> str:
+    """Who follows a rule: our own command first, then the libraries."""
+    return "; ".join(part for part in (rule.command, ", ".join(rule.libraries)) if part)
 
 
 def _document(record: dict[str, Any]) -> str:
@@ -195,12 +210,13 @@ def _example(loss: Loss) -> list[str]:
 
 def _libraries(loss: Loss) -> list[str]:
     """What other rules give on one input."""
-    found = comparison(loss.name)
-    if found is None:
+    conventions = CONVENTIONS.get(loss.name)
+    if conventions is None:
         return []
-    width = max(len(rule.rule) for rule in found.rules)
-    parts = ["", *textwrap.wrap(f"Where libraries differ, on {found.data}:", WIDTH, subsequent_indent="  ")]
-    return parts + [f"  {rule.value:<10.6g}  {rule.rule:<{width}}  {rule.who}" for rule in found.rules]
+    rules = conventions.rules
+    width = max(len(rule.rule) for rule in rules)
+    parts = ["", *textwrap.wrap(f"Where libraries differ, on {conventions.example}:", WIDTH, subsequent_indent="  ")]
+    return parts + [f"  {rule.value:<10.6g}  {rule.rule:<{width}}  {_followers(rule)}" for rule in rules]
 
 
 SWEEPS = {
@@ -215,10 +231,12 @@ SWEEPS = {
 def curve_command(loss: Loss) -> str | None:
     """The command that draws the loss, or what stands for one term of it; None where there is nothing to draw."""
     known = VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    if loss.engine.has_values and not loss.stands_alone:
+        return None
     if known or loss.name in OF_SIMILARITIES:
         slope = "" if known and known[0].by_counts else " --grad"
         return f"lossctl curve {loss.name}{SWEEPS.get(loss.name, slope)}"
-    if loss.engine != "panel":
+    if not loss.engine.has_space:
         return None
     return f"lossctl curve {'contrastive' if 'contrastive' in loss.name else 'triplet'}"
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..api.mine import Summary
 from ..text import shown
 from .sheet import Sheet
-
-if TYPE_CHECKING:
-    from ..api.mine import Summary
 
 
 def page(summary: Summary) -> Sheet:

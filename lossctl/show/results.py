@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from ..results.values import Interval, Result
 from ..text import option_text, shown
 from ..version import __version__
-
-if TYPE_CHECKING:
-    from .sheet import Sheet
+from .sheet import Sheet
 
 SCHEMA = "lossctl/1"
 

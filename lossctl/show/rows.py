@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..rows.hardest import Hardest
 from ..text import shown
 from ..version import __version__
 from .results import number
-
-if TYPE_CHECKING:
-    from ..rows.hardest import Hardest
-    from .sheet import Sheet
+from .sheet import Sheet
 
 Sides = dict[str, "np.ndarray"]
 MOST_SHOWN, FIRST_SHOWN = 12, 3  # values of a vector in a cell: so many are all shown, of more the first so many

@@ -11,7 +11,6 @@ machine that others use too. A contender that is not installed, or runs out of m
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import resource
@@ -45,14 +44,16 @@ def product(dtype):
     def setup(n, dim, k):
         import numpy as np
 
-        from lossctl.rows.workers import ordered_map, scratch
+        from lossctl.rows.workers import ordered_map
         from lossctl.sets.panels import default_threads
+        from lossctl.sets.scratch import Scratch
 
         x, _ = embeddings(n, dim, k, dtype)
+        scratch = Scratch()
 
         def block(start):
             rows = x[start : start + 256]
-            np.matmul(rows, x.T, out=scratch("product", (len(rows), n), x.dtype))
+            np.matmul(rows, x.T, out=scratch.array("product", (len(rows), n), x.dtype))
 
         return lambda: list(ordered_map(block, range(0, n, 256), default_threads()))
 
@@ -62,11 +63,11 @@ def product(dtype):
 def ours(name):
     def setup(n, dim, k):
         from lossctl.losses import embedding
-        from lossctl.sets.panels import sum_losses
+        from lossctl.sets.panels import anchor_losses
         from lossctl.sets.points import sort_points
 
         x, labels = embeddings(n, dim, k, "float32")
-        return lambda: sum_losses(sort_points(x, labels), getattr(embedding, name))
+        return lambda: anchor_losses(sort_points(x, labels), getattr(embedding, name))
 
     return setup
 
@@ -242,7 +243,6 @@ def run_one(name: str, n: int, dim: int, k: int) -> None:
         run = CONTENDERS[name][2](n, dim, k)
         walls, cpus = [], []
         while len(walls) < 4 or sum(walls) < LEAST_SECONDS:
-            gc.collect()  # a set and its judges hold each other: without this the sets of all turns are held together
             wall, cpu = time.perf_counter(), time.process_time()
             run()
             walls.append(time.perf_counter() - wall)

@@ -16,9 +16,10 @@ import numpy as np
 
 from ...results.breakdown import Breakdown
 from ...rows.workers import ordered_map
-from ..counting import Counts, Task, joined
+from ..counting import Census, Counts, joined
 from ..panels import Panel, default_threads
 from ..points import HUGE
+from ..ties import Judges
 from ..triplets import BINS, count_panel, prepare, report
 from .distances import distances, numbers, unscaled
 from .points import Placed, backend_of, kernel_margin, place, room_on, runs, slack_of
@@ -47,7 +48,7 @@ def breakdown_on(
     are counted in float64 only. Other arguments and errors as there, and DeviceError where no kernel
     runs on the device.
     """
-    task = prepare(
+    census = prepare(
         np.asarray(embeddings),
         np.asarray(labels),
         margins=margins,
@@ -59,16 +60,16 @@ def breakdown_on(
         bins=bins,
     )
     asked = [float(margin) for margin in margins]
-    if not task.points.anchors:
-        return report(task, [], asked, precision, by_class, pairs)
+    if not census.points.anchors:
+        return report(census, [], asked, precision, by_class, pairs)
     with room_on(device):
-        placed = place(task.points, device, "float64" if precision == "float64" else "float32")
-        rough, is_open = _count(task, placed, asked)
-        proven = _counted_here(task, np.flatnonzero(is_open), default_threads() if threads is None else threads)
-        counts = _merged(task, placed, rough, proven, is_open, progress)
-    kernels = backend_of(device, "batch-all", task.points.widest)
-    found = report(task, [counts], asked, precision, by_class, pairs)
-    return replace(found, backend="numpy" if is_open.all() else kernels)
+        placed = place(census.points, device, "float64" if precision == "float64" else "float32")
+        rough, is_open = _count(census, placed, asked)
+        proven = _counted_here(census, np.flatnonzero(is_open), default_threads() if threads is None else threads)
+        counts = _merged(census, placed, rough, proven, is_open, progress)
+    kernels = backend_of(device, "batch-all", census.points.widest)
+    breakdown = report(census, [counts], asked, precision, by_class, pairs)
+    return replace(breakdown, backend="numpy" if is_open.all() else kernels)
 
 
 # --- on the device
@@ -83,53 +84,54 @@ class _Rough:
     losses: np.ndarray
 
 
-def _count(task: Task, placed: Placed, margins: Sequence[float]) -> tuple[_Rough, np.ndarray]:
+def _count(census: Census, placed: Placed, margins: Sequence[float]) -> tuple[_Rough, np.ndarray]:
     """The counts of the device, and (A,) which anchors they are not proven for."""
-    points = task.points
-    shape = len(task.margins), points.anchors
+    points = census.points
+    shape = len(census.margins), points.anchors
     rough = _Rough(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape))
     is_open = np.zeros(points.anchors, bool)
     kernel = placed.kernel("batch-all")
-    for j, margin in enumerate(task.margins):
-        if j == 0 and len(task.margins) > 1 and 0.0 not in margins:
+    for j, margin in enumerate(census.margins):
+        if j == 0 and len(census.margins) > 1 and 0.0 not in margins:
             continue  # any margin counts what is hard
-        length, slack = kernel_margin(points, margin), slack_of(points, margin) if task.judge else 0.0
+        length, slack = kernel_margin(points, margin), slack_of(points, margin) if census.judge else 0.0
         if length >= math.sqrt(HUGE) or slack >= 0.5:
             return rough, np.ones(points.anchors, bool)
-        found = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)
+        sums = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)
         hard, semi_hard, tied, borderline = (
-            numbers(side)[: points.anchors] for side in (found.hard, found.semi_hard, found.tied, found.borderline)
+            numbers(side)[: points.anchors] for side in (sums.hard, sums.semi_hard, sums.tied, sums.borderline)
         )
         is_open |= borderline > 0
         rough.below[j], rough.ties[0] = hard + semi_hard, tied
         rough.below[0] = hard - tied
-        rough.losses[j] = unscaled(points, numbers(found.loss)[: points.anchors])
+        rough.losses[j] = unscaled(points, numbers(sums.loss)[: points.anchors])
     return rough, is_open
 
 
 # --- on the CPU
 
 
-def _counted_here(task: Task, anchors: np.ndarray, threads: int) -> Counts | None:
+def _counted_here(census: Census, anchors: np.ndarray, threads: int) -> Counts | None:
     """The counts of some anchors, in order, by the CPU's engine."""
-    points = task.points
-    panels = (Panel(points, start, stop) for start, stop in runs(anchors))
-    counted = list(ordered_map(lambda panel: count_panel(task, panel), panels, threads))
+    points = census.points
+    judges = Judges(points)
+    panels = (Panel(points, start, stop, judges) for start, stop in runs(anchors))
+    counted = list(ordered_map(lambda panel: count_panel(census, panel), panels, threads))
     return joined(counted) if counted else None
 
 
 def _merged(
-    task: Task, placed: Placed, rough: _Rough, proven: Counts | None, is_open: np.ndarray, progress: Progress | None
+    census: Census, placed: Placed, rough: _Rough, proven: Counts | None, is_open: np.ndarray, progress: Progress | None
 ) -> Counts:
     """One set of counts: the device's, with those of the anchors that are open replaced by proven ones."""
-    points = task.points
+    points = census.points
     anchors = np.arange(points.anchors)
     hardest = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
     farthest, nearest = (
         points.measured(points.gram.direct(anchors, numbers(at)[: points.anchors]))
         for at in (hardest.positive_at, hardest.negative_at)
     )
-    positives, negatives, by_class = distances(task, placed.ready, ~is_open, progress)
+    positives, negatives, by_class = distances(census, placed.padded, ~is_open, progress)
     undecided = np.zeros_like(rough.ties)
     if proven is not None:
         for mine, theirs in (

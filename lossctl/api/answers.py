@@ -1,0 +1,180 @@
+"""Questions answered: the one place that knows both what is asked and how the library computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import UsageError
+from ..files.sources import digest
+from ..language.registry import find, make
+from ..results.values import Comparison, Result
+from ..rows.by_row import Rows
+from ..rows.hardest import Hardest
+from . import compare, gates, mine, together, triplets
+from .calculator import Given, Prepared
+from .question import ComparisonQuestion, MiningQuestion, Question, TripletQuestion
+from .together import Progress, Shared, Wanted
+
+if TYPE_CHECKING:
+    from ..results.distributions import RowPicture
+    from ..sets.given import GivenTriplets
+
+
+class Answer(NamedTuple):
+    """A question whose files are open: nothing but headers has been read."""
+
+    question: Question
+    shared: Shared
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows there are to read, where that is known."""
+        return self.shared.fields[0].frame.rows
+
+    def results(self, *, data_hash: bool = False, progress: Progress = None) -> list[Result]:
+        """The numbers, with their gates."""
+        asked = self.question
+        if asked.keep:
+            results = together.kept(self.shared, asked.keep, data_hash=data_hash)
+        else:
+            results = together.results(self.shared, asked.confidence, data_hash=data_hash, progress=progress)
+        return gates.checked(results, asked.bounds) if asked.bounds else results
+
+    def row_losses(self) -> Iterator[Rows]:
+        """The (first) loss of every row that counts, block by block."""
+        return together.row_losses(self.shared)
+
+    def top(self) -> Hardest:
+        """The hardest rows."""
+        assert self.question.top is not None
+        return together.top(self.shared, self.question.top)
+
+    def picture(self) -> RowPicture:
+        """What there is to see of the first loss row by row."""
+        from .row_plots import row_picture
+
+        return row_picture(self.shared)
+
+
+@contextmanager
+def opened(asked: Question) -> Iterator[Answer]:
+    """Open what a question is about; the files close at the end of the with block."""
+    with together.prepared(losses_of(asked), reading=asked.reading, jobs=asked.jobs) as shared:
+        yield Answer(asked, shared)
+
+
+def losses_of(asked: Question) -> list[Wanted]:
+    """The losses of a question, as a shared reading takes them; its other losses have the inputs of the first.
+
+    UsageError where one of the others has no such reduction.
+    """
+    first = asked.specs[0].loss
+    reduction = None if asked.is_by_row and not asked.is_plain else asked.reduction
+    common = None if reduction == first.reductions[0] else reduction
+    wanted = [Wanted(asked.specs[0], asked.forms[0], asked.inputs, asked.named, reduction, asked.weight, asked.side)]
+    for spec, forms in zip(asked.specs[1:], asked.forms[1:], strict=True):
+        if common is not None and common not in spec.loss.reductions:
+            raise UsageError(f"{spec.loss.name} has no reduction {common!r}", fix="compute it in a call of its own")
+        wanted.append(Wanted(spec, forms, None, None, common, asked.weight, asked.side))
+    return wanted
+
+
+def row_values(asked: Question) -> np.ndarray:
+    """The loss of each row (list, anchor) that counts, (n,) float64; a row's weight multiplies its loss."""
+    with opened(replace(asked, reduction="none")) as answer:
+        return np.concatenate([rows.total for rows in answer.row_losses()] or [np.empty(0)])
+
+
+def compared(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Progress = None) -> list[Comparison]:
+    """Each other system against the base, for each loss."""
+    systems = compare.Systems(
+        asked.base,
+        asked.others,
+        asked.target,
+        list(zip(asked.specs, asked.forms, strict=True)),
+        asked.names,
+        asked.reduction,
+        asked.weight,
+        asked.group,
+        asked.cluster,
+        asked.align,
+    )
+    return compare.compare(
+        systems,
+        confidence=asked.confidence,
+        test=asked.test,
+        reading=asked.reading,
+        jobs=asked.jobs,
+        data_hash=data_hash,
+        progress=progress,
+    )
+
+
+def worse(comparisons: Sequence[Comparison]) -> list[str]:
+    """One line for each system that is worse than the base, or cannot be compared with it."""
+    return [
+        f"{made.loss}: {made.other} is {'worse than' if made.verdict == 'worse' else 'not comparable with'} {made.base}"
+        for made in comparisons
+        if made.verdict in ("worse", "unknown")
+    ]
+
+
+# --- sets of embeddings
+
+
+@contextmanager
+def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Prepared]:
+    """Embeddings and labels, open and bound to their roles."""
+    loss = Wanted(make(find("batch-all")), {}, asked.inputs, asked.named)
+    with together.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
+        yield shared.losses[0]
+
+
+def report(
+    asked: TripletQuestion, ready: Prepared, *, data_hash: bool = False, progress: Progress = None
+) -> triplets.Report:
+    """The triplets of an open set by category, what is odd about it, and sampled batches if any."""
+    return triplets.report(
+        ready,
+        asked.margins,
+        precision=asked.precision,
+        by_class=asked.by_class,
+        pairs=asked.pairs,
+        batch=asked.batch,
+        batches=asked.batches,
+        seed=asked.seed,
+        data=digest(ready.fields) if data_hash else None,
+        progress=progress,
+    )
+
+
+def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets, ...]:
+    """The categories of triplets that are given as rows of the embeddings, at each margin."""
+    (emb,) = [*asked.inputs, *asked.named.values()]
+    reading = asked.reading
+    return triplets.given_triplets(emb, index, asked.margins, distance=reading.metric, normalize=reading.normalize)
+
+
+def mining_job(asked: MiningQuestion, ready: Prepared) -> mine.Job:
+    """The triplets of an open set, ready to be mined, with a forecast of how many they are."""
+    return mine.prepare(
+        ready,
+        asked.strategy,
+        dict(asked.options),
+        limit=asked.limit,
+        per_anchor=asked.per_anchor,
+        identity=asked.identity,
+        kind=asked.kind,
+        path=asked.path,
+    )
+
+
+def write_mined(asked: MiningQuestion, job: mine.Job, inputs: Sequence[str], progress: Progress = None) -> mine.Summary:
+    """Mine to the file of the question, which is whole at the end or not there."""
+    assert asked.path is not None
+    return mine.write(job, asked.path, inputs, progress=progress)

@@ -1,0 +1,143 @@
+"""What an option of a loss may be: its domain, as the annotation of a keyword-only parameter says it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from ..errors import UsageError
+
+
+class Domain(NamedTuple):
+    """What an option may be.
+
+    kind: float, int, bool, or str
+    low, high: the closed bounds of a number; low_open excludes the lower bound
+    words: texts that are allowed (beside a number, when kind is a number)
+    many: a list of numbers (`1/2/4`, or read from a file); single: one number alone is a number, not a list
+    optional: None is allowed, written "none"
+    """
+
+    kind: type
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    words: tuple[str, ...] = ()
+    many: bool = False
+    single: bool = False
+    optional: bool = False
+
+    @property
+    def text(self) -> str:
+        """The domain in a few words, for help and errors; empty where every number will do."""
+        if self.kind is bool:
+            return "true or false"
+        whole = ["a whole number"] if self.kind is int else []
+        bounds = [f"{'>' if self.low_open else '>='} {self.low:g}"] if self.low > -math.inf else []
+        bounds += [f"<= {self.high:g}"] if self.high < math.inf else []
+        parts = [" ".join([*whole, " and ".join(bounds)]).strip()] if bounds or whole else []
+        parts += ["a list such as 0.2/0.3/0.5, or a file"] if self.many else []
+        parts += list(self.words)
+        parts += ["none"] if self.optional else []
+        return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+    def read(self, text: str) -> Any:
+        """The value that `text` means; ValueError where it means none. A list may also be the name of a file."""
+        text = text.strip()
+        if self.optional and text.lower() == "none":
+            return None
+        if text in self.words:
+            return text
+        if self.kind is bool:
+            return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}[text.lower()]
+        if self.kind is str:
+            raise ValueError(text)
+        if self.many:
+            numbers = tuple(_number(part, float) for part in text.replace(",", "/").split("/"))
+            return self.check(numbers[0] if self.single and len(numbers) == 1 else numbers)
+        return self.check(_number(text, self.kind))
+
+    def check(self, value: Any) -> Any:
+        """`value` itself, whole numbers made floats where floats are meant; ValueError where it is not allowed."""
+        if value is None and self.optional:
+            return None
+        if isinstance(value, str):
+            if value in self.words:
+                return value
+            raise ValueError(value)
+        if self.kind is bool:
+            if isinstance(value, bool):
+                return value
+            raise ValueError(value)
+        if self.single and isinstance(value, tuple | list) and len(value) == 1:
+            value = value[0]
+        if self.many and hasattr(value, "__len__"):
+            return tuple(self._check_number(float(item)) for item in value)
+        if value != self.kind(value):
+            raise ValueError(value)
+        return self._check_number(self.kind(value))
+
+    def _check_number(self, value: float) -> float:
+        inside = self.low < value if self.low_open else self.low <= value
+        if not (inside and value <= self.high and math.isfinite(value)):
+            raise ValueError(value)
+        return value
+
+
+def _number(text: str, kind: type) -> float:
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    number: float = kind(text)
+    return number
+
+
+Real = Annotated[float, Domain(float)]
+Positive = Annotated[float, Domain(float, low=0, low_open=True)]
+NonNegative = Annotated[float, Domain(float, low=0)]
+Fraction = Annotated[float, Domain(float, low=0, high=1)]
+Base = Annotated[float, Domain(float, low=1, low_open=True)]
+Flag = Annotated[bool, Domain(bool)]
+Seed = Annotated[int, Domain(int, low=0)]
+ClassIndex = Annotated[int | None, Domain(int, optional=True)]
+Alpha = Annotated[
+    float | str | None, Domain(float, low=0, high=1, words=("balanced",), many=True, single=True, optional=True)
+]
+Weights = Annotated[tuple[float, ...] | None, Domain(float, low=0, many=True, optional=True)]
+Numbers = Annotated[tuple[float, ...] | None, Domain(float, many=True, optional=True)]
+Metric = Literal["euclidean", "sqeuclidean", "cosine"]
+
+
+def domain_of(function: Callable[..., Any], name: str) -> Domain:
+    """What the annotation of one parameter says."""
+    annotation = function.__annotations__[name]
+    if isinstance(annotation, str):
+        annotation = eval(annotation, function.__globals__)
+    if hasattr(annotation, "__metadata__"):
+        domain = annotation.__metadata__[0]
+        assert isinstance(domain, Domain)
+        return domain
+    return Domain(str, words=get_args(annotation))
+
+
+class Option(NamedTuple):
+    """One keyword-only parameter of a loss: its name as in Python, its domain and default, one line of help."""
+
+    name: str
+    domain: Domain
+    default: Any
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The name as in a shell, without the dashes: label_smoothing -> label-smoothing."""
+        return self.name.replace("_", "-")
+
+    def check(self, value: Any) -> Any:
+        """`value` (a text or a Python value) in its one true form; UsageError where it is not allowed."""
+        try:
+            return self.domain.read(value) if isinstance(value, str) else self.domain.check(value)
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(
+                f"{self.flag} cannot be {value!r}", fix=f"it may be: {self.domain.text or 'any number'}"
+            ) from None

@@ -1,0 +1,169 @@
+"""Softmaxes, entropies and divergences that keep their digits where a plain formula would lose them.
+
+Where p is nearly q the first-order terms of a divergence cancel: these words are series that do without them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .numerics import (
+    Array,
+    by_columns,
+    columns,
+    exp,
+    expm1,
+    log,
+    log1p,
+    namespace,
+    pick,
+    row_max,
+    row_sum,
+    weigh,
+    where,
+)
+from .rounding import two_sum
+
+FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
+
+
+def share(part: Any, whole: Any) -> Any:
+    """part / whole, a fraction of fractions; 0 where a sample has no whole."""
+    if not hasattr(whole, "shape"):
+        return part / whole
+    held = whole > 0
+    return where(held, part / where(held, whole, 1.0), 0.0)
+
+
+def entropy_term(count: Any, n: Any) -> Any:
+    """-p log p for p = count / n, exact also where count is nearly n; 0 where there are none."""
+    if not hasattr(n, "shape"):
+        if not count:
+            return 0.0
+        return float(count / n) * (log_ratio(n, count) if 2 * count <= n else -math.log1p(-(n - count) / n))
+    p, many = share(count, n), 2 * count > n
+    return p * where(many, -log1p(-where(many, share(n - count, n), 0.0)), -log(where((p > 0) & ~many, p, 1.0)))
+
+
+def log_ratio(a: Any, b: Any) -> Any:
+    """log(a / b), also of what no float64 can hold; 0 where a or b is 0."""
+    if hasattr(b, "shape"):
+        held = (a > 0) & (b > 0)
+        return log_quotient(where(held, a, 1.0), where(held, b, 1.0))
+    if not (a and b):
+        return 0.0
+    ratio = a / b
+    if ratio < FAR and ratio * FAR > 1:
+        return math.log(ratio)
+    return math.log(ratio.numerator) - math.log(ratio.denominator)
+
+
+def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
+    """What an (n, C) array of logits says, in parts that keep every digit: (gap, share, rest).
+
+    gap    (n, C)  the largest logit of the row minus this one, >= 0
+    share  (n, C)  e^-gap, so that the softmax is share / (1 + rest)
+    rest   (n,)    the sum of the shares without one that is the largest, so that log(sum of shares) = log1p(rest)
+    """
+    logits = by_columns(logits)
+    largest = row_max(logits)[:, None]
+    gap, lost = two_sum(largest, -logits)
+    share = exp(-gap)
+    if bool(namespace(lost).any(lost)):
+        share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
+    below = namespace(logits).astype(logits < largest, share.dtype)
+    others = float(columns(logits) - 1) - row_sum(below)  # how many more are the largest, with a share of 1 each
+    return gap, share, row_sum(share * below) + others
+
+
+def log_softmax(logits: Array) -> Array:
+    """log of the softmax over the columns of (n, C) logits, exact near 0 too: [40, 0, -3] gives -4.46e-18 first."""
+    gap, _, rest = softmax_parts(logits)
+    return -(gap + log1p(rest)[:, None])
+
+
+def relative_entropy_parts(
+    p: Array, q: Array, difference: Array, surplus: Array, log_ratio: Array
+) -> tuple[Array, Array]:
+    """p log(p/q) - difference + surplus, in two parts: one >= 0, and one of both signs whose sum may cancel.
+
+    difference: p - q, from whatever knows it best: its digits are the digits of the result where p is near q
+    surplus: p - q again, or 0 where the sums of p and q are known to be equal
+    log_ratio: log(p/q), used where p is far from q; infinite where only q is 0
+
+    With s = (p - q) / (p + q), p log(p/q) - (p - q) is (p - q) * [s + (1 + s) (atanh s - s) / s], where no first-order
+    terms cancel. The series of atanh is used for |s| <= 1/2; beyond, the plain form loses less than two bits.
+    """
+    s = tilt(difference, p + q)
+    near = abs(s) <= 1 / 2
+    s = where(near, s, 0.0)
+    beyond = where(near, difference, 0.0) * (s + (1.0 + s) * _atanh_tail(s * s))
+    plain = weigh(p, log_ratio) - (difference - surplus)
+    return beyond, where(log_ratio == _infinity, _infinity, where(near, surplus, plain))
+
+
+def log_quotient(p: Array, q: Array) -> Array:
+    """log(p/q) for p, q >= 0; of the quotient, unless that leaves the normal numbers."""
+    quotient = p / where(q > 0, q, 1.0)
+    normal = (quotient > 1e-300) & (quotient < 1e300) & (q > 0)
+    return where(normal, log(where(normal, quotient, 1.0)), log(p) - log(q))
+
+
+def log_quotient_of_softmaxes(a: Array, b: Array, log_p: Array, log_q: Array) -> Array:
+    """log(p / q) for p and q the softmax of (n, C) logits a and b, exact also where the two are nearly equal.
+
+    The logits are compared first, class by class, against the likeliest class of a. What is then added to all classes
+    of a row is the softmaxes' own error at first; the second time, it makes the sum of p - q zero, as it must be.
+    """
+    xp = namespace(a)
+    top = xp.astype(xp.argmax(a, axis=-1), xp.float64)
+    difference, lost = two_sum(a, -b)
+    r = (difference - pick(difference, top)[:, None]) + (lost - pick(lost, top)[:, None])
+    r = r + (pick(log_p, top) - pick(log_q, top))[:, None]
+    return r - log1p(row_sum(difference_of_masses(exp(log_p), exp(log_q), r)))[:, None]
+
+
+def difference_of_masses(p: Array, q: Array, log_ratio: Array) -> Array:
+    """p - q, by way of log(p/q) where they are nearly equal."""
+    near = abs(log_ratio) < 1.2
+    return where(near, q * expm1(where(near, log_ratio, 0.0)), p - q)
+
+
+def tilt(difference: Array, total: Array) -> Array:
+    """(p - q) / (p + q) for p, q >= 0; 0 where both are 0."""
+    return difference / where(total > 0, total, 1.0)
+
+
+_infinity = float("inf")
+
+
+def jensen_term(p: Array, q: Array, difference: Array) -> Array:
+    """p log(p/m) + q log(q/m) with m = (p + q) / 2, which is >= 0, exact also where p is nearly q.
+
+    difference: p - q, from whatever knows it best
+
+    With s = (p - q) / (p + q) it is p log(1 + s) + q log(1 - s), whose first-order terms cancel: the series does
+    without them for |s| <= 1/2; beyond, the plain form loses less than two bits.
+    """
+    s = tilt(difference, p + q)
+    near = abs(s) <= 1 / 2
+    plain = weigh(p, log_quotient(2.0 * p, p + q)) + weigh(q, log_quotient(2.0 * q, p + q))
+    return where(near, difference / 2 * s * _jensen_series(where(near, s * s, 0.0)), plain)
+
+
+def _atanh_tail(z: Array) -> Array:
+    """(atanh(s) - s) / s with z = s^2 <= 1/4: z/3 + z^2/5 + z^3/7 + ..."""
+    return _horner(z, [0.0] + [1.0 / (2 * k + 1) for k in range(1, 27)])
+
+
+def _jensen_series(z: Array) -> Array:
+    """1 + z/6 + z^2/15 + ... = the sum of z^(k-1) / (k (2k - 1)), for z <= 1/4."""
+    return _horner(z, [1.0 / (k * (2 * k - 1)) for k in range(1, 25)])
+
+
+def _horner(z: Array, coefficients: list[float]) -> Array:
+    result = z * 0.0 + coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        result = result * z + coefficient
+    return result

@@ -1,0 +1,414 @@
+"""What a caller may set beside a loss's own options: one row for each setting, read by every way in.
+
+The command line makes its options of these rows, a suite its keys and its schema, Python its keywords; they agree on
+names, defaults, words and bounds because there is nowhere else to look. A new setting is a row here and a line where
+its value is used. Nothing heavy is imported: help pages read this file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .registry import Loss
+
+Way = Literal["shell", "suite", "python"]
+Kind = Literal[
+    "flag", "number", "whole", "text", "texts", "source", "sources", "inputs", "bins", "file", "output", "outputs"
+]
+
+COMPUTE, ROWS, COMPARE, TRIPLETS, MINE, RUN = "compute", "row_losses", "compare", "triplets", "mine", "run"
+ENTRIES = {"losses": COMPUTE, "comparisons": COMPARE}  # what an entry of a suite asks, and the command that does
+CALLS = (COMPUTE, ROWS, COMPARE, TRIPLETS, MINE, RUN)  # the functions of Python, of the same names
+LOSSES = (COMPUTE, ROWS, COMPARE)
+SETS = (TRIPLETS, MINE)
+SHEETS = ("list", "doctor", "info")
+FORMATS = ("bare", "table", "json", "ndjson", "tsv", "csv", "md", "latex")
+DISTANCES = ("euclidean", "sqeuclidean", "cosine")
+STRATEGIES = {
+    "batch-hard": "for each anchor its farthest positive and its nearest negative",
+    "semi-hard": "for each positive pair the nearest negative beyond it",
+    "random-semi-hard": "for each positive pair a random negative of its semi-hard band",
+    "hardest": "the --limit hardest triplets of the whole set",
+    "all": "every triplet of some categories",
+    "distance-weighted": "for each positive pair a negative drawn so that all distances are as likely",
+}
+DRAWN = ("random-semi-hard", "distance-weighted")  # strategies that draw, from --seed
+CATEGORIES = ("hard", "semi-hard", "easy")
+FALLBACKS = ("hardest", "easiest", "drop")
+MINED_FORMATS = ("npy", "csv", "ndjson")
+
+
+NO_CHANCE = "it reads no probabilities"
+NO_SET = "it is for embedding sets, and options of a loss are its own"
+
+
+def _any(loss: Loss) -> bool:
+    return True
+
+
+def _in_a_space(loss: Loss) -> bool:
+    return loss.engine.has_space
+
+
+def _has_lists(loss: Loss) -> bool:
+    return loss.engine.has_lists
+
+
+def _has_no_lists(loss: Loss) -> bool:
+    return not loss.engine.has_lists
+
+
+def _takes_weights(loss: Loss) -> bool:
+    return loss.engine.takes_weights
+
+
+def _is_drawn(loss: Loss) -> bool:
+    return loss.engine.is_by_row and loss.stands_alone
+
+
+def _has_no_values(loss: Loss) -> bool:
+    return not loss.stands_alone
+
+
+def _reads(form: str) -> Callable[[Loss], bool]:
+    return lambda loss: any(form in role.forms for role in loss.roles)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table.
+
+    name: as in a suite: `ci-method`; `--ci-method` on the command line, `ci_method` in Python
+    kind: what a value is. "flag", "number", "whole", "text", "texts" (several);
+        read: "source" (PATH::SELECTOR), "sources", "inputs" (sources, or role: source), "bins" (bins:SRC:K), "file";
+        written: "output", "outputs"
+    help: a sentence for help pages;  told: the same for suites, where other words are needed
+    commands: who takes it;  ways: from where
+    default: unless set;  defaults: where it is another one, by command, or by function ("lossctl.compute")
+    metavar, short, aliases: how it looks on the command line, and its other names there
+    words: the texts that are allowed, () for any
+    low, high: bounds of a number;  shows_bounds: help pages do
+    shows_default: help pages do;  is_required: it has no default
+    keyword: its name in Python, if not its own
+    suits: the losses that it means something for;  why: what the others are told
+    refused: losses that refuse it, with a reason, when it is asked for
+    mark: the word under which a signature tells it, if it changes a number
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    commands: tuple[str, ...]
+    ways: tuple[Way, ...] = ("shell", "suite", "python")
+    default: Any = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    metavar: str = ""
+    short: str = ""
+    aliases: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+    shows_bounds: bool = False
+    shows_default: bool = True
+    is_required: bool = False
+    told: str = ""
+    keyword: str = ""
+    suits: Callable[[Loss], bool] = _any
+    refused: Callable[[Loss], bool] = lambda loss: False
+    why: str = ""
+    mark: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name as a Python name: ci-method -> ci_method."""
+        return self.name.replace("-", "_")
+
+    @property
+    def argument(self) -> str:
+        """The name of the keyword in Python."""
+        return self.keyword or self.key
+
+    @property
+    def flag(self) -> str:
+        """The name on the command line: --ci-method."""
+        return f"--{self.name}"
+
+    @property
+    def meaning(self) -> str:
+        """The help as part of a sentence."""
+        return self.told or f"{self.help[0].lower()}{self.help[1:]}".rstrip(".")
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it names files that are read, which no output may overwrite."""
+        return self.kind in ("source", "sources", "inputs", "bins", "file")
+
+    def default_of(self, command: str, way: Way = "shell") -> Any:
+        """What it is unless set."""
+        names = (f"lossctl.{command}", command) if way == "python" else (command,)
+        return next((self.defaults[name] for name in names if name in self.defaults), self.default)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+SHELL: tuple[Way, ...] = ("shell",)
+SUITE: tuple[Way, ...] = ("suite",)
+PYTHON: tuple[Way, ...] = ("python",)
+PLAIN: tuple[Way, ...] = ("shell", "python")  # a suite is told once for all its entries
+HELD: tuple[Way, ...] = ("shell", "suite")  # what Python does with an if
+
+# The order is that of the help pages.
+OPTIONS: tuple[Setting, ...] = (
+    # --- what it is of
+    Setting("name", "text", "", (COMPUTE,), SUITE, told="what the entry is called in reports; the loss unless given"),
+    Setting("name", "text", "", (COMPARE,), SUITE, told="what the entry is called in reports"),
+    Setting("loss", "texts", "", (COMPUTE,), SUITE, is_required=True,
+            told="a loss, or several, such as focal:gamma=2"),
+    Setting("inputs", "inputs", "", (COMPUTE,), SUITE, is_required=True,
+            told="sources in role order, or role: source"),
+    Setting("base", "source", "", (COMPARE,), SUITE, is_required=True, told="the predictions to compare with"),
+    Setting("others", "sources", "", (COMPARE,), SUITE, is_required=True,
+            told="the predictions of the other systems"),
+    Setting("target", "source", "The truth of every row.", (COMPARE,), is_required=True, metavar="SRC", short="-y",
+            aliases=("--label",), told="the source of the truth"),
+    Setting("loss", "texts", "A loss, such as focal:gamma=2; repeatable.", (COMPARE,), is_required=True,
+            metavar="SPEC", told="a loss, or several"),
+    Setting("output", "output", "Where the triplets go (required).", (MINE,), PLAIN, metavar="FILE", short="-o",
+            keyword="out"),
+    Setting("emb", "source", "The embeddings, (n, D).", SETS, SHELL, metavar="SRC"),
+    Setting("label", "source", "The class of each row.", SETS, SHELL, metavar="SRC", short="-y"),
+    # --- how values are read
+    Setting("from-logits", "flag", "The predictions are logits, not probabilities.", LOSSES, default=False,
+            suits=_reads("logits"), why=NO_CHANCE, mark="in"),
+    Setting("from-probs", "flag", "The predictions are probabilities, not logits.", LOSSES, default=False,
+            suits=lambda loss: any(role.forms[:1] == ("logits",) for role in loss.roles), why="it reads no logits",
+            mark="in"),
+    Setting("clip", "number", "Clip probabilities into [EPS, 1 - EPS]; never done unless asked.", LOSSES,
+            default=0.0, metavar="EPS", low=0, high=0.5, shows_bounds=True, shows_default=False,
+            suits=_reads("prob"), why=NO_CHANCE, told="clip probabilities into [clip, 1 - clip]", mark="clip"),
+    # --- sets of embeddings
+    Setting("margin", "texts", "One margin, or several in one pass. [default: 1]", (TRIPLETS,), PLAIN,
+            defaults={"lossctl.triplets": 1.0}, metavar="M[,M...]"),
+    Setting("margin", "number", "The margin.", (MINE,), PLAIN, default=1.0, metavar="M", low=0, shows_bounds=True),
+    Setting("index", "source", "Triplets as rows (anchor, positive, negative) of EMB: their categories.", (TRIPLETS,),
+            SHELL, metavar="SRC"),
+    Setting("distance", "text", "The distance of two embeddings.", (*LOSSES, *SETS), default="euclidean",
+            defaults={"lossctl.compute": None, "lossctl.row_losses": None}, metavar="|".join(DISTANCES),
+            words=DISTANCES, suits=lambda loss: loss.engine.has_space and not loss.cosine, why=NO_SET,
+            mark="dist"),
+    Setting("normalize", "flag", "Put the embeddings on the unit sphere first.", (*LOSSES, *SETS), default=False,
+            suits=_in_a_space, why=NO_SET, mark="norm"),
+    Setting("category", "text", "For `all`: these only, with commas between. [default: hard,semi-hard]", (MINE,),
+            PLAIN, metavar="hard|semi-hard|easy", shows_default=False),
+    Setting("fallback", "text", "For `semi-hard`: the negative where none lies beyond. [default: easiest]", (MINE,),
+            PLAIN, metavar="hardest|easiest|drop", shows_default=False),
+    Setting("limit", "whole", "At most so many triplets.", (MINE,), PLAIN, metavar="N", low=1, shows_bounds=True),
+    Setting("per-anchor", "whole", "At most so many of each anchor, its hardest.", (MINE,), PLAIN, metavar="K", low=1,
+            shows_bounds=True),
+    Setting("by", "text", "Also by class of the anchor.", (TRIPLETS,), SHELL, metavar="class", words=("class",)),
+    Setting("by-class", "flag", "Also by class of the anchor.", (TRIPLETS,), PYTHON, default=False),
+    Setting("pairs", "whole", "Also the K class pairs with the most hard triplets.", (TRIPLETS,), PLAIN, default=0,
+            metavar="K", low=0, shows_bounds=True, shows_default=False),
+    Setting("batch", "text", "Also what training sees: batches of P classes with K rows each.", (TRIPLETS,), PLAIN,
+            metavar="P,K"),
+    Setting("batches", "whole", "How many batches.", (TRIPLETS,), PLAIN, default=100, metavar="B", low=1,
+            shows_bounds=True),
+    Setting("seed", "whole", "Of the batches.", (TRIPLETS,), PLAIN, default=0, metavar="N", low=0, shows_bounds=True),
+    Setting("seed", "whole", "Of what is random.", (MINE,), PLAIN, default=0, metavar="N", low=0, shows_bounds=True),
+    Setting("precision", "text", "float64 certifies the counts; float32 is quick and does not.", (TRIPLETS,), PLAIN,
+            default="float64", metavar="float64|float32", words=("float64", "float32")),
+    Setting("id", "source", "Write these ids instead of row numbers (CSV, NDJSON).", (MINE,), PLAIN, metavar="SRC"),
+    Setting("index", "source", "Triplets as rows (anchor, positive, negative) of one embedding source.", (COMPUTE,),
+            SHELL, metavar="SRC", suits=lambda loss: [role.name for role in loss.roles][:1] == ["anchor"]),
+    Setting("distances", "source", "The distance of each pair, instead of its embeddings.", (COMPUTE,), SHELL,
+            metavar="SRC", suits=lambda loss: loss.roles[0].name == "left"),
+    # --- how rows become a number
+    Setting("reduction", "text", "How rows become one number.", (COMPUTE,),
+            words=("mean", "sum", "positives", "mean-active", "overall"), short="-r", mark="red"),
+    Setting("reduction", "text", "How rows become one number; their mean unless given.", (COMPARE,),
+            metavar="mean|sum", words=("mean", "sum"), short="-r", told="how rows become one number", mark="red"),
+    Setting("weight", "source", "A weight for each row; the mean divides by the sum of the weights.", (COMPUTE, ROWS),
+            metavar="SRC", short="-w", suits=_takes_weights,
+            why="it counts all points of a set alike", told="the source of row weights",
+            mark="w"),
+    Setting("weight", "source", "A weight for each row.", (COMPARE,), metavar="SRC", short="-w",
+            suits=_takes_weights,
+            why="it counts all points of a set alike", told="the source of row weights", mark="w"),
+    Setting("group", "source", "The lists of ranking losses.", (COMPARE,), metavar="SRC", short="-g",
+            suits=_has_lists, why="it has no lists", told="the source of the lists of ranking losses"),
+    # --- how files are read
+    Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN, metavar="npy|csv|ndjson",
+            short="-f"),
+    Setting("na", "text", "What to do with rows that hold nan or NA.", (COMPUTE, ROWS, *SETS), default="error",
+            metavar="error|skip", words=("error", "skip"), mark="na"),
+    Setting("na", "text", "Rows that hold nan or NA in any source.", (COMPARE,), default="error",
+            metavar="error|skip", words=("error", "skip"), told="what to do with rows that hold nan or NA",
+            mark="na"),
+    Setting("skip-nan", "flag", "Short for na=\"skip\".", (*LOSSES, *SETS), PYTHON, default=False),
+    Setting("header", "text", "Whether the first row of a CSV names its columns.", (*LOSSES, *SETS), default="auto",
+            metavar="auto|yes|no", words=("auto", "yes", "no")),
+    Setting("header", "text", "Whether a CSV names its columns.", ("info",), SHELL, default="auto",
+            metavar="auto|yes|no", words=("auto", "yes", "no")),
+    Setting("delimiter", "text", "What separates the cells of a CSV.", (*LOSSES, *SETS), metavar="CHAR"),
+    # --- curve, bench, list, run
+    Setting("sweep", "text", "One curve for each value of an option.", ("curve",), SHELL, metavar="OPTION=A,B,..."),
+    Setting("x", "text", "The range, the variable, or both: -3..3, x_t, x_t=-3..3.", ("curve",), SHELL,
+            metavar="LOW..HIGH|NAME"),
+    Setting("at", "text", "What stays as it is along the curve, such as d_ap=0.5.", ("curve",), SHELL,
+            metavar="NAME=VALUE,..."),
+    Setting("points", "whole", "How many points a curve has.", ("curve",), SHELL, metavar="N", short="-n", low=2,
+            high=100_001, shows_bounds=True),
+    Setting("grad", "flag", "The slope too.", ("curve",), SHELL, default=False),
+    Setting("format", "text", "A text plot, or the points as a table.", ("curve",), SHELL,
+            metavar="plot|tsv|csv|md|latex|json", short="-f"),
+    Setting("device", "text", "cpu, cuda, cuda:1; auto says what it chose.", ("bench",), SHELL, default="auto",
+            metavar="D[,D...]"),
+    Setting("n", "text", "Points: 4096, 16k, 1M.", ("bench",), SHELL, default="1k,4k", metavar="N[,N...]"),
+    Setting("dim", "text", "Columns.", ("bench",), SHELL, default="128", metavar="D[,D...]"),
+    Setting("k", "text", "Points in a class.", ("bench",), SHELL, default="4", metavar="K[,K...]"),
+    Setting("dtype", "text", "float64, float32, tf32x3, tf32, bf16.", ("bench",), SHELL, default="float32",
+            metavar="T[,T...]"),
+    Setting("impl", "text", "naive, panel, triton; all that run unless given.", ("bench",), SHELL,
+            metavar="I[,I...]"),
+    Setting("peers", "flag", "Other libraries too, where they are installed.", ("bench",), SHELL, default=False),
+    Setting("min-time", "number", "Sample each case for so many seconds.", ("bench",), SHELL, default=0.5,
+            metavar="S"),
+    Setting("time-limit", "number", "Give a case up after so many seconds.", ("bench",), SHELL, default=60.0,
+            metavar="S"),
+    Setting("jobs", "whole", "Use N cores, all libraries alike.", ("bench",), SHELL, metavar="N", short="-j", low=1,
+            shows_bounds=True),
+    Setting("save", "output", "Keep all samples (.json, .csv, .md); written after each case.", ("bench",), SHELL,
+            metavar="FILE"),
+    Setting("baseline", "file", "Compare with what --save kept.", ("bench",), SHELL, metavar="FILE.json"),
+    Setting("fail-slower", "text", "Exit 1 if a case is slower than the baseline by this.", ("bench",), SHELL,
+            metavar="10%"),
+    Setting("plot", "output", "Time against N (.png, .svg, .pdf).", ("bench",), SHELL, metavar="FILE"),
+    Setting("list", "flag", "List kernels and implementations, run nothing.", ("bench",), SHELL, default=False),
+    Setting("family", "text", "One family only.", ("list",), SHELL, metavar="NAME"),
+    Setting("names", "flag", "The names alone, a line each.", ("list",), SHELL, default=False),
+    Setting("only", "texts", "Only entries whose name holds this text; repeatable.", (RUN,), PLAIN,
+            defaults={"lossctl.run": ()}, metavar="TEXT"),
+    Setting("schema", "flag", "Print the JSON schema of suites.", (RUN,), SHELL, default=False),
+    Setting("report", "outputs", "Write a report too; .html, .xml (JUnit), .json, .csv ...; repeatable.", (RUN,),
+            SHELL, metavar="FILE"),
+    Setting("format", "text", "Output format.", (RUN,), SHELL,
+            metavar="table|json|ndjson|tsv|csv|md|latex|junit|html", short="-f"),
+    # --- where results go
+    Setting("format", "text", "Output format.", (COMPUTE, TRIPLETS, COMPARE, "bench"), SHELL,
+            metavar="|".join(FORMATS), short="-f"),
+    Setting("format", "text", "Output format.", SHEETS, SHELL, metavar="table|json|tsv|csv|md|latex", short="-f"),
+    Setting("json", "flag", "Short for -f json.",
+            (COMPUTE, TRIPLETS, COMPARE, RUN, "bench", "curve", "explain", *SHEETS), SHELL, default=False),
+    Setting("bare", "flag", "The number alone (what is printed anyway).", (COMPUTE,), SHELL, default=False, short="-b"),
+    Setting("bare", "flag", "easy TAB semi-hard TAB hard, a line for each margin.", (TRIPLETS,), SHELL, default=False,
+            short="-b"),
+    Setting("output", "output", "Write a figure or a table: .png .svg .pdf .csv .tsv .json .txt.", ("curve",), SHELL,
+            metavar="FILE", short="-o"),
+    Setting("output", "output", "Write the result to FILE, whole or not at all.",
+            (COMPUTE, TRIPLETS, COMPARE, RUN, "bench", "explain", *SHEETS), SHELL, metavar="FILE", short="-o"),
+    Setting("plot", "output", "Also draw it: FILE.png, .svg or .pdf.", (COMPUTE, TRIPLETS), SHELL, metavar="FILE",
+            suits=_is_drawn),
+    Setting("digits", "whole", "Round to N significant digits (full precision unless asked).",
+            (COMPUTE, COMPARE, RUN), SHELL, metavar="N", short="-p", low=1, high=17, shows_bounds=True),
+    Setting("signature", "flag",
+            "Print the signature after the value: every choice that changes it, and a hash of the data.", (COMPUTE,),
+            SHELL, default=False),
+    Setting("signature", "flag", "Hash the data into the signatures (reads it again).", (RUN,), SHELL, default=False),
+    Setting("data-hash", "flag", "Put a hash of the values read into the signature (reads them once more).",
+            (COMPUTE, COMPARE, RUN), PYTHON, default=False),
+    # --- where it is computed
+    Setting("device", "text", "Where the distances are computed.", (COMPUTE, COMPARE, *SETS), default="cpu",
+            metavar="cpu|cuda|cuda:1|auto", suits=_in_a_space, why=NO_SET, mark="be"),
+    Setting("jobs", "whole", "Threads (all cores unless given).", CALLS, PLAIN, metavar="N", short="-j", low=1,
+            shows_bounds=True),
+    # --- what is asked beside the number
+    Setting("max", "number", "Exit with 1 unless every value is <= X.", (COMPUTE,), HELD, metavar="X",
+            told="the entry fails unless every value is at most this"),
+    Setting("min", "number", "Exit with 1 unless every value is >= X.", (COMPUTE,), HELD, metavar="X",
+            told="the entry fails unless every value is at least this"),
+    Setting("max-increase", "text", "Exit with 1 if a value is more than F% above the baseline.", (COMPUTE,), HELD,
+            metavar="F%", told="the entry fails if a value is more than this above the baseline, such as 5%"),
+    Setting("baseline", "file", "A result saved with --json, for --max-increase.", (COMPUTE,), HELD, metavar="FILE",
+            told="the saved JSON of an earlier run, for max-increase"),
+    Setting("per-row", "flag", "A line for each row: its number, identifier, group, loss.", (COMPUTE,), SHELL,
+            default=False, refused=_has_no_values),
+    Setting("top", "whole", "The K hardest rows, with their inputs.", (COMPUTE,), SHELL, metavar="K", low=1,
+            shows_bounds=True, refused=_has_no_values),
+    Setting("keep", "text", "The mean over the K (or P percent) hardest rows.", (COMPUTE,), metavar="K|P%",
+            refused=_has_no_values, told="only the hardest rows: 100, or 10%", mark="keep"),
+    Setting("id", "source", "What each row is called, for --per-row and --top.", (COMPUTE,), SHELL, metavar="SRC",
+            refused=_has_no_values),
+    Setting("group", "source", "A value for each group, with their mean; a file or a column.", (COMPUTE,),
+            metavar="SRC", short="-g", suits=_has_no_lists,
+            told="the source of groups; of the lists for ranking losses"),
+    Setting("by", "bins", "Groups by K bins of equal width of a numeric column.", (COMPUTE,), metavar="bins:SRC:K",
+            told="groups by bins of a numeric column, bins:SRC:K"),
+    Setting("also", "texts", "Another loss of the same inputs, such as focal:gamma=2; repeatable.", (COMPUTE,), SHELL,
+            metavar="SPEC"),
+    Setting("ci", "number", "A bootstrap confidence interval, such as 0.95.", (COMPUTE,), metavar="LEVEL", low=0,
+            told="the level of a bootstrap interval, such as 0.95"),
+    Setting("ci", "number", "The level of the intervals; p < 1 - LEVEL decides.", (COMPARE,), default=0.95,
+            metavar="LEVEL", low=0, told="the level of a bootstrap interval, such as 0.95"),
+    Setting("ci-method", "text", "How the interval is read.", (COMPUTE, COMPARE), default="bca",
+            metavar="bca|percentile", words=("bca", "percentile")),
+    Setting("resamples", "whole", "How many resamples make the interval.", (COMPUTE, COMPARE), default=1000,
+            defaults={COMPARE: 10_000}, metavar="N", low=2),
+    Setting("cluster", "source", "Resample these groups of rows, not single rows.", (COMPUTE, COMPARE), metavar="SRC",
+            told="the source of the groups of rows that are resampled whole"),
+    Setting("seed", "whole", "Which resamples.", (COMPUTE, COMPARE), default=0, defaults={"lossctl.compute": None},
+            metavar="N", low=0, suits=lambda loss: all(option.name != "seed" for option in loss.options)),
+    # --- which is better
+    Setting("test", "text", "How p is found: swap systems, or resample rows.", (COMPARE,), default="sign-flip",
+            metavar="sign-flip|bootstrap", words=("sign-flip", "bootstrap"), told="how p is found"),
+    Setting("align", "text", "Match rows by this column of every file, not by place.", (COMPARE,),
+            metavar="id::COL", told="match rows by this column of every file"),
+    Setting("fail-if", "text", "Exit with 1 if a system is worse than the base.", (COMPARE,), HELD, metavar="worse",
+            words=("worse",), told="the entry fails if a system is worse than the base"),
+    # --- what is said
+    Setting("quiet", "flag", "No notes and no warnings on stderr.", (COMPUTE, COMPARE, *SETS, RUN, "bench"), SHELL,
+            default=False, short="-q"),
+    Setting("verbose", "flag", "Say on stderr what was read and how, also in a pipe.",
+            (COMPUTE, COMPARE, *SETS, RUN, "bench"), SHELL, default=False, short="-v"),
+    Setting("color", "text", "Colour; auto obeys NO_COLOR and TERM=dumb.",
+            (COMPUTE, COMPARE, *SETS, RUN, "bench", "curve", "explain", *SHEETS), SHELL, default="auto",
+            metavar="auto|always|never", words=("auto", "always", "never")),
+)  # fmt: skip
+
+
+@cache
+def settings(command: str, way: Way) -> dict[str, Setting]:
+    """What a command takes, by `Setting.key`, in the order of help pages; an entry of a suite by its command."""
+    return {row.key: row for row in OPTIONS if command in row.commands and way in row.ways}
+
+
+def setting(name: str, command: str) -> Setting:
+    """The row of a name (`ci-method` or `ci_method`) for a command, from whichever way."""
+    return next(row for row in OPTIONS if row.key == name.replace("-", "_") and command in row.commands)
+
+
+def defaults(command: str, way: Way) -> dict[str, Any]:
+    """`Setting.key` -> what it is unless set."""
+    return {key: row.default_of(command, way) for key, row in settings(command, way).items()}
+
+
+def sources(command: str, way: Way, values: Mapping[str, Any]) -> list[str]:
+    """The files among the values that are read, which no output may overwrite."""
+    read = ((row, values.get(key)) for key, row in settings(command, way).items() if row.is_read)
+    return [text for row, value in read if value is not None for text in _sources_of(row, value)]
+
+
+def _sources_of(row: Setting, value: Any) -> Iterator[str]:
+    if row.kind == "bins":
+        yield str(value).partition(":")[2].rpartition(":")[0]
+    elif isinstance(value, Mapping):
+        yield from value.values()
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        yield from value
+    else:
+        yield value

@@ -1,0 +1,66 @@
+"""Sums and products that keep what rounding loses, for terms that nearly cancel."""
+
+from __future__ import annotations
+
+from .numerics import Array, like, namespace, where
+
+
+def compensated_row_sum(x: Array, plus: float = 0.0) -> Array:
+    """`plus` and the sum over the columns, as if in twice the precision: for terms of both signs that nearly cancel.
+
+    Source: Ogita, Rump, Oishi, Accurate sum and dot product, 2005, arranged as a tree so that it stays vectorised.
+    """
+    xp = namespace(x)
+    if x.ndim == 1:
+        return x + plus
+    error = xp.zeros_like(x[:, 0])
+    while x.shape[1] > 1:
+        half = x.shape[1] // 2
+        a, b, odd = x[:, :half], x[:, half : 2 * half], x[:, 2 * half :]
+        s, e = two_sum(a, b)
+        error = error + xp.sum(e, axis=-1)
+        x = xp.concat([s, odd], axis=1)
+    s, e = two_sum(x[:, 0], like(plus, x))
+    return s + (error + e)
+
+
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b rounded, and what the rounding lost, exactly; 0 where the sum overflows. Source: Knuth, TAOCP 2, 4.2.2."""
+    s = a + b
+    b_part = s - a
+    return s, _zero_unless(namespace(s).isfinite(s), (a - (s - b_part)) + (b - b_part))
+
+
+def _zero_unless(is_good: Array, x: Array) -> Array:
+    """x, with 0 where it is not good; where all is, numpy need not look at each."""
+    if namespace(is_good).__name__ == "numpy" and is_good.all():
+        return x
+    return where(is_good, x, 0.0)
+
+
+def sum_of_three(a: Array, b: Array, c: Array | float) -> Array:
+    """a + b + c, exact also where they nearly cancel."""
+    s, lost = two_sum(a, b)
+    return (s + c) + lost
+
+
+def multiply_add(factor: float, x: Array, plus: float) -> tuple[Array, Array]:
+    """factor * x + plus rounded, and what the rounding lost."""
+    product, lost = two_product(factor, x)
+    s, e = two_sum(product, like(plus, x))
+    return s, lost + e
+
+
+def two_product(a: Array | float, b: Array) -> tuple[Array, Array]:
+    """a * b rounded, and what the rounding lost; 0 where a factor is beyond 1e300. Source: Dekker 1971."""
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
+    lost = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    return product, _zero_unless(namespace(lost).isfinite(lost), lost)
+
+
+def _halves(x: Array | float) -> tuple[Array, Array]:
+    """x as two numbers of 26 bits. Source: Veltkamp 1968."""
+    big = 134217729.0 * x
+    high = big - (big - x)
+    return high, x - high

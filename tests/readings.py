@@ -1,0 +1,29 @@
+"""One loss of one reading, as the tests of the library ask for it."""
+
+import contextlib
+
+import numpy as np
+
+from lossctl.api import together
+from lossctl.api.calculator import Reading
+
+
+@contextlib.contextmanager
+def reading_of(spec, inputs=(), named=None, *, reduction=None, weight=None, reading=None, jobs=None):
+    """The shared reading of one loss."""
+    reading = reading or Reading()
+    request = together.Wanted(spec, reading.forms, inputs, named or {}, reduction)
+    with together.prepared([request], weight=weight, reading=reading, jobs=jobs) as shared:
+        yield shared
+
+
+def value_of(spec, inputs=(), named=None, **options) -> float:
+    """The value of all rows."""
+    with reading_of(spec, inputs, named, **options) as shared:
+        return together.results(shared)[0].value
+
+
+def rows_of(spec, inputs=(), named=None, **options) -> np.ndarray:
+    """The loss of each row."""
+    with reading_of(spec, inputs, named, reduction="none", **options) as shared:
+        return np.concatenate([rows.total for rows in together.row_losses(shared)] or [np.empty(0)])
