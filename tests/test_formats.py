@@ -267,13 +267,14 @@ def write_wide_arrow(path, columns):
 
 
 PEAK = (
-    "import resource, sys; from lossctl.files.sources import open_source, blocks\n"
+    "import sys; from lossctl.files.sources import open_source, blocks\n"
+    "def peak(): return int(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])\n"
     "with open_source(sys.argv[1]) as frame:\n"
     "    fields = [frame.select('p'), frame.select('y')]\n"
     "    next(blocks(fields, ['number'] * 2, 1 << 15)).load()\n"
-    "    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+    "    before = peak()\n"
     "    total = sum(len(b.load()[0]) for b in blocks(fields, ['number'] * 2, 1 << 15))\n"
-    "    print(total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    "    print(total, peak() - before)"
 )
 
 
@@ -281,6 +282,8 @@ PEAK = (
 @pytest.mark.parametrize("ending", ["parquet", "feather", "arrows", "jsonl", "safetensors", "h5", "csv"])
 def test_memory_does_not_grow_with_the_file(tmp_path, ending):
     """6 M rows of 16 bytes are 96 MB as arrays; 2 M of them as text are 32 MB."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the peak of a process is read from /proc")
     n = 2_000_000 if ending in ("jsonl", "csv") else 6_000_000
     rng = np.random.default_rng(0)
     columns = {"p": rng.random(n), "y": rng.integers(0, 2, n)}
@@ -294,7 +297,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, ending):
         WRITERS[ending](path, columns)
     done = subprocess.run([sys.executable, "-c", PEAK, str(path)], check=True, capture_output=True, text=True)
     total, grown_kib = map(int, done.stdout.split())
-    assert total == n and grown_kib < 24 << 10, grown_kib
+    assert total == n and grown_kib < 40 << 10, grown_kib
 
 
 # --- compression
@@ -368,8 +371,8 @@ def test_shards_that_do_not_fit_are_named(tmp_path):
     shards(np.zeros((3, 2)), np.zeros((3, 4)), "has 4 columns", "2 columns", ending="npy")
     shards(np.zeros(3), np.array(["a"]), "column 1: is <U1", "float64", ending="npy")
     (tmp_path / "s0.csv").write_text("p\n1\n")
-    (tmp_path / "s1.csv").write_text("p\n1\nx\n")
-    refused(f"{tmp_path}/s*.csv", "s1.csv:3: column 'p' (1): 'x'")
+    (tmp_path / "s1.csv").write_text("p\n1\n2\nx\n")
+    refused(f"{tmp_path}/s*.csv", "s1.csv:4: column 'p' (1): 'x'")
     refused(f"{tmp_path}/none*.csv", "no file matches", error=FileError)
 
 
@@ -534,16 +537,26 @@ def test_safetensors_that_are_refused(tmp_path, content, words):
         ('{"p": 1}\n{"p": 9007199254740993}\n', [":2:", "2**53"]),
         ('{"p": [1, 2]}\n{"p": [1]}\n', [":2: column 'p' (1): a list of 1"]),
         ('{"p": [1, 2]}\n{"p": [1, "x"]}\n', [":2: column 'p' (1) column 2: 'x'"]),
-        ('{"p": [1, 2], "y": [0, 1]}\n', ["one object of 2 lists", "numpy.savez"]),
+        ('{"p": [1, 2], "y": [0, 1]}\n', ["one object of 2 columns", "numpy.savez"]),
+        ('{"p": {"0": 1}, "y": {"0": 0}}', ["one object of 2 columns", "pandas.read_json"]),
         ('{\n "p": 1\n}\n', ["over several lines", "jq -c ."]),
         ('[{"p": 1}]', ["a list of objects", "jq -c '.[]'"]),
         ("{}\n", ["without keys"]),
+        ('{"p": 1}\n{"p": 1},{"p": 2}\n{"p": 3\n}\n', [":2: not JSON"]),
+        ('{"p": 1}\n{"p":\n1}\n', [":2: not JSON"]),
         ('{"p": 1}\n{"p": ' + "[" * 100_000 + "\n", [":2: not JSON"]),
     ],
 )
 def test_json_that_is_refused(tmp_path, text, words):
     (tmp_path / "a.jsonl").write_text(text)
     refused(tmp_path / "a.jsonl", *words, selector="p")
+
+
+def test_a_text_that_looks_like_a_key_changes_nothing(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"p": 0.5, "t": "\\": {"}\n{"p": 0.25, "t": "x"}\n')
+    assert read(path, "p").tolist() == [0.5, 0.25]
+    assert read(path, "t", "category").tolist() == ['": {', "x"]
 
 
 def test_json_numbers_and_labels(tmp_path):
@@ -598,6 +611,13 @@ def test_columns_of_tables_may_be_objects():
         next(blocks([frame.select("y")], ["category"], 5)).load()
     frame = frame_of(pandas.DataFrame({"y": ["a", None, "b"]}, dtype=object), "df", True)
     assert next(blocks([frame.select("y")], ["category"], 5)).load()[0].tolist() == ["a", None, "b"]
+
+
+def test_what_is_no_array_is_told_so():
+    sparse = pytest.importorskip("scipy.sparse")
+    for value in (sparse.eye(3).tocsr(), iter([1, 2]), object()):
+        with pytest.raises(DataError, match=r"is no array\nfix: give x.toarray\(\)"):
+            frame_of(value, "x")
 
 
 def test_dlpack_and_gradients():

@@ -187,7 +187,7 @@ def test_a_run_is_a_baseline_for_the_next(sample_run, tmp_path):
 def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch):
     """Five losses of one NPY, three of them in other entries, with groups of their own: every block is loaded once."""
     from lossctl.api import calculator
-    from lossctl.files import reading
+    from lossctl.files import arrays
 
     np.save(tmp_path / "p.npy", np.random.default_rng(0).random((50_000, 2)).round(3))
     (tmp_path / "g.npy").write_bytes(b"")
@@ -204,10 +204,10 @@ def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch
         lambda path, _open=calculator.open_source, **kw: opened.append(path) or _open(path, **kw),
     )
     monkeypatch.setattr(
-        reading,
-        "_read",
-        lambda field, kind, start, stop, _read=reading._read: (
-            read.append((field.name, field.frame.path, start)) or _read(field, kind, start, stop)
+        arrays.Arrays,
+        "_convert",
+        lambda content, choice, start, stop, _convert=arrays.Arrays._convert: (
+            read.append((choice, content.label, start)) or _convert(content, choice, start, stop)
         ),
     )
     report = run(suites.load(str(path)), jobs=1)

@@ -26,48 +26,49 @@ class Desk:
     stack: ExitStack = field(default_factory=ExitStack)
     frames: dict[str, Frame] = field(default_factory=dict)
 
-    def frame(self, given: Given, name: str) -> tuple[Frame, str | None]:
+    def frame(self, source: Given, name: str) -> tuple[Frame, str | None]:
         """The frame of a source, and its selector."""
-        if isinstance(given, tuple):
-            return self._opened(given, " ".join(given)), None
-        if not isinstance(given, str):
-            return self.hold(given, name), None
-        source = parse_source(given)
-        return self._opened(source.path, source.path), source.selector
+        if isinstance(source, tuple):
+            return self._opened(source, " ".join(source)), None
+        if not isinstance(source, str):
+            return self.hold(source, name), None
+        parsed = parse_source(source)
+        return self._opened(parsed.path, parsed.path), parsed.selector
 
     def _opened(self, path: str | tuple[str, ...], key: str) -> Frame:
         if key not in self.frames:
             self.frames[key] = self.stack.enter_context(self.open(path))
         return self.frames[key]
 
-    def field(self, given: Given, role: Role) -> Field:
+    def field(self, source: Given, role: Role) -> Field:
         """The column or columns of one source that hold one role."""
-        return self.rest(given, role, ())
+        return self.rest(source, role, ())
 
-    def rest(self, given: Given, role: Role, others: Collection[Field]) -> Field:
+    def rest(self, source: Given, role: Role, others: Collection[Field]) -> Field:
         """The same, without columns that other roles have by name; those that a selector names are taken all."""
-        frame, selector = self.frame(given, role.option)
+        frame, selector = self.frame(source, role.option)
         if selector is not None:
             return frame.select(selector)
         return pick(frame, role, _of_frame(frame, others))
 
 
-def bind(desk: Desk, roles: Sequence[Role], given: Sequence[Given], named: Mapping[str, Given]) -> dict[str, Field]:
+def bind(desk: Desk, roles: Sequence[Role], sources: Sequence[Given], named: Mapping[str, Given]) -> dict[str, Field]:
     """Each role's columns: from the option that names it, else from the sources in role order, or from one alone.
 
-    given: sources in role order; named: role name -> source
+    sources: sources in role order; named: role name -> source
     """
-    if sum(isinstance(source, str) and source == "-" for source in given) > 1:
+    if sum(isinstance(source, str) and source == "-" for source in sources) > 1:
         raise UsageError("stdin ('-') can be read once only", fix="write one of the inputs to a file")
     open_roles = [role for role in roles if role.name not in named]
-    if len(given) != len(open_roles) and (len(given) != 1 or not open_roles):
-        raise UsageError(_wrong_count(roles, open_roles, len(given)), fix=_order(roles))
+    if len(sources) != len(open_roles) and (len(sources) != 1 or not open_roles):
+        fix = QUOTE if len(sources) > len(roles) and _alike(sources) else _order(roles)
+        raise UsageError(_wrong_count(roles, open_roles, len(sources)), fix=fix)
     by_name = {role.name: desk.field(named[role.name], role) for role in roles if role.name in named}
     others = by_name.values()
-    if len(given) == len(open_roles):
-        fields = {role.name: desk.rest(source, role, others) for role, source in zip(open_roles, given, strict=True)}
+    if len(sources) == len(open_roles):
+        fields = {role.name: desk.rest(source, role, others) for role, source in zip(open_roles, sources, strict=True)}
     else:
-        frame, selector = desk.frame(given[0], "input")
+        frame, selector = desk.frame(sources[0], "input")
         block = frame.select(selector) if selector is not None else None
         fields = split(frame, block, open_roles, _of_frame(frame, others))
     bound = {**fields, **by_name}
@@ -84,6 +85,14 @@ def _refuse_bits(field: Field, role: Role) -> None:
             why="bfloat16 is often saved as its 16 bits, and read as whole numbers they mean nothing",
             fix="if that is what they are: np.save(path, (x.astype('u4') << 16).view('f4')); if not: x.astype('i4')",
         )
+
+
+QUOTE = "to read several files as one, put quotes around the pattern: 'preds/*.npy'"
+
+
+def _alike(sources: Sequence[Given]) -> bool:
+    """Whether they could be what a shell made of a pattern."""
+    return all(isinstance(source, str) for source in sources) and len({source[-4:] for source in sources}) == 1
 
 
 def _of_frame(frame: Frame, fields: Collection[Field]) -> list[Field]:
@@ -141,16 +150,16 @@ def _whole(frame: Frame, taken: Collection[Field]) -> Field:
     return frame.block(left) if len(left) > 1 else frame.field(left[0])
 
 
-def _named(frame: Frame, roles: Sequence[Role], given: Collection[Field]) -> dict[str, Field]:
-    found: dict[str, Field] = {}
-    taken = {frame.names[column] for field in given for column in field.columns}
+def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dict[str, Field]:
+    bound: dict[str, Field] = {}
+    taken = {frame.names[column] for field in others for column in field.columns}
     # a role whose names are few knows them better: `p` is a probability only where no role is called p
     for role in sorted(roles, key=lambda role: len(role.columns)):
         names = _columns_of(frame, role, taken)
         if names:
             taken.update(names)
-            found[role.name] = _field(frame, names)
-    missing = [role for role in roles if role.name not in found]
+            bound[role.name] = _field(frame, names)
+    missing = [role for role in roles if role.name not in bound]
     if missing:
         columns = ", ".join(shown(name) for name in frame.names[:8]) + (", ..." if len(frame.names) > 8 else "")
         role = missing[0]
@@ -159,16 +168,16 @@ def _named(frame: Frame, roles: Sequence[Role], given: Collection[Field]) -> dic
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
             fix=f"name it with --{role.option} {shown(frame.path)}::COLUMN, or give it as a file of its own",
         )
-    return {role.name: found[role.name] for role in roles}
+    return {role.name: bound[role.name] for role in roles}
 
 
 def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
-    lower = {name.lower(): name for name in frame.names if name not in taken}
-    for wanted in role.columns:
-        if wanted in lower:
-            return (lower[wanted],)
+    lower = {title.lower(): title for title in frame.names if title not in taken}
+    for name in role.columns:
+        if name in lower:
+            return (lower[name],)
         if role.layout != "row":
-            family = [name for low, name in lower.items() if re.fullmatch(re.escape(wanted) + r"[_.\[]?\d+\]?", low)]
+            family = [name for low, name in lower.items() if re.fullmatch(re.escape(name) + r"[_.\[]?\d+\]?", low)]
             if family:
                 return tuple(family)
     return ()
@@ -227,9 +236,9 @@ def _slice(block: Field, start: int, size: int) -> Field:
 INDEX_COLUMNS = ("anchor", "positive", "negative")
 
 
-def index_of(desk: Desk, given: Given) -> Field:
+def index_of(desk: Desk, source: Given) -> Field:
     """The three columns of an index: those called anchor, positive and negative, or all of a source of three."""
-    frame, selector = desk.frame(given, "index")
+    frame, selector = desk.frame(source, "index")
     if selector is not None:
         chosen = frame.select(selector)
     elif set(INDEX_COLUMNS) <= set(frame.names):

@@ -247,7 +247,7 @@ def strict_rows(chunk: bytes, line: int, form: Form) -> Iterator[tuple[int, list
     lines = _text(chunk, line, form.label).split("\n")
     if not lines[-1]:
         del lines[-1]
-    reader = csv.reader([f"{one}\n" for one in lines], delimiter=form.delimiter, strict=True)
+    reader = csv.reader([f"{text}\n" for text in lines], delimiter=form.delimiter, strict=True)
     begins = line
     while True:
         try:
@@ -303,10 +303,10 @@ def _text(chunk: bytes, line: int, label: str) -> str:
         ) from None
 
 
-def objects(found: Sequence[int | str | None]) -> Array:
+def objects(cells: Sequence[int | str | None]) -> Array:
     """As int64 where all are int, else as they are; (n,)."""
-    if set(map(type, found)) == {int}:
-        return np.array(found, np.int64)
-    labels = np.empty(len(found), object)
-    labels[:] = found
+    if set(map(type, cells)) == {int}:
+        return np.array(cells, np.int64)
+    labels = np.empty(len(cells), object)
+    labels[:] = cells
     return labels

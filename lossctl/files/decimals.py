@@ -44,8 +44,8 @@ def decimals(padded: Array, starts: Array, ends: Array, after_point: Array) -> t
     certain: Array | bool = True
     has_exponent = (padded[ends - 4] | 0x20 == ord("e")) & (ends - 4 >= starts)
     if has_exponent.any():
-        given, certain = _exponents(padded, ends)
-        exponents += np.where(has_exponent, given + 4 * (after_point >= 0), 0)
+        written, certain = _exponents(padded, ends)
+        exponents += np.where(has_exponent, written + 4 * (after_point >= 0), 0)
         certain = certain | ~has_exponent
         fractions -= 4 * (has_exponent & (after_point >= 0))
         ends = ends - 4 * has_exponent

@@ -80,12 +80,12 @@ def read_fast(chunk: bytes, form: Form, plan: Plan) -> Parsed | None:
     missing = np.zeros(len(cells.starts), bool)
     numbers = _fast_numbers(cells, form, plan, missing)
     labels = [_fast_labels(cells.of([column]), form, missing) for column in plan.labels]
-    if numbers is None or any(one is None for one in labels) or (missing.any() and not form.allow_missing):
+    if numbers is None or any(column is None for column in labels) or (missing.any() and not form.allow_missing):
         return None
     if not missing.any():
-        return Parsed(numbers, tuple(one for one in labels if one is not None))
+        return Parsed(numbers, tuple(column for column in labels if column is not None))
     numbers[missing] = np.nan
-    return Parsed(numbers, tuple(_without(one, missing) for one in labels if one is not None))
+    return Parsed(numbers, tuple(_without(column, missing) for column in labels if column is not None))
 
 
 def _without(labels: Array, missing: Array) -> Array:
@@ -140,34 +140,34 @@ def _locate(text: bytes, form: Form) -> Cells | None:
 
 def _fast_numbers(cells: Cells, form: Form, plan: Plan, missing: Array) -> Array | None:
     """Sets `missing` for the rows that lack one; None if a cell is neither a number nor missing."""
-    found = np.empty((len(missing), len(plan.numbers)))
+    numbers = np.empty((len(missing), len(plan.numbers)))
     if not plan.numbers:
-        return found
+        return numbers
     digits = pad(cells.text.translate(None, form.decimal.encode()))
     # column by column, since columns differ in length and in their use of points; but not for hundreds of columns
     together = 1 if len(plan.numbers) <= 8 else len(plan.numbers)
     for first in range(0, len(plan.numbers), together):
-        wanted = cells.of(plan.numbers[first : first + together])
-        values, certain = _values(digits, wanted)
+        chosen = cells.of(plan.numbers[first : first + together])
+        values, certain = _values(digits, chosen)
         if not certain.all():
             left = np.flatnonzero(~certain)
-            by_float = _by_float(_with_points(wanted.cut(left), form))
+            by_float = _by_float(_with_points(chosen.cut(left), form))
             if by_float is None:
                 return None
             values[left] = by_float
             missing[left[np.isnan(by_float)] // together] = True
-        found[:, first : first + together] = values.reshape(-1, together)
-    return found
+        numbers[:, first : first + together] = values.reshape(-1, together)
+    return numbers
 
 
-def _values(digits: Array, wanted: Cells) -> tuple[Array, Array]:
-    before = wanted.points - (wanted.after_point >= 0)
-    starts, ends = wanted.starts - before, wanted.ends - wanted.points
-    if wanted.after_point.max(initial=-1) < 0:
+def _values(digits: Array, chosen: Cells) -> tuple[Array, Array]:
+    before = chosen.points - (chosen.after_point >= 0)
+    starts, ends = chosen.starts - before, chosen.ends - chosen.points
+    if chosen.after_point.max(initial=-1) < 0:
         values, certain = whole_numbers(digits, starts, ends)
         if certain.all() and abs(values).max(initial=0) <= EXACT:
             return values.astype(float), certain
-    return decimals(digits, starts, ends, wanted.after_point)
+    return decimals(digits, starts, ends, chosen.after_point)
 
 
 def _with_points(cells: list[bytes], form: Form) -> list[bytes]:
@@ -184,13 +184,13 @@ def _by_float(cells: list[bytes]) -> Array | None:
         if b"".join(cell for cell in cells if cell != b"nan").translate(None, b"0123456789.eE+- "):
             return None
     try:
-        found = np.fromiter(map(float, cells), np.float64, len(cells))
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         return None
-    large = np.flatnonzero(abs(found) >= EXACT)
-    if np.isinf(found[large]).any() or any(is_inexact(cells[at].decode()) for at in large.tolist()):
+    large = np.flatnonzero(abs(values) >= EXACT)
+    if np.isinf(values[large]).any() or any(is_inexact(cells[at].decode()) for at in large.tolist()):
         return None
-    return found
+    return values
 
 
 class _Memo(dict[bytes, "int | str | None"]):
@@ -214,9 +214,9 @@ def _fast_labels(cells: Cells, form: Form, missing: Array) -> Array | None:
             return values
     memo = _Memo(form)
     try:
-        found = [memo[cell] for cell in cells.cut(slice(None))]
+        labels = [memo[cell] for cell in cells.cut(slice(None))]
     except Fault:
         return None
     if None in memo.values():
-        missing |= np.fromiter((one is None for one in found), bool, len(found))
-    return objects(found)
+        missing |= np.fromiter((value is None for value in labels), bool, len(labels))
+    return objects(labels)

@@ -30,11 +30,16 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     if not names:
         raise DataError(f"{label}:1: an object without keys", fix="check the command that wrote it")
     lists = tuple(isinstance(value, list) for value in first.values())
-    if all(lists) and b"\n" not in whole_rows(stretch, begin, CHUNK).rstrip():
+    if (
+        all(isinstance(value, list | dict) for value in first.values())
+        and b"\n" not in whole_rows(stretch, begin, CHUNK).rstrip()
+    ):
         raise DataError(
-            f"{label}: is JSON: one object of {len(names)} lists, and not one object a row",
-            why="whether the lists are columns, or the values of one row, cannot be told",
-            fix=f"save them as columns: numpy.savez('columns.npz', **json.load(open('{label}')))",
+            f"{label}: is JSON: one object of {len(names)} columns, and not one object a row",
+            why="whether they are columns, or the values of one row, cannot be told",
+            fix=f"save them as columns: numpy.savez('columns.npz', **json.load(open('{label}')))"
+            if all(lists)
+            else f"save them as columns: pandas.read_json('{label}').to_csv('columns.csv', index=False)",
         )
     columns = tuple(Column(name, "JSON", "unknown", is_list) for name, is_list in zip(names, lists, strict=True))
 
@@ -78,20 +83,42 @@ def _first(stretch: Bytes, begin: int) -> dict[str, Any]:
 
 def _batches(stretch: Bytes, begin: int, names: Sequence[str], rows: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     offset, row = begin, 0
-    keys = set(names)
     while offset < stretch.size:
         chunk = whole_rows(stretch, offset, CHUNK)
         offset += len(chunk)
-        objects: list[dict[str, Any]] = []
-        for line in chunk.removesuffix(b"\n").split(b"\n"):
-            item = _object(line, stretch.label, row + len(objects) + 1)
-            if item.keys() != keys:
-                raise _other_keys(item, names, f"{stretch.label}:{row + len(objects) + 1}")
-            objects.append(item)
+        objects = _at_once(chunk, names)
+        if objects is None:
+            objects = _in_turn(chunk, names, stretch.label, row + 1)
         for start in range(0, len(objects), rows):
-            part = objects[start : start + rows]
-            yield row + start, part
+            yield row + start, objects[start : start + rows]
         row += len(objects)
+
+
+def _at_once(chunk: bytes, names: Sequence[str]) -> list[dict[str, Any]] | None:
+    """The objects of all lines, or None where a line is not certain to hold one object with just these keys."""
+    lines = chunk.removesuffix(b"\n").split(b"\n")
+    if chunk.count(b'":') != len(lines) * len(names):  # a key that stands twice, or a text that looks like one
+        return None
+    if chunk[:1] != b"{" or chunk.count(b"\n{") + 1 != len(lines):  # an object may not go on in the next line
+        return None
+    try:
+        objects = json.loads(b"[" + b",".join(lines) + b"]")
+    except (ValueError, RecursionError):
+        return None
+    keys = set(names)
+    fit = len(objects) == len(lines) and all(type(item) is dict and item.keys() == keys for item in objects)
+    return objects if fit else None
+
+
+def _in_turn(chunk: bytes, names: Sequence[str], label: str, number: int) -> list[dict[str, Any]]:
+    """The same, line by line. DataError at the first that is no object with these keys."""
+    objects: list[dict[str, Any]] = []
+    for line in chunk.removesuffix(b"\n").split(b"\n"):
+        item = _object(line, label, number + len(objects))
+        if item.keys() != set(names):
+            raise _other_keys(item, names, f"{label}:{number + len(objects)}")
+        objects.append(item)
+    return objects
 
 
 def _object(line: bytes, label: str, number: int) -> dict[str, Any]:

@@ -86,6 +86,11 @@ def hold(value: object, label: str, *, objects: bool = False) -> Held:
     objects: Python objects that are texts, numbers or missing are taken, and judged where they are read
     """
     array = as_array(value, label)
+    if array.dtype == object and array.ndim == 0:
+        raise DataError(
+            f"{label}: a {type(value).__name__} is no array",
+            fix="give x.toarray() of a sparse matrix, list(x) of a generator",
+        )
     if array.dtype == object and array.ndim == 1 and array.size:
         fault = next((item for item in array.tolist() if not (isinstance(item, PLAIN) or is_missing(item))), None)
         if fault is not None and not objects:

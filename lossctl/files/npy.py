@@ -108,15 +108,15 @@ def _broken(label: str, reason: str) -> DataError:
     return DataError(f"{label}: not a valid NPY file: {reason}", fix="write it again with np.save")
 
 
-def check_size(declared: int, found: int, label: str) -> None:
-    if found < declared:
+def check_size(declared: int, present: int, label: str) -> None:
+    if present < declared:
         raise DataError(
-            f"{label}: truncated: the header declares {declared} bytes of values, the file has {found}",
+            f"{label}: truncated: the header declares {declared} bytes of values, the file has {present}",
             fix="copy or write it again",
         )
-    if found > declared:
+    if present > declared:
         raise DataError(
-            f"{label}: {found - declared} trailing bytes after the {declared} that the header declares",
+            f"{label}: {present - declared} trailing bytes after the {declared} that the header declares",
             why="they could be a second array, or the end of an older file",
             fix="write it again with np.save, one array a file",
         )
@@ -191,20 +191,20 @@ class Stored:
         if layout.fortran:
             return self._read_columns(start, stop, columns)
         rowbytes = math.prod(shape[1:]) * layout.dtype.itemsize
-        found = self.stretch.pread(layout.header + start * rowbytes, (stop - start) * rowbytes)
-        values = np.frombuffer(found, dtype=layout.dtype).reshape(shape)
+        content = self.stretch.pread(layout.header + start * rowbytes, (stop - start) * rowbytes)
+        values = np.frombuffer(content, dtype=layout.dtype).reshape(shape)
         if layout.bfloat16:
             values = widened(values)
         return values if columns is None else values[:, list(columns)]
 
     def _read_columns(self, start: int, stop: int, columns: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
         layout = self.layout
-        wanted = tuple(range(layout.shape[1])) if columns is None else columns
-        values = np.empty((stop - start, len(wanted)), dtype=layout.dtype, order="F")
-        for place, column in enumerate(wanted):
+        chosen = tuple(range(layout.shape[1])) if columns is None else columns
+        values = np.empty((stop - start, len(chosen)), dtype=layout.dtype, order="F")
+        for place, column in enumerate(chosen):
             position = layout.header + (column * layout.rows + start) * layout.dtype.itemsize
-            found = self.stretch.pread(position, (stop - start) * layout.dtype.itemsize)
-            values[:, place] = np.frombuffer(found, dtype=layout.dtype)
+            content = self.stretch.pread(position, (stop - start) * layout.dtype.itemsize)
+            values[:, place] = np.frombuffer(content, dtype=layout.dtype)
         return widened(values) if layout.bfloat16 else values
 
 

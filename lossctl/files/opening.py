@@ -44,8 +44,8 @@ class Bytes:
 
     def pread(self, position: int, length: int) -> bytearray:
         """Exactly `length` bytes from `position` (counted from `start`); DataError if the file has become shorter."""
-        found = bytearray(length)
-        view = memoryview(found)
+        content = bytearray(length)
+        view = memoryview(content)
         done = 0
         while done < length:
             try:
@@ -59,7 +59,7 @@ class Bytes:
                     fix="wait until it is written, then run again",
                 )
             done += count
-        return found
+        return content
 
     def reader(self) -> io.BufferedReader:
         """The stretch as a seekable file with a position of its own."""
@@ -110,18 +110,18 @@ def label_of(path: str) -> str:
 def open_bytes(path: str, closing: contextlib.ExitStack) -> Bytes:
     """The file's bytes, decompressed (gz, zst, bz2, xz); `closing` closes what was opened. FileError, DataError."""
     label = label_of(path)
-    found = _open_stdin(label, closing) if path == "-" else _open_path(path, label, closing)
-    if found.size == 0:
+    stretch = _open_stdin(label, closing) if path == "-" else _open_path(path, label, closing)
+    if stretch.size == 0:
         raise DataError(f"{label}: is empty", fix="check the command that wrote it")
-    packing = _packing(found)
+    packing = _packing(stretch)
     if packing is None:
-        return found
-    found = _unpacked(found, packing.stream(found), packing.name, closing)
-    if found.size == 0:
+        return stretch
+    stretch = _unpacked(stretch, packing.stream(stretch), packing.name, closing)
+    if stretch.size == 0:
         raise DataError(f"{label}: is empty once decompressed", fix="check the command that wrote it")
-    if _packing(found) is not None:
+    if _packing(stretch) is not None:
         raise DataError(f"{label}: is compressed twice", fix="decompress it once")
-    return found
+    return stretch
 
 
 def spool(pieces: Iterator[bytes], label: str, closing: contextlib.ExitStack) -> Bytes:

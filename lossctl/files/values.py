@@ -43,12 +43,23 @@ def _beyond_exact(value: object, place: str) -> DataError:
 
 def _numbers_of_objects(stored: Array, place: Place, allow_missing: bool) -> Array:
     items = stored.ravel().tolist()
-    if set(map(type, items)) <= {float, bool}:
-        return stored.astype(np.float64)
+    if set(map(type, items)) <= {float, int, bool}:
+        values = _as_floats(stored)
+        if values is not None:
+            return values
     values = np.empty(len(items))
     for position, item in enumerate(items):
         values[position] = _number(item, lambda at=position: place(*_split(at, stored)), allow_missing)  # type: ignore[misc]
     return values.reshape(stored.shape)
+
+
+def _as_floats(stored: Array) -> Array | None:
+    """None where a number is so large that it must be looked at, or no number."""
+    try:
+        values = stored.astype(np.float64)
+    except OverflowError:
+        return None
+    return values if bool((np.abs(values) < EXACT).all()) else None
 
 
 def _number(item: object, place: Callable[[], str], allow_missing: bool) -> float:
@@ -103,7 +114,10 @@ def _no_label(value: object, place: str) -> DataError:
 
 def _categories_of_objects(stored: Array, place: Place, allow_missing: bool) -> Array:
     items = stored.ravel().tolist()
-    if set(map(type, items)) != {str}:
+    kinds = set(map(type, items))
+    if kinds == {int} and min(items) >= -(2**63) and max(items) < 2**63:
+        return np.array(items, np.int64).reshape(stored.shape)
+    if kinds != {str}:
         items = [
             _category(item, lambda at=position: place(*_split(at, stored)), allow_missing)  # type: ignore[misc]
             for position, item in enumerate(items)
