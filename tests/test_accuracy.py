@@ -593,7 +593,7 @@ def marked(case: Case) -> Any:
     return pytest.param(case, id=name_of(case), marks=[pytest.mark.slow] if "forty classes" in case.what else [])
 
 
-@pytest.mark.parametrize("case", map(marked, CASES))
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_every_row_has_its_digits(case: Case) -> None:
     values = truths(case)
     errors = [ulps(value, truth) for value, truth in zip(computed(case), values, strict=True)]
