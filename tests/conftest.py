@@ -1,6 +1,7 @@
 """What many tests need: the command line as a person runs it, and how many examples a property is held to."""
 
 import os
+import signal
 
 import pytest
 from commands import ROOT, Done, run_lossctl
@@ -8,6 +9,9 @@ from hypothesis import settings
 
 __all__ = ["ROOT", "Done", "examples", "lossctl", "run_lossctl"]
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "small")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, whose children would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("small", max_examples=20, deadline=None)
 settings.register_profile("large", max_examples=200, deadline=None)
