@@ -49,6 +49,31 @@ def run_lossctl(*arguments, stdin=None, cwd=ROOT, **environment):
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def on_a_terminal(*arguments, **environment):
+    """What a person sees: both streams of a command on a pseudo-terminal."""
+    import pty
+
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossctl", *map(str, arguments)],
+        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", **environment},
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+    while True:
+        try:
+            part = os.read(master, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        seen += part
+    os.close(master)
+    process.wait()
+    return seen.decode()
+
+
 def forked(words, stdin, cwd, variables, together=False):
     """(exit code as of subprocess, stdout, stderr) of a command that the server forks; together: both as stdout."""
     (read, give), (out, out_far), (err, err_far) = os.pipe(), os.pipe(), os.pipe()

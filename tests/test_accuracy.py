@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import mpmath as mp
 import numpy as np
@@ -38,7 +39,12 @@ def name_of(case: Case) -> str:
     return "-".join([case.spec, *forms_of(case), *case.what.split()])
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+def marked(case: Case) -> Any:
+    """The case as a parameter; wide ones take half a second each."""
+    return pytest.param(case, id=name_of(case), marks=[pytest.mark.slow] if "forty classes" in case.what else [])
+
+
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_every_row_has_its_digits(case: Case) -> None:
     values = truths(case)
     errors = [ulps(value, truth) for value, truth in zip(computed(case), values, strict=True)]

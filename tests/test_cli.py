@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from commands import on_a_terminal
 from conftest import ROOT, run_lossctl
 
 import lossctl as package
@@ -394,29 +394,6 @@ def test_a_signal_leaves_no_partial_file(number, code, tmp_path):
     assert os.listdir(tmp_path) == ["never.npy"]
     process.stdin.close()
     process.stderr.close()
-
-
-def on_a_terminal(*arguments, **environment):
-    """What a person sees: both streams of a command on a pseudo-terminal."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lossctl", *map(str, arguments)],
-        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, cwd=ROOT,
-        env={**os.environ, "TERM": "xterm", **environment},
-    )  # fmt: skip
-    os.close(slave)
-    seen = b""
-    while True:
-        try:
-            part = os.read(master, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        seen += part
-    os.close(master)
-    process.wait()
-    return seen.decode()
 
 
 def test_a_person_sees_what_became_what():

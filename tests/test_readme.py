@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from commands import forked
 
+from lossctl.cli.app import COMMANDS
 from lossctl.language import registry
 from lossctl.show.losses import readme_table
 
@@ -70,6 +71,17 @@ def test_links_lead_somewhere(page):
 
 def test_every_page_is_named_in_the_readme():
     assert not [page.name for page in PAGES[1:] if f"docs/{page.name}" not in PAGES[0].read_text()]
+
+
+def test_every_room_is_in_the_table_of_the_design():
+    text = (ROOT / "docs" / "design.md").read_text()
+    rooms = [path.parent.name for path in (ROOT / "lossctl").glob("*/__init__.py")]
+    assert not [room for room in rooms if f"`{room}/`" not in text]
+
+
+def test_every_command_is_in_the_documents():
+    text = "".join(page.read_text() for page in PAGES)
+    assert not [command for command in COMMANDS if f"lossctl {command}" not in text]
 
 
 def test_the_table_of_losses_is_the_registry():

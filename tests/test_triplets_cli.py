@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from commands import on_a_terminal
 from conftest import run_lossctl
-from test_cli import on_a_terminal
 
 import lossctl
 

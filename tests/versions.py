@@ -3,7 +3,7 @@
     python tests/versions.py                                  every Python from 3.11 on that is found, both ends
     python tests/versions.py --python /opt/python3.12 --end oldest
     python tests/versions.py --torch torch==2.9.0             another torch than the one in constraints.txt
-    python tests/versions.py --torch none                     without torch: the tests that import it are left out
+    python tests/versions.py --torch none                     without torch: tests that import it are left out
 
 It builds the sdist and the wheel, installs the wheel into a fresh virtual environment for each case, and runs the tests
 of the sdist there: the fast ones, unless `-- -m slow` or other arguments of pytest say more. torch is the pinned one
@@ -95,7 +95,8 @@ def test(python: str, end: str, torch: str, wheel: Path, tree: Path, venv: Path,
     left_out = [path for path in (tree / "tests").glob("test_*.py") if IMPORTS_TORCH.search(path.read_text())]
     ignored = [f"--ignore={path}" for path in left_out] if torch == "none" else []
     command = [venv / "bin" / "pytest", *ignored, *more]
-    done = subprocess.run(command, cwd=tree, env=CLEAN, stdout=subprocess.PIPE, text=True)
+    environment = CLEAN | ({"LOSSCTL_TESTS_WITHOUT_TORCH": "1"} if torch == "none" else {})
+    done = subprocess.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True)
     print(done.stdout if done.returncode else "", end="")
     last = done.stdout.strip().splitlines()[-1:]
     return f"{last[0] if last else 'no output'}{f'; without {len(ignored)} files that import torch' if ignored else ''}"
