@@ -32,6 +32,7 @@ COMMANDS = {
 }
 EXIT_CODES = {UsageError: 2, DataError: 3, FileError: 4, DeviceError: 5}
 BUG = 70
+READER_GONE = 141
 HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -99,7 +100,7 @@ def run(args: list[str]) -> int:
     """Run a command line and return its exit code; errors are printed here and nowhere else."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are threads of ours; numpy starts in half the time
     if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends quietly, with 141
+        signal.signal(signal.SIGPIPE, _terminate)  # `| head` ends quietly, with 141, and leaves no temporary file
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _terminate)
@@ -110,6 +111,14 @@ def run(args: list[str]) -> int:
         code = _run(args)
         sys.stdout.flush()
         return code
+    except BrokenPipeError:
+        _abandon_stdout()
+        return READER_GONE
+    except SystemExit as stop:
+        if stop.code != READER_GONE:
+            raise
+        _abandon_stdout()
+        return READER_GONE
     except OSError as fault:  # stdout is full or closed
         _abandon_stdout()
         return _complain(
@@ -143,6 +152,10 @@ def _run(args: list[str]) -> int:
         return 130
     except MemoryError:
         return _complain(FileError("out of memory", fix="close other programs, or use fewer threads: -j 1"))
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # which typer took for its own
+            raise BrokenPipeError from stop
+        raise
     except OSError:
         raise
     except Exception as fault:
@@ -200,7 +213,7 @@ def _confess(fault: Exception) -> int:
 
 def _abandon_stdout() -> None:
     """Point stdout at nothing, so that the interpreter does not fail again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 COLOUR_CHOICE: list[str] = ["auto"]

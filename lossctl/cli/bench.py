@@ -94,8 +94,15 @@ def bench(
 
             writer.write(output.sheet_text(choices(), form))
         return
+    from ..files.writing import refuse_overwrite_of_inputs, refuse_shared_outputs
+
     for name, path, endings in (("--save", save, SAVED), ("--plot", plot, PICTURES)):
         _check_ending(name, path, endings)
+    sources = [] if baseline is None else [baseline]
+    refuse_shared_outputs([out, save, plot])
+    for path in (save, plot):
+        if path is not None:
+            refuse_overwrite_of_inputs(path, sources)
     threshold = parse_share(fail_slower, "--fail-slower") if fail_slower is not None else 0.05
     if fail_slower is not None and baseline is None:
         raise UsageError(
@@ -121,7 +128,7 @@ def bench(
     for each in chosen:
         if each.note and not quiet:
             print(f"lossctl: {each.note}", file=sys.stderr)
-    with output.destination(style) as writer:
+    with output.destination(style, sources) as writer:
         found, is_cut_short = _measured(
             plan._replace(devices=tuple(each.name for each in chosen)), baseline, threshold, save, style
         )
