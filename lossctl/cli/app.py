@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import DataError, DeviceError, FileError, LossctlError, UsageError
-from ..text import STDIN, did_you_mean
+from ..text import STDIN, did_you_mean, message
 from ..version import __version__
 
 COMMANDS = {
@@ -171,11 +171,14 @@ def _sources_of_stdin(args: list[str]) -> list[str]:
     ]
 
 
-def say(text: str) -> None:
-    """A line or more for the person at the other end of stderr, if there is one: this must never fail."""
+def say(text: str, lead: str = "") -> None:
+    """A line or more for the person at the other end of stderr, if there is one: this must never fail.
+
+    text: what cannot be seen in it is escaped; lead: what stands before it as it is
+    """
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            print(text, file=sys.stderr, flush=True)
+            print(lead + message(text), file=sys.stderr, flush=True)
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -184,10 +187,10 @@ def _terminate(number: int, frame: object) -> None:
 
 def _complain(fault: LossctlError) -> int:
     red, plain = ("\033[31m", "\033[0m") if colour(sys.stderr) else ("", "")
-    lines = [f"lossctl: {red}error{plain}: {fault.what}"]
+    lines = [fault.what]
     lines += [f"  why:  {fault.why}"] if fault.why else []
     lines += [f"  fix:  {fault.fix}"] if fault.fix else []
-    say("\n".join(lines))
+    say("\n".join(lines), f"lossctl: {red}error{plain}: ")
     return EXIT_CODES[type(fault)]
 
 

@@ -8,6 +8,7 @@ import typer
 
 from ..errors import UsageError
 from . import output
+from .app import say
 
 if TYPE_CHECKING:
     from ..api.gates import Bounds
@@ -166,5 +167,5 @@ def close_gates(results: list[Result], style: output.Style) -> None:
         if not style.quiet:
             sys.stdout.flush()
             for text in found:
-                print(f"lossctl: gate failed: {text}", file=sys.stderr)
+                say(f"lossctl: gate failed: {text}")
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from ..bench.cases import DTYPES, IMPLEMENTATIONS, Plan, check, parse_share, par
 from ..errors import DeviceError, UsageError
 from ..kernels import KERNELS
 from . import output
-from .app import single
+from .app import say, single
 
 if TYPE_CHECKING:
     from ..bench.records import Baseline, Measurement
@@ -127,7 +127,7 @@ def bench(
     chosen = choose_all(device)
     for each in chosen:
         if each.note and not quiet:
-            print(f"lossctl: {each.note}", file=sys.stderr)
+            say(f"lossctl: {each.note}")
     with output.destination(style, sources) as writer:
         found, is_cut_short = _measured(
             plan._replace(devices=tuple(each.name for each in chosen)), baseline, threshold, save, style

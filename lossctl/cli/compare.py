@@ -11,7 +11,7 @@ import typer
 from ..errors import UsageError
 from ..language import registry
 from . import asking, intake, output
-from .app import single
+from .app import say, single
 
 BaseSource = Annotated[str, typer.Argument(metavar="BASE", help="The predictions to compare with.")]
 Others = Annotated[list[str], typer.Argument(metavar="OTHER...", help="Predictions of the other systems.")]
@@ -149,5 +149,5 @@ def _close(found: list[Any], style: output.Style, fail_if: str | None) -> None:
             sys.stdout.flush()
             for one in failed:
                 what = "worse than" if one.verdict == "worse" else "not comparable with"
-                print(f"lossctl: gate failed: {one.loss}: {one.other} is {what} {one.base}", file=sys.stderr)
+                say(f"lossctl: gate failed: {one.loss}: {one.other} is {what} {one.base}")
         raise typer.Exit(1)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ..text import shown
 from . import intake, output
-from .app import EXIT_CODES, single
+from .app import EXIT_CODES, say, single
 
 if TYPE_CHECKING:
     from ..api.suite_file import Suite
@@ -130,7 +131,7 @@ def _run(suite: Suite, only: list[str], jobs: int | None, signature: bool, style
     shows = not style.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def progress(name: str) -> None:
-        print(f"\r\033[K{name[:70]} ...", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K{shown(name)} ...", end="", file=sys.stderr, flush=True)
 
     try:
         return run(suite, only=only, jobs=jobs, data_hash=signature, progress=progress if shows else None)
@@ -167,6 +168,6 @@ def _close(found: SuiteReport, style: output.Style) -> None:
         for outcome in found.outcomes:
             for reason in outcome.reasons[: 1 if outcome.status == "error" else None]:
                 word = "error" if outcome.status == "error" else "gate failed"
-                print(f"lossctl: {word}: {outcome.name}: {reason}", file=sys.stderr)
+                say(f"lossctl: {word}: {outcome.name}: {reason}")
     if codes or found.count("failed"):
         raise typer.Exit(codes[0] if codes else 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from itertools import groupby
 from ..bench.cases import IMPLEMENTATIONS, PEERS, PRODUCT, WHAT, Case
 from ..bench.records import Measurement, document
 from ..bench.timing import Comparison
+from ..text import json_text
 from ..version import __version__
 from .sheet import Sheet, csv, markdown
 from .triplets import bar
@@ -38,7 +38,7 @@ def as_json(found: Found) -> str:
 
 def ndjson(found: Found) -> str:
     """A case a line."""
-    return "".join(json.dumps(one.as_json(), allow_nan=False) + "\n" for one in found.measurements)
+    return "".join(json_text(one.as_json()) + "\n" for one in found.measurements)
 
 
 # --- for a person

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 
 from ..results.values import Comparison
-from ..text import option_text, shown
+from ..text import json_text, option_text, shown
 from ..version import __version__
 from .results import interval_text, number
 from .sheet import Sheet
@@ -26,12 +25,12 @@ def as_json(found: Sequence[Comparison]) -> str:
         "results": [one.as_json() for one in found],
         "warnings": [warning for one in found for warning in one.warnings],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def ndjson(found: Sequence[Comparison]) -> str:
     """One comparison a line."""
-    return "".join(json.dumps(one.as_json(), ensure_ascii=False, allow_nan=False) + "\n" for one in found)
+    return "".join(json_text(one.as_json()) + "\n" for one in found)
 
 
 def sheet(found: Sequence[Comparison], digits: int | None) -> Sheet:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ..text import json_text
 from ..version import __version__
 from .sheet import Sheet
 
@@ -27,4 +27,4 @@ def as_json(found: Sequence[Finding]) -> str:
         "command": "doctor",
         "findings": [asdict(item) for item in found],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return json_text(document, indent=2) + "\n"

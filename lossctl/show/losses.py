@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -12,7 +11,7 @@ from typing import Any
 from ..curves.planes import OF_SIMILARITIES
 from ..curves.variables import VARIABLES
 from ..language.registry import Loss, Option
-from ..text import option_text
+from ..text import json_text, option_text
 from ..version import __version__
 from .pages.arithmetic import Step, steps
 from .pages.facts import facts
@@ -53,7 +52,7 @@ def list_json(losses: Sequence[Loss]) -> str:
         "command": "list",
         "losses": [_record(loss) for loss in losses],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def page_json(loss: Loss) -> str:
@@ -79,7 +78,7 @@ def _libraries_record(loss: Loss) -> dict[str, Any] | None:
 
 def _document(record: dict[str, Any]) -> str:
     document = {"schema": "lossctl/1", "version": __version__, "command": "explain", "loss": record}
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def unavailable_page(name: str, reason: str) -> str:

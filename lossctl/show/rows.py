@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..text import shown
+from ..text import escaped, json_text, shown
 from ..version import __version__
 from .results import number
 
@@ -24,7 +23,7 @@ def header(names: Sequence[str], losses: Sequence[str], weighted: bool, format: 
     """The first line: `row`, the columns that ride along, and one column a loss."""
     if format not in ("tsv", "csv"):
         return ""
-    return _line(["row", *names, *loss_columns(losses), *(["weight"] if weighted else [])], format)
+    return _line(["row", *map(escaped, names), *loss_columns(losses), *(["weight"] if weighted else [])], format)
 
 
 def loss_columns(losses: Sequence[str]) -> list[str]:
@@ -49,10 +48,10 @@ def lines(
     table = zip(*columns, *(column.tolist() for column in values), strict=True)
     names = ["row", *side, *loss_columns(losses), *(["weight"] if weight is not None else [])]
     if format == "ndjson":
-        return "".join(json.dumps(_record(names, cells), ensure_ascii=False) + "\n" for cells in table)
+        return "".join(json_text(_record(names, cells)) + "\n" for cells in table)
     first = len(columns)
     return "".join(
-        _line([*map(str, cells[:first]), *(number(value, digits) for value in cells[first:])], format)
+        _line([*map(_visible, cells[:first]), *(number(value, digits) for value in cells[first:])], format)
         for cells in table
     )
 
@@ -65,6 +64,10 @@ def _record(names: Sequence[str], cells: Sequence[Any]) -> dict[str, Any]:
         if not finite:
             record[f"{name}_text"] = repr(value)
     return record
+
+
+def _visible(value: object) -> str:
+    return escaped(value) if isinstance(value, str) else str(value)
 
 
 def _line(cells: Sequence[str], format: str) -> str:
@@ -140,7 +143,7 @@ def _listed(value: Any) -> Any:
 def top_records(found: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[str]:
     """One JSON line a row."""
     for record in _top(found, roles, names):
-        yield json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+        yield json_text(record) + "\n"
 
 
 def top_json(
@@ -156,7 +159,7 @@ def top_json(
         "n": found.n,
         "rows": list(_top(found, roles, names)),
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def _top(found: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[dict[str, Any]]:
