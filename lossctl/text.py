@@ -9,10 +9,14 @@ from typing import Any
 LONGEST = 60
 STDIN = "/dev/stdin"  # the long name of "-"
 
-# C0, DEL, C1; soft hyphen; zero-width and bidi marks; line and paragraph separators; surrogates; BOM; tags
+# C0, DEL, C1; soft hyphen; zero-width and bidi marks; line and paragraph separators; surrogates; BOM; tags; and what is
+# no character at all
 UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e0fff"
+    + "".join(chr(plane << 16 | last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
+    + "]"
 )
 
 
@@ -25,6 +29,31 @@ def shown(text: str) -> str:
 def escaped(text: str) -> str:
     """The same, whole: for paths, which mean nothing when cut."""
     return UNSEEN.sub(lambda match: _escape(match[0]), text)
+
+
+def message(text: str) -> str:
+    """`escaped` with line breaks and tabs as they are: for messages of several lines."""
+    return UNSEEN.sub(lambda match: match[0] if match[0] in "\n\t" else _escape(match[0]), text)
+
+
+def html_text(text: str) -> str:
+    """`message` as text or an attribute of HTML."""
+    from html import escape
+
+    return escape(message(text))
+
+
+def xml_text(text: str) -> str:
+    """Text for an XML document, which cannot hold some characters: these are U+FFFD."""
+    return UNSEEN.sub(lambda match: match[0] if match[0] in "\n\t" else "\N{REPLACEMENT CHARACTER}", text)
+
+
+def json_text(document: Any, *, indent: int | None = None) -> str:
+    """A document as JSON in UTF-8 that means the same, with what cannot be seen as \\u escapes. ValueError for nan."""
+    import json
+
+    text = json.dumps(document, ensure_ascii=False, indent=indent, allow_nan=False)
+    return UNSEEN.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
 
 
 def _escape(character: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError, FileError
+from ..text import json_text
 from .cases import Case
 from .timing import Slowdown, Timing, compare, summarize
 
@@ -130,7 +131,7 @@ def document(
         "results": results,
         "warnings": [],
     }
-    return json.dumps(body, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json_text(body, indent=1) + "\n"
 
 
 def read_baseline(path: str) -> Baseline:

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import DataError, DeviceError, FileError, LossctlError, UsageError
-from ..text import STDIN, did_you_mean
+from ..text import STDIN, did_you_mean, message
 from ..version import __version__
 
 COMMANDS = {
@@ -33,6 +33,7 @@ COMMANDS = {
 }
 EXIT_CODES = {UsageError: 2, DataError: 3, FileError: 4, DeviceError: 5}
 BUG = 70
+READER_GONE = 141
 HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
 COLOUR_CHOICE: ContextVar[str] = ContextVar("COLOUR_CHOICE", default="auto")  # --color, for the length of one `run`
 
@@ -101,7 +102,7 @@ def run(args: list[str]) -> int:
     """Run a command line and return its exit code; errors are printed here and nowhere else."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are threads of ours; numpy starts in half the time
     if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends quietly, with 141
+        signal.signal(signal.SIGPIPE, _terminate)  # `| head` ends quietly, with 141, and leaves no temporary file
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _terminate)
@@ -112,6 +113,14 @@ def run(args: list[str]) -> int:
         code = copy_context().run(_run, args)
         sys.stdout.flush()
         return code
+    except BrokenPipeError:
+        _abandon_stdout()
+        return READER_GONE
+    except SystemExit as stop:
+        if stop.code != READER_GONE:
+            raise
+        _abandon_stdout()
+        return READER_GONE
     except OSError as fault:  # stdout is full or closed
         _abandon_stdout()
         return _complain(
@@ -145,6 +154,10 @@ def _run(args: list[str]) -> int:
         return 130
     except MemoryError:
         return _complain(FileError("out of memory", fix="close other programs, or use fewer threads: -j 1"))
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # which typer took for its own
+            raise BrokenPipeError from stop
+        raise
     except OSError:
         raise
     except Exception as fault:
@@ -160,11 +173,14 @@ def _sources_of_stdin(args: list[str]) -> list[str]:
     ]
 
 
-def say(text: str) -> None:
-    """A line or more for the person at the other end of stderr, if there is one: this must never fail."""
+def say(text: str, lead: str = "") -> None:
+    """A line or more for the person at the other end of stderr, if there is one: this must never fail.
+
+    text: what cannot be seen in it is escaped; lead: what stands before it as it is
+    """
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            print(text, file=sys.stderr, flush=True)
+            print(lead + message(text), file=sys.stderr, flush=True)
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -173,10 +189,10 @@ def _terminate(number: int, frame: object) -> None:
 
 def _complain(fault: LossctlError) -> int:
     red, plain = ("\033[31m", "\033[0m") if colour(sys.stderr) else ("", "")
-    lines = [f"lossctl: {red}error{plain}: {fault.what}"]
+    lines = [fault.what]
     lines += [f"  why:  {fault.why}"] if fault.why else []
     lines += [f"  fix:  {fault.fix}"] if fault.fix else []
-    say("\n".join(lines))
+    say("\n".join(lines), f"lossctl: {red}error{plain}: ")
     return EXIT_CODES[type(fault)]
 
 
@@ -202,7 +218,7 @@ def _confess(fault: Exception) -> int:
 
 def _abandon_stdout() -> None:
     """Point stdout at nothing, so that the interpreter does not fail again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def colour(stream: Any) -> bool:

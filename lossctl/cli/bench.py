@@ -15,6 +15,7 @@ from ..bench.cases import Schedule, check, parse_share, parse_sizes
 from ..errors import DeviceError, UsageError
 from ..kernels import KERNELS
 from . import options, output
+from .app import say
 
 if TYPE_CHECKING:
     from ..bench.records import Baseline, Measurement
@@ -55,6 +56,13 @@ def bench(values: Mapping[str, Any]) -> None:
     save, plot, baseline, fail_slower = (values[name] for name in ("save", "plot", "baseline", "fail_slower"))
     for name, path, endings in (("--save", save, SAVED), ("--plot", plot, PICTURES)):
         _check_ending(name, path, endings)
+    sources = [] if baseline is None else [baseline]
+    from ..files.writing import refuse_overwrite_of_inputs, refuse_shared_outputs
+
+    refuse_shared_outputs([style.output, save, plot])
+    for path in (save, plot):
+        if path is not None:
+            refuse_overwrite_of_inputs(path, sources)
     threshold = parse_share(fail_slower, "--fail-slower") if fail_slower is not None else 0.05
     if fail_slower is not None and baseline is None:
         raise UsageError(
@@ -69,8 +77,8 @@ def bench(values: Mapping[str, Any]) -> None:
     chosen = choose_all(values["device"])
     for device in chosen:
         if device.note and not style.quiet:
-            print(f"lossctl: {device.note}", file=sys.stderr)
-    with output.destination(style) as writer:
+            say(f"lossctl: {device.note}")
+    with output.destination(style, sources) as writer:
         found, is_cut_short = _measured(
             schedule._replace(devices=tuple(device.name for device in chosen)), baseline, threshold, save, style
         )

@@ -102,7 +102,7 @@ def close(failures: Sequence[str], style: Style) -> None:
     if not style.quiet:
         sys.stdout.flush()
         for text in failures:
-            print(f"lossctl: gate failed: {text}", file=sys.stderr)
+            say(f"lossctl: gate failed: {text}")
     raise typer.Exit(1)
 
 

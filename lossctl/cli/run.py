@@ -11,8 +11,9 @@ import typer
 
 from ..errors import UsageError
 from ..language.options import RUN
+from ..text import shown
 from . import options, output
-from .app import EXIT_CODES
+from .app import EXIT_CODES, say
 
 if TYPE_CHECKING:
     from ..api.suite_file import Suite
@@ -95,7 +96,7 @@ def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteR
     shows = not style.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def progress(name: str) -> None:
-        print(f"\r\033[K{name[:70]} ...", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K{shown(name)} ...", end="", file=sys.stderr, flush=True)
 
     try:
         return run(
@@ -138,6 +139,6 @@ def _close(found: SuiteReport, style: output.Style) -> None:
         for outcome in found.outcomes:
             for reason in outcome.reasons[: 1 if outcome.status == "error" else None]:
                 word = "error" if outcome.status == "error" else "gate failed"
-                print(f"lossctl: {word}: {outcome.name}: {reason}", file=sys.stderr)
+                say(f"lossctl: {word}: {outcome.name}: {reason}")
     if codes or found.count("failed"):
         raise typer.Exit(codes[0] if codes else 1)

@@ -9,12 +9,13 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import IO, Any
 
 from ..errors import FileError, UsageError
 from .opening import label_of
 
+UNDER_WAY: set[str] = set()  # where the outputs of this process that are not in place yet will be
 OPEN_DESCRIPTOR = re.compile(r"/dev/std(?:out|err)|/(?:dev|proc/self)/fd/[0-9]+")
 
 
@@ -24,7 +25,8 @@ def atomic_output(path: str) -> Iterator[IO[bytes]]:
 
     The temporary file is in the same directory and is made on entry, so what forbids writing is known before the
     work. A symlink is followed; a device, a FIFO, or a descriptor such as /dev/stdout is written in place.
-    FileError with the path and the reason; BrokenPipeError, in place only, when the reader has gone.
+    FileError with the path and the reason; UsageError where another output that is not yet in place has that name;
+    BrokenPipeError, in place only, when the reader has gone.
     """
     with _faults(path):
         old = _status(path)
@@ -54,6 +56,22 @@ def refuse_overwrite_of_inputs(path: str, inputs: Sequence[str]) -> None:
             )
 
 
+def refuse_shared_outputs(paths: Sequence[str | None]) -> None:
+    """UsageError if two outputs are one file, by whatever name or link; None is no output."""
+    targets: set[str] = set()
+    for path in paths:
+        if path is not None:
+            _refuse_twice(path, targets)
+            targets.add(os.path.realpath(path))
+
+
+def _refuse_twice(path: str, others: Collection[str]) -> None:
+    if os.path.realpath(path) in others:
+        raise UsageError(
+            f"{label_of(path)} is to hold two outputs", why="one would be lost", fix="give each a name of its own"
+        )
+
+
 class _Descriptor(io.RawIOBase):
     """Writes to a descriptor that it does not own, with faults that name the file."""
 
@@ -80,11 +98,14 @@ class _Descriptor(io.RawIOBase):
 def _replaced(path: str, old: os.stat_result | None) -> Iterator[IO[bytes]]:
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:60]}.{secrets.token_hex(6)}.tmp")
+    start = os.fsencode(name)[:60].decode(errors="ignore")
+    temporary = os.path.join(folder, f".{start}.{secrets.token_hex(6)}.tmp")
+    _refuse_twice(path, UNDER_WAY)
     with _faults(path):
         if old is not None and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    UNDER_WAY.add(target)
     try:
         if old is not None:
             with _faults(path):
@@ -94,8 +115,9 @@ def _replaced(path: str, old: os.stat_result | None) -> Iterator[IO[bytes]]:
         with _faults(path):
             os.fsync(descriptor)
             os.replace(temporary, target)
-            _sync_folder(folder)
+        _sync_folder(folder, path)
     finally:
+        UNDER_WAY.discard(target)
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # after a replace that went well there is none
         with contextlib.suppress(OSError):
@@ -140,7 +162,15 @@ def _faults(path: str) -> Iterator[None]:
     except (OSError, ValueError) as fault:
         number = fault.errno if isinstance(fault, OSError) else None
         reason = os.strerror(number) if number else str(fault)
-        raise FileError(f"{label_of(path)}: cannot write: {reason}", fix=_remedy(number)) from fault
+        raise FileError(f"{_name_of(path)}: cannot write: {reason}", fix=_remedy(number)) from fault
+
+
+def _name_of(path: str) -> str:
+    """What messages call an output: a link with what it points to."""
+    try:
+        return f"{label_of(path)} (a link to {label_of(os.readlink(path))})"
+    except (OSError, ValueError):
+        return label_of(path)
 
 
 def _remedy(number: int | None) -> str:
@@ -151,6 +181,8 @@ def _remedy(number: int | None) -> str:
         errno.EACCES: "choose a place you may write to",
         errno.EROFS: "choose a place you may write to",
         errno.EISDIR: "name a file in it",
+        errno.ENAMETOOLONG: "choose a shorter name",
+        errno.ELOOP: "remove the link, or name a file",
     }.get(number or 0, "choose another place")
 
 
@@ -164,12 +196,19 @@ def _status(path: str) -> os.stat_result | None:
     return status
 
 
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+def _sync_folder(folder: str, path: str) -> None:
+    """Makes a new name outlast a power cut, where the directory may be read and its file system can; the file is in
+    place whatever happens here."""
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as fault:
-        if fault.errno != errno.EINVAL:  # some file systems have no such thing
-            raise
-    finally:
-        os.close(descriptor)
+        if fault.errno not in (errno.EINVAL, errno.EACCES, errno.EPERM):
+            raise FileError(
+                f"{_name_of(path)}: is written, but its directory cannot be synced: {os.strerror(fault.errno or 0)}",
+                why="the new file is in place; a power cut now may bring the old one back",
+                fix="see what ails the disk, then run: sync",
+            ) from fault

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from itertools import groupby
 from ..bench.cases import IMPLEMENTATIONS, PEERS, PRODUCT, WHAT, Case
 from ..bench.records import Measurement, document
 from ..bench.timing import Slowdown
+from ..text import json_text
 from ..version import __version__
 from .sheet import Sheet, csv, markdown
 from .triplets import bar
@@ -38,7 +38,7 @@ def as_json(run: BenchRun) -> str:
 
 def ndjson(run: BenchRun) -> str:
     """A case a line."""
-    return "".join(json.dumps(measurement.as_json(), allow_nan=False) + "\n" for measurement in run.measurements)
+    return "".join(json_text(measurement.as_json()) + "\n" for measurement in run.measurements)
 
 
 # --- for a person

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 
 from ..results.values import Comparison
-from ..text import option_text, shown
+from ..text import json_text, option_text, shown
 from ..version import __version__
 from .results import interval_text, number
 from .sheet import Sheet
@@ -26,14 +25,12 @@ def as_json(comparisons: Sequence[Comparison]) -> str:
         "results": [comparison.as_json() for comparison in comparisons],
         "warnings": [warning for comparison in comparisons for warning in comparison.warnings],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def ndjson(comparisons: Sequence[Comparison]) -> str:
     """One comparison a line."""
-    return "".join(
-        json.dumps(comparison.as_json(), ensure_ascii=False, allow_nan=False) + "\n" for comparison in comparisons
-    )
+    return "".join(json_text(comparison.as_json()) + "\n" for comparison in comparisons)
 
 
 def sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:

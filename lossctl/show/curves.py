@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any
 
 from ..curves.pictures import Line, Picture, Plane, Surface
+from ..text import json_text
 from ..version import __version__
 from .sheet import Sheet, text_of
 
@@ -44,7 +44,7 @@ def as_json(picture: Picture | Plane) -> str:
     """One document; an infinite value is null."""
     body = _plane_record(picture) if isinstance(picture, Plane) else _picture_record(picture)
     document = {"schema": "lossctl/1", "version": __version__, "command": "curve", **body}
-    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(document) + "\n"
 
 
 def _picture_record(picture: Picture) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..bench.machine import Finding
+from ..text import json_text
 from ..version import __version__
 from .sheet import Sheet
 
@@ -24,4 +24,4 @@ def as_json(findings: Sequence[Finding]) -> str:
         "command": "doctor",
         "findings": [asdict(item) for item in findings],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return json_text(document, indent=2) + "\n"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import NamedTuple
+
+from ..text import html_text as escape
 
 ROW, LEFT, WIDTH, RIGHT, TOP, BOTTOM = 26, 230, 470, 150, 14, 34  # pixels
 LONGEST_LABEL = 36

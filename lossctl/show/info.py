@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..files.summary import Summary
-from ..text import shown
+from ..text import json_text, shown
 from ..version import __version__
 from .sheet import Sheet
 
@@ -40,4 +39,4 @@ def as_json(summaries: Sequence[Summary]) -> str:
         "command": "info",
         "columns": [asdict(item) for item in summaries],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -14,7 +13,7 @@ from ..curves.variables import VARIABLES
 from ..language.domains import Option
 from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss
-from ..text import option_text
+from ..text import json_text, option_text
 from ..version import __version__
 from .pages.arithmetic import Step, steps
 from .pages.facts import facts
@@ -54,7 +53,7 @@ def list_json(losses: Sequence[Loss]) -> str:
         "command": "list",
         "losses": [_record(loss) for loss in losses],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def page_json(loss: Loss) -> str:
@@ -94,7 +93,7 @@ def _followers(rule: Convention) -> str:
 
 def _document(record: dict[str, Any]) -> str:
     document = {"schema": "lossctl/1", "version": __version__, "command": "explain", "loss": record}
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def unavailable_page(name: str, reason: str) -> str:

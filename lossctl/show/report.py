@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from ..results.values import Comparison, Interval, Outcome, Result, SuiteReport
 from ..text import escaped, shown
+from ..text import html_text as escape
 from ..version import __version__
 from .comparisons import p_text, signed
 from .forest import Bar, svg

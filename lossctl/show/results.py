@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..results.values import Interval, Result
-from ..text import option_text, shown
+from ..text import json_text, option_text, shown
 from ..version import __version__
 from .sheet import Sheet
 
@@ -24,8 +24,6 @@ def bare(results: Sequence[Result], digits: int | None) -> str:
 
 def as_json(results: Sequence[Result], command: str) -> str:
     """One document: {"schema", "version", "command", "results", "warnings"}."""
-    import json
-
     document = {
         "schema": SCHEMA,
         "version": __version__,
@@ -33,14 +31,12 @@ def as_json(results: Sequence[Result], command: str) -> str:
         "results": [result.as_json() for result in results],
         "warnings": [warning for result in results for warning in result.warnings],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def ndjson(results: Sequence[Result]) -> str:
     """One result a line."""
-    import json
-
-    return "".join(json.dumps(result.as_json(), ensure_ascii=False, allow_nan=False) + "\n" for result in results)
+    return "".join(json_text(result.as_json()) + "\n" for result in results)
 
 
 def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> Sheet:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..rows.hardest import Hardest
-from ..text import shown
+from ..text import escaped, json_text, shown
 from ..version import __version__
 from .results import number
 from .sheet import Sheet
@@ -22,7 +21,7 @@ def header(names: Sequence[str], losses: Sequence[str], weighted: bool, format: 
     """The first line: `row`, the columns that ride along, and one column a loss."""
     if format not in ("tsv", "csv"):
         return ""
-    return _line(["row", *names, *loss_columns(losses), *(["weight"] if weighted else [])], format)
+    return _line(["row", *map(escaped, names), *loss_columns(losses), *(["weight"] if weighted else [])], format)
 
 
 def loss_columns(losses: Sequence[str]) -> list[str]:
@@ -47,10 +46,10 @@ def lines(
     table = zip(*columns, *(column.tolist() for column in values), strict=True)
     names = ["row", *side, *loss_columns(losses), *(["weight"] if weight is not None else [])]
     if format == "ndjson":
-        return "".join(json.dumps(_record(names, cells), ensure_ascii=False) + "\n" for cells in table)
+        return "".join(json_text(_record(names, cells)) + "\n" for cells in table)
     first = len(columns)
     return "".join(
-        _line([*map(str, cells[:first]), *(number(value, digits) for value in cells[first:])], format)
+        _line([*map(_visible, cells[:first]), *(number(value, digits) for value in cells[first:])], format)
         for cells in table
     )
 
@@ -63,6 +62,10 @@ def _record(names: Sequence[str], cells: Sequence[Any]) -> dict[str, Any]:
         if not finite:
             record[f"{name}_text"] = repr(value)
     return record
+
+
+def _visible(value: object) -> str:
+    return escaped(value) if isinstance(value, str) else str(value)
 
 
 def _line(cells: Sequence[str], format: str) -> str:
@@ -138,7 +141,7 @@ def _listed(value: Any) -> Any:
 def top_records(hardest: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[str]:
     """One JSON line a row."""
     for record in _top(hardest, roles, names):
-        yield json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+        yield json_text(record) + "\n"
 
 
 def top_json(
@@ -154,7 +157,7 @@ def top_json(
         "n": hardest.n,
         "rows": list(_top(hardest, roles, names)),
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def _top(hardest: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..text import escaped, message
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -88,6 +90,7 @@ def table(sheet: Sheet, *, width: int, colour: bool) -> str:
     console = Console(
         file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour
     )
+    sheet = fit_to_show(sheet)
     for fit in (_sharing, _rounded):
         if _natural_width(sheet, console) > width:
             sheet = fit(sheet)
@@ -155,7 +158,16 @@ def _rounded(sheet: Sheet) -> Sheet:
     return Sheet(sheet.columns, rows, sheet.numeric, title)
 
 
-FORMATS: dict[str, Any] = {"tsv": tsv, "csv": csv, "md": markdown, "latex": latex}
+def fit_to_show(sheet: Sheet) -> Sheet:
+    """The sheet with what cannot be seen in its texts as escapes."""
+    rows = tuple(tuple(map(escaped, row)) for row in sheet.rows)
+    return Sheet(tuple(map(escaped, sheet.columns)), rows, sheet.numeric, message(sheet.title))
+
+
+FORMATS: dict[str, Any] = {
+    name: lambda sheet, made=made: made(fit_to_show(sheet))
+    for name, made in (("tsv", tsv), ("csv", csv), ("md", markdown), ("latex", latex))
+}
 
 
 def text_of(cells: Sequence[object]) -> tuple[str, ...]:

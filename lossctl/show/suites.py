@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from xml.etree import ElementTree
 
 from ..language.registry import find, make
 from ..results.values import Comparison, Outcome, Result, SuiteReport
-from ..text import UNSEEN, shown
+from ..text import json_text, shown, xml_text
 from ..version import __version__
 from .results import group_text, number
 from .sheet import Sheet
@@ -99,14 +98,13 @@ def as_json(report: SuiteReport) -> str:
         ],
         "warnings": warnings(report),
     }
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document, indent=2) + "\n"
 
 
 def ndjson(report: SuiteReport) -> str:
     """One value a line, of losses and comparisons."""
     return "".join(
-        json.dumps({"entry": outcome.name, "entry_status": outcome.status, **value.as_json()}, ensure_ascii=False)
-        + "\n"
+        json_text({"entry": outcome.name, "entry_status": outcome.status, **value.as_json()}) + "\n"
         for outcome in report.outcomes
         for value in values_of(outcome)
     )
@@ -134,24 +132,24 @@ def junit(report: SuiteReport) -> str:
         "skipped": "0",
         "time": f"{seconds:.3f}",
     }
-    root = ElementTree.Element("testsuites", {name: _xml(text) for name, text in attributes.items()})
-    suite = ElementTree.SubElement(root, "testsuite", {name: _xml(text) for name, text in attributes.items()})
+    root = ElementTree.Element("testsuites", {name: xml_text(text) for name, text in attributes.items()})
+    suite = ElementTree.SubElement(root, "testsuite", {name: xml_text(text) for name, text in attributes.items()})
     for outcome in report.outcomes:
         case = ElementTree.SubElement(
             suite,
             "testcase",
             {
-                "classname": _xml(f"{report.title}.{outcome.kind}"),
-                "name": _xml(outcome.name),
+                "classname": xml_text(f"{report.title}.{outcome.kind}"),
+                "name": xml_text(outcome.name),
                 "time": f"{outcome.seconds:.3f}",
             },
         )
         if outcome.status != "passed":
             tag = "error" if outcome.status == "error" else "failure"
             kind = outcome.error or "gate"
-            first = {"message": _xml(outcome.reasons[0]), "type": kind}
-            ElementTree.SubElement(case, tag, first).text = _xml("\n".join(outcome.reasons))
-        ElementTree.SubElement(case, "system-out").text = _xml(_lines(outcome))
+            first = {"message": xml_text(outcome.reasons[0]), "type": kind}
+            ElementTree.SubElement(case, tag, first).text = xml_text("\n".join(outcome.reasons))
+        ElementTree.SubElement(case, "system-out").text = xml_text(_lines(outcome))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -159,11 +157,6 @@ def junit(report: SuiteReport) -> str:
 def _lines(outcome: Outcome) -> str:
     rows = [row for row in _rows(outcome, None) if row[0] != "error"]
     return "\n".join(" ".join(cell for cell in row[2:] if cell) for row in rows)
-
-
-def _xml(text: str) -> str:
-    """Text without what XML cannot hold."""
-    return UNSEEN.sub(lambda match: match[0] if match[0] in "\n\t" else "\N{REPLACEMENT CHARACTER}", text)
 
 
 def summary(report: SuiteReport) -> str:

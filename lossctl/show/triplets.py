@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..results.breakdown import NARROW, AtMargin, Categories, Distances
 from ..rows.checks import rows_left_out
 from ..rows.sums import count as count_of
-from ..text import option_text, shown
+from ..text import json_text, option_text, shown
 from ..version import __version__
 from .sheet import Sheet
 
@@ -63,7 +62,7 @@ def as_json(report: Report, indent: int | None = 2) -> str:
         "diagnosis": asdict(report.diagnosis),
         "warnings": warnings(report),
     }
-    return json.dumps(_finite(document), ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+    return json_text(_finite(document), indent=indent) + "\n"
 
 
 def _finite(value: Any) -> Any:
@@ -376,7 +375,7 @@ def given_json(triplets: Sequence[GivenTriplets], metric: str, normalize: bool, 
         "certified": True,
         "results": results,
     }
-    return json.dumps(_finite(document), ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+    return json_text(_finite(document), indent=indent) + "\n"
 
 
 def given_sheet(triplets: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
