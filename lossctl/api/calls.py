@@ -44,17 +44,17 @@ Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "dat
 class Grouped:
     """The results of a loss by group, as `lossctl compute -g` prints them.
 
-    whole: of all rows;  macro: the mean of the groups, None where rows are added up;  groups: name -> its result
+    overall: of all rows;  macro: the mean of the groups, None where rows are added up;  groups: name -> its result
     """
 
-    whole: Result
+    overall: Result
     macro: Result | None
     groups: Mapping[str, Result]
 
     @property
     def value(self) -> float:
         """The value of all rows."""
-        return self.whole.value
+        return self.overall.value
 
     def __getitem__(self, group: str) -> Result:
         return self.groups[group]
@@ -89,6 +89,7 @@ def compute(
     resamples: int = 1000,
     cluster: Source | None = None,
     seed: int | None = None,
+    align: str | None = None,
     **named: Any,
 ) -> Result | Grouped:
     """The loss of some inputs, as `lossctl compute` prints it.
@@ -112,6 +113,7 @@ def compute(
     by: groups by bins of a numeric column, "bins:data.csv::age:10"; the result is a `Grouped` too
     ci, ci_method, resamples, seed: the level of a bootstrap interval and how it is made: "bca" or "percentile"
     cluster: a value for each row, (n,): the interval resamples rows that share it together
+    align: match rows by this column of every file, not by place
 
     Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
     device).
@@ -256,8 +258,8 @@ def triplets(
     question = TripletQuestion.of(
         call, inputs, named, _margins(margin), batch=_pair(batch), device=devices.choose(device).name
     )
-    with answers.opened_set(question) as ready:
-        return answers.report(question, ready)
+    with answers.opened_set(question) as embeddings:
+        return answers.report(question, embeddings)
 
 
 @overload
@@ -306,8 +308,8 @@ def mine(
     check_mining(call, strategy)
     chosen = mining.choose_device(strategy, device)
     question = MiningQuestion.of(call, strategy, inputs, named, device=chosen.name)
-    with answers.opened_set(question) as ready:
-        job = answers.mining_job(question, ready)
+    with answers.opened_set(question) as embeddings:
+        job = answers.mining_job(question, embeddings)
         if question.path is None:
             return joined(job.blocks(None))
         files = [item for item in (*inputs, *named.values(), id) if isinstance(item, str)]

@@ -366,8 +366,8 @@ OPTIONS: tuple[Setting, ...] = (
     # --- which is better
     Setting("test", "text", "How p is found: swap systems, or resample rows.", (COMPARE,), default="sign-flip",
             metavar="sign-flip|bootstrap", words=("sign-flip", "bootstrap"), told="how p is found"),
-    Setting("align", "text", "Match rows by this column of every file, not by place.", (COMPARE,),
-            metavar="id::COL", told="match rows by this column of every file"),
+    Setting("align", "text", "Match rows by this column of every file, not by place.", (COMPUTE, COMPARE),
+            metavar="id::COL", told="match rows by this column of every file", mark="align"),
     Setting("fail-if", "text", "Exit with 1 if a system is worse than the base.", (COMPARE,), HELD, metavar="worse",
             words=("worse",), told="the entry fails if a system is worse than the base"),
     # --- what is said
