@@ -1,36 +1,22 @@
-"""What many tests need: the command line as a person runs it."""
+"""What many tests need: the command line as a person runs it, and how many examples a property is held to."""
 
 import os
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from commands import ROOT, Done, run_lossctl
+from hypothesis import settings
 
-ROOT = Path(__file__).parent.parent
+__all__ = ["ROOT", "Done", "examples", "lossctl", "run_lossctl"]
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "small")
 
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
+settings.register_profile("small", max_examples=20, deadline=None)
+settings.register_profile("large", max_examples=200, deadline=None)
+settings.load_profile(PROFILE)
 
 
-def run_lossctl(*arguments, stdin=None, cwd=ROOT, **environment):
-    """`python -m lossctl ARGUMENTS` in a process of its own; stdin is bytes."""
-    done = subprocess.run(
-        [sys.executable, "-m", "lossctl", *map(str, arguments)],
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "100", **environment},
-    )
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+def examples(most: int) -> int:
+    """So many with HYPOTHESIS_PROFILE=large, else a tenth."""
+    return most if PROFILE == "large" else max(1, most // 10)
 
 
 @pytest.fixture

@@ -1,585 +1,35 @@
-"""Every row value of every loss against the exact formula in mpmath, on inputs that cost other programs their digits.
-
-The reference reads the binary values of the inputs exactly and works with enough digits that none is lost. The error is
-counted in units in the last place of float64: at most 4, or a bound in KNOWN_BOUNDS with its reason.
-"""
+"""Every value of every loss against the exact formula in mpmath: row by row, list by list, anchor by anchor."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from pathlib import Path
 
 import mpmath as mp
 import numpy as np
 import pytest
-from readings import rows_of
+from exact_audit import by_set, known_bounds
+from exact_counts import CountCase, count_cases, count_computed, count_truth
+from exact_lists import ListCase, list_cases, list_computed, list_limits, list_truths
+from exact_losses import (
+    BITS,
+    CASES,
+    KNOWN_BOUNDS,
+    ULP,
+    Bound,
+    Case,
+    allowed,
+    computed,
+    exact,
+    forms_of,
+    rng,
+    rows,
+    truths,
+    ulps,
+)
+from exact_sets import SetCase, set_cases, set_computed, set_limits, set_truths
 
-from lossctl.api import calculator, calls
 from lossctl.language import registry
-
-ULP = 4.0
-BITS = 400  # kl of distributions that differ by 1e-15 needs 160
-SMALLEST, NORMAL, NEXT_TO_ONE = 5e-324, 2.0**-1022, 1.0 - 2.0**-53
-
-
-@dataclass(frozen=True)
-class Case:
-    """Inputs of one loss, role by role, that are hard in one way. forms: role -> form, where not the default."""
-
-    what: str
-    spec: str
-    inputs: tuple[Any, ...]
-    forms: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def loss(self) -> str:
-        return self.spec.partition(":")[0]
-
-
-# --- references, row by row
-
-
-def exact(row: Any) -> Any:
-    """A row's value or values as mpmath numbers, exactly."""
-    return [mp.mpf(float(value)) for value in row] if np.ndim(row) else mp.mpf(float(row))
-
-
-def mean(terms: list[Any]) -> Any:
-    return mp.fsum(terms) / len(terms)
-
-
-def columns(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A reference for one value as a reference for a row of several, averaged."""
-
-    def averaged(a: Any, b: Any, form: Any = None, **options: Any) -> Any:
-        pairs = list(zip(a, b, strict=True)) if isinstance(a, list) else [(a, b)]
-        return mean([function(*pair, **({"form": form} if form else {}), **options) for pair in pairs])
-
-    return averaged
-
-
-def huber(pred: Any, target: Any, delta: float) -> Any:
-    e = abs(pred - target)
-    return e**2 / 2 if e <= delta else mp.mpf(delta) * (e - mp.mpf(delta) / 2)
-
-
-def chance(x: Any, label: Any, form: str) -> tuple[Any, Any]:
-    """(log p_t, log(1 - p_t)) of a yes-or-no prediction."""
-    if form == "logits":
-        x = x if label == 1 else -x
-        return -mp.log1p(mp.exp(-x)), -mp.log1p(mp.exp(x))
-    yes, no = log(x), log1p(-x)
-    return (yes, no) if label == 1 else (no, yes)
-
-
-def class_chance(x: list[Any], label: Any, form: str) -> tuple[Any, Any]:
-    """(log p_t, log(1 - p_t)) of a prediction of one class."""
-    y = int(label)
-    if form != "logits":
-        return log(x[y]), log1p(-x[y])
-    odds = mp.fsum(mp.exp(v - x[y]) for j, v in enumerate(x) if j != y)
-    return -mp.log1p(odds), -mp.log1p(1 / odds)
-
-
-def log(x: Any) -> Any:
-    return mp.log(x) if x else -mp.inf
-
-
-def log1p(x: Any) -> Any:
-    return mp.log1p(x) if x > -1 else -mp.inf
-
-
-def times(weight: Any, value: Any) -> Any:
-    """weight * value, where a weight of 0 silences infinity."""
-    return weight * value if weight else mp.mpf(0)
-
-
-def given(x: Any, label: Any, form: str) -> tuple[Any, Any]:
-    return class_chance(x, label, form) if isinstance(x, list) else chance(x, label, form)
-
-
-def cross_entropy(
-    x: list[Any], label: Any, form: str, label_smoothing: float, class_weights: Any, ignore_index: Any
-) -> Any:
-    classes, eps = len(x), mp.mpf(label_smoothing)
-    target = label if isinstance(label, list) else [mp.mpf(j == label) for j in range(classes)]
-    target = [(1 - eps) * q + eps / classes for q in target]
-    weights = class_weights or [1.0] * classes
-    return mp.fsum(
-        times(q * w, -class_chance(x, j, form)[0]) for j, (q, w) in enumerate(zip(target, weights, strict=True))
-    )
-
-
-def focal(x: Any, label: Any, form: str, gamma: float, alpha: Any) -> Any:
-    log_p, log_miss = given(x, label, form)
-    fade = mp.exp(gamma * log_miss) if gamma else mp.mpf(1)
-    if alpha is None:
-        share = mp.mpf(1)
-    elif isinstance(x, list):
-        share = mp.mpf(alpha[int(label)] if isinstance(alpha, tuple) else alpha)
-    else:
-        share = mp.mpf(alpha) if label == 1 else 1 - mp.mpf(alpha)
-    return times(share, times(fade, -log_p))
-
-
-def focal_star(x: Any, label: Any, form: str, gamma: float, beta: float) -> Any:
-    log_p, log_miss = chance(x, label, form)
-    return softplus(-(mp.mpf(gamma) * (log_p - log_miss) + beta)) / gamma
-
-
-def softplus(x: Any) -> Any:
-    return mp.log1p(mp.exp(x)) if x < mp.inf else x
-
-
-def hinge(score: Any, label: Any, margin: float) -> Any:
-    return max(mp.mpf(0), margin - (score if label == 1 else -score))
-
-
-def multiclass_hinge(scores: list[Any], label: Any, kind: str, margin: float, l2: Any, l2_strength: float) -> Any:
-    y = int(label)
-    gaps = [margin + s - scores[y] for j, s in enumerate(scores) if j != y]
-    violations = [max(mp.mpf(0), gap) for gap in gaps]
-    value = max(violations) if kind == "crammer-singer" else mp.fsum(violations)
-    return value + mp.mpf(l2_strength) * mp.fsum(mp.mpf(w) ** 2 for w in l2 or ())
-
-
-def logs(x: list[Any], form: str) -> list[Any]:
-    """log p of a distribution."""
-    if form == "prob":
-        return [log(v) for v in x]
-    return x if form == "log-prob" else [class_chance(x, j, "logits")[0] for j in range(len(x))]
-
-
-def kl(p: list[Any], q: list[Any], form: tuple[str, str]) -> Any:
-    log_p, log_q = logs(p, form[0]), logs(q, form[1])
-    return mp.fsum(times(mp.exp(a), a - b) for a, b in zip(log_p, log_q, strict=True) if a > -mp.inf)
-
-
-def js(p: list[Any], q: list[Any], form: tuple[str, str]) -> Any:
-    masses = zip(map(mp.exp, logs(p, form[0])), map(mp.exp, logs(q, form[1])), strict=True)
-    terms = [(a, b, (a + b) / 2) for a, b in masses if a + b]
-    return mp.fsum(times(a, log(a / m)) + times(b, log(b / m)) for a, b, m in terms) / 2
-
-
-def distance(a: list[Any], b: list[Any], metric: str) -> Any:
-    if metric == "cosine":
-        dot = lambda x, y: mp.fsum(u * v for u, v in zip(x, y, strict=True))  # noqa: E731
-        return 1 - dot(a, b) / mp.sqrt(dot(a, a) * dot(b, b))
-    square = mp.fsum((x - y) ** 2 for x, y in zip(a, b, strict=True))
-    return square if metric == "sqeuclidean" else mp.sqrt(square)
-
-
-def contrastive(left: Any, right: Any, same: Any, margin: float, distance: str) -> Any:
-    d = _distance(left, right, distance)
-    return (d**2 if same == 1 else max(mp.mpf(0), margin - d) ** 2) / 2
-
-
-def pairwise_ranking(left: Any, right: Any, same: Any, margin: float, distance: str) -> Any:
-    d = _distance(left, right, distance)
-    return d if same == 1 else max(mp.mpf(0), margin - d)
-
-
-def triplet(a: Any, p: Any, n: Any, margin: float, distance: str, swap: bool, soft: bool) -> Any:
-    d_ap, d_an = _distance(a, p, distance), _distance(a, n, distance)
-    d_an = min(d_an, _distance(p, n, distance)) if swap else d_an
-    return softplus(d_ap - d_an) if soft else max(mp.mpf(0), d_ap - d_an + margin)
-
-
-_distance = distance
-
-REFERENCES: dict[str, Callable[..., Any]] = {
-    "mean-error": columns(lambda pred, target: target - pred),
-    "mse": columns(lambda pred, target: (pred - target) ** 2),
-    "mae": columns(lambda pred, target: abs(pred - target)),
-    "rmse": columns(lambda pred, target: (pred - target) ** 2),  # the row value; the root comes after the mean
-    "huber": columns(huber),
-    "smooth-l1": columns(lambda pred, target, beta: huber(pred, target, beta) / beta),
-    "bce": columns(lambda x, y, form, pos_weight: times(pos_weight if y == 1 else 1, -chance(x, y, form)[0])),
-    "log-loss": lambda x, y, form: (
-        -class_chance(x, y, form)[0]
-        if isinstance(x, list) and not isinstance(y, list)
-        else columns(lambda x, y, form: -chance(x, y, form)[0])(x, y, form)
-    ),
-    "cross-entropy": cross_entropy,
-    "focal": lambda x, y, form, **options: (
-        columns(focal)(x, y, form, **options) if isinstance(y, list) else focal(x, y, form, **options)
-    ),
-    "focal-star": columns(focal_star),
-    "hinge": hinge,
-    "squared-hinge": lambda score, label, margin: hinge(score, label, margin) ** 2,
-    "multiclass-hinge": multiclass_hinge,
-    "kl": kl,
-    "js": js,
-    "contrastive": contrastive,
-    "pairwise-ranking": pairwise_ranking,
-    "triplet": triplet,
-}
-
-
-def truths(case: Case) -> list[Any]:
-    """The exact value of each row, as mpmath numbers."""
-    spec = registry.parse(case.spec)
-    forms = [case.forms.get(role.name, role.forms[0]) for role in spec.loss.roles if role.forms]
-    form = {"form": forms[0] if len(forms) == 1 else tuple(forms)} if forms else {}
-    reference = REFERENCES[case.loss]
-    with mp.workprec(BITS):
-        return [reference(*row, **form, **spec.options) for row in exact_rows(case)]
-
-
-def exact_rows(case: Case) -> list[tuple[Any, ...]]:
-    """The inputs row by row, exactly."""
-    arrays = ([exact(row) for row in np.asarray(array, dtype=np.float64)] for array in case.inputs)
-    return list(zip(*arrays, strict=True))
-
-
-def computed(case: Case) -> list[float]:
-    """The value of each row as lossctl has it."""
-    spec = registry.parse(case.spec)
-    named = {role.name: np.asarray(array) for role, array in zip(spec.loss.roles, case.inputs, strict=True)}
-    reading = calculator.Reading(forms=case.forms)
-    return rows_of(spec, [], named, reading=reading, jobs=1).tolist()
-
-
-def ulps(value: float, truth: Any) -> float:
-    """|value - truth| in units in the last place of the truth; infinite where only one of the two is."""
-    nearest = float(truth)
-    if value == nearest:
-        return 0.0
-    if not (math.isfinite(value) and math.isfinite(nearest)):
-        return math.inf
-    with mp.workprec(BITS):
-        return float(abs(mp.mpf(value) - truth) / mp.mpf(math.ulp(nearest)))
-
-
-# --- hard inputs
-
-rng = np.random.default_rng(20240607)
-LOG_SPACED = np.concatenate([10.0 ** rng.uniform(-300, 300, 60), 10.0 ** rng.uniform(-6, 6, 60)])
-SIGNED = np.concatenate([LOG_SPACED, -LOG_SPACED, [0.0, SMALLEST, NORMAL, 1.0, 1e308]])
-NEAR_HALF = 0.5 + np.array([0.0, 2.0**-54, 2.0**-53, -(2.0**-54), 1e-9, -1e-9])
-EDGES = np.array(
-    [0.0, SMALLEST, 1e-300, 1e-17, 2.0**-53, 2.0**-52, 0.1, 0.9, 1 - 2.0**-52, NEXT_TO_ONE, 1.0, *NEAR_HALF]
-)
-PROBABILITIES = np.concatenate(
-    [EDGES, rng.random(60), 10.0 ** rng.uniform(-40, 0, 40), 1 - 10.0 ** rng.uniform(-16, 0, 40)]
-)
-LOGITS = np.concatenate(
-    [[0.0, SMALLEST, 1e-17, 1e-9, 36.7, 37.5, 700.0, 744.4, 745.2, 746.0, 1e4], 10.0 ** rng.uniform(-20, 2.8, 80)]
-)
-LOGITS = np.concatenate([LOGITS, -LOGITS])
-
-
-def both(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every value with label 0 and with label 1."""
-    return np.repeat(values, 2), np.tile([0, 1], len(values))
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def every_class(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every row with every class as its label."""
-    n, classes = values.shape
-    return np.repeat(values, classes, axis=0), np.tile(np.arange(classes), n)
-
-
-def rows(*values: Any) -> np.ndarray:
-    return np.array(values, dtype=np.float64)
-
-
-WIDE = rng.normal(0, 50, (12, 5))
-TIGHT = rng.normal(0, 1e-9, (6, 4))
-CLASS_LOGITS = [
-    ("named traps", rows([40, 0, -3], [37.5, 0, -1e4], [1e4, -1e4, 0], [0, 0, 0], [800, 800, -800], [1e-17, 0, 0])),
-    ("std 50", WIDE),
-    ("std 3", rng.normal(0, 3, (12, 4))),
-    ("nearly equal", TIGHT),
-    ("offset 1e8", np.round(rng.normal(0, 3, (6, 4)), 2) + 1e8),
-    ("offset -1e4", rng.normal(0, 3, (6, 4)) - 1e4),
-    ("two of them far ahead", rng.normal(0, 3, (6, 4)) + rows([300, 300, 0, 0])),
-    ("forty classes", rng.normal(0, 5, (1, 40))),
-]
-CLASS_PROBABILITIES = [
-    ("softmax of std 50", softmax(WIDE)),
-    ("softmax of std 3", softmax(rng.normal(0, 3, (12, 4)))),
-    (
-        "saturated",
-        rows([1, 0, 0], [NEXT_TO_ONE, 2.0**-53, 0], [1.0, 1e-300, SMALLEST], [0.5, 0.5, 0], [2**-54 + 0.5, 0.5, 1e-17]),
-    ),
-]
-OFFSETS = rng.normal(0, 1, (40, 3)) + 1e9
-
-
-def regression_cases() -> list[Case]:
-    near = LOG_SPACED * (1 + rng.normal(0, 1e-12, LOG_SPACED.size))
-    many = rng.normal(0, 1, (40, 100))
-    inputs = {
-        "log-spaced": (SIGNED, np.roll(SIGNED, 7)),
-        "against zero": (SIGNED, np.zeros_like(SIGNED)),
-        "nearly equal": (LOG_SPACED, near),
-        "offset 1e9": (OFFSETS, np.roll(OFFSETS, 1, axis=0)),
-        "100 columns": (many, np.roll(many, 1, axis=0)),
-    }
-    specs = ["mean-error", "mse", "mae", "rmse", "huber", "huber:delta=1e-3", "huber:delta=1e5", "smooth-l1",
-             "smooth-l1:beta=0.3", "smooth-l1:beta=1e5"]  # fmt: skip
-    return [Case(what, spec, pair) for spec, (what, pair) in product(specs, inputs.items())]
-
-
-BINARY_SPECS = [
-    *("bce", "bce:pos_weight=3.7", "bce:pos_weight=0", "log-loss"),
-    *("focal", "focal:gamma=0", "focal:gamma=0.5", "focal:gamma=5", "focal:gamma=1.3,alpha=0.25"),
-    *("focal-star", "focal-star:gamma=4,beta=0", "focal-star:gamma=0.7,beta=-30"),
-]
-
-
-def chance_cases() -> list[Case]:
-    binary = [("edges", "prob", both(PROBABILITIES)), ("edges", "logits", both(LOGITS))]
-    labels = rng.integers(0, 2, (40, 6))
-    binary += [
-        ("six labels", "prob", (rng.choice(PROBABILITIES, (40, 6)), labels)),
-        ("six labels", "logits", (rng.choice(LOGITS, (40, 6)), labels)),
-    ]
-    classes = [(what, "logits", every_class(x)) for what, x in CLASS_LOGITS]
-    classes += [(what, "prob", every_class(x)) for what, x in CLASS_PROBABILITIES]
-    cases = []
-    for (what, form, pair), spec in product(binary, BINARY_SPECS):
-        cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
-    for what, form, pair in classes:
-        for spec in ("cross-entropy", "log-loss", "focal", "focal:gamma=0.5,alpha=0.3", "focal:gamma=5"):
-            cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
-        cases.append(Case(what, "cross-entropy:label_smoothing=0.1", pair, {"probs": form}))
-        width = pair[0].shape[1]
-        target = np.roll(softmax(rng.normal(0, 3, pair[0].shape)), 1, axis=0)
-        cases.append(Case(what + ", distribution", "cross-entropy", (pair[0], target), {"probs": form}))
-        weights = "/".join(str(k + 0.5) for k in range(width))
-        cases.append(
-            Case(
-                what + ", weighted", f"cross-entropy:label_smoothing=0.1,class_weights={weights}", pair, {"probs": form}
-            )
-        )
-    return cases
-
-
-def hinge_cases() -> list[Case]:
-    near = 1 + np.array([2.0**-52, -(2.0**-53), 1e-9, -1e-9, 0])
-    scores = both(np.concatenate([SIGNED, near, -near]))
-    cases = [
-        Case("log-spaced", f"{name}{margin}", scores)
-        for name in ("hinge", "squared-hinge")
-        for margin in ("", ":margin=0.3")
-    ]
-    tables = [
-        *CLASS_LOGITS,
-        ("gap near the margin", rng.normal(0, 1e-9, (10, 4)) + rows([0, 1, 2, 3]) + 0.1),
-        ("gap near the margin, two classes", rng.normal(0, 1e-9, (10, 2)) + rows([0.1, 1.1])),
-    ]
-    for what, table in tables:
-        for spec in (
-            "multiclass-hinge",
-            "multiclass-hinge:kind=weston-watkins,margin=0.7",
-            "multiclass-hinge:l2=0.1/0.2/3,l2_strength=0.3",
-        ):
-            cases.append(Case(what, spec, every_class(table)))
-    return cases
-
-
-def nearby(p: np.ndarray, size: float) -> np.ndarray:
-    q = p * (1 + rng.uniform(-size, size, p.shape))
-    return q / q.sum(axis=1, keepdims=True)
-
-
-def divergence_cases() -> list[Case]:
-    p = softmax(rng.normal(0, 3, (12, 5)))
-    wide = softmax(rng.normal(0, 50, (12, 5)))
-    many = softmax(rng.normal(0, 3, (3, 60)))
-    probs = [
-        ("far apart", p, np.roll(p, 1, axis=0)),
-        ("softmax of std 50", wide, np.roll(wide, 1, axis=0)),
-        (
-            "one rare class apart",
-            rows([1e-10, 1 - 1e-10], [1e-300, 1.0], [SMALLEST, 1.0]),
-            rows([3e-10, 1 - 3e-10], [2e-300, 1.0], [2 * SMALLEST, 1.0]),
-        ),
-        *((f"{size:g} apart", p, nearby(p, size)) for size in (0.3, 1e-2, 1e-5, 1e-9, 1e-13)),
-        ("60 classes, 1e-6 apart", many, nearby(many, 1e-6)),
-        (
-            "edges",
-            rows([1, 0, 0], [0.5, 0.5, 0], [1, 0, 0], [0, 1, 0]),
-            rows([1, 0, 0], [0, 0.5, 0.5], [0.5, 0.25, 0.25], [0, 1, 0]),
-        ),
-        (
-            "saturated",
-            rows([NEXT_TO_ONE, 2.0**-53], [1, SMALLEST]),
-            rows([1 - 2.0**-52, 2.0**-52], [1e-300, 1]),
-        ),
-    ]
-    a = rng.normal(0, 3, (12, 5))
-    logits = [
-        ("far apart", a, np.roll(a, 1, axis=0)),
-        ("std 50", WIDE, np.roll(WIDE, 1, axis=0)),
-        *((f"{size:g} apart", a, a + rng.normal(0, size, a.shape)) for size in (0.3, 1e-2, 1e-5, 1e-9, 1e-13)),
-        ("equal but for an offset", a, np.round(a * 2**20) / 2**20 + 1024.0),
-        ("1e4", a * 3e3, np.roll(a, 1, axis=0) * 3e3),
-    ]
-    cases = []
-    for loss in ("kl", "js"):
-        for what, x, y in probs:
-            cases.append(Case(what, loss, (x, y)))
-            with np.errstate(divide="ignore"):
-                cases.append(Case(what, loss, (np.log(x), np.log(y)), {"p": "log-prob", "q": "log-prob"}))
-                cases.append(Case(what, loss, (x, np.log(y)), {"q": "log-prob"}))
-        for what, x, y in logits:
-            cases.append(Case(what, loss, (x, y), {"p": "logits", "q": "logits"}))
-            cases.append(Case(what, loss, (softmax(x), y), {"q": "logits"}))
-            cases.append(Case(what, loss, (x, softmax(y)), {"p": "logits"}))
-    return cases
-
-
-def pair_cases() -> list[Case]:
-    x, y, z = rng.normal(0, 1, (3, 30, 3))
-    wide = rng.normal(0, 1, (3, 10, 64))
-    scale = 10.0 ** rng.uniform(-160, 150, (30, 1))
-    triples = [
-        ("std 1", x, y, z),
-        ("64 columns", *wide),
-        ("offset 1e6", x + 1e6, y + 1e6, z + 1e6),
-        ("1e-9 apart", x, x + 1e-9 * y, x + 2e-9 * z),
-        ("log-spaced", x * scale, y * scale, z * scale),
-        ("equal", x[:3], x[:3], x[:3]),
-    ]
-    cases = []
-    for (what, a, b, c), metric in product(triples, ("euclidean", "sqeuclidean", "cosine")):
-        same = np.arange(len(a)) % 2
-        for name in ("contrastive", "pairwise-ranking"):
-            cases.append(Case(f"{what}, {metric}", f"{name}:margin=100,distance={metric}", (a, b, same)))
-        for extra in ("", ",swap=true", ",soft=true"):
-            cases.append(Case(f"{what}, {metric}", f"triplet:distance={metric}{extra}", (a, b, c)))
-    return cases
-
-
-CASES = [*regression_cases(), *chance_cases(), *hinge_cases(), *divergence_cases(), *pair_cases()]
-
-
-# --- bounds
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Where 4 ulp of the result are not kept: 4 ulp of a larger number are, and why.
-
-    applies: which cases of the losses it is for
-    scale: (truth, case, values of the row) -> that larger number
-    """
-
-    losses: tuple[str, ...]
-    applies: Callable[[Case], bool]
-    scale: Callable[..., Any]
-    reason: str
-
-
-def forms_of(case: Case) -> list[str]:
-    return [case.forms.get(role.name, role.forms[0]) for role in registry.parse(case.spec).loss.roles if role.forms]
-
-
-def option(case: Case, name: str) -> Any:
-    return registry.parse(case.spec).options[name]
-
-
-def _focal(truth: Any, case: Case, *row: Any) -> Any:
-    return truth * (3 * option(case, "gamma") + 4) / 4
-
-
-def _focal_star(truth: Any, case: Case, x: Any, y: Any) -> Any:
-    values = x if isinstance(x, list) else [x]
-    return truth * (1 + option(case, "gamma") * max([abs(log(v) - log1p(-v)) for v in values if 0 < v < 1], default=0))
-
-
-def _log_prob(truth: Any, case: Case, p: Any, q: Any) -> Any:
-    return mp.fsum(abs(mp.exp(a) - mp.exp(b)) for a, b in zip(p, q, strict=True))
-
-
-def _mixed(truth: Any, case: Case, p: Any, q: Any) -> Any:
-    forms = forms_of(case)
-    log_p, log_q = logs(p, forms[0]), logs(q, forms[1])
-    both = [(a, b) for a, b in zip(log_p, log_q, strict=True) if a > -mp.inf and b > -mp.inf]
-    terms = mp.fsum(mp.exp(max(a, b)) * abs(a - b) * (1 + abs(a)) for a, b in both)
-    return terms + (1 if case.loss == "kl" and "log-prob" in forms else 0)
-
-
-def _rounded(a: Any, b: Any, metric: str) -> Any:
-    """What the error of a distance is relative to: itself, or for an angle how far apart the vectors end."""
-    d = _distance(a, b, metric)
-    if metric != "cosine":
-        return d
-    zero = [0] * len(a)
-    longest = max(_distance(a, zero, "euclidean"), _distance(b, zero, "euclidean"))
-    return 3 * max(d, mp.sqrt(2 * d) * _distance(a, b, "euclidean") / longest)
-
-
-def _operands(truth: Any, case: Case, a: Any, b: Any, c: Any) -> Any:
-    metric, margin = option(case, "distance"), mp.mpf(option(case, "margin"))
-    if case.loss == "triplet":
-        distances = mp.fsum(_rounded(*pair, metric) for pair in ((a, b), (a, c), (b, c)))
-        return truth + min(1, truth) * distances if option(case, "soft") else margin + distances
-    operands = _rounded(a, b, metric) + (0 if c == 1 else margin)
-    return mp.sqrt(2 * truth) * operands if case.loss == "contrastive" else operands
-
-
-PAIRS = ("contrastive", "pairwise-ranking", "triplet")
-KNOWN_BOUNDS = (
-    Bound(
-        ("focal",),
-        lambda case: forms_of(case) == ["logits"],
-        _focal,
-        "1 - p_t of logits is right to 3 ulp, and the power makes that 3 gamma: 3 gamma + 4 ulp",
-    ),
-    Bound(
-        ("focal-star",),
-        lambda case: forms_of(case) == ["prob"],
-        _focal_star,
-        "x_t = log p - log(1 - p) is rounded, and e^-x makes its absolute error relative: about |ln L| ulp",
-    ),
-    Bound(
-        ("kl",),
-        lambda case: forms_of(case) == ["log-prob", "log-prob"],
-        _log_prob,
-        "the sum of p minus the sum of q counts, and each e^(log p) is rounded: 4 ulp of the sum of |p - q|",
-    ),
-    Bound(
-        ("kl", "js"),
-        lambda case: len(set(forms_of(case))) == 2,
-        _mixed,
-        "two forms meet as rounded logarithms: 4 ulp of the terms p |log(p/q)| (1 + |log p|), and for kl of log p "
-        "beside another form of the sum of p, which is 1",
-    ),
-    Bound(
-        PAIRS,
-        lambda case: True,
-        _operands,
-        "rounded distances cancel with each other and the margin: 4 ulp of their sum; a cosine distance is itself "
-        "right to 12 ulp where the lengths are alike, else to 12 ulp of its root times |a - b| / |a|",
-    ),
-)
-
-
-def allowed(case: Case, values: list[Any]) -> list[float]:
-    """The error of each row that is allowed, in ulp of the truth."""
-    bound = next((bound for bound in KNOWN_BOUNDS if case.loss in bound.losses and bound.applies(case)), None)
-    if bound is None:
-        return [ULP] * len(values)
-    with mp.workprec(BITS):
-        scales = [bound.scale(truth, case, *row) for truth, row in zip(values, exact_rows(case), strict=True)]
-    ratios = [
-        scale / abs(truth) if truth else math.ulp(float(scale)) / SMALLEST
-        for scale, truth in zip(scales, values, strict=True)
-    ]
-    return [ULP * max(1.0, float(ratio)) if mp.isfinite(ratio) else ULP for ratio in ratios]
-
 
 # --- claims
 
@@ -637,54 +87,62 @@ def test_bounds_are_needed(bound: Bound) -> None:
     assert worst > ULP
 
 
-# --- splits, and the functions
+# --- lists, sets, counts
 
 
-def shares(*counts: int) -> list[Any]:
-    return [mp.mpf(count) / sum(counts) for count in counts]
+@pytest.mark.parametrize("case", list_cases(), ids=lambda case: f"{case.spec}-{case.what}")
+def test_every_list_has_its_digits(case: ListCase) -> None:
+    exact_values = list_truths(case, BITS)
+    errors = list(map(ulps, list_computed(case), exact_values))
+    assert all(error <= limit for error, limit in zip(errors, list_limits(case, exact_values), strict=True)), errors
 
 
-def impurity(p: list[Any]) -> Any:
-    return -mp.fsum(times(v, log(v)) for v in p) / mp.log(2)
+@pytest.mark.parametrize("cases", by_set(), ids=lambda cases: f"{cases[0].loss}-{cases[0].what}")
+def test_every_anchor_has_its_digits(cases: list[SetCase]) -> None:
+    for case in cases:
+        exact_values = set_truths(case, BITS)
+        errors = list(map(ulps, set_computed(case), exact_values))
+        limits = set_limits(case, exact_values, BITS)
+        assert all(error <= limit for error, limit in zip(errors, limits, strict=True)), (case, errors, limits)
 
 
-@pytest.mark.parametrize(
-    "weights", [(1, 1), (1, 10**9), (3, 5), (2**52, 1), (2**53 - 1, 2**53 - 1), (7, 10**15)], ids=str
-)
-def test_entropy_and_gini_have_their_digits(weights: tuple[int, int]) -> None:
-    with mp.workprec(BITS):
-        p = shares(*weights)
-        truth = {"entropy": impurity(p), "gini": 1 - mp.fsum(v**2 for v in p)}
-    for loss, value in truth.items():
-        assert ulps(calls.compute(loss, label=[0, 1], weight=np.asarray(weights, float)).value, value) <= ULP
+def test_unit_vectors_in_float64_would_be_caught() -> None:
+    case = SetCase("near", "contrastive-pairs", rows([1, 1], [1, 1 + 1e-7]), np.array([0, 0]), "cosine")
+    unit = case.emb / np.linalg.norm(case.emb, axis=1, keepdims=True)
+    plain = (np.sum((unit[0] - unit[1]) ** 2) / 2) ** 2 / 2
+    assert ulps(plain, set_truths(case, BITS)[0]) > 1e6
+    assert ulps(set_computed(case)[0], set_truths(case, BITS)[0]) <= 2 * ULP
 
 
-@pytest.mark.parametrize("size", [0, 1, 10**3, 10**6, 10**9, 10**12])
-def test_gains_of_nearly_useless_splits_have_their_digits(size: int) -> None:
-    table = [[size + 3, size + 1], [size + 2, size + 2]]  # branch by class
-    with mp.workprec(BITS):
-        n = 4 * size + 8
-        branches = [(sum(branch), shares(*branch)) for branch in table]
-        parent = shares(2 * size + 5, 2 * size + 3)
-        gain = impurity(parent) - mp.fsum(mp.mpf(m) / n * impurity(p) for m, p in branches)
-        gini = lambda p: 1 - mp.fsum(v**2 for v in p)  # noqa: E731
-        gini_gain = gini(parent) - mp.fsum(mp.mpf(m) / n * gini(p) for m, p in branches)
-    named = {"label": [0, 1, 0, 1], "split": [0, 0, 1, 1], "weight": np.ravel(table).astype(float)}
-    assert ulps(calls.compute("information-gain", **named).value, gain) <= ULP
-    assert ulps(calls.compute("gini-gain", **named).value, gini_gain) <= 0.5
+def test_a_softmax_by_logarithms_would_be_caught() -> None:
+    case = SetCase("one positive", "supcon", rows([1, 0], [1, 0], [-1, 0], [-1, 0]), np.array([0, 0, 1, 1]))
+    logits = np.array([10.0, -10, -10])
+    plain = 10 + np.log(np.exp(logits - 10).sum()) - 10
+    assert ulps(plain, set_truths(case, BITS)[0]) > 1e6
+    assert ulps(set_computed(case)[0], set_truths(case, BITS)[0]) <= ULP
 
 
-@pytest.mark.parametrize("offset", [0.0, 1e6, 1e12])
-def test_variance_reduction_has_its_digits(offset: float) -> None:
-    target = np.array([1.0, 2.0, 4.0, 8.5]) + offset
-    weights = np.array([0.1, 0.2, 0.3, 0.7])
-    with mp.workprec(BITS):
-        w, t = exact(weights), exact(target)
-        means = [mp.fdot(w[i : i + 2], t[i : i + 2]) / mp.fsum(w[i : i + 2]) for i in (0, 2)]
-        share = [mp.fsum(w[:2]) / mp.fsum(w), mp.fsum(w[2:]) / mp.fsum(w)]
-        truth = share[0] * share[1] * (means[0] - means[1]) ** 2
-    value = calls.compute("variance-reduction", target=target, split=[0, 0, 1, 1], weight=weights).value
-    assert ulps(value, truth) <= 0.5
+@pytest.mark.parametrize("case", count_cases(), ids=lambda case: f"{case.loss}-{case.what}")
+def test_losses_of_counts_have_their_digits(case: CountCase) -> None:
+    assert ulps(count_computed(case), count_truth(case, BITS)) <= ULP
+
+
+def test_every_loss_and_every_form_is_audited() -> None:
+    audited = {(case.loss, *forms_of(case)) for case in CASES}
+    for loss in registry.walk():
+        forms = [role.forms for role in loss.roles if role.forms]
+        for combination in product(*forms) if loss.engine.is_by_row else ():
+            assert (loss.name, *combination) in audited, (loss.name, combination)
+    others = {case.loss for case in (*list_cases(), *set_cases(), *count_cases())}
+    assert others == {loss.name for loss in registry.walk() if not loss.engine.is_by_row}
+
+
+def test_known_bounds_are_in_the_docs() -> None:
+    text = " ".join(Path("docs/accuracy.md").read_text().split())
+    assert [reason for _, reason in known_bounds() if reason not in text] == []
+
+
+# --- the functions
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_what_cannot_be_run_is_refused(schedule):
         check(schedule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["batch-all", "semi-hard"])
 def test_the_memory_of_the_broadcast_is_foreseen(kernel):
     case = SMALL._replace(kernel=kernel, implementation="naive", n=200)

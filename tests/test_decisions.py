@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from conftest import ROOT, run_lossctl
+from conftest import ROOT, examples, run_lossctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,6 +130,7 @@ def test_the_arithmetic_of_bca_is_scipy_s():
     assert acceleration_of(values) == pytest.approx(bootstrap.jackknife_acceleration((values.sum() - values) / 59))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["percentile", "bca"])
 def test_intervals_cover_as_often_as_they_say(method):
     """1,000 data sets of 200 rows; the mean of squared errors of a normal is a skewed statistic."""
@@ -201,6 +202,7 @@ def test_no_interval_where_there_is_none():
     assert (same.ci.low, same.ci.high, same.ci.standard_error) == (1, 1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ["interval", "more resamples", "top", "keep", "rows"])
 def test_memory_does_not_grow_with_the_rows(question, tmp_path):
     """Two million rows, 32 MB, in an NPY: what is held at once is a few MB, whatever is asked."""
@@ -310,7 +312,7 @@ def hardest_rows(loss, count):
     return np.lexsort((np.arange(len(loss)), -loss))[:count]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=examples(100))
 @given(st.lists(st.sampled_from([0.0, -0.0, 1.0, 2.5, -3.0, 1e300, 5e-324]), min_size=1, max_size=60), st.data())
 def test_the_hardest_are_a_sort_away(values, data):
     loss = np.array(values)

@@ -82,6 +82,7 @@ def differing(one, other):
 # --- picks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(("strategy", "options"), STEPS, ids=lambda value: str(value) if value else "")
 def test_mined_triplets_are_those_of_the_cpu(strategy, options, metric):
@@ -148,6 +149,7 @@ def test_a_loss_is_that_of_the_cpu(text, metric):
     assert (there.weight, there.valid, there.anchors) == (here.weight, here.valid, here.anchors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("text", ["batch-all", "batch-hard", "semi-hard", "random-semi-hard", "contrastive-pairs"])
 def test_hostile_sets_have_the_same_losses(text, metric):

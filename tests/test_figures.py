@@ -1,4 +1,4 @@
-"""Figures: those of the README are drawn anew, data pictures show their data, matplotlib is needed only for them."""
+"""Figures: those of docs/losses.md are drawn anew, data pictures show their data; only they need matplotlib."""
 
 import math
 import re
@@ -14,7 +14,8 @@ import lossctl
 from lossctl.results.distributions import RowPicture, histogram, reliability
 from lossctl.show import data_plots, style
 
-COMMANDS = re.search(r"## Figures.*?```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1].splitlines()
+PAGE = (ROOT / "docs" / "losses.md").read_text()
+COMMANDS = re.search(r"## Figures.*?```sh\n(.*?)```", PAGE, re.DOTALL)[1].splitlines()
 SHOWN = {  # file -> the texts that must stand in it, and how many curves it has in each panel
     "contrastive": (["contrastive similar", "contrastive dissimilar", "distance of the pair d (embedding units)"], [2]),
     "triplet": (["hard", "semi-hard", "easy"], [1]),
@@ -30,8 +31,9 @@ def texts(svg: str) -> list[str]:
     return [re.sub("<[^>]*>", "", body).strip() for body in re.findall(r"<text[^>]*>(.*?)</text>", svg, re.DOTALL)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[-1])
-def test_a_figure_of_the_readme(command, tmp_path, monkeypatch):
+def test_a_figure_of_the_page(command, tmp_path, monkeypatch):
     from lossctl.cli.app import run
 
     monkeypatch.chdir(tmp_path)
@@ -50,7 +52,7 @@ def test_a_figure_of_the_readme(command, tmp_path, monkeypatch):
     assert Path("again.svg").read_text() == svg
 
 
-def test_the_readme_has_every_figure_of_the_documents():
+def test_the_page_has_every_figure():
     assert [Path(command.split()[-1]).stem for command in COMMANDS] == list(SHOWN)
 
 

@@ -402,7 +402,10 @@ BAD_NPY = {
     "zero-size text": (described("'<U0'", "(1000,)"), ["text of 0 bytes"]),
     "zero-size void": (described("'|V0'", "(1000,)"), ["cannot use dtype"]),
     "huge text": (described("'<U1000000'", "(1,)") + bytes(4_000_000), ["text of 4000000 bytes"]),
-    "objects": (npy_bytes(np.array([1, "a"], dtype=object)), ["Python objects", "np.asarray(x, dtype=float)"]),
+    "objects": (
+        npy_bytes(np.array([1, "a"], dtype=object)),
+        ["Python objects", "np.array(x.tolist())", "np.savez(path, **x)"],
+    ),
     "complex": (npy_bytes(np.zeros(2, complex)), ["complex128"]),
     "dates": (npy_bytes(np.zeros(2, "M8[s]")), ["datetime64"]),
     "timedelta": (npy_bytes(np.zeros(2, "m8[s]")), ["timedelta64"]),
@@ -461,13 +464,13 @@ def test_bad_labels_in_arrays(tmp_path, array, words):
 
 def test_memory_is_held_to_the_same_rules():
     for value in [
-        np.array([1, None]),
+        np.array([1, {}]),
         np.float64(1),
         np.zeros((1, 1, 1)),
         {},
         {"a": np.zeros(2, complex)},
         [[1], [2, 3]],
-        np.ma.array([1], mask=[True]),
+        {"a": set()},
     ]:
         with pytest.raises(DataError):
             frame_of(value, "pred")
@@ -510,8 +513,9 @@ ONE = zipped([("k.npy", GOOD)])
 FLIPPED = ONE.replace(GOOD, GOOD[:-1] + b"\x01")
 BAD_NPZ = {
     "empty": (zipped([]), ["without arrays"]),
-    "not an array": (zipped([("readme.txt", b"hi")]), ["'readme.txt' is not an array"]),
+    "not an array": (zipped([("readme.txt", b"hi"), ("b.csv", b"p")]), ["'readme.txt' is not an array", "unzip -p"]),
     "a folder": (zipped([("d/", b"")]), ["not an array"]),
+    "an array and a text": (zipped([("k.npy", GOOD), ("readme.txt", b"hi")]), ["'readme.txt' is not an array"]),
     "encrypted": (patched(ONE, 6, b"\x01\x00"), ["encrypted"]),
     "bzip2": (zipped([("k.npy", GOOD)], zipfile.ZIP_BZIP2), ["method 12"]),
     "lzma": (zipped([("k.npy", GOOD)], zipfile.ZIP_LZMA), ["method 14"]),
@@ -616,7 +620,7 @@ LINES = {
     "utf-16": ("a,b\n1,2\n".encode("utf-16"), ["UTF-16", "iconv"]),
     "utf-16, no bom": ("a,b\n1,2\n".encode("utf-16-le"), ["UTF-16", "iconv"]),
     "latin-1": (b"a,b\n1,2\n\xe9,2\n", [":3:", "0xe9 is not UTF-8"]),
-    "cr only": ("a,b\r1,2\r3,4\r", [":1:", "carriage return"]),
+    "a lone cr": ("a,b\r1,2\n3,4\n", [":1:", "carriage return"]),
     "open quote": ('a,b\n1,"2\n3,4\n', [":2:", "never closed"]),
     "text after quote": ('a,b\n"1"x,2\n', [":2:", "expected after"]),
     "empty": (b"", ["is empty"]),
@@ -1023,14 +1027,10 @@ def test_an_input_is_never_the_output(tmp_path):
     ("head", "what"),
     [
         (b"\x80\x04\x95abc", "a pickle"),
-        (b"\x80\x02\x8a\nl\xfc", "an old file of torch.save"),
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-        (b"PAR1\x15\x04", "a Parquet file"),
         (b"SQLite format 3\0", "an SQLite database"),
         (b"%PDF-1.7\n", "a PDF"),
         (b'{"pred": [1, 2]}', "JSON"),
-        (b"\x40\0\0\0\0\0\0\0" + b'{"w":{"dtype":"F32"}}', "a safetensors file"),
         (b"<!DOCTYPE html><html>", "a web page"),
     ],
 )
@@ -1042,7 +1042,7 @@ def test_files_of_other_programs_are_named(tmp_path, head, what):
 
 
 def test_zips_of_other_programs_are_named(tmp_path):
-    for member, what in (("archive/data.pkl", "torch.save"), ("[Content_Types].xml", "Office")):
+    for member, what in (("archive/data.pkl", "broken torch file"), ("[Content_Types].xml", "Office")):
         with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
             archive.writestr(member, b"1")
         with pytest.raises(DataError, match=what):

@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from conftest import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from lossctl.files.fast import read_fast
 from lossctl.files.sources import blocks, open_source
 from lossctl.files.writing import atomic_output
 
-BRIEF = settings(max_examples=300, deadline=None, database=None, derandomize=True)
+BRIEF = settings(max_examples=examples(600), deadline=None, database=None, derandomize=True)
 
 
 # --- decimals

@@ -427,12 +427,13 @@ def one_class(n: int) -> tuple[Tensor, Tensor]:
 # Other processes
 
 
+@pytest.mark.slow
 @needs_triton
 @pytest.mark.skipif(FUSED_RUNS_HERE, reason="the claims run in this process")
 def test_the_fused_kernels_hold_in_the_interpreter() -> None:
     only = "fused or tiling or every_class"
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", only, __file__],
+        [sys.executable, "-m", "pytest", "-q", "-m", "", "-p", "no:cacheprovider", "-k", only, __file__],
         cwd=ROOT,
         env=os.environ | {"TRITON_INTERPRET": "1"},
         capture_output=True,
@@ -472,6 +473,7 @@ for module in (batch_hard, batch_all, semi_hard):
 """
 
 
+@pytest.mark.slow
 @needs_triton
 def test_every_kernel_compiles_for_hopper(tmp_path: Path) -> None:
     environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "TRITON_INTERPRET": "0"}
@@ -486,6 +488,7 @@ def test_every_kernel_compiles_for_hopper(tmp_path: Path) -> None:
         assert (int(tensor_core_products) > 0) == (precision in ("tf32x3", "bf16"))
 
 
+@pytest.mark.slow
 @needs_triton
 def test_the_table_is_made_end_to_end(tmp_path: Path) -> None:
     table = tmp_path / "table.md"

@@ -18,6 +18,7 @@ import array_api_strict
 import numpy as np
 import pytest
 import torch
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import reading_of
@@ -540,7 +541,7 @@ def option_values(option: registry.Option) -> st.SearchStrategy[Any]:
 
 
 @of_all
-@settings(max_examples=25)
+@settings(max_examples=examples(50))
 @given(data=st.data())
 def test_the_text_of_a_spec_is_its_identity(loss: registry.Loss, data: st.DataObject) -> None:
     options = {option.name: data.draw(option_values(option), label=option.name) for option in loss.options}

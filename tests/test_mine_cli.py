@@ -71,6 +71,7 @@ def test_ids_stand_for_rows(tmp_path):
     assert [first[name] for name in ("anchor", "positive", "negative")] == [f"img{row}.png" for row in plain[0]]
 
 
+@pytest.mark.slow
 def test_limits(tmp_path):
     assert len(np.load(mined(tmp_path, "all", "--limit", "1000"))) == 1000
     rows = np.load(mined(tmp_path, "semi-hard", "--per-anchor", "2"))

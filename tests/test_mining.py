@@ -177,6 +177,7 @@ def test_limit_and_per_anchor():
         assert kept.rows[kept.rows[:, 0] == anchor].tolist() == everything.rows[own][order].tolist()
 
 
+@pytest.mark.slow
 def test_random_band_is_uniform():
     from scipy.stats import chisquare
 

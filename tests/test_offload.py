@@ -43,6 +43,7 @@ def outcome(function, *arguments, **options):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "normalize"), METRICS)
 def test_hostile_sets_have_the_same_certified_counts(metric, normalize):
     proven = 0
@@ -136,12 +137,13 @@ def test_a_bad_margin_is_an_error():
         offload.breakdown_on(DEVICE, *blobs(), margins=(-1.0,))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(INTERPRETED, reason="this is the process that it starts")
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 def test_the_fused_kernels_hold_in_the_interpreter():
     answers = f"{Path(__file__).with_name('test_bench.py')}::test_our_own_answers_are_right"
     files = [__file__, str(Path(__file__).with_name("test_device.py")), answers]
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "", "-n", "0", "-p", "no:cacheprovider", *files]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""}
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert finished.returncode == 0, finished.stdout + finished.stderr

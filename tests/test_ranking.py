@@ -169,6 +169,7 @@ def test_blocks_that_cut_lists_change_nothing(spec, block, monkeypatch):
         assert cut.n == whole.n
 
 
+@pytest.mark.slow
 def test_one_long_list_takes_linear_memory():
     import tracemalloc
 

@@ -1,25 +1,31 @@
-"""Each example of the README prints what the README says. `python tests/test_readme.py` writes the outputs anew."""
+"""Each example of README.md and docs/ prints what it says. `python tests/test_readme.py` writes the outputs anew."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import forked
 
 from lossctl.language import registry
 from lossctl.show.losses import readme_table
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 TABLE = re.compile(r"<!-- losses -->\n(.*?)<!-- end of losses -->", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 
 def shell(command: str) -> str:
-    """What a command prints, both streams, with the lossctl of this Python."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "100"}
+    """What a command prints on both streams, in the order of a terminal; what needs no shell does without one."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
+    if command.startswith("lossctl ") and not set(command) & set("|;&<>$`*?"):
+        return forked(shlex.split(command)[1:], b"", ROOT, environment, together=True)[1].decode()
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -28,37 +34,61 @@ def shell(command: str) -> str:
 
 def examples(text: str) -> list[tuple[str, str]]:
     """(command, output) for each `$` line of the console blocks."""
-    found = []
+    pairs = []
     for block in CONSOLE.findall(text):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
-            found.append((command, output))
-    return found
+            pairs.append((command, output))
+    return pairs
 
 
-@pytest.mark.parametrize(("command", "output"), examples(README.read_text()), ids=lambda text: text.split("\n")[0][:60])
+EXAMPLES = [
+    pytest.param(command, output, id=f"{page.name}: {command[:60]}")
+    for page in PAGES
+    for command, output in examples(page.read_text())
+]
+
+
+@pytest.mark.parametrize(("command", "output"), EXAMPLES)
 def test_example(command, output):
     assert shell(command) == output
 
 
 def test_there_are_examples():
-    assert len(examples(README.read_text())) > 8
+    assert len(EXAMPLES) > 40
+    assert len(examples(PAGES[0].read_text())) >= 8
+
+
+def test_the_readme_is_short():
+    assert len(PAGES[0].read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    assert not [target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()]
+
+
+def test_every_page_is_named_in_the_readme():
+    assert not [page.name for page in PAGES[1:] if f"docs/{page.name}" not in PAGES[0].read_text()]
 
 
 def test_the_table_of_losses_is_the_registry():
-    (table,) = TABLE.findall(README.read_text())
+    (table,) = TABLE.findall((ROOT / "docs" / "losses.md").read_text())
     assert table.strip() == readme_table(list(registry.walk())).strip()
 
 
-def rewrite() -> None:
+def rewrite(page: Path) -> None:
+    """The same page with what its commands print now, and the table of losses as the registry has it."""
+
     def block(match: re.Match) -> str:
         lines = [f"$ {command}\n{shell(command)}" for command, _ in examples(match[0])]
         return "```console\n" + "".join(lines) + "```"
 
-    text = CONSOLE.sub(block, README.read_text())
+    text = CONSOLE.sub(block, page.read_text())
     table = readme_table(list(registry.walk()))
-    README.write_text(TABLE.sub(lambda _: f"<!-- losses -->\n{table}<!-- end of losses -->", text))
+    page.write_text(TABLE.sub(lambda _: f"<!-- losses -->\n{table}<!-- end of losses -->", text))
 
 
 if __name__ == "__main__":
-    rewrite()
+    for page in PAGES:
+        rewrite(page)

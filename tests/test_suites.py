@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from conftest import ROOT, run_lossctl
+from conftest import ROOT, examples, run_lossctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,7 +88,7 @@ def test_a_large_file_is_refused_and_a_quarter_of_it_is_read_in_time(tmp_path):
     assert time.perf_counter() - started < 20
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=examples(300))
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=80) | st.text("[]{}:,-&*!|>#'\"% \n?ab1.", max_size=60)
 )

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import scipy.stats
-from conftest import run_lossctl
+from conftest import examples, run_lossctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +53,7 @@ def weights_of(asked, n):
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_fractions_and_arrays_give_the_same(loss, data):
     """Empty classes and branches are in arrays only: they must not change what the others give."""
@@ -206,6 +206,7 @@ def test_a_large_target_has_the_acceleration_of_a_small_one(offset):
     assert (far.ci.low, far.ci.high) == pytest.approx((near.ci.low, near.ci.high), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["percentile", "bca"])
 def test_intervals_cover_as_often_as_they_say(method):
     """1,000 data sets of 200 rows, of classes with shares .7, .2, .1: far from the evenly mixed, where gini is largest,
@@ -315,6 +316,7 @@ def test_extreme_weights_and_targets_raise_nothing():
             assessed("gini", [[0, 1, 0, 1]], confidence=asked, weight=weight, side=side)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path):
     import tracemalloc
 

@@ -56,7 +56,7 @@ def test_equal_exact_arithmetic_at_margins_that_nearly_tie(largest):
         assert counts_of(x, labels, margin) == category_counts(x, labels, margin), (name, margin)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.06, 0.2])
+@pytest.mark.parametrize("share", [0.06, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.02, 0.2))])
 def test_equal_exact_arithmetic_where_products_lose_bits(share):
     """Two far groups, which no centring helps, and margins that all but tie."""
     random = np.random.default_rng(8)

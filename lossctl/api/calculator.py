@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..files import binding
+from ..files import binding, memory
 from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source
 from ..language.domains import Option
 from ..language.registry import Loss, Spec, make
@@ -223,26 +223,14 @@ def brief(value: Any) -> str:
 
 
 def as_array(given: Given) -> Given:
-    """Torch tensors and lists as numpy arrays; sources as they are."""
-    if given is None or isinstance(given, str):
+    """Tensors, series and lists as numpy arrays; sources, tables and dicts as they are; paths as text."""
+    if given is None or isinstance(given, str) or memory.columns_of(given) is not None:
         return given
     if hasattr(given, "__fspath__"):
         return given.__fspath__()
-    if hasattr(given, "detach") and hasattr(given, "cpu"):
-        given = given.detach().cpu()
-        given = given.float() if str(given.dtype) == "torch.bfloat16" else given
-    if isinstance(given, np.ma.MaskedArray):
-        given = np.ma.filled(given.astype(float), np.nan) if given.mask.any() else given.data
-    array = np.asarray(given)
-    return _plain(array) if array.dtype == object else array
-
-
-def _plain(objects: np.ndarray) -> np.ndarray:
-    """An array of Python texts, or of Python numbers, as numpy has them; other objects as they are."""
-    for kind in (str, (int, float, np.number, np.bool_)):
-        if objects.size and all(isinstance(item, kind) for item in objects.flat):
-            return np.array(objects.tolist())
-    return objects
+    if isinstance(given, list | tuple) and given and all(hasattr(item, "__fspath__") for item in given):
+        return tuple(item.__fspath__() for item in given)
+    return memory.as_array(given, "an input")
 
 
 def refuse_none(name: str, inputs: Sequence[Given]) -> None:

@@ -316,7 +316,8 @@ def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progr
     piece_of = survey.slice_of if shared.engine.has_space else SCORERS[shared.engine].piece
     fold = survey.fold(aspects, piece_of)
     forks = shared.engine.is_by_row and not any(asked.draws for asked in aspects)
-    if forks and shared.threads > 1 and all((field.frame.rows or 0) >= FORK_ROWS for field in shared.fields):
+    many = all(field.frame.lazy and (field.frame.rows or 0) >= FORK_ROWS for field in shared.fields)
+    if forks and many and shared.threads > 1:
         pieces = _forked(shared, fold, aspects, progress)
         if pieces is not None:
             return pieces

@@ -107,10 +107,10 @@ def judge_semi_hard(inputs: Inputs, answer: Picks, rows: np.ndarray) -> Correctn
         to_positives, negatives = _sides(inputs, row, d)
         nearest = np.sort(negatives)
         mine = answer.anchor == row
-        found = d[answer.positive[mine]], d[answer.negative[mine]]
-        beyond = nearest.searchsorted(found[0], "right").clip(max=len(nearest) - 1)
-        wrong += int((nearest[beyond] != found[1]).sum()) + abs(len(to_positives) - int(mine.sum()))
-        error = max([error, *abs(answer.d_ap[mine] - found[0]), *abs(answer.d_an[mine] - nearest[beyond])])
+        lengths = d[answer.positive[mine]], d[answer.negative[mine]]
+        beyond = nearest.searchsorted(lengths[0], "right").clip(max=len(nearest) - 1)
+        wrong += int((nearest[beyond] != lengths[1]).sum()) + abs(len(to_positives) - int(mine.sum()))
+        error = max([error, *abs(answer.d_ap[mine] - lengths[0]), *abs(answer.d_an[mine] - nearest[beyond])])
         pairs += len(to_positives)
     return Correctness(float(error), wrong, pairs)
 

@@ -64,8 +64,8 @@ class Case(NamedTuple):
     @property
     def triplets(self) -> int:
         """How many triplets the classes of k points, the last with the rest, make."""
-        whole, rest = divmod(self.n, self.k)
-        return whole * self.k * (self.k - 1) * (self.n - self.k) + rest * max(rest - 1, 0) * (self.n - rest)
+        full, rest = divmod(self.n, self.k)
+        return full * self.k * (self.k - 1) * (self.n - self.k) + rest * max(rest - 1, 0) * (self.n - rest)
 
     @property
     def work(self) -> tuple[int, str]:
@@ -153,8 +153,8 @@ def parse_sizes(text: str, option: str) -> tuple[int, ...]:
 
 
 def _parse_size(text: str, option: str) -> int:
-    found = SIZE.fullmatch(text.strip())
-    size = float(found[1]) * {"": 1, "k": 1000, "m": 1000_000}[found[2].lower()] if found else 0.5
+    match = SIZE.fullmatch(text.strip())
+    size = float(match[1]) * {"": 1, "k": 1000, "m": 1000_000}[match[2].lower()] if match else 0.5
     if size != int(size):
         raise UsageError(f"{option}: {text!r} is not a whole number", fix="for example 4096, 16k or 1M")
     return int(size)

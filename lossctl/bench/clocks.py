@@ -83,8 +83,8 @@ def release(device: str) -> None:
 def bytes_free(device: str) -> int | None:
     """How much memory may still be taken, None if that is not known."""
     if device == "cpu":
-        found = [value for value in (_available(), _left_in_group()) if value is not None]
-        return min(found, default=None)
+        limits = [value for value in (_available(), _left_in_group()) if value is not None]
+        return min(limits, default=None)
     import torch
 
     return int(torch.cuda.mem_get_info(device)[0])

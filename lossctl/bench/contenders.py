@@ -76,8 +76,8 @@ def _batch_hard(case: Case) -> Contender:
     from ..sets.points import Points, sort_points
 
     def mined(panel: Panel) -> tuple[np.ndarray, ...]:
-        found = extremes(panel.points, panel.start, panel.stop, scratch=panel.judges.scratch)
-        return *found, *(pair_distances(panel.points, panel.positions, at) for at in found)
+        positions = extremes(panel.points, panel.start, panel.stop, scratch=panel.judges.scratch)
+        return *positions, *(pair_distances(panel.points, panel.positions, at) for at in positions)
 
     def run(inputs: Inputs) -> tuple[Points, tuple[np.ndarray, ...]]:
         points = sort_points(inputs.embeddings, inputs.labels, dtype=case.dtype)
@@ -180,21 +180,21 @@ def _kernel(case: Case) -> Contender:
         knobs["margin"] = MARGIN
 
     def run(inputs: tuple[Any, Any]) -> tuple[Any, Any]:
-        found = tiles.sort_by_label(*inputs)
-        return found.order, function(found.embeddings, found.start, found.end, **knobs)
+        padded = tiles.sort_by_label(*inputs)
+        return padded.order, function(padded.embeddings, padded.start, padded.end, **knobs)
 
     def judge(inputs: Inputs, answer: tuple[Any, Any]) -> Correctness:
-        order, found = answer
-        return _judge_kernel(case.kernel, inputs, order.cpu().numpy(), found)
+        order, output = answer
+        return _judge_kernel(case.kernel, inputs, order.cpu().numpy(), output)
 
     return Contender(lambda inputs: inputs.on(case.device), run, judge)
 
 
-def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, found: Any) -> Correctness:
+def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, output: Any) -> Correctness:
     at = np.argsort(order)[sample(*inputs.embeddings.shape)]
 
     def column(name: str) -> np.ndarray:
-        values: np.ndarray = getattr(found, name).cpu().numpy()[at]
+        values: np.ndarray = getattr(output, name).cpu().numpy()[at]
         return values
 
     if kernel == "batch-all":

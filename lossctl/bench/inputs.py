@@ -35,8 +35,8 @@ class Inputs:
 
         if device not in self.placed:
             self.placed[device] = tuple(torch.from_numpy(a).to(device) for a in (self.embeddings, self.labels))
-        found: tuple[Any, Any] = self.placed[device]
-        return found
+        tensors: tuple[Any, Any] = self.placed[device]
+        return tensors
 
 
 def make(case: Case, seed: int) -> Inputs:
@@ -52,8 +52,8 @@ def make(case: Case, seed: int) -> Inputs:
 
 def copies(n_bytes: int, cache_bytes: int) -> int:
     """How many sets of so many bytes are twice the cache: at least 2, but few enough for memory."""
-    wanted = -(-2 * cache_bytes // n_bytes)
-    return max(2, min(wanted, MOST_COPIES, MOST_BYTES // n_bytes))
+    count = -(-2 * cache_bytes // n_bytes)
+    return max(2, min(count, MOST_COPIES, MOST_BYTES // n_bytes))
 
 
 def rotation(case: Case, devices: tuple[str, ...]) -> list[Inputs]:

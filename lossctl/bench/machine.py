@@ -46,6 +46,8 @@ def examine() -> list[Finding]:
 OPTIONAL = {
     "triton": "CUDA kernels",
     "matplotlib": "pictures; install matplotlib",
+    "pyarrow": "Parquet, Arrow and Feather files; pip install 'lossctl[arrow]'",
+    "h5py": "HDF5 files; pip install 'lossctl[hdf5]'",
     "zstandard": "reading .zst files before Python 3.14",
 }
 
@@ -119,8 +121,8 @@ def gpu(device: str) -> str:
     """The name and the memory of a CUDA device."""
     import torch
 
-    found = torch.cuda.get_device_properties(device)
-    return f"{found.name}, {found.total_memory / 1e9:.0f} GB, sm_{found.major}{found.minor}"
+    properties = torch.cuda.get_device_properties(device)
+    return f"{properties.name}, {properties.total_memory / 1e9:.0f} GB, sm_{properties.major}{properties.minor}"
 
 
 def driver() -> str:
@@ -142,7 +144,7 @@ def stamp(devices: Sequence[str]) -> dict[str, str]:
 
     from ..rows.workers import cores
 
-    found = {
+    environment = {
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
         "lossctl": __version__,
         "python": platform.python_version(),
@@ -154,13 +156,18 @@ def stamp(devices: Sequence[str]) -> dict[str, str]:
         "blas": next(finding.value for finding in _numpy() if finding.what == "blas"),
     }
     for name in ("torch", "triton"):
-        found[name] = version(name) if importlib.util.find_spec(name) else "none"
+        environment[name] = version(name) if importlib.util.find_spec(name) else "none"
     cuda = next((device for device in devices if device != "cpu"), None)
     if cuda is not None:
         import torch
 
-        found |= {"gpu": gpu(cuda), "driver": driver(), "cuda": str(torch.version.cuda), "precision": precisions()}
-    return found | {"threads": threads()}
+        environment |= {
+            "gpu": gpu(cuda),
+            "driver": driver(),
+            "cuda": str(torch.version.cuda),
+            "precision": precisions(),
+        }
+    return environment | {"threads": threads()}
 
 
 def precisions() -> str:

@@ -34,20 +34,20 @@ def measure(schedule: Schedule, maker: Maker | None = None) -> Iterator[Measurem
         inputs = rotation(group[0], tuple(case.device for case in group if case.kernel == PRODUCT))
         running: list[_Running] = []
         for case in group:
-            found = _tried(case, inputs, schedule, known, maker or _maker)
-            if isinstance(found, _Running):
-                running.append(found)
+            trial = _tried(case, inputs, schedule, known, maker or _maker)
+            if isinstance(trial, _Running):
+                running.append(trial)
                 if case not in products:
-                    yield found.measured({})
+                    yield trial.measured({})
             elif case not in products:
-                yield found
+                yield trial
         try:
             _rounds(running, inputs, schedule)
         except KeyboardInterrupt:
             yield from _group_measured(running, products)
             raise
         yield from _group_measured(running, products)
-        known += [(one.case, min(one.seconds or [one.trial_seconds])) for one in running]
+        known += [(run.case, min(run.seconds or [run.trial_seconds])) for run in running]
         for device in {case.device for case in group}:
             clocks.release(device)
 
@@ -92,16 +92,16 @@ class _Running:
 def _group_measured(running: Sequence[_Running], products: dict[Case, tuple[float, ...]]) -> Iterator[Measurement]:
     """The group's cases; the product of the same data gathers its samples over the kernels."""
     medians = {
-        one.case.device: statistics.median(one.seconds or [one.trial_seconds])
-        for one in running
-        if one.case.kernel == PRODUCT
+        run.case.device: statistics.median(run.seconds or [run.trial_seconds])
+        for run in running
+        if run.case.kernel == PRODUCT
     }
-    for one in running:
-        found = one.measured(medians)
-        if one.case.kernel == PRODUCT:
-            found = replace(found, seconds=products.get(one.case, ()) + found.seconds)
-            products[one.case] = found.seconds
-        yield found
+    for run in running:
+        measurement = run.measured(medians)
+        if run.case.kernel == PRODUCT:
+            measurement = replace(measurement, seconds=products.get(run.case, ()) + measurement.seconds)
+            products[run.case] = measurement.seconds
+        yield measurement
 
 
 def _tried(
@@ -115,10 +115,10 @@ def _tried(
     if expected > schedule.time_limit:
         return Measurement(case, f"not run: about {expected:.0f} s, the limit is {schedule.time_limit:g} s")
     try:
-        made = maker(case)
+        contender = maker(case)
         with clocks.limited(schedule.time_limit):
-            first, answer = _first_run(case, made, inputs[0])
-        first.correctness = made.judge(inputs[0], answer) if made.judge else None
+            first, answer = _first_run(case, contender, inputs[0])
+        first.correctness = contender.judge(inputs[0], answer) if contender.judge else None
         return first
     except Unavailable as fault:
         return Measurement(case, f"not available: {fault}")
@@ -134,45 +134,47 @@ def _tried(
         clocks.release(case.device)
 
 
-def _first_run(case: Case, made: Contender, inputs: Inputs) -> tuple[_Running, Any]:
-    placed = made.place(inputs)
+def _first_run(case: Case, contender: Contender, inputs: Inputs) -> tuple[_Running, Any]:
+    placed = contender.place(inputs)
     if case.device != "cpu":
-        made.run(placed)  # compiles
-    peak, (seconds, answer) = clocks.weighed(lambda: clocks.timed(partial(made.run, placed), case.device), case.device)
-    return _Running(case, made, seconds, peak, spent=seconds), answer
+        contender.run(placed)  # compiles
+    peak, (seconds, answer) = clocks.weighed(
+        lambda: clocks.timed(partial(contender.run, placed), case.device), case.device
+    )
+    return _Running(case, contender, seconds, peak, spent=seconds), answer
 
 
 def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], schedule: Schedule) -> None:
     """Samples in turn, until each case has enough. The first round is a warm-up for short cases and not counted."""
     for turn in range(MOST + 1):
-        waiting = [one for one in running if one.wants_more(schedule)]
+        waiting = [run for run in running if run.wants_more(schedule)]
         if not waiting:
             return
-        for one in waiting:
+        for run in waiting:
             _sample(
-                one,
+                run,
                 inputs[turn % len(inputs)],
                 schedule,
-                is_warm_up=turn == 0 and one.trial_seconds < schedule.min_time,
+                is_warm_up=turn == 0 and run.trial_seconds < schedule.min_time,
             )
 
 
-def _sample(one: _Running, inputs: Inputs, schedule: Schedule, *, is_warm_up: bool) -> None:
-    placed = one.contender.place(inputs)
+def _sample(run: _Running, inputs: Inputs, schedule: Schedule, *, is_warm_up: bool) -> None:
+    placed = run.contender.place(inputs)
     try:
-        with clocks.limited(schedule.time_limit - one.spent):
-            seconds, _ = clocks.timed(partial(one.contender.run, placed), one.case.device)
+        with clocks.limited(schedule.time_limit - run.spent):
+            seconds, _ = clocks.timed(partial(run.contender.run, placed), run.case.device)
     except clocks.TimeUp:
-        one.is_stopped = True
+        run.is_stopped = True
         return
     except Exception as fault:
         if not clocks.is_out_of_memory(fault):
             raise
-        one.is_stopped = True  # the memory was enough a moment ago: keep what there is
+        run.is_stopped = True  # the memory was enough a moment ago: keep what there is
         return
-    one.spent += seconds
+    run.spent += seconds
     if not is_warm_up:
-        one.seconds.append(seconds)
+        run.seconds.append(seconds)
 
 
 def in_bytes(count: float) -> str:

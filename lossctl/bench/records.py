@@ -85,10 +85,10 @@ class Baseline:
     samples: Mapping[str, tuple[float, ...]]
     environment: Mapping[str, str]
 
-    def compared(self, found: Measurement, threshold: float) -> Slowdown | None:
+    def compared(self, measurement: Measurement, threshold: float) -> Slowdown | None:
         """How a measurement compares; None where either side has no time."""
-        earlier = self.samples.get(found.case.key)
-        return compare(found.seconds, earlier, threshold=threshold) if earlier and found.seconds else None
+        earlier = self.samples.get(measurement.case.key)
+        return compare(measurement.seconds, earlier, threshold=threshold) if earlier and measurement.seconds else None
 
     def differences(self, environment: Mapping[str, str]) -> list[str]:
         """What of the machine and the libraries is not what it was."""
@@ -103,14 +103,14 @@ SAME_MACHINE = ("cpu", "cores", "threads", "gpu", "driver", "numpy", "torch", "t
 
 
 def document(
-    found: Iterable[Measurement], environment: Mapping[str, str], compared: Mapping[str, Slowdown], version: str
+    measurements: Iterable[Measurement], environment: Mapping[str, str], compared: Mapping[str, Slowdown], version: str
 ) -> str:
     """One JSON document in the schema lossctl/1, every sample included."""
     results = []
-    for one in found:
-        against = compared.get(one.case.key)
+    for measurement in measurements:
+        against = compared.get(measurement.case.key)
         results.append(
-            one.as_json()
+            measurement.as_json()
             | (
                 {
                     "verdict": against.verdict.value,

@@ -33,12 +33,12 @@ def read(text: str) -> Subject:
     if name in REFERENCES and name not in registry.names():
         return Subject(registry.make(REFERENCES[name]), name)
     spec = registry.parse(text)
-    given = [part.partition("=")[0].strip().replace("-", "_") for part in text.partition(":")[2].split(",")]
-    return Subject(spec, _label(spec, given))
+    options = [part.partition("=")[0].strip().replace("-", "_") for part in text.partition(":")[2].split(",")]
+    return Subject(spec, _label(spec, options))
 
 
-def _label(spec: Spec, given: Sequence[str]) -> str:
-    chosen = [f"{name.replace('_', '-')}={option_text(value)}" for name, value in spec.params if name in given]
+def _label(spec: Spec, options: Sequence[str]) -> str:
+    chosen = [f"{name.replace('_', '-')}={option_text(value)}" for name, value in spec.params if name in options]
     return ":".join([spec.loss.name, ",".join(chosen)]) if chosen else spec.loss.name
 
 
@@ -50,16 +50,16 @@ def sweep(subjects: Sequence[Subject], option: str, values: Sequence[str]) -> tu
         raise UsageError(
             f"no loss here has an option {option!r}", fix=f"sweep one of {', '.join(known) or 'another loss'}"
         )
-    found: list[Subject] = []
+    subjects_of_values: list[Subject] = []
     for subject in subjects:
         if name not in subject.spec.options:
-            found.append(subject)
+            subjects_of_values.append(subject)
             continue
-        given = [*subject.label.partition(":")[2].replace("=", ",").split(",")[::2], name]
+        options = [*subject.label.partition(":")[2].replace("=", ",").split(",")[::2], name]
         for value in values:
             spec = registry.make(subject.spec.loss, **{**subject.spec.options, name: value.strip()})
-            found.append(Subject(spec, _label(spec, [word.replace("-", "_") for word in given])))
-    return tuple(found)
+            subjects_of_values.append(Subject(spec, _label(spec, [word.replace("-", "_") for word in options])))
+    return tuple(subjects_of_values)
 
 
 def unit(subjects: Sequence[Subject]) -> str:

@@ -34,24 +34,24 @@ def lines(
     fixed = _fixed(chosen[0], at)
     low, high = _span(subjects, chosen[0], fixed, span)
     x = tuple(grid(low, high, points))
-    drawn = tuple(
-        line for subject, one in zip(subjects, chosen, strict=True) for line in _lines(subject, one, x, fixed, grad)
+    curves = tuple(
+        line for subject, axis in zip(subjects, chosen, strict=True) for line in _lines(subject, axis, x, fixed, grad)
     )
     bands = _bands(subjects, fixed, low, high) if chosen[0].name == "d_an" else ()
-    return Picture(chosen[0].name, chosen[0].label, unit(subjects), tuple(fixed.items()), x, drawn, bands)
+    return Picture(chosen[0].name, chosen[0].label, unit(subjects), tuple(fixed.items()), x, curves, bands)
 
 
-def _shared(subjects: Sequence[Subject], wanted: str | None) -> list[Variable]:
+def _shared(subjects: Sequence[Subject], name: str | None) -> list[Variable]:
     """The variable of that name for each loss; by default the first that they all know."""
-    known = [{one.name: one for one in _variables(subject)} for subject in subjects]
-    shared = [name for name in known[0] if all(name in one for one in known)]
-    if wanted is None and shared:
-        wanted = shared[0]
-    if wanted not in shared:
-        own = "; ".join(f"{subject.label}: {', '.join(one)}" for subject, one in zip(subjects, known, strict=True))
-        what = f"no curve against {wanted}" if wanted else "no variable that all of these losses know"
+    known = [{axis.name: axis for axis in _variables(subject)} for subject in subjects]
+    shared = [word for word in known[0] if all(word in axes for axes in known)]
+    if name is None and shared:
+        name = shared[0]
+    if name not in shared:
+        own = "; ".join(f"{subject.label}: {', '.join(axes)}" for subject, axes in zip(subjects, known, strict=True))
+        what = f"no curve against {name}" if name else "no variable that all of these losses know"
         raise UsageError(what, why=f"what can be drawn: {own}", fix=_use(shared))
-    return [one[wanted] for one in known]
+    return [axes[name] for axes in known]
 
 
 def _use(names: Sequence[str]) -> str:
@@ -60,9 +60,9 @@ def _use(names: Sequence[str]) -> str:
 
 def _variables(subject: Subject) -> tuple[Variable, ...]:
     loss = subject.spec.loss
-    found = VARIABLES.get(tuple(role.name for role in loss.roles), ())
-    if found and (loss.stands_alone or not loss.engine.has_values):
-        return found
+    variables = VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    if variables and (loss.stands_alone or not loss.engine.has_values):
+        return variables
     if loss.engine.has_values and not loss.stands_alone:
         raise UsageError(
             f"{loss.name} has no curve",
@@ -108,17 +108,17 @@ def _lines(
     _refuse_unknown(subject)
     if grad and variable.by_counts:
         raise UsageError(f"{subject.label} has no derivative here", why="it counts rows", fix="leave --grad out")
-    spec, array, found = subject.spec, numerics.vector(x), []
-    for case, given in variable.inputs(array, fixed, spec.options).items():
-        values = _counted(spec, given) if variable.by_counts else rows(spec, given)
+    spec, array, lines_of_cases = subject.spec, numerics.vector(x), []
+    for case, inputs in variable.inputs(array, fixed, spec.options).items():
+        values = _counted(spec, inputs) if variable.by_counts else rows(spec, inputs)
 
         def function(points: Any, case: str = case) -> Any:
             return rows(spec, variable.inputs(points, fixed, spec.options)[case])
 
         slopes = _slopes(function, array, variable, values) if grad else None
         label = f"{subject.label} {case}" if case else subject.label
-        found.append(Line(label, str(spec), case, tuple(values.tolist()), slopes))
-    return found
+        lines_of_cases.append(Line(label, str(spec), case, tuple(values.tolist()), slopes))
+    return lines_of_cases
 
 
 def _refuse_unknown(subject: Subject) -> None:
@@ -142,8 +142,8 @@ def _slopes(function: Callable[..., Any], x: np.ndarray, variable: Variable, val
     (farther,) = derivatives(function, _inside(x, variable, 1e-12))
     at_end = (x == variable.low) | (x == variable.high)
     grows = at_end & (np.abs(slopes) > 1.01 * np.abs(farther)) & (np.abs(slopes) > 1)
-    found: list[float] = np.where(grows | ~np.isfinite(values), np.copysign(np.inf, slopes), slopes).tolist()
-    return tuple(found)
+    numbers: list[float] = np.where(grows | ~np.isfinite(values), np.copysign(np.inf, slopes), slopes).tolist()
+    return tuple(numbers)
 
 
 def _inside(x: np.ndarray, variable: Variable, by: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import UsageError
 from ..language import numerics
 from ..language.registry import Spec
+from ..language.twofold import Twofold
 from .entries import Subject, unit
 from .evaluation import STEP, grid, one_sided, rows
 from .pictures import Plane, Surface
@@ -34,7 +35,8 @@ def _pair_losses(spec: Spec, s_n: Any, s_p: Any) -> Any:
     import numpy as np
 
     xp = numerics.namespace(s_n)
-    similarity = xp.stack([s_p, s_n], axis=-1)
+    nearest = xp.stack([s_p, s_n], axis=-1)
+    similarity = Twofold(nearest, 0.0 * nearest)
     first = xp.asarray([[True, False]])
     panel = _Pair(similarity, first, ~first, first & ~first, (np.zeros((len(s_n), 1), int), first[:, :1]))
     return rows(spec, (panel,))

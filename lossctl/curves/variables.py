@@ -99,20 +99,20 @@ def _two_classes(x: Array, at: Numbers, options: Numbers) -> Cases:
 
 
 def _pair(x: Array, at: Numbers, options: Numbers) -> Cases:
-    zero, one = namespace(x).zeros_like(x), _ones(x)
+    zero, ones = namespace(x).zeros_like(x), _ones(x)
     if options["distance"] == "cosine":
-        left, right = _columns(one, zero), _columns(1.0 - x, sqrt(x * (2.0 - x)))
+        left, right = _columns(ones, zero), _columns(1.0 - x, sqrt(x * (2.0 - x)))
     else:
         left, right = _column(zero), _column(_length(x, options["distance"]))
-    return {"similar": (left, right, one), "dissimilar": (left, right, zero)}
+    return {"similar": (left, right, ones), "dissimilar": (left, right, zero)}
 
 
 def _triplet(x: Array, at: Numbers, options: Numbers) -> Cases:
-    zero, one, d_ap = namespace(x).zeros_like(x), _ones(x), at["d_ap"]
+    zero, ones, d_ap = namespace(x).zeros_like(x), _ones(x), at["d_ap"]
     if options["distance"] == "cosine":
-        positive = _columns((1.0 - d_ap) * one, math.sqrt(max(d_ap * (2.0 - d_ap), 0.0)) * one)
-        return {"": (_columns(one, zero), positive, _columns(1.0 - x, sqrt(x * (2.0 - x))))}
-    positive = _column(_length(d_ap * one, options["distance"]))
+        positive = _columns((1.0 - d_ap) * ones, math.sqrt(max(d_ap * (2.0 - d_ap), 0.0)) * ones)
+        return {"": (_columns(ones, zero), positive, _columns(1.0 - x, sqrt(x * (2.0 - x))))}
+    positive = _column(_length(d_ap * ones, options["distance"]))
     return {"": (_column(zero), positive, _column(_length(x, options["distance"])))}
 
 

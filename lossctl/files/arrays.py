@@ -1,43 +1,55 @@
-"""Columns of arrays: which array a column lives in, and its values as numbers or as categories."""
+"""Columns of arrays: which array a column lives in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import DataError
 from ..text import shown
-from .npy import Held, Layout, Stored
+from .content import Array, Choice, Piece
+from .npy import Layout
+from .values import categories, numbers
 
-if TYPE_CHECKING:
-    from .npz import Member
 
-EXACT = 2**53  # beyond it float64 skips whole numbers
+class Rows(Protocol):
+    """One array, (N,) or (N, k), of which any rows can be read, from any thread."""
+
+    @property
+    def layout(self) -> Layout: ...
+
+    def read(self, start: int, stop: int, columns: tuple[int, ...] | None = None) -> Array:
+        """Rows start..stop as stored, (n,) or (n, k); of a 2-D array, only `columns` when given."""
 
 
 @dataclass(eq=False)
 class Arrays:
-    """One array, the fields of a structured one, or the keys of an NPZ, as positions 0..width-1.
+    """One array, the fields of a structured one, or several arrays with a key each, as positions 0..width-1.
 
     names: fields or keys, () for a plain array;  unit: what one of them is called in messages
+    keyed: each position is an array of its own
     allow_missing: a category that is nan becomes None instead of an error
     """
 
     label: str
     layouts: tuple[Layout, ...]
-    fetch: tuple[Callable[[], Stored | Held], ...]
+    fetch: tuple[Callable[[], Rows], ...]
     names: tuple[str, ...] = ()
     unit: str = "column"
+    keyed: bool = False
     allow_missing: bool = False
-    _fetched: dict[int, Stored | Held] = field(default_factory=dict)
+    _fetched: dict[int, Rows] = field(default_factory=dict)
 
     @property
-    def keyed(self) -> bool:
-        """Each position is an array of its own."""
-        return self.unit == "key"
+    def lazy(self) -> bool:
+        return True
+
+    @property
+    def matrix(self) -> bool:
+        return not self.keyed and len(self.layouts[0].shape) == 2
 
     @property
     def width(self) -> int:
@@ -56,7 +68,6 @@ class Arrays:
         return self.layouts[column if self.keyed else 0].rows
 
     def columns_of(self, column: int) -> int | None:
-        """How many columns a two-dimensional key has; None for anything that is one column."""
         if not self.keyed:
             return None
         shape = self.layouts[column].shape
@@ -64,36 +75,67 @@ class Arrays:
 
     def dtype(self, column: int) -> np.dtype[Any]:
         layout = self.layouts[column if self.keyed else 0]
-        if self.unit == "field":
+        if layout.dtype.names and not self.keyed:
             return layout.dtype[self.names[column]]
-        return layout.dtype
+        return layout.values_dtype
 
     def kind_of(self, column: int) -> str:
-        """ "number" or "text"."""
-        return "text" if self.dtype(column).kind in "US" else "number"
+        return "text" if self.dtype(column).kind in "USO" else "number"
 
     def dtype_name(self, column: int) -> str:
         """As numpy writes it in native order: "float32", "<U3"."""
         dtype = self.dtype(column)
+        if self.layouts[column if self.keyed else 0].bfloat16:
+            return "bfloat16"
         return dtype.newbyteorder("<").str if dtype.kind in "US" else dtype.newbyteorder("=").name
 
     def column_name(self, column: int) -> str:
-        """What messages call a column: "column 2", "key 'label'", "field 'x'"."""
-        return f"{self.unit} '{shown(self.names[column])}'" if self.names else f"column {column + 1}"
+        if not self.names:
+            return f"column {column + 1}"
+        return f"{self.unit} '{shown(self.names[column])}'"
 
     def where(self, row: int) -> str:
         return f"{self.label}: row {row}"
 
-    def array(self, index: int) -> Stored | Held:
+    def array(self, index: int) -> Rows:
         """Fetched once; the first call of an NPZ key copies it out and checks its CRC."""
         if index not in self._fetched:
             self._fetched[index] = self.fetch[index]()
         return self._fetched[index]
 
-    def prepare(self, columns: tuple[int, ...]) -> None:
-        """Fetch what `read` will need, so that several threads may call it."""
-        for column in columns if self.keyed else (0,):
-            self.array(column)
+    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Piece]:
+        """Only ranges are handed out; what was in memory may come as a view, so do not write into it."""
+        for choice in choices:
+            for column in choice.columns if self.keyed else (0,):
+                self.array(column)
+        length = self.rows_of(choices[0].columns[0])
+        for start in range(0, length, rows):
+            stop = min(start + rows, length)
+            yield Piece(stop - start, partial(self._load, tuple(choices), start, stop))
+
+    def _load(self, choices: Sequence[Choice], start: int, stop: int) -> tuple[Array, ...]:
+        return tuple(self._convert(choice, start, stop) for choice in choices)
+
+    def _convert(self, choice: Choice, start: int, stop: int) -> Array:
+        stored = self.read(choice.columns, choice.inner, start, stop)
+        convert = numbers if choice.kind == "number" else categories
+
+        def place(at: int) -> Callable[[int, int], str]:
+            return lambda row, column: f"{self.where(start + row)}: {self._cell_name(choice, max(at, column))}"
+
+        parts = [convert(part, place(at), self.allow_missing) for at, part in enumerate(stored)]
+        if len(parts) == 1:
+            part = parts[0]
+            return part if part.ndim == choice.ndim else part.reshape((-1,) if choice.ndim == 1 else (-1, 1))
+        if choice.kind == "category" and any(part.dtype.kind == "U" for part in parts):
+            parts = [part.astype(object) for part in parts]
+        return np.stack(parts, axis=1)
+
+    def _cell_name(self, choice: Choice, column: int) -> str:
+        if self.columns_of(choice.columns[0]) is None:
+            return self.column_name(choice.columns[column])
+        inside = column if choice.inner is None else choice.inner[column]
+        return f"{self.column_name(choice.columns[0])} column {inside + 1}"
 
     def read(
         self, columns: tuple[int, ...], inner: tuple[int, ...] | None, start: int, stop: int
@@ -102,7 +144,7 @@ class Arrays:
         if self.keyed:
             return [self.array(column).read(start, stop, inner) for column in columns]
         array = self.array(0)
-        if self.unit == "field":
+        if array.layout.dtype.names:
             records = array.read(start, stop)
             return [records[self.names[column]] for column in columns]
         if len(array.layout.shape) == 1:
@@ -111,103 +153,19 @@ class Arrays:
         return [array.read(start, stop, None if everything else columns)]
 
 
-def of_array(array: Stored | Held, label: str) -> Arrays:
+def of_array(array: Rows, label: str, allow_missing: bool = False) -> Arrays:
     """A plain or a structured array."""
     names = array.layout.dtype.names
     unit = "field" if names else "column"
-    return Arrays(label, (array.layout,), (lambda: array,), tuple(names or ()), unit)
+    return Arrays(label, (array.layout,), (lambda: array,), tuple(names or ()), unit, allow_missing=allow_missing)
 
 
-def of_members(members: tuple[Member, ...], label: str) -> Arrays:
-    """The keys of an NPZ. DataError for a structured array in it."""
-    for member in members:
-        if member.layout.dtype.names:
-            raise DataError(
-                f"{label}: key '{shown(member.key)}' is a structured array", fix="save each of its fields as a key"
-            )
-    layouts = tuple(member.layout for member in members)
-    return Arrays(label, layouts, tuple(member.open for member in members), tuple(m.key for m in members), "key")
-
-
-# --- values
-
-
-def numbers(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
-    """As C-contiguous native float64, same shape. DataError at `place(row, column)` for an integer beyond 2**53."""
-    if stored.dtype.kind in "iu" and stored.dtype.itemsize == 8 and stored.size:
-        beyond = (stored > EXACT) | (stored < -EXACT) if stored.dtype.kind == "i" else stored > EXACT
-        if beyond.any():
-            row, column = _first(beyond)
-            raise DataError(
-                f"{place(row, column)}: {_item(stored, row, column)} is beyond 2**53",
-                why="float64 cannot hold every whole number that large",
-                fix="if it is an identifier it is no prediction: choose another column",
-            )
-    return np.ascontiguousarray(stored, dtype=np.float64)
-
-
-def categories(
-    stored: np.ndarray[Any, Any], place: Callable[[int, int], str], allow_missing: bool = False
-) -> np.ndarray[Any, Any]:
-    """As native int64 (whole floats too), or str. DataError at `place(row, column)` for 1.5, nan, beyond int64.
-
-    allow_missing: nan becomes None, among objects
-    """
-    kind = stored.dtype.kind
-    if kind == "U":
-        return _checked_text(np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("=")), place)
-    if kind == "S":
-        return _decoded(stored, place)
-    if kind == "f":
-        stored = stored.astype(np.float64)
-        missing = np.isnan(stored)
-        if allow_missing and missing.any():
-            found = categories(np.where(missing, 0.0, stored), place).astype(object)
-            found[missing] = None
-            return found
-        fit = (stored == np.floor(stored)) & (np.abs(stored) <= EXACT)
-    else:
-        fit = stored <= np.iinfo(np.int64).max if kind == "u" else np.ones(stored.shape, bool)
-    if not fit.all():
-        row, column = _first(~fit)
-        value = _item(stored, row, column)
-        raise DataError(
-            f"{place(row, column)}: {value} is not a label",
-            why="labels are whole numbers (1.0 reads as 1), or text",
-            fix="leave those rows out: --na skip, or choose another column"
-            if value != value
-            else "choose another column",
-        )
-    return np.ascontiguousarray(stored, dtype=np.int64)
-
-
-def _checked_text(texts: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
-    """numpy stores any 32-bit code, and fails only when such an item is looked at."""
-    codes = texts.view(np.uint32).reshape(*texts.shape, -1)
-    invalid = np.any((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF)), axis=-1)
-    if invalid.any():
-        raise DataError(f"{place(*_first(np.asarray(invalid)))}: text that is not Unicode", fix="save the file again")
-    return texts
-
-
-def _decoded(stored: np.ndarray[Any, Any], place: Callable[[int, int], str]) -> np.ndarray[Any, Any]:
-    try:
-        return np.char.decode(np.ascontiguousarray(stored), "utf-8")
-    except UnicodeDecodeError as fault:
-        for row, item in enumerate(stored.reshape(len(stored), -1).tolist()):
-            for column, text in enumerate(item):
-                if text == fault.object:
-                    raise DataError(
-                        f"{place(row, column)}: {shown(ascii(text))} is not UTF-8", fix="save it as text ('U')"
-                    ) from fault
-        raise
-
-
-def _first(mask: np.ndarray[Any, Any]) -> tuple[int, int]:
-    index = int(mask.argmax())
-    columns = mask.shape[1] if mask.ndim == 2 else 1
-    return index // columns, index % columns
-
-
-def _item(stored: np.ndarray[Any, Any], row: int, column: int) -> object:
-    return stored[row, column].item() if stored.ndim == 2 else stored[row].item()
+def of_keys(
+    label: str,
+    arrays: Mapping[str, tuple[Layout, Callable[[], Rows]]],
+    allow_missing: bool = False,
+    unit: str = "key",
+) -> Arrays:
+    """Arrays with a key each: its layout, and what fetches it."""
+    layouts, fetch = zip(*arrays.values(), strict=True)
+    return Arrays(label, layouts, fetch, tuple(arrays), unit, True, allow_missing)

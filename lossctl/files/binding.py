@@ -11,28 +11,34 @@ from typing import Any
 from ..errors import DataError, UsageError
 from ..language.roles import Role
 from ..text import shown
+from .opening import label_of
 from .sources import Field, Frame, frame_of, open_source, parse_source
 
-Given = Any  # the text of a source, or an array
+Given = Any  # the text of a source, a tuple of paths that are read as one, an array, a table or a dict
 
 
 @dataclass
 class Desk:
     """The files that are open for one computation, each once, whatever many roles it holds."""
 
-    open: Callable[[str], Frame] = open_source
+    open: Callable[[str | tuple[str, ...]], Frame] = open_source
     hold: Callable[[object, str], Frame] = frame_of
     stack: ExitStack = field(default_factory=ExitStack)
     frames: dict[str, Frame] = field(default_factory=dict)
 
     def frame(self, given: Given, name: str) -> tuple[Frame, str | None]:
         """The frame of a source, and its selector."""
+        if isinstance(given, tuple):
+            return self._opened(given, " ".join(given)), None
         if not isinstance(given, str):
             return self.hold(given, name), None
         source = parse_source(given)
-        if source.path not in self.frames:
-            self.frames[source.path] = self.stack.enter_context(self.open(source.path))
-        return self.frames[source.path], source.selector
+        return self._opened(source.path, source.path), source.selector
+
+    def _opened(self, path: str | tuple[str, ...], key: str) -> Frame:
+        if key not in self.frames:
+            self.frames[key] = self.stack.enter_context(self.open(path))
+        return self.frames[key]
 
     def field(self, given: Given, role: Role) -> Field:
         """The column or columns of one source that hold one role."""
@@ -64,7 +70,20 @@ def bind(desk: Desk, roles: Sequence[Role], given: Sequence[Given], named: Mappi
         frame, selector = desk.frame(given[0], "input")
         block = frame.select(selector) if selector is not None else None
         fields = split(frame, block, open_roles, _of_frame(frame, others))
-    return {**fields, **by_name}
+    bound = {**fields, **by_name}
+    for role in roles:
+        _refuse_bits(bound[role.name], role)
+    return bound
+
+
+def _refuse_bits(field: Field, role: Role) -> None:
+    """DataError for uint16 where fractions are expected: numpy has no bfloat16, and its bits are often kept so."""
+    if (role.forms or role.name in SHAPED_ALIKE or role.name == "emb") and field.frame.dtype_of(field) == "uint16":
+        raise DataError(
+            f"{label_of(field.frame.path)}: {field.name}: uint16 values as {role.option}",
+            why="bfloat16 is often saved as its 16 bits, and read as whole numbers they mean nothing",
+            fix="if that is what they are: np.save(path, (x.astype('u4') << 16).view('f4')); if not: x.astype('i4')",
+        )
 
 
 def _of_frame(frame: Frame, fields: Collection[Field]) -> list[Field]:
@@ -87,9 +106,17 @@ def _order(roles: Sequence[Role]) -> str:
 
 def pick(frame: Frame, role: Role, taken: Collection[Field] = ()) -> Field:
     """The columns of a frame that hold `role`, of those not taken: all of a plain array, else by name."""
-    if not frame.names or frame.width == 1:
+    if not frame.names or frame.width == 1 or (frame.format == "memory" and _is_block(frame, role, taken)):
         return _whole(frame, taken)
     return _named(frame, [role], taken)[role.name]
+
+
+def _is_block(frame: Frame, role: Role, taken: Collection[Field]) -> bool:
+    """A table in memory of which no column is called like the role is all of it, as an array would be."""
+    content = frame.content
+    if role.layout == "row" or content.unit != "column" or any(map(content.columns_of, range(frame.width))):
+        return False
+    return not _columns_of(frame, role, {frame.names[column] for field in taken for column in field.columns})
 
 
 def split(frame: Frame, block: Field | None, roles: Sequence[Role], taken: Collection[Field] = ()) -> dict[str, Field]:

@@ -13,32 +13,40 @@ import numpy as np
 
 from ..errors import DataError
 from ..text import shown
+from .content import numbered_name
+from .values import EXACT
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-EXACT = 2**53
 LONGEST_LABEL = 256
 NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *")
 WHOLE = re.compile(r" *[+-]?[0-9]+(?:\.[0-9]*(?:[eE][+-][0-9]+)?)? *")  # 3, 3.0, and 3.000e+00 as np.savetxt has it
 TRUTHS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
+BLANKS = str.maketrans("\xa0\u202f\u2009", "   ")
 SKIP = "drop those rows with --na skip, or choose another column"
 
 
 @dataclass(frozen=True)
 class Form:
-    """What every row of a file looks like. names: () without a header; width: 0 before the first row is read."""
+    """What every row of a file looks like. names: () without a header; width: 0 before the first row is read.
+
+    decimal, thousands: as in a Dialect;  blanks: cells are separated by any number of blanks
+    """
 
     label: str
     delimiter: str
     names: tuple[str, ...]
     width: int
     allow_missing: bool
+    decimal: str = "."
+    thousands: str = ""
+    blanks: bool = False
 
     def column_name(self, column: int) -> str:
         """What messages call a column: "column 'p' (4)", or "column 4"."""
-        return f"column '{shown(self.names[column])}' ({column + 1})" if self.names else f"column {column + 1}"
+        return numbered_name(self.names[column] if self.names else None, column)
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,17 @@ class Parsed:
         return len(self.numbers)
 
 
+# --- one row
+
+
+def plain_rows(chunk: bytes, form: Form) -> bytes:
+    """Rows with one blank between cells and none around them, where blanks separate them."""
+    if not form.blanks or b'"' in chunk:
+        return chunk
+    chunk = re.sub(rb"[ \t]{2,}|\t", b" ", chunk)
+    return re.sub(rb"(?m)^ | (?=\r?$)", b"", chunk)
+
+
 # --- one cell
 
 
@@ -77,6 +96,29 @@ class Fault(Exception):
 def is_missing(cell: str) -> bool:
     """An empty cell, NA, N/A, nan, null or None, in any case."""
     return cell.strip(" ").lower() in MISSING
+
+
+def plain_number(cell: str, form: Form) -> str:
+    """A number in the form's decimal point and thousands as float() has it; any other cell as it stands."""
+    if form.decimal == "." and not form.thousands:
+        return cell
+    bare = cell.strip(" ")
+    if form.thousands == " ":
+        bare = bare.translate(BLANKS)
+    if form.thousands and form.thousands in bare:
+        mark = re.escape(form.thousands)
+        if not re.fullmatch(rf"[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:[.,][0-9]*)?", bare):
+            return cell
+        bare = bare.replace(form.thousands, "")
+    if form.decimal == ",":
+        bare = bare.replace(".", "?").replace(",", ".")
+    if NUMBER.fullmatch(bare):
+        return bare
+    if form.decimal == "," and "." in cell and NUMBER.fullmatch(cell):
+        raise Fault(
+            f"'{shown(cell)}' has a point", "the decimal point is ','", "add --thousands . or leave --decimal out"
+        )
+    return cell
 
 
 def number(cell: str) -> float:
@@ -97,7 +139,7 @@ def number(cell: str) -> float:
         return value
     if is_missing(cell):
         raise Fault(f"'{shown(cell)}' is not a number", "every row needs one", SKIP)
-    raise Fault(f"'{shown(cell)}' is not a number", _reason(cell), "correct it, or choose another column")
+    raise Fault(f"'{shown(cell)}' is not a number", _reason(cell), _remedy(cell))
 
 
 def is_inexact(cell: str) -> bool:
@@ -116,9 +158,32 @@ def _reason(cell: str) -> str:
         return "only 0-9, '.', 'e' and an ASCII sign make a number"
     if bare.startswith(("[", "(", "tensor", "array")):
         return "a list in one cell is not read: give each of its numbers a column"
-    if "_" in bare or "," in bare:
+    if bare.endswith("%"):
+        return "whether 97% is 97 or 0.97 is not for a reader to say"
+    if GROUPED.fullmatch(cell.strip()) or "_" in bare or "," in bare:
         return "digits cannot be grouped, and the decimal point is '.'"
     return "numbers look like 12, -0.5 or 1e-3"
+
+
+GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:([,.'_ \xa0\u202f])[0-9]{3})(?:\1[0-9]{3})*(?:([.,])[0-9]*)?")
+
+
+def _remedy(cell: str) -> str:
+    """What mends a cell that is a number in another country, or a list."""
+    bare = cell.strip()
+    if re.fullmatch(r"[+-]?[0-9.,]+ ?%", bare):
+        return "read it as 0.97 with sed -E 's/ ?%/e-2/g' FILE | lossctl ... -"
+    if bare.startswith("[") and bare.endswith("]"):
+        return "tail -n +2 FILE | tr -d '[]\"' > columns.csv, then columns by position with --header no"
+    if re.fullmatch(r"[+-]?[0-9]+,[0-9]{3}", bare):
+        return "add --thousands , where that is a whole number, or --decimal , where it is a fraction"
+    if re.fullmatch(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?", bare):
+        return "add --decimal ,"
+    grouped = GROUPED.fullmatch(bare)
+    if grouped and grouped[2] != grouped[1]:
+        mark = {",": ",", ".": ".", "_": "_", "'": '"\'"'}.get(grouped[1], "' '")
+        return f"add --thousands {mark}" + (" --decimal ," if grouped[2] == "," else "")
+    return "correct it, or choose another column"
 
 
 def label(cell: str) -> int | str:
@@ -171,9 +236,9 @@ def lacks(cells: Sequence[str], plan: Plan) -> bool:
 
 def _read(reader: Any, cells: Sequence[str], column: int, line: int, form: Form) -> Any:
     try:
-        return reader(cells[column])
+        return reader(plain_number(cells[column], form))
     except Fault as fault:
-        what, why, fix = fault.parts
+        what, why, fix = (part.replace("FILE", form.label) for part in fault.parts)
         raise DataError(f"{form.label}:{line}: {form.column_name(column)}: {what}", why=why, fix=fix) from None
 
 
@@ -211,6 +276,11 @@ def _csv_reason(text: str) -> str:
 def _wrong_width(line: int, cells: list[str], form: Form) -> DataError:
     if not cells:
         return DataError(f"{form.label}:{line}: a blank line", fix="remove it")
+    if cells[0].startswith("#"):
+        return DataError(
+            f"{form.label}:{line}: {len(cells)} cell{'s' if len(cells) > 1 else ''}: a comment among the rows",
+            fix=f"grep -v '^#' {form.label} | lossctl ... -",
+        )
     source = "header" if form.names else "first row"
     count = f"{len(cells)} cell" + ("s" if len(cells) > 1 else "")
     return DataError(

@@ -13,18 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cells import EXACT, TRUTHS, Fault, Form, Parsed, Plan, is_inexact, is_missing, label, objects, read_strictly
-from .decimals import decimals, pad, whole_numbers
+from .cells import (
+    TRUTHS,
+    Fault,
+    Form,
+    Parsed,
+    Plan,
+    is_inexact,
+    is_missing,
+    label,
+    objects,
+    plain_number,
+    plain_rows,
+    read_strictly,
+)  # fmt: skip
+from .decimals import EXACT, decimals, pad, whole_numbers
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-QUOTE, NEWLINE, POINT = 34, 10, 46
+QUOTE, NEWLINE = 34, 10
+COMMA_TO_POINT = bytes.maketrans(b",.", b".?")
 TRUTH_DIGITS = {word.encode(): b"%d" % value for word, value in TRUTHS.items()}
 
 
 def read_rows(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
     """The wanted cells of whole rows of which the first is on `line`. DataError with file, line and column."""
+    chunk = plain_rows(chunk, form)
     parsed = read_fast(chunk, form, plan)
     return read_strictly(chunk, line, form, plan) if parsed is None else parsed
 
@@ -56,12 +71,14 @@ class Cells:
 
 def read_fast(chunk: bytes, form: Form, plan: Plan) -> Parsed | None:
     """What `read_strictly` would give, or None where that is not certain."""
+    if form.decimal == form.delimiter or (form.thousands and form.thousands.strip(" ").encode() in chunk):
+        return None
     text = _plain(chunk)
     cells = None if text is None else _locate(text, form)
     if cells is None:
         return None
     missing = np.zeros(len(cells.starts), bool)
-    numbers = _fast_numbers(cells, plan, missing)
+    numbers = _fast_numbers(cells, form, plan, missing)
     labels = [_fast_labels(cells.of([column]), form, missing) for column in plan.labels]
     if numbers is None or any(one is None for one in labels) or (missing.any() and not form.allow_missing):
         return None
@@ -96,8 +113,9 @@ def _plain(chunk: bytes) -> bytes | None:
 def _locate(text: bytes, form: Form) -> Cells | None:
     """None unless every row has `width` cells and quotes stand around whole cells only."""
     codes = np.frombuffer(text, np.uint8)
-    marks = np.flatnonzero((codes == ord(form.delimiter)) | (codes == NEWLINE) | (codes == POINT))
-    at = np.flatnonzero(codes[marks] != POINT)
+    point = ord(form.decimal)
+    marks = np.flatnonzero((codes == ord(form.delimiter)) | (codes == NEWLINE) | (codes == point))
+    at = np.flatnonzero(codes[marks] != point)
     ends = marks[at]
     rows = int(np.count_nonzero(codes == NEWLINE))
     if len(ends) != rows * form.width or (codes[ends[form.width - 1 :: form.width]] != NEWLINE).any():
@@ -120,12 +138,12 @@ def _locate(text: bytes, form: Form) -> Cells | None:
     return Cells(text, *(part.reshape(rows, form.width) for part in (starts, ends, points, after_point)))
 
 
-def _fast_numbers(cells: Cells, plan: Plan, missing: Array) -> Array | None:
+def _fast_numbers(cells: Cells, form: Form, plan: Plan, missing: Array) -> Array | None:
     """Sets `missing` for the rows that lack one; None if a cell is neither a number nor missing."""
     found = np.empty((len(missing), len(plan.numbers)))
     if not plan.numbers:
         return found
-    digits = pad(cells.text.translate(None, b"."))
+    digits = pad(cells.text.translate(None, form.decimal.encode()))
     # column by column, since columns differ in length and in their use of points; but not for hundreds of columns
     together = 1 if len(plan.numbers) <= 8 else len(plan.numbers)
     for first in range(0, len(plan.numbers), together):
@@ -133,7 +151,7 @@ def _fast_numbers(cells: Cells, plan: Plan, missing: Array) -> Array | None:
         values, certain = _values(digits, wanted)
         if not certain.all():
             left = np.flatnonzero(~certain)
-            by_float = _by_float(wanted.cut(left))
+            by_float = _by_float(_with_points(wanted.cut(left), form))
             if by_float is None:
                 return None
             values[left] = by_float
@@ -150,6 +168,11 @@ def _values(digits: Array, wanted: Cells) -> tuple[Array, Array]:
         if certain.all() and abs(values).max(initial=0) <= EXACT:
             return values.astype(float), certain
     return decimals(digits, starts, ends, wanted.after_point)
+
+
+def _with_points(cells: list[bytes], form: Form) -> list[bytes]:
+    """A decimal comma as a point; a point, which is then no decimal, as what no number has."""
+    return cells if form.decimal == "." else [cell.translate(COMMA_TO_POINT) for cell in cells]
 
 
 def _by_float(cells: list[bytes]) -> Array | None:
@@ -173,13 +196,13 @@ def _by_float(cells: list[bytes]) -> Array | None:
 class _Memo(dict[bytes, "int | str | None"]):
     """Cell to label, None for a missing one: most cells of a column have been seen before."""
 
-    def __init__(self, allow_missing: bool) -> None:
+    def __init__(self, form: Form) -> None:
         super().__init__()
-        self.allow_missing = allow_missing
+        self.form = form
 
     def __missing__(self, cell: bytes) -> int | str | None:
-        text = cell.decode()
-        value = self[cell] = None if self.allow_missing and is_missing(text) else label(text)
+        text = plain_number(cell.decode(), self.form)
+        value = self[cell] = None if self.form.allow_missing and is_missing(text) else label(text)
         return value
 
 
@@ -189,7 +212,7 @@ def _fast_labels(cells: Cells, form: Form, missing: Array) -> Array | None:
         values, certain = whole_numbers(pad(cells.text), cells.starts, cells.ends)
         if certain.all():
             return values
-    memo = _Memo(form.allow_missing)
+    memo = _Memo(form)
     try:
         found = [memo[cell] for cell in cells.cut(slice(None))]
     except Fault:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .arrays import Arrays
+from .content import Content
 from .opening import label_of
 from .selectors import Names, listed, positions
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from .tables import Table
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Field:
     """A column, or a block of columns, of one frame.
 
     columns: 0-based positions within the frame;  ndim: 1 for arrays (n,), 2 for (n, width)
-    kind: "number", "text", or "unknown" (CSV);  inner: which columns of a two-dimensional NPZ key, None for all
+    kind: "number", "text", or "unknown" (CSV);  inner: which columns of a column that has columns, None for all
     """
 
     frame: Frame
@@ -43,10 +41,10 @@ class Field:
 class Frame:
     """An open file (or an array in memory) seen as columns. A context manager; compared by identity.
 
-    format: "npy", "npz" or "csv";  names: header, fields or keys, () when there are only positions
+    format: its name in FORMATS, or "memory";  names: header, fields or keys, () when there are only positions
     """
 
-    def __init__(self, path: str, format: str, content: Arrays | Table, closing: contextlib.ExitStack) -> None:
+    def __init__(self, path: str, format: str, content: Content, closing: contextlib.ExitStack) -> None:
         self.path = path
         self.format = format
         self.content = content
@@ -63,8 +61,13 @@ class Frame:
 
     @property
     def rows(self) -> int | None:
-        """None for a CSV that has not been read to its end, and for an NPZ whose keys differ."""
+        """None where only reading tells (CSV), and for an NPZ whose keys differ."""
         return self.content.rows
+
+    @property
+    def lazy(self) -> bool:
+        """Its blocks cost nothing to hand out: they are read where they are loaded."""
+        return self.content.lazy
 
     def select(self, selector: str) -> Field:
         """The columns a selector means. UsageError."""
@@ -84,7 +87,7 @@ class Frame:
     def whole(self) -> Field:
         """All of a plain array or a CSV, or the only key or field there is. UsageError otherwise."""
         content = self.content
-        if self.width == 1 and not (isinstance(content, Arrays) and self._is_matrix(content)):
+        if self.width == 1 and not content.matrix:
             return self.field(0)
         if content.unit == "column":
             return self.block(tuple(range(self.width)))
@@ -119,9 +122,6 @@ class Frame:
     def _among(self) -> Names:
         return Names(self.names, self.width, label_of(self.path), self.content.unit)
 
-    def _is_matrix(self, content: Arrays) -> bool:
-        return content.unit == "column" and len(content.layouts[0].shape) == 2
-
     def block(self, columns: tuple[int, ...]) -> Field:
         """Some of the columns together. UsageError where one of them has columns of its own."""
         for column in columns:
@@ -141,14 +141,20 @@ class Frame:
         return f"{self.content.unit}s {some}" + (", ..." if len(columns) > 5 else "")
 
     def _split_key(self, selector: str) -> tuple[str, str | None]:
-        """NPZ only: KEY[SEL] and KEY::SEL choose columns of a two-dimensional key."""
-        if not (isinstance(self.content, Arrays) and self.content.keyed) or selector in self.names:
+        """KEY[SEL] and KEY::SEL choose columns of a two-dimensional key, or of a column of lists."""
+        if selector in self.names or not self._has_nested():
             return selector, None
         if selector.endswith("]") and "[" in selector:
             key, _, inner = selector[:-1].rpartition("[")
             return key, inner
         key, mark, inner = selector.rpartition("::")
         return (key, inner) if mark else (selector, None)
+
+    def _has_nested(self) -> bool:
+        content = self.content
+        return content.unit == "key" or (
+            not content.matrix and any(content.columns_of(column) is not None for column in range(self.width))
+        )
 
     def _inside(self, key: int, inner: str) -> Field:
         count = self.content.columns_of(key)

@@ -6,32 +6,48 @@ with the size of the file in Python integers. Nothing is ever unpickled.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..text import shown
+from .dialect import Dialect
 from .opening import NPY, Bytes
+
+if TYPE_CHECKING:
+    from .arrays import Arrays
 
 LONGEST_HEADER = 10_000
 HEAD = LONGEST_HEADER + 12  # magic, version and the length field come first
 MOST_TEXT_BYTES = 1024
+BFLOAT16_AS_VOID = np.dtype("V2")  # what numpy writes for the bfloat16 of ml_dtypes
+BFLOAT16_BITS = np.dtype("<u2")
 AS_NUMBERS = "save it again as plain numbers: np.save(path, np.asarray(x, dtype=float))"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a header declares: (N,) or (N, k) items of one dtype, after `header` bytes."""
+    """What a header declares: (N,) or (N, k) items of one dtype, after `header` bytes.
+
+    bfloat16: the items, of two bytes each, are the upper halves of float32
+    """
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    fortran: bool
-    header: int
+    fortran: bool = False
+    header: int = 0
+    bfloat16: bool = False
+
+    @property
+    def values_dtype(self) -> np.dtype[Any]:
+        """What `read` gives."""
+        return np.dtype(np.float32) if self.bfloat16 else self.dtype
 
     @property
     def rows(self) -> int:
@@ -47,10 +63,12 @@ def read_layout(head: bytes, size: int, label: str) -> Layout:
     DataError for a broken header, a dtype off the list, not 1 or 2 axes, no columns, or a size that does not fit.
     """
     dtype, shape, fortran, header = _declared(head, label)
+    bfloat16 = dtype == BFLOAT16_AS_VOID
+    dtype = BFLOAT16_BITS if bfloat16 else dtype
     check_dtype(dtype, label)
     check_shape(shape, dtype.names is not None, label)
-    _check_size(math.prod(shape) * dtype.itemsize, size - header, label)
-    return Layout(dtype, shape, fortran and len(shape) == 2, header)
+    check_size(math.prod(shape) * dtype.itemsize, size - header, label)
+    return Layout(dtype, shape, fortran and len(shape) == 2, header, bfloat16)
 
 
 def _declared(head: bytes, label: str) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
@@ -90,7 +108,7 @@ def _broken(label: str, reason: str) -> DataError:
     return DataError(f"{label}: not a valid NPY file: {reason}", fix="write it again with np.save")
 
 
-def _check_size(declared: int, found: int, label: str) -> None:
+def check_size(declared: int, found: int, label: str) -> None:
     if found < declared:
         raise DataError(
             f"{label}: truncated: the header declares {declared} bytes of values, the file has {found}",
@@ -118,7 +136,11 @@ def check_dtype(dtype: np.dtype[Any], label: str) -> None:
 def _check_scalar(dtype: np.dtype[Any], label: str) -> None:
     allowed = {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
     if dtype.kind == "O" or dtype.hasobject:
-        raise DataError(f"{label}: holds Python objects", why="reading them could run code", fix=AS_NUMBERS)
+        raise DataError(
+            f"{label}: holds Python objects",
+            why="reading them could run code, so what they are is not known here",
+            fix="save them as numbers or text, np.save(path, np.array(x.tolist())), or a dict as np.savez(path, **x)",
+        )
     if dtype.kind in "US" and dtype.subdtype is None:
         if 0 < dtype.itemsize <= MOST_TEXT_BYTES:
             return
@@ -171,6 +193,8 @@ class Stored:
         rowbytes = math.prod(shape[1:]) * layout.dtype.itemsize
         found = self.stretch.pread(layout.header + start * rowbytes, (stop - start) * rowbytes)
         values = np.frombuffer(found, dtype=layout.dtype).reshape(shape)
+        if layout.bfloat16:
+            values = widened(values)
         return values if columns is None else values[:, list(columns)]
 
     def _read_columns(self, start: int, stop: int, columns: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
@@ -181,38 +205,22 @@ class Stored:
             position = layout.header + (column * layout.rows + start) * layout.dtype.itemsize
             found = self.stretch.pread(position, (stop - start) * layout.dtype.itemsize)
             values[:, place] = np.frombuffer(found, dtype=layout.dtype)
-        return values
+        return widened(values) if layout.bfloat16 else values
 
 
-@dataclass(frozen=True)
-class Held:
-    """An array in memory, seen like one in a file."""
+def widened(bits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The float32 whose upper halves these uint16 are; exact."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
-    layout: Layout
-    values: np.ndarray[Any, Any]
 
-    def read(self, start: int, stop: int, columns: tuple[int, ...] | None = None) -> np.ndarray[Any, Any]:
-        """Rows start..stop, (n,) or (n, k); may be a view."""
-        part = self.values[start:stop]
-        return part if columns is None else part[:, list(columns)]
+def open_array(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Arrays:
+    """The columns of an NPY file. DataError."""
+    from .arrays import of_array
+
+    return of_array(open_npy(stretch), stretch.label, dialect.allow_missing)
 
 
 def open_npy(stretch: Bytes) -> Stored:
     """An NPY file's array, checked, not yet read. DataError."""
     head = bytes(stretch.pread(0, min(HEAD, stretch.size)))
     return Stored(read_layout(head, stretch.size, stretch.label), stretch)
-
-
-def hold(values: object, label: str) -> Held:
-    """An array in memory, under the same rules as a file. DataError."""
-    if isinstance(values, np.ma.MaskedArray):
-        raise DataError(
-            f"{label}: a masked array", why="its mask would be lost", fix="use x.compressed() or x.filled()"
-        )
-    try:
-        array = np.asarray(values)
-    except ValueError as fault:
-        raise DataError(f"{label}: {shown(str(fault))}", fix="give one array") from fault
-    check_dtype(array.dtype, label)
-    check_shape(array.shape, array.dtype.names is not None, label)
-    return Held(Layout(array.dtype, array.shape, False, 0), array)

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 from ..errors import DataError
 from ..text import shown
+from .arrays import Arrays, of_keys
+from .dialect import Dialect
 from .npy import HEAD, Layout, Stored, read_layout
 from .opening import PIECE, Bytes, refuse_bomb, spool
 
 MOST_MEMBERS = 10_000
-FOREIGN = (  # the end of a member's name, what such a ZIP is, what to do
-    ("/data.pkl", "written by torch.save, and reading it could run code", "save the tensor: np.save(path, x.numpy())"),
-    ("[Content_Types].xml", "an Office document", "export the sheet as CSV"),
-)
+AGAIN = "write it again with np.savez"
 
 
 @dataclass(frozen=True)
@@ -28,55 +27,65 @@ class Member:
     open: Callable[[], Stored]
 
 
-def open_npz(stretch: Bytes, closing: contextlib.ExitStack) -> tuple[Member, ...]:
+def opened(stretch: Bytes, closing: contextlib.ExitStack) -> zipfile.ZipFile:
+    """A ZIP file with its list of members read. DataError for a broken one, or one of too many members."""
+    with _zip_faults(stretch.label):
+        archive = closing.enter_context(zipfile.ZipFile(stretch.reader()))
+        count = len(archive.infolist())
+    if count > MOST_MEMBERS:
+        raise DataError(f"{stretch.label}: {count} arrays", why=f"more than {MOST_MEMBERS}", fix="save fewer")
+    return archive
+
+
+def open_npz(archive: zipfile.ZipFile, stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Arrays:
     """The arrays of an NPZ file in their order, layouts checked. DataError for anything np.savez would not write."""
     label = stretch.label
-    with _zip_faults(label):
-        archive = closing.enter_context(zipfile.ZipFile(stretch.reader()))
-        entries = archive.infolist()
+    entries = archive.infolist()
     if not entries:
         raise DataError(f"{label}: an NPZ without arrays", fix="write it again with np.savez")
-    if len(entries) > MOST_MEMBERS:
-        raise DataError(f"{label}: {len(entries)} arrays", why=f"more than {MOST_MEMBERS}", fix="save fewer")
     names = [entry.filename for entry in entries]
-    for end, what, fix in FOREIGN:
-        if any(name.endswith(end) for name in names):
-            raise DataError(f"{label}: is {what}", fix=fix)
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise DataError(f"{label}: two members are called '{shown(twice)}'", fix="write it again with np.savez")
-    return tuple(_member(archive, entry, label, closing) for entry in entries)
+    members = tuple(_member(archive, entry, label, closing) for entry in entries)
+    for member in members:
+        if member.layout.dtype.names:
+            raise DataError(
+                f"{label}: key '{shown(member.key)}' is a structured array", fix="save each of its fields as a key"
+            )
+    return of_keys(label, {member.key: (member.layout, member.open) for member in members}, dialect.allow_missing)
 
 
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, label: str, closing: contextlib.ExitStack) -> Member:
     place = f"{label}: '{shown(entry.filename)}'"
-    _check_entry(entry, place, label)
+    if not entry.filename.endswith(".npy"):
+        raise DataError(f"{place} is not an array", why="an NPZ holds NPY files only", fix=AGAIN)
+    check_entry(entry, place, label)
     key = entry.filename.removesuffix(".npy")
     with _zip_faults(place), archive.open(entry) as stream:
         head = stream.read(HEAD)
     layout = read_layout(head, entry.file_size, f"{label}: key '{shown(key)}'")
 
     def fetch() -> Stored:
-        stretch = spool(_member_pieces(archive, entry, place), label, closing)
+        stretch = spool(member_pieces(archive, entry, place), label, closing)
         return Stored(layout, stretch)
 
     return Member(key, layout, fetch)
 
 
-def _check_entry(entry: zipfile.ZipInfo, place: str, label: str) -> None:
-    again = "write it again with np.savez"
-    if entry.is_dir() or not entry.filename.endswith(".npy"):
-        raise DataError(f"{place} is not an array", why="an NPZ holds NPY files only", fix=again)
+def check_entry(entry: zipfile.ZipInfo, place: str, label: str) -> None:
+    """DataError for a member that is encrypted, compressed unusually, damaged, or made to fill a disk."""
     if entry.flag_bits & 0x41:
-        raise DataError(f"{place} is encrypted", fix=again)
+        raise DataError(f"{place} is encrypted", fix=AGAIN)
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"{place} is compressed by method {entry.compress_type}", fix=again)
+        raise DataError(f"{place} is compressed by method {entry.compress_type}", fix=AGAIN)
     if entry.compress_type == zipfile.ZIP_STORED and entry.compress_size != entry.file_size:
-        raise DataError(f"{place} declares two sizes, {entry.compress_size} and {entry.file_size}", fix=again)
+        raise DataError(f"{place} declares two sizes, {entry.compress_size} and {entry.file_size}", fix=AGAIN)
     refuse_bomb(place, entry.compress_size, entry.file_size)
 
 
-def _member_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> Iterator[bytes]:
+def member_pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: str) -> Iterator[bytes]:
+    """The bytes of a member; its CRC is checked at the end. DataError."""
     size = 0
     with contextlib.ExitStack() as closing:
         with _zip_faults(place):

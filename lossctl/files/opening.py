@@ -9,6 +9,7 @@ import contextlib
 import functools
 import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,6 @@ from ..errors import DataError, FileError
 from ..text import escaped, shown
 
 NPY, ZIP = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")  # a ZIP with members, and an empty one
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PIECE = 1 << 20
 MOST_RATIO, RATIO_MATTERS_FROM = 1000, 64 << 20
 
@@ -66,6 +66,17 @@ class Bytes:
         return io.BufferedReader(_Window(self), buffer_size=1 << 16)
 
 
+@dataclass(frozen=True)
+class _WithNewlines(Bytes):
+    def pread(self, position: int, length: int) -> bytearray:
+        return Bytes.pread(self, position, length).replace(b"\r", b"\n")
+
+
+def with_newlines(stretch: Bytes) -> Bytes:
+    """A text whose lines end with CR, with LF in their place."""
+    return _WithNewlines(stretch.file, stretch.label, stretch.start, stretch.size)
+
+
 class _Window(io.RawIOBase):
     def __init__(self, stretch: Bytes) -> None:
         self.stretch = stretch
@@ -97,21 +108,18 @@ def label_of(path: str) -> str:
 
 
 def open_bytes(path: str, closing: contextlib.ExitStack) -> Bytes:
-    """The file's bytes, decompressed (gz, zst); `closing` closes what was opened. FileError, DataError."""
+    """The file's bytes, decompressed (gz, zst, bz2, xz); `closing` closes what was opened. FileError, DataError."""
     label = label_of(path)
     found = _open_stdin(label, closing) if path == "-" else _open_path(path, label, closing)
     if found.size == 0:
         raise DataError(f"{label}: is empty", fix="check the command that wrote it")
-    magic = bytes(found.pread(0, min(4, found.size)))
-    if magic.startswith(GZIP):
-        found = _unpacked(found, _gzip_stream(found), "gzip", closing)
-    elif magic.startswith(ZSTD):
-        found = _unpacked(found, _zstd_stream(found), "zstd", closing)
-    else:
+    packing = _packing(found)
+    if packing is None:
         return found
+    found = _unpacked(found, packing.stream(found), packing.name, closing)
     if found.size == 0:
         raise DataError(f"{label}: is empty once decompressed", fix="check the command that wrote it")
-    if bytes(found.pread(0, min(4, found.size))).startswith((GZIP, ZSTD)):
+    if _packing(found) is not None:
         raise DataError(f"{label}: is compressed twice", fix="decompress it once")
     return found
 
@@ -267,3 +275,37 @@ def _zstd_opener() -> Callable[[io.BufferedReader], Readable] | None:
             return functools.partial(module.ZstdDecompressor().stream_reader, read_across_frames=True)
         return functools.partial(module.ZstdFile, mode="rb")
     return None
+
+
+def _bzip2_stream(packed: Bytes) -> Readable:
+    import bz2
+
+    return bz2.BZ2File(packed.reader(), "rb")
+
+
+def _xz_stream(packed: Bytes) -> Readable:
+    import lzma
+
+    return lzma.LZMAFile(packed.reader(), "rb")
+
+
+@dataclass(frozen=True)
+class Packing:
+    """A way of compressing a file: how it begins, and what unpacks it."""
+
+    name: str
+    magic: re.Pattern[bytes]
+    stream: Callable[[Bytes], Readable]
+
+
+PACKINGS = (
+    Packing("gzip", re.compile(rb"\x1f\x8b"), _gzip_stream),
+    Packing("zstd", re.compile(rb"\x28\xb5\x2f\xfd"), _zstd_stream),
+    Packing("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), _bzip2_stream),
+    Packing("xz", re.compile(rb"\xfd7zXZ\x00"), _xz_stream),
+)
+
+
+def _packing(stretch: Bytes) -> Packing | None:
+    magic = bytes(stretch.pread(0, min(16, stretch.size)))
+    return next((packing for packing in PACKINGS if packing.magic.match(magic)), None)

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from .arrays import Arrays, categories, numbers
+from .content import Choice, Content, Piece
 from .frames import Field
 from .opening import label_of
-
-if TYPE_CHECKING:
-    from .tables import Table
 
 DIGEST_ROWS = 1 << 15
 
@@ -33,19 +29,13 @@ def blocks(fields: Sequence[Field], kinds: Sequence[str], rows: int) -> Iterator
     """All fields in step, `rows` rows at a time. DataError for unequal lengths, and for cells that are not of the kind.
 
     kinds, one a field: "number" gives float64, (n,) or (n, k); "category" gives int64 where all are whole numbers,
-    else str, or for CSV an object array where a block holds both
-    Arrays: only ranges are handed out, `load` reads; what was in memory may come as a view, so do not write into it.
-    CSV: a block is parsed when it is handed out.
+    else str, or an object array where a block of a text file holds both
+    Arrays are read by `load`, and what was in memory may come as a view, so do not write into it; formats that can
+    only be read from their beginning on are parsed when a block is handed out.
     """
     for field, kind in zip(fields, kinds, strict=True):
         _check_kind(field, kind)
-    length = _known_length(fields)
-    for field in fields:
-        if isinstance(field.frame.content, Arrays):
-            field.frame.content.prepare(field.columns)
-    if all(isinstance(field.frame.content, Arrays) for field in fields):
-        return _ranges(fields, kinds, rows, length or 0)
-    return _walk_tables(fields, kinds, rows, length)
+    return _in_step(fields, kinds, rows, _known_length(fields))
 
 
 def _check_kind(field: Field, kind: str) -> None:
@@ -64,10 +54,10 @@ def _is_text(field: Field) -> bool:
 
 def _known_length(fields: Sequence[Field]) -> int | None:
     counted = [
-        (field, field.frame.content.rows_of(column))
+        (field, count)
         for field in fields
-        if isinstance(field.frame.content, Arrays)
         for column in field.columns
+        if (count := field.frame.content.rows_of(column)) is not None
     ]
     for field, count in counted:
         if count != counted[0][1]:
@@ -76,11 +66,11 @@ def _known_length(fields: Sequence[Field]) -> int | None:
 
 
 def _unequal(counted: Sequence[tuple[Field, int]]) -> DataError:
-    one, other = counted[0], next(pair for pair in counted if pair[1] != counted[0][1])
-    same = one[0].frame is other[0].frame
+    first, other = counted[0], next(pair for pair in counted if pair[1] != counted[0][1])
+    same = first[0].frame is other[0].frame
     texts = [
         f"{label_of(field.frame.path)}{f' {field.name}' if same else ''} has {count} rows"
-        for field, count in (one, other)
+        for field, count in (first, other)
     ]
     return DataError(
         f"unequal lengths: {texts[0]}, {texts[1]}",
@@ -89,89 +79,52 @@ def _unequal(counted: Sequence[tuple[Field, int]]) -> DataError:
     )
 
 
-def _ranges(fields: Sequence[Field], kinds: Sequence[str], rows: int, length: int) -> Iterator[Block]:
-    for start in range(0, length, rows):
-        stop = min(start + rows, length)
-        yield Block(start, stop, _loader(fields, kinds, start, stop, {}))
+def _in_step(fields: Sequence[Field], kinds: Sequence[str], rows: int, length: int | None) -> Iterator[Block]:
+    places: dict[Content, list[int]] = {}
+    for at, field in enumerate(fields):
+        places.setdefault(field.frame.content, []).append(at)
+    walks = {
+        content: content.walk([_choice(fields[at], kinds[at]) for at in chosen], rows)
+        for content, chosen in places.items()
+    }
+    order = [at for chosen in places.values() for at in chosen]
+    start = 0
+    while True:
+        pieces = [next(walk, None) for walk in walks.values()]
+        counts = {0 if piece is None else piece.rows for piece in pieces}
+        stop = start + max(counts)
+        if len(counts) > 1 or (length is not None and (stop > length or (stop == start != length))):
+            raise _unequal_walks(fields, walks, length)
+        if stop == start:
+            return
+        yield Block(start, stop, _loader([piece for piece in pieces if piece is not None], order))
+        start = stop
 
 
-def _loader(
-    fields: Sequence[Field],
-    kinds: Sequence[str],
-    start: int,
-    stop: int,
-    parsed: dict[int, np.ndarray[Any, Any]],
-) -> Callable[[], tuple[np.ndarray[Any, Any], ...]]:
+def _choice(field: Field, kind: str) -> Choice:
+    return Choice(field.columns, kind, field.ndim, field.inner)
+
+
+def _loader(pieces: Sequence[Piece], order: Sequence[int]) -> Callable[[], tuple[np.ndarray[Any, Any], ...]]:
+    if len(pieces) == 1:
+        return pieces[0].load
+
     def load() -> tuple[np.ndarray[Any, Any], ...]:
-        return tuple(
-            parsed[at] if at in parsed else _read(field, kind, start, stop)
-            for at, (field, kind) in enumerate(zip(fields, kinds, strict=True))
-        )
+        arrays = [array for piece in pieces for array in piece.load()]
+        return tuple(array for _, array in sorted(zip(order, arrays, strict=True), key=lambda pair: pair[0]))
 
     return load
 
 
-def _read(field: Field, kind: str, start: int, stop: int) -> np.ndarray[Any, Any]:
-    content = field.frame.content
-    assert isinstance(content, Arrays)
-    convert = numbers if kind == "number" else partial(categories, allow_missing=content.allow_missing)
-    parts = content.read(field.columns, field.inner, start, stop)
-
-    def place(at: int) -> Callable[[int, int], str]:
-        return lambda row, column: f"{content.where(start + row)}: {_cell_name(field, max(at, column))}"
-
-    found = [convert(part, place(at)) for at, part in enumerate(parts)]
-    if len(found) == 1:
-        return found[0] if found[0].ndim == field.ndim else found[0].reshape((-1,) if field.ndim == 1 else (-1, 1))
-    if kind == "category" and any(one.dtype.kind == "U" for one in found):
-        found = [one.astype(object) for one in found]
-    return np.stack(found, axis=1)
-
-
-def _cell_name(field: Field, column: int) -> str:
-    if field.frame.content.columns_of(field.columns[0]) is None:
-        return field.frame.column_name(field.columns[column])
-    inside = column if field.inner is None else field.inner[column]
-    return f"{field.frame.column_name(field.columns[0])} column {inside + 1}"
-
-
-def _walk_tables(fields: Sequence[Field], kinds: Sequence[str], rows: int, length: int | None) -> Iterator[Block]:
-    from .tables import Wanted
-
-    tables: dict[Table, list[int]] = {}
-    for at, field in enumerate(fields):
-        if not isinstance(field.frame.content, Arrays):
-            tables.setdefault(field.frame.content, []).append(at)
-    walks = {
-        table: table.walk([Wanted(fields[at].columns, kinds[at], fields[at].ndim) for at in places], rows)
-        for table, places in tables.items()
-    }
-    start = 0
-    while True:
-        pieces = {table: next(walk, None) for table, walk in walks.items()}
-        lengths = {0 if piece is None else len(piece[0]) for piece in pieces.values()}
-        stop = start + max(lengths)
-        if len(lengths) > 1 or (length is not None and (stop > length or (stop == start != length))):
-            raise _unequal_tables(fields, walks, length)
-        if stop == start:
-            return
-        parsed: dict[int, np.ndarray[Any, Any]] = {}
-        for table, piece in pieces.items():
-            parsed.update(zip(tables[table], piece or (), strict=True))
-        yield Block(start, stop, _loader(fields, kinds, start, stop, parsed))
-        start = stop
-
-
-def _unequal_tables(
-    fields: Sequence[Field], walks: dict[Table, Iterator[tuple[np.ndarray[Any, Any], ...]]], length: int | None
-) -> DataError:
-    for walk in walks.values():
-        for _ in walk:
-            pass
+def _unequal_walks(fields: Sequence[Field], walks: dict[Content, Iterator[Piece]], length: int | None) -> DataError:
+    for content, walk in walks.items():
+        if content.rows is None:
+            for _ in walk:
+                pass
     counted = []
     for field in fields:
-        content = field.frame.content
-        counted.append((field, (length if isinstance(content, Arrays) else content.rows) or 0))
+        rows = field.frame.content.rows_of(field.columns[0])
+        counted.append((field, (length if rows is None else rows) or 0))
     return _unequal(counted)
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from ..text import STDIN
-from .arrays import Arrays, of_array, of_members
+from .dialect import Dialect
+from .formats import open_content
 from .frames import Field, Frame
-from .npy import hold, open_npy
-from .opening import NPY, ZIP, Bytes, open_bytes
+from .memory import frame_of
+from .opening import open_bytes
 from .reading import Block, blocks, digest
-
-if TYPE_CHECKING:
-    from .tables import Table
+from .shards import matching, open_shards
 
 __all__ = ["Block", "Field", "Frame", "Source", "blocks", "digest", "frame_of", "open_source", "parse_source"]
 
@@ -49,49 +48,35 @@ def parse_source(text: str) -> Source:
 
 
 def open_source(
-    path: str, *, header: bool | None = None, delimiter: str | None = None, allow_missing: bool = False
+    path: str | Sequence[str],
+    *,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str = "",
+    allow_missing: bool = False,
 ) -> Frame:
     """The file as a frame, its format told by its first bytes; a context manager. FileError, DataError.
 
-    header, delimiter: for CSV; what the first row is, what separates cells
+    path: a file, a glob such as preds/*.parquet, or several files, which are read as one, in their natural order
+    header, delimiter, decimal, thousands: for text tables; what the first row is, what separates cells, the decimal
+        point, and what groups digits
     allow_missing: a row of a CSV with a missing cell becomes nan, and categories that are missing None, instead of an
         error
     """
+    dialect = Dialect(header, delimiter, decimal, thousands, allow_missing)
+    paths = matching(path) if isinstance(path, str) else tuple(path)
+    if len(paths) == 1:
+        return _open_file(paths[0], dialect)
+    content, format = open_shards(paths, lambda shard: _open_file(shard, dialect))
+    return Frame(content.label, format, content, contextlib.ExitStack())
+
+
+def _open_file(path: str, dialect: Dialect) -> Frame:
     closing = contextlib.ExitStack()
     try:
-        stretch = open_bytes(path, closing)
-        content, kind = _content(stretch, closing, header, delimiter, allow_missing)
-        content = replace(content, allow_missing=allow_missing) if isinstance(content, Arrays) else content
+        content, format = open_content(open_bytes(path, closing), closing, dialect)
     except BaseException:
         closing.close()
         raise
-    return Frame(path, kind, content, closing)
-
-
-def _content(
-    stretch: Bytes, closing: contextlib.ExitStack, header: bool | None, delimiter: str | None, allow_missing: bool
-) -> tuple[Arrays | Table, str]:
-    magic = bytes(stretch.pread(0, min(6, stretch.size)))
-    if magic.startswith(NPY):
-        return of_array(open_npy(stretch), stretch.label), "npy"
-    if magic.startswith(ZIP):
-        from .npz import open_npz
-
-        return of_members(open_npz(stretch, closing), stretch.label), "npz"
-    from .tables import open_table
-
-    return open_table(stretch, header, delimiter, allow_missing), "csv"
-
-
-def frame_of(value: object, name: str, allow_missing: bool = False) -> Frame:
-    """A frame over an array in memory, or over a dict of them; the rules are those for files. DataError."""
-    if not isinstance(value, dict):
-        held_one = replace(of_array(hold(value, name), name), allow_missing=allow_missing)
-        return Frame(name, "npy", held_one, contextlib.ExitStack())
-    if not value:
-        raise DataError(f"{name}: no arrays in it")
-    held = {str(key): hold(one, f"{name}: key '{key}'") for key, one in value.items()}
-    fetch = tuple((lambda array=array: array) for array in held.values())
-    layouts = tuple(array.layout for array in held.values())
-    content = Arrays(name, layouts, fetch, tuple(held), "key", allow_missing)
-    return Frame(name, "npz", content, contextlib.ExitStack())
+    return Frame(path, format, content, closing)

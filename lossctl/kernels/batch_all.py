@@ -185,7 +185,7 @@ def fused(
     """
     _check(margin, slack)
     tiling = tiling or tiles.default_tiling(embeddings, precision)
-    points = tiles.ready_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
+    points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     n_positives = points.largest_class - 1
     if n_positives > MOST_POSITIVES or n_positives * points.n > tiles.INT32_MAX:
         return panel(embeddings, start, end, margin=margin, squared=squared, precision=precision, slack=slack)

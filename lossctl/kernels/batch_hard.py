@@ -93,7 +93,7 @@ def fused(
     Raises DeviceError where there is no triton or the embeddings are not on a GPU.
     """
     tiling = tiling or tiles.default_tiling(embeddings, precision)
-    points = tiles.ready_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
+    points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     rows = points.norms.shape[0]
     splits, tiles_per_split = tiling.splits(rows)
     farthest, nearest = points.norms.new_empty((2, splits, rows))

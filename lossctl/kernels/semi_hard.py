@@ -104,8 +104,8 @@ def _fallback(squared: Tensor, same: Tensor, fallback: str) -> tuple[Tensor, Ten
         return squared.new_full(squared.shape[:1], torch.inf), torch.zeros_like(same[:, 0], dtype=torch.int64)
     signed = -squared if fallback == "easiest" else squared
     at = torch.where(same, torch.inf, signed).argmin(1)
-    found = ~same.gather(1, at[:, None])[:, 0]
-    return torch.where(found, squared.gather(1, at[:, None])[:, 0], torch.inf), at
+    has_one = ~same.gather(1, at[:, None])[:, 0]
+    return torch.where(has_one, squared.gather(1, at[:, None])[:, 0], torch.inf), at
 
 
 def _pairs(
@@ -141,7 +141,7 @@ def fused(
     """
     _check(fallback)
     tiling = tiling or tiles.default_tiling(embeddings, precision)
-    points = tiles.ready_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
+    points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     n_positives = points.largest_class - 1
     if n_positives > MOST_POSITIVES:
         return panel(embeddings, start, end, fallback=fallback, precision=precision)

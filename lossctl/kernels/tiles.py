@@ -295,7 +295,9 @@ def power_of_two(value: int, *, low: int, high: int) -> int:
     return min(high, max(low, 1 << (value - 1).bit_length()))
 
 
-def ready_for_triton(embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str, tiling: Tiling) -> PaddedPoints:
+def padded_for_triton(
+    embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str, tiling: Tiling
+) -> PaddedPoints:
     """`prepare`, padded to whole tiles; raises DeviceError where triton cannot run on the embeddings' device."""
     if not HAS_TRITON:
         raise DeviceError("triton is not installed", fix="pip install triton, or use the panel implementation")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
@@ -198,7 +198,17 @@ def row_sum(x: Array) -> Array:
 
 def row_mean(x: Array) -> Array:
     """The mean over the columns of an (n, k) array; an (n,) array is its own mean."""
-    return x if x.ndim == 1 else row_sum(x) / x.shape[-1]
+    return x if x.ndim == 1 else homogeneous(lambda x: row_sum(x) / x.shape[-1], x)
+
+
+def homogeneous(function: Callable[..., Array], *arrays: Array, degree: int = 1) -> Array:
+    """function(*arrays), where doubling all arrays multiplies the value by 2**degree; by way of smaller ones in rows
+    where it overflows on the way."""
+    value = function(*arrays)
+    is_finite = namespace(value).isfinite(value)
+    if bool(namespace(value).all(is_finite)):
+        return value
+    return where(is_finite, value, function(*(2.0**-64 * array for array in arrays)) * 2.0 ** (64 * degree))
 
 
 def by_columns(x: Array) -> Array:

@@ -131,8 +131,10 @@ def focal_star(logit: Binary, label: Array, *, gamma: Positive = 2.0, beta: Real
     Worked: x_t = 0; z = 2 * x_t + 1; focal_star = log(1 + exp(-z)) / 2
     Example: logit=0 label=1 -> 0.15663084375911143
     """
-    x, lost = multiply_add(gamma, logit.given(label).logit, beta)
-    return row_mean((softplus(-x) - lost * sigmoid(-x)) / gamma)
+    x_t = logit.given(label).logit
+    x, lost = multiply_add(gamma, x_t, beta)
+    exact = (softplus(-x) - lost * sigmoid(-x)) / gamma
+    return row_mean(where(abs(x) < float("inf"), exact, relu(-(x_t + beta / gamma))))
 
 
 @loss

@@ -11,22 +11,19 @@ from typing import Any, Literal, NamedTuple
 
 from ..language.domains import Flag, NonNegative, Numbers, Positive, Real, Seed
 from ..language.engines import SETS
-from ..language.numerics import (
-    Array,
-    exp,
-    log,
-    matrix,
-    namespace,
-    one_hot,
-    picked,
-    relu,
-    row_max,
-    row_sum,
-    softplus,
-    sqrt,
-    where,
-)
+from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_sum, softplus, where
 from ..language.registry import Weighted, loss
+from ..language.twofold import (
+    Twofold,
+    as_column,
+    cosines,
+    directions,
+    log_one_plus_exp,
+    log_sum_exp,
+    picked_columns,
+    positive_part,
+    surprises,
+)
 
 Panel = Any  # sets.panels.Panel, which losses do not know
 
@@ -166,8 +163,8 @@ def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50
     Example: emb=1/0,1/0,0/1 label=0,0,1 -> 0.15663084375938918
     """
     s = panel.similarity
-    pull = softplus(_log_sum_exp(-alpha * (s - base), panel.is_positive)) / alpha
-    push = softplus(_log_sum_exp(beta * (s - base), panel.is_negative)) / beta
+    pull = log_one_plus_exp(log_sum_exp(-alpha * (s - base), panel.is_positive)) / alpha
+    push = log_one_plus_exp(log_sum_exp(beta * (s - base), panel.is_negative)) / beta
     return pull + push
 
 
@@ -190,11 +187,7 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
         256 * (1 + 0.25) * (1 - 0.25) + pull; circle = (first + other) / 2
     Example: emb=1/0,0/1,0/1 label=0,0,1 -> 352
     """
-    s = panel.similarity
-    pull, push = -gamma * (s - 1.0 + margin), gamma * (s - margin)
-    if not unified:
-        pull, push = relu(1.0 + margin - s) * pull, relu(s + margin) * push
-    return softplus(_log_sum_exp(push, panel.is_negative) + _log_sum_exp(pull, panel.is_positive))
+    return _circle(panel.similarity, panel.is_positive, panel.is_negative, gamma, margin, unified)
 
 
 @loss
@@ -215,12 +208,9 @@ def circle_class(
     Worked: push = 256 * 0.25 * (0 - 0.25); pull = 256 * 0.25 * -(1 - 0.75); circle_class = log(1 + exp(push + pull))
     Example: emb=[1,0] label=0 class_weights=1/0/0/1 -> 1.2664165549094095e-14
     """
-    directions = _unit(matrix(class_weights or (), emb))
-    s = _unit(emb) @ directions.T
-    is_own = one_hot(label, s.shape[1], s)
-    pull = relu(1.0 + margin - s) * (-gamma * (s - 1.0 + margin))
-    push = relu(s + margin) * (gamma * (s - margin))
-    return softplus(_log_sum_exp(push, ~is_own) + _log_sum_exp(pull, is_own))
+    classes = directions(matrix(class_weights or (), emb))
+    is_own = one_hot(label, len(classes.nearest), emb)
+    return _circle(cosines(directions(emb), classes), is_own, ~is_own, gamma, margin, unified=False)
 
 
 # ----------------------------------------------------------------------------------------------------------- contrasts
@@ -276,17 +266,22 @@ def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     Worked: everyone = exp(1 / 1) + exp(0 / 1); supcon = log(everyone) - 1 / 1
     Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
     """
-    logits = panel.similarity / temperature
-    everyone = _log_sum_exp(logits, ~panel.is_self)
-    terms = _masked_total(everyone[:, None] - logits, panel.is_positive)
+    terms = _masked_total(surprises(panel.similarity / temperature, ~panel.is_self), panel.is_positive)
     return terms.total / terms.weight
+
+
+def _circle(s: Twofold, is_own: Array, is_other: Array, gamma: float, margin: float, unified: bool) -> Array:
+    pull, push = -gamma * (s - 1.0 + margin), gamma * (s - margin)
+    if not unified:
+        pull, push = positive_part(1.0 - s + margin) * pull, positive_part(s + margin) * push
+    return log_one_plus_exp(log_sum_exp(push, is_other) + log_sum_exp(pull, is_own))
 
 
 def _contrast(panel: Panel, temperature: float) -> Weighted:
     index, is_positive = panel.own
     logits = panel.similarity / temperature
-    push = _log_sum_exp(logits, panel.is_negative)
-    return _masked_total(softplus(push[:, None] - picked(logits, index)), is_positive)
+    push = log_sum_exp(logits, panel.is_negative)
+    return _masked_total(log_one_plus_exp(as_column(push) - picked_columns(logits, index)), is_positive)
 
 
 # ---------------------------------------------------------------------------------------------------------------- words
@@ -297,16 +292,5 @@ def _masked_total(terms: Array, is_counted: Array) -> Weighted:
     return Weighted(row_sum(where(is_counted, terms, 0.0)), row_sum(_cast(is_counted, terms)))
 
 
-def _log_sum_exp(x: Array, mask: Array) -> Array:
-    """log of the sum of e^x over the masked columns of each row; each row has one."""
-    x = where(mask, x, -float("inf"))
-    top = row_max(x)
-    return top + log(row_sum(exp(x - top[:, None])))
-
-
 def _cast(values: Array, like: Array) -> Array:
     return namespace(like).astype(values, like.dtype)
-
-
-def _unit(x: Array) -> Array:
-    return x / sqrt(row_sum(x * x))[:, None]

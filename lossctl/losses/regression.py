@@ -1,7 +1,18 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
 from ..language.domains import Positive
-from ..language.numerics import Array, Total, columns, minimum, quotient, root, row_mean, row_sum
+from ..language.numerics import (
+    Array,
+    Total,
+    columns,
+    homogeneous,
+    like,
+    minimum,
+    quotient,
+    root,
+    row_mean,
+    row_sum,
+)
 from ..language.registry import loss
 from ..language.rounding import compensated_row_sum, two_sum
 
@@ -19,8 +30,12 @@ def mean_error(pred: Array, target: Array) -> Array:
     Worked: mean_error = 5 - 3
     Example: pred=3 target=5 -> 2
     """
-    error, lost = two_sum(target, -pred)
-    return (compensated_row_sum(error) + row_sum(lost)) / columns(pred)
+    return homogeneous(_mean_difference, target, pred)
+
+
+def _mean_difference(a: Array, b: Array) -> Array:
+    difference, lost = two_sum(a, -b)
+    return (compensated_row_sum(difference) + row_sum(lost)) / columns(a)
 
 
 @loss(aliases=("l2", "mean-squared-error"))
@@ -54,7 +69,7 @@ def mae(pred: Array, target: Array) -> Array:
     Worked: e = 3 - 5; mae = abs(e)
     Example: pred=3 target=5 -> 2
     """
-    return row_mean(abs(pred - target))
+    return homogeneous(lambda pred, target: row_mean(abs(pred - target)), pred, target)
 
 
 def _root_of_mean(total: Total, weight: Total) -> Array | float:
@@ -91,6 +106,10 @@ def huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
     Worked: e = 3 - 0; huber = 1 * (abs(e) - 1 / 2)
     Example: pred=3 target=0 -> 2.5
     """
+    return homogeneous(_huber, pred, target, like(delta, pred), degree=2)
+
+
+def _huber(pred: Array, target: Array, delta: Array) -> Array:
     error = abs(pred - target)
     near = minimum(error, delta)
     return row_mean(near * (error - near / 2))
@@ -110,6 +129,10 @@ def smooth_l1(pred: Array, target: Array, *, beta: Positive = 1.0) -> Array:
     Worked: e = 3 - 0; smooth_l1 = abs(e) - 1 / 2
     Example: pred=3 target=0 -> 2.5
     """
+    return homogeneous(_smooth_l1, pred, target, like(beta, pred))
+
+
+def _smooth_l1(pred: Array, target: Array, beta: Array) -> Array:
     error = abs(pred - target)
     near = minimum(error, beta)
     return row_mean(near / beta * (error - near / 2))

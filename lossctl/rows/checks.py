@@ -53,7 +53,7 @@ class Entry(NamedTuple):
     """One input as the loss will see it.
 
     ndim: 1 for (n,), 2 for (n, width); check: what its values may be
-    form: of a probability; classes: how many an index may reach
+    form: of a probability; classes: how many an index may reach; counted: what has so many, and what to do with others
     """
 
     role: Role
@@ -63,6 +63,7 @@ class Entry(NamedTuple):
     check: Check
     form: Form | None = None
     classes: int = 0
+    counted: tuple[str, str] = ("", "")
 
 
 class Plan(NamedTuple):
@@ -224,7 +225,8 @@ def _settle_together(spec: Spec, entries: list[Entry]) -> list[Entry]:
     """Shapes and checks that depend on two inputs: the label on the prediction, a target on its prediction."""
     first, last = entries[0], entries[-1]
     if first.role.name == "emb" and last.role.name == "label":
-        return [first, last._replace(check="index", classes=_weighted_classes(spec, first.width))]
+        classes = _weighted_classes(spec, first.width)
+        return [first, _index(spec, last, classes, f"the class weights have {classes} rows, one a class")]
     if last.role.name == "label":
         return (
             [*entries[:-1], _label_beside(spec, first, last)]
@@ -261,12 +263,26 @@ def _weighted_classes(spec: Spec, width: int) -> int:
             else f"{spec.loss.name} needs --class-weights",
             fix="give a file with one row of that width for each class",
         )
-    return len(numbers) // width
+    rows = [numbers[k : k + width] for k in range(0, len(numbers), width)]
+    zero = next((j for j, row in enumerate(rows) if not any(row)), None)
+    if zero is not None:
+        raise UsageError(
+            f"--class-weights: row {zero} is all zeros",
+            why=f"class {zero} has no direction, so no cosine",
+            fix="give each class weights that are not all 0",
+        )
+    return len(rows)
+
+
+def _index(spec: Spec, label: Entry, classes: int, counted: str) -> Entry:
+    mark = "; rows to leave out can carry a mark: --ignore-index" if "ignore_index" in spec.options else ""
+    return label._replace(check="index", classes=classes, counted=(counted, mark))
 
 
 def _class_label(spec: Spec, prediction: Entry, label: Entry) -> Entry:
     if label.ndim == 1:
-        return label._replace(check="index", classes=prediction.width)
+        counted = f"the predictions have {prediction.width} columns, one a class"
+        return _index(spec, label, prediction.width, counted)
     if label.width != prediction.width or prediction.role.name == "scores":
         raise DataError(
             f"{_full_name(label.column)}: {label.width} label columns beside {prediction.width} classes",
@@ -543,8 +559,8 @@ def _check_index(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
             rows,
             bad,
             f"the label {{}} is not one of the classes 0..{entry.classes - 1}",
-            why=f"the predictions have {entry.classes} columns, one a class",
-            fix=f"{hint}; rows to leave out can carry a mark: --ignore-index",
+            why=entry.counted[0],
+            fix=hint + entry.counted[1],
         )
     return Facts()
 

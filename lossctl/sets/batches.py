@@ -42,10 +42,10 @@ def sampled(
     eligible = [member for member in members if len(member) >= rows]
     if len(eligible) < classes:
         raise DataError(f"{len(eligible)} classes have {rows} rows, {classes} are wanted", fix="smaller batches")
-    found = []
+    breakdowns = []
     for b in range(batches):
         chosen = _draw(eligible, classes, rows, np.random.Generator(np.random.Philox(key=[seed, b])))
-        found.append(
+        breakdowns.append(
             breakdown(
                 embeddings[chosen],
                 labels[chosen],
@@ -64,25 +64,25 @@ def sampled(
         batches,
         seed,
         len(eligible),
-        all(one.certified for one in found),
-        tuple(_over_batches([one.margins[k] for one in found]) for k in range(len(margins))),
+        all(batch.certified for batch in breakdowns),
+        tuple(_over_batches([batch.margins[k] for batch in breakdowns]) for k in range(len(margins))),
     )
 
 
 def _draw(eligible: list[np.ndarray], classes: int, rows: int, random: np.random.Generator) -> np.ndarray:
-    drawn = random.choice(len(eligible), classes, replace=False)
-    return np.concatenate([random.choice(eligible[k], rows, replace=False) for k in drawn])
+    classes_of_batch = random.choice(len(eligible), classes, replace=False)
+    return np.concatenate([random.choice(eligible[k], rows, replace=False) for k in classes_of_batch])
 
 
-def _over_batches(found: list[AtMargin]) -> AtMarginInBatches:
-    easy, semi_hard, hard = (_spread(values) for values in zip(*(at.categories.shares for at in found), strict=True))
+def _over_batches(batches: list[AtMargin]) -> AtMarginInBatches:
+    easy, semi_hard, hard = (_spread(values) for values in zip(*(at.categories.shares for at in batches), strict=True))
     return AtMarginInBatches(
-        margin=found[0].margin,
+        margin=batches[0].margin,
         easy=easy,
         semi_hard=semi_hard,
         hard=hard,
-        batch_all_mean_active=_spread([at.batch_all_mean_active for at in found]),
-        batch_hard=_spread([at.batch_hard for at in found]),
+        batch_all_mean_active=_spread([at.batch_all_mean_active for at in batches]),
+        batch_hard=_spread([at.batch_hard for at in batches]),
     )
 
 

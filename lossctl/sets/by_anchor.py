@@ -35,11 +35,11 @@ def read_set(plan: checks.Plan, blocks: Iterable[Block]) -> EmbeddingSet:
     admitted = [checks.admit(plan, block.load(), block.start) for block in blocks]
     if not admitted:
         raise DataError("no rows", fix="check the file")
-    emb, label = zip(*(one.inputs for one in admitted), strict=True)
+    emb, label = zip(*(part.inputs for part in admitted), strict=True)
     facts = checks.NOTHING
-    for one in admitted:
-        facts = facts.merge(one.facts)
-    numbers = [one.rows.at(np.arange(len(one.inputs[0]))) for one in admitted]
+    for part in admitted:
+        facts = facts.merge(part.facts)
+    numbers = [part.rows.at(np.arange(len(part.inputs[0]))) for part in admitted]
     return EmbeddingSet(np.concatenate(emb), _joined(label), np.concatenate(numbers), facts)
 
 
@@ -58,15 +58,15 @@ def _refuse_weights(plan: checks.Plan) -> None:
         raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
 
 
-def _points(plan: checks.Plan, found: EmbeddingSet, space: Space) -> Points:
+def _points(plan: checks.Plan, embedding_set: EmbeddingSet, space: Space) -> Points:
     metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
     margin = plan.spec.options.get("margin", 0.0)
     return sort_points(
-        found.emb,
-        found.label,
+        embedding_set.emb,
+        embedding_set.label,
         metric=metric,
         normalize=space.normalize,
-        numbers=found.numbers,
+        numbers=embedding_set.numbers,
         steps=(margin,) if margin > 0 else (),
     )
 

@@ -150,29 +150,29 @@ def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
     """(B,) squared distance of the nearest negative, by differences among all that may be the nearest."""
     anchors = np.arange(ranks.start, ranks.start + len(ranks.keys))
     column = ranks.keys[:, 0] & ranks.key_mask
-    found: np.ndarray = ranks.squares[anchors - ranks.start, column]
+    nearest: np.ndarray = ranks.squares[anchors - ranks.start, column]
     if judge.gram.is_exact:
-        return found
-    limit = np.maximum(found, 0.0) + 4 * judge.gram.bounds(ranks.start, ranks.start + len(anchors))
+        return nearest
+    limit = np.maximum(nearest, 0.0) + 4 * judge.gram.bounds(ranks.start, ranks.start + len(anchors))
     limit_keys = limit.view(np.int64) | ranks.key_mask
-    found = judge.gram.direct(anchors, column)
+    nearest = judge.gram.direct(anchors, column)
     for row in map(int, np.flatnonzero(ranks.keys[:, min(1, ranks.keys.shape[1] - 1)] <= limit_keys)):
         rivals = ranks.columns(row, slice(0, int(ranks.keys[row].searchsorted(limit_keys[row], "right"))))
-        found[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), rivals).min()
-    return found
+        nearest[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), rivals).min()
+    return nearest
 
 
 def _farthest(judge: Judge, ranks: Ranks) -> np.ndarray:
     """(B,) squared distance of the farthest positive, by differences among all that may be the farthest."""
-    found: np.ndarray = ranks.positives.max(axis=1)
+    farthest: np.ndarray = ranks.positives.max(axis=1)
     if judge.gram.is_exact:
-        return found
-    limit = found - 4 * judge.gram.bounds(ranks.start, ranks.start + len(found))
+        return farthest
+    limit = farthest - 4 * judge.gram.bounds(ranks.start, ranks.start + len(farthest))
     i, k = np.nonzero(ranks.positives >= limit[:, None])
     measured = judge.gram.direct(i + ranks.start, ranks.index[i, k])
-    found = np.zeros(len(found))
-    np.maximum.at(found, i, measured)
-    return found
+    farthest = np.zeros(len(farthest))
+    np.maximum.at(farthest, i, measured)
+    return farthest
 
 
 def _positive_side(

@@ -11,8 +11,8 @@ from ..results.breakdown import NARROW, Breakdown, Diagnosis
 from .ties import equal_rows
 
 
-def diagnose(embeddings: np.ndarray, labels: Any, found: Breakdown) -> Diagnosis:
-    """What the set itself looks like, beside its breakdown `found`."""
+def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagnosis:
+    """What the set itself looks like, beside its breakdown `breakdown`."""
     x, labels = np.asarray(embeddings).astype(np.float64, copy=False), np.asarray(labels)
     norms = np.sqrt(np.einsum("ij,ij->i", x, x))
     centred = x - x.mean(axis=0)
@@ -21,7 +21,7 @@ def diagnose(embeddings: np.ndarray, labels: Any, found: Breakdown) -> Diagnosis
     twins = equal_rows(x)
     _, codes = np.unique(labels, return_inverse=True)
     conflicts = _mixed_groups(twins, codes)
-    d_ap, d_an = found.positives, found.negatives
+    d_ap, d_an = breakdown.positives, breakdown.negatives
     width = max(d_ap.largest, d_an.largest) - min(d_ap.smallest, d_an.smallest)
     largest_off = float(np.abs(norms - 1).max())
     return Diagnosis(
@@ -34,7 +34,7 @@ def diagnose(embeddings: np.ndarray, labels: Any, found: Breakdown) -> Diagnosis
         conflicting=conflicts,
         is_collapsed=spread < NARROW or width <= 1e-3 * max(d_ap.largest, d_an.largest),
         is_nearly_unit=1e-3 < largest_off < 0.1,
-        is_stuck=tuple(at.margin > 0 and abs(at.batch_hard - at.margin) < 0.01 * at.margin for at in found.margins),
+        is_stuck=tuple(at.margin > 0 and abs(at.batch_hard - at.margin) < 0.01 * at.margin for at in breakdown.margins),
     )
 
 

@@ -40,11 +40,11 @@ def categorize(
     judge = make_judge(points, tuple(margins))
     position = np.empty(len(points), np.int64)
     position[points.rows] = np.arange(len(points))
-    found = tuple(GivenTriplets(margin, Categories(0, 0, 0)) for margin in margins)
+    totals = tuple(GivenTriplets(margin, Categories(0, 0, 0)) for margin in margins)
     for block in blocks:
         rows = index_rows(block, len(points), path)
-        found = tuple(map(_merged, found, _categorize(judge, position[rows], margins)))
-    return found
+        totals = tuple(map(_merged, totals, _categorize(judge, position[rows], margins)))
+    return totals
 
 
 def _merged(a: GivenTriplets, b: GivenTriplets) -> GivenTriplets:
@@ -74,7 +74,7 @@ def _categorize(judge: Judge, triplets: np.ndarray, margins: Sequence[float]) ->
     d_ap, d_an = gram.direct(anchor, positive), gram.direct(anchor, negative)
     at_zero = _signs(judge, triplets, d_ap, d_an, 0.0)
     gap = points.measured(d_ap) - points.measured(d_an)
-    found = []
+    counts = []
     for margin in margins:
         at_margin = _signs(judge, triplets, d_ap, d_an, margin) if margin else at_zero
         hard, costly = at_zero <= 0, (at_zero <= 0) | (at_margin < 0)
@@ -87,8 +87,8 @@ def _categorize(judge: Judge, triplets: np.ndarray, margins: Sequence[float]) ->
         )
         active = at_margin < 0
         loss = total(np.where(active, np.maximum(gap + margin, 0.0), 0.0))
-        found.append(GivenTriplets(margin, categories, loss, int(np.count_nonzero(active))))
-    return found
+        counts.append(GivenTriplets(margin, categories, loss, int(np.count_nonzero(active))))
+    return counts
 
 
 def _signs(judge: Judge, triplets: np.ndarray, d_ap: np.ndarray, d_an: np.ndarray, margin: float) -> np.ndarray:

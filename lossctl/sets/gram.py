@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..language.distances import unit_rows
+from ..language.twofold import Directions
+from .angles import KNOWN, squared_chords
 from .exact import lowest_exponent
 
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
@@ -33,6 +34,7 @@ class Gram:
     slope, floor: a squared distance is within slope (|a|^2 + |b|^2) + floor of the truth, for any order of summation
     direct_slope, blur: a direct one, d^2, is within direct_slope d^2 + 4 blur (d + blur) + tiny of the truth
     is_exact: the points are small integers, and every squared distance is exactly right
+    units: the directions of the points, where these are compared, and x holds them rounded; given: the points, (N, D)
     """
 
     x: np.ndarray
@@ -45,6 +47,13 @@ class Gram:
     blur: float
     tiny: float
     is_exact: bool
+    units: Directions | None = None
+    given: np.ndarray | None = None
+
+    @property
+    def least(self) -> float:
+        """Squared distances below this are measured by differences, however near the centre the points are."""
+        return 0.0 if self.units is None else KNOWN
 
     @cached_property
     def largest_norm(self) -> float:
@@ -73,10 +82,14 @@ class Gram:
         return left
 
     def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        """|x_i - x_j|^2 for M pairs of positions, (M,), as sums of squared differences: exactly 0 for equal rows."""
+        """|x_i - x_j|^2 for M pairs of positions, (M,), as sums of squared differences: exactly 0 for equal rows, and
+        for parallel ones where directions are compared."""
         result = np.empty(len(i))
         for k in range(0, len(i), PAIRS_AT_ONCE):
             part = slice(k, k + PAIRS_AT_ONCE)
+            if self.units is not None and self.given is not None:
+                result[part] = squared_chords(self.given, self.units, i[part], j[part])
+                continue
             difference = self.x[i[part]] - self.x[j[part]]
             result[part] = np.einsum("ij,ij->i", difference, difference)
         return result
@@ -96,10 +109,11 @@ class Gram:
             return math.inf
 
 
-def make_gram(x: np.ndarray, *, unit: bool, steps: Sequence[float] = ()) -> Gram:
+def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence[float] = ()) -> Gram:
     """The factors and error bounds for (N, D) points.
 
-    unit: scale each row to length 1; steps: distances that should be whole numbers too where the points can be
+    units: the directions of the points, to compare these; steps: distances that should be whole numbers too where the
+        points can be
 
     Source of the bound: Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1, gamma(n) = n u / (1 - n u):
     the product of D + 2 terms errs by gamma(D + 2) (2|a||b| + |a|^2 + |b|^2), the norms and the centring by less.
@@ -107,8 +121,8 @@ def make_gram(x: np.ndarray, *, unit: bool, steps: Sequence[float] = ()) -> Gram
     n, d = x.shape
     wide = x.astype(np.float64, copy=False)
     blur = 0.0
-    if unit:
-        wide, shift, blur = unit_rows(wide), 0, (d + 8) * 2.0**-53
+    if units is not None:
+        wide, shift, blur = units.nearest, 0, (d + 8) * 2.0**-53
     else:
         grid = _grid(wide, steps)
         shift = _scale(wide) if grid is None else grid
@@ -126,6 +140,8 @@ def make_gram(x: np.ndarray, *, unit: bool, steps: Sequence[float] = ()) -> Gram
         direct_slope=_gamma(d + 4, 2.0**-53),
         blur=blur,
         tiny=tiny,
+        units=units,
+        given=x,
     )
 
 
@@ -158,13 +174,17 @@ def _factors(
     blur: float = 0.0,
     tiny: float = 0.0,
     is_exact: bool = False,
+    units: Directions | None = None,
+    given: np.ndarray | None = None,
 ) -> Gram:
     right = np.empty((x.shape[0], x.shape[1] + 2))
-    np.subtract(x, centre, out=right[:, :-2])
+    np.subtract(x if units is None else units.high, centre, out=right[:, :-2])
+    if units is not None:
+        right[:, :-2] += units.low
     norms = np.einsum("ij,ij->i", right[:, :-2], right[:, :-2])
     right[:, -2] = norms
     right[:, -1] = 1
-    return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact)
+    return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact, units, given)
 
 
 def _scale(x: np.ndarray) -> int:

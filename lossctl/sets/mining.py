@@ -198,14 +198,14 @@ def _inverse_density(squares: np.ndarray, d: int, reach: float, own: slice) -> n
     """(N,) weights 1/q(d), q(d) ~ d^(D-2) (1 - d^2/4)^((D-3)/2), scaled to at most 1; 0 within the own class."""
     rest = np.maximum(1 - squares / 4, 1e-8)
     log_weight = -(d - 2) / 2 * np.log(squares) - (d - 3) / 2 * np.log(rest)
-    drawn = squares < reach * reach
-    drawn[own] = False
-    if not drawn.any():
-        drawn[:] = True
-        drawn[own] = False
-        return drawn.astype(np.float64)
-    log_weight -= log_weight[drawn].max()
-    return np.where(drawn, np.exp(np.minimum(log_weight, 0.0)), 0.0)
+    is_candidate = squares < reach * reach
+    is_candidate[own] = False
+    if not is_candidate.any():
+        is_candidate[:] = True
+        is_candidate[own] = False
+        return is_candidate.astype(np.float64)
+    log_weight -= log_weight[is_candidate].max()
+    return np.where(is_candidate, np.exp(np.minimum(log_weight, 0.0)), 0.0)
 
 
 # ------------------------------------------------------------------------------------------------------ many triplets
@@ -224,23 +224,23 @@ def mine_all(
 
     Blocks hold at most about BLOCK_TRIPLETS triplets, those of one anchor and positive at least.
     """
-    wanted = _wanted(categories)
+    kinds = _checked(categories)
     judge = make_judge(points, (float(margin),) if margin else ())
     parts = list(_parts(points, block))
     jobs = default_threads() if threads is None else threads
-    blocks = ordered_map(lambda part: _all_of(judge, wanted, margin, *part), parts, jobs)
-    for part, found in zip(parts, blocks, strict=True):
+    blocks = ordered_map(lambda part: _all_of(judge, kinds, margin, *part), parts, jobs)
+    for part, triplets in zip(parts, blocks, strict=True):
         if progress is not None:
             progress(part[1], points.anchors)
-        yield found
+        yield triplets
 
 
-def _wanted(categories: Iterable[str]) -> tuple[str, ...]:
-    wanted = tuple(categories)
-    for category in wanted:
+def _checked(categories: Iterable[str]) -> tuple[str, ...]:
+    kinds = tuple(categories)
+    for category in kinds:
         if category not in CATEGORIES:
             raise UsageError(f"unknown category {category!r}", fix=f"choose from {', '.join(CATEGORIES)}")
-    return wanted
+    return kinds
 
 
 def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, int]]:
@@ -256,13 +256,11 @@ def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, i
         start = stop
 
 
-def _all_of(
-    judge: Judge, wanted: tuple[str, ...], margin: float, start: int, stop: int, first: int, last: int
-) -> Mined:
+def _all_of(judge: Judge, kinds: tuple[str, ...], margin: float, start: int, stop: int, first: int, last: int) -> Mined:
     points = judge.points
-    found = []
+    triplets = []
     for ranks in strips(judge, start, stop):
-        spans = _spans(ranks, wanted)
+        spans = _spans(ranks, kinds)
         for row in range(len(ranks.keys)):
             anchor = ranks.start + row
             by_place = np.argsort(ranks.index[row] + np.where(ranks.weight[row] > 0, 0, len(points)))
@@ -271,17 +269,17 @@ def _all_of(
                 for k in by_place
                 if ranks.weight[row, k] > 0 and first <= ranks.index[row, k] - points.first[anchor] < last
             ]
-            found.append(_of_anchor(judge, ranks, row, positives, margin))
-    return joined(found)
+            triplets.append(_of_anchor(judge, ranks, row, positives, margin))
+    return joined(triplets)
 
 
-def _spans(ranks: Ranks, wanted: tuple[str, ...]) -> np.ndarray:
+def _spans(ranks: Ranks, kinds: tuple[str, ...]) -> np.ndarray:
     """(S, B, K, 2) the places of the wanted negatives of each pair, in order of distance, as S half-open spans."""
     hard = ranks.below[:, 0] + ranks.ties[:, 0]
     costly = np.maximum(hard, ranks.below[:, -1])
     everyone = np.broadcast_to(ranks.negatives[:, None], hard.shape)
     spans = {"hard": (np.zeros_like(hard), hard), "semi-hard": (hard, costly), "easy": (costly, everyone)}
-    return np.stack([np.stack(spans[category], axis=-1) for category in wanted])
+    return np.stack([np.stack(spans[category], axis=-1) for category in kinds])
 
 
 def _of_anchor(
@@ -307,7 +305,7 @@ def _negatives_in(judge: Judge, ranks: Ranks, row: int, begin: int, end: int) ->
     """The negatives at the places begin..end of the exact order, in any order."""
     if begin >= end:
         return np.empty(0, np.int64)
-    found = ranks.columns(row, slice(begin, end)).copy()
+    negatives = ranks.columns(row, slice(begin, end)).copy()
     for place in (begin, end):
         if not 0 < place < ranks.negatives[row]:
             continue
@@ -315,8 +313,8 @@ def _negatives_in(judge: Judge, ranks: Ranks, row: int, begin: int, end: int) ->
         if left < place:  # the order is in doubt across the end of the span
             order = in_order(judge, ranks.start + row, ranks.columns(row, slice(left, right)))
             inside = slice(max(left, begin), min(right, end))
-            found[inside.start - begin : inside.stop - begin] = order[inside.start - left : inside.stop - left]
-    return found
+            negatives[inside.start - begin : inside.stop - begin] = order[inside.start - left : inside.stop - left]
+    return negatives
 
 
 # ------------------------------------------------------------------------------------------------- the hardest of all
@@ -334,8 +332,8 @@ def mine_hardest(points: Points, *, margin: float = 1.0, count: int = 1000, **op
         ranked = strips(judge, panel.start, panel.stop)
         return best.merged([_candidates(judge, ranks, best, margin) for ranks in ranked])
 
-    for found in fold(points, mine, **options):
-        best.take(found)
+    for block in fold(points, mine, **options):
+        best.take(block)
     yield best.found
 
 
@@ -363,9 +361,9 @@ def _candidates(judge: Judge, ranks: Ranks, best: _Best, margin: float) -> Mined
     points, rows = judge.points, np.arange(len(ranks.keys))
     slack = judge.gram.bounds(ranks.start, ranks.start + len(rows))
     top = np.sqrt(np.maximum(ranks.positives, 0.0) + slack[:, None]) if points.is_root else ranks.positives
-    found = joined([])
+    hardest = joined([])
     for row in rows:
-        least = max(best.least, float(found.d_ap[-1] - found.d_an[-1]) if len(found) == best.count else -math.inf)
+        least = max(best.least, float(hardest.d_ap[-1] - hardest.d_an[-1]) if len(hardest) == best.count else -math.inf)
         reach = _scaled_reach(points, top[row], least) + 3 * slack[row]
         line = ranks.keys[row, : ranks.negatives[row]]
         keys = np.where(reach > 0, reach, 0.0).view(np.int64) | ranks.key_mask
@@ -377,8 +375,8 @@ def _candidates(judge: Judge, ranks: Ranks, best: _Best, margin: float) -> Mined
         place = np.arange(len(positive)) - np.repeat(np.cumsum(counts) - counts, counts)
         negative = line[place] & ranks.key_mask
         block = measured(points, np.full(len(positive), ranks.start + row), positive, negative, margin)
-        found = best.merged([found, block])
-    return found
+        hardest = best.merged([hardest, block])
+    return hardest
 
 
 def _scaled_reach(points: Points, top: np.ndarray, least: float) -> np.ndarray:
@@ -412,21 +410,21 @@ def estimate_all(
     points: Points, *, margin: float = 1.0, categories: Iterable[str] = ("hard", "semi-hard"), sample: int = 256
 ) -> Estimate:
     """What mine_all will give, from about `sample` anchors spread over the set; the number itself if these are all."""
-    wanted = _wanted(categories)
+    kinds = _checked(categories)
     judge = make_judge(points, (float(margin),) if margin else ())
     own = (points.last - points.first)[: points.anchors]
     most = int(((own - 1) * (len(points) - own)).sum())
     step = max(1, points.anchors * 8 // sample)
-    found = seen = 0
+    triplets = anchors = 0
     for start in range(0, points.anchors, step):
         stop = min(start + 8, points.anchors) if step > 8 else min(start + step, points.anchors)
         for ranks in strips(judge, start, stop):
-            spans = _spans(ranks, wanted)
-            found += int(((spans[..., 1] - spans[..., 0]) * (ranks.weight > 0)).sum())
-            seen += len(ranks.keys)
-    if not seen:
+            spans = _spans(ranks, kinds)
+            triplets += int(((spans[..., 1] - spans[..., 0]) * (ranks.weight > 0)).sum())
+            anchors += len(ranks.keys)
+    if not anchors:
         return Estimate(0, True, 0)
-    return Estimate(round(found * points.anchors / seen), seen == points.anchors, most)
+    return Estimate(round(triplets * points.anchors / anchors), anchors == points.anchors, most)
 
 
 ON_DEVICE = ("batch-hard", "semi-hard", "random-semi-hard")  # what a finder of the points can make

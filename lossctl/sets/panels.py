@@ -13,11 +13,11 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..language.distances import unit_rows
-from ..language.numerics import Array, namespace, picked, where
+from ..language.distances import cosine_distance
+from ..language.numerics import Array, namespace, picked, row_sum, where
+from ..language.twofold import Twofold, cosines, directions, near_one
 from ..rows.workers import cores, keep_freed_memory, ordered_map
 from .extremes import extremes, where_true
-from .gram import NEAR
 from .points import Points, own_class, shifted
 from .ties import Judges
 
@@ -100,10 +100,10 @@ class Panel:
         return self.points.finish(_graph_squares(self.points, self.start, self.stop))
 
     @once
-    def similarity(self) -> Array:
-        """(B, N) cosines."""
-        units = self.points.units if _is_numpy(self.points.x) else unit_rows(self.points.x)
-        return units[self.start : self.stop] @ units.T
+    def similarity(self) -> Twofold:
+        """(B, N) cosines, in twice the digits."""
+        units = self.points.units if _is_numpy(self.points.x) else directions(self.points.x)
+        return cosines(units[self.start : self.stop], units)
 
     @once
     def own(self) -> tuple[Array, Array]:
@@ -200,7 +200,8 @@ class Panel:
         points, gram = self.points, self.points.gram
         squares = picked(self._product, index).astype(np.float64)
         if not gram.is_exact:
-            near = squares < CLOSE * (gram.norms[self.start : self.stop, None] + gram.norms[index])
+            norms = gram.norms[self.start : self.stop, None] + gram.norms[index]
+            near = squares < np.maximum(CLOSE * norms, gram.least)
             i, k = where_true(near)
             squares[i, k] = gram.direct(i + self.start, index[i, k])
         return points.measured(squares, out=squares).astype(points.x.dtype, copy=False)
@@ -215,13 +216,16 @@ def pair_distances(points: Points, i: np.ndarray, j: np.ndarray) -> Array:
     xp = namespace(points.x)
     if _is_numpy(points.x):
         return points.measured(points.gram.direct(i, j)).astype(points.x.dtype, copy=False)
-    a, b = (_scaled(points, points.x[xp.asarray(index, device=points.x.device)]) for index in (i, j))
-    return points.finish(xp.sum((a - b) ** 2, axis=-1))
+    a, b = (points.x[xp.asarray(index, device=points.x.device)] for index in (i, j))
+    return points.finish(_squares_between(points, a, b))
 
 
-def _scaled(points: Points, x: Array) -> Array:
-    """Some of the points of any array library, scaled as in their gram."""
-    return unit_rows(x) if points.is_angular else shifted(x, points.gram.shift)
+def _squares_between(points: Points, a: Array, b: Array) -> Array:
+    """(M,) squared distances of (M, D) points of any array library, scaled as in their gram, from differences."""
+    if points.is_angular:
+        return 2.0 * cosine_distance(near_one(a), near_one(b))
+    difference = shifted(a, points.gram.shift) - shifted(b, points.gram.shift)
+    return row_sum(difference * difference)
 
 
 def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
@@ -229,8 +233,7 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
     gram = points.gram
     squares = gram.squares(start, stop)
     if not gram.is_exact:
-        limit = NEAR * (gram.norms[start:stop] + gram.largest_norm)
-        i, j = where_true(squares < limit[:, None])
+        i, j = where_true(squares < np.maximum(CLOSE * (gram.norms[start:stop, None] + gram.norms), gram.least))
         squares[i, j] = gram.direct(i + start, j)
     return squares
 
@@ -238,16 +241,16 @@ def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
 def _graph_squares(points: Points, start: int, stop: int) -> Array:
     """(B, N) squared distances of points of any array library, in one graph from `points.x`."""
     xp = namespace(points.x)
-    x = as_given = _scaled(points, points.x)
-    if not points.is_angular:  # whole numbers stay whole
-        centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)
-        x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
+    units = directions(points.x) if points.is_angular else None
+    x = units.high if units is not None else shifted(points.x, points.gram.shift)
+    centre = points.gram.x.min(axis=0) if points.gram.is_exact else points.gram.x.mean(axis=0)  # whole ones stay whole
+    x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
+    x = x if units is None else x + units.low
     anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
     squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
-    near = squares < NEAR * (norms[start:stop, None] + norms)
-    i, j = xp.nonzero(near)
-    difference = as_given[start:stop][i] - as_given[j]
-    squares[i, j] = xp.sum(difference * difference, axis=-1)
+    limit = CLOSE * (norms[start:stop, None] + norms)
+    i, j = xp.nonzero((squares < limit) | (squares < points.gram.least))
+    squares[i, j] = _squares_between(points, points.x[start:stop][i], points.x[j])
     return squares
 
 
@@ -319,10 +322,10 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
             return losses_of(function(panel), panel)
 
     judges = Judges(points)
-    found = [*fold(points, quietly, judges=judges, **options)]
-    if not found:
+    blocks = [*fold(points, quietly, judges=judges, **options)]
+    if not blocks:
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
-    total, weight, *valid = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    total, weight, *valid = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return AnchorLosses(total, weight, valid[0] if valid else weight, judges.undecided_anchors)
 
 

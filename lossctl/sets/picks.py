@@ -33,30 +33,30 @@ def strips(judge: Judge, start: int, stop: int) -> Iterator[Ranks]:
 def negatives_at(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     """(B, K) the points at these places of each anchor's order; -1 where the place is -1."""
     inside = places.clip(0)
-    found = np.where(places < 0, -1, picked(ranks.keys, inside) & ranks.key_mask)
+    negatives = np.where(places < 0, -1, picked(ranks.keys, inside) & ranks.key_mask)
     crowded = (places >= 0) & ~_stands_alone(judge, ranks, inside)
     for row in map(int, np.flatnonzero(crowded.any(axis=1))):
         starts = _run_starts(judge, ranks, row)
-        wanted = inside[row, crowded[row]]
-        run = starts.searchsorted(wanted, "right") - 1
-        points = np.empty(len(wanted), np.int64)
+        targets = inside[row, crowded[row]]
+        run = starts.searchsorted(targets, "right") - 1
+        points = np.empty(len(targets), np.int64)
         for number in np.unique(run):
             begin, end = starts[number], starts[number + 1]
             order = in_order(judge, ranks.start + row, ranks.columns(row, slice(begin, end)))
-            points[run == number] = order[wanted[run == number] - begin]
-        found[row, crowded[row]] = points
-    return found
+            points[run == number] = order[targets[run == number] - begin]
+        negatives[row, crowded[row]] = points
+    return negatives
 
 
 def farthest_negatives(judge: Judge, ranks: Ranks) -> np.ndarray:
     """(B,) the farthest negative of each anchor, the lowest row of those that tie."""
     last = ranks.negatives - 1
-    found: np.ndarray = ranks.keys[np.arange(len(last)), last] & ranks.key_mask
+    farthest: np.ndarray = ranks.keys[np.arange(len(last)), last] & ranks.key_mask
     alone = _stands_alone(judge, ranks, last[:, None])[:, 0]
     for row in map(int, np.flatnonzero(~alone)):
         begin, end = run_around(judge, ranks, row, int(last[row]))
-        found[row] = settle(judge, ranks.start + row, ranks.columns(row, slice(begin, end)), True)
-    return found
+        farthest[row] = settle(judge, ranks.start + row, ranks.columns(row, slice(begin, end)), True)
+    return farthest
 
 
 def _reach(judge: Judge, ranks: Ranks, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -155,12 +155,12 @@ def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
     """(B, K), as above, for ranked anchors; column k is point first + k of the anchor's class."""
     places = ranks.below[:, 0] + ranks.ties[:, 0]
     is_beyond = places < ranks.negatives[:, None]
-    found = negatives_at(judge, ranks, np.where(is_beyond, places, -1))
+    negatives = negatives_at(judge, ranks, np.where(is_beyond, places, -1))
     if fallback == "hardest":
-        found = np.where(is_beyond, found, negatives_at(judge, ranks, np.zeros((len(found), 1), np.int64)))
+        negatives = np.where(is_beyond, negatives, negatives_at(judge, ranks, np.zeros((len(negatives), 1), np.int64)))
     elif fallback == "easiest" and not is_beyond.all():
-        found = np.where(is_beyond, found, farthest_negatives(judge, ranks)[:, None])
-    return _by_class_place(judge, ranks, found)
+        negatives = np.where(is_beyond, negatives, farthest_negatives(judge, ranks)[:, None])
+    return _by_class_place(judge, ranks, negatives)
 
 
 def random_semi_hard_negatives(judges: Judges, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
@@ -177,33 +177,33 @@ def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
     anchors = judge.points.rows[ranks.start : ranks.start + len(first), None]
     draw = uniform(seed, anchors, judge.points.rows[ranks.index])
     places = first + (draw * (band - first)).astype(np.int64)
-    found = negatives_at(judge, ranks, np.where(band > first, places, -1))
-    return _by_class_place(judge, ranks, found)
+    negatives = negatives_at(judge, ranks, np.where(band > first, places, -1))
+    return _by_class_place(judge, ranks, negatives)
 
 
 def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `panels.Panel.below`."""
     points, judge = judges.points, judges.judge((float(margin),) if margin else ())
-    found = []
+    parts = []
     for ranks in strips(judge, start, stop):
         is_positive = ranks.weight > 0
         d_ap = points.measured(ranks.positives)
         d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
         counts, sums = ranks.below[:, -1], sums_below(judge, ranks, d_an)[:, -1]
-        found.append((d_ap, np.where(is_positive, counts, 0), np.where(is_positive, sums, 0.0)))
-    widest = max(d_ap.shape[1] for d_ap, _, _ in found)
+        parts.append((d_ap, np.where(is_positive, counts, 0), np.where(is_positive, sums, 0.0)))
+    widest = max(d_ap.shape[1] for d_ap, _, _ in parts)
     d_ap, counts, sums = (
         np.concatenate([np.pad(side, ((0, 0), (0, widest - side.shape[1]))) for side in sides])
-        for sides in zip(*found, strict=True)
+        for sides in zip(*parts, strict=True)
     )
     return d_ap, counts, sums
 
 
-def _by_class_place(judge: Judge, ranks: Ranks, found: np.ndarray) -> np.ndarray:
+def _by_class_place(judge: Judge, ranks: Ranks, negatives: np.ndarray) -> np.ndarray:
     """Columns in the order of the positives' distances, back to the order of the class; -1 for no positive."""
-    result = np.full(found.shape, -1)
-    places = ranks.index - judge.points.first[ranks.start : ranks.start + len(found), None]
-    np.put_along_axis(result, places, np.where(ranks.weight > 0, found, -1), axis=1)
+    result = np.full(negatives.shape, -1)
+    places = ranks.index - judge.points.first[ranks.start : ranks.start + len(negatives), None]
+    np.put_along_axis(result, places, np.where(ranks.weight > 0, negatives, -1), axis=1)
     return result
 
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..language.distances import unit_rows
 from ..language.numerics import Array, namespace, sqrt
+from ..language.twofold import Directions, directions
 from .gram import Gram, make_gram, narrow
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
@@ -99,14 +99,13 @@ class Points:
         return self.x if isinstance(self.x, np.ndarray) else self.x.detach().cpu().numpy()
 
     @cached_property
-    def units(self) -> np.ndarray:
-        """x / |x| as numpy, (N, D)."""
-        units: np.ndarray = unit_rows(self.numbers)
-        return units
+    def units(self) -> Directions:
+        """x / |x| as numpy, (N, D), in more digits than float64 holds."""
+        return directions(self.numbers.astype(np.float64, copy=False))
 
     @cached_property
     def gram(self) -> Gram:
-        gram = make_gram(self.numbers, unit=self.is_angular, steps=self.steps)
+        gram = make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
         return gram if self.numbers.dtype.itemsize == 8 else narrow(gram)
 
     @cached_property

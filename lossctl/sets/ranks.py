@@ -83,12 +83,12 @@ def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | 
     sure, inside, below_cuts = _search(keys, reach, low, high, key_mask, np.asarray(cuts, np.float64))
     if inside is not None and not judge.gram.is_exact:
         for row in map(int, np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))):
-            one = slice(row, row + 1)
-            positives[one] = _measure_again(judge, squares[one], keys[one], index[one], start + row, key_mask)
-            found, wrong = positives[one], judge.gram.direct_errors(positives[one])
-            low[one], high[one] = _thresholds(judge, found, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            sure[one], still, _ = _search(keys[one], reach, low[one], high[one], key_mask, np.zeros(0))
-            inside[one] = 0 if still is None else still
+            here = slice(row, row + 1)
+            positives[here] = _measure_again(judge, squares[here], keys[here], index[here], start + row, key_mask)
+            squared, wrong = positives[here], judge.gram.direct_errors(positives[here])
+            low[here], high[here] = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
+            sure[here], still, _ = _search(keys[here], reach, low[here], high[here], key_mask, np.zeros(0))
+            inside[here] = 0 if still is None else still
     ranks = Ranks(
         start=start,
         keys=keys,
@@ -139,24 +139,25 @@ def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarra
     stop = start + len(squares)
     anchors, first = np.arange(start, stop)[:, None], points.first[start:stop, None]
     size = points.last[start:stop, None] - first
-    given = np.full((len(squares), int(size.max())), np.inf)
+    own_squares = np.full((len(squares), int(size.max())), np.inf)
     for rows, columns in own_runs(points, start, stop, slice(0, len(points))):
-        given[rows, : columns.stop - columns.start] = squares[rows, columns]
+        own_squares[rows, : columns.stop - columns.start] = squares[rows, columns]
         squares[rows, columns] = np.inf
-    mask = _mask(given.shape[1])
-    order = _make_keys(given, np.arange(given.shape[1]), mask)
+    mask = _mask(own_squares.shape[1])
+    order = _make_keys(own_squares, np.arange(own_squares.shape[1]), mask)
     order.sort(axis=1)
     order &= mask
-    found = given.take(order + np.arange(len(order))[:, None] * order.shape[1])
+    ordered = own_squares.take(order + np.arange(len(order))[:, None] * order.shape[1])
     index = order + first
     weight = np.ones(index.shape, np.int64) if points.weights is None else points.weights.take(index, mode="clip")
     errors = np.repeat(gram.bounds(start, stop)[:, None], index.shape[1], axis=1)
     if not gram.is_exact:
-        near = np.flatnonzero(found < NEAR * (gram.norms[start:stop, None] + gram.largest_norm))
+        limits = np.maximum(NEAR * (gram.norms[start:stop, None] + gram.largest_norm), gram.least)
+        near = np.flatnonzero(ordered < limits)
         i, k = near // index.shape[1] + start, index.ravel()[near]
-        is_near = found.ravel()[near] < NEAR * (gram.norms[i] + gram.norms[k])
+        is_near = ordered.ravel()[near] < np.maximum(NEAR * (gram.norms[i] + gram.norms[k]), gram.least)
         near, measured = near[is_near], gram.direct(i[is_near], k[is_near])
-        found.ravel()[near] = measured
+        ordered.ravel()[near] = measured
         errors.ravel()[near] = gram.direct_errors(measured)
     zero = np.flatnonzero(index == anchors)
     weight.ravel()[zero] -= 1
@@ -165,8 +166,8 @@ def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarra
         index = np.where(is_lacking, anchors, index)
         weight[is_lacking] = 0
         zero = np.flatnonzero(index == anchors)
-    found.ravel()[zero] = errors.ravel()[zero] = 0.0
-    return index, weight, found, errors
+    ordered.ravel()[zero] = errors.ravel()[zero] = 0.0
+    return index, weight, ordered, errors
 
 
 def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -> np.ndarray:
@@ -179,7 +180,7 @@ def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -
     if gram.is_exact:
         return keys
     stop = start + len(squares)
-    limits = NEAR * (gram.norms[start:stop] + gram.largest_norm)
+    limits = np.maximum(NEAR * (gram.norms[start:stop] + gram.largest_norm), gram.least)
     reach = limits + 2 * gram.bounds(start, stop)
     for row in np.flatnonzero((keys[:, 0] & ~key_mask) < limits.view(np.int64)):
         count = int(keys[row].searchsorted(reach.view(np.int64)[row] | key_mask, "right"))
@@ -233,12 +234,12 @@ def _search(
     reach: how many keys of a row matter, one that is infinite among them
     """
     shape, ends = low.shape, low.shape[1] * low.shape[2]
-    wanted = np.empty((len(keys), ends + len(cuts)), np.int64)
-    sure, below_cuts = wanted[:, :ends].reshape(shape), wanted[:, ends:]
+    places = np.empty((len(keys), ends + len(cuts)), np.int64)
+    sure, below_cuts = places[:, :ends].reshape(shape), places[:, ends:]
     np.bitwise_and(low.view(np.int64), ~key_mask, out=sure)
     below_cuts[...] = cuts.view(np.int64) & ~key_mask
     for row, line in enumerate(keys[:, :reach]):
-        wanted[row] = line.searchsorted(wanted[row])
+        places[row] = line.searchsorted(places[row])
     high_keys = high.view(np.int64) | key_mask
     touched = keys.take(sure + np.arange(len(keys))[:, None, None] * keys.shape[1]) <= high_keys
     if not touched.any():
@@ -330,6 +331,6 @@ def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     rows = np.arange(size)[:, None] * width
     parts = np.add.reduceat(values.ravel(), (ends + rows).ravel(), dtype=np.float64).reshape(ends.shape)[:, :-1]
     parts[ends[:, 1:] == ends[:, :-1]] = 0  # reduceat gives one value where it should give none
-    found = np.empty(counts.shape)
-    np.put_along_axis(found, order, parts.cumsum(axis=1), axis=1)
-    return found
+    totals = np.empty(counts.shape)
+    np.put_along_axis(totals, order, parts.cumsum(axis=1), axis=1)
+    return totals

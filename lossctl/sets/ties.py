@@ -28,7 +28,7 @@ class Judge:
     exact: the last instance
     budget: how many triplets of an anchor may go to the last instance; spent: how many went, (N,)
     twins: (N,) equal numbers for equal rows
-    whole: (N, D) the points as whole numbers with exact products, of angular points where that is possible, else None
+    integers: (N, D) the points as whole numbers with exact products; None where they are not angular, or it cannot be
     scratch: the memory in which anchors are ranked
     """
 
@@ -39,18 +39,18 @@ class Judge:
     budget: int
     spent: np.ndarray
     twins: np.ndarray
-    whole: np.ndarray | None
+    integers: np.ndarray | None
     scratch: Scratch
 
     def alike(self, anchor: int, others: np.ndarray) -> np.ndarray:
         """(M,) for each of M points the first of them that is surely as far from the anchor: an equal row, or, of whole
         numbers, one with the same product and norm."""
-        if self.whole is None:
+        if self.integers is None:
             twins: np.ndarray = self.twins[others]
             return twins
         different, place = np.unique(others, return_inverse=True)
-        points = self.whole[different]
-        kind = points @ self.whole[anchor] + 1j * np.einsum("ij,ij->i", points, points)
+        points = self.integers[different]
+        kind = points @ self.integers[anchor] + 1j * np.einsum("ij,ij->i", points, points)
         _, first, of = np.unique(kind, return_index=True, return_inverse=True)
         leaders: np.ndarray = different[first][of][place]
         return leaders
@@ -67,7 +67,7 @@ def make_judge(points: Points, margins: Sequence[float] = (), scratch: Scratch |
         budget=max(LEAST_BUDGET, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
         spent=np.zeros(len(points), np.int64),
         twins=equal_rows(x),
-        whole=whole_numbers(x) if points.is_angular else None,
+        integers=whole_numbers(x) if points.is_angular else None,
         scratch=scratch or Scratch(),
     )
 
@@ -172,23 +172,23 @@ def signs(
     for number in np.unique(j):
         these = j == number
         low[these], high[these] = interval(judge, d_ap[these], ap_errors[these], judge.margins[number])
-    found: np.ndarray = (d_an - an_errors > high).astype(np.int64) - (d_an + an_errors < low)
-    unsure = np.flatnonzero(found == 0)
+    sides: np.ndarray = (d_an - an_errors > high).astype(np.int64) - (d_an + an_errors < low)
+    unsure = np.flatnonzero(sides == 0)
     near, far = np.split(judge.alike(anchor, np.concatenate([positives[unsure], negatives[unsure]])), 2)
     is_open = (j[unsure] > 0) | (near != far)
     unsure, near, far = unsure[is_open], near[is_open], far[is_open]
     if not len(unsure):
-        return found, unsure, d_an
+        return sides, unsure, d_an
     different, kind = np.unique(np.stack([j[unsure], near, far]), axis=1, return_inverse=True)
     settled = max(0, int(judge.budget - judge.spent[anchor]))
     judge.spent[anchor] += len(different[0])
     compare, margins = judge.exact.compare, judge.margins
     by_kind = [compare(anchor, int(p), int(n), margins[i]) for i, p, n in different[:, :settled].T]
     is_settled = kind.ravel() < settled
-    found[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
+    sides[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
     guessed = unsure[~is_settled]
-    found[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
-    return found, guessed, d_an
+    sides[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
+    return sides, guessed, d_an
 
 
 def _measured_once(judge: Judge, anchor: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

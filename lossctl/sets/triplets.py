@@ -17,7 +17,7 @@ from .counting import Census, Counts, DistanceSums, joined, proven_counts
 from .panels import MEMORY_BYTES, Panel, fold
 from .points import DTYPES, Points, sort_points
 from .ties import equal_rows, make_judge
-from .uncertified import quick_counts
+from .uncertified import uncertified_counts
 
 BINS = 40
 SAMPLE = 1 << 14  # pairs that set the range of the histogram
@@ -111,8 +111,8 @@ def prepare(
 
 
 def count_panel(census: Census, panel: Panel) -> Counts:
-    """The counts of one panel: proven if the census has a judge, else quick."""
-    return quick_counts(census, panel) if census.judge is None else proven_counts(census, census.judge, panel)
+    """The counts of one panel: proven if the census has a judge, else as float32 has them."""
+    return uncertified_counts(census, panel) if census.judge is None else proven_counts(census, census.judge, panel)
 
 
 def distinct(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -237,7 +237,7 @@ def _class_shares(census: Census, counts: Counts | None, margins: Iterable[float
 
 def _hardest_pairs(points: Points, counts: Counts, pairs: int) -> tuple[ClassPair, ...]:
     hard = sum(int(row.sum()) for row in counts.hard_by_class.values())
-    found = [
+    counts_of_pairs = [
         (-int(row[negative]), anchor, int(negative))
         for anchor, row in counts.hard_by_class.items()
         for negative in np.argsort(-row, kind="stable")[:pairs]
@@ -245,7 +245,7 @@ def _hardest_pairs(points: Points, counts: Counts, pairs: int) -> tuple[ClassPai
     ]
     return tuple(
         ClassPair(_plain(points.names[anchor]), _plain(points.names[negative]), -minus, -minus / hard)
-        for minus, anchor, negative in heapq.nsmallest(pairs, found)
+        for minus, anchor, negative in heapq.nsmallest(pairs, counts_of_pairs)
     )
 
 

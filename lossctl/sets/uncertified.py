@@ -17,7 +17,7 @@ from .ranks import strip_starts, sums_of_first
 from .ties import plus_margin
 
 
-def quick_counts(census: Census, panel: Panel) -> Counts:
+def uncertified_counts(census: Census, panel: Panel) -> Counts:
     """The counts of one panel of points without weights, strip by strip."""
     points, gram = census.points, census.points.screen
     squares = panel.judges.scratch.array("single", (len(panel), len(points)), np.float32)
@@ -85,19 +85,19 @@ def _search(ordered: np.ndarray, bounds: np.ndarray, edges: np.ndarray) -> tuple
     """How many squares of each sorted row are below and at (B, J, K) bounds, and below (E,) edges; all in float32."""
     shape, ends = bounds.shape, bounds.shape[1] * bounds.shape[2]
     largest = np.finfo(np.float32).max
-    wanted = np.empty((len(ordered), ends + len(edges)), np.float32)
-    wanted[:, :ends] = np.minimum(bounds.reshape(len(bounds), -1), largest)
-    wanted[:, ends:] = np.minimum(edges, largest)
-    keys, wanted = ordered.view(np.int32), wanted.view(np.int32)  # in the same order, and faster to compare
-    places = np.empty(wanted.shape, np.int64)
+    thresholds = np.empty((len(ordered), ends + len(edges)), np.float32)
+    thresholds[:, :ends] = np.minimum(bounds.reshape(len(bounds), -1), largest)
+    thresholds[:, ends:] = np.minimum(edges, largest)
+    keys, thresholds = ordered.view(np.int32), thresholds.view(np.int32)  # in the same order, and faster to compare
+    places = np.empty(thresholds.shape, np.int64)
     for row, line in enumerate(keys):
-        places[row] = line.searchsorted(wanted[row])
-    below, wanted = places[:, :ends].reshape(shape), wanted[:, :ends].reshape(shape)
-    tied = keys.take(below + np.arange(len(keys))[:, None, None] * keys.shape[1]) == wanted
+        places[row] = line.searchsorted(thresholds[row])
+    below, thresholds = places[:, :ends].reshape(shape), thresholds[:, :ends].reshape(shape)
+    tied = keys.take(below + np.arange(len(keys))[:, None, None] * keys.shape[1]) == thresholds
     ties = np.zeros(shape, np.int64)
     for row in map(int, np.flatnonzero(tied.any(axis=(1, 2)))):
         at = tied[row]
-        ties[row, at] = keys[row].searchsorted(wanted[row, at], "right") - below[row, at]
+        ties[row, at] = keys[row].searchsorted(thresholds[row, at], "right") - below[row, at]
     return below, ties, places[:, ends:]
 
 
@@ -107,11 +107,11 @@ def _hard_by_class(census: Census, squares: np.ndarray, own: np.ndarray, start: 
     squares: (B, N), infinite in the anchor's own class; own: (B, K) those of the own class, sorted
     """
     points = census.points
-    found: dict[int, np.ndarray] = {}
+    by_class: dict[int, np.ndarray] = {}
     for row, line in enumerate(squares):
         size = int(points.last[start + row] - points.first[start + row])
         behind = size - 1 - own[row, 1:size].searchsorted(line)
         hard = np.bincount(points.classes, behind, minlength=len(points.names)).astype(np.int64)
         key = int(points.classes[start + row])
-        found[key] = found[key] + hard if key in found else hard
-    return found
+        by_class[key] = by_class[key] + hard if key in by_class else hard
+    return by_class

@@ -19,28 +19,28 @@ Progress = Callable[[int, int], None]
 
 
 def distances(
-    census: Census, ready: Any, with_pairs: np.ndarray, progress: Progress | None
+    census: Census, padded: Any, with_pairs: np.ndarray, progress: Progress | None
 ) -> tuple[DistanceSums, DistanceSums, dict[int, np.ndarray]]:
     """The distances to positives, those to negatives, and hard triplets by class for the anchors in `with_pairs`.
 
-    ready: kernels.tiles.Points of the task's points, centred and scaled as in their gram
+    padded: kernels.tiles.Points of the task's points, centred and scaled as in their gram
     """
     import torch
 
     from ...kernels import tiles
 
     points = census.points
-    edges = torch.from_numpy(census.edge_squares).to(ready.values)
+    edges = torch.from_numpy(census.edge_squares).to(padded.values)
     step = max(1, AT_ONCE // len(points))
     sides: list[tuple[DistanceSums, DistanceSums]] = []
     by_class: dict[int, np.ndarray] = {}
     for start in range(0, points.anchors, step):
-        anchors = torch.arange(start, min(start + step, points.anchors), device=ready.values.device)
-        squares = tiles.squared_distances(ready, anchors)
-        same = tiles.class_mask(ready, anchors)
-        columns = tiles.positive_columns(ready, anchors, ready.largest_class - 1)
+        anchors = torch.arange(start, min(start + step, points.anchors), device=padded.values.device)
+        squares = tiles.squared_distances(padded, anchors)
+        same = tiles.class_mask(padded, anchors)
+        columns = tiles.positive_columns(padded, anchors, padded.largest_class - 1)
         if census.with_pairs:
-            _add_hard_by_class(by_class, points, ready, anchors, columns, squares, same, with_pairs)
+            _add_hard_by_class(by_class, points, padded, anchors, columns, squares, same, with_pairs)
         own = squares.gather(1, columns.clamp(min=0))[columns >= 0]
         alone = squares.gather(1, anchors[:, None])[:, 0]
         everyone, positives, itself = (_binned(side, edges) for side in (squares, own, alone))
@@ -93,7 +93,7 @@ def _length(points: Points, value: float) -> float:
 def _add_hard_by_class(
     by_class: dict[int, np.ndarray],
     points: Points,
-    ready: Any,
+    padded: Any,
     anchors: Tensor,
     columns: Tensor,
     squares: Tensor,
@@ -105,7 +105,7 @@ def _add_hard_by_class(
 
     from ...kernels import tiles
 
-    positives = tiles.squared_positive_distances(ready, anchors, columns).to(squares.dtype).sort(1).values
+    positives = tiles.squared_positive_distances(padded, anchors, columns).to(squares.dtype).sort(1).values
     behind = positives.shape[1] - torch.searchsorted(positives, squares.contiguous())  # the absent, -1, come first
     classes = torch.from_numpy(points.classes).to(squares.device)
     by_negative = behind.new_zeros((len(anchors), len(points.names)))
@@ -118,12 +118,12 @@ def _add_hard_by_class(
 
 def numbers(tensor: Tensor) -> np.ndarray:
     """A tensor of any device as numpy."""
-    found: np.ndarray = tensor.cpu().numpy()
-    return found
+    array: np.ndarray = tensor.cpu().numpy()
+    return array
 
 
 def unscaled(points: Points, values: np.ndarray) -> np.ndarray:
     """Sums of distances from sums of what the kernel measured."""
     shift = points.gram.shift if points.is_root else 2 * points.gram.shift
-    found: np.ndarray = np.ldexp(values / 2 if points.metric == "cosine" else values, -shift)
-    return found
+    distances: np.ndarray = np.ldexp(values / 2 if points.metric == "cosine" else values, -shift)
+    return distances

@@ -70,7 +70,7 @@ def batch_all_losses(
     losses = AnchorLosses(total, active.astype(float), ((size - 1) * (len(points) - size)).astype(float))
     judges = Judges(points)
     panels = (Panel(points, start, stop, judges) for start, stop in runs(np.flatnonzero(is_open)))
-    for panel, (total, weight, _) in ordered_map(lambda one: (one, losses_of(function(one), one)), panels, threads):
+    for panel, (total, weight, _) in ordered_map(lambda p: (p, losses_of(function(p), p)), panels, threads):
         losses.total[panel.start : panel.stop] = total
         losses.weight[panel.start : panel.stop] = weight
     return replace(losses, undecided=judges.undecided_anchors), is_open
@@ -82,14 +82,14 @@ def _batch_all(placed: Placed, points: Points, margin: float) -> tuple[np.ndarra
     if length >= math.sqrt(HUGE) or slack >= 0.5:
         return np.zeros(points.anchors), np.zeros(points.anchors, np.int64), np.ones(points.anchors, bool)
     where = placed.x, placed.start, placed.end
-    found = placed.kernel("batch-all")(*where, margin=length, squared=not points.is_root, slack=slack)
+    sums = placed.kernel("batch-all")(*where, margin=length, squared=not points.is_root, slack=slack)
     nearest = placed.kernel("batch-hard")(*where).negative
     losses, active, borderline, near = (
-        numbers(side)[: points.anchors]
-        for side in (found.loss, found.hard + found.semi_hard, found.borderline, nearest)
+        numbers(side)[: points.anchors] for side in (sums.loss, sums.hard + sums.semi_hard, sums.borderline, nearest)
     )
     norms, largest = points.gram.norms[: points.anchors], points.gram.largest_norm
-    return unscaled(points, losses), active, (borderline > 0) | (near * near < NEAR * (norms + largest))
+    least = np.maximum(NEAR * (norms + largest), points.gram.least)
+    return unscaled(points, losses), active, (borderline > 0) | (near * near < least)
 
 
 BY_KERNEL: dict[str, Callable[..., tuple[AnchorLosses, np.ndarray]]] = {"batch-all": batch_all_losses}

@@ -59,25 +59,25 @@ class DevicePicks:
 
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]:
         """As `extremes.extremes`."""
-        found = self._ask(partial(proven_extremes, self.device, self.points), "extremes")
+        proven = self._ask(partial(proven_extremes, self.device, self.points), "extremes")
 
         def again(first: int, last: int) -> np.ndarray:
             return np.stack(extremes(self.points, first, last, scratch=self._judges.scratch, settle=settle), axis=1)
 
-        picks = _settled(found, start, stop, 2, again)
+        picks = _settled(proven, start, stop, 2, again)
         return picks[:, 0], picks[:, 1]
 
     def semi_hard(self, start: int, stop: int, fallback: str) -> np.ndarray:
         """As `picks.semi_hard_negatives`."""
-        found = self._ask(partial(proven_semi_hard, self.device, self.points, fallback), "semi-hard", fallback)
+        proven = self._ask(partial(proven_semi_hard, self.device, self.points, fallback), "semi-hard", fallback)
         again = partial(semi_hard_negatives, self._judges, fallback=fallback)
-        return _settled(found, start, stop, self._width(start, stop), again)
+        return _settled(proven, start, stop, self._width(start, stop), again)
 
     def random_semi_hard(self, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
         """As `picks.random_semi_hard_negatives`."""
-        found = self._ask(partial(proven_random, self.device, self.points, margin, seed), "random", margin, seed)
+        proven = self._ask(partial(proven_random, self.device, self.points, margin, seed), "random", margin, seed)
         again = partial(random_semi_hard_negatives, self._judges, margin=margin, seed=seed)
-        return _settled(found, start, stop, self._width(start, stop), again)
+        return _settled(proven, start, stop, self._width(start, stop), again)
 
     def _ask(self, ask: Callable[[], Proven], *question: object) -> Proven:
         """The answer for all anchors; the threads of a fold share it."""
@@ -92,10 +92,10 @@ class DevicePicks:
         return int((self.points.last - self.points.first)[start:stop].max())
 
 
-def _settled(found: Proven, start: int, stop: int, width: int, again: Callable[[int, int], np.ndarray]) -> np.ndarray:
+def _settled(proven: Proven, start: int, stop: int, width: int, again: Callable[[int, int], np.ndarray]) -> np.ndarray:
     """(B, width) picks of the anchors start..stop, those that are open made again on the CPU."""
-    picks = found.picks[start:stop, :width].copy()
-    for first, last in runs(start + np.flatnonzero(found.is_open[start:stop])):
+    picks = proven.picks[start:stop, :width].copy()
+    for first, last in runs(start + np.flatnonzero(proven.is_open[start:stop])):
         part = again(first, last)
         picks[first - start : last - start] = -1
         picks[first - start : last - start, : part.shape[1]] = part
@@ -125,8 +125,8 @@ def proven_extremes(device: str, points: Points) -> Proven:
     import torch
 
     placed = place(points, device)
-    found = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
-    picks = torch.stack([found.positive_at, found.negative_at], 1)[: points.anchors]
+    pairs = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
+    picks = torch.stack([pairs.positive_at, pairs.negative_at], 1)[: points.anchors]
 
     def is_open(view: View) -> Tensor:
         far, near = picks[view.anchors, :1], picks[view.anchors, 1:]
@@ -135,7 +135,7 @@ def proven_extremes(device: str, points: Points) -> Proven:
         rivals = (view.negatives <= at_near + view.reach).sum(1), (view.positives >= at_far - view.reach).sum(1)
         return (rivals[0] != 1) | (rivals[1] != 1)
 
-    open_ones = [is_open(view) for view in _views(points, placed.ready)]
+    open_ones = [is_open(view) for view in _views(points, placed.padded)]
     return Proven(numbers(picks), numbers(torch.cat(open_ones)))
 
 
@@ -144,12 +144,12 @@ def proven_semi_hard(device: str, points: Points, fallback: str) -> Proven:
     import torch
 
     placed = place(points, device)
-    found = placed.kernel("semi-hard")(placed.x, placed.start, placed.end, fallback=fallback)
+    pairs = placed.kernel("semi-hard")(placed.x, placed.start, placed.end, fallback=fallback)
     open_ones = [
-        _is_semi_hard_open(view, found.negative_at[view.anchors], found.fell_back[view.anchors], fallback)
-        for view in _views(points, placed.ready)
+        _is_semi_hard_open(view, pairs.negative_at[view.anchors], pairs.fell_back[view.anchors], fallback)
+        for view in _views(points, placed.padded)
     ]
-    columns, picks = (numbers(side[: points.anchors]) for side in (found.positive_at, found.negative_at))
+    columns, picks = (numbers(side[: points.anchors]) for side in (pairs.positive_at, pairs.negative_at))
     return Proven(_by_class_place(points, columns, picks), numbers(torch.cat(open_ones)))
 
 
@@ -187,12 +187,12 @@ def proven_random(device: str, points: Points, margin: float, seed: int) -> Prov
     if length * length >= HUGE or slack >= 0.5:
         width = int((points.last - points.first).max(initial=1))
         return Proven(np.full((points.anchors, width), -1), np.ones(points.anchors, bool))
-    ready = place(points, device).ready
+    padded = place(points, device).padded
     columns, picks, open_ones = [], [], []
-    for view in _views(points, ready):
+    for view in _views(points, padded):
         anchors, others = (numbers(side) for side in (view.anchors, view.columns))
-        draw = torch.from_numpy(uniform(seed, points.rows[anchors, None], points.rows[others])).to(ready.values)
-        inner, outer, band = _thresholds(points, ready, view, length, slack)
+        draw = torch.from_numpy(uniform(seed, points.rows[anchors, None], points.rows[others])).to(padded.values)
+        inner, outer, band = _thresholds(points, padded, view, length, slack)
         chosen, is_sure = _drawn(view, inner, outer, band, draw)
         columns.append(others)
         picks.append(numbers(chosen))
@@ -200,13 +200,15 @@ def proven_random(device: str, points: Points, margin: float, seed: int) -> Prov
     return Proven(_by_class_place(points, *map(np.concatenate, (columns, picks))), np.concatenate(open_ones))
 
 
-def _thresholds(points: Points, ready: Any, view: View, length: float, slack: float) -> tuple[Tensor, Tensor, Tensor]:
+def _thresholds(points: Points, padded: Any, view: View, length: float, slack: float) -> tuple[Tensor, Tensor, Tensor]:
     """(B, P) squares of d_ap and of d_ap + margin, and half the width around them that is borderline."""
     from ...kernels import batch_all, tiles
 
-    squares = tiles.squared_positive_distances(ready, view.anchors, view.columns)
-    norms = ready.norms[view.anchors, None]
-    at = batch_all.thresholds(squares, norms, ready.norms.max(), margin=length, squared=not points.is_root, slack=slack)
+    squares = tiles.squared_positive_distances(padded, view.anchors, view.columns)
+    norms = padded.norms[view.anchors, None]
+    at = batch_all.thresholds(
+        squares, norms, padded.norms.max(), margin=length, squared=not points.is_root, slack=slack
+    )
     return at.inner, at.outer, at.band
 
 
@@ -234,20 +236,20 @@ def _drawn(view: View, inner: Tensor, outer: Tensor, band: Tensor, draw: Tensor)
     return torch.where(has_one, order.gather(1, place.clamp(0, last)), -1), is_clear & (~has_one | alone)
 
 
-def _views(points: Points, ready: Any) -> Iterator[View]:
+def _views(points: Points, padded: Any) -> Iterator[View]:
     """All anchors, in blocks."""
     import torch
 
     from ...kernels import tiles
 
-    slack, largest = slack_of(points, 0.0), ready.norms.max()
-    anchors = torch.arange(points.anchors, device=ready.norms.device)
+    slack, largest = slack_of(points, 0.0), padded.norms.max()
+    anchors = torch.arange(points.anchors, device=padded.norms.device)
     for block in torch.split(anchors, max(1, AT_ONCE // len(points))):
-        squares = tiles.squared_distances(ready, block)
-        columns = tiles.positive_columns(ready, block, ready.largest_class - 1)
+        squares = tiles.squared_distances(padded, block)
+        columns = tiles.positive_columns(padded, block, padded.largest_class - 1)
         positives = torch.where(columns >= 0, squares.gather(1, columns.clamp(min=0)), -torch.inf)
-        negatives = squares.masked_fill_(tiles.class_mask(ready, block), torch.inf)
-        yield View(block, columns, positives, negatives, 2.5 * slack * (ready.norms[block, None] + largest))
+        negatives = squares.masked_fill_(tiles.class_mask(padded, block), torch.inf)
+        yield View(block, columns, positives, negatives, 2.5 * slack * (padded.norms[block, None] + largest))
 
 
 def _counted(negatives: Tensor, bounds: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class Placed:
     end: Tensor
 
     @property
-    def ready(self) -> Any:
+    def padded(self) -> Any:
         """The same as the kernels' own building blocks take them."""
         from ...kernels import tiles
 
@@ -41,9 +41,9 @@ class Placed:
 
     def kernel(self, name: str) -> Callable[..., Any]:
         """The fastest implementation that runs here: fused if triton can, or else plain torch."""
-        found = find(name, "triton", self.device) or find(name, "panel", self.device)
-        assert found is not None, "place has seen that panels run"
-        return found
+        function = find(name, "triton", self.device) or find(name, "panel", self.device)
+        assert function is not None, "place has seen that panels run"
+        return function
 
 
 def place(points: Points, device: str, dtype: str = "float64") -> Placed:

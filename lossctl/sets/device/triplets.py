@@ -68,8 +68,8 @@ def breakdown_on(
         proven = _counted_here(census, np.flatnonzero(is_open), default_threads() if threads is None else threads)
         counts = _merged(census, placed, rough, proven, is_open, progress)
     kernels = backend_of(device, "batch-all", census.points.widest)
-    found = report(census, [counts], asked, precision, by_class, pairs)
-    return replace(found, backend="numpy" if is_open.all() else kernels)
+    breakdown = report(census, [counts], asked, precision, by_class, pairs)
+    return replace(breakdown, backend="numpy" if is_open.all() else kernels)
 
 
 # --- on the device
@@ -97,14 +97,14 @@ def _count(census: Census, placed: Placed, margins: Sequence[float]) -> tuple[_R
         length, slack = kernel_margin(points, margin), slack_of(points, margin) if census.judge else 0.0
         if length >= math.sqrt(HUGE) or slack >= 0.5:
             return rough, np.ones(points.anchors, bool)
-        found = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)
+        sums = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)
         hard, semi_hard, tied, borderline = (
-            numbers(side)[: points.anchors] for side in (found.hard, found.semi_hard, found.tied, found.borderline)
+            numbers(side)[: points.anchors] for side in (sums.hard, sums.semi_hard, sums.tied, sums.borderline)
         )
         is_open |= borderline > 0
         rough.below[j], rough.ties[0] = hard + semi_hard, tied
         rough.below[0] = hard - tied
-        rough.losses[j] = unscaled(points, numbers(found.loss)[: points.anchors])
+        rough.losses[j] = unscaled(points, numbers(sums.loss)[: points.anchors])
     return rough, is_open
 
 
@@ -131,7 +131,7 @@ def _merged(
         points.measured(points.gram.direct(anchors, numbers(at)[: points.anchors]))
         for at in (hardest.positive_at, hardest.negative_at)
     )
-    positives, negatives, by_class = distances(census, placed.ready, ~is_open, progress)
+    positives, negatives, by_class = distances(census, placed.padded, ~is_open, progress)
     undecided = np.zeros_like(rough.ties)
     if proven is not None:
         for mine, theirs in (

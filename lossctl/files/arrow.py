@@ -1,0 +1,247 @@
+"""Parquet, Arrow (Feather) and Arrow streams, by pyarrow: batches of the columns that are asked for, and no others."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, FileError, UsageError
+from ..text import shown
+from .content import Array, numbered_name
+from .dialect import Dialect
+from .opening import Bytes
+from .streams import Batch, Column, Stream
+
+BUFFER = 1 << 20
+TEXTS = ("string", "large_string", "string_view")
+AGAIN = "copy it again, or write it again"
+
+
+def open_parquet(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Stream:
+    """A Parquet file, its footer read. DataError."""
+    import pyarrow.parquet as parquet
+
+    label = stretch.label
+    with _faults(f"{label}: broken Parquet"):
+        file = closing.enter_context(parquet.ParquetFile(stretch.reader(), buffer_size=BUFFER, pre_buffer=False))
+        schema = file.schema_arrow
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    starts = [0, *np.cumsum(counts).tolist()]
+    columns = _columns(schema, label)
+
+    def place(row: int) -> str:
+        group = max(0, bisect.bisect_right(starts, row) - 1)
+        return f"{label}: row {row} (row group {min(group, len(counts) - 1)})"
+
+    def read(positions: Sequence[int], rows: int) -> Iterator[Any]:
+        names = [columns[position].name for position in positions]
+        for group in range(len(counts)):
+            what = partial(_broken_column, file, group, names, label)
+            with _faults(what):
+                batches = file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False)
+            yield from _faulty(batches, what)
+
+    return _stream(label, columns, schema, read, place, starts[-1], dialect)
+
+
+def _broken_column(file: Any, group: int, names: Sequence[str], label: str) -> str:
+    """Which of the columns of a row group cannot be read."""
+    for position, name in enumerate(names):
+        try:
+            file.read_row_group(group, columns=[name], use_threads=False)
+        except Exception:
+            return f"{label}: row group {group}: {numbered_name(name, position)}: broken Parquet"
+    return f"{label}: row group {group}: broken Parquet"
+
+
+def open_file(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Stream:
+    """An Arrow IPC file, which is what Feather is. DataError."""
+    from pyarrow import ipc
+
+    label = stretch.label
+    with _faults(f"{label}: broken Arrow file"):
+        file = closing.enter_context(ipc.open_file(stretch.reader()))
+        schema, count = file.schema, file.num_record_batches
+
+    def read(positions: Sequence[int], rows: int) -> Iterator[Any]:
+        options = ipc.IpcReadOptions(included_fields=list(positions), use_threads=False)
+        with _faults(f"{label}: broken Arrow file"), ipc.open_file(stretch.reader(), options=options) as some:
+            for index in range(count):
+                with _faults(f"{label}: record batch {index}: broken Arrow file"):
+                    batch = some.get_batch(index)
+                yield from _slices(batch, rows)
+
+    return _stream(label, _columns(schema, label), schema, read, _by_row(label), None, dialect)
+
+
+def open_stream(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Stream:
+    """An Arrow IPC stream. DataError."""
+    from pyarrow import ipc
+
+    label = stretch.label
+    with _faults(f"{label}: broken Arrow stream"), ipc.open_stream(stretch.reader()) as file:
+        schema = file.schema
+
+    def read(positions: Sequence[int], rows: int) -> Iterator[Any]:
+        options = ipc.IpcReadOptions(included_fields=list(positions), use_threads=False)
+        with _faults(f"{label}: broken Arrow stream"), ipc.open_stream(stretch.reader(), options=options) as some:
+            for batch in some:
+                yield from _slices(batch, rows)
+
+    return _stream(label, _columns(schema, label), schema, read, _by_row(label), None, dialect)
+
+
+def _by_row(label: str) -> Callable[[int], str]:
+    return lambda row: f"{label}: row {row}"
+
+
+def _slices(batch: Any, rows: int) -> Iterator[Any]:
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
+
+
+def _faulty(batches: Iterator[Any], what: Callable[[], str]) -> Iterator[Any]:
+    while True:
+        with _faults(what):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+@contextlib.contextmanager
+def _faults(what: str | Callable[[], str]) -> Iterator[None]:
+    """pyarrow raises its own and Python's errors on damaged files; all mean the same here."""
+    try:
+        yield
+    except (DataError, FileError, UsageError, GeneratorExit):
+        raise
+    except Exception as fault:
+        place = what if isinstance(what, str) else what()
+        reason = shown(str(fault)) or type(fault).__name__
+        raise DataError(f"{place}: {reason}", fix=AGAIN) from fault
+
+
+# --- columns
+
+
+def _columns(schema: Any, label: str) -> tuple[Column, ...]:
+    with _faults(f"{label}: broken schema"):
+        names = list(schema.names)
+        columns = tuple(_column(field) for field in schema)
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise DataError(f"{label}: two columns are called '{shown(twice)}'", fix="rename one")
+    if not names:
+        raise DataError(f"{label}: has no columns", fix="check what wrote it")
+    return columns
+
+
+def _column(field: Any) -> Column:
+    import pyarrow.types as types
+
+    type = field.type
+    lists = types.is_list(type) or types.is_large_list(type) or types.is_fixed_size_list(type)
+    inner = type.value_type if lists else type
+    inner = inner.value_type if types.is_dictionary(inner) else inner
+    return Column(field.name, _type_name(inner), _kind(inner), lists)
+
+
+def _kind(type: Any) -> str:
+    import pyarrow.types as types
+
+    numeric = types.is_integer(type) or types.is_floating(type) or types.is_boolean(type) or types.is_decimal(type)
+    return "number" if numeric else "text" if str(type) in TEXTS else "unknown"
+
+
+def _type_name(type: Any) -> str:
+    """As numpy calls it where numpy has it: "float32" for float."""
+    names = {"halffloat": "float16", "float": "float32", "double": "float64", "large_string": "string"}
+    return names.get(str(type), str(type))
+
+
+def _stream(
+    label: str,
+    columns: tuple[Column, ...],
+    schema: Any,
+    read: Callable[[Sequence[int], int], Iterator[Any]],
+    place: Callable[[int], str],
+    rows: int | None,
+    dialect: Dialect,
+) -> Stream:
+    widths: dict[int, int] = {}
+
+    def width_of(position: int) -> int:
+        if position not in widths:
+            widths[position] = _list_width(schema.field(position).type, lambda: next(read([position], 1), None))
+        return widths[position]
+
+    def batches(positions: Sequence[int], rows: int) -> Iterator[Batch]:
+        start = 0
+        for batch in read(positions, rows):
+            arrays: dict[int, Array] = {}
+            for position in positions:
+
+                def at(row: int, position: int = position, start: int = start) -> str:
+                    return f"{place(start + row)}: {numbered_name(columns[position].name, position)}"
+
+                values = batch.column(columns[position].name)
+                width = width_of(position) if columns[position].lists else None
+                arrays[position] = _stored(values, width, at)
+            yield Batch(start, batch.num_rows, arrays)
+            start += batch.num_rows
+
+    return Stream(label, columns, batches, place, width_of, rows, dialect.allow_missing)
+
+
+def _list_width(type: Any, first: Callable[[], Any]) -> int:
+    """Of fixed lists by their type, of others by the first row; 1 where there is none."""
+    import pyarrow.types as types
+
+    if types.is_fixed_size_list(type):
+        return int(type.list_size)
+    batch = first()
+    cell = batch.column(0)[0].as_py() if batch is not None and batch.num_rows else None
+    return max(1, len(cell)) if cell is not None else 1
+
+
+def _stored(values: Any, width: int | None, at: Callable[[int], str]) -> Array:
+    """An Arrow array as numpy has it, (n,) or (n, width); as objects where values are missing, and for text."""
+    import pyarrow.types as types
+
+    if width is not None:
+        return _stored(_flat(values, width, at), None, at).reshape(len(values), width)
+    if types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    kind = _kind(values.type)
+    if kind == "unknown" and not types.is_null(values.type):
+        raise DataError(f"{at(0)}: {shown(str(values.type))} is neither numbers nor text", fix="choose another column")
+    if kind != "number" or values.null_count or types.is_decimal(values.type):
+        objects = np.empty(len(values), object)
+        objects[:] = values.to_pylist()
+        return objects
+    stored: Array = values.to_numpy(zero_copy_only=False)
+    return stored
+
+
+def _flat(values: Any, width: int, at: Callable[[int], str]) -> Any:
+    """The values of lists of one length, one list after the other. DataError for a list of another length."""
+    import pyarrow.types as types
+
+    if types.is_fixed_size_list(values.type) and not values.null_count:
+        return values.flatten()
+    lengths = values.value_lengths().to_pylist()
+    unlike = next((row for row, length in enumerate(lengths) if length != width), None)
+    if unlike is not None:
+        have = "null" if lengths[unlike] is None else f"a list of {lengths[unlike]}"
+        raise DataError(
+            f"{at(unlike)}: {have}, where the first row has a list of {width}",
+            why="a column of lists is read as a matrix",
+            fix="make them of one length, or choose another column",
+        )
+    return values.flatten()

@@ -1,0 +1,44 @@
+"""What a person may say about a text table, where its first lines do not say it, or say it twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from ..text import shown
+
+NO_DELIMITER = '"\r\n.+-eE0123456789'
+THOUSANDS = ",.'_ "
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is to be read.
+
+    header: whether the first row names the columns, None to tell by looking;  delimiter: None to tell by looking
+    decimal: "." or ",";  thousands: what groups digits by three, "" where nothing does
+    allow_missing: a missing value is nan among numbers and None among categories, instead of an error
+    """
+
+    header: bool | None = None
+    delimiter: str | None = None
+    decimal: str = "."
+    thousands: str = ""
+    allow_missing: bool = False
+
+    def __post_init__(self) -> None:
+        """UsageError for a character that cannot have its part."""
+        sign = self.delimiter
+        if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in NO_DELIMITER):
+            raise UsageError(f"the delimiter '{shown(sign)}' cannot be used", fix="give one character: , ; or |")
+        if self.decimal not in (".", ","):
+            raise UsageError(f"the decimal point cannot be '{shown(self.decimal)}'", fix="use . or ,")
+        if self.thousands and (len(self.thousands) != 1 or self.thousands not in THOUSANDS):
+            raise UsageError(
+                f"thousands cannot be separated by '{shown(self.thousands)}'", fix="use one of , . ' _ or a blank"
+            )
+        if self.thousands == self.decimal:
+            raise UsageError(
+                f"'{self.decimal}' cannot be both the decimal point and the separator of thousands",
+                fix=f"add --decimal {'.' if self.thousands == ',' else ','}",
+            )

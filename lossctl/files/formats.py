@@ -1,0 +1,114 @@
+"""The formats that are read: how each begins, what opens it, and what must be installed for it. One row a format."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..errors import DataError, FileError
+from .content import Content
+from .dialect import Dialect
+from .opening import Bytes
+
+HEAD = 512
+
+
+class Opened(NamedTuple):
+    """The columns of a file, and the name of its format (what is in a ZIP has one of its own)."""
+
+    content: Content
+    format: str
+
+
+Opener = Callable[[Bytes, contextlib.ExitStack, Dialect], Content | Opened]
+
+
+@dataclass(frozen=True)
+class Format:
+    """name: of one word;  title: as in messages;  magic: how such a file begins
+    opener: "module.function" in this folder
+    library: what it needs beside numpy;  extra: the extra of lossctl that brings that
+    """
+
+    name: str
+    title: str
+    magic: str
+    opener: str
+    library: str = ""
+    extra: str = ""
+
+    def matches(self, head: bytes) -> bool:
+        """Whether a file that begins like this is of the format."""
+        return re.match(self.magic.encode("latin-1"), head, re.DOTALL) is not None
+
+    def open(self, stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Opened:
+        """FileError where its library is not installed."""
+        if self.library:
+            need(self.library, self.extra, f"{stretch.label}: is {self.title}")
+        module, function = self.opener.split(".")
+        opener: Opener = getattr(importlib.import_module(f".{module}", __package__), function)
+        opened = opener(stretch, closing, dialect)
+        return opened if isinstance(opened, Opened) else Opened(opened, self.name)
+
+
+# fmt: off
+FORMATS = (
+    Format("npy", "an NPY file", r"\x93NUMPY", "npy.open_array"),
+    Format("zip", "a ZIP file", r"PK(?:\x03\x04|\x05\x06)", "zips.open_zip"),
+    Format("parquet", "a Parquet file", r"PAR1", "arrow.open_parquet", "pyarrow", "arrow"),
+    Format("arrow", "an Arrow or Feather file", r"ARROW1", "arrow.open_file", "pyarrow", "arrow"),
+    Format("arrow-stream", "an Arrow stream", r"\xff{4}..[\x00-\x0f]\x00", "arrow.open_stream", "pyarrow", "arrow"),
+    Format("hdf5", "an HDF5 file", r"\x89HDF\r\n\x1a\n", "hdf5.open_hdf5", "h5py", "hdf5"),
+    Format("torch", "a file of torch.save", r"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19\.", "tensors.open_tensors",
+           "torch", "torch"),
+    Format("safetensors", "a safetensors file", r".{3}[\x00-\x0f]\x00{4}\{\s*\"", "tensors.open_safetensors"),
+    Format("jsonl", "JSON lines", r"(?:\xef\xbb\xbf)?\s*\{", "jsonl.open_lines"),
+    Format("csv", "a text table", r"", "heading.open_table"),
+)
+NUMPY_FIX = "write what is in it as NPY (np.save), NPZ or CSV"
+OTHERS = {  # files of other programs: how they begin, what they are, what to do with {file}
+    r"\x80[\x02-\x05]": ("a pickle, and reading it could run code", NUMPY_FIX),
+    r"\x89PNG": ("a PNG image", NUMPY_FIX),
+    r"\xff\xd8\xff": ("a JPEG image", NUMPY_FIX),
+    r"FEA1": ("a Feather file of version 1", "write it again with a newer pyarrow: feather.write_feather(table, path)"),
+    r"SQLite format 3": ("an SQLite database", "sqlite3 -csv -header {file} 'select * from TABLE' | lossctl ... -"),
+    r"MATLAB 5\.0": ("a MATLAB file", "np.save('x.npy', scipy.io.loadmat('{file}')['NAME'])"),
+    r"%PDF": ("a PDF", NUMPY_FIX),
+    r"\s*<(?i:!DOCTYPE|html)": ("a web page", "download the file itself"),
+    r"\s*\[\s*\{": ("JSON: a list of objects, and not one object a line", "jq -c '.[]' {file} | lossctl ... -"),
+    r"version https://git-lfs": ("a Git LFS pointer, and not the file itself", "git lfs pull --include {file}"),
+    r"Rar!|7z\xbc\xaf": ("an archive", "unpack it, and name a file of it"),
+}
+# fmt: on
+
+
+def open_content(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Opened:
+    """The columns of a file, by how it begins. FileError where a library is missing, DataError."""
+    head = bytes(stretch.pread(0, min(HEAD, stretch.size)))
+    format = next(format for format in FORMATS if format.matches(head))
+    if format is FORMATS[-1] or format.name == "jsonl":
+        refuse_others(head, stretch.label)
+    return format.open(stretch, closing, dialect)
+
+
+def refuse_others(head: bytes, label: str) -> None:
+    """DataError for a file that begins like one of another program."""
+    for magic, (what, fix) in OTHERS.items():
+        if re.match(magic.encode("latin-1"), head, re.DOTALL):
+            raise DataError(f"{label}: is {what}", fix=fix.format(file=label))
+
+
+def need(library: str, extra: str, what: str) -> None:
+    """FileError with the command that installs it where a library is missing."""
+    try:
+        importlib.import_module(library)
+    except ImportError as fault:
+        raise FileError(
+            f"{what}, which needs {library}",
+            why=f"{library} is not installed" if isinstance(fault, ModuleNotFoundError) else str(fault),
+            fix=f"pip install 'lossctl[{extra}]'",
+        ) from fault

@@ -1,0 +1,127 @@
+"""JSON lines: one object a row, in constant memory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..text import shown
+from .content import numbered_name
+from .dialect import Dialect
+from .opening import Bytes
+from .streams import Batch, Column, Stream, even_lists
+from .tables import whole_rows
+
+CHUNK = 1 << 20
+BOM = b"\xef\xbb\xbf"
+
+
+def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Stream:
+    """The keys of the first object are the columns. DataError for what is no object, or has other keys."""
+    label = stretch.label
+    begin = len(BOM) if stretch.pread(0, min(3, stretch.size)) == BOM else 0
+    first = _first(stretch, begin)
+    names = tuple(first)
+    if not names:
+        raise DataError(f"{label}:1: an object without keys", fix="check the command that wrote it")
+    lists = tuple(isinstance(value, list) for value in first.values())
+    if all(lists) and b"\n" not in whole_rows(stretch, begin, CHUNK).rstrip():
+        raise DataError(
+            f"{label}: is JSON: one object of {len(names)} lists, and not one object a row",
+            why="whether the lists are columns, or the values of one row, cannot be told",
+            fix=f"save them as columns: numpy.savez('columns.npz', **json.load(open('{label}')))",
+        )
+    columns = tuple(Column(name, "JSON", "unknown", is_list) for name, is_list in zip(names, lists, strict=True))
+
+    def width(position: int) -> int:
+        return max(1, len(first[names[position]]))
+
+    def batches(positions: Sequence[int], rows: int) -> Iterator[Batch]:
+        for start, objects in _batches(stretch, begin, names, rows):
+            arrays = {}
+            for position in positions:
+                name = names[position]
+                values = [item[name] for item in objects]
+                if not lists[position]:
+                    cells = np.empty(len(values), object)
+                    cells[:] = values
+                    arrays[position] = cells
+                    continue
+                arrays[position] = even_lists(values, width(position), _cell(label, start, name, position))
+            yield Batch(start, len(objects), arrays)
+
+    return Stream(label, columns, batches, lambda row: f"{label}:{row + 1}", width, allow_missing=dialect.allow_missing)
+
+
+def _cell(label: str, start: int, name: str, position: int) -> Callable[[int], str]:
+    return lambda row: f"{label}:{start + row + 1}: {numbered_name(name, position)}"
+
+
+def _first(stretch: Bytes, begin: int) -> dict[str, Any]:
+    text = whole_rows(stretch, begin, 1 << 16)
+    line = text.split(b"\n", 1)[0]
+    try:
+        return _object(line, stretch.label, 1)
+    except DataError as fault:
+        if line.strip() in (b"{", b"") or line.rstrip().endswith(b","):
+            raise DataError(
+                f"{stretch.label}: is JSON: an object over several lines, and not one object a line",
+                fix=f"jq -c . {stretch.label} | lossctl ... -",
+            ) from fault
+        raise
+
+
+def _batches(stretch: Bytes, begin: int, names: Sequence[str], rows: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    offset, row = begin, 0
+    keys = set(names)
+    while offset < stretch.size:
+        chunk = whole_rows(stretch, offset, CHUNK)
+        offset += len(chunk)
+        objects: list[dict[str, Any]] = []
+        for line in chunk.removesuffix(b"\n").split(b"\n"):
+            item = _object(line, stretch.label, row + len(objects) + 1)
+            if item.keys() != keys:
+                raise _other_keys(item, names, f"{stretch.label}:{row + len(objects) + 1}")
+            objects.append(item)
+        for start in range(0, len(objects), rows):
+            part = objects[start : start + rows]
+            yield row + start, part
+        row += len(objects)
+
+
+def _object(line: bytes, label: str, number: int) -> dict[str, Any]:
+    place = f"{label}:{number}"
+    if not line.strip():
+        raise DataError(f"{place}: a blank line", fix="remove it")
+    try:
+        item = json.loads(line, parse_constant=float, object_pairs_hook=_unique)
+    except UnicodeDecodeError as fault:
+        raise DataError(f"{place}: is not UTF-8", fix="convert it: iconv -f LATIN1 -t UTF-8") from fault
+    except (ValueError, RecursionError) as fault:
+        raise DataError(f"{place}: not JSON: {shown(str(fault))}", fix="write one object a line") from fault
+    if not isinstance(item, dict):
+        raise DataError(f"{place}: not an object", why="JSON lines have one object a row", fix='write {"pred": 0.5}')
+    return item
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    item = dict(pairs)
+    if len(item) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return item
+
+
+def _other_keys(item: dict[str, Any], names: Sequence[str], place: str) -> DataError:
+    lacking = next((name for name in names if name not in item), None)
+    extra = next((name for name in item if name not in names), "")
+    what = f"no key '{shown(lacking)}'" if lacking is not None else f"a key '{shown(extra)}' that the first row lacks"
+    return DataError(
+        f"{place}: {what}",
+        why="each row has the keys of the first; a missing value is null",
+        fix="write the same keys in every row",
+    )

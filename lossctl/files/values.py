@@ -1,0 +1,193 @@
+"""Stored values as numbers or as categories, by the same rules whatever the format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..text import shown
+
+Array = np.ndarray[Any, Any]
+Place = Callable[[int, int], str]  # row and column within the array -> where a message says it stands
+
+EXACT = 2**53  # beyond it float64 skips whole numbers
+SKIP = "leave those rows out: --na skip, or choose another column"
+
+
+def numbers(stored: Array, place: Place, allow_missing: bool = False) -> Array:
+    """As C-contiguous native float64, same shape. DataError at `place(row, column)` for an integer beyond 2**53.
+
+    allow_missing: None among objects becomes nan instead of an error
+    """
+    if stored.dtype == object:
+        return _numbers_of_objects(stored, place, allow_missing)
+    if stored.dtype.kind in "iu" and stored.dtype.itemsize == 8 and stored.size:
+        beyond = (stored > EXACT) | (stored < -EXACT) if stored.dtype.kind == "i" else stored > EXACT
+        if beyond.any():
+            row, column = _first(beyond)
+            raise _beyond_exact(_item(stored, row, column), place(row, column))
+    return np.ascontiguousarray(stored, dtype=np.float64)
+
+
+def _beyond_exact(value: object, place: str) -> DataError:
+    return DataError(
+        f"{place}: {value} is beyond 2**53",
+        why="float64 cannot hold every whole number that large",
+        fix="if it is an identifier it is no prediction: choose another column",
+    )
+
+
+def _numbers_of_objects(stored: Array, place: Place, allow_missing: bool) -> Array:
+    items = stored.ravel().tolist()
+    if set(map(type, items)) <= {float, bool}:
+        return stored.astype(np.float64)
+    values = np.empty(len(items))
+    for position, item in enumerate(items):
+        values[position] = _number(item, lambda at=position: place(*_split(at, stored)), allow_missing)  # type: ignore[misc]
+    return values.reshape(stored.shape)
+
+
+def _number(item: object, place: Callable[[], str], allow_missing: bool) -> float:
+    if is_missing(item):
+        if allow_missing:
+            return np.nan
+        raise DataError(f"{place()}: {_missing_name(item)} is not a number", why="every row needs one", fix=SKIP)
+    if isinstance(item, int | np.integer) and abs(int(item)) > EXACT:
+        raise _beyond_exact(item, place())
+    if isinstance(item, int | float | np.number | np.bool_ | Decimal) and not isinstance(item, np.complexfloating):
+        return float(item)
+    if isinstance(item, str):
+        raise DataError(f"{place()}: '{shown(item)}' is not a number", fix="correct it, or choose another column")
+    raise DataError(f"{place()}: {_kind_name(item)} is not a number", fix="choose another column")
+
+
+def categories(stored: Array, place: Place, allow_missing: bool = False) -> Array:
+    """As native int64 (whole floats too), or str. DataError at `place(row, column)` for 1.5, nan, beyond int64.
+
+    allow_missing: nan and None become None, among objects
+    """
+    kind = stored.dtype.kind
+    if kind == "O":
+        return _categories_of_objects(stored, place, allow_missing)
+    if kind == "U":
+        return _checked_text(np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("=")), place)
+    if kind == "S":
+        return _decoded(stored, place)
+    if kind == "f":
+        stored = stored.astype(np.float64)
+        missing = np.isnan(stored)
+        if allow_missing and missing.any():
+            labels = categories(np.where(missing, 0.0, stored), place).astype(object)
+            labels[missing] = None
+            return labels
+        fit = (stored == np.floor(stored)) & (np.abs(stored) <= EXACT)
+    else:
+        fit = stored <= np.iinfo(np.int64).max if kind == "u" else np.ones(stored.shape, bool)
+    if not fit.all():
+        row, column = _first(~fit)
+        raise _no_label(_item(stored, row, column), place(row, column))
+    return np.ascontiguousarray(stored, dtype=np.int64)
+
+
+def _no_label(value: object, place: str) -> DataError:
+    return DataError(
+        f"{place}: {value} is not a label",
+        why="labels are whole numbers (1.0 reads as 1), or text",
+        fix=SKIP if value != value else "choose another column",
+    )
+
+
+def _categories_of_objects(stored: Array, place: Place, allow_missing: bool) -> Array:
+    items = stored.ravel().tolist()
+    if set(map(type, items)) != {str}:
+        items = [
+            _category(item, lambda at=position: place(*_split(at, stored)), allow_missing)  # type: ignore[misc]
+            for position, item in enumerate(items)
+        ]
+    labels = np.empty(len(items), object)
+    labels[:] = items
+    return settled(labels).reshape(stored.shape)
+
+
+def _category(item: object, place: Callable[[], str], allow_missing: bool) -> int | str | None:
+    if is_missing(item):
+        if allow_missing:
+            return None
+        raise DataError(f"{place()}: {_missing_name(item)} is not a label", why="every row needs one", fix=SKIP)
+    if isinstance(item, str):
+        return item
+    if isinstance(item, int | np.integer | np.bool_) and abs(int(item)) < 2**63:
+        return int(item)
+    if isinstance(item, float | np.floating | Decimal) and float(item).is_integer() and abs(float(item)) <= EXACT:
+        return int(item)
+    if isinstance(item, int | float | np.number | Decimal):
+        raise _no_label(item, place())
+    raise DataError(f"{place()}: {_kind_name(item)} is not a label", fix="choose another column")
+
+
+def is_missing(item: object) -> bool:
+    """None, nan, or what a table library writes for a value that is not there."""
+    return item is None or type(item).__name__ in ("NAType", "NaTType") or (isinstance(item, float) and item != item)
+
+
+def _missing_name(item: object) -> str:
+    return "null" if item is None else shown(str(item))
+
+
+def _kind_name(item: object) -> str:
+    return {"list": "a list", "dict": "an object"}.get(type(item).__name__, f"a {shown(type(item).__name__)}")
+
+
+def settled(labels: Array) -> Array:
+    """Objects that are all int as int64, all str as str; others as they are."""
+    if labels.dtype != object:
+        return labels
+    kinds = set(map(type, labels.ravel().tolist()))
+    if kinds == {int}:
+        return labels.astype(np.int64)
+    return labels.astype(str) if kinds == {str} else labels
+
+
+def joined(parts: Sequence[Array]) -> Array:
+    """One after another; numbers and texts keep what they are, as objects."""
+    if len({part.dtype.kind for part in parts}) > 1:
+        parts = [part.astype(object) for part in parts]
+    return np.concatenate(parts)
+
+
+def _checked_text(texts: Array, place: Place) -> Array:
+    """numpy stores any 32-bit code, and fails only when such an item is looked at."""
+    codes = texts.view(np.uint32).reshape(*texts.shape, -1)
+    invalid = np.any((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF)), axis=-1)
+    if invalid.any():
+        raise DataError(f"{place(*_first(np.asarray(invalid)))}: text that is not Unicode", fix="save the file again")
+    return texts
+
+
+def _decoded(stored: Array, place: Place) -> Array:
+    try:
+        return np.char.decode(np.ascontiguousarray(stored), "utf-8")
+    except UnicodeDecodeError as fault:
+        for row, item in enumerate(stored.reshape(len(stored), -1).tolist()):
+            for column, text in enumerate(item):
+                if text == fault.object:
+                    raise DataError(
+                        f"{place(row, column)}: {shown(ascii(text))} is not UTF-8", fix="save it as text ('U')"
+                    ) from fault
+        raise
+
+
+def _first(mask: Array) -> tuple[int, int]:
+    return _split(int(mask.argmax()), mask)
+
+
+def _split(index: int, array: Array) -> tuple[int, int]:
+    return divmod(index, array.shape[1] if array.ndim == 2 else 1)
+
+
+def _item(stored: Array, row: int, column: int) -> object:
+    return stored[row, column].item() if stored.ndim == 2 else stored[row].item()

@@ -1,0 +1,181 @@
+"""Numbers in twice the digits of float64, for what an exponential makes relative: e^x has as many wrong units as x has
+absolute ones, so a similarity that is multiplied by 256 must be known to more than it can hold.
+
+A value is the sum of two arrays, the second what rounding took from the first. Sums and products are as exact as some
+100 bits, whichever array library they come from; a plain number or array stands for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .numerics import (
+    Array,
+    exp,
+    like,
+    log,
+    log1p,
+    namespace,
+    pick,
+    picked,
+    relu,
+    row_max,
+    row_sum,
+    sigmoid,
+    softplus,
+    sqrt,
+    where,
+)
+from .rounding import compensated_row_sum, two_product, two_sum
+
+
+@dataclass(frozen=True, eq=False)
+class Twofold:
+    """high + low: two arrays of one shape, `low` at most half a unit in the last place of `high`."""
+
+    high: Array
+    low: Array
+    __array_ufunc__ = None  # an array of numpy leaves the arithmetic to this class
+
+    def __neg__(self) -> Twofold:
+        return Twofold(-self.high, -self.low)
+
+    def __add__(self, other: Twofold | Array | float) -> Twofold:
+        high, low = _parts(other, self.high)
+        s, lost = two_sum(self.high, high)
+        return Twofold(*two_sum(s, lost + (self.low + low)))
+
+    def __sub__(self, other: Twofold | Array | float) -> Twofold:
+        high, low = _parts(other, self.high)
+        return self + Twofold(-high, -low)
+
+    def __mul__(self, other: Twofold | Array | float) -> Twofold:
+        high, low = _parts(other, self.high)
+        product, lost = two_product(self.high, high)
+        return Twofold(*two_sum(product, lost + (self.high * low + self.low * high)))
+
+    def __truediv__(self, divisor: float) -> Twofold:
+        quotient = self.high / divisor
+        product, lost = two_product(quotient, like(divisor, quotient))
+        rest = where(namespace(product).isfinite(product), ((self.high - product) - lost) + self.low, 0.0)
+        return Twofold(*two_sum(quotient, rest / divisor))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: Array | float) -> Twofold:
+        return -self + other
+
+
+def _parts(value: Twofold | Array | float, near: Array) -> tuple[Array, Array]:
+    if isinstance(value, Twofold):
+        return value.high, value.low
+    high = value if hasattr(value, "shape") else like(value, near)
+    return high, namespace(high).zeros_like(high)
+
+
+def positive_part(x: Twofold) -> Twofold:
+    """max(0, x)."""
+    return Twofold(relu(x.high), where(x.high > 0, x.low, 0.0))
+
+
+def picked_columns(x: Twofold, columns: Any) -> Twofold:
+    """`numerics.picked` of both parts."""
+    return Twofold(picked(x.high, columns), picked(x.low, columns))
+
+
+def as_column(x: Twofold) -> Twofold:
+    """(B,) as (B, 1)."""
+    return Twofold(x.high[:, None], x.low[:, None])
+
+
+def log_one_plus_exp(x: Twofold) -> Array:
+    """log(1 + e^x), rounded."""
+    return softplus(x.high) + where(x.low == 0, 0.0, x.low * sigmoid(x.high))
+
+
+def log_sum_exp(x: Twofold, mask: Array) -> Twofold:
+    """log of the sum of e^x over the masked columns of each row, (B, N) -> (B,); -inf where none is."""
+    top, _, share = _shares(x, mask)
+    result: Twofold = top + log(row_sum(share))
+    return result
+
+
+def surprises(x: Twofold, mask: Array) -> Array:
+    """-log of the softmax of x over the masked columns, for each of these, (B, N); what the others hold is anything.
+
+    Above the largest, x_max - x plus log(1 + the shares of all others): a sum of two that are >= 0, where the log of
+    the sum of all minus x would cancel.
+    """
+    xp = namespace(x.high)
+    _, gap, share = _shares(x, mask)
+    columns = xp.arange(x.high.shape[1], device=x.high.device)
+    is_top = columns[None, :] == xp.argmax(where(mask, x.high, -float("inf")), axis=-1)[:, None]
+    rest = row_sum(where(is_top, 0.0, share))
+    return (gap.high + log1p(rest)[:, None]) + gap.low
+
+
+def _shares(x: Twofold, mask: Array) -> tuple[Twofold, Twofold, Array]:
+    """The largest of the masked columns, (B,); how far each lies below it, and e to the minus of that, (B, N)."""
+    xp = namespace(x.high)
+    masked = where(mask, x.high, -float("inf"))
+    largest = row_max(masked)
+    top = Twofold(
+        where(largest > -float("inf"), largest, 0.0),
+        where(largest > -float("inf"), pick(x.low, xp.argmax(masked, axis=-1)), 0.0),
+    )
+    gap, lost = two_sum(top.high[:, None], -x.high)
+    lost = lost + (top.low[:, None] - x.low)
+    share = where(mask, exp(-where(mask, gap, 0.0)), 0.0)
+    return top, Twofold(gap, lost), share - share * lost
+
+
+# --- directions
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Unit vectors, (N, D) each: high holds the first 25 bits behind the point, low the rest; nearest is their sum."""
+
+    high: Array
+    low: Array
+    nearest: Array
+
+    def __getitem__(self, rows: Any) -> Directions:
+        return Directions(self.high[rows], self.low[rows], self.nearest[rows])
+
+
+def directions(x: Array) -> Directions:
+    """x / |x| for (N, D) rows that are not all zeros, to some 78 bits behind the point, whatever their lengths."""
+    xp = namespace(x)
+    x = near_one(x)
+    length = sqrt(row_sum(x * x))
+    square, lost = two_product(x, x)
+    own, own_lost = two_product(length, length)
+    terms = xp.concat([square, -own[:, None]], axis=1)
+    excess = compensated_row_sum(terms) + (row_sum(lost) - own_lost)  # |x|^2 - length^2
+    length, shorter = length[:, None], (excess / (2.0 * own))[:, None]
+    bits = (53 if x.dtype == xp.float64 else 24) - 1
+    step = 1.5 * 2.0 ** (bits - min(25, bits // 2))
+    quotient = x / length
+    high = (quotient + step) - step
+    product, product_lost = two_product(high, length)
+    low = ((x - product) - product_lost) / length - quotient * shorter
+    return Directions(high, low, high + low)
+
+
+def near_one(x: Array) -> Array:
+    """(N, D) rows times a power of two each, so that the largest number of a row is between 1 and 2."""
+    xp = namespace(x)
+    exponent = xp.floor(xp.log2(xp.max(abs(x), axis=-1, keepdims=True)))
+    half = xp.floor(exponent / 2)  # one power may be too large
+    return x * 2.0**-half * 2.0 ** -(exponent - half)
+
+
+def cosines(a: Directions, b: Directions) -> Twofold:
+    """(B, N) cosines of B directions with N others, to some 70 bits behind the point.
+
+    The product of the high parts is exact in any order of summation: its terms are whole numbers of steps of 2^-50, and
+    no part of a sum of products of unit vectors exceeds 1.
+    """
+    return Twofold(*two_sum(a.high @ b.high.T, a.high @ b.low.T + a.low @ b.nearest.T))

@@ -1,0 +1,119 @@
+"""Ranking losses from their definitions in mpmath, list by list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+
+from lossctl.api import calls
+from lossctl.language import registry
+
+LIST_LOSSES = tuple(loss.name for loss in registry.walk() if loss.engine.has_lists)
+
+
+@dataclass(frozen=True)
+class ListCase:
+    """Lists of one length that are hard in one way: (lists, length) scores and relevances."""
+
+    what: str
+    spec: str
+    score: np.ndarray
+    relevance: np.ndarray
+
+    @property
+    def loss(self) -> str:
+        return self.spec.partition(":")[0]
+
+
+def softplus(x: Any) -> Any:
+    return mp.log1p(mp.exp(x))
+
+
+def pairs(relevance: list[Any]) -> list[tuple[int, int]]:
+    return [(i, j) for i, y in enumerate(relevance) for j, z in enumerate(relevance) if y > z]
+
+
+def softmax(x: list[Any]) -> list[Any]:
+    total = mp.fsum(map(mp.exp, x))
+    return [mp.exp(v) / total for v in x]
+
+
+def listnet(s: list[Any], y: list[Any]) -> Any:
+    return mp.fsum(q * -mp.log(p) for p, q in zip(softmax(s), softmax(y), strict=True))
+
+
+def list_mle(s: list[Any], y: list[Any]) -> Any:
+    order = sorted(range(len(s)), key=lambda i: -y[i])
+    ranked = [s[i] for i in order]
+    return mp.fsum(mp.log1p(mp.fsum(mp.exp(t - v) for t in ranked[i + 1 :])) for i, v in enumerate(ranked))
+
+
+LIST_REFERENCES: dict[str, Callable[..., Any]] = {
+    "pointwise-mse": lambda s, y, per: mp.fsum((u - v) ** 2 for u, v in zip(s, y, strict=True)),
+    "pointwise-bce": lambda s, y, per: mp.fsum(softplus(-u if v > 0 else u) for u, v in zip(s, y, strict=True)),
+    "ranknet": lambda s, y, sigma, per: mp.fsum(softplus(-sigma * (s[i] - s[j])) for i, j in pairs(y)),
+    "margin-ranking": lambda s, y, margin, per: mp.fsum(max(mp.mpf(0), margin - (s[i] - s[j])) for i, j in pairs(y)),
+    "listnet": listnet,
+    "list-mle": list_mle,
+}
+
+
+def list_truths(case: ListCase, bits: int) -> list[Any]:
+    """The exact value of each list, as mpmath numbers."""
+    options = registry.parse(case.spec).options
+    with mp.workprec(bits):
+        return [
+            LIST_REFERENCES[case.loss](*([mp.mpf(float(v)) for v in side] for side in row), **options)
+            for row in zip(case.score, case.relevance, strict=True)
+        ]
+
+
+def list_computed(case: ListCase) -> list[float]:
+    """The value of each list as lossctl has it."""
+    group = np.repeat(np.arange(len(case.score)), case.score.shape[1])
+    values: list[float] = calls.row_losses(case.spec, case.score.ravel(), case.relevance.ravel(), group).tolist()
+    return values
+
+
+def list_cases() -> list[ListCase]:
+    rng = np.random.default_rng(7)
+    score, grades = rng.normal(0, 1, (12, 6)), rng.integers(0, 4, (12, 6)).astype(float)
+    grades[:, 0] = 4
+    order = np.argsort(-grades, axis=1)
+    perfect = np.empty_like(score)
+    np.put_along_axis(perfect, order, np.sort(score, axis=1)[:, ::-1], axis=1)
+    sets = [
+        ("std 1", score, grades),
+        ("std 50", 50 * score, grades),
+        ("perfect", 30 * perfect, grades),
+        ("offset 1e8", np.round(score, 2) + 1e8, grades),
+        ("nearly equal", 1e-9 * score, grades),
+        ("perfect, 80 and 40 apart", np.array([[80.0, 40, 0], [0, -40, -80]]), np.array([[2.0, 1, 0], [2, 1, 0]])),
+        ("forty documents", rng.normal(0, 3, (3, 40)), rng.integers(0, 5, (3, 40)).astype(float)),
+    ]
+    specs = [*LIST_LOSSES, "ranknet:sigma=3", "margin-ranking:margin=0.3"]
+    return [ListCase(what, spec, s, y) for spec in specs for what, s, y in sets]
+
+
+def list_limits(case: ListCase, truths: list[Any]) -> list[float]:
+    """The error of each list that is allowed, in ulp of the truth."""
+    if case.loss not in LIST_BOUNDS:
+        return [4.0] * len(truths)
+    options = registry.parse(case.spec).options
+    scales = [LIST_BOUNDS[case.loss](list(map(mp.mpf, row)), **options) for row in case.score.tolist()]
+    return [4.0 * float(scale) for scale in scales]
+
+
+LIST_BOUNDS: dict[str, Callable[..., Any]] = {
+    "ranknet": lambda s, sigma, per: 1 + sigma * (max(s) - min(s)) / 4,
+    "list-mle": lambda s: 1 + (max(s) - min(s)) / 2,
+}
+LIST_REASONS = {
+    "ranknet": "a gap of scores is rounded, and e^-x makes its absolute error relative: 4 ulp and one for each unit of "
+    "sigma times the widest gap of a list",
+    "list-mle": "as ranknet: 4 ulp and two for each unit of the widest gap of a list",
+}
