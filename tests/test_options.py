@@ -87,8 +87,9 @@ def test_what_compute_has_compare_has_too():
 
 
 def test_every_field_of_a_reading_is_a_setting():
-    call = asked({"na": "skip", "header": "no", "delimiter": ";", "clip": 0.1, "distance": "cosine", "normalize": True,
-                  "index": "i", "distances": "d"}, "compute", "shell")  # fmt: skip
+    values = {"na": "skip", "header": "no", "delimiter": ";", "decimal": ",", "thousands": ".", "clip": 0.1}
+    values |= {"distance": "cosine", "normalize": True, "index": "i", "distances": "d"}
+    call = asked(values, "compute", "shell")
     reading, plain = reading_of(call, {"prob": "logits"}, "cuda"), Reading()
     for field in dataclasses.fields(Reading):
         assert getattr(reading, field.name) != getattr(plain, field.name), field.name
@@ -166,6 +167,18 @@ def test_a_delimiter_is_the_same_everywhere(tmp_path, delimiter):
     values = [json.loads(shell.out)["results"][0]["value"], called.difference, suite.difference]
     assert values == [arrays.difference] * 3
     assert (called.base, called.other, arrays.base, arrays.other) == ("a.csv", "b.csv", "base", "other 1")
+
+
+def test_numbers_as_others_write_them(tmp_path):
+    (tmp_path / "t.csv").write_text("pred;target\n1.234,5;1.000\n2,5;3\n")
+    expected = lossctl.compute("mae", [1234.5, 2.5], [1000, 3]).value
+    path, flags = str(tmp_path / "t.csv"), ("--decimal", ",", "--thousands", ".")
+    assert lossctl.compute("mae", path, decimal=",", thousands=".").value == expected
+    assert float(run_lossctl("compute", "mae", path, *flags).out) == expected
+    (tmp_path / "suite.yaml").write_text("losses:\n- {loss: mae, inputs: t.csv, decimal: ',', thousands: .}\n")
+    (outcome,) = lossctl.run(str(tmp_path / "suite.yaml")).outcomes
+    assert outcome.results[0].value == expected
+    assert json.loads(run_lossctl("info", path, *flags, "--json").out)["columns"][0]["high"] == 1234.5
 
 
 def _comparison(folder, text):

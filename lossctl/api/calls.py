@@ -78,6 +78,8 @@ def compute(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     data_hash: bool = False,
     device: str = "cpu",
     jobs: int | None = None,
@@ -105,6 +107,7 @@ def compute(
     weight: a weight >= 0 for each row, (n,)
     na: "skip" leaves out rows that hold nan, or NA in a CSV; skip_nan: short for it
     header, delimiter: of a CSV: "auto", "yes" or "no"; the character between cells
+    decimal, thousands: of a CSV: the decimal point, "." or ","; what groups digits by three
     data_hash: put a hash of the values read into the signature (reads them once more)
     device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
     jobs: threads, all cores unless given
@@ -144,6 +147,8 @@ def row_losses(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     jobs: int | None = None,
     **named: Any,
 ) -> np.ndarray:
@@ -173,6 +178,8 @@ def compare(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     data_hash: bool = False,
     device: str = "cpu",
     jobs: int | None = None,
@@ -235,6 +242,8 @@ def triplets(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     device: str = "cpu",
     jobs: int | None = None,
     **named: Source,
@@ -285,6 +294,8 @@ def mine(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     device: str = "cpu",
     jobs: int | None = None,
     **named: Source,

@@ -255,7 +255,11 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="auto|yes|no", words=("auto", "yes", "no")),
     Setting("header", "text", "Whether a CSV names its columns.", ("info",), SHELL, default="auto",
             metavar="auto|yes|no", words=("auto", "yes", "no")),
-    Setting("delimiter", "text", "What separates the cells of a CSV.", (*LOSSES, *SETS), metavar="CHAR"),
+    Setting("delimiter", "text", "What separates the cells of a CSV.", (*LOSSES, *SETS, "info"), metavar="CHAR"),
+    Setting("decimal", "text", "The decimal point of a CSV.", (*LOSSES, *SETS, "info"), default=".", metavar=".|,",
+            words=(".", ",")),
+    Setting("thousands", "text", "What groups the digits of a CSV by three, such as , or a blank.",
+            (*LOSSES, *SETS, "info"), metavar="CHAR"),
     # --- curve, bench, list, run
     Setting("sweep", "text", "One curve for each value of an option.", ("curve",), SHELL, metavar="OPTION=A,B,..."),
     Setting("x", "text", "The range, the variable, or both: -3..3, x_t, x_t=-3..3.", ("curve",), SHELL,
