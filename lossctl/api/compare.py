@@ -86,12 +86,18 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
                 raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
             named["group"] = systems.group
         wanted += [
-            Wanted(spec, forms, [source], named, systems.reduction) for source in (systems.base, *systems.others)
+            Wanted(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
+            for source in (systems.base, *systems.others)
         ]
     with together.prepared(
         wanted, weight=systems.weight, reading=reading, side=Side(cluster=systems.cluster), jobs=jobs
     ) as shared:
         yield shared
+
+
+def _reduction(loss: Loss) -> str:
+    """The mean, where a loss has one: the others are over what counts for each system alone."""
+    return "mean" if "mean" in loss.reductions else loss.reductions[0]
 
 
 def _compared(
@@ -194,7 +200,8 @@ def _verdict(loss: Loss, difference: float, p: float, alpha: float) -> str:
         return "unknown"
     if loss.is_signed:
         return "different" if p < alpha else "no difference shown"
-    return ("worse" if difference > 0 else "better") if p < alpha else "no difference shown"
+    is_worse = difference < 0 if loss.is_gain else difference > 0
+    return ("worse" if is_worse else "better") if p < alpha else "no difference shown"
 
 
 def _aligned(systems: Systems, reading: Reading) -> Systems:

@@ -25,6 +25,7 @@ from .compare import names_of
 from .gates import Bounds, read_baseline, read_percent
 from .together import Confidence, Side, forms_of, read_bins
 
+COUNTS = "it counts rows, and no row has a value of its own"
 HEADERS = {"auto": None, "yes": True, "no": False}
 
 
@@ -293,7 +294,7 @@ def _refuse_refused(call: Asked, loss: Loss) -> None:
         if call[key] and options.setting(key, COMPUTE).refused(loss):
             raise UsageError(
                 f"{loss.name} knows no {call.name(key)}",
-                why="it counts rows, and no row has a value of its own",
+                why="it is one number of all rows together" if loss.engine.has_values else COUNTS,
                 fix=f"leave it out; a value for each group: {call.put('group', 'SRC')}",
             )
 
@@ -370,7 +371,7 @@ class ComparisonQuestion:
     ) -> ComparisonQuestion:
         """What a call asks of its systems. UsageError for what has no answer."""
         rows = options.settings(COMPARE, call.way)
-        if call["reduction"] not in rows["reduction"].words:
+        if call["reduction"] not in (None, *rows["reduction"].words):
             raise UsageError(
                 f"{'-r' if call.way == 'shell' else 'reduction'} cannot be {call['reduction']!r}", fix="use mean or sum"
             )

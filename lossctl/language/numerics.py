@@ -51,6 +51,16 @@ def quotient(part: Total, whole: Total) -> Array | float:
         return math.inf if (part > 0) == (whole > 0) else -math.inf
 
 
+def exponential(x: Array | float) -> Array | float:
+    """e to the x, infinite beyond the largest float64."""
+    if hasattr(x, "shape"):
+        return exp(x)
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
 def root(x: Array | float) -> Array | float:
     """The square root of what is no less than 0, but for a rounding."""
     return sqrt(maximum(x, 0.0)) if hasattr(x, "shape") else math.sqrt(0.0 if x < 0 else x)
@@ -209,6 +219,11 @@ def homogeneous(function: Callable[..., Array], *arrays: Array, degree: int = 1)
     if bool(namespace(value).all(is_finite)):
         return value
     return where(is_finite, value, function(*(2.0**-64 * array for array in arrays)) * 2.0 ** (64 * degree))
+
+
+def column_list(x: Array) -> list[Array]:
+    """The columns of an (n, k) array, (n,) each; an (n,) array is its own column."""
+    return [x] if x.ndim == 1 else [x[:, at] for at in range(x.shape[1])]
 
 
 def by_columns(x: Array) -> Array:

@@ -67,12 +67,12 @@ def _takes_weights(loss: Loss) -> bool:
     return loss.engine.takes_weights
 
 
-def _is_by_row(loss: Loss) -> bool:
-    return loss.engine.is_by_row
+def _is_drawn(loss: Loss) -> bool:
+    return loss.engine.is_by_row and loss.stands_alone
 
 
 def _has_no_values(loss: Loss) -> bool:
-    return not loss.engine.has_values
+    return not loss.stands_alone
 
 
 def _reads(form: str) -> Callable[[Loss], bool]:
@@ -230,9 +230,9 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="SRC", suits=lambda loss: loss.roles[0].name == "left"),
     # --- how rows become a number
     Setting("reduction", "text", "How rows become one number.", (COMPUTE,),
-            words=("mean", "sum", "positives", "mean-active"), short="-r", mark="red"),
-    Setting("reduction", "text", "How rows become one number.", (COMPARE,), default="mean", metavar="mean|sum",
-            words=("mean", "sum"), short="-r", mark="red"),
+            words=("mean", "sum", "positives", "mean-active", "overall"), short="-r", mark="red"),
+    Setting("reduction", "text", "How rows become one number; their mean unless given.", (COMPARE,),
+            metavar="mean|sum", words=("mean", "sum"), short="-r", told="how rows become one number", mark="red"),
     Setting("weight", "source", "A weight for each row; the mean divides by the sum of the weights.", (COMPUTE, ROWS),
             metavar="SRC", short="-w", suits=_takes_weights,
             why="it counts all points of a set alike", told="the source of row weights",
@@ -317,7 +317,7 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("output", "output", "Write the result to FILE, whole or not at all.",
             (COMPUTE, TRIPLETS, COMPARE, RUN, "bench", "explain", *SHEETS), SHELL, metavar="FILE", short="-o"),
     Setting("plot", "output", "Also draw it: FILE.png, .svg or .pdf.", (COMPUTE, TRIPLETS), SHELL, metavar="FILE",
-            suits=_is_by_row),
+            suits=_is_drawn),
     Setting("digits", "whole", "Round to N significant digits (full precision unless asked).",
             (COMPUTE, COMPARE, RUN), SHELL, metavar="N", short="-p", low=1, high=17, shows_bounds=True),
     Setting("signature", "flag",

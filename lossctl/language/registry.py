@@ -33,7 +33,7 @@ class Loss:
     finish: the number that the sums over all rows give, `finish(*totals, weight)` with the options that it names; None
         for their mean, total / weight. Totals are exact fractions, or arrays with one total a resample
     stands_alone: whether a single row has a loss: that of a set of one row
-    is_signed: neither lower nor higher is better
+    is_signed: neither lower nor higher is better;  is_gain: higher is better
     reductions: how its rows (anchors, triplets) may become one number, the default first
     cosine: a panel loss of similarities, whatever the distance
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
@@ -48,6 +48,7 @@ class Loss:
     finish: Callable[..., Any] | None = field(default=None, repr=False)
     stands_alone: bool = True
     is_signed: bool = False
+    is_gain: bool = False
     reductions: tuple[str, ...] = ("mean",)
     everyone: bool = False
     cosine: bool = False
@@ -100,7 +101,7 @@ def columns_of(value: Any) -> tuple[Any, ...]:
 
 
 LOSSES: dict[str, Loss] = {}
-FAMILIES = ("regression", "classification", "divergence", "impurity", "pairs", "ranking", "embedding")
+FAMILIES = ("regression", "classification", "segmentation", "divergence", "impurity", "pairs", "ranking", "embedding")
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -116,6 +117,7 @@ def loss(
     finish: Callable[..., Any] | None = None,
     stands_alone: bool = True,
     is_signed: bool = False,
+    is_gain: bool = False,
     reductions: tuple[str, ...] | None = None,
     everyone: bool = False,
     cosine: bool = False,
@@ -128,6 +130,7 @@ def loss(
     finish: Callable[..., Any] | None = None,
     stands_alone: bool = True,
     is_signed: bool = False,
+    is_gain: bool = False,
     reductions: tuple[str, ...] | None = None,
     everyone: bool = False,
     cosine: bool = False,
@@ -142,6 +145,7 @@ def loss(
             finish=finish,
             stands_alone=stands_alone and engine.has_values,
             is_signed=is_signed,
+            is_gain=is_gain,
             reductions=reductions or (("mean",) if finish else _reductions(function, engine)),
             everyone=everyone,
             cosine=cosine,

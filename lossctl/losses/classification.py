@@ -5,9 +5,12 @@ from typing import Any, Literal
 from ..language.domains import Alpha, ClassIndex, Fraction, NonNegative, Numbers, Positive, Real, Weights
 from ..language.numerics import (
     Array,
+    Total,
+    exponential,
     like,
     one_hot,
     pick,
+    quotient,
     relu,
     row_max,
     row_mean,
@@ -91,6 +94,28 @@ def cross_entropy(
     weights = _as_row(class_weights, probs.values)
     total = row_sum(weigh(target * weights, -probs.log))
     return Weighted(total, pick(weights + 0.0 * probs.values, label)) if hard else total
+
+
+def _exponential_of_mean(total: Total, weight: Total) -> Array | float:
+    return exponential(quotient(total, weight))
+
+
+@loss(finish=_exponential_of_mean, aliases=("ppl",))
+def perplexity(probs: Categorical, label: Array, *, ignore_index: ClassIndex = None) -> Array:
+    """Between how many classes alike the model hesitates: the exponential of the mean cross-entropy.
+
+    Formula: exp(mean(-log p_y))
+    Reading: 1 is certain and right; C is the score of a uniform guess over C classes
+    Differs: the mean of the perplexities of batches is another, larger number; here the mean is over all rows
+    ignore_index: rows with this label are left out before the loss sees them (torch: -100)
+    Unit: classes
+    Use: language models, token by token
+    Misleads: depends on the tokens: models with other vocabularies cannot be compared by it
+    Gradient: that of cross-entropy times the perplexity
+    Worked: mean = -(log(0.7) + log(0.7)) / 2; perplexity = exp(mean)
+    Example: prob=[0.7,0.2,0.1] label=0 -> 1.4285714285714286
+    """
+    return -probs.given(label).log_p
 
 
 @loss

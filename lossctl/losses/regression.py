@@ -4,6 +4,7 @@ from ..language.domains import Positive
 from ..language.numerics import (
     Array,
     Total,
+    column_list,
     columns,
     homogeneous,
     like,
@@ -13,8 +14,8 @@ from ..language.numerics import (
     row_mean,
     row_sum,
 )
-from ..language.registry import loss
-from ..language.rounding import compensated_row_sum, two_sum
+from ..language.registry import Sums, loss
+from ..language.rounding import compensated_row_sum, two_product, two_sum
 
 
 @loss(aliases=("bias", "me"), is_signed=True)
@@ -136,3 +137,35 @@ def _smooth_l1(pred: Array, target: Array, beta: Array) -> Array:
     error = abs(pred - target)
     near = minimum(error, beta)
     return row_mean(near / beta * (error - near / 2))
+
+
+def _explained_share(*totals: Total) -> Array | float:
+    """The mean over the columns: each has a sum of squared errors, of targets, and of their squares in two parts."""
+    *sums, weight = totals
+    columns = [sums[at : at + 4] for at in range(0, len(sums), 4)]
+    shares = []
+    for residual, target, square, lost in columns:
+        spread = square + lost - target * target / weight
+        shares.append(quotient(spread - residual, spread))
+    return sum(shares[1:], shares[0]) / len(shares)
+
+
+@loss(finish=_explained_share, stands_alone=False, is_gain=True, reductions=("overall",), aliases=("r-squared",))
+def r2(pred: Array, target: Array) -> Sums:
+    """The share of the target's variance that the predictions explain: 1 is perfect, 0 is the mean's own score.
+
+    Formula: 1 - sum e^2 / sum (y - mean y)^2;  e = pred - target
+    Reading: below 0 the predictions are worse than the mean of the targets; the variance is that of the rows at hand
+    Differs: for a constant target scikit-learn and torchmetrics print 0, ours is -inf (nan where all errors are 0)
+    Use: to compare models of one target on one set of rows
+    Misleads: depends on how far the targets spread, so values of two data sets cannot be compared; it is no loss
+    Gradient: -2 e divided by the spread of the targets
+    Worked: mean = (1 + 2 + 6) / 3; spread = (1 - mean)^2 + (2 - mean)^2 + (6 - mean)^2; error = 1^2 + 0^2 + 1^2;
+        r2 = 1 - error / spread
+    Example: pred=[2,2,5] target=[1,2,6] -> 0.8571428571428571
+    """
+    columns = []
+    for p, y in zip(column_list(pred), column_list(target), strict=True):
+        error, (square, lost) = p - y, two_product(y, y)
+        columns += [error * error, y, square, lost]
+    return Sums(*columns)

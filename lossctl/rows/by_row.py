@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..language.registry import Loss, columns_of
+from ..language.rounding import two_product
 from . import checks, sums
 from .job import Job, Loaded, shared
 from .sums import Total
@@ -58,6 +59,7 @@ class Rows(NamedTuple):
     values: the loss of each row times its weight, (n,); None where a row alone has none
     weight: what each row adds to the divisor of a mean, (n,); None for ones
     columns: what is added up over all rows, the divisor of the reduction last
+    lost: what rounding took from the columns where rows are weighted and sums of columns cancel; () for nothing
     """
 
     numbers: Numbers
@@ -65,6 +67,7 @@ class Rows(NamedTuple):
     weight: Column
     columns: tuple[Column, ...]
     facts: checks.Facts
+    lost: tuple[np.ndarray, ...] = ()
 
     @property
     def total(self) -> np.ndarray:
@@ -160,11 +163,15 @@ def rows_of(
 ) -> Rows:
     """The columns that a loss has returned, as its rows. weights: of the rows, None for ones"""
     values: Column = plan.spec.alone(columns) if plan.spec.loss.stands_alone else None
-    if weights is not None:
+    lost: tuple[np.ndarray, ...] = ()
+    if weights is not None and not plan.spec.loss.stands_alone:
+        products = [two_product(weights, column) for column in columns if column is not None]
+        columns, lost = (*(product for product, _ in products), weights), tuple(rest for _, rest in products)
+    elif weights is not None:
         values = None if values is None else values * weights
         columns = tuple(weights if column is None else column * weights for column in columns)
     weight = columns[-1]
-    return Rows(numbers, values, weight, (columns[0], None) if plan.reduction == "sum" else columns, facts)
+    return Rows(numbers, values, weight, (columns[0], None) if plan.reduction == "sum" else columns, facts, lost)
 
 
 def _positives(label: np.ndarray, weights: Column) -> np.ndarray:
@@ -194,6 +201,9 @@ def part_of(rows: Rows, positions: np.ndarray | None = None, total: Callable[...
         sums.count(n) if column is None else total(column if positions is None else column[positions])
         for column in rows.columns
     )
+    for at, rest in enumerate(rows.lost):
+        part = total(rest if positions is None else rest[positions])
+        totals = (*totals[:at], totals[at] + part, *totals[at + 1 :])
     facts = rows.facts if positions is None else checks.NOTHING
     if not all(one.is_finite for one in totals):
         facts = facts.merge(infinite_rows(rows, positions))
