@@ -12,6 +12,7 @@ from conftest import ROOT, examples, run_lossctl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lossctl
 from lossctl.api import together as assess
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
@@ -532,4 +533,4 @@ def test_one_row_has_no_group_mean_to_hide_in():
     with pytest.raises(DataError, match="no rows"):
         assessed("bce", [np.zeros(0), np.zeros(0)])
     with pytest.raises(UsageError):
-        assess.check_confidence(0.95, "bca", 1, 0)
+        lossctl.compute("bce", PROB, LABEL, ci=0.95, resamples=1)

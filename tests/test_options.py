@@ -87,8 +87,9 @@ def test_what_compute_has_compare_has_too():
 
 
 def test_every_field_of_a_reading_is_a_setting():
-    call = asked({"na": "skip", "header": "no", "delimiter": ";", "clip": 0.1, "distance": "cosine", "normalize": True,
-                  "index": "i", "distances": "d"}, "compute", "shell")  # fmt: skip
+    values = {"na": "skip", "header": "no", "delimiter": ";", "decimal": ",", "thousands": ".", "clip": 0.1}
+    values |= {"distance": "cosine", "normalize": True, "index": "i", "distances": "d"}
+    call = asked(values, "compute", "shell")
     reading, plain = reading_of(call, {"prob": "logits"}, "cuda"), Reading()
     for field in dataclasses.fields(Reading):
         assert getattr(reading, field.name) != getattr(plain, field.name), field.name
@@ -119,13 +120,13 @@ def test_groups_intervals_and_the_hardest_in_python_are_those_of_the_shell(tmp_p
     np.save(tmp_path / "g.npy", GROUP)
     shell = ("compute", "bce", tmp_path / "p.npy", "--json", "-g", tmp_path / "g.npy", "--ci", "0.9", "--seed", "3")
     results = json.loads(run_lossctl(*shell).out)["results"]
-    found = lossctl.compute("bce", PROB, LABEL, group=GROUP, ci=0.9, seed=3)
-    called = [found.whole, found.macro, *found.groups.values()]
+    result = lossctl.compute("bce", PROB, LABEL, group=GROUP, ci=0.9, seed=3)
+    called = [result.overall, result.macro, *result.groups.values()]
     assert [result.value for result in called] == [result["value"] for result in results]
     assert [result.ci.low for result in called] == [result["ci"]["low"] for result in results]
-    assert list(found.groups) == ["0", "1", "2"] and found["1"].n == 20 and found.value == found.whole.value
+    assert list(result.groups) == ["0", "1", "2"] and result["1"].n == 20 and result.value == result.overall.value
     losses = np.where(LABEL == 1, -np.log(PROB), -np.log1p(-PROB))
-    assert found["1"].value == pytest.approx(losses[GROUP == 1].mean(), rel=1e-15)
+    assert result["1"].value == pytest.approx(losses[GROUP == 1].mean(), rel=1e-15)
     kept = lossctl.compute("bce", PROB, LABEL, keep=10)
     assert kept.value == pytest.approx(np.sort(losses)[-10:].mean(), rel=1e-15)
     assert lossctl.compute("bce", PROB, LABEL, keep="50%").n == 30
@@ -135,8 +136,8 @@ def test_bins_in_python(tmp_path):
     (tmp_path / "t.csv").write_text(
         "p,y,age\n" + "".join(f"{p},{y},{a}\n" for p, y, a in zip(PROB, LABEL, range(60), strict=True))
     )
-    found = lossctl.compute("bce", f"{tmp_path}/t.csv::p", f"{tmp_path}/t.csv::y", by=f"bins:{tmp_path}/t.csv::age:2")
-    assert [result.n for result in found.groups.values()] == [30, 30]
+    result = lossctl.compute("bce", f"{tmp_path}/t.csv::p", f"{tmp_path}/t.csv::y", by=f"bins:{tmp_path}/t.csv::age:2")
+    assert [group.n for group in result.groups.values()] == [30, 30]
 
 
 def test_a_ranking_loss_takes_its_lists_as_group():
@@ -166,6 +167,18 @@ def test_a_delimiter_is_the_same_everywhere(tmp_path, delimiter):
     values = [json.loads(shell.out)["results"][0]["value"], called.difference, suite.difference]
     assert values == [arrays.difference] * 3
     assert (called.base, called.other, arrays.base, arrays.other) == ("a.csv", "b.csv", "base", "other 1")
+
+
+def test_numbers_as_others_write_them(tmp_path):
+    (tmp_path / "t.csv").write_text("pred;target\n1.234,5;1.000\n2,5;3\n")
+    expected = lossctl.compute("mae", [1234.5, 2.5], [1000, 3]).value
+    path, flags = str(tmp_path / "t.csv"), ("--decimal", ",", "--thousands", ".")
+    assert lossctl.compute("mae", path, decimal=",", thousands=".").value == expected
+    assert float(run_lossctl("compute", "mae", path, *flags).out) == expected
+    (tmp_path / "suite.yaml").write_text("losses:\n- {loss: mae, inputs: t.csv, decimal: ',', thousands: .}\n")
+    (outcome,) = lossctl.run(str(tmp_path / "suite.yaml")).outcomes
+    assert outcome.results[0].value == expected
+    assert json.loads(run_lossctl("info", path, *flags, "--json").out)["columns"][0]["high"] == 1234.5
 
 
 def _comparison(folder, text):
@@ -268,15 +281,59 @@ def test_a_plot_is_drawn_beside_an_interval(tmp_path):
 def test_no_output_overwrites_what_an_option_names(key, tmp_path):
     """Whatever names a file is known from the table; the file is safe even where it holds nothing of use."""
     row = options.setting(key, "compute")
-    loss, data = {"index": ("triplet", EMBEDDINGS), "distances": ("contrastive", EMBEDDINGS)}.get(key, ("bce", PREDS))
+    loss, source = {"index": ("triplet", EMBEDDINGS), "distances": ("contrastive", EMBEDDINGS)}.get(key, ("bce", PREDS))
     if key == "by":
         values = {key: f"bins:{tmp_path}/kept.csv::x:3"}
     else:
         values = {key: f"{tmp_path}/kept.csv::x" if row.kind == "source" else f"{tmp_path}/kept.csv"}
-    assert [source.partition("::")[0] for source in options.sources("compute", "shell", values)] == [
-        f"{tmp_path}/kept.csv"
-    ]
+    assert [path.partition("::")[0] for path in options.sources("compute", "shell", values)] == [f"{tmp_path}/kept.csv"]
     (tmp_path / "kept.csv").write_text("x\n1\n")
     beside = {"id": ("--top", "2"), "cluster": ("--ci", "0.9"), "baseline": ("--max-increase", "5%")}.get(key, ())
-    done = run_lossctl("compute", loss, data, row.flag, values[key], *beside, "-o", tmp_path / "kept.csv")
+    done = run_lossctl("compute", loss, source, row.flag, values[key], *beside, "-o", tmp_path / "kept.csv")
     assert done.code in (2, 3, 4) and (tmp_path / "kept.csv").read_text() == "x\n1\n"
+
+
+@pytest.mark.parametrize("beside", ["", "weight", "group"])
+def test_rows_are_matched_by_ids(tmp_path, beside):
+    """Files in other orders give what one file in one order gives."""
+    order, ids = RNG.permutation(60), [f"row{k}" for k in range(60)]
+    columns = {"p": PROB, "y": LABEL, "w": RNG.uniform(0.5, 2, 60), "g": np.array(list("abc"))[GROUP]}
+    for name, values in columns.items():
+        rows = order if name != "p" else range(60)
+        lines = [f"{ids[row]},{values[row]}\n" for row in rows]
+        (tmp_path / f"{name}.csv").write_text(f"id,{name}\n" + "".join(lines))
+    option = {"": {}, "weight": {"weight": "w"}, "group": {"group": "g"}}[beside]
+    files = {key: f"{tmp_path}/{name}.csv::{name}" for key, name in option.items()}
+    arrays = {key: columns[name] for key, name in option.items()}
+    inputs = f"{tmp_path}/p.csv::p", f"{tmp_path}/y.csv::y"
+    result, expected = (
+        lossctl.compute("bce", *inputs, align="id", **files),
+        lossctl.compute("bce", PROB, LABEL, **arrays),
+    )
+    if beside == "group":
+        assert {name: group.value for name, group in result.groups.items()} == {
+            name: group.value for name, group in expected.groups.items()
+        }
+        result, expected = result.overall, expected.overall
+    assert result.value == expected.value and "|align:id|" in result.signature
+    assert result.sources == (
+        ("prob", f"{tmp_path}/p.csv: column 'p' (2)"),
+        ("label", f"{tmp_path}/y.csv: column 'y' (2)"),
+    )
+    flags = [text for key, value in files.items() for text in (f"--{key}", value)]
+    done = run_lossctl("compute", "bce", *inputs, *flags, "--align", "id::id", "--json")
+    assert json.loads(done.out)["results"][0]["value"] == expected.value
+    keys = "".join(f", {key}: {value}" for key, value in files.items())
+    (tmp_path / "suite.yaml").write_text(f"losses:\n- {{loss: bce, inputs: [p.csv::p, y.csv::y], align: id{keys}}}\n")
+    (outcome,) = lossctl.run(str(tmp_path / "suite.yaml")).outcomes
+    assert outcome.results[0].value == expected.value
+    assert lossctl.compute("bce", *inputs).value != lossctl.compute("bce", PROB, LABEL).value
+
+
+def test_ids_that_differ_are_refused(tmp_path):
+    (tmp_path / "p.csv").write_text("id,p\na,0.5\nb,0.5\n")
+    (tmp_path / "y.csv").write_text("id,y\na,1\nc,0\n")
+    done = run_lossctl("compute", "bce", tmp_path / "p.csv::p", tmp_path / "y.csv::y", "--align", "id")
+    assert done.code == 3 and "unequal ids" in done.err
+    with pytest.raises(UsageError, match="align with an array"):
+        lossctl.compute("bce", PROB, LABEL, align="id")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError
-from ..files.sources import Field, blocks
-from ..language.roles import Role
+from ..errors import DataError, UsageError
+from ..files.sources import Field, blocks, parse_source
+from ..language.roles import ROLES, Role
 from ..rows import groups
 from ..text import shown
 from . import calculator
@@ -16,6 +18,7 @@ from .calculator import Given
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
+    from .question import Question
 
 
 def ids_of(desk: Desk, given: Given, column: str) -> np.ndarray:
@@ -70,3 +73,53 @@ class Order(NamedTuple):
                 why="a comparison over the rows that happen to be in both would be another comparison",
                 fix="make the files hold the same rows, in any order",
             )
+
+
+def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
+    """The same question with every source in the order of its first, and where the moved inputs came from, by option.
+
+    What stands in the first file is in order already and stays as it is.  UsageError where a source has no names of
+    columns; DataError for unequal ids.
+    """
+    column, roles = asked.align or "", asked.specs[0].loss.roles
+    free = [role for role in roles if role.name not in asked.named and role.option not in asked.named]
+    by_role = {role.name: given for role, given in zip(free, asked.inputs, strict=False)}
+    by_role |= {
+        role.name: asked.named.get(role.name, asked.named.get(role.option)) for role in roles if role not in free
+    }
+    if len(asked.inputs) not in (1, len(free)) or not by_role:
+        return asked, {}  # a wrong number of sources is an error of its own
+    first = next(by_role[role.name] for role in roles if role.name in by_role)
+    desk = calculator.desk_for(asked.reading)
+    places: dict[str, str] = {}
+
+    def moved(given: Given, role: Role) -> Given:
+        if given is None or given is first or _is_of(given, first):
+            return given
+        values = order.rows_of(given, role)
+        frame, selector = desk.frame(given, role.option)
+        places[role.option] = (
+            f"{frame.path}: {frame.select(selector).name if selector else desk.field(given, role).name}"
+        )
+        return values
+
+    with desk.stack:
+        for given in (*by_role.values(), asked.weight, *asked.side[:3]):
+            if given is not None and not isinstance(given, str):
+                raise UsageError("--align with an array", why="an array has no column of ids", fix="give files")
+        order = Order(desk, column, ids_of(desk, first, column), parse_source(first).path)
+        values = {name: moved(given, ROLES[name]) for name, given in by_role.items()}
+        riders = {}
+        for name in ("id", "group", "cluster"):
+            kind = "number" if name == "group" and asked.side.bins else "category"
+            riders[name] = moved(getattr(asked.side, name), Role(name, name, "", "row", (name,), kind=kind))  # type: ignore[arg-type]
+        weight = moved(asked.weight, ROLES["weight"])
+    inputs = tuple(values.get(role.name) for role in free[: len(asked.inputs)])
+    named = {role.name: values[role.name] for role in roles if role not in free}
+    return replace(asked, inputs=inputs, named=named, weight=weight, side=asked.side._replace(**riders)), places
+
+
+def _is_of(given: str, first: str) -> bool:
+    """Whether a source is in the first file: by its path, or as the bare name of a column."""
+    path = parse_source(given).path
+    return path == parse_source(first).path or ("::" not in given and not os.path.exists(path))

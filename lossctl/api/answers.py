@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +16,7 @@ from ..results.values import Comparison, Result
 from ..rows.by_row import Rows
 from ..rows.hardest import Hardest
 from . import compare, gates, mine, together, triplets
+from .align import aligned
 from .calculator import Given, Prepared
 from .question import ComparisonQuestion, MiningQuestion, Question, TripletQuestion
 from .together import Progress, Shared, Wanted
@@ -43,6 +44,7 @@ class Answer(NamedTuple):
             results = together.kept(self.shared, asked.keep, data_hash=data_hash)
         else:
             results = together.results(self.shared, asked.confidence, data_hash=data_hash, progress=progress)
+        results = [_aligned_by(result, asked.align) for result in results]
         return gates.checked(results, asked.bounds) if asked.bounds else results
 
     def row_losses(self) -> Iterator[Rows]:
@@ -64,8 +66,27 @@ class Answer(NamedTuple):
 @contextmanager
 def opened(asked: Question) -> Iterator[Answer]:
     """Open what a question is about; the files close at the end of the with block."""
+    places: dict[str, str] = {}
+    if asked.align is not None:
+        asked, places = aligned(asked)
     with together.prepared(losses_of(asked), reading=asked.reading, jobs=asked.jobs) as shared:
-        yield Answer(asked, shared)
+        yield Answer(asked, _told_from(shared, places) if places else shared)
+
+
+def _told_from(shared: Shared, places: Mapping[str, str]) -> Shared:
+    """The losses with the sources that were moved into order under their own names."""
+    losses = tuple(
+        loss._replace(sources=tuple((name, places.get(name, text)) for name, text in loss.sources))
+        for loss in shared.losses
+    )
+    return replace(shared, losses=losses)
+
+
+def _aligned_by(result: Result, column: str | None) -> Result:
+    """The result with the column that matched its rows in the signature."""
+    if column is None:
+        return result
+    return replace(result, signature=result.signature.replace("|red:", f"|align:{column}|red:", 1))
 
 
 def losses_of(asked: Question) -> list[Wanted]:
@@ -76,12 +97,12 @@ def losses_of(asked: Question) -> list[Wanted]:
     first = asked.specs[0].loss
     reduction = None if asked.is_by_row and not asked.is_plain else asked.reduction
     common = None if reduction == first.reductions[0] else reduction
-    wanted = [Wanted(asked.specs[0], asked.forms[0], asked.inputs, asked.named, reduction, asked.weight, asked.side)]
+    losses = [Wanted(asked.specs[0], asked.forms[0], asked.inputs, asked.named, reduction, asked.weight, asked.side)]
     for spec, forms in zip(asked.specs[1:], asked.forms[1:], strict=True):
         if common is not None and common not in spec.loss.reductions:
             raise UsageError(f"{spec.loss.name} has no reduction {common!r}", fix="compute it in a call of its own")
-        wanted.append(Wanted(spec, forms, None, None, common, asked.weight, asked.side))
-    return wanted
+        losses.append(Wanted(spec, forms, None, None, common, asked.weight, asked.side))
+    return losses
 
 
 def row_values(asked: Question) -> np.ndarray:
@@ -104,7 +125,7 @@ def compared(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Pr
         asked.cluster,
         asked.align,
     )
-    return compare.compare(
+    comparisons = compare.compare(
         systems,
         confidence=asked.confidence,
         test=asked.test,
@@ -113,14 +134,19 @@ def compared(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Pr
         data_hash=data_hash,
         progress=progress,
     )
+    if asked.align is None:
+        return comparisons
+    mark = f"|align:{asked.align}|red:"
+    return [replace(system, signature=system.signature.replace("|red:", mark, 1)) for system in comparisons]
 
 
 def worse(comparisons: Sequence[Comparison]) -> list[str]:
     """One line for each system that is worse than the base, or cannot be compared with it."""
+    verdicts = {"worse": "worse than", "unknown": "not comparable with"}
     return [
-        f"{made.loss}: {made.other} is {'worse than' if made.verdict == 'worse' else 'not comparable with'} {made.base}"
-        for made in comparisons
-        if made.verdict in ("worse", "unknown")
+        f"{system.loss}: {system.other} is {verdicts[system.verdict]} {system.base}"
+        for system in comparisons
+        if system.verdict in verdicts
     ]
 
 
@@ -136,11 +162,11 @@ def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Prepared]:
 
 
 def report(
-    asked: TripletQuestion, ready: Prepared, *, data_hash: bool = False, progress: Progress = None
+    asked: TripletQuestion, embeddings: Prepared, *, data_hash: bool = False, progress: Progress = None
 ) -> triplets.Report:
     """The triplets of an open set by category, what is odd about it, and sampled batches if any."""
     return triplets.report(
-        ready,
+        embeddings,
         asked.margins,
         precision=asked.precision,
         by_class=asked.by_class,
@@ -148,7 +174,7 @@ def report(
         batch=asked.batch,
         batches=asked.batches,
         seed=asked.seed,
-        data=digest(ready.fields) if data_hash else None,
+        data=digest(embeddings.fields) if data_hash else None,
         progress=progress,
     )
 
@@ -160,10 +186,10 @@ def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets,
     return triplets.given_triplets(emb, index, asked.margins, distance=reading.metric, normalize=reading.normalize)
 
 
-def mining_job(asked: MiningQuestion, ready: Prepared) -> mine.Job:
-    """The triplets of an open set, ready to be mined, with a forecast of how many they are."""
+def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.Job:
+    """The triplets of an open set, embeddings to be mined, with a forecast of how many they are."""
     return mine.prepare(
-        ready,
+        embeddings,
         asked.strategy,
         dict(asked.options),
         limit=asked.limit,

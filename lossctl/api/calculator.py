@@ -31,6 +31,8 @@ class Reading:
 
     forms: role name -> form of its probabilities; clip: into [clip, 1 - clip]
     skip_nan: leave out rows with nan, or with NA in a CSV; header: whether a CSV has one (None: told by looking)
+    delimiter, decimal, thousands: of a CSV: what separates cells (None: told by looking), the decimal point, and what
+        groups digits by three
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
     device: where the distances of an embedding set are computed, as torch names it
@@ -41,6 +43,8 @@ class Reading:
     skip_nan: bool = False
     header: bool | None = None
     delimiter: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
     index: Given | None = None
     distances: Given | None = None
     metric: str = "euclidean"
@@ -97,8 +101,13 @@ def logit_forms(loss: Loss) -> dict[str, Form]:
 def desk_for(reading: Reading) -> binding.Desk:
     """Where the files of one computation, or of several together, are opened; each is opened once."""
     return binding.Desk(
-        open=lambda path: open_source(
-            path, header=reading.header, delimiter=reading.delimiter, allow_missing=reading.skip_nan
+        open=partial(
+            open_source,
+            header=reading.header,
+            delimiter=reading.delimiter,
+            decimal=reading.decimal,
+            thousands=reading.thousands or "",
+            allow_missing=reading.skip_nan,
         ),
         hold=partial(frame_of, allow_missing=reading.skip_nan),
     )

@@ -44,17 +44,17 @@ Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "dat
 class Grouped:
     """The results of a loss by group, as `lossctl compute -g` prints them.
 
-    whole: of all rows;  macro: the mean of the groups, None where rows are added up;  groups: name -> its result
+    overall: of all rows;  macro: the mean of the groups, None where rows are added up;  groups: name -> its result
     """
 
-    whole: Result
+    overall: Result
     macro: Result | None
     groups: Mapping[str, Result]
 
     @property
     def value(self) -> float:
         """The value of all rows."""
-        return self.whole.value
+        return self.overall.value
 
     def __getitem__(self, group: str) -> Result:
         return self.groups[group]
@@ -78,6 +78,8 @@ def compute(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     data_hash: bool = False,
     device: str = "cpu",
     jobs: int | None = None,
@@ -89,6 +91,7 @@ def compute(
     resamples: int = 1000,
     cluster: Source | None = None,
     seed: int | None = None,
+    align: str | None = None,
     **named: Any,
 ) -> Result | Grouped:
     """The loss of some inputs, as `lossctl compute` prints it.
@@ -104,6 +107,7 @@ def compute(
     weight: a weight >= 0 for each row, (n,)
     na: "skip" leaves out rows that hold nan, or NA in a CSV; skip_nan: short for it
     header, delimiter: of a CSV: "auto", "yes" or "no"; the character between cells
+    decimal, thousands: of a CSV: the decimal point, "." or ","; what groups digits by three
     data_hash: put a hash of the values read into the signature (reads them once more)
     device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
     jobs: threads, all cores unless given
@@ -112,6 +116,7 @@ def compute(
     by: groups by bins of a numeric column, "bins:data.csv::age:10"; the result is a `Grouped` too
     ci, ci_method, resamples, seed: the level of a bootstrap interval and how it is made: "bca" or "percentile"
     cluster: a value for each row, (n,): the interval resamples rows that share it together
+    align: match rows by this column of every file, not by place
 
     Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
     device).
@@ -142,6 +147,8 @@ def row_losses(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     jobs: int | None = None,
     **named: Any,
 ) -> np.ndarray:
@@ -171,6 +178,8 @@ def compare(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     data_hash: bool = False,
     device: str = "cpu",
     jobs: int | None = None,
@@ -233,6 +242,8 @@ def triplets(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     device: str = "cpu",
     jobs: int | None = None,
     **named: Source,
@@ -256,8 +267,8 @@ def triplets(
     question = TripletQuestion.of(
         call, inputs, named, _margins(margin), batch=_pair(batch), device=devices.choose(device).name
     )
-    with answers.opened_set(question) as ready:
-        return answers.report(question, ready)
+    with answers.opened_set(question) as embeddings:
+        return answers.report(question, embeddings)
 
 
 @overload
@@ -283,6 +294,8 @@ def mine(
     skip_nan: bool = False,
     header: str | bool = "auto",
     delimiter: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
     device: str = "cpu",
     jobs: int | None = None,
     **named: Source,
@@ -306,8 +319,8 @@ def mine(
     check_mining(call, strategy)
     chosen = mining.choose_device(strategy, device)
     question = MiningQuestion.of(call, strategy, inputs, named, device=chosen.name)
-    with answers.opened_set(question) as ready:
-        job = answers.mining_job(question, ready)
+    with answers.opened_set(question) as embeddings:
+        job = answers.mining_job(question, embeddings)
         if question.path is None:
             return joined(job.blocks(None))
         files = [item for item in (*inputs, *named.values(), id) if isinstance(item, str)]

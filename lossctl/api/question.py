@@ -77,10 +77,10 @@ def asked(values: Mapping[str, Any], command: str, way: Way, own: Sequence[str] 
     rows, preset = options.settings(command, way), options.defaults(command, way)
     taken = {key: values[key] for key in rows if key in values}
     by_hand = {key for key, value in taken.items() if not _same(value, preset[key])} if own is None else set(own)
-    found = Asked({**preset, **taken}, frozenset(by_hand & rows.keys()), way, command)
+    call = Asked({**preset, **taken}, frozenset(by_hand & rows.keys()), way, command)
     for key, row in rows.items():
-        _check(found, row, found[key])
-    return found
+        _check(call, row, call[key])
+    return call
 
 
 def _same(value: Any, other: Any) -> bool:
@@ -147,8 +147,8 @@ def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
     if not 0 < level < 1:
         raise UsageError(f"{call.name('ci')} cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
     method = next(word for word in METHODS if word == call["ci_method"])
-    drawn = next((spec.options["seed"] for spec in specs[:1] if "seed" in spec.options), 0)
-    seed = call["seed"] if call.has("seed") else drawn
+    own = next((spec.options["seed"] for spec in specs[:1] if "seed" in spec.options), 0)
+    seed = call["seed"] if call.has("seed") else own
     return Confidence(float(level), method, int(call["resamples"]), int(seed))
 
 
@@ -191,7 +191,8 @@ class Question:
     """What is asked of a loss, and of others beside it: `compute`, and an entry under `losses` of a suite.
 
     specs, forms: the losses, each with the forms of its predictions;  inputs, named: sources in role order, or by role
-    keep: over the hardest rows only;  top: the so many hardest rows;  per_row: every row
+    align: the column that names the rows in every source;  keep: over the hardest rows only
+    top: the so many hardest rows;  per_row: every row
     """
 
     specs: tuple[Spec, ...]
@@ -204,6 +205,7 @@ class Question:
     side: Side = field(default_factory=Side)
     confidence: Confidence | None = None
     bounds: Bounds = field(default_factory=Bounds)
+    align: str | None = None
     keep: Kept | None = None
     top: int | None = None
     per_row: bool = False
@@ -257,11 +259,17 @@ class Question:
             side=side_of(call),
             confidence=confidence_of(call, specs),
             bounds=bounds_of(call),
+            align=_column(call["align"]),
             keep=read_kept(str(call["keep"])) if call["keep"] else None,
             top=call["top"],
             per_row=bool(call["per_row"]),
             jobs=call["jobs"],
         )
+
+
+def _column(align: str | None) -> str | None:
+    """The column in "id::COLUMN", or in its name alone."""
+    return None if align is None else align.removeprefix("id::")
 
 
 def _without(call: Asked, *keys: str) -> Asked:
@@ -317,6 +325,8 @@ def _refuse_contradictions(call: Asked) -> None:
         raise UsageError("--top and --also at once", fix="rows are ranked by one loss: leave --also out")
     if call["id"] and not (per_row or call["top"]):
         raise UsageError("--id is for --per-row and --top", fix="leave it out, or group by it: --group SRC")
+    if call["align"] is not None:
+        _refuse(call, call.name("align"), ("index", "distances"), "they have no rows of their own to match")
     if call["plot"]:
         _refuse(call, call.name("plot"), ("top", "keep", "group", "by", "also"), "it draws all rows of one loss")
 
@@ -380,7 +390,6 @@ class ComparisonQuestion:
         refuse_unsuited(call, [spec.loss for spec in specs])
         confidence = confidence_of(call)
         assert confidence is not None  # the level has a default
-        align = call["align"]
         return cls(
             specs=tuple(specs),
             forms=tuple(forms_of(spec.loss, logits, probs) for spec in specs),
@@ -392,7 +401,7 @@ class ComparisonQuestion:
             weight=call["weight"],
             group=call["group"],
             cluster=call["cluster"],
-            align=None if align is None else align.removeprefix("id::"),
+            align=_column(call["align"]),
             test=call["test"],
             reading=reading_of(call, {}, device),
             confidence=confidence,

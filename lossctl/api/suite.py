@@ -16,7 +16,7 @@ from ..language.options import COMPUTE, ENTRIES
 from ..language.registry import Spec, parse
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from . import gates, together
-from .answers import compared, losses_of, worse
+from .answers import compared, losses_of, opened, worse
 from .question import Asked, ComparisonQuestion, Question, asked, reading_of, refuse_unsuited, without_wishes
 from .suite_file import Entry, Suite, by_key
 
@@ -35,7 +35,12 @@ class Task(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """Whether it can be read together with other entries."""
-        return self.entry.kind == "losses" and "keep" not in self.values and self.engine is not None
+        return (
+            self.entry.kind == "losses"
+            and "keep" not in self.values
+            and self.engine is not None
+            and not self.values.get("align")
+        )
 
     @property
     def engine(self) -> Engine | None:
@@ -92,7 +97,7 @@ def _batches(tasks: Sequence[Task]) -> list[list[Task]]:
     for task in tasks:
         key = (task.engine, reading_of(task.call, {}, task.call["device"]))
         key += (task.values.get("group"),) if task.engine and task.engine.has_lists else ()
-        fits = [one for one in batches if task.is_shared and one[0] == key and one[1] & task.files]
+        fits = [known for known in batches if task.is_shared and known[0] == key and known[1] & task.files]
         if not fits:
             batches.append((key if task.is_shared else None, task.files if task.is_shared else set(), [task]))
             continue
@@ -111,7 +116,7 @@ def _outcomes(batch: list[Task], jobs: int | None, data_hash: bool) -> Iterator[
     started = time.perf_counter()
     try:
         with told_in_a_suite():
-            found = _computed(batch, jobs, data_hash)
+            computed = _computed(batch, jobs, data_hash)
     except LossctlError as fault:
         if len(batch) == 1:
             seconds = time.perf_counter() - started
@@ -126,7 +131,7 @@ def _outcomes(batch: list[Task], jobs: int | None, data_hash: bool) -> Iterator[
             yield from _outcomes([task], jobs, data_hash)
         return
     seconds = (time.perf_counter() - started) / len(batch)
-    for task, (results, comparisons) in zip(batch, found, strict=True):
+    for task, (results, comparisons) in zip(batch, computed, strict=True):
         reasons = [*gates.failures(results), *_worse(task, comparisons)]
         status = "failed" if reasons else "passed"
         yield Outcome(
@@ -139,19 +144,20 @@ def _computed(batch: list[Task], jobs: int | None, data_hash: bool) -> list[tupl
     task = batch[0]
     if task.entry.kind == "comparisons":
         return [([], _compared(task, jobs, data_hash))]
-    asked_for = [_questions(one) for one in batch]
+    asked_for = [_questions(member) for member in batch]
     if not task.is_shared:
-        made = [[result for question in asked_for[0] for result in _alone(question, jobs, data_hash)]]
+        results = [[result for question in asked_for[0] for result in _alone(question, jobs, data_hash)]]
     else:
         questions = [question for of_entry in asked_for for question in of_entry]
-        wanted = [loss for question in questions for loss in losses_of(question)]
+        losses = [loss for question in questions for loss in losses_of(question)]
         confidences = [question.confidence for question in questions]
-        with together.prepared(wanted, reading=questions[0].reading, jobs=jobs) as shared:
-            results = iter(together.results_of_each(shared, confidences, data_hash))
-            made = [[result for _ in of_entry for result in next(results)] for of_entry in asked_for]
+        with together.prepared(losses, reading=questions[0].reading, jobs=jobs) as shared:
+            stream = iter(together.results_of_each(shared, confidences, data_hash))
+            results = [[result for _ in of_entry for result in next(stream)] for of_entry in asked_for]
     bounds = [of_entry[0].bounds for of_entry in asked_for]
     return [
-        (gates.checked(results, bound) if bound else results, []) for results, bound in zip(made, bounds, strict=True)
+        (gates.checked(of_entry, bound) if bound else of_entry, [])
+        for of_entry, bound in zip(results, bounds, strict=True)
     ]
 
 
@@ -165,11 +171,9 @@ def _questions(task: Task) -> list[Question]:
 
 
 def _alone(question: Question, jobs: int | None, data_hash: bool) -> list[Result]:
-    """A loss among those of another kind, or the mean over the hardest rows."""
-    with together.prepared(losses_of(question), reading=question.reading, jobs=jobs) as shared:
-        if question.keep:
-            return together.kept(shared, question.keep, data_hash=data_hash)
-        return together.results(shared, question.confidence, data_hash=data_hash)
+    """A loss among those of another kind, the mean over the hardest rows, or of rows that are matched by ids."""
+    with opened(replace(question, jobs=jobs, bounds=gates.Bounds())) as answer:
+        return answer.results(data_hash=data_hash)
 
 
 def _compared(task: Task, jobs: int | None, data_hash: bool) -> list[Comparison]:

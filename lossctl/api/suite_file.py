@@ -85,14 +85,14 @@ class _Checker:
         return Suite(path, title, tuple(entries))
 
     def refuse_same_names(self, entries: list[Entry]) -> None:
-        seen: dict[str, str] = {}
+        places: dict[str, str] = {}
         for entry in entries:
-            if entry.name in seen:
+            if entry.name in places:
                 raise DataError(
-                    f"{entry.place}: two entries are called {shown(entry.name)!r} (the other: {seen[entry.name]})",
+                    f"{entry.place}: two entries are called {shown(entry.name)!r} (the other: {places[entry.name]})",
                     fix="give each a name of its own: name: ...",
                 )
-            seen[entry.name] = entry.place
+            places[entry.name] = entry.place
 
     def items(self, node: Node | None, what: str) -> list[Node]:
         if node is None:
@@ -115,8 +115,8 @@ class _Checker:
         return Entry(kind, name, values, f"{self.label}:{node.place}", places)
 
     def entry_values(self, node: Node, keys: Keys, what: str) -> dict[str, Any]:
-        found = self.mapping(node, tuple(keys), what)
-        return {name: self.resolved(keys[name], self.checked(name, child, keys[name])) for name, child in found.items()}
+        nodes = self.mapping(node, tuple(keys), what)
+        return {name: self.resolved(keys[name], self.checked(name, child, keys[name])) for name, child in nodes.items()}
 
     def mapping(self, node: Node, allowed: tuple[str, ...], what: str) -> dict[str, Node]:
         if not isinstance(node.value, dict):
@@ -177,7 +177,7 @@ class _Checker:
         return node.value if isinstance(node.value, str) else str(node.value)
 
     def resolved(self, key: Setting, value: Any) -> Any:
-        """Names of sources as their paths, paths as seen from the suite's folder."""
+        """Names of sources as their paths, paths as places from the suite's folder."""
         if isinstance(value, dict):
             return {role: self.source(text) for role, text in value.items()}
         if key.kind in ("sources", "inputs"):

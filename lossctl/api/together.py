@@ -20,7 +20,7 @@ from ..language.engines import COUNTS, LISTS, ROWS, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form, Role
 from ..resampling import by_count, survey
-from ..resampling.bootstrap import METHODS, Method, Spread
+from ..resampling.bootstrap import Method, Spread
 from ..resampling.draws import Draws
 from ..results.values import Interval, Result
 from ..rows import by_list, by_row, groups, hardest
@@ -456,17 +456,6 @@ def top(shared: Shared, count: int) -> hardest.Hardest:
     if found is None or not found.n:
         raise DataError(f"no {shared.engine.unit}", fix=CHECKS)
     return found
-
-
-def check_confidence(level: float, method: str, resamples: int, seed: int) -> Confidence:
-    """UsageError where one of them cannot be."""
-    if not 0 < level < 1:
-        raise UsageError(f"--ci cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
-    if method not in METHODS:
-        raise UsageError(f"--ci-method cannot be {method!r}", fix=f"use {' or '.join(METHODS)}")
-    if resamples < 2 or seed < 0:
-        raise UsageError("--resamples is 2 or more, --seed 0 or more", fix="leave them out: 1000 and 0")
-    return Confidence(level, "bca" if method == "bca" else "percentile", resamples, seed)
 
 
 def read_bins(text: str) -> tuple[str, int]:

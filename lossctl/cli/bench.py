@@ -79,16 +79,16 @@ def bench(values: Mapping[str, Any]) -> None:
         if device.note and not style.quiet:
             say(f"lossctl: {device.note}")
     with output.destination(style, sources) as writer:
-        found, is_cut_short = _measured(
+        timings, is_cut_short = _measured(
             schedule._replace(devices=tuple(device.name for device in chosen)), baseline, threshold, save, style
         )
-        writer.write(_text(found, form))
+        writer.write(_text(timings, form))
         if plot is not None:
-            _draw(found, plot)
+            _draw(timings, plot)
     if is_cut_short:
         output.warn(style, ["interrupted: these are the cases so far"])
         raise KeyboardInterrupt
-    if fail_slower is not None and any(against.verdict == "SLOW" for against in found.compared.values()):
+    if fail_slower is not None and any(against.verdict == "SLOW" for against in timings.compared.values()):
         raise typer.Exit(1)
 
 
@@ -148,53 +148,55 @@ def _measured(
         changes = earlier.differences(environment)
         output.warn(style, [f"the baseline is from elsewhere: {'; '.join(changes)}"] if changes else [])
     known: dict[str, Measurement] = {}
-    found = _found(known, environment, earlier, threshold)
+    timings = _timings(known, environment, earlier, threshold)
     is_cut_short = False
     try:
         with contextlib.redirect_stdout(sys.stderr):  # some libraries talk
-            for one in measure(schedule):
-                known[one.case.key] = one
-                found = _found(known, environment, earlier, threshold)
-                output.note(style, line(one))
+            for measurement in measure(schedule):
+                known[measurement.case.key] = measurement
+                timings = _timings(known, environment, earlier, threshold)
+                output.note(style, line(measurement))
                 if save is not None:
-                    _save(found, save)
+                    _save(timings, save)
     except KeyboardInterrupt:
         is_cut_short = True
-    return found, is_cut_short
+    return timings, is_cut_short
 
 
-def _found(
+def _timings(
     known: dict[str, Measurement], environment: dict[str, str], earlier: Baseline | None, threshold: float
 ) -> BenchRun:
     from ..show.bench import BenchRun
 
-    compared = {key: earlier.compared(one, threshold) for key, one in known.items()} if earlier else {}
-    return BenchRun(tuple(known.values()), environment, {key: one for key, one in compared.items() if one is not None})
+    compared = {key: earlier.compared(measurement, threshold) for key, measurement in known.items()} if earlier else {}
+    return BenchRun(
+        tuple(known.values()), environment, {key: change for key, change in compared.items() if change is not None}
+    )
 
 
-def _text(found: BenchRun, form: str) -> str:
+def _text(timings: BenchRun, form: str) -> str:
     from ..show import bench as show
 
-    whole = {"json": show.as_json, "ndjson": show.ndjson, "csv": show.as_csv, "md": show.as_markdown}
-    if form in whole:
-        return whole[form](found)
+    writers = {"json": show.as_json, "ndjson": show.ndjson, "csv": show.as_csv, "md": show.as_markdown}
+    if form in writers:
+        return writers[form](timings)
     if form != "table":
-        return output.sheet_text(show.sheet(found), form)
+        return output.sheet_text(show.sheet(timings), form)
     width = shutil.get_terminal_size((120, 24)).columns
-    head = show.environment_line(found.environment) + "\n\n"
-    return head + "\n".join(output.sheet_text(sheet, form) for sheet in show.tables(found, width))
+    head = show.environment_line(timings.environment) + "\n\n"
+    return head + "\n".join(output.sheet_text(sheet, form) for sheet in show.tables(timings, width))
 
 
-def _save(found: BenchRun, path: str) -> None:
+def _save(timings: BenchRun, path: str) -> None:
     from ..files.writing import atomic_output
 
     with atomic_output(path) as file:
-        file.write(_text(found, os.path.splitext(path)[1][1:]).encode())
+        file.write(_text(timings, os.path.splitext(path)[1][1:]).encode())
 
 
-def _draw(found: BenchRun, path: str) -> None:
+def _draw(timings: BenchRun, path: str) -> None:
     from ..files.writing import atomic_output
     from ..show.bench_plot import draw
 
     with atomic_output(path) as file:
-        draw(found.measurements, file, os.path.splitext(path)[1][1:])
+        draw(timings.measurements, file, os.path.splitext(path)[1][1:])

@@ -1,4 +1,4 @@
-"""`lossctl compute LOSS SRC...`: one subcommand a loss, made from its function when it is called."""
+"""`lossctl compute LOSS SRC...`: one subcommand a loss, taken from its function when it is called."""
 
 from __future__ import annotations
 
@@ -95,20 +95,20 @@ def command() -> Any:
 
 def loss_command(loss: Loss) -> Any:
     """The command of one loss: its roles and options become command-line options."""
-    return options.made(
+    return options.command_of(
         lambda values: run(loss, values), loss.name, parameters(loss), help=_help(loss), short_help=loss.summary
     )
 
 
 def parameters(loss: Loss) -> list[options.Parameter]:
     """The command's parameters: sources, the loss's options, its roles, and those settings that suit it."""
-    made: list[options.Parameter] = [("sources", Sources, None)]
-    made += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.options]
-    made += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
+    taken: list[options.Parameter] = [("sources", Sources, None)]
+    taken += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.options]
+    taken += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
     for row in settings(COMPUTE, "shell").values():
-        made += [_setting(row, loss)] if row.suits(loss) else []
-        made += _forms_of_roles(loss) if row.key == "clip" else []
-    return made
+        taken += [_setting(row, loss)] if row.suits(loss) else []
+        taken += _forms_of_roles(loss) if row.key == "clip" else []
+    return taken
 
 
 def _setting(row: Setting, loss: Loss) -> options.Parameter:
@@ -122,12 +122,12 @@ def _setting(row: Setting, loss: Loss) -> options.Parameter:
 
 
 def _forms_of_roles(loss: Loss) -> list[options.Parameter]:
-    made: list[options.Parameter] = []
+    taken: list[options.Parameter] = []
     for role in (role for role in loss.roles if len(role.forms) > 2):
         text = f"What {role.option.upper()} holds: {', '.join(role.forms)} (prob unless given)."
         kind = Annotated[str | None, typer.Option(f"--{role.option}-form", metavar="FORM", help=text)]
-        made.append((f"form_{role.name}", kind, None))
-    return made
+        taken.append((f"form_{role.name}", kind, None))
+    return taken
 
 
 def _option_type(option: Option) -> Any:

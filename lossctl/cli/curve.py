@@ -126,16 +126,16 @@ def _assignment(option: str, text: str, example: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _text(drawn: Picture | Plane, form: str, *, to_terminal: bool) -> str:
+def _text(picture: Picture | Plane, form: str, *, to_terminal: bool) -> str:
     if form != "plot":
         from ..show import curves as show
 
-        return show.as_json(drawn) if form == "json" else output.sheet_text(show.sheet(drawn), form)
+        return show.as_json(picture) if form == "json" else output.sheet_text(show.sheet(picture), form)
     from ..show.textplot import text
 
     width = shutil.get_terminal_size((WIDTH, 24)).columns if to_terminal else WIDTH
     plain = to_terminal and (os.environ.get("TERM") == "dumb" or not _is_unicode(sys.stdout.encoding))
-    return text(drawn, width=width, ascii=plain, colour=to_terminal and colour(sys.stdout))
+    return text(picture, width=width, ascii=plain, colour=to_terminal and colour(sys.stdout))
 
 
 def _is_unicode(encoding: str | None) -> bool:

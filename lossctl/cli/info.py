@@ -26,7 +26,13 @@ def info(values: Mapping[str, Any]) -> None:
     headers = {"auto": None, "yes": True, "no": False}
     header = headers[output.check("--header", values["header"], tuple(headers))]
     style = output.style_of(values)
-    columns = [column for source in values["sources"] for column in summaries(source, header)]
+    dialect = {
+        "header": header,
+        "delimiter": values["delimiter"],
+        "decimal": values["decimal"],
+        "thousands": values["thousands"] or "",
+    }
+    columns = [column for source in values["sources"] for column in summaries(source, **dialect)]
     with output.destination(style, values["sources"]) as writer:
         if style.format == "json":
             writer.write(show.as_json(columns))

@@ -41,8 +41,8 @@ def mine(values: Mapping[str, Any]) -> None:
     device = output.told(style, choose_device(strategy, values["device"]))
     question = MiningQuestion.of(call, strategy, sources, named, device=device)
     inputs = [*sources, *output.inputs_of(MINE, values)]
-    with answers.opened_set(question) as ready, output.progress(style, None, "anchors") as update:
-        job = answers.mining_job(question, ready)
+    with answers.opened_set(question) as embeddings, output.progress(style, None, "anchors") as update:
+        job = answers.mining_job(question, embeddings)
         output.warn(style, [rows_left_out(job.left_out)] if job.left_out else [])
         output.note(style, job.forecast)
         summary = answers.write_mined(question, job, inputs, progress=update)

@@ -56,10 +56,12 @@ def command(
 
     The docstring is the help page above the options.
     """
-    return made(run, name, [*arguments, *parameters(name)], help=help or inspect.cleandoc(run.__doc__ or ""))
+    return command_of(run, name, [*arguments, *parameters(name)], help=help or inspect.cleandoc(run.__doc__ or ""))
 
 
-def made(run: Callable[[Mapping[str, Any]], None], name: str, parameters: Sequence[Parameter], **settings: Any) -> Any:
+def command_of(
+    run: Callable[[Mapping[str, Any]], None], name: str, parameters: Sequence[Parameter], **settings: Any
+) -> Any:
     """A function of values as a command of these parameters."""
 
     def called(**values: Any) -> None:

@@ -53,7 +53,7 @@ def style(
     if color not in ("auto", "always", "never"):
         raise UsageError(f"--color cannot be {color!r}", fix="use auto, always or never")
     COLOUR_CHOICE.set(color)
-    asked = {name for name, wanted in ((format, format), ("json", json), ("bare", bare)) if wanted and name}
+    asked = {name for name, is_asked in ((format, format), ("json", json), ("bare", bare)) if is_asked and name}
     if len(asked) > 1:
         raise UsageError(f"two output formats: {' and '.join(sorted(asked))}", fix="choose one")
     chosen = asked.pop() if asked else None

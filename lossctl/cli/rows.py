@@ -116,26 +116,26 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
     places, facts = shared.sides[0], checks.NOTHING
     names = list(places)
     weighted = shared.losses[0].plan.weight is not None or shared.engine.has_space
-    titles = [str(one.plan.spec) for one in shared.losses]
+    titles = [str(loss.plan.spec) for loss in shared.losses]
 
     def of_block(scored: tuple[Scored, ...]) -> tuple[Any, checks.Facts]:
-        numbers = [one.rows.number for one in scored]
+        numbers = [losses.rows.number for losses in scored]
         if any(not np.array_equal(numbers[0], other) for other in numbers[1:]):
             raise UsageError(
                 "the losses leave out different rows", fix="write them in calls of their own (see --ignore-index)"
             )
         side = {name: scored[0].side[at] for name, at in places.items()}
         weight = scored[0].rows.weight if weighted else None
-        table = (numbers[0], side, [one.rows.total for one in scored], weight)
-        made = record_array(*table, titles) if format == "npy" else lines(*table, titles, format, digits)
-        seen = [one.rows.facts.merge(infinite_rows(one.rows)) for one in scored]
-        return made, seen[0]
+        table = (numbers[0], side, [losses.rows.total for losses in scored], weight)
+        text = record_array(*table, titles) if format == "npy" else lines(*table, titles, format, digits)
+        noticed = scored[0].rows.facts.merge(infinite_rows(scored[0].rows))
+        return text, noticed
 
     def pieces() -> Iterator[Any]:
         nonlocal facts
-        for made, seen in shared.score_rows(of_block):
-            facts = facts.merge(seen)
-            yield made
+        for text, noticed in shared.score_rows(of_block):
+            facts = facts.merge(noticed)
+            yield text
 
     if format == "npy":
         write_npy(out, pieces())
@@ -174,25 +174,25 @@ def write_npy(out: Any, pieces: Iterator[np.ndarray]) -> None:
             out.write(np.fromfile(spool, dtype=kind, count=n).astype(dtype).tobytes())
 
 
-def write_top(found: Hardest, shared: Shared, style: output.Style, out: Any, digits: int | None) -> None:
+def write_top(hardest: Hardest, shared: Shared, style: output.Style, out: Any, digits: int | None) -> None:
     """The hardest rows, hardest first."""
     from ..rows import checks
     from ..show import rows as show
 
     format = output.many_format(style)
     loss = shared.losses[0]
-    roles = [entry.role.option for entry in loss.plan.entries][: len(found.inputs)]
+    roles = [entry.role.option for entry in loss.plan.entries][: len(hardest.inputs)]
     names = list(shared.sides[0])
-    found = found._replace(side=tuple(found.side[at] for at in shared.sides[0].values()))
+    hardest = hardest._replace(side=tuple(hardest.side[at] for at in shared.sides[0].values()))
     if format == "bare":
         raise UsageError("--top cannot be written as bare", fix="use table, json, ndjson, tsv, csv, md or latex")
     if format == "json":
-        out.write(show.top_json(found, str(loss.plan.spec), roles, names, loss.sources))
+        out.write(show.top_json(hardest, str(loss.plan.spec), roles, names, loss.sources))
     elif format == "ndjson":
-        out.write("".join(show.top_records(found, roles, names)))
+        out.write("".join(show.top_records(hardest, roles, names)))
     else:
-        sheet = show.top_sheet(found, roles, names, digits, cut=format == "table")
+        sheet = show.top_sheet(hardest, roles, names, digits, cut=format == "table")
         out.write(output.sheet_text(sheet, format))
-    notes, warnings = checks.verdict(loss.plan, found.facts)
-    output.note(style, "\n".join([f"the {len(found.loss)} hardest of {found.n} {shared.engine.unit}", *notes]))
+    notes, warnings = checks.verdict(loss.plan, hardest.facts)
+    output.note(style, "\n".join([f"the {len(hardest.loss)} hardest of {hardest.n} {shared.engine.unit}", *notes]))
     output.warn(style, warnings)

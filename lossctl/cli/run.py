@@ -111,34 +111,34 @@ def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteR
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _text(found: SuiteReport, format: str, digits: int | None) -> str:
+def _text(report: SuiteReport, format: str, digits: int | None) -> str:
     from ..show import suites as show
 
     if format == "json":
-        return show.as_json(found)
+        return show.as_json(report)
     if format == "ndjson":
-        return show.ndjson(found)
+        return show.ndjson(report)
     if format == "junit":
-        return show.junit(found)
+        return show.junit(report)
     if format == "html":
         from ..show.report import html
 
-        text: str = html(found, digits or 4)
+        text: str = html(report, digits or 4)
         return text
     if format == "table":
-        return output.sheet_text(show.table_sheet(found, digits), format)
-    return output.sheet_text(show.sheet(found, digits), format)
+        return output.sheet_text(show.table_sheet(report, digits), format)
+    return output.sheet_text(show.sheet(report, digits), format)
 
 
-def _close(found: SuiteReport, style: output.Style) -> None:
+def _close(report: SuiteReport, style: output.Style) -> None:
     """Say what failed; exit with the code of the first error, else with 1 if a gate failed."""
     from .. import errors
 
-    codes = [EXIT_CODES[getattr(errors, one.error)] for one in found.outcomes if one.error]
+    codes = [EXIT_CODES[getattr(errors, outcome.error)] for outcome in report.outcomes if outcome.error]
     if not style.quiet:
-        for outcome in found.outcomes:
+        for outcome in report.outcomes:
             for reason in outcome.reasons[: 1 if outcome.status == "error" else None]:
                 word = "error" if outcome.status == "error" else "gate failed"
                 say(f"lossctl: {word}: {outcome.name}: {reason}")
-    if codes or found.count("failed"):
+    if codes or report.count("failed"):
         raise typer.Exit(codes[0] if codes else 1)

@@ -44,10 +44,10 @@ def triplets(values: Mapping[str, Any]) -> None:
     with (
         output.destination(style, inputs) as writer,
         output.picture(values["plot"], inputs) as drawing,
-        answers.opened_set(question) as ready,
+        answers.opened_set(question) as embeddings,
         output.progress(style, None, "anchors") as update,
     ):
-        report = answers.report(question, ready, data_hash=style.format in ("json", "ndjson"), progress=update)
+        report = answers.report(question, embeddings, data_hash=style.format in ("json", "ndjson"), progress=update)
         _write(report, style, writer)
         if drawing is not None:
             from ..show.data_plots import draw_breakdown

@@ -37,10 +37,13 @@ class Summary:
     values: str = ""
 
 
-def summaries(text: str, header: bool | None) -> Iterator[Summary]:
-    """The columns of a source, or of what its selector chooses. FileError, DataError."""
+def summaries(text: str, **dialect: Any) -> Iterator[Summary]:
+    """The columns of a source, or of what its selector chooses. FileError, DataError.
+
+    dialect: what a text table is written in, as `open_source` takes it
+    """
     source = parse_source(text)
-    with open_source(source.path, header=header, allow_missing=True) as frame:
+    with open_source(source.path, **dialect, allow_missing=True) as frame:
         for field in [frame.select(source.selector)] if source.selector is not None else _parts(frame):
             yield summary(field)
 

@@ -255,7 +255,11 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="auto|yes|no", words=("auto", "yes", "no")),
     Setting("header", "text", "Whether a CSV names its columns.", ("info",), SHELL, default="auto",
             metavar="auto|yes|no", words=("auto", "yes", "no")),
-    Setting("delimiter", "text", "What separates the cells of a CSV.", (*LOSSES, *SETS), metavar="CHAR"),
+    Setting("delimiter", "text", "What separates the cells of a CSV.", (*LOSSES, *SETS, "info"), metavar="CHAR"),
+    Setting("decimal", "text", "The decimal point of a CSV.", (*LOSSES, *SETS, "info"), default=".", metavar=".|,",
+            words=(".", ",")),
+    Setting("thousands", "text", "What groups the digits of a CSV by three, such as , or a blank.",
+            (*LOSSES, *SETS, "info"), metavar="CHAR"),
     # --- curve, bench, list, run
     Setting("sweep", "text", "One curve for each value of an option.", ("curve",), SHELL, metavar="OPTION=A,B,..."),
     Setting("x", "text", "The range, the variable, or both: -3..3, x_t, x_t=-3..3.", ("curve",), SHELL,
@@ -366,8 +370,8 @@ OPTIONS: tuple[Setting, ...] = (
     # --- which is better
     Setting("test", "text", "How p is found: swap systems, or resample rows.", (COMPARE,), default="sign-flip",
             metavar="sign-flip|bootstrap", words=("sign-flip", "bootstrap"), told="how p is found"),
-    Setting("align", "text", "Match rows by this column of every file, not by place.", (COMPARE,),
-            metavar="id::COL", told="match rows by this column of every file"),
+    Setting("align", "text", "Match rows by this column of every file, not by place.", (COMPUTE, COMPARE),
+            metavar="id::COL", told="match rows by this column of every file", mark="align"),
     Setting("fail-if", "text", "Exit with 1 if a system is worse than the base.", (COMPARE,), HELD, metavar="worse",
             words=("worse",), told="the entry fails if a system is worse than the base"),
     # --- what is said
