@@ -177,7 +177,7 @@ def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
         if name in lower:
             return (lower[name],)
         if role.layout != "row":
-            family = [name for low, name in lower.items() if re.fullmatch(re.escape(name) + r"[_.\[]?\d+\]?", low)]
+            family = [title for low, title in lower.items() if re.fullmatch(re.escape(name) + r"[_.\[]?\d+\]?", low)]
             if family:
                 return tuple(family)
     return ()
