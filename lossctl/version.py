@@ -1,3 +1,3 @@
 """The version, kept in the package: looking it up in the metadata costs 33 ms."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

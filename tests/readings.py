@@ -12,7 +12,7 @@ from lossctl.api.calculator import Reading
 def reading_of(spec, inputs=(), named=None, *, reduction=None, weight=None, reading=None, jobs=None):
     """The shared reading of one loss."""
     reading = reading or Reading()
-    request = together.Wanted(spec, reading.forms, inputs, named or {}, reduction)
+    request = together.Request(spec, reading.forms, inputs, named or {}, reduction)
     with together.prepared([request], weight=weight, reading=reading, jobs=jobs) as shared:
         yield shared
 

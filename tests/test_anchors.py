@@ -32,7 +32,7 @@ def a_set(n=60, classes=7, seed=0):
 
 
 def assessed(spec, emb, labels, *, group=None, cluster=None, confidence=None, reduction=None, jobs=2, **reading):
-    wanted = [assess.Wanted(registry.parse(spec), {}, [emb, labels], None, reduction)]
+    wanted = [assess.Request(registry.parse(spec), {}, [emb, labels], None, reduction)]
     side = assess.Side(group=group, cluster=cluster)
     with assess.prepared(wanted, side=side, reading=assess.Reading(**reading), jobs=jobs) as shared:
         return assess.results(shared, confidence)
@@ -94,7 +94,7 @@ def test_left_out_rows_keep_the_numbers_of_the_others():
     emb, labels = a_set()
     truth = batch_hard_by_loop(np.delete(emb, [2, 30], axis=0), np.delete(labels, [2, 30]))
     emb[[2, 30], 1] = np.nan
-    wanted = [assess.Wanted(registry.parse("batch-hard"), {}, [emb, labels])]
+    wanted = [assess.Request(registry.parse("batch-hard"), {}, [emb, labels])]
     with assess.prepared(wanted, reading=assess.Reading(skip_nan=True), side=assess.Side(id=np.arange(60))) as shared:
         ((scored,),) = list(shared.score(lambda scored: scored))
     kept = np.delete(np.arange(60), [2, 30])[list(truth)]
@@ -107,7 +107,7 @@ def test_the_hardest_are_the_hardest():
     emb, labels = a_set()
     truth = batch_hard_by_loop(emb, labels)
     order = sorted(truth, key=lambda a: (-truth[a], a))
-    with assess.prepared([assess.Wanted(registry.parse("batch-hard"), {}, [emb, labels])]) as shared:
+    with assess.prepared([assess.Request(registry.parse("batch-hard"), {}, [emb, labels])]) as shared:
         found = assess.top(shared, 4)
         (kept,) = assess.kept(shared, assess.hardest.read_kept("10"))
     assert found.number.tolist() == order[:4]
@@ -144,7 +144,7 @@ def test_intervals_are_those_of_the_anchors(loss):
     emb, labels = a_set(200)
     asked = assess.Confidence(method="percentile", resamples=4000)
     (result,) = assessed(loss, emb, labels, confidence=asked)
-    with assess.prepared([assess.Wanted(registry.parse(loss), {}, [emb, labels])]) as shared:
+    with assess.prepared([assess.Request(registry.parse(loss), {}, [emb, labels])]) as shared:
         ((scored,),) = list(shared.score(lambda scored: scored))
 
     def quotient(total, weight, axis=-1):
@@ -229,7 +229,7 @@ def test_a_pair_left_out_everywhere_is_an_error_with_its_reason():
 
 def test_weights_are_refused():
     emb, labels = a_set()
-    wanted = [assess.Wanted(registry.parse("batch-hard"), {}, [emb, labels], weight=np.ones(60))]
+    wanted = [assess.Request(registry.parse("batch-hard"), {}, [emb, labels], weight=np.ones(60))]
     with assess.prepared(wanted) as shared, pytest.raises(UsageError, match="no row weights"):
         assess.results(shared)
 

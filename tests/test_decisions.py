@@ -27,8 +27,8 @@ LOSS = np.where(LABEL == 1, -np.log(PROB), -np.log1p(-np.minimum(PROB, 1 - 2**-5
 
 def assessed(spec, inputs, *, side=None, confidence=None, reduction=None, weight=None, jobs=2, also=()):
     """The results of a loss of arrays."""
-    wanted = [assess.Wanted(registry.parse(spec), {}, inputs, None, reduction)]
-    wanted += [assess.Wanted(registry.parse(text), {}) for text in also]
+    wanted = [assess.Request(registry.parse(spec), {}, inputs, None, reduction)]
+    wanted += [assess.Request(registry.parse(text), {}) for text in also]
     with assess.prepared(wanted, side=side, weight=weight, jobs=jobs) as shared:
         return assess.results(shared, confidence)
 
@@ -210,7 +210,7 @@ def test_memory_does_not_grow_with_the_rows(question, tmp_path):
 
     n = 2_000_000
     np.save(tmp_path / "p.npy", np.random.default_rng(0).random((n, 2)))
-    wanted = [assess.Wanted(registry.parse("mse"), {}, [str(tmp_path / "p.npy")])]
+    wanted = [assess.Request(registry.parse("mse"), {}, [str(tmp_path / "p.npy")])]
     with assess.prepared(wanted, jobs=2) as shared:
         tracemalloc.start()
         if question == "top":
@@ -317,7 +317,7 @@ def hardest_rows(loss, count):
 def test_the_hardest_are_a_sort_away(values, data):
     loss = np.array(values)
     count = data.draw(st.integers(1, len(loss)))
-    with assess.prepared([assess.Wanted(registry.parse("mean-error"), {}, [np.zeros(len(loss)), loss])]) as shared:
+    with assess.prepared([assess.Request(registry.parse("mean-error"), {}, [np.zeros(len(loss)), loss])]) as shared:
         found = assess.top(shared, count)
         part = hardest.mean_of_hardest(shared.score_rows, 0, hardest.Kept(count, None))
     best = hardest_rows(loss, count)
@@ -330,7 +330,7 @@ def test_the_hardest_of_many_blocks_with_ties():
     rng = np.random.default_rng(8)
     loss = rng.integers(0, 5, 200_000).astype(float)
     weight = rng.uniform(1, 2, 200_000)
-    wanted = [assess.Wanted(registry.parse("mean-error"), {}, [np.zeros(len(loss)), loss])]
+    wanted = [assess.Request(registry.parse("mean-error"), {}, [np.zeros(len(loss)), loss])]
     with assess.prepared(wanted, side=assess.Side(id=np.arange(200_000) * 2)) as shared:
         found = assess.top(shared, 50_000)
     best = hardest_rows(loss, 50_000)

@@ -51,7 +51,7 @@ STATISTICS["rmse"] = ((PRED, TARGET), rmse)
 
 
 def assessed(loss, *, confidence=None, **side):
-    request = together.Wanted(registry.parse(loss), {}, INPUTS[loss])
+    request = together.Request(registry.parse(loss), {}, INPUTS[loss])
     with together.prepared([request], side=together.Side(**side)) as shared:
         return together.results(shared, confidence)
 

@@ -38,8 +38,8 @@ def inputs_of(loss, at=slice(None)):
 
 
 def assessed(spec, inputs, *, side=None, confidence=None, weight=None, jobs=2, also=(), reading=None):
-    wanted = [assess.Wanted(registry.parse(spec), {}, inputs)]
-    wanted += [assess.Wanted(registry.parse(text), {}) for text in also]
+    wanted = [assess.Request(registry.parse(spec), {}, inputs)]
+    wanted += [assess.Request(registry.parse(text), {}) for text in also]
     with assess.prepared(wanted, side=side, weight=weight, jobs=jobs, reading=reading) as shared:
         return assess.results(shared, confidence)
 
@@ -83,7 +83,7 @@ def test_fractions_and_arrays_give_the_same(loss, data):
 def test_a_resample_is_the_loss_of_its_rows(loss, weight):
     """The value of a resample is what the loss gives if the rows are weighted as `draws` says."""
     asked = Draws(5, 40)
-    wanted = [assess.Wanted(registry.parse(loss.name), {}, inputs_of(loss))]
+    wanted = [assess.Request(registry.parse(loss.name), {}, inputs_of(loss))]
     with assess.prepared(wanted, weight=weight) as shared:
         plan = shared.losses[0].plan
         aspects = (survey.Aspects(draws=asked),)
@@ -180,7 +180,7 @@ def test_the_acceleration_is_that_of_the_infinitesimal_jackknife(loss, weight):
     asked = Draws(0, 2)
     at = slice(0, 120)
     w = np.ones(120) if weight is None else weight[at]
-    with assess.prepared([assess.Wanted(registry.parse(loss.name), {}, inputs_of(loss, at))], weight=w) as shared:
+    with assess.prepared([assess.Request(registry.parse(loss.name), {}, inputs_of(loss, at))], weight=w) as shared:
         aspects = (survey.Aspects(draws=asked),)
         (found,) = survey.add_up(shared.score(survey.fold(aspects, tally.tally_of)), aspects)
         ours = found[None].spread(shared.losses[0].plan, asked, "bca").acceleration
@@ -219,7 +219,7 @@ def test_intervals_cover_as_often_as_they_say(method):
     for seed in range(1000):
         label = rng.choice(3, 200, p=shares)
         if plan is None:
-            with assess.prepared([assess.Wanted(registry.parse("gini"), {}, [label])]) as shared:
+            with assess.prepared([assess.Request(registry.parse("gini"), {}, [label])]) as shared:
                 plan = shared.losses[0].plan
         asked = Draws(seed, 999)
         seen = tally.see(plan, (label,), 0)
@@ -322,7 +322,9 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
 
     n = 2_000_000
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 4, (n, 2)).astype(float))
-    with assess.prepared([assess.Wanted(registry.parse("gini-gain"), {}, [str(tmp_path / "x.npy")])], jobs=2) as shared:
+    with assess.prepared(
+        [assess.Request(registry.parse("gini-gain"), {}, [str(tmp_path / "x.npy")])], jobs=2
+    ) as shared:
         tracemalloc.start()
         assert assess.results(shared, assess.Confidence(resamples=10))[0].ci.units == n
         peak = tracemalloc.get_traced_memory()[1]
@@ -411,7 +413,7 @@ def test_questions_without_an_answer_say_so(arguments, expected):
 
 
 def test_what_needs_rows_says_so_in_python_too():
-    with assess.prepared([assess.Wanted(registry.parse("gini"), {}, [LABEL])]) as shared:
+    with assess.prepared([assess.Request(registry.parse("gini"), {}, [LABEL])]) as shared:
         for question in (lambda: assess.top(shared, 3), lambda: assess.kept(shared, assess.hardest.Kept(3, None))):
             with pytest.raises(UsageError, match="no value for each row"):
                 question()

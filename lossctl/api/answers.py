@@ -19,7 +19,7 @@ from . import compare, gates, mine, together, triplets
 from .align import aligned
 from .calculator import Given, Prepared
 from .question import ComparisonQuestion, MiningQuestion, Question, TripletQuestion
-from .together import Progress, Shared, Wanted
+from .together import Progress, Request, Shared
 
 if TYPE_CHECKING:
     from ..results.distributions import RowPicture
@@ -89,7 +89,7 @@ def _aligned_by(result: Result, column: str | None) -> Result:
     return replace(result, signature=result.signature.replace("|red:", f"|align:{column}|red:", 1))
 
 
-def losses_of(asked: Question) -> list[Wanted]:
+def losses_of(asked: Question) -> list[Request]:
     """The losses of a question, as a shared reading takes them; its other losses have the inputs of the first.
 
     UsageError where one of the others has no such reduction.
@@ -97,11 +97,11 @@ def losses_of(asked: Question) -> list[Wanted]:
     first = asked.specs[0].loss
     reduction = None if asked.is_by_row and not asked.is_plain else asked.reduction
     common = None if reduction == first.reductions[0] else reduction
-    losses = [Wanted(asked.specs[0], asked.forms[0], asked.inputs, asked.named, reduction, asked.weight, asked.side)]
+    losses = [Request(asked.specs[0], asked.forms[0], asked.inputs, asked.named, reduction, asked.weight, asked.side)]
     for spec, forms in zip(asked.specs[1:], asked.forms[1:], strict=True):
         if common is not None and common not in spec.loss.reductions:
             raise UsageError(f"{spec.loss.name} has no reduction {common!r}", fix="compute it in a call of its own")
-        losses.append(Wanted(spec, forms, None, None, common, asked.weight, asked.side))
+        losses.append(Request(spec, forms, None, None, common, asked.weight, asked.side))
     return losses
 
 
@@ -156,7 +156,7 @@ def worse(comparisons: Sequence[Comparison]) -> list[str]:
 @contextmanager
 def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Prepared]:
     """Embeddings and labels, open and bound to their roles."""
-    loss = Wanted(make(find("batch-all")), {}, asked.inputs, asked.named)
+    loss = Request(make(find("batch-all")), {}, asked.inputs, asked.named)
     with together.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
         yield shared.losses[0]
 
@@ -186,7 +186,7 @@ def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets,
     return triplets.given_triplets(emb, index, asked.margins, distance=reading.metric, normalize=reading.normalize)
 
 
-def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.Job:
+def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.MiningJob:
     """The triplets of an open set, embeddings to be mined, with a forecast of how many they are."""
     return mine.prepare(
         embeddings,
@@ -200,7 +200,9 @@ def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.Job:
     )
 
 
-def write_mined(asked: MiningQuestion, job: mine.Job, inputs: Sequence[str], progress: Progress = None) -> mine.Summary:
+def write_mined(
+    asked: MiningQuestion, job: mine.MiningJob, inputs: Sequence[str], progress: Progress = None
+) -> mine.MiningSummary:
     """Mine to the file of the question, which is whole at the end or not there."""
     assert asked.path is not None
     return mine.write(job, asked.path, inputs, progress=progress)

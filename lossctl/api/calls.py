@@ -24,7 +24,7 @@ from ..text import did_you_mean
 from . import answers, suite, suite_file
 from . import mine as mining
 from .calculator import Given, as_array, option_value, refuse_none
-from .mine import Summary
+from .mine import MiningSummary
 from .question import (
     Asked,
     ComparisonQuestion,
@@ -275,7 +275,7 @@ def triplets(
 @overload
 def mine(strategy: str, *inputs: Source, out: None = None, **settings: Any) -> Mined: ...
 @overload
-def mine(strategy: str, *inputs: Source, out: str, **settings: Any) -> Summary: ...
+def mine(strategy: str, *inputs: Source, out: str, **settings: Any) -> MiningSummary: ...
 @told_in_python()
 def mine(
     strategy: str,
@@ -300,7 +300,7 @@ def mine(
     device: str = "cpu",
     jobs: int | None = None,
     **named: Source,
-) -> Mined | Summary:
+) -> Mined | MiningSummary:
     """Triplets chosen from an embedding set, as `lossctl mine` writes them.
 
     strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted

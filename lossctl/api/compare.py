@@ -20,7 +20,7 @@ from ..rows.workers import keep_freed_memory
 from . import calculator, together
 from .align import Order, ids_of
 from .calculator import Given, Reading
-from .together import Confidence, Shared, Side, Wanted
+from .together import Confidence, Request, Shared, Side
 
 TESTS = ("sign-flip", "bootstrap")
 
@@ -86,7 +86,7 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
                 raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
             named["group"] = systems.group
         wanted += [
-            Wanted(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
+            Request(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
             for source in (systems.base, *systems.others)
         ]
     with together.prepared(

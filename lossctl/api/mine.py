@@ -28,7 +28,7 @@ HEADER_BYTES = 128
 KEPT_FREE = 64 << 20
 
 
-class Job(NamedTuple):
+class MiningJob(NamedTuple):
     """Triplets that are ready to be mined: nothing but a sample has been looked at.
 
     blocks: the triplets, lazily; ids: what stands for each row, or None for row numbers
@@ -45,7 +45,7 @@ class Job(NamedTuple):
     left_out: int
 
 
-class Summary(NamedTuple):
+class MiningSummary(NamedTuple):
     """What was written: triplets by category of their measured distances, anchors covered, mean loss."""
 
     strategy: str
@@ -86,7 +86,7 @@ def prepare(
     identity: str | None,
     kind: str,
     path: str | None,
-) -> Job:
+) -> MiningJob:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
     found, reading = read_set(ready.plan, ready.read()), ready.reading
     points = sort_points(
@@ -113,7 +113,7 @@ def prepare(
             mined = mining.hardest_per_anchor(mined, per_anchor)
         return mined if limit is None else mining.limited(mined, limit)
 
-    return Job(kind, strategy, options["margin"], points.anchors, mine, ids, forecast, found.facts.skipped)
+    return MiningJob(kind, strategy, options["margin"], points.anchors, mine, ids, forecast, found.facts.skipped)
 
 
 def _expected(
@@ -172,13 +172,13 @@ def _ids(source: str, rows: int) -> list[str]:
 # --- writing
 
 
-def write(job: Job, path: str, inputs: Sequence[str], progress: Any = None) -> Summary:
+def write(job: MiningJob, path: str, inputs: Sequence[str], progress: Any = None) -> MiningSummary:
     """Mine and write block by block; the file is whole or not there. Returns what was written."""
     refuse_overwrite_of_inputs(path, [parse_source(text).path for text in inputs])
     with atomic_output(path) as file:
         writer = WRITERS[job.kind](file, job.ids)
         next(writer)
-        summary, covered, loss = Summary(job.strategy, path, all_anchors=job.anchors), set(), 0.0
+        summary, covered, loss = MiningSummary(job.strategy, path, all_anchors=job.anchors), set(), 0.0
         for block in job.blocks(progress):
             if len(block):
                 writer.send(block)
@@ -195,7 +195,7 @@ def write(job: Job, path: str, inputs: Sequence[str], progress: Any = None) -> S
     )
 
 
-def _counted(summary: Summary, block: Mined, margin: float) -> Summary:
+def _counted(summary: MiningSummary, block: Mined, margin: float) -> MiningSummary:
     hard = int(np.count_nonzero(block.d_an <= block.d_ap))
     costly = int(np.count_nonzero((block.loss > 0) | (block.d_an <= block.d_ap)))
     return summary._replace(

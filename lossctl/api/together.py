@@ -136,7 +136,7 @@ SCORERS = {
 }
 
 
-class Wanted(NamedTuple):
+class Request(NamedTuple):
     """One loss of a shared reading: its spec, and where its inputs are if not where those of the first loss are.
 
     weight, side: its own, if not those of all
@@ -153,7 +153,7 @@ class Wanted(NamedTuple):
 
 @contextmanager
 def prepared(
-    wanted: Sequence[Wanted],
+    wanted: Sequence[Request],
     *,
     weight: Given | None = None,
     reading: Reading | None = None,
@@ -192,7 +192,7 @@ def prepared(
         yield _joined(made, sides)
 
 
-def _refuse_mixed(wanted: Sequence[Wanted]) -> None:
+def _refuse_mixed(wanted: Sequence[Request]) -> None:
     first = wanted[0].spec.loss
     for loss in (one.spec.loss for one in wanted):
         if loss.engine != first.engine:

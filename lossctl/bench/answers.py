@@ -25,7 +25,7 @@ class Picks:
 
 
 @dataclass(frozen=True)
-class Sums:
+class AnswerSums:
     """What the triplets of each anchor add up to, of shape (S,). counts: (S, 3), easy, semi-hard, hard."""
 
     anchor: np.ndarray
@@ -63,7 +63,7 @@ def distances(inputs: Inputs, row: int) -> np.ndarray:
     return lengths
 
 
-def judge_sums(inputs: Inputs, answer: Sums, margin: float) -> Correctness:
+def judge_sums(inputs: Inputs, answer: AnswerSums, margin: float) -> Correctness:
     """The sums of all triplets of the sampled anchors."""
     error, wrong, checked = 0.0, 0, 0
     for row, loss, counts in zip(answer.anchor, answer.loss, answer.counts, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import find
-from .answers import Correctness, Picks, Sums, judge_hardest, judge_semi_hard, judge_sums, sample
+from .answers import AnswerSums, Correctness, Picks, judge_hardest, judge_semi_hard, judge_sums, sample
 from .cases import MARGIN, ON_CPU, PRODUCT, Case
 from .inputs import Inputs
 
@@ -122,7 +122,7 @@ def _batch_all(case: Case) -> Contender:
         at = _anchors_at(points)
         hard, active = (counts.below[0] + counts.ties[0])[at], counts.below[1][at]
         categories = np.stack([counts.triplets[at] - active, active - hard, hard], 1)
-        return judge_sums(inputs, Sums(points.rows[at], counts.losses[1][at], categories), MARGIN)
+        return judge_sums(inputs, AnswerSums(points.rows[at], counts.losses[1][at], categories), MARGIN)
 
     return Contender(_arrays, run, judge)
 
@@ -199,7 +199,7 @@ def _judge_kernel(kernel: str, inputs: Inputs, order: np.ndarray, output: Any) -
 
     if kernel == "batch-all":
         counts = np.stack([column("easy"), column("semi_hard"), column("hard")], 1)
-        return judge_sums(inputs, Sums(order[at], column("loss"), counts), MARGIN)
+        return judge_sums(inputs, AnswerSums(order[at], column("loss"), counts), MARGIN)
     positive, negative, d_ap, d_an = map(column, ("positive_at", "negative_at", "positive", "negative"))
     exists = positive >= 0
     anchor = np.broadcast_to(order[at].reshape(-1, *[1] * (positive.ndim - 1)), positive.shape)[exists]

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..text import shown
-from .content import Array, Choice, Piece
+from .content import Array, Choice, Chunk
 from .npy import Layout
 from .values import categories, numbers
 
 
-class Rows(Protocol):
+class ArrayRows(Protocol):
     """One array, (N,) or (N, k), of which any rows can be read, from any thread."""
 
     @property
@@ -36,12 +36,12 @@ class Arrays:
 
     label: str
     layouts: tuple[Layout, ...]
-    fetch: tuple[Callable[[], Rows], ...]
+    fetch: tuple[Callable[[], ArrayRows], ...]
     names: tuple[str, ...] = ()
     unit: str = "column"
     keyed: bool = False
     allow_missing: bool = False
-    _fetched: dict[int, Rows] = field(default_factory=dict)
+    _fetched: dict[int, ArrayRows] = field(default_factory=dict)
 
     @property
     def lazy(self) -> bool:
@@ -97,13 +97,13 @@ class Arrays:
     def where(self, row: int) -> str:
         return f"{self.label}: row {row}"
 
-    def array(self, index: int) -> Rows:
+    def array(self, index: int) -> ArrayRows:
         """Fetched once; the first call of an NPZ key copies it out and checks its CRC."""
         if index not in self._fetched:
             self._fetched[index] = self.fetch[index]()
         return self._fetched[index]
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Piece]:
+    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
         """Only ranges are handed out; what was in memory may come as a view, so do not write into it."""
         for choice in choices:
             for column in choice.columns if self.keyed else (0,):
@@ -111,7 +111,7 @@ class Arrays:
         length = self.rows_of(choices[0].columns[0])
         for start in range(0, length, rows):
             stop = min(start + rows, length)
-            yield Piece(stop - start, partial(self._load, tuple(choices), start, stop))
+            yield Chunk(stop - start, partial(self._load, tuple(choices), start, stop))
 
     def _load(self, choices: Sequence[Choice], start: int, stop: int) -> tuple[Array, ...]:
         return tuple(self._convert(choice, start, stop) for choice in choices)
@@ -153,7 +153,7 @@ class Arrays:
         return [array.read(start, stop, None if everything else columns)]
 
 
-def of_array(array: Rows, label: str, allow_missing: bool = False) -> Arrays:
+def of_array(array: ArrayRows, label: str, allow_missing: bool = False) -> Arrays:
     """A plain or a structured array."""
     names = array.layout.dtype.names
     unit = "field" if names else "column"
@@ -162,7 +162,7 @@ def of_array(array: Rows, label: str, allow_missing: bool = False) -> Arrays:
 
 def of_keys(
     label: str,
-    arrays: Mapping[str, tuple[Layout, Callable[[], Rows]]],
+    arrays: Mapping[str, tuple[Layout, Callable[[], ArrayRows]]],
     allow_missing: bool = False,
     unit: str = "key",
 ) -> Arrays:

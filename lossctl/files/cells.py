@@ -50,7 +50,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnKinds:
     """The columns to parse: as numbers, and as labels."""
 
     numbers: tuple[int, ...]
@@ -216,7 +216,7 @@ def _whole(text: str) -> int:
 # --- the strict reader
 
 
-def read_strictly(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
+def read_strictly(chunk: bytes, line: int, form: Form, plan: ColumnKinds) -> Parsed:
     """Rows by the csv module, cells by regular expressions and float(). DataError with file, line and column."""
     numbers: list[list[float]] = []
     labels: list[list[int | str | None]] = [[] for _ in plan.labels]
@@ -229,7 +229,7 @@ def read_strictly(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
     return Parsed(matrix, tuple(map(objects, labels)))
 
 
-def lacks(cells: Sequence[str], plan: Plan) -> bool:
+def lacks(cells: Sequence[str], plan: ColumnKinds) -> bool:
     """Whether a wanted cell of the row is missing."""
     return any(is_missing(cells[column]) for column in (*plan.numbers, *plan.labels))
 

@@ -28,7 +28,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """Some rows of every choice; `load` gives an array a choice, and may be called from any thread."""
 
     rows: int
@@ -78,7 +78,7 @@ class Content(Protocol):
     def where(self, row: int) -> str:
         """Where a row stands, after a walk: "scores.csv:1043", "preds.npy: row 1042" (counted from 0)."""
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Piece]:
+    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
         """The choices in step, `rows` rows at a time (the last piece may be shorter). DataError for a bad cell."""
 
 
@@ -87,10 +87,10 @@ def numbered_name(name: str | None, column: int) -> str:
     return f"column {column + 1}" if name is None else f"column '{shown(name)}' ({column + 1})"
 
 
-def pieces(parts: Iterable[tuple[Array, ...]], rows: int) -> Iterator[Piece]:
+def pieces(parts: Iterable[tuple[Array, ...]], rows: int) -> Iterator[Chunk]:
     """Arrays in step, of any lengths, cut to `rows` rows each."""
     for arrays in _cut(parts, rows):
-        yield Piece(len(arrays[0]), lambda arrays=arrays: arrays)  # type: ignore[misc]
+        yield Chunk(len(arrays[0]), lambda arrays=arrays: arrays)  # type: ignore[misc]
 
 
 def _cut(parts: Iterable[tuple[Array, ...]], rows: int) -> Iterator[tuple[Array, ...]]:

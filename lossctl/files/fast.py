@@ -15,10 +15,10 @@ import numpy as np
 
 from .cells import (
     TRUTHS,
+    ColumnKinds,
     Fault,
     Form,
     Parsed,
-    Plan,
     is_inexact,
     is_missing,
     label,
@@ -37,7 +37,7 @@ COMMA_TO_POINT = bytes.maketrans(b",.", b".?")
 TRUTH_DIGITS = {word.encode(): b"%d" % value for word, value in TRUTHS.items()}
 
 
-def read_rows(chunk: bytes, line: int, form: Form, plan: Plan) -> Parsed:
+def read_rows(chunk: bytes, line: int, form: Form, plan: ColumnKinds) -> Parsed:
     """The wanted cells of whole rows of which the first is on `line`. DataError with file, line and column."""
     chunk = plain_rows(chunk, form)
     parsed = read_fast(chunk, form, plan)
@@ -69,7 +69,7 @@ class Cells:
         return [self.text[start:end] for start, end in bounds]
 
 
-def read_fast(chunk: bytes, form: Form, plan: Plan) -> Parsed | None:
+def read_fast(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
     """What `read_strictly` would give, or None where that is not certain."""
     if form.decimal == form.delimiter or (form.thousands and form.thousands.strip(" ").encode() in chunk):
         return None
@@ -138,7 +138,7 @@ def _locate(text: bytes, form: Form) -> Cells | None:
     return Cells(text, *(part.reshape(rows, form.width) for part in (starts, ends, points, after_point)))
 
 
-def _fast_numbers(cells: Cells, form: Form, plan: Plan, missing: Array) -> Array | None:
+def _fast_numbers(cells: Cells, form: Form, plan: ColumnKinds, missing: Array) -> Array | None:
     """Sets `missing` for the rows that lack one; None if a cell is neither a number nor missing."""
     numbers = np.empty((len(missing), len(plan.numbers)))
     if not plan.numbers:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..text import shown
-from .arrays import Arrays, Rows, of_array, of_keys
+from .arrays import ArrayRows, Arrays, of_array, of_keys
 from .content import Array
 from .frames import Frame
 from .npy import Layout, check_dtype, check_shape
@@ -56,7 +56,7 @@ def frame_of(value: object, name: str, allow_missing: bool = False) -> Frame:
 def _of_columns(columns: Mapping[str, object], name: str, unit: str, allow_missing: bool) -> Arrays:
     held: dict[str, tuple[Layout, Any]] = {}
     for key, column in columns.items():
-        array: Rows = hold(column, f"{name}: {unit} '{shown(key)}'", objects=unit == "column")
+        array: ArrayRows = hold(column, f"{name}: {unit} '{shown(key)}'", objects=unit == "column")
         held[key] = (array.layout, lambda array=array: array)
     return of_keys(name, held, allow_missing, unit)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .content import Choice, Content, Piece
+from .content import Choice, Chunk, Content
 from .frames import Field
 from .opening import label_of
 
@@ -105,7 +105,7 @@ def _choice(field: Field, kind: str) -> Choice:
     return Choice(field.columns, kind, field.ndim, field.inner)
 
 
-def _loader(pieces: Sequence[Piece], order: Sequence[int]) -> Callable[[], tuple[np.ndarray[Any, Any], ...]]:
+def _loader(pieces: Sequence[Chunk], order: Sequence[int]) -> Callable[[], tuple[np.ndarray[Any, Any], ...]]:
     if len(pieces) == 1:
         return pieces[0].load
 
@@ -116,7 +116,7 @@ def _loader(pieces: Sequence[Piece], order: Sequence[int]) -> Callable[[], tuple
     return load
 
 
-def _unequal_walks(fields: Sequence[Field], walks: dict[Content, Iterator[Piece]], length: int | None) -> DataError:
+def _unequal_walks(fields: Sequence[Field], walks: dict[Content, Iterator[Chunk]], length: int | None) -> DataError:
     for content, walk in walks.items():
         if content.rows is None:
             for _ in walk:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..errors import DataError, FileError, UsageError
 from ..text import escaped, shown
-from .content import Array, Choice, Content, Piece, pieces
+from .content import Array, Choice, Chunk, Content, pieces
 from .frames import Frame
 from .opening import nearby
 from .selectors import listed
@@ -92,7 +92,7 @@ class Shards:
             row -= count
         return f"{self.label}: row {row}"
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Piece]:
+    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
         return pieces(self._arrays(choices, rows), rows)
 
     def _arrays(self, choices: Sequence[Choice], rows: int) -> Iterator[tuple[Array, ...]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
-from .content import Array, Choice, Piece, numbered_name, pieces
+from .content import Array, Choice, Chunk, numbered_name, pieces
 from .values import categories, numbers, settled
 
 MOST_BATCH_ROWS = 1 << 16
@@ -79,7 +79,7 @@ class Stream:
     def where(self, row: int) -> str:
         return self.place(row)
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Piece]:
+    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
         return pieces(self._arrays(choices, min(rows, MOST_BATCH_ROWS)), rows)
 
     def _arrays(self, choices: Sequence[Choice], rows: int) -> Iterator[tuple[Array, ...]]:

@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from ..errors import DataError
-from .cells import Form, Plan, plain_rows, strict_rows
-from .content import Array, Choice, Piece, pieces
+from .cells import ColumnKinds, Form, plain_rows, strict_rows
+from .content import Array, Choice, Chunk, pieces
 from .fast import read_rows
 from .opening import Bytes
 from .values import settled
@@ -67,17 +67,17 @@ class Table:
     def rows_of(self, column: int) -> int | None:
         return self.rows
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Piece]:
+    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
         """As for all contents, with file and line in its DataError.
 
         Numbers are float64. Labels are int64 when every cell of the block is a whole number, str when none is, and an
         object array of both otherwise: a cell has the same value whatever stands around it.
         """
-        plan = Plan(_distinct(choices, "number"), _distinct(choices, "category"))
+        plan = ColumnKinds(_distinct(choices, "number"), _distinct(choices, "category"))
         for piece in pieces(self._parsed(plan), rows):
-            yield Piece(piece.rows, partial(_chosen, piece.load(), tuple(choices), plan))
+            yield Chunk(piece.rows, partial(_chosen, piece.load(), tuple(choices), plan))
 
-    def _parsed(self, plan: Plan) -> Iterator[tuple[Array, ...]]:
+    def _parsed(self, plan: ColumnKinds) -> Iterator[tuple[Array, ...]]:
         """The numbers of each chunk, (n, columns), then its labels, an array a column."""
         self._marks = []
         rows = 0
@@ -164,7 +164,7 @@ def _distinct(choices: Sequence[Choice], kind: str) -> tuple[int, ...]:
     return tuple(sorted({column for choice in choices if choice.kind == kind for column in choice.columns}))
 
 
-def _chosen(block: tuple[Array, ...], choices: Sequence[Choice], plan: Plan) -> tuple[Array, ...]:
+def _chosen(block: tuple[Array, ...], choices: Sequence[Choice], plan: ColumnKinds) -> tuple[Array, ...]:
     numbers, labels = block[0], block[1:]
     number_at = {column: place for place, column in enumerate(plan.numbers)}
     label_at = {column: place for place, column in enumerate(plan.labels)}

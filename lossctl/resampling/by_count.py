@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import UsageError
 from ..language.rounding import two_product
 from ..rows import checks, sums
-from ..rows.job import Block, Job, Read, shared
+from ..rows.job import Job, Read, RowBlock, shared
 from ..rows.workers import ordered_map
 from . import bootstrap
 from .bootstrap import Influence, Sample, Spread
@@ -134,7 +134,7 @@ def count_blocks(
 ) -> Iterator[Result]:
     """fold(one Seen for each job), block by block, in order; see `rows.by_row`."""
 
-    def of_block(block: Block) -> Result:
+    def of_block(block: RowBlock) -> Result:
         return fold(tuple(_seen(job, side, block.start, arrays) for job, arrays in shared(jobs, block.load())))
 
     yield from ordered_map(of_block, read(), threads)

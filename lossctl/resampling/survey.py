@@ -64,7 +64,7 @@ class Piece(Protocol):
         """How the value varies over the resamples."""
 
 
-class Block(Protocol):
+class ScoredBlock(Protocol):
     """The loss of some rows of the input, before they are added up."""
 
     @property
@@ -86,7 +86,7 @@ def fold(aspects: Sequence[Aspects], piece_of: Weigh) -> Callable[[tuple[Any, ..
     return of_block
 
 
-def _pieces(block: Block, aspects: Aspects, piece_of: Weigh) -> Pieces:
+def _pieces(block: ScoredBlock, aspects: Aspects, piece_of: Weigh) -> Pieces:
     if aspects.group is None:
         piece = piece_of(block, None, aspects)
         _refuse_too_many(1, piece.entries, aspects)

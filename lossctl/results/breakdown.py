@@ -144,7 +144,7 @@ class Breakdown:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class OverBatches:
     """A quantity over batches: its mean and its standard deviation (n - 1; 0 for one batch)."""
 
     mean: float
@@ -156,11 +156,11 @@ class AtMarginInBatches:
     """What training sees at one margin: shares of each batch's triplets, and its losses, over the batches."""
 
     margin: float
-    easy: Spread
-    semi_hard: Spread
-    hard: Spread
-    batch_all_mean_active: Spread
-    batch_hard: Spread
+    easy: OverBatches
+    semi_hard: OverBatches
+    hard: OverBatches
+    batch_all_mean_active: OverBatches
+    batch_hard: OverBatches
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from ..errors import DataError
 from ..language.registry import columns_of
 from . import checks
 from .by_row import BLOCK_VALUES, Scored, rows_of
-from .job import Block, Job, Loaded, Read, RowsAt, shared
+from .job import Job, Loaded, Read, RowBlock, RowsAt, shared
 from .workers import ordered_map
 
 Result = TypeVar("Result")
 
 
-class Piece(NamedTuple):
+class Documents(NamedTuple):
     """Documents of one job that passed the door, (n,) each: with the group's name, row weight and row number."""
 
     score: np.ndarray
@@ -33,9 +33,9 @@ class Piece(NamedTuple):
     side: tuple[np.ndarray, ...]
     facts: checks.Facts
 
-    def take(self, chosen: slice | np.ndarray) -> Piece:
+    def take(self, chosen: slice | np.ndarray) -> Documents:
         """Some of the documents; the facts stay behind."""
-        return Piece(
+        return Documents(
             self.score[chosen],
             self.relevance[chosen],
             self.group[chosen],
@@ -60,7 +60,7 @@ def score_blocks(
     yield from ordered_map(lambda stretch: fold(tuple(map(_scored, jobs, stretch))), stretches, threads)
 
 
-def stand_together(blocks: Iterable[Block]) -> bool:
+def stand_together(blocks: Iterable[RowBlock]) -> bool:
     """Whether the rows of every list stand together; remembers the names of the lists."""
     seen: set[str] = set()
     last: str | None = None
@@ -85,7 +85,7 @@ def _starts(group: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
 
 
-def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: Block) -> list[Piece]:
+def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -> list[Documents]:
     found = []
     for job, arrays in shared(jobs, block.load()):
         loaded = Loaded(block.start, tuple(arrays[place] for place in job.picks))
@@ -95,13 +95,13 @@ def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: Block) -> lis
         weight = np.ones(len(score)) if admitted.weights is None else admitted.weights
         ride = tuple(arrays[place] if keep is None else arrays[place][keep] for place in side)
         numbers = admitted.rows.at(np.arange(len(score)))
-        found.append(Piece(score, relevance, group.reshape(-1), weight, numbers, ride, admitted.facts))
+        found.append(Documents(score, relevance, group.reshape(-1), weight, numbers, ride, admitted.facts))
     return found
 
 
-def _as_they_come(pieces: Iterable[list[Piece]]) -> Iterator[list[Piece]]:
+def _as_they_come(pieces: Iterable[list[Documents]]) -> Iterator[list[Documents]]:
     """Pieces cut where lists end; what follows the last end waits for the next piece."""
-    waiting: list[list[Piece]] = []
+    waiting: list[list[Documents]] = []
     for many in pieces:
         waiting = waiting or [[] for _ in many]
         ready = []
@@ -120,7 +120,7 @@ def _as_they_come(pieces: Iterable[list[Piece]]) -> Iterator[list[Piece]]:
         yield [_joined(held) for held in waiting]
 
 
-def _held(pieces: Iterable[list[Piece]], size: int) -> Iterator[list[Piece]]:
+def _held(pieces: Iterable[list[Documents]], size: int) -> Iterator[list[Documents]]:
     """All pieces, the rows of each list brought together: lists in the order in which they begin, rows in their own."""
     found = [_joined(list(held)) for held in zip(*pieces, strict=True)]
     rest = []
@@ -139,13 +139,13 @@ def _held(pieces: Iterable[list[Piece]], size: int) -> Iterator[list[Piece]]:
         yield ready
 
 
-def _joined(pieces: list[Piece]) -> Piece:
+def _joined(pieces: list[Documents]) -> Documents:
     if len(pieces) == 1:
         return pieces[0]
     groups = [piece.group for piece in pieces]
     if len({group.dtype.kind for group in groups}) > 1:
         groups = [_names(group) for group in groups]
-    return Piece(
+    return Documents(
         np.concatenate([piece.score for piece in pieces]),
         np.concatenate([piece.relevance for piece in pieces]),
         np.concatenate(groups),
@@ -160,7 +160,7 @@ def _names(group: np.ndarray) -> np.ndarray:
     return group if group.dtype.kind in "Ui" else np.array([str(name) for name in group])
 
 
-def _scored(job: Job, piece: Piece) -> Scored:
+def _scored(job: Job, piece: Documents) -> Scored:
     """The loss of each list of a piece."""
     starts = _starts(piece.group)
     sizes = np.diff(np.append(starts, len(piece.group)))
@@ -192,7 +192,9 @@ def _scored(job: Job, piece: Piece) -> Scored:
     return Scored(scored, tuple(column[starts[keep]] for column in piece.side), (*inputs, piece.group[starts[keep]]))
 
 
-def _refuse_mixed(job: Job, piece: Piece, column: np.ndarray, starts: np.ndarray, sizes: np.ndarray, what: str) -> None:
+def _refuse_mixed(
+    job: Job, piece: Documents, column: np.ndarray, starts: np.ndarray, sizes: np.ndarray, what: str
+) -> None:
     same = column == np.repeat(column[starts], sizes)
     if not same.all():
         row = int(np.argmin(same))

@@ -19,7 +19,7 @@ from .workers import ordered_map
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from .job import Arrays, Block, Read
+    from .job import Arrays, Read, RowBlock
 
     class Numbers(Protocol):
         """Which rows of the input the rows of a block are."""
@@ -129,7 +129,7 @@ def score_blocks(
     yield from ordered_map(lambda block: fold(score_block(jobs, side, block)), read(), threads)
 
 
-def score_block(jobs: tuple[Job, ...], side: tuple[int, ...], block: Block) -> tuple[Scored, ...]:
+def score_block(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -> tuple[Scored, ...]:
     """One Scored for each job, of one block."""
     return tuple(_score_job(job, side, block.start, arrays) for job, arrays in shared(jobs, block.load()))
 
@@ -147,7 +147,7 @@ def _score_job(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> S
     return Scored(rows, tuple(kept(arrays[place]) for place in side), tuple(map(kept, inputs)))
 
 
-def score(plan: checks.Plan, block: Block) -> Rows:
+def score(plan: checks.Plan, block: RowBlock) -> Rows:
     """The loss of each row of one block."""
     admitted = checks.admit(plan, block.load(), block.start)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):

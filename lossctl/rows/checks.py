@@ -49,7 +49,7 @@ WEIGHT = ROLES["weight"]
 NOT_ODD = Oddities()
 
 
-class Entry(NamedTuple):
+class Input(NamedTuple):
     """One input as the loss will see it.
 
     ndim: 1 for (n,), 2 for (n, width); check: what its values may be
@@ -75,9 +75,9 @@ class Plan(NamedTuple):
     """
 
     spec: Spec
-    entries: tuple[Entry, ...]
+    entries: tuple[Input, ...]
     reduction: str = "mean"
-    weight: Entry | None = None
+    weight: Input | None = None
     clip: float = 0.0
     ignore: int | None = None
     skip_nan: bool = False
@@ -88,7 +88,7 @@ class Plan(NamedTuple):
         return sum(entry.width for entry in self.every)
 
     @property
-    def every(self) -> tuple[Entry, ...]:
+    def every(self) -> tuple[Input, ...]:
         return (*self.entries, self.weight) if self.weight else self.entries
 
 
@@ -164,7 +164,7 @@ def plan(
     )
 
 
-def _check_reduction(spec: Spec, entries: list[Entry], reduction: str) -> None:
+def _check_reduction(spec: Spec, entries: list[Input], reduction: str) -> None:
     if reduction not in spec.loss.reductions:
         raise UsageError(
             f"{spec.loss.name} has no reduction {reduction!r}", fix=f"use -r {' or '.join(spec.loss.reductions)}"
@@ -173,7 +173,7 @@ def _check_reduction(spec: Spec, entries: list[Entry], reduction: str) -> None:
         raise UsageError("-r positives needs labels 0 and 1", fix="use -r mean or -r sum")
 
 
-def _check_class_numbers(spec: Spec, entries: list[Entry]) -> None:
+def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
     classes = entries[0].classes
     if entries[0].role.name == "emb":
         return
@@ -190,7 +190,7 @@ def _full_name(column: Column) -> str:
     return f"{column.frame.path}: {column.name}"
 
 
-def _entry(role: Role, column: Column, form: Form | None) -> Entry:
+def _entry(role: Role, column: Column, form: Form | None) -> Input:
     width = column.width
     ndim = column.ndim
     if role.layout == "row" and width > 1:
@@ -206,7 +206,7 @@ def _entry(role: Role, column: Column, form: Form | None) -> Entry:
             f"{_full_name(column)}: one value a row where {role.option} needs one for each class",
             fix="for predictions of two classes use bce (probabilities of label 1) or hinge (scores)",
         )
-    return Entry(role, column, 2 if role.layout == "vectors" else ndim, width, _check_of(role, form), form)
+    return Input(role, column, 2 if role.layout == "vectors" else ndim, width, _check_of(role, form), form)
 
 
 def _check_of(role: Role, form: Form | None) -> Check:
@@ -221,7 +221,7 @@ def _check_of(role: Role, form: Form | None) -> Check:
     return "binary" if role.name in ("same", "label") else "real"
 
 
-def _settle_together(spec: Spec, entries: list[Entry]) -> list[Entry]:
+def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
     """Shapes and checks that depend on two inputs: the label on the prediction, a target on its prediction."""
     first, last = entries[0], entries[-1]
     if first.role.name == "emb" and last.role.name == "label":
@@ -247,7 +247,7 @@ def _settle_together(spec: Spec, entries: list[Entry]) -> list[Entry]:
     return entries
 
 
-def _is_classes(prediction: Entry, label: Entry) -> bool:
+def _is_classes(prediction: Input, label: Input) -> bool:
     if prediction.role.name in ("probs", "scores"):
         return True
     return prediction.role.name == "chance" and prediction.ndim == 2 and label.ndim == 1
@@ -274,12 +274,12 @@ def _weighted_classes(spec: Spec, width: int) -> int:
     return len(rows)
 
 
-def _index(spec: Spec, label: Entry, classes: int, counted: str) -> Entry:
+def _index(spec: Spec, label: Input, classes: int, counted: str) -> Input:
     mark = "; rows to leave out can carry a mark: --ignore-index" if "ignore_index" in spec.options else ""
     return label._replace(check="index", classes=classes, counted=(counted, mark))
 
 
-def _class_label(spec: Spec, prediction: Entry, label: Entry) -> Entry:
+def _class_label(spec: Spec, prediction: Input, label: Input) -> Input:
     if label.ndim == 1:
         counted = f"the predictions have {prediction.width} columns, one a class"
         return _index(spec, label, prediction.width, counted)
@@ -293,7 +293,7 @@ def _class_label(spec: Spec, prediction: Entry, label: Entry) -> Entry:
     return label._replace(check="classes", classes=label.width)
 
 
-def _label_beside(spec: Spec, prediction: Entry, label: Entry) -> Entry:
+def _label_beside(spec: Spec, prediction: Input, label: Input) -> Input:
     if label.width != prediction.width:
         raise DataError(
             f"{prediction.role.option} has {prediction.width} columns and {label.role.option} has {label.width}",
@@ -381,7 +381,7 @@ def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
     return keep
 
 
-def _converted(plan: Plan, entry: Entry, values: np.ndarray, seen: Facts) -> Any:
+def _converted(plan: Plan, entry: Input, values: np.ndarray, seen: Facts) -> Any:
     import numpy as np
 
     if entry.check == "binary":
@@ -397,7 +397,7 @@ def _converted(plan: Plan, entry: Entry, values: np.ndarray, seen: Facts) -> Any
 
 
 def _fault(
-    entry: Entry, values: np.ndarray, rows: RowNumbers, bad: np.ndarray, what: str, *, why: str = "", fix: str = ""
+    entry: Input, values: np.ndarray, rows: RowNumbers, bad: np.ndarray, what: str, *, why: str = "", fix: str = ""
 ) -> DataError:
     """An error at the first bad value: `what` is filled with its text."""
     import numpy as np
@@ -415,7 +415,7 @@ def _text(value: Any) -> str:
 
 
 def _finite(
-    entry: Entry, values: np.ndarray, rows: RowNumbers, allow_minus_infinity: bool = False
+    entry: Input, values: np.ndarray, rows: RowNumbers, allow_minus_infinity: bool = False
 ) -> tuple[float, float]:
     """(min, max) of a block that holds at least one value and only finite ones."""
     import numpy as np
@@ -437,7 +437,7 @@ def _finite(
     )
 
 
-def _check_real(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_real(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     with np.errstate(over="ignore", invalid="ignore"):
@@ -452,7 +452,7 @@ def _is_angular(spec: Spec) -> bool:
     return spec.options.get("distance") == "cosine" or spec.loss.name == "circle-class"
 
 
-def _check_direction(entry: Entry, values: np.ndarray, rows: RowNumbers) -> None:
+def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
     zero = ~values.any(axis=1)
     if zero.any():
         row = int(zero.argmax())
@@ -463,7 +463,7 @@ def _check_direction(entry: Entry, values: np.ndarray, rows: RowNumbers) -> None
         )
 
 
-def _check_probability(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_probability(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     low, high = _finite(entry, values, rows)
     if low < 0 or high > 1:
         just_outside = low > -1e-3 and high < 1 + 1e-3
@@ -491,7 +491,7 @@ def _form_fix(role: Role, high: float) -> str:
     return "leave --from-probs out" if role.forms[0] == "logits" else "add --from-logits"
 
 
-def _check_classes(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_classes(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     facts = _check_probability(entry, values, rows)
@@ -508,7 +508,7 @@ def _check_classes(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     return facts
 
 
-def _check_logits(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_logits(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     low, high = _finite(entry, values, rows)
@@ -518,14 +518,14 @@ def _check_logits(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts(logits_like_probabilities=alike)
 
 
-def _check_log_prob(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_log_prob(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     _, high = _finite(entry, values, rows, allow_minus_infinity=True)
     if high > 0:
         raise _fault(entry, values, rows, values > 0, "{} is above 0, so no log of a probability", fix="see --p-form")
     return Facts()
 
 
-def _check_binary(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_binary(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     _finite(entry, values, rows)
@@ -545,7 +545,7 @@ def _check_binary(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts(negative_labels=negatives, zero_labels=zeros)
 
 
-def _check_index(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     low, high = _finite(entry, values, rows)
@@ -565,18 +565,18 @@ def _check_index(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts()
 
 
-def _check_weight(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_weight(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     low, _ = _finite(entry, values, rows)
     if low < 0:
         raise _fault(entry, values, rows, values < 0, "the weight {} is negative", fix="weights are 0 or larger")
     return Facts()
 
 
-def _check_category(entry: Entry, values: np.ndarray, rows: RowNumbers) -> Facts:
+def _check_category(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts()
 
 
-_CHECKS: dict[Check, Callable[[Entry, Any, Any], Facts]] = {
+_CHECKS: dict[Check, Callable[[Input, Any, Any], Facts]] = {
     "real": _check_real,
     "probability": _check_probability,
     "classes": _check_classes,

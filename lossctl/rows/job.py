@@ -12,7 +12,7 @@ from . import checks
 Arrays = tuple[np.ndarray, ...]
 
 
-class Block(Protocol):
+class RowBlock(Protocol):
     """Rows start..stop of all inputs, read when they are wanted."""
 
     @property
@@ -22,7 +22,7 @@ class Block(Protocol):
     def load(self) -> Arrays: ...
 
 
-Read = Callable[..., Iterable[Block]]  # read(only=None): the blocks, of all arrays or of those in `only`
+Read = Callable[..., Iterable[RowBlock]]  # read(only=None): the blocks, of all arrays or of those in `only`
 
 
 class Space(NamedTuple):

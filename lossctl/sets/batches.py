@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..results.breakdown import AtMargin, AtMarginInBatches, Batches, Spread
+from ..results.breakdown import AtMargin, AtMarginInBatches, Batches, OverBatches
 from .triplets import breakdown
 
 Progress = Callable[[int, int], None]
@@ -86,8 +86,8 @@ def _over_batches(batches: list[AtMargin]) -> AtMarginInBatches:
     )
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def _spread(values: Sequence[float]) -> OverBatches:
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
-        return Spread(mean, 0.0)
-    return Spread(mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)))
+        return OverBatches(mean, 0.0)
+    return OverBatches(mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)))

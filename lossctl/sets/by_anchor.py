@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..rows import checks
 from ..rows.by_row import Rows, Scored, rows_of
-from ..rows.job import Block, Job, Loaded, Read, RowsAt, Space, shared
+from ..rows.job import Job, Loaded, Read, RowBlock, RowsAt, Space, shared
 from . import panels
 from .points import Points, sort_points
 
@@ -30,7 +30,7 @@ class EmbeddingSet(NamedTuple):
     facts: checks.Facts
 
 
-def read_set(plan: checks.Plan, blocks: Iterable[Block]) -> EmbeddingSet:
+def read_set(plan: checks.Plan, blocks: Iterable[RowBlock]) -> EmbeddingSet:
     """All of the embeddings and labels. DataError for values that cannot be used."""
     admitted = [checks.admit(plan, block.load(), block.start) for block in blocks]
     if not admitted:
@@ -144,7 +144,7 @@ def score_sets(
     return tuple(_anchors(job, side, columns, threads, progress) for job, columns in shared(jobs, arrays))
 
 
-def _all_rows(blocks: Iterable[Block]) -> tuple[np.ndarray, ...]:
+def _all_rows(blocks: Iterable[RowBlock]) -> tuple[np.ndarray, ...]:
     """All blocks as one; text where some blocks of a column hold text."""
     parts = [block.load() for block in blocks]
     if not parts:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..api.mine import Summary
+from ..api.mine import MiningSummary
 from ..text import shown
 from .sheet import Sheet
 
 
-def page(summary: Summary) -> Sheet:
+def page(summary: MiningSummary) -> Sheet:
     """Triplets, categories, anchors covered and mean loss of one file."""
     count = max(summary.triplets, 1)
     rows = [

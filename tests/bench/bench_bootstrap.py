@@ -41,7 +41,7 @@ def by_product_alone(values: np.ndarray, resamples: int) -> np.ndarray:
 
 
 def by_lossctl(pred: np.ndarray, resamples: int, jobs: int) -> assess.Result:
-    wanted = [assess.Wanted(registry.parse("mse"), {}, [pred, np.zeros(len(pred))])]
+    wanted = [assess.Request(registry.parse("mse"), {}, [pred, np.zeros(len(pred))])]
     with assess.prepared(wanted, jobs=jobs) as shared:
         return assess.results(shared, assess.Confidence(resamples=resamples))[0]
 
