@@ -171,7 +171,7 @@ def compare(
     clip: float = 0.0,
     distance: str = "euclidean",
     normalize: bool = False,
-    reduction: str = "mean",
+    reduction: str | None = None,
     weight: Source | None = None,
     group: Source | None = None,
     na: str = "error",
@@ -195,6 +195,7 @@ def compare(
 
     base, others: the predictions of the systems; arrays, tensors or sources;  target: the truth of every row
     loss: one, or several; losses in order, systems in order within them
+    reduction: "mean" or "sum"; unless given the mean, or the loss's own
     group: the lists of ranking losses;  cluster: rows that share it are resampled together
     ci: the level of the intervals; p < 1 - ci decides;  test: "sign-flip" or "bootstrap"
     align: match rows by this column of every file, not by place

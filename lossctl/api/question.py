@@ -354,7 +354,7 @@ class ComparisonQuestion:
     others: tuple[Given, ...]
     target: Given
     names: tuple[str, ...]
-    reduction: str = "mean"
+    reduction: str | None = None
     weight: Given | None = None
     group: Given | None = None
     cluster: Given | None = None
