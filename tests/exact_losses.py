@@ -61,6 +61,15 @@ def columns(function: Callable[..., Any]) -> Callable[..., Any]:
     return averaged
 
 
+def rmse(pred: Any, target: Any) -> Any:
+    """Of one row alone."""
+    return mp.sqrt(columns(lambda pred, target: (pred - target) ** 2)(pred, target))
+
+
+def perplexity(x: list[Any], label: Any, form: str, ignore_index: Any) -> Any:
+    return mp.exp(cross_entropy(x, label, form, 0, None, ignore_index))
+
+
 def huber(pred: Any, target: Any, delta: float) -> Any:
     e = abs(pred - target)
     return e**2 / 2 if e <= delta else mp.mpf(delta) * (e - mp.mpf(delta) / 2)
@@ -203,7 +212,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "mean-error": columns(lambda pred, target: target - pred),
     "mse": columns(lambda pred, target: (pred - target) ** 2),
     "mae": columns(lambda pred, target: abs(pred - target)),
-    "rmse": columns(lambda pred, target: (pred - target) ** 2),  # the row value; the root comes after the mean
+    "rmse": rmse,
     "huber": columns(huber),
     "smooth-l1": columns(lambda pred, target, beta: huber(pred, target, beta) / beta),
     "bce": columns(lambda x, y, form, pos_weight: times(pos_weight if y == 1 else 1, -chance(x, y, form)[0])),
@@ -213,6 +222,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
         else columns(lambda x, y, form: -chance(x, y, form)[0])(x, y, form)
     ),
     "cross-entropy": cross_entropy,
+    "perplexity": perplexity,
     "focal": lambda x, y, form, **options: (
         columns(focal)(x, y, form, **options) if isinstance(y, list) else focal(x, y, form, **options)
     ),
@@ -370,7 +380,7 @@ def chance_cases() -> list[Case]:
     for (what, form, pair), spec in product(binary, BINARY_SPECS):
         cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
     for what, form, pair in classes:
-        for spec in ("cross-entropy", "log-loss", "focal", "focal:gamma=0.5,alpha=0.3", "focal:gamma=5"):
+        for spec in ("cross-entropy", "perplexity", "log-loss", "focal", "focal:gamma=0.5,alpha=0.3", "focal:gamma=5"):
             cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
         cases.append(Case(what, "cross-entropy:label_smoothing=0.1", pair, {"probs": form}))
         width = pair[0].shape[1]
