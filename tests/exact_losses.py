@@ -560,6 +560,10 @@ def _focal_star(truth: Any, case: Case, x: Any, y: Any) -> Any:
     return truth * (1 + option(case, "gamma") * max([abs(log(v) - log1p(-v)) for v in values if 0 < v < 1], default=0))
 
 
+def _perplexity(truth: Any, case: Case, *row: Any) -> Any:
+    return truth * (1 + abs(mp.log(truth))) if mp.isfinite(truth) else truth
+
+
 def _log_prob(truth: Any, case: Case, p: Any, q: Any) -> Any:
     return mp.fsum(abs(mp.exp(a) - mp.exp(b)) for a, b in zip(p, q, strict=True))
 
@@ -604,6 +608,12 @@ KNOWN_BOUNDS = (
         lambda case: forms_of(case) == ["prob"],
         _focal_star,
         "x_t = log p - log(1 - p) is rounded, and e^-x makes its absolute error relative: about |ln L| ulp",
+    ),
+    Bound(
+        ("perplexity",),
+        lambda case: True,
+        _perplexity,
+        "the error of the cross-entropy becomes relative in its exponential: 4 ulp times 1 + ln of the perplexity",
     ),
     Bound(
         ("kl",),
