@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..files.sources import digest
-from ..language.registry import find, make
+from ..language.registry import SET, make
 from ..results.values import Comparison, Result
 from ..rows.by_row import Rows
 from ..rows.hardest import Hardest
@@ -156,7 +156,7 @@ def worse(comparisons: Sequence[Comparison]) -> list[str]:
 @contextmanager
 def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Prepared]:
     """Embeddings and labels, open and bound to their roles."""
-    loss = Request(make(find("batch-all")), {}, asked.inputs, asked.named)
+    loss = Request(make(SET), {}, asked.inputs, asked.named)
     with together.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
         yield shared.losses[0]
 

@@ -121,6 +121,7 @@ def huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
     Use: regression with some outliers: smooth near zero, bounded pull far out
     Misleads: delta is in units of the target, so values for different delta cannot be compared
     Gradient: e near zero, then delta or -delta: an outlier pulls no harder than an error of delta
+    Curve: --sweep delta=0.5,1,2 --grad
     Worked: e = 3 - 0; huber = 1 * (abs(e) - 1 / 2)
     Example: pred=3 target=0 -> 2.5
     """
@@ -144,6 +145,7 @@ def smooth_l1(pred: Array, target: Array, *, beta: Positive = 1.0) -> Array:
     Use: regression of boxes, where mae is wanted without its corner
     Misleads: with beta other than 1 it is not huber but huber / beta
     Gradient: e / beta near zero, then 1 or -1
+    Curve: --sweep beta=0.5,1,2 --grad
     Worked: e = 3 - 0; smooth_l1 = abs(e) - 1 / 2
     Example: pred=3 target=0 -> 2.5
     """

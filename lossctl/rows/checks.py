@@ -449,7 +449,7 @@ def _check_real(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
 
 def _is_angular(spec: Spec) -> bool:
     """Whether embeddings are compared by their direction."""
-    return spec.options.get("distance") == "cosine" or spec.loss.name == "circle-class"
+    return spec.options.get("distance") == "cosine" or spec.loss.is_angular
 
 
 def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
