@@ -153,7 +153,7 @@ class Request(NamedTuple):
 
 @contextmanager
 def prepared(
-    wanted: Sequence[Request],
+    requests: Sequence[Request],
     *,
     weight: Given | None = None,
     reading: Reading | None = None,
@@ -162,39 +162,39 @@ def prepared(
 ) -> Iterator[Shared]:
     """Open the inputs of several losses together; each file is opened once, each column is read once.
 
-    wanted: the first has inputs; one without takes those of the first, in the same order
+    requests: the first has inputs; one without takes those of the first, in the same order
     """
     if jobs is not None and not (isinstance(jobs, int) and jobs > 0):
         raise UsageError(f"jobs cannot be {jobs!r}", fix="give a whole number from 1")
     reading = reading or Reading()
-    _refuse_mixed(wanted)
+    _refuse_mixed(requests)
     desk = calculator.desk_for(reading)
     with desk.stack:
-        made: list[Prepared] = []
+        losses: list[Prepared] = []
         sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
-        for one in wanted:
-            inputs, named = one.inputs or (), one.named or {}
-            made.append(
+        for request in requests:
+            inputs, named = request.inputs or (), request.named or {}
+            losses.append(
                 calculator.prepare(
                     desk,
-                    one.spec,
+                    request.spec,
                     inputs,
                     named,
-                    reduction=one.reduction or one.spec.loss.reductions[0],
-                    weight=weight if one.weight is None else one.weight,
-                    reading=replace(reading, forms=one.forms),
+                    reduction=request.reduction or request.spec.loss.reductions[0],
+                    weight=weight if request.weight is None else request.weight,
+                    reading=replace(reading, forms=request.forms),
                     jobs=jobs,
-                    like=None if one.inputs or one.named or not made else made[0].bound,
+                    like=None if request.inputs or request.named or not losses else losses[0].bound,
                 )
             )
-            own = one.side or side or Side()
-            sides.append((own, _side_fields(desk, own, one.inputs or wanted[0].inputs or ())))
-        yield _joined(made, sides)
+            own = request.side or side or Side()
+            sides.append((own, _side_fields(desk, own, request.inputs or requests[0].inputs or ())))
+        yield _joined(losses, sides)
 
 
-def _refuse_mixed(wanted: Sequence[Request]) -> None:
-    first = wanted[0].spec.loss
-    for loss in (one.spec.loss for one in wanted):
+def _refuse_mixed(requests: Sequence[Request]) -> None:
+    first = requests[0].spec.loss
+    for loss in (request.spec.loss for request in requests):
         if loss.engine != first.engine:
             raise UsageError(
                 f"{first.name} goes by {first.engine.kind}, {loss.name} by {loss.engine.kind}",
@@ -207,37 +207,37 @@ def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) ->
     """The form of each input of a loss, where all predictions are logits, or all are probabilities."""
     forms: dict[str, Form] = {}
     for role in loss.roles:
-        for form, wanted in (("logits", from_logits), ("prob", from_probs)):
-            if wanted and form in role.forms:
+        for form, is_asked in (("logits", from_logits), ("prob", from_probs)):
+            if is_asked and form in role.forms:
                 forms[role.name] = form
     return forms
 
 
 def _side_fields(desk: Desk, side: Side, inputs: Sequence[Given]) -> dict[str, tuple[Field, str]]:
-    found = {}
+    columns = {}
     for name in ("id", "group", "cluster"):
-        given = getattr(side, name)
-        if given is not None:
+        source = getattr(side, name)
+        if source is not None:
             kind = "number" if name == "group" and side.bins else "category"
             role = Role(name, name, f"the {name} of each row", "row", (name,), kind=kind)  # type: ignore[arg-type]
-            field = desk.field(_source_of(given, inputs), role)
+            field = desk.field(_source_of(source, inputs), role)
             if field.width != 1:
                 raise DataError(f"{field.name}: {field.width} columns as {name}", fix="choose one: PATH::COLUMN")
-            found[name] = (field, kind)
-    return found
+            columns[name] = (field, kind)
+    return columns
 
 
-def _source_of(given: Given, inputs: Sequence[Given]) -> Given:
+def _source_of(source: Given, inputs: Sequence[Given]) -> Given:
     """A source; a bare name that is no file is a column of the first input."""
-    if not isinstance(given, str):
-        return calculator.as_array(given)
-    bare = "::" not in given and given != "-" and not os.path.exists(given)
+    if not isinstance(source, str):
+        return calculator.as_array(source)
+    bare = "::" not in source and source != "-" and not os.path.exists(source)
     if bare and inputs and isinstance(inputs[0], str):
-        return f"{parse_source(inputs[0]).path}::{given}"
-    return given
+        return f"{parse_source(inputs[0]).path}::{source}"
+    return source
 
 
-def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]]) -> Shared:
+def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]]) -> Shared:
     """The columns of all losses, each once."""
     fields: list[Field] = []
     kinds: list[str] = []
@@ -251,17 +251,17 @@ def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field,
             kinds.append(kind)
         return places[key]
 
-    jobs = [one.job._replace(picks=tuple(map(place, one.fields, one.kinds))) for one in made]
+    jobs = [loss.job._replace(picks=tuple(map(place, loss.fields, loss.kinds))) for loss in losses]
     ride: list[int] = []
     beside = []
     for task, (_, named) in zip(jobs, sides, strict=True):
         at = {name: place(field, kind) for name, (field, kind) in named.items()}
         if task.plan.spec.loss.engine.has_lists and "group" not in at:
             at["list"] = task.picks[2]
-        ride += [one for one in at.values() if one not in ride]
-        beside.append({name: ride.index(one) for name, one in at.items()})
+        ride += [column for column in at.values() if column not in ride]
+        beside.append({name: ride.index(column) for name, column in at.items()})
     bins = tuple(own.bins for own, _ in sides)
-    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
+    return Shared(tuple(losses), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
 
 
 # --- questions
@@ -283,7 +283,7 @@ def results(
 
     confidence: one for all losses, or one for each
     """
-    return [result for one in results_of_each(shared, confidence, data_hash, progress) for result in one]
+    return [result for of_loss in results_of_each(shared, confidence, data_hash, progress) for result in of_loss]
 
 
 def results_of_each(
@@ -432,30 +432,30 @@ def _interval(confidence: Confidence, unit: str, spread: Spread) -> Interval:
 
 def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list[Result]:
     """The mean (or sum) of each loss over its hardest rows."""
-    made = []
-    for position, ready in enumerate(shared.losses):
-        if ready.plan.reduction not in ("mean", "sum"):
-            raise UsageError(f"--keep with -r {ready.plan.reduction}", fix="use -r mean or -r sum")
+    results = []
+    for position, loss in enumerate(shared.losses):
+        if loss.plan.reduction not in ("mean", "sum"):
+            raise UsageError(f"--keep with -r {loss.plan.reduction}", fix="use -r mean or -r sum")
         part = hardest.mean_of_hardest(shared.score_rows, position, keep)
         if not part.n:
             raise DataError(f"no {shared.engine.unit} to average", fix=CHECKS)
-        by_row.refuse_nothing(ready.plan, part)
-        data = digest(ready.fields) if data_hash else None
+        by_row.refuse_nothing(loss.plan, part)
+        data = digest(loss.fields) if data_hash else None
         result = calculator.result(
-            shared.computed[position], data, by_row.value_of(ready.plan, part), part.n, part.facts
+            shared.computed[position], data, by_row.value_of(loss.plan, part), part.n, part.facts
         )
         signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
         note = f"the {part.n} hardest {shared.engine.unit}"
-        made.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
-    return made
+        results.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
+    return results
 
 
 def top(shared: Shared, count: int) -> hardest.Hardest:
     """The rows with the highest loss (of the first loss), hardest first."""
-    found = hardest.top_of(shared.score_rows(lambda scored: hardest.top(scored[0], count)), count)
-    if found is None or not found.n:
+    rows = hardest.top_of(shared.score_rows(lambda scored: hardest.top(scored[0], count)), count)
+    if rows is None or not rows.n:
         raise DataError(f"no {shared.engine.unit}", fix=CHECKS)
-    return found
+    return rows
 
 
 def read_bins(text: str) -> tuple[str, int]:

@@ -31,7 +31,7 @@ class Report(NamedTuple):
 
 
 def report(
-    ready: Prepared,
+    opened: Prepared,
     margins: Sequence[float],
     *,
     precision: str = "float64",
@@ -48,28 +48,30 @@ def report(
     from ..sets.diagnosis import diagnose
     from ..sets.triplets import breakdown
 
-    found, reading = read_set(ready.plan, ready.read()), ready.reading
+    embeddings, reading = read_set(opened.plan, opened.read()), opened.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count = breakdown
     if reading.device != "cpu":
         from ..sets.device.triplets import breakdown_on
 
         count = partial(breakdown_on, reading.device)
-    whole = count(
-        found.emb,
-        found.label,
+    counts = count(
+        embeddings.emb,
+        embeddings.label,
         precision=precision,
         by_class=by_class,
         pairs=pairs,
-        threads=ready.jobs,
+        threads=opened.jobs,
         progress=progress,
         **settings,
     )
-    drawn = None
+    sample = None
     if batch is not None:
-        drawn = sampled(found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings)
-    diagnosis = diagnose(found.emb, found.label, whole)
-    return Report(whole, diagnosis, drawn, ready.sources, ready.note, data, found.facts.skipped)
+        sample = sampled(
+            embeddings.emb, embeddings.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings
+        )
+    diagnosis = diagnose(embeddings.emb, embeddings.label, counts)
+    return Report(counts, diagnosis, sample, opened.sources, opened.note, data, embeddings.facts.skipped)
 
 
 def given_triplets(

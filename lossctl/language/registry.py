@@ -187,13 +187,13 @@ def load() -> dict[str, Loss]:
 
 def find(name: str) -> Loss:
     """The loss called `name` (or an alias; `_` does for `-`); UsageError with the nearest names where there is none."""
-    wanted = name.strip().lower().replace("_", "-")
+    kebab = name.strip().lower().replace("_", "-")
     known = names()
-    if wanted in known:
-        return known[wanted]
+    if kebab in known:
+        return known[kebab]
     import difflib
 
-    near = difflib.get_close_matches(wanted, known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(kebab, known, n=2, cutoff=0.6)
     guess = f". Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
     raise UsageError(f"unknown loss {name!r}{guess}", fix="see all losses with: lossctl list")
 

@@ -62,7 +62,7 @@ def score_blocks(
 
 def stand_together(blocks: Iterable[RowBlock]) -> bool:
     """Whether the rows of every list stand together; remembers the names of the lists."""
-    seen: set[str] = set()
+    names_before: set[str] = set()
     last: str | None = None
     for block in blocks:
         (group,) = block.load()
@@ -71,9 +71,9 @@ def stand_together(blocks: Iterable[RowBlock]) -> bool:
             name = str(group[at])
             if name == last:  # the list goes on from the block before
                 continue
-            if name in seen:
+            if name in names_before:
                 return False
-            seen.add(name)
+            names_before.add(name)
             last = name
     return True
 
@@ -86,7 +86,7 @@ def _starts(group: np.ndarray) -> np.ndarray:
 
 
 def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -> list[Documents]:
-    found = []
+    documents = []
     for job, arrays in shared(jobs, block.load()):
         loaded = Loaded(block.start, tuple(arrays[place] for place in job.picks))
         admitted = checks.admit(job.plan, loaded.arrays, loaded.start)
@@ -95,8 +95,8 @@ def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -> 
         weight = np.ones(len(score)) if admitted.weights is None else admitted.weights
         ride = tuple(arrays[place] if keep is None else arrays[place][keep] for place in side)
         numbers = admitted.rows.at(np.arange(len(score)))
-        found.append(Documents(score, relevance, group.reshape(-1), weight, numbers, ride, admitted.facts))
-    return found
+        documents.append(Documents(score, relevance, group.reshape(-1), weight, numbers, ride, admitted.facts))
+    return documents
 
 
 def _as_they_come(pieces: Iterable[list[Documents]]) -> Iterator[list[Documents]]:
@@ -104,39 +104,39 @@ def _as_they_come(pieces: Iterable[list[Documents]]) -> Iterator[list[Documents]
     waiting: list[list[Documents]] = []
     for many in pieces:
         waiting = waiting or [[] for _ in many]
-        ready = []
+        complete = []
         for held, piece in zip(waiting, many, strict=True):
             starts = _starts(piece.group)
             cut = int(starts[-1]) if len(starts) else 0
             goes_on = len(starts) == 1 and (not held or str(held[-1].group[-1]) == str(piece.group[0]))
-            whole = [] if goes_on or not len(starts) else [*held, piece.take(slice(0, cut))]
-            if whole:
+            cut_lists = [] if goes_on or not len(starts) else [*held, piece.take(slice(0, cut))]
+            if cut_lists:
                 held.clear()
             if len(starts):
                 held.append(piece.take(slice(cut, None)))
-            ready.append(_joined(whole or [piece.take(slice(0, 0))])._replace(facts=piece.facts))
-        yield ready
+            complete.append(_joined(cut_lists or [piece.take(slice(0, 0))])._replace(facts=piece.facts))
+        yield complete
     if waiting and any(waiting):
         yield [_joined(held) for held in waiting]
 
 
 def _held(pieces: Iterable[list[Documents]], size: int) -> Iterator[list[Documents]]:
     """All pieces, the rows of each list brought together: lists in the order in which they begin, rows in their own."""
-    found = [_joined(list(held)) for held in zip(*pieces, strict=True)]
+    joined = [_joined(list(held)) for held in zip(*pieces, strict=True)]
     rest = []
-    for piece in found:
+    for piece in joined:
         _, first, codes = np.unique(_names(piece.group), return_index=True, return_inverse=True)
         rest.append(piece.take(np.argsort(first[codes], kind="stable"))._replace(facts=piece.facts))
     ends = [[*_starts(piece.group)[1:].tolist(), len(piece.group)] for piece in rest]
     at = [0] * len(rest)
     while any(start < len(piece.group) for start, piece in zip(at, rest, strict=True)):
-        ready = []
+        complete = []
         for position, piece in enumerate(rest):
             stop = next((end for end in ends[position] if end >= at[position] + size), len(piece.group))
             facts = piece.facts if at[position] == 0 else checks.NOTHING
-            ready.append(piece.take(slice(at[position], stop))._replace(facts=facts))
+            complete.append(piece.take(slice(at[position], stop))._replace(facts=facts))
             at[position] = stop
-        yield ready
+        yield complete
 
 
 def _joined(pieces: list[Documents]) -> Documents:

@@ -205,7 +205,7 @@ def part_of(rows: Rows, positions: np.ndarray | None = None, total: Callable[...
         part = total(rest if positions is None else rest[positions])
         totals = (*totals[:at], totals[at] + part, *totals[at + 1 :])
     facts = rows.facts if positions is None else checks.NOTHING
-    if not all(one.is_finite for one in totals):
+    if not all(sum_of_column.is_finite for sum_of_column in totals):
         facts = facts.merge(infinite_rows(rows, positions))
     return Part(totals, n, facts)
 

@@ -139,7 +139,7 @@ class _Above(NamedTuple):
     tied: by_row.Rows
 
 
-def mean_of_hardest(each: Each, loss: int, kept: Kept) -> by_row.Part:
+def mean_of_hardest(score: Each, loss: int, kept: Kept) -> by_row.Part:
     """The sums over the hardest rows. Reads the input five times, in constant memory.
 
     loss: which of the scored losses.  The threshold is found digit by digit of the losses' float64 ranks.
@@ -147,7 +147,7 @@ def mean_of_hardest(each: Each, loss: int, kept: Kept) -> by_row.Part:
     prefix, remaining, facts = 0, -1, checks.NOTHING
     for shift in range(RANK_BITS - DIGIT_BITS, -1, -DIGIT_BITS):
         counts = np.zeros(1 << DIGIT_BITS, dtype=np.int64)
-        for histogram, noticed in each(_histogram(loss, prefix, shift)):
+        for histogram, noticed in score(_histogram(loss, prefix, shift)):
             counts += histogram
             facts = facts.merge(noticed) if remaining < 0 else facts
         remaining = kept.of(int(counts.sum())) if remaining < 0 else remaining
@@ -158,7 +158,7 @@ def mean_of_hardest(each: Each, loss: int, kept: Kept) -> by_row.Part:
         remaining -= int(reached[digit] - counts[digit])
         prefix = prefix << DIGIT_BITS | digit
     parts = [by_row.Part(facts=facts)]
-    for above in each(_above(loss, prefix)):
+    for above in score(_above(loss, prefix)):
         tied = np.arange(min(above.tied.n, remaining))
         remaining -= len(tied)
         parts += [above.part, _sums(above.tied, tied)]
