@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..errors import UsageError
-from ..files.saved import read_json
 from ..language import options
 from ..language.options import COMPARE, COMPUTE, Setting, Way
 from ..language.registry import Loss, Spec
@@ -21,7 +20,6 @@ from ..resampling.bootstrap import METHODS
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
 from .calculator import Given, Reading, logit_forms
-from .compare import names_of
 from .gates import Bounds, read_baseline, read_percent
 from .together import Confidence, Side, forms_of, read_bins
 
@@ -170,6 +168,8 @@ def bounds_of(call: Asked) -> Bounds:
         raise UsageError(f"{names} go together", fix=f"give both, or {call.name('max')} X")
     if increase is None:
         return Bounds(call["max"], call["min"])
+    from ..files.saved import read_json
+
     return Bounds(call["max"], call["min"], read_percent(increase), read_baseline(read_json(path), path))
 
 
@@ -413,6 +413,8 @@ class ComparisonQuestion:
 def _names(systems: Sequence[Given]) -> list[str]:
     """What systems are called: files by their paths, arrays by their place."""
     if all(isinstance(system, str) for system in systems):
+        from .compare import names_of
+
         return names_of([str(system) for system in systems])
     return [
         system if isinstance(system, str) else f"other {place}" if place else "base"

@@ -19,11 +19,11 @@ from ..files.sources import Block, Field, blocks, digest, parse_source
 from ..language.engines import COUNTS, LISTS, ROWS, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form, Role
-from ..resampling import by_count, survey
+from ..resampling import survey
 from ..resampling.bootstrap import Method, Spread
 from ..resampling.draws import Draws
 from ..results.values import Interval, Result
-from ..rows import by_list, by_row, groups, hardest
+from ..rows import by_row, groups, hardest
 from ..rows.job import Job
 from ..rows.workers import forked
 from . import calculator
@@ -98,7 +98,7 @@ class Shared:
     def score(self, fold: Callable[[tuple[Any, ...]], Any], progress: Progress = None) -> Iterator[Any]:
         """fold(what each loss gives of some rows), block by block, in order."""
         if not self.engine.has_space:
-            yield from SCORERS[self.engine].blocks(self.jobs, self.ride, self.read, self.threads, fold)
+            yield from SCORERS[self.engine]().blocks(self.jobs, self.ride, self.read, self.threads, fold)
             return
         if not self.anchors:
             from ..sets.by_anchor import score_sets
@@ -129,10 +129,22 @@ class Scorer(NamedTuple):
     piece: survey.Weigh
 
 
-SCORERS = {
-    ROWS: Scorer(by_row.score_blocks, survey.slice_of),
-    LISTS: Scorer(by_list.score_blocks, survey.slice_of),
-    COUNTS: Scorer(by_count.count_blocks, by_count.tally_of),
+def _of_lists() -> Scorer:
+    from ..rows import by_list
+
+    return Scorer(by_list.score_blocks, survey.slice_of)
+
+
+def _of_counts() -> Scorer:
+    from ..resampling import by_count
+
+    return Scorer(by_count.count_blocks, by_count.tally_of)
+
+
+SCORERS: dict[Engine, Callable[[], Scorer]] = {
+    ROWS: lambda: Scorer(by_row.score_blocks, survey.slice_of),
+    LISTS: _of_lists,
+    COUNTS: _of_counts,
 }
 
 
@@ -313,7 +325,7 @@ def results_of_each(
 
 def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progress) -> tuple[survey.Pieces, ...]:
     """Of each loss, what is known of all rows and of each group."""
-    piece_of = survey.slice_of if shared.engine.has_space else SCORERS[shared.engine].piece
+    piece_of = survey.slice_of if shared.engine.has_space else SCORERS[shared.engine]().piece
     fold = survey.fold(aspects, piece_of)
     forks = shared.engine.is_by_row and not any(asked.draws for asked in aspects)
     many = all(field.frame.lazy and (field.frame.rows or 0) >= FORK_ROWS for field in shared.fields)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
@@ -69,6 +68,8 @@ def root(x: Array | float) -> Array | float:
 
 def root_of_scaled(parts: Sequence[tuple[Total, int]], whole: Total) -> float:
     """The square root of the sum of part * 4**exponent over whole, rounded once though the squares may not fit."""
+    from fractions import Fraction
+
     endless = [part for part, _ in parts if isinstance(part, float)]
     if endless:
         return math.sqrt(sum(endless))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from .sums import Total
 from .workers import ordered_map
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from typing import Protocol
 
     from .job import Arrays, Read, RowBlock
@@ -231,6 +231,8 @@ def value_of(plan: checks.Plan, part: Part) -> float:
 
 
 def _fraction(total: Total) -> Fraction | float:
+    from fractions import Fraction
+
     return Fraction(total.units, 1 << sums.UNIT_EXPONENT) if total.is_finite else float(total)
 
 
