@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from .registry import Loss
@@ -79,8 +79,7 @@ def _reads(form: str) -> Callable[[Loss], bool]:
     return lambda loss: any(form in role.forms for role in loss.roles)
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One row of the table.
 
     name: as in a suite: `ci-method`; `--ci-method` on the command line, `ci_method` in Python
@@ -106,7 +105,7 @@ class Setting:
     commands: tuple[str, ...]
     ways: tuple[Way, ...] = ("shell", "suite", "python")
     default: Any = None
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = MappingProxyType({})
     metavar: str = ""
     short: str = ""
     aliases: tuple[str, ...] = ()
