@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 from ..files.sources import digest, parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import ROLES, Form, Role
-from ..resampling import paired
+from ..resampling import flips, paired
 from ..resampling.draws import Draws
 from ..results.values import Comparison, Interval
 from ..rows.by_row import Scored
@@ -22,7 +22,7 @@ from .align import Order, ids_of
 from .calculator import Given, Reading
 from .together import Confidence, Request, Shared, Side
 
-TESTS = ("sign-flip", "bootstrap")
+TESTS = paired.TESTS
 
 
 class Systems(NamedTuple):
@@ -117,7 +117,7 @@ def _compared(
     starts = range(0, len(plans), each)
 
     def of_block(scored: tuple[Scored, ...]) -> list[paired.Pairs]:
-        return [paired.pairs(plans[start], scored[start : start + each], asked, cluster) for start in starts]
+        return [paired.pairs(plans[start], scored[start : start + each], asked, cluster, test) for start in starts]
 
     def merge(held: list[paired.Pairs], more: list[paired.Pairs]) -> list[paired.Pairs]:
         merged = [a.merge(b) for a, b in zip(held, more, strict=True)] if held else more
@@ -134,7 +134,7 @@ def _compared(
         raise DataError("one row (or list, or cluster) only: nothing to tell chance from", fix="give more")
     comparisons: list[Comparison] = []
     for start, pairs in zip(starts, whole, strict=True):
-        settled = paired.settle(plans[start], pairs, asked)
+        settled = paired.settle(plans[start], pairs, asked, test)
         comparisons += _of_loss(shared, systems, start, settled, confidence, test, data_hash)
     return comparisons
 
@@ -150,15 +150,15 @@ def _of_loss(
 ) -> list[Comparison]:
     loss = shared.losses[start]
     others = range(len(systems.others))
-    differences = [paired.difference(loss.plan, whole, at, test, confidence.method) for at in others]
+    level, method = confidence.level, confidence.method
+    differences = [paired.difference(loss.plan, whole, at, level, test, method) for at in others]
     adjusted = paired.holm([difference.p for difference in differences])
     unit = "clusters" if systems.cluster is not None else shared.engine.unit
     comparisons = []
     for at, difference in enumerate(differences):
         other = shared.computed[start + 1 + at]
-        low, high = difference.spread.interval(confidence.level, confidence.method)
         interval = Interval(
-            confidence.level, confidence.method, low, high, difference.spread.standard_error,
+            level, difference.method, difference.low, difference.high, difference.standard_error,
             confidence.resamples, confidence.seed, unit, whole.units,
         )  # fmt: skip
         part = whole.parts[at + 1]
@@ -186,7 +186,7 @@ def _of_loss(
                 equal=equal,
                 worse=worse,
                 n=result.n,
-                verdict=_verdict(loss.plan.spec.loss, difference.value, adjusted[at], 1 - confidence.level),
+                verdict=_verdict(loss.plan.spec.loss, difference.value, adjusted[at], flips.alpha_of(level)),
                 signature=result.signature,
                 notes=result.notes,
                 warnings=result.warnings,
