@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 from ..files.sources import digest, parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import ROLES, Form, Role
-from ..resampling import flips, paired
+from ..resampling import flips, jackknife, paired, survey
 from ..resampling.draws import Draws
 from ..results.values import Comparison, Interval
 from ..rows.by_row import Scored
@@ -108,8 +108,14 @@ def _compared(
     data_hash: bool,
     progress: Callable[..., None] | None,
 ) -> list[Comparison]:
+    if shared.engine.has_space and test == paired.BOOTSTRAP:
+        raise UsageError(
+            "--test bootstrap of embedding sets",
+            why="points cannot be drawn twice: a copy of a point has distance 0 to it",
+            fix="leave it out: points are left out in turn",
+        )
     asked, cluster, each = (
-        Draws(confidence.seed, confidence.resamples),
+        Draws(confidence.seed, 1 if shared.engine.has_space else confidence.resamples),
         shared.sides[0].get("cluster"),
         1 + len(systems.others),
     )
@@ -151,15 +157,19 @@ def _of_loss(
     loss = shared.losses[start]
     others = range(len(systems.others))
     level, method = confidence.level, confidence.method
-    differences = [paired.difference(loss.plan, whole, at, level, test, method) for at in others]
+    if shared.engine.has_space:
+        differences = _left_out(shared, start, whole, confidence)
+    else:
+        differences = [paired.difference(loss.plan, whole, at, level, test, method) for at in others]
     adjusted = paired.holm([difference.p for difference in differences])
-    unit = "clusters" if systems.cluster is not None else shared.engine.unit
+    plain = "points" if shared.engine.has_space else shared.engine.unit
+    unit = "clusters" if systems.cluster is not None else plain
     comparisons = []
     for at, difference in enumerate(differences):
         other = shared.computed[start + 1 + at]
         interval = Interval(
             level, difference.method, difference.low, difference.high, difference.standard_error,
-            confidence.resamples, confidence.seed, unit, whole.units,
+            difference.draws, confidence.seed, unit, difference.units,
         )  # fmt: skip
         part = whole.parts[at + 1]
         result = calculator.result(
@@ -179,7 +189,7 @@ def _of_loss(
                 other_value=difference.other,
                 difference=difference.value,
                 ci=interval,
-                test=f"{test}, all patterns" if difference.exact else test,
+                test=difference.test,
                 p=difference.p,
                 p_adjusted=adjusted[at],
                 better=better,
@@ -193,6 +203,27 @@ def _of_loss(
             )
         )
     return comparisons
+
+
+def _left_out(shared: Shared, start: int, whole: paired.Pairs, confidence: Confidence) -> list[paired.Difference]:
+    """The differences of systems that are sets of embeddings, by leaving the same points out of all of them."""
+    aspects = survey.Aspects(cluster=shared.sides[start].get("cluster"))
+    systems = [
+        together.left_out(shared, start + at, {None: survey.Slice(part)}, aspects, confidence)[None]
+        for at, part in enumerate(whole.parts)
+    ]
+    differences = []
+    for system in systems[1:]:
+        gap = jackknife.difference(systems[0], system)
+        low, high = gap.interval(confidence.level)
+        value = system.value - systems[0].value
+        differences.append(
+            paired.Difference(
+                systems[0].value, system.value, value, "jackknife", low, high, gap.standard_error, gap.p, "jackknife",
+                len(gap.left_out), gap.units,
+            )
+        )  # fmt: skip
+    return differences
 
 
 def _verdict(loss: Loss, difference: float, p: float, alpha: float) -> str:

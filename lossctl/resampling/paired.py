@@ -162,7 +162,7 @@ class Difference(NamedTuple):
 
     method: of the interval, "sign-flip", "bca" or "percentile";  low, high: infinite where so few units cannot tell
     p: two-sided, at most 1 - level where the interval leaves 0 out, and above it where it does not
-    exact: whether every sign pattern was tried
+    test: how p was found;  draws, units: how many patterns, resamples or blocks, of how many rows, lists or clusters
     """
 
     base: float
@@ -173,7 +173,9 @@ class Difference(NamedTuple):
     high: float
     standard_error: float
     p: float
-    exact: bool
+    test: str
+    draws: int
+    units: int
 
 
 def difference(plan: Plan, whole: Pairs, other: int, level: float, test: str, method: Method = "bca") -> Difference:
@@ -183,8 +185,12 @@ def difference(plan: Plan, whole: Pairs, other: int, level: float, test: str, me
     """
     base, value = (by_row.value_of(plan, part) for part in (whole.parts[0], whole.parts[other + 1]))
     gap = value - base
-    answer = _resampled if test == BOOTSTRAP else _flipped
-    return answer(plan, whole, other, level, method, Difference(base, value, gap, test, *[math.nan] * 4, False))
+    nan = math.nan
+    count = len(whole.flipped[other].half if whole.resampled is None else whole.resampled)
+    so_far = Difference(base, value, gap, test, nan, nan, nan, nan, test, count, whole.units)
+    if test == BOOTSTRAP:
+        return _resampled(plan, whole, other, level, method, so_far)
+    return _flipped(plan, whole, other, level, so_far)
 
 
 def _resampled(plan: Plan, whole: Pairs, other: int, level: float, method: Method, so_far: Difference) -> Difference:
@@ -200,7 +206,7 @@ def _resampled(plan: Plan, whole: Pairs, other: int, level: float, method: Metho
     return so_far._replace(method=method, low=low, high=high, standard_error=spread.standard_error, p=p)
 
 
-def _flipped(plan: Plan, whole: Pairs, other: int, level: float, method: Method, so_far: Difference) -> Difference:
+def _flipped(plan: Plan, whole: Pairs, other: int, level: float, so_far: Difference) -> Difference:
     if not math.isfinite(so_far.value):
         return so_far
     patterns = whole.flipped[other].patterns()
@@ -210,7 +216,8 @@ def _flipped(plan: Plan, whole: Pairs, other: int, level: float, method: Method,
     share = patterns.still[:, -1] / float(whole.parts[0].sums[-1])
     answer = flips.inverted(observed, swapped, linear, share, level, tie, patterns.is_every)
     error = math.sqrt(max(0.0, influence.squares) * whole.units / (whole.units - 1)) if whole.units > 1 else math.nan
-    return so_far._replace(low=answer.low, high=answer.high, standard_error=error, p=answer.p, exact=patterns.is_every)
+    name = f"{SIGN_FLIP}, all patterns" if patterns.is_every else SIGN_FLIP
+    return so_far._replace(low=answer.low, high=answer.high, standard_error=error, p=answer.p, test=name)
 
 
 def _values(plan: Plan, whole: Pairs, totals: np.ndarray, system: int) -> np.ndarray:
