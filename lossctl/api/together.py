@@ -19,9 +19,10 @@ from ..files.sources import Block, Field, blocks, digest, parse_source
 from ..language.engines import COUNTS, LISTS, ROWS, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form, Role
-from ..resampling import survey
+from ..resampling import jackknife, survey
 from ..resampling.bootstrap import Method, Spread
 from ..resampling.draws import Draws
+from ..resampling.jackknife import Jackknife
 from ..results.values import Interval, Result
 from ..rows import by_row, groups, hardest
 from ..rows.job import Job
@@ -312,7 +313,7 @@ def results_of_each(
             group=side.get("group"),
             bins=_bins(shared, side["group"], count) if count else None,
             cluster=side.get("cluster"),
-            draws=Draws(asked.seed, asked.resamples) if asked else None,
+            draws=Draws(asked.seed, asked.resamples) if asked and not shared.engine.has_space else None,
         )
         for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
     )
@@ -399,9 +400,12 @@ def _of_loss(
     loss = shared.computed[at]
     plan, data = loss.plan, digest(loss.fields) if data_hash else None
     unit = "clusters" if aspects.cluster is not None else shared.engine.unit
-    spreads = {}
+    spreads: dict[str | None, Any] = {}
     if confidence and aspects.draws:
         spreads = {name: piece.spread(plan, aspects.draws, confidence.method) for name, piece in pieces.items()}
+    elif confidence:
+        unit = "clusters" if aspects.cluster is not None else "points"
+        spreads = left_out(shared, at, pieces, aspects, confidence)
 
     def of(name: str | None, **more: Any) -> Result:
         piece = pieces[name]
@@ -420,7 +424,8 @@ def _of_loss(
             results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=(), notes=()
         )
         if confidence:
-            spread = survey.macro_spread([spreads[name] for name in names])
+            of_names = [spreads[name] for name in names]
+            spread = jackknife.mean(of_names) if shared.engine.has_space else survey.macro_spread(of_names)
             average = replace(average, ci=_interval(confidence, unit, spread))
         results.append(average)
     return results + of_groups
@@ -435,8 +440,38 @@ def _counted(result: Result, counts: tuple[tuple[str, int], ...]) -> Result:
     )
 
 
-def _interval(confidence: Confidence, unit: str, spread: Spread) -> Interval:
+def left_out(
+    shared: Shared, at: int, pieces: survey.Pieces, aspects: survey.Aspects, confidence: Confidence
+) -> dict[str | None, Jackknife]:
+    """What the value of all anchors, and of each group of them, is without each block of points (or of clusters)."""
+    from ..sets.by_anchor import scores_without
+
+    units = 0
+    draws = Draws(confidence.seed, confidence.resamples)
+
+    def masks(riders: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+        nonlocal units
+        clusters = None if aspects.cluster is None else riders[aspects.cluster]
+        units = (
+            len(riders[0]) - pieces[None].facts.skipped
+            if clusters is None
+            else len(np.unique(groups.as_text(clusters)))
+        )
+        return list(jackknife.blocks_of(draws, len(riders[0]), clusters))
+
+    plan = shared.losses[at].plan
+    fold = survey.fold((aspects,), survey.slice_of)
+    scored = scores_without(shared.jobs[at], shared.ride, shared.read, shared.threads, masks)
+    rests: list[survey.Pieces] = [{} if rest is None else fold((rest,))[0] for rest in scored]
+    values = {name: np.array([rest[name].value(plan) if name in rest else np.nan for rest in rests]) for name in pieces}
+    return {name: Jackknife(piece.value(plan), values[name], units) for name, piece in pieces.items()}
+
+
+def _interval(confidence: Confidence, unit: str, spread: Spread | Jackknife) -> Interval:
     level, method, resamples, seed = confidence
+    if isinstance(spread, Jackknife):
+        ends, error = spread.interval(level), spread.standard_error
+        return Interval(level, "jackknife", *ends, error, len(spread.left_out), seed, unit, spread.units)
     low, high = spread.interval(level, method)
     error, units = spread.standard_error, spread.influence.units
     return Interval(level, method, low, high, error, resamples, seed, unit, units)

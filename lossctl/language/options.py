@@ -45,6 +45,7 @@ MINED_FORMATS = ("npy", "csv", "ndjson")
 
 NO_CHANCE = "it reads no probabilities"
 NO_SET = "it is for embedding sets, and options of a loss are its own"
+LEFT_OUT = "the interval of a set of points is a jackknife: some of them are left out in turn"
 
 
 def _any(loss: Loss) -> bool:
@@ -53,6 +54,10 @@ def _any(loss: Loss) -> bool:
 
 def _in_a_space(loss: Loss) -> bool:
     return loss.engine.has_space
+
+
+def _is_resampled(loss: Loss) -> bool:
+    return not loss.engine.has_space
 
 
 def _has_lists(loss: Loss) -> bool:
@@ -359,16 +364,17 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("ci", "number", "The level of the intervals; p < 1 - LEVEL decides.", (COMPARE,), default=0.95,
             metavar="LEVEL", low=0, told="the level of a bootstrap interval, such as 0.95"),
     Setting("ci-method", "text", "How the interval is read.", (COMPUTE, COMPARE), default="bca",
-            metavar="bca|percentile", words=("bca", "percentile")),
+            metavar="bca|percentile", words=("bca", "percentile"), suits=_is_resampled, why=LEFT_OUT),
     Setting("resamples", "whole", "How many resamples make the interval.", (COMPUTE, COMPARE), default=1000,
-            defaults={COMPARE: 10_000}, metavar="N", low=2),
+            defaults={COMPARE: 10_000}, metavar="N", low=2, suits=_is_resampled, why=LEFT_OUT),
     Setting("cluster", "source", "Resample these groups of rows, not single rows.", (COMPUTE, COMPARE), metavar="SRC",
             told="the source of the groups of rows that are resampled whole"),
     Setting("seed", "whole", "Which resamples.", (COMPUTE, COMPARE), default=0, defaults={"lossctl.compute": None},
             metavar="N", low=0, suits=lambda loss: all(option.name != "seed" for option in loss.options)),
     # --- which is better
     Setting("test", "text", "How p is found: swap systems, or resample rows.", (COMPARE,), default="sign-flip",
-            metavar="sign-flip|bootstrap", words=("sign-flip", "bootstrap"), told="how p is found"),
+            metavar="sign-flip|bootstrap", words=("sign-flip", "bootstrap"), told="how p is found",
+            suits=_is_resampled, why=LEFT_OUT),
     Setting("align", "text", "Match rows by this column of every file, not by place.", (COMPUTE, COMPARE),
             metavar="id::COL", told="match rows by this column of every file", mark="align"),
     Setting("fail-if", "text", "Exit with 1 if a system is worse than the base.", (COMPARE,), HELD, metavar="worse",

@@ -144,6 +144,25 @@ def score_sets(
     return tuple(_anchors(job, side, columns, threads, progress) for job, columns in shared(jobs, arrays))
 
 
+def scores_without(
+    job: Job, side: tuple[int, ...], read: Read, threads: int, masks: Callable[[tuple[np.ndarray, ...]], Iterable[Any]]
+) -> list[Scored | None]:
+    """The anchors of a set of which some points are left out, once for each mask; None where no anchor is left.
+
+    masks: of what stays, (n,) each, made of the columns that ride along
+    """
+    arrays = _all_rows(read())
+
+    def of_rest(stays: np.ndarray) -> Scored | None:
+        try:
+            return _anchors(job, side, tuple(array[stays] for array in arrays), threads, None).scored
+        except DataError:  # the whole set has a value, so the rest has lost its anchors
+            return None
+
+    riders = tuple(arrays[place] for place in side) or (np.arange(len(arrays[0])),)
+    return [of_rest(stays) for stays in masks(riders)]
+
+
 def _all_rows(blocks: Iterable[RowBlock]) -> tuple[np.ndarray, ...]:
     """All blocks as one; text where some blocks of a column hold text."""
     parts = [block.load() for block in blocks]
