@@ -17,7 +17,8 @@ from ..language.domains import Option
 from ..language.registry import Loss, Spec, make
 from ..language.roles import ROLES, Form
 from ..results.values import Result
-from ..rows import by_row, checks, job
+from ..rows import by_row, checks, job, shapes
+from ..rows.facts import Facts, verdict
 from ..rows.workers import cores
 from ..text import did_you_mean, option_text, shown
 from ..version import __version__
@@ -60,7 +61,7 @@ class Prepared(NamedTuple):
     backend: what computes it, for the signature
     """
 
-    plan: checks.Plan
+    plan: shapes.Plan
     fields: tuple[Field, ...]
     kinds: tuple[str, ...]
     arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
@@ -135,7 +136,7 @@ def prepare(
         else _bound(desk, spec, [as_array(item) for item in inputs], _roles_of(spec.loss, named), reading)
     )
     weights = desk.field(as_array(weight), ROLES["weight"]) if weight is not None else None
-    plan = checks.plan(
+    plan = shapes.plan(
         spec,
         bound.columns,
         reduction=reduction,
@@ -159,10 +160,10 @@ def prepare(
     return _balanced(ready)
 
 
-def result(ready: Prepared, data: str | None, value: float, n: int, facts: checks.Facts, **more: Any) -> Result:
+def result(ready: Prepared, data: str | None, value: float, n: int, facts: Facts, **more: Any) -> Result:
     """A number with all that belongs to it. data: the hash of the values, where it is wanted."""
     plan = ready.plan
-    notes, warnings = checks.verdict(plan, facts)
+    notes, warnings = verdict(plan, facts)
     made = Result(
         loss=plan.spec.loss.name,
         params=tuple((name.replace("_", "-"), item) for name, item in plan.spec.params),
@@ -272,7 +273,7 @@ class Bound(NamedTuple):
 
     fields: tuple[Field, ...]
     roles: tuple[Any, ...]
-    columns: dict[str, checks.Column]
+    columns: dict[str, shapes.Column]
     arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]] = lambda arrays: arrays
     note: str = ""
 
@@ -298,7 +299,7 @@ def _bound(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[str,
         if distances is not None:
             return _from_distances(spec, *distances)
     fields = binding.bind(desk, roles, inputs, named)
-    columns: dict[str, checks.Column] = dict(fields)
+    columns: dict[str, shapes.Column] = dict(fields)
     note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""
     return Bound(tuple(fields[name] for name in names), roles, columns, note=note)
 
@@ -357,7 +358,7 @@ def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
         return (values.reshape(-1, 1), np.zeros((len(values), 1)), *arrays[1:])
 
     end = Derived(distance.frame, distance.name, 1)
-    columns: dict[str, checks.Column] = {"left": end, "right": end, "same": same}
+    columns: dict[str, shapes.Column] = {"left": end, "right": end, "same": same}
     note = f"distances = {distance.name}, same = {same.name}"
     return Bound((distance, same), (ROLES["left"], ROLES["same"]), columns, arrange, note)
 
@@ -377,7 +378,7 @@ def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
         at = checks.index_rows(arrays[0], len(emb), triplets.frame.path)
         return (emb[at[:, 0]], emb[at[:, 1]], emb[at[:, 2]], *arrays[1:])
 
-    columns: dict[str, checks.Column] = {
+    columns: dict[str, shapes.Column] = {
         name: Derived(triplets.frame, f"{shown(source.frame.path)} at index {name}", emb.shape[1])
         for name in ("anchor", "positive", "negative")
     }

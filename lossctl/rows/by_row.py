@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..language.registry import Loss, columns_of
 from ..language.rounding import two_product
-from . import checks, sums
+from . import checks, shapes, sums
+from .facts import NOTHING, SHOWN_ROWS, Facts
 from .job import Job, Loaded, shared
 from .sums import Total
 from .workers import ordered_map
@@ -40,7 +41,7 @@ class Part(NamedTuple):
 
     sums: tuple[Total, ...] = ()
     n: int = 0
-    facts: checks.Facts = checks.NOTHING
+    facts: Facts = NOTHING
 
     def merge(self, other: Part) -> Part:
         """The sums of two sets of rows together."""
@@ -48,7 +49,7 @@ class Part(NamedTuple):
             totals = self.sums or other.sums
         else:
             totals = tuple(a + b for a, b in zip(self.sums, other.sums, strict=True))
-        facts = self.facts if other.facts is checks.NOTHING else self.facts.merge(other.facts)
+        facts = self.facts if other.facts is NOTHING else self.facts.merge(other.facts)
         return Part(totals, self.n + other.n, facts)
 
 
@@ -66,7 +67,7 @@ class Rows(NamedTuple):
     values: Column
     weight: Column
     columns: tuple[Column, ...]
-    facts: checks.Facts
+    facts: Facts
     lost: tuple[np.ndarray, ...] = ()
 
     @property
@@ -102,12 +103,12 @@ class Scored(NamedTuple):
     inputs: tuple[np.ndarray, ...]
 
     @property
-    def facts(self) -> checks.Facts:
+    def facts(self) -> Facts:
         """What was noticed of the rows, and which of them have an infinite loss."""
         return self.rows.facts.merge(infinite_rows(self.rows))
 
 
-def block_rows(plan: checks.Plan) -> int:
+def block_rows(plan: shapes.Plan) -> int:
     """How many rows a block should have."""
     return max(1, BLOCK_VALUES // plan.width)
 
@@ -147,7 +148,7 @@ def _score_job(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> S
     return Scored(rows, tuple(kept(arrays[place]) for place in side), tuple(map(kept, inputs)))
 
 
-def score(plan: checks.Plan, block: RowBlock) -> Rows:
+def score(plan: shapes.Plan, block: RowBlock) -> Rows:
     """The loss of each row of one block."""
     admitted = checks.admit(plan, block.load(), block.start)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
@@ -158,9 +159,7 @@ def score(plan: checks.Plan, block: RowBlock) -> Rows:
     return rows
 
 
-def rows_of(
-    plan: checks.Plan, numbers: Numbers, columns: tuple[Column, ...], weights: Column, facts: checks.Facts
-) -> Rows:
+def rows_of(plan: shapes.Plan, numbers: Numbers, columns: tuple[Column, ...], weights: Column, facts: Facts) -> Rows:
     """The columns that a loss has returned, as its rows. weights: of the rows, None for ones"""
     values: Column = plan.spec.alone(columns) if plan.spec.loss.stands_alone else None
     lost: tuple[np.ndarray, ...] = ()
@@ -204,22 +203,22 @@ def part_of(rows: Rows, positions: np.ndarray | None = None, total: Callable[...
     for at, rest in enumerate(rows.lost):
         part = total(rest if positions is None else rest[positions])
         totals = (*totals[:at], totals[at] + part, *totals[at + 1 :])
-    facts = rows.facts if positions is None else checks.NOTHING
+    facts = rows.facts if positions is None else NOTHING
     if not all(one.is_finite for one in totals):
         facts = facts.merge(infinite_rows(rows, positions))
     return Part(totals, n, facts)
 
 
-def infinite_rows(rows: Rows, positions: np.ndarray | None = None) -> checks.Facts:
+def infinite_rows(rows: Rows, positions: np.ndarray | None = None) -> Facts:
     """Which rows have an infinite loss, of all or of those at some positions."""
     columns = rows.columns if rows.values is None else (rows.values,)
     finite = np.all([np.isfinite(column) for column in columns if column is not None], axis=0)
     infinite = np.flatnonzero(~finite) if positions is None else positions[~finite[positions]]
-    first = rows.numbers.at(infinite[: checks.SHOWN_ROWS])
-    return checks.Facts(infinite=len(infinite), infinite_rows=tuple(first.tolist()))
+    first = rows.numbers.at(infinite[:SHOWN_ROWS])
+    return Facts(infinite=len(infinite), infinite_rows=tuple(first.tolist()))
 
 
-def value_of(plan: checks.Plan, part: Part) -> float:
+def value_of(plan: shapes.Plan, part: Part) -> float:
     """The number that the reduction makes of sums; nan where there is nothing to divide by."""
     divisor = part.sums[-1]
     if plan.reduction == "sum":
@@ -234,7 +233,7 @@ def _fraction(total: Total) -> Fraction | float:
     return Fraction(total.units, 1 << sums.UNIT_EXPONENT) if total.is_finite else float(total)
 
 
-def refuse_nothing(plan: checks.Plan, part: Part) -> None:
+def refuse_nothing(plan: shapes.Plan, part: Part) -> None:
     """DataError where all rows together leave nothing to divide by."""
     if part.sums[-1].units or plan.reduction in ("sum", "mean-active"):
         return
