@@ -177,7 +177,7 @@ def test_alike_and_infinite():
 
 
 def test_rows_left_out_are_left_out_for_all():
-    from lossctl.api.calculator import Reading
+    from lossctl.api.reading import Reading
 
     base, others, target = some_systems()
     others[0][3] = others[1][5] = np.nan

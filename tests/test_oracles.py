@@ -24,7 +24,7 @@ import sklearn.tree
 import torch
 import torch.nn.functional as F
 
-from lossctl.api import calculator
+from lossctl.api.reading import Reading
 from lossctl.language import registry
 
 getcontext().prec = 40
@@ -54,7 +54,7 @@ class Case:
 def value_of(case: Case) -> float:
     spec = registry.parse(case.spec)
     named = {role.name: np.asarray(given) for role, given in zip(spec.loss.roles, case.inputs, strict=True)}
-    reading = calculator.Reading(forms=case.forms, clip=case.clip)
+    reading = Reading(forms=case.forms, clip=case.clip)
     weight = None if case.weight is None else np.asarray(case.weight)
     return readings.value_of(spec, [], named, reduction=case.reduction, weight=weight, reading=reading)
 

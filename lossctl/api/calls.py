@@ -23,7 +23,8 @@ from ..sets.mining import Mined, joined
 from ..text import did_you_mean
 from . import answers, suite, suite_file
 from . import mine as mining
-from .calculator import Given, as_array, option_value, refuse_none
+from .bound import as_array, refuse_none
+from .calculator import option_value
 from .mine import MiningSummary
 from .question import (
     Asked,
@@ -35,6 +36,7 @@ from .question import (
     check_mining,
     refuse_unsuited,
 )
+from .reading import Given
 from .triplets import Report
 
 Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "data.csv::p"

@@ -20,9 +20,10 @@ from ..language.roles import Form
 from ..resampling.bootstrap import METHODS
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
-from .calculator import Given, Reading, logit_forms
+from .calculator import logit_forms
 from .compare import names_of
 from .gates import Bounds, read_baseline, read_percent
+from .reading import Given, Reading
 from .together import Confidence, Side, forms_of, read_bins
 
 COUNTS = "it counts rows, and no row has a value of its own"

@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..sets.by_anchor import Progress, read_set
-from .calculator import read_all
+from .bound import read_all
 
 if TYPE_CHECKING:
     from ..results.breakdown import Batches, Breakdown, Diagnosis
     from ..sets.given import GivenTriplets
-    from .calculator import Given, Prepared
+    from .calculator import Prepared
+    from .reading import Given
 
 
 class Report(NamedTuple):
