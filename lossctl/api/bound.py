@@ -54,13 +54,19 @@ def roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
 
 
 class Bound(NamedTuple):
-    """The files of a loss: what to read, and how it becomes the loss's inputs."""
+    """The files of a loss: what to read, and how it becomes the loss's inputs.
+
+    notes, marks: what was decided on the way, for people and for the signature
+    skips: rows that hold a nan then are unknown, and are left out
+    """
 
     fields: tuple[Field, ...]
     roles: tuple[Any, ...]
     columns: dict[str, shapes.Column]
     arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]] = lambda arrays: arrays
-    note: str = ""
+    notes: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    skips: bool = False
 
 
 class Derived(NamedTuple):
@@ -86,7 +92,7 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
     fields = binding.bind(desk, roles, inputs, named)
     columns: dict[str, shapes.Column] = dict(fields)
     note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""
-    return Bound(tuple(fields[name] for name in names), roles, columns, note=note)
+    return Bound(tuple(fields[name] for name in names), roles, columns, notes=(note,) if note else ())
 
 
 def as_bound(spec: Spec, other: Bound) -> Bound:
@@ -101,7 +107,7 @@ def as_bound(spec: Spec, other: Bound) -> Bound:
         )
     columns = dict(zip((role.name for role in roles), other.columns.values(), strict=True))
     kinds = roles if len(other.roles) == len(roles) else other.roles
-    return Bound(other.fields, tuple(kinds), columns, other.arrange, other.note)
+    return Bound(other.fields, tuple(kinds), columns, other.arrange, other.notes, other.marks)
 
 
 def _distances(
@@ -145,7 +151,7 @@ def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
     end = Derived(distance.frame, distance.name, 1)
     columns: dict[str, shapes.Column] = {"left": end, "right": end, "same": same}
     note = f"distances = {distance.name}, same = {same.name}"
-    return Bound((distance, same), (ROLES["left"], ROLES["same"]), columns, arrange, note)
+    return Bound((distance, same), (ROLES["left"], ROLES["same"]), columns, arrange, (note,))
 
 
 def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
@@ -174,3 +180,9 @@ def read_all(field: Field) -> np.ndarray:
     """All of a field as float64, (n,) or (n, k)."""
     parts = [block.load()[0] for block in blocks([field], ["number"], 1 << 16)]
     return np.concatenate(parts) if parts else np.zeros((0, field.width))
+
+
+def categories_of(field: Field) -> np.ndarray:
+    """All of a field as categories, (n,)."""
+    parts = [block.load()[0].reshape(-1) for block in blocks([field], ["category"], 1 << 16)]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=str)

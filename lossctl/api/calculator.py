@@ -23,6 +23,7 @@ from ..rows.workers import cores
 from ..text import option_text
 from ..version import __version__
 from .bound import Bound, as_array, as_bound, bound_of, read_all, roles_of
+from .labels import coded
 from .reading import Given, Reading
 
 
@@ -39,11 +40,12 @@ class Prepared(NamedTuple):
     kinds: tuple[str, ...]
     arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
     sources: tuple[tuple[str, str], ...]
-    note: str
+    notes: tuple[str, ...]
     jobs: int
     reading: Reading = Reading()
     bound: Bound | None = None
     backend: str = "numpy"
+    marks: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> str:
@@ -103,11 +105,12 @@ def prepare(
 
     like: take the inputs that another loss has bound, in the same order, instead of binding `inputs` and `named`
     """
-    bound = (
+    plain = (
         as_bound(spec, like)
         if like
         else bound_of(desk, spec, [as_array(item) for item in inputs], roles_of(spec.loss, named), reading)
     )
+    bound = coded(spec, plain, reading)
     weights = desk.field(as_array(weight), ROLES["weight"]) if weight is not None else None
     plan = shapes.plan(
         spec,
@@ -116,7 +119,10 @@ def prepare(
         forms=dict(reading.forms),
         weight=weights,
         clip=reading.clip,
-        skip_nan=reading.skip_nan,
+        skip_nan=reading.skip_nan or bound.skips,
+        soft=reading.soft,
+        percent=reading.percent,
+        renormalize=reading.renormalize,
     )
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
     ready = Prepared(
@@ -125,10 +131,11 @@ def prepare(
         tuple(kinds),
         bound.arrange,
         tuple((ROLES[role].option, _source_text(item)) for role, item in bound.columns.items()),
-        bound.note,
+        bound.notes,
         jobs or cores(),
         reading,
-        bound,
+        plain,
+        marks=bound.marks,
     )
     return _balanced(ready)
 
@@ -146,7 +153,7 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: Facts
         sources=ready.sources,
         signature=signature(ready, data).format(n=n),
         dtype=ready.dtype,
-        notes=(ready.note, *notes) if ready.note else notes,
+        notes=(*ready.notes, *notes),
         warnings=warnings,
     )
     return replace(made, **more) if more else made
@@ -165,6 +172,10 @@ def signature(ready: Prepared, data: str | None) -> str:
             f"norm:{'l2' if reading.normalize else 'none'}",
             "anchors:pos+neg",
         ]
+    parts += [f"read:{'+'.join(ready.marks)}"] if ready.marks else []
+    parts += ["labels:soft"] if plan.is_soft else []
+    parts += ["percent:yes"] if plan.percent else []
+    parts += ["sums:1"] if plan.renormalize else []
     parts += [f"clip:{option_text(plan.clip)}"] if plan.clip else []
     parts += ["na:skip"] if plan.skip_nan else []
     first = plan.entries[0]

@@ -70,7 +70,7 @@ def report(
     if batch is not None:
         drawn = sampled(found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings)
     diagnosis = diagnose(found.emb, found.label, whole)
-    return Report(whole, diagnosis, drawn, ready.sources, ready.note, data, found.facts.skipped)
+    return Report(whole, diagnosis, drawn, ready.sources, "; ".join(ready.notes), data, found.facts.skipped)
 
 
 def given_triplets(

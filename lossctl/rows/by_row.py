@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..language.predictions import Binary
 from ..language.registry import Loss, columns_of
 from ..language.rounding import two_product
 from . import checks, shapes, sums
@@ -151,12 +152,29 @@ def _score_job(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> S
 def score(plan: shapes.Plan, block: RowBlock) -> Rows:
     """The loss of each row of one block."""
     admitted = checks.admit(plan, block.load(), block.start)
+    function = _expected if plan.is_soft else _plain
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        value = plan.spec.loss.function(*admitted.inputs, **plan.spec.options)
+        value = function(plan, *admitted.inputs)
         rows = rows_of(plan, admitted.rows, columns_of(value), admitted.weights, admitted.facts)
     if plan.reduction == "positives":
         return rows._replace(columns=(rows.columns[0], _positives(admitted.inputs[-1], admitted.weights)))
     return rows
+
+
+def _plain(plan: shapes.Plan, *inputs: Any) -> Any:
+    return plan.spec.loss.function(*inputs, **plan.spec.options)
+
+
+def _expected(plan: shapes.Plan, prediction: Binary, label: np.ndarray) -> np.ndarray:
+    """The expected loss of each row where a label is the chance of 1: y loss(1) + (1 - y) loss(0), (n,)."""
+    flat = prediction._replace(values=prediction.values.reshape(-1))
+
+    def share(chance: np.ndarray, truth: float) -> np.ndarray:
+        cells = _plain(plan, flat, np.full(flat.values.shape, truth))
+        return np.where(chance == 0, 0.0, chance * np.asarray(cells).reshape(label.shape))
+
+    cells = share(label, 1.0) + share(1.0 - label, 0.0)
+    return cells if cells.ndim == 1 else np.asarray(cells.mean(axis=1))
 
 
 def rows_of(plan: shapes.Plan, numbers: Numbers, columns: tuple[Column, ...], weights: Column, facts: Facts) -> Rows:

@@ -15,12 +15,13 @@ from ..language.registry import Spec
 from ..language.roles import Role
 from .facts import SUM_TOLERANCE, Facts
 from .pair_checks import Oddities, oddities
-from .shapes import Check, Input, Plan
+from .shapes import CLIPPED, Check, Input, Plan
 
 if TYPE_CHECKING:
     import numpy as np
 
 NOT_ODD = Oddities()
+NEARLY = 0.1  # rows that miss a sum of 1 by less were rounded
 
 
 class RowNumbers(NamedTuple):
@@ -66,6 +67,8 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
     admitted = []
     for entry, array in zip(plan.every, arrays, strict=True):
         values = array.reshape(len(array), entry.width) if entry.ndim == 2 else array.reshape(-1)
+        if entry.form == "prob" and (plan.percent or plan.renormalize):
+            values = _scaled(plan, entry, values)
         seen = _CHECKS[entry.check](entry, values, rows)
         if entry.role.layout == "vectors" and entry.check == "real" and _is_angular(plan.spec):
             _check_direction(entry, values, rows)
@@ -76,6 +79,17 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
     if odd != NOT_ODD:
         facts = facts.merge(Facts(zero_distances=odd.zero, turned_pairs=odd.turned))
     return Admitted(tuple(admitted), weights, rows, facts)
+
+
+def _scaled(plan: Plan, entry: Input, values: np.ndarray) -> np.ndarray:
+    """Percents as probabilities, and rows that are divided by their sums."""
+    import numpy as np
+
+    values = values / 100.0 if plan.percent else values
+    if plan.renormalize and values.ndim == 2 and entry.check != "binary":
+        sums = values.sum(axis=1, keepdims=True)
+        values = values / np.where(sums > 0, sums, 1.0)
+    return values
 
 
 def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
@@ -105,6 +119,8 @@ def _converted(plan: Plan, entry: Input, values: np.ndarray, seen: Facts) -> Any
         return np.maximum(values, 0.0) if seen.negative_labels else values  # {-1, 1} becomes {0, 1}
     if entry.form is None:
         return values
+    if seen.rounded:
+        values = np.clip(values, 0.0, 1.0)
     if entry.form == "prob" and plan.clip:
         values = np.clip(values, plan.clip, 1.0 - plan.clip)
     if entry.role.name in ("p", "q"):
@@ -181,24 +197,40 @@ def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None
 
 
 def _check_probability(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
-    low, high = _finite(entry, values, rows)
-    if low < 0 or high > 1:
-        just_outside = low > -1e-3 and high < 1 + 1e-3
-        logits = "the file was rounded" if just_outside else "these look like logits"
-        raise _fault(
-            entry,
-            values,
-            rows,
-            (values < 0) | (values > 1),
-            f"{{}} is outside [0, 1] (from {_text(low)} to {_text(high)} nearby): {logits}",
-            why=f"{entry.role.option} is read as probabilities unless told otherwise",
-            fix="clip the values in the file" if just_outside else _form_fix(entry.role, high),
-        )
-    if entry.role.name in ("p", "q") and values.size:
-        import numpy as np
+    import numpy as np
 
-        return Facts(sum_error=float(np.abs(values.sum(axis=1) - 1).max()))
-    return Facts()
+    low, high = _finite(entry, values, rows)
+    rounded = 0
+    if low < 0 or high > 1:
+        if low < -entry.slack or high > 1 + entry.slack:
+            raise _outside(entry, values, rows, low, high)
+        rounded = int(np.count_nonzero((values < 0) | (values > 1)))
+    decisions = low in (0, 1) and high in (0, 1) and set(values.ravel()[:64].tolist()) <= {0.0, 1.0}
+    decisions = decisions and bool(((values == 0) | (values == 1)).all())
+    error = float(np.abs(values.sum(axis=1) - 1).max(initial=0.0)) if entry.role.name in ("p", "q") else 0.0
+    return Facts(sum_error=error, rounded=rounded, decisions=decisions)
+
+
+def _outside(entry: Input, values: np.ndarray, rows: RowNumbers, low: float, high: float) -> DataError:
+    """The error of a value that is no probability: what the values look like, and what reads them so."""
+    as_logits = _form_fix(entry.role, high)
+    if low > -CLIPPED and high < 1 + CLIPPED:
+        looks, fix = "the file was rounded", "add --clip 1e-7, or correct the file"
+    elif low >= 0 and 1.5 < high <= 100:
+        looks, fix = "these look like percents", f"add --percent if they are; if they are logits, {as_logits}"
+    elif low >= 0:
+        looks, fix = "these are no probabilities", f"choose another column; if they are logits, {as_logits}"
+    else:
+        looks, fix = "these look like logits", as_logits
+    return _fault(
+        entry,
+        values,
+        rows,
+        (values < -entry.slack) | (values > 1 + entry.slack),
+        f"{{}} is outside [0, 1] (from {_text(low)} to {_text(high)} nearby): {looks}",
+        why=f"{entry.role.option} is read as probabilities unless told otherwise",
+        fix=fix,
+    )
 
 
 def _form_fix(role: Role, high: float) -> str:
@@ -220,7 +252,10 @@ def _check_classes(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
             f"{entry.column.frame.where(rows.number(row))}: {entry.column.name}: "
             f"the probabilities sum to {_text(sums[row])}, not 1",
             why="a row must be a distribution over the classes",
-            fix="for independent labels give a 0/1 label column for each; for raw scores add --from-logits",
+            fix="add --renormalize to divide each row by its sum"
+            if error.max() < NEARLY
+            else "for labels that do not exclude each other use bce with a 0/1 label column for each; "
+            "if the columns are shares of one whole, add --renormalize",
         )
     return facts
 
@@ -228,7 +263,7 @@ def _check_classes(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
 def _check_logits(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
-    low, high = _finite(entry, values, rows)
+    low, high = _finite(entry, values, rows, allow_minus_infinity=entry.classes > 0)
     alike = low >= 0 and high <= 1
     if alike and entry.classes:
         alike = bool(np.abs(values.sum(axis=1) - 1).max(initial=0.0) < 1e-3)
@@ -257,9 +292,32 @@ def _check_binary(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
             (values != 0) & (values != 1) & (values != -1),
             "the label {} is neither 0 nor 1",
             why="labels are 0 and 1, or -1 and 1",
-            fix="for class indices use cross-entropy; for another coding write the labels as 0 and 1",
+            fix=_binary_fix(values),
         )
     return Facts(negative_labels=negatives, zero_labels=zeros)
+
+
+def _binary_fix(values: np.ndarray) -> str:
+    """How labels that are neither 0 nor 1 can be read."""
+    odd = values[(values != 0) & (values != 1) & (values != -1)]
+    if ((odd > 0) & (odd < 1)).all():
+        return "add --soft if labels are the chance of 1"
+    return f"for one label against the others add --positive {_text(odd[0])}; for class indices use cross-entropy"
+
+
+def _check_soft(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
+    low, high = _finite(entry, values, rows)
+    if low < 0 or high > 1:
+        raise _fault(
+            entry,
+            values,
+            rows,
+            (values < 0) | (values > 1),
+            "the label {} is outside [0, 1]",
+            why="a soft label is the chance that the label is 1",
+            fix="leave --soft out" if high > 1 else "write the labels from 0 to 1",
+        )
+    return Facts()
 
 
 def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
@@ -269,7 +327,9 @@ def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     whole = np.array_equal(values, np.floor(values))
     if low < 0 or high >= entry.classes or not whole:
         bad = (values < 0) | (values >= entry.classes) | (values != np.floor(values))
-        hint = "labels that start at 1? subtract 1" if low >= 1 and high == entry.classes else "check the label column"
+        in_order = ",".join(map(str, range(1, entry.classes + 1)))
+        from_1 = low >= 1 and high == entry.classes
+        hint = f"if labels start at 1: --classes {in_order}" if from_1 else "check the label column"
         raise _fault(
             entry,
             values,
@@ -279,7 +339,7 @@ def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
             why=entry.counted[0],
             fix=hint + entry.counted[1],
         )
-    return Facts()
+    return Facts(lowest_label=low)
 
 
 def _check_weight(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
@@ -300,6 +360,7 @@ _CHECKS: dict[Check, Callable[[Input, Any, Any], Facts]] = {
     "logits": _check_logits,
     "log-prob": _check_log_prob,
     "binary": _check_binary,
+    "soft": _check_soft,
     "index": _check_index,
     "weight": _check_weight,
     "category": _check_category,

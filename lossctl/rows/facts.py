@@ -26,6 +26,9 @@ class Facts(NamedTuple):
     zero_distances: tuple[int, int] = (0, 0)
     turned_pairs: Turned | None = None
     undecided_anchors: int = 0
+    rounded: int = 0
+    decisions: bool = True
+    lowest_label: float = float("inf")
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -41,6 +44,9 @@ class Facts(NamedTuple):
             (self.zero_distances[0] + other.zero_distances[0], self.zero_distances[1] + other.zero_distances[1]),
             self.turned_pairs or other.turned_pairs,
             self.undecided_anchors + other.undecided_anchors,
+            self.rounded + other.rounded,
+            self.decisions and other.decisions,
+            min(self.lowest_label, other.lowest_label),
         )
 
 
@@ -63,6 +69,12 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
     if facts.skipped:
         text = rows_left_out(facts.skipped)
         (warnings if plan.skip_nan else notes).append(text)
+    if facts.rounded:
+        notes.append(f"{facts.rounded} probabilities outside [0, 1] by their rounding read as 0 or 1")
+    if any(entry.check == "probability" for entry in plan.entries) and facts.decisions:
+        warnings.append("all probabilities are 0 or 1: are they decisions? name the column that holds probabilities")
+    if plan.entries[-1].check == "index" and facts.lowest_label == 1:
+        _question_first_label(plan, warnings)
     if facts.empty_lists:
         notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
     if any(entry.form == "logits" for entry in plan.entries) and facts.logits_like_probabilities:
@@ -95,3 +107,18 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
 def rows_left_out(count: int) -> str:
     """What is said where rows with missing values are left out."""
     return f"{count} row{'s' if count > 1 else ''} left out"
+
+
+def _question_first_label(plan: Plan, warnings: list[str]) -> None:
+    """No label is 0: DataError where the columns are numbered from 1, else a warning."""
+    label = plan.entries[-1]
+    count = label.classes
+    from_1, from_0 = (",".join(map(str, range(first, first + count))) for first in (1, 0))
+    what = f"no label is 0: do the labels of {count} classes start at 1?"
+    if label.numbered_from_1:
+        raise DataError(
+            f"{full_name(label.column)}: {what}",
+            why="the columns of predictions are numbered from 1, and labels 1.. name either numbers or places from 0",
+            fix=f"add --classes {from_1} if label 1 is the first column, --classes {from_0} if it is the second",
+        )
+    warnings.append(f"{what} if so, add --classes {from_1}")

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
         def frame(self) -> Frame: ...
 
 
-Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "index", "weight", "category"]
+Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "soft", "index", "weight", "category"]
 
 NEEDS_CLASSES = ("probs", "scores", "p", "q")
 WEIGHT = ROLES["weight"]
+ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
+CLIPPED = 1e-3  # what --clip mends, and nothing beyond
 
 
 class Input(NamedTuple):
@@ -42,6 +44,8 @@ class Input(NamedTuple):
 
     ndim: 1 for (n,), 2 for (n, width); check: what its values may be
     form: of a probability; classes: how many an index may reach; counted: what has so many, and what to do with others
+    slack: how far outside [0, 1] a probability counts as rounded
+    numbered_from_1: of a class index: the columns of predictions are p1..pK
     """
 
     role: Role
@@ -52,6 +56,8 @@ class Input(NamedTuple):
     form: Form | None = None
     classes: int = 0
     counted: tuple[str, str] = ("", "")
+    slack: float = ROUNDING
+    numbered_from_1: bool = False
 
 
 class Plan(NamedTuple):
@@ -60,6 +66,7 @@ class Plan(NamedTuple):
     entries: the loss's inputs in order; weight: the row weights, or None
     clip: probabilities are clipped into [clip, 1 - clip]; ignore: rows with this class index are left out
     skip_nan: rows that hold a nan are left out (else they are an error)
+    percent: probabilities are percents;  renormalize: rows of them are divided by their sums
     """
 
     spec: Spec
@@ -69,6 +76,13 @@ class Plan(NamedTuple):
     clip: float = 0.0
     ignore: int | None = None
     skip_nan: bool = False
+    percent: bool = False
+    renormalize: bool = False
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether labels may be anything from 0 to 1."""
+        return self.entries[-1].check == "soft"
 
     @property
     def width(self) -> int:
@@ -89,6 +103,9 @@ def plan(
     weight: Column | None = None,
     clip: float = 0.0,
     skip_nan: bool = False,
+    soft: bool = False,
+    percent: bool = False,
+    renormalize: bool = False,
 ) -> Plan:
     """Settle the shape, the form and the check of every input; DataError where shapes do not fit the loss.
 
@@ -100,6 +117,10 @@ def plan(
         for role in spec.loss.roles
     ]
     entries = _settle_together(spec, entries)
+    if soft and entries[-1].check == "binary":
+        entries[-1] = entries[-1]._replace(check="soft")
+    if clip:
+        entries = [entry._replace(slack=CLIPPED) for entry in entries]
     _check_reduction(spec, entries, reduction)
     _check_class_numbers(spec, entries)
     if clip and not any(entry.form == "prob" for entry in entries):
@@ -112,6 +133,8 @@ def plan(
         clip=clip,
         ignore=spec.options.get("ignore_index"),
         skip_nan=skip_nan,
+        percent=percent,
+        renormalize=renormalize,
     )
 
 
