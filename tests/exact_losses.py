@@ -16,7 +16,7 @@ import mpmath as mp
 import numpy as np
 from readings import rows_of
 
-from lossctl.api import calculator
+from lossctl.api.reading import Reading
 from lossctl.language import registry
 
 ULP = 4.0
@@ -259,7 +259,7 @@ def computed(case: Case) -> list[float]:
     """The value of each row as lossctl has it."""
     spec = registry.parse(case.spec)
     named = {role.name: np.asarray(array) for role, array in zip(spec.loss.roles, case.inputs, strict=True)}
-    reading = calculator.Reading(forms=case.forms)
+    reading = Reading(forms=case.forms)
     return rows_of(spec, [], named, reading=reading, jobs=1).tolist()
 
 

@@ -16,7 +16,7 @@ from lossctl.errors import DataError
 from lossctl.language import registry
 from lossctl.resampling import draws, paired
 from lossctl.resampling.draws import Draws
-from lossctl.rows import by_row, checks, sums
+from lossctl.rows import by_row, shapes, sums
 
 RNG = np.random.default_rng(0)
 
@@ -98,7 +98,7 @@ def test_many_rows_give_scipy_s_p_up_to_chance():
 @pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
 def test_p_is_uniform_under_the_null(test):
     """Two systems that are alike: their losses may be swapped in any row."""
-    plan = checks.Plan(registry.parse("mae"), ())
+    plan = shapes.Plan(registry.parse("mae"), ())
     found = []
     for seed in range(800):
         rng = np.random.default_rng(seed)
@@ -238,7 +238,7 @@ def test_alike_and_infinite():
 
 
 def test_rows_left_out_are_left_out_for_all():
-    from lossctl.api.calculator import Reading
+    from lossctl.api.reading import Reading
 
     base, others, target = some_systems()
     others[0][3] = others[1][5] = np.nan

@@ -12,7 +12,7 @@ from conftest import run_lossctl
 from readings import reading_of, value_of
 
 from lossctl.api import compare, together
-from lossctl.api.calculator import Reading
+from lossctl.api.reading import Reading
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
 from lossctl.resampling import survey

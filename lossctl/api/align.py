@@ -14,7 +14,8 @@ from ..language.roles import ROLES, Role
 from ..rows import groups
 from ..text import shown
 from . import calculator
-from .calculator import Given
+from .bound import read_all
+from .reading import Given
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
@@ -57,7 +58,7 @@ class Order(NamedTuple):
 
     def _values(self, field: Field, role: Role) -> np.ndarray:
         if role.kind == "number":
-            values = calculator.read_all(field)
+            values = read_all(field)
             return values.reshape(-1) if field.width == 1 and field.ndim == 1 else values
         parts = [groups.as_text(block.load()[0]) for block in blocks([field], ["category"], 1 << 16)]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=str)

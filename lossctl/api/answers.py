@@ -17,8 +17,9 @@ from ..rows.by_row import Rows
 from ..rows.hardest import Hardest
 from . import gates, together
 from .align import aligned
-from .calculator import Given, Prepared
+from .calculator import Prepared
 from .question import ComparisonQuestion, MiningQuestion, Question, TripletQuestion
+from .reading import Given
 from .together import Progress, Request, Shared
 
 if TYPE_CHECKING:

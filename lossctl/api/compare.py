@@ -19,7 +19,7 @@ from ..rows.by_row import Scored
 from ..rows.workers import keep_freed_memory
 from . import calculator, together
 from .align import Order, ids_of
-from .calculator import Given, Reading
+from .reading import Given, Reading
 from .together import Confidence, Request, Shared, Side
 
 TESTS = paired.TESTS

@@ -19,8 +19,9 @@ from ..language.roles import Form
 from ..resampling.bootstrap import METHODS
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
-from .calculator import Given, Reading, logit_forms
+from .calculator import logit_forms
 from .gates import Bounds, read_baseline, read_percent
+from .reading import Given, Reading
 from .together import Confidence, Side, forms_of, read_bins
 
 COUNTS = "it counts rows, and no row has a value of its own"
@@ -122,12 +123,20 @@ def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> R
     header = call["header"]
     renamed = {
         "forms": forms,
+        "classes": _listed(call["classes"]),
+        "positive": None if call["positive"] is None else str(call["positive"]),
         "skip_nan": call["na"] == "skip" or bool(call["skip_nan"]),
         "header": header if isinstance(header, bool) else HEADERS[header or "auto"],
         "metric": call["distance"] or "euclidean",
         "device": device,
     }
     return Reading(**{**same, **renamed})
+
+
+def _listed(names: Any) -> tuple[str, ...]:
+    """ "a,b" or a list of names as a tuple of texts."""
+    parts = names.split(",") if isinstance(names, str) else names or ()
+    return tuple(str(part).strip() for part in parts)
 
 
 def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
@@ -319,6 +328,11 @@ def _refuse_contradictions(call: Asked) -> None:
             raise UsageError(
                 f"{first} and {call.name('by')} at once", fix="name the column with --group, or leave it out"
             )
+    if call["multi_label"] and call["multi_class"]:
+        names = f"{call.name('multi-label')} and {call.name('multi-class')}"
+        raise UsageError(f"{names} contradict each other", fix="choose one")
+    if call["classes"] is not None and call["positive"] is not None:
+        raise UsageError(f"{call.name('classes')} and {call.name('positive')} at once", fix="choose one")
     if call["keep"]:
         _refuse(call, first, ("group", "by", "ci"), "the hardest are chosen from all rows")
     if call["top"] and call["also"]:

@@ -28,7 +28,9 @@ from ..rows import by_row, groups, hardest
 from ..rows.job import Job
 from ..rows.workers import forked
 from . import calculator
-from .calculator import Given, Prepared, Reading
+from .bound import as_array
+from .calculator import Prepared
+from .reading import Given, Reading
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
@@ -243,7 +245,7 @@ def _side_fields(desk: Desk, side: Side, inputs: Sequence[Given]) -> dict[str, t
 def _source_of(source: Given, inputs: Sequence[Given]) -> Given:
     """A source; a bare name that is no file is a column of the first input."""
     if not isinstance(source, str):
-        return calculator.as_array(source)
+        return as_array(source)
     bare = "::" not in source and source != "-" and not os.path.exists(source)
     if bare and inputs and isinstance(inputs[0], str):
         return f"{parse_source(inputs[0]).path}::{source}"

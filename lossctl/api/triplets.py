@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..sets.by_anchor import Progress, read_set
-from .calculator import read_all
+from .bound import read_all
 
 if TYPE_CHECKING:
     from ..results.breakdown import Batches, Breakdown, Diagnosis
     from ..sets.given import GivenTriplets
-    from .calculator import Given, Prepared
+    from .calculator import Prepared
+    from .reading import Given
 
 
 class Report(NamedTuple):
@@ -71,7 +72,8 @@ def report(
             embeddings.emb, embeddings.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings
         )
     diagnosis = diagnose(embeddings.emb, embeddings.label, counts)
-    return Report(counts, diagnosis, sample, opened.sources, opened.note, data, embeddings.facts.skipped)
+    notes = "; ".join(opened.notes)
+    return Report(counts, diagnosis, sample, opened.sources, notes, data, embeddings.facts.skipped)
 
 
 def given_triplets(

@@ -44,6 +44,8 @@ MINED_FORMATS = ("npy", "csv", "ndjson")
 
 
 NO_CHANCE = "it reads no probabilities"
+NO_CLASSES = "it reads no predictions of classes"
+NO_LABEL = "it reads no labels of predictions"
 NO_SET = "it is for embedding sets, and options of a loss are its own"
 LEFT_OUT = "the interval of a set of points is a jackknife: some of them are left out in turn"
 
@@ -82,6 +84,22 @@ def _has_no_values(loss: Loss) -> bool:
 
 def _reads(form: str) -> Callable[[Loss], bool]:
     return lambda loss: any(form in role.forms for role in loss.roles)
+
+
+def _has_labels(loss: Loss) -> bool:
+    return any(role.name in ("label", "same") for role in loss.roles)
+
+
+def _has_classes(loss: Loss) -> bool:
+    return any(role.name in ("probs", "scores", "chance") for role in loss.roles)
+
+
+def _may_be_soft(loss: Loss) -> bool:
+    return loss.engine.is_by_row and any(role.name in ("prob", "chance", "logit") for role in loss.roles)
+
+
+def _has_sums(loss: Loss) -> bool:
+    return any(role.name in ("probs", "chance", "p") for role in loss.roles)
 
 
 class Setting(NamedTuple):
@@ -196,6 +214,25 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("clip", "number", "Clip probabilities into [EPS, 1 - EPS]; never done unless asked.", LOSSES,
             default=0.0, metavar="EPS", low=0, high=0.5, shows_bounds=True, shows_default=False,
             suits=_reads("prob"), why=NO_CHANCE, told="clip probabilities into [clip, 1 - clip]", mark="clip"),
+    Setting("percent", "flag", "The probabilities are percents, 0 to 100.", LOSSES, default=False,
+            suits=_reads("prob"), why=NO_CHANCE, mark="percent"),
+    Setting("renormalize", "flag", "Divide each row of probabilities by its sum.", LOSSES, default=False,
+            suits=_has_sums, why=NO_CLASSES, mark="sums"),
+    # --- what labels mean
+    Setting("classes", "text", "The classes in the order of the columns of predictions: ham,spam.", LOSSES,
+            metavar="A,B,...", suits=_has_labels, why=NO_LABEL, mark="labels"),
+    Setting("positive", "text", "The label that counts as 1; every other counts as 0.", LOSSES, metavar="LABEL",
+            suits=_has_labels, why=NO_LABEL, mark="labels"),
+    Setting("multi-label", "flag", "Columns of labels are several labels a row, each 0 or 1.", LOSSES,
+            default=False, suits=_has_classes, why=NO_CLASSES, mark="labels"),
+    Setting("multi-class", "flag", "Columns of labels are one class a row, with a single 1.", LOSSES, default=False,
+            suits=_has_classes, why=NO_CLASSES, mark="labels"),
+    Setting("soft", "flag", "Labels may be anything from 0 to 1: the chance that the label is 1.", LOSSES,
+            default=False, suits=_may_be_soft, why="it takes labels as they are", mark="labels"),
+    Setting("class-axis", "whole", "Which axis of an array holds the classes, from 0; -1 is the last.", LOSSES,
+            metavar="AXIS", suits=_has_classes, why=NO_CLASSES, mark="axis"),
+    Setting("shift", "flag", "Each step of a sequence predicts the label of the next.", LOSSES, default=False,
+            suits=_has_classes, why=NO_CLASSES, mark="axis"),
     # --- sets of embeddings
     Setting("margin", "texts", "One margin, or several in one pass. [default: 1]", (TRIPLETS,), PLAIN,
             defaults={"lossctl.triplets": 1.0}, metavar="M[,M...]"),

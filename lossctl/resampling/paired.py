@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..rows import by_row
-from ..rows.checks import Plan
+from ..rows.shapes import Plan
 from . import bootstrap, draws, flips, statistic
 from .bootstrap import Method, Spread
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into

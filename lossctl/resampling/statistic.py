@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..rows import by_row, sums
-from ..rows.checks import Plan
+from ..rows.shapes import Plan
 from .bootstrap import Influence, Moments
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from ..errors import DataError
 from ..language.registry import columns_of
 from . import checks
 from .by_row import BLOCK_VALUES, Scored, rows_of
+from .facts import NOTHING, Facts
 from .job import Job, Loaded, Read, RowBlock, RowsAt, shared
 from .workers import ordered_map
 
@@ -31,7 +32,7 @@ class Documents(NamedTuple):
     weight: np.ndarray
     number: np.ndarray
     side: tuple[np.ndarray, ...]
-    facts: checks.Facts
+    facts: Facts
 
     def take(self, chosen: slice | np.ndarray) -> Documents:
         """Some of the documents; the facts stay behind."""
@@ -42,7 +43,7 @@ class Documents(NamedTuple):
             self.weight[chosen],
             self.number[chosen],
             tuple(column[chosen] for column in self.side),
-            checks.NOTHING,
+            NOTHING,
         )
 
 
@@ -133,7 +134,7 @@ def _held(pieces: Iterable[list[Documents]], size: int) -> Iterator[list[Documen
         complete = []
         for position, piece in enumerate(rest):
             stop = next((end for end in ends[position] if end >= at[position] + size), len(piece.group))
-            facts = piece.facts if at[position] == 0 else checks.NOTHING
+            facts = piece.facts if at[position] == 0 else NOTHING
             complete.append(piece.take(slice(at[position], stop))._replace(facts=facts))
             at[position] = stop
         yield complete
@@ -152,7 +153,7 @@ def _joined(pieces: list[Documents]) -> Documents:
         np.concatenate([piece.weight for piece in pieces]),
         np.concatenate([piece.number for piece in pieces]),
         tuple(np.concatenate(parts) for parts in zip(*(piece.side for piece in pieces), strict=True)),
-        reduce(checks.Facts.merge, (piece.facts for piece in pieces)),
+        reduce(Facts.merge, (piece.facts for piece in pieces)),
     )
 
 
@@ -185,7 +186,7 @@ def _scored(job: Job, piece: Documents) -> Scored:
         RowsAt(piece.number[starts[keep]]),
         tuple(column[keep] for column in columns),
         piece.weight[starts[keep]],
-        piece.facts.merge(checks.Facts(empty_lists=int(np.count_nonzero(~keep)))),
+        piece.facts.merge(Facts(empty_lists=int(np.count_nonzero(~keep)))),
     )
     ends = starts + sizes
     inputs = tuple(_ragged(column, starts[keep], ends[keep]) for column in (piece.score, piece.relevance))
