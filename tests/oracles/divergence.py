@@ -1,0 +1,123 @@
+"""Divergences: scipy and torch; logarithms of fractions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.spatial.distance
+import scipy.special
+import scipy.stats
+import torch
+import torch.nn.functional as F
+
+from .case import Case, log, mean, tensor
+from .samples import KP, OF_BOTH, OTHER, PROBS, SCORES, SOFT
+
+
+def torch_kl(p: np.ndarray, log_q: np.ndarray) -> torch.Tensor:
+    return F.kl_div(tensor(log_q), tensor(p), reduction="batchmean")
+
+
+LOG_FORMS = {"p": "log-prob", "q": "log-prob"}
+with np.errstate(divide="ignore"):
+    LOG_ZERO = np.log([[0.5, 0.5, 0.0]])
+
+CASES = {
+    "kl": [
+        Case("the table", "kl", KP, 0.596074, digits=6),
+        Case("the table, sum", "kl", KP, 1.192148, digits=6, reduction="sum"),
+        Case("scipy", "kl", (SOFT, OTHER), lambda: mean(scipy.stats.entropy(SOFT, OTHER, axis=1))),
+        Case("scipy, not normalised", "kl", KP, lambda: scipy.special.rel_entr(*KP).sum() / 2),
+        Case(
+            "torch, log-prob",
+            "kl",
+            (np.log(SOFT), np.log(OTHER)),
+            lambda: torch_kl(SOFT, np.log(OTHER)),
+            forms=LOG_FORMS,
+        ),
+        Case(
+            "torch, q log-prob",
+            "kl",
+            (SOFT, np.log(OTHER)),
+            lambda: torch_kl(SOFT, np.log(OTHER)),
+            forms={"q": "log-prob"},
+        ),
+        Case(
+            "torch, logits",
+            "kl",
+            (SCORES, 2 * np.roll(SCORES, 1)),
+            lambda: torch_kl(PROBS, scipy.special.log_softmax(2 * np.roll(SCORES, 1), axis=1)),
+            forms=OF_BOTH,
+        ),
+        Case(
+            "torch, p probabilities, q logits",
+            "kl",
+            (SOFT, SCORES),
+            lambda: torch_kl(SOFT, scipy.special.log_softmax(SCORES, axis=1)),
+            forms={"q": "logits"},
+        ),
+        Case(
+            "scipy, p logits, q log-prob",
+            "kl",
+            (SCORES, np.log(OTHER)),
+            lambda: mean(scipy.stats.entropy(PROBS, OTHER, axis=1)),
+            forms={"p": "logits", "q": "log-prob"},
+        ),
+        Case("by hand", "kl", ([[0.5, 0.5]], [[0.25, 0.75]]), lambda: log("4/3") / 2),
+        Case("the other direction", "kl", ([[0.25, 0.75]], [[0.5, 0.5]]), lambda: log("27/16") / 4),
+        Case("0 log 0 is 0", "kl", ([[1.0, 0.0]], [[0.5, 0.5]]), math.log(2)),
+        Case("0 log 0 is 0, of log-prob", "kl", (LOG_ZERO, np.log([[0.25, 0.25, 0.5]])), math.log(2), forms=LOG_FORMS),
+        Case("infinite where only q is 0", "kl", ([[0.5, 0.5]], [[1.0, 0.0]]), math.inf),
+        Case("infinite, of log-prob", "kl", (np.log([[0.25, 0.25, 0.5]]), LOG_ZERO), math.inf, forms=LOG_FORMS),
+        Case("equal", "kl", (SOFT, SOFT), 0.0),
+        Case(
+            "an offset of logits is nothing", "kl", ([[1.0, 2.0, 4.0]], [[1025.0, 1026.0, 1028.0]]), 0.0, forms=OF_BOTH
+        ),
+        Case("far logits", "kl", ([[0.0, 20000.0]], [[0.0, -20000.0]]), 20000.0, forms=OF_BOTH),
+    ],
+    "js": [
+        Case(
+            "scipy, sum",
+            "js",
+            (SOFT, OTHER),
+            lambda: (scipy.spatial.distance.jensenshannon(SOFT, OTHER, axis=1) ** 2).sum(),
+            reduction="sum",
+        ),
+        Case(
+            "scipy", "js", (SOFT, OTHER), lambda: mean(scipy.spatial.distance.jensenshannon(SOFT, OTHER, axis=1) ** 2)
+        ),
+        Case(
+            "scipy, log-prob",
+            "js",
+            (np.log(SOFT), np.log(OTHER)),
+            lambda: mean(scipy.spatial.distance.jensenshannon(SOFT, OTHER, axis=1) ** 2),
+            forms=LOG_FORMS,
+        ),
+        Case(
+            "scipy, logits",
+            "js",
+            (SCORES, -SCORES),
+            lambda: mean(
+                scipy.spatial.distance.jensenshannon(PROBS, scipy.special.softmax(-SCORES, axis=1), axis=1) ** 2
+            ),
+            forms=OF_BOTH,
+        ),
+        Case(
+            "scipy, mixed",
+            "js",
+            (SCORES, OTHER),
+            lambda: mean(scipy.spatial.distance.jensenshannon(PROBS, OTHER, axis=1) ** 2),
+            forms={"p": "logits"},
+        ),
+        Case("nothing in common", "js", ([[1.0, 0.0]], [[0.0, 1.0]]), math.log(2)),
+        Case("by hand", "js", ([[0.5, 0.5]], [[1.0, 0.0]]), lambda: 3 * log("4/3") / 4),
+        Case("equal", "js", (SOFT, SOFT), 0.0),
+        Case(
+            "nearly equal: half the square of the step",
+            "js",
+            ([[0.5 + 2.0**-30, 0.5 - 2.0**-30]], [[0.5, 0.5]]),
+            2.0**-61,
+        ),
+    ],
+}

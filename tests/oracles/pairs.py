@@ -1,0 +1,119 @@
+"""Pairs and triplets of a file: torch and scipy; what others have published."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.spatial.distance
+import torch
+import torch.nn.functional as F
+
+from .case import Case, tensor
+from .samples import LEFT, RIGHT, SAME, THIRD, T
+
+A345 = (np.array([[0.0, 0.0]]), np.array([[0.6, 0.8]]), np.array([[0.3, 0.4]]))
+TORCH_DISTANCES = {
+    "euclidean": lambda a, b: torch.linalg.vector_norm(a - b, dim=1),
+    "sqeuclidean": lambda a, b: F.mse_loss(a, b, reduction="none").sum(1),
+    "cosine": lambda a, b: 1 - F.cosine_similarity(a, b, dim=1, eps=0.0),
+}
+
+
+def distances(metric: str) -> np.ndarray:
+    return np.array([getattr(scipy.spatial.distance, metric)(a, b) for a, b in zip(LEFT, RIGHT, strict=True)])
+
+
+def torch_triplet(metric: str, margin: float, swap: bool) -> Any:
+    return F.triplet_margin_with_distance_loss(
+        tensor(LEFT), tensor(RIGHT), tensor(THIRD), distance_function=TORCH_DISTANCES[metric], margin=margin, swap=swap
+    )
+
+
+def torch_soft_triplet(metric: str) -> Any:
+    d = TORCH_DISTANCES[metric]
+    gap = d(tensor(LEFT), tensor(THIRD)) - d(tensor(LEFT), tensor(RIGHT))
+    return F.soft_margin_loss(gap, torch.ones_like(gap))
+
+
+def torch_embedding(metric: str, margin: float) -> Any:
+    """Similar pairs at their distance, others at the hinge: torch calls it a hinge embedding, of given distances."""
+    return F.hinge_embedding_loss(tensor(distances(metric)), tensor(2 * SAME - 1), margin=margin)
+
+
+def halved_squares(metric: str, margin: float) -> Any:
+    """Contrastive as two half squared errors, against a distance of 0 and of the margin."""
+    d = distances(metric)
+    return F.mse_loss(tensor(d), tensor(np.where(SAME == 1, 0, np.maximum(d, margin)))) / 2
+
+
+METRICS = ("euclidean", "sqeuclidean", "cosine")
+CASES = {
+    "contrastive": [
+        Case("the table", "contrastive", T, 0.310833, digits=6),
+        Case("the table, the paper's sum", "contrastive", T, 1.865, reduction="sum"),
+        *(
+            Case(
+                f"torch and scipy, {metric}",
+                f"contrastive:margin={margin},distance={metric}",
+                (LEFT, RIGHT, SAME),
+                lambda metric=metric, margin=margin: halved_squares(metric, margin),
+            )
+            for metric, margin in zip(METRICS, (4, 9, 0.8), strict=True)
+        ),
+        Case("by hand, similar", "contrastive", (*A345[:2], [1]), 0.5),
+        Case("by hand, dissimilar", "contrastive:margin=2", (*A345[:2], [0]), 0.5),
+        Case("by hand, labels -1", "contrastive:margin=3", (*A345[:2], [-1]), 2.0),
+        Case("the same twice", "contrastive", (LEFT, LEFT, np.ones(30)), 0.0),
+    ],
+    "pairwise-ranking": [
+        Case("the table, sum", "pairwise-ranking", T, 4.1, reduction="sum"),
+        Case("the table", "pairwise-ranking", T, 0.683333, digits=6),
+        *(
+            Case(
+                f"torch and scipy, {metric}",
+                f"pairwise-ranking:margin={margin},distance={metric}",
+                (LEFT, RIGHT, SAME),
+                lambda metric=metric, margin=margin: torch_embedding(metric, margin),
+            )
+            for metric, margin in zip(METRICS, (4, 9, 0.8), strict=True)
+        ),
+        Case("by hand", "pairwise-ranking:margin=3", (*A345[:2], [0]), 2.0),
+        Case("the same twice", "pairwise-ranking", (LEFT, LEFT, np.zeros(30)), 1.0),
+    ],
+    "triplet": [
+        Case(
+            "torch, sum",
+            "triplet",
+            (LEFT, RIGHT, THIRD),
+            lambda: 30 * torch_triplet("euclidean", 1, False),
+            reduction="sum",
+        ),
+        *(
+            Case(
+                f"torch, {metric}",
+                f"triplet:margin=0.7,distance={metric},swap={swap}",
+                (LEFT, RIGHT, THIRD),
+                lambda metric=metric, swap=swap: torch_triplet(metric, 0.7, swap),
+            )
+            for metric in METRICS
+            for swap in (False, True)
+        ),
+        *(
+            Case(
+                f"torch, soft, {metric}",
+                f"triplet:soft=true,distance={metric}",
+                (LEFT, RIGHT, THIRD),
+                lambda metric=metric: torch_soft_triplet(metric),
+            )
+            for metric in METRICS
+        ),
+        Case("by hand", "triplet", A345, 1.5),
+        Case("by hand, easy", "triplet:margin=0.25", (A345[0], A345[2], A345[1]), 0.0),
+        Case("by hand, on the boundary", "triplet:margin=0.5", ([[0.0]], [[1.0]], [[1.5]]), 0.0),
+        Case("by hand, swapped", "triplet:swap=true", ([[0.0]], [[1.0]], [[1.5]]), 1.5),
+        Case("a collapsed embedding pays the margin", "triplet:margin=0.2", (LEFT, LEFT, LEFT), 0.2),
+        Case("a collapsed embedding pays log 2", "triplet:soft=true", (LEFT, LEFT, LEFT), math.log(2)),
+    ],
+}
