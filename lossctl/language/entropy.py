@@ -152,6 +152,14 @@ def jensen_term(p: Array, q: Array, difference: Array) -> Array:
     return where(near, difference / 2 * s * _jensen_series(where(near, s * s, 0.0)), plain)
 
 
+def expm1_tail(x: Array) -> Array:
+    """e^x - 1 - x >= 0, exact also where x is small: there the series x^2/2 + x^3/6 + ..."""
+    near = abs(x) < 1
+    z = where(near, x, 0.0)
+    series = z * z * _horner(z, [1.0 / math.factorial(k + 2) for k in range(18)])
+    return where(near, series, expm1(x) - x)
+
+
 def _atanh_tail(z: Array) -> Array:
     """(atanh(s) - s) / s with z = s^2 <= 1/4: z/3 + z^2/5 + z^3/7 + ..."""
     return _horner(z, [0.0] + [1.0 / (2 * k + 1) for k in range(1, 27)])

@@ -101,7 +101,7 @@ def columns_of(value: Any) -> tuple[Any, ...]:
 
 
 LOSSES: dict[str, Loss] = {}
-FAMILIES = ("regression", "classification", "segmentation", "divergence", "impurity", "pairs", "ranking", "embedding")
+FAMILIES = ("regression", "classification", "segmentation", "divergence", "impurity", "pairs", "ranking", "embedding", "preference")
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

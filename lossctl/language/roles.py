@@ -6,6 +6,7 @@ mean it in a file with a header, and how to draw a random sample of it (`tests` 
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 Kind = Literal["number", "category"]
@@ -25,6 +26,7 @@ class Role(NamedTuple):
     kind: "number", or "category" where values are only compared
     forms: which forms of a probability the file may hold, the default first; () for other roles
     truth: whether this is the role that the option -y gives
+    low, high: the bounds of its values, themselves allowed unless is_open
     """
 
     name: str
@@ -35,6 +37,9 @@ class Role(NamedTuple):
     kind: Kind = "number"
     forms: tuple[Form, ...] = ()
     truth: bool = False
+    low: float = -math.inf
+    high: float = math.inf
+    is_open: bool = False
 
 
 PREDICTION_NAMES = ("pred", "prediction", "predictions", "y_pred", "yhat", "y_hat", "output")
@@ -81,6 +86,33 @@ ROLES: dict[str, Role] = {
         Role("emb", "emb", "embeddings, (n, D)", "vectors", ("emb", "embedding", "embeddings", "x")),
         Role("identity", "label", "the class of each embedding, numbers or text", "row", LABEL_NAMES,
              kind="category", truth=True),
+        *(
+            Role(name, name.replace("_", "-"), f"log-probability of the {what}, at most 0", "row",
+                 (name, f"logp_{name}", f"{name}_logp", f"{name}_logps"), high=0.0)
+            for name, what in (
+                ("chosen", "chosen answer"),
+                ("rejected", "rejected answer"),
+                ("ref_chosen", "chosen answer under the reference model"),
+                ("ref_rejected", "rejected answer under the reference model"),
+                ("policy", "answer (or token) under the model"),
+                ("reference", "answer (or token) under the reference model"),
+                ("behaviour", "answer (or token) under the model that wrote it"),
+            )
+        ),
+        *(
+            Role(f"mean_{name}", name, f"mean log-probability of the tokens of the {name} answer, below 0", "row",
+                 (f"mean_{name}", f"mean_logp_{name}", name, f"{name}_logps"), high=0.0, is_open=True)
+            for name in ("chosen", "rejected")
+        ),
+        *(
+            Role(f"{name}_reward", name, f"reward of the {name} answer", "row",
+                 (f"{name}_reward", f"reward_{name}", name, f"rewards_{name}"))
+            for name in ("chosen", "rejected")
+        ),
+        Role("advantage", "advantage", "how much better than expected the answer (or token) was", "row",
+             ("advantage", "advantages")),
+        Role("desirable", "desirable", "1 for a desirable answer, 0 for an undesirable one", "row",
+             ("desirable", *LABEL_NAMES), truth=True),
         Role("weight", "weight", "a weight >= 0 for each row", "row", ("weight", "weights", "sample_weight", "w")),
     )
 }  # fmt: skip

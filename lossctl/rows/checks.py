@@ -6,6 +6,7 @@ the door as float64, in the shape the loss expects, labels mapped to {0, 1} or c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -218,7 +219,7 @@ def _check_of(role: Role, form: Form | None) -> Check:
         return "probability"
     if form is not None:
         return form
-    return "binary" if role.name in ("same", "label") else "real"
+    return "binary" if role.name in ("same", "label", "desirable") else "real"
 
 
 def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
@@ -444,7 +445,29 @@ def _check_real(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
         suspicious = not np.isfinite(values.sum())  # half the time of min and max; it may overflow, so look again
     if suspicious:
         _finite(entry, values, rows)
+    _check_bounds(entry, values, rows)
     return Facts()
+
+
+def _check_bounds(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
+    role = entry.role
+    if role.low == -math.inf and role.high == math.inf:
+        return
+    below = values <= role.low if role.is_open else values < role.low
+    above = values >= role.high if role.is_open else values > role.high
+    bad = below | above
+    if bad.any():
+        bound, side = (role.low, "above") if role.low > -math.inf else (role.high, "below")
+        needed = f"{side} {bound:g}" + ("" if role.is_open else " or equal to it")
+        raise _fault(
+            entry,
+            values,
+            rows,
+            bad,
+            f"{{}} where {role.option} must be {needed}",
+            why=f"{role.option} is {role.meaning}",
+            fix="check that this is the right column, or leave such rows out of the file",
+        )
 
 
 def _is_angular(spec: Spec) -> bool:
