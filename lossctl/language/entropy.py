@@ -6,6 +6,7 @@ Where p is nearly q the first-order terms of a divergence cancel: these words ar
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 from .numerics import (
@@ -158,6 +159,38 @@ def expm1_tail(x: Array) -> Array:
     z = where(near, x, 0.0)
     series = z * z * _horner(z, [1.0 / math.factorial(k + 2) for k in range(18)])
     return where(near, series, expm1(x) - x)
+
+
+def log_tail(y: Array, p: Array, excess: Array) -> Array:
+    """u - log(1 + u) >= 0 with u = (y - p) / p for y >= 0 and p > 0, exact also where y is nearly p.
+
+    excess: y - p, from whatever knows it best
+
+    With s = (y - p) / (y + p), u is 2s/(1 - s) and log(1 + u) is 2 atanh s: the first-order terms cancel.
+    """
+    s = tilt(excess, y + p)
+    near = abs(s) <= 1 / 2
+    z = where(near, s, 0.0)
+    series = 2.0 * z * (z / (1.0 - z) - _atanh_tail(z * z))
+    far = log_quotient(p, where(near, p, y)) + excess / p
+    return where(near, series, far)
+
+
+def log_cosh(x: Array) -> Array:
+    """log cosh x, without overflow and exact near 0: there a series in x^2, of the product of cosh."""
+    size = abs(x)
+    near = size < 0.75
+    z = where(near, size, 0.0)
+    z = z * z
+    return where(near, z * _horner(z, _log_cosh_coefficients()), (size - math.log(2.0)) + log1p(exp(-2.0 * size)))
+
+
+@cache
+def _log_cosh_coefficients() -> list[float]:
+    """Of x^2n, n = 1, 2, ...: (-1)^(n-1) / n times the sum over odd k of (2 / (pi k))^2n."""
+    exact = [1 / 2, -1 / 12, 1 / 45, -17 / 2520, 31 / 14175]
+    sums = (math.fsum((2 / (math.pi * k)) ** (2 * n) for k in range(1, 25, 2)) for n in range(6, 28))
+    return exact + [(-1) ** (n - 1) / n * value for n, value in enumerate(sums, 6)]
 
 
 def _atanh_tail(z: Array) -> Array:

@@ -184,6 +184,13 @@ def weigh(weight: Array, value: Array) -> Array:
     return where(weight == 0, 0.0, weight * where(weight == 0, 1.0, value))
 
 
+def ratio(part: Array, whole: Array) -> Array:
+    """part / whole of what is at least 0: 0 where the part is 0, infinite where only the whole is."""
+    held = whole > 0
+    quotients = part / where(held, whole, 1.0)
+    return where(held, quotients, where(part > 0, float("inf"), 0.0))
+
+
 # --- over columns
 
 
@@ -236,6 +243,13 @@ def by_columns(x: Array) -> Array:
 def columns(x: Array) -> int:
     """How many columns an (n, k) array has; an (n,) array has one."""
     return 1 if x.ndim == 1 else int(x.shape[1])
+
+
+def counted_columns(x: Array) -> Array:
+    """1, 2, ... along the columns of an (n, k) array, (1, k)."""
+    xp = namespace(x)
+    beside = {"device": x.device} if _is_torch(x) else {}
+    return xp.arange(1, x.shape[1] + 1, dtype=x.dtype, **beside)[None, :]
 
 
 def row_max(x: Array) -> Array:

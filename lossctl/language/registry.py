@@ -101,7 +101,10 @@ def columns_of(value: Any) -> tuple[Any, ...]:
 
 
 LOSSES: dict[str, Loss] = {}
-FAMILIES = ("regression", "classification", "segmentation", "divergence", "impurity", "pairs", "ranking", "embedding", "preference")
+FAMILIES = (
+    *("regression", "robust", "relative", "quantile", "likelihood"),
+    *("classification", "segmentation", "divergence", "impurity", "pairs", "ranking", "embedding", "preference"),
+)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

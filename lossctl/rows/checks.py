@@ -46,6 +46,10 @@ Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary"
 SUM_TOLERANCE = 0.01  # float16 softmax rows and three-digit CSV files are within it
 SHOWN_ROWS = 5
 NEEDS_CLASSES = ("probs", "scores", "p", "q")
+SHAPED_AS_FIRST = (
+    *("target", "q", "right", "positive", "negative", "count", "amount", "true_size", "variance", "upper", "true_box"),
+    *("teacher", "log_variance"),
+)
 WEIGHT = ROLES["weight"]
 NOT_ODD = Oddities()
 
@@ -237,9 +241,8 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
                 _class_label(spec, first, last),
             ]
         )
-    same_shape = {"target": 2, "q": 2, "right": 2, "positive": 2, "negative": 2}
     for entry in entries[1:]:
-        if entry.role.name in same_shape and first.role.name != "split" and entry.width != first.width:
+        if entry.role.name in SHAPED_AS_FIRST and first.role.name != "split" and entry.width != first.width:
             raise DataError(
                 f"{first.role.option} has {first.width} columns and {entry.role.option} has {entry.width}",
                 why=f"{spec.loss.name} compares them column by column; nothing is broadcast",
