@@ -101,6 +101,11 @@ def shape_of(layout: str, n: int) -> tuple[int, ...]:
     return (n,) if layout == "row" else (n, WIDTH)
 
 
+def boxes(rng: np.random.Generator, n: int) -> np.ndarray:
+    corner = rng.uniform(0, 4, (n, 2))
+    return np.concatenate([corner, corner + rng.uniform(1, 4, (n, 2))], axis=1)
+
+
 ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
     **dict.fromkeys(("pred", "target"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))),
     **dict.fromkeys(
@@ -112,13 +117,36 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
     **dict.fromkeys(
         ("left", "right", "anchor", "positive", "negative"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))
     ),
+    **dict.fromkeys(
+        ("chosen", "rejected", "ref_chosen", "ref_rejected", "policy", "reference", "behaviour", "mean_chosen",
+         "mean_rejected"),
+        lambda rng, layout, n, form: -abs(rng.normal(0, 3, n)),
+    ),
+    **dict.fromkeys(
+        ("chosen_reward", "rejected_reward", "advantage", "outcome", "similarity", "teacher_margin"),
+        lambda rng, layout, n, form: rng.normal(0, 1, n),
+    ),
+    **dict.fromkeys(
+        ("rate", "amount", "variance"), lambda rng, layout, n, form: np.exp(rng.normal(0, 1, shape_of(layout, n)))
+    ),
+    **dict.fromkeys(
+        ("size", "true_size"), lambda rng, layout, n, form: np.expm1(rng.normal(0, 1, shape_of(layout, n)))
+    ),
+    **dict.fromkeys(
+        ("lower", "upper", "mean", "log_variance"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))
+    ),
+    **dict.fromkeys(("members", "student", "teacher"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))),
+    "count": lambda rng, layout, n, form: np.maximum(rng.normal(1, 1, shape_of(layout, n)), 0),
+    "bytes": lambda rng, layout, n, form: rng.integers(1, 9, n).astype(float),
+    "desirable": lambda rng, layout, n, form: rng.integers(0, 2, n),
+    **dict.fromkeys(("box", "true_box"), lambda rng, layout, n, form: boxes(rng, n)),
     "label": lambda rng, layout, n, form: labels(rng, layout, n),
     "same": lambda rng, layout, n, form: rng.integers(0, 2, n),
     "category": lambda rng, layout, n, form: rng.integers(0, 4, n),
     "split": lambda rng, layout, n, form: rng.integers(0, 3, n),
 }
 LAYOUTS = {
-    **dict.fromkeys(("pred", "prob", "logit"), ("row", "columns")),
+    **dict.fromkeys(("pred", "prob", "logit", "rate", "size", "lower"), ("row", "columns")),
     "target": ("row",),
     "chance": ("row", "columns", "classes"),
     "probs": ("classes", "soft"),
@@ -133,7 +161,13 @@ SPECS = {  # beside the defaults: what takes another path through the loss
     "triplet": ("triplet:swap=true", "triplet:soft=true", "triplet:distance=sqeuclidean", "triplet:distance=cosine"),
     "contrastive": ("contrastive:margin=6", "contrastive:distance=cosine"),
     "pairwise-ranking": ("pairwise-ranking:margin=6",),
-}
+    **{name: (f"{name}:{options}",) for name, options in (
+        ("dpo", "beta=0.7,label_smoothing=0.2"), ("robust-dpo", "label_smoothing=0"), ("cpo", "alpha=0"),
+        ("reward-model", "margin=0.3,center=0.1"), ("barron", "alpha=-2,c=0.7"), ("gaussian-nll", "full=true"),
+    )},
+    "kl-estimate": ("kl-estimate:kind=k1", "kl-estimate:kind=k2"),
+    "tweedie-deviance": ("tweedie-deviance:power=1", "tweedie-deviance:power=1.9"),
+}  # fmt: skip
 
 
 def samples(loss: registry.Loss, n: int = N, seed: int = 3) -> Iterator[Sample]:
@@ -316,7 +350,7 @@ def leaves(given: tuple[Any, ...]) -> list[np.ndarray]:
 
 def differentiable(sample: Sample) -> tuple[Callable[..., Any], list[torch.Tensor]]:
     given = admitted(sample)
-    truth = {role.name for role in registry.parse(sample.spec).loss.roles} & {"label", "same"}
+    truth = {role.name for role in registry.parse(sample.spec).loss.roles} & {"label", "same", "desirable", "count"}
     fixed = len(truth)
     tensors = [torch.from_numpy(np.ascontiguousarray(array).copy()) for array in leaves(given)]
     moving = [tensor.requires_grad_() for tensor in tensors[: len(tensors) - fixed]]
@@ -343,15 +377,28 @@ def still(sample: Sample) -> Sample:
     inputs = {}
     for name, array in sample.inputs.items():
         form = sample.forms.get(name, "")
-        if name in ("label", "same"):
+        if name in ("label", "same", "desirable"):
             inputs[name] = array
         elif form:
             inputs[name] = np.full_like(
                 array, flat["class" if array.ndim == 2 and sample.layout != "columns" else "prob"](form, array)
             )
         else:
-            inputs[name] = np.ones_like(array)
+            inputs[name] = array * 0 + array[0] if name in ("box", "true_box") else allowed(name, np.ones_like(array))
     return replace(sample, inputs=inputs)
+
+
+def allowed(name: str, array: np.ndarray) -> np.ndarray:
+    """The values, moved to where those of the role may be."""
+    role = TABLE_OF_ROLES[name]
+    if role.high <= 0:
+        array = -abs(array)
+    if role.low >= 0:
+        array = abs(array)
+    low, high = role.low, role.high
+    if role.is_open:
+        low, high = np.nextafter(low, math.inf), np.nextafter(high, -math.inf)
+    return np.clip(array, low, high)
 
 
 @pytest.mark.parametrize("sample", [still(sample) for sample in ROW_SAMPLES], ids=str)
@@ -376,7 +423,8 @@ ENDS = {
     "log-prob": [-math.inf, -1e4, -745.2, -1e-300, -5e-324, 0.0],
     "": [-1e300, -1e160, -1.0, -5e-324, 0.0, 1e-200, 1.0, 1e160, 1e300],
 }
-SIGNED = ("mean-error", "kl")  # kl of rows that are no distributions may be negative
+NEGATIVE = ("kl", "robust-dpo", "interval-score")  # kl of rows that are no distributions; ends that are crossed
+SIGNED = (*NEGATIVE, *(loss.name for loss in HERE if loss.is_signed))
 
 
 def at_the_ends(sample: Sample, seed: int) -> Sample:
@@ -400,7 +448,9 @@ def at_the_ends(sample: Sample, seed: int) -> Sample:
             values[np.arange(len(array)), rng.integers(0, CLASSES, len(array))] = 1.0
             with np.errstate(divide="ignore"):
                 values = np.log(values) if sample.forms.get(name) == "log-prob" else values
-        inputs[name] = values
+        if name in ("box", "true_box"):
+            values = np.sort(values.reshape(-1, 2, 2), axis=1).reshape(-1, 4)
+        inputs[name] = allowed(name, values)
     return replace(sample, inputs=inputs)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .numerics import Array, like, namespace, sigmoid, softplus, where
+from .numerics import Array, exp, like, namespace, sigmoid, softplus, where
 
 
 def compensated_row_sum(x: Array, plus: float = 0.0) -> Array:
@@ -85,6 +85,11 @@ def chance(x: tuple[Array, Array]) -> Array:
     """sigmoid(x) of a number that is given rounded with what the rounding lost."""
     p = sigmoid(x[0])
     return p + x[1] * p * sigmoid(-x[0])
+
+
+def exponential(x: tuple[Array, Array]) -> Array:
+    """e^x of a number that is given rounded with what the rounding lost."""
+    return exp(x[0]) * (1.0 + where(abs(x[0]) < 1e3, x[1], 0.0))
 
 
 def negative(x: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -90,7 +90,7 @@ def tweedie_deviance(rate: Array, count: Array, *, power: Power = 1.5) -> Array:
     Misleads: values for different power cannot be compared
     Gradient: 2 (pred - y) / pred^k
     Worked: tweedie_deviance = 2 * (3^0.5 / -0.25 - 3 * 2^-0.5 / -0.5 + 2^0.5 / 0.5)
-    Example: pred=2 target=3 -> 0.28573213
+    Example: pred=2 target=3 -> 0.2857291631799322
     """
     if power == 1:
         return poisson_deviance(rate, count)

@@ -13,6 +13,7 @@ from ..language.rounding import (
     chance,
     difference,
     difference_of_pairs,
+    exponential,
     multiply_pair,
     negative,
     surprise,
@@ -21,6 +22,7 @@ from ..language.rounding import (
 
 Noise = Annotated[float, Domain(float, low=0, high=0.49)]
 Doubt = Annotated[float, Domain(float, low=0, high=0.5, low_open=True)]
+FAR = 700.0  # beyond it e^x has no digits to lose
 
 
 def _lead(chosen: Array, rejected: Array, ref_chosen: Array, ref_rejected: Array) -> tuple[Array, Array]:
@@ -148,7 +150,7 @@ def exo(
     Misleads: least where p is 1 - e, not where the lead is largest; its size depends on e
     Gradient: by d beta p (1 - p) [beta d - log((1 - e)/e)]: it fades for pairs far in the wrong order too
     Worked: p = 1 / (1 + exp(-0.2)); exo = p * log(p / 0.9) + (1 - p) * log((1 - p) / 0.1)
-    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 label_smoothing=0.1 -> 0.4689459949868735
+    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 label_smoothing=0.1 -> 0.40630425072495613
     """
     x = multiply_pair(beta, _lead(chosen, rejected, ref_chosen, ref_rejected))
     p, miss = chance(x), chance(negative(x))
@@ -174,7 +176,7 @@ def nca_pair(chosen: Array, rejected: Array, ref_chosen: Array, ref_rejected: Ar
     Misleads: 1.386 (2 log 2) where the model is its reference; no function of the difference alone
     Gradient: by rc -beta [1 - 3/2 sigmoid(beta rc)]; by rr beta sigmoid(beta rr) / 2
     Worked: c = 0.1 * 1; r = 0.1 * -1; nca_pair = log(1 + exp(-c)) + log(1 + exp(c)) / 2 + log(1 + exp(r)) / 2
-    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 1.3387959413188588
+    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 1.3387933201471418
     """
     c = multiply_pair(beta, difference(chosen, ref_chosen))
     r = multiply_pair(beta, difference(rejected, ref_rejected))
@@ -239,7 +241,7 @@ def apo_zero(chosen: Array, rejected: Array, ref_chosen: Array, ref_rejected: Ar
     Misleads: 1 where the model is its reference; bounded by 2, so pairs far off hardly pull
     Gradient: by rc -beta s (1 - s) with s = sigmoid(beta rc); by rr the same of rr with the other sign
     Worked: apo_zero = 1 - 1 / (1 + exp(-0.1)) + 1 / (1 + exp(0.1))
-    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 0.9500416250520535
+    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 0.95004162504212
     """
     c = multiply_pair(beta, difference(chosen, ref_chosen))
     r = multiply_pair(beta, difference(rejected, ref_rejected))
@@ -257,7 +259,7 @@ def apo_down(chosen: Array, rejected: Array, ref_chosen: Array, ref_rejected: Ar
     Misleads: 1 where the model is its reference; it falls as the chosen answer becomes less likely
     Gradient: by rc beta s (1 - s) with s = sigmoid(beta rc), and -beta s (1 - s) of the difference
     Worked: apo_down = 1 / (1 + exp(-0.1)) + 1 - 1 / (1 + exp(-0.2))
-    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 0.9751451899768717
+    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 0.9751451901664621
     """
     c = multiply_pair(beta, difference(chosen, ref_chosen))
     x = multiply_pair(beta, _lead(chosen, rejected, ref_chosen, ref_rejected))
@@ -284,13 +286,13 @@ def discopop(
     Misleads: it is not convex: around x = 0 it rises before it falls
     Gradient: mixed of -beta sigmoid(-x) and -beta e^-x, with a bump of size beta / (4 tau) at 0
     Worked: x = 0.1 * 2; m = 1 / (1 + exp(-x / 0.05)); discopop = (1 - m) * log(1 + exp(-x)) + m * exp(-x)
-    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 0.8149580194143866
+    Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 0.8147631411418853
     """
     x, lost = multiply_pair(beta, _lead(chosen, rejected, ref_chosen, ref_rejected))
     weight = chance((-x / tau, -lost / tau))
     falling = exp(-x - softplus(-x / tau))
     falling = where(x < 0, where(abs(x) < float("inf"), falling, 0.0 if tau < 1 else float("inf")), falling)
-    return weigh(weight, surprise((x, lost))) + falling * (1.0 - lost)
+    return weigh(weight, surprise((x, lost))) + where(abs(x) < FAR, falling * (1.0 - lost), falling)
 
 
 @loss
@@ -346,7 +348,7 @@ def orpo(mean_chosen: Array, mean_rejected: Array, *, beta: Positive = 0.1) -> A
     Misleads: most of the number is the first term, plain cross-entropy of the chosen answers
     Gradient: by lc -1 - beta sigmoid(-z) / (1 - e^lc), with z the log of the odds ratio
     Worked: c = -3 - log(1 - exp(-3)); r = -3.5 - log(1 - exp(-3.5)); orpo = 3 + 0.1 * log(1 + exp(r - c))
-    Example: mean_chosen=-3 mean_rejected=-3.5 -> 3.0466082174463275
+    Example: mean_chosen=-3 mean_rejected=-3.5 -> 3.0466421562213624
     """
     return beta * softplus(_log_odds(mean_rejected) - _log_odds(mean_chosen)) - mean_chosen
 
@@ -431,8 +433,7 @@ def ppo_clip(policy: Array, behaviour: Array, advantage: Array, *, clip: Fractio
     Worked: r = exp(-1 + 1.2); ppo_clip = -min(r * 1, 1.2 * 1)
     Example: policy=-1 behaviour=-1.2 advantage=1 -> -1.2
     """
-    x, lost = difference(policy, behaviour)
-    ratio = exp(x) * (1.0 + lost)
+    ratio = exponential(difference(policy, behaviour))
     held = minimum(maximum(ratio, 1.0 - clip), 1.0 + clip)
     return maximum(-weigh(advantage, ratio), -weigh(advantage, held))
 
@@ -450,9 +451,9 @@ def kl_estimate(policy: Array, reference: Array, *, kind: Literal["k1", "k2", "k
     Misleads: unbiased only for answers that the model itself wrote; one rare token can be most of the mean
     Gradient: by l of k3 1 - e^x
     Worked: x = -1.2 + 1; kl_estimate = exp(x) - x - 1
-    Example: policy=-1 reference=-1.2 -> 0.01873075307798182
+    Example: policy=-1 reference=-1.2 -> 0.01873075307798185
     """
     x, lost = difference(reference, policy)
     if kind == "k1":
         return -(x + lost)
-    return x * x / 2 if kind == "k2" else expm1_tail(x) + expm1(x) * lost
+    return x * x / 2 if kind == "k2" else expm1_tail(x) + where(abs(x) < FAR, expm1(minimum(x, FAR)) * lost, 0.0)
