@@ -78,6 +78,12 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     return gap, share, row_sum(share * below) + others
 
 
+def log_sum_exp(logits: Array) -> Array:
+    """log of the sum of e^x over the columns of an (n, C) array, exact where the largest is at least 0."""
+    _, _, rest = softmax_parts(logits)
+    return row_max(logits) + log1p(rest)
+
+
 def log_softmax(logits: Array) -> Array:
     """log of the softmax over the columns of (n, C) logits, exact near 0 too: [40, 0, -3] gives -4.46e-18 first."""
     gap, _, rest = softmax_parts(logits)

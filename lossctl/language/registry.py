@@ -103,7 +103,8 @@ def columns_of(value: Any) -> tuple[Any, ...]:
 LOSSES: dict[str, Loss] = {}
 FAMILIES = (
     *("regression", "robust", "relative", "quantile", "likelihood"),
-    *("classification", "segmentation", "divergence", "impurity", "pairs", "ranking", "embedding", "preference"),
+    *("classification", "scoring", "margins", "language", "segmentation", "boxes", "divergence", "impurity"),
+    *("pairs", "cosines", "ranking", "embedding", "preference"),
 )
 
 

@@ -41,7 +41,7 @@ def poisson_deviance(rate: Array, count: Array) -> Array:
     Example: pred=2 target=3 -> 0.4327906486489862
     """
     gap = count - rate
-    beyond, rest = relative_entropy_parts(count, rate, gap, 0.0 * gap, log_quotient(count, rate))
+    beyond, rest = relative_entropy_parts(count, rate, gap, 0.0 * gap, log_quotient(where(count > 0, count, 1.0), rate))
     return row_mean(2.0 * (beyond + rest))
 
 

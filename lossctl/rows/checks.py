@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         def frame(self) -> Frame: ...
 
 
-Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "index", "weight", "category"]
+Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "index", "weight", "category", "box"]
 
 SUM_TOLERANCE = 0.01  # float16 softmax rows and three-digit CSV files are within it
 SHOWN_ROWS = 5
@@ -211,6 +211,12 @@ def _entry(role: Role, column: Column, form: Form | None) -> Input:
             f"{_full_name(column)}: one value a row where {role.option} needs one for each class",
             fix="for predictions of two classes use bce (probabilities of label 1) or hinge (scores)",
         )
+    if role.name in ("box", "true_box") and width != 4:
+        raise DataError(
+            f"{_full_name(column)}: {width} columns where {role.option} needs four",
+            why=f"{role.option} is {role.meaning}",
+            fix="choose the four columns: PATH::NAME..NAME",
+        )
     return Input(role, column, 2 if role.layout == "vectors" else ndim, width, _check_of(role, form), form)
 
 
@@ -219,11 +225,13 @@ def _check_of(role: Role, form: Form | None) -> Check:
         return "category"
     if role.name == "weight":
         return "weight"
+    if role.name in ("box", "true_box"):
+        return "box"
     if form == "prob":
         return "probability"
     if form is not None:
         return form
-    return "binary" if role.name in ("same", "label", "desirable") else "real"
+    return "binary" if role.name in ("same", "label", "desirable", "wins") else "real"
 
 
 def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
@@ -475,7 +483,7 @@ def _check_bounds(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
 
 def _is_angular(spec: Spec) -> bool:
     """Whether embeddings are compared by their direction."""
-    return spec.options.get("distance") == "cosine" or spec.loss.name == "circle-class"
+    return spec.options.get("distance") == "cosine" or spec.loss.cosine or spec.loss.name == "circle-class"
 
 
 def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
@@ -598,6 +606,25 @@ def _check_weight(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts()
 
 
+def _check_box(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
+    import numpy as np
+
+    _finite(entry, values, rows)
+    narrow = np.zeros(values.shape, dtype=bool)
+    narrow[:, 2:] = values[:, 2:] <= values[:, :2]
+    if narrow.any():
+        raise _fault(
+            entry,
+            values,
+            rows,
+            narrow,
+            "{} is not beyond the corner opposite, so the box has no area",
+            why="a box is x1 y1 x2 y2 with x1 < x2 and y1 < y2",
+            fix="write a box of centre and size as cx - w/2, cy - h/2, cx + w/2, cy + h/2",
+        )
+    return Facts()
+
+
 def _check_category(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts()
 
@@ -612,6 +639,7 @@ _CHECKS: dict[Check, Callable[[Input, Any, Any], Facts]] = {
     "index": _check_index,
     "weight": _check_weight,
     "category": _check_category,
+    "box": _check_box,
 }
 
 
