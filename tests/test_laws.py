@@ -102,6 +102,11 @@ def shape_of(layout: str, n: int) -> tuple[int, ...]:
     return (n,) if layout == "row" else (n, WIDTH)
 
 
+def boxes(rng: np.random.Generator, n: int) -> np.ndarray:
+    corner = rng.uniform(0, 4, (n, 2))
+    return np.concatenate([corner, corner + rng.uniform(1, 4, (n, 2))], axis=1)
+
+
 ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
     **dict.fromkeys(("pred", "target"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))),
     **dict.fromkeys(
@@ -109,17 +114,54 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
         lambda rng, layout, n, form: chances(rng, shape_of(layout, n), form, layout in ("classes", "soft")),
     ),
     **dict.fromkeys(("p", "q"), lambda rng, layout, n, form: chances(rng, (n, CLASSES), form, True)),
-    **dict.fromkeys(("score", "scores"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))),
+    **dict.fromkeys(
+        ("score", "scores", "label_scores"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))
+    ),
     **dict.fromkeys(
         ("left", "right", "anchor", "positive", "negative"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))
     ),
+    **dict.fromkeys(
+        (
+            "chosen",
+            "rejected",
+            "ref_chosen",
+            "ref_rejected",
+            "policy",
+            "reference",
+            "behaviour",
+            "mean_chosen",
+            "mean_rejected",
+        ),
+        lambda rng, layout, n, form: -abs(rng.normal(0, 3, n)),
+    ),
+    **dict.fromkeys(
+        ("chosen_reward", "rejected_reward", "advantage", "outcome", "similarity", "teacher_margin"),
+        lambda rng, layout, n, form: rng.normal(0, 1, n),
+    ),
+    **dict.fromkeys(
+        ("rate", "amount", "variance"), lambda rng, layout, n, form: np.exp(rng.normal(0, 1, shape_of(layout, n)))
+    ),
+    **dict.fromkeys(
+        ("size", "true_size"), lambda rng, layout, n, form: np.expm1(rng.normal(0, 1, shape_of(layout, n)))
+    ),
+    **dict.fromkeys(
+        ("lower", "upper", "mean", "log_variance"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))
+    ),
+    **dict.fromkeys(("members", "student", "teacher"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))),
+    "count": lambda rng, layout, n, form: np.maximum(rng.normal(1, 1, shape_of(layout, n)), 0),
+    "nll": lambda rng, layout, n, form: np.exp(rng.normal(0, 1, n)),
+    "bytes": lambda rng, layout, n, form: rng.integers(1, 9, n).astype(float),
+    **dict.fromkeys(("first", "second"), lambda rng, layout, n, form: rng.normal(0, 1, n)),
+    "wins": lambda rng, layout, n, form: rng.integers(0, 2, n),
+    "desirable": lambda rng, layout, n, form: rng.integers(0, 2, n),
+    **dict.fromkeys(("box", "true_box"), lambda rng, layout, n, form: boxes(rng, n)),
     "label": lambda rng, layout, n, form: labels(rng, layout, n),
     "same": lambda rng, layout, n, form: rng.integers(0, 2, n),
     "category": lambda rng, layout, n, form: rng.integers(0, 4, n),
     "split": lambda rng, layout, n, form: rng.integers(0, 3, n),
 }
 LAYOUTS = {
-    **dict.fromkeys(("pred", "prob", "logit"), ("row", "columns")),
+    **dict.fromkeys(("pred", "prob", "logit", "label_scores", "rate", "size", "lower"), ("row", "columns")),
     "target": ("row",),
     "chance": ("row", "columns", "classes"),
     "probs": ("classes", "soft"),
@@ -134,7 +176,19 @@ SPECS = {  # beside the defaults: what takes another path through the loss
     "triplet": ("triplet:swap=true", "triplet:soft=true", "triplet:distance=sqeuclidean", "triplet:distance=cosine"),
     "contrastive": ("contrastive:margin=6", "contrastive:distance=cosine"),
     "pairwise-ranking": ("pairwise-ranking:margin=6",),
-}
+    **{name: (f"{name}:{options}",) for name, options in (
+        ("dpo", "beta=0.7,label_smoothing=0.2"), ("robust-dpo", "label_smoothing=0"), ("cpo", "alpha=0"),
+        ("reward-model", "margin=0.3,center=0.1"), ("barron", "alpha=-2,c=0.7"), ("gaussian-nll", "full=true"),
+    )},
+    **{name: (f"{name}:{options}",) for name, options in (
+        ("brier", "half=true"), ("poly1", "epsilon=2"), ("generalized-ce", "q=1"), ("multi-margin", "squared=true"),
+        ("asymmetric", "gamma_neg=0,clip=0"), ("calibration-error", "bins=4,closed=left"),
+        ("cross-entropy-z", "z=0"), ("tversky", "alpha=0.3,beta=0.7"), ("generalized-jsd", "beta=0.2"),
+        ("knowledge-distillation", "scaled=false,temperature=3"), ("cosine-embedding", "margin=0.2"),
+    )},
+    "kl-estimate": ("kl-estimate:kind=k1", "kl-estimate:kind=k2"),
+    "tweedie-deviance": ("tweedie-deviance:power=1", "tweedie-deviance:power=1.9"),
+}  # fmt: skip
 
 
 def samples(loss: registry.Loss, n: int = N, seed: int = 3) -> Iterator[Sample]:
@@ -317,7 +371,13 @@ def leaves(given: tuple[Any, ...]) -> list[np.ndarray]:
 
 def differentiable(sample: Sample) -> tuple[Callable[..., Any], list[torch.Tensor]]:
     given = admitted(sample)
-    truth = {role.name for role in registry.parse(sample.spec).loss.roles} & {"label", "same"}
+    truth = {role.name for role in registry.parse(sample.spec).loss.roles} & {
+        "label",
+        "same",
+        "desirable",
+        "count",
+        "wins",
+    }
     fixed = len(truth)
     tensors = [torch.from_numpy(np.ascontiguousarray(array).copy()) for array in leaves(given)]
     moving = [tensor.requires_grad_() for tensor in tensors[: len(tensors) - fixed]]
@@ -344,15 +404,28 @@ def still(sample: Sample) -> Sample:
     inputs = {}
     for name, array in sample.inputs.items():
         form = sample.forms.get(name, "")
-        if name in ("label", "same"):
+        if name in ("label", "same", "desirable", "wins"):
             inputs[name] = array
         elif form:
             inputs[name] = np.full_like(
                 array, flat["class" if array.ndim == 2 and sample.layout != "columns" else "prob"](form, array)
             )
         else:
-            inputs[name] = np.ones_like(array)
+            inputs[name] = array * 0 + array[0] if name in ("box", "true_box") else allowed(name, np.ones_like(array))
     return replace(sample, inputs=inputs)
+
+
+def allowed(name: str, array: np.ndarray) -> np.ndarray:
+    """The values, moved to where those of the role may be."""
+    role = TABLE_OF_ROLES[name]
+    if role.high <= 0:
+        array = -abs(array)
+    if role.low >= 0:
+        array = abs(array)
+    low, high = role.low, role.high
+    if role.is_open:
+        low, high = np.nextafter(low, math.inf), np.nextafter(high, -math.inf)
+    return np.clip(array, low, high)
 
 
 @pytest.mark.parametrize("sample", [still(sample) for sample in ROW_SAMPLES], ids=str)
@@ -377,7 +450,13 @@ ENDS = {
     "log-prob": [-math.inf, -1e4, -745.2, -1e-300, -5e-324, 0.0],
     "": [-1e300, -1e160, -1.0, -5e-324, 0.0, 1e-200, 1.0, 1e160, 1e300],
 }
-SIGNED = ("mean-error", "kl")  # kl of rows that are no distributions may be negative
+NEGATIVE = (
+    "kl",
+    "reverse-kl",
+    "robust-dpo",
+    "interval-score",
+)  # kl of rows that are no distributions; ends that are crossed
+SIGNED = (*NEGATIVE, *(loss.name for loss in HERE if loss.is_signed))
 
 
 def at_the_ends(sample: Sample, seed: int) -> Sample:
@@ -388,8 +467,8 @@ def at_the_ends(sample: Sample, seed: int) -> Sample:
             inputs[name] = array
             continue
         ends = ENDS[sample.forms.get(name, "prob" if name == "label" else "")]
-        if "triplet:distance=sqeuclidean" in sample.spec:
-            ends = [end for end in ends if abs(end) < 1e100]  # two squares beyond float64 have no difference
+        if "triplet:distance=sqeuclidean" in sample.spec or name in ("student", "teacher"):
+            ends = [end for end in ends if abs(end) < 1e100]  # two infinities have no difference
         values = rng.choice(ends, array.shape)
         if (
             array.ndim == 2
@@ -401,7 +480,10 @@ def at_the_ends(sample: Sample, seed: int) -> Sample:
             values[np.arange(len(array)), rng.integers(0, CLASSES, len(array))] = 1.0
             with np.errstate(divide="ignore"):
                 values = np.log(values) if sample.forms.get(name) == "log-prob" else values
-        inputs[name] = values
+        if name in ("box", "true_box"):
+            corners = [np.sort(rng.choice(ends, 2, replace=False)) for _ in range(2 * len(array))]
+            values = np.array(corners).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1, 4)
+        inputs[name] = allowed(name, values)
     return replace(sample, inputs=inputs)
 
 
@@ -413,11 +495,18 @@ def test_the_ends_give_numbers_or_infinity(sample: Sample) -> None:
         assert (values >= 0).all()
 
 
+Q = 0.95  # of asymmetric, the probability less the clip
+FARTHEST = {  # what certain and wrong costs, where it is no infinity
+    **{"js": math.log(2), "js-distance": math.sqrt(math.log(2)), "hellinger": 1.0, "total-variation": 1.0},
+    **{"brier": 1.0, "generalized-ce": 1 / 0.7, "asymmetric": -(Q**4) * math.log(1 - Q)},
+}
+
+
 @pytest.mark.parametrize(
     "loss", [loss for loss in BY_ROW if any("prob" in role.forms for role in loss.roles)], ids=lambda loss: loss.name
 )
 def test_certain_and_right_is_zero_and_certain_and_wrong_infinite(loss: registry.Loss) -> None:
-    if loss.name in ("kl", "js"):
+    if loss.family == "divergence":
         certain, wrong = {"p": [[1.0, 0.0]], "q": [[1.0, 0.0]]}, {"p": [[1.0, 0.0]], "q": [[0.0, 1.0]]}
     elif loss.roles[0].name == "probs":
         certain, wrong = {"probs": [[1.0, 0.0]], "label": [0]}, {"probs": [[1.0, 0.0]], "label": [1]}
@@ -428,7 +517,7 @@ def test_certain_and_right_is_zero_and_certain_and_wrong_infinite(loss: registry
         value_of(Sample(loss.name, "", {k: np.array(v) for k, v in given.items()}, forms)) for given in (certain, wrong)
     )
     assert right == (1 if loss.name == "perplexity" else 0)
-    assert far == (math.log(2) if loss.name == "js" else math.inf)
+    assert far == pytest.approx(FARTHEST.get(loss.name, math.inf), rel=1e-15)
 
 
 # --- small and bad inputs
@@ -486,7 +575,9 @@ def test_unusable_data_is_refused_with_its_place(spec: str, inputs: dict[str, li
 
 
 @pytest.mark.parametrize(
-    "loss", [loss for loss in BY_ROW if loss.roles[-1].name == "label"], ids=lambda loss: loss.name
+    "loss",
+    [loss for loss in BY_ROW if "positives" in loss.reductions or loss.roles[0].name == "probs"],
+    ids=lambda loss: loss.name,
 )
 def test_no_positives_is_a_stated_error(loss: registry.Loss) -> None:
     sample = next(samples(loss))

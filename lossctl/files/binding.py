@@ -190,7 +190,7 @@ def _field(frame: Frame, names: tuple[str, ...]) -> Field:
     return Field(frame, f"columns '{shown(names[0])}'..'{shown(names[-1])}'", columns, 2, "unknown")
 
 
-SHAPED_ALIKE = {"pred", "prob", "logit"}
+SHAPED_ALIKE = {"pred", "prob", "logit", "label_scores", "rate", "size", "lower"}
 
 
 def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str, Field]:

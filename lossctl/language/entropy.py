@@ -6,6 +6,7 @@ Where p is nearly q the first-order terms of a divergence cancel: these words ar
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 from .numerics import (
@@ -75,6 +76,12 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     below = namespace(logits).astype(logits < largest, share.dtype)
     others = float(columns(logits) - 1) - row_sum(below)  # how many more are the largest, with a share of 1 each
     return gap, share, row_sum(share * below) + others
+
+
+def log_sum_exp(logits: Array) -> Array:
+    """log of the sum of e^x over the columns of an (n, C) array, exact where the largest is at least 0."""
+    _, _, rest = softmax_parts(logits)
+    return row_max(logits) + log1p(rest)
 
 
 def log_softmax(logits: Array) -> Array:
@@ -150,6 +157,46 @@ def jensen_term(p: Array, q: Array, difference: Array) -> Array:
     near = abs(s) <= 1 / 2
     plain = weigh(p, log_quotient(2.0 * p, p + q)) + weigh(q, log_quotient(2.0 * q, p + q))
     return where(near, difference / 2 * s * _jensen_series(where(near, s * s, 0.0)), plain)
+
+
+def expm1_tail(x: Array) -> Array:
+    """e^x - 1 - x >= 0, exact also where x is small: there the series x^2/2 + x^3/6 + ..."""
+    near = abs(x) < 1
+    z = where(near, x, 0.0)
+    series = z * z * _horner(z, [1.0 / math.factorial(k + 2) for k in range(18)])
+    return where(near, series, expm1(x) - x)
+
+
+def log_tail(y: Array, p: Array, excess: Array) -> Array:
+    """u - log(1 + u) >= 0 with u = (y - p) / p for y >= 0 and p > 0, exact also where y is nearly p.
+
+    excess: y - p, from whatever knows it best
+
+    With s = (y - p) / (y + p), u is 2s/(1 - s) and log(1 + u) is 2 atanh s: the first-order terms cancel.
+    """
+    s = tilt(excess, y + p)
+    near = abs(s) <= 1 / 2
+    z = where(near, s, 0.0)
+    series = 2.0 * z * (z / (1.0 - z) - _atanh_tail(z * z))
+    far = log_quotient(p, where(near, p, y)) + excess / p
+    return where(near, series, far)
+
+
+def log_cosh(x: Array) -> Array:
+    """log cosh x, without overflow and exact near 0: there a series in x^2, of the product of cosh."""
+    size = abs(x)
+    near = size < 0.75
+    z = where(near, size, 0.0)
+    z = z * z
+    return where(near, z * _horner(z, _log_cosh_coefficients()), (size - math.log(2.0)) + log1p(exp(-2.0 * size)))
+
+
+@cache
+def _log_cosh_coefficients() -> list[float]:
+    """Of x^2n, n = 1, 2, ...: (-1)^(n-1) / n times the sum over odd k of (2 / (pi k))^2n."""
+    exact = [1 / 2, -1 / 12, 1 / 45, -17 / 2520, 31 / 14175]
+    sums = (math.fsum((2 / (math.pi * k)) ** (2 * n) for k in range(1, 25, 2)) for n in range(6, 28))
+    return exact + [(-1) ** (n - 1) / n * value for n, value in enumerate(sums, 6)]
 
 
 def _atanh_tail(z: Array) -> Array:

@@ -200,6 +200,30 @@ def weigh(weight: Array, value: Array) -> Array:
     return where(weight == 0, 0.0, weight * where(weight == 0, 1.0, value))
 
 
+def arctan(x: Array) -> Array:
+    """The angle whose tangent is x."""
+    xp = namespace(x)
+    return xp.arctan(x) if xp is sys.modules["numpy"] else xp.atan(x)
+
+
+def power_of_two_below(x: Array) -> Array:
+    """The largest power of two up to x > 0, without a gradient: to scale by it rounds nothing."""
+    xp = namespace(x)
+    return 2.0 ** xp.floor(xp.log2(x.detach() if _is_torch(x) else x))
+
+
+def joined(a: Array, b: Array) -> Array:
+    """The columns of two (n, k) arrays beside each other."""
+    return namespace(a).concat([a, b], axis=1)
+
+
+def ratio(part: Array, whole: Array) -> Array:
+    """part / whole of what is at least 0: 0 where the part is 0, infinite where only the whole is."""
+    held = whole > 0
+    quotients = part / where(held, whole, 1.0)
+    return where(held, quotients, where(part > 0, float("inf"), 0.0))
+
+
 # --- over columns
 
 
@@ -252,6 +276,13 @@ def by_columns(x: Array) -> Array:
 def columns(x: Array) -> int:
     """How many columns an (n, k) array has; an (n,) array has one."""
     return 1 if x.ndim == 1 else int(x.shape[1])
+
+
+def counted_columns(x: Array) -> Array:
+    """1, 2, ... along the columns of an (n, k) array, (1, k)."""
+    xp = namespace(x)
+    beside = {"device": x.device} if _is_torch(x) else {}
+    return xp.arange(1, x.shape[1] + 1, dtype=x.dtype, **beside)[None, :]
 
 
 def row_max(x: Array) -> Array:

@@ -140,6 +140,14 @@ class Categorical:
         """The log of the probability of every class, (n, C)."""
         return log_softmax(self.values) if self.logits else log(self.values)
 
+    @cached_property
+    def p(self) -> Array:
+        """The probability of every class, (n, C)."""
+        if not self.logits:
+            return self.values
+        _, share, rest = softmax_parts(self.values)
+        return share / (1.0 + rest)[:, None]
+
     def given(self, label: Array) -> Chance:
         """The chance of `label`, a class index 0..C-1, of shape (n,)."""
         if not self.logits:

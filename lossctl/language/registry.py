@@ -112,7 +112,11 @@ def _embedding_set(panel: Any) -> None:
 
 SET = Loss("embedding set", _embedding_set, (ROLES["emb"], ROLES["identity"]), (), engine=SETS)
 LOSSES: dict[str, Loss] = {}
-FAMILIES = ("regression", "classification", "segmentation", "divergence", "impurity", "pairs", "ranking", "embedding")
+FAMILIES = (
+    *("regression", "robust", "relative", "quantile", "likelihood"),
+    *("classification", "scoring", "margins", "language", "segmentation", "boxes", "divergence", "impurity"),
+    *("pairs", "cosines", "ranking", "embedding", "preference"),
+)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -225,6 +229,11 @@ class Spec(NamedTuple):
             return None
         names = finish.__code__.co_varnames[: finish.__code__.co_argcount + finish.__code__.co_kwonlyargcount]
         return partial(finish, **{name: value for name, value in self.params if name in names})
+
+    @property
+    def is_angular(self) -> bool:
+        """Whether points are compared by their direction."""
+        return self.loss.is_angular or self.loss.cosine or self.options.get("distance") == "cosine"
 
     def alone(self, columns: tuple[Any, ...]) -> Any:
         """The loss of each row alone, times the weight that the loss gave it, (n,), from its columns."""

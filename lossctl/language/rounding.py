@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .numerics import Array, like, namespace, where
+from .numerics import Array, exp, like, namespace, sigmoid, softplus, where
 
 
 def compensated_row_sum(x: Array, plus: float = 0.0) -> Array:
@@ -57,6 +57,44 @@ def two_product(a: Array | float, b: Array) -> tuple[Array, Array]:
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     lost = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
     return product, _zero_unless(namespace(lost).isfinite(lost), lost)
+
+
+def difference(a: Array, b: Array) -> tuple[Array, Array]:
+    """a - b rounded, and what the rounding lost."""
+    return two_sum(a, -b)
+
+
+def difference_of_pairs(x: tuple[Array, Array], y: tuple[Array, Array]) -> tuple[Array, Array]:
+    """x - y of two numbers that are each given rounded with what the rounding lost; the same of the result."""
+    s, e = two_sum(x[0], -y[0])
+    return two_sum(s, e + (x[1] - y[1]))
+
+
+def multiply_pair(factor: float, x: tuple[Array, Array], plus: float = 0.0) -> tuple[Array, Array]:
+    """factor * x + plus of a number that is given rounded with what the rounding lost; the same of the result."""
+    product, lost = multiply_add(factor, x[0], plus)
+    return two_sum(product, lost + factor * x[1])
+
+
+def surprise(x: tuple[Array, Array]) -> Array:
+    """-log sigmoid(x) of a number that is given rounded with what the rounding lost."""
+    return softplus(-x[0]) - x[1] * sigmoid(-x[0])
+
+
+def chance(x: tuple[Array, Array]) -> Array:
+    """sigmoid(x) of a number that is given rounded with what the rounding lost."""
+    p = sigmoid(x[0])
+    return p + x[1] * p * sigmoid(-x[0])
+
+
+def exponential(x: tuple[Array, Array]) -> Array:
+    """e^x of a number that is given rounded with what the rounding lost."""
+    return exp(x[0]) * (1.0 + where(abs(x[0]) < 1e3, x[1], 0.0))
+
+
+def negative(x: tuple[Array, Array]) -> tuple[Array, Array]:
+    """-x of a number that is given rounded with what the rounding lost."""
+    return -x[0], -x[1]
 
 
 def _halves(x: Array | float) -> tuple[Array, Array]:

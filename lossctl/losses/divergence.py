@@ -1,9 +1,14 @@
 """Divergences: how far one probability distribution is from another. Rows are distributions, (n, C) each."""
 
-from ..language.entropy import jensen_term
-from ..language.numerics import Array, row_sum
+from typing import Annotated
+
+from ..language.domains import Domain, Flag, Positive
+from ..language.entropy import expm1_tail, jensen_term, log_quotient, relative_entropy_parts
+from ..language.numerics import Array, row_sum, sqrt, weigh, where
 from ..language.predictions import Distribution, DistributionPair
 from ..language.registry import loss
+
+Share = Annotated[float, Domain(float, low=0.001, high=0.999)]
 
 
 @loss(aliases=("kl-divergence", "relative-entropy"))
@@ -39,3 +44,152 @@ def js(p: Distribution, q: Distribution) -> Array:
     Example: p=[1,0] q=[0,1] -> 0.6931471805599453
     """
     return row_sum(jensen_term(p.p, q.p, DistributionPair(p, q).difference)) / 2
+
+
+@loss(aliases=("j-divergence",))
+def jeffreys(p: Distribution, q: Distribution) -> Array:
+    """KL in both directions, added up: symmetric, and infinite as soon as one holds impossible what the other does not.
+
+    Formula: KL(P || Q) + KL(Q || P) = sum_j (p_j - q_j) log(p_j / q_j)
+    Paper: Jeffreys, An Invariant Form for the Prior Probability in Estimation Problems, 1946
+    Differs: some code halves it
+    Unit: nats
+    Use: to compare distributions when neither is the true one, and rare outcomes matter
+    Misleads: one outcome that only one of them holds possible makes it infinite
+    Gradient: by q_j 1 - p_j / q_j - log(p_j / q_j)
+    Worked: jeffreys = (0.5 - 0.25) * log(0.5 / 0.25) + (0.5 - 0.75) * log(0.5 / 0.75)
+    Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.27465307216702745
+    """
+    pair = DistributionPair(p, q)
+    return row_sum(weigh(pair.difference, pair.log_ratio))
+
+
+@loss(aliases=("kl-reversed",))
+def reverse_kl(p: Distribution, q: Distribution) -> Array:
+    """KL in the other direction: what it costs to expect P where Q is true; it seeks the modes.
+
+    Formula: KL(Q || P) = sum_j q_j log(q_j / p_j), with 0 log 0 = 0 and infinity where p_j = 0 < q_j
+    Paper: Kullback, Leibler, On Information and Sufficiency, 1951
+    Unit: nats
+    Use: a model Q that should give up what it cannot reach instead of spreading over all of P
+    Misleads: it says nothing of outcomes that Q holds impossible
+    Gradient: by q_j log(q_j / p_j) + 1
+    Worked: reverse_kl = 0.25 * log(0.25 / 0.5) + 0.75 * log(0.75 / 0.5)
+    Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.13081203594113697
+    """
+    return DistributionPair(q, p).relative_entropy
+
+
+@loss(aliases=("total-variation-distance", "tvd"))
+def total_variation(p: Distribution, q: Distribution) -> Array:
+    """The largest difference that the two make in the probability of anything.
+
+    Formula: sum_j |p_j - q_j| / 2
+    Differs: without the half it is the L1 distance
+    Use: how often two models can disagree at most
+    Misleads: blind to the ratio of small probabilities
+    Gradient: by q_j 1/2 or -1/2
+    Worked: total_variation = (abs(0.5 - 0.25) + abs(0.5 - 0.75)) / 2
+    Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.25
+    """
+    return row_sum(abs(DistributionPair(p, q).difference)) / 2
+
+
+@loss(aliases=("hellinger-distance",))
+def hellinger(p: Distribution, q: Distribution) -> Array:
+    """The distance of the square roots of the probabilities: a metric, at most 1.
+
+    Formula: sqrt(sum_j (sqrt p_j - sqrt q_j)^2 / 2)
+    Paper: Hellinger, Neue Begruendung der Theorie quadratischer Formen, 1909
+    Differs: some code squares it
+    Use: to compare distributions with outcomes of probability 0
+    Misleads: 1 for all that do not overlap, however far apart they are
+    Gradient: by q_j infinite where it is 0 and p_j is not; 0 is returned there
+    Worked: gap = (sqrt(0.5) - sqrt(0.25))^2 + (sqrt(0.5) - sqrt(0.75))^2; hellinger = sqrt(gap / 2)
+    Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.18459191128251448
+    """
+    sizes = sqrt(p.p) + sqrt(q.p)
+    gap = DistributionPair(p, q).difference / where(sizes > 0, sizes, 1.0)
+    return sqrt(row_sum(gap * gap) / 2)
+
+
+@loss(aliases=("jensen-shannon-distance",))
+def js_distance(p: Distribution, q: Distribution) -> Array:
+    """The root of js, which is a metric.
+
+    Formula: sqrt([KL(P || M) + KL(Q || M)] / 2);  M = (P + Q) / 2
+    Paper: Endres, Schindelin, A New Metric for Probability Distributions, 2003
+    Differs: it is scipy's jensenshannon, which others call the divergence
+    Use: as js, where the triangle inequality is needed
+    Misleads: the root makes small differences look large
+    Gradient: that of js divided by 2 js_distance
+    Worked: m = (1 + 0) / 2; js_distance = sqrt((1 * log(1 / m) + 1 * log(1 / m)) / 2)
+    Example: p=[1,0] q=[0,1] -> 0.8325546111576977
+    """
+    return sqrt(js(p, q))
+
+
+@loss(aliases=("distillation", "kd", "kl-from-logits"))
+def knowledge_distillation(
+    student: Array, teacher: Array, *, temperature: Positive = 2.0, scaled: Flag = True
+) -> Array:
+    """The divergence of a model from the one that it learns from, both softened by a temperature.
+
+    Formula: T^2 KL(softmax(teacher / T) || softmax(student / T)), without T^2 unless --scaled
+    Paper: Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015
+    Differs: code with and without T^2; torch kl_div divides by n C unless told batchmean
+    temperature: T; larger shows more of the unlikely classes
+    scaled: multiply by T^2, so that gradients keep their size
+    Unit: nats
+    Use: to train or score a small model on the logits of a large one
+    Misleads: values for different temperatures cannot be compared
+    Gradient: by the student's logits T (softmax(student / T) - softmax(teacher / T))
+    Worked: p = 1 / (1 + exp(-0.5)); knowledge_distillation = 4 * (p * log(2 * p) + (1 - p) * log(2 * (1 - p)))
+    Example: student=[0,0] teacher=[1,0] -> 0.12119944792306367
+    """
+    truth, model = (Distribution(logits / temperature, "logits") for logits in (teacher, student))
+    value = DistributionPair(truth, model).relative_entropy
+    return temperature * temperature * value if scaled else value
+
+
+@loss(aliases=("gkd",))
+def generalized_jsd(student: Array, teacher: Array, *, beta: Share = 0.5) -> Array:
+    """A divergence between the forward and the reverse KL of a model and the one that it learns from.
+
+    Formula: beta KL(T || M) + (1 - beta) KL(S || M);  M = beta T + (1 - beta) S, softmaxes
+    Paper: Agarwal et al., On-Policy Distillation of Language Models, 2024
+    Differs: TRL has the forward KL at beta 0 and the reverse at 1, which are no limits of this but of it over beta
+    beta: the share of the teacher in the mixture
+    Unit: nats
+    Use: distillation on what the student itself writes
+    Misleads: it goes to 0 with beta or 1 - beta: values for different beta cannot be compared
+    Gradient: by the student's logits (1 - beta) times that of its KL from M
+    Worked: s = 1 / 2; t = 3 / 4; m = (s + t) / 2; w = (1 - s + 1 - t) / 2;
+        generalized_jsd = (t * log(t / m) + (1 - t) * log((1 - t) / w) + s * log(s / m) + (1 - s) * log((1 - s) / w)) / 2
+    Example: student=[0,0] teacher=[1.0986122886681098,0] -> 0.033822075568605205
+    """
+    t, s = Distribution(teacher, "logits"), Distribution(student, "logits")
+    apart = DistributionPair(t, s).difference
+    mixture = beta * t.p + (1.0 - beta) * s.p
+    terms = 0.0
+    for share, side, gap in ((beta, t.p, (1.0 - beta) * apart), (1.0 - beta, s.p, -beta * apart)):
+        beyond, rest = relative_entropy_parts(side, mixture, gap, 0.0 * gap, log_quotient(side, mixture))
+        terms = terms + share * (beyond + rest)
+    return row_sum(terms)
+
+
+@loss(aliases=("vae-kl",))
+def gaussian_kl(mean: Array, log_variance: Array) -> Array:
+    """The divergence of normal distributions from the standard one, summed over the columns: the second term of a VAE.
+
+    Formula: sum_j [mu_j^2 + e^v_j - 1 - v_j] / 2;  v the log of the variance
+    Paper: Kingma, Welling, Auto-Encoding Variational Bayes, 2014
+    Differs: some code takes the mean over the columns, or multiplies by a beta
+    Unit: nats
+    Use: how far a code is from its prior
+    Misleads: 0 says that the code tells nothing of its input: posterior collapse
+    Gradient: by mu_j mu_j, by v_j (e^v_j - 1) / 2
+    Worked: gaussian_kl = (0.5^2 + exp(0.2) - 1 - 0.2) / 2
+    Example: mean=0.5 log_variance=0.2 -> 0.13570137908008492
+    """
+    return row_sum(mean * mean + expm1_tail(log_variance)) / 2

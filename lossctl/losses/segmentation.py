@@ -1,7 +1,7 @@
 """Segmentation: how far a predicted region is from the true one. One number of all rows together, no mean of rows."""
 
-from ..language.domains import NonNegative
-from ..language.numerics import Array, Total, quotient, row_sum
+from ..language.domains import NonNegative, Positive
+from ..language.numerics import Array, Total, quotient, row_mean, row_sum, where
 from ..language.predictions import Binary
 from ..language.registry import Sums, loss
 
@@ -28,3 +28,149 @@ def dice(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     """
     inside = prob.given(0.0 * label + 1.0).p
     return Sums(row_sum(prob.given(label).miss), row_sum(inside + label))
+
+
+@loss(
+    finish=_share_missed, stands_alone=False, reductions=("overall",), aliases=("iou-soft", "soft-iou", "soft-jaccard")
+)
+def jaccard(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
+    """The share of the union of a region and its prediction that they do not have in common.
+
+    Formula: 1 - (sum p y + s) / (sum p + sum y - sum p y + s), from its numerator sum p (1 - y) + y (1 - p)
+    Paper: Rahman, Wang, Optimizing Intersection-Over-Union in Deep Neural Networks, 2016
+    Reading: 2 d / (1 + d) of dice d without s: the same order of models on one set of rows
+    Differs: segmentation-models-pytorch has an option for -log of the share in common
+    smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan
+    Use: where the intersection over union is what is reported
+    Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
+    Gradient: by p of a true row -1 / union, of a false one (1 - loss) / union
+    Worked: overlap = 0.8 * 1 + 0.4 * 0; union = 0.8 + 0.4 + 1 - overlap; jaccard = 1 - overlap / union
+    Example: prob=[0.8,0.4] label=[1,0] -> 0.4285714285714286
+    """
+    inside = prob.given(0.0 * label + 1.0).p
+    return Sums(row_sum(prob.given(label).miss), row_sum(label + (1.0 - label) * inside))
+
+
+def _tversky(
+    false_inside: Total, false_outside: Total, inside: Total, weight: Total, *, alpha: float, beta: float, smooth: float
+) -> Array | float:
+    missed = alpha * _float(false_inside) + beta * _float(false_outside)
+    return quotient(missed, _float(inside) + missed + smooth)
+
+
+def _float(number: Total) -> Array | float:
+    return number if hasattr(number, "shape") else float(number)
+
+
+def _regions(prob: Binary, label: Array) -> Sums:
+    """What is wrongly inside, wrongly outside, and rightly inside."""
+    miss = prob.given(label).miss
+    inside = prob.given(0.0 * label + 1.0).p
+    return Sums(row_sum(where(label == 1, 0.0, miss)), row_sum(where(label == 1, miss, 0.0)), row_sum(label * inside))
+
+
+@loss(finish=_tversky, stands_alone=False, reductions=("overall",), aliases=("tversky-loss",))
+def tversky(
+    prob: Binary, label: Array, *, alpha: NonNegative = 0.5, beta: NonNegative = 0.5, smooth: NonNegative = 0.0
+) -> Sums:
+    """Dice with a weight for what is wrongly inside and one for what is wrongly outside.
+
+    Formula: 1 - (TP + s) / (TP + alpha FP + beta FN + s), from its numerator alpha FP + beta FN
+    Paper: Salehi, Erdogmus, Gholipour, Tversky Loss Function for Image Segmentation, 2017
+    Reading: alpha = beta = 0.5 is dice (with half its s), 1 and 1 is jaccard
+    alpha: how much what is wrongly inside counts
+    beta: how much what is wrongly outside counts
+    smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan
+    Use: small regions that should not be missed: beta above alpha
+    Misleads: values for different alpha and beta cannot be compared
+    Gradient: by p of a true row -beta and less, of a false one alpha (1 - loss), divided by the weighted size
+    Worked: size = 0.8 + 0.5 * 0.4 + 0.5 * 0.2; tversky = 1 - 0.8 / size
+    Example: prob=[0.8,0.4] label=[1,0] -> 0.2727272727272727
+    """
+    return _regions(prob, label)
+
+
+def _focal_tversky(
+    false_inside: Total,
+    false_outside: Total,
+    inside: Total,
+    weight: Total,
+    *,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    smooth: float,
+) -> Array | float:
+    return _tversky(false_inside, false_outside, inside, weight, alpha=alpha, beta=beta, smooth=smooth) ** gamma
+
+
+@loss(finish=_focal_tversky, stands_alone=False, reductions=("overall",))
+def focal_tversky(
+    prob: Binary,
+    label: Array,
+    *,
+    alpha: NonNegative = 0.3,
+    beta: NonNegative = 0.7,
+    gamma: Positive = 0.75,
+    smooth: NonNegative = 0.0,
+) -> Sums:
+    """A power of tversky, which says how much regions that are nearly met still count.
+
+    Formula: tversky^gamma
+    Paper: Abraham, Khan, A Novel Focal Tversky Loss Function with Improved Attention U-Net, 2019
+    Differs: the paper's exponent is 1 / gamma with its gamma 4/3; segmentation-models-pytorch has gamma 1 unless told
+    alpha: how much what is wrongly inside counts
+    beta: how much what is wrongly outside counts
+    gamma: the exponent; below 1 regions that are nearly met count more
+    smooth: s of tversky
+    Use: as tversky
+    Misleads: it is a power of one number: of all rows together it orders models as tversky does
+    Gradient: that of tversky times gamma tversky^(gamma - 1)
+    Worked: size = 0.8 + 0.3 * 0.4 + 0.7 * 0.2; t = 1 - 0.8 / size; focal_tversky = t^0.75
+    Example: prob=[0.8,0.4] label=[1,0] -> 0.34853838301575124
+    """
+    return _regions(prob, label)
+
+
+@loss(finish=_share_missed, stands_alone=False, reductions=("overall",), aliases=("v-net-dice",))
+def dice_squared(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
+    """Dice as V-Net has it, with the squares of the probabilities in the size.
+
+    Formula: 1 - (2 sum p y + s) / (sum p^2 + sum y + s), from its numerator sum (p - y)^2
+    Paper: Milletari, Navab, Ahmadi, V-Net, 2016
+    Differs: keras, optax and segmentation-models-pytorch have no squares; MONAI has them with squared_pred=True
+    smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan
+    Use: as dice; probabilities near 0 and 1 are favoured less
+    Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
+    Gradient: by p 2 (p - y) / size, less 2 p loss / size
+    Worked: overlap = 0.8; size = 0.8^2 + 0.4^2 + 1; dice_squared = 1 - 2 * overlap / size
+    Example: prob=[0.8,0.4] label=[1,0] -> 0.1111111111111111
+    """
+    inside, miss = prob.given(0.0 * label + 1.0).p, prob.given(label).miss
+    return Sums(row_sum(miss * miss), row_sum(inside * inside + label))
+
+
+def _dice_and_surprise(
+    missed: Total, size: Total, surprise: Total, weight: Total, *, dice_weight: float, bce_weight: float
+) -> Array | float:
+    return dice_weight * quotient(missed, size) + bce_weight * quotient(surprise, weight)
+
+
+@loss(finish=_dice_and_surprise, stands_alone=False, reductions=("overall",), aliases=("dice-ce", "combo"))
+def dice_bce(prob: Binary, label: Array, *, dice_weight: NonNegative = 1.0, bce_weight: NonNegative = 1.0) -> Sums:
+    """Dice for the region and cross-entropy for its pixels, added up.
+
+    Formula: a dice + b bce
+    Paper: Taghanaki et al., Combo Loss, 2019; Isensee et al., nnU-Net, 2021
+    Differs: nnU-Net adds minus the overlap, so that it is 1 less; MONAI takes dice of each image
+    dice_weight: a
+    bce_weight: b
+    Use: as dice, with smoother training
+    Misleads: two numbers in one: report them apart
+    Gradient: the sum of both
+    Worked: dice = 1 - 2 * 0.8 / 2.2; bce = -(log(0.8) + log(0.6)) / 2; dice_bce = dice + bce
+    Example: prob=[0.8,0.4] label=[1,0] -> 0.6397118602673729
+    """
+    truth = prob.given(label)
+    inside = prob.given(0.0 * label + 1.0).p
+    return Sums(row_sum(truth.miss), row_sum(inside + label), row_mean(-truth.log_p))

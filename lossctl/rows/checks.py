@@ -6,16 +6,16 @@ Values are checked block by block. A block leaves the door as float64, in the sh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError
 from ..language.predictions import Binary, Categorical, Distribution
-from ..language.registry import Spec
-from ..language.roles import Role
+from ..language.roles import Check, Role
 from .facts import SUM_TOLERANCE, Facts
 from .pair_checks import Oddities, oddities
-from .shapes import CLIPPED, Check, Input, Plan
+from .shapes import CLIPPED, Input, Plan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         if entry.form == "prob" and (plan.percent or plan.renormalize):
             values = _scaled(plan, entry, values)
         seen = _CHECKS[entry.check](entry, values, rows)
-        if entry.role.layout == "vectors" and entry.check == "real" and _is_angular(plan.spec):
+        if entry.role.layout == "vectors" and entry.check == "real" and plan.spec.is_angular:
             _check_direction(entry, values, rows)
         admitted.append(_converted(plan, entry, values, seen))
         facts = facts.merge(seen)
@@ -177,12 +177,29 @@ def _check_real(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
         suspicious = not np.isfinite(values.sum())  # half the time of min and max; it may overflow, so look again
     if suspicious:
         _finite(entry, values, rows)
+    _check_bounds(entry, values, rows)
     return Facts()
 
 
-def _is_angular(spec: Spec) -> bool:
-    """Whether embeddings are compared by their direction."""
-    return spec.options.get("distance") == "cosine" or spec.loss.is_angular
+def _check_bounds(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
+    role = entry.role
+    if role.low == -math.inf and role.high == math.inf:
+        return
+    below = values <= role.low if role.is_open else values < role.low
+    above = values >= role.high if role.is_open else values > role.high
+    bad = below | above
+    if bad.any():
+        bound, side = (role.low, "above") if role.low > -math.inf else (role.high, "below")
+        needed = f"{side} {bound:g}" + ("" if role.is_open else " or equal to it")
+        raise _fault(
+            entry,
+            values,
+            rows,
+            bad,
+            f"{{}} where {role.option} must be {needed}",
+            why=f"{role.option} is {role.meaning}",
+            fix="check that this is the right column, or leave such rows out of the file",
+        )
 
 
 def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
@@ -349,6 +366,25 @@ def _check_weight(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts()
 
 
+def _check_box(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
+    import numpy as np
+
+    _finite(entry, values, rows)
+    narrow = np.zeros(values.shape, dtype=bool)
+    narrow[:, 2:] = values[:, 2:] <= values[:, :2]
+    if narrow.any():
+        raise _fault(
+            entry,
+            values,
+            rows,
+            narrow,
+            "{} is not beyond the corner opposite, so the box has no area",
+            why="a box is x1 y1 x2 y2 with x1 < x2 and y1 < y2",
+            fix="write a box of centre and size as cx - w/2, cy - h/2, cx + w/2, cy + h/2",
+        )
+    return Facts()
+
+
 def _check_category(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     return Facts()
 
@@ -364,6 +400,7 @@ _CHECKS: dict[Check, Callable[[Input, Any, Any], Facts]] = {
     "index": _check_index,
     "weight": _check_weight,
     "category": _check_category,
+    "box": _check_box,
 }
 
 

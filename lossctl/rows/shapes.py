@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError, UsageError
 from ..language.registry import Spec
-from ..language.roles import ROLES, Form, Role
+from ..language.roles import ROLES, Check, Form, Role
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
         def frame(self) -> Frame: ...
 
 
-Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "soft", "index", "weight", "category"]
-
-NEEDS_CLASSES = ("probs", "scores", "p", "q")
 WEIGHT = ROLES["weight"]
 ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
 CLIPPED = 1e-3  # what --clip mends, and nothing beyond
@@ -175,10 +172,16 @@ def _entry(role: Role, column: Column, form: Form | None) -> Input:
         )
     if role.layout != "vectors" and width == 1:
         ndim = 1
-    if role.layout == "vectors" and ndim == 1 and role.name in NEEDS_CLASSES:
+    if role.layout == "vectors" and ndim == 1 and role.is_per_class:
         raise DataError(
             f"{full_name(column)}: one value a row where {role.option} needs one for each class",
             fix="for predictions of two classes use bce (probabilities of label 1) or hinge (scores)",
+        )
+    if role.check == "box" and width != 4:
+        raise DataError(
+            f"{full_name(column)}: {width} columns where {role.option} needs four",
+            why=f"{role.option} is {role.meaning}",
+            fix="choose the four columns: PATH::NAME..NAME",
         )
     return Input(role, column, 2 if role.layout == "vectors" else ndim, width, _check_of(role, form), form)
 
@@ -186,13 +189,11 @@ def _entry(role: Role, column: Column, form: Form | None) -> Input:
 def _check_of(role: Role, form: Form | None) -> Check:
     if role.kind == "category":
         return "category"
-    if role.name == "weight":
-        return "weight"
     if form == "prob":
         return "probability"
     if form is not None:
         return form
-    return "binary" if role.name in ("same", "label") else "real"
+    return role.check
 
 
 def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
@@ -210,9 +211,8 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
                 _class_label(spec, first, last),
             ]
         )
-    same_shape = {"target": 2, "q": 2, "right": 2, "positive": 2, "negative": 2}
     for entry in entries[1:]:
-        if entry.role.name in same_shape and first.role.name != "split" and entry.width != first.width:
+        if entry.role.is_shaped_as_first and not first.role.kind == "category" and entry.width != first.width:
             raise DataError(
                 f"{first.role.option} has {first.width} columns and {entry.role.option} has {entry.width}",
                 why=f"{spec.loss.name} compares them column by column; nothing is broadcast",
