@@ -213,6 +213,11 @@ of_row_samples = pytest.mark.parametrize("sample", ROW_SAMPLES, ids=str)
 of_all = pytest.mark.parametrize("loss", ALL, ids=lambda loss: loss.name)
 
 
+def test_no_name_means_two_losses() -> None:
+    names = [name for loss in ALL for name in (loss.name, *loss.aliases)]
+    assert len(names) == len(set(names))
+
+
 def test_the_sampler_knows_every_role() -> None:
     assert {role.name for loss in HERE for role in loss.roles} <= ROLES.keys()
 
