@@ -221,9 +221,10 @@ def _source_text(column: Any) -> str:
 
 
 def _balanced(ready: Prepared) -> Prepared:
-    """--alpha balanced as the numbers it means: inverse class frequency, summing to 1."""
+    """Balanced weights of classes as the numbers they mean: inverse class frequency, summing to 1."""
     plan = ready.plan
-    if plan.spec.options.get("alpha") != "balanced":
+    option = plan.spec.balanced
+    if option is None:
         return ready
     label = plan.entries[-1]
     classes = label.classes or 2
@@ -235,9 +236,9 @@ def _balanced(ready: Prepared) -> Prepared:
     if not counts.all():
         raise DataError(
             f"class {int(np.argmin(counts))} has no rows, so its inverse frequency is infinite",
-            fix="give alpha as numbers",
+            fix=f"give {option} as numbers",
         )
     shares = (1 / counts) / np.sum(1 / counts)
-    alpha = tuple(shares.tolist()) if label.classes else float(shares[1])
-    spec = make(plan.spec.loss, **{**plan.spec.options, "alpha": alpha})
+    numbers = tuple(shares.tolist()) if label.classes else float(shares[1])
+    spec = make(plan.spec.loss, **{**plan.spec.options, option: numbers})
     return ready._replace(plan=plan._replace(spec=spec))

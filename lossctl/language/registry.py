@@ -17,7 +17,7 @@ from ..errors import UsageError
 from ..text import option_text
 from .domains import Option, domain_of
 from .engines import ROWS, SETS, Engine
-from .roles import ROLES, Role
+from .roles import PAIR, ROLES, TRIPLET, Role
 
 # --- losses
 
@@ -71,6 +71,21 @@ class Loss:
     @property
     def summary(self) -> str:
         return self.doc["summary"]
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether a row is a pair of points, which may be given by its distance."""
+        return tuple(role.name for role in self.roles) == PAIR
+
+    @property
+    def is_of_triplets(self) -> bool:
+        """Whether a row is a triplet of points, which may be given as rows of a set."""
+        return tuple(role.name for role in self.roles) == TRIPLET
+
+    @property
+    def has_class_weights(self) -> bool:
+        """Whether its classes are the rows of an option, beside embeddings."""
+        return self.roles[0].name == "emb" and not self.engine.has_space
 
     @property
     def truth(self) -> Role | None:
@@ -234,6 +249,34 @@ class Spec(NamedTuple):
             return None
         names = finish.__code__.co_varnames[: finish.__code__.co_argcount + finish.__code__.co_kwonlyargcount]
         return partial(finish, **{name: value for name, value in self.params if name in names})
+
+    @property
+    def ignored(self) -> int | None:
+        """The label of rows that are left out; None for none."""
+        label: int | None = self.options.get("ignore_index")
+        return label
+
+    @property
+    def can_ignore(self) -> bool:
+        """Whether rows may carry a mark by which they are left out."""
+        return "ignore_index" in self.options
+
+    @property
+    def class_numbers(self) -> dict[str, tuple[float, ...]]:
+        """The options that hold a number for each class."""
+        chosen = ((name, self.options.get(name)) for name in ("class_weights", "alpha"))
+        return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
+
+    @property
+    def balanced(self) -> str | None:
+        """The option whose numbers are the inverse frequencies of the classes, None for none."""
+        return next((name for name, value in self.params if value == "balanced"), None)
+
+    @property
+    def margin(self) -> float:
+        """The margin, 0 where it has none."""
+        margin: float = self.options.get("margin", 0.0)
+        return margin
 
     @property
     def is_angular(self) -> bool:

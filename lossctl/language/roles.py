@@ -32,6 +32,8 @@ class Role(NamedTuple):
     low, high: the bounds of its values, themselves allowed unless is_open
     check: what its values may be, where no form says it
     is_shaped_as_first: whether it has the columns of the first input;  is_per_class: whether it has one for each class
+    classes: whether its columns are classes: "always", or "maybe", told by the label beside it
+    counts: what a loss of counts makes of it: its "branches", its "classes", or the "sum" of its values
     """
 
     name: str
@@ -48,6 +50,8 @@ class Role(NamedTuple):
     check: Check = "real"
     is_shaped_as_first: bool = False
     is_per_class: bool = False
+    classes: Literal["", "maybe", "always"] = ""
+    counts: Literal["", "branches", "classes", "sum"] = ""
 
 
 PREDICTION_NAMES = ("pred", "prediction", "predictions", "y_pred", "yhat", "y_hat", "output")
@@ -61,19 +65,25 @@ def _chance(name: str, meaning: str, layout: Layout) -> Role:
     return Role(name, "prob", meaning, layout, (*PROBABILITY_NAMES, "logit", "logits"), forms=("prob", "logits"))
 
 
+PAIR = ("left", "right", "same")
+TRIPLET = ("anchor", "positive", "negative")
 ROLES: dict[str, Role] = {
     role.name: role
     for role in (
         Role("pred", "pred", "predicted values", "rows", PREDICTION_NAMES),
         Role("target", "target", "true values, in the shape of the predictions", "rows", TRUTH_NAMES,
-             truth=True, is_shaped_as_first=True),
+             truth=True, is_shaped_as_first=True,
+             counts="sum"),
         _chance("prob", "predicted probabilities of label 1; (n,), or (n, L) for L labels", "rows"),
-        _chance("probs", "predicted probabilities of C classes, (n, C)", "vectors")._replace(is_per_class=True),
-        _chance("chance", "predicted probabilities: (n,), (n, L) labels or (n, C) classes", "rows"),
+        _chance("probs", "predicted probabilities of C classes, (n, C)", "vectors")._replace(
+            is_per_class=True, classes="always"),
+        _chance("chance", "predicted probabilities: (n,), (n, L) labels or (n, C) classes", "rows")._replace(
+            classes="maybe"),
         Role("logit", "logit", "predicted logits of label 1", "rows", LOGIT_NAMES, forms=("logits", "prob")),
         Role("score", "score", "decision values; larger means label 1", "row", ("score", "scores", *LOGIT_NAMES)),
         Role("scores", "scores", "decision values of C classes, (n, C)", "vectors",
-             ("scores", "score", *LOGIT_NAMES), is_per_class=True),
+             ("scores", "score", *LOGIT_NAMES), is_per_class=True,
+             classes="always"),
         Role("label", "label", "true labels: 0 or 1, or a class index", "rows", LABEL_NAMES, truth=True,
              check="binary"),
         Role("p", "p", "the distribution P, (n, C)", "vectors", ("p",),
@@ -90,9 +100,11 @@ ROLES: dict[str, Role] = {
              ("positive", "pos", "p"), is_shaped_as_first=True),
         Role("negative", "negative", "negative embeddings, (n, D)", "vectors",
              ("negative", "neg", "n"), is_shaped_as_first=True),
-        Role("category", "label", "true classes, numbers or text", "row", LABEL_NAMES, kind="category", truth=True),
+        Role("category", "label", "true classes, numbers or text", "row", LABEL_NAMES, kind="category", truth=True,
+             counts="classes"),
         Role("split", "split", "the branch that each row falls into, numbers or text", "row",
-             ("split", "branch", "child", "node", "group"), kind="category"),
+             ("split", "branch", "child", "node", "group"), kind="category",
+             counts="branches"),
         Role("rank_score", "score", "scores of documents; larger ranks higher", "row",
              ("score", "scores", *LOGIT_NAMES)),
         Role("relevance", "relevance", "how relevant each document is; larger is better, 0 is not at all", "row",

@@ -150,13 +150,13 @@ def _seen(job: Job, side: tuple[int, ...], start: int, arrays: tuple[np.ndarray,
 def see(plan: shapes.Plan, arrays: tuple[np.ndarray, ...], start: int) -> Seen:
     """The rows of a block, from the arrays of the plan's entries; nothing rides along."""
     admitted = checks.admit(plan, arrays, start)
-    by_role = dict(zip((entry.role.name for entry in plan.entries), admitted.inputs, strict=True))
+    columns = dict(zip((entry.role.counts for entry in plan.entries), admitted.inputs, strict=True))
     n = len(admitted.inputs[0])
-    branches, branch_of = _codes(by_role.get("split"), n)
-    classes, class_of = _codes(by_role.get("category"), n)
+    branches, branch_of = _codes(columns.get("branches"), n)
+    classes, class_of = _codes(columns.get("classes"), n)
     codes, cell = np.unique(branch_of * len(classes) + class_of, return_inverse=True)
     cells = tuple((branches[code // len(classes)], classes[code % len(classes)]) for code in codes.tolist())
-    target = by_role["target"].reshape(-1) if "target" in by_role else None
+    target = columns["sum"].reshape(-1) if "sum" in columns else None
     return Seen(admitted.rows, cells, cell, admitted.weights, target, (), admitted.facts)
 
 
@@ -240,12 +240,12 @@ def _loss(plan: shapes.Plan, cells: Mapping[Key, tuple[Any, Any]], nothing: Any)
     empty = (nothing, nothing)
     table = [[cells.get((branch, name), empty) for name in classes] for branch in branches]
     weights = [[weight for weight, _ in row] for row in table]
-    seen: dict[str, Any] = {
-        "category": weights if len(plan.entries) > 1 else weights[0],
-        "split": [reduce(add, row) for row in weights],
-        "target": [reduce(add, (target for _, target in row)) for row in table],
+    counts: dict[str, Any] = {
+        "classes": weights if len(plan.entries) > 1 else weights[0],
+        "branches": [reduce(add, row) for row in weights],
+        "sum": [reduce(add, (target for _, target in row)) for row in table],
     }
-    return plan.spec.loss.function(*(seen[entry.role.name] for entry in plan.entries), **plan.spec.options)
+    return plan.spec.loss.function(*(counts[entry.role.counts] for entry in plan.entries), **plan.spec.options)
 
 
 def _order(name: Any) -> tuple[str, Any]:
@@ -285,7 +285,7 @@ def _slopes(plan: shapes.Plan, whole: Tally, samples: list[Sample], observed: np
     weight = observed[:, 1]
     by_weight = _differences(plan, whole, observed, STEP * observed) / (STEP * weight)
     result[:, 1] = by_weight - by_weight @ weight / weight.sum()  # all rows twice change nothing
-    if any(entry.role.name == "target" for entry in plan.entries):
+    if any(entry.role.counts == "sum" for entry in plan.entries):
         pairs = np.array([sample.moments.pairs for sample in samples])
         step = STEP * weight * np.sqrt(pairs[:, 0, 0] / pairs[:, 1, 1])  # by the spread of the targets in the cell
         changes = _differences(plan, whole, observed, np.stack([step, np.zeros_like(step)], axis=1))

@@ -61,7 +61,7 @@ def _refuse_weights(plan: shapes.Plan) -> None:
 
 def _points(plan: shapes.Plan, embedding_set: EmbeddingSet, space: Space) -> Points:
     metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
-    margin = plan.spec.options.get("margin", 0.0)
+    margin = plan.spec.margin
     return sort_points(
         embedding_set.emb,
         embedding_set.label,
