@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import binding
+from ..files.ids import refuse_other_ids
 from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source
 from ..language.domains import Option
 from ..language.registry import Loss, Spec, make
@@ -22,7 +23,8 @@ from ..rows.facts import Facts, verdict
 from ..rows.workers import cores
 from ..text import option_text
 from ..version import __version__
-from .bound import Bound, as_array, as_bound, bound_of, read_all, roles_of
+from .axes import spread
+from .bound import Bound, as_array, as_bound, bound_of, column_of, read_all, refuse_other_indexes, roles_of
 from .labels import coded
 from .reading import Given, Reading
 
@@ -110,8 +112,9 @@ def prepare(
         if like
         else bound_of(desk, spec, [as_array(item) for item in inputs], roles_of(spec.loss, named), reading)
     )
-    bound = coded(spec, plain, reading)
-    weights = desk.field(as_array(weight), ROLES["weight"]) if weight is not None else None
+    bound = coded(spec, spread(spec, plain, reading), reading)
+    first = inputs[0] if inputs else None
+    weights = desk.field(column_of(as_array(weight), first), ROLES["weight"]) if weight is not None else None
     plan = shapes.plan(
         spec,
         bound.columns,
@@ -123,7 +126,12 @@ def prepare(
         soft=reading.soft,
         percent=reading.percent,
         renormalize=reading.renormalize,
+        first_label=bound.first_label,
     )
+    if like is None:
+        used = (*plain.fields, weights) if weights else plain.fields
+        refuse_other_ids([item.frame for item in used], used)
+        refuse_other_indexes([*inputs, *named.values(), weight])
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
     ready = Prepared(
         plan,

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import DataError
 from .content import Choice, Chunk, Content
 from .frames import Field
+from .npy import axes_unread
 from .opening import label_of
 
 DIGEST_ROWS = 1 << 15
@@ -41,6 +42,8 @@ def blocks(fields: Sequence[Field], kinds: Sequence[str], rows: int) -> Iterator
 def _check_kind(field: Field, kind: str) -> None:
     if kind not in ("number", "category"):
         raise ValueError(kind)
+    if field.axes and not field.flat:
+        raise axes_unread(f"{label_of(field.frame.path)}: {field.name}", field.axes)
     if kind == "number" and _is_text(field):
         raise DataError(
             f"{label_of(field.frame.path)}: {field.name}: text ({field.frame.dtype_of(field)}), not numbers",

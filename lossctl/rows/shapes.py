@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "soft", "index", "weight", "category"]
 
+Doubt = Literal["", "warn", "error"]
+
 NEEDS_CLASSES = ("probs", "scores", "p", "q")
 WEIGHT = ROLES["weight"]
 ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
@@ -45,7 +47,7 @@ class Input(NamedTuple):
     ndim: 1 for (n,), 2 for (n, width); check: what its values may be
     form: of a probability; classes: how many an index may reach; counted: what has so many, and what to do with others
     slack: how far outside [0, 1] a probability counts as rounded
-    numbered_from_1: of a class index: the columns of predictions are p1..pK
+    first_label: of a class index: what is done where no label is 0 and some are 1
     """
 
     role: Role
@@ -57,7 +59,7 @@ class Input(NamedTuple):
     classes: int = 0
     counted: tuple[str, str] = ("", "")
     slack: float = ROUNDING
-    numbered_from_1: bool = False
+    first_label: Doubt = "warn"
 
 
 class Plan(NamedTuple):
@@ -106,6 +108,7 @@ def plan(
     soft: bool = False,
     percent: bool = False,
     renormalize: bool = False,
+    first_label: Doubt = "warn",
 ) -> Plan:
     """Settle the shape, the form and the check of every input; DataError where shapes do not fit the loss.
 
@@ -119,6 +122,7 @@ def plan(
     entries = _settle_together(spec, entries)
     if soft and entries[-1].check == "binary":
         entries[-1] = entries[-1]._replace(check="soft")
+    entries[-1] = entries[-1]._replace(first_label=first_label)
     if clip:
         entries = [entry._replace(slack=CLIPPED) for entry in entries]
     _check_reduction(spec, entries, reduction)
