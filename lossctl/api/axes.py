@@ -15,6 +15,7 @@ from ..files.npy import axes_unread
 from ..files.sources import Field
 from ..files.unfolding import cells_of, unfolded
 from ..language.registry import Spec
+from ..rows import shapes
 from ..text import shown
 from .bound import Bound
 from .reading import Reading
@@ -43,7 +44,7 @@ def _shape(field: Field) -> tuple[int, ...]:
 
 
 def _with(bound: Bound, fields: tuple[Field, ...], note: str, mark: str) -> Bound:
-    columns = dict(zip(bound.columns, fields, strict=True))
+    columns: dict[str, shapes.Column] = dict(zip(bound.columns, fields, strict=True))
     return bound._replace(fields=fields, columns=columns, notes=(*bound.notes, note), marks=(*bound.marks, mark))
 
 
@@ -135,7 +136,7 @@ def _flat(bound: Bound) -> Bound:
     shapes = {
         tuple(length for at, length in enumerate(_shape(field)) if not at or length > 1) for field in bound.fields
     }
-    if first.layout != "rows" or len(shapes) != 1:
+    if first.layout != "rows" or len(lengths) != 1:
         field = next(field for field in bound.fields if field.axes)
         raise axes_unread(_place(field), field.axes)
     fields = tuple(replace(field, flat=True) for field in bound.fields)

@@ -57,7 +57,7 @@ def roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
 class Bound(NamedTuple):
     """The files of a loss: what to read, and how it becomes the loss's inputs.
 
-    notes, marks: what was decided on the way, for people and for the signature
+    notes, marks, warnings: what was decided on the way, for people, for the signature, and where it may be wrong
     skips: rows that hold a nan then are unknown, and are left out
     first_label: what is done where class indices lack a 0
     """
@@ -68,6 +68,7 @@ class Bound(NamedTuple):
     arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]] = lambda arrays: arrays
     notes: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     skips: bool = False
     first_label: shapes.Doubt = "warn"
 

@@ -48,6 +48,7 @@ class Prepared(NamedTuple):
     bound: Bound | None = None
     backend: str = "numpy"
     marks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> str:
@@ -139,11 +140,12 @@ def prepare(
         tuple(kinds),
         bound.arrange,
         tuple((ROLES[role].option, _source_text(item)) for role, item in bound.columns.items()),
-        bound.notes,
+        (*bound.notes, *_sum_note(plan)),
         jobs or cores(),
         reading,
         plain,
         marks=bound.marks,
+        warnings=bound.warnings,
     )
     return _balanced(ready)
 
@@ -162,7 +164,7 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: Facts
         signature=signature(ready, data).format(n=n),
         dtype=ready.dtype,
         notes=(*ready.notes, *notes),
-        warnings=warnings,
+        warnings=(*ready.warnings, *warnings),
     )
     return replace(made, **more) if more else made
 
@@ -228,6 +230,14 @@ def _source_text(column: Any) -> str:
     return f"{column.frame.path}: {column.name}"
 
 
+def _sum_note(plan: shapes.Plan) -> tuple[str, ...]:
+    """What a sum adds up, where rows have several columns."""
+    first = plan.entries[0]
+    if plan.reduction != "sum" or first.role.layout != "rows" or first.width == 1 or first.classes:
+        return ()
+    return (f"-r sum adds up rows, each the mean of {first.width} columns; times {first.width} it adds up all cells",)
+
+
 def _balanced(ready: Prepared) -> Prepared:
     """--alpha balanced as the numbers it means: inverse class frequency, summing to 1."""
     plan = ready.plan
@@ -237,8 +247,9 @@ def _balanced(ready: Prepared) -> Prepared:
     classes = label.classes or 2
     counts = np.zeros(classes)
     only_label = plan._replace(entries=(label,), weight=None)
-    for block in blocks(ready.fields[1:2], ["number"], by_row.block_rows(plan)):
-        (values,) = checks.admit(only_label, block.load(), block.start).inputs
+    for block in ready.read():
+        arrays = ready.arrange(block.load())
+        (values,) = checks.admit(only_label, arrays[1:2], block.start).inputs
         counts += np.bincount(values.reshape(-1).astype(np.int64), minlength=classes)
     if not counts.all():
         raise DataError(

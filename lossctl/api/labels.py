@@ -31,6 +31,8 @@ TRUTH_ROLES = ("label", "same", "category", "identity")
 
 def coded(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     """The same inputs, their labels read as the loss needs them. DataError, UsageError."""
+    if reading.skip_nan and _is_angular(spec, reading):
+        bound = _without_zeros(spec, bound)
     ranked = next((at for at, role in enumerate(bound.roles) if role.name == "relevance"), None)
     if ranked is not None and bound.fields[ranked].width == 1:
         return _padded(bound, ranked)
@@ -99,6 +101,29 @@ def _converted(bound: Bound, at: int, role: Any, convert: Convert, note: str, ma
     return bound._replace(roles=roles, columns=columns, arrange=arranged, notes=notes, marks=marks)
 
 
+def _is_angular(spec: Spec, reading: Reading) -> bool:
+    """Whether embeddings count by their direction."""
+    distance = spec.options.get("distance", reading.metric if spec.loss.engine.has_space else "")
+    return spec.loss.cosine or reading.normalize or distance == "cosine"
+
+
+def _without_zeros(spec: Spec, bound: Bound) -> Bound:
+    """Embeddings that have no direction as missing ones."""
+    for at, role in enumerate(bound.roles):
+        if role.layout == "vectors" and not role.forms and role.kind == "number":
+            bound = _converted(bound, at, role, _directed, "", "")
+    return bound
+
+
+def _directed(rows: Array) -> Array:
+    zero = ~rows.any(axis=-1) if rows.ndim == 2 else rows == 0
+    if not zero.any():
+        return rows
+    rows = rows.copy()
+    rows[zero] = np.nan
+    return rows
+
+
 def _padded(bound: Bound, at: int) -> Bound:
     """Documents of relevance -1 are padding, where every other relevance is 0 or more."""
     field = bound.fields[at]
@@ -110,9 +135,9 @@ def _padded(bound: Bound, at: int) -> Bound:
             return bound
     if not count:
         return bound
-    note = f"{count} documents of relevance -1 taken for padding and left out"
-    padded = _converted(bound, at, bound.roles[at], _without_unknown, note, "padding:-1")
-    return padded._replace(skips=True)
+    warning = f"{count} documents of relevance -1 taken for padding and left out"
+    padded = _converted(bound, at, bound.roles[at], _without_unknown, "", "padding:-1")
+    return padded._replace(skips=True, warnings=(*padded.warnings, warning))
 
 
 # --- several columns

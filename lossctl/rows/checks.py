@@ -192,7 +192,7 @@ def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None
         raise DataError(
             f"{entry.column.frame.where(rows.number(row))}: {entry.column.name}: the embedding is all zeros",
             why="it has no direction, so no cosine",
-            fix="leave it out, or use another distance",
+            fix="leave such rows out: --na skip, or use another distance",
         )
 
 
