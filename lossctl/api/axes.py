@@ -133,9 +133,7 @@ def _views(bound: Bound) -> Bound:
 def _flat(bound: Bound) -> Bound:
     """Arrays of one shape, compared place by place: the mean over a row's places."""
     first = bound.roles[0]
-    shapes = {
-        tuple(length for at, length in enumerate(_shape(field)) if not at or length > 1) for field in bound.fields
-    }
+    lengths = {(_shape(field)[0], *(length for length in _shape(field)[1:] if length > 1)) for field in bound.fields}
     if first.layout != "rows" or len(lengths) != 1:
         field = next(field for field in bound.fields if field.axes)
         raise axes_unread(_place(field), field.axes)

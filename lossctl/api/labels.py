@@ -163,7 +163,7 @@ def _argmax(rows: Array, *, place: str) -> Array:
         raise DataError(
             f"{place}: a row of labels with {int(np.count_nonzero(row))} entries that are not 0",
             why="this loss knows one class a row: rows of 0 and a single 1, or one column of classes",
-            fix="choose the column of classes, PATH::NAME; several labels a row are for bce and focal",
+            fix="give one class a row, (n,); several labels a row are for bce and focal",
         )
     index = values.argmax(axis=1)
     return np.where(missing, np.nan, index) if missing.any() else index if rows.dtype.kind in "iu" else index * 1.0

@@ -185,6 +185,9 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
     if missing:
         columns = ", ".join(shown(name) for name in frame.names[:8]) + (", ..." if len(frame.names) > 8 else "")
         role = missing[0]
+        several = _like(frame, role, taken)
+        if several:
+            raise _ambiguous(frame, role, several)
         raise DataError(
             f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
@@ -215,6 +218,14 @@ def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
     return ()
 
 
+def _like(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
+    """The columns that a pattern of the role takes in, where more than one."""
+    patterns = [name for name in role.columns if "*" in name]
+    titles = [title for title in frame.names if title not in taken]
+    matching = [[title for title in titles if fnmatchcase(title.lower(), pattern)] for pattern in patterns]
+    return next((alike for alike in matching if len(alike) > 1), [])
+
+
 def _family(titles: Sequence[str]) -> tuple[str, ...]:
     """Columns that are called alike but for a number at the end, in the order of the number; () for others."""
     split = [re.fullmatch(r"(.*?)(\d+)(\]?)", title) for title in titles]
@@ -227,7 +238,7 @@ def _ambiguous(frame: Frame, role: Role, titles: Sequence[str]) -> DataError:
     choices = " or ".join(f"--{role.option} {shown(frame.path)}::{shown(title)}" for title in titles[:3])
     return DataError(
         f"{shown(frame.path)}: {len(titles)} columns could be the {role.option}: {', '.join(map(shown, titles[:8]))}",
-        why="a column of decisions beside them is no prediction to score",
+        why=f"{role.option} is {role.meaning}",
         fix=f"say which: {choices}",
     )
 

@@ -215,7 +215,7 @@ def _outside(entry: Input, values: np.ndarray, rows: RowNumbers, low: float, hig
     """The error of a value that is no probability: what the values look like, and what reads them so."""
     as_logits = _form_fix(entry.role, high)
     if low > -CLIPPED and high < 1 + CLIPPED:
-        looks, fix = "the file was rounded", "add --clip 1e-7, or correct the file"
+        looks, fix = "the file was rounded", "add --clip 1e-7; or correct the file"
     elif low >= 0 and 1.5 < high <= 100:
         looks, fix = "these look like percents", f"add --percent if they are; if they are logits, {as_logits}"
     elif low >= 0:
