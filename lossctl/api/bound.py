@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import binding, memory
-from ..files.sources import Field, blocks
+from ..files.sources import Field, blocks, parse_source
 from ..language.registry import Loss, Spec
-from ..language.roles import ROLES
+from ..language.roles import LOGIT_NAMES, PROBABILITY_NAMES, ROLES, Form, Role
 from ..rows import checks, shapes
 from ..text import did_you_mean, shown
 from .reading import Given, Reading
@@ -56,8 +57,9 @@ def roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
 class Bound(NamedTuple):
     """The files of a loss: what to read, and how it becomes the loss's inputs.
 
-    notes, marks: what was decided on the way, for people and for the signature
+    notes, marks, warnings: what was decided on the way, for people, for the signature, and where it may be wrong
     skips: rows that hold a nan then are unknown, and are left out
+    first_label: what is done where class indices lack a 0
     """
 
     fields: tuple[Field, ...]
@@ -66,7 +68,9 @@ class Bound(NamedTuple):
     arrange: Callable[[tuple[np.ndarray, ...]], tuple[np.ndarray, ...]] = lambda arrays: arrays
     notes: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     skips: bool = False
+    first_label: shapes.Doubt = "warn"
 
 
 class Derived(NamedTuple):
@@ -79,8 +83,9 @@ class Derived(NamedTuple):
 
 
 def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[str, Given], reading: Reading) -> Bound:
-    roles = spec.loss.roles
+    roles = tuple(_of_form(role, reading.forms.get(role.name)) for role in spec.loss.roles)
     names = [role.name for role in roles]
+    inputs, named = _columns_by_name(inputs, named)
     if reading.index is not None:
         if names != ["anchor", "positive", "negative"]:
             raise UsageError(f"{spec.loss.name} takes no --index", fix="--index goes with triplet")
@@ -89,10 +94,46 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
         distances = _distances(desk, inputs, named, reading.distances)
         if distances is not None:
             return _from_distances(spec, *distances)
+    if names == ["rank_score", "relevance", "group"] and "group" not in named:
+        matrices = _matrices(desk, roles, inputs, named)
+        if matrices is not None:
+            return matrices
     fields = binding.bind(desk, roles, inputs, named)
     columns: dict[str, shapes.Column] = dict(fields)
     note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""
     return Bound(tuple(fields[name] for name in names), roles, columns, notes=(note,) if note else ())
+
+
+def _of_form(role: Role, form: Form | None) -> Role:
+    """A role whose columns are looked for by the names of the form that they are said to have."""
+    if form == "logits" and role.forms and role.forms[0] == "prob":
+        return role._replace(columns=tuple(dict.fromkeys((*LOGIT_NAMES, *role.columns))))
+    if form == "prob" and role.forms and role.forms[0] == "logits":
+        return role._replace(columns=tuple(dict.fromkeys((*PROBABILITY_NAMES, *role.columns))))
+    return role
+
+
+def _columns_by_name(inputs: list[Given], named: Mapping[str, Given]) -> tuple[list[Given], dict[str, Given]]:
+    """Names of columns alone, among inputs, as columns of the first source."""
+    first = next((given for given in inputs if isinstance(given, str)), None)
+    if first is None or not isinstance(inputs[0], str):
+        return inputs, dict(named)
+    return [inputs[0], *(column_of(given, first) for given in inputs[1:])], {
+        name: column_of(given, first) for name, given in named.items()
+    }
+
+
+def column_of(given: Given, first: Given) -> Given:
+    """A source; a bare name that is no file is a column of the first source."""
+    if not isinstance(given, str) or not isinstance(first, str):
+        return given
+    is_name = given != "-" and "::" not in given and not os.path.exists(given) and not set("*?[/\\") & set(given)
+    if not is_name or os.path.splitext(given)[1].lower() in SUFFIXES:
+        return given
+    return f"{parse_source(first).path}::{given}"
+
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".npy", ".npz", ".json", ".jsonl", ".parquet", ".gz", ".pt", ".pth", ".h5")
 
 
 def as_bound(spec: Spec, other: Bound) -> Bound:
@@ -108,6 +149,33 @@ def as_bound(spec: Spec, other: Bound) -> Bound:
     columns = dict(zip((role.name for role in roles), other.columns.values(), strict=True))
     kinds = roles if len(other.roles) == len(roles) else other.roles
     return Bound(other.fields, tuple(kinds), columns, other.arrange, other.notes, other.marks)
+
+
+def _matrices(
+    desk: binding.Desk, roles: Sequence[Role], inputs: list[Given], named: Mapping[str, Given]
+) -> Bound | None:
+    """Scores and relevances as matrices (lists, documents); None where they are columns."""
+    from .axes import lists_of
+
+    free = [role._replace(layout="rows") for role in roles[:2]]
+    if len(inputs) + len(named) > 2 or (len(inputs) == 1 and not named and _has_group(desk, roles[2], inputs[0])):
+        return None
+    try:
+        fields = binding.bind(desk, free, inputs, named)
+    except (DataError, UsageError):
+        return None
+    score, relevance = (fields[role.name] for role in free)
+    if score.width < 2 or score.width != relevance.width:
+        return None
+    cells = lists_of(score, relevance)
+    columns: dict[str, shapes.Column] = dict(zip((role.name for role in roles), cells, strict=True))
+    note = f"rows of {score.width} documents are lists"
+    return Bound(cells, tuple(roles), columns, notes=(note,), marks=("lists:rows",))
+
+
+def _has_group(desk: binding.Desk, role: Role, source: Given) -> bool:
+    frame, _ = desk.frame(source, "input")
+    return bool({name.lower() for name in frame.names} & set(role.columns))
 
 
 def _distances(
@@ -186,3 +254,18 @@ def categories_of(field: Field) -> np.ndarray:
     """All of a field as categories, (n,)."""
     parts = [block.load()[0].reshape(-1) for block in blocks([field], ["category"], 1 << 16)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=str)
+
+
+def refuse_other_indexes(inputs: Sequence[Given]) -> None:
+    """DataError where two tables or series (pandas) have an index each, of the same length, and disagree."""
+    indexes = [given.index for given in inputs if hasattr(given, "index") and hasattr(given, "iloc")]
+    for other in indexes[1:]:
+        first = indexes[0]
+        if len(first) == len(other) and not first.equals(other):
+            row = int(np.flatnonzero(np.asarray(first != other))[0])
+            raise DataError(
+                f"two indexes disagree: row {row} is {shown(str(first[row]))} in the first, {shown(str(other[row]))} "
+                "in the other",
+                why="rows are matched by their place",
+                fix="bring them into one order, other.loc[first.index], or give other.to_numpy() if places are right",
+            )

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import binding
+from ..files.ids import refuse_other_ids
 from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source
 from ..language.domains import Option
 from ..language.registry import Loss, Spec, make
@@ -22,7 +23,8 @@ from ..rows.facts import Facts, verdict
 from ..rows.workers import cores
 from ..text import option_text
 from ..version import __version__
-from .bound import Bound, as_array, as_bound, bound_of, read_all, roles_of
+from .axes import spread
+from .bound import Bound, as_array, as_bound, bound_of, column_of, read_all, refuse_other_indexes, roles_of
 from .labels import coded
 from .reading import Given, Reading
 
@@ -46,6 +48,7 @@ class Prepared(NamedTuple):
     bound: Bound | None = None
     backend: str = "numpy"
     marks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> str:
@@ -110,8 +113,9 @@ def prepare(
         if like
         else bound_of(desk, spec, [as_array(item) for item in inputs], roles_of(spec.loss, named), reading)
     )
-    bound = coded(spec, plain, reading)
-    weights = desk.field(as_array(weight), ROLES["weight"]) if weight is not None else None
+    bound = coded(spec, spread(spec, plain, reading), reading)
+    first = inputs[0] if inputs else None
+    weights = desk.field(column_of(as_array(weight), first), ROLES["weight"]) if weight is not None else None
     plan = shapes.plan(
         spec,
         bound.columns,
@@ -123,7 +127,12 @@ def prepare(
         soft=reading.soft,
         percent=reading.percent,
         renormalize=reading.renormalize,
+        first_label=bound.first_label,
     )
+    if like is None:
+        used = (*plain.fields, weights) if weights else plain.fields
+        refuse_other_ids([item.frame for item in used], used)
+        refuse_other_indexes([*inputs, *named.values(), weight])
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
     ready = Prepared(
         plan,
@@ -131,11 +140,12 @@ def prepare(
         tuple(kinds),
         bound.arrange,
         tuple((ROLES[role].option, _source_text(item)) for role, item in bound.columns.items()),
-        bound.notes,
+        (*bound.notes, *_sum_note(plan)),
         jobs or cores(),
         reading,
         plain,
         marks=bound.marks,
+        warnings=bound.warnings,
     )
     return _balanced(ready)
 
@@ -154,7 +164,7 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: Facts
         signature=signature(ready, data).format(n=n),
         dtype=ready.dtype,
         notes=(*ready.notes, *notes),
-        warnings=warnings,
+        warnings=(*ready.warnings, *warnings),
     )
     return replace(made, **more) if more else made
 
@@ -220,6 +230,14 @@ def _source_text(column: Any) -> str:
     return f"{column.frame.path}: {column.name}"
 
 
+def _sum_note(plan: shapes.Plan) -> tuple[str, ...]:
+    """What a sum adds up, where rows have several columns."""
+    first = plan.entries[0]
+    if plan.reduction != "sum" or first.role.layout != "rows" or first.width == 1 or first.classes:
+        return ()
+    return (f"-r sum adds up rows, each the mean of {first.width} columns; times {first.width} it adds up all cells",)
+
+
 def _balanced(ready: Prepared) -> Prepared:
     """Balanced weights of classes as the numbers they mean: inverse class frequency, summing to 1."""
     plan = ready.plan
@@ -230,8 +248,9 @@ def _balanced(ready: Prepared) -> Prepared:
     classes = label.classes or 2
     counts = np.zeros(classes)
     only_label = plan._replace(entries=(label,), weight=None)
-    for block in blocks(ready.fields[1:2], ["number"], by_row.block_rows(plan)):
-        (values,) = checks.admit(only_label, block.load(), block.start).inputs
+    for block in ready.read():
+        arrays = ready.arrange(block.load())
+        (values,) = checks.admit(only_label, arrays[1:2], block.start).inputs
         counts += np.bincount(values.reshape(-1).astype(np.int64), minlength=classes)
     if not counts.all():
         raise DataError(

@@ -5,6 +5,7 @@ What can be told for certain is read, and said in a note and in the signature; w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import classes as files_classes
-from ..files.sources import Field
+from ..files.sources import Field, blocks
 from ..files.unfolding import cells_of
 from ..language.registry import Spec
 from ..rows.facts import SUM_TOLERANCE
@@ -30,6 +31,11 @@ TRUTH_ROLES = ("label", "same", "category", "identity")
 
 def coded(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     """The same inputs, their labels read as the loss needs them. DataError, UsageError."""
+    if reading.skip_nan and _is_angular(spec, reading):
+        bound = _without_zeros(spec, bound)
+    ranked = next((at for at, role in enumerate(bound.roles) if role.name == "relevance"), None)
+    if ranked is not None and bound.fields[ranked].width == 1:
+        return _padded(bound, ranked)
     at = next((at for at, role in enumerate(bound.roles) if role.name in TRUTH_ROLES), None)
     if at is None:
         return bound
@@ -95,6 +101,45 @@ def _converted(bound: Bound, at: int, role: Any, convert: Convert, note: str, ma
     return bound._replace(roles=roles, columns=columns, arrange=arranged, notes=notes, marks=marks)
 
 
+def _is_angular(spec: Spec, reading: Reading) -> bool:
+    """Whether embeddings count by their direction."""
+    distance = spec.options.get("distance", reading.metric if spec.loss.engine.has_space else "")
+    return spec.loss.cosine or reading.normalize or distance == "cosine"
+
+
+def _without_zeros(spec: Spec, bound: Bound) -> Bound:
+    """Embeddings that have no direction as missing ones."""
+    for at, role in enumerate(bound.roles):
+        if role.layout == "vectors" and not role.forms and role.kind == "number":
+            bound = _converted(bound, at, role, _directed, "", "")
+    return bound
+
+
+def _directed(rows: Array) -> Array:
+    zero = ~rows.any(axis=-1) if rows.ndim == 2 else rows == 0
+    if not zero.any():
+        return rows
+    rows = rows.copy()
+    rows[zero] = np.nan
+    return rows
+
+
+def _padded(bound: Bound, at: int) -> Bound:
+    """Documents of relevance -1 are padding, where every other relevance is 0 or more."""
+    field = bound.fields[at]
+    low, count = 0.0, 0
+    for block in blocks([field], ["number"], files_classes.BLOCK):
+        (values,) = block.load()
+        low, count = min(low, float(np.nanmin(values, initial=0.0))), count + int((values == -1).sum())
+        if low < -1:
+            return bound
+    if not count:
+        return bound
+    warning = f"{count} documents of relevance -1 taken for padding and left out"
+    padded = _converted(bound, at, bound.roles[at], _without_unknown, "", "padding:-1")
+    return padded._replace(skips=True, warnings=(*padded.warnings, warning))
+
+
 # --- several columns
 
 
@@ -118,7 +163,7 @@ def _argmax(rows: Array, *, place: str) -> Array:
         raise DataError(
             f"{place}: a row of labels with {int(np.count_nonzero(row))} entries that are not 0",
             why="this loss knows one class a row: rows of 0 and a single 1, or one column of classes",
-            fix="choose the column of classes, PATH::NAME; several labels a row are for bce and focal",
+            fix="give one class a row, (n,); several labels a row are for bce and focal",
         )
     index = values.argmax(axis=1)
     return np.where(missing, np.nan, index) if missing.any() else index if rows.dtype.kind in "iu" else index * 1.0
@@ -143,13 +188,12 @@ def _several_columns(inputs: _Inputs) -> Bound:
 def _one_hot(inputs: _Inputs, more: str = "") -> Bound:
     note = f"{inputs.role.option}: {inputs.label.width} one-hot columns read as classes{more}"
     convert = partial(_argmax, place=inputs.place)
-    return _converted(inputs.bound, inputs.at, inputs.role, convert, note, "one-hot", width=1)
+    bound = _converted(inputs.bound, inputs.at, inputs.role, convert, note, "one-hot", width=1)
+    return bound._replace(first_label="")
 
 
 def _is_one_hot(inputs: _Inputs) -> bool:
     """Whether all rows of labels hold a single 1, and all of probabilities sum to 1; stops where one does not."""
-    from ..files.sources import blocks
-
     fields = [inputs.bound.fields[0], inputs.label]
     for block in blocks(fields, ["number", "number"], files_classes.BLOCK):
         chance, label = block.load()
@@ -257,7 +301,10 @@ def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
         order, source = files_classes.column_classes(inputs.headers, names) or (), "the names of the columns"
     if not order:
         if names is None:
-            return inputs.bound
+            numbers = [re.search(r"[0-9]+$", name) for name in inputs.headers]
+            places = [int(number[0]) for number in numbers if number]
+            from_1 = places == list(range(1, width + 1))
+            return inputs.bound._replace(first_label="error" if from_1 else "warn")
         raise _ask_classes(inputs, names)
     if len(order) != width or len(set(order)) != width:
         raise UsageError(
@@ -269,7 +316,8 @@ def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
         place.setdefault(str(inputs.ignore), float(inputs.ignore))
     note = f"classes in the order of the columns, by {source}: {_listed(order)}"
     convert = partial(_by_name, place=place, where=inputs.place, source=source)
-    return inputs.read_as("category", convert, note, f"labels:{','.join(order)}" if width <= 8 else "labels:named")
+    mark = f"labels:{','.join(order)}" if width <= 8 else "labels:named"
+    return inputs.read_as("category", convert, note, mark)._replace(first_label="")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -332,7 +380,7 @@ def _binary(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
     if reading.positive is not None:
         return _positive(inputs, reading.positive, names)
     if names is None:
-        return inputs.bound if reading.soft else _coding(inputs)
+        return _coding(inputs)
     positive = _telling(names) or _of_header(inputs, names)
     if positive is None:
         choices = " or ".join(f"--positive {_quoted(name)}" for name in names[:3]) or "--positive LABEL"
@@ -406,7 +454,10 @@ def _is_name(labels: Array, *, name: str) -> Array:
 def _coding(inputs: _Inputs) -> Bound:
     """Labels 0 and 255, or 1 and 2, as 0 and 1."""
     first = files_classes.first_values(inputs.label, "number")
-    if np.isin(first, (0.0, 1.0, -1.0)).all() or inputs.reading.soft:
+    if np.isin(first, (0.0, 1.0, -1.0)).all():
+        return inputs.bound
+    if ((first > 0) & (first < 1)).any():
+        _refuse_turned(inputs)
         return inputs.bound
     numbers = files_classes.numbers_in(inputs.label)
     if numbers is None:
@@ -417,6 +468,24 @@ def _coding(inputs: _Inputs) -> Bound:
             convert = partial(_decoded, low=low, high=high)
             return inputs.read_as("number", convert, note, f"labels:{low:g},{high:g}")
     return inputs.bound
+
+
+def _refuse_turned(inputs: _Inputs) -> None:
+    """DataError where predictions are all 0 or 1 and labels are not: the columns changed places."""
+    prediction = inputs.bound.fields[0]
+    values = files_classes.first_values(prediction, "number")
+    if prediction.width == 1 and np.isin(values, (0.0, 1.0)).all():
+        frame = shown(prediction.frame.path)
+        option = inputs.first.option
+        same = prediction.frame is inputs.label.frame and len(prediction.columns) == 1
+        places = f"{inputs.label.columns[0] + 1}", f"{prediction.columns[0] + 1}"
+        raise DataError(
+            f"{inputs.place}: labels between 0 and 1, beside predictions that are all 0 or 1 ({prediction.name})",
+            why="predictions come first, the truth last: these look turned around",
+            fix=f"--{option} {frame}::{places[0]} --label {frame}::{places[1]}"
+            if same
+            else f"turn the two around, or name them: --{option} SRC --label SRC",
+        )
 
 
 def _decoded(values: Array, *, low: float, high: float) -> Array:

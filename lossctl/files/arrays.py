@@ -73,6 +73,10 @@ class Arrays:
         shape = self.layouts[column].shape
         return shape[1] if len(shape) == 2 else None
 
+    def axes_of(self, column: int) -> tuple[int, ...]:
+        """The shape of an array of more than two axes, which is read as (n, k); () for others."""
+        return self.layouts[column if self.keyed else 0].axes
+
     def dtype(self, column: int) -> np.dtype[Any]:
         layout = self.layouts[column if self.keyed else 0]
         if layout.dtype.names and not self.keyed:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ..errors import DataError, UsageError
 from ..language.roles import Role
 from ..text import shown
+from .classes import columns_of_classes, names_in
 from .opening import label_of
 from .sources import Field, Frame, frame_of, open_source, parse_source
 
@@ -150,6 +152,22 @@ def _whole(frame: Frame, taken: Collection[Field]) -> Field:
     return frame.block(left) if len(left) > 1 else frame.field(left[0])
 
 
+CLASS_ROLES = ("probs", "scores", "chance", "prob")  # which may have a column a class, called after it
+
+
+def _truth_of(roles: Sequence[Role], bound: Mapping[str, Field], others: Collection[Field]) -> Field | None:
+    return next((bound[role.name] for role in roles if role.truth and role.name in bound), next(iter(others), None))
+
+
+def _class_columns(frame: Frame, truth: Field, taken: Collection[str]) -> tuple[str, ...]:
+    """The columns that are called after the classes of the truth: ham and spam, or p_ham and p_spam."""
+    try:
+        classes = names_in(truth) if truth.width == 1 else ()
+    except DataError:
+        return ()
+    return columns_of_classes([name for name in frame.names if name not in taken], classes)
+
+
 def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dict[str, Field]:
     bound: dict[str, Field] = {}
     taken = {frame.names[column] for field in others for column in field.columns}
@@ -160,9 +178,16 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
             taken.update(names)
             bound[role.name] = _field(frame, names)
     missing = [role for role in roles if role.name not in bound]
+    if len(missing) == 1 and missing[0].name in CLASS_ROLES and (truth := _truth_of(roles, bound, others)):
+        names = _class_columns(frame, truth, taken)
+        if names:
+            bound[missing.pop().name] = _field(frame, names)
     if missing:
         columns = ", ".join(shown(name) for name in frame.names[:8]) + (", ..." if len(frame.names) > 8 else "")
         role = missing[0]
+        several = _like(frame, role, taken)
+        if several:
+            raise _ambiguous(frame, role, several)
         raise DataError(
             f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
@@ -176,11 +201,46 @@ def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
     for name in role.columns:
         if name in lower:
             return (lower[name],)
-        if role.layout != "row":
-            family = [title for low, title in lower.items() if re.fullmatch(re.escape(name) + r"[_.\[]?\d+\]?", low)]
+        if "*" in name:
+            matching = [title for low, title in lower.items() if fnmatchcase(low, name)]
+            if len(matching) == 1:
+                return tuple(matching)
+            if matching:
+                family = _family(matching) if role.layout != "row" else ()
+                if family or role.layout == "row" or not any(low in role.columns for low in lower):
+                    return family
+                raise _ambiguous(frame, role, matching)
+        elif role.layout != "row":
+            pattern = re.escape(name) + r"[_.\[]?\d+\]?"
+            family = _family([title for low, title in lower.items() if re.fullmatch(pattern, low)])
             if family:
-                return tuple(family)
+                return family
     return ()
+
+
+def _like(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
+    """The columns that a pattern of the role takes in, where more than one."""
+    patterns = [name for name in role.columns if "*" in name]
+    titles = [title for title in frame.names if title not in taken]
+    matching = [[title for title in titles if fnmatchcase(title.lower(), pattern)] for pattern in patterns]
+    return next((alike for alike in matching if len(alike) > 1), [])
+
+
+def _family(titles: Sequence[str]) -> tuple[str, ...]:
+    """Columns that are called alike but for a number at the end, in the order of the number; () for others."""
+    split = [re.fullmatch(r"(.*?)(\d+)(\]?)", title) for title in titles]
+    if not all(split) or len({(part[1].lower(), part[3]) for part in split if part}) != 1:
+        return ()
+    return tuple(title for _, title in sorted((int(part[2]), part[0]) for part in split if part))
+
+
+def _ambiguous(frame: Frame, role: Role, titles: Sequence[str]) -> DataError:
+    choices = " or ".join(f"--{role.option} {shown(frame.path)}::{shown(title)}" for title in titles[:3])
+    return DataError(
+        f"{shown(frame.path)}: {len(titles)} columns could be the {role.option}: {', '.join(map(shown, titles[:8]))}",
+        why=f"{role.option} is {role.meaning}",
+        fix=f"say which: {choices}",
+    )
 
 
 def _field(frame: Frame, names: tuple[str, ...]) -> Field:

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import DataError
 from ..text import shown
 from .content import numbered_name
-from .values import EXACT
+from .values import EXACT, NAMELESS
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -96,6 +96,11 @@ class Fault(Exception):
 def is_missing(cell: str) -> bool:
     """An empty cell, NA, N/A, nan, null or None, in any case."""
     return cell.strip(" ").lower() in MISSING
+
+
+def is_nameless(cell: str) -> bool:
+    """Of a label: empty, or NA, nan, null or None as tables write a missing value; none is a word."""
+    return cell.strip() in NAMELESS
 
 
 def plain_number(cell: str, form: Form) -> str:
@@ -191,12 +196,12 @@ def label(cell: str) -> int | str:
 
     Whole numbers beyond int64 stay text, so that two identifiers are equal only if their digits are.
     """
-    if not cell.strip(" "):
-        raise Fault(f"'{shown(cell)}' is not a label", "every row needs one", SKIP)
+    if is_nameless(cell):
+        raise Fault(f"'{shown(cell)}' is not a label", "every row needs one; NA, nan and None are missing values", SKIP)
     if len(cell) > LONGEST_LABEL:
         raise Fault(f"'{shown(cell)}' is longer than {LONGEST_LABEL} characters", fix="choose another column")
     if not WHOLE.fullmatch(cell):
-        return cell
+        return cell.strip()
     bare = cell.strip(" ")
     value = int(bare) if bare.lstrip("+-").isdigit() else _whole(bare)
     return value if -(2**63) <= value < 2**63 else cell
@@ -231,7 +236,9 @@ def read_strictly(chunk: bytes, line: int, form: Form, plan: ColumnKinds) -> Par
 
 def lacks(cells: Sequence[str], plan: ColumnKinds) -> bool:
     """Whether a wanted cell of the row is missing."""
-    return any(is_missing(cells[column]) for column in (*plan.numbers, *plan.labels))
+    return any(is_missing(cells[column]) for column in plan.numbers) or any(
+        is_nameless(cells[column]) for column in plan.labels
+    )
 
 
 def _read(reader: Any, cells: Sequence[str], column: int, line: int, form: Form) -> Any:

@@ -21,6 +21,7 @@ from .cells import (
     Parsed,
     is_inexact,
     is_missing,
+    is_nameless,
     label,
     objects,
     plain_number,
@@ -202,7 +203,7 @@ class _Memo(dict[bytes, "int | str | None"]):
 
     def __missing__(self, cell: bytes) -> int | str | None:
         text = plain_number(cell.decode(), self.form)
-        value = self[cell] = None if self.form.allow_missing and is_missing(text) else label(text)
+        value = self[cell] = None if self.form.allow_missing and is_nameless(text) else label(text)
         return value
 
 

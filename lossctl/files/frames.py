@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .content import Content
@@ -21,6 +21,7 @@ class Field:
 
     columns: 0-based positions within the frame;  ndim: 1 for arrays (n,), 2 for (n, width)
     kind: "number", "text", or "unknown" (CSV);  inner: which columns of a column that has columns, None for all
+    flat: an array of more axes is meant to be read as (n, k)
     """
 
     frame: Frame
@@ -29,6 +30,13 @@ class Field:
     ndim: int
     kind: str
     inner: tuple[int, ...] | None = None
+    flat: bool = False
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The shape of an array of more than two axes; () for others."""
+        content: Any = self.frame.content
+        return content.axes_of(self.columns[0]) if hasattr(content, "axes_of") else ()
 
     @property
     def width(self) -> int:

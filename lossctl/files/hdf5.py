@@ -16,7 +16,7 @@ from ..text import shown
 from .arrays import Arrays, of_array, of_keys
 from .content import Array
 from .dialect import Dialect
-from .npy import Layout, check_dtype, check_shape
+from .npy import Layout, axes_unread, check_dtype, check_shape
 from .opening import Bytes
 
 MOST_DATASETS = 10_000
@@ -86,6 +86,8 @@ def _dataset(dataset: Any, label: str, lock: threading.Lock) -> Dataset:
     elif not text:
         raise DataError(f"{label}: holds objects or lists of unequal lengths", fix="choose another, or save numbers")
     check_shape(shape, dtype.names is not None, label)
+    if len(shape) > 2:
+        raise axes_unread(label, shape)
     return Dataset(Layout(dtype, shape), label, values, lock)
 
 

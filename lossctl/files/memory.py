@@ -17,7 +17,7 @@ from ..text import shown
 from .arrays import ArrayRows, Arrays, of_array, of_keys
 from .content import Array
 from .frames import Frame
-from .npy import Layout, check_dtype, check_shape
+from .npy import Layout, check_dtype, check_shape, flattened
 from .values import EXACT, is_missing
 
 PLAIN = (str, int, float, np.number, np.bool_)
@@ -101,7 +101,8 @@ def hold(value: object, label: str, *, objects: bool = False) -> Held:
     else:
         check_dtype(array.dtype, label)
     check_shape(array.shape, array.dtype.names is not None, label)
-    return Held(Layout(array.dtype, array.shape), array)
+    flat, axes = flattened(array.shape)
+    return Held(Layout(array.dtype, flat, axes=axes), array.reshape(flat))
 
 
 def as_array(value: Any, label: str) -> Array:

@@ -36,6 +36,7 @@ class Layout:
     """What a header declares: (N,) or (N, k) items of one dtype, after `header` bytes.
 
     bfloat16: the items, of two bytes each, are the upper halves of float32
+    axes: of an array of more axes, which is seen as (N, k); () for others
     """
 
     dtype: np.dtype[Any]
@@ -43,6 +44,7 @@ class Layout:
     fortran: bool = False
     header: int = 0
     bfloat16: bool = False
+    axes: tuple[int, ...] = ()
 
     @property
     def values_dtype(self) -> np.dtype[Any]:
@@ -68,7 +70,12 @@ def read_layout(head: bytes, size: int, label: str) -> Layout:
     check_dtype(dtype, label)
     check_shape(shape, dtype.names is not None, label)
     check_size(math.prod(shape) * dtype.itemsize, size - header, label)
-    return Layout(dtype, shape, fortran and len(shape) == 2, header, bfloat16)
+    if len(shape) > 2 and fortran:
+        raise DataError(
+            f"{label}: an array of {len(shape)} axes in Fortran order", fix="np.save(path, np.ascontiguousarray(x))"
+        )
+    flat, axes = flattened(shape)
+    return Layout(dtype, flat, fortran and len(shape) == 2, header, bfloat16, axes)
 
 
 def _declared(head: bytes, label: str) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
@@ -158,20 +165,31 @@ def _check_scalar(dtype: np.dtype[Any], label: str) -> None:
 
 
 def check_shape(shape: tuple[int, ...], structured: bool, label: str) -> None:
-    """DataError unless it is (N,) or (N, k) with k >= 1; structured arrays are (N,)."""
+    """DataError unless it is (N,), or (N, k ...) with no axis of length 0; structured arrays are (N,)."""
     if len(shape) == 1 and shape[0] >= 0:
         return
     if structured and len(shape) > 1:
         raise DataError(f"{label}: a structured array of shape {shape}", fix="save it flat: np.save(path, x.ravel())")
-    if len(shape) == 2 and shape[0] >= 0 and shape[1] > 0:
+    if len(shape) >= 2 and shape[0] >= 0 and min(shape[1:]) > 0:
         return
     if not shape:
         raise DataError(f"{label}: a single value (shape ())", fix="save one row a value: np.save(path, x.reshape(1))")
-    raise DataError(
+    raise axes_unread(label, shape)
+
+
+def axes_unread(label: str, shape: tuple[int, ...]) -> DataError:
+    """The error of an array whose axes have no reading here."""
+    return DataError(
         f"{label}: shape {shown(str(shape))}",
         why="values come as (N,) or as (N, k), one row an example",
-        fix="save it with two axes: np.save(path, x.reshape(len(x), -1))",
+        fix="save it with two axes: np.save(path, x.reshape(len(x), -1)) if all but the first are columns, "
+        "np.save(path, x.reshape(-1, x.shape[-1])) if the last alone is",
     )
+
+
+def flattened(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(N, k) of any shape, and its axes where there are more than two."""
+    return (shape, ()) if len(shape) <= 2 else ((shape[0], math.prod(shape[1:])), shape)
 
 
 # --- the values

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..text import shown
 from .content import Choice, Chunk, Content
 from .frames import Field
+from .npy import axes_unread
 from .opening import label_of
 
 DIGEST_ROWS = 1 << 15
@@ -41,6 +43,8 @@ def blocks(fields: Sequence[Field], kinds: Sequence[str], rows: int) -> Iterator
 def _check_kind(field: Field, kind: str) -> None:
     if kind not in ("number", "category"):
         raise ValueError(kind)
+    if field.axes and not field.flat:
+        raise axes_unread(f"{label_of(field.frame.path)}: {field.name}", field.axes)
     if kind == "number" and _is_text(field):
         raise DataError(
             f"{label_of(field.frame.path)}: {field.name}: text ({field.frame.dtype_of(field)}), not numbers",
@@ -75,8 +79,14 @@ def _unequal(counted: Sequence[tuple[Field, int]]) -> DataError:
     return DataError(
         f"unequal lengths: {texts[0]}, {texts[1]}",
         why="rows are matched by their place; nothing is cut or repeated",
-        fix="make them from the same examples, in the same order",
+        fix=_lying(first, other) or _lying(other, first) or "make them from the same examples, in the same order",
     )
+
+
+def _lying(row: tuple[Field, int], column: tuple[Field, int]) -> str:
+    """What to do where values lie in one row, (1, n), beside n rows."""
+    lies = row[1] == 1 and row[0].width == column[1] > 1
+    return f"its values lie in one row: np.save({shown(row[0].frame.path)!r}, x.ravel())" if lies else ""
 
 
 def _in_step(fields: Sequence[Field], kinds: Sequence[str], rows: int, length: int | None) -> Iterator[Block]:

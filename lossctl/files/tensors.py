@@ -16,7 +16,7 @@ from ..text import shown
 from .arrays import Arrays, of_array, of_keys
 from .dialect import Dialect
 from .memory import Held, hold
-from .npy import BFLOAT16_BITS, Layout, Stored, check_shape
+from .npy import BFLOAT16_BITS, Layout, Stored, check_shape, flattened
 from .opening import Bytes
 
 LONGEST_HEADER = 100_000_000  # as the format has it
@@ -59,7 +59,8 @@ def _layout(entry: Mapping[str, Any], base: int, stretch: Bytes, name: str) -> L
     dtype = np.dtype(DTYPES[type])
     if not 0 <= begin <= end <= stretch.size - base or end - begin != math.prod(shape) * dtype.itemsize:
         raise DataError(f"{place}: truncated, or its offsets do not fit its shape {shape}", fix="copy it again")
-    return Layout(dtype, shape, False, base + begin, type == "BF16")
+    flat, axes = flattened(shape)
+    return Layout(dtype, flat, False, base + begin, type == "BF16", axes)
 
 
 def open_tensors(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Arrays:

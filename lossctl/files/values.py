@@ -14,6 +14,7 @@ Array = np.ndarray[Any, Any]
 Place = Callable[[int, int], str]  # row and column within the array -> where a message says it stands
 
 EXACT = 2**53  # beyond it float64 skips whole numbers
+NAMELESS = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A"))  # of labels
 SKIP = "leave those rows out: --na skip, or choose another column"
 
 
@@ -86,9 +87,10 @@ def categories(stored: Array, place: Place, allow_missing: bool = False) -> Arra
     if kind == "O":
         return _categories_of_objects(stored, place, allow_missing)
     if kind == "U":
-        return _checked_text(np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("=")), place)
+        text = _checked_text(np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("=")), place)
+        return _names(text, place, allow_missing)
     if kind == "S":
-        return _decoded(stored, place)
+        return _names(_decoded(stored, place), place, allow_missing)
     if kind == "f":
         stored = stored.astype(np.float64)
         missing = np.isnan(stored)
@@ -105,6 +107,30 @@ def categories(stored: Array, place: Place, allow_missing: bool = False) -> Arra
     return np.ascontiguousarray(stored, dtype=np.int64)
 
 
+def _names(texts: Array, place: Place, allow_missing: bool) -> Array:
+    """Texts without blanks around them; a missing one (NA, nan, None, nothing) is None, or an error."""
+    kinds, codes = np.unique(texts, return_inverse=True)
+    bare = np.char.strip(kinds)
+    absent = np.isin(bare, list(NAMELESS))
+    labels: Array = bare[codes].reshape(texts.shape)
+    if not absent.any():
+        return labels
+    missing = absent[codes].reshape(texts.shape)
+    if not allow_missing:
+        raise _nameless(_item(texts, *_first(missing)), place(*_first(missing)))
+    objects = labels.astype(object)
+    objects[missing] = None
+    return objects
+
+
+def _nameless(text: object, place: str) -> DataError:
+    return DataError(
+        f"{place}: '{shown(str(text))}' is not a label",
+        why="every row needs one; NA, nan and None are missing values",
+        fix=SKIP,
+    )
+
+
 def _no_label(value: object, place: str) -> DataError:
     return DataError(
         f"{place}: {value} is not a label",
@@ -118,7 +144,9 @@ def _categories_of_objects(stored: Array, place: Place, allow_missing: bool) -> 
     kinds = set(map(type, items))
     if kinds == {int} and min(items) >= -(2**63) and max(items) < 2**63:
         return np.array(items, np.int64).reshape(stored.shape)
-    if kinds != {str}:
+    if kinds == {str}:
+        return _names(np.array(items, str), place, allow_missing).reshape(stored.shape)
+    if kinds:
         items = [
             _category(item, lambda at=position: place(*_split(at, stored)), allow_missing)  # type: ignore[misc]
             for position, item in enumerate(items)
@@ -136,7 +164,11 @@ def _category(item: object, place: Callable[[], str], allow_missing: bool) -> in
             return None
         raise DataError(f"{place()}: {_missing_name(item)} is not a label", why="every row needs one", fix=SKIP)
     if isinstance(item, str):
-        return item
+        if item.strip() not in NAMELESS:
+            return item.strip()
+        if allow_missing:
+            return None
+        raise _nameless(item, place())
     if isinstance(item, int | np.integer | np.bool_) and abs(int(item)) < 2**63:
         return int(item)
     if isinstance(item, float | np.floating | Decimal) and float(item).is_integer() and abs(float(item)) <= EXACT:

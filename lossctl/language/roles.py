@@ -25,7 +25,7 @@ class Role(NamedTuple):
     meaning: one line for help and errors
     layout: "row" (n,); "rows" (n,) or (n, k); "vectors" (n, D)
     columns: column names that mean this role in a file of several columns, most telling first; a column family such as
-        p0, p1, ... counts where the layout allows more than one
+        p0, p1, ... counts where the layout allows more than one, a pattern such as *prob* where one column has it
     kind: "number", or "category" where values are only compared
     forms: which forms of a probability the file may hold, the default first; () for other roles
     truth: whether this is the role that the option -y gives
@@ -54,11 +54,15 @@ class Role(NamedTuple):
     counts: Literal["", "branches", "classes", "sum"] = ""
 
 
-PREDICTION_NAMES = ("pred", "prediction", "predictions", "y_pred", "yhat", "y_hat", "output")
-TRUTH_NAMES = ("target", "targets", "truth", "y_true", "actual", "y")
-PROBABILITY_NAMES = ("prob", "probs", "proba", "probability", "p", "y_prob", "y_score", "score", *PREDICTION_NAMES)
-LOGIT_NAMES = ("logit", "logits", "score", "scores", "x", *PREDICTION_NAMES)
-LABEL_NAMES = ("label", "labels", "class", "y_true", "target", "truth", "y")
+PREDICTION_NAMES = ("pred", "prediction", "predictions", "y_pred", "yhat", "y_hat", "output", "arr_0")
+TRUTH_NAMES = ("target", "targets", "truth", "y_true", "actual", "label_ids", "y", "arr_1")
+# A name with * is a pattern that counts where one column has it; decisions (y_pred) come after what decided them.
+PROBABILITY_NAMES = (
+    "prob", "probs", "proba", "probability", "probabilities", "y_prob", "y_proba", "p", "*prob*", "y_score", "score",
+    "scores", "*score*", *PREDICTION_NAMES,
+)  # fmt: skip
+LOGIT_NAMES = ("logit", "logits", "*logit*", "score", "scores", "*score*", "x", *PREDICTION_NAMES)
+LABEL_NAMES = ("label", "labels", "class", "y_true", "target", "truth", "label_ids", "y", "arr_1")
 
 
 def _chance(name: str, meaning: str, layout: Layout) -> Role:

@@ -89,7 +89,7 @@ def _starts(group: np.ndarray) -> np.ndarray:
 def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -> list[Documents]:
     documents = []
     for job, arrays in shared(jobs, block.load()):
-        loaded = Loaded(block.start, tuple(arrays[place] for place in job.picks))
+        loaded = Loaded(block.start, job.arrange(tuple(arrays[place] for place in job.picks)))
         admitted = checks.admit(job.plan, loaded.arrays, loaded.start)
         keep = admitted.rows.keep
         score, relevance, group = admitted.inputs

@@ -209,7 +209,7 @@ def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None
         raise DataError(
             f"{entry.column.frame.where(rows.number(row))}: {entry.column.name}: the embedding is all zeros",
             why="it has no direction, so no cosine",
-            fix="leave it out, or use another distance",
+            fix="leave such rows out: --na skip, or use another distance",
         )
 
 
@@ -232,7 +232,7 @@ def _outside(entry: Input, values: np.ndarray, rows: RowNumbers, low: float, hig
     """The error of a value that is no probability: what the values look like, and what reads them so."""
     as_logits = _form_fix(entry.role, high)
     if low > -CLIPPED and high < 1 + CLIPPED:
-        looks, fix = "the file was rounded", "add --clip 1e-7, or correct the file"
+        looks, fix = "the file was rounded", "add --clip 1e-7; or correct the file"
     elif low >= 0 and 1.5 < high <= 100:
         looks, fix = "these look like percents", f"add --percent if they are; if they are logits, {as_logits}"
     elif low >= 0:

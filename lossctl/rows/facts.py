@@ -73,7 +73,7 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         notes.append(f"{facts.rounded} probabilities outside [0, 1] by their rounding read as 0 or 1")
     if any(entry.check == "probability" for entry in plan.entries) and facts.decisions:
         warnings.append("all probabilities are 0 or 1: are they decisions? name the column that holds probabilities")
-    if plan.entries[-1].check == "index" and facts.lowest_label == 1:
+    if plan.entries[-1].check == "index" and plan.entries[-1].first_label and facts.lowest_label == 1:
         _question_first_label(plan, warnings)
     if facts.empty_lists:
         notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
@@ -115,7 +115,7 @@ def _question_first_label(plan: Plan, warnings: list[str]) -> None:
     count = label.classes
     from_1, from_0 = (",".join(map(str, range(first, first + count))) for first in (1, 0))
     what = f"no label is 0: do the labels of {count} classes start at 1?"
-    if label.numbered_from_1:
+    if label.first_label == "error":
         raise DataError(
             f"{full_name(label.column)}: {what}",
             why="the columns of predictions are numbered from 1, and labels 1.. name either numbers or places from 0",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..errors import DataError, UsageError
 from ..language.registry import Spec
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         def frame(self) -> Frame: ...
 
 
+Doubt = Literal["", "warn", "error"]
 WEIGHT = ROLES["weight"]
 ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
 CLIPPED = 1e-3  # what --clip mends, and nothing beyond
@@ -42,7 +43,7 @@ class Input(NamedTuple):
     ndim: 1 for (n,), 2 for (n, width); check: what its values may be
     form: of a probability; classes: how many an index may reach; counted: what has so many, and what to do with others
     slack: how far outside [0, 1] a probability counts as rounded
-    numbered_from_1: of a class index: the columns of predictions are p1..pK
+    first_label: of a class index: what is done where no label is 0 and some are 1
     """
 
     role: Role
@@ -54,7 +55,7 @@ class Input(NamedTuple):
     classes: int = 0
     counted: tuple[str, str] = ("", "")
     slack: float = ROUNDING
-    numbered_from_1: bool = False
+    first_label: Doubt = "warn"
 
 
 class Plan(NamedTuple):
@@ -103,6 +104,7 @@ def plan(
     soft: bool = False,
     percent: bool = False,
     renormalize: bool = False,
+    first_label: Doubt = "warn",
 ) -> Plan:
     """Settle the shape, the form and the check of every input; DataError where shapes do not fit the loss.
 
@@ -116,6 +118,7 @@ def plan(
     entries = _settle_together(spec, entries)
     if soft and entries[-1].check == "binary":
         entries[-1] = entries[-1]._replace(check="soft")
+    entries[-1] = entries[-1]._replace(first_label=first_label)
     if clip:
         entries = [entry._replace(slack=CLIPPED) for entry in entries]
     _check_reduction(spec, entries, reduction)

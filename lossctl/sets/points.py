@@ -223,7 +223,11 @@ def _check_values(points: Points) -> None:
         raise DataError(f"embedding {row} has values beyond {limit:g}", why="distances to it are too large for float64")
     if points.is_angular and (largest == 0).any():
         row = int(points.rows[largest == 0].min())
-        raise DataError(f"embedding {row} is all zeros", why="it has no direction, so no cosine and no unit length")
+        raise DataError(
+            f"embedding {row} is all zeros",
+            why="it has no direction, so no cosine and no unit length",
+            fix="leave such rows out: --na skip, or use another distance",
+        )
 
 
 def own_class(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

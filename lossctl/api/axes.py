@@ -1,0 +1,153 @@
+"""Arrays of more than two axes as rows: sequences, images, views of one thing; and lists that are rows of a matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, UsageError
+from ..files.memory import frame_of
+from ..files.npy import axes_unread
+from ..files.sources import Field
+from ..files.unfolding import cells_of, unfolded
+from ..language.registry import Spec
+from ..rows import shapes
+from ..text import shown
+from .bound import Bound
+from .reading import Reading
+
+Array = np.ndarray[Any, Any]
+CLASSES = ("probs", "scores", "chance")
+
+
+def spread(spec: Spec, bound: Bound, reading: Reading) -> Bound:
+    """The same inputs with a row for each step, pixel or view. DataError where axes do not fit."""
+    if reading.class_axis is None and not reading.shift and not any(field.axes for field in bound.fields):
+        return bound
+    first = bound.roles[0].name
+    if len(bound.fields) == 2 and first in CLASSES:
+        return _classes(bound, reading)
+    if reading.class_axis is not None or reading.shift:
+        raise UsageError(f"{spec.loss.name} has no axis of classes here", fix="leave --class-axis and --shift out")
+    if len(bound.fields) == 2 and first == "emb":
+        return _views(bound)
+    return _flat(bound)
+
+
+def _shape(field: Field) -> tuple[int, ...]:
+    rows = field.frame.content.rows_of(field.columns[0])
+    return field.axes or ((rows or 0,) if field.ndim == 1 else (rows or 0, field.width))
+
+
+def _with(bound: Bound, fields: tuple[Field, ...], note: str, mark: str) -> Bound:
+    columns: dict[str, shapes.Column] = dict(zip(bound.columns, fields, strict=True))
+    return bound._replace(fields=fields, columns=columns, notes=(*bound.notes, note), marks=(*bound.marks, mark))
+
+
+def _place(field: Field) -> str:
+    return f"{shown(field.frame.path)}: {field.name}"
+
+
+# --- classes
+
+
+def _classes(bound: Bound, reading: Reading) -> Bound:
+    prediction, label = bound.fields
+    shape, truth = _shape(prediction), _shape(label)
+    if bound.roles[0].name == "chance" and shape == truth and reading.class_axis is None and not reading.shift:
+        return _flat(bound)
+    axis = _class_axis(prediction, shape, truth, reading.class_axis)
+    rest = tuple(length for at, length in enumerate(shape) if at != axis)
+    classes = shape[axis]
+    inner = rest[1:]
+    count = math.prod(inner)
+    if reading.shift and len(rest) != 2:
+        raise UsageError(f"--shift with shape {shape}", fix="it is for (batch, step, class): leave --shift out")
+
+    def cut(values: Array) -> Array:
+        moved = np.moveaxis(values.reshape(-1, *shape[1:]), axis, -1)
+        moved = moved[:, :-1] if reading.shift else moved
+        return np.ascontiguousarray(moved).reshape(-1, classes)
+
+    def cut_label(values: Array) -> Array:
+        steps = values.reshape(-1, *inner)
+        return np.ascontiguousarray(steps[:, 1:] if reading.shift else steps).reshape(-1)
+
+    count = count // inner[0] * (inner[0] - 1) if reading.shift else count
+    fields = unfolded(prediction, count, classes, cut), unfolded(label, count, None, cut_label)
+    shift = ", each step with the label of the next" if reading.shift else ""
+    note = f"{shape}: axis {axis} holds {classes} classes, every other place is a row{shift}"
+    return _with(bound, fields, note, f"axis:{axis}" + ("+shift" if reading.shift else ""))
+
+
+def _class_axis(field: Field, shape: tuple[int, ...], truth: tuple[int, ...], told: int | None) -> int:
+    """The axis without which the predictions have the shape of the labels. DataError where none, or two, have it."""
+    fitting = [at for at in range(1, len(shape)) if shape[:at] + shape[at + 1 :] == truth]
+    if told is not None:
+        axis = told + len(shape) if told < 0 else told
+        if axis not in fitting:
+            raise UsageError(
+                f"--class-axis {told}: without it shape {shape} is not the {truth} of the labels",
+                fix=f"--class-axis {fitting[0]}" if fitting else "give labels of the other axes",
+            )
+        return axis
+    if not fitting:
+        raise DataError(
+            f"{_place(field)}: shape {shape} beside labels of shape {truth}",
+            why="one axis of the predictions holds the classes, the others are those of the labels",
+            fix="save the labels with the axes of the predictions but one",
+        )
+    if len(fitting) > 1:
+        choices = " or ".join(f"--class-axis {at}" for at in fitting)
+        raise DataError(
+            f"{_place(field)}: shape {shape} beside labels of shape {truth}: several axes could hold the classes",
+            why="torch has them on axis 1, keras and most others on the last",
+            fix=f"say which: {choices}",
+        )
+    return fitting[0]
+
+
+# --- views, cells
+
+
+def _views(bound: Bound) -> Bound:
+    emb, label = bound.fields
+    shape, truth = _shape(emb), _shape(label)
+    if len(shape) != 3 or truth not in ((shape[0],), (shape[0], 1), shape[:2]):
+        raise axes_unread(_place(emb), shape)
+    views, dim = shape[1:]
+    points = unfolded(emb, views, dim, lambda values: values.reshape(-1, dim))
+
+    def repeated(values: Array) -> Array:
+        return np.repeat(values.reshape(-1), views)
+
+    each: Callable[[Array], Array] = repeated if truth != shape[:2] else lambda values: values.reshape(-1)
+    note = f"{views} views of each of {shape[0]} rows: {shape[0] * views} embeddings"
+    return _with(bound, (points, unfolded(label, views, None, each)), note, "views")
+
+
+def _flat(bound: Bound) -> Bound:
+    """Arrays of one shape, compared place by place: the mean over a row's places."""
+    first = bound.roles[0]
+    lengths = {(_shape(field)[0], *(length for length in _shape(field)[1:] if length > 1)) for field in bound.fields}
+    if first.layout != "rows" or len(lengths) != 1:
+        field = next(field for field in bound.fields if field.axes)
+        raise axes_unread(_place(field), field.axes)
+    fields = tuple(replace(field, flat=True) for field in bound.fields)
+    return _with(bound, fields, f"{_shape(fields[0])}: a row counts with the mean of its places", "places:mean")
+
+
+# --- lists
+
+
+def lists_of(score: Field, relevance: Field) -> tuple[Field, ...]:
+    """Score, relevance and group of matrices (lists, documents)."""
+    rows, width = score.frame.content.rows_of(score.columns[0]), score.width
+    if rows is None:
+        raise DataError(f"{_place(score)}: a matrix of lists in a text file", fix="save it as NPY or NPZ")
+    group = frame_of(np.repeat(np.arange(rows), width), "group").whole()
+    return cells_of(score), cells_of(relevance), group

@@ -1,0 +1,370 @@
+"""Numbers as people have them: names as labels, one-hot rows, arrays of many axes, ids, percents; and their fix lines.
+
+Truths are closed forms of the few numbers in each test.
+"""
+
+import re
+import shlex
+from math import exp, inf, log
+
+import numpy as np
+import pytest
+
+import lossctl
+from lossctl.cli.app import run
+from lossctl.errors import DataError, UsageError
+
+BCE = -(log(0.9) + log(0.8) + log(0.6)) / 3  # of chances 0.9, 0.2, 0.6 beside labels 1, 0, 1
+LOGS = np.log([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.3, 0.4, 0.3]])
+
+
+def csv(tmp_path, text, name="table.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+def value(*arguments, **keywords):
+    return lossctl.compute(*arguments, **keywords).value
+
+
+# --- labels
+
+
+@pytest.mark.parametrize(
+    ("no", "yes", "keywords"),
+    [
+        ("no", "yes", {}),
+        ("false", "true", {}),
+        ("N", "Y", {}),
+        ("negative", "positive", {}),
+        ("0", "255", {}),
+        ("1", "2", {}),
+        ("-1", "1", {}),
+        ("real", "fake", {"positive": "fake"}),
+        ("benign", "malignant", {"classes": "benign,malignant"}),
+        ("3", "7", {"positive": "7"}),
+        ("churned ", " stayed", {"positive": "stayed"}),
+    ],
+)
+def test_two_labels_of_any_name(tmp_path, no, yes, keywords):
+    path = csv(tmp_path, f"chance,outcome\n0.9,{yes}\n0.2,{no}\n0.6,{yes}\n")
+    got = value("bce", f"{path}::chance", "outcome", **keywords)
+    assert got == pytest.approx(BCE, rel=1e-15)
+    labels = np.array([yes, no, yes])
+    if not (no + yes).strip("-").isdigit():
+        assert value("bce", np.array([0.9, 0.2, 0.6]), labels, **keywords) == got
+
+
+@pytest.mark.parametrize("names", [("cat", "dog"), ("spam", "ham"), ("b", "a")])
+def test_names_that_do_not_say_yes_are_asked_about(tmp_path, names):
+    path = csv(tmp_path, f"prob,label\n0.9,{names[0]}\n0.2,{names[1]}\n0.6,{names[0]}\n")
+    with pytest.raises(DataError) as fault:
+        lossctl.compute("bce", path)
+    for name in names:
+        assert f'positive="{name}"' in fault.value.fix or f"positive {name}" in fault.value.fix
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "dog,cat,fox,label",
+        "p_dog,p_cat,p_fox,label",
+        "Probability:Class=dog,Probability:Class=cat,Probability:Class=fox,Label",
+    ],
+)
+def test_columns_called_after_classes(tmp_path, header):
+    path = csv(tmp_path, header + "\n0.7,0.2,0.1,dog\n0.1,0.3,0.6,fox\n0.3,0.4,0.3,cat\n")
+    got = lossctl.compute("cross-entropy", path)
+    assert got.value == pytest.approx(-(log(0.7) + log(0.6) + log(0.4)) / 3, rel=1e-15)
+    assert "dog,cat,fox" in got.signature and any("dog, cat, fox" in note for note in got.notes)
+
+
+def test_names_beside_columns_without_names_are_asked_about_and_told_by_classes(tmp_path):
+    chances = np.exp(LOGS)
+    labels = np.array(["dog", "fox", "cat"])
+    with pytest.raises(DataError, match="which column is which class"):
+        lossctl.compute("cross-entropy", chances, labels)
+    expected = -(log(0.7) + log(0.6) + log(0.4)) / 3
+    assert value("cross-entropy", chances, labels, classes="dog,cat,fox") == pytest.approx(expected)
+    assert value("cross-entropy", chances, labels, classes=["dog", "cat", "fox"]) == pytest.approx(expected)
+    path = tmp_path / "scored.npz"
+    np.savez(path, prob=chances, label=labels, classes=np.array(["dog", "cat", "fox"]))
+    assert value("cross-entropy", str(path)) == pytest.approx(expected)
+
+
+def test_labels_from_1(tmp_path):
+    text = "p1,p2,p3,label\n0.7,0.2,0.1,1\n0.1,0.8,0.1,2\n"
+    path = csv(tmp_path, text)
+    with pytest.raises(DataError, match="start at 1"):
+        lossctl.compute("cross-entropy", path)
+    assert value("cross-entropy", path, classes="1,2,3") == pytest.approx(-(log(0.7) + log(0.8)) / 2)
+    assert value("cross-entropy", path, classes="0,1,2") == pytest.approx(-(log(0.2) + log(0.1)) / 2)
+    assert lossctl.compute("cross-entropy", np.exp(LOGS), np.array([1, 2, 1])).warnings
+
+
+@pytest.mark.parametrize("missing", ["NA", "nan", "None", ""])
+def test_a_missing_label_is_no_class(tmp_path, missing):
+    path = csv(tmp_path, f"emb0,label\n0,a\n1,a\n2,b\n3,b\n9,{missing}\n8,{missing}\n")
+    with pytest.raises(DataError, match="is not a label"):
+        lossctl.compute("batch-hard", path)
+    expected = value("batch-hard", np.arange(4.0)[:, None], np.array(list("aabb")))
+    assert value("batch-hard", path, na="skip") == expected
+    labels = np.array(["a", "a", "b", "b", missing, missing])
+    points = np.array([[0.0], [1], [2], [3], [9], [8]])
+    assert value("batch-hard", points, labels, na="skip") == expected
+
+
+def test_the_door_says_what_it_decided(tmp_path):
+    got = lossctl.compute("bce", np.array([0.9, 0.2]), np.array(["yes", "no"]))
+    assert "labels:yes=1" in got.signature and "yes read as 1" in " ".join(got.notes)
+
+
+# --- one-hot
+
+
+@pytest.mark.parametrize("dtype", [int, float, bool])
+@pytest.mark.parametrize("loss", ["focal:gamma=0", "log-loss", "focal:gamma=2"])
+def test_one_hot_rows_beside_distributions_are_classes(loss, dtype):
+    chances, index = np.exp(LOGS), np.array([0, 2, 1])
+    hot = np.eye(3)[index].astype(dtype)
+    got = lossctl.compute(loss, chances, hot)
+    assert got.value == value(loss, chances, index)
+    assert "one-hot" in got.signature
+    several = value(loss, chances, hot, multi_label=True)
+    assert several == pytest.approx(
+        np.mean([value(loss, chances[:, k], hot[:, k].astype(int)) for k in range(3)]), rel=1e-14
+    )
+    assert several != got.value
+    assert value(loss, LOGS, hot, from_logits=True, multi_class=True) == pytest.approx(got.value)
+
+
+def test_rows_that_are_not_all_one_hot_are_several_labels():
+    chances, labels = np.exp(LOGS), np.array([[1, 0, 0], [0, 1, 1], [0, 1, 0]])
+    assert value("focal:gamma=0", chances, labels) == pytest.approx(value("bce", chances, labels))
+
+
+@pytest.mark.parametrize("loss", ["semi-hard", "batch-hard", "supcon"])
+def test_one_hot_classes_of_a_set(loss):
+    points = np.random.default_rng(0).normal(size=(8, 3))
+    index = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+    assert value(loss, points, np.eye(3)[index]) == value(loss, points, index)
+    assert value(loss, points, np.eye(3, dtype=bool)[index]) == value(loss, points, index)
+    with pytest.raises(DataError, match="2 entries"):
+        lossctl.compute(loss, points, np.eye(3)[index] + np.eye(3)[index[::-1]] > 0)
+
+
+def test_one_hot_of_multiclass_hinge():
+    index = np.array([0, 2, 1])
+    assert value("multiclass-hinge", LOGS, np.eye(3)[index]) == value("multiclass-hinge", LOGS, index)
+
+
+# --- shapes
+
+
+def test_sequences_and_images(tmp_path):
+    generator = np.random.default_rng(1)
+    logits, labels = generator.normal(size=(2, 4, 5, 3)), generator.integers(0, 3, (2, 4, 5))
+    labels[0, 0, 0] = -100
+    flat = value("cross-entropy:ignore-index=-100", logits.reshape(-1, 3), labels.ravel(), from_logits=True)
+    assert value("cross-entropy:ignore-index=-100", logits, labels, from_logits=True) == flat
+    first = np.moveaxis(logits, -1, 1)
+    assert value("cross-entropy:ignore-index=-100", first, labels, from_logits=True) == flat
+    np.save(tmp_path / "x.npy", first)
+    np.save(tmp_path / "y.npy", labels)
+    files = str(tmp_path / "x.npy"), str(tmp_path / "y.npy")
+    told = {"from_logits": True, "ignore_index": -100, "class_axis": 1}
+    assert value("cross-entropy", *files, **told) == flat
+    with pytest.raises(UsageError, match=r"class_axis 2|class-axis 2"):
+        lossctl.compute("cross-entropy", *files, **{**told, "class_axis": 2})
+
+
+def test_an_axis_that_could_be_two_is_asked_about():
+    logits, labels = np.zeros((2, 3, 3)), np.zeros((2, 3), int)
+    with pytest.raises(DataError, match="several axes"):
+        lossctl.compute("cross-entropy", logits, labels, from_logits=True)
+    for axis in (1, 2, -1):
+        assert value("cross-entropy", logits, labels, from_logits=True, class_axis=axis) == pytest.approx(log(3))
+
+
+def test_the_next_token():
+    generator = np.random.default_rng(2)
+    logits, tokens = generator.normal(size=(3, 6, 4)), generator.integers(0, 4, (3, 6))
+    expected = value("cross-entropy", logits[:, :-1].reshape(-1, 4), tokens[:, 1:].ravel(), from_logits=True)
+    assert value("cross-entropy", logits, tokens, from_logits=True, shift=True) == expected
+
+
+def test_views_of_one_thing():
+    views, labels = np.random.default_rng(3).normal(size=(5, 2, 4)), np.array([0, 0, 1, 1, 2])
+    assert value("supcon", views, labels) == value("supcon", views.reshape(10, 4), np.repeat(labels, 2))
+
+
+def test_an_array_of_many_axes_is_never_flattened_unasked():
+    with pytest.raises(DataError, match="shape"):
+        lossctl.compute("supcon", np.zeros((4, 2, 3, 2)), np.arange(4))
+    with pytest.raises(DataError, match="shape"):
+        lossctl.compute("mse", np.zeros((4, 2, 3)), np.zeros((4, 3, 2)))
+    assert value("mse", np.ones((4, 2, 3)), np.zeros((4, 2, 3))) == 1
+
+
+def test_two_columns_of_a_binary_loss():
+    chances, labels = np.array([[0.1, 0.9], [0.8, 0.2], [0.4, 0.6]]), np.array([1, 0, 1])
+    assert value("bce", chances, labels) == pytest.approx(BCE)
+    with pytest.raises(DataError, match="do not sum to 1"):
+        lossctl.compute("bce", chances * 0.9, labels)
+
+
+@pytest.mark.parametrize("loss", ["list-mle", "listnet", "ranknet"])
+def test_matrices_of_lists_and_padding(tmp_path, loss):
+    score, grade = np.array([[1.5, 0.3, 0.0], [2.0, 1.0, 0.5]]), np.array([[2, 1, -1], [0, 1, 2]])
+    keep = grade.ravel() >= 0
+    group = np.repeat([0, 1], 3)[keep]
+    expected = value(loss, score.ravel()[keep], grade.ravel()[keep], group)
+    got = lossctl.compute(loss, score, grade)
+    assert got.value == expected and "padding" in " ".join(got.warnings)
+    np.savez(tmp_path / "lists.npz", score=score, relevance=grade)
+    assert value(loss, str(tmp_path / "lists.npz")) == expected
+
+
+# --- columns and ids
+
+
+@pytest.mark.parametrize("chance", ["y_proba", "pred_proba", "probability_of_1", "y_score", "score"])
+def test_decisions_are_no_probabilities(tmp_path, chance):
+    path = csv(tmp_path, f"y_true,y_pred,{chance}\n1,1,0.9\n0,0,0.2\n1,0,0.6\n")
+    assert value("bce", path) == pytest.approx(BCE)
+
+
+def test_a_column_of_logits_is_preferred_where_logits_are_said(tmp_path):
+    path = csv(tmp_path, "label,pred,prob,out_logit\n1,1,0.9,0\n0,0,0.2,0\n")
+    assert value("bce", path, from_logits=True) == pytest.approx(log(2))
+
+
+def test_decisions_alone_are_warned_about(tmp_path):
+    path = csv(tmp_path, "y_true,y_pred\n1,1\n0,0\n")
+    assert "decisions" in " ".join(lossctl.compute("bce", path).warnings)
+
+
+@pytest.mark.parametrize("name", ["id", "row_id", "uuid", "index"])
+def test_ids_that_disagree(tmp_path, name):
+    pred = csv(tmp_path, f"{name},prob\na,0.9\nb,0.2\nc,0.6\n", "pred.csv")
+    truth = csv(tmp_path, f"{name},label\nc,1\nb,0\na,1\n", "truth.csv")
+    with pytest.raises(DataError, match=r"disagree.*pred\.csv:2 has a, .*truth\.csv:2 has c"):
+        lossctl.compute("bce", pred, truth)
+    assert value("bce", pred, truth, align=f"id::{name}") == pytest.approx(BCE)
+    same = csv(tmp_path, f"{name},label\na,1\nb,0\nc,1\n", "same.csv")
+    assert value("bce", pred, same) == pytest.approx(BCE)
+
+
+def test_indexes_that_disagree():
+    pandas = pytest.importorskip("pandas")
+    chance = pandas.Series([0.9, 0.2, 0.6], index=["a", "b", "c"])
+    label = pandas.Series([1, 0, 1], index=["a", "b", "c"])
+    assert value("bce", chance, label) == pytest.approx(BCE)
+    with pytest.raises(DataError, match="row 0 is a in the first, c"):
+        lossctl.compute("bce", chance, label[::-1])
+
+
+def test_bare_names_of_columns(tmp_path):
+    path = csv(tmp_path, "guess,yes,heavy\n0.9,1,1\n0.2,0,1\n0.6,1,1\n")
+    assert value("bce", f"{path}::guess", label="yes", weight="heavy") == pytest.approx(BCE)
+
+
+# --- values
+
+
+def test_soft_labels():
+    chance, label = np.array([0.9, 0.2]), np.array([0.8, 0.1])
+    expected = -(0.8 * log(0.9) + 0.2 * log(0.1) + 0.1 * log(0.2) + 0.9 * log(0.8)) / 2
+    assert value("bce", chance, label, soft=True) == pytest.approx(expected, rel=1e-15)
+    several = value("bce", np.stack([chance, chance], 1), np.stack([label, label], 1), soft=True)
+    assert several == pytest.approx(expected)
+    with pytest.raises(DataError, match="neither 0 nor 1"):
+        lossctl.compute("bce", chance, label)
+    assert value("bce", np.array([1.0, 0.0]), np.array([1.0, 0.0]), soft=True) == 0
+
+
+def test_masked_classes():
+    logits = np.array([[-inf, 1.0, 2.0], [0.0, 1.0, -inf]])
+    expected = (log(1 + exp(1)) + log(1 + exp(1))) / 2
+    assert value("cross-entropy", logits, np.array([1, 0]), from_logits=True) == pytest.approx(expected)
+    assert value("cross-entropy", logits, np.array([0, 0]), from_logits=True) == inf
+
+
+def test_unknown_cells():
+    chance, label = np.array([[0.9, 0.2], [0.1, 0.6]]), np.array([[1, -1], [0, 1]])
+    expected = -(2 * log(0.9) + log(0.6)) / 3
+    assert value("bce", chance, label) == pytest.approx(expected)
+    assert value("bce", chance, np.where(label < 0, np.nan, label), na="skip") == pytest.approx(expected)
+
+
+def test_probabilities_a_rounding_above_1(tmp_path):
+    above = np.array([1.0000001, 0.2], np.float32)
+    got = lossctl.compute("bce", above, np.array([1, 0]))
+    assert got.value == pytest.approx(-log(1 - float(above[1])) / 2) and "rounding" in " ".join(got.notes)
+    with pytest.raises(DataError, match="outside"):
+        lossctl.compute("bce", np.array([1.0001, 0.2]), np.array([1, 0]))
+    clipped = value("bce", np.array([1.0001, 0.2]), np.array([1, 0]), clip=1e-7)
+    assert clipped == pytest.approx(-(log(1 - 1e-7) + log(0.8)) / 2)
+
+
+def test_percents_and_rows_off_1():
+    assert value("bce", np.array([90.0, 20, 60]), np.array([1, 0, 1]), percent=True) == pytest.approx(BCE)
+    rows, label = np.array([[0.67, 0.17, 0.17], [0.1, 0.8, 0.1]]), np.array([0, 1])
+    expected = -(log(0.67 / 1.01) + log(0.8)) / 2
+    assert value("cross-entropy", rows, label, renormalize=True) == pytest.approx(expected)
+    with pytest.raises(DataError) as fault:
+        lossctl.compute("cross-entropy", rows, label)
+    assert "renormalize" in fault.value.fix and "logits" not in fault.value.fix
+
+
+def test_a_vector_of_zeros_is_left_out_where_asked():
+    points = np.array([[1.0, 0], [0.9, 0.1], [0, 1], [0.1, 0.9], [0, 0]])
+    label = np.array([0, 0, 1, 1, 1])
+    with pytest.raises(DataError, match="all zeros"):
+        lossctl.compute("circle", points, label)
+    assert value("circle", points, label, na="skip") == value("circle", points[:4], label[:4])
+
+
+# --- fix lines
+
+
+CASES = {
+    "names": ("bce", "prob,label\n0.9,cat\n0.2,dog\n0.6,cat\n", "", BCE),
+    "odd numbers": ("bce", "prob,label\n0.9,2\n0.2,0\n0.6,2\n", "", BCE),
+    "soft": ("bce", "prob,label\n0.9,0.8\n0.2,0.1\n", "", 0.453289209275634),
+    "percents": ("bce", "prob,label\n90,1\n20,0\n60,1\n", "", BCE),
+    "turned": ("bce", "1,0.9\n0,0.2\n1,0.6\n", "", BCE),
+    "rounded": ("bce", "prob,label\n1.0001,1\n0.2,0\n", "", -(log(1 - 1e-7) + log(0.8)) / 2),
+    "sums": ("cross-entropy", "p0,p1,label\n0.7,0.31,0\n0.2,0.8,1\n", "", -(log(0.7 / 1.01) + log(0.8)) / 2),
+    "from 1": ("cross-entropy", "p1,p2,p3,label\n0.7,0.2,0.1,1\n0.1,0.8,0.1,2\n", "", -(log(0.7) + log(0.8)) / 2),
+    "up to K": ("cross-entropy", "a1,a2,label\n0.7,0.3,1\n0.2,0.8,2\n", "--prob {0}::1..2", -(log(0.7) + log(0.8)) / 2),
+    "comma": ("bce", "prob;label\n0,9;1\n0,2;0\n0,6;1\n", "", BCE),
+    "two chances": ("bce", "a_prob,b_prob,label\n0.9,0.5,1\n0.2,0.5,0\n0.6,0.5,1\n", "", BCE),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_fix_followed_to_the_letter_gives_the_number(case, tmp_path, capsys, monkeypatch):
+    """The first way out that a fix line names, typed as it is printed, after the command."""
+    loss, text, more, expected = CASES[case]
+    monkeypatch.chdir(tmp_path)
+    csv(tmp_path, text)
+    words = ["compute", loss, "table.csv", *shlex.split(more.format("table.csv"))]
+    if more:
+        words.remove("table.csv")
+        words += ["--label", "table.csv::label"]
+    for _ in range(3):
+        code = run(words)
+        out, err = capsys.readouterr()
+        if code == 0:
+            assert float(out) == pytest.approx(expected, rel=1e-12)
+            return
+        fix = re.search(r"fix: (.*)", err)[1]
+        flags = re.search(r"(?:--[a-z-]+(?: (?!or\b|if\b|the\b|for\b)[^\s;]+)*)(?: --[a-z-]+ [^\s;]+)?", fix)[0]
+        flags = re.sub(r"(--(?:soft|percent|renormalize)\b).*", r"\1", flags)
+        added = shlex.split(flags)
+        if any(word.startswith("table.csv::") for word in added) and "--label" in added:
+            words = ["compute", loss]
+        words = [*words, *added[:4]]
+    raise AssertionError(f"no number after three fixes: {err}")
