@@ -25,5 +25,6 @@ def value_of(spec, inputs=(), named=None, **options) -> float:
 
 def rows_of(spec, inputs=(), named=None, **options) -> np.ndarray:
     """The loss of each row."""
-    with reading_of(spec, inputs, named, reduction="none", **options) as shared:
+    reduction = "none" if "none" in spec.loss.reductions else None
+    with reading_of(spec, inputs, named, reduction=reduction, **options) as shared:
         return np.concatenate([rows.total for rows in together.row_losses(shared)] or [np.empty(0)])

@@ -91,7 +91,7 @@ def asymmetric(
     truth = prob.given(label)
     shifted = relu(where(label == 1, 0.0, truth.miss) - clip)
     positive = _fading(truth.miss, gamma_pos) * -truth.log_p
-    negative = _fading(shifted, gamma_neg) * -log1p(-shifted)
+    negative = _fading(shifted, gamma_neg) * (-log1p(-shifted) if clip else -truth.log_p)
     return row_mean(where(label == 1, positive, negative))
 
 
