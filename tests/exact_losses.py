@@ -54,10 +54,19 @@ from exact_words import (
 )
 from readings import rows_of
 
-from lossctl.api import calculator
+from lossctl.api.reading import Reading
 from lossctl.language import registry
 
 # --- references, row by row
+
+
+def rmse(pred: Any, target: Any) -> Any:
+    """Of one row alone."""
+    return mp.sqrt(averaged(lambda pred, target: (pred - target) ** 2)(pred, target))
+
+
+def perplexity(x: list[Any], label: Any, form: str, ignore_index: Any) -> Any:
+    return mp.exp(cross_entropy(x, label, form, 0, None, ignore_index))
 
 
 def huber(pred: Any, target: Any, delta: float) -> Any:
@@ -148,7 +157,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "mean-error": averaged(lambda pred, target: target - pred),
     "mse": averaged(lambda pred, target: (pred - target) ** 2),
     "mae": averaged(lambda pred, target: abs(pred - target)),
-    "rmse": averaged(lambda pred, target: (pred - target) ** 2),  # the row value; the root comes after the mean
+    "rmse": rmse,
     "huber": averaged(huber),
     "smooth-l1": averaged(lambda pred, target, beta: huber(pred, target, beta) / beta),
     "bce": averaged(lambda x, y, form, pos_weight: times(pos_weight if y == 1 else 1, -chance(x, y, form)[0])),
@@ -158,6 +167,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
         else averaged(lambda x, y, form: -chance(x, y, form)[0])(x, y, form)
     ),
     "cross-entropy": cross_entropy,
+    "perplexity": perplexity,
     "focal": lambda x, y, form, **options: (
         averaged(focal)(x, y, form, **options) if isinstance(y, list) else focal(x, y, form, **options)
     ),
@@ -197,7 +207,7 @@ def computed(case: Case) -> list[float]:
     """The value of each row as lossctl has it."""
     spec = registry.parse(case.spec)
     named = {role.name: np.asarray(array) for role, array in zip(spec.loss.roles, case.inputs, strict=True)}
-    reading = calculator.Reading(forms=case.forms)
+    reading = Reading(forms=case.forms)
     return rows_of(spec, [], named, reading=reading, jobs=1).tolist()
 
 
@@ -260,7 +270,7 @@ def chance_cases() -> list[Case]:
     for (what, form, pair), spec in product(binary, BINARY_SPECS):
         cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
     for what, form, pair in classes:
-        for spec in ("cross-entropy", "log-loss", "focal", "focal:gamma=0.5,alpha=0.3", "focal:gamma=5"):
+        for spec in ("cross-entropy", "perplexity", "log-loss", "focal", "focal:gamma=0.5,alpha=0.3", "focal:gamma=5"):
             cases.append(Case(what, spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
         cases.append(Case(what, "cross-entropy:label_smoothing=0.1", pair, {"probs": form}))
         width = pair[0].shape[1]
@@ -416,6 +426,10 @@ def _focal_star(truth: Any, case: Case, x: Any, y: Any) -> Any:
     return truth * (1 + option(case, "gamma") * max([abs(log(v) - log1p(-v)) for v in values if 0 < v < 1], default=0))
 
 
+def _perplexity(truth: Any, case: Case, *row: Any) -> Any:
+    return truth * (1 + abs(mp.log(truth))) if mp.isfinite(truth) else truth
+
+
 def _log_prob(truth: Any, case: Case, p: Any, q: Any) -> Any:
     return mp.fsum(abs(mp.exp(a) - mp.exp(b)) for a, b in zip(p, q, strict=True))
 
@@ -460,6 +474,12 @@ KNOWN_BOUNDS = (
         lambda case: forms_of(case) == ["prob"],
         _focal_star,
         "x_t = log p - log(1 - p) is rounded, and e^-x makes its absolute error relative: about |ln L| ulp",
+    ),
+    Bound(
+        ("perplexity",),
+        lambda case: True,
+        _perplexity,
+        "the error of the cross-entropy becomes relative in its exponential: 4 ulp times 1 + ln of the perplexity",
     ),
     Bound(
         ("kl",),

@@ -106,7 +106,7 @@ REFERENCES = {
     "mape": columns(lambda pred, target: quotient(abs(pred - target), abs(target))),
     "smape": columns(lambda pred, target: quotient(2 * abs(pred - target), abs(pred) + abs(target))),
     "msle": columns(log_gap),
-    "rmsle": columns(log_gap),
+    "rmsle": lambda size, true_size: mp.sqrt(columns(log_gap)(size, true_size)),
     "pinball": columns(pinball),
     "expectile": columns(expectile),
     "interval-score": interval_score,

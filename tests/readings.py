@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 from lossctl.api import together
-from lossctl.api.calculator import Reading
+from lossctl.api.reading import Reading
 
 
 @contextlib.contextmanager

@@ -137,15 +137,11 @@ def test_every_loss_and_every_form_is_audited() -> None:
     audited = {(case.loss, *forms_of(case)) for case in CASES}
     for loss in registry.walk():
         forms = [role.forms for role in loss.roles if role.forms]
-        for combination in product(*forms) if is_audited_by_row(loss) else ():
+        for combination in product(*forms) if loss.engine.is_by_row and loss.stands_alone else ():
             assert (loss.name, *combination) in audited, (loss.name, combination)
     others = {case.loss for case in (*list_cases(), *set_cases(), *count_cases())}
     assert others == {loss.name for loss in registry.walk() if not loss.engine.is_by_row}
 
-
-def is_audited_by_row(loss: registry.Loss) -> bool:
-    """Whether each row has a loss; what finishes sums is held to fractions in the oracle table and in test_finishes."""
-    return loss.engine.is_by_row and loss.stands_alone and loss.name != "perplexity"
 
 
 def test_known_bounds_are_in_the_docs() -> None:

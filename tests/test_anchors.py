@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from lossctl.api import compare as comparing
 from lossctl.api import together as assess
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
+from lossctl.resampling import jackknife, student
+from lossctl.resampling.draws import Draws
 from lossctl.rows import by_row as rows
 
 LOSSES = [
@@ -139,25 +142,65 @@ def test_several_losses_of_one_set():
 # --- intervals
 
 
-@pytest.mark.parametrize("loss", ["batch-hard", "batch-all:margin=0.5"])
-def test_intervals_are_those_of_the_anchors(loss):
-    emb, labels = a_set(200)
-    asked = assess.Confidence(method="percentile", resamples=4000)
-    (result,) = assessed(loss, emb, labels, confidence=asked)
-    with assess.prepared([assess.Request(registry.parse(loss), {}, [emb, labels])]) as shared:
-        ((scored,),) = list(shared.score(lambda scored: scored))
-
-    def quotient(total, weight, axis=-1):
-        return total.sum(axis) / weight.sum(axis)
-
-    pairs = (scored.rows.total, scored.rows.weight)
-    theirs = scipy.stats.bootstrap(pairs, quotient, paired=True, method="percentile", n_resamples=4000, rng=1)
-    width = theirs.confidence_interval.high - theirs.confidence_interval.low
-    assert result.ci.low == pytest.approx(theirs.confidence_interval.low, abs=0.08 * width)
-    assert result.ci.high == pytest.approx(theirs.confidence_interval.high, abs=0.08 * width)
-    assert (result.ci.unit, result.ci.units) == ("anchors", len(pairs[0]))
-    (again,) = assessed(loss, emb, labels, confidence=asked, jobs=1)
+def test_intervals_are_a_jackknife_over_blocks_of_points():
+    emb, labels = a_set(70)
+    asked = assess.Confidence(level=0.9)
+    (result,) = assessed("batch-hard", emb, labels, confidence=asked)
+    left_out = []
+    for stays in jackknife.blocks_of(Draws(0, 1), 70, None):
+        assert 66 <= stays.sum() <= 67
+        left_out.append(np.mean([*batch_hard_by_loop(emb[stays], labels[stays]).values()]))
+    error = math.sqrt(19 / 20 * np.var(left_out) * 20)
+    assert result.ci.standard_error == pytest.approx(error, rel=1e-9)
+    low, high = scipy.stats.t.interval(0.9, 19, result.value, error)
+    assert (result.ci.low, result.ci.high) == pytest.approx((low, high), rel=1e-9)
+    assert (result.ci.method, result.ci.unit, result.ci.units) == ("jackknife", "points", 70)
+    (again,) = assessed("batch-hard", emb, labels, confidence=asked, jobs=1)
     assert again.ci == result.ci
+
+
+def test_every_point_is_left_out_in_one_block():
+    masks = np.array(list(jackknife.blocks_of(Draws(3, 1), 47, None)))
+    assert masks.shape == (20, 47) and ((~masks).sum(axis=0) == 1).all()
+    cluster = np.repeat(np.arange(5), 4)
+    masks = np.array(list(jackknife.blocks_of(Draws(3, 1), 20, cluster)))
+    assert masks.shape == (5, 20) and all(len(set(cluster[~mask])) == 1 for mask in masks)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 4.5, 19, 300])
+def test_student_s_t_is_scipy_s(freedom):
+    for t in (1e-3, 0.1, 0.9, 2.1, 14.0, 300.0):
+        assert student.two_sided(-t, freedom) == pytest.approx(2 * scipy.stats.t.sf(t, freedom), rel=1e-11)
+    for level in (0.001, 0.5, 0.9, 0.95, 0.9999):
+        assert student.quantile(level, freedom) == pytest.approx(scipy.stats.t.ppf((1 + level) / 2, freedom), rel=1e-9)
+
+
+def points_of(rng, n, classes=6):
+    labels = rng.integers(0, classes, n)
+    return np.eye(classes, 8)[labels] * 2 + rng.normal(size=(n, 8)), labels
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["batch-all", "batch-hard", "supcon", "contrastive-pairs"])
+def test_nominal_95_percent_of_intervals_hold_the_mean_of_new_sets(loss):
+    found = []
+    for seed in range(150):
+        emb, labels = points_of(np.random.default_rng(seed), 60)
+        found.append(assessed(loss, emb, labels, confidence=assess.Confidence())[0])
+    truth = np.mean([result.value for result in found])
+    covered = np.mean([result.ci.low <= truth <= result.ci.high for result in found])
+    assert 0.95 - 3 * math.sqrt(0.95 * 0.05 / 150) < covered
+
+
+@pytest.mark.slow
+def test_two_sets_that_are_as_good_differ_in_one_of_20():
+    p = []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        emb, labels = points_of(rng, 60)
+        base, other = (emb + rng.normal(0, 0.7, emb.shape) for _ in range(2))
+        p.append(compared(base, other, labels, "batch-hard").p)
+    assert np.mean(np.array(p) < 0.05) < 0.05 + 3 * math.sqrt(0.95 * 0.05 / 150)
 
 
 def test_clusters_of_anchors_are_resampled_whole():
@@ -165,7 +208,7 @@ def test_clusters_of_anchors_are_resampled_whole():
     asked = assess.Confidence(resamples=500)
     (whole,) = assessed("batch-hard", emb, labels, confidence=asked)
     (by_class,) = assessed("batch-hard", emb, labels, cluster=labels, confidence=asked)
-    assert (by_class.ci.unit, by_class.ci.units) == ("clusters", 6)
+    assert (by_class.ci.unit, by_class.ci.units) == ("clusters", 7)
     assert by_class.ci.standard_error > 1.5 * whole.ci.standard_error
 
 
@@ -193,7 +236,7 @@ def test_two_sets_are_compared_anchor_by_anchor():
     base, other = (np.array([*batch_hard_by_loop(x, labels).values()]) for x in (emb, worse))
     assert found.difference == pytest.approx((other - base).mean(), rel=1e-12)
     assert (found.better, found.worse) == ((other < base).sum(), (other > base).sum())
-    assert found.verdict == "worse" and found.ci.unit == "anchors"
+    assert found.verdict == "worse" and found.ci.unit == "points"
     assert compared(emb, emb[:, ::-1].copy(), labels, "batch-hard").difference == pytest.approx(0, abs=1e-12)
 
 

@@ -16,7 +16,7 @@ from lossctl.errors import DataError
 from lossctl.language import registry
 from lossctl.resampling import draws, paired
 from lossctl.resampling.draws import Draws
-from lossctl.rows import by_row, checks, sums
+from lossctl.rows import by_row, shapes, sums
 
 RNG = np.random.default_rng(0)
 
@@ -56,7 +56,7 @@ def test_differences_and_rows_are_counted():
 @pytest.mark.parametrize("spec", ["mse", "rmse"])
 def test_intervals_agree_with_scipy(method, spec):
     base, (other,), target = some_systems(300, 1)
-    (one,) = compared(base, [other], target, spec, method=method, resamples=10_000)
+    (one,) = compared(base, [other], target, spec, method=method, resamples=10_000, test="bootstrap")
     a, b = (base - target) ** 2, (other - target) ** 2
     root = np.sqrt if spec == "rmse" else lambda x: x
     theirs = scipy.stats.bootstrap(
@@ -98,18 +98,79 @@ def test_many_rows_give_scipy_s_p_up_to_chance():
 @pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
 def test_p_is_uniform_under_the_null(test):
     """Two systems that are alike: their losses may be swapped in any row."""
-    plan = checks.Plan(registry.parse("mae"), ())
+    plan = shapes.Plan(registry.parse("mae"), ())
     found = []
     for seed in range(800):
         rng = np.random.default_rng(seed)
         losses = rng.gamma(1.0, 1.0, (100, 2))
         values = np.column_stack([losses, np.ones(100)])
-        drawn = paired._drawn(plan, np.arange(100), values, 1, Draws(seed, 499))
+        drawn = paired._drawn(plan, np.arange(100), values, 1, Draws(seed, 499), test)
         parts = tuple(by_row.Part((sums.total(column), sums.count(100)), n=100) for column in losses.T)
-        found.append(paired.difference(plan, drawn._replace(parts=parts), 0, test).p)
+        found.append(paired.difference(plan, drawn._replace(parts=parts), 0, 0.95, test).p)
     assert scipy.stats.kstest(found, "uniform").pvalue > 0.01
     for level in (0.05, 0.1, 0.5):
         assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / 800))
+
+
+@pytest.mark.parametrize("spec", ["mae", "mse", "rmse"])
+def test_rows_that_do_not_differ_say_nothing(spec):
+    """Of 40 rows 4 differ, all in one direction: 2 of the 16 patterns of their signs reach that."""
+    base = np.random.default_rng(3).uniform(0.5, 1, 40)
+    other = base + (np.arange(40) < 4) * 2e-4
+    (system,) = compared(base, [other], np.zeros(40), spec)
+    assert (system.p, system.verdict, system.test) == (0.125, "no difference shown", "sign-flip, all patterns")
+    assert system.ci.low <= 0 < system.ci.high
+
+
+def test_five_rows_cannot_show_a_difference_at_95_percent():
+    base = np.array([1.55, 1.03, 1.31, 0.77, 1.98])
+    (system,) = compared(base, [base + 2e-4], np.zeros(5), "mae")
+    assert (system.p, system.verdict) == (0.0625, "no difference shown")
+    assert (system.ci.low, system.ci.high) == (-math.inf, math.inf)
+    (system,) = compared(base, [base + 2e-4], np.zeros(5), "mae", level=0.9)
+    assert system.verdict == "worse" and system.ci.low == pytest.approx(2e-4)
+
+
+@pytest.mark.parametrize("copy", ["float32", "four rows"])
+@pytest.mark.parametrize("spec", ["mae", "rmse"])
+def test_differences_near_rounding_are_no_findings(spec, copy):
+    rng = np.random.default_rng(9)
+    p = []
+    for _ in range(120):
+        base = rng.normal(size=200)
+        tiny = base.astype(np.float32) if copy == "float32" else base + (np.arange(200) < 4) * rng.normal(0, 1e-3, 200)
+        p.append(compared(base, [tiny.astype(float)], np.zeros(200), spec, resamples=999)[0].p)
+    assert min(p) > 0
+    assert np.mean(np.array(p) < 0.05) < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 120)
+    assert copy == "float32" or min(p) >= 0.125
+
+
+@pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
+@pytest.mark.parametrize("spec", ["mae", "rmse"])
+@pytest.mark.parametrize("n", [6, 12, 20, 30])
+def test_the_interval_leaves_0_out_where_p_is_below(test, spec, n):
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        base, other = rng.gamma(1, 1, n), 1.5 * rng.gamma(1, 1, n)
+        (system,) = compared(base, [other], np.zeros(n), spec, test=test, resamples=399)
+        assert (system.ci.low > 0 or system.ci.high < 0) == (system.p < 0.05), seed
+        assert (system.verdict != "no difference shown") == (system.p < 0.05)
+        assert test == "bootstrap" or system.ci.low <= system.difference <= system.ci.high
+
+
+def test_the_interval_of_all_patterns_is_that_of_shifted_rows():
+    """Each end by bisection on scipy's p of the shifted differences."""
+    gap = np.random.default_rng(4).normal(0.4, 1, 9)
+
+    def p_of(shift):
+        return scipy.stats.permutation_test(
+            (gap - shift, np.zeros(9)), lambda a, b, axis: (a - b).mean(axis), permutation_type="samples",
+            vectorized=True, n_resamples=math.inf,
+        ).pvalue  # fmt: skip
+
+    (system,) = compared(np.full(9, 5.0), [5 + gap], np.zeros(9), "mae")
+    for end, outward in ((system.ci.low, -1), (system.ci.high, 1)):
+        assert p_of(end - outward * 1e-9) >= 0.05 > p_of(end + outward * 1e-9)
 
 
 def test_holm_is_holm():
@@ -177,7 +238,7 @@ def test_alike_and_infinite():
 
 
 def test_rows_left_out_are_left_out_for_all():
-    from lossctl.api.calculator import Reading
+    from lossctl.api.reading import Reading
 
     base, others, target = some_systems()
     others[0][3] = others[1][5] = np.nan

@@ -13,7 +13,6 @@ from conftest import run_lossctl
 import lossctl as package
 from lossctl.curves.entries import read, sweep
 from lossctl.curves.pictures import Plane
-from lossctl.curves.planes import OF_SIMILARITIES
 from lossctl.curves.tracing import trace
 from lossctl.errors import UsageError
 from lossctl.language import registry
@@ -148,7 +147,7 @@ def test_every_loss_has_a_curve_or_says_what_to_draw(loss):
         assert fault.fix
         return
     if isinstance(drawn, Plane):
-        assert loss.name in OF_SIMILARITIES
+        assert loss.cosine
         assert np.isfinite(drawn.surfaces[0].values).all()
     else:
         assert np.isfinite([line.values[1:-1] for line in drawn.lines]).all()

@@ -21,7 +21,6 @@ torch = pytest.importorskip("torch")
 
 import lossctl  # noqa: E402
 from lossctl.api import mine as mined  # noqa: E402
-from lossctl.api import triplets as triplet_sets  # noqa: E402
 from lossctl.cli.app import run  # noqa: E402
 from lossctl.errors import DataError, DeviceError, UsageError  # noqa: E402
 from lossctl.kernels import devices  # noqa: E402
@@ -242,7 +241,7 @@ def elsewhere(monkeypatch):
     def chosen(text):
         return devices.Device("cuda:0" if text.startswith("cuda") else "cpu")
 
-    for module in (devices, triplet_sets, mined):
+    for module in (devices, mined):
         monkeypatch.setattr(module, "choose", chosen)
     for module, name, place in (
         (device_losses, "anchor_losses_on", 0), (device_picks, "with_picks", 1),

@@ -23,7 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import reading_of
 
-from lossctl.api import calculator, calls, together
+from lossctl.api import calls, together
+from lossctl.api.reading import Reading
 from lossctl.errors import DataError, LossctlError, UsageError
 from lossctl.language import registry
 from lossctl.language.predictions import Binary, Categorical, Distribution
@@ -56,7 +57,7 @@ class Sample:
 
 
 def prepared(sample: Sample, **options: Any) -> Any:
-    reading = calculator.Reading(forms=sample.forms, **options.pop("reading", {}))
+    reading = Reading(forms=sample.forms, **options.pop("reading", {}))
     return reading_of(registry.parse(sample.spec), [], sample.inputs, reading=reading, **options)
 
 

@@ -12,8 +12,8 @@ from conftest import ROOT, run_lossctl
 
 import lossctl
 from lossctl.api import suite_file
-from lossctl.api.calculator import Reading
 from lossctl.api.question import asked, reading_of
+from lossctl.api.reading import Reading
 from lossctl.errors import UsageError
 from lossctl.language import options, registry
 

@@ -8,7 +8,7 @@ import readings
 from oracles import ORACLES
 from oracles.case import Case
 
-from lossctl.api import calculator
+from lossctl.api.reading import Reading
 from lossctl.language import registry
 
 SPACES = {("euclidean", False), ("sqeuclidean", False), ("cosine", False), ("euclidean", True), ("sqeuclidean", True)}
@@ -17,7 +17,7 @@ SPACES = {("euclidean", False), ("sqeuclidean", False), ("cosine", False), ("euc
 def value_of(case: Case) -> float:
     spec = registry.parse(case.spec)
     named = {role.name: np.asarray(column) for role, column in zip(spec.loss.roles, case.inputs, strict=True)}
-    reading = calculator.Reading(forms=case.forms, clip=case.clip, **case.space)
+    reading = Reading(forms=case.forms, clip=case.clip, **case.space)
     weight = None if case.weight is None else np.asarray(case.weight)
     return readings.value_of(spec, [], named, reduction=case.reduction, weight=weight, reading=reading)
 

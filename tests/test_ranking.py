@@ -1,14 +1,12 @@
-"""Learning to rank: every loss against another library or a definition written out, and lists of every shape."""
+"""Learning to rank: every digit against a definition written out, and lists of every shape."""
 
 import itertools
 import json
-from fractions import Fraction
 
 import mpmath as mp
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from conftest import ROOT, run_lossctl
 
 import lossctl
@@ -30,60 +28,6 @@ SPECS = [
 def lists():
     ends = np.cumsum(SIZES)[:-1]
     return list(zip(np.split(SCORE, ends), np.split(GRADE, ends), strict=True))
-
-
-def better_pairs(score, grade):
-    return [(score[i], score[j]) for i in range(len(score)) for j in range(len(score)) if grade[i] > grade[j]]
-
-
-def mean_over_lists(function):
-    return np.mean([value for value in (function(*one) for one in lists()) if value is not None])
-
-
-def by_torch(spec):
-    """What torch says of all lists."""
-    score, grade = torch.tensor(SCORE), torch.tensor(GRADE)
-    pairs = [torch.tensor(found).T for one in lists() if (found := better_pairs(*one))]
-    every = torch.cat(pairs, dim=1)
-    match spec:
-        case "pointwise-mse":
-            return F.mse_loss(score, grade)
-        case "pointwise-mse:per=list":
-            return mean_over_lists(lambda s, y: F.mse_loss(torch.tensor(s), torch.tensor(y)))
-        case "pointwise-bce":
-            return F.binary_cross_entropy_with_logits(score, (grade > 0).double())
-        case "pointwise-bce:per=list":
-            return mean_over_lists(
-                lambda s, y: F.binary_cross_entropy_with_logits(torch.tensor(s), torch.tensor(y > 0).double())
-            )
-        case "ranknet":
-            return np.mean([-F.logsigmoid(a - b).sum() for a, b in pairs])
-        case "ranknet:sigma=2,per=pair":
-            return -F.logsigmoid(2 * (every[0] - every[1])).mean()
-        case "margin-ranking":
-            return np.mean(
-                [F.margin_ranking_loss(a, b, torch.ones_like(a), margin=1, reduction="sum") for a, b in pairs]
-            )
-        case "margin-ranking:margin=0.3,per=pair":
-            return F.margin_ranking_loss(every[0], every[1], torch.ones_like(every[0]), margin=0.3)
-        case "listnet":
-            return mean_over_lists(lambda s, y: F.cross_entropy(torch.tensor(s), torch.softmax(torch.tensor(y), 0)))
-        case "list-mle":
-            return mean_over_lists(lambda s, y: float(plackett_luce(s[np.argsort(-y, kind="stable")])))
-
-
-def plackett_luce(ranked):
-    """-log of the probability of an order, as a product of exact fractions of the weights e^s."""
-    weights = [Fraction(float(np.exp(score))) for score in ranked]
-    chance = Fraction(1)
-    for at, weight in enumerate(weights):
-        chance *= weight / sum(weights[at:])
-    return -mp.log(mp.mpf(chance.numerator) / chance.denominator)
-
-
-@pytest.mark.parametrize("spec", SPECS)
-def test_what_torch_says(spec):
-    assert lossctl.compute(spec, SCORE, GRADE, GROUP).value == pytest.approx(float(by_torch(spec)), rel=1e-12)
 
 
 def test_list_mle_is_a_probability_over_all_orders():

@@ -14,16 +14,17 @@ from ..language.roles import ROLES, Role
 from ..rows import groups
 from ..text import shown
 from . import calculator
-from .calculator import Given
+from .bound import read_all
+from .reading import Given
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
     from .question import Question
 
 
-def ids_of(desk: Desk, given: Given, column: str) -> np.ndarray:
+def ids_of(desk: Desk, source: Given, column: str) -> np.ndarray:
     """The identifiers of a source, (n,) text. DataError where one is there twice."""
-    frame, _ = desk.frame(given, "input")
+    frame, _ = desk.frame(source, "input")
     field = frame.select(column)
     parts = [groups.as_text(block.load()[0]) for block in blocks([field], ["category"], 1 << 16)]
     ids = np.concatenate(parts) if parts else np.zeros(0, dtype=str)
@@ -46,26 +47,26 @@ class Order(NamedTuple):
     ids: np.ndarray
     name: str
 
-    def rows_of(self, given: Given, role: Role) -> Given:
+    def rows_of(self, source: Given, role: Role) -> Given:
         """The columns of a role in a source, in the base's order."""
-        if given is None:
+        if source is None:
             return None
-        mine = ids_of(self.desk, given, self.column)
-        self._refuse_unequal(given, mine)
+        mine = ids_of(self.desk, source, self.column)
+        self._refuse_unequal(source, mine)
         place, sorted_ids = np.argsort(mine), np.sort(mine)
-        return self._values(self.desk.field(given, role), role)[place[np.searchsorted(sorted_ids, self.ids)]]
+        return self._values(self.desk.field(source, role), role)[place[np.searchsorted(sorted_ids, self.ids)]]
 
     def _values(self, field: Field, role: Role) -> np.ndarray:
         if role.kind == "number":
-            values = calculator.read_all(field)
+            values = read_all(field)
             return values.reshape(-1) if field.width == 1 and field.ndim == 1 else values
         parts = [groups.as_text(block.load()[0]) for block in blocks([field], ["category"], 1 << 16)]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=str)
 
-    def _refuse_unequal(self, given: Given, mine: np.ndarray) -> None:
+    def _refuse_unequal(self, source: Given, mine: np.ndarray) -> None:
         missing, extra = np.setdiff1d(self.ids, mine), np.setdiff1d(mine, self.ids)
         if len(missing) or len(extra):
-            frame, _ = self.desk.frame(given, "input")
+            frame, _ = self.desk.frame(source, "input")
             first = shown(str((missing if len(missing) else extra)[0]))
             raise DataError(
                 f"unequal ids: {shown(frame.path)} lacks {len(missing)} of the {len(self.ids)} of "
@@ -119,7 +120,7 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
     return replace(asked, inputs=inputs, named=named, weight=weight, side=asked.side._replace(**riders)), places
 
 
-def _is_of(given: str, first: str) -> bool:
+def _is_of(source: str, first: str) -> bool:
     """Whether a source is in the first file: by its path, or as the bare name of a column."""
-    path = parse_source(given).path
-    return path == parse_source(first).path or ("::" not in given and not os.path.exists(path))
+    path = parse_source(source).path
+    return path == parse_source(first).path or ("::" not in source and not os.path.exists(path))

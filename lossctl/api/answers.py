@@ -11,19 +11,21 @@ import numpy as np
 
 from ..errors import UsageError
 from ..files.sources import digest
-from ..language.registry import find, make
+from ..language.registry import SET, make
 from ..results.values import Comparison, Result
 from ..rows.by_row import Rows
 from ..rows.hardest import Hardest
-from . import compare, gates, mine, together, triplets
+from . import gates, together
 from .align import aligned
-from .calculator import Given, Prepared
+from .calculator import Prepared
 from .question import ComparisonQuestion, MiningQuestion, Question, TripletQuestion
+from .reading import Given
 from .together import Progress, Request, Shared
 
 if TYPE_CHECKING:
     from ..results.distributions import RowPicture
     from ..sets.given import GivenTriplets
+    from . import mine, triplets
 
 
 class Answer(NamedTuple):
@@ -113,6 +115,8 @@ def row_values(asked: Question) -> np.ndarray:
 
 def compared(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Progress = None) -> list[Comparison]:
     """Each other system against the base, for each loss."""
+    from . import compare
+
     systems = compare.Systems(
         asked.base,
         asked.others,
@@ -156,7 +160,7 @@ def worse(comparisons: Sequence[Comparison]) -> list[str]:
 @contextmanager
 def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Prepared]:
     """Embeddings and labels, open and bound to their roles."""
-    loss = Request(make(find("batch-all")), {}, asked.inputs, asked.named)
+    loss = Request(make(SET), {}, asked.inputs, asked.named)
     with together.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
         yield shared.losses[0]
 
@@ -165,6 +169,8 @@ def report(
     asked: TripletQuestion, embeddings: Prepared, *, data_hash: bool = False, progress: Progress = None
 ) -> triplets.Report:
     """The triplets of an open set by category, what is odd about it, and sampled batches if any."""
+    from . import triplets
+
     return triplets.report(
         embeddings,
         asked.margins,
@@ -181,6 +187,8 @@ def report(
 
 def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets, ...]:
     """The categories of triplets that are given as rows of the embeddings, at each margin."""
+    from . import triplets
+
     (emb,) = [*asked.inputs, *asked.named.values()]
     reading = asked.reading
     return triplets.given_triplets(emb, index, asked.margins, distance=reading.metric, normalize=reading.normalize)
@@ -188,6 +196,8 @@ def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets,
 
 def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.MiningJob:
     """The triplets of an open set, embeddings to be mined, with a forecast of how many they are."""
+    from . import mine
+
     return mine.prepare(
         embeddings,
         asked.strategy,
@@ -204,5 +214,7 @@ def write_mined(
     asked: MiningQuestion, job: mine.MiningJob, inputs: Sequence[str], progress: Progress = None
 ) -> mine.MiningSummary:
     """Mine to the file of the question, which is whole at the end or not there."""
+    from . import mine
+
     assert asked.path is not None
     return mine.write(job, asked.path, inputs, progress=progress)

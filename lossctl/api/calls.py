@@ -23,7 +23,8 @@ from ..sets.mining import Mined, joined
 from ..text import did_you_mean
 from . import answers, suite, suite_file
 from . import mine as mining
-from .calculator import Given, as_array, option_value, refuse_none
+from .bound import as_array, refuse_none
+from .calculator import option_value
 from .mine import MiningSummary
 from .question import (
     Asked,
@@ -35,6 +36,7 @@ from .question import (
     check_mining,
     refuse_unsuited,
 )
+from .reading import Given
 from .triplets import Report
 
 Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "data.csv::p"
@@ -70,6 +72,15 @@ def compute(
     from_logits: bool = False,
     from_probs: bool = False,
     clip: float = 0.0,
+    percent: bool = False,
+    renormalize: bool = False,
+    classes: str | Sequence[str] | None = None,
+    positive: str | None = None,
+    multi_label: bool = False,
+    multi_class: bool = False,
+    soft: bool = False,
+    class_axis: int | None = None,
+    shift: bool = False,
     distance: str | None = None,
     normalize: bool = False,
     reduction: str | None = None,
@@ -101,6 +112,12 @@ def compute(
         "data.csv::p"; one source may hold all roles. Roles may be named instead: compute("mse", pred=a, target=b)
     from_logits, from_probs: what the predictions are, where it is not what the loss expects
     clip: clip probabilities into [clip, 1 - clip]; never done unless asked
+    percent, renormalize: probabilities are percents; rows of them are divided by their sums
+    classes: the classes in the order of the columns of predictions, where labels are names (or do not start at 0)
+    positive: the label that counts as 1, every other as 0
+    multi_label, multi_class: what columns of labels are, where rows with a single 1 leave it open
+    soft: labels may be anything from 0 to 1, the chance that the label is 1
+    class_axis, shift: which axis holds the classes; whether each step of a sequence predicts the label of the next
     distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
     reduction: "mean", "sum", or "positives" (sum over the number of labels 1); batch-all knows "mean-active", its
         default, too. `lossctl.row_losses` gives them row by row
@@ -140,6 +157,15 @@ def row_losses(
     from_logits: bool = False,
     from_probs: bool = False,
     clip: float = 0.0,
+    percent: bool = False,
+    renormalize: bool = False,
+    classes: str | Sequence[str] | None = None,
+    positive: str | None = None,
+    multi_label: bool = False,
+    multi_class: bool = False,
+    soft: bool = False,
+    class_axis: int | None = None,
+    shift: bool = False,
     distance: str | None = None,
     normalize: bool = False,
     weight: Source | None = None,
@@ -169,6 +195,15 @@ def compare(
     from_logits: bool = False,
     from_probs: bool = False,
     clip: float = 0.0,
+    percent: bool = False,
+    renormalize: bool = False,
+    classes: str | Sequence[str] | None = None,
+    positive: str | None = None,
+    multi_label: bool = False,
+    multi_class: bool = False,
+    soft: bool = False,
+    class_axis: int | None = None,
+    shift: bool = False,
     distance: str = "euclidean",
     normalize: bool = False,
     reduction: str | None = None,

@@ -12,17 +12,17 @@ from ..errors import DataError, UsageError
 from ..files.sources import digest, parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import ROLES, Form, Role
-from ..resampling import paired
+from ..resampling import flips, jackknife, paired, survey
 from ..resampling.draws import Draws
 from ..results.values import Comparison, Interval
 from ..rows.by_row import Scored
 from ..rows.workers import keep_freed_memory
 from . import calculator, together
 from .align import Order, ids_of
-from .calculator import Given, Reading
+from .reading import Given, Reading
 from .together import Confidence, Request, Shared, Side
 
-TESTS = ("sign-flip", "bootstrap")
+TESTS = paired.TESTS
 
 
 class Systems(NamedTuple):
@@ -108,8 +108,14 @@ def _compared(
     data_hash: bool,
     progress: Callable[..., None] | None,
 ) -> list[Comparison]:
+    if shared.engine.has_space and test == paired.BOOTSTRAP:
+        raise UsageError(
+            "--test bootstrap of embedding sets",
+            why="points cannot be drawn twice: a copy of a point has distance 0 to it",
+            fix="leave it out: points are left out in turn",
+        )
     asked, cluster, each = (
-        Draws(confidence.seed, confidence.resamples),
+        Draws(confidence.seed, 1 if shared.engine.has_space else confidence.resamples),
         shared.sides[0].get("cluster"),
         1 + len(systems.others),
     )
@@ -117,7 +123,7 @@ def _compared(
     starts = range(0, len(plans), each)
 
     def of_block(scored: tuple[Scored, ...]) -> list[paired.Pairs]:
-        return [paired.pairs(plans[start], scored[start : start + each], asked, cluster) for start in starts]
+        return [paired.pairs(plans[start], scored[start : start + each], asked, cluster, test) for start in starts]
 
     def merge(held: list[paired.Pairs], more: list[paired.Pairs]) -> list[paired.Pairs]:
         merged = [a.merge(b) for a, b in zip(held, more, strict=True)] if held else more
@@ -134,7 +140,7 @@ def _compared(
         raise DataError("one row (or list, or cluster) only: nothing to tell chance from", fix="give more")
     comparisons: list[Comparison] = []
     for start, pairs in zip(starts, whole, strict=True):
-        settled = paired.settle(plans[start], pairs, asked)
+        settled = paired.settle(plans[start], pairs, asked, test)
         comparisons += _of_loss(shared, systems, start, settled, confidence, test, data_hash)
     return comparisons
 
@@ -150,16 +156,20 @@ def _of_loss(
 ) -> list[Comparison]:
     loss = shared.losses[start]
     others = range(len(systems.others))
-    differences = [paired.difference(loss.plan, whole, at, test, confidence.method) for at in others]
+    level, method = confidence.level, confidence.method
+    if shared.engine.has_space:
+        differences = _left_out(shared, start, whole, confidence)
+    else:
+        differences = [paired.difference(loss.plan, whole, at, level, test, method) for at in others]
     adjusted = paired.holm([difference.p for difference in differences])
-    unit = "clusters" if systems.cluster is not None else shared.engine.unit
+    plain = "points" if shared.engine.has_space else shared.engine.unit
+    unit = "clusters" if systems.cluster is not None else plain
     comparisons = []
     for at, difference in enumerate(differences):
         other = shared.computed[start + 1 + at]
-        low, high = difference.spread.interval(confidence.level, confidence.method)
         interval = Interval(
-            confidence.level, confidence.method, low, high, difference.spread.standard_error,
-            confidence.resamples, confidence.seed, unit, whole.units,
+            level, difference.method, difference.low, difference.high, difference.standard_error,
+            difference.draws, confidence.seed, unit, difference.units,
         )  # fmt: skip
         part = whole.parts[at + 1]
         result = calculator.result(
@@ -179,20 +189,41 @@ def _of_loss(
                 other_value=difference.other,
                 difference=difference.value,
                 ci=interval,
-                test=f"{test}, all patterns" if difference.exact else test,
+                test=difference.test,
                 p=difference.p,
                 p_adjusted=adjusted[at],
                 better=better,
                 equal=equal,
                 worse=worse,
                 n=result.n,
-                verdict=_verdict(loss.plan.spec.loss, difference.value, adjusted[at], 1 - confidence.level),
+                verdict=_verdict(loss.plan.spec.loss, difference.value, adjusted[at], flips.alpha_of(level)),
                 signature=result.signature,
                 notes=result.notes,
                 warnings=result.warnings,
             )
         )
     return comparisons
+
+
+def _left_out(shared: Shared, start: int, whole: paired.Pairs, confidence: Confidence) -> list[paired.Difference]:
+    """The differences of systems that are sets of embeddings, by leaving the same points out of all of them."""
+    aspects = survey.Aspects(cluster=shared.sides[start].get("cluster"))
+    systems = [
+        together.left_out(shared, start + at, {None: survey.Slice(part)}, aspects, confidence)[None]
+        for at, part in enumerate(whole.parts)
+    ]
+    differences = []
+    for system in systems[1:]:
+        gap = jackknife.difference(systems[0], system)
+        low, high = gap.interval(confidence.level)
+        value = system.value - systems[0].value
+        differences.append(
+            paired.Difference(
+                systems[0].value, system.value, value, "jackknife", low, high, gap.standard_error, gap.p, "jackknife",
+                len(gap.left_out), gap.units,
+            )
+        )  # fmt: skip
+    return differences
 
 
 def _verdict(loss: Loss, difference: float, p: float, alpha: float) -> str:

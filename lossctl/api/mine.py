@@ -77,7 +77,7 @@ def choose_device(strategy: str, text: str) -> Device:
 
 
 def prepare(
-    ready: Prepared,
+    opened: Prepared,
     strategy: str,
     options: dict[str, Any],
     *,
@@ -88,9 +88,9 @@ def prepare(
     path: str | None,
 ) -> MiningJob:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
-    found, reading = read_set(ready.plan, ready.read()), ready.reading
+    embeddings, reading = read_set(opened.plan, opened.read()), opened.reading
     points = sort_points(
-        found.emb, found.label, metric=reading.metric, normalize=reading.normalize, numbers=found.numbers
+        embeddings.emb, embeddings.label, metric=reading.metric, normalize=reading.normalize, numbers=embeddings.numbers
     )
     if not points.anchors:
         raise DataError("no anchor has both a positive and a negative", fix="check the label column")
@@ -101,39 +101,39 @@ def prepare(
     expected = _expected(points, strategy, options, limit, per_anchor)
     if path is not None:
         _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
-    ids = None if identity is None else _ids(identity, len(points) + found.facts.skipped)
+    ids = None if identity is None else _ids(identity, len(points) + embeddings.facts.skipped)
     size = expected.triplets * BYTES_EACH[kind]
     about = "" if expected.is_exact else "about "
     forecast = f"{about}{expected.triplets:,} triplets, {about}{_size(size)}"
 
     def mine(progress: Any) -> Iterator[Mined]:
         extra = {"count": limit} if strategy == "hardest" else {}
-        mined = mining.STRATEGIES[strategy](points, **options, **extra, threads=ready.jobs, progress=progress)
+        mined = mining.STRATEGIES[strategy](points, **options, **extra, threads=opened.jobs, progress=progress)
         if per_anchor is not None:
             mined = mining.hardest_per_anchor(mined, per_anchor)
         return mined if limit is None else mining.limited(mined, limit)
 
-    return MiningJob(kind, strategy, options["margin"], points.anchors, mine, ids, forecast, found.facts.skipped)
+    return MiningJob(kind, strategy, options["margin"], points.anchors, mine, ids, forecast, embeddings.facts.skipped)
 
 
 def _expected(
     points: Any, strategy: str, options: dict[str, Any], limit: int | None, per_anchor: int | None
 ) -> mining.Estimate:
     if strategy == "batch-hard":
-        found = mining.Estimate(points.anchors, True, points.anchors)
+        estimate = mining.Estimate(points.anchors, True, points.anchors)
     elif strategy in ("all", "hardest"):
-        wanted = options.get("categories", ("hard", "semi-hard"))
-        found = mining.estimate_all(
-            points, margin=options["margin"], categories=mining.CATEGORIES if strategy == "hardest" else wanted
+        categories = options.get("categories", ("hard", "semi-hard"))
+        estimate = mining.estimate_all(
+            points, margin=options["margin"], categories=mining.CATEGORIES if strategy == "hardest" else categories
         )
     else:
-        found = mining.estimate_pairs(points)
+        estimate = mining.estimate_pairs(points)
         certain = strategy == "distance-weighted" or (strategy == "semi-hard" and options.get("fallback") != "drop")
-        found = mining.Estimate(found.triplets, certain, found.most)
+        estimate = mining.Estimate(estimate.triplets, certain, estimate.most)
     for most in (limit, None if per_anchor is None else per_anchor * points.anchors):
-        if most is not None and most < found.triplets:
-            found = mining.Estimate(most, found.is_exact, most)
-    return found
+        if most is not None and most < estimate.triplets:
+            estimate = mining.Estimate(most, estimate.is_exact, most)
+    return estimate
 
 
 def _refuse_full_disk(path: str, size: int) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..errors import UsageError
-from ..files.saved import read_json
 from ..language import options
 from ..language.options import COMPARE, COMPUTE, Setting, Way
 from ..language.registry import Loss, Spec
@@ -20,9 +19,9 @@ from ..language.roles import Form
 from ..resampling.bootstrap import METHODS
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
-from .calculator import Given, Reading, logit_forms
-from .compare import names_of
+from .calculator import logit_forms
 from .gates import Bounds, read_baseline, read_percent
+from .reading import Given, Reading
 from .together import Confidence, Side, forms_of, read_bins
 
 COUNTS = "it counts rows, and no row has a value of its own"
@@ -124,12 +123,20 @@ def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> R
     header = call["header"]
     renamed = {
         "forms": forms,
+        "classes": _listed(call["classes"]),
+        "positive": None if call["positive"] is None else str(call["positive"]),
         "skip_nan": call["na"] == "skip" or bool(call["skip_nan"]),
         "header": header if isinstance(header, bool) else HEADERS[header or "auto"],
         "metric": call["distance"] or "euclidean",
         "device": device,
     }
     return Reading(**{**same, **renamed})
+
+
+def _listed(names: Any) -> tuple[str, ...]:
+    """ "a,b" or a list of names as a tuple of texts."""
+    parts = names.split(",") if isinstance(names, str) else names or ()
+    return tuple(str(part).strip() for part in parts)
 
 
 def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
@@ -170,6 +177,8 @@ def bounds_of(call: Asked) -> Bounds:
         raise UsageError(f"{names} go together", fix=f"give both, or {call.name('max')} X")
     if increase is None:
         return Bounds(call["max"], call["min"])
+    from ..files.saved import read_json
+
     return Bounds(call["max"], call["min"], read_percent(increase), read_baseline(read_json(path), path))
 
 
@@ -319,6 +328,11 @@ def _refuse_contradictions(call: Asked) -> None:
             raise UsageError(
                 f"{first} and {call.name('by')} at once", fix="name the column with --group, or leave it out"
             )
+    if call["multi_label"] and call["multi_class"]:
+        names = f"{call.name('multi-label')} and {call.name('multi-class')}"
+        raise UsageError(f"{names} contradict each other", fix="choose one")
+    if call["classes"] is not None and call["positive"] is not None:
+        raise UsageError(f"{call.name('classes')} and {call.name('positive')} at once", fix="choose one")
     if call["keep"]:
         _refuse(call, first, ("group", "by", "ci"), "the hardest are chosen from all rows")
     if call["top"] and call["also"]:
@@ -413,6 +427,8 @@ class ComparisonQuestion:
 def _names(systems: Sequence[Given]) -> list[str]:
     """What systems are called: files by their paths, arrays by their place."""
     if all(isinstance(system, str) for system in systems):
+        from .compare import names_of
+
         return names_of([str(system) for system in systems])
     return [
         system if isinstance(system, str) else f"other {place}" if place else "base"

@@ -19,15 +19,18 @@ from ..files.sources import Block, Field, blocks, digest, parse_source
 from ..language.engines import COUNTS, LISTS, ROWS, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form, Role
-from ..resampling import by_count, survey
+from ..resampling import jackknife, survey
 from ..resampling.bootstrap import Method, Spread
 from ..resampling.draws import Draws
+from ..resampling.jackknife import Jackknife
 from ..results.values import Interval, Result
-from ..rows import by_list, by_row, groups, hardest
+from ..rows import by_row, groups, hardest
 from ..rows.job import Job
 from ..rows.workers import forked
 from . import calculator
-from .calculator import Given, Prepared, Reading
+from .bound import as_array
+from .calculator import Prepared
+from .reading import Given, Reading
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
@@ -98,7 +101,7 @@ class Shared:
     def score(self, fold: Callable[[tuple[Any, ...]], Any], progress: Progress = None) -> Iterator[Any]:
         """fold(what each loss gives of some rows), block by block, in order."""
         if not self.engine.has_space:
-            yield from SCORERS[self.engine].blocks(self.jobs, self.ride, self.read, self.threads, fold)
+            yield from SCORERS[self.engine]().blocks(self.jobs, self.ride, self.read, self.threads, fold)
             return
         if not self.anchors:
             from ..sets.by_anchor import score_sets
@@ -129,10 +132,22 @@ class Scorer(NamedTuple):
     piece: survey.Weigh
 
 
-SCORERS = {
-    ROWS: Scorer(by_row.score_blocks, survey.slice_of),
-    LISTS: Scorer(by_list.score_blocks, survey.slice_of),
-    COUNTS: Scorer(by_count.count_blocks, by_count.tally_of),
+def _of_lists() -> Scorer:
+    from ..rows import by_list
+
+    return Scorer(by_list.score_blocks, survey.slice_of)
+
+
+def _of_counts() -> Scorer:
+    from ..resampling import by_count
+
+    return Scorer(by_count.count_blocks, by_count.tally_of)
+
+
+SCORERS: dict[Engine, Callable[[], Scorer]] = {
+    ROWS: lambda: Scorer(by_row.score_blocks, survey.slice_of),
+    LISTS: _of_lists,
+    COUNTS: _of_counts,
 }
 
 
@@ -153,7 +168,7 @@ class Request(NamedTuple):
 
 @contextmanager
 def prepared(
-    wanted: Sequence[Request],
+    requests: Sequence[Request],
     *,
     weight: Given | None = None,
     reading: Reading | None = None,
@@ -162,39 +177,39 @@ def prepared(
 ) -> Iterator[Shared]:
     """Open the inputs of several losses together; each file is opened once, each column is read once.
 
-    wanted: the first has inputs; one without takes those of the first, in the same order
+    requests: the first has inputs; one without takes those of the first, in the same order
     """
     if jobs is not None and not (isinstance(jobs, int) and jobs > 0):
         raise UsageError(f"jobs cannot be {jobs!r}", fix="give a whole number from 1")
     reading = reading or Reading()
-    _refuse_mixed(wanted)
+    _refuse_mixed(requests)
     desk = calculator.desk_for(reading)
     with desk.stack:
-        made: list[Prepared] = []
+        losses: list[Prepared] = []
         sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
-        for one in wanted:
-            inputs, named = one.inputs or (), one.named or {}
-            made.append(
+        for request in requests:
+            inputs, named = request.inputs or (), request.named or {}
+            losses.append(
                 calculator.prepare(
                     desk,
-                    one.spec,
+                    request.spec,
                     inputs,
                     named,
-                    reduction=one.reduction or one.spec.loss.reductions[0],
-                    weight=weight if one.weight is None else one.weight,
-                    reading=replace(reading, forms=one.forms),
+                    reduction=request.reduction or request.spec.loss.reductions[0],
+                    weight=weight if request.weight is None else request.weight,
+                    reading=replace(reading, forms=request.forms),
                     jobs=jobs,
-                    like=None if one.inputs or one.named or not made else made[0].bound,
+                    like=None if request.inputs or request.named or not losses else losses[0].bound,
                 )
             )
-            own = one.side or side or Side()
-            sides.append((own, _side_fields(desk, own, one.inputs or wanted[0].inputs or ())))
-        yield _joined(made, sides)
+            own = request.side or side or Side()
+            sides.append((own, _side_fields(desk, own, request.inputs or requests[0].inputs or ())))
+        yield _joined(losses, sides)
 
 
-def _refuse_mixed(wanted: Sequence[Request]) -> None:
-    first = wanted[0].spec.loss
-    for loss in (one.spec.loss for one in wanted):
+def _refuse_mixed(requests: Sequence[Request]) -> None:
+    first = requests[0].spec.loss
+    for loss in (request.spec.loss for request in requests):
         if loss.engine != first.engine:
             raise UsageError(
                 f"{first.name} goes by {first.engine.kind}, {loss.name} by {loss.engine.kind}",
@@ -207,37 +222,37 @@ def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) ->
     """The form of each input of a loss, where all predictions are logits, or all are probabilities."""
     forms: dict[str, Form] = {}
     for role in loss.roles:
-        for form, wanted in (("logits", from_logits), ("prob", from_probs)):
-            if wanted and form in role.forms:
+        for form, is_asked in (("logits", from_logits), ("prob", from_probs)):
+            if is_asked and form in role.forms:
                 forms[role.name] = form
     return forms
 
 
 def _side_fields(desk: Desk, side: Side, inputs: Sequence[Given]) -> dict[str, tuple[Field, str]]:
-    found = {}
+    columns = {}
     for name in ("id", "group", "cluster"):
-        given = getattr(side, name)
-        if given is not None:
+        source = getattr(side, name)
+        if source is not None:
             kind = "number" if name == "group" and side.bins else "category"
             role = Role(name, name, f"the {name} of each row", "row", (name,), kind=kind)  # type: ignore[arg-type]
-            field = desk.field(_source_of(given, inputs), role)
+            field = desk.field(_source_of(source, inputs), role)
             if field.width != 1:
                 raise DataError(f"{field.name}: {field.width} columns as {name}", fix="choose one: PATH::COLUMN")
-            found[name] = (field, kind)
-    return found
+            columns[name] = (field, kind)
+    return columns
 
 
-def _source_of(given: Given, inputs: Sequence[Given]) -> Given:
+def _source_of(source: Given, inputs: Sequence[Given]) -> Given:
     """A source; a bare name that is no file is a column of the first input."""
-    if not isinstance(given, str):
-        return calculator.as_array(given)
-    bare = "::" not in given and given != "-" and not os.path.exists(given)
+    if not isinstance(source, str):
+        return as_array(source)
+    bare = "::" not in source and source != "-" and not os.path.exists(source)
     if bare and inputs and isinstance(inputs[0], str):
-        return f"{parse_source(inputs[0]).path}::{given}"
-    return given
+        return f"{parse_source(inputs[0]).path}::{source}"
+    return source
 
 
-def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]]) -> Shared:
+def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]]) -> Shared:
     """The columns of all losses, each once."""
     fields: list[Field] = []
     kinds: list[str] = []
@@ -251,17 +266,17 @@ def _joined(made: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field,
             kinds.append(kind)
         return places[key]
 
-    jobs = [one.job._replace(picks=tuple(map(place, one.fields, one.kinds))) for one in made]
+    jobs = [loss.job._replace(picks=tuple(map(place, loss.fields, loss.kinds))) for loss in losses]
     ride: list[int] = []
     beside = []
     for task, (_, named) in zip(jobs, sides, strict=True):
         at = {name: place(field, kind) for name, (field, kind) in named.items()}
         if task.plan.spec.loss.engine.has_lists and "group" not in at:
             at["list"] = task.picks[2]
-        ride += [one for one in at.values() if one not in ride]
-        beside.append({name: ride.index(one) for name, one in at.items()})
+        ride += [column for column in at.values() if column not in ride]
+        beside.append({name: ride.index(column) for name, column in at.items()})
     bins = tuple(own.bins for own, _ in sides)
-    return Shared(tuple(made), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
+    return Shared(tuple(losses), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
 
 
 # --- questions
@@ -283,7 +298,7 @@ def results(
 
     confidence: one for all losses, or one for each
     """
-    return [result for one in results_of_each(shared, confidence, data_hash, progress) for result in one]
+    return [result for of_loss in results_of_each(shared, confidence, data_hash, progress) for result in of_loss]
 
 
 def results_of_each(
@@ -300,7 +315,7 @@ def results_of_each(
             group=side.get("group"),
             bins=_bins(shared, side["group"], count) if count else None,
             cluster=side.get("cluster"),
-            draws=Draws(asked.seed, asked.resamples) if asked else None,
+            draws=Draws(asked.seed, asked.resamples) if asked and not shared.engine.has_space else None,
         )
         for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
     )
@@ -313,7 +328,7 @@ def results_of_each(
 
 def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progress) -> tuple[survey.Pieces, ...]:
     """Of each loss, what is known of all rows and of each group."""
-    piece_of = survey.slice_of if shared.engine.has_space else SCORERS[shared.engine].piece
+    piece_of = survey.slice_of if shared.engine.has_space else SCORERS[shared.engine]().piece
     fold = survey.fold(aspects, piece_of)
     forks = shared.engine.is_by_row and not any(asked.draws for asked in aspects)
     many = all(field.frame.lazy and (field.frame.rows or 0) >= FORK_ROWS for field in shared.fields)
@@ -387,9 +402,12 @@ def _of_loss(
     loss = shared.computed[at]
     plan, data = loss.plan, digest(loss.fields) if data_hash else None
     unit = "clusters" if aspects.cluster is not None else shared.engine.unit
-    spreads = {}
+    spreads: dict[str | None, Any] = {}
     if confidence and aspects.draws:
         spreads = {name: piece.spread(plan, aspects.draws, confidence.method) for name, piece in pieces.items()}
+    elif confidence:
+        unit = "clusters" if aspects.cluster is not None else "points"
+        spreads = left_out(shared, at, pieces, aspects, confidence)
 
     def of(name: str | None, **more: Any) -> Result:
         piece = pieces[name]
@@ -408,7 +426,8 @@ def _of_loss(
             results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=(), notes=()
         )
         if confidence:
-            spread = survey.macro_spread([spreads[name] for name in names])
+            of_names = [spreads[name] for name in names]
+            spread = jackknife.mean(of_names) if shared.engine.has_space else survey.macro_spread(of_names)
             average = replace(average, ci=_interval(confidence, unit, spread))
         results.append(average)
     return results + of_groups
@@ -423,8 +442,38 @@ def _counted(result: Result, counts: tuple[tuple[str, int], ...]) -> Result:
     )
 
 
-def _interval(confidence: Confidence, unit: str, spread: Spread) -> Interval:
+def left_out(
+    shared: Shared, at: int, pieces: survey.Pieces, aspects: survey.Aspects, confidence: Confidence
+) -> dict[str | None, Jackknife]:
+    """What the value of all anchors, and of each group of them, is without each block of points (or of clusters)."""
+    from ..sets.by_anchor import scores_without
+
+    units = 0
+    draws = Draws(confidence.seed, confidence.resamples)
+
+    def masks(riders: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+        nonlocal units
+        clusters = None if aspects.cluster is None else riders[aspects.cluster]
+        units = (
+            len(riders[0]) - pieces[None].facts.skipped
+            if clusters is None
+            else len(np.unique(groups.as_text(clusters)))
+        )
+        return list(jackknife.blocks_of(draws, len(riders[0]), clusters))
+
+    plan = shared.losses[at].plan
+    fold = survey.fold((aspects,), survey.slice_of)
+    scored = scores_without(shared.jobs[at], shared.ride, shared.read, shared.threads, masks)
+    rests: list[survey.Pieces] = [{} if rest is None else fold((rest,))[0] for rest in scored]
+    values = {name: np.array([rest[name].value(plan) if name in rest else np.nan for rest in rests]) for name in pieces}
+    return {name: Jackknife(piece.value(plan), values[name], units) for name, piece in pieces.items()}
+
+
+def _interval(confidence: Confidence, unit: str, spread: Spread | Jackknife) -> Interval:
     level, method, resamples, seed = confidence
+    if isinstance(spread, Jackknife):
+        ends, error = spread.interval(level), spread.standard_error
+        return Interval(level, "jackknife", *ends, error, len(spread.left_out), seed, unit, spread.units)
     low, high = spread.interval(level, method)
     error, units = spread.standard_error, spread.influence.units
     return Interval(level, method, low, high, error, resamples, seed, unit, units)
@@ -432,30 +481,30 @@ def _interval(confidence: Confidence, unit: str, spread: Spread) -> Interval:
 
 def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list[Result]:
     """The mean (or sum) of each loss over its hardest rows."""
-    made = []
-    for position, ready in enumerate(shared.losses):
-        if ready.plan.reduction not in ("mean", "sum"):
-            raise UsageError(f"--keep with -r {ready.plan.reduction}", fix="use -r mean or -r sum")
+    results = []
+    for position, loss in enumerate(shared.losses):
+        if loss.plan.reduction not in ("mean", "sum"):
+            raise UsageError(f"--keep with -r {loss.plan.reduction}", fix="use -r mean or -r sum")
         part = hardest.mean_of_hardest(shared.score_rows, position, keep)
         if not part.n:
             raise DataError(f"no {shared.engine.unit} to average", fix=CHECKS)
-        by_row.refuse_nothing(ready.plan, part)
-        data = digest(ready.fields) if data_hash else None
+        by_row.refuse_nothing(loss.plan, part)
+        data = digest(loss.fields) if data_hash else None
         result = calculator.result(
-            shared.computed[position], data, by_row.value_of(ready.plan, part), part.n, part.facts
+            shared.computed[position], data, by_row.value_of(loss.plan, part), part.n, part.facts
         )
         signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
         note = f"the {part.n} hardest {shared.engine.unit}"
-        made.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
-    return made
+        results.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
+    return results
 
 
 def top(shared: Shared, count: int) -> hardest.Hardest:
     """The rows with the highest loss (of the first loss), hardest first."""
-    found = hardest.top_of(shared.score_rows(lambda scored: hardest.top(scored[0], count)), count)
-    if found is None or not found.n:
+    rows = hardest.top_of(shared.score_rows(lambda scored: hardest.top(scored[0], count)), count)
+    if rows is None or not rows.n:
         raise DataError(f"no {shared.engine.unit}", fix=CHECKS)
-    return found
+    return rows
 
 
 def read_bins(text: str) -> tuple[str, int]:

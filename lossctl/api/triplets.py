@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..sets.by_anchor import Progress, read_set
-from .calculator import read_all
+from .bound import read_all
 
 if TYPE_CHECKING:
     from ..results.breakdown import Batches, Breakdown, Diagnosis
     from ..sets.given import GivenTriplets
-    from .calculator import Given, Prepared
+    from .calculator import Prepared
+    from .reading import Given
 
 
 class Report(NamedTuple):
@@ -31,7 +32,7 @@ class Report(NamedTuple):
 
 
 def report(
-    ready: Prepared,
+    opened: Prepared,
     margins: Sequence[float],
     *,
     precision: str = "float64",
@@ -48,28 +49,31 @@ def report(
     from ..sets.diagnosis import diagnose
     from ..sets.triplets import breakdown
 
-    found, reading = read_set(ready.plan, ready.read()), ready.reading
+    embeddings, reading = read_set(opened.plan, opened.read()), opened.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count = breakdown
     if reading.device != "cpu":
         from ..sets.device.triplets import breakdown_on
 
         count = partial(breakdown_on, reading.device)
-    whole = count(
-        found.emb,
-        found.label,
+    counts = count(
+        embeddings.emb,
+        embeddings.label,
         precision=precision,
         by_class=by_class,
         pairs=pairs,
-        threads=ready.jobs,
+        threads=opened.jobs,
         progress=progress,
         **settings,
     )
-    drawn = None
+    sample = None
     if batch is not None:
-        drawn = sampled(found.emb, found.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings)
-    diagnosis = diagnose(found.emb, found.label, whole)
-    return Report(whole, diagnosis, drawn, ready.sources, ready.note, data, found.facts.skipped)
+        sample = sampled(
+            embeddings.emb, embeddings.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings
+        )
+    diagnosis = diagnose(embeddings.emb, embeddings.label, counts)
+    notes = "; ".join(opened.notes)
+    return Report(counts, diagnosis, sample, opened.sources, notes, data, embeddings.facts.skipped)
 
 
 def given_triplets(

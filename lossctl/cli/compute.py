@@ -16,7 +16,7 @@ from ..language.registry import Loss
 from ..language.roles import Role
 from ..text import option_text
 from . import options, output
-from .app import group
+from .app import HELP_FLAGS, group
 
 if TYPE_CHECKING:
     from ..api.answers import Answer
@@ -59,7 +59,7 @@ class Losses(TyperGroup):
 
 def loss_first(args: list[str]) -> list[str]:
     """The arguments with the name of the loss in front of the options that stand before it."""
-    if not args or not args[0].startswith("-"):
+    if not args or not args[0].startswith("-") or args[0] in HELP_FLAGS["help_option_names"]:
         return args
     taking, position = options_with_value(), 0
     while position < len(args) and args[position].startswith("-"):

@@ -31,7 +31,7 @@ def mine(values: Mapping[str, Any]) -> None:
     from ..api import answers
     from ..api.mine import choose_device
     from ..api.question import MiningQuestion, asked, check_mining
-    from ..rows.checks import rows_left_out
+    from ..rows.facts import rows_left_out
 
     style = output.style_of({**values, "format": None})
     strategy = values["strategy"]

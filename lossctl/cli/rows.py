@@ -56,14 +56,14 @@ def write(answer: Answer, style: output.Style, out: Any, format: str, digits: in
 
 def _write_alone(answer: Answer, style: output.Style, out: Any, format: str, digits: int | None) -> None:
     """The rows of one loss, with nothing beside them."""
-    from ..rows import checks
     from ..rows.by_row import infinite_rows
+    from ..rows.facts import Facts, verdict
     from ..show.results import number
 
     separator = {"tsv": "\t", "csv": ","}.get(format, "")
     if separator:
         out.write(f"row{separator}loss\n")
-    facts = checks.Facts()
+    facts = Facts()
     for block in answer.row_losses():
         facts = facts.merge(block.facts).merge(infinite_rows(block))
         pairs = zip(block.number.tolist(), block.total.tolist(), strict=True)
@@ -73,7 +73,7 @@ def _write_alone(answer: Answer, style: output.Style, out: Any, format: str, dig
             out.write("".join(f"{row}{separator}{number(value, digits)}\n" for row, value in pairs))
         else:
             out.write("".join(_json_row(row, value) for row, value in pairs))
-    notes, warnings = checks.verdict(answer.shared.losses[0].plan, facts)
+    notes, warnings = verdict(answer.shared.losses[0].plan, facts)
     sys.stdout.flush()
     output.note(style, "\n".join(notes))
     output.warn(style, warnings)
@@ -109,16 +109,16 @@ def row_format(style: output.Style, otherwise: str = "tsv") -> str:
 
 def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digits: int | None) -> None:
     """A line for each row that counts, as they come. out: a text writer, or for npy a binary one"""
-    from ..rows import checks
     from ..rows.by_row import infinite_rows
+    from ..rows.facts import NOTHING, Facts, verdict
     from ..show.rows import lines, record_array
 
-    places, facts = shared.sides[0], checks.NOTHING
+    places, facts = shared.sides[0], NOTHING
     names = list(places)
     weighted = shared.losses[0].plan.weight is not None or shared.engine.has_space
     titles = [str(loss.plan.spec) for loss in shared.losses]
 
-    def of_block(scored: tuple[Scored, ...]) -> tuple[Any, checks.Facts]:
+    def of_block(scored: tuple[Scored, ...]) -> tuple[Any, Facts]:
         numbers = [losses.rows.number for losses in scored]
         if any(not np.array_equal(numbers[0], other) for other in numbers[1:]):
             raise UsageError(
@@ -145,7 +145,7 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
         out.write(header(names, titles, weighted, format))
         for text in pieces():
             out.write(text)
-    notes, warnings = checks.verdict(shared.losses[0].plan, facts)
+    notes, warnings = verdict(shared.losses[0].plan, facts)
     sys.stdout.flush()
     output.note(style, "\n".join(notes))
     output.warn(style, warnings)
@@ -176,7 +176,7 @@ def write_npy(out: Any, pieces: Iterator[np.ndarray]) -> None:
 
 def write_top(hardest: Hardest, shared: Shared, style: output.Style, out: Any, digits: int | None) -> None:
     """The hardest rows, hardest first."""
-    from ..rows import checks
+    from ..rows.facts import verdict
     from ..show import rows as show
 
     format = output.many_format(style)
@@ -193,6 +193,6 @@ def write_top(hardest: Hardest, shared: Shared, style: output.Style, out: Any, d
     else:
         sheet = show.top_sheet(hardest, roles, names, digits, cut=format == "table")
         out.write(output.sheet_text(sheet, format))
-    notes, warnings = checks.verdict(loss.plan, hardest.facts)
+    notes, warnings = verdict(loss.plan, hardest.facts)
     output.note(style, "\n".join([f"the {len(hardest.loss)} hardest of {hardest.n} {shared.engine.unit}", *notes]))
     output.warn(style, warnings)

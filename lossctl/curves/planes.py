@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
 from ..language import numerics
-from ..language.registry import Spec
+from ..language.registry import Spec, walk
 from ..language.twofold import Twofold
 from .entries import Subject, unit
 from .evaluation import STEP, grid, one_sided, rows
@@ -16,9 +15,6 @@ from .pictures import Plane, Surface
 
 if TYPE_CHECKING:
     import numpy as np
-
-OF_SIMILARITIES = ("circle", "multi-similarity", "info-nce", "nt-xent", "supcon")  # losses of s_p and s_n alone
-DECIDING = math.log(2)  # what log(1 + e^z) is at z = 0, where the pair decides neither way
 
 
 class _Pair(NamedTuple):
@@ -46,10 +42,10 @@ def plane(subjects: Sequence[Subject], span: tuple[float, float] | None, points:
     """The losses over the plane; `span` is that of both similarities. UsageError."""
     import numpy as np
 
-    if not all(subject.spec.loss.name in OF_SIMILARITIES for subject in subjects):
+    if not all(subject.spec.loss.cosine for subject in subjects):
         raise UsageError(
             "a loss of similarities is drawn over (s_n, s_p), alone or beside its like",
-            fix=f"such losses are {', '.join(OF_SIMILARITIES)}",
+            fix=f"such losses are {', '.join(loss.name for loss in walk() if loss.cosine)}",
         )
     low, high = span or (0.0, 1.0)
     if not -1 <= low < high <= 1:
@@ -64,8 +60,7 @@ def plane(subjects: Sequence[Subject], span: tuple[float, float] | None, points:
         if grad:
             by_n, by_p = one_sided(lambda a, b, spec=spec: _pair_losses(spec, a, b), [s_n, s_p], [s_n + STEP, s_p])
             slopes = (_square(by_n, points), _square(by_p, points))
-        boundary = None if spec.loss.name == "multi-similarity" else DECIDING
-        surfaces.append(Surface(subject.label, str(spec), _square(values, points), boundary, slopes))
+        surfaces.append(Surface(subject.label, str(spec), _square(values, points), spec.loss.even_at, slopes))
     return Plane(unit(subjects), tuple(side), tuple(side), tuple(surfaces))
 
 

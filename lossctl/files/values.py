@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -63,6 +62,8 @@ def _as_floats(stored: Array) -> Array | None:
 
 
 def _number(item: object, place: Callable[[], str], allow_missing: bool) -> float:
+    from decimal import Decimal
+
     if is_missing(item):
         if allow_missing:
             return np.nan
@@ -128,6 +129,8 @@ def _categories_of_objects(stored: Array, place: Place, allow_missing: bool) -> 
 
 
 def _category(item: object, place: Callable[[], str], allow_missing: bool) -> int | str | None:
+    from decimal import Decimal
+
     if is_missing(item):
         if allow_missing:
             return None

@@ -7,7 +7,6 @@ import errno
 import io
 import os
 import re
-import secrets
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from typing import IO, Any
@@ -99,7 +98,7 @@ def _replaced(path: str, old: os.stat_result | None) -> Iterator[IO[bytes]]:
     target = os.path.realpath(path)
     folder, name = os.path.split(target)
     start = os.fsencode(name)[:60].decode(errors="ignore")
-    temporary = os.path.join(folder, f".{start}.{secrets.token_hex(6)}.tmp")
+    temporary = os.path.join(folder, f".{start}.{os.urandom(6).hex()}.tmp")
     _refuse_twice(path, UNDER_WAY)
     with _faults(path):
         if old is not None and not os.access(target, os.W_OK):

@@ -33,10 +33,10 @@ class Domain(NamedTuple):
         """The domain in a few words, for help and errors; empty where every number will do."""
         if self.kind is bool:
             return "true or false"
-        whole = ["a whole number"] if self.kind is int else []
+        kinds = ["a whole number"] if self.kind is int else []
         bounds = [f"{'>' if self.low_open else '>='} {self.low:g}"] if self.low > -math.inf else []
         bounds += [f"<= {self.high:g}"] if self.high < math.inf else []
-        parts = [" ".join([*whole, " and ".join(bounds)]).strip()] if bounds or whole else []
+        parts = [" ".join([*kinds, " and ".join(bounds)]).strip()] if bounds or kinds else []
         parts += ["a list such as 0.2/0.3/0.5, or a file"] if self.many else []
         parts += list(self.words)
         parts += ["none"] if self.optional else []

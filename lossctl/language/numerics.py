@@ -66,6 +66,22 @@ def root(x: Array | float) -> Array | float:
     return sqrt(maximum(x, 0.0)) if hasattr(x, "shape") else math.sqrt(0.0 if x < 0 else x)
 
 
+def root_of_scaled(parts: Sequence[tuple[Total, int]], whole: Total) -> float:
+    """The square root of the sum of part * 4**exponent over whole, rounded once though the squares may not fit."""
+    from fractions import Fraction
+
+    endless = [part for part, _ in parts if isinstance(part, float)]
+    if endless:
+        return math.sqrt(sum(endless))
+    square = sum((part * Fraction(4) ** exponent for part, exponent in parts), Fraction(0)) / whole
+    exponent = (square.numerator.bit_length() - square.denominator.bit_length()) // 2
+    scaled = math.sqrt(square / Fraction(4) ** exponent)
+    try:
+        return math.ldexp(scaled, exponent)
+    except OverflowError:
+        return math.inf
+
+
 def total(terms: Iterable[Any]) -> Any:
     """The sum of floats, rounded once; of arrays, sample by sample."""
     terms = list(terms)

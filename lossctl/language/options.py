@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from .registry import Loss
@@ -44,7 +44,10 @@ MINED_FORMATS = ("npy", "csv", "ndjson")
 
 
 NO_CHANCE = "it reads no probabilities"
+NO_CLASSES = "it reads no predictions of classes"
+NO_LABEL = "it reads no labels of predictions"
 NO_SET = "it is for embedding sets, and options of a loss are its own"
+LEFT_OUT = "the interval of a set of points is a jackknife: some of them are left out in turn"
 
 
 def _any(loss: Loss) -> bool:
@@ -53,6 +56,10 @@ def _any(loss: Loss) -> bool:
 
 def _in_a_space(loss: Loss) -> bool:
     return loss.engine.has_space
+
+
+def _is_resampled(loss: Loss) -> bool:
+    return not loss.engine.has_space
 
 
 def _has_lists(loss: Loss) -> bool:
@@ -79,8 +86,23 @@ def _reads(form: str) -> Callable[[Loss], bool]:
     return lambda loss: any(form in role.forms for role in loss.roles)
 
 
-@dataclass(frozen=True)
-class Setting:
+def _has_labels(loss: Loss) -> bool:
+    return any(role.name in ("label", "same") for role in loss.roles)
+
+
+def _has_classes(loss: Loss) -> bool:
+    return any(role.name in ("probs", "scores", "chance") for role in loss.roles)
+
+
+def _may_be_soft(loss: Loss) -> bool:
+    return loss.engine.is_by_row and any(role.name in ("prob", "chance", "logit") for role in loss.roles)
+
+
+def _has_sums(loss: Loss) -> bool:
+    return any(role.name in ("probs", "chance", "p") for role in loss.roles)
+
+
+class Setting(NamedTuple):
     """One row of the table.
 
     name: as in a suite: `ci-method`; `--ci-method` on the command line, `ci_method` in Python
@@ -106,7 +128,7 @@ class Setting:
     commands: tuple[str, ...]
     ways: tuple[Way, ...] = ("shell", "suite", "python")
     default: Any = None
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = MappingProxyType({})
     metavar: str = ""
     short: str = ""
     aliases: tuple[str, ...] = ()
@@ -192,6 +214,25 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("clip", "number", "Clip probabilities into [EPS, 1 - EPS]; never done unless asked.", LOSSES,
             default=0.0, metavar="EPS", low=0, high=0.5, shows_bounds=True, shows_default=False,
             suits=_reads("prob"), why=NO_CHANCE, told="clip probabilities into [clip, 1 - clip]", mark="clip"),
+    Setting("percent", "flag", "The probabilities are percents, 0 to 100.", LOSSES, default=False,
+            suits=_reads("prob"), why=NO_CHANCE, mark="percent"),
+    Setting("renormalize", "flag", "Divide each row of probabilities by its sum.", LOSSES, default=False,
+            suits=_has_sums, why=NO_CLASSES, mark="sums"),
+    # --- what labels mean
+    Setting("classes", "text", "The classes in the order of the columns of predictions: ham,spam.", LOSSES,
+            metavar="A,B,...", suits=_has_labels, why=NO_LABEL, mark="labels"),
+    Setting("positive", "text", "The label that counts as 1; every other counts as 0.", LOSSES, metavar="LABEL",
+            suits=_has_labels, why=NO_LABEL, mark="labels"),
+    Setting("multi-label", "flag", "Columns of labels are several labels a row, each 0 or 1.", LOSSES,
+            default=False, suits=_has_classes, why=NO_CLASSES, mark="labels"),
+    Setting("multi-class", "flag", "Columns of labels are one class a row, with a single 1.", LOSSES, default=False,
+            suits=_has_classes, why=NO_CLASSES, mark="labels"),
+    Setting("soft", "flag", "Labels may be anything from 0 to 1: the chance that the label is 1.", LOSSES,
+            default=False, suits=_may_be_soft, why="it takes labels as they are", mark="labels"),
+    Setting("class-axis", "whole", "Which axis of an array holds the classes, from 0; -1 is the last.", LOSSES,
+            metavar="AXIS", suits=_has_classes, why=NO_CLASSES, mark="axis"),
+    Setting("shift", "flag", "Each step of a sequence predicts the label of the next.", LOSSES, default=False,
+            suits=_has_classes, why=NO_CLASSES, mark="axis"),
     # --- sets of embeddings
     Setting("margin", "texts", "One margin, or several in one pass. [default: 1]", (TRIPLETS,), PLAIN,
             defaults={"lossctl.triplets": 1.0}, metavar="M[,M...]"),
@@ -360,16 +401,17 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("ci", "number", "The level of the intervals; p < 1 - LEVEL decides.", (COMPARE,), default=0.95,
             metavar="LEVEL", low=0, told="the level of a bootstrap interval, such as 0.95"),
     Setting("ci-method", "text", "How the interval is read.", (COMPUTE, COMPARE), default="bca",
-            metavar="bca|percentile", words=("bca", "percentile")),
+            metavar="bca|percentile", words=("bca", "percentile"), suits=_is_resampled, why=LEFT_OUT),
     Setting("resamples", "whole", "How many resamples make the interval.", (COMPUTE, COMPARE), default=1000,
-            defaults={COMPARE: 10_000}, metavar="N", low=2),
+            defaults={COMPARE: 10_000}, metavar="N", low=2, suits=_is_resampled, why=LEFT_OUT),
     Setting("cluster", "source", "Resample these groups of rows, not single rows.", (COMPUTE, COMPARE), metavar="SRC",
             told="the source of the groups of rows that are resampled whole"),
     Setting("seed", "whole", "Which resamples.", (COMPUTE, COMPARE), default=0, defaults={"lossctl.compute": None},
             metavar="N", low=0, suits=lambda loss: all(option.name != "seed" for option in loss.options)),
     # --- which is better
     Setting("test", "text", "How p is found: swap systems, or resample rows.", (COMPARE,), default="sign-flip",
-            metavar="sign-flip|bootstrap", words=("sign-flip", "bootstrap"), told="how p is found"),
+            metavar="sign-flip|bootstrap", words=("sign-flip", "bootstrap"), told="how p is found",
+            suits=_is_resampled, why=LEFT_OUT),
     Setting("align", "text", "Match rows by this column of every file, not by place.", (COMPUTE, COMPARE),
             metavar="id::COL", told="match rows by this column of every file", mark="align"),
     Setting("fail-if", "text", "Exit with 1 if a system is worse than the base.", (COMPARE,), HELD, metavar="worse",

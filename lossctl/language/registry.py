@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 from ..errors import UsageError
 from ..text import option_text
 from .domains import Option, domain_of
-from .engines import ROWS, Engine
+from .engines import ROWS, SETS, Engine
 from .roles import ROLES, Role
 
 # --- losses
@@ -36,6 +36,9 @@ class Loss:
     is_signed: neither lower nor higher is better;  is_gain: higher is better
     reductions: how its rows (anchors, triplets) may become one number, the default first
     cosine: a panel loss of similarities, whatever the distance
+    even_at: its value for one positive and one negative alike, where it decides between them; None where it does not
+    term: the loss that one of its terms is, of a pair or a triplet, which a curve draws for it
+    is_angular: points are compared by their direction, whatever the distance
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
     """
 
@@ -52,6 +55,9 @@ class Loss:
     reductions: tuple[str, ...] = ("mean",)
     everyone: bool = False
     cosine: bool = False
+    even_at: float | None = None
+    term: str = ""
+    is_angular: bool = False
 
     @property
     def family(self) -> str:
@@ -100,6 +106,11 @@ def columns_of(value: Any) -> tuple[Any, ...]:
     return (*value, None) if isinstance(value, Sums) else (value, None)
 
 
+def _embedding_set(panel: Any) -> None:
+    """A labelled set of embeddings that is read for its triplets, and has no loss of its own."""
+
+
+SET = Loss("embedding set", _embedding_set, (ROLES["emb"], ROLES["identity"]), (), engine=SETS)
 LOSSES: dict[str, Loss] = {}
 FAMILIES = (
     *("regression", "robust", "relative", "quantile", "likelihood"),
@@ -114,47 +125,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 @overload
 def loss(function: Function) -> Function: ...
 @overload
-def loss(
-    *,
-    engine: Engine = ROWS,
-    aliases: tuple[str, ...] = (),
-    finish: Callable[..., Any] | None = None,
-    stands_alone: bool = True,
-    is_signed: bool = False,
-    is_gain: bool = False,
-    reductions: tuple[str, ...] | None = None,
-    everyone: bool = False,
-    cosine: bool = False,
-) -> Callable[[Function], Function]: ...
-def loss(
-    function: Callable[..., Any] | None = None,
-    *,
-    engine: Engine = ROWS,
-    aliases: tuple[str, ...] = (),
-    finish: Callable[..., Any] | None = None,
-    stands_alone: bool = True,
-    is_signed: bool = False,
-    is_gain: bool = False,
-    reductions: tuple[str, ...] | None = None,
-    everyone: bool = False,
-    cosine: bool = False,
-) -> Any:
-    """List `function` as a loss, under its own name; the decorated name is the plain function still."""
+def loss(**settings: Any) -> Callable[[Function], Function]: ...
+def loss(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
+    """List `function` as a loss, under its own name; the decorated name is the plain function still.
+
+    settings: fields of `Loss` that its function does not tell: engine, aliases, finish, stands_alone, reductions ...
+    """
 
     def listed(function: Any) -> Any:
-        made = _read_function(
-            function,
-            engine=engine,
-            aliases=aliases,
-            finish=finish,
-            stands_alone=stands_alone and engine.has_values,
-            is_signed=is_signed,
-            is_gain=is_gain,
-            reductions=reductions or (("mean",) if finish else _reductions(function, engine)),
-            everyone=everyone,
-            cosine=cosine,
-        )
-        LOSSES[made.name] = made
+        entry = _read_function(function, **settings)
+        LOSSES[entry.name] = entry
         return function
 
     return listed if function is None else listed(function)
@@ -166,7 +146,7 @@ def _reductions(function: Callable[..., Any], engine: Engine) -> tuple[str, ...]
     return (*engine.reductions, "positives") if chances and engine is ROWS else engine.reductions
 
 
-def _read_function(function: Callable[..., Any], *, engine: Engine, **more: Any) -> Loss:
+def _read_function(function: Callable[..., Any], *, engine: Engine = ROWS, **settings: Any) -> Loss:
     code, defaults = function.__code__, function.__kwdefaults__ or {}
     positional = code.co_varnames[: code.co_argcount]
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
@@ -179,7 +159,11 @@ def _read_function(function: Callable[..., Any], *, engine: Engine, **more: Any)
         roles=tuple(ROLES[name] for name in roles),
         options=tuple(Option(name, domain_of(function, name), defaults[name], doc[name]) for name in keywords),
         engine=engine,
-        **more,
+        **{
+            "reductions": ("mean",) if settings.get("finish") else _reductions(function, engine),
+            "stands_alone": engine.has_values,
+            **settings,
+        },
     )
 
 
@@ -207,13 +191,13 @@ def load() -> dict[str, Loss]:
 
 def find(name: str) -> Loss:
     """The loss called `name` (or an alias; `_` does for `-`); UsageError with the nearest names where there is none."""
-    wanted = name.strip().lower().replace("_", "-")
+    kebab = name.strip().lower().replace("_", "-")
     known = names()
-    if wanted in known:
-        return known[wanted]
+    if kebab in known:
+        return known[kebab]
     import difflib
 
-    near = difflib.get_close_matches(wanted, known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(kebab, known, n=2, cutoff=0.6)
     guess = f". Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
     raise UsageError(f"unknown loss {name!r}{guess}", fix="see all losses with: lossctl list")
 

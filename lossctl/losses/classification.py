@@ -133,6 +133,7 @@ def focal(chance: Binary | Categorical, label: Array, *, gamma: NonNegative = 2.
     Use: many easy rows beside few hard ones, as in dense detection
     Misleads: it hides overconfidence, for easy rows count next to nothing; no score for probabilities
     Gradient: that of cross-entropy times (1 - p_t)^gamma for easy rows, but above it for hard ones
+    Curve: --sweep gamma=0,0.5,1,2,5
     Worked: p_t = 0.9; weight = (1 - p_t)^2; surprise = -log(p_t); focal = weight * surprise
     Example: prob=0.9 label=1 -> 0.0010536051565782627
     """
@@ -153,6 +154,7 @@ def focal_star(logit: Binary, label: Array, *, gamma: Positive = 2.0, beta: Real
     Use: as focal; gamma and beta shape the curve apart from each other
     Misleads: gamma and beta are not the gamma of focal: (2, 1) looks like focal with 2
     Gradient: sigmoid(gamma x_t + beta) - 1: that of cross-entropy, steeper and shifted, never above 1 in size
+    Curve: --sweep gamma=1,2,4 --grad
     Worked: x_t = 0; z = 2 * x_t + 1; focal_star = log(1 + exp(-z)) / 2
     Example: logit=0 label=1 -> 0.15663084375911143
     """

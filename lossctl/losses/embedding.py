@@ -7,6 +7,7 @@ count alike. The distance is the panel's.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 from ..language.domains import Flag, NonNegative, Numbers, Positive, Real, Seed
@@ -25,6 +26,7 @@ from ..language.twofold import (
     surprises,
 )
 
+LOG_2 = math.log(2)  # of log(1 + e^z) at z = 0
 Panel = Any  # sets.panels.Panel, which losses do not know
 
 
@@ -42,7 +44,7 @@ class TripletLosses(NamedTuple):
 # ------------------------------------------------------------------------------------------------------------- triplets
 
 
-@loss(engine=SETS, reductions=("mean-active", "mean", "sum", "none"))
+@loss(engine=SETS, reductions=("mean-active", "mean", "sum", "none"), term="triplet")
 def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     """Every triplet of the set: how much each negative fails to be farther than each positive, by the margin.
 
@@ -61,7 +63,7 @@ def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     return TripletLosses(total, row_sum(_cast(reach, sums)), panel.positives * panel.negatives)
 
 
-@loss(engine=SETS)
+@loss(engine=SETS, term="triplet")
 def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -> Array:
     """Each anchor with its farthest positive and its nearest negative: the hardest triplet it is in.
 
@@ -80,7 +82,7 @@ def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -
     return softplus(gap) if soft else relu(gap + margin)
 
 
-@loss(engine=SETS)
+@loss(engine=SETS, term="triplet")
 def semi_hard(
     panel: Panel, *, margin: NonNegative = 1.0, fallback: Literal["hardest", "easiest", "drop"] = "easiest"
 ) -> Weighted:
@@ -101,7 +103,7 @@ def semi_hard(
     return _over_pairs(panel, negative, is_counted, margin)
 
 
-@loss(engine=SETS)
+@loss(engine=SETS, term="triplet")
 def random_semi_hard(panel: Panel, *, margin: Positive = 1.0, seed: Seed = 0) -> Weighted:
     """Each positive pair with one random negative of its semi-hard band; pairs without one are left out.
 
@@ -128,7 +130,7 @@ def _over_pairs(panel: Panel, negative: Any, is_counted: Array, margin: float) -
 # ---------------------------------------------------------------------------------------------------------------- pairs
 
 
-@loss(engine=SETS, everyone=True)
+@loss(engine=SETS, everyone=True, term="contrastive")
 def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
     """Contrastive over all pairs of the set: pulls the pairs of a class together, pushes others apart until the margin.
 
@@ -168,7 +170,7 @@ def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50
     return pull + push
 
 
-@loss(engine=SETS, cosine=True)
+@loss(engine=SETS, cosine=True, even_at=LOG_2)
 def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unified: Flag = False) -> Array:
     """Weighs every similarity by how far it is from its optimum, so that the decision boundary is a circle.
 
@@ -183,6 +185,7 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
     Misleads: gamma scales the value, so losses with different gamma cannot be compared; 256 is for class weights, 80
         for pairs
     Gradient: each similarity pulls by how far it is from its best: it fades as s_p nears 1 and s_n nears 0
+    Curve: circle:unified=true
     Worked: push = 256 * (0 + 0.25) * (0 - 0.25); pull = -256 * (1.25 - 0) * (0 - 0.75); first = push + pull; other =
         256 * (1 + 0.25) * (1 - 0.25) + pull; circle = (first + other) / 2
     Example: emb=1/0,0/1,0/1 label=0,0,1 -> 352
@@ -190,7 +193,7 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
     return _circle(panel.similarity, panel.is_positive, panel.is_negative, gamma, margin, unified)
 
 
-@loss
+@loss(is_angular=True)
 def circle_class(
     emb: Array, label: Array, *, class_weights: Numbers = None, gamma: Positive = 256.0, margin: Real = 0.25
 ) -> Array:
@@ -216,7 +219,7 @@ def circle_class(
 # ----------------------------------------------------------------------------------------------------------- contrasts
 
 
-@loss(engine=SETS, cosine=True)
+@loss(engine=SETS, cosine=True, even_at=LOG_2)
 def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     """Each positive against all negatives, as a softmax; every anchor counts the same.
 
@@ -234,7 +237,7 @@ def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     return row_sum(terms.total) / terms.weight
 
 
-@loss(engine=SETS, cosine=True)
+@loss(engine=SETS, cosine=True, even_at=LOG_2)
 def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     """Each positive against all negatives, as a softmax; every positive pair counts the same.
 
@@ -252,7 +255,7 @@ def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     return _contrast(panel, temperature)
 
 
-@loss(engine=SETS, cosine=True)
+@loss(engine=SETS, cosine=True, even_at=LOG_2)
 def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     """Each positive against everyone else, as a softmax; the mean over an anchor's positives.
 

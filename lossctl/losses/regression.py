@@ -11,8 +11,10 @@ from ..language.numerics import (
     minimum,
     quotient,
     root,
+    root_of_scaled,
     row_mean,
     row_sum,
+    where,
 )
 from ..language.registry import Sums, loss
 from ..language.rounding import compensated_row_sum, two_product, two_sum
@@ -73,12 +75,21 @@ def mae(pred: Array, target: Array) -> Array:
     return homogeneous(lambda pred, target: row_mean(abs(pred - target)), pred, target)
 
 
-def _root_of_mean(total: Total, weight: Total) -> Array | float:
-    return root(quotient(total, weight))
+SCALE = 2.0**600  # brings errors whose squares leave the range of float64 back into it
+TINY, HUGE = 2.0**-500, 2.0**500
+
+
+def _root_of_mean(plain: Total, tiny: Total, huge: Total, weight: Total) -> Array | float:
+    """The root of a mean of squares: of errors as they are, of tiny ones times SCALE, of huge ones divided by it."""
+    if not hasattr(plain, "shape"):
+        return root_of_scaled(((plain, 0), (tiny, -600), (huge, 600)), weight)
+    plain, tiny, huge = (part / weight for part in (plain, tiny, huge))
+    middle = root(plain + tiny / SCALE / SCALE)
+    return where(huge > 0, root(huge + plain / SCALE / SCALE) * SCALE, where(plain > 0, middle, root(tiny) / SCALE))
 
 
 @loss(finish=_root_of_mean, aliases=("root-mean-squared-error",))
-def rmse(pred: Array, target: Array) -> Array:
+def rmse(pred: Array, target: Array) -> Sums:
     """The root of the mean squared error: mse in units of the target.
 
     Formula: sqrt(mean(e^2));  e = pred - target
@@ -91,7 +102,13 @@ def rmse(pred: Array, target: Array) -> Array:
     Worked: e = 3 - 5; mean = e^2 / 1; rmse = sqrt(mean)
     Example: pred=3 target=5 -> 2
     """
-    return mse(pred, target)
+    error = pred - target
+    size = abs(error)
+    is_tiny, is_huge = size < TINY, size > HUGE
+    plain, tiny, huge = (
+        where(is_tiny | is_huge, 0.0, error), where(is_tiny, error * SCALE, 0.0), where(is_huge, error / SCALE, 0.0),
+    )  # fmt: skip
+    return Sums(*(row_mean(part * part) for part in (plain, tiny, huge)))
 
 
 @loss
@@ -104,6 +121,7 @@ def huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
     Use: regression with some outliers: smooth near zero, bounded pull far out
     Misleads: delta is in units of the target, so values for different delta cannot be compared
     Gradient: e near zero, then delta or -delta: an outlier pulls no harder than an error of delta
+    Curve: --sweep delta=0.5,1,2 --grad
     Worked: e = 3 - 0; huber = 1 * (abs(e) - 1 / 2)
     Example: pred=3 target=0 -> 2.5
     """
@@ -127,6 +145,7 @@ def smooth_l1(pred: Array, target: Array, *, beta: Positive = 1.0) -> Array:
     Use: regression of boxes, where mae is wanted without its corner
     Misleads: with beta other than 1 it is not huber but huber / beta
     Gradient: e / beta near zero, then 1 or -1
+    Curve: --sweep beta=0.5,1,2 --grad
     Worked: e = 3 - 0; smooth_l1 = abs(e) - 1 / 2
     Example: pred=3 target=0 -> 2.5
     """

@@ -18,6 +18,7 @@ from . import draws
 from .draws import Draws
 
 Method = Literal["bca", "percentile"]
+HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
 
 
@@ -199,6 +200,22 @@ def _corrected(
         return normal.cdf(bias + z / spread) if spread > 0 else math.nan
 
     return moved(tails[0]), moved(tails[1])
+
+
+def p_of_zero(spread: Spread, method: Method) -> float:
+    """1 - the largest level at which the interval leaves 0 out; nan where there is no interval.
+
+    At least 1 / (resamples + 1), for the resamples tell nothing smaller.
+    """
+    smallest = 1 / (len(spread.resampled) + 1)
+    outside, inside = 1.0, 0.0  # as p-values: the narrowest interval, a point, and the widest
+    if math.isnan(spread.interval(0.5, method)[0]):
+        return math.nan
+    for _ in range(HALVINGS):
+        middle = (outside + inside) / 2
+        low, high = spread.interval(1 - middle, method)
+        outside, inside = (middle, inside) if low > 0 or high < 0 else (outside, middle)
+    return max(smallest, outside)
 
 
 def jackknife_acceleration(left_out: np.ndarray) -> float:

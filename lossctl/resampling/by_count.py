@@ -21,7 +21,8 @@ import numpy as np
 
 from ..errors import UsageError
 from ..language.rounding import two_product
-from ..rows import checks, sums
+from ..rows import checks, shapes, sums
+from ..rows.facts import NOTHING, Facts
 from ..rows.job import Job, Read, RowBlock, shared
 from ..rows.workers import ordered_map
 from . import bootstrap
@@ -50,7 +51,7 @@ class Seen(NamedTuple):
     weight: np.ndarray | None
     target: np.ndarray | None
     side: tuple[np.ndarray, ...]
-    facts: checks.Facts
+    facts: Facts
 
 
 class Cell(NamedTuple):
@@ -82,26 +83,26 @@ class Tally(NamedTuple):
 
     cells: Mapping[Key, Cell]
     n: int
-    facts: checks.Facts
+    facts: Facts
 
     @property
     def entries(self) -> int:
         """How many bootstraps it holds."""
         return len(self.cells)
 
-    def noticing(self, facts: checks.Facts) -> Tally:
+    def noticing(self, facts: Facts) -> Tally:
         """The same with other facts."""
         return self._replace(facts=facts)
 
-    def refuse_nothing(self, plan: checks.Plan) -> None:
+    def refuse_nothing(self, plan: shapes.Plan) -> None:
         """DataError where all rows together have no value: a tally of any rows has one."""
 
-    def value(self, plan: checks.Plan) -> float:
+    def value(self, plan: shapes.Plan) -> float:
         """The number that the loss makes of the counts."""
         cells = {key: (_exact(cell.weight), cell.target) for key, cell in self.cells.items()}
         return _nearest(_loss(plan, cells, Fraction(0)))
 
-    def spread(self, plan: checks.Plan, draws: Draws, method: bootstrap.Method) -> Spread:
+    def spread(self, plan: shapes.Plan, draws: Draws, method: bootstrap.Method) -> Spread:
         """How the value varies over the resamples. UsageError for BCa of too many cells."""
         samples = [_sample(cell, draws) for cell in self.cells.values()]
         observed = np.array([(_nearest(cell.target), _nearest(_exact(cell.weight))) for cell in self.cells.values()])
@@ -118,7 +119,7 @@ class Tally(NamedTuple):
     def merge(self, other: Tally) -> Tally:
         """The tally of two sets of rows together."""
         more = {key: self.cells[key].merge(cell) if key in self.cells else cell for key, cell in other.cells.items()}
-        facts = self.facts if other.facts is checks.NOTHING else self.facts.merge(other.facts)
+        facts = self.facts if other.facts is NOTHING else self.facts.merge(other.facts)
         return Tally({**self.cells, **more}, self.n + other.n, facts)
 
 
@@ -146,7 +147,7 @@ def _seen(job: Job, side: tuple[int, ...], start: int, arrays: tuple[np.ndarray,
     return seen._replace(side=tuple(arrays[place] if keep is None else arrays[place][keep] for place in side))
 
 
-def see(plan: checks.Plan, arrays: tuple[np.ndarray, ...], start: int) -> Seen:
+def see(plan: shapes.Plan, arrays: tuple[np.ndarray, ...], start: int) -> Seen:
     """The rows of a block, from the arrays of the plan's entries; nothing rides along."""
     admitted = checks.admit(plan, arrays, start)
     by_role = dict(zip((entry.role.name for entry in plan.entries), admitted.inputs, strict=True))
@@ -180,7 +181,7 @@ def tally_of(seen: Seen, positions: np.ndarray | None, aspects: Aspects) -> Tall
     ends = zip(seen.cells, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
     parts = {key: order[end - count : end] for key, count, end in ends if count}
     cells = {key: _cell(seen, members, aspects.draws, clusters) for key, members in parts.items()}
-    return Tally(cells, len(rows), seen.facts if positions is None else checks.NOTHING)
+    return Tally(cells, len(rows), seen.facts if positions is None else NOTHING)
 
 
 def _cell(seen: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarray | None) -> Cell:
@@ -232,7 +233,7 @@ def _nearest(value: Fraction | float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _loss(plan: checks.Plan, cells: Mapping[Key, tuple[Any, Any]], nothing: Any) -> Any:
+def _loss(plan: shapes.Plan, cells: Mapping[Key, tuple[Any, Any]], nothing: Any) -> Any:
     """What the loss makes of cells, key -> (weight, weighted target): fractions, or arrays (m,) that give an array."""
     branches = sorted({branch for branch, _ in cells}, key=_order)
     classes = sorted({name for _, name in cells}, key=_order)
@@ -262,14 +263,14 @@ def _sample(cell: Cell, draws: Draws) -> Sample:
     return bootstrap.sample(draws, cluster_numbers(cell.clusters), np.array(list(cell.clusters.values())))
 
 
-def _losses(plan: checks.Plan, whole: Tally, table: np.ndarray) -> np.ndarray:
+def _losses(plan: shapes.Plan, whole: Tally, table: np.ndarray) -> np.ndarray:
     """The loss of each column of a table (cells, m, 2) of weighted targets and weights -> (m,)."""
     cells = {key: (row[:, 1], row[:, 0]) for key, row in zip(whole.cells, table, strict=True)}
     values: np.ndarray = _loss(plan, cells, np.zeros(table.shape[1]))
     return values
 
 
-def _slopes(plan: checks.Plan, whole: Tally, samples: list[Sample], observed: np.ndarray) -> np.ndarray:
+def _slopes(plan: shapes.Plan, whole: Tally, samples: list[Sample], observed: np.ndarray) -> np.ndarray:
     """The derivatives of the loss by each cell's target and by its weight, with the cell's mean target as it is.
 
     observed: (cells, 2) weighted targets and weights -> (cells, 2)
@@ -292,7 +293,7 @@ def _slopes(plan: checks.Plan, whole: Tally, samples: list[Sample], observed: np
     return result
 
 
-def _differences(plan: checks.Plan, whole: Tally, observed: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def _differences(plan: shapes.Plan, whole: Tally, observed: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Half of what the loss gains from a step down to a step up of each cell; observed, steps (cells, 2) -> (cells,)"""
     cells = len(observed)
     found = []

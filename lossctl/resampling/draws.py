@@ -57,6 +57,12 @@ def flip_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> np.ndarr
     return flipped.T
 
 
+def order_of(draws: Draws, numbers: np.ndarray) -> np.ndarray:
+    """A random order of the units that `numbers` name, (n,)."""
+    seed = _mixed(np.array([(draws.seed * 128 + 1) % WORD], dtype=np.uint64))[0]
+    return np.argsort(_mixed(numbers.astype(np.uint64) * np.uint64(GOLDEN) + seed), kind="stable")
+
+
 def every_flip_sum(values: np.ndarray) -> np.ndarray:
     """The sums under all 2**n sign patterns, (2**n, m), for (n, m) values; n is small."""
     patterns = np.arange(1 << len(values))[:, None] >> np.arange(len(values))

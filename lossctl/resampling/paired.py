@@ -1,8 +1,9 @@
 """One system against others on the same rows: differences, how they vary, and how likely chance alone makes them.
 
-Systems share their rows, their weights and their random numbers, so a difference is resampled as a difference. A sign
-flip swaps the losses of the two systems in a row (or in all rows of a cluster): if they are alike, the swapped
-difference is as likely as the one seen.
+Systems share their rows, their weights and their random numbers. A sign flip swaps the losses of the two systems in a
+row (or in all rows of a cluster): if they are alike, the swapped difference is as likely as the one observed. The
+interval holds every difference that the same flips do not reject (`flips`); with `--test bootstrap` rows are resampled
+instead, and p is one minus the largest level at which the interval leaves 0 out.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..rows import by_row
-from ..rows.checks import Plan
-from . import bootstrap, draws, statistic
+from ..rows.shapes import Plan
+from . import bootstrap, draws, flips, statistic
 from .bootstrap import Method, Spread
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
+from .flips import Flips
 
-EXACT_UNITS = 20  # up to here all 2**n patterns of signs are tried, where they are no more than the resamples
-TIE = 1e-12  # a flipped difference this close to the one seen, relatively, counts as equal to it
+NUDGE, EPSILON, ROUNDINGS = 2.0**-30, 2.0**-52, 16.0  # of totals, to see how far rounding moves a value
+SIGN_FLIP, BOOTSTRAP = "sign-flip", "bootstrap"
+TESTS = (SIGN_FLIP, BOOTSTRAP)
 
 
 class Pairs(NamedTuple):
@@ -32,11 +35,10 @@ class Pairs(NamedTuple):
 
     parts: exact sums, of the base first;  better, equal, worse: rows where another system's loss is below, at, above
     the base's, (S,), None where single rows have none;  units: rows (or lists, or clusters)
-    resampled: the sums of the columns of each system, then of the divisor, over the resamples, (R, (S + 1)(k - 1) + 1)
-    flipped: sums of the half differences of the columns under each sign pattern, (R, S (k - 1))
+    resampled: the sums of the columns of each system, then of the divisor, over the resamples, (R, (S + 1)(k - 1) + 1);
+    None where signs are flipped;  flipped: what each other system's flips add up to; () where rows are resampled
     moments: of each system beside the base, of the columns that `_beside` names
-    few: half differences of the first units, (n, S (k - 1)), as long as they are few
-    clusters: instead of the four above, the sums of the columns of each cluster
+    clusters: instead of the three above, the sums of the columns of each cluster
     """
 
     parts: tuple[by_row.Part, ...]
@@ -44,9 +46,8 @@ class Pairs(NamedTuple):
     equal: np.ndarray | None
     worse: np.ndarray | None
     resampled: np.ndarray | None
-    flipped: np.ndarray | None
+    flipped: tuple[Flips, ...]
     moments: tuple[bootstrap.Moments, ...]
-    few: np.ndarray
     units: int
     clusters: Clusters | None
 
@@ -63,9 +64,8 @@ class Pairs(NamedTuple):
             _sum(self.equal, other.equal),
             _sum(self.worse, other.worse),
             _sum(self.resampled, other.resampled),
-            _sum(self.flipped, other.flipped),
+            tuple(a.merge(b) for a, b in zip(self.flipped, other.flipped, strict=True)),
             tuple(a.merge(b) for a, b in zip(self.moments, other.moments, strict=True)),
-            np.concatenate([self.few, other.few])[: EXACT_UNITS + 1],
             self.units + other.units,
             None if self.clusters is None or other.clusters is None else merge_into(self.clusters, other.clusters),
         )
@@ -75,7 +75,7 @@ def _sum(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
     return None if a is None or b is None else a + b
 
 
-def pairs(plan: Plan, systems: Sequence[by_row.Scored], draws: Draws, cluster: int | None) -> Pairs:
+def pairs(plan: Plan, systems: Sequence[by_row.Scored], draws: Draws, cluster: int | None, test: str) -> Pairs:
     """What one block says of the base (the first of the systems) and the others. cluster: which side column"""
     _refuse_unequal(plan, systems)
     rows = [system.rows for system in systems]
@@ -84,9 +84,10 @@ def pairs(plan: Plan, systems: Sequence[by_row.Scored], draws: Draws, cluster: i
     own = [np.ones(n) if column is None else column for system in rows for column in system.columns[:-1]]
     columns = np.stack([*own, divisor], axis=1)
     width = len(rows[0].columns) - 1
-    counted = _drawn(plan, rows[0].number, columns, width, draws)
-    if cluster is not None:
-        nothing = _drawn(plan, rows[0].number[:0], columns[:0], width, draws)
+    if cluster is None:
+        counted = _drawn(plan, rows[0].number, columns, width, draws, test)
+    else:
+        nothing = _drawn(plan, rows[0].number[:0], columns[:0], width, draws, test)
         counted = nothing._replace(clusters=cluster_sums(systems[0].side[cluster], columns))
     better, equal, worse = _row_counts(rows)
     parts = tuple(by_row.part_of(system) for system in rows)
@@ -124,24 +125,19 @@ def _row_counts(rows: Sequence[by_row.Rows]) -> tuple[np.ndarray | None, np.ndar
     return better, equal, worse
 
 
-def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, asked: Draws) -> Pairs:
+def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, asked: Draws, test: str) -> Pairs:
     """The random part of some units, from the columns of all systems and the divisor."""
-    with np.errstate(invalid="ignore"):
-        others = columns[:, width:-1]
-        half = (others - np.tile(columns[:, :width], others.shape[1] // width)) / 2
-    beside = [_beside(plan, columns, width, at) for at in range(others.shape[1] // width)]
-    return Pairs(
-        (),
-        None,
-        None,
-        None,
-        draws.resample_sums(asked, numbers, columns),
-        draws.flip_sums(asked, numbers, half),
-        tuple(map(bootstrap.moments, beside)),
-        half[: EXACT_UNITS + 1],
-        len(columns),
-        None,
-    )
+    others = range((columns.shape[1] - 1) // width - 1)
+    beside = [_beside(plan, columns, width, at) for at in others]
+    resampled = draws.resample_sums(asked, numbers, columns) if test == BOOTSTRAP else None
+    flipped: tuple[Flips, ...] = ()
+    if test == SIGN_FLIP:
+        base, divisor = columns[:, :width], columns[:, -1:]
+        still = divisor if plan.spec.finish is None else columns[:, [*range(width), -1]]
+        with np.errstate(invalid="ignore"):
+            halves = [(columns[:, width * (at + 1) :][:, :width] - base) / 2 for at in others]
+        flipped = flips.flipped(asked, numbers, halves, still)
+    return Pairs((), None, None, None, resampled, flipped, tuple(map(bootstrap.moments, beside)), len(columns), None)
 
 
 def _beside(plan: Plan, columns: np.ndarray, width: int, other: int) -> np.ndarray:
@@ -152,53 +148,76 @@ def _beside(plan: Plan, columns: np.ndarray, width: int, other: int) -> np.ndarr
     return np.concatenate([*own, divisor], axis=1)
 
 
-def settle(plan: Plan, whole: Pairs, asked: Draws) -> Pairs:
+def settle(plan: Plan, whole: Pairs, asked: Draws, test: str) -> Pairs:
     """The pairs of all rows, with the clusters drawn as the units that they are."""
     if whole.clusters is None:
         return whole
     columns = np.array(list(whole.clusters.values()))
-    counted = _drawn(plan, cluster_numbers(whole.clusters), columns, whole.width, asked)
+    counted = _drawn(plan, cluster_numbers(whole.clusters), columns, whole.width, asked, test)
     return counted._replace(parts=whole.parts, better=whole.better, equal=whole.equal, worse=whole.worse)
 
 
 class Difference(NamedTuple):
-    """Another system against the base: the difference of the two values, what surrounds it, and what chance makes.
+    """Another system against the base: the difference of the two values, its interval, and what chance makes.
 
-    spread: of the difference;  p: two-sided;  exact: whether every sign pattern was tried
+    method: of the interval, "sign-flip", "bca" or "percentile";  low, high: infinite where so few units cannot tell
+    p: two-sided, at most 1 - level where the interval leaves 0 out, and above it where it does not
+    test: how p was found;  draws, units: how many patterns, resamples or blocks, of how many rows, lists or clusters
     """
 
     base: float
     other: float
     value: float
-    spread: Spread
+    method: str
+    low: float
+    high: float
+    standard_error: float
     p: float
-    exact: bool
+    test: str
+    draws: int
+    units: int
 
 
-def difference(plan: Plan, whole: Pairs, other: int, test: str, method: Method = "percentile") -> Difference:
-    """What all rows say of one other system (0 is the first). test: "sign-flip" or "bootstrap"
+def difference(plan: Plan, whole: Pairs, other: int, level: float, test: str, method: Method = "bca") -> Difference:
+    """What all rows say of one other system (0 is the first).
 
-    method: of the interval that will be asked of the spread; BCa needs the influence of the rows
+    method: of the interval of the test "bootstrap"; the sign flips have one of their own
     """
-    parts = whole.parts[0], whole.parts[other + 1]
-    base, value = (by_row.value_of(plan, part) for part in parts)
+    base, value = (by_row.value_of(plan, part) for part in (whole.parts[0], whole.parts[other + 1]))
     gap = value - base
-    assert whole.resampled is not None and whole.flipped is not None
-    held = whole.resampled[:, -1] > 0
-    totals = whole.resampled[held]
+    nan = math.nan
+    count = len(whole.flipped[other].half if whole.resampled is None else whole.resampled)
+    so_far = Difference(base, value, gap, test, nan, nan, nan, nan, test, count, whole.units)
+    if test == BOOTSTRAP:
+        return _resampled(plan, whole, other, level, method, so_far)
+    return _flipped(plan, whole, other, level, so_far)
+
+
+def _resampled(plan: Plan, whole: Pairs, other: int, level: float, method: Method, so_far: Difference) -> Difference:
+    assert whole.resampled is not None
+    totals = whole.resampled[whole.resampled[:, -1] > 0]
     with np.errstate(invalid="ignore"):
         resampled = _values(plan, whole, totals, other + 1) - _values(plan, whole, totals, 0)
     influence = _influence(plan, whole, other) if method == "bca" else bootstrap.Influence(math.nan, math.nan, 0)
-    spread = Spread(gap, resampled, np.ones(len(resampled), dtype=bool), influence.acceleration, influence)
-    if not math.isfinite(gap):
-        return Difference(base, value, gap, spread, math.nan, False)
-    if test == "bootstrap":
-        return Difference(base, value, gap, spread, _share(np.abs(resampled - gap), abs(gap), exact=False), False)
-    exact = whole.units <= EXACT_UNITS and 1 << whole.units <= len(whole.flipped)
-    own = slice(whole.width * other, whole.width * (other + 1))
-    flips = draws.every_flip_sum(whole.few[:, own]) if exact else whole.flipped[:, own]
-    swapped = np.abs(_swapped(plan, parts, flips))
-    return Difference(base, value, gap, spread, _share(swapped, abs(gap), exact), exact)
+    held = np.ones(len(resampled), dtype=bool)
+    spread = Spread(so_far.value, np.sort(resampled), held, influence.acceleration, influence)
+    low, high = spread.interval(level, method)
+    p = bootstrap.p_of_zero(spread, method)
+    return so_far._replace(method=method, low=low, high=high, standard_error=spread.standard_error, p=p)
+
+
+def _flipped(plan: Plan, whole: Pairs, other: int, level: float, so_far: Difference) -> Difference:
+    if not math.isfinite(so_far.value):
+        return so_far
+    patterns = whole.flipped[other].patterns()
+    observed, swapped, tie = _swapped(plan, (whole.parts[0], whole.parts[other + 1]), patterns)
+    influence = _influence(plan, whole, other)
+    linear = swapped if plan.spec.finish is None else _linear(plan, whole, other, observed, patterns)
+    share = patterns.still[:, -1] / float(whole.parts[0].sums[-1])
+    answer = flips.inverted(observed, swapped, linear, share, level, tie, patterns.is_every)
+    error = math.sqrt(max(0.0, influence.squares) * whole.units / (whole.units - 1)) if whole.units > 1 else math.nan
+    name = f"{SIGN_FLIP}, all patterns" if patterns.is_every else SIGN_FLIP
+    return so_far._replace(low=answer.low, high=answer.high, standard_error=error, p=answer.p, test=name)
 
 
 def _values(plan: Plan, whole: Pairs, totals: np.ndarray, system: int) -> np.ndarray:
@@ -207,32 +226,64 @@ def _values(plan: Plan, whole: Pairs, totals: np.ndarray, system: int) -> np.nda
     return statistic.resampled_values(plan, np.concatenate([own, totals[:, -1:]], axis=1), whole.parts[system].n)
 
 
-def _swapped(plan: Plan, parts: tuple[by_row.Part, by_row.Part], flips: np.ndarray) -> np.ndarray:
-    """The difference under each sign pattern. flips: the sums of half differences, (R, k - 1)"""
+def _swapped(
+    plan: Plan, parts: tuple[by_row.Part, by_row.Part], patterns: flips.Patterns
+) -> tuple[float, np.ndarray, float]:
+    """The difference as it is and under each sign pattern, (R,), in one arithmetic, and what rounding may do to it."""
+    divisor = parts[0].sums[-1]
+    if plan.spec.finish is None:
+        factor = 2.0 * (parts[0].n if plan.reduction == "sum" else 1.0) / float(divisor)
+        tie = flips.TIE * abs(factor) * float(patterns.sizes[0])
+        return factor * float(patterns.observed[0]), factor * patterns.half[:, 0], tie
     base, other = (np.array([float(total) for total in part.sums]) for part in parts)
     middle = (base[:-1] + other[:-1]) / 2
-    divisor = np.full((len(flips), 1), base[-1])
-    with np.errstate(invalid="ignore"):
-        sides = (np.concatenate([middle + sign * flips, divisor], axis=1) for sign in (1, -1))
+
+    def gap(steps: np.ndarray) -> np.ndarray:
+        """The difference where the columns of the other system lie so far above the middle, (m, k - 1) -> (m,)."""
+        ends = np.full((len(steps), 1), base[-1])
+        sides = (np.concatenate([middle + sign * steps, ends], axis=1) for sign in (1, -1))
         high, low = (statistic.resampled_values(plan, side, parts[0].n) for side in sides)
-        gap: np.ndarray = high - low
-    return gap
+        return np.asarray(high - low)
+
+    nudged = np.concatenate([np.zeros((1, len(base))), np.diag(NUDGE * np.abs(base))]) + base
+    values = statistic.resampled_values(plan, nudged, parts[0].n)
+    with np.errstate(invalid="ignore"):
+        reach = float(np.nansum(np.abs(gap(np.diag(patterns.sizes)))))
+        rounding = float(np.nansum(np.abs(values[1:] - values[0]))) / NUDGE + abs(float(values[0]))
+        (observed,) = gap(patterns.observed[None]).tolist()
+        return observed, gap(patterns.half), flips.TIE * reach + ROUNDINGS * EPSILON * rounding
+
+
+def _linear(plan: Plan, whole: Pairs, other: int, gap: float, patterns: flips.Patterns) -> np.ndarray:
+    """What rows contribute to the difference under each sign pattern, (R,): their influence, and their share of it."""
+    slopes, means = _slopes(plan, whole, other)
+    base, divisor = patterns.still[:, :-1], patterns.still[:, -1:]
+    columns = np.concatenate([base, base + 2 * patterns.half], axis=1) - np.concatenate(means) * divisor
+    contributions = np.concatenate([columns, divisor], axis=1) @ slopes
+    return np.asarray(contributions + gap * divisor[:, 0] / float(whole.parts[0].sums[-1]))
 
 
 def _influence(plan: Plan, whole: Pairs, other: int) -> bootstrap.Influence:
     """That of the rows (or clusters) on the difference."""
+    slopes, means = _slopes(plan, whole, other)
+    centre = means[1] - means[0] if plan.spec.finish is None else np.concatenate(means)
+    return whole.moments[other].about(centre).influence(slopes)
+
+
+def _slopes(plan: Plan, whole: Pairs, other: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The derivatives of the difference by the columns that `_beside` names, and the means of both systems' own."""
     base, system = whole.parts[0], whole.parts[other + 1]
     means = [statistic.centre_of(part) for part in (base, system)]
     if plan.spec.finish is None:
         slope = (system.n if plan.reduction == "sum" else 1.0) / float(base.sums[-1])
-        return whole.moments[other].about(means[1] - means[0]).influence(np.array([slope, 0.0]))
+        return np.array([slope, 0.0]), means
     moments = whole.moments[other].about(np.concatenate(means))
     slopes = [
         statistic.slopes_of(plan, part, _own(moments, start, whole.width))
         for part, start in ((base, 0), (system, whole.width))
     ]
     ends = slopes[1][-1] - slopes[0][-1]
-    return moments.influence(np.concatenate([-slopes[0][:-1], slopes[1][:-1], [ends]]))
+    return np.concatenate([-slopes[0][:-1], slopes[1][:-1], [ends]]), means
 
 
 def _own(moments: bootstrap.Moments, start: int, width: int) -> bootstrap.Moments:
@@ -241,12 +292,6 @@ def _own(moments: bootstrap.Moments, start: int, width: int) -> bootstrap.Moment
     return bootstrap.Moments(
         moments.centre[at[:-1]], moments.pairs[np.ix_(at, at)], moments.triples[np.ix_(at, at, at)], moments.n
     )
-
-
-def _share(sizes: np.ndarray, seen: float, exact: bool) -> float:
-    """How many of the sizes reach the one seen; where they are a sample, the one seen is of it too."""
-    reached = int(np.count_nonzero(sizes >= seen * (1 - TIE)))
-    return reached / len(sizes) if exact else (reached + 1) / (len(sizes) + 1)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DataError
 from ..rows import by_row, sums
-from ..rows.checks import Plan
+from ..rows.shapes import Plan
 from .bootstrap import Influence, Moments
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 FIRST_STEP, SMALLER, STEPS = 2.0**-4, 8.0, 20
 BENT = 1e-6  # the most by which a difference may bend: then its error is the square of it
@@ -50,6 +53,8 @@ def slopes_of(plan: Plan, part: by_row.Part, moments: Moments) -> np.ndarray:
         return slopes
     if not all(total.is_finite for total in part.sums):
         return slopes * math.nan
+    from fractions import Fraction
+
     totals = [Fraction(total.units, 1 << sums.UNIT_EXPONENT) for total in part.sums]
     centre = [Fraction(mean) for mean in centre_of(part).tolist()]
     for at in range(len(slopes) - 1):
@@ -61,6 +66,8 @@ def slopes_of(plan: Plan, part: by_row.Part, moments: Moments) -> np.ndarray:
 
 
 def _moved(finish: Callable[..., float], totals: list[Fraction], at: int) -> Callable[[Fraction], float]:
+    from fractions import Fraction
+
     return _moved_along(finish, totals, [Fraction(place == at) for place in range(len(totals))])
 
 
@@ -75,6 +82,8 @@ def _slope(function: Callable[[Fraction], float], scale: float) -> float:
     """The derivative at 0, by differences of steps that shrink until they no longer bend; exact totals bear that."""
     if not scale or not math.isfinite(scale):
         return 0.0 if not scale else math.nan
+    from fractions import Fraction
+
     middle, step = function(Fraction(0)), FIRST_STEP * scale
     slope = math.nan
     for _ in range(STEPS):

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from ..errors import UsageError
-from ..rows import by_row, checks, groups, sums
+from ..rows import by_row, groups, shapes, sums
+from ..rows.facts import Facts
 from ..rows.workers import keep_freed_memory
 from . import bootstrap, statistic
 from .bootstrap import Influence, Method, Spread
@@ -41,7 +42,7 @@ class Piece(Protocol):
         """How many rows count."""
 
     @property
-    def facts(self) -> checks.Facts:
+    def facts(self) -> Facts:
         """What was noticed of them."""
 
     @property
@@ -51,16 +52,16 @@ class Piece(Protocol):
     def merge(self, other: Self) -> Self:
         """The piece of two sets of rows together."""
 
-    def noticing(self, facts: checks.Facts) -> Self:
+    def noticing(self, facts: Facts) -> Self:
         """The same with other facts."""
 
-    def refuse_nothing(self, plan: checks.Plan) -> None:
+    def refuse_nothing(self, plan: shapes.Plan) -> None:
         """DataError where all rows together have no value."""
 
-    def value(self, plan: checks.Plan) -> float:
+    def value(self, plan: shapes.Plan) -> float:
         """The loss of the rows; nan where they have none."""
 
-    def spread(self, plan: checks.Plan, draws: Draws, method: Method) -> Spread:
+    def spread(self, plan: shapes.Plan, draws: Draws, method: Method) -> Spread:
         """How the value varies over the resamples."""
 
 
@@ -70,7 +71,7 @@ class ScoredBlock(Protocol):
     @property
     def side(self) -> tuple[np.ndarray, ...]: ...
     @property
-    def facts(self) -> checks.Facts: ...
+    def facts(self) -> Facts: ...
 
 
 Pieces = dict[str | None, Any]  # group -> the Piece of its rows; None -> that of all rows
@@ -152,7 +153,7 @@ class Slice(NamedTuple):
         return self.part.n
 
     @property
-    def facts(self) -> checks.Facts:
+    def facts(self) -> Facts:
         """What was noticed of them."""
         return self.part.facts
 
@@ -171,19 +172,19 @@ class Slice(NamedTuple):
             else None,
         )
 
-    def noticing(self, facts: checks.Facts) -> Slice:
+    def noticing(self, facts: Facts) -> Slice:
         """The same with other facts."""
         return self._replace(part=self.part._replace(facts=facts))
 
-    def refuse_nothing(self, plan: checks.Plan) -> None:
+    def refuse_nothing(self, plan: shapes.Plan) -> None:
         """DataError where all rows together have no value."""
         by_row.refuse_nothing(plan, self.part)
 
-    def value(self, plan: checks.Plan) -> float:
+    def value(self, plan: shapes.Plan) -> float:
         """The loss of the rows; nan where they have none."""
         return by_row.value_of(plan, self.part)
 
-    def spread(self, plan: checks.Plan, draws: Draws, method: Method) -> Spread:
+    def spread(self, plan: shapes.Plan, draws: Draws, method: Method) -> Spread:
         """How the value varies over the resamples."""
         value, centre = self.value(plan), statistic.centre_of(self.part)
         if self.clusters is None:

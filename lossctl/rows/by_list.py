@@ -16,6 +16,7 @@ from ..errors import DataError
 from ..language.registry import columns_of
 from . import checks
 from .by_row import BLOCK_VALUES, Scored, rows_of
+from .facts import NOTHING, Facts
 from .job import Job, Loaded, Read, RowBlock, RowsAt, shared
 from .workers import ordered_map
 
@@ -31,7 +32,7 @@ class Documents(NamedTuple):
     weight: np.ndarray
     number: np.ndarray
     side: tuple[np.ndarray, ...]
-    facts: checks.Facts
+    facts: Facts
 
     def take(self, chosen: slice | np.ndarray) -> Documents:
         """Some of the documents; the facts stay behind."""
@@ -42,7 +43,7 @@ class Documents(NamedTuple):
             self.weight[chosen],
             self.number[chosen],
             tuple(column[chosen] for column in self.side),
-            checks.NOTHING,
+            NOTHING,
         )
 
 
@@ -62,7 +63,7 @@ def score_blocks(
 
 def stand_together(blocks: Iterable[RowBlock]) -> bool:
     """Whether the rows of every list stand together; remembers the names of the lists."""
-    seen: set[str] = set()
+    names_before: set[str] = set()
     last: str | None = None
     for block in blocks:
         (group,) = block.load()
@@ -71,9 +72,9 @@ def stand_together(blocks: Iterable[RowBlock]) -> bool:
             name = str(group[at])
             if name == last:  # the list goes on from the block before
                 continue
-            if name in seen:
+            if name in names_before:
                 return False
-            seen.add(name)
+            names_before.add(name)
             last = name
     return True
 
@@ -86,7 +87,7 @@ def _starts(group: np.ndarray) -> np.ndarray:
 
 
 def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -> list[Documents]:
-    found = []
+    documents = []
     for job, arrays in shared(jobs, block.load()):
         loaded = Loaded(block.start, tuple(arrays[place] for place in job.picks))
         admitted = checks.admit(job.plan, loaded.arrays, loaded.start)
@@ -95,8 +96,8 @@ def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -> 
         weight = np.ones(len(score)) if admitted.weights is None else admitted.weights
         ride = tuple(arrays[place] if keep is None else arrays[place][keep] for place in side)
         numbers = admitted.rows.at(np.arange(len(score)))
-        found.append(Documents(score, relevance, group.reshape(-1), weight, numbers, ride, admitted.facts))
-    return found
+        documents.append(Documents(score, relevance, group.reshape(-1), weight, numbers, ride, admitted.facts))
+    return documents
 
 
 def _as_they_come(pieces: Iterable[list[Documents]]) -> Iterator[list[Documents]]:
@@ -104,39 +105,39 @@ def _as_they_come(pieces: Iterable[list[Documents]]) -> Iterator[list[Documents]
     waiting: list[list[Documents]] = []
     for many in pieces:
         waiting = waiting or [[] for _ in many]
-        ready = []
+        complete = []
         for held, piece in zip(waiting, many, strict=True):
             starts = _starts(piece.group)
             cut = int(starts[-1]) if len(starts) else 0
             goes_on = len(starts) == 1 and (not held or str(held[-1].group[-1]) == str(piece.group[0]))
-            whole = [] if goes_on or not len(starts) else [*held, piece.take(slice(0, cut))]
-            if whole:
+            cut_lists = [] if goes_on or not len(starts) else [*held, piece.take(slice(0, cut))]
+            if cut_lists:
                 held.clear()
             if len(starts):
                 held.append(piece.take(slice(cut, None)))
-            ready.append(_joined(whole or [piece.take(slice(0, 0))])._replace(facts=piece.facts))
-        yield ready
+            complete.append(_joined(cut_lists or [piece.take(slice(0, 0))])._replace(facts=piece.facts))
+        yield complete
     if waiting and any(waiting):
         yield [_joined(held) for held in waiting]
 
 
 def _held(pieces: Iterable[list[Documents]], size: int) -> Iterator[list[Documents]]:
     """All pieces, the rows of each list brought together: lists in the order in which they begin, rows in their own."""
-    found = [_joined(list(held)) for held in zip(*pieces, strict=True)]
+    joined = [_joined(list(held)) for held in zip(*pieces, strict=True)]
     rest = []
-    for piece in found:
+    for piece in joined:
         _, first, codes = np.unique(_names(piece.group), return_index=True, return_inverse=True)
         rest.append(piece.take(np.argsort(first[codes], kind="stable"))._replace(facts=piece.facts))
     ends = [[*_starts(piece.group)[1:].tolist(), len(piece.group)] for piece in rest]
     at = [0] * len(rest)
     while any(start < len(piece.group) for start, piece in zip(at, rest, strict=True)):
-        ready = []
+        complete = []
         for position, piece in enumerate(rest):
             stop = next((end for end in ends[position] if end >= at[position] + size), len(piece.group))
-            facts = piece.facts if at[position] == 0 else checks.NOTHING
-            ready.append(piece.take(slice(at[position], stop))._replace(facts=facts))
+            facts = piece.facts if at[position] == 0 else NOTHING
+            complete.append(piece.take(slice(at[position], stop))._replace(facts=facts))
             at[position] = stop
-        yield ready
+        yield complete
 
 
 def _joined(pieces: list[Documents]) -> Documents:
@@ -152,7 +153,7 @@ def _joined(pieces: list[Documents]) -> Documents:
         np.concatenate([piece.weight for piece in pieces]),
         np.concatenate([piece.number for piece in pieces]),
         tuple(np.concatenate(parts) for parts in zip(*(piece.side for piece in pieces), strict=True)),
-        reduce(checks.Facts.merge, (piece.facts for piece in pieces)),
+        reduce(Facts.merge, (piece.facts for piece in pieces)),
     )
 
 
@@ -185,7 +186,7 @@ def _scored(job: Job, piece: Documents) -> Scored:
         RowsAt(piece.number[starts[keep]]),
         tuple(column[keep] for column in columns),
         piece.weight[starts[keep]],
-        piece.facts.merge(checks.Facts(empty_lists=int(np.count_nonzero(~keep)))),
+        piece.facts.merge(Facts(empty_lists=int(np.count_nonzero(~keep)))),
     )
     ends = starts + sizes
     inputs = tuple(_ragged(column, starts[keep], ends[keep]) for column in (piece.score, piece.relevance))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..language.predictions import Binary
 from ..language.registry import Loss, columns_of
 from ..language.rounding import two_product
-from . import checks, sums
+from . import checks, shapes, sums
+from .facts import NOTHING, SHOWN_ROWS, Facts
 from .job import Job, Loaded, shared
 from .sums import Total
 from .workers import ordered_map
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from typing import Protocol
 
     from .job import Arrays, Read, RowBlock
@@ -40,7 +42,7 @@ class Part(NamedTuple):
 
     sums: tuple[Total, ...] = ()
     n: int = 0
-    facts: checks.Facts = checks.NOTHING
+    facts: Facts = NOTHING
 
     def merge(self, other: Part) -> Part:
         """The sums of two sets of rows together."""
@@ -48,7 +50,7 @@ class Part(NamedTuple):
             totals = self.sums or other.sums
         else:
             totals = tuple(a + b for a, b in zip(self.sums, other.sums, strict=True))
-        facts = self.facts if other.facts is checks.NOTHING else self.facts.merge(other.facts)
+        facts = self.facts if other.facts is NOTHING else self.facts.merge(other.facts)
         return Part(totals, self.n + other.n, facts)
 
 
@@ -66,7 +68,7 @@ class Rows(NamedTuple):
     values: Column
     weight: Column
     columns: tuple[Column, ...]
-    facts: checks.Facts
+    facts: Facts
     lost: tuple[np.ndarray, ...] = ()
 
     @property
@@ -102,12 +104,12 @@ class Scored(NamedTuple):
     inputs: tuple[np.ndarray, ...]
 
     @property
-    def facts(self) -> checks.Facts:
+    def facts(self) -> Facts:
         """What was noticed of the rows, and which of them have an infinite loss."""
         return self.rows.facts.merge(infinite_rows(self.rows))
 
 
-def block_rows(plan: checks.Plan) -> int:
+def block_rows(plan: shapes.Plan) -> int:
     """How many rows a block should have."""
     return max(1, BLOCK_VALUES // plan.width)
 
@@ -147,20 +149,35 @@ def _score_job(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> S
     return Scored(rows, tuple(kept(arrays[place]) for place in side), tuple(map(kept, inputs)))
 
 
-def score(plan: checks.Plan, block: RowBlock) -> Rows:
+def score(plan: shapes.Plan, block: RowBlock) -> Rows:
     """The loss of each row of one block."""
     admitted = checks.admit(plan, block.load(), block.start)
+    function = _expected if plan.is_soft else _plain
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        value = plan.spec.loss.function(*admitted.inputs, **plan.spec.options)
+        value = function(plan, *admitted.inputs)
         rows = rows_of(plan, admitted.rows, columns_of(value), admitted.weights, admitted.facts)
     if plan.reduction == "positives":
         return rows._replace(columns=(rows.columns[0], _positives(admitted.inputs[-1], admitted.weights)))
     return rows
 
 
-def rows_of(
-    plan: checks.Plan, numbers: Numbers, columns: tuple[Column, ...], weights: Column, facts: checks.Facts
-) -> Rows:
+def _plain(plan: shapes.Plan, *inputs: Any) -> Any:
+    return plan.spec.loss.function(*inputs, **plan.spec.options)
+
+
+def _expected(plan: shapes.Plan, prediction: Binary, label: np.ndarray) -> np.ndarray:
+    """The expected loss of each row where a label is the chance of 1: y loss(1) + (1 - y) loss(0), (n,)."""
+    flat = prediction._replace(values=prediction.values.reshape(-1))
+
+    def share(chance: np.ndarray, truth: float) -> np.ndarray:
+        cells = _plain(plan, flat, np.full(flat.values.shape, truth))
+        return np.where(chance == 0, 0.0, chance * np.asarray(cells).reshape(label.shape))
+
+    cells = share(label, 1.0) + share(1.0 - label, 0.0)
+    return cells if cells.ndim == 1 else np.asarray(cells.mean(axis=1))
+
+
+def rows_of(plan: shapes.Plan, numbers: Numbers, columns: tuple[Column, ...], weights: Column, facts: Facts) -> Rows:
     """The columns that a loss has returned, as its rows. weights: of the rows, None for ones"""
     values: Column = plan.spec.alone(columns) if plan.spec.loss.stands_alone else None
     lost: tuple[np.ndarray, ...] = ()
@@ -204,22 +221,22 @@ def part_of(rows: Rows, positions: np.ndarray | None = None, total: Callable[...
     for at, rest in enumerate(rows.lost):
         part = total(rest if positions is None else rest[positions])
         totals = (*totals[:at], totals[at] + part, *totals[at + 1 :])
-    facts = rows.facts if positions is None else checks.NOTHING
-    if not all(one.is_finite for one in totals):
+    facts = rows.facts if positions is None else NOTHING
+    if not all(sum_of_column.is_finite for sum_of_column in totals):
         facts = facts.merge(infinite_rows(rows, positions))
     return Part(totals, n, facts)
 
 
-def infinite_rows(rows: Rows, positions: np.ndarray | None = None) -> checks.Facts:
+def infinite_rows(rows: Rows, positions: np.ndarray | None = None) -> Facts:
     """Which rows have an infinite loss, of all or of those at some positions."""
     columns = rows.columns if rows.values is None else (rows.values,)
     finite = np.all([np.isfinite(column) for column in columns if column is not None], axis=0)
     infinite = np.flatnonzero(~finite) if positions is None else positions[~finite[positions]]
-    first = rows.numbers.at(infinite[: checks.SHOWN_ROWS])
-    return checks.Facts(infinite=len(infinite), infinite_rows=tuple(first.tolist()))
+    first = rows.numbers.at(infinite[:SHOWN_ROWS])
+    return Facts(infinite=len(infinite), infinite_rows=tuple(first.tolist()))
 
 
-def value_of(plan: checks.Plan, part: Part) -> float:
+def value_of(plan: shapes.Plan, part: Part) -> float:
     """The number that the reduction makes of sums; nan where there is nothing to divide by."""
     divisor = part.sums[-1]
     if plan.reduction == "sum":
@@ -231,10 +248,12 @@ def value_of(plan: checks.Plan, part: Part) -> float:
 
 
 def _fraction(total: Total) -> Fraction | float:
+    from fractions import Fraction
+
     return Fraction(total.units, 1 << sums.UNIT_EXPONENT) if total.is_finite else float(total)
 
 
-def refuse_nothing(plan: checks.Plan, part: Part) -> None:
+def refuse_nothing(plan: shapes.Plan, part: Part) -> None:
     """DataError where all rows together leave nothing to divide by."""
     if part.sums[-1].units or plan.reduction in ("sum", "mean-active"):
         return

@@ -23,8 +23,8 @@ class Bins(NamedTuple):
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """The bin of each value, (n,)."""
-        found = np.searchsorted(self.edges, values, side="right") - 1
-        return np.clip(found, 0, self.number - 1)
+        bins = np.searchsorted(self.edges, values, side="right") - 1
+        return np.clip(bins, 0, self.number - 1)
 
     @property
     def names(self) -> list[str]:

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from . import by_row, checks
+from . import by_row
 from .by_row import Scored
+from .facts import NOTHING, Facts
 
 RANK_BITS, DIGIT_BITS = 64, 16
 
@@ -33,7 +34,7 @@ class Hardest(NamedTuple):
     side: tuple[np.ndarray, ...]
     inputs: tuple[np.ndarray, ...]
     n: int
-    facts: checks.Facts
+    facts: Facts
 
     def merge(self, other: Hardest, count: int) -> Hardest:
         """The `count` hardest of both."""
@@ -139,15 +140,15 @@ class _Above(NamedTuple):
     tied: by_row.Rows
 
 
-def mean_of_hardest(each: Each, loss: int, kept: Kept) -> by_row.Part:
+def mean_of_hardest(score: Each, loss: int, kept: Kept) -> by_row.Part:
     """The sums over the hardest rows. Reads the input five times, in constant memory.
 
     loss: which of the scored losses.  The threshold is found digit by digit of the losses' float64 ranks.
     """
-    prefix, remaining, facts = 0, -1, checks.NOTHING
+    prefix, remaining, facts = 0, -1, NOTHING
     for shift in range(RANK_BITS - DIGIT_BITS, -1, -DIGIT_BITS):
         counts = np.zeros(1 << DIGIT_BITS, dtype=np.int64)
-        for histogram, noticed in each(_histogram(loss, prefix, shift)):
+        for histogram, noticed in score(_histogram(loss, prefix, shift)):
             counts += histogram
             facts = facts.merge(noticed) if remaining < 0 else facts
         remaining = kept.of(int(counts.sum())) if remaining < 0 else remaining
@@ -158,7 +159,7 @@ def mean_of_hardest(each: Each, loss: int, kept: Kept) -> by_row.Part:
         remaining -= int(reached[digit] - counts[digit])
         prefix = prefix << DIGIT_BITS | digit
     parts = [by_row.Part(facts=facts)]
-    for above in each(_above(loss, prefix)):
+    for above in score(_above(loss, prefix)):
         tied = np.arange(min(above.tied.n, remaining))
         remaining -= len(tied)
         parts += [above.part, _sums(above.tied, tied)]
@@ -172,8 +173,8 @@ def _ranks(loss: np.ndarray) -> np.ndarray:
     return np.where(bits & sign, ~bits, bits | sign)
 
 
-def _histogram(loss: int, prefix: int, shift: int) -> Callable[[tuple[Scored, ...]], tuple[np.ndarray, checks.Facts]]:
-    def of_block(scored: tuple[Scored, ...]) -> tuple[np.ndarray, checks.Facts]:
+def _histogram(loss: int, prefix: int, shift: int) -> Callable[[tuple[Scored, ...]], tuple[np.ndarray, Facts]]:
+    def of_block(scored: tuple[Scored, ...]) -> tuple[np.ndarray, Facts]:
         rows = scored[loss].rows
         ranks = _ranks(rows.total)
         if shift + DIGIT_BITS < RANK_BITS:
@@ -199,4 +200,4 @@ def _above(loss: int, threshold: int) -> Callable[[tuple[Scored, ...]], _Above]:
 
 def _sums(rows: by_row.Rows, positions: np.ndarray) -> by_row.Part:
     """The sums over some rows; what was noticed of the block is known already."""
-    return by_row.part_of(rows, positions)._replace(facts=checks.NOTHING)
+    return by_row.part_of(rows, positions)._replace(facts=NOTHING)

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from . import checks
+from . import shapes
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -40,7 +40,7 @@ class Job(NamedTuple):
     space: of a loss of an embedding set
     """
 
-    plan: checks.Plan
+    plan: shapes.Plan
     picks: tuple[int, ...]
     arrange: Callable[[Arrays], Arrays]
     space: Space = Space()

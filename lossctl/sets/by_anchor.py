@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..rows import checks
+from ..rows import checks, shapes
 from ..rows.by_row import Rows, Scored, rows_of
+from ..rows.facts import NOTHING, Facts
 from ..rows.job import Job, Loaded, Read, RowBlock, RowsAt, Space, shared
 from . import panels
 from .points import Points, sort_points
@@ -27,16 +28,16 @@ class EmbeddingSet(NamedTuple):
     emb: np.ndarray
     label: np.ndarray
     numbers: np.ndarray
-    facts: checks.Facts
+    facts: Facts
 
 
-def read_set(plan: checks.Plan, blocks: Iterable[RowBlock]) -> EmbeddingSet:
+def read_set(plan: shapes.Plan, blocks: Iterable[RowBlock]) -> EmbeddingSet:
     """All of the embeddings and labels. DataError for values that cannot be used."""
     admitted = [checks.admit(plan, block.load(), block.start) for block in blocks]
     if not admitted:
         raise DataError("no rows", fix="check the file")
     emb, label = zip(*(part.inputs for part in admitted), strict=True)
-    facts = checks.NOTHING
+    facts = NOTHING
     for part in admitted:
         facts = facts.merge(part.facts)
     numbers = [part.rows.at(np.arange(len(part.inputs[0]))) for part in admitted]
@@ -53,12 +54,12 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 # --- anchors and their losses
 
 
-def _refuse_weights(plan: checks.Plan) -> None:
+def _refuse_weights(plan: shapes.Plan) -> None:
     if plan.weight:
         raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
 
 
-def _points(plan: checks.Plan, embedding_set: EmbeddingSet, space: Space) -> Points:
+def _points(plan: shapes.Plan, embedding_set: EmbeddingSet, space: Space) -> Points:
     metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
     margin = plan.spec.options.get("margin", 0.0)
     return sort_points(
@@ -72,7 +73,7 @@ def _points(plan: checks.Plan, embedding_set: EmbeddingSet, space: Space) -> Poi
 
 
 def _losses(
-    plan: checks.Plan, points: Points, device: str, jobs: int, progress: Progress | None
+    plan: shapes.Plan, points: Points, device: str, jobs: int, progress: Progress | None
 ) -> tuple[panels.AnchorLosses, str]:
     """The losses, and what computed them."""
     loss, options = plan.spec.loss, plan.spec.options
@@ -101,7 +102,7 @@ def _losses(
     return losses, backend
 
 
-def _rows(plan: checks.Plan, embeddings: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> Rows:
+def _rows(plan: shapes.Plan, embeddings: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> Rows:
     """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
     numbers = points.rows[: len(losses.total)]
     order = np.argsort(numbers)
@@ -142,6 +143,25 @@ def score_sets(
     """
     arrays = _all_rows(read())
     return tuple(_anchors(job, side, columns, threads, progress) for job, columns in shared(jobs, arrays))
+
+
+def scores_without(
+    job: Job, side: tuple[int, ...], read: Read, threads: int, masks: Callable[[tuple[np.ndarray, ...]], Iterable[Any]]
+) -> list[Scored | None]:
+    """The anchors of a set of which some points are left out, once for each mask; None where no anchor is left.
+
+    masks: of what stays, (n,) each, made of the columns that ride along
+    """
+    arrays = _all_rows(read())
+
+    def of_rest(stays: np.ndarray) -> Scored | None:
+        try:
+            return _anchors(job, side, tuple(array[stays] for array in arrays), threads, None).scored
+        except DataError:  # the whole set has a value, so the rest has lost its anchors
+            return None
+
+    riders = tuple(arrays[place] for place in side) or (np.arange(len(arrays[0])),)
+    return [of_rest(stays) for stays in masks(riders)]
 
 
 def _all_rows(blocks: Iterable[RowBlock]) -> tuple[np.ndarray, ...]:

@@ -8,7 +8,6 @@ from itertools import zip_longest
 from math import isfinite
 from typing import Any
 
-from ..curves.planes import OF_SIMILARITIES
 from ..curves.variables import VARIABLES
 from ..language.domains import Option
 from ..language.presets import CONVENTIONS, Convention
@@ -218,26 +217,15 @@ def _libraries(loss: Loss) -> list[str]:
     return parts + [f"  {rule.value:<10.6g}  {rule.rule:<{width}}  {_followers(rule)}" for rule in rules]
 
 
-SWEEPS = {
-    "focal": " --sweep gamma=0,0.5,1,2,5",
-    "focal-star": " --sweep gamma=1,2,4 --grad",
-    "huber": " --sweep delta=0.5,1,2 --grad",
-    "smooth-l1": " --sweep beta=0.5,1,2 --grad",
-    "circle": " circle:unified=true",
-}
-
-
 def curve_command(loss: Loss) -> str | None:
     """The command that draws the loss, or what stands for one term of it; None where there is nothing to draw."""
     known = VARIABLES.get(tuple(role.name for role in loss.roles), ())
     if loss.engine.has_values and not loss.stands_alone:
         return None
-    if known or loss.name in OF_SIMILARITIES:
-        slope = "" if known and known[0].by_counts else " --grad"
-        return f"lossctl curve {loss.name}{SWEEPS.get(loss.name, slope)}"
-    if not loss.engine.has_space:
-        return None
-    return f"lossctl curve {'contrastive' if 'contrastive' in loss.name else 'triplet'}"
+    if known or loss.cosine:
+        slope = "" if known and known[0].by_counts else "--grad"
+        return f"lossctl curve {loss.name} {loss.doc.get('Curve', slope)}".rstrip()
+    return f"lossctl curve {loss.term}" if loss.term else None
 
 
 def _item(word: str, text: str) -> list[str]:

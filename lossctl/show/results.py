@@ -95,4 +95,6 @@ def context(result: Result) -> str:
 
 def interval_text(ci: Interval) -> str:
     """How an interval was made, in a line."""
+    if ci.method == "jackknife":
+        return f"{ci.level:.6g} interval by jackknife, without each of {ci.resamples} blocks of {ci.units} {ci.unit}"
     return f"{ci.level:.6g} interval by {ci.method}, {ci.resamples} resamples of {ci.units} {ci.unit}, seed {ci.seed}"

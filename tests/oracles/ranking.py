@@ -117,7 +117,7 @@ CASES: dict[str, list[Case]] = {
         ),
         Case(f"{RAX}, of clicks", "pointwise-bce", CLICKED, 0.9805447777489829),
         Case(
-            "allRank 1.4.3, half its sums of two lists of four",
+            "allRank 1.4.3: the sum of a list, of four documents",
             "pointwise-bce:per=list",
             CLICKED,
             3.9221791109959305 / 4,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...language.registry import Spec
+from ...losses.embedding import batch_all
 from ...rows.workers import ordered_map
 from ..gram import NEAR
 from ..panels import AnchorLosses, Panel, anchor_losses, losses_of
@@ -46,8 +47,8 @@ def anchor_losses_on(
         return loss.function(panel, **spec.options)
 
     with room_on(device):
-        if loss.name in BY_KERNEL and points.anchors:
-            losses, is_open = BY_KERNEL[loss.name](place(points, device), points, function, spec.options, threads)
+        if loss.function in BY_KERNEL and points.anchors:
+            losses, is_open = BY_KERNEL[loss.function](place(points, device), points, function, spec.options, threads)
             if progress is not None:
                 progress(points.anchors, points.anchors)
             return losses, "numpy" if is_open.all() else backend
@@ -92,4 +93,4 @@ def _batch_all(placed: Placed, points: Points, margin: float) -> tuple[np.ndarra
     return unscaled(points, losses), active, (borderline > 0) | (near * near < least)
 
 
-BY_KERNEL: dict[str, Callable[..., tuple[AnchorLosses, np.ndarray]]] = {"batch-all": batch_all_losses}
+BY_KERNEL: dict[Function, Callable[..., tuple[AnchorLosses, np.ndarray]]] = {batch_all: batch_all_losses}

@@ -1,0 +1,423 @@
+"""What labels mean: names, other numbers, one-hot columns and unknown cells as 0 and 1, or as class indices.
+
+What can be told for certain is read, and said in a note and in the signature; what cannot is an error that asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, UsageError
+from ..files import classes as files_classes
+from ..files.sources import Field
+from ..files.unfolding import cells_of
+from ..language.registry import Spec
+from ..rows.facts import SUM_TOLERANCE
+from ..text import shown
+from .bound import Bound, Derived
+from .reading import Reading
+
+Array = np.ndarray[Any, Any]
+Convert = Callable[[Array], Array]
+TRUTHS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("negative", "positive"), ("neg", "pos"))
+CODINGS = ((0.0, 255.0), (1.0, 2.0))
+TRUTH_ROLES = ("label", "same", "category", "identity")
+
+
+def coded(spec: Spec, bound: Bound, reading: Reading) -> Bound:
+    """The same inputs, their labels read as the loss needs them. DataError, UsageError."""
+    at = next((at for at, role in enumerate(bound.roles) if role.name in TRUTH_ROLES), None)
+    if at is None:
+        return bound
+    if bound.roles[at].kind == "category":
+        return _identity(bound, at)
+    inputs = _Inputs(spec, bound, reading, at)
+    if inputs.label.width > 1:
+        return _several_columns(inputs)
+    return _one_column(_positive_column(inputs))
+
+
+class _Inputs:
+    """The inputs of one loss with a label: what is bound, and how it is to be read."""
+
+    def __init__(self, spec: Spec, bound: Bound, reading: Reading, at: int) -> None:
+        self.spec, self.bound, self.reading, self.at = spec, bound, reading, at
+        self.role = bound.roles[at]
+        self.label: Field = bound.fields[at]
+        self.first = spec.loss.roles[0]
+        self.prediction = bound.columns[self.first.name]
+        self.form = reading.forms.get(self.first.name) or (self.first.forms[0] if self.first.forms else None)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the label is a class, one of the columns of the prediction."""
+        name = self.first.name
+        return name in ("probs", "scores") or (name == "chance" and self.prediction.width > 1 and self.label.width == 1)
+
+    @property
+    def ignore(self) -> int | None:
+        return self.spec.options.get("ignore_index")
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The names of the columns of the prediction; () where they have none."""
+        field = self.bound.fields[0]
+        names = field.frame.names
+        return tuple(names[column] for column in field.columns) if names and len(field.columns) == field.width else ()
+
+    @property
+    def place(self) -> str:
+        return f"{shown(self.label.frame.path)}: {self.label.name}"
+
+    def read_as(self, kind: str, convert: Convert, note: str, mark: str) -> Bound:
+        """With the label read as a kind of value, and converted."""
+        return _converted(self.bound, self.at, self.role._replace(kind=kind), convert, note, mark)
+
+
+def _converted(bound: Bound, at: int, role: Any, convert: Convert, note: str, mark: str, width: int = 0) -> Bound:
+    """An input that is read as a role and converted, before what the inputs are arranged to."""
+    roles = (*bound.roles[:at], role, *bound.roles[at + 1 :])
+    arrange = bound.arrange
+
+    def arranged(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+        return arrange((*arrays[:at], convert(arrays[at]), *arrays[at + 1 :]))
+
+    columns = dict(bound.columns)
+    if width and role.name in columns:
+        column = columns[role.name]
+        columns[role.name] = Derived(column.frame, column.name, width, 1 if width == 1 else 2)
+    notes = (*bound.notes, *([note] if note else []))
+    marks = (*bound.marks, *([mark] if mark else []))
+    return bound._replace(roles=roles, columns=columns, arrange=arranged, notes=notes, marks=marks)
+
+
+# --- several columns
+
+
+def _identity(bound: Bound, at: int) -> Bound:
+    """Rows of 0 and a single 1 as the class of each row."""
+    field = bound.fields[at]
+    if field.width == 1:
+        return bound
+    convert = partial(_argmax, place=f"{shown(field.frame.path)}: {field.name}")
+    note = f"{bound.roles[at].option}: {field.width} one-hot columns read as classes"
+    return _converted(bound, at, bound.roles[at], convert, note, "one-hot", width=1)
+
+
+def _argmax(rows: Array, *, place: str) -> Array:
+    """(n, C) rows of 0 and a single 1 -> (n,) where the 1 stands; nan where a cell is nan. DataError."""
+    values = rows.astype(np.float64)
+    missing = np.isnan(values).any(axis=1)
+    good = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
+    if not (good | missing).all():
+        row = values[int(np.argmin(good | missing))]
+        raise DataError(
+            f"{place}: a row of labels with {int(np.count_nonzero(row))} entries that are not 0",
+            why="this loss knows one class a row: rows of 0 and a single 1, or one column of classes",
+            fix="choose the column of classes, PATH::NAME; several labels a row are for bce and focal",
+        )
+    index = values.argmax(axis=1)
+    return np.where(missing, np.nan, index) if missing.any() else index if rows.dtype.kind in "iu" else index * 1.0
+
+
+def _several_columns(inputs: _Inputs) -> Bound:
+    bound, name = inputs.bound, inputs.first.name
+    if inputs.reading.multi_label and name in ("probs", "scores"):
+        raise UsageError(f"{inputs.spec.loss.name} knows one class a row", fix="leave --multi-label out, or use bce")
+    if name == "scores":
+        return _one_hot(inputs)
+    if name == "chance" and inputs.prediction.width == inputs.label.width and not inputs.reading.multi_label:
+        if inputs.reading.multi_class:
+            return _one_hot(inputs)
+        if inputs.form == "prob" and _is_one_hot(inputs):
+            return _one_hot(inputs, "; --multi-label reads them as several labels")
+    if name in ("probs", "scores"):
+        return bound
+    return _cells(inputs)
+
+
+def _one_hot(inputs: _Inputs, more: str = "") -> Bound:
+    note = f"{inputs.role.option}: {inputs.label.width} one-hot columns read as classes{more}"
+    convert = partial(_argmax, place=inputs.place)
+    return _converted(inputs.bound, inputs.at, inputs.role, convert, note, "one-hot", width=1)
+
+
+def _is_one_hot(inputs: _Inputs) -> bool:
+    """Whether all rows of labels hold a single 1, and all of probabilities sum to 1; stops where one does not."""
+    from ..files.sources import blocks
+
+    fields = [inputs.bound.fields[0], inputs.label]
+    for block in blocks(fields, ["number", "number"], files_classes.BLOCK):
+        chance, label = block.load()
+        known = ~np.isnan(label).any(axis=1) & ~np.isnan(chance).any(axis=1)
+        single = ((label == 0) | (label == 1)).all(axis=1) & (label.sum(axis=1) == 1)
+        sums = np.abs(chance.sum(axis=1) / (100.0 if inputs.reading.percent else 1.0) - 1) <= SUM_TOLERANCE
+        if not (single & sums)[known].all():
+            return False
+    return True
+
+
+def _cells(inputs: _Inputs) -> Bound:
+    """Several labels a row; where some are unknown, each cell is a row of its own."""
+    bound, reading = inputs.bound, inputs.reading
+    label = inputs.label
+    if reading.positive is not None:
+        return _one_column(inputs)
+    first = files_classes.first_values(label, "number")
+    unknown = np.isnan(first).any() if reading.skip_nan else False
+    if (first == -1).any():
+        numbers = files_classes.numbers_in(label)
+        unknown = unknown or (numbers is not None and {-1.0, 0.0} <= set(numbers.tolist()))
+    if not unknown or inputs.prediction.width != label.width or len(bound.fields) != 2:
+        return bound
+    fields = tuple(cells_of(field) for field in bound.fields)
+    columns = dict(zip(bound.columns, fields, strict=True))
+    note = f"{label.width} labels a row: cells count one by one, unknown ones (-1 or nan) are left out"
+    unfolded = replace_fields(bound, fields, columns)
+    return _converted(unfolded, inputs.at, inputs.role, _without_unknown, note, "cells")._replace(skips=True)
+
+
+def _without_unknown(values: Array) -> Array:
+    return np.where(values == -1, np.nan, values)
+
+
+def replace_fields(bound: Bound, fields: Sequence[Field], columns: Any) -> Bound:
+    """The same with other fields of the same roles."""
+    return bound._replace(fields=tuple(fields), columns=columns)
+
+
+# --- one column
+
+
+def _positive_column(inputs: _Inputs) -> _Inputs:
+    """Two columns of probabilities beside one label, for a loss of label 1: the second, of rows that sum to 1."""
+    if inputs.first.name != "prob" or inputs.prediction.width != 2 or inputs.form != "prob":
+        return inputs
+    place = f"{shown(inputs.bound.fields[0].frame.path)}: {inputs.bound.fields[0].name}"
+    scale = 100.0 if inputs.reading.percent else 1.0
+
+    def second(values: Array) -> Array:
+        sums = values.sum(axis=1) / scale
+        known = ~np.isnan(sums)
+        if (np.abs(sums - 1)[known] > SUM_TOLERANCE).any():
+            raise DataError(
+                f"{place}: two columns of probabilities whose rows do not sum to 1, beside one label",
+                why="only of the probabilities of labels 0 and 1 is it told which is which",
+                fix="choose the column of label 1: PATH::NAME or PATH::2",
+            )
+        column: Array = values[:, 1]
+        return column
+
+    role = inputs.bound.roles[0]
+    note = f"{role.option}: column 2 of two whose rows sum to 1"
+    bound = _converted(inputs.bound, 0, role, second, note, "column-2", width=1)
+    return _Inputs(inputs.spec, bound, inputs.reading, inputs.at)
+
+
+def _one_column(inputs: _Inputs) -> Bound:
+    names = None
+    if _is_text(inputs.label):
+        names = files_classes.names_in(inputs.label)
+    if inputs.has_classes:
+        return _classes(inputs, names)
+    return _binary(inputs, names)
+
+
+def _is_text(field: Field) -> bool:
+    """Whether the labels are names: text in an array, or cells that are no numbers."""
+    kinds = {field.frame.content.kind_of(column) for column in field.columns}
+    if "unknown" not in kinds:
+        return "text" in kinds
+    try:
+        files_classes.first_values(field, "number")
+    except DataError:
+        try:
+            labels = files_classes.first_values(field, "category")
+        except DataError:
+            return False
+        return bool(labels.dtype.kind != "i")
+    return False
+
+
+def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
+    """Names of classes as places among the columns of the prediction."""
+    reading, width = inputs.reading, inputs.prediction.width
+    if reading.positive is not None:
+        raise UsageError(
+            f"--positive beside predictions of {width} classes", fix="name the classes in order: --classes A,B,..."
+        )
+    order, source = reading.classes, "--classes"
+    if not order:
+        order, source = _stored_classes(inputs), "key 'classes'"
+    if not order and names:
+        order, source = files_classes.column_classes(inputs.headers, names) or (), "the names of the columns"
+    if not order:
+        if names is None:
+            return inputs.bound
+        raise _ask_classes(inputs, names)
+    if len(order) != width or len(set(order)) != width:
+        raise UsageError(
+            f"{source}: {len(set(order))} classes ({_listed(order)}) for {width} columns of predictions",
+            fix="name each column once, in order: --classes A,B,...",
+        )
+    place = {name: float(index) for index, name in enumerate(order)}
+    if inputs.ignore is not None:
+        place.setdefault(str(inputs.ignore), float(inputs.ignore))
+    note = f"classes in the order of the columns, by {source}: {_listed(order)}"
+    convert = partial(_by_name, place=place, where=inputs.place, source=source)
+    return inputs.read_as("category", convert, note, f"labels:{','.join(order)}" if width <= 8 else "labels:named")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(shown, names[:8])) + (", ..." if len(names) > 8 else "")
+
+
+def _stored_classes(inputs: _Inputs) -> tuple[str, ...]:
+    """The classes that an NPZ holds under the key `classes`, beside its predictions or its labels."""
+    for field in (inputs.bound.fields[0], inputs.label):
+        frame = field.frame
+        if frame.content.unit == "key" and "classes" in frame.names:
+            stored = frame.select("=classes")
+            if stored.width == 1:
+                from .bound import categories_of
+
+                return tuple(files_classes.as_names(categories_of(stored)).tolist())
+    return ()
+
+
+def _ask_classes(inputs: _Inputs, names: tuple[str, ...]) -> DataError:
+    width = inputs.prediction.width
+    same = len(names) == width
+    return DataError(
+        f"{inputs.place}: the labels are names ({_listed(names)}), and which column is which class is not known",
+        why=f"the predictions have {width} columns" + ("" if same else f", the labels {len(names)} classes"),
+        fix=f"say it: --classes {','.join(names)} if the columns stand in this order (sorted, as scikit-learn has them)"
+        if same
+        else "name the class of each column, in order: --classes A,B,...",
+    )
+
+
+def _by_name(labels: Array, *, place: dict[str, float], where: str, source: str) -> Array:
+    """(n,) categories -> (n,) places; nan where one is missing. DataError for a name that has none."""
+    kinds, codes = np.unique(files_classes.as_names(labels.reshape(-1)), return_inverse=True)
+    unknown = [name for name in kinds.tolist() if name and name not in place]
+    if unknown:
+        raise DataError(
+            f"{where}: the label '{shown(unknown[0])}' is not one of the classes {_listed(tuple(place))}",
+            why=f"they are told by {source}",
+            fix="name all classes in the order of the columns: --classes A,B,...",
+        )
+    numbers = np.array([place.get(name, np.nan) for name in kinds.tolist()])
+    values: Array = numbers[codes.reshape(-1)]
+    return values
+
+
+def _binary(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
+    """One label against the other: names, or numbers that are not 0 and 1."""
+    reading = inputs.reading
+    if reading.classes:
+        if len(reading.classes) != 2:
+            raise UsageError(
+                f"--classes has {len(reading.classes)} names where labels are 0 and 1",
+                fix="name two, first the one that counts as 0, or use --positive LABEL",
+            )
+        place = {name: float(index) for index, name in enumerate(reading.classes)}
+        convert = partial(_by_name, place=place, where=inputs.place, source="--classes")
+        note = f"labels {shown(reading.classes[0])} and {shown(reading.classes[1])} read as 0 and 1"
+        return inputs.read_as("category", convert, note, f"labels:{','.join(reading.classes)}")
+    if reading.positive is not None:
+        return _positive(inputs, reading.positive, names)
+    if names is None:
+        return inputs.bound if reading.soft else _coding(inputs)
+    positive = _telling(names) or _of_header(inputs, names)
+    if positive is None:
+        choices = " or ".join(f"--positive {_quoted(name)}" for name in names[:3]) or "--positive LABEL"
+        raise DataError(
+            f"{inputs.place}: the labels are names: {_listed(names)}",
+            why=f"which of them counts as 1 is not known; {inputs.first.option} is of label 1",
+            fix=f"say it: {choices}",
+        )
+    return _positive(inputs, positive, names)
+
+
+def _quoted(name: str) -> str:
+    import shlex
+
+    return shlex.quote(name)
+
+
+def _telling(names: tuple[str, ...]) -> str | None:
+    """The name that says yes, where all of them say yes or no."""
+    lower = {name.lower(): name for name in names}
+    for no, yes in TRUTHS:
+        if len(lower) == len(names) and lower.keys() <= {no, yes}:
+            return lower.get(yes, yes)
+    return None
+
+
+def _of_header(inputs: _Inputs, names: tuple[str, ...]) -> str | None:
+    """The class that the column of probabilities is called after, or the second of two such columns."""
+    headers = inputs.headers
+    if len(names) != 2 or not headers:
+        return None
+    if len(headers) == 2:
+        order = files_classes.column_classes(headers, names)
+        return order[1] if order else None
+    ending = [name for name in names if headers[0] == name or headers[0].endswith(("_" + name, "=" + name, "." + name))]
+    return ending[0] if len(ending) == 1 else None
+
+
+def _positive(inputs: _Inputs, positive: str, names: tuple[str, ...] | None) -> Bound:
+    """One label as 1, every other as 0."""
+    known = names if names is not None else _number_names(inputs.label)
+    if inputs.reading.positive is not None and known is not None and positive not in known:
+        raise DataError(
+            f"{inputs.place}: no label is '{shown(positive)}'",
+            why=f"the labels are {_listed(known)}",
+            fix=f"choose one of them: --positive {_quoted(known[-1])}" if known else "check the column",
+        )
+    others = [name for name in known or () if name != positive]
+    note = f"label {shown(positive)} read as 1" + (f", {_listed(others)} as 0" if others else "")
+    mark = f"labels:{positive}=1"
+    if names is None:
+        number = float(positive)
+        return inputs.read_as("number", partial(_equals, number=number), note, mark)
+    return inputs.read_as("category", partial(_is_name, name=positive), note, mark)
+
+
+def _number_names(field: Field) -> tuple[str, ...] | None:
+    numbers = files_classes.numbers_in(field)
+    return None if numbers is None else tuple(repr(number).removesuffix(".0") for number in numbers.tolist())
+
+
+def _equals(values: Array, *, number: float) -> Array:
+    return np.where(np.isnan(values), np.nan, (values == number).astype(np.float64))
+
+
+def _is_name(labels: Array, *, name: str) -> Array:
+    names = files_classes.as_names(labels)
+    return np.where(names == "", np.nan, (names == name).astype(np.float64))
+
+
+def _coding(inputs: _Inputs) -> Bound:
+    """Labels 0 and 255, or 1 and 2, as 0 and 1."""
+    first = files_classes.first_values(inputs.label, "number")
+    if np.isin(first, (0.0, 1.0, -1.0)).all() or inputs.reading.soft:
+        return inputs.bound
+    numbers = files_classes.numbers_in(inputs.label)
+    if numbers is None:
+        return inputs.bound
+    for low, high in CODINGS:
+        if set(numbers.tolist()) == {low, high}:
+            note = f"labels {low:g} and {high:g} read as 0 and 1"
+            convert = partial(_decoded, low=low, high=high)
+            return inputs.read_as("number", convert, note, f"labels:{low:g},{high:g}")
+    return inputs.bound
+
+
+def _decoded(values: Array, *, low: float, high: float) -> Array:
+    return (values - low) / (high - low)

@@ -1,0 +1,52 @@
+"""How the inputs of a call are read: what is the same for every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..language.roles import Form
+
+Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch tensor
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the inputs are read: what is the same for every loss.
+
+    forms: role name -> form of its probabilities; clip: into [clip, 1 - clip]
+    percent: probabilities are percents;  renormalize: rows of them are divided by their sums
+    classes: what the columns of predictions are, in order;  positive: the label that counts as 1
+    multi_label, multi_class: what columns of labels are, where it is not told by looking
+    soft: labels may be anything from 0 to 1
+    class_axis: which axis holds the classes;  shift: each step of a sequence predicts the label of the next
+    skip_nan: leave out rows with nan, or with NA in a CSV; header: whether a CSV has one (None: told by looking)
+    delimiter, decimal, thousands: of a CSV: what separates cells (None: told by looking), the decimal point, and what
+        groups digits by three
+    index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
+    metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
+    device: where the distances of an embedding set are computed, as torch names it
+    """
+
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    clip: float = 0.0
+    percent: bool = False
+    renormalize: bool = False
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+    multi_label: bool = False
+    multi_class: bool = False
+    soft: bool = False
+    class_axis: int | None = None
+    shift: bool = False
+    skip_nan: bool = False
+    header: bool | None = None
+    delimiter: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    index: Given | None = None
+    distances: Given | None = None
+    metric: str = "euclidean"
+    normalize: bool = False
+    device: str = "cpu"

@@ -1,0 +1,124 @@
+"""What only the whole input can tell: noticed block by block, merged, and said at the end."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..errors import DataError
+from .pair_checks import Turned
+from .shapes import Plan, full_name
+
+SUM_TOLERANCE = 0.01  # float16 softmax rows and three-digit CSV files are within it
+SHOWN_ROWS = 5
+
+
+class Facts(NamedTuple):
+    """What was noticed on the way, mergeable: what only the whole input can tell."""
+
+    skipped: int = 0
+    negative_labels: int = 0
+    zero_labels: int = 0
+    logits_like_probabilities: bool = True
+    sum_error: float = 0.0
+    infinite: int = 0
+    infinite_rows: tuple[int, ...] = ()
+    empty_lists: int = 0
+    zero_distances: tuple[int, int] = (0, 0)
+    turned_pairs: Turned | None = None
+    undecided_anchors: int = 0
+    rounded: int = 0
+    decisions: bool = True
+    lowest_label: float = float("inf")
+
+    def merge(self, other: Facts) -> Facts:
+        """The facts of two blocks together."""
+        return Facts(
+            self.skipped + other.skipped,
+            self.negative_labels + other.negative_labels,
+            self.zero_labels + other.zero_labels,
+            self.logits_like_probabilities and other.logits_like_probabilities,
+            max(self.sum_error, other.sum_error),
+            self.infinite + other.infinite,
+            (*self.infinite_rows, *other.infinite_rows)[:SHOWN_ROWS],
+            self.empty_lists + other.empty_lists,
+            (self.zero_distances[0] + other.zero_distances[0], self.zero_distances[1] + other.zero_distances[1]),
+            self.turned_pairs or other.turned_pairs,
+            self.undecided_anchors + other.undecided_anchors,
+            self.rounded + other.rounded,
+            self.decisions and other.decisions,
+            min(self.lowest_label, other.lowest_label),
+        )
+
+
+NOTHING = Facts()
+
+
+def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(notes, warnings) that the facts of the whole input give; DataError where labels mix two codings."""
+    notes: list[str] = []
+    warnings: list[str] = []
+    if facts.negative_labels and facts.zero_labels:
+        raise DataError(
+            f"{full_name(plan.entries[-1].column)}: the labels mix -1 ({facts.negative_labels} of them) "
+            f"and 0 ({facts.zero_labels})",
+            why="labels are 0 and 1, or -1 and 1, in the whole file",
+            fix="write the labels in one coding",
+        )
+    if facts.negative_labels:
+        notes.append("labels -1 and 1 read as 0 and 1")
+    if facts.skipped:
+        text = rows_left_out(facts.skipped)
+        (warnings if plan.skip_nan else notes).append(text)
+    if facts.rounded:
+        notes.append(f"{facts.rounded} probabilities outside [0, 1] by their rounding read as 0 or 1")
+    if any(entry.check == "probability" for entry in plan.entries) and facts.decisions:
+        warnings.append("all probabilities are 0 or 1: are they decisions? name the column that holds probabilities")
+    if plan.entries[-1].check == "index" and facts.lowest_label == 1:
+        _question_first_label(plan, warnings)
+    if facts.empty_lists:
+        notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
+    if any(entry.form == "logits" for entry in plan.entries) and facts.logits_like_probabilities:
+        given = any(entry.form == "logits" != entry.role.forms[0] for entry in plan.entries)
+        cure = "leave --from-logits out" if given else "add --from-probs"
+        warnings.append(f"all logits look like probabilities: {cure} if they are")
+    if facts.sum_error > SUM_TOLERANCE:
+        warnings.append(f"rows of p or q are off a sum of 1 by up to {facts.sum_error:.3g}; nothing was normalised")
+    if facts.turned_pairs:
+        seen = facts.turned_pairs
+        warnings.append(
+            f"among the first {seen.pairs:,} pairs similar ones lie farther apart (mean distance {seen.similar:.4g}) "
+            f"than dissimilar ones ({seen.dissimilar:.4g}): is the label turned around? 1 means similar"
+        )
+    if any(facts.zero_distances):
+        counts = "{} similar, {} dissimilar".format(*facts.zero_distances)
+        warnings.append(f"points at distance 0: {counts}: duplicates, or wrong labels?")
+    if facts.undecided_anchors:
+        warnings.append(
+            f"{facts.undecided_anchors} anchors have more ties than can be decided exactly in about a minute; theirs "
+            "are left to float64"
+        )
+    if facts.infinite:
+        where = ", ".join(plan.entries[0].column.frame.where(row) for row in facts.infinite_rows)
+        more = " ..." if facts.infinite > len(facts.infinite_rows) else ""
+        warnings.append(f"the loss is not finite in {facts.infinite} rows: {where}{more}")
+    return tuple(notes), tuple(warnings)
+
+
+def rows_left_out(count: int) -> str:
+    """What is said where rows with missing values are left out."""
+    return f"{count} row{'s' if count > 1 else ''} left out"
+
+
+def _question_first_label(plan: Plan, warnings: list[str]) -> None:
+    """No label is 0: DataError where the columns are numbered from 1, else a warning."""
+    label = plan.entries[-1]
+    count = label.classes
+    from_1, from_0 = (",".join(map(str, range(first, first + count))) for first in (1, 0))
+    what = f"no label is 0: do the labels of {count} classes start at 1?"
+    if label.numbered_from_1:
+        raise DataError(
+            f"{full_name(label.column)}: {what}",
+            why="the columns of predictions are numbered from 1, and labels 1.. name either numbers or places from 0",
+            fix=f"add --classes {from_1} if label 1 is the first column, --classes {from_0} if it is the second",
+        )
+    warnings.append(f"{what} if so, add --classes {from_1}")

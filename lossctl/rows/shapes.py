@@ -1,0 +1,290 @@
+"""The shape of a computation, settled before anything is read: each input with its check, how blocks are admitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ..errors import DataError, UsageError
+from ..language.registry import Spec
+from ..language.roles import ROLES, Form, Role
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Frame(Protocol):
+        """Where a row of an input stands, for messages."""
+
+        @property
+        def path(self) -> str: ...
+        def where(self, row: int) -> str: ...
+
+    class Column(Protocol):
+        """What the door needs to know of an input: its shape and its name in messages."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def ndim(self) -> int: ...
+        @property
+        def width(self) -> int: ...
+        @property
+        def frame(self) -> Frame: ...
+
+
+Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "soft", "index", "weight", "category", "box"]
+
+NEEDS_CLASSES = ("probs", "scores", "p", "q")
+SHAPED_AS_FIRST = (
+    *("target", "q", "right", "positive", "negative", "count", "amount", "true_size", "variance", "upper", "teacher"),
+    "log_variance",
+)
+BOXES = ("box", "true_box")
+YES_OR_NO = ("same", "label", "desirable", "wins")
+WEIGHT = ROLES["weight"]
+ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
+CLIPPED = 1e-3  # what --clip mends, and nothing beyond
+
+
+class Input(NamedTuple):
+    """One input as the loss will see it.
+
+    ndim: 1 for (n,), 2 for (n, width); check: what its values may be
+    form: of a probability; classes: how many an index may reach; counted: what has so many, and what to do with others
+    slack: how far outside [0, 1] a probability counts as rounded
+    numbered_from_1: of a class index: the columns of predictions are p1..pK
+    """
+
+    role: Role
+    column: Column
+    ndim: int
+    width: int
+    check: Check
+    form: Form | None = None
+    classes: int = 0
+    counted: tuple[str, str] = ("", "")
+    slack: float = ROUNDING
+    numbered_from_1: bool = False
+
+
+class Plan(NamedTuple):
+    """How the blocks of one computation are admitted.
+
+    entries: the loss's inputs in order; weight: the row weights, or None
+    clip: probabilities are clipped into [clip, 1 - clip]; ignore: rows with this class index are left out
+    skip_nan: rows that hold a nan are left out (else they are an error)
+    percent: probabilities are percents;  renormalize: rows of them are divided by their sums
+    """
+
+    spec: Spec
+    entries: tuple[Input, ...]
+    reduction: str = "mean"
+    weight: Input | None = None
+    clip: float = 0.0
+    ignore: int | None = None
+    skip_nan: bool = False
+    percent: bool = False
+    renormalize: bool = False
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether labels may be anything from 0 to 1."""
+        return self.entries[-1].check == "soft"
+
+    @property
+    def width(self) -> int:
+        """How many values a row has, all inputs together."""
+        return sum(entry.width for entry in self.every)
+
+    @property
+    def every(self) -> tuple[Input, ...]:
+        return (*self.entries, self.weight) if self.weight else self.entries
+
+
+def plan(
+    spec: Spec,
+    columns: dict[str, Column],
+    *,
+    reduction: str = "mean",
+    forms: dict[str, Form] | None = None,
+    weight: Column | None = None,
+    clip: float = 0.0,
+    skip_nan: bool = False,
+    soft: bool = False,
+    percent: bool = False,
+    renormalize: bool = False,
+) -> Plan:
+    """Settle the shape, the form and the check of every input; DataError where shapes do not fit the loss.
+
+    columns: role name -> input; forms: role name -> form, where it is not the role's default
+    """
+    forms = forms or {}
+    entries = [
+        _entry(role, columns[role.name], forms.get(role.name) or (role.forms[0] if role.forms else None))
+        for role in spec.loss.roles
+    ]
+    entries = _settle_together(spec, entries)
+    if soft and entries[-1].check == "binary":
+        entries[-1] = entries[-1]._replace(check="soft")
+    if clip:
+        entries = [entry._replace(slack=CLIPPED) for entry in entries]
+    _check_reduction(spec, entries, reduction)
+    _check_class_numbers(spec, entries)
+    if clip and not any(entry.form == "prob" for entry in entries):
+        raise UsageError("--clip applies to probabilities only", fix="leave it out: logits need no clipping")
+    return Plan(
+        spec,
+        tuple(entries),
+        reduction,
+        weight=_entry(WEIGHT, weight, None) if weight else None,
+        clip=clip,
+        ignore=spec.options.get("ignore_index"),
+        skip_nan=skip_nan,
+        percent=percent,
+        renormalize=renormalize,
+    )
+
+
+def _check_reduction(spec: Spec, entries: list[Input], reduction: str) -> None:
+    if reduction not in spec.loss.reductions:
+        raise UsageError(
+            f"{spec.loss.name} has no reduction {reduction!r}", fix=f"use -r {' or '.join(spec.loss.reductions)}"
+        )
+    if reduction == "positives" and entries[-1].check != "binary":
+        raise UsageError("-r positives needs labels 0 and 1", fix="use -r mean or -r sum")
+
+
+def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
+    classes = entries[0].classes
+    if entries[0].role.name == "emb":
+        return
+    for name in ("class_weights", "alpha"):
+        numbers = spec.options.get(name)
+        if isinstance(numbers, tuple) and len(numbers) != classes:
+            raise UsageError(
+                f"{name.replace('_', '-')} has {len(numbers)} numbers for {classes or 'no'} classes",
+                fix="give one number for each class",
+            )
+
+
+def full_name(column: Column) -> str:
+    return f"{column.frame.path}: {column.name}"
+
+
+def _entry(role: Role, column: Column, form: Form | None) -> Input:
+    width = column.width
+    ndim = column.ndim
+    if role.layout == "row" and width > 1:
+        raise DataError(
+            f"{full_name(column)}: {width} columns where {role.option} needs one",
+            why=f"{role.option} is {role.meaning}",
+            fix="choose a column: PATH::NAME or PATH::3",
+        )
+    if role.layout != "vectors" and width == 1:
+        ndim = 1
+    if role.layout == "vectors" and ndim == 1 and role.name in NEEDS_CLASSES:
+        raise DataError(
+            f"{full_name(column)}: one value a row where {role.option} needs one for each class",
+            fix="for predictions of two classes use bce (probabilities of label 1) or hinge (scores)",
+        )
+    if role.name in BOXES and width != 4:
+        raise DataError(
+            f"{full_name(column)}: {width} columns where {role.option} needs four",
+            why=f"{role.option} is {role.meaning}",
+            fix="choose the four columns: PATH::A..B",
+        )
+    return Input(role, column, 2 if role.layout == "vectors" else ndim, width, _check_of(role, form), form)
+
+
+def _check_of(role: Role, form: Form | None) -> Check:
+    if role.kind == "category":
+        return "category"
+    if role.name == "weight":
+        return "weight"
+    if role.name in BOXES:
+        return "box"
+    if form == "prob":
+        return "probability"
+    if form is not None:
+        return form
+    return "binary" if role.name in YES_OR_NO else "real"
+
+
+def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
+    """Shapes and checks that depend on two inputs: the label on the prediction, a target on its prediction."""
+    first, last = entries[0], entries[-1]
+    if first.role.name == "emb" and last.role.name == "label":
+        classes = _weighted_classes(spec, first.width)
+        return [first, _index(spec, last, classes, f"the class weights have {classes} rows, one a class")]
+    if last.role.name == "label":
+        return (
+            [*entries[:-1], _label_beside(spec, first, last)]
+            if not _is_classes(first, last)
+            else [
+                first._replace(check="classes" if first.form == "prob" else first.check, classes=first.width, ndim=2),
+                _class_label(spec, first, last),
+            ]
+        )
+    for entry in entries[1:]:
+        if entry.role.name in SHAPED_AS_FIRST and first.role.name != "split" and entry.width != first.width:
+            raise DataError(
+                f"{first.role.option} has {first.width} columns and {entry.role.option} has {entry.width}",
+                why=f"{spec.loss.name} compares them column by column; nothing is broadcast",
+                fix=f"give {entry.role.option} the shape of {first.role.option}",
+            )
+    return entries
+
+
+def _is_classes(prediction: Input, label: Input) -> bool:
+    if prediction.role.name in ("probs", "scores"):
+        return True
+    return prediction.role.name == "chance" and prediction.ndim == 2 and label.ndim == 1
+
+
+def _weighted_classes(spec: Spec, width: int) -> int:
+    """How many classes a file of class weights has."""
+    numbers = spec.options["class_weights"]
+    if not numbers or len(numbers) % width:
+        raise UsageError(
+            f"--class-weights has {len(numbers)} numbers for embeddings of {width} columns"
+            if numbers
+            else f"{spec.loss.name} needs --class-weights",
+            fix="give a file with one row of that width for each class",
+        )
+    rows = [numbers[k : k + width] for k in range(0, len(numbers), width)]
+    zero = next((j for j, row in enumerate(rows) if not any(row)), None)
+    if zero is not None:
+        raise UsageError(
+            f"--class-weights: row {zero} is all zeros",
+            why=f"class {zero} has no direction, so no cosine",
+            fix="give each class weights that are not all 0",
+        )
+    return len(rows)
+
+
+def _index(spec: Spec, label: Input, classes: int, counted: str) -> Input:
+    mark = "; rows to leave out can carry a mark: --ignore-index" if "ignore_index" in spec.options else ""
+    return label._replace(check="index", classes=classes, counted=(counted, mark))
+
+
+def _class_label(spec: Spec, prediction: Input, label: Input) -> Input:
+    if label.ndim == 1:
+        counted = f"the predictions have {prediction.width} columns, one a class"
+        return _index(spec, label, prediction.width, counted)
+    if label.width != prediction.width or prediction.role.name == "scores":
+        raise DataError(
+            f"{full_name(label.column)}: {label.width} label columns beside {prediction.width} classes",
+            why=f"{spec.loss.name} needs one class index a row"
+            + (", or a distribution over the classes" if prediction.role.name == "probs" else ""),
+            fix="choose one label column: PATH::NAME",
+        )
+    return label._replace(check="classes", classes=label.width)
+
+
+def _label_beside(spec: Spec, prediction: Input, label: Input) -> Input:
+    if label.width != prediction.width:
+        raise DataError(
+            f"{prediction.role.option} has {prediction.width} columns and {label.role.option} has {label.width}",
+            why=f"{spec.loss.name} needs one 0/1 label for each prediction",
+            fix="for one class index a row use cross-entropy or multiclass-hinge" if label.width == 1 else "",
+        )
+    return label._replace(check="binary")
