@@ -143,7 +143,6 @@ def test_every_loss_and_every_form_is_audited() -> None:
     assert others == {loss.name for loss in registry.walk() if not loss.engine.is_by_row}
 
 
-
 def test_known_bounds_are_in_the_docs() -> None:
     text = " ".join(Path("docs/accuracy.md").read_text().split())
     assert [reason for _, reason in known_bounds() if reason not in text] == []

@@ -114,13 +114,24 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
         lambda rng, layout, n, form: chances(rng, shape_of(layout, n), form, layout in ("classes", "soft")),
     ),
     **dict.fromkeys(("p", "q"), lambda rng, layout, n, form: chances(rng, (n, CLASSES), form, True)),
-    **dict.fromkeys(("score", "scores", "label_scores"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))),
+    **dict.fromkeys(
+        ("score", "scores", "label_scores"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))
+    ),
     **dict.fromkeys(
         ("left", "right", "anchor", "positive", "negative"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))
     ),
     **dict.fromkeys(
-        ("chosen", "rejected", "ref_chosen", "ref_rejected", "policy", "reference", "behaviour", "mean_chosen",
-         "mean_rejected"),
+        (
+            "chosen",
+            "rejected",
+            "ref_chosen",
+            "ref_rejected",
+            "policy",
+            "reference",
+            "behaviour",
+            "mean_chosen",
+            "mean_rejected",
+        ),
         lambda rng, layout, n, form: -abs(rng.normal(0, 3, n)),
     ),
     **dict.fromkeys(
@@ -360,7 +371,13 @@ def leaves(given: tuple[Any, ...]) -> list[np.ndarray]:
 
 def differentiable(sample: Sample) -> tuple[Callable[..., Any], list[torch.Tensor]]:
     given = admitted(sample)
-    truth = {role.name for role in registry.parse(sample.spec).loss.roles} & {"label", "same", "desirable", "count", "wins"}
+    truth = {role.name for role in registry.parse(sample.spec).loss.roles} & {
+        "label",
+        "same",
+        "desirable",
+        "count",
+        "wins",
+    }
     fixed = len(truth)
     tensors = [torch.from_numpy(np.ascontiguousarray(array).copy()) for array in leaves(given)]
     moving = [tensor.requires_grad_() for tensor in tensors[: len(tensors) - fixed]]
@@ -433,7 +450,12 @@ ENDS = {
     "log-prob": [-math.inf, -1e4, -745.2, -1e-300, -5e-324, 0.0],
     "": [-1e300, -1e160, -1.0, -5e-324, 0.0, 1e-200, 1.0, 1e160, 1e300],
 }
-NEGATIVE = ("kl", "reverse-kl", "robust-dpo", "interval-score")  # kl of rows that are no distributions; ends that are crossed
+NEGATIVE = (
+    "kl",
+    "reverse-kl",
+    "robust-dpo",
+    "interval-score",
+)  # kl of rows that are no distributions; ends that are crossed
 SIGNED = (*NEGATIVE, *(loss.name for loss in HERE if loss.is_signed))
 
 
@@ -553,7 +575,8 @@ def test_unusable_data_is_refused_with_its_place(spec: str, inputs: dict[str, li
 
 
 @pytest.mark.parametrize(
-    "loss", [loss for loss in BY_ROW if "positives" in loss.reductions or loss.roles[0].name == "probs"],
+    "loss",
+    [loss for loss in BY_ROW if "positives" in loss.reductions or loss.roles[0].name == "probs"],
     ids=lambda loss: loss.name,
 )
 def test_no_positives_is_a_stated_error(loss: registry.Loss) -> None:

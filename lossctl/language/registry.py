@@ -230,6 +230,11 @@ class Spec(NamedTuple):
         names = finish.__code__.co_varnames[: finish.__code__.co_argcount + finish.__code__.co_kwonlyargcount]
         return partial(finish, **{name: value for name, value in self.params if name in names})
 
+    @property
+    def is_angular(self) -> bool:
+        """Whether points are compared by their direction."""
+        return self.loss.is_angular or self.loss.cosine or self.options.get("distance") == "cosine"
+
     def alone(self, columns: tuple[Any, ...]) -> Any:
         """The loss of each row alone, times the weight that the loss gave it, (n,), from its columns."""
         finish = self.finish

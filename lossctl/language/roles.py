@@ -12,6 +12,9 @@ from typing import Literal, NamedTuple
 Kind = Literal["number", "category"]
 Layout = Literal["row", "rows", "vectors"]
 Form = Literal["prob", "logits", "log-prob"]
+Check = Literal[
+    "real", "probability", "classes", "logits", "log-prob", "binary", "soft", "index", "weight", "category", "box"
+]
 
 
 class Role(NamedTuple):
@@ -27,6 +30,8 @@ class Role(NamedTuple):
     forms: which forms of a probability the file may hold, the default first; () for other roles
     truth: whether this is the role that the option -y gives
     low, high: the bounds of its values, themselves allowed unless is_open
+    check: what its values may be, where no form says it
+    is_shaped_as_first: whether it has the columns of the first input;  is_per_class: whether it has one for each class
     """
 
     name: str
@@ -40,6 +45,9 @@ class Role(NamedTuple):
     low: float = -math.inf
     high: float = math.inf
     is_open: bool = False
+    check: Check = "real"
+    is_shaped_as_first: bool = False
+    is_per_class: bool = False
 
 
 PREDICTION_NAMES = ("pred", "prediction", "predictions", "y_pred", "yhat", "y_hat", "output")
@@ -57,23 +65,31 @@ ROLES: dict[str, Role] = {
     role.name: role
     for role in (
         Role("pred", "pred", "predicted values", "rows", PREDICTION_NAMES),
-        Role("target", "target", "true values, in the shape of the predictions", "rows", TRUTH_NAMES, truth=True),
+        Role("target", "target", "true values, in the shape of the predictions", "rows", TRUTH_NAMES,
+             truth=True, is_shaped_as_first=True),
         _chance("prob", "predicted probabilities of label 1; (n,), or (n, L) for L labels", "rows"),
-        _chance("probs", "predicted probabilities of C classes, (n, C)", "vectors"),
+        _chance("probs", "predicted probabilities of C classes, (n, C)", "vectors")._replace(is_per_class=True),
         _chance("chance", "predicted probabilities: (n,), (n, L) labels or (n, C) classes", "rows"),
         Role("logit", "logit", "predicted logits of label 1", "rows", LOGIT_NAMES, forms=("logits", "prob")),
         Role("score", "score", "decision values; larger means label 1", "row", ("score", "scores", *LOGIT_NAMES)),
-        Role("scores", "scores", "decision values of C classes, (n, C)", "vectors", ("scores", "score", *LOGIT_NAMES)),
-        Role("label", "label", "true labels: 0 or 1, or a class index", "rows", LABEL_NAMES, truth=True),
-        Role("p", "p", "the distribution P, (n, C)", "vectors", ("p",), forms=("prob", "log-prob", "logits")),
-        Role("q", "q", "the distribution Q, (n, C)", "vectors", ("q",), forms=("prob", "log-prob", "logits")),
+        Role("scores", "scores", "decision values of C classes, (n, C)", "vectors",
+             ("scores", "score", *LOGIT_NAMES), is_per_class=True),
+        Role("label", "label", "true labels: 0 or 1, or a class index", "rows", LABEL_NAMES, truth=True,
+             check="binary"),
+        Role("p", "p", "the distribution P, (n, C)", "vectors", ("p",),
+             forms=("prob", "log-prob", "logits"), is_per_class=True),
+        Role("q", "q", "the distribution Q, (n, C)", "vectors", ("q",),
+             forms=("prob", "log-prob", "logits"), is_shaped_as_first=True, is_per_class=True),
         Role("left", "left", "first embedding of each pair, (n, D)", "vectors", ("left", "a", "x1", "emb1")),
-        Role("right", "right", "second embedding of each pair, (n, D)", "vectors", ("right", "b", "x2", "emb2")),
+        Role("right", "right", "second embedding of each pair, (n, D)", "vectors",
+             ("right", "b", "x2", "emb2"), is_shaped_as_first=True),
         Role("same", "same", "1 for a similar pair, 0 for a dissimilar one", "row",
-             ("same", "similar", "match", *LABEL_NAMES), truth=True),
+             ("same", "similar", "match", *LABEL_NAMES), truth=True, check="binary"),
         Role("anchor", "anchor", "anchor embeddings, (n, D)", "vectors", ("anchor", "a")),
-        Role("positive", "positive", "positive embeddings, (n, D)", "vectors", ("positive", "pos", "p")),
-        Role("negative", "negative", "negative embeddings, (n, D)", "vectors", ("negative", "neg", "n")),
+        Role("positive", "positive", "positive embeddings, (n, D)", "vectors",
+             ("positive", "pos", "p"), is_shaped_as_first=True),
+        Role("negative", "negative", "negative embeddings, (n, D)", "vectors",
+             ("negative", "neg", "n"), is_shaped_as_first=True),
         Role("category", "label", "true classes, numbers or text", "row", LABEL_NAMES, kind="category", truth=True),
         Role("split", "split", "the branch that each row falls into, numbers or text", "row",
              ("split", "branch", "child", "node", "group"), kind="category"),
@@ -112,42 +128,47 @@ ROLES: dict[str, Role] = {
         Role("advantage", "advantage", "how much better than expected the answer (or token) was", "row",
              ("advantage", "advantages")),
         Role("desirable", "desirable", "1 for a desirable answer, 0 for an undesirable one", "row",
-             ("desirable", *LABEL_NAMES), truth=True),
+             ("desirable", *LABEL_NAMES), truth=True, check="binary"),
         Role("rate", "pred", "predicted rates or means, above 0", "rows", ("rate", *PREDICTION_NAMES), low=0.0,
              is_open=True),
         Role("count", "target", "true counts or amounts, 0 or more", "rows", ("count", *TRUTH_NAMES), truth=True,
-             low=0.0),
+             low=0.0, is_shaped_as_first=True),
         Role("amount", "target", "true amounts, above 0", "rows", ("amount", *TRUTH_NAMES), truth=True, low=0.0,
-             is_open=True),
+             is_open=True, is_shaped_as_first=True),
         Role("size", "pred", "predicted values, above -1", "rows", ("size", *PREDICTION_NAMES), low=-1.0, is_open=True),
         Role("true_size", "target", "true values, above -1", "rows", ("true_size", *TRUTH_NAMES), truth=True, low=-1.0,
-             is_open=True),
+             is_open=True, is_shaped_as_first=True),
         Role("variance", "variance", "predicted variances (not standard deviations), above 0", "rows",
-             ("variance", "var", "variances"), low=0.0, is_open=True),
+             ("variance", "var", "variances"), low=0.0, is_open=True, is_shaped_as_first=True),
         Role("lower", "lower", "lower ends of predicted intervals", "rows", ("lower", "low", "lo", "q_low")),
-        Role("upper", "upper", "upper ends of predicted intervals", "rows", ("upper", "high", "hi", "q_high")),
+        Role("upper", "upper", "upper ends of predicted intervals", "rows",
+             ("upper", "high", "hi", "q_high"), is_shaped_as_first=True),
         Role("members", "members", "predictions of an ensemble or samples, (n, M)", "vectors",
              ("member", "members", "sample", "samples", *PREDICTION_NAMES)),
         Role("outcome", "target", "the true value of each row", "row", TRUTH_NAMES, truth=True),
         Role("label_scores", "scores", "decision values of L labels, (n, L)", "rows",
              ("scores", "score", *LOGIT_NAMES)),
         Role("student", "student", "logits of the model, (n, C)", "vectors", ("student", "logit", "logits")),
-        Role("teacher", "teacher", "logits of the model that it learns from, (n, C)", "vectors", ("teacher",)),
+        Role("teacher", "teacher", "logits of the model that it learns from, (n, C)", "vectors",
+             ("teacher",), is_shaped_as_first=True),
         Role("mean", "mean", "means of a normal distribution", "rows", ("mean", "mu", "means")),
         Role("log_variance", "log-variance", "logarithms of its variances, in the shape of the means", "rows",
-             ("log_variance", "logvar", "log_var")),
+             ("log_variance", "logvar", "log_var"), is_shaped_as_first=True),
         Role("nll", "nll", "negative log-likelihood of each document (or token), in nats", "row",
              ("nll", "loss", "neg_log_likelihood")),
         Role("bytes", "bytes", "how many bytes (or characters) it has", "row",
              ("bytes", "n_bytes", "characters", "length"), low=0.0),
-        Role("box", "box", "predicted boxes x1 y1 x2 y2, (n, 4)", "vectors", ("box", "boxes", "pred_box", "pred")),
-        Role("true_box", "target", "true boxes x1 y1 x2 y2, (n, 4)", "vectors", ("true_box", "target", "gt")),
+        Role("box", "box", "predicted boxes x1 y1 x2 y2, (n, 4)", "vectors",
+             ("box", "boxes", "pred_box", "pred"), check="box"),
+        Role("true_box", "target", "true boxes x1 y1 x2 y2, (n, 4)", "vectors",
+             ("true_box", "target", "gt"), is_shaped_as_first=True, check="box"),
         Role("similarity", "similarity", "how similar each pair is, as a cosine", "row",
              ("similarity", "score", "scores", *TRUTH_NAMES), truth=True),
         Role("first", "first", "scores of the first of each pair", "row", ("first", "a", "x1", "s1", "score1")),
         Role("second", "second", "scores of the second of each pair", "row", ("second", "b", "x2", "s2", "score2")),
         Role("wins", "wins", "1 where the first should rank higher, 0 where the second", "row",
-             ("wins", "order", *LABEL_NAMES), truth=True),
-        Role("weight", "weight", "a weight >= 0 for each row", "row", ("weight", "weights", "sample_weight", "w")),
+             ("wins", "order", *LABEL_NAMES), truth=True, check="binary"),
+        Role("weight", "weight", "a weight >= 0 for each row", "row",
+             ("weight", "weights", "sample_weight", "w"), check="weight"),
     )
 }  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from ..language.domains import Domain, Flag
 from ..language.entropy import expm1_tail, log_quotient, log_tail, relative_entropy_parts
-from ..language.numerics import Array, log, log1p, row_mean, row_sum, sqrt, weigh, where
+from ..language.numerics import Array, log, log1p, row_mean, sqrt, weigh, where
 from ..language.registry import loss
 
 Power = Annotated[float, Domain(float, low=1, high=2)]
@@ -95,7 +95,9 @@ def tweedie_deviance(rate: Array, count: Array, *, power: Power = 1.5) -> Array:
     if power == 1:
         return poisson_deviance(rate, count)
     if power == 2:
-        return row_mean(2.0 * where(count > 0, log_tail(where(count > 0, count, 1.0), rate, count - rate), float("inf")))
+        return row_mean(
+            2.0 * where(count > 0, log_tail(where(count > 0, count, 1.0), rate, count - rate), float("inf"))
+        )
     a = 2.0 - power
     y = where(count > 0, count, rate)
     excess = (y - rate) / rate

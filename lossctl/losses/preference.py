@@ -155,7 +155,9 @@ def exo(
     x = multiply_pair(beta, _lead(chosen, rejected, ref_chosen, ref_rejected))
     p, miss = chance(x), chance(negative(x))
     e = label_smoothing
-    return weigh(p, -surprise(x) - float(log1p(-_number(e)))) + weigh(miss, -surprise(negative(x)) - float(log(_number(e))))
+    return weigh(p, -surprise(x) - float(log1p(-_number(e)))) + weigh(
+        miss, -surprise(negative(x)) - float(log(_number(e)))
+    )
 
 
 def _number(value: float) -> Array:
@@ -356,9 +358,7 @@ def orpo(mean_chosen: Array, mean_rejected: Array, *, beta: Positive = 0.1) -> A
 def _log_odds(log_p: Array) -> Array:
     """log(p / (1 - p)) of log p < 0."""
     near = log_p > -0.7
-    return where(
-        near, -log(expm1(where(near, -log_p, 1.0))), log_p - log1p(-exp(where(near, -1.0, log_p)))
-    )
+    return where(near, -log(expm1(where(near, -log_p, 1.0))), log_p - log1p(-exp(where(near, -1.0, log_p))))
 
 
 @loss

@@ -2,8 +2,18 @@
 
 from typing import Annotated
 
-from ..language.domains import Domain, Fraction, Positive
-from ..language.numerics import Array, counted_columns, homogeneous, maximum, minimum, ordered_by, relu, row_mean, row_sum
+from ..language.domains import Domain, Fraction
+from ..language.numerics import (
+    Array,
+    counted_columns,
+    homogeneous,
+    maximum,
+    minimum,
+    ordered_by,
+    relu,
+    row_mean,
+    row_sum,
+)
 from ..language.registry import loss
 
 Level = Annotated[float, Domain(float, low=0, high=1, low_open=True)]
@@ -92,4 +102,3 @@ def crps_ensemble(members: Array, outcome: Array) -> Array:
     left = ((m - rank) / m) ** 2
     below, above = relu(minimum(high, y) - low), relu(high - maximum(low, y))
     return beyond + row_sum(reached * below + left * above)
-

@@ -3,7 +3,20 @@
 from typing import Annotated, Literal
 
 from ..language.domains import Domain, Flag, Fraction, NonNegative
-from ..language.numerics import Array, Total, expm1, log1p, one_hot, pick, quotient, relu, row_max, row_mean, row_sum, where
+from ..language.numerics import (
+    Array,
+    Total,
+    expm1,
+    log1p,
+    one_hot,
+    pick,
+    quotient,
+    relu,
+    row_max,
+    row_mean,
+    row_sum,
+    where,
+)
 from ..language.predictions import Binary, Categorical
 from ..language.registry import Sums, loss
 
@@ -105,7 +118,9 @@ def _mean_gap(*totals: Total) -> Array | float:
 
 
 @loss(finish=_mean_gap, stands_alone=False, reductions=("overall",), aliases=("ece", "expected-calibration-error"))
-def calibration_error(chance: Binary | Categorical, label: Array, *, bins: Bins = 15, closed: Literal["right", "left"] = "right") -> Sums:
+def calibration_error(
+    chance: Binary | Categorical, label: Array, *, bins: Bins = 15, closed: Literal["right", "left"] = "right"
+) -> Sums:
     """How far the probabilities are from the shares of rows where they come true, bin by bin.
 
     Formula: sum_b n_b / n |share of hits in b - mean probability in b|, bins of one width

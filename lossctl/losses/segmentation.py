@@ -30,7 +30,9 @@ def dice(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     return Sums(row_sum(prob.given(label).miss), row_sum(inside + label))
 
 
-@loss(finish=_share_missed, stands_alone=False, reductions=("overall",), aliases=("iou-soft", "soft-iou", "soft-jaccard"))
+@loss(
+    finish=_share_missed, stands_alone=False, reductions=("overall",), aliases=("iou-soft", "soft-iou", "soft-jaccard")
+)
 def jaccard(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     """The share of the union of a region and its prediction that they do not have in common.
 
@@ -155,9 +157,7 @@ def _dice_and_surprise(
 
 
 @loss(finish=_dice_and_surprise, stands_alone=False, reductions=("overall",), aliases=("dice-ce", "combo"))
-def dice_bce(
-    prob: Binary, label: Array, *, dice_weight: NonNegative = 1.0, bce_weight: NonNegative = 1.0
-) -> Sums:
+def dice_bce(prob: Binary, label: Array, *, dice_weight: NonNegative = 1.0, bce_weight: NonNegative = 1.0) -> Sums:
     """Dice for the region and cross-entropy for its pixels, added up.
 
     Formula: a dice + b bce

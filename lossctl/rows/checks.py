@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError
 from ..language.predictions import Binary, Categorical, Distribution
-from ..language.registry import Spec
-from ..language.roles import Role
+from ..language.roles import Check, Role
 from .facts import SUM_TOLERANCE, Facts
 from .pair_checks import Oddities, oddities
-from .shapes import CLIPPED, Check, Input, Plan
+from .shapes import CLIPPED, Input, Plan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +70,7 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         if entry.form == "prob" and (plan.percent or plan.renormalize):
             values = _scaled(plan, entry, values)
         seen = _CHECKS[entry.check](entry, values, rows)
-        if entry.role.layout == "vectors" and entry.check == "real" and _is_angular(plan.spec):
+        if entry.role.layout == "vectors" and entry.check == "real" and plan.spec.is_angular:
             _check_direction(entry, values, rows)
         admitted.append(_converted(plan, entry, values, seen))
         facts = facts.merge(seen)
@@ -201,11 +200,6 @@ def _check_bounds(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
             why=f"{role.option} is {role.meaning}",
             fix="check that this is the right column, or leave such rows out of the file",
         )
-
-
-def _is_angular(spec: Spec) -> bool:
-    """Whether embeddings are compared by their direction."""
-    return spec.options.get("distance") == "cosine" or spec.loss.is_angular
 
 
 def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError, UsageError
 from ..language.registry import Spec
-from ..language.roles import ROLES, Form, Role
+from ..language.roles import ROLES, Check, Form, Role
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
         def frame(self) -> Frame: ...
 
 
-Check = Literal["real", "probability", "classes", "logits", "log-prob", "binary", "soft", "index", "weight", "category", "box"]
-
-NEEDS_CLASSES = ("probs", "scores", "p", "q")
-SHAPED_AS_FIRST = (
-    *("target", "q", "right", "positive", "negative", "count", "amount", "true_size", "variance", "upper", "teacher"),
-    "log_variance",
-)
-BOXES = ("box", "true_box")
-YES_OR_NO = ("same", "label", "desirable", "wins")
 WEIGHT = ROLES["weight"]
 ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
 CLIPPED = 1e-3  # what --clip mends, and nothing beyond
@@ -181,16 +172,16 @@ def _entry(role: Role, column: Column, form: Form | None) -> Input:
         )
     if role.layout != "vectors" and width == 1:
         ndim = 1
-    if role.layout == "vectors" and ndim == 1 and role.name in NEEDS_CLASSES:
+    if role.layout == "vectors" and ndim == 1 and role.is_per_class:
         raise DataError(
             f"{full_name(column)}: one value a row where {role.option} needs one for each class",
             fix="for predictions of two classes use bce (probabilities of label 1) or hinge (scores)",
         )
-    if role.name in BOXES and width != 4:
+    if role.check == "box" and width != 4:
         raise DataError(
             f"{full_name(column)}: {width} columns where {role.option} needs four",
             why=f"{role.option} is {role.meaning}",
-            fix="choose the four columns: PATH::A..B",
+            fix="choose the four columns: PATH::NAME..NAME",
         )
     return Input(role, column, 2 if role.layout == "vectors" else ndim, width, _check_of(role, form), form)
 
@@ -198,15 +189,11 @@ def _entry(role: Role, column: Column, form: Form | None) -> Input:
 def _check_of(role: Role, form: Form | None) -> Check:
     if role.kind == "category":
         return "category"
-    if role.name == "weight":
-        return "weight"
-    if role.name in BOXES:
-        return "box"
     if form == "prob":
         return "probability"
     if form is not None:
         return form
-    return "binary" if role.name in YES_OR_NO else "real"
+    return role.check
 
 
 def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
@@ -225,7 +212,7 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
             ]
         )
     for entry in entries[1:]:
-        if entry.role.name in SHAPED_AS_FIRST and first.role.name != "split" and entry.width != first.width:
+        if entry.role.is_shaped_as_first and not first.role.kind == "category" and entry.width != first.width:
             raise DataError(
                 f"{first.role.option} has {first.width} columns and {entry.role.option} has {entry.width}",
                 why=f"{spec.loss.name} compares them column by column; nothing is broadcast",
