@@ -35,7 +35,6 @@ from exact_words import (
     both,
     chance,
     class_chance,
-    columns as averaged,
     distance,
     every_class,
     exact,
@@ -51,6 +50,9 @@ from exact_words import (
     softmax,
     softplus,
     times,
+)
+from exact_words import (
+    columns as averaged,
 )
 from readings import rows_of
 

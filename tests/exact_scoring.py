@@ -20,7 +20,6 @@ from exact_words import (
     columns,
     distance,
     every_class,
-    exact,
     forms_of,
     given,
     log,
@@ -201,7 +200,11 @@ def cases() -> list[Case]:
     for spec, (what, form, pair) in product(CLASS_SPECS, classes):
         table += [Case(what, spec, pair)] if form == "logits" else []
     scores, labels = rng.normal(0, 3, (40, 5)), rng.integers(0, 2, (40, 5))
-    for what, x in (("std 3", scores), ("std 300", scores * 100), ("near the margin", np.round(scores) + 1e-9 * scores)):
+    for what, x in (
+        ("std 3", scores),
+        ("std 300", scores * 100),
+        ("near the margin", np.round(scores) + 1e-9 * scores),
+    ):
         table += [Case(what, spec, (x, labels)) for spec in ("zlpr", "multilabel-margin")]
     logits = rng.normal(0, 3, (12, 5))
     for what, x, y in (
@@ -226,10 +229,15 @@ def cases() -> list[Case]:
         table += [Case(what, f"pair-order{more}", (x, y, np.arange(60) % 2)) for more in ("", ":margin=0.3")]
     corner = rng.uniform(0, 100, (60, 2))
     box = np.concatenate([corner, corner + rng.uniform(1, 60, (60, 2))], axis=1)
+    wider = np.round(box) + np.array([0, 0, 2, 2])
     for what, x, y in (
         ("at random", box, np.roll(box, 1, axis=0)),
         ("1e-9 apart", box, box + rng.normal(0, 1e-9, box.shape)),
-        ("pixels apart", np.round(box) + [0, 0, 2, 2], np.round(box) + [0, 0, 2, 2] + rng.integers(0, 2, (60, 1)) * np.array([0, 1, 1, 0])),
+        (
+            "pixels apart",
+            wider,
+            wider + rng.integers(0, 2, (60, 1)) * np.array([0, 1, 1, 0]),
+        ),
         ("large", box * 1e250, np.roll(box, 1, axis=0) * 1e250),
     ):
         table += [Case(what, spec, (x, y)) for spec in ("iou", "giou", "diou", "ciou")]

@@ -1,6 +1,19 @@
 """Relative errors: as a share of the target, of its logarithm, or of how far the targets spread."""
 
-from ..language.numerics import Array, Total, log, log1p, maximum, minimum, quotient, ratio, root, row_mean, row_sum, where
+from ..language.numerics import (
+    Array,
+    Total,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    quotient,
+    ratio,
+    root,
+    row_mean,
+    row_sum,
+    where,
+)
 from ..language.registry import Sums, loss
 from .regression import r2
 
