@@ -208,9 +208,23 @@ def samples(loss: registry.Loss, n: int = N, seed: int = 3) -> Iterator[Sample]:
 
 SAMPLES = [sample for loss in HERE for sample in samples(loss)]
 ROW_SAMPLES = [sample for sample in SAMPLES if is_by_row(sample)]
-of_samples = pytest.mark.parametrize("sample", SAMPLES, ids=str)
-of_row_samples = pytest.mark.parametrize("sample", ROW_SAMPLES, ids=str)
+FIRST = {sample.spec.partition(":")[0]: str(sample) for sample in reversed(SAMPLES)}  # of each loss
+
+
+def one_fast(taken: list[Sample]) -> Any:
+    """The samples as parameters; those after a loss's first are left to the slow tests."""
+    quick = set(FIRST.values())
+    parameters = [pytest.param(s, id=str(s), marks=[] if str(s) in quick else [pytest.mark.slow]) for s in taken]
+    return pytest.mark.parametrize("sample", parameters)
+
+
+of_samples, of_row_samples = one_fast(SAMPLES), one_fast(ROW_SAMPLES)
 of_all = pytest.mark.parametrize("loss", ALL, ids=lambda loss: loss.name)
+
+
+def test_no_name_means_two_losses() -> None:
+    names = [name for loss in ALL for name in (loss.name, *loss.aliases)]
+    assert len(names) == len(set(names))
 
 
 def test_the_sampler_knows_every_role() -> None:
@@ -389,7 +403,7 @@ def differentiable(sample: Sample) -> tuple[Callable[..., Any], list[torch.Tenso
     return function, moving
 
 
-@pytest.mark.parametrize("sample", [sample.at(slice(0, 3)) for sample in ROW_SAMPLES], ids=str)
+@one_fast([sample.at(slice(0, 3)) for sample in ROW_SAMPLES])
 def test_gradients_are_those_of_differences(sample: Sample) -> None:
     function, moving = differentiable(sample)
     assert torch.autograd.gradcheck(function, moving, eps=1e-7, atol=1e-5, rtol=1e-5)
@@ -428,7 +442,7 @@ def allowed(name: str, array: np.ndarray) -> np.ndarray:
     return np.clip(array, low, high)
 
 
-@pytest.mark.parametrize("sample", [still(sample) for sample in ROW_SAMPLES], ids=str)
+@one_fast([still(sample) for sample in ROW_SAMPLES])
 def test_no_gradient_is_nan_where_the_loss_has_a_kink(sample: Sample) -> None:
     function, moving = differentiable(sample)
     function(*moving).sum().backward()
@@ -487,7 +501,7 @@ def at_the_ends(sample: Sample, seed: int) -> Sample:
     return replace(sample, inputs=inputs)
 
 
-@pytest.mark.parametrize("sample", [at_the_ends(sample, 1) for sample in ROW_SAMPLES], ids=str)
+@one_fast([at_the_ends(sample, 1) for sample in ROW_SAMPLES])
 def test_the_ends_give_numbers_or_infinity(sample: Sample) -> None:
     values = row_values(sample)
     assert not np.isnan(values).any()

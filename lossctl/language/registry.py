@@ -112,6 +112,7 @@ def _embedding_set(panel: Any) -> None:
 
 SET = Loss("embedding set", _embedding_set, (ROLES["emb"], ROLES["identity"]), (), engine=SETS)
 LOSSES: dict[str, Loss] = {}
+BY_NAME: dict[str, Loss] = {}  # names and aliases
 FAMILIES = (
     *("regression", "robust", "relative", "quantile", "likelihood"),
     *("classification", "scoring", "margins", "language", "segmentation", "boxes", "divergence", "impurity"),
@@ -135,6 +136,7 @@ def loss(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
     def listed(function: Any) -> Any:
         entry = _read_function(function, **settings)
         LOSSES[entry.name] = entry
+        BY_NAME.update(dict.fromkeys((entry.name, *entry.aliases), entry))
         return function
 
     return listed if function is None else listed(function)
@@ -192,20 +194,23 @@ def load() -> dict[str, Loss]:
 def find(name: str) -> Loss:
     """The loss called `name` (or an alias; `_` does for `-`); UsageError with the nearest names where there is none."""
     kebab = name.strip().lower().replace("_", "-")
-    known = names()
-    if kebab in known:
-        return known[kebab]
+    for family in FAMILIES:  # only as far as the one that has it: a call imports few of them
+        if kebab in BY_NAME:
+            break
+        importlib.import_module(f"lossctl.losses.{family}")
+    if kebab in BY_NAME:
+        return BY_NAME[kebab]
     import difflib
 
-    near = difflib.get_close_matches(kebab, known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(kebab, names(), n=2, cutoff=0.6)
     guess = f". Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
     raise UsageError(f"unknown loss {name!r}{guess}", fix="see all losses with: lossctl list")
 
 
 def names() -> dict[str, Loss]:
     """Every name and alias, and the loss it means."""
-    losses = load()
-    return {**{alias: item for item in losses.values() for alias in item.aliases}, **losses}
+    load()
+    return BY_NAME
 
 
 # --- specs
