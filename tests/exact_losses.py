@@ -128,6 +128,19 @@ def js(p: list[Any], q: list[Any], form: tuple[str, str]) -> Any:
     return mp.fsum(times(a, log(a / m)) + times(b, log(b / m)) for a, b, m in terms) / 2
 
 
+def masses(p: list[Any], q: list[Any], form: tuple[str, str]) -> list[tuple[Any, Any]]:
+    return list(zip(map(mp.exp, logs(p, form[0])), map(mp.exp, logs(q, form[1])), strict=True))
+
+
+def jeffreys(p: list[Any], q: list[Any], form: tuple[str, str]) -> Any:
+    pairs = zip(logs(p, form[0]), logs(q, form[1]), strict=True)
+    return mp.fsum(times(mp.exp(a) - mp.exp(b), a - b) for a, b in pairs if a != b)
+
+
+def hellinger(p: list[Any], q: list[Any], form: tuple[str, str]) -> Any:
+    return mp.sqrt(mp.fsum((mp.sqrt(a) - mp.sqrt(b)) ** 2 for a, b in masses(p, q, form)) / 2)
+
+
 def contrastive(left: Any, right: Any, same: Any, margin: float, distance: str) -> Any:
     d = _distance(left, right, distance)
     return (d**2 if same == 1 else max(mp.mpf(0), margin - d) ** 2) / 2
@@ -179,6 +192,11 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "multiclass-hinge": multiclass_hinge,
     "kl": kl,
     "js": js,
+    "js-distance": lambda p, q, form: mp.sqrt(js(p, q, form)),
+    "jeffreys": jeffreys,
+    "reverse-kl": lambda p, q, form: kl(q, p, form[::-1]),
+    "total-variation": lambda p, q, form: mp.fsum(abs(a - b) for a, b in masses(p, q, form)) / 2,
+    "hellinger": hellinger,
     "contrastive": contrastive,
     "pairwise-ranking": pairwise_ranking,
     "triplet": triplet,
@@ -310,6 +328,9 @@ def hinge_cases() -> list[Case]:
     return cases
 
 
+DIVERGENCES = ("kl", "js", "jeffreys", "reverse-kl", "total-variation", "hellinger", "js-distance")
+
+
 def divergence_cases() -> list[Case]:
     p = softmax(rng.normal(0, 3, (12, 5)))
     wide = softmax(rng.normal(0, 50, (12, 5)))
@@ -344,7 +365,7 @@ def divergence_cases() -> list[Case]:
         ("1e4", a * 3e3, np.roll(a, 1, axis=0) * 3e3),
     ]
     cases = []
-    for loss in ("kl", "js"):
+    for loss in DIVERGENCES:
         for what, x, y in probs:
             cases.append(Case(what, loss, (x, y)))
             with np.errstate(divide="ignore"):
