@@ -142,7 +142,8 @@ def test_values_are_those_of_compute(spec, inputs):
 @pytest.mark.parametrize("loss", list(registry.walk()), ids=lambda loss: loss.name)
 def test_every_loss_has_a_curve_or_says_what_to_draw(loss):
     try:
-        drawn = trace([read(loss.name)], points=9, grad=loss.engine.has_values)
+        at = {"target": 1.0} if loss.name == "mape" else {}  # a share of nothing is no number
+        drawn = trace([read(loss.name)], points=9, grad=loss.engine.has_values, at=at)
     except UsageError as fault:
         assert fault.fix
         return

@@ -100,7 +100,7 @@ def _two_classes(x: Array, at: Numbers, options: Numbers) -> Cases:
 
 def _pair(x: Array, at: Numbers, options: Numbers) -> Cases:
     zero, ones = namespace(x).zeros_like(x), _ones(x)
-    if options["distance"] == "cosine":
+    if _metric(options) == "cosine":
         left, right = _columns(ones, zero), _columns(1.0 - x, sqrt(x * (2.0 - x)))
     else:
         left, right = _column(zero), _column(_length(x, options["distance"]))
@@ -116,9 +116,88 @@ def _triplet(x: Array, at: Numbers, options: Numbers) -> Cases:
     return {"": (_column(zero), positive, _column(_length(x, options["distance"])))}
 
 
+def _metric(options: Numbers) -> str:
+    """The distance of a loss of pairs; one that has no choice is of cosines."""
+    return str(options.get("distance", "cosine"))
+
+
 def _length(d: Array, distance: str) -> Array:
     """How far apart two points lie whose distance, of that kind, is d."""
     return sqrt(d) if distance == "sqeuclidean" else d
+
+
+def _beside_target(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x, at["target"] * _ones(x))}
+
+
+def _error_and_variance(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x, at["variance"] * _ones(x), 0.0 * x)}
+
+
+def _beside_interval(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (-_ones(x), _ones(x), x)}
+
+
+def _beside_members(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (_columns(-_ones(x), _ones(x)), x)}
+
+
+def _student(x: Array, at: Numbers, options: Numbers) -> Cases:
+    zero = 0.0 * x
+    return {"": (_columns(x, zero), _columns(_ones(x), zero))}
+
+
+def _normal(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x, at["log_variance"] * _ones(x))}
+
+
+def _boxes(x: Array, at: Numbers, options: Numbers) -> Cases:
+    zero, ones = 0.0 * x, _ones(x)
+    return {"": (_columns(x, zero, x + 1.0, ones), _columns(zero, zero, ones, ones))}
+
+
+def _angle(x: Array) -> tuple[Array, Array]:
+    return _columns(_ones(x), 0.0 * x), _columns(x, sqrt((1.0 - x) * (1.0 + x)))
+
+
+def _directions(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": _angle(x)}
+
+
+def _directions_alike(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (*_angle(x), at["similarity"] * _ones(x))}
+
+
+def _in_order(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x, 0.0 * x, _ones(x))}
+
+
+def _against_reference(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x, 0.0 * x, 0.0 * x, 0.0 * x)}
+
+
+def _two_answers(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (-_ones(x), -x - 1.0)}
+
+
+def _two_rewards(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x / 2, -x / 2)}
+
+
+def _chosen(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x, -_ones(x))}
+
+
+def _desirable(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"desirable": (x, 0.0 * x, _ones(x)), "undesirable": (x, 0.0 * x, 0.0 * x)}
+
+
+def _advantage(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"advantage 1": (x, 0.0 * x, _ones(x)), "advantage -1": (x, 0.0 * x, -_ones(x))}
+
+
+def _score_of_pair(x: Array, at: Numbers, options: Numbers) -> Cases:
+    return {"": (x, 0.0 * x)}
 
 
 # --- ranges
@@ -138,7 +217,7 @@ def _logits(options: Numbers, at: Numbers) -> tuple[float, float]:
 
 
 def _to_margin(options: Numbers, at: Numbers) -> tuple[float, float]:
-    return 0.0, _on_sphere(1.5 * options["margin"], options)
+    return 0.0, _on_sphere(1.5 * options["margin"] if "distance" in options else 2.0, options)
 
 
 def _beyond_margin(options: Numbers, at: Numbers) -> tuple[float, float]:
@@ -146,7 +225,7 @@ def _beyond_margin(options: Numbers, at: Numbers) -> tuple[float, float]:
 
 
 def _on_sphere(distance: float, options: Numbers) -> float:
-    return min(distance, 2.0) if options["distance"] == "cosine" else distance
+    return min(distance, 2.0) if _metric(options) == "cosine" else distance
 
 
 # --- the table
@@ -168,6 +247,42 @@ D_AN = Variable(
 )  # fmt: skip
 
 
+PREDICTED = Variable(
+    "pred", "prediction beside a target (units of the target)", _beside_target, lambda options, at: (0.1, 4.0), 0.0,
+    fixed=(("target", 1.0),),
+)  # fmt: skip
+ERROR_OF_MEAN = Variable(
+    "error", "error of the mean, pred - target (units of the target)", _error_and_variance, _around_zero,
+    fixed=(("variance", 1.0),),
+)  # fmt: skip
+VALUE = Variable("target", "the value that comes (units of the target)", _beside_interval, _around_zero)
+LEAD_OF_STUDENT = Variable("score", "lead of the class that the teacher prefers by 1", _student, _logits)
+MEAN = Variable("mean", "mean of the normal distribution", _normal, _around_zero, fixed=(("log_variance", 0.0),))
+SHIFT = Variable("shift", "shift of the box (its widths)", _boxes, _around_zero)
+COSINE = Variable("cos", "cosine of the angle between the two", _directions, lambda options, at: (-1.0, 1.0), -1.0, 1.0)
+LEAD_OF_FIRST = Variable("lead", "lead of the one that should win", _in_order, _around_zero)
+
+
+def _wide(options: Numbers, at: Numbers) -> tuple[float, float]:
+    reach = 3.0 / options.get("beta", 1.0)
+    return -reach, reach
+
+
+D = Variable(
+    "d", "lead of the chosen answer over the reference's, in log-probability (nats)", _against_reference, _wide
+)
+LEAD_OF_CHOSEN = Variable("d", "lead of the chosen answer, in log-probability (nats)", _two_answers, _wide)
+REWARD = Variable("d", "lead of the chosen answer's reward", _two_rewards, _logits)
+LOG_P = Variable(
+    "log_p", "mean log-probability of the chosen answer (nats)", _chosen, lambda options, at: (-4.0, -0.01), high=0.0
+)
+LOG_RATIO = Variable("r", "log-ratio to the reference (nats)", _desirable, _wide)
+RATIO_OF_POLICY = Variable(
+    "r", "log-ratio to the model that wrote it (nats)", _advantage, lambda options, at: (-1.0, 1.0)
+)
+FROM_REFERENCE = Variable("r", "log-ratio to the reference (nats)", _score_of_pair, lambda options, at: (-2.0, 2.0))
+
+
 def _as_score(variable: Variable) -> Variable:
     return SCORE._replace(inputs=variable.inputs)
 
@@ -185,4 +300,24 @@ VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
     ("category",): (SHARE,),
     ("left", "right", "same"): (DISTANCE,),
     ("anchor", "positive", "negative"): (D_AN,),
+    ("size", "true_size"): (PREDICTED,),
+    ("rate", "count"): (PREDICTED,),
+    ("rate", "amount"): (PREDICTED,),
+    ("pred", "variance", "target"): (ERROR_OF_MEAN,),
+    ("lower", "upper", "target"): (VALUE,),
+    ("members", "outcome"): (VALUE._replace(inputs=_beside_members),),
+    ("label_scores", "label"): (ORDER._replace(label="lead of the label that holds, s_i - s_j"),),
+    ("student", "teacher"): (LEAD_OF_STUDENT,),
+    ("mean", "log_variance"): (MEAN,),
+    ("box", "true_box"): (SHIFT,),
+    ("left", "right"): (COSINE,),
+    ("left", "right", "similarity"): (COSINE._replace(inputs=_directions_alike, fixed=(("similarity", 0.5),)),),
+    ("first", "second", "wins"): (LEAD_OF_FIRST,),
+    ("chosen", "rejected", "ref_chosen", "ref_rejected"): (D,),
+    ("chosen", "rejected"): (LEAD_OF_CHOSEN,),
+    ("mean_chosen", "mean_rejected"): (LOG_P,),
+    ("chosen_reward", "rejected_reward"): (REWARD,),
+    ("policy", "reference", "desirable"): (LOG_RATIO,),
+    ("policy", "behaviour", "advantage"): (RATIO_OF_POLICY,),
+    ("policy", "reference"): (FROM_REFERENCE,),
 }

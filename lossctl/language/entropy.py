@@ -177,7 +177,7 @@ def log_tail(y: Array, p: Array, excess: Array) -> Array:
     s = tilt(excess, y + p)
     near = abs(s) <= 1 / 2
     z = where(near, s, 0.0)
-    series = 2.0 * z * (z / (1.0 - z) - _atanh_tail(z * z))
+    series = z * (where(near, excess / p, 0.0) - 2.0 * _atanh_tail(z * z))
     far = log_quotient(p, where(near, p, y)) + excess / p
     return where(near, series, far)
 

@@ -33,7 +33,8 @@ def _side(a_low: Array, a_high: Array, b_low: Array, b_high: Array) -> Side:
     hull = maximum(a_high, b_high) - minimum(a_low, b_low)
     apart = abs((a_low - b_low) / 2 + (a_high - b_high) / 2)
     scale = power_of_two_below(hull)
-    return Side(*(length / scale for length in (a, b, common, a_rest, b_rest, hull, apart)), scale)
+    a, b, common, a_rest, b_rest = (length / scale for length in (a, b, common, a_rest, b_rest))
+    return Side(a, b, common, a_rest, b_rest, hull / scale, apart / scale, scale)
 
 
 def _sides(box: Array, true_box: Array) -> tuple[Side, Side]:

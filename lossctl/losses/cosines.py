@@ -7,7 +7,7 @@ from ..language.registry import loss
 from ..language.rounding import sum_of_three, two_sum
 
 
-@loss(cosine=True, aliases=("cosine", "cosine-similarity-loss"))
+@loss(is_angular=True, aliases=("cosine", "cosine-similarity-loss"))
 def cosine_distance(left: Array, right: Array) -> Array:
     """One minus the cosine of the angle between two vectors.
 
@@ -24,7 +24,7 @@ def cosine_distance(left: Array, right: Array) -> Array:
     return distance_of(left, right)
 
 
-@loss(cosine=True, aliases=("cosine-embedding-loss",))
+@loss(is_angular=True, aliases=("cosine-embedding-loss",))
 def cosine_embedding(left: Array, right: Array, same: Array, *, margin: Real = 0.0) -> Array:
     """Pulls similar pairs to one direction and pushes dissimilar ones apart until the margin.
 
@@ -47,7 +47,7 @@ def _cosine_less(d: Array, number: Array | float) -> Array:
     return sum_of_three(ones, 0.0 * d - number, -d)
 
 
-@loss(cosine=True, aliases=("cosinesimilarityloss",))
+@loss(is_angular=True, aliases=("cosinesimilarityloss",))
 def cosine_similarity_mse(left: Array, right: Array, similarity: Array) -> Array:
     """The squared error of the cosine as a prediction of how similar a pair is.
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from ..language.domains import Domain, Flag
 from ..language.entropy import expm1_tail, log_quotient, log_tail, relative_entropy_parts
-from ..language.numerics import Array, log, row_mean, sqrt, weigh, where
+from ..language.numerics import Array, log, log1p, row_mean, sqrt, weigh, where
 from ..language.registry import loss
 
 Power = Annotated[float, Domain(float, low=1, high=2)]
@@ -100,9 +100,9 @@ def tweedie_deviance(rate: Array, count: Array, *, power: Power = 1.5) -> Array:
         )
     a = 2.0 - power
     y = where(count > 0, count, rate)
-    growth = log_quotient(y, rate)
-    near = abs(growth) < 2
-    w = where(near, growth, 0.0)
+    excess = (y - rate) / rate
+    near = (excess > -0.85) & (excess < 6.0)
+    w = log1p(where(near, excess, 0.0))
     series = (a * log_tail(y, rate, y - rate) - expm1_tail(a * w)) / (a * (power - 1.0))
     plain = rate**a / a + y * rate ** (1.0 - power) / (power - 1.0) - y**a / (a * (power - 1.0))
     return row_mean(2.0 * where(count > 0, where(near, rate**a * series, plain), rate**a / a))

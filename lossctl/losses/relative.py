@@ -1,6 +1,19 @@
 """Relative errors: as a share of the target, of its logarithm, or of how far the targets spread."""
 
-from ..language.numerics import Array, Total, log1p, minimum, quotient, ratio, root, row_mean, row_sum
+from ..language.numerics import (
+    Array,
+    Total,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    quotient,
+    ratio,
+    root,
+    row_mean,
+    row_sum,
+    where,
+)
 from ..language.registry import Sums, loss
 from .regression import r2
 
@@ -37,8 +50,9 @@ def smape(pred: Array, target: Array) -> Array:
     Worked: e = 3 - 5; smape = 2 * abs(e) / (3 + 5)
     Example: pred=3 target=5 -> 0.5
     """
-    half = abs(pred) / 2 + abs(target) / 2
-    return row_mean(ratio(abs(pred / 2 - target / 2) * 2.0, half))
+    scale = where(maximum(abs(pred), abs(target)) > 1e300, 0.25 + 0.0 * pred, 1.0)  # half of them would overflow
+    pred, target = pred * scale, target * scale
+    return row_mean(2.0 * ratio(abs(pred - target), abs(pred) + abs(target)))
 
 
 def _share(error: Total, size: Total, weight: Total) -> Array | float:
@@ -78,7 +92,10 @@ def msle(size: Array, true_size: Array) -> Array:
 
 def _log_gap(a: Array, b: Array) -> Array:
     """|log(1 + a) - log(1 + b)|, exact also where a is nearly b."""
-    return log1p(abs(a - b) / (1.0 + minimum(a, b)))
+    low, high = 1.0 + minimum(a, b), maximum(a, b)
+    far = (high > 1e150) & (low < 1e100)  # the quotient may overflow
+    near = log1p(where(far, 0.0, abs(a - b)) / where(far, 1.0, low))
+    return where(far, log(where(far, high, 1.0)) - log(where(far, low, 1.0)), near)
 
 
 def _root_of_mean(total: Total, weight: Total) -> Array | float:

@@ -1,5 +1,7 @@
 """Robust regression: squared near zero, and slower than the square for errors that are far off."""
 
+import math
+
 from ..language.domains import Positive, Real
 from ..language.entropy import log_cosh as log_of_cosh
 from ..language.entropy import log_tail
@@ -58,10 +60,15 @@ def cauchy(pred: Array, target: Array, *, c: Positive = 1.0) -> Array:
     Worked: e = 3 - 1; cauchy = log(1 + e^2 / 2)
     Example: pred=3 target=1 -> 1.0986122886681098
     """
-    r = abs(pred - target) / c
-    near = r < FAR
-    z = where(near, r, 0.0)
-    return row_mean(where(near, log1p(z * z / 2), 2.0 * log(where(near, 1.0, r)) - 0.6931471805599453))
+    return row_mean(_log_of_square_and_one(abs(pred - target), c, 2.0))
+
+
+def _log_of_square_and_one(error: Array, c: float, size: float) -> Array:
+    """log(1 + (error / c)^2 / size), also where the square overflows."""
+    near = error / c < FAR
+    z = where(near, error / c, 0.0)
+    far = 2.0 * (log(where(near, 1.0, error)) - math.log(c)) - math.log(size)
+    return where(near, log1p(z * z / size), far)
 
 
 @loss(aliases=("leclerc",))
@@ -114,13 +121,10 @@ def barron(pred: Array, target: Array, *, alpha: Real = 1.0, c: Positive = 1.0) 
     Worked: e = 3 - 1; barron = sqrt(e^2 + 1) - 1
     Example: pred=3 target=1 -> 1.2360679774997898
     """
-    r = abs(pred - target) / c
+    error, size = abs(pred - target), abs(alpha - 2.0)
     if alpha == 2:
-        return row_mean(r * (r / 2))
-    size = abs(alpha - 2.0)
-    near = r < FAR
-    z = where(near, r, 0.0)
-    growth = where(near, log1p(z * z / size), 2.0 * log(where(near, 1.0, r)) - log(where(near, 1.0, 0.0 * r + size)))
+        return row_mean((error / c) ** 2 / 2)
+    growth = _log_of_square_and_one(error, c, size)
     return row_mean(growth * size / 2 if alpha == 0 else size / alpha * expm1(alpha / 2 * growth))
 
 
@@ -138,8 +142,11 @@ def fair(pred: Array, target: Array, *, c: Positive = 1.0) -> Array:
     Worked: e = 3 - 1; fair = abs(e) - log(1 + abs(e))
     Example: pred=3 target=1 -> 0.9013877113318902
     """
-    r = abs(pred - target) / c
-    return row_mean(c * (c * log_tail(1.0 + r, 0.0 * r + 1.0, r)))
+    error = abs(pred - target)
+    r = minimum(error / c, FAR)
+    near = r < 1e8
+    z = where(near, r, 0.0)
+    return row_mean(where(near, c * (c * log_tail(1.0 + z, 0.0 * z + 1.0, z)), c * error - c * (c * log1p(r))))
 
 
 @loss

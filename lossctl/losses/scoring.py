@@ -1,5 +1,6 @@
 """Scoring: probabilities judged by other measures than the surprise, and the surprise bent."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from ..language.domains import Domain, Flag, Fraction, NonNegative
@@ -104,7 +105,7 @@ def asymmetric(
     truth = prob.given(label)
     shifted = relu(where(label == 1, 0.0, truth.miss) - clip)
     positive = _fading(truth.miss, gamma_pos) * -truth.log_p
-    negative = _fading(shifted, gamma_neg) * -log1p(-shifted)
+    negative = _fading(shifted, gamma_neg) * (-log1p(-shifted) if clip else -truth.log_p)
     return row_mean(where(label == 1, positive, negative))
 
 
@@ -147,5 +148,5 @@ def calibration_error(
     beyond = [where(here, gap, 0.0) for here in above]
     left = [where(here, 0.0, gap) for here in above]
     inside = [left[0] if left else gap]
-    inside += [where(low, where(high, 0.0, gap), 0.0) for low, high in zip(above, above[1:], strict=False)]
+    inside += [where(low, where(high, 0.0, gap), 0.0) for low, high in pairwise(above)]
     return Sums(*(row_sum(column) for column in [*inside, *beyond[-1:]]))

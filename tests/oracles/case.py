@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, getcontext
 from fractions import Fraction
 from typing import Any
 
+import mpmath as mp
 import numpy as np
 import torch
+from exact_words import exact
+
+from lossctl.language import registry
 
 getcontext().prec = 40
 
@@ -54,3 +58,34 @@ def log(text: str | int | Fraction) -> Decimal:
 def mean(terms: Any) -> Any:
     terms = list(terms)
     return sum(terms) / len(terms)
+
+
+def reduced(case: Case, n: int, *names: str, positives: int = 0) -> list[Case]:
+    """A case whose truth is a mean over n rows, and the same for other reductions."""
+    whole = case.truth
+    cases = [case]
+    for name in names:
+        factor = Fraction(n, positives) if name == "positives" else Fraction(n)
+        truth = (lambda factor=factor: float(whole()) * float(factor)) if callable(whole) else float(whole) * factor
+        digits = case.digits and case.digits - len(str(int(factor)))
+        cases.append(replace(case, truth=truth, digits=digits, reduction=name))
+    return cases
+
+
+def by_mpmath(
+    reference: Callable[..., Any], spec: str, inputs: tuple[Any, ...], *names: str, **more: Any
+) -> list[Case]:
+    """Cases for the mean and other reductions, from a reference of one row in mpmath."""
+    parsed = registry.parse(spec)
+    forms = more.get("forms", {})
+    form = [forms.get(role.name, role.forms[0]) for role in parsed.loss.roles if role.forms]
+    shape = {"form": form[0] if len(form) == 1 else tuple(form)} if form else {}
+
+    def truth() -> Any:
+        with mp.workprec(200):
+            rows = zip(*([exact(row) for row in np.asarray(array, dtype=np.float64)] for array in inputs), strict=True)
+            return mean([reference(*row, **shape, **parsed.options) for row in rows])
+
+    label = np.ravel(inputs[-1])
+    case = Case("mpmath", spec, inputs, truth, **more)
+    return reduced(case, len(inputs[0]), *names, positives=int(np.sum(label == 1)))

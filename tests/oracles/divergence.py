@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import scipy.spatial.distance
@@ -11,8 +13,8 @@ import scipy.stats
 import torch
 import torch.nn.functional as F
 
-from .case import Case, log, mean, tensor
-from .samples import KP, OF_BOTH, OTHER, PROBS, SCORES, SOFT
+from .case import Case, log, mean, reduced, tensor
+from .samples import KP, OF_BOTH, OTHER, PROBS, SCORES, SOFT, TABLE, TABLE_TARGET
 
 
 def torch_kl(p: np.ndarray, log_q: np.ndarray) -> torch.Tensor:
@@ -118,6 +120,91 @@ CASES = {
             "js",
             ([[0.5 + 2.0**-30, 0.5 - 2.0**-30]], [[0.5, 0.5]]),
             2.0**-61,
+        ),
+    ],
+}
+
+
+def of_two(name: str, function: Callable[..., Any], number: float, digits: int) -> list[Case]:
+    """The printed number, and every form and reduction; function: rows of probabilities -> one value each."""
+    d = ([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3]], [[0.4, 0.4, 0.2], [0.3, 0.4, 0.3]])
+    other = scipy.special.softmax(-SCORES, axis=1)
+    return [
+        *reduced(Case("the table", name, d, number, digits=digits), 2, "sum"),
+        *reduced(Case("scipy", name, (SOFT, OTHER), lambda: np.mean(function(SOFT, OTHER))), 50, "sum"),
+        Case(
+            "scipy, log", name, (np.log(SOFT), np.log(OTHER)), lambda: np.mean(function(SOFT, OTHER)), forms=LOG_FORMS
+        ),
+        Case("scipy, logits", name, (SCORES, -SCORES), lambda: np.mean(function(PROBS, other)), forms=OF_BOTH),
+    ]
+
+
+def jeffreys(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    return scipy.stats.entropy(p, q, axis=1) + scipy.stats.entropy(q, p, axis=1)
+
+
+def hellinger(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    rows = zip(np.sqrt(p), np.sqrt(q), strict=True)
+    return np.array([scipy.spatial.distance.euclidean(a, b) for a, b in rows]) / math.sqrt(2)
+
+
+def total_variation(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    return np.array([scipy.spatial.distance.cityblock(a, b) / 2 for a, b in zip(p, q, strict=True)])
+
+
+STUDENT = ([[1.0, 1, 0], [0, 2, 2], [2, 1, 1]], [[2.0, 1, 0], [0, 1, 3], [1, 2, 1.5]])
+CODE = ([[0.5, -1]], [[0.2, -0.3]])
+
+
+def distilled(temperature: float) -> torch.Tensor:
+    student, teacher = (F.log_softmax(tensor(x) / temperature, dim=1) for x in (SCORES, -SCORES))
+    return F.kl_div(student, teacher, reduction="batchmean", log_target=True)
+
+
+CASES |= {
+    "jeffreys": of_two("jeffreys", jeffreys, 0.175949, 6),
+    "reverse-kl": [
+        *of_two("reverse-kl", lambda p, q: scipy.stats.entropy(q, p, axis=1), 0.0924389, 7)[2:],
+        Case("by hand", "reverse-kl", ([[0.5, 0.5]], [[0.25, 0.75]]), lambda: log("1/2") / 4 + 3 * log("3/2") / 4),
+    ],
+    "total-variation": of_two("total-variation", total_variation, 0.15, 7),
+    "hellinger": of_two("hellinger", hellinger, 0.1359686, 7),
+    "js-distance": of_two("js-distance", lambda p, q: scipy.spatial.distance.jensenshannon(p, q, axis=1), 0.1350685, 7),
+    "knowledge-distillation": [
+        *reduced(Case("torch 2.13.0, batchmean", "knowledge-distillation", STUDENT, 0.2885467, digits=7), 3, "sum"),
+        Case("torch", "knowledge-distillation", (SCORES, -SCORES), lambda: 4 * distilled(2.0)),
+        Case(
+            "torch, without the square",
+            "knowledge-distillation:temperature=3,scaled=false",
+            (SCORES, -SCORES),
+            lambda: distilled(3.0),
+        ),
+    ],
+    "generalized-jsd": [
+        Case("TRL 1.16.0", "generalized-jsd:beta=0.3", STUDENT, 0.1672334, digits=7, reduction="sum"),
+        Case(
+            "scipy, the half",
+            "generalized-jsd",
+            (SCORES, -SCORES),
+            lambda: mean(
+                scipy.spatial.distance.jensenshannon(PROBS, scipy.special.softmax(-SCORES, axis=1), axis=1) ** 2
+            ),
+        ),
+    ],
+    "gaussian-kl": [
+        *reduced(Case("torch.distributions 2.13.0", "gaussian-kl", CODE, 0.6561105, digits=7), 1, "sum"),
+        Case(
+            "torch",
+            "gaussian-kl",
+            (TABLE, TABLE_TARGET),
+            lambda: (
+                torch.distributions.kl_divergence(
+                    torch.distributions.Normal(tensor(TABLE), torch.exp(tensor(TABLE_TARGET) / 2)),
+                    torch.distributions.Normal(0.0, 1.0),
+                )
+                .sum(1)
+                .mean()
+            ),
         ),
     ],
 }

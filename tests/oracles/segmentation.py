@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import scipy.spatial.distance
@@ -69,6 +71,109 @@ CASES = {
             "dice",
             (MANY_LOGITS, MANY_LABELS),
             lambda: dissimilarity(scipy.special.expit(MANY_LOGITS), MANY_LABELS),
+            forms=OF_PROB,
+        ),
+    ],
+}
+
+
+def regions(prob: np.ndarray, label: np.ndarray) -> tuple[Fraction, Fraction, Fraction]:
+    """What is wrongly inside, wrongly outside, and rightly inside, exactly."""
+    pairs = [(Fraction(p), int(y)) for p, y in zip(np.ravel(prob).tolist(), np.ravel(label).tolist(), strict=True)]
+    return sum(p * (1 - y) for p, y in pairs), sum((1 - p) * y for p, y in pairs), sum(p * y for p, y in pairs)
+
+
+def of_regions(name: str, function: Callable[..., Any], options: str) -> list[Case]:
+    """Both forms, and the options."""
+    chances = scipy.special.expit(LOGIT)
+    return [
+        Case("fractions", name, (PROB, LABEL), lambda: function(*regions(PROB, LABEL))),
+        Case("fractions, logits", name, (LOGIT, LABEL), lambda: function(*regions(chances, LABEL)), forms=OF_PROB),
+        Case(
+            "fractions, options",
+            f"{name}:{options}",
+            (PROB, LABEL),
+            lambda: function(
+                *regions(PROB, LABEL), **{key: float(v) for key, v in (word.split("=") for word in options.split(","))}
+            ),
+        ),
+    ]
+
+
+def jaccard(extra: Fraction, missing: Fraction, inside: Fraction, smooth: float = 0.0) -> float:
+    return (extra + missing) / (extra + missing + inside + Fraction(smooth))
+
+
+def tversky(
+    extra: Fraction, missing: Fraction, inside: Fraction, alpha: float = 0.5, beta: float = 0.5, smooth: float = 0.0
+) -> Fraction:
+    missed = Fraction(alpha) * extra + Fraction(beta) * missing
+    return missed / (missed + inside + Fraction(smooth))
+
+
+def focal_tversky(
+    *parts: Fraction, alpha: float = 0.3, beta: float = 0.7, gamma: float = 0.75, smooth: float = 0.0
+) -> float:
+    return float(tversky(*parts, alpha, beta, smooth)) ** gamma
+
+
+def squared(prob: np.ndarray, label: np.ndarray, smooth: float = 0.0) -> float:
+    return np.sum((prob - label) ** 2) / (np.sum(prob**2) + np.sum(label) + smooth)
+
+
+CASES |= {
+    "jaccard": [
+        Case("segmentation-models-pytorch 0.6.0", "jaccard", S, 0.4, digits=7),
+        *of_regions("jaccard", jaccard, "smooth=1.5"),
+        Case("scikit-learn", "jaccard", (HARD, LABEL), lambda: 1 - sklearn.metrics.jaccard_score(LABEL, HARD)),
+    ],
+    "tversky": [
+        Case("keras 3.15.1", "tversky:alpha=0.3,beta=0.7", S, 0.25, digits=7),
+        *of_regions("tversky", tversky, "alpha=0.2,beta=0.9,smooth=1.5"),
+        Case(
+            "scikit-learn, f2",
+            "tversky:alpha=0.2,beta=0.8",
+            (HARD, LABEL),
+            lambda: 1 - sklearn.metrics.fbeta_score(LABEL, HARD, beta=2),
+        ),
+    ],
+    "focal-tversky": [
+        Case("segmentation-models-pytorch 0.6.0", "focal-tversky", S, 0.3535534, digits=7),
+        *of_regions("focal-tversky", focal_tversky, "alpha=0.2,beta=0.9,gamma=1.5,smooth=1.5"),
+    ],
+    "dice-squared": [
+        Case("fractions", "dice-squared", S, 1 - Fraction(6, 1) / (Fraction(26, 10) + 4)),
+        *(
+            Case(
+                "numpy",
+                f"dice-squared:smooth={smooth}",
+                (PROB, LABEL),
+                lambda smooth=smooth: squared(PROB, LABEL, smooth),
+            )
+            for smooth in (0, 1.5)
+        ),
+        Case(
+            "numpy, logits",
+            "dice-squared",
+            (LOGIT, LABEL),
+            lambda: squared(scipy.special.expit(LOGIT), LABEL),
+            forms=OF_PROB,
+        ),
+    ],
+    "dice-bce": [
+        Case(
+            "scikit-learn, hard regions and dice of them",
+            "dice-bce:dice_weight=2,bce_weight=0.5",
+            (PROB, LABEL),
+            lambda: 2 * exact(PROB, LABEL) + sklearn.metrics.log_loss(LABEL, PROB) / 2,
+        ),
+        Case(
+            "scikit-learn, logits",
+            "dice-bce",
+            (LOGIT, LABEL),
+            lambda: (
+                exact(scipy.special.expit(LOGIT), LABEL) + sklearn.metrics.log_loss(LABEL, scipy.special.expit(LOGIT))
+            ),
             forms=OF_PROB,
         ),
     ],

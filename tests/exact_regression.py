@@ -1,0 +1,216 @@
+"""The accuracy audit of robust, relative, quantile and likelihood losses: references, hard inputs, bounds."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+from exact_words import LOG_SPACED, OFFSETS, SIGNED, Bound, Case, columns, log, mean, option, rng, rows, times
+
+TINY = mp.mpf(10) ** -20  # below it the first term of a series is exact to 40 digits
+
+
+def log_cosh(pred: Any, target: Any) -> Any:
+    e = abs(pred - target)
+    return e**2 / 2 if e < TINY else e + mp.log1p(mp.exp(-2 * e)) - mp.log(2)
+
+
+def pseudo_huber(pred: Any, target: Any, delta: float) -> Any:
+    r = (pred - target) / mp.mpf(delta)
+    return mp.mpf(delta) ** 2 * r**2 / (1 + mp.sqrt(1 + r**2))
+
+
+def squared(pred: Any, target: Any, c: float) -> Any:
+    return ((pred - target) / mp.mpf(c)) ** 2
+
+
+def barron(pred: Any, target: Any, alpha: float, c: float) -> Any:
+    z, a = squared(pred, target, c), mp.mpf(alpha)
+    if alpha == 2:
+        return z / 2
+    if alpha == 0:
+        return mp.log1p(z / 2)
+    return abs(a - 2) / a * mp.expm1(a / 2 * mp.log1p(z / abs(a - 2)))
+
+
+def fair(pred: Any, target: Any, c: float) -> Any:
+    r = abs(pred - target) / mp.mpf(c)
+    return mp.mpf(c) ** 2 * (r**2 / 2 if r < TINY else r - mp.log1p(r))
+
+
+def wing(pred: Any, target: Any, w: float, eps: float) -> Any:
+    e, w, eps = abs(pred - target), mp.mpf(w), mp.mpf(eps)
+    return w * mp.log1p(e / eps) if e < w else e - w + w * mp.log1p(w / eps)
+
+
+def quotient(part: Any, whole: Any) -> Any:
+    return part / whole if whole else (mp.inf if part else mp.mpf(0))
+
+
+def log_gap(size: Any, true_size: Any) -> Any:
+    return (mp.log1p(size) - mp.log1p(true_size)) ** 2
+
+
+def pinball(pred: Any, target: Any, alpha: float) -> Any:
+    return mp.mpf(alpha) * (target - pred) if target >= pred else (1 - mp.mpf(alpha)) * (pred - target)
+
+
+def expectile(pred: Any, target: Any, alpha: float) -> Any:
+    return (mp.mpf(alpha) if target >= pred else 1 - mp.mpf(alpha)) * (pred - target) ** 2
+
+
+def interval_score(lower: Any, upper: Any, target: Any, alpha: float) -> Any:
+    if isinstance(lower, list):
+        return mean([interval_score(*row, alpha) for row in zip(lower, upper, target, strict=True)])
+    return upper - lower + 2 / mp.mpf(alpha) * (max(lower - target, 0) + max(target - upper, 0))
+
+
+def crps(members: list[Any], outcome: Any) -> Any:
+    return mean([abs(x - outcome) for x in members]) - mean([abs(a - b) for a in members for b in members]) / 2
+
+
+def poisson_deviance(rate: Any, count: Any) -> Any:
+    return 2 * (times(count, log(count) - log(rate)) - count + rate)
+
+
+def gamma_deviance(rate: Any, amount: Any) -> Any:
+    return 2 * (log(rate) - log(amount) + amount / rate - 1)
+
+
+def tweedie(rate: Any, count: Any, power: float) -> Any:
+    if power in (1, 2):
+        return (poisson_deviance if power == 1 else gamma_deviance)(rate, count)
+    k = mp.mpf(power)
+    return 2 * (count ** (2 - k) / ((1 - k) * (2 - k)) - count * rate ** (1 - k) / (1 - k) + rate ** (2 - k) / (2 - k))
+
+
+def gaussian(pred: Any, variance: Any, target: Any, full: bool) -> Any:
+    if isinstance(pred, list):
+        return mean([gaussian(*row, full) for row in zip(pred, variance, target, strict=True)])
+    return (log(variance) + (pred - target) ** 2 / variance + (mp.log(2 * mp.pi) if full else 0)) / 2
+
+
+REFERENCES = {
+    "log-cosh": columns(log_cosh),
+    "pseudo-huber": columns(pseudo_huber),
+    "cauchy": columns(lambda pred, target, c: mp.log1p(squared(pred, target, c) / 2)),
+    "welsch": columns(lambda pred, target, c: -mp.expm1(-squared(pred, target, c) / 2)),
+    "geman-mcclure": columns(lambda pred, target, c: 2 / (1 + 4 / z) if (z := squared(pred, target, c)) else mp.mpf(0)),
+    "barron": columns(barron),
+    "fair": columns(fair),
+    "wing": columns(wing),
+    "mape": columns(lambda pred, target: quotient(abs(pred - target), abs(target))),
+    "smape": columns(lambda pred, target: quotient(2 * abs(pred - target), abs(pred) + abs(target))),
+    "msle": columns(log_gap),
+    "rmsle": lambda size, true_size: mp.sqrt(columns(log_gap)(size, true_size)),
+    "pinball": columns(pinball),
+    "expectile": columns(expectile),
+    "interval-score": interval_score,
+    "crps-ensemble": crps,
+    "poisson-nll": columns(lambda rate, count: rate - times(count, log(rate))),
+    "poisson-deviance": columns(poisson_deviance),
+    "gamma-nll": columns(lambda rate, amount: amount / rate + log(rate)),
+    "gamma-deviance": columns(gamma_deviance),
+    "tweedie-deviance": columns(tweedie),
+    "gaussian-nll": gaussian,
+}
+
+ERRORS = {
+    "log-spaced": (SIGNED[::2], np.roll(SIGNED, 7)[::2]),
+    "against zero": (SIGNED, np.zeros_like(SIGNED)),
+    "nearly equal": (LOG_SPACED, LOG_SPACED * (1 + rng.normal(0, 1e-12, LOG_SPACED.size))),
+    "ordinary": (rng.normal(0, 2, 200), rng.normal(0, 2, 200)),
+    "offset 1e9": (OFFSETS, np.roll(OFFSETS, 1, axis=0)),
+}
+POSITIVE = 10.0 ** rng.uniform(-6, 6, 80)
+POSITIVES = {
+    "log-spaced": (POSITIVE, np.roll(POSITIVE, 7)),
+    "ordinary": (rng.gamma(2, 2, 200), rng.gamma(2, 2, 200)),
+    "far apart": (10.0 ** rng.uniform(-100, 100, 60), 10.0 ** rng.uniform(-100, 100, 60)),
+    **{
+        f"{size:g} apart": (POSITIVE, POSITIVE * (1 + rng.uniform(-size, size, POSITIVE.size)))
+        for size in (0.5, 1e-2, 1e-5, 1e-9, 1e-14)
+    },
+}
+ERROR_SPECS = [
+    *("log-cosh", "pseudo-huber", "pseudo-huber:delta=1e-3", "cauchy", "cauchy:c=0.3", "welsch", "welsch:c=0.3"),
+    *("geman-mcclure", "geman-mcclure:c=0.3", "barron", "barron:alpha=-2,c=0.7", "barron:alpha=0", "barron:alpha=2"),
+    *("barron:alpha=1.7", "fair", "fair:c=0.3", "wing", "wing:w=3,eps=0.5", "mape", "smape", "pinball"),
+    *("pinball:alpha=0.9", "expectile", "expectile:alpha=0.1"),
+]
+POSITIVE_SPECS = [
+    *("poisson-nll", "poisson-deviance", "gamma-nll", "gamma-deviance", "tweedie-deviance"),
+    *("tweedie-deviance:power=1", "tweedie-deviance:power=2", "tweedie-deviance:power=1.2"),
+    *("tweedie-deviance:power=1.9", "msle", "rmsle"),
+]
+
+
+def cases() -> list[Case]:
+    table = [Case(what, spec, pair) for spec, (what, pair) in product(ERROR_SPECS, ERRORS.items())]
+    table = [case for case in table if case.loss != "wing" or case.what != "against zero"]  # eps makes it subnormal
+    table += [Case(what, spec, pair) for spec, (what, pair) in product(POSITIVE_SPECS, POSITIVES.items())]
+    zero = (POSITIVE, np.zeros_like(POSITIVE))
+    table += [Case("counts of 0", spec, zero) for spec in ("poisson-nll", "poisson-deviance", "tweedie-deviance")]
+    edge = rows(-1 + 2.0**-53, -1 + 1e-9, -0.5, -1e-17, 1e-300, 0.0, 1e300)
+    table += [Case("near -1", spec, (edge, np.roll(edge, k))) for spec in ("msle", "rmsle") for k in (1, 2, 3)]
+    table = [case for case in table if (case.spec, case.what) != ("rmsle", "near -1")]  # squares that are subnormal
+    a, b, c = rng.normal(0, 2, (3, 100))
+    table += [Case("ordinary", f"interval-score{more}", (a, b, c)) for more in ("", ":alpha=0.5")]
+    table += [Case("holds it", "interval-score", (c - abs(a), c + abs(b), c))]
+    for m in (1, 2, 7, 40):
+        members = rng.normal(0, 1, (10, m))
+        table += [
+            Case(f"{m} members", "crps-ensemble", (members, rng.normal(0, 1, 10))),
+            Case(f"{m} members, one of them", "crps-ensemble", (members, members[:, 0])),
+            Case(f"{m} members, offset 1e9", "crps-ensemble", (np.round(members, 3) + 1e9, np.full(10, 1e9))),
+        ]
+    variance = np.exp(rng.normal(0, 3, 100))
+    table += [Case("ordinary", f"gaussian-nll{more}", (a, variance, b)) for more in ("", ":full=true")]
+    table += [Case("nearly equal", "gaussian-nll", (a, variance, a * (1 + 1e-12)))]
+    return table
+
+
+def _power(truth: Any, case: Case, pred: Any, target: Any) -> Any:
+    return truth * (1 + abs(mp.log(truth))) if truth else truth
+
+
+def _terms(truth: Any, case: Case, rate: Any, count: Any) -> Any:
+    if case.loss == "poisson-nll":
+        return rate + abs(count * log(rate))
+    if case.loss == "gamma-nll":
+        return count / rate + abs(log(rate))
+    k = mp.mpf(option(case, "power"))
+    if k in (1, 2):
+        return truth
+    parts = count ** (2 - k) / ((k - 1) * (2 - k)), count * rate ** (1 - k) / (k - 1), rate ** (2 - k) / (2 - k)
+    return truth * (1 / (k - 1)) * 4 if abs(count - rate) < 6 * rate else 2 * mp.fsum(parts)
+
+
+def _of_normal(truth: Any, case: Case, pred: Any, variance: Any, target: Any) -> Any:
+    return abs(log(variance)) + (pred - target) ** 2 / variance + 2
+
+
+def _of_interval(truth: Any, case: Case, lower: Any, upper: Any, target: Any) -> Any:
+    return abs(upper - lower) + 2 / mp.mpf(option(case, "alpha")) * (abs(lower - target) + abs(target - upper))
+
+
+BOUNDS = (
+    Bound(
+        ("barron",),
+        lambda case: option(case, "alpha") not in (0, 2),
+        _power,
+        "a power of what is right to 2 ulp: 4 ulp times 1 + |log L|",
+    ),
+    Bound(
+        ("poisson-nll", "gamma-nll", "tweedie-deviance"),
+        lambda case: True,
+        _terms,
+        "terms of both signs cancel, and 0 is no perfect value of a likelihood: 4 ulp of their sizes",
+    ),
+    Bound(("gaussian-nll",), lambda case: True, _of_normal, "log v and e^2/v cancel: 4 ulp of their sizes"),
+    Bound(
+        ("interval-score",), lambda case: True, _of_interval, "ends that are crossed cancel the penalty: 4 ulp of both"
+    ),
+)

@@ -1,0 +1,323 @@
+"""The accuracy audit of scores, margins, cosines, boxes and losses of two models: references, hard inputs, bounds."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+from exact_words import (
+    CLASS_LOGITS,
+    CLASS_PROBABILITIES,
+    LOGITS,
+    PROBABILITIES,
+    SIGNED,
+    Bound,
+    Case,
+    both,
+    class_chance,
+    columns,
+    distance,
+    every_class,
+    forms_of,
+    given,
+    log,
+    log1p,
+    mean,
+    option,
+    rng,
+    times,
+)
+
+from lossctl.language import registry
+
+
+def of_chance(function: Any) -> Any:
+    """A reference of (log p_t, log(1 - p_t)) as one of a row of one prediction, of several labels, or of classes."""
+
+    def row(x: Any, y: Any, form: str, **options: Any) -> Any:
+        if isinstance(y, list):
+            return mean([row(*pair, form, **options) for pair in zip(x, y, strict=True)])
+        return function(*given(x, y, form), **options)
+
+    return row
+
+
+def brier(x: Any, y: Any, form: str, half: bool) -> Any:
+    if isinstance(y, list):
+        return mean([brier(*pair, form, half) for pair in zip(x, y, strict=True)])
+    value = mp.exp(given(x, y, form)[1]) ** 2
+    if isinstance(x, list):
+        value += mp.fsum(mp.exp(2 * class_chance(x, j, form)[0]) for j in range(len(x)) if j != y)
+    return value / 2 if half else value
+
+
+def asymmetric(x: Any, y: Any, form: str, gamma_neg: float, gamma_pos: float, clip: float) -> Any:
+    log_p, log_miss = given(x, y, form)
+    if y == 1:
+        return times(mp.exp(gamma_pos * log_miss) if gamma_pos else mp.mpf(1), -log_p)
+    q = max(mp.mpf(0), mp.exp(log_miss) - mp.mpf(clip))
+    if not clip:
+        return times(mp.exp(gamma_neg * log_miss) if gamma_neg else mp.mpf(1), -log_p)
+    return times(q ** mp.mpf(gamma_neg) if gamma_neg else mp.mpf(1), -log1p(-q))
+
+
+def rival(scores: list[Any], y: Any) -> Any:
+    return max(s for j, s in enumerate(scores) if j != y)
+
+
+def positive(x: Any) -> Any:
+    return max(mp.mpf(0), x)
+
+
+def multi_margin(scores: list[Any], y: Any, margin: float, squared: bool) -> Any:
+    gaps = [positive(mp.mpf(margin) + s - scores[int(y)]) for j, s in enumerate(scores) if j != y]
+    return mp.fsum(gap**2 if squared else gap for gap in gaps) / len(scores)
+
+
+def listed(x: Any) -> list[Any]:
+    return x if isinstance(x, list) else [x]
+
+
+def multilabel_margin(scores: Any, labels: Any) -> Any:
+    pairs = list(zip(listed(scores), listed(labels), strict=True))
+    gaps = [positive(1 - (s - t)) for s, y in pairs for t, z in pairs if y == 1 and z == 0]
+    return mp.fsum(gaps) / len(pairs)
+
+
+def zlpr(scores: Any, labels: Any) -> Any:
+    pairs = list(zip(listed(scores), listed(labels), strict=True))
+    sums = mp.fsum(mp.exp(s) for s, y in pairs if y == 0), mp.fsum(mp.exp(-s) for s, y in pairs if y == 1)
+    return mp.log1p(sums[0]) + mp.log1p(sums[1])
+
+
+def with_z(scores: list[Any], y: Any, z: float) -> Any:
+    top = max(scores)
+    normaliser = top + mp.log(mp.fsum(mp.exp(s - top) for s in scores))
+    return -class_chance(scores, int(y), "logits")[0] + mp.mpf(z) * normaliser**2
+
+
+def softmax(x: list[Any], temperature: float = 1.0) -> list[Any]:
+    return [mp.exp(class_chance([v / mp.mpf(temperature) for v in x], j, "logits")[0]) for j in range(len(x))]
+
+
+def divergence(p: list[Any], q: list[Any]) -> Any:
+    return mp.fsum(times(a, log(a) - log(b)) for a, b in zip(p, q, strict=True))
+
+
+def distilled(student: list[Any], teacher: list[Any], temperature: float, scaled: bool) -> Any:
+    value = divergence(softmax(teacher, temperature), softmax(student, temperature))
+    return mp.mpf(temperature) ** 2 * value if scaled else value
+
+
+def generalized_jsd(student: list[Any], teacher: list[Any], beta: float) -> Any:
+    t, s, b = softmax(teacher), softmax(student), mp.mpf(beta)
+    m = [b * x + (1 - b) * y for x, y in zip(t, s, strict=True)]
+    return b * divergence(t, m) + (1 - b) * divergence(s, m)
+
+
+def gaussian_kl(mu: Any, v: Any) -> Any:
+    return mp.fsum(a**2 + mp.expm1(b) - b for a, b in zip(listed(mu), listed(v), strict=True)) / 2
+
+
+def cosine(a: list[Any], b: list[Any]) -> Any:
+    return 1 - distance(a, b, "cosine")
+
+
+class Boxes:
+    """What two boxes have in common, exactly."""
+
+    def __init__(self, a: list[Any], b: list[Any]) -> None:
+        self.a, self.b = a, b
+        self.sizes = [(box[2] - box[0], box[3] - box[1]) for box in (a, b)]
+        self.hull = [max(a[k + 2], b[k + 2]) - min(a[k], b[k]) for k in (0, 1)]
+        common = [positive(min(a[k + 2], b[k + 2]) - max(a[k], b[k])) for k in (0, 1)]
+        self.common = common[0] * common[1]
+        self.union = mp.fsum(w * h for w, h in self.sizes) - self.common
+
+    @property
+    def overlap(self) -> Any:
+        return 1 - self.common / self.union
+
+    @property
+    def diou(self) -> Any:
+        centres = [(self.a[k] + self.a[k + 2] - self.b[k] - self.b[k + 2]) / 2 for k in (0, 1)]
+        return self.overlap + mp.fsum(c**2 for c in centres) / mp.fsum(h**2 for h in self.hull)
+
+    @property
+    def ciou(self) -> Any:
+        angles = [mp.atan(w / h) for w, h in self.sizes]
+        v = 4 / mp.pi**2 * (angles[0] - angles[1]) ** 2
+        return self.diou + (v**2 / (self.overlap + v) if v else 0)
+
+
+REFERENCES = {
+    "brier": brier,
+    "poly1": of_chance(lambda log_p, log_miss, epsilon: mp.mpf(epsilon) * mp.exp(log_miss) - log_p),
+    "generalized-ce": of_chance(lambda log_p, log_miss, q: -mp.expm1(mp.mpf(q) * log_p) / mp.mpf(q)),
+    "asymmetric": columns(asymmetric),
+    "soft-margin": lambda s, y: mp.log1p(mp.exp(-s if y == 1 else s)),
+    "perceptron": lambda s, y: positive(-s if y == 1 else s),
+    "multiclass-perceptron": lambda s, y: positive(rival(s, y) - s[int(y)]),
+    "categorical-hinge": lambda s, y: positive(1 + positive(rival(s, y)) - s[int(y)]),
+    "multi-margin": multi_margin,
+    "multilabel-margin": multilabel_margin,
+    "zlpr": zlpr,
+    "cross-entropy-z": with_z,
+    "knowledge-distillation": distilled,
+    "generalized-jsd": generalized_jsd,
+    "gaussian-kl": gaussian_kl,
+    "cosine-distance": lambda a, b: distance(a, b, "cosine"),
+    "cosine-embedding": lambda a, b, same, margin: (
+        distance(a, b, "cosine") if same == 1 else positive(cosine(a, b) - mp.mpf(margin))
+    ),
+    "cosine-similarity-mse": lambda a, b, y: (cosine(a, b) - y) ** 2,
+    "pair-order": lambda a, b, wins, margin: positive(mp.mpf(margin) - (a - b if wins == 1 else b - a)),
+    "iou": lambda a, b: Boxes(a, b).overlap,
+    "giou": lambda a, b: (x := Boxes(a, b)).overlap + 1 - x.union / (x.hull[0] * x.hull[1]),
+    "diou": lambda a, b: Boxes(a, b).diou,
+    "ciou": lambda a, b: Boxes(a, b).ciou,
+}
+CHANCE_SPECS = ["brier", "brier:half=true", "poly1", "poly1:epsilon=2", "generalized-ce", "generalized-ce:q=0.2"]
+ASYMMETRIC = ["asymmetric", "asymmetric:gamma_neg=0,clip=0", "asymmetric:gamma_pos=0,gamma_neg=2,clip=0.2"]
+CLASS_SPECS = [
+    *("multiclass-perceptron", "categorical-hinge", "multi-margin", "multi-margin:margin=0.3,squared=true"),
+    *("cross-entropy-z", "cross-entropy-z:z=0"),
+]
+
+
+def cases() -> list[Case]:
+    forms = {"prob": both(PROBABILITIES[::2]), "logits": both(LOGITS[::2])}
+    classes = [(what, "logits", every_class(x)) for what, x in CLASS_LOGITS if "forty" not in what]
+    classes += [(what, "prob", every_class(x)) for what, x in CLASS_PROBABILITIES]
+    table = []
+    for spec, (form, pair) in product([*CHANCE_SPECS, *ASYMMETRIC], forms.items()):
+        table.append(Case("edges", spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
+    for spec, (what, form, pair) in product(CHANCE_SPECS, classes):
+        table.append(Case(what, spec, pair, {"chance": form}))
+    table += [Case("edges", spec, both(SIGNED)) for spec in ("soft-margin", "perceptron")]
+    for spec, (what, form, pair) in product(CLASS_SPECS, classes):
+        table += [Case(what, spec, pair)] if form == "logits" else []
+    scores, labels = rng.normal(0, 3, (40, 5)), rng.integers(0, 2, (40, 5))
+    for what, x in (
+        ("std 3", scores),
+        ("std 300", scores * 100),
+        ("near the margin", np.round(scores) + 1e-9 * scores),
+    ):
+        table += [Case(what, spec, (x, labels)) for spec in ("zlpr", "multilabel-margin")]
+    logits = rng.normal(0, 3, (12, 5))
+    for what, x, y in (
+        ("far apart", logits, np.roll(logits, 1, axis=0)),
+        *((f"{size:g} apart", logits, logits + rng.normal(0, size, logits.shape)) for size in (0.3, 1e-3, 1e-9)),
+    ):
+        for spec in ("knowledge-distillation", "knowledge-distillation:temperature=3,scaled=false", "generalized-jsd",
+                     "generalized-jsd:beta=0.1"):  # fmt: skip
+            table.append(Case(what, spec, (x, y)))
+    small = rng.normal(0, 1, (30, 3)) * 10.0 ** rng.uniform(-12, 1, (30, 1))
+    table.append(Case("log-spaced", "gaussian-kl", (small, np.roll(small, 1, axis=0))))
+    a, b = rng.normal(0, 1, (2, 40, 4))
+    for what, x, y in (("std 1", a, b), ("1e-6 apart", a, a + 1e-6 * b), ("opposite", a, -a + 1e-3 * b)):
+        table += [
+            Case(what, "cosine-distance", (x, y)),
+            Case(what, "cosine-embedding", (x, y, np.arange(40) % 2)),
+            Case(what, "cosine-embedding:margin=0.3", (x, y, np.arange(40) % 2)),
+            Case(what, "cosine-similarity-mse", (x, y, rng.uniform(-1, 1, 40))),
+        ]
+    first, second = rng.normal(0, 1, (2, 60))
+    for what, x, y in (("std 1", first, second), ("nearly equal", first, first * (1 + 1e-12))):
+        table += [Case(what, f"pair-order{more}", (x, y, np.arange(60) % 2)) for more in ("", ":margin=0.3")]
+    corner = rng.uniform(0, 100, (60, 2))
+    box = np.concatenate([corner, corner + rng.uniform(1, 60, (60, 2))], axis=1)
+    wider = np.round(box) + np.array([0, 0, 2, 2])
+    for what, x, y in (
+        ("at random", box, np.roll(box, 1, axis=0)),
+        ("1e-9 apart", box, box + rng.normal(0, 1e-9, box.shape)),
+        (
+            "pixels apart",
+            wider,
+            wider + rng.integers(0, 2, (60, 1)) * np.array([0, 1, 1, 0]),
+        ),
+        ("large", box * 1e250, np.roll(box, 1, axis=0) * 1e250),
+    ):
+        table += [Case(what, spec, (x, y)) for spec in ("iou", "giou", "diou", "ciou")]
+    return table
+
+
+def _fading(truth: Any, case: Case, x: Any, y: Any) -> Any:
+    gamma = option(case, "gamma_pos" if y == 1 else "gamma_neg")
+    if y == 1:
+        return truth * (3 * gamma + 4) / 4
+    p = mp.exp(given(x, y, forms_of(case)[0])[1])
+    q = positive(p - mp.mpf(option(case, "clip")))
+    return truth * (gamma + 2) * (1 + p / q) if q else truth
+
+
+def _squares(truth: Any, case: Case, x: Any, y: Any) -> Any:
+    return 2 * truth
+
+
+def _logits(truth: Any, case: Case, student: Any, teacher: Any) -> Any:
+    t = option(case, "temperature")
+    p, q = softmax(teacher, t), softmax(student, t)
+    size = max(abs(v) for v in (*student, *teacher)) / mp.mpf(t)
+    scale = mp.mpf(t) ** 2 if option(case, "scaled") else 1
+    return truth + scale * size * mp.fsum(abs(a - b) for a, b in zip(p, q, strict=True))
+
+
+def _mixture(truth: Any, case: Case, student: Any, teacher: Any) -> Any:
+    return 8 * truth
+
+
+def _angles(truth: Any, case: Case, a: Any, b: Any, *y: Any) -> Any:
+    d = distance(a, b, "cosine")
+    rounded = 3 * (d + 1e-12)
+    if case.loss == "cosine-similarity-mse":
+        return 2 * mp.sqrt(truth) * (1 + rounded) + truth
+    return truth + rounded if case.loss == "cosine-distance" or y[0] == 1 else 2 + rounded
+
+
+def _gap(truth: Any, case: Case, a: Any, b: Any, wins: Any) -> Any:
+    return truth + mp.mpf(option(case, "margin"))
+
+
+def _boxes(truth: Any, case: Case, a: Any, b: Any) -> Any:
+    if case.loss in ("iou", "diou"):
+        return 2 * truth
+    return 2 * truth + (1 if case.loss == "giou" else Boxes(a, b).overlap)
+
+
+BOUNDS = (
+    Bound(
+        ("asymmetric",),
+        lambda case: True,
+        _fading,
+        "a power of a rounded 1 - p, and for label 0 of what is left of p above the clip: 4 ulp times gamma + 2 and "
+        "p / (p - clip)",
+    ),
+    Bound(
+        ("brier", "generalized-ce", "multi-margin"),
+        lambda case: True,
+        _squares,
+        "squares and powers of what is right to 3 ulp: 8 ulp",
+    ),
+    Bound(
+        ("knowledge-distillation",),
+        lambda case: True,
+        _logits,
+        "logits are divided by T and rounded: 4 ulp of the largest of them times the sum of |p - q|",
+    ),
+    Bound(("generalized-jsd",), lambda case: True, _mixture, "a mixture with shares that are no halves: 32 ulp"),
+    Bound(
+        ("cosine-distance", "cosine-embedding", "cosine-similarity-mse"),
+        lambda case: True,
+        _angles,
+        "a cosine distance is right to 12 ulp, and 1 less it to those of 1",
+    ),
+    Bound(
+        ("iou", "giou", "diou", "ciou"),
+        lambda case: True,
+        _boxes,
+        "products of two rounded lengths, and for giou a union that cancels with the hull: 8 ulp, and 4 ulp of 1",
+    ),
+)

@@ -1,0 +1,68 @@
+"""Margins: torch, keras, optax, timm; mpmath."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from exact_scoring import REFERENCES
+
+from .case import Case, by_mpmath, index, reduced, tensor
+from .samples import CLASSES, LABEL, LOGIT, MANY_LABELS, MANY_LOGITS, SCORES, C
+
+B = ([1.5, -0.5, 2, -1], [1, 1, 0, 0])
+M = ([[1.2, -0.8, 0.5], [-0.3, 0.7, -1.1]], [[1, 0, 1], [0, 1, 1]])
+
+
+def padded(labels: np.ndarray) -> torch.Tensor:
+    """Labels of 0 and 1 as torch has them: indices, then -1."""
+    return index([[*np.flatnonzero(row), *[-1] * int((row == 0).sum())] for row in labels])
+
+
+CASES = {
+    "soft-margin": [
+        *reduced(Case("torch 2.13.0", "soft-margin", B, 0.90392, digits=7), 4, "sum", "positives", positives=2),
+        Case(
+            "torch",
+            "soft-margin",
+            (LOGIT, LABEL),
+            lambda: F.soft_margin_loss(tensor(LOGIT), tensor(2.0 * LABEL - 1)),
+        ),
+    ],
+    "perceptron": [
+        *reduced(Case("optax 0.2.8", "perceptron", B, 0.625, digits=7), 4, "sum", "positives", positives=2),
+    ],
+    "multiclass-perceptron": [
+        *by_mpmath(REFERENCES["multiclass-perceptron"], "multiclass-perceptron", (SCORES, CLASSES), "sum"),
+        Case("by hand", "multiclass-perceptron", C, 1 / 3),
+    ],
+    "categorical-hinge": [
+        *reduced(Case("keras 3.15.1", "categorical-hinge", C, 0.6666667, digits=7), 3, "sum"),
+        *by_mpmath(REFERENCES["categorical-hinge"], "categorical-hinge", (SCORES, CLASSES)),
+    ],
+    "multi-margin": [
+        *reduced(Case("torch 2.13.0", "multi-margin", C, 0.3888889, digits=7), 3, "sum"),
+        *(
+            Case(
+                "torch",
+                f"multi-margin:margin={margin},squared={str(power == 2).lower()}",
+                (SCORES, CLASSES),
+                lambda margin=margin, power=power: F.multi_margin_loss(
+                    tensor(SCORES), index(CLASSES), margin=margin, p=power
+                ),
+            )
+            for margin, power in ((1.0, 1), (0.4, 1), (1.0, 2), (0.4, 2))
+        ),
+    ],
+    "multilabel-margin": [
+        *reduced(Case("torch 2.13.0", "multilabel-margin", M, 0.3, digits=7), 2, "sum"),
+        Case(
+            "torch",
+            "multilabel-margin",
+            (MANY_LOGITS, MANY_LABELS),
+            lambda: F.multilabel_margin_loss(tensor(MANY_LOGITS), padded(MANY_LABELS)),
+        ),
+    ],
+    "zlpr": [
+        *reduced(Case("timm 1.0.31", "zlpr", M, 1.537806, digits=6), 2, "sum"),
+        *by_mpmath(REFERENCES["zlpr"], "zlpr", (MANY_LOGITS, MANY_LABELS)),
+    ],
+}

@@ -1,0 +1,89 @@
+"""Quantiles, intervals and ensembles: scikit-learn, catboost, torchmetrics; scipy; by hand."""
+
+import numpy as np
+import scipy.integrate
+import sklearn.metrics
+from exact_regression import REFERENCES
+
+from .case import Case, by_mpmath, reduced
+from .samples import PRED, PROBS, TABLE, TABLE_TARGET, TARGET
+
+R = ([2.5, 0, 2.1, 7.8], [3, -0.5, 2, 7])
+MEMBERS = ([[2, 3, 2.5], [0, 0.4, -0.4]], [3, -0.5])
+
+
+def integral(members: np.ndarray, outcome: float) -> float:
+    """Of the squared distance of the two steps, piece by piece."""
+    ends = np.sort([*members, outcome])
+    pieces = zip(ends[:-1], ends[1:], strict=True)
+    return sum(
+        scipy.integrate.quad(lambda t: (np.mean(members <= t) - (t >= outcome)) ** 2, a, b)[0]
+        for a, b in pieces
+        if b > a
+    )
+
+
+CASES = {
+    "pinball": [
+        *reduced(Case("scikit-learn 1.9.1", "pinball:alpha=0.9", R, 0.1475, digits=7), 4, "sum"),
+        *(
+            Case(
+                "scikit-learn",
+                f"pinball:alpha={alpha}",
+                (PRED, TARGET),
+                lambda alpha=alpha: sklearn.metrics.mean_pinball_loss(TARGET, PRED, alpha=alpha),
+            )
+            for alpha in (0.5, 0.1, 0.95)
+        ),
+        Case(
+            "scikit-learn, columns",
+            "pinball",
+            (TABLE, TABLE_TARGET),
+            lambda: sklearn.metrics.mean_pinball_loss(TABLE_TARGET, TABLE),
+        ),
+    ],
+    "expectile": [
+        *reduced(Case("catboost 1.2.10", "expectile:alpha=0.9", R, 0.07875, digits=7), 4, "sum"),
+        Case(
+            "scikit-learn, half of mse",
+            "expectile",
+            (PRED, TARGET),
+            lambda: sklearn.metrics.mean_squared_error(TARGET, PRED) / 2,
+        ),
+    ],
+    "interval-score": [
+        *reduced(
+            Case("by hand, all within", "interval-score", (np.array(R[0]) - 1, np.array(R[0]) + 1, R[1]), 2.0), 4, "sum"
+        ),
+        Case(
+            "scikit-learn, two pinballs",
+            "interval-score:alpha=0.3",
+            (PRED, PRED + 1, TARGET),
+            lambda: (
+                (
+                    sklearn.metrics.mean_pinball_loss(TARGET, PRED, alpha=0.15)
+                    + sklearn.metrics.mean_pinball_loss(TARGET, PRED + 1, alpha=0.85)
+                )
+                * 2
+                / 0.3
+            ),
+        ),
+    ],
+    "crps-ensemble": [
+        *reduced(Case("torchmetrics 1.9.0", "crps-ensemble", MEMBERS, 0.3, digits=7), 2, "sum"),
+        *by_mpmath(REFERENCES["crps-ensemble"], "crps-ensemble", (PROBS, TARGET), "sum"),
+        Case(
+            "scipy, the integral",
+            "crps-ensemble",
+            (TABLE, TABLE_TARGET[:, 0]),
+            lambda: np.mean([integral(*row) for row in zip(TABLE, TABLE_TARGET[:, 0], strict=True)]),
+            digits=9,
+        ),
+        Case(
+            "scikit-learn, one member",
+            "crps-ensemble",
+            (PRED[:, None], TARGET),
+            lambda: sklearn.metrics.mean_absolute_error(TARGET, PRED),
+        ),
+    ],
+}
