@@ -539,6 +539,65 @@ def test_a_saved_result_is_a_baseline(tmp_path):
     assert run_lossctl(*BCE, *increase).code == 1
 
 
+def saved_run(tmp_path, text, name, *options):
+    path = tmp_path / f"{name}.csv"
+    path.write_text("pred,target,g,w\n" + text)
+    out = tmp_path / f"{name}.json"
+    assert run_lossctl("compute", "mse", path, *options, "--json", "-o", out).code == 0
+    return path, ("--max-increase", "900%", "--baseline", out)
+
+
+ROWS = "1,2,a,1\n2,2,b,1\n3,1,b,2\n4,1,c,1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "now", "said"),
+    [
+        (ROWS + "1,1,a,1\n", (), (), "n is 5, was 4"),
+        (ROWS, (), ("-w", "now.csv::w"), "w is sum-w, was none"),
+        (ROWS.replace("c", "a"), ("-g", "g"), ("-g", "g"), "group c of the baseline is not here"),
+        (ROWS, (), (), ""),
+    ],
+    ids=["rows", "weights", "groups", "alike"],
+)
+def test_a_baseline_of_something_else_is_said_and_fails_if_strict(tmp_path, text, before, now, said):
+    _, increase = saved_run(tmp_path, ROWS, "before", *before)
+    path, _ = saved_run(tmp_path, text, "now")
+    done = run_lossctl("compute", "mse", path, *now, *increase, cwd=tmp_path)
+    assert done.code == 0 and said in done.err and ("warning" in done.err) == bool(said), done.err
+    strict = run_lossctl("compute", "mse", path, *now, *increase, "--strict", cwd=tmp_path)
+    assert strict.code == bool(said) and ("not like the baseline" in strict.err) == bool(said)
+
+
+def test_an_infinite_baseline_does_not_fail_an_improvement(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("prob,label\n0,1\n0.5,1\n")
+    assert run_lossctl("compute", "bce", path, "--json", "-o", tmp_path / "b.json").code == 0
+    increase = ("--max-increase", "5%", "--baseline", tmp_path / "b.json")
+    assert run_lossctl("compute", "bce", path, *increase).code == 0
+    path.write_text("prob,label\n0.1,1\n0.5,1\n")
+    assert run_lossctl("compute", "bce", path, *increase).code == 0
+
+
+def test_gates_on_the_ends_of_an_interval():
+    (result,) = json.loads(run_lossctl(*BCE, "--ci", "0.95", "--json").out)["results"]
+    low, high = result["ci"]["low"], result["ci"]["high"]
+    for gate, bound, code in (
+        ("--max-high", high, 0), ("--max-high", (result["value"] + high) / 2, 1),
+        ("--min-low", low, 0), ("--min-low", (result["value"] + low) / 2, 1),
+    ):  # fmt: skip
+        done = run_lossctl(*BCE, "--ci", "0.95", gate, repr(bound))
+        assert done.code == code and ("has the interval" in done.err) == bool(code)
+    assert "add --ci 0.95" in run_lossctl(*BCE, "--max-high", "1").err
+
+
+@pytest.mark.parametrize(("level", "resamples", "least"), [("0.95", "19", 39), ("0.9999", "1000", 19999)])
+def test_levels_that_resamples_cannot_resolve_are_refused(level, resamples, least):
+    done = run_lossctl(*BCE, "--ci", level, "--resamples", resamples)
+    assert done.code == 2 and f"--resamples {least}" in done.err
+    assert run_lossctl(*BCE, "--ci", level, "--resamples", str(least)).code == 0
+
+
 def test_a_gate_against_nan_fails():
     from lossctl.api import gates
     from lossctl.results.values import Result
