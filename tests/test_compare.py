@@ -353,6 +353,8 @@ WRONG = {
     "signed": (("--loss", "mean-error", "--fail-if", "worse"), 2, "lower is not better"),
     "no rows": (("--loss", "gini"), 2, "gini"),
     "lists without groups": (("--loss", "ranknet"), 2, "--group"),
+    "method": (("--ci-method", "percentile"), 2, "--test bootstrap"),
+    "level": (("--resamples", "19"), 2, "--resamples 39"),
     "reduction": (("-r", "none"), 2, "mean or sum"),
     "logits": (("--loss", "mse", "--from-logits"), 2, "--from-logits"),
 }

@@ -156,7 +156,7 @@ def test_a_cluster_interval_is_that_of_the_clusters():
     theirs = scipy.stats.bootstrap((means,), np.mean, n_resamples=8000, rng=0)
     assert by_cluster.ci.standard_error == pytest.approx(theirs.standard_error, rel=0.03)
     assert (by_cluster.ci.unit, by_cluster.ci.units) == ("clusters", 150)
-    assert by_cluster.ci.low == pytest.approx(theirs.confidence_interval.low, abs=0.1 * theirs.standard_error)
+    assert by_cluster.ci.low == pytest.approx(theirs.confidence_interval.low, abs=0.15 * theirs.standard_error)
     order = rng.permutation(3000)
     (shuffled,) = assessed(
         "mean-error", [np.zeros(3000), values[order]], side=assess.Side(cluster=cluster[order]), confidence=confidence
@@ -174,8 +174,9 @@ def test_threads_change_nothing_and_blocks_nothing_but_the_last_digit(rows):
     assert ends[0] == ends[1] == ends[2]
     squares = values**2
     low, high = bootstrap.interval(
-        resampled_means(squares, Draws(0, 50)), squares.mean(), 0.95, "bca", acceleration_of(squares)
-    )
+        resampled_means(squares, Draws(0, 50)), squares.mean(), bootstrap.widened(0.95, rows), "bca",
+        acceleration_of(squares),
+    )  # fmt: skip
     assert (ends[0].low, ends[0].high) == pytest.approx((low, high), rel=1e-10)
 
 
@@ -192,6 +193,62 @@ def test_sums_weights_positives_and_roots_have_their_intervals():
     roots = assessed("rmse", [PROB, LABEL], confidence=confidence)[0]
     assert roots.ci.low == pytest.approx(math.sqrt(squares.ci.low))
     assert roots.ci.standard_error == pytest.approx(squares.ci.standard_error / (2 * roots.value), rel=0.05)
+
+
+def test_few_rows_have_student_s_interval():
+    values = np.array([0.3, 1.2, 0.7, 2.2, 0.4])
+    (result,) = assessed("mean-error", [np.zeros(5), values], confidence=assess.Confidence())
+    theirs = scipy.stats.t.interval(0.95, 4, values.mean(), scipy.stats.sem(values))
+    assert (result.ci.low, result.ci.high) == pytest.approx(theirs, rel=1e-9)
+    assert result.ci.method == "t" and "5 units (effective n 5)" in result.warnings[-1]
+
+
+def test_equal_rows_and_one_row_say_why_they_have_no_width_and_no_interval():
+    for value in np.random.default_rng(0).normal(size=40):
+        (same,) = assessed("mean-error", [np.zeros(12), np.full(12, value)], confidence=assess.Confidence())
+        assert (same.ci.low, same.ci.high, same.ci.standard_error) == (same.value, same.value, 0)
+        assert "no width" in same.warnings[-1]
+        (single,) = assessed("mean-error", [np.zeros(1), np.full(1, value)], confidence=assess.Confidence())
+        assert math.isnan(single.ci.low) and math.isnan(single.ci.high) and "single unit" in single.warnings[-1]
+
+
+def test_weights_tell_the_effective_n():
+    rng = np.random.default_rng(1)
+    weight, values = rng.lognormal(0, 1.2, 20), rng.random(20)
+    (result,) = assessed("mean-error", [np.zeros(20), values], weight=weight, confidence=assess.Confidence())
+    assert f"effective n {weight.sum() ** 2 / (weight**2).sum():.3g}" in result.warnings[-1]
+
+
+def macro_of(values, group, **options):
+    results = assessed(
+        "mean-error", [np.zeros(len(values)), values], side=assess.Side(group=group),
+        confidence=assess.Confidence(**{"resamples": 200, **options}),
+    )  # fmt: skip
+    return results[1]
+
+
+def test_the_mean_of_two_small_groups_is_welch_s():
+    values, group = np.random.default_rng(2).normal(size=14), np.repeat([0, 1], [5, 9])
+    macro = macro_of(np.where(group == 1, -values, values), group)
+    theirs = scipy.stats.ttest_ind(values[:5], values[5:], equal_var=False).confidence_interval(0.95)
+    assert (macro.ci.low, macro.ci.high) == pytest.approx((theirs.low / 2, theirs.high / 2), rel=1e-9)
+    assert macro.ci.method == "welch" and "degrees of freedom" in macro.warnings[-1]
+
+
+def test_a_group_of_one_row_is_said():
+    macro = macro_of(np.arange(5.0), np.array([0, 0, 1, 2, 2]))
+    assert math.isnan(macro.ci.low) and "1 of 3 have a single row" in macro.warnings[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [(12, 4, 2, 2), (2,) * 30, (2,) * 100, (10, 10), (60, 40)], ids=str)
+def test_the_mean_of_groups_is_covered(sizes):
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    covered = 0
+    for seed in range(200):
+        ci = macro_of(np.random.default_rng(seed).normal(size=len(group)) + group, group, seed=seed).ci
+        covered += ci.low <= np.mean(np.arange(len(sizes))) <= ci.high
+    assert covered >= 200 * (0.95 - 3 * math.sqrt(0.95 * 0.05 / 200))
 
 
 def test_no_interval_where_there_is_none():
@@ -480,6 +537,65 @@ def test_a_saved_result_is_a_baseline(tmp_path):
     document["results"][0]["value"] = None
     saved.write_text(json.dumps(document))
     assert run_lossctl(*BCE, *increase).code == 1
+
+
+def saved_run(tmp_path, text, name, *options):
+    path = tmp_path / f"{name}.csv"
+    path.write_text("pred,target,g,w\n" + text)
+    out = tmp_path / f"{name}.json"
+    assert run_lossctl("compute", "mse", path, *options, "--json", "-o", out).code == 0
+    return path, ("--max-increase", "900%", "--baseline", out)
+
+
+ROWS = "1,2,a,1\n2,2,b,1\n3,1,b,2\n4,1,c,1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "now", "said"),
+    [
+        (ROWS + "1,1,a,1\n", (), (), "n is 5, was 4"),
+        (ROWS, (), ("-w", "now.csv::w"), "w is sum-w, was none"),
+        (ROWS.replace("c", "a"), ("-g", "g"), ("-g", "g"), "group c of the baseline is not here"),
+        (ROWS, (), (), ""),
+    ],
+    ids=["rows", "weights", "groups", "alike"],
+)
+def test_a_baseline_of_something_else_is_said_and_fails_if_strict(tmp_path, text, before, now, said):
+    _, increase = saved_run(tmp_path, ROWS, "before", *before)
+    path, _ = saved_run(tmp_path, text, "now")
+    done = run_lossctl("compute", "mse", path, *now, *increase, cwd=tmp_path)
+    assert done.code == 0 and said in done.err and ("warning" in done.err) == bool(said), done.err
+    strict = run_lossctl("compute", "mse", path, *now, *increase, "--strict", cwd=tmp_path)
+    assert strict.code == bool(said) and ("not like the baseline" in strict.err) == bool(said)
+
+
+def test_an_infinite_baseline_does_not_fail_an_improvement(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("prob,label\n0,1\n0.5,1\n")
+    assert run_lossctl("compute", "bce", path, "--json", "-o", tmp_path / "b.json").code == 0
+    increase = ("--max-increase", "5%", "--baseline", tmp_path / "b.json")
+    assert run_lossctl("compute", "bce", path, *increase).code == 0
+    path.write_text("prob,label\n0.1,1\n0.5,1\n")
+    assert run_lossctl("compute", "bce", path, *increase).code == 0
+
+
+def test_gates_on_the_ends_of_an_interval():
+    (result,) = json.loads(run_lossctl(*BCE, "--ci", "0.95", "--json").out)["results"]
+    low, high = result["ci"]["low"], result["ci"]["high"]
+    for gate, bound, code in (
+        ("--max-high", high, 0), ("--max-high", (result["value"] + high) / 2, 1),
+        ("--min-low", low, 0), ("--min-low", (result["value"] + low) / 2, 1),
+    ):  # fmt: skip
+        done = run_lossctl(*BCE, "--ci", "0.95", gate, repr(bound))
+        assert done.code == code and ("has the interval" in done.err) == bool(code)
+    assert "add --ci 0.95" in run_lossctl(*BCE, "--max-high", "1").err
+
+
+@pytest.mark.parametrize(("level", "resamples", "least"), [("0.95", "19", 39), ("0.9999", "1000", 19999)])
+def test_levels_that_resamples_cannot_resolve_are_refused(level, resamples, least):
+    done = run_lossctl(*BCE, "--ci", level, "--resamples", resamples)
+    assert done.code == 2 and f"--resamples {least}" in done.err
+    assert run_lossctl(*BCE, "--ci", level, "--resamples", str(least)).code == 0
 
 
 def test_a_gate_against_nan_fails():

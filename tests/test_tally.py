@@ -291,10 +291,13 @@ def test_weights_that_are_alike_change_nothing():
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-@pytest.mark.parametrize("n", [1, 7], ids=["one row", "one class"])
-def test_what_does_not_vary_has_an_interval_of_no_width(loss, n):
-    (result,) = assessed(loss.name, [np.full(n, 3) for _ in loss.roles], confidence=assess.Confidence(resamples=50))
+def test_what_does_not_vary_has_an_interval_of_no_width_and_one_row_has_none(loss):
+    rows = [np.full(7, 3) for _ in loss.roles]
+    (result,) = assessed(loss.name, rows, confidence=assess.Confidence(resamples=50))
     assert (result.value, result.ci.low, result.ci.high, result.ci.standard_error) == (0, 0, 0, 0)
+    assert "no width" in result.warnings[-1]
+    (result,) = assessed(loss.name, [row[:1] for row in rows], confidence=assess.Confidence(resamples=50))
+    assert math.isnan(result.ci.low) and math.isnan(result.ci.high) and "single unit" in result.warnings[-1]
 
 
 def test_the_largest_gini_has_no_bca_interval():
@@ -426,15 +429,24 @@ def test_what_needs_rows_says_so_in_python_too():
         assessed("gini", [np.array(["a"])], weight=np.zeros(1), reading=Reading(skip_nan=True))
 
 
-@pytest.mark.parametrize("counts", [(20, 20), (14, 13, 13)])
-def test_at_the_end_of_its_range_bca_has_no_answer(counts):
-    """Few rows of evenly mixed classes: many resamples tie with the value, none lies above it or hardly one."""
+@pytest.mark.parametrize("method", ["bca", "percentile"])
+@pytest.mark.parametrize("counts", [(20, 20), (14, 13, 13), (101, 99)])
+def test_at_the_end_of_its_range_a_loss_has_no_interval(counts, method):
+    """Rows of evenly mixed classes: every other mixture has a lower gini."""
     label = np.repeat(np.arange(len(counts)), counts)
-    (result,) = assessed("gini", [label], confidence=assess.Confidence(resamples=999))
-    if counts[0] == counts[-1]:
-        assert math.isnan(result.ci.low) and math.isnan(result.ci.high)
-    (plain,) = assessed("gini", [label], confidence=assess.Confidence(method="percentile", resamples=999))
-    assert plain.ci.low < result.value
+    (result,) = assessed("gini", [label], confidence=assess.Confidence(method=method, resamples=999))
+    assert math.isnan(result.ci.low) and math.isnan(result.ci.high) and "at an end" in result.warnings[-1]
+
+
+@pytest.mark.slow
+def test_a_gain_of_nothing_has_no_interval_but_rarely_a_wrong_one():
+    refused = missed = 0
+    for seed in range(200):
+        label, split = np.random.default_rng(seed).integers(0, 2, (2, 200))
+        (result,) = assessed("gini-gain", [label, split], confidence=assess.Confidence(resamples=999, seed=seed))
+        refused += math.isnan(result.ci.low)
+        missed += result.ci.low > 0
+    assert refused > 120 and missed < 70
 
 
 def test_numbers_and_text_may_be_classes_of_one_column(tmp_path):

@@ -199,7 +199,7 @@ def _of_loss(
                 verdict=_verdict(loss.plan.spec.loss, difference.value, adjusted[at], flips.alpha_of(level)),
                 signature=result.signature,
                 notes=result.notes,
-                warnings=result.warnings,
+                warnings=(*result.warnings, *_cannot_tell(difference, level)),
             )
         )
     return comparisons
@@ -224,6 +224,14 @@ def _left_out(shared: Shared, start: int, whole: paired.Pairs, confidence: Confi
             )
         )  # fmt: skip
     return differences
+
+
+def _cannot_tell(difference: paired.Difference, level: float) -> list[str]:
+    """What to say where no difference at all could be shown."""
+    if not (math.isinf(difference.low) or math.isinf(difference.high)):
+        return []
+    smallest = max(2.0 ** (1 - difference.units), 1 / (difference.draws + 1))
+    return [f"{difference.units} units cannot show a difference at {level:g}: no p is below {smallest:.3g}"]
 
 
 def _verdict(loss: Loss, difference: float, p: float, alpha: float) -> str:

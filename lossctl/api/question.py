@@ -17,6 +17,7 @@ from ..language.options import COMPARE, COMPUTE, Setting, Way
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
 from ..resampling.bootstrap import METHODS
+from ..resampling.paired import SIGN_FLIP
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
 from .calculator import logit_forms
@@ -153,10 +154,22 @@ def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
         return None
     if not 0 < level < 1:
         raise UsageError(f"{call.name('ci')} cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
+    _refuse_unresolved(call, float(level), int(call["resamples"]))
     method = next(word for word in METHODS if word == call["ci_method"])
     own = next((spec.options["seed"] for spec in specs[:1] if "seed" in spec.options), 0)
     seed = call["seed"] if call.has("seed") else own
     return Confidence(float(level), method, int(call["resamples"]), int(seed))
+
+
+def _refuse_unresolved(call: Asked, level: float, resamples: int) -> None:
+    """UsageError where an end of the interval, or a p-value below 1 - level, lies beyond what resamples can tell."""
+    least = math.ceil(round(2 / (1 - level), 6)) - 1
+    if resamples < least:
+        raise UsageError(
+            f"{call.put('ci', f'{level:g}')} from {resamples} resamples",
+            why=f"each end of the interval leaves out {(1 - level) / 2:.3g} of them: less than one",
+            fix=f"add {call.put('resamples', str(least))} or more, or ask for a lower level",
+        )
 
 
 def side_of(call: Asked) -> Side:
@@ -172,14 +185,29 @@ def side_of(call: Asked) -> Side:
 def bounds_of(call: Asked) -> Bounds:
     """The gates. UsageError, DataError, FileError for a baseline that is none."""
     increase, path = call["max_increase"], call["baseline"]
+    for key in ("max_high", "min_low"):
+        if call[key] is not None and call["ci"] is None:
+            raise UsageError(
+                f"{call.name(key)} bounds an interval, and none is asked for", fix=f"add {call.put('ci', '0.95')}"
+            )
     if (increase is None) != (path is None):
         names = f"{call.name('max-increase')} and {call.name('baseline')}"
         raise UsageError(f"{names} go together", fix=f"give both, or {call.name('max')} X")
+    if call["strict"] and path is None:
+        fix = f"add {call.put('baseline', 'FILE')} and {call.put('max-increase', '5%')}"
+        raise UsageError(f"{call.name('strict')} is about a baseline", fix=fix)
+    bounds = Bounds(
+        at_most=call["max"],
+        at_least=call["min"],
+        high_at_most=call["max_high"],
+        low_at_least=call["min_low"],
+        is_strict=bool(call["strict"]),
+    )
     if increase is None:
-        return Bounds(call["max"], call["min"])
+        return bounds
     from ..files.saved import read_json
 
-    return Bounds(call["max"], call["min"], read_percent(increase), read_baseline(read_json(path), path))
+    return bounds._replace(increase_percent=read_percent(increase), baseline=read_baseline(read_json(path), path))
 
 
 def refuse_unsuited(call: Asked, losses: Sequence[Loss]) -> None:
@@ -321,7 +349,7 @@ def _refuse_contradictions(call: Asked) -> None:
             f"{call.name('from-logits')} and {call.name('from-probs')} contradict each other", fix="choose one"
         )
     if per_row or call["top"]:
-        _refuse(call, first, ("ci", "max", "min", "max_increase"), "it is about one value")
+        _refuse(call, first, ("ci", "max", "min", "max_increase", "max_high", "min_low"), "it is about one value")
         if call["signature"]:
             raise UsageError(f"{first} prints no signature", fix="leave --signature out")
         if call["by"]:
@@ -402,6 +430,12 @@ class ComparisonQuestion:
         for spec in specs if logits and call.way != "suite" else ():
             logit_forms(spec.loss)
         refuse_unsuited(call, [spec.loss for spec in specs])
+        if call.has("ci_method") and call["test"] == SIGN_FLIP:
+            raise UsageError(
+                f"{call.name('ci-method')} is for resamples",
+                why="the interval of a sign-flip test is every difference that its flips do not reject",
+                fix=f"leave it out, or add {call.put('test', 'bootstrap')}",
+            )
         confidence = confidence_of(call)
         assert confidence is not None  # the level has a default
         return cls(

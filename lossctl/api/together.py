@@ -27,6 +27,7 @@ from ..results.values import Interval, Result
 from ..rows import by_row, groups, hardest
 from ..rows.job import Job
 from ..rows.workers import forked
+from ..text import shown
 from . import calculator
 from .bound import as_array
 from .calculator import Prepared
@@ -412,7 +413,8 @@ def _of_loss(
     def of(name: str | None, **more: Any) -> Result:
         piece = pieces[name]
         interval = _interval(confidence, unit, spreads[name]) if confidence else None
-        return calculator.result(loss, data, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
+        result = calculator.result(loss, data, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
+        return _remarked(result, spreads[name].remark) if confidence else result
 
     counts = shared.anchors[at].counts if shared.anchors else ()
     if aspects.group is None:
@@ -428,7 +430,7 @@ def _of_loss(
         if confidence:
             of_names = [spreads[name] for name in names]
             spread = jackknife.mean(of_names) if shared.engine.has_space else survey.macro_spread(of_names)
-            average = replace(average, ci=_interval(confidence, unit, spread))
+            average = _remarked(replace(average, ci=_interval(confidence, unit, spread)), spread.remark)
         results.append(average)
     return results + of_groups
 
@@ -469,14 +471,21 @@ def left_out(
     return {name: Jackknife(piece.value(plan), values[name], units) for name, piece in pieces.items()}
 
 
-def _interval(confidence: Confidence, unit: str, spread: Spread | Jackknife) -> Interval:
+def _interval(confidence: Confidence, unit: str, spread: Spread | survey.GroupMean | Jackknife) -> Interval:
     level, method, resamples, seed = confidence
     if isinstance(spread, Jackknife):
         ends, error = spread.interval(level), spread.standard_error
         return Interval(level, "jackknife", *ends, error, len(spread.left_out), seed, unit, spread.units)
-    low, high = spread.interval(level, method)
-    error, units = spread.standard_error, spread.influence.units
-    return Interval(level, method, low, high, error, resamples, seed, unit, units)
+    name, low, high = spread.ends(level, method)
+    return Interval(level, name, low, high, spread.standard_error, resamples, seed, unit, spread.influence.units)
+
+
+def _remarked(result: Result, remark: str) -> Result:
+    """With what there is to say of its interval."""
+    if not remark:
+        return result
+    of = "" if result.group is None else f"group {shown(result.group)}: "
+    return replace(result, warnings=(*result.warnings, f"{result.loss}: {of}{remark}"))
 
 
 def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list[Result]:

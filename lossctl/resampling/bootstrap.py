@@ -14,10 +14,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from . import draws
+from . import draws, student
 from .draws import Draws
 
 Method = Literal["bca", "percentile"]
+FEWEST, FEW, MANY = 10.0, 20.0, 1e4  # effective units: t below; a remark below; no correction above
+ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
 HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
 
@@ -95,11 +97,21 @@ class Influence(NamedTuple):
         return Influence.of_clusters({**self.by_cluster, **more})
 
 
+class Ends(NamedTuple):
+    """An interval, and the method that made it."""
+
+    method: str
+    low: float
+    high: float
+
+
 class Spread(NamedTuple):
     """The bootstrap of one value: how it varies, and what BCa needs.
 
     value: of all rows;  resampled: of each resample, (resamples,);  held: which resamples hold any row
     acceleration: of BCa;  influence: of the rows or clusters on the value
+    effective: how many units of equal weight tell as much; infinite for no correction for their number
+    is_at_end: whether the value is so near an end of what it can be that it does not vary as sums do
     """
 
     value: float
@@ -107,19 +119,78 @@ class Spread(NamedTuple):
     held: np.ndarray
     acceleration: float
     influence: Influence
+    effective: float = math.inf
+    is_at_end: bool = False
+
+    def ends(self, level: float, method: Method) -> Ends:
+        """The interval of the value; nan where there is none (see `remark`).
+
+        From few units Student's t of their influence; from more the bootstrap, whose level is widened as t is wider
+        than the normal distribution (Hesterberg, What teachers should know about the bootstrap, 2015).
+        """
+        if self.influence.units == 1:
+            return Ends(method, math.nan, math.nan)
+        if self.is_constant:
+            return Ends(method, self.value, self.value)
+        if self.is_at_end:
+            return Ends(method, math.nan, math.nan)
+        if self.effective < FEWEST:
+            reach = self.standard_error * student.quantile(level, max(1.0, self.effective - 1))
+            return Ends("t", self.value - reach, self.value + reach)
+        wide = widened(level, self.effective)
+        resampled = self.resampled[self.held]
+        return Ends(method, *interval(resampled, self.value, wide, method, self.acceleration))
 
     def interval(self, level: float, method: Method) -> tuple[float, float]:
-        """(low, high) of the value; nan where the method has no answer."""
-        return interval(self.resampled[self.held], self.value, level, method, self.acceleration)
+        """(low, high) of `ends`."""
+        return self.ends(level, method)[1:]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether no resample moves the value by more than rounding."""
+        resampled = self.resampled[self.held]
+        if not len(resampled) or not np.isfinite(resampled).all():
+            return False
+        return bool(max(self.value - resampled.min(), resampled.max() - self.value) <= ROUNDING * abs(self.value))
 
     @property
     def standard_error(self) -> float:
-        """The standard deviation of the resampled value; nan where it has none."""
+        """The standard deviation of the resampled value, of few units that of the mean; nan where it has none."""
+        if self.influence.units == 1:
+            return math.nan
+        if self.is_constant:
+            return 0.0
+        if self.effective < FEWEST:
+            squares = self.influence.squares
+            return math.sqrt(squares * self.effective / (self.effective - 1)) if self.effective > 1 else math.nan
         resampled = self.resampled[self.held]
         if len(resampled) < 2 or not np.isfinite(resampled).all():
             return math.nan
         with np.errstate(over="ignore"):
             return float(resampled.std(ddof=1))
+
+    @property
+    def remark(self) -> str:
+        """Why there is no interval, or what it rests on where that is little; "" for nothing to say."""
+        if not math.isfinite(self.value):
+            return ""
+        if self.influence.units == 1:
+            return "no interval of a single unit"
+        if self.is_constant:
+            return "an interval of no width: all units are alike, which does not show that others would be"
+        if self.is_at_end:
+            return "no interval: the value is at an end of what it can be, where it does not vary as sums do"
+        if self.effective < FEW:
+            return f"the interval rests on {self.influence.units} units (effective n {self.effective:.3g})"
+        return ""
+
+
+def widened(level: float, effective: float) -> float:
+    """The level at which a normal distribution reaches as far as Student's t and the loss of a degree do."""
+    if not math.isfinite(effective) or effective > MANY:
+        return level
+    reach = student.quantile(level, effective - 1) * math.sqrt(effective / (effective - 1))
+    return math.erf(reach / math.sqrt(2))
 
 
 class Sample(NamedTuple):

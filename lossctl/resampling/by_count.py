@@ -35,6 +35,7 @@ Result = TypeVar("Result")
 Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
 STEP = 2.0**-13  # of a derivative, relative: the error of a central difference is 1e-8, that of its rounding 1e-12
 MOST_AT_ONCE = 1 << 20  # sums of cells for which losses are computed together
+STRAIGHT, CHANCE = 0.8, 3.0  # the share of a variance that slopes must explain, less this many standard errors of it
 MOST_CELLS = 5000  # of a BCa interval, whose time grows with their square
 
 
@@ -111,10 +112,18 @@ class Tally(NamedTuple):
         with np.errstate(all="ignore"):
             value = _losses(plan, self, observed[:, None])
             values = [_losses(plan, self, np.stack([sample.sums[at] for sample in samples])) for at in stretches]
-            slopes = _slopes(plan, self, samples, observed) if method == "bca" else np.zeros_like(observed)
+            sloped = method == "bca" or len(samples) <= MOST_CELLS
+            slopes = _slopes(plan, self, samples, observed) if sloped else np.full_like(observed, math.nan)
             influence = _influence(self, samples, observed, slopes)
         held = np.any([sample.sums[:, 1] > 0 for sample in samples], axis=0)
-        return Spread(float(value[0]), np.concatenate(values), held, influence.acceleration, influence)
+        resampled = np.concatenate(values)
+        squares = sum(sample.moments.pairs[1, 1] for sample in samples)
+        if influence.by_cluster is not None:
+            effective = float(len(influence.by_cluster))
+        else:
+            effective = _effective(float(observed[:, 1].sum()), float(squares))
+        at_end = _is_at_end(resampled[held], influence.squares)
+        return Spread(float(value[0]), resampled, held, influence.acceleration, influence, effective, at_end)
 
     def merge(self, other: Tally) -> Tally:
         """The tally of two sets of rows together."""
@@ -306,6 +315,23 @@ def _differences(plan: shapes.Plan, whole: Tally, observed: np.ndarray, steps: n
         values = _losses(plan, whole, table.reshape(cells, -1, 2)).reshape(len(mine), 2)
         found.append((values[:, 1] - values[:, 0]) / 2)
     return np.concatenate(found)
+
+
+def _effective(weight: float, squares: float) -> float:
+    """How many rows of equal weight tell as much as rows of a weight and a sum of squared weights in all."""
+    return weight / squares * weight if squares else math.nan
+
+
+def _is_at_end(resampled: np.ndarray, squares: float) -> bool:
+    """Whether the loss bends so much over the resamples that the variance of single rows is not its own.
+
+    squares: the sum of the squared influences of rows
+    """
+    if len(resampled) < 2 or not math.isfinite(squares):
+        return False
+    chance = CHANCE * math.sqrt(2 / len(resampled))
+    variance = float(resampled.var(ddof=1))
+    return variance > 0 and squares < (STRAIGHT - chance) * variance
 
 
 def _influence(whole: Tally, samples: list[Sample], observed: np.ndarray, slopes: np.ndarray) -> Influence:

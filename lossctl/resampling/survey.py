@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import Any, NamedTuple, Protocol, Self
@@ -12,13 +13,14 @@ from ..errors import UsageError
 from ..rows import by_row, groups, shapes, sums
 from ..rows.facts import Facts
 from ..rows.workers import keep_freed_memory
-from . import bootstrap, statistic
+from . import bootstrap, statistic, student
 from .bootstrap import Influence, Method, Spread
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
 
 LARGEST_BYTES = 1 << 30
 FEW = 24  # rows that are summed one by one
+LARGE = 30  # effective rows from which on a group is large enough for the bootstrap of the mean of groups
 
 
 class Aspects(NamedTuple):
@@ -190,12 +192,13 @@ class Slice(NamedTuple):
         if self.clusters is None:
             assert self.sample is not None
             moments = self.sample.moments.about(centre)
-            totals = self.sample.sums
+            totals, squares = self.sample.sums, moments.pairs[-1, -1]
             influence = moments.influence(statistic.slopes_of(plan, self.part, moments))
             acceleration = influence.acceleration
         else:
             columns = np.array(list(self.clusters.values())).reshape(-1, len(self.part.sums))
             totals = bootstrap.sample(draws, cluster_numbers(self.clusters), columns).sums
+            squares = float(columns[:, -1] @ columns[:, -1])
             left_out = statistic.resampled_values(plan, columns.sum(axis=0) - columns, self.n)
             acceleration = bootstrap.jackknife_acceleration(left_out)
             slopes = statistic.slopes_of(plan, self.part, bootstrap.moments(columns).about(centre))
@@ -203,7 +206,9 @@ class Slice(NamedTuple):
         held = totals[:, -1] > 0
         resampled = np.full(len(held), np.nan)
         resampled[held] = statistic.resampled_values(plan, totals[held], self.n)
-        spread = Spread(value, resampled, held, acceleration, influence)
+        weight = float(self.part.sums[-1])
+        effective = weight / squares * weight if squares else math.nan
+        spread = Spread(value, resampled, held, acceleration, influence, effective)
         statistic.refuse_cancelled(plan, self.part, value, spread.standard_error)
         return spread
 
@@ -230,11 +235,59 @@ def _total(values: np.ndarray) -> sums.Total:
 # --- the mean of groups
 
 
-def macro_spread(spreads: Sequence[Spread]) -> Spread:
-    """That of the mean of the groups' values. A resample in which a group has no row is left out."""
-    held = np.all([spread.held for spread in spreads], axis=0)
-    with np.errstate(invalid="ignore", over="ignore"):
-        resampled = np.mean([spread.resampled for spread in spreads], axis=0)
+class GroupMean(NamedTuple):
+    """The mean of groups of which some are small: each varies as its own rows do, not as resamples of few.
+
+    Source: Welch, The generalization of Student's problem, 1947; Satterthwaite, 1946 (the degrees of freedom).
+
+    squares: the variance of the mean;  freedom: its degrees of freedom;  influence: of rows or clusters
+    small: how many groups have a single row (or cluster), so that nothing tells how they vary
+    """
+
+    value: float
+    squares: float
+    freedom: float
+    influence: Influence
+    groups: int
+    small: int
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean; nan where it has none."""
+        return math.nan if self.small else math.sqrt(self.squares)
+
+    def ends(self, level: float, method: Method) -> bootstrap.Ends:
+        """The interval of the mean; nan where there is none."""
+        reach = self.standard_error
+        if reach != 0:
+            reach *= student.quantile(level, self.freedom)
+        return bootstrap.Ends("welch", self.value - reach, self.value + reach)
+
+    @property
+    def remark(self) -> str:
+        """Why there is no interval, or how it was made."""
+        if self.small:
+            return f"no interval of the mean of groups: {self.small} of {self.groups} have a single row (or cluster)"
+        return f"the mean of groups has small ones: an interval by t with {self.freedom:.3g} degrees of freedom"
+
+
+def macro_spread(spreads: Sequence[Spread]) -> Spread | GroupMean:
+    """That of the mean of the groups' values, each resampled by itself; where some are small, without resamples."""
     value = float(np.mean([spread.value for spread in spreads]))
-    influence = reduce(Influence.plus, (spread.influence for spread in spreads))
-    return Spread(value, resampled, held, influence.acceleration, influence)
+    influence = reduce(Influence.plus, (spread.influence for spread in spreads)).times(1 / len(spreads))
+    if all(spread.effective >= LARGE for spread in spreads) and all(spread.held.all() for spread in spreads):
+        with np.errstate(invalid="ignore", over="ignore"):
+            resampled = np.mean([spread.resampled for spread in spreads], axis=0)
+        return Spread(value, resampled, np.ones(len(resampled), dtype=bool), influence.acceleration, influence)
+    if influence.by_cluster is not None:
+        units = influence.units
+        squares = influence.squares * units / (units - 1) if units > 1 else math.nan
+        return GroupMean(value, squares, units - 1, influence, len(spreads), len(spreads) if units < 2 else 0)
+    small = sum(not spread.effective > 1 for spread in spreads)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effective = np.array([spread.effective for spread in spreads])
+        parts = np.array([spread.influence.squares for spread in spreads]) * effective / (effective - 1)
+        parts = parts / len(spreads) ** 2
+        bound = (parts * parts / (effective - 1)).sum()
+        freedom = float(parts.sum() ** 2 / bound) if bound else float(np.sum(effective - 1))
+    return GroupMean(value, float(parts.sum()), freedom, influence, len(spreads), small)

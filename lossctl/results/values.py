@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 class Interval(NamedTuple):
     """A confidence interval of a value.
 
-    method: "bca" or "percentile"; low, high: nan where the method has no answer (all rows alike, an infinite loss)
-    standard_error: the standard deviation of the resampled value
-    unit: what is resampled, "rows", "lists", "anchors" or "clusters"; units: how many of them there are
+    method: "bca" or "percentile" (resamples), "t" (few rows), "welch" (the mean of small groups), "jackknife" (sets of
+        embeddings), "sign-flip" (differences)
+    low, high: nan where there is none, as a warning says; of a difference infinite where so few rows cannot tell
+    standard_error: of the value;  resamples: how many resamples, sign patterns, or blocks that are left out
+    unit: what varies, "rows", "lists", "points" or "clusters"; units: how many of them there are
     """
 
     level: float
@@ -34,7 +36,8 @@ class Interval(NamedTuple):
 class Gate(NamedTuple):
     """A bound on a value, and whether it holds; nan holds no bound.
 
-    kind: "max", "min" or "max-increase"; limit: the bound on the value itself; text: the bound as it was asked for
+    kind: "max", "min", "max-increase", "max-high" or "min-low" (of the interval), "strict" (not like the baseline)
+    limit: the bound on the value itself, nan for "strict";  text: the bound as it was asked for
     """
 
     kind: str
@@ -127,8 +130,9 @@ class Comparison:
     """Another system against a base, on the same rows.
 
     difference: the other's value minus the base's;  ci: its interval
-    p: two-sided, under the hypothesis that swapping the two systems in a row changes nothing (test "sign-flip"), or
-        from the resamples ("bootstrap");  p_adjusted: Holm's, over the systems that are compared by this loss
+    p: two-sided, under the hypothesis that swapping the two systems in a row changes nothing (test "sign-flip"), from
+        the resamples ("bootstrap") or from the points left out ("jackknife"); below 1 - level where `ci` leaves 0 out
+    p_adjusted: Holm's, over the systems that are compared by this loss
     better, equal, worse: rows in which the other's loss is below, at, above the base's; None where rows have none
     verdict: "better" or "worse" where p_adjusted is below 1 - level, else "no difference shown"; "unknown" for nan;
         "different" for a signed number
