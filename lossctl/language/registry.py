@@ -268,6 +268,12 @@ class Spec(NamedTuple):
         return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
 
     @property
+    def class_weights(self) -> tuple[float, ...] | None:
+        """One row of weights for each class, beside embeddings."""
+        numbers: tuple[float, ...] | None = self.options["class_weights"]
+        return numbers
+
+    @property
     def balanced(self) -> str | None:
         """The option whose numbers are the inverse frequencies of the classes, None for none."""
         return next((name for name, value in self.params if value == "balanced"), None)

@@ -53,6 +53,16 @@ class Role(NamedTuple):
     classes: Literal["", "maybe", "always"] = ""
     counts: Literal["", "branches", "classes", "sum"] = ""
 
+    @property
+    def is_label(self) -> bool:
+        """Whether it is the truth of predictions: 0 or 1, a class, or a distribution, told by what stands beside it."""
+        return self.name == "label"
+
+    @property
+    def is_distribution(self) -> bool:
+        """Whether a row is a distribution that is compared with another one."""
+        return "log-prob" in self.forms
+
 
 PREDICTION_NAMES = ("pred", "prediction", "predictions", "y_pred", "yhat", "y_hat", "output", "arr_0")
 TRUTH_NAMES = ("target", "targets", "truth", "y_true", "actual", "label_ids", "y", "arr_1")

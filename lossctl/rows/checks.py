@@ -75,7 +75,7 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         admitted.append(_converted(plan, entry, values, seen))
         facts = facts.merge(seen)
     weights = admitted.pop() if plan.weight else None
-    odd = oddities([entry.role.name for entry in plan.entries], admitted, start)
+    odd = oddities(plan.spec.loss, admitted, start)
     if odd != NOT_ODD:
         facts = facts.merge(Facts(zero_distances=odd.zero, turned_pairs=odd.turned))
     return Admitted(tuple(admitted), weights, rows, facts)
@@ -123,7 +123,7 @@ def _converted(plan: Plan, entry: Input, values: np.ndarray, seen: Facts) -> Any
         values = np.clip(values, 0.0, 1.0)
     if entry.form == "prob" and plan.clip:
         values = np.clip(values, plan.clip, 1.0 - plan.clip)
-    if entry.role.name in ("p", "q"):
+    if entry.role.is_distribution:
         return Distribution(values, entry.form)
     made = Categorical if entry.classes else Binary
     return made(values, entry.form == "logits")
@@ -224,7 +224,7 @@ def _check_probability(entry: Input, values: np.ndarray, rows: RowNumbers) -> Fa
         rounded = int(np.count_nonzero((values < 0) | (values > 1)))
     decisions = low in (0, 1) and high in (0, 1) and set(values.ravel()[:64].tolist()) <= {0.0, 1.0}
     decisions = decisions and bool(((values == 0) | (values == 1)).all())
-    error = float(np.abs(values.sum(axis=1) - 1).max(initial=0.0)) if entry.role.name in ("p", "q") else 0.0
+    error = float(np.abs(values.sum(axis=1) - 1).max(initial=0.0)) if entry.role.is_distribution else 0.0
     return Facts(sum_error=error, rounded=rounded, decisions=decisions)
 
 

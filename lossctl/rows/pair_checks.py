@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..language.registry import Loss
+
 if TYPE_CHECKING:
     import numpy as np
 
-PAIRS = ("left", "right", "same")
-TRIPLETS = ("anchor", "positive", "negative")
 LOOKED_AT = 1 << 12  # pairs that are measured, from the start of the input
 FEW = 10  # of either kind: too few to tell
 STANDARD_ERRORS = 4.0
@@ -31,12 +31,12 @@ class Oddities(NamedTuple):
     turned: Turned | None = None
 
 
-def oddities(roles: Sequence[str], inputs: Sequence[Any], start: int) -> Oddities:
-    """What is odd about one block. roles: of the inputs, (n, D) points and (n,) labels; start: its first row."""
-    if tuple(roles) == TRIPLETS:
+def oddities(loss: Loss, inputs: Sequence[Any], start: int) -> Oddities:
+    """What is odd about one block of pairs or triplets, (n, D) points and (n,) labels; start: its first row."""
+    if loss.is_of_triplets:
         anchor, positive, negative = inputs
         return Oddities((int(_equal(anchor, positive).sum()), int(_equal(anchor, negative).sum())))
-    if tuple(roles) != PAIRS:
+    if not loss.is_of_pairs:
         return Oddities()
     left, right, same = inputs
     equal = _equal(left, right)

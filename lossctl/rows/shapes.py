@@ -131,7 +131,7 @@ def plan(
         reduction,
         weight=_entry(WEIGHT, weight, None) if weight else None,
         clip=clip,
-        ignore=spec.options.get("ignore_index"),
+        ignore=spec.ignored,
         skip_nan=skip_nan,
         percent=percent,
         renormalize=renormalize,
@@ -149,11 +149,10 @@ def _check_reduction(spec: Spec, entries: list[Input], reduction: str) -> None:
 
 def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
     classes = entries[0].classes
-    if entries[0].role.name == "emb":
+    if spec.loss.has_class_weights:
         return
-    for name in ("class_weights", "alpha"):
-        numbers = spec.options.get(name)
-        if isinstance(numbers, tuple) and len(numbers) != classes:
+    for name, numbers in spec.class_numbers.items():
+        if len(numbers) != classes:
             raise UsageError(
                 f"{name.replace('_', '-')} has {len(numbers)} numbers for {classes or 'no'} classes",
                 fix="give one number for each class",
@@ -202,10 +201,10 @@ def _check_of(role: Role, form: Form | None) -> Check:
 def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
     """Shapes and checks that depend on two inputs: the label on the prediction, a target on its prediction."""
     first, last = entries[0], entries[-1]
-    if first.role.name == "emb" and last.role.name == "label":
+    if spec.loss.has_class_weights:
         classes = _weighted_classes(spec, first.width)
         return [first, _index(spec, last, classes, f"the class weights have {classes} rows, one a class")]
-    if last.role.name == "label":
+    if last.role.is_label:
         return (
             [*entries[:-1], _label_beside(spec, first, last)]
             if not _is_classes(first, last)
@@ -225,14 +224,14 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
 
 
 def _is_classes(prediction: Input, label: Input) -> bool:
-    if prediction.role.name in ("probs", "scores"):
+    if prediction.role.classes == "always":
         return True
-    return prediction.role.name == "chance" and prediction.ndim == 2 and label.ndim == 1
+    return prediction.role.classes == "maybe" and prediction.ndim == 2 and label.ndim == 1
 
 
 def _weighted_classes(spec: Spec, width: int) -> int:
     """How many classes a file of class weights has."""
-    numbers = spec.options["class_weights"]
+    numbers = spec.class_weights
     if not numbers or len(numbers) % width:
         raise UsageError(
             f"--class-weights has {len(numbers)} numbers for embeddings of {width} columns"
@@ -252,7 +251,7 @@ def _weighted_classes(spec: Spec, width: int) -> int:
 
 
 def _index(spec: Spec, label: Input, classes: int, counted: str) -> Input:
-    mark = "; rows to leave out can carry a mark: --ignore-index" if "ignore_index" in spec.options else ""
+    mark = "; rows to leave out can carry a mark: --ignore-index" if spec.can_ignore else ""
     return label._replace(check="index", classes=classes, counted=(counted, mark))
 
 
@@ -260,11 +259,11 @@ def _class_label(spec: Spec, prediction: Input, label: Input) -> Input:
     if label.ndim == 1:
         counted = f"the predictions have {prediction.width} columns, one a class"
         return _index(spec, label, prediction.width, counted)
-    if label.width != prediction.width or prediction.role.name == "scores":
+    if label.width != prediction.width or not prediction.role.forms:
         raise DataError(
             f"{full_name(label.column)}: {label.width} label columns beside {prediction.width} classes",
             why=f"{spec.loss.name} needs one class index a row"
-            + (", or a distribution over the classes" if prediction.role.name == "probs" else ""),
+            + (", or a distribution over the classes" if prediction.role.forms else ""),
             fix="choose one label column: PATH::NAME",
         )
     return label._replace(check="classes", classes=label.width)
