@@ -10,9 +10,17 @@ KEYWORDS = {
     "--na skip": "skip_nan=True",
     "--from-logits": "from_logits=True",
     "--normalize": "normalize=True",
+    "--soft": "soft=True",
+    "--percent": "percent=True",
+    "--renormalize": "renormalize=True",
+    "--multi-label": "multi_label=True",
+    "--multi-class": "multi_class=True",
+    "--shift": "shift=True",
     "--distance cosine": 'distance="cosine"',
     "--device cpu": 'device="cpu"',
 }
+TEXTS = r"--(classes|positive|align|decimal|thousands) (?!out\b)('[^']*'|[^\s;]+)"  # flags with a text
+NUMBERS = r"--(class-axis|clip|ignore-index) (-?[0-9.e-]+)"
 FLAG = r"(?<![\w-])--([a-z][a-z0-9-]*)"
 
 
@@ -72,12 +80,17 @@ def _told(words: Callable[[str], str]) -> Iterator[None]:
 def _in_python(text: str) -> str:
     text = re.sub(r"--([a-z]+) SRC\b", r"\1=...", text)
     text = re.sub(r"--([a-z]+) (\S+::COLUMN)", r'\1="\2"', text)
+    text = re.sub(TEXTS, lambda match: f"{match[1]}=\"{match[2].strip(chr(39))}\"", text)
+    text = re.sub(NUMBERS, lambda match: f"{match[1].replace('-', '_')}={match[2]}", text)
     for flag, keyword in KEYWORDS.items():
-        text = text.replace(flag, keyword)
+        text = re.sub(rf"{flag}(?![\w-])(?! out\b)", keyword, text)
     return re.sub(FLAG, lambda match: match[1].replace("-", "_"), text)
 
 
 def _in_a_suite(text: str) -> str:
-    text = re.sub(r"--(from-logits|from-probs|normalize)\b", r"\1: true", text)
+    text = re.sub(TEXTS, r"\1: \2", text)
+    text = re.sub(NUMBERS, r"\1: \2", text)
+    flags = "from-logits|from-probs|normalize|soft|percent|renormalize|multi-label|multi-class|shift"
+    text = re.sub(rf"--({flags})\b(?! out\b)", r"\1: true", text)
     text = re.sub(FLAG + r" (skip\b|cosine\b|SRC\b|\S+::\S+|[0-9.]+%?)", r"\1: \2", text)
     return re.sub(FLAG, r"\1", text)

@@ -254,7 +254,7 @@ def test_every_format_gives_the_same_labels(tmp_path, dtype):
 
 
 def test_text_labels_agree(tmp_path):
-    words = np.array(["cat", "dög", "日本", "a b", "NA", "x,y", 'q"q'])
+    words = np.array(["cat", "dög", "日本", "a b", "none", "x,y", 'q"q'])
     np.save(tmp_path / "u.npy", words)
     np.save(tmp_path / "s.npy", np.char.encode(words, "utf-8"))
     lines = "".join('"{}"\n'.format(word.replace('"', '""')) for word in words)
@@ -466,7 +466,6 @@ def test_memory_is_held_to_the_same_rules():
     for value in [
         np.array([1, {}]),
         np.float64(1),
-        np.zeros((1, 1, 1)),
         {},
         {"a": np.zeros(2, complex)},
         [[1], [2, 3]],
@@ -474,6 +473,8 @@ def test_memory_is_held_to_the_same_rules():
     ]:
         with pytest.raises(DataError):
             frame_of(value, "pred")
+    with pytest.raises(DataError, match="shape"):
+        blocks([frame_of(np.zeros((1, 1, 1)), "pred").whole()], ["number"], 1)
 
 
 def test_a_file_that_shrinks_while_it_is_read(tmp_path):

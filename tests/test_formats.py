@@ -180,7 +180,7 @@ def test_a_matrix_in_each_format_is_a_matrix(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ["parquet", "feather", "arrows", "jsonl", "h5", "npz"])
 def test_text_labels_and_missing_values(tmp_path, ending):
-    words = ["cat", "dög", "日本", "NA", "cat"]
+    words = ["cat", "dög", "日本", "none", "cat"]
     path = tmp_path / f"table.{ending}"
     WRITERS[ending](path, {"y": words if ending == "h5" else np.array(words), "p": np.arange(5.0)})
     assert read(path, "y", "category").tolist() == words

@@ -14,7 +14,7 @@ import lossctl
 from lossctl.api import suite_file
 from lossctl.api.question import asked, reading_of
 from lossctl.api.reading import Reading
-from lossctl.errors import UsageError
+from lossctl.errors import DataError, UsageError
 from lossctl.language import options, registry
 
 PREDS = str(ROOT / "samples/preds.csv")
@@ -88,6 +88,8 @@ def test_what_compute_has_compare_has_too():
 
 def test_every_field_of_a_reading_is_a_setting():
     values = {"na": "skip", "header": "no", "delimiter": ";", "decimal": ",", "thousands": ".", "clip": 0.1}
+    values |= {"percent": True, "renormalize": True, "classes": "a,b", "positive": "a", "multi_label": True}
+    values |= {"multi_class": True, "soft": True, "class_axis": 1, "shift": True}
     values |= {"distance": "cosine", "normalize": True, "index": "i", "distances": "d"}
     call = asked(values, "compute", "shell")
     reading, plain = reading_of(call, {"prob": "logits"}, "cuda"), Reading()
@@ -327,7 +329,8 @@ def test_rows_are_matched_by_ids(tmp_path, beside):
     (tmp_path / "suite.yaml").write_text(f"losses:\n- {{loss: bce, inputs: [p.csv::p, y.csv::y], align: id{keys}}}\n")
     (outcome,) = lossctl.run(str(tmp_path / "suite.yaml")).outcomes
     assert outcome.results[0].value == expected.value
-    assert lossctl.compute("bce", *inputs).value != lossctl.compute("bce", PROB, LABEL).value
+    with pytest.raises(DataError, match="disagree"):
+        lossctl.compute("bce", *inputs)
 
 
 def test_ids_that_differ_are_refused(tmp_path):
