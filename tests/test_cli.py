@@ -486,7 +486,7 @@ def test_one_tab_completes_losses_and_options():
         count = str(len(words.split(" ")) - 1)
         return run_lossctl(_LOSSCTL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count).out.split()
 
-    assert tab("lossctl compute foc") == ["focal", "focal-star"]
+    assert tab("lossctl compute foc") == ["focal", "focal-star", "focal-tversky"]
     assert tab("lossctl compute focal --ga") == ["--gamma"]
 
 
@@ -649,7 +649,7 @@ def test_similarities_of_an_all_zero_embedding_are_refused(tmp_path):
     emb[2] = 0
     np.savez(tmp_path / "zero.npz", emb=emb, label=[0, 0, 1, 1])
     done = run_lossctl("compute", "supcon", tmp_path / "zero.npz")
-    assert (done.code, done.out) == (3, "") and "embedding 2 is all zeros" in done.err
+    assert (done.code, done.out) == (3, "") and "row 2: key 'emb': the embedding is all zeros" in done.err
 
 
 def test_the_colour_of_one_command_line_is_not_that_of_the_next(capfd):

@@ -12,7 +12,7 @@ from ..errors import DataError, UsageError
 from ..files import binding, memory
 from ..files.sources import Field, blocks, parse_source
 from ..language.registry import Loss, Spec
-from ..language.roles import LOGIT_NAMES, PROBABILITY_NAMES, ROLES, Form, Role
+from ..language.roles import DISTANCE, LOGIT_NAMES, PAIR, POINTS, PROBABILITY_NAMES, SAME, TRIPLET, Form, Role
 from ..rows import checks, shapes
 from ..text import did_you_mean, shown
 from .reading import Given, Reading
@@ -87,14 +87,14 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
     names = [role.name for role in roles]
     inputs, named = _columns_by_name(inputs, named)
     if reading.index is not None:
-        if names != ["anchor", "positive", "negative"]:
+        if not spec.loss.is_of_triplets:
             raise UsageError(f"{spec.loss.name} takes no --index", fix="--index goes with triplet")
         return _indexed(desk, inputs, reading.index)
-    if names == ["left", "right", "same"] and not {"left", "right"} & named.keys():
+    if spec.loss.is_of_pairs and not set(PAIR[:2]) & named.keys():
         distances = _distances(desk, inputs, named, reading.distances)
         if distances is not None:
             return _from_distances(spec, *distances)
-    if names == ["rank_score", "relevance", "group"] and "group" not in named:
+    if spec.loss.engine.has_lists and roles[-1].name not in named:
         matrices = _matrices(desk, roles, inputs, named)
         if matrices is not None:
             return matrices
@@ -182,30 +182,25 @@ def _distances(
     desk: binding.Desk, inputs: list[Given], named: dict[str, Given], given: Given | None
 ) -> tuple[Field, Field] | None:
     """(distances, same) where pairs are given by their distances: an option, two files, or a column of that name."""
-    same, role = (
-        named.get("same"),
-        ROLES["left"]._replace(name="distance", option="distances", columns=("distance", "d", "dist")),
-    )
-    roles = [role._replace(layout="row"), ROLES["same"]]
+    roles = [DISTANCE, SAME]
+    same = {SAME.name: named[SAME.name]} if named.get(SAME.name) is not None else {}
     if given is not None:
-        fields = binding.bind(
-            desk, roles, inputs, {"distance": as_array(given)} | ({"same": same} if same is not None else {})
-        )
-    elif len(inputs) == 2 or (len(inputs) == 1 and same is not None):
-        fields = binding.bind(desk, roles, inputs, {"same": same} if same is not None else {})
+        fields = binding.bind(desk, roles, inputs, {DISTANCE.name: as_array(given), **same})
+    elif len(inputs) == 2 or (len(inputs) == 1 and same):
+        fields = binding.bind(desk, roles, inputs, same)
     elif len(inputs) == 1:
         frame, selector = desk.frame(inputs[0], "input")
-        if selector is not None or not {"distance", "d", "dist"} & {name.lower() for name in frame.names}:
+        if selector is not None or not set(DISTANCE.columns) & {name.lower() for name in frame.names}:
             return None
         fields = binding.split(frame, None, roles)
     else:
         return None
-    return fields["distance"], fields["same"]
+    return fields[DISTANCE.name], fields[SAME.name]
 
 
 def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
     """A distance is the embedding of a pair on a line: one end at the distance, the other at 0."""
-    if spec.options["distance"] != "euclidean":
+    if spec.metric != "euclidean":
         raise UsageError("given distances are taken as they are", fix="leave --distance out")
 
     def arrange(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
@@ -217,9 +212,9 @@ def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
         return (values.reshape(-1, 1), np.zeros((len(values), 1)), *arrays[1:])
 
     end = Derived(distance.frame, distance.name, 1)
-    columns: dict[str, shapes.Column] = {"left": end, "right": end, "same": same}
+    columns: dict[str, shapes.Column] = dict(zip(PAIR, (end, end, same), strict=True))
     note = f"distances = {distance.name}, same = {same.name}"
-    return Bound((distance, same), (ROLES["left"], ROLES["same"]), columns, arrange, (note,))
+    return Bound((distance, same), (DISTANCE, SAME), columns, arrange, (note,))
 
 
 def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
@@ -228,7 +223,7 @@ def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
         raise UsageError(
             f"{len(inputs)} sources beside --index", fix="give the embeddings alone: triplet EMB --index FILE"
         )
-    source = desk.field(inputs[0], ROLES["emb"])
+    source = desk.field(inputs[0], POINTS)
     triplets = binding.index_of(desk, as_array(index))
     emb = read_all(source)
     emb = emb.reshape(len(emb), -1)
@@ -238,10 +233,9 @@ def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
         return (emb[at[:, 0]], emb[at[:, 1]], emb[at[:, 2]], *arrays[1:])
 
     columns: dict[str, shapes.Column] = {
-        name: Derived(triplets.frame, f"{shown(source.frame.path)} at index {name}", emb.shape[1])
-        for name in ("anchor", "positive", "negative")
+        name: Derived(triplets.frame, f"{shown(source.frame.path)} at index {name}", emb.shape[1]) for name in TRIPLET
     }
-    return Bound((triplets,), (ROLES["emb"],), columns, arrange)
+    return Bound((triplets,), (POINTS,), columns, arrange)
 
 
 def read_all(field: Field) -> np.ndarray:

@@ -394,8 +394,9 @@ def _question(
     spec = parse(loss) if isinstance(loss, str) else loss
     known = {option.name for option in spec.loss.options}
     preset = options.defaults(command, "python")
-    for key in known & settings.keys():  # a word of both the loss and the table is the loss's
-        if settings[key] != preset[key]:
+    words = known | {role.name for role in spec.loss.roles}
+    for key in words & settings.keys():  # a word of both the loss and the table is the loss's
+        if settings[key] is not preset[key]:
             named = {**named, key: settings[key]}
         settings = {**settings, key: preset[key]}
     chosen = {keyword: _option(spec, keyword, named[keyword]) for keyword in known & named.keys()}

@@ -274,6 +274,11 @@ class Spec(NamedTuple):
         return numbers
 
     @property
+    def metric(self) -> str:
+        """The distance that is an option of its own, "" for none."""
+        return str(self.options.get("distance", ""))
+
+    @property
     def balanced(self) -> str | None:
         """The option whose numbers are the inverse frequencies of the classes, None for none."""
         return next((name for name, value in self.params if value == "balanced"), None)
@@ -287,7 +292,7 @@ class Spec(NamedTuple):
     @property
     def is_angular(self) -> bool:
         """Whether points are compared by their direction."""
-        return self.loss.is_angular or self.loss.cosine or self.options.get("distance") == "cosine"
+        return self.loss.is_angular or self.loss.cosine or self.metric == "cosine"
 
     def alone(self, columns: tuple[Any, ...]) -> Any:
         """The loss of each row alone, times the weight that the loss gave it, (n,), from its columns."""

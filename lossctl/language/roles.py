@@ -198,3 +198,8 @@ ROLES: dict[str, Role] = {
              ("weight", "weights", "sample_weight", "w"), check="weight"),
     )
 }  # fmt: skip
+SAME = ROLES["same"]
+DISTANCE = ROLES["left"]._replace(
+    name="distance", option="distances", columns=("distance", "d", "dist"), layout="row"
+)  # of a pair, in place of its ends
+POINTS = ROLES["emb"]
