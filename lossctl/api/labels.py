@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import classes as files_classes
+from ..files.opening import label_of
 from ..files.sources import Field, blocks
 from ..files.unfolding import cells_of
 from ..language.registry import Spec
@@ -77,7 +78,7 @@ class _Inputs:
 
     @property
     def place(self) -> str:
-        return f"{shown(self.label.frame.path)}: {self.label.name}"
+        return f"{label_of(self.label.frame.path)}: {self.label.name}"
 
     def read_as(self, kind: str, convert: Convert, note: str, mark: str) -> Bound:
         """With the label read as a kind of value, and converted."""
@@ -148,7 +149,7 @@ def _identity(bound: Bound, at: int) -> Bound:
     field = bound.fields[at]
     if field.width == 1:
         return bound
-    convert = partial(_argmax, place=f"{shown(field.frame.path)}: {field.name}")
+    convert = partial(_argmax, place=f"{label_of(field.frame.path)}: {field.name}")
     note = f"{bound.roles[at].option}: {field.width} one-hot columns read as classes"
     return _converted(bound, at, bound.roles[at], convert, note, "one-hot", width=1)
 
@@ -241,7 +242,7 @@ def _positive_column(inputs: _Inputs) -> _Inputs:
     """Two columns of probabilities beside one label, for a loss of label 1: the second, of rows that sum to 1."""
     if inputs.first.name != "prob" or inputs.prediction.width != 2 or inputs.form != "prob":
         return inputs
-    place = f"{shown(inputs.bound.fields[0].frame.path)}: {inputs.bound.fields[0].name}"
+    place = f"{label_of(inputs.bound.fields[0].frame.path)}: {inputs.bound.fields[0].name}"
     scale = 100.0 if inputs.reading.percent else 1.0
 
     def second(values: Array) -> Array:
@@ -264,14 +265,14 @@ def _positive_column(inputs: _Inputs) -> _Inputs:
 
 def _one_column(inputs: _Inputs) -> Bound:
     names = None
-    if _is_text(inputs.label):
+    if is_text(inputs.label):
         names = files_classes.names_in(inputs.label)
     if inputs.has_classes:
         return _classes(inputs, names)
     return _binary(inputs, names)
 
 
-def _is_text(field: Field) -> bool:
+def is_text(field: Field) -> bool:
     """Whether the labels are names: text in an array, or cells that are no numbers."""
     kinds = {field.frame.content.kind_of(column) for column in field.columns}
     if "unknown" not in kinds:
