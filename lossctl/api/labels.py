@@ -43,6 +43,8 @@ def coded(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     if bound.roles[at].kind == "category":
         return _identity(bound, at)
     inputs = _Inputs(spec, bound, reading, at)
+    if inputs.first.name == "emb":
+        return _places(inputs)
     if inputs.label.width > 1:
         return _several_columns(inputs)
     return _one_column(_positive_column(inputs))
@@ -319,6 +321,28 @@ def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
     convert = partial(_by_name, place=place, where=inputs.place, source=source)
     mark = f"labels:{','.join(order)}" if width <= 8 else "labels:named"
     return inputs.read_as("category", convert, note, mark)._replace(first_label="")
+
+
+def _places(inputs: _Inputs) -> Bound:
+    """Classes that are rows of a file of class weights: places from 0, or names in the order that is told."""
+    order = inputs.reading.classes
+    if inputs.label.width > 1:
+        return _one_hot(inputs)
+    if order:
+        place = {name: float(index) for index, name in enumerate(order)}
+        convert = partial(_by_name, place=place, where=inputs.place, source="--classes")
+        note = f"classes in the order of the class weights: {_listed(order)}"
+        return inputs.read_as("category", convert, note, f"labels:{','.join(order)}")._replace(first_label="")
+    if inputs.reading.positive is not None:
+        raise UsageError("--positive beside class weights", fix="name the classes in order: --classes A,B,...")
+    if is_text(inputs.label):
+        names = files_classes.names_in(inputs.label)
+        raise DataError(
+            f"{inputs.place}: the labels are names ({_listed(names)})",
+            why="which row of the class weights is which class is not known",
+            fix="name the classes in the order of the weights: --classes A,B,...",
+        )
+    return inputs.bound
 
 
 def _listed(names: Sequence[str]) -> str:
