@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
 from lossctl.files import tables
-from lossctl.files.cells import NUMBER, Form, Parsed, Plan, read_strictly
+from lossctl.files.cells import NUMBER, ColumnKinds, Form, Parsed, read_strictly
 from lossctl.files.decimals import decimals, pad, whole_numbers
 from lossctl.files.fast import read_fast
 from lossctl.files.sources import blocks, open_source
@@ -98,7 +98,7 @@ def same(one: Parsed, other: Parsed) -> bool:
     )
 
 
-def check(chunk: bytes, form: Form, plan: Plan) -> bool:
+def check(chunk: bytes, form: Form, plan: ColumnKinds) -> bool:
     """Where the fast reader answers, the strict one gives the same answer. Whether it did."""
     fast = read_fast(chunk, form, plan)
     if fast is None:
@@ -143,14 +143,14 @@ def files(draw, missing: bool = False):
 @BRIEF
 @given(files())
 def test_valid_input_is_read_alike_and_fast(chunk):
-    assert check(chunk, Form("x", ",", (), 3, False), Plan((0,), (1,)))
-    check(chunk, Form("x", ",", (), 3, True), Plan((0,), (1, 2)))
+    assert check(chunk, Form("x", ",", (), 3, False), ColumnKinds((0,), (1,)))
+    check(chunk, Form("x", ",", (), 3, True), ColumnKinds((0,), (1, 2)))
 
 
 @BRIEF
 @given(files(missing=True))
 def test_rows_with_missing_values_are_read_alike(chunk):
-    assert check(chunk, Form("x", ",", (), 3, True), Plan((0,), (1,)))
+    assert check(chunk, Form("x", ",", (), 3, True), ColumnKinds((0,), (1,)))
 
 
 @BRIEF
@@ -161,7 +161,7 @@ def test_the_fast_reader_never_takes_what_the_strict_one_refuses(chunk, data):
         at = data.draw(st.integers(0, len(mutable)))
         mutable[at : at + data.draw(st.integers(0, 2))] = data.draw(st.sampled_from(list(SPICE)))
     for allow_missing in (False, True):
-        for plan in (Plan((0,), (1,)), Plan((0, 2), ()), Plan((), (0, 2))):
+        for plan in (ColumnKinds((0,), (1,)), ColumnKinds((0, 2), ()), ColumnKinds((), (0, 2))):
             check(bytes(mutable) or b"\n", Form("x", ",", (), 3, allow_missing), plan)
 
 
@@ -189,7 +189,7 @@ SPICE = [
 @BRIEF
 @given(st.binary(max_size=40), st.sampled_from([1, 2]))
 def test_any_bytes(chunk, width):
-    for plan in (Plan((0,), ()), Plan((), (0,))):
+    for plan in (ColumnKinds((0,), ()), ColumnKinds((), (0,))):
         check(chunk or b"\n", Form("x", ",", (), width, False), plan)
 
 

@@ -15,6 +15,7 @@ from ..rows import groups
 from ..text import shown
 from . import calculator
 from .bound import read_all
+from .labels import is_text
 from .reading import Given
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Order(NamedTuple):
         return self._values(self.desk.field(source, role), role)[place[np.searchsorted(sorted_ids, self.ids)]]
 
     def _values(self, field: Field, role: Role) -> np.ndarray:
-        if role.kind == "number":
+        if role.kind == "number" and not (role.truth and is_text(field)):
             values = read_all(field)
             return values.reshape(-1) if field.width == 1 and field.ndim == 1 else values
         parts = [groups.as_text(block.load()[0]) for block in blocks([field], ["category"], 1 << 16)]

@@ -12,11 +12,11 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files.memory import frame_of
 from ..files.npy import axes_unread
+from ..files.opening import label_of
 from ..files.sources import Field
 from ..files.unfolding import cells_of, unfolded
 from ..language.registry import Spec
 from ..rows import shapes
-from ..text import shown
 from .bound import Bound
 from .reading import Reading
 
@@ -49,7 +49,7 @@ def _with(bound: Bound, fields: tuple[Field, ...], note: str, mark: str) -> Boun
 
 
 def _place(field: Field) -> str:
-    return f"{shown(field.frame.path)}: {field.name}"
+    return f"{label_of(field.frame.path)}: {field.name}"
 
 
 # --- classes

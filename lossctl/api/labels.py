@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import classes as files_classes
+from ..files.opening import label_of
 from ..files.sources import Field, blocks
 from ..files.unfolding import cells_of
 from ..language.registry import Spec
@@ -42,6 +43,8 @@ def coded(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     if bound.roles[at].kind == "category":
         return _identity(bound, at)
     inputs = _Inputs(spec, bound, reading, at)
+    if inputs.first.name == "emb":
+        return _places(inputs)
     if inputs.label.width > 1:
         return _several_columns(inputs)
     return _one_column(_positive_column(inputs))
@@ -77,7 +80,7 @@ class _Inputs:
 
     @property
     def place(self) -> str:
-        return f"{shown(self.label.frame.path)}: {self.label.name}"
+        return f"{label_of(self.label.frame.path)}: {self.label.name}"
 
     def read_as(self, kind: str, convert: Convert, note: str, mark: str) -> Bound:
         """With the label read as a kind of value, and converted."""
@@ -148,7 +151,7 @@ def _identity(bound: Bound, at: int) -> Bound:
     field = bound.fields[at]
     if field.width == 1:
         return bound
-    convert = partial(_argmax, place=f"{shown(field.frame.path)}: {field.name}")
+    convert = partial(_argmax, place=f"{label_of(field.frame.path)}: {field.name}")
     note = f"{bound.roles[at].option}: {field.width} one-hot columns read as classes"
     return _converted(bound, at, bound.roles[at], convert, note, "one-hot", width=1)
 
@@ -241,7 +244,7 @@ def _positive_column(inputs: _Inputs) -> _Inputs:
     """Two columns of probabilities beside one label, for a loss of label 1: the second, of rows that sum to 1."""
     if inputs.first.name != "prob" or inputs.prediction.width != 2 or inputs.form != "prob":
         return inputs
-    place = f"{shown(inputs.bound.fields[0].frame.path)}: {inputs.bound.fields[0].name}"
+    place = f"{label_of(inputs.bound.fields[0].frame.path)}: {inputs.bound.fields[0].name}"
     scale = 100.0 if inputs.reading.percent else 1.0
 
     def second(values: Array) -> Array:
@@ -264,14 +267,14 @@ def _positive_column(inputs: _Inputs) -> _Inputs:
 
 def _one_column(inputs: _Inputs) -> Bound:
     names = None
-    if _is_text(inputs.label):
+    if is_text(inputs.label):
         names = files_classes.names_in(inputs.label)
     if inputs.has_classes:
         return _classes(inputs, names)
     return _binary(inputs, names)
 
 
-def _is_text(field: Field) -> bool:
+def is_text(field: Field) -> bool:
     """Whether the labels are names: text in an array, or cells that are no numbers."""
     kinds = {field.frame.content.kind_of(column) for column in field.columns}
     if "unknown" not in kinds:
@@ -318,6 +321,28 @@ def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
     convert = partial(_by_name, place=place, where=inputs.place, source=source)
     mark = f"labels:{','.join(order)}" if width <= 8 else "labels:named"
     return inputs.read_as("category", convert, note, mark)._replace(first_label="")
+
+
+def _places(inputs: _Inputs) -> Bound:
+    """Classes that are rows of a file of class weights: places from 0, or names in the order that is told."""
+    order = inputs.reading.classes
+    if inputs.label.width > 1:
+        return _one_hot(inputs)
+    if order:
+        place = {name: float(index) for index, name in enumerate(order)}
+        convert = partial(_by_name, place=place, where=inputs.place, source="--classes")
+        note = f"classes in the order of the class weights: {_listed(order)}"
+        return inputs.read_as("category", convert, note, f"labels:{','.join(order)}")._replace(first_label="")
+    if inputs.reading.positive is not None:
+        raise UsageError("--positive beside class weights", fix="name the classes in order: --classes A,B,...")
+    if is_text(inputs.label):
+        names = files_classes.names_in(inputs.label)
+        raise DataError(
+            f"{inputs.place}: the labels are names ({_listed(names)})",
+            why="which row of the class weights is which class is not known",
+            fix="name the classes in the order of the weights: --classes A,B,...",
+        )
+    return inputs.bound
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
         @property
         def path(self) -> str: ...
+        @property
+        def rows(self) -> int | None: ...
         def where(self, row: int) -> str: ...
 
     class Column(Protocol):
@@ -111,6 +113,7 @@ def plan(
     columns: role name -> input; forms: role name -> form, where it is not the role's default
     """
     forms = forms or {}
+    _refuse_flat(spec, columns)
     entries = [
         _entry(role, columns[role.name], forms.get(role.name) or (role.forms[0] if role.forms else None))
         for role in spec.loss.roles
@@ -135,6 +138,24 @@ def plan(
         skip_nan=skip_nan,
         percent=percent,
         renormalize=renormalize,
+    )
+
+
+def _refuse_flat(spec: Spec, columns: dict[str, Column]) -> None:
+    """DataError for scores of all classes in one long column, as LightGBM gives them."""
+    roles = spec.loss.roles
+    first, last = columns[roles[0].name], columns[roles[-1].name]
+    if roles[0].name not in ("probs", "scores", "chance") or first.width != 1 or first.frame is last.frame:
+        return
+    count, rows = first.frame.rows, last.frame.rows
+    if not count or not rows or count % rows or count == rows:
+        return
+    classes = count // rows
+    raise DataError(
+        f"{full_name(first)}: {count} values for {rows} labels look like the scores of {classes} classes in one column",
+        why="they may stand class by class, as LightGBM has them, or row by row, and nothing in them tells",
+        fix=f"class by class: np.save(path, x.reshape({classes}, -1).T); "
+        f"row by row: np.save(path, x.reshape(-1, {classes}))",
     )
 
 

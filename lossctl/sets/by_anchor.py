@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
 from ..rows.job import Job, Loaded, Read, RowBlock, RowsAt, Space, shared
 from . import panels
+from .diagnosis import spread_of
 from .points import Points, sort_points
 
 Progress = Callable[..., None]
@@ -182,6 +184,13 @@ def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts if alike else [part.astype(object) for part in parts])
 
 
+def _spread(emb: np.ndarray) -> float:
+    """How far the embeddings lie apart, told by some thousand of them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        some = emb[:: max(1, len(emb) // 4096)].astype(np.float64)
+        return spread_of(some) if len(some) > 1 else math.inf
+
+
 def _anchors(
     job: Job, side: tuple[int, ...], arrays: tuple[np.ndarray, ...], threads: int, progress: Progress | None
 ) -> AnchorScores:
@@ -191,6 +200,7 @@ def _anchors(
     points = _points(job.plan, embeddings, job.space)
     losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
     rows = _rows(job.plan, embeddings, points, losses)
+    rows = rows._replace(facts=rows.facts.merge(Facts(spread=_spread(embeddings.emb))))
     at = rows.number
     scored = Scored(rows, tuple(arrays[place][at] for place in side), tuple(array[at] for array in inputs))
     return AnchorScores(scored, backend, _counts(points, losses))

@@ -15,9 +15,8 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
     """What the set itself looks like, beside its breakdown `breakdown`."""
     x, labels = np.asarray(embeddings).astype(np.float64, copy=False), np.asarray(labels)
     norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-    centred = x - x.mean(axis=0)
     mean_norm = float(norms.mean())
-    spread = math.sqrt(float(np.einsum("ij,ij->", centred, centred)) / len(x)) / mean_norm if mean_norm else 0.0
+    spread = spread_of(x)
     twins = equal_rows(x)
     _, codes = np.unique(labels, return_inverse=True)
     conflicts = _mixed_groups(twins, codes)
@@ -36,6 +35,13 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
         is_nearly_unit=1e-3 < largest_off < 0.1,
         is_stuck=tuple(at.margin > 0 and abs(at.batch_hard - at.margin) < 0.01 * at.margin for at in breakdown.margins),
     )
+
+
+def spread_of(x: np.ndarray) -> float:
+    """How far (N, D) rows lie from their centre, root mean square, in parts of their mean length."""
+    mean_norm = float(np.sqrt(np.einsum("ij,ij->i", x, x)).mean())
+    centred = x - x.mean(axis=0)
+    return math.sqrt(float(np.einsum("ij,ij->", centred, centred)) / len(x)) / mean_norm if mean_norm else 0.0
 
 
 def _mixed_groups(group: np.ndarray, codes: np.ndarray) -> int:
