@@ -7,8 +7,9 @@ from typing import Any
 
 import mpmath as mp
 import numpy as np
-from exact_words import LOG_SPACED, OFFSETS, SIGNED, Bound, Case, columns, log, mean, option, rng, rows, times
+from exact_words import LOG_SPACED, OFFSETS, SIGNED, Bound, Case, columns, log, mean, option, rows, times
 
+rng = np.random.default_rng(11)
 TINY = mp.mpf(10) ** -20  # below it the first term of a series is exact to 40 digits
 
 

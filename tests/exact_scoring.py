@@ -26,11 +26,12 @@ from exact_words import (
     log1p,
     mean,
     option,
-    rng,
     times,
 )
 
 from lossctl.language import registry
+
+rng = np.random.default_rng(13)
 
 
 def of_chance(function: Any) -> Any:
