@@ -182,6 +182,14 @@ def log_tail(y: Array, p: Array, excess: Array) -> Array:
     return where(near, series, far)
 
 
+def log_ratio_by_difference(p: Array, q: Array, difference: Array, log_ratio: Array) -> Array:
+    """log(p/q) as 2 atanh of (p - q) / (p + q) where p is near q, with the digits of the difference; else log_ratio."""
+    s = tilt(difference, p + q)
+    near = abs(s) <= 1 / 2
+    z = where(near, s, 0.0)
+    return where(near, 2.0 * z * (1.0 + _atanh_tail(z * z)), log_ratio)
+
+
 def log_cosh(x: Array) -> Array:
     """log cosh x, without overflow and exact near 0: there a series in x^2, of the product of cosh."""
     size = abs(x)

@@ -13,7 +13,8 @@ def cosine_distance(left: Array, right: Array) -> Array:
 
     Formula: 1 - left . right / (|left| |right|)
     Reading: 0 is the same direction, 1 a right angle, 2 the opposite one
-    Differs: keras prints minus the cosine, torchmetrics the sum of the cosines of the rows; for a vector of zeros keras and
+    Differs: keras prints minus the cosine, torchmetrics the sum of the cosines of the rows; for a vector of zeros
+        keras and
         torch say cosine 0, optax nan, here it is refused
     Use: directions that should agree whatever their length
     Misleads: blind to the length; hardly changes for small angles

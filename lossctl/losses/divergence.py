@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from ..language.domains import Domain, Flag, Positive
-from ..language.entropy import expm1_tail, jensen_term, log_quotient, relative_entropy_parts
+from ..language.entropy import expm1_tail, jensen_term, log_quotient, log_ratio_by_difference, relative_entropy_parts
 from ..language.numerics import Array, row_sum, sqrt, weigh, where
 from ..language.predictions import Distribution, DistributionPair
 from ..language.registry import loss
 
+_infinity = float("inf")
 Share = Annotated[float, Domain(float, low=0.001, high=0.999)]
 
 
@@ -61,7 +62,9 @@ def jeffreys(p: Distribution, q: Distribution) -> Array:
     Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.27465307216702745
     """
     pair = DistributionPair(p, q)
-    return row_sum(weigh(pair.difference, pair.log_ratio))
+    terms = weigh(pair.difference, log_ratio_by_difference(p.p, q.p, pair.difference, pair.log_ratio))
+    is_held_by_either = (p.log > -_infinity) | (q.log > -_infinity)
+    return row_sum(where((abs(pair.log_ratio) == _infinity) & is_held_by_either, _infinity, terms))
 
 
 @loss(aliases=("kl-reversed",))
@@ -165,7 +168,8 @@ def generalized_jsd(student: Array, teacher: Array, *, beta: Share = 0.5) -> Arr
     Misleads: it goes to 0 with beta or 1 - beta: values for different beta cannot be compared
     Gradient: by the student's logits (1 - beta) times that of its KL from M
     Worked: s = 1 / 2; t = 3 / 4; m = (s + t) / 2; w = (1 - s + 1 - t) / 2;
-        generalized_jsd = (t * log(t / m) + (1 - t) * log((1 - t) / w) + s * log(s / m) + (1 - s) * log((1 - s) / w)) / 2
+        generalized_jsd = (t * log(t / m) + (1 - t) * log((1 - t) / w) + s * log(s / m) + (1 - s) * log((1 - s) / w)) /
+        2
     Example: student=[0,0] teacher=[1.0986122886681098,0] -> 0.033822075568605205
     """
     t, s = Distribution(teacher, "logits"), Distribution(student, "logits")

@@ -15,7 +15,8 @@ def poisson_nll(rate: Array, count: Array) -> Array:
     """The surprise at a count under a predicted rate, without the part that no prediction changes.
 
     Formula: pred - y log pred
-    Differs: torch reads log-rates unless log_input is False, and adds 1e-8 within the log; keras adds 1e-7; xgboost adds
+    Differs: torch reads log-rates unless log_input is False, and adds 1e-8 within the log; keras adds 1e-7; xgboost
+        adds
         log y!
     Unit: nats, up to a constant of the targets
     Use: counts: calls, claims, goals

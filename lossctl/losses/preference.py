@@ -168,7 +168,8 @@ def _number(value: float) -> Array:
 
 @loss
 def nca_pair(chosen: Array, rejected: Array, ref_chosen: Array, ref_rejected: Array, *, beta: Positive = 0.1) -> Array:
-    """Noise-contrastive alignment: rewards of each answer by itself, so that the chosen one does not become less likely.
+    """Noise-contrastive alignment: rewards of each answer by itself, so that the chosen one does not become less
+        likely.
 
     Formula: -ls(beta rc) - ls(-beta rc)/2 - ls(-beta rr)/2;  ls = log sigmoid, rc = lc - lc_ref, rr = lr - lr_ref
     Paper: Chen et al., Noise Contrastive Alignment of Language Models with Explicit Rewards, 2024
@@ -303,7 +304,8 @@ def simpo(mean_chosen: Array, mean_rejected: Array, *, beta: Positive = 2.0, gam
 
     Formula: -log sigmoid(beta (lc - lr) - gamma);  lc, lr are means over the tokens
     Paper: Meng, Xia, Chen, SimPO, 2024
-    Differs: TRL's beta is 0.1 unless told, the paper's 2 to 2.5; TRL calls gamma simpo_gamma, the margin itself here too
+    Differs: TRL's beta is 0.1 unless told, the paper's 2 to 2.5; TRL calls gamma simpo_gamma, the margin itself here
+        too
     beta: how steep
     gamma: by how much beta times the lead should exceed 0
     Unit: nats
@@ -322,7 +324,8 @@ def cpo(chosen: Array, rejected: Array, *, beta: Positive = 0.1, alpha: NonNegat
 
     Formula: -log sigmoid(beta (lc - lr)) - alpha lc
     Paper: Xu et al., Contrastive Preference Optimization, 2024
-    Differs: TRL's second term is the mean over the tokens of the batch, not the sum over each answer: alpha 0 leaves it out
+    Differs: TRL's second term is the mean over the tokens of the batch, not the sum over each answer: alpha 0 leaves
+        it out
     beta: how steep
     alpha: how much the likelihood of the chosen answer counts
     Unit: nats
@@ -338,11 +341,14 @@ def cpo(chosen: Array, rejected: Array, *, beta: Positive = 0.1, alpha: NonNegat
 
 @loss
 def orpo(mean_chosen: Array, mean_rejected: Array, *, beta: Positive = 0.1) -> Array:
-    """Odds-ratio preference optimisation: the likelihood of the chosen answer, and the log of how much better its odds are.
+    """Odds-ratio preference optimisation: the likelihood of the chosen answer, and the log of how much better its odds
+        are.
 
-    Formula: -lc - beta log sigmoid(log odds(lc) - log odds(lr));  odds(l) = e^l / (1 - e^l), lc, lr means over the tokens
+    Formula: -lc - beta log sigmoid(log odds(lc) - log odds(lr));  odds(l) = e^l / (1 - e^l), lc, lr means over the
+        tokens
     Paper: Hong, Lee, Thorne, ORPO, 2024
-    Differs: TRL's first term is the mean over the tokens of the batch, not of each answer; it logs the second with its sign
+    Differs: TRL's first term is the mean over the tokens of the batch, not of each answer; it logs the second with its
+        sign
         turned
     beta: how much the odds count (lambda in the paper)
     Unit: nats

@@ -24,7 +24,8 @@ def mape(pred: Array, target: Array) -> Array:
 
     Formula: |e| / |target|, 0 where both are 0;  e = pred - target
     Reading: 0.1 is ten percent; infinite where only the target is 0
-    Differs: keras and catboost print percent; below the bar stands max(|y|, eps) in scikit-learn (2.2e-16), keras (1e-7) and
+    Differs: keras and catboost print percent; below the bar stands max(|y|, eps) in scikit-learn (2.2e-16), keras
+        (1e-7) and
         torchmetrics (1.17e-6), max(|y|, 1) in lightgbm and catboost: a target of 0 gives a number there, of no meaning
     Unit: share of the target
     Use: targets far from 0 whose relative error matters
@@ -80,7 +81,8 @@ def msle(size: Array, true_size: Array) -> Array:
     """The squared difference of the logarithms of one plus the value: errors count by their factor.
 
     Formula: [log(1 + y) - log(1 + pred)]^2
-    Differs: for values of -1 and below keras clips without a word, scikit-learn refuses (as here), torchmetrics prints nan
+    Differs: for values of -1 and below keras clips without a word, scikit-learn refuses (as here), torchmetrics prints
+        nan
     Use: counts and amounts over many orders of magnitude
     Misleads: predicting too low costs more than predicting too high by as much
     Gradient: by the prediction -2 [log(1 + y) - log(1 + pred)] / (1 + pred)

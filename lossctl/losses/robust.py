@@ -32,7 +32,8 @@ def pseudo_huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
 
     Formula: delta^2 [sqrt(1 + (e/delta)^2) - 1];  e = pred - target
     Paper: Charbonnier et al., Deterministic Edge-Preserving Regularization in Computed Imaging, 1997
-    Differs: kornia calls it Charbonnier with delta 1; code for super-resolution has sqrt(e^2 + eps^2) with eps 1e-3: that
+    Differs: kornia calls it Charbonnier with delta 1; code for super-resolution has sqrt(e^2 + eps^2) with eps 1e-3:
+        that
         is (pseudo-huber with delta eps) / eps + eps
     delta: where the square turns into a line
     Use: as huber, where a second derivative should exist everywhere
@@ -94,7 +95,8 @@ def geman_mcclure(pred: Array, target: Array, *, c: Positive = 1.0) -> Array:
     """The square over the square plus a constant: an error far off costs 2, however far.
 
     Formula: 2 (e/c)^2 / ((e/c)^2 + 4);  e = pred - target
-    Paper: Geman, McClure, Bayesian Image Analysis, 1985, as in Barron, A General and Adaptive Robust Loss Function, 2019
+    Paper: Geman, McClure, Bayesian Image Analysis, 1985, as in Barron, A General and Adaptive Robust Loss Function,
+        2019
     Differs: without Barron's scale it is e^2 / (1 + e^2)
     c: the scale of an ordinary error
     Use: outliers that should not count at all
@@ -111,7 +113,8 @@ def geman_mcclure(pred: Array, target: Array, *, c: Positive = 1.0) -> Array:
 def barron(pred: Array, target: Array, *, alpha: Real = 1.0, c: Positive = 1.0) -> Array:
     """One family for all: alpha 2 is half the square, 1 pseudo-huber, 0 cauchy, -2 geman-mcclure.
 
-    Formula: |alpha - 2| / alpha [((e/c)^2 / |alpha - 2| + 1)^(alpha/2) - 1], with its limits at 0 and 2;  e = pred - target
+    Formula: |alpha - 2| / alpha [((e/c)^2 / |alpha - 2| + 1)^(alpha/2) - 1], with its limits at 0 and 2;  e = pred -
+        target
     Paper: Barron, A General and Adaptive Robust Loss Function, 2019
     alpha: the smaller, the less errors far off count
     c: the scale of an ordinary error

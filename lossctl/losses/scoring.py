@@ -126,7 +126,8 @@ def calibration_error(
 
     Formula: sum_b n_b / n |share of hits in b - mean probability in b|, bins of one width
     Paper: Guo et al., On Calibration of Modern Neural Networks, 2017
-    Reading: for labels 0 and 1 it is the probability of label 1 and the share of ones; for classes that of the likeliest
+    Reading: for labels 0 and 1 it is the probability of label 1 and the share of ones; for classes that of the
+        likeliest
         class and the share where it is the true one
     Differs: torchmetrics closes its bins on the left; some code takes max(p, 1 - p) of two classes
     bins: how many

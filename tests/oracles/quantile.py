@@ -1,5 +1,7 @@
 """Quantiles, intervals and ensembles: scikit-learn, catboost, torchmetrics; scipy; by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import scipy.integrate
 import sklearn.metrics
@@ -15,7 +17,7 @@ MEMBERS = ([[2, 3, 2.5], [0, 0.4, -0.4]], [3, -0.5])
 def integral(members: np.ndarray, outcome: float) -> float:
     """Of the squared distance of the two steps, piece by piece."""
     ends = np.sort([*members, outcome])
-    pieces = zip(ends[:-1], ends[1:], strict=True)
+    pieces = pairwise(ends)
     return sum(
         scipy.integrate.quad(lambda t: (np.mean(members <= t) - (t >= outcome)) ** 2, a, b)[0]
         for a, b in pieces
