@@ -286,7 +286,7 @@ def test_sets_have_groups_and_intervals_in_a_suite(tmp_path):
         f"- {{name: b, loss: batch-hard, inputs: {source}, distance: cosine}}\n",
     )
     found = json.loads(run_lossctl("run", path, "--json").out)["results"]
-    asked = ("--ci", "0.9", "--resamples", "100", "--json")
+    asked = ("--ci", "0.9", "--json")
     alone = [
         json.loads(run_lossctl("compute", loss, source, *options, *asked).out)["results"]
         for loss, *options in (
