@@ -88,7 +88,7 @@ def prepare(
     path: str | None,
 ) -> MiningJob:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
-    found, reading = read_set(ready.plan, ready.read()), ready.reading
+    found, reading = read_set(ready.plan, ready.inputs()), ready.reading
     points = sort_points(
         found.emb, found.label, metric=reading.metric, normalize=reading.normalize, numbers=found.numbers
     )

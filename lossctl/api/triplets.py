@@ -49,7 +49,7 @@ def report(
     from ..sets.diagnosis import diagnose
     from ..sets.triplets import breakdown
 
-    found, reading = read_set(ready.plan, ready.read()), ready.reading
+    found, reading = read_set(ready.plan, ready.inputs()), ready.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count = breakdown
     if reading.device != "cpu":
