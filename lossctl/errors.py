@@ -19,7 +19,7 @@ KEYWORDS = {
     "--distance cosine": 'distance="cosine"',
     "--device cpu": 'device="cpu"',
 }
-TEXTS = r"--(classes|positive|align|decimal|thousands) (?!out\b)('[^']*'|[^\s;]+)"  # flags with a text
+TEXTS = r"--(classes|positive|align|decimal|thousands) (?!(?:out|with|and|or)\b)('[^']*'|[^\s;]+)"  # flags with a text
 NUMBERS = r"--(class-axis|clip|ignore-index) (-?[0-9.e-]+)"
 FLAG = r"(?<![\w-])--([a-z][a-z0-9-]*)"
 

@@ -20,6 +20,7 @@ from ..language.roles import ROLES, Form
 from ..results.values import Result
 from ..rows import by_row, checks, job, shapes
 from ..rows.facts import Facts, verdict
+from ..rows.job import Loaded
 from ..rows.workers import cores
 from ..text import option_text
 from ..version import __version__
@@ -67,6 +68,11 @@ class Prepared(NamedTuple):
         chosen = range(len(self.fields)) if only is None else only
         fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
         return blocks(fields, kinds, by_row.block_rows(self.plan))
+
+    def inputs(self) -> Iterator[Loaded]:
+        """The blocks as the plan's entries take them."""
+        for block in self.read():
+            yield Loaded(block.start, self.arrange(block.load()))
 
 
 def logit_forms(loss: Loss) -> dict[str, Form]:
@@ -248,9 +254,8 @@ def _balanced(ready: Prepared) -> Prepared:
     classes = label.classes or 2
     counts = np.zeros(classes)
     only_label = plan._replace(entries=(label,), weight=None)
-    for block in ready.read():
-        arrays = ready.arrange(block.load())
-        (values,) = checks.admit(only_label, arrays[1:2], block.start).inputs
+    for block in ready.inputs():
+        (values,) = checks.admit(only_label, block.arrays[1:2], block.start).inputs
         counts += np.bincount(values.reshape(-1).astype(np.int64), minlength=classes)
     if not counts.all():
         raise DataError(

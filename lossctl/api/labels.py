@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def _converted(bound: Bound, at: int, role: Any, convert: Convert, note: str, ma
         column = columns[role.name]
         columns[role.name] = Derived(column.frame, column.name, width, 1 if width == 1 else 2)
     notes = (*bound.notes, *([note] if note else []))
-    marks = (*bound.marks, *([mark] if mark else []))
+    marks = (*bound.marks, *([quote(mark, safe=",=:+")] if mark else []))
     return bound._replace(roles=roles, columns=columns, arrange=arranged, notes=notes, marks=marks)
 
 
@@ -368,7 +369,7 @@ def _ask_classes(inputs: _Inputs, names: tuple[str, ...]) -> DataError:
     return DataError(
         f"{inputs.place}: the labels are names ({_listed(names)}), and which column is which class is not known",
         why=f"the predictions have {width} columns" + ("" if same else f", the labels {len(names)} classes"),
-        fix=f"say it: --classes {','.join(names)} if the columns stand in this order (sorted, as scikit-learn has them)"
+        fix=f"say it: --classes {_quoted(','.join(names))} if the columns stand so (sorted, as scikit-learn has them)"
         if same
         else "name the class of each column, in order: --classes A,B,...",
     )

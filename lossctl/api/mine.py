@@ -88,7 +88,7 @@ def prepare(
     path: str | None,
 ) -> MiningJob:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
-    embeddings, reading = read_set(opened.plan, opened.read()), opened.reading
+    embeddings, reading = read_set(opened.plan, opened.inputs()), opened.reading
     points = sort_points(
         embeddings.emb, embeddings.label, metric=reading.metric, normalize=reading.normalize, numbers=embeddings.numbers
     )

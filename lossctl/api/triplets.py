@@ -49,7 +49,7 @@ def report(
     from ..sets.diagnosis import diagnose
     from ..sets.triplets import breakdown
 
-    embeddings, reading = read_set(opened.plan, opened.read()), opened.reading
+    embeddings, reading = read_set(opened.plan, opened.inputs()), opened.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count = breakdown
     if reading.device != "cpu":
