@@ -182,7 +182,7 @@ SPECS = {  # beside the defaults: what takes another path through the loss
     )},
     **{name: (f"{name}:{options}",) for name, options in (
         ("brier", "half=true"), ("poly1", "epsilon=2"), ("generalized-ce", "q=1"), ("multi-margin", "squared=true"),
-        ("asymmetric", "gamma_neg=0,clip=0"), ("calibration-error", "bins=4,closed=left"),
+        ("asymmetric", "gamma_neg=0,shift=0"), ("calibration-error", "bins=4,closed=left"),
         ("cross-entropy-z", "z=0"), ("tversky", "alpha=0.3,beta=0.7"), ("generalized-jsd", "beta=0.2"),
         ("knowledge-distillation", "scaled=false,temperature=3"), ("cosine-embedding", "margin=0.2"),
     )},

@@ -157,8 +157,7 @@ def ranking_softmax(rank_score: Array, relevance: Array, *, normalized: Flag = F
     Paper: Bruch et al., An Analysis of the Softmax Cost Function for Learning to Rank, 2019
     Reading: a list without a relevant document costs 0
     Differs: grades as they are in TF-Ranking, rax and optax; divided by their sum in allRank's binary listNet;
-        softmaxed
-        in listnet: three numbers
+        softmaxed in listnet: three numbers
     normalized: divide by the sum of the grades, so that they are shares
     Unit: nats
     Use: order by lists, most of all where few documents are relevant
