@@ -52,6 +52,11 @@ def list_mle(s: list[Any], y: list[Any]) -> Any:
     return mp.fsum(mp.log1p(mp.fsum(mp.exp(t - v) for t in ranked[i + 1 :])) for i, v in enumerate(ranked))
 
 
+def ranking_softmax(s: list[Any], y: list[Any], normalized: bool) -> Any:
+    value = mp.fsum(q * -mp.log(p) for p, q in zip(softmax(s), y, strict=True))
+    return value / mp.fsum(y) if normalized else value
+
+
 LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "pointwise-mse": lambda s, y, per: mp.fsum((u - v) ** 2 for u, v in zip(s, y, strict=True)),
     "pointwise-bce": lambda s, y, per: mp.fsum(softplus(-u if v > 0 else u) for u, v in zip(s, y, strict=True)),
@@ -59,6 +64,8 @@ LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "margin-ranking": lambda s, y, margin, per: mp.fsum(max(mp.mpf(0), margin - (s[i] - s[j])) for i, j in pairs(y)),
     "listnet": listnet,
     "list-mle": list_mle,
+    "ranking-softmax": ranking_softmax,
+    "pairwise-soft-zero-one": lambda s, y, per: mp.fsum(1 / (1 + mp.exp(s[i] - s[j])) for i, j in pairs(y)),
 }
 
 
@@ -95,7 +102,7 @@ def list_cases() -> list[ListCase]:
         ("perfect, 80 and 40 apart", np.array([[80.0, 40, 0], [0, -40, -80]]), np.array([[2.0, 1, 0], [2, 1, 0]])),
         ("forty documents", rng.normal(0, 3, (3, 40)), rng.integers(0, 5, (3, 40)).astype(float)),
     ]
-    specs = [*LIST_LOSSES, "ranknet:sigma=3", "margin-ranking:margin=0.3"]
+    specs = [*LIST_LOSSES, "ranknet:sigma=3", "ranking-softmax:normalized=true", "margin-ranking:margin=0.3"]
     return [ListCase(what, spec, s, y) for spec in specs for what, s, y in sets]
 
 
@@ -110,10 +117,12 @@ def list_limits(case: ListCase, truths: list[Any]) -> list[float]:
 
 LIST_BOUNDS: dict[str, Callable[..., Any]] = {
     "ranknet": lambda s, sigma, per: 1 + sigma * (max(s) - min(s)) / 4,
+    "pairwise-soft-zero-one": lambda s, per: 1 + (max(s) - min(s)) / 4,
     "list-mle": lambda s: 1 + (max(s) - min(s)) / 2,
 }
 LIST_REASONS = {
     "ranknet": "a gap of scores is rounded, and e^-x makes its absolute error relative: 4 ulp and one for each unit of "
     "sigma times the widest gap of a list",
+    "pairwise-soft-zero-one": "as ranknet with sigma 1: 4 ulp and one for each unit of the widest gap of a list",
     "list-mle": "as ranknet: 4 ulp and two for each unit of the widest gap of a list",
 }

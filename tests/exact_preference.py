@@ -56,8 +56,8 @@ def kto(
     return times(mp.mpf(desirable_weight), chance(-x)) if desirable else times(mp.mpf(undesirable_weight), chance(x))
 
 
-def ppo(policy: Any, behaviour: Any, advantage: Any, clip: float) -> Any:
-    ratio, e = mp.exp(policy - behaviour), mp.mpf(clip)
+def ppo(policy: Any, behaviour: Any, advantage: Any, epsilon: float) -> Any:
+    ratio, e = mp.exp(policy - behaviour), mp.mpf(epsilon)
     return -min(ratio * advantage, min(max(ratio, 1 - e), 1 + e) * advantage)
 
 
@@ -122,7 +122,7 @@ def cases() -> list[Case]:
     for what, pair in pairs.items():
         table += [Case(what, spec, pair) for spec in (*TWO, "cpo", "cpo:alpha=0", "cpo:beta=1,alpha=0.2")]
         table += [Case(what, f"kl-estimate:kind={kind}", pair) for kind in ("k1", "k2", "k3")]
-        table += [Case(what, f"ppo-clip{more}", (*pair, rng.normal(0, 1, 60))) for more in ("", ":clip=0.5")]
+        table += [Case(what, f"ppo-clip{more}", (*pair, rng.normal(0, 1, 60))) for more in ("", ":epsilon=0.5")]
         for more in ("", ":beta=2,kl=0.3,desirable_weight=1.5,undesirable_weight=0.3"):
             table.append(Case(what, f"kto{more}", (*pair, np.arange(60) % 2)))
         table += [Case(what, f"reward-model{more}", pair) for more in ("", ":margin=0.3,center=0.1")]

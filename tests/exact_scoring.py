@@ -54,12 +54,12 @@ def brier(x: Any, y: Any, form: str, half: bool) -> Any:
     return value / 2 if half else value
 
 
-def asymmetric(x: Any, y: Any, form: str, gamma_neg: float, gamma_pos: float, clip: float) -> Any:
+def asymmetric(x: Any, y: Any, form: str, gamma_neg: float, gamma_pos: float, offset: float) -> Any:
     log_p, log_miss = given(x, y, form)
     if y == 1:
         return times(mp.exp(gamma_pos * log_miss) if gamma_pos else mp.mpf(1), -log_p)
-    q = max(mp.mpf(0), mp.exp(log_miss) - mp.mpf(clip))
-    if not clip:
+    q = max(mp.mpf(0), mp.exp(log_miss) - mp.mpf(offset))
+    if not offset:
         return times(mp.exp(gamma_neg * log_miss) if gamma_neg else mp.mpf(1), -log_p)
     return times(q ** mp.mpf(gamma_neg) if gamma_neg else mp.mpf(1), -log1p(-q))
 
@@ -181,7 +181,7 @@ REFERENCES = {
     "ciou": lambda a, b: Boxes(a, b).ciou,
 }
 CHANCE_SPECS = ["brier", "brier:half=true", "poly1", "poly1:epsilon=2", "generalized-ce", "generalized-ce:q=0.2"]
-ASYMMETRIC = ["asymmetric", "asymmetric:gamma_neg=0,clip=0", "asymmetric:gamma_pos=0,gamma_neg=2,clip=0.2"]
+ASYMMETRIC = ["asymmetric", "asymmetric:gamma_neg=0,offset=0", "asymmetric:gamma_pos=0,gamma_neg=2,offset=0.2"]
 CLASS_SPECS = [
     *("multiclass-perceptron", "categorical-hinge", "multi-margin", "multi-margin:margin=0.3,squared=true"),
     *("cross-entropy-z", "cross-entropy-z:z=0"),
@@ -250,7 +250,7 @@ def _fading(truth: Any, case: Case, x: Any, y: Any) -> Any:
     if y == 1:
         return truth * (3 * gamma + 4) / 4
     p = mp.exp(given(x, y, forms_of(case)[0])[1])
-    q = positive(p - mp.mpf(option(case, "clip")))
+    q = positive(p - mp.mpf(option(case, "offset")))
     return truth * (gamma + 2) * (1 + p / q) if q else truth
 
 
@@ -285,8 +285,8 @@ BOUNDS = (
         ("asymmetric",),
         lambda case: True,
         _fading,
-        "a power of a rounded 1 - p, and for label 0 of what is left of p above the clip: 4 ulp times gamma + 2 and "
-        "p / (p - clip)",
+        "a power of a rounded 1 - p, and for label 0 of what is left of p above the offset: 4 ulp times gamma + 2 and "
+        "p / (p - offset)",
     ),
     Bound(
         ("knowledge-distillation",),

@@ -182,7 +182,7 @@ SPECS = {  # beside the defaults: what takes another path through the loss
     )},
     **{name: (f"{name}:{options}",) for name, options in (
         ("brier", "half=true"), ("poly1", "epsilon=2"), ("generalized-ce", "q=1"), ("multi-margin", "squared=true"),
-        ("asymmetric", "gamma_neg=0,clip=0"), ("calibration-error", "bins=4,closed=left"),
+        ("asymmetric", "gamma_neg=0,offset=0"), ("calibration-error", "bins=4,closed=left"),
         ("cross-entropy-z", "z=0"), ("tversky", "alpha=0.3,beta=0.7"), ("generalized-jsd", "beta=0.2"),
         ("knowledge-distillation", "scaled=false,temperature=3"), ("cosine-embedding", "margin=0.2"),
     )},
@@ -509,7 +509,7 @@ def test_the_ends_give_numbers_or_infinity(sample: Sample) -> None:
         assert (values >= 0).all()
 
 
-Q = 0.95  # of asymmetric, the probability less the clip
+Q = 0.95  # of asymmetric, the probability less the offset
 FARTHEST = {  # what certain and wrong costs, where it is no infinity
     **{"js": math.log(2), "js-distance": math.sqrt(math.log(2)), "hellinger": 1.0, "total-variation": 1.0},
     **{"brier": 1.0, "generalized-ce": 1 / 0.7, "asymmetric": -(Q**4) * math.log(1 - Q)},

@@ -22,6 +22,7 @@ GRADE = RNG.integers(0, 4, len(GROUP)).astype(float)
 SPECS = [
     "pointwise-mse", "pointwise-mse:per=list", "pointwise-bce", "pointwise-bce:per=list", "ranknet",
     "ranknet:sigma=2,per=pair", "margin-ranking", "margin-ranking:margin=0.3,per=pair", "listnet", "list-mle",
+    "ranking-softmax", "ranking-softmax:normalized=true", "pairwise-soft-zero-one", "pairwise-soft-zero-one:per=pair",
 ]  # fmt: skip
 
 

@@ -426,13 +426,13 @@ def reward_model(
 
 
 @loss(is_signed=True, aliases=("ppo", "clipped-surrogate"))
-def ppo_clip(policy: Array, behaviour: Array, advantage: Array, *, clip: Fraction = 0.2) -> Array:
+def ppo_clip(policy: Array, behaviour: Array, advantage: Array, *, epsilon: Fraction = 0.2) -> Array:
     """The clipped surrogate of proximal policy optimisation: no reward for moving farther than the clip allows.
 
     Formula: -min(r A, clip(r, 1 - e, 1 + e) A);  r = e^(l - l_old)
     Paper: Schulman et al., Proximal Policy Optimization Algorithms, 2017
     Differs: GRPO takes the mean over tokens of each answer, then over answers; DAPO over all tokens: here over rows
-    clip: e
+    epsilon: e
     Use: tokens or answers with an advantage, written by an older model
     Misleads: its value says little: it is near minus the mean advantage, which is near 0; its gradient is what counts
     Gradient: by l -r A within the clip or where moving back helps, 0 beyond
@@ -440,7 +440,7 @@ def ppo_clip(policy: Array, behaviour: Array, advantage: Array, *, clip: Fractio
     Example: policy=-1 behaviour=-1.2 advantage=1 -> -1.2
     """
     ratio = exponential(difference(policy, behaviour))
-    held = minimum(maximum(ratio, 1.0 - clip), 1.0 + clip)
+    held = minimum(maximum(ratio, 1.0 - epsilon), 1.0 + epsilon)
     return maximum(-weigh(advantage, ratio), -weigh(advantage, held))
 
 

@@ -7,7 +7,7 @@ A list has no pair to rank where all its documents are equally relevant (a singl
 from collections.abc import Callable
 from typing import Literal
 
-from ..language.domains import NonNegative, Positive
+from ..language.domains import Flag, NonNegative, Positive
 from ..language.engines import LISTS
 from ..language.entropy import log_softmax, softmax_parts
 from ..language.numerics import (
@@ -18,10 +18,12 @@ from ..language.numerics import (
     log1p,
     log_sums_behind,
     ordered_by,
+    ratio,
     relu,
     row_max,
     row_mean,
     row_sum,
+    sigmoid,
     softplus,
     where,
 )
@@ -145,6 +147,45 @@ def listnet(rank_score: Array, relevance: Array) -> Array:
     """
     gap, _, rest = softmax_parts(rank_score)  # -log softmax(s) = gap + log1p(rest), without a sign to cancel
     return row_sum(exp(log_softmax(relevance)) * (gap + log1p(rest)[:, None]))
+
+
+@loss(engine=LISTS, aliases=("softmax-ranking", "ranking-softmax-loss"))
+def ranking_softmax(rank_score: Array, relevance: Array, *, normalized: Flag = False) -> Array:
+    """Cross-entropy of the softmax of the scores, each document counted by its relevance as it is.
+
+    Formula: -sum_i y_i log softmax(s)_i, with --normalized divided by sum_i y_i
+    Paper: Bruch et al., An Analysis of the Softmax Cost Function for Learning to Rank, 2019
+    Reading: a list without a relevant document costs 0
+    Differs: grades as they are in TF-Ranking, rax and optax; divided by their sum in allRank's binary listNet;
+        softmaxed in listnet: three numbers
+    normalized: divide by the sum of the grades, so that they are shares
+    Unit: nats
+    Use: order by lists, most of all where few documents are relevant
+    Misleads: lists with many relevant documents weigh more, unless normalized
+    Gradient: by s_i softmax(s)_i sum_j y_j - y_i
+    Worked: ranking_softmax = 2 * log(2) + 0 * log(2)
+    Example: score=[0,0] relevance=[2,0] -> 1.3862943611198906
+    """
+    gap, _, rest = softmax_parts(rank_score)
+    value = row_sum(relevance * (gap + log1p(rest)[:, None]))
+    return ratio(value, row_sum(relevance)) if normalized else value
+
+
+@loss(engine=LISTS)
+def pairwise_soft_zero_one(rank_score: Array, relevance: Array, *, per: PerPair = "list") -> Weighted:
+    """The share of pairs in the wrong order, made smooth: each counts by the sigmoid of how wrong it is.
+
+    Formula: sum over pairs with y_i > y_j of sigmoid(s_j - s_i)
+    Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
+    Differs: TF-Ranking and rax have the mean over all pairs (--per pair)
+    per: the mean is over lists (of the sum of their pairs), or over pairs
+    Use: order by pairs, where pairs far in the wrong order should not dominate
+    Misleads: pairs far in the wrong order have next to no gradient, so nothing brings them back
+    Gradient: -p (1 - p) for the more relevant document of a pair with p the sigmoid, its opposite for the other
+    Worked: pairwise_soft_zero_one = 1 / (1 + exp(1))
+    Example: score=[1,0] relevance=[1,0] -> 0.2689414213699951
+    """
+    return _pairwise(rank_score, relevance, lambda gap: sigmoid(-gap), per)
 
 
 @loss(engine=LISTS)

@@ -86,26 +86,26 @@ def generalized_ce(chance: Binary | Categorical, label: Array, *, q: Exponent = 
 
 @loss(aliases=("asl", "asymmetric-loss"))
 def asymmetric(
-    prob: Binary, label: Array, *, gamma_neg: NonNegative = 4.0, gamma_pos: NonNegative = 1.0, clip: Fraction = 0.05
+    prob: Binary, label: Array, *, gamma_neg: NonNegative = 4.0, gamma_pos: NonNegative = 1.0, offset: Fraction = 0.05
 ) -> Array:
     """Focal loss with a gamma for each label, and easy negatives dropped: many labels, of which few hold.
 
-    Formula: -(1 - p)^g+ log p for label 1, -q^g- log(1 - q) for label 0;  q = [p - clip]+
+    Formula: -(1 - p)^g+ log p for label 1, -q^g- log(1 - q) for label 0;  q = [p - offset]+
     Paper: Ridnik et al., Asymmetric Loss for Multi-Label Classification, 2021
     Differs: timm adds up the labels of a row, the paper's code rows too; here they are averaged, as in bce
     gamma_neg: g-, how fast easy negatives fade
     gamma_pos: g+, how fast easy positives fade
-    clip: negatives with a probability up to it cost nothing
+    offset: (clip in the paper and in timm) negatives with a probability up to it cost nothing
     Use: many labels a row of which few hold
     Misleads: a negative never costs more than at p = 1, where it is finite; no score for probabilities
-    Gradient: that of focal, for a negative of p - clip
+    Gradient: that of focal, for a negative of p - offset
     Worked: p = 0.8; asymmetric = -(1 - p) * log(p)
     Example: prob=0.8 label=1 -> 0.04462871026284195
     """
     truth = prob.given(label)
-    shifted = relu(where(label == 1, 0.0, truth.miss) - clip)
+    shifted = relu(where(label == 1, 0.0, truth.miss) - offset)
     positive = _fading(truth.miss, gamma_pos) * -truth.log_p
-    negative = _fading(shifted, gamma_neg) * (-log1p(-shifted) if clip else -truth.log_p)
+    negative = _fading(shifted, gamma_neg) * (-log1p(-shifted) if offset else -truth.log_p)
     return row_mean(where(label == 1, positive, negative))
 
 

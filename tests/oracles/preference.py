@@ -42,7 +42,7 @@ OPTIONS = {
     "cpo": ("beta=0.5,alpha=0.3",),
     "kto": ("beta=0.5,kl=0.3,desirable_weight=1.3,undesirable_weight=0.7",),
     "reward-model": ("margin=0.3,center=0.01",),
-    "ppo-clip": ("clip=0.1",),
+    "ppo-clip": ("epsilon=0.1",),
     "kl-estimate": ("kind=k1", "kind=k2"),
 }
 CASES = {

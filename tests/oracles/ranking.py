@@ -84,7 +84,47 @@ def order_of_weights(*weights: int) -> Decimal:
     return -log(chance)
 
 
+def torch_softmax(score: np.ndarray, grade: np.ndarray, normalized: bool = False) -> torch.Tensor:
+    total = grade.sum() if normalized and grade.any() else 1.0
+    return F.cross_entropy(tensor(score)[None], tensor(grade)[None], reduction="sum") / total
+
+
 CASES: dict[str, list[Case]] = {
+    "ranking-softmax": [
+        Case(RAX, "ranking-softmax", ONE, 7.862877, digits=6),
+        Case("allRank 1.4.3, binary listNet", "ranking-softmax:normalized=true", ONE, 1.31048, digits=5),
+        Case("torch", "ranking-softmax", LISTS, lambda: over_lists(torch_softmax)),
+        Case("torch, sum", "ranking-softmax", LISTS, lambda: over_lists(torch_softmax, sum), reduction="sum"),
+        Case(
+            "torch, shares",
+            "ranking-softmax:normalized=true",
+            LISTS,
+            lambda: over_lists(lambda score, grade: torch_softmax(score, grade, normalized=True)),
+        ),
+        Case("by hand, none relevant", "ranking-softmax:normalized=true", ([1.0, 2.0], [0, 0], [0, 0]), 0.0),
+    ],
+    "pairwise-soft-zero-one": [
+        Case(RAX, "pairwise-soft-zero-one:per=pair", ONE, 0.447518, digits=6),
+        Case(
+            "scipy, pairs",
+            "pairwise-soft-zero-one:per=pair",
+            LISTS,
+            lambda: np.mean(scipy.special.expit((ALL_PAIRS[1] - ALL_PAIRS[0]).numpy())),
+        ),
+        Case(
+            "torch, lists",
+            "pairwise-soft-zero-one",
+            LISTS,
+            lambda: mean(torch.sigmoid(b - a).sum() for a, b in PAIRS),
+        ),
+        Case(
+            "torch, sum",
+            "pairwise-soft-zero-one",
+            LISTS,
+            lambda: torch.sigmoid(ALL_PAIRS[1] - ALL_PAIRS[0]).sum(),
+            reduction="sum",
+        ),
+    ],
     "pointwise-mse": [
         Case("torch", "pointwise-mse", LISTS, lambda: F.mse_loss(tensor(SCORE), tensor(GRADE))),
         Case(

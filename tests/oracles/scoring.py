@@ -14,7 +14,7 @@ BY_MPMATH = {
     "brier": ("half=true",),
     "poly1": ("epsilon=2.5",),
     "generalized-ce": ("q=0.3",),
-    "asymmetric": ("gamma_neg=2,gamma_pos=0,clip=0",),
+    "asymmetric": ("gamma_neg=2,gamma_pos=0,offset=0",),
 }
 
 
