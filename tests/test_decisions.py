@@ -237,7 +237,7 @@ def test_the_mean_of_two_small_groups_is_welch_s():
 
 def test_a_group_of_one_row_is_said():
     macro = macro_of(np.arange(5.0), np.array([0, 0, 1, 2, 2]))
-    assert math.isnan(macro.ci.low) and "1 of 3 have a single row" in macro.warnings[-1]
+    assert math.isnan(macro.ci.low) and "1 of 3 have a single row: 1" in macro.warnings[-1]
 
 
 @pytest.mark.slow

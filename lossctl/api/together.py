@@ -429,7 +429,7 @@ def _of_loss(
         )
         if confidence:
             of_names = [spreads[name] for name in names]
-            spread = jackknife.mean(of_names) if shared.engine.has_space else survey.macro_spread(of_names)
+            spread = jackknife.mean(of_names) if shared.engine.has_space else survey.macro_spread(of_names, names)
             average = _remarked(replace(average, ci=_interval(confidence, unit, spread)), spread.remark)
         results.append(average)
     return results + of_groups

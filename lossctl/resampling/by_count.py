@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
 STEP = 2.0**-13  # of a derivative, relative: the error of a central difference is 1e-8, that of its rounding 1e-12
 MOST_AT_ONCE = 1 << 20  # sums of cells for which losses are computed together
-STRAIGHT, CHANCE = 0.8, 3.0  # the share of a variance that slopes must explain, less this many standard errors of it
+STRAIGHT, CHANCE = 0.9, 1.0  # the share of a variance that slopes must explain, less this many standard errors of it
 MOST_CELLS = 5000  # of a BCa interval, whose time grows with their square
 
 

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..rows import by_row, groups, shapes, sums
 from ..rows.facts import Facts
 from ..rows.workers import keep_freed_memory
+from ..text import shown
 from . import bootstrap, statistic, student
 from .bootstrap import Influence, Method, Spread
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
@@ -20,6 +21,7 @@ from .draws import Draws
 
 LARGEST_BYTES = 1 << 30
 FEW = 24  # rows that are summed one by one
+NAMED = 5  # groups that are named in a warning
 LARGE = 30  # effective rows from which on a group is large enough for the bootstrap of the mean of groups
 
 
@@ -241,7 +243,7 @@ class GroupMean(NamedTuple):
     Source: Welch, The generalization of Student's problem, 1947; Satterthwaite, 1946 (the degrees of freedom).
 
     squares: the variance of the mean;  freedom: its degrees of freedom;  influence: of rows or clusters
-    small: how many groups have a single row (or cluster), so that nothing tells how they vary
+    small: how many groups have a single row (or cluster), so that nothing tells how they vary;  names: of the first
     """
 
     value: float
@@ -250,6 +252,7 @@ class GroupMean(NamedTuple):
     influence: Influence
     groups: int
     small: int
+    names: tuple[str, ...] = ()
 
     @property
     def standard_error(self) -> float:
@@ -267,11 +270,12 @@ class GroupMean(NamedTuple):
     def remark(self) -> str:
         """Why there is no interval, or how it was made."""
         if self.small:
-            return f"no interval of the mean of groups: {self.small} of {self.groups} have a single row (or cluster)"
+            named = f": {', '.join(self.names)}" if self.names else ""
+            return f"no interval of the mean of groups: {self.small} of {self.groups} have a single row{named}"
         return f"the mean of groups has small ones: an interval by t with {self.freedom:.3g} degrees of freedom"
 
 
-def macro_spread(spreads: Sequence[Spread]) -> Spread | GroupMean:
+def macro_spread(spreads: Sequence[Spread], names: Sequence[str]) -> Spread | GroupMean:
     """That of the mean of the groups' values, each resampled by itself; where some are small, without resamples."""
     value = float(np.mean([spread.value for spread in spreads]))
     influence = reduce(Influence.plus, (spread.influence for spread in spreads)).times(1 / len(spreads))
@@ -283,11 +287,13 @@ def macro_spread(spreads: Sequence[Spread]) -> Spread | GroupMean:
         units = influence.units
         squares = influence.squares * units / (units - 1) if units > 1 else math.nan
         return GroupMean(value, squares, units - 1, influence, len(spreads), len(spreads) if units < 2 else 0)
-    small = sum(not spread.effective > 1 for spread in spreads)
+    single = [name for name, spread in zip(names, spreads, strict=True) if not spread.effective > 1]
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = np.array([spread.effective for spread in spreads])
         parts = np.array([spread.influence.squares for spread in spreads]) * effective / (effective - 1)
         parts = parts / len(spreads) ** 2
         bound = (parts * parts / (effective - 1)).sum()
         freedom = float(parts.sum() ** 2 / bound) if bound else float(np.sum(effective - 1))
-    return GroupMean(value, float(parts.sum()), freedom, influence, len(spreads), small)
+    return GroupMean(
+        value, float(parts.sum()), freedom, influence, len(spreads), len(single), tuple(map(shown, single[:NAMED]))
+    )

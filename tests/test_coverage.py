@@ -1,0 +1,26 @@
+"""The simulation behind the table of coverage, in short: nominal within its chance."""
+
+import math
+import runpy
+
+import pytest
+from conftest import ROOT
+
+SIMULATION = runpy.run_path(str(ROOT / "tests/bench/coverage.py"))
+COUNT = 150
+CHANCE = 3.5 * math.sqrt(0.05 * 0.95 / COUNT)
+FEW_LINES = [line for line in SIMULATION["COVERAGE"] if not line.name.startswith(("set", "lists", "rmse", "gini, 50"))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", FEW_LINES, ids=lambda line: line.name)
+def test_intervals_hold_the_truth(line):
+    share, refused, _ = SIMULATION["covered"](line, line.sizes[1], COUNT)
+    assert share > 0.95 - CHANCE and refused < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [line for line in SIMULATION["NULL"] if line.share == 1], ids=lambda line: line.name)
+def test_p_is_rarely_small_under_the_null(line):
+    small, half, _ = SIMULATION["rejected"](line, line.sizes[0], COUNT)
+    assert small < 0.05 + CHANCE and half < 0.5 + 3.5 * 0.5 / math.sqrt(COUNT)
