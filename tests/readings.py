@@ -4,7 +4,7 @@ import contextlib
 
 import numpy as np
 
-from lossctl.api import together
+from lossctl.api import compute
 from lossctl.api.reading import Reading
 
 
@@ -12,19 +12,19 @@ from lossctl.api.reading import Reading
 def reading_of(spec, inputs=(), named=None, *, reduction=None, weight=None, reading=None, jobs=None):
     """The shared reading of one loss."""
     reading = reading or Reading()
-    request = together.Request(spec, reading.forms, inputs, named or {}, reduction)
-    with together.prepared([request], weight=weight, reading=reading, jobs=jobs) as shared:
+    request = compute.Request(spec, reading.forms, inputs, named or {}, reduction)
+    with compute.prepared([request], weight=weight, reading=reading, jobs=jobs) as shared:
         yield shared
 
 
 def value_of(spec, inputs=(), named=None, **options) -> float:
     """The value of all rows."""
     with reading_of(spec, inputs, named, **options) as shared:
-        return together.results(shared)[0].value
+        return compute.results(shared)[0].value
 
 
 def rows_of(spec, inputs=(), named=None, **options) -> np.ndarray:
     """The loss of each row."""
     reduction = "none" if "none" in spec.loss.reductions else None
     with reading_of(spec, inputs, named, reduction=reduction, **options) as shared:
-        return np.concatenate([rows.total for rows in together.row_losses(shared)] or [np.empty(0)])
+        return np.concatenate([rows.total for rows in compute.row_losses(shared)] or [np.empty(0)])

@@ -12,7 +12,7 @@ from conftest import ROOT, run_lossctl
 
 import lossctl
 from lossctl.api import compare as comparing
-from lossctl.api import together as assess
+from lossctl.api import compute as assess
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
 from lossctl.resampling import jackknife, student

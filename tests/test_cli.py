@@ -344,9 +344,9 @@ def test_na_rows_stay_aligned_between_files(tmp_path):
 
 def test_a_bug_is_one_line_and_exit_70(tmp_path):
     script = (
-        "import sys\nfrom lossctl.api import together\nfrom lossctl.cli.app import run\n"
+        "import sys\nfrom lossctl.api import compute\nfrom lossctl.cli.app import run\n"
         "def broken(*a, **k): raise ZeroDivisionError('oops')\n"
-        "together.results = broken\n"
+        "compute.results = broken\n"
         "sys.exit(run(['compute', 'mse', 'samples/regression.csv']))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)

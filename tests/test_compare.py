@@ -11,7 +11,7 @@ import scipy.stats
 from conftest import ROOT, run_lossctl
 
 from lossctl.api import compare as comparing
-from lossctl.api import together as assess
+from lossctl.api import compute as assess
 from lossctl.errors import DataError
 from lossctl.language import registry
 from lossctl.resampling import draws, paired

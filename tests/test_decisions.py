@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lossctl
-from lossctl.api import together as assess
+from lossctl.api import compute as assess
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
 from lossctl.resampling import bootstrap, draws

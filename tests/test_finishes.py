@@ -11,7 +11,7 @@ import sklearn.metrics
 from conftest import run_lossctl
 from readings import reading_of, value_of
 
-from lossctl.api import compare, together
+from lossctl.api import compare, compute
 from lossctl.api.reading import Reading
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
@@ -51,9 +51,9 @@ STATISTICS["rmse"] = ((PRED, TARGET), rmse)
 
 
 def assessed(loss, *, confidence=None, **side):
-    request = together.Request(registry.parse(loss), {}, INPUTS[loss])
-    with together.prepared([request], side=together.Side(**side)) as shared:
-        return together.results(shared, confidence)
+    request = compute.Request(registry.parse(loss), {}, INPUTS[loss])
+    with compute.prepared([request], side=compute.Side(**side)) as shared:
+        return compute.results(shared, confidence)
 
 
 def test_values_are_those_of_others():
@@ -91,7 +91,7 @@ def test_r2_keeps_its_digits_far_from_zero(offset, weighted):
 @pytest.mark.parametrize("method", ["bca", "percentile"])
 def test_intervals_are_scipy_s(loss, method):
     inputs, statistic = STATISTICS[loss]
-    (result,) = assessed(loss, confidence=together.Confidence(0.9, method, 20_000))
+    (result,) = assessed(loss, confidence=compute.Confidence(0.9, method, 20_000))
     theirs = scipy.stats.bootstrap(
         inputs, statistic, paired=True, vectorized=True, confidence_level=0.9,
         method="BCa" if method == "bca" else method, n_resamples=20_000, rng=3,
@@ -125,7 +125,7 @@ def test_the_influence_of_rows_is_what_a_weight_does(loss):
 def test_groups_clusters_and_their_mean(loss):
     inputs, statistic = STATISTICS[loss]
     group = np.arange(N) % 3
-    confidence = together.Confidence(0.9, resamples=2000)
+    confidence = compute.Confidence(0.9, resamples=2000)
     everyone, macro, *parts = assessed(loss, group=group, confidence=confidence)
     truths = [float(statistic(*(column[group == at] for column in inputs))) for at in range(3)]
     assert [part.value for part in parts] == pytest.approx(truths, rel=1e-12)
@@ -133,7 +133,7 @@ def test_groups_clusters_and_their_mean(loss):
     for result in (everyone, macro, *parts):
         assert result.ci.low < result.value < result.ci.high
     cluster = np.arange(N) // 8
-    (clustered,) = assessed(loss, cluster=cluster, confidence=together.Confidence(0.9, resamples=4000))
+    (clustered,) = assessed(loss, cluster=cluster, confidence=compute.Confidence(0.9, resamples=4000))
     rng = np.random.default_rng(0)
     drawn = [np.concatenate([np.flatnonzero(cluster == at) for at in rng.integers(0, 50, 50)]) for _ in range(4000)]
     values = np.array([float(statistic(*(column[rows] for column in inputs))) for rows in drawn])
@@ -152,7 +152,7 @@ def test_a_comparison_is_scipy_s(loss):
     }[loss]
     base, target = INPUTS[loss]
     systems = compare.Systems(base, [other], target, [(registry.parse(loss), {})], ["base", "other"])
-    confidence = together.Confidence(resamples=20_000)
+    confidence = compute.Confidence(resamples=20_000)
     (ours,) = compare.compare(systems, confidence=confidence, reading=Reading())
     (resampled,) = compare.compare(systems, confidence=confidence, reading=Reading(), test="bootstrap")
     columns = [np.log(other[np.arange(N), CLASSES])] if loss == "perplexity" else [other, target]
@@ -191,7 +191,7 @@ def test_what_a_row_alone_does_not_have_is_refused(loss, tmp_path):
         assert done.code == 2 and asked[0] in done.err and "all rows together" in done.err
     assert "no curve" in run_lossctl("curve", loss).err
     with reading_of(registry.parse(loss), INPUTS[loss]) as shared, pytest.raises(UsageError, match="each row"):
-        together.top(shared, 3)
+        compute.top(shared, 3)
     done = run_lossctl("compute", loss, path, "--max", "-1", "--ci", "0.9", "--json")
     assert done.code == 1 and json.loads(done.out)["results"][0]["ci"]["low"]
 
@@ -201,8 +201,8 @@ def test_the_hardest_rows_have_a_value_of_their_own(loss):
     inputs, statistic = STATISTICS[loss]
     alone = np.exp(-CHOSEN) if loss == "perplexity" else np.abs(PRED - TARGET)
     with reading_of(registry.parse(loss), INPUTS[loss]) as shared:
-        hardest = together.top(shared, 7)
-        (kept,) = together.kept(shared, together.hardest.read_kept("50"))
+        hardest = compute.top(shared, 7)
+        (kept,) = compute.kept(shared, compute.hardest.read_kept("50"))
     order = np.argsort(-alone, kind="stable")
     assert hardest.number.tolist() == order[:7].tolist()
     assert hardest.loss == pytest.approx(alone[order[:7]], rel=1e-13)
@@ -213,9 +213,9 @@ def test_an_interval_without_digits_is_refused():
     """The sums of squares of a resample are rounded to float64: around 1e12 nothing of their difference is left."""
     far = [column + 1e12 for column in (PRED, TARGET)]
     with reading_of(registry.parse("r2"), far) as shared:
-        assert together.results(shared)[0].value == pytest.approx(r2(PRED, TARGET), rel=1e-3)
+        assert compute.results(shared)[0].value == pytest.approx(r2(PRED, TARGET), rel=1e-3)
         with pytest.raises(DataError, match="cancel"):
-            together.results(shared, together.Confidence())
+            compute.results(shared, compute.Confidence())
 
 
 @pytest.mark.parametrize(

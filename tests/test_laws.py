@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import reading_of
 
-from lossctl.api import calls, together
+from lossctl.api import calls, compute
 from lossctl.api.reading import Reading
 from lossctl.errors import DataError, LossctlError, UsageError
 from lossctl.language import registry
@@ -63,12 +63,12 @@ def prepared(sample: Sample, **options: Any) -> Any:
 
 def value_of(sample: Sample, **options: Any) -> float:
     with prepared(sample, **options) as ready:
-        return together.results(ready)[0].value
+        return compute.results(ready)[0].value
 
 
 def row_values(sample: Sample, **options: Any) -> np.ndarray:
     with prepared(sample, **options) as ready:
-        return np.concatenate([block.total for block in together.row_losses(ready)])
+        return np.concatenate([block.total for block in compute.row_losses(ready)])
 
 
 def is_by_row(sample: Sample) -> bool:

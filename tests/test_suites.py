@@ -186,7 +186,7 @@ def test_a_run_is_a_baseline_for_the_next(sample_run, tmp_path):
 
 def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch):
     """Five losses of one NPY, three of them in other entries, with groups of their own: every block is loaded once."""
-    from lossctl.api import calculator
+    from lossctl.api import prepare
     from lossctl.files import arrays
 
     np.save(tmp_path / "p.npy", np.random.default_rng(0).random((50_000, 2)).round(3))
@@ -199,9 +199,9 @@ def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch
     )
     opened, read = [], []
     monkeypatch.setattr(
-        calculator,
+        prepare,
         "open_source",
-        lambda path, _open=calculator.open_source, **kw: opened.append(path) or _open(path, **kw),
+        lambda path, _open=prepare.open_source, **kw: opened.append(path) or _open(path, **kw),
     )
     monkeypatch.setattr(
         arrays.Arrays,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lossctl
-from lossctl.api import together as assess
+from lossctl.api import compute as assess
 from lossctl.api.reading import Reading
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry

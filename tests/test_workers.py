@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lossctl
-from lossctl.api import together
+from lossctl.api import compute
 from lossctl.errors import DataError
 from lossctl.rows import by_row as rows
 from lossctl.rows import workers
@@ -15,7 +15,7 @@ from lossctl.rows import workers
 @pytest.fixture
 def forking(monkeypatch):
     """Fork for any number of rows, in small blocks."""
-    monkeypatch.setattr(together, "FORK_ROWS", 0)
+    monkeypatch.setattr(compute, "FORK_ROWS", 0)
     monkeypatch.setattr(rows, "BLOCK_VALUES", 64)
 
 

@@ -13,7 +13,7 @@ from ..files.sources import Field, blocks, parse_source
 from ..language.roles import ROLES, Role
 from ..rows import groups
 from ..text import shown
-from . import calculator
+from . import prepare
 from .bound import read_all
 from .labels import is_text
 from .reading import Given
@@ -92,7 +92,7 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
     if len(asked.inputs) not in (1, len(free)) or not by_role:
         return asked, {}  # a wrong number of sources is an error of its own
     first = next(by_role[role.name] for role in roles if role.name in by_role)
-    desk = calculator.desk_for(asked.reading)
+    desk = prepare.desk_for(asked.reading)
     places: dict[str, str] = {}
 
     def moved(given: Given, role: Role) -> Given:

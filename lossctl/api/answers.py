@@ -15,12 +15,12 @@ from ..language.registry import SET, make
 from ..results.values import Comparison, Result
 from ..rows.by_row import Rows
 from ..rows.hardest import Hardest
-from . import gates, together
+from . import compute, gates
 from .align import aligned
-from .calculator import Prepared
+from .compute import Progress, Request, Shared
+from .prepare import Prepared
 from .question import ComparisonQuestion, MiningQuestion, Question, TripletQuestion
 from .reading import Given
-from .together import Progress, Request, Shared
 
 if TYPE_CHECKING:
     from ..results.distributions import RowPicture
@@ -43,20 +43,20 @@ class Answer(NamedTuple):
         """The numbers, with their gates."""
         asked = self.question
         if asked.keep:
-            results = together.kept(self.shared, asked.keep, data_hash=data_hash)
+            results = compute.kept(self.shared, asked.keep, data_hash=data_hash)
         else:
-            results = together.results(self.shared, asked.confidence, data_hash=data_hash, progress=progress)
+            results = compute.results(self.shared, asked.confidence, data_hash=data_hash, progress=progress)
         results = [_aligned_by(result, asked.align) for result in results]
         return gates.checked(results, asked.bounds) if asked.bounds else results
 
     def row_losses(self) -> Iterator[Rows]:
         """The (first) loss of every row that counts, block by block."""
-        return together.row_losses(self.shared)
+        return compute.row_losses(self.shared)
 
     def top(self) -> Hardest:
         """The hardest rows."""
         assert self.question.top is not None
-        return together.top(self.shared, self.question.top)
+        return compute.top(self.shared, self.question.top)
 
     def picture(self) -> RowPicture:
         """What there is to see of the first loss row by row."""
@@ -71,7 +71,7 @@ def opened(asked: Question) -> Iterator[Answer]:
     places: dict[str, str] = {}
     if asked.align is not None:
         asked, places = aligned(asked)
-    with together.prepared(losses_of(asked), reading=asked.reading, jobs=asked.jobs) as shared:
+    with compute.prepared(losses_of(asked), reading=asked.reading, jobs=asked.jobs) as shared:
         yield Answer(asked, _told_from(shared, places) if places else shared)
 
 
@@ -161,7 +161,7 @@ def worse(comparisons: Sequence[Comparison]) -> list[str]:
 def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Prepared]:
     """Embeddings and labels, open and bound to their roles."""
     loss = Request(make(SET), {}, asked.inputs, asked.named)
-    with together.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
+    with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
         yield shared.losses[0]
 
 

@@ -24,8 +24,8 @@ from ..text import did_you_mean
 from . import answers, suite, suite_file
 from . import mine as mining
 from .bound import as_array, refuse_none
-from .calculator import option_value
 from .mine import MiningSummary
+from .prepare import option_value
 from .question import (
     Asked,
     ComparisonQuestion,

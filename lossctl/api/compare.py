@@ -17,10 +17,10 @@ from ..resampling.draws import Draws
 from ..results.values import Comparison, Interval
 from ..rows.by_row import Scored
 from ..rows.workers import keep_freed_memory
-from . import calculator, together
+from . import compute, prepare
 from .align import Order, ids_of
+from .compute import Confidence, Request, Shared, Side
 from .reading import Given, Reading
-from .together import Confidence, Request, Shared, Side
 
 TESTS = paired.TESTS
 
@@ -89,7 +89,7 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
             Request(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
             for source in (systems.base, *systems.others)
         ]
-    with together.prepared(
+    with compute.prepared(
         wanted, weight=systems.weight, reading=reading, side=Side(cluster=systems.cluster), jobs=jobs
     ) as shared:
         yield shared
@@ -172,7 +172,7 @@ def _of_loss(
             difference.draws, confidence.seed, unit, difference.units,
         )  # fmt: skip
         part = whole.parts[at + 1]
-        result = calculator.result(
+        result = prepare.result(
             other, digest(other.fields) if data_hash else None, difference.other, part.n, part.facts
         )
         better, equal, worse = (
@@ -209,7 +209,7 @@ def _left_out(shared: Shared, start: int, whole: paired.Pairs, confidence: Confi
     """The differences of systems that are sets of embeddings, by leaving the same points out of all of them."""
     aspects = survey.Aspects(cluster=shared.sides[start].get("cluster"))
     systems = [
-        together.left_out(shared, start + at, {None: survey.Slice(part)}, aspects, confidence)[None]
+        compute.left_out(shared, start + at, {None: survey.Slice(part)}, aspects, confidence)[None]
         for at, part in enumerate(whole.parts)
     ]
     differences = []
@@ -245,7 +245,7 @@ def _verdict(loss: Loss, difference: float, p: float, alpha: float) -> str:
 
 def _aligned(systems: Systems, reading: Reading) -> Systems:
     """The same systems with every source in the order of the base's identifiers. DataError for unequal ids."""
-    desk = calculator.desk_for(reading)
+    desk = prepare.desk_for(reading)
     with desk.stack:
         column = systems.align or ""
         order = Order(desk, column, ids_of(desk, systems.base, column), systems.names[0])

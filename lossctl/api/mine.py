@@ -21,7 +21,7 @@ from ..sets.points import sort_points
 
 if TYPE_CHECKING:
     from ..sets.mining import Mined
-    from .calculator import Prepared
+    from .prepare import Prepared
 
 BYTES_EACH = {"npy": 24, "csv": 64, "ndjson": 110}
 HEADER_BYTES = 128

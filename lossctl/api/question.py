@@ -20,10 +20,10 @@ from ..resampling.bootstrap import METHODS
 from ..resampling.paired import SIGN_FLIP
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
-from .calculator import logit_forms
+from .compute import Confidence, Side, forms_of, read_bins
 from .gates import Bounds, read_baseline, read_percent
+from .prepare import logit_forms
 from .reading import Given, Reading
-from .together import Confidence, Side, forms_of, read_bins
 
 COUNTS = "it counts rows, and no row has a value of its own"
 HEADERS = {"auto": None, "yes": True, "no": False}

@@ -7,7 +7,7 @@ import numpy as np
 from ..language.numerics import sigmoid
 from ..results.distributions import Reliability, RowPicture, histogram, reliability
 from ..rows import checks
-from .together import Shared, row_losses
+from .compute import Shared, row_losses
 
 
 def row_picture(shared: Shared) -> RowPicture:

@@ -15,7 +15,7 @@ from ..language.engines import Engine
 from ..language.options import COMPUTE, ENTRIES
 from ..language.registry import Spec, parse
 from ..results.values import Comparison, Outcome, Result, SuiteReport
-from . import gates, together
+from . import compute, gates
 from .answers import compared, losses_of, opened, worse
 from .question import Asked, ComparisonQuestion, Question, asked, reading_of, refuse_unsuited, without_wishes
 from .suite_file import Entry, Suite, by_key
@@ -151,8 +151,8 @@ def _computed(batch: list[Task], jobs: int | None, data_hash: bool) -> list[tupl
         questions = [question for of_entry in asked_for for question in of_entry]
         losses = [loss for question in questions for loss in losses_of(question)]
         confidences = [question.confidence for question in questions]
-        with together.prepared(losses, reading=questions[0].reading, jobs=jobs) as shared:
-            stream = iter(together.results_of_each(shared, confidences, data_hash))
+        with compute.prepared(losses, reading=questions[0].reading, jobs=jobs) as shared:
+            stream = iter(compute.results_of_each(shared, confidences, data_hash))
             results = [[result for _ in of_entry for result in next(stream)] for of_entry in asked_for]
     bounds = [of_entry[0].bounds for of_entry in asked_for]
     return [

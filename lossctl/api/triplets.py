@@ -12,7 +12,7 @@ from .bound import read_all
 if TYPE_CHECKING:
     from ..results.breakdown import Batches, Breakdown, Diagnosis
     from ..sets.given import GivenTriplets
-    from .calculator import Prepared
+    from .prepare import Prepared
     from .reading import Given
 
 

@@ -200,7 +200,7 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
     if not sources and not named:
         raise UsageError(f"{loss.name} needs its input", fix=_usage(loss))
     from ..api import question as questions
-    from ..api.calculator import option_value
+    from ..api.prepare import option_value
 
     own = {
         option.name: option_value(option, values[f"option_{option.name}"])

@@ -6,7 +6,7 @@ from ..language.numerics import Array, arctan, maximum, minimum, power_of_two_be
 from ..language.registry import loss
 
 
-class Side(NamedTuple):
+class Extent(NamedTuple):
     """Two intervals on one axis, all lengths scaled alike.
 
     a, b: their lengths; common: of their intersection; a_rest, b_rest: what is beyond it; hull: from end to end
@@ -23,7 +23,7 @@ class Side(NamedTuple):
     scale: Array
 
 
-def _side(a_low: Array, a_high: Array, b_low: Array, b_high: Array) -> Side:
+def _side(a_low: Array, a_high: Array, b_low: Array, b_high: Array) -> Extent:
     low, high = maximum(a_low, b_low), minimum(a_high, b_high)
     meets = high > low
     a, b = a_high - a_low, b_high - b_low
@@ -34,15 +34,15 @@ def _side(a_low: Array, a_high: Array, b_low: Array, b_high: Array) -> Side:
     apart = abs((a_low - b_low) / 2 + (a_high - b_high) / 2)
     scale = power_of_two_below(hull)
     a, b, common, a_rest, b_rest = (length / scale for length in (a, b, common, a_rest, b_rest))
-    return Side(a, b, common, a_rest, b_rest, hull / scale, apart / scale, scale)
+    return Extent(a, b, common, a_rest, b_rest, hull / scale, apart / scale, scale)
 
 
-def _sides(box: Array, true_box: Array) -> tuple[Side, Side]:
+def _sides(box: Array, true_box: Array) -> tuple[Extent, Extent]:
     x, y = ((box[:, k], box[:, k + 2], true_box[:, k], true_box[:, k + 2]) for k in (0, 1))
     return _side(*x), _side(*y)
 
 
-def _areas(x: Side, y: Side) -> tuple[Array, Array]:
+def _areas(x: Extent, y: Extent) -> tuple[Array, Array]:
     """What the boxes do not have in common, and their union, without a difference of nearly equal areas."""
     common = x.common * y.common
     meets = common > 0
@@ -52,7 +52,7 @@ def _areas(x: Side, y: Side) -> tuple[Array, Array]:
     return missed, common + missed
 
 
-def _one_minus_iou(x: Side, y: Side) -> Array:
+def _one_minus_iou(x: Extent, y: Extent) -> Array:
     missed, union = _areas(x, y)
     return where(union > 0, ratio(missed, union), 1.0)
 
@@ -94,7 +94,7 @@ def giou(box: Array, true_box: Array) -> Array:
     return _one_minus_iou(x, y) + relu(hull - union) / hull
 
 
-def _distance(x: Side, y: Side) -> Array:
+def _distance(x: Extent, y: Extent) -> Array:
     """The squared distance of the centres as a share of the squared diagonal of the hull."""
     scale = maximum(x.scale, y.scale)
     across, down = x.scale / scale, y.scale / scale
@@ -140,6 +140,6 @@ def ciou(box: Array, true_box: Array) -> Array:
     return overlap + _distance(x, y) + ratio(v * v, overlap + v)
 
 
-def _angle(width: Array, height: Array, x: Side, y: Side) -> Array:
+def _angle(width: Array, height: Array, x: Extent, y: Extent) -> Array:
     """Of the diagonal of a box with its height."""
     return arctan((width / height) * (x.scale / y.scale))

@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from lossctl.api import together as assess
+from lossctl.api import compute as assess
 from lossctl.language import registry
 
 BLOCK = 4096

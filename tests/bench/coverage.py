@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lossctl.api import compare, together
+from lossctl.api import compare, compute
 from lossctl.language import registry
 from lossctl.version import __version__
 
@@ -36,9 +36,9 @@ class Line(NamedTuple):
 
 
 def _interval(spec: str, inputs: list[np.ndarray], seed: int, which: int = 0, weight=None, **side) -> tuple:  # type: ignore[no-untyped-def]
-    wanted = [together.Request(registry.parse(spec), {}, inputs, side.pop("named", None))]
-    with together.prepared(wanted, side=together.Side(**side), weight=weight, jobs=1) as shared:
-        result = together.results(shared, together.Confidence(LEVEL, "bca", RESAMPLES, seed))[which]
+    wanted = [compute.Request(registry.parse(spec), {}, inputs, side.pop("named", None))]
+    with compute.prepared(wanted, side=compute.Side(**side), weight=weight, jobs=1) as shared:
+        result = compute.results(shared, compute.Confidence(LEVEL, "bca", RESAMPLES, seed))[which]
     assert result.ci is not None
     return result.ci.low, result.ci.high, result.value
 
@@ -132,7 +132,7 @@ COVERAGE = (
 def _p(base: np.ndarray, other: np.ndarray, truth: np.ndarray, spec: str, seed: int, cluster=None) -> float:  # type: ignore[no-untyped-def]
     names = ["base", "other"]
     systems = compare.Systems(base, [other], truth, [(registry.parse(spec), {})], names, cluster=cluster)
-    confidence = together.Confidence(LEVEL, "bca", RESAMPLES, seed)
+    confidence = compute.Confidence(LEVEL, "bca", RESAMPLES, seed)
     return compare.compare(systems, confidence=confidence, jobs=1)[0].p
 
 

@@ -1,4 +1,4 @@
-"""From inputs to a result: bind, admit, add up. What the commands print."""
+"""From inputs to a computation that is ready to run, and from its number to a result with its signature."""
 
 from __future__ import annotations
 

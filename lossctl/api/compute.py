@@ -1,7 +1,7 @@
-"""Beyond one number: several losses over one reading, groups, intervals, the hardest rows, row losses with names.
+"""The pipeline: one or several losses over one reading, with groups, intervals, the hardest rows, the losses of rows.
 
-`prepared(...)` opens everything; what it yields answers each question. The library under `lossctl compute` with these
-options, under `lossctl compare` and under `lossctl run`.
+`prepared(...)` opens everything; what it yields answers each question. The library under `lossctl compute`, under
+`lossctl compare` and under `lossctl run`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from ..rows import by_row, groups, hardest
 from ..rows.job import Job
 from ..rows.workers import forked
 from ..text import shown
-from . import calculator
+from . import prepare
 from .bound import as_array
-from .calculator import Prepared
+from .prepare import Prepared
 from .reading import Given, Reading
 
 if TYPE_CHECKING:
@@ -184,14 +184,14 @@ def prepared(
         raise UsageError(f"jobs cannot be {jobs!r}", fix="give a whole number from 1")
     reading = reading or Reading()
     _refuse_mixed(requests)
-    desk = calculator.desk_for(reading)
+    desk = prepare.desk_for(reading)
     with desk.stack:
         losses: list[Prepared] = []
         sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
         for request in requests:
             inputs, named = request.inputs or (), request.named or {}
             losses.append(
-                calculator.prepare(
+                prepare.prepare(
                     desk,
                     request.spec,
                     inputs,
@@ -413,7 +413,7 @@ def _of_loss(
     def of(name: str | None, **more: Any) -> Result:
         piece = pieces[name]
         interval = _interval(confidence, unit, spreads[name]) if confidence else None
-        result = calculator.result(loss, data, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
+        result = prepare.result(loss, data, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
         return _remarked(result, spreads[name].remark) if confidence else result
 
     counts = shared.anchors[at].counts if shared.anchors else ()
@@ -499,9 +499,7 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
             raise DataError(f"no {shared.engine.unit} to average", fix=CHECKS)
         by_row.refuse_nothing(loss.plan, part)
         data = digest(loss.fields) if data_hash else None
-        result = calculator.result(
-            shared.computed[position], data, by_row.value_of(loss.plan, part), part.n, part.facts
-        )
+        result = prepare.result(shared.computed[position], data, by_row.value_of(loss.plan, part), part.n, part.facts)
         signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
         note = f"the {part.n} hardest {shared.engine.unit}"
         results.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
