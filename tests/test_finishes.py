@@ -233,3 +233,19 @@ def test_an_interval_without_digits_is_refused():
 )
 def test_ends(loss, inputs, truth):
     assert value_of(registry.parse(loss), [np.array(column) for column in inputs]) == pytest.approx(truth, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("specs", "printed"),
+    [
+        (("dice:smooth=1e-5",), 0.2520319),
+        (("dice-squared:smooth=1e-5",), 0.09489695),
+        (("dice:smooth=1e-5", "bce"), 0.551033),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
+)
+def test_means_of_images_are_what_monai_prints(specs, printed):
+    """MONAI 1.6.1, of two images of four pixels: DiceLoss, with squared_pred=True, DiceCELoss."""
+    images = [([0.9, 0.8, 0.3, 0.1], [1, 1, 0, 0]), ([0.7, 0.2, 0.6, 0.4], [1, 0, 1, 0])]
+    means = [np.mean([value_of(registry.parse(spec), image) for image in images]) for spec in specs]
+    assert sum(means) == pytest.approx(printed, rel=1e-6)
