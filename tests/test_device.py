@@ -263,7 +263,7 @@ def test_compute_on_a_device(elsewhere, capsys):
 
 @on_the_command_line
 def test_rows_groups_and_intervals_of_a_device(elsewhere, capsys):
-    interval = ("--ci", "0.9", "--resamples", "50", "-f", "csv")
+    interval = ("--ci", "0.9", "-f", "csv")
     for options in (("--per-row", "-f", "csv"), ("-g", "label", *interval), ("--keep", "10%", "-f", "csv")):
         found = []
         for device in ("cpu", "cuda"):

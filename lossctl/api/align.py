@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +13,7 @@ from ..language.roles import ROLES, Role
 from ..rows import groups
 from ..text import shown
 from . import prepare
-from .bound import read_all
+from .bound import column_of, read_all
 from .labels import is_text
 from .reading import Given
 
@@ -123,5 +122,4 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
 
 def _is_of(source: str, first: str) -> bool:
     """Whether a source is in the first file: by its path, or as the bare name of a column."""
-    path = parse_source(source).path
-    return path == parse_source(first).path or ("::" not in source and not os.path.exists(path))
+    return parse_source(str(column_of(source, first))).path == parse_source(first).path

@@ -58,7 +58,7 @@ class Bound(NamedTuple):
     """The files of a loss: what to read, and how it becomes the loss's inputs.
 
     notes, marks, warnings: what was decided on the way, for people, for the signature, and where it may be wrong
-    skips: rows that hold a nan then are unknown, and are left out
+    unknown: the role whose nan say that a value is not known: such rows are left out
     first_label: what is done where class indices lack a 0
     """
 
@@ -69,7 +69,7 @@ class Bound(NamedTuple):
     notes: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    skips: bool = False
+    unknown: str = ""
     first_label: shapes.Doubt = "warn"
 
 

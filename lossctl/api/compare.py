@@ -19,10 +19,12 @@ from ..rows.by_row import Scored
 from ..rows.workers import keep_freed_memory
 from . import compute, prepare
 from .align import Order, ids_of
+from .bound import as_array, column_of
 from .compute import Confidence, Request, Shared, Side
 from .reading import Given, Reading
 
 TESTS = paired.TESTS
+SHARED_BY_ALL = ("target", "weight", "group", "cluster")  # a bare name is a column of the base
 
 
 class Systems(NamedTuple):
@@ -71,6 +73,9 @@ def compare(
 @contextmanager
 def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[Shared]:
     """Every loss of every system over one reading: the systems of the first loss, then those of the next."""
+    systems = systems._replace(
+        **{name: column_of(as_array(getattr(systems, name)), systems.base) for name in SHARED_BY_ALL}
+    )
     if systems.align is not None:
         systems = _aligned(systems, reading)
     wanted = []

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..files.sources import Block, Field, blocks, digest, parse_source
+from ..files.sources import Block, Field, blocks, digest
 from ..language.engines import COUNTS, LISTS, ROWS, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form, Role
@@ -29,7 +28,7 @@ from ..rows.job import Job
 from ..rows.workers import forked
 from ..text import shown
 from . import prepare
-from .bound import as_array
+from .bound import as_array, column_of
 from .prepare import Prepared
 from .reading import Given, Reading
 
@@ -185,11 +184,13 @@ def prepared(
     reading = reading or Reading()
     _refuse_mixed(requests)
     desk = prepare.desk_for(reading)
+    weight = column_of(as_array(weight), _first_source(requests[0]))
     with desk.stack:
         losses: list[Prepared] = []
         sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
         for request in requests:
             inputs, named = request.inputs or (), request.named or {}
+            first = _first_source(request) or _first_source(requests[0])
             losses.append(
                 prepare.prepare(
                     desk,
@@ -197,14 +198,14 @@ def prepared(
                     inputs,
                     named,
                     reduction=request.reduction or request.spec.loss.reductions[0],
-                    weight=weight if request.weight is None else request.weight,
+                    weight=weight if request.weight is None else column_of(as_array(request.weight), first),
                     reading=replace(reading, forms=request.forms),
                     jobs=jobs,
                     like=None if request.inputs or request.named or not losses else losses[0].bound,
                 )
             )
             own = request.side or side or Side()
-            sides.append((own, _side_fields(desk, own, request.inputs or requests[0].inputs or ())))
+            sides.append((own, _side_fields(desk, own, first)))
         yield _joined(losses, sides)
 
 
@@ -229,28 +230,24 @@ def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) ->
     return forms
 
 
-def _side_fields(desk: Desk, side: Side, inputs: Sequence[Given]) -> dict[str, tuple[Field, str]]:
+def _first_source(request: Request) -> str | None:
+    """The source whose columns bare names are; None where the inputs are arrays."""
+    given = (*(request.inputs or ()), *(request.named or {}).values())
+    return given[0] if given and isinstance(given[0], str) else None
+
+
+def _side_fields(desk: Desk, side: Side, first: str | None) -> dict[str, tuple[Field, str]]:
     columns = {}
     for name in ("id", "group", "cluster"):
         source = getattr(side, name)
         if source is not None:
             kind = "number" if name == "group" and side.bins else "category"
             role = Role(name, name, f"the {name} of each row", "row", (name,), kind=kind)  # type: ignore[arg-type]
-            field = desk.field(_source_of(source, inputs), role)
+            field = desk.field(column_of(as_array(source), first), role)
             if field.width != 1:
                 raise DataError(f"{field.name}: {field.width} columns as {name}", fix="choose one: PATH::COLUMN")
             columns[name] = (field, kind)
     return columns
-
-
-def _source_of(source: Given, inputs: Sequence[Given]) -> Given:
-    """A source; a bare name that is no file is a column of the first input."""
-    if not isinstance(source, str):
-        return as_array(source)
-    bare = "::" not in source and source != "-" and not os.path.exists(source)
-    if bare and inputs and isinstance(inputs[0], str):
-        return f"{parse_source(inputs[0]).path}::{source}"
-    return source
 
 
 def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]]) -> Shared:

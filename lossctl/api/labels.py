@@ -21,7 +21,7 @@ from ..files.unfolding import cells_of
 from ..language.registry import Spec
 from ..rows.facts import SUM_TOLERANCE
 from ..text import shown
-from .bound import Bound, Derived
+from .bound import Bound, Derived, categories_of
 from .reading import Reading
 
 Array = np.ndarray[Any, Any]
@@ -33,8 +33,9 @@ TRUTH_ROLES = ("label", "same", "category", "identity")
 
 def coded(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     """The same inputs, their labels read as the loss needs them. DataError, UsageError."""
-    if reading.skip_nan and _is_angular(spec, reading):
-        bound = _without_zeros(spec, bound)
+    on_sphere = spec.loss.engine.has_space and (reading.normalize or reading.metric == "cosine")
+    if reading.skip_nan and (spec.is_angular or on_sphere):
+        bound = _without_zeros(bound)
     ranked = next((at for at, role in enumerate(bound.roles) if role.name == "relevance"), None)
     if ranked is not None and bound.fields[ranked].width == 1:
         return _padded(bound, ranked)
@@ -105,13 +106,7 @@ def _converted(bound: Bound, at: int, role: Any, convert: Convert, note: str, ma
     return bound._replace(roles=roles, columns=columns, arrange=arranged, notes=notes, marks=marks)
 
 
-def _is_angular(spec: Spec, reading: Reading) -> bool:
-    """Whether embeddings count by their direction."""
-    distance = spec.options.get("distance", reading.metric if spec.loss.engine.has_space else "")
-    return spec.loss.cosine or reading.normalize or distance == "cosine"
-
-
-def _without_zeros(spec: Spec, bound: Bound) -> Bound:
+def _without_zeros(bound: Bound) -> Bound:
     """Embeddings that have no direction as missing ones."""
     for at, role in enumerate(bound.roles):
         if role.layout == "vectors" and not role.forms and role.kind == "number":
@@ -141,7 +136,7 @@ def _padded(bound: Bound, at: int) -> Bound:
         return bound
     warning = f"{count} documents of relevance -1 taken for padding and left out"
     padded = _converted(bound, at, bound.roles[at], _without_unknown, "", "padding:-1")
-    return padded._replace(skips=True, warnings=(*padded.warnings, warning))
+    return padded._replace(unknown=bound.roles[at].name, warnings=(*padded.warnings, warning))
 
 
 # --- several columns
@@ -177,6 +172,7 @@ def _several_columns(inputs: _Inputs) -> Bound:
     bound, name = inputs.bound, inputs.first.name
     if inputs.reading.multi_label and name in ("probs", "scores"):
         raise UsageError(f"{inputs.spec.loss.name} knows one class a row", fix="leave --multi-label out, or use bce")
+    _refuse_order(inputs)
     if name == "scores":
         return _one_hot(inputs)
     if name == "chance" and inputs.prediction.width == inputs.label.width and not inputs.reading.multi_label:
@@ -187,6 +183,17 @@ def _several_columns(inputs: _Inputs) -> Bound:
     if name in ("probs", "scores"):
         return bound
     return _cells(inputs)
+
+
+def _refuse_order(inputs: _Inputs) -> None:
+    """UsageError for names of classes beside columns of labels."""
+    option = "--classes" if inputs.reading.classes else "--positive"
+    if inputs.reading.classes or (inputs.reading.positive is not None and inputs.first.name in ("probs", "scores")):
+        raise UsageError(
+            f"{inputs.label.width} columns of labels, and {option}",
+            why="columns of labels are in the order of the columns of predictions",
+            fix="leave it out, or give one column of labels",
+        )
 
 
 def _one_hot(inputs: _Inputs, more: str = "") -> Bound:
@@ -226,7 +233,9 @@ def _cells(inputs: _Inputs) -> Bound:
     columns = dict(zip(bound.columns, fields, strict=True))
     note = f"{label.width} labels a row: cells count one by one, unknown ones (-1 or nan) are left out"
     unfolded = replace_fields(bound, fields, columns)
-    return _converted(unfolded, inputs.at, inputs.role, _without_unknown, note, "cells")._replace(skips=True)
+    return _converted(unfolded, inputs.at, inputs.role, _without_unknown, note, "cells")._replace(
+        unknown=inputs.role.name
+    )
 
 
 def _without_unknown(values: Array) -> Array:
@@ -328,6 +337,7 @@ def _places(inputs: _Inputs) -> Bound:
     """Classes that are rows of a file of class weights: places from 0, or names in the order that is told."""
     order = inputs.reading.classes
     if inputs.label.width > 1:
+        _refuse_order(inputs)
         return _one_hot(inputs)
     if order:
         place = {name: float(index) for index, name in enumerate(order)}
@@ -357,8 +367,6 @@ def _stored_classes(inputs: _Inputs) -> tuple[str, ...]:
         if frame.content.unit == "key" and "classes" in frame.names:
             stored = frame.select("=classes")
             if stored.width == 1:
-                from .bound import categories_of
-
                 return tuple(files_classes.as_names(categories_of(stored)).tolist())
     return ()
 
@@ -458,7 +466,12 @@ def _positive(inputs: _Inputs, positive: str, names: tuple[str, ...] | None) -> 
     note = f"label {shown(positive)} read as 1" + (f", {_listed(others)} as 0" if others else "")
     mark = f"labels:{positive}=1"
     if names is None:
-        number = float(positive)
+        try:
+            number = float(positive)
+        except ValueError:
+            raise DataError(
+                f"{inputs.place}: no label is '{shown(positive)}'", why="the labels are numbers", fix="check the column"
+            ) from None
         return inputs.read_as("number", partial(_equals, number=number), note, mark)
     return inputs.read_as("category", partial(_is_name, name=positive), note, mark)
 

@@ -25,7 +25,7 @@ from ..rows.workers import cores
 from ..text import option_text
 from ..version import __version__
 from .axes import spread
-from .bound import Bound, as_array, as_bound, bound_of, column_of, read_all, refuse_other_indexes, roles_of
+from .bound import Bound, as_array, as_bound, bound_of, read_all, refuse_other_indexes, roles_of
 from .labels import coded
 from .reading import Given, Reading
 
@@ -120,8 +120,7 @@ def prepare(
         else bound_of(desk, spec, [as_array(item) for item in inputs], roles_of(spec.loss, named), reading)
     )
     bound = coded(spec, spread(spec, plain, reading), reading)
-    first = inputs[0] if inputs else None
-    weights = desk.field(column_of(as_array(weight), first), ROLES["weight"]) if weight is not None else None
+    weights = desk.field(as_array(weight), ROLES["weight"]) if weight is not None else None
     plan = shapes.plan(
         spec,
         bound.columns,
@@ -129,7 +128,8 @@ def prepare(
         forms=dict(reading.forms),
         weight=weights,
         clip=reading.clip,
-        skip_nan=reading.skip_nan or bound.skips,
+        skip_nan=reading.skip_nan,
+        unknown=bound.unknown,
         soft=reading.soft,
         percent=reading.percent,
         renormalize=reading.renormalize,
@@ -167,7 +167,7 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: Facts
         value=value,
         n=n,
         sources=ready.sources,
-        signature=signature(ready, data).format(n=n),
+        signature=signature(ready, data, n),
         dtype=ready.dtype,
         notes=(*ready.notes, *notes),
         warnings=(*ready.warnings, *warnings),
@@ -175,8 +175,8 @@ def result(ready: Prepared, data: str | None, value: float, n: int, facts: Facts
     return replace(made, **more) if more else made
 
 
-def signature(ready: Prepared, data: str | None) -> str:
-    """Every choice that changes the number, in one line without spaces; `{n}` stands for how many rows count."""
+def signature(ready: Prepared, data: str | None, n: int | str = "{n}") -> str:
+    """Every choice that changes the number, in one line without spaces. n: how many rows count"""
     plan, reading = ready.plan, ready.reading
     parts = [plan.spec.loss.name]
     parts += [f"{name.replace('_', '-')}:{brief(value)}" for name, value in plan.spec.params]
@@ -197,7 +197,7 @@ def signature(ready: Prepared, data: str | None) -> str:
     first = plan.entries[0]
     parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
     parts += [f"red:{plan.reduction}"]
-    parts += [f"w:{'sum-w' if plan.weight else 'none'}", "n:{n}", "acc:f64", f"be:{ready.backend}"]
+    parts += [f"w:{'sum-w' if plan.weight else 'none'}", f"n:{n}", "acc:f64", f"be:{ready.backend}"]
     parts += [f"data:{data}"] if data else []
     return "|".join([*parts, f"v:{__version__}"])
 
@@ -256,7 +256,11 @@ def _balanced(ready: Prepared) -> Prepared:
     only_label = plan._replace(entries=(label,), weight=None)
     for block in ready.inputs():
         (values,) = checks.admit(only_label, block.arrays[1:2], block.start).inputs
-        counts += np.bincount(values.reshape(-1).astype(np.int64), minlength=classes)
+        if plan.is_soft:
+            ones = float(values.sum())
+            counts += (values.size - ones, ones)
+        else:
+            counts += np.bincount(values.reshape(-1).astype(np.int64), minlength=classes)
     if not counts.all():
         raise DataError(
             f"class {int(np.argmin(counts))} has no rows, so its inverse frequency is infinite",

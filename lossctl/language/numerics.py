@@ -44,7 +44,7 @@ def quotient(part: Total, whole: Total) -> Array | float:
     if hasattr(whole, "shape") or hasattr(part, "shape"):
         return part / whole
     if not whole:
-        return math.nan if not part or math.isnan(part) else math.copysign(math.inf, part)
+        return math.nan if not part or part != part else math.inf if part > 0 else -math.inf
     try:
         return float(part / whole)
     except OverflowError:  # beyond the largest float64

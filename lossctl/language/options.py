@@ -95,7 +95,11 @@ def _has_classes(loss: Loss) -> bool:
 
 
 def _may_be_soft(loss: Loss) -> bool:
-    return loss.engine.is_by_row and any(role.name in ("prob", "chance", "logit") for role in loss.roles)
+    return (
+        loss.engine.is_by_row
+        and loss.stands_alone
+        and any(role.name in ("prob", "chance", "logit") for role in loss.roles)
+    )
 
 
 def _has_sums(loss: Loss) -> bool:

@@ -329,7 +329,13 @@ def parse(text: str) -> Spec:
     """The spec that a text such as `focal:gamma=2,alpha=0.25` means; UsageError with a fix where it means none."""
     name, _, rest = text.partition(":")
     target = find(name)
-    options = dict(_split_option(part, text) for part in rest.split(",") if part.strip())
+    options: dict[str, str] = {}
+    for part in rest.split(","):
+        if part.strip():
+            option, value = _split_option(part, text)
+            if option in options:
+                raise UsageError(f"{option.replace('_', '-')} stands twice in {text!r}", fix="give it once")
+            options[option] = value
     return make(target, **options)
 
 

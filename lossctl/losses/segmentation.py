@@ -1,5 +1,8 @@
 """Segmentation: how far a predicted region is from the true one. One number of all rows together, no mean of rows."""
 
+from fractions import Fraction
+from typing import Any
+
 from ..language.domains import NonNegative, Positive
 from ..language.numerics import Array, Total, quotient, row_mean, row_sum, where
 from ..language.predictions import Binary
@@ -54,12 +57,9 @@ def jaccard(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
 def _tversky(
     false_inside: Total, false_outside: Total, inside: Total, weight: Total, *, alpha: float, beta: float, smooth: float
 ) -> Array | float:
-    missed = alpha * _float(false_inside) + beta * _float(false_outside)
-    return quotient(missed, _float(inside) + missed + smooth)
-
-
-def _float(number: Total) -> Array | float:
-    return number if hasattr(number, "shape") else float(number)
+    exact: Any = float if hasattr(inside, "shape") else Fraction
+    missed = exact(alpha) * false_inside + exact(beta) * false_outside
+    return quotient(missed, inside + missed + exact(smooth))
 
 
 def _regions(prob: Binary, label: Array) -> Sums:
@@ -153,7 +153,11 @@ def dice_squared(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Su
 def _dice_and_surprise(
     missed: Total, size: Total, surprise: Total, weight: Total, *, dice_weight: float, bce_weight: float
 ) -> Array | float:
-    return dice_weight * quotient(missed, size) + bce_weight * quotient(surprise, weight)
+    return _weighted(dice_weight, quotient(missed, size)) + _weighted(bce_weight, quotient(surprise, weight))
+
+
+def _weighted(weight: float, term: Array | float) -> Array | float:
+    return weight * term if weight else 0.0
 
 
 @loss(finish=_dice_and_surprise, stands_alone=False, reductions=("overall",), aliases=("dice-ce", "combo"))

@@ -43,7 +43,7 @@ class Moments(NamedTuple):
         with np.errstate(over="ignore", invalid="ignore"):
             shift[:-1, -1] = self.centre - centre
             pairs = shift @ self.pairs @ shift.T
-            triples = np.einsum("ai,bj,ck,ijk->abc", shift, shift, shift, self.triples)
+            triples = np.einsum("ai,bj,ck,ijk->abc", shift, shift, shift, self.triples, optimize=True)
         return Moments(centre, pairs, triples, self.n)
 
     def merge(self, other: Moments) -> Moments:
@@ -57,7 +57,7 @@ class Moments(NamedTuple):
         """That of the rows on a value, whose derivatives by the sum of each centred column are `slopes`, (k,)."""
         with np.errstate(over="ignore", invalid="ignore"):
             squares = float(slopes @ self.pairs @ slopes)
-            cubes = float(np.einsum("i,j,k,ijk->", slopes, slopes, slopes, self.triples))
+            cubes = float(np.einsum("i,j,k,ijk->", slopes, slopes, slopes, self.triples, optimize=True))
         return Influence(squares, cubes, self.n)
 
 
@@ -219,7 +219,7 @@ def moments(columns: np.ndarray) -> Moments:
         return Moments(np.full(k - 1, math.nan), np.zeros((k, k)), np.zeros((k, k, k)), 0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         sums = columns.sum(axis=0)
-        centre = sums[:-1] / sums[-1]
+        centre = sums[:-1] / sums[-1] if sums[-1] else np.zeros(k - 1)
         u = columns.copy()
         u[:, :-1] -= centre * columns[:, -1:]
         products = (u[:, :, None] * u[:, None, :]).reshape(n, k * k)

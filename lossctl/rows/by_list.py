@@ -103,7 +103,9 @@ def _admitted(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -> 
 def _as_they_come(pieces: Iterable[list[Documents]]) -> Iterator[list[Documents]]:
     """Pieces cut where lists end; what follows the last end waits for the next piece."""
     waiting: list[list[Documents]] = []
+    nothing: list[Documents] = []
     for many in pieces:
+        nothing = nothing or [piece.take(slice(0, 0))._replace(facts=NOTHING) for piece in many]
         waiting = waiting or [[] for _ in many]
         complete = []
         for held, piece in zip(waiting, many, strict=True):
@@ -118,7 +120,7 @@ def _as_they_come(pieces: Iterable[list[Documents]]) -> Iterator[list[Documents]
             complete.append(_joined(cut_lists or [piece.take(slice(0, 0))])._replace(facts=piece.facts))
         yield complete
     if waiting and any(waiting):
-        yield [_joined(held) for held in waiting]
+        yield [_joined(held or [empty]) for held, empty in zip(waiting, nothing, strict=True)]
 
 
 def _held(pieces: Iterable[list[Documents]], size: int) -> Iterator[list[Documents]]:
@@ -130,13 +132,15 @@ def _held(pieces: Iterable[list[Documents]], size: int) -> Iterator[list[Documen
         rest.append(piece.take(np.argsort(first[codes], kind="stable"))._replace(facts=piece.facts))
     ends = [[*_starts(piece.group)[1:].tolist(), len(piece.group)] for piece in rest]
     at = [0] * len(rest)
-    while any(start < len(piece.group) for start, piece in zip(at, rest, strict=True)):
+    is_first = True
+    while is_first or any(start < len(piece.group) for start, piece in zip(at, rest, strict=True)):
         complete = []
         for position, piece in enumerate(rest):
             stop = next((end for end in ends[position] if end >= at[position] + size), len(piece.group))
-            facts = piece.facts if at[position] == 0 else NOTHING
+            facts = piece.facts if is_first else NOTHING
             complete.append(piece.take(slice(at[position], stop))._replace(facts=facts))
             at[position] = stop
+        is_first = False
         yield complete
 
 
@@ -180,13 +184,16 @@ def _scored(job: Job, piece: Documents) -> Scored:
     for beside, what in ((piece.weight, "weight"), *((column, "value beside the list") for column in piece.side)):
         _refuse_mixed(job, piece, beside, starts, sizes, what)
     columns = columns or [np.empty(0), np.empty(0)]
-    keep = columns[-1] > 0
+    weighted = piece.weight[starts] != 0
+    compared = columns[-1] > 0
+    keep = compared & weighted
+    odd = Facts(skipped=int(sizes[~weighted].sum()), empty_lists=int(np.count_nonzero(~compared & weighted)))
     scored = rows_of(
         job.plan,
         RowsAt(piece.number[starts[keep]]),
         tuple(column[keep] for column in columns),
         piece.weight[starts[keep]],
-        piece.facts.merge(Facts(empty_lists=int(np.count_nonzero(~keep)))),
+        piece.facts.merge(odd),
     )
     ends = starts + sizes
     inputs = tuple(_ragged(column, starts[keep], ends[keep]) for column in (piece.score, piece.relevance))

@@ -86,7 +86,7 @@ def _scaled(plan: Plan, entry: Input, values: np.ndarray) -> np.ndarray:
     import numpy as np
 
     values = values / 100.0 if plan.percent else values
-    if plan.renormalize and values.ndim == 2 and entry.check != "binary":
+    if plan.renormalize and values.ndim == 2:
         sums = values.sum(axis=1, keepdims=True)
         values = values / np.where(sums > 0, sums, 1.0)
     return values
@@ -99,13 +99,13 @@ def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
     keep = None
     for entry, array in zip(plan.every, arrays, strict=True):
         out = None
-        if plan.skip_nan and array.dtype.kind == "f":
+        if (plan.skip_nan or entry.role.name == plan.unknown) and array.dtype.kind == "f":
             out = np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
         if plan.skip_nan and array.dtype == object:
             out = np.array([value is None for value in array.reshape(-1)])
         if entry.check == "index" and plan.ignore is not None:
             out = array.reshape(-1) == plan.ignore if out is None else out | (array.reshape(-1) == plan.ignore)
-        if entry.check == "weight":
+        if entry.check == "weight" and not plan.spec.loss.engine.has_lists:
             out = array.reshape(-1) == 0 if out is None else out | (array.reshape(-1) == 0)
         if out is not None and out.any():
             keep = ~out if keep is None else keep & ~out

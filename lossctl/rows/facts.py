@@ -14,12 +14,15 @@ SHOWN_ROWS = 5
 
 
 class Facts(NamedTuple):
-    """What was noticed on the way, mergeable: what only the whole input can tell."""
+    """What was noticed on the way, mergeable: what only the whole input can tell.
+
+    logits_like_probabilities, decisions: whether all of them are; None where none was seen
+    """
 
     skipped: int = 0
     negative_labels: int = 0
     zero_labels: int = 0
-    logits_like_probabilities: bool = True
+    logits_like_probabilities: bool | None = None
     sum_error: float = 0.0
     infinite: int = 0
     infinite_rows: tuple[int, ...] = ()
@@ -28,7 +31,7 @@ class Facts(NamedTuple):
     turned_pairs: Turned | None = None
     undecided_anchors: int = 0
     rounded: int = 0
-    decisions: bool = True
+    decisions: bool | None = None
     lowest_label: float = float("inf")
     spread: float = float("inf")
 
@@ -38,19 +41,25 @@ class Facts(NamedTuple):
             self.skipped + other.skipped,
             self.negative_labels + other.negative_labels,
             self.zero_labels + other.zero_labels,
-            self.logits_like_probabilities and other.logits_like_probabilities,
+            _both(self.logits_like_probabilities, other.logits_like_probabilities),
             max(self.sum_error, other.sum_error),
             self.infinite + other.infinite,
-            (*self.infinite_rows, *other.infinite_rows)[:SHOWN_ROWS],
+            tuple(sorted((*self.infinite_rows, *other.infinite_rows)))[:SHOWN_ROWS],
             self.empty_lists + other.empty_lists,
             (self.zero_distances[0] + other.zero_distances[0], self.zero_distances[1] + other.zero_distances[1]),
             self.turned_pairs or other.turned_pairs,
             self.undecided_anchors + other.undecided_anchors,
             self.rounded + other.rounded,
-            self.decisions and other.decisions,
+            _both(self.decisions, other.decisions),
             min(self.lowest_label, other.lowest_label),
             min(self.spread, other.spread),
         )
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one and other
 
 
 NOTHING = Facts()
@@ -71,7 +80,7 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         notes.append("labels -1 and 1 read as 0 and 1")
     if facts.skipped:
         text = rows_left_out(facts.skipped)
-        (warnings if plan.skip_nan else notes).append(text)
+        (warnings if plan.skip_nan or plan.unknown else notes).append(text)
     if facts.rounded:
         notes.append(f"{facts.rounded} probabilities outside [0, 1] by their rounding read as 0 or 1")
     if any(entry.check == "probability" for entry in plan.entries) and facts.decisions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -109,7 +110,7 @@ class Kept(NamedTuple):
     def of(self, n: int) -> int:
         """How many of n rows. UsageError where there are not so many."""
         if self.percent is not None:
-            return math.ceil(self.percent * n / 100)
+            return math.ceil(Fraction(repr(self.percent)) * n / 100)
         assert self.number is not None
         if self.number > n:
             raise UsageError(f"--keep {self.number} of {n} rows", fix=f"keep {n} at most, or a share: --keep 10%")

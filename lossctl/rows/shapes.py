@@ -65,7 +65,7 @@ class Plan(NamedTuple):
 
     entries: the loss's inputs in order; weight: the row weights, or None
     clip: probabilities are clipped into [clip, 1 - clip]; ignore: rows with this class index are left out
-    skip_nan: rows that hold a nan are left out (else they are an error)
+    skip_nan: rows that hold a nan are left out (else they are an error);  unknown: those with one in this role are
     percent: probabilities are percents;  renormalize: rows of them are divided by their sums
     """
 
@@ -78,6 +78,7 @@ class Plan(NamedTuple):
     skip_nan: bool = False
     percent: bool = False
     renormalize: bool = False
+    unknown: str = ""
 
     @property
     def is_soft(self) -> bool:
@@ -107,6 +108,7 @@ def plan(
     percent: bool = False,
     renormalize: bool = False,
     first_label: Doubt = "warn",
+    unknown: str = "",
 ) -> Plan:
     """Settle the shape, the form and the check of every input; DataError where shapes do not fit the loss.
 
@@ -128,6 +130,16 @@ def plan(
     _check_class_numbers(spec, entries)
     if clip and not any(entry.form == "prob" for entry in entries):
         raise UsageError("--clip applies to probabilities only", fix="leave it out: logits need no clipping")
+    for option, is_asked in (("--percent", percent), ("--renormalize", renormalize)):
+        if is_asked and not any(entry.form == "prob" for entry in entries):
+            raise UsageError(f"{option} applies to probabilities only", fix="leave it out")
+    shares = [entry for entry in entries if entry.check == "classes" or entry.role.is_distribution]
+    if renormalize and not any(entry.form == "prob" for entry in shares):
+        raise UsageError(
+            "--renormalize of probabilities that are no shares of one whole",
+            why="it divides a row of probabilities of classes by their sum",
+            fix="leave it out",
+        )
     return Plan(
         spec,
         tuple(entries),
@@ -138,6 +150,7 @@ def plan(
         skip_nan=skip_nan,
         percent=percent,
         renormalize=renormalize,
+        unknown=unknown,
     )
 
 

@@ -1,0 +1,125 @@
+"""What one choice does to another: a bare name of a column, a mark in the labels, a weight of 0, a name with braces."""
+
+from math import inf
+
+import numpy as np
+import pytest
+from conftest import run_lossctl
+
+import lossctl
+from lossctl.errors import DataError, UsageError
+
+RANDOM = np.random.default_rng(7)
+CHANCE = RANDOM.random(60)
+LABEL = np.arange(60) % 3 // 2
+
+
+def test_every_system_is_held_to_the_truth_of_the_base(tmp_path):
+    for name, label in (("a", LABEL), ("b", 1 - LABEL)):
+        rows = zip(CHANCE.tolist(), label.tolist(), RANDOM.random(60).tolist(), strict=True)
+        text = "p,label,w\n" + "".join(f"{p},{y},{w}\n" for p, y, w in rows)
+        (tmp_path / f"{name}.csv").write_text(text)
+    systems = (f"{tmp_path}/a.csv::p", f"{tmp_path}/b.csv::p")
+    for more in ((), ("-w", "w"), ("--cluster", "label")):
+        done = run_lossctl("compare", *systems, "-y", "label", "--loss", "bce", *more, "-f", "csv")
+        header, line = done.out.splitlines()
+        values = dict(zip(header.split(","), line.split(","), strict=True))
+        assert (values["difference"], values["equal"]) == ("0.0", "60" if "--cluster" not in more else values["equal"])
+
+
+def test_a_bare_name_is_a_column_of_the_first_source_everywhere(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("prob,label,w\n0.5,1,1\n0.25,0,3\n")
+    named = ("--prob", f"{path}::prob", "--label", f"{path}::label")
+    right = run_lossctl("compute", "bce", str(path), "-w", "w").out
+    assert run_lossctl("compute", "bce", *named, "-w", "w").out == right
+    assert run_lossctl("compute", "bce", str(path), "--also", "brier", "-w", "w").out.splitlines()[1].startswith("bce")
+    assert run_lossctl("compute", "bce", *named, "-g", "label").code == 0
+
+
+def test_an_unknown_label_excuses_no_prediction():
+    chance, label = np.stack([CHANCE, 1 - CHANCE], 1), np.stack([LABEL, 1 - LABEL], 1)
+    label[4, 0] = -1
+    known = lossctl.compute("bce", np.delete(chance.ravel(), 8), np.delete(label.ravel(), 8))
+    assert lossctl.compute("bce", chance, label).value == pytest.approx(known.value, rel=1e-15)
+    chance[9, 1] = np.nan
+    with pytest.raises(DataError, match="nan"):
+        lossctl.compute("bce", chance, label)
+
+
+def test_a_weight_of_0_is_of_a_whole_list():
+    group, score, relevance = np.repeat([1, 2, 3, 4], 3), RANDOM.random(12), np.tile([0, 1, 2], 4)
+    weight = np.repeat([0.0, 1.0, 1.0, 1.0], 3)
+    rest = lossctl.compute("ranknet", score[3:], relevance[3:], group=group[3:])
+    result = lossctl.compute("ranknet", score, relevance, group=group, weight=weight)
+    assert (result.value, result.n, result.notes) == (rest.value, 3, ("3 rows left out",))
+    weight[4] = 0
+    with pytest.raises(DataError, match="weight changes"):
+        lossctl.compute("ranknet", score, relevance, group=group, weight=weight)
+
+
+def test_classes_beside_columns_of_labels_are_refused():
+    shares, one_hot = RANDOM.dirichlet(np.ones(3), 60), np.eye(3)[LABEL]
+    for choice in ({"classes": "2,1,0"}, {"positive": "1"}):
+        with pytest.raises(UsageError, match="columns of labels"):
+            lossctl.compute("cross-entropy", shares, one_hot, **choice)
+    with pytest.raises(UsageError, match="columns of labels"):
+        lossctl.compute("bce", shares, one_hot, classes="x,y")
+
+
+def test_names_of_labels_are_text_in_a_signature():
+    names = np.where(LABEL, "{a} |red: y", "{n}")
+    result = lossctl.compute("bce", CHANCE, names, positive="{a} |red: y")
+    assert result.value == lossctl.compute("bce", CHANCE, LABEL).value
+    assert " " not in result.signature and result.signature.count("|red:") == 1
+
+
+def test_soft_labels_are_of_losses_of_rows():
+    with pytest.raises(UsageError, match="soft"):
+        lossctl.compute("dice", CHANCE, CHANCE, soft=True)
+    balanced = lossctl.compute("focal", CHANCE, LABEL * 1.0, alpha="balanced")
+    assert lossctl.compute("focal", CHANCE, LABEL * 1.0, alpha="balanced", soft=True).value == pytest.approx(
+        balanced.value, rel=1e-14
+    )
+
+
+def test_probabilities_that_are_no_shares_are_not_renormalized():
+    for choice in ({"renormalize": True}, {"percent": True, "from_logits": True}):
+        with pytest.raises(UsageError, match="probabilities"):
+            lossctl.compute("focal", CHANCE, LABEL, **choice)
+
+
+def test_a_group_without_positives_leaves_an_interval():
+    group, label = np.repeat(["a", "b"], 30), np.where(np.arange(60) < 30, 0, LABEL)
+    alone = lossctl.compute("bce", CHANCE, label, reduction="positives", ci=0.95)
+    beside = lossctl.compute("bce", CHANCE, label, reduction="positives", ci=0.95, group=group)
+    assert (beside.overall.ci.low, beside.overall.ci.high) == pytest.approx((alone.ci.low, alone.ci.high), rel=1e-9)
+
+
+def test_a_group_is_not_suspected_unseen():
+    result = lossctl.compute("bce", CHANCE, LABEL, group=LABEL)
+    assert [group.warnings for group in result.groups.values()] == [(), ()]
+
+
+def test_quotients_beyond_float64():
+    assert lossctl.compute("r2", np.full(20, 1e154), np.zeros(20)).value == -inf
+    heavy = lossctl.compute("tversky", CHANCE, LABEL, weight=np.full(60, 1e308))
+    assert heavy.value == pytest.approx(lossctl.compute("tversky", CHANCE, LABEL).value, rel=1e-15)
+    one = lossctl.compute("dice-bce:bce-weight=0", np.array([1.0, 0.4]), np.array([0, 1])).value
+    assert one == pytest.approx(1 - 2 * 0.4 / 2.4, rel=1e-15)
+
+
+def test_an_embedding_without_direction_is_left_out():
+    a, b = RANDOM.normal(size=(2, 20, 4))
+    a[2] = 0
+    rest = lossctl.compute("cosine-distance", np.delete(a, 2, 0), np.delete(b, 2, 0))
+    assert lossctl.compute("cosine-distance", a, b, skip_nan=True).value == rest.value
+
+
+def test_an_option_is_given_once():
+    with pytest.raises(UsageError, match="twice"):
+        lossctl.compute("focal:gamma=1,gamma=3", CHANCE, LABEL)
+
+
+def test_a_share_of_rows_is_exact():
+    assert lossctl.compute("bce", np.tile(CHANCE, 50), np.tile(LABEL, 50), keep="1.1%").n == 33
