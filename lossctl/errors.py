@@ -79,7 +79,7 @@ def _told(words: Callable[[str], str]) -> Iterator[None]:
 
 def _in_python(text: str) -> str:
     text = re.sub(r"--([a-z]+) SRC\b", r"\1=...", text)
-    text = re.sub(r"--([a-z]+) (\S+::COLUMN)", r'\1="\2"', text)
+    text = re.sub(r"--([a-z]+) (\S+::(?:COLUMN|FIRST\.\.LAST))", r'\1="\2"', text)
     text = re.sub(TEXTS, lambda match: f'{match[1]}="{match[2].strip(chr(39))}"', text)
     text = re.sub(NUMBERS, lambda match: f"{match[1].replace('-', '_')}={match[2]}", text)
     for flag, keyword in KEYWORDS.items():

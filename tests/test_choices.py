@@ -123,3 +123,76 @@ def test_an_option_is_given_once():
 
 def test_a_share_of_rows_is_exact():
     assert lossctl.compute("bce", np.tile(CHANCE, 50), np.tile(LABEL, 50), keep="1.1%").n == 33
+
+
+def test_a_coordinate_is_no_embedding(tmp_path):
+    points = RANDOM.normal(size=(40, 3))
+    rows = zip(points.tolist(), (np.arange(40) % 4).tolist(), strict=True)
+    (tmp_path / "xyz.csv").write_text("x,y,z,label\n" + "".join(f"{a},{b},{c},{y}\n" for (a, b, c), y in rows))
+    source = f"{tmp_path}/xyz.csv"
+    done = run_lossctl("compute", "batch-hard", source)
+    assert done.code == 3 and "FIRST..LAST" in done.err
+    named = run_lossctl("compute", "batch-hard", "--emb", f"{source}::x..z", "--label", f"{source}::label")
+    assert float(named.out) == pytest.approx(lossctl.compute("batch-hard", points, np.arange(40) % 4).value, rel=1e-12)
+
+
+def test_a_gain_may_not_fall_by_more_than_the_increase(tmp_path):
+    target = RANDOM.normal(size=60)
+    (tmp_path / "a").mkdir()
+    for name, noise in (("good", 0.1), ("bad", 0.5)):
+        np.savetxt(
+            tmp_path / f"{name}.csv", np.stack([target + noise * np.sin(np.arange(60)), target], 1), delimiter=","
+        )
+        done = run_lossctl("compute", "r2", f"{tmp_path}/{name}.csv", "--json", "-o", f"{tmp_path}/{name}.json")
+        assert done.code == 0
+    for now, before, code in (("bad", "good", 1), ("good", "bad", 0)):
+        gate = ("--max-increase", "5%", "--baseline", f"{tmp_path}/{before}.json")
+        assert run_lossctl("compute", "r2", f"{tmp_path}/{now}.csv", *gate).code == code
+
+
+def test_results_of_groups_have_signatures_of_their_own():
+    result = lossctl.compute("bce", CHANCE, LABEL, group=np.arange(60) % 3)
+    signatures = [result.overall.signature, result.macro.signature, *(one.signature for one in result.groups.values())]
+    assert len(set(signatures)) == len(signatures)
+    assert all(" " not in signature for signature in signatures)
+
+
+def test_a_suite_elsewhere_knows_its_columns(tmp_path):
+    (tmp_path / "s").mkdir()
+    rows = zip(CHANCE.tolist(), LABEL.tolist(), strict=True)
+    (tmp_path / "s" / "b.csv").write_text("prob,label,g\n" + "".join(f"{p},{y},{y}\n" for p, y in rows))
+    entries = "losses:\n  - {loss: bce, inputs: b.csv, group: g}\n  - {name: bins, loss: bce, inputs: b.csv, by: 'bins:prob:3'}\n"
+    (tmp_path / "s" / "q.yaml").write_text(entries)
+    assert run_lossctl("run", f"{tmp_path}/s/q.yaml").code == 0
+
+
+def test_an_interval_that_cancels_is_refused():
+    target = np.round(RANDOM.normal(size=60) * 1024) / 1024
+    pred = target + np.round(RANDOM.normal(size=60) * 256) / 1024
+    plain, near, far = (lossctl.compute("r2", pred + shift, target + shift, ci=0.9) for shift in (0, 2.0**13, 2.0**20))
+    assert (near.ci.low, near.ci.high) == pytest.approx((plain.ci.low, plain.ci.high), abs=1e-4)
+    assert np.isnan(far.ci.low) and "cancels" in far.warnings[0]
+
+
+def test_squares_beyond_float64_are_no_traceback():
+    result = lossctl.compute("r2", [1e200, 3e200, 2e200], [2e200, 1e200, 5e200])
+    assert np.isnan(result.value) and "not finite" in result.warnings[0]
+
+
+def test_classes_in_another_order_than_the_headers_are_warned_about(tmp_path):
+    (tmp_path / "m.csv").write_text("cat,cow,label\n0.25,0.75,cat\n0.5,0.5,cow\n")
+    source = f"{tmp_path}/m.csv"
+    done = run_lossctl("compute", "cross-entropy", f"{source}::cat..cow", f"{source}::label", "--classes", "cow,cat")
+    assert done.code == 0 and "the columns are called cat, cow" in done.err
+
+
+def test_ids_of_mined_triplets_may_be_an_array(tmp_path):
+    points, label = RANDOM.normal(size=(30, 3)), np.arange(30) % 3
+    lossctl.mine("semi-hard", points, label, out=str(tmp_path / "m.csv"), id=np.arange(30) * 10)
+    assert set((tmp_path / "m.csv").read_text().split("\n")[1].split(",")[0]) <= set("0123456789")
+
+
+def test_resamples_of_two_rows_are_warned_about():
+    systems = [[0.5, 0.25], [0.25, 0.125]]
+    results = lossctl.compare(*systems, target=[0, 0], loss="bce", test="bootstrap")
+    assert any("tell little" in text for result in results for text in result.warnings)

@@ -127,10 +127,15 @@ def column_of(given: Given, first: Given) -> Given:
     """A source; a bare name that is no file is a column of the first source."""
     if not isinstance(given, str) or not isinstance(first, str):
         return given
-    is_name = given != "-" and "::" not in given and not os.path.exists(given) and not set("*?[/\\") & set(given)
-    if not is_name or os.path.splitext(given)[1].lower() in SUFFIXES:
+    if not looks_like_column(given) or os.path.exists(given):
         return given
     return f"{parse_source(first).path}::{given}"
+
+
+def looks_like_column(text: str) -> bool:
+    """Whether a source may be the bare name of a column: no path, no pattern, no ending of a file."""
+    is_name = text != "-" and "::" not in text and not set("*?[/\\") & set(text)
+    return is_name and os.path.splitext(text)[1].lower() not in SUFFIXES
 
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".npy", ".npz", ".json", ".jsonl", ".parquet", ".gz", ".pt", ".pth", ".h5")

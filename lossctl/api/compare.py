@@ -13,6 +13,7 @@ from ..files.sources import digest, parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import ROLES, Form, Role
 from ..resampling import flips, jackknife, paired, survey
+from ..resampling.bootstrap import FEW
 from ..resampling.draws import Draws
 from ..results.values import Comparison, Interval
 from ..rows.by_row import Scored
@@ -232,7 +233,11 @@ def _left_out(shared: Shared, start: int, whole: paired.Pairs, confidence: Confi
 
 
 def _cannot_tell(difference: paired.Difference, level: float) -> list[str]:
-    """What to say where no difference at all could be shown."""
+    """What to say where no difference at all could be shown, or where little shows it."""
+    if math.isnan(difference.low) and math.isfinite(difference.value):
+        return ["no interval of the difference: resamples are not finite, or their sums cancel beyond float64"]
+    if difference.test == paired.BOOTSTRAP and difference.units < FEW:
+        return [f"resamples of {difference.units} units tell little: use --test sign-flip, which is exact for few"]
     if not (math.isinf(difference.low) or math.isinf(difference.high)):
         return []
     smallest = max(2.0 ** (1 - difference.units), 1 / (difference.draws + 1))

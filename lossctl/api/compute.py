@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 
@@ -417,13 +418,14 @@ def _of_loss(
     if aspects.group is None:
         return [_counted(of(None), counts)]
     names = groups.ordered([name for name in pieces if name is not None], aspects.bins)
-    of_groups = [of(name, group=name) for name in names]
+    of_groups = [_signed(of(name, group=name), quote(name)) for name in names]
     results = [_counted(of(None, average="micro"), counts)]
     if plan.reduction != "sum":
         macro = sum(result.value for result in of_groups) / len(of_groups)
         average = replace(
             results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=(), notes=()
         )
+        average = _signed(average, "mean-of-groups")
         if confidence:
             of_names = [spreads[name] for name in names]
             spread = jackknife.mean(of_names) if shared.engine.has_space else survey.macro_spread(of_names, names)
@@ -439,6 +441,11 @@ def _counted(result: Result, counts: tuple[tuple[str, int], ...]) -> Result:
     return replace(
         result, counts=counts, notes=(*result.notes, ", ".join(f"{name} {number}" for name, number in counts))
     )
+
+
+def _signed(result: Result, group: str) -> Result:
+    """With the rows that it is of in its signature."""
+    return replace(result, signature=result.signature.replace("|red:", f"|group:{group}|red:", 1))
 
 
 def left_out(

@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..errors import DataError, UsageError
+from ..language.registry import find
 from ..results.values import Gate, Result
 from ..text import option_text, shown
 
 Key = tuple[Any, ...]
 
 
-NOT_CHOSEN = ("acc", "be", "v")  # parts of a signature that say what computed a value, not of what
+NOT_CHOSEN = ("acc", "be", "v", "group")  # of a signature: what computed a value, and what its key says
 
 
 class Saved(NamedTuple):
@@ -30,7 +31,8 @@ class Saved(NamedTuple):
 class Bounds(NamedTuple):
     """What was asked for.
 
-    increase_percent: how much larger than in `baseline` a value may be, in percent of its size there
+    increase_percent: how much larger than in `baseline` a value may be (smaller, of one that is better when larger),
+        in percent of its size there
     baseline: `key_of` a result -> its value in the saved run
     high_at_most, low_at_least: bounds of the ends of the interval
     is_strict: what differs from the baseline, other than values, fails
@@ -105,9 +107,11 @@ def _gates(result: Result, bounds: Bounds) -> list[Gate]:
         found.append(Gate("min-low", limit, f"an interval that starts >= {option_text(limit)}", low >= limit))
     if bounds.increase_percent is not None:
         before = _before(result, bounds.baseline or {}).value
-        limit = before + abs(before) * bounds.increase_percent / 100 if math.isfinite(before) else before
-        text = f"<= {before!r} + {option_text(bounds.increase_percent)}%"
-        found.append(Gate("max-increase", limit, text, value <= limit))
+        worse = -1 if find(result.loss).is_gain else 1
+        limit = before + worse * abs(before) * bounds.increase_percent / 100 if math.isfinite(before) else before
+        relation, sign, is_kept = (">=", "-", value >= limit) if worse < 0 else ("<=", "+", value <= limit)
+        text = f"{relation} {before!r} {sign} {option_text(bounds.increase_percent)}%"
+        found.append(Gate("max-increase", limit, text, is_kept))
     return found
 
 

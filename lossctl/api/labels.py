@@ -324,13 +324,16 @@ def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
             f"{source}: {len(set(order))} classes ({_listed(order)}) for {width} columns of predictions",
             fix="name each column once, in order: --classes A,B,...",
         )
+    told = files_classes.column_classes(inputs.headers, tuple(sorted(order))) if source == "--classes" else None
+    doubts = (f"--classes {','.join(order)}, but the columns are called {_listed(inputs.headers)}",)
     place = {name: float(index) for index, name in enumerate(order)}
     if inputs.ignore is not None:
         place.setdefault(str(inputs.ignore), float(inputs.ignore))
     note = f"classes in the order of the columns, by {source}: {_listed(order)}"
     convert = partial(_by_name, place=place, where=inputs.place, source=source)
     mark = f"labels:{','.join(order)}" if width <= 8 else "labels:named"
-    return inputs.read_as("category", convert, note, mark)._replace(first_label="")
+    bound = inputs.read_as("category", convert, note, mark)._replace(first_label="")
+    return bound._replace(warnings=(*bound.warnings, *doubts)) if told and told != tuple(order) else bound
 
 
 def _places(inputs: _Inputs) -> Bound:

@@ -12,12 +12,15 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, FileError, UsageError
-from ..files.sources import blocks, open_source, parse_source
+from ..files.binding import Desk
+from ..files.sources import blocks, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
 from ..sets import mining
 from ..sets.by_anchor import read_set
 from ..sets.points import sort_points
+from .bound import as_array
+from .reading import Given
 
 if TYPE_CHECKING:
     from ..sets.mining import Mined
@@ -83,7 +86,7 @@ def prepare(
     *,
     limit: int | None,
     per_anchor: int | None,
-    identity: str | None,
+    identity: Given | None,
     kind: str,
     path: str | None,
 ) -> MiningJob:
@@ -157,15 +160,16 @@ def _size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def _ids(source: str, rows: int) -> list[str]:
+def _ids(source: Given, rows: int) -> list[str]:
     """The id of each row, as text."""
-    parsed = parse_source(source)
-    with open_source(parsed.path) as frame:
-        field = frame.select(parsed.selector) if parsed.selector is not None else frame.whole()
+    desk = Desk()
+    with desk.stack:
+        frame, selector = desk.frame(as_array(source), "id")
+        field = frame.select(selector) if selector is not None else frame.whole()
         parts = [block.load()[0].reshape(-1).tolist() for block in blocks([field], ["category"], 1 << 15)]
     ids = [str(one) for part in parts for one in part]
     if len(ids) != rows:
-        raise DataError(f"{source}: {len(ids)} ids for {rows} embeddings", fix="give one id for each row")
+        raise DataError(f"{frame.path}: {len(ids)} ids for {rows} embeddings", fix="give one id for each row")
     return ids
 
 

@@ -16,6 +16,7 @@ from ..files.yaml import Node
 from ..language import options
 from ..language.options import ENTRIES, Setting
 from ..text import shown
+from .bound import looks_like_column
 
 Keys = Mapping[str, Setting]  # by their names in a suite
 
@@ -196,7 +197,9 @@ class _Checker:
         name, mark, selector = text.partition("::")
         if mark and name in self.sources:
             return f"{self.sources[name]}::{selector}"
-        return self.path(text)
+        path = self.path(text)
+        is_column = not mark and looks_like_column(text) and not os.path.exists(path)
+        return text if is_column else path
 
     def path(self, text: str) -> str:
         if text == "-" or os.path.isabs(text):

@@ -188,10 +188,11 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
         several = _like(frame, role, taken)
         if several:
             raise _ambiguous(frame, role, several)
+        place = "FIRST..LAST" if role.layout == "vectors" else "COLUMN"
         raise DataError(
             f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
-            fix=f"name it with --{role.option} {shown(frame.path)}::COLUMN, or give it as a file of its own",
+            fix=f"name it with --{role.option} {shown(frame.path)}::{place}, or give it as a file of its own",
         )
     return {role.name: bound[role.name] for role in roles}
 
@@ -199,7 +200,7 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
 def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
     lower = {title.lower(): title for title in frame.names if title not in taken}
     for name in role.columns:
-        if name in lower:
+        if name in lower and not (name == "x" and role.layout == "vectors" and _is_axis(frame, lower[name])):
             return (lower[name],)
         if "*" in name:
             matching = [title for low, title in lower.items() if fnmatchcase(low, name)]
@@ -216,6 +217,11 @@ def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
             if family:
                 return family
     return ()
+
+
+def _is_axis(frame: Frame, title: str) -> bool:
+    """Whether a column is one coordinate of several, as x beside y and z."""
+    return len(frame.names) > 1 and frame.select(f"={title}").width == 1
 
 
 def _like(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:

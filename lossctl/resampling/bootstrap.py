@@ -20,6 +20,7 @@ from .draws import Draws
 Method = Literal["bca", "percentile"]
 FEWEST, FEW, MANY = 10.0, 20.0, 1e4  # effective units: t below; a remark below; no correction above
 ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
+EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
 HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
 
@@ -58,6 +59,9 @@ class Moments(NamedTuple):
         with np.errstate(over="ignore", invalid="ignore"):
             squares = float(slopes @ self.pairs @ slopes)
             cubes = float(np.einsum("i,j,k,ijk->", slopes, slopes, slopes, self.triples, optimize=True))
+            parts = float(np.abs(slopes) @ np.sqrt(np.abs(np.diag(self.pairs))))
+            if squares > 0 and self.n and EPS * (parts / math.sqrt(squares)) ** 3 > CANCELLED * math.sqrt(self.n):
+                cubes = math.nan
         return Influence(squares, cubes, self.n)
 
 
@@ -180,6 +184,11 @@ class Spread(NamedTuple):
             return "an interval of no width: all units are alike, which does not show that others would be"
         if self.is_at_end:
             return "no interval: the value is at an end of what it can be, where it does not vary as sums do"
+        if math.isnan(self.acceleration) and math.isfinite(self.influence.squares):
+            return (
+                "no BCa interval: its correction cancels beyond float64; use --ci-method percentile, or subtract a "
+                "constant near the mean from the columns"
+            )
         if self.effective < FEW:
             return f"the interval rests on {self.influence.units} units (effective n {self.effective:.3g})"
         return ""

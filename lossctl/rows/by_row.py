@@ -244,7 +244,12 @@ def value_of(plan: shapes.Plan, part: Part) -> float:
     if not divisor.units:
         return 0.0 if plan.reduction == "mean-active" else float("nan")  # no triplet costs anything
     finish = plan.spec.finish
-    return part.sums[0] / divisor if finish is None else float(finish(*map(_fraction, part.sums)))
+    if finish is None:
+        return part.sums[0] / divisor
+    try:
+        return float(finish(*map(_fraction, part.sums)))
+    except OverflowError:  # one sum is infinite, another beyond the largest float64
+        return float(finish(*map(float, part.sums)))
 
 
 def _fraction(total: Total) -> Fraction | float:
