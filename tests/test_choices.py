@@ -161,7 +161,8 @@ def test_a_suite_elsewhere_knows_its_columns(tmp_path):
     (tmp_path / "s").mkdir()
     rows = zip(CHANCE.tolist(), LABEL.tolist(), strict=True)
     (tmp_path / "s" / "b.csv").write_text("prob,label,g\n" + "".join(f"{p},{y},{y}\n" for p, y in rows))
-    entries = "losses:\n  - {loss: bce, inputs: b.csv, group: g}\n  - {name: bins, loss: bce, inputs: b.csv, by: 'bins:prob:3'}\n"
+    entries = "losses:\n  - {loss: bce, inputs: b.csv, group: g}\n"
+    entries += "  - {name: bins, loss: bce, inputs: b.csv, by: 'bins:prob:3'}\n"
     (tmp_path / "s" / "q.yaml").write_text(entries)
     assert run_lossctl("run", f"{tmp_path}/s/q.yaml").code == 0
 
@@ -196,3 +197,10 @@ def test_resamples_of_two_rows_are_warned_about():
     systems = [[0.5, 0.25], [0.25, 0.125]]
     results = lossctl.compare(*systems, target=[0, 0], loss="bce", test="bootstrap")
     assert any("tell little" in text for result in results for text in result.warnings)
+
+
+def test_whole_numbers_near_two_to_the_64_are_read(tmp_path):
+    numbers = [f"{2**64 - back}{tail}" for back in (1, 2, 1023, 1024, 1025, 2048, 2049) for tail in (".0", ".")]
+    (tmp_path / "n.csv").write_text("\n".join(f"{number},0" for number in numbers * 20) + "\n")
+    losses = lossctl.row_losses("mae", f"{tmp_path}/n.csv")
+    assert losses.tolist() == [float(number) for number in numbers * 20]

@@ -131,6 +131,9 @@ def _rest(power: int, rounded: float) -> float:
     return float(difference / (exact_denominator * denominator))
 
 
+BELOW_2_64 = 2.0**64 - 2.0**11  # the largest float64 that is a uint64
+
+
 def _times_power_of_ten(integers: Array, exponents: Array) -> tuple[Array, Array | bool]:
     """integers * 10**exponents, and where the result is certain to be correctly rounded."""
     if exponents.max(initial=0) == 0 and integers.max(initial=0) <= EXACT:
@@ -145,7 +148,7 @@ def _double_product(integers: Array, exponents: Array) -> tuple[Array, Array]:
     """The same for any, by Dekker's product."""
     high, low = _powers_of_ten()
     power, power_rest = high[exponents + LARGEST_POWER], low[exponents + LARGEST_POWER]
-    integer = integers.astype("f8")
+    integer = np.minimum(integers.astype("f8"), BELOW_2_64)
     rest = (integers - integer.astype("u8")).view("i8").astype("f8")
     product = integer * power
     integer_head, integer_tail = _halves(integer)

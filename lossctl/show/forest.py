@@ -75,7 +75,7 @@ def _bar(bar: Bar, y: float, x) -> str:  # type: ignore[no-untyped-def]
 def ticks_between(low: float, high: float) -> list[float]:
     """Four to nine round numbers that span [low, high]."""
     span = high - low
-    if span <= 0 or not math.isfinite(span):
+    if span < 1e-300 or not math.isfinite(span):
         pad = abs(low) / 2 or 1.0
         low, span = low - pad, 2 * pad
     step = 10.0 ** math.floor(math.log10(span / 4))

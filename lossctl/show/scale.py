@@ -31,6 +31,8 @@ def _tamed(ordered: Sequence[float]) -> tuple[float, float]:
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers within the range, at most that many, at steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / max(most - 1, 1)
+    if rough < 1e-300:
+        return [low, high]
     power = 10.0 ** math.floor(math.log10(rough))
     for factor in (1, 2, 5, 10, 20, 50):
         step = factor * power
