@@ -49,7 +49,7 @@ def run_lossctl(*arguments, stdin=None, cwd=ROOT, **environment):
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def on_a_terminal(*arguments, **environment):
+def on_a_terminal(*arguments, code=0, **environment):
     """What a person sees: both streams of a command on a pseudo-terminal."""
     import pty
 
@@ -70,7 +70,7 @@ def on_a_terminal(*arguments, **environment):
             break
         seen += part
     os.close(master)
-    process.wait()
+    assert process.wait() == code
     return seen.decode()
 
 

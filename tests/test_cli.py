@@ -405,9 +405,9 @@ def test_a_person_sees_what_became_what():
 
 
 def test_colour_is_for_terminals_that_want_it():
-    assert "\033[31m" in on_a_terminal("compute", "focl")
-    assert "\033[" not in on_a_terminal("compute", "focl", NO_COLOR="1")
-    assert "\033[" not in on_a_terminal("compute", "focl", TERM="dumb")
+    assert "\033[31m" in on_a_terminal("compute", "focl", code=2)
+    assert "\033[" not in on_a_terminal("compute", "focl", code=2, NO_COLOR="1")
+    assert "\033[" not in on_a_terminal("compute", "focl", code=2, TERM="dumb")
     assert "\033[" not in run_lossctl("compute", "focl").err
 
 

@@ -2,12 +2,10 @@
 
 import json
 import math
-import pty
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from commands import on_a_terminal
 from conftest import run_lossctl
 
 import lossctl as package
@@ -252,25 +250,6 @@ def test_errors_name_a_way_out(arguments, expected, capfd):
 
 
 def test_a_terminal_gets_a_plot_of_its_width():
-    import os
-
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lossctl", "curve", "bce", "focal"],
-        stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env={**os.environ, "COLUMNS": "72", "TERM": "dumb"},
-    )  # fmt: skip
-    os.close(slave)
-    seen = b""
-    while True:
-        try:
-            part = os.read(master, 4096)
-        except OSError:
-            break
-        if not part:
-            break
-        seen += part
-    os.close(master)
-    assert process.wait() == 0
-    text = seen.decode()
+    text = on_a_terminal("curve", "bce", "focal", COLUMNS="72", TERM="dumb")
     assert "* bce" in text and "o focal" in text and text.isascii()
     assert max(len(line) for line in text.splitlines()) <= 72

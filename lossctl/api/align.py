@@ -13,7 +13,7 @@ from ..language.roles import ROLES, Role
 from ..rows import groups
 from ..text import shown
 from . import prepare
-from .bound import column_of, read_all
+from .bound import column_of, read_all, rider
 from .labels import is_text
 from .reading import Given
 
@@ -112,8 +112,8 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
         values = {name: moved(given, ROLES[name]) for name, given in by_role.items()}
         riders = {}
         for name in ("id", "group", "cluster"):
-            kind = "number" if name == "group" and asked.side.bins else "category"
-            riders[name] = moved(getattr(asked.side, name), Role(name, name, "", "row", (name,), kind=kind))  # type: ignore[arg-type]
+            is_number = name == "group" and bool(asked.side.bins)
+            riders[name] = moved(getattr(asked.side, name), rider(name, is_number))
         weight = moved(asked.weight, ROLES["weight"])
     inputs = tuple(values.get(role.name) for role in free[: len(asked.inputs)])
     named = {role.name: values[role.name] for role in roles if role not in free}

@@ -132,6 +132,11 @@ def column_of(given: Given, first: Given) -> Given:
     return f"{parse_source(first).path}::{given}"
 
 
+def rider(name: str, is_number: bool = False) -> Role:
+    """The role of a column that rides along: id, group or cluster."""
+    return Role(name, name, f"the {name} of each row", "row", (name,), kind="number" if is_number else "category")
+
+
 def looks_like_column(text: str) -> bool:
     """Whether a source may be the bare name of a column: no path, no pattern, no ending of a file."""
     is_name = text != "-" and "::" not in text and not set("*?[/\\") & set(text)

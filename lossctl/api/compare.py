@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..errors import DataError, UsageError
 from ..files.sources import digest, parse_source
 from ..language.registry import Loss, Spec
-from ..language.roles import ROLES, Form, Role
+from ..language.roles import ROLES, Form
 from ..resampling import flips, jackknife, paired, survey
 from ..resampling.bootstrap import FEW
 from ..resampling.draws import Draws
@@ -20,11 +20,10 @@ from ..rows.by_row import Scored
 from ..rows.workers import keep_freed_memory
 from . import compute, prepare
 from .align import Order, ids_of
-from .bound import as_array, column_of
+from .bound import as_array, column_of, rider
 from .compute import Confidence, Request, Shared, Side
 from .reading import Given, Reading
 
-TESTS = paired.TESTS
 SHARED_BY_ALL = ("target", "weight", "group", "cluster")  # a bare name is a column of the base
 
 
@@ -63,8 +62,8 @@ def compare(
     Raises UsageError, DataError (unusable values, unequal ids), FileError.
     """
     confidence = confidence or Confidence(resamples=10_000)
-    if test not in TESTS:
-        raise UsageError(f"--test cannot be {test!r}", fix=f"use {' or '.join(TESTS)}")
+    if test not in paired.TESTS:
+        raise UsageError(f"--test cannot be {test!r}", fix=f"use {' or '.join(paired.TESTS)}")
     if not systems.others:
         raise UsageError("nothing to compare with", fix="lossctl compare BASE OTHER... --target SRC --loss SPEC")
     with prepared(systems, reading or Reading(), jobs) as shared:
@@ -268,7 +267,7 @@ def _aligned(systems: Systems, reading: Reading) -> Systems:
             target=order.rows_of(systems.target, truth),
             weight=order.rows_of(systems.weight, ROLES["weight"]),
             group=order.rows_of(systems.group, ROLES["group"]),
-            cluster=order.rows_of(systems.cluster, Role("cluster", "cluster", "", "row", ("cluster",), "category")),
+            cluster=order.rows_of(systems.cluster, rider("cluster")),
         )
 
 

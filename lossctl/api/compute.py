@@ -18,7 +18,7 @@ from ..errors import DataError, UsageError
 from ..files.sources import Block, Field, blocks, digest
 from ..language.engines import COUNTS, LISTS, ROWS, Engine
 from ..language.registry import Loss, Spec
-from ..language.roles import Form, Role
+from ..language.roles import Form
 from ..resampling import jackknife, survey
 from ..resampling.bootstrap import Method, Spread
 from ..resampling.draws import Draws
@@ -29,7 +29,7 @@ from ..rows.job import Job
 from ..rows.workers import forked
 from ..text import shown
 from . import prepare
-from .bound import as_array, column_of
+from .bound import as_array, column_of, rider
 from .prepare import Prepared
 from .reading import Given, Reading
 
@@ -238,16 +238,15 @@ def _first_source(request: Request) -> str | None:
 
 
 def _side_fields(desk: Desk, side: Side, first: str | None) -> dict[str, tuple[Field, str]]:
-    columns = {}
+    columns: dict[str, tuple[Field, str]] = {}
     for name in ("id", "group", "cluster"):
         source = getattr(side, name)
         if source is not None:
-            kind = "number" if name == "group" and side.bins else "category"
-            role = Role(name, name, f"the {name} of each row", "row", (name,), kind=kind)  # type: ignore[arg-type]
+            role = rider(name, is_number=name == "group" and bool(side.bins))
             field = desk.field(column_of(as_array(source), first), role)
             if field.width != 1:
                 raise DataError(f"{field.name}: {field.width} columns as {name}", fix="choose one: PATH::COLUMN")
-            columns[name] = (field, kind)
+            columns[name] = (field, role.kind)
     return columns
 
 

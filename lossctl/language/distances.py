@@ -6,14 +6,6 @@ from .entropy import _infinity
 from .numerics import Array, maximum, namespace, row_max, row_sum, sqrt, where
 
 
-def unit_rows(x: Array) -> Array:
-    """x / |x| for (N, D), without overflow or underflow on the way."""
-    xp = namespace(x)
-    exponent = xp.floor(xp.log2(xp.max(abs(x), axis=-1, keepdims=True)))
-    x = x * 2.0 ** -exponent.clip(-1000, 1000)  # a power of two: rounds nothing
-    return x / xp.sqrt(xp.sum(x * x, axis=-1, keepdims=True))
-
-
 def euclidean(a: Array, b: Array) -> Array:
     """|a - b| for two (n, D) arrays, without overflow or underflow on the way; exactly 0 for equal rows."""
     xp = namespace(a)

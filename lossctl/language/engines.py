@@ -1,7 +1,7 @@
 """The engines: the ways in which losses meet their input. A loss has one, and everyone asks it.
 
-What each engine computes with stands above (`lossctl.api.scoring` knows where); what can be said without computing
-stands here.
+What each engine computes with stands above (`SCORERS` of `lossctl.api.compute` knows where); what can be said without
+computing stands here.
 """
 
 from __future__ import annotations

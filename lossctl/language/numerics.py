@@ -67,7 +67,7 @@ def root(x: Array | float) -> Array | float:
 
 
 def root_of_scaled(parts: Sequence[tuple[Total, int]], whole: Total) -> float:
-    """The square root of the sum of part * 4**exponent over whole, rounded once though the squares may not fit."""
+    """The square root of the sum of part * 4**exponent over whole, rounded twice, though the squares may not fit."""
     from fractions import Fraction
 
     endless = [part for part, _ in parts if isinstance(part, float)]
