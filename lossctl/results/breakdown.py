@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NARROW = 1e-3  # a spread of embeddings, in parts of their mean length, that looks like a collapse
-
 
 @dataclass(frozen=True, slots=True)
 class Categories:
@@ -187,7 +185,7 @@ class Diagnosis:
     spread: the root of the mean squared distance from the centre, as a part of the mean length
     contrast: (mean d_an - mean d_ap) / mean d_an; near 0, classes are no closer than strangers
     duplicates: rows equal to an earlier row; conflicting: rows equal to a row with another label
-    is_collapsed: all embeddings alike (spread below NARROW), or all distances within 1e-3 of each other
+    is_collapsed: all embeddings alike (spread below rows.facts.NARROW), or all distances within 1e-3 of each other
     is_nearly_unit: lengths within 10 % of 1, yet not 1: normalised data that lost it, or was never asked for it
     is_stuck: the batch-hard loss is within 1 % of the margin, where a collapsed network ends; one entry a margin
     """

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..errors import DataError
-from ..results.breakdown import NARROW
 from .pair_checks import Turned
 from .shapes import Plan, full_name
 
 SUM_TOLERANCE = 0.01  # float16 softmax rows and three-digit CSV files are within it
 SHOWN_ROWS = 5
+NARROW = 1e-3  # a spread of embeddings, in parts of their mean length, that looks like a collapse
 
 
 class Facts(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..results.breakdown import NARROW, Breakdown, Diagnosis
+from ..results.breakdown import Breakdown, Diagnosis
+from ..rows.facts import NARROW
 from .ties import equal_rows
 
 

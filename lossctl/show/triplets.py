@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..results.breakdown import NARROW, AtMargin, Categories, Distances
-from ..rows.facts import rows_left_out
+from ..results.breakdown import AtMargin, Categories, Distances
+from ..rows.facts import NARROW, rows_left_out
 from ..rows.sums import count as count_of
 from ..text import json_text, option_text, shown
 from ..version import __version__
