@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -117,7 +116,7 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
         weight = moved(asked.weight, ROLES["weight"])
     inputs = tuple(values.get(role.name) for role in free[: len(asked.inputs)])
     named = {role.name: values[role.name] for role in roles if role not in free}
-    return replace(asked, inputs=inputs, named=named, weight=weight, side=asked.side._replace(**riders)), places
+    return asked._replace(inputs=inputs, named=named, weight=weight, side=asked.side._replace(**riders)), places
 
 
 def _is_of(source: str, first: str) -> bool:

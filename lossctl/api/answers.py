@@ -109,7 +109,7 @@ def losses_of(asked: Question) -> list[Request]:
 
 def row_values(asked: Question) -> np.ndarray:
     """The loss of each row (list, anchor) that counts, (n,) float64; a row's weight multiplies its loss."""
-    with opened(replace(asked, reduction="none")) as answer:
+    with opened(asked._replace(reduction="none")) as answer:
         return np.concatenate([rows.total for rows in answer.row_losses()] or [np.empty(0)])
 
 

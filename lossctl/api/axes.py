@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -137,7 +136,7 @@ def _flat(bound: Bound) -> Bound:
     if first.layout != "rows" or len(lengths) != 1:
         field = next(field for field in bound.fields if field.axes)
         raise axes_unread(_place(field), field.axes)
-    fields = tuple(replace(field, flat=True) for field in bound.fields)
+    fields = tuple(field._replace(flat=True) for field in bound.fields)
     return _with(bound, fields, f"{_shape(fields[0])}: a row counts with the mean of its places", "places:mean")
 
 

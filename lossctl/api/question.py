@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 from ..errors import UsageError
 from ..language import options
@@ -223,8 +223,7 @@ def refuse_unsuited(call: Asked, losses: Sequence[Loss]) -> None:
 # --- a loss
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """What is asked of a loss, and of others beside it: `compute`, and an entry under `losses` of a suite.
 
     specs, forms: the losses, each with the forms of its predictions;  inputs, named: sources in role order, or by role
@@ -238,10 +237,10 @@ class Question:
     named: Mapping[str, Given]
     reduction: str | None = None
     weight: Given | None = None
-    reading: Reading = field(default_factory=Reading)
-    side: Side = field(default_factory=Side)
+    reading: Reading = Reading()
+    side: Side = Side()
     confidence: Confidence | None = None
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: Bounds = Bounds()
     align: str | None = None
     keep: Kept | None = None
     top: int | None = None
@@ -382,8 +381,7 @@ def _refuse(call: Asked, first: str, others: Sequence[str], why: str) -> None:
 # --- systems
 
 
-@dataclass(frozen=True)
-class ComparisonQuestion:
+class ComparisonQuestion(NamedTuple):
     """What is asked of systems against a base: `compare`, and an entry under `comparisons` of a suite.
 
     base, others: predictions;  names: what the systems are called, the base first;  target: the truth of every row
@@ -402,8 +400,8 @@ class ComparisonQuestion:
     cluster: Given | None = None
     align: str | None = None
     test: str = "sign-flip"
-    reading: Reading = field(default_factory=Reading)
-    confidence: Confidence = field(default_factory=Confidence)
+    reading: Reading = Reading()
+    confidence: Confidence = Confidence()
     jobs: int | None = None
     fails_if_worse: bool = False
 
@@ -473,8 +471,7 @@ def _names(systems: Sequence[Given]) -> list[str]:
 # --- sets of embeddings
 
 
-@dataclass(frozen=True)
-class TripletQuestion:
+class TripletQuestion(NamedTuple):
     """What is asked of the triplets of an embedding set: `triplets`.
 
     margins: one breakdown each;  by_class, pairs: also by class, and the so many class pairs with the most hard ones
@@ -526,8 +523,7 @@ class TripletQuestion:
         )
 
 
-@dataclass(frozen=True)
-class MiningQuestion:
+class MiningQuestion(NamedTuple):
     """What is asked of a set whose triplets are chosen: `mine`.
 
     options: of the strategy;  limit, per_anchor: at most so many triplets, and so many of each anchor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..errors import LossctlError, UsageError, told_in_a_suite
@@ -172,14 +171,14 @@ def _questions(task: Task) -> list[Question]:
 
 def _alone(question: Question, jobs: int | None, data_hash: bool) -> list[Result]:
     """A loss among those of another kind, the mean over the hardest rows, or of rows that are matched by ids."""
-    with opened(replace(question, jobs=jobs, bounds=gates.Bounds())) as answer:
+    with opened(question._replace(jobs=jobs, bounds=gates.Bounds())) as answer:
         return answer.results(data_hash=data_hash)
 
 
 def _compared(task: Task, jobs: int | None, data_hash: bool) -> list[Comparison]:
     values, device = task.values, choose(task.call["device"]).name
     question = ComparisonQuestion.of(task.call, task.specs, values["base"], values["others"], device=device)
-    return compared(replace(question, jobs=jobs), data_hash=data_hash)
+    return compared(question._replace(jobs=jobs), data_hash=data_hash)
 
 
 def _worse(task: Task, comparisons: Sequence[Comparison]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -146,9 +146,8 @@ def _whole(frame: Frame, taken: Collection[Field]) -> Field:
     if not gone or not left:
         return block
     if is_key:
-        return replace(
-            block, name=f"{block.name} without column {', '.join(str(k + 1) for k in sorted(gone))}", inner=left
-        )
+        without = ", ".join(str(column + 1) for column in sorted(gone))
+        return block._replace(name=f"{block.name} without column {without}", inner=left)
     return frame.block(left) if len(left) > 1 else frame.field(left[0])
 
 
@@ -292,11 +291,11 @@ def _slice(block: Field, start: int, size: int) -> Field:
     if block.width != len(block.columns) or block.inner is not None:  # the columns of one NPZ key
         inner = (block.inner or tuple(range(block.width)))[start : start + size]
         text = f"{block.name} column {inner[0] + 1}" + (f"..{inner[-1] + 1}" if size > 1 else "")
-        return replace(block, name=text, ndim=ndim, inner=inner)
+        return block._replace(name=text, ndim=ndim, inner=inner)
     columns = block.columns[start : start + size]
     if size == 1:
         return block.frame.field(columns[0])
-    return replace(block, name=f"columns {columns[0] + 1}..{columns[-1] + 1}", columns=columns)
+    return block._replace(name=f"columns {columns[0] + 1}..{columns[-1] + 1}", columns=columns)
 
 
 INDEX_COLUMNS = ("anchor", "positive", "negative")

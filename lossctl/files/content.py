@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from .values import joined
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """Columns to read as "number" or "category", as (n,) or as (n, k).
 
     inner: of a column that has columns of its own, which; None for all
@@ -27,8 +25,7 @@ class Choice:
     inner: tuple[int, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Some rows of every choice; `load` gives an array a choice, and may be called from any thread."""
 
     rows: int

@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..errors import DataError, FileError
@@ -27,8 +26,7 @@ class Opened(NamedTuple):
 Opener = Callable[[Bytes, contextlib.ExitStack, Dialect], Content | Opened]
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """name: of one word;  title: as in messages;  magic: how such a file begins
     opener: "module.function" in this folder
     library: what it needs beside numpy;  extra: the extra of lossctl that brings that

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
 from .content import Content
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A column, or a block of columns, of one frame.
 
     columns: 0-based positions within the frame;  ndim: 1 for arrays (n,), 2 for (n, width)

@@ -10,8 +10,7 @@ import contextlib
 import io
 import math
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,8 +30,7 @@ BFLOAT16_BITS = np.dtype("<u2")
 AS_NUMBERS = "save it again as plain numbers: np.save(path, np.asarray(x, dtype=float))"
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What a header declares: (N,) or (N, k) items of one dtype, after `header` bytes.
 
     bfloat16: the items, of two bytes each, are the upper halves of float32
@@ -195,8 +193,7 @@ def flattened(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]
 # --- the values
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """An array that stays in its file; `read` is safe from several threads."""
 
     layout: Layout

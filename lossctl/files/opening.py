@@ -14,7 +14,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from ..errors import DataError, FileError
 from ..text import escaped, shown
@@ -289,8 +289,7 @@ def _xz_stream(packed: Bytes) -> Readable:
     return lzma.LZMAFile(packed.reader(), "rb")
 
 
-@dataclass(frozen=True)
-class Packing:
+class Packing(NamedTuple):
     """A way of compressing a file: how it begins, and what unpacks it."""
 
     name: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from .opening import label_of
 DIGEST_ROWS = 1 << 15
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Rows start..stop of all fields; `load` reads them, and may be called from any thread."""
 
     start: int

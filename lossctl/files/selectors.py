@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import UsageError
 from ..text import shown
@@ -17,8 +17,7 @@ POSITION = re.compile(r"-?[0-9]{1,9}")
 LISTED = 8
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """What can be selected in one file: `width` things, named or not.
 
     label: the file, for messages;  unit: what one is called

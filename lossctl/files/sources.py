@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import UsageError
 from ..text import STDIN
@@ -20,8 +20,7 @@ from .shards import matching, open_shards
 __all__ = ["Block", "Field", "Frame", "Source", "blocks", "digest", "frame_of", "open_source", "parse_source"]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A file and which of its columns are meant; `str(source)` gives the text back. Path "-" is stdin."""
 
     path: str

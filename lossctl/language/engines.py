@@ -6,11 +6,10 @@ computing stands here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """How the losses of one kind go through their input.
 
     unit: what is counted and resampled, in the plural
