@@ -60,7 +60,7 @@ def on_a_terminal(*arguments, code=0, **environment):
         env={**os.environ, "TERM": "xterm", **environment},
     )  # fmt: skip
     os.close(slave)
-    seen = b""
+    output = b""
     while True:
         try:
             part = os.read(master, 4096)
@@ -68,10 +68,10 @@ def on_a_terminal(*arguments, code=0, **environment):
             break
         if not part:
             break
-        seen += part
+        output += part
     os.close(master)
     assert process.wait() == code
-    return seen.decode()
+    return output.decode()
 
 
 def forked(words, stdin, cwd, variables, together=False):

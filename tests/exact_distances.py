@@ -57,8 +57,8 @@ def category_counts(
     x: np.ndarray, labels: list[int], margin: float, metric: str = "euclidean", normalize: bool = False
 ) -> tuple[int, int, int, int, int]:
     """Easy, semi-hard, hard, hard ties and margin ties, one triplet at a time."""
-    table, one = distance_table(x, metric, normalize)
-    step = int(Fraction(margin) * one * 2**BITS)
+    table, unit = distance_table(x, metric, normalize)
+    step = int(Fraction(margin) * unit * 2**BITS)
     counts = {(hard, easy): 0 for hard in (-1, 0, 1) for easy in (-1, 0, 1)}
     for a, p, n in triplets(labels):
         counts[compare(table[a][n] - table[a][p]), compare(table[a][n] - table[a][p] - step)] += 1

@@ -46,8 +46,8 @@ def wing(pred: Any, target: Any, w: float, eps: float) -> Any:
     return w * mp.log1p(e / eps) if e < w else e - w + w * mp.log1p(w / eps)
 
 
-def quotient(part: Any, whole: Any) -> Any:
-    return part / whole if whole else (mp.inf if part else mp.mpf(0))
+def quotient(part: Any, divisor: Any) -> Any:
+    return part / divisor if divisor else (mp.inf if part else mp.mpf(0))
 
 
 def log_gap(size: Any, true_size: Any) -> Any:

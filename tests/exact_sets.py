@@ -277,7 +277,7 @@ def set_cases() -> list[SetCase]:
                 if metric == "sqeuclidean" and not normalize and what.endswith("long"):
                     continue
                 cases += [SetCase(what, spec, x, label, metric, normalize) for spec in specs]
-    one = np.array([[0.0, 1], [0.3, 1], [2, 1], [0.9, 1.2]]), np.array([0, 0, 0, 1])
+    corner = np.array([[0.0, 1], [0.3, 1], [2, 1], [0.9, 1.2]]), np.array([0, 0, 0, 1])
     for metric, normalize in SPACES:
-        cases.append(SetCase("one negative", "random-semi-hard", *one, metric, normalize))
+        cases.append(SetCase("one negative", "random-semi-hard", *corner, metric, normalize))
     return cases

@@ -113,6 +113,8 @@ def sets_at_a_tie(seed: int, count: int, largest: int) -> Iterator[tuple[str, np
     random = np.random.default_rng(seed)
     for name, x, labels, margin in sets(seed, count, largest):
         with np.errstate(over="ignore", invalid="ignore"):
-            one, other = np.sqrt(((x[random.integers(len(x), size=2)] - x[random.integers(len(x))]) ** 2).sum(axis=1))
-            tied = float(abs(one - other))
+            length, other = np.sqrt(
+                ((x[random.integers(len(x), size=2)] - x[random.integers(len(x))]) ** 2).sum(axis=1)
+            )
+            tied = float(abs(length - other))
         yield name, x, labels, tied if np.isfinite(tied) else margin

@@ -83,7 +83,7 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
     """
     column, roles = asked.align or "", asked.specs[0].loss.roles
     free = [role for role in roles if role.name not in asked.named and role.option not in asked.named]
-    by_role = {role.name: given for role, given in zip(free, asked.inputs, strict=False)}
+    by_role = {role.name: source for role, source in zip(free, asked.inputs, strict=False)}
     by_role |= {
         role.name: asked.named.get(role.name, asked.named.get(role.option)) for role in roles if role not in free
     }
@@ -93,22 +93,22 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
     desk = prepare.desk_for(asked.reading)
     places: dict[str, str] = {}
 
-    def moved(given: Given, role: Role) -> Given:
-        if given is None or given is first or _is_of(given, first):
-            return given
-        values = order.rows_of(given, role)
-        frame, selector = desk.frame(given, role.option)
+    def moved(source: Given, role: Role) -> Given:
+        if source is None or source is first or _is_of(source, first):
+            return source
+        values = order.rows_of(source, role)
+        frame, selector = desk.frame(source, role.option)
         places[role.option] = (
-            f"{frame.path}: {frame.select(selector).name if selector else desk.field(given, role).name}"
+            f"{frame.path}: {frame.select(selector).name if selector else desk.field(source, role).name}"
         )
         return values
 
     with desk.stack:
-        for given in (*by_role.values(), asked.weight, *asked.side[:3]):
-            if given is not None and not isinstance(given, str):
+        for source in (*by_role.values(), asked.weight, *asked.side[:3]):
+            if source is not None and not isinstance(source, str):
                 raise UsageError("--align with an array", why="an array has no column of ids", fix="give files")
         order = Order(desk, column, ids_of(desk, first, column), parse_source(first).path)
-        values = {name: moved(given, ROLES[name]) for name, given in by_role.items()}
+        values = {name: moved(source, ROLES[name]) for name, source in by_role.items()}
         riders = {}
         for name in ("id", "group", "cluster"):
             is_number = name == "group" and bool(asked.side.bins)

@@ -180,7 +180,7 @@ def report(
         batch=asked.batch,
         batches=asked.batches,
         seed=asked.seed,
-        data=digest(embeddings.fields) if data_hash else None,
+        fingerprint=digest(embeddings.fields) if data_hash else None,
         progress=progress,
     )
 

@@ -124,9 +124,9 @@ def _views(bound: Bound) -> Bound:
     def repeated(values: Array) -> Array:
         return np.repeat(values.reshape(-1), views)
 
-    each: Callable[[Array], Array] = repeated if truth != shape[:2] else lambda values: values.reshape(-1)
+    label_per_view: Callable[[Array], Array] = repeated if truth != shape[:2] else lambda values: values.reshape(-1)
     note = f"{views} views of each of {shape[0]} rows: {shape[0] * views} embeddings"
-    return _with(bound, (points, unfolded(label, views, None, each)), note, "views")
+    return _with(bound, (points, unfolded(label, views, None, label_per_view)), note, "views")
 
 
 def _flat(bound: Bound) -> Bound:

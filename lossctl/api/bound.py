@@ -18,20 +18,20 @@ from ..text import did_you_mean, shown
 from .reading import Given, Reading
 
 
-def as_array(given: Given) -> Given:
+def as_array(source: Given) -> Given:
     """Tensors, series and lists as numpy arrays; sources, tables and dicts as they are; paths as text."""
-    if given is None or isinstance(given, str) or memory.columns_of(given) is not None:
-        return given
-    if hasattr(given, "__fspath__"):
-        return given.__fspath__()
-    if isinstance(given, list | tuple) and given and all(hasattr(item, "__fspath__") for item in given):
-        return tuple(item.__fspath__() for item in given)
-    return memory.as_array(given, "an input")
+    if source is None or isinstance(source, str) or memory.columns_of(source) is not None:
+        return source
+    if hasattr(source, "__fspath__"):
+        return source.__fspath__()
+    if isinstance(source, list | tuple) and source and all(hasattr(item, "__fspath__") for item in source):
+        return tuple(item.__fspath__() for item in source)
+    return memory.as_array(source, "an input")
 
 
 def refuse_none(name: str, inputs: Sequence[Given]) -> None:
     """UsageError where an input of `name` is None."""
-    absent = [str(place) for place, given in enumerate(inputs, 1) if given is None]
+    absent = [str(place) for place, source in enumerate(inputs, 1) if source is None]
     if absent:
         which = (
             f"input {absent[0]} of {name} is" if len(absent) == 1 else f"inputs {' and '.join(absent)} of {name} are"
@@ -42,15 +42,15 @@ def refuse_none(name: str, inputs: Sequence[Given]) -> None:
 def roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
     """role name -> source, for inputs given by the name of a role or of its option."""
     result = {}
-    for name, given in named.items():
+    for name, source in named.items():
         role = next((role for role in loss.roles if name in (role.name, role.option)), None)
         if role is None:
-            inputs, options = [one.option for one in loss.roles], [one.name for one in loss.options]
+            inputs, options = [parameter.option for parameter in loss.roles], [option.name for option in loss.options]
             raise UsageError(
                 f"{loss.name} has no input or option {name!r}{did_you_mean(name, inputs + options)}",
                 fix=f"its inputs are {', '.join(inputs)}; its options are {', '.join(options) or 'none'}",
             )
-        result[role.name] = as_array(given)
+        result[role.name] = as_array(source)
     return result
 
 
@@ -115,21 +115,21 @@ def _of_form(role: Role, form: Form | None) -> Role:
 
 def _columns_by_name(inputs: list[Given], named: Mapping[str, Given]) -> tuple[list[Given], dict[str, Given]]:
     """Names of columns alone, among inputs, as columns of the first source."""
-    first = next((given for given in inputs if isinstance(given, str)), None)
+    first = next((source for source in inputs if isinstance(source, str)), None)
     if first is None or not isinstance(inputs[0], str):
         return inputs, dict(named)
-    return [inputs[0], *(column_of(given, first) for given in inputs[1:])], {
-        name: column_of(given, first) for name, given in named.items()
+    return [inputs[0], *(column_of(source, first) for source in inputs[1:])], {
+        name: column_of(source, first) for name, source in named.items()
     }
 
 
-def column_of(given: Given, first: Given) -> Given:
+def column_of(source: Given, first: Given) -> Given:
     """A source; a bare name that is no file is a column of the first source."""
-    if not isinstance(given, str) or not isinstance(first, str):
-        return given
-    if not looks_like_column(given) or os.path.exists(given):
-        return given
-    return f"{parse_source(first).path}::{given}"
+    if not isinstance(source, str) or not isinstance(first, str):
+        return source
+    if not looks_like_column(source) or os.path.exists(source):
+        return source
+    return f"{parse_source(first).path}::{source}"
 
 
 def rider(name: str, is_number: bool = False) -> Role:
@@ -189,13 +189,13 @@ def _has_group(desk: binding.Desk, role: Role, source: Given) -> bool:
 
 
 def _distances(
-    desk: binding.Desk, inputs: list[Given], named: dict[str, Given], given: Given | None
+    desk: binding.Desk, inputs: list[Given], named: dict[str, Given], source: Given | None
 ) -> tuple[Field, Field] | None:
     """(distances, same) where pairs are given by their distances: an option, two files, or a column of that name."""
     roles = [DISTANCE, SAME]
     same = {SAME.name: named[SAME.name]} if named.get(SAME.name) is not None else {}
-    if given is not None:
-        fields = binding.bind(desk, roles, inputs, {DISTANCE.name: as_array(given), **same})
+    if source is not None:
+        fields = binding.bind(desk, roles, inputs, {DISTANCE.name: as_array(source), **same})
     elif len(inputs) == 2 or (len(inputs) == 1 and same):
         fields = binding.bind(desk, roles, inputs, same)
     elif len(inputs) == 1:
@@ -262,7 +262,7 @@ def categories_of(field: Field) -> np.ndarray:
 
 def refuse_other_indexes(inputs: Sequence[Given]) -> None:
     """DataError where two tables or series (pandas) have an index each, of the same length, and disagree."""
-    indexes = [given.index for given in inputs if hasattr(given, "index") and hasattr(given, "iloc")]
+    indexes = [source.index for source in inputs if hasattr(source, "index") and hasattr(source, "iloc")]
     for other in indexes[1:]:
         first = indexes[0]
         if len(first) == len(other) and not first.equals(other):

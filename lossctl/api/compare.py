@@ -78,7 +78,7 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
     )
     if systems.align is not None:
         systems = _aligned(systems, reading)
-    wanted = []
+    requests = []
     for spec, forms in systems.losses:
         truth = spec.loss.truth
         if truth is None or len(spec.loss.roles) < 2 or not spec.loss.engine.has_values:
@@ -90,12 +90,12 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
             if systems.group is None:
                 raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
             named["group"] = systems.group
-        wanted += [
+        requests += [
             Request(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
             for source in (systems.base, *systems.others)
         ]
     with compute.prepared(
-        wanted, weight=systems.weight, reading=reading, side=Side(cluster=systems.cluster), jobs=jobs
+        requests, weight=systems.weight, reading=reading, side=Side(cluster=systems.cluster), jobs=jobs
     ) as shared:
         yield shared
 
@@ -119,16 +119,16 @@ def _compared(
             why="points cannot be drawn twice: a copy of a point has distance 0 to it",
             fix="leave it out: points are left out in turn",
         )
-    asked, cluster, each = (
+    asked, cluster, per_loss = (
         Draws(confidence.seed, 1 if shared.engine.has_space else confidence.resamples),
         shared.sides[0].get("cluster"),
         1 + len(systems.others),
     )
     plans = [loss.plan for loss in shared.losses]
-    starts = range(0, len(plans), each)
+    starts = range(0, len(plans), per_loss)
 
     def of_block(scored: tuple[Scored, ...]) -> list[paired.Pairs]:
-        return [paired.pairs(plans[start], scored[start : start + each], asked, cluster, test) for start in starts]
+        return [paired.pairs(plans[start], scored[start : start + per_loss], asked, cluster, test) for start in starts]
 
     def merge(held: list[paired.Pairs], more: list[paired.Pairs]) -> list[paired.Pairs]:
         merged = [a.merge(b) for a, b in zip(held, more, strict=True)] if held else more
@@ -138,13 +138,13 @@ def _compared(
 
     keep_freed_memory()
     nothing: list[paired.Pairs] = []
-    whole = reduce(merge, shared.score(of_block, progress), nothing)
-    if not whole or not all(pairs.parts[0].n for pairs in whole):
+    pairs_by_loss = reduce(merge, shared.score(of_block, progress), nothing)
+    if not pairs_by_loss or not all(pairs.parts[0].n for pairs in pairs_by_loss):
         raise DataError("no rows to compare", fix="check the files, --na skip and the weights")
-    if len(whole[0].clusters or ()) == 1 or (cluster is None and whole[0].units == 1):
+    if len(pairs_by_loss[0].clusters or ()) == 1 or (cluster is None and pairs_by_loss[0].units == 1):
         raise DataError("one row (or list, or cluster) only: nothing to tell chance from", fix="give more")
     comparisons: list[Comparison] = []
-    for start, pairs in zip(starts, whole, strict=True):
+    for start, pairs in zip(starts, pairs_by_loss, strict=True):
         settled = paired.settle(plans[start], pairs, asked, test)
         comparisons += _of_loss(shared, systems, start, settled, confidence, test, data_hash)
     return comparisons
@@ -154,7 +154,7 @@ def _of_loss(
     shared: Shared,
     systems: Systems,
     start: int,
-    whole: paired.Pairs,
+    pairs: paired.Pairs,
     confidence: Confidence,
     test: str,
     data_hash: bool,
@@ -163,9 +163,9 @@ def _of_loss(
     others = range(len(systems.others))
     level, method = confidence.level, confidence.method
     if shared.engine.has_space:
-        differences = _left_out(shared, start, whole, confidence)
+        differences = _left_out(shared, start, pairs, confidence)
     else:
-        differences = [paired.difference(loss.plan, whole, at, level, test, method) for at in others]
+        differences = [paired.difference(loss.plan, pairs, at, level, test, method) for at in others]
     adjusted = paired.holm([difference.p for difference in differences])
     plain = "points" if shared.engine.has_space else shared.engine.unit
     unit = "clusters" if systems.cluster is not None else plain
@@ -176,12 +176,12 @@ def _of_loss(
             level, difference.method, difference.low, difference.high, difference.standard_error,
             difference.draws, confidence.seed, unit, difference.units,
         )  # fmt: skip
-        part = whole.parts[at + 1]
+        part = pairs.parts[at + 1]
         result = prepare.result(
             other, digest(other.fields) if data_hash else None, difference.other, part.n, part.facts
         )
         better, equal, worse = (
-            None if counts is None else int(counts[at]) for counts in (whole.better, whole.equal, whole.worse)
+            None if counts is None else int(counts[at]) for counts in (pairs.better, pairs.equal, pairs.worse)
         )
         comparisons.append(
             Comparison(
@@ -210,12 +210,12 @@ def _of_loss(
     return comparisons
 
 
-def _left_out(shared: Shared, start: int, whole: paired.Pairs, confidence: Confidence) -> list[paired.Difference]:
+def _left_out(shared: Shared, start: int, pairs: paired.Pairs, confidence: Confidence) -> list[paired.Difference]:
     """The differences of systems that are sets of embeddings, by leaving the same points out of all of them."""
     aspects = survey.Aspects(cluster=shared.sides[start].get("cluster"))
     systems = [
         compute.left_out(shared, start + at, {None: survey.Slice(part)}, aspects, confidence)[None]
-        for at, part in enumerate(whole.parts)
+        for at, part in enumerate(pairs.parts)
     ]
     differences = []
     for system in systems[1:]:

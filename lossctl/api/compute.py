@@ -233,8 +233,8 @@ def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) ->
 
 def _first_source(request: Request) -> str | None:
     """The source whose columns bare names are; None where the inputs are arrays."""
-    given = (*(request.inputs or ()), *(request.named or {}).values())
-    return given[0] if given and isinstance(given[0], str) else None
+    sources = (*(request.inputs or ()), *(request.named or {}).values())
+    return sources[0] if sources and isinstance(sources[0], str) else None
 
 
 def _side_fields(desk: Desk, side: Side, first: str | None) -> dict[str, tuple[Field, str]]:
@@ -398,7 +398,7 @@ def _of_loss(
 ) -> list[Result]:
     """The results of one loss: of all rows, the mean of the groups, each group."""
     loss = shared.computed[at]
-    plan, data = loss.plan, digest(loss.fields) if data_hash else None
+    plan, fingerprint = loss.plan, digest(loss.fields) if data_hash else None
     unit = "clusters" if aspects.cluster is not None else shared.engine.unit
     spreads: dict[str | None, Any] = {}
     if confidence and aspects.draws:
@@ -410,7 +410,7 @@ def _of_loss(
     def of(name: str | None, **more: Any) -> Result:
         piece = pieces[name]
         interval = _interval(confidence, unit, spreads[name]) if confidence else None
-        result = prepare.result(loss, data, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
+        result = prepare.result(loss, fingerprint, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
         return _remarked(result, spreads[name].remark) if confidence else result
 
     counts = shared.anchors[at].counts if shared.anchors else ()
@@ -501,8 +501,10 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
         if not part.n:
             raise DataError(f"no {shared.engine.unit} to average", fix=CHECKS)
         by_row.refuse_nothing(loss.plan, part)
-        data = digest(loss.fields) if data_hash else None
-        result = prepare.result(shared.computed[position], data, by_row.value_of(loss.plan, part), part.n, part.facts)
+        fingerprint = digest(loss.fields) if data_hash else None
+        result = prepare.result(
+            shared.computed[position], fingerprint, by_row.value_of(loss.plan, part), part.n, part.facts
+        )
         signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
         note = f"the {part.n} hardest {shared.engine.unit}"
         results.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))

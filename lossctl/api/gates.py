@@ -93,26 +93,26 @@ def choices_of(signature: str) -> dict[str, str]:
 
 
 def _gates(result: Result, bounds: Bounds) -> list[Gate]:
-    found, value = [], result.value
+    gates, value = [], result.value
     if bounds.at_most is not None:
-        found.append(Gate("max", bounds.at_most, f"<= {option_text(bounds.at_most)}", value <= bounds.at_most))
+        gates.append(Gate("max", bounds.at_most, f"<= {option_text(bounds.at_most)}", value <= bounds.at_most))
     if bounds.at_least is not None:
-        found.append(Gate("min", bounds.at_least, f">= {option_text(bounds.at_least)}", value >= bounds.at_least))
+        gates.append(Gate("min", bounds.at_least, f">= {option_text(bounds.at_least)}", value >= bounds.at_least))
     low, high = (result.ci.low, result.ci.high) if result.ci else (math.nan, math.nan)
     if bounds.high_at_most is not None:
         limit = bounds.high_at_most
-        found.append(Gate("max-high", limit, f"an interval that ends <= {option_text(limit)}", high <= limit))
+        gates.append(Gate("max-high", limit, f"an interval that ends <= {option_text(limit)}", high <= limit))
     if bounds.low_at_least is not None:
         limit = bounds.low_at_least
-        found.append(Gate("min-low", limit, f"an interval that starts >= {option_text(limit)}", low >= limit))
+        gates.append(Gate("min-low", limit, f"an interval that starts >= {option_text(limit)}", low >= limit))
     if bounds.increase_percent is not None:
         before = _before(result, bounds.baseline or {}).value
         worse = -1 if find(result.loss).is_gain else 1
         limit = before + worse * abs(before) * bounds.increase_percent / 100 if math.isfinite(before) else before
         relation, sign, is_kept = (">=", "-", value >= limit) if worse < 0 else ("<=", "+", value <= limit)
         text = f"{relation} {before!r} {sign} {option_text(bounds.increase_percent)}%"
-        found.append(Gate("max-increase", limit, text, is_kept))
-    return found
+        gates.append(Gate("max-increase", limit, text, is_kept))
+    return gates
 
 
 def _before(result: Result, baseline: Mapping[Key, Saved]) -> Saved:

@@ -167,7 +167,7 @@ def _ids(source: Given, rows: int) -> list[str]:
         frame, selector = desk.frame(as_array(source), "id")
         field = frame.select(selector) if selector is not None else frame.whole()
         parts = [block.load()[0].reshape(-1).tolist() for block in blocks([field], ["category"], 1 << 15)]
-    ids = [str(one) for part in parts for one in part]
+    ids = [str(cell) for part in parts for cell in part]
     if len(ids) != rows:
         raise DataError(f"{frame.path}: {len(ids)} ids for {rows} embeddings", fix="give one id for each row")
     return ids

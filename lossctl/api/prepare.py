@@ -140,7 +140,7 @@ def prepare(
         refuse_other_ids([item.frame for item in used], used)
         refuse_other_indexes([*inputs, *named.values(), weight])
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
-    ready = Prepared(
+    computation = Prepared(
         plan,
         (*bound.fields, weights) if weights else bound.fields,
         tuple(kinds),
@@ -153,31 +153,31 @@ def prepare(
         marks=bound.marks,
         warnings=bound.warnings,
     )
-    return _balanced(ready)
+    return _balanced(computation)
 
 
-def result(ready: Prepared, data: str | None, value: float, n: int, facts: Facts, **more: Any) -> Result:
-    """A number with all that belongs to it. data: the hash of the values, where it is wanted."""
-    plan = ready.plan
+def result(computation: Prepared, fingerprint: str | None, value: float, n: int, facts: Facts, **more: Any) -> Result:
+    """A number with all that belongs to it. fingerprint: the hash of the values, where it is wanted."""
+    plan = computation.plan
     notes, warnings = verdict(plan, facts)
-    made = Result(
+    answer = Result(
         loss=plan.spec.loss.name,
         params=tuple((name.replace("_", "-"), item) for name, item in plan.spec.params),
         reduction=plan.reduction,
         value=value,
         n=n,
-        sources=ready.sources,
-        signature=signature(ready, data, n),
-        dtype=ready.dtype,
-        notes=(*ready.notes, *notes),
-        warnings=(*ready.warnings, *warnings),
+        sources=computation.sources,
+        signature=signature(computation, fingerprint, n),
+        dtype=computation.dtype,
+        notes=(*computation.notes, *notes),
+        warnings=(*computation.warnings, *warnings),
     )
-    return replace(made, **more) if more else made
+    return replace(answer, **more) if more else answer
 
 
-def signature(ready: Prepared, data: str | None, n: int | str = "{n}") -> str:
+def signature(computation: Prepared, fingerprint: str | None, n: int | str = "{n}") -> str:
     """Every choice that changes the number, in one line without spaces. n: how many rows count"""
-    plan, reading = ready.plan, ready.reading
+    plan, reading = computation.plan, computation.reading
     parts = [plan.spec.loss.name]
     parts += [f"{name.replace('_', '-')}:{brief(value)}" for name, value in plan.spec.params]
     forms = [entry.form for entry in plan.entries if entry.form]
@@ -188,7 +188,7 @@ def signature(ready: Prepared, data: str | None, n: int | str = "{n}") -> str:
             f"norm:{'l2' if reading.normalize else 'none'}",
             "anchors:pos+neg",
         ]
-    parts += [f"read:{'+'.join(ready.marks)}"] if ready.marks else []
+    parts += [f"read:{'+'.join(computation.marks)}"] if computation.marks else []
     parts += ["labels:soft"] if plan.is_soft else []
     parts += ["percent:yes"] if plan.percent else []
     parts += ["sums:1"] if plan.renormalize else []
@@ -197,8 +197,8 @@ def signature(ready: Prepared, data: str | None, n: int | str = "{n}") -> str:
     first = plan.entries[0]
     parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
     parts += [f"red:{plan.reduction}"]
-    parts += [f"w:{'sum-w' if plan.weight else 'none'}", f"n:{n}", "acc:f64", f"be:{ready.backend}"]
-    parts += [f"data:{data}"] if data else []
+    parts += [f"w:{'sum-w' if plan.weight else 'none'}", f"n:{n}", "acc:f64", f"be:{computation.backend}"]
+    parts += [f"data:{fingerprint}"] if fingerprint else []
     return "|".join([*parts, f"v:{__version__}"])
 
 
@@ -244,17 +244,17 @@ def _sum_note(plan: shapes.Plan) -> tuple[str, ...]:
     return (f"-r sum adds up rows, each the mean of {first.width} columns; times {first.width} it adds up all cells",)
 
 
-def _balanced(ready: Prepared) -> Prepared:
+def _balanced(computation: Prepared) -> Prepared:
     """Balanced weights of classes as the numbers they mean: inverse class frequency, summing to 1."""
-    plan = ready.plan
+    plan = computation.plan
     option = plan.spec.balanced
     if option is None:
-        return ready
+        return computation
     label = plan.entries[-1]
     classes = label.classes or 2
     counts = np.zeros(classes)
     only_label = plan._replace(entries=(label,), weight=None)
-    for block in ready.inputs():
+    for block in computation.inputs():
         (values,) = checks.admit(only_label, block.arrays[1:2], block.start).inputs
         if plan.is_soft:
             ones = float(values.sum())
@@ -269,4 +269,4 @@ def _balanced(ready: Prepared) -> Prepared:
     shares = (1 / counts) / np.sum(1 / counts)
     numbers = tuple(shares.tolist()) if label.classes else float(shares[1])
     spec = make(plan.spec.loss, **{**plan.spec.options, option: numbers})
-    return ready._replace(plan=plan._replace(spec=spec))
+    return computation._replace(plan=plan._replace(spec=spec))

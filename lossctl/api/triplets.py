@@ -41,7 +41,7 @@ def report(
     batch: tuple[int, int] | None = None,
     batches: int = 100,
     seed: int = 0,
-    data: str | None = None,
+    fingerprint: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """The breakdown of a prepared set, its diagnosis, and sampled batches (on the CPU) if `batch` is given."""
@@ -73,7 +73,7 @@ def report(
         )
     diagnosis = diagnose(embeddings.emb, embeddings.label, counts)
     notes = "; ".join(opened.notes)
-    return Report(counts, diagnosis, sample, opened.sources, notes, data, embeddings.facts.skipped)
+    return Report(counts, diagnosis, sample, opened.sources, notes, fingerprint, embeddings.facts.skipped)
 
 
 def given_triplets(

@@ -168,8 +168,8 @@ def _sources_of_stdin(args: list[str]) -> list[str]:
     """The arguments with the long name of stdin in `-::SELECTOR`, which is no option; outputs as they are."""
     before = ["", *args]
     return [
-        f"{STDIN}{one[1:]}" if one.startswith("-::") and last not in ("-o", "--output") else one
-        for last, one in zip(before, args, strict=False)
+        f"{STDIN}{argument[1:]}" if argument.startswith("-::") and last not in ("-o", "--output") else argument
+        for last, argument in zip(before, args, strict=False)
     ]
 
 

@@ -105,10 +105,10 @@ def _known(side: str, among: Names) -> bool:
 
 def _glob(selector: str, among: Names) -> tuple[int, ...]:
     pattern = re.compile(fnmatch.translate(selector.replace("[", "[[]")))
-    found = tuple(index for index, name in enumerate(among.names) if pattern.match(name))
-    if not found:
+    matches = tuple(index for index, name in enumerate(among.names) if pattern.match(name))
+    if not matches:
         raise UsageError(f"{among.label}: no {among.unit} matches '{shown(selector)}'", fix=_choices(among))
-    return found
+    return matches
 
 
 def _unknown(name: str, among: Names) -> UsageError:

@@ -83,9 +83,9 @@ class Stream:
         return pieces(self._arrays(choices, min(rows, MOST_BATCH_ROWS)), rows)
 
     def _arrays(self, choices: Sequence[Choice], rows: int) -> Iterator[tuple[Array, ...]]:
-        wanted = sorted({column for choice in choices for column in choice.columns})
+        columns = sorted({column for choice in choices for column in choice.columns})
         count = 0
-        for batch in self.batches(wanted, rows):
+        for batch in self.batches(columns, rows):
             count = batch.start + batch.rows
             yield tuple(self._chosen(choice, batch) for choice in choices)
         if self.rows not in (None, count):

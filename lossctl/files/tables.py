@@ -118,10 +118,10 @@ def whole_rows(stretch: Bytes, offset: int, length: int) -> bytes:
     """About `length` bytes from `offset` that end with a row; a newline inside quotes ends none. DataError."""
     while True:
         length = min(length, stretch.size - offset)
-        found = bytes(stretch.pread(offset, length))
-        end = length if offset + length == stretch.size else _last_row_end(found)
+        text = bytes(stretch.pread(offset, length))
+        end = length if offset + length == stretch.size else _last_row_end(text)
         if end:
-            return found[:end]
+            return text[:end]
         if length >= LONGEST_ROW:
             raise DataError(
                 f"{stretch.label}: a row longer than {LONGEST_ROW >> 20} MiB, from byte {offset} on",

@@ -44,9 +44,9 @@ def refuse_overwrite_of_inputs(path: str, inputs: Sequence[str]) -> None:
         output = os.stat(path)
     except (OSError, ValueError):
         return
-    for one in inputs:
+    for source in inputs:
         try:
-            same = os.path.samestat(output, os.fstat(0) if one == "-" else os.stat(one))
+            same = os.path.samestat(output, os.fstat(0) if source == "-" else os.stat(source))
         except (OSError, ValueError):
             continue
         if same:

@@ -39,16 +39,16 @@ def _is_torch(array: Array) -> bool:
 # --- counts: exact fractions, or arrays that hold a count for each of many samples
 
 
-def quotient(part: Total, whole: Total) -> Array | float:
-    """part / whole of two totals, rounded once; infinite or nan where there is no whole."""
-    if hasattr(whole, "shape") or hasattr(part, "shape"):
-        return part / whole
-    if not whole:
+def quotient(part: Total, divisor: Total) -> Array | float:
+    """part / divisor of two totals, rounded once; infinite or nan where the divisor is 0."""
+    if hasattr(divisor, "shape") or hasattr(part, "shape"):
+        return part / divisor
+    if not divisor:
         return math.nan if not part or part != part else math.inf if part > 0 else -math.inf
     try:
-        return float(part / whole)
+        return float(part / divisor)
     except OverflowError:  # beyond the largest float64
-        return math.inf if (part > 0) == (whole > 0) else -math.inf
+        return math.inf if (part > 0) == (divisor > 0) else -math.inf
 
 
 def exponential(x: Array | float) -> Array | float:
@@ -66,14 +66,14 @@ def root(x: Array | float) -> Array | float:
     return sqrt(maximum(x, 0.0)) if hasattr(x, "shape") else math.sqrt(0.0 if x < 0 else x)
 
 
-def root_of_scaled(parts: Sequence[tuple[Total, int]], whole: Total) -> float:
-    """The square root of the sum of part * 4**exponent over whole, rounded twice, though the squares may not fit."""
+def root_of_scaled(parts: Sequence[tuple[Total, int]], divisor: Total) -> float:
+    """The square root of the sum of part * 4**exponent over the divisor, rounded twice; the squares need not fit."""
     from fractions import Fraction
 
     endless = [part for part, _ in parts if isinstance(part, float)]
     if endless:
         return math.sqrt(sum(endless))
-    square = sum((part * Fraction(4) ** exponent for part, exponent in parts), Fraction(0)) / whole
+    square = sum((part * Fraction(4) ** exponent for part, exponent in parts), Fraction(0)) / divisor
     exponent = (square.numerator.bit_length() - square.denominator.bit_length()) // 2
     scaled = math.sqrt(square / Fraction(4) ** exponent)
     try:
@@ -217,10 +217,10 @@ def joined(a: Array, b: Array) -> Array:
     return namespace(a).concat([a, b], axis=1)
 
 
-def ratio(part: Array, whole: Array) -> Array:
-    """part / whole of what is at least 0: 0 where the part is 0, infinite where only the whole is."""
-    held = whole > 0
-    quotients = part / where(held, whole, 1.0)
+def ratio(part: Array, divisor: Array) -> Array:
+    """part / divisor of what is at least 0: 0 where the part is 0, infinite where only the divisor is."""
+    held = divisor > 0
+    quotients = part / where(held, divisor, 1.0)
     return where(held, quotients, where(part > 0, float("inf"), 0.0))
 
 

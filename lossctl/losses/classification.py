@@ -137,8 +137,8 @@ def focal(chance: Binary | Categorical, label: Array, *, gamma: NonNegative = 2.
     Worked: p_t = 0.9; weight = (1 - p_t)^2; surprise = -log(p_t); focal = weight * surprise
     Example: prob=0.9 label=1 -> 0.0010536051565782627
     """
-    given = chance.given(label)
-    loss_of_label = given.miss**gamma * -given.log_p if gamma else -given.log_p
+    chance_of_label = chance.given(label)
+    loss_of_label = chance_of_label.miss**gamma * -chance_of_label.log_p if gamma else -chance_of_label.log_p
     return row_mean(loss_of_label if alpha is None else weigh(_alpha_t(alpha, label, chance), loss_of_label))
 
 

@@ -120,11 +120,11 @@ def multilabel_margin(label_scores: Array, label: Array) -> Array:
     """
     scores, labels = column_list(label_scores), column_list(label)
     lacking = 0.0 * scores[0]
-    for i, one in enumerate(scores):
-        for j, other in enumerate(scores):
+    for i, score in enumerate(scores):
+        for j, rival in enumerate(scores):
             if i != j:
                 pair = (labels[i] == 1) & (labels[j] == 0)
-                lacking = lacking + where(pair, relu(sum_of_three(other, -one, 1.0)), 0.0)
+                lacking = lacking + where(pair, relu(sum_of_three(rival, -score, 1.0)), 0.0)
     return lacking / len(scores)
 
 

@@ -151,9 +151,9 @@ def count_blocks(
 
 
 def _seen(job: Job, side: tuple[int, ...], start: int, arrays: tuple[np.ndarray, ...]) -> Seen:
-    seen = see(job.plan, job.arrange(tuple(arrays[place] for place in job.picks)), start)
-    keep = seen.numbers.keep
-    return seen._replace(side=tuple(arrays[place] if keep is None else arrays[place][keep] for place in side))
+    block = see(job.plan, job.arrange(tuple(arrays[place] for place in job.picks)), start)
+    keep = block.numbers.keep
+    return block._replace(side=tuple(arrays[place] if keep is None else arrays[place][keep] for place in side))
 
 
 def see(plan: shapes.Plan, arrays: tuple[np.ndarray, ...], start: int) -> Seen:
@@ -181,22 +181,22 @@ def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
     return kinds.tolist(), codes.reshape(-1)
 
 
-def tally_of(seen: Seen, positions: np.ndarray | None, aspects: Aspects) -> Tally:
+def tally_of(block: Seen, positions: np.ndarray | None, aspects: Aspects) -> Tally:
     """The tally of a block's rows, or of those at some positions, then without what was noticed of the block."""
-    clusters = None if aspects.cluster is None else seen.side[aspects.cluster]
-    rows = np.arange(len(seen.cell)) if positions is None else positions
-    order = rows[np.argsort(seen.cell[rows], kind="stable")]
-    counts = np.bincount(seen.cell[rows], minlength=len(seen.cells))
-    ends = zip(seen.cells, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
+    clusters = None if aspects.cluster is None else block.side[aspects.cluster]
+    rows = np.arange(len(block.cell)) if positions is None else positions
+    order = rows[np.argsort(block.cell[rows], kind="stable")]
+    counts = np.bincount(block.cell[rows], minlength=len(block.cells))
+    ends = zip(block.cells, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
     parts = {key: order[end - count : end] for key, count, end in ends if count}
-    cells = {key: _cell(seen, members, aspects.draws, clusters) for key, members in parts.items()}
-    return Tally(cells, len(rows), seen.facts if positions is None else NOTHING)
+    cells = {key: _cell(block, members, aspects.draws, clusters) for key, members in parts.items()}
+    return Tally(cells, len(rows), block.facts if positions is None else NOTHING)
 
 
-def _cell(seen: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarray | None) -> Cell:
+def _cell(block: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarray | None) -> Cell:
     """What the rows at some positions add up to, all of one cell."""
-    weight = None if seen.weight is None else seen.weight[mine]
-    target = None if seen.target is None else seen.target[mine]
+    weight = None if block.weight is None else block.weight[mine]
+    target = None if block.target is None else block.target[mine]
     cell = Cell(sums.count(len(mine)) if weight is None else sums.total(weight), _target_sum(weight, target))
     if draws is None:
         return cell
@@ -205,7 +205,7 @@ def _cell(seen: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarra
         numerator = np.zeros(len(mine)) if target is None else target * denominator
     columns = np.stack([numerator, denominator], axis=1)
     if clusters is None:
-        return cell._replace(sample=bootstrap.sample(draws, seen.numbers.at(mine), columns))
+        return cell._replace(sample=bootstrap.sample(draws, block.numbers.at(mine), columns))
     return cell._replace(clusters=cluster_sums(clusters[mine], columns))
 
 
@@ -272,14 +272,14 @@ def _sample(cell: Cell, draws: Draws) -> Sample:
     return bootstrap.sample(draws, cluster_numbers(cell.clusters), np.array(list(cell.clusters.values())))
 
 
-def _losses(plan: shapes.Plan, whole: Tally, table: np.ndarray) -> np.ndarray:
+def _losses(plan: shapes.Plan, tally: Tally, table: np.ndarray) -> np.ndarray:
     """The loss of each column of a table (cells, m, 2) of weighted targets and weights -> (m,)."""
-    cells = {key: (row[:, 1], row[:, 0]) for key, row in zip(whole.cells, table, strict=True)}
+    cells = {key: (row[:, 1], row[:, 0]) for key, row in zip(tally.cells, table, strict=True)}
     values: np.ndarray = _loss(plan, cells, np.zeros(table.shape[1]))
     return values
 
 
-def _slopes(plan: shapes.Plan, whole: Tally, samples: list[Sample], observed: np.ndarray) -> np.ndarray:
+def _slopes(plan: shapes.Plan, tally: Tally, samples: list[Sample], observed: np.ndarray) -> np.ndarray:
     """The derivatives of the loss by each cell's target and by its weight, with the cell's mean target as it is.
 
     observed: (cells, 2) weighted targets and weights -> (cells, 2)
@@ -292,29 +292,29 @@ def _slopes(plan: shapes.Plan, whole: Tally, samples: list[Sample], observed: np
         )
     result = np.zeros_like(observed)
     weight = observed[:, 1]
-    by_weight = _differences(plan, whole, observed, STEP * observed) / (STEP * weight)
+    by_weight = _differences(plan, tally, observed, STEP * observed) / (STEP * weight)
     result[:, 1] = by_weight - by_weight @ weight / weight.sum()  # all rows twice change nothing
     if any(entry.role.counts == "sum" for entry in plan.entries):
         pairs = np.array([sample.moments.pairs for sample in samples])
         step = STEP * weight * np.sqrt(pairs[:, 0, 0] / pairs[:, 1, 1])  # by the spread of the targets in the cell
-        changes = _differences(plan, whole, observed, np.stack([step, np.zeros_like(step)], axis=1))
+        changes = _differences(plan, tally, observed, np.stack([step, np.zeros_like(step)], axis=1))
         result[:, 0] = changes / np.where(step == 0, 1.0, step)
     return result
 
 
-def _differences(plan: shapes.Plan, whole: Tally, observed: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def _differences(plan: shapes.Plan, tally: Tally, observed: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Half of what the loss gains from a step down to a step up of each cell; observed, steps (cells, 2) -> (cells,)"""
     cells = len(observed)
-    found = []
+    gains = []
     width = max(1, MOST_AT_ONCE // (2 * cells))
     for start in range(0, cells, width):
         mine = np.arange(start, min(start + width, cells))
         table = np.repeat(observed[:, None], 2 * len(mine), axis=1).reshape(cells, len(mine), 2, 2)
         table[mine, mine - start, 0] -= steps[mine]
         table[mine, mine - start, 1] += steps[mine]
-        values = _losses(plan, whole, table.reshape(cells, -1, 2)).reshape(len(mine), 2)
-        found.append((values[:, 1] - values[:, 0]) / 2)
-    return np.concatenate(found)
+        values = _losses(plan, tally, table.reshape(cells, -1, 2)).reshape(len(mine), 2)
+        gains.append((values[:, 1] - values[:, 0]) / 2)
+    return np.concatenate(gains)
 
 
 def _effective(weight: float, squares: float) -> float:
@@ -334,13 +334,13 @@ def _is_at_end(resampled: np.ndarray, squares: float) -> bool:
     return variance > 0 and squares < (STRAIGHT - chance) * variance
 
 
-def _influence(whole: Tally, samples: list[Sample], observed: np.ndarray, slopes: np.ndarray) -> Influence:
+def _influence(tally: Tally, samples: list[Sample], observed: np.ndarray, slopes: np.ndarray) -> Influence:
     """The influence of a row: by_target * u + by_weight * w, with u = w * (its target - the mean of its cell)."""
     squares = cubes = 0.0
     units = 0
     by_cluster: dict[str, float] = {}
     for cell, sample, (target, weight), (b, a) in zip(
-        whole.cells.values(), samples, observed.tolist(), slopes.tolist(), strict=True
+        tally.cells.values(), samples, observed.tolist(), slopes.tolist(), strict=True
     ):
         own = sample.moments.about(np.array([target / weight])).influence(np.array([b, a]))
         squares, cubes, units = squares + own.squares, cubes + own.cubes, units + own.units

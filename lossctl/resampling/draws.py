@@ -81,18 +81,18 @@ def _add_product(result: np.ndarray, values: np.ndarray, counts: np.ndarray) -> 
                 sums += column @ weights
 
 
-def _tiles(draws: Draws, numbers: np.ndarray, each: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """(rows, resamples, hashes) of every tile; a hash serves `each` resamples."""
-    words = -(-draws.resamples // each)
-    seed = _mixed(np.array([(draws.seed * 128 + each) % WORD], dtype=np.uint64))[0]  # weights and signs apart
+def _tiles(draws: Draws, numbers: np.ndarray, per_hash: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """(rows, resamples, hashes) of every tile; a hash serves `per_hash` of them."""
+    words = -(-draws.resamples // per_hash)
+    seed = _mixed(np.array([(draws.seed * 128 + per_hash) % WORD], dtype=np.uint64))[0]  # weights and signs apart
     row_keys = _mixed(numbers.astype(np.uint64) * np.uint64(GOLDEN) + seed)
     resample_keys = _mixed((np.arange(words, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN) ^ seed)
-    step = TILE_COLUMNS // each
+    step = TILE_COLUMNS // per_hash
     for row in range(0, len(numbers), TILE_ROWS):
         rows = slice(row, row + TILE_ROWS)
         for word in range(0, words, step):
             hashes = _mixed(row_keys[rows, None] + resample_keys[word : word + step])
-            yield rows, slice(word * each, min((word + step) * each, draws.resamples)), hashes
+            yield rows, slice(word * per_hash, min((word + step) * per_hash, draws.resamples)), hashes
 
 
 def _mixed(words: np.ndarray) -> np.ndarray:

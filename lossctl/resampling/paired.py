@@ -148,13 +148,13 @@ def _beside(plan: Plan, columns: np.ndarray, width: int, other: int) -> np.ndarr
     return np.concatenate([*own, divisor], axis=1)
 
 
-def settle(plan: Plan, whole: Pairs, asked: Draws, test: str) -> Pairs:
+def settle(plan: Plan, pairs: Pairs, asked: Draws, test: str) -> Pairs:
     """The pairs of all rows, with the clusters drawn as the units that they are."""
-    if whole.clusters is None:
-        return whole
-    columns = np.array(list(whole.clusters.values()))
-    counted = _drawn(plan, cluster_numbers(whole.clusters), columns, whole.width, asked, test)
-    return counted._replace(parts=whole.parts, better=whole.better, equal=whole.equal, worse=whole.worse)
+    if pairs.clusters is None:
+        return pairs
+    columns = np.array(list(pairs.clusters.values()))
+    counted = _drawn(plan, cluster_numbers(pairs.clusters), columns, pairs.width, asked, test)
+    return counted._replace(parts=pairs.parts, better=pairs.better, equal=pairs.equal, worse=pairs.worse)
 
 
 class Difference(NamedTuple):
@@ -178,27 +178,27 @@ class Difference(NamedTuple):
     units: int
 
 
-def difference(plan: Plan, whole: Pairs, other: int, level: float, test: str, method: Method = "bca") -> Difference:
+def difference(plan: Plan, pairs: Pairs, other: int, level: float, test: str, method: Method = "bca") -> Difference:
     """What all rows say of one other system (0 is the first).
 
     method: of the interval of the test "bootstrap"; the sign flips have one of their own
     """
-    base, value = (by_row.value_of(plan, part) for part in (whole.parts[0], whole.parts[other + 1]))
+    base, value = (by_row.value_of(plan, part) for part in (pairs.parts[0], pairs.parts[other + 1]))
     gap = value - base
     nan = math.nan
-    count = len(whole.flipped[other].half if whole.resampled is None else whole.resampled)
-    so_far = Difference(base, value, gap, test, nan, nan, nan, nan, test, count, whole.units)
+    count = len(pairs.flipped[other].half if pairs.resampled is None else pairs.resampled)
+    so_far = Difference(base, value, gap, test, nan, nan, nan, nan, test, count, pairs.units)
     if test == BOOTSTRAP:
-        return _resampled(plan, whole, other, level, method, so_far)
-    return _flipped(plan, whole, other, level, so_far)
+        return _resampled(plan, pairs, other, level, method, so_far)
+    return _flipped(plan, pairs, other, level, so_far)
 
 
-def _resampled(plan: Plan, whole: Pairs, other: int, level: float, method: Method, so_far: Difference) -> Difference:
-    assert whole.resampled is not None
-    totals = whole.resampled[whole.resampled[:, -1] > 0]
+def _resampled(plan: Plan, pairs: Pairs, other: int, level: float, method: Method, so_far: Difference) -> Difference:
+    assert pairs.resampled is not None
+    totals = pairs.resampled[pairs.resampled[:, -1] > 0]
     with np.errstate(invalid="ignore"):
-        resampled = _values(plan, whole, totals, other + 1) - _values(plan, whole, totals, 0)
-    influence = _influence(plan, whole, other) if method == "bca" else bootstrap.Influence(math.nan, math.nan, 0)
+        resampled = _values(plan, pairs, totals, other + 1) - _values(plan, pairs, totals, 0)
+    influence = _influence(plan, pairs, other) if method == "bca" else bootstrap.Influence(math.nan, math.nan, 0)
     held = np.ones(len(resampled), dtype=bool)
     spread = Spread(so_far.value, np.sort(resampled), held, influence.acceleration, influence)
     low, high = spread.interval(level, method)
@@ -206,24 +206,24 @@ def _resampled(plan: Plan, whole: Pairs, other: int, level: float, method: Metho
     return so_far._replace(method=method, low=low, high=high, standard_error=spread.standard_error, p=p)
 
 
-def _flipped(plan: Plan, whole: Pairs, other: int, level: float, so_far: Difference) -> Difference:
+def _flipped(plan: Plan, pairs: Pairs, other: int, level: float, so_far: Difference) -> Difference:
     if not math.isfinite(so_far.value):
         return so_far
-    patterns = whole.flipped[other].patterns()
-    observed, swapped, tie = _swapped(plan, (whole.parts[0], whole.parts[other + 1]), patterns)
-    influence = _influence(plan, whole, other)
-    linear = swapped if plan.spec.finish is None else _linear(plan, whole, other, observed, patterns)
-    share = patterns.still[:, -1] / float(whole.parts[0].sums[-1])
+    patterns = pairs.flipped[other].patterns()
+    observed, swapped, tie = _swapped(plan, (pairs.parts[0], pairs.parts[other + 1]), patterns)
+    influence = _influence(plan, pairs, other)
+    linear = swapped if plan.spec.finish is None else _linear(plan, pairs, other, observed, patterns)
+    share = patterns.still[:, -1] / float(pairs.parts[0].sums[-1])
     answer = flips.inverted(observed, swapped, linear, share, level, tie, patterns.is_every)
-    error = math.sqrt(max(0.0, influence.squares) * whole.units / (whole.units - 1)) if whole.units > 1 else math.nan
+    error = math.sqrt(max(0.0, influence.squares) * pairs.units / (pairs.units - 1)) if pairs.units > 1 else math.nan
     name = f"{SIGN_FLIP}, all patterns" if patterns.is_every else SIGN_FLIP
     return so_far._replace(low=answer.low, high=answer.high, standard_error=error, p=answer.p, test=name)
 
 
-def _values(plan: Plan, whole: Pairs, totals: np.ndarray, system: int) -> np.ndarray:
+def _values(plan: Plan, pairs: Pairs, totals: np.ndarray, system: int) -> np.ndarray:
     """The value of one system in each resample."""
-    own = totals[:, whole.width * system :][:, : whole.width]
-    return statistic.resampled_values(plan, np.concatenate([own, totals[:, -1:]], axis=1), whole.parts[system].n)
+    own = totals[:, pairs.width * system :][:, : pairs.width]
+    return statistic.resampled_values(plan, np.concatenate([own, totals[:, -1:]], axis=1), pairs.parts[system].n)
 
 
 def _swapped(
@@ -254,33 +254,33 @@ def _swapped(
         return observed, gap(patterns.half), flips.TIE * reach + ROUNDINGS * EPSILON * rounding
 
 
-def _linear(plan: Plan, whole: Pairs, other: int, gap: float, patterns: flips.Patterns) -> np.ndarray:
+def _linear(plan: Plan, pairs: Pairs, other: int, gap: float, patterns: flips.Patterns) -> np.ndarray:
     """What rows contribute to the difference under each sign pattern, (R,): their influence, and their share of it."""
-    slopes, means = _slopes(plan, whole, other)
+    slopes, means = _slopes(plan, pairs, other)
     base, divisor = patterns.still[:, :-1], patterns.still[:, -1:]
     columns = np.concatenate([base, base + 2 * patterns.half], axis=1) - np.concatenate(means) * divisor
     contributions = np.concatenate([columns, divisor], axis=1) @ slopes
-    return np.asarray(contributions + gap * divisor[:, 0] / float(whole.parts[0].sums[-1]))
+    return np.asarray(contributions + gap * divisor[:, 0] / float(pairs.parts[0].sums[-1]))
 
 
-def _influence(plan: Plan, whole: Pairs, other: int) -> bootstrap.Influence:
+def _influence(plan: Plan, pairs: Pairs, other: int) -> bootstrap.Influence:
     """That of the rows (or clusters) on the difference."""
-    slopes, means = _slopes(plan, whole, other)
+    slopes, means = _slopes(plan, pairs, other)
     centre = means[1] - means[0] if plan.spec.finish is None else np.concatenate(means)
-    return whole.moments[other].about(centre).influence(slopes)
+    return pairs.moments[other].about(centre).influence(slopes)
 
 
-def _slopes(plan: Plan, whole: Pairs, other: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def _slopes(plan: Plan, pairs: Pairs, other: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """The derivatives of the difference by the columns that `_beside` names, and the means of both systems' own."""
-    base, system = whole.parts[0], whole.parts[other + 1]
+    base, system = pairs.parts[0], pairs.parts[other + 1]
     means = [statistic.centre_of(part) for part in (base, system)]
     if plan.spec.finish is None:
         slope = (system.n if plan.reduction == "sum" else 1.0) / float(base.sums[-1])
         return np.array([slope, 0.0]), means
-    moments = whole.moments[other].about(np.concatenate(means))
+    moments = pairs.moments[other].about(np.concatenate(means))
     slopes = [
-        statistic.slopes_of(plan, part, _own(moments, start, whole.width))
-        for part, start in ((base, 0), (system, whole.width))
+        statistic.slopes_of(plan, part, _own(moments, start, pairs.width))
+        for part, start in ((base, 0), (system, pairs.width))
     ]
     ends = slopes[1][-1] - slopes[0][-1]
     return np.concatenate([-slopes[0][:-1], slopes[1][:-1], [ends]]), means

@@ -43,12 +43,12 @@ class Reliability:
 
     @property
     def n(self) -> int:
-        return sum(one.count for one in self.bins)
+        return sum(part.count for part in self.bins)
 
     @property
     def expected_error(self) -> float:
         """The mean distance between predicted and observed over the rows (expected calibration error, ECE)."""
-        return sum(one.count * abs(one.predicted - one.observed) for one in self.bins) / self.n
+        return sum(part.count * abs(part.predicted - part.observed) for part in self.bins) / self.n
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,11 +69,11 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         values = array.reshape(len(array), entry.width) if entry.ndim == 2 else array.reshape(-1)
         if entry.form == "prob" and (plan.percent or plan.renormalize):
             values = _scaled(plan, entry, values)
-        seen = _CHECKS[entry.check](entry, values, rows)
+        verdict = _CHECKS[entry.check](entry, values, rows)
         if entry.role.layout == "vectors" and entry.check == "real" and plan.spec.is_angular:
             _check_direction(entry, values, rows)
-        admitted.append(_converted(plan, entry, values, seen))
-        facts = facts.merge(seen)
+        admitted.append(_converted(plan, entry, values, verdict))
+        facts = facts.merge(verdict)
     weights = admitted.pop() if plan.weight else None
     odd = oddities(plan.spec.loss, admitted, start)
     if odd != NOT_ODD:
@@ -112,21 +112,21 @@ def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
     return keep
 
 
-def _converted(plan: Plan, entry: Input, values: np.ndarray, seen: Facts) -> Any:
+def _converted(plan: Plan, entry: Input, values: np.ndarray, facts: Facts) -> Any:
     import numpy as np
 
     if entry.check == "binary":
-        return np.maximum(values, 0.0) if seen.negative_labels else values  # {-1, 1} becomes {0, 1}
+        return np.maximum(values, 0.0) if facts.negative_labels else values  # {-1, 1} becomes {0, 1}
     if entry.form is None:
         return values
-    if seen.rounded:
+    if facts.rounded:
         values = np.clip(values, 0.0, 1.0)
     if entry.form == "prob" and plan.clip:
         values = np.clip(values, plan.clip, 1.0 - plan.clip)
     if entry.role.is_distribution:
         return Distribution(values, entry.form)
-    made = Categorical if entry.classes else Binary
-    return made(values, entry.form == "logits")
+    predictions = Categorical if entry.classes else Binary
+    return predictions(values, entry.form == "logits")
 
 
 def _fault(
@@ -341,8 +341,8 @@ def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
     low, high = _finite(entry, values, rows)
-    whole = np.array_equal(values, np.floor(values))
-    if low < 0 or high >= entry.classes or not whole:
+    are_integers = np.array_equal(values, np.floor(values))
+    if low < 0 or high >= entry.classes or not are_integers:
         bad = (values < 0) | (values >= entry.classes) | (values != np.floor(values))
         in_order = ",".join(map(str, range(1, entry.classes + 1)))
         from_1 = low >= 1 and high == entry.classes

@@ -56,10 +56,10 @@ class Facts(NamedTuple):
         )
 
 
-def _both(one: bool | None, other: bool | None) -> bool | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one and other
+def _both(first: bool | None, second: bool | None) -> bool | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return first and second
 
 
 NOTHING = Facts()
@@ -94,16 +94,16 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
     if facts.empty_lists:
         notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
     if any(entry.form == "logits" for entry in plan.entries) and facts.logits_like_probabilities:
-        given = any(entry.form == "logits" != entry.role.forms[0] for entry in plan.entries)
-        cure = "leave --from-logits out" if given else "add --from-probs"
+        is_by_option = any(entry.form == "logits" != entry.role.forms[0] for entry in plan.entries)
+        cure = "leave --from-logits out" if is_by_option else "add --from-probs"
         warnings.append(f"all logits look like probabilities: {cure} if they are")
     if facts.sum_error > SUM_TOLERANCE:
         warnings.append(f"rows of p or q are off a sum of 1 by up to {facts.sum_error:.3g}; nothing was normalised")
     if facts.turned_pairs:
-        seen = facts.turned_pairs
+        means = facts.turned_pairs
         warnings.append(
-            f"among the first {seen.pairs:,} pairs similar ones lie farther apart (mean distance {seen.similar:.4g}) "
-            f"than dissimilar ones ({seen.dissimilar:.4g}): is the label turned around? 1 means similar"
+            f"among the first {means.pairs:,} pairs similar ones lie farther apart (mean distance {means.similar:.4g}) "
+            f"than dissimilar ones ({means.dissimilar:.4g}): is the label turned around? 1 means similar"
         )
     if any(facts.zero_distances):
         counts = "{} similar, {} dissimilar".format(*facts.zero_distances)

@@ -65,5 +65,5 @@ def _turned(left: np.ndarray, right: np.ndarray, same: np.ndarray) -> Turned | N
         if min(len(similar), len(dissimilar)) < FEW:
             return None
         error = math.sqrt(similar.var() / len(similar) + dissimilar.var() / len(dissimilar))
-        found = Turned(float(similar.mean()), float(dissimilar.mean()), len(d))
-    return found if found.similar - found.dissimilar > STANDARD_ERRORS * error else None
+        means = Turned(float(similar.mean()), float(dissimilar.mean()), len(d))
+    return means if means.similar - means.dissimilar > STANDARD_ERRORS * error else None

@@ -92,9 +92,9 @@ def _fork(work: Callable[[], object]) -> tuple[int, int]:
         os.close(far)
         return process, end
     with contextlib.suppress(BaseException):
-        data = pickle.dumps(work())
+        message = pickle.dumps(work())
         with os.fdopen(far, "wb") as pipe:
-            pipe.write(data)
+            pipe.write(message)
     os._exit(0)
 
 
@@ -102,5 +102,5 @@ def _received(end: int) -> Any:
     import pickle
 
     with os.fdopen(end, "rb") as pipe:
-        data = pipe.read()
-    return pickle.loads(data) if data else None
+        message = pipe.read()
+    return pickle.loads(message) if message else None

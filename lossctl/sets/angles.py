@@ -50,8 +50,8 @@ def _squares_by_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     c_i is a difference of products, exact to the last digit where they are nearly equal."""
     k = np.abs(a).argmax(axis=1)[:, None]
     a_k, b_k = (np.take_along_axis(side, k, axis=1) for side in (a, b))
-    (one, one_lost), (other, other_lost) = two_product(b, a_k), two_product(a, b_k)
-    c = (one - other) + (one_lost - other_lost)
+    (product, product_lost), (other, other_lost) = two_product(b, a_k), two_product(a, b_k)
+    c = (product - other) + (product_lost - other_lost)
     along = a / np.sqrt(row_sum(a * a))[:, None]
     across = c - row_sum(c * along)[:, None] * along
     sine = np.sqrt(row_sum(across * across)) / (np.abs(a_k[:, 0]) * np.sqrt(row_sum(b * b)))

@@ -34,7 +34,7 @@ class Gram:
     slope, floor: a squared distance is within slope (|a|^2 + |b|^2) + floor of the truth, for any order of summation
     direct_slope, blur: a direct one, d^2, is within direct_slope d^2 + 4 blur (d + blur) + tiny of the truth
     is_exact: the points are small integers, and every squared distance is exactly right
-    units: the directions of the points, where these are compared, and x holds them rounded; given: the points, (N, D)
+    units: the directions, where these are compared, and x holds them rounded; points: what has these directions, (N, D)
     """
 
     x: np.ndarray
@@ -48,7 +48,7 @@ class Gram:
     tiny: float
     is_exact: bool
     units: Directions | None = None
-    given: np.ndarray | None = None
+    points: np.ndarray | None = None
 
     @property
     def least(self) -> float:
@@ -87,8 +87,8 @@ class Gram:
         result = np.empty(len(i))
         for k in range(0, len(i), PAIRS_AT_ONCE):
             part = slice(k, k + PAIRS_AT_ONCE)
-            if self.units is not None and self.given is not None:
-                result[part] = squared_chords(self.given, self.units, i[part], j[part])
+            if self.units is not None and self.points is not None:
+                result[part] = squared_chords(self.points, self.units, i[part], j[part])
                 continue
             difference = self.x[i[part]] - self.x[j[part]]
             result[part] = np.einsum("ij,ij->i", difference, difference)
@@ -141,7 +141,7 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
         blur=blur,
         tiny=tiny,
         units=units,
-        given=x,
+        points=x,
     )
 
 
@@ -175,7 +175,7 @@ def _factors(
     tiny: float = 0.0,
     is_exact: bool = False,
     units: Directions | None = None,
-    given: np.ndarray | None = None,
+    points: np.ndarray | None = None,
 ) -> Gram:
     right = np.empty((x.shape[0], x.shape[1] + 2))
     np.subtract(x if units is None else units.high, centre, out=right[:, :-2])
@@ -184,7 +184,7 @@ def _factors(
     norms = np.einsum("ij,ij->i", right[:, :-2], right[:, :-2])
     right[:, -2] = norms
     right[:, -1] = 1
-    return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact, units, given)
+    return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact, units, points)
 
 
 def _scale(x: np.ndarray) -> int:

@@ -165,8 +165,8 @@ def fit_to_show(sheet: Sheet) -> Sheet:
 
 
 FORMATS: dict[str, Any] = {
-    name: lambda sheet, made=made: made(fit_to_show(sheet))
-    for name, made in (("tsv", tsv), ("csv", csv), ("md", markdown), ("latex", latex))
+    name: lambda sheet, writer=writer: writer(fit_to_show(sheet))
+    for name, writer in (("tsv", tsv), ("csv", csv), ("md", markdown), ("latex", latex))
 }
 
 

@@ -41,8 +41,8 @@ def by_product_alone(values: np.ndarray, resamples: int) -> np.ndarray:
 
 
 def by_lossctl(pred: np.ndarray, resamples: int, jobs: int) -> assess.Result:
-    wanted = [assess.Request(registry.parse("mse"), {}, [pred, np.zeros(len(pred))])]
-    with assess.prepared(wanted, jobs=jobs) as shared:
+    requests = [assess.Request(registry.parse("mse"), {}, [pred, np.zeros(len(pred))])]
+    with assess.prepared(requests, jobs=jobs) as shared:
         return assess.results(shared, assess.Confidence(resamples=resamples))[0]
 
 

@@ -79,8 +79,8 @@ def our_breakdown(precision):
         x, labels = embeddings(n, dim, k, "float32")
 
         def run():
-            found = breakdown(x, labels, margins=[MARGIN], precision=precision)
-            assert found.certified == (precision == "float64")
+            counts = breakdown(x, labels, margins=[MARGIN], precision=precision)
+            assert counts.certified == (precision == "float64")
 
         return run
 
@@ -283,15 +283,15 @@ def table(n: int, dim: int, k: int, names: list[str], limit_seconds: float) -> N
         base_name = CONTENDERS[name][1]
         if name != base_name and (base_name not in bases or name.startswith(("lossctl", "plain"))):
             bases[base_name] = measured(base_name, n, dim, k, limit_seconds)
-        found = measured(name, n, dim, k, limit_seconds)
+        cost = measured(name, n, dim, k, limit_seconds)
         if name == base_name:
-            bases[name] = found
-        if "failed" in found:
-            print(f"| {name:<36} | {found['failed']} | | | |", flush=True)
+            bases[name] = cost
+        if "failed" in cost:
+            print(f"| {name:<36} | {cost['failed']} | | | |", flush=True)
             continue
         base = bases[base_name]
-        ratio = f"{found['cpu'] / base['cpu']:9.2f}" if "cpu" in base else " " * 9
-        print(f"| {name:<36} | {found['wall']:6.3f} | {found['cpu']:5.2f} | {ratio} | {found['peak']:7,} |", flush=True)
+        ratio = f"{cost['cpu'] / base['cpu']:9.2f}" if "cpu" in base else " " * 9
+        print(f"| {name:<36} | {cost['wall']:6.3f} | {cost['cpu']:5.2f} | {ratio} | {cost['peak']:7,} |", flush=True)
 
 
 def main() -> None:
@@ -303,13 +303,13 @@ def main() -> None:
     parser.add_argument("--ours-only", action="store_true")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds a contender may take")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        run_one(given.one, int(given.n), given.dim, given.k)
+    arguments = parser.parse_args()
+    if arguments.one:
+        run_one(arguments.one, int(arguments.n), arguments.dim, arguments.k)
         return
-    names = [name for name in CONTENDERS if not given.ours_only or name.startswith(("product", "lossctl", "plain"))]
-    for n in [2048] if given.quick else [int(text) for text in given.n.split(",")]:
-        table(n, given.dim, given.k, names, given.limit)
+    names = [name for name in CONTENDERS if not arguments.ours_only or name.startswith(("product", "lossctl", "plain"))]
+    for n in [2048] if arguments.quick else [int(text) for text in arguments.n.split(",")]:
+        table(n, arguments.dim, arguments.k, names, arguments.limit)
 
 
 if __name__ == "__main__":

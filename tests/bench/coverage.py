@@ -36,8 +36,8 @@ class Line(NamedTuple):
 
 
 def _interval(spec: str, inputs: list[np.ndarray], seed: int, which: int = 0, weight=None, **side) -> tuple:  # type: ignore[no-untyped-def]
-    wanted = [compute.Request(registry.parse(spec), {}, inputs, side.pop("named", None))]
-    with compute.prepared(wanted, side=compute.Side(**side), weight=weight, jobs=1) as shared:
+    requests = [compute.Request(registry.parse(spec), {}, inputs, side.pop("named", None))]
+    with compute.prepared(requests, side=compute.Side(**side), weight=weight, jobs=1) as shared:
         result = compute.results(shared, compute.Confidence(LEVEL, "bca", RESAMPLES, seed))[which]
     assert result.ci is not None
     return result.ci.low, result.ci.high, result.value

@@ -130,7 +130,7 @@ def measure_all(options: argparse.Namespace, device: str, done: list[Row]) -> It
         for k in options.k:
             for precision in options.precision:
                 known = {row.case for row in rows if row.seconds or row.status == "OOM"}
-                cases = [row for row in wanted(options, n, k, precision) if row.case not in known]
+                cases = [row for row in cases_of(options, n, k, precision) if row.case not in known]
                 if not cases:
                     continue
                 if all(row.kernel != "product" for row in cases):  # its share is taken from samples of the same rounds
@@ -140,7 +140,7 @@ def measure_all(options: argparse.Namespace, device: str, done: list[Row]) -> It
                     yield row
 
 
-def wanted(options: argparse.Namespace, n: int, k: int, precision: str) -> Iterator[Row]:
+def cases_of(options: argparse.Namespace, n: int, k: int, precision: str) -> Iterator[Row]:
     yield Row("product", "torch", precision, n, options.dim, k)
     for kernel in options.kernel:
         for implementation in options.impl:
@@ -152,7 +152,7 @@ def measure(options: argparse.Namespace, device: str, cases: list[Row], done: li
     import torch
 
     inputs = rotation(cases[0], device)
-    ready: list[tuple[Row, Callable[[Inputs], Any]]] = []
+    calls: list[tuple[Row, Callable[[Inputs], Any]]] = []
     for row in cases:
         expected = expectation(row, done)
         if expected > options.limit:
@@ -166,19 +166,19 @@ def measure(options: argparse.Namespace, device: str, cases: list[Row], done: li
             function(inputs[0])  # compiles, and shows whether the memory is enough
             peak = peak_bytes(partial(function, inputs[0]), device)
             error, wrong, sampled = judge(row, function, inputs[0], options.anchors)
-            ready.append((replace(row, peak_bytes=peak, error=error, wrong=wrong, sampled=sampled), function))
+            calls.append((replace(row, peak_bytes=peak, error=error, wrong=wrong, sampled=sampled), function))
         except torch.OutOfMemoryError:
             yield replace(row, status="OOM")
         except Exception as fault:  # one case that fails must not cost the table
             yield replace(row, status=f"failed: {type(fault).__name__}: {str(fault).splitlines()[0][:80]}")
         empty_cache(device)
-    samples: dict[tuple[Any, ...], list[float]] = {row.case: [] for row, _ in ready}
+    samples: dict[tuple[Any, ...], list[float]] = {row.case: [] for row, _ in calls}
     for turn in range(options.rounds):
-        for row, function in ready:
+        for row, function in calls:
             taken = samples[row.case]
             if len(taken) < 3 or sum(taken) < options.min_time:
                 taken.append(seconds(partial(function, inputs[turn % len(inputs)]), device))
-    for row, _ in ready:
+    for row, _ in calls:
         yield replace(row, seconds=samples[row.case])
 
 
@@ -264,19 +264,19 @@ def judge(
     anchors = torch.linspace(0, row.n - 1, count, device=inputs.start.device).long()
     knobs = {"margin": MARGIN} if row.kernel == "batch-all" else {}
     truth = panel(inputs.embeddings.double(), inputs.start, inputs.end, anchors=anchors, **knobs)
-    found = function(inputs)
+    answer = function(inputs)
     if row.kernel == "batch-all":
         triplets = (truth.hard + truth.semi_hard + truth.easy).clamp(min=1)
-        error = ((found.loss[anchors] - truth.loss) / triplets).abs().max()
+        error = ((answer.loss[anchors] - truth.loss) / triplets).abs().max()
         categories = ("hard", "semi_hard", "easy")
-        moved = sum(int((getattr(found, name)[anchors] - getattr(truth, name)).abs().sum()) for name in categories)
+        moved = sum(int((getattr(answer, name)[anchors] - getattr(truth, name)).abs().sum()) for name in categories)
         return float(error), moved // 2, count
     error, wrong = 0.0, 0
     for name in ("positive", "negative"):
         expected, at = getattr(truth, name), getattr(truth, f"{name}_at")
-        off = (getattr(found, name)[anchors].double() - expected).abs()[at >= 0]
+        off = (getattr(answer, name)[anchors].double() - expected).abs()[at >= 0]
         error = max([error, *off.nan_to_num(nan=torch.inf).flatten().tolist()])
-        wrong += int((getattr(found, f"{name}_at")[anchors] != at).sum())
+        wrong += int((getattr(answer, f"{name}_at")[anchors] != at).sum())
     return error, wrong, count
 
 
@@ -338,7 +338,7 @@ def save(path: Path | None, rows: list[Row], device: str) -> None:
 def environment(device: str) -> dict[str, str]:
     import torch
 
-    found = {
+    versions = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "device": torch.cuda.get_device_name() if device == "cuda" else "CPU, Triton's interpreter: times mean nothing",
         "python": platform.python_version(),
@@ -348,8 +348,8 @@ def environment(device: str) -> dict[str, str]:
     if device == "cuda":
         query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"]
         answer = subprocess.run(query, capture_output=True, text=True, check=False)
-        found |= {"cuda": str(torch.version.cuda), "driver": answer.stdout.strip() or "unknown"}
-    return found
+        versions |= {"cuda": str(torch.version.cuda), "driver": answer.stdout.strip() or "unknown"}
+    return versions
 
 
 def table(rows: list[Row], device: str) -> str:

@@ -62,11 +62,15 @@ def mean(terms: Any) -> Any:
 
 def reduced(case: Case, n: int, *names: str, positives: int = 0) -> list[Case]:
     """A case whose truth is a mean over n rows, and the same for other reductions."""
-    whole = case.truth
+    mean_truth = case.truth
     cases = [case]
     for name in names:
         factor = Fraction(n, positives) if name == "positives" else Fraction(n)
-        truth = (lambda factor=factor: float(whole()) * float(factor)) if callable(whole) else float(whole) * factor
+        truth = (
+            (lambda factor=factor: float(mean_truth()) * float(factor))
+            if callable(mean_truth)
+            else float(mean_truth) * factor
+        )
         digits = case.digits and case.digits - len(str(int(factor)))
         cases.append(replace(case, truth=truth, digits=digits, reduction=name))
     return cases
