@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files.sources import Field, blocks, parse_source
-from ..language.roles import ROLES, Role
+from ..language.roles import ROLES, WEIGHT, Role
 from ..rows import groups
 from ..text import shown
 from . import prepare
@@ -113,7 +113,7 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
         for name in ("id", "group", "cluster"):
             is_number = name == "group" and bool(asked.side.bins)
             riders[name] = moved(getattr(asked.side, name), rider(name, is_number))
-        weight = moved(asked.weight, ROLES["weight"])
+        weight = moved(asked.weight, WEIGHT)
     inputs = tuple(values.get(role.name) for role in free[: len(asked.inputs)])
     named = {role.name: values[role.name] for role in roles if role not in free}
     return asked._replace(inputs=inputs, named=named, weight=weight, side=asked.side._replace(**riders)), places

@@ -20,19 +20,18 @@ from .bound import Bound
 from .reading import Reading
 
 Array = np.ndarray[Any, Any]
-CLASSES = ("probs", "scores", "chance")
 
 
 def spread(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     """The same inputs with a row for each step, pixel or view. DataError where axes do not fit."""
     if reading.class_axis is None and not reading.shift and not any(field.axes for field in bound.fields):
         return bound
-    first = bound.roles[0].name
-    if len(bound.fields) == 2 and first in CLASSES:
+    first = bound.roles[0]
+    if len(bound.fields) == 2 and first.classes:
         return _classes(bound, reading)
     if reading.class_axis is not None or reading.shift:
         raise UsageError(f"{spec.loss.name} has no axis of classes here", fix="leave --class-axis and --shift out")
-    if len(bound.fields) == 2 and first == "emb":
+    if len(bound.fields) == 2 and first.is_set:
         return _views(bound)
     return _flat(bound)
 
@@ -57,7 +56,7 @@ def _place(field: Field) -> str:
 def _classes(bound: Bound, reading: Reading) -> Bound:
     prediction, label = bound.fields
     shape, truth = _shape(prediction), _shape(label)
-    if bound.roles[0].name == "chance" and shape == truth and reading.class_axis is None and not reading.shift:
+    if bound.roles[0].classes == "maybe" and shape == truth and reading.class_axis is None and not reading.shift:
         return _flat(bound)
     axis = _class_axis(prediction, shape, truth, reading.class_axis)
     rest = tuple(length for at, length in enumerate(shape) if at != axis)

@@ -17,7 +17,7 @@ from ..errors import UsageError, told_in_python
 from ..kernels import devices
 from ..language import options
 from ..language.options import COMPARE, COMPUTE, MINE, ROWS, TRIPLETS
-from ..language.registry import Spec, make, parse
+from ..language.registry import SET, Spec, make, parse
 from ..results.values import Comparison, Result, SuiteReport
 from ..sets.mining import Mined, joined
 from ..text import did_you_mean
@@ -439,10 +439,11 @@ def _refuse_unknown(function: Callable[..., Any], inputs: Sequence[Source], name
     """UsageError for a keyword that is neither an input nor a setting, and for an input that is None."""
     name = function.__name__
     known = [item.name for item in inspect.signature(function).parameters.values() if item.kind is item.KEYWORD_ONLY]
-    for keyword in named.keys() - {"emb", "label", "identity"}:
+    options = [role.option for role in SET.roles]
+    for keyword in named.keys() - {*options, *(role.name for role in SET.roles)}:
         raise UsageError(
-            f"{name} has no argument {keyword!r}{did_you_mean(keyword, ['emb', 'label', *known])}",
-            fix=f"its inputs are emb, label; its options are {', '.join(known)}",
+            f"{name} has no argument {keyword!r}{did_you_mean(keyword, [*options, *known])}",
+            fix=f"its inputs are {', '.join(options)}; its options are {', '.join(known)}",
         )
     refuse_none(name, [*inputs, *named.values()])
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..errors import DataError, UsageError
 from ..files.sources import digest, parse_source
 from ..language.registry import Loss, Spec
-from ..language.roles import ROLES, Form
+from ..language.roles import LISTS, WEIGHT, Form
 from ..resampling import flips, jackknife, paired, survey
 from ..resampling.bootstrap import FEW
 from ..resampling.draws import Draws
@@ -89,7 +89,7 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
         if spec.loss.engine.has_lists:
             if systems.group is None:
                 raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
-            named["group"] = systems.group
+            named[LISTS.name] = systems.group
         requests += [
             Request(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
             for source in (systems.base, *systems.others)
@@ -265,8 +265,8 @@ def _aligned(systems: Systems, reading: Reading) -> Systems:
             base=order.rows_of(systems.base, loss.roles[0]),
             others=[order.rows_of(source, loss.roles[0]) for source in systems.others],
             target=order.rows_of(systems.target, truth),
-            weight=order.rows_of(systems.weight, ROLES["weight"]),
-            group=order.rows_of(systems.group, ROLES["group"]),
+            weight=order.rows_of(systems.weight, WEIGHT),
+            group=order.rows_of(systems.group, LISTS),
             cluster=order.rows_of(systems.cluster, rider("cluster")),
         )
 

@@ -28,7 +28,6 @@ Array = np.ndarray[Any, Any]
 Convert = Callable[[Array], Array]
 TRUTHS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("negative", "positive"), ("neg", "pos"))
 CODINGS = ((0.0, 255.0), (1.0, 2.0))
-TRUTH_ROLES = ("label", "same", "category", "identity")
 
 
 def coded(spec: Spec, bound: Bound, reading: Reading) -> Bound:
@@ -36,16 +35,16 @@ def coded(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     on_sphere = spec.loss.engine.has_space and (reading.normalize or reading.metric == "cosine")
     if reading.skip_nan and (spec.is_angular or on_sphere):
         bound = _without_zeros(bound)
-    ranked = next((at for at, role in enumerate(bound.roles) if role.name == "relevance"), None)
+    ranked = next((at for at, role in enumerate(bound.roles) if role.is_grade), None)
     if ranked is not None and bound.fields[ranked].width == 1:
         return _padded(bound, ranked)
-    at = next((at for at, role in enumerate(bound.roles) if role.name in TRUTH_ROLES), None)
+    at = next((at for at, role in enumerate(bound.roles) if role.is_coded), None)
     if at is None:
         return bound
     if bound.roles[at].kind == "category":
         return _identity(bound, at)
     inputs = _Inputs(spec, bound, reading, at)
-    if inputs.first.name == "emb":
+    if inputs.first.is_set:
         return _places(inputs)
     if inputs.label.width > 1:
         return _several_columns(inputs)
@@ -66,12 +65,13 @@ class _Inputs:
     @property
     def has_classes(self) -> bool:
         """Whether the label is a class, one of the columns of the prediction."""
-        name = self.first.name
-        return name in ("probs", "scores") or (name == "chance" and self.prediction.width > 1 and self.label.width == 1)
+        if self.first.classes == "maybe":
+            return self.prediction.width > 1 and self.label.width == 1
+        return self.first.classes == "always"
 
     @property
     def ignore(self) -> int | None:
-        return self.spec.options.get("ignore_index")
+        return self.spec.ignored
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -169,18 +169,18 @@ def _argmax(rows: Array, *, place: str) -> Array:
 
 
 def _several_columns(inputs: _Inputs) -> Bound:
-    bound, name = inputs.bound, inputs.first.name
-    if inputs.reading.multi_label and name in ("probs", "scores"):
+    bound, classes = inputs.bound, inputs.first.classes
+    if inputs.reading.multi_label and classes == "always":
         raise UsageError(f"{inputs.spec.loss.name} knows one class a row", fix="leave --multi-label out, or use bce")
     _refuse_order(inputs)
-    if name == "scores":
+    if classes == "always" and not inputs.first.forms:
         return _one_hot(inputs)
-    if name == "chance" and inputs.prediction.width == inputs.label.width and not inputs.reading.multi_label:
+    if classes == "maybe" and inputs.prediction.width == inputs.label.width and not inputs.reading.multi_label:
         if inputs.reading.multi_class:
             return _one_hot(inputs)
         if inputs.form == "prob" and _is_one_hot(inputs):
             return _one_hot(inputs, "; --multi-label reads them as several labels")
-    if name in ("probs", "scores"):
+    if classes == "always":
         return bound
     return _cells(inputs)
 
@@ -188,7 +188,7 @@ def _several_columns(inputs: _Inputs) -> Bound:
 def _refuse_order(inputs: _Inputs) -> None:
     """UsageError for names of classes beside columns of labels."""
     option = "--classes" if inputs.reading.classes else "--positive"
-    if inputs.reading.classes or (inputs.reading.positive is not None and inputs.first.name in ("probs", "scores")):
+    if inputs.reading.classes or (inputs.reading.positive is not None and inputs.first.classes == "always"):
         raise UsageError(
             f"{inputs.label.width} columns of labels, and {option}",
             why="columns of labels are in the order of the columns of predictions",
@@ -252,7 +252,7 @@ def replace_fields(bound: Bound, fields: Sequence[Field], columns: Any) -> Bound
 
 def _positive_column(inputs: _Inputs) -> _Inputs:
     """Two columns of probabilities beside one label, for a loss of label 1: the second, of rows that sum to 1."""
-    if inputs.first.name != "prob" or inputs.prediction.width != 2 or inputs.form != "prob":
+    if not inputs.first.is_of_label_1 or inputs.prediction.width != 2 or inputs.form != "prob":
         return inputs
     place = f"{label_of(inputs.bound.fields[0].frame.path)}: {inputs.bound.fields[0].name}"
     scale = 100.0 if inputs.reading.percent else 1.0

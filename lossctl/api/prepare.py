@@ -16,7 +16,7 @@ from ..files.ids import refuse_other_ids
 from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source
 from ..language.domains import Option
 from ..language.registry import Loss, Spec, make
-from ..language.roles import ROLES, Form
+from ..language.roles import ROLES, WEIGHT, Form
 from ..results.values import Result
 from ..rows import by_row, checks, job, shapes
 from ..rows.facts import Facts, verdict
@@ -120,7 +120,7 @@ def prepare(
         else bound_of(desk, spec, [as_array(item) for item in inputs], roles_of(spec.loss, named), reading)
     )
     bound = coded(spec, spread(spec, plain, reading), reading)
-    weights = desk.field(as_array(weight), ROLES["weight"]) if weight is not None else None
+    weights = desk.field(as_array(weight), WEIGHT) if weight is not None else None
     plan = shapes.plan(
         spec,
         bound.columns,

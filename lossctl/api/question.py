@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..language import options
 from ..language.options import COMPARE, COMPUTE, Setting, Way
 from ..language.registry import Loss, Spec
-from ..language.roles import Form
+from ..language.roles import LISTS, Form
 from ..resampling.bootstrap import METHODS
 from ..resampling.paired import SIGN_FLIP
 from ..rows.hardest import Kept, read_kept
@@ -279,7 +279,7 @@ class Question(NamedTuple):
         _refuse_refused(call, first)
         _refuse_contradictions(call)
         if first.engine.has_lists and call["group"] is not None:
-            named = {**named, "group": call["group"]}
+            named = {**named, LISTS.name: call["group"]}
             call = _without(call, "group")
         logits, probs = bool(call["from_logits"]), bool(call["from_probs"])
         own = forms if forms is not None else forms_of(first, logits, probs)

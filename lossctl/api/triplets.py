@@ -87,12 +87,12 @@ def given_triplets(
     """The certified categories of triplets that are given as rows of an embedding source, at each margin."""
     from ..files import binding
     from ..files.sources import blocks
-    from ..language.roles import ROLES
+    from ..language.roles import POINTS
     from ..sets.given import categorize
 
     desk = binding.Desk()
     with desk.stack:
-        source = desk.field(emb, ROLES["emb"])
+        source = desk.field(emb, POINTS)
         triplets = binding.index_of(desk, index)
         points = read_all(source)
         parts = (block.load()[0] for block in blocks([triplets], ["number"], 1 << 14))

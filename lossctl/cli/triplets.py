@@ -9,6 +9,7 @@ import typer
 
 from ..errors import UsageError
 from ..language.options import TRIPLETS
+from ..language.registry import SET
 from . import options, output
 
 if TYPE_CHECKING:
@@ -57,8 +58,7 @@ def triplets(values: Mapping[str, Any]) -> None:
 
 def sources_of(values: Mapping[str, Any], command: str, usage: str) -> tuple[list[str], dict[str, str]]:
     """Embeddings and labels: in order, and by the name of their role. UsageError where there are none."""
-    roles = {"emb": values["emb"], "identity": values["label"]}
-    named = {role: source for role, source in roles.items() if source is not None}
+    named = {role.name: values[role.option] for role in SET.roles if values[role.option] is not None}
     if not values["sources"] and not named:
         raise UsageError(f"{command} needs embeddings and labels", fix=usage)
     return values["sources"] or [], named
@@ -113,7 +113,7 @@ def _write_given(question: TripletQuestion, index: str, style: output.Style, inp
     from ..api import answers
     from ..show import triplets as show
 
-    if len(inputs) != 2 or "identity" in question.named:
+    if len(inputs) != 2 or SET.roles[-1].name in question.named:
         raise UsageError("--index goes with the embeddings alone", fix="lossctl triplets EMB --index FILE")
     with output.destination(style, inputs) as writer:
         categories = answers.given_triplets(question, index)

@@ -18,7 +18,7 @@ from ..text import option_text
 from .entries import Subject, unit
 from .evaluation import STEP, derivatives, grid, one_sided, rows
 from .pictures import Band, Line, Picture
-from .variables import NEAREST, VARIABLES, Variable
+from .variables import NEAREST, Variable, variables_of
 
 
 def lines(
@@ -37,7 +37,7 @@ def lines(
     curves = tuple(
         line for subject, axis in zip(subjects, chosen, strict=True) for line in _lines(subject, axis, x, fixed, grad)
     )
-    bands = _bands(subjects, fixed, low, high) if chosen[0].name == "d_an" else ()
+    bands = _bands(subjects, fixed, low, high) if all(subject.spec.loss.is_of_triplets for subject in subjects) else ()
     return Picture(chosen[0].name, chosen[0].label, unit(subjects), tuple(fixed.items()), x, curves, bands)
 
 
@@ -60,7 +60,7 @@ def _use(names: Sequence[str]) -> str:
 
 def _variables(subject: Subject) -> tuple[Variable, ...]:
     loss = subject.spec.loss
-    variables = VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    variables = variables_of(loss)
     if variables and (loss.stands_alone or not loss.engine.has_values):
         return variables
     if loss.engine.has_values and not loss.stands_alone:
@@ -93,7 +93,7 @@ def _span(
     subjects: Sequence[Subject], variable: Variable, fixed: Mapping[str, float], span: tuple[float, float] | None
 ) -> tuple[float, float]:
     if span is None:
-        spans = [variable.span(subject.spec.options, fixed) for subject in subjects]
+        spans = [variable.span(subject.spec, fixed) for subject in subjects]
         return min(low for low, _ in spans), max(high for _, high in spans)
     low, high = span
     if variable.low <= low < high <= variable.high and math.isfinite(high - low):
@@ -109,11 +109,11 @@ def _lines(
     if grad and variable.by_counts:
         raise UsageError(f"{subject.label} has no derivative here", why="it counts rows", fix="leave --grad out")
     spec, array, lines_of_cases = subject.spec, numerics.vector(x), []
-    for case, inputs in variable.inputs(array, fixed, spec.options).items():
+    for case, inputs in variable.inputs(array, fixed, spec).items():
         values = _counted(spec, inputs) if variable.by_counts else rows(spec, inputs)
 
         def function(points: Any, case: str = case) -> Any:
-            return rows(spec, variable.inputs(points, fixed, spec.options)[case])
+            return rows(spec, variable.inputs(points, fixed, spec)[case])
 
         slopes = _slopes(function, array, variable, values) if grad else None
         label = f"{subject.label} {case}" if case else subject.label
@@ -123,12 +123,17 @@ def _lines(
 
 def _refuse_unknown(subject: Subject) -> None:
     """UsageError for options that mean nothing without data."""
-    roles = [role.name for role in subject.spec.loss.roles]
-    for name, value in subject.spec.params:
-        if value == "balanced" or (name == "alpha" and isinstance(value, tuple) and "chance" in roles):
-            raise UsageError(f"{name} {option_text(value)} needs a file's labels", fix=f"give {name} one number")
-        if name == "class_weights" and value is not None and len(value) != 2:
-            raise UsageError("a curve has two classes", fix="give class-weights two numbers, such as 1/3")
+    spec = subject.spec
+    may_be_binary = spec.loss.roles[0].classes == "maybe"
+    names = (*([spec.balanced] if spec.balanced else ()), *(spec.class_numbers if may_be_binary else ()))
+    for name in names:
+        raise UsageError(
+            f"{name} {option_text(spec.options[name])} needs a file's labels", fix=f"give {name} one number"
+        )
+    for name, numbers in spec.class_numbers.items():
+        if len(numbers) != 2:
+            flag = name.replace("_", "-")
+            raise UsageError("a curve has two classes", fix=f"give {flag} two numbers, such as 1/3")
 
 
 def _counted(spec: Spec, inputs: tuple[Any, ...]) -> Any:
@@ -155,8 +160,8 @@ def _inside(x: np.ndarray, variable: Variable, by: float) -> np.ndarray:
 
 def _bands(subjects: Sequence[Subject], fixed: Mapping[str, float], low: float, high: float) -> tuple[Band, ...]:
     """Easy, semi-hard and hard, where all curves agree on them."""
-    margins = {subject.spec.options["margin"] for subject in subjects}
-    if len(margins) > 1 or any(subject.spec.options["soft"] for subject in subjects):
+    margins = {subject.spec.margin for subject in subjects}
+    if len(margins) > 1 or any(subject.spec.is_soft for subject in subjects):
         return ()
     near, far = fixed["d_ap"], fixed["d_ap"] + margins.pop()
     bands = (Band("hard", low, min(near, high)), Band("semi-hard", max(near, low), min(far, high)))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..language.numerics import Array, namespace, sqrt
 from ..language.predictions import Binary, Categorical, Distribution
+from ..language.registry import Loss, Spec
 
 Numbers = Mapping[str, Any]
 Cases = dict[str, tuple[Any, ...]]  # what tells the lines of one loss apart -> its inputs; one line has the name ""
@@ -22,8 +23,8 @@ class Variable(NamedTuple):
     """What a curve is drawn against.
 
     name: as --x and the columns of a table call it; label: for the axis, with the unit
-    inputs: values of the variable (x), the fixed quantities (at) and the loss's options to the inputs of each line
-    span: the range that shows what matters, by the loss's options and the fixed quantities
+    inputs: values of the variable (x), the fixed quantities (at) and the loss as it is set to the inputs of each line
+    span: the range that shows what matters, by the loss as it is set and the fixed quantities
     low, high: the values that make sense
     fixed: quantities that stay as they are along the curve, with their defaults; `--at` sets them
     by_counts: whether the loss counts rows, which has no derivative
@@ -31,8 +32,8 @@ class Variable(NamedTuple):
 
     name: str
     label: str
-    inputs: Callable[[Array, Numbers, Numbers], Cases]
-    span: Callable[[Numbers, Numbers], tuple[float, float]]
+    inputs: Callable[[Array, Numbers, Spec], Cases]
+    span: Callable[[Spec, Numbers], tuple[float, float]]
     low: float = -math.inf
     high: float = math.inf
     fixed: tuple[tuple[str, float], ...] = ()
@@ -54,71 +55,71 @@ def _column(x: Array) -> Array:
 # --- inputs
 
 
-def _error(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _error(x: Array, at: Numbers, spec: Spec) -> Cases:
     target = at["target"] * _ones(x)
     return {"": (x + target, target)}
 
 
 def _binary(logits: bool) -> Callable[..., Cases]:
-    return lambda x, at, options: {"": (Binary(x, logits), _ones(x))}
+    return lambda x, at, spec: {"": (Binary(x, logits), _ones(x))}
 
 
 def _categorical(logits: bool) -> Callable[..., Cases]:
-    def inputs(x: Array, at: Numbers, options: Numbers) -> Cases:
+    def inputs(x: Array, at: Numbers, spec: Spec) -> Cases:
         rest = namespace(x).zeros_like(x) if logits else 1.0 - x
         return {"": (Categorical(_columns(x, rest), logits), namespace(x).zeros_like(x))}
 
     return inputs
 
 
-def _score(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _score(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, _ones(x))}
 
 
-def _scores(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _scores(x: Array, at: Numbers, spec: Spec) -> Cases:
     zero = namespace(x).zeros_like(x)
     return {"": (_columns(x, zero), zero)}
 
 
-def _one_document(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _one_document(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (_column(x), _column(_ones(x)))}
 
 
-def _two_documents(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _two_documents(x: Array, at: Numbers, spec: Spec) -> Cases:
     zero = namespace(x).zeros_like(x)
     return {"": (_columns(x, zero), _columns(_ones(x), zero))}
 
 
-def _against_p(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _against_p(x: Array, at: Numbers, spec: Spec) -> Cases:
     p = at["p"] * _ones(x)
     return {"": (Distribution(_columns(p, 1.0 - p), "prob"), Distribution(_columns(x, 1.0 - x), "prob"))}
 
 
-def _two_classes(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _two_classes(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": ([[Fraction(share), 1 - Fraction(share)] for share in x.tolist()],)}
 
 
-def _pair(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _pair(x: Array, at: Numbers, spec: Spec) -> Cases:
     zero, ones = namespace(x).zeros_like(x), _ones(x)
-    if _metric(options) == "cosine":
+    if _metric(spec) == "cosine":
         left, right = _columns(ones, zero), _columns(1.0 - x, sqrt(x * (2.0 - x)))
     else:
-        left, right = _column(zero), _column(_length(x, options["distance"]))
+        left, right = _column(zero), _column(_length(x, spec.metric))
     return {"similar": (left, right, ones), "dissimilar": (left, right, zero)}
 
 
-def _triplet(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _triplet(x: Array, at: Numbers, spec: Spec) -> Cases:
     zero, ones, d_ap = namespace(x).zeros_like(x), _ones(x), at["d_ap"]
-    if options["distance"] == "cosine":
+    if spec.metric == "cosine":
         positive = _columns((1.0 - d_ap) * ones, math.sqrt(max(d_ap * (2.0 - d_ap), 0.0)) * ones)
         return {"": (_columns(ones, zero), positive, _columns(1.0 - x, sqrt(x * (2.0 - x))))}
-    positive = _column(_length(d_ap * ones, options["distance"]))
-    return {"": (_column(zero), positive, _column(_length(x, options["distance"])))}
+    positive = _column(_length(d_ap * ones, spec.metric))
+    return {"": (_column(zero), positive, _column(_length(x, spec.metric)))}
 
 
-def _metric(options: Numbers) -> str:
+def _metric(spec: Spec) -> str:
     """The distance of a loss of pairs; one that has no choice is of cosines."""
-    return str(options.get("distance", "cosine"))
+    return spec.metric or "cosine"
 
 
 def _length(d: Array, distance: str) -> Array:
@@ -126,32 +127,32 @@ def _length(d: Array, distance: str) -> Array:
     return sqrt(d) if distance == "sqeuclidean" else d
 
 
-def _beside_target(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _beside_target(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, at["target"] * _ones(x))}
 
 
-def _error_and_variance(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _error_and_variance(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, at["variance"] * _ones(x), 0.0 * x)}
 
 
-def _beside_interval(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _beside_interval(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (-_ones(x), _ones(x), x)}
 
 
-def _beside_members(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _beside_members(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (_columns(-_ones(x), _ones(x)), x)}
 
 
-def _student(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _student(x: Array, at: Numbers, spec: Spec) -> Cases:
     zero = 0.0 * x
     return {"": (_columns(x, zero), _columns(_ones(x), zero))}
 
 
-def _normal(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _normal(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, at["log_variance"] * _ones(x))}
 
 
-def _boxes(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _boxes(x: Array, at: Numbers, spec: Spec) -> Cases:
     zero, ones = 0.0 * x, _ones(x)
     return {"": (_columns(x, zero, x + 1.0, ones), _columns(zero, zero, ones, ones))}
 
@@ -160,72 +161,72 @@ def _angle(x: Array) -> tuple[Array, Array]:
     return _columns(_ones(x), 0.0 * x), _columns(x, sqrt((1.0 - x) * (1.0 + x)))
 
 
-def _directions(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _directions(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": _angle(x)}
 
 
-def _directions_alike(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _directions_alike(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (*_angle(x), at["similarity"] * _ones(x))}
 
 
-def _in_order(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _in_order(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, 0.0 * x, _ones(x))}
 
 
-def _against_reference(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _against_reference(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, 0.0 * x, 0.0 * x, 0.0 * x)}
 
 
-def _two_answers(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _two_answers(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (-_ones(x), -x - 1.0)}
 
 
-def _two_rewards(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _two_rewards(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x / 2, -x / 2)}
 
 
-def _chosen(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _chosen(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, -_ones(x))}
 
 
-def _desirable(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _desirable(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"desirable": (x, 0.0 * x, _ones(x)), "undesirable": (x, 0.0 * x, 0.0 * x)}
 
 
-def _advantage(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _advantage(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"advantage 1": (x, 0.0 * x, _ones(x)), "advantage -1": (x, 0.0 * x, -_ones(x))}
 
 
-def _score_of_pair(x: Array, at: Numbers, options: Numbers) -> Cases:
+def _score_of_pair(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, 0.0 * x)}
 
 
 # --- ranges
 
 
-def _around_zero(options: Numbers, at: Numbers) -> tuple[float, float]:
-    reach = 3.0 * max(1.0, *(options.get(name, 0.0) for name in ("delta", "beta", "margin")))
+def _around_zero(spec: Spec, at: Numbers) -> tuple[float, float]:
+    reach = 3.0 * max(1.0, spec.width)
     return -reach, reach
 
 
-def _unit(options: Numbers, at: Numbers) -> tuple[float, float]:
+def _unit(spec: Spec, at: Numbers) -> tuple[float, float]:
     return 0.0, 1.0
 
 
-def _logits(options: Numbers, at: Numbers) -> tuple[float, float]:
+def _logits(spec: Spec, at: Numbers) -> tuple[float, float]:
     return -5.0, 5.0
 
 
-def _to_margin(options: Numbers, at: Numbers) -> tuple[float, float]:
-    return 0.0, _on_sphere(1.5 * options["margin"] if "distance" in options else 2.0, options)
+def _to_margin(spec: Spec, at: Numbers) -> tuple[float, float]:
+    return 0.0, _on_sphere(1.5 * spec.margin if spec.metric else 2.0, spec)
 
 
-def _beyond_margin(options: Numbers, at: Numbers) -> tuple[float, float]:
-    return 0.0, _on_sphere(max(at["d_ap"] + 2.0 * options["margin"], 2.0 * at["d_ap"]), options)
+def _beyond_margin(spec: Spec, at: Numbers) -> tuple[float, float]:
+    return 0.0, _on_sphere(max(at["d_ap"] + 2.0 * spec.margin, 2.0 * at["d_ap"]), spec)
 
 
-def _on_sphere(distance: float, options: Numbers) -> float:
-    return min(distance, 2.0) if _metric(options) == "cosine" else distance
+def _on_sphere(distance: float, spec: Spec) -> float:
+    return min(distance, 2.0) if _metric(spec) == "cosine" else distance
 
 
 # --- the table
@@ -248,7 +249,7 @@ D_AN = Variable(
 
 
 PREDICTED = Variable(
-    "pred", "prediction beside a target (units of the target)", _beside_target, lambda options, at: (0.1, 4.0), 0.0,
+    "pred", "prediction beside a target (units of the target)", _beside_target, lambda spec, at: (0.1, 4.0), 0.0,
     fixed=(("target", 1.0),),
 )  # fmt: skip
 ERROR_OF_MEAN = Variable(
@@ -259,12 +260,12 @@ VALUE = Variable("target", "the value that comes (units of the target)", _beside
 LEAD_OF_STUDENT = Variable("score", "lead of the class that the teacher prefers by 1", _student, _logits)
 MEAN = Variable("mean", "mean of the normal distribution", _normal, _around_zero, fixed=(("log_variance", 0.0),))
 SHIFT = Variable("shift", "shift of the box (its widths)", _boxes, _around_zero)
-COSINE = Variable("cos", "cosine of the angle between the two", _directions, lambda options, at: (-1.0, 1.0), -1.0, 1.0)
+COSINE = Variable("cos", "cosine of the angle between the two", _directions, lambda spec, at: (-1.0, 1.0), -1.0, 1.0)
 LEAD_OF_FIRST = Variable("lead", "lead of the one that should win", _in_order, _around_zero)
 
 
-def _wide(options: Numbers, at: Numbers) -> tuple[float, float]:
-    reach = 3.0 / options.get("beta", 1.0)
+def _wide(spec: Spec, at: Numbers) -> tuple[float, float]:
+    reach = 3.0 / spec.steepness
     return -reach, reach
 
 
@@ -274,13 +275,11 @@ D = Variable(
 LEAD_OF_CHOSEN = Variable("d", "lead of the chosen answer, in log-probability (nats)", _two_answers, _wide)
 REWARD = Variable("d", "lead of the chosen answer's reward", _two_rewards, _logits)
 LOG_P = Variable(
-    "log_p", "mean log-probability of the chosen answer (nats)", _chosen, lambda options, at: (-4.0, -0.01), high=0.0
+    "log_p", "mean log-probability of the chosen answer (nats)", _chosen, lambda spec, at: (-4.0, -0.01), high=0.0
 )
 LOG_RATIO = Variable("r", "log-ratio to the reference (nats)", _desirable, _wide)
-RATIO_OF_POLICY = Variable(
-    "r", "log-ratio to the model that wrote it (nats)", _advantage, lambda options, at: (-1.0, 1.0)
-)
-FROM_REFERENCE = Variable("r", "log-ratio to the reference (nats)", _score_of_pair, lambda options, at: (-2.0, 2.0))
+RATIO_OF_POLICY = Variable("r", "log-ratio to the model that wrote it (nats)", _advantage, lambda spec, at: (-1.0, 1.0))
+FROM_REFERENCE = Variable("r", "log-ratio to the reference (nats)", _score_of_pair, lambda spec, at: (-2.0, 2.0))
 
 
 def _as_score(variable: Variable) -> Variable:
@@ -321,3 +320,8 @@ VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
     ("policy", "behaviour", "advantage"): (RATIO_OF_POLICY,),
     ("policy", "reference"): (FROM_REFERENCE,),
 }
+
+
+def variables_of(loss: Loss) -> tuple[Variable, ...]:
+    """What the loss can be drawn against, the most natural first; () for what its inputs do not tell."""
+    return VARIABLES.get(tuple(role.name for role in loss.roles), ())

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..errors import DataError, UsageError
-from ..language.roles import Role
+from ..language.roles import TRIPLET, Role
 from ..text import shown
 from .classes import columns_of_classes, names_in
 from .opening import label_of
@@ -81,7 +81,7 @@ def bind(desk: Desk, roles: Sequence[Role], sources: Sequence[Given], named: Map
 
 def _refuse_bits(field: Field, role: Role) -> None:
     """DataError for uint16 where fractions are expected: numpy has no bfloat16, and its bits are often kept so."""
-    if (role.forms or role.name in SHAPED_ALIKE or role.name == "emb") and field.frame.dtype_of(field) == "uint16":
+    if role.is_fractional and field.frame.dtype_of(field) == "uint16":
         raise DataError(
             f"{label_of(field.frame.path)}: {field.name}: uint16 values as {role.option}",
             why="bfloat16 is often saved as its 16 bits, and read as whole numbers they mean nothing",
@@ -151,9 +151,6 @@ def _whole(frame: Frame, taken: Collection[Field]) -> Field:
     return frame.block(left) if len(left) > 1 else frame.field(left[0])
 
 
-CLASS_ROLES = ("probs", "scores", "chance", "prob")  # which may have a column a class, called after it
-
-
 def _truth_of(roles: Sequence[Role], bound: Mapping[str, Field], others: Collection[Field]) -> Field | None:
     return next((bound[role.name] for role in roles if role.truth and role.name in bound), next(iter(others), None))
 
@@ -177,7 +174,7 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
             taken.update(names)
             bound[role.name] = _field(frame, names)
     missing = [role for role in roles if role.name not in bound]
-    if len(missing) == 1 and missing[0].name in CLASS_ROLES and (truth := _truth_of(roles, bound, others)):
+    if len(missing) == 1 and missing[0].has_class_columns and (truth := _truth_of(roles, bound, others)):
         names = _class_columns(frame, truth, taken)
         if names:
             bound[missing.pop().name] = _field(frame, names)
@@ -255,20 +252,17 @@ def _field(frame: Frame, names: tuple[str, ...]) -> Field:
     return Field(frame, f"columns '{shown(names[0])}'..'{shown(names[-1])}'", columns, 2, "unknown")
 
 
-SHAPED_ALIKE = {"pred", "prob", "logit", "label_scores", "rate", "size", "lower"}
-
-
 def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str, Field]:
     """Predictions first, the truth last; inputs of one shape share the columns evenly."""
     k = block.width
     last = roles[-1]
-    if roles[0].name == "emb":
+    if roles[0].is_set:
         raise DataError(
             f"{shown(frame.path)}: embeddings without labels",
             why="which column would be the label cannot be told",
             fix=f"add the labels as a second file, or --label {shown(frame.path)}::COLUMN",
         )
-    single_last = last.truth and roles[0].name not in SHAPED_ALIKE
+    single_last = last.truth and not roles[0].is_shaped_as_truth
     shared = len(roles) - single_last
     width, rest = divmod(k - single_last, shared)
     if width < 1 or rest:
@@ -277,7 +271,7 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
             f"{shown(frame.path)}: {k} column{'s' if k > 1 else ''} cannot be split into {names}",
             why="a single source needs the columns of every input, predictions first, the truth last",
             fix="give three files, or the embeddings with --index FILE"
-            if roles[0].name == "anchor"
+            if roles[0].is_of_triplet
             else f"add a second file, or --{last.option} SRC",
         )
     widths = [width] * shared + [1] * single_last
@@ -298,16 +292,13 @@ def _slice(block: Field, start: int, size: int) -> Field:
     return block._replace(name=f"columns {columns[0] + 1}..{columns[-1] + 1}", columns=columns)
 
 
-INDEX_COLUMNS = ("anchor", "positive", "negative")
-
-
 def index_of(desk: Desk, source: Given) -> Field:
     """The three columns of an index: those called anchor, positive and negative, or all of a source of three."""
     frame, selector = desk.frame(source, "index")
     if selector is not None:
         chosen = frame.select(selector)
-    elif set(INDEX_COLUMNS) <= set(frame.names):
-        chosen = _field(frame, INDEX_COLUMNS)
+    elif set(TRIPLET) <= set(frame.names):
+        chosen = _field(frame, TRIPLET)
     else:
         chosen = frame.whole()
     if chosen.ndim != 2 or chosen.width != 3:

@@ -17,7 +17,7 @@ from ..errors import UsageError
 from ..text import option_text
 from .domains import Option, domain_of
 from .engines import ROWS, SETS, Engine
-from .roles import PAIR, ROLES, TRIPLET, Role
+from .roles import IDENTITY, PAIR, POINTS, ROLES, TRIPLET, Role
 
 # --- losses
 
@@ -85,7 +85,7 @@ class Loss:
     @property
     def has_class_weights(self) -> bool:
         """Whether its classes are the rows of an option, beside embeddings."""
-        return self.roles[0].name == "emb" and not self.engine.has_space
+        return self.roles[0].is_set and not self.engine.has_space
 
     @property
     def truth(self) -> Role | None:
@@ -125,7 +125,7 @@ def _embedding_set(panel: Any) -> None:
     """A labelled set of embeddings that is read for its triplets, and has no loss of its own."""
 
 
-SET = Loss("embedding set", _embedding_set, (ROLES["emb"], ROLES["identity"]), (), engine=SETS)
+SET = Loss("embedding set", _embedding_set, (POINTS, IDENTITY), (), engine=SETS)
 LOSSES: dict[str, Loss] = {}
 BY_NAME: dict[str, Loss] = {}  # names and aliases
 FAMILIES = (
@@ -288,6 +288,21 @@ class Spec(NamedTuple):
         """The margin, 0 where it has none."""
         margin: float = self.options.get("margin", 0.0)
         return margin
+
+    @property
+    def width(self) -> float:
+        """The longest of the errors or distances at which it bends, 0 where no option says one."""
+        return max(float(self.options.get(name, 0.0)) for name in ("delta", "beta", "margin"))
+
+    @property
+    def steepness(self) -> float:
+        """The factor of what is compared, 1 where it has none."""
+        return float(self.options.get("beta", 1.0))
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether it goes on beyond its margin, without a bend."""
+        return bool(self.options.get("soft", False))
 
     @property
     def is_angular(self) -> bool:

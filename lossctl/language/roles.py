@@ -59,6 +59,46 @@ class Role(NamedTuple):
         return self.name == "label"
 
     @property
+    def is_coded(self) -> bool:
+        """Whether it holds labels that may be names, or numbers other than the loss knows."""
+        return self.name in ("label", "same", "category", "identity")
+
+    @property
+    def is_grade(self) -> bool:
+        """Whether it says how relevant a document is, and may be padding."""
+        return self.name == "relevance"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether its rows are the points of one set, which are compared with each other."""
+        return self.name == "emb"
+
+    @property
+    def is_shaped_as_truth(self) -> bool:
+        """Whether the truth beside it has its shape, so that both have half of the columns of one source."""
+        return self.name in ("pred", "prob", "logit", "label_scores", "rate", "size", "lower")
+
+    @property
+    def is_fractional(self) -> bool:
+        """Whether its values are fractions, as whole numbers of 16 bits are not."""
+        return bool(self.forms) or self.is_shaped_as_truth or self.is_set
+
+    @property
+    def is_of_label_1(self) -> bool:
+        """Whether it is the probability of one of two labels, of which the other one has the rest."""
+        return self.name == "prob"
+
+    @property
+    def has_class_columns(self) -> bool:
+        """Whether it may have a column for each class that is called after it."""
+        return bool(self.classes) or self.is_of_label_1
+
+    @property
+    def is_of_triplet(self) -> bool:
+        """Whether it is one of the three points of a triplet."""
+        return self.name in TRIPLET
+
+    @property
     def is_distribution(self) -> bool:
         """Whether a row is a distribution that is compared with another one."""
         return "log-prob" in self.forms
@@ -202,4 +242,5 @@ SAME = ROLES["same"]
 DISTANCE = ROLES["left"]._replace(
     name="distance", option="distances", columns=("distance", "d", "dist"), layout="row"
 )  # of a pair, in place of its ends
-POINTS = ROLES["emb"]
+POINTS, IDENTITY = ROLES["emb"], ROLES["identity"]
+LISTS, WEIGHT = ROLES["group"], ROLES["weight"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..errors import DataError, UsageError
 from ..language.registry import Spec
-from ..language.roles import ROLES, Check, Form, Role
+from ..language.roles import WEIGHT, Check, Form, Role
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 
 Doubt = Literal["", "warn", "error"]
-WEIGHT = ROLES["weight"]
 ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
 CLIPPED = 1e-3  # what --clip mends, and nothing beyond
 
@@ -158,7 +157,7 @@ def _refuse_flat(spec: Spec, columns: dict[str, Column]) -> None:
     """DataError for scores of all classes in one long column, as LightGBM gives them."""
     roles = spec.loss.roles
     first, last = columns[roles[0].name], columns[roles[-1].name]
-    if roles[0].name not in ("probs", "scores", "chance") or first.width != 1 or first.frame is last.frame:
+    if not roles[0].classes or first.width != 1 or first.frame is last.frame:
         return
     count, rows = first.frame.rows, last.frame.rows
     if not count or not rows or count % rows or count == rows:

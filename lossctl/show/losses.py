@@ -8,7 +8,7 @@ from itertools import zip_longest
 from math import isfinite
 from typing import Any
 
-from ..curves.variables import VARIABLES
+from ..curves.variables import variables_of
 from ..language.domains import Option
 from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss
@@ -219,7 +219,7 @@ def _libraries(loss: Loss) -> list[str]:
 
 def curve_command(loss: Loss) -> str | None:
     """The command that draws the loss, or what stands for one term of it; None where there is nothing to draw."""
-    known = VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    known = variables_of(loss)
     if loss.engine.has_values and not loss.stands_alone:
         return None
     if known or loss.cosine:
