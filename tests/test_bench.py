@@ -389,7 +389,7 @@ def test_tables_fit_and_compare_within_a_size(width):
         Measurement(SMALL._replace(implementation=name, n=n), seconds=(seconds,))
         for name, n, seconds in (("naive", 100, 1.0), ("panel", 100, 0.1), ("panel", 1000, 10.0))
     ]
-    (sheet,) = show.tables(found_of(*rows), width)
+    (sheet,) = show.tables(found_of(*rows))
     speed = sheet.columns.index("speed-up")
     assert [row[speed] for row in sheet.rows] == ["1x", "10x", "1x"]
     bars = [row[-1].count("█") for row in sheet.rows]
@@ -399,7 +399,7 @@ def test_tables_fit_and_compare_within_a_size(width):
 
 
 def test_a_case_without_a_time_shows_why():
-    (sheet,) = show.tables(found_of(TIMED, Measurement(SMALL._replace(n=99), "out of memory")), 120)
+    (sheet,) = show.tables(found_of(TIMED, Measurement(SMALL._replace(n=99), "out of memory")))
     assert sheet.rows[1][-1] == "out of memory"
 
 

@@ -177,10 +177,25 @@ def say(text: str, lead: str = "") -> None:
     """A line or more for the person at the other end of stderr, if there is one: this must never fail.
 
     text: what cannot be seen in it is escaped; lead: what stands before it as it is
+    A terminal would break its lines within numbers, so they are broken between words; a fix stays a line, to be copied.
     """
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            print(lead + message(text), file=sys.stderr, flush=True)
+            lines = (lead + message(text)).split("\n")
+            if sys.stderr.isatty():
+                lines = [part for line in lines for part in _broken(line)]
+            print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _broken(line: str) -> list[str]:
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size((100, 24)).columns
+    if len(line) <= width or line.startswith("  fix:"):
+        return [line]
+    indent = " " * 8 if line.startswith("  ") or line.startswith("lossctl: ") else ""
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _terminate(number: int, frame: object) -> None:

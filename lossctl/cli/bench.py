@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -182,9 +181,8 @@ def _text(timings: BenchRun, form: str) -> str:
         return writers[form](timings)
     if form != "table":
         return output.sheet_text(show.sheet(timings), form)
-    width = shutil.get_terminal_size((120, 24)).columns
-    head = show.environment_line(timings.environment) + "\n\n"
-    return head + "\n".join(output.sheet_text(sheet, form) for sheet in show.tables(timings, width))
+    head = "\n".join(output.lines(show.environment_line(timings.environment))) + "\n\n"
+    return head + "\n".join(output.sheet_text(sheet, form) for sheet in show.tables(timings))
 
 
 def _save(timings: BenchRun, path: str) -> None:

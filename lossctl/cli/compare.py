@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,8 +64,7 @@ def _write(compared: Sequence[Comparison], style: output.Style, writer: Any, dig
     elif format == "ndjson":
         writer.write(show.ndjson(compared))
     else:
-        width = shutil.get_terminal_size((100, 24)).columns
-        sheet = show.table_sheet(compared, digits, width) if format == "table" else show.sheet(compared, digits)
+        sheet = (show.table_sheet if format == "table" else show.sheet)(compared, digits)
         writer.write(output.sheet_text(sheet, format))
     output.note(style, show.context(compared[0]))
     output.warn(style, list(dict.fromkeys(warning for system in compared for warning in system.warnings)))

@@ -25,11 +25,13 @@ def explain(values: Mapping[str, Any]) -> None:
     from ..show.pages.unavailable import UNAVAILABLE
 
     style = output.style_of(values)
+    width = min(output.width(), show.WIDTH)
     with output.destination(style) as writer:
         name = values["loss"].strip().lower().replace("_", "-").replace(" ", "-")
         if name in UNAVAILABLE:
-            make = show.unavailable_json if style.format == "json" else show.unavailable_page
-            writer.write(make(name, UNAVAILABLE[name]))
+            text = UNAVAILABLE[name]
+            is_json = style.format == "json"
+            writer.write(show.unavailable_json(name, text) if is_json else show.unavailable_page(name, text, width))
             return
         loss = registry.find(values["loss"])
-        writer.write(show.page_json(loss) if style.format == "json" else show.page(loss))
+        writer.write(show.page_json(loss) if style.format == "json" else show.page(loss, width))

@@ -30,5 +30,9 @@ def losses(values: Mapping[str, Any]) -> None:
 
         if style.format == "json":
             writer.write(show.list_json(chosen))
+        elif output.many_format(style) == "table":
+            writer.write("".join(output.sheet_text(sheet, "table").lstrip("\n") for sheet in show.by_family(chosen)))
+            more = "formula, inputs and options of one: lossctl explain LOSS; of all: lossctl list -f tsv"
+            writer.write("\n".join(output.lines(more)) + "\n")
         else:
             writer.write(output.sheet_text(show.list_sheet(chosen), output.many_format(style)))

@@ -158,6 +158,13 @@ def width() -> int:
     return shutil.get_terminal_size((1000, 24)).columns
 
 
+def lines(text: str) -> list[str]:
+    """A sentence as lines that fit the terminal."""
+    from ..show.sheet import folded
+
+    return folded(text, width())
+
+
 def sheet_text(sheet: Sheet, format: str) -> str:
     """A sheet in one of the sheet formats; a table fits the terminal."""
     from ..show import sheet as sheets

@@ -18,8 +18,7 @@ from .triplets import bar
 ORDER = ("blocked", *IMPLEMENTATIONS, *PEERS)
 RATES = ("TFLOP/s", "of product", "memory", "error", "wrong")
 EXPENDABLE = ("spread", "TFLOP/s", "memory", "error", "of product")  # where the terminal is narrow, in this order
-GAP = 3  # characters between columns
-BARS = (10, 24)
+BAR = 16  # characters of the longest time
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,11 @@ def ndjson(run: BenchRun) -> str:
 # --- for a person
 
 
-def tables(run: BenchRun, width: int) -> list[Sheet]:
+def tables(run: BenchRun) -> list[Sheet]:
     """A table for each kernel, D, K and dtype: all sizes below each other, the ways to do it side by side."""
     ordered = sorted(run.measurements, key=lambda measurement: (_section(measurement.case), *_place(measurement.case)))
     return [
-        _table(list(group), run.compared, width)
+        _table(list(group), run.compared)
         for _, group in groupby(ordered, lambda measurement: _section(measurement.case))
     ]
 
@@ -61,38 +60,35 @@ def _place(case: Case) -> tuple[int, int, str]:
     return case.n, ORDER.index(case.implementation), case.device
 
 
-def _table(rows: Sequence[Measurement], compared: Mapping[str, Slowdown], width: int) -> Sheet:
+def _table(rows: Sequence[Measurement], compared: Mapping[str, Slowdown]) -> Sheet:
     case = rows[0].case
     devices = sorted({measurement.case.device for measurement in rows})
-    columns = ["N", "implementation", "device", "median", "spread", "speed-up", "baseline", f"{case.work[1]}/s", *RATES]
+    columns = ("N", "implementation", "device", "median", "spread", "speed-up", "baseline", f"{case.work[1]}/s", *RATES)
     cells = list(_cells(rows, compared))
     dropped = {name for name, column in zip(columns, zip(*cells, strict=True), strict=True) if not any(column)}
     dropped |= {"device"} if len(devices) == 1 else set()
-    for name in ("", *EXPENDABLE):  # until it fits
-        dropped.add(name)
-        kept = [k for k, column in enumerate(columns) if column not in dropped]
-        taken = sum(max(len(row[k]) for row in (columns, *cells)) + GAP for k in kept)
-        if taken + BARS[0] <= width - GAP:
-            break
-    bars = _bars(rows, min(max(width - GAP - taken, BARS[0]), BARS[1]))
-    lines = [
-        (*(row[k] for k in kept), bars[measurement.case] if measurement.timing else measurement.status)
+    kept = [k for k, column in enumerate(columns) if column not in dropped]
+    bars = _bars(rows)
+    lines = tuple(
+        (*(row[k] for k in kept), bars.get(measurement.case, measurement.status))
         for row, measurement in zip(cells, rows, strict=True)
-    ]
+    )
     names = (*(columns[k] for k in kept), "time")
     where = f", {devices[0]}" if len(devices) == 1 else ""
     title = f"{case.kernel}, D {case.dim}, K {case.k}, {case.dtype}{where}: {WHAT[case.kernel]}"
-    return Sheet(names, tuple(lines), frozenset(names) - {"implementation", "device", "time"}, title)
+    numeric = frozenset(names) - {"implementation", "device", "time"}
+    drawn = frozenset({"time"}) if all(measurement.timing for measurement in rows) else frozenset()
+    return Sheet(names, lines, numeric, title, spare=EXPENDABLE, drawn=drawn, ditto=("N",))
 
 
 def _cells(rows: Sequence[Measurement], compared: Mapping[str, Slowdown]) -> Iterator[tuple[str, ...]]:
-    """All columns but the last, the size only where it changes."""
+    """All columns but the last."""
     for n, group in groupby(rows, lambda measurement: measurement.case.n):
         same_size = list(group)
         reference = next((measurement for measurement in same_size if measurement.timing), None)
-        for place, measurement in enumerate(same_size):
+        for measurement in same_size:
             yield (
-                "" if place else f"{n:,}",
+                f"{n:,}",
                 measurement.case.implementation,
                 measurement.case.device,
                 *_times(measurement, reference),
@@ -118,7 +114,7 @@ def _rates(measurement: Measurement) -> tuple[str, ...]:
     return (
         si(measurement.per_second),
         f"{measurement.flops / 1e12:.3g}",
-        f"{100 * measurement.share:.2g}%" if has_share and measurement.share else "",
+        percent(measurement.share) if has_share and measurement.share else "",
         "" if measurement.peak_bytes is None else si(measurement.peak_bytes) + "B",
         "" if measurement.error is None else f"{measurement.error:.1e}",
         ""
@@ -131,14 +127,14 @@ def _verdict(against: Slowdown | None) -> str:
     return f"{against.difference:+.1%} {against.verdict}" if against else ""
 
 
-def _bars(rows: Sequence[Measurement], width: int) -> dict[Case, str]:
+def _bars(rows: Sequence[Measurement]) -> dict[Case, str]:
     """Times as bars, the same length more for each factor of ten."""
     medians = {measurement.case: measurement.timing.median for measurement in rows if measurement.timing}
     if not medians:
         return {}
     shortest, longest = min(medians.values()), max(medians.values())
     full = 1 + math.log10(longest / shortest)
-    return {case: bar((1 + math.log10(median / shortest)) / full, width) for case, median in medians.items()}
+    return {case: bar((1 + math.log10(median / shortest)) / full, BAR) for case, median in medians.items()}
 
 
 def seconds_text(seconds: float) -> str:
@@ -147,6 +143,11 @@ def seconds_text(seconds: float) -> str:
         if seconds >= factor:
             return f"{seconds / factor:.3g} {unit}"
     return f"{seconds * 1e9:.3g} ns"
+
+
+def percent(share: float) -> str:
+    """A share in two digits, or to the percent where it has more."""
+    return f"{100 * share:.2g}%" if share < 0.995 else f"{share:.0%}"
 
 
 def si(value: float) -> str:
@@ -249,4 +250,4 @@ def choices() -> Sheet:
     peers = [
         ("peer", name, f"{', '.join(kernels)}; with --peers, where installed") for name, (_, kernels) in PEERS.items()
     ]
-    return Sheet(("what", "name", "meaning"), tuple(kernels + ways + peers))
+    return Sheet(("what", "name", "meaning"), tuple(kernels + ways + peers), prose=frozenset({"meaning"}))

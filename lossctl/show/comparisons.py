@@ -12,7 +12,6 @@ from .results import interval_text, number
 from .sheet import Sheet
 
 SKETCH = 21  # characters of the drawn interval
-ROOM = 118  # columns of a terminal that has room for it
 WORSE = "worse ▸"
 
 
@@ -63,49 +62,40 @@ def sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:
     return Sheet(columns, rows, numeric=frozenset(columns) - {"loss", "options", "system", "verdict"})
 
 
-def table_sheet(comparisons: Sequence[Comparison], digits: int | None, width: int) -> Sheet:
-    """For a person: the base and the others of each loss; where there is room, intervals are drawn about zero."""
+def table_sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:
+    """For a person: the base and the others of each loss, the intervals drawn about zero."""
     level = f"{100 * comparisons[0].ci.level:g}% interval"
-    columns = (
-        "loss",
-        "system",
-        "value",
-        "difference",
-        level,
-        *((WORSE,) if width >= ROOM else ()),
-        "p",
-        "rows < = >",
-        "verdict",
-    )
+    columns = ("loss", "system", "value", "difference", level, WORSE, "p", "< = >", "verdict")
     rows: list[tuple[str, ...]] = []
     last = ""
     for comparison in comparisons:
         name = spec_text(comparison, comparisons)
         if name != last:
-            rows.append(
-                (
-                    name,
-                    f"{shown(comparison.base)} (base)",
-                    _short(comparison.base_value, digits),
-                    *[""] * (len(columns) - 3),
-                )
-            )
+            base = f"{shown(comparison.base)} (base)"
+            rows.append((name, base, _short(comparison.base_value, digits), *[""] * (len(columns) - 3)))
         last = name
         rows.append(
             (
-                "",
+                name,
                 shown(comparison.other),
                 _short(comparison.other_value, digits),
                 signed(comparison.difference, digits),
                 f"{signed(comparison.ci.low, digits)} .. {signed(comparison.ci.high, digits)}",
-                *((sketch(comparison, _reach(comparison, comparisons)),) if width >= ROOM else ()),
+                sketch(comparison, _reach(comparison, comparisons)),
                 p_text(comparison.p_adjusted),
                 f"{comparison.better} {comparison.equal} {comparison.worse}",
                 comparison.verdict.replace("no difference shown", "-"),
             )
         )
-    numeric = frozenset({"value", "difference", level, WORSE, "p", "rows < = >"})
-    return Sheet(columns, tuple(rows), numeric=numeric, title=title(comparisons[0]))
+    return Sheet(
+        columns,
+        tuple(rows),
+        frozenset({"value", "difference", level, WORSE, "p", "< = >"}),
+        title(comparisons[0]),
+        spare=("< = >", "value"),
+        drawn=frozenset({WORSE}),
+        ditto=("loss",),
+    )
 
 
 def p_text(p: float) -> str:
@@ -132,7 +122,8 @@ def signed(value: float, digits: int | None) -> str:
 def title(comparison: Comparison) -> str:
     """What the table compares with what."""
     base, n = shown(comparison.base), comparison.n
-    return f"Differences from {base}, n = {n}; below 0 is better; p is Holm's over the systems"
+    rows = "" if comparison.better is None else "; < = > are rows below, at, above the base"
+    return f"Differences from {base}, n = {n}; below 0 is better{rows}; p is Holm's over the systems"
 
 
 def context(comparison: Comparison) -> str:

@@ -13,7 +13,8 @@ from .sheet import Sheet
 
 def sheet(findings: Sequence[Finding]) -> Sheet:
     """One row a finding."""
-    return Sheet(("what", "value", "status"), tuple((item.what, item.value, item.status) for item in findings))
+    rows = tuple((item.what, item.value, item.status) for item in findings)
+    return Sheet(("what", "value", "status"), rows, prose=frozenset({"value", "status"}))
 
 
 def as_json(findings: Sequence[Finding]) -> str:

@@ -76,8 +76,9 @@ def ticks_between(low: float, high: float) -> list[float]:
     """Four to nine round numbers that span [low, high]."""
     span = high - low
     if span < 1e-300 or not math.isfinite(span):
-        pad = abs(low) / 2 or 1.0
-        low, span = low - pad, 2 * pad
+        pad = max(abs(low), abs(high)) / 2
+        pad = pad if pad > 1e-300 else 1.0
+        low, span = low - pad, high - low + 2 * pad
     step = 10.0 ** math.floor(math.log10(span / 4))
     step *= next(factor for factor in (1, 2, 2.5, 5, 10) if span / (step * factor) <= 7)
     first = math.floor(low / step)

@@ -28,7 +28,10 @@ def sheet(summaries: Sequence[Summary]) -> Sheet:
         )
         for item in summaries
     )
-    return Sheet(columns, rows, numeric=frozenset({"rows", "columns", "min", "mean", "max", "nan", "inf"}))
+    numeric = frozenset({"rows", "columns", "min", "mean", "max", "nan", "inf"})
+    return Sheet(
+        columns, rows, numeric, prose=frozenset({"values"}), spare=("values", "columns", "inf", "type", "nan", "mean")
+    )
 
 
 def as_json(summaries: Sequence[Summary]) -> str:

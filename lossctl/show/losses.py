@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Sequence
 from itertools import zip_longest
 from math import isfinite
@@ -16,9 +16,29 @@ from ..text import json_text, option_text
 from ..version import __version__
 from .pages.arithmetic import Step, steps
 from .pages.facts import facts
-from .sheet import Sheet, markdown
+from .sheet import Sheet, folded, markdown
 
-WIDTH = 100
+WIDTH = 100  # characters of a line of a page, where there is room
+HEADING = 18  # characters that headings take
+
+
+def by_family(losses: Sequence[Loss]) -> list[Sheet]:
+    """For a person: a family a table, a loss a line."""
+    families = {loss.family: [other for other in losses if other.family == loss.family] for loss in losses}
+    return [
+        Sheet(
+            (family, "what it is"),
+            tuple((loss.name, short(loss)) for loss in members),
+            prose=frozenset({"what it is"}),
+        )
+        for family, members in families.items()
+    ]
+
+
+def short(loss: Loss) -> str:
+    """What it is, in half a line where its sentence has a place to stop."""
+    text = re.split(r": |; ", loss.summary.rstrip("."))[0]
+    return text if len(text) <= 60 else text.split(", ")[0]
 
 
 def list_sheet(losses: Sequence[Loss]) -> Sheet:
@@ -95,9 +115,9 @@ def _document(record: dict[str, Any]) -> str:
     return json_text(document, indent=2) + "\n"
 
 
-def unavailable_page(name: str, reason: str) -> str:
+def unavailable_page(name: str, reason: str, width: int = WIDTH) -> str:
     """The page of what no file of predictions can give."""
-    return "\n".join(textwrap.wrap(f"{name}: {reason}", WIDTH, break_on_hyphens=False)) + "\n"
+    return "\n".join(folded(f"{name}: {reason}", width)) + "\n"
 
 
 def unavailable_json(name: str, reason: str) -> str:
@@ -138,27 +158,28 @@ SECTIONS = {
 }
 
 
-def page(loss: Loss) -> str:
-    """The page of one loss: what it is, when to use it, its inputs and options, an example, where libraries differ."""
+def page(loss: Loss, width: int = WIDTH) -> str:
+    """The page of one loss, in lines of so many characters: what it is, when to use it, its inputs and options, an
+    example, where libraries differ."""
     title = f"{loss.name} ({loss.family})" + (f", also called {', '.join(loss.aliases)}" if loss.aliases else "")
-    parts = [title, "", *_wrapped(loss.summary, ""), ""]
+    parts = [*folded(title, width), "", *folded(loss.summary, width), ""]
     for word, heading in SECTIONS.items():
         if word in loss.doc:
-            parts += _item(heading, loss.doc[word])
+            parts += _item(heading, loss.doc[word], width)
     for position, fact in enumerate(facts(loss.name)):
-        parts += _item("" if position else "Facts", fact)
+        parts += _item("" if position else "Facts", fact, width)
     parts += ["", "Inputs, in order:"]
     for role in loss.roles:
         forms = f" (as {' or '.join(role.forms)})" if role.forms else ""
-        parts += _item(f"  {role.option}", role.meaning + forms)
-    parts += [*_options(loss), *_example(loss), *_libraries(loss), ""]
+        parts += _item(f"  {role.option}", role.meaning + forms, width)
+    parts += [*_options(loss, width), *_example(loss, width), *_libraries(loss, width), ""]
     command = curve_command(loss)
-    parts += _item("Draw it", command) if command else []
-    return "\n".join([*parts, *_item("Try", f"lossctl compute {loss.name} --help"), ""])
+    parts += _item("Draw it", command, width) if command else []
+    return "\n".join([*parts, *_item("Try", f"lossctl compute {loss.name} --help", width), ""])
 
 
-def _options(loss: Loss) -> list[str]:
-    """The options with defaults and ranges, a line each."""
+def _options(loss: Loss, width: int) -> list[str]:
+    """The options with defaults and ranges, a line each; where there is no room, the meaning below."""
     if not loss.options:
         return []
     rows = [("option", "default", "range", "meaning")] + [
@@ -166,11 +187,15 @@ def _options(loss: Loss) -> list[str]:
     ]
     name, default, allowed = (max(len(row[column]) for row in rows) for column in range(3))
     allowed = min(allowed, 36)
+    start = 2 + name + 2 + default + 2 + allowed + 2
     parts = ["", "Options:"]
+    if width - start < 30:
+        for option, *cells, meaning in rows[1:]:
+            parts += _hung(f"  {option}  ", f"{meaning}; default {cells[0]}; {cells[1]}", width)
+        return parts
     for row in rows:
-        ranges = textwrap.wrap(row[2], allowed, break_on_hyphens=False)
-        start = 2 + name + 2 + default + 2 + allowed + 2
-        meanings = textwrap.wrap(row[3], max(WIDTH - start, 30))
+        ranges = folded(row[2], allowed)
+        meanings = folded(row[3], width - start)
         for k, (range_, meaning) in enumerate(zip_longest(ranges, meanings, fillvalue="")):
             first, second = (row[0], row[1]) if k == 0 else ("", "")
             parts.append(f"  {first:<{name}}  {second:<{default}}  {range_:<{allowed}}  {meaning}".rstrip())
@@ -191,30 +216,37 @@ def _steps(loss: Loss) -> tuple[Step, ...]:
     return steps(loss.doc["Worked"]) if "Worked" in loss.doc else ()
 
 
-def _example(loss: Loss) -> list[str]:
+def _example(loss: Loss, width: int) -> list[str]:
     """The example, step by step where its steps are known."""
     inputs, _, value = loss.doc["Example"].partition(" -> ")
     calculated = _steps(loss)
     if not calculated:
-        return ["", f"Example: {inputs} gives {value}"]
+        return ["", *_hung("Example: ", f"{inputs} gives {value}", width)]
     sides = [f"{step.name} = {step.formula}" for step in calculated]
-    width = max(map(len, sides))
-    lines = [
-        f"  {side:<{width}}  = {step.value:.12g}" if step.formula != f"{step.value:g}" else f"  {side}"
-        for side, step in zip(sides, calculated, strict=True)
-    ]
-    return ["", f"Example, {inputs}:", *lines]
+    column = max(map(len, sides))
+    parts = ["", *_hung("Example, ", f"{inputs}:", width)]
+    for side, step in zip(sides, calculated, strict=True):
+        result = "" if step.formula == f"{step.value:g}" else f"= {step.value:.12g}"
+        line = f"  {side:<{column}}  {result}".rstrip()
+        parts += [line] if len(line) <= width else [*_hung("  ", side, width), f"    {result}".rstrip()]
+    return parts
 
 
-def _libraries(loss: Loss) -> list[str]:
+def _libraries(loss: Loss, width: int) -> list[str]:
     """What other rules give on one input."""
     conventions = CONVENTIONS.get(loss.name)
     if conventions is None:
         return []
     rules = conventions.rules
-    width = max(len(rule.rule) for rule in rules)
-    parts = ["", *textwrap.wrap(f"Where libraries differ, on {conventions.example}:", WIDTH, subsequent_indent="  ")]
-    return parts + [f"  {rule.value:<10.6g}  {rule.rule:<{width}}  {_followers(rule)}" for rule in rules]
+    column = max(len(rule.rule) for rule in rules)
+    head = ["", *_hung("Where libraries differ, ", f"on {conventions.example}:", width, indent=2)]
+    lines = [f"  {rule.value:<10.6g}  {rule.rule:<{column}}  {_followers(rule)}" for rule in rules]
+    if max(map(len, lines)) <= width:
+        return head + lines
+    below = [
+        _hung(f"  {rule.value:<10.6g}  ", rule.rule, width) + _hung(" " * 16, _followers(rule), width) for rule in rules
+    ]
+    return [*head, *(line for part in below for line in part)]
 
 
 def curve_command(loss: Loss) -> str | None:
@@ -228,11 +260,13 @@ def curve_command(loss: Loss) -> str | None:
     return f"lossctl curve {loss.term}" if loss.term else None
 
 
-def _item(word: str, text: str) -> list[str]:
-    first, *rest = (line for part in text.splitlines() for line in _wrapped(part, ""))
-    indent = " " * 18
-    return [f"{word:<17} {first}", *(indent + line for line in rest)]
+def _item(word: str, text: str, width: int) -> list[str]:
+    first, *rest = (line for part in text.splitlines() for line in folded(part, width - HEADING) or [""])
+    return [f"{word:<{HEADING - 1}} {first}", *(" " * HEADING + line for line in rest)]
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH - 18, subsequent_indent=indent) or [""]
+def _hung(lead: str, text: str, width: int, indent: int | None = None) -> list[str]:
+    """A text after a lead, its further lines below the text, or so far from the edge."""
+    margin = len(lead) if indent is None else indent
+    first, *rest = folded(text, width - len(lead)) or [""]
+    return [lead + first, *(" " * margin + line for line in folded(" ".join(rest), width - margin))]

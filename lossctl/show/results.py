@@ -60,7 +60,7 @@ def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> 
         )
         for result in results
     )
-    return Sheet(columns, rows, numeric=frozenset({"value", "n", "low", "high", "se"}))
+    return Sheet(columns, rows, frozenset({"value", "n", "low", "high", "se"}), spare=("se", "reduction", "options"))
 
 
 def _extra_columns(results: Sequence[Result], digits: int | None) -> dict[str, Callable[[Result], str]]:

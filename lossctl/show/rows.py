@@ -14,7 +14,8 @@ from .results import number
 from .sheet import Sheet
 
 Sides = dict[str, "np.ndarray"]
-MOST_SHOWN, FIRST_SHOWN = 12, 3  # values of a vector in a cell: so many are all shown, of more the first so many
+DIGITS = 6  # of the numbers of a vector in a cell
+MOST_SHOWN, FIRST_SHOWN = 6, 3  # values of a vector in a cell: so many are all shown, of more the first so many
 
 
 def header(names: Sequence[str], losses: Sequence[str], weighted: bool, format: str) -> str:
@@ -117,17 +118,25 @@ def top_sheet(hardest: Hardest, roles: Sequence[str], names: Sequence[str], digi
         )
         for at in range(len(hardest.loss))
     )
-    return Sheet(columns, rows, numeric=frozenset({"rank", "row", "loss", "weight"}))
+    plain = {
+        name for name, column in zip(roles, hardest.inputs, strict=True) if column.ndim == 1 and _is_number(column)
+    }
+    return Sheet(columns, rows, frozenset({"rank", "row", "loss", "weight"} | plain), spare=("rank",))
+
+
+def _is_number(column: np.ndarray) -> bool:
+    return column.dtype.kind in "biuf"
 
 
 def _cell(value: Any, digits: int | None, cut: bool) -> str:
     values = _listed(value)
     if not isinstance(values, list):
         return shown(values) if isinstance(values, str) and cut else _text(values, digits)
-    if cut and len(values) > MOST_SHOWN:
-        return shown(" ".join(_text(item, digits) for item in values[:FIRST_SHOWN])) + f" … ({len(values)} values)"
-    text = " ".join(_text(item, digits) for item in values)
-    return shown(text) if cut else text
+    if not cut:
+        return " ".join(_text(item, digits) for item in values)
+    few = values if len(values) <= MOST_SHOWN else values[:FIRST_SHOWN]
+    text = " ".join(shown(_text(item, digits or DIGITS)) for item in few)
+    return text if len(few) == len(values) else f"{text} … ({len(values)} values)"
 
 
 def _text(value: Any, digits: int | None) -> str:

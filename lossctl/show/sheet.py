@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..text import escaped, message
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+GAP, FRAME = 3, 2  # characters between columns of a table, and around them
+PROSE = 16  # characters that sentences have at least
+MANY_DIGITS = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Columns and rows of text. `numeric`: which columns are set flush right."""
+    """Columns and rows of text, and what a table on a terminal may do with them.
+
+    numeric: columns that are set flush right;  prose: columns of sentences, whose lines may break between words
+    spare: columns that a narrow table leaves out, with a word, the first of them first;  drawn: pictures of what other
+        columns say, left out without a word
+    ditto: columns whose cells are said once where they repeat; a later one only where all earlier ones repeat too
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[str] = frozenset()
     title: str = ""
+    prose: frozenset[str] = frozenset()
+    spare: tuple[str, ...] = ()
+    drawn: frozenset[str] = frozenset()
+    ditto: tuple[str, ...] = ()
 
 
 def tsv(sheet: Sheet) -> str:
@@ -41,7 +52,7 @@ def csv(sheet: Sheet) -> str:
 def markdown(sheet: Sheet) -> str:
     """A Markdown table, its columns aligned in the source too."""
     cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (sheet.columns, *sheet.rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]  # a rule is three characters at least
     right = [name in sheet.numeric for name in sheet.columns]
     rule = [("-" * (width - 1) + ":") if flush else "-" * width for width, flush in zip(widths, right, strict=True)]
     lines = [cells[0], rule, *cells[1:]]
@@ -79,89 +90,160 @@ def latex(sheet: Sheet) -> str:
 def table(sheet: Sheet, *, width: int, colour: bool) -> str:
     """A rich table for a terminal; cells are plain text, never markup.
 
-    What is too wide says once what all its rows share, then rounds its numbers, then folds its cells: nothing is cut.
+    What is too wide says once what all its rows share, then leaves its least important columns out, then rounds its
+    numbers, and at last stands row under row, cell under cell. A number is never split.
     """
+    sheet = fit_to_show(sheet)
+    layout = next((layout for layout in _layouts(sheet) if _least_width(layout) <= width), None)
+    if layout is None:
+        shared = _sharing(sheet)
+        return _title(shared, width) + _records(shared, width)
+    widths = _widths(_dittoed(layout), width)
+    return _title(layout, width) + _grid(_dittoed(layout), widths, colour)
+
+
+def _layouts(sheet: Sheet) -> Iterator[Sheet]:
+    """The sheet as wide as it is, and narrower ones, one after another."""
+    plain = _without(sheet, sheet.drawn)
+    yield from (sheet, plain)
+    shared = _sharing(plain)
+    for form in (shared, _rounded(shared, 6), _rounded(shared, 4)):
+        yield from (_said_without(form, sheet.spare[:count]) for count in range(len(sheet.spare) + 1))
+
+
+def _title(sheet: Sheet, width: int) -> str:
+    return "".join(line + "\n" for part in sheet.title.splitlines() for line in folded(part, width))
+
+
+def folded(text: str, width: int) -> list[str]:
+    """Lines of so many characters, broken between words only."""
+    import textwrap
+
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _grid(sheet: Sheet, widths: Sequence[int], colour: bool) -> str:
     import io
 
-    from rich.console import Console
-    from rich.text import Text
-
-    out = io.StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour
-    )
-    sheet = fit_to_show(sheet)
-    for fit in (_sharing, _rounded):
-        if _natural_width(sheet, console) > width:
-            sheet = fit(sheet)
-    if sheet.title:
-        console.print(Text(sheet.title))
-    console.print(_made(sheet, is_folded=_natural_width(sheet, console) > width))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-
-
-def _made(sheet: Sheet, is_folded: bool) -> Table:
     from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    out = io.StringIO()
+    system = "standard" if colour else None
+    total = sum(widths) + FRAME + GAP * len(widths)
+    console = Console(file=out, width=total, force_terminal=colour, color_system=system, no_color=not colour)  # type: ignore[arg-type]
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in sheet.columns:
-        flush = name in sheet.numeric
-        grid.add_column(
-            Text(name), justify="right" if flush else "left", overflow="fold", no_wrap=flush and not is_folded
-        )
+    for name, at in zip(sheet.columns, widths, strict=True):
+        grid.add_column(Text(name), justify="right" if name in sheet.numeric else "left", width=at)
     for row in sheet.rows:
         grid.add_row(*(Text(cell) for cell in row))
-    return grid
+    console.print(grid)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _natural_width(sheet: Sheet, console: Console) -> int:
-    """How many characters a line takes where there is room for all."""
-    roomy = console.options.update(width=1 << 20)
-    return console.measure(_made(sheet, is_folded=False), options=roomy).maximum
+def _records(sheet: Sheet, width: int) -> str:
+    """A line a cell, an empty line between rows; empty cells and what is drawn are left out."""
+    from rich.cells import cell_len
+
+    indent = max(map(cell_len, sheet.columns), default=0) + 2
+    parts = []
+    for row in sheet.rows:
+        parts.append("")
+        for name, cell in zip(sheet.columns, row, strict=True):
+            if cell and name not in sheet.drawn:
+                first, *rest = folded(cell, max(width - indent, 1)) or [""]
+                parts.append(name + " " * (indent - cell_len(name)) + first)
+                parts += [" " * indent + line for line in rest]
+    return "".join(line + "\n" for line in [*parts, ""])
+
+
+def _widths(sheet: Sheet, width: int) -> list[int]:
+    """How many characters each column has; what may break takes what the others leave."""
+    least, natural = zip(*_spans(sheet), strict=True) if sheet.columns else ((), ())
+    room = width - FRAME - GAP * (len(least) - 1) - sum(least)
+    widths = []
+    for low, high in zip(least, natural, strict=True):
+        widths.append(min(high, low + max(room, 0)))
+        room -= widths[-1] - low
+    return widths
+
+
+def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
+    """The least and the natural width of each column: headings and prose may break between words."""
+    from rich.cells import cell_len
+
+    for name, *cells in zip(sheet.columns, *sheet.rows, strict=True):
+        whole = max(map(cell_len, cells), default=0)
+        words = max((cell_len(word) for text in cells for word in text.split()), default=0)
+        head = max(map(cell_len, name.split()), default=0)
+        yield max(head, max(words, min(whole, PROSE)) if name in sheet.prose else whole), max(whole, cell_len(name))
+
+
+def _least_width(sheet: Sheet) -> int:
+    return sum(least for least, _ in _spans(_dittoed(sheet))) + FRAME + GAP * (len(sheet.columns) - 1)
+
+
+def _without(sheet: Sheet, names: Collection[str]) -> Sheet:
+    """Without some columns."""
+    places = [at for at, name in enumerate(sheet.columns) if name not in names]
+    rows = tuple(tuple(row[at] for at in places) for row in sheet.rows)
+    return replace(sheet, columns=tuple(sheet.columns[at] for at in places), rows=rows)
+
+
+def _said_without(sheet: Sheet, names: Sequence[str]) -> Sheet:
+    """Without some columns, which the title tells."""
+    names = [name for name in sheet.columns if name in names]
+    return _titled(_without(sheet, names), f"not shown: {', '.join(names)} (-f tsv has all)") if names else sheet
+
+
+def _titled(sheet: Sheet, *texts: str) -> Sheet:
+    """With more in its title."""
+    return replace(sheet, title="; ".join([*([sheet.title] if sheet.title else []), *texts]))
+
+
+def _dittoed(sheet: Sheet) -> Sheet:
+    """What repeats from row to row is said once, from the left."""
+    places = [sheet.columns.index(name) for name in sheet.ditto if name in sheet.columns]
+    rows: list[tuple[str, ...]] = []
+    for row, last in zip(sheet.rows, ((), *sheet.rows), strict=False):
+        depth = next((k for k, at in enumerate(places) if not last or row[at] != last[at]), len(places))
+        blank = places[:depth]
+        rows.append(tuple("" if at in blank else cell for at, cell in enumerate(row)))
+    return replace(sheet, rows=tuple(rows))
 
 
 def _sharing(sheet: Sheet) -> Sheet:
     """Without the columns that hold the same in every row; the title tells them."""
     if len(sheet.rows) < 2:
         return sheet
-    columns = list(zip(*sheet.rows, strict=True))
-    alike = [len(set(cells)) == 1 and bool(name) for name, cells in zip(sheet.columns, columns, strict=True)]
+    first, *others = sheet.rows
+    alike = [all(row[at] == cell for row in others) for at, cell in enumerate(first)]
     if all(alike):
         return sheet
-    told = [f"{name} {cells[0]}" for name, cells, same in zip(sheet.columns, columns, alike, strict=True) if same]
-
-    def kept(row: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(cell for cell, same in zip(row, alike, strict=True) if not same)
-
-    title = "; ".join([*([sheet.title] if sheet.title else []), *told])
-    return Sheet(kept(sheet.columns), tuple(map(kept, sheet.rows)), sheet.numeric, title)
+    names = [name for name, same in zip(sheet.columns, alike, strict=True) if same]
+    told = [f"{name} {cell}" for name, cell, same in zip(sheet.columns, first, alike, strict=True) if same and cell]
+    return _titled(_without(sheet, names), *told)
 
 
-def _rounded(sheet: Sheet) -> Sheet:
-    """With six digits of what has more; the title tells it."""
+def _rounded(sheet: Sheet, digits: int) -> Sheet:
+    """With so many digits of what has more; the title tells it."""
 
     def short(name: str, cell: str) -> str:
-        if name not in sheet.numeric or len(cell) <= 8:
+        if name not in sheet.numeric or not MANY_DIGITS.fullmatch(cell):
             return cell
-        try:
-            number = float(cell)
-        except ValueError:
-            return cell
-        return cell if cell.lstrip("-").isdigit() else f"{number:.6g}"
+        text = f"{float(cell):.{digits}g}"
+        return text if len(text) < len(cell) else cell
 
     rows = tuple(tuple(map(short, sheet.columns, row)) for row in sheet.rows)
-    if rows == sheet.rows:
-        return sheet
-    title = "; ".join([*([sheet.title] if sheet.title else []), "rounded to fit: -f tsv has every digit"])
-    return Sheet(sheet.columns, rows, sheet.numeric, title)
+    return sheet if rows == sheet.rows else _titled(replace(sheet, rows=rows), "rounded to fit: -f tsv has every digit")
 
 
 def fit_to_show(sheet: Sheet) -> Sheet:
     """The sheet with what cannot be seen in its texts as escapes."""
     rows = tuple(tuple(map(escaped, row)) for row in sheet.rows)
-    return Sheet(tuple(map(escaped, sheet.columns)), rows, sheet.numeric, message(sheet.title))
+    return replace(sheet, columns=tuple(map(escaped, sheet.columns)), rows=rows, title=message(sheet.title))
 
 
 FORMATS: dict[str, Any] = {

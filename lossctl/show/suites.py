@@ -66,19 +66,23 @@ VERDICTS = ("better", "worse", "no difference", "different", "unknown")
 
 
 def table_sheet(report: SuiteReport, digits: int | None) -> Sheet:
-    """For a person: what repeats is said once, an interval is one cell."""
-    rows: list[tuple[str, ...]] = []
-    last = ("", "")
+    """For a person: an interval is one cell."""
+    rows = []
     for status, entry, loss, of, value, low, high, n, note in sheet(report, digits or 4).rows:
         mark = {"passed": "ok", "-": ""}.get(status, status.upper())
         between = f"{low} .. {high}" if low else ""
-        said = (shown(entry) if entry != last[0] else "", loss if (entry, loss) != last else "")
-        rows.append(
-            (mark, *said, of.partition(" minus ")[0] if note.startswith(VERDICTS) else of, value, between, n, note)
-        )
-        last = (entry, loss)
-    columns = ("", "entry", "loss", "of", "value", "interval", "n", "note")
-    return Sheet(columns, tuple(rows), numeric=frozenset({"", "value", "interval", "n"}), title=summary(report))
+        of = of.partition(" minus ")[0] if note.startswith(VERDICTS) else of
+        rows.append((shown(entry), loss, mark, of, value, between, n, note))
+    columns = ("entry", "loss", "status", "of", "value", "interval", "n", "note")
+    return Sheet(
+        columns,
+        tuple(rows),
+        frozenset({"value", "interval", "n"}),
+        summary(report),
+        prose=frozenset({"entry", "of", "note"}),
+        spare=("n", "interval", "note"),
+        ditto=("entry", "loss"),
+    )
 
 
 def as_json(report: SuiteReport) -> str:

@@ -10,7 +10,7 @@ from ..rows.facts import NARROW, rows_left_out
 from ..rows.sums import count as count_of
 from ..text import json_text, option_text, shown
 from ..version import __version__
-from .sheet import Sheet
+from .sheet import Sheet, folded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,9 +158,9 @@ def page(report: Report, width: int) -> list[Sheet | str]:
     head = (
         f"{used.points} points, {used.used} anchors ({used.without_positive} without a positive, "
         f"{used.without_negative} without a negative); {breakdown.metric}"
-        f"{', normalised' if breakdown.normalize else ''}; {state}\n"
+        f"{', normalised' if breakdown.normalize else ''}; {state}"
     )
-    parts: list[Sheet | str] = [head]
+    parts: list[Sheet | str] = [line + "\n" for line in folded(head, width)]
     parts += [_margin_table(at) for at in breakdown.margins]
     parts += [_losses(report), _histogram(report, 1 if width >= ROOMY else 2)]
     if breakdown.classes:
@@ -180,10 +180,12 @@ def _margin_table(at: AtMargin) -> Sheet:
         rows.append((name, f"{count:,}", _percent(share), bar(share)))
     rows.append(("all", f"{item.triplets:,}", "", ""))
     if item.hard_ties or item.margin_ties:
-        rows.append(("ties d_an = d_ap", f"{item.hard_ties:,}", "", "in hard"))
-        rows.append(("ties d_an = d_ap + margin", f"{item.margin_ties:,}", "", "in easy" if at.margin else "in hard"))
+        place = "easy" if at.margin else "hard"
+        rows.append(("ties d_an = d_ap, in hard", f"{item.hard_ties:,}", "", ""))
+        rows.append((f"ties d_an = d_ap + margin, in {place}", f"{item.margin_ties:,}", "", ""))
     columns = ("triplets", "count", "share", "")
-    return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title=f"margin {option_text(at.margin)}")
+    title = f"margin {option_text(at.margin)}"
+    return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title, drawn=frozenset({""}))
 
 
 def _losses(report: Report) -> Sheet:
@@ -212,7 +214,8 @@ def _histogram(report: Report, merged: int) -> Sheet:
     )
     low, high = (f"{edge:.3g}" for edge in (breakdown.edges[0], breakdown.edges[-1]))
     columns = ("distance", "pairs", "min", "mean", "max", f"from {low} to {high}")
-    return Sheet(columns, rows, frozenset({"pairs", "min", "mean", "max"}), title="distances")
+    numeric = frozenset({"pairs", "min", "mean", "max"})
+    return Sheet(columns, rows, numeric, title="distances", drawn=frozenset({columns[-1]}))
 
 
 def _classes(report: Report, *, bars: bool) -> Sheet:
@@ -230,7 +233,8 @@ def _classes(report: Report, *, bars: bool) -> Sheet:
         "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share",
     )  # fmt: skip
     columns = ("class", "points", "margin", "triplets", *last)
-    return Sheet(columns, tuple(rows), frozenset(columns[1:]) - {""}, title="by class of the anchor")
+    numeric = frozenset(columns[1:]) - {""}
+    return Sheet(columns, tuple(rows), numeric, "by class of the anchor", spare=("points",), drawn=frozenset({""}))
 
 
 def _pairs(report: Report) -> Sheet:
@@ -390,7 +394,8 @@ def given_sheet(triplets: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
         cells.append(f"{mean:.6g}" if bars else repr(mean))
         rows.append((*cells, bar(item.shares[2])) if bars else tuple(cells))
     names = (*columns, "hard share") if bars else columns
-    return Sheet(names, tuple(rows), frozenset(columns))
+    spare = ("margin ties", "hard ties", "triplets")
+    return Sheet(names, tuple(rows), frozenset(columns), spare=spare, drawn=frozenset({"hard share"}))
 
 
 def _percent(share: float) -> str:
