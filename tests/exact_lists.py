@@ -52,9 +52,77 @@ def list_mle(s: list[Any], y: list[Any]) -> Any:
     return mp.fsum(mp.log1p(mp.fsum(mp.exp(t - v) for t in ranked[i + 1 :])) for i, v in enumerate(ranked))
 
 
-def ranking_softmax(s: list[Any], y: list[Any], normalized: bool) -> Any:
-    value = mp.fsum(q * -mp.log(p) for p, q in zip(softmax(s), y, strict=True))
-    return value / mp.fsum(y) if normalized else value
+def ranking_softmax(s: list[Any], y: list[Any], normalized: bool, epsilon: float) -> Any:
+    total, chances = mp.fsum(y), softmax(s)
+    value = mp.fsum(q * -mp.log(p) for p, q in zip(chances, y, strict=True))
+    hit = mp.fsum(p * q for p, q in zip(chances, y, strict=True)) / total
+    return (value / total if normalized else value) + mp.mpf(epsilon) * (1 - hit)
+
+
+def gain_of(y: Any, gain: str = "exponential") -> Any:
+    return y if gain == "linear" else mp.mpf(2) ** y - 1
+
+
+def discount(place: Any) -> Any:
+    return 1 / mp.log(1 + place, 2)
+
+
+def cumulated(key: list[Any], gains: list[Any], cutoff: int | None, ties: str) -> Any:
+    """The discounted sum of gains, each with the mean discount of the places that documents of its key share."""
+    order = sorted(range(len(key)), key=lambda i: -key[i])
+    at = {i: mp.mpf(0) if cutoff and k >= cutoff else discount(k + 1) for k, i in enumerate(order)}
+    shared = [[at[j] for j in order if key[j] == key[i]] for i in range(len(key))]
+    return mp.fsum(
+        g * (mp.fsum(rest) / len(rest) if ties == "average" else at[i])
+        for i, (g, rest) in enumerate(zip(gains, shared, strict=True))
+    )
+
+
+def dcg(s: list[Any], y: list[Any], gain: str, cutoff: int | None, ties: str) -> Any:
+    return cumulated(s, [gain_of(v, gain) for v in y], cutoff, ties)
+
+
+def best(y: list[Any], gain: str = "exponential", cutoff: int | None = None) -> Any:
+    return cumulated(y, [gain_of(v, gain) for v in y], cutoff, "order")
+
+
+def ndcg(s: list[Any], y: list[Any], gain: str, cutoff: int | None, ties: str, empty: str) -> Any:
+    return dcg(s, y, gain, cutoff, ties) / best(y, gain, cutoff)
+
+
+def approx_ndcg(s: list[Any], y: list[Any], temperature: float, gain: str) -> Any:
+    soft = [
+        1 + mp.fsum(1 / (1 + mp.exp((u - v) / mp.mpf(temperature))) for j, v in enumerate(s) if j != i)
+        for i, u in enumerate(s)
+    ]
+    return -mp.fsum(gain_of(v, gain) * discount(k) for v, k in zip(y, soft, strict=True)) / best(y, gain)
+
+
+def lambda_loss(s: list[Any], y: list[Any], scheme: str, sigma: float, mu: float, cutoff: int | None, per: str) -> Any:
+    order = sorted(range(len(s)), key=lambda i: -s[i])
+    place = [order.index(i) + 1 for i in range(len(s))]
+    limit, terms = cutoff or len(s), []
+    for i, j in pairs(y):
+        if max(place[i], place[j]) > limit:
+            continue
+        apart = abs(place[i] - place[j])
+        by_distance = discount(apart) - discount(apart + 1)
+        by_place = abs(discount(place[i]) - discount(place[j]))
+        weight = {"ndcg-loss2": by_distance, "lambdarank": by_place}.get(scheme, mp.mpf(mu) * by_distance + by_place)
+        gap = gain_of(y[i]) - gain_of(y[j])
+        terms.append(weight * gap * softplus(-mp.mpf(sigma) * (s[i] - s[j])) / mp.log(2))
+    return mp.fsum(terms) / best(y, "exponential", cutoff)
+
+
+def unique_softmax(s: list[Any], y: list[Any]) -> Any:
+    below = [[t for t, z in zip(s, y, strict=True) if z < v] for v in y]
+    return mp.fsum(
+        gain_of(v) * mp.log1p(mp.fsum(mp.exp(t - u) for t in rest)) for u, v, rest in zip(s, y, below, strict=True)
+    )
+
+
+def pairwise_mse(s: list[Any], y: list[Any], per: str) -> Any:
+    return mp.fsum(((a - b) - (u - v)) ** 2 for a, u in zip(s, y, strict=True) for b, v in zip(s, y, strict=True))
 
 
 LIST_REFERENCES: dict[str, Callable[..., Any]] = {
@@ -65,6 +133,12 @@ LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "listnet": listnet,
     "list-mle": list_mle,
     "ranking-softmax": ranking_softmax,
+    "dcg": dcg,
+    "ndcg": ndcg,
+    "approx-ndcg": approx_ndcg,
+    "lambda-loss": lambda_loss,
+    "unique-softmax": unique_softmax,
+    "pairwise-mse": pairwise_mse,
     "pairwise-soft-zero-one": lambda s, y, per: mp.fsum(1 / (1 + mp.exp(s[i] - s[j])) for i, j in pairs(y)),
 }
 
@@ -102,7 +176,15 @@ def list_cases() -> list[ListCase]:
         ("perfect, 80 and 40 apart", np.array([[80.0, 40, 0], [0, -40, -80]]), np.array([[2.0, 1, 0], [2, 1, 0]])),
         ("forty documents", rng.normal(0, 3, (3, 40)), rng.integers(0, 5, (3, 40)).astype(float)),
     ]
+    sets.append(("tied scores", np.round(score), grades))
     specs = [*LIST_LOSSES, "ranknet:sigma=3", "ranking-softmax:normalized=true", "margin-ranking:margin=0.3"]
+    specs += [
+        "ranking-softmax:epsilon=1",
+        "ndcg:gain=exponential,cutoff=3",
+        "dcg:ties=order",
+        "approx-ndcg:gain=linear",
+    ]
+    specs += ["lambda-loss:scheme=lambdarank,cutoff=4", "lambda-loss:scheme=ndcg-loss2++,sigma=2"]
     return [ListCase(what, spec, s, y) for spec in specs for what, s, y in sets]
 
 
@@ -118,11 +200,13 @@ def list_limits(case: ListCase, truths: list[Any]) -> list[float]:
 LIST_BOUNDS: dict[str, Callable[..., Any]] = {
     "ranknet": lambda s, sigma, per: 1 + sigma * (max(s) - min(s)) / 4,
     "pairwise-soft-zero-one": lambda s, per: 1 + (max(s) - min(s)) / 4,
+    "lambda-loss": lambda s, sigma, **_: 1 + sigma * (max(s) - min(s)) / 4,
     "list-mle": lambda s: 1 + (max(s) - min(s)) / 2,
 }
 LIST_REASONS = {
     "ranknet": "a gap of scores is rounded, and e^-x makes its absolute error relative: 4 ulp and one for each unit of "
     "sigma times the widest gap of a list",
     "pairwise-soft-zero-one": "as ranknet with sigma 1: 4 ulp and one for each unit of the widest gap of a list",
+    "lambda-loss": "as ranknet: 4 ulp and one for each unit of sigma times the widest gap of a list",
     "list-mle": "as ranknet: 4 ulp and two for each unit of the widest gap of a list",
 }

@@ -20,10 +20,30 @@ GROUP = np.repeat(np.arange(40), SIZES)
 SCORE = RNG.normal(size=len(GROUP))
 GRADE = RNG.integers(0, 4, len(GROUP)).astype(float)
 SPECS = [
-    "pointwise-mse", "pointwise-mse:per=list", "pointwise-bce", "pointwise-bce:per=list", "ranknet",
-    "ranknet:sigma=2,per=pair", "margin-ranking", "margin-ranking:margin=0.3,per=pair", "listnet", "list-mle",
-    "ranking-softmax", "ranking-softmax:normalized=true", "pairwise-soft-zero-one", "pairwise-soft-zero-one:per=pair",
-]  # fmt: skip
+    "pointwise-mse",
+    "pointwise-mse:per=list",
+    "pointwise-bce",
+    "pointwise-bce:per=list",
+    "ranknet",
+    "ranknet:sigma=2,per=pair",
+    "margin-ranking",
+    "margin-ranking:margin=0.3,per=pair",
+    "listnet",
+    "list-mle",
+    "ranking-softmax",
+    "ranking-softmax:normalized=true",
+    "pairwise-soft-zero-one",
+    "pairwise-soft-zero-one:per=pair",
+    "ranking-softmax:epsilon=1",
+    "unique-softmax",
+    "pairwise-mse",
+    "pairwise-mse:per=pair",
+    "approx-ndcg",
+    "lambda-loss",
+    "lambda-loss:scheme=lambdarank,cutoff=3",
+    "lambda-loss:scheme=ndcg-loss2++,per=pair",
+]
+BY_ORDER = ["dcg", "ndcg", "ndcg:cutoff=3,gain=exponential,empty=zero"]  # fmt: skip
 
 
 def lists():
@@ -80,7 +100,7 @@ def test_every_digit_is_right(name, scores):
 # --- lists of every shape
 
 
-@pytest.mark.parametrize("spec", [spec for spec in SPECS if "mle" not in spec])
+@pytest.mark.parametrize("spec", [spec for spec in (*SPECS, *BY_ORDER) if "mle" not in spec])
 def test_the_order_of_rows_changes_nothing(spec):
     order = RNG.permutation(len(GROUP))
     whole = lossctl.compute(spec, SCORE, GRADE, GROUP)
@@ -101,7 +121,7 @@ def test_rows_of_a_list_keep_their_order_where_lists_are_mixed_up():
     assert backwards != pytest.approx(whole)
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", [*SPECS, *BY_ORDER])
 @pytest.mark.parametrize("block", [1, 7, 64])
 def test_blocks_that_cut_lists_change_nothing(spec, block, monkeypatch):
     from lossctl.rows import by_row as rows
@@ -150,7 +170,7 @@ def test_single_items_and_lists_without_relevant_items_count(spec, value):
         assert result.value == pytest.approx(value)
 
 
-@pytest.mark.parametrize("spec", ["ranknet", "margin-ranking", "ranknet:per=pair"])
+@pytest.mark.parametrize("spec", ["ranknet", "margin-ranking", "ranknet:per=pair", "lambda-loss"])
 def test_lists_without_a_pair_are_left_out_and_counted(spec):
     score, grade = np.array([1.0, 2.0, 0.5, 0.2, 3.0]), np.array([0.0, 0.0, 1.0, 0.0, 2.0])
     result = lossctl.compute(spec, score, grade, np.array([0, 0, 1, 1, 2]))
@@ -183,6 +203,27 @@ def test_torch_has_the_same_values_and_a_gradient(spec):
     ours = parsed.loss.function(score.detach().numpy(), grade.numpy(), **parsed.options)
     assert np.allclose(total(score).detach(), ours.total if isinstance(ours, Weighted) else ours, rtol=1e-14)
     assert torch.autograd.gradcheck(total, (score,))
+
+
+@pytest.mark.parametrize("spec", BY_ORDER)
+@pytest.mark.parametrize("spread", [5.0, 1.0, 0.0])
+def test_torch_orders_ties_alike(spec, spread):
+    parsed = registry.parse(spec)
+    score, grade = np.round(spread * RNG.normal(size=(4, 7))), RNG.integers(0, 3, (4, 7)).astype(float)
+    ours, theirs = (parsed.loss.function(x(score), x(grade), **parsed.options) for x in (np.asarray, torch.tensor))
+    columns = zip(registry.columns_of(ours), registry.columns_of(theirs), strict=True)
+    assert all(a is b or np.allclose(a, b.numpy(), rtol=1e-14) for a, b in columns)
+
+
+@pytest.mark.parametrize("name", ["dcg", "ndcg", "approx-ndcg", "lambda-loss", "unique-softmax"])
+def test_gains_of_negative_grades_are_refused(name):
+    with pytest.raises(DataError, match="-2"):
+        lossctl.compute(name, np.array([1.0, 2.0]), np.array([1.0, -2.0]), np.zeros(2))
+
+
+def test_one_long_list_is_ordered_in_no_time():
+    score, grade = RNG.integers(0, 1000, 200_000).astype(float), RNG.integers(0, 4, 200_000).astype(float)
+    assert 0 < lossctl.compute("ndcg", score, grade, np.zeros(len(score))).value < 1
 
 
 # --- the command line

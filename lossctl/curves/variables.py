@@ -296,6 +296,7 @@ VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
     ("scores", "label"): (LEAD,),
     ("p", "q"): (Q,),
     ("rank_score", "relevance", "group"): (ORDER, DOCUMENT),
+    ("rank_score", "grade", "group"): (ORDER,),
     ("category",): (SHARE,),
     ("left", "right", "same"): (DISTANCE,),
     ("anchor", "positive", "negative"): (D_AN,),

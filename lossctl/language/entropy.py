@@ -26,6 +26,7 @@ from .numerics import (
 )
 from .rounding import two_sum
 
+NEVER = -1e300  # a score whose exponential is 0, and whose differences are no infinities
 FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
 
 

@@ -152,6 +152,11 @@ def expm1(x: Array) -> Array:
     return namespace(x).expm1(x)
 
 
+def exp2m1(x: Array) -> Array:
+    """2 to the x >= 0, minus one, exact for whole numbers."""
+    return where(x < 1, expm1(math.log(2) * minimum(x, 1.0)), 2.0**x - 1.0)
+
+
 def log(x: Array) -> Array:
     """The natural logarithm; -inf at zero, without a warning."""
     return _quiet(namespace(x), "log", x)

@@ -131,7 +131,7 @@ BY_NAME: dict[str, Loss] = {}  # names and aliases
 FAMILIES = (
     *("regression", "robust", "relative", "quantile", "likelihood"),
     *("classification", "scoring", "margins", "language", "segmentation", "boxes", "divergence", "impurity"),
-    *("pairs", "cosines", "ranking", "embedding", "preference"),
+    *("pairs", "cosines", "ranking", "gains", "embedding", "preference"),
 )
 
 

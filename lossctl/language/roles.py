@@ -66,7 +66,7 @@ class Role(NamedTuple):
     @property
     def is_grade(self) -> bool:
         """Whether it says how relevant a document is, and may be padding."""
-        return self.name == "relevance"
+        return self.option == "relevance"
 
     @property
     def is_set(self) -> bool:
@@ -163,6 +163,8 @@ ROLES: dict[str, Role] = {
              ("score", "scores", *LOGIT_NAMES)),
         Role("relevance", "relevance", "how relevant each document is; larger is better, 0 is not at all", "row",
              ("relevance", "rel", "grade", "gain", *LABEL_NAMES), truth=True),
+        Role("grade", "relevance", "how relevant each document is, 0 or more; 0 is not at all", "row",
+             ("grade", "relevance", "rel", "gain", *LABEL_NAMES), truth=True, low=0.0),
         Role("group", "group", "the list that each document belongs to, a number or text", "row",
              ("group", "qid", "query", "query_id", "list"), kind="category"),
         Role("emb", "emb", "embeddings, (n, D)", "vectors", ("emb", "embedding", "embeddings", "x", "arr_0")),

@@ -1,7 +1,7 @@
 """Margins: decision values of labels and classes, beside hinge and its kin."""
 
 from ..language.domains import Flag, Positive
-from ..language.entropy import log_sum_exp
+from ..language.entropy import NEVER, log_sum_exp
 from ..language.numerics import (
     Array,
     column_list,
@@ -17,8 +17,6 @@ from ..language.numerics import (
 )
 from ..language.registry import loss
 from ..language.rounding import sum_of_three
-
-NEVER = -1e300  # a score whose exponential is 0, and whose differences are no infinities
 
 
 @loss(aliases=("logistic", "soft-margin-loss"))

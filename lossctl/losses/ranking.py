@@ -9,12 +9,14 @@ from typing import Literal
 
 from ..language.domains import Flag, NonNegative, Positive
 from ..language.engines import LISTS
-from ..language.entropy import log_softmax, softmax_parts
+from ..language.entropy import NEVER, log_softmax, log_sum_exp, softmax_parts
 from ..language.numerics import (
     Array,
     columns,
     exp,
+    exp2m1,
     full_like,
+    joined,
     log1p,
     log_sums_behind,
     ordered_by,
@@ -150,15 +152,19 @@ def listnet(rank_score: Array, relevance: Array) -> Array:
 
 
 @loss(engine=LISTS, aliases=("softmax-ranking", "ranking-softmax-loss"))
-def ranking_softmax(rank_score: Array, relevance: Array, *, normalized: Flag = False) -> Array:
+def ranking_softmax(
+    rank_score: Array, relevance: Array, *, normalized: Flag = False, epsilon: NonNegative = 0.0
+) -> Array:
     """Cross-entropy of the softmax of the scores, each document counted by its relevance as it is.
 
-    Formula: -sum_i y_i log softmax(s)_i, with --normalized divided by sum_i y_i
-    Paper: Bruch et al., An Analysis of the Softmax Cost Function for Learning to Rank, 2019
+    Formula: -sum_i y_i log softmax(s)_i, with --normalized divided by sum_i y_i;
+        with --epsilon E (1 - sum_i softmax(s)_i y_i / sum y) more
+    Paper: Bruch et al., An Analysis of the Softmax Cost Function for Learning to Rank, 2019; Leng, PolyLoss, 2022
     Reading: a list without a relevant document costs 0
     Differs: grades as they are in TF-Ranking, rax and optax; divided by their sum in allRank's binary listNet;
-        softmaxed in listnet: three numbers
+        softmaxed in listnet: three numbers; epsilon is 1 in poly1_softmax_loss of TF-Ranking and rax
     normalized: divide by the sum of the grades, so that they are shares
+    epsilon: E, as in poly1: how much more the first term counts
     Unit: nats
     Use: order by lists, most of all where few documents are relevant
     Misleads: lists with many relevant documents weigh more, unless normalized
@@ -166,9 +172,64 @@ def ranking_softmax(rank_score: Array, relevance: Array, *, normalized: Flag = F
     Worked: ranking_softmax = 2 * log(2) + 0 * log(2)
     Example: score=[0,0] relevance=[2,0] -> 1.3862943611198906
     """
-    gap, _, rest = softmax_parts(rank_score)
+    gap, share, rest = softmax_parts(rank_score)
+    total = row_sum(relevance)
     value = row_sum(relevance * (gap + log1p(rest)[:, None]))
-    return ratio(value, row_sum(relevance)) if normalized else value
+    value = ratio(value, total) if normalized else value
+    if not epsilon:
+        return value
+    missed = row_sum(share * (total[:, None] - relevance)) / (1.0 + rest)
+    return value + epsilon * ratio(missed, total)
+
+
+@loss(engine=LISTS)
+def unique_softmax(rank_score: Array, grade: Array) -> Array:
+    """Each document against those of less relevance, as a softmax, counted by its gain.
+
+    Formula: -sum_i (2^y_i - 1) log[e^s_i / (e^s_i + sum_{y_j < y_i} e^s_j)]
+    Paper: Zhu, Klabjan, Listwise Learning to Rank by Exploring Unique Ratings, 2020
+    Reading: documents of equal relevance do not compete; a list where all are alike costs 0
+    Differs: gains of 2^y - 1 in TF-Ranking and rax, as here
+    Unit: nats
+    Use: order by lists, with grades of which many are equal
+    Misleads: a list with high grades weighs exponentially more than others
+    Gradient: for each document a softmax over itself and those below it, minus the truth, times its gain
+    Worked: unique_softmax = (2^1 - 1) * log(1 + exp(0 - 1))
+    Example: score=[1,0] relevance=[1,0] -> 0.31326168751822286
+    """
+    length = columns(rank_score)
+    step = max(1, PAIRS_AT_ONCE // max(1, rank_score.shape[0] * length))
+    total = full_like(rank_score[:, 0], 0.0)
+    for i in range(0, length, step):
+        mine = slice(i, i + step)
+        below = grade[:, None, :] < grade[:, mine, None]
+        gap = where(below, rank_score[:, None, :] - rank_score[:, mine, None], NEVER).reshape(-1, length)
+        surprise = log_sum_exp(joined(0.0 * gap[:, :1], gap)).reshape(below.shape[:2])
+        total = total + row_sum(exp2m1(grade[:, mine]) * surprise)
+    return total
+
+
+@loss(engine=LISTS)
+def pairwise_mse(rank_score: Array, relevance: Array, *, per: PerPair = "list") -> Weighted:
+    """The squared error of differences of scores as predictions of differences of relevance: a common offset is free.
+
+    Formula: sum over all i != j of [(s_i - s_j) - (y_i - y_j)]^2, which is 2 n sum_i (e_i - mean e)^2;  e = s - y
+    Reading: both orders of a pair count; a single document costs 0
+    Differs: rax and TF-Ranking have the mean over all n^2 pairs of the lists (--per pair), those of a document with
+        itself among them
+    per: the mean is over lists (of the sum of their pairs), or over pairs, those with itself among them
+    Use: as pointwise-mse, where scores have no zero
+    Misleads: long lists have more pairs and weigh more; a perfect order can cost a lot
+    Gradient: 4 n (e_i - mean e) by each score
+    Worked: gap = (2 - 0) - (1 - 0); pairwise_mse = 2 * gap^2
+    Example: score=[2,0] relevance=[1,0] -> 2
+    """
+    count = float(columns(rank_score))
+    error = rank_score - relevance
+    error = error - row_mean(error)[:, None]
+    left = row_sum(error)  # what rounding left of the mean
+    total = 2.0 * (count * row_sum(error * error) - left * left)
+    return Weighted(total, full_like(total, count * count if per == "pair" else 1.0))
 
 
 @loss(engine=LISTS)

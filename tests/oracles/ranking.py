@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import scipy.spatial.distance
 import scipy.special
 import scipy.stats
 import sklearn.metrics
@@ -89,6 +90,20 @@ def torch_softmax(score: np.ndarray, grade: np.ndarray, normalized: bool = False
     return F.cross_entropy(tensor(score)[None], tensor(grade)[None], reduction="sum") / total
 
 
+def torch_unique(score: np.ndarray, grade: np.ndarray) -> torch.Tensor:
+    """Each document first, then those below it."""
+    rivals = [tensor([s, *score[grade < y]])[None] for s, y in zip(score, grade, strict=True)]
+    return sum((2**y - 1) * F.cross_entropy(row, torch.tensor([0])) for row, y in zip(rivals, grade, strict=True))
+
+
+def variance_of_errors(score: np.ndarray, grade: np.ndarray) -> float:
+    return 2 * len(score) ** 2 * np.var(score - grade)
+
+
+def distances_of_errors(score: np.ndarray, grade: np.ndarray) -> float:
+    return 2 * scipy.spatial.distance.pdist((score - grade)[:, None], "sqeuclidean").sum()
+
+
 CASES: dict[str, list[Case]] = {
     "ranking-softmax": [
         Case(RAX, "ranking-softmax", ONE, 7.862877, digits=6),
@@ -101,6 +116,8 @@ CASES: dict[str, list[Case]] = {
             LISTS,
             lambda: over_lists(lambda score, grade: torch_softmax(score, grade, normalized=True)),
         ),
+        Case(f"{RAX}, poly1", "ranking-softmax:epsilon=1", ONE, 8.586399, digits=6),
+        Case(f"{RAX}, poly1, two lists", "ranking-softmax:epsilon=1", TIED, 12.186661371082408),
         Case("by hand, none relevant", "ranking-softmax:normalized=true", ([1.0, 2.0], [0, 0], [0, 0]), 0.0),
     ],
     "pairwise-soft-zero-one": [
@@ -122,6 +139,26 @@ CASES: dict[str, list[Case]] = {
             "pairwise-soft-zero-one",
             LISTS,
             lambda: torch.sigmoid(ALL_PAIRS[1] - ALL_PAIRS[0]).sum(),
+            reduction="sum",
+        ),
+    ],
+    "unique-softmax": [
+        Case(RAX, "unique-softmax", ONE, 12.23095, digits=5),
+        Case(f"{RAX}, two lists", "unique-softmax", TIED, 18.52566991707913),
+        Case("torch", "unique-softmax", LISTS, lambda: over_lists(torch_unique)),
+        Case("torch, sum", "unique-softmax", LISTS, lambda: over_lists(torch_unique, sum), reduction="sum"),
+    ],
+    "pairwise-mse": [
+        Case(RAX, "pairwise-mse:per=pair", ONE, 1.98375, digits=5),
+        Case(f"{RAX}, two lists", "pairwise-mse:per=pair", TIED, 5.29109375),
+        Case("numpy's variance", "pairwise-mse", LISTS, lambda: over_lists(variance_of_errors)),
+        Case(
+            "scipy's distances",
+            "pairwise-mse",
+            LISTS,
+            lambda: over_lists(
+                lambda s, y: 2 * scipy.spatial.distance.pdist((s - y)[:, None], "sqeuclidean").sum(), sum
+            ),
             reduction="sum",
         ),
     ],
