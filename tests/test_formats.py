@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lossctl
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
 from lossctl.files import formats, opening
 from lossctl.files.formats import FORMATS
@@ -589,7 +590,6 @@ def test_tables_in_memory():
 
 
 def test_a_table_in_memory_holds_the_roles_by_name():
-    import lossctl
 
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     p, y = [0.9, 0.2, 0.6], [1, 0, 1]
@@ -616,8 +616,11 @@ def test_columns_of_tables_may_be_objects():
 def test_what_is_no_array_is_told_so():
     sparse = pytest.importorskip("scipy.sparse")
     for value in (sparse.eye(3).tocsr(), iter([1, 2]), object()):
-        with pytest.raises(DataError, match=r"is no array\nfix: give x.toarray\(\)"):
+        told = rf"an input of type {type(value).__name__} is no array\nfix: give x.toarray\(\)"
+        with pytest.raises(DataError, match=told):
             frame_of(value, "x")
+        with pytest.raises(DataError, match=told):
+            lossctl.compute("mse", value, [1.0, 2.0])
 
 
 def test_dlpack_and_gradients():
@@ -639,7 +642,6 @@ def test_dlpack_and_gradients():
 
 
 def test_shards_from_python(tmp_path):
-    import lossctl
 
     for number, (p, y) in enumerate([([0.9, 0.2], [1, 0]), ([0.6], [1])]):
         np.savez(tmp_path / f"{number}.npz", prob=p, label=y)

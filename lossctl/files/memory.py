@@ -88,7 +88,7 @@ def hold(value: object, label: str, *, objects: bool = False) -> Held:
     array = as_array(value, label)
     if array.dtype == object and array.ndim == 0:
         raise DataError(
-            f"{label}: a {type(value).__name__} is no array",
+            f"{label}: an input of type {type(array[()]).__name__} is no array",
             fix="give x.toarray() of a sparse matrix, list(x) of a generator",
         )
     if array.dtype == object and array.ndim == 1 and array.size:
