@@ -156,7 +156,7 @@ def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
         raise UsageError(f"{call.name('ci')} cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
     _refuse_unresolved(call, float(level), int(call["resamples"]))
     method = next(word for word in METHODS if word == call["ci_method"])
-    own = next((spec.options["seed"] for spec in specs[:1] if "seed" in spec.options), 0)
+    own = specs[0].seed if specs else 0
     seed = call["seed"] if call.has("seed") else own
     return Confidence(float(level), method, int(call["resamples"]), int(seed))
 

@@ -34,7 +34,7 @@ def positions(selector: str, among: Names) -> tuple[tuple[int, ...], bool]:
     if not selector:
         raise UsageError(f"{among.label}: nothing after '::'", fix=_choices(among))
     if selector in among.names or selector[0] == "=" or re.fullmatch(r"#?-?[0-9]{1,9}", selector):
-        return (one(selector, among),), False
+        return (position(selector, among),), False
     if ".." in selector:
         return _range(selector, among), True
     if "*" in selector or "?" in selector:
@@ -42,7 +42,7 @@ def positions(selector: str, among: Names) -> tuple[tuple[int, ...], bool]:
     raise _unknown(selector, among)
 
 
-def one(selector: str, among: Names) -> int:
+def position(selector: str, among: Names) -> int:
     """The 0-based position of one name or 1-based position. UsageError."""
     if selector.startswith("=") and selector not in among.names:
         return _named(selector[1:], among)
@@ -88,7 +88,7 @@ def _range(selector: str, among: Names) -> tuple[int, ...]:
     splits = [match.start() for match in re.finditer(r"\.\.", selector)]
     known = [at for at in splits if _known(selector[:at], among) and _known(selector[at + 2 :], among)]
     at = known[0] if known else splits[0]
-    first, last = one(selector[:at], among), one(selector[at + 2 :], among)
+    first, last = position(selector[:at], among), position(selector[at + 2 :], among)
     if len(known) > 1:
         raise UsageError(f"{among.label}: '{shown(selector)}' can be read as several ranges", fix="use #2..#5")
     if last < first:

@@ -295,6 +295,11 @@ class Spec(NamedTuple):
         return max(float(self.options.get(name, 0.0)) for name in ("delta", "beta", "margin"))
 
     @property
+    def seed(self) -> int:
+        """The seed of its own draws, 0 where it draws nothing."""
+        return int(self.options.get("seed", 0))
+
+    @property
     def steepness(self) -> float:
         """The factor of what is compared, 1 where it has none."""
         return float(self.options.get("beta", 1.0))

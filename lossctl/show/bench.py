@@ -77,8 +77,8 @@ def _table(rows: Sequence[Measurement], compared: Mapping[str, Slowdown]) -> She
     where = f", {devices[0]}" if len(devices) == 1 else ""
     title = f"{case.kernel}, D {case.dim}, K {case.k}, {case.dtype}{where}: {WHAT[case.kernel]}"
     numeric = frozenset(names) - {"implementation", "device", "time"}
-    drawn = frozenset({"time"}) if all(measurement.timing for measurement in rows) else frozenset()
-    return Sheet(names, lines, numeric, title, spare=EXPENDABLE, drawn=drawn, ditto=("N",))
+    pictures = frozenset({"time"}) if all(measurement.timing for measurement in rows) else frozenset()
+    return Sheet(names, lines, numeric, title, spare=EXPENDABLE, pictures=pictures, ditto=("N",))
 
 
 def _cells(rows: Sequence[Measurement], compared: Mapping[str, Slowdown]) -> Iterator[tuple[str, ...]]:

@@ -93,7 +93,7 @@ def table_sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:
         frozenset({"value", "difference", level, WORSE, "p", "< = >"}),
         title(comparisons[0]),
         spare=("< = >", "value"),
-        drawn=frozenset({WORSE}),
+        pictures=frozenset({WORSE}),
         ditto=("loss",),
     )
 

@@ -19,8 +19,8 @@ class Sheet:
     """Columns and rows of text, and what a table on a terminal may do with them.
 
     numeric: columns that are set flush right;  prose: columns of sentences, whose lines may break between words
-    spare: columns that a narrow table leaves out, with a word, the first of them first;  drawn: pictures of what other
-        columns say, left out without a word
+    spare: columns that a narrow table leaves out, with a word, the first of them first;  pictures: drawings of what
+        other columns say, left out without a word
     ditto: columns whose cells are said once where they repeat; a later one only where all earlier ones repeat too
     """
 
@@ -30,7 +30,7 @@ class Sheet:
     title: str = ""
     prose: frozenset[str] = frozenset()
     spare: tuple[str, ...] = ()
-    drawn: frozenset[str] = frozenset()
+    pictures: frozenset[str] = frozenset()
     ditto: tuple[str, ...] = ()
 
 
@@ -104,7 +104,7 @@ def table(sheet: Sheet, *, width: int, colour: bool) -> str:
 
 def _layouts(sheet: Sheet) -> Iterator[Sheet]:
     """The sheet as wide as it is, and narrower ones, one after another."""
-    plain = _without(sheet, sheet.drawn)
+    plain = _without(sheet, sheet.pictures)
     yield from (sheet, plain)
     shared = _sharing(plain)
     for form in (shared, _rounded(shared, 6), _rounded(shared, 4)):
@@ -152,7 +152,7 @@ def _records(sheet: Sheet, width: int) -> str:
     for row in sheet.rows:
         parts.append("")
         for name, cell in zip(sheet.columns, row, strict=True):
-            if cell and name not in sheet.drawn:
+            if cell and name not in sheet.pictures:
                 first, *rest = folded(cell, max(width - indent, 1)) or [""]
                 parts.append(name + " " * (indent - cell_len(name)) + first)
                 parts += [" " * indent + line for line in rest]
@@ -175,10 +175,13 @@ def _spans(sheet: Sheet) -> Iterator[tuple[int, int]]:
     from rich.cells import cell_len
 
     for name, *cells in zip(sheet.columns, *sheet.rows, strict=True):
-        whole = max(map(cell_len, cells), default=0)
+        longest = max(map(cell_len, cells), default=0)
         words = max((cell_len(word) for text in cells for word in text.split()), default=0)
         head = max(map(cell_len, name.split()), default=0)
-        yield max(head, max(words, min(whole, PROSE)) if name in sheet.prose else whole), max(whole, cell_len(name))
+        yield (
+            max(head, max(words, min(longest, PROSE)) if name in sheet.prose else longest),
+            max(longest, cell_len(name)),
+        )
 
 
 def _least_width(sheet: Sheet) -> int:

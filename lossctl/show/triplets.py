@@ -185,7 +185,7 @@ def _margin_table(at: AtMargin) -> Sheet:
         rows.append((f"ties d_an = d_ap + margin, in {place}", f"{item.margin_ties:,}", "", ""))
     columns = ("triplets", "count", "share", "")
     title = f"margin {option_text(at.margin)}"
-    return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title, drawn=frozenset({""}))
+    return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title, pictures=frozenset({""}))
 
 
 def _losses(report: Report) -> Sheet:
@@ -215,7 +215,7 @@ def _histogram(report: Report, merged: int) -> Sheet:
     low, high = (f"{edge:.3g}" for edge in (breakdown.edges[0], breakdown.edges[-1]))
     columns = ("distance", "pairs", "min", "mean", "max", f"from {low} to {high}")
     numeric = frozenset({"pairs", "min", "mean", "max"})
-    return Sheet(columns, rows, numeric, title="distances", drawn=frozenset({columns[-1]}))
+    return Sheet(columns, rows, numeric, title="distances", pictures=frozenset({columns[-1]}))
 
 
 def _classes(report: Report, *, bars: bool) -> Sheet:
@@ -234,7 +234,7 @@ def _classes(report: Report, *, bars: bool) -> Sheet:
     )  # fmt: skip
     columns = ("class", "points", "margin", "triplets", *last)
     numeric = frozenset(columns[1:]) - {""}
-    return Sheet(columns, tuple(rows), numeric, "by class of the anchor", spare=("points",), drawn=frozenset({""}))
+    return Sheet(columns, tuple(rows), numeric, "by class of the anchor", spare=("points",), pictures=frozenset({""}))
 
 
 def _pairs(report: Report) -> Sheet:
@@ -395,7 +395,7 @@ def given_sheet(triplets: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
         rows.append((*cells, bar(item.shares[2])) if bars else tuple(cells))
     names = (*columns, "hard share") if bars else columns
     spare = ("margin ties", "hard ties", "triplets")
-    return Sheet(names, tuple(rows), frozenset(columns), spare=spare, drawn=frozenset({"hard share"}))
+    return Sheet(names, tuple(rows), frozenset(columns), spare=spare, pictures=frozenset({"hard share"}))
 
 
 def _percent(share: float) -> str:
