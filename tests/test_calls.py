@@ -50,7 +50,7 @@ def test_the_distance_of_a_set_is_that_of_the_set():
         ("mse", (A, A), {"normalize": True}, "mse takes no normalize"),
         ("mse", (A, A), {"gama": 1}, "no input or option 'gama'"),
         ("triplet", (A, P, N), {"normalize": True}, "triplet takes no normalize"),
-        ("triplet", (A, P, N), {"distance": "manhattan"}, "distance cannot be 'manhattan'"),
+        ("triplet", (A, P, N), {"distance": "chebyshev"}, "distance cannot be 'chebyshev'"),
         ("triplet", (A, P, N), {"marging": 1}, "Did you mean 'margin'"),
         ("triplet:margin=0.5", (A, P, N), {"margin": 0.7}, "given twice"),
         ("info-nce", (X, LABELS), {"distance": "euclidean"}, "made of cosines"),

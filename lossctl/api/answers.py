@@ -101,7 +101,7 @@ def losses_of(asked: Question) -> list[Request]:
     common = None if reduction == first.reductions[0] else reduction
     losses = [Request(asked.specs[0], asked.forms[0], asked.inputs, asked.named, reduction, asked.weight, asked.side)]
     for spec, forms in zip(asked.specs[1:], asked.forms[1:], strict=True):
-        if common is not None and common not in spec.loss.reductions:
+        if common is not None and common not in spec.loss.all_reductions:
             raise UsageError(f"{spec.loss.name} has no reduction {common!r}", fix="compute it in a call of its own")
         losses.append(Request(spec, forms, None, None, common, asked.weight, asked.side))
     return losses

@@ -74,6 +74,9 @@ def compute(
     clip: float = 0.0,
     percent: bool = False,
     renormalize: bool = False,
+    clip_type: str = "float64",
+    clip_log: float = 0.0,
+    squash: str = "none",
     classes: str | Sequence[str] | None = None,
     positive: str | None = None,
     multi_label: bool = False,
@@ -85,6 +88,8 @@ def compute(
     normalize: bool = False,
     reduction: str | None = None,
     weight: Source | None = None,
+    weight_norm: str = "sum",
+    scale: float = 1.0,
     na: str = "error",
     skip_nan: bool = False,
     header: str | bool = "auto",
@@ -112,6 +117,9 @@ def compute(
         "data.csv::p"; one source may hold all roles. Roles may be named instead: compute("mse", pred=a, target=b)
     from_logits, from_probs: what the predictions are, where it is not what the loss expects
     clip: clip probabilities into [clip, 1 - clip]; never done unless asked
+    clip_type, clip_log: the type that rounds probabilities and those bounds; no log of one is below -clip_log (0: none)
+    squash: what scores go through before the loss: "none", "sigmoid", "softmax" or "tanh"
+    weight_norm: a weighted mean divides by the "sum" of the weights, or by "n";  scale: every loss times this
     percent, renormalize: probabilities are percents; rows of them are divided by their sums
     classes: the classes in the order of the columns of predictions, where labels are names (or do not start at 0)
     positive: the label that counts as 1, every other as 0
@@ -159,6 +167,9 @@ def row_losses(
     clip: float = 0.0,
     percent: bool = False,
     renormalize: bool = False,
+    clip_type: str = "float64",
+    clip_log: float = 0.0,
+    squash: str = "none",
     classes: str | Sequence[str] | None = None,
     positive: str | None = None,
     multi_label: bool = False,
@@ -169,6 +180,8 @@ def row_losses(
     distance: str | None = None,
     normalize: bool = False,
     weight: Source | None = None,
+    weight_norm: str = "sum",
+    scale: float = 1.0,
     na: str = "error",
     skip_nan: bool = False,
     header: str | bool = "auto",
@@ -197,6 +210,9 @@ def compare(
     clip: float = 0.0,
     percent: bool = False,
     renormalize: bool = False,
+    clip_type: str = "float64",
+    clip_log: float = 0.0,
+    squash: str = "none",
     classes: str | Sequence[str] | None = None,
     positive: str | None = None,
     multi_label: bool = False,
@@ -208,6 +224,8 @@ def compare(
     normalize: bool = False,
     reduction: str | None = None,
     weight: Source | None = None,
+    weight_norm: str = "sum",
+    scale: float = 1.0,
     group: Source | None = None,
     na: str = "error",
     skip_nan: bool = False,

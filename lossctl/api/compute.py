@@ -419,7 +419,7 @@ def _of_loss(
     names = groups.ordered([name for name in pieces if name is not None], aspects.bins)
     of_groups = [_signed(of(name, group=name), quote(name)) for name in names]
     results = [_counted(of(None, average="micro"), counts)]
-    if plan.reduction != "sum":
+    if not plan.is_sum:
         macro = sum(result.value for result in of_groups) / len(of_groups)
         average = replace(
             results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=(), notes=()

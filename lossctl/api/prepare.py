@@ -128,6 +128,11 @@ def prepare(
         forms=dict(reading.forms),
         weight=weights,
         clip=reading.clip,
+        clip_type=reading.clip_type,
+        clip_log=reading.clip_log,
+        squash=reading.squash,
+        scale=reading.scale,
+        weight_norm=reading.weight_norm,
         skip_nan=reading.skip_nan,
         unknown=bound.unknown,
         soft=reading.soft,
@@ -193,13 +198,21 @@ def signature(computation: Prepared, fingerprint: str | None, n: int | str = "{n
     parts += ["percent:yes"] if plan.percent else []
     parts += ["sums:1"] if plan.renormalize else []
     parts += [f"clip:{option_text(plan.clip)}"] if plan.clip else []
+    parts += [f"clip-type:{plan.clip_type}"] if plan.clip_type != "float64" else []
+    parts += [f"clip-log:{option_text(plan.clip_log)}"] if plan.clip_log else []
+    parts += [f"squash:{plan.squash}"] if plan.squash != "none" else []
+    parts += [f"scale:{option_text(plan.scale)}"] if plan.scale != 1 else []
     parts += ["na:skip"] if plan.skip_nan else []
     first = plan.entries[0]
     parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
     parts += [f"red:{plan.reduction}"]
-    parts += [f"w:{'sum-w' if plan.weight else 'none'}", f"n:{n}", "acc:f64", f"be:{computation.backend}"]
+    parts += [f"w:{_weights_text(plan)}", f"n:{n}", "acc:f64", f"be:{computation.backend}"]
     parts += [f"data:{fingerprint}"] if fingerprint else []
     return "|".join([*parts, f"v:{__version__}"])
+
+
+def _weights_text(plan: shapes.Plan) -> str:
+    return "n" if plan.weight_norm == "n" else "sum-w" if plan.weight else "none"
 
 
 def option_value(option: Option, text: Any) -> Any:
@@ -241,7 +254,7 @@ def _sum_note(plan: shapes.Plan) -> tuple[str, ...]:
     first = plan.entries[0]
     if plan.reduction != "sum" or first.role.layout != "rows" or first.width == 1 or first.classes:
         return ()
-    return (f"-r sum adds up rows, each the mean of {first.width} columns; times {first.width} it adds up all cells",)
+    return (f"-r sum adds up rows, each the mean of {first.width} columns; -r sum-elements adds up all cells",)
 
 
 def _balanced(computation: Prepared) -> Prepared:

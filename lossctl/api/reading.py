@@ -16,6 +16,9 @@ class Reading:
     """How the inputs are read: what is the same for every loss.
 
     forms: role name -> form of its probabilities; clip: into [clip, 1 - clip]
+    clip_type: the type that rounds probabilities and those bounds;  clip_log: no log is below -clip_log, 0 for none
+    squash: what scores go through first: none, sigmoid, softmax or tanh
+    scale: by what every loss is multiplied;  weight_norm: what a weighted mean divides by, "sum" or "n"
     percent: probabilities are percents;  renormalize: rows of them are divided by their sums
     classes: what the columns of predictions are, in order;  positive: the label that counts as 1
     multi_label, multi_class: what columns of labels are, where it is not told by looking
@@ -31,6 +34,11 @@ class Reading:
 
     forms: Mapping[str, Form] = field(default_factory=dict)
     clip: float = 0.0
+    clip_type: str = "float64"
+    clip_log: float = 0.0
+    squash: str = "none"
+    scale: float = 1.0
+    weight_norm: str = "sum"
     percent: bool = False
     renormalize: bool = False
     classes: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ Sources = Annotated[
 ]
 REDUCTION_WORDS = {
     "none": "none prints them all",
+    "mean-elements": "mean-elements and sum-elements are over the cells of all rows",
     "positives": "positives divides the sum by the number of labels 1",
     "mean-active": "mean-active is over the triplets above zero",
 }
@@ -114,9 +115,9 @@ def parameters(loss: Loss) -> list[options.Parameter]:
 def _setting(row: Setting, loss: Loss) -> options.Parameter:
     """A row of the table as this loss takes it."""
     if row.key == "reduction":
-        words = [REDUCTION_WORDS[name] for name in loss.reductions if name in REDUCTION_WORDS]
+        words = [REDUCTION_WORDS[name] for name in loss.all_reductions if name in REDUCTION_WORDS]
         text = row.help.rstrip(".") + ("; " if words else "") + "; ".join(words) + "."
-        return row.key, options.option(row, metavar="|".join(loss.reductions), help=text), loss.reductions[0]
+        return row.key, options.option(row, metavar="|".join(loss.all_reductions), help=text), loss.reductions[0]
     name, annotation, default = options.parameter(row, COMPUTE)
     return name, options.unlisted(annotation) if row.refused(loss) else annotation, default
 

@@ -39,4 +39,14 @@ def cosine_distance(a: Array, b: Array) -> Array:
     return row_sum(chord * chord) / 2.0
 
 
-DISTANCES = {"euclidean": euclidean, "sqeuclidean": squared_euclidean, "cosine": cosine_distance}
+def manhattan(a: Array, b: Array) -> Array:
+    """The sum over the columns of |a - b| for two (n, D) arrays."""
+    return row_sum(abs(a - b))
+
+
+DISTANCES = {
+    "euclidean": euclidean,
+    "sqeuclidean": squared_euclidean,
+    "cosine": cosine_distance,
+    "manhattan": manhattan,
+}

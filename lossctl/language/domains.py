@@ -103,9 +103,11 @@ ClassIndex = Annotated[int | None, Domain(int, optional=True)]
 Alpha = Annotated[
     float | str | None, Domain(float, low=0, high=1, words=("balanced",), many=True, single=True, optional=True)
 ]
+LabelWeight = Annotated[float | tuple[float, ...], Domain(float, low=0, many=True, single=True)]
+Threshold = Annotated[float | None, Domain(float, low=0, high=1, low_open=True, optional=True)]
 Weights = Annotated[tuple[float, ...] | None, Domain(float, low=0, many=True, optional=True)]
 Numbers = Annotated[tuple[float, ...] | None, Domain(float, many=True, optional=True)]
-Metric = Literal["euclidean", "sqeuclidean", "cosine"]
+Metric = Literal["euclidean", "sqeuclidean", "cosine", "manhattan"]
 
 
 def domain_of(function: Callable[..., Any], name: str) -> Domain:

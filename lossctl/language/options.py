@@ -86,6 +86,18 @@ def _reads(form: str) -> Callable[[Loss], bool]:
     return lambda loss: any(form in role.forms for role in loss.roles)
 
 
+def _reads_scores(loss: Loss) -> bool:
+    return loss.engine.is_by_row and loss.roles[0].name in ("score", "scores", "label_scores")
+
+
+def _is_linear(loss: Loss) -> bool:
+    return loss.finish is None and loss.engine.has_values
+
+
+def _has_weights(loss: Loss) -> bool:
+    return _is_linear(loss) and not loss.engine.has_space
+
+
 def _has_labels(loss: Loss) -> bool:
     return any(role.name in ("label", "same") for role in loss.roles)
 
@@ -222,6 +234,14 @@ OPTIONS: tuple[Setting, ...] = (
             suits=_reads("prob"), why=NO_CHANCE, mark="percent"),
     Setting("renormalize", "flag", "Divide each row of probabilities by its sum.", LOSSES, default=False,
             suits=_has_sums, why=NO_CLASSES, mark="sums"),
+    Setting("clip-type", "text", "The type that rounds probabilities and the bounds of --clip.", LOSSES,
+            default="float64", metavar="float64|float32|float16", words=("float64", "float32", "float16"),
+            suits=_reads("prob"), why=NO_CHANCE, mark="clip-type"),
+    Setting("clip-log", "number", "No log of a probability is below -L; 0 for no such floor.", LOSSES, default=0.0,
+            metavar="L", low=0, shows_default=False, suits=_reads("prob"), why=NO_CHANCE, mark="clip-log"),
+    Setting("squash", "text", "What scores go through before the loss.", LOSSES, default="none",
+            metavar="none|sigmoid|softmax|tanh", words=("none", "sigmoid", "softmax", "tanh"), suits=_reads_scores,
+            why="it reads no scores", mark="squash"),
     # --- what labels mean
     Setting("classes", "text", "The classes in the order of the columns of predictions: ham,spam.", LOSSES,
             metavar="A,B,...", suits=_has_labels, why=NO_LABEL, mark="labels"),
@@ -275,7 +295,8 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="SRC", suits=lambda loss: loss.roles[0].name == "left"),
     # --- how rows become a number
     Setting("reduction", "text", "How rows become one number.", (COMPUTE,),
-            words=("mean", "sum", "positives", "mean-active", "overall"), short="-r", mark="red"),
+            words=("mean", "sum", "positives", "mean-active", "overall", "mean-elements", "sum-elements"),
+            short="-r", mark="red"),
     Setting("reduction", "text", "How rows become one number; their mean unless given.", (COMPARE,),
             metavar="mean|sum", words=("mean", "sum"), short="-r", told="how rows become one number", mark="red"),
     Setting("weight", "source", "A weight for each row; the mean divides by the sum of the weights.", (COMPUTE, ROWS),
@@ -285,6 +306,11 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("weight", "source", "A weight for each row.", (COMPARE,), metavar="SRC", short="-w",
             suits=_takes_weights,
             why="it counts all points of a set alike", told="the source of row weights", mark="w"),
+    Setting("weight-norm", "text", "What a weighted mean divides by: the sum of the weights, or n.", LOSSES,
+            default="sum", metavar="sum|n", words=("sum", "n"), suits=_has_weights, why="it is no weighted mean",
+            mark="w"),
+    Setting("scale", "number", "Multiply every loss by this, such as 0.5 or 100.", LOSSES, default=1.0,
+            metavar="FACTOR", low=1e-300, high=1e300, suits=_is_linear, why="it is no mean of losses", mark="scale"),
     Setting("group", "source", "The lists of ranking losses.", (COMPARE,), metavar="SRC", short="-g",
             suits=_has_lists, why="it has no lists", told="the source of the lists of ranking losses"),
     # --- how files are read

@@ -36,18 +36,20 @@ class Chance(Protocol):
         """log p_t - log(1 - p_t), x_t."""
 
 
+NO_FLOOR = -float("inf")
 SMALLEST = 2.2250738585072014e-308  # of the normal float64 numbers
 
 
 class FromProbability(NamedTuple):
-    """A chance known as a probability and what is left of it."""
+    """A chance known as a probability and what is left of it. floor: no log of it is below."""
 
     p: Array
     miss: Array
+    floor: float = NO_FLOOR
 
     @property
     def log_p(self) -> Array:
-        return _exact_log(self.p, self.miss)
+        return _floored(_exact_log(self.p, self.miss), self.floor)
 
     @property
     def logit(self) -> Array:
@@ -60,6 +62,10 @@ def _exact_log(p: Array, rest: Array) -> Array:
     log p misses the rounding of p near 1; what was lost, 1 - p - rest, is known exactly and comes back as its quotient.
     """
     return log(p) + ((1.0 - p) - rest) / maximum(p, SMALLEST)
+
+
+def _floored(logs: Array, floor: float) -> Array:
+    return logs if floor == NO_FLOOR else maximum(logs, floor)
 
 
 class FromLogit(NamedTuple):
@@ -104,11 +110,12 @@ class Binary(NamedTuple):
     """Predictions of yes or no: (n,), or (n, L) for L labels that hold independently of each other.
 
     values: the probability of yes, or its logit
-    logits: which of the two
+    logits: which of the two;  floor: no log of a probability is below
     """
 
     values: Array
     logits: bool
+    floor: float = NO_FLOOR
 
     def given(self, label: Array) -> Chance:
         """The chance of `label`, 0 or 1, of the same shape."""
@@ -116,7 +123,7 @@ class Binary(NamedTuple):
             return FromLogit(self.values * (2.0 * label - 1.0))
         no = 1.0 - label
         turned = (label - no) * self.values  # p for label 1, -p for label 0
-        return FromProbability(no + turned, label - turned)
+        return FromProbability(no + turned, label - turned, self.floor)
 
 
 @dataclass(frozen=True)
@@ -124,11 +131,12 @@ class Categorical:
     """Predictions of one class of C: (n, C).
 
     values: the probabilities of the classes, or their logits
-    logits: which of the two
+    logits: which of the two;  floor: no log of a probability is below
     """
 
     values: Array
     logits: bool
+    floor: float = NO_FLOOR
 
     @property
     def classes(self) -> int:
@@ -138,7 +146,7 @@ class Categorical:
     @cached_property
     def log(self) -> Array:
         """The log of the probability of every class, (n, C)."""
-        return log_softmax(self.values) if self.logits else log(self.values)
+        return log_softmax(self.values) if self.logits else _floored(log(self.values), self.floor)
 
     @cached_property
     def p(self) -> Array:
@@ -152,7 +160,7 @@ class Categorical:
         """The chance of `label`, a class index 0..C-1, of shape (n,)."""
         if not self.logits:
             p = pick(self.values, label)
-            return FromProbability(p, 1.0 - p)
+            return FromProbability(p, 1.0 - p, self.floor)
         gap, share, rest = softmax_parts(self.values)
         mine = pick(share, label)
         others = where(mine == 1, rest, (1.0 - mine) + rest)  # 1 + rest - mine, without cancelling
@@ -163,11 +171,12 @@ class Categorical:
 class Distribution:
     """Rows of a probability distribution over C outcomes, (n, C), in one of three forms.
 
-    form: "prob", "log-prob" or "logits"
+    form: "prob", "log-prob" or "logits";  floor: no log of a probability is below
     """
 
     values: Array
     form: str
+    floor: float = NO_FLOOR
 
     @cached_property
     def log(self) -> Array:
@@ -175,7 +184,7 @@ class Distribution:
         if self.form == "logits":
             gap, _, rest = self._parts
             return -(gap + log1p(rest)[:, None])
-        return log(self.values) if self.form == "prob" else self.values
+        return _floored(log(self.values), self.floor) if self.form == "prob" else self.values
 
     @cached_property
     def p(self) -> Array:

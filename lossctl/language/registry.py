@@ -73,6 +73,12 @@ class Loss:
         return self.doc["summary"]
 
     @property
+    def all_reductions(self) -> tuple[str, ...]:
+        """Its reductions, and those over cells where its rows have any."""
+        has_cells = self.engine.is_by_row and self.finish is None and self.roles[0].has_cells
+        return (*self.reductions, *CELLS) if has_cells else self.reductions
+
+    @property
     def is_of_pairs(self) -> bool:
         """Whether a row is a pair of points, which may be given by its distance."""
         return tuple(role.name for role in self.roles) == PAIR
@@ -127,6 +133,7 @@ def _embedding_set(panel: Any) -> None:
 
 SET = Loss("embedding set", _embedding_set, (POINTS, IDENTITY), (), engine=SETS)
 LOSSES: dict[str, Loss] = {}
+CELLS = ("mean-elements", "sum-elements")  # over the cells of all rows
 BY_NAME: dict[str, Loss] = {}  # names and aliases
 FAMILIES = (
     *("regression", "robust", "relative", "quantile", "likelihood"),
@@ -264,7 +271,7 @@ class Spec(NamedTuple):
     @property
     def class_numbers(self) -> dict[str, tuple[float, ...]]:
         """The options that hold a number for each class."""
-        chosen = ((name, self.options.get(name)) for name in ("class_weights", "alpha"))
+        chosen = ((name, self.options.get(name)) for name in ("class_weights", "alpha", "pos_weight"))
         return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
 
     @property

@@ -99,6 +99,11 @@ class Role(NamedTuple):
         return self.name in TRIPLET
 
     @property
+    def has_cells(self) -> bool:
+        """Whether its columns are values of their own, as those of a vector are not."""
+        return self.layout == "rows" or self.is_per_class
+
+    @property
     def is_distribution(self) -> bool:
         """Whether a row is a distribution that is compared with another one."""
         return "log-prob" in self.forms

@@ -1,8 +1,9 @@
 """Divergences: how far one probability distribution is from another. Rows are distributions, (n, C) each."""
 
+import math
 from typing import Annotated
 
-from ..language.domains import Domain, Flag, Positive
+from ..language.domains import Base, Domain, Flag, Positive
 from ..language.entropy import expm1_tail, jensen_term, log_quotient, log_ratio_by_difference, relative_entropy_parts
 from ..language.numerics import Array, row_sum, sqrt, weigh, where
 from ..language.predictions import Distribution, DistributionPair
@@ -13,13 +14,15 @@ Share = Annotated[float, Domain(float, low=0.001, high=0.999)]
 
 
 @loss(aliases=("kl-divergence", "relative-entropy"))
-def kl(p: Distribution, q: Distribution) -> Array:
+def kl(p: Distribution, q: Distribution, *, base: Base = math.e, forgot_log: Flag = False) -> Array:
     """What it costs to expect Q where P is true; asymmetric, so no distance.
 
     Formula: KL(P || Q) = sum_j p_j log(p_j / q_j), with 0 log 0 = 0 and infinity where q_j = 0 < p_j
     Paper: Kullback, Leibler, On Information and Sufficiency, 1951
     Reading: natural log; rows are not normalised again, and their mean is what torch calls batchmean
     Differs: torch kl_div takes (log Q, P) in that order and divides by n C unless told batchmean
+    base: of the logarithm; 2 gives bits
+    forgot_log: what torch kl_div prints where Q is given in place of its logarithm: sum_j p_j (log p_j - q_j)
     Unit: nats
     Use: to compare a distribution with a true one, as in distillation
     Misleads: the direction matters, and one outcome that Q holds impossible makes it infinite
@@ -27,7 +30,9 @@ def kl(p: Distribution, q: Distribution) -> Array:
     Worked: kl = 0.5 * log(0.5 / 0.25) + 0.5 * log(0.5 / 0.75)
     Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.14384103622589042
     """
-    return DistributionPair(p, q).relative_entropy
+    slip = row_sum(weigh(p.p, p.log) - p.p * q.p) if forgot_log else None
+    value = DistributionPair(p, q).relative_entropy if slip is None else slip
+    return value if base == math.e else value / math.log(base)
 
 
 @loss(aliases=("jensen-shannon",))

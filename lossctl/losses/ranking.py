@@ -17,6 +17,7 @@ from ..language.numerics import (
     exp2m1,
     full_like,
     joined,
+    log,
     log1p,
     log_sums_behind,
     ordered_by,
@@ -31,8 +32,8 @@ from ..language.numerics import (
 )
 from ..language.registry import Weighted, loss
 
-PerDocument = Literal["document", "list"]
-PerPair = Literal["list", "pair"]
+PerDocument = Literal["document", "list", "list-sum"]
+PerPair = Literal["list", "pair", "document"]
 PAIRS_AT_ONCE = 1 << 18
 
 
@@ -42,7 +43,7 @@ def pointwise_mse(rank_score: Array, relevance: Array, *, per: PerDocument = "do
 
     Formula: (s_i - y_i)^2
     Differs: a mean over documents weighs long lists more, a mean over lists weighs all lists alike
-    per: the mean is over documents, or over lists of the mean of each list
+    per: the mean is over documents, or over lists of the mean (or the list-sum) of each list
     Use: when grades themselves should be met, not their order alone
     Misleads: a perfect order can cost a lot, and a small loss can hide a wrong first place
     Gradient: 2 (s_i - y_i) by each score, whatever the others
@@ -54,12 +55,19 @@ def pointwise_mse(rank_score: Array, relevance: Array, *, per: PerDocument = "do
 
 
 @loss(engine=LISTS)
-def pointwise_bce(rank_score: Array, relevance: Array, *, per: PerDocument = "document") -> Array | Weighted:
+def pointwise_bce(
+    rank_score: Array,
+    relevance: Array,
+    *,
+    per: PerDocument = "document",
+    grades: Literal["binary", "raw"] = "binary",
+) -> Array | Weighted:
     """Binary cross-entropy of scores as logits of being relevant; a grade above 0 is relevant.
 
-    Formula: log(1 + e^-s_i) if y_i > 0, else log(1 + e^s_i)
-    Differs: libraries that take grades as soft labels divide them by the largest first
-    per: the mean is over documents, or over lists of the mean of each list
+    Formula: log(1 + e^-s_i) if y_i > 0, else log(1 + e^s_i);  with raw grades log(1 + e^s_i) - y_i s_i
+    Differs: rax takes grades as they are for soft labels; allRank adds up a list's documents and averages lists
+    per: the mean is over documents, or over lists of the mean (or the list-sum) of each list
+    grades: binary, relevant or not, or raw, as soft labels, which may exceed 1
     Unit: nats
     Use: relevant or not, as in click prediction
     Misleads: order is not looked at; grades above 0 are all alike
@@ -67,12 +75,14 @@ def pointwise_bce(rank_score: Array, relevance: Array, *, per: PerDocument = "do
     Worked: one = log(1 + exp(-0)); other = log(1 + exp(0)); pointwise_bce = (one + other) / 2
     Example: score=[0,0] relevance=[1,0] -> 0.6931471805599453
     """
+    if grades == "raw":
+        return _pointwise(softplus(rank_score) - relevance * rank_score, per)
     return _pointwise(softplus(where(relevance > 0, -rank_score, rank_score)), per)
 
 
 def _pointwise(value: Array, per: str) -> Array | Weighted:
-    if per == "list":
-        return row_mean(value)
+    if per != "document":
+        return row_mean(value) if per == "list" else row_sum(value)
     return Weighted(row_sum(value), full_like(value[:, 0], float(columns(value))))
 
 
@@ -83,9 +93,10 @@ def ranknet(rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: 
     Formula: sum over pairs with y_i > y_j of log(1 + e^(-sigma (s_i - s_j)))
     Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
     Paper: Burges et al., Learning to Rank using Gradient Descent, 2005
-    Differs: the sum of a list's pairs, averaged over lists (as here), or the mean over all pairs (--per pair)
+    Differs: the sum of a list's pairs, averaged over lists (as here), or the mean over all pairs (--per pair);
+        TF-Ranking's Keras class divides by the length of the list (--per document)
     sigma: how steep
-    per: the mean is over lists (of the sum of their pairs), or over pairs
+    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs
     Unit: nats
     Use: order by pairs
     Misleads: long lists have more pairs and weigh more; a swap at the bottom costs as much as one at the top
@@ -107,7 +118,7 @@ def margin_ranking(
     Paper: Herbrich, Graepel, Obermayer, Large Margin Rank Boundaries for Ordinal Regression, 2000
     Differs: torch.nn.MarginRankingLoss has margin 0 by default and takes pairs
     margin: by how much the more relevant document should lead
-    per: the mean is over lists (of the sum of their pairs), or over pairs
+    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs
     Use: order by pairs, where a clear lead is enough
     Misleads: scores have no scale: the margin is in their units
     Gradient: -1 and 1 for the two documents of each pair within the margin, else 0
@@ -128,17 +139,20 @@ def _pairwise(rank_score: Array, relevance: Array, term: Callable[[Array], Array
         gap = rank_score[:, :, None] - rank_score[:, None, j : j + step]
         total = total + row_sum(row_sum(where(leads, term(gap), 0.0)))
         pairs = pairs + row_sum(row_sum(where(leads, full_like(gap, 1.0), 0.0)))
+    if per == "document":
+        total = total / length
     return Weighted(total, pairs if per == "pair" else where(pairs > 0, full_like(pairs, 1.0), 0.0))
 
 
 @loss(engine=LISTS, aliases=("softmax-cross-entropy-ranking",))
-def listnet(rank_score: Array, relevance: Array) -> Array:
+def listnet(rank_score: Array, relevance: Array, *, eps: NonNegative = 0.0) -> Array:
     """Cross-entropy between the softmax of the relevances and the softmax of the scores.
 
     Formula: -sum_i softmax(y)_i log softmax(s)_i
     Reading: without a relevant document the target is uniform; a single document costs 0
     Paper: Cao, Qin, Liu, Tsai, Li, Learning to Rank: From Pairwise Approach to Listwise Approach, 2007 (top one)
-    Differs: never 0 for two documents or more, for the entropy of softmax(y) stays
+    Differs: never 0 for two documents or more, for the entropy of softmax(y) stays; allRank has eps 1e-10
+    eps: added to softmax(s) inside the logarithm
     Unit: nats
     Use: order by lists, with grades
     Misleads: its least value is the entropy of softmax(y), not 0; adding 1 to all grades changes nothing, doubling them
@@ -147,7 +161,9 @@ def listnet(rank_score: Array, relevance: Array) -> Array:
     Worked: first = exp(1) / (exp(1) + exp(0)); listnet = first * log(2) + (1 - first) * log(2)
     Example: score=[0,0] relevance=[1,0] -> 0.6931471805599453
     """
-    gap, _, rest = softmax_parts(rank_score)  # -log softmax(s) = gap + log1p(rest), without a sign to cancel
+    gap, share, rest = softmax_parts(rank_score)  # -log softmax(s) = gap + log1p(rest), without a sign to cancel
+    if eps:
+        return -row_sum(exp(log_softmax(relevance)) * log(share / (1.0 + rest)[:, None] + eps))
     return row_sum(exp(log_softmax(relevance)) * (gap + log1p(rest)[:, None]))
 
 
@@ -239,7 +255,7 @@ def pairwise_soft_zero_one(rank_score: Array, relevance: Array, *, per: PerPair 
     Formula: sum over pairs with y_i > y_j of sigmoid(s_j - s_i)
     Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
     Differs: TF-Ranking and rax have the mean over all pairs (--per pair)
-    per: the mean is over lists (of the sum of their pairs), or over pairs
+    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs
     Use: order by pairs, where pairs far in the wrong order should not dominate
     Misleads: pairs far in the wrong order have next to no gradient, so nothing brings them back
     Gradient: -p (1 - p) for the more relevant document of a pair with p the sigmoid, its opposite for the other

@@ -1,5 +1,7 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
+from typing import Literal
+
 from ..language.domains import Positive
 from ..language.numerics import (
     Array,
@@ -79,8 +81,16 @@ SCALE = 2.0**600  # brings errors whose squares leave the range of float64 back 
 TINY, HUGE = 2.0**-500, 2.0**500
 
 
-def _root_of_mean(plain: Total, tiny: Total, huge: Total, weight: Total) -> Array | float:
+def _root_of_mean(*totals: Total) -> Array | float:
+    """The root of the mean of squares, or the mean over columns of such roots, three totals each; the weight last."""
+    *sums, weight = totals
+    roots = [_root_of_parts(*sums[at : at + 3], weight) for at in range(0, len(sums), 3)]
+    return roots[0] if len(roots) == 1 else sum(roots[1:], roots[0]) / len(roots)
+
+
+def _root_of_parts(*parts: Total) -> Array | float:
     """The root of a mean of squares: of errors as they are, of tiny ones times SCALE, of huge ones divided by it."""
+    plain, tiny, huge, weight = parts
     if not hasattr(plain, "shape"):
         return root_of_scaled(((plain, 0), (tiny, -600), (huge, 600)), weight)
     plain, tiny, huge = (part / weight for part in (plain, tiny, huge))
@@ -89,12 +99,13 @@ def _root_of_mean(plain: Total, tiny: Total, huge: Total, weight: Total) -> Arra
 
 
 @loss(finish=_root_of_mean, aliases=("root-mean-squared-error",))
-def rmse(pred: Array, target: Array) -> Sums:
+def rmse(pred: Array, target: Array, *, columns: Literal["together", "each"] = "together") -> Sums:
     """The root of the mean squared error: mse in units of the target.
 
     Formula: sqrt(mean(e^2));  e = pred - target
     Reading: the root is taken once, after the mean over all rows and columns
-    Differs: some libraries take the root of each column, then the mean
+    Differs: scikit-learn takes the root of each column, then the mean (--columns each)
+    columns: one root of the mean over all columns together, or the mean of one root for each of them
     Unit: units of the target
     Use: to report mse in units that people know
     Misleads: large errors dominate as in mse; the mean of several rmse is not the rmse of all
@@ -102,13 +113,19 @@ def rmse(pred: Array, target: Array) -> Sums:
     Worked: e = 3 - 5; mean = e^2 / 1; rmse = sqrt(mean)
     Example: pred=3 target=5 -> 2
     """
-    error = pred - target
+    if columns == "each":
+        return Sums(*(part for error in column_list(pred - target) for part in _squares(error)))
+    return Sums(*_squares(pred - target))
+
+
+def _squares(error: Array) -> tuple[Array, ...]:
+    """Squares of errors as they are, of tiny ones, and of huge ones, scaled; the mean over the columns, (n,) each."""
     size = abs(error)
     is_tiny, is_huge = size < TINY, size > HUGE
     plain, tiny, huge = (
         where(is_tiny | is_huge, 0.0, error), where(is_tiny, error * SCALE, 0.0), where(is_huge, error / SCALE, 0.0),
     )  # fmt: skip
-    return Sums(*(row_mean(part * part) for part in (plain, tiny, huge)))
+    return tuple(row_mean(part * part) for part in (plain, tiny, huge))
 
 
 @loss

@@ -232,7 +232,7 @@ def _swapped(
     """The difference as it is and under each sign pattern, (R,), in one arithmetic, and what rounding may do to it."""
     divisor = parts[0].sums[-1]
     if plan.spec.finish is None:
-        factor = 2.0 * (parts[0].n if plan.reduction == "sum" else 1.0) / float(divisor)
+        factor = 2.0 * (parts[0].n if plan.is_sum else 1.0) / float(divisor)
         tie = flips.TIE * abs(factor) * float(patterns.sizes[0])
         return factor * float(patterns.observed[0]), factor * patterns.half[:, 0], tie
     base, other = (np.array([float(total) for total in part.sums]) for part in parts)
@@ -275,7 +275,7 @@ def _slopes(plan: Plan, pairs: Pairs, other: int) -> tuple[np.ndarray, list[np.n
     base, system = pairs.parts[0], pairs.parts[other + 1]
     means = [statistic.centre_of(part) for part in (base, system)]
     if plan.spec.finish is None:
-        slope = (system.n if plan.reduction == "sum" else 1.0) / float(base.sums[-1])
+        slope = (system.n if plan.is_sum else 1.0) / float(base.sums[-1])
         return np.array([slope, 0.0]), means
     moments = pairs.moments[other].about(np.concatenate(means))
     slopes = [

@@ -31,7 +31,7 @@ def resampled_values(plan: Plan, totals: np.ndarray, n: int) -> np.ndarray:
             values: np.ndarray = finish(*totals.T)
             return values
         mean: np.ndarray = totals[:, 0] / totals[:, -1]
-    return n * mean if plan.reduction == "sum" else mean
+    return n * mean if plan.is_sum else mean
 
 
 def centre_of(part: by_row.Part) -> np.ndarray:
@@ -49,7 +49,7 @@ def slopes_of(plan: Plan, part: by_row.Part, moments: Moments) -> np.ndarray:
     if not divisor.units:
         return slopes * math.nan
     if plan.spec.finish is None:
-        slopes[0] = (part.n if plan.reduction == "sum" else 1.0) / float(divisor)
+        slopes[0] = (part.n if plan.is_sum else 1.0) / float(divisor)
         return slopes
     if not all(total.is_finite for total in part.sums):
         return slopes * math.nan

@@ -179,16 +179,30 @@ def _expected(plan: shapes.Plan, prediction: Binary, label: np.ndarray) -> np.nd
 
 def rows_of(plan: shapes.Plan, numbers: Numbers, columns: tuple[Column, ...], weights: Column, facts: Facts) -> Rows:
     """The columns that a loss has returned, as its rows. weights: of the rows, None for ones"""
+    columns = _times(plan.scale, columns)
     values: Column = plan.spec.alone(columns) if plan.spec.loss.stands_alone else None
     lost: tuple[np.ndarray, ...] = ()
     if weights is not None and not plan.spec.loss.stands_alone:
         products = [two_product(weights, column) for column in columns if column is not None]
         columns, lost = (*(product for product, _ in products), weights), tuple(rest for _, rest in products)
     elif weights is not None:
-        values = None if values is None else values * weights
-        columns = tuple(weights if column is None else column * weights for column in columns)
+        values = None if values is None else _weighed(values, weights)
+        columns = tuple(weights if column is None else _weighed(column, weights) for column in columns)
     weight = columns[-1]
-    return Rows(numbers, values, weight, (columns[0], None) if plan.reduction == "sum" else columns, facts, lost)
+    columns = _times(plan.cells, columns)
+    by_n = plan.is_sum or plan.weight_norm == "n"
+    return Rows(numbers, values, weight, (columns[0], None) if by_n else columns, facts, lost)
+
+
+def _times(factor: float, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The columns with the first, that of the losses, times a factor."""
+    losses, *rest = columns
+    return columns if factor == 1 or losses is None else (factor * losses, *rest)
+
+
+def _weighed(column: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """A column times the weights; a row of weight 0 adds nothing, however large."""
+    return np.where(weights == 0, 0.0, column * weights)
 
 
 def _positives(label: np.ndarray, weights: Column) -> np.ndarray:
@@ -239,7 +253,7 @@ def infinite_rows(rows: Rows, positions: np.ndarray | None = None) -> Facts:
 def value_of(plan: shapes.Plan, part: Part) -> float:
     """The number that the reduction makes of sums; nan where there is nothing to divide by."""
     divisor = part.sums[-1]
-    if plan.reduction == "sum":
+    if plan.is_sum:
         return float(part.sums[0])
     if not divisor.units:
         return 0.0 if plan.reduction == "mean-active" else float("nan")  # no triplet costs anything
@@ -260,7 +274,7 @@ def _fraction(total: Total) -> Fraction | float:
 
 def refuse_nothing(plan: shapes.Plan, part: Part) -> None:
     """DataError where all rows together leave nothing to divide by."""
-    if part.sums[-1].units or plan.reduction in ("sum", "mean-active"):
+    if part.sums[-1].units or plan.is_sum or plan.reduction == "mean-active":
         return
     if plan.reduction == "positives":
         raise DataError("no label is 1, so there are no positives to divide by", fix="use -r mean")

@@ -105,7 +105,8 @@ def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
             out = np.array([value is None for value in array.reshape(-1)])
         if entry.check == "index" and plan.ignore is not None:
             out = array.reshape(-1) == plan.ignore if out is None else out | (array.reshape(-1) == plan.ignore)
-        if entry.check == "weight" and not plan.spec.loss.engine.has_lists:
+        counts = plan.spec.loss.engine.has_lists or plan.weight_norm == "n"
+        if entry.check == "weight" and not counts:
             out = array.reshape(-1) == 0 if out is None else out | (array.reshape(-1) == 0)
         if out is not None and out.any():
             keep = ~out if keep is None else keep & ~out
@@ -118,15 +119,37 @@ def _converted(plan: Plan, entry: Input, values: np.ndarray, facts: Facts) -> An
     if entry.check == "binary":
         return np.maximum(values, 0.0) if facts.negative_labels else values  # {-1, 1} becomes {0, 1}
     if entry.form is None:
-        return values
+        return _squashed(plan.squash, values) if plan.squash != "none" and entry is plan.entries[0] else values
     if facts.rounded:
         values = np.clip(values, 0.0, 1.0)
+    if entry.form == "prob" and plan.clip_type != "float64":
+        values = values.astype(plan.clip_type).astype(np.float64)
     if entry.form == "prob" and plan.clip:
-        values = np.clip(values, plan.clip, 1.0 - plan.clip)
+        values = np.clip(values, *_bounds(plan))
+    floor = -plan.clip_log if plan.clip_log else -math.inf
     if entry.role.is_distribution:
-        return Distribution(values, entry.form)
+        return Distribution(values, entry.form, floor)
     predictions = Categorical if entry.classes else Binary
-    return predictions(values, entry.form == "logits")
+    return predictions(values, entry.form == "logits", floor)
+
+
+def _bounds(plan: Plan) -> tuple[float, float]:
+    """What --clip keeps probabilities between, as the type of --clip-type has it."""
+    import numpy as np
+
+    kind = np.dtype(plan.clip_type).type
+    return float(kind(plan.clip)), float(kind(1.0 - plan.clip))
+
+
+def _squashed(squash: str, scores: np.ndarray) -> np.ndarray:
+    """Scores after a sigmoid, a softmax or a tanh; those outside of the range of float64 are at its end."""
+    import numpy as np
+
+    from ..language.numerics import sigmoid
+
+    if squash == "sigmoid":
+        return np.asarray(sigmoid(scores))
+    return np.asarray(np.tanh(scores) if squash == "tanh" else Categorical(scores, True).p)
 
 
 def _fault(

@@ -63,7 +63,10 @@ class Plan(NamedTuple):
     """How the blocks of one computation are admitted.
 
     entries: the loss's inputs in order; weight: the row weights, or None
-    clip: probabilities are clipped into [clip, 1 - clip]; ignore: rows with this class index are left out
+    clip: probabilities are clipped into [clip, 1 - clip], both rounded to clip_type;  clip_log: no log is below its
+        negative, 0 for none;  squash: what scores go through;  scale: by what losses are multiplied
+    weight_norm: what a weighted mean divides by, the "sum" of the weights or "n"
+    ignore: rows with this class index are left out
     skip_nan: rows that hold a nan are left out (else they are an error);  unknown: those with one in this role are
     percent: probabilities are percents;  renormalize: rows of them are divided by their sums
     """
@@ -73,11 +76,33 @@ class Plan(NamedTuple):
     reduction: str = "mean"
     weight: Input | None = None
     clip: float = 0.0
+    clip_type: str = "float64"
+    clip_log: float = 0.0
+    squash: str = "none"
+    scale: float = 1.0
+    weight_norm: str = "sum"
     ignore: int | None = None
     skip_nan: bool = False
     percent: bool = False
     renormalize: bool = False
     unknown: str = ""
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether values are added up and divided by nothing."""
+        return self.reduction in ("sum", "sum-elements")
+
+    @property
+    def cells(self) -> float:
+        """What a reduction over cells multiplies the loss of a row by; 1 for the others.
+
+        A row is the mean of its columns, or one value of all of them.
+        """
+        first = self.entries[0]
+        is_mean = first.role.layout == "rows" and not first.classes
+        if self.reduction == "sum-elements":
+            return float(first.width) if is_mean else 1.0
+        return 1.0 if is_mean or self.reduction != "mean-elements" else 1.0 / first.width
 
     @property
     def is_soft(self) -> bool:
@@ -102,6 +127,11 @@ def plan(
     forms: dict[str, Form] | None = None,
     weight: Column | None = None,
     clip: float = 0.0,
+    clip_type: str = "float64",
+    clip_log: float = 0.0,
+    squash: str = "none",
+    scale: float = 1.0,
+    weight_norm: str = "sum",
     skip_nan: bool = False,
     soft: bool = False,
     percent: bool = False,
@@ -129,7 +159,12 @@ def plan(
     _check_class_numbers(spec, entries)
     if clip and not any(entry.form == "prob" for entry in entries):
         raise UsageError("--clip applies to probabilities only", fix="leave it out: logits need no clipping")
-    for option, is_asked in (("--percent", percent), ("--renormalize", renormalize)):
+    for option, is_asked in (
+        ("--clip-log", clip_log),
+        ("--clip-type", clip_type != "float64"),
+        ("--percent", percent),
+        ("--renormalize", renormalize),
+    ):
         if is_asked and not any(entry.form == "prob" for entry in entries):
             raise UsageError(f"{option} applies to probabilities only", fix="leave it out")
     shares = [entry for entry in entries if entry.check == "classes" or entry.role.is_distribution]
@@ -145,6 +180,11 @@ def plan(
         reduction,
         weight=_entry(WEIGHT, weight, None) if weight else None,
         clip=clip,
+        clip_type=clip_type,
+        clip_log=clip_log,
+        squash=squash,
+        scale=scale,
+        weight_norm=weight_norm,
         ignore=spec.ignored,
         skip_nan=skip_nan,
         percent=percent,
@@ -172,9 +212,9 @@ def _refuse_flat(spec: Spec, columns: dict[str, Column]) -> None:
 
 
 def _check_reduction(spec: Spec, entries: list[Input], reduction: str) -> None:
-    if reduction not in spec.loss.reductions:
+    if reduction not in spec.loss.all_reductions:
         raise UsageError(
-            f"{spec.loss.name} has no reduction {reduction!r}", fix=f"use -r {' or '.join(spec.loss.reductions)}"
+            f"{spec.loss.name} has no reduction {reduction!r}", fix=f"use -r {' or '.join(spec.loss.all_reductions)}"
         )
     if reduction == "positives" and entries[-1].check != "binary":
         raise UsageError("-r positives needs labels 0 and 1", fix="use -r mean or -r sum")
@@ -185,10 +225,15 @@ def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
     if spec.loss.has_class_weights:
         return
     for name, numbers in spec.class_numbers.items():
-        if len(numbers) != classes:
+        if len(numbers) != (classes or entries[0].width):
+            what = f"{classes} classes" if classes else f"{entries[0].width} columns of labels"
             raise UsageError(
-                f"{name.replace('_', '-')} has {len(numbers)} numbers for {classes or 'no'} classes",
-                fix="give one number for each class",
+                f"{name.replace('_', '-')} has {len(numbers)} numbers for {what}",
+                fix="give one number for each",
+            )
+        if not classes and entries[-1].check == "soft":
+            raise UsageError(
+                f"a list of {name.replace('_', '-')} with --soft", fix="give one number, or leave --soft out"
             )
 
 

@@ -10,9 +10,12 @@ import importlib
 
 from lossctl.language import registry
 
+from . import conventions
 from .case import Case
 
 FAMILIES = sorted({loss.family for loss in registry.walk()})
 ORACLES: dict[str, list[Case]] = {
     name: cases for family in FAMILIES for name, cases in importlib.import_module(f"oracles.{family}").CASES.items()
 }
+for name, cases in conventions.CASES.items():
+    ORACLES[name] = [*ORACLES[name], *cases]
