@@ -81,7 +81,7 @@ def test_a_suite_takes_the_rows_of_the_table():
 def test_what_compute_has_compare_has_too():
     """But for what asks for rows, groups and gates, and what a comparison has no place for."""
     gates = {"max", "min", "max_high", "min_low", "strict", "max_increase", "baseline"}
-    beside = gates | {"per_row", "top", "keep", "id", "by", "also"}
+    beside = gates | {"per_row", "top", "keep", "id", "by", "also", "like"}
     only = {"index", "distances", "bare", "plot", "signature"}
     compute, compare = options.settings("compute", "shell"), options.settings("compare", "shell")
     assert compute.keys() - compare.keys() == beside | only

@@ -47,6 +47,8 @@ class Answer(NamedTuple):
         else:
             results = compute.results(self.shared, asked.confidence, data_hash=data_hash, progress=progress)
         results = [_aligned_by(result, asked.align) for result in results]
+        if asked.note:
+            results = [replace(result, notes=(asked.note, *result.notes)) for result in results]
         return gates.checked(results, asked.bounds) if asked.bounds else results
 
     def row_losses(self) -> Iterator[Rows]:

@@ -34,6 +34,8 @@ from .question import (
     TripletQuestion,
     asked,
     check_mining,
+    form_of,
+    liked,
     refuse_unsuited,
 )
 from .reading import Given
@@ -69,6 +71,7 @@ class Grouped:
 def compute(
     loss: str | Spec,
     *inputs: Source,
+    like: str | None = None,
     from_logits: bool = False,
     from_probs: bool = False,
     clip: float = 0.0,
@@ -115,6 +118,7 @@ def compute(
     loss: "focal", or with options "focal:gamma=1.5,alpha=0.25", which may be keywords too: gamma=1.5, alpha=0.25
     inputs: in role order (predictions, then the truth): numpy arrays, torch tensors, or sources such as "preds.npy" or
         "data.csv::p"; one source may hold all roles. Roles may be named instead: compute("mse", pred=a, target=b)
+    like: the library whose choices are taken, "torch", "keras/balanced" or "scikit-learn@1.9"; what is set here stays
     from_logits, from_probs: what the predictions are, where it is not what the loss expects
     clip: clip probabilities into [clip, 1 - clip]; never done unless asked
     clip_type, clip_log: the type that rounds probabilities and those bounds; no log of one is below -clip_log (0: none)
@@ -162,6 +166,7 @@ def compute(
 def row_losses(
     loss: str | Spec,
     *inputs: Source,
+    like: str | None = None,
     from_logits: bool = False,
     from_probs: bool = False,
     clip: float = 0.0,
@@ -427,9 +432,12 @@ def _question(
     sources = {keyword: value for keyword, value in named.items() if keyword not in known}
     refuse_none(spec.loss.name, [*inputs, *sources.values()])
     call = _arrays(asked(settings, command, "python"))
+    call, own, note = liked(call, spec.loss, form_of(call, spec.loss))
     refuse_unsuited(call, [spec.loss])
     device = devices.choose(settings.get("device", "cpu")).name
-    return Question.of(call, [make(spec.loss, **{**spec.options, **chosen})], inputs, sources, device=device)
+    chosen = {**own, **spec.by_hand, **chosen}
+    question = Question.of(call, [make(spec.loss, **chosen)], inputs, sources, device=device)
+    return question._replace(note=note)
 
 
 def _arrays(call: Asked) -> Asked:

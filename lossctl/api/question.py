@@ -7,12 +7,12 @@ line, an entry of a suite, a call from Python. Faults are told in the words of w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from ..errors import UsageError
-from ..language import options
+from ..language import libraries, options
 from ..language.options import COMPARE, COMPUTE, Setting, Way
 from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, Form
@@ -113,6 +113,45 @@ def _range(row: Setting) -> str:
     kind = "a whole number" if row.kind == "whole" else "a number"
     low = f" from {row.low:g}" if math.isfinite(row.low) else ""
     return f"{kind}{low}" + (f" to {row.high:g}" if math.isfinite(row.high) else "")
+
+
+# --- as a library
+
+
+def liked(
+    call: Asked, loss: Loss, form: str, by_hand: Collection[str] | None = None
+) -> tuple[Asked, dict[str, Any], str]:
+    """The call with the choices of the library that it names; the options of the loss; a note of it. UsageError.
+
+    form: of the predictions, "" for other inputs
+    by_hand: what was set by hand and stays, where that is known better than `call.own`
+    """
+    if call["like"] is None:
+        return call, {}, ""
+    preset = libraries.find(str(call["like"]), loss, form)
+    stays = call.own if by_hand is None else by_hand
+    chosen = {}
+    for key, text in preset.settings(loss).items():
+        row = options.setting(key, call.command)
+        if key not in stays:
+            chosen[key] = text if row.kind in ("text", "flag") else float(text)
+    own = {key: text for key, text in preset.own(loss).items() if key not in stays}
+    note = f"as {preset.library}: {preset.what}" + (f"; {preset.options}" if preset.options else "")
+    known = options.settings(call.command, call.way).keys()
+    left_out = [key for key in chosen if key not in known]
+    if left_out:
+        raise UsageError(
+            f"{call.put('like', preset.name)} means {preset.options}, and rows have no {left_out[0]}",
+            fix=f"leave {call.name('like')} out, and set the other choices",
+        )
+    return Asked({**call.values, **chosen}, call.own | chosen.keys(), call.way, call.command), own, note
+
+
+def form_of(call: Asked, loss: Loss) -> str:
+    """The form of the predictions of a loss, "" for other inputs."""
+    first = loss.roles[0]
+    forms = forms_of(loss, bool(call["from_logits"]), bool(call["from_probs"]))
+    return forms.get(first.name) or (first.forms[0] if first.forms else "")
 
 
 # --- parts
@@ -228,7 +267,7 @@ class Question(NamedTuple):
 
     specs, forms: the losses, each with the forms of its predictions;  inputs, named: sources in role order, or by role
     align: the column that names the rows in every source;  keep: over the hardest rows only
-    top: the so many hardest rows;  per_row: every row
+    top: the so many hardest rows;  per_row: every row;  note: by which library's choices
     """
 
     specs: tuple[Spec, ...]
@@ -246,6 +285,7 @@ class Question(NamedTuple):
     top: int | None = None
     per_row: bool = False
     jobs: int | None = None
+    note: str = ""
 
     @property
     def is_by_row(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import LossctlError, UsageError, told_in_a_suite
@@ -12,11 +12,21 @@ from ..kernels.devices import choose
 from ..language import options
 from ..language.engines import Engine
 from ..language.options import COMPUTE, ENTRIES
-from ..language.registry import Spec, parse
+from ..language.registry import Spec, make, parse
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from . import compute, gates
 from .answers import compared, losses_of, opened, worse
-from .question import Asked, ComparisonQuestion, Question, asked, reading_of, refuse_unsuited, without_wishes
+from .question import (
+    Asked,
+    ComparisonQuestion,
+    Question,
+    asked,
+    form_of,
+    liked,
+    reading_of,
+    refuse_unsuited,
+    without_wishes,
+)
 from .suite_file import Entry, Suite, by_key
 
 
@@ -166,7 +176,13 @@ def _questions(task: Task) -> list[Question]:
     named, texts = (inputs, []) if isinstance(inputs, dict) else ({}, inputs)
     refuse_unsuited(task.call, [spec.loss for spec in task.specs])
     device = choose(task.call["device"]).name
-    return [Question.of(task.call, [spec], texts, named, device=device) for spec in task.specs]
+    return [_question(task, spec, texts, named, device) for spec in task.specs]
+
+
+def _question(task: Task, spec: Spec, texts: Sequence[str], named: Mapping[str, str], device: str) -> Question:
+    call, own, note = liked(task.call, spec.loss, form_of(task.call, spec.loss))
+    question = Question.of(call, [make(spec.loss, **{**own, **spec.by_hand})], texts, named, device=device)
+    return question._replace(note=note)
 
 
 def _alone(question: Question, jobs: int | None, data_hash: bool) -> list[Result]:

@@ -208,10 +208,19 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
         for option in loss.options
         if values[f"option_{option.name}"] not in (None, False)
     }
-    specs = [registry.make(loss, **own), *map(registry.parse, values["also"] or ())]
-    call = questions.asked(values, COMPUTE, "shell")
+    forms = _forms(loss, values)
+    call, library, note = questions.liked(
+        questions.asked(values, COMPUTE, "shell"),
+        loss,
+        next(iter(forms.values()), ""),
+        getattr(values, "by_hand", None),
+    )
+    if library and values["also"]:
+        raise UsageError("--like and --also at once", why="a library has choices for each loss", fix="ask twice")
+    specs = [registry.make(loss, **{**library, **own}), *map(registry.parse, values["also"] or ())]
     device = output.device(style, values.get("device", "cpu"))
-    return questions.Question.of(call, specs, sources, named, forms=_forms(loss, values), device=device)
+    question = questions.Question.of(call, specs, sources, named, forms=forms, device=device)
+    return question._replace(note=note)
 
 
 def _usage(loss: Loss) -> str:

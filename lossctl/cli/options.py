@@ -17,6 +17,14 @@ TYPES = {"flag": bool, "number": float, "whole": int, "texts": list[str], "outpu
 Parameter = tuple[str, Any, Any]  # name, annotation, default
 
 
+class Typed(dict[str, Any]):
+    """The values of a command, and which of them were typed, at their default or not."""
+
+    def __init__(self, values: Mapping[str, Any], by_hand: frozenset[str]) -> None:
+        super().__init__(values)
+        self.by_hand = by_hand
+
+
 def option(row: Setting, **changes: Any) -> Any:
     """The annotation of one row. changes: what is otherwise on this page: metavar, help, hidden"""
     kind: Any = TYPES.get(row.kind, str)
@@ -64,11 +72,14 @@ def command_of(
 ) -> Any:
     """A function of values as a command of these parameters."""
 
-    def called(**values: Any) -> None:
-        run(values)
+    def called(context: typer.Context, **values: Any) -> None:
+        by_hand = {key for key in values if str(context.get_parameter_source(key)).endswith("COMMANDLINE")}
+        run(Typed(values, by_hand=frozenset(by_hand)))
 
-    called.__signature__ = signature(parameters)  # type: ignore[attr-defined]
-    called.__annotations__ = {name: annotation for name, annotation, _ in parameters}
+    of_context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    shape = signature(parameters)
+    called.__signature__ = shape.replace(parameters=[of_context, *shape.parameters.values()])  # type: ignore[attr-defined]
+    called.__annotations__ = {"context": typer.Context} | {name: annotation for name, annotation, _ in parameters}
     return single(called, name, **settings)
 
 

@@ -221,6 +221,8 @@ OPTIONS: tuple[Setting, ...] = (
             keyword="out"),
     Setting("emb", "source", "The embeddings, (n, D).", SETS, SHELL, metavar="SRC"),
     Setting("label", "source", "The class of each row.", SETS, SHELL, metavar="SRC", short="-y"),
+    Setting("like", "text", "Choose as a library does: torch, keras/balanced, scikit-learn@1.9.", (COMPUTE, ROWS),
+            metavar="LIBRARY[@V]", told="the library whose choices are taken: torch, keras/balanced, scikit-learn@1.9"),
     # --- how values are read
     Setting("from-logits", "flag", "The predictions are logits, not probabilities.", LOSSES, default=False,
             suits=_reads("logits"), why=NO_CHANCE, mark="in"),

@@ -249,6 +249,12 @@ class Spec(NamedTuple):
         return dict(self.params)
 
     @property
+    def by_hand(self) -> dict[str, Any]:
+        """The options that are not their defaults."""
+        pairs = zip(self.loss.options, self.params, strict=True)
+        return {name: value for option, (name, value) in pairs if value != option.default}
+
+    @property
     def finish(self) -> Callable[..., Any] | None:
         """What the loss makes of its sums, with the options that it takes for that; None for their mean."""
         finish = self.loss.finish

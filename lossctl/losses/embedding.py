@@ -8,11 +8,11 @@ count alike. The distance is the panel's.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real, Seed
+from ..language.domains import Flag, NonNegative, Numbers, Positive, Real, Seed
 from ..language.engines import SETS
-from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_max, row_sum, softplus, where
+from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_sum, softplus, where
 from ..language.registry import Weighted, loss
 from ..language.twofold import (
     Twofold,
@@ -27,7 +27,6 @@ from ..language.twofold import (
 )
 
 LOG_2 = math.log(2)  # of log(1 + e^z) at z = 0
-Epsilon = Annotated[float | None, Domain(float, low=0, optional=True)]
 Panel = Any  # sets.panels.Panel, which losses do not know
 
 
@@ -150,18 +149,14 @@ def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
 
 
 @loss(engine=SETS, cosine=True)
-def multi_similarity(
-    panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50.0, base: Real = 0.5, mining: Epsilon = None
-) -> Array:
+def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50.0, base: Real = 0.5) -> Array:
     """Soft maxima of how dissimilar the positives and how similar the negatives are.
 
     Formula: log(1 + sum_p e^(-alpha (s_p - base))) / alpha + log(1 + sum_n e^(beta (s_n - base))) / beta; s = cosine
-    Paper: Wang, Han, Huang, Dong, Scott, Multi-Similarity Loss with General Pair Weighting, 2019 (its mining: 0.1)
+    Paper: Wang, Han, Huang, Dong, Scott, Multi-Similarity Loss with General Pair Weighting, 2019 (without its mining)
     alpha: sharpness for the positives
     beta: sharpness for the negatives
     base: the similarity that costs nothing
-    mining: eps; only positives less similar than the nearest negative plus eps count, and negatives more similar than
-        the farthest positive minus eps
     Use: retrieval; hard pairs weigh more, and pairs relative to their rivals
     Misleads: without the mining of its paper all pairs count, also the easy ones
     Gradient: a softmax over the anchor's positives, and one over its negatives, each damped by the easy ones
@@ -170,14 +165,8 @@ def multi_similarity(
     Example: emb=1/0,1/0,0/1 label=0,0,1 -> 0.15663084375938918
     """
     s = panel.similarity
-    positive, negative = panel.is_positive, panel.is_negative
-    if mining is not None:
-        rough, infinity = s.high + s.low, float("inf")
-        farthest, nearest = -row_max(where(positive, -rough, -infinity)), row_max(where(negative, rough, -infinity))
-        positive = positive & (rough < nearest[:, None] + mining)
-        negative = negative & (rough > farthest[:, None] - mining)
-    pull = log_one_plus_exp(log_sum_exp(-alpha * (s - base), positive)) / alpha
-    push = log_one_plus_exp(log_sum_exp(beta * (s - base), negative)) / beta
+    pull = log_one_plus_exp(log_sum_exp(-alpha * (s - base), panel.is_positive)) / alpha
+    push = log_one_plus_exp(log_sum_exp(beta * (s - base), panel.is_negative)) / beta
     return pull + push
 
 

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 
 from .case import Case, index, mean, tensor
-from .embedding import A5
 from .pairs import distances
 from .ranking import GRADE, LISTS, SCORE, UPSIDE_DOWN, over_lists
 from .samples import (
@@ -61,19 +60,6 @@ def reduced_focal(cut: float) -> float:
     p_t = scipy.special.expit(np.where(LABEL == 1, LOGIT, -LOGIT))
     terms = [-math.log(p) * (1 if p < cut else ((1 - p) / cut) ** 2) for p in p_t]
     return mean(terms)
-
-
-def mined(eps: float) -> float:
-    """The pairs that pytorch-metric-learning's miner keeps, anchor by anchor, on five points in the plane."""
-    x, y = A5[0] / np.linalg.norm(A5[0], axis=1, keepdims=True), A5[1]
-    s, values = x @ x.T, []
-    for a in range(4):
-        same = (y == y[a]) & (np.arange(5) != a)
-        nearest, farthest = s[a][y != y[a]].max(), s[a][same].min()
-        pull = sum(math.exp(-2 * (v - 0.5)) for v in s[a][same] if v < nearest + eps)
-        push = sum(math.exp(50 * (v - 0.5)) for v in s[a][y != y[a]] if v > farthest - eps)
-        values.append(math.log1p(pull) / 2 + math.log1p(push) / 50)
-    return mean(values)
 
 
 def cityblock_triplet() -> torch.Tensor:
@@ -199,10 +185,6 @@ CASES: dict[str, list[Case]] = {
         )
     ],
     "ranknet": [Case("printed by TF-Ranking's Keras class", "ranknet:per=document", UPSIDE_DOWN, 0.399069, digits=6)],
-    "multi-similarity": [
-        Case("anchor by anchor, mined", f"multi-similarity:mining={eps}", A5, lambda eps=eps: mined(eps))
-        for eps in (0.1, 0.0)
-    ],
     "contrastive": [
         Case(
             "scipy, cityblock",
