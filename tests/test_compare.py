@@ -299,9 +299,10 @@ def files(tmp_path_factory):
 
 
 def compare_files(files, *arguments, **environment):
+    few = () if {"bare", "--resamples"} & set(arguments) else ("--resamples", "500")
     return run_lossctl(
-        "compare", "base.npy", "flat.npy", "near.npy", "-y", "label.npy", "--loss", "bce", "--resamples", "500",
-        *arguments, cwd=files, **environment,
+        "compare", "base.npy", "flat.npy", "near.npy", "-y", "label.npy", "--loss", "bce", *few, *arguments, cwd=files,
+        **environment,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar, copy_context
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ..errors import DataError, DeviceError, FileError, LossctlError, UsageError
 from ..text import STDIN, did_you_mean, message
@@ -66,10 +66,23 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+class Command(TyperCommand):
+    """A command that takes an option once, unless it is repeatable: of two, one would be dropped in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for at, param in enumerate(order):
+            if param in order[:at] and not (param.multiple or getattr(param, "is_flag", False) or param.nargs != 1):
+                raise UsageError(
+                    f"{param.opts[-1]} is given twice", why="one of the two would count for nothing", fix="give it once"
+                )
+        return super().parse_args(ctx, args)
+
+
 def single(function: Any, name: str, **settings: Any) -> Any:
     """One function as a command, in the style of all of them: plain help, -h too."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name, context_settings=HELP_FLAGS, **settings)(function)
+    app.command(name, cls=Command, context_settings=HELP_FLAGS, **settings)(function)
     return typer.main.get_command(app)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..bench.cases import Schedule, check, parse_share, parse_sizes
-from ..errors import DeviceError, UsageError
+from ..errors import DataError, DeviceError, UsageError
 from ..kernels import KERNELS
 from . import options, output
 from .app import say
@@ -47,6 +47,9 @@ def bench(values: Mapping[str, Any]) -> None:
     if form == "bare":
         raise UsageError("a benchmark is no single number", fix="use -f table, tsv, csv, md or json")
     if values["list"]:
+        output.alone("list", "it measures nothing", values, "bench", ("format", "json"))
+        if values["kernels"]:
+            raise UsageError("kernels with --list", why="it lists all of them", fix="leave one out")
         with output.destination(style) as writer:
             from ..show.bench import choices
 
@@ -87,6 +90,12 @@ def bench(values: Mapping[str, Any]) -> None:
     if is_cut_short:
         output.warn(style, ["interrupted: these are the cases so far"])
         raise KeyboardInterrupt
+    if fail_slower is not None and not timings.compared:
+        raise DataError(
+            f"{baseline} holds none of these cases: --fail-slower has nothing to compare",
+            why="a case is its kernel, implementation, device, N, D, K and dtype",
+            fix="measure what it holds, or make another with: lossctl bench --save FILE.json",
+        )
     if fail_slower is not None and any(against.verdict == "SLOW" for against in timings.compared.values()):
         raise typer.Exit(1)
 

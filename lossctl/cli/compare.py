@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UsageError
 from ..language import registry
 from ..language.options import COMPARE
 from . import options, output
@@ -41,6 +42,11 @@ def compare(values: Mapping[str, Any]) -> None:
 
     style = output.style_of(values)
     call = asked(values, COMPARE, "shell")
+    if style.format == "bare" and not values["fail_if"]:
+        for key in ("ci", "ci_method", "resamples", "cluster", "seed", "test"):
+            if call.has(key):
+                why = "the bare difference has no interval and no p"
+                raise UsageError(f"{call.name(key)} with -f bare", why=why, fix="leave one out, or add --fail-if worse")
     specs = [registry.parse(text) for text in values["loss"]]
     device = output.device(style, values["device"])
     question = ComparisonQuestion.of(call, specs, values["base"], values["others"], device=device)

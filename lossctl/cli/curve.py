@@ -39,6 +39,8 @@ def curve(values: Mapping[str, Any]) -> None:
     On a terminal a plot of text, in a pipe the points as TSV. Try: lossctl curve focal --sweep gamma=0,0.5,1,2,5
     """
     is_plot = values["format"] == "plot"
+    if is_plot and values["json"]:
+        raise UsageError("two output formats: json and plot", fix="choose one")
     style = output.style_of({**values, "format": None} if is_plot else values)
     form = _form(style, plot=is_plot)
     from ..curves.entries import read
@@ -46,8 +48,10 @@ def curve(values: Mapping[str, Any]) -> None:
     from ..curves.tracing import trace
 
     entries = tuple(read(text) for text in values["losses"])
-    if values["sweep"] is not None:
-        option, numbers = _assignment("--sweep", values["sweep"], "gamma=0,0.5,1,2,5")
+    sweeps = [_assignment("--sweep", text, "gamma=0,0.5,1,2,5") for text in values["sweep"] or ()]
+    if len({option for option, _ in sweeps}) < len(sweeps):
+        raise UsageError("two --sweep of one option", fix="give all its values at once: gamma=0,1,2")
+    for option, numbers in sweeps:
         entries = swept(entries, option, numbers.split(","))
     variable, span = _variable(values["x"])
     with output.destination(style) as writer:
@@ -133,6 +137,10 @@ def _text(picture: Picture | Plane, form: str, *, to_terminal: bool) -> str:
         return show.as_json(picture) if form == "json" else output.sheet_text(show.sheet(picture), form)
     from ..show.textplot import text
 
+    if picture.has_arrows:
+        raise UsageError(
+            "--grad of contours is arrows, which a text plot has not", fix="-o FILE.svg draws them, -f tsv lists them"
+        )
     width = shutil.get_terminal_size((WIDTH, 24)).columns if to_terminal else WIDTH
     plain = to_terminal and (os.environ.get("TERM") == "dumb" or not _is_unicode(sys.stdout.encoding))
     return text(picture, width=width, ascii=plain, colour=to_terminal and colour(sys.stdout))

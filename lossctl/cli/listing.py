@@ -21,6 +21,8 @@ def losses(values: Mapping[str, Any]) -> None:
     if family is not None and family not in registry.FAMILIES:
         raise UsageError(f"unknown family {family!r}", fix=f"use one of {', '.join(registry.FAMILIES)}")
     style = output.style_of(values)
+    if values["names"]:
+        output.alone("names", "names are printed bare, a line each", values, "list", ("family",))
     chosen = [loss for loss in registry.walk() if family in (None, loss.family)]
     with output.destination(style) as writer:
         if values["names"]:

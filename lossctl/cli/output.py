@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from ..errors import FileError, UsageError
-from ..language.options import FORMATS, sources
+from ..language.options import FORMATS, settings, sources
 from .app import COLOUR_CHOICE, colour, say
 
 if TYPE_CHECKING:
@@ -66,7 +66,21 @@ def style_of(values: Mapping[str, Any]) -> Style:
     """The shared output options among the values of a command. UsageError."""
     names = ("format", "json", "output", "quiet", "verbose", "color", "bare")
     preset = (None, False, None, False, False, "auto", False)
-    return style(*(values.get(name, default) for name, default in zip(names, preset, strict=True)))
+    chosen = style(*(values.get(name, default) for name, default in zip(names, preset, strict=True)))
+    form = "npy" if ending(chosen.output) == ".npy" else chosen.format
+    if values.get("digits") is not None and form in ("json", "ndjson", "npy") and not values.get("report"):
+        raise UsageError(
+            f"--digits with {form}", why="programs read it: it holds every digit", fix="leave --digits out"
+        )
+    return chosen
+
+
+def alone(flag: str, why: str, values: Mapping[str, Any], command: str, beside: Sequence[str]) -> None:
+    """UsageError where a flag that prints something else stands with what it would drop; beside: what it obeys"""
+    obeyed = {flag, "output", "quiet", "verbose", "color", *beside}
+    for key, row in settings(command, "shell").items():
+        if row.name not in obeyed and values.get(key) not in (None, [], row.default_of(command)):
+            raise UsageError(f"{row.flag} with --{flag}", why=why, fix="leave one out")
 
 
 def inputs_of(command: str, values: Mapping[str, Any]) -> list[str]:

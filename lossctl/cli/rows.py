@@ -122,7 +122,8 @@ def write_rows(shared: Shared, style: output.Style, out: Any, format: str, digit
         numbers = [losses.rows.number for losses in scored]
         if any(not np.array_equal(numbers[0], other) for other in numbers[1:]):
             raise UsageError(
-                "the losses leave out different rows", fix="write them in calls of their own (see --ignore-index)"
+                "--also with --per-row: the losses leave out different rows",
+                fix="write them in calls of their own (see --ignore-index)",
             )
         side = {name: scored[0].side[at] for name, at in places.items()}
         weight = scored[0].rows.weight if weighted else None

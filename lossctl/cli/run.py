@@ -42,10 +42,16 @@ def run(values: Mapping[str, Any]) -> None:
 
     suite, path = values["suite"], values["output"]
     own = values["format"] if values["format"] in ("junit", "html") else None
+    if own and values["json"]:
+        raise UsageError(f"two output formats: {own} and json", fix="choose one")
     style = output.style_of({**values, "format": None} if own else values)
     if values["schema"]:
         import json
 
+        why = "it prints the schema of suites and reads none"
+        output.alone("schema", why, values, RUN, ())
+        if suite is not None:
+            raise UsageError(f"--schema with {suite}", why=why, fix="leave one out")
         with output.destination(style) as writer:
             writer.write(json.dumps(suites.schema(), indent=2) + "\n")
         return

@@ -37,8 +37,11 @@ class Picture:
     lines: tuple[Line, ...]
     bands: tuple[Band, ...] = ()
 
+    has_arrows = False
+
     @property
     def has_slopes(self) -> bool:
+        """Whether slopes were asked for."""
         return any(line.slopes is not None for line in self.lines)
 
 
@@ -65,3 +68,8 @@ class Plane:
     s_n: tuple[float, ...]
     s_p: tuple[float, ...]
     surfaces: tuple[Surface, ...]
+
+    @property
+    def has_arrows(self) -> bool:
+        """Whether slopes were asked for."""
+        return any(surface.slopes is not None for surface in self.surfaces)

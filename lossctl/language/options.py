@@ -334,7 +334,8 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("thousands", "text", "What groups the digits of a CSV by three, such as , or a blank.",
             (*LOSSES, *SETS, "info"), metavar="CHAR"),
     # --- curve, bench, list, run
-    Setting("sweep", "text", "One curve for each value of an option.", ("curve",), SHELL, metavar="OPTION=A,B,..."),
+    Setting("sweep", "texts", "One curve for each value of an option; repeatable, for all their pairs.", ("curve",),
+            SHELL, metavar="OPTION=A,B,..."),
     Setting("x", "text", "The range, the variable, or both: -3..3, x_t, x_t=-3..3.", ("curve",), SHELL,
             metavar="LOW..HIGH|NAME"),
     Setting("at", "text", "What stays as it is along the curve, such as d_ap=0.5.", ("curve",), SHELL,
