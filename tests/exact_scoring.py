@@ -8,6 +8,7 @@ from typing import Any
 import mpmath as mp
 import numpy as np
 from exact_words import (
+    BITS,
     CLASS_LOGITS,
     CLASS_PROBABILITIES,
     LOGITS,
@@ -153,7 +154,59 @@ class Boxes:
         return self.diou + (v**2 / (self.overlap + v) if v else 0)
 
 
+def zero_one(x: Any, y: Any, form: str, threshold: float) -> Any:
+    """By the values as they are, in their own form."""
+    if isinstance(y, list):
+        return mean([zero_one(*pair, form, threshold) for pair in zip(x, y, strict=True)])
+    if isinstance(x, list):
+        return mp.mpf(x.index(max(x)) != y)
+    cut = mp.mpf(threshold)
+    return mp.mpf((x > (mp.log(cut / (1 - cut)) if form == "logits" else cut)) != (y == 1))
+
+
+def coverage(scores: Any, labels: Any) -> Any:
+    pairs = list(zip(listed(scores), listed(labels), strict=True))
+    ranks = [sum(t >= s for t, _ in pairs) for s, y in pairs if y == 1]
+    return mp.mpf(max(ranks, default=0))
+
+
+def label_ranking(scores: Any, labels: Any) -> Any:
+    pairs = list(zip(listed(scores), listed(labels), strict=True))
+    wrong = [s <= t for s, y in pairs for t, z in pairs if y == 1 and z == 0]
+    return mp.mpf(sum(wrong)) / len(wrong) if wrong else mp.mpf(0)
+
+
+def sparsemax(s: list[Any], y: Any) -> Any:
+    """The threshold by trying every size of the support."""
+    ranked = sorted(s, reverse=True)
+    thresholds = [(mp.fsum(ranked[:k]) - 1) / k for k in range(1, len(s) + 1)]
+    t = next(t for k, t in reversed(list(enumerate(thresholds, 1))) if ranked[k - 1] > t)
+    return mp.mpf(1) / 2 - s[int(y)] + mp.fsum(v**2 - t**2 for v in s if v > t) / 2
+
+
+def entmax15(s: list[Any], y: Any) -> Any:
+    """The threshold by bisection, the loss by its definition."""
+    half = [v / 2 for v in s]
+    low, high = max(half) - 1, max(half)
+    for _ in range(BITS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mp.fsum(positive(v - middle) ** 2 for v in half) >= 1 else (low, middle)
+    p = [positive(v - low) ** 2 for v in half]
+    tsallis = mp.mpf(4) / 3 * (1 - mp.fsum(q ** mp.mpf(1.5) for q in p))
+    return tsallis + mp.fsum(q * v for q, v in zip(p, s, strict=True)) - s[int(y)]
+
+
+def margin_mse(q: list[Any], p: list[Any], n: list[Any], m: Any) -> Any:
+    return (mp.fsum(a * (b - c) for a, b, c in zip(q, p, n, strict=True)) - m) ** 2
+
+
 REFERENCES = {
+    "zero-one": zero_one,
+    "coverage-error": coverage,
+    "label-ranking": label_ranking,
+    "sparsemax": sparsemax,
+    "entmax15": entmax15,
+    "margin-mse": margin_mse,
     "brier": brier,
     "poly1": of_chance(lambda log_p, log_miss, epsilon: mp.mpf(epsilon) * mp.exp(log_miss) - log_p),
     "generalized-ce": of_chance(lambda log_p, log_miss, q: -mp.expm1(mp.mpf(q) * log_p) / mp.mpf(q)),
@@ -180,10 +233,20 @@ REFERENCES = {
     "diou": lambda a, b: Boxes(a, b).diou,
     "ciou": lambda a, b: Boxes(a, b).ciou,
 }
-CHANCE_SPECS = ["brier", "brier:half=true", "poly1", "poly1:epsilon=2", "generalized-ce", "generalized-ce:q=0.2"]
+CHANCE_SPECS = [
+    "zero-one",
+    "zero-one:threshold=0.3",
+    "brier",
+    "brier:half=true",
+    "poly1",
+    "poly1:epsilon=2",
+    "generalized-ce",
+    "generalized-ce:q=0.2",
+]
 ASYMMETRIC = ["asymmetric", "asymmetric:gamma_neg=0,offset=0", "asymmetric:gamma_pos=0,gamma_neg=2,offset=0.2"]
 CLASS_SPECS = [
     *("multiclass-perceptron", "categorical-hinge", "multi-margin", "multi-margin:margin=0.3,squared=true"),
+    *("sparsemax", "entmax15"),
     *("cross-entropy-z", "cross-entropy-z:z=0"),
 ]
 
@@ -206,7 +269,19 @@ def cases() -> list[Case]:
         ("std 300", scores * 100),
         ("near the margin", np.round(scores) + 1e-9 * scores),
     ):
-        table += [Case(what, spec, (x, labels)) for spec in ("zlpr", "multilabel-margin")]
+        table += [
+            Case(what, spec, (x, labels)) for spec in ("zlpr", "multilabel-margin", "coverage-error", "label-ranking")
+        ]
+    own = np.random.default_rng(17)
+    s = own.normal(0, 1, (40, 5))
+    table += [Case("std 1", spec, every_class(s)) for spec in ("sparsemax", "entmax15")]
+    q, p, n = own.normal(0, 1, (3, 40, 6))
+    for what, x, m in (
+        ("std 1", n, p[:, 0]),
+        ("met", n, np.sum(q * (p - n), axis=1)),
+        ("near", p + 1e-9 * n, 0 * p[:, 0]),
+    ):
+        table.append(Case(what, "margin-mse", (q, p, x, m)))
     logits = rng.normal(0, 3, (12, 5))
     for what, x, y in (
         ("far apart", logits, np.roll(logits, 1, axis=0)),
@@ -280,7 +355,30 @@ def _boxes(truth: Any, case: Case, a: Any, b: Any) -> Any:
     return 2 * truth + (1 if case.loss == "giou" else Boxes(a, b).overlap)
 
 
+def _lead(truth: Any, case: Case, q: Any, p: Any, n: Any, m: Any) -> Any:
+    size = abs(m) + mp.fsum(abs(a * (b - c)) for a, b, c in zip(q, p, n, strict=True))
+    return truth + mp.sqrt(truth) * size * mp.mpf(2) ** -50
+
+
 BOUNDS = (
+    Bound(
+        ("sparsemax",),
+        lambda case: True,
+        lambda truth, case, *row: truth + mp.sqrt(truth),
+        "a probability is what is left of scores that cancel, right to an ulp of 1: 4 ulp of the root of the loss",
+    ),
+    Bound(
+        ("entmax15",),
+        lambda case: True,
+        lambda truth, case, *row: 2 * truth + 2 * mp.cbrt(truth) ** 2,
+        "as sparsemax, with the root of a probability right to an ulp of 1: 8 ulp of the loss to the power of 2/3",
+    ),
+    Bound(
+        ("margin-mse",),
+        lambda case: True,
+        _lead,
+        "products that cancel are known to twice the digits: 4 ulp of these too",
+    ),
     Bound(
         ("asymmetric",),
         lambda case: True,

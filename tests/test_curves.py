@@ -176,7 +176,8 @@ def test_bands_part_the_triplets():
 def test_losses_share_the_first_variable_that_all_know():
     assert trace([read("bce"), read("focal-star")]).variable == "p_t"
     assert trace([read("focal-star"), read("bce")]).variable == "x_t"
-    assert trace([read("zero-one"), read("log-loss")]).variable == "score"
+    assert trace([read("hinge"), read("log-loss")]).variable == "score"
+    assert trace([read("hinge"), read("zero-one")]).variable == "score"
 
 
 # --- the command

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import UsageError
-from ..language import numerics, registry
-from ..language.registry import Loss, Spec
-from ..language.roles import ROLES
+from ..language import registry
+from ..language.registry import Spec
 from ..text import option_text
 
 
@@ -19,19 +18,8 @@ class Subject(NamedTuple):
     label: str
 
 
-def zero_one(score: Any, label: Any) -> Any:
-    """What the surrogates stand for: 1 where the sign of the score is wrong, else 0."""
-    return numerics.where(score * (2.0 * label - 1.0) > 0, 0.0, 1.0)
-
-
-REFERENCES = {"zero-one": Loss("zero-one", zero_one, (ROLES["score"], ROLES["label"]), ())}
-
-
 def read(text: str) -> Subject:
-    """The loss that `focal:gamma=2` means; also a reference curve that is no loss of its own. UsageError."""
-    name = text.strip().lower().replace("_", "-")
-    if name in REFERENCES and name not in registry.names():
-        return Subject(registry.make(REFERENCES[name]), name)
+    """The loss that `focal:gamma=2` means. UsageError."""
     spec = registry.parse(text)
     options = [part.partition("=")[0].strip().replace("-", "_") for part in text.partition(":")[2].split(",")]
     return Subject(spec, _label(spec, options))
@@ -64,5 +52,5 @@ def sweep(subjects: Sequence[Subject], option: str, values: Sequence[str]) -> tu
 
 def unit(subjects: Sequence[Subject]) -> str:
     """The unit that the losses share, empty where they differ."""
-    units = {subject.spec.loss.doc.get("Unit", "") for subject in subjects if subject.spec.loss.name not in REFERENCES}
+    units = {subject.spec.loss.doc.get("Unit", "") for subject in subjects}
     return units.pop() if len(units) == 1 else ""

@@ -173,6 +173,11 @@ def _in_order(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, 0.0 * x, _ones(x))}
 
 
+def _towards_teacher(x: Array, at: Numbers, spec: Spec) -> Cases:
+    ones = _column(_ones(x))
+    return {"": (ones, _column(x), 0.0 * ones, at["teacher_margin"] * _ones(x))}
+
+
 def _against_reference(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, 0.0 * x, 0.0 * x, 0.0 * x)}
 
@@ -261,6 +266,9 @@ LEAD_OF_STUDENT = Variable("score", "lead of the class that the teacher prefers 
 MEAN = Variable("mean", "mean of the normal distribution", _normal, _around_zero, fixed=(("log_variance", 0.0),))
 SHIFT = Variable("shift", "shift of the box (its widths)", _boxes, _around_zero)
 COSINE = Variable("cos", "cosine of the angle between the two", _directions, lambda spec, at: (-1.0, 1.0), -1.0, 1.0)
+LEAD_OF_TEACHER = Variable(
+    "lead", "lead of the positive, q . p - q . n", _towards_teacher, _around_zero, fixed=(("teacher_margin", 0.0),)
+)
 LEAD_OF_FIRST = Variable("lead", "lead of the one that should win", _in_order, _around_zero)
 
 
@@ -313,6 +321,7 @@ VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
     ("left", "right"): (COSINE,),
     ("left", "right", "similarity"): (COSINE._replace(inputs=_directions_alike, fixed=(("similarity", 0.5),)),),
     ("first", "second", "wins"): (LEAD_OF_FIRST,),
+    ("anchor", "positive", "negative", "teacher_margin"): (LEAD_OF_TEACHER,),
     ("chosen", "rejected", "ref_chosen", "ref_rejected"): (D,),
     ("chosen", "rejected"): (LEAD_OF_CHOSEN,),
     ("mean_chosen", "mean_rejected"): (LOG_P,),

@@ -66,6 +66,15 @@ def root(x: Array | float) -> Array | float:
     return sqrt(maximum(x, 0.0)) if hasattr(x, "shape") else math.sqrt(0.0 if x < 0 else x)
 
 
+def exact_root(x: Total) -> Total:
+    """The square root of a fraction above 0, to some 100 bits, as a fraction."""
+    from fractions import Fraction
+
+    bits = 200 - 2 * ((x.numerator.bit_length() - x.denominator.bit_length()) // 2)
+    scaled = (x.numerator << bits) // x.denominator if bits >= 0 else x.numerator // (x.denominator << -bits)
+    return Fraction(math.isqrt(scaled)) / Fraction(2) ** (bits // 2)
+
+
 def root_of_scaled(parts: Sequence[tuple[Total, int]], divisor: Total) -> float:
     """The square root of the sum of part * 4**exponent over the divisor, rounded twice; the squares need not fit."""
     from fractions import Fraction

@@ -25,7 +25,7 @@ def tie_means(key: Array, value: Array) -> Array:
     alone = first == last
     if bool(xp.all(alone)):
         return value
-    sums = xp.concat([xp.zeros_like(value[:, :1]), _cumulative_sum(value)], axis=1)
+    sums = xp.concat([xp.zeros_like(value[:, :1]), running_sum(value)], axis=1)
     index = xp.int64
     total = xp.take_along_axis(sums, xp.astype(last, index) + 1, axis=-1)
     total = total - xp.take_along_axis(sums, xp.astype(first, index), axis=-1)
@@ -48,8 +48,9 @@ def running_max(x: Array) -> Array:
 
 def _positions(x: Array) -> Array:
     """0, 1, ... in every row, in the shape of x."""
-    return _cumulative_sum(namespace(x).ones_like(x)) - 1.0
+    return running_sum(namespace(x).ones_like(x)) - 1.0
 
 
-def _cumulative_sum(x: Array) -> Array:
+def running_sum(x: Array) -> Array:
+    """The sum of each column and those before it, (n, k)."""
     return namespace(x).cumulative_sum(x, axis=-1)

@@ -137,7 +137,17 @@ CELLS = ("mean-elements", "sum-elements")  # over the cells of all rows
 BY_NAME: dict[str, Loss] = {}  # names and aliases
 FAMILIES = (
     *("regression", "robust", "relative", "quantile", "likelihood"),
-    *("classification", "scoring", "margins", "language", "segmentation", "boxes", "divergence", "impurity"),
+    *(
+        "classification",
+        "scoring",
+        "margins",
+        "decisions",
+        "language",
+        "segmentation",
+        "boxes",
+        "divergence",
+        "impurity",
+    ),
     *("pairs", "cosines", "ranking", "gains", "embedding", "preference"),
 )
 

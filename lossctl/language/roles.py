@@ -235,6 +235,8 @@ ROLES: dict[str, Role] = {
              ("box", "boxes", "pred_box", "pred"), check="box"),
         Role("true_box", "target", "true boxes x1 y1 x2 y2, (n, 4)", "vectors",
              ("true_box", "target", "gt"), is_shaped_as_first=True, check="box"),
+        Role("teacher_margin", "margin-target", "the teacher's score of the positive less that of the negative", "row",
+             ("teacher_margin", "margin", "score_difference", *TRUTH_NAMES), truth=True),
         Role("similarity", "similarity", "how similar each pair is, as a cosine", "row",
              ("similarity", "score", "scores", *TRUTH_NAMES), truth=True),
         Role("first", "first", "scores of the first of each pair", "row", ("first", "a", "x1", "s1", "score1")),

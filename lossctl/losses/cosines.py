@@ -2,9 +2,9 @@
 
 from ..language.distances import cosine_distance as distance_of
 from ..language.domains import NonNegative, Real
-from ..language.numerics import Array, relu, where
+from ..language.numerics import Array, joined, relu, row_sum, where
 from ..language.registry import loss
-from ..language.rounding import sum_of_three, two_sum
+from ..language.rounding import compensated_row_sum, sum_of_three, two_product, two_sum
 
 
 @loss(is_angular=True, aliases=("cosine", "cosine-similarity-loss"))
@@ -79,3 +79,22 @@ def pair_order(first: Array, second: Array, wins: Array, *, margin: NonNegative 
     d, lost = two_sum(first, -second)
     sign = 2.0 * wins - 1.0
     return relu((margin - sign * d) - sign * lost)
+
+
+@loss(aliases=("margin-mse-loss",))
+def margin_mse(anchor: Array, positive: Array, negative: Array, teacher_margin: Array) -> Array:
+    """The squared error of how much better the positive scores than the negative, as a prediction of a teacher's lead.
+
+    Formula: (q . p - q . n - m)^2, with dot products as scores;  q the anchor, p the positive, n the negative
+    Paper: Hofstaetter et al., Improving Efficient Neural Ranking Models with Cross-Architecture Distillation, 2020
+    Differs: the margin is a difference of the teacher's scores, not one of its scores
+    Use: distilling a cross-encoder into embeddings
+    Misleads: dot products have a scale, which must be the teacher's
+    Gradient: 2 (lead - m) times p - n by the anchor
+    Worked: lead = (1 * 0.5 + 0 * 1) - (1 * 0.2 + 0 * 0); margin_mse = (lead - 0.1)^2
+    Example: anchor=[1,0] positive=[0.5,1] negative=[0.2,0] teacher_margin=0.1 -> 0.04
+    """
+    gap, gap_lost = two_sum(positive, -negative)
+    product, lost = two_product(anchor, gap)
+    lead = compensated_row_sum(joined(product, -teacher_margin[:, None])) + row_sum(lost + anchor * gap_lost)
+    return lead * lead

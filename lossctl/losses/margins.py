@@ -5,16 +5,21 @@ from ..language.entropy import NEVER, log_sum_exp
 from ..language.numerics import (
     Array,
     column_list,
+    columns,
+    counted_columns,
     joined,
     maximum,
     one_hot,
+    ordered_by,
     pick,
     relu,
     row_max,
     row_sum,
     softplus,
+    sqrt,
     where,
 )
+from ..language.orders import running_sum
 from ..language.registry import loss
 from ..language.rounding import sum_of_three
 
@@ -143,3 +148,62 @@ def zlpr(label_scores: Array, label: Array) -> Array:
     s, y = (label_scores[:, None], label[:, None]) if label.ndim == 1 else (label_scores, label)
     zero = 0.0 * s[:, :1]
     return log_sum_exp(joined(zero, where(y == 1, NEVER, s))) + log_sum_exp(joined(zero, where(y == 1, -s, NEVER)))
+
+
+@loss(aliases=("sparsemax-loss", "multiclass-sparsemax-loss"))
+def sparsemax(scores: Array, label: Array) -> Array:
+    """Cross-entropy's kin for the sparsemax, which gives classes far behind a probability of exactly 0.
+
+    Formula: 1/2 - s_y + sum_{j in S} (s_j^2 - t^2) / 2, S the classes above t, where sum_{j in S} (s_j - t) = 1;
+        as [(1 - p_y)^2 + sum_{j != y} p_j^2] / 2 + [t - s_y]+ with p_j = [s_j - t]+, which keeps digits
+    Paper: Martins, Astudillo, From Softmax to Sparsemax, 2016
+    Reading: exactly 0 once the true class leads all others by 1
+    Differs: optax's sparsemax_loss for labels 0 and 1 is a quarter of a square: that of two classes s/2 and -s/2
+    Use: classifiers whose output should name few classes
+    Misleads: scores have a scale: a lead of 1 is enough, however that was reached
+    Gradient: p - y, of which most are exactly 0
+    Worked: p = (1 + 0.5) / 2; sparsemax = (1 - p)^2
+    Example: scores=[0.5,0] label=0 -> 0.0625
+    """
+    gap = scores - row_max(scores)[:, None]
+    ranked = ordered_by(gap, -gap)
+    place = counted_columns(gap)
+    inside = 1.0 + place * ranked > running_sum(ranked)
+    size = row_sum(where(inside, ranked * 0.0 + 1.0, 0.0))
+    threshold = (row_sum(where(inside, ranked, 0.0)) - 1.0) / size
+    own = one_hot(label, columns(gap), gap)
+    rival = where(own, 0.0, relu(gap - threshold[:, None]))
+    missed = row_sum(rival)
+    return (missed * missed + row_sum(rival * rival)) / 2 + relu(threshold - pick(gap, label))
+
+
+@loss(aliases=("entmax15-loss", "entmax"))
+def entmax15(scores: Array, label: Array) -> Array:
+    """Between cross-entropy and sparsemax: the loss of the 1.5-entmax, which gives few classes a probability above 0.
+
+    Formula: H(p) + p . s - s_y, p = [s/2 - t]+^2 with sum p = 1, H(p) = 4/3 (1 - sum p^1.5);
+        as 2/3 [(1 - q)^2 (2 + q) + sum_{j != y} p_j^1.5] + [2 t - s_y]+ with q = sqrt(p_y), which keeps digits
+    Paper: Peters, Niculae, Martins, Sparse Sequence-to-Sequence Models, 2019
+    Reading: exactly 0 once the true class leads all others by 2; alpha 1 is cross-entropy, alpha 2 sparsemax
+    Use: classifiers and language models whose output should name few classes
+    Misleads: scores have a scale: a lead of 2 is enough, however that was reached
+    Gradient: p - y, of which most are exactly 0
+    Worked: q = sqrt(1 / 2); entmax15 = 2 / 3 * ((1 - q)^2 * (2 + q) + q^3)
+    Example: scores=[0,0] label=0 -> 0.39052429175126996
+    """
+    half = (scores - row_max(scores)[:, None]) / 2
+    ranked = ordered_by(half, -half)
+    place = counted_columns(half)
+    mean = running_sum(ranked) / place
+    spread = running_sum(ranked * ranked) - place * mean * mean
+    inside = ranked >= mean - sqrt(relu(1.0 - spread) / place)
+    size = row_sum(where(inside, ranked * 0.0 + 1.0, 0.0))
+    mean = row_sum(where(inside, ranked, 0.0)) / size
+    off = where(inside, ranked - mean[:, None], 0.0)
+    threshold = mean - sqrt(relu(1.0 - row_sum(off * off)) / size)
+    own = one_hot(label, columns(half), half)
+    root = relu(half - threshold[:, None])
+    q, rival = pick(root, label), where(own, 0.0, root)
+    missed = row_sum(rival * rival) / (1.0 + q)  # 1 - q
+    value = missed * missed * (2.0 + q) + row_sum(rival * rival * rival)
+    return 2.0 / 3.0 * value + 2.0 * relu(threshold - pick(half, label))

@@ -1,8 +1,14 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
+<<<<<<< HEAD
 from typing import Literal
 
 from ..language.domains import Positive
+=======
+from typing import Annotated, Literal
+
+from ..language.domains import Domain, Positive
+>>>>>>> 3ae50f3 (zero-one, sparsemax, entmax15, mcc, generalized-dice, margin-mse and more)
 from ..language.numerics import (
     Array,
     Total,
@@ -20,6 +26,8 @@ from ..language.numerics import (
 )
 from ..language.registry import Sums, loss
 from ..language.rounding import compensated_row_sum, two_product, two_sum
+
+Order = Annotated[float, Domain(float, low=1)]
 
 
 @loss(aliases=("bias", "me"), is_signed=True)
@@ -205,3 +213,62 @@ def r2(pred: Array, target: Array) -> Sums:
         error, (square, lost) = p - y, two_product(y, y)
         columns += [error * error, y, square, lost]
     return Sums(*columns)
+
+
+def _norm(total: Total, weight: Total, *, p: float) -> Array | float:
+    return total ** (1.0 / p) if hasattr(total, "shape") else float(total) ** (1.0 / p)
+
+
+@loss(finish=_norm, stands_alone=False, reductions=("overall",), aliases=("minkowski-distance", "lp-norm"))
+def minkowski(pred: Array, target: Array, *, p: Order = 2.0) -> Sums:
+    """The length of the vector of all errors, by the p-norm: 1 adds up their sizes, 2 is Euclidean.
+
+    Formula: (sum |e|^p)^(1/p);  e = pred - target
+    Reading: a sum, not a mean: twice the rows are 2^(1/p) times the value
+    Differs: torchmetrics has no default for p; catboost's Lq is the mean of |e|^q without the root
+    p: 1 or more; the larger, the more the largest errors make the number
+    Unit: units of the target
+    Use: distances of two vectors
+    Misleads: grows with the number of rows, so values of two data sets cannot be compared
+    Gradient: sign(e) (|e| / value)^(p - 1)
+    Worked: minkowski = sqrt(3^2 + 4^2)
+    Example: pred=[3,0] target=[0,4] -> 5
+    """
+    error = abs(pred - target)
+    return Sums(row_sum(error if p == 1 else error**p))
+
+
+def _normalized(*totals: Total, by: str) -> Array | float:
+    """The mean over the columns: each has a sum of squared errors, of targets, and of their squares in two parts."""
+    *sums, weight = totals
+    shares = []
+    for error, target, square, lost in (sums[at : at + 4] for at in range(0, len(sums), 4)):
+        size = square + lost
+        if by == "mean":
+            shares.append(_share(root(quotient(error, weight)), abs(quotient(target, weight))))
+        else:
+            size = size - target * target / weight if by == "std" else size * weight
+            shares.append(root(quotient(error, size)))
+    return sum(shares[1:], shares[0]) / len(shares)
+
+
+def _share(part: Array | float, size: Array | float) -> Array | float:
+    return part / size if hasattr(size, "shape") or size else quotient(part, 0.0)
+
+
+@loss(finish=_normalized, stands_alone=False, reductions=("overall",), aliases=("normalized-root-mean-squared-error",))
+def nrmse(pred: Array, target: Array, *, by: Literal["mean", "std", "l2"] = "mean") -> Sums:
+    """rmse as a share of the targets' size.
+
+    Formula: sqrt(mean e^2) / |mean y|, or / their standard deviation (of n), or / sqrt(sum y^2);  e = pred - target
+    Reading: of several columns the mean; by std it is sqrt(1 - r2) of one column
+    Differs: torchmetrics has these three and the range of the targets, which is no sum; other code takes the mean, the
+        range or the standard deviation unless told
+    by: what it is divided by
+    Use: to compare errors of targets on different scales
+    Misleads: a mean near 0 makes any error large; values by different sizes cannot be compared
+    Gradient: that of rmse divided by the size
+    Worked: rmse = sqrt((1^2 + 0^2 + 2^2) / 3); nrmse = rmse / (6 / 3)
+    Example: pred=[2,2,5] target=[1,2,3] -> 0.6454972243679028
+    """
+    return r2(pred, target)

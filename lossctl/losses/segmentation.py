@@ -1,11 +1,24 @@
 """Segmentation: how far a predicted region is from the true one. One number of all rows together, no mean of rows."""
 
+import math
 from fractions import Fraction
 from typing import Any
 
 from ..language.domains import NonNegative, Positive
-from ..language.numerics import Array, Total, quotient, row_mean, row_sum, where
-from ..language.predictions import Binary
+from ..language.numerics import (
+    Array,
+    Total,
+    column_list,
+    exact_root,
+    maximum,
+    one_hot,
+    quotient,
+    root,
+    row_mean,
+    row_sum,
+    where,
+)
+from ..language.predictions import Binary, Categorical
 from ..language.registry import Sums, loss
 
 
@@ -178,3 +191,86 @@ def dice_bce(prob: Binary, label: Array, *, dice_weight: NonNegative = 1.0, bce_
     truth = prob.given(label)
     inside = prob.given(0.0 * label + 1.0).p
     return Sums(row_sum(truth.miss), row_sum(inside + label), row_mean(-truth.log_p))
+
+
+def _uncorrelated(tp: Total, fp: Total, fn: Total, tn: Total, weight: Total, *, smooth: float) -> Array | float:
+    exact: Any = float if hasattr(tp, "shape") else Fraction
+    tp, fp, fn, tn = (count + exact(smooth) for count in (tp, fp, fn, tn))
+    agreement = tp * tn - fp * fn
+    square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    if hasattr(square, "shape"):
+        return 1.0 - agreement / root(square)
+    if not square or square != square:
+        return math.nan
+    size = exact_root(square)
+    if agreement <= 0:
+        return float(1 - agreement / size)
+    return float((square - agreement * agreement) / (size * (size + agreement)))  # without cancelling
+
+
+@loss(finish=_uncorrelated, stands_alone=False, reductions=("overall",), aliases=("mcc-loss", "matthews"))
+def mcc(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
+    """One minus the correlation of a region and its prediction, which counts what is rightly outside too.
+
+    Formula: 1 - (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)), counts of probabilities
+    Paper: Abhishek, Hamarneh, Matthews Correlation Coefficient Loss, 2021
+    Reading: 0 is perfect, 1 no better than chance, 2 all wrong; nan where all labels or predictions are alike
+    Differs: segmentation-models-pytorch and MONAI add 1e-5 (smooth) to each of the four counts
+    smooth: added to each of the four counts
+    Use: regions that are small or large, where dice depends on which side is called the region
+    Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
+    Gradient: all rows of a kind pull alike
+    Worked: tp = 0.8; fp = 0.4; fn = 0.2; tn = 0.6; size = sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn));
+        mcc = 1 - (tp * tn - fp * fn) / size
+    Example: prob=[0.8,0.4] label=[1,0] -> 0.5917517095361369
+    """
+    miss = prob.given(label).miss
+    hit = prob.given(label).p
+    yes = label == 1
+    return Sums(
+        row_sum(where(yes, hit, 0.0)), row_sum(where(yes, 0.0, miss)),
+        row_sum(where(yes, miss, 0.0)), row_sum(where(yes, 0.0, hit)),
+    )  # fmt: skip
+
+
+def _generalized(*totals: Total) -> Array | float:
+    *sums, _ = totals
+    classes = [sums[at : at + 3] for at in range(0, len(sums), 3)]
+    if hasattr(sums[0], "shape"):
+        weights = [where(count > 0, 1.0 / where(count > 0, count, 1.0) ** 2, 0.0) for _, _, count in classes]
+        most = weights[0]
+        for weight in weights:
+            most = maximum(most, weight)
+        weights = [where(weight > 0, weight, most) for weight in weights]
+    else:
+        weights = [1 / count**2 if count else 0 for _, _, count in classes]
+        weights = [weight or max(weights) for weight in weights]
+    missed, size = (
+        sum(
+            (weight * part[at] for weight, part in zip(weights[1:], classes[1:], strict=True)),
+            weights[0] * classes[0][at],
+        )
+        for at in (0, 1)
+    )
+    return quotient(missed, size)
+
+
+@loss(finish=_generalized, stands_alone=False, reductions=("overall",), aliases=("generalized-dice-loss", "gdl"))
+def generalized_dice(probs: Categorical, label: Array) -> Sums:
+    """Dice of several classes together, each weighed by the inverse square of its size, so that small ones count.
+
+    Formula: 1 - 2 sum_c w_c I_c / sum_c w_c (P_c + Y_c), w_c = 1 / Y_c^2, from its numerator, which keeps digits;
+        a class without rows has the largest w of the others
+    Paper: Sudre et al., Generalised Dice Overlap as a Deep Learning Loss Function, 2017
+    Reading: 0 is perfect, 1 is no overlap at all
+    Differs: MONAI takes it of each image, then the mean, with 1e-5 above and below; 1 / Y_c is an option there
+    Use: segmentation with classes of very different sizes
+    Misleads: a class of few pixels makes the number
+    Gradient: that of dice, class by class, times its weight
+    Worked: missed = 0.2 + 0.2 + 0.6 + 0.6 ; size = 0.8 + 1 + 0.2 + 0.6 + 0.4 + 1; generalized_dice = 1 - 2 * 1.2 / 4
+    Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.4
+    """
+    truth = where(one_hot(label, probs.classes, probs.p), 0.0 * probs.p + 1.0, 0.0) if label.ndim == 1 else label
+    missed = probs.p * (1.0 - truth) + truth * (1.0 - probs.p)
+    parts = zip(column_list(missed), column_list(probs.p + truth), column_list(truth), strict=True)
+    return Sums(*(column for columns in parts for column in columns))

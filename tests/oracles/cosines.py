@@ -5,7 +5,7 @@ import scipy.spatial.distance
 import torch.nn.functional as F
 
 from .case import Case, reduced, tensor
-from .samples import LEFT, PRED, RIGHT, SAME, TARGET
+from .samples import LEFT, PRED, RIGHT, SAME, TARGET, THIRD
 
 A = ([[1, 0], [0.6, 0.8], [0, 1]], [[0.9, 0.1], [-0.5, 0.7], [0.3, 1]])
 V = ([[1, 0], [0.6, 0.8], [0, 1]], [[0.9, 0.1], [0.5, 0.7], [0.3, 1]])
@@ -45,6 +45,25 @@ CASES = {
             "cosine-similarity-mse",
             (LEFT, RIGHT, SIMILARITY),
             lambda: F.mse_loss(F.cosine_similarity(tensor(LEFT), tensor(RIGHT)), tensor(SIMILARITY)),
+        ),
+    ],
+    "margin-mse": [
+        *reduced(
+            Case(
+                "sentence-transformers 6.2.0",
+                "margin-mse",
+                (*V, [[0.2, 1], [-1, 0.1], [0.8, 0.3]], [0.4, 0.1, 0.3]),
+                0.6294667,
+                digits=7,
+            ),
+            3,
+            "sum",
+        ),
+        Case(
+            "torch",
+            "margin-mse",
+            (LEFT, RIGHT, THIRD, SIMILARITY),
+            lambda: F.mse_loss((tensor(LEFT) * (tensor(RIGHT) - tensor(THIRD))).sum(dim=1), tensor(SIMILARITY)),
         ),
     ],
     "pair-order": [

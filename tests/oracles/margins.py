@@ -61,6 +61,18 @@ CASES = {
             lambda: F.multilabel_margin_loss(tensor(MANY_LOGITS), padded(MANY_LABELS)),
         ),
     ],
+    "sparsemax": [
+        *reduced(Case("optax 0.2.8, entmax 1.3", "sparsemax", C, 0.3541667, digits=7), 3, "sum"),
+        *by_mpmath(REFERENCES["sparsemax"], "sparsemax", (SCORES, CLASSES)),
+        Case("by hand, a lead of 1", "sparsemax", ([[2.0, 1.0, 1.0]], [0]), 0.0),
+        Case("by hand, all alike", "sparsemax", ([[3.0] * 4], [2]), 3 / 8),
+    ],
+    "entmax15": [
+        *reduced(Case("entmax 1.3", "entmax15", C, 0.4216391, digits=7), 3, "sum"),
+        *by_mpmath(REFERENCES["entmax15"], "entmax15", (SCORES, CLASSES)),
+        Case("by hand, a lead of 2", "entmax15", ([[3.0, 1.0, 1.0]], [0]), 0.0),
+        Case("by hand, all alike", "entmax15", ([[3.0] * 4], [2]), 2 / 3),
+    ],
     "zlpr": [
         *reduced(Case("timm 1.0.31", "zlpr", M, 1.537806, digits=6), 2, "sum"),
         *by_mpmath(REFERENCES["zlpr"], "zlpr", (MANY_LOGITS, MANY_LABELS)),

@@ -154,3 +154,52 @@ CASES = {
         Case("by hand, one column perfect", "r2", ([[1.0, 3], [2, 2], [3, 1]], [[1.0, 1], [2, 2], [3, 3]]), -1.0),
     ],
 }
+
+R = ([2.5, 0, 2.1, 7.8], [3, -0.5, 2, 7])
+
+
+def of_mean(pred: np.ndarray, target: np.ndarray) -> float:
+    return math.sqrt(sklearn.metrics.mean_squared_error(target, pred)) / abs(float(np.mean(target)))
+
+
+CASES |= {
+    "minkowski": [
+        Case("torchmetrics 1.9.0", "minkowski:p=3", R, 0.9137797, digits=7),
+        *(
+            Case(
+                "scipy",
+                f"minkowski:p={p}",
+                (PRED, TARGET),
+                lambda p=p: scipy.spatial.distance.minkowski(PRED, TARGET, p),
+            )
+            for p in (1, 2, 3.5)
+        ),
+        Case(
+            "scipy, weights",
+            "minkowski:p=3",
+            (PRED, TARGET),
+            lambda: scipy.spatial.distance.minkowski(PRED, TARGET, 3, WEIGHT),
+            weight=WEIGHT,
+        ),
+        Case("numpy, columns", "minkowski", (TABLE, TABLE_TARGET), lambda: np.linalg.norm(TABLE - TABLE_TARGET)),
+    ],
+    "nrmse": [
+        Case("torchmetrics 1.9.0", "nrmse", R, 0.186501, digits=6),
+        Case("torchmetrics 1.9.0", "nrmse:by=std", R, 0.1984954111951322),
+        Case("torchmetrics 1.9.0", "nrmse:by=l2", R, 0.06795935473194495),
+        Case("scikit-learn", "nrmse", (PRED, TARGET), lambda: of_mean(PRED, TARGET)),
+        Case(
+            "scikit-learn, columns",
+            "nrmse",
+            (TABLE, TABLE_TARGET),
+            lambda: mean(of_mean(p, t) for p, t in zip(TABLE.T, TABLE_TARGET.T, strict=True)),
+        ),
+        Case(
+            "scikit-learn, 1 - r2",
+            "nrmse:by=std",
+            (PRED, TARGET),
+            lambda: math.sqrt(1 - sklearn.metrics.r2_score(TARGET, PRED)),
+        ),
+        Case("by hand, a mean of 0", "nrmse", ([1.0, 1.0], [1, -1]), math.inf),
+    ],
+}

@@ -13,7 +13,19 @@ import scipy.special
 import sklearn.metrics
 
 from .case import Case
-from .samples import LABEL, LOGIT, MANY_LABELS, MANY_LOGITS, OF_PROB, PROB, WEIGHT
+from .samples import (
+    CLASSES,
+    LABEL,
+    LOGIT,
+    MANY_LABELS,
+    MANY_LOGITS,
+    OF_PROB,
+    OF_PROBS,
+    PROB,
+    PROBS,
+    SCORES,
+    WEIGHT,
+)
 
 HARD = (PROB > 0.5).astype(float)
 S = ([0.9, 0.8, 0.3, 0.1, 0.7, 0.2, 0.6, 0.4], [1, 1, 0, 0, 1, 0, 1, 0])  # two images of four pixels
@@ -176,5 +188,75 @@ CASES |= {
             ),
             forms=OF_PROB,
         ),
+    ],
+}
+
+
+def correlation(prob: np.ndarray, label: np.ndarray) -> float:
+    """scikit-learn's of hard predictions, where a weight stands for a share of a pixel."""
+    sure = np.concatenate([np.ones_like(prob), np.zeros_like(prob)])
+    weight = np.concatenate([prob, 1 - prob])
+    return sklearn.metrics.matthews_corrcoef(np.concatenate([label, label]), sure, sample_weight=weight)
+
+
+def of_classes(probs: np.ndarray, label: np.ndarray) -> float:
+    """Class by class from the definition, in fractions."""
+    terms = []
+    for c in range(probs.shape[1]):
+        p, y = [Fraction(v) for v in probs[:, c].tolist()], [int(v) for v in label == c]
+        overlap = sum(a * b for a, b in zip(p, y, strict=True))
+        terms.append((Fraction(1, sum(y) ** 2), overlap, sum(p) + sum(y)))
+    return 1 - 2 * sum(w * i for w, i, _ in terms) / sum(w * s for w, _, s in terms)
+
+
+TWO_CLASSES = np.stack([S[0], 1 - np.array(S[0])], axis=1)
+CASES |= {
+    "mcc": [
+        Case("segmentation-models-pytorch 0.6.0", "mcc:smooth=1e-5", S, 0.5000025, digits=7),
+        Case("scikit-learn, shares of pixels", "mcc", (PROB, LABEL), lambda: 1 - correlation(PROB, LABEL)),
+        Case(
+            "scikit-learn, logits",
+            "mcc",
+            (LOGIT, LABEL),
+            lambda: 1 - correlation(scipy.special.expit(LOGIT), LABEL),
+            forms=OF_PROB,
+        ),
+        Case(
+            "scikit-learn, weights",
+            "mcc",
+            (HARD, LABEL),
+            lambda: 1 - sklearn.metrics.matthews_corrcoef(LABEL, HARD, sample_weight=WEIGHT),
+            weight=WEIGHT,
+        ),
+        Case("perfect", "mcc", ([1.0, 0.0], [1, 0]), 0.0),
+        Case("all wrong", "mcc", ([1.0, 0.0], [0, 1]), 2.0),
+        Case("nearly perfect", "mcc", ([1.0, 2.0**-50], [1, 0]), 2.0**-50, digits=29),
+    ],
+    "generalized-dice": [
+        *(
+            Case(
+                "MONAI 1.6.1, each of two images, with 1e-5 above and below",
+                "generalized-dice",
+                (p, y),
+                truth,
+                digits=4,
+            )
+            for p, y, truth in ((TWO_CLASSES[:4], [0, 0, 1, 1], 0.175), (TWO_CLASSES[4:], [0, 1, 0, 1], 0.325))
+        ),
+        Case("fractions", "generalized-dice", (PROBS, CLASSES), lambda: of_classes(PROBS, CLASSES)),
+        Case(
+            "fractions, logits",
+            "generalized-dice",
+            (SCORES, CLASSES),
+            lambda: of_classes(scipy.special.softmax(SCORES, axis=1), CLASSES),
+            forms=OF_PROBS,
+        ),
+        Case(
+            "by hand, a class without rows weighs as the other",
+            "generalized-dice",
+            ([[0.75, 0.25], [0.5, 0.5]], [0, 0]),
+            Fraction(3, 8),
+        ),
+        Case("perfect", "generalized-dice", ([[1.0, 0.0], [0.0, 1.0]], [0, 1]), 0.0),
     ],
 }
