@@ -1,14 +1,8 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
-<<<<<<< HEAD
-from typing import Literal
-
-from ..language.domains import Positive
-=======
 from typing import Annotated, Literal
 
 from ..language.domains import Domain, Positive
->>>>>>> 3ae50f3 (zero-one, sparsemax, entmax15, mcc, generalized-dice, margin-mse and more)
 from ..language.numerics import (
     Array,
     Total,
