@@ -22,7 +22,7 @@ from lossctl.bench.cases import Case, Schedule, bytes_needed, check, parse_share
 from lossctl.bench.contenders import Contender, Unavailable, contender
 from lossctl.bench.inputs import copies, make
 from lossctl.bench.peers import peer
-from lossctl.bench.records import Measurement, document, read_baseline
+from lossctl.bench.records import Measurement, as_json, read_baseline
 from lossctl.errors import DataError, DeviceError, FileError, UsageError
 from lossctl.kernels import devices
 from lossctl.show import bench as show
@@ -362,7 +362,7 @@ def test_verdicts(tmp_path, factor, verdict):
 
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"schema": "lossctl/1", "command": "compute", "results": []}', "\xff", "1" * 9000,
-             document([], {}, {}, "0").replace("[]", "[1]", 1)]
+             as_json([], {}, {}).replace("[]", "[1]", 1)]
 )  # fmt: skip
 def test_other_files_are_no_baseline(tmp_path, text):
     path = tmp_path / "b.json"
@@ -557,7 +557,7 @@ def test_a_plot_is_drawn(tmp_path):
 
 
 def test_doctor_says_what_each_kernel_uses():
-    findings = {item["what"]: item["value"] for item in json.loads(run_lossctl("doctor", "--json").out)["findings"]}
+    findings = {item["what"]: item["value"] for item in json.loads(run_lossctl("doctor", "--json").out)["results"]}
     assert all("panel, numpy" in findings[f"kernel {kernel}"] for kernel in cases.KERNELS)
     assert devices.no_cuda() in findings["kernel batch-hard"]
     assert "of lossctl" in findings["threads"] and "of torch" in findings["threads"]

@@ -428,7 +428,7 @@ def test_list_knows_every_loss():
     assert names == [loss.name for loss in registry.walk()]
     rows = list(csv.DictReader(io.StringIO(run_lossctl("list").out), delimiter="\t"))
     assert [row["loss"] for row in rows] == names
-    assert len(json.loads(run_lossctl("list", "--json").out)["losses"]) == len(names)
+    assert len(json.loads(run_lossctl("list", "--json").out)["results"]) == len(names)
     family = run_lossctl("list", "--names", "--family", "impurity").out.split()
     assert "gini" in family and "mse" not in family
     assert run_lossctl("list", "--family", "nothing").code == 2
@@ -442,7 +442,7 @@ def test_explain_and_help_tell_everything_about_a_loss(loss):
     assert loss.doc["Formula"].split()[0] in text
     assert all(f"--{option.flag}" in text for option in loss.options)
     assert "Example" in text
-    assert json.loads(run_lossctl("explain", loss.name, "--json").out)["loss"]["name"] == loss.name
+    assert json.loads(run_lossctl("explain", loss.name, "--json").out)["results"][0]["name"] == loss.name
 
 
 def test_help_of_a_loss_lists_its_options():
@@ -468,7 +468,7 @@ def test_info_tells_columns_and_ranges():
 
 
 def test_doctor_names_what_runs():
-    findings = {item["what"]: item for item in json.loads(run_lossctl("doctor", "--json").out)["findings"]}
+    findings = {item["what"]: item for item in json.loads(run_lossctl("doctor", "--json").out)["results"]}
     assert findings["numpy"]["value"] == np.__version__
     assert findings["torch"]["value"] == torch.__version__
 

@@ -200,7 +200,7 @@ def test_json_holds_the_same_points_with_null_for_infinity():
     document = json.loads(run_lossctl("curve", "bce", "--json", "-n", "3", "--grad").out)
     assert (document["schema"], document["command"]) == ("lossctl/1", "curve")
     assert document["variable"]["name"] == "p_t" and document["unit"] == "nats"
-    (curve,) = document["curves"]
+    (curve,) = document["results"]
     assert curve["values"] == [None, math.log(2), 0.0]
     assert curve["slopes"][:2] == [None, -2.0]
 
@@ -212,7 +212,7 @@ def test_contours_are_a_table_of_three_columns(tmp_path):
     assert lines[0] == "s_n,s_p,circle"
     assert len(lines) == 10
     document = json.loads(run_lossctl("curve", "circle", "-n", "3", "--json", "--grad").out)
-    assert np.shape(document["surfaces"][0]["slopes_s_p"]) == (3, 3)
+    assert np.shape(document["results"][0]["slopes_s_p"]) == (3, 3)
 
 
 WRONG = {

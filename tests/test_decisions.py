@@ -479,7 +479,7 @@ def test_the_hardest_rows_in_every_format(format):
     assert done.code == 0, done.err
     best = hardest_rows(LOSS, 3)
     if format == "json":
-        rows = json.loads(done.out)["rows"]
+        rows = json.loads(done.out)["results"]
         assert [row["row"] for row in rows] == best.tolist()
         assert rows[0]["inputs"] == {"prob": PROB[best[0]], "label": LABEL[best[0]]}
     elif format == "ndjson":

@@ -182,7 +182,7 @@ def test_numbers_as_others_write_them(tmp_path):
     (tmp_path / "suite.yaml").write_text("losses:\n- {loss: mae, inputs: t.csv, decimal: ',', thousands: .}\n")
     (outcome,) = lossctl.run(str(tmp_path / "suite.yaml")).outcomes
     assert outcome.results[0].value == expected
-    assert json.loads(run_lossctl("info", path, *flags, "--json").out)["columns"][0]["high"] == 1234.5
+    assert json.loads(run_lossctl("info", path, *flags, "--json").out)["results"][0]["max"] == 1234.5
 
 
 def _comparison(folder, text):

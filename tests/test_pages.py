@@ -121,7 +121,7 @@ def test_a_library_that_normalises_is_said_to(name, value):
 
 
 def test_explain_as_json_holds_the_page():
-    record = json.loads(run_lossctl("explain", "focal", "--json").out)["loss"]
+    record = json.loads(run_lossctl("explain", "focal", "--json").out)["results"][0]
     assert record["computable"] is True
     assert record["worked"][-1]["value"] == pytest.approx(0.0010536051565782627, rel=1e-12)
     assert record["options"][0] == {
@@ -132,12 +132,12 @@ def test_explain_as_json_holds_the_page():
     }
     assert record["curve"].startswith("lossctl curve focal")
     assert len(record["libraries"]["rules"]) == 5
-    exact = json.loads(run_lossctl("explain", "bce", "--json").out)["loss"]["libraries"]["rules"][0]
+    exact = json.loads(run_lossctl("explain", "bce", "--json").out)["results"][0]["libraries"]["rules"][0]
     assert exact["value"] is None
 
 
 @pytest.mark.parametrize("name", ["maximum-posterior", "fitness", "expected_return"])
 def test_what_no_file_can_give_has_a_page_too(name):
-    record = json.loads(run_lossctl("explain", name, "--json").out)["loss"]
+    record = json.loads(run_lossctl("explain", name, "--json").out)["results"][0]
     assert record["computable"] is False
     assert "not computable" in record["about"]["summary"]

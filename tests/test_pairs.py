@@ -77,7 +77,7 @@ COMMANDS = {
         "positive": (("--positive", "bad"), ("words.csv",)), "multi-label": ("--multi-label",),
         "soft": ("--soft",), "align": (("--align", "id::id"), ("shuffled.csv::prob", "a.csv::label")),
         **TEXT, "bare": ("-b",), "named": ("-o", "OUT.csv"), "plot": ("--plot", "OUT.svg"),
-        "signature": ("--signature",), **GATES, **ROWS, "id": ("--id", "id"), "group": ("-g", "g"),
+        "metrics": ("--metrics", "OUT.json"), "signature": ("--signature",), **GATES, **ROWS, "id": ("--id", "id"), "group": ("-g", "g"),
         "by": ("--by", "bins:score:3"), "also": ("--also", "focal"), "ci": ("--ci", "0.9"),
         "ci-method": ("--ci-method", "percentile"), "resamples": ("--resamples", "99"), "cluster": ("--cluster", "c"),
         "seed": ("--seed", "3"),
@@ -109,13 +109,14 @@ COMMANDS = {
         "seed": ("--seed", "4"), "test": ("--test", "bootstrap"), "fail-if": ("--fail-if", "worse"),
         "align": (("--align", "id::id"), ("a.csv::prob", "shuffled.csv::prob", "-y", "a.csv::label", "--loss", "bce")),
         "clip": (("--clip", "0.2"), ("a.csv::prob", "edge.csv::prob", "-y", "a.csv::label", "--loss", "bce")),
-        **TEXT, "bare": ("-f", "bare"),
+        **TEXT, "bare": ("-f", "bare"), "metrics": ("--metrics", "OUT.json"),
     }),
     "triplets": (("triplets",), ("e.npz",), {
         "margin": ("--margin", "0.2,0.5"), "distance": ("--distance", "cosine"), "normalize": ("--normalize",),
         "by": ("--by", "class"), "pairs": ("--pairs", "2"), "batch": ("--batch", "2,3"), "seed": ("--seed", "3"),
         "index": (("--index", "index.npy"), ("--emb", "e.npz::emb")), "na": (("--na", "skip"), ("nan.npz",)),
-        "plot": ("--plot", "OUT.svg"), "bare": ("-b",), **SHEET, "table": ("-f", "table"), "md": ("-f", "md"),
+        "plot": ("--plot", "OUT.svg"), "bare": ("-b",), "metrics": ("--metrics", "OUT.json"), **SHEET,
+        "table": ("-f", "table"), "md": ("-f", "md"),
     }),
     **{
         f"mine {strategy}": (("mine", strategy), ("e.npz", *NPY), {
@@ -129,6 +130,7 @@ COMMANDS = {
         "only": ("--only", "one"), "schema": (("--schema",), ()), "report": ("--report", "OUT.html"),
         "json": ("--json",), "html": ("-f", "html"), "junit": ("-f", "junit"), "md": ("-f", "md"),
         "output": ("-o", "OUT.txt"), "digits": ("-p", "3"), "signature": ("--signature",),
+        "metrics": ("--metrics", "OUT.json"),
     }),
     "curve focal": (("curve",), ("focal",), {"sweep": ("--sweep", "gamma=0,1"), "more": ("--sweep", "alpha=0.2,0.8"),
                                              **CURVE}),

@@ -251,7 +251,7 @@ def test_lists_have_rows_intervals_and_a_hardest():
     assert [float(line) for line in run_lossctl(*ranking, "-r", "none").out.split()] == values
     (result,) = json.loads(run_lossctl(*ranking, "--ci", "0.9", "--json").out)["results"]
     assert (result["ci"]["unit"], result["ci"]["units"]) == ("lists", 40)
-    (hardest,) = json.loads(run_lossctl(*ranking, "--top", "1", "--json").out)["rows"]
+    (hardest,) = json.loads(run_lossctl(*ranking, "--top", "1", "--json").out)["results"]
     assert hardest["loss"] == max(values)
     assert len(hardest["inputs"]["score"]) == len(hardest["inputs"]["relevance"]) > 1
     both = run_lossctl(*ranking, "--also", "listnet").out.splitlines()

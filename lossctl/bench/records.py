@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError, FileError
-from ..text import json_text
+from ..results.document import document
 from .cases import Case
 from .timing import Slowdown, Timing, compare, summarize
 
@@ -103,8 +103,8 @@ class Baseline:
 SAME_MACHINE = ("cpu", "cores", "threads", "gpu", "driver", "numpy", "torch", "triton")
 
 
-def document(
-    measurements: Iterable[Measurement], environment: Mapping[str, str], compared: Mapping[str, Slowdown], version: str
+def as_json(
+    measurements: Iterable[Measurement], environment: Mapping[str, str], compared: Mapping[str, Slowdown]
 ) -> str:
     """One JSON document in the schema lossctl/1, every sample included."""
     results = []
@@ -123,19 +123,11 @@ def document(
                 else {}
             )
         )
-    body = {
-        "schema": "lossctl/1",
-        "version": version,
-        "command": "bench",
-        "environment": dict(environment),
-        "results": results,
-        "warnings": [],
-    }
-    return json_text(body, indent=1) + "\n"
+    return document("bench", results, indent=1, environment=dict(environment))
 
 
 def read_baseline(path: str) -> Baseline:
-    """A file that `document` wrote. FileError if it cannot be read, DataError if it is something else."""
+    """A file that `as_json` wrote. FileError if it cannot be read, DataError if it is something else."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()

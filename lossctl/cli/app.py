@@ -28,6 +28,7 @@ COMMANDS = {
     "list": "All losses, by family.",
     "explain": "One loss: its formula, when it misleads, its options, an example, where libraries differ.",
     "info": "What is in a file: columns, types, ranges.",
+    "schema": "The JSON schema of what --json prints.",
     "doctor": "The machine and the libraries, as lossctl sees them.",
     "completion": "Print the completion script of a shell.",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,11 +51,21 @@ def compare(values: Mapping[str, Any]) -> None:
     device = output.device(style, values["device"])
     question = ComparisonQuestion.of(call, specs, values["base"], values["others"], device=device)
     sources = [values["base"], *values["others"], *output.inputs_of(COMPARE, values)]
-    with output.destination(style, sources) as writer:
+    with (
+        output.destination(style, sources) as writer,
+        output.metrics(values["metrics"], style, sources) as write_metrics,
+    ):
         with output.progress(style, None) as update:
             compared = answers.compared(question, data_hash=style.format in ("json", "ndjson"), progress=update)
         _write(compared, style, writer, values["digits"])
+        write_metrics(_metrics(compared))
     output.close(answers.worse(compared) if question.fails_if_worse else [], style)
+
+
+def _metrics(compared: Sequence[Comparison]) -> Iterator[tuple[str, float]]:
+    from ..show.metrics import of_comparisons
+
+    yield from of_comparisons(compared)
 
 
 def _write(compared: Sequence[Comparison], style: output.Style, writer: Any, digits: int | None) -> None:

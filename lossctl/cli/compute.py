@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -174,10 +174,14 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
 
     style = output.style_of(values)
     asked = question(loss, values, style)
+    if values["metrics"] and (asked.is_by_row or asked.top):
+        what = "--top" if asked.top else "--per-row" if asked.per_row else "-r none"
+        raise UsageError(f"--metrics with {what}", why="metrics are numbers of all rows", fix="leave one out")
     inputs = [*asked.inputs, *asked.named.values(), *output.inputs_of(COMPUTE, values)]
     with (
         rows.destination(asked, values, style, inputs) as (writer, format),
         output.picture(values.get("plot"), inputs) as drawing,
+        output.metrics(values["metrics"], style, inputs) as write_metrics,
         answers.opened(asked) as answer,
     ):
         results: list[Result] = []
@@ -187,6 +191,7 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
             rows.write_top(answer.top(), answer.shared, style, writer, values["digits"])
         else:
             results = _write_numbers(answer, style, writer, values)
+            write_metrics(_metrics(results))
         if drawing is not None:
             from ..show.data_plots import draw_rows
 
@@ -269,6 +274,12 @@ def _write_numbers(answer: Answer, style: output.Style, out: Any, values: Mappin
         if result.group is None and result.average != "macro":
             output.note(style, show.context(result))
     return results
+
+
+def _metrics(results: list[Result]) -> Iterator[tuple[str, float]]:
+    from ..show.metrics import of_results
+
+    yield from of_results(results)
 
 
 def _failures(results: list[Result]) -> list[str]:

@@ -167,6 +167,26 @@ def picture(path: str | None, inputs: Sequence[str] = ()) -> Iterator[tuple[Any,
         yield file, format
 
 
+@contextlib.contextmanager
+def metrics(path: str | None, style: Style, inputs: Sequence[str] = ()) -> Iterator[Any]:
+    """A function that writes metrics, (name, number) each, to the file, in place if all goes well."""
+    if path is None:
+        yield lambda numbers: None
+        return
+    if ending(path) != ".json":
+        raise UsageError(f"--metrics {path}: they are one JSON object", fix="end it in .json")
+    with destination(style._replace(output=path), inputs) as writer:
+
+        def write(numbers: Any) -> None:
+            from ..show import metrics as show
+
+            text, absent = show.text(numbers)
+            writer.write(text)
+            warn(style, [f"{path} has no {', '.join(absent)}: not finite"] if absent else [])
+
+        yield write
+
+
 def width() -> int:
     """How many characters a line of a table may have; a pipe has no edge."""
     return shutil.get_terminal_size((1000, 24)).columns

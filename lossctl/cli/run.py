@@ -62,11 +62,19 @@ def run(values: Mapping[str, Any]) -> None:
     if chosen == "bare":
         raise UsageError("a suite has no bare form", fix=f"use {', '.join(FORMATS)}")
     loaded = suites.load(suite)
-    with _all_open(style, reports, [suite, *suites.files(loaded)]) as writers:
+    inputs = [suite, *suites.files(loaded)]
+    with (
+        _all_open(style, reports, inputs) as writers,
+        output.metrics(values["metrics"], style, inputs) as write_metrics,
+    ):
         report = _run(loaded, values, style)
         writers[None].write(_text(report, chosen, values["digits"]))
         for path, kind in reports.items():
             writers[path].write(_text(report, kind, values["digits"]))
+        if values["metrics"]:
+            from ..show.metrics import of_suite
+
+            write_metrics(of_suite(report))
     from ..show import suites as show
 
     sys.stdout.flush()

@@ -45,11 +45,16 @@ def triplets(values: Mapping[str, Any]) -> None:
     with (
         output.destination(style, inputs) as writer,
         output.picture(values["plot"], inputs) as drawing,
+        output.metrics(values["metrics"], style, inputs) as write_metrics,
         answers.opened_set(question) as embeddings,
         output.progress(style, None, "anchors") as update,
     ):
         report = answers.report(question, embeddings, data_hash=style.format in ("json", "ndjson"), progress=update)
         _write(report, style, writer)
+        if values["metrics"]:
+            from ..show.metrics import of_triplets
+
+            write_metrics(of_triplets(report))
         if drawing is not None:
             from ..show.data_plots import draw_breakdown
 
@@ -78,7 +83,12 @@ def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion
         device = values["device"]
         if device not in ("cpu", "auto"):
             raise UsageError(f"--device {device} with --index", why="given triplets are few", fix="leave --device out")
-        beside |= {"--na skip": values["na"] == "skip", "--plot": values["plot"], "--precision": call.has("precision")}
+        beside |= {
+            "--na skip": values["na"] == "skip",
+            "--plot": values["plot"],
+            "--metrics": values["metrics"],
+            "--precision": call.has("precision"),
+        }
         _refuse("--index", beside, "given triplets are counted as they are")
         device = "cpu"
     else:

@@ -90,7 +90,9 @@ class Result:
 
     @property
     def status(self) -> str:
-        """ "ok", or "inf" or "nan" where the value is no number that JSON can hold."""
+        """ "failed" where a gate does not hold, else "ok", or "inf" or "nan" where the value is no number for JSON."""
+        if not all(gate.passed for gate in self.gates):
+            return "failed"
         return "ok" if math.isfinite(self.value) else "nan" if math.isnan(self.value) else "inf"
 
     def __float__(self) -> float:
@@ -98,7 +100,6 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """The result in the schema lossctl/1; an infinite or missing value is null, with its text beside it."""
-        finite = self.status == "ok"
         return {
             "loss": self.loss,
             "params": dict(self.params),
@@ -107,7 +108,7 @@ class Result:
             "group": self.group,
             **({"average": self.average} if self.average else {}),
             **({"keep": self.keep} if self.keep else {}),
-            "value": self.value if finite else None,
+            "value": _number(self.value),
             "value_text": repr(self.value),
             "n": self.n,
             **({"counts": dict(self.counts)} if self.counts else {}),

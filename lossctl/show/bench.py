@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from ..bench import records
 from ..bench.cases import IMPLEMENTATIONS, PEERS, PRODUCT, WHAT, Case
-from ..bench.records import Measurement, document
+from ..bench.records import Measurement
 from ..bench.timing import Slowdown
 from ..text import json_text
-from ..version import __version__
 from .sheet import Sheet, csv, markdown
 from .triplets import bar
 
@@ -32,7 +32,7 @@ class BenchRun:
 
 def as_json(run: BenchRun) -> str:
     """One document, every sample included; `--baseline` reads it."""
-    return document(run.measurements, run.environment, run.compared, __version__)
+    return records.as_json(run.measurements, run.environment, run.compared)
 
 
 def ndjson(run: BenchRun) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..results.document import document
 from ..results.values import Comparison
 from ..text import json_text, option_text, shown
-from ..version import __version__
 from .results import interval_text, number
 from .sheet import Sheet
 
@@ -17,14 +17,8 @@ WORSE = "worse ▸"
 
 def as_json(comparisons: Sequence[Comparison]) -> str:
     """One document."""
-    document = {
-        "schema": "lossctl/1",
-        "version": __version__,
-        "command": "compare",
-        "results": [comparison.as_json() for comparison in comparisons],
-        "warnings": [warning for comparison in comparisons for warning in comparison.warnings],
-    }
-    return json_text(document, indent=2) + "\n"
+    warnings = [warning for comparison in comparisons for warning in comparison.warnings]
+    return document("compare", [comparison.as_json() for comparison in comparisons], warnings)
 
 
 def ndjson(comparisons: Sequence[Comparison]) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..curves.pictures import Line, Picture, Plane, Surface
-from ..text import json_text
-from ..version import __version__
+from ..results.document import document
 from .sheet import Sheet, text_of
 
 SLOPE = "slope of "
@@ -43,8 +42,7 @@ def _flat(rows: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:
 def as_json(picture: Picture | Plane) -> str:
     """One document; an infinite value is null."""
     body = _plane_record(picture) if isinstance(picture, Plane) else _picture_record(picture)
-    document = {"schema": "lossctl/1", "version": __version__, "command": "curve", **body}
-    return json_text(document) + "\n"
+    return document("curve", body.pop("results"), indent=None, **body)
 
 
 def _picture_record(picture: Picture) -> dict[str, Any]:
@@ -52,7 +50,7 @@ def _picture_record(picture: Picture) -> dict[str, Any]:
         "variable": {"name": picture.variable, "meaning": picture.label, "fixed": dict(picture.fixed)},
         "unit": picture.unit,
         "x": picture.x,
-        "curves": [_line_record(line) for line in picture.lines],
+        "results": [_line_record(line) for line in picture.lines],
         "bands": [{"name": band.name, "low": band.low, "high": band.high} for band in picture.bands],
     }
 
@@ -74,7 +72,7 @@ def _plane_record(plane: Plane) -> dict[str, Any]:
         "unit": plane.unit,
         "s_n": plane.s_n,
         "s_p": plane.s_p,
-        "surfaces": [_surface_record(surface) for surface in plane.surfaces],
+        "results": [_surface_record(surface) for surface in plane.surfaces],
     }
 
 

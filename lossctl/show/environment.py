@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..bench.machine import Finding
-from ..text import json_text
-from ..version import __version__
+from ..results.document import document
 from .sheet import Sheet
 
 
@@ -19,10 +18,4 @@ def sheet(findings: Sequence[Finding]) -> Sheet:
 
 def as_json(findings: Sequence[Finding]) -> str:
     """One document."""
-    document = {
-        "schema": "lossctl/1",
-        "version": __version__,
-        "command": "doctor",
-        "findings": [asdict(item) for item in findings],
-    }
-    return json_text(document, indent=2) + "\n"
+    return document("doctor", [asdict(item) for item in findings])

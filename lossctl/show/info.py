@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from typing import Any
 
 from ..files.summary import Summary
-from ..text import json_text, shown
-from ..version import __version__
+from ..results.document import document
+from ..text import shown
 from .sheet import Sheet
+
+COLUMNS = ("file", "what", "type", "rows", "columns", "min", "mean", "max", "nan", "inf", "values")
 
 
 def sheet(summaries: Sequence[Summary]) -> Sheet:
     """One row a column."""
-    columns = ("file", "what", "type", "rows", "columns", "min", "mean", "max", "nan", "inf", "values")
     rows = tuple(
         (
             shown(item.path),
@@ -30,16 +31,15 @@ def sheet(summaries: Sequence[Summary]) -> Sheet:
     )
     numeric = frozenset({"rows", "columns", "min", "mean", "max", "nan", "inf"})
     return Sheet(
-        columns, rows, numeric, prose=frozenset({"values"}), spare=("values", "columns", "inf", "type", "nan", "mean")
+        COLUMNS, rows, numeric, prose=frozenset({"values"}), spare=("values", "columns", "inf", "type", "nan", "mean")
     )
 
 
 def as_json(summaries: Sequence[Summary]) -> str:
     """One document."""
-    document = {
-        "schema": "lossctl/1",
-        "version": __version__,
-        "command": "info",
-        "columns": [asdict(item) for item in summaries],
-    }
-    return json_text(document, indent=2) + "\n"
+    return document("info", [_record(item) for item in summaries])
+
+
+def _record(item: Summary) -> dict[str, Any]:
+    cells = (item.path, item.name, item.dtype, item.rows, item.columns, item.low, item.mean, item.high)
+    return dict(zip(COLUMNS, (*cells, item.missing, item.infinite, item.values), strict=True))

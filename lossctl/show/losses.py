@@ -12,8 +12,8 @@ from ..curves.variables import variables_of
 from ..language.domains import Option
 from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss
-from ..text import json_text, option_text
-from ..version import __version__
+from ..results.document import document
+from ..text import option_text
 from .pages.arithmetic import Step, steps
 from .pages.facts import facts
 from .sheet import Sheet, folded, markdown
@@ -66,13 +66,7 @@ def options_text(loss: Loss) -> str:
 
 def list_json(losses: Sequence[Loss]) -> str:
     """The losses as one JSON document."""
-    document = {
-        "schema": "lossctl/1",
-        "version": __version__,
-        "command": "list",
-        "losses": [_record(loss) for loss in losses],
-    }
-    return json_text(document, indent=2) + "\n"
+    return document("list", [_record(loss) for loss in losses])
 
 
 def page_json(loss: Loss) -> str:
@@ -111,8 +105,7 @@ def _followers(rule: Convention) -> str:
 
 
 def _document(record: dict[str, Any]) -> str:
-    document = {"schema": "lossctl/1", "version": __version__, "command": "explain", "loss": record}
-    return json_text(document, indent=2) + "\n"
+    return document("explain", [record])
 
 
 def unavailable_page(name: str, reason: str, width: int = WIDTH) -> str:

@@ -11,8 +11,8 @@ from ..text import html_text as escape
 from ..version import __version__
 from .comparisons import p_text, signed
 from .forest import Bar, svg
-from .results import interval_text, number
-from .suites import loss_text, of_text, summary, values_of
+from .results import interval_text, number, of_text
+from .suites import loss_text, summary, values_of
 
 LONGEST_PICTURE = 60
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..results.document import document
 from ..results.values import Interval, Result
 from ..text import json_text, option_text, shown
-from ..version import __version__
 from .sheet import Sheet
-
-SCHEMA = "lossctl/1"
 
 
 def number(value: float, digits: int | None) -> str:
@@ -24,14 +22,8 @@ def bare(results: Sequence[Result], digits: int | None) -> str:
 
 def as_json(results: Sequence[Result], command: str) -> str:
     """One document: {"schema", "version", "command", "results", "warnings"}."""
-    document = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "command": command,
-        "results": [result.as_json() for result in results],
-        "warnings": [warning for result in results for warning in result.warnings],
-    }
-    return json_text(document, indent=2) + "\n"
+    warnings = [warning for result in results for warning in result.warnings]
+    return document(command, [result.as_json() for result in results], warnings)
 
 
 def ndjson(results: Sequence[Result]) -> str:
@@ -45,14 +37,14 @@ def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> 
 
     grouped = any(result.group is not None or result.average for result in results)
     extra = _extra_columns(results, digits)
-    columns = ("loss", "options", "reduction", *(("group",) if grouped else ()), "value", *extra, "n")
+    columns = ("loss", "options", "reduction", *(("group", "average") if grouped else ()), "value", *extra, "n")
     columns += ("signature",) if signature else ()
     rows = tuple(
         (
             result.loss,
             " ".join(f"{name}={option_text(value)}" for name, value in result.params),
             result.reduction if result.keep is None else f"{result.reduction} of the {result.keep} hardest",
-            *((group_text(result),) if grouped else ()),
+            *((shown(result.group or ""), result.average or "") if grouped else ()),
             number(result.value, digits),
             *(text(result) for text in extra.values()),
             str(result.n),
@@ -75,10 +67,12 @@ def _extra_columns(results: Sequence[Result], digits: int | None) -> dict[str, C
     return columns
 
 
-def group_text(result: Result) -> str:
-    """What a value is of: a group, all rows, or the mean over the groups."""
+def of_text(result: Result) -> str:
+    """What a value is of, in words: a group, all rows, the hardest of them, or the mean over the groups."""
+    if result.keep:
+        return f"{result.keep} hardest"
     if result.group is not None:
-        return shown(result.group)
+        return f"group {shown(result.group)}"
     return "mean of groups" if result.average == "macro" else "all"
 
 

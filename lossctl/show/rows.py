@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..results.document import document
 from ..rows.hardest import Hardest
 from ..text import escaped, json_text, shown
-from ..version import __version__
 from .results import number
 from .sheet import Sheet
 
@@ -157,16 +157,8 @@ def top_json(
     hardest: Hardest, loss: str, roles: Sequence[str], names: Sequence[str], sources: Sequence[tuple[str, str]]
 ) -> str:
     """One document."""
-    document = {
-        "schema": "lossctl/1",
-        "version": __version__,
-        "command": "compute --top",
-        "loss": loss,
-        "source": dict(sources),
-        "n": hardest.n,
-        "rows": list(_top(hardest, roles, names)),
-    }
-    return json_text(document, indent=2) + "\n"
+    rows = list(_top(hardest, roles, names))
+    return document("compute --top", rows, loss=loss, source=dict(sources), n=hardest.n)
 
 
 def _top(hardest: Hardest, roles: Sequence[str], names: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -5,44 +5,54 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from ..language.registry import find, make
+from ..results.document import document
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from ..text import json_text, shown, xml_text
-from ..version import __version__
-from .results import group_text, number
+from .results import number, of_text
 from .sheet import Sheet
+
+COLUMNS = (
+    "status", "entry", "loss", "group", "average", "keep", "base", "other", "value", "low", "high", "n", "note",
+)  # fmt: skip
 
 
 def sheet(report: SuiteReport, digits: int | None) -> Sheet:
-    """One row a value; an entry that ended in an error has one row with the reason."""
-    columns = ("status", "entry", "loss", "of", "value", "low", "high", "n", "note")
+    """One row a value, in the words of the JSON; an entry that ended in an error has one row with the reason."""
     rows = [row for outcome in report.outcomes for row in _rows(outcome, digits)]
-    return Sheet(columns, tuple(rows), numeric=frozenset({"value", "low", "high", "n"}))
+    return Sheet(COLUMNS, tuple(rows), numeric=frozenset({"value", "low", "high", "n"}))
 
 
 def _rows(outcome: Outcome, digits: int | None) -> list[tuple[str, ...]]:
     if outcome.status == "error":
-        return [("error", outcome.name, "", "", "", "", "", "", " ".join(outcome.reasons))]
+        return [("error", outcome.name, *[""] * (len(COLUMNS) - 3), " ".join(outcome.reasons))]
     rows = [_result_row(outcome, result, digits) for result in outcome.results]
     return rows + [_comparison_row(outcome, comparison, digits) for comparison in outcome.comparisons]
 
 
 def _result_row(outcome: Outcome, result: Result, digits: int | None) -> tuple[str, ...]:
-    failed = [gate.text for gate in result.gates if not gate.passed]
     ends = (number(end, digits) for end in (result.ci.low, result.ci.high)) if result.ci else ("", "")
-    status = "failed" if failed else "passed" if result.gates else "-"
-    note = f"not {' and not '.join(failed)}" if failed else ", ".join(gate.text for gate in result.gates)
+    of = (result.group or "", result.average or "", result.keep or "", "", "")
     return (
-        status, outcome.name, loss_text(result), of_text(result), number(result.value, digits), *ends,
-        str(result.n), note,
+        result.status, outcome.name, loss_text(result), *of, number(result.value, digits), *ends, str(result.n),
+        _note(result),
     )  # fmt: skip
 
 
+def _note(result: Result) -> str:
+    failed = [gate.text for gate in result.gates if not gate.passed]
+    return f"not {' and not '.join(failed)}" if failed else ", ".join(gate.text for gate in result.gates)
+
+
 def _comparison_row(outcome: Outcome, comparison: Comparison, digits: int | None) -> tuple[str, ...]:
-    bad = outcome.status == "failed" and comparison.verdict in ("worse", "unknown")
-    of = f"{comparison.other} minus {comparison.base}"
+    of = ("", "", "", comparison.base, comparison.other)
     values = (number(value, digits) for value in (comparison.difference, comparison.ci.low, comparison.ci.high))
     note = f"{comparison.verdict}, p {comparison.p_adjusted:.2g}"
-    return ("failed" if bad else "-", outcome.name, loss_text(comparison), of, *values, str(comparison.n), note)
+    status = _status(outcome, comparison)
+    return (status, outcome.name, loss_text(comparison), *of, *values, str(comparison.n), note)
+
+
+def _status(outcome: Outcome, comparison: Comparison) -> str:
+    return "failed" if outcome.status == "failed" and comparison.verdict in ("worse", "unknown") else "ok"
 
 
 def loss_text(result: Result | Comparison) -> str:
@@ -55,24 +65,17 @@ def values_of(outcome: Outcome) -> list[Result | Comparison]:
     return [*outcome.results, *outcome.comparisons]
 
 
-def of_text(result: Result) -> str:
-    """What a value is of: a group, all rows, the hardest rows."""
-    if result.keep:
-        return f"{result.keep} hardest"
-    return group_text(result)
-
-
-VERDICTS = ("better", "worse", "no difference", "different", "unknown")
-
-
 def table_sheet(report: SuiteReport, digits: int | None) -> Sheet:
-    """For a person: an interval is one cell."""
+    """For a person: what a value is of in words, an interval in one cell."""
     rows = []
-    for status, entry, loss, of, value, low, high, n, note in sheet(report, digits or 4).rows:
-        mark = {"passed": "ok", "-": ""}.get(status, status.upper())
-        between = f"{low} .. {high}" if low else ""
-        of = of.partition(" minus ")[0] if note.startswith(VERDICTS) else of
-        rows.append((shown(entry), loss, mark, of, value, between, n, note))
+    values: list[Result | Comparison | None] = []
+    for outcome in report.outcomes:
+        values += values_of(outcome) or [None]
+    for (status, entry, loss, *_, value, low, high, n, note), of in zip(
+        sheet(report, digits or 4).rows, map(_of, values), strict=True
+    ):
+        mark = status if status == "ok" else status.upper()
+        rows.append((shown(entry), loss, mark, of, value, f"{low} .. {high}" if low else "", n, note))
     columns = ("entry", "loss", "status", "of", "value", "interval", "n", "note")
     return Sheet(
         columns,
@@ -85,24 +88,25 @@ def table_sheet(report: SuiteReport, digits: int | None) -> Sheet:
     )
 
 
+def _of(value: Result | Comparison | None) -> str:
+    if isinstance(value, Comparison):
+        return shown(value.other)
+    return of_text(value) if value else ""
+
+
 def as_json(report: SuiteReport) -> str:
     """One document; its results are those of the losses, so that it serves as a baseline too."""
-    document = {
-        "schema": "lossctl/1",
-        "version": __version__,
-        "command": "run",
-        "title": report.title,
-        "suite": report.path,
-        "entries": [outcome.as_json() for outcome in report.outcomes],
-        "results": [
-            {"entry": outcome.name, **result.as_json()} for outcome in report.outcomes for result in outcome.results
-        ],
-        "comparisons": [
+    return document(
+        "run",
+        [{"entry": outcome.name, **result.as_json()} for outcome in report.outcomes for result in outcome.results],
+        warnings(report),
+        title=report.title,
+        suite=report.path,
+        entries=[outcome.as_json() for outcome in report.outcomes],
+        comparisons=[
             {"entry": outcome.name, **value.as_json()} for outcome in report.outcomes for value in outcome.comparisons
         ],
-        "warnings": warnings(report),
-    }
-    return json_text(document, indent=2) + "\n"
+    )
 
 
 def ndjson(report: SuiteReport) -> str:

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..results.breakdown import AtMargin, Categories, Distances
+from ..results.document import document
 from ..rows.facts import NARROW, rows_left_out
 from ..rows.sums import count as count_of
-from ..text import json_text, option_text, shown
+from ..text import option_text, shown
 from ..version import __version__
 from .sheet import Sheet, folded
 
@@ -34,10 +35,7 @@ def bare(report: Report) -> str:
 def as_json(report: Report, indent: int | None = 2) -> str:
     """One document; counts are whole numbers, `certified` says whether they are proven."""
     breakdown = report.whole
-    document = {
-        "schema": "lossctl/1",
-        "version": __version__,
-        "command": "triplets",
+    facts = {
         "source": dict(report.sources),
         "signature": signature(report),
         "metric": breakdown.metric,
@@ -47,7 +45,6 @@ def as_json(report: Report, indent: int | None = 2) -> str:
         "undecided": breakdown.undecided,
         "why": breakdown.why or None,
         "anchors": asdict(breakdown.anchors),
-        "results": [_margin_record(at) for at in breakdown.margins],
         "distances": {
             "edges": list(breakdown.edges),
             "positive": asdict(breakdown.positives),
@@ -60,9 +57,9 @@ def as_json(report: Report, indent: int | None = 2) -> str:
         "pairs": [asdict(pair) for pair in breakdown.pairs],
         "batches": asdict(report.batches) if report.batches else None,
         "diagnosis": asdict(report.diagnosis),
-        "warnings": warnings(report),
     }
-    return json_text(_finite(document), indent=indent) + "\n"
+    results = [_finite(_margin_record(at)) for at in breakdown.margins]
+    return document("triplets", results, warnings(report), indent=indent, **_finite(facts))
 
 
 def _finite(value: Any) -> Any:
@@ -370,16 +367,8 @@ def given_json(triplets: Sequence[GivenTriplets], metric: str, normalize: bool, 
         }
         for at in triplets
     ]
-    document = {
-        "schema": "lossctl/1",
-        "version": __version__,
-        "command": "triplets",
-        "metric": metric,
-        "normalize": normalize,
-        "certified": True,
-        "results": results,
-    }
-    return json_text(_finite(document), indent=indent) + "\n"
+    facts = {"metric": metric, "normalize": normalize, "certified": True}
+    return document("triplets", [_finite(result) for result in results], (), indent=indent, **facts)
 
 
 def given_sheet(triplets: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
