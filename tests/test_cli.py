@@ -123,7 +123,10 @@ def test_json_is_the_one_schema():
     assert set(result) >= {
         "loss", "params", "reduction", "source", "group", "value", "n", "ci", "status", "gate", "signature",
     }  # fmt: skip
-    assert result["params"] == {"gamma": 2.0, "alpha": None}
+    assert result["params"] == {
+        "gamma": 2.0, "alpha": None, "alpha-rule": "label", "label-smoothing": 0.0, "threshold": None,
+        "normalized": False, "one-vs-rest": False,
+    }  # fmt: skip
     assert (result["n"], result["status"]) == (285, "ok")
     assert repr(result["value"]) == run_lossctl(*FOCAL, "samples/preds.npy").out.strip()
 
@@ -134,8 +137,9 @@ def test_the_signature_says_what_was_computed():
     assert parts.pop("focal") == ""
     assert len(parts.pop("data")) == 8
     assert parts == {
-        "gamma": "2", "alpha": "none", "in": "prob", "red": "mean", "w": "none", "n": "285", "acc": "f64",
-        "be": "numpy", "v": package.__version__,
+        "gamma": "2", "alpha": "none", "alpha-rule": "label", "label-smoothing": "0", "threshold": "none",
+        "normalized": "false", "one-vs-rest": "false", "in": "prob", "red": "mean", "w": "none", "n": "285",
+        "acc": "f64", "be": "numpy", "v": package.__version__,
     }  # fmt: skip
     assert float(value)
 

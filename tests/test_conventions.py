@@ -134,6 +134,7 @@ def test_a_choice_stands_in_the_signature(name):
         (("rmse", PRED, TARGET), {"reduction": "sum-elements"}),
         (("bce", CHANCE, LABEL), {"squash": "tanh"}),
         (("mse", PRED, TARGET), {"clip_log": 3.0}),
+        (("hinge", CHANCE, LABEL), {"squash": "softmax"}),
         (("mse", PRED, TARGET), {"scale": 0.0}),
         (("bce", LOGITS[:, 0], LABEL), {"clip_log": 100.0, "from_logits": True}),
         (("bce", PROBS, OTHER), {"pos_weight": [1, 2, 3, 4], "soft": True}),

@@ -19,7 +19,7 @@ def test_a_row_is_of_a_loss_and_sets_what_that_takes(row):
     loss = registry.find(row.loss)
     assert loss.name == row.loss
     assert row.agrees in libraries.DIGITS and row.proof in ("run", "source") and row.what
-    assert row.reads in ("any", "prob", "logits")
+    assert row.form in ("any", "prob", "logits") and row.reads.split()[:-1] in ([], ["class"], ["binary"])
     registry.make(loss, **row.own(loss))
     for key, value in row.settings(loss).items():
         setting = options.setting(key, options.COMPUTE)

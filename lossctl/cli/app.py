@@ -24,6 +24,8 @@ COMMANDS = {
     "bench": "How fast the kernels are on this machine, against each other, and whether they are right.",
     "curve": "What a loss does, as a picture: its curve, its slope, its contours.",
     "compare": "Which of several systems is better, by how much, and whether chance would do.",
+    "parity": "What each known library would print on this data, and which of our options do it.",
+    "reconcile": "Which choices give the number that you have.",
     "run": "Everything a suite (YAML) asks for: losses, groups, intervals, gates, comparisons, and reports.",
     "list": "All losses, by family.",
     "explain": "One loss: its formula, when it misleads, its options, an example, where libraries differ.",

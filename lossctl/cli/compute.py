@@ -220,9 +220,9 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
         next(iter(forms.values()), ""),
         getattr(values, "by_hand", None),
     )
-    if library and values["also"]:
+    if library and values.get("also"):
         raise UsageError("--like and --also at once", why="a library has choices for each loss", fix="ask twice")
-    specs = [registry.make(loss, **{**library, **own}), *map(registry.parse, values["also"] or ())]
+    specs = [registry.make(loss, **{**library, **own}), *map(registry.parse, values.get("also") or ())]
     device = output.device(style, values.get("device", "cpu"))
     question = questions.Question.of(call, specs, sources, named, forms=forms, device=device)
     return question._replace(note=note)

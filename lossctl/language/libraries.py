@@ -25,7 +25,8 @@ class Preset(NamedTuple):
     """One row: how a library computes a loss.
 
     versions: such as ">=2.0,<3";  loss: by our name;  variant: "" for what the library does unless told
-    reads: "prob" or "logits" where it is of these only, else "any";  options: as a command line has them
+    reads: "prob" or "logits" where it is of these only, else "any"; before it "binary" or "class", where it is of
+        labels 0 and 1 only, or of class indices;  options: as a command line has them
     agrees: a key of DIGITS;  proof: "run" or "source";  what: its name there, and what it does otherwise
     """
 
@@ -67,9 +68,15 @@ class Preset(NamedTuple):
         names = {option.name for option in loss.options}
         return {key: value for key, value in self.values.items() if key not in names}
 
-    def suits(self, form: str) -> bool:
-        """Whether it is of predictions of that form ("" for other inputs)."""
-        return self.reads == "any" or self.reads == form
+    @property
+    def form(self) -> str:
+        """The form of the predictions that it is of, "any" for all."""
+        return self.reads.split()[-1]
+
+    def suits(self, form: str, labels: str = "") -> bool:
+        """Whether it is of predictions of that form ("" for other inputs), and of "binary" or "class" labels."""
+        kinds = self.reads.split()[:-1]
+        return self.form in ("any", form) and (not labels or not kinds or labels in kinds)
 
 
 @cache
@@ -109,12 +116,15 @@ def find(text: str, loss: Loss, form: str = "") -> Preset:
     raise UsageError(what, fix=f"use --like {' or '.join(names)}")
 
 
-def usable_for(rows: Iterable[Preset], form: str) -> list[Preset]:
-    """Those of predictions in a form; of logits, where a library and variant has none of probabilities."""
+def usable_for(rows: Iterable[Preset], form: str, labels: str = "") -> list[Preset]:
+    """Those of predictions in a form and of "binary" or "class" labels, "" for any.
+
+    Those of logits are of probabilities too, where a library and variant has none of these.
+    """
     rows = list(rows)
-    exact = [preset for preset in rows if preset.suits(form)]
+    exact = [preset for preset in rows if preset.suits(form, labels)]
     taken = {preset.name for preset in exact}
-    more = [preset for preset in rows if form == "prob" and preset.reads == "logits" and preset.name not in taken]
+    more = [preset for preset in rows if form == "prob" and preset.suits("logits", labels) and preset.name not in taken]
     return [preset for preset in rows if preset in exact or preset in more]
 
 

@@ -24,8 +24,10 @@ Kind = Literal[
 COMPUTE, ROWS, COMPARE, TRIPLETS, MINE, RUN = "compute", "row_losses", "compare", "triplets", "mine", "run"
 ENTRIES = {"losses": COMPUTE, "comparisons": COMPARE}  # what an entry of a suite asks, and the command that does
 CALLS = (COMPUTE, ROWS, COMPARE, TRIPLETS, MINE, RUN)  # the functions of Python, of the same names
+PARITY, RECONCILE = "parity", "reconcile"
 LOSSES = (COMPUTE, ROWS, COMPARE)
 SETS = (TRIPLETS, MINE)
+ANSWERS = (COMPUTE, COMPARE, *SETS, PARITY, RECONCILE, RUN)  # commands that read inputs
 SHEETS = ("list", "doctor", "info")
 FORMATS = ("bare", "table", "json", "ndjson", "tsv", "csv", "md", "latex")
 DISTANCES = ("euclidean", "sqeuclidean", "cosine")
@@ -377,26 +379,39 @@ OPTIONS: tuple[Setting, ...] = (
             SHELL, metavar="FILE"),
     Setting("format", "text", "Output format.", (RUN,), SHELL,
             metavar="table|json|ndjson|tsv|csv|md|latex|junit|html", short="-f"),
+    # --- reconcile
+    Setting("value", "text", "The number that you have, with all its digits.", (RECONCILE,), SHELL, is_required=True,
+            metavar="V"),
+    Setting("value2", "text", "The number that it has for other data, which narrows the choice.", (RECONCILE,), SHELL,
+            metavar="V"),
+    Setting("src2", "texts", "The sources of that data, in the same order; repeatable.", (RECONCILE,), SHELL,
+            metavar="SRC"),
+    Setting("solve", "flag", "Solve for one number at a time too.", (RECONCILE,), SHELL, default=False),
+    Setting("most", "whole", "At most so many answers.", (RECONCILE,), SHELL, default=5, metavar="N", low=1,
+            shows_bounds=True),
     # --- where results go
     Setting("format", "text", "Output format.", (COMPUTE, TRIPLETS, COMPARE, "bench"), SHELL,
             metavar="|".join(FORMATS), short="-f"),
+    Setting("format", "text", "Output format.", (PARITY,), SHELL, metavar="|".join(FORMATS[1:]), short="-f"),
+    Setting("format", "text", "Text, or json.", (RECONCILE,), SHELL, metavar="text|json", short="-f"),
     Setting("format", "text", "Output format.", SHEETS, SHELL, metavar="table|json|tsv|csv|md|latex", short="-f"),
     Setting("json", "flag", "Short for -f json.",
-            (COMPUTE, TRIPLETS, COMPARE, RUN, "bench", "curve", "explain", *SHEETS), SHELL, default=False),
+            (COMPUTE, TRIPLETS, COMPARE, PARITY, RECONCILE, RUN, "bench", "curve", "explain", *SHEETS), SHELL,
+            default=False),
     Setting("bare", "flag", "The number alone (what is printed anyway).", (COMPUTE,), SHELL, default=False, short="-b"),
     Setting("bare", "flag", "easy TAB semi-hard TAB hard, a line for each margin.", (TRIPLETS,), SHELL, default=False,
             short="-b"),
     Setting("output", "output", "Write a figure or a table: .png .svg .pdf .csv .tsv .json .txt.", ("curve",), SHELL,
             metavar="FILE", short="-o"),
     Setting("output", "output", "Write the result to FILE, whole or not at all.",
-            (COMPUTE, TRIPLETS, COMPARE, RUN, "bench", "explain", "schema", *SHEETS), SHELL, metavar="FILE",
+            (COMPUTE, TRIPLETS, COMPARE, PARITY, RECONCILE, RUN, "bench", "explain", "schema", *SHEETS), SHELL, metavar="FILE",
             short="-o"),
     Setting("metrics", "output", "Also write the numbers by name, as JSON that experiment trackers read.",
             (COMPUTE, TRIPLETS, COMPARE, RUN), SHELL, metavar="FILE.json"),
     Setting("plot", "output", "Also draw it: FILE.png, .svg or .pdf.", (COMPUTE, TRIPLETS), SHELL, metavar="FILE",
             suits=_is_drawn),
     Setting("digits", "whole", "Round to N significant digits (full precision unless asked).",
-            (COMPUTE, COMPARE, RUN), SHELL, metavar="N", short="-p", low=1, high=17, shows_bounds=True),
+            (COMPUTE, COMPARE, PARITY, RUN), SHELL, metavar="N", short="-p", low=1, high=17, shows_bounds=True),
     Setting("signature", "flag",
             "Print the signature after the value: every choice that changes it, and a hash of the data.", (COMPUTE,),
             SHELL, default=False),
@@ -459,12 +474,12 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("fail-if", "text", "Exit with 1 if a system is worse than the base.", (COMPARE,), HELD, metavar="worse",
             words=("worse",), told="the entry fails if a system is worse than the base"),
     # --- what is said
-    Setting("quiet", "flag", "No notes and no warnings on stderr.", (COMPUTE, COMPARE, *SETS, RUN, "bench"), SHELL,
-            default=False, short="-q"),
+    Setting("quiet", "flag", "No notes and no warnings on stderr.", (*ANSWERS, "bench"), SHELL, default=False,
+            short="-q"),
     Setting("verbose", "flag", "Say on stderr what was read and how, also in a pipe.",
-            (COMPUTE, COMPARE, *SETS, RUN, "bench"), SHELL, default=False, short="-v"),
+            (*ANSWERS, "bench"), SHELL, default=False, short="-v"),
     Setting("color", "text", "Colour; auto obeys NO_COLOR and TERM=dumb.",
-            (COMPUTE, COMPARE, *SETS, RUN, "bench", "curve", "explain", *SHEETS), SHELL, default="auto",
+            (*ANSWERS, "bench", "curve", "explain", *SHEETS), SHELL, default="auto",
             metavar="auto|always|never", words=("auto", "always", "never")),
 )  # fmt: skip
 

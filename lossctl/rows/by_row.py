@@ -152,13 +152,17 @@ def _score_job(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> S
 def score(plan: shapes.Plan, block: RowBlock) -> Rows:
     """The loss of each row of one block."""
     admitted = checks.admit(plan, block.load(), block.start)
-    function = _expected if plan.is_soft else _plain
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        value = function(plan, *admitted.inputs)
+        value = values_of(plan, admitted)
         rows = rows_of(plan, admitted.rows, columns_of(value), admitted.weights, admitted.facts)
     if plan.reduction == "positives":
         return rows._replace(columns=(rows.columns[0], _positives(admitted.inputs[-1], admitted.weights)))
     return rows
+
+
+def values_of(plan: shapes.Plan, admitted: checks.Admitted) -> Any:
+    """What the loss returns for the rows of a block that has passed the door."""
+    return (_expected if plan.is_soft else _plain)(plan, *admitted.inputs)
 
 
 def _plain(plan: shapes.Plan, *inputs: Any) -> Any:

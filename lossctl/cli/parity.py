@@ -1,0 +1,64 @@
+"""`lossctl parity LOSS SRC...`: what each known library would print on this data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..language.options import COMPUTE, LOSSES, PARITY, settings
+from ..language.registry import Loss, find
+from . import compute, options, output
+from .app import group
+
+
+class Losses(compute.Losses):
+    """The losses as commands, each with the inputs, the options and the way of reading that `compute` has."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        loss = find(cmd_name)
+        return loss_command(loss, PARITY, lambda values: parity(loss, values), f"What libraries print for {loss.name}.")
+
+
+def command() -> Any:
+    """The group."""
+
+    def losses() -> None:
+        """What each known library would print on this data, what it does otherwise, and the options that do it.
+
+        A row of the table is a library that was run against it, or read, as it says. See also: lossctl reconcile
+        """
+
+    return group(Losses, "parity", losses, no_args_is_help=True, subcommand_metavar="LOSS [OPTIONS] SRC...")
+
+
+def loss_command(loss: Loss, name: str, run: Any, help: str) -> Any:
+    """The command of a loss that takes its inputs, its options, how they are read, and the options of that name."""
+    reading = {key for key, row in settings(COMPUTE, "shell").items() if set(row.commands) >= set(LOSSES[:2])}
+    reading |= {"index", "distances"}
+    kept = [
+        parameter
+        for parameter in compute.parameters(loss)
+        if parameter[0] in reading or parameter[0] not in settings(COMPUTE, "shell")
+    ]
+    return options.command_of(run, loss.name, [*kept, *options.parameters(name)], help=help)
+
+
+def parity(loss: Loss, values: Mapping[str, Any]) -> None:
+    """Compute the rows of the table, and write them."""
+    from ..api import parity
+    from ..show import choices as show
+
+    style = output.style_of(values)
+    asked = compute.question(loss, values, style)
+    form = next(iter(asked.forms[0].values()), "")
+
+    def ask(library: str | None) -> Any:
+        return compute.question(loss, options.Typed({**values, "like": library}, values.by_hand), style)  # type: ignore[attr-defined]
+
+    sources = [*asked.inputs, *asked.named.values()]
+    with output.destination(style, sources) as writer:
+        numbers = parity.parity(loss, form, ask)
+        if style.format == "json":
+            writer.write(show.parity_json(loss.name, numbers))
+        else:
+            writer.write(output.sheet_text(show.parity_sheet(numbers, values["digits"]), output.many_format(style)))

@@ -1,0 +1,108 @@
+"""`lossctl reconcile LOSS SRC... --value V`: which choices give the number that you have."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import LossctlError, UsageError
+from ..language.options import RECONCILE
+from ..language.registry import BY_NAME, Loss, find, names, walk
+from . import compute, options, output
+from .app import group
+from .parity import loss_command
+
+
+class Losses(compute.Losses):
+    """The losses as commands, and `all`, which tries every loss that fits the inputs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return ["all", *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name == "all":
+            sources = ("sources", compute.Sources, None)
+            flag = [row for row in compute.parameters(find("bce")) if row[0] == "from_logits"]
+            parameters = [sources, *flag, *options.parameters(RECONCILE)]
+            return options.command_of(reconcile_all, "all", parameters, help="Try every loss that fits the inputs.")
+        loss = find(cmd_name)
+        return loss_command(loss, RECONCILE, lambda values: reconcile(loss, values), f"Choices of {loss.name}.")
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        names()
+        is_loss = args[0].strip().lower().replace("_", "-") in BY_NAME
+        is_source = any(mark in args[0] for mark in (".", "/", "::")) or args[0] == "-"
+        return super().resolve_command(ctx, args if is_loss or not is_source else ["all", *args])
+
+
+def command() -> Any:
+    """The group."""
+
+    def losses() -> None:
+        """Which choices give the number that you have: reductions, options, clips, and what libraries do.
+
+        Without a loss, all losses that fit the inputs are tried. The best explanation stands first: what a library
+        does, then the fewest choices changed. Give the number with all its digits.
+        """
+
+    return group(
+        Losses, RECONCILE, losses, no_args_is_help=True, subcommand_metavar="[LOSS] [OPTIONS] SRC... --value V"
+    )
+
+
+def reconcile(loss: Loss, values: Mapping[str, Any]) -> None:
+    """The choices of one loss."""
+    style = output.style_of(values)
+    _write([(loss, compute.question(loss, values, style))], values, style)
+
+
+def reconcile_all(values: Mapping[str, Any]) -> None:
+    """The choices of every loss that the inputs fit."""
+    from ..api import answers
+
+    style = output.style_of(values)
+    asked = []
+    for loss in walk():
+        full = {f"option_{option.name}": None for option in loss.options}
+        full |= {f"role_{role.name}": None for role in loss.roles} | dict(values)
+        try:
+            question = compute.question(loss, options.Typed(full, frozenset()), style)
+            with answers.opened(question) as answer:
+                answer.results()
+            asked.append((loss, question))
+        except LossctlError:
+            continue
+    if not asked:
+        raise UsageError("no loss fits these inputs", fix="name the loss: lossctl reconcile LOSS SRC... --value V")
+    _write(asked, values, style)
+
+
+def _write(asked: list[tuple[Loss, Any]], values: Mapping[str, Any], style: output.Style) -> None:
+    from ..api import reconcile
+    from ..show import choices as show
+
+    sources = list(asked[0][1].inputs)
+    if (values["value2"] is None) != (not values["src2"]):
+        raise UsageError("--value2 and --src2 go together", fix="give the second number, and each source of its data")
+    narrow = None
+    if values["value2"] is not None:
+        second = tuple(values["src2"])
+
+        def ask(loss: Loss, own: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+            (question,) = [question for other, question in asked if other is loss]
+            spec = compute.registry.make(loss, **{**question.specs[0].options, **own})  # type: ignore[attr-defined]
+            return reconcile.asked_with(question, spec, settings)._replace(inputs=second)
+
+        narrow = reconcile.Narrow(reconcile.number_of(values["value2"]), ask)
+    by_hand: frozenset[str] = getattr(values, "by_hand", frozenset())
+    fixed = {key.removeprefix("option_"): True for key in by_hand}
+    with output.destination(style, sources) as writer:
+        answer = reconcile.reconcile(
+            [(question, fixed) for _, question in asked], values["value"], solve=values["solve"], narrow=narrow
+        )
+        if style.format == "json":
+            writer.write(show.reconcile_json(answer))
+        else:
+            flags = " --from-logits" if values.get("from_logits") else ""
+            writer.write(show.reconcile_text(answer, shlex.join(sources) + flags, values["most"]))

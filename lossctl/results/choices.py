@@ -1,0 +1,79 @@
+"""What choices give: the numbers of libraries, and the choices behind a number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LibraryValue:
+    """The number that a library would print.
+
+    library: its name, with the variant, as --like takes it; "" for ours
+    value: nan where our options cannot give it here, as `fault` says
+    agrees: "exact" or "float32";  proof: "run" or "source";  what: its name there and what it does otherwise
+    options: those that give the number here
+    """
+
+    library: str
+    value: float
+    agrees: str
+    proof: str
+    what: str
+    options: str
+    fault: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The record in the schema lossctl/1."""
+        return {**self.__dict__, "value": self.value if math.isfinite(self.value) else None}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Choices that give a number.
+
+    loss: the loss;  options: as a command line has them, "" for the defaults;  value: what they give
+    changed: how many choices differ from the defaults, 0 for what a library does;  libraries: who does exactly this
+    twins: other choices that give the same number;  solved: the option that was solved for, "" for none
+    """
+
+    loss: str
+    options: str
+    value: float
+    changed: int
+    libraries: tuple[str, ...] = ()
+    twins: tuple[str, ...] = ()
+    solved: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The record in the schema lossctl/1."""
+        value = self.value if math.isfinite(self.value) else None
+        return {**self.__dict__, "value": value, "libraries": list(self.libraries), "twins": list(self.twins)}
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """A number, and the choices that give it.
+
+    digits: how many significant digits it has;  tried: how many combinations;  by_chance: how many of them would give
+        a random number of that size and so many digits
+    fits: the best first;  solved: those with an option solved for, weak evidence
+    defaults: what the losses give by default
+    """
+
+    text: str
+    value: float
+    digits: int
+    tried: int
+    by_chance: float
+    fits: tuple[Fit, ...]
+    solved: tuple[Fit, ...]
+    defaults: tuple[Fit, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The record in the schema lossctl/1."""
+        record = {name: getattr(self, name) for name in ("text", "value", "digits", "tried", "by_chance")}
+        many = ("fits", "solved", "defaults")
+        return {**record, **{name: [fit.as_json() for fit in getattr(self, name)] for name in many}}

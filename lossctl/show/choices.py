@@ -1,0 +1,85 @@
+"""What choices give, as text: the numbers of libraries, and the choices behind a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..results.choices import Fit, LibraryValue, Reconciliation
+from ..text import json_text
+from ..version import __version__
+from .results import number
+from .sheet import Sheet
+
+FEW = 4  # digits below which nothing can be concluded
+PROOFS = {"run": "", "source": " (from its source)"}
+
+
+def parity_sheet(values: Sequence[LibraryValue], digits: int | None) -> Sheet:
+    """One row a library."""
+    rows = tuple(
+        (
+            value.library or "lossctl",
+            "-" if value.fault else number(value.value, digits),
+            value.agrees,
+            value.options,
+            (value.fault or value.what) + PROOFS[value.proof],
+        )
+        for value in values
+    )
+    return Sheet(
+        ("library", "value", "agrees", "options", "what"),
+        rows,
+        numeric=frozenset({"value"}),
+        prose=frozenset({"options", "what"}),
+        spare=("agrees",),
+    )
+
+
+def parity_json(loss: str, values: Sequence[LibraryValue]) -> str:
+    """One document."""
+    return _document("parity", {"loss": loss, "results": [value.as_json() for value in values]})
+
+
+def reconcile_json(answer: Reconciliation) -> str:
+    """One document."""
+    return _document("reconcile", answer.as_json())
+
+
+def _document(command: str, record: dict[str, object]) -> str:
+    return json_text({"schema": "lossctl/1", "version": __version__, "command": command, **record}, indent=2) + "\n"
+
+
+def reconcile_text(answer: Reconciliation, sources: str, most: int) -> str:
+    """The sentence that explains the number, the choices that give it, and how much that proves."""
+    chance = f"{answer.by_chance:.2g} of {answer.tried:,} combinations tried would fit by chance"
+    lines = [f"{answer.text} has {answer.digits} digits; {chance}"]
+    if answer.digits < FEW:
+        lines.append(f"with fewer than {FEW} digits nothing can be concluded: give the number with all its digits")
+    if not answer.fits:
+        lines.append("no combination of customary choices gives it" + ("" if answer.solved else "; --solve tries more"))
+    for fit in answer.fits[:most]:
+        lines += _fit_lines(fit, sources)
+    if len(answer.fits) > most:
+        lines.append(f"and {len(answer.fits) - most} more; --most {len(answer.fits)} shows them")
+    if answer.solved:
+        lines.append("with an option solved for (weak evidence: a free number fits almost anything):")
+        for fit in answer.solved[:most]:
+            lines += _fit_lines(fit, sources)
+    for fit in answer.defaults:
+        lines.append(f"{fit.loss} by default gives {fit.value:.9g}{_who(fit)}")
+    return "\n".join(lines) + "\n"
+
+
+def _fit_lines(fit: Fit, sources: str) -> list[str]:
+    count = "1 choice" if fit.changed == 1 else f"{fit.changed} choices"
+    how = (
+        "as it is by default" if not fit.options else f"with {count} changed" if fit.changed else "as a library has it"
+    )
+    lines = [f"  {fit.value:.9g} is {fit.loss} {how}{_who(fit)}"]
+    lines.append(f"    lossctl compute {' '.join(part for part in (fit.loss, fit.options, sources) if part)}")
+    lines += [f"    the same number: {twin or 'the defaults'}" for twin in fit.twins[:3]]
+    return lines
+
+
+def _who(fit: Fit) -> str:
+    return f": {', '.join(fit.libraries)}" if fit.libraries else ""

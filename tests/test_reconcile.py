@@ -1,0 +1,136 @@
+"""`reconcile` and `parity`: the numbers that libraries printed, and the choices that are found behind them."""
+
+import json
+import math
+import shlex
+
+import numpy as np
+import pytest
+from conftest import run_lossctl
+from printed import PRINTED
+
+from lossctl.api.reconcile import by_chance, number_of
+from lossctl.errors import UsageError
+
+
+def sources(case, folder):
+    """The inputs of a case as files, in role order."""
+    paths = []
+    for place, values in enumerate(case.inputs):
+        values = np.asarray(values)
+        path = folder / f"{place}.npy"
+        np.save(path, values if values.dtype.kind != "U" else np.zeros(len(values)))
+        paths.append(path)
+    return paths
+
+
+@pytest.mark.parametrize("case", PRINTED, ids=lambda case: f"{case.loss} {case.text} {case.who}")
+def test_a_printed_number_is_one_command(case, tmp_path):
+    options = shlex.split(f"{case.fixed} {case.options}")
+    value = float(run_lossctl("compute", case.loss, *options, *sources(case, tmp_path), "-q").out)
+    assert number_of(case.text).fits(value), value
+
+
+def explained(case, folder, *more):
+    words = (*shlex.split(case.fixed), *sources(case, folder), "--value", case.text, "--json", *more)
+    return json.loads(run_lossctl("reconcile", case.loss, *words).out)
+
+
+@pytest.mark.parametrize("case", PRINTED, ids=lambda case: f"{case.loss} {case.text} {case.who}")
+def test_the_choice_behind_a_printed_number_is_found(case, tmp_path):
+    """It stands in a line of the answer; first, or with as few choices changed as the first."""
+    fits = explained(case, tmp_path)["fits"]
+    wanted = sorted(words(f"{case.fixed.replace('--from-logits', '')} {case.options}"))
+    lines = [[sorted(words(text)) for text in (fit["options"], *fit["twins"])] for fit in fits]
+    at = [k for k, line in enumerate(lines) if wanted in line]
+    assert at, [fit["options"] for fit in fits]
+    assert fits[at[0]]["changed"] == fits[0]["changed"]
+
+
+def words(options):
+    """Options as texts of a flag with its value, numbers alike."""
+    parts = [f"{part}".strip() for part in f" {options}".replace(" -r ", " --r ").split(" --") if part.strip()]
+    return [" ".join(str(number(word)) for word in part.split()) for part in parts]
+
+
+def number(word):
+    try:
+        return float(word)
+    except ValueError:
+        return word
+
+
+def test_a_random_number_is_explained_by_nothing(tmp_path):
+    case = next(case for case in PRINTED if case.text == "0.433715")
+    answer = explained(case._replace(text="0.43371937"), tmp_path)
+    assert answer["fits"] == [] and answer["tried"] > 1000
+
+
+def test_few_digits_prove_nothing(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([1.5, -2.7]))
+    np.save(tmp_path / "y.npy", np.array([1, 0]))
+    out = run_lossctl("reconcile", "bce", "--from-logits", tmp_path / "x.npy", tmp_path / "y.npy", "--value", "0.1").out
+    assert "nothing can be concluded" in out
+
+
+def test_the_chance_of_a_fit_is_the_share_of_numbers_that_would_fit():
+    """Numbers drawn log-uniformly within a factor of 2, one by one."""
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.5, 2.5, 300).tolist()
+    number = number_of("1.00")
+    drawn = np.exp(rng.uniform(-math.log(2), math.log(2), 20_000))
+    hits = [sum(abs(value - draw) <= number.half for value in values) for draw in drawn]
+    assert by_chance(number, values) == pytest.approx(np.mean(hits), rel=0.1)
+
+
+def test_a_second_number_narrows_the_choice(tmp_path):
+    rng = np.random.default_rng(1)
+    for name in "ab":
+        np.save(tmp_path / f"x{name}.npy", rng.normal(size=(40,)))
+        np.save(tmp_path / f"y{name}.npy", rng.integers(0, 2, 40))
+    first, second = ((tmp_path / f"x{name}.npy", tmp_path / f"y{name}.npy") for name in "ab")
+    truth = ("focal", "--from-logits", "--alpha", "0.25")
+    a, b = (run_lossctl("compute", *truth, *files, "-p", "4").out.strip() for files in (first, second))
+    asked = ("reconcile", "focal", "--from-logits", *first, "--value", a, "--json", "--solve")
+    wide = json.loads(run_lossctl(*asked).out)
+    more = [word for path in second for word in ("--src2", path)]
+    narrow = json.loads(run_lossctl(*asked, "--value2", b, *more).out)
+    assert len(narrow["solved"]) < len(wide["solved"])
+    assert narrow["fits"][0]["options"] == "--alpha 0.25"
+
+
+def test_a_number_is_solved_for(tmp_path):
+    rng = np.random.default_rng(2)
+    np.save(tmp_path / "x.npy", rng.normal(size=50))
+    np.save(tmp_path / "y.npy", rng.normal(size=50))
+    files = (tmp_path / "x.npy", tmp_path / "y.npy")
+    value = run_lossctl("compute", "huber", "--delta", "0.73", *files, "-p", "8").out.strip()
+    answer = json.loads(run_lossctl("reconcile", "huber", *files, "--value", value, "--solve", "--json").out)
+    assert answer["fits"] == []
+    assert any("--delta 0.73" in fit["options"].split("--scale")[0].strip() for fit in answer["solved"])
+
+
+def test_without_a_loss_all_that_fit_are_tried(tmp_path):
+    rng = np.random.default_rng(3)
+    np.save(tmp_path / "x.npy", rng.normal(size=50))
+    np.save(tmp_path / "y.npy", rng.normal(size=50))
+    files = (tmp_path / "x.npy", tmp_path / "y.npy")
+    value = run_lossctl("compute", "log-cosh", *files, "-p", "8").out.strip()
+    fits = json.loads(run_lossctl("reconcile", *files, "--value", value, "--json").out)["fits"]
+    assert fits[0]["loss"] == "log-cosh"
+
+
+@pytest.mark.parametrize("text", ["", "x", "nan", "inf", "0"])
+def test_what_is_no_number_is_refused(text):
+    with pytest.raises(UsageError):
+        number_of(text)
+
+
+def test_parity_names_libraries_and_their_numbers(tmp_path):
+    case = next(case for case in PRINTED if case.text == "0.433715")
+    record = json.loads(run_lossctl("parity", "focal", "--from-logits", *sources(case, tmp_path), "--json").out)
+    values = {row["library"]: row["value"] for row in record["results"]}
+    assert values[""] == pytest.approx(0.8503501751) and values["torchvision"] == pytest.approx(0.4337151047)
+    assert values["torchvision/retinanet"] == pytest.approx(0.8674302094)
+    table = run_lossctl("parity", "bce", *sources(PRINTED[16], tmp_path), "-f", "tsv").out
+    assert "torch\t25.0\t" in table and "4.02952398" in table and "9.01091334" in table
