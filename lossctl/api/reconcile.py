@@ -159,7 +159,7 @@ class Field:
 
     def _presets(self) -> dict[tuple[Options, Options], list[str]]:
         """What libraries do -> their names."""
-        form = next(iter(self.question.forms[0].values()), "")
+        form = self.plan.entries[0].form or ""
         known: dict[tuple[Options, Options], list[str]] = {}
         for preset in libraries.usable_for(libraries.of_loss(self.loss), form, labels_of(self.plan)):
             own = make(self.loss, **{**preset.own(self.loss)}).by_hand
@@ -223,7 +223,7 @@ class Field:
         """The ways of reading that mean something for these inputs."""
         from ..language import options as table
 
-        form = next(iter(self.question.forms[0].values()), "")
+        form = self.plan.entries[0].form or ""
         for reading in choices.READINGS:
             rows = [table.setting(key, table.COMPUTE) for key in reading]
             own = {option.name for option in self.loss.options}
@@ -325,6 +325,8 @@ class Field:
             entries = (entries[0]._replace(form="logits", check="logits"), *entries[1:])
         if reading.get("clip"):
             entries = tuple(entry._replace(slack=shapes.CLIPPED) for entry in entries)
+        if reading.get("renormalize") and entries[0].ndim == 1:
+            raise UsageError("a sum of one probability a row", fix="leave it out")
         if plan.squash == "softmax" and entries[0].ndim == 1:
             raise UsageError("a softmax of one score a row", fix="use a sigmoid")
         return plan._replace(entries=entries)
