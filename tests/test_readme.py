@@ -12,12 +12,13 @@ from commands import forked
 
 from lossctl.cli.app import COMMANDS
 from lossctl.language import registry
-from lossctl.show.losses import readme_table
+from lossctl.show.losses import coverage_table, readme_table
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 TABLE = re.compile(r"<!-- losses -->\n(.*?)<!-- end of losses -->", re.DOTALL)
+COVERAGE = re.compile(r"<!-- coverage -->\n(.*?)<!-- end of coverage -->", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 
@@ -87,6 +88,8 @@ def test_every_command_is_in_the_documents():
 def test_the_table_of_losses_is_the_registry():
     (table,) = TABLE.findall((ROOT / "docs" / "losses.md").read_text())
     assert table.strip() == readme_table(list(registry.walk())).strip()
+    (table,) = COVERAGE.findall((ROOT / "docs" / "losses.md").read_text())
+    assert table.strip() == coverage_table().strip()
 
 
 def rewrite(page: Path) -> None:
@@ -98,7 +101,9 @@ def rewrite(page: Path) -> None:
 
     text = CONSOLE.sub(block, page.read_text())
     table = readme_table(list(registry.walk()))
-    page.write_text(TABLE.sub(lambda _: f"<!-- losses -->\n{table}<!-- end of losses -->", text))
+    text = TABLE.sub(lambda _: f"<!-- losses -->\n{table}<!-- end of losses -->", text)
+    cover = f"<!-- coverage -->\n{coverage_table()}<!-- end of coverage -->"
+    page.write_text(COVERAGE.sub(lambda _: cover, text))
 
 
 if __name__ == "__main__":

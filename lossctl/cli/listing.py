@@ -22,8 +22,10 @@ def losses(values: Mapping[str, Any]) -> None:
         raise UsageError(f"unknown family {family!r}", fix=f"use one of {', '.join(registry.FAMILIES)}")
     style = output.style_of(values)
     if values["names"]:
-        output.alone("names", "names are printed bare, a line each", values, "list", ("family",))
+        output.alone("names", "names are printed bare, a line each", values, "list", ("family", "search"))
     chosen = [loss for loss in registry.walk() if family in (None, loss.family)]
+    if values["search"] is not None:
+        chosen = _searched(chosen, values["search"])
     with output.destination(style) as writer:
         if values["names"]:
             writer.write("".join(f"{loss.name}\n" for loss in chosen))
@@ -38,3 +40,27 @@ def losses(values: Mapping[str, Any]) -> None:
             writer.write("\n".join(output.lines(more)) + "\n")
         else:
             writer.write(output.sheet_text(show.list_sheet(chosen), output.many_format(style)))
+
+
+def _searched(losses: list[registry.Loss], text: str) -> list[registry.Loss]:
+    """Those that hold each of the words, those of such a name first. UsageError where none does."""
+    from ..language import elsewhere
+
+    words = text.lower().split()
+
+    def has_name(loss: registry.Loss) -> bool:
+        foreign = [name for names in elsewhere.names_of(loss.name).values() for name in names]
+        names = " ".join((loss.name, *loss.aliases, *foreign)).lower()
+        return all(word in names or word.replace("_", "-") in names for word in words)
+
+    def holds(loss: registry.Loss) -> bool:
+        told = [loss.doc.get(key, "") for key in ("summary", "Use", "Formula", "Paper", "Reading")]
+        libraries = [f"{library} {' '.join(names)}" for library, names in elsewhere.names_of(loss.name).items()]
+        text = " ".join((loss.name, *loss.aliases, loss.family, *told, *libraries)).lower()
+        return all(word in text for word in words)
+
+    chosen = [loss for loss in losses if has_name(loss)]
+    chosen += [loss for loss in losses if holds(loss) and loss not in chosen]
+    if not chosen:
+        raise UsageError(f"no loss has to do with {text!r}", fix="try one word, or see them all with: lossctl list")
+    return chosen

@@ -371,6 +371,8 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("plot", "output", "Time against N (.png, .svg, .pdf).", ("bench",), SHELL, metavar="FILE"),
     Setting("list", "flag", "List kernels and implementations, run nothing.", ("bench",), SHELL, default=False),
     Setting("family", "text", "One family only.", ("list",), SHELL, metavar="NAME"),
+    Setting("search", "text", "Those whose name (here or in a library), use or formula holds each of these words.",
+            ("list",), SHELL, metavar="WORDS"),
     Setting("names", "flag", "The names alone, a line each.", ("list",), SHELL, default=False),
     Setting("only", "texts", "Only entries whose name holds this text; repeatable.", (RUN,), PLAIN,
             defaults={"lossctl.run": ()}, metavar="TEXT"),

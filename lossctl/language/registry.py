@@ -224,7 +224,10 @@ def load() -> dict[str, Loss]:
 
 
 def find(name: str) -> Loss:
-    """The loss called `name` (or an alias; `_` does for `-`); UsageError with the nearest names where there is none."""
+    """The loss called `name`, an alias of ours (`_` does for `-`) or its name in a library (`F.l1_loss`).
+
+    UsageError with the nearest names where there is none.
+    """
     kebab = name.strip().lower().replace("_", "-")
     for family in FAMILIES:  # only as far as the one that has it: a call imports few of them
         if kebab in BY_NAME:
@@ -232,6 +235,11 @@ def find(name: str) -> Loss:
         importlib.import_module(f"lossctl.losses.{family}")
     if kebab in BY_NAME:
         return BY_NAME[kebab]
+    from . import elsewhere
+
+    known = elsewhere.ours(name)
+    if known is not None:
+        return find(known)
     import difflib
 
     near = difflib.get_close_matches(kebab, names(), n=2, cutoff=0.6)

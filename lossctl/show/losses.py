@@ -10,6 +10,7 @@ from typing import Any
 
 from ..curves.variables import variables_of
 from ..language.domains import Option
+from ..language.elsewhere import coverage, names_of
 from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss
 from ..results.document import document
@@ -57,6 +58,12 @@ def readme_table(losses: Sequence[Loss]) -> str:
         for loss in losses
     )
     return markdown(Sheet(("loss", "inputs", "options", "formula"), rows))
+
+
+def coverage_table() -> str:
+    """How much of each library is here, and what is not, with the reason."""
+    rows = tuple((library, f"{here} of {count}", "; ".join(lacking)) for library, here, count, lacking in coverage())
+    return markdown(Sheet(("library", "here", "not here"), rows))
 
 
 def options_text(loss: Loss) -> str:
@@ -123,6 +130,7 @@ def _record(loss: Loss) -> dict[str, Any]:
     return {
         "name": loss.name,
         "aliases": list(loss.aliases),
+        "elsewhere": {library: list(names) for library, names in names_of(loss.name).items()},
         "family": loss.family,
         "inputs": [{"name": role.option, "meaning": role.meaning, "forms": list(role.forms)} for role in loss.roles],
         "options": [_option_record(option) for option in loss.options],
@@ -159,6 +167,8 @@ def page(loss: Loss, width: int = WIDTH) -> str:
     for word, heading in SECTIONS.items():
         if word in loss.doc:
             parts += _item(heading, loss.doc[word], width)
+    foreign = [f"{library} {', '.join(names)}" for library, names in names_of(loss.name).items()]
+    parts += _item("Elsewhere", "; ".join(foreign), width) if foreign else []
     for position, fact in enumerate(facts(loss.name)):
         parts += _item("" if position else "Facts", fact, width)
     parts += ["", "Inputs, in order:"]

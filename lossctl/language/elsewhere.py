@@ -1,0 +1,97 @@
+"""What losses are called in libraries, as rows of `names.tsv`: a person may type what stands in their code."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import UsageError
+
+TABLE = Path(__file__).with_name("names.tsv")
+MODULES = {
+    "f": "torch",
+    "nn": "torch",
+    "tf": "keras",
+    "sklearn": "scikit-learn",
+    "smp": "segmentation-models-pytorch",
+    "tfr": "tf-ranking",
+    "pytorch_metric_learning": "pytorch-metric-learning",
+    "sentence_transformers": "sentence-transformers",
+    "segmentation_models_pytorch": "segmentation-models-pytorch",
+}
+
+
+class Foreign(NamedTuple):
+    """Some losses of a library: their names there, and our name, "" where we have none for a reason."""
+
+    library: str
+    names: tuple[str, ...]
+    loss: str
+    reason: str
+
+
+@cache
+def table() -> tuple[Foreign, ...]:
+    """All rows, in order."""
+    rows = []
+    for line in TABLE.read_text(encoding="utf-8").splitlines()[2:]:
+        library, names, loss = line.split("\t")
+        reason = loss.removeprefix("- ") if loss.startswith("-") else ""
+        rows.append(Foreign(library, tuple(names.split()), "" if reason else loss, reason))
+    return tuple(rows)
+
+
+def names_of(loss: str) -> dict[str, tuple[str, ...]]:
+    """What a loss of ours is called in each library."""
+    names: dict[str, tuple[str, ...]] = {}
+    for row in table():
+        if row.loss == loss:
+            names[row.library] = (*names.get(row.library, ()), *row.names)
+    return names
+
+
+def ours(text: str) -> str | None:
+    """Our name of what `F.binary_cross_entropy` or `MSELoss` is; None for no such name. UsageError for several.
+
+    A library before the last point counts: `torch.nn.TripletMarginLoss` is torch's.
+    """
+    *modules, word = text.strip().split(".")
+    rows = [row for row in table() if _plain(word) in map(_plain, row.names)]
+    libraries = {MODULES.get(module.lower(), module.lower()) for module in modules}
+    rows = [row for row in rows if row.library in libraries] or rows
+    losses = list(dict.fromkeys(row.loss for row in rows if row.loss))
+    if len(losses) > 1:
+        means = "; ".join(f"{row.loss} in {row.library}" for row in rows if row.loss)
+        raise UsageError(f"{text!r} is the name of several losses", why=means, fix=f"use {' or '.join(losses)}")
+    if rows and not losses:
+        row = rows[0]
+        raise UsageError(
+            f"{text!r} of {row.library} is not here",
+            why=row.reason,
+            fix="see what is, with: lossctl list --search WORD",
+        )
+    return losses[0] if losses else None
+
+
+def _plain(word: str) -> str:
+    return word.replace("_", "").replace("-", "").lower()
+
+
+def coverage() -> list[tuple[str, int, int, list[str]]]:
+    """(library, how many of its losses are here, of how many, what is not and why), the largest first."""
+    libraries = dict.fromkeys(row.library for row in table())
+    lines = []
+    for library in libraries:
+        rows = [row for row in table() if row.library == library]
+        lacking = [row for row in rows if not row.loss]
+        # a row we have is one loss under several spellings, a row that we lack may hold several losses
+        absent = sum(len(_distinct(row.names)) for row in lacking)
+        here = len(rows) - len(lacking)
+        lines.append((library, here, here + absent, [f"{', '.join(row.names)} ({row.reason})" for row in lacking]))
+    return sorted(lines, key=lambda line: -line[2])
+
+
+def _distinct(names: tuple[str, ...]) -> set[str]:
+    """Spellings of one name (`CTCLoss`, `ctc_loss`) once."""
+    return {_plain(name) for name in names}

@@ -1,0 +1,82 @@
+"""Names of losses in libraries: each is known, and means one loss of ours or says why not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import sklearn.metrics
+import torch
+from conftest import run_lossctl
+
+from lossctl.errors import UsageError
+from lossctl.language import elsewhere, registry
+
+ROWS = elsewhere.table()
+INSTALLED = {"torch": (torch.nn, torch.nn.functional), "scikit-learn": (sklearn.metrics,)}
+
+
+def test_every_row_means_a_loss_or_says_why_not() -> None:
+    losses = registry.load()
+    assert [row for row in ROWS if bool(row.loss in losses) == bool(row.reason)] == []
+    assert len({(row.library, row.names) for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.library in INSTALLED], ids=lambda row: row.names[0])
+def test_the_names_are_those_of_the_library(row: elsewhere.Foreign) -> None:
+    assert all(any(hasattr(module, name) for module in INSTALLED[row.library]) for name in row.names)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.loss], ids=lambda row: f"{row.library} {row.names[0]}")
+def test_a_name_with_its_library_finds_the_loss(row: elsewhere.Foreign) -> None:
+    for name in row.names:
+        own = name.replace("_", "-").lower()
+        assert elsewhere.ours(f"{row.library}.{name}") == row.loss
+        if own not in registry.names():
+            try:
+                assert registry.find(name).name == row.loss
+            except UsageError as fault:
+                assert row.loss in fault.fix
+
+
+def test_what_is_missing_says_why() -> None:
+    with pytest.raises(UsageError, match="CTCLoss") as caught:
+        registry.find("torch.nn.CTCLoss")
+    assert "two lengths" in caught.value.why
+    with pytest.raises(UsageError, match="unknown loss"):
+        registry.find("torch.nn.NoSuchLoss")
+    assert registry.find("F.l1_loss").name == registry.find("l1").name == "mae"
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "some"),
+    [
+        ("focal", "focal", {"focal-star", "focal-tversky"}),
+        ("BCEWithLogitsLoss", "bce", set()),
+        ("huber scikit-learn", "", set()),
+        ("order lists", "listnet", {"list-mle", "ranking-softmax"}),
+        ("trl", "generalized-jsd", {"dpo", "kto", "ipo", "orpo"}),
+        ("nothing-like-it", "", set()),
+    ],
+)
+def test_a_search_looks_in_names_here_and_elsewhere(words: str, first: str, some: set[str]) -> None:
+    done = run_lossctl("list", "--search", words, "--names")
+    names = done.out.split()
+    if not first:
+        assert (done.code, names) == (2, []) and "fix:" in done.err
+        return
+    assert names[0] == first and some <= set(names)
+
+
+def test_a_search_within_a_family_and_as_json() -> None:
+    names = run_lossctl("list", "--search", "order", "--family", "gains", "--names").out.split()
+    assert names and set(names) <= {"dcg", "ndcg", "approx-ndcg", "lambda-loss"}
+    (loss, *_) = json.loads(
+        run_lossctl("list", "--search", "mean_squared_log_error", "--family", "relative", "--json").out
+    )["losses"]
+    assert loss["name"] == "msle" and "mean_squared_log_error" in loss["elsewhere"]["scikit-learn"]
+
+
+def test_a_loss_may_be_asked_for_by_what_stands_in_code() -> None:
+    here = run_lossctl("compute", "bce", "samples/preds.csv").out
+    assert run_lossctl("compute", "F.binary_cross_entropy", "samples/preds.csv").out == here
