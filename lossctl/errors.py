@@ -19,8 +19,8 @@ KEYWORDS = {
     "--distance cosine": 'distance="cosine"',
     "--device cpu": 'device="cpu"',
 }
-TEXTS = r"--(classes|positive|align|decimal|thousands) (?!(?:out|with|and|or)\b)('[^']*'|[^\s;]+)"  # flags with a text
-NUMBERS = r"--(class-axis|clip|ignore-index) (-?[0-9.e-]+)"
+TEXTS = r"--(classes|positive|align|decimal|thousands|noise) (?!(?:out|with|and|or)\b)('[^']*'|[^\s;]+)"  # of a text
+NUMBERS = r"--(class-axis|clip|ignore-index|noise-label) (-?[0-9.e-]+)"
 FLAG = r"(?<![\w-])--([a-z][a-z0-9-]*)"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import isqrt
 
@@ -54,13 +54,18 @@ def compare(gap: int) -> int:
 
 
 def category_counts(
-    x: np.ndarray, labels: list[int], margin: float, metric: str = "euclidean", normalize: bool = False
+    x: np.ndarray,
+    labels: list[int],
+    margin: float,
+    metric: str = "euclidean",
+    normalize: bool = False,
+    valid: Iterable[tuple[int, int, int]] | None = None,
 ) -> tuple[int, int, int, int, int]:
-    """Easy, semi-hard, hard, hard ties and margin ties, one triplet at a time."""
+    """Easy, semi-hard, hard, hard ties and margin ties, one triplet at a time; of those in `valid`, if not of all."""
     table, unit = distance_table(x, metric, normalize)
     step = int(Fraction(margin) * unit * 2**BITS)
     counts = {(hard, easy): 0 for hard in (-1, 0, 1) for easy in (-1, 0, 1)}
-    for a, p, n in triplets(labels):
+    for a, p, n in triplets(labels) if valid is None else valid:
         counts[compare(table[a][n] - table[a][p]), compare(table[a][n] - table[a][p] - step)] += 1
     hard = sum(count for (at_p, _), count in counts.items() if at_p <= 0)
     easy = sum(count for (at_p, at_m), count in counts.items() if at_m >= 0 and at_p > 0)

@@ -82,7 +82,7 @@ def test_what_compute_has_compare_has_too():
     """But for what asks for rows, groups and gates, and what a comparison has no place for."""
     gates = {"max", "min", "max_high", "min_low", "strict", "max_increase", "baseline"}
     beside = gates | {"per_row", "top", "keep", "id", "by", "also", "like"}
-    only = {"index", "distances", "bare", "plot", "signature"}
+    only = {"index", "distances", "bare", "plot", "signature", "ref", "ref_label", "ref_exclude_same"}
     compute, compare = options.settings("compute", "shell"), options.settings("compare", "shell")
     assert compute.keys() - compare.keys() == beside | only
 
@@ -93,6 +93,8 @@ def test_every_field_of_a_reading_is_a_setting():
     values |= {"percent": True, "renormalize": True, "classes": "a,b", "positive": "a", "multi_label": True}
     values |= {"multi_class": True, "soft": True, "class_axis": 1, "shift": True}
     values |= {"distance": "cosine", "normalize": True, "index": "i", "distances": "d"}
+    values |= {"ref": "r", "ref_label": "l", "exclude_same": ["c"], "ref_exclude_same": ["c"]}
+    values |= {"noise_label": "-1", "noise": "negatives"}
     call = asked(values, "compute", "shell")
     reading, plain = reading_of(call, {"prob": "logits"}, "cuda"), Reading()
     for field in dataclasses.fields(Reading):

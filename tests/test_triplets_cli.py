@@ -56,7 +56,13 @@ def test_json_holds_counts_ties_losses_and_whether_they_are_certified(line):
     assert one["batch_all"]["mean_active"] == pytest.approx(2.8947368421052633)
     assert one["batch_hard"] == 4.125
     assert document["certified"] is True and document["undecided"] == 0
-    assert document["anchors"] == {"points": 9, "used": 8, "without_positive": 1, "without_negative": 0}
+    assert document["anchors"] == {
+        "points": 9,
+        "used": 8,
+        "without_positive": 1,
+        "without_negative": 0,
+        "references": 0,
+    }
     assert sum(item["categories"][0]["hard"] for item in document["classes"]) == 57
     assert len(document["pairs"]) == 2 and document["pairs"][0]["hard"] >= document["pairs"][1]["hard"]
     assert "certified:yes" in document["signature"] and "data:" in document["signature"]

@@ -89,6 +89,12 @@ def compute(
     shift: bool = False,
     distance: str | None = None,
     normalize: bool = False,
+    ref: Source | None = None,
+    ref_label: Source | None = None,
+    exclude_same: Source | Sequence[str] | None = None,
+    ref_exclude_same: Source | Sequence[str] | None = None,
+    noise_label: str | int | None = None,
+    noise: str = "out",
     reduction: str | None = None,
     weight: Source | None = None,
     weight_norm: str = "sum",
@@ -131,6 +137,9 @@ def compute(
     soft: labels may be anything from 0 to 1, the chance that the label is 1
     class_axis, shift: which axis holds the classes; whether each step of a sequence predicts the label of the next
     distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
+    ref, ref_label: of an embedding set: the set that positives and negatives come from; the inputs are anchors then
+    exclude_same, ref_exclude_same: an array (n,), or the columns of a file; rows that agree in it are no pair
+    noise_label, noise: the label that is no class; "out" leaves its rows out, "negatives" keeps them as negatives only
     reduction: "mean", "sum", or "positives" (sum over the number of labels 1); batch-all knows "mean-active", its
         default, too. `lossctl.row_losses` gives them row by row
     weight: a weight >= 0 for each row, (n,)
@@ -184,6 +193,12 @@ def row_losses(
     shift: bool = False,
     distance: str | None = None,
     normalize: bool = False,
+    ref: Source | None = None,
+    ref_label: Source | None = None,
+    exclude_same: Source | Sequence[str] | None = None,
+    ref_exclude_same: Source | Sequence[str] | None = None,
+    noise_label: str | int | None = None,
+    noise: str = "out",
     weight: Source | None = None,
     weight_norm: str = "sum",
     scale: float = 1.0,
@@ -227,6 +242,9 @@ def compare(
     shift: bool = False,
     distance: str = "euclidean",
     normalize: bool = False,
+    exclude_same: Source | Sequence[str] | None = None,
+    noise_label: str | int | None = None,
+    noise: str = "out",
     reduction: str | None = None,
     weight: Source | None = None,
     weight_norm: str = "sum",
@@ -291,6 +309,13 @@ def triplets(
     margin: float | Sequence[float] = 1.0,
     distance: str = "euclidean",
     normalize: bool = False,
+    ref: Source | None = None,
+    ref_label: Source | None = None,
+    exclude_same: Source | Sequence[str] | None = None,
+    ref_exclude_same: Source | Sequence[str] | None = None,
+    noise_label: str | int | None = None,
+    noise: str = "out",
+    positive: str | None = None,
     by_class: bool = False,
     pairs: int = 0,
     batch: tuple[int, int] | None = None,
@@ -312,6 +337,8 @@ def triplets(
     inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
     margin: one or several
     distance: euclidean, sqeuclidean or cosine; normalize: onto the unit sphere first
+    ref, ref_label, exclude_same, ref_exclude_same, noise_label, noise: who pairs with whom, as in `compute`
+    positive: "any" or "all", of rows with several labels (a;b, or columns of 0 and 1): which of them positives share
     by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
     precision: "float64" certifies the counts, "float32" is quick and does not
@@ -342,6 +369,13 @@ def mine(
     margin: float = 1.0,
     distance: str = "euclidean",
     normalize: bool = False,
+    ref: Source | None = None,
+    ref_label: Source | None = None,
+    exclude_same: Source | Sequence[str] | None = None,
+    ref_exclude_same: Source | Sequence[str] | None = None,
+    noise_label: str | int | None = None,
+    noise: str = "out",
+    positive: str | None = None,
     category: str | Sequence[str] | None = None,
     fallback: str | None = None,
     limit: int | None = None,

@@ -147,12 +147,19 @@ def _identity(bound: Bound, at: int) -> Bound:
     field = bound.fields[at]
     if field.width == 1:
         return bound
-    convert = partial(_argmax, place=f"{label_of(field.frame.path)}: {field.name}")
+    role = bound.roles[at]
+    fix = ONE_CLASS
+    if role.name == "identity":
+        fix = "positives of rows with several labels share any of them, or all: add --positive any or --positive all"
+    convert = partial(_argmax, place=f"{label_of(field.frame.path)}: {field.name}", fix=fix)
     note = f"{bound.roles[at].option}: {field.width} one-hot columns read as classes"
     return _converted(bound, at, bound.roles[at], convert, note, "one-hot", width=1)
 
 
-def _argmax(rows: Array, *, place: str) -> Array:
+ONE_CLASS = "give one class a row, (n,); several labels a row are for bce and focal"
+
+
+def _argmax(rows: Array, *, place: str, fix: str = ONE_CLASS) -> Array:
     """(n, C) rows of 0 and a single 1 -> (n,) where the 1 stands; nan where a cell is nan. DataError."""
     values = rows.astype(np.float64)
     missing = np.isnan(values).any(axis=1)
@@ -162,7 +169,7 @@ def _argmax(rows: Array, *, place: str) -> Array:
         raise DataError(
             f"{place}: a row of labels with {int(np.count_nonzero(row))} entries that are not 0",
             why="this loss knows one class a row: rows of 0 and a single 1, or one column of classes",
-            fix="give one class a row, (n,); several labels a row are for bce and focal",
+            fix=fix,
         )
     index = values.argmax(axis=1)
     return np.where(missing, np.nan, index) if missing.any() else index if rows.dtype.kind in "iu" else index * 1.0

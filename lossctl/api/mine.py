@@ -17,7 +17,7 @@ from ..files.sources import blocks, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
 from ..sets import mining
-from ..sets.by_anchor import read_set
+from ..sets.by_anchor import no_anchor, read_set
 from ..sets.points import sort_points
 from .bound import as_array
 from .reading import Given
@@ -93,10 +93,15 @@ def prepare(
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
     embeddings, reading = read_set(opened.plan, opened.inputs()), opened.reading
     points = sort_points(
-        embeddings.emb, embeddings.label, metric=reading.metric, normalize=reading.normalize, numbers=embeddings.numbers
+        embeddings.emb,
+        embeddings.label,
+        metric=reading.metric,
+        normalize=reading.normalize,
+        numbers=embeddings.numbers,
+        pairs=opened.pairs,
     )
     if not points.anchors:
-        raise DataError("no anchor has both a positive and a negative", fix="check the label column")
+        raise no_anchor(points)
     if reading.device != "cpu":
         from ..sets.device.picks import with_picks
 

@@ -20,10 +20,11 @@ from ..language.roles import ROLES, WEIGHT, Form
 from ..results.values import Result
 from ..rows import by_row, checks, job, shapes
 from ..rows.facts import Facts, verdict
-from ..rows.job import Loaded
+from ..rows.job import PLAIN, Loaded, Pairs
 from ..rows.workers import cores
 from ..text import option_text
 from ..version import __version__
+from . import pairing
 from .axes import spread
 from .bound import Bound, as_array, as_bound, bound_of, read_all, refuse_other_indexes, roles_of
 from .labels import coded
@@ -50,6 +51,7 @@ class Prepared(NamedTuple):
     backend: str = "numpy"
     marks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    pairs: Pairs = PLAIN
 
     @property
     def dtype(self) -> str:
@@ -60,7 +62,7 @@ class Prepared(NamedTuple):
     @property
     def job(self) -> job.Job:
         """The computation as one of a shared reading that has no other columns."""
-        space = job.Space(self.reading.metric, self.reading.normalize, self.reading.device)
+        space = job.Space(self.reading.metric, self.reading.normalize, self.reading.device, self.pairs)
         return job.Job(self.plan, tuple(range(len(self.fields))), self.arrange, space)
 
     def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
@@ -119,7 +121,11 @@ def prepare(
         if like
         else bound_of(desk, spec, [as_array(item) for item in inputs], roles_of(spec.loss, named), reading)
     )
-    bound = coded(spec, spread(spec, plain, reading), reading)
+    if spec.loss.engine.has_space:
+        pairing.refuse_contradictions(reading)
+        bound = _paired(desk, spec, plain, reading, [*inputs, *named.values()])
+    else:
+        bound = coded(spec, spread(spec, plain, reading), reading)
     weights = desk.field(as_array(weight), WEIGHT) if weight is not None else None
     plan = shapes.plan(
         spec,
@@ -158,7 +164,54 @@ def prepare(
         marks=bound.marks,
         warnings=bound.warnings,
     )
-    return _balanced(computation)
+    return (
+        _with_pairs(computation, [as_array(item) for item in inputs])
+        if spec.loss.engine.has_space
+        else _balanced(computation)
+    )
+
+
+def _paired(desk: binding.Desk, spec: Spec, plain: Bound, reading: Reading, sources: Sequence[Given]) -> Bound:
+    """The inputs of a set, its labels as they pair."""
+    at = next(at for at, role in enumerate(plain.roles) if role.name == "identity")
+    bound = pairing.with_sets_of_labels(plain, at, reading)
+    bound = bound if reading.positive is not None else coded(spec, spread(spec, bound, reading), reading)
+    return pairing.with_keys(desk, bound, reading.exclude_same, sources)
+
+
+def _with_pairs(computation: Prepared, sources: Sequence[Given]) -> Prepared:
+    """The computation with the other set, read whole, and all else that says who pairs with whom."""
+    reading = computation.reading
+
+    def read(other: Sequence[Given], asked: Reading) -> pairing.Reference:
+        from ..sets.by_anchor import read_set
+
+        keys = asked.ref_exclude_same or asked.exclude_same
+        alone = replace(asked, ref=None, ref_label=None, exclude_same=keys, ref_exclude_same=(), noise="out")
+        desk = desk_for(alone)
+        with desk.stack:
+            spec = make(computation.plan.spec.loss, **computation.plan.spec.options)
+            ref = prepare(
+                desk,
+                spec,
+                other,
+                {},
+                reduction=computation.plan.reduction,
+                weight=None,
+                reading=replace(alone, noise_label=None),
+                jobs=computation.jobs,
+            )
+            points = read_set(ref.plan, ref.inputs())
+        names = tuple((f"ref {name}", text) for name, text in ref.sources)
+        return pairing.Reference(points.emb, points.label, names, points.facts.skipped)
+
+    pairs, reference = pairing.pairs_of(reading, sources, read)
+    return computation._replace(
+        pairs=pairs,
+        sources=(*computation.sources, *(() if reference is None else reference.sources)),
+        notes=(*computation.notes, *pairing.notes_of(pairs, reference)),
+        marks=(*computation.marks, *pairing.marks_of(pairs, reference)),
+    )
 
 
 def result(computation: Prepared, fingerprint: str | None, value: float, n: int, facts: Facts, **more: Any) -> Result:

@@ -169,8 +169,18 @@ def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> R
         "header": header if isinstance(header, bool) else HEADERS[header or "auto"],
         "metric": call["distance"] or "euclidean",
         "device": device,
+        "exclude_same": _sources(call["exclude_same"]),
+        "ref_exclude_same": _sources(call["ref_exclude_same"]),
+        "noise": call["noise"] or "out",
     }
     return Reading(**{**same, **renamed})
+
+
+def _sources(given: Any) -> tuple[Given, ...]:
+    """One source, or several, as several."""
+    if given is None:
+        return ()
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def _listed(names: Any) -> tuple[str, ...]:
@@ -408,6 +418,7 @@ def _refuse_contradictions(call: Asked) -> None:
         raise UsageError("--id is for --per-row and --top", fix="leave it out, or group by it: --group SRC")
     if call["align"] is not None:
         _refuse(call, call.name("align"), ("index", "distances"), "they have no rows of their own to match")
+        _refuse(call, call.name("align"), ("ref", "exclude_same"), "rows are matched in the inputs of a loss only")
     if call["plot"]:
         _refuse(call, call.name("plot"), ("top", "keep", "group", "by", "also"), "it draws all rows of one loss")
 

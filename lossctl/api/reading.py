@@ -20,7 +20,8 @@ class Reading:
     squash: what scores go through first: none, sigmoid, softmax or tanh
     scale: by what every loss is multiplied;  weight_norm: what a weighted mean divides by, "sum" or "n"
     percent: probabilities are percents;  renormalize: rows of them are divided by their sums
-    classes: what the columns of predictions are, in order;  positive: the label that counts as 1
+    classes: what the columns of predictions are, in order;  positive: the label that counts as 1; of a set, "any"
+        or "all": which of their labels rows have to share
     multi_label, multi_class: what columns of labels are, where it is not told by looking
     soft: labels may be anything from 0 to 1
     class_axis: which axis holds the classes;  shift: each step of a sequence predicts the label of the next
@@ -29,6 +30,9 @@ class Reading:
         groups digits by three
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
+    ref, ref_label: sources of the set that positives and negatives come from (None: the set itself)
+    exclude_same, ref_exclude_same: sources of columns; rows that agree in all of them are no pair
+    noise_label: the label that is no class;  noise: "out" to leave its rows out, "negatives" to keep them as such
     device: where the distances of an embedding set are computed, as torch names it
     """
 
@@ -57,4 +61,10 @@ class Reading:
     distances: Given | None = None
     metric: str = "euclidean"
     normalize: bool = False
+    ref: Given | None = None
+    ref_label: Given | None = None
+    exclude_same: tuple[Given, ...] = ()
+    ref_exclude_same: tuple[Given, ...] = ()
+    noise_label: str | None = None
+    noise: str = "out"
     device: str = "cpu"

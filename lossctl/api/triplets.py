@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from ..errors import UsageError
 from ..sets.by_anchor import Progress, read_set
 from .bound import read_all
+from .pairing import has_pairs
 
 if TYPE_CHECKING:
     from ..results.breakdown import Batches, Breakdown, Diagnosis
@@ -29,6 +33,8 @@ class Report(NamedTuple):
     note: str
     data: str | None
     left_out: int = 0
+    marks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def report(
@@ -45,13 +51,20 @@ def report(
     progress: Progress | None = None,
 ) -> Report:
     """The breakdown of a prepared set, its diagnosis, and sampled batches (on the CPU) if `batch` is given."""
+    if batch is not None and has_pairs(opened.reading):
+        raise UsageError(
+            "sampled batches of two sets, or of rows kept apart",
+            why="a batch is drawn from one set, and everyone in it pairs with everyone",
+            fix="leave --batch out",
+        )
     from ..sets.batches import sampled
-    from ..sets.diagnosis import diagnose
+    from ..sets.diagnosis import diagnose, remarks
+    from ..sets.pairing import together
     from ..sets.triplets import breakdown
 
     embeddings, reading = read_set(opened.plan, opened.inputs()), opened.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
-    count = breakdown
+    count: Callable[..., Breakdown] = partial(breakdown, who=opened.pairs)
     if reading.device != "cpu":
         from ..sets.device.triplets import breakdown_on
 
@@ -71,9 +84,15 @@ def report(
         sample = sampled(
             embeddings.emb, embeddings.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings
         )
-    diagnosis = diagnose(embeddings.emb, embeddings.label, counts)
+    emb, label = embeddings.emb, embeddings.label
+    if opened.pairs.reference is not None:
+        emb, label = np.concatenate([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
+    diagnosis = diagnose(emb, label, counts)
+    odd = remarks(embeddings.emb, embeddings.label, opened.pairs, reading.normalize or reading.metric == "cosine")
     notes = "; ".join(opened.notes)
-    return Report(counts, diagnosis, sample, opened.sources, notes, fingerprint, embeddings.facts.skipped)
+    return Report(
+        counts, diagnosis, sample, opened.sources, notes, fingerprint, embeddings.facts.skipped, opened.marks, odd
+    )
 
 
 def given_triplets(

@@ -13,7 +13,7 @@ from ..language import options
 from ..language.options import Setting
 from .app import single
 
-TYPES = {"flag": bool, "number": float, "whole": int, "texts": list[str], "outputs": list[str]}
+TYPES = {"flag": bool, "number": float, "whole": int, "texts": list[str], "sources": list[str], "outputs": list[str]}
 Parameter = tuple[str, Any, Any]  # name, annotation, default
 
 

@@ -23,7 +23,7 @@ class _Pair(NamedTuple):
     similarity: Any
     is_positive: Any
     is_negative: Any
-    is_self: Any
+    is_pair: Any
     own: tuple[Any, Any]
 
 
@@ -34,7 +34,7 @@ def _pair_losses(spec: Spec, s_n: Any, s_p: Any) -> Any:
     nearest = xp.stack([s_p, s_n], axis=-1)
     similarity = Twofold(nearest, 0.0 * nearest)
     first = xp.asarray([[True, False]])
-    panel = _Pair(similarity, first, ~first, first & ~first, (np.zeros((len(s_n), 1), int), first[:, :1]))
+    panel = _Pair(similarity, first, ~first, first | ~first, (np.zeros((len(s_n), 1), int), first[:, :1]))
     return rows(spec, (panel,))
 
 

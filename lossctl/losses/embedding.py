@@ -145,7 +145,7 @@ def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
     """
     d = panel.distance
     gap = relu(margin - d)
-    return _masked_total(where(panel.is_same, d * d, gap * gap) / 2, ~panel.is_self)
+    return _masked_total(where(panel.is_positive, d * d, gap * gap) / 2, panel.is_pair)
 
 
 @loss(engine=SETS, cosine=True)
@@ -269,7 +269,7 @@ def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     Worked: everyone = exp(1 / 1) + exp(0 / 1); supcon = log(everyone) - 1 / 1
     Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
     """
-    terms = _masked_total(surprises(panel.similarity / temperature, ~panel.is_self), panel.is_positive)
+    terms = _masked_total(surprises(panel.similarity / temperature, panel.is_pair), panel.is_positive)
     return terms.total / terms.weight
 
 

@@ -65,12 +65,13 @@ class AtMargin:
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """How many points there are, and which of them are no anchors."""
+    """How many points there are, and which of them are no anchors; how many references, where these are another set."""
 
     points: int
     used: int
     without_positive: int
     without_negative: int
+    references: int = 0
 
 
 @dataclass(frozen=True, slots=True)

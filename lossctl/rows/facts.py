@@ -33,7 +33,7 @@ class Facts(NamedTuple):
     rounded: int = 0
     decisions: bool | None = None
     lowest_label: float = float("inf")
-    spread: float = float("inf")
+    remarks: tuple[str, ...] = ()
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -52,7 +52,7 @@ class Facts(NamedTuple):
             self.rounded + other.rounded,
             _both(self.decisions, other.decisions),
             min(self.lowest_label, other.lowest_label),
-            min(self.spread, other.spread),
+            tuple(dict.fromkeys((*self.remarks, *other.remarks))),
         )
 
 
@@ -87,10 +87,7 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         warnings.append("all probabilities are 0 or 1: are they decisions? name the column that holds probabilities")
     if plan.entries[-1].check == "index" and plan.entries[-1].first_label and facts.lowest_label == 1:
         _question_first_label(plan, warnings)
-    if facts.spread < NARROW:
-        warnings.append(
-            f"the embeddings differ by {facts.spread:.1g} of their length only: they have collapsed, or share an offset"
-        )
+    warnings += facts.remarks
     if facts.empty_lists:
         notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
     if any(entry.form == "logits" for entry in plan.entries) and facts.logits_like_probabilities:

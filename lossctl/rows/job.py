@@ -25,12 +25,36 @@ class RowBlock(Protocol):
 Read = Callable[..., Iterable[RowBlock]]  # read(only=None): the blocks, of all arrays or of those in `only`
 
 
+KEY_MARK = "\x1f"  # between a class and the keys of its row, where these ride in one label
+
+
+class Pairs(NamedTuple):
+    """Who may pair with whom in an embedding set, beside that points of one class are positives, others negatives.
+
+    reference: (M, D) embeddings and (M,) labels of the set that positives and negatives come from; None: the set itself
+    noise: the class that is none;  noise_stays: such points are negatives, where else they are left out
+    sharing: rows have several classes, and are positives where they share "any" of them, or "all"; "" for one class
+    has_keys: labels carry keys behind a KEY_MARK, and rows with equal ones are no pair
+    """
+
+    reference: tuple[np.ndarray, np.ndarray] | None = None
+    noise: str | None = None
+    noise_stays: bool = False
+    sharing: str = ""
+    has_keys: bool = False
+
+
+PLAIN = Pairs()
+
+
 class Space(NamedTuple):
-    """How the points of an embedding set are compared: the metric, whether on the unit sphere, and on which device."""
+    """How the points of an embedding set are compared: the metric, whether on the unit sphere, on which device, and
+    who may pair with whom."""
 
     metric: str = "euclidean"
     normalize: bool = False
     device: str = "cpu"
+    pairs: Pairs = PLAIN
 
 
 class Job(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
 from ..rows.job import Job, Loaded, Read, RowBlock, RowsAt, Space, shared
 from . import panels
-from .diagnosis import spread_of
+from .diagnosis import remarks
 from .points import Points, sort_points
 
 Progress = Callable[..., None]
@@ -71,6 +70,7 @@ def _points(plan: shapes.Plan, embedding_set: EmbeddingSet, space: Space) -> Poi
         normalize=space.normalize,
         numbers=embedding_set.numbers,
         steps=(margin,) if margin > 0 else (),
+        pairs=space.pairs,
     )
 
 
@@ -88,11 +88,7 @@ def _losses(
 
         losses, backend = anchor_losses_on(device, points, plan.spec, **how)
     if not len(losses):
-        raise DataError(
-            "no anchor has both a positive and a negative",
-            why=f"{len(points)} points in {len(points.names)} classes",
-            fix="check the label column",
-        )
+        raise no_anchor(points)
     if not losses.valid.any() and loss.everyone:
         raise DataError(f"{loss.name} of {len(points)} point: there is no pair", fix="check the file")
     if not losses.valid.any():
@@ -106,7 +102,7 @@ def _losses(
 
 def _rows(plan: shapes.Plan, embeddings: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> Rows:
     """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
-    numbers = points.rows[: len(losses.total)]
+    numbers = points.rows[points.begin : points.begin + len(losses.total)]
     order = np.argsort(numbers)
     weight = losses.valid if plan.reduction == "mean" else losses.weight
     facts = embeddings.facts._replace(undecided_anchors=losses.undecided)
@@ -122,6 +118,18 @@ def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int
         counts += [("pairs", weight)]
     counts += [("without positive", points.without_positive), ("without negative", points.without_negative)]
     return tuple(counts)
+
+
+def no_anchor(points: Points) -> DataError:
+    """The fault of a set in which nothing can be compared."""
+    what = "no anchor has both a positive and a negative"
+    if points.begin:
+        alone = f"{points.out[0]} of {points.total} anchors have no reference of their class that they may pair with"
+        return DataError(what, why=alone, fix="check the labels of both sets, and what is kept apart")
+    if points.masks is not None:
+        alone = f"{points.out[0]} of {points.total} points have no other of their class that they may pair with"
+        return DataError(what, why=alone, fix="check the label column, and what is kept apart")
+    return DataError(what, why=f"{len(points)} points in {len(points.names)} classes", fix="check the label column")
 
 
 class AnchorScores(NamedTuple):
@@ -158,7 +166,7 @@ def scores_without(
 
     def of_rest(stays: np.ndarray) -> Scored | None:
         try:
-            return _anchors(job, side, tuple(array[stays] for array in arrays), threads, None).scored
+            return _anchors(job, side, tuple(array[stays] for array in arrays), threads, None, False).scored
         except DataError:  # the whole set has a value, so the rest has lost its anchors
             return None
 
@@ -184,15 +192,13 @@ def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts if alike else [part.astype(object) for part in parts])
 
 
-def _spread(emb: np.ndarray) -> float:
-    """How far the embeddings lie apart, told by some thousand of them."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        some = emb[:: max(1, len(emb) // 4096)].astype(np.float64)
-        return spread_of(some) if len(some) > 1 else math.inf
-
-
 def _anchors(
-    job: Job, side: tuple[int, ...], arrays: tuple[np.ndarray, ...], threads: int, progress: Progress | None
+    job: Job,
+    side: tuple[int, ...],
+    arrays: tuple[np.ndarray, ...],
+    threads: int,
+    progress: Progress | None,
+    is_whole: bool = True,
 ) -> AnchorScores:
     _refuse_weights(job.plan)
     inputs = tuple(arrays[place] for place in job.picks)
@@ -200,7 +206,12 @@ def _anchors(
     points = _points(job.plan, embeddings, job.space)
     losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
     rows = _rows(job.plan, embeddings, points, losses)
-    rows = rows._replace(facts=rows.facts.merge(Facts(spread=_spread(embeddings.emb))))
+    if is_whole:
+        is_angular = job.plan.spec.loss.cosine or job.space.normalize or job.space.metric == "cosine"
+        odd = remarks(embeddings.emb, embeddings.label, job.space.pairs, is_angular)
+        rows = rows._replace(facts=rows.facts.merge(Facts(remarks=odd)))
     at = rows.number
-    scored = Scored(rows, tuple(arrays[place][at] for place in side), tuple(array[at] for array in inputs))
+    scored = Scored(
+        rows, tuple(arrays[place][at] for place in side), tuple(array[at] for array in inputs[: len(job.plan.entries)])
+    )
     return AnchorScores(scored, backend, _counts(points, losses))

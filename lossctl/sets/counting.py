@@ -12,7 +12,7 @@ import numpy as np
 
 from ..rows.sums import Total, total
 from .panels import Panel
-from .points import Points, own_runs
+from .points import Points, clear_own
 from .ranks import Ranks, rank, strip_starts, sums_below
 from .ties import Judge
 
@@ -103,7 +103,7 @@ def merged(sides: list[DistanceSums]) -> DistanceSums:
 def proven_counts(census: Census, judge: Judge, panel: Panel) -> Counts:
     """The counts of one panel, strip by strip."""
     squares = judge.scratch.array("squares", (len(panel), len(panel.points)))
-    judge.gram.squares(panel.start, panel.stop, out=squares)
+    panel.points.squares(panel.start, panel.stop, out=squares)
     starts = strip_starts(panel.points, panel.start, panel.stop)
     return joined([_count_strip(census, judge, squares[k : k + starts.step], panel.start + k) for k in starts])
 
@@ -114,7 +114,7 @@ def _count_strip(census: Census, judge: Judge, squares: np.ndarray, start: int) 
     ranks = rank(judge, squares, start, census.edge_squares)
     weight, positives = ranks.weight, ranks.weight.sum(axis=1)
     members = np.ones(len(squares), np.int64) if weight_of is None else weight_of[start:stop]
-    negatives = (len(points) if weight_of is None else int(weight_of.sum())) - positives - 1
+    negatives = points.negative_weight(start, stop)
     farthest, nearest = points.measured(_farthest(judge, ranks)), points.measured(_nearest(judge, ranks))
     d_ap = points.measured(ranks.positives)
     d_an = points.measured(squares, out=squares)  # the squares are not needed any more
@@ -181,10 +181,10 @@ def _positive_side(
     """The distances to positives; an anchor's to itself, which does not count, is 0."""
     points, inner = census.points, census.edges[1:-1]
     if points.weights is None and d_ap.shape[1] >= LONG:  # they are in order, but for what a key cannot tell
-        sizes = (points.last - points.first)[ranks.start : ranks.start + len(d_ap)]
+        sizes = points.sizes(ranks.start, ranks.start + len(d_ap))
         places = np.stack([line[:size].searchsorted(inner) for line, size in zip(d_ap, sizes, strict=True)])
         counts = np.diff(places, axis=1, prepend=0, append=sizes[:, None]).sum(axis=0)
-        uncounted = len(d_ap)
+        uncounted = int(sizes.sum() - pairs.sum())
     else:
         weight = None if points.weights is None else (ranks.weight * members[:, None]).ravel()
         bins = np.searchsorted(inner, d_ap.ravel(), "right")
@@ -208,9 +208,8 @@ def _negative_side(
             places[row] = np.concatenate([[0], np.cumsum(points.weights[line & ranks.key_mask])])[places[row]]
     ends = np.stack([ranks.keys[:, 0], ranks.keys[rows, ranks.negatives - 1]]) & ranks.key_mask
     span = d_an[rows, ends]
-    for own in own_runs(points, ranks.start, ranks.start + len(d_an), slice(0, len(points))):
-        d_an[own] = 0.0
-    sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights
+    clear_own(points, d_an, ranks.start)
+    sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights[: len(points)]
     counts = (np.diff(places, axis=1) * members[:, None]).sum(axis=0)
     return DistanceSums(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
 

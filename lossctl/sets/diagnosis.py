@@ -9,7 +9,13 @@ import numpy as np
 
 from ..results.breakdown import Breakdown, Diagnosis
 from ..rows.facts import NARROW
+from ..rows.job import PLAIN, Pairs
+from .pairing import marks_of, together
 from .ties import equal_rows
+
+MOST = 0.5  # a share of the rows that is said of one class among several, or of rows that are alone in theirs
+SAMPLE = 1 << 12  # rows that tell how far a set is spread
+NEARLY_ALL = 0.9  # the same of one class of two
 
 
 def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagnosis:
@@ -36,6 +42,62 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
         is_nearly_unit=1e-3 < largest_off < 0.1,
         is_stuck=tuple(at.margin > 0 and abs(at.batch_hard - at.margin) < 0.01 * at.margin for at in breakdown.margins),
     )
+
+
+def remarks(
+    embeddings: np.ndarray, labels: np.ndarray, pairs: Pairs = PLAIN, is_angular: bool = False
+) -> tuple[str, ...]:
+    """What looks wrong with a set before anything is counted, in sentences.
+
+    is_angular: lengths do not matter to what is computed
+    """
+    if pairs.reference is not None:
+        embeddings = np.concatenate([embeddings, pairs.reference[0]])
+        labels = together([labels, pairs.reference[1]])
+    if len(labels) < 2:
+        return ()
+    marks = marks_of(labels, pairs)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (*_of_points(embeddings, marks.classes, is_angular), *_of_classes(marks.names, marks.classes, pairs))
+
+
+def _of_points(embeddings: np.ndarray, classes: np.ndarray, is_angular: bool) -> list[str]:
+    x = embeddings.astype(np.float64, copy=False)
+    lines = []
+    spread = spread_of(x[:: max(1, len(x) // SAMPLE)])
+    if spread < NARROW:
+        lines.append(
+            f"the embeddings differ by {spread:.1g} of their length only: they have collapsed, or share an offset"
+        )
+    conflicting = _mixed_groups(equal_rows(embeddings), classes)
+    if conflicting:
+        lines.append(f"{conflicting} rows are equal to a row with another label")
+    norms = np.sqrt(np.einsum("ij,ij->i", x, x))
+    zeros = int((~x.any(axis=1)).sum())
+    if zeros:
+        lines.append(f"{zeros} embeddings are all zeros")
+    off = float(np.abs(norms - 1).max())
+    if 1e-3 < off < 0.1 and not is_angular:
+        lengths = f"{norms.min():.4g} to {norms.max():.4g}"
+        lines.append(f"the embeddings are nearly, but not quite, of length 1 ({lengths}): --normalize may be missing")
+    return lines
+
+
+def _of_classes(names: np.ndarray, classes: np.ndarray, pairs: Pairs) -> list[str]:
+    lines = []
+    size = np.bincount(classes, minlength=len(names))
+    if pairs.noise is None and names.dtype.kind == "i" and len(names) > 2 and names[0] == -1:
+        lines.append(f"label -1 is a class of {size[0]} rows: if it means noise, add --noise-label -1")
+    if pairs.noise is not None and not any(str(name) == pairs.noise for name in names.tolist()):
+        lines.append(f"no row has the label {pairs.noise} that means noise")
+    largest = int(size.argmax())
+    share = float(size[largest] / size.sum())
+    if len(names) > 1 and share > (MOST if len(names) > 2 else NEARLY_ALL):
+        lines.append(f"class {names[largest]} has {share:.0%} of the rows: most pairs are of it")
+    alone = int((size == 1).sum())
+    if pairs.reference is None and not pairs.sharing and alone > MOST * size.sum():
+        lines.append(f"{alone} of {size.sum()} rows are alone in their class, and no anchors")
+    return lines
 
 
 def spread_of(x: np.ndarray) -> float:

@@ -39,14 +39,18 @@ def _contests(
     slack = 4 * gram.bounds(start, stop)
     far, near = _Contest(slack, tie_rows, scratch), _Contest(slack, tie_rows, scratch)
     lowest, highest = int(points.first[start]), int(points.last[stop - 1])
-    widest = int((points.last - points.first)[start:stop].max())
-    pairs = _own_pairs(points, start, stop) if widest * FEW <= len(points) else None
+    widest = int(points.sizes(start, stop).max())
+    pairs = _own_pairs(points, start, stop) if widest * FEW <= len(points) and points.masks is None else None
     for k in range(0, len(points), TILE):
         tile = slice(k, min(k + TILE, len(points)))
         squares = gram.squares(
             start, stop, tile, scratch.array("tile", (stop - start, tile.stop - k), gram.right.dtype)
         )
-        if tile.start < highest and lowest < tile.stop:
+        if points.masks is not None:
+            is_positive, is_negative = points.relations(start, stop, tile)
+            far.enter(0, np.where(is_positive, -squares, squares.dtype.type(np.inf)), k)
+            squares[~is_negative] = np.inf
+        elif tile.start < highest and lowest < tile.stop:
             if pairs is not None:
                 here = (pairs[1] >= tile.start) & (pairs[1] < tile.stop)
                 squares[pairs[0][here], pairs[1][here] - k] = np.inf

@@ -28,7 +28,7 @@ from .picks import (
     strips,
     uniform,
 )
-from .points import Points
+from .points import Points, own_class
 from .ranks import Ranks
 from .ties import Judge, make_judge
 
@@ -171,39 +171,36 @@ def _by_pair(points: Points, margin: float, choose: Callable[[Panel], np.ndarray
     def mine(panel: Panel) -> Mined:
         negatives = choose(panel)
         i, k = np.nonzero(negatives >= 0)
-        anchors = i + panel.start
-        return measured(points, anchors, points.first[anchors] + k, negatives[i, k], margin)
+        index, _ = own_class(points, panel.start, panel.stop)
+        return measured(points, i + panel.start, index[i, k], negatives[i, k], margin)
 
     return fold(points, mine, **options)
 
 
 def _distance_weighted(points: Points, panel: Panel, seed: int, cutoff: float, reach: float) -> np.ndarray:
     """(B, K) a negative for each point of the anchors' classes, -1 for the anchor itself and beyond the class."""
-    squares = np.maximum(points.gram.squares(panel.start, panel.stop), cutoff * cutoff)
-    own = (points.last - points.first)[panel.start : panel.stop]
-    chosen = np.full((len(panel), int(own.max())), -1)
-    by_row = np.argsort(points.rows)
+    squares = np.maximum(points.squares(panel.start, panel.stop), cutoff * cutoff)
+    own, exists = own_class(points, panel.start, panel.stop)
+    is_positive, is_negative = exists & (own != panel.positions[:, None]), panel.is_negative
+    chosen = np.full(own.shape, -1)
+    by_row = np.argsort(points.rows[: len(points)])
     for row, anchor in enumerate(panel.positions):
-        first, last = int(points.first[anchor]), int(points.last[anchor])
-        weights = _inverse_density(squares[row], points.x.shape[1], reach, slice(first, last))
+        weights = _inverse_density(squares[row], points.x.shape[1], reach, is_negative[row])
         sums = np.cumsum(weights[by_row])
-        draw = uniform(seed, points.rows[anchor : anchor + 1], points.rows[first:last]) * sums[-1]
+        mine = is_positive[row]
+        draw = uniform(seed, points.rows[anchor : anchor + 1], points.rows[own[row, mine]]) * sums[-1]
         places = np.minimum(sums.searchsorted(draw, "right"), np.flatnonzero(weights[by_row])[-1])
-        chosen[row, : last - first] = by_row[places]
-        chosen[row, anchor - first] = -1
+        chosen[row, mine] = by_row[places]
     return chosen
 
 
-def _inverse_density(squares: np.ndarray, d: int, reach: float, own: slice) -> np.ndarray:
-    """(N,) weights 1/q(d), q(d) ~ d^(D-2) (1 - d^2/4)^((D-3)/2), scaled to at most 1; 0 within the own class."""
+def _inverse_density(squares: np.ndarray, d: int, reach: float, is_negative: np.ndarray) -> np.ndarray:
+    """(N,) weights 1/q(d), q(d) ~ d^(D-2) (1 - d^2/4)^((D-3)/2), scaled to at most 1; 0 where no negative is."""
     rest = np.maximum(1 - squares / 4, 1e-8)
     log_weight = -(d - 2) / 2 * np.log(squares) - (d - 3) / 2 * np.log(rest)
-    is_candidate = squares < reach * reach
-    is_candidate[own] = False
+    is_candidate = (squares < reach * reach) & is_negative
     if not is_candidate.any():
-        is_candidate[:] = True
-        is_candidate[own] = False
-        return is_candidate.astype(np.float64)
+        return is_negative.astype(np.float64)
     log_weight -= log_weight[is_candidate].max()
     return np.where(is_candidate, np.exp(np.minimum(log_weight, 0.0)), 0.0)
 
@@ -231,7 +228,7 @@ def mine_all(
     blocks = ordered_map(lambda part: _all_of(judge, kinds, margin, *part), parts, jobs)
     for part, triplets in zip(parts, blocks, strict=True):
         if progress is not None:
-            progress(part[1], points.anchors)
+            progress(part[1] - points.begin, points.anchors)
         yield triplets
 
 
@@ -245,11 +242,11 @@ def _checked(categories: Iterable[str]) -> tuple[str, ...]:
 
 def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, int]]:
     """Anchors start..stop with the places first..last of their classes, few enough to be one block."""
-    start = 0
-    while start < points.anchors:
-        size = int(points.last[start] - points.first[start])
+    start, end, sizes = points.begin, points.used.stop, points.sizes(0, points.used.stop)
+    while start < end:
+        size = int(sizes[start : start + 256].max())
         anchors = block or max(1, min(256, BLOCK_TRIPLETS // (len(points) * size)))
-        stop = min(start + anchors, points.anchors)
+        stop = min(start + anchors, end)
         step = size if stop - start > 1 else max(1, BLOCK_TRIPLETS // len(points))
         for first in range(0, size, step):
             yield start, stop, first, min(first + step, size)
@@ -262,12 +259,11 @@ def _all_of(judge: Judge, kinds: tuple[str, ...], margin: float, start: int, sto
     for ranks in strips(judge, start, stop):
         spans = _spans(ranks, kinds)
         for row in range(len(ranks.keys)):
-            anchor = ranks.start + row
             by_place = np.argsort(ranks.index[row] + np.where(ranks.weight[row] > 0, 0, len(points)))
             positives = [
                 (int(ranks.index[row, k]), [(int(b), int(e)) for b, e in spans[:, row, k]])
                 for k in by_place
-                if ranks.weight[row, k] > 0 and first <= ranks.index[row, k] - points.first[anchor] < last
+                if ranks.weight[row, k] > 0 and first <= ranks.places[row, k] < last
             ]
             triplets.append(_of_anchor(judge, ranks, row, positives, margin))
     return joined(triplets)
@@ -402,7 +398,7 @@ def _with_ties(judge: Judge, line: np.ndarray, key_mask: int, count: int, slack:
 
 def estimate_pairs(points: Points) -> Estimate:
     """What semi-hard (unless it drops), random semi-hard (at most) and distance-weighted give: one for each pair."""
-    pairs = int((points.last - points.first - 1)[: points.anchors].sum())
+    pairs = int(points.positives(points.used.start, points.used.stop).sum())
     return Estimate(pairs, True, pairs)
 
 
@@ -412,12 +408,12 @@ def estimate_all(
     """What mine_all will give, from about `sample` anchors spread over the set; the number itself if these are all."""
     kinds = _checked(categories)
     judge = make_judge(points, (float(margin),) if margin else ())
-    own = (points.last - points.first)[: points.anchors]
-    most = int(((own - 1) * (len(points) - own)).sum())
+    used = points.used
+    most = int((points.positives(used.start, used.stop) * points.negatives(used.start, used.stop)).sum())
     step = max(1, points.anchors * 8 // sample)
     triplets = anchors = 0
-    for start in range(0, points.anchors, step):
-        stop = min(start + 8, points.anchors) if step > 8 else min(start + step, points.anchors)
+    for start in range(used.start, used.stop, step):
+        stop = min(start + min(step, 8), used.stop)
         for ranks in strips(judge, start, stop):
             spans = _spans(ranks, kinds)
             triplets += int(((spans[..., 1] - spans[..., 0]) * (ranks.weight > 0)).sum())

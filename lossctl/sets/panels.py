@@ -69,27 +69,24 @@ class Panel:
         return np.arange(self.start, self.stop)
 
     @once
-    def is_same(self) -> Array:
-        """(B, N), true where the point is of the anchor's class, itself included."""
-        anchors, everyone = slice(self.start, self.stop), np.arange(len(self.points))
-        first, last = self.points.first[anchors, None], self.points.last[anchors, None]
-        columns, first, last = (self._array(side) for side in (everyone, first, last))
-        return (columns >= first) & (columns < last)
-
-    @once
-    def is_self(self) -> Array:
-        """(B, N), true where the point is the anchor."""
-        return self._array(np.arange(len(self.points))) == self._array(self.positions[:, None])
+    def _relations(self) -> tuple[Array, Array]:
+        is_positive, is_negative = self.points.relations(self.start, self.stop)
+        return self._array(is_positive), self._array(is_negative)
 
     @property
     def is_positive(self) -> Array:
         """(B, N), true where the point is another one of the anchor's class."""
-        return self.is_same & ~self.is_self
+        return self._relations[0]
 
     @property
     def is_negative(self) -> Array:
         """(B, N), true where the point is of another class."""
-        return ~self.is_same
+        return self._relations[1]
+
+    @property
+    def is_pair(self) -> Array:
+        """(B, N), true where anchor and point are a pair: not the same, and not kept apart."""
+        return self.is_positive | self.is_negative
 
     @once
     def distance(self) -> Array:
@@ -103,13 +100,13 @@ class Panel:
     def similarity(self) -> Twofold:
         """(B, N) cosines, in twice the digits."""
         units = self.points.units if _is_numpy(self.points.x) else directions(self.points.x)
-        return cosines(units[self.start : self.stop], units)
+        return cosines(units[self.start : self.stop], units[: len(self.points)])
 
     @once
     def own(self) -> tuple[Array, Array]:
         """(B, K) positions of the anchor's class, K the largest class, and a mask of those that are positives."""
         index, is_own = own_class(self.points, self.start, self.stop)
-        is_positive = is_own & (index != self.positions[:, None])
+        is_positive = is_own & (index != self.positions[:, None]) if self.points.holds_self else is_own
         return index, self._array(is_positive)
 
     @once
@@ -129,17 +126,12 @@ class Panel:
     @property
     def positives(self) -> Array:
         """(B,) how many positives each anchor has, in the dtype of the points."""
-        return self._counts(self._class_sizes - 1)
+        return self._counts(self.points.positives(self.start, self.stop))
 
     @property
     def negatives(self) -> Array:
         """(B,) how many negatives each anchor has, in the dtype of the points."""
-        return self._counts(len(self.points) - self._class_sizes)
-
-    @property
-    def _class_sizes(self) -> np.ndarray:
-        sizes: np.ndarray = (self.points.last - self.points.first)[self.start : self.stop]
-        return sizes
+        return self._counts(self.points.negatives(self.start, self.stop))
 
     def _counts(self, counts: np.ndarray) -> Array:
         return namespace(self.points.x).astype(self._array(counts), self.points.x.dtype)
@@ -159,7 +151,7 @@ class Panel:
         index, is_positive = self.own
         d_ap = torch.where(is_positive, picked(self.distance, index), 0.0)
         bounds = torch.where(is_positive, d_ap.detach() + margin, 0.0)
-        ordered = where(self.is_same, math.inf, self.distance).sort(dim=1).values
+        ordered = where(self.is_negative, self.distance, math.inf).sort(dim=1).values
         counts = torch.searchsorted(ordered.detach(), bounds)
         sums = torch.nn.functional.pad(ordered[:, : int(counts.max())].cumsum(1), (1, 0))
         return d_ap, counts, sums.gather(1, counts)
@@ -193,7 +185,7 @@ class Panel:
 
     @once
     def _product(self) -> np.ndarray:
-        return self.points.gram.squares(self.start, self.stop)
+        return self.points.squares(self.start, self.stop)
 
     def _from_product(self, index: np.ndarray) -> np.ndarray:
         """(B, K) distances by the product, those of which it loses more than a few bits by differences."""
@@ -231,9 +223,10 @@ def _squares_between(points: Points, a: Array, b: Array) -> Array:
 def _plain_squares(points: Points, start: int, stop: int) -> np.ndarray:
     """(B, N) squared distances of numpy points, those of near pairs from differences."""
     gram = points.gram
-    squares = gram.squares(start, stop)
+    squares = points.squares(start, stop)
     if not gram.is_exact:
-        i, j = where_true(squares < np.maximum(CLOSE * (gram.norms[start:stop, None] + gram.norms), gram.least))
+        norms = gram.norms[start:stop, None] + gram.norms[: len(points)]
+        i, j = where_true(squares < np.maximum(CLOSE * norms, gram.least))
         squares[i, j] = gram.direct(i + start, j)
     return squares
 
@@ -247,8 +240,9 @@ def _graph_squares(points: Points, start: int, stop: int) -> Array:
     x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
     x = x if units is None else x + units.low
     anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)
-    squares = norms[start:stop, None] + norms - 2 * (anchors @ x.T)
-    limit = CLOSE * (norms[start:stop, None] + norms)
+    both = norms[start:stop, None] + norms[: len(points)]
+    squares = both - 2 * (anchors @ x[: len(points)].T)
+    limit = CLOSE * both
     i, j = xp.nonzero((squares < limit) | (squares < points.gram.least))
     squares[i, j] = _squares_between(points, points.x[start:stop][i], points.x[j])
     return squares
@@ -278,10 +272,11 @@ def fold(
     """
     keep_freed_memory()
     jobs = default_threads() if threads is None else threads
-    count = len(points) if everyone else points.anchors
+    count = points.everyone if everyone else points.anchors
     size = block or max(1, min(256, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
     shared = Judges(points) if judges is None else judges
-    panels = (Panel(points, start, min(start + size, count), shared) for start in range(0, count, size))
+    end = points.begin + count
+    panels = (Panel(points, start, min(start + size, end), shared) for start in range(points.begin, end, size))
     for k, result in enumerate(ordered_map(function, panels, jobs)):
         if progress is not None:
             progress(min((k + 1) * size, count), count)

@@ -20,8 +20,8 @@ FALLBACKS = ("hardest", "easiest", "drop")
 
 def strips(judge: Judge, start: int, stop: int) -> Iterator[Ranks]:
     """Ranks of the anchors start..stop, a few at a time; their arrays lie in the judge's scratch, until the next."""
-    gram, n = judge.gram, len(judge.points)
-    squares = gram.squares(start, stop, out=judge.scratch.array("squares", (stop - start, n)))
+    shape = stop - start, len(judge.points)
+    squares = judge.points.squares(start, stop, out=judge.scratch.array("squares", shape))
     starts = strip_starts(judge.points, start, stop)
     for k in starts:
         yield rank(judge, squares[k : k + starts.step], start + k)
@@ -152,7 +152,7 @@ def semi_hard_negatives(judges: Judges, start: int, stop: int, fallback: str) ->
 
 
 def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
-    """(B, K), as above, for ranked anchors; column k is point first + k of the anchor's class."""
+    """(B, K), as above, for ranked anchors; column k is point k of `points.own_class`."""
     places = ranks.below[:, 0] + ranks.ties[:, 0]
     is_beyond = places < ranks.negatives[:, None]
     negatives = negatives_at(judge, ranks, np.where(is_beyond, places, -1))
@@ -160,7 +160,7 @@ def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
         negatives = np.where(is_beyond, negatives, negatives_at(judge, ranks, np.zeros((len(negatives), 1), np.int64)))
     elif fallback == "easiest" and not is_beyond.all():
         negatives = np.where(is_beyond, negatives, farthest_negatives(judge, ranks)[:, None])
-    return _by_class_place(judge, ranks, negatives)
+    return _by_class_place(ranks, negatives)
 
 
 def random_semi_hard_negatives(judges: Judges, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
@@ -178,7 +178,7 @@ def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
     draw = uniform(seed, anchors, judge.points.rows[ranks.index])
     places = first + (draw * (band - first)).astype(np.int64)
     negatives = negatives_at(judge, ranks, np.where(band > first, places, -1))
-    return _by_class_place(judge, ranks, negatives)
+    return _by_class_place(ranks, negatives)
 
 
 def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -199,11 +199,10 @@ def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tu
     return d_ap, counts, sums
 
 
-def _by_class_place(judge: Judge, ranks: Ranks, negatives: np.ndarray) -> np.ndarray:
+def _by_class_place(ranks: Ranks, negatives: np.ndarray) -> np.ndarray:
     """Columns in the order of the positives' distances, back to the order of the class; -1 for no positive."""
     result = np.full(negatives.shape, -1)
-    places = ranks.index - judge.points.first[ranks.start : ranks.start + len(negatives), None]
-    np.put_along_axis(result, places, np.where(ranks.weight > 0, negatives, -1), axis=1)
+    np.put_along_axis(result, ranks.places, np.where(ranks.weight > 0, negatives, -1), axis=1)
     return result
 
 

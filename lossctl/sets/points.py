@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +14,9 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..language.numerics import Array, namespace, sqrt
 from ..language.twofold import Directions, directions
+from ..rows.job import PLAIN, Pairs
 from .gram import Gram, make_gram, narrow
+from .pairing import Masks, Side, kept_rows, layout
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
 DTYPES = ("float64", "float32")
@@ -39,11 +42,16 @@ class Finder(Protocol):
 class Points:
     """A labelled set, points of one class side by side, the classes with anchors first, the largest first.
 
-    x: (N, D), numpy or torch, in this order; not normalised, and of the dtype that was asked for
-    rows: (N,) the row each point had in the file; classes: (N,) its class, an index into `names`
-    first, last: (N,) its class is first <= position < last
-    weights: (N,) how many equal points each one stands for, or None
-    anchors: the points before this one have a positive and a negative
+    There are M positions: N candidates, which pair with anchors, then the anchors, where these are of another set.
+
+    x: (M, D), numpy or torch, in this order; not normalised, and of the dtype that was asked for
+    rows: (M,) the row each point had in its file; classes: (M,) its class, an index into `names`
+    first, last: (M,) the candidates of its class are first <= position < last
+    weights: (M,) how many equal points each one stands for, or None
+    candidates: how many there are;  begin: the position of the first anchor
+    anchors: so many points from there on have a positive and a negative;  everyone: so many may be anchors
+    out: how many of those that may be have no positive, and how many of the others no negative
+    masks: tells positives and negatives where they are no slices
     metric: "euclidean", "sqeuclidean" or "cosine"; normalize: distances between x / |x|
     steps: distances, such as margins, that should be whole numbers where the points can be made whole
     finder: makes the picks on a device, in the place of this engine
@@ -56,14 +64,34 @@ class Points:
     last: np.ndarray
     names: np.ndarray
     weights: np.ndarray | None
+    candidates: int
+    begin: int
     anchors: int
+    everyone: int
+    out: tuple[int, int]
     metric: str
     normalize: bool
+    masks: Masks | None = None
     steps: tuple[float, ...] = ()
     finder: Finder | None = None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return self.candidates
+
+    @property
+    def used(self) -> slice:
+        """The positions of the anchors."""
+        return slice(self.begin, self.begin + self.anchors)
+
+    @property
+    def holds_self(self) -> bool:
+        """Whether an anchor stands in the slice of its own class."""
+        return self.begin == 0 and self.masks is None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one set whose positives are slices."""
+        return self.holds_self and self.everyone == len(self)
 
     @property
     def is_root(self) -> bool:
@@ -77,30 +105,69 @@ class Points:
     @property
     def without_positive(self) -> int:
         """How many points are left out as anchors, being alone in their class."""
-        if self.weights is None:
-            return int(((self.last - self.first) == 1).sum())
-        return int(((self.last - self.first == 1) & (self.weights == 1)).sum())
+        return self.out[0]
 
     @property
     def without_negative(self) -> int:
         """How many points are left out as anchors only because there is no other class."""
-        if len(self.names) > 1 or not len(self):
-            return 0
-        return int(len(self) if self.weights is None else self.weights.sum()) - self.without_positive
+        return self.out[1]
 
-    @property
+    @cached_property
+    def total(self) -> int:
+        """How many points may be anchors, or stand for some that may, and others of that set."""
+        mine = slice(self.begin, None)
+        return int(len(self.rows[mine]) if self.weights is None else self.weights[mine].sum())
+
+    @cached_property
     def widest(self) -> int:
-        """How many points the largest class of the anchors has; it is the first."""
-        return int(self.last[0] - self.first[0]) if self.anchors else 0
+        """How many points stand beside an anchor as its own class, at most."""
+        return int(self.sizes(self.begin, self.begin + self.anchors).max(initial=0))
+
+    def sizes(self, start: int, stop: int) -> np.ndarray:
+        """(B,) how many candidates are of the anchor's class, itself included where it is one."""
+        here = slice(start, stop)
+        sizes: np.ndarray = self.last[here] - self.first[here] if self.masks is None else self.masks.positives[here]
+        return sizes
+
+    def positives(self, start: int, stop: int) -> np.ndarray:
+        """(B,) how many candidates are positives of each anchor."""
+        return self.sizes(start, stop) - self.holds_self
+
+    def negatives(self, start: int, stop: int) -> np.ndarray:
+        """(B,) how many candidates are negatives of each anchor."""
+        if self.masks is None:
+            return len(self) - self.sizes(start, stop)
+        return self.masks.negatives[start:stop]
+
+    def negative_weight(self, start: int, stop: int) -> np.ndarray:
+        """(B,) how many points the negatives of each anchor stand for."""
+        if self.weights is None:
+            return self.negatives(start, stop)
+        sums = np.concatenate([[0], np.cumsum(self.weights[: len(self)])])
+        own: np.ndarray = sums[self.last[start:stop]] - sums[self.first[start:stop]]
+        others: np.ndarray = sums[-1] - own
+        return others
+
+    def relations(self, start: int, stop: int, columns: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+        """(B, n) which candidates are positives of the anchors start..stop, and which are negatives."""
+        if self.masks is not None:
+            return self.masks.relations(slice(start, stop), columns)
+        there = np.arange(len(self))[columns]
+        same = (there >= self.first[start:stop, None]) & (there < self.last[start:stop, None])
+        return same & (there != np.arange(start, stop)[:, None]), ~same
+
+    def squares(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
+        """(B, N) squared distances of anchors and candidates, by one product."""
+        return self.gram.squares(start, stop, slice(0, len(self)), out)
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """x as numpy, (N, D), outside any graph."""
+        """x as numpy, (M, D), outside any graph."""
         return self.x if isinstance(self.x, np.ndarray) else self.x.detach().cpu().numpy()
 
     @cached_property
     def units(self) -> Directions:
-        """x / |x| as numpy, (N, D), in more digits than float64 holds."""
+        """x / |x| as numpy, (M, D), in more digits than float64 holds."""
         return directions(self.numbers.astype(np.float64, copy=False))
 
     @cached_property
@@ -148,10 +215,13 @@ def sort_points(
     weights: np.ndarray | None = None,
     numbers: np.ndarray | None = None,
     steps: Sequence[float] = (),
+    pairs: Pairs = PLAIN,
+    reference_weights: np.ndarray | None = None,
 ) -> Points:
     """Points from (N, D) embeddings (numpy or torch) and N labels of any kind that can be sorted.
 
     numbers: (N,) which row of the input each embedding is, ascending, if not all rows are here
+    pairs: who may pair with whom, and another set that positives and negatives come from
 
     Raises DataError where shapes do not fit, a value is not finite, or a row without direction should be normalised.
     """
@@ -159,41 +229,73 @@ def sort_points(
     _check_choice("dtype", dtype, DTYPES)
     labels = np.asarray(labels)
     _check_shapes(embeddings, labels)
-    names, codes = np.unique(labels, return_inverse=True)
-    order, size, anchors = _class_order(codes, len(names), weights)
+    kept, other = kept_rows(labels, pairs), None
+    numbers = np.arange(len(labels)) if numbers is None else numbers
+    if kept is not None:
+        embeddings, labels, numbers = embeddings[kept], labels[kept], numbers[kept]
+        weights = None if weights is None else weights[kept]
+    if pairs.reference is not None:
+        other, candidates, other_numbers, reference_weights = _reference(embeddings, pairs, reference_weights)
+        weights = _ones(weights, reference_weights, len(labels))
+        reference_weights = _ones(reference_weights, weights, len(candidates))
+    order = layout(Side(labels, weights), pairs, None if other is None else Side(candidates, reference_weights))
     xp = namespace(embeddings)
-    index = order if xp is np else xp.asarray(order, device=embeddings.device)
+    if other is not None:
+        embeddings, labels = xp.concat([other, embeddings]), candidates
+        numbers = np.concatenate([other_numbers, numbers])
+        weights = None if weights is None else np.concatenate([reference_weights, weights])
+    at = order.order
+    if order.anchor_order is not None:
+        at = np.concatenate([at, order.anchor_order + len(at)])
+    index = at if xp is np else xp.asarray(at, device=embeddings.device)
     with np.errstate(over="ignore"):
         x = xp.astype(embeddings[index], getattr(xp, dtype), copy=False)
-    classes = codes[order]
-    starts = np.flatnonzero(np.diff(classes, prepend=-1)) if len(order) else order
-    lengths = np.diff(starts, append=len(order))
-    first = np.repeat(starts, lengths)
     points = Points(
         x=x,
-        rows=order if numbers is None else numbers[order],
-        classes=classes,
-        first=first,
-        last=first + size[classes],
-        names=names,
-        weights=None if weights is None else weights[order],
-        anchors=anchors,
+        rows=numbers[at],
+        classes=order.classes,
+        first=order.first,
+        last=order.last,
+        names=order.names,
+        weights=None if weights is None else weights[at],
+        candidates=len(order.order),
+        begin=0 if order.anchor_order is None else len(order.order),
+        anchors=order.anchors,
+        everyone=order.everyone,
+        out=order.out,
         metric=metric,
         normalize=normalize,
+        masks=order.masks,
         steps=tuple(steps),
     )
     _check_values(points)
     return points
 
 
-def _class_order(codes: np.ndarray, classes: int, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int]:
-    """The order of the points, the number of points of each class, and how many points are anchors."""
-    size = np.bincount(codes, minlength=classes)
-    members = size if weights is None else np.bincount(codes, weights, minlength=classes).astype(np.int64)
-    usable = (members > 1) & (classes > 1)
-    place = np.empty(classes, dtype=np.int64)
-    place[np.lexsort((np.arange(classes), -size, ~usable))] = np.arange(classes)
-    return np.argsort(place[codes], kind="stable"), size, int(size[usable].sum())
+def _ones(weights: np.ndarray | None, others: np.ndarray | None, count: int) -> np.ndarray | None:
+    """Weights of 1 where the other set has some."""
+    return np.ones(count, np.int64) if weights is None and others is not None else weights
+
+
+def _reference(
+    embeddings: Array, pairs: Pairs, weights: np.ndarray | None
+) -> tuple[Array, np.ndarray, np.ndarray, np.ndarray | None]:
+    """The embeddings, labels, rows and weights of the other set, without its noise. DataError."""
+    assert pairs.reference is not None
+    other, labels = pairs.reference
+    labels = np.asarray(labels)
+    _check_shapes(other, labels)
+    if other.shape[1] != embeddings.shape[1]:
+        raise DataError(
+            f"embeddings of {embeddings.shape[1]} columns against references of {other.shape[1]}",
+            why="a distance needs both in one space",
+            fix="give two files of one model",
+        )
+    kept = kept_rows(labels, pairs)
+    rows = np.arange(len(labels)) if kept is None else kept
+    xp = namespace(embeddings)
+    other = xp.asarray(other[rows], dtype=embeddings.dtype) if xp is not np else other[rows]
+    return other, labels[rows], rows, None if weights is None else weights[rows]
 
 
 def _check_choice(what: str, value: str, allowed: Sequence[str]) -> None:
@@ -231,22 +333,56 @@ def _check_values(points: Points) -> None:
 
 
 def own_class(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """(B, K) positions of each anchor's class, K the largest class of the block, and a mask of those that exist."""
+    """(B, K) positions of each anchor's class, K the largest class of the block, and a mask of those that exist.
+
+    The anchor itself is among them where `points.holds_self`.
+    """
+    if points.masks is not None:
+        is_positive, _ = points.masks.relations(slice(start, stop))
+        _, j = np.nonzero(is_positive)
+        sizes = points.sizes(start, stop)
+        exists = np.arange(int(sizes.max(initial=0))) < sizes[:, None]
+        index = np.zeros(exists.shape, np.int64)
+        index[exists] = j
+        return index, exists
     first, last = (side[start:stop, None] for side in (points.first, points.last))
     index = first + np.arange(int((last - first).max(initial=0)))
-    return np.minimum(index, last - 1), index < last
+    return np.minimum(index, np.maximum(last - 1, 0)), index < last
+
+
+def take_own(points: Points, squares: np.ndarray, start: int) -> np.ndarray:
+    """(B, K) what (B, N) squares hold of each anchor's class, in the order of `own_class`, inf for those that a class
+    lacks; and makes all that is no negative infinite there."""
+    stop = start + len(squares)
+    if points.masks is not None:
+        index, exists = own_class(points, start, stop)
+        own = np.where(exists, np.take_along_axis(squares, index, axis=1), squares.dtype.type(np.inf))
+        squares[~points.masks.relations(slice(start, stop))[1]] = np.inf
+        return own
+    own = np.full((len(squares), int(points.sizes(start, stop).max())), np.inf, squares.dtype)
+    for rows, columns in own_runs(points, start, stop, slice(0, len(points))):
+        own[rows, : columns.stop - columns.start] = squares[rows, columns]
+        squares[rows, columns] = np.inf
+    return own
+
+
+def clear_own(points: Points, values: np.ndarray, start: int) -> None:
+    """Makes all of (B, N) values that belong to no negative 0."""
+    if points.masks is not None:
+        values[~points.masks.relations(slice(start, start + len(values)))[1]] = 0.0
+        return
+    for own in own_runs(points, start, start + len(values), slice(0, len(points))):
+        values[own] = 0.0
 
 
 def own_runs(points: Points, start: int, stop: int, tile: slice) -> Iterator[tuple[slice, slice]]:
     """Where the anchors' own classes lie in a tile of columns: slices of anchors, with slices of its columns."""
-    position = start
-    while position < stop:
-        first, last = int(points.first[position]), int(points.last[position])
-        end = min(last, stop)
-        left, right = max(first, tile.start), min(last, tile.stop)
+    firsts, lasts = points.first[start:stop], points.last[start:stop]
+    changes = np.flatnonzero((np.diff(firsts) != 0) | (np.diff(lasts) != 0)) + 1
+    for begin, end in pairwise([0, *changes.tolist(), stop - start]):
+        left, right = max(int(firsts[begin]), tile.start), min(int(lasts[begin]), tile.stop)
         if left < right:
-            yield slice(position - start, end - start), slice(left - tile.start, right - tile.start)
-        position = end
+            yield slice(begin, end), slice(left - tile.start, right - tile.start)
 
 
 def shifted(x: Array, shift: int) -> Array:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..language.numerics import picked
 from .gram import NEAR
-from .points import HUGE, Points, own_runs
+from .points import HUGE, Points, own_class, take_own
 from .ties import Judge, interval, signs
 
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
@@ -30,6 +31,7 @@ class Ranks:
     squares: (B, N) squared distances (scaled as in the gram), inf for the anchor's own class
     index, weight: (B, K) the positives' positions, nearest first up to the resolution of a key, and how often each
         counts; the anchor itself, and once more for each point that its class lacks, counts 0 times
+    places: (B, K) where each stands in `points.own_class`
     positives: (B, K) their squared distances
     sure: (B, J, K) how many columns are surely below d_ap + margins[j]
     hard: (B, K) how many columns are surely not beyond d_ap
@@ -45,6 +47,7 @@ class Ranks:
     squares: np.ndarray
     negatives: np.ndarray
     index: np.ndarray
+    places: np.ndarray
     weight: np.ndarray
     positives: np.ndarray
     sure: np.ndarray
@@ -64,7 +67,7 @@ class Ranks:
 
 def strip_starts(points: Points, start: int, stop: int) -> range:
     """Where strips of the anchors start..stop begin, relative to `start`: of about STRIP values, and of one length."""
-    count, widest = stop - start, int((points.last - points.first)[start:stop].max(initial=0))
+    count, widest = stop - start, int(points.sizes(start, stop).max(initial=0))
     strips = max(1, round(count * (len(points) + widest) / STRIP))
     return range(0, count, max(4, -(-count // strips)))
 
@@ -74,11 +77,11 @@ def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | 
     overwrites `squares`."""
     points, stop = judge.points, start + len(squares)
     key_mask = _mask(len(points))
-    index, weight, positives, errors = _positives(judge, squares, start)
+    index, places, weight, positives, errors = _positives(judge, squares, start)
     keys = _sorted_keys(judge, squares, start, key_mask)
     bounds = judge.gram.bounds(start, stop)[:, None]
     low, high = _thresholds(judge, positives, errors, lambda _: bounds)
-    negatives = len(points) - (points.last - points.first)[start:stop]
+    negatives = points.negatives(start, stop)
     reach = int(negatives.max()) + 1  # one that is infinite closes each row
     sure, inside, below_cuts = _search(keys, reach, low, high, key_mask, np.asarray(cuts, np.float64))
     if inside is not None and not judge.gram.is_exact:
@@ -95,6 +98,7 @@ def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | 
         squares=squares,
         negatives=negatives,
         index=index,
+        places=places,
         weight=weight,
         positives=positives,
         sure=sure,
@@ -130,25 +134,23 @@ def _mask(count: int) -> int:
     return (1 << max(count - 1, 1).bit_length()) - 1
 
 
-def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The anchors' own classes, nearest first: positions, weights, squared distances and their errors, (B, K) each.
+def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarray, ...]:
+    """The anchors' own classes, nearest first: positions, places in the class, weights, squared distances and their
+    errors, (B, K) each.
 
-    Makes what belongs to them in `squares` infinite.
+    Makes what is no negative in `squares` infinite.
     """
     points, gram = judge.points, judge.gram
     stop = start + len(squares)
     anchors, first = np.arange(start, stop)[:, None], points.first[start:stop, None]
-    size = points.last[start:stop, None] - first
-    own_squares = np.full((len(squares), int(size.max())), np.inf)
-    for rows, columns in own_runs(points, start, stop, slice(0, len(points))):
-        own_squares[rows, : columns.stop - columns.start] = squares[rows, columns]
-        squares[rows, columns] = np.inf
+    size = points.sizes(start, stop)[:, None]
+    own_squares = take_own(points, squares, start)
     mask = _mask(own_squares.shape[1])
     order = _make_keys(own_squares, np.arange(own_squares.shape[1]), mask)
     order.sort(axis=1)
     order &= mask
     ordered = own_squares.take(order + np.arange(len(order))[:, None] * order.shape[1])
-    index = order + first
+    index = order + first if points.masks is None else picked(own_class(points, start, stop)[0], order)
     weight = np.ones(index.shape, np.int64) if points.weights is None else points.weights.take(index, mode="clip")
     errors = np.repeat(gram.bounds(start, stop)[:, None], index.shape[1], axis=1)
     if not gram.is_exact:
@@ -167,7 +169,7 @@ def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarra
         weight[is_lacking] = 0
         zero = np.flatnonzero(index == anchors)
     ordered.ravel()[zero] = errors.ravel()[zero] = 0.0
-    return index, weight, ordered, errors
+    return index, order, weight, ordered, errors
 
 
 def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -> np.ndarray:
@@ -199,7 +201,7 @@ def _measure_again(
     measured: np.ndarray = judge.gram.direct(np.full(len(columns), anchor), columns)
     squares[0] = np.where(np.isinf(squares[0]), np.inf, measured)
     keys[0] = np.sort(_make_keys(squares[0], columns, key_mask))
-    again: np.ndarray = measured[index]
+    again: np.ndarray = judge.gram.direct(np.full(index.size, anchor), index.ravel()).reshape(index.shape)
     return again
 
 

@@ -26,9 +26,9 @@ class Judge:
 
     margins: thresholds are d_ap + margin for each of these, the first is 0
     exact: the last instance
-    budget: how many triplets of an anchor may go to the last instance; spent: how many went, (N,)
-    twins: (N,) equal numbers for equal rows
-    integers: (N, D) the points as whole numbers with exact products; None where they are not angular, or it cannot be
+    budget: how many triplets of an anchor may go to the last instance; spent: how many went, (M,)
+    twins: (M,) equal numbers for equal rows
+    integers: (M, D) the points as whole numbers with exact products; None where they are not angular, or it cannot be
     scratch: the memory in which anchors are ranked
     """
 
@@ -65,7 +65,7 @@ def make_judge(points: Points, margins: Sequence[float] = (), scratch: Scratch |
         margins=(0.0, *margins),
         exact=Exact(x, points.metric, points.normalize),
         budget=max(LEAST_BUDGET, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
-        spent=np.zeros(len(points), np.int64),
+        spent=np.zeros(len(points.rows), np.int64),
         twins=equal_rows(x),
         integers=whole_numbers(x) if points.is_angular else None,
         scratch=scratch or Scratch(),

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..results.breakdown import Anchors, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances
+from ..rows.job import PLAIN, Pairs
 from ..rows.sums import count, total
 from .counting import Census, Counts, DistanceSums, joined, proven_counts
 from .panels import MEMORY_BYTES, Panel, fold
@@ -21,6 +22,7 @@ from .uncertified import uncertified_counts
 
 BINS = 40
 SAMPLE = 1 << 14  # pairs that set the range of the histogram
+MASKED = 1 << 9  # the same, where positives are no slices
 Progress = Callable[[int, int], None]
 
 
@@ -39,6 +41,7 @@ def breakdown(
     threads: int | None = None,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
+    who: Pairs = PLAIN,
 ) -> Breakdown:
     """All triplets of (N, D) embeddings with N labels, by category, at each margin.
 
@@ -46,6 +49,7 @@ def breakdown(
     precision: "float64" proves every count; "float32" is quick and proves nothing
     by_class: also by class of the anchor; pairs: also the so many class pairs with the most hard triplets
     block, threads, memory_bytes, progress: as in panels.fold; they do not change a proven count
+    who: who may pair with whom
 
     Raises DataError for unusable embeddings or labels, UsageError for an unknown metric or precision or a bad margin.
     """
@@ -59,6 +63,7 @@ def breakdown(
         precision=precision,
         with_pairs=pairs > 0,
         bins=bins,
+        who=who,
     )
     counted = list(
         fold(
@@ -84,6 +89,7 @@ def prepare(
     merge: bool = True,
     with_pairs: bool = False,
     bins: int = BINS,
+    who: Pairs = PLAIN,
 ) -> Census:
     """What counting needs to know of a set; arguments and errors as in `breakdown`.
 
@@ -93,7 +99,12 @@ def prepare(
     if precision not in DTYPES:
         raise UsageError(f"unknown precision {precision!r}", fix=f"choose one of {', '.join(DTYPES)}")
     is_proven = precision == "float64"
-    first, weights = distinct(embeddings, labels) if merge and is_proven else (np.arange(len(embeddings)), None)
+    is_merged = merge and is_proven and not who.has_keys and who.sharing != "any"
+    first, weights = distinct(embeddings, labels) if is_merged else (np.arange(len(embeddings)), None)
+    other_weights = None
+    if who.reference is not None and is_merged:
+        other, other_weights = distinct(*map(np.asarray, who.reference))
+        who = who._replace(reference=tuple(np.asarray(side)[other] for side in who.reference))
     steps = sorted({float(margin) for margin in margins if margin > 0})
     points = sort_points(
         embeddings if weights is None else embeddings[first],
@@ -103,6 +114,8 @@ def prepare(
         weights=weights,
         numbers=first,
         steps=steps,
+        pairs=who,
+        reference_weights=other_weights,
     )
     edges = histogram_edges(points, bins)
     squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
@@ -141,9 +154,11 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
     if not points.anchors:
         return np.linspace(0.0, 1.0, bins + 1)
     random = np.random.Generator(np.random.Philox(key=0))
-    anchors = random.integers(points.anchors, size=SAMPLE)
-    own = points.first[anchors] + random.integers(1 << 62, size=SAMPLE) % (points.last - points.first)[anchors]
-    any_point = random.integers(len(points), size=SAMPLE)
+    anchors = random.integers(points.anchors, size=SAMPLE) + points.begin
+    if points.masks is not None:
+        anchors = np.sort(anchors[:MASKED])
+    own = _some_positives(points, anchors, random.integers(1 << 62, size=len(anchors)))
+    any_point = random.integers(len(points), size=len(anchors))
     squares = points.gram.direct(np.tile(anchors, 2), np.concatenate([own, any_point]))
     distances = points.measured(squares)
     low, high = float(distances[distances > 0].min(initial=np.inf)), float(distances.max())
@@ -151,6 +166,15 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
         low, high = 0.0, high or 1.0
     margin = 0.05 * (high - low)
     return np.linspace(max(0.0, low - margin), high + margin, bins + 1)
+
+
+def _some_positives(points: Points, anchors: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """A point of the class of each anchor, told by (n,) random whole numbers."""
+    if points.masks is None:
+        places: np.ndarray = points.first[anchors] + draws % (points.last - points.first)[anchors]
+        return places
+    is_positive, _ = points.masks.relations(anchors)
+    return np.array([np.flatnonzero(row)[draw % row.sum()] for row, draw in zip(is_positive, draws, strict=True)])
 
 
 # --- reporting
@@ -168,13 +192,12 @@ def report(
         "float64": f"{undecided} triplets were left to float64: deciding all of them by integers would take too long",
     }
     certified = precision == "float64" and not undecided
-    size = len(points) if points.weights is None else int(points.weights.sum())
-    out = points.without_positive, points.without_negative
+    size, out = points.total, points.out
     return Breakdown(
         metric=points.metric,
         normalize=points.normalize,
         precision=precision,
-        anchors=Anchors(size, size - sum(out), *out),
+        anchors=Anchors(size, size - sum(out), *out, _references(points)),
         margins=at,
         certified=certified,
         why="" if certified else reasons[precision],
@@ -186,7 +209,14 @@ def report(
     )
 
 
-def _categories(census: Census, counts: Counts, margin: float, anchors: slice) -> Categories:
+def _references(points: Points) -> int:
+    """How many points the other set has; 0 if there is none."""
+    if not points.begin:
+        return 0
+    return len(points) if points.weights is None else int(points.weights[: len(points)].sum())
+
+
+def _categories(census: Census, counts: Counts, margin: float, anchors: slice | np.ndarray) -> Categories:
     j = census.margins.index(margin)
     triplets = int(counts.triplets[anchors].sum())
     hard_ties, ties = int(counts.ties[0, anchors].sum()), int(counts.ties[j, anchors].sum())
@@ -199,7 +229,7 @@ def _at_margin(census: Census, counts: Counts | None, margin: float) -> AtMargin
     if counts is None:
         return AtMargin(margin, Categories(0, 0, 0), 0.0, 0, math.nan)
     points, j = census.points, census.margins.index(margin)
-    members = np.ones(points.anchors) if points.weights is None else points.weights[: points.anchors].astype(float)
+    members = np.ones(points.anchors) if points.weights is None else points.weights[points.used].astype(float)
     worst = np.maximum(counts.farthest - counts.nearest + margin, 0.0) * members
     return AtMargin(
         margin=margin,
@@ -221,18 +251,19 @@ def _distances(side: DistanceSums | None, bins: int) -> Distances:
 
 def _class_shares(census: Census, counts: Counts | None, margins: Iterable[float]) -> tuple[ClassShare, ...]:
     points = census.points
-    members = np.ones(len(points), np.int64) if points.weights is None else points.weights
-    shares = {}
-    for start in np.unique(points.first):
-        own = slice(int(start), int(points.last[start]))
-        is_used = counts is not None and own.start < points.anchors
+    members = np.ones(len(points.rows), np.int64) if points.weights is None else points.weights
+    mine, used = points.classes[points.begin :], points.classes[points.used]
+    members = members[points.begin :]
+    order, starts = np.argsort(used, kind="stable"), np.searchsorted(np.sort(used), np.arange(len(points.names) + 1))
+    shares = []
+    for key in np.unique(mine).tolist():
+        anchors = order[starts[key] : starts[key + 1]]
         categories = tuple(
-            _categories(census, counts, margin, own) if is_used and counts else Categories(0, 0, 0)
+            _categories(census, counts, margin, anchors) if counts and len(anchors) else Categories(0, 0, 0)
             for margin in margins
         )
-        key = int(points.classes[start])
-        shares[key] = ClassShare(_plain(points.names[key]), int(members[own].sum()), categories)
-    return tuple(shares[key] for key in sorted(shares))
+        shares.append(ClassShare(_plain(points.names[key]), int(members[mine == key].sum()), categories))
+    return tuple(shares)
 
 
 def _hardest_pairs(points: Points, counts: Counts, pairs: int) -> tuple[ClassPair, ...]:

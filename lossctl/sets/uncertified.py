@@ -12,7 +12,7 @@ from .counting import Census, Counts, DistanceSums, joined
 from .extremes import where_true
 from .gram import NEAR
 from .panels import Panel
-from .points import own_runs
+from .points import take_own
 from .ranks import strip_starts, sums_of_first
 from .ties import plus_margin
 
@@ -21,7 +21,7 @@ def uncertified_counts(census: Census, panel: Panel) -> Counts:
     """The counts of one panel of points without weights, strip by strip."""
     points, gram = census.points, census.points.screen
     squares = panel.judges.scratch.array("single", (len(panel), len(points)), np.float32)
-    gram.squares(panel.start, panel.stop, out=squares)
+    gram.squares(panel.start, panel.stop, slice(0, len(points)), squares)
     near = NEAR * (gram.norms[panel.start : panel.stop] + gram.largest_norm)
     i, j = where_true(squares < near.astype(np.float32)[:, None])
     squares[i, j] = gram.direct(i + panel.start, j)
@@ -33,15 +33,12 @@ def uncertified_counts(census: Census, panel: Panel) -> Counts:
 def _count_strip(census: Census, squares: np.ndarray, start: int) -> Counts:
     """Overwrites `squares`."""
     points, gram, (count, n) = census.points, census.points.screen, squares.shape
-    size = (points.last - points.first)[start : start + count, None]
-    own = np.full((count, int(size.max())), np.inf, np.float32)
-    for rows, columns in own_runs(points, start, start + count, slice(0, n)):
-        own[rows, : columns.stop - columns.start] = squares[rows, columns]
-        squares[rows, columns] = np.inf
+    own = take_own(points, squares, start)
     own.sort(axis=1)
-    is_positive = np.arange(1, own.shape[1]) < size  # the first is the anchor itself, or its equal
-    positives = np.where(is_positive, own[:, 1:], 0.0).astype(np.float64)
-    d_ap, negatives = points.measured(positives), n - size[:, 0]
+    own = own[:, int(points.holds_self) :]  # the first is the anchor itself, or its equal
+    is_positive = np.arange(own.shape[1]) < points.positives(start, start + count)[:, None]
+    positives = np.where(is_positive, own, 0.0).astype(np.float64)
+    d_ap, negatives = points.measured(positives), points.negatives(start, start + count)
     hard_by_class = _hard_by_class(census, squares, own, start) if census.with_pairs else {}
 
     squares.sort(axis=1)
@@ -104,14 +101,15 @@ def _search(ordered: np.ndarray, bounds: np.ndarray, edges: np.ndarray) -> tuple
 def _hard_by_class(census: Census, squares: np.ndarray, own: np.ndarray, start: int) -> dict[int, np.ndarray]:
     """Anchor class -> hard triplets by class of the negative: a negative counts once for each positive behind it.
 
-    squares: (B, N), infinite in the anchor's own class; own: (B, K) those of the own class, sorted
+    squares: (B, N), infinite where no negative is; own: (B, K) those of the positives, sorted
     """
     points = census.points
     by_class: dict[int, np.ndarray] = {}
     for row, line in enumerate(squares):
-        size = int(points.last[start + row] - points.first[start + row])
-        behind = size - 1 - own[row, 1:size].searchsorted(line)
-        hard = np.bincount(points.classes, behind, minlength=len(points.names)).astype(np.int64)
+        size = int(points.positives(start + row, start + row + 1)[0])
+        behind = np.where(line < np.inf, size - own[row, :size].searchsorted(line), 0)
+        classes = points.classes[: len(points)]
+        hard = np.bincount(classes, behind, minlength=len(points.names)).astype(np.int64)
         key = int(points.classes[start + row])
         by_class[key] = by_class[key] + hard if key in by_class else hard
     return by_class

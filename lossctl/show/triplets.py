@@ -114,7 +114,8 @@ def signature(report: Report) -> str:
         f"n:{breakdown.anchors.points}",
         f"be:{breakdown.backend}",
     ]
-    return "|".join([*parts, *([f"data:{report.data}"] if report.data else []), f"v:{__version__}"])
+    marks = [f"read:{'+'.join(report.marks)}"] if report.marks else []
+    return "|".join([*parts, *marks, *([f"data:{report.data}"] if report.data else []), f"v:{__version__}"])
 
 
 def warnings(report: Report) -> list[str]:
@@ -123,18 +124,9 @@ def warnings(report: Report) -> list[str]:
     lines = [rows_left_out(report.left_out)] if report.left_out else []
     if not breakdown.margins[0].categories.triplets:
         return [*lines, "there are no triplets: no row has another of its class and one of another class"]
-    if diagnosis.is_collapsed and diagnosis.spread < NARROW:
-        lines.append(
-            f"the embeddings differ by {diagnosis.spread:.1g} of their length only: "
-            "they have collapsed, or share an offset"
-        )
-    elif diagnosis.is_collapsed:
+    lines += report.remarks
+    if diagnosis.is_collapsed and not diagnosis.spread < NARROW:
         lines.append("the embeddings have collapsed: all distances are nearly alike")
-    if diagnosis.conflicting:
-        lines.append(f"{diagnosis.conflicting} rows are equal to a row with another label")
-    if diagnosis.is_nearly_unit and not breakdown.normalize:
-        lengths = f"{diagnosis.norm_smallest:.4g} to {diagnosis.norm_largest:.4g}"
-        lines.append(f"the embeddings are nearly, but not quite, of length 1 ({lengths}): --normalize may be missing")
     for at, is_stuck in zip(breakdown.margins, diagnosis.is_stuck, strict=True):
         if is_stuck:
             margin = option_text(at.margin)
@@ -152,8 +144,9 @@ def page(report: Report, width: int) -> list[Sheet | str]:
     breakdown = report.whole
     used = breakdown.anchors
     state = "certified" if breakdown.certified else "not certified"
+    against = f" against {used.references} references" if used.references else ""
     head = (
-        f"{used.points} points, {used.used} anchors ({used.without_positive} without a positive, "
+        f"{used.points} points{against}, {used.used} anchors ({used.without_positive} without a positive, "
         f"{used.without_negative} without a negative); {breakdown.metric}"
         f"{', normalised' if breakdown.normalize else ''}; {state}"
     )

@@ -1,0 +1,227 @@
+"""Who may pair with whom in an embedding set, from the settings of a call: the other set, noise, several classes a
+row, and rows that are kept apart."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+
+from ..errors import DataError, UsageError
+from ..files.binding import Desk
+from ..files.opening import label_of
+from ..files.sources import Field, parse_source
+from ..rows.job import KEY_MARK, Pairs
+from ..text import shown
+from .bound import Bound, Derived, as_array, looks_like_column, rider
+from .reading import Given, Reading
+
+SHARING = ("any", "all")
+KEY = rider("key")
+
+
+class Reference(NamedTuple):
+    """The other set, read. sources: what it was read from, for results"""
+
+    emb: np.ndarray
+    label: np.ndarray
+    sources: tuple[tuple[str, str], ...]
+    skipped: int
+
+
+Read = Callable[[Sequence[Given], Reading], Reference]  # reads another set as embeddings and labels
+
+
+def refuse_contradictions(reading: Reading) -> None:
+    """Settings of pairs that mean nothing alone. UsageError."""
+    for name, needs, value in (
+        ("--ref-label", "--ref", reading.ref_label is not None and reading.ref is None),
+        ("--ref-exclude-same", "--ref", bool(reading.ref_exclude_same) and reading.ref is None),
+        ("--ref-exclude-same", "--exclude-same", bool(reading.ref_exclude_same) and not reading.exclude_same),
+        ("--noise negatives", "--noise-label -1", reading.noise == "negatives" and reading.noise_label is None),
+    ):
+        if value:
+            needed = needs if " " in needs else f"{needs} SRC"
+            raise UsageError(f"{name} goes with {needs}", fix=f"add {needed}, or leave {name.split()[0]} out")
+    if reading.positive is not None and reading.positive not in SHARING:
+        raise UsageError(
+            f"{reading.positive!r} does not tell which labels positives share",
+            why="rows with several labels are positives where they share any of them, or all",
+            fix="use --positive any or --positive all",
+        )
+    if reading.device != "cpu" and has_pairs(reading):
+        raise UsageError(
+            f"--device {reading.device} with two sets, noise or rows kept apart",
+            why="the kernels compare one set with itself",
+            fix="use --device cpu",
+        )
+
+
+def has_pairs(reading: Reading) -> bool:
+    """Whether anything is asked about who pairs with whom."""
+    asked = (reading.ref, reading.noise_label, reading.positive)
+    return bool(reading.exclude_same) or any(setting is not None for setting in asked)
+
+
+def with_sets_of_labels(bound: Bound, at: int, reading: Reading) -> Bound:
+    """Columns of 0 and 1, or texts such as a;b, as the classes of each row. DataError."""
+    field = bound.fields[at]
+    if reading.positive is None:
+        return bound
+    note, mark = f"rows with {reading.positive} of their labels in common are positives", f"share:{reading.positive}"
+    if field.width == 1:
+        return bound._replace(notes=(*bound.notes, note), marks=(*bound.marks, mark))
+    has_names = bool(field.frame.names) and len(field.columns) == field.width
+    titles = [field.frame.names[k] for k in field.columns] if has_names else [str(k) for k in range(field.width)]
+    convert = partial(_classes_of_row, titles=titles, place=f"{label_of(field.frame.path)}: {field.name}")
+
+    def arranged(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        return bound.arrange((*arrays[:at], convert(arrays[at]), *arrays[at + 1 :]))
+
+    role = bound.roles[at]
+    columns = {**bound.columns, role.name: Derived(field.frame, field.name, 1, 1)}
+    return bound._replace(columns=columns, arrange=arranged, notes=(*bound.notes, note), marks=(*bound.marks, mark))
+
+
+def _classes_of_row(rows: np.ndarray, *, titles: Sequence[str], place: str) -> np.ndarray:
+    """(n, L) rows of 0 and 1 -> (n,) the titles of the columns with a 1."""
+    absent = np.array([cell is None for cell in rows.reshape(-1).tolist()], bool).reshape(rows.shape)
+    try:
+        values = np.where(absent, 0, rows).astype(np.float64)
+    except ValueError:
+        values = np.full(rows.shape, 2.0)
+    good = ((values == 0) | (values == 1)).all(axis=1)
+    if not good.all():
+        row = rows[int(np.argmin(good))].tolist()
+        raise DataError(
+            f"{place}: a row of labels {shown(str(row))}",
+            why="columns of labels hold a 1 for each class of a row, and 0 elsewhere",
+            fix="give one column, with ; between the classes of a row: a;b",
+        )
+    texts = [";".join(title for title, value in zip(titles, row, strict=True) if value) for row in values.tolist()]
+    result = np.array(texts, object)
+    result[absent.any(axis=1)] = None
+    return result
+
+
+def with_keys(desk: Desk, bound: Bound, keys: Sequence[Given], sources: Sequence[Given]) -> Bound:
+    """The label of each row with what keeps it apart from others; the keys are further columns that are read."""
+    if not keys:
+        return bound
+    fields = [key_field(desk, key, sources) for key in keys]
+    count, roles = len(bound.fields), (*bound.roles, *(KEY for _ in fields))
+
+    def arranged(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        *first, label = bound.arrange(arrays[:count])
+        return (*first, _packed(label.reshape(-1), [key.reshape(-1) for key in arrays[count:]]))
+
+    names = [
+        field.frame.names[field.columns[0]] if field.frame.names else str(at) for at, field in enumerate(fields, 1)
+    ]
+    mark = f"apart:{quote(','.join(names), safe=',')}"
+    note = f"rows that agree in {' and '.join(field.name for field in fields)} are no pair"
+    return bound._replace(
+        fields=(*bound.fields, *fields),
+        roles=roles,
+        arrange=arranged,
+        notes=(*bound.notes, note),
+        marks=(*bound.marks, mark),
+    )
+
+
+def _packed(label: np.ndarray, keys: Sequence[np.ndarray]) -> np.ndarray:
+    rows = zip(label.tolist(), *(key.tolist() for key in keys), strict=True)
+    texts = [None if None in row else f"{row[0]}{KEY_MARK}{KEY_MARK.join(map(str, row[1:]))}" for row in rows]
+    return np.array(texts, object) if None in texts else np.array(texts, str)
+
+
+def key_field(desk: Desk, given: Given, sources: Sequence[Given]) -> Field:
+    """The column of one key: a source, or the name of a column of the set's own files. DataError."""
+    if isinstance(given, str) and looks_like_column(given) and not os.path.exists(given):
+        for source in reversed(sources):
+            frame, _ = desk.frame(source, "input")
+            if given in frame.names:
+                return frame.select(f"={given}")
+        paths = " or ".join(shown(label_of(desk.frame(source, "input")[0].path)) for source in sources)
+        raise DataError(
+            f"no column is called {given} in {paths}",
+            why="rows that agree in a column are kept apart, and this one is in none of the files",
+            fix="name its file: --exclude-same PATH::COLUMN",
+        )
+    field = desk.field(as_array(given), KEY)
+    if field.width != 1:
+        raise DataError(
+            f"{field.name}: {field.width} columns as one key",
+            why="rows are kept apart where a column agrees",
+            fix="choose one: PATH::COLUMN, and give --exclude-same again for each other",
+        )
+    return field
+
+
+def pairs_of(reading: Reading, sources: Sequence[Given], read: Read) -> tuple[Pairs, Reference | None]:
+    """What a set is asked about its pairs, with the other set read. DataError, UsageError."""
+    noise = None if reading.noise_label is None else str(reading.noise_label)
+    plain = Pairs(
+        noise=noise,
+        noise_stays=reading.noise == "negatives",
+        sharing=reading.positive or "",
+        has_keys=bool(reading.exclude_same),
+    )
+    if reading.ref is None or _is_same(reading, sources):
+        return plain, None
+    other = [as_array(reading.ref), *([] if reading.ref_label is None else [as_array(reading.ref_label)])]
+    try:
+        reference = read(other, reading)
+    except DataError as fault:
+        swap = partial(re.sub, r"--(label|emb|exclude-same)\b", r"--ref-\1")
+        fix = swap(fault.fix).replace("--ref-emb", "--ref")
+        raise DataError(f"the references: {fault.what}", why=fault.why, fix=fix) from None
+    return plain._replace(reference=(reference.emb, reference.label)), reference
+
+
+def _is_same(reading: Reading, sources: Sequence[Given]) -> bool:
+    """Whether the other set is the set itself, which counts no point against itself."""
+    own = tuple(sources)
+    other = (reading.ref, *([] if reading.ref_label is None else [reading.ref_label]))
+    if len(own) != len(other):
+        return len(other) == 1 and len(own) == 2 and _alike(own[0], other[0])
+    return all(map(_alike, own, other))
+
+
+def _alike(one: Given, other: Given) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        first, second = parse_source(one), parse_source(other)
+        return first.selector == second.selector and os.path.realpath(first.path) == os.path.realpath(second.path)
+    return one is other
+
+
+def hash_of(reference: Reference) -> str:
+    """8 hex digits over the values of the other set."""
+    state = hashlib.sha256(np.ascontiguousarray(reference.emb, "<f8").tobytes())
+    state.update("\0".join(map(str, reference.label.tolist())).encode())
+    return state.hexdigest()[:8]
+
+
+def marks_of(pairs: Pairs, reference: Reference | None) -> tuple[str, ...]:
+    """What a signature says of them, beside the marks of the inputs."""
+    marks = [] if reference is None else [f"ref:{len(reference.label)}-{hash_of(reference)}"]
+    if pairs.noise is not None:
+        marks.append(f"noise:{quote(pairs.noise)}:{'negatives' if pairs.noise_stays else 'out'}")
+    return tuple(marks)
+
+
+def notes_of(pairs: Pairs, reference: Reference | None) -> tuple[str, ...]:
+    """What is said of them."""
+    notes = []
+    if reference is not None:
+        notes.append(f"positives and negatives are {len(reference.label)} references of {reference.sources[0][1]}")
+    if pairs.noise is not None:
+        what = "negatives, and never anchors" if pairs.noise_stays else "left out"
+        notes.append(f"rows of label {pairs.noise} are {what}")
+    return tuple(notes)

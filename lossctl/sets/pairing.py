@@ -1,0 +1,258 @@
+"""Who pairs with whom: the order of a set in which an anchor's positives are a slice, or the masks where they are none.
+
+Points of one class are positives of each other, of different classes negatives. A second set, a class that is noise,
+rows with several classes and rows that must not meet change that, and only here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..rows.job import KEY_MARK, Pairs
+
+SEVERAL = re.compile(r"\s*[;|,]\s*")  # between the classes of one row
+BLOCK = 1 << 22  # pairs looked at in one pass
+
+
+class Side(NamedTuple):
+    """The labels of one set, as they are read, and which of its rows stand here.
+
+    labels: (N,);  weights: (N,) how many equal points each stands for, or None
+    """
+
+    labels: np.ndarray
+    weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Positives and negatives that are no slices, for M positions: candidates, then anchors of another set if any.
+
+    codes: (M,) the class, each of its own where it is noise;  members: (M, L) 1 for each class of a row, or None
+    keys: (M,) equal for rows that must not meet, or None
+    columns: how many are candidates;  begin: the first anchor's position; 0 where anchors are candidates
+    positives, negatives: (M,) how many candidates are such for each position
+    """
+
+    codes: np.ndarray
+    members: np.ndarray | None
+    keys: np.ndarray | None
+    columns: int
+    begin: int
+    positives: np.ndarray
+    negatives: np.ndarray
+
+    def relations(self, anchors: slice | np.ndarray, columns: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+        """(B, n) which candidates are positives, and which negatives, of some positions."""
+        there = np.arange(self.columns)[columns]
+        if self.members is None:
+            same = self.codes[anchors, None] == self.codes[there]
+        else:
+            same = (self.members[anchors] @ self.members[there].T) > 0
+        kept = np.ones(same.shape, bool) if self.keys is None else self.keys[anchors, None] != self.keys[there]
+        if not self.begin:
+            kept &= np.arange(len(self.codes))[anchors, None] != there
+        return same & kept, ~same & kept
+
+
+class Layout(NamedTuple):
+    """A set in the order of its points: the candidates, then the anchors where these are of another set.
+
+    order: (N,) rows of the candidates;  anchor_order: (Q,) rows of the anchors' set, or None
+    classes: (M,) index into `names`;  first, last: (M,) candidates first <= position < last are of the class
+    anchors: how many have a positive and a negative;  everyone: how many would be anchors if they had
+    out: how many of these have no positive, and how many of the others no negative
+    """
+
+    order: np.ndarray
+    anchor_order: np.ndarray | None
+    classes: np.ndarray
+    names: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    anchors: int
+    everyone: int
+    out: tuple[int, int]
+    masks: Masks | None
+
+
+class Marks(NamedTuple):
+    """Labels taken apart. names: of the classes;  classes: (N,);  groups: (N,) what is compared;  several: (N,) the
+    classes of each row, as text, or None;  keys: (N,) or None;  is_noise: (N,)"""
+
+    classes: np.ndarray
+    names: np.ndarray
+    groups: np.ndarray
+    several: list[tuple[str, ...]] | None
+    keys: np.ndarray | None
+    is_noise: np.ndarray
+
+
+def marks_of(labels: np.ndarray, pairs: Pairs) -> Marks:
+    """Labels taken apart, as they pair."""
+    keys = None
+    if pairs.has_keys:
+        parts = [str(label).split(KEY_MARK, 1) for label in labels.tolist()]
+        labels = _plain([part[0] for part in parts])
+        _, keys = np.unique([part[1] for part in parts], return_inverse=True)
+    several = None
+    if pairs.sharing:
+        several = [_classes_in(str(label)) for label in labels.tolist()]
+        labels = np.array(["+".join(classes) for classes in several])
+    names, classes = np.unique(labels, return_inverse=True)
+    is_noise = np.zeros(len(labels), bool)
+    if pairs.noise is not None:
+        is_noise = np.array([str(name) == pairs.noise for name in names.tolist()], bool)[classes]
+    if several is not None:  # a row without a class is of none
+        is_noise |= np.array([not row for row in several], bool)
+    groups = classes.astype(np.int64)
+    if is_noise.any():
+        groups = np.where(is_noise, len(names) + np.arange(len(labels)), groups)
+    return Marks(classes, names, groups, several if pairs.sharing == "any" else None, keys, is_noise)
+
+
+def _classes_in(text: str) -> tuple[str, ...]:
+    """The classes of one cell, in order, each once."""
+    return tuple(sorted({part for part in SEVERAL.split(text.strip()) if part}))
+
+
+def _plain(labels: Sequence[str]) -> np.ndarray:
+    """Whole numbers where all of them are written as such, else text."""
+    if all(label.lstrip("-").isdigit() and label == str(int(label)) for label in labels):
+        try:
+            return np.array([int(label) for label in labels], np.int64)
+        except OverflowError:
+            pass
+    return np.array(labels)
+
+
+def kept_rows(labels: np.ndarray, pairs: Pairs) -> np.ndarray | None:
+    """(n,) the rows that stay where noise is left out; None for all."""
+    if pairs.noise is None or pairs.noise_stays:
+        return None
+    is_noise = np.array([str(label).split(KEY_MARK, 1)[0] == pairs.noise for label in labels.tolist()], bool)
+    return np.flatnonzero(~is_noise) if is_noise.any() else None
+
+
+def layout(own: Side, pairs: Pairs, reference: Side | None = None) -> Layout:
+    """The order of a set, or of the candidates `reference` and the anchors `own`."""
+    sides = [own] if reference is None else [reference, own]
+    labels = together([side.labels for side in sides])
+    marks = marks_of(labels, pairs)
+    n = len(sides[0].labels)
+    if marks.keys is not None or marks.several is not None:
+        return _by_masks(marks, n, is_one=reference is None)
+    _, codes = np.unique(marks.groups, return_inverse=True)
+    groups = int(codes.max(initial=-1)) + 1
+    weights = sides[0].weights
+    size = np.bincount(codes[:n], minlength=groups)
+    members = size if weights is None else np.bincount(codes[:n], weights, minlength=groups).astype(np.int64)
+    at_least = 2 if reference is None else 1
+    has_other = members.sum() > members
+    usable = (members >= at_least) & has_other
+    usable[codes[marks.is_noise]] = False
+    place = np.empty(groups, dtype=np.int64)
+    place[np.lexsort((np.arange(groups), -size, ~usable))] = np.arange(groups)
+    order = np.argsort(place[codes[:n]], kind="stable")
+    starts = np.zeros(groups, np.int64)
+    starts[np.argsort(place)] = np.concatenate([[0], np.cumsum(size[np.argsort(place)])[:-1]]) if groups else 0
+    at, anchor_order = order, None
+    if reference is not None:
+        anchor_order = np.argsort(np.where(marks.is_noise[n:], groups, place[codes[n:]]), kind="stable")
+        at = np.concatenate([order, anchor_order + n])
+    first = starts[codes[at]]
+    last = first + size[codes[at]]
+    mine = slice(0, n) if reference is None else slice(n, None)
+    counts = np.ones(len(codes[mine]), np.int64) if own.weights is None else own.weights
+    is_anchor = ~marks.is_noise[mine]
+    lonely = (members[codes[mine]] < at_least) | ~is_anchor
+    strangers = ~lonely & ~has_other[codes[mine]]
+    return Layout(
+        order=order,
+        anchor_order=anchor_order,
+        classes=marks.classes[at],
+        names=marks.names,
+        first=first,
+        last=last,
+        anchors=int((usable[codes[mine]] & is_anchor).sum()),
+        everyone=int(is_anchor.sum()),
+        out=(int(counts[lonely].sum()), int(counts[strangers].sum())),
+        masks=None,
+    )
+
+
+def together(parts: list[np.ndarray]) -> np.ndarray:
+    """Labels of two sets as one array; text where any of them is text."""
+    if len({part.dtype.kind in "iub" for part in parts}) == 1:
+        return np.concatenate(parts)
+    return np.concatenate([part.astype(str) for part in parts])
+
+
+def _by_masks(marks: Marks, n: int, is_one: bool) -> Layout:
+    begin = 0 if is_one else n
+    members = None if marks.several is None else _members(marks.several)
+    count = len(marks.groups)
+    empty = np.zeros(count, np.int64)
+    masks = Masks(marks.groups, members, marks.keys, n, begin, empty, empty)
+    positives, negatives = _counts(masks, count)
+    is_anchor = ~marks.is_noise
+    usable = is_anchor & (positives > 0) & (negatives > 0)
+    size = np.bincount(marks.classes, minlength=len(marks.names))
+    keys = (np.arange(count), marks.classes, -size[marks.classes], ~usable, ~is_anchor)
+    if is_one:
+        at = np.lexsort(keys)
+        order, anchor_order = at, None
+    else:
+        order = np.arange(n)
+        anchor_order = np.lexsort(tuple(key[n:] for key in keys))
+        at = np.concatenate([order, anchor_order + n])
+    mine = slice(begin, None)
+    lonely, strangers = positives[mine] == 0, (positives[mine] > 0) & (negatives[mine] == 0)
+    lonely, strangers = lonely | ~is_anchor[mine], strangers & is_anchor[mine]
+    masks = Masks(
+        marks.groups[at],
+        None if members is None else members[at],
+        None if marks.keys is None else marks.keys[at],
+        n,
+        begin,
+        positives[at],
+        negatives[at],
+    )
+    slices = np.zeros(count, np.int64)
+    return Layout(
+        order=order,
+        anchor_order=anchor_order,
+        classes=marks.classes[at],
+        names=marks.names,
+        first=slices,
+        last=slices,
+        anchors=int(usable[mine].sum()),
+        everyone=int(is_anchor[mine].sum()),
+        out=(int(lonely.sum()), int(strangers.sum())),
+        masks=masks,
+    )
+
+
+def _members(several: list[tuple[str, ...]]) -> np.ndarray:
+    """(N, L) 1 where a row has a class."""
+    names = {name: place for place, name in enumerate(sorted({name for row in several for name in row}))}
+    members = np.zeros((len(several), max(len(names), 1)), np.float32)
+    rows = np.repeat(np.arange(len(several)), [len(row) for row in several])
+    members[rows, [names[name] for row in several for name in row]] = 1
+    return members
+
+
+def _counts(masks: Masks, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) how many positives and negatives each position has."""
+    positives, negatives = np.zeros((2, count), np.int64)
+    step = max(1, BLOCK // max(1, masks.columns))
+    for start in range(masks.begin, count, step):
+        part = slice(start, min(start + step, count))
+        is_positive, is_negative = masks.relations(part)
+        positives[part], negatives[part] = is_positive.sum(axis=1), is_negative.sum(axis=1)
+    return positives, negatives

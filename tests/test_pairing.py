@@ -1,0 +1,272 @@
+"""Two sets, noise, several classes a row and rows kept apart: counts are those of exact arithmetic over the triplets
+that their definition allows, losses and mined triplets those of loops over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
+from typing import NamedTuple
+
+import mpmath as mp
+import numpy as np
+import pytest
+from exact_distances import category_counts
+from exact_sets import SET_REFERENCES
+from random_sets import KINDS
+
+from lossctl.language.registry import parse, walk
+from lossctl.rows.job import KEY_MARK, Pairs
+from lossctl.sets import mining, panels
+from lossctl.sets.points import sort_points
+from lossctl.sets.triplets import breakdown
+
+
+class Row(NamedTuple):
+    """A point as the tests know it. row: its number in its file"""
+
+    classes: frozenset[str]
+    key: int
+    row: int
+    is_noise: bool
+
+
+class Case(NamedTuple):
+    """Anchors, and the candidates they pair with: those of `x` from `begin` on, or all of it."""
+
+    name: str
+    x: np.ndarray
+    rows: list[Row]
+    begin: int
+    labels: np.ndarray
+    pairs: Pairs
+
+    def positives(self, a: int) -> list[int]:
+        mine = self.rows[a]
+        return [b for b in self.others(a) if mine.classes & self.rows[b].classes and not self.rows[b].is_noise]
+
+    def negatives(self, a: int) -> list[int]:
+        positives = set(self.positives(a))
+        return [b for b in self.others(a) if b not in positives]
+
+    def others(self, a: int) -> list[int]:
+        """All that may pair with an anchor."""
+        has_keys = self.pairs.has_keys
+        apart = [has_keys and self.rows[a].key == self.rows[b].key for b in range(len(self.rows))]
+        return [b for b in range(self.begin, len(self.rows)) if b != a and not apart[b]]
+
+    @property
+    def anchors(self) -> list[int]:
+        count = self.begin or len(self.rows)
+        return [a for a in range(count) if not self.rows[a].is_noise]
+
+    def triplets(self) -> Iterator[tuple[int, int, int]]:
+        for a in self.anchors:
+            yield from ((a, p, n) for p, n in product(self.positives(a), self.negatives(a)))
+
+    @property
+    def own(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the engine is given beside `pairs`."""
+        return (self.x[: self.begin], self.labels) if self.begin else (self.x, self.labels)
+
+
+KINDS_OF_PAIRS = ("two sets", "noise", "noise as negatives", "any", "all", "keys", "two sets, any", "two sets, keys",
+                  "two sets, noise as negatives")  # fmt: skip
+
+
+def case_of(kind: str, x: np.ndarray, random: np.random.Generator) -> Case:
+    n = len(x)
+    begin = int(random.integers(1, n)) if "two sets" in kind and n > 1 else 0
+    count = int(random.integers(1, 5))
+    several = "any" in kind or "all" in kind
+    classes = [
+        frozenset(map(str, random.choice(5, random.integers(0, 3) if several else 1, replace=False) % count))
+        for _ in range(n)
+    ]
+    keys = random.integers(0, 3, n).tolist()
+    noise = "0" if "noise" in kind else None
+    texts = [";".join(sorted(names)) for names in classes]
+    if "keys" in kind:
+        texts = [f"{text}{KEY_MARK}{key}" for text, key in zip(texts, keys, strict=True)]
+    stays = "negatives" in kind
+    rows = []
+    for row in range(n):
+        names = classes[row] if "all" not in kind else frozenset([texts[row]] if texts[row] else [])
+        is_noise = noise in names if noise else several and not names
+        rows.append(Row(names, keys[row], row - begin if row >= begin else row, is_noise))
+    labels = np.array(texts)
+    if not several and "keys" not in kind:
+        labels = np.array([int(text) for text in texts])
+    sharing = "any" if "any" in kind else "all" if "all" in kind else ""
+    reference = (x[begin:], labels[begin:]) if begin else None
+    pairs = Pairs(reference, noise, stays, sharing, "keys" in kind)
+    case = Case(kind, x, rows, begin, labels[:begin] if begin else labels, pairs)
+    if noise and not stays:
+        kept = [row for row in range(n) if not rows[row].is_noise]
+        here = sum(row < begin for row in kept)
+        if begin and not 0 < here < len(kept):
+            return case_of(kind, x, random)
+        return case._replace(x=x[kept], rows=[rows[row] for row in kept], begin=here) if kept else case
+    return case
+
+
+def cases(seed: int, count: int, largest: int) -> Iterator[tuple[Case, float, np.ndarray, np.random.Generator]]:
+    random = np.random.default_rng(seed)
+    for _ in range(count):
+        for kind in KINDS_OF_PAIRS:
+            n, d = int(random.integers(3, largest + 1)), int(random.integers(1, 5))
+            x = KINDS[int(random.integers(len(KINDS)))](random, n, d)
+            scale = float(np.abs(x - x[0]).max(initial=0.0)) or 1.0
+            yield case_of(kind, x, random), float(random.choice([0.0, 0.2, scale * 0.25, scale])), x, random
+
+
+def given_of(case: Case, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The whole set as it is given, noise included."""
+    begin = len(case.labels) if case.pairs.reference is not None else 0
+    return (x[:begin] if begin else x), case.labels
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_equal_exact_arithmetic(seed):
+    for case, margin, x, random in cases(seed, 8, 14):
+        options = {"block": int(random.integers(1, 5)), "threads": 1}
+        found = breakdown(*given_of(case, x), margins=[margin], who=case.pairs, by_class=True, **options)
+        c = found.margins[0].categories
+        assert found.certified, found.why
+        expected = category_counts(case.x, [], margin, valid=case.triplets())
+        assert (c.easy, c.semi_hard, c.hard, c.hard_ties, c.margin_ties) == expected, (case, margin)
+        used = [a for a in case.anchors if case.positives(a) and case.negatives(a)]
+        assert found.anchors.used == len(used), case
+        assert sum(item.categories[0].triplets for item in found.classes) == c.triplets
+
+
+@pytest.mark.parametrize("metric, normalize", [("sqeuclidean", False), ("cosine", False), ("euclidean", True)])
+def test_counts_equal_exact_arithmetic_in_other_metrics(metric, normalize):
+    for case, margin, x, _ in cases(11, 5, 10):
+        is_angular = normalize or metric == "cosine"
+        if float(np.abs(x).max()) > 1e100 or (is_angular and not x.any(axis=1).all()):
+            continue
+        margin = min(margin, 1.0) if is_angular else margin
+        options = {"metric": metric, "normalize": normalize}
+        c = breakdown(*given_of(case, x), margins=[margin], who=case.pairs, **options).margins[0].categories
+        expected = category_counts(case.x, [], margin, valid=case.triplets(), **options)
+        assert (c.easy, c.semi_hard, c.hard, c.hard_ties, c.margin_ties) == expected, (case, margin)
+
+
+def test_counts_of_float32_are_those_of_a_sort():
+    """On data without near ties the quick counts are the same."""
+    random = np.random.default_rng(5)
+    for kind in KINDS_OF_PAIRS:
+        x = random.standard_normal((40, 6)).astype(np.float32)
+        case = case_of(kind, x, random)
+        quick, proven = (
+            breakdown(*given_of(case, x), margins=[0.3], who=case.pairs, precision=name, pairs=4, by_class=True)
+            for name in ("float32", "float64")
+        )
+        assert quick.margins[0].categories == proven.margins[0].categories
+        assert quick.classes == proven.classes
+        assert quick.pairs == proven.pairs
+        assert quick.negatives.pairs == proven.negatives.pairs and quick.positives.counts == proven.positives.counts
+
+
+class Anchor(NamedTuple):
+    row: int
+    d: list
+    s: list
+    positives: list[int]
+    negatives: list[int]
+
+
+def tables(x: np.ndarray) -> tuple[list, list]:
+    rows = [[mp.mpf(float(v)) for v in row] for row in x]
+    norms = [mp.sqrt(mp.fdot(row, row)) for row in rows]
+    d = [[mp.sqrt(mp.fsum((u - v) ** 2 for u, v in zip(a, b, strict=True))) for b in rows] for a in rows]
+    s = [
+        [mp.fdot(a, b) / (na * nb) for b, nb in zip(rows, norms, strict=True)]
+        for a, na in zip(rows, norms, strict=True)
+    ]
+    return d, s
+
+
+def supcon(a: Anchor, temperature: float):
+    everyone = mp.fsum(mp.exp(a.s[j] / temperature) for j in (*a.positives, *a.negatives))
+    return mp.fsum(mp.log(everyone) - a.s[p] / temperature for p in a.positives) / len(a.positives)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_PAIRS)
+def test_losses_equal_loops_over_the_pairs(kind):
+    random = np.random.default_rng(len(kind))
+    x = random.standard_normal((13, 3))
+    case = case_of(kind, x, random)
+    d, s = tables(case.x)
+    for loss in (loss for loss in walk() if loss.engine.has_space and loss.name != "random-semi-hard"):
+        spec = parse(loss.name)
+        reference = supcon if loss.name == "supcon" else SET_REFERENCES[loss.name]
+        if loss.name in ("info-nce",):
+            reference = lambda a, temperature: SET_REFERENCES["nt-xent"](a, temperature) / len(a.positives)  # noqa: E731
+        metric = "cosine" if loss.cosine else "euclidean"
+        points = sort_points(*given_of(case, x), metric=metric, pairs=case.pairs)
+        losses = panels.anchor_losses(points, partial(loss.function, **spec.options), everyone=loss.everyone, block=3)
+        at = points.rows[points.begin : points.begin + len(losses)]
+        found = dict(zip(at.tolist(), losses.total.tolist(), strict=True))
+        anchors = {
+            case.rows[a].row: Anchor(a, d[a], s[a], case.positives(a), case.negatives(a))
+            for a in case.anchors
+            if loss.everyone or (case.positives(a) and case.negatives(a))
+        }
+        assert found.keys() == anchors.keys(), (kind, loss.name)
+        for row, anchor in anchors.items():
+            truth = float(reference(anchor, **spec.options))
+            assert found[row] == pytest.approx(truth, rel=1e-12, abs=1e-12), (kind, loss.name, row)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_PAIRS)
+def test_mined_triplets_equal_loops(kind):
+    random = np.random.default_rng(7 + len(kind))
+    x = random.standard_normal((16, 3))
+    case = case_of(kind, x, random)
+    points = sort_points(*given_of(case, x), pairs=case.pairs)
+    d = np.sqrt(((case.x[:, None] - case.x) ** 2).sum(axis=2))
+    number = [row.row for row in case.rows]
+    used = [a for a in case.anchors if case.positives(a) and case.negatives(a)]
+
+    def rows_of(strategy: str, **options) -> set[tuple[int, int, int]]:
+        return {
+            tuple(row)
+            for block in mining.STRATEGIES[strategy](points, margin=0.5, **options)
+            for row in block.rows.tolist()
+        }
+
+    hardest = {
+        (a, max(case.positives(a), key=lambda p: d[a, p]), min(case.negatives(a), key=lambda n: d[a, n])) for a in used
+    }
+    assert rows_of("batch-hard") == {tuple(number[i] for i in row) for row in hardest}
+    costly = {(a, p, n) for a, p, n in case.triplets() if d[a, n] < d[a, p] + 0.5}
+    assert rows_of("all") == {tuple(number[i] for i in row) for row in costly}
+    semi = {
+        (a, p, min((n for n in case.negatives(a) if d[a, n] > d[a, p]), key=lambda n: d[a, n], default=-1))
+        for a in used
+        for p in case.positives(a)
+    }
+    assert rows_of("semi-hard", fallback="drop") == {tuple(number[i] for i in row) for row in semi if row[2] >= 0}
+    top = sorted(case.triplets(), key=lambda t: d[t[0], t[2]] - d[t[0], t[1]])[:5]
+    assert rows_of("hardest", count=5) == {tuple(number[i] for i in row) for row in top}
+    bands = {
+        (a, p): {n for n in case.negatives(a) if d[a, p] < d[a, n] < d[a, p] + 0.5}
+        for a in used
+        for p in case.positives(a)
+    }
+    allowed = {tuple(number[i] for i in (a, p, n)) for (a, p), band in bands.items() for n in band}
+    drawn = rows_of("random-semi-hard")
+    assert drawn <= allowed and len(drawn) == sum(bool(band) for band in bands.values())
+
+
+def test_the_same_file_as_reference_counts_no_point_against_itself_where_it_is_kept_apart():
+    """A set against its copy, rows kept apart by their number, is the set itself."""
+    random = np.random.default_rng(3)
+    x, labels = random.standard_normal((30, 4)).round(1), random.integers(0, 4, 30)
+    keyed = np.array([f"{label}{KEY_MARK}{row}" for row, label in enumerate(labels.tolist())])
+    two = breakdown(x, keyed, margins=[0.3], who=Pairs(reference=(x, keyed), has_keys=True))
+    one = breakdown(x, labels, margins=[0.3])
+    assert two.margins[0].categories == one.margins[0].categories
+    assert two.margins[0].batch_hard == one.margins[0].batch_hard
