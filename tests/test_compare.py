@@ -104,9 +104,10 @@ def test_p_is_uniform_under_the_null(test):
         rng = np.random.default_rng(seed)
         losses = rng.gamma(1.0, 1.0, (100, 2))
         values = np.column_stack([losses, np.ones(100)])
-        drawn = paired._drawn(plan, np.arange(100), values, 1, Draws(seed, 499), test)
+        ask = paired.Ask(Draws(seed, 499), test)
+        drawn = paired._drawn(plan, np.arange(100), values, 1, ask)
         parts = tuple(by_row.Part((sums.total(column), sums.count(100)), n=100) for column in losses.T)
-        found.append(paired.difference(plan, drawn._replace(parts=parts), 0, 0.95, test).p)
+        found.append(paired.difference(plan, drawn._replace(parts=parts), 0, 0.95, ask).p)
     assert scipy.stats.kstest(found, "uniform").pvalue > 0.01
     for level in (0.05, 0.1, 0.5):
         assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / 800))

@@ -253,7 +253,10 @@ def test_what_has_no_answer_is_refused_by_name(arguments, message):
         (lambda: lossctl.compute("mse", PROB, PROB, from_logits=True), "mse takes no from_logits"),
         (lambda: lossctl.compute("mse", PROB, PROB, device="cuda"), "mse takes no device"),
         (lambda: lossctl.compare(PROB, PROB, target=LABEL, loss="mse", distance="cosine"), "mse takes no distance"),
-        (lambda: lossctl.compare(PROB, PROB, target=LABEL, loss="mse", group=GROUP), "mse takes no group"),
+        (
+            lambda: lossctl.compare(EMBEDDINGS, EMBEDDINGS, target=LABEL, loss="batch-all", seed_of=GROUP),
+            "batch-all takes no seed_of",
+        ),
         (lambda: lossctl.triplets(EMBEDDINGS, batches=3), "batches is for sampled batches"),
         (lambda: lossctl.mine("batch-hard", EMBEDDINGS, fallback="drop"), "fallback 'drop' with batch-hard"),
         (lambda: lossctl.compute("bce", PROB, LABEL, keep=3, ci=0.9), "keep and ci at once"),

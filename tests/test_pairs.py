@@ -108,6 +108,8 @@ COMMANDS = {
         "loss": ("--loss", "focal"), "sum": ("-r", "sum"), "weight": ("-w", "w"), "ci": ("--ci", "0.8"),
         "ci-method": ("--ci-method", "percentile"), "resamples": ("--resamples", "99"), "cluster": ("--cluster", "c"),
         "seed": ("--seed", "4"), "test": ("--test", "bootstrap"), "fail-if": ("--fail-if", "worse"),
+        "group": ("-g", "c"), "margin": ("--margin-of-harm", "2%"), "beside": ("--beside", "t"),
+        "seed-of": ("--seed-of", "g"),
         "align": (("--align", "id::id"), ("a.csv::prob", "shuffled.csv::prob", "-y", "a.csv::label", "--loss", "bce")),
         "clip": (("--clip", "0.2"), ("a.csv::prob", "edge.csv::prob", "-y", "a.csv::label", "--loss", "bce")),
         **TEXT, "bare": ("-f", "bare"), "metrics": ("--metrics", "OUT.json"),
@@ -234,7 +236,7 @@ def test_an_option_given_twice_is_refused(call, command):
         if (
             len(words) != 2
             or call([*base, *where, *words])[0] == 2
-            or words[0] in ("--loss", "--also", "--sweep", "--only", "--report", "--margin")
+            or words[0] in ("--loss", "--also", "--sweep", "--only", "--report", "--margin", "--beside")
         ):
             continue
         code, _, err, _ = call([*base, *where, *words, *words])

@@ -25,6 +25,8 @@ CALLS = {
     "compare": ("compare", S / "distributions.npz::q", DIGITS[0], "-y", DIGITS[1], "--loss", "cross-entropy"),
     "compare no mean": ("compare", S / "preds.csv::prob", S / "preds.csv::label", "-y", S / "preds.csv::label",
                         "--loss", "dice"),
+    "compare groups": ("compare", S / "distributions.npz::q", DIGITS[0], "-y", DIGITS[1], "--loss", "cross-entropy",
+                       "-g", DIGITS[1], "--margin-of-harm", "1%", "--beside", "effect,detectable,t,wilcoxon"),
     "run": ("run", S / "suite.yaml"),
     "triplets": ("triplets", *SETS, "--margin", "0.2,1", "--by", "class", "--pairs", "2", "--batch", "3,2"),
     "given": ("triplets", S / "embeddings.npy", "--index", S / "triplets_index.npy"),

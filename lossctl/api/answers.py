@@ -130,30 +130,41 @@ def compared(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Pr
         asked.group,
         asked.cluster,
         asked.align,
+        asked.seed_of,
     )
     comparisons = compare.compare(
         systems,
         confidence=asked.confidence,
         test=asked.test,
+        margin=asked.margin,
+        beside=asked.beside,
+        holm=asked.holm,
         reading=asked.reading,
         jobs=asked.jobs,
         data_hash=data_hash,
         progress=progress,
     )
+    comparisons = [_held(system, asked.fails_if) for system in comparisons]
     if asked.align is None:
         return comparisons
     mark = f"|align:{asked.align}|red:"
     return [replace(system, signature=system.signature.replace("|red:", mark, 1)) for system in comparisons]
 
 
-def worse(comparisons: Sequence[Comparison]) -> list[str]:
-    """One line for each system that is worse than the base, or cannot be compared with it."""
-    verdicts = {"worse": "worse than", "unknown": "not comparable with"}
-    return [
-        f"{system.loss}: {system.other} is {verdicts[system.verdict]} {system.base}"
-        for system in comparisons
-        if system.verdict in verdicts
-    ]
+def _held(system: Comparison, fails_if: str) -> Comparison:
+    """The comparison, failed where the system is "worse", "harm" is not excluded, or neither can be told."""
+    verdict, harm = system.verdict, system.harm
+    what = ""
+    if fails_if and verdict == "unknown":
+        what = f"not comparable with {system.base}"
+    elif fails_if == "worse" and verdict == "worse":
+        what = f"worse than {system.base}"
+    elif fails_if == "harm" and harm is not None and harm.verdict in ("not shown", "unknown"):
+        what = f"not shown to be within {harm.text} of {system.base}"
+    if not what:
+        return system
+    of = "" if system.group is None else f" in group {system.group}"
+    return replace(system, failure=f"{system.loss}: {system.other} is {what}{of}")
 
 
 # --- sets of embeddings

@@ -265,6 +265,10 @@ def compare(
     cluster: Source | None = None,
     seed: int = 0,
     test: str = "sign-flip",
+    margin_of_harm: float | str | None = None,
+    seed_of: Source | None = None,
+    beside: str | Sequence[str] = (),
+    holm: str = "loss",
     align: str | None = None,
 ) -> tuple[Comparison, ...]:
     """Each other system against the base, for each loss, as `lossctl compare` prints it; below 0 is better.
@@ -272,7 +276,10 @@ def compare(
     base, others: the predictions of the systems; arrays, tensors or sources;  target: the truth of every row
     loss: one, or several; losses in order, systems in order within them
     reduction: "mean" or "sum"; unless given the mean, or the loss's own
-    group: the lists of ranking losses;  cluster: rows that share it are resampled together
+    group: also within each group of rows; of ranking losses, the lists
+    cluster: rows that share it are resampled together;  seed_of: the seed (or fold) of each row, which varies then
+    margin_of_harm: also test that a system is no worse by so much, 0.01 or "1%" of the base, and that it is within it
+    beside: also "effect", "detectable", "t", "wilcoxon";  holm: what Holm corrects over, "loss" or "all"
     ci: the level of the intervals; p < 1 - ci decides;  test: "sign-flip" or "bootstrap"
     align: match rows by this column of every file, not by place
     The rest is as in `compute`.

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from typing import NamedTuple
+from urllib.parse import quote
 
 from ..errors import DataError, UsageError
 from ..files.sources import digest, parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, WEIGHT, Form
-from ..resampling import flips, jackknife, paired, survey
-from ..resampling.bootstrap import FEW
+from ..resampling import jackknife, paired, survey
 from ..resampling.draws import Draws
-from ..results.values import Comparison, Interval
+from ..resampling.paired import Ask, Pairs
+from ..results.values import Comparison
+from ..rows import groups
 from ..rows.by_row import Scored
 from ..rows.workers import keep_freed_memory
-from . import compute, prepare
+from . import compute, prepare, verdicts
 from .align import Order, ids_of
 from .bound import as_array, column_of, rider
 from .compute import Confidence, Request, Shared, Side
 from .reading import Given, Reading
 
-SHARED_BY_ALL = ("target", "weight", "group", "cluster")  # a bare name is a column of the base
+SHARED_BY_ALL = ("target", "weight", "group", "cluster", "seed_of")  # a bare name is a column of the base
 
 
 class Systems(NamedTuple):
     """What is compared on what.
 
-    base, others: sources of predictions;  target: the truth;  group: the lists of ranking losses
+    base, others: sources of predictions;  target: the truth;  group: of rows; the lists of ranking losses
     losses: a spec and the forms of its predictions each;  names: what the systems are called, the base first
-    align: the column that names the rows, in every source
+    align: the column that names the rows, in every source;  seed_of: the seed or fold of each row
     """
 
     base: Given
@@ -45,6 +46,10 @@ class Systems(NamedTuple):
     group: Given | None = None
     cluster: Given | None = None
     align: str | None = None
+    seed_of: Given | None = None
+
+
+Pieces = dict[str | None, Pairs]  # group -> its pairs; None -> those of all rows
 
 
 def compare(
@@ -52,12 +57,17 @@ def compare(
     *,
     confidence: Confidence | None = None,
     test: str = "sign-flip",
+    margin: paired.Margin | None = None,
+    beside: Sequence[str] = (),
+    holm: str = "loss",
     reading: Reading | None = None,
     jobs: int | None = None,
     data_hash: bool = False,
     progress: Callable[..., None] | None = None,
 ) -> list[Comparison]:
     """Each other system against the base, for each loss: losses in order, systems in order within them.
+
+    margin: what is no harm;  beside: "effect", "detectable", "t", "wilcoxon";  holm: over "loss" or "all"
 
     Raises UsageError, DataError (unusable values, unequal ids), FileError.
     """
@@ -67,7 +77,23 @@ def compare(
     if not systems.others:
         raise UsageError("nothing to compare with", fix="lossctl compare BASE OTHER... --target SRC --loss SPEC")
     with prepared(systems, reading or Reading(), jobs) as shared:
-        return _compared(shared, systems, confidence, test, data_hash, progress)
+        _refuse_space(shared, test, beside)
+        ask = Ask(
+            Draws(confidence.seed, 1 if shared.engine.has_space else confidence.resamples),
+            test if systems.seed_of is None else paired.SEEDS,
+            shared.sides[0].get("cluster"),
+            shared.sides[0].get("seed"),
+            margin,
+            "wilcoxon" in beside,
+        )
+        comparisons = []
+        for place, pieces in enumerate(_pieces(shared, systems, ask, progress)):
+            start = place * (1 + len(systems.others))
+            for group, differences in _differences(shared, start, pieces, ask, confidence).items():
+                comparisons += _of_group(
+                    shared, systems, start, group, pieces[group], differences, confidence, beside, data_hash
+                )
+    return verdicts.settled(comparisons, confidence.level, margin, holm)
 
 
 @contextmanager
@@ -78,7 +104,7 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
     )
     if systems.align is not None:
         systems = _aligned(systems, reading)
-    requests = []
+    requests, side = [], Side(group=systems.group, cluster=systems.cluster, seed=systems.seed_of)
     for spec, forms in systems.losses:
         truth = spec.loss.truth
         if truth is None or len(spec.loss.roles) < 2 or not spec.loss.engine.has_values:
@@ -90,13 +116,12 @@ def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[S
             if systems.group is None:
                 raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
             named[LISTS.name] = systems.group
+            side = side._replace(group=None)
         requests += [
             Request(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
             for source in (systems.base, *systems.others)
         ]
-    with compute.prepared(
-        requests, weight=systems.weight, reading=reading, side=Side(cluster=systems.cluster), jobs=jobs
-    ) as shared:
+    with compute.prepared(requests, weight=systems.weight, reading=reading, side=side, jobs=jobs) as shared:
         yield shared
 
 
@@ -105,151 +130,169 @@ def _reduction(loss: Loss) -> str:
     return "mean" if "mean" in loss.reductions else loss.reductions[0]
 
 
-def _compared(
-    shared: Shared,
-    systems: Systems,
-    confidence: Confidence,
-    test: str,
-    data_hash: bool,
-    progress: Callable[..., None] | None,
-) -> list[Comparison]:
-    if shared.engine.has_space and test == paired.BOOTSTRAP:
+def _refuse_space(shared: Shared, test: str, beside: Sequence[str]) -> None:
+    """UsageError for what sets of embeddings have no answer to."""
+    if not shared.engine.has_space:
+        return
+    if test == paired.BOOTSTRAP:
         raise UsageError(
             "--test bootstrap of embedding sets",
             why="points cannot be drawn twice: a copy of a point has distance 0 to it",
             fix="leave it out: points are left out in turn",
         )
-    asked, cluster, per_loss = (
-        Draws(confidence.seed, 1 if shared.engine.has_space else confidence.resamples),
-        shared.sides[0].get("cluster"),
-        1 + len(systems.others),
-    )
+    if "wilcoxon" in beside:
+        raise UsageError(
+            "--beside wilcoxon of embedding sets",
+            why="its ranks are of independent differences, and anchors share all points",
+            fix="leave it out: points are left out in turn",
+        )
+
+
+def _pieces(shared: Shared, systems: Systems, ask: Ask, progress: Callable[..., None] | None) -> list[Pieces]:
+    """What all rows, and each group of them, say of the systems, for each loss. DataError where that is nothing."""
+    per_loss, group = 1 + len(systems.others), shared.sides[0].get("group") if systems.group is not None else None
     plans = [loss.plan for loss in shared.losses]
     starts = range(0, len(plans), per_loss)
+    group = None if shared.engine.has_lists else group
 
-    def of_block(scored: tuple[Scored, ...]) -> list[paired.Pairs]:
-        return [paired.pairs(plans[start], scored[start : start + per_loss], asked, cluster, test) for start in starts]
+    def of_loss(start: int, scored: tuple[Scored, ...]) -> Pieces:
+        pieces: Pieces = {None: paired.pairs(plans[start], scored, ask)}
+        held = pieces[None].bytes
+        for name, rows in groups.slices(scored[0].side[group], None) if group is not None else ():
+            pieces[name] = paired.pairs(plans[start], [system.only(rows) for system in scored], ask)
+            held += pieces[name].bytes
+            _refuse_too_many(len(pieces) - 1, held)
+        return pieces
 
-    def merge(held: list[paired.Pairs], more: list[paired.Pairs]) -> list[paired.Pairs]:
-        merged = [a.merge(b) for a, b in zip(held, more, strict=True)] if held else more
+    def of_block(scored: tuple[Scored, ...]) -> list[Pieces]:
+        return [of_loss(start, scored[start : start + per_loss]) for start in starts]
+
+    def merge(held: list[Pieces], more: list[Pieces]) -> list[Pieces]:
+        for pieces, others in zip(held, more, strict=True):
+            for name, pairs in others.items():
+                pieces[name] = pieces[name].merge(pairs) if name in pieces else pairs
+        bytes_of_all = sum(pairs.bytes for pieces in held for pairs in pieces.values())
+        _refuse_too_many(max(map(len, held)) - 1, bytes_of_all)
         if progress:
-            progress(merged[0].parts[0].n)
-        return merged
+            progress((held or more)[0][None].parts[0].n)
+        return held or more
 
     keep_freed_memory()
-    nothing: list[paired.Pairs] = []
-    pairs_by_loss = reduce(merge, shared.score(of_block, progress), nothing)
-    if not pairs_by_loss or not all(pairs.parts[0].n for pairs in pairs_by_loss):
+    nothing: list[Pieces] = [{} for _ in starts]
+    of_losses = reduce(merge, shared.score(of_block, progress), nothing)
+    if not all(pieces and pieces[None].parts[0].n for pieces in of_losses):
         raise DataError("no rows to compare", fix="check the files, --na skip and the weights")
-    if len(pairs_by_loss[0].clusters or ()) == 1 or (cluster is None and pairs_by_loss[0].units == 1):
+    pairs = of_losses[0][None]
+    if pairs.seeds is not None and len(pairs.seeds) == 1:
+        raise DataError("one seed only: nothing to tell how seeds vary", fix="give more, or leave --seed-of out")
+    if len(pairs.clusters or ()) == 1 or (ask.cluster is None and pairs.units == 1):
         raise DataError("one row (or list, or cluster) only: nothing to tell chance from", fix="give more")
-    comparisons: list[Comparison] = []
-    for start, pairs in zip(starts, pairs_by_loss, strict=True):
-        settled = paired.settle(plans[start], pairs, asked, test)
-        comparisons += _of_loss(shared, systems, start, settled, confidence, test, data_hash)
-    return comparisons
+    return [
+        {name: paired.settle(plans[start], pairs, ask) for name, pairs in pieces.items()}
+        for start, pieces in zip(starts, of_losses, strict=True)
+    ]
 
 
-def _of_loss(
+def _refuse_too_many(count: int, held: int) -> None:
+    """UsageError where all groups together need more than a GiB. count: of groups;  held: bytes"""
+    if held > survey.LARGEST_BYTES:
+        raise UsageError(
+            f"{count} groups or more to compare" if count else "so many systems, losses and resamples",
+            why="their sign patterns need more than a GiB",
+            fix="ask for fewer --resamples, for coarser groups, or for fewer systems at once",
+        )
+
+
+def _differences(
+    shared: Shared, start: int, pieces: Pieces, ask: Ask, confidence: Confidence
+) -> dict[str | None, list[paired.Difference]]:
+    """The differences of all rows, then of each group of them, from the base at a place."""
+    names = [None, *groups.ordered([name for name in pieces if name is not None], None)]
+    if shared.engine.has_space:
+        return _left_out(shared, start, {name: pieces[name] for name in names}, ask, confidence)
+    plan = shared.losses[start].plan
+    return {
+        name: [
+            paired.difference(plan, pieces[name], at, confidence.level, ask, confidence.method)
+            for at in range(len(pieces[name].parts) - 1)
+        ]
+        for name in names
+    }
+
+
+def _of_group(
     shared: Shared,
     systems: Systems,
     start: int,
-    pairs: paired.Pairs,
+    group: str | None,
+    pairs: Pairs,
+    differences: Sequence[paired.Difference],
     confidence: Confidence,
-    test: str,
+    beside: Sequence[str],
     data_hash: bool,
 ) -> list[Comparison]:
-    loss = shared.losses[start]
-    others = range(len(systems.others))
-    level, method = confidence.level, confidence.method
-    if shared.engine.has_space:
-        differences = _left_out(shared, start, pairs, confidence)
-    else:
-        differences = [paired.difference(loss.plan, pairs, at, level, test, method) for at in others]
-    adjusted = paired.holm([difference.p for difference in differences])
-    plain = "points" if shared.engine.has_space else shared.engine.unit
-    unit = "clusters" if systems.cluster is not None else plain
+    """The comparisons by one loss of all rows, or of a group of them; Holm's correction is still to come."""
+    unit = "points" if shared.engine.has_space else shared.engine.unit
+    unit = "seeds" if systems.seed_of is not None else "clusters" if systems.cluster is not None else unit
     comparisons = []
     for at, difference in enumerate(differences):
-        other = shared.computed[start + 1 + at]
-        interval = Interval(
-            level, difference.method, difference.low, difference.high, difference.standard_error,
-            difference.draws, confidence.seed, unit, difference.units,
-        )  # fmt: skip
-        part = pairs.parts[at + 1]
-        result = prepare.result(
-            other, digest(other.fields) if data_hash else None, difference.other, part.n, part.facts
-        )
-        better, equal, worse = (
-            None if counts is None else int(counts[at]) for counts in (pairs.better, pairs.equal, pairs.worse)
-        )
+        other, part = shared.computed[start + 1 + at], pairs.parts[at + 1]
+        fingerprint = digest(other.fields) if data_hash else None
+        result = prepare.result(other, fingerprint, difference.other, part.n, part.facts)
         comparisons.append(
-            Comparison(
-                loss=result.loss,
-                params=result.params,
-                reduction=result.reduction,
-                base=systems.names[0],
-                other=systems.names[at + 1],
-                base_value=difference.base,
-                other_value=difference.other,
-                difference=difference.value,
-                ci=interval,
-                test=difference.test,
-                p=difference.p,
-                p_adjusted=adjusted[at],
-                better=better,
-                equal=equal,
-                worse=worse,
-                n=result.n,
-                verdict=_verdict(loss.plan.spec.loss, difference.value, adjusted[at], flips.alpha_of(level)),
-                signature=result.signature,
-                notes=result.notes,
-                warnings=(*result.warnings, *_cannot_tell(difference, level)),
+            verdicts.comparison(
+                compute.signed(result, quote(group)) if group is not None else result,
+                (systems.names[0], systems.names[at + 1]),
+                other.plan.spec.loss,
+                difference,
+                [None if counts is None else int(counts[at]) for counts in (pairs.better, pairs.equal, pairs.worse)],
+                group=group,
+                unit=unit,
+                confidence=confidence,
+                beside=verdicts.beside(difference, pairs, at, confidence.level, beside),
             )
         )
     return comparisons
 
 
-def _left_out(shared: Shared, start: int, pairs: paired.Pairs, confidence: Confidence) -> list[paired.Difference]:
+def _left_out(
+    shared: Shared, start: int, pieces: Pieces, ask: Ask, confidence: Confidence
+) -> dict[str | None, list[paired.Difference]]:
     """The differences of systems that are sets of embeddings, by leaving the same points out of all of them."""
-    aspects = survey.Aspects(cluster=shared.sides[start].get("cluster"))
+    aspects = survey.Aspects(group=shared.sides[start].get("group"), cluster=ask.cluster)
     systems = [
-        compute.left_out(shared, start + at, {None: survey.Slice(part)}, aspects, confidence)[None]
-        for at, part in enumerate(pairs.parts)
-    ]
-    differences = []
-    for system in systems[1:]:
-        gap = jackknife.difference(systems[0], system)
-        low, high = gap.interval(confidence.level)
-        value = system.value - systems[0].value
-        differences.append(
-            paired.Difference(
-                systems[0].value, system.value, value, "jackknife", low, high, gap.standard_error, gap.p, "jackknife",
-                len(gap.left_out), gap.units,
-            )
-        )  # fmt: skip
-    return differences
+        compute.left_out(
+            shared, start + at, {name: survey.Slice(pairs.parts[at]) for name, pairs in pieces.items()}, aspects,
+            confidence,
+        )
+        for at in range(len(pieces[None].parts))
+    ]  # fmt: skip
+    return {
+        name: [_without(systems[0][name], system[name], ask, confidence) for system in systems[1:]] for name in pieces
+    }
 
 
-def _cannot_tell(difference: paired.Difference, level: float) -> list[str]:
-    """What to say where no difference at all could be shown, or where little shows it."""
-    if math.isnan(difference.low) and math.isfinite(difference.value):
-        return ["no interval of the difference: resamples are not finite, or their sums cancel beyond float64"]
-    if difference.test == paired.BOOTSTRAP and difference.units < FEW:
-        return [f"resamples of {difference.units} units tell little: use --test sign-flip, which is exact for few"]
-    if not (math.isinf(difference.low) or math.isinf(difference.high)):
-        return []
-    smallest = max(2.0 ** (1 - difference.units), 1 / (difference.draws + 1))
-    return [f"{difference.units} units cannot show a difference at {level:g}: no p is below {smallest:.3g}"]
-
-
-def _verdict(loss: Loss, difference: float, p: float, alpha: float) -> str:
-    if math.isnan(difference) or math.isnan(p):
-        return "unknown"
-    if loss.is_signed:
-        return "different" if p < alpha else "no difference shown"
-    is_worse = difference < 0 if loss.is_gain else difference > 0
-    return ("worse" if is_worse else "better") if p < alpha else "no difference shown"
+def _without(
+    base: jackknife.Jackknife, system: jackknife.Jackknife, ask: Ask, confidence: Confidence
+) -> paired.Difference:
+    """The difference of two sets that lack the same points in turn."""
+    gap = jackknife.difference(base, system)
+    low, high = gap.interval(confidence.level)
+    blocks = len(gap.left_out)
+    difference = paired.Difference(
+        base.value, system.value, system.value - base.value, "jackknife", low, high, gap.standard_error, gap.p,
+        "jackknife", blocks, gap.units, blocks - 1.0,
+    )  # fmt: skip
+    if ask.margin is None:
+        return difference
+    margin = paired.size_of(ask.margin, base.value)
+    if not margin > 0:
+        return difference._replace(margin=margin)
+    below, above = (
+        jackknife.difference(base, system, 1 + side.sign * side.share, side.sign * side.amount)
+        for side in paired.sides_of(ask.margin, base.value)
+    )
+    return difference._replace(margin=margin, beyond=(below.p_beyond, above.negative.p_beyond))
 
 
 def _aligned(systems: Systems, reading: Reading) -> Systems:
@@ -268,6 +311,7 @@ def _aligned(systems: Systems, reading: Reading) -> Systems:
             weight=order.rows_of(systems.weight, WEIGHT),
             group=order.rows_of(systems.group, LISTS),
             cluster=order.rows_of(systems.cluster, rider("cluster")),
+            seed_of=order.rows_of(systems.seed_of, rider("seed")),
         )
 
 

@@ -52,7 +52,7 @@ class Confidence(NamedTuple):
 
 
 class Side(NamedTuple):
-    """The columns that ride along: sources of an identifier, a group, a cluster, one of each at most.
+    """The columns that ride along: sources of an identifier, a group, a cluster, a seed, one of each at most.
 
     bins: the group is a column of numbers, cut into this many bins of equal width
     """
@@ -61,6 +61,7 @@ class Side(NamedTuple):
     group: Given | None = None
     cluster: Given | None = None
     bins: int | None = None
+    seed: Given | None = None
 
 
 @dataclass(eq=False)
@@ -69,7 +70,7 @@ class Shared:
 
     losses: each as it would be computed alone;  fields, kinds: what is read, each column once
     jobs: how each loss finds its columns;  ride: places of the columns that ride along
-    sides: for each loss, side column ("id", "group", "cluster", "list") -> where it stands among those that ride along
+    sides: for each loss, side column ("id", "group", "cluster", "seed", "list") -> where it stands in `ride`
     bins: of each loss's group column
     anchors: of embedding sets, what one reading gave, for the questions that follow; () before
     """
@@ -239,7 +240,7 @@ def _first_source(request: Request) -> str | None:
 
 def _side_fields(desk: Desk, side: Side, first: str | None) -> dict[str, tuple[Field, str]]:
     columns: dict[str, tuple[Field, str]] = {}
-    for name in ("id", "group", "cluster"):
+    for name in ("id", "group", "cluster", "seed"):
         source = getattr(side, name)
         if source is not None:
             role = rider(name, is_number=name == "group" and bool(side.bins))
@@ -417,14 +418,14 @@ def _of_loss(
     if aspects.group is None:
         return [_counted(of(None), counts)]
     names = groups.ordered([name for name in pieces if name is not None], aspects.bins)
-    of_groups = [_signed(of(name, group=name), quote(name)) for name in names]
+    of_groups = [signed(of(name, group=name), quote(name)) for name in names]
     results = [_counted(of(None, average="micro"), counts)]
     if not plan.is_sum:
         macro = sum(result.value for result in of_groups) / len(of_groups)
         average = replace(
             results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=(), notes=()
         )
-        average = _signed(average, "mean-of-groups")
+        average = signed(average, "mean-of-groups")
         if confidence:
             of_names = [spreads[name] for name in names]
             spread = jackknife.mean(of_names) if shared.engine.has_space else survey.macro_spread(of_names, names)
@@ -442,7 +443,7 @@ def _counted(result: Result, counts: tuple[tuple[str, int], ...]) -> Result:
     )
 
 
-def _signed(result: Result, group: str) -> Result:
+def signed(result: Result, group: str) -> Result:
     """With the rows that it is of in its signature."""
     return replace(result, signature=result.signature.replace("|red:", f"|group:{group}|red:", 1))
 

@@ -17,7 +17,7 @@ from ..language.options import COMPARE, COMPUTE, Setting, Way
 from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, Form
 from ..resampling.bootstrap import METHODS
-from ..resampling.paired import SIGN_FLIP
+from ..resampling.paired import SIGN_FLIP, Margin
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
 from .compute import Confidence, Side, forms_of, read_bins
@@ -436,7 +436,9 @@ class ComparisonQuestion(NamedTuple):
     """What is asked of systems against a base: `compare`, and an entry under `comparisons` of a suite.
 
     base, others: predictions;  names: what the systems are called, the base first;  target: the truth of every row
-    align: the column that names the rows in every source;  fails_if_worse: whether a worse system is a failure
+    align: the column that names the rows in every source;  seed_of: the source of each row's seed
+    margin: what is no harm;  beside: what to report beside the test;  holm: over what it corrects, "loss" or "all"
+    fails_if: "worse" or "harm", where that is a failure; "" for neither
     """
 
     specs: tuple[Spec, ...]
@@ -454,7 +456,11 @@ class ComparisonQuestion(NamedTuple):
     reading: Reading = Reading()
     confidence: Confidence = Confidence()
     jobs: int | None = None
-    fails_if_worse: bool = False
+    seed_of: Given | None = None
+    margin: Margin | None = None
+    beside: tuple[str, ...] = ()
+    holm: str = "loss"
+    fails_if: str = ""
 
     @classmethod
     def of(
@@ -474,7 +480,8 @@ class ComparisonQuestion(NamedTuple):
         for spec in specs if call["fail_if"] else ():
             if spec.loss.is_signed:
                 raise UsageError(
-                    f"{call.put('fail-if', 'worse')} with {spec.loss.name}: lower is not better", fix="choose a loss"
+                    f"{call.put('fail-if', call['fail_if'])} with {spec.loss.name}: lower is not better",
+                    fix="choose a loss",
                 )
         for spec in specs if logits and call.way != "suite" else ():
             logit_forms(spec.loss)
@@ -485,6 +492,7 @@ class ComparisonQuestion(NamedTuple):
                 why="the interval of a sign-flip test is every difference that its flips do not reject",
                 fix=f"leave it out, or add {call.put('test', 'bootstrap')}",
             )
+        margin, beside = margin_of(call), _beside_of(call)
         confidence = confidence_of(call)
         assert confidence is not None  # the level has a default
         return cls(
@@ -503,8 +511,62 @@ class ComparisonQuestion(NamedTuple):
             reading=reading_of(call, {}, device),
             confidence=confidence,
             jobs=call["jobs"],
-            fails_if_worse=call["fail_if"] == "worse",
+            seed_of=call["seed_of"],
+            margin=margin,
+            beside=beside,
+            holm=call["holm"],
+            fails_if=call["fail_if"] or "",
         )
+
+
+def margin_of(call: Asked) -> Margin | None:
+    """What is no harm, "1%" of the base's value or an amount of the loss. UsageError."""
+    value = call["margin_of_harm"]
+    if value is None:
+        if call["fail_if"] == "harm":
+            fix = f"add {call.put('margin_of_harm', '1%')}"
+            raise UsageError(f"{call.put('fail_if', 'harm')}: how much worse is harm?", fix=fix)
+        return None
+    text = str(value).strip()
+    try:
+        amount = math.nan if isinstance(value, bool) else float(text.removesuffix("%"))
+    except ValueError:
+        amount = math.nan
+    if not 0 < amount < math.inf:
+        raise UsageError(
+            f"{call.name('margin_of_harm')} cannot be {value!r}",
+            fix=f"give a number above 0, or a percentage of the base: {call.put('margin_of_harm', '1%')}",
+        )
+    is_relative = text.endswith("%")
+    return Margin(text, amount / 100 if is_relative else amount, is_relative)
+
+
+def _beside_of(call: Asked) -> tuple[str, ...]:
+    """What is reported beside the test. UsageError for an unknown word, and for what has no answer."""
+    value, words = call["beside"] or (), options.setting("beside", COMPARE).words
+    chosen = tuple(part.strip() for text in ([value] if isinstance(value, str) else value) for part in text.split(","))
+    for word in chosen:
+        if word not in words:
+            raise UsageError(
+                f"{call.name('beside')} cannot be {word!r}{did_you_mean(word, words)}", fix=f"use {', '.join(words)}"
+            )
+    if "wilcoxon" in chosen:
+        for key, why in (("weight", "its ranks have no weights"), ("seed_of", "rows of one seed are not alike")):
+            if call[key] is not None:
+                raise UsageError(
+                    f"{call.put('beside', 'wilcoxon')} and {call.name(key)} at once",
+                    why=why,
+                    fix=f"leave {call.put('beside', 'wilcoxon')} out",
+                )
+    if call["seed_of"] is not None:
+        for key in ("test", "resamples", "ci_method", "seed"):
+            if call.has(key):
+                raise UsageError(
+                    f"{call.name(key)} and {call.name('seed_of')} at once",
+                    why="seeds are few: Student's t of what they contribute is the test",
+                    fix=f"leave {call.name(key)} out",
+                )
+    return chosen
 
 
 def _names(systems: Sequence[Given]) -> list[str]:

@@ -15,7 +15,7 @@ from ..language.options import COMPUTE, ENTRIES
 from ..language.registry import Spec, make, parse
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from . import compute, gates
-from .answers import compared, losses_of, opened, worse
+from .answers import compared, losses_of, opened
 from .question import (
     Asked,
     ComparisonQuestion,
@@ -141,7 +141,7 @@ def _outcomes(batch: list[Task], jobs: int | None, data_hash: bool) -> Iterator[
         return
     seconds = (time.perf_counter() - started) / len(batch)
     for task, (results, comparisons) in zip(batch, computed, strict=True):
-        reasons = [*gates.failures(results), *_worse(task, comparisons)]
+        reasons = [*gates.failures(results), *(system.failure for system in comparisons if system.failure)]
         status = "failed" if reasons else "passed"
         yield Outcome(
             task.entry.name, task.entry.kind, status, tuple(results), tuple(comparisons), tuple(reasons),
@@ -195,7 +195,3 @@ def _compared(task: Task, jobs: int | None, data_hash: bool) -> list[Comparison]
     values, device = task.values, choose(task.call["device"]).name
     question = ComparisonQuestion.of(task.call, task.specs, values["base"], values["others"], device=device)
     return compared(question._replace(jobs=jobs), data_hash=data_hash)
-
-
-def _worse(task: Task, comparisons: Sequence[Comparison]) -> list[str]:
-    return worse(comparisons) if task.call["fail_if"] else []

@@ -42,11 +42,13 @@ def compare(values: Mapping[str, Any]) -> None:
 
     style = output.style_of(values)
     call = asked(values, COMPARE, "shell")
-    if style.format == "bare" and not values["fail_if"]:
-        for key in ("ci", "ci_method", "resamples", "cluster", "seed", "test"):
+    if style.format == "bare":
+        judged = ("ci", "ci_method", "resamples", "cluster", "seed", "test", "margin_of_harm", "seed_of", "holm")
+        for key in ("beside", *(() if values["fail_if"] else judged)):
             if call.has(key):
                 why = "the bare difference has no interval and no p"
-                raise UsageError(f"{call.name(key)} with -f bare", why=why, fix="leave one out, or add --fail-if worse")
+                fix = "leave one out" + (", or add --fail-if worse" if key != "beside" else "")
+                raise UsageError(f"{call.name(key)} with -f bare", why=why, fix=fix)
     specs = [registry.parse(text) for text in values["loss"]]
     device = output.device(style, values["device"])
     question = ComparisonQuestion.of(call, specs, values["base"], values["others"], device=device)
@@ -59,7 +61,7 @@ def compare(values: Mapping[str, Any]) -> None:
             compared = answers.compared(question, data_hash=style.format in ("json", "ndjson"), progress=update)
         _write(compared, style, writer, values["digits"])
         write_metrics(_metrics(compared))
-    output.close(answers.worse(compared) if question.fails_if_worse else [], style)
+    output.close([system.failure for system in compared if system.failure], style)
 
 
 def _metrics(compared: Sequence[Comparison]) -> Iterator[tuple[str, float]]:
@@ -82,5 +84,5 @@ def _write(compared: Sequence[Comparison], style: output.Style, writer: Any, dig
     else:
         sheet = (show.table_sheet if format == "table" else show.sheet)(compared, digits)
         writer.write(output.sheet_text(sheet, format))
-    output.note(style, show.context(compared[0]))
+    output.note(style, show.context(compared))
     output.warn(style, list(dict.fromkeys(warning for system in compared for warning in system.warnings)))

@@ -298,6 +298,21 @@ def p_of_zero(spread: Spread, method: Method) -> float:
     return max(smallest, outside)
 
 
+def p_beyond_zero(spread: Spread, method: Method) -> float:
+    """One-sided, that the value is not below 0: half of what two-sided intervals that end below 0 leave out."""
+    if math.isnan(spread.interval(0.5, method)[0]):
+        return math.nan
+    smallest = 1 / (len(spread.resampled) + 1)
+    side = 1 if spread.value < 0 else 0
+    outside, inside = 0.5, 0.0
+    for _ in range(HALVINGS):
+        middle = (outside + inside) / 2
+        end = spread.interval(1 - 2 * middle, method)[side]
+        outside, inside = (middle, inside) if (end < 0 if side else end > 0) else (outside, middle)
+    p = max(smallest, outside)
+    return p if side else 1 - p
+
+
 def jackknife_acceleration(left_out: np.ndarray) -> float:
     """The a of BCa from the values that leave one unit out, (n,); 0 where they are all alike."""
     if len(left_out) < 2:

@@ -29,7 +29,7 @@ class Patterns(NamedTuple):
 
     half: sums of the half differences, (R, k - 1);  still: of the columns that no system changes, the divisor last
     observed: sums of the half differences as they are, (k - 1,);  sizes: of their absolute values, (k - 1,)
-    is_every: whether these are all patterns there are
+    is_every: whether these are all patterns of the units that differ;  is_complete: of all units
     """
 
     half: np.ndarray
@@ -37,6 +37,7 @@ class Patterns(NamedTuple):
     observed: np.ndarray
     sizes: np.ndarray
     is_every: bool
+    is_complete: bool
 
 
 class Flips(NamedTuple):
@@ -77,18 +78,18 @@ class Flips(NamedTuple):
         Units that do not differ have drawn signs beside all patterns of the others, unless they are few too.
         """
         if self.differ > EXACT_UNITS:
-            return Patterns(self.half, self.still, self.observed, self.sizes, False)
+            return Patterns(self.half, self.still, self.observed, self.sizes, False, False)
         width = self.half.shape[1]
         if self.differ + self.alike_units <= EXACT_UNITS:
             nothing = np.zeros((self.alike_units, width))
             units = np.concatenate([self.few, np.concatenate([nothing, self.few_alike], axis=1)])
             every = draws.every_flip_sum(units)
-            return Patterns(every[:, :width], every[:, width:], self.observed, self.sizes, True)
+            return Patterns(every[:, :width], every[:, width:], self.observed, self.sizes, True, True)
         every = draws.every_flip_sum(self.few)
         times = -(-len(self.half) // len(every))
         every = np.tile(every, (times, 1))
         alike = np.resize(self.alike, (len(every), self.alike.shape[1]))
-        return Patterns(every[:, :width], every[:, width:] + alike, self.observed, self.sizes, True)
+        return Patterns(every[:, :width], every[:, width:] + alike, self.observed, self.sizes, True, False)
 
 
 def flipped(asked: Draws, numbers: np.ndarray, halves: Sequence[np.ndarray], still: np.ndarray) -> tuple[Flips, ...]:
@@ -147,6 +148,14 @@ def inverted(
     near, far = (np.where(np.isnan(end), math.inf, end) for end in (-near, far))
     low, high = _at(-near, alpha, is_every), -_at(-far, alpha, is_every)
     return Inverted(low, high, p) if sign > 0 else Inverted(-high, -low, p)
+
+
+def p_beyond(gap: float, flipped: np.ndarray, tie: float, is_complete: bool) -> float:
+    """One-sided, that a value is not below 0: how many patterns reach as far below 0 as it does.
+
+    flipped: the value under each pattern, (R,);  tie: how close counts as equal
+    """
+    return _p(int(np.count_nonzero(~(flipped > gap + tie))), len(flipped), is_complete)
 
 
 def alpha_of(level: float) -> float:

@@ -74,6 +74,17 @@ class Jackknife(NamedTuple):
         return student.two_sided(self.value / error, len(self.left_out) - 1) if error else math.nan
 
     @property
+    def negative(self) -> Jackknife:
+        """That of the value with the other sign."""
+        return self._replace(value=-self.value, left_out=-self.left_out)
+
+    @property
+    def p_beyond(self) -> float:
+        """One-sided, of a value that is not below 0."""
+        error = self.standard_error
+        return student.below(self.value / error, len(self.left_out) - 1) if error else math.nan
+
+    @property
     def remark(self) -> str:
         """Why there is no interval, or why it tells little; "" for nothing to say."""
         if len(self.left_out) < 2:
@@ -89,9 +100,9 @@ def mean(parts: Sequence[Jackknife]) -> Jackknife:
     return Jackknife(value, np.mean([part.left_out for part in parts], axis=0), parts[0].units)
 
 
-def difference(base: Jackknife, other: Jackknife) -> Jackknife:
-    """That of the other system's value minus the base's."""
+def difference(base: Jackknife, other: Jackknife, share: float = 1.0, margin: float = 0.0) -> Jackknife:
+    """That of the other system's value minus a share of the base's and a margin."""
     scale = ROUNDING * (abs(base.value) + abs(other.value))
-    gaps = np.array([other.value - base.value, *(other.left_out - base.left_out)])
+    gaps = np.array([other.value - share * base.value, *(other.left_out - share * base.left_out)]) - margin
     gaps = np.where(np.abs(gaps) <= scale, 0.0, gaps)
     return Jackknife(float(gaps[0]), gaps[1:], other.units)

@@ -3,7 +3,9 @@
 Systems share their rows, their weights and their random numbers. A sign flip swaps the losses of the two systems in a
 row (or in all rows of a cluster): if they are alike, the swapped difference is as likely as the one observed. The
 interval holds every difference that the same flips do not reject (`flips`); with `--test bootstrap` rows are resampled
-instead, and p is one minus the largest level at which the interval leaves 0 out.
+instead, and p is one minus the largest level at which the interval leaves 0 out. Where rows are of several seeds (or
+folds), these are what varies (`seeds`). A margin is tested on both sides, by the same means.
+Source: Schuirmann, A comparison of the two one-sided tests procedure and the power approach, 1987.
 """
 
 from __future__ import annotations
@@ -17,15 +19,46 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..rows import by_row
 from ..rows.shapes import Plan
-from . import bootstrap, draws, flips, statistic
+from . import bootstrap, draws, flips, seeds, statistic
 from .bootstrap import Method, Spread
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
 from .flips import Flips
 
 NUDGE, EPSILON, ROUNDINGS = 2.0**-30, 2.0**-52, 16.0  # of totals, to see how far rounding moves a value
-SIGN_FLIP, BOOTSTRAP = "sign-flip", "bootstrap"
+SIGN_FLIP, BOOTSTRAP, SEEDS = "sign-flip", "bootstrap", "t over seeds"
 TESTS = (SIGN_FLIP, BOOTSTRAP)
+
+
+class Margin(NamedTuple):
+    """How much worse is no harm: an amount of the loss, or a share of the base's value.
+
+    text: as it was asked for
+    """
+
+    text: str
+    amount: float
+    is_relative: bool
+
+
+class Ask(NamedTuple):
+    """What is asked of two systems.
+
+    test: "sign-flip", "bootstrap" or "t over seeds";  cluster, seed: which side columns name them, None for none
+    margin: what is no harm;  ranks: whether Wilcoxon's test is asked for, which needs all differences
+    """
+
+    draws: Draws
+    test: str = SIGN_FLIP
+    cluster: int | None = None
+    seed: int | None = None
+    margin: Margin | None = None
+    ranks: bool = False
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the base's own value takes part in the test of a margin."""
+        return self.margin is not None and self.margin.is_relative
 
 
 class Pairs(NamedTuple):
@@ -38,7 +71,8 @@ class Pairs(NamedTuple):
     resampled: the sums of the columns of each system, then of the divisor, over the resamples, (R, (S + 1)(k - 1) + 1);
     None where signs are flipped;  flipped: what each other system's flips add up to; () where rows are resampled
     moments: of each system beside the base, of the columns that `_beside` names
-    clusters: instead of the three above, the sums of the columns of each cluster
+    clusters: instead of the three above, the sums of the columns of each cluster;  seeds: of each seed
+    gaps: differences of single rows, (n, S), block by block; () where they are not asked for
     """
 
     parts: tuple[by_row.Part, ...]
@@ -50,6 +84,8 @@ class Pairs(NamedTuple):
     moments: tuple[bootstrap.Moments, ...]
     units: int
     clusters: Clusters | None
+    seeds: Clusters | None = None
+    gaps: tuple[np.ndarray, ...] = ()
 
     @property
     def width(self) -> int:
@@ -67,16 +103,29 @@ class Pairs(NamedTuple):
             tuple(a.merge(b) for a, b in zip(self.flipped, other.flipped, strict=True)),
             tuple(a.merge(b) for a, b in zip(self.moments, other.moments, strict=True)),
             self.units + other.units,
-            None if self.clusters is None or other.clusters is None else merge_into(self.clusters, other.clusters),
+            _merged(self.clusters, other.clusters),
+            _merged(self.seeds, other.seeds),
+            (*self.gaps, *other.gaps),
         )
+
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes that does not grow with the rows."""
+        arrays = [self.resampled] if self.resampled is not None else []
+        arrays += [array for flip in self.flipped for array in (flip.half, flip.still, flip.alike)]
+        return sum(array.nbytes for array in arrays)
 
 
 def _sum(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
     return None if a is None or b is None else a + b
 
 
-def pairs(plan: Plan, systems: Sequence[by_row.Scored], draws: Draws, cluster: int | None, test: str) -> Pairs:
-    """What one block says of the base (the first of the systems) and the others. cluster: which side column"""
+def _merged(a: Clusters | None, b: Clusters | None) -> Clusters | None:
+    return None if a is None or b is None else merge_into(a, b)
+
+
+def pairs(plan: Plan, systems: Sequence[by_row.Scored], ask: Ask) -> Pairs:
+    """What one block says of the base (the first of the systems) and the others."""
     _refuse_unequal(plan, systems)
     rows = [system.rows for system in systems]
     n = rows[0].n
@@ -84,11 +133,15 @@ def pairs(plan: Plan, systems: Sequence[by_row.Scored], draws: Draws, cluster: i
     own = [np.ones(n) if column is None else column for system in rows for column in system.columns[:-1]]
     columns = np.stack([*own, divisor], axis=1)
     width = len(rows[0].columns) - 1
-    if cluster is None:
-        counted = _drawn(plan, rows[0].number, columns, width, draws, test)
+    if ask.cluster is None or ask.seed is not None:
+        counted = _drawn(plan, rows[0].number, columns, width, ask)
     else:
-        nothing = _drawn(plan, rows[0].number[:0], columns[:0], width, draws, test)
-        counted = nothing._replace(clusters=cluster_sums(systems[0].side[cluster], columns))
+        counted = _drawn(plan, rows[0].number[:0], columns[:0], width, ask)
+    clusters, seeds_of = (
+        None if at is None else cluster_sums(systems[0].side[at], columns) for at in (ask.cluster, ask.seed)
+    )
+    gaps = (_gaps(columns, width),) if ask.ranks and ask.cluster is None else ()
+    counted = counted._replace(clusters=clusters, seeds=seeds_of, gaps=gaps)
     better, equal, worse = _row_counts(rows)
     parts = tuple(by_row.part_of(system) for system in rows)
     return counted._replace(parts=parts, better=better, equal=equal, worse=worse)
@@ -125,36 +178,47 @@ def _row_counts(rows: Sequence[by_row.Rows]) -> tuple[np.ndarray | None, np.ndar
     return better, equal, worse
 
 
-def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, asked: Draws, test: str) -> Pairs:
+def _gaps(columns: np.ndarray, width: int) -> np.ndarray:
+    """The difference of each unit from the base, by what it adds to the divisor, (n, S)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((columns[:, width:-1:width] - columns[:, :1]) / columns[:, -1:])
+
+
+def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, ask: Ask) -> Pairs:
     """The random part of some units, from the columns of all systems and the divisor."""
     others = range((columns.shape[1] - 1) // width - 1)
-    beside = [_beside(plan, columns, width, at) for at in others]
-    resampled = draws.resample_sums(asked, numbers, columns) if test == BOOTSTRAP else None
+    beside = [_beside(plan, columns, width, at, ask.is_relative) for at in others]
+    resampled = draws.resample_sums(ask.draws, numbers, columns) if ask.test == BOOTSTRAP else None
     flipped: tuple[Flips, ...] = ()
-    if test == SIGN_FLIP:
+    if ask.test == SIGN_FLIP:
         base, divisor = columns[:, :width], columns[:, -1:]
-        still = divisor if plan.spec.finish is None else columns[:, [*range(width), -1]]
+        needs_base = plan.spec.finish is not None or ask.is_relative
+        still = columns[:, [*range(width), -1]] if needs_base else divisor
         with np.errstate(invalid="ignore"):
             halves = [(columns[:, width * (at + 1) :][:, :width] - base) / 2 for at in others]
-        flipped = flips.flipped(asked, numbers, halves, still)
+        flipped = flips.flipped(ask.draws, numbers, halves, still)
     return Pairs((), None, None, None, resampled, flipped, tuple(map(bootstrap.moments, beside)), len(columns), None)
 
 
-def _beside(plan: Plan, columns: np.ndarray, width: int, other: int) -> np.ndarray:
-    """What the influence on a difference is made of: the differences of means, or the columns of both; the divisor."""
+def _beside(plan: Plan, columns: np.ndarray, width: int, other: int, is_relative: bool) -> np.ndarray:
+    """What the influence on a difference is made of, the divisor last.
+
+    For means their difference, and the base too where a margin is a share of it; else the columns of both
+    """
     base, system, divisor = columns[:, :width], columns[:, width * (other + 1) :][:, :width], columns[:, -1:]
     with np.errstate(invalid="ignore"):
-        own = [system - base] if plan.spec.finish is None else [base, system]
+        own = [system - base, *([base] if is_relative else [])] if plan.spec.finish is None else [base, system]
     return np.concatenate([*own, divisor], axis=1)
 
 
-def settle(plan: Plan, pairs: Pairs, asked: Draws, test: str) -> Pairs:
+def settle(plan: Plan, pairs: Pairs, ask: Ask) -> Pairs:
     """The pairs of all rows, with the clusters drawn as the units that they are."""
-    if pairs.clusters is None:
+    if pairs.clusters is None or pairs.seeds is not None:
         return pairs
     columns = np.array(list(pairs.clusters.values()))
-    counted = _drawn(plan, cluster_numbers(pairs.clusters), columns, pairs.width, asked, test)
-    return counted._replace(parts=pairs.parts, better=pairs.better, equal=pairs.equal, worse=pairs.worse)
+    counted = _drawn(plan, cluster_numbers(pairs.clusters), columns, pairs.width, ask)
+    gaps = (_gaps(columns, pairs.width),) if ask.ranks else ()
+    return counted._replace(parts=pairs.parts, better=pairs.better, equal=pairs.equal, worse=pairs.worse, gaps=gaps)
 
 
 class Difference(NamedTuple):
@@ -163,6 +227,9 @@ class Difference(NamedTuple):
     method: of the interval, "sign-flip", "bca" or "percentile";  low, high: infinite where so few units cannot tell
     p: two-sided, at most 1 - level where the interval leaves 0 out, and above it where it does not
     test: how p was found;  draws, units: how many patterns, resamples or blocks, of how many rows, lists or clusters
+    freedom: degrees of freedom of the standard error
+    beyond: one-sided p-values of a margin: that the difference is not below it, and not above its negative
+    margin: how large it is, in the unit of the value
     """
 
     base: float
@@ -176,9 +243,36 @@ class Difference(NamedTuple):
     test: str
     draws: int
     units: int
+    freedom: float = math.nan
+    beyond: tuple[float, float] = (math.nan, math.nan)
+    margin: float = math.nan
 
 
-def difference(plan: Plan, pairs: Pairs, other: int, level: float, test: str, method: Method = "bca") -> Difference:
+class Side(NamedTuple):
+    """One side of a margin: the value sign * difference - amount - share * base, which is to be shown below 0."""
+
+    sign: float
+    amount: float
+    share: float
+
+    def of(self, base: float, gap: float) -> float:
+        """The value, from those of the base and of the difference."""
+        return self.sign * gap - self.amount - self.share * base
+
+
+def sides_of(margin: Margin, base: float) -> tuple[Side, Side]:
+    """Both sides of a margin about a base of some value."""
+    share = math.copysign(margin.amount, base) if margin.is_relative else 0.0
+    amount = 0.0 if margin.is_relative else margin.amount
+    return Side(1.0, amount, share), Side(-1.0, amount, share)
+
+
+def size_of(margin: Margin, base: float) -> float:
+    """How large a margin is about a base of some value."""
+    return margin.amount * abs(base) if margin.is_relative else margin.amount
+
+
+def difference(plan: Plan, pairs: Pairs, other: int, level: float, ask: Ask, method: Method = "bca") -> Difference:
     """What all rows say of one other system (0 is the first).
 
     method: of the interval of the test "bootstrap"; the sign flips have one of their own
@@ -186,27 +280,54 @@ def difference(plan: Plan, pairs: Pairs, other: int, level: float, test: str, me
     base, value = (by_row.value_of(plan, part) for part in (pairs.parts[0], pairs.parts[other + 1]))
     gap = value - base
     nan = math.nan
-    count = len(pairs.flipped[other].half if pairs.resampled is None else pairs.resampled)
-    so_far = Difference(base, value, gap, test, nan, nan, nan, nan, test, count, pairs.units)
-    if test == BOOTSTRAP:
-        return _resampled(plan, pairs, other, level, method, so_far)
-    return _flipped(plan, pairs, other, level, so_far)
+    margin = math.nan if ask.margin is None else size_of(ask.margin, base)
+    sides = () if ask.margin is None or not margin > 0 else sides_of(ask.margin, base)
+    so_far = Difference(base, value, gap, ask.test, nan, nan, nan, nan, ask.test, 0, pairs.units, pairs.units - 1.0)
+    so_far = so_far._replace(margin=margin)
+    if ask.test == SEEDS:
+        return _over_seeds(plan, pairs, other, level, sides, so_far)
+    if ask.test == BOOTSTRAP:
+        return _resampled(plan, pairs, other, level, method, sides, so_far)
+    return _flipped(plan, pairs, other, level, sides, so_far)
 
 
-def _resampled(plan: Plan, pairs: Pairs, other: int, level: float, method: Method, so_far: Difference) -> Difference:
+Sides = tuple[()] | tuple[Side, Side]
+
+
+def _resampled(
+    plan: Plan, pairs: Pairs, other: int, level: float, method: Method, sides: Sides, so_far: Difference
+) -> Difference:
     assert pairs.resampled is not None
     totals = pairs.resampled[pairs.resampled[:, -1] > 0]
+    values = _values(plan, pairs, totals, 0), _values(plan, pairs, totals, other + 1)
+
+    def spread_of(value: float, resampled: np.ndarray, share: float) -> Spread:
+        nothing = bootstrap.Influence(math.nan, math.nan, 0)
+        influence = _influence(plan, pairs, other, share) if method == "bca" else nothing
+        held = np.ones(len(resampled), dtype=bool)
+        return Spread(value, np.sort(resampled), held, influence.acceleration, influence)
+
     with np.errstate(invalid="ignore"):
-        resampled = _values(plan, pairs, totals, other + 1) - _values(plan, pairs, totals, 0)
-    influence = _influence(plan, pairs, other) if method == "bca" else bootstrap.Influence(math.nan, math.nan, 0)
-    held = np.ones(len(resampled), dtype=bool)
-    spread = Spread(so_far.value, np.sort(resampled), held, influence.acceleration, influence)
+        gaps = values[1] - values[0]
+        spread = spread_of(so_far.value, gaps, 1.0)
+        beyond = []
+        for side in sides:
+            value = side.of(so_far.base, so_far.value)
+            moved = spread_of(
+                value, side.sign * gaps - side.amount - side.share * values[0], 1 + side.sign * side.share
+            )
+            turned = moved._replace(acceleration=side.sign * moved.acceleration)
+            beyond.append(bootstrap.p_beyond_zero(turned, method))
     low, high = spread.interval(level, method)
     p = bootstrap.p_of_zero(spread, method)
-    return so_far._replace(method=method, low=low, high=high, standard_error=spread.standard_error, p=p)
+    so_far = so_far._replace(
+        method=method, low=low, high=high, standard_error=spread.standard_error, p=p, draws=len(pairs.resampled)
+    )
+    return so_far._replace(beyond=(beyond[0], beyond[1])) if sides else so_far
 
 
-def _flipped(plan: Plan, pairs: Pairs, other: int, level: float, so_far: Difference) -> Difference:
+def _flipped(plan: Plan, pairs: Pairs, other: int, level: float, sides: Sides, so_far: Difference) -> Difference:
+    so_far = so_far._replace(draws=len(pairs.flipped[other].half))
     if not math.isfinite(so_far.value):
         return so_far
     patterns = pairs.flipped[other].patterns()
@@ -217,7 +338,55 @@ def _flipped(plan: Plan, pairs: Pairs, other: int, level: float, so_far: Differe
     answer = flips.inverted(observed, swapped, linear, share, level, tie, patterns.is_every)
     error = math.sqrt(max(0.0, influence.squares) * pairs.units / (pairs.units - 1)) if pairs.units > 1 else math.nan
     name = f"{SIGN_FLIP}, all patterns" if patterns.is_every else SIGN_FLIP
-    return so_far._replace(low=answer.low, high=answer.high, standard_error=error, p=answer.p, test=name)
+    so_far = so_far._replace(low=answer.low, high=answer.high, standard_error=error, p=answer.p, test=name)
+    beyond = []
+    for side in sides:
+        base = _base_flipped(plan, pairs, other, patterns) if side.share else 0.0
+        flipped = side.sign * linear - side.amount * share - side.share * base
+        near = tie + flips.TIE * (side.amount + abs(side.share * so_far.base))
+        beyond.append(flips.p_beyond(side.of(so_far.base, observed), flipped, near, patterns.is_complete))
+    return so_far._replace(beyond=(beyond[0], beyond[1])) if sides else so_far
+
+
+def _over_seeds(plan: Plan, pairs: Pairs, other: int, level: float, sides: Sides, so_far: Difference) -> Difference:
+    """Student's t of what pairs seeds contribute, and, where there are clusters, of what these do."""
+    assert pairs.seeds is not None
+
+    def spread_of(sign: float, share: float) -> seeds.Components:
+        of_rows = _influence(plan, pairs, other, share).squares if pairs.clusters else 0.0
+        units = tuple(
+            sign * _contributions(plan, pairs, other, np.array(list(names.values())), share)
+            for names in (pairs.seeds, pairs.clusters)
+            if names
+        )
+        return seeds.components(units, of_rows, pairs.units)
+
+    own = spread_of(1.0, 1.0)
+    low, high, p = seeds.interval(so_far.value, own, level)
+    so_far = so_far._replace(
+        method="seeds", low=low, high=high, standard_error=own.standard_error, p=p, units=len(pairs.seeds),
+        freedom=own.freedom,
+    )  # fmt: skip
+    beyond = [
+        seeds.p_beyond(side.of(so_far.base, so_far.value), spread_of(side.sign, 1 + side.sign * side.share))
+        for side in sides
+    ]
+    return so_far._replace(beyond=(beyond[0], beyond[1])) if sides else so_far
+
+
+def _contributions(plan: Plan, pairs: Pairs, other: int, sums: np.ndarray, share: float) -> np.ndarray:
+    """What some units, by the sums of their columns, (n, k), contribute to other - share * base, (n,)."""
+    slopes, means = _own_slopes(plan, pairs, other)
+    width, divisor = pairs.width, sums[:, -1:]
+    base, system = sums[:, :width], sums[:, width * (other + 1) :][:, :width]
+    if plan.spec.finish is None:
+        gap = (system - base) - (means[1] - means[0]) * divisor + (1 - share) * (base - means[0] * divisor)
+        return np.asarray(gap[:, 0] * slopes[0][0])
+    parts = [
+        (columns - mean * divisor) @ slope[:-1] + divisor[:, 0] * slope[-1]
+        for columns, mean, slope in zip((base, system), means, slopes, strict=True)
+    ]
+    return np.asarray(parts[1] - share * parts[0])
 
 
 def _values(plan: Plan, pairs: Pairs, totals: np.ndarray, system: int) -> np.ndarray:
@@ -254,6 +423,17 @@ def _swapped(
         return observed, gap(patterns.half), flips.TIE * reach + ROUNDINGS * EPSILON * rounding
 
 
+def _base_flipped(plan: Plan, pairs: Pairs, other: int, patterns: flips.Patterns) -> np.ndarray:
+    """The base's value as the sum of contributions of its rows, under each sign pattern, (R,)."""
+    slopes, means = _own_slopes(plan, pairs, other)
+    base, divisor = patterns.still[:, :-1], patterns.still[:, -1:]
+    if plan.spec.finish is None:
+        return np.asarray(slopes[0][0] * base[:, 0])
+    changes = (base - means[0] * divisor) @ slopes[0][:-1] + divisor[:, 0] * slopes[0][-1]
+    value = by_row.value_of(plan, pairs.parts[0])
+    return np.asarray(changes + value * divisor[:, 0] / float(pairs.parts[0].sums[-1]))
+
+
 def _linear(plan: Plan, pairs: Pairs, other: int, gap: float, patterns: flips.Patterns) -> np.ndarray:
     """What rows contribute to the difference under each sign pattern, (R,): their influence, and their share of it."""
     slopes, means = _slopes(plan, pairs, other)
@@ -263,27 +443,39 @@ def _linear(plan: Plan, pairs: Pairs, other: int, gap: float, patterns: flips.Pa
     return np.asarray(contributions + gap * divisor[:, 0] / float(pairs.parts[0].sums[-1]))
 
 
-def _influence(plan: Plan, pairs: Pairs, other: int) -> bootstrap.Influence:
-    """That of the rows (or clusters) on the difference."""
-    slopes, means = _slopes(plan, pairs, other)
-    centre = means[1] - means[0] if plan.spec.finish is None else np.concatenate(means)
+def _influence(plan: Plan, pairs: Pairs, other: int, share: float = 1.0) -> bootstrap.Influence:
+    """That of the rows (or clusters) on the other's value minus a share of the base's."""
+    slopes, means = _slopes(plan, pairs, other, share)
+    centre = np.concatenate(means)
+    if plan.spec.finish is None:
+        centre = np.array([means[1][0] - means[0][0], means[0][0]])[: len(slopes) - 1]
     return pairs.moments[other].about(centre).influence(slopes)
 
 
-def _slopes(plan: Plan, pairs: Pairs, other: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The derivatives of the difference by the columns that `_beside` names, and the means of both systems' own."""
+def _slopes(plan: Plan, pairs: Pairs, other: int, share: float = 1.0) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The derivatives of other - share * base by the columns of `_beside`, and the means of both systems' own."""
+    slopes, means = _own_slopes(plan, pairs, other)
+    if plan.spec.finish is None:
+        slope = slopes[1][0]
+        rest = [(1 - share) * slope] if len(pairs.moments[other].centre) > 1 else []
+        return np.array([slope, *rest, 0.0]), means
+    ends = slopes[1][-1] - share * slopes[0][-1]
+    return np.concatenate([-share * slopes[0][:-1], slopes[1][:-1], [ends]]), means
+
+
+def _own_slopes(plan: Plan, pairs: Pairs, other: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The derivatives of each of the two values by its own columns, (k,), and the means of these, (k - 1,)."""
     base, system = pairs.parts[0], pairs.parts[other + 1]
     means = [statistic.centre_of(part) for part in (base, system)]
     if plan.spec.finish is None:
-        slope = (system.n if plan.is_sum else 1.0) / float(base.sums[-1])
-        return np.array([slope, 0.0]), means
+        slope = np.array([(system.n if plan.is_sum else 1.0) / float(base.sums[-1]), 0.0])
+        return [slope, slope], means
     moments = pairs.moments[other].about(np.concatenate(means))
     slopes = [
         statistic.slopes_of(plan, part, _own(moments, start, pairs.width))
         for part, start in ((base, 0), (system, pairs.width))
     ]
-    ends = slopes[1][-1] - slopes[0][-1]
-    return np.concatenate([-slopes[0][:-1], slopes[1][:-1], [ends]]), means
+    return slopes, means
 
 
 def _own(moments: bootstrap.Moments, start: int, width: int) -> bootstrap.Moments:

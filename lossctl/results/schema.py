@@ -60,9 +60,19 @@ RESULT_NEEDS = {
 }  # fmt: skip
 RESULT_HAS = {"average": _one_of("micro", "macro"), "keep": TEXT, "counts": _table({"type": "integer"})}
 SIDE = _object({"name": TEXT, "value": MAYBE_NUMBER})
+HARM = _object(
+    {
+        "text": TEXT, "size": MAYBE_NUMBER, "p_non_inferior": MAYBE_NUMBER, "p_equivalent": MAYBE_NUMBER,
+        "non_inferior_adjusted": MAYBE_NUMBER, "equivalent_adjusted": MAYBE_NUMBER,
+        "verdict": _one_of("equivalent", "non-inferior", "not shown", "unknown"),
+    }
+)  # fmt: skip
+COMPARISON_HAS = {"harm": HARM, "beside": _table(MAYBE_NUMBER)}
 COMPARISON_NEEDS = {
-    "loss": TEXT, "params": _table(ANY), "reduction": TEXT, "base": SIDE, "other": SIDE, "value": MAYBE_NUMBER,
+    "loss": TEXT, "params": _table(ANY), "reduction": TEXT, "group": MAYBE_TEXT, "base": SIDE, "other": SIDE,
+    "value": MAYBE_NUMBER,
     "value_text": TEXT, "n": COUNT, "ci": INTERVAL, "test": TEXT, "p": MAYBE_NUMBER, "p_adjusted": MAYBE_NUMBER,
+    "holm": _one_of("loss", "all"),
     "rows": _object({"better": MAYBE_COUNT, "equal": MAYBE_COUNT, "worse": MAYBE_COUNT}),
     "verdict": _one_of("better", "worse", "no difference shown", "different", "unknown"), "signature": TEXT,
 }  # fmt: skip
@@ -137,7 +147,7 @@ TIMING = _object(
 COMMANDS: dict[str, tuple[Schema, Mapping[str, Schema]]] = {
     "compute": (_object(RESULT_NEEDS, RESULT_HAS), {}),
     "compute --top": (ROW, {"loss": TEXT, "source": _table(TEXT), "n": COUNT}),
-    "compare": (_object(COMPARISON_NEEDS, is_open=True), {}),
+    "compare": (_object(COMPARISON_NEEDS, COMPARISON_HAS), {}),
     "run": (
         _object({"entry": TEXT, **RESULT_NEEDS}, RESULT_HAS),
         {

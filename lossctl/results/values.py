@@ -11,10 +11,10 @@ class Interval(NamedTuple):
     """A confidence interval of a value.
 
     method: "bca" or "percentile" (resamples), "t" (few rows), "welch" (the mean of small groups), "jackknife" (sets of
-        embeddings), "sign-flip" (differences)
+        embeddings), "sign-flip" (differences), "seeds" (differences over seeds)
     low, high: nan where there is none, as a warning says; of a difference infinite where so few rows cannot tell
     standard_error: of the value;  resamples: how many resamples, sign patterns, or blocks that are left out
-    unit: what varies, "rows", "lists", "points" or "clusters"; units: how many of them there are
+    unit: what varies, "rows", "lists", "points", "clusters" or "seeds"; units: how many of them there are
     """
 
     level: float
@@ -126,6 +126,30 @@ def gates_json(gates: tuple[Gate, ...]) -> dict[str, Any] | None:
     return {"passed": all(gate.passed for gate in gates), "bounds": [gate.as_json() for gate in gates]}
 
 
+class Harm(NamedTuple):
+    """Whether another system is shown to be no worse than the base by a margin, and to be as good but for the margin.
+
+    text: the margin as it was asked for;  size: how large it is, in the unit of the value
+    p_non_inferior: one-sided, that the other is worse by the margin or more; nan for a signed number
+    p_equivalent: that the two differ by the margin or more, in either direction (the larger of two one-sided ones)
+    non_inferior_adjusted, equivalent_adjusted: Holm's, over the same comparisons as `p_adjusted`
+    verdict: "equivalent", else "non-inferior", else "not shown", where Holm's p is below 1 - level; "unknown" for nan
+    """
+
+    text: str
+    size: float
+    p_non_inferior: float
+    p_equivalent: float
+    non_inferior_adjusted: float
+    equivalent_adjusted: float
+    verdict: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The margin as JSON holds it."""
+        record = self._asdict()
+        return {name: _number(value) if isinstance(value, float) else value for name, value in record.items()}
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Another system against a base, on the same rows.
@@ -133,10 +157,17 @@ class Comparison:
     difference: the other's value minus the base's;  ci: its interval
     p: two-sided, under the hypothesis that swapping the two systems in a row changes nothing (test "sign-flip"), from
         the resamples ("bootstrap") or from the points left out ("jackknife"); below 1 - level where `ci` leaves 0 out
-    p_adjusted: Holm's, over the systems that are compared by this loss
+    p_adjusted: Holm's, over the systems (of all groups, where these are compared) of this loss, or of all losses
     better, equal, worse: rows in which the other's loss is below, at, above the base's; None where rows have none
     verdict: "better" or "worse" where p_adjusted is below 1 - level, else "no difference shown"; "unknown" for nan;
         "different" for a signed number
+    group: the group of rows that is compared, None for all rows;  holm: over what it corrects, "loss" or "all"
+    failure: why it fails what it is held to, "" where it does not
+    harm: what is said of a margin, if one was given
+    beside: numbers that were asked for beside the test, by name: effect_d (difference over the standard deviation of
+        units), effect_relative (over the base's value), effect_better (share of rows that are better, ties half),
+        detectable (the true difference that this many units show with 80 % power), t, t_freedom, t_p, wilcoxon (the
+        smaller sum of ranks), wilcoxon_n, wilcoxon_p
     """
 
     loss: str
@@ -159,6 +190,11 @@ class Comparison:
     signature: str
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    group: str | None = None
+    holm: str = "loss"
+    failure: str = ""
+    harm: Harm | None = None
+    beside: tuple[tuple[str, float], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The comparison in the schema lossctl/1; what is no finite number is null."""
@@ -166,6 +202,7 @@ class Comparison:
             "loss": self.loss,
             "params": dict(self.params),
             "reduction": self.reduction,
+            "group": self.group,
             "base": {"name": self.base, "value": _number(self.base_value)},
             "other": {"name": self.other, "value": _number(self.other_value)},
             "value": _number(self.difference),
@@ -175,8 +212,11 @@ class Comparison:
             "test": self.test,
             "p": _number(self.p),
             "p_adjusted": _number(self.p_adjusted),
+            "holm": self.holm,
             "rows": {"better": self.better, "equal": self.equal, "worse": self.worse},
             "verdict": self.verdict,
+            **({"harm": self.harm.as_json()} if self.harm else {}),
+            **({"beside": {name: _number(value) for name, value in self.beside}} if self.beside else {}),
             "signature": self.signature,
         }
 

@@ -54,6 +54,16 @@ class Part(NamedTuple):
         return Part(totals, self.n + other.n, facts)
 
 
+class Chosen(NamedTuple):
+    """The numbers of the rows at some positions."""
+
+    numbers: Numbers
+    positions: np.ndarray
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        return self.numbers.at(self.positions[positions])
+
+
 class Rows(NamedTuple):
     """The loss of each row of a block (of each list, of each anchor).
 
@@ -107,6 +117,16 @@ class Scored(NamedTuple):
     def facts(self) -> Facts:
         """What was noticed of the rows, and which of them have an infinite loss."""
         return self.rows.facts.merge(infinite_rows(self.rows))
+
+    def only(self, positions: np.ndarray) -> Scored:
+        """The rows at some positions, without what was noticed of the block."""
+        rows = self.rows
+        values, weight, *columns = (
+            None if column is None else column[positions] for column in (rows.values, rows.weight, *rows.columns)
+        )
+        lost = tuple(rest[positions] for rest in rows.lost)
+        chosen = Rows(Chosen(rows.numbers, positions), values, weight, tuple(columns), NOTHING, lost)
+        return Scored(chosen, tuple(column[positions] for column in self.side), ())
 
 
 def block_rows(plan: shapes.Plan) -> int:

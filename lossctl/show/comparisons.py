@@ -28,68 +28,112 @@ def ndjson(comparisons: Sequence[Comparison]) -> str:
 
 def sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:
     """One row a comparison, everything in it: for programs."""
+    grouped = any(comparison.group is not None for comparison in comparisons)
     columns = (
-        *("loss", "options", "system", "value", "base", "difference", "low", "high", "p", "p_holm"),
-        *("better", "equal", "worse", "n", "verdict"),
+        *("loss", "options", *(("group",) if grouped else ()), "system", "value", "base", "difference", "low", "high"),
+        *("p", "p_holm", "better", "equal", "worse", "n", "verdict"),
+        *(HARM if comparisons[0].harm else ()),
+        *(name for name, _ in comparisons[0].beside),
     )
-    rows = tuple(
-        (
-            comparison.loss,
-            " ".join(f"{name}={option_text(value)}" for name, value in comparison.params),
-            comparison.other,
-            *(
-                number(value, digits)
-                for value in (comparison.other_value, comparison.base_value, comparison.difference)
-            ),
-            *(
-                number(value, digits)
-                for value in (comparison.ci.low, comparison.ci.high, comparison.p, comparison.p_adjusted)
-            ),
-            *(
-                "" if count is None else str(count)
-                for count in (comparison.better, comparison.equal, comparison.worse, comparison.n)
-            ),
-            comparison.verdict,
-        )
-        for comparison in comparisons
+    rows = tuple(_row(comparison, digits, grouped) for comparison in comparisons)
+    texts = {"loss", "options", "group", "system", "verdict", "margin", "margin_verdict"}
+    return Sheet(columns, rows, numeric=frozenset(columns) - texts)
+
+
+HARM = (
+    *("margin", "margin_size", "p_non_inferior", "p_equivalent", "non_inferior_holm", "equivalent_holm"),
+    "margin_verdict",
+)
+
+
+def _row(comparison: Comparison, digits: int | None, grouped: bool) -> tuple[str, ...]:
+    ends = (comparison.ci.low, comparison.ci.high, comparison.p, comparison.p_adjusted)
+    numbers = (comparison.other_value, comparison.base_value, comparison.difference, *ends)
+    counts = (comparison.better, comparison.equal, comparison.worse, comparison.n)
+    harm = comparison.harm
+    return (
+        comparison.loss,
+        " ".join(f"{name}={option_text(value)}" for name, value in comparison.params),
+        *((comparison.group or "",) if grouped else ()),
+        comparison.other,
+        *(number(value, digits) for value in numbers),
+        *("" if count is None else str(count) for count in counts),
+        comparison.verdict,
+        *((harm.text, *(number(value, digits) for value in harm[1:-1]), harm.verdict) if harm else ()),
+        *(number(value, digits) for _, value in comparison.beside),
     )
-    return Sheet(columns, rows, numeric=frozenset(columns) - {"loss", "options", "system", "verdict"})
 
 
 def table_sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:
     """For a person: the base and the others of each loss, the intervals drawn about zero."""
     level = f"{100 * comparisons[0].ci.level:g}% interval"
-    columns = ("loss", "system", "value", "difference", level, WORSE, "p", "< = >", "verdict")
+    grouped = any(comparison.group is not None for comparison in comparisons)
+    extra = tuple(TITLES[name] for name, _ in comparisons[0].beside if name in TITLES)
+    columns = (
+        *("loss", *(("group",) if grouped else ()), "system", "value", "difference", level, WORSE),
+        *("p", *extra, "< = >", "verdict"),
+    )
     rows: list[tuple[str, ...]] = []
-    last = ""
+    last: tuple[str, ...] = ()
     for comparison in comparisons:
-        name = spec_text(comparison, comparisons)
-        if name != last:
+        group = ALL if comparison.group is None else shown(comparison.group)
+        of = (spec_text(comparison, comparisons), *((group,) if grouped else ()))
+        if of != last:
             base = f"{shown(comparison.base)} (base)"
-            rows.append((name, base, _short(comparison.base_value, digits), *[""] * (len(columns) - 3)))
-        last = name
+            rows.append((*of, base, _short(comparison.base_value, digits), *[""] * (len(columns) - len(of) - 2)))
+        last = of
         rows.append(
             (
-                name,
+                *of,
                 shown(comparison.other),
                 _short(comparison.other_value, digits),
                 signed(comparison.difference, digits),
                 f"{signed(comparison.ci.low, digits)} .. {signed(comparison.ci.high, digits)}",
                 sketch(comparison, _reach(comparison, comparisons)),
                 p_text(comparison.p_adjusted),
-                f"{comparison.better} {comparison.equal} {comparison.worse}",
-                comparison.verdict.replace("no difference shown", "-"),
+                *(_beside(name, value, digits) for name, value in comparison.beside if name in TITLES),
+                row_counts(comparison),
+                verdict_text(comparison).replace("no difference shown", "-"),
             )
         )
     return Sheet(
         columns,
         tuple(rows),
-        frozenset({"value", "difference", level, WORSE, "p", "< = >"}),
-        title(comparisons[0]),
+        frozenset({"value", "difference", level, WORSE, "p", "< = >", *extra}),
+        title(comparisons),
         spare=("< = >", "value"),
         pictures=frozenset({WORSE}),
-        ditto=("loss",),
+        ditto=("loss", "group"),
     )
+
+
+ALL = "all"
+TITLES = {  # what a table has room for of the numbers beside
+    "effect_d": "d", "effect_relative": "of base", "effect_better": "better", "detectable": "detectable",
+    "t_p": "p of t", "wilcoxon_p": "p of ranks",
+}  # fmt: skip
+
+
+def _beside(name: str, value: float, digits: int | None) -> str:
+    if math.isnan(value):
+        return "-"
+    if name in ("effect_relative", "effect_better"):
+        return f"{100 * value:+.3g}%" if name == "effect_relative" else f"{100 * value:.3g}%"
+    return p_text(value) if name.endswith("_p") else number(value, digits or 3)
+
+
+def row_counts(comparison: Comparison) -> str:
+    """How many rows are better, equal, worse; "-" where rows have no loss."""
+    if comparison.better is None:
+        return "-"
+    return f"{comparison.better} {comparison.equal} {comparison.worse}"
+
+
+def verdict_text(comparison: Comparison) -> str:
+    """The verdict, and that about the margin."""
+    if comparison.harm is None:
+        return comparison.verdict
+    return f"{comparison.verdict}; {comparison.harm.verdict.replace('not shown', 'harm not excluded')}"
 
 
 def p_text(p: float) -> str:
@@ -113,16 +157,26 @@ def signed(value: float, digits: int | None) -> str:
     return ("+" if value > 0 else "") + _short(value, digits or 3)
 
 
-def title(comparison: Comparison) -> str:
+def title(comparisons: Sequence[Comparison]) -> str:
     """What the table compares with what."""
-    base, n = shown(comparison.base), comparison.n
-    rows = "" if comparison.better is None else "; < = > are rows below, at, above the base"
-    return f"Differences from {base}, n = {n}; below 0 is better{rows}; p is Holm's over the systems"
+    base, n = shown(comparisons[0].base), comparisons[0].n
+    rows = "" if comparisons[0].better is None else "; < = > are rows below, at, above the base"
+    return f"Differences from {base}, n = {n}; below 0 is better{rows}; p is Holm's over {family(comparisons)}"
 
 
-def context(comparison: Comparison) -> str:
+def family(comparisons: Sequence[Comparison]) -> str:
+    """Over what Holm corrects."""
+    if comparisons[0].holm != "loss":
+        return "all comparisons"
+    grouped = any(comparison.group is not None for comparison in comparisons)
+    return "the systems, for groups over systems and groups" if grouped else "the systems"
+
+
+def context(comparisons: Sequence[Comparison]) -> str:
     """How intervals and p-values were made, in a line."""
-    return f"{interval_text(comparison.ci)}; p by {comparison.test}, Holm over the systems of a loss"
+    first = comparisons[0]
+    of = " of a loss" if first.holm == "loss" else ""
+    return f"{interval_text(first.ci)}; p by {first.test}, Holm over {family(comparisons)}{of}"
 
 
 def _reach(comparison: Comparison, comparisons: Sequence[Comparison]) -> float:

@@ -51,8 +51,7 @@ def of_results(results: Iterable[Result], lead: str = "") -> Iterator[Metric]:
 def of_comparisons(comparisons: Iterable[Comparison], lead: str = "") -> Iterator[Metric]:
     """LOSS/SYSTEM (its difference from the base), with /low, /high and /p."""
     for comparison in comparisons:
-        group = getattr(comparison, "group", None)
-        of = f"/group/{_part(group)}" if group is not None else ""
+        of = f"/group/{_part(comparison.group)}" if comparison.group is not None else ""
         name = _clean(f"{lead}{_loss(comparison)}/{_part(comparison.other)}{of}")
         yield name, comparison.difference
         yield from _ends(name, comparison.ci)

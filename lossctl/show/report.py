@@ -9,7 +9,8 @@ from ..results.values import Comparison, Interval, Outcome, Result, SuiteReport
 from ..text import escaped, shown
 from ..text import html_text as escape
 from ..version import __version__
-from .comparisons import p_text, signed
+from .comparisons import context as comparison_context
+from .comparisons import p_text, row_counts, signed, verdict_text
 from .forest import Bar, svg
 from .results import interval_text, number, of_text
 from .suites import loss_text, summary, values_of
@@ -105,7 +106,11 @@ def _headline(outcome: Outcome) -> str:
         for value in outcome.results
         if value.group is None and value.average != "macro"
     ]
-    values += [f"{loss_text(value)}: {value.other} {value.verdict}" for value in outcome.comparisons]
+    values += [
+        f"{loss_text(value)}: {value.other} {verdict_text(value)}"
+        for value in outcome.comparisons
+        if value.group is None
+    ]
     return ", ".join(values)
 
 
@@ -166,11 +171,16 @@ def _gate(text: str, passed: bool) -> str:
     return f'<span class="{"passed" if passed else "failed"}">{escape(text)} {"holds" if passed else "FAILS"}</span>'
 
 
+def _name(comparison: Comparison) -> str:
+    """The other system, and the group in which it is compared."""
+    return shown(comparison.other) + ("" if comparison.group is None else f" ({shown(comparison.group)})")
+
+
 def _comparisons(comparisons: Sequence[Comparison], loss: str, digits: int) -> str:
     tones = {"better": "good", "worse": "bad"}
     bars = [
         Bar(
-            shown(comparison.other),
+            _name(comparison),
             comparison.difference,
             *_ends(comparison.ci),
             tones.get(comparison.verdict, "plain"),
@@ -184,13 +194,13 @@ def _comparisons(comparisons: Sequence[Comparison], loss: str, digits: int) -> s
     rows = [[escape(base), _number(comparisons[0].base_value, digits), "", "", "", "", "base"]]
     rows += [
         [
-            _text(comparison.other),
+            _text(_name(comparison)),
             _number(comparison.other_value, digits),
             signed(comparison.difference, 3),
             f"{signed(comparison.ci.low, 3)} to {signed(comparison.ci.high, 3)}",
             p_text(comparison.p_adjusted),
-            f"{comparison.better} {comparison.equal} {comparison.worse}",
-            f'<span class="{VERDICT_CLASSES.get(comparison.verdict, "")}">{comparison.verdict}</span>',
+            row_counts(comparison),
+            f'<span class="{VERDICT_CLASSES.get(comparison.verdict, "")}">{verdict_text(comparison)}</span>',
         ]
         for comparison in comparisons
     ]
@@ -233,8 +243,7 @@ def _details(outcome: Outcome) -> str:
         return ""
     lines = list(dict.fromkeys(note for value in values for note in value.notes))
     ci = next((value.ci for value in values if value.ci), None)
-    lines += [interval_text(ci)] if ci else []
-    tests = dict.fromkeys(f"p by {value.test}, Holm over the systems of a loss" for value in outcome.comparisons)
-    lines += list(tests)
+    lines += [interval_text(ci)] if ci and outcome.results else []
+    lines += [comparison_context(outcome.comparisons)] if outcome.comparisons else []
     lines += list(dict.fromkeys(value.signature for value in values))
     return f"<details><summary>How it was computed</summary><pre>{'<br>'.join(map(escape, lines))}</pre></details>"

@@ -91,4 +91,6 @@ def interval_text(ci: Interval) -> str:
     """How an interval was made, in a line."""
     if ci.method == "jackknife":
         return f"{ci.level:.6g} interval by jackknife, without each of {ci.resamples} blocks of {ci.units} {ci.unit}"
+    if ci.method == "seeds":
+        return f"{ci.level:.6g} interval by Student's t over {ci.units} seeds"
     return f"{ci.level:.6g} interval by {ci.method}, {ci.resamples} resamples of {ci.units} {ci.unit}, seed {ci.seed}"

@@ -8,6 +8,7 @@ from ..language.registry import find, make
 from ..results.document import document
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from ..text import json_text, shown, xml_text
+from .comparisons import verdict_text
 from .results import number, of_text
 from .sheet import Sheet
 
@@ -44,15 +45,11 @@ def _note(result: Result) -> str:
 
 
 def _comparison_row(outcome: Outcome, comparison: Comparison, digits: int | None) -> tuple[str, ...]:
-    of = ("", "", "", comparison.base, comparison.other)
+    of = (comparison.group or "", "", "", comparison.base, comparison.other)
     values = (number(value, digits) for value in (comparison.difference, comparison.ci.low, comparison.ci.high))
-    note = f"{comparison.verdict}, p {comparison.p_adjusted:.2g}"
-    status = _status(outcome, comparison)
+    note = f"{verdict_text(comparison)}, p {comparison.p_adjusted:.2g}"
+    status = "failed" if comparison.failure else "ok"
     return (status, outcome.name, loss_text(comparison), *of, *values, str(comparison.n), note)
-
-
-def _status(outcome: Outcome, comparison: Comparison) -> str:
-    return "failed" if outcome.status == "failed" and comparison.verdict in ("worse", "unknown") else "ok"
 
 
 def loss_text(result: Result | Comparison) -> str:
