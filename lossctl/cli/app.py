@@ -28,6 +28,7 @@ COMMANDS = {
     "reconcile": "Which choices give the number that you have.",
     "run": "Everything a suite (YAML) asks for: losses, groups, intervals, gates, comparisons, and reports.",
     "list": "All losses, by family.",
+    "suggest": "Which losses fit a file, with the commands.",
     "explain": "One loss: its formula, when it misleads, its options, an example, where libraries differ.",
     "info": "What is in a file: columns, types, ranges.",
     "schema": "The JSON schema of what --json prints.",

@@ -28,7 +28,7 @@ PARITY, RECONCILE = "parity", "reconcile"
 LOSSES = (COMPUTE, ROWS, COMPARE)
 SETS = (TRIPLETS, MINE)
 ANSWERS = (COMPUTE, COMPARE, *SETS, PARITY, RECONCILE, RUN)  # commands that read inputs
-SHEETS = ("list", "doctor", "info")
+SHEETS = ("list", "suggest", "doctor", "info")
 FORMATS = ("bare", "table", "json", "ndjson", "tsv", "csv", "md", "latex")
 DISTANCES = ("euclidean", "sqeuclidean", "cosine")
 STRATEGIES = {
@@ -346,9 +346,10 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("skip-nan", "flag", "Short for na=\"skip\".", (*LOSSES, *SETS), PYTHON, default=False),
     Setting("header", "text", "Whether the first row of a CSV names its columns.", (*LOSSES, *SETS), default="auto",
             metavar="auto|yes|no", words=("auto", "yes", "no")),
-    Setting("header", "text", "Whether a CSV names its columns.", ("info",), SHELL, default="auto",
+    Setting("header", "text", "Whether a CSV names its columns.", ("info", "suggest"), SHELL, default="auto",
             metavar="auto|yes|no", words=("auto", "yes", "no")),
-    Setting("delimiter", "text", "What separates the cells of a CSV.", (*LOSSES, *SETS, "info"), metavar="CHAR"),
+    Setting("delimiter", "text", "What separates the cells of a CSV.", (*LOSSES, *SETS, "info", "suggest"),
+            metavar="CHAR"),
     Setting("decimal", "text", "The decimal point of a CSV.", (*LOSSES, *SETS, "info"), default=".", metavar=".|,",
             words=(".", ",")),
     Setting("thousands", "text", "What groups the digits of a CSV by three, such as , or a blank.",
