@@ -20,6 +20,8 @@ from ..language.numerics import (
     log,
     log1p,
     log_sums_behind,
+    maximum,
+    minimum,
     ordered_by,
     ratio,
     relu,
@@ -60,14 +62,15 @@ def pointwise_bce(
     relevance: Array,
     *,
     per: PerDocument = "document",
-    grades: Literal["binary", "raw"] = "binary",
+    grades: Literal["binary", "raw", "clipped"] = "binary",
 ) -> Array | Weighted:
     """Binary cross-entropy of scores as logits of being relevant; a grade above 0 is relevant.
 
     Formula: log(1 + e^-s_i) if y_i > 0, else log(1 + e^s_i);  with raw grades log(1 + e^s_i) - y_i s_i
-    Differs: rax takes grades as they are for soft labels; allRank adds up a list's documents and averages lists
+    Differs: rax takes grades for soft labels, those above 1 for 1; allRank adds up a list's documents and
+        averages lists
     per: the mean is over documents, or over lists of the mean (or the list-sum) of each list
-    grades: binary, relevant or not, or raw, as soft labels, which may exceed 1
+    grades: binary, relevant or not; raw, as soft labels, which may exceed 1; or clipped into [0, 1]
     Unit: nats
     Use: relevant or not, as in click prediction
     Misleads: order is not looked at; grades above 0 are all alike
@@ -75,8 +78,9 @@ def pointwise_bce(
     Worked: one = log(1 + exp(-0)); other = log(1 + exp(0)); pointwise_bce = (one + other) / 2
     Example: score=[0,0] relevance=[1,0] -> 0.6931471805599453
     """
-    if grades == "raw":
-        return _pointwise(softplus(rank_score) - relevance * rank_score, per)
+    if grades != "binary":
+        share = relevance if grades == "raw" else minimum(maximum(relevance, 0.0), full_like(relevance, 1.0))
+        return _pointwise(softplus(rank_score) - share * rank_score, per)
     return _pointwise(softplus(where(relevance > 0, -rank_score, rank_score)), per)
 
 

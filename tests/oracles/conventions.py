@@ -170,6 +170,12 @@ CASES: dict[str, list[Case]] = {
             lambda: soft_bce(SCORE, GRADE),
         ),
         Case(
+            "torch, grades clipped to soft labels",
+            "pointwise-bce:grades=clipped",
+            (SCORE, GRADE / 2, LISTS[2]),
+            lambda: soft_bce(SCORE, np.clip(GRADE / 2, 0, 1)),
+        ),
+        Case(
             "torch, sums of lists",
             "pointwise-bce:per=list-sum",
             LISTS,

@@ -1,0 +1,735 @@
+"""The libraries of `libraries.tsv`, run: a function for each row, and the page of what was proved.
+
+`python tests/peers.py` runs all that are installed and writes docs/parity.md; tests/test_parity.py holds those of the
+pinned set. A library that is not installed raises ImportError.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import textwrap
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.special
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+PAGE = Path(__file__).parent.parent / "docs" / "parity.md"
+N, C = 60, 4
+
+
+class Inputs(NamedTuple):
+    """The inputs of every loss, of one kind, "random" or "hard", and type."""
+
+    kind: str
+    type: str
+    arrays: dict[str, np.ndarray]
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.type}"
+
+
+def inputs(kind: str, type: str) -> Inputs:
+    """Random, or hard: certain and wrong predictions, huge errors, equal points, a lone class, ties."""
+    rng = np.random.default_rng(11)
+    hard = kind == "hard"
+    pred, target = rng.normal(size=(2, N)) * (30 if hard else 1)
+    table, table_target = rng.normal(size=(2, N, 3)) * (30 if hard else 1)
+    logit, scores = rng.normal(0, 2, N), rng.normal(0, 2, (N, C))
+    prob = scipy.special.expit(logit)
+    emb, ids = rng.normal(size=(24, 5)), np.repeat(np.arange(6), 4)
+    left, right, third = rng.normal(size=(3, N, 5))
+    score, relevance = rng.normal(size=N), rng.integers(0, 4, N).astype(float)
+    if hard:
+        logit, scores = logit * 8, scores * 6
+        prob[:6] = [0, 1, 0, 1, 1e-9, 1 - 1e-9]
+        emb[1], ids[-1] = emb[0], 6
+        relevance = np.minimum(relevance, 1)
+    p, q = rng.dirichlet(np.ones(C), (2, N))
+    corner = rng.uniform(0, 4, (2, N, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(1, 4, (2, N, 2))], axis=2)
+    floats = {
+        "pred": pred, "target": target, "table": table, "table_target": table_target, "logit": logit,
+        "scores": scores, "prob": prob, "probs": scipy.special.softmax(rng.normal(0, 2, (N, C)), axis=1), "emb": emb,
+        "left": left, "right": right, "third": third, "score": score, "relevance": relevance, "p": p, "q": q,
+        "box": boxes[0], "true_box": boxes[1], "rate": rng.uniform(0.5, 5, N), "amount": rng.uniform(0.5, 5, N),
+        "variance": rng.uniform(0.1, 2, N), "weight": rng.uniform(0.5, 2, N),
+        "distances": np.linalg.norm(left - right, axis=1),
+    }  # fmt: skip
+    whole = {
+        "label": (np.arange(N) // 3) % 2, "classes": rng.integers(0, C, N), "same": rng.integers(0, 2, N), "ids": ids,
+        "group": np.repeat(np.arange(10), 6), "many": rng.integers(0, 2, (N, C)), "counts": rng.integers(0, 9, N),
+        "split": rng.integers(0, 3, N), "views": np.tile(np.arange(12), 2),
+    }  # fmt: skip
+    arrays = {name: array.astype(type) for name, array in floats.items()}
+    arrays["probs"] /= arrays["probs"].sum(axis=1, keepdims=True)
+    return Inputs(kind, type, {**arrays, **whole})
+
+
+# what lossctl is given for a loss; predictions as logits stand behind
+OURS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("mse", "mae", "rmse", "huber", "smooth-l1", "log-cosh", "pinball", "r2"), ("table", "table_target")
+    ),
+    **dict.fromkeys(("mape", "msle", "poisson-deviance", "gamma-deviance"), ("rate", "amount")),
+    "poisson-nll": ("rate", "counts"), "gaussian-nll": ("pred", "variance", "target"), "kl": ("p", "q"),
+    "js-distance": ("p", "q"), "hinge": ("score", "label"), "squared-hinge": ("score", "label"),
+    "soft-margin": ("score", "label"), "multiclass-hinge": ("scores", "classes"), "multi-margin": ("scores", "classes"),
+    "categorical-hinge": ("scores", "classes"), "multilabel-margin": ("scores", "many"),
+    "focal-star": ("logit", "label"), "triplet": ("left", "right", "third"), "contrastive": ("left", "right", "same"),
+    "pairwise-ranking": ("left", "right", "same"), "cosine-embedding": ("left", "right", "same"),
+    "pair-order": ("score", "pred", "label"), "giou": ("box", "true_box"), "diou": ("box", "true_box"),
+    "ciou": ("box", "true_box"), "gini": ("classes",), "entropy": ("classes",),
+    "information-gain": ("classes", "split"),
+    **dict.fromkeys(
+        ("ranknet", "listnet", "list-mle", "ranking-softmax", "pointwise-mse", "pointwise-bce", "margin-ranking",
+         "pairwise-soft-zero-one"),
+        ("score", "relevance", "group"),
+    ),
+    **dict.fromkeys(
+        ("batch-all", "batch-hard", "semi-hard", "multi-similarity", "circle", "nt-xent", "supcon"), ("emb", "ids")
+    ),
+}  # fmt: skip
+
+
+def ours(row: Any, x: Inputs) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+    """The inputs of a row and the keywords beside them."""
+    names = OURS.get(row.loss)
+    keywords: dict[str, Any] = {}
+    if names is None:
+        is_class = row.loss in ("cross-entropy", "perplexity") or "class" in row.reads.split()
+        names = ("scores" if row.form == "logits" else "probs", "classes") if is_class else (
+            ("logit" if row.form == "logits" else "prob"), "label")  # fmt: skip
+        keywords = {"from_logits": True} if row.form == "logits" else {}
+    if (row.library, row.variant) == ("lightly", ""):
+        names = ("emb", "views")
+    if row.variant == "by-n":
+        keywords["class_weights"] = [1, 2, 4, 0.5]
+    return tuple(x.arrays[name] for name in names), keywords
+
+
+# --- the libraries
+
+Run = Callable[[Inputs], Any]
+RUN: dict[tuple[str, str], Run] = {}  # library, and LOSS[/VARIANT][ READS]
+
+
+def run(library: str, *rows: str) -> Callable[[Run], Run]:
+    """List a function as what the library prints for rows `LOSS[/VARIANT][ READS]`."""
+
+    def listed(function: Run) -> Run:
+        RUN.update({(library, row): function for row in rows})
+        return function
+
+    return listed
+
+
+def runner(row: Any) -> Run | None:
+    """The function of a row."""
+    name = f"{row.loss}/{row.variant}" if row.variant else row.loss
+    return RUN.get((row.library, f"{name} {row.form}"), RUN.get((row.library, name)))
+
+
+def t(array: np.ndarray) -> Any:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def f() -> Any:
+    import torch.nn.functional as functional
+
+    return functional
+
+
+def torch_rows() -> dict[str, Run]:
+    weights = lambda x: t(np.array([1, 2, 4, 0.5], x.type))  # noqa: E731
+
+    def multilabel(x: Inputs) -> Any:
+        target = np.full((N, C), -1)
+        for i, row in enumerate(x.many):
+            where = np.flatnonzero(row)
+            target[i, : len(where)] = where
+        return f().multilabel_margin_loss(t(x.scores), t(target))
+
+    return {
+        "mse": lambda x: f().mse_loss(t(x.table), t(x.table_target)),
+        "mse/sum": lambda x: f().mse_loss(t(x.table), t(x.table_target), reduction="sum"),
+        "mae": lambda x: f().l1_loss(t(x.table), t(x.table_target)),
+        "mae/sum": lambda x: f().l1_loss(t(x.table), t(x.table_target), reduction="sum"),
+        "huber": lambda x: f().huber_loss(t(x.table), t(x.table_target)),
+        "smooth-l1": lambda x: f().smooth_l1_loss(t(x.table), t(x.table_target)),
+        "poisson-nll": lambda x: f().poisson_nll_loss(t(x.rate), t(x.counts), log_input=False),
+        "gaussian-nll": lambda x: f().gaussian_nll_loss(t(x.pred), t(x.target), t(x.variance)),
+        "bce prob": lambda x: f().binary_cross_entropy(t(x.prob), t(x.label.astype(x.type))),
+        "bce logits": lambda x: f().binary_cross_entropy_with_logits(t(x.logit), t(x.label.astype(x.type))),
+        "cross-entropy": lambda x: f().cross_entropy(t(x.scores), t(x.classes)),
+        "cross-entropy/sum": lambda x: f().cross_entropy(t(x.scores), t(x.classes), reduction="sum"),
+        "cross-entropy/by-n": lambda x: (
+            f().cross_entropy(t(x.scores), t(x.classes), weight=weights(x), reduction="none").mean()
+        ),
+        "multi-margin": lambda x: f().multi_margin_loss(t(x.scores), t(x.classes)),
+        "multiclass-hinge": lambda x: f().multi_margin_loss(t(x.scores), t(x.classes)),
+        "soft-margin": lambda x: f().soft_margin_loss(t(x.score), t((2 * x.label - 1).astype(x.type))),
+        "multilabel-margin": multilabel,
+        "kl": lambda x: f().kl_div(t(np.log(x.q)), t(x.p), reduction="mean"),
+        "kl/batchmean": lambda x: f().kl_div(t(np.log(x.q)), t(x.p), reduction="batchmean"),
+        "kl/sum": lambda x: f().kl_div(t(np.log(x.q)), t(x.p), reduction="sum"),
+        "kl/forgot-log": lambda x: f().kl_div(t(x.q), t(x.p), reduction="mean"),
+        "pairwise-ranking": lambda x: f().hinge_embedding_loss(t(x.distances), t(2 * x.same - 1)),
+        "cosine-embedding": lambda x: f().cosine_embedding_loss(t(x.left), t(x.right), t(2 * x.same - 1)),
+        "pair-order": lambda x: f().margin_ranking_loss(t(x.score), t(x.pred), t((2 * x.label - 1).astype(x.type))),
+        "triplet": lambda x: f().triplet_margin_loss(t(x.left), t(x.right), t(x.third)),
+        "triplet/swap": lambda x: f().triplet_margin_loss(t(x.left), t(x.right), t(x.third), swap=True),
+        "triplet/p1": lambda x: f().triplet_margin_loss(t(x.left), t(x.right), t(x.third), p=1),
+        "triplet/cosine": lambda x: f().triplet_margin_with_distance_loss(
+            t(x.left), t(x.right), t(x.third), distance_function=lambda a, b: 1 - f().cosine_similarity(a, b)
+        ),
+    }
+
+
+for name, function in torch_rows().items():
+    run("torch", name)(function)
+
+
+@contextmanager
+def without_operators() -> Iterator[None]:
+    """torchvision beside a torch that it was not built for: its losses are plain Python and need no operators."""
+    import torch
+
+    kept = torch.library.register_fake
+    torch.library.register_fake = lambda *_, **__: lambda function: function
+    try:
+        yield
+    finally:
+        torch.library.register_fake = kept
+
+
+def vision() -> Any:
+    with without_operators():
+        import torchvision.ops
+    return torchvision.ops
+
+
+def visual_focal(module: Callable[[], Any], alpha: float, reduction: str = "mean") -> Run:
+    def printed(x: Inputs) -> Any:
+        label = t(x.label.astype(x.type))
+        value = module().sigmoid_focal_loss(t(x.logit), label, alpha=alpha, gamma=2, reduction=reduction)
+        return value / label.sum() if reduction == "sum" else value
+
+    return printed
+
+
+run("torchvision", "focal")(visual_focal(vision, 0.25))
+run("torchvision", "focal/no-alpha")(visual_focal(vision, -1))
+run("torchvision", "focal/retinanet")(visual_focal(vision, 0.25, "sum"))
+for name, word in (("giou", "generalized"), ("diou", "distance"), ("ciou", "complete")):
+    run("torchvision", name)(
+        lambda x, word=word: getattr(vision(), f"{word}_box_iou_loss")(t(x.box), t(x.true_box), reduction="mean")
+    )
+
+
+def fv() -> Any:
+    import fvcore.nn
+
+    return fvcore.nn
+
+
+def star(alpha: float) -> Run:
+    def printed(x: Inputs) -> Any:
+        from fvcore.nn.focal_loss import sigmoid_focal_loss_star
+
+        return sigmoid_focal_loss_star(t(x.logit), t(x.label.astype(x.type)), alpha=alpha, reduction="mean")
+
+    return printed
+
+
+run("fvcore", "focal")(visual_focal(fv, -1))
+run("fvcore", "focal-star")(star(-1))
+run("fvcore", "focal-star/alpha")(star(0.25))
+
+
+def keras_row(name: str, *inputs: str, **options: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        import keras
+
+        truth, prediction = (x.arrays[word] for word in inputs)
+        loss = getattr(keras.losses, name)(**options)
+        if name.startswith("Categorical"):
+            truth = np.eye(C)[truth]
+        if truth.ndim == 1 and prediction.ndim == 1:
+            truth, prediction = truth[:, None], prediction[:, None]
+        return loss(truth.astype(x.type), prediction)
+
+    return printed
+
+
+BALANCED = {"apply_class_balancing": True}
+for row, function in {
+    "mse": keras_row("MeanSquaredError", "table_target", "table"),
+    "mae": keras_row("MeanAbsoluteError", "table_target", "table"),
+    "huber": keras_row("Huber", "table_target", "table"),
+    "log-cosh": keras_row("LogCosh", "table_target", "table"),
+    "msle": keras_row("MeanSquaredLogarithmicError", "amount", "rate"),
+    "mape": keras_row("MeanAbsolutePercentageError", "amount", "rate"),
+    "poisson-nll": keras_row("Poisson", "counts", "rate"),
+    "bce prob": keras_row("BinaryCrossentropy", "label", "prob"),
+    "bce/float64": keras_row("BinaryCrossentropy", "label", "prob", dtype="float64"),
+    "bce logits": keras_row("BinaryCrossentropy", "label", "logit", from_logits=True),
+    "cross-entropy prob": keras_row("SparseCategoricalCrossentropy", "classes", "probs"),
+    "cross-entropy logits": keras_row("SparseCategoricalCrossentropy", "classes", "scores", from_logits=True),
+    "focal prob": keras_row("BinaryFocalCrossentropy", "label", "prob"),
+    "focal logits": keras_row("BinaryFocalCrossentropy", "label", "logit", from_logits=True),
+    "focal/balanced prob": keras_row("BinaryFocalCrossentropy", "label", "prob", **BALANCED),
+    "focal/balanced logits": keras_row("BinaryFocalCrossentropy", "label", "logit", from_logits=True, **BALANCED),
+    "focal/classes": keras_row("CategoricalFocalCrossentropy", "classes", "probs"),
+    "hinge": keras_row("Hinge", "label", "score"),
+    "squared-hinge": keras_row("SquaredHinge", "label", "score"),
+    "categorical-hinge": keras_row("CategoricalHinge", "classes", "scores"),
+    "kl": keras_row("KLDivergence", "p", "q"),
+}.items():
+    run("keras", row)(function)
+
+
+@run("keras", "circle")
+def keras_circle(x: Inputs) -> Any:
+    import keras
+
+    rows = x.emb / np.linalg.norm(x.emb, axis=1, keepdims=True)
+    return keras.losses.Circle()(x.ids, rows)
+
+
+def sklearn_row(name: str, truth: str, prediction: str, **options: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        import sklearn.metrics
+
+        return getattr(sklearn.metrics, name)(x.arrays[truth], x.arrays[prediction], **options)
+
+    return printed
+
+
+def impurity(criterion: str) -> Run:
+    def printed(x: Inputs) -> Any:
+        from sklearn.tree import DecisionTreeClassifier
+
+        tree = DecisionTreeClassifier(criterion=criterion, max_depth=1).fit(x.table, x.classes)
+        return tree.tree_.impurity[0]
+
+    return printed
+
+
+for row, function in {
+    "mse": sklearn_row("mean_squared_error", "table_target", "table"),
+    "mae": sklearn_row("mean_absolute_error", "table_target", "table"),
+    "rmse": sklearn_row("root_mean_squared_error", "table_target", "table"),
+    "msle": sklearn_row("mean_squared_log_error", "amount", "rate"),
+    "mape": sklearn_row("mean_absolute_percentage_error", "amount", "rate"),
+    "pinball": sklearn_row("mean_pinball_loss", "table_target", "table"),
+    "log-loss": sklearn_row("log_loss", "label", "prob"),
+    "log-loss/float32": sklearn_row("log_loss", "label", "prob"),
+    "bce": sklearn_row("log_loss", "label", "prob"),
+    "cross-entropy": sklearn_row("log_loss", "classes", "probs"),
+    "hinge": sklearn_row("hinge_loss", "label", "score"),
+    "multiclass-hinge": sklearn_row("hinge_loss", "classes", "scores"),
+    "poisson-deviance": sklearn_row("mean_poisson_deviance", "amount", "rate"),
+    "gamma-deviance": sklearn_row("mean_gamma_deviance", "amount", "rate"),
+    "r2": sklearn_row("r2_score", "table_target", "table"),
+    "gini": impurity("gini"),
+    "entropy": impurity("entropy"),
+    "information-gain": sklearn_row("mutual_info_score", "classes", "split"),
+}.items():
+    run("scikit-learn", row)(function)
+
+
+@run("scipy", "kl")
+def scipy_kl(x: Inputs) -> Any:
+    import scipy.stats
+
+    return scipy.stats.entropy(x.p, x.q, axis=1).mean()
+
+
+@run("scipy", "js-distance")
+def scipy_js(x: Inputs) -> Any:
+    import scipy.spatial.distance
+
+    return scipy.spatial.distance.jensenshannon(x.p, x.q, axis=1).mean()
+
+
+def optax_row(call: Callable[[Any, Inputs], Any]) -> Run:
+    def printed(x: Inputs) -> Any:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        import optax
+
+        return call(optax, x).mean()
+
+    return printed
+
+
+for row, function in {
+    "mse": lambda o, x: o.squared_error(x.table, x.table_target),
+    "mse/l2-loss": lambda o, x: o.l2_loss(x.table, x.table_target),
+    "huber": lambda o, x: o.huber_loss(x.table, x.table_target),
+    "log-cosh": lambda o, x: o.log_cosh(x.table, x.table_target),
+    "bce": lambda o, x: o.sigmoid_binary_cross_entropy(x.logit, x.label.astype(x.type)),
+    "cross-entropy": lambda o, x: o.softmax_cross_entropy_with_integer_labels(x.scores, x.classes),
+    "focal": lambda o, x: o.sigmoid_focal_loss(x.logit, x.label.astype(x.type)),
+    "hinge": lambda o, x: o.hinge_loss(x.score, (2 * x.label - 1).astype(x.type)),
+    "hinge/raw-labels": lambda o, x: o.hinge_loss(x.score, x.label.astype(x.type)),
+    "multiclass-hinge": lambda o, x: o.losses.multiclass_hinge_loss(x.scores, x.classes),
+    "kl": lambda o, x: o.kl_divergence(np.log(x.q), x.p),
+    "triplet": lambda o, x: o.losses.triplet_margin_loss(x.left, x.right, x.third),
+    "nt-xent": lambda o, x: o.ntxent(x.emb, x.ids),
+}.items():
+    run("optax", row)(optax_row(function))
+
+
+def metrics_row(name: str, truth: str, prediction: str, combine: Run = lambda value: value, **options: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        with without_operators():
+            import torchmetrics
+            import torchmetrics.classification
+            import torchmetrics.text
+
+        homes = (torchmetrics, torchmetrics.classification, torchmetrics.text)
+        metric = next(getattr(home, name) for home in homes if hasattr(home, name))(**options).set_dtype(
+            t(x.pred).dtype
+        )
+        columns = [t(x.arrays[name]) for name in (prediction, truth)]
+        return combine(metric(*(column.reshape(-1) if truth == "table_target" else column for column in columns)))
+
+    return printed
+
+
+def perplexity(x: Inputs) -> Any:
+    with without_operators():
+        from torchmetrics.text import Perplexity
+
+    return Perplexity()(t(x.scores)[None], t(x.classes)[None])
+
+
+for row, function in {
+    "mse": metrics_row("MeanSquaredError", "table", "table_target"),
+    "mae": metrics_row("MeanAbsoluteError", "table", "table_target"),
+    "rmse": metrics_row("MeanSquaredError", "table", "table_target", squared=False),
+    "hinge": metrics_row("BinaryHingeLoss", "label", "score"),
+    "squared-hinge": metrics_row("BinaryHingeLoss", "label", "score", squared=True),
+    "multiclass-hinge": metrics_row("MulticlassHingeLoss", "classes", "scores", num_classes=C),
+    "multiclass-hinge/one-vs-all": metrics_row(
+        "MulticlassHingeLoss", "classes", "scores", lambda v: v.mean(), num_classes=C, multiclass_mode="one-vs-all"
+    ),
+    "kl": metrics_row("KLDivergence", "q", "p"),
+    "perplexity": perplexity,
+}.items():
+    run("torchmetrics", row)(function)
+
+
+def pml_row(make: Callable[[Any, Any, Any, Any], Any], miner: Callable[[Any], Any] | None = None) -> Run:
+    def printed(x: Inputs) -> Any:
+        from pytorch_metric_learning import distances, losses, miners, reducers
+
+        loss = make(losses, reducers, distances, miners)
+        emb, ids = t(x.emb), t(x.ids)
+        return loss(emb, ids, miner(miners)(emb, ids)) if miner else loss(emb, ids)
+
+    return printed
+
+
+for row, function in {
+    "batch-all": pml_row(lambda made, r, d, m: made.TripletMarginLoss()),
+    "batch-all/unnormalized": pml_row(
+        lambda made, r, d, m: made.TripletMarginLoss(distance=d.LpDistance(normalize_embeddings=False))
+    ),
+    "batch-all/mean": pml_row(lambda made, r, d, m: made.TripletMarginLoss(reducer=r.MeanReducer())),
+    "batch-hard/mean": pml_row(
+        lambda made, r, d, m: made.TripletMarginLoss(reducer=r.MeanReducer()),
+        lambda m: m.BatchHardMiner(),
+    ),
+    "circle": pml_row(lambda made, r, d, m: made.CircleLoss()),
+    "nt-xent": pml_row(lambda made, r, d, m: made.NTXentLoss()),
+    "supcon": pml_row(lambda made, r, d, m: made.SupConLoss()),
+}.items():
+    run("pytorch-metric-learning", row)(function)
+
+
+def monai_row(**options: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        from monai.losses import FocalLoss
+
+        if options:
+            one_hot = np.eye(C, dtype=x.type)[x.classes]
+            return FocalLoss(**options)(t(x.scores), t(one_hot))
+        return FocalLoss()(t(x.logit)[:, None], t(x.label.astype(x.type))[:, None])
+
+    return printed
+
+
+run("monai", "focal")(monai_row())
+run("monai", "focal/softmax")(monai_row(use_softmax=True))
+
+
+@run("kornia", "focal")
+def kornia_binary(x: Inputs) -> Any:
+    from kornia.losses import binary_focal_loss_with_logits
+
+    label = t(x.label.astype(x.type))[:, None]
+    return binary_focal_loss_with_logits(t(x.logit)[:, None], label, alpha=0.25, gamma=2, reduction="mean")
+
+
+@run("kornia", "focal/classes")
+def kornia_classes(x: Inputs) -> Any:
+    from kornia.losses import focal_loss
+
+    return focal_loss(t(x.scores), t(x.classes), alpha=0.25, gamma=2, reduction="mean")
+
+
+def smp_row(mode: str, **options: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        with without_operators():
+            from segmentation_models_pytorch.losses import FocalLoss
+
+        data = (t(x.scores), t(x.classes)) if mode == "multiclass" else (t(x.logit), t(x.label))
+        return FocalLoss(mode, **options)(*data)
+
+    return printed
+
+
+run("segmentation-models-pytorch", "focal")(smp_row("binary"))
+run("segmentation-models-pytorch", "focal/alpha")(smp_row("binary", alpha=0.25))
+run("segmentation-models-pytorch", "focal/reduced")(smp_row("binary", reduced_threshold=0.5))
+run("segmentation-models-pytorch", "focal/classes")(smp_row("multiclass"))
+
+
+@run("timm", "cross-entropy")
+def timm_smoothing(x: Inputs) -> Any:
+    with without_operators():
+        from timm.loss import LabelSmoothingCrossEntropy
+
+    return LabelSmoothingCrossEntropy(0.1)(t(x.scores), t(x.classes))
+
+
+@run("transformers", "cross-entropy")
+def transformers_smoother(x: Inputs) -> Any:
+    with without_operators():
+        from transformers.trainer_pt_utils import LabelSmoother
+
+    return LabelSmoother(0.1)({"logits": t(x.scores)}, t(x.classes))
+
+
+def lists(x: Inputs) -> tuple[np.ndarray, np.ndarray]:
+    return x.score.reshape(10, 6), x.relevance.reshape(10, 6)
+
+
+def rax_row(name: str) -> Run:
+    def printed(x: Inputs) -> Any:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        import rax
+
+        return getattr(rax, name)(*lists(x))
+
+    return printed
+
+
+for row, name in {
+    "ranknet": "pairwise_logistic_loss", "margin-ranking": "pairwise_hinge_loss", "list-mle": "listmle_loss",
+    "ranking-softmax": "softmax_loss", "pointwise-mse": "pointwise_mse_loss", "pointwise-bce": "pointwise_sigmoid_loss",
+    "pairwise-soft-zero-one": "pairwise_soft_zero_one_loss",
+}.items():  # fmt: skip
+    run("rax", row)(rax_row(name))
+
+
+def allrank_row(module: str, name: str) -> Run:
+    def printed(x: Inputs) -> Any:
+        files = types.ModuleType("file_utils")  # of files, which are not read here, by modules of the cloud
+        vars(files)["__getattr__"] = lambda word: None
+        sys.modules.setdefault("allrank.utils.file_utils", files)
+        home = importlib.import_module(f"allrank.models.losses.{module}")
+        score, relevance = map(t, lists(x))
+        if name == "bce":
+            return home.bce(score.sigmoid(), (relevance > 0).to(score.dtype))
+        return getattr(home, name)(score.clone(), relevance.clone())
+
+    return printed
+
+
+run("allrank", "ranknet")(allrank_row("rankNet", "rankNet"))
+run("allrank", "listnet")(allrank_row("listNet", "listNet"))
+run("allrank", "pointwise-bce")(allrank_row("bce", "bce"))
+
+
+@run("lightly", "nt-xent")
+def lightly_views(x: Inputs) -> Any:
+    with without_operators():
+        from lightly.loss import NTXentLoss
+
+    return NTXentLoss()(t(x.emb[:12]), t(x.emb[12:]))
+
+
+def sentence_row(name: str, **options: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        with without_operators():
+            from sentence_transformers import losses
+
+        made = getattr(losses, name)(model=None, **options)
+        if name == "TripletLoss":
+            return made.compute_loss_from_embeddings([t(x.left), t(x.right), t(x.third)], None)
+        if name == "ContrastiveLoss":
+            return made.compute_loss_from_embeddings([t(x.left), t(x.right)], t(x.same))
+        method = "batch_all_triplet_loss" if "All" in name else "batch_semi_hard_triplet_loss"
+        return getattr(made, method)(t(x.ids), t(x.emb))
+
+    return printed
+
+
+run("sentence-transformers", "contrastive")(sentence_row("ContrastiveLoss"))
+run("sentence-transformers", "triplet")(sentence_row("TripletLoss"))
+run("sentence-transformers", "batch-all")(sentence_row("BatchAllTripletLoss"))
+run("sentence-transformers", "semi-hard")(sentence_row("BatchSemiHardTripletLoss"))
+
+# --- what was proved
+
+DATA = [(kind, type) for kind in ("random", "hard") for type in ("float64", "float32")]
+APART = {  # rows that agree less well somewhere, and why
+    ("keras", "focal", "logits"): ("hard", "it clips the sigmoid by 1e-7"),
+    ("keras/balanced", "focal", "logits"): ("hard", "it clips the sigmoid by 1e-7"),
+    ("keras/float64", "bce", "prob"): ("float32", "of float32 its clip is in float32: keras"),
+    ("scikit-learn", "log-loss", "prob"): ("hard float32", "of float32 its clip is another: scikit-learn/float32"),
+    ("scikit-learn", "bce", "prob"): ("hard float32", "of float32 its clip is another"),
+    ("scikit-learn/float32", "log-loss", "prob"): ("float64", "of float64 its clip is another: scikit-learn"),
+}
+
+
+def printed(row: Any, x: Inputs) -> float:
+    """What the library prints. ImportError where it is not installed."""
+    function = runner(row)
+    assert function is not None, f"no function runs {row.name} {row.loss}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value = function(x)
+    return float(value.detach() if hasattr(value, "detach") else value)
+
+
+def computed(row: Any, x: Inputs) -> float:
+    """What lossctl prints with --like."""
+    import lossctl
+
+    given, keywords = ours(row, x)
+    return lossctl.compute(row.loss, *given, like=row.name, **keywords).value
+
+
+def is_apart(row: Any, x: Inputs) -> bool:
+    """Whether the row says that it agrees less well on such inputs."""
+    words = APART.get((row.name, row.loss, row.form), ("-", ""))[0].split()
+    return all(word in (x.kind, x.type) for word in words)
+
+
+def gap(row: Any, x: Inputs) -> float:
+    """By which share of the value the library is off."""
+    theirs, our = printed(row, x), computed(row, x)
+    return abs(theirs - our) / max(abs(our), 1e-300) if theirs != our else 0.0
+
+
+def allowed(row: Any, x: Inputs) -> float:
+    """By which share it may be off: what the row says; 2e-5 where inputs are float32 and numbers cancel."""
+    from lossctl.language.libraries import DIGITS
+
+    return max(DIGITS[row.agrees], 2e-5 if x.type == "float32" else 0.0)
+
+
+def page(today: str) -> tuple[str, list[str]]:
+    """docs/parity.md, and what does not hold."""
+    from lossctl.language.libraries import presets
+    from lossctl.show.sheet import Sheet, markdown
+
+    rows, faults, versions = [], [], {}
+    for row in presets():
+        cells = [row.name, row.loss, row.form, f"`{row.options}`" if row.options else "the defaults"]
+        if row.proof == "source":
+            rows.append((*cells, "from its source", row.what))
+            continue
+        gaps = []
+        for kind, type in DATA:
+            x = inputs(kind, type)
+            if is_apart(row, x):
+                continue
+            try:
+                off = gap(row, x)
+            except Exception as fault:
+                faults.append(f"{row.name} {row.loss} {row.form} on {x}: {type_name(fault)}: {str(fault)[:150]}")
+                continue
+            gaps.append((off, str(x)))
+            if not off <= allowed(row, x):
+                faults.append(f"{row.name} {row.loss} {row.form} on {x}: {printed(row, x)} for {computed(row, x)}")
+        versions[row.library] = version_of(row.library)
+        worst = max((off for off, _ in gaps), default=float("nan"))
+        exact = max((off for off, name in gaps if "float64" in name), default=float("nan"))
+        proof = f"{share(exact)}, {share(worst)}" if gaps else "not run"
+        reason = APART.get((row.name, row.loss, row.form))
+        rows.append((*cells, proof, row.what + (f"; not on {reason[0]} inputs: {reason[1]}" if reason else "")))
+    sheet = Sheet(("library", "loss", "reads", "options", "off by", "what"), tuple(rows))
+    ran = "\n".join(textwrap.wrap(", ".join(f"{name} {version}" for name, version in versions.items()), 115))
+    return HEAD.format(today=today, ran=ran, count=sum(row[4] != "from its source" for row in rows)) + markdown(
+        sheet
+    ), faults
+
+
+def share(off: float) -> str:
+    """A share of the value in words."""
+    return "-" if off != off else "0" if off < 1e-15 else f"{off:.0e}"
+
+
+HEAD = """# What was proved by running the libraries
+
+Each row is a line of `lossctl/language/libraries.tsv`, set by `--like LIBRARY`. {count} of them were run against the
+library itself on {today}, by `python tests/peers.py`: on random inputs and on hard ones (probabilities of exactly 0
+and 1, huge errors and logits, equal points, a lone class), in float64 and float32. "Off by" is the largest difference
+as a share of the value: on float64 inputs, and on all. Rows "from its source" were told by reading it, and not run.
+
+Run on the CPU: {ran}.
+
+"""
+
+
+def type_name(fault: Exception) -> str:
+    return type(fault).__name__
+
+
+MODULES = {
+    "scikit-learn": "sklearn", "pytorch-metric-learning": "pytorch_metric_learning",
+    "segmentation-models-pytorch": "segmentation_models_pytorch", "sentence-transformers": "sentence_transformers",
+}  # fmt: skip
+
+
+def is_installed(library: str) -> bool:
+    """Whether a library can be imported."""
+    return importlib.util.find_spec(MODULES.get(library, library)) is not None
+
+
+def version_of(library: str) -> str:
+    """The version that is installed."""
+    names = {"allrank": "allRank", "scikit-learn": "scikit-learn"}
+    return importlib.metadata.version(names.get(library, library))
+
+
+if __name__ == "__main__":
+    text, faults = page(datetime.date.today().isoformat())
+    print("\n".join(faults), file=sys.stderr)
+    if "--write" in sys.argv or not faults:
+        PAGE.write_text(text)
+    raise SystemExit(bool(faults))
