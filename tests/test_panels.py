@@ -6,6 +6,7 @@ import gc
 import math
 import sys
 import weakref
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,9 +16,13 @@ from exact_distances import category_counts
 from random_sets import sets
 
 from lossctl.errors import DataError, UsageError
+from lossctl.language.registry import Weighted, parse
+from lossctl.language.rounded import SPARE, ULP
 from lossctl.losses import embedding as losses
-from lossctl.sets.panels import fold
+from lossctl.sets.panels import Panel, fold
+from lossctl.sets.panels import precise_losses as losses_of_panel
 from lossctl.sets.points import sort_points
+from lossctl.sets.ties import Judges
 
 LINE, LINE_LABELS = np.arange(9.0)[:, None], [0, 0, 1, 1, 0, 2, 1, 1, 1]
 ANGLES = np.deg2rad([0.0, 20.0, 40.0, 60.0, 80.0])
@@ -357,6 +362,47 @@ def test_no_nan_at_distance_zero(function):
     total = total + 0 * leaf.sum()  # no random negative lies at distance zero, so there may be no graph
     total.backward()
     assert torch.isfinite(leaf.grad).all()
+
+
+CERTAIN = [
+    "info-nce",
+    "info-nce:temperature=3",
+    "nt-xent:temperature=0.01",
+    "supcon",
+    "supcon:temperature=0.02",
+    "circle",
+    "circle:unified=true",
+    "circle:gamma=77.3,margin=0.4",
+    "multi-similarity:base=0.1,beta=11.1",
+]
+
+
+@pytest.mark.parametrize("spec", CERTAIN)
+@pytest.mark.parametrize("columns", [2, 16, 200])
+def test_errors_in_float64_are_within_what_they_say(spec, columns):
+    """Held to twice the digits, over sets without structure and sets whose classes are tight."""
+    rng = np.random.default_rng(columns)
+    loss, kept = parse(spec), []
+    for spread in (0.0, 0.3, 3.0, 30.0):
+        labels = rng.integers(0, 5, 120)
+        x = rng.standard_normal((120, columns)) + spread * rng.standard_normal((5, columns))[labels]
+        points = sort_points(x, labels, metric="cosine")
+        panel = Panel(points, 0, points.anchors, Judges(points))
+        rough, fine = (loss.loss.function(view, **loss.options) for view in (panel, replace(panel, is_precise=True)))
+        rough, fine = (value.total if isinstance(value, Weighted) else value for value in (rough, fine))
+        assert (abs(rough.x - fine) <= SPARE * rough.error + 4 * np.spacing(fine)).all()
+        assert (abs(rough.x - fine) <= (ULP + 4) * np.spacing(fine))[rough.is_good].all()
+        held = losses_of_panel(partial(loss.loss.function, **loss.options), panel)[0]
+        assert (held == np.where(rough.is_good, rough.x, held)).all()
+        assert (abs(held - fine) <= np.where(rough.is_good, ULP + 4, 4) * np.spacing(fine)).all()
+        kept.append(rough.is_good.mean())
+    assert max(kept) > 0.5
+
+
+def test_small_losses_are_measured_again():
+    points = sort_points(np.array([[1.0, 0], [1, 1e-3], [-1, 0], [-1, 1e-3]]), [0, 0, 1, 1], metric="cosine")
+    panel = Panel(points, 0, 4, Judges(points))
+    assert not parse("supcon").loss.function(panel, temperature=0.1).is_good.any()
 
 
 def test_a_set_is_gone_with_its_last_name():

@@ -27,7 +27,7 @@ from .numerics import (
     sqrt,
     where,
 )
-from .rounding import compensated_row_sum, two_product, two_sum
+from .rounding import compensated_row_sum, ordered_sum, two_product, two_sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Twofold:
     def __add__(self, other: Twofold | Array | float) -> Twofold:
         high, low = _parts(other, self.high)
         s, lost = two_sum(self.high, high)
-        return Twofold(*two_sum(s, lost + (self.low + low)))
+        return Twofold(*ordered_sum(s, lost + (self.low + low)))
 
     def __sub__(self, other: Twofold | Array | float) -> Twofold:
         high, low = _parts(other, self.high)
@@ -53,18 +53,53 @@ class Twofold:
     def __mul__(self, other: Twofold | Array | float) -> Twofold:
         high, low = _parts(other, self.high)
         product, lost = two_product(self.high, high)
-        return Twofold(*two_sum(product, lost + (self.high * low + self.low * high)))
+        return Twofold(*ordered_sum(product, lost + (self.high * low + self.low * high)))
 
     def __truediv__(self, divisor: float) -> Twofold:
         quotient = self.high / divisor
         product, lost = two_product(quotient, like(divisor, quotient))
         rest = where(namespace(product).isfinite(product), ((self.high - product) - lost) + self.low, 0.0)
-        return Twofold(*two_sum(quotient, rest / divisor))
+        return Twofold(*ordered_sum(quotient, rest / divisor))
 
     __radd__, __rmul__ = __add__, __mul__
 
     def __rsub__(self, other: Array | float) -> Twofold:
         return -self + other
+
+    def positive_part(self) -> Twofold:
+        """max(0, x)."""
+        return Twofold(relu(self.high), where(self.high > 0, self.low, 0.0))
+
+    def columns(self, index: Any) -> Twofold:
+        """(B, K) of the (B, N), as `numerics.picked`."""
+        return Twofold(picked(self.high, index), picked(self.low, index))
+
+    def less(self, numbers: Twofold) -> Twofold:
+        """(B, K): what is left of each row, (B,), without its numbers, (B, K)."""
+        return Twofold(self.high[:, None], self.low[:, None]) - numbers
+
+    def log_one_plus_exp(self) -> Array:
+        """log(1 + e^x), rounded."""
+        return softplus(self.high) + where(self.low == 0, 0.0, self.low * sigmoid(self.high))
+
+    def log_sum_exp(self, mask: Array) -> Twofold:
+        """log of the sum of e^x over the masked columns of each row, (B, N) -> (B,); -inf where none is."""
+        top, _, share = _shares(self, mask)
+        result: Twofold = top + log(row_sum(share))
+        return result
+
+    def surprises(self, mask: Array, index: Any) -> Array:
+        """-log of the softmax of x over the masked columns, for the columns at `index`, (B, K).
+
+        Above the largest, x_max - x plus log(1 + the shares of all others): a sum of two that are >= 0, where the log
+        of the sum of all minus x would cancel.
+        """
+        xp = namespace(self.high)
+        _, gap, share = _shares(self, mask)
+        columns = xp.arange(self.high.shape[1], device=self.high.device)
+        is_top = columns[None, :] == xp.argmax(where(mask, self.high, -float("inf")), axis=-1)[:, None]
+        rest = row_sum(where(is_top, 0.0, share))
+        return (picked(gap.high, index) + log1p(rest)[:, None]) + picked(gap.low, index)
 
 
 def _parts(value: Twofold | Array | float, near: Array) -> tuple[Array, Array]:
@@ -72,47 +107,6 @@ def _parts(value: Twofold | Array | float, near: Array) -> tuple[Array, Array]:
         return value.high, value.low
     high = value if hasattr(value, "shape") else like(value, near)
     return high, namespace(high).zeros_like(high)
-
-
-def positive_part(x: Twofold) -> Twofold:
-    """max(0, x)."""
-    return Twofold(relu(x.high), where(x.high > 0, x.low, 0.0))
-
-
-def picked_columns(x: Twofold, columns: Any) -> Twofold:
-    """`numerics.picked` of both parts."""
-    return Twofold(picked(x.high, columns), picked(x.low, columns))
-
-
-def as_column(x: Twofold) -> Twofold:
-    """(B,) as (B, 1)."""
-    return Twofold(x.high[:, None], x.low[:, None])
-
-
-def log_one_plus_exp(x: Twofold) -> Array:
-    """log(1 + e^x), rounded."""
-    return softplus(x.high) + where(x.low == 0, 0.0, x.low * sigmoid(x.high))
-
-
-def log_sum_exp(x: Twofold, mask: Array) -> Twofold:
-    """log of the sum of e^x over the masked columns of each row, (B, N) -> (B,); -inf where none is."""
-    top, _, share = _shares(x, mask)
-    result: Twofold = top + log(row_sum(share))
-    return result
-
-
-def surprises(x: Twofold, mask: Array) -> Array:
-    """-log of the softmax of x over the masked columns, for each of these, (B, N); what the others hold is anything.
-
-    Above the largest, x_max - x plus log(1 + the shares of all others): a sum of two that are >= 0, where the log of
-    the sum of all minus x would cancel.
-    """
-    xp = namespace(x.high)
-    _, gap, share = _shares(x, mask)
-    columns = xp.arange(x.high.shape[1], device=x.high.device)
-    is_top = columns[None, :] == xp.argmax(where(mask, x.high, -float("inf")), axis=-1)[:, None]
-    rest = row_sum(where(is_top, 0.0, share))
-    return (gap.high + log1p(rest)[:, None]) + gap.low
 
 
 def _shares(x: Twofold, mask: Array) -> tuple[Twofold, Twofold, Array]:
@@ -178,4 +172,4 @@ def cosines(a: Directions, b: Directions) -> Twofold:
     The product of the high parts is exact in any order of summation: its terms are whole numbers of steps of 2^-50, and
     no part of a sum of products of unit vectors exceeds 1.
     """
-    return Twofold(*two_sum(a.high @ b.high.T, a.high @ b.low.T + a.low @ b.nearest.T))
+    return Twofold(*ordered_sum(a.high @ b.high.T, a.high @ b.low.T + a.low @ b.nearest.T))

@@ -14,20 +14,11 @@ from ..language.domains import Flag, NonNegative, Numbers, Positive, Real, Seed
 from ..language.engines import SETS
 from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_sum, softplus, where
 from ..language.registry import Weighted, loss
-from ..language.twofold import (
-    Twofold,
-    as_column,
-    cosines,
-    directions,
-    log_one_plus_exp,
-    log_sum_exp,
-    picked_columns,
-    positive_part,
-    surprises,
-)
+from ..language.twofold import cosines, directions
 
 LOG_2 = math.log(2)  # of log(1 + e^z) at z = 0
 Panel = Any  # sets.panels.Panel, which losses do not know
+Cosines = Any  # Rounded or Twofold: float64 that says how wrong it may be, or twice its digits
 
 
 class TripletLosses(NamedTuple):
@@ -165,8 +156,9 @@ def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50
     Example: emb=1/0,1/0,0/1 label=0,0,1 -> 0.15663084375938918
     """
     s = panel.similarity
-    pull = log_one_plus_exp(log_sum_exp(-alpha * (s - base), panel.is_positive)) / alpha
-    push = log_one_plus_exp(log_sum_exp(beta * (s - base), panel.is_negative)) / beta
+    index, is_positive = panel.own
+    pull = (-alpha * (s.columns(index) - base)).log_sum_exp(is_positive).log_one_plus_exp() / alpha
+    push = (beta * (s - base)).log_sum_exp(panel.is_negative).log_one_plus_exp() / beta
     return pull + push
 
 
@@ -190,7 +182,9 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
         256 * (1 + 0.25) * (1 - 0.25) + pull; circle = (first + other) / 2
     Example: emb=1/0,0/1,0/1 label=0,0,1 -> 352
     """
-    return _circle(panel.similarity, panel.is_positive, panel.is_negative, gamma, margin, unified)
+    index, is_positive = panel.own
+    s = panel.similarity
+    return _circle(s.columns(index), is_positive, s, panel.is_negative, gamma, margin, unified)
 
 
 @loss(is_angular=True)
@@ -213,7 +207,8 @@ def circle_class(
     """
     classes = directions(matrix(class_weights or (), emb))
     is_own = one_hot(label, len(classes.nearest), emb)
-    return _circle(cosines(directions(emb), classes), is_own, ~is_own, gamma, margin, unified=False)
+    s = cosines(directions(emb), classes)
+    return _circle(s, is_own, s, ~is_own, gamma, margin, unified=False)
 
 
 # ----------------------------------------------------------------------------------------------------------- contrasts
@@ -234,7 +229,7 @@ def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
     """
     terms = _contrast(panel, temperature)
-    return row_sum(terms.total) / terms.weight
+    return terms.total / terms.weight
 
 
 @loss(engine=SETS, cosine=True, even_at=LOG_2)
@@ -269,29 +264,35 @@ def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     Worked: everyone = exp(1 / 1) + exp(0 / 1); supcon = log(everyone) - 1 / 1
     Example: emb=1/0,1/0,0/1 label=0,0,1 temperature=1 -> 0.31326168751822286
     """
-    terms = _masked_total(surprises(panel.similarity / temperature, panel.is_pair), panel.is_positive)
+    index, is_positive = panel.own
+    logits = panel.similarity / temperature
+    terms = _masked_total(logits.surprises(panel.is_pair, index), is_positive)
     return terms.total / terms.weight
 
 
-def _circle(s: Twofold, is_own: Array, is_other: Array, gamma: float, margin: float, unified: bool) -> Array:
-    pull, push = -gamma * (s - 1.0 + margin), gamma * (s - margin)
+def _circle(
+    s_p: Cosines, is_own: Array, s_n: Cosines, is_other: Array, gamma: float, margin: float, unified: bool
+) -> Any:
+    pull, push = -gamma * (s_p - 1.0 + margin), gamma * (s_n - margin)
     if not unified:
-        pull, push = positive_part(1.0 - s + margin) * pull, positive_part(s + margin) * push
-    return log_one_plus_exp(log_sum_exp(push, is_other) + log_sum_exp(pull, is_own))
+        pull, push = (1.0 - s_p + margin).positive_part() * pull, (s_n + margin).positive_part() * push
+    return (push.log_sum_exp(is_other) + pull.log_sum_exp(is_own)).log_one_plus_exp()
 
 
 def _contrast(panel: Panel, temperature: float) -> Weighted:
     index, is_positive = panel.own
     logits = panel.similarity / temperature
-    push = log_sum_exp(logits, panel.is_negative)
-    return _masked_total(log_one_plus_exp(as_column(push) - picked_columns(logits, index)), is_positive)
+    push = logits.log_sum_exp(panel.is_negative)
+    return _masked_total(push.less(logits.columns(index)).log_one_plus_exp(), is_positive)
 
 
 # ---------------------------------------------------------------------------------------------------------------- words
 
 
-def _masked_total(terms: Array, is_counted: Array) -> Weighted:
+def _masked_total(terms: Any, is_counted: Array) -> Weighted:
     """Sums and counts of the terms of each row that count."""
+    if hasattr(terms, "error"):  # Bounded, whose library a page of help does not load
+        return Weighted(terms.total(is_counted), row_sum(_cast(is_counted, terms.x)))
     return Weighted(row_sum(where(is_counted, terms, 0.0)), row_sum(_cast(is_counted, terms)))
 
 

@@ -81,6 +81,8 @@ def _losses(
     loss, options = plan.spec.loss, plan.spec.options
     how: dict[str, Any] = {"threads": jobs, "progress": progress}
     if device == "cpu":
+        if loss.cosine:
+            how["most"] = max(32, min(256, panels.CACHED // max(1, len(points))))
         losses = panels.anchor_losses(points, partial(loss.function, **options), everyone=loss.everyone, **how)
         backend = "numpy"
     else:

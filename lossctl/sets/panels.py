@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from ..language.distances import cosine_distance
 from ..language.numerics import Array, namespace, picked, row_sum, where
+from ..language.registry import Weighted
+from ..language.rounded import Bounded, Rounded, rounded_cosines
 from ..language.twofold import Twofold, cosines, directions, near_one
 from ..rows.workers import cores, keep_freed_memory, ordered_map
 from .extremes import extremes, where_true
@@ -23,6 +25,7 @@ from .ties import Judges
 
 MEMORY_BYTES = 1 << 28
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
+CACHED = 1 << 19  # similarities of a panel: what is made of them at once stays near the processor
 MANY = 32  # an anchor's distances to all points take about the time of so many differences less
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
@@ -54,12 +57,14 @@ class Panel:
     computed from the points when first asked for, so a panel's graph is its own.
 
     judges: what the panels of one pass share
+    is_precise: similarities are in twice the digits at once
     """
 
     points: Points
     start: int
     stop: int
     judges: Judges
+    is_precise: bool = False
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -97,10 +102,13 @@ class Panel:
         return self.points.finish(_graph_squares(self.points, self.start, self.stop))
 
     @once
-    def similarity(self) -> Twofold:
-        """(B, N) cosines, in twice the digits."""
+    def similarity(self) -> Rounded | Twofold:
+        """(B, N) cosines, of numpy points with a bound on their errors, else in twice the digits."""
         units = self.points.units if _is_numpy(self.points.x) else directions(self.points.x)
-        return cosines(units[self.start : self.stop], units[: len(self.points)])
+        anchors, others = units[self.start : self.stop], units[: len(self.points)]
+        if self.is_precise or not _is_numpy(self.points.x):
+            return cosines(anchors, others)
+        return rounded_cosines(anchors, others, self.points.low_factors[: len(self.points)])
 
     @once
     def own(self) -> tuple[Array, Array]:
@@ -257,6 +265,7 @@ def fold(
     *,
     everyone: bool = False,
     block: int | None = None,
+    most: int = 256,
     threads: int | None = None,
     memory_bytes: int = MEMORY_BYTES,
     bytes_each: int = 32,
@@ -266,14 +275,14 @@ def fold(
     """function(panel) for panels that cover all anchors, in order, on `threads` threads.
 
     everyone: cover all points, also those without a positive or without a negative
-    block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point
+    block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point, up to most
     progress: called with the number of anchors done, and of all
     judges: what the panels share, where it is asked about afterwards
     """
     keep_freed_memory()
     jobs = default_threads() if threads is None else threads
     count = points.everyone if everyone else points.anchors
-    size = block or max(1, min(256, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
+    size = block or max(1, min(most, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
     shared = Judges(points) if judges is None else judges
     end = points.begin + count
     panels = (Panel(points, start, min(start + size, end), shared) for start in range(points.begin, end, size))
@@ -314,7 +323,7 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
 
     def quietly(panel: Panel) -> tuple[np.ndarray, ...]:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told of where it can be seen
-            return losses_of(function(panel), panel)
+            return precise_losses(function, panel)
 
     judges = Judges(points)
     blocks = [*fold(points, quietly, judges=judges, **options)]
@@ -322,6 +331,27 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
     total, weight, *valid = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return AnchorLosses(total, weight, valid[0] if valid else weight, judges.undecided_anchors)
+
+
+def precise_losses(function: Callable[[Panel], Any], panel: Panel) -> tuple[np.ndarray, ...]:
+    """`losses_of` a panel loss; those whose bound on their error is too large in twice the digits."""
+    value = function(panel)
+    total = value.total if isinstance(value, Weighted) else value
+    if not isinstance(total, Bounded):
+        return losses_of(value, panel)
+    parts = losses_of(value._replace(total=total.x) if isinstance(value, Weighted) else total.x, panel)
+    for start, stop in _runs(np.flatnonzero(~total.is_good)):
+        again = replace(panel, start=panel.start + start, stop=panel.start + stop, is_precise=True)
+        for part, values in zip(parts, losses_of(function(again), again), strict=True):
+            part[start:stop] = values
+    return parts
+
+
+def _runs(positions: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ascending numbers as slices of neighbours."""
+    for run in np.split(positions, np.flatnonzero(np.diff(positions) > 1) + 1):
+        if len(run):
+            yield int(run[0]), int(run[-1]) + 1
 
 
 def losses_of(value: Any, panel: Panel) -> tuple[np.ndarray, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..language.numerics import Array, namespace, sqrt
+from ..language.rounded import factors
 from ..language.twofold import Directions, directions
 from ..rows.job import PLAIN, Pairs
 from .gram import Gram, make_gram, narrow
@@ -169,6 +170,11 @@ class Points:
     def units(self) -> Directions:
         """x / |x| as numpy, (M, D), in more digits than float64 holds."""
         return directions(self.numbers.astype(np.float64, copy=False))
+
+    @cached_property
+    def low_factors(self) -> np.ndarray:
+        """(N, 2 D) what gives the low part of cosines with the points by one product."""
+        return factors(self.units)
 
     @cached_property
     def gram(self) -> Gram:
