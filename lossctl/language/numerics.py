@@ -97,6 +97,19 @@ def total(terms: Iterable[Any]) -> Any:
     return sum(terms[1:], terms[0]) if getattr(terms[0], "ndim", 0) else math.fsum(terms)
 
 
+class Classes(list[Any]):
+    """Counts of classes, of which those with the same counts stand once. times: how many classes each stands for"""
+
+    def __init__(self, counts: Iterable[Any], times: Sequence[int]) -> None:
+        super().__init__(counts)
+        self.times = times
+
+    @property
+    def rows(self) -> Any:
+        """How many rows all classes have."""
+        return sum(count * times for count, times in zip(self, self.times, strict=True))
+
+
 # --- element by element
 
 

@@ -3,20 +3,21 @@
 A tally loss receives its inputs counted, as exact fractions (rows count by their weight): `category` as the counts of
 the classes, or, beside a split, as one such list for each branch; `target` as its sum over each branch; `split` as the
 number of rows in each branch. For resamples each count is an array instead, with one count a resample, and may be 0.
+Classes that have the same counts may be given once, with their number (`Classes`): all here are sums over classes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..language.domains import Base
 from ..language.engines import COUNTS
 from ..language.entropy import entropy_term, log_ratio, relative_entropy_parts, share
-from ..language.numerics import total, vector
+from ..language.numerics import Classes, total, vector
 from ..language.registry import loss
 
 if TYPE_CHECKING:
@@ -27,6 +28,23 @@ Counts: TypeAlias = "list[Fraction]"
 
 def _sum(numbers: Iterable[Fraction]) -> Fraction:
     return reduce(add, numbers)
+
+
+def _over(category: Counts, term: Callable[[Fraction], Any]) -> list[Any]:
+    """A term of each class's count, that of classes with the same counts times their number."""
+    if not isinstance(category, Classes):
+        return [term(count) for count in category]
+    return [times * term(count) for count, times in zip(category, category.times, strict=True)]
+
+
+def _size(category: Counts) -> Fraction:
+    return _sum(_over(category, lambda count: count))
+
+
+def _parent(category: list[Counts]) -> Counts:
+    """The classes of all branches together."""
+    counts = [_sum(column) for column in zip(*category, strict=True)]
+    return Classes(counts, category[0].times) if isinstance(category[0], Classes) else counts
 
 
 @loss(engine=COUNTS, aliases=("gini-impurity",))
@@ -42,8 +60,8 @@ def gini(category: Counts) -> Fraction:
     Worked: p = 2 / 4; gini = 1 - p^2 - (1 - p)^2
     Example: label=[0,0,1,1] -> 0.5
     """
-    n = _sum(category)
-    return 1 - _sum(share(count, n) ** 2 for count in category)
+    n = _size(category)
+    return 1 - _sum(_over(category, lambda count: share(count, n) ** 2))
 
 
 @loss(engine=COUNTS)
@@ -59,8 +77,8 @@ def entropy(category: Counts, *, base: Base = 2.0) -> float:
     Worked: p = 2 / 4; entropy = -p * log2(p) - (1 - p) * log2(1 - p)
     Example: label=[0,0,1,1] -> 1
     """
-    n = _sum(category)
-    entropy: float = total(entropy_term(count, n) for count in category) / math.log(base)
+    n = _size(category)
+    entropy: float = total(_over(category, lambda count: entropy_term(count, n))) / math.log(base)
     return entropy
 
 
@@ -78,14 +96,15 @@ def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0)
     Example: label=[0,0,1,1] split=[0,0,1,1] -> 1
     """
     n = _sum(split)
-    classes = [_sum(column) for column in zip(*category, strict=True)]
+    classes = _parent(category)
+    times = [float(count) for branch in category for count in _over(branch, lambda count: 1)]
     # the divergence of the joint shares from independent ones: all terms >= 0, where the entropies would cancel
     joint = [share(count, n) for branch in category for count in branch]
     independent = [share(size, n) * share(count, n) for size in split for count in classes]
     cells = ((a, b, a - b, log_ratio(a, b)) for a, b in zip(joint, independent, strict=True))
     p, q, difference, log_p_q = (vector(numbers) for numbers in zip(*cells, strict=True))
     parts = relative_entropy_parts(p, q, difference, 0.0 * difference, log_p_q)
-    gain: float = total(term for part in parts for term in part) / math.log(base)
+    gain: float = total(many * term for part in parts for many, term in zip(times, part, strict=True)) / math.log(base)
     return gain
 
 
@@ -102,7 +121,7 @@ def gini_gain(category: list[Counts], split: Counts) -> Fraction:
     Example: label=[0,0,1,1] split=[0,0,1,1] -> 0.5
     """
     n = _sum(split)
-    parent = gini([_sum(column) for column in zip(*category, strict=True)])
+    parent = gini(_parent(category))
     return parent - _sum(share(size, n) * gini(branch) for branch, size in zip(category, split, strict=True))
 
 

@@ -1,9 +1,9 @@
 """The tally engine: counts of categories, exact sums, constant memory but for one entry a category.
 
-Rows are told apart by their cell: the branch of the split, and the class. Of a cell a loss of counts sees two numbers,
-the sum of its rows' weights and that of weight times target, and nothing else. They are what the bootstrap of a mean
-keeps of its rows (`bootstrap`), so the bootstrap of a tally is that of its cells, and the loss of a resample is the
-same function, of its cells' sums.
+Where only the number of rows counts, a census is all that is kept (`census`). Else rows are told apart by their cell:
+the branch of the split, and the class. Of a cell a loss of counts sees two numbers, the sum of its rows' weights and
+that of weight times target, and nothing else. They are what the bootstrap of a mean keeps of its rows (`bootstrap`),
+so the bootstrap of a tally is that of its cells, and the loss of a resample is the same function, of its cells' sums.
 Source: the influence of a row is the derivative of the loss by the row's weight, as in the infinitesimal jackknife:
 Efron, The Jackknife, the Bootstrap and Other Resampling Plans, 1982, chapter 6.
 """
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import UsageError
+from ..language.numerics import Classes
 from ..language.rounding import two_product
 from ..rows import checks, shapes, sums
 from ..rows.facts import NOTHING, Facts
@@ -27,6 +28,7 @@ from ..rows.job import Job, Read, RowBlock, shared
 from ..rows.workers import ordered_map
 from . import bootstrap
 from .bootstrap import Influence, Sample, Spread
+from .census import Census, columns, distinct, joined, taken
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
 from .survey import Aspects
@@ -36,19 +38,20 @@ Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has n
 STEP = 2.0**-13  # of a derivative, relative: the error of a central difference is 1e-8, that of its rounding 1e-12
 MOST_AT_ONCE = 1 << 20  # sums of cells for which losses are computed together
 STRAIGHT, CHANCE = 0.9, 1.0  # the share of a variance that slopes must explain, less this many standard errors of it
+MOST_CELLS_OF_SPLIT = 1 << 25
 MOST_CELLS = 5000  # of a BCa interval, whose time grows with their square
 
 
 class Seen(NamedTuple):
-    """The rows of a block, told apart by cell.
+    """The rows of a block.
 
-    cells: the names of the cells;  cell: of each row, its place among them, (n,)
-    weight, target: of each row, (n,), None where there are none;  side: what rides along, (n,) each
+    branches, classes, weight, target: of each row, (n,), None where there are none;  side: what rides along, (n,) each
     """
 
     numbers: checks.RowNumbers
-    cells: tuple[Key, ...]
-    cell: np.ndarray
+    n: int
+    branches: np.ndarray | None
+    classes: np.ndarray | None
     weight: np.ndarray | None
     target: np.ndarray | None
     side: tuple[np.ndarray, ...]
@@ -80,11 +83,12 @@ class Cell(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """Rows by cell; tallies of different rows merge. n: rows that count"""
+    """Rows by cell; tallies of different rows merge. n: rows that count;  census: where there is no more to them"""
 
     cells: Mapping[Key, Cell]
     n: int
     facts: Facts
+    census: Census | None = None
 
     @property
     def entries(self) -> int:
@@ -100,6 +104,8 @@ class Tally(NamedTuple):
 
     def value(self, plan: shapes.Plan) -> float:
         """The number that the loss makes of the counts."""
+        if self.census is not None:
+            return _nearest(_loss_of_census(plan, self.census))
         cells = {key: (_exact(cell.weight), cell.target) for key, cell in self.cells.items()}
         return _nearest(_loss(plan, cells, Fraction(0)))
 
@@ -129,7 +135,8 @@ class Tally(NamedTuple):
         """The tally of two sets of rows together."""
         more = {key: self.cells[key].merge(cell) if key in self.cells else cell for key, cell in other.cells.items()}
         facts = self.facts if other.facts is NOTHING else self.facts.merge(other.facts)
-        return Tally({**self.cells, **more}, self.n + other.n, facts)
+        census = joined(self.census, other.census) if self.census is not None and other.census is not None else None
+        return Tally({**self.cells, **more}, self.n + other.n, facts, census)
 
 
 # --- reading
@@ -159,14 +166,20 @@ def _seen(job: Job, side: tuple[int, ...], start: int, arrays: tuple[np.ndarray,
 def see(plan: shapes.Plan, arrays: tuple[np.ndarray, ...], start: int) -> Seen:
     """The rows of a block, from the arrays of the plan's entries; nothing rides along."""
     admitted = checks.admit(plan, arrays, start)
-    columns = dict(zip((entry.role.counts for entry in plan.entries), admitted.inputs, strict=True))
-    n = len(admitted.inputs[0])
-    branches, branch_of = _codes(columns.get("branches"), n)
-    classes, class_of = _codes(columns.get("classes"), n)
-    codes, cell = np.unique(branch_of * len(classes) + class_of, return_inverse=True)
-    cells = tuple((branches[code // len(classes)], classes[code % len(classes)]) for code in codes.tolist())
-    target = columns["sum"].reshape(-1) if "sum" in columns else None
-    return Seen(admitted.rows, cells, cell, admitted.weights, target, (), admitted.facts)
+    arrays_of = dict(zip((entry.role.counts for entry in plan.entries), admitted.inputs, strict=True))
+    branches, classes, target = (
+        arrays_of[name].reshape(-1) if name in arrays_of else None for name in ("branches", "classes", "sum")
+    )
+    return Seen(admitted.rows, len(admitted.inputs[0]), branches, classes, admitted.weights, target, (), admitted.facts)
+
+
+def _cells(branches: np.ndarray | None, classes: np.ndarray | None, n: int) -> tuple[tuple[Key, ...], np.ndarray]:
+    """The cells of n rows, and of each row its place among them, (n,)."""
+    branch_names, branch_of = _codes(branches, n)
+    class_names, class_of = _codes(classes, n)
+    codes, cell = np.unique(branch_of * len(class_names) + class_of, return_inverse=True)
+    width = len(class_names)
+    return tuple((branch_names[code // width], class_names[code % width]) for code in codes.tolist()), cell
 
 
 def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
@@ -183,14 +196,19 @@ def _codes(values: np.ndarray | None, n: int) -> tuple[list[Any], np.ndarray]:
 
 def tally_of(block: Seen, positions: np.ndarray | None, aspects: Aspects) -> Tally:
     """The tally of a block's rows, or of those at some positions, then without what was noticed of the block."""
+    here = slice(None) if positions is None else positions
+    n = block.n if positions is None else len(positions)
+    facts = block.facts if positions is None else NOTHING
+    branches, classes = (None if side is None else side[here] for side in (block.branches, block.classes))
+    if aspects.draws is None and classes is not None and block.weight is None and block.target is None:
+        return Tally({}, n, facts, taken(classes, branches))
     clusters = None if aspects.cluster is None else block.side[aspects.cluster]
-    rows = np.arange(len(block.cell)) if positions is None else positions
-    order = rows[np.argsort(block.cell[rows], kind="stable")]
-    counts = np.bincount(block.cell[rows], minlength=len(block.cells))
-    ends = zip(block.cells, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
-    parts = {key: order[end - count : end] for key, count, end in ends if count}
-    cells = {key: _cell(block, members, aspects.draws, clusters) for key, members in parts.items()}
-    return Tally(cells, len(rows), block.facts if positions is None else NOTHING)
+    names, cell = _cells(branches, classes, n)
+    order = np.argsort(cell, kind="stable") if positions is None else positions[np.argsort(cell, kind="stable")]
+    counts = np.bincount(cell, minlength=len(names))
+    ends = zip(names, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
+    parts = {key: order[end - count : end] for key, count, end in ends}
+    return Tally({key: _cell(block, members, aspects.draws, clusters) for key, members in parts.items()}, n, facts)
 
 
 def _cell(block: Seen, mine: np.ndarray, draws: Draws | None, clusters: np.ndarray | None) -> Cell:
@@ -255,6 +273,31 @@ def _loss(plan: shapes.Plan, cells: Mapping[Key, tuple[Any, Any]], nothing: Any)
         "sum": [reduce(add, (target for _, target in row)) for row in table],
     }
     return plan.spec.loss.function(*(counts[entry.role.counts] for entry in plan.entries), **plan.spec.options)
+
+
+def _loss_of_census(plan: shapes.Plan, census: Census) -> Any:
+    """`_loss`, classes that have the same counts once."""
+    branches = sorted(census, key=_order)
+    _refuse_too_many(plan, census)
+    together = columns(census, branches)
+    times = list(together.values())
+    table = [Classes(map(Fraction, row), times) for row in zip(*together, strict=True)]
+    counts = {
+        "classes": table if len(plan.entries) > 1 else table[0],
+        "branches": [Fraction(row.rows) for row in table],
+    }
+    return plan.spec.loss.function(*(counts[entry.role.counts] for entry in plan.entries), **plan.spec.options)
+
+
+def _refuse_too_many(plan: shapes.Plan, census: Census) -> None:
+    """UsageError where a table of branches and classes would not fit."""
+    classes = distinct(census) if len(census) > 1 else 1
+    if len(census) * classes > MOST_CELLS_OF_SPLIT:
+        raise UsageError(
+            f"{plan.spec.loss.name} of {len(census)} branches and {classes} classes",
+            why=f"each branch has a count of each class, and {len(census) * classes} are too many",
+            fix="split into fewer branches, or join classes",
+        )
 
 
 def _order(name: Any) -> tuple[str, Any]:
