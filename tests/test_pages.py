@@ -140,4 +140,4 @@ def test_explain_as_json_holds_the_page():
 def test_what_no_file_can_give_has_a_page_too(name):
     record = json.loads(run_lossctl("explain", name, "--json").out)["results"][0]
     assert record["computable"] is False
-    assert "not computable" in record["about"]["summary"]
+    assert "not computable" in record["about"]["why"] and record["about"]["use"]

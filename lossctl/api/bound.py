@@ -85,7 +85,7 @@ class Derived(NamedTuple):
 def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[str, Given], reading: Reading) -> Bound:
     roles = tuple(_of_form(role, reading.forms.get(role.name)) for role in spec.loss.roles)
     names = [role.name for role in roles]
-    inputs, named = _columns_by_name(inputs, named)
+    inputs, named = _columns_by_name(inputs, named, names)
     if reading.index is not None:
         if not spec.loss.is_of_triplets:
             raise UsageError(f"{spec.loss.name} takes no --index", fix="--index goes with triplet")
@@ -113,14 +113,26 @@ def _of_form(role: Role, form: Form | None) -> Role:
     return role
 
 
-def _columns_by_name(inputs: list[Given], named: Mapping[str, Given]) -> tuple[list[Given], dict[str, Given]]:
-    """Names of columns alone, among inputs, as columns of the first source."""
-    first = next((source for source in inputs if isinstance(source, str)), None)
-    if first is None or not isinstance(inputs[0], str):
+def _columns_by_name(
+    inputs: list[Given], named: Mapping[str, Given], names: Sequence[str]
+) -> tuple[list[Given], dict[str, Given]]:
+    """Names of columns alone, among inputs, as columns of the first source.
+
+    A source beside columns of it for every input is no input: it says where they are.
+    """
+    first = home_of([*inputs, *named.values()])
+    if first is None or (inputs and not isinstance(inputs[0], str)):
         return inputs, dict(named)
-    return [inputs[0], *(column_of(source, first) for source in inputs[1:])], {
-        name: column_of(source, first) for name, source in named.items()
-    }
+    columns = {name: column_of(source, first) for name, source in named.items()}
+    is_home = len(inputs) == 1 and set(names) <= columns.keys() and columns != dict(named)
+    rest = [] if is_home else [*inputs[:1], *(column_of(source, first) for source in inputs[1:])]
+    return rest, columns
+
+
+def home_of(sources: Sequence[Given]) -> str | None:
+    """The source whose columns bare names are: the first one that is no bare name itself."""
+    texts = [source for source in sources if isinstance(source, str)]
+    return next((text for text in texts if not looks_like_column(text) or os.path.exists(text)), None)
 
 
 def column_of(source: Given, first: Given) -> Given:

@@ -29,7 +29,7 @@ from ..rows.job import Job
 from ..rows.workers import forked
 from ..text import shown
 from . import prepare
-from .bound import as_array, column_of, rider
+from .bound import as_array, column_of, home_of, rider
 from .prepare import Prepared
 from .reading import Given, Reading
 
@@ -234,8 +234,7 @@ def forms_of(loss: Loss, from_logits: bool = False, from_probs: bool = False) ->
 
 def _first_source(request: Request) -> str | None:
     """The source whose columns bare names are; None where the inputs are arrays."""
-    sources = (*(request.inputs or ()), *(request.named or {}).values())
-    return sources[0] if sources and isinstance(sources[0], str) else None
+    return home_of([*(request.inputs or ()), *(request.named or {}).values()])
 
 
 def _side_fields(desk: Desk, side: Side, first: str | None) -> dict[str, tuple[Field, str]]:

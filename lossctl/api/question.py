@@ -75,12 +75,20 @@ def asked(values: Mapping[str, Any], command: str, way: Way, own: Sequence[str] 
     own: what was set by hand; whatever is not its default, unless told
     """
     rows, preset = options.settings(command, way), options.defaults(command, way)
-    taken = {key: values[key] for key in rows if key in values}
+    taken = {key: _plain(row, values[key]) for key, row in rows.items() if key in values}
     by_hand = {key for key, value in taken.items() if not _same(value, preset[key])} if own is None else set(own)
     call = Asked({**preset, **taken}, frozenset(by_hand & rows.keys()), way, command)
     for key, row in rows.items():
         _check(call, row, call[key])
     return call
+
+
+def _plain(row: Setting, value: Any) -> Any:
+    """A level as a number, however it is written; anything else as it is."""
+    if row.kind != "level" or not isinstance(value, str):
+        return value
+    level = options.level_of(value)
+    return value if level is None else level
 
 
 def _same(value: Any, other: Any) -> bool:
@@ -102,11 +110,12 @@ def _check(call: Asked, row: Setting, value: Any) -> None:
             raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(words)}")
     elif row.kind == "flag" and not isinstance(value, bool):
         raise UsageError(f"{name} cannot be {value!r}", fix="give True or False")
-    elif row.kind in ("number", "whole"):
+    elif row.kind in ("number", "level", "whole"):
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-        is_kind = is_number and (row.kind == "number" or value == int(value))
+        is_kind = is_number and (row.kind != "whole" or value == int(value))
         if not is_kind or not row.low <= value <= row.high:
-            raise UsageError(f"{name} cannot be {value!r}", fix=f"give {_range(row)}")
+            fix = "give a level between 0 and 1, such as 0.95 or 95%" if row.kind == "level" else f"give {_range(row)}"
+            raise UsageError(f"{name} cannot be {value!r}", fix=fix)
 
 
 def _range(row: Setting) -> str:

@@ -14,7 +14,7 @@ from ..errors import DataError
 from ..files import yaml
 from ..files.yaml import Node
 from ..language import options
-from ..language.options import ENTRIES, Setting
+from ..language.options import ENTRIES, Setting, level_of
 from ..text import shown
 from .bound import looks_like_column
 
@@ -54,11 +54,15 @@ class Suite(NamedTuple):
     entries: tuple[Entry, ...]
 
 
-def load(path: str) -> Suite:
-    """Read and check a suite. FileError; DataError with line, column and the nearest valid key."""
+def load(source: str) -> Suite:
+    """Read and check a suite; the files of one from stdin ("-") are those of the working directory.
+
+    FileError; DataError with line, column and the nearest valid key.
+    """
+    path = "stdin" if source == "-" else source
     label = shown(os.path.basename(path)) if len(path) > 60 else shown(path)
     top = _Checker(label, os.path.dirname(path))
-    return top.suite(yaml.read(path), path)
+    return top.suite(yaml.read(source), path)
 
 
 class _Checker:
@@ -150,7 +154,7 @@ class _Checker:
             if not items:
                 raise self.fault(node, f"{name} is empty", f"give {key.meaning}")
             return [self.text(name, child) for child in items]
-        if key.kind in ("flag", "number", "whole"):
+        if key.kind in ("flag", "number", "level", "whole"):
             return self.plain(name, node, key)
         text = self.text(name, node)
         if key.words and text not in key.words:
@@ -159,12 +163,14 @@ class _Checker:
 
     def plain(self, name: str, node: Node, key: Setting) -> Any:
         value = node.value
+        if key.kind == "level" and isinstance(value, str):
+            value = level_of(value) or value
         if key.kind == "flag":
             if not isinstance(value, bool):
                 raise self.fault(node, f"{name} is true or false, not {shown(str(value))!r}", f"write {name}: true")
             return value
         is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if not (is_whole or (key.kind == "number" and isinstance(value, float))):
+        if not (is_whole or (key.kind != "whole" and isinstance(value, float))):
             kind = "a whole number" if key.kind == "whole" else "a number"
             raise self.fault(node, f"{name} is {kind}, not {shown(str(value))!r}", f"{name}: {key.meaning}")
         if not (key.low <= value <= key.high and math.isfinite(value)):
@@ -272,6 +278,7 @@ def _property(key: Setting) -> dict[str, Any]:
         "sources": {"anyOf": [text, several]},
         "inputs": {"anyOf": [text, several, named]},
         "number": {"type": "number", **low, **high},
+        "level": {"type": ["number", "string"], **low, **high},
         "whole": {"type": "integer", **low, **high},
         "flag": {"type": "boolean"},
     }

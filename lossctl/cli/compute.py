@@ -55,7 +55,21 @@ class Losses(TyperGroup):
                 formatter.write_dl([(name, text.split(": ")[0].split(", ")[0].rstrip(".")) for name, text in lines])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, loss_first(args))
+        return super().parse_args(ctx, spec_as_options(loss_first(args)))
+
+
+def spec_as_options(args: list[str]) -> list[str]:
+    """The arguments with a loss such as `focal:gamma=2` as its name and the options that it sets."""
+    if not args or ":" not in args[0] or args[0].startswith("-"):
+        return args
+    spec = registry.parse(args[0])
+    words: list[str] = []
+    for option in spec.loss.options:
+        value = spec.options[option.name]
+        if value != option.default:
+            is_flag = option.domain.kind is bool
+            words += [f"--{option.flag}"] if is_flag else [f"--{option.flag}", option_text(value)]
+    return [spec.loss.name, *words, *args[1:]]
 
 
 def loss_first(args: list[str]) -> list[str]:

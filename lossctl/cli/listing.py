@@ -36,6 +36,8 @@ def losses(values: Mapping[str, Any]) -> None:
             writer.write(show.list_json(chosen))
         elif output.many_format(style) == "table":
             writer.write("".join(output.sheet_text(sheet, "table").lstrip("\n") for sheet in show.by_family(chosen)))
+            if family is None and values["search"] is None:
+                writer.write(output.sheet_text(show.objectives(), "table").lstrip("\n"))
             more = "formula, inputs and options of one: lossctl explain LOSS; of all: lossctl list -f tsv"
             writer.write("\n".join(output.lines(more)) + "\n")
         else:
@@ -62,5 +64,6 @@ def _searched(losses: list[registry.Loss], text: str) -> list[registry.Loss]:
     chosen = [loss for loss in losses if has_name(loss)]
     chosen += [loss for loss in losses if holds(loss) and loss not in chosen]
     if not chosen:
+        registry.refuse_pointer(text)
         raise UsageError(f"no loss has to do with {text!r}", fix="try one word, or see them all with: lossctl list")
     return chosen

@@ -25,7 +25,9 @@ SUFFIXES = {
     ".xml": "junit", ".html": "html", ".htm": "html",
 }  # fmt: skip
 
-SUITE = Annotated[str | None, typer.Argument(metavar="SUITE.yaml", help="What to compute, compare and hold to.")]
+SUITE = Annotated[
+    str | None, typer.Argument(metavar="SUITE.yaml", help="What to compute, compare and hold to; - is stdin.")
+]
 
 
 def command() -> Any:

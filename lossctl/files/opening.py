@@ -184,7 +184,10 @@ def nearby(path: str) -> str:
         names = os.listdir(folder or ".")
     except (OSError, ValueError):
         return "check the path"
-    near = difflib.get_close_matches(name, names, n=1)
+    stem, ending = os.path.splitext(name)
+    near = difflib.get_close_matches(stem, [os.path.splitext(other)[0] for other in names], n=3, cutoff=0.7)
+    near = [other for stem in near for other in names if os.path.splitext(other)[0] == stem]
+    near.sort(key=lambda other: os.path.splitext(other)[1] != ending)
     return f"did you mean {escaped(os.path.join(folder, near[0]))}?" if near else "check the path"
 
 

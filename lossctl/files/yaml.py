@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from ..errors import DataError, FileError
-from ..text import escaped, shown
+from ..text import STDIN, escaped, shown
 from .opening import nearby
 
 LARGEST_BYTES = 1 << 20
@@ -43,10 +43,10 @@ class Node(NamedTuple):
 
 
 def read(path: str) -> Node:
-    """The one document of a file. FileError, DataError with line and column."""
-    label = escaped(path)
+    """The one document of a file; "-" is stdin. FileError, DataError with line and column."""
+    label = "stdin" if path == "-" else escaped(path)
     try:
-        with open(path, "rb") as file:
+        with open(STDIN if path == "-" else path, "rb") as file:
             content = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError as fault:
         raise FileError(f"{label}: no such file", fix=nearby(path)) from fault

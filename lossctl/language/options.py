@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 Way = Literal["shell", "suite", "python"]
 Kind = Literal[
-    "flag", "number", "whole", "text", "texts", "source", "sources", "inputs", "bins", "file", "output", "outputs"
+    "flag",
+    "number",
+    "level",
+    "whole",
+    "text",
+    "texts",
+    "source",
+    "sources",
+    "inputs",
+    "bins",
+    "file",
+    "output",
+    "outputs",
 ]
 
 COMPUTE, ROWS, COMPARE, TRIPLETS, MINE, RUN = "compute", "row_losses", "compare", "triplets", "mine", "run"
@@ -124,7 +136,7 @@ class Setting(NamedTuple):
     """One row of the table.
 
     name: as in a suite: `ci-method`; `--ci-method` on the command line, `ci_method` in Python
-    kind: what a value is. "flag", "number", "whole", "text", "texts" (several);
+    kind: what a value is. "flag", "number", "level" (0.95 or "95%"), "whole", "text", "texts" (several);
         read: "source" (PATH::SELECTOR), "sources", "inputs" (sources, or role: source), "bins" (bins:SRC:K), "file";
         written: "output", "outputs"
     help: a sentence for help pages;  told: the same for suites, where other words are needed
@@ -474,10 +486,10 @@ OPTIONS: tuple[Setting, ...] = (
             told="groups by bins of a numeric column, bins:SRC:K"),
     Setting("also", "texts", "Another loss of the same inputs, such as focal:gamma=2; repeatable.", (COMPUTE,), SHELL,
             metavar="SPEC"),
-    Setting("ci", "number", "A bootstrap confidence interval, such as 0.95.", (COMPUTE,), metavar="LEVEL", low=0,
+    Setting("ci", "level", "A confidence interval, such as 0.95 or 95%.", (COMPUTE,), metavar="LEVEL", low=0,
             told="the level of a bootstrap interval, such as 0.95"),
-    Setting("ci", "number", "The level of the intervals; p < 1 - LEVEL decides.", (COMPARE,), default=0.95,
-            metavar="LEVEL", low=0, told="the level of a bootstrap interval, such as 0.95"),
+    Setting("ci", "level", "The level of the intervals, such as 0.95 or 95%; p < 1 - LEVEL decides.", (COMPARE,),
+            default=0.95, metavar="LEVEL", low=0, told="the level of a bootstrap interval, such as 0.95"),
     Setting("ci-method", "text", "How the interval is read.", (COMPUTE, COMPARE), default="bca",
             metavar="bca|percentile", words=("bca", "percentile"), suits=_is_resampled, why=LEFT_OUT),
     Setting("resamples", "whole", "How many resamples make the interval.", (COMPUTE, COMPARE), default=1000,
@@ -514,6 +526,15 @@ OPTIONS: tuple[Setting, ...] = (
             (*ANSWERS, "bench", "curve", "explain", *SHEETS), SHELL, default="auto",
             metavar="auto|always|never", words=("auto", "always", "never")),
 )  # fmt: skip
+
+
+def level_of(text: str) -> float | None:
+    """The level in "95%" or "0.95"; None where it is none."""
+    number, share = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        return float(number) / 100 if share else float(number)
+    except ValueError:
+        return None
 
 
 @cache

@@ -240,11 +240,23 @@ def find(name: str) -> Loss:
     known = elsewhere.ours(name)
     if known is not None:
         return find(known)
+    refuse_pointer(name)
     import difflib
 
-    near = difflib.get_close_matches(kebab, names(), n=2, cutoff=0.6)
+    near = [other for other in names() if sorted(other) == sorted(kebab)]  # letters in another order
+    near = near or difflib.get_close_matches(kebab, names(), n=2, cutoff=0.75)
     guess = f". Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
     raise UsageError(f"unknown loss {name!r}{guess}", fix="see all losses with: lossctl list")
+
+
+def refuse_pointer(name: str) -> None:
+    """UsageError for a name that is known, though it is no loss: what it is, and what to use."""
+    from .pointers import POINTERS
+
+    kebab = name.strip().lower().replace("_", "-").replace(" ", "-")
+    if kebab in POINTERS:
+        what, why, use, _ = POINTERS[kebab]
+        raise UsageError(f"{name!r} is no loss here: {what}", why=why, fix=use)
 
 
 def names() -> dict[str, Loss]:

@@ -11,6 +11,7 @@ from typing import Any
 from ..curves.variables import variables_of
 from ..language.domains import Option
 from ..language.elsewhere import coverage, names_of
+from ..language.pointers import POINTERS, Pointer
 from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss
 from ..results.document import document
@@ -34,6 +35,15 @@ def by_family(losses: Sequence[Loss]) -> list[Sheet]:
         )
         for family, members in families.items()
     ]
+
+
+def objectives() -> Sheet:
+    """For a person: what models minimise, by name, and the loss that is that."""
+    families: dict[Pointer, list[str]] = {}
+    for name, pointer in POINTERS.items():
+        families.setdefault(pointer, []).append(name)
+    rows = tuple((names[0], pointer.use) for pointer, names in families.items())
+    return Sheet(("no loss, but", "use"), rows, prose=frozenset({"use"}))
 
 
 def short(loss: Loss) -> str:
@@ -115,14 +125,16 @@ def _document(record: dict[str, Any]) -> str:
     return document("explain", [record])
 
 
-def unavailable_page(name: str, reason: str, width: int = WIDTH) -> str:
-    """The page of what no file of predictions can give."""
-    return "\n".join(folded(f"{name}: {reason}", width)) + "\n"
+def pointer_page(name: str, pointer: Pointer, width: int = WIDTH) -> str:
+    """The page of what is no loss here."""
+    parts = [*folded(f"{name}: {pointer.what}", width), ""]
+    return "\n".join([*parts, *_item("Not a loss", pointer.why, width), *_item("Use", pointer.use, width), ""])
 
 
-def unavailable_json(name: str, reason: str) -> str:
+def pointer_json(name: str, pointer: Pointer) -> str:
     """The same as JSON."""
-    return _document({"name": name, "computable": False, "about": {"summary": reason}})
+    about = {"summary": pointer.what, "why": pointer.why, "use": pointer.use}
+    return _document({"name": name, "computable": False, "about": about})
 
 
 def _record(loss: Loss) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""Names that people look for and that are no loss here: what each is, and what to use.
+
+Objectives of models are among them (naive Bayes, CART, support vector machines), and metrics that are no losses.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Pointer(NamedTuple):
+    """What a name stands for, why it is not computed, and the loss that comes nearest ("" for none).
+
+    use: what to do instead, as a command or a place
+    """
+
+    what: str
+    why: str
+    use: str
+    loss: str = ""
+
+
+def _model(what: str, objective: str, loss: str, why: str = "") -> Pointer:
+    return Pointer(what, why or "what a model minimises besides is not in its predictions", objective, loss)
+
+
+_POSTERIOR = _model(
+    "naive Bayes: it maximises the posterior probability of the class",
+    "its probabilities are scored by: lossctl compute log-loss", "log-loss",
+    "not computable from a file of predictions: the posterior is that of its own model",
+)  # fmt: skip
+_FITNESS = _model(
+    "genetic programming: it maximises the fitness function of its problem",
+    "if that is an error of predictions, compute that error: lossctl list", "",
+    "not computable from a file of predictions: each problem defines its own fitness",
+)  # fmt: skip
+_RETURN = _model(
+    "reinforcement learning: it maximises the expected return of a policy",
+    "losses of its updates are there: lossctl explain ppo-clip", "ppo-clip",
+    "not computable from a file of predictions: the environment has to be played",
+)  # fmt: skip
+_SVM = _model(
+    "a support vector machine: it minimises the hinge loss, and the size of its weights",
+    "the hinge of its decision values: lossctl compute hinge (squared-hinge for scikit-learn's LinearSVC)", "hinge",
+)  # fmt: skip
+_TREE = _model(
+    "a decision tree: each split maximises the information gain, or lowers the impurity or variance most",
+    "lossctl compute gini-gain (CART), information-gain (ID3, C4.5), variance-reduction (regression)", "gini-gain",
+    "it is of a split: class (or target) and branch of each row",
+)  # fmt: skip
+_SQUARES = _model("it minimises the mean squared error of its predictions", "lossctl compute mse", "mse")
+_LIKELIHOOD = _model(
+    "it maximises the log-likelihood of the labels, which is to minimise their cross-entropy",
+    "lossctl compute cross-entropy, or bce for labels 0 and 1; -r sum is minus the log-likelihood", "cross-entropy",
+)  # fmt: skip
+_ORDER = "it is of the order of scores over all rows, not a loss that training lowers"
+_AUC = Pointer("the area under the ROC curve", _ORDER, "scikit-learn's roc_auc_score; of losses, ranknet is nearest",
+               "ranknet")  # fmt: skip
+_RETRIEVAL = Pointer(
+    "a metric of ranked lists", "ranking metrics with cutoffs are those of TREC", "ir_measures or ranx; ndcg is here"
+    ": lossctl compute ndcg", "ndcg",
+)  # fmt: skip
+_DECISIONS = Pointer(
+    "a metric of decisions at one threshold", "a loss judges probabilities, not decisions",
+    "scikit-learn's metrics; for the overlap of regions: lossctl compute dice (1 - F1)", "dice",
+)  # fmt: skip
+_TEXT = Pointer("a score of generated texts", "texts are no numbers", "sacrebleu, rouge-score or jiwer; of the model's "
+                "probabilities: lossctl compute perplexity", "perplexity")  # fmt: skip
+_IMAGES = Pointer("a score of generated images", "images are no predictions of labels",
+                  "torchmetrics or scikit-image; pixel by pixel: lossctl compute mse", "mse")  # fmt: skip
+_CORRELATION = Pointer("a correlation", "it is no loss: shift and scale do not change it",
+                       "scipy.stats; of errors: lossctl compute mse or r2", "r2")  # fmt: skip
+_VAE = Pointer("two terms of one objective", "reconstruction and KL are read from different files",
+               "lossctl compute gaussian-kl for the KL term, bce or mse for the other", "gaussian-kl")  # fmt: skip
+_GAN = Pointer(
+    "two networks against each other",
+    "each has a loss of its own",
+    "of the discriminator: lossctl compute bce",
+    "bce",
+)
+
+POINTERS: dict[str, Pointer] = {
+    **dict.fromkeys(("naive-bayes", "maximum-posterior", "map-estimate", "posterior"), _POSTERIOR),
+    **dict.fromkeys(("genetic-programming", "fitness", "genetic-algorithm", "evolution"), _FITNESS),
+    **dict.fromkeys(("reinforcement-learning", "expected-return", "rl", "reward", "value-function"), _RETURN),
+    **dict.fromkeys(("svm", "svc", "linear-svc", "support-vector-machine"), _SVM),
+    **dict.fromkeys(("cart", "decision-tree", "id3", "c4.5", "c45", "random-forest"), _TREE),
+    **dict.fromkeys(("adaline", "linear-regression", "least-squares", "ols", "ridge", "lasso"), _SQUARES),
+    **dict.fromkeys(("maximum-likelihood", "log-likelihood", "likelihood", "logistic-regression"), _LIKELIHOOD),
+    "accuracy": Pointer("the share of rows that are right", "it is 1 minus the error rate",
+                        "lossctl compute zero-one: accuracy is 1 minus it", "zero-one"),
+    **dict.fromkeys(("auc", "roc-auc", "auroc", "average-precision", "pr-auc"), _AUC),
+    **dict.fromkeys(("map", "mrr", "hit-rate", "recall-at-k", "precision-at-k"), _RETRIEVAL),
+    **dict.fromkeys(("precision", "recall", "f1", "f1-score", "f-score", "fbeta", "confusion-matrix", "kappa",
+                     "balanced-accuracy", "specificity", "sensitivity"), _DECISIONS),
+    **dict.fromkeys(("bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore"), _TEXT),
+    **dict.fromkeys(("psnr", "ssim", "fid", "lpips", "inception-score"), _IMAGES),
+    **dict.fromkeys(("pearson", "spearman", "kendall", "correlation", "explained-variance"), _CORRELATION),
+    **dict.fromkeys(("vae", "elbo", "beta-vae"), _VAE),
+    **dict.fromkeys(("gan", "wgan", "wasserstein"), _GAN),
+    "ctc": Pointer("the likelihood of a sequence over all alignments", "it needs frames and transcripts, not rows",
+                   "torch.nn.functional.ctc_loss"),
+    "silhouette": Pointer("how well clusters are apart", "it is no loss",
+                          "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL"),
+}  # fmt: skip
