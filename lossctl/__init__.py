@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from .api.calls import compare, compute, mine, row_losses, run, triplets
     from .errors import DataError, DeviceError, FileError, LossctlError, UsageError
+    from .show.losses import explain
 
 __all__ = [
     "DataError",
@@ -20,6 +21,7 @@ __all__ = [
     "__version__",
     "compare",
     "compute",
+    "explain",
     "mine",
     "row_losses",
     "run",
@@ -38,6 +40,10 @@ def __getattr__(name: str) -> Any:
         from . import errors
 
         return getattr(errors, name)
+    if name == "explain":
+        from .show import losses
+
+        return losses.explain
     from .api import calls
 
     return getattr(calls, name)

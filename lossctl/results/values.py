@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .notebook import Number, Record, Tabled
+
 
 class Interval(NamedTuple):
     """A confidence interval of a value.
@@ -54,8 +56,8 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, repr=False)
+class Result(Number, Tabled):
     """One loss of one input.
 
     loss: its name; params: all its options, defaults included
@@ -97,6 +99,26 @@ class Result:
 
     def __float__(self) -> float:
         return self.value
+
+    def __repr__(self) -> str:
+        of = f" of group {self.group!r}" if self.group is not None else ", mean of groups" * (self.average == "macro")
+        of += f", {self.keep} hardest" if self.keep else ""
+        ci = f", {self.ci.level:g} interval {self.ci.low:.6g} .. {self.ci.high:.6g}" if self.ci else ""
+        gates = "" if all(gate.passed for gate in self.gates) else ", gate failed"
+        return f"<{self.loss} {self.value!r}{of} ({self.reduction}, n={self.n}){ci}{gates}>"
+
+    def records(self) -> list[Record]:
+        """Its row of a table, in the words of the JSON."""
+        ends = (self.ci.low, self.ci.high) if self.ci else (None, None)
+        record = {"loss": self.loss, "reduction": self.reduction, "group": self.group, "average": self.average}
+        return [
+            {**record, "keep": self.keep, "value": self.value, "low": ends[0], "high": ends[1], "n": self.n,
+             "status": self.status, "signature": self.signature}
+        ]  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as `as_json`."""
+        return self.as_json()
 
     def as_json(self) -> dict[str, Any]:
         """The result in the schema lossctl/1; an infinite or missing value is null, with its text beside it."""
@@ -150,8 +172,8 @@ class Harm(NamedTuple):
         return {name: _number(value) if isinstance(value, float) else value for name, value in record.items()}
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabled):
     """Another system against a base, on the same rows.
 
     difference: the other's value minus the base's;  ci: its interval
@@ -195,6 +217,29 @@ class Comparison:
     failure: str = ""
     harm: Harm | None = None
     beside: tuple[tuple[str, float], ...] = ()
+
+    def __repr__(self) -> str:
+        ends = f"{self.ci.level:g} interval {self.ci.low:.6g} .. {self.ci.high:.6g}, p {self.p_adjusted:.2g}"
+        of = f" of group {self.group!r}" if self.group is not None else ""
+        return f"<{self.loss}{of}: {self.other} minus {self.base} is {self.difference!r}, {ends}: {self.verdict}>"
+
+    def __float__(self) -> float:
+        return self.difference
+
+    def records(self) -> list[Record]:
+        """Its row of a table."""
+        return [
+            {
+                "loss": self.loss, "group": self.group, "base": self.base, "other": self.other,
+                "base_value": self.base_value, "other_value": self.other_value, "difference": self.difference,
+                "low": self.ci.low, "high": self.ci.high, "p": self.p, "p_adjusted": self.p_adjusted, "n": self.n,
+                "verdict": self.verdict,
+            }
+        ]  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as `as_json`."""
+        return self.as_json()
 
     def as_json(self) -> dict[str, Any]:
         """The comparison in the schema lossctl/1; what is no finite number is null."""

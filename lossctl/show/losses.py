@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from math import isfinite
 from typing import Any
@@ -13,9 +14,9 @@ from ..language.domains import Option
 from ..language.elsewhere import coverage, names_of
 from ..language.pointers import POINTERS, Pointer
 from ..language.presets import CONVENTIONS, Convention
-from ..language.registry import Loss
+from ..language.registry import Loss, find, names
 from ..results.document import document
-from ..text import option_text
+from ..text import html_text, option_text
 from .pages.arithmetic import Step, steps
 from .pages.facts import facts
 from .sheet import Sheet, folded, markdown
@@ -123,6 +124,27 @@ def _followers(rule: Convention) -> str:
 
 def _document(record: dict[str, Any]) -> str:
     return document("explain", [record])
+
+
+@dataclass(frozen=True, repr=False)
+class Page:
+    """The page of a loss, for a notebook: text, as a console or as HTML shows it."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f'<pre style="white-space: pre-wrap">{html_text(self.text)}</pre>'
+
+
+def explain(loss: str) -> Page:
+    """What `lossctl explain LOSS` prints. UsageError where the name is unknown."""
+    name = loss.strip().lower().replace("_", "-").replace(" ", "-")
+    if name in POINTERS and name not in names():
+        return Page(pointer_page(name, POINTERS[name]))
+    return Page(page(find(loss)))
 
 
 def pointer_page(name: str, pointer: Pointer, width: int = WIDTH) -> str:
