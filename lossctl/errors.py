@@ -18,6 +18,7 @@ KEYWORDS = {
     "--shift": "shift=True",
     "--distance cosine": 'distance="cosine"',
     "--device cpu": 'device="cpu"',
+    "--on": "executor",
 }
 TEXTS = r"--(classes|positive|align|decimal|thousands|noise) (?!(?:out|with|and|or)\b)('[^']*'|[^\s;]+)"  # of a text
 NUMBERS = r"--(class-axis|clip|ignore-index|noise-label) (-?[0-9.e-]+)"

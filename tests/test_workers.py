@@ -31,6 +31,22 @@ def test_ordered_map_keeps_the_order_and_raises_the_first_fault():
         list(workers.ordered_map(fail, range(100), 3))
 
 
+def test_ordered_map_finishes_what_came_before_a_fault_of_the_items():
+    def items():
+        yield from range(4)
+        raise OSError("the file ends")
+
+    def fail_at_3(k):
+        if k == 3:
+            raise ValueError(k)
+        return k
+
+    with pytest.raises(ValueError, match="3"):
+        list(workers.ordered_map(fail_at_3, items(), 3))
+    with pytest.raises(OSError, match="the file ends"):
+        list(workers.ordered_map(str, items(), 3))
+
+
 def test_processes_share_the_items():
     shares = workers.forked(lambda items: (os.getpid(), sum(items)), range(1000), 3)
     assert shares is not None

@@ -26,6 +26,7 @@ from . import answers, suite, suite_file
 from . import mine as mining
 from .bound import as_array, refuse_none
 from .mine import MiningSummary
+from .parts import Executor
 from .prepare import option_value
 from .question import (
     Asked,
@@ -126,6 +127,7 @@ def compute(
     thousands: str | None = None,
     data_hash: bool = False,
     device: str = "cpu",
+    executor: Executor | str | None = None,
     jobs: int | None = None,
     keep: int | str | None = None,
     group: Source | None = None,
@@ -167,6 +169,8 @@ def compute(
     decimal, thousands: of a CSV: the decimal point, "." or ","; what groups digits by three
     data_hash: put a hash of the values read into the signature (reads them once more)
     device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
+    executor: who reads and scores the rows in parts: an executor of `concurrent.futures` (or of dask, loky, mpi4py), or
+        "ray", "dask", "ray://HOST:PORT", "dask://HOST:PORT"; the numbers are those of one process
     jobs: threads, all cores unless given
     keep: over the hardest rows only, 100 or "10%"
     group: a value for each row that names its group, (n,): the result is a `Grouped` then; of a ranking loss, its lists
@@ -227,6 +231,7 @@ def row_losses(
     delimiter: str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
+    executor: Executor | str | None = None,
     jobs: int | None = None,
     **named: Any,
 ) -> np.ndarray:
@@ -277,6 +282,7 @@ def compare(
     thousands: str | None = None,
     data_hash: bool = False,
     device: str = "cpu",
+    executor: Executor | str | None = None,
     jobs: int | None = None,
     ci: float = 0.95,
     ci_method: str = "bca",
@@ -313,17 +319,24 @@ def compare(
     return tuple(answers.compared(question, data_hash=data_hash))
 
 
-def run(path: str, *, only: str | Sequence[str] = (), data_hash: bool = False, jobs: int | None = None) -> SuiteReport:
+def run(
+    path: str,
+    *,
+    only: str | Sequence[str] = (),
+    data_hash: bool = False,
+    executor: Executor | str | None = None,
+    jobs: int | None = None,
+) -> SuiteReport:
     """Everything a suite (YAML) asks for, as `lossctl run` does: losses, groups, intervals, gates, comparisons.
 
-    only: entries whose name holds one of these texts;  data_hash, jobs: as in `compute`
+    only: entries whose name holds one of these texts;  data_hash, executor, jobs: as in `compute`
 
     An entry with an error stops no other: see its `status`
 
     Raises FileError, DataError (line, column and the nearest key) and UsageError for the suite itself.
     """
     texts = [only] if isinstance(only, str) else only
-    return suite.run(suite_file.load(path), only=texts, jobs=jobs, data_hash=data_hash)
+    return suite.run(suite_file.load(path), only=texts, jobs=executor or jobs, data_hash=data_hash)
 
 
 # --- sets of embeddings

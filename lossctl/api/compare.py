@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -18,11 +18,12 @@ from ..resampling.paired import Ask, Pairs
 from ..results.values import Comparison
 from ..rows import groups
 from ..rows.by_row import Scored
+from ..rows.shapes import Plan
 from ..rows.workers import keep_freed_memory
 from . import compute, prepare, verdicts
 from .align import Order, ids_of
 from .bound import as_array, column_of, rider
-from .compute import Confidence, Request, Shared, Side
+from .compute import Confidence, Jobs, Request, Shared, Side
 from .reading import Given, Reading
 
 SHARED_BY_ALL = ("target", "weight", "group", "cluster", "seed_of")  # a bare name is a column of the base
@@ -61,7 +62,7 @@ def compare(
     beside: Sequence[str] = (),
     holm: str = "loss",
     reading: Reading | None = None,
-    jobs: int | None = None,
+    jobs: Jobs = None,
     data_hash: bool = False,
     progress: Callable[..., None] | None = None,
 ) -> list[Comparison]:
@@ -97,7 +98,7 @@ def compare(
 
 
 @contextmanager
-def prepared(systems: Systems, reading: Reading, jobs: int | None) -> Iterator[Shared]:
+def prepared(systems: Systems, reading: Reading, jobs: Jobs) -> Iterator[Shared]:
     """Every loss of every system over one reading: the systems of the first loss, then those of the next."""
     systems = systems._replace(
         **{name: column_of(as_array(getattr(systems, name)), systems.base) for name in SHARED_BY_ALL}
@@ -155,17 +156,7 @@ def _pieces(shared: Shared, systems: Systems, ask: Ask, progress: Callable[..., 
     starts = range(0, len(plans), per_loss)
     group = None if shared.engine.has_lists else group
 
-    def of_loss(start: int, scored: tuple[Scored, ...]) -> Pieces:
-        pieces: Pieces = {None: paired.pairs(plans[start], scored, ask)}
-        held = pieces[None].bytes
-        for name, rows in groups.slices(scored[0].side[group], None) if group is not None else ():
-            pieces[name] = paired.pairs(plans[start], [system.only(rows) for system in scored], ask)
-            held += pieces[name].bytes
-            _refuse_too_many(len(pieces) - 1, held)
-        return pieces
-
-    def of_block(scored: tuple[Scored, ...]) -> list[Pieces]:
-        return [of_loss(start, scored[start : start + per_loss]) for start in starts]
+    of_block = partial(_of_block, tuple(plan.apart for plan in plans[::per_loss]), ask, group)
 
     def merge(held: list[Pieces], more: list[Pieces]) -> list[Pieces]:
         for pieces, others in zip(held, more, strict=True):
@@ -191,6 +182,22 @@ def _pieces(shared: Shared, systems: Systems, ask: Ask, progress: Callable[..., 
         {name: paired.settle(plans[start], pairs, ask) for name, pairs in pieces.items()}
         for start, pieces in zip(starts, of_losses, strict=True)
     ]
+
+
+def _of_block(plans: Sequence[Plan], ask: Ask, group: int | None, scored: tuple[Scored, ...]) -> list[Pieces]:
+    """The systems of one block beside the base, for each loss: all rows, and each group of them. plans: one a loss"""
+    per_loss = len(scored) // len(plans)
+    return [_of_loss(plan, scored[at * per_loss : (at + 1) * per_loss], ask, group) for at, plan in enumerate(plans)]
+
+
+def _of_loss(plan: Plan, scored: tuple[Scored, ...], ask: Ask, group: int | None) -> Pieces:
+    pieces: Pieces = {None: paired.pairs(plan, scored, ask)}
+    held = pieces[None].bytes
+    for name, rows in groups.slices(scored[0].side[group], None) if group is not None else ():
+        pieces[name] = paired.pairs(plan, [system.only(rows) for system in scored], ask)
+        held += pieces[name].bytes
+        _refuse_too_many(len(pieces) - 1, held)
+    return pieces
 
 
 def _refuse_too_many(count: int, held: int) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
@@ -36,10 +37,12 @@ from .reading import Given, Reading
 if TYPE_CHECKING:
     from ..files.binding import Desk
     from ..sets.by_anchor import AnchorScores
+    from .parts import Executor, Parts
 
 FORK_ROWS = 1 << 22  # from here on a second process pays for its start
 CHECKS = "check the file, --ignore-index, --na skip and the weights"
 Progress = Callable[..., None] | None
+Jobs: TypeAlias = "int | str | Executor | None"  # how many threads (all cores: None), or who runs the parts
 
 
 class Confidence(NamedTuple):
@@ -73,6 +76,7 @@ class Shared:
     sides: for each loss, side column ("id", "group", "cluster", "seed", "list") -> where it stands in `ride`
     bins: of each loss's group column
     anchors: of embedding sets, what one reading gave, for the questions that follow; () before
+    parts: who scores the rows, if not this process
     """
 
     losses: tuple[Prepared, ...]
@@ -83,6 +87,7 @@ class Shared:
     sides: tuple[dict[str, int], ...]
     bins: tuple[int | None, ...]
     anchors: tuple[AnchorScores, ...] = ()
+    parts: Parts | None = None
 
     @property
     def threads(self) -> int:
@@ -93,15 +98,22 @@ class Shared:
         """How all of the losses meet their input."""
         return self.losses[0].plan.spec.loss.engine
 
-    def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
-        """The blocks, of all columns or of some."""
+    @property
+    def block_rows(self) -> int:
+        """How many rows a block has."""
+        return max(1, by_row.BLOCK_VALUES // sum(field.width for field in self.fields))
+
+    def read(self, only: tuple[int, ...] | None = None, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+        """The blocks, of all columns or of some. start, stop: of some rows, from the beginning of a block on"""
         chosen = range(len(self.fields)) if only is None else only
-        width = sum(field.width for field in self.fields)
         fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
-        return blocks(fields, kinds, max(1, by_row.BLOCK_VALUES // width))
+        return blocks(fields, kinds, self.block_rows, start, stop)
 
     def score(self, fold: Callable[[tuple[Any, ...]], Any], progress: Progress = None) -> Iterator[Any]:
         """fold(what each loss gives of some rows), block by block, in order."""
+        if self.parts:
+            yield from self.parts.score(self, fold)
+            return
         if not self.engine.has_space:
             yield from SCORERS[self.engine]().blocks(self.jobs, self.ride, self.read, self.threads, fold)
             return
@@ -175,13 +187,15 @@ def prepared(
     weight: Given | None = None,
     reading: Reading | None = None,
     side: Side | None = None,
-    jobs: int | None = None,
+    jobs: Jobs = None,
 ) -> Iterator[Shared]:
     """Open the inputs of several losses together; each file is opened once, each column is read once.
 
     requests: the first has inputs; one without takes those of the first, in the same order
+    jobs: how many threads, or an executor that reads and scores the rows in parts
     """
-    if jobs is not None and not (isinstance(jobs, int) and jobs > 0):
+    threads = jobs if isinstance(jobs, int) else None
+    if not (jobs is None or isinstance(jobs, str) or hasattr(jobs, "submit") or (threads and threads > 0)):
         raise UsageError(f"jobs cannot be {jobs!r}", fix="give a whole number from 1")
     reading = reading or Reading()
     _refuse_mixed(requests)
@@ -202,13 +216,23 @@ def prepared(
                     reduction=request.reduction or request.spec.loss.reductions[0],
                     weight=weight if request.weight is None else column_of(as_array(request.weight), first),
                     reading=replace(reading, forms=request.forms),
-                    jobs=jobs,
+                    jobs=threads,
                     like=None if request.inputs or request.named or not losses else losses[0].bound,
                 )
             )
             own = request.side or side or Side()
             sides.append((own, _side_fields(desk, own, first)))
-        yield _joined(losses, sides)
+        shared = _joined(losses, sides)
+        if jobs is None or threads:
+            yield shared
+            return
+        from .executors import working
+        from .parts import Parts, recipe_of
+
+        recipe = recipe_of(requests, shared, weight, reading, side)
+        with working(jobs) as executor:
+            assert executor is not None and not isinstance(executor, int)
+            yield replace(shared, parts=Parts(executor, recipe))
 
 
 def _refuse_mixed(requests: Sequence[Request]) -> None:
@@ -282,7 +306,11 @@ def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Fiel
 
 def row_losses(shared: Shared) -> Iterator[by_row.Rows]:
     """The loss of every row (list, anchor), block by block; totals carry the row weights."""
-    return shared.score_rows(lambda scored: scored[0].rows)
+    return shared.score_rows(_first_rows)
+
+
+def _first_rows(scored: tuple[by_row.Scored, ...]) -> by_row.Rows:
+    return scored[0].rows
 
 
 def results(
@@ -330,7 +358,7 @@ def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progr
     fold = survey.fold(aspects, piece_of)
     forks = shared.engine.is_by_row and not any(asked.draws for asked in aspects)
     many = all(field.frame.lazy and (field.frame.rows or 0) >= FORK_ROWS for field in shared.fields)
-    if forks and many and shared.threads > 1:
+    if forks and many and shared.threads > 1 and not shared.parts:
         pieces = _forked(shared, fold, aspects, progress)
         if pieces is not None:
             return pieces
@@ -513,7 +541,7 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
 
 def top(shared: Shared, count: int) -> hardest.Hardest:
     """The rows with the highest loss (of the first loss), hardest first."""
-    rows = hardest.top_of(shared.score_rows(lambda scored: hardest.top(scored[0], count)), count)
+    rows = hardest.top_of(shared.score_rows(partial(hardest.top, count)), count)
     if rows is None or not rows.n:
         raise DataError(f"no {shared.engine.unit}", fix=CHECKS)
     return rows

@@ -20,7 +20,7 @@ from ..resampling.bootstrap import METHODS
 from ..resampling.paired import SIGN_FLIP, Margin
 from ..rows.hardest import Kept, read_kept
 from ..text import did_you_mean
-from .compute import Confidence, Side, forms_of, read_bins
+from .compute import Confidence, Jobs, Side, forms_of, read_bins
 from .gates import Bounds, read_baseline, read_percent
 from .prepare import logit_forms
 from .reading import Given, Reading
@@ -303,7 +303,7 @@ class Question(NamedTuple):
     keep: Kept | None = None
     top: int | None = None
     per_row: bool = False
-    jobs: int | None = None
+    jobs: Jobs = None
     note: str = ""
 
     @property
@@ -358,7 +358,7 @@ class Question(NamedTuple):
             keep=read_kept(str(call["keep"])) if call["keep"] else None,
             top=call["top"],
             per_row=bool(call["per_row"]),
-            jobs=call["jobs"],
+            jobs=workers_of(call),
         )
 
 
@@ -392,6 +392,15 @@ def _refuse_refused(call: Asked, loss: Loss) -> None:
                 why="it is one number of all rows together" if loss.engine.has_values else COUNTS,
                 fix=f"leave it out; a value for each group: {call.put('group', 'SRC')}",
             )
+
+
+def workers_of(call: Asked) -> Jobs:
+    """How many threads, or who runs the parts. UsageError for both."""
+    if call["on"] is None:
+        return call["jobs"]  # type: ignore[no-any-return]
+    _refuse(call, call.name("on"), ("jobs",), "its workers take one part at a time each")
+    _refuse(call, call.name("on"), ("align",), "rows are matched in one process")
+    return call["on"]  # type: ignore[no-any-return]
 
 
 def _refuse_contradictions(call: Asked) -> None:
@@ -464,7 +473,7 @@ class ComparisonQuestion(NamedTuple):
     test: str = "sign-flip"
     reading: Reading = Reading()
     confidence: Confidence = Confidence()
-    jobs: int | None = None
+    jobs: Jobs = None
     seed_of: Given | None = None
     margin: Margin | None = None
     beside: tuple[str, ...] = ()
@@ -519,7 +528,7 @@ class ComparisonQuestion(NamedTuple):
             test=call["test"],
             reading=reading_of(call, {}, device),
             confidence=confidence,
-            jobs=call["jobs"],
+            jobs=workers_of(call),
             seed_of=call["seed_of"],
             margin=margin,
             beside=beside,

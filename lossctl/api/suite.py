@@ -16,6 +16,8 @@ from ..language.registry import Spec, make, parse
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from . import compute, gates
 from .answers import compared, losses_of, opened
+from .compute import Jobs
+from .executors import working
 from .question import (
     Asked,
     ComparisonQuestion,
@@ -69,7 +71,7 @@ def run(
     suite: Suite,
     *,
     only: Sequence[str] = (),
-    jobs: int | None = None,
+    jobs: Jobs = None,
     data_hash: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> SuiteReport:
@@ -83,11 +85,12 @@ def run(
         raise UsageError(f"no entry is called {' or '.join(only)}", fix=f"the suite holds: {names}")
     tasks = [_task(entry) for entry in chosen]
     done: dict[str, Outcome] = {}
-    for batch in _batches(tasks):
-        if progress:
-            progress(batch[0].entry.name)
-        for outcome in _outcomes(batch, jobs, data_hash):
-            done[outcome.name] = outcome
+    with working(jobs) as workers:
+        for batch in _batches(tasks):
+            if progress:
+                progress(batch[0].entry.name)
+            for outcome in _outcomes(batch, workers, data_hash):
+                done[outcome.name] = outcome
     return SuiteReport(suite.title, suite.path, tuple(done[entry.name] for entry in chosen))
 
 
@@ -120,7 +123,7 @@ def _batches(tasks: Sequence[Task]) -> list[list[Task]]:
     return [tasks for _, _, tasks in batches]
 
 
-def _outcomes(batch: list[Task], jobs: int | None, data_hash: bool) -> Iterator[Outcome]:
+def _outcomes(batch: list[Task], jobs: Jobs, data_hash: bool) -> Iterator[Outcome]:
     """The outcomes of a batch; where it fails, of each of its entries alone, so that a fault is where it belongs."""
     started = time.perf_counter()
     try:
@@ -149,8 +152,9 @@ def _outcomes(batch: list[Task], jobs: int | None, data_hash: bool) -> Iterator[
         )  # fmt: skip
 
 
-def _computed(batch: list[Task], jobs: int | None, data_hash: bool) -> list[tuple[list[Result], list[Comparison]]]:
+def _computed(batch: list[Task], jobs: Jobs, data_hash: bool) -> list[tuple[list[Result], list[Comparison]]]:
     task = batch[0]
+    jobs = _workers(batch, jobs)
     if task.entry.kind == "comparisons":
         return [([], _compared(task, jobs, data_hash))]
     asked_for = [_questions(member) for member in batch]
@@ -170,6 +174,13 @@ def _computed(batch: list[Task], jobs: int | None, data_hash: bool) -> list[tupl
     ]
 
 
+def _workers(batch: list[Task], jobs: Jobs) -> Jobs:
+    """Who computes a batch: this process where parts would cut its lists or points, or rows are matched by ids."""
+    is_divisible = all(spec.loss.engine.is_divisible for task in batch for spec in task.specs)
+    is_aligned = any(task.call["align"] is not None for task in batch)
+    return jobs if isinstance(jobs, int) or (is_divisible and not is_aligned) else None
+
+
 def _questions(task: Task) -> list[Question]:
     """What an entry asks, loss by loss."""
     inputs = task.values["inputs"]
@@ -185,13 +196,13 @@ def _question(task: Task, spec: Spec, texts: Sequence[str], named: Mapping[str, 
     return question._replace(note=note)
 
 
-def _alone(question: Question, jobs: int | None, data_hash: bool) -> list[Result]:
+def _alone(question: Question, jobs: Jobs, data_hash: bool) -> list[Result]:
     """A loss among those of another kind, the mean over the hardest rows, or of rows that are matched by ids."""
     with opened(question._replace(jobs=jobs, bounds=gates.Bounds())) as answer:
         return answer.results(data_hash=data_hash)
 
 
-def _compared(task: Task, jobs: int | None, data_hash: bool) -> list[Comparison]:
+def _compared(task: Task, jobs: Jobs, data_hash: bool) -> list[Comparison]:
     values, device = task.values, choose(task.call["device"]).name
     question = ComparisonQuestion.of(task.call, task.specs, values["base"], values["others"], device=device)
     return compared(question._replace(jobs=jobs), data_hash=data_hash)

@@ -48,6 +48,9 @@ OPTIONAL = {
     "matplotlib": "pictures; install matplotlib",
     "pyarrow": "Parquet, Arrow and Feather files; pip install 'lossctl[arrow]'",
     "h5py": "HDF5 files; pip install 'lossctl[hdf5]'",
+    "fsspec": "files at s3://, gs:// and https://; pip install 'lossctl[remote]'",
+    "ray": "--on ray; pip install 'lossctl[ray]'",
+    "distributed": "--on dask; pip install 'lossctl[dask]'",
     "zstandard": "reading .zst files before Python 3.14",
 }
 

@@ -118,7 +118,7 @@ def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteR
         return run(
             suite,
             only=values["only"] or (),
-            jobs=values["jobs"],
+            jobs=values["on"] or values["jobs"],
             data_hash=values["signature"],
             progress=progress if shows else None,
         )

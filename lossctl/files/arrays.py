@@ -107,15 +107,15 @@ class Arrays:
             self._fetched[index] = self.fetch[index]()
         return self._fetched[index]
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
+    def walk(self, choices: Sequence[Choice], rows: int, start: int = 0) -> Iterator[Chunk]:
         """Only ranges are handed out; what was in memory may come as a view, so do not write into it."""
         for choice in choices:
             for column in choice.columns if self.keyed else (0,):
                 self.array(column)
         length = self.rows_of(choices[0].columns[0])
-        for start in range(0, length, rows):
-            stop = min(start + rows, length)
-            yield Chunk(stop - start, partial(self._load, tuple(choices), start, stop))
+        for begin in range(start, length, rows):
+            end = min(begin + rows, length)
+            yield Chunk(end - begin, partial(self._load, tuple(choices), begin, end))
 
     def _load(self, choices: Sequence[Choice], start: int, stop: int) -> tuple[Array, ...]:
         return tuple(self._convert(choice, start, stop) for choice in choices)

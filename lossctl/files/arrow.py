@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,9 @@ def open_parquet(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect
 
     label = stretch.label
     with _faults(f"{label}: broken Parquet"):
-        file = closing.enter_context(parquet.ParquetFile(stretch.reader(), buffer_size=BUFFER, pre_buffer=False))
+        file = closing.enter_context(
+            parquet.ParquetFile(stretch.reader(), buffer_size=BUFFER, pre_buffer=not stretch.is_local)
+        )
         schema = file.schema_arrow
         counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     starts = [0, *np.cumsum(counts).tolist()]
@@ -38,13 +40,15 @@ def open_parquet(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect
         group = max(0, bisect.bisect_right(starts, row) - 1)
         return f"{label}: row {row} (row group {min(group, len(counts) - 1)})"
 
-    def read(positions: Sequence[int], rows: int) -> Iterator[Any]:
+    def read(positions: Sequence[int], rows: int, start: int) -> Iterator[Any]:
         names = [columns[position].name for position in positions]
-        for group in range(len(counts)):
+        first = max(0, bisect.bisect_right(starts, start) - 1)
+        for group in range(first, len(counts)):
             what = partial(_broken_column, file, group, names, label)
             with _faults(what):
                 batches = file.iter_batches(rows, row_groups=[group], columns=names, use_threads=False)
-            yield from _faulty(batches, what)
+            skipped = max(0, start - starts[group])
+            yield from _after(_faulty(batches, what), skipped) if skipped else _faulty(batches, what)
 
     return _stream(label, columns, schema, read, place, starts[-1], dialect)
 
@@ -68,13 +72,14 @@ def open_file(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -
         file = closing.enter_context(ipc.open_file(stretch.reader()))
         schema, count = file.schema, file.num_record_batches
 
-    def read(positions: Sequence[int], rows: int) -> Iterator[Any]:
+    def read(positions: Sequence[int], rows: int, start: int) -> Iterator[Any]:
         options = ipc.IpcReadOptions(included_fields=list(positions), use_threads=False)
         with _faults(f"{label}: broken Arrow file"), ipc.open_file(stretch.reader(), options=options) as some:
             for index in range(count):
                 with _faults(f"{label}: record batch {index}: broken Arrow file"):
                     batch = some.get_batch(index)
-                yield from _slices(batch, rows)
+                yield from _after(_slices(batch, rows), start)
+                start = max(0, start - batch.num_rows)
 
     return _stream(label, _columns(schema, label), schema, read, _by_row(label), None, dialect)
 
@@ -87,11 +92,12 @@ def open_stream(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect)
     with _faults(f"{label}: broken Arrow stream"), ipc.open_stream(stretch.reader()) as file:
         schema = file.schema
 
-    def read(positions: Sequence[int], rows: int) -> Iterator[Any]:
+    def read(positions: Sequence[int], rows: int, start: int) -> Iterator[Any]:
         options = ipc.IpcReadOptions(included_fields=list(positions), use_threads=False)
         with _faults(f"{label}: broken Arrow stream"), ipc.open_stream(stretch.reader(), options=options) as some:
             for batch in some:
-                yield from _slices(batch, rows)
+                yield from _after(_slices(batch, rows), start)
+                start = max(0, start - batch.num_rows)
 
     return _stream(label, _columns(schema, label), schema, read, _by_row(label), None, dialect)
 
@@ -103,6 +109,14 @@ def _by_row(label: str) -> Callable[[int], str]:
 def _slices(batch: Any, rows: int) -> Iterator[Any]:
     for start in range(0, batch.num_rows, rows):
         yield batch.slice(start, rows)
+
+
+def _after(batches: Iterable[Any], rows: int) -> Iterator[Any]:
+    """Batches without their first rows."""
+    for batch in batches:
+        skipped = min(rows, batch.num_rows)
+        rows -= skipped
+        yield batch.slice(skipped) if skipped else batch
 
 
 def _faulty(batches: Iterator[Any], what: Callable[[], str]) -> Iterator[Any]:
@@ -169,7 +183,7 @@ def _stream(
     label: str,
     columns: tuple[Column, ...],
     schema: Any,
-    read: Callable[[Sequence[int], int], Iterator[Any]],
+    read: Callable[[Sequence[int], int, int], Iterator[Any]],
     place: Callable[[int], str],
     rows: int | None,
     dialect: Dialect,
@@ -178,12 +192,11 @@ def _stream(
 
     def width_of(position: int) -> int:
         if position not in widths:
-            widths[position] = _list_width(schema.field(position).type, lambda: next(read([position], 1), None))
+            widths[position] = _list_width(schema.field(position).type, lambda: next(read([position], 1, 0), None))
         return widths[position]
 
-    def batches(positions: Sequence[int], rows: int) -> Iterator[Batch]:
-        start = 0
-        for batch in read(positions, rows):
+    def batches(positions: Sequence[int], rows: int, start: int) -> Iterator[Batch]:
+        for batch in read(positions, rows, start):
             arrays: dict[int, Array] = {}
             for position in positions:
 

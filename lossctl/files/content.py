@@ -75,8 +75,11 @@ class Content(Protocol):
     def where(self, row: int) -> str:
         """Where a row stands, after a walk: "scores.csv:1043", "preds.npy: row 1042" (counted from 0)."""
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
-        """The choices in step, `rows` rows at a time (the last piece may be shorter). DataError for a bad cell."""
+    def walk(self, choices: Sequence[Choice], rows: int, start: int = 0) -> Iterator[Chunk]:
+        """The choices in step, `rows` rows at a time (the last piece may be shorter). DataError for a bad cell.
+
+        start: the row to begin at, where `rows` is known
+        """
 
 
 def numbered_name(name: str | None, column: int) -> str:
@@ -88,6 +91,14 @@ def pieces(parts: Iterable[tuple[Array, ...]], rows: int) -> Iterator[Chunk]:
     """Arrays in step, of any lengths, cut to `rows` rows each."""
     for arrays in _cut(parts, rows):
         yield Chunk(len(arrays[0]), lambda arrays=arrays: arrays)  # type: ignore[misc]
+
+
+def dropped(parts: Iterable[tuple[Array, ...]], count: int) -> Iterator[tuple[Array, ...]]:
+    """Arrays in step without their first `count` rows."""
+    for arrays in parts:
+        left_out = min(count, len(arrays[0]))
+        count -= left_out
+        yield tuple(array[left_out:] for array in arrays)
 
 
 def _cut(parts: Iterable[tuple[Array, ...]], rows: int) -> Iterator[tuple[Array, ...]]:

@@ -46,8 +46,9 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     def width(position: int) -> int:
         return max(1, len(first[names[position]]))
 
-    def batches(positions: Sequence[int], rows: int) -> Iterator[Batch]:
-        for start, objects in _batches(stretch, begin, names, rows):
+    def batches(positions: Sequence[int], rows: int, start: int) -> Iterator[Batch]:
+        for first, batch in _batches(stretch, begin, names, rows):
+            row, objects = max(first, start), batch[max(0, start - first) :]
             arrays = {}
             for position in positions:
                 name = names[position]
@@ -57,8 +58,8 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
                     cells[:] = values
                     arrays[position] = cells
                     continue
-                arrays[position] = even_lists(values, width(position), _cell(label, start, name, position))
-            yield Batch(start, len(objects), arrays)
+                arrays[position] = even_lists(values, width(position), _cell(label, row, name, position))
+            yield Batch(row, len(objects), arrays)
 
     return Stream(label, columns, batches, lambda row: f"{label}:{row + 1}", width, allow_missing=dialect.allow_missing)
 

@@ -37,10 +37,15 @@ class Bytes:
     label: what messages call the file;  start, size: where the stretch begins in the file and how long it is
     """
 
-    file: IO[bytes] | io.FileIO
+    file: IO[bytes] | io.FileIO | None
     label: str
     start: int
     size: int
+
+    @property
+    def is_local(self) -> bool:
+        """Whether reading it costs no request."""
+        return self.file is not None
 
     def pread(self, position: int, length: int) -> bytearray:
         """Exactly `length` bytes from `position` (counted from `start`); DataError if the file has become shorter."""
@@ -49,6 +54,7 @@ class Bytes:
         done = 0
         while done < length:
             try:
+                assert self.file is not None
                 count = os.preadv(self.file.fileno(), [view[done:]], self.start + position + done)
             except OSError as fault:
                 raise FileError(f"{self.label}: cannot read: {fault.strerror}") from fault
@@ -104,13 +110,35 @@ class _Window(io.RawIOBase):
 
 def label_of(path: str) -> str:
     """What messages call a file."""
-    return "stdin" if path == "-" else escaped(path)
+    return "stdin" if path == "-" else escaped(public(path))
+
+
+def public(path: str) -> str:
+    """A path as it may be shown: an address without its user, password and query, which may be secret."""
+    if not is_remote(path):
+        return path
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(path)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def is_remote(path: str) -> bool:
+    """Whether it is the address of a file elsewhere, s3://bucket/key, and no path of this machine."""
+    return "://" in path and re.match(r"[a-z][a-z0-9+.-]+://", path) is not None and not os.path.lexists(path)
 
 
 def open_bytes(path: str, closing: contextlib.ExitStack) -> Bytes:
     """The file's bytes, decompressed (gz, zst, bz2, xz); `closing` closes what was opened. FileError, DataError."""
     label = label_of(path)
-    stretch = _open_stdin(label, closing) if path == "-" else _open_path(path, label, closing)
+    if path == "-":
+        stretch = _open_stdin(label, closing)
+    elif is_remote(path):
+        from .remote import open_remote
+
+        stretch = open_remote(path, closing)
+    else:
+        stretch = _open_path(path, label, closing)
     if stretch.size == 0:
         raise DataError(f"{label}: is empty", fix="check the command that wrote it")
     packing = _packing(stretch)

@@ -25,17 +25,20 @@ class Block(NamedTuple):
     load: Callable[[], tuple[np.ndarray[Any, Any], ...]]
 
 
-def blocks(fields: Sequence[Field], kinds: Sequence[str], rows: int) -> Iterator[Block]:
+def blocks(
+    fields: Sequence[Field], kinds: Sequence[str], rows: int, start: int = 0, stop: int | None = None
+) -> Iterator[Block]:
     """All fields in step, `rows` rows at a time. DataError for unequal lengths, and for cells that are not of the kind.
 
     kinds, one a field: "number" gives float64, (n,) or (n, k); "category" gives int64 where all are whole numbers,
     else str, or an object array where a block of a text file holds both
     Arrays are read by `load`, and what was in memory may come as a view, so do not write into it; formats that can
     only be read from their beginning on are parsed when a block is handed out.
+    start, stop: only these rows, of files that know how many they have; start is a multiple of `rows`
     """
     for field, kind in zip(fields, kinds, strict=True):
         _check_kind(field, kind)
-    return _in_step(fields, kinds, rows, _known_length(fields))
+    return _in_step(fields, kinds, rows, _known_length(fields), start, stop)
 
 
 def _check_kind(field: Field, kind: str) -> None:
@@ -87,17 +90,18 @@ def _lying(row: tuple[Field, int], column: tuple[Field, int]) -> str:
     return f"its values lie in one row: np.save({shown(row[0].frame.path)!r}, x.ravel())" if lies else ""
 
 
-def _in_step(fields: Sequence[Field], kinds: Sequence[str], rows: int, length: int | None) -> Iterator[Block]:
+def _in_step(
+    fields: Sequence[Field], kinds: Sequence[str], rows: int, length: int | None, start: int, end: int | None
+) -> Iterator[Block]:
     places: dict[Content, list[int]] = {}
     for at, field in enumerate(fields):
         places.setdefault(field.frame.content, []).append(at)
     walks = {
-        content: content.walk([_choice(fields[at], kinds[at]) for at in chosen], rows)
+        content: content.walk([_choice(fields[at], kinds[at]) for at in chosen], rows, start)
         for content, chosen in places.items()
     }
     order = [at for chosen in places.values() for at in chosen]
-    start = 0
-    while True:
+    while end is None or start < end:
         pieces = [next(walk, None) for walk in walks.values()]
         counts = {0 if piece is None else piece.rows for piece in pieces}
         stop = start + max(counts)

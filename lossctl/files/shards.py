@@ -9,21 +9,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import DataError, FileError, UsageError
-from ..text import escaped, shown
+from ..text import shown
 from .content import Array, Choice, Chunk, Content, pieces
 from .frames import Frame
-from .opening import nearby
+from .opening import is_remote, label_of, nearby
 from .selectors import listed
+
+WEB = ("http://", "https://")  # where ? and * are no patterns
 
 
 def matching(path: str) -> tuple[str, ...]:
     """The files that a glob matches, in natural order (part-2 before part-10); of any other path, itself. FileError."""
-    if path == "-" or not glob.has_magic(path) or os.path.lexists(path):
+    if path == "-" or not glob.has_magic(path) or os.path.lexists(path) or path.startswith(WEB):
         return (path,)
-    paths = sorted((match for match in glob.glob(path, recursive=True) if not os.path.isdir(match)), key=natural)
-    if not paths:
-        raise FileError(f"{escaped(path)}: no file matches", fix=nearby(path))
-    return tuple(paths)
+    if is_remote(path):
+        from .remote import matching_remote
+
+        matches = matching_remote(path)
+    else:
+        matches = [match for match in glob.glob(path, recursive=True) if not os.path.isdir(match)]
+    if not matches:
+        raise FileError(f"{label_of(path)}: no file matches", fix=nearby(path))
+    return tuple(sorted(matches, key=natural))
 
 
 def natural(path: str) -> list[tuple[bool, int, str]]:
@@ -88,18 +95,21 @@ class Shards:
     def where(self, row: int) -> str:
         for path, count in zip(self.paths, self.counts, strict=True):
             if count is None or row < count:
-                return f"{escaped(path)}: row {row}"
+                return f"{label_of(path)}: row {row}"
             row -= count
         return f"{self.label}: row {row}"
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
-        return pieces(self._arrays(choices, rows), rows)
+    def walk(self, choices: Sequence[Choice], rows: int, start: int = 0) -> Iterator[Chunk]:
+        return pieces(self._arrays(choices, rows, start), rows)
 
-    def _arrays(self, choices: Sequence[Choice], rows: int) -> Iterator[tuple[Array, ...]]:
+    def _arrays(self, choices: Sequence[Choice], rows: int, start: int) -> Iterator[tuple[Array, ...]]:
         for at, path in enumerate(self.paths):
+            if start and start >= (self.counts[at] or 0):
+                start -= self.counts[at] or 0
+                continue
             with self.open(path) as frame:
-                count = 0
-                for piece in frame.content.walk(choices, rows):
+                count, start = start, 0
+                for piece in frame.content.walk(choices, rows, count):
                     count += piece.rows
                     yield piece.load()
             self.counts[at] = count
@@ -122,12 +132,12 @@ def open_shards(paths: Sequence[str], open: Callable[[str], Frame]) -> tuple[Sha
             for column in range(content.width):  # what is told by reading the first rows is told while it is open
                 content.columns_of(column)
     assert model is not None
-    label = f"{escaped(paths[0])} .. {escaped(os.path.basename(paths[-1]))} ({len(paths)} files)"
+    label = f"{label_of(paths[0])} .. {os.path.basename(label_of(paths[-1]))} ({len(paths)} files)"
     return Shards(label, model.content, tuple(paths), counts, open), model.format
 
 
 def _refuse_unlike(model: Frame, frame: Frame) -> None:
-    place, other = escaped(frame.path), escaped(model.path)
+    place, other = label_of(frame.path), label_of(model.path)
     if frame.format != model.format:
         raise _unlike(place, f"is {frame.format}, and {other} is {model.format}")
     first, content = model.content, frame.content

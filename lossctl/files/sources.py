@@ -13,7 +13,7 @@ from .dialect import Dialect
 from .formats import open_content
 from .frames import Field, Frame
 from .memory import frame_of
-from .opening import open_bytes
+from .opening import open_bytes, public
 from .reading import Block, blocks, digest
 from .shards import matching, open_shards
 
@@ -78,4 +78,4 @@ def _open_file(path: str, dialect: Dialect) -> Frame:
     except BaseException:
         closing.close()
         raise
-    return Frame(path, format, content, closing)
+    return Frame(public(path), format, content, closing)

@@ -37,14 +37,14 @@ class Batch:
 class Stream:
     """A file whose columns are read in batches.
 
-    batches: the columns at some positions, and at most how many rows at a time -> batches
+    batches: the columns at some positions, at most how many rows at a time, from which row on -> batches
     place: how messages say where a row stands;  list_width: of a column of lists, how many each has
     rows: where the file says it, else None until a walk has come to the end
     """
 
     label: str
     columns: tuple[Column, ...]
-    batches: Callable[[Sequence[int], int], Iterator[Batch]]
+    batches: Callable[[Sequence[int], int, int], Iterator[Batch]]
     place: Callable[[int], str]
     list_width: Callable[[int], int]
     rows: int | None = None
@@ -79,13 +79,13 @@ class Stream:
     def where(self, row: int) -> str:
         return self.place(row)
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
-        return pieces(self._arrays(choices, min(rows, MOST_BATCH_ROWS)), rows)
+    def walk(self, choices: Sequence[Choice], rows: int, start: int = 0) -> Iterator[Chunk]:
+        return pieces(self._arrays(choices, min(rows, MOST_BATCH_ROWS), start), rows)
 
-    def _arrays(self, choices: Sequence[Choice], rows: int) -> Iterator[tuple[Array, ...]]:
+    def _arrays(self, choices: Sequence[Choice], rows: int, start: int) -> Iterator[tuple[Array, ...]]:
         columns = sorted({column for choice in choices for column in choice.columns})
-        count = 0
-        for batch in self.batches(columns, rows):
+        count = start
+        for batch in self.batches(columns, rows, start):
             count = batch.start + batch.rows
             yield tuple(self._chosen(choice, batch) for choice in choices)
         if self.rows not in (None, count):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DataError
 from .cells import ColumnKinds, Form, plain_rows, strict_rows
-from .content import Array, Choice, Chunk, pieces
+from .content import Array, Choice, Chunk, dropped, pieces
 from .fast import read_rows
 from .opening import Bytes
 from .values import settled
@@ -67,14 +67,14 @@ class Table:
     def rows_of(self, column: int) -> int | None:
         return self.rows
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
-        """As for all contents, with file and line in its DataError.
+    def walk(self, choices: Sequence[Choice], rows: int, start: int = 0) -> Iterator[Chunk]:
+        """As for all contents, with file and line in its DataError; rows before `start` are read too.
 
         Numbers are float64. Labels are int64 when every cell of the block is a whole number, str when none is, and an
         object array of both otherwise: a cell has the same value whatever stands around it.
         """
         plan = ColumnKinds(_distinct(choices, "number"), _distinct(choices, "category"))
-        for piece in pieces(self._parsed(plan), rows):
+        for piece in pieces(dropped(self._parsed(plan), start), rows):
             yield Chunk(piece.rows, partial(_chosen, piece.load(), tuple(choices), plan))
 
     def _parsed(self, plan: ColumnKinds) -> Iterator[tuple[Array, ...]]:

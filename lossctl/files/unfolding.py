@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .content import Array, Choice, Chunk, pieces
+from .content import Array, Choice, Chunk, dropped, pieces
 from .frames import Field, Frame
 
 
@@ -70,11 +70,12 @@ class Unfolded:
         place = self.field.frame.where(row // self.count)
         return place if self.count == 1 else f"{place} [{row % self.count + 1}]"
 
-    def walk(self, choices: Sequence[Choice], rows: int) -> Iterator[Chunk]:
+    def walk(self, choices: Sequence[Choice], rows: int, start: int = 0) -> Iterator[Chunk]:
         choice = choices[0]
         own = Choice(self.field.columns, choice.kind, self.field.ndim, self.field.inner)
-        walk = self.field.frame.content.walk([own], max(1, rows // self.count))
-        return pieces(((self.cut(chunk.load()[0]),) * len(choices) for chunk in walk), rows)
+        walk = self.field.frame.content.walk([own], max(1, rows // self.count), start // self.count)
+        parts = ((self.cut(chunk.load()[0]),) * len(choices) for chunk in walk)
+        return pieces(dropped(parts, start % self.count), rows)
 
 
 def unfolded(field: Field, count: int, inside: int | None, cut: Callable[[Array], Array]) -> Field:

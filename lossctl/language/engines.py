@@ -34,7 +34,12 @@ class Engine(NamedTuple):
     @property
     def is_by_row(self) -> bool:
         """Whether rows are scored one by one, whatever stands beside them."""
-        return self.has_values and not (self.has_space or self.has_lists)
+        return self.has_values and self.is_divisible
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether parts of its rows can be scored apart: no list, and no set of points, is cut by them."""
+        return not (self.has_space or self.has_lists)
 
 
 ROWS = Engine("rows", "rows", ("mean", "sum", "none"))

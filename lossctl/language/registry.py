@@ -59,6 +59,10 @@ class Loss:
     term: str = ""
     is_angular: bool = False
 
+    def __reduce__(self) -> tuple[Callable[[str], Loss], tuple[str]]:
+        """Pickled by name."""
+        return find, (self.name,)
+
     @property
     def family(self) -> str:
         return self.function.__module__.rpartition(".")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -84,11 +84,11 @@ Weigh = Callable[[Any, np.ndarray | None, Aspects], Any]  # (block, positions of
 
 def fold(aspects: Sequence[Aspects], piece_of: Weigh) -> Callable[[tuple[Any, ...]], tuple[Pieces, ...]]:
     """What one block adds: for each loss, all rows and each group. aspects: of each loss"""
+    return partial(_of_block, tuple(aspects), piece_of)
 
-    def of_block(blocks: tuple[Any, ...]) -> tuple[Pieces, ...]:
-        return tuple(_pieces(block, asked, piece_of) for block, asked in zip(blocks, aspects, strict=True))
 
-    return of_block
+def _of_block(aspects: tuple[Aspects, ...], piece_of: Weigh, blocks: tuple[Any, ...]) -> tuple[Pieces, ...]:
+    return tuple(_pieces(block, asked, piece_of) for block, asked in zip(blocks, aspects, strict=True))
 
 
 def _pieces(block: ScoredBlock, aspects: Aspects, piece_of: Weigh) -> Pieces:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,25 +63,26 @@ def _hardness(loss: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(loss), np.inf, loss)
 
 
-def top(scored: Scored, count: int) -> Hardest:
-    """The `count` hardest rows of a block."""
-    loss = scored.rows.total
+def top(count: int, scored: tuple[Scored, ...]) -> Hardest:
+    """The `count` hardest rows of a block, by the first loss."""
+    first = scored[0]
+    loss = first.rows.total
     hardness = _hardness(loss)
     chosen = np.arange(len(loss))
     if count < len(loss):
         least = np.partition(hardness, len(loss) - count)[len(loss) - count]
         chosen = np.flatnonzero(hardness >= least)
-    numbers = scored.rows.numbers.at(chosen)
+    numbers = first.rows.numbers.at(chosen)
     chosen = chosen[np.lexsort((numbers, -hardness[chosen]))[:count]]
-    weight = scored.rows.weight
+    weight = first.rows.weight
     return Hardest(
-        scored.rows.numbers.at(chosen),
+        first.rows.numbers.at(chosen),
         loss[chosen],
         np.ones(len(chosen)) if weight is None else weight[chosen],
-        tuple(column[chosen] for column in scored.side),
-        tuple(column[chosen] for column in scored.inputs),
+        tuple(column[chosen] for column in first.side),
+        tuple(column[chosen] for column in first.inputs),
         len(loss),
-        scored.rows.facts.merge(by_row.infinite_rows(scored.rows)),
+        first.rows.facts.merge(by_row.infinite_rows(first.rows)),
     )
 
 
@@ -149,7 +150,7 @@ def mean_of_hardest(score: Each, loss: int, kept: Kept) -> by_row.Part:
     prefix, remaining, facts = 0, -1, NOTHING
     for shift in range(RANK_BITS - DIGIT_BITS, -1, -DIGIT_BITS):
         counts = np.zeros(1 << DIGIT_BITS, dtype=np.int64)
-        for histogram, noticed in score(_histogram(loss, prefix, shift)):
+        for histogram, noticed in score(partial(_histogram, loss, prefix, shift)):
             counts += histogram
             facts = facts.merge(noticed) if remaining < 0 else facts
         remaining = kept.of(int(counts.sum())) if remaining < 0 else remaining
@@ -160,7 +161,7 @@ def mean_of_hardest(score: Each, loss: int, kept: Kept) -> by_row.Part:
         remaining -= int(reached[digit] - counts[digit])
         prefix = prefix << DIGIT_BITS | digit
     parts = [by_row.Part(facts=facts)]
-    for above in score(_above(loss, prefix)):
+    for above in score(partial(_above, loss, prefix)):
         tied = np.arange(min(above.tied.n, remaining))
         remaining -= len(tied)
         parts += [above.part, _sums(above.tied, tied)]
@@ -174,29 +175,23 @@ def _ranks(loss: np.ndarray) -> np.ndarray:
     return np.where(bits & sign, ~bits, bits | sign)
 
 
-def _histogram(loss: int, prefix: int, shift: int) -> Callable[[tuple[Scored, ...]], tuple[np.ndarray, Facts]]:
-    def of_block(scored: tuple[Scored, ...]) -> tuple[np.ndarray, Facts]:
-        rows = scored[loss].rows
-        ranks = _ranks(rows.total)
-        if shift + DIGIT_BITS < RANK_BITS:
-            ranks = ranks[ranks >> np.uint64(shift + DIGIT_BITS) == np.uint64(prefix)]
-        digits = (ranks >> np.uint64(shift)) & np.uint64((1 << DIGIT_BITS) - 1)
-        counts = np.bincount(digits.astype(np.int64), minlength=1 << DIGIT_BITS)
-        return counts, rows.facts.merge(by_row.infinite_rows(rows))
-
-    return of_block
+def _histogram(loss: int, prefix: int, shift: int, scored: tuple[Scored, ...]) -> tuple[np.ndarray, Facts]:
+    rows = scored[loss].rows
+    ranks = _ranks(rows.total)
+    if shift + DIGIT_BITS < RANK_BITS:
+        ranks = ranks[ranks >> np.uint64(shift + DIGIT_BITS) == np.uint64(prefix)]
+    digits = (ranks >> np.uint64(shift)) & np.uint64((1 << DIGIT_BITS) - 1)
+    counts = np.bincount(digits.astype(np.int64), minlength=1 << DIGIT_BITS)
+    return counts, rows.facts.merge(by_row.infinite_rows(rows))
 
 
-def _above(loss: int, threshold: int) -> Callable[[tuple[Scored, ...]], _Above]:
-    def of_block(scored: tuple[Scored, ...]) -> _Above:
-        rows = scored[loss].rows
-        ranks = _ranks(rows.total)
-        above = np.flatnonzero(ranks > np.uint64(threshold))
-        tied = np.flatnonzero(ranks == np.uint64(threshold))
-        columns = tuple(None if column is None else column[tied] for column in rows.columns)
-        return _Above(_sums(rows, above), rows._replace(values=rows.total[tied], columns=columns))
-
-    return of_block
+def _above(loss: int, threshold: int, scored: tuple[Scored, ...]) -> _Above:
+    rows = scored[loss].rows
+    ranks = _ranks(rows.total)
+    above = np.flatnonzero(ranks > np.uint64(threshold))
+    tied = np.flatnonzero(ranks == np.uint64(threshold))
+    columns = tuple(None if column is None else column[tied] for column in rows.columns)
+    return _Above(_sums(rows, above), rows._replace(values=rows.total[tied], columns=columns))
 
 
 def _sums(rows: by_row.Rows, positions: np.ndarray) -> by_row.Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import DataError, UsageError
 from ..language.registry import Spec
@@ -38,6 +38,15 @@ ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
 CLIPPED = 1e-3  # what --clip mends, and nothing beyond
 
 
+class Shape(NamedTuple):
+    """An input whose file is not of this process."""
+
+    name: str
+    ndim: int
+    width: int
+    frame: Any = None
+
+
 class Input(NamedTuple):
     """One input as the loss will see it.
 
@@ -57,6 +66,11 @@ class Input(NamedTuple):
     counted: tuple[str, str] = ("", "")
     slack: float = ROUNDING
     first_label: Doubt = "warn"
+
+    @property
+    def apart(self) -> Input:
+        """The same without its file, so that it can be sent to another process."""
+        return self._replace(column=Shape(self.column.name, self.column.ndim, self.column.width))
 
 
 class Plan(NamedTuple):
@@ -103,6 +117,12 @@ class Plan(NamedTuple):
         if self.reduction == "sum-elements":
             return float(first.width) if is_mean else 1.0
         return 1.0 if is_mean or self.reduction != "mean-elements" else 1.0 / first.width
+
+    @property
+    def apart(self) -> Plan:
+        """The same without the files of this process, so that it can be sent to another."""
+        weight = None if self.weight is None else self.weight.apart
+        return self._replace(entries=tuple(entry.apart for entry in self.entries), weight=weight)
 
     @property
     def is_soft(self) -> bool:

@@ -47,13 +47,22 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs:
 
     with ThreadPoolExecutor(jobs) as pool:
         waiting: deque[Future[Result]] = deque(pool.submit(function, item) for item in ahead)
+        fault: Exception | None = None
         try:
-            for item in iterator:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > 2 * jobs + 1:
-                    yield waiting.popleft().result()
+            while fault is None:
+                try:
+                    waiting.append(pool.submit(function, next(iterator)))
+                except StopIteration:
+                    break
+                except Exception as raised:
+                    fault = raised  # of an item that comes after all that wait
+                else:
+                    if len(waiting) > 2 * jobs + 1:
+                        yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+            if fault:
+                raise fault
         finally:
             for future in waiting:
                 future.cancel()

@@ -1,0 +1,113 @@
+"""Who runs the parts of a computation: executors as they are, and those of clusters by name."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import DeviceError, FileError, UsageError
+from ..rows.workers import cores
+from ..text import shown
+
+if TYPE_CHECKING:
+    from .compute import Jobs
+    from .parts import Executor
+
+RETRIES = 3  # how often a part is run again whose worker was lost
+
+
+@contextmanager
+def working(jobs: Jobs) -> Iterator[int | Executor | None]:
+    """`jobs` with the executor that its text means, which ends with the block: "ray", "dask://HOST:PORT".
+
+    UsageError, FileError (not installed), DeviceError (not to be reached).
+    """
+    if not isinstance(jobs, str):
+        yield jobs
+        return
+    name, _, host = jobs.partition("://")
+    if name not in CLUSTERS or jobs.endswith("://"):
+        raise UsageError(
+            f"there is no '{shown(jobs)}' to run on",
+            fix="use ray, ray://HOST:PORT, dask or dask://HOST:PORT",
+        )
+    cluster = CLUSTERS[name]
+    try:
+        importlib.import_module(cluster.library)
+    except ImportError as fault:
+        raise FileError(
+            f"'{shown(jobs)}' needs {cluster.library}", why=str(fault), fix=f"pip install 'lossctl[{name}]'"
+        ) from fault
+    with cluster.connect(host) as executor:
+        yield executor
+
+
+def _unreachable(name: str, host: str, fault: Exception) -> DeviceError:
+    where = f"{name}://{shown(host)}" if host else name
+    reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+    return DeviceError(
+        f"{where} cannot be reached: {shown(reason)}",
+        fix=f"check the address, or use {name}, which starts workers here",
+    )
+
+
+class _Ray(NamedTuple):
+    """Tasks of Ray as futures. run: the remote function"""
+
+    run: Any
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
+        return self.run.remote(fn, *args).future()
+
+
+@contextmanager
+def _ray(host: str) -> Iterator[_Ray]:
+    import ray
+
+    is_ours = not ray.is_initialized()
+    if is_ours:
+        address = f"ray://{host}" if host else os.environ.get("RAY_ADDRESS")
+        own: dict[str, Any] = {} if address else {"num_cpus": cores(), "include_dashboard": False}
+        try:
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
+        except Exception as fault:
+            raise _unreachable("ray", host or address or "", fault) from fault
+    try:
+        yield _Ray(ray.remote(max_retries=RETRIES, num_cpus=1)(_call))
+    finally:
+        if is_ours:
+            ray.shutdown()
+
+
+def _call(fn: Callable[..., Any], *args: Any) -> Any:
+    return fn(*args)
+
+
+@contextmanager
+def _dask(host: str) -> Iterator[Any]:
+    distributed: Any = importlib.import_module("distributed")
+    try:
+        if host:
+            client = distributed.Client(host if "://" in host else f"tcp://{host}", timeout=10)
+        else:
+            client = distributed.Client(
+                n_workers=cores(), threads_per_worker=1, dashboard_address=None, silence_logs="ERROR"
+            )
+    except (OSError, ValueError) as fault:
+        raise _unreachable("dask", host, fault) from fault
+    with client:
+        yield client.get_executor(retries=RETRIES)
+
+
+class Cluster(NamedTuple):
+    """An engine that runs functions elsewhere. library: what it needs;  connect: its executor, from a host or none"""
+
+    library: str
+    connect: Callable[[str], Any]
+
+
+CLUSTERS = {"ray": Cluster("ray", _ray), "dask": Cluster("distributed", _dask)}

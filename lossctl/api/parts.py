@@ -1,0 +1,150 @@
+"""Rows in parts: an executor reads and scores each where it likes, and its blocks come back in order.
+
+The blocks, what is made of each and the order in which they are merged are those of one process, so every number,
+interval and message is too, whoever ran the parts and however often one had to be run again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ..errors import FileError, LossctlError, UsageError
+from . import compute
+from .reading import Given, Reading
+
+if TYPE_CHECKING:
+    from .compute import Request, Shared, Side
+
+PART_ROWS = 1 << 22  # a worker opens the files again for each part
+AHEAD = 64  # parts that are on their way
+
+
+class Future(Protocol):
+    """What `concurrent.futures` calls a future."""
+
+    def result(self) -> Any: ...
+    def cancel(self) -> Any: ...
+
+
+class Executor(Protocol):
+    """What `concurrent.futures` calls an executor; those of dask, loky, mpi4py and others are ones too."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any: ...
+
+
+class Recipe(NamedTuple):
+    """What opens the same inputs somewhere else: what `compute.prepared` takes, and from which folder paths count."""
+
+    requests: tuple[Request, ...]
+    weight: Given | None
+    reading: Reading
+    side: Side | None
+    folder: str
+
+
+class Parts(NamedTuple):
+    """Who runs the parts, and from what."""
+
+    executor: Executor
+    recipe: Recipe
+
+    def score(self, shared: Shared, fold: Callable[[tuple[Any, ...]], Any]) -> Iterator[Any]:
+        """fold(what each loss gives of some rows), block by block, in order. UsageError for what cannot be cut."""
+        rows = self.rows(shared)
+        size = -(-PART_ROWS // shared.block_rows) * shared.block_rows
+        ranges = ((start, min(start + size, rows)) for start in range(0, rows, size))
+        waiting: deque[Future] = deque()
+        try:
+            for start, stop in ranges:
+                waiting.append(self.executor.submit(score_part, self.recipe, start, stop, fold))
+                if len(waiting) > AHEAD:
+                    yield from _received(waiting.popleft())
+            while waiting:
+                yield from _received(waiting.popleft())
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def rows(self, shared: Shared) -> int:
+        """How many rows there are. UsageError where that, or what a worker needs, is not known beforehand."""
+        losses = {loss.plan.spec.loss.name: loss.plan.spec.loss for loss in shared.losses}
+        for loss in losses.values():
+            if not loss.engine.is_divisible:
+                raise UsageError(
+                    f"{loss.name} goes by {loss.engine.kind}, which parts would cut",
+                    fix="compute it in one process, without --on",
+                )
+        recipe = self.recipe
+        sources = [
+            source
+            for request in recipe.requests
+            for source in (*(request.inputs or ()), *(request.named or {}).values(), request.weight)
+        ]
+        sides = [side for side in (recipe.side, *(request.side for request in recipe.requests)) if side]
+        sources += [recipe.weight, *(source for side in sides for source in (side.id, side.group, side.cluster))]
+        for source in sources:
+            if source is not None and not _is_path(source):
+                what = "stdin" if isinstance(source, str) else "an array in memory"
+                raise UsageError(f"{what} cannot be read in parts", fix="save it to a file, and name that")
+        counts = [(field, field.frame.rows) for field in shared.fields]
+        for field, count in counts:
+            if count is None:
+                raise FileError(
+                    f"{field.frame.path}: how many rows it has is only known by reading it",
+                    why=f"parts need to know where they begin, and {field.frame.format} does not say",
+                    fix="write it as Parquet or NPY, or compute in one process, without --on",
+                )
+        return max(count or 0 for _, count in counts)
+
+
+def _is_path(source: Given) -> bool:
+    """Whether a worker can open it by its name."""
+    if isinstance(source, tuple):
+        return all(isinstance(path, str) for path in source)
+    return isinstance(source, str) and source != "-"
+
+
+def recipe_of(
+    requests: Sequence[Request], shared: Shared, weight: Given | None, reading: Reading, side: Side | None
+) -> Recipe:
+    """The recipe of a shared reading; what was settled by reading all rows (balanced weights) is in it as it is."""
+    settled = (request._replace(spec=loss.plan.spec) for request, loss in zip(requests, shared.losses, strict=True))
+    return Recipe(tuple(settled), weight, reading, side, os.getcwd())
+
+
+def score_part(
+    recipe: Recipe, start: int, stop: int, fold: Callable[[tuple[Any, ...]], Any]
+) -> list[Any] | LossctlError:
+    """What a worker does: one entry for each block of some rows, or the fault that the user can mend.
+
+    A fault comes back as a value, since executors run again what has raised.
+    """
+    try:
+        with (
+            _folder(recipe.folder),
+            compute.prepared(
+                recipe.requests, weight=recipe.weight, reading=recipe.reading, side=recipe.side, jobs=1
+            ) as shared,
+        ):
+            scorer = compute.SCORERS[shared.engine]()
+            read = partial(shared.read, start=start, stop=stop)
+            return list(scorer.blocks(shared.jobs, shared.ride, read, 1, fold))
+    except LossctlError as fault:
+        return fault
+
+
+def _folder(path: str) -> chdir[str]:
+    """From where paths count, while it lasts; a worker elsewhere may not have that folder."""
+    return chdir(path if os.path.isdir(path) else os.getcwd())
+
+
+def _received(future: Future) -> list[Any]:
+    answer = future.result()
+    if isinstance(answer, LossctlError):
+        raise answer
+    return list(answer)

@@ -1,0 +1,231 @@
+"""Rows in parts, wherever they are scored: the numbers, intervals and faults of one process."""
+
+import os
+import pickle
+import signal
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import numpy as np
+import pandas
+import pytest
+
+import lossctl
+from lossctl.api import parts
+from lossctl.errors import DataError, FileError, UsageError
+from lossctl.files.sources import blocks, open_source
+from lossctl.rows import by_row
+
+ROWS = 1000
+TABLE = pandas.DataFrame(
+    {
+        "prob": np.random.default_rng(0).random(ROWS),
+        "label": np.random.default_rng(1).integers(0, 2, ROWS).astype("int8"),
+        "group": np.random.default_rng(2).choice(["a", "b", "c"], ROWS),
+        "other": np.random.default_rng(3).random(ROWS),
+    }
+)
+
+
+class Here:
+    """An executor that sends functions and answers through pickle, as one that works elsewhere does."""
+
+    def __init__(self):
+        self.parts = 0
+
+    def submit(self, fn, /, *args):
+        self.parts += 1
+        future = Future()
+        fn, args = pickle.loads(pickle.dumps((fn, args)))
+        future.set_result(pickle.loads(pickle.dumps(fn(*args))))
+        return future
+
+
+def shards(path):
+    """The table cut into three files."""
+    for at, piece in enumerate(np.array_split(np.arange(ROWS), [137, 600])):
+        TABLE.iloc[piece].to_parquet(path / f"part-{at}.parquet", row_group_size=100)
+    return str(path / "part-*.parquet")
+
+
+WRITERS = {
+    "npy": lambda path: np.save(path / "x.npy", TABLE[["prob", "other"]].to_numpy()) or str(path / "x.npy"),
+    "npz": lambda path: np.savez(path / "x.npz", prob=TABLE["prob"], y=TABLE["other"]) or str(path / "x.npz"),
+    "parquet": lambda path: TABLE.to_parquet(path / "x.parquet", row_group_size=90) or str(path / "x.parquet"),
+    "arrow": lambda path: TABLE.to_feather(path / "x.arrow") or str(path / "x.arrow"),
+    "csv": lambda path: TABLE.to_csv(path / "x.csv", index=False) or str(path / "x.csv"),
+    "jsonl": lambda path: (
+        TABLE.to_json(path / "x.jsonl", orient="records", lines=True, double_precision=15) or str(path / "x.jsonl")
+    ),
+    "shards": shards,
+}
+
+
+@pytest.mark.parametrize("start", [0, 64, 128, 640, 960])
+@pytest.mark.parametrize("format", WRITERS)
+def test_blocks_from_a_row_on_are_those_of_the_whole(tmp_path, format, start):
+    with open_source(WRITERS[format](tmp_path)) as frame:
+        field = frame.select(frame.names[0] if frame.names else "1")
+        whole = [block for block in blocks([field], ["number"], 64)]
+        expected = [(block.start, block.stop, block.load()[0].tolist()) for block in whole if block.start >= start]
+        rest = [(block.start, block.stop, block.load()[0].tolist()) for block in blocks([field], ["number"], 64, start)]
+        assert rest == expected
+        middle = [(block.start, block.stop) for block in blocks([field], ["number"], 64, start, start + 64)]
+        assert middle == [(start, min(start + 64, ROWS))]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Parts of few rows."""
+    monkeypatch.setattr(by_row, "BLOCK_VALUES", 128)
+    monkeypatch.setattr(parts, "PART_ROWS", 100)
+
+
+QUESTIONS = {
+    "value": {},
+    "sum": {"reduction": "sum"},
+    "groups": {"group": "group"},
+    "interval": {"ci": 0.9, "resamples": 99},
+    "groups with intervals": {"group": "group", "ci": 0.9, "resamples": 99},
+    "clusters": {"cluster": "group", "ci": 0.9, "resamples": 99},
+    "bins": {"by": "bins:{path}::other:3"},
+    "hardest": {"keep": "7%"},
+    "weights": {"weight": "other"},
+}
+
+
+@pytest.mark.parametrize("format", ["parquet", "shards"])
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_parts_give_what_one_process_gives(tmp_path, small, question, format):
+    path, executor = WRITERS[format](tmp_path), Here()
+    settings = {
+        key: text.format(path=path) if isinstance(text, str) else text for key, text in QUESTIONS[question].items()
+    }
+    losses = {"bce": (path,), "focal:gamma=1.5": (path,), "mse": (f"{path}::prob", f"{path}::other")}
+    if question in ("value", "groups", "interval", "clusters"):
+        losses["rmse"] = losses["mse"]
+        losses["entropy"] = (f"{path}::label",)
+    for loss, sources in losses.items():
+        expected = lossctl.compute(loss, *sources, **settings)
+        assert repr(lossctl.compute(loss, *sources, **settings, executor=executor)) == repr(expected)
+    assert executor.parts >= 3 * 6
+
+
+def test_rows_and_comparisons_in_parts(tmp_path, small):
+    path, executor = shards(tmp_path), Here()
+    np.testing.assert_array_equal(lossctl.row_losses("bce", path, executor=executor), lossctl.row_losses("bce", path))
+    systems = [f"{path}::prob", f"{path}::other"]
+    settings = {"target": f"{path}::label", "loss": ["bce", "focal"], "resamples": 199}
+    assert lossctl.compare(*systems, **settings, executor=executor) == lossctl.compare(*systems, **settings)
+    assert executor.parts >= 10
+
+
+def test_a_suite_in_parts_computes_lists_in_this_process(tmp_path, small):
+    path, executor = WRITERS["parquet"](tmp_path), Here()
+    suite = tmp_path / "suite.yml"
+    suite.write_text(
+        f"losses:\n- loss: [bce, focal]\n  inputs: ['{path}']\n  group: group\n"
+        f"- loss: listnet\n  inputs: {{score: '{path}::prob', relevance: '{path}::label', group: '{path}::group'}}\n"
+    )
+    expected, in_parts = lossctl.run(str(suite)), lossctl.run(str(suite), executor=executor)
+    assert [outcome.status for outcome in in_parts.outcomes] == ["passed"] * 2
+    assert [outcome.results for outcome in in_parts.outcomes] == [outcome.results for outcome in expected.outcomes]
+    assert executor.parts
+
+
+def test_balanced_weights_are_those_of_all_rows(tmp_path, small):
+    path = WRITERS["parquet"](tmp_path)
+    settings = {"alpha": "balanced"}
+    expected = lossctl.compute("focal", path, **settings)
+    assert lossctl.compute("focal", path, **settings, executor=Here()) == expected
+
+
+def test_the_fault_of_a_part_is_that_of_one_process(tmp_path, small):
+    table = TABLE.copy()
+    table.loc[[400, 777], "prob"] = [1.5, np.nan]
+    table.to_parquet(tmp_path / "x.parquet", row_group_size=90)
+    faults = []
+    for executor in (None, Here()):
+        with pytest.raises(DataError) as fault:
+            lossctl.compute("bce", str(tmp_path / "x.parquet"), executor=executor)
+        faults.append(str(fault.value))
+    assert faults[0] == faults[1]
+    assert "row 400 (row group 4)" in faults[0]
+
+
+def test_what_cannot_be_cut_is_refused(tmp_path):
+    path = WRITERS["csv"](tmp_path)
+    with pytest.raises(UsageError, match="lists"):
+        lossctl.compute("ndcg", [0.1, 0.2], [1, 0], [0, 0], executor=Here())
+    with pytest.raises(UsageError, match="an array in memory"):
+        lossctl.compute("bce", [0.1, 0.2], [1, 0], executor=Here())
+    np.save(tmp_path / "emb.npy", np.eye(4))
+    np.save(tmp_path / "label.npy", [0, 0, 1, 1])
+    with pytest.raises(UsageError, match="which parts would cut"):
+        lossctl.compute("batch-hard", str(tmp_path / "emb.npy"), str(tmp_path / "label.npy"), executor=Here())
+    with pytest.raises(UsageError, match="at once"):
+        lossctl.compute("bce", path, executor=Here(), jobs=2)
+    with pytest.raises(UsageError, match="there is no 'slurm' to run on"):
+        lossctl.compute("bce", path, executor="slurm")
+    large = tmp_path / "large.csv"
+    pandas.concat([TABLE] * 30).to_csv(large, index=False)
+    with pytest.raises(FileError, match="only known by reading it"):
+        lossctl.compute("bce", str(large), executor=Here())
+
+
+def test_processes(tmp_path, small):
+    path = shards(tmp_path)
+    expected = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99)
+    with ProcessPoolExecutor(2) as pool:
+        assert repr(lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=pool)) == repr(expected)
+
+
+# --- engines, as they are
+
+
+@pytest.mark.slow
+def test_dask(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    path = shards(tmp_path)
+    expected = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        address = cluster.scheduler_address.replace("tcp://", "dask://")
+        for executor in (client.get_executor(), address):
+            answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=executor)
+            assert repr(answer) == repr(expected)
+        with pytest.raises(DataError):
+            lossctl.compute("bce", f"{path}::prob", f"{path}::other", executor=client.get_executor(retries=3))
+
+
+def killed_once(flag, fn, *args):
+    """fn(*args) in a worker that dies at its first part."""
+    if not os.path.exists(flag):
+        with open(flag, "w"):
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fn(*args)
+
+
+@pytest.mark.slow
+def test_a_lost_worker_of_ray_changes_nothing(tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray")
+    from lossctl.api import executors
+
+    path = shards(tmp_path)
+    expected = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99)
+    monkeypatch.setattr(parts, "PART_ROWS", 100)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]))
+    flag = str(tmp_path / "killed")
+    with executors.working("ray") as executor:
+        assert lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=executor) == expected
+
+        class Killing:
+            def submit(self, fn, /, *args):
+                return executor.submit(killed_once, flag, fn, *args)
+
+        answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=Killing())
+    assert os.path.exists(flag)
+    assert repr(answer) == repr(expected)
+    assert not ray.is_initialized()

@@ -1,0 +1,123 @@
+"""Files of an object store: a server that speaks S3, on this machine."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas
+import pytest
+
+import lossctl
+from lossctl.errors import FileError
+from lossctl.files import remote
+from lossctl.files.opening import public
+
+ROWS = 3000
+TABLE = pandas.DataFrame(
+    {
+        "prob": np.random.default_rng(0).random(ROWS),
+        "label": np.random.default_rng(1).integers(0, 2, ROWS).astype("int8"),
+        "other": np.random.default_rng(2).random(ROWS),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    """The address of a bucket, and a folder that holds the same files."""
+    pytest.importorskip("s3fs")
+    server_module = pytest.importorskip("moto.server")
+    import boto3
+
+    folder = tmp_path_factory.mktemp("bucket")
+    for at, piece in enumerate(np.array_split(np.arange(ROWS), [700, 1900])):
+        part = TABLE.iloc[piece]
+        part.to_parquet(folder / f"part-{at}.parquet", row_group_size=500)
+        part.to_csv(folder / f"part-{at}.csv.gz", index=False)
+        np.save(folder / f"part-{at}.npy", part["prob"].to_numpy())
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        store = boto3.client("s3")
+        store.create_bucket(Bucket="bucket")
+        for file in sorted(folder.iterdir()):
+            store.upload_file(str(file), "bucket", f"preds/{file.name}")
+        yield "s3://bucket/preds", folder
+    server.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_numbers_are_those_of_local_files(bucket):
+    address, folder = bucket
+    for name in ("part-*.parquet", "part-1.parquet", "part-0.csv.gz", "part-*.csv.gz"):
+        there = lossctl.compute("bce", f"{address}/{name}", ci=0.9, resamples=99)
+        here = lossctl.compute("bce", f"{folder}/{name}", ci=0.9, resamples=99)
+        assert (there.value, there.ci, there.n) == (here.value, here.ci, here.n)
+    mixed = lossctl.compute("mse", f"{address}/part-*.npy", f"{address}/part-*.parquet::other")
+    assert mixed.value == lossctl.compute("mse", TABLE["prob"], TABLE["other"]).value
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_faults_name_the_address(bucket):
+    address, _ = bucket
+    with pytest.raises(FileError, match=f"{address}/none.parquet: no such file"):
+        lossctl.compute("bce", f"{address}/none.parquet")
+    with pytest.raises(FileError, match="no file matches"):
+        lossctl.compute("bce", f"{address}/none*.parquet")
+    with pytest.raises(FileError, match="nothing here reads gopher://"):
+        lossctl.compute("bce", "gopher://host/x.npy")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_command_line(bucket):
+    address, folder = bucket
+    done = [
+        subprocess.run(
+            [sys.executable, "-m", "lossctl", "compute", "bce", f"{place}/part-*.parquet"],
+            capture_output=True, text=True, env=os.environ,
+        )
+        for place in (address, folder)
+    ]  # fmt: skip
+    assert done[0].returncode == 0, done[0].stderr
+    assert done[0].stdout == done[1].stdout
+
+
+def test_what_may_be_secret_is_not_shown():
+    assert public("https://user:word@host:80/a/b.npy?token=x#y") == "https://host:80/a/b.npy"
+    assert public("s3://bucket/key with ?.npy".replace("?", "1")) == "s3://bucket/key with 1.npy"
+    assert public("a::b.npy") == "a::b.npy"
+    assert public("plain.npy") == "plain.npy"
+
+
+def test_a_request_is_made_again_and_says_so_at_the_end(monkeypatch):
+    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.0)
+    calls = []
+
+    def fails(times):
+        def request():
+            calls.append(1)
+            if len(calls) <= times:
+                raise ConnectionError("reset by https://user:word@host/x")
+            return "answer"
+
+        return request
+
+    assert remote._asked("s3://b/k", fails(3)) == "answer"
+    calls.clear()
+    with pytest.raises(FileError, match=r"tried 4 times: ConnectionError: reset by \.\.\.") as fault:
+        remote._asked("s3://b/k", fails(99))
+    assert "word" not in str(fault.value)
+    assert len(calls) == 4
