@@ -172,6 +172,44 @@ def circle_class(emb: list[Any], label: Any, class_weights: Any, gamma: float, m
     return mp.log1p(mp.fsum(mp.exp(gamma * x) for x in push) * mp.exp(-gamma * pull))
 
 
+def to_classes(emb: list[Any], class_weights: Any) -> list[Any]:
+    """The cosines with all classes."""
+    classes = [exact(row) for row in np.reshape(class_weights, (-1, len(emb)))]
+    return [1 - distance(emb, weights, "cosine") for weights in classes]
+
+
+def surprise(logits: list[Any], own: Any, label: Any) -> Any:
+    return mp.log1p(mp.fsum(mp.exp(x - own) for j, x in enumerate(logits) if j != label))
+
+
+def arcface(emb: list[Any], label: Any, class_weights: Any, s: float, margin: float, beyond: str) -> Any:
+    cosines, m = to_classes(emb, class_weights), mp.mpf(margin)
+    own = cosines[int(label)]
+    angle = mp.acos(own)
+    shifted = mp.cos(angle + m)
+    if beyond == "easy" and angle >= mp.pi / 2:
+        shifted = own
+    if beyond == "linear" and angle + m >= mp.pi:
+        shifted = own - m * mp.sin(m)
+    return surprise([s * c for c in cosines], s * shifted, label)
+
+
+def cosface(emb: list[Any], label: Any, class_weights: Any, s: float, margin: float) -> Any:
+    cosines = [s * c for c in to_classes(emb, class_weights)]
+    return surprise(cosines, cosines[int(label)] - s * mp.mpf(margin), label)
+
+
+def normalized_softmax(emb: list[Any], label: Any, class_weights: Any, temperature: float) -> Any:
+    cosines = [c / mp.mpf(temperature) for c in to_classes(emb, class_weights)]
+    return surprise(cosines, cosines[int(label)], label)
+
+
+def proxy_nca(emb: list[Any], label: Any, class_weights: Any, s: float, with_own: bool) -> Any:
+    logits = [2 * s * c for c in to_classes(emb, class_weights)]
+    value = surprise(logits, logits[int(label)], label)
+    return value if with_own else mp.log(mp.expm1(value))
+
+
 _distance = distance
 
 REFERENCES: dict[str, Callable[..., Any]] = {
@@ -207,6 +245,10 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "pairwise-ranking": pairwise_ranking,
     "triplet": triplet,
     "circle-class": circle_class,
+    "arcface": arcface,
+    "cosface": cosface,
+    "normalized-softmax": normalized_softmax,
+    "proxy-nca": proxy_nca,
     **exact_regression.REFERENCES,
     **exact_preference.REFERENCES,
     **exact_scoring.REFERENCES,
@@ -430,7 +472,37 @@ def circle_class_cases() -> list[Case]:
     return cases
 
 
+def proxy_cases() -> list[Case]:
+    cases, own = [], np.random.default_rng(23)
+    for columns, classes in ((2, 3), (8, 5), (64, 4)):
+        weights, emb = own.normal(0, 1, (classes, columns)), own.normal(0, 1, (20, columns))
+        label = np.arange(20) % classes
+        near = weights[label] + 0.05 * emb
+        for what, x, w in (
+            ("random", emb, weights),
+            ("near their class", near, weights),
+            ("opposite", -near, weights),
+            ("1e-200 long", near * 1e-200, weights * 1e200),
+        ):
+            text = "/".join(map(repr, w.ravel().tolist()))
+            for spec in (
+                *("arcface", "arcface:beyond=easy", "arcface:beyond=plain", "arcface:s=8,margin=1"),
+                *(
+                    "cosface",
+                    "cosface:s=30,margin=0.4",
+                    "normalized-softmax",
+                    "proxy-nca",
+                    "proxy-nca:with_own=true",
+                ),
+            ):
+                name, _, more = spec.partition(":")
+                full = f"{name}:class_weights={text}" + (f",{more}" if more else "")
+                cases.append(Case(f"{what}, {classes} of {columns}", full, (x, label)))
+    return cases
+
+
 CASES = [
+    *proxy_cases(),
     *regression_cases(),
     *chance_cases(),
     *hinge_cases(),
@@ -507,6 +579,19 @@ def _operands(truth: Any, case: Case, a: Any, b: Any, c: Any) -> Any:
 
 PAIRS = ("contrastive", "pairwise-ranking", "triplet")
 KNOWN_BOUNDS = (
+    Bound(
+        ("arcface",),
+        lambda case: True,
+        lambda truth, case, *row: truth * (1 + option(case, "s") / 8),
+        "the sine of an angle is rounded, and e^-x makes its absolute error relative: 4 ulp and one for every two "
+        "units of the scale",
+    ),
+    Bound(
+        ("proxy-nca",),
+        lambda case: not option(case, "with_own"),
+        lambda truth, case, *row: abs(truth) + 1,
+        "a logarithm that passes through 0: 4 ulp of 1 too",
+    ),
     Bound(
         ("focal",),
         lambda case: forms_of(case) == ["logits"],

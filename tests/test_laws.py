@@ -35,7 +35,7 @@ from lossctl.rows import checks as door
 CLASSES = WIDTH = 9  # wide enough for sums over the columns to depend on their order, where they do
 N = 40
 ALL = list(registry.walk())
-HERE = [loss for loss in ALL if not loss.engine.has_lists and loss.family != "embedding"]
+HERE = [loss for loss in ALL if loss.roles[0].name not in ("rank_score", "emb")]
 BY_ROW = [loss for loss in HERE if loss.engine.is_by_row and loss.stands_alone]
 
 

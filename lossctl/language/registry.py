@@ -152,7 +152,7 @@ FAMILIES = (
         "divergence",
         "impurity",
     ),
-    *("pairs", "cosines", "ranking", "gains", "embedding", "preference"),
+    *("pairs", "cosines", "ranking", "gains", "embedding", "proxies", "preference"),
 )
 
 

@@ -1,0 +1,121 @@
+"""Embeddings against class weights: pytorch-metric-learning has printed; torch's softmax; angles by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .case import Case, index, reduced, tensor
+from .embedding import PML, PROXIES, W
+
+RNG = np.random.default_rng(29)
+EMB, CLASS = RNG.normal(size=(40, 6)), RNG.integers(0, 5, 40)
+WEIGHTS = RNG.normal(size=(5, 6))
+TEXT = "/".join(map(repr, WEIGHTS.ravel().tolist()))
+ROWS = (EMB, CLASS)
+DEGREES = math.radians(28.6), math.radians(80)
+
+
+def torch_cosines() -> torch.Tensor:
+    return F.normalize(tensor(EMB)) @ F.normalize(tensor(WEIGHTS)).T
+
+
+def with_margin(shift: Any, scale: float) -> float:
+    """torch's cross-entropy, the true class by what `shift` makes of its cosine."""
+    cosines = torch_cosines()
+    own = cosines.gather(1, index(CLASS)[:, None])
+    return float(F.cross_entropy(scale * cosines.scatter(1, index(CLASS)[:, None], shift(own)), index(CLASS)))
+
+
+def linear(c: torch.Tensor, m: float) -> torch.Tensor:
+    return torch.where(c.acos() + m < math.pi, (c.acos() + m).cos(), c - m * math.sin(m))
+
+
+def squares() -> torch.Tensor:
+    return torch.cdist(F.normalize(tensor(EMB)), F.normalize(tensor(WEIGHTS))) ** 2
+
+
+def without_own() -> float:
+    d = squares()
+    own = F.one_hot(index(CLASS), 5).bool()
+    return float((d[own] + (-d).masked_fill(own, -math.inf).logsumexp(dim=1)).mean())
+
+
+def printed(spec: str, value: float) -> Case:
+    name, _, more = spec.partition(":")
+    return Case(PML, f"{name}:class_weights={PROXIES}" + (f",{more}" if more else ""), W, value, digits=12)
+
+
+CASES = {
+    "arcface": [
+        printed(f"arcface:margin={DEGREES[0]!r}", 32.39210311464613),
+        printed(f"arcface:margin={DEGREES[1]!r},s=8", 8.585864012045464),
+        *reduced(
+            Case(
+                "torch",
+                f"arcface:class_weights={TEXT},s=16",
+                ROWS,
+                lambda: with_margin(lambda c: linear(c, 0.5), 16),
+            ),
+            40,
+            "sum",
+        ),
+        *(
+            Case(
+                "torch",
+                f"arcface:class_weights={TEXT},s=4,margin=1.5,beyond={beyond}",
+                ROWS,
+                lambda shift=shift: with_margin(shift, 4),
+            )
+            for beyond, shift in (
+                ("linear", lambda c: linear(c, 1.5)),
+                ("plain", lambda c: (c.acos() + 1.5).cos()),
+                ("easy", lambda c: torch.where(c > 0, (c.acos() + 1.5).cos(), c)),
+            )
+        ),
+        Case(
+            "by hand, a right angle",
+            "arcface:class_weights=1/0/0/1,s=2,margin=0.75",
+            ([[0.0, 3.0]], [0]),
+            math.log1p(math.exp(2 + 2 * math.sin(0.75))),
+        ),
+    ],
+    "cosface": [
+        printed("cosface", 28.384475163597983),
+        printed("cosface:margin=0.1,s=7", 2.232317076238047),
+        *reduced(
+            Case("torch", f"cosface:class_weights={TEXT},s=16", ROWS, lambda: with_margin(lambda c: c - 0.35, 16)),
+            40,
+            "sum",
+        ),
+    ],
+    "normalized-softmax": [
+        printed("normalized-softmax", 5.233594734745572),
+        printed("normalized-softmax:temperature=0.7", 0.8603056881845621),
+        *reduced(
+            Case(
+                "torch",
+                f"normalized-softmax:class_weights={TEXT},temperature=0.25",
+                ROWS,
+                lambda: F.cross_entropy(4 * torch_cosines(), index(CLASS)),
+            ),
+            40,
+            "sum",
+        ),
+    ],
+    "proxy-nca": [
+        printed("proxy-nca:with_own=true", 0.8855324723993387),
+        printed("proxy-nca:with_own=true,s=3", 1.6563113776177605),
+        *reduced(Case("torch, as the paper", f"proxy-nca:class_weights={TEXT}", ROWS, without_own), 40, "sum"),
+        Case(
+            "torch, ProxyNCA++",
+            f"proxy-nca:class_weights={TEXT},with_own=true,s=2",
+            ROWS,
+            lambda: F.cross_entropy(-2 * squares(), index(CLASS)),
+        ),
+    ],
+}
