@@ -17,8 +17,13 @@ class AnchorSums:
 
     @property
     def mean(self) -> float:
-        """total / weight: over the triplets above zero, over pairs, or over anchors; nan where there is none."""
+        """total / weight: over the terms above zero where a loss tells them, else over all; nan where there is none."""
         return self.total / self.weight
+
+    @property
+    def plain_mean(self) -> float:
+        """total / valid: over all triplets, pairs, or anchors."""
+        return self.total / self.valid
 
 
 def sums_of(losses):

@@ -166,3 +166,78 @@ def test_intervals_groups_and_the_hardest_rows_are_of_queries(files):
     top = run_lossctl("compute", "batch-hard", *inputs, "--exclude-same", "query.csv::cam",
                       "--ref-exclude-same", "gallery.csv::cam", "--top", "3", cwd=files)  # fmt: skip
     assert top.code == 0, top.err
+
+
+# --- triplets from files, and the mean over what costs something
+
+
+def hinge_rows(margin):
+    """Rows d_ap - d_an + margin of three sides in step, from their definition."""
+    a, p, n = GALLERY[:40], QUERY[np.arange(40) % 20], GALLERY[10:50]
+    return (a, p, n), np.sqrt(((a - p) ** 2).sum(axis=1)) - np.sqrt(((a - n) ** 2).sum(axis=1)) + margin
+
+
+def test_the_mean_over_active_terms_of_given_triplets_and_pairs():
+    sides, gap = hinge_rows(0.1)
+    found = lossctl.compute("triplet:margin=0.1", *sides, reduction="mean-active").value
+    assert found == pytest.approx(gap[gap > 0].mean(), rel=1e-13)
+    weight = np.arange(40.0)
+    weighted = lossctl.compute("triplet:margin=0.1", *sides, reduction="mean-active", weight=weight).value
+    assert weighted == pytest.approx(np.average(gap[gap > 0], weights=weight[gap > 0]), rel=1e-13)
+    d, same = np.sqrt(((sides[0] - sides[1]) ** 2).sum(axis=1)), np.arange(40) % 2
+    terms = np.where(same, d**2, np.maximum(3 - d, 0) ** 2) / 2
+    pairs = lossctl.compute("contrastive:margin=3", sides[0], sides[1], same, reduction="mean-active").value
+    assert pairs == pytest.approx(terms[terms > 0].mean(), rel=1e-13)
+    assert (
+        lossctl.compute("triplet:margin=0", GALLERY[:2], GALLERY[:2], GALLERY[2:4], reduction="mean-active").value == 0
+    )
+
+
+def test_the_mean_over_active_terms_of_sets():
+    d = np.sqrt(((GALLERY[:, None] - GALLERY) ** 2).sum(axis=2))
+    same, self = GALLERY_Y[:, None] == GALLERY_Y, np.eye(50, dtype=bool)
+    gap = np.where(same & ~self, d, -1).max(axis=1) - np.where(same, np.inf, d).min(axis=1) - 2
+    hard = lossctl.compute("batch-hard:margin=0", GALLERY, GALLERY_Y, reduction="mean-active")
+    gap += 2
+    assert hard.value == pytest.approx(gap[gap > 0].mean(), rel=1e-13)
+    assert dict(hard.counts)["active"] == (gap > 0).sum() and dict(hard.counts)["triplets"] == 50
+    terms = np.where(same, d**2, np.maximum(2 - d, 0) ** 2)[~self] / 2
+    pairs = lossctl.compute("contrastive-pairs:margin=2", GALLERY, GALLERY_Y, reduction="mean-active")
+    assert pairs.value == pytest.approx(terms[terms > 0].mean(), rel=1e-13)
+    assert dict(pairs.counts)["pairs"] == 50 * 49
+    i, j = np.nonzero(same & ~self)
+    beyond = np.where(same[i] | (d[i] <= d[i, j][:, None]), np.inf, d[i]).min(axis=1)
+    semi = np.maximum(d[i, j] - beyond + 0.1, 0)
+    dropped = lossctl.compute("semi-hard:margin=0.1,fallback=drop", GALLERY, GALLERY_Y, reduction="mean-active")
+    assert dropped.value == pytest.approx(semi[semi > 0].mean(), rel=1e-13)
+
+
+def test_triplets_in_step_are_counted_by_category(tmp_path):
+    sides, _ = hinge_rows(0.0)
+    d_ap, d_an = (np.sqrt(((sides[0] - side) ** 2).sum(axis=1)) for side in sides[1:])
+    easy, hard = int((d_an >= d_ap + 0.4).sum()), int((d_an <= d_ap).sum())
+    np.savez(tmp_path / "apn.npz", **dict(zip(("anchor", "positive", "negative"), sides, strict=True)))
+    for name, side in zip("apn", sides, strict=True):
+        np.save(tmp_path / f"{name}.npy", side)
+    for inputs in (("apn.npz",), ("a.npy", "p.npy", "n.npy")):
+        done = run_lossctl("triplets", *inputs, "--margin", "0.4", "-b", cwd=tmp_path)
+        assert done.out == f"{easy}\t{40 - easy - hard}\t{hard}\n", done.err
+    document = json.loads(run_lossctl("triplets", "apn.npz", "--margin", "0.4", "--json", cwd=tmp_path).out)
+    assert document["certified"] and document["results"][0]["in_order"] == 1 - hard / 40
+    refused = run_lossctl("triplets", "apn.npz", "--by", "class", cwd=tmp_path)
+    assert refused.code == 2 and "leave --by out" in refused.err
+
+
+def test_an_index_of_more_columns_says_how_to_write_it(tmp_path):
+    index = np.stack([np.arange(5), np.arange(5) + 1, np.arange(5) + 2, np.arange(5) + 3], axis=1)
+    np.save(tmp_path / "x.npy", GALLERY)
+    np.save(tmp_path / "several.npy", index)
+    np.save(tmp_path / "turned.npy", index[:, :3].T)
+    for name, fixed in (
+        ("several", np.concatenate([index[:, [0, 1, k]] for k in range(2, 4)])),
+        ("turned", index[:, :3]),
+    ):
+        refused = run_lossctl("compute", "triplet", "x.npy", "--index", f"{name}.npy", cwd=tmp_path)
+        assert refused.code == 3 and "::1..3" not in refused.err and "np.save(path, " in refused.err
+        np.save(tmp_path / "fixed.npy", fixed)
+        assert run_lossctl("compute", "triplet", "x.npy", "--index", "fixed.npy", cwd=tmp_path).code == 0

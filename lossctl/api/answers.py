@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..files.sources import digest
-from ..language.registry import SET, make
+from ..language.registry import SET, make, of_triplets
 from ..results.values import Comparison, Result
 from ..rows.by_row import Rows
 from ..rows.hardest import Hardest
@@ -205,6 +205,15 @@ def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets,
     (emb,) = [*asked.inputs, *asked.named.values()]
     reading = asked.reading
     return triplets.given_triplets(emb, index, asked.margins, distance=reading.metric, normalize=reading.normalize)
+
+
+def triplets_in_step(asked: TripletQuestion) -> tuple[GivenTriplets, ...]:
+    """The categories of anchors, positives and negatives that are given row by row, at each margin."""
+    from . import triplets
+
+    loss = Request(make(of_triplets()), {}, asked.inputs, asked.named)
+    with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
+        return triplets.triplets_in_step(shared.losses[0], asked.margins)
 
 
 def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.MiningJob:

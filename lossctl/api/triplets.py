@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from ..language.roles import TRIPLET
 from ..sets.by_anchor import Progress, read_set
 from .bound import read_all
 from .pairing import has_pairs
@@ -92,6 +93,34 @@ def report(
     notes = "; ".join(opened.notes)
     return Report(
         counts, diagnosis, sample, opened.sources, notes, fingerprint, embeddings.facts.skipped, opened.marks, odd
+    )
+
+
+def is_of_triplets(sources: Sequence[Given]) -> bool:
+    """Whether sources hold anchors, positives and negatives in step, not a labelled set."""
+    from ..files import binding
+
+    if len(sources) != 1:
+        return len(sources) == 3
+    desk = binding.Desk()
+    with desk.stack:
+        frame, selector = desk.frame(sources[0], "input")
+        families = {name.lower().rstrip("0123456789").rstrip("_.[") for name in frame.names}
+        return selector is None and set(TRIPLET) <= families
+
+
+def triplets_in_step(opened: Prepared, margins: Sequence[float]) -> tuple[GivenTriplets, ...]:
+    """The certified categories of anchors, positives and negatives that are given row by row, at each margin."""
+    from ..rows import checks
+    from ..sets.given import categorize
+
+    plan, reading = opened.plan, opened.reading
+    blocks = [checks.admit(plan, block.load(), block.start).inputs for block in opened.inputs()]
+    points = [np.concatenate(side) for side in zip(*blocks, strict=True)]
+    count = len(points[0])
+    rows = np.arange(count)[:, None] + count * np.arange(3)
+    return categorize(
+        np.concatenate(points), [rows.astype(np.float64)], margins, metric=reading.metric, normalize=reading.normalize
     )
 
 

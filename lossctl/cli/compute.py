@@ -35,7 +35,7 @@ REDUCTION_WORDS = {
     "none": "none prints them all",
     "mean-elements": "mean-elements and sum-elements are over the cells of all rows",
     "positives": "positives divides the sum by the number of labels 1",
-    "mean-active": "mean-active is over the triplets above zero",
+    "mean-active": "mean-active is over the terms above zero",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +15,7 @@ from . import options, output
 if TYPE_CHECKING:
     from ..api.question import TripletQuestion
     from ..api.triplets import Report
+    from ..sets.given import GivenTriplets
 
 SOURCES = Annotated[
     list[str] | None,
@@ -37,10 +38,15 @@ def triplets(values: Mapping[str, Any]) -> None:
     style = output.style_of(values)
     question = _question(values, style)
     inputs = [*question.inputs, *output.inputs_of(TRIPLETS, values)]
-    if values["index"] is not None:
-        _write_given(question, values["index"], style, inputs)
-        return
     from ..api import answers
+
+    if values["index"] is not None:
+        _refuse_set(question, inputs)
+        _write_given(question, lambda: answers.given_triplets(question, values["index"]), style, inputs)
+        return
+    if _is_of_triplets(values, question):
+        _write_given(question, lambda: answers.triplets_in_step(question), style, inputs)
+        return
 
     with (
         output.destination(style, inputs) as writer,
@@ -118,15 +124,34 @@ def _pair(text: str | None) -> tuple[int, int] | None:
     return classes, rows
 
 
-def _write_given(question: TripletQuestion, index: str, style: output.Style, inputs: list[str]) -> None:
-    """The categories of the triplets in a file."""
-    from ..api import answers
-    from ..show import triplets as show
+def _is_of_triplets(values: Mapping[str, Any], question: TripletQuestion) -> bool:
+    """Whether the sources are anchors, positives and negatives in step. UsageError for what is of a set."""
+    from ..api.triplets import is_of_triplets
 
+    if question.named or not is_of_triplets(question.inputs):
+        return False
+    names = ("by", "pairs", "batch", "plot", "metrics", "ref", "exclude_same", "noise_label", "positive")
+    of_a_set = {f"--{name.replace('_', '-')}": values[name] for name in names}
+    _refuse("anchors, positives and negatives in step", of_a_set, "they are counted as they are, and have no classes")
+    return True
+
+
+def _refuse_set(question: TripletQuestion, inputs: list[str]) -> None:
     if len(inputs) != 2 or SET.roles[-1].name in question.named:
         raise UsageError("--index goes with the embeddings alone", fix="lossctl triplets EMB --index FILE")
+
+
+def _write_given(
+    question: TripletQuestion,
+    count: Callable[[], tuple[GivenTriplets, ...]],
+    style: output.Style,
+    inputs: list[str],
+) -> None:
+    """The categories of the triplets in a file."""
+    from ..show import triplets as show
+
     with output.destination(style, inputs) as writer:
-        categories = answers.given_triplets(question, index)
+        categories = count()
         metric, normalize = question.reading.metric, question.reading.normalize
         format = output.many_format(style)
         if format == "bare":

@@ -302,12 +302,32 @@ def index_of(desk: Desk, source: Given) -> Field:
     else:
         chosen = frame.whole()
     if chosen.ndim != 2 or chosen.width != 3:
+        if chosen.ndim == 2 and chosen.width > 3:
+            raise _wide_index(chosen)
         raise DataError(
             f"{shown(frame.path)}: {chosen.name}: an index has three columns",
             why="each row is a triplet: the rows of its anchor, its positive and its negative",
             fix="choose them: PATH::1..3",
         )
     return chosen
+
+
+def _wide_index(chosen: Field) -> DataError:
+    """The fault of an index of more columns: turned by 90 degrees, or with several negatives a row."""
+    negatives = chosen.width - 2
+    turned = "np.save(path, x.T)"
+    several = "np.save(path, np.concatenate([x[:, [0, 1, k]] for k in range(2, x.shape[1])]))"
+    of_each = f"an anchor, a positive and {negatives} negatives a row are {negatives} triplets each"
+    is_turned = chosen.frame.rows == 3
+    return DataError(
+        f"{shown(chosen.frame.path)}: {chosen.name}: an index has three columns, anchor, positive, negative",
+        why=f"its three rows may be all anchors, all positives, all negatives, as miners return them; or {of_each}"
+        if is_turned
+        else of_each,
+        fix=f"if its rows are anchors, positives and negatives: {turned}; if negatives stand side by side: {several}"
+        if is_turned
+        else several,
+    )
 
 
 def described(fields: Mapping[str, Field], roles: Sequence[Role]) -> str:

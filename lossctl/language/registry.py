@@ -156,6 +156,11 @@ FAMILIES = (
 )
 
 
+def of_triplets() -> Loss:
+    """The loss whose rows are triplets."""
+    return next(loss for loss in walk() if loss.is_of_triplets)
+
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

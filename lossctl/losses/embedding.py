@@ -22,9 +22,9 @@ Cosines = Any  # Rounded or Twofold: float64 that says how wrong it may be, or t
 
 
 class TripletLosses(NamedTuple):
-    """Sums over the triplets of each anchor.
+    """Sums over the triplets, or the pairs, of each anchor.
 
-    total: of the losses, (B,); weight: how many are above zero, (B,); valid: how many triplets there are, (B,)
+    total: of the losses, (B,); weight: how many are above zero, (B,); valid: how many there are, (B,)
     """
 
     total: Array
@@ -54,8 +54,8 @@ def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     return TripletLosses(total, row_sum(_cast(reach, sums)), panel.positives * panel.negatives)
 
 
-@loss(engine=SETS, term="triplet")
-def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -> Array:
+@loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet")
+def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -> TripletLosses:
     """Each anchor with its farthest positive and its nearest negative: the hardest triplet it is in.
 
     Formula: [max d_ap - min d_an + margin]+, or log(1 + e^(max d_ap - min d_an)) with --soft
@@ -70,13 +70,14 @@ def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -
     Example: emb=0,1,2,3 label=0,0,1,1 -> 0.5
     """
     gap = panel.farthest_positive - panel.nearest_negative
-    return softplus(gap) if soft else relu(gap + margin)
+    losses = softplus(gap) if soft else relu(gap + margin)
+    return TripletLosses(losses, _cast(losses > 0, losses), namespace(losses).ones_like(losses))
 
 
-@loss(engine=SETS, term="triplet")
+@loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet")
 def semi_hard(
     panel: Panel, *, margin: NonNegative = 1.0, fallback: Literal["hardest", "easiest", "drop"] = "easiest"
-) -> Weighted:
+) -> TripletLosses:
     """Each positive pair with the nearest negative beyond it.
 
     Formula: [d_ap - min{d_an: d_an > d_ap} + margin]+, mean over the pairs
@@ -95,7 +96,7 @@ def semi_hard(
 
 
 @loss(engine=SETS, term="triplet")
-def random_semi_hard(panel: Panel, *, margin: Positive = 1.0, seed: Seed = 0) -> Weighted:
+def random_semi_hard(panel: Panel, *, margin: Positive = 1.0, seed: Seed = 0) -> TripletLosses:
     """Each positive pair with one random negative of its semi-hard band; pairs without one are left out.
 
     Formula: d_ap - d_an + margin, n drawn from d_ap < d_an < d_ap + margin; mean over the pairs with such an n
@@ -112,17 +113,17 @@ def random_semi_hard(panel: Panel, *, margin: Positive = 1.0, seed: Seed = 0) ->
     return _over_pairs(panel, negative, is_counted, margin)
 
 
-def _over_pairs(panel: Panel, negative: Any, is_counted: Array, margin: float) -> Weighted:
+def _over_pairs(panel: Panel, negative: Any, is_counted: Array, margin: float) -> TripletLosses:
     index, _ = panel.own
     terms = relu(panel.distance_to(index) - panel.distance_to(negative) + margin)
-    return _masked_total(terms, is_counted)
+    return _active_total(terms, is_counted)
 
 
 # ---------------------------------------------------------------------------------------------------------------- pairs
 
 
-@loss(engine=SETS, everyone=True, term="contrastive")
-def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
+@loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), everyone=True, term="contrastive")
+def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> TripletLosses:
     """Contrastive over all pairs of the set: pulls the pairs of a class together, pushes others apart until the margin.
 
     Formula: [y d^2 + (1 - y) [margin - d]+^2] / 2, mean over all pairs;  y = 1 within a class
@@ -136,7 +137,7 @@ def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> Weighted:
     """
     d = panel.distance
     gap = relu(margin - d)
-    return _masked_total(where(panel.is_positive, d * d, gap * gap) / 2, panel.is_pair)
+    return _active_total(where(panel.is_positive, d * d, gap * gap) / 2, panel.is_pair)
 
 
 @loss(engine=SETS, cosine=True)
@@ -294,6 +295,12 @@ def _masked_total(terms: Any, is_counted: Array) -> Weighted:
     if hasattr(terms, "error"):  # Bounded, whose library a page of help does not load
         return Weighted(terms.total(is_counted), row_sum(_cast(is_counted, terms.x)))
     return Weighted(row_sum(where(is_counted, terms, 0.0)), row_sum(_cast(is_counted, terms)))
+
+
+def _active_total(terms: Array, is_counted: Array) -> TripletLosses:
+    """The same, with how many of them are above zero."""
+    total, valid = _masked_total(terms, is_counted)
+    return TripletLosses(total, row_sum(_cast(is_counted & (terms > 0), terms)), valid)
 
 
 def _cast(values: Array, like: Array) -> Array:

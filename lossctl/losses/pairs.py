@@ -2,11 +2,12 @@
 
 from ..language.distances import DISTANCES
 from ..language.domains import Flag, Metric, NonNegative, Positive
+from ..language.engines import ROWS
 from ..language.numerics import Array, minimum, relu, softplus, where
 from ..language.registry import loss
 
 
-@loss
+@loss(reductions=(*ROWS.reductions, "mean-active"))
 def contrastive(
     left: Array, right: Array, same: Array, *, margin: Positive = 1.0, distance: Metric = "euclidean"
 ) -> Array:
@@ -49,7 +50,7 @@ def pairwise_ranking(
     return where(same == 1, d, relu(margin - d))
 
 
-@loss
+@loss(reductions=(*ROWS.reductions, "mean-active"))
 def triplet(
     anchor: Array,
     positive: Array,

@@ -177,6 +177,8 @@ def score(plan: shapes.Plan, block: RowBlock) -> Rows:
         rows = rows_of(plan, admitted.rows, columns_of(value), admitted.weights, admitted.facts)
     if plan.reduction == "positives":
         return rows._replace(columns=(rows.columns[0], _positives(admitted.inputs[-1], admitted.weights)))
+    if plan.reduction == "mean-active":
+        return rows._replace(columns=(rows.columns[0], _active(rows.total, rows.weight)))
     return rows
 
 
@@ -234,6 +236,11 @@ def _positives(label: np.ndarray, weights: Column) -> np.ndarray:
     return count if weights is None else count * weights
 
 
+def _active(losses: np.ndarray, weights: Column) -> np.ndarray:
+    """What rows that cost something add to the divisor."""
+    return np.where(losses > 0, 1.0 if weights is None else weights, 0.0)
+
+
 def refuse_rows(loss: Loss) -> None:
     """UsageError where single rows have no loss, so that they cannot be listed, ranked or kept."""
     if not loss.stands_alone:
@@ -280,7 +287,7 @@ def value_of(plan: shapes.Plan, part: Part) -> float:
     if plan.is_sum:
         return float(part.sums[0])
     if not divisor.units:
-        return 0.0 if plan.reduction == "mean-active" else float("nan")  # no triplet costs anything
+        return 0.0 if plan.reduction == "mean-active" else float("nan")  # nothing costs anything
     finish = plan.spec.finish
     if finish is None:
         return part.sums[0] / divisor

@@ -176,6 +176,12 @@ def plan(
     if clip:
         entries = [entry._replace(slack=CLIPPED) for entry in entries]
     _check_reduction(spec, entries, reduction)
+    if reduction == "mean-active" and weight_norm == "n":
+        raise UsageError(
+            "-r mean-active with --weight-norm n",
+            why="one divides by the rows that cost something, the other by all",
+            fix="leave one of them out",
+        )
     _check_class_numbers(spec, entries)
     if clip and not any(entry.form == "prob" for entry in entries):
         raise UsageError("--clip applies to probabilities only", fix="leave it out: logits need no clipping")

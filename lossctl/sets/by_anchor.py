@@ -106,16 +106,17 @@ def _rows(plan: shapes.Plan, embeddings: EmbeddingSet, points: Points, losses: p
     """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
     numbers = points.rows[points.begin : points.begin + len(losses.total)]
     order = np.argsort(numbers)
-    weight = losses.valid if plan.reduction == "mean" else losses.weight
+    weight = losses.weight if plan.reduction == "mean-active" else losses.valid
     facts = embeddings.facts._replace(undecided_anchors=losses.undecided)
     return rows_of(plan, RowsAt(numbers[order]), (losses.total[order], weight[order]), None, facts)
 
 
-def _counts(points: Points, losses: panels.AnchorLosses) -> tuple[tuple[str, int], ...]:
+def _counts(points: Points, losses: panels.AnchorLosses, unit: str) -> tuple[tuple[str, int], ...]:
+    """What the loss is a mean of, `unit` where an anchor is in several, and which points are no anchors."""
     anchors, valid, weight = len(losses.total), round(float(losses.valid.sum())), round(float(losses.weight.sum()))
     counts = [("anchors", anchors)]
     if losses.valid is not losses.weight:
-        counts += [("triplets", valid), ("active", weight)]
+        counts += [(unit, valid), ("active", weight)]
     elif weight != anchors:
         counts += [("pairs", weight)]
     counts += [("without positive", points.without_positive), ("without negative", points.without_negative)]
@@ -216,4 +217,6 @@ def _anchors(
     scored = Scored(
         rows, tuple(arrays[place][at] for place in side), tuple(array[at] for array in inputs[: len(job.plan.entries)])
     )
-    return AnchorScores(scored, backend, _counts(points, losses))
+    return AnchorScores(
+        scored, backend, _counts(points, losses, "pairs" if job.plan.spec.loss.everyone else "triplets")
+    )

@@ -356,6 +356,8 @@ def given_json(triplets: Sequence[GivenTriplets], metric: str, normalize: bool, 
             "margin": at.margin,
             **_category_record(at.categories),
             "loss": at.loss / count_of(at.categories.triplets),
+            "loss_active": at.loss / count_of(at.active) if at.active else 0.0,
+            "in_order": 1 - at.categories.shares[2],
             "active": at.active,
         }
         for at in triplets
@@ -366,14 +368,15 @@ def given_json(triplets: Sequence[GivenTriplets], metric: str, normalize: bool, 
 
 def given_sheet(triplets: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
     """One row a margin and category, with bars for a person; every digit otherwise."""
-    columns = ("margin", "triplets", "easy", "semi-hard", "hard", "hard ties", "margin ties", "mean loss")
+    columns = ("margin", "triplets", "easy", "semi-hard", "hard", "hard ties", "margin ties", "mean loss", "in order")
     rows = []
     for at in triplets:
         item, mean = at.categories, at.loss / count_of(at.categories.triplets)
         counts = (item.triplets, item.easy, item.semi_hard, item.hard, item.hard_ties, item.margin_ties)
         cells = [option_text(at.margin) if bars else repr(at.margin)]
         cells += [f"{count:,}" if bars else str(count) for count in counts]
-        cells.append(f"{mean:.6g}" if bars else repr(mean))
+        in_order = 1 - item.shares[2]
+        cells += [f"{mean:.6g}", _percent(in_order)] if bars else [repr(mean), repr(in_order)]
         rows.append((*cells, bar(item.shares[2])) if bars else tuple(cells))
     names = (*columns, "hard share") if bars else columns
     spare = ("margin ties", "hard ties", "triplets")

@@ -130,6 +130,9 @@ CASES: dict[str, list[Case]] = {
         Case("a collapsed embedding pays the margin", "batch-all:margin=0.2", (np.ones((4, 2)), [0, 0, 1, 1]), 0.2),
     ],
     "batch-hard": [
+        Case(
+            "by hand, the inner two", "batch-hard", ([[0.0], [1], [2], [3]], [0, 0, 1, 1]), 1.0, reduction="mean-active"
+        ),
         Case("PML's rule of the table: anchors with positives", "batch-hard", A9, 4.125),
         Case("the table, soft", "batch-hard:soft=true", A9, 3.18413, digits=5),
         Case("the table, squared", "batch-hard", A9, 20.625, space=SQUARED),
@@ -156,6 +159,13 @@ CASES: dict[str, list[Case]] = {
         Case("a collapsed embedding pays log 2", "batch-hard:soft=true", (np.ones((4, 2)), [0, 0, 1, 1]), math.log(2)),
     ],
     "semi-hard": [
+        Case(
+            "by hand, three of four",
+            "semi-hard",
+            ([[0.0], [1], [1.5], [3]], [0, 0, 1, 1]),
+            2 / 3,
+            reduction="mean-active",
+        ),
         Case("tensorflow-addons' rule of the table", "semi-hard", A9, 0.615385, digits=6),
         *(
             Case(
@@ -204,6 +214,13 @@ CASES: dict[str, list[Case]] = {
         Case("by hand, a pair without a band", "random-semi-hard", ([[0.0], [1], [1.5], [5]], [0, 0, 1, 1]), 0.5),
     ],
     "contrastive-pairs": [
+        Case(
+            "by hand, but for the far pair",
+            "contrastive-pairs:margin=2.5",
+            ([[0.0], [1], [3]], [0, 0, 1]),
+            (0.5 + 0.125) / 2,
+            reduction="mean-active",
+        ),
         *(
             Case(
                 f"scipy and torch, {metric}{', unit sphere' if normalize else ''}",

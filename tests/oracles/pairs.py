@@ -51,6 +51,13 @@ def halved_squares(metric: str, margin: float) -> Any:
 METRICS = ("euclidean", "sqeuclidean", "cosine")
 CASES = {
     "contrastive": [
+        Case(
+            "by hand, over the pairs that cost something",
+            "contrastive",
+            ([[0.0], [0], [0]], [[1.0], [3], [0.5]], [1, 0, 0]),
+            (0.5 + 0.125) / 2,
+            reduction="mean-active",
+        ),
         Case("the table", "contrastive", T, 0.310833, digits=6),
         Case("the table, the paper's sum", "contrastive", T, 1.865, reduction="sum"),
         *(
@@ -83,6 +90,13 @@ CASES = {
         Case("the same twice", "pairwise-ranking", (LEFT, LEFT, np.zeros(30)), 1.0),
     ],
     "triplet": [
+        Case(
+            "by hand, over the triplets that cost something",
+            "triplet",
+            ([[0.0], [0], [0]], [[1.0], [1], [1]], [[0.5], [3], [1]]),
+            (1.5 + 1) / 2,
+            reduction="mean-active",
+        ),
         Case(
             "torch, sum",
             "triplet",
