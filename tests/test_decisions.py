@@ -1,7 +1,9 @@
 """From a number to a decision: rows, groups, intervals, gates. The truths are scipy's, simulations, and plain loops."""
 
 import csv
+import functools
 import io
+import itertools
 import json
 import math
 
@@ -16,9 +18,9 @@ import lossctl
 from lossctl.api import compute as assess
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
-from lossctl.resampling import bootstrap, draws
+from lossctl.resampling import bootstrap, draws, survey
 from lossctl.resampling.draws import Draws
-from lossctl.rows import hardest
+from lossctl.rows import by_row, checks, facts, hardest
 
 BCE = ("compute", "bce", "samples/preds.csv")
 PROB, LABEL = np.load(ROOT / "samples/preds.npy").T
@@ -217,6 +219,50 @@ def test_weights_tell_the_effective_n():
     weight, values = rng.lognormal(0, 1.2, 20), rng.random(20)
     (result,) = assessed("mean-error", [np.zeros(20), values], weight=weight, confidence=assess.Confidence())
     assert f"effective n {weight.sum() ** 2 / (weight**2).sum():.3g}" in result.warnings[-1]
+
+
+@pytest.mark.parametrize(("loss", "is_said"), [("mse", True), ("mean-error", False)])
+def test_few_and_skewed_rows_are_named(loss, is_said):
+    """Squares of normal errors have skewness 2.8."""
+    values = np.random.default_rng(0).normal(size=50)
+    (result,) = assessed(loss, [np.zeros(50), values], confidence=assess.Confidence())
+    assert any("few and skewed rows" in warning for warning in result.warnings) == is_said
+    (many,) = assessed(loss, [np.zeros(500), np.tile(values, 10)], confidence=assess.Confidence())
+    assert not many.warnings
+
+
+@pytest.mark.parametrize("loss", ["mean-error", "gini"])
+def test_clusters_of_unequal_weight_tell_the_same_effective_n_by_every_engine(loss):
+    """Twenty clusters of one or six rows tell as much as (sum of w)^2 / (sum of w^2) of equal ones."""
+    sizes = np.repeat([1, 6], 10)
+    cluster, values = np.repeat(np.arange(20), sizes), (np.random.default_rng(0).random(70) < 0.2).astype(int)
+    inputs = [np.zeros(70), values] if loss == "mean-error" else [values]
+    (result,) = assessed(loss, inputs, side=assess.Side(cluster=cluster), confidence=assess.Confidence())
+    assert f"effective n {sizes.sum() ** 2 / (sizes**2).sum():.3g}" in result.warnings[-1]
+
+
+@settings(max_examples=examples(30))
+@given(st.data())
+def test_neither_cuts_nor_the_order_of_merging_change_values_and_facts(data):
+    """Sums are exact and facts are sorted; the interval, whose resamples are float64 sums, moves by rounding."""
+    n = data.draw(st.integers(2, 60))
+    values = np.array(data.draw(st.lists(st.floats(-1e9, 1e9), min_size=n, max_size=n)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, n), max_size=6)))
+    aspects = survey.Aspects(draws=Draws(1, 40))
+
+    def piece(start, stop):
+        rows = by_row.Rows(checks.RowNumbers(start, None), values[start:stop], None,
+                           (values[start:stop], None), facts.Facts(infinite_rows=(start,), infinite=1))  # fmt: skip
+        return survey.slice_of(by_row.Scored(rows, (), ()), None, aspects)
+
+    ends = [0, *cuts, n]
+    pieces = [piece(*pair) for pair in itertools.pairwise(ends) if pair[0] < pair[1]]
+    orders = [data.draw(st.permutations(pieces)) for _ in range(2)]
+    totals = [functools.reduce(lambda a, b: a.merge(b), order) for order in orders]
+    assert totals[0].part == totals[1].part
+    assert totals[0].part.sums == piece(0, n).part.sums
+    scale = 8 * np.abs(values).sum()
+    assert np.abs(totals[0].sample.sums - piece(0, n).sample.sums).max() <= 1e-13 * max(scale, n)
 
 
 def macro_of(values, group, **options):

@@ -376,3 +376,8 @@ def test_every_format_holds_what_was_asked(format):
     assert done.code == 0
     assert ("wilcoxon" in done.out or "p of ranks" in done.out) and "not" in done.out
     assert len(done.out.splitlines()) >= 11
+
+
+def test_all_patterns_are_counted_as_many_as_they_are():
+    base, other, target = systems(10, 0.1)
+    assert compared(base, other, target).ci.resamples == 1024

@@ -337,9 +337,9 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
 
 @pytest.mark.parametrize("side", [None, assess.Side(group=np.arange(3000) // 2)], ids=["", "groups"])
 def test_intervals_of_more_counts_than_memory_holds_are_refused(side):
-    with pytest.raises(UsageError, match="counts in all") as fault:
+    with pytest.raises(UsageError, match="sums in all") as fault:
         assessed("gini", [np.arange(3000)], side=side, confidence=assess.Confidence(resamples=30_000))
-    assert "GiB" in fault.value.why
+    assert "GiB" in fault.value.why and ("groups" in fault.value.what) == (side is not None)
 
 
 def test_bca_of_very_many_counts_is_refused(monkeypatch):

@@ -19,6 +19,7 @@ from .draws import Draws
 
 Method = Literal["bca", "percentile"]
 FEWEST, FEW, MANY = 10.0, 20.0, 1e4  # effective units: t below; a remark below; no correction above
+SEVERAL, SKEWED = 100.0, 1.0  # a remark for fewer effective units whose influence is more skewed
 ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
 EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
 HALVINGS = 50  # of the levels between which 0 leaves an interval
@@ -191,7 +192,14 @@ class Spread(NamedTuple):
             )
         if self.effective < FEW:
             return f"the interval rests on {self.influence.units} units (effective n {self.effective:.3g})"
+        if self.effective < SEVERAL and self.skewness > SKEWED:
+            return f"few and skewed rows (skewness {self.skewness:.2g}): 95 % intervals of such hold 93 % of truths"
         return ""
+
+    @property
+    def skewness(self) -> float:
+        """How skewed the influence of the units is, without its sign."""
+        return 6 * abs(self.acceleration) * math.sqrt(self.effective)
 
 
 def widened(level: float, effective: float) -> float:

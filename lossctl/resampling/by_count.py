@@ -92,8 +92,8 @@ class Tally(NamedTuple):
 
     @property
     def entries(self) -> int:
-        """How many bootstraps it holds."""
-        return len(self.cells)
+        """How many sums it holds of each resample."""
+        return 2 * len(self.cells)
 
     def noticing(self, facts: Facts) -> Tally:
         """The same with other facts."""
@@ -125,11 +125,18 @@ class Tally(NamedTuple):
         resampled = np.concatenate(values)
         squares = sum(sample.moments.pairs[1, 1] for sample in samples)
         if influence.by_cluster is not None:
-            effective = float(len(influence.by_cluster))
-        else:
-            effective = _effective(float(observed[:, 1].sum()), float(squares))
+            squares = sum(weight * weight for weight in self.cluster_weights().values())
+        effective = _effective(float(observed[:, 1].sum()), float(squares))
         at_end = _is_at_end(resampled[held], influence.squares)
         return Spread(float(value[0]), resampled, held, influence.acceleration, influence, effective, at_end)
+
+    def cluster_weights(self) -> dict[str, float]:
+        """What the rows of each cluster weigh, over all cells."""
+        weights: dict[str, float] = {}
+        for cell in self.cells.values():
+            for name, (_, weight) in (cell.clusters or {}).items():
+                weights[name] = weights.get(name, 0.0) + float(weight)
+        return weights
 
     def merge(self, other: Tally) -> Tally:
         """The tally of two sets of rows together."""

@@ -338,7 +338,10 @@ def _flipped(plan: Plan, pairs: Pairs, other: int, level: float, sides: Sides, s
     answer = flips.inverted(observed, swapped, linear, share, level, tie, patterns.is_every)
     error = math.sqrt(max(0.0, influence.squares) * pairs.units / (pairs.units - 1)) if pairs.units > 1 else math.nan
     name = f"{SIGN_FLIP}, all patterns" if patterns.is_every else SIGN_FLIP
-    so_far = so_far._replace(low=answer.low, high=answer.high, standard_error=error, p=answer.p, test=name)
+    so_far = so_far._replace(
+        low=answer.low, high=answer.high, standard_error=error, p=answer.p, test=name,
+        draws=1 << pairs.flipped[other].differ if patterns.is_every else so_far.draws,
+    )  # fmt: skip
     beyond = []
     for side in sides:
         base = _base_flipped(plan, pairs, other, patterns) if side.share else 0.0

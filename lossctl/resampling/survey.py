@@ -51,7 +51,7 @@ class Piece(Protocol):
 
     @property
     def entries(self) -> int:
-        """How many bootstraps it holds."""
+        """How many sums it holds of each resample."""
 
     def merge(self, other: Self) -> Self:
         """The piece of two sets of rows together."""
@@ -131,13 +131,14 @@ def add_up(
 
 
 def _refuse_too_many(pieces: int, entries: int, aspects: Aspects) -> None:
-    """entries: how many bootstraps the pieces hold, all together."""
-    if aspects.draws and entries * aspects.draws.resamples * 16 > LARGEST_BYTES:
-        counts = f" ({entries} counts in all)" if entries > pieces else ""
+    """entries: how many sums of each resample the pieces hold, all together."""
+    if aspects.draws and entries * aspects.draws.resamples * 8 > LARGEST_BYTES:
+        groups = f"{pieces - 1} groups or more, " if aspects.group is not None else ""
+        coarser = "for coarser groups, " if aspects.group is not None else ""
         raise UsageError(
-            f"{pieces - 1} groups or more{counts}, with {aspects.draws.resamples} resamples each",
+            f"{groups}{entries} sums in all, with {aspects.draws.resamples} resamples each",
             why="their intervals need more than a GiB",
-            fix="ask for fewer --resamples, for coarser groups, or for no --ci",
+            fix=f"ask for fewer --resamples, {coarser}or for no --ci",
         )
 
 
@@ -163,8 +164,8 @@ class Slice(NamedTuple):
 
     @property
     def entries(self) -> int:
-        """How many bootstraps it holds."""
-        return 1 if self.sample else 0
+        """How many sums it holds of each resample."""
+        return self.sample.sums.shape[1] if self.sample else 0
 
     def merge(self, other: Slice) -> Slice:
         """The slice of two sets of rows together."""

@@ -118,7 +118,7 @@ COVERAGE = (
     Line("rmse, normal", (20, 50, 200, 1000), rmse),
     Line("weighted mean", (20, 50, 200, 1000), weighted),
     Line("mean of groups", (20, 50, 200, 1000), macro),
-    Line("lists", (20, 50, 200), lists),
+    Line("lists", (20, 50, 200, 1000), lists),
     Line("clusters", (10, 30, 100), clusters),
     Line("gini, 20:80", (20, 50, 200, 1000), gini(0.2)),
     Line("gini, 50:50", (20, 50, 200, 1000), gini(0.5)),
@@ -129,9 +129,13 @@ COVERAGE = (
 # --- under the null
 
 
-def _p(base: np.ndarray, other: np.ndarray, truth: np.ndarray, spec: str, seed: int, cluster=None) -> float:  # type: ignore[no-untyped-def]
+def _p(
+    base: np.ndarray, other: np.ndarray, truth: np.ndarray, spec: str, seed: int, cluster=None, seed_of=None
+) -> float:  # type: ignore[no-untyped-def]
     names = ["base", "other"]
-    systems = compare.Systems(base, [other], truth, [(registry.parse(spec), {})], names, cluster=cluster)
+    systems = compare.Systems(
+        base, [other], truth, [(registry.parse(spec), {})], names, cluster=cluster, seed_of=seed_of
+    )
     confidence = compute.Confidence(LEVEL, "bca", RESAMPLES, seed)
     return compare.compare(systems, confidence=confidence, jobs=1)[0].p
 
@@ -170,6 +174,14 @@ def clustered(rng: Rng, n: int, seed: int) -> float:
     )
 
 
+def seeded(rng: Rng, n: int, seed: int) -> float:
+    """n seeds of the same 20 items, each of which differs by its own, and by the seed's."""
+    gaps = (0.5 * rng.normal(size=(n, 1)) + rng.normal(size=(1, 20)) + rng.normal(size=(n, 20))).ravel()
+    cluster, seed_of = np.tile(np.arange(20), n), np.repeat(np.arange(n), 20)
+    base = np.full(20 * n, 50.0)
+    return _p(base, base + gaps, np.zeros(20 * n), "mean-error", seed, cluster, seed_of)
+
+
 def sets(spec: str) -> Callable[[Rng, int, int], float]:
     """Two noises on one set of points."""
 
@@ -185,10 +197,11 @@ NULL = (
     Line("mae", (5, 10, 30, 200), alike("mae")),  # type: ignore[arg-type]
     Line("rmse", (5, 10, 30, 200), alike("rmse")),  # type: ignore[arg-type]
     Line("ties", (5, 10, 30, 200), ties),  # type: ignore[arg-type]
-    Line("tiny differences", (30, 200), tiny),  # type: ignore[arg-type]
-    Line("float32 copy, mae", (30, 200), single("mae")),  # type: ignore[arg-type]
-    Line("float32 copy, rmse", (30, 200), single("rmse")),  # type: ignore[arg-type]
-    Line("clusters", (5, 10, 30), clustered),  # type: ignore[arg-type]
+    Line("tiny differences", (5, 10, 30, 200), tiny),  # type: ignore[arg-type]
+    Line("float32 copy, mae", (5, 10, 30, 200), single("mae")),  # type: ignore[arg-type]
+    Line("float32 copy, rmse", (5, 10, 30, 200), single("rmse")),  # type: ignore[arg-type]
+    Line("clusters", (5, 10, 30, 200), clustered),  # type: ignore[arg-type]
+    Line("seeds", (5, 10, 30), seeded),  # type: ignore[arg-type]
     *(Line(f"set, {spec}", (60, 200), sets(spec), 0.2) for spec in ("batch-all", "batch-hard", "supcon")),  # type: ignore[arg-type]
 )
 
