@@ -256,6 +256,21 @@ def test_ids_that_disagree(tmp_path, name):
     assert value("bce", pred, same) == pytest.approx(BCE)
 
 
+def test_a_row_without_a_group_is_in_none(tmp_path):
+    pred = csv(tmp_path, "id,prob\na,0.9\nb,0.2\nc,0.6\n", "pred.csv")
+    truth = csv(tmp_path, "id,label,kind\nc,1,x\nb,0,NA\na,1,y\n", "truth.csv")
+    for sources in ((pred, truth), (truth, pred)):
+        by_role = dict(zip(("prob", "label") if sources[0] == pred else ("label", "prob"), sources, strict=True))
+        got = lossctl.compute("bce", **by_role, group=f"{truth}::kind", align="id", na="skip")
+        assert list(got.groups) == ["x", "y"] and got.overall.n == 2
+
+
+def test_balanced_weights_count_the_rows_that_count(tmp_path):
+    chance, label = np.array([0.9, 0.2, 0.6, np.nan, np.nan]), np.array([1, 0, 1, 0, 0])
+    got = value("focal:alpha=balanced", chance, label, na="skip")
+    assert got == value("focal:alpha=balanced", chance[:3], label[:3])
+
+
 def test_indexes_that_disagree():
     pandas = pytest.importorskip("pandas")
     chance = pandas.Series([0.9, 0.2, 0.6], index=["a", "b", "c"])

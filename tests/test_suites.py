@@ -216,6 +216,39 @@ def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch
     assert len(read) == len(set(read))
 
 
+@pytest.mark.parametrize("loss", ["mse", "pinball", "gini-gain", "ranknet", "batch-all"])
+def test_an_entry_leaves_out_the_rows_that_it_leaves_out_alone(loss, tmp_path):
+    """Each entry misses values of its own; what stands beside it changes neither its rows nor its value."""
+    generator = np.random.default_rng(3)
+    columns = {name: generator.integers(0, 3, 60) for name in ("a", "b", "w", "g", "k")}
+    for name, column in columns.items():
+        missing = generator.random(60) < 0.1
+        columns[name] = [
+            "nan" if gone else f"q{value}" if name in "gk" else value
+            for gone, value in zip(missing, column, strict=True)
+        ]
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    inputs = "[rows.csv::a, rows.csv::b]"
+    lists = ", group: rows.csv::k" if loss == "ranknet" else ""
+    entries = {"plain": lists, "weight": f"{lists}, weight: rows.csv::w", "group": ", group: rows.csv::g"}
+    draws = "" if loss == "batch-all" else ", resamples: 50"
+    entries["ci"] = f"{lists}, ci: 0.9{draws}, cluster: rows.csv::{'k' if lists else 'g'}"
+    if loss in ("batch-all", "ranknet"):
+        del entries["weight"]
+    head = "defaults: {na: skip}\nlosses:\n"
+    written = {name: f"- {{name: {name}, loss: {loss}, inputs: {inputs}{more}}}\n" for name, more in entries.items()}
+    path = write(tmp_path, head + "".join(written.values()))
+    together = {outcome.name: outcome for outcome in run(suites.load(str(path))).outcomes}
+    rows = set()
+    for name, entry in written.items():
+        (alone,) = run(suites.load(str(write(tmp_path, head + entry)))).outcomes
+        assert alone.status == "passed", alone.reasons
+        assert alone.results == together[name].results
+        rows.add(alone.results[0].n)
+    assert len(rows) > 1 or loss == "ranknet"
+
+
 FAILING = """
 sources: {{p: {root}/samples/preds.csv}}
 losses:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files.classes import as_names
 from ..files.sources import Field, blocks, parse_source
 from ..language.roles import ROLES, WEIGHT, Role
 from ..rows import groups
@@ -59,7 +60,7 @@ class Order(NamedTuple):
         if role.kind == "number" and not (role.truth and is_text(field)):
             values = read_all(field)
             return values.reshape(-1) if field.width == 1 and field.ndim == 1 else values
-        parts = [groups.as_text(block.load()[0]) for block in blocks([field], ["category"], 1 << 16)]
+        parts = [as_names(block.load()[0].reshape(-1)) for block in blocks([field], ["category"], 1 << 16)]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=str)
 
     def _refuse_unequal(self, source: Given, mine: np.ndarray) -> None:

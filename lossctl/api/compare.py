@@ -122,7 +122,9 @@ def prepared(systems: Systems, reading: Reading, jobs: Jobs) -> Iterator[Shared]
             Request(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
             for source in (systems.base, *systems.others)
         ]
-    with compute.prepared(requests, weight=systems.weight, reading=reading, side=side, jobs=jobs) as shared:
+    with compute.prepared(
+        requests, weight=systems.weight, reading=reading, side=side, jobs=jobs, paired=True
+    ) as shared:
         yield shared
 
 

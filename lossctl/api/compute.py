@@ -188,11 +188,13 @@ def prepared(
     reading: Reading | None = None,
     side: Side | None = None,
     jobs: Jobs = None,
+    paired: bool = False,
 ) -> Iterator[Shared]:
     """Open the inputs of several losses together; each file is opened once, each column is read once.
 
     requests: the first has inputs; one without takes those of the first, in the same order
     jobs: how many threads, or an executor that reads and scores the rows in parts
+    paired: a row that misses a value for one loss is left out of all
     """
     threads = jobs if isinstance(jobs, int) else None
     if not (jobs is None or isinstance(jobs, str) or hasattr(jobs, "submit") or (threads and threads > 0)):
@@ -222,14 +224,14 @@ def prepared(
             )
             own = request.side or side or Side()
             sides.append((own, _side_fields(desk, own, first)))
-        shared = _joined(losses, sides)
+        shared = _joined(losses, sides, paired)
         if jobs is None or threads:
             yield shared
             return
         from .executors import working
         from .parts import Parts, recipe_of
 
-        recipe = recipe_of(requests, shared, weight, reading, side)
+        recipe = recipe_of(requests, shared, weight, reading, side, paired)
         with working(jobs) as executor:
             assert executor is not None and not isinstance(executor, int)
             yield replace(shared, parts=Parts(executor, recipe))
@@ -274,7 +276,7 @@ def _side_fields(desk: Desk, side: Side, first: str | None) -> dict[str, tuple[F
     return columns
 
 
-def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]]) -> Shared:
+def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]], paired: bool) -> Shared:
     """The columns of all losses, each once."""
     fields: list[Field] = []
     kinds: list[str] = []
@@ -288,15 +290,18 @@ def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Fiel
             kinds.append(kind)
         return places[key]
 
-    jobs = [loss.job._replace(picks=tuple(map(place, loss.fields, loss.kinds))) for loss in losses]
+    picked = [loss.job._replace(picks=tuple(map(place, loss.fields, loss.kinds))) for loss in losses]
     ride: list[int] = []
-    beside = []
-    for task, (_, named) in zip(jobs, sides, strict=True):
+    beside, jobs = [], []
+    for task, (_, named) in zip(picked, sides, strict=True):
         at = {name: place(field, kind) for name, (field, kind) in named.items()}
         if task.plan.spec.loss.engine.has_lists and "group" not in at:
             at["list"] = task.picks[2]
         ride += [column for column in at.values() if column not in ride]
         beside.append({name: ride.index(column) for name, column in at.items()})
+        jobs.append(task._replace(complete=(*task.picks, *at.values())))
+    if paired:
+        jobs = [task._replace(complete=tuple(range(len(fields)))) for task in jobs]
     bins = tuple(own.bins for own, _ in sides)
     return Shared(tuple(losses), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
 

@@ -44,6 +44,7 @@ class Recipe(NamedTuple):
     weight: Given | None
     reading: Reading
     side: Side | None
+    paired: bool
     folder: str
 
 
@@ -110,11 +111,11 @@ def _is_path(source: Given) -> bool:
 
 
 def recipe_of(
-    requests: Sequence[Request], shared: Shared, weight: Given | None, reading: Reading, side: Side | None
+    requests: Sequence[Request], shared: Shared, weight: Given | None, reading: Reading, side: Side | None, paired: bool
 ) -> Recipe:
     """The recipe of a shared reading; what was settled by reading all rows (balanced weights) is in it as it is."""
     settled = (request._replace(spec=loss.plan.spec) for request, loss in zip(requests, shared.losses, strict=True))
-    return Recipe(tuple(settled), weight, reading, side, os.getcwd())
+    return Recipe(tuple(settled), weight, reading, side, paired, os.getcwd())
 
 
 def score_part(
@@ -128,7 +129,12 @@ def score_part(
         with (
             _folder(recipe.folder),
             compute.prepared(
-                recipe.requests, weight=recipe.weight, reading=recipe.reading, side=recipe.side, jobs=1
+                recipe.requests,
+                weight=recipe.weight,
+                reading=recipe.reading,
+                side=recipe.side,
+                jobs=1,
+                paired=recipe.paired,
             ) as shared,
         ):
             scorer = compute.SCORERS[shared.engine]()

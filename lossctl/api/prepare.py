@@ -319,9 +319,8 @@ def _balanced(computation: Prepared) -> Prepared:
     label = plan.entries[-1]
     classes = label.classes or 2
     counts = np.zeros(classes)
-    only_label = plan._replace(entries=(label,), weight=None)
     for block in computation.inputs():
-        (values,) = checks.admit(only_label, block.arrays[1:2], block.start).inputs
+        (_, values) = checks.admit(plan, block.arrays, block.start).inputs
         if plan.is_soft:
             ones = float(values.sum())
             counts += (values.size - ones, ones)

@@ -61,7 +61,7 @@ class ColumnKinds:
 class Parsed:
     """Rows: numbers (n, len(plan.numbers)) float64, and one array (n,) a label column, int64 or objects (int, str).
 
-    A row that lacks a wanted cell, where that is allowed, is nan and None throughout.
+    A missing cell, where that is allowed, is nan or None.
     """
 
     numbers: Array
@@ -226,24 +226,24 @@ def read_strictly(chunk: bytes, line: int, form: Form, plan: ColumnKinds) -> Par
     numbers: list[list[float]] = []
     labels: list[list[int | str | None]] = [[] for _ in plan.labels]
     for begins, cells in strict_rows(chunk, line, form):
-        lacking = form.allow_missing and lacks(cells, plan)
-        numbers.append([math.nan if lacking else _read(number, cells, column, begins, form) for column in plan.numbers])
+        numbers.append([_read(_number_or_nan, cells, column, begins, form) for column in plan.numbers])
         for values, column in zip(labels, plan.labels, strict=True):
-            values.append(None if lacking else _read(label, cells, column, begins, form))
+            values.append(_read(_label_or_none, cells, column, begins, form))
     matrix = np.array(numbers, np.float64).reshape(len(numbers), len(plan.numbers))
     return Parsed(matrix, tuple(map(objects, labels)))
 
 
-def lacks(cells: Sequence[str], plan: ColumnKinds) -> bool:
-    """Whether a wanted cell of the row is missing."""
-    return any(is_missing(cells[column]) for column in plan.numbers) or any(
-        is_nameless(cells[column]) for column in plan.labels
-    )
+def _number_or_nan(cell: str, form: Form) -> float:
+    return math.nan if form.allow_missing and is_missing(cell) else number(plain_number(cell, form))
+
+
+def _label_or_none(cell: str, form: Form) -> int | str | None:
+    return None if form.allow_missing and is_nameless(cell) else label(plain_number(cell, form))
 
 
 def _read(reader: Any, cells: Sequence[str], column: int, line: int, form: Form) -> Any:
     try:
-        return reader(plain_number(cells[column], form))
+        return reader(cells[column], form)
     except Fault as fault:
         what, why, fix = (part.replace("FILE", form.label) for part in fault.parts)
         raise DataError(f"{form.label}:{line}: {form.column_name(column)}: {what}", why=why, fix=fix) from None

@@ -78,21 +78,11 @@ def read_fast(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
     cells = None if text is None else _locate(text, form)
     if cells is None:
         return None
-    missing = np.zeros(len(cells.starts), bool)
-    numbers = _fast_numbers(cells, form, plan, missing)
-    labels = [_fast_labels(cells.of([column]), form, missing) for column in plan.labels]
-    if numbers is None or any(column is None for column in labels) or (missing.any() and not form.allow_missing):
+    numbers = _fast_numbers(cells, form, plan)
+    labels = [_fast_labels(cells.of([column]), form) for column in plan.labels]
+    if numbers is None or any(column is None for column in labels):
         return None
-    if not missing.any():
-        return Parsed(numbers, tuple(column for column in labels if column is not None))
-    numbers[missing] = np.nan
-    return Parsed(numbers, tuple(_without(column, missing) for column in labels if column is not None))
-
-
-def _without(labels: Array, missing: Array) -> Array:
-    labels = labels.astype(object)
-    labels[missing] = None
-    return labels
+    return Parsed(numbers, tuple(column for column in labels if column is not None))
 
 
 def _plain(chunk: bytes) -> bytes | None:
@@ -139,9 +129,9 @@ def _locate(text: bytes, form: Form) -> Cells | None:
     return Cells(text, *(part.reshape(rows, form.width) for part in (starts, ends, points, after_point)))
 
 
-def _fast_numbers(cells: Cells, form: Form, plan: ColumnKinds, missing: Array) -> Array | None:
-    """Sets `missing` for the rows that lack one; None if a cell is neither a number nor missing."""
-    numbers = np.empty((len(missing), len(plan.numbers)))
+def _fast_numbers(cells: Cells, form: Form, plan: ColumnKinds) -> Array | None:
+    """nan for a missing cell, where that is allowed; None if a cell is no number."""
+    numbers = np.empty((len(cells.starts), len(plan.numbers)))
     if not plan.numbers:
         return numbers
     digits = pad(cells.text.translate(None, form.decimal.encode()))
@@ -153,10 +143,9 @@ def _fast_numbers(cells: Cells, form: Form, plan: ColumnKinds, missing: Array) -
         if not certain.all():
             left = np.flatnonzero(~certain)
             by_float = _by_float(_with_points(chosen.cut(left), form))
-            if by_float is None:
+            if by_float is None or (not form.allow_missing and np.isnan(by_float).any()):
                 return None
             values[left] = by_float
-            missing[left[np.isnan(by_float)] // together] = True
         numbers[:, first : first + together] = values.reshape(-1, together)
     return numbers
 
@@ -207,8 +196,8 @@ class _Memo(dict[bytes, "int | str | None"]):
         return value
 
 
-def _fast_labels(cells: Cells, form: Form, missing: Array) -> Array | None:
-    """Sets `missing` for the rows that lack one; None if a cell is neither a label nor missing."""
+def _fast_labels(cells: Cells, form: Form) -> Array | None:
+    """None for a missing cell, where that is allowed; None for all if a cell is no label."""
     if cells.cut(slice(0, 1))[0][-1:].isdigit():
         values, certain = whole_numbers(pad(cells.text), cells.starts, cells.ends)
         if certain.all():
@@ -218,6 +207,4 @@ def _fast_labels(cells: Cells, form: Form, missing: Array) -> Array | None:
         labels = [memo[cell] for cell in cells.cut(slice(None))]
     except Fault:
         return None
-    if None in memo.values():
-        missing |= np.fromiter((value is None for value in labels), bool, len(labels))
     return objects(labels)

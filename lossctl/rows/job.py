@@ -62,12 +62,14 @@ class Job(NamedTuple):
 
     picks: which arrays of a block are read for it;  arrange: those arrays -> the arrays of the plan's entries
     space: of a loss of an embedding set
+    complete: the arrays of which a row must hold a value, where rows without one are left out
     """
 
     plan: shapes.Plan
     picks: tuple[int, ...]
     arrange: Callable[[Arrays], Arrays]
     space: Space = Space()
+    complete: tuple[int, ...] = ()
 
 
 class RowsAt(NamedTuple):
@@ -96,19 +98,21 @@ class Loaded(NamedTuple):
 
 
 def shared(jobs: tuple[Job, ...], arrays: Arrays) -> Iterator[tuple[Job, Arrays]]:
-    """Each job with the arrays of a block; with --na skip, a row that misses one value misses for all."""
-    missing = _missing(arrays) if jobs[0].plan.skip_nan else None
+    """Each job with the arrays of a block; with --na skip, a row without one of the job's values has no other."""
+    gaps = [_missing(array) if jobs[0].plan.skip_nan else None for array in arrays]
     for job in jobs:
-        yield job, arrays if missing is None else _blanked(arrays, job.picks[0], missing)
+        own = [gap for at in job.complete if (gap := gaps[at]) is not None]
+        yield job, _blanked(arrays, job.picks[0], np.logical_or.reduce(own)) if own else arrays
 
 
-def _missing(arrays: Arrays) -> np.ndarray | None:
-    missing = np.zeros(len(arrays[0]), dtype=bool)
-    for array in arrays:
-        if array.dtype.kind == "f":
-            missing |= np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
-        elif array.dtype == object:
-            missing |= np.array([value is None for value in array.reshape(len(array), -1)[:, 0]], dtype=bool)
+def _missing(array: np.ndarray) -> np.ndarray | None:
+    """Which rows hold nan or None, (n,); None where no row does."""
+    if array.dtype.kind == "f":
+        missing = np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
+    elif array.dtype == object:
+        missing = np.array([value is None for value in array.reshape(len(array), -1)[:, 0]], dtype=bool)
+    else:
+        return None
     return missing if missing.any() else None
 
 
