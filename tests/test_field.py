@@ -313,6 +313,37 @@ def test_unknown_cells():
     assert value("bce", chance, np.where(label < 0, np.nan, label), na="skip") == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("unknown", [-1, np.nan])
+def test_one_unknown_cell_far_down_leaves_one_cell_out(unknown, tmp_path):
+    rows = 40_000
+    generator = np.random.default_rng(8)
+    chance, label = generator.random((rows, 3)), generator.integers(0, 2, (rows, 3)).astype(float)
+    label[rows - 5, 1] = unknown
+    known = np.arange(label.size) != 3 * (rows - 5) + 1
+    told = {"na": "skip"} if np.isnan(unknown) else {}
+    got = lossctl.compute("bce", chance, label, **told)
+    assert got.n == label.size - 1
+    assert got.value == value("bce", chance.ravel()[known], label.ravel()[known])
+    weight, group = generator.random(rows), generator.integers(0, 4, rows)
+    each = {"weight": np.repeat(weight, 3)[known], "group": np.repeat(group, 3)[known]}
+    flat = lossctl.compute("bce", chance.ravel()[known], label.ravel()[known], **each)
+    rows_of = lossctl.compute("bce", chance, label, weight=weight, group=group, **told)
+    assert [rows_of.groups[name].value for name in "0123"] == [flat.groups[name].value for name in "0123"]
+
+
+def test_a_weight_and_a_group_of_each_sequence():
+    generator = np.random.default_rng(9)
+    logits, labels = generator.normal(size=(6, 4, 3)), generator.integers(0, 3, (6, 4))
+    weight, group = generator.random(6), np.array(list("aabbcc"))
+    flat = lossctl.compute(
+        "cross-entropy", logits.reshape(-1, 3), labels.ravel(), from_logits=True,
+        weight=np.repeat(weight, 4), group=np.repeat(group, 4),
+    )  # fmt: skip
+    for beside in ({"weight": weight, "group": group}, {"weight": np.repeat(weight, 4), "group": np.repeat(group, 4)}):
+        got = lossctl.compute("cross-entropy", logits, labels, from_logits=True, **beside)
+        assert [got.groups[name].value for name in "abc"] == [flat.groups[name].value for name in "abc"]
+
+
 def test_probabilities_a_rounding_above_1(tmp_path):
     above = np.array([1.0000001, 0.2], np.float32)
     got = lossctl.compute("bce", above, np.array([1, 0]))

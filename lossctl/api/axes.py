@@ -41,9 +41,10 @@ def _shape(field: Field) -> tuple[int, ...]:
     return field.axes or ((rows or 0,) if field.ndim == 1 else (rows or 0, field.width))
 
 
-def _with(bound: Bound, fields: tuple[Field, ...], note: str, mark: str) -> Bound:
+def _with(bound: Bound, fields: tuple[Field, ...], note: str, mark: str, places: int = 1) -> Bound:
     columns: dict[str, shapes.Column] = dict(zip(bound.columns, fields, strict=True))
-    return bound._replace(fields=fields, columns=columns, notes=(*bound.notes, note), marks=(*bound.marks, mark))
+    notes, marks = (*bound.notes, note), (*bound.marks, mark)
+    return bound._replace(fields=fields, columns=columns, notes=notes, marks=marks, places=places)
 
 
 def _place(field: Field) -> str:
@@ -79,7 +80,7 @@ def _classes(bound: Bound, reading: Reading) -> Bound:
     fields = unfolded(prediction, count, classes, cut), unfolded(label, count, None, cut_label)
     shift = ", each step with the label of the next" if reading.shift else ""
     note = f"{shape}: axis {axis} holds {classes} classes, every other place is a row{shift}"
-    return _with(bound, fields, note, f"axis:{axis}" + ("+shift" if reading.shift else ""))
+    return _with(bound, fields, note, f"axis:{axis}" + ("+shift" if reading.shift else ""), count)
 
 
 def _class_axis(field: Field, shape: tuple[int, ...], truth: tuple[int, ...], told: int | None) -> int:
@@ -125,7 +126,7 @@ def _views(bound: Bound) -> Bound:
 
     label_per_view: Callable[[Array], Array] = repeated if truth != shape[:2] else lambda values: values.reshape(-1)
     note = f"{views} views of each of {shape[0]} rows: {shape[0] * views} embeddings"
-    return _with(bound, (points, unfolded(label, views, None, label_per_view)), note, "views")
+    return _with(bound, (points, unfolded(label, views, None, label_per_view)), note, "views", views)
 
 
 def _flat(bound: Bound) -> Bound:

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import binding, memory
 from ..files.sources import Field, blocks, parse_source
+from ..files.unfolding import repeated
 from ..language.registry import Loss, Spec
 from ..language.roles import DISTANCE, LOGIT_NAMES, PAIR, POINTS, PROBABILITY_NAMES, SAME, TRIPLET, Form, Role
 from ..rows import checks, shapes
@@ -60,6 +61,7 @@ class Bound(NamedTuple):
     notes, marks, warnings: what was decided on the way, for people, for the signature, and where it may be wrong
     unknown: the role whose nan say that a value is not known: such rows are left out
     first_label: what is done where class indices lack a 0
+    places: how many rows of the loss a row of the files has: steps, views, cells
     """
 
     fields: tuple[Field, ...]
@@ -71,6 +73,12 @@ class Bound(NamedTuple):
     warnings: tuple[str, ...] = ()
     unknown: str = ""
     first_label: shapes.Doubt = "warn"
+    places: int = 1
+
+    def beside(self, column: Field) -> Field:
+        """A column with a value for each row of the files (or for each place already), in step with the fields."""
+        rows, own = (field.frame.content.rows_of(field.columns[0]) for field in (self.fields[0], column))
+        return column if self.places == 1 or (own is not None and own == rows) else repeated(column, self.places)
 
 
 class Derived(NamedTuple):

@@ -223,7 +223,9 @@ def prepared(
                 )
             )
             own = request.side or side or Side()
-            sides.append((own, _side_fields(desk, own, first)))
+            riders = _side_fields(desk, own, first)
+            beside = losses[-1].beside
+            sides.append((own, {name: (beside(field), kind) for name, (field, kind) in riders.items()}))
         shared = _joined(losses, sides, paired)
         if jobs is None or threads:
             yield shared

@@ -229,20 +229,28 @@ def _cells(inputs: _Inputs) -> Bound:
     label = inputs.label
     if reading.positive is not None:
         return _one_column(inputs)
-    first = files_classes.first_values(label, "number")
-    unknown = np.isnan(first).any() if reading.skip_nan else False
-    if (first == -1).any():
-        numbers = files_classes.numbers_in(label)
-        unknown = unknown or (numbers is not None and {-1.0, 0.0} <= set(numbers.tolist()))
-    if not unknown or inputs.prediction.width != label.width or len(bound.fields) != 2:
+    if inputs.prediction.width != label.width or len(bound.fields) != 2 or not _has_unknown(inputs):
         return bound
     fields = tuple(cells_of(field) for field in bound.fields)
     columns = dict(zip(bound.columns, fields, strict=True))
     note = f"{label.width} labels a row: cells count one by one, unknown ones (-1 or nan) are left out"
     unfolded = replace_fields(bound, fields, columns)
     return _converted(unfolded, inputs.at, inputs.role, _without_unknown, note, "cells")._replace(
-        unknown=inputs.role.name
+        unknown=inputs.role.name, places=label.width
     )
+
+
+def _has_unknown(inputs: _Inputs) -> bool:
+    """Whether a cell of the labels is nan, where such are left out, or -1 beside others that are 0."""
+    negative = zero = False
+    for block in blocks([inputs.label], ["number"], files_classes.BLOCK):
+        (values,) = block.load()
+        if inputs.reading.skip_nan and np.isnan(values).any():
+            return True
+        negative, zero = negative or bool((values == -1).any()), zero or bool((values == 0).any())
+        if negative and zero:
+            return True
+    return False
 
 
 def _without_unknown(values: Array) -> Array:

@@ -36,6 +36,7 @@ class Prepared(NamedTuple):
 
     fields: what is read, in step; kinds: "number" or "category" for each
     arrange: the arrays of the fields -> the arrays of the plan's entries
+    bound: the inputs before labels and axes were read;  beside: a column that rides along -> one in step with them
     backend: what computes it, for the signature
     """
 
@@ -48,6 +49,7 @@ class Prepared(NamedTuple):
     jobs: int
     reading: Reading = Reading()
     bound: Bound | None = None
+    beside: Callable[[Field], Field] = lambda column: column
     backend: str = "numpy"
     marks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -126,7 +128,8 @@ def prepare(
         bound = _paired(desk, spec, plain, reading, [*inputs, *named.values()])
     else:
         bound = coded(spec, spread(spec, plain, reading), reading)
-    weights = desk.field(as_array(weight), WEIGHT) if weight is not None else None
+    own_weights = desk.field(as_array(weight), WEIGHT) if weight is not None else None
+    weights = bound.beside(own_weights) if own_weights else None
     plan = shapes.plan(
         spec,
         bound.columns,
@@ -147,7 +150,7 @@ def prepare(
         first_label=bound.first_label,
     )
     if like is None:
-        used = (*plain.fields, weights) if weights else plain.fields
+        used = (*plain.fields, own_weights) if own_weights else plain.fields
         refuse_other_ids([item.frame for item in used], used)
         refuse_other_indexes([*inputs, *named.values(), weight])
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
@@ -161,6 +164,7 @@ def prepare(
         jobs or cores(),
         reading,
         plain,
+        bound.beside,
         marks=bound.marks,
         warnings=bound.warnings,
     )

@@ -88,3 +88,8 @@ def unfolded(field: Field, count: int, inside: int | None, cut: Callable[[Array]
 def cells_of(field: Field) -> Field:
     """The cells of all columns as rows, row by row."""
     return unfolded(field, field.width, None, lambda values: values.reshape(-1))
+
+
+def repeated(field: Field, count: int) -> Field:
+    """Each value of a column `count` times."""
+    return unfolded(field, count, None, lambda values: values.reshape(-1).repeat(count))
