@@ -11,6 +11,7 @@ import sklearn.metrics
 from conftest import run_lossctl
 from readings import reading_of, value_of
 
+import lossctl
 from lossctl.api import compare, compute
 from lossctl.api.reading import Reading
 from lossctl.errors import DataError, UsageError
@@ -249,3 +250,44 @@ def test_means_of_images_are_what_monai_prints(specs, printed):
     images = [([0.9, 0.8, 0.3, 0.1], [1, 1, 0, 0]), ([0.7, 0.2, 0.6, 0.4], [1, 0, 1, 0])]
     means = [np.mean([value_of(registry.parse(spec), image) for image in images]) for spec in specs]
     assert sum(means) == pytest.approx(printed, rel=1e-6)
+
+
+@pytest.mark.parametrize("power", [-1060, -700, -560, -480, -400, 500, 680, 1015])
+def test_the_explained_share_of_numbers_of_any_size(power):
+    """A power of two changes no digit of it; the truth is of the small whole numbers."""
+    scale = 2.0**power
+    target = np.array([1, 2, 6, 3, 4, 8, 2, 5, 1, 9, 12, 3.0])
+    error = np.array([1, -1, 2, 0, 1, -3, 1, 0, 2, 1, -4, 1.0])
+    spread = ((target - target.mean()) ** 2).sum()
+    got = lossctl.compute("r2", (target + error) * scale, target * scale)
+    assert got.value == pytest.approx(1 - 39 / spread, rel=1e-15) and not got.warnings
+    interval = lossctl.compute("r2", (target + error) * scale, target * scale, ci=0.9)
+    assert interval.ci.low <= got.value <= interval.ci.high or any("no " in text for text in interval.warnings)
+
+
+def test_the_explained_share_of_sizes_side_by_side():
+    target = np.array([2.0**700, 3.0, 2.0**-700, -(2.0**690), 2.0**699, 7.0])
+    exact = [Fraction(number) for number in target]
+    mean = sum(exact) / len(exact)
+    errors = sum((number * Fraction(0.875) - number) ** 2 for number in exact)
+    truth = 1 - errors / sum((number - mean) ** 2 for number in exact)
+    assert lossctl.compute("r2", target * 0.875, target).value == pytest.approx(float(truth), rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("loss", "prediction", "truth"),
+    [
+        ("r2", [1.0, 2, 3], [2.0, 2, 2]),
+        ("r2", [2.0, 2, 2], [2.0, 2, 2]),
+        ("dice", [0.0, 0, 0], [0, 0, 0]),
+        ("jaccard", [0.0, 0, 0], [0, 0, 0]),
+        ("mse:", [1e200, 1e200, 1e200], [-1e200, 0, 0]),
+    ],
+)
+def test_a_value_that_is_not_finite_is_said(loss, prediction, truth):
+    got = lossctl.compute(loss.strip(":"), np.array(prediction), np.array(truth))
+    assert not np.isfinite(got.value) and "finite" in " ".join(got.warnings)
+    others = np.array([0.25, 0.75, 0.5]), np.array([0.0, 1, 1])
+    pair = np.concatenate([prediction, others[0]]), np.concatenate([truth, others[1]])
+    groups = lossctl.compute(loss.strip(":"), *pair, group=np.array(list("aaabbb")))
+    assert not np.isfinite(groups.macro.value) and "not finite: a" in " ".join(groups.macro.warnings)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from .parts import Executor, Parts
 
 FORK_ROWS = 1 << 22  # from here on a second process pays for its start
+LOST = (
+    "no interval: what the rows do to the value leaves the range of float64 on the way; multiply the columns by a "
+    "constant that brings them near 1"
+)
 CHECKS = "check the file, --ignore-index, --na skip and the weights"
 Progress = Callable[..., None] | None
 Jobs: TypeAlias = "int | str | Executor | None"  # how many threads (all cores: None), or who runs the parts
@@ -446,7 +451,7 @@ def _of_loss(
         piece = pieces[name]
         interval = _interval(confidence, unit, spreads[name]) if confidence else None
         result = prepare.result(loss, fingerprint, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
-        return _remarked(result, spreads[name].remark) if confidence else result
+        return _remarked(result, _remark(result, spreads[name].remark)) if confidence else result
 
     counts = shared.anchors[at].counts if shared.anchors else ()
     if aspects.group is None:
@@ -456,8 +461,10 @@ def _of_loss(
     results = [_counted(of(None, average="micro"), counts)]
     if not plan.is_sum:
         macro = sum(result.value for result in of_groups) / len(of_groups)
+        lost = [str(result.group) for result in of_groups if not math.isfinite(result.value)]
+        warnings = (f"the mean of groups is {macro!r}, as groups are not finite: {_some(lost)}",) if lost else ()
         average = replace(
-            results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=(), notes=()
+            results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=warnings, notes=()
         )
         average = signed(average, "mean-of-groups")
         if confidence:
@@ -466,6 +473,12 @@ def _of_loss(
             average = _remarked(replace(average, ci=_interval(confidence, unit, spread)), spread.remark)
         results.append(average)
     return results + of_groups
+
+
+def _some(names: Sequence[str]) -> str:
+    """Some of the names, and how many there are more."""
+    more = f" and {len(names) - survey.NAMED} more" if len(names) > survey.NAMED else ""
+    return ", ".join(map(shown, names[: survey.NAMED])) + more
 
 
 def _counted(result: Result, counts: tuple[tuple[str, int], ...]) -> Result:
@@ -516,6 +529,12 @@ def _interval(confidence: Confidence, unit: str, spread: Spread | survey.GroupMe
         return Interval(level, "jackknife", *ends, error, len(spread.left_out), seed, unit, spread.units)
     name, low, high = spread.ends(level, method)
     return Interval(level, name, low, high, spread.standard_error, resamples, seed, unit, spread.influence.units)
+
+
+def _remark(result: Result, remark: str) -> str:
+    """What there is to say of an interval; also where its ends were lost on the way."""
+    lost = result.ci is not None and math.isnan(result.ci.low) and math.isfinite(result.value)
+    return LOST if lost and not remark.startswith("no ") else remark
 
 
 def _remarked(result: Result, remark: str) -> Result:

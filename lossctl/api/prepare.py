@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -232,9 +233,19 @@ def result(computation: Prepared, fingerprint: str | None, value: float, n: int,
         signature=signature(computation, fingerprint, n),
         dtype=computation.dtype,
         notes=(*computation.notes, *notes),
-        warnings=(*computation.warnings, *warnings),
+        warnings=(*computation.warnings, *warnings, *_not_finite(plan, value, facts)),
     )
     return replace(answer, **more) if more else answer
+
+
+def _not_finite(plan: shapes.Plan, value: float, facts: Facts) -> tuple[str, ...]:
+    """What to say of a value that is not finite although every row is."""
+    if math.isfinite(value) or facts.infinite:
+        return ()
+    return (
+        f"the value is {value!r} although every row is finite: its sums divide by 0 or leave float64; "
+        f"see lossctl explain {plan.spec.loss.name}",
+    )
 
 
 def signature(computation: Prepared, fingerprint: str | None, n: int | str = "{n}") -> str:

@@ -1,5 +1,6 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from ..language.domains import Domain, Positive
@@ -80,7 +81,7 @@ def mae(pred: Array, target: Array) -> Array:
 
 
 SCALE = 2.0**600  # brings errors whose squares leave the range of float64 back into it
-TINY, HUGE = 2.0**-500, 2.0**500
+TINY, HUGE = 2.0**-400, 2.0**500  # between them also what rounding loses of a square is a number
 
 
 def _root_of_mean(*totals: Total) -> Array | float:
@@ -122,12 +123,16 @@ def rmse(pred: Array, target: Array, *, columns: Literal["together", "each"] = "
 
 def _squares(error: Array) -> tuple[Array, ...]:
     """Squares of errors as they are, of tiny ones, and of huge ones, scaled; the mean over the columns, (n,) each."""
-    size = abs(error)
+    return tuple(row_mean(part * part) for part in _by_size(error))
+
+
+def _by_size(x: Array) -> tuple[Array, Array, Array]:
+    """Numbers as they are, tiny ones times SCALE, huge ones divided by it; 0 where a number is of another size."""
+    size = abs(x)
     is_tiny, is_huge = size < TINY, size > HUGE
-    plain, tiny, huge = (
-        where(is_tiny | is_huge, 0.0, error), where(is_tiny, error * SCALE, 0.0), where(is_huge, error / SCALE, 0.0),
+    return (
+        where(is_tiny | is_huge, 0.0, x), where(is_tiny, x * SCALE, 0.0), where(is_huge, x / SCALE, 0.0),
     )  # fmt: skip
-    return tuple(row_mean(part * part) for part in (plain, tiny, huge))
 
 
 @loss
@@ -177,15 +182,51 @@ def _smooth_l1(pred: Array, target: Array, beta: Array) -> Array:
     return row_mean(near / beta * (error - near / 2))
 
 
+Share = Callable[[Total, Total], Total]  # (squared errors, spread of the targets) -> what is divided by the spread
+
+
 def _explained_share(*totals: Total) -> Array | float:
-    """The mean over the columns: each has a sum of squared errors, of targets, and of their squares in two parts."""
+    return share_of_spread(totals, lambda errors, spread: spread - errors)
+
+
+def share_of_spread(totals: Sequence[Total], part: Share) -> Array | float:
+    """The mean over the columns. Each has a sum of targets, and sums of squared errors, of squared targets and of what
+    their rounding lost: of sizes as they are, of tiny ones times SCALE, of huge ones divided by it."""
     *sums, weight = totals
-    columns = [sums[at : at + 4] for at in range(0, len(sums), 4)]
+    finish = _share_of_arrays if hasattr(weight, "shape") else _share_of_numbers
     shares = []
-    for residual, target, square, lost in columns:
-        spread = square + lost - target * target / weight
-        shares.append(quotient(spread - residual, spread))
+    for at in range(0, len(sums), 10):
+        target, *parts = sums[at : at + 10]
+        square = [a + b for a, b in zip(parts[3:6], parts[6:9], strict=True)]
+        shares.append(finish(parts[:3], square, target, weight, part))
     return sum(shares[1:], shares[0]) / len(shares)
+
+
+def _share_of_numbers(
+    residual: Sequence[Total], square: Sequence[Total], target: Total, weight: Total, part: Share
+) -> Array | float:
+    """Exact where the sums are: in the units of the tiny parts, of which the others are whole multiples."""
+    unit = int(SCALE) ** 2
+    errors, squares = (sums[0] * unit + sums[1] + sums[2] * unit * unit for sums in (residual, square))
+    spread = squares - target * target * unit / weight
+    return quotient(part(errors, spread), spread)
+
+
+def _share_of_arrays(
+    residual: Sequence[Array], square: Sequence[Array], target: Array, weight: Array, part: Share
+) -> Array:
+    """In the units of the largest part that there is; the next smaller one may still count."""
+
+    def share(own: int, smaller: int | None, scaled: Array) -> Array:
+        errors, squares = (
+            sums[own] + (0.0 if smaller is None else sums[smaller] / SCALE / SCALE) for sums in (residual, square)
+        )
+        spread = squares - scaled * scaled / weight
+        return part(errors, spread) / spread
+
+    is_huge, is_plain = (residual[at] + square[at] > 0 for at in (2, 0))
+    tiny = share(1, None, target * SCALE)
+    return where(is_huge, share(2, 0, target / SCALE), where(is_plain, share(0, 1, target), tiny))
 
 
 @loss(finish=_explained_share, stands_alone=False, is_gain=True, reductions=("overall",), aliases=("r-squared",))
@@ -204,8 +245,9 @@ def r2(pred: Array, target: Array) -> Sums:
     """
     columns = []
     for p, y in zip(column_list(pred), column_list(target), strict=True):
-        error, (square, lost) = p - y, two_product(y, y)
-        columns += [error * error, y, square, lost]
+        squares = [two_product(part, part) for part in _by_size(y)]
+        columns += [y, *(part * part for part in _by_size(p - y))]
+        columns += [*(square for square, _ in squares), *(lost for _, lost in squares)]
     return Sums(*columns)
 
 
@@ -265,4 +307,8 @@ def nrmse(pred: Array, target: Array, *, by: Literal["mean", "std", "l2"] = "mea
     Worked: rmse = sqrt((1^2 + 0^2 + 2^2) / 3); nrmse = rmse / (6 / 3)
     Example: pred=[2,2,5] target=[1,2,3] -> 0.6454972243679028
     """
-    return r2(pred, target)
+    columns = []
+    for p, y in zip(column_list(pred), column_list(target), strict=True):
+        error, (square, lost) = p - y, two_product(y, y)
+        columns += [error * error, y, square, lost]
+    return Sums(*columns)

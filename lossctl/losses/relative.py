@@ -15,7 +15,7 @@ from ..language.numerics import (
     where,
 )
 from ..language.registry import Sums, loss
-from .regression import r2
+from .regression import r2, share_of_spread
 
 
 @loss(aliases=("mean-absolute-percentage-error",))
@@ -121,13 +121,7 @@ def rmsle(size: Array, true_size: Array) -> Array:
 
 
 def _unexplained_share(*totals: Total) -> Array | float:
-    """The mean over the columns: each has a sum of squared errors, of targets, and of their squares in two parts."""
-    *sums, weight = totals
-    columns = [sums[at : at + 4] for at in range(0, len(sums), 4)]
-    shares = [
-        quotient(residual, square + lost - target * target / weight) for residual, target, square, lost in columns
-    ]
-    return sum(shares[1:], shares[0]) / len(shares)
+    return share_of_spread(totals, lambda errors, spread: errors)
 
 
 @loss(finish=_unexplained_share, stands_alone=False, reductions=("overall",), aliases=("rse",))
