@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..files.sources import Block, Field, blocks, digest
+from ..files.sources import Block, Field, blocks, digest, refuse_whole
 from ..language.engines import COUNTS, LISTS, ROWS, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
@@ -125,6 +125,7 @@ class Shared:
         if not self.anchors:
             from ..sets.by_anchor import score_sets
 
+            refuse_whole(self.fields)
             self.anchors = score_sets(self.jobs, self.ride, self.read, self.threads, progress)
         yield fold(tuple(anchors.scored for anchors in self.anchors))
 

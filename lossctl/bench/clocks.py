@@ -12,8 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-STATUS, CLEAR, CGROUP = Path("/proc/self/status"), Path("/proc/self/clear_refs"), Path("/sys/fs/cgroup")
-MEMORY = Path("/proc/meminfo")
+from ..files import room
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
 
 
@@ -83,25 +84,10 @@ def release(device: str) -> None:
 def bytes_free(device: str) -> int | None:
     """How much memory may still be taken, None if that is not known."""
     if device == "cpu":
-        limits = [value for value in (_available(), _left_in_group()) if value is not None]
-        return min(limits, default=None)
+        return room.bytes_free()
     import torch
 
     return int(torch.cuda.mem_get_info(device)[0])
-
-
-def _available() -> int | None:
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        line = next(line for line in MEMORY.read_text().splitlines() if line.startswith("MemAvailable"))
-        return int(line.split()[1]) << 10
-    return None
-
-
-def _left_in_group() -> int | None:
-    with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
-        limit = int((CGROUP / "memory.max").read_text())
-        return max(0, limit - int((CGROUP / "memory.current").read_text()))
-    return None
 
 
 def is_out_of_memory(fault: BaseException) -> bool:

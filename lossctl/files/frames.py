@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import UsageError
 from .content import Content
 from .opening import label_of
+from .room import refuse_beyond
 from .selectors import Names, listed, positions
+
+COLUMN_BYTES = 100  # what a column takes that is selected, and its numbers of one row while it is computed
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -96,6 +99,13 @@ class Frame:
         if self.width == 1 and not content.matrix:
             return self.field(0)
         if content.unit == "column":
+            if self.format != "memory":
+                refuse_beyond(
+                    COLUMN_BYTES * self.width,
+                    f"{label_of(self.path)}: a row of {self.width:,} columns",
+                    "a row is computed as one",
+                    "save fewer columns a row, name those that are wanted, or run where there is more memory",
+                )
             return self.block(tuple(range(self.width)))
         raise UsageError(
             f"{label_of(self.path)}: has {self.width} {content.unit}s", fix=f"choose one of {listed(self.names)}"

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, Protocol
@@ -21,6 +22,7 @@ from ..text import escaped, shown
 
 NPY, ZIP = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")  # a ZIP with members, and an empty one
 PIECE = 1 << 20
+PATIENCE = 10.0  # seconds in which somebody should open a named pipe for writing
 MOST_RATIO, RATIO_MATTERS_FROM = 1000, 64 << 20
 
 
@@ -185,7 +187,7 @@ def _write_all(file: IO[bytes], piece: bytes, label: str) -> None:
 
 def _open_path(path: str, label: str, closing: contextlib.ExitStack) -> Bytes:
     try:
-        file = closing.enter_context(io.FileIO(path))
+        file = closing.enter_context(io.FileIO(path, opener=_without_waiting))
         status = os.fstat(file.fileno())
     except FileNotFoundError as fault:
         raise FileError(f"{label}: no such file", fix=nearby(path)) from fault
@@ -198,9 +200,37 @@ def _open_path(path: str, label: str, closing: contextlib.ExitStack) -> Bytes:
         raise FileError(f"{label}: cannot open: {reason}", fix="check the path") from fault
     if stat.S_ISREG(status.st_mode):
         return Bytes(file, label, 0, status.st_size)
-    if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode):
-        return spool(_pieces(file.read, label), label, closing)
+    if stat.S_ISFIFO(status.st_mode):
+        return spool(_pieces_of_pipe(file, label), label, closing)
     raise FileError(f"{label}: is a device, not a file", fix="copy what is needed of it into a file")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe opens at once, also where nobody has opened it for writing."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _pieces_of_pipe(file: io.FileIO, label: str) -> Iterator[bytes]:
+    """What a named pipe gives; FileError where nobody opens it for writing for a while."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            first = file.read(PIECE)
+        except OSError as fault:
+            raise FileError(f"{label}: cannot read: {fault.strerror}") from fault
+        if first is None or first:  # None: somebody has opened it, and will write
+            break
+        if time.monotonic() > deadline:
+            raise FileError(
+                f"{label}: nobody has written to this pipe for {PATIENCE:g} s",
+                why="reading would wait for ever",
+                fix="start the command that writes to it first",
+            )
+        time.sleep(0.01)
+    os.set_blocking(file.fileno(), True)
+    if first:
+        yield first
+    yield from _pieces(file.read, label)
 
 
 def nearby(path: str) -> str:

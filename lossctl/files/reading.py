@@ -13,8 +13,11 @@ from .content import Choice, Chunk, Content
 from .frames import Field
 from .npy import axes_unread
 from .opening import label_of
+from .room import refuse_beyond
 
 DIGEST_ROWS = 1 << 15
+NUMBER = 8  # bytes of a number, whatever it is in the file
+HELD = 3  # how many times its size a set takes while it is computed, at least
 
 
 class Block(NamedTuple):
@@ -39,6 +42,25 @@ def blocks(
     for field, kind in zip(fields, kinds, strict=True):
         _check_kind(field, kind)
     return _in_step(fields, kinds, rows, _known_length(fields), start, stop)
+
+
+def refuse_whole(fields: Sequence[Field]) -> None:
+    """FileError where all rows of the fields, which have to be held at once, need more memory than is free."""
+    length = _known_length(fields)
+    if length is None or not any(_is_file(field) for field in fields):
+        return
+    width = sum(field.width for field in fields)
+    largest = max(filter(_is_file, fields), key=lambda field: field.width)
+    refuse_beyond(
+        HELD * NUMBER * length * width,
+        f"{label_of(largest.frame.path)}: {length:,} rows of {width:,} numbers together",
+        "each row is compared with all others, so all of them are held in memory",
+        "compute a sample of the rows, or run where there is more memory",
+    )
+
+
+def _is_file(field: Field) -> bool:
+    return field.frame.format != "memory"
 
 
 def _check_kind(field: Field, kind: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from ..errors import DataError, FileError
@@ -17,10 +16,11 @@ def read_json(path: str) -> Any:
     """The document in a file. FileError, DataError."""
     label = escaped(path)
     try:
-        if os.path.getsize(path) > LARGEST_BYTES:
-            raise DataError(f"{label}: too large for a saved result", fix="name the JSON of an earlier run")
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            text = file.read(LARGEST_BYTES + 1)  # of a device there is no end
+        if len(text) > LARGEST_BYTES:
+            raise DataError(f"{label}: too large for a saved result", fix="name the JSON of an earlier run")
+        return json.loads(text)
     except FileNotFoundError as fault:
         raise FileError(f"{label}: no such file", fix=nearby(path)) from fault
     except OSError as fault:

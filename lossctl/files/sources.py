@@ -14,10 +14,21 @@ from .formats import open_content
 from .frames import Field, Frame
 from .memory import frame_of
 from .opening import open_bytes, public
-from .reading import Block, blocks, digest
+from .reading import Block, blocks, digest, refuse_whole
 from .shards import matching, open_shards
 
-__all__ = ["Block", "Field", "Frame", "Source", "blocks", "digest", "frame_of", "open_source", "parse_source"]
+__all__ = [
+    "Block",
+    "Field",
+    "Frame",
+    "Source",
+    "blocks",
+    "digest",
+    "frame_of",
+    "open_source",
+    "parse_source",
+    "refuse_whole",
+]
 
 
 class Source(NamedTuple):

@@ -1,0 +1,70 @@
+"""What cannot fit is refused from the header, before it is read; what never comes is not awaited for ever."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from conftest import run_lossctl
+
+from lossctl.errors import FileError
+from lossctl.files import opening, room
+
+
+def sparse(path, shape, kind):
+    """An NPY file of zeros that takes no room on the disk."""
+    with open(path, "wb") as file:
+        header = {"descr": kind, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + int(np.prod(shape, dtype=object)) * np.dtype(kind).itemsize)
+    return str(path)
+
+
+def test_a_set_that_cannot_fit_is_refused_by_its_header(tmp_path):
+    emb = sparse(tmp_path / "emb.npy", (80_000_000, 640), "<f8")
+    label = sparse(tmp_path / "label.npy", (80_000_000,), "<i8")
+    done = run_lossctl("compute", "info-nce", "--emb", emb, "--label", label)
+    assert done.code == 4
+    assert "emb.npy: 80,000,000 rows of 641 numbers" in done.err and "are free" in done.err and "sample" in done.err
+
+
+def test_a_row_that_cannot_fit_is_refused(tmp_path):
+    path = sparse(tmp_path / "wide.npy", (2, 25_000_000_000), "<f8")
+    done = run_lossctl("compute", "cross-entropy", path, sparse(tmp_path / "label.npy", (2,), "<i8"))
+    assert done.code == 4 and "wide.npy: a row of 25,000,000,000 columns needs about 2.5 TB" in done.err
+
+
+@pytest.mark.parametrize("names", room.LIMITS)
+def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch, names):
+    for name, size in zip(names, (3 << 20, 1 << 20), strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{size}\n")
+    monkeypatch.setattr(room, "GROUPS", tmp_path)
+    assert room.bytes_free() == 2 << 20
+    with pytest.raises(FileError, match=r"a file needs about 0\.1 GB of memory, 0\.0021 GB are free"):
+        room.refuse_beyond(10**8, "a file", "why", "fix")
+
+
+def test_a_pipe_without_a_writer_is_not_awaited_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "PATIENCE", 0.1)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(FileError, match="nobody has written"), opening.contextlib.ExitStack() as closing:
+        opening.open_bytes(str(path), closing)
+
+
+def test_a_pipe_whose_writer_is_late_is_read(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Timer(0.2, lambda: path.write_bytes(b"pred,target\n1,2\n"))
+    writer.start()
+    with opening.contextlib.ExitStack() as closing:
+        assert opening.open_bytes(str(path), closing).size == 16
+    writer.join()
+
+
+def test_a_device_is_no_baseline(tmp_path):
+    preds = tmp_path / "preds.csv"
+    preds.write_text("pred,target\n1,2\n")
+    done = run_lossctl("compute", "mse", str(preds), "--max-increase", "5%", "--baseline", "/dev/zero")
+    assert done.code == 3 and "/dev/zero: too large for a saved result" in done.err
