@@ -190,3 +190,10 @@ def test_rows_with_nan_are_left_out_and_keep_their_numbers(tmp_path):
     (tmp_path / "ids.csv").write_text("id\n" + "".join(f"row{k}\n" for k in range(12)))
     assert run_lossctl("mine", "batch-hard", tmp_path / "some.npz", "-o", tmp_path / "a.csv", *ids).code == 0
     assert "row4," not in (tmp_path / "a.csv").read_text() and "row11" in (tmp_path / "a.csv").read_text()
+
+
+def test_a_file_without_triplets_is_a_warning_that_says_why(tmp_path):
+    np.savez(tmp_path / "easy.npz", emb=np.array([[0.0], [1], [100], [101]]), label=[0, 0, 1, 1])
+    done = run_lossctl("mine", "all", tmp_path / "easy.npz", "--margin", "0.5", "-o", tmp_path / "m.csv")
+    assert done.code == 0 and "is empty: no triplet is of the kind that all takes at margin 0.5" in done.err
+    assert (tmp_path / "m.csv").read_text() == "anchor,positive,negative,d_ap,d_an,loss\n"

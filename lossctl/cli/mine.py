@@ -46,6 +46,9 @@ def mine(values: Mapping[str, Any]) -> None:
         output.warn(style, [rows_left_out(job.left_out)] if job.left_out else [])
         output.note(style, job.forecast)
         summary = answers.write_mined(question, job, inputs, progress=update)
+    if not summary.triplets:
+        kind = f"no triplet is of the kind that {strategy} takes at margin {values['margin']:g}"
+        output.warn(style, [f"{summary.path} is empty: {kind}; `lossctl triplets` counts how many of each there are"])
     output.note(style, _page(summary))
 
 
