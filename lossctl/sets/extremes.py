@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .gram import Gram
@@ -9,7 +11,7 @@ from .points import Points, Settle, own_class, own_runs
 from .scratch import Scratch
 
 TILE = 1 << 11
-FEW = 1 << 8  # a class this much smaller than the set is measured pair by pair
+FEW = 1 << 3  # of a class this much smaller than the set the squares are gathered, not taken class by class
 MEASURED = 1 << 6  # pairs an anchor that are worth measuring by differences
 
 
@@ -40,7 +42,7 @@ def _contests(
     far, near = _Contest(slack, tie_rows, scratch), _Contest(slack, tie_rows, scratch)
     lowest, highest = int(points.first[start]), int(points.last[stop - 1])
     widest = int(points.sizes(start, stop).max())
-    pairs = _own_pairs(points, start, stop) if widest * FEW <= len(points) and points.masks is None else None
+    own = _Own.of(points, start, stop) if widest * FEW <= len(points) and points.masks is None else None
     for k in range(0, len(points), TILE):
         tile = slice(k, min(k + TILE, len(points)))
         squares = gram.squares(
@@ -51,26 +53,41 @@ def _contests(
             far.enter(0, np.where(is_positive, -squares, squares.dtype.type(np.inf)), k)
             squares[~is_negative] = np.inf
         elif tile.start < highest and lowest < tile.stop:
-            if pairs is not None:
-                here = (pairs[1] >= tile.start) & (pairs[1] < tile.stop)
-                squares[pairs[0][here], pairs[1][here] - k] = np.inf
+            if own is not None:
+                own.take(squares, tile)
             else:
                 rows_here = np.arange(max(start, k), min(stop, tile.stop))
                 squares[rows_here - start, rows_here - k] = -np.inf  # the anchor is no positive of its own
-                for rows, own in own_runs(points, start, stop, tile):
-                    far.enter(rows.start, -squares[rows, own], k + own.start)
-                    squares[rows, own] = np.inf
+                for rows, columns in own_runs(points, start, stop, tile):
+                    far.enter(rows.start, -squares[rows, columns], k + columns.start)
+                    squares[rows, columns] = np.inf
         near.enter(0, squares, k)
-    if pairs is not None:
-        far.pairs = [(*pairs, np.full(len(pairs[0]), -np.inf))]
+    if own is not None:
+        far.enter_few(-own.squares, own.index)
     return far, near
 
 
-def _own_pairs(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each anchor, from 0, with each position of its class."""
-    index, is_own = own_class(points, start, stop)
-    i, k = np.nonzero(is_own)
-    return i, index[i, k]
+class _Own(NamedTuple):
+    """The squares between each anchor and its class, gathered while tiles go by.
+
+    index: (B, K) positions, -1 beyond the class;  squares: (B, K), -inf there and for the anchor itself
+    """
+
+    index: np.ndarray
+    squares: np.ndarray
+    start: int
+
+    @classmethod
+    def of(cls, points: Points, start: int, stop: int) -> _Own:
+        index, is_own = own_class(points, start, stop)
+        return cls(np.where(is_own, index, -1), np.full(index.shape, -np.inf), start)
+
+    def take(self, squares: np.ndarray, tile: slice) -> None:
+        """Move the squares of a tile here, and leave inf behind."""
+        i, k = np.nonzero((self.index >= tile.start) & (self.index < tile.stop))
+        j = self.index[i, k]
+        self.squares[i, k] = np.where(i + self.start == j, -np.inf, squares[i, j - tile.start])
+        squares[i, j - tile.start] = np.inf
 
 
 class _Contest:
@@ -100,6 +117,13 @@ class _Contest:
         mask = np.less_equal(values, limit[:, None], out=self.scratch.array("mask", values.shape, bool))
         i, j = where_true(mask)
         self.pairs.append((i + row, j + column, values[i, j]))
+
+    def enter_few(self, values: np.ndarray, index: np.ndarray) -> None:
+        """Values of all anchors for a few columns each, (B, K)."""
+        self.best = np.minimum(self.best, values.min(axis=1))
+        limit = np.where(self.best < np.inf, self.best + self.slack, -np.inf)
+        i, k = where_true(values <= limit[:, None])
+        self.pairs.append((i, index[i, k], values[i, k]))
 
     @property
     def entries(self) -> int:
