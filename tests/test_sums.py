@@ -18,6 +18,7 @@ VALUES = {
     "ordinary": rng.normal(0, 1, 1000),
     "one": np.array([0.1]),
     "zeros of both signs": np.array([0.0, -0.0, 0.0]),
+    "a zero below 0 among others": np.array([1.5, -0.0, 1e-40, -0.0]),
     "subnormal": rng.integers(-(2**40), 2**40, 500) * SMALLEST,
     "smallest": np.array([SMALLEST, SMALLEST, -SMALLEST]),
     "where normal numbers end": np.array([2.0**-1022, -(2.0**-1022) + SMALLEST, 2.0**-1021]),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 UNIT_EXPONENT = 1074
 CHUNK = 1 << 16  # values a pass: their sum has 16 bits more than one of them, and an int64 holds it
 GRID_BITS = 46
+ALL_BUT_SIGN = (1 << 63) - 1  # bits of a float64 that are clear in 0 and -0 alone
 SMALLEST_EXPONENT = GRID_BITS - UNIT_EXPONENT  # there the grid is the spacing of the subnormals: no rest remains
 
 
@@ -120,10 +121,10 @@ def _chunk_total(chunk: np.ndarray) -> Total:
     if largest >= 2.0**900:  # the grid's own constant would overflow: sum the huge values apart, scaled
         huge = np.abs(chunk) >= 2.0**800
         return Total((total(chunk[huge] * 2.0**-200).units << 200) + total(chunk[~huge]).units)
-    units = 0
+    units, remains = 0, largest > 0
     exponent = math.frexp(largest)[1]
     rest, grid = chunk, np.empty_like(chunk)
-    while rest.any():
+    while remains:
         exponent = max(exponent, SMALLEST_EXPONENT)
         anchor = 1.5 * 2.0 ** (exponent + 52 - GRID_BITS)
         np.add(rest, anchor, out=grid)  # between anchor / 1.5 and its double, where bits count steps of the grid
@@ -131,6 +132,7 @@ def _chunk_total(chunk: np.ndarray) -> Total:
         units += _signed(steps) << (exponent - SMALLEST_EXPONENT)
         np.subtract(grid, anchor, out=grid)
         rest = np.subtract(rest, grid, out=None if rest is chunk else rest)
+        remains = int(np.bitwise_or.reduce(rest.view(np.int64))) & ALL_BUT_SIGN != 0
         exponent -= GRID_BITS
     return Total(units)
 
