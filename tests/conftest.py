@@ -23,6 +23,14 @@ def examples(most: int) -> int:
     return most if PROFILE == "large" else max(1, most // 10)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def threads_on_small_sets():
+    """The sets of tests are small, and what they claim of threads is of several."""
+    from lossctl.sets import panels
+
+    panels.FEW_PAIRS = 0
+
+
 @pytest.fixture
 def lossctl():
     return run_lossctl

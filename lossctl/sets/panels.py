@@ -26,6 +26,7 @@ from .ties import Judges
 MEMORY_BYTES = 1 << 28
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
 CACHED = 1 << 19  # similarities of a panel: what is made of them at once stays near the processor
+FEW_PAIRS = 1 << 20  # threads take longer to start than to save on so few
 MANY = 32  # an anchor's distances to all points take about the time of so many differences less
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
@@ -272,7 +273,8 @@ def fold(
     progress: Callable[[int, int], None] | None = None,
     judges: Judges | None = None,
 ) -> Iterator[Result]:
-    """function(panel) for panels that cover all anchors, in order, on `threads` threads.
+    """function(panel) for panels that cover all anchors, in order, on `threads` threads; fewer than a million pairs are
+    the work of one.
 
     everyone: cover all points, also those without a positive or without a negative
     block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point, up to most

@@ -159,8 +159,8 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
         anchors = np.sort(anchors[:MASKED])
     own = _some_positives(points, anchors, random.integers(1 << 62, size=len(anchors)))
     any_point = random.integers(len(points), size=len(anchors))
-    squares = points.gram.direct(np.tile(anchors, 2), np.concatenate([own, any_point]))
-    distances = points.measured(squares)
+    pairs = np.unique(np.tile(anchors, 2) * len(points.rows) + np.concatenate([own, any_point]))
+    distances = points.measured(points.gram.direct(*np.divmod(pairs, len(points.rows))))
     low, high = float(distances[distances > 0].min(initial=np.inf)), float(distances.max())
     if not high > low:
         low, high = 0.0, high or 1.0
