@@ -63,17 +63,17 @@ def _contests(
                     squares[rows, columns] = np.inf
         near.enter(0, squares, k)
     if own is not None:
-        far.enter_few(-own.squares, own.index)
+        far.enter_few(-own.squares, own.places)
     return far, near
 
 
 class _Own(NamedTuple):
     """The squares between each anchor and its class, gathered while tiles go by.
 
-    index: (B, K) positions, -1 beyond the class;  squares: (B, K), -inf there and for the anchor itself
+    places: (B, K) positions, -1 beyond the class;  squares: (B, K), -inf there and for the anchor itself
     """
 
-    index: np.ndarray
+    places: np.ndarray
     squares: np.ndarray
     start: int
 
@@ -84,8 +84,8 @@ class _Own(NamedTuple):
 
     def take(self, squares: np.ndarray, tile: slice) -> None:
         """Move the squares of a tile here, and leave inf behind."""
-        i, k = np.nonzero((self.index >= tile.start) & (self.index < tile.stop))
-        j = self.index[i, k]
+        i, k = np.nonzero((self.places >= tile.start) & (self.places < tile.stop))
+        j = self.places[i, k]
         self.squares[i, k] = np.where(i + self.start == j, -np.inf, squares[i, j - tile.start])
         squares[i, j - tile.start] = np.inf
 
