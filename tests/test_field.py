@@ -472,3 +472,12 @@ def test_two_sources_of_ids_of_which_one_is_an_input(tmp_path):
     path = csv(tmp_path, "index,prob\n5,0.9\n6,0.2\n7,0.6\n", "p.csv")
     truth = csv(tmp_path, "index,y\n1,1\n0,0\n1,1\n", "y.csv")
     assert value("bce", f"{path}::prob", f"{truth}::index") == pytest.approx(BCE)
+
+
+def test_what_would_be_dropped_is_refused():
+    points, index = np.random.default_rng(6).normal(size=(9, 2)), np.arange(9) % 3
+    for beside in ({"id": np.arange(9)}, {"format": "csv"}):
+        with pytest.raises(UsageError, match="is for a file"):
+            lossctl.mine("batch-hard", points, index, **beside)
+    with pytest.raises(UsageError, match="keep"):
+        lossctl.compute("bce", np.array([0.9, 0.2]), np.array([1, 0]), keep=0)

@@ -355,7 +355,7 @@ class Question(NamedTuple):
             confidence=confidence_of(call, specs),
             bounds=bounds_of(call),
             align=_column(call["align"]),
-            keep=read_kept(str(call["keep"])) if call["keep"] else None,
+            keep=read_kept(str(call["keep"])) if call["keep"] is not None else None,
             top=call["top"],
             per_row=bool(call["per_row"]),
             jobs=workers_of(call),
@@ -705,6 +705,10 @@ def check_mining(call: Asked, strategy: str) -> None:
         guess = did_you_mean(strategy, options.STRATEGIES)
         raise UsageError(f"unknown strategy {strategy!r}{guess}", fix=f"use one of {', '.join(options.STRATEGIES)}")
     category, fallback = call["category"], call["fallback"]
+    for key in ("id", "format") if call.way == "python" and call["output"] is None else ():
+        if call[key] is not None:
+            fix = f"name one, {call.put('output', 'triplets.csv')}, or leave {call.name(key)} out"
+            raise UsageError(f"{call.name(key)} is for a file of triplets", fix=fix)
     if call.way == "shell" and call["output"] in (None, "-"):
         what = "mine writes a file, not to stdout" if call["output"] else "mine writes a file, and none is named"
         raise UsageError(what, fix="add -o triplets.npy")
