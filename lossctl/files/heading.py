@@ -81,8 +81,19 @@ def _refuse_binary(head: bytes, label: str) -> None:
         raise DataError(
             f"{label}: is binary, and does not say what it is",
             why="raw numbers have no header: their type and shape cannot be told",
-            fix=f"np.save('x.npy', np.fromfile('{label}', 'f4').reshape(-1, D)), D their width and f4 their type",
+            fix=_raw_numbers(label),
         )
+
+
+def _raw_numbers(label: str) -> str:
+    """How to write raw numbers as NPY; those of faiss have the width, as 4 bytes, in front of every row."""
+    kind = {".fvecs": "f4", ".ivecs": "i4"}.get(label[-6:].lower())
+    if kind:
+        rows = "x.reshape(-1, x[0] + 1)[:, 1:]"
+        return f"x = np.fromfile('{label}', 'i4'); np.save('x.npy', {rows}.view('{kind}'))"
+    if label.lower().endswith(".bvecs"):
+        return f"x = np.fromfile('{label}', 'u1'); np.save('x.npy', x.reshape(-1, x[:4].view('i4')[0] + 4)[:, 4:])"
+    return f"np.save('x.npy', np.fromfile('{label}', 'f4').reshape(-1, D)), D their width and f4 their type"
 
 
 def _is_utf8(text: bytes) -> bool:
