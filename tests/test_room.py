@@ -68,3 +68,11 @@ def test_a_device_is_no_baseline(tmp_path):
     preds.write_text("pred,target\n1,2\n")
     done = run_lossctl("compute", "mse", str(preds), "--max-increase", "5%", "--baseline", "/dev/zero")
     assert done.code == 3 and "/dev/zero: too large for a saved result" in done.err
+
+
+def test_a_member_whose_name_begins_with_nul_is_an_error_of_the_file(tmp_path):
+    path = tmp_path / "rows.npz"
+    np.savez(path, p=np.arange(4.0))
+    path.write_bytes(path.read_bytes().replace(b"p.npy", b"\0.npy"))
+    done = run_lossctl("compute", "mse", str(path))
+    assert done.code == 3 and "rows.npz" in done.err

@@ -25,7 +25,7 @@ def open_zip(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) ->
         raise DataError(f"{label}: is an Office document", fix="export the sheet as CSV")
     if not names or any(name.endswith(".npy") for name in names):
         return Opened(open_npz(archive, stretch, closing, dialect), "npz")
-    if len(entries) == 1 and not entries[0].is_dir():
+    if len(entries) == 1 and not entries[0].filename.endswith("/"):
         return _single(archive, entries[0], stretch, closing, dialect)
     listed = ", ".join(map(shown, names[:5])) + (", ..." if len(names) > 5 else "")
     raise DataError(
