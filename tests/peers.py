@@ -459,6 +459,9 @@ for row, function in {
         lambda made, r, d, m: made.TripletMarginLoss(reducer=r.MeanReducer()),
         lambda m: m.BatchHardMiner(),
     ),
+    "multi-similarity": pml_row(lambda made, r, d, m: made.MultiSimilarityLoss()),
+    "circle/mean": pml_row(lambda made, r, d, m: made.CircleLoss(reducer=r.MeanReducer())),
+    "supcon/mean": pml_row(lambda made, r, d, m: made.SupConLoss(reducer=r.MeanReducer())),
     "circle": pml_row(lambda made, r, d, m: made.CircleLoss()),
     "nt-xent": pml_row(lambda made, r, d, m: made.NTXentLoss()),
     "supcon": pml_row(lambda made, r, d, m: made.SupConLoss()),
@@ -581,6 +584,14 @@ def lightly_views(x: Inputs) -> Any:
     return NTXentLoss()(t(x.emb[:12]), t(x.emb[12:]))
 
 
+METHODS = {
+    "All": "batch_all_triplet_loss",
+    "SemiHard": "batch_semi_hard_triplet_loss",
+    "SoftMargin": "batch_hard_triplet_soft_margin_loss",
+    "BatchHard": "batch_hard_triplet_loss",
+}
+
+
 def sentence_row(name: str, **options: Any) -> Run:
     def printed(x: Inputs) -> Any:
         with without_operators():
@@ -591,7 +602,7 @@ def sentence_row(name: str, **options: Any) -> Run:
             return made.compute_loss_from_embeddings([t(x.left), t(x.right), t(x.third)], None)
         if name == "ContrastiveLoss":
             return made.compute_loss_from_embeddings([t(x.left), t(x.right)], t(x.same))
-        method = "batch_all_triplet_loss" if "All" in name else "batch_semi_hard_triplet_loss"
+        method = next(word for mark, word in METHODS.items() if mark in name)
         return getattr(made, method)(t(x.ids), t(x.emb))
 
     return printed
@@ -600,6 +611,8 @@ def sentence_row(name: str, **options: Any) -> Run:
 run("sentence-transformers", "contrastive")(sentence_row("ContrastiveLoss"))
 run("sentence-transformers", "triplet")(sentence_row("TripletLoss"))
 run("sentence-transformers", "batch-all")(sentence_row("BatchAllTripletLoss"))
+run("sentence-transformers", "batch-hard")(sentence_row("BatchHardTripletLoss"))
+run("sentence-transformers", "batch-hard/soft")(sentence_row("BatchHardSoftMarginTripletLoss"))
 run("sentence-transformers", "semi-hard")(sentence_row("BatchSemiHardTripletLoss"))
 
 # --- what was proved
@@ -611,6 +624,7 @@ APART = {  # rows that agree less well somewhere, and why
     ("keras/float64", "bce", "prob"): ("float32", "of float32 its clip is in float32: keras"),
     ("scikit-learn", "log-loss", "prob"): ("hard float32", "of float32 its clip is another: scikit-learn/float32"),
     ("scikit-learn", "bce", "prob"): ("hard float32", "of float32 its clip is another"),
+    ("pytorch-metric-learning", "multi-similarity", "any"): ("hard", "a lone anchor counts with its negatives"),
     ("scikit-learn/float32", "log-loss", "prob"): ("float64", "of float64 its clip is another: scikit-learn"),
 }
 

@@ -118,6 +118,40 @@ def test_help_offers_sums_over_cells(loss):
     assert "sum-elements" in run_lossctl("compute", loss.name, "--help").out
 
 
+LONE = np.array([[1.0, 0], [0.8, 0.6], [0, 1], [0.1, 0.9], [-1, 0]]), np.array([0, 0, 1, 1, 2])
+LINE = np.arange(9.0)[:, None], np.array([0, 0, 1, 1, 0, 2, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("spec", "inputs", "lone", "printed"),
+    [
+        ("multi-similarity", LONE, "drop", 0.305958),
+        ("multi-similarity", LONE, "zero", 0.244766),
+        ("supcon", LONE, "drop", 0.109376),
+        ("supcon", LONE, "zero", 0.087500),
+        ("circle:gamma=80,margin=0.4", LONE, "drop", 7.562735),
+        ("circle:gamma=80,margin=0.4", LONE, "zero", 6.050188),
+        ("batch-hard", LINE, "drop", 4.125),
+        ("batch-hard", LINE, "self", 3.666667),
+        ("batch-hard:soft=true", LINE, "self", 2.86515),
+    ],
+)
+def test_lone_anchors_count_as_libraries_count_them(spec, inputs, lone, printed):
+    result = lossctl.compute(spec, *inputs, lone=lone)
+    assert result.value == pytest.approx(printed, abs=6e-6)
+    assert (f"lone:{lone}" in result.signature) == (lone != "drop")
+    if lone != "drop":
+        assert result.n == len(inputs[1]) and len(lossctl.row_losses(spec, *inputs, lone=lone)) == len(inputs[1])
+
+
+def test_a_lone_anchor_stands_at_its_row():
+    rows = lossctl.row_losses("batch-hard", *LINE, lone="self")
+    assert rows[5] == pytest.approx(max(0.0, 0 - 1 + 1))
+    assert np.delete(rows, 5) == pytest.approx(lossctl.row_losses("batch-hard", *LINE))
+    names = np.array(["a", "a", "b", "b", "c"])
+    assert lossctl.compute("supcon", LONE[0], names, lone="zero").value == pytest.approx(0.0875, abs=1e-6)
+
+
 CHANGES = {"scale": 2.0, "weight_norm": "n", "clip_log": 50.0, "clip_type": "float32"}
 
 
@@ -136,6 +170,8 @@ def test_a_choice_stands_in_the_signature(name):
         (("mse", PRED, TARGET), {"clip_log": 3.0}),
         (("hinge", CHANCE, LABEL), {"squash": "softmax"}),
         (("mse", PRED, TARGET), {"scale": 0.0}),
+        (("circle", *LONE), {"lone": "self"}),
+        (("nt-xent", *LONE), {"lone": "zero"}),
         (("bce", LOGITS[:, 0], LABEL), {"clip_log": 100.0, "from_logits": True}),
         (("bce", PROBS, OTHER), {"pos_weight": [1, 2, 3, 4], "soft": True}),
         (("bce", PROBS, np.eye(C)[CLASSES]), {"pos_weight": [1, 2]}),

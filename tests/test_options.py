@@ -92,7 +92,7 @@ def test_every_field_of_a_reading_is_a_setting():
     values |= {"clip_type": "float32", "clip_log": 100.0, "squash": "tanh", "scale": 2.0, "weight_norm": "n"}
     values |= {"percent": True, "renormalize": True, "classes": "a,b", "positive": "a", "multi_label": True}
     values |= {"multi_class": True, "soft": True, "class_axis": 1, "shift": True}
-    values |= {"distance": "cosine", "normalize": True, "index": "i", "distances": "d"}
+    values |= {"lone": "zero", "distance": "cosine", "normalize": True, "index": "i", "distances": "d"}
     values |= {"ref": "r", "ref_label": "l", "exclude_same": ["c"], "ref_exclude_same": ["c"]}
     values |= {"noise_label": "-1", "noise": "negatives"}
     call = asked(values, "compute", "shell")

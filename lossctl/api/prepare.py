@@ -65,7 +65,8 @@ class Prepared(NamedTuple):
     @property
     def job(self) -> job.Job:
         """The computation as one of a shared reading that has no other columns."""
-        space = job.Space(self.reading.metric, self.reading.normalize, self.reading.device, self.pairs)
+        asked = self.reading
+        space = job.Space(asked.metric, asked.normalize, asked.device, self.pairs, asked.lone)
         return job.Job(self.plan, tuple(range(len(self.fields))), self.arrange, space)
 
     def read(self, only: tuple[int, ...] | None = None) -> Iterator[Block]:
@@ -261,6 +262,7 @@ def signature(computation: Prepared, fingerprint: str | None, n: int | str = "{n
             f"norm:{'l2' if reading.normalize else 'none'}",
             "anchors:pos+neg",
         ]
+        parts += [f"lone:{reading.lone}"] if reading.lone != "drop" else []
     parts += [f"read:{'+'.join(computation.marks)}"] if computation.marks else []
     parts += ["labels:soft"] if plan.is_soft else []
     parts += ["percent:yes"] if plan.percent else []

@@ -29,6 +29,7 @@ class Reading:
     delimiter, decimal, thousands: of a CSV: what separates cells (None: told by looking), the decimal point, and what
         groups digits by three
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
+    lone: what is done with anchors that are alone in their class: drop, zero or self
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
     ref, ref_label: sources of the set that positives and negatives come from (None: the set itself)
     exclude_same, ref_exclude_same: sources of columns; rows that agree in all of them are no pair
@@ -61,6 +62,7 @@ class Reading:
     distances: Given | None = None
     metric: str = "euclidean"
     normalize: bool = False
+    lone: str = "drop"
     ref: Given | None = None
     ref_label: Given | None = None
     exclude_same: tuple[Given, ...] = ()

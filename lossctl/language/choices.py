@@ -68,6 +68,8 @@ READINGS: tuple[Mapping[str, Any], ...] = (
     {"distance": "sqeuclidean"},
     {"distance": "cosine"},
     {"normalize": True},
+    {"lone": "zero"},
+    {"lone": "self"},
     {"normalize": True, "distance": "sqeuclidean"},
 )
 SCALES = (1.0, 0.25, 0.5, 2.0, 100.0)

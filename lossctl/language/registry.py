@@ -38,6 +38,8 @@ class Loss:
     cosine: a panel loss of similarities, whatever the distance
     even_at: its value for one positive and one negative alike, where it decides between them; None where it does not
     term: the loss that one of its terms is, of a pair or a triplet, which a curve draws for it
+    lone: what may be done with an anchor that is alone in its class: "drop" it, count it as "zero", or take it for its
+        "self" at distance 0; () where means are over pairs, and it makes no difference
     is_angular: points are compared by their direction, whatever the distance
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
     """
@@ -58,6 +60,7 @@ class Loss:
     even_at: float | None = None
     term: str = ""
     is_angular: bool = False
+    lone: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[[str], Loss], tuple[str]]:
         """Pickled by name."""

@@ -54,13 +54,14 @@ def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
     return TripletLosses(total, row_sum(_cast(reach, sums)), panel.positives * panel.negatives)
 
 
-@loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet")
+@loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet", lone=("drop", "zero", "self"))
 def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -> TripletLosses:
     """Each anchor with its farthest positive and its nearest negative: the hardest triplet it is in.
 
     Formula: [max d_ap - min d_an + margin]+, or log(1 + e^(max d_ap - min d_an)) with --soft
     Paper: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017
-    Differs: anchors alone in their class are left out, where tensorflow-addons and others count them with d_ap = 0
+    Differs: anchors alone in their class are left out, where tensorflow-addons and others count them with d_ap = 0:
+        --lone self
     margin: by how much d_an should exceed d_ap; not used with --soft
     soft: a smooth margin
     Use: to train on the hardest triplet of each anchor
@@ -140,7 +141,7 @@ def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> TripletLosses:
     return _active_total(where(panel.is_positive, d * d, gap * gap) / 2, panel.is_pair)
 
 
-@loss(engine=SETS, cosine=True)
+@loss(engine=SETS, cosine=True, lone=("drop", "zero"))
 def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50.0, base: Real = 0.5) -> Array:
     """Soft maxima of how dissimilar the positives and how similar the negatives are.
 
@@ -163,7 +164,7 @@ def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50
     return pull + push
 
 
-@loss(engine=SETS, cosine=True, even_at=LOG_2)
+@loss(engine=SETS, cosine=True, even_at=LOG_2, lone=("drop", "zero"))
 def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unified: Flag = False) -> Array:
     """Weighs every similarity by how far it is from its optimum, so that the decision boundary is a circle.
 
@@ -215,7 +216,7 @@ def circle_class(
 # ----------------------------------------------------------------------------------------------------------- contrasts
 
 
-@loss(engine=SETS, cosine=True, even_at=LOG_2)
+@loss(engine=SETS, cosine=True, even_at=LOG_2, lone=("drop", "zero"))
 def info_nce(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     """Each positive against all negatives, as a softmax; every anchor counts the same.
 
@@ -251,7 +252,7 @@ def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     return _contrast(panel, temperature)
 
 
-@loss(engine=SETS, cosine=True, even_at=LOG_2)
+@loss(engine=SETS, cosine=True, even_at=LOG_2, lone=("drop", "zero"))
 def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     """Each positive against everyone else, as a softmax; the mean over an anchor's positives.
 

@@ -48,13 +48,14 @@ PLAIN = Pairs()
 
 
 class Space(NamedTuple):
-    """How the points of an embedding set are compared: the metric, whether on the unit sphere, on which device, and
-    who may pair with whom."""
+    """How the points of an embedding set are compared: the metric, whether on the unit sphere, on which device, who
+    may pair with whom, and what becomes of anchors that are alone in their class."""
 
     metric: str = "euclidean"
     normalize: bool = False
     device: str = "cpu"
     pairs: Pairs = PLAIN
+    lone: str = "drop"
 
 
 class Job(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from ..errors import DataError, UsageError
 from ..rows import checks, shapes
 from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
-from ..rows.job import Job, Loaded, Read, RowBlock, RowsAt, Space, shared
+from ..rows.job import PLAIN, Job, Loaded, Read, RowBlock, RowsAt, Space, shared
 from . import panels
 from .diagnosis import remarks
 from .points import Points, sort_points
@@ -102,11 +103,47 @@ def _losses(
     return losses, backend
 
 
-def _rows(plan: shapes.Plan, embeddings: EmbeddingSet, points: Points, losses: panels.AnchorLosses) -> Rows:
-    """The anchors' losses in the order of the input; the weight is what the reduction divides by."""
+def _alone(job: Job, embeddings: EmbeddingSet) -> np.ndarray:
+    """The points that are alone in their class, where they are not left out, (k,). UsageError where none can be."""
+    lone, loss = job.space.lone, job.plan.spec.loss
+    if lone == "drop":
+        return np.zeros(0, dtype=np.int64)
+    if lone not in loss.lone:
+        raise UsageError(f"{loss.name} has no --lone {lone}", fix=f"use {' or '.join(loss.lone)}")
+    if job.space.pairs != PLAIN:
+        raise UsageError("--lone beside other rules of who pairs with whom", fix="leave --lone out")
+    _, codes, sizes = np.unique(embeddings.label, return_inverse=True, return_counts=True)
+    return np.flatnonzero((sizes[codes.reshape(-1)] == 1) & (len(sizes) > 1))
+
+
+def _with_twins(embeddings: EmbeddingSet, alone: np.ndarray) -> EmbeddingSet:
+    """The set with every lone point once more, as its own positive; the numbers of the copies are beyond all others."""
+    emb, label, numbers, facts = embeddings
+    beyond = 1 + int(numbers[-1]) + np.arange(len(alone))
+    return EmbeddingSet(
+        np.concatenate([emb, emb[alone]]),
+        np.concatenate([label, label[alone]]),
+        np.concatenate([numbers, beyond]),
+        facts,
+    )
+
+
+def _rows(
+    plan: shapes.Plan, embeddings: EmbeddingSet, points: Points, losses: panels.AnchorLosses, alone: np.ndarray
+) -> Rows:
+    """The anchors' losses in the order of the input; the weight is what the reduction divides by.
+
+    alone: the numbers of points that count though they have no positive, as 0 where they are not among the anchors
+    """
     numbers = points.rows[points.begin : points.begin + len(losses.total)]
-    order = np.argsort(numbers)
     weight = losses.weight if plan.reduction == "mean-active" else losses.valid
+    if len(alone):
+        own = numbers <= embeddings.numbers[-1]  # without the copies of lone points
+        more = np.setdiff1d(alone, numbers)
+        losses = replace(losses, total=np.concatenate([losses.total[own], np.zeros(len(more))]))
+        weight = np.concatenate([weight[own], np.full(len(more), float(plan.reduction != "mean-active"))])
+        numbers = np.concatenate([numbers[own], more])
+    order = np.argsort(numbers)
     facts = embeddings.facts._replace(undecided_anchors=losses.undecided)
     return rows_of(plan, RowsAt(numbers[order]), (losses.total[order], weight[order]), None, facts)
 
@@ -206,9 +243,11 @@ def _anchors(
     _refuse_weights(job.plan)
     inputs = tuple(arrays[place] for place in job.picks)
     embeddings = read_set(job.plan, [Loaded(0, job.arrange(inputs))])
-    points = _points(job.plan, embeddings, job.space)
+    alone = _alone(job, embeddings)
+    asked = _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings
+    points = _points(job.plan, asked, job.space)
     losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
-    rows = _rows(job.plan, embeddings, points, losses)
+    rows = _rows(job.plan, embeddings, points, losses, embeddings.numbers[alone])
     if is_whole:
         is_angular = job.plan.spec.loss.cosine or job.space.normalize or job.space.metric == "cosine"
         odd = remarks(embeddings.emb, embeddings.label, job.space.pairs, is_angular)
