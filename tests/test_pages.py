@@ -141,3 +141,29 @@ def test_what_no_file_can_give_has_a_page_too(name):
     record = json.loads(run_lossctl("explain", name, "--json").out)["results"][0]
     assert record["computable"] is False
     assert "not computable" in record["about"]["why"] and record["about"]["use"]
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 5.0])
+@pytest.mark.parametrize("x", [-4.0, -0.5, 0.0, 1.5, 6.0])
+def test_the_gradient_of_focal_is_the_one_that_its_page_has(gamma, x):
+    """The page's formula against a central difference of the loss itself."""
+    p_t, h = 1 / (1 + math.exp(-x)), 1e-5
+    stated = 0.25 * (1 - p_t) ** gamma * (gamma * p_t * math.log(p_t) + p_t - 1)
+    high, low = (
+        lossctl.compute("focal", [x + step], [1], gamma=gamma, alpha=0.25, from_logits=True).value for step in (h, -h)
+    )
+    assert (high - low) / (2 * h) == pytest.approx(stated, rel=1e-6, abs=1e-10)
+    assert "(gamma p_t log p_t + p_t - 1)" in " ".join(page(registry.find("focal")).split())
+
+
+@pytest.mark.parametrize("name", ["focal-star", "cross-entropy", "batch-hard", "triplet"])
+def test_pages_say_what_is_often_written_wrong(name):
+    assert "Often wrong" in page(registry.find(name))
+
+
+def test_names_of_the_literature_are_found():
+    for alias, name in (("focal-loss", "focal"), ("kl-loss", "kl"), ("triplet-ranking", "triplet")):
+        assert registry.find(alias).name == name
+    assert "less the entropy" in page(registry.find("kl"))
+    for name in ("ohem", "loss-rank-mining"):
+        assert "--keep" in run_lossctl("compute", name, "x.npy").err

@@ -79,6 +79,9 @@ _GAN = Pointer(
     "bce",
 )
 
+_HARDEST = Pointer("the mean of the hardest rows", "it is a choice of rows, for any loss of rows",
+                   "lossctl compute cross-entropy --keep 25%", "cross-entropy")  # fmt: skip
+
 POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("naive-bayes", "maximum-posterior", "map-estimate", "posterior"), _POSTERIOR),
     **dict.fromkeys(("genetic-programming", "fitness", "genetic-algorithm", "evolution"), _FITNESS),
@@ -98,6 +101,7 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("pearson", "spearman", "kendall", "correlation", "explained-variance"), _CORRELATION),
     **dict.fromkeys(("vae", "elbo", "beta-vae"), _VAE),
     **dict.fromkeys(("gan", "wgan", "wasserstein"), _GAN),
+    **dict.fromkeys(("ohem", "loss-rank-mining", "hard-example-mining"), _HARDEST),
     "ctc": Pointer("the likelihood of a sequence over all alignments", "it needs frames and transcripts, not rows",
                    "torch.nn.functional.ctc_loss"),
     "silhouette": Pointer("how well clusters are apart", "it is no loss",

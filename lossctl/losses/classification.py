@@ -104,6 +104,7 @@ def cross_entropy(
     Unit: nats
     Use: one true class of C
     Misleads: rewards confidence beyond what is known; with class weights or smoothing it is no surprise any more
+    Slips: several labels a row take a sigmoid each and bce; a softmax makes them exclude each other
     Gradient: by the logits p - q, the prediction minus the truth: it sums to 0 over the classes
     Worked: p_y = 0.7; cross_entropy = -log(p_y)
     Example: prob=[0.7,0.2,0.1] label=0 -> 0.35667494393873245
@@ -174,7 +175,8 @@ def focal(
     Unit: nats
     Use: many easy rows beside few hard ones, as in dense detection
     Misleads: it hides overconfidence, for easy rows count next to nothing; no score for probabilities
-    Gradient: that of cross-entropy times (1 - p_t)^gamma for easy rows, but above it for hard ones
+    Gradient: by x_t, the logit of the truth, alpha_t (1 - p_t)^gamma (gamma p_t log p_t + p_t - 1): nearly 0 for easy
+        rows, above that of cross-entropy in size for hard ones
     Curve: --sweep gamma=0,0.5,1,2,5
     Worked: p_t = 0.9; weight = (1 - p_t)^2; surprise = -log(p_t); focal = weight * surprise
     Example: prob=0.9 label=1 -> 0.0010536051565782627
@@ -231,6 +233,7 @@ def focal_star(logit: Binary, label: Array, *, gamma: Positive = 2.0, beta: Real
     Unit: nats
     Use: as focal; gamma and beta shape the curve apart from each other
     Misleads: gamma and beta are not the gamma of focal: (2, 1) looks like focal with 2
+    Slips: y in x_t = y x is the true label as -1 or 1, not whether the row was classified right
     Gradient: sigmoid(gamma x_t + beta) - 1: that of cross-entropy, steeper and shifted, never above 1 in size
     Curve: --sweep gamma=1,2,4 --grad
     Worked: x_t = 0; z = 2 * x_t + 1; focal_star = log(1 + exp(-z)) / 2

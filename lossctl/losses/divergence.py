@@ -13,13 +13,14 @@ _infinity = float("inf")
 Share = Annotated[float, Domain(float, low=0.001, high=0.999)]
 
 
-@loss(aliases=("kl-divergence", "relative-entropy"))
+@loss(aliases=("kl-divergence", "relative-entropy", "kl-loss"))
 def kl(p: Distribution, q: Distribution, *, base: Base = math.e, forgot_log: Flag = False) -> Array:
     """What it costs to expect Q where P is true; asymmetric, so no distance.
 
     Formula: KL(P || Q) = sum_j p_j log(p_j / q_j), with 0 log 0 = 0 and infinity where q_j = 0 < p_j
     Paper: Kullback, Leibler, On Information and Sufficiency, 1951
-    Reading: natural log; rows are not normalised again, and their mean is what torch calls batchmean
+    Reading: cross-entropy of P and Q less the entropy of P; natural log; rows are not normalised again, and their
+        mean is what torch calls batchmean
     Differs: torch kl_div takes (log Q, P) in that order and divides by n C unless told batchmean
     base: of the logarithm; 2 gives bits
     forgot_log: what torch kl_div prints where Q is given in place of its logarithm: sum_j p_j (log p_j - q_j)

@@ -66,6 +66,7 @@ def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -
     soft: a smooth margin
     Use: to train on the hardest triplet of each anchor
     Misleads: wrong labels and outliers are the hardest; a value near the margin means a collapse
+    Slips: the hardest negative is the one of the smallest d_an; texts that take the largest d_an take the easiest
     Gradient: 1 by the farthest positive and -1 by the nearest negative of each anchor, 0 for all others
     Worked: outer = max(0, 1 - 2 + 1); inner = max(0, 1 - 1 + 1); batch_hard = (outer + inner + inner + outer) / 4
     Example: emb=0,1,2,3 label=0,0,1,1 -> 0.5

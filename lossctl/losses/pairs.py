@@ -50,7 +50,7 @@ def pairwise_ranking(
     return where(same == 1, d, relu(margin - d))
 
 
-@loss(reductions=(*ROWS.reductions, "mean-active"))
+@loss(aliases=("triplet-ranking",), reductions=(*ROWS.reductions, "mean-active"))
 def triplet(
     anchor: Array,
     positive: Array,
@@ -71,6 +71,7 @@ def triplet(
     soft: a smooth margin, as in Hermans, Beyer, Leibe, In Defense of the Triplet Loss, 2017
     Use: when only an order is known: this is nearer than that
     Misleads: most triplets soon cost 0, so the mean falls while the hard ones stay; a mean over active ones does not
+    Slips: online mining chooses triplets anew in every batch; once an epoch, from the whole set, is offline mining
     Gradient: 1 by d_ap and -1 by d_an while d_an < d_ap + margin, then 0
     Worked: d_ap = sqrt(0.6^2 + 0.8^2); d_an = 0.5; triplet = max(0, d_ap - d_an + 1)
     Example: anchor=[0,0] positive=[0.6,0.8] negative=[0,0.5] -> 1.5

@@ -189,6 +189,7 @@ SECTIONS = {
     "Gradient": "Gradient",
     "Reading": "Reading",
     "Differs": "Differs",
+    "Slips": "Often wrong",
     "Paper": "Paper",
 }
 
