@@ -215,7 +215,8 @@ def mcc(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     Formula: 1 - (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)), counts of probabilities
     Paper: Abhishek, Hamarneh, Matthews Correlation Coefficient Loss, 2021
     Reading: 0 is perfect, 1 no better than chance, 2 all wrong; nan where all labels or predictions are alike
-    Differs: segmentation-models-pytorch and MONAI add 1e-5 (smooth) to each of the four counts
+    Differs: segmentation-models-pytorch adds 1e-5 (smooth) to each of the four counts; MONAI takes it of each image,
+        then the mean, with 1e-5 under the root
     smooth: added to each of the four counts
     Use: regions that are small or large, where dice depends on which side is called the region
     Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
