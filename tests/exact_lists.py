@@ -8,6 +8,7 @@ from typing import Any
 
 import mpmath as mp
 import numpy as np
+from exact_words import fitting
 
 from lossctl.api import calls
 from lossctl.language import registry
@@ -145,7 +146,7 @@ LIST_REFERENCES: dict[str, Callable[..., Any]] = {
 
 def list_truths(case: ListCase, bits: int) -> list[Any]:
     """The exact value of each list, as mpmath numbers."""
-    options = registry.parse(case.spec).options
+    options = fitting(LIST_REFERENCES[case.loss], registry.parse(case.spec))
     with mp.workprec(bits):
         return [
             LIST_REFERENCES[case.loss](*([mp.mpf(float(v)) for v in side] for side in row), **options)
@@ -192,7 +193,7 @@ def list_limits(case: ListCase, truths: list[Any]) -> list[float]:
     """The error of each list that is allowed, in ulp of the truth."""
     if case.loss not in LIST_BOUNDS:
         return [4.0] * len(truths)
-    options = registry.parse(case.spec).options
+    options = fitting(LIST_BOUNDS[case.loss], registry.parse(case.spec))
     scales = [LIST_BOUNDS[case.loss](list(map(mp.mpf, row)), **options) for row in case.score.tolist()]
     return [4.0 * float(scale) for scale in scales]
 

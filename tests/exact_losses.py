@@ -6,6 +6,7 @@ counted in units in the last place of float64: at most 4, or a bound in KNOWN_BO
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from itertools import product
@@ -38,6 +39,7 @@ from exact_words import (
     distance,
     every_class,
     exact,
+    fitting,
     forms_of,
     given,
     log,
@@ -227,8 +229,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     ),
     "cross-entropy": cross_entropy,
     "perplexity": perplexity,
-    "focal": lambda x, y, form, **options: (
-        averaged(focal)(x, y, form, **options) if isinstance(y, list) else focal(x, y, form, **options)
+    "focal": functools.wraps(focal)(
+        lambda x, y, form, **options: (averaged(focal) if isinstance(y, list) else focal)(x, y, form, **options)
     ),
     "focal-star": averaged(focal_star),
     "hinge": hinge,
@@ -261,8 +263,9 @@ def truths(case: Case) -> list[Any]:
     forms = [case.forms.get(role.name, role.forms[0]) for role in spec.loss.roles if role.forms]
     form = {"form": forms[0] if len(forms) == 1 else tuple(forms)} if forms else {}
     reference = REFERENCES[case.loss]
+    options = fitting(reference, spec)
     with mp.workprec(BITS):
-        return [reference(*row, **form, **spec.options) for row in exact_rows(case)]
+        return [reference(*row, **form, **options) for row in exact_rows(case)]
 
 
 def exact_rows(case: Case) -> list[tuple[Any, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +12,7 @@ import mpmath as mp
 import numpy as np
 
 from lossctl.language import registry
+from lossctl.language.registry import Spec
 
 ULP = 4.0
 
@@ -43,9 +46,20 @@ def mean(terms: list[Any]) -> Any:
     return mp.fsum(terms) / len(terms)
 
 
+def fitting(reference: Callable[..., Any], spec: Spec) -> dict[str, Any]:
+    """The options of a case that its reference knows, which are all but some that are at their default."""
+    parameters = inspect.signature(reference).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return spec.options
+    known = {parameter.name for parameter in parameters}
+    defaults = {option.name: option.default for option in spec.loss.options}
+    return {name: value for name, value in spec.options.items() if name in known or value != defaults[name]}
+
+
 def columns(function: Callable[..., Any]) -> Callable[..., Any]:
     """A reference for one value as a reference for a row of several, averaged."""
 
+    @functools.wraps(function)
     def averaged(a: Any, b: Any, form: Any = None, **options: Any) -> Any:
         pairs = list(zip(a, b, strict=True)) if isinstance(a, list) else [(a, b)]
         return mean([function(*pair, **({"form": form} if form else {}), **options) for pair in pairs])

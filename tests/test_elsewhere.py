@@ -73,7 +73,7 @@ def test_a_search_within_a_family_and_as_json() -> None:
     assert names and set(names) <= {"dcg", "ndcg", "approx-ndcg", "lambda-loss"}
     (loss, *_) = json.loads(
         run_lossctl("list", "--search", "mean_squared_log_error", "--family", "relative", "--json").out
-    )["losses"]
+    )["results"]
     assert loss["name"] == "msle" and "mean_squared_log_error" in loss["elsewhere"]["scikit-learn"]
 
 
