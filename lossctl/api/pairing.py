@@ -141,20 +141,20 @@ def _packed(label: np.ndarray, keys: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(texts, object) if None in texts else np.array(texts, str)
 
 
-def key_field(desk: Desk, given: Given, sources: Sequence[Given]) -> Field:
+def key_field(desk: Desk, key: Given, sources: Sequence[Given]) -> Field:
     """The column of one key: a source, or the name of a column of the set's own files. DataError."""
-    if isinstance(given, str) and looks_like_column(given) and not os.path.exists(given):
+    if isinstance(key, str) and looks_like_column(key) and not os.path.exists(key):
         for source in reversed(sources):
             frame, _ = desk.frame(source, "input")
-            if given in frame.names:
-                return frame.select(f"={given}")
+            if key in frame.names:
+                return frame.select(f"={key}")
         paths = " or ".join(shown(label_of(desk.frame(source, "input")[0].path)) for source in sources)
         raise DataError(
-            f"no column is called {given} in {paths}",
+            f"no column is called {key} in {paths}",
             why="rows that agree in a column are kept apart, and this one is in none of the files",
             fix="name its file: --exclude-same PATH::COLUMN",
         )
-    field = desk.field(as_array(given), KEY)
+    field = desk.field(as_array(key), KEY)
     if field.width != 1:
         raise DataError(
             f"{field.name}: {field.width} columns as one key",
@@ -194,11 +194,11 @@ def _is_same(reading: Reading, sources: Sequence[Given]) -> bool:
     return all(map(_alike, own, other))
 
 
-def _alike(one: Given, other: Given) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        first, second = parse_source(one), parse_source(other)
-        return first.selector == second.selector and os.path.realpath(first.path) == os.path.realpath(second.path)
-    return one is other
+def _alike(first: Given, second: Given) -> bool:
+    if isinstance(first, str) and isinstance(second, str):
+        a, b = parse_source(first), parse_source(second)
+        return a.selector == b.selector and os.path.realpath(a.path) == os.path.realpath(b.path)
+    return first is second
 
 
 def hash_of(reference: Reference) -> str:

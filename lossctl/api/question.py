@@ -185,11 +185,11 @@ def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> R
     return Reading(**{**same, **renamed})
 
 
-def _sources(given: Any) -> tuple[Given, ...]:
+def _sources(sources: Any) -> tuple[Given, ...]:
     """One source, or several, as several."""
-    if given is None:
+    if sources is None:
         return ()
-    return tuple(given) if isinstance(given, list | tuple) else (given,)
+    return tuple(sources) if isinstance(sources, list | tuple) else (sources,)
 
 
 def _listed(names: Any) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import cached_property, partial
-from itertools import combinations, product
+from itertools import combinations as subsets
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,11 +97,11 @@ def reconcile(
     for question, fixed in asked:
         with answers.opened(question) as answer:
             field = Field(question, answer.shared, fixed)
-            found = field.combinations()
-            tried += len(found)
-            chance += by_chance(number, [combination.value for combination in found])
-            fits += field.fits(number, found, narrow)
-            defaults.append(field.default(found))
+            combinations = field.combinations()
+            tried += len(combinations)
+            chance += by_chance(number, [combination.value for combination in combinations])
+            fits += field.fits(number, combinations, narrow)
+            defaults.append(field.default(combinations))
             solved += field.solved(number, narrow) if solve else []
     return Reconciliation(
         number.text,
@@ -238,8 +239,8 @@ class Field:
         sets = list(self._option_sets(0 if reading and self.loss.engine.has_space else AT_ONCE))
         if reading:
             sets = [own for own in sets if len(own) <= 1]
-        wanted = [dict(own) for own, settings in self.presets if self._is_of(settings, reading)]
-        for own in wanted:
+        readings = [dict(own) for own, settings in self.presets if self._is_of(settings, reading)]
+        for own in readings:
             if _sorted(own) not in {_sorted(other) for other in sets}:
                 sets.append(own)
         try:
@@ -253,8 +254,8 @@ class Field:
             except (LossctlError, ValueError, ZeroDivisionError, OverflowError):
                 return []
 
-        for found in ordered_map(safely, sets, cores() if self.arrays else 1):
-            yield from found
+        for combinations in ordered_map(safely, sets, cores() if self.arrays else 1):
+            yield from combinations
 
     def _is_of(self, settings: Options, reading: Mapping[str, Any]) -> bool:
         left = {key: value for key, value in settings if key not in ("reduction", "scale", "weight_norm")}
@@ -290,7 +291,7 @@ class Field:
         """Sets of options that differ from the defaults, beside those in which the loss is a straight line."""
         bent = self._bent
         for count in range(most + 1):
-            for chosen in combinations(bent, count):
+            for chosen in subsets(bent, count):
                 is_long = bool(self.arrays) and len(self.arrays[0]) > LONG
                 if is_long and sum(len(knob.values) > FEW_VALUES for knob in chosen) > 1:
                     continue
@@ -424,12 +425,12 @@ class Field:
 
     # --- what fits
 
-    def fits(self, number: Number, found: Sequence[Combination], narrow: Narrow | None) -> list[Fit]:
+    def fits(self, number: Number, combinations: Sequence[Combination], narrow: Narrow | None) -> list[Fit]:
         """The combinations that give a number, twins in one."""
         known = self.presets
         hits = [
             combination
-            for combination in found
+            for combination in combinations
             if number.fits(combination.value)
             or ((combination.options, combination.settings) in known and number.fits(combination.value, FLOAT32))
         ]
@@ -455,9 +456,9 @@ class Field:
         texts = tuple(self.text(hit) for hit in twins)
         return Fit(self.loss.name, self.text(first), first.value, self._changed(first), tuple(names), texts)
 
-    def default(self, found: Sequence[Combination]) -> Fit:
+    def default(self, combinations: Sequence[Combination]) -> Fit:
         """What the loss gives with nothing changed."""
-        plain = (hit.value for hit in found if not hit.settings and dict(hit.options) == self.spec.by_hand)
+        plain = (hit.value for hit in combinations if not hit.settings and dict(hit.options) == self.spec.by_hand)
         value = next(plain, None)
         value = self.computed(self.spec.options, {}) if value is None else value
         return Fit(self.loss.name, "", value, 0, tuple(self.presets.get((_sorted(self.spec.by_hand), ()), ())))

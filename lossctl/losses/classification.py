@@ -58,9 +58,9 @@ def bce(prob: Binary, label: Array, *, pos_weight: LabelWeight = 1.0, label_smoo
     Example: prob=0.8 label=1 -> 0.22314355131420976
     """
     if label_smoothing:
-        share, one = _smoothed(label, label_smoothing), 0.0 * label + 1.0
-        positive = share if pos_weight == 1 else share * _label_weights(one, pos_weight, 1.0)
-        return row_mean(weigh(positive, -prob.given(one).log_p) + weigh(1.0 - share, -prob.given(0.0 * one).log_p))
+        share, ones = _smoothed(label, label_smoothing), 0.0 * label + 1.0
+        positive = share if pos_weight == 1 else share * _label_weights(ones, pos_weight, 1.0)
+        return row_mean(weigh(positive, -prob.given(ones).log_p) + weigh(1.0 - share, -prob.given(0.0 * ones).log_p))
     surprise = -prob.given(label).log_p
     return row_mean(surprise if pos_weight == 1 else weigh(_label_weights(label, pos_weight, 1.0), surprise))
 
@@ -213,8 +213,8 @@ def _smoothed_focal(
         share = (1.0 - eps) * hard + eps / chance.classes
         fading = _fading(chance.p, 1.0 - chance.p, gamma, threshold)
         return fading, row_sum(weigh(share if fading is None else share * fading, -chance.log))
-    share, one = _smoothed(label, eps), 0.0 * label + 1.0
-    yes, no = chance.given(one), chance.given(0.0 * one)
+    share, ones = _smoothed(label, eps), 0.0 * label + 1.0
+    yes, no = chance.given(ones), chance.given(0.0 * ones)
     surprise = weigh(share, -yes.log_p) + weigh(1.0 - share, -no.log_p)
     p_t = share * yes.p + (1.0 - share) * no.p
     fading = _fading(p_t, share * yes.miss + (1.0 - share) * no.miss, gamma, threshold)

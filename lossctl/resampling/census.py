@@ -92,8 +92,8 @@ def _by_kind(labels: np.ndarray) -> Iterable[tuple[str, np.ndarray]]:
     numbers = [label for label in labels.tolist() if not isinstance(label, str)]
     texts = [label for label in labels.tolist() if isinstance(label, str)]
     beyond = [number for number in numbers if not -LARGEST <= number < LARGEST]
-    whole = [number for number in numbers if -LARGEST <= number < LARGEST]
-    parts = [("i", np.array(whole, np.int64)), ("O", np.array(beyond, object)), ("U", np.array(texts, str))]
+    integers = [number for number in numbers if -LARGEST <= number < LARGEST]
+    parts = [("i", np.array(integers, np.int64)), ("O", np.array(beyond, object)), ("U", np.array(texts, str))]
     return [(kind, part) for kind, part in parts if len(part)]
 
 
