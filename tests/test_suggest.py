@@ -36,6 +36,7 @@ def test_every_command_computes(name: str) -> None:
         assert done.code == 0, (command, done.err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["preds.csv", "ranking.csv", "distributions.npz"])
 def test_what_is_not_suggested_cannot_be_computed(name: str) -> None:
     fitting = {item.loss for item in suggest(f"samples/{name}")}

@@ -92,6 +92,7 @@ MARGIN = _object(
     {
         "batch_all": _object({"mean_active": MAYBE_NUMBER, "mean": MAYBE_NUMBER, "sum": NUMBER, "active": COUNT}),
         "batch_hard": MAYBE_NUMBER, "undecided": COUNT, "loss": MAYBE_NUMBER, "active": COUNT,
+        "loss_active": MAYBE_NUMBER, "in_order": MAYBE_NUMBER,
     },
 )  # fmt: skip
 DISTANCES = _object(
@@ -101,6 +102,7 @@ LOSS = _object(
     {"name": TEXT, "about": _table(TEXT)},
     {
         "aliases": _list(TEXT), "family": TEXT, "computable": FLAG, "facts": _list(TEXT), "curve": MAYBE_TEXT,
+        "elsewhere": _table(_list(TEXT)),
         "inputs": _list(_object({"name": TEXT, "meaning": TEXT, "forms": _list(TEXT)})),
         "options": _list(_object({"name": TEXT, "default": ANY, "allowed": TEXT, "meaning": TEXT})),
         "worked": _list(_object({"name": TEXT, "formula": TEXT, "value": NUMBER})),
@@ -165,7 +167,7 @@ COMMANDS: dict[str, tuple[Schema, Mapping[str, Schema]]] = {
 }  # fmt: skip
 TRIPLETS_OF_A_SET = {
     "source": _table(TEXT), "signature": TEXT, "precision": TEXT, "undecided": COUNT, "why": MAYBE_TEXT,
-    "anchors": _object({"points": COUNT, "used": COUNT, "without_positive": COUNT, "without_negative": COUNT}),
+    "anchors": _object(dict.fromkeys(("points", "used", "without_positive", "without_negative", "references"), COUNT)),
     "distances": _object({"edges": _list(NUMBER), "positive": DISTANCES, "negative": DISTANCES}),
     "classes": _list(_object({"class": ANY, "points": COUNT, "categories": _list(_object(CATEGORIES))})),
     "pairs": _list(_object({"anchor": ANY, "negative": ANY, "hard": COUNT, "share": MAYBE_NUMBER})),
