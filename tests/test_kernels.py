@@ -525,7 +525,7 @@ def test_a_case_out_of_memory_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path
 
     monkeypatch.setattr(cuda_table, "runner", too_large)
     monkeypatch.setattr(sys, "argv", ["cuda_table", "--toy", "--impl", "naive,panel", "--kernel", "batch-hard"])
-    cases = list(cuda_table.wanted(cuda_table.parse(), 24, 2, "ieee"))
+    cases = list(cuda_table.cases_of(cuda_table.parse(), 24, 2, "ieee"))
     rows = list(cuda_table.measure(cuda_table.parse(), "cpu", cases, []))
     status = {row.implementation: row.status for row in rows}
     assert status == {"torch": "ok", "naive": "OOM", "panel": "ok"}
