@@ -175,6 +175,15 @@ def test_an_interval_that_cancels_is_refused():
     assert np.isnan(far.ci.low) and "cancels" in far.warnings[0]
 
 
+@pytest.mark.parametrize("loss", ["multiclass-hinge", "sparsemax", "multi-margin"])
+def test_scores_that_look_like_probabilities_are_warned_about(loss):
+    chances = RANDOM.dirichlet(np.ones(3), 20)
+    labels = np.arange(20) % 3
+    assert any("look like probabilities" in text for text in lossctl.compute(loss, chances, labels).warnings)
+    for scores in (3 * chances, chances - chances.mean(axis=1, keepdims=True), chances[:, :2]):
+        assert not lossctl.compute(loss, scores, labels % scores.shape[1]).warnings
+
+
 def test_squares_beyond_float64_are_no_traceback():
     result = lossctl.compute("r2", [1e200, 3e200, 2e200], [2e200, 1e200, 5e200])
     assert result.value == pytest.approx(1 - 14 / (26 / 3), rel=1e-12) and not result.warnings

@@ -201,7 +201,13 @@ def _check_real(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     if suspicious:
         _finite(entry, values, rows)
     _check_bounds(entry, values, rows)
-    return Facts()
+    return Facts(logits_like_probabilities=_are_shares(values)) if entry.role.classes == "always" else Facts()
+
+
+def _are_shares(values: np.ndarray) -> bool:
+    """Whether every row is of probabilities that sum to 1."""
+    inside = values.min(initial=0.0) >= 0 and values.max(initial=0.0) <= 1
+    return bool(inside and abs(values.sum(axis=1) - 1).max(initial=0.0) < 1e-3)
 
 
 def _check_bounds(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
@@ -301,12 +307,9 @@ def _check_classes(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
 
 
 def _check_logits(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
-    import numpy as np
 
     low, high = _finite(entry, values, rows, allow_minus_infinity=entry.classes > 0)
-    alike = low >= 0 and high <= 1
-    if alike and entry.classes:
-        alike = bool(np.abs(values.sum(axis=1) - 1).max(initial=0.0) < 1e-3)
+    alike = _are_shares(values) if entry.classes else low >= 0 and high <= 1
     return Facts(logits_like_probabilities=alike)
 
 

@@ -94,6 +94,8 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         is_by_option = any(entry.form == "logits" != entry.role.forms[0] for entry in plan.entries)
         cure = "leave --from-logits out" if is_by_option else "add --from-probs"
         warnings.append(f"all logits look like probabilities: {cure} if they are")
+    elif facts.logits_like_probabilities:
+        warnings.append(f"all scores look like probabilities; {plan.spec.loss.name} is of decision values")
     if facts.sum_error > SUM_TOLERANCE:
         warnings.append(f"rows of p or q are off a sum of 1 by up to {facts.sum_error:.3g}; nothing was normalised")
     if facts.turned_pairs:
