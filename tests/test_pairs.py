@@ -158,9 +158,7 @@ IMPLIED = {
     ("margin", "fallback"): "no triplet is chosen by it here",
     ("fail-if", "clip"): "it is no worse there",
     ("header", "decimal"): "the table has names: the error is of its first row",
-    **{(reduction, rows): "rows are not reduced" for reduction in ("sum", "none")
-       for rows in ("per-row", "top", "id", "group", "also", "none")},
-    ("ci", "bare"): "the number alone",
+    ("per-row", "none"): "both ask for the rows",
     ("csv", "named"): "the name says so too",
 }  # fmt: skip
 
@@ -251,3 +249,47 @@ def test_two_sweeps_are_drawn_in_all_pairs(call):
     ]
     code, _, err, _ = call(["curve", "focal", "--sweep", "gamma=0", "--sweep", "gamma=1"])
     assert code == 2 and "gamma=0,1,2" in err
+
+
+BARE = "compute bce samples/preds.csv"
+IDLE = {
+    f"{BARE} --seed 3": ("--seed", "--ci 0.95"),
+    f"{BARE} --per-row -r sum": ("-r sum", "leave -r out"),
+    f"{BARE} --top 2 -r sum": ("-r sum", "leave -r out"),
+    f"{BARE} -r none -g label": ("--group", "-f tsv"),
+    f"{BARE} -r none --id label": ("--id", "-f tsv"),
+    f"{BARE} -r none --also focal": ("--also", "-f tsv"),
+    f"{BARE} --per-row -b -g label": ("--group", "-f tsv"),
+    f"{BARE} --ci 0.9 -b": ("--ci", "-f tsv"),
+    "run samples/suite.yaml --signature -f csv": ("--signature", "-f json"),
+    "run samples/suite.yaml --signature -f table": ("--signature", "-f json"),
+}
+
+
+@pytest.mark.parametrize("line", IDLE)
+def test_what_would_change_nothing_is_refused_by_name(line):
+    from commands import run_lossctl
+
+    name, fix = IDLE[line]
+    answer = run_lossctl(*line.split())
+    what, _, remedy = answer.err.partition("fix:")
+    assert answer.code == 2 and not answer.out and name in what and fix in remedy
+
+
+def test_a_seed_without_draws_is_refused_in_python_and_of_an_entry_alone(tmp_path):
+    import lossctl
+    from lossctl.errors import UsageError
+
+    with pytest.raises(UsageError, match=r"seed is for intervals[\s\S]*ci=0.95"):
+        lossctl.compute("bce", [0.2, 0.7], [0, 1], seed=3)
+    drawn = lossctl.compute("random-semi-hard:margin=9", np.arange(8.0).reshape(8, 1), [0, 1] * 4, seed=3)
+    assert "seed:3" in drawn.signature
+    np.savez(tmp_path / "a.npz", prob=[0.2, 0.7], label=[0, 1])
+    path = tmp_path / "s.yaml"
+    path.write_text("losses:\n- {loss: bce, inputs: a.npz, seed: 3}\n")
+    (outcome,) = lossctl.run(str(path)).outcomes
+    text = "\n".join(outcome.reasons)
+    assert outcome.status == "error" and "seed is for intervals" in text and "ci: 0.95" in text
+    path.write_text("defaults: {seed: 3}\nlosses:\n- {loss: bce, inputs: a.npz}\n")
+    (outcome,) = lossctl.run(str(path)).outcomes
+    assert outcome.status == "passed"

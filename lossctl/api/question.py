@@ -209,6 +209,9 @@ def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
             if call.has(key):
                 fix = f"add {call.put('ci', '0.95')}, or leave it out"
                 raise UsageError(f"{call.name(key)} is for intervals", fix=fix)
+        if call.has("seed") and not any(option.name == "seed" for spec in specs for option in spec.loss.options):
+            fix = f"add {call.put('ci', '0.95')}, or leave it out"
+            raise UsageError(f"{call.name('seed')} is for intervals", why="nothing else is drawn here", fix=fix)
         return None
     if not 0 < level < 1:
         raise UsageError(f"{call.name('ci')} cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
@@ -336,7 +339,7 @@ class Question(NamedTuple):
         """
         first = specs[0].loss
         _refuse_refused(call, first)
-        _refuse_contradictions(call)
+        _refuse_contradictions(call, first)
         if first.engine.has_lists and call["group"] is not None:
             named = {**named, LISTS.name: call["group"]}
             call = _without(call, "group")
@@ -403,7 +406,7 @@ def workers_of(call: Asked) -> Jobs:
     return call["on"]  # type: ignore[no-any-return]
 
 
-def _refuse_contradictions(call: Asked) -> None:
+def _refuse_contradictions(call: Asked, loss: Loss) -> None:
     """Settings that have no common answer. UsageError."""
     per_row = call["per_row"] or call["reduction"] == "none"
     shapes = [call.name("per_row")] if call["per_row"] else ["-r none"] if per_row else []
@@ -411,6 +414,8 @@ def _refuse_contradictions(call: Asked) -> None:
     first = shapes[0] if shapes else ""
     if len(shapes) > 1:
         raise UsageError(f"{shapes[0]} and {shapes[1]} at once", fix=f"ask for them in two {call.place}")
+    if (call["per_row"] or call["top"]) and call["reduction"] not in (None, "none", loss.reductions[0]):
+        raise UsageError(f"{first} and -r {call['reduction']} at once", why="rows are not reduced", fix="leave -r out")
     if call["from_logits"] and call["from_probs"]:
         raise UsageError(
             f"{call.name('from-logits')} and {call.name('from-probs')} contradict each other", fix="choose one"

@@ -188,6 +188,9 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
 
     style = output.style_of(values)
     asked = question(loss, values, style)
+    if style.format == "bare" and asked.confidence is not None:
+        why = "the bare number has no interval"
+        raise UsageError("--ci with bare output", why=why, fix="leave --ci out, or use -f tsv")
     if values["metrics"] and (asked.is_by_row or asked.top):
         what = "--top" if asked.top else "--per-row" if asked.per_row else "-r none"
         raise UsageError(f"--metrics with {what}", why="metrics are numbers of all rows", fix="leave one out")

@@ -33,6 +33,8 @@ def destination(
         format = _plain_format(style)
     elif asked.is_by_row:
         format = row_format(style, "tsv" if asked.per_row else "bare")
+        if format == "bare":
+            _refuse_bare_columns(asked)
     if format != "npy":
         with output.destination(style, inputs) as writer:
             yield writer, format
@@ -44,6 +46,14 @@ def destination(
     refuse_overwrite_of_inputs(style.output, [parse_source(text).path for text in inputs])
     with atomic_output(style.output) as file:
         yield file, format
+
+
+def _refuse_bare_columns(asked: Question) -> None:
+    """UsageError where bare rows would leave out what was asked for beside them."""
+    beside = {"--id": asked.side.id is not None, "--group": asked.side.group is not None, "--also": asked.specs[1:]}
+    for name in (name for name, is_asked in beside.items() if is_asked):
+        why = "a bare row is the number of one loss alone"
+        raise UsageError(f"{name} with bare rows", why=why, fix="add -f tsv, csv or ndjson in place of bare")
 
 
 def write(answer: Answer, style: output.Style, out: Any, format: str, digits: int | None) -> None:

@@ -63,6 +63,9 @@ def run(values: Mapping[str, Any]) -> None:
     chosen = own or style.format or SUFFIXES.get(os.path.splitext(path or "")[1].lower()) or output.many_format(style)
     if chosen == "bare":
         raise UsageError("a suite has no bare form", fix=f"use {', '.join(FORMATS)}")
+    if values["signature"] and not {chosen, *reports.values()} & {"json", "ndjson", "html"}:
+        why = "signatures are in JSON and HTML only"
+        raise UsageError(f"--signature with {chosen}", why=why, fix="use -f json, or leave --signature out")
     loaded = suites.load(suite)
     inputs = [suite, *suites.files(loaded)]
     with (
