@@ -16,7 +16,7 @@ from exact_sets import SET_REFERENCES
 from random_sets import KINDS
 
 from lossctl.language.registry import parse, walk
-from lossctl.rows.job import KEY_MARK, Pairs
+from lossctl.rows.job import KEY_MARK, Pairing
 from lossctl.sets import mining, panels
 from lossctl.sets.points import sort_points
 from lossctl.sets.triplets import breakdown
@@ -39,7 +39,7 @@ class Case(NamedTuple):
     rows: list[Row]
     begin: int
     labels: np.ndarray
-    pairs: Pairs
+    pairs: Pairing
 
     def positives(self, a: int) -> list[int]:
         mine = self.rows[a]
@@ -99,7 +99,7 @@ def case_of(kind: str, x: np.ndarray, random: np.random.Generator) -> Case:
         labels = np.array([int(text) for text in texts])
     sharing = "any" if "any" in kind else "all" if "all" in kind else ""
     reference = (x[begin:], labels[begin:]) if begin else None
-    pairs = Pairs(reference, noise, stays, sharing, "keys" in kind)
+    pairs = Pairing(reference, noise, stays, sharing, "keys" in kind)
     case = Case(kind, x, rows, begin, labels[:begin] if begin else labels, pairs)
     if noise and not stays:
         kept = [row for row in range(n) if not rows[row].is_noise]
@@ -266,7 +266,7 @@ def test_the_same_file_as_reference_counts_no_point_against_itself_where_it_is_k
     random = np.random.default_rng(3)
     x, labels = random.standard_normal((30, 4)).round(1), random.integers(0, 4, 30)
     keyed = np.array([f"{label}{KEY_MARK}{row}" for row, label in enumerate(labels.tolist())])
-    two = breakdown(x, keyed, margins=[0.3], who=Pairs(reference=(x, keyed), has_keys=True))
+    two = breakdown(x, keyed, margins=[0.3], who=Pairing(reference=(x, keyed), has_keys=True))
     one = breakdown(x, labels, margins=[0.3])
     assert two.margins[0].categories == one.margins[0].categories
     assert two.margins[0].batch_hard == one.margins[0].batch_hard

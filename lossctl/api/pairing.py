@@ -17,7 +17,7 @@ from ..errors import DataError, UsageError
 from ..files.binding import Desk
 from ..files.opening import label_of
 from ..files.sources import Field, parse_source
-from ..rows.job import KEY_MARK, Pairs
+from ..rows.job import KEY_MARK, Pairing
 from ..text import shown
 from .bound import Bound, Derived, as_array, looks_like_column, rider
 from .reading import Given, Reading
@@ -164,10 +164,10 @@ def key_field(desk: Desk, key: Given, sources: Sequence[Given]) -> Field:
     return field
 
 
-def pairs_of(reading: Reading, sources: Sequence[Given], read: Read) -> tuple[Pairs, Reference | None]:
+def pairs_of(reading: Reading, sources: Sequence[Given], read: Read) -> tuple[Pairing, Reference | None]:
     """What a set is asked about its pairs, with the other set read. DataError, UsageError."""
     noise = None if reading.noise_label is None else str(reading.noise_label)
-    plain = Pairs(
+    plain = Pairing(
         noise=noise,
         noise_stays=reading.noise == "negatives",
         sharing=reading.positive or "",
@@ -208,7 +208,7 @@ def hash_of(reference: Reference) -> str:
     return state.hexdigest()[:8]
 
 
-def marks_of(pairs: Pairs, reference: Reference | None) -> tuple[str, ...]:
+def marks_of(pairs: Pairing, reference: Reference | None) -> tuple[str, ...]:
     """What a signature says of them, beside the marks of the inputs."""
     marks = [] if reference is None else [f"ref:{len(reference.label)}-{hash_of(reference)}"]
     if pairs.noise is not None:
@@ -216,7 +216,7 @@ def marks_of(pairs: Pairs, reference: Reference | None) -> tuple[str, ...]:
     return tuple(marks)
 
 
-def notes_of(pairs: Pairs, reference: Reference | None) -> tuple[str, ...]:
+def notes_of(pairs: Pairing, reference: Reference | None) -> tuple[str, ...]:
     """What is said of them."""
     notes = []
     if reference is not None:

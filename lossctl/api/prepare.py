@@ -21,7 +21,7 @@ from ..language.roles import ROLES, WEIGHT, Form
 from ..results.values import Result
 from ..rows import by_row, checks, job, shapes
 from ..rows.facts import Facts, verdict
-from ..rows.job import PLAIN, Loaded, Pairs
+from ..rows.job import PLAIN, Loaded, Pairing
 from ..rows.workers import cores
 from ..text import option_text
 from ..version import __version__
@@ -54,7 +54,7 @@ class Prepared(NamedTuple):
     backend: str = "numpy"
     marks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    pairs: Pairs = PLAIN
+    pairs: Pairing = PLAIN
 
     @property
     def dtype(self) -> str:

@@ -56,7 +56,7 @@ class Combination(NamedTuple):
         return len(self.options) + sum(name != "clip_type" for name, _ in self.settings)
 
 
-class Number(NamedTuple):
+class Printed(NamedTuple):
     """A number as it was printed: its text, its value, its significant digits, and half a unit of the last of them."""
 
     text: str
@@ -69,7 +69,7 @@ class Number(NamedTuple):
         return abs(value - self.value) <= self.half * (1 + 1e-9) + share * abs(self.value)
 
 
-def number_of(text: str) -> Number:
+def number_of(text: str) -> Printed:
     """A text as a printed number. UsageError."""
     try:
         decimal = Decimal(text.strip())
@@ -79,7 +79,7 @@ def number_of(text: str) -> Number:
         raise UsageError(f"the value cannot be {text!r}", fix="give the number as it was printed, such as 0.433715")
     exponent = decimal.as_tuple().exponent
     assert isinstance(exponent, int)
-    return Number(text.strip(), float(decimal), len(decimal.as_tuple().digits), 0.5 * 10.0**exponent)
+    return Printed(text.strip(), float(decimal), len(decimal.as_tuple().digits), 0.5 * 10.0**exponent)
 
 
 def reconcile(
@@ -96,7 +96,7 @@ def reconcile(
     tried, chance = 0, 0.0
     for question, fixed in asked:
         with answers.opened(question) as answer:
-            field = Field(question, answer.shared, fixed)
+            field = Combinations(question, answer.shared, fixed)
             combinations = field.combinations()
             tried += len(combinations)
             chance += by_chance(number, [combination.value for combination in combinations])
@@ -118,7 +118,7 @@ def reconcile(
 class Narrow(NamedTuple):
     """A second number, and what is asked of its data with the options and settings of a combination."""
 
-    number: Number
+    number: Printed
     ask: Callable[[Loss, Mapping[str, Any], Mapping[str, Any]], Question]
 
     def holds(self, loss: Loss, combination: Combination) -> bool:
@@ -135,14 +135,14 @@ def _order(fit: Fit) -> tuple[Any, ...]:
     return fit.changed, not fit.libraries, len(fit.options), fit.options
 
 
-def by_chance(number: Number, values: Iterable[float]) -> float:
+def by_chance(number: Printed, values: Iterable[float]) -> float:
     """How many different values would be hit by a number drawn log-uniformly within a factor of 2 of it."""
     near = sorted({float(f"{value:.12g}") for value in values if 0.5 <= value / number.value <= 2})
     share = 2 * number.half / abs(number.value) / math.log(4)
     return sum(min(1.0, share * number.value / value) for value in near)
 
 
-class Field:
+class Combinations:
     """The combinations of one loss on one input."""
 
     def __init__(self, question: Question, shared: Shared, fixed: Mapping[str, Any]) -> None:
@@ -425,7 +425,7 @@ class Field:
 
     # --- what fits
 
-    def fits(self, number: Number, combinations: Sequence[Combination], narrow: Narrow | None) -> list[Fit]:
+    def fits(self, number: Printed, combinations: Sequence[Combination], narrow: Narrow | None) -> list[Fit]:
         """The combinations that give a number, twins in one."""
         known = self.presets
         hits = [
@@ -480,7 +480,7 @@ class Field:
 
     # --- one number solved for
 
-    def solved(self, number: Number, narrow: Narrow | None) -> list[Fit]:
+    def solved(self, number: Printed, narrow: Narrow | None) -> list[Fit]:
         """Values of one option at a time that give a number exactly, with all else at its defaults or as a library."""
         if not self.loss.engine.is_by_row or self.loss.finish is not None:
             return []
@@ -499,7 +499,7 @@ class Field:
         self,
         knob: Knob,
         numbers: list[float],
-        number: Number,
+        number: Printed,
         sums: Callable[[dict[str, Any]], list[float]],
         reductions: Callable[[list[float]], Iterator[tuple[dict[str, Any], float]]],
         narrow: Narrow | None,

@@ -11,7 +11,7 @@ from . import compute, options, output
 from .app import group
 
 
-class Losses(compute.Losses):
+class LossesInLibraries(compute.Losses):
     """The losses as commands, each with the inputs, the options and the way of reading that `compute` has."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -28,7 +28,7 @@ def command() -> Any:
         A row of the table is a library that was run against it, or read, as it says. See also: lossctl reconcile
         """
 
-    return group(Losses, "parity", losses, no_args_is_help=True, subcommand_metavar="LOSS [OPTIONS] SRC...")
+    return group(LossesInLibraries, "parity", losses, no_args_is_help=True, subcommand_metavar="LOSS [OPTIONS] SRC...")
 
 
 def loss_command(loss: Loss, name: str, run: Any, help: str) -> Any:

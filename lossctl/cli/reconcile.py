@@ -14,7 +14,7 @@ from .app import group
 from .parity import loss_command
 
 
-class Losses(compute.Losses):
+class LossesTried(compute.Losses):
     """The losses as commands, and `all`, which tries every loss that fits the inputs."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -47,7 +47,7 @@ def command() -> Any:
         """
 
     return group(
-        Losses, RECONCILE, losses, no_args_is_help=True, subcommand_metavar="[LOSS] [OPTIONS] SRC... --value V"
+        LossesTried, RECONCILE, losses, no_args_is_help=True, subcommand_metavar="[LOSS] [OPTIONS] SRC... --value V"
     )
 
 

@@ -248,7 +248,7 @@ class Difference(NamedTuple):
     margin: float = math.nan
 
 
-class Side(NamedTuple):
+class MarginSide(NamedTuple):
     """One side of a margin: the value sign * difference - amount - share * base, which is to be shown below 0."""
 
     sign: float
@@ -260,11 +260,11 @@ class Side(NamedTuple):
         return self.sign * gap - self.amount - self.share * base
 
 
-def sides_of(margin: Margin, base: float) -> tuple[Side, Side]:
+def sides_of(margin: Margin, base: float) -> tuple[MarginSide, MarginSide]:
     """Both sides of a margin about a base of some value."""
     share = math.copysign(margin.amount, base) if margin.is_relative else 0.0
     amount = 0.0 if margin.is_relative else margin.amount
-    return Side(1.0, amount, share), Side(-1.0, amount, share)
+    return MarginSide(1.0, amount, share), MarginSide(-1.0, amount, share)
 
 
 def size_of(margin: Margin, base: float) -> float:
@@ -291,7 +291,7 @@ def difference(plan: Plan, pairs: Pairs, other: int, level: float, ask: Ask, met
     return _flipped(plan, pairs, other, level, sides, so_far)
 
 
-Sides = tuple[()] | tuple[Side, Side]
+Sides = tuple[()] | tuple[MarginSide, MarginSide]
 
 
 def _resampled(

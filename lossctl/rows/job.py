@@ -28,7 +28,7 @@ Read = Callable[..., Iterable[RowBlock]]  # read(only=None): the blocks, of all 
 KEY_MARK = "\x1f"  # between a class and the keys of its row, where these ride in one label
 
 
-class Pairs(NamedTuple):
+class Pairing(NamedTuple):
     """Who may pair with whom in an embedding set, beside that points of one class are positives, others negatives.
 
     reference: (M, D) embeddings and (M,) labels of the set that positives and negatives come from; None: the set itself
@@ -44,7 +44,7 @@ class Pairs(NamedTuple):
     has_keys: bool = False
 
 
-PLAIN = Pairs()
+PLAIN = Pairing()
 
 
 class Space(NamedTuple):
@@ -54,7 +54,7 @@ class Space(NamedTuple):
     metric: str = "euclidean"
     normalize: bool = False
     device: str = "cpu"
-    pairs: Pairs = PLAIN
+    pairs: Pairing = PLAIN
     lone: str = "drop"
 
 

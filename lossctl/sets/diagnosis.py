@@ -9,7 +9,7 @@ import numpy as np
 
 from ..results.breakdown import Breakdown, Diagnosis
 from ..rows.facts import NARROW
-from ..rows.job import PLAIN, Pairs
+from ..rows.job import PLAIN, Pairing
 from .pairing import marks_of, together
 from .ties import equal_rows
 
@@ -45,7 +45,7 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
 
 
 def remarks(
-    embeddings: np.ndarray, labels: np.ndarray, pairs: Pairs = PLAIN, is_angular: bool = False
+    embeddings: np.ndarray, labels: np.ndarray, pairs: Pairing = PLAIN, is_angular: bool = False
 ) -> tuple[str, ...]:
     """What looks wrong with a set before anything is counted, in sentences.
 
@@ -83,7 +83,7 @@ def _of_points(embeddings: np.ndarray, classes: np.ndarray, is_angular: bool) ->
     return lines
 
 
-def _of_classes(names: np.ndarray, classes: np.ndarray, pairs: Pairs) -> list[str]:
+def _of_classes(names: np.ndarray, classes: np.ndarray, pairs: Pairing) -> list[str]:
     lines = []
     size = np.bincount(classes, minlength=len(names))
     if pairs.noise is None and names.dtype.kind == "i" and len(names) > 2 and names[0] == -1:

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..rows.job import KEY_MARK, Pairs
+from ..rows.job import KEY_MARK, Pairing
 
 SEVERAL = re.compile(r"\s*[;|,]\s*")  # between the classes of one row
 BLOCK = 1 << 22  # pairs looked at in one pass
 
 
-class Side(NamedTuple):
+class LabelledSet(NamedTuple):
     """The labels of one set, as they are read, and which of its rows stand here.
 
     labels: (N,);  weights: (N,) how many equal points each stands for, or None
@@ -60,7 +60,7 @@ class Masks:
         return same & kept, ~same & kept
 
 
-class Layout(NamedTuple):
+class Arrangement(NamedTuple):
     """A set in the order of its points: the candidates, then the anchors where these are of another set.
 
     order: (N,) rows of the candidates;  anchor_order: (Q,) rows of the anchors' set, or None
@@ -93,7 +93,7 @@ class Marks(NamedTuple):
     is_noise: np.ndarray
 
 
-def marks_of(labels: np.ndarray, pairs: Pairs) -> Marks:
+def marks_of(labels: np.ndarray, pairs: Pairing) -> Marks:
     """Labels taken apart, as they pair."""
     keys = None
     if pairs.has_keys:
@@ -131,7 +131,7 @@ def _plain(labels: Sequence[str]) -> np.ndarray:
     return np.array(labels)
 
 
-def kept_rows(labels: np.ndarray, pairs: Pairs) -> np.ndarray | None:
+def kept_rows(labels: np.ndarray, pairs: Pairing) -> np.ndarray | None:
     """(n,) the rows that stay where noise is left out; None for all."""
     if pairs.noise is None or pairs.noise_stays:
         return None
@@ -139,7 +139,7 @@ def kept_rows(labels: np.ndarray, pairs: Pairs) -> np.ndarray | None:
     return np.flatnonzero(~is_noise) if is_noise.any() else None
 
 
-def layout(own: Side, pairs: Pairs, reference: Side | None = None) -> Layout:
+def layout(own: LabelledSet, pairs: Pairing, reference: LabelledSet | None = None) -> Arrangement:
     """The order of a set, or of the candidates `reference` and the anchors `own`."""
     sides = [own] if reference is None else [reference, own]
     labels = together([side.labels for side in sides])
@@ -172,7 +172,7 @@ def layout(own: Side, pairs: Pairs, reference: Side | None = None) -> Layout:
     is_anchor = ~marks.is_noise[mine]
     lonely = (members[codes[mine]] < at_least) | ~is_anchor
     strangers = ~lonely & ~has_other[codes[mine]]
-    return Layout(
+    return Arrangement(
         order=order,
         anchor_order=anchor_order,
         classes=marks.classes[at],
@@ -193,7 +193,7 @@ def together(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([part.astype(str) for part in parts])
 
 
-def _by_masks(marks: Marks, n: int, is_one: bool) -> Layout:
+def _by_masks(marks: Marks, n: int, is_one: bool) -> Arrangement:
     begin = 0 if is_one else n
     members = None if marks.several is None else _members(marks.several)
     count = len(marks.groups)
@@ -224,7 +224,7 @@ def _by_masks(marks: Marks, n: int, is_one: bool) -> Layout:
         negatives[at],
     )
     slices = np.zeros(count, np.int64)
-    return Layout(
+    return Arrangement(
         order=order,
         anchor_order=anchor_order,
         classes=marks.classes[at],

@@ -15,9 +15,9 @@ from ..errors import DataError, UsageError
 from ..language.numerics import Array, namespace, sqrt
 from ..language.rounded import factors
 from ..language.twofold import Directions, directions
-from ..rows.job import PLAIN, Pairs
+from ..rows.job import PLAIN, Pairing
 from .gram import Gram, make_gram, narrow
-from .pairing import Masks, Side, kept_rows, layout
+from .pairing import LabelledSet, Masks, kept_rows, layout
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
 DTYPES = ("float64", "float32")
@@ -221,7 +221,7 @@ def sort_points(
     weights: np.ndarray | None = None,
     numbers: np.ndarray | None = None,
     steps: Sequence[float] = (),
-    pairs: Pairs = PLAIN,
+    pairs: Pairing = PLAIN,
     reference_weights: np.ndarray | None = None,
 ) -> Points:
     """Points from (N, D) embeddings (numpy or torch) and N labels of any kind that can be sorted.
@@ -244,7 +244,9 @@ def sort_points(
         other, candidates, other_numbers, reference_weights = _reference(embeddings, pairs, reference_weights)
         weights = _ones(weights, reference_weights, len(labels))
         reference_weights = _ones(reference_weights, weights, len(candidates))
-    order = layout(Side(labels, weights), pairs, None if other is None else Side(candidates, reference_weights))
+    order = layout(
+        LabelledSet(labels, weights), pairs, None if other is None else LabelledSet(candidates, reference_weights)
+    )
     xp = namespace(embeddings)
     if other is not None:
         embeddings, labels = xp.concat([other, embeddings]), candidates
@@ -284,7 +286,7 @@ def _ones(weights: np.ndarray | None, others: np.ndarray | None, count: int) -> 
 
 
 def _reference(
-    embeddings: Array, pairs: Pairs, weights: np.ndarray | None
+    embeddings: Array, pairs: Pairing, weights: np.ndarray | None
 ) -> tuple[Array, np.ndarray, np.ndarray, np.ndarray | None]:
     """The embeddings, labels, rows and weights of the other set, without its noise. DataError."""
     assert pairs.reference is not None

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..results.breakdown import Anchors, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances
-from ..rows.job import PLAIN, Pairs
+from ..rows.job import PLAIN, Pairing
 from ..rows.sums import count, total
 from .counting import Census, Counts, DistanceSums, joined, proven_counts
 from .panels import MEMORY_BYTES, Panel, fold
@@ -41,7 +41,7 @@ def breakdown(
     threads: int | None = None,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
-    who: Pairs = PLAIN,
+    who: Pairing = PLAIN,
 ) -> Breakdown:
     """All triplets of (N, D) embeddings with N labels, by category, at each margin.
 
@@ -89,7 +89,7 @@ def prepare(
     merge: bool = True,
     with_pairs: bool = False,
     bins: int = BINS,
-    who: Pairs = PLAIN,
+    who: Pairing = PLAIN,
 ) -> Census:
     """What counting needs to know of a set; arguments and errors as in `breakdown`.
 
