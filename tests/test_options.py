@@ -347,3 +347,10 @@ def test_ids_that_differ_are_refused(tmp_path):
     assert done.code == 3 and "unequal ids" in done.err
     with pytest.raises(UsageError, match="align with an array"):
         lossctl.compute("bce", PROB, LABEL, align="id")
+
+
+def test_a_suite_may_be_a_path_and_nothing_else():
+    report = lossctl.run(ROOT / "samples/suite.yaml", only="tumour")
+    assert report.path and {outcome.status for outcome in report.outcomes} == {"passed"}
+    with pytest.raises(UsageError, match="path of a YAML file, not of type int"):
+        lossctl.run(3)

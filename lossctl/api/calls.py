@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, overload
 
 import numpy as np
@@ -324,7 +325,7 @@ def compare(
 
 
 def run(
-    path: str,
+    path: str | PathLike[str],
     *,
     only: str | Sequence[str] = (),
     data_hash: bool = False,
@@ -340,7 +341,10 @@ def run(
     Raises FileError, DataError (line, column and the nearest key) and UsageError for the suite itself.
     """
     texts = [only] if isinstance(only, str) else only
-    return suite.run(suite_file.load(path), only=texts, jobs=executor or jobs, data_hash=data_hash)
+    name = _plain(path)
+    if not isinstance(name, str):
+        raise UsageError(f"a suite is the path of a YAML file, not of type {type(path).__name__}", fix="give its path")
+    return suite.run(suite_file.load(name), only=texts, jobs=executor or jobs, data_hash=data_hash)
 
 
 # --- sets of embeddings
