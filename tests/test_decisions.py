@@ -464,6 +464,9 @@ def test_nan_is_hardest_and_an_infinite_row_is_named(tmp_path):
 )  # fmt: skip
 def test_every_format_of_every_question_holds_its_values(question, format):
     done = run_lossctl(*BCE, *question, "-f", format, COLUMNS="200")
+    if (question[0], format) == ("--ci", "bare"):
+        assert done.code == 2 and "the bare number has no interval" in done.err
+        return
     assert done.code == 0, done.err
     truth = np.sort(LOSS)[-29:].mean() if question[0] == "--keep" else LOSS.mean()
     text = done.out.replace("\n", " ")
@@ -482,7 +485,8 @@ def test_every_format_of_every_question_holds_its_values(question, format):
 def test_row_losses_in_every_format(format, tmp_path):
     target = tmp_path / f"rows.{format}"
     choice = () if format == "npy" else ("-f", format)
-    done = run_lossctl(*BCE, "--per-row", "--id", "label", "-g", "samples/preds.csv::label", "-o", target, *choice)
+    beside = () if format == "bare" else ("--id", "label", "-g", "samples/preds.csv::label")
+    done = run_lossctl(*BCE, "--per-row", *beside, "-o", target, *choice)
     assert (done.code, done.out) == (0, ""), done.err
     if format == "npy":
         rows = np.load(target)
