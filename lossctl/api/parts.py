@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import FileError, LossctlError, UsageError
+from ..files.opening import is_remote
 from . import compute
 from .reading import Given, Reading
 
@@ -46,6 +47,18 @@ class Recipe(NamedTuple):
     side: Side | None
     paired: bool
     folder: str
+
+    @property
+    def sources(self) -> list[Given]:
+        """All that is read."""
+        sides = [side for side in (self.side, *(request.side for request in self.requests)) if side]
+        sources = [
+            source
+            for request in self.requests
+            for source in (*(request.inputs or ()), *(request.named or {}).values(), request.weight)
+        ]
+        sources += [self.weight, *(source for side in sides for source in (side.id, side.group, side.cluster))]
+        return [source for source in sources if source is not None]
 
 
 class Parts(NamedTuple):
@@ -80,16 +93,8 @@ class Parts(NamedTuple):
                     f"{loss.name} goes by {loss.engine.kind}, which parts would cut",
                     fix="compute it in one process, without --on",
                 )
-        recipe = self.recipe
-        sources = [
-            source
-            for request in recipe.requests
-            for source in (*(request.inputs or ()), *(request.named or {}).values(), request.weight)
-        ]
-        sides = [side for side in (recipe.side, *(request.side for request in recipe.requests)) if side]
-        sources += [recipe.weight, *(source for side in sides for source in (side.id, side.group, side.cluster))]
-        for source in sources:
-            if source is not None and not _is_path(source):
+        for source in self.recipe.sources:
+            if not _is_path(source):
                 what = "stdin" if isinstance(source, str) else "an array in memory"
                 raise UsageError(f"{what} cannot be read in parts", fix="save it to a file, and name that")
         counts = [(field, field.frame.rows) for field in shared.fields]
@@ -127,7 +132,7 @@ def score_part(
     """
     try:
         with (
-            _folder(recipe.folder),
+            _folder(recipe),
             compute.prepared(
                 recipe.requests,
                 weight=recipe.weight,
@@ -144,9 +149,23 @@ def score_part(
         return fault
 
 
-def _folder(path: str) -> chdir[str]:
-    """From where paths count, while it lasts; a worker elsewhere may not have that folder."""
-    return chdir(path if os.path.isdir(path) else os.getcwd())
+@contextmanager
+def _folder(recipe: Recipe) -> Iterator[None]:
+    """From where paths count, while it lasts. FileError on a worker that does not have that folder."""
+    if os.getcwd() == recipe.folder or not any(map(_is_relative, recipe.sources)):
+        yield
+        return
+    if not os.path.isdir(recipe.folder):
+        raise FileError(
+            f"{recipe.folder}: no such folder where a part is read", fix="name the files as every worker finds them"
+        )
+    with chdir(recipe.folder):
+        yield
+
+
+def _is_relative(source: Given) -> bool:
+    paths = source if isinstance(source, tuple) else (source,)
+    return any(isinstance(path, str) and not os.path.isabs(path) and not is_remote(path) for path in paths)
 
 
 def _received(future: Future) -> list[Any]:

@@ -516,6 +516,13 @@ class ComparisonQuestion(NamedTuple):
                 fix=f"leave it out, or add {call.put('test', 'bootstrap')}",
             )
         margin, beside = margin_of(call), _beside_of(call)
+        alone = next((spec.loss.name for spec in specs if not spec.loss.stands_alone), None)
+        if "wilcoxon" in beside and alone is not None:
+            raise UsageError(
+                f"{call.put('beside', 'wilcoxon')} of {alone}",
+                why="it ranks the differences of single rows, and a row alone has no value of this loss",
+                fix=f"leave {call.put('beside', 'wilcoxon')} out",
+            )
         confidence = confidence_of(call)
         assert confidence is not None  # the level has a default
         return cls(

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from functools import cached_property, partial
 from itertools import combinations as subsets
 from itertools import product
@@ -381,7 +382,8 @@ class Combinations:
             if finish is not None:
                 spec = self.spec
                 assert spec.finish is not None
-                yield {}, float(spec.finish(*sums))
+                finite = all(map(math.isfinite, sums))
+                yield {}, float(spec.finish(*(map(Fraction, sums) if finite else sums)))
                 return
             total, divisor = sums[0], sums[-1]
             rules: list[tuple[dict[str, Any], float]] = [({}, total / divisor if divisor else math.nan)]

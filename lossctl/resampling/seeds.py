@@ -52,4 +52,5 @@ def interval(value: float, own: Components, level: float) -> tuple[float, float,
 
 def p_beyond(value: float, own: Components) -> float:
     """One-sided, that the value is not below 0."""
-    return student.below(value / own.standard_error, own.freedom) if own.standard_error > 0 else math.nan
+    varies = own.standard_error > ROUNDING * abs(value)
+    return student.below(value / own.standard_error, own.freedom) if varies else math.nan
