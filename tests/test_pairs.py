@@ -160,6 +160,7 @@ IMPLIED = {
     ("header", "decimal"): "the table has names: the error is of its first row",
     ("per-row", "none"): "both ask for the rows",
     ("csv", "named"): "the name says so too",
+    ("junit", "digits"): "JUnit has times, and a value only where an entry fails",
 }  # fmt: skip
 
 
