@@ -1,8 +1,11 @@
 """Rows of `libraries.tsv` against the libraries themselves, where these are installed; tests/peers.py runs all."""
 
+import numpy as np
 import peers
 import pytest
+import torch
 
+import lossctl
 from lossctl.language import libraries
 
 ROWS = [row for row in libraries.presets() if row.proof == "run"]
@@ -36,3 +39,15 @@ def test_the_page_holds_every_row():
         proof = told[row.name, row.loss, row.form]
         assert (proof == "from its source") == (row.proof == "source")
         assert proof != "not run"
+
+
+@pytest.mark.parametrize("loss, function", [
+    ("bce", "binary_cross_entropy"), ("mse", "mse_loss"), ("mae", "l1_loss"), ("huber", "huber_loss"),
+])  # fmt: skip
+def test_weighted_rows_are_divided_as_torch_divides_them(loss, function):
+    random = np.random.default_rng(3)
+    prediction, truth, weight = random.random(30), random.integers(0, 2, 30), random.random(30)
+    tensors = [torch.from_numpy(array.astype(float)) for array in (prediction, truth)]
+    theirs = getattr(torch.nn.functional, function)(*tensors, weight=torch.from_numpy(weight)).item()
+    ours = lossctl.compute(loss, prediction, truth, weight=weight, like="torch")
+    assert ours.value == pytest.approx(theirs, rel=1e-9)

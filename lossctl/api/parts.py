@@ -57,7 +57,10 @@ class Recipe(NamedTuple):
             for request in self.requests
             for source in (*(request.inputs or ()), *(request.named or {}).values(), request.weight)
         ]
-        sources += [self.weight, *(source for side in sides for source in (side.id, side.group, side.cluster))]
+        sources += [
+            self.weight,
+            *(source for side in sides for source in (side.id, side.group, side.cluster, side.seed)),
+        ]
         return [source for source in sources if source is not None]
 
 

@@ -399,11 +399,11 @@ def _refuse_refused(call: Asked, loss: Loss) -> None:
 
 def workers_of(call: Asked) -> Jobs:
     """How many threads, or who runs the parts. UsageError for both."""
-    if call["on"] is None:
-        return call["jobs"]  # type: ignore[no-any-return]
-    _refuse(call, call.name("on"), ("jobs",), "its workers take one part at a time each")
-    _refuse(call, call.name("on"), ("align",), "rows are matched in one process")
-    return call["on"]  # type: ignore[no-any-return]
+    if call["on"] is not None:
+        _refuse(call, call.name("on"), ("jobs",), "its workers take one part at a time each")
+        _refuse(call, call.name("on"), ("align",), "rows are matched in one process")
+    workers: Jobs = call["jobs"] if call["on"] is None else call["on"]
+    return workers
 
 
 def _refuse_contradictions(call: Asked, loss: Loss) -> None:
