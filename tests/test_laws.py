@@ -187,7 +187,7 @@ SPECS = {  # beside the defaults: what takes another path through the loss
         ("knowledge-distillation", "scaled=false,temperature=3"), ("cosine-embedding", "margin=0.2"),
     )},
     "minkowski": ("minkowski:p=3.5",),
-    "nrmse": ("nrmse:by=std", "nrmse:by=l2"),
+    "nrmse": ("nrmse:normalization=std", "nrmse:normalization=l2"),
     "kl-estimate": ("kl-estimate:kind=k1", "kl-estimate:kind=k2"),
     "tweedie-deviance": ("tweedie-deviance:power=1", "tweedie-deviance:power=1.9"),
 }  # fmt: skip

@@ -69,6 +69,24 @@ def test_a_loss_takes_the_rows_that_suit_it(loss):
     assert {name for name in names - rows.keys() if not name.startswith("form_")} == own | {"sources"}
 
 
+def test_a_loss_and_a_setting_share_no_name_unless_it_is_stated():
+    """Else one of them cannot be set."""
+    rows = [(name, row) for row in options.OPTIONS for name in {row.key, row.argument, *_keys(row.aliases)}]
+    shared = set()
+    for loss in registry.walk():
+        own = {option.name for option in loss.options}
+        assert not own & {role.name for role in loss.roles}, loss.name
+        shared |= {name for name, _ in rows if name in own}
+        for name, row in rows:
+            is_asked = set(row.commands) & set(options.LOSSES) and row.suits(loss) and "shell" in row.ways
+            assert not (name in own and is_asked), f"{loss.name} and a setting have {name}"
+    assert shared == set(options.SHARED)
+
+
+def _keys(flags):
+    return [flag.strip("-").replace("-", "_") for flag in flags]
+
+
 def test_a_suite_takes_the_rows_of_the_table():
     for kind, command in options.ENTRIES.items():
         rows = options.settings(command, "suite")

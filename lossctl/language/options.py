@@ -537,6 +537,18 @@ OPTIONS: tuple[Setting, ...] = (
 )  # fmt: skip
 
 
+# Words of losses that settings have too. Where a setting suits a loss, the loss has no option of that name.
+SHARED = {
+    "base": "what is compared with: of a suite's comparison; of a loss, the base of its logs or similarities",
+    "distance": "the distance of two embeddings: of losses of sets a setting, since signatures and `--ref` ask for it; "
+    "of pairs and triplets an option",
+    "fallback": "the negative of `semi-hard` where none lies beyond: of `mine` and of the loss alike",
+    "margin": "how much farther a negative has to be: of `triplets` and `mine`, and of each loss that has one",
+    "seed": "which draws: of batches, mined triplets and resamples; of a loss that draws, of it and its resamples",
+    "soft": "a loss without a bend at its margin; a setting where labels are chances, and such losses have no margin",
+}
+
+
 def level_of(text: str) -> float | None:
     """The level in "95%" or "0.95"; None where it is none."""
     number, share = text.strip().removesuffix("%"), text.strip().endswith("%")

@@ -274,16 +274,16 @@ def minkowski(pred: Array, target: Array, *, p: Order = 2.0) -> Sums:
     return Sums(row_sum(error if p == 1 else error**p))
 
 
-def _normalized(*totals: Total, by: str) -> Array | float:
+def _normalized(*totals: Total, normalization: str) -> Array | float:
     """The mean over the columns: each has a sum of squared errors, of targets, and of their squares in two parts."""
     *sums, weight = totals
     shares = []
     for error, target, square, lost in (sums[at : at + 4] for at in range(0, len(sums), 4)):
         size = square + lost
-        if by == "mean":
+        if normalization == "mean":
             shares.append(_share(root(quotient(error, weight)), abs(quotient(target, weight))))
         else:
-            size = size - target * target / weight if by == "std" else size * weight
+            size = size - target * target / weight if normalization == "std" else size * weight
             shares.append(root(quotient(error, size)))
     return sum(shares[1:], shares[0]) / len(shares)
 
@@ -293,14 +293,14 @@ def _share(part: Array | float, size: Array | float) -> Array | float:
 
 
 @loss(finish=_normalized, stands_alone=False, reductions=("overall",), aliases=("normalized-root-mean-squared-error",))
-def nrmse(pred: Array, target: Array, *, by: Literal["mean", "std", "l2"] = "mean") -> Sums:
+def nrmse(pred: Array, target: Array, *, normalization: Literal["mean", "std", "l2"] = "mean") -> Sums:
     """rmse as a share of the targets' size.
 
     Formula: sqrt(mean e^2) / |mean y|, or / their standard deviation (of n), or / sqrt(sum y^2);  e = pred - target
-    Reading: of several columns the mean; by std it is sqrt(1 - r2) of one column
+    Reading: of several columns the mean; with std it is sqrt(1 - r2) of one column
     Differs: torchmetrics has these three and the range of the targets, which is no sum; other code takes the mean, the
         range or the standard deviation unless told
-    by: what it is divided by
+    normalization: what it is divided by
     Use: to compare errors of targets on different scales
     Misleads: a mean near 0 makes any error large; values by different sizes cannot be compared
     Gradient: that of rmse divided by the size

@@ -185,8 +185,8 @@ CASES |= {
     ],
     "nrmse": [
         Case("torchmetrics 1.9.0", "nrmse", R, 0.186501, digits=6),
-        Case("torchmetrics 1.9.0", "nrmse:by=std", R, 0.1984954111951322),
-        Case("torchmetrics 1.9.0", "nrmse:by=l2", R, 0.06795935473194495),
+        Case("torchmetrics 1.9.0", "nrmse:normalization=std", R, 0.1984954111951322),
+        Case("torchmetrics 1.9.0", "nrmse:normalization=l2", R, 0.06795935473194495),
         Case("scikit-learn", "nrmse", (PRED, TARGET), lambda: of_mean(PRED, TARGET)),
         Case(
             "scikit-learn, columns",
@@ -196,7 +196,7 @@ CASES |= {
         ),
         Case(
             "scikit-learn, 1 - r2",
-            "nrmse:by=std",
+            "nrmse:normalization=std",
             (PRED, TARGET),
             lambda: math.sqrt(1 - sklearn.metrics.r2_score(TARGET, PRED)),
         ),
