@@ -106,7 +106,7 @@ def test_what_compute_has_compare_has_too():
 
 
 def test_every_field_of_a_reading_is_a_setting():
-    values = {"na": "skip", "header": "no", "delimiter": ";", "decimal": ",", "thousands": ".", "clip": 0.1}
+    values = {"na": "skip", "header": "no", "delimiter": ";", "decimal": ",", "thousands": ".", "clip": 0.1, "dim": 3}
     values |= {"clip_type": "float32", "clip_log": 100.0, "squash": "tanh", "scale": 2.0, "weight_norm": "n"}
     values |= {"percent": True, "renormalize": True, "classes": "a,b", "positive": "a", "multi_label": True}
     values |= {"multi_class": True, "soft": True, "class_axis": 1, "shift": True}

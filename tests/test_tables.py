@@ -100,14 +100,6 @@ def test_two_rows_of_names_are_told_with_a_fix_that_works(write, tmp_path):
     assert read(write(text.split("\n", 1)[1]), "share").tolist() == [2, 4]
 
 
-def test_word_vectors_are_named(write):
-    vectors = "".join(f"w{row} 0.1 0.2 0.{row}\n" for row in range(5))
-    path = write(vectors, "glove.txt")
-    refused(path, "word vectors", "glove.txt::2..4 --delimiter ' ' --header no")
-    assert read(path, "2..4", delimiter=" ", header=False).shape == (5, 3)
-    refused(write(f"5 3\n{vectors}"), "word vectors", "tail -n +2", "-::2..4 --delimiter ' ' --header no")
-
-
 # --- numbers of other countries
 
 POINTS = [
@@ -229,15 +221,3 @@ def test_a_first_row_of_another_kind_or_of_usual_names_is_a_header(write, text):
 )
 def test_files_that_are_no_tables_are_named(write, content, words):
     refused(write(content), "t.csv: is ", *words)
-
-
-@pytest.mark.parametrize("kind, dtype", [("fvecs", "f4"), ("ivecs", "i4"), ("bvecs", "u1")])
-def test_the_fix_for_vectors_of_faiss_gives_the_vectors(kind, dtype, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    x = np.random.default_rng(0).uniform(1, 200, (40, 6)).astype(dtype)
-    parts = [np.int32(6).tobytes() + row.tobytes() for row in x]
-    (tmp_path / f"v.{kind}").write_bytes(b"".join(parts))
-    with pytest.raises(DataError) as fault, open_source(f"v.{kind}") as frame:
-        frame.whole()
-    exec(fault.value.fix, {"np": np})
-    assert np.array_equal(np.load("x.npy"), x)

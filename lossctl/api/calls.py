@@ -127,6 +127,7 @@ def compute(
     delimiter: str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
+    dim: int | None = None,
     data_hash: bool = False,
     device: str = "cpu",
     executor: Executor | str | None = None,
@@ -170,6 +171,7 @@ def compute(
     na: "skip" leaves out rows that hold nan, or NA in a CSV; skip_nan: short for it
     header, delimiter: of a CSV: "auto", "yes" or "no"; the character between cells
     decimal, thousands: of a CSV: the decimal point, "." or ","; what groups digits by three
+    dim: the columns of a file of raw float32
     data_hash: put a hash of the values read into the signature (reads them once more)
     device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
     executor: who reads and scores the rows in parts: an executor of `concurrent.futures` (or of dask, loky, mpi4py), or
@@ -235,6 +237,7 @@ def row_losses(
     delimiter: str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
+    dim: int | None = None,
     executor: Executor | str | None = None,
     jobs: int | None = None,
     **named: Any,
@@ -285,6 +288,7 @@ def compare(
     delimiter: str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
+    dim: int | None = None,
     data_hash: bool = False,
     device: str = "cpu",
     executor: Executor | str | None = None,
@@ -375,6 +379,7 @@ def triplets(
     delimiter: str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
+    dim: int | None = None,
     device: str = "cpu",
     jobs: int | None = None,
     **named: Source,
@@ -436,6 +441,7 @@ def mine(
     delimiter: str | None = None,
     decimal: str = ".",
     thousands: str | None = None,
+    dim: int | None = None,
     device: str = "cpu",
     jobs: int | None = None,
     **named: Source,

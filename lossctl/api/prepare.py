@@ -15,6 +15,7 @@ from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.ids import refuse_other_ids
 from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source
+from ..files.vecs import refuse_idle
 from ..language.domains import Option
 from ..language.registry import Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
@@ -99,6 +100,7 @@ def desk_for(reading: Reading) -> binding.Desk:
             decimal=reading.decimal,
             thousands=reading.thousands or "",
             allow_missing=reading.skip_nan,
+            dim=reading.dim,
         ),
         hold=partial(frame_of, allow_missing=reading.skip_nan),
     )
@@ -130,6 +132,7 @@ def prepare(
         bound = _paired(desk, spec, plain, reading, [*inputs, *named.values()])
     else:
         bound = coded(spec, spread(spec, plain, reading), reading)
+    refuse_idle(reading.dim, {frame.format for frame in desk.frames.values()})
     own_weights = desk.field(as_array(weight), WEIGHT) if weight is not None else None
     weights = bound.beside(own_weights) if own_weights else None
     plan = shapes.plan(

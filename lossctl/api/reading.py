@@ -27,7 +27,7 @@ class Reading:
     class_axis: which axis holds the classes;  shift: each step of a sequence predicts the label of the next
     skip_nan: leave out rows with nan, or with NA in a CSV; header: whether a CSV has one (None: told by looking)
     delimiter, decimal, thousands: of a CSV: what separates cells (None: told by looking), the decimal point, and what
-        groups digits by three
+        groups digits by three;  dim: the columns of raw float32
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     lone: what is done with anchors that are alone in their class: drop, zero or self
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
@@ -58,6 +58,7 @@ class Reading:
     delimiter: str | None = None
     decimal: str = "."
     thousands: str | None = None
+    dim: int | None = None
     index: Given | None = None
     distances: Given | None = None
     metric: str = "euclidean"

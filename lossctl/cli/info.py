@@ -31,6 +31,7 @@ def info(values: Mapping[str, Any]) -> None:
         "delimiter": values["delimiter"],
         "decimal": values["decimal"],
         "thousands": values["thousands"] or "",
+        "dim": values["dim"],
     }
     columns = [column for source in values["sources"] for column in summaries(source, **dialect)]
     with output.destination(style, values["sources"]) as writer:

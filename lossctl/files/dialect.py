@@ -1,4 +1,4 @@
-"""What a person may say about a text table, where its first lines do not say it, or say it twice."""
+"""What a person may say about a file that does not say it itself, or says it twice."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Dialect:
     header: whether the first row names the columns, None to tell by looking;  delimiter: None to tell by looking
     decimal: "." or ",";  thousands: what groups digits by three, "" where nothing does
     allow_missing: a missing value is nan among numbers and None among categories, instead of an error
+    dim: how many columns raw numbers have
     """
 
     header: bool | None = None
@@ -25,6 +26,7 @@ class Dialect:
     decimal: str = "."
     thousands: str = ""
     allow_missing: bool = False
+    dim: int | None = None
 
     def __post_init__(self) -> None:
         """UsageError for a character that cannot have its part."""

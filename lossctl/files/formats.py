@@ -14,6 +14,7 @@ from .dialect import Dialect
 from .opening import Bytes
 
 HEAD = 512
+SAMPLE = 4096
 
 
 class Opened(NamedTuple):
@@ -30,6 +31,8 @@ class Format(NamedTuple):
     """name: of one word;  title: as in messages;  magic: how such a file begins
     opener: "module.function" in this folder
     library: what it needs beside numpy;  extra: the extra of lossctl that brings that
+    ending: how its name ends too, where the first bytes alone could be anything
+    is_text: what a person says about text tables may overrule it
     """
 
     name: str
@@ -38,10 +41,13 @@ class Format(NamedTuple):
     opener: str
     library: str = ""
     extra: str = ""
+    ending: str = ""
+    is_text: bool = False
 
-    def matches(self, head: bytes) -> bool:
-        """Whether a file that begins like this is of the format."""
-        return re.match(self.magic.encode("latin-1"), head, re.DOTALL) is not None
+    def matches(self, head: bytes, label: str = "") -> bool:
+        """Whether a file that begins like this, and is called so, is of the format."""
+        is_called = not self.ending or re.search(self.ending, label.lower()) is not None
+        return is_called and re.match(self.magic.encode("latin-1"), head, re.DOTALL) is not None
 
     def open(self, stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Opened:
         """FileError where its library is not installed."""
@@ -52,6 +58,13 @@ class Format(NamedTuple):
         opened = opener(stretch, closing, dialect)
         return opened if isinstance(opened, Opened) else Opened(opened, self.name)
 
+
+DECIMAL = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+WORD = r"(?!#)(?:[^\s\w]+|[^\s,;|]*[^\s\d.+\-,;|][^\s,;|]*)"
+LINE_END = r"(?: ?\r?\n| [-+.\deE]*\Z)"
+WORDS = (  # a word with three numbers or more; below two counts, with any
+    rf"\d+ \d+[ \r]*\n{WORD}(?: {DECIMAL})+{LINE_END}|{WORD}(?: {DECIMAL}){{3,}}{LINE_END}"
+)
 
 # fmt: off
 FORMATS = (
@@ -64,9 +77,14 @@ FORMATS = (
     Format("torch", "a file of torch.save", r"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19\.", "tensors.open_tensors",
            "torch", "torch"),
     Format("safetensors", "a safetensors file", r".{3}[\x00-\x0f]\x00{4}\{\s*\"", "tensors.open_safetensors"),
-    Format("jsonl", "JSON lines", r"(?:\xef\xbb\xbf)?\s*\{", "jsonl.open_lines"),
-    Format("csv", "a text table", r"", "heading.open_table"),
+    Format("faiss", "a faiss index", r"I[A-Za-z][A-Za-z0-9]{2}..[\x00-\x0f]\x00", "faiss.open_faiss"),
+    Format("vecs", "vectors of faiss", r".{2}[\x00-\x0f]\x00", "vecs.open_vecs", ending=r"\.[fib]vecs(?:\.\w+)?$"),
+    Format("raw", "raw float32", r"(?!)", "vecs.open_raw"),
+    Format("jsonl", "JSON lines", r"(?:\xef\xbb\xbf)?\s*\{", "jsonl.open_lines", is_text=True),
+    Format("words", "word vectors", WORDS, "words.open_words", is_text=True),
+    Format("csv", "a text table", r"", "heading.open_table", is_text=True),
 )
+RAW = next(format for format in FORMATS if format.name == "raw")
 NUMPY_FIX = "write what is in it as NPY (np.save), NPZ or CSV"
 OTHERS = {  # files of other programs: how they begin, what they are, what to do with {file}
     r"\x80[\x02-\x05]": ("a pickle, and reading it could run code", NUMPY_FIX),
@@ -87,10 +105,28 @@ OTHERS = {  # files of other programs: how they begin, what they are, what to do
 def open_content(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Opened:
     """The columns of a file, by how it begins. FileError where a library is missing, DataError."""
     head = bytes(stretch.pread(0, min(HEAD, stretch.size)))
-    format = next(format for format in FORMATS if format.matches(head))
-    if format is FORMATS[-1] or format.name == "jsonl":
+    format = next(format for format in FORMATS if format.matches(head, stretch.label) and _suits(format, dialect))
+    if format.is_text:
         refuse_others(head, stretch.label)
+        if dialect.dim is not None and _is_binary(stretch):
+            format = RAW
     return format.open(stretch, closing, dialect)
+
+
+def _suits(format: Format, dialect: Dialect) -> bool:
+    """A person who says what separates cells, or whether the first line names them, means a table."""
+    return format.name != "words" or (dialect.delimiter is None and dialect.header is None)
+
+
+def _is_binary(stretch: Bytes) -> bool:
+    """Whether bytes stand in it that no text has."""
+    head = bytes(stretch.pread(0, min(SAMPLE, stretch.size)))
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        if fault.start < len(head) - 4:
+            return True
+    return re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]", head) is not None
 
 
 def refuse_others(head: bytes, label: str) -> None:

@@ -81,19 +81,9 @@ def _refuse_binary(head: bytes, label: str) -> None:
         raise DataError(
             f"{label}: is binary, and does not say what it is",
             why="raw numbers have no header: their type and shape cannot be told",
-            fix=_raw_numbers(label),
+            fix=f"if they are float32, add --dim D, their width; if not: np.save('x.npy', np.fromfile('{label}', 'f8')"
+            ".reshape(-1, D)), with their type for f8",
         )
-
-
-def _raw_numbers(label: str) -> str:
-    """How to write raw numbers as NPY; those of faiss have the width, as 4 bytes, in front of every row."""
-    kind = {".fvecs": "f4", ".ivecs": "i4"}.get(label[-6:].lower())
-    if kind:
-        rows = "x.reshape(-1, x[0] + 1)[:, 1:]"
-        return f"x = np.fromfile('{label}', 'i4'); np.save('x.npy', {rows}.view('{kind}'))"
-    if label.lower().endswith(".bvecs"):
-        return f"x = np.fromfile('{label}', 'u1'); np.save('x.npy', x.reshape(-1, x[:4].view('i4')[0] + 4)[:, 4:])"
-    return f"np.save('x.npy', np.fromfile('{label}', 'f4').reshape(-1, D)), D their width and f4 their type"
 
 
 def _is_utf8(text: bytes) -> bool:
@@ -153,7 +143,7 @@ def _names_in(comments: Sequence[str], form: Form) -> tuple[str, ...]:
 
 
 def _delimiter(first: bytes, rest: bytes, form: Form) -> tuple[str, bool]:
-    """What separates cells, and whether runs of blanks do. DataError for rows of word vectors."""
+    """What separates cells, and whether runs of blanks do."""
     if b";" in first and b"," in first and _all(_texts(first, b";"), form, numbers=True, decimal=","):
         return ";", False
     order = b"\t;|," if form.decimal == "," else b",\t;|"
@@ -163,27 +153,11 @@ def _delimiter(first: bytes, rest: bytes, form: Form) -> tuple[str, bool]:
             return sign.decode(), False
     second = _first_row(rest)
     here, below = _texts(first, None), _texts(second, None)
-    if len(below) > 3 and not _is_number(below[0], form) and _all(below[1:], form, numbers=True):
-        _refuse_vectors(here, below, form)
     if len(here) >= 2 and not DELIMITED.search(first) and b'"' not in first:
         of_numbers = [row for row in (here, below) if row and _all(row, form, numbers=True)]
         if here in of_numbers or (len(here) == len(below) and below in of_numbers):
             return " ", True
     return ",", False
-
-
-def _refuse_vectors(here: list[str], below: list[str], form: Form) -> None:
-    width = len(below)
-    place = f"{form.label}:1: a word and {width - 1} numbers a row, separated by blanks: word vectors"
-    options = "--delimiter ' ' --header no"
-    if here == [str(int(here[0])) if here[0].isdigit() else "", str(width - 1)]:
-        raise DataError(
-            place,
-            why="the first line, of word2vec, counts them",
-            fix=f"tail -n +2 {form.label} | lossctl ... -::2..{width} {options}",
-        )
-    if len(here) == width and _all(here[1:], form, numbers=True):
-        raise DataError(place, why="a column of words is no number", fix=f"{form.label}::2..{width} {options}")
 
 
 def _texts(row: bytes, sign: bytes | None) -> list[str]:

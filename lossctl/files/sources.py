@@ -65,6 +65,7 @@ def open_source(
     decimal: str = ".",
     thousands: str = "",
     allow_missing: bool = False,
+    dim: int | None = None,
 ) -> Frame:
     """The file as a frame, its format told by its first bytes; a context manager. FileError, DataError.
 
@@ -73,8 +74,9 @@ def open_source(
         point, and what groups digits
     allow_missing: a row of a CSV with a missing cell becomes nan, and categories that are missing None, instead of an
         error
+    dim: of raw numbers, how many columns they have
     """
-    dialect = Dialect(header, delimiter, decimal, thousands, allow_missing)
+    dialect = Dialect(header, delimiter, decimal, thousands, allow_missing, dim)
     paths = matching(path) if isinstance(path, str) else tuple(path)
     if len(paths) == 1:
         return _open_file(paths[0], dialect)

@@ -373,6 +373,7 @@ OPTIONS: tuple[Setting, ...] = (
             words=(".", ",")),
     Setting("thousands", "text", "What groups the digits of a CSV by three, such as , or a blank.",
             (*LOSSES, *SETS, "info"), metavar="CHAR"),
+    Setting("dim", "whole", "The columns of a file of raw float32.", (*LOSSES, *SETS, "info"), metavar="D", low=1),
     # --- curve, bench, list, run
     Setting("sweep", "texts", "One curve for each value of an option; repeatable, for all their pairs.", ("curve",),
             SHELL, metavar="OPTION=A,B,..."),

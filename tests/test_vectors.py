@@ -1,0 +1,157 @@
+"""Claims about files of vectors: each writing of a set gives the numbers of its NPY, and says what it cannot be."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+import lossctl
+from lossctl.errors import DataError, LossctlError, UsageError
+from lossctl.files.sources import blocks, open_source
+
+RNG = np.random.default_rng(5)
+X = RNG.normal(size=(12, 5)).round(3).astype(np.float32)
+Y = np.repeat(np.arange(4), 3)
+WORDS = ["the", ",", '"', "...", "c'est", "3rd", "naïve", "a\u00a0b", "x", "y", "z", "new york"]
+
+
+def field(path, selector=None, kind="number", rows=5, **dialect):
+    """All rows of one field."""
+    with open_source(str(path), **dialect) as frame:
+        column = frame.whole() if selector is None else frame.select(selector)
+        return np.concatenate([block.load()[0] for block in blocks([column], [kind], rows)])
+
+
+def refused(path, *words, error=DataError, selector=None, **dialect):
+    with pytest.raises(LossctlError) as fault:
+        field(path, selector, **dialect)
+    assert type(fault.value) is error, fault.value
+    for word in words:
+        assert word in str(fault.value), fault.value
+    return fault.value
+
+
+def lines(end=""):
+    return [word + " " + " ".join(f"{value:g}" for value in row) + end for word, row in zip(WORDS, X, strict=True)]
+
+
+def vecs(x):
+    return b"".join(np.int32(x.shape[1]).tobytes() + row.tobytes() for row in x)
+
+
+# --- words
+
+
+def test_word_vectors_are_read_whatever_the_words_are(tmp_path):
+    path = tmp_path / "v.txt"
+    texts = {
+        "glove": "\n".join(lines()) + "\n",
+        "no last newline": "\n".join(lines()),
+        "word2vec": "12 5\n" + "\n".join(lines()) + "\n",
+        "fasttext": "12 5\n" + "\n".join(lines(" ")) + "\n",
+        "crlf": "12 5\r\n" + "\r\n".join(lines()) + "\r\n",
+        "a comma first": "\n".join(lines()[1:] + lines()[:1]) + "\n",
+    }
+    for name, text in texts.items():
+        path.write_bytes(text.encode())
+        order = np.roll(np.arange(12), -1) if name == "a comma first" else np.arange(12)
+        assert np.array_equal(field(path, "emb").astype(np.float32), X[order]), name
+        assert field(path, "word", "category").tolist() == [WORDS[at] for at in order], name
+        assert np.array_equal(field(path, "emb::2..3").astype(np.float32), X[order][:, 1:3]), name
+        value = lossctl.compute("batch-hard", str(path), Y[order], margin=0.5).value
+        assert value == pytest.approx(lossctl.compute("batch-hard", X[order], Y[order], margin=0.5).value, rel=1e-6)
+    path.write_text("2 2\na 1 2\nb 3 4\n")  # only the counts say that these are no columns
+    assert field(path, "emb").tolist() == [[1, 2], [3, 4]]
+
+
+def test_word_vectors_that_do_not_fit_are_refused_by_line(tmp_path):
+    path = tmp_path / "v.txt"
+    for text, words in (
+        ("\n".join([*lines(), "w 1 2"]), [":13:", "3 cells"]),
+        ("\n".join([*lines(), "w 1 2 x 4 5"]), [":13:", "'x' is not a number"]),
+        ("12 4\n" + "\n".join(lines()), [":2:", "5 numbers", "line 1 says 4"]),
+        ("99 5\n" + "\n".join(lines()), ["12 rows", "99"]),
+    ):
+        path.write_text(text)
+        refused(path, "v.txt", *words, selector="emb")
+    path.write_text("\n".join(lines()[:1] + lines()[3:8]))
+    assert field(path, "2..6", delimiter=" ", header=False).shape == (6, 5), "a person may say that it is a table"
+
+
+# --- vectors of faiss, raw numbers
+
+
+def test_vecs_are_read_as_their_name_says(tmp_path):
+    for letter, dtype in (("f", "f4"), ("i", "i4"), ("b", "u1")):
+        x = RNG.uniform(1, 200, (40, 6)).astype(dtype)
+        path = tmp_path / f"v.{letter}vecs"
+        path.write_bytes(vecs(x))
+        assert np.array_equal(field(path), x), letter
+        assert np.array_equal(field(path, "2..3"), x[:, 1:3]), letter
+        packed = tmp_path / f"v.{letter}vecs.gz"
+        packed.write_bytes(gzip.compress(vecs(x)))
+        assert np.array_equal(field(packed), x), letter
+    path = tmp_path / "v.fvecs"
+    path.write_bytes(vecs(X) + b"\0")
+    refused(path, "no rows of 5 values")
+    path.write_bytes(vecs(X[:5]) + vecs(X[:1, :2].repeat(2, axis=1)) + b"\0\0\0\0")
+    refused(path, "row 5", "says that it has 4 values")
+
+
+def test_raw_float32_needs_a_width_and_is_looked_at(tmp_path):
+    path, labels = tmp_path / "x.dat", tmp_path / "y.npy"
+    np.save(labels, Y)
+    path.write_bytes(X.tobytes())
+    refused(path, "is binary", "add --dim D")
+    assert np.array_equal(field(path, dim=5), X)
+    expected = lossctl.compute("batch-hard", X, Y, margin=0.5).value
+    assert lossctl.compute("batch-hard", str(path), str(labels), margin=0.5, dim=5).value == expected
+    refused(path, "240 bytes are no rows of 7 float32", dim=7)
+    x = RNG.normal(size=(40, 10)).astype(np.float32)
+    bits = x.view("u4") >> 16
+    for other in (x.astype("f8"), RNG.normal(size=(40, 10)), x.astype("f2"), (100 * x).astype("i4"), x.astype(">f4"),
+                  (100 * x).astype("i1"), bits.astype("u2"), np.arange(400.0)):  # fmt: skip
+        path.write_bytes(other.tobytes())
+        refused(path, "as float32, look like", dim=5)
+    for same in (x.astype("f2"), (100 * x).astype("i4"), bits << 16, np.arange(400), np.abs(x), np.zeros(400)):
+        path.write_bytes(same.astype(np.float32).tobytes() if same.dtype != "u4" else same.tobytes())
+        assert len(field(path, dim=5)) == 80
+    with pytest.raises(UsageError, match="no file is raw"):
+        lossctl.compute("batch-hard", X, Y, dim=5)
+
+
+def flat(x, kind=b"IxF2"):
+    return _head(kind, x) + struct.pack("<q", x.size) + x.tobytes()
+
+
+def _head(kind, x):
+    return kind + struct.pack("<i3qBi", x.shape[1], len(x), 1 << 20, 1 << 20, 1, 1)
+
+
+def test_flat_faiss_indexes_are_read_and_codes_refused(tmp_path):
+    path = tmp_path / "x.faiss"
+    graph = b"".join(struct.pack("<q", 2) + bytes(2 * size) for size in (8, 4, 4, 8, 4))
+    for name, content in {
+        "flat": flat(X),
+        "inner product": flat(X, b"IxFI"),
+        "hnsw": _head(b"IHNf", X) + graph + bytes(20) + flat(X),
+        "hnsw of newer versions": _head(b"IHNf", X) + graph + bytes(16) + flat(X),
+    }.items():
+        path.write_bytes(content)
+        assert np.array_equal(field(path), X), name
+    path.write_bytes(_head(b"IxMp", X) + flat(X) + struct.pack("<q", 12) + np.arange(7, 19).tobytes())
+    assert np.array_equal(field(path, "emb"), X) and field(path, "id").tolist() == list(range(7, 19))
+    path.write_bytes(_head(b"IxSQ", X) + bytes(200))
+    refused(path, "of kind IxSQ", "reconstruct_n")
+    for cut in (20, 44, 50, len(flat(X)) - 1):
+        path.write_bytes(flat(X)[:cut])
+        refused(path, "a faiss index that ends early")
+    faiss = pytest.importorskip("faiss")
+    for spec in ("Flat", "HNSW8", "IDMap,Flat"):
+        index = faiss.index_factory(5, spec)
+        index.add_with_ids(X, np.arange(12)) if spec.startswith("ID") else index.add(X)
+        faiss.write_index(index, str(path))
+        assert np.array_equal(field(path, "emb" if spec.startswith("ID") else None), X), spec
