@@ -9,7 +9,7 @@ import pytest
 from conftest import run_lossctl
 from printed import PRINTED
 
-from lossctl.api.reconcile import by_chance, number_of
+from lossctl.api.printed import by_chance, number_of
 from lossctl.errors import UsageError
 
 

@@ -34,7 +34,7 @@ def command() -> Any:
 def loss_command(loss: Loss, name: str, run: Any, help: str) -> Any:
     """The command of a loss that takes its inputs, its options, how they are read, and the options of that name."""
     reading = {key for key, row in settings(COMPUTE, "shell").items() if set(row.commands) >= set(LOSSES[:2])}
-    reading |= {"index", "distances"}
+    reading = (reading | {"index", "distances"}) - {"like"}
     kept = [
         parameter
         for parameter in compute.parameters(loss)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import LossctlError, UsageError
-from ..language.options import RECONCILE
+from ..language.options import COMPUTE, RECONCILE, settings
 from ..language.registry import BY_NAME, Loss, find, names, walk
 from . import compute, options, output
 from .app import group
@@ -82,27 +82,48 @@ def _write(asked: list[tuple[Loss, Any]], values: Mapping[str, Any], style: outp
     from ..api import reconcile
     from ..show import choices as show
 
-    sources = list(asked[0][1].inputs)
-    if (values["value2"] is None) != (not values["src2"]):
-        raise UsageError("--value2 and --src2 go together", fix="give the second number, and each source of its data")
-    narrow = None
-    if values["value2"] is not None:
-        second = tuple(values["src2"])
-
-        def ask(loss: Loss, own: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-            (question,) = [question for other, question in asked if other is loss]
-            spec = compute.registry.make(loss, **{**question.specs[0].options, **own})  # type: ignore[attr-defined]
-            return reconcile.asked_with(question, spec, settings)._replace(inputs=second)
-
-        narrow = reconcile.Narrow(reconcile.number_of(values["value2"]), ask)
+    sources = [*asked[0][1].inputs, *asked[0][1].named.values()]
     by_hand: frozenset[str] = getattr(values, "by_hand", frozenset())
     fixed = {key.removeprefix("option_"): True for key in by_hand}
     with output.destination(style, sources) as writer:
         answer = reconcile.reconcile(
-            [(question, fixed) for _, question in asked], values["value"], solve=values["solve"], narrow=narrow
+            [(question, fixed) for _, question in asked],
+            values["value"],
+            solve=values["solve"],
+            narrow=_narrow(values, by_hand),
         )
         if style.format == "json":
             writer.write(show.reconcile_json(answer))
         else:
-            flags = " --from-logits" if values.get("from_logits") else ""
-            writer.write(show.reconcile_text(answer, shlex.join(sources) + flags, values["most"]))
+            writer.write(show.reconcile_text(answer, _given(asked[0][0], values, by_hand), values["most"]))
+
+
+def _narrow(values: Mapping[str, Any], by_hand: Collection[str]) -> Any:
+    """The second number with its data, None where there is none. UsageError."""
+    from ..api import reconcile
+
+    if (values["value2"] is None) != (not values["src2"]):
+        raise UsageError("--value2 and --src2 go together", fix="give the second number, and each source of its data")
+    if values["value2"] is None:
+        return None
+    for key in ("weight", "index", "distances"):
+        if key in by_hand:
+            raise UsageError(
+                f"--{key} beside --value2",
+                why="it is of the first data, and nothing says what it is for the second",
+                fix="ask for the two numbers apart, without --value2",
+            )
+    return reconcile.Narrow(reconcile.number_of(values["value2"]), tuple(values["src2"]))
+
+
+def _given(loss: Loss, values: Mapping[str, Any], by_hand: Collection[str]) -> str:
+    """What was set by hand beside the options of the loss, and the sources, as a command line has them."""
+    words: list[str] = []
+    for role in loss.roles:
+        for key, flag in ((f"role_{role.name}", f"--{role.option}"), (f"form_{role.name}", f"--{role.option}-form")):
+            words += [flag, str(values[key])] if values.get(key) is not None else []
+    for key, row in settings(COMPUTE, "shell").items():
+        if key in by_hand and key not in settings(RECONCILE, "shell"):
+            many = values[key] if row.kind in ("texts", "sources") else [values[key]]
+            words += [word for value in many for word in ([row.flag] if value is True else [row.flag, str(value)])]
+    return shlex.join([*words, *values["sources"]])

@@ -37,6 +37,7 @@ class Fit:
     loss: the loss;  options: as a command line has them, "" for the defaults;  value: what they give
     changed: how many choices differ from the defaults, 0 for what a library does;  libraries: who does exactly this
     twins: other choices that give the same number;  solved: the option that was solved for, "" for none
+    is_near: it has other digits, and is as near as a library that computes in float32 may be
     """
 
     loss: str
@@ -46,6 +47,7 @@ class Fit:
     libraries: tuple[str, ...] = ()
     twins: tuple[str, ...] = ()
     solved: str = ""
+    is_near: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The record in the schema lossctl/1."""

@@ -75,7 +75,8 @@ def _fit_lines(fit: Fit, sources: str) -> list[str]:
     how = (
         "as it is by default" if not fit.options else f"with {count} changed" if fit.changed else "as a library has it"
     )
-    lines = [f"  {fit.value:.9g} is {fit.loss} {how}{_who(fit)}"]
+    near = ", with other digits, as float32 may have" if fit.is_near else ""
+    lines = [f"  {fit.value:.9g} is {fit.loss} {how}{_who(fit)}{near}"]
     lines.append(f"    lossctl compute {' '.join(part for part in (fit.loss, fit.options, sources) if part)}")
     lines += [f"    the same number: {twin or 'the defaults'}" for twin in fit.twins[:3]]
     return lines

@@ -1,0 +1,297 @@
+"""What `reconcile` tries of one loss on one input: customary choices together, and what libraries do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from itertools import combinations as subsets
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import LossctlError
+from ..language import choices, libraries
+from ..language import options as table
+from ..language.choices import Knob
+from ..language.registry import Spec, make
+from ..rows import checks
+from ..rows.workers import cores, ordered_map
+from ..text import option_text
+from . import answers
+from .compute import Shared
+from .parity import labels_of
+from .question import Question
+from .totals import Totals, exactly, plan_of, read
+
+IDLE = 2.0**-22  # of a probability, by which float32 may round it and its rest
+AT_ONCE = 2  # options that differ at the same time
+LONG = 20_000  # rows from which on not all pairs of options are tried: of two that differ, one has few values
+FEW_VALUES = 2
+WAYS = ("reduction", "scale", "weight_norm")  # settings that come of sums
+Options = tuple[tuple[str, Any], ...]  # names of keywords and values, sorted
+
+
+class Combination(NamedTuple):
+    """Choices, and what they give.
+
+    options: those of the loss that are not its defaults;  settings: the others
+    """
+
+    options: Options
+    settings: Options
+    value: float
+
+    @property
+    def key(self) -> tuple[Options, Options]:
+        return self.options, self.settings
+
+    @property
+    def changed(self) -> int:
+        """How many choices differ from the defaults; a type goes with its clip."""
+        return len(self.options) + sum(name != "clip_type" for name, _ in self.settings)
+
+    @property
+    def text(self) -> str:
+        """The choices as a command line has them."""
+        words = []
+        for name, value in (*self.options, *self.settings):
+            flag = "-r" if name == "reduction" else f"--{name.replace('_', '-')}"
+            words.append(flag if value is True else f"{flag} {option_text(value)}")
+        return " ".join(words)
+
+
+class Combinations:
+    """The combinations of one loss on one input."""
+
+    def __init__(self, question: Question, shared: Shared, fixed: Mapping[str, Any]) -> None:
+        self.question, self.fixed = question, fixed
+        self.plan = shared.losses[0].plan
+        self.spec = self.plan.spec
+        self.loss = self.spec.loss
+        self.knobs = list(choices.knobs(self.loss, fixed))
+        self.arrays = read(shared.losses[0].inputs()) if self.loss.engine.is_by_row else ()
+        self.libraries = self._libraries()
+
+    def _libraries(self) -> dict[tuple[Options, Options], list[str]]:
+        """What libraries do -> their names."""
+        form = self.plan.entries[0].form or ""
+        names: dict[tuple[Options, Options], list[str]] = {}
+        for preset in libraries.usable_for(libraries.of_loss(self.loss), form, labels_of(self.plan)):
+            own = make(self.loss, **preset.own(self.loss)).by_hand
+            settings = {key: _plain(value) for key, value in preset.settings(self.loss).items()}
+            key = (in_order({**own, **self.spec.by_hand}), self.normal(settings))
+            names.setdefault(key, []).append(preset.name)
+        return names
+
+    def normal(self, settings: Mapping[str, Any]) -> Options:
+        """Settings without those that change nothing here."""
+        idle = {"reduction": self.loss.reductions[0], "scale": 1.0, "clip_type": "float64"}
+        left = {key: value for key, value in settings.items() if idle.get(key) != value}
+        if self.plan.weight is None and "class_weights" not in self.spec.by_hand:
+            left.pop("weight_norm", None)
+        if left.get("reduction") == "mean-elements" and self.plan._replace(reduction="mean-elements").cells == 1:
+            left.pop("reduction")
+        if left.get("reduction") == "sum-elements" and self.plan._replace(reduction="sum-elements").cells == 1:
+            left["reduction"] = "sum"
+        return in_order(left)
+
+    def combination(self, own: Mapping[str, Any], settings: Mapping[str, Any], value: float) -> Combination:
+        """A value with the options and settings that gave it."""
+        return Combination(in_order({**self.spec.by_hand, **own}), self.normal(settings), value)
+
+    # --- what is tried
+
+    def all(self) -> list[Combination]:
+        """All combinations of customary choices that this input allows, each once."""
+        known: dict[tuple[Options, Options], Combination] = {}
+        for reading in self._readings():
+            of_reading = self._as_without(reading, known) if self._is_idle(reading) else self._of_reading(reading)
+            for combination in of_reading:
+                known.setdefault(combination.key, combination)
+        return list(known.values())
+
+    def _is_idle(self, reading: Mapping[str, Any]) -> bool:
+        """Whether a clip leaves all probabilities as they are, but for the rounding of its type."""
+        if not self.arrays or ("clip" not in reading and "clip_log" not in reading):
+            return False
+        try:
+            plain, clipped = (self._first(some) for some in ({}, reading))
+        except LossctlError:
+            return False
+        floor = math.exp(-float(reading.get("clip_log", 745.0)))
+        near = np.abs(plain - clipped) <= IDLE * np.minimum(np.abs(plain), np.abs(1.0 - plain))
+        return bool(near.all() and (plain >= floor).all() and (1.0 - plain >= floor).all())
+
+    def _first(self, reading: Mapping[str, Any]) -> np.ndarray:
+        values: np.ndarray = checks.admit(plan_of(self.plan, reading), self.arrays, 0).inputs[0].values
+        return values
+
+    def _as_without(
+        self, reading: Mapping[str, Any], known: Mapping[tuple[Options, Options], Combination]
+    ) -> Iterator[Combination]:
+        """What libraries do with a way of reading that changes nothing here: what they give without it."""
+        for options, settings in self.libraries:
+            if self._is_of(settings, reading):
+                rest = in_order({key: value for key, value in settings if key not in reading})
+                if (options, rest) in known:
+                    yield Combination(options, settings, known[options, rest].value)
+
+    def _readings(self) -> Iterator[dict[str, Any]]:
+        """The ways of reading that mean something for these inputs."""
+        form = self.plan.entries[0].form or ""
+        own = {option.name for option in self.loss.options}
+        for reading in choices.READINGS:
+            if any(key in self.fixed or key in own for key in reading):
+                continue
+            if form != "prob" and not {"clip", "clip_log", "from_logits", "renormalize"}.isdisjoint(reading):
+                continue
+            if all(table.setting(key, table.COMPUTE).suits(self.loss) for key in reading):
+                yield dict(reading)
+
+    def _of_reading(self, reading: dict[str, Any]) -> Iterator[Combination]:
+        sets = list(self._option_sets(0 if reading and self.loss.engine.has_space else AT_ONCE))
+        if reading:
+            sets = [own for own in sets if len(own) <= 1]
+        of_libraries = [dict(own) for own, settings in self.libraries if self._is_of(settings, reading)]
+        sets += [own for own in of_libraries if in_order(own) not in {in_order(other) for other in sets}]
+        try:
+            evaluate = self._by_row(reading) if self.arrays else self._by_pipeline(reading)
+        except (LossctlError, ValueError):
+            return
+
+        def safely(own: dict[str, Any]) -> list[Combination]:
+            try:
+                return evaluate(own)
+            except (LossctlError, ValueError, ArithmeticError):
+                return []
+
+        for combinations in ordered_map(safely, sets, cores() if self.arrays else 1):
+            yield from combinations
+
+    def _is_of(self, settings: Options, reading: Mapping[str, Any]) -> bool:
+        left = {key: value for key, value in settings if key not in WAYS}
+        return left == dict(self.normal(reading))
+
+    @cached_property
+    def _bent(self) -> list[Knob]:
+        """The options in which the loss is no straight line, with the values that change something here."""
+        bent = [knob for knob in self.knobs if not knob.is_straight]
+        if not self.arrays:
+            return bent
+        totals = self.totals({})
+        tilted = {knob.option.name: knob.values[0] for knob in self.knobs if knob.is_straight}
+
+        def numbers(own: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
+            try:
+                return totals.numbers({**tilted, **own})
+            except (LossctlError, ValueError, ArithmeticError):
+                return []
+
+        plain = numbers({})
+        kept = []
+        for knob in bent:
+            if len(knob.values) > FEW_VALUES:
+                kept.append(knob)
+                continue
+            values = tuple(value for value in knob.values if numbers({knob.option.name: value}) not in ([], plain))
+            kept += [knob._replace(values=values)] if values else []
+        return kept
+
+    def _option_sets(self, most: int) -> Iterator[dict[str, Any]]:
+        """Sets of options that differ from the defaults, beside those in which the loss is a straight line."""
+        is_long = bool(self.arrays) and len(self.arrays[0]) > LONG
+        for count in range(most + 1):
+            for chosen in subsets(self._bent, count):
+                if is_long and sum(len(knob.values) > FEW_VALUES for knob in chosen) > 1:
+                    continue
+                for values in product(*(knob.values for knob in chosen)):
+                    yield {knob.option.name: value for knob, value in zip(chosen, values, strict=True)}
+
+    # --- row by row: sums, and what comes of them
+
+    def totals(self, reading: Mapping[str, Any]) -> Totals:
+        """The sums of the rows, read in a way."""
+        return Totals(plan_of(self.plan, reading), self.arrays, self.fixed)
+
+    def _by_row(self, reading: Mapping[str, Any]) -> Callable[[dict[str, Any]], list[Combination]]:
+        totals = self.totals(reading)
+        straight = [knob for knob in self.knobs if knob.is_straight]
+
+        def evaluate(own: dict[str, Any]) -> list[Combination]:
+            return [
+                self.combination(options, {**reading, **settings}, value)
+                for options, sums in totals.sums_along(own, straight)
+                for settings, value in totals.reduced(options, sums)
+                if math.isfinite(value)
+            ]
+
+        return evaluate
+
+    # --- other engines: the pipeline itself
+
+    def _by_pipeline(self, reading: Mapping[str, Any]) -> Callable[[dict[str, Any]], list[Combination]]:
+        reductions = [name for name in self.loss.reductions if name != "none"]
+        if "reduction" in self.fixed:
+            reductions = reductions[:1]
+        is_scaled = self.loss.finish is None and self.loss.engine.has_values and "scale" not in self.fixed
+        scales = choices.SCALES if is_scaled else (1.0,)
+
+        def evaluate(own: dict[str, Any]) -> list[Combination]:
+            combinations = []
+            for reduction in reductions:
+                settings = {**reading, "reduction": reduction}
+                value = self.computed({**self.spec.options, **own}, settings)
+                if math.isfinite(value):
+                    combinations += [
+                        self.combination(own, {**settings, "scale": scale}, scale * value) for scale in scales
+                    ]
+            return combinations
+
+        return evaluate
+
+    def computed(self, own: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
+        """The value by the pipeline."""
+        question = asked_with(self.question, make(self.loss, **own), settings)
+        with answers.opened(question) as answer:
+            return answer.results()[0].value
+
+    def exact(self, combination: Combination) -> float:
+        """What `compute` prints with these choices, to the last digit."""
+        if not self.arrays:
+            return combination.value
+        settings = dict(combination.settings)
+        ways = {key: settings.pop(key) for key in WAYS if key in settings}
+        spec = make(self.loss, **{**self.spec.options, **dict(combination.options)})
+        return exactly(plan_of(self.plan, settings)._replace(spec=spec, **ways), self.arrays)
+
+
+def asked_with(question: Question, spec: Spec, settings: Mapping[str, Any]) -> Question:
+    """The question of another spec, with other settings."""
+    reading, forms = question.reading, question.forms
+    fields = {key: value for key, value in settings.items() if hasattr(reading, key)}
+    if "distance" in settings:
+        fields["metric"] = settings["distance"]
+    if "from_logits" in settings:
+        fields["forms"] = {**reading.forms, spec.loss.roles[0].name: "logits"}
+        forms = ({**forms[0], spec.loss.roles[0].name: "logits"},)
+    return question._replace(
+        specs=(spec,),
+        forms=forms,
+        reading=replace(reading, **fields),
+        reduction=settings.get("reduction", question.reduction),
+    )
+
+
+def in_order(values: Mapping[str, Any]) -> Options:
+    """Values by name, sorted."""
+    return tuple(sorted(values.items()))
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return value if value is True else float(value)
+    except ValueError:
+        return value
