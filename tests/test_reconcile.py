@@ -6,11 +6,16 @@ import shlex
 
 import numpy as np
 import pytest
+import test_laws
 from conftest import run_lossctl
 from printed import PRINTED
 
+from lossctl.api import answers, reconcile
 from lossctl.api.printed import by_chance, number_of
+from lossctl.api.question import Question
+from lossctl.api.reading import Reading
 from lossctl.errors import UsageError
+from lossctl.language import registry
 
 
 def sources(case, folder):
@@ -64,6 +69,59 @@ def test_a_random_number_is_explained_by_nothing(tmp_path):
     case = next(case for case in PRINTED if case.text == "0.433715")
     answer = explained(case._replace(text="0.43371937"), tmp_path)
     assert answer["fits"] == [] and answer["tried"] > 1000
+
+
+def random_inputs(loss):
+    """Inputs of a loss by role, and their forms."""
+    rng = np.random.default_rng(0)
+    if loss.engine.has_lists or loss.roles[0].name == "emb":
+        more = {
+            "emb": rng.normal(size=(24, 5)),
+            **dict.fromkeys(("label", "identity"), np.repeat(np.arange(6), 4)),
+            "rank_score": rng.normal(size=24),
+            **dict.fromkeys(("relevance", "grade"), rng.integers(0, 4, 24)),
+            "group": np.repeat(np.arange(4), 6),
+        }
+        return {role.name: more[role.name] for role in loss.roles}, {}
+    sample = next(test_laws.samples(loss, n=23))
+    return sample.inputs, sample.forms
+
+
+@pytest.mark.slow
+def test_the_number_that_compute_prints_is_found_first():
+    """All its digits, for every loss: by default, with nothing changed."""
+    missed, tried = [], 0
+    for loss in registry.walk():
+        inputs, forms = random_inputs(loss)
+        proxies = {"class_weights": list(range(30))} if "emb label" in " ".join(inputs) else {}
+        asked = Question((registry.make(loss, **proxies),), (forms,), (), inputs, reading=Reading(forms=forms))
+        with answers.opened(asked) as answer:
+            value = answer.results()[0].value
+        if not value:
+            continue
+        fits = reconcile.reconcile([(asked, {})], repr(value)).fits
+        tried += 1
+        if not fits or (fits[0].changed, fits[0].is_near, bool(fits[0].options)) != (0, False, bool(proxies)):
+            missed.append((loss.name, value, [fit.options for fit in fits]))
+    assert not missed and tried > 130
+
+
+def test_what_ends_in_a_root_or_a_quotient_is_finished_with_the_options_tried(tmp_path):
+    """dice, the Tversky family, nrmse: two options that give other numbers never stand as one."""
+    rng = np.random.default_rng(5)
+    np.save(tmp_path / "p.npy", rng.uniform(size=30))
+    np.save(tmp_path / "y.npy", rng.integers(0, 2, 30))
+    files = (tmp_path / "p.npy", tmp_path / "y.npy")
+    for loss, options in (
+        ("dice", "--smooth 1"), ("jaccard", "--smooth 1"), ("mcc", "--smooth 1"),
+        ("tversky", "--alpha 0.3 --beta 0.7"), ("focal-tversky", "--gamma 1.5"),
+    ):  # fmt: skip
+        value = run_lossctl("compute", loss, *options.split(), *files).out.strip()
+        fits = json.loads(run_lossctl("reconcile", loss, *files, "--value", value, "--json").out)["fits"]
+        assert options in (fits[0]["options"], *fits[0]["twins"]), (loss, fits)
+        for text in (fits[0]["options"], *fits[0]["twins"]):
+            twin = float(run_lossctl("compute", loss, *text.split(), *files).out)
+            assert twin == pytest.approx(float(value), rel=1e-11), (loss, text)
 
 
 def test_few_digits_prove_nothing(tmp_path):
@@ -120,9 +178,9 @@ def test_without_a_loss_all_that_fit_are_tried(tmp_path):
     assert fits[0]["loss"] == "log-cosh"
 
 
-@pytest.mark.parametrize("text", ["", "x", "nan", "inf", "0"])
+@pytest.mark.parametrize("text", ["", "x", "nan", "inf", "0", "-0.000", "1e400", "1e-400", "0,43", "43%"])
 def test_what_is_no_number_is_refused(text):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="nothing can be told" if text in ("0", "-0.000", "1e-400") else "no number"):
         number_of(text)
 
 

@@ -132,7 +132,8 @@ def _folded(field: Combinations, combinations: Iterator[Combination]) -> list[li
 
 
 def _changed(field: Combinations, combination: Combination) -> int:
-    return 0 if combination.key in field.libraries else combination.changed
+    """How many choices differ from the defaults and from what was set by hand; none of what a library does."""
+    return 0 if combination.key in field.libraries else combination.changed - len(field.spec.by_hand)
 
 
 def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
@@ -151,7 +152,7 @@ def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
 def _solution(field: Combinations, name: str, group: list[Combination]) -> Fit:
     first, *twins = group
     texts = tuple(twin.text for twin in twins)
-    return Fit(field.loss.name, first.text, first.value, first.changed, twins=texts, solved=name)
+    return Fit(field.loss.name, first.text, first.value, _changed(field, first), twins=texts, solved=name)
 
 
 def _default(field: Combinations, combinations: Sequence[Combination]) -> Fit:

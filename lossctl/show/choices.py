@@ -72,9 +72,8 @@ def reconcile_text(answer: Reconciliation, sources: str, most: int) -> str:
 
 def _fit_lines(fit: Fit, sources: str) -> list[str]:
     count = "1 choice" if fit.changed == 1 else f"{fit.changed} choices"
-    how = (
-        "as it is by default" if not fit.options else f"with {count} changed" if fit.changed else "as a library has it"
-    )
+    unchanged = "as a library has it" if fit.libraries else "with nothing else changed"
+    how = "as it is by default" if not fit.options else f"with {count} changed" if fit.changed else unchanged
     near = ", with other digits, as float32 may have" if fit.is_near else ""
     lines = [f"  {fit.value:.9g} is {fit.loss} {how}{_who(fit)}{near}"]
     lines.append(f"    lossctl compute {' '.join(part for part in (fit.loss, fit.options, sources) if part)}")
