@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import mpmath as mp
 import numpy as np
@@ -29,22 +28,15 @@ from exact_losses import (
     ulps,
 )
 from exact_sets import SetCase, set_cases, set_computed, set_limits, set_truths
+from folds import by, fold
 
 from lossctl.language import registry
 
 # --- claims
 
 
-def name_of(case: Case) -> str:
-    return "-".join([case.spec, *forms_of(case), *case.what.split()])
-
-
-def marked(case: Case) -> Any:
-    """The case as a parameter; wide ones take half a second each."""
-    return pytest.param(case, id=name_of(case), marks=[pytest.mark.slow] if "forty classes" in case.what else [])
-
-
-@pytest.mark.parametrize("case", [marked(case) for case in CASES])
+@pytest.mark.slow
+@fold("case", by(lambda case: registry.find(case.loss).family, CASES))
 def test_every_row_has_its_digits(case: Case) -> None:
     values = truths(case)
     errors = [ulps(value, truth) for value, truth in zip(computed(case), values, strict=True)]
@@ -86,24 +78,27 @@ def test_plain_formulas_would_be_caught(loss: str) -> None:
     assert max(ulps(value, truth) for value, truth in zip(computed(case), values, strict=True)) <= ULP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", KNOWN_BOUNDS, ids=lambda bound: "-".join(bound.losses))
 def test_bounds_are_needed(bound: Bound) -> None:
     cases = [case for case in CASES if case.loss in bound.losses and bound.applies(case)]
-    worst = max(ulps(value, truth) for case in cases for value, truth in zip(computed(case), truths(case), strict=True))
-    assert worst > ULP
+    pairs = (pair for case in cases for pair in zip(computed(case), truths(case), strict=True))
+    assert any(ulps(value, truth) > ULP for value, truth in pairs)
 
 
 # --- lists, sets, counts
 
 
-@pytest.mark.parametrize("case", list_cases(), ids=lambda case: f"{case.spec}-{case.what}")
+@pytest.mark.slow
+@fold("case", {"all": list_cases()})
 def test_every_list_has_its_digits(case: ListCase) -> None:
     exact_values = list_truths(case, BITS)
     errors = list(map(ulps, list_computed(case), exact_values))
     assert all(error <= limit for error, limit in zip(errors, list_limits(case, exact_values), strict=True)), errors
 
 
-@pytest.mark.parametrize("cases", by_set(), ids=lambda cases: f"{cases[0].loss}-{cases[0].what}")
+@pytest.mark.slow
+@fold("cases", by(lambda cases: cases[0].loss, by_set()))
 def test_every_anchor_has_its_digits(cases: list[SetCase]) -> None:
     for case in cases:
         exact_values = set_truths(case, BITS)
@@ -128,7 +123,8 @@ def test_a_softmax_by_logarithms_would_be_caught() -> None:
     assert ulps(set_computed(case)[0], set_truths(case, BITS)[0]) <= ULP
 
 
-@pytest.mark.parametrize("case", count_cases(), ids=lambda case: f"{case.loss}-{case.what}")
+@pytest.mark.slow
+@fold("case", {"all": count_cases()})
 def test_losses_of_counts_have_their_digits(case: CountCase) -> None:
     assert ulps(count_computed(case), count_truth(case, BITS)) <= ULP
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import examples
+from folds import by, fold
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings import reading_of
@@ -213,15 +214,19 @@ ROW_SAMPLES = [sample for sample in SAMPLES if is_by_row(sample)]
 FIRST = {sample.spec.partition(":")[0]: str(sample) for sample in reversed(SAMPLES)}  # of each loss
 
 
-def one_fast(taken: list[Sample]) -> Any:
-    """The samples as parameters; those after a loss's first are left to the slow tests."""
-    quick = set(FIRST.values())
-    parameters = [pytest.param(s, id=str(s), marks=[] if str(s) in quick else [pytest.mark.slow]) for s in taken]
-    return pytest.mark.parametrize("sample", parameters)
+def family(sample: Sample) -> str:
+    return registry.parse(sample.spec).loss.family
+
+
+def one_fast(samples: list[Sample]) -> Any:
+    """A test of each family's samples; those after a loss's first are left to the slow tests."""
+    first = set(FIRST.values())
+    early, late = ([sample for sample in samples if (str(sample) in first) is is_first] for is_first in (True, False))
+    return fold("sample", by(family, early), slow=by(family, late))
 
 
 of_samples, of_row_samples = one_fast(SAMPLES), one_fast(ROW_SAMPLES)
-of_all = pytest.mark.parametrize("loss", ALL, ids=lambda loss: loss.name)
+of_all = fold("loss", by(lambda loss: loss.family, ALL))
 
 
 def test_no_name_means_two_losses() -> None:
@@ -243,14 +248,13 @@ def test_one_value_a_row(sample: Sample) -> None:
 
 
 @of_samples
-@pytest.mark.parametrize("size", [1, 7 * WIDTH, 1 << 20])
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_blocks_and_jobs_change_no_digit(sample: Sample, size: int, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, each = value_of(sample, jobs=1), row_values(sample, jobs=1) if is_by_row(sample) else None
-    monkeypatch.setattr(rows, "BLOCK_VALUES", size)
-    assert value_of(sample, jobs=jobs) == whole
-    if each is not None:
-        assert np.array_equal(row_values(sample, jobs=jobs), each)
+def test_blocks_and_jobs_change_no_digit(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    value, losses = value_of(sample, jobs=1), row_values(sample, jobs=1) if is_by_row(sample) else None
+    for size, jobs in ((1, 3), (7 * WIDTH, 1), (7 * WIDTH, 3), (1 << 20, 3)):
+        with monkeypatch.context() as patch:
+            patch.setattr(rows, "BLOCK_VALUES", size)
+            assert value_of(sample, jobs=jobs) == value, (size, jobs)
+            assert losses is None or np.array_equal(row_values(sample, jobs=jobs), losses), (size, jobs)
 
 
 @of_samples
@@ -317,7 +321,7 @@ FILES: dict[str, Callable[[Path, str, np.ndarray], str]] = {
 def test_the_format_of_files_changes_no_digit(sample: Sample, tmp_path: Path) -> None:
     values = {value_of(sample)}
     for number, save in enumerate(FILES.values()):
-        (folder := tmp_path / str(number)).mkdir()
+        (folder := tmp_path / str(number)).mkdir(exist_ok=True)
         inputs = {name: save(folder, name, array) for name, array in sample.inputs.items()}
         values.add(value_of(replace(sample, inputs=inputs)))
     assert len(values) == 1
@@ -377,13 +381,14 @@ def called(sample: Sample, given: Any) -> Any:
 
 
 @of_row_samples
-@pytest.mark.parametrize("library", ["torch", "array_api_strict"])
-def test_every_array_library_gives_the_number(sample: Sample, library: str) -> None:
-    convert = torch.from_numpy if library == "torch" else array_api_strict.asarray
-    given = admitted(sample)
-    value = called(sample, [converted(item, lambda array: convert(np.ascontiguousarray(array))) for item in given])
-    assert str(value.dtype).endswith("float64") and value.shape == (N,)
-    np.testing.assert_allclose(np.asarray(value), called(sample, given), rtol=1e-13, atol=1e-16)
+def test_every_array_library_gives_the_number(sample: Sample) -> None:
+    inputs = admitted(sample)
+    losses = called(sample, inputs)
+    for convert in (torch.from_numpy, array_api_strict.asarray):
+        elsewhere = [converted(item, lambda array, to=convert: to(np.ascontiguousarray(array))) for item in inputs]
+        values = called(sample, elsewhere)
+        assert str(values.dtype).endswith("float64") and values.shape == (N,)
+        np.testing.assert_allclose(np.asarray(values), losses, rtol=1e-13, atol=1e-16)
 
 
 def leaves(given: tuple[Any, ...]) -> list[np.ndarray]:
@@ -411,6 +416,7 @@ def differentiable(sample: Sample) -> tuple[Callable[..., Any], list[torch.Tenso
     return function, moving
 
 
+@pytest.mark.slow
 @one_fast([sample.at(slice(0, 3)) for sample in ROW_SAMPLES])
 def test_gradients_are_those_of_differences(sample: Sample) -> None:
     function, moving = differentiable(sample)
@@ -524,9 +530,7 @@ FARTHEST = {  # what certain and wrong costs, where it is no infinity
 }
 
 
-@pytest.mark.parametrize(
-    "loss", [loss for loss in BY_ROW if any("prob" in role.forms for role in loss.roles)], ids=lambda loss: loss.name
-)
+@fold("loss", {"all": [loss for loss in BY_ROW if any("prob" in role.forms for role in loss.roles)]})
 def test_certain_and_right_is_zero_and_certain_and_wrong_infinite(loss: registry.Loss) -> None:
     if loss.family == "divergence":
         certain, wrong = {"p": [[1.0, 0.0]], "q": [[1.0, 0.0]]}, {"p": [[1.0, 0.0]], "q": [[0.0, 1.0]]}
@@ -596,11 +600,7 @@ def test_unusable_data_is_refused_with_its_place(spec: str, inputs: dict[str, li
         calls.compute(spec, **{name: np.array(values) for name, values in inputs.items()})
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [loss for loss in BY_ROW if "positives" in loss.reductions or loss.roles[0].name == "probs"],
-    ids=lambda loss: loss.name,
-)
+@fold("loss", {"all": [loss for loss in BY_ROW if "positives" in loss.reductions or loss.roles[0].name == "probs"]})
 def test_no_positives_is_a_stated_error(loss: registry.Loss) -> None:
     sample = next(samples(loss))
     none = replace(sample, inputs={**sample.inputs, "label": np.zeros(N)})
@@ -611,9 +611,8 @@ def test_no_positives_is_a_stated_error(loss: registry.Loss) -> None:
 
 
 @of_samples
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf], ids=str)
-def test_nan_and_infinity_are_refused_with_their_place(sample: Sample, bad: float) -> None:
-    for name, array in sample.inputs.items():
+def test_nan_and_infinity_are_refused_with_their_place(sample: Sample) -> None:
+    for (name, array), bad in product(sample.inputs.items(), (math.nan, math.inf, -math.inf)):
         may_be_impossible = sample.forms.get(name) == "log-prob" or (
             sample.forms.get(name) == "logits" and array.ndim == 2  # the logit of a class that is masked out
         )
@@ -663,9 +662,8 @@ def option_values(option: registry.Option) -> st.SearchStrategy[Any]:
     return st.one_of(choices)
 
 
-@of_all
-@settings(max_examples=examples(50))
-@given(data=st.data())
+@settings(max_examples=examples(2000))
+@given(loss=st.sampled_from(ALL), data=st.data())
 def test_the_text_of_a_spec_is_its_identity(loss: registry.Loss, data: st.DataObject) -> None:
     options = {option.name: data.draw(option_values(option), label=option.name) for option in loss.options}
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import readings
+from folds import by, fold
 from oracles import ORACLES
 from oracles.case import Case
 
@@ -22,8 +23,11 @@ def value_of(case: Case) -> float:
     return readings.value_of(spec, [], named, reduction=case.reduction, weight=weight, reading=reading)
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, id=f"{name}: {case.spec} {case.source}") for name in ORACLES for case in ORACLES[name]]
+of_all = fold("name", {"all": ORACLES})
+
+
+@fold(
+    "case", by(lambda case: registry.parse(case.spec).loss.family, (case for name in ORACLES for case in ORACLES[name]))
 )
 def test_what_others_say(case: Case) -> None:
     truth = float(case.truth() if callable(case.truth) else case.truth)
@@ -38,13 +42,13 @@ def test_every_loss_has_an_oracle() -> None:
     assert set(ORACLES) == {loss.name for loss in registry.walk()}
 
 
-@pytest.mark.parametrize("name", ORACLES)
+@of_all
 def test_a_case_asks_for_its_loss(name: str) -> None:
     assert ORACLES[name]
     assert {registry.parse(case.spec).loss.name for case in ORACLES[name]} == {name}
 
 
-@pytest.mark.parametrize("name", ORACLES)
+@of_all
 def test_every_option_is_tried(name: str) -> None:
     options = {option.name for option in registry.find(name).options}
     changed = {
@@ -56,7 +60,7 @@ def test_every_option_is_tried(name: str) -> None:
     assert changed == options
 
 
-@pytest.mark.parametrize("name", ORACLES)
+@of_all
 def test_every_form_is_tried(name: str) -> None:
     roles = [role for role in registry.find(name).roles if role.forms]
     for role in roles:
@@ -64,14 +68,14 @@ def test_every_form_is_tried(name: str) -> None:
         assert tried == set(role.forms)
 
 
-@pytest.mark.parametrize("name", ORACLES)
+@of_all
 def test_every_reduction_is_tried(name: str) -> None:
     default, *others = registry.find(name).reductions
     tried = {case.reduction or default for case in ORACLES[name]}
     assert tried == {default, *others} - {"none"}
 
 
-@pytest.mark.parametrize("name", [loss.name for loss in registry.walk() if loss.engine.has_space])
+@fold("name", {"all": [loss.name for loss in registry.walk() if loss.engine.has_space]})
 def test_every_space_is_tried(name: str) -> None:
     if not registry.find(name).cosine:
         tried = {(case.space.get("metric", "euclidean"), case.space.get("normalize", False)) for case in ORACLES[name]}
