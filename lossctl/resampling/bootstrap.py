@@ -235,12 +235,18 @@ def moments(columns: np.ndarray) -> Moments:
     if not n:
         return Moments(np.full(k - 1, math.nan), np.zeros((k, k)), np.zeros((k, k, k)), 0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        sums = columns.sum(axis=0)
+        sums = np.array([column.sum() for column in columns.T])
         centre = sums[:-1] / sums[-1] if sums[-1] else np.zeros(k - 1)
         u = columns.copy()
-        u[:, :-1] -= centre * columns[:, -1:]
-        products = (u[:, :, None] * u[:, None, :]).reshape(n, k * k)
-        return Moments(centre, u.T @ u, (u.T @ products).reshape(k, k, k), n)
+        for at, mean in enumerate(centre.tolist()):
+            u[:, at] -= mean * columns[:, -1]
+        left, right = np.triu_indices(k)
+        products = np.empty((n, len(left)))
+        for at, (i, j) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
+            np.multiply(u[:, i], u[:, j], out=products[:, at])
+        triples = np.empty((k, k, k))
+        triples[:, left, right] = triples[:, right, left] = u.T @ products
+        return Moments(centre, u.T @ u, triples, n)
 
 
 def skewness(squares: float, cubes: float) -> float:
