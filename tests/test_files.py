@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import stat
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
-from lossctl.files import opening, tables
+from lossctl.files import opening, reading, tables
 from lossctl.files.sources import Source, blocks, digest, frame_of, open_source, parse_source
 from lossctl.files.writing import atomic_output, refuse_overwrite_of_inputs
 from lossctl.text import shown
@@ -281,6 +282,18 @@ def test_digest_tells_values_shapes_and_order_apart():
     texts = {of(column), of(matrix), of(column + 1), of(column[:, None]), of(column, column), of(column[::-1])}
     assert len(texts) == 6
     assert of(np.array(["a", "bc"])) != of(np.array(["ab", "c"]))
+
+
+def test_the_digest_is_a_tree_over_ranges_of_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "DIGEST_ROWS", 16)
+    matrix = SCORES.astype("f4")
+    leaves = b"".join(hashlib.sha256(matrix[at : at + 16].astype("<f8").tobytes()).digest() for at in range(0, 50, 16))
+    line = f"number {matrix.shape} {hashlib.sha256(leaves).hexdigest()}\n"
+    expected = hashlib.sha256(line.encode()).hexdigest()[:8]
+    for name, path in save_all(tmp_path, matrix).items():
+        with open_source(str(path)) as frame:
+            field = frame.select("a..c") if name == "structured.npy" else frame.whole()
+            assert digest([field]) == expected, name
 
 
 def test_several_fields_of_one_csv_are_parsed_once(tmp_path, monkeypatch):

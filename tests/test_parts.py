@@ -12,6 +12,7 @@ import pytest
 import lossctl
 from lossctl.api import parts
 from lossctl.errors import DataError, FileError, UsageError
+from lossctl.files import reading
 from lossctl.files.sources import blocks, open_source
 from lossctl.rows import by_row
 
@@ -78,6 +79,8 @@ def small(monkeypatch):
     """Parts of few rows."""
     monkeypatch.setattr(by_row, "BLOCK_VALUES", 128)
     monkeypatch.setattr(parts, "PART_ROWS", 100)
+    for module in (parts, reading):
+        monkeypatch.setattr(module, "DIGEST_ROWS", 48)
 
 
 QUESTIONS = {
@@ -90,6 +93,7 @@ QUESTIONS = {
     "bins": {"by": "bins:{path}::other:3"},
     "hardest": {"keep": "7%"},
     "weights": {"weight": "other"},
+    "hash": {"data_hash": True},
 }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ..errors import DataError, UsageError
-from ..files.sources import digest, parse_source
+from ..files.sources import parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, WEIGHT, Form
 from ..resampling import jackknife, paired, survey
@@ -246,7 +246,7 @@ def _of_group(
     comparisons = []
     for at, difference in enumerate(differences):
         other, part = shared.computed[start + 1 + at], pairs.parts[at + 1]
-        fingerprint = digest(other.fields) if data_hash else None
+        fingerprint = shared.digest(start + 1 + at) if data_hash else None
         result = prepare.result(other, fingerprint, difference.other, part.n, part.facts)
         comparisons.append(
             verdicts.comparison(

@@ -129,6 +129,11 @@ class Shared:
             self.anchors = score_sets(self.jobs, self.ride, self.read, self.threads, progress)
         yield fold(tuple(anchors.scored for anchors in self.anchors))
 
+    def digest(self, at: int) -> str:
+        """The hash of what a loss reads."""
+        fields = self.losses[at].fields
+        return self.parts.digest(self, at) if self.parts else digest(fields)
+
     def score_rows(self, fold: Callable[[tuple[by_row.Scored, ...]], Any]) -> Iterator[Any]:
         """The same, where every row (list, anchor) has a loss of its own. UsageError where it has none."""
         for loss in self.losses:
@@ -439,7 +444,7 @@ def _of_loss(
 ) -> list[Result]:
     """The results of one loss: of all rows, the mean of the groups, each group."""
     loss = shared.computed[at]
-    plan, fingerprint = loss.plan, digest(loss.fields) if data_hash else None
+    plan, fingerprint = loss.plan, shared.digest(at) if data_hash else None
     unit = "clusters" if aspects.cluster is not None else shared.engine.unit
     spreads: dict[str | None, Any] = {}
     if confidence and aspects.draws:
@@ -556,7 +561,7 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
         if not part.n:
             raise DataError(f"no {shared.engine.unit} to average", fix=CHECKS)
         by_row.refuse_nothing(loss.plan, part)
-        fingerprint = digest(loss.fields) if data_hash else None
+        fingerprint = shared.digest(position) if data_hash else None
         result = prepare.result(
             shared.computed[position], fingerprint, by_row.value_of(loss.plan, part), part.n, part.facts
         )

@@ -10,11 +10,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ..errors import FileError, LossctlError, UsageError
+from ..errors import DataError, FileError, LossctlError, UsageError
 from ..files.opening import is_remote
+from ..files.sources import DIGEST_ROWS, Leaves, digest, digest_of, leaves
 from . import compute
 from .reading import Given, Reading
 
@@ -74,11 +75,23 @@ class Parts(NamedTuple):
         """fold(what each loss gives of some rows), block by block, in order. UsageError for what cannot be cut."""
         rows = self.rows(shared)
         size = -(-PART_ROWS // shared.block_rows) * shared.block_rows
-        ranges = ((start, min(start + size, rows)) for start in range(0, rows, size))
+        yield from self._of_ranges(rows, size, partial(score_part, self.recipe), fold)
+
+    def digest(self, shared: Shared, at: int) -> str:
+        """The hash of what a loss reads, made in parts."""
+        fields = shared.losses[at].fields
+        size = -(-PART_ROWS // DIGEST_ROWS) * DIGEST_ROWS
+        parts = list(self._of_ranges(self.rows(shared), size, partial(leaves_of_part, self.recipe), at))
+        if not parts or None in parts:
+            return digest(fields)
+        return digest_of(fields, reduce(Leaves.merge, parts))
+
+    def _of_ranges(self, rows: int, size: int, work: Callable[..., Any], *how: Any) -> Iterator[Any]:
+        """What work(start, stop, *how) lists, of ranges of `size` rows, in order; each is done by the executor."""
         waiting: deque[Future] = deque()
         try:
-            for start, stop in ranges:
-                waiting.append(self.executor.submit(score_part, self.recipe, start, stop, fold))
+            for start in range(0, rows, size):
+                waiting.append(self.executor.submit(work, start, min(start + size, rows), *how))
                 if len(waiting) > AHEAD:
                     yield from _received(waiting.popleft())
             while waiting:
@@ -134,22 +147,39 @@ def score_part(
     A fault comes back as a value, since executors run again what has raised.
     """
     try:
-        with (
-            _folder(recipe),
-            compute.prepared(
-                recipe.requests,
-                weight=recipe.weight,
-                reading=recipe.reading,
-                side=recipe.side,
-                jobs=1,
-                paired=recipe.paired,
-            ) as shared,
-        ):
+        with _opened(recipe) as shared:
             scorer = compute.SCORERS[shared.engine]()
             read = partial(shared.read, start=start, stop=stop)
             return list(scorer.blocks(shared.jobs, shared.ride, read, 1, fold))
     except LossctlError as fault:
         return fault
+
+
+def leaves_of_part(recipe: Recipe, start: int, stop: int, at: int) -> list[Leaves | None] | LossctlError:
+    """What a worker does for the hash of a loss's input: its leaves; None where text stands among numbers."""
+    try:
+        with _opened(recipe) as shared:
+            return [leaves(shared.losses[at].fields, (), start, stop)]
+    except DataError:
+        return [None]
+    except LossctlError as fault:
+        return fault
+
+
+@contextmanager
+def _opened(recipe: Recipe) -> Iterator[Shared]:
+    with (
+        _folder(recipe),
+        compute.prepared(
+            recipe.requests,
+            weight=recipe.weight,
+            reading=recipe.reading,
+            side=recipe.side,
+            jobs=1,
+            paired=recipe.paired,
+        ) as shared,
+    ):
+        yield shared
 
 
 @contextmanager

@@ -165,17 +165,62 @@ def _unequal_walks(fields: Sequence[Field], walks: dict[Content, Iterator[Chunk]
 # --- digest
 
 
+class Leaves(NamedTuple):
+    """What the digest of some rows is made of; those of rows side by side add up.
+
+    kinds: one a field, "number" or "category";  hashes: of each field, 32 bytes for every DIGEST_ROWS rows
+    """
+
+    kinds: tuple[str, ...]
+    rows: int
+    hashes: tuple[bytes, ...]
+
+    def merge(self, following: Leaves) -> Leaves:
+        """With the leaves of the rows that follow, which begin at a multiple of DIGEST_ROWS."""
+        hashes = tuple(own + more for own, more in zip(self.hashes, following.hashes, strict=True))
+        return Leaves(self.kinds, self.rows + following.rows, hashes)
+
+
 def digest(fields: Sequence[Field]) -> str:
     """8 hex digits over the values and shapes, the same for every format that holds the same values. Reads everything.
 
-    A field counts as float64 little-endian rows if all of it is numbers, else as UTF-8 text, a NUL after each.
+    A field counts as float64 little-endian rows if all of it is numbers, else as UTF-8 text, a NUL after each. It is a
+    tree: of the hashes of every DIGEST_ROWS rows, so that parts of it can be made apart.
     """
-    kinds = ["category" if _is_text(field) else "number" for field in fields]
     try:
-        return _digest(fields, kinds)
+        return digest_of(fields, leaves(fields))
     except DataError:
         kinds = [_kind_by_reading(field) for field in fields]
-    return _digest(fields, kinds)
+    return digest_of(fields, leaves(fields, kinds))
+
+
+def digest_of(fields: Sequence[Field], tree: Leaves) -> str:
+    """The digest of fields from the leaves of all of their rows."""
+    import hashlib
+
+    total = hashlib.sha256()
+    for field, kind, hashes in zip(fields, tree.kinds, tree.hashes, strict=True):
+        shape = (tree.rows,) if field.ndim == 1 else (tree.rows, field.width)
+        total.update(f"{kind} {shape} {hashlib.sha256(hashes).hexdigest()}\n".encode())
+    return total.hexdigest()[:8]
+
+
+def leaves(fields: Sequence[Field], kinds: Sequence[str] = (), start: int = 0, stop: int | None = None) -> Leaves:
+    """Those of the rows start..stop, where start is a multiple of DIGEST_ROWS. DataError for text among numbers."""
+    import hashlib
+
+    kinds = kinds or ["category" if _is_text(field) else "number" for field in fields]
+    hashes: list[list[bytes]] = [[] for _ in fields]
+    rows = start
+    for block in blocks(fields, kinds, DIGEST_ROWS, start, stop):
+        rows = block.stop
+        for held, kind, values in zip(hashes, kinds, block.load(), strict=True):
+            if kind == "number":
+                held.append(hashlib.sha256(values.astype("<f8", order="C", copy=False).data).digest())
+            else:
+                text = "".join(f"{value}\0" for value in values.ravel().tolist())
+                held.append(hashlib.sha256(text.encode()).digest())
+    return Leaves(tuple(kinds), rows - start, tuple(b"".join(held) for held in hashes))
 
 
 def _kind_by_reading(field: Field) -> str:
@@ -187,22 +232,3 @@ def _kind_by_reading(field: Field) -> str:
     except DataError:
         return "category"
     return "number"
-
-
-def _digest(fields: Sequence[Field], kinds: Sequence[str]) -> str:
-    import hashlib
-
-    sums = [hashlib.sha256() for _ in fields]
-    rows = 0
-    for block in blocks(fields, kinds, DIGEST_ROWS):
-        rows = block.stop
-        for running, kind, values in zip(sums, kinds, block.load(), strict=True):
-            if kind == "number":
-                running.update(values.astype("<f8", order="C", copy=False).data)
-            else:
-                running.update("".join(f"{value}\0" for value in values.ravel().tolist()).encode())
-    total = hashlib.sha256()
-    for field, kind, running in zip(fields, kinds, sums, strict=True):
-        shape = (rows,) if field.ndim == 1 else (rows, field.width)
-        total.update(f"{kind} {shape} {running.hexdigest()}\n".encode())
-    return total.hexdigest()[:8]

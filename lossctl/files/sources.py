@@ -14,17 +14,21 @@ from .formats import open_content
 from .frames import Field, Frame
 from .memory import frame_of
 from .opening import open_bytes, public
-from .reading import Block, blocks, digest, refuse_whole
+from .reading import DIGEST_ROWS, Block, Leaves, blocks, digest, digest_of, leaves, refuse_whole
 from .shards import matching, open_shards
 
 __all__ = [
+    "DIGEST_ROWS",
     "Block",
     "Field",
     "Frame",
+    "Leaves",
     "Source",
     "blocks",
     "digest",
+    "digest_of",
     "frame_of",
+    "leaves",
     "open_source",
     "parse_source",
     "refuse_whole",
