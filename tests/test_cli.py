@@ -477,6 +477,45 @@ def test_doctor_names_what_runs():
     assert findings["torch"]["value"] == torch.__version__
 
 
+def test_doctor_has_the_command_of_every_extra_that_is_missing(monkeypatch):
+    import importlib.util
+    import tomllib
+
+    from lossctl.bench.machine import examine
+
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: find(name) if name.startswith("lossctl") else None)
+    missing = [item.value for item in examine() if item.status == "missing"]
+    assert all("pip install " in text for text in missing)
+    for extra in extras - {"test", "parity"}:
+        assert any(f"pip install 'lossctl[{extra}]'" in text for text in missing)
+
+
+@pytest.mark.slow
+def test_what_is_computed_on_the_cpu_needs_no_torch(monkeypatch, capsys, tmp_path):
+    from oracles import ORACLES
+    from test_oracles import value_of
+
+    from lossctl.cli.app import run
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for case in (case for cases in ORACLES.values() for case in cases):
+        value_of(case)
+    monkeypatch.chdir(ROOT)
+    for line in (
+        "compute bce samples/preds.csv --ci 0.9 --resamples 20 -g label",
+        "triplets samples/embeddings.npz",
+        "mine semi-hard samples/embeddings.npz -f csv -o " + str(tmp_path / "t.csv"),
+        "run samples/suite.yaml",
+        "curve huber -n 5",
+    ):
+        assert run(line.split()) == 0
+    capsys.readouterr()
+    assert run(["curve", "huber", "--grad"]) == 5
+    assert "pip install 'lossctl[torch]'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(shell):
     done = run_lossctl("completion", shell)

@@ -44,14 +44,14 @@ def examine() -> list[Finding]:
 
 
 OPTIONAL = {
-    "triton": "CUDA kernels",
-    "matplotlib": "pictures; install matplotlib",
+    "triton": "fused CUDA kernels; pip install triton",
+    "matplotlib": "pictures; pip install 'lossctl[plot]'",
     "pyarrow": "Parquet, Arrow and Feather files; pip install 'lossctl[arrow]'",
     "h5py": "HDF5 files; pip install 'lossctl[hdf5]'",
     "fsspec": "files at s3://, gs:// and https://; pip install 'lossctl[remote]'",
     "ray": "--on ray; pip install 'lossctl[ray]'",
     "distributed": "--on dask; pip install 'lossctl[dask]'",
-    "zstandard": "reading .zst files before Python 3.14",
+    "zstandard": ".zst files before Python 3.14; pip install zstandard",
 }
 
 
@@ -74,7 +74,7 @@ def _numpy() -> Iterator[Finding]:
 
 def _torch() -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None:
-        yield Finding("torch", "not installed (gradients, CUDA)", "missing")
+        yield Finding("torch", "not installed (slopes of curves, CUDA, .pt files; pip install 'lossctl[torch]')", "missing")
         return
     import torch
 

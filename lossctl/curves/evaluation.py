@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import DeviceError
 from ..language.registry import Spec, columns_of
 
 
@@ -42,9 +43,15 @@ def one_sided(function: Callable[..., Any], points: Sequence[Any], beside: Seque
 
 
 def derivatives(function: Callable[..., Any], *arrays: Any) -> tuple[Any, ...]:
-    """The derivatives of each value that `function` gives by each of its arguments, as numpy arrays."""
-    import torch
-
+    """The derivatives of each value that `function` gives by each of its arguments, as numpy arrays. DeviceError without torch."""
+    try:
+        import torch
+    except ImportError as fault:
+        raise DeviceError(
+            "slopes are derivatives by torch, which is not installed",
+            why="curves without slopes, and all of compute, do without it",
+            fix="pip install 'lossctl[torch]'",
+        ) from fault
     points = [torch.from_numpy(array.copy()).requires_grad_() for array in arrays]
     values = function(*points)
     if not values.requires_grad:
