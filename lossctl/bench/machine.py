@@ -74,7 +74,9 @@ def _numpy() -> Iterator[Finding]:
 
 def _torch() -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None:
-        yield Finding("torch", "not installed (slopes of curves, CUDA, .pt files; pip install 'lossctl[torch]')", "missing")
+        yield Finding(
+            "torch", "not installed (slopes of curves, CUDA, .pt files; pip install 'lossctl[torch]')", "missing"
+        )
         return
     import torch
 

@@ -56,11 +56,16 @@ def compare(values: Mapping[str, Any]) -> None:
     with (
         output.destination(style, sources) as writer,
         output.metrics(values["metrics"], style, sources) as write_metrics,
+        output.summary(values["summary"], [values["output"], values["metrics"]], sources) as write_summary,
     ):
         with output.progress(style, None) as update:
             compared = answers.compared(question, data_hash=style.format in ("json", "ndjson"), progress=update)
         _write(compared, style, writer, values["digits"])
         write_metrics(_metrics(compared))
+        if values["summary"]:
+            from ..show import summary
+
+            write_summary(summary.of_comparisons(compared, values["digits"]))
     output.close([system.failure for system in compared if system.failure], style)
 
 

@@ -191,14 +191,16 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
     if style.format == "bare" and asked.confidence is not None:
         why = "the bare number has no interval"
         raise UsageError("--ci with bare output", why=why, fix="leave --ci out, or use -f tsv")
-    if values["metrics"] and (asked.is_by_row or asked.top):
-        what = "--top" if asked.top else "--per-row" if asked.per_row else "-r none"
-        raise UsageError(f"--metrics with {what}", why="metrics are numbers of all rows", fix="leave one out")
+    for name in ("metrics", "summary"):
+        if values[name] and (asked.is_by_row or asked.top):
+            what = "--top" if asked.top else "--per-row" if asked.per_row else "-r none"
+            raise UsageError(f"--{name} with {what}", why="it holds numbers of all rows", fix="leave one out")
     inputs = [*asked.inputs, *asked.named.values(), *output.inputs_of(COMPUTE, values)]
     with (
         rows.destination(asked, values, style, inputs) as (writer, format),
         output.picture(values.get("plot"), inputs) as drawing,
         output.metrics(values["metrics"], style, inputs) as write_metrics,
+        output.summary(values["summary"], _outputs(values), inputs) as write_summary,
         answers.opened(asked) as answer,
     ):
         results: list[Result] = []
@@ -209,6 +211,10 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
         else:
             results = _write_numbers(answer, style, writer, values)
             write_metrics(_metrics(results))
+            if values["summary"]:
+                from ..show import summary
+
+                write_summary(summary.of_results(results, _failures(results), values["digits"]))
         if drawing is not None:
             from ..show.data_plots import draw_rows
 
@@ -291,6 +297,10 @@ def _write_numbers(answer: Answer, style: output.Style, out: Any, values: Mappin
         if result.group is None and result.average != "macro":
             output.note(style, show.context(result))
     return results
+
+
+def _outputs(values: Mapping[str, Any]) -> list[str | None]:
+    return [values["output"], values["metrics"], values.get("plot")]
 
 
 def _metrics(results: list[Result]) -> Iterator[tuple[str, float]]:

@@ -68,7 +68,11 @@ def style_of(values: Mapping[str, Any]) -> Style:
     preset = (None, False, None, False, False, "auto", False)
     chosen = style(*(values.get(name, default) for name, default in zip(names, preset, strict=True)))
     form = "npy" if ending(chosen.output) == ".npy" else chosen.format
-    if values.get("digits") is not None and form in ("json", "ndjson", "npy") and not values.get("report"):
+    if (
+        values.get("digits") is not None
+        and form in ("json", "ndjson", "npy")
+        and not (values.get("report") or values.get("summary"))
+    ):
         raise UsageError(
             f"--digits with {form}", why="programs read it: it holds every digit", fix="leave --digits out"
         )
@@ -185,6 +189,31 @@ def metrics(path: str | None, style: Style, inputs: Sequence[str] = ()) -> Itera
             warn(style, [f"{path} has no {', '.join(absent)}: not finite"] if absent else [])
 
         yield write
+
+
+@contextlib.contextmanager
+def summary(path: str | None, others: Sequence[str | None], inputs: Sequence[str] = ()) -> Iterator[Any]:
+    """A function that appends a text to the file, which is tried before the work. others: the other outputs"""
+    if path is None:
+        yield lambda text: None
+        return
+    from ..files.sources import parse_source
+    from ..files.writing import refuse_overwrite_of_inputs, refuse_shared_outputs
+
+    out_of_place(path)
+    refuse_shared_outputs([path, *others])
+    refuse_overwrite_of_inputs(path, [parse_source(text).path for text in inputs])
+    try:
+        with open(path, "a", encoding="utf-8"):
+            pass
+    except OSError as fault:
+        raise FileError(f"{path}: {fault.strerror}", fix="give a place that can be written") from fault
+
+    def write(text: str) -> None:
+        with open(path, "a", encoding="utf-8", newline="") as file:
+            file.write(text)
+
+    yield write
 
 
 def width() -> int:

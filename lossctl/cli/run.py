@@ -71,6 +71,7 @@ def run(values: Mapping[str, Any]) -> None:
     with (
         _all_open(style, reports, inputs) as writers,
         output.metrics(values["metrics"], style, inputs) as write_metrics,
+        output.summary(values["summary"], [path, values["metrics"], *reports], inputs) as write_summary,
     ):
         report = _run(loaded, values, style)
         writers[None].write(_text(report, chosen, values["digits"]))
@@ -80,6 +81,10 @@ def run(values: Mapping[str, Any]) -> None:
             from ..show.metrics import of_suite
 
             write_metrics(of_suite(report))
+        if values["summary"]:
+            from ..show import summary
+
+            write_summary(summary.of_suite(report, values["digits"]))
     from ..show import suites as show
 
     sys.stdout.flush()

@@ -52,6 +52,7 @@ def triplets(values: Mapping[str, Any]) -> None:
         output.destination(style, inputs) as writer,
         output.picture(values["plot"], inputs) as drawing,
         output.metrics(values["metrics"], style, inputs) as write_metrics,
+        output.summary(values["summary"], [style.output, values["metrics"], values["plot"]], inputs) as write_summary,
         answers.opened_set(question) as embeddings,
         output.progress(style, None, "anchors") as update,
     ):
@@ -61,6 +62,10 @@ def triplets(values: Mapping[str, Any]) -> None:
             from ..show.metrics import of_triplets
 
             write_metrics(of_triplets(report))
+        if values["summary"]:
+            from ..show import summary
+
+            write_summary(summary.of_triplets(report))
         if drawing is not None:
             from ..show.data_plots import draw_breakdown
 
@@ -93,6 +98,7 @@ def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion
             "--na skip": values["na"] == "skip",
             "--plot": values["plot"],
             "--metrics": values["metrics"],
+            "--summary": values["summary"],
             "--precision": call.has("precision"),
         }
         _refuse("--index", beside, "given triplets are counted as they are")
@@ -130,7 +136,7 @@ def _is_of_triplets(values: Mapping[str, Any], question: TripletQuestion) -> boo
 
     if question.named or not is_of_triplets(question.inputs):
         return False
-    names = ("by", "pairs", "batch", "plot", "metrics", "ref", "exclude_same", "noise_label", "positive")
+    names = ("by", "pairs", "batch", "plot", "metrics", "summary", "ref", "exclude_same", "noise_label", "positive")
     of_a_set = {f"--{name.replace('_', '-')}": values[name] for name in names}
     _refuse("anchors, positives and negatives in step", of_a_set, "they are counted as they are, and have no classes")
     return True

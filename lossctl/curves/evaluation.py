@@ -43,7 +43,10 @@ def one_sided(function: Callable[..., Any], points: Sequence[Any], beside: Seque
 
 
 def derivatives(function: Callable[..., Any], *arrays: Any) -> tuple[Any, ...]:
-    """The derivatives of each value that `function` gives by each of its arguments, as numpy arrays. DeviceError without torch."""
+    """The derivatives of each value that `function` gives by each of its arguments, as numpy arrays.
+
+    DeviceError without torch.
+    """
     try:
         import torch
     except ImportError as fault:

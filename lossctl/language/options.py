@@ -449,6 +449,8 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="FILE", short="-o"),
     Setting("metrics", "output", "Also write the numbers by name, as JSON that experiment trackers read.",
             (COMPUTE, TRIPLETS, COMPARE, RUN), SHELL, metavar="FILE.json"),
+    Setting("summary", "output", "Also append the results to FILE as Markdown, as for GITHUB_STEP_SUMMARY.",
+            (COMPUTE, TRIPLETS, COMPARE, RUN), SHELL, metavar="FILE.md"),
     Setting("plot", "output", "Also draw it: FILE.png, .svg or .pdf.", (COMPUTE, TRIPLETS), SHELL, metavar="FILE",
             suits=_is_drawn),
     Setting("digits", "whole", "Round to N significant digits (full precision unless asked).",
