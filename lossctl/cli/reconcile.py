@@ -95,7 +95,9 @@ def _write(asked: list[tuple[Loss, Any]], values: Mapping[str, Any], style: outp
         if style.format == "json":
             writer.write(show.reconcile_json(answer))
         else:
-            writer.write(show.reconcile_text(answer, _given(asked[0][0], values, by_hand), values["most"]))
+            writer.write(
+                show.reconcile_text(answer, _given(asked[0][0], values, by_hand), values["most"], solve=values["solve"])
+            )
 
 
 def _narrow(values: Mapping[str, Any], by_hand: Collection[str]) -> Any:

@@ -49,14 +49,14 @@ def _document(command: str, record: dict[str, object]) -> str:
     return json_text({"schema": "lossctl/1", "version": __version__, "command": command, **record}, indent=2) + "\n"
 
 
-def reconcile_text(answer: Reconciliation, sources: str, most: int) -> str:
+def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bool = False) -> str:
     """The sentence that explains the number, the choices that give it, and how much that proves."""
     chance = f"{answer.by_chance:.2g} of {answer.tried:,} combinations tried would fit by chance"
     lines = [f"{answer.text} has {answer.digits} digits; {chance}"]
     if answer.digits < FEW:
         lines.append(f"with fewer than {FEW} digits nothing can be concluded: give the number with all its digits")
     if not answer.fits:
-        lines.append("no combination of customary choices gives it" + ("" if answer.solved else "; --solve tries more"))
+        lines.append("no combination of customary choices gives it" + ("" if solve else "; --solve tries more"))
     for fit in answer.fits[:most]:
         lines += _fit_lines(fit, sources)
     if len(answer.fits) > most:
