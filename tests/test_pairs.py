@@ -77,7 +77,8 @@ COMMANDS = {
         "positive": (("--positive", "bad"), ("words.csv",)), "multi-label": ("--multi-label",),
         "soft": ("--soft",), "align": (("--align", "id::id"), ("shuffled.csv::prob", "a.csv::label")),
         **TEXT, "bare": ("-b",), "named": ("-o", "OUT.csv"), "plot": ("--plot", "OUT.svg"),
-        "metrics": ("--metrics", "OUT.json"), "summary": ("--summary", "OUT.md"), "signature": ("--signature",), **GATES, **ROWS, "id": ("--id", "id"),
+        "metrics": ("--metrics", "OUT.json"), "summary": ("--summary", "OUT.md"), "signature": ("--signature",),
+        **GATES, **ROWS, "id": ("--id", "id"),
         "group": ("-g", "g"),
         "by": ("--by", "bins:score:3"), "also": ("--also", "focal"), "ci": ("--ci", "0.9"),
         "ci-method": ("--ci-method", "percentile"), "resamples": ("--resamples", "99"), "cluster": ("--cluster", "c"),
@@ -156,7 +157,8 @@ COMMANDS = {
     }),
     "reconcile": (("reconcile", "bce"), ("a.csv", "--value", "0.5"), {
         "pos-weight": ("--pos-weight", "3"), "weight": ("-w", "w"),
-        "from-logits": (("--from-logits",), ("logits.csv", "--value", "0.5")), "json": ("--json",), "output": ("-o", "OUT.txt"),
+        "from-logits": (("--from-logits",), ("logits.csv", "--value", "0.5")), "json": ("--json",),
+        "output": ("-o", "OUT.txt"),
     }),
     "suggest": (("suggest",), ("a.csv",), {
         **SHEET, "header": ("--header", "no"), "delimiter": (("--delimiter", ";"), ("semicolons.csv",)),
