@@ -20,8 +20,14 @@ KEYWORDS = {
     "--device cpu": 'device="cpu"',
     "--on": "executor",
 }
-TEXTS = r"--(classes|positive|align|decimal|thousands|noise) (?!(?:out|with|and|or)\b)('[^']*'|[^\s;]+)"  # of a text
+OF_TEXT = "classes|positive|align|decimal|thousands|noise|header|delimiter"
+TEXTS = rf"--({OF_TEXT}) (?!(?:out|with|and|or)\b)('[^']*'|[^\s;]+)"
 NUMBERS = r"--(class-axis|clip|ignore-index|noise-label) (-?[0-9.e-]+)"
+PIPE = r" \| lossctl \.\.\. -(::\S+)?"  # which only a shell has
+REDUCTIONS = r"(?<![\w-])-r (?!out\b)([a-z-]+(?: or (?!-)[a-z-]+)*)"
+LETTERS = {"-w": "weight", "-j": "jobs", "-g": "group", "-r": "reduction"}
+SOURCE = r"--([a-z-]+) ('[^']+::[^']+'|[^\s']+::[^\s;,']+)"
+BESIDE = "group|weight|cluster|align|id|ref|ref-label|exclude-same|by|seed-of"  # sources that are keys of an entry
 FLAG = r"(?<![\w-])--([a-z][a-z0-9-]*)"
 
 
@@ -79,8 +85,9 @@ def _told(words: Callable[[str], str]) -> Iterator[None]:
 
 
 def _in_python(text: str) -> str:
+    text = _without_a_shell(text, 'reduction="{}"')
     text = re.sub(r"--([a-z]+) SRC\b", r"\1=...", text)
-    text = re.sub(r"--([a-z]+) (\S+::(?:COLUMN|FIRST\.\.LAST))", r'\1="\2"', text)
+    text = re.sub(SOURCE, lambda match: f'{match[1].replace("-", "_")}="{match[2].strip(chr(39))}"', text)
     text = re.sub(TEXTS, lambda match: f'{match[1]}="{match[2].strip(chr(39))}"', text)
     text = re.sub(NUMBERS, lambda match: f"{match[1].replace('-', '_')}={match[2]}", text)
     for flag, keyword in KEYWORDS.items():
@@ -88,10 +95,28 @@ def _in_python(text: str) -> str:
     return re.sub(FLAG, lambda match: match[1].replace("-", "_"), text)
 
 
+def _without_a_shell(text: str, setting: str) -> str:
+    """What goes through a pipe as a file of its own, and flags of one letter as the words that they are short for.
+
+    setting: how a reduction is set
+    """
+    text = re.sub(PIPE, r" > mended.csv, and name mended.csv\1", text).replace("lossctl ... ", "")
+    text = re.sub(REDUCTIONS, lambda match: " or ".join(map(setting.format, match[1].split(" or "))), text)
+    return re.sub(r"(?<![\w-])-[wjgr](?=$|[ ,;])", lambda match: LETTERS[match[0]], text)
+
+
+def _inputs(match: re.Match[str]) -> str:
+    """Sources that are named one by one, as the key of a suite."""
+    return f"inputs: {{{', '.join(f'{role}: {source}' for role, source in re.findall(SOURCE, match[0]))}}}"
+
+
 def _in_a_suite(text: str) -> str:
+    text = _without_a_shell(text, "reduction: {}")
     text = re.sub(TEXTS, r"\1: \2", text)
     text = re.sub(NUMBERS, r"\1: \2", text)
     flags = "from-logits|from-probs|normalize|soft|percent|renormalize|multi-label|multi-class|shift"
     text = re.sub(rf"--({flags})\b(?! out\b)", r"\1: true", text)
-    text = re.sub(FLAG + r" (skip\b|cosine\b|SRC\b|\S+::\S+|[0-9.]+%?)", r"\1: \2", text)
+    text = re.sub(rf"--({BESIDE}) (\S+::[^\s;,]+)", r"\1: \2", text)
+    text = re.sub(SOURCE + f"((?: {SOURCE})*)", _inputs, text)
+    text = re.sub(FLAG + r" (skip\b|cosine\b|SRC\b|[0-9.]+%?)", r"\1: \2", text)
     return re.sub(FLAG, r"\1", text)

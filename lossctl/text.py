@@ -76,6 +76,16 @@ def option_text(value: Any) -> str:
     return str(value)
 
 
+def piped(command: str, label: str, more: str = "-") -> str:
+    """A fix that gives a file to the same command in another form: sed 1d 'a b.csv' | lossctl ... -
+
+    more: what stands for the file, and options to add; the command line puts the words of its call for the dots
+    """
+    import shlex
+
+    return f"{command} {shlex.quote(label)} | lossctl ... {more}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: ". Did you mean 'x'?", or nothing where none of the known is near."""
     import difflib

@@ -87,7 +87,7 @@ def test_truth_values_of_a_csv_are_one_and_zero(tmp_path, head):
     [
         ("bce", ([3.0, -2.0], [0, 1]), "add from_logits=True"),
         ("mse", ([np.nan, 1.0], [0.0, 1.0]), "skip_nan=True"),
-        ("bce", ("samples.csv",), 'label="samples.csv::COLUMN"'),
+        ("bce", ("samples.csv",), 'label="samples.csv::x"'),
         ("mse", (), "pred=... target=..."),
     ],
 )

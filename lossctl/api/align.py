@@ -22,12 +22,27 @@ if TYPE_CHECKING:
     from .question import Question
 
 
+WHOLE = "a row without an identifier matches no other"
+NAMED = "give every row one, or leave such rows out of all files"
+
+
 def ids_of(desk: Desk, source: Given, column: str) -> np.ndarray:
     """The identifiers of a source, (n,) text. DataError where one is there twice."""
     frame, _ = desk.frame(source, "input")
+    if not frame.names:
+        raise UsageError(
+            f"{shown(frame.path)} has no column {column!r}: its columns have no names",
+            why="rows are matched by a column of ids in every file",
+            fix="leave --align out if the rows stand in one order; if not, save the ids beside them, as NPZ or CSV",
+        )
     field = frame.select(column)
-    parts = [groups.as_text(block.load()[0]) for block in blocks([field], ["category"], 1 << 16)]
-    ids = np.concatenate(parts) if parts else np.zeros(0, dtype=str)
+    try:
+        parts = [block.load()[0].reshape(-1) for block in blocks([field], ["category"], 1 << 16)]
+    except DataError as fault:
+        raise DataError(fault.what, why=WHOLE, fix=NAMED) from None
+    if any((as_names(part) == "").any() for part in parts):
+        raise DataError(f"{shown(frame.path)}: {field.name}: a row has no identifier", why=WHOLE, fix=NAMED)
+    ids = np.concatenate([groups.as_text(part) for part in parts]) if parts else np.zeros(0, dtype=str)
     kinds, counts = np.unique(ids, return_counts=True)
     if len(kinds) < len(ids):
         twice = kinds[counts > 1]

@@ -126,7 +126,8 @@ def _columns_by_name(
 ) -> tuple[list[Given], dict[str, Given]]:
     """Names of columns alone, among inputs, as columns of the first source.
 
-    A source beside columns of it for every input is no input: it says where they are.
+    A source beside columns of it for every input is no input: it says where they are. So is one beside a column of it
+    where there are too many sources without that.
     """
     first = home_of([*inputs, *named.values()])
     if first is None or (inputs and not isinstance(inputs[0], str)):
@@ -134,7 +135,9 @@ def _columns_by_name(
     columns = {name: column_of(source, first) for name, source in named.items()}
     is_home = len(inputs) == 1 and set(names) <= columns.keys() and columns != dict(named)
     rest = [] if is_home else [*inputs[:1], *(column_of(source, first) for source in inputs[1:])]
-    return rest, columns
+    homes = {parse_source(source).path for source in columns.values() if isinstance(source, str)}
+    others = [source for source in rest if not (isinstance(source, str) and source in homes)]
+    return (others if len(rest) + len(columns) > len(names) == len(others) + len(columns) else rest), columns
 
 
 def home_of(sources: Sequence[Given]) -> str | None:

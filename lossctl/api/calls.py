@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import UsageError, told_in_python
 from ..kernels import devices
 from ..language import options
-from ..language.options import COMPARE, COMPUTE, MINE, ROWS, TRIPLETS
+from ..language.options import COMPARE, COMPUTE, MINE, ROWS, RUN, TRIPLETS
 from ..language.registry import SET, Spec, make, parse
 from ..results.notebook import Number, Record, Tabled
 from ..results.values import Comparison, Result, SuiteReport
@@ -321,6 +321,8 @@ def compare(
     Raises UsageError, DataError (unusable values, unequal ids), FileError, DeviceError.
     """
     call = asked(_settings(compare, locals()), COMPARE, "python")
+    if not _several(loss):
+        raise UsageError("compare needs a loss, and the list is empty", fix='name one, or several: loss="bce"')
     refuse_none("compare", [base, *others, target])
     specs = [parse(item) if isinstance(item, str) else item for item in _several(loss)]
     system, *systems = map(as_array, (base, *others))
@@ -344,6 +346,7 @@ def run(
 
     Raises FileError, DataError (line, column and the nearest key) and UsageError for the suite itself.
     """
+    asked(_settings(run, locals()), RUN, "python")
     texts = [only] if isinstance(only, str) else only
     name = _plain(path)
     if not isinstance(name, str):

@@ -15,6 +15,8 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import classes as files_classes
+from ..files.cells import SKIP
+from ..files.cells import TRUTHS as WORDS_OF_TRUTH
 from ..files.opening import label_of
 from ..files.sources import Field, blocks
 from ..files.unfolding import cells_of
@@ -306,10 +308,12 @@ def is_text(field: Field) -> bool:
         return "text" in kinds
     try:
         files_classes.first_values(field, "number")
-    except DataError:
+    except DataError as no_number:
         try:
             labels = files_classes.first_values(field, "category")
-        except DataError:
+        except DataError as no_label:
+            if no_label.fix == SKIP != no_number.fix:
+                raise  # names, of which one is missing
             return False
         return bool(labels.dtype.kind != "i")
     return False
@@ -473,6 +477,8 @@ def _of_header(inputs: _Inputs, names: tuple[str, ...]) -> str | None:
 
 def _positive(inputs: _Inputs, positive: str, names: tuple[str, ...] | None) -> Bound:
     """One label as 1, every other as 0."""
+    if names is None and positive in WORDS_OF_TRUTH:
+        positive = f"{WORDS_OF_TRUTH[positive]:g}"
     known = names if names is not None else _number_names(inputs.label)
     if inputs.reading.positive is not None and known is not None and positive not in known:
         raise DataError(

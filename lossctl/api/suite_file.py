@@ -149,14 +149,16 @@ class _Checker:
             if not isinstance(value, dict):
                 raise self.fault(node, f"{name} is a mapping of names to files", "write NAME: PATH")
             return {role: self.text(name, child) for role, child in value.items()}
-        if key.kind in ("texts", "sources", "inputs"):
+        if key.kind in ("texts", "sources", "inputs") or (key.kind == "names" and isinstance(value, list)):
             items = value if isinstance(value, list) else [node]
             if not items:
                 raise self.fault(node, f"{name} is empty", f"give {key.meaning}")
             return [self.text(name, child) for child in items]
         if key.kind in ("flag", "number", "level", "whole"):
             return self.plain(name, node, key)
-        text = self.text(name, node)
+        if isinstance(value, bool) and {"yes", "no"} <= set(key.words):  # which YAML takes for true and false
+            value = "yes" if value else "no"
+        text = value if isinstance(value, str) else self.text(name, node)
         if key.words and text not in key.words:
             raise self.fault(node, f"{name} cannot be {shown(text)!r}", f"use {' or '.join(key.words)}")
         return text
@@ -275,6 +277,7 @@ def _property(key: Setting) -> dict[str, Any]:
     high = {"maximum": key.high} if math.isfinite(key.high) else {}
     shapes: dict[str, dict[str, Any]] = {
         "texts": {"anyOf": [text, several]},
+        "names": {"anyOf": [text, several]},
         "sources": {"anyOf": [text, several]},
         "inputs": {"anyOf": [text, several, named]},
         "number": {"type": "number", **low, **high},

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
+import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any
 
@@ -163,7 +166,7 @@ def _run(args: list[str]) -> int:
         code = root().main(args=_sources_of_stdin(args), prog_name="lossctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LossctlError as fault:
-        return _complain(fault)
+        return _complain(fault, args)
     except typer.TyperException as fault:
         return _complain_of_usage(fault)
     except (KeyboardInterrupt, typer.Abort):
@@ -219,13 +222,41 @@ def _terminate(number: int, frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _complain(fault: LossctlError) -> int:
+def _complain(fault: LossctlError, args: Sequence[str] = ()) -> int:
     red, plain = ("\033[31m", "\033[0m") if colour(sys.stderr) else ("", "")
     lines = [fault.what]
     lines += [f"  why:  {fault.why}"] if fault.why else []
-    lines += [f"  fix:  {fault.fix}"] if fault.fix else []
+    lines += [f"  fix:  {_completed(fault.fix, args)}"] if fault.fix else []
     say("\n".join(lines), f"lossctl: {red}error{plain}: ")
     return EXIT_CODES[type(fault)]
+
+
+def _completed(fix: str, args: Sequence[str]) -> str:
+    """A fix with the words of this command for "lossctl ...", where it is seen which of its files is meant."""
+    dots = re.search(r"lossctl \.\.\. ('[^']*'|[^\s']+)((?: --[a-z-]+(?: '[^']*'| [^\s;,-]+)?)*)", fix)
+    if dots is None:
+        return fix
+    before, (target,) = fix[: dots.start()], shlex.split(dots[1])
+    path, _, selector = target.partition("::")
+    is_stdin = path == "-" and " stdin |" in before
+    if is_stdin:
+        before = before.replace(" stdin |", " |").replace(" < |", " |")
+    words, is_met = [], False
+    for word in args:
+        option, equals, source = word.partition("=") if word.startswith("--") else ("", "", word)
+        name, mark, own = source.partition("::")
+        quoted = f" {shlex.quote(name)} "
+        if name and (quoted in before if path == "-" and not is_stdin else name == path):
+            is_met = True
+            word = option + equals + path + (f"::{selector}" if selector else mark + own)
+        words.append(word)
+    if not is_met:
+        return fix
+    more = shlex.split(dots[2])
+    for flag in {word for word in more if word.startswith("--")} & set(words):
+        at = words.index(flag)
+        del words[at : at + 2]
+    return f"{before}lossctl {shlex.join([*words, *more])}{fix[dots.end() :]}"
 
 
 def _complain_of_usage(fault: Any) -> int:

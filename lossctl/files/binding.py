@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from shlex import quote
 from typing import Any
 
 from ..errors import DataError, UsageError
-from ..language.roles import TRIPLET, Role
+from ..language.roles import LABEL_NAMES, TRIPLET, TRUTH_NAMES, Role
 from ..text import shown
-from .classes import columns_of_classes, names_in
+from .classes import columns_of_classes, first_values, names_in
+from .ids import NAMES as IDS
 from .opening import label_of
 from .sources import Field, Frame, frame_of, open_source, parse_source
 
@@ -184,13 +186,56 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
         several = _like(frame, role, taken)
         if several:
             raise _ambiguous(frame, role, several)
-        place = "FIRST..LAST" if role.layout == "vectors" else "COLUMN"
+        places = _candidates(frame, role, taken) or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
+        choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{place}')}" for place in places[:3])
         raise DataError(
             f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
-            fix=f"name it with --{role.option} {shown(frame.path)}::{place}, or give it as a file of its own",
+            fix=_two_views(frame, role) or f"name it with {choices}, or give it as a file of its own",
         )
     return {role.name: bound[role.name] for role in roles}
+
+
+def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
+    """The columns that may be meant where none is called like the role, as selectors write them."""
+    others = {*IDS, *(() if role.truth else (*LABEL_NAMES, *TRUTH_NAMES))}
+    free = [name for name in frame.names if name not in taken and name.strip().lower() not in others]
+    if role.truth:
+        return free
+    free = [name for name in free if _holds_numbers(frame, name)]
+    if role.layout == "row" or len(free) < 2 or any(map(frame.content.columns_of, range(frame.width))):
+        return free
+    family = max((_family([name for name in free if _stem(name) == _stem(first)]) for first in free), key=len)
+    run = list(family) if len(family) > 1 else free
+    at = [frame.names.index(name) for name in run]
+    return [f"{run[0]}..{run[-1]}"] if at == list(range(at[0], at[0] + len(at))) else free
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"[0-9]+(\]?)$", r"\1", name)
+
+
+def _holds_numbers(frame: Frame, name: str) -> bool:
+    try:
+        first_values(frame.select(f"={name}"), "number")
+    except DataError:
+        return False
+    return True
+
+
+def _two_views(frame: Frame, role: Role) -> str:
+    """How two embeddings a row become a set, where a set is asked for and no label stands beside them; "" elsewhere."""
+    if not role.is_set or len(frame.names) != 2 or frame.content.unit != "key":
+        return ""
+    one, other = frame.names
+    if len({frame.content.columns_of(column) for column in (0, 1)}) != 1 or frame.content.columns_of(0) == 1:
+        return ""
+    return (
+        f"if row k of {shown(one)} belongs to row k of {shown(other)}: np.savez('views.npz', "
+        f"emb=np.concatenate([{shown(one)}, {shown(other)}]), label=np.tile(np.arange(len({shown(one)})), 2), "
+        f"view=np.repeat([0, 1], len({shown(one)}))), then views.npz; with --exclude-same views.npz::view only "
+        f"{shown(one)} against {shown(other)} counts, as in CLIP"
+    )
 
 
 def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:

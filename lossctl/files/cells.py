@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
-from ..text import shown
+from ..text import piped, shown
 from .content import numbered_name
 from .values import EXACT, NAMELESS
 
@@ -177,9 +177,7 @@ def _remedy(cell: str) -> str:
     """What mends a cell that is a number in another country, or a list."""
     bare = cell.strip()
     if re.fullmatch(r"[+-]?[0-9.,]+ ?%", bare):
-        return "read it as 0.97 with sed -E 's/ ?%/e-2/g' FILE | lossctl ... -"
-    if bare.startswith("[") and bare.endswith("]"):
-        return "tail -n +2 FILE | tr -d '[]\"' > columns.csv, then columns by position with --header no"
+        return "read it as 0.97 with sed -E 's/ ?%/e-2/g'"
     if re.fullmatch(r"[+-]?[0-9]+,[0-9]{3}", bare):
         return "add --thousands , where that is a whole number, or --decimal , where it is a fraction"
     if re.fullmatch(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?", bare):
@@ -245,8 +243,24 @@ def _read(reader: Any, cells: Sequence[str], column: int, line: int, form: Form)
     try:
         return reader(cells[column], form)
     except Fault as fault:
-        what, why, fix = (part.replace("FILE", form.label) for part in fault.parts)
+        what, why, fix = fault.parts
+        fix = piped(fix, form.label) if " sed " in fix else _split_list(cells[column], column, form) or fix
         raise DataError(f"{form.label}:{line}: {form.column_name(column)}: {what}", why=why, fix=fix) from None
+
+
+def _split_list(cell: str, column: int, form: Form) -> str:
+    """The command that gives each number of a list in one cell a column; "" for any other cell."""
+    bare = cell.strip()
+    if form.delimiter not in ",;" or not (bare.startswith("[") and bare.endswith("]")) or "," not in bare:
+        return ""
+    sign = form.delimiter
+    bare_rows = """sed -e 's/[]["]//g'""" + (f" -e 's/, */{sign}/g'" if sign != "," else "")
+    if not form.names:
+        return piped(bare_rows, form.label)
+    name, count = form.names[column], bare.count(",") + 1
+    if not re.fullmatch(r"[\w .:-]+", name):
+        return ""
+    return piped(f"""{bare_rows} -e "1s/{name}/$(seq -s '{sign}' -f '{name}_%g' 1 {count})/\"""", form.label)
 
 
 def strict_rows(chunk: bytes, line: int, form: Form) -> Iterator[tuple[int, list[str]]]:
@@ -282,11 +296,11 @@ def _csv_reason(text: str) -> str:
 
 def _wrong_width(line: int, cells: list[str], form: Form) -> DataError:
     if not cells:
-        return DataError(f"{form.label}:{line}: a blank line", fix="remove it")
+        return DataError(f"{form.label}:{line}: a blank line", fix=piped("sed '/^$/d'", form.label))
     if cells[0].startswith("#"):
         return DataError(
             f"{form.label}:{line}: {len(cells)} cell{'s' if len(cells) > 1 else ''}: a comment among the rows",
-            fix=f"grep -v '^#' {form.label} | lossctl ... -",
+            fix=piped("grep -v '^#'", form.label),
         )
     source = "header" if form.names else "first row"
     count = f"{len(cells)} cell" + ("s" if len(cells) > 1 else "")
@@ -300,13 +314,18 @@ def _wrong_width(line: int, cells: list[str], form: Form) -> DataError:
 def _text(chunk: bytes, line: int, label: str) -> str:
     if b"\0" in chunk:
         line += chunk.count(b"\n", 0, chunk.index(b"\0"))
-        raise DataError(f"{label}:{line}: a NUL byte", why="this is not UTF-8 text", fix="convert it: iconv -t UTF-8")
+        raise DataError(
+            f"{label}:{line}: a NUL byte",
+            why="text has none: the file has a hole, or is padded",
+            fix="make it again, or, where it is padding, " + piped("tr -d '\\000' <", label),
+        )
     try:
         return chunk.decode("utf-8")
     except UnicodeDecodeError as fault:
         line += chunk.count(b"\n", 0, fault.start)
         raise DataError(
-            f"{label}:{line}: byte 0x{chunk[fault.start]:02x} is not UTF-8", fix="convert it: iconv -f LATIN1 -t UTF-8"
+            f"{label}:{line}: byte 0x{chunk[fault.start]:02x} is not UTF-8",
+            fix=piped("iconv -f LATIN1 -t UTF-8", label),
         ) from None
 
 

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import re
 from collections.abc import Callable
+from shlex import quote
 from typing import NamedTuple
 
 from ..errors import DataError, FileError
@@ -92,7 +93,7 @@ OTHERS = {  # files of other programs: how they begin, what they are, what to do
     r"\xff\xd8\xff": ("a JPEG image", NUMPY_FIX),
     r"FEA1": ("a Feather file of version 1", "write it again with a newer pyarrow: feather.write_feather(table, path)"),
     r"SQLite format 3": ("an SQLite database", "sqlite3 -csv -header {file} 'select * from TABLE' | lossctl ... -"),
-    r"MATLAB 5\.0": ("a MATLAB file", "np.save('x.npy', scipy.io.loadmat('{file}')['NAME'])"),
+    r"MATLAB 5\.0": ("a MATLAB file", "np.save('x.npy', scipy.io.loadmat(r'{path}')['NAME'])"),
     r"%PDF": ("a PDF", NUMPY_FIX),
     r"\s*<(?i:!DOCTYPE|html)": ("a web page", "download the file itself"),
     r"\s*\[\s*\{": ("JSON: a list of objects, and not one object a line", "jq -c '.[]' {file} | lossctl ... -"),
@@ -133,7 +134,7 @@ def refuse_others(head: bytes, label: str) -> None:
     """DataError for a file that begins like one of another program."""
     for magic, (what, fix) in OTHERS.items():
         if re.match(magic.encode("latin-1"), head, re.DOTALL):
-            raise DataError(f"{label}: is {what}", fix=fix.format(file=label))
+            raise DataError(f"{label}: is {what}", fix=fix.format(file=quote(label), path=label))
 
 
 def need(library: str, extra: str, what: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..errors import DataError
 from ..language.roles import ROLES
-from ..text import shown
+from ..text import piped, shown
 from .cells import NUMBER, TRUTHS, Fault, Form, is_missing, plain_number, plain_rows, strict_rows
 from .dialect import Dialect
 from .opening import Bytes, with_newlines
@@ -67,15 +67,13 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
 def _refuse_binary(head: bytes, label: str) -> None:
     zeros = head[:4096].count(b"\0")
     if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-        raise DataError(f"{label}: is UTF-32, not UTF-8 text", fix=f"iconv -f UTF-32 -t UTF-8 {label} > utf8.csv")
+        raise DataError(f"{label}: is UTF-32, not UTF-8 text", fix=piped("iconv -f UTF-32 -t UTF-8", label))
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{label}: is UTF-16, not UTF-8 text", fix=f"iconv -f UTF-16 -t UTF-8 {label} > utf8.csv")
+        raise DataError(f"{label}: is UTF-16, not UTF-8 text", fix=piped("iconv -f UTF-16 -t UTF-8", label))
     text = head[:4096]
     for order, high in (("LE", text[1::2]), ("BE", text[0::2])):
         if zeros and high.count(0) > 0.9 * len(high) and text.count(b"\0") <= 1.1 * len(high):
-            raise DataError(
-                f"{label}: is UTF-16, not UTF-8 text", fix=f"iconv -f UTF-16{order} -t UTF-8 {label} > utf8.csv"
-            )
+            raise DataError(f"{label}: is UTF-16, not UTF-8 text", fix=piped(f"iconv -f UTF-16{order} -t UTF-8", label))
     odd = len(re.findall(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\xff]", text)) if not _is_utf8(text) else zeros
     if odd > 0.1 * len(text):
         raise DataError(
@@ -123,7 +121,7 @@ def _comments(stretch: Bytes, begin: int, line: int) -> tuple[list[str], int, in
             if comments and not (is_table or spaced):
                 raise DataError(
                     f"{stretch.label}:{line}: '{shown(comments[0])}' may be a comment or a label",
-                    fix=f"leave it out with grep -v '^#' {stretch.label} | lossctl ... -, or keep it with --header no",
+                    fix="keep it with --header no, or leave it out: " + piped("grep -v '^#'", stretch.label),
                 )
             return comments, at, number
         comments.append(row.decode("utf-8", "replace").strip())
@@ -252,16 +250,30 @@ def _refuse_second_header(cells: Sequence[str], rows: Sequence[Sequence[str]], f
     named = [column for column in range(len(cells)) if _names_numbers(column, rows[0], rows[1:], form)]
     if not named or any(_is_number(cell, form) or _is_almost(cell) for cell in rows[0]):
         return
-    usual = next((column for column in named if rows[0][column].lower() in USUAL_NAMES), named[0])
-    unique = all(rows[0]) and len(set(rows[0])) == len(rows[0])
     raise DataError(
         f"{form.label}:{line + 1}: a second row of names",
         why="several rows of names have no one reading as columns",
-        fix=f"tail -n +{line + 1} {form.label} | lossctl ... -"
-        if unique
-        else f"tail -n +{line + 2} {form.label} | lossctl ... --header no, and choose columns by position: "
-        f"-::{usual + 1}",
+        fix=_one_header(cells, rows[0], form, line),
     )
+
+
+def _one_header(first: Sequence[str], second: Sequence[str], form: Form, line: int) -> str:
+    """How to make one row of names of two: the one that has the usual names, filled up from the other."""
+
+    def usual(names: Sequence[str]) -> int:
+        return sum(len(name.strip()) > 1 and name.strip().lower() in USUAL_NAMES for name in names)
+
+    best, rest = (second, first) if usual(second) >= usual(first) else (first, second)
+    names = [(a or b).strip() or f"column{at}" for at, (a, b) in enumerate(zip(best, rest, strict=True), 1)]
+    if names == [name.strip() for name in second]:
+        return piped(f"tail -n +{line + 1}", form.label)
+    if names == [name.strip() for name in first]:
+        return piped(f"sed {line + 1}d", form.label)
+    names = [name if names.index(name) == at else f"{name}.{at + 1}" for at, name in enumerate(names)]
+    if not all(re.fullmatch(r"[\w .:=-]+", name) for name in names):
+        return "write one row of names in their place"
+    sign = "\\t" if form.delimiter == "\t" else form.delimiter
+    return piped(f"sed -e {'1,' if line > 1 else ''}{line}d -e '{line + 1}s/.*/{sign.join(names)}/'", form.label)
 
 
 def _two_readings(label: str, line: int, reason: str) -> DataError:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..text import shown
+from ..text import piped, shown
 from .content import numbered_name
 from .dialect import Dialect
 from .opening import Bytes
@@ -77,7 +77,7 @@ def _first(stretch: Bytes, begin: int) -> dict[str, Any]:
         if line.strip() in (b"{", b"") or line.rstrip().endswith(b","):
             raise DataError(
                 f"{stretch.label}: is JSON: an object over several lines, and not one object a line",
-                fix=f"jq -c . {stretch.label} | lossctl ... -",
+                fix=piped("jq -c .", stretch.label),
             ) from fault
         raise
 
@@ -125,11 +125,11 @@ def _in_turn(chunk: bytes, names: Sequence[str], label: str, number: int) -> lis
 def _object(line: bytes, label: str, number: int) -> dict[str, Any]:
     place = f"{label}:{number}"
     if not line.strip():
-        raise DataError(f"{place}: a blank line", fix="remove it")
+        raise DataError(f"{place}: a blank line", fix=piped("sed '/^$/d'", label))
     try:
         item = json.loads(line, parse_constant=float, object_pairs_hook=_unique)
     except UnicodeDecodeError as fault:
-        raise DataError(f"{place}: is not UTF-8", fix="convert it: iconv -f LATIN1 -t UTF-8") from fault
+        raise DataError(f"{place}: is not UTF-8", fix=piped("iconv -f LATIN1 -t UTF-8", label)) from fault
     except (ValueError, RecursionError) as fault:
         raise DataError(f"{place}: not JSON: {shown(str(fault))}", fix="write one object a line") from fault
     if not isinstance(item, dict):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import zipfile
+from shlex import quote
 
 from ..errors import DataError
-from ..text import shown
+from ..text import piped, shown
 from .dialect import Dialect
 from .formats import FORMATS, Opened, open_content
 from .npz import check_entry, member_pieces, open_npz, opened
@@ -31,7 +32,7 @@ def open_zip(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) ->
     raise DataError(
         f"{label}: a ZIP of {len(names)} files, and no NPZ: '{shown(names[0])}' is not an array",
         why=f"one of them must be meant: {listed}",
-        fix=f"unzip -p {label} NAME | lossctl ... -",
+        fix=" or ".join(piped(f"unzip -p {quote(label)}", name) for name in names[:2]),
     )
 
 

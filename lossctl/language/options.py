@@ -24,6 +24,7 @@ Kind = Literal[
     "whole",
     "text",
     "texts",
+    "names",
     "source",
     "sources",
     "inputs",
@@ -141,6 +142,7 @@ class Setting(NamedTuple):
 
     name: as in a suite: `ci-method`; `--ci-method` on the command line, `ci_method` in Python
     kind: what a value is. "flag", "number", "level" (0.95 or "95%"), "whole", "text", "texts" (several);
+        "names" ("a,b", or a list);
         read: "source" (PATH::SELECTOR), "sources", "inputs" (sources, or role: source), "bins" (bins:SRC:K), "file";
         written: "output", "outputs"
     help: a sentence for help pages;  told: the same for suites, where other words are needed
@@ -263,7 +265,7 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="none|sigmoid|softmax|tanh", words=("none", "sigmoid", "softmax", "tanh"), suits=_reads_scores,
             why="it reads no scores", mark="squash"),
     # --- what labels mean
-    Setting("classes", "text", "The classes in the order of the columns of predictions: ham,spam.", LOSSES,
+    Setting("classes", "names", "The classes in the order of the columns of predictions: ham,spam.", LOSSES,
             metavar="A,B,...", suits=_has_labels, why=NO_LABEL, mark="labels"),
     Setting("positive", "text",
             "The label that counts as 1; every other counts as 0. Of a set, any|all: which labels positives share.",

@@ -237,8 +237,8 @@ def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None
         row = int(zero.argmax())
         raise DataError(
             f"{entry.column.frame.where(rows.number(row))}: {entry.column.name}: the embedding is all zeros",
-            why="it has no direction, so no cosine",
-            fix="leave such rows out: --na skip, or use another distance",
+            why="it has no direction, so no cosine, which this loss is made of",
+            fix="leave such rows out: --na skip",
         )
 
 
