@@ -1,6 +1,7 @@
 """Regression: how far a predicted value is from the true one. One value a row; several columns are averaged."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Literal
 
 from ..language.domains import Domain, Positive
@@ -11,18 +12,20 @@ from ..language.numerics import (
     columns,
     homogeneous,
     like,
+    log,
     minimum,
     quotient,
     root,
     root_of_scaled,
     row_mean,
     row_sum,
+    total,
     where,
 )
 from ..language.registry import Sums, loss
 from ..language.rounding import compensated_row_sum, two_product, two_sum
 
-Order = Annotated[float, Domain(float, low=1)]
+Order = Annotated[float, Domain(float, low=1, high=100)]
 
 
 @loss(aliases=("bias", "me"), is_signed=True)
@@ -84,8 +87,8 @@ SCALE = 2.0**600  # brings errors whose squares leave the range of float64 back 
 TINY, HUGE = 2.0**-400, 2.0**500  # between them also what rounding loses of a square is a number
 
 
-def _root_of_mean(*totals: Total) -> Array | float:
-    """The root of the mean of squares, or the mean over columns of such roots, three totals each; the weight last."""
+def root_of_mean(*totals: Total) -> Array | float:
+    """The root of the mean of `squares`, or the mean over columns of such roots, three totals each; the weight last."""
     *sums, weight = totals
     roots = [_root_of_parts(*sums[at : at + 3], weight) for at in range(0, len(sums), 3)]
     return roots[0] if len(roots) == 1 else sum(roots[1:], roots[0]) / len(roots)
@@ -101,7 +104,7 @@ def _root_of_parts(*parts: Total) -> Array | float:
     return where(huge > 0, root(huge + plain / SCALE / SCALE) * SCALE, where(plain > 0, middle, root(tiny) / SCALE))
 
 
-@loss(finish=_root_of_mean, aliases=("root-mean-squared-error",))
+@loss(finish=root_of_mean, aliases=("root-mean-squared-error",))
 def rmse(pred: Array, target: Array, *, columns: Literal["together", "each"] = "together") -> Sums:
     """The root of the mean squared error: mse in units of the target.
 
@@ -117,17 +120,27 @@ def rmse(pred: Array, target: Array, *, columns: Literal["together", "each"] = "
     Example: pred=3 target=5 -> 2
     """
     if columns == "each":
-        return Sums(*(part for error in column_list(pred - target) for part in _squares(error)))
-    return Sums(*_squares(pred - target))
+        pairs = zip(column_list(pred), column_list(target), strict=True)
+        return Sums(*(part for p, y in pairs for part in squares(_errors_by_size(p, y))))
+    return Sums(*squares(_errors_by_size(pred, target)))
 
 
-def _squares(error: Array) -> tuple[Array, ...]:
-    """Squares of errors as they are, of tiny ones, and of huge ones, scaled; the mean over the columns, (n,) each."""
-    return tuple(row_mean(part * part) for part in _by_size(error))
+Sizes = tuple[Array, Array, Array]  # numbers as they are, tiny ones times SCALE, huge ones divided by it; 0 elsewhere
 
 
-def _by_size(x: Array) -> tuple[Array, Array, Array]:
-    """Numbers as they are, tiny ones times SCALE, huge ones divided by it; 0 where a number is of another size."""
+def squares(sizes: Sizes) -> Sizes:
+    """Squares of errors `by_size`; the mean over the columns, (n,) each."""
+    plain, tiny, huge = (row_mean(part * part) for part in sizes)
+    return plain, tiny, huge
+
+
+def _errors_by_size(pred: Array, target: Array) -> Sizes:
+    plain, tiny, _ = by_size(error := pred - target)
+    return plain, tiny, where(abs(error) > HUGE, pred / SCALE - target / SCALE, 0.0)  # the error may be no number
+
+
+def by_size(x: Array) -> Sizes:
+    """Numbers in parts whose squares are within float64."""
     size = abs(x)
     is_tiny, is_huge = size < TINY, size > HUGE
     return (
@@ -190,26 +203,43 @@ def _explained_share(*totals: Total) -> Array | float:
 
 
 def share_of_spread(totals: Sequence[Total], part: Share) -> Array | float:
-    """The mean over the columns. Each has a sum of targets, and sums of squared errors, of squared targets and of what
-    their rounding lost: of sizes as they are, of tiny ones times SCALE, of huge ones divided by it."""
-    *sums, weight = totals
-    finish = _share_of_arrays if hasattr(weight, "shape") else _share_of_numbers
+    """The mean over the columns of a part of the targets' spread; totals of `_errors_and_targets`."""
     shares = []
-    for at in range(0, len(sums), 10):
-        target, *parts = sums[at : at + 10]
-        square = [a + b for a, b in zip(parts[3:6], parts[6:9], strict=True)]
-        shares.append(finish(parts[:3], square, target, weight, part))
+    for residual, target, square, weight in _columns_of(totals):
+        if hasattr(weight, "shape"):
+            shares.append(_share_of_arrays(residual, square, target, weight, part))
+        else:
+            errors, squares = _in_tiny_units(residual), _in_tiny_units(square)
+            spread = squares - target * target * TINY_UNITS / weight
+            shares.append(quotient(part(errors, spread), spread))
     return sum(shares[1:], shares[0]) / len(shares)
 
 
-def _share_of_numbers(
-    residual: Sequence[Total], square: Sequence[Total], target: Total, weight: Total, part: Share
-) -> Array | float:
-    """Exact where the sums are: in the units of the tiny parts, of which the others are whole multiples."""
-    unit = int(SCALE) ** 2
-    errors, squares = (sums[0] * unit + sums[1] + sums[2] * unit * unit for sums in (residual, square))
-    spread = squares - target * target * unit / weight
-    return quotient(part(errors, spread), spread)
+TINY_UNITS = int(SCALE) ** 2  # squares of tiny parts, in a square as it is
+
+
+def _in_tiny_units(sums: Sequence[Total]) -> Total:
+    """A sum of squares, exact: in the units of the tiny parts, of which the others are whole multiples."""
+    return sums[0] * TINY_UNITS + sums[1] + sums[2] * TINY_UNITS * TINY_UNITS
+
+
+def _errors_and_targets(pred: Array, target: Array) -> Sums:
+    """For each column a sum of targets, and sums of squared errors, of squared targets and of what their rounding lost:
+    by size, three each."""
+    columns = []
+    for p, y in zip(column_list(pred), column_list(target), strict=True):
+        products = [two_product(part, part) for part in by_size(y)]
+        columns += [y, *(part * part for part in _errors_by_size(p, y))]
+        columns += [*(square for square, _ in products), *(lost for _, lost in products)]
+    return Sums(*columns)
+
+
+def _columns_of(totals: Sequence[Total]) -> Iterator[tuple[Sequence[Total], Total, list[Total], Total]]:
+    """Squared errors by size, targets, squared targets by size and weights, column by column."""
+    *sums, weight = totals
+    for at in range(0, len(sums), 10):
+        target, *parts = sums[at : at + 10]
+        yield parts[:3], target, [a + b for a, b in zip(parts[3:6], parts[6:9], strict=True)], weight
 
 
 def _share_of_arrays(
@@ -243,16 +273,50 @@ def r2(pred: Array, target: Array) -> Sums:
         r2 = 1 - error / spread
     Example: pred=[2,2,5] target=[1,2,6] -> 0.8571428571428571
     """
-    columns = []
-    for p, y in zip(column_list(pred), column_list(target), strict=True):
-        squares = [two_product(part, part) for part in _by_size(y)]
-        columns += [y, *(part * part for part in _by_size(p - y))]
-        columns += [*(square for square, _ in squares), *(lost for _, lost in squares)]
-    return Sums(*columns)
+    return _errors_and_targets(pred, target)
 
 
-def _norm(total: Total, weight: Total, *, p: float) -> Array | float:
-    return total ** (1.0 / p) if hasattr(total, "shape") else float(total) ** (1.0 / p)
+def _scales(p: float) -> list[int]:
+    """The exponents of two that errors are divided by, so that their p-th powers and sums of these are in float64.
+
+    Each is for the errors from half way to the one before it to half way to the next.
+    """
+    width = 2 * int(POWERS / 2 / p)
+    beside = 0 if p == 1 else math.ceil((LONGEST - width / 2) / width)
+    return [width * at for at in range(-beside, beside + 1) if width * at - width // 2 < 1024]
+
+
+POWERS, LONGEST = 1700, 1074  # bits that powers may span; bits from 1 to the smallest of float64
+
+
+def _scaled(x: Array, exponent: int) -> Array:
+    """x times a power of two that may lie beyond float64."""
+    return x * 2.0 ** (exponent // 2) * 2.0 ** (exponent - exponent // 2)
+
+
+def _norm(*totals: Total, p: float) -> Array | float:
+    """The p-th root of the powers in `_scales`, from the largest that there is: what is far below it is nothing."""
+    *sums, _ = totals
+    scales = _scales(p)
+    lengths = []
+    for at, scale in enumerate(scales):
+        beside = zip(sums[: at + 1], scales[: at + 1], strict=True)
+        powers = total(quotient(part, 1) * 2.0 ** ((lower - scale) * p) for part, lower in beside)
+        lengths.append(_scaled(_p_th_root(powers, p), scale))
+    length = lengths[0]
+    for part, longer in zip(sums[1:], lengths[1:], strict=True):
+        length = where(part > 0, longer, length) if hasattr(part, "shape") else longer if part else length
+    return length
+
+
+def _p_th_root(x: Array | float, p: float) -> Array | float:
+    """x to the 1/p, with what is lost in 1/p."""
+    from fractions import Fraction
+
+    lost = float((1 - Fraction(1 / p) * Fraction(p)) / Fraction(p))
+    if hasattr(x, "shape"):
+        return where(x > 0, x ** (1.0 / p) * (1.0 + lost * log(where(x > 0, x, 1.0))), 0.0 * x)
+    return x ** (1.0 / p) * (1.0 + lost * math.log(x)) if 0 < x < math.inf else x
 
 
 @loss(finish=_norm, stands_alone=False, reductions=("overall",), aliases=("minkowski-distance", "lp-norm"))
@@ -262,7 +326,7 @@ def minkowski(pred: Array, target: Array, *, p: Order = 2.0) -> Sums:
     Formula: (sum |e|^p)^(1/p);  e = pred - target
     Reading: a sum, not a mean: twice the rows are 2^(1/p) times the value
     Differs: torchmetrics has no default for p; catboost's Lq is the mean of |e|^q without the root
-    p: 1 or more; the larger, the more the largest errors make the number
+    p: 1 to 100; the larger, the more the largest errors make the number
     Unit: units of the target
     Use: distances of two vectors
     Misleads: grows with the number of rows, so values of two data sets cannot be compared
@@ -270,26 +334,49 @@ def minkowski(pred: Array, target: Array, *, p: Order = 2.0) -> Sums:
     Worked: minkowski = sqrt(3^2 + 4^2)
     Example: pred=[3,0] target=[0,4] -> 5
     """
-    error = abs(pred - target)
-    return Sums(row_sum(error if p == 1 else error**p))
+    error, scales = abs(pred - target), _scales(p)
+    if len(scales) == 1:
+        return Sums(row_sum(error))
+    half = (scales[1] - scales[0]) // 2
+    columns = []
+    for scale in scales:
+        is_above = error > (2.0 ** (scale - half) if scale > scales[0] else 0.0)
+        is_here = is_above & (error <= 2.0 ** (scale + half)) if scale < scales[-1] else is_above
+        columns.append(row_sum(_scaled(where(is_here, error, 0.0), -scale) ** p))
+    return Sums(*columns)
 
 
 def _normalized(*totals: Total, normalization: str) -> Array | float:
-    """The mean over the columns: each has a sum of squared errors, of targets, and of their squares in two parts."""
-    *sums, weight = totals
-    shares = []
-    for error, target, square, lost in (sums[at : at + 4] for at in range(0, len(sums), 4)):
-        size = square + lost
-        if normalization == "mean":
-            shares.append(_share(root(quotient(error, weight)), abs(quotient(target, weight))))
-        else:
-            size = size - target * target / weight if normalization == "std" else size * weight
-            shares.append(root(quotient(error, size)))
+    """The mean over the columns of a root of errors by a size; totals of `_errors_and_targets`."""
+    shares = [_normalized_column(*column, normalization) for column in _columns_of(totals)]
     return sum(shares[1:], shares[0]) / len(shares)
 
 
-def _share(part: Array | float, size: Array | float) -> Array | float:
-    return part / size if hasattr(size, "shape") or size else quotient(part, 0.0)
+def _normalized_column(
+    residual: Sequence[Total], target: Total, square: Sequence[Total], weight: Total, normalization: str
+) -> Array | float:
+    if hasattr(weight, "shape"):
+        if normalization == "mean":
+            return _root_of_parts(*residual, weight) / abs(target / weight)
+        if normalization == "std":
+            return _root_of_parts(*residual, 1.0) / _root_of_spread(square, target, weight)
+        return _root_of_parts(*residual, weight) / _root_of_parts(*square, 1.0)
+    errors = _in_tiny_units(residual)
+    if normalization == "mean":
+        errors, size = errors * weight, target * target * TINY_UNITS
+    else:
+        squares = _in_tiny_units(square)
+        size = squares - target * target * TINY_UNITS / weight if normalization == "std" else squares * weight
+    return root_of_scaled(((errors, 0),), size) if size else quotient(errors, size)
+
+
+def _root_of_spread(square: Sequence[Array], target: Array, weight: Array) -> Array:
+    """The root of sum y^2 - (sum y)^2 / w of arrays, in the units of the largest part of the squares that there is."""
+    plain, tiny, huge = square
+    by_huge = root(huge + plain / SCALE / SCALE - (target / SCALE) ** 2 / weight) * SCALE
+    by_plain = root(plain + tiny / SCALE / SCALE - target * target / weight)
+    by_tiny = root(tiny - (target * SCALE) ** 2 / weight) / SCALE
+    return where(huge > 0, by_huge, where(plain > 0, by_plain, by_tiny))
 
 
 @loss(finish=_normalized, stands_alone=False, reductions=("overall",), aliases=("normalized-root-mean-squared-error",))
@@ -307,8 +394,4 @@ def nrmse(pred: Array, target: Array, *, normalization: Literal["mean", "std", "
     Worked: rmse = sqrt((1^2 + 0^2 + 2^2) / 3); nrmse = rmse / (6 / 3)
     Example: pred=[2,2,5] target=[1,2,3] -> 0.6454972243679028
     """
-    columns = []
-    for p, y in zip(column_list(pred), column_list(target), strict=True):
-        error, (square, lost) = p - y, two_product(y, y)
-        columns += [error * error, y, square, lost]
-    return Sums(*columns)
+    return _errors_and_targets(pred, target)

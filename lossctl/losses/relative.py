@@ -9,13 +9,12 @@ from ..language.numerics import (
     minimum,
     quotient,
     ratio,
-    root,
     row_mean,
     row_sum,
     where,
 )
 from ..language.registry import Sums, loss
-from .regression import r2, share_of_spread
+from .regression import by_size, r2, root_of_mean, share_of_spread, squares
 
 
 @loss(aliases=("mean-absolute-percentage-error",))
@@ -100,12 +99,8 @@ def _log_gap(a: Array, b: Array) -> Array:
     return where(far, log(where(far, high, 1.0)) - log(where(far, low, 1.0)), near)
 
 
-def _root_of_mean(total: Total, weight: Total) -> Array | float:
-    return root(quotient(total, weight))
-
-
-@loss(finish=_root_of_mean, aliases=("root-mean-squared-log-error",))
-def rmsle(size: Array, true_size: Array) -> Array:
+@loss(finish=root_of_mean, aliases=("root-mean-squared-log-error",))
+def rmsle(size: Array, true_size: Array) -> Sums:
     """The root of the mean squared logarithmic error.
 
     Formula: sqrt(mean([log(1 + y) - log(1 + pred)]^2))
@@ -117,7 +112,7 @@ def rmsle(size: Array, true_size: Array) -> Array:
     Worked: gap = log(1 + 7) - log(1 + 3); mean = gap^2 / 1; rmsle = sqrt(mean)
     Example: pred=3 target=7 -> 0.6931471805599453
     """
-    return msle(size, true_size)
+    return Sums(*squares(by_size(_log_gap(size, true_size))))
 
 
 def _unexplained_share(*totals: Total) -> Array | float:
