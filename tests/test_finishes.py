@@ -265,6 +265,31 @@ def test_the_explained_share_of_numbers_of_any_size(power):
     assert interval.ci.low <= got.value <= interval.ci.high or any("no " in text for text in interval.warnings)
 
 
+@pytest.mark.parametrize("power", [-1040, -665, 664])
+def test_roots_of_powers_of_any_size(power):
+    """A power of two changes no digit of them; an interval is that of numbers near 1, or is not given."""
+    pred, target = np.array([3, 1, 2, 8, 5, 3, 7, 2, 9, 4, 6, 4.0]), np.array([1, 3, 6, 7, 9, 2, 2, 4, 9, 1, 3, 8.0])
+    errors, scale = np.abs(pred - target), 2.0**power
+    size = {"mean": target.mean(), "std": target.std(), "l2": np.sqrt((target**2).sum())}
+    truths = {f"nrmse:normalization={name}": np.sqrt((errors**2).mean()) / size[name] for name in size}
+    truths |= {f"minkowski:p={p}": (errors**p).sum() ** (1 / p) * scale for p in (1, 1.5, 2, 3, 32)}
+    truths |= {"rmse": np.sqrt((errors**2).mean()) * scale, "mae": errors.mean() * scale}
+    if power < -100:
+        truths["rmsle"] = truths["rmse"]
+    for spec, truth in truths.items():
+        got = lossctl.compute(spec, pred * scale, target * scale, ci=0.9, resamples=99)
+        assert got.value == pytest.approx(truth, rel=1e-14, abs=0), spec
+        assert got.warnings or got.ci.low < got.value < got.ci.high, spec
+
+
+def test_errors_beyond_the_largest_number_have_squares():
+    largest = np.array([1.5e308, 1.0, 2.0])
+    assert lossctl.compute("r2", largest, -largest).value == pytest.approx(-5, rel=1e-15)
+    zeros = np.zeros(9)
+    rmse = lossctl.compute("rmse", np.append(1.5e308, zeros), np.append(-1.5e308, zeros)).value
+    assert rmse == pytest.approx(3 / math.sqrt(10) * 1e308, rel=1e-15)
+
+
 def test_the_explained_share_of_sizes_side_by_side():
     target = np.array([2.0**700, 3.0, 2.0**-700, -(2.0**690), 2.0**699, 7.0])
     exact = [Fraction(number) for number in target]

@@ -76,13 +76,18 @@ def exact_root(x: Total) -> Total:
 
 
 def root_of_scaled(parts: Sequence[tuple[Total, int]], divisor: Total) -> float:
-    """The square root of the sum of part * 4**exponent over the divisor, rounded twice; the squares need not fit."""
+    """The square root of the sum of part * 4**exponent over the divisor, rounded twice; the squares need not fit.
+
+    0 below 0, where a derivative may look.
+    """
     from fractions import Fraction
 
     endless = [part for part, _ in parts if isinstance(part, float)]
     if endless:
         return math.sqrt(sum(endless))
     square = sum((part * Fraction(4) ** exponent for part, exponent in parts), Fraction(0)) / divisor
+    if square <= 0:
+        return 0.0
     exponent = (square.numerator.bit_length() - square.denominator.bit_length()) // 2
     scaled = math.sqrt(square / Fraction(4) ** exponent)
     try:

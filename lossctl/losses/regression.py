@@ -25,7 +25,7 @@ from ..language.numerics import (
 from ..language.registry import Sums, loss
 from ..language.rounding import compensated_row_sum, two_product, two_sum
 
-Order = Annotated[float, Domain(float, low=1, high=100)]
+Order = Annotated[float, Domain(float, low=1, high=32)]
 
 
 @loss(aliases=("bias", "me"), is_signed=True)
@@ -326,7 +326,7 @@ def minkowski(pred: Array, target: Array, *, p: Order = 2.0) -> Sums:
     Formula: (sum |e|^p)^(1/p);  e = pred - target
     Reading: a sum, not a mean: twice the rows are 2^(1/p) times the value
     Differs: torchmetrics has no default for p; catboost's Lq is the mean of |e|^q without the root
-    p: 1 to 100; the larger, the more the largest errors make the number
+    p: 1 to 32; the larger, the more the largest errors make the number
     Unit: units of the target
     Use: distances of two vectors
     Misleads: grows with the number of rows, so values of two data sets cannot be compared

@@ -22,6 +22,7 @@ FEWEST, FEW, MANY = 10.0, 20.0, 1e4  # effective units: t below; a remark below;
 SEVERAL, SKEWED = 100.0, 1.0  # a remark for fewer effective units whose influence is more skewed
 ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
 EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
+SMALLEST = 2.0**-630  # squares of influences whose cubes are numbers
 HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
 
@@ -151,6 +152,13 @@ class Spread(NamedTuple):
         return self.ends(level, method)[1:]
 
     @property
+    def in_range(self) -> Spread:
+        """The same, without what the units do to the value where float64 does not hold their squares."""
+        if SMALLEST <= self.influence.squares < math.inf or self.is_constant:
+            return self
+        return self._replace(acceleration=math.nan, influence=Influence(math.nan, math.nan, self.influence.units))
+
+    @property
     def is_constant(self) -> bool:
         """Whether no resample moves the value by more than rounding."""
         resampled = self.resampled[self.held]
@@ -250,8 +258,8 @@ def moments(columns: np.ndarray) -> Moments:
 
 
 def skewness(squares: float, cubes: float) -> float:
-    """sum e^3 / (6 (sum e^2)^1.5), the a of BCa; 0 where nothing varies, nan where the sums have overflowed."""
-    if not (math.isfinite(squares) and math.isfinite(cubes)):
+    """sum e^3 / (6 (sum e^2)^1.5), the a of BCa; 0 where nothing varies, nan where the sums leave float64."""
+    if not (math.isfinite(squares) and math.isfinite(cubes)) or 0 < squares < SMALLEST:
         return math.nan
     return float(cubes / squares / math.sqrt(squares) / 6) if squares > 0 else 0.0
 
@@ -333,4 +341,6 @@ def jackknife_acceleration(left_out: np.ndarray) -> float:
         return 0.0
     with np.errstate(invalid="ignore", over="ignore"):
         gap = left_out.mean() - left_out
+        largest = float(np.abs(gap).max())
+        gap = gap / largest if 0 < largest < math.inf else gap
         return skewness(float((gap * gap).sum()), float((gap**3).sum()))

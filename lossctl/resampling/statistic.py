@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 FIRST_STEP, SMALLER, STEPS = 2.0**-4, 8.0, 20
+SMALLEST = 2.0**-450  # columns whose squares are numbers
 BENT = 1e-6  # the most by which a difference may bend: then its error is the square of it
 
 
@@ -59,7 +60,9 @@ def slopes_of(plan: Plan, part: by_row.Part, moments: Moments) -> np.ndarray:
     centre = [Fraction(mean) for mean in centre_of(part).tolist()]
     for at in range(len(slopes) - 1):
         spread = math.sqrt(max(0.0, moments.pairs[at, at]))
-        slopes[at] = _slope(_moved(plan.spec.finish, totals, at), spread)
+        moved = _moved(plan.spec.finish, totals, at)
+        is_lost = spread < SMALLEST and 0 < abs(centre[at]) < SMALLEST and moved(-totals[at]) != moved(Fraction(0))
+        slopes[at] = math.nan if is_lost else _slope(moved, spread)
     everything = [*centre, Fraction(1)]
     slopes[-1] = _slope(_moved_along(plan.spec.finish, totals, everything), float(divisor))
     return slopes

@@ -211,7 +211,7 @@ class Slice(NamedTuple):
         resampled[held] = statistic.resampled_values(plan, totals[held], self.n)
         weight = float(self.part.sums[-1])
         effective = weight / squares * weight if squares else math.nan
-        spread = Spread(value, resampled, held, acceleration, influence, effective)
+        spread = Spread(value, resampled, held, acceleration, influence, effective).in_range
         statistic.refuse_cancelled(plan, self.part, value, spread.standard_error)
         return spread
 
