@@ -155,3 +155,91 @@ def test_flat_faiss_indexes_are_read_and_codes_refused(tmp_path):
         index.add_with_ids(X, np.arange(12)) if spec.startswith("ID") else index.add(X)
         faiss.write_index(index, str(path))
         assert np.array_equal(field(path, "emb" if spec.startswith("ID") else None), X), spec
+
+
+# --- embeddings that no name tells
+
+
+def table(path, names, *columns):
+    rows = zip(*(np.asarray(column).tolist() for column in columns), strict=True)
+    path.write_text(",".join(names) + "\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    return str(path)
+
+
+def test_columns_that_are_numbered_or_numbers_are_the_embeddings(tmp_path):
+    path, x = tmp_path / "t.csv", X.astype(float)
+    expected = lossctl.compute("batch-hard", x, Y, margin=0.5).value
+    numbered = [f"e{k}" for k in range(5)]
+    noise = RNG.permutation(12) * 100
+    for names, columns in (
+        ([*numbered, "label"], [*x.T, Y]),
+        (["id", *numbered, "label"], [noise, *x.T, Y]),
+        (["", *"01234", "label"], [np.arange(12), *x.T, Y]),
+        (["label", "score", *reversed(numbered)], [Y, noise, *x.T[::-1]]),
+        (["when", "a", "b", "c", "d", "e", "text", "y"], [np.arange(50, 62), *x.T, ["w"] * 12, Y]),
+    ):
+        result = lossctl.compute("batch-hard", table(path, names, *columns), margin=0.5)
+        assert result.value == expected, names
+        assert ("taken for embeddings: a, b, c, d .. e" in " ".join(result.warnings)) == ("a" in names)
+        if "label" in names:  # the fix for a label elsewhere, too
+            assert lossctl.triplets(str(path), Y, margin=0.5).whole == lossctl.triplets(x, Y, margin=0.5).whole
+    with pytest.raises(DataError, match=r"::e0\.\.e1"):
+        lossctl.compute("batch-hard", table(path, ["e0", "e1", "f0", "f1", "y"], *x.T[:4], Y))
+
+
+def test_lists_in_cells_are_matrices(tmp_path):
+    path, x = tmp_path / "t.csv", X.astype(float)
+    for opening, sign, closing in ("[", ", ", "]"), ("(", ",", ")"), ("[ ", "\n  ", " ]"):
+        cells = [opening + sign.join(map(repr, row)) + closing for row in x.tolist()]
+        table(path, ["text", "vector", "label"], ["a"] * 12, [f'"{cell}"' for cell in cells], Y)
+        assert np.array_equal(field(path, "vector"), x)
+        assert np.array_equal(field(path, "vector::2..3"), x[:, 1:3])
+        assert lossctl.compute("batch-hard", str(path)).value == lossctl.compute("batch-hard", x, Y).value
+    for cell, words in (
+        ("[1,2,3,4]", ["t.csv:12:", "a list of 4, where the first row has a list of 5"]),
+        ("[1,2,x,4,5]", ["t.csv:12:", "'x' is not a number"]),
+        ("[1 ... 5]", ["t.csv:12:", "numpy leaves numbers out"]),
+        ("7", ["t.csv:12:", "no list, where the first row has one"]),
+    ):
+        lists = [f'"{row}"' for row in x.tolist()]
+        table(path, ["vector", "label"], [*lists[:10], f'"{cell}"', lists[11]], Y)
+        refused(path, *words, selector="vector")
+
+
+def test_a_dictionary_of_vectors_is_a_set(tmp_path):
+    expected = lossctl.compute("batch-hard", X, Y, margin=0.5)
+    vectors = {f"doc{row}": x for row, x in enumerate(X)}
+    np.savez(tmp_path / "d.npz", **vectors)
+    sources = [vectors, str(tmp_path / "d.npz")]
+    if numpy_tensors := pytest.importorskip("safetensors.numpy"):
+        numpy_tensors.save_file(vectors, tmp_path / "d.safetensors")
+        order = [int(name.removeprefix("doc")) for name in sorted(vectors)]
+        expected_sorted = lossctl.compute("batch-hard", X[order], Y[order], margin=0.5)
+        got = lossctl.compute("batch-hard", str(tmp_path / "d.safetensors"), Y[order], margin=0.5)
+        assert got.value in (expected_sorted.value, expected.value), "in the order of the file"
+    for source in sources:
+        result = lossctl.compute("batch-hard", source, Y, margin=0.5)
+        assert result.value == expected.value and "each of 12 keys is the embedding of a row" in result.notes
+    with pytest.raises(DataError, match="no column is called emb"):
+        lossctl.compute("batch-hard", {**vectors, "other": X[0, :3]}, Y)
+    both = lossctl.compute("mse", {"pred": X[0], "target": X[1]}).value
+    assert both == lossctl.compute("mse", X[0], X[1]).value, "columns stay columns where a loss takes them"
+
+
+def test_sets_and_labels_that_are_turned_are_turned_back():
+    expected = lossctl.compute("batch-hard", X, Y, margin=0.5)
+    for emb, label, notes in (
+        (X.T, Y, 1),
+        (X, Y[None], 1),
+        (X.T, Y[None], 2),
+        (X.T.astype(float), Y, 1),
+        (X, Y[:, None], 0),
+    ):
+        result = lossctl.compute("batch-hard", emb, label, margin=0.5)
+        assert result.value == expected.value
+        assert sum("turned" in note or "the one row" in note for note in result.notes) == notes
+        assert lossctl.triplets(emb, label, margin=0.5).whole == lossctl.triplets(X, Y, margin=0.5).whole
+    square = X[:5]
+    assert lossctl.compute("batch-hard", square, Y[:5]) == lossctl.compute("batch-hard", square.copy(), Y[:5])
+    with pytest.raises(DataError, match="unequal lengths"):
+        lossctl.compute("batch-hard", X, Y[:11])

@@ -109,7 +109,10 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
     fields = binding.bind(desk, roles, inputs, named)
     columns: dict[str, shapes.Column] = dict(fields)
     note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""
-    return Bound(tuple(fields[name] for name in names), roles, columns, notes=(note,) if note else ())
+    chosen = tuple(fields[name] for name in names)
+    notes = (note, *(field.said for field in chosen if not field.is_guess))
+    guesses = tuple(field.said for field in chosen if field.is_guess)
+    return Bound(chosen, roles, columns, notes=tuple(filter(None, notes)), warnings=guesses)
 
 
 def _of_form(role: Role, form: Form | None) -> Role:

@@ -36,6 +36,7 @@ class MiningJob(NamedTuple):
 
     blocks: the triplets, lazily; ids: what stands for each row, or None for row numbers
     forecast: how many triplets and bytes to expect, as a sentence; left_out: how many rows are, for holding nan
+    warnings: where what was read may be wrong
     """
 
     kind: str
@@ -46,6 +47,7 @@ class MiningJob(NamedTuple):
     ids: list[str] | None
     forecast: str
     left_out: int
+    warnings: tuple[str, ...] = ()
 
 
 class MiningSummary(NamedTuple):
@@ -121,7 +123,17 @@ def prepare(
             mined = mining.hardest_per_anchor(mined, per_anchor)
         return mined if limit is None else mining.limited(mined, limit)
 
-    return MiningJob(kind, strategy, options["margin"], points.anchors, mine, ids, forecast, embeddings.facts.skipped)
+    return MiningJob(
+        kind,
+        strategy,
+        options["margin"],
+        points.anchors,
+        mine,
+        ids,
+        forecast,
+        embeddings.facts.skipped,
+        opened.warnings,
+    )
 
 
 def _expected(

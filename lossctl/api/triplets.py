@@ -92,7 +92,15 @@ def report(
     odd = remarks(embeddings.emb, embeddings.label, opened.pairs, reading.normalize or reading.metric == "cosine")
     notes = "; ".join(opened.notes)
     return Report(
-        counts, diagnosis, sample, opened.sources, notes, fingerprint, embeddings.facts.skipped, opened.marks, odd
+        counts,
+        diagnosis,
+        sample,
+        opened.sources,
+        notes,
+        fingerprint,
+        embeddings.facts.skipped,
+        opened.marks,
+        (*opened.warnings, *odd),
     )
 
 

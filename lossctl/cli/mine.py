@@ -43,7 +43,7 @@ def mine(values: Mapping[str, Any]) -> None:
     inputs = [*sources, *output.inputs_of(MINE, values)]
     with answers.opened_set(question) as embeddings, output.progress(style, None, "anchors") as update:
         job = answers.mining_job(question, embeddings)
-        output.warn(style, [rows_left_out(job.left_out)] if job.left_out else [])
+        output.warn(style, [*job.warnings, *([rows_left_out(job.left_out)] if job.left_out else [])])
         output.note(style, job.forecast)
         summary = answers.write_mined(question, job, inputs, progress=update)
     if not summary.triplets:

@@ -14,6 +14,7 @@ from ..errors import DataError, UsageError
 from ..language.roles import LABEL_NAMES, TRIPLET, TRUTH_NAMES, Role
 from ..text import shown
 from .classes import columns_of_classes, first_values, names_in
+from .embeddings import unnamed, upright
 from .ids import NAMES as IDS
 from .opening import label_of
 from .sources import Field, Frame, frame_of, open_source, parse_source
@@ -78,6 +79,9 @@ def bind(desk: Desk, roles: Sequence[Role], sources: Sequence[Given], named: Map
     bound = {**fields, **by_name}
     for role in roles:
         _refuse_bits(bound[role.name], role)
+    if roles[0].is_set and len(roles) == 2:
+        emb, label = upright(*(bound[role.name] for role in roles))
+        bound = {roles[0].name: emb, roles[1].name: label}
     return bound
 
 
@@ -175,6 +179,9 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
         if names:
             taken.update(names)
             bound[role.name] = _field(frame, names)
+    for role in roles:
+        if role.is_set and role.name not in bound and (vectors := unnamed(frame, taken)) is not None:
+            bound[role.name] = vectors
     missing = [role for role in roles if role.name not in bound]
     if len(missing) == 1 and missing[0].has_class_columns and (truth := _truth_of(roles, bound, others)):
         names = _class_columns(frame, truth, taken)

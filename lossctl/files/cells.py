@@ -162,7 +162,7 @@ def _reason(cell: str) -> str:
     if not cell.isascii():
         return "only 0-9, '.', 'e' and an ASCII sign make a number"
     if bare.startswith(("[", "(", "tensor", "array")):
-        return "a list in one cell is not read: give each of its numbers a column"
+        return "a column of lists has one in every row"
     if bare.endswith("%"):
         return "whether 97% is 97 or 0.97 is not for a reader to say"
     if GROUPED.fullmatch(cell.strip()) or "_" in bare or "," in bare:
@@ -244,23 +244,8 @@ def _read(reader: Any, cells: Sequence[str], column: int, line: int, form: Form)
         return reader(cells[column], form)
     except Fault as fault:
         what, why, fix = fault.parts
-        fix = piped(fix, form.label) if " sed " in fix else _split_list(cells[column], column, form) or fix
+        fix = piped(fix, form.label) if " sed " in fix else fix
         raise DataError(f"{form.label}:{line}: {form.column_name(column)}: {what}", why=why, fix=fix) from None
-
-
-def _split_list(cell: str, column: int, form: Form) -> str:
-    """The command that gives each number of a list in one cell a column; "" for any other cell."""
-    bare = cell.strip()
-    if form.delimiter not in ",;" or not (bare.startswith("[") and bare.endswith("]")) or "," not in bare:
-        return ""
-    sign = form.delimiter
-    bare_rows = """sed -e 's/[]["]//g'""" + (f" -e 's/, */{sign}/g'" if sign != "," else "")
-    if not form.names:
-        return piped(bare_rows, form.label)
-    name, count = form.names[column], bare.count(",") + 1
-    if not re.fullmatch(r"[\w .:-]+", name):
-        return ""
-    return piped(f"""{bare_rows} -e "1s/{name}/$(seq -s '{sign}' -f '{name}_%g' 1 {count})/\"""", form.label)
 
 
 def strict_rows(chunk: bytes, line: int, form: Form) -> Iterator[tuple[int, list[str]]]:

@@ -22,7 +22,8 @@ class Field(NamedTuple):
 
     columns: 0-based positions within the frame;  ndim: 1 for arrays (n,), 2 for (n, width)
     kind: "number", "text", or "unknown" (CSV);  inner: which columns of a column that has columns, None for all
-    flat: an array of more axes is meant to be read as (n, k)
+    flat: an array of more axes is meant to be read as (n, k);  said: what was decided about it, for a note
+    is_guess: what was decided may be wrong
     """
 
     frame: Frame
@@ -32,6 +33,8 @@ class Field(NamedTuple):
     kind: str
     inner: tuple[int, ...] | None = None
     flat: bool = False
+    said: str = ""
+    is_guess: bool = False
 
     @property
     def axes(self) -> tuple[int, ...]:

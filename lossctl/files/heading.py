@@ -13,6 +13,7 @@ from ..language.roles import ROLES
 from ..text import piped, shown
 from .cells import NUMBER, TRUTHS, Fault, Form, is_missing, plain_number, plain_rows, strict_rows
 from .dialect import Dialect
+from .listed import list_widths
 from .opening import Bytes, with_newlines
 from .tables import Table, whole_rows
 
@@ -52,16 +53,17 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     form = replace(form, delimiter=delimiter)
     _, cells = next(strict_rows(plain_rows(first, form), line, form))
     form = replace(form, width=len(cells))
+    rows = _sample_rows(sample[len(first) :], form)
+    lists = list_widths(rows)
     names = _names_in(comments, form) if dialect.header is None and _all(cells, form, numbers=True) else ()
     if names:
         return Table(stretch, replace(form, names=names), begin, line)
-    rows = _sample_rows(sample[len(first) :], form)
     if not (_is_header(cells, rows, form, line) if dialect.header is None else dialect.header):
-        return Table(stretch, form, begin, line)
+        return Table(stretch, form, begin, line, lists=lists)
     if dialect.header is None:
         _refuse_second_header(cells, rows, form, line)
     form = replace(form, names=_header_names(cells, label, line))
-    return Table(stretch, form, begin + len(first), line + first.count(b"\n"))
+    return Table(stretch, form, begin + len(first), line + first.count(b"\n"), lists=lists)
 
 
 def _refuse_binary(head: bytes, label: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,8 +14,9 @@ from ..errors import DataError
 from .cells import ColumnKinds, Form, plain_rows, strict_rows
 from .content import Array, Choice, Chunk, dropped, pieces
 from .fast import read_rows
+from .listed import read_lists
 from .opening import Bytes
-from .values import settled
+from .values import categories, settled
 
 CHUNK = 1 << 17  # so that the arrays of one chunk stay in the cache
 LONGEST_ROW = 16 << 20
@@ -26,7 +27,7 @@ class Table:
     """A CSV file whose first row has been looked at.
 
     begin, line: where its first data row stands, in bytes and as a line number
-    rows: None until a walk has come to the end
+    rows: None until a walk has come to the end;  lists: how many numbers each column of lists has
     """
 
     stretch: Bytes
@@ -37,6 +38,7 @@ class Table:
     unit: str = "column"
     matrix: bool = False
     lazy: bool = False
+    lists: Mapping[int, int] = field(default_factory=dict)
     _marks: list[tuple[int, int, int]] = field(default_factory=list)  # first row, byte, line of each chunk walked
 
     @property
@@ -55,14 +57,14 @@ class Table:
         return self.form.column_name(column)
 
     def kind_of(self, column: int) -> str:
-        """Not known without reading it all."""
-        return "unknown"
+        """Not known without reading it all, but for lists."""
+        return "number" if column in self.lists else "unknown"
 
     def dtype_name(self, column: int) -> str:
         return "text"
 
     def columns_of(self, column: int) -> int | None:
-        return None
+        return self.lists.get(column)
 
     def rows_of(self, column: int) -> int | None:
         return self.rows
@@ -73,19 +75,23 @@ class Table:
         Numbers are float64. Labels are int64 when every cell of the block is a whole number, str when none is, and an
         object array of both otherwise: a cell has the same value whatever stands around it.
         """
-        plan = ColumnKinds(_distinct(choices, "number"), _distinct(choices, "category"))
-        for piece in pieces(dropped(self._parsed(plan), start), rows):
-            yield Chunk(piece.rows, partial(_chosen, piece.load(), tuple(choices), plan))
+        of_lists = [choice for choice in choices if choice.columns[0] in self.lists]
+        plain = [choice for choice in choices if choice not in of_lists]
+        plan = ColumnKinds(_distinct(plain, "number"), _distinct(plain, "category"))
+        lists = tuple(sorted({choice.columns[0] for choice in of_lists}))
+        for piece in pieces(dropped(self._parsed(plan, lists), start), rows):
+            yield Chunk(piece.rows, partial(_chosen, piece.load(), tuple(choices), plan, lists))
 
-    def _parsed(self, plan: ColumnKinds) -> Iterator[tuple[Array, ...]]:
-        """The numbers of each chunk, (n, columns), then its labels, an array a column."""
+    def _parsed(self, plan: ColumnKinds, lists: tuple[int, ...]) -> Iterator[tuple[Array, ...]]:
+        """The numbers of each chunk, (n, columns), then its labels, an array a column, then its lists."""
         self._marks = []
         rows = 0
         for offset, line, chunk in self._chunks():
             self._marks.append((rows, offset, line))
             parsed = read_rows(chunk, line, self.form, plan)
             rows += len(parsed)
-            yield (parsed.numbers, *parsed.labels)
+            matrices = [read_lists(chunk, line, self.form, column, self.lists[column]) for column in lists]
+            yield (parsed.numbers, *parsed.labels, *matrices)
         self.rows = rows
 
     def where(self, row: int) -> str:
@@ -164,16 +170,27 @@ def _distinct(choices: Sequence[Choice], kind: str) -> tuple[int, ...]:
     return tuple(sorted({column for choice in choices if choice.kind == kind for column in choice.columns}))
 
 
-def _chosen(block: tuple[Array, ...], choices: Sequence[Choice], plan: ColumnKinds) -> tuple[Array, ...]:
-    numbers, labels = block[0], block[1:]
+def _chosen(
+    block: tuple[Array, ...], choices: Sequence[Choice], plan: ColumnKinds, lists: tuple[int, ...]
+) -> tuple[Array, ...]:
+    numbers, labels, matrices = block[0], block[1 : 1 + len(plan.labels)], block[1 + len(plan.labels) :]
     number_at = {column: place for place, column in enumerate(plan.numbers)}
     label_at = {column: place for place, column in enumerate(plan.labels)}
     arrays: list[Array] = []
     for choice in choices:
-        if choice.kind == "number":
+        if choice.columns[0] in lists:
+            matrix = matrices[lists.index(choice.columns[0])]
+            inner = matrix if choice.inner is None else matrix[:, list(choice.inner)]
+            arrays.append(_as_chosen(np.ascontiguousarray(inner), choice))
+        elif choice.kind == "number":
             places = [number_at[column] for column in choice.columns]
             arrays.append(np.array(numbers[:, places if choice.ndim == 2 else places[0]], order="C"))
         else:
             columns = [labels[label_at[column]] for column in choice.columns]
             arrays.append(settled(np.stack(columns, axis=1) if choice.ndim == 2 else columns[0]))
     return tuple(arrays)
+
+
+def _as_chosen(matrix: Array, choice: Choice) -> Array:
+    values = matrix if choice.ndim == 2 else matrix[:, 0]
+    return values if choice.kind == "number" else categories(values, lambda row, column: f"list {row + 1}")

@@ -1,0 +1,150 @@
+"""The embeddings of a file that does not name them: numbered columns, a column of lists, a vector a key; and sets that
+are turned by 90 degrees."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection
+from functools import partial
+
+import numpy as np
+
+from ..errors import DataError
+from ..text import shown
+from .arrays import Arrays, of_array, of_keys
+from .content import Array
+from .frames import Field, Frame
+from .ids import NAMES
+from .memory import Held, hold
+from .npy import Layout
+from .reading import blocks
+from .unfolding import cells_of
+
+SAMPLE_ROWS = 1 << 10
+FEWEST_TO_COUNT = 3  # rows that tell a column that counts them
+OTHERS = {*NAMES, "label", "labels", "class", "target", "y", "weight", "weights", "group", "fold", "split", "cluster"}
+
+
+def unnamed(frame: Frame, taken: Collection[str]) -> Field | None:
+    """The embeddings among columns of which none is called so; None where it cannot be told.
+
+    taken: the names of columns that something else needs
+    """
+    free = [name for name in frame.names if name not in taken]
+    lists = [name for name in free if frame.content.columns_of(frame.names.index(name)) is not None]
+    if len(lists) == 1:
+        return _said(frame.select("=" + lists[0]))
+    if lists:
+        return None
+    by_key = _a_vector_a_key(frame) if not taken else None
+    if by_key is not None or frame.content.unit == "key":
+        return by_key
+    families = numbered(free)
+    if len(families) == 1 and len(families[0]) > 1:
+        return _columns(frame, families[0])
+    numeric = tuple(name for name in free if name.strip().lower() not in OTHERS and _is_coordinate(frame, name))
+    if families or len(numeric) < 2:
+        return None
+    field = _columns(frame, numeric)
+    listed = ", ".join(map(shown, numeric[:4])) + (f" .. {shown(numeric[-1])}" if len(numeric) > 4 else "")
+    return field._replace(said=f"{shown(frame.path)}: taken for embeddings: {listed}", is_guess=True)
+
+
+def numbered(names: Collection[str]) -> list[tuple[str, ...]]:
+    """The families of two names or more that differ by the number at their end only, 0, 1, 2 ... or 1, 2, 3 ..."""
+    families: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for name in names:
+        parts = re.fullmatch(r"(.*?)(\d+)(\]?)", name)
+        if parts:
+            families.setdefault((parts[1].lower(), parts[3]), []).append((int(parts[2]), name))
+    ordered = [sorted(members) for members in families.values()]
+    return [
+        tuple(name for _, name in members)
+        for members in ordered
+        if len(members) > 1 and [at for at, _ in members] == list(range(members[0][0], members[0][0] + len(members)))
+    ]
+
+
+def _columns(frame: Frame, names: tuple[str, ...]) -> Field:
+    columns = tuple(frame.names.index(name) for name in names)
+    return _said(Field(frame, f"columns '{shown(names[0])}'..'{shown(names[-1])}'", columns, 2, "unknown"))
+
+
+def _said(field: Field) -> Field:
+    return field._replace(said=f"embeddings = {field.width} numbers of {field.name}")
+
+
+def _is_coordinate(frame: Frame, name: str) -> bool:
+    """Whether the first rows of a column are numbers that do not count the rows."""
+    field = frame.select("=" + name)
+    if field.ndim != 1 or field.kind == "text":
+        return False
+    try:
+        values = next(iter(blocks([field], ["number"], SAMPLE_ROWS))).load()[0]
+    except (DataError, StopIteration):
+        return False
+    return not counts_rows(values)
+
+
+def counts_rows(values: Array) -> bool:
+    """Whether numbers are the next one more than the one before, from a whole number on."""
+    return len(values) >= FEWEST_TO_COUNT and float(values[0]).is_integer() and bool((np.diff(values) == 1).all())
+
+
+# --- a vector a key
+
+
+def _a_vector_a_key(frame: Frame) -> Field | None:
+    """{id: vector} as a set, (keys, D)."""
+    content = frame.content
+    if not isinstance(content, Arrays) or not content.keyed or len(content.names) < 2:
+        return None
+    shapes = {(layout.rows,) if len(layout.shape) == 1 else layout.shape for layout in content.layouts}
+    shape = next(iter(shapes))
+    if len(shapes) > 1 or len(shape) > 2 or (len(shape) == 2 and shape[0] != 1):
+        return None
+    if any(content.dtype(at).kind != "f" for at in range(content.width)):
+        return None
+    rows = [content.array(at).read(0, layout.rows).reshape(-1) for at, layout in enumerate(content.layouts)]
+    columns = {"id": np.array(content.names), "emb": np.stack(rows)}
+    held = {name: hold(column, content.label) for name, column in columns.items()}
+    keys = of_keys(content.label, {name: (item.layout, partial(_same, item)) for name, item in held.items()})
+    by_key = Frame(frame.path, frame.format, keys, contextlib.ExitStack())
+    return by_key.select("=emb")._replace(said=f"each of {len(rows)} keys is the embedding of a row")
+
+
+def _same(item: Held) -> Held:
+    return item
+
+
+# --- turned
+
+
+def upright(emb: Field, label: Field) -> tuple[Field, Field]:
+    """Embeddings (D, N) and labels (1, N) as (N, D) and (N,), where the lengths leave nothing else."""
+    rows = emb.frame.content.rows_of(emb.columns[0])
+    count = label.frame.content.rows_of(label.columns[0])
+    if count == 1 and label.width > 1 and (rows is None or label.width in (rows, emb.width)):
+        label = cells_of(label)._replace(said=f"the one row of {label.name} is {label.width} labels")
+        count = label.frame.content.rows_of(0)
+    if emb.ndim == 2 and rows not in (None, count) and emb.width > 1 and (count or emb.width > (rows or 0)):
+        count = _length(label) if count is None else count
+        if count == emb.width != rows:
+            emb = _turned(emb)
+    return emb, label
+
+
+def _length(field: Field) -> int:
+    return max((block.stop for block in blocks([field], ["category"], 1 << 15)), default=0)
+
+
+def _turned(field: Field) -> Field:
+    parts = [block.load()[0] for block in blocks([field], ["number"], 1 << 12)]
+    name = field.frame.dtype_of(field)
+    dtype = np.dtype(name) if name in ("float16", "float32") else np.dtype(np.float64)
+    values = np.ascontiguousarray(np.concatenate(parts).T.astype(dtype))
+    content = of_array(Held(Layout(dtype, values.shape), values), field.frame.content.label)
+    frame = Frame(field.frame.path, field.frame.format, content, contextlib.ExitStack())
+    shape = (values.shape[1], values.shape[0])
+    return frame.whole()._replace(said=f"{field.name}, {shape}, is turned: its columns are the {shape[1]} embeddings")
