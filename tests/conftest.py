@@ -36,6 +36,17 @@ def lossctl():
     return run_lossctl
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of the cases of a test that is marked first_fast, those after the first are left to the slow tests."""
+    met = set()
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        if item.get_closest_marker("first_fast") and name in met:
+            item.add_marker(pytest.mark.slow)
+        met.add(name)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Where versions.py tests without torch, a test that asks for it is skipped."""

@@ -78,6 +78,7 @@ def test_without_questions_it_is_the_same_number(loss):
     assert result.value == lossctl.compute(loss, emb, labels).value
 
 
+@pytest.mark.slow
 def test_per_row_has_identifiers_and_what_each_anchor_counts(tmp_path):
     emb, labels = a_set()
     np.savez(tmp_path / "set.npz", emb=emb, label=labels)
@@ -212,6 +213,7 @@ def test_clusters_of_anchors_are_resampled_whole():
     assert by_class.ci.standard_error > 1.5 * whole.ci.standard_error
 
 
+@pytest.mark.slow
 def test_one_seed_serves_draws_and_resamples():
     call = ("compute", "random-semi-hard", EMB[2], "--ci", "0.9", "-f", "csv")
     first, same, other = (run_lossctl(*call, "--seed", seed).out for seed in ("3", "3", "4"))

@@ -38,6 +38,7 @@ def test_focal_of_the_sample_is_torch_s_number():
     assert float(done.out) == pytest.approx(torch_focal(ROOT / "samples/preds.npy", 2), rel=1e-15)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("source", ["samples/preds.csv", "samples/preds.npz"])
 def test_every_format_prints_the_same_bytes(source):
     assert run_lossctl(*FOCAL, source).out == run_lossctl(*FOCAL, "samples/preds.npy").out
@@ -56,12 +57,14 @@ def test_an_output_is_never_stdin(tmp_path):
     assert done.code == 0 and (tmp_path / "-::y").read_text() == "0.16547767596449212\n"
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("source", ["samples/preds.npy", "samples/preds.csv", "samples/preds.npz"])
 def test_stdin_prints_the_same_bytes(source):
     content = (ROOT / source).read_bytes()
     assert run_lossctl(*FOCAL, "-", stdin=content).out == run_lossctl(*FOCAL, source).out
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -100,6 +103,7 @@ def test_rounding_is_only_done_on_request():
     assert run_lossctl(*FOCAL, "-p", "3", "samples/preds.npy").out == "0.0725\n"
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("jobs", ["1", "2", "5"])
 def test_threads_do_not_change_the_digits(jobs, tmp_path):
     rng = np.random.default_rng(3)
@@ -152,6 +156,7 @@ def test_the_data_hash_is_of_the_values_not_of_the_file():
     assert len(signatures) == 1
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
 def test_every_format_holds_the_value(format):
     done = run_lossctl(*FOCAL, "-f", format, "samples/preds.npy")
@@ -171,6 +176,7 @@ def test_an_infinite_loss_is_inf_with_a_warning_and_valid_json(tmp_path):
     assert len(document["warnings"]) == 1
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["bare", "tsv", "csv", "ndjson"])
 def test_row_losses_average_to_the_mean(format):
     text = run_lossctl("compute", "bce", "-r", "none", "-f", format, "samples/preds.npy").out
@@ -438,6 +444,7 @@ def test_list_knows_every_loss():
     assert run_lossctl("list", "--family", "nothing").code == 2
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("loss", list(registry.walk()), ids=lambda loss: loss.name)
 def test_explain_and_help_tell_everything_about_a_loss(loss):
     from lossctl.show.losses import page
@@ -624,6 +631,7 @@ def test_the_library_gives_the_loss_of_each_row():
         package.compute("bce", prob, label, reduction="none")
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -95,6 +95,7 @@ def test_many_rows_give_scipy_s_p_up_to_chance():
     assert one.p == pytest.approx(theirs.pvalue, abs=0.015)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
 def test_p_is_uniform_under_the_null(test):
     """Two systems that are alike: their losses may be swapped in any row."""
@@ -132,6 +133,7 @@ def test_five_rows_cannot_show_a_difference_at_95_percent():
     assert system.verdict == "worse" and system.ci.low == pytest.approx(2e-4)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("copy", ["float32", "four rows"])
 @pytest.mark.parametrize("spec", ["mae", "rmse"])
 def test_differences_near_rounding_are_no_findings(spec, copy):
@@ -146,6 +148,7 @@ def test_differences_near_rounding_are_no_findings(spec, copy):
     assert copy == "float32" or min(p) >= 0.125
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
 @pytest.mark.parametrize("spec", ["mae", "rmse"])
 @pytest.mark.parametrize("n", [6, 12, 20, 30])
@@ -307,6 +310,7 @@ def compare_files(files, *arguments, **environment):
     )  # fmt: skip
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
 def test_every_format_holds_the_differences(files, format):
     done = compare_files(files, "-f", format)

@@ -109,6 +109,7 @@ def test_intervals_rows_and_sums_are_scaled_too():
     assert cells.ci.low == pytest.approx(3 * total.ci.low, rel=1e-12)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(
     "loss",
     [loss for loss in registry.walk() if len(loss.all_reductions) > len(loss.reductions)],

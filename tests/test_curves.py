@@ -107,6 +107,7 @@ def test_slopes_of_circle_are_the_closed_forms(unified):
     np.testing.assert_allclose(plane.surfaces[0].slopes, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_boundary_of_circle_is_a_circle():
     """On s_n^2 + (1 - s_p)^2 = 2 m^2 the loss is log 2."""
     margin = 0.25

@@ -457,6 +457,7 @@ def test_nan_is_hardest_and_an_infinite_row_is_named(tmp_path):
 # --- the command line
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
 @pytest.mark.parametrize(
     "question", [("--ci", "0.95", "--resamples", "99"), ("-g", "label"), ("--keep", "10%"), ("--also", "focal")],
@@ -481,6 +482,7 @@ def test_every_format_of_every_question_holds_its_values(question, format):
         assert float(next(csv.DictReader(io.StringIO(done.out)))["value"]) == pytest.approx(truth)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["tsv", "csv", "ndjson", "bare", "npy"])
 def test_row_losses_in_every_format(format, tmp_path):
     target = tmp_path / f"rows.{format}"
@@ -523,6 +525,7 @@ def test_text_identifiers_keep_their_text(tmp_path):
     assert np.load(tmp_path / "r.npy")["id"].tolist() == ['a, "b"', "long name"]
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex"])
 def test_the_hardest_rows_in_every_format(format):
     done = run_lossctl(*BCE, "--top", "3", "--id", "label", "-f", format)
@@ -549,6 +552,7 @@ def test_rows_with_a_missing_value_are_left_out_of_every_column(tmp_path):
 # --- gates
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(
     ("bound", "code"),
     [
@@ -600,6 +604,7 @@ def saved_run(tmp_path, text, name, *options):
 ROWS = "1,2,a,1\n2,2,b,1\n3,1,b,2\n4,1,c,1\n"
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(
     ("text", "before", "now", "said"),
     [
@@ -681,6 +686,7 @@ WRONG = {
 }
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(("arguments", "code", "expected"), WRONG.values(), ids=WRONG)
 def test_questions_without_an_answer_say_so(arguments, code, expected):
     done = run_lossctl(*BCE, *arguments)

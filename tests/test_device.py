@@ -138,6 +138,7 @@ def sum_losses_on(*arguments, **options):
     return sums_of(found), backend
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("text", PANEL_LOSSES + VARIANTS)
 def test_a_loss_is_that_of_the_cpu(text, metric):
@@ -345,6 +346,7 @@ def test_no_cuda_is_told_before_any_file_is_read(arguments, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("strategy", ["all", "hardest", "distance-weighted"])
 def test_a_strategy_without_a_kernel_names_those_that_have_one(strategy, tmp_path):
     asked = ("mine", strategy, SAMPLE, "--limit", "5", "--normalize", "-o", tmp_path / "x.npy", "--device")

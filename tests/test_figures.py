@@ -56,6 +56,7 @@ def test_the_page_has_every_figure():
     assert [Path(command.split()[-1]).stem for command in COMMANDS] == list(SHOWN)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_each_format_is_what_its_name_says(ending, start, tmp_path):
     from lossctl.cli.app import run

@@ -794,6 +794,7 @@ def from_stdin(stdin, *given):
     return subprocess.run([sys.executable, "-c", SUM, *given], check=True, capture_output=True, **stdin).stdout.strip()
 
 
+@pytest.mark.slow
 def test_stdin(tmp_path):
     npz = zipped([("k.npy", GOOD)])
     for content in [GOOD, b"p\n0\n1\n2\n3\n", npz, gzip.compress(GOOD)]:

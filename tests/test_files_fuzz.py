@@ -263,6 +263,7 @@ def read_everything(path: str) -> None:
                     assert str(fault)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("name", samples())
 def test_damaged_files_give_declared_errors_only(tmp_path, name):
     rng = random.Random(name)

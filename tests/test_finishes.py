@@ -88,6 +88,7 @@ def test_r2_keeps_its_digits_far_from_zero(offset, weighted):
     assert ours == pytest.approx(float(1 - error / spread), rel=1e-15)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("loss", STATISTICS)
 @pytest.mark.parametrize("method", ["bca", "percentile"])
 def test_intervals_are_scipy_s(loss, method):
@@ -105,6 +106,7 @@ def test_intervals_are_scipy_s(loss, method):
     assert result.ci.standard_error == pytest.approx(theirs.standard_error, rel=0.03)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("loss", STATISTICS)
 def test_the_influence_of_rows_is_what_a_weight_does(loss):
     """The acceleration from moments, against the values with a little more weight on each row (Efron 1987, 6.6)."""
@@ -122,6 +124,7 @@ def test_the_influence_of_rows_is_what_a_weight_does(loss):
     assert spread.acceleration == pytest.approx(truth, rel=1e-4)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("loss", STATISTICS)
 def test_groups_clusters_and_their_mean(loss):
     inputs, statistic = STATISTICS[loss]
@@ -142,6 +145,7 @@ def test_groups_clusters_and_their_mean(loss):
     assert clustered.ci.standard_error == pytest.approx(values.std(ddof=1), rel=0.08)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("loss", STATISTICS)
 def test_a_comparison_is_scipy_s(loss):
     inputs, statistic = STATISTICS[loss]

@@ -139,6 +139,7 @@ def tables(draw):
     }
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("ending", WRITERS)
 def test_each_format_has_the_digits_and_the_hash_of_npy(tmp_path, ending):
     @BRIEF

@@ -23,6 +23,7 @@ def value(*words, **more):
     return float(done.out)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(
     ("spec", "options"),
     [
@@ -61,6 +62,7 @@ def test_a_word_that_means_nothing_is_refused():
     assert done.code == 2 and "--gamma is given twice" in done.err
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("level", ["95%", "0.95", "95.0%"])
 def test_a_level_is_a_share_or_a_percentage(tmp_path, level):
     def interval(document):
@@ -77,6 +79,7 @@ def test_a_level_is_a_share_or_a_percentage(tmp_path, level):
     assert interval(compared)["level"] == 0.95
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("level", ["95", "100%", "0%", "-5%", "x", "%", "nan", "nan%"])
 def test_no_level_is_guessed(level):
     done = run_lossctl("compute", "bce", PREDS, f"--ci={level}")
@@ -90,6 +93,7 @@ def table(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_bare_names_stand_for_columns_in_every_role(table):
     expected = value("compute", "mae", "t.csv::ridge", "t.csv::target", cwd=table)
     assert expected == pytest.approx(np.mean([0.1 * (k % 3) for k in range(12)]), rel=1e-12)

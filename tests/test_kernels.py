@@ -98,6 +98,7 @@ def same_fields(left: Any, right: Any) -> bool:
 # The answers
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

@@ -255,6 +255,7 @@ def test_a_group_of_one_row_shows_nothing_and_says_so():
     assert single.warnings[-1].startswith("group 1: 1 units cannot show")
 
 
+@pytest.mark.slow
 def test_too_many_groups_are_refused():
     base, other, target = systems(200)
     with pytest.raises(UsageError, match="groups or more to compare"):
@@ -366,6 +367,7 @@ def test_harm_that_is_not_excluded_fails(tmp_path):
     assert nothing.code == 2 and "add --margin-of-harm 1%" in nothing.err
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "csv", "md", "latex", "tsv", "json", "ndjson"])
 def test_every_format_holds_what_was_asked(format):
     done = run_lossctl(

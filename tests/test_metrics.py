@@ -79,6 +79,7 @@ def test_what_is_no_number_is_left_out_with_a_word(tmp_path):
     assert "has no bce: not finite" in done.err
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("words", [("--top", "2"), ("--per-row",), ("-r", "none")])
 def test_rows_are_no_metrics(tmp_path, words):
     done = run_lossctl("compute", "bce", S / "preds.csv", *words, "--metrics", tmp_path / "m.json")

@@ -30,6 +30,7 @@ def test_the_mined_file_gives_the_loss_it_was_mined_for(tmp_path):
     assert float(loss) == pytest.approx(float(run_lossctl("compute", "batch-hard", SAMPLE).out), rel=1e-14)
 
 
+@pytest.mark.slow
 def test_all_of_a_category_is_what_the_breakdown_counts(tmp_path):
     _, semi_hard, hard = map(int, run_lossctl("triplets", SAMPLE, "--margin", "0.2", "-b").out.split())
     path = mined(tmp_path, "all", "--margin", "0.2")
@@ -42,12 +43,14 @@ def test_all_of_a_category_is_what_the_breakdown_counts(tmp_path):
     assert document["results"][0]["loss"] == pytest.approx(loss, rel=1e-13)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("strategy", ["batch-hard", "semi-hard", "random-semi-hard", "all"])
 def test_threads_do_not_change_the_file(strategy, tmp_path):
     one = mined(tmp_path, strategy, "-j", "1", name="one.npy").read_bytes()
     assert mined(tmp_path, strategy, "-j", "3", name="three.npy").read_bytes() == one
 
 
+@pytest.mark.slow
 def test_formats_hold_the_same_triplets(tmp_path):
     rows = np.load(mined(tmp_path, "semi-hard"))
     records = list(csv.DictReader(io.StringIO(mined(tmp_path, "semi-hard", name="m.csv").read_text())))
@@ -137,6 +140,7 @@ def test_what_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_killed_run_leaves_no_partial_file(number, tmp_path):
     rng = np.random.default_rng(0)
@@ -158,6 +162,7 @@ def test_a_killed_run_leaves_no_partial_file(number, tmp_path):
     assert os.listdir(tmp_path) == ["big.npz"]
 
 
+@pytest.mark.slow
 def test_a_csv_of_triplets_feeds_back_as_the_npy_does(tmp_path):
     npy, text = mined(tmp_path, "semi-hard"), mined(tmp_path, "semi-hard", name="m.csv")
     for command in (("compute", "triplet"), ("triplets",)):
@@ -172,6 +177,7 @@ def test_an_index_that_is_no_triplet_is_refused(tmp_path):
         assert "row 5 is its own positive" in done.err
 
 
+@pytest.mark.slow
 def test_rows_with_nan_are_left_out_and_keep_their_numbers(tmp_path):
     x = np.random.default_rng(0).standard_normal((12, 3))
     labels = np.arange(12) % 3

@@ -304,6 +304,7 @@ def test_a_plot_is_drawn_beside_an_interval(tmp_path):
     assert path.read_bytes().startswith(b"<?xml")
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("key", [key for key, row in options.settings("compute", "shell").items() if row.is_read])
 def test_no_output_overwrites_what_an_option_names(key, tmp_path):
     """Whatever names a file is known from the table; the file is safe even where it holds nothing of use."""

@@ -39,6 +39,7 @@ def test_the_worked_example_ends_in_the_example(loss):
     assert last.value == pytest.approx(value, rel=1e-12, abs=1e-12)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_the_curve_command_works(loss, capfd):
     from lossctl.cli.app import run

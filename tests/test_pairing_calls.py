@@ -43,6 +43,7 @@ def test_a_query_against_a_gallery_is_what_pytorch_metric_learning_gives(loss, v
     assert found.n == 20
 
 
+@pytest.mark.slow
 def test_commands_and_python_agree_on_two_sets(files):
     inputs = ("query.npy", "query_y.npy", "--ref", "gallery.npy", "--ref-label", "gallery_y.npy")
     ours = {"ref": GALLERY, "ref_label": GALLERY_Y}

@@ -244,6 +244,7 @@ def test_each_pair_works_or_is_refused_by_name(call, command):
     assert list(_faults(call, base, sources, options)) == []
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_option_given_twice_is_refused(call, command):
     """But for the repeatable ones, which count each time."""
@@ -286,6 +287,7 @@ IDLE = {
 }
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("line", IDLE)
 def test_what_would_change_nothing_is_refused_by_name(line):
     from commands import run_lossctl

@@ -379,6 +379,7 @@ CERTAIN = [
 ]
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("spec", CERTAIN)
 @pytest.mark.parametrize("columns", [2, 16, 200])
 def test_errors_in_float64_are_within_what_they_say(spec, columns):

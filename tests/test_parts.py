@@ -97,6 +97,7 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["parquet", "shards"])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_parts_give_what_one_process_gives(tmp_path, small, question, format):

@@ -121,6 +121,7 @@ def test_rows_of_a_list_keep_their_order_where_lists_are_mixed_up():
     assert backwards != pytest.approx(whole)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("spec", [*SPECS, *BY_ORDER])
 @pytest.mark.parametrize("block", [1, 7, 64])
 def test_blocks_that_cut_lists_change_nothing(spec, block, monkeypatch):
@@ -242,6 +243,7 @@ def test_a_file_of_lists_is_split_by_its_names():
     assert float(apart.out) == result["value"]
 
 
+@pytest.mark.slow
 def test_lists_have_rows_intervals_and_a_hardest():
     ranking = ("compute", "list-mle", "samples/ranking.csv")
     per_row = run_lossctl(*ranking, "--per-row", "-f", "csv").out.splitlines()

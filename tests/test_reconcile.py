@@ -29,6 +29,7 @@ def sources(case, folder):
     return paths
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("case", PRINTED, ids=lambda case: f"{case.loss} {case.text} {case.who}")
 def test_a_printed_number_is_one_command(case, tmp_path):
     options = shlex.split(f"{case.fixed} {case.options}")
@@ -41,6 +42,7 @@ def explained(case, folder, *more):
     return json.loads(run_lossctl("reconcile", case.loss, *words).out)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("case", PRINTED, ids=lambda case: f"{case.loss} {case.text} {case.who}")
 def test_the_choice_behind_a_printed_number_is_found(case, tmp_path):
     """It stands in a line of the answer; first, or with as few choices changed as the first."""
@@ -131,6 +133,7 @@ def test_few_digits_prove_nothing(tmp_path):
     assert "nothing can be concluded" in out
 
 
+@pytest.mark.slow
 def test_the_chance_of_a_fit_is_the_share_of_numbers_that_would_fit():
     """Numbers drawn log-uniformly within a factor of 2, one by one."""
     rng = np.random.default_rng(0)
@@ -141,6 +144,7 @@ def test_the_chance_of_a_fit_is_the_share_of_numbers_that_would_fit():
     assert by_chance(number, values) == pytest.approx(np.mean(hits), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_second_number_narrows_the_choice(tmp_path):
     rng = np.random.default_rng(1)
     for name in "ab":

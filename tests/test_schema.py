@@ -62,6 +62,7 @@ def test_the_schema_is_a_schema(schema):
     assert done.code == 2 and "'compute'" in done.err
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("name", CALLS)
 def test_every_document_obeys_it(schema, name):
     document = json.loads(printed(*CALLS[name], "--json"))
@@ -71,6 +72,7 @@ def test_every_document_obeys_it(schema, name):
     assert {"schema", "version", "command", "results", "warnings"} <= document.keys() and document["results"]
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("name", ["one", "groups", "compare", "top", "triplets", "run"])
 def test_lines_are_the_results(name):
     lines = [json.loads(line) for line in printed(*CALLS[name], "-f", "ndjson").splitlines()]
@@ -85,6 +87,7 @@ def test_lines_are_the_results(name):
         assert lines == document["results"]
 
 
+@pytest.mark.slow
 def test_another_document_does_not(schema):
     """The schema can say no."""
     document = json.loads(printed(*CALLS["one"], "--json"))
@@ -101,6 +104,7 @@ def test_a_failed_gate_has_the_status_failed():
     assert held["results"][0]["status"] == "ok"
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["csv", "tsv"])
 def test_groups_called_all_or_mean_are_no_summary(tmp_path, format):
     names = ["all", "mean of groups", "micro", "macro"]
@@ -127,6 +131,7 @@ def test_groups_called_all_or_mean_are_no_summary(tmp_path, format):
                       next(float(row["value"]) for row in rows if row["average"] == "macro"))  # fmt: skip
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("name", ["one", "info", "doctor"])
 def test_columns_are_called_as_in_json(name):
     """What JSON and TSV both hold has one name."""

@@ -108,6 +108,7 @@ def test_a_small_compute_loads_numpy_and_nothing_heavier(tmp_path):
     assert not {name for name in modules if name.startswith("lossctl.files.tables")}, "a CSV reader for an NPY file"
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("arguments", [("compute", "batch-hard"), ("triplets", "-b"), ("mine", "semi-hard", "-o")])
 def test_embeddings_on_the_cpu_load_no_torch(arguments, tmp_path):
     out = [str(tmp_path / "triplets.npy")] if arguments[-1] == "-o" else []

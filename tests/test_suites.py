@@ -77,6 +77,7 @@ def test_what_yaml_is_not_let_through(text, expected):
     assert fault.value.fix
 
 
+@pytest.mark.slow
 def test_a_large_file_is_refused_and_a_quarter_of_it_is_read_in_time(tmp_path):
     path = write(tmp_path, "#" * (1 << 20) + "\n")
     with pytest.raises(DataError, match="MiB"):
@@ -286,6 +287,7 @@ def test_an_entry_that_fails_stops_no_other(failing):
     assert none.code == 2 and "fine" in none.err
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("jobs", ["1", "3"])
 def test_threads_change_nothing(jobs, sample_run):
     document = json.loads(run_lossctl("run", SAMPLE, "--json", "-j", jobs).out)
@@ -309,6 +311,7 @@ def test_defaults_are_for_those_that_know_them(tmp_path):
     assert done.code == 2 and "keep and ci at once" in done.err
 
 
+@pytest.mark.slow
 def test_sets_have_groups_and_intervals_in_a_suite(tmp_path):
     """Every number is the one that `compute` prints; entries with another distance are read apart."""
     source = ROOT / "samples/embeddings.npz"
@@ -362,6 +365,7 @@ def test_counts_have_groups_and_intervals_in_a_suite(tmp_path):
 # --- reports
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "junit", "html"])
 def test_every_report_holds_every_entry(format, sample_run):
     done = run_lossctl("run", SAMPLE, "-f", format, COLUMNS="200")

@@ -173,6 +173,7 @@ def test_intervals_agree_with_scipy(spec, statistic, method):
     assert result.ci.standard_error == pytest.approx(theirs.standard_error, rel=0.03)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_the_acceleration_is_that_of_the_infinitesimal_jackknife(loss, weight):
@@ -335,6 +336,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
     assert peak < 40e6 + 30 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [None, assess.Side(group=np.arange(3000) // 2)], ids=["", "groups"])
 def test_intervals_of_more_counts_than_memory_holds_are_refused(side):
     with pytest.raises(UsageError, match="sums in all") as fault:
@@ -378,6 +380,7 @@ def test_a_row_that_misses_one_value_is_left_out_of_all(tmp_path):
     assert [(one["group"], one["n"], one["value"]) for one in results[2:]] == [("p", 2, 0), ("q", 2, 0.5)]
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
 @pytest.mark.parametrize("question", [("--ci", "0.9", "--resamples", "99"), ("-g", "split"), ("--also", "gini-gain")])
 def test_every_format_holds_the_value(question, format):
@@ -410,6 +413,7 @@ WRONG = {
 }
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(("arguments", "expected"), WRONG.values(), ids=WRONG)
 def test_questions_without_an_answer_say_so(arguments, expected):
     done = run_lossctl("compute", arguments[0], "samples/splits.csv", *arguments[1:])

@@ -70,6 +70,7 @@ def suite(tmp_path_factory):
     return folder / "s.yaml"
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "tsv", "csv", "md", "latex", "json", "ndjson", "junit", "html"])
 def test_suites_in_every_format(suite, format):
     done = run_lossctl("run", suite, "-f", format)
@@ -88,6 +89,7 @@ def test_suites_in_every_format(suite, format):
         assert done.out.endswith("</body></html>\n") and "\\x1b" in "".join(page.said)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "tsv", "csv", "json", "ndjson", "md"])
 @pytest.mark.parametrize("question", [("--per-row",), ("--top", "2")])
 def test_ids_of_rows_in_every_format(tmp_path, format, question):
@@ -110,6 +112,7 @@ def test_names_on_the_command_line(arguments):
     assert odd_in(done.out) == odd_in(done.err) == set()
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("options", [("-o",), ("--plot",), ("-f",), ("--color",)])
 def test_names_of_outputs(tmp_path, options):
     done = run_lossctl("compute", "mse", "samples/regression.csv", *options, f"{tmp_path}/no\x1b[31m\u202e\x9b/\x07x")

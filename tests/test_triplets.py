@@ -29,6 +29,7 @@ def test_equal_exact_arithmetic(seed):
         assert counts_of(x, labels, margin) == category_counts(x, labels, margin), (name, x, labels, margin)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize(
     "metric, normalize", [("sqeuclidean", False), ("euclidean", True), ("sqeuclidean", True), ("cosine", False)]
 )
@@ -44,6 +45,7 @@ def test_equal_exact_arithmetic_in_other_metrics(metric, normalize):
             assert counts_of(x, labels, margin, **options) == expected, (name, x, labels, margin)
 
 
+@pytest.mark.slow
 def test_equal_exact_arithmetic_at_sixty():
     for name, x, labels, margin in sets(99, 24, 60):
         x, labels = np.resize(x, (60, x.shape[1])), (labels * 60)[:60]

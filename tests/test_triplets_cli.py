@@ -22,6 +22,7 @@ def line(tmp_path):
     return tmp_path / "line.npz"
 
 
+@pytest.mark.slow
 def test_the_documents_numbers(line):
     assert run_lossctl("triplets", line, "-b").out == "59\t0\t57\n"
     losses = {
@@ -91,6 +92,7 @@ def test_a_pipe_gets_one_table_whatever_is_asked():
     assert by["pair"][0]["margin"] == by["set"][0]["class"] == ""
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["table", "json", "ndjson", "tsv", "csv", "md", "latex", "bare"])
 def test_every_format_holds_the_counts(format, line):
     done = run_lossctl("triplets", line, "-f", format, "--by", "class", "--pairs", "2", "--batch", "2,2")
@@ -109,6 +111,7 @@ def test_float32_is_quick_and_says_that_it_proves_nothing(line):
     assert "not certified" in done.err
 
 
+@pytest.mark.slow
 def test_batches_depend_on_the_seed_alone():
     arguments = ("triplets", SAMPLE, "--batch", "5,4", "--batches", "10", "--json")
     first, again, other = (run_lossctl(*arguments, "--seed", seed).out for seed in (1, 1, 2))
@@ -154,6 +157,7 @@ def test_errors_say_what_and_how_to_fix_it(arguments, code, expected):
     assert expected in done.err and "fix:" in done.err
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [0]], ids=["one class", "all alone", "one row"])
 def test_a_set_without_triplets_has_no_loss_but_a_count(labels, tmp_path):
     np.savez(tmp_path / "s.npz", emb=np.arange(len(labels), dtype=float)[:, None], label=np.array(labels))
@@ -184,6 +188,7 @@ def test_class_weights_give_the_class_level_circle(tmp_path):
     assert float(done.out) == pytest.approx(np.log1p(np.exp(push).sum(axis=1) * np.exp(pull)).mean(), rel=1e-12)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("format", ["png", "svg", "pdf"])
 def test_plot_draws_the_breakdown(format, tmp_path):
     path = tmp_path / f"t.{format}"
@@ -199,6 +204,7 @@ def test_a_plot_of_no_known_kind_is_refused_before_the_work(tmp_path):
     assert ".svg" in done.err
 
 
+@pytest.mark.slow
 def test_a_label_column_of_the_same_file_is_no_embedding(tmp_path):
     x, labels = np.random.default_rng(0).standard_normal((24, 4)), np.arange(24) % 3
     both = np.column_stack([x, labels])

@@ -56,6 +56,7 @@ def rounded(texts):
     return {form.lstrip("+") for form in forms}
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("name", TABLES)
 def test_every_number_is_whole(name, width):
@@ -67,6 +68,7 @@ def test_every_number_is_whole(name, width):
     assert not too_long, narrow
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_nothing_is_left_out_without_a_word(width):
     """Whatever column a narrow table has not, its title names."""
@@ -79,6 +81,7 @@ def test_nothing_is_left_out_without_a_word(width):
                 assert column in narrow, (name, column, narrow)
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("width", [60, 80, 100])
 @pytest.mark.parametrize("loss", ["focal", "circle", "dpo"])
 def test_a_page_obeys_the_width(loss, width):
