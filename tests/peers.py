@@ -28,18 +28,41 @@ PAGE = Path(__file__).parent.parent / "docs" / "parity.md"
 N, C = 60, 4
 
 
+CLASS_WEIGHTS = [1, 2, 4, 0.5]
+
+
 class Inputs(NamedTuple):
-    """The inputs of every loss, of one kind, "random" or "hard", and type."""
+    """The inputs of every loss, of one kind, "random" or "hard", and type.
+
+    weights: whether "rows" or "classes" are weighted
+    """
 
     kind: str
     type: str
     arrays: dict[str, np.ndarray]
+    weights: str = ""
+
+    @property
+    def of_rows(self) -> np.ndarray | None:
+        """The weights of the rows: their own, or those of their classes."""
+        of_classes = np.array(CLASS_WEIGHTS, self.type)[self.arrays["classes"]]
+        return {"rows": self.arrays["weight"], "classes": of_classes}.get(self.weights)
+
+    @property
+    def of_classes(self) -> Any:
+        """The weights of the classes, as a tensor."""
+        return t(np.array(CLASS_WEIGHTS, self.type)) if self.weights == "classes" else None
+
+    def of_cells(self, columns: int = 0) -> Any:
+        """The weights of the rows as a tensor, for each of some columns."""
+        weights = self.of_rows
+        return None if weights is None else t(np.repeat(weights[:, None], columns, axis=1) if columns else weights)
 
     def __getattr__(self, name: str) -> np.ndarray:
         return self.arrays[name]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.type}"
+        return f"{self.kind} {self.type}" + (f" with weights of {self.weights}" if self.weights else "")
 
 
 def inputs(kind: str, type: str) -> Inputs:
@@ -76,6 +99,7 @@ def inputs(kind: str, type: str) -> Inputs:
     }  # fmt: skip
     arrays = {name: array.astype(type) for name, array in floats.items()}
     arrays["probs"] /= arrays["probs"].sum(axis=1, keepdims=True)
+    arrays["log_prob"] = -arrays["rate"]
     return Inputs(kind, type, {**arrays, **whole})
 
 
@@ -92,7 +116,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "focal-star": ("logit", "label"), "triplet": ("left", "right", "third"), "contrastive": ("left", "right", "same"),
     "pairwise-ranking": ("left", "right", "same"), "cosine-embedding": ("left", "right", "same"),
     "pair-order": ("score", "pred", "label"), "giou": ("box", "true_box"), "diou": ("box", "true_box"),
-    "ciou": ("box", "true_box"), "gini": ("classes",), "entropy": ("classes",),
+    "ciou": ("box", "true_box"), "dpo": ("log_prob",) * 4, "gini": ("classes",), "entropy": ("classes",),
     "information-gain": ("classes", "split"),
     **dict.fromkeys(
         ("ranknet", "listnet", "list-mle", "ranking-softmax", "pointwise-mse", "pointwise-bce", "margin-ranking",
@@ -114,10 +138,12 @@ def ours(row: Any, x: Inputs) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
         names = ("scores" if row.form == "logits" else "probs", "classes") if is_class else (
             ("logit" if row.form == "logits" else "prob"), "label")  # fmt: skip
         keywords = {"from_logits": True} if row.form == "logits" else {}
+    if row.library in ("xgboost", "lightgbm", "catboost") and "table" in names:
+        names = ("pred", "target")
     if (row.library, row.variant) == ("lightly", ""):
         names = ("emb", "views")
-    if row.variant == "by-n":
-        keywords["class_weights"] = [1, 2, 4, 0.5]
+    if x.weights:
+        keywords |= {"weight": x.weight} if x.weights == "rows" else {"class_weights": CLASS_WEIGHTS}
     return tuple(x.arrays[name] for name in names), keywords
 
 
@@ -156,8 +182,6 @@ def f() -> Any:
 
 
 def torch_rows() -> dict[str, Run]:
-    weights = lambda x: t(np.array([1, 2, 4, 0.5], x.type))  # noqa: E731
-
     def multilabel(x: Inputs) -> Any:
         target = np.full((N, C), -1)
         for i, row in enumerate(x.many):
@@ -166,20 +190,24 @@ def torch_rows() -> dict[str, Run]:
         return f().multilabel_margin_loss(t(x.scores), t(target))
 
     return {
-        "mse": lambda x: f().mse_loss(t(x.table), t(x.table_target)),
-        "mse/sum": lambda x: f().mse_loss(t(x.table), t(x.table_target), reduction="sum"),
-        "mae": lambda x: f().l1_loss(t(x.table), t(x.table_target)),
-        "mae/sum": lambda x: f().l1_loss(t(x.table), t(x.table_target), reduction="sum"),
-        "huber": lambda x: f().huber_loss(t(x.table), t(x.table_target)),
+        "mse": lambda x: f().mse_loss(t(x.table), t(x.table_target), weight=x.of_cells(3)),
+        "mse/sum": lambda x: f().mse_loss(t(x.table), t(x.table_target), weight=x.of_cells(3), reduction="sum"),
+        "mae": lambda x: f().l1_loss(t(x.table), t(x.table_target), weight=x.of_cells(3)),
+        "mae/sum": lambda x: f().l1_loss(t(x.table), t(x.table_target), weight=x.of_cells(3), reduction="sum"),
+        "huber": lambda x: f().huber_loss(t(x.table), t(x.table_target), weight=x.of_cells(3)),
         "smooth-l1": lambda x: f().smooth_l1_loss(t(x.table), t(x.table_target)),
         "poisson-nll": lambda x: f().poisson_nll_loss(t(x.rate), t(x.counts), log_input=False),
         "gaussian-nll": lambda x: f().gaussian_nll_loss(t(x.pred), t(x.target), t(x.variance)),
-        "bce prob": lambda x: f().binary_cross_entropy(t(x.prob), t(x.label.astype(x.type))),
-        "bce logits": lambda x: f().binary_cross_entropy_with_logits(t(x.logit), t(x.label.astype(x.type))),
-        "cross-entropy": lambda x: f().cross_entropy(t(x.scores), t(x.classes)),
-        "cross-entropy/sum": lambda x: f().cross_entropy(t(x.scores), t(x.classes), reduction="sum"),
+        "bce prob": lambda x: f().binary_cross_entropy(t(x.prob), t(x.label.astype(x.type)), weight=x.of_cells()),
+        "bce logits": lambda x: f().binary_cross_entropy_with_logits(
+            t(x.logit), t(x.label.astype(x.type)), weight=x.of_cells()
+        ),
+        "cross-entropy": lambda x: f().cross_entropy(t(x.scores), t(x.classes), weight=x.of_classes),
+        "cross-entropy/sum": lambda x: f().cross_entropy(
+            t(x.scores), t(x.classes), weight=x.of_classes, reduction="sum"
+        ),
         "cross-entropy/by-n": lambda x: (
-            f().cross_entropy(t(x.scores), t(x.classes), weight=weights(x), reduction="none").mean()
+            f().cross_entropy(t(x.scores), t(x.classes), weight=x.of_classes, reduction="none").mean()
         ),
         "multi-margin": lambda x: f().multi_margin_loss(t(x.scores), t(x.classes)),
         "multiclass-hinge": lambda x: f().multi_margin_loss(t(x.scores), t(x.classes)),
@@ -272,7 +300,7 @@ def keras_row(name: str, *inputs: str, **options: Any) -> Run:
             truth = np.eye(C)[truth]
         if truth.ndim == 1 and prediction.ndim == 1:
             truth, prediction = truth[:, None], prediction[:, None]
-        return loss(truth.astype(x.type), prediction)
+        return loss(truth.astype(x.type), prediction, sample_weight=x.of_rows)
 
     return printed
 
@@ -316,7 +344,8 @@ def sklearn_row(name: str, truth: str, prediction: str, **options: Any) -> Run:
     def printed(x: Inputs) -> Any:
         import sklearn.metrics
 
-        return getattr(sklearn.metrics, name)(x.arrays[truth], x.arrays[prediction], **options)
+        weights = {"sample_weight": x.of_rows} if x.weights else {}
+        return getattr(sklearn.metrics, name)(x.arrays[truth], x.arrays[prediction], **weights, **options)
 
     return printed
 
@@ -325,7 +354,7 @@ def impurity(criterion: str) -> Run:
     def printed(x: Inputs) -> Any:
         from sklearn.tree import DecisionTreeClassifier
 
-        tree = DecisionTreeClassifier(criterion=criterion, max_depth=1).fit(x.table, x.classes)
+        tree = DecisionTreeClassifier(criterion=criterion, max_depth=1).fit(x.table, x.classes, sample_weight=x.of_rows)
         return tree.tree_.impurity[0]
 
     return printed
@@ -584,6 +613,59 @@ def lightly_views(x: Inputs) -> Any:
     return NTXentLoss()(t(x.emb[:12]), t(x.emb[12:]))
 
 
+def boosted(library: str, metric: str) -> Run:
+    """The metric that a model reports of predictions that it is given."""
+
+    def printed(x: Inputs) -> Any:
+        labels = {"binary_logloss": ("prob", "label"), "Logloss": ("logit", "label")}
+        amounts = {"gamma_deviance": ("rate", "amount")}
+        pred, truth = (x.arrays[name] for name in {**labels, **amounts}.get(metric, ("pred", "target")))
+        return globals()[f"{library}_metric"](metric, pred, truth, x)
+
+    return printed
+
+
+def xgboost_metric(metric: str, pred: np.ndarray, truth: np.ndarray, x: Inputs) -> float:
+    import xgboost
+
+    booster = xgboost.train(
+        {"base_score": 0.0, "eval_metric": metric, "disable_default_eval_metric": 1},
+        xgboost.DMatrix(np.zeros((2, 1)), label=[0.0, 0.0]),
+        num_boost_round=0,
+    )
+    data = xgboost.DMatrix(np.zeros((len(pred), 1)), label=truth, base_margin=pred, weight=x.of_rows)
+    return float(booster.eval(data).rpartition(":")[2])
+
+
+def lightgbm_metric(metric: str, pred: np.ndarray, truth: np.ndarray, x: Inputs) -> float:
+    import lightgbm
+
+    is_chance = metric == "binary_logloss"
+    start = np.log(pred / (1 - pred)) if is_chance else np.log(pred) if metric == "gamma_deviance" else pred
+    objective = {"binary_logloss": "binary", "gamma_deviance": "gamma"}.get(metric, "regression")
+    features = np.arange(len(pred), dtype=float)[:, None]
+    data = lightgbm.Dataset(features, truth, init_score=start.astype(np.float64), weight=x.of_rows)
+    scores: dict[str, Any] = {}
+    still = {"learning_rate": 1e-300, "boost_from_average": False, "verbosity": -1}
+    callbacks = [lightgbm.record_evaluation(scores)]
+    lightgbm.train({**still, "objective": objective, "metric": metric}, data, 1, valid_sets=[data], callbacks=callbacks)
+    return float(scores["training"][metric][0])
+
+
+def catboost_metric(metric: str, pred: np.ndarray, truth: np.ndarray, x: Inputs) -> float:
+    from catboost.utils import eval_metric
+
+    return float(eval_metric(truth, pred, metric, weight=x.of_rows)[0])
+
+
+for library, row, metric in (
+    ("xgboost", "rmse", "rmse"), ("xgboost", "mae", "mae"), ("lightgbm", "mse", "l2"), ("lightgbm", "rmse", "rmse"),
+    ("lightgbm", "bce", "binary_logloss"), ("lightgbm", "gamma-deviance", "gamma_deviance"),
+    ("catboost", "rmse", "RMSE"), ("catboost", "bce", "Logloss"),
+):  # fmt: skip
+    run(library, row)(boosted(library, metric))
+
+
 METHODS = {
     "All": "batch_all_triplet_loss",
     "SemiHard": "batch_semi_hard_triplet_loss",
@@ -627,6 +709,13 @@ APART = {  # rows that agree less well somewhere, and why
     ("pytorch-metric-learning", "multi-similarity", "any"): ("hard", "a lone anchor counts with its negatives"),
     ("scikit-learn/float32", "log-loss", "prob"): ("float64", "of float64 its clip is another: scikit-learn"),
 }
+
+
+def cases(row: Any) -> Iterator[Inputs]:
+    """The inputs on which a row is held to its library: without weights, and with those that it takes."""
+    for kind, type in DATA:
+        for weights in ("", *row.weights.split()):
+            yield inputs(kind, type)._replace(weights=weights)
 
 
 def printed(row: Any, x: Inputs) -> float:
@@ -673,13 +762,13 @@ def page(today: str) -> tuple[str, list[str]]:
 
     rows, faults, versions = [], [], {}
     for row in presets():
-        cells = [row.name, row.loss, row.form, f"`{row.options}`" if row.options else "the defaults"]
+        options = f"`{row.options}`" if row.options else "the defaults"
+        cells = [row.name, row.loss, row.form, options, row.weights.replace(" ", ", ") or "none"]
         if row.proof == "source":
             rows.append((*cells, "from its source", row.what))
             continue
         gaps = []
-        for kind, type in DATA:
-            x = inputs(kind, type)
+        for x in cases(row):
             if is_apart(row, x):
                 continue
             try:
@@ -696,9 +785,9 @@ def page(today: str) -> tuple[str, list[str]]:
         proof = f"{share(exact)}, {share(worst)}" if gaps else "not run"
         reason = APART.get((row.name, row.loss, row.form))
         rows.append((*cells, proof, row.what + (f"; not on {reason[0]} inputs: {reason[1]}" if reason else "")))
-    sheet = Sheet(("library", "loss", "reads", "options", "off by", "what"), tuple(rows))
+    sheet = Sheet(("library", "loss", "reads", "options", "weights", "off by", "what"), tuple(rows))
     ran = "\n".join(textwrap.wrap(", ".join(f"{name} {version}" for name, version in versions.items()), 115))
-    return HEAD.format(today=today, ran=ran, count=sum(row[4] != "from its source" for row in rows)) + markdown(
+    return HEAD.format(today=today, ran=ran, count=sum(row[5] != "from its source" for row in rows)) + markdown(
         sheet
     ), faults
 
@@ -713,7 +802,8 @@ HEAD = """# What was proved by running the libraries
 Each row is a line of `lossctl/language/libraries.tsv`, set by `--like LIBRARY`. {count} of them were run against the
 library itself on {today}, by `python tests/peers.py`: on random inputs and on hard ones (probabilities of exactly 0
 and 1, huge errors and logits, equal points, a lone class), in float64 and float32. "Off by" is the largest difference
-as a share of the value: on float64 inputs, and on all. Rows "from its source" were told by reading it, and not run.
+as a share of the value: on float64 inputs, and on all. "Weights" are those that it takes, run too; with others
+--like refuses, until --weight-norm says how they divide. Rows "from its source" were told by reading it, and not run.
 
 Run on the CPU: {ran}.
 
@@ -737,8 +827,8 @@ def is_installed(library: str) -> bool:
 
 def version_of(library: str) -> str:
     """The version that is installed."""
-    names = {"allrank": "allRank", "scikit-learn": "scikit-learn"}
-    return importlib.metadata.version(names.get(library, library))
+    names = importlib.metadata.packages_distributions()
+    return importlib.metadata.version(names[MODULES.get(library, library)][0])
 
 
 if __name__ == "__main__":

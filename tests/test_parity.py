@@ -1,12 +1,11 @@
 """Rows of `libraries.tsv` against the libraries themselves, where these are installed; tests/peers.py runs all."""
 
-import numpy as np
 import peers
 import pytest
-import torch
 
 import lossctl
-from lossctl.language import libraries
+from lossctl.errors import UsageError
+from lossctl.language import libraries, registry
 
 ROWS = [row for row in libraries.presets() if row.proof == "run"]
 
@@ -16,8 +15,7 @@ def test_a_library_prints_what_its_row_gives(row):
     if not peers.is_installed(row.library):
         pytest.skip(f"{row.library} is not installed")
     tried = 0
-    for data in peers.DATA:
-        x = peers.inputs(*data)
+    for x in peers.cases(row):
         if not peers.is_apart(row, x):
             assert peers.gap(row, x) <= peers.allowed(row, x), str(x)
             tried += 1
@@ -34,20 +32,27 @@ def test_the_page_holds_every_row():
         for line in peers.PAGE.read_text().replace("| ", "", 1).splitlines()
         if line.startswith("|") or " | " in line
     ]
-    told = {(line[0].removeprefix("| "), line[1], line[2]): line[4] for line in lines if len(line) > 5}
+    told = {(line[0].removeprefix("| "), line[1], line[2]): line[5] for line in lines if len(line) > 6}
     for row in libraries.presets():
         proof = told[row.name, row.loss, row.form]
         assert (proof == "from its source") == (row.proof == "source")
         assert proof != "not run"
 
 
-@pytest.mark.parametrize("loss, function", [
-    ("bce", "binary_cross_entropy"), ("mse", "mse_loss"), ("mae", "l1_loss"), ("huber", "huber_loss"),
-])  # fmt: skip
-def test_weighted_rows_are_divided_as_torch_divides_them(loss, function):
-    random = np.random.default_rng(3)
-    prediction, truth, weight = random.random(30), random.integers(0, 2, 30), random.random(30)
-    tensors = [torch.from_numpy(array.astype(float)) for array in (prediction, truth)]
-    theirs = getattr(torch.nn.functional, function)(*tensors, weight=torch.from_numpy(weight)).item()
-    ours = lossctl.compute(loss, prediction, truth, weight=weight, like="torch")
-    assert ours.value == pytest.approx(theirs, rel=1e-9)
+def test_weights_that_a_library_does_not_take_are_refused_until_it_is_said_how_they_divide():
+    """Each row of a loss that takes weights; with --weight-norm the caller has said it."""
+    x = peers.inputs("random", "float64")
+    for row in libraries.presets():
+        loss = registry.find(row.loss)
+        kinds = ["rows"] if loss.engine.is_by_row else []
+        kinds += ["classes"] if row.loss == "cross-entropy" else []
+        for kind in kinds:
+            inputs, keywords = peers.ours(row, x._replace(weights=kind))
+            asked = {**keywords, "like": row.name}
+            if not row.lacks(kind):
+                assert lossctl.compute(row.loss, *inputs, **asked).value != 0
+                continue
+            with pytest.raises(UsageError, match=f"{row.name} has no weights of {kind}"):
+                lossctl.compute(row.loss, *inputs, **asked)
+            if loss.finish is None:
+                lossctl.compute(row.loss, *inputs, **asked, weight_norm="n")

@@ -522,7 +522,7 @@ def _question(
     sources = {keyword: value for keyword, value in named.items() if keyword not in known}
     refuse_none(spec.loss.name, [*inputs, *sources.values()])
     call = _arrays(asked(settings, command, "python"))
-    call, own, note = liked(call, spec.loss, form_of(call, spec.loss))
+    call, own, note = liked(call, spec.loss, form_of(call, spec.loss), {*spec.by_hand, *chosen})
     refuse_unsuited(call, [spec.loss])
     device = devices.choose(settings.get("device", "cpu")).name
     chosen = {**own, **spec.by_hand, **chosen}

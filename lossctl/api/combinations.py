@@ -23,7 +23,7 @@ from ..text import option_text
 from . import answers
 from .compute import Shared
 from .parity import labels_of
-from .question import Question
+from .question import WEIGHTS, Question
 from .totals import Totals, exactly, plan_of, read
 
 IDLE = 2.0**-22  # of a probability, by which float32 may round it and its rest
@@ -79,7 +79,10 @@ class Combinations:
         """What libraries do -> their names."""
         form = self.plan.entries[0].form or ""
         names: dict[tuple[Options, Options], list[str]] = {}
+        weights = (*(["rows"] if self.plan.weight else []), *(["classes"] if WEIGHTS in self.spec.by_hand else []))
         for preset in libraries.usable_for(libraries.of_loss(self.loss), form, labels_of(self.plan)):
+            if preset.lacks(*weights):
+                continue
             own = make(self.loss, **preset.own(self.loss)).by_hand
             settings = {key: _plain(value) for key, value in preset.settings(self.loss).items()}
             key = (in_order({**own, **self.spec.by_hand}), self.normal(settings))
@@ -90,7 +93,7 @@ class Combinations:
         """Settings without those that change nothing here."""
         idle = {"reduction": self.loss.reductions[0], "scale": 1.0, "clip_type": "float64"}
         left = {key: value for key, value in settings.items() if idle.get(key) != value}
-        if self.plan.weight is None and "class_weights" not in self.spec.by_hand:
+        if self.plan.weight is None and WEIGHTS not in self.spec.by_hand:
             left.pop("weight_norm", None)
         if left.get("reduction") == "mean-elements" and self.plan._replace(reduction="mean-elements").cells == 1:
             left.pop("reduction")

@@ -128,17 +128,25 @@ def _range(row: Setting) -> str:
 
 
 def liked(
-    call: Asked, loss: Loss, form: str, by_hand: Collection[str] | None = None
+    call: Asked, loss: Loss, form: str, chosen_own: Collection[str], by_hand: Collection[str] | None = None
 ) -> tuple[Asked, dict[str, Any], str]:
     """The call with the choices of the library that it names; the options of the loss; a note of it. UsageError.
 
-    form: of the predictions, "" for other inputs
+    form: of the predictions, "" for other inputs;  chosen_own: the options of the loss that were set by hand
     by_hand: what was set by hand and stays, where that is known better than `call.own`
     """
     if call["like"] is None:
         return call, {}, ""
     preset = libraries.find(str(call["like"]), loss, form)
     stays = call.own if by_hand is None else by_hand
+    weights = (*(["rows"] if call["weight"] is not None else []), *(["classes"] if WEIGHTS in chosen_own else []))
+    lacking = preset.lacks(*weights)
+    if lacking and "weight_norm" not in stays:
+        raise UsageError(
+            f"{preset.name} has no weights of {lacking} for {loss.name}",
+            why="nothing says what it would divide by: the sum of the weights, or n",
+            fix=f"add {call.put('weight_norm', 'sum')} or {call.put('weight_norm', 'n')}",
+        )
     chosen = {}
     for key, text in preset.settings(loss).items():
         row = options.setting(key, call.command)
@@ -154,6 +162,9 @@ def liked(
             fix=f"leave {call.name('like')} out, and set the other choices",
         )
     return Asked({**call.values, **chosen}, call.own | chosen.keys(), call.way, call.command), own, note
+
+
+WEIGHTS = "class_weights"  # the option of a loss that weighs classes
 
 
 def form_of(call: Asked, loss: Loss) -> str:

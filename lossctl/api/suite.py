@@ -191,7 +191,7 @@ def _questions(task: Task) -> list[Question]:
 
 
 def _question(task: Task, spec: Spec, texts: Sequence[str], named: Mapping[str, str], device: str) -> Question:
-    call, own, note = liked(task.call, spec.loss, form_of(task.call, spec.loss))
+    call, own, note = liked(task.call, spec.loss, form_of(task.call, spec.loss), spec.by_hand)
     question = Question.of(call, [make(spec.loss, **{**own, **spec.by_hand})], texts, named, device=device)
     return question._replace(note=note)
 

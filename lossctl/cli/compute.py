@@ -241,6 +241,7 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
         questions.asked(values, COMPUTE, "shell"),
         loss,
         next(iter(forms.values()), ""),
+        own,
         getattr(values, "by_hand", None),
     )
     if library and values.get("also"):

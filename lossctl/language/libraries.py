@@ -27,6 +27,7 @@ class Preset(NamedTuple):
     versions: such as ">=2.0,<3";  loss: by our name;  variant: "" for what the library does unless told
     reads: "prob" or "logits" where it is of these only, else "any"; before it "binary" or "class", where it is of
         labels 0 and 1 only, or of class indices;  options: as a command line has them
+    weights: "rows", "classes", both or "": the weights that it takes, and divides as the options say
     agrees: a key of DIGITS;  proof: "run" or "source";  what: its name there, and what it does otherwise
     """
 
@@ -36,6 +37,7 @@ class Preset(NamedTuple):
     variant: str
     reads: str
     options: str
+    weights: str
     agrees: str
     proof: str
     what: str
@@ -67,6 +69,10 @@ class Preset(NamedTuple):
         """Those that every loss takes."""
         names = {option.name for option in loss.options}
         return {key: value for key, value in self.values.items() if key not in names}
+
+    def lacks(self, *weights: str) -> str:
+        """The first of the weights that it does not take, "" where it takes all."""
+        return next((kind for kind in weights if kind not in self.weights.split()), "")
 
     @property
     def form(self) -> str:
