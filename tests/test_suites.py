@@ -509,3 +509,22 @@ def test_a_picture_holds_what_is_finite():
     assert len(root.findall(".//circle")) == 2
     assert "&lt;a&gt;" in picture
     assert svg([Bar("b", float("inf"))], title="t") == ""
+
+
+def test_a_note_gives_each_verdict_the_p_that_it_rests_on(tmp_path):
+    rng = np.random.default_rng(4)
+    target = rng.normal(size=200)
+    noise = rng.normal(size=200)
+    np.savez(tmp_path / "x.npz", target=target, base=target + noise, other=target + noise + rng.normal(0, 0.02, 200))
+    entry = {"name": "e", "loss": "mse", "base": "x.npz::base", "others": ["x.npz::other"], "target": "x.npz::target"}
+    suite = tmp_path / "s.yaml"
+    for margin, verdict, name in (
+        *(("5%", "equivalent", "equivalent_adjusted"), ("1e-9", "harm not excluded", "non_inferior_adjusted")),
+    ):
+        suite.write_text(json.dumps({"comparisons": [{**entry, "margin-of-harm": margin}]}))
+        report = tmp_path / "r.json"
+        note = run_lossctl("run", suite, "-f", "tsv", "--report", report).out.splitlines()[1].split("\t")[-1]
+        (comparison,) = json.loads(report.read_text())["comparisons"]
+
+        ps = comparison["p_adjusted"], comparison["harm"][name]
+        assert note == f"no difference shown, p {ps[0]:.2g}; {verdict}, p {ps[1]:.2g}", margin

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ..results.document import document
-from ..results.values import Comparison
+from ..results.values import Comparison, Harm
 from ..text import json_text, option_text, shown
 from .results import interval_text, number
 from .sheet import Sheet
@@ -133,7 +133,21 @@ def verdict_text(comparison: Comparison) -> str:
     """The verdict, and that about the margin."""
     if comparison.harm is None:
         return comparison.verdict
-    return f"{comparison.verdict}; {comparison.harm.verdict.replace('not shown', 'harm not excluded')}"
+    return f"{comparison.verdict}; {_harm_text(comparison.harm)}"
+
+
+def _harm_text(harm: Harm) -> str:
+    return harm.verdict.replace("not shown", "harm not excluded")
+
+
+def verdicts_with_p(comparison: Comparison) -> str:
+    """The verdict, and that about the margin, each with the p that it rests on."""
+    text, harm = f"{comparison.verdict}, p {p_text(comparison.p_adjusted)}", comparison.harm
+    if harm is None:
+        return text
+    is_of_two = harm.verdict == "equivalent" or math.isnan(harm.non_inferior_adjusted)
+    p = harm.equivalent_adjusted if is_of_two else harm.non_inferior_adjusted
+    return f"{text}; {_harm_text(harm)}, p {p_text(p)}"
 
 
 def p_text(p: float) -> str:

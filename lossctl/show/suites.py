@@ -8,7 +8,7 @@ from ..language.registry import find, make
 from ..results.document import document
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from ..text import json_text, shown, xml_text
-from .comparisons import verdict_text
+from .comparisons import verdicts_with_p
 from .results import number, of_text
 from .sheet import Sheet
 
@@ -47,7 +47,7 @@ def _note(result: Result) -> str:
 def _comparison_row(outcome: Outcome, comparison: Comparison, digits: int | None) -> tuple[str, ...]:
     of = (comparison.group or "", "", "", comparison.base, comparison.other)
     values = (number(value, digits) for value in (comparison.difference, comparison.ci.low, comparison.ci.high))
-    note = f"{verdict_text(comparison)}, p {comparison.p_adjusted:.2g}"
+    note = verdicts_with_p(comparison)
     status = "failed" if comparison.failure else "ok"
     return (status, outcome.name, loss_text(comparison), *of, *values, str(comparison.n), note)
 
