@@ -76,3 +76,12 @@ def test_a_table_that_is_too_large_is_refused(tmp_path):
     np.savez(path, label=np.arange(20_000), split=np.arange(20_000))
     done = run_lossctl("compute", "gini-gain", str(path))
     assert done.code == 2 and "20000 branches" in done.err
+
+
+def test_more_rows_than_32_bits_count():
+    """As a set of so many rows would be: its counts, not its rows."""
+    many = {"": {"i": (census.Run(np.array([1, 2]), census._narrow(np.array([2**32 - 1, 2**33]))),)}}
+    few = census.taken(np.array([1, 1, 3]), None)
+    both = census.joined({None: many[""]}, few)
+    assert census.columns(both, [None]) == Counter({(2**32 + 1,): 1, (2**33,): 1, (1,): 1})
+    assert census.columns({**both, "b": many[""]}, [None, "b"])[(2**33, 2**33)] == 1

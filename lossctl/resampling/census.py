@@ -103,7 +103,12 @@ def _counted(labels: np.ndarray) -> Run:
 
 
 def _narrow(counts: np.ndarray) -> np.ndarray:
-    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))), copy=False)
+    return counts.astype(_width(int(counts.max(initial=0))), copy=False)
+
+
+def _width(largest: int) -> np.dtype[Any]:
+    """The narrowest type that holds it and adds up with int64."""
+    return np.min_scalar_type(largest) if largest < 1 << 32 else np.dtype(np.int64)
 
 
 def _added(a: Mapping[str, tuple[Run, ...]], b: Mapping[str, tuple[Run, ...]]) -> dict[str, tuple[Run, ...]]:
@@ -120,7 +125,7 @@ def _together(a: Run, b: Run) -> Run:
     size = len(a.labels) + len(b.labels)
     wide = int(a.counts.max()) + int(b.counts.max())
     labels = np.empty(size, np.promote_types(a.labels.dtype, b.labels.dtype))
-    counts = np.empty(size, np.min_scalar_type(wide))
+    counts = np.empty(size, _width(wide))
     end = 0
     for parts in _merged([a, b]):
         mixed = np.concatenate([part.labels for part in parts])
