@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -157,3 +159,23 @@ def test_class_weights_from_a_file(tmp_path):
     expected = lossctl.compute("circle-class", X, LABELS, class_weights=weights).value
     for given in (str(tmp_path / "w.npy"), weights.tolist()):
         assert lossctl.compute("circle-class", X, LABELS, class_weights=given).value == expected
+
+
+def test_names_of_files_in_a_list_are_no_labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv", "plain"):
+        Path(name).write_text("label\n0\n1\n")
+    for names in (("a.csv", "a.csv"), ["a.csv::label"], ("none.parquet",), ["plain"]):
+        for call in (
+            lambda names: lossctl.compute("gini", names),
+            lambda names: lossctl.row_losses("mse", names, names),
+        ):
+            with pytest.raises(UsageError, match="names of files"):
+                call(names)
+        with pytest.raises(UsageError, match="names of files"):
+            lossctl.compare(names, "a.csv", target="a.csv::label", loss="mse")
+    assert lossctl.compute("gini", np.array(["a.csv", "b.csv"])).value == 0.5
+    assert lossctl.compute("gini", ["yes", "no", "a.csv"]).n == 3
+    assert lossctl.compute("gini", tuple(map(Path, ("a.csv", "a.csv")))).n == 4
+    base = tuple(map(Path, ("a.csv", "a.csv")))
+    assert lossctl.compare(base, base, target=np.array([0, 1, 0, 1]), loss="mse")[0].n == 4

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import run_lossctl
 
+import lossctl
 from lossctl.api.suggest import suggest
 from lossctl.errors import DataError, FileError
-from lossctl.language import registry
+from lossctl.language import options, registry
 
 SOURCES = {
     "preds.csv": {"bce", "focal", "calibration-error", "dice"},
@@ -48,9 +50,12 @@ def test_what_is_not_suggested_cannot_be_computed(name: str) -> None:
 def test_values_decide_between_probabilities_and_logits() -> None:
     rows = np.array([0, 1, 1]), np.array([[-3.0], [2.0], [0.5]])
     of_logits = {item.loss: item.command for item in suggest(rows[1][:, 0], rows[0])}
-    assert of_logits["bce"].endswith("--from-logits") and not of_logits["hinge"].endswith("--from-logits")
+    assert (
+        of_logits["bce"] == "lossctl.compute('bce', ARRAY, ARRAY, from_logits=True)"
+        and "from" not in of_logits["hinge"]
+    )
     chances = {item.loss: item.command for item in suggest(np.array([0.1, 0.8, 0.9]), rows[0])}
-    assert not chances["bce"].endswith("--from-logits")
+    assert "from" not in chances["bce"]
 
 
 def test_two_sources_and_names_with_blanks(tmp_path) -> None:
@@ -59,6 +64,27 @@ def test_two_sources_and_names_with_blanks(tmp_path) -> None:
     np.save(tmp_path / "y.npy", np.array([0, 1]))
     commands = {item.loss: item.command for item in suggest(str(path), str(tmp_path / "y.npy"))}
     assert run_lossctl(*shlex.split(commands["bce"])[1:]).code == 0
+
+
+def test_what_was_said_of_the_file_is_in_the_commands(tmp_path) -> None:
+    """Each of its settings: without one of them the command would read another table, or none."""
+    path = tmp_path / "a.csv"
+    path.write_text("0.25|0\n0.5|1\n0.75|1\n")
+    done = run_lossctl("suggest", str(path), "--header", "no", "--delimiter", "|", "--json")
+    commands = {item["loss"]: item["command"] for item in json.loads(done.out)["losses"]}
+    assert run_lossctl(*shlex.split(commands["mae"])[1:]).out == run_lossctl("compute", "mae", str(path)).out
+    rows = options.settings("suggest", "shell").keys() & options.settings("compute", "shell").keys()
+    assert {f"--{key}" for key in rows - {"output", "format", "json", "color"}} <= set(shlex.split(commands["mae"]))
+
+
+def test_several_files_as_one_are_a_call_of_python(tmp_path) -> None:
+    paths = tmp_path / "a.csv", tmp_path / "b.csv"
+    for path in paths:
+        path.write_text("prob;label\n0.25;0\n0.5;1\n")
+    commands = {item.loss: item.command for item in suggest(paths, header=True, delimiter=";")}
+    assert eval(commands["bce"], {"lossctl": lossctl, "Path": Path}).n == 4
+    alone = {item.loss: item.command for item in suggest(paths[0], delimiter=";")}
+    assert run_lossctl(*shlex.split(alone["bce"])[1:]).code == 0
 
 
 def test_what_fits_nothing_says_why(tmp_path) -> None:

@@ -20,14 +20,30 @@ from .reading import Given, Reading
 
 
 def as_array(source: Given) -> Given:
-    """Tensors, series and lists as numpy arrays; sources, tables and dicts as they are; paths as text."""
-    if source is None or isinstance(source, str) or memory.columns_of(source) is not None:
+    """Tensors, series and lists as numpy arrays; sources, tables and dicts as they are; paths as text, several `Paths`.
+
+    UsageError for a list of texts that are names of files.
+    """
+    if source is None or isinstance(source, str | binding.Paths) or memory.columns_of(source) is not None:
         return source
     if hasattr(source, "__fspath__"):
         return source.__fspath__()
-    if isinstance(source, list | tuple) and source and all(hasattr(item, "__fspath__") for item in source):
-        return tuple(item.__fspath__() for item in source)
+    if isinstance(source, list | tuple) and source and hasattr(source[0], "__fspath__"):
+        return binding.Paths(os.fspath(item) for item in source)
+    if isinstance(source, list | tuple) and source and all(map(_names_file, source)):
+        raise UsageError(
+            f"{shown(str(source[0]))}{', ...' * (len(source) > 1)} are names of files, in a {type(source).__name__}",
+            why="a list of texts is a column of labels",
+            fix="to read several files as one: tuple(map(Path, ...)), with pathlib; if they are labels: np.array(...)",
+        )
     return memory.as_array(source, "an input")
+
+
+def _names_file(text: Any) -> bool:
+    if not isinstance(text, str):
+        return False
+    path = text.partition("::")[0]
+    return os.path.splitext(path)[1].lower() in SUFFIXES or os.path.isfile(path)
 
 
 def refuse_none(name: str, inputs: Sequence[Given]) -> None:

@@ -521,6 +521,7 @@ def _question(
         )
     sources = {keyword: value for keyword, value in named.items() if keyword not in known}
     refuse_none(spec.loss.name, [*inputs, *sources.values()])
+    inputs = [as_array(value) for value in inputs]
     call = _arrays(asked(settings, command, "python"))
     call, own, note = liked(call, spec.loss, form_of(call, spec.loss), {*spec.by_hand, *chosen})
     refuse_unsuited(call, [spec.loss])

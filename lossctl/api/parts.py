@@ -14,6 +14,7 @@ from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import DataError, FileError, LossctlError, UsageError
+from ..files.binding import Paths
 from ..files.opening import is_remote
 from ..files.sources import DIGEST_ROWS, Leaves, digest, digest_of, leaves
 from . import compute
@@ -126,8 +127,8 @@ class Parts(NamedTuple):
 
 def _is_path(source: Given) -> bool:
     """Whether a worker can open it by its name."""
-    if isinstance(source, tuple):
-        return all(isinstance(path, str) for path in source)
+    if isinstance(source, Paths):
+        return True
     return isinstance(source, str) and source != "-"
 
 
@@ -197,7 +198,7 @@ def _folder(recipe: Recipe) -> Iterator[None]:
 
 
 def _is_relative(source: Given) -> bool:
-    paths = source if isinstance(source, tuple) else (source,)
+    paths = source if isinstance(source, Paths) else (source,)
     return any(isinstance(path, str) and not os.path.isabs(path) and not is_remote(path) for path in paths)
 
 

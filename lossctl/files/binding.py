@@ -19,7 +19,11 @@ from .ids import NAMES as IDS
 from .opening import label_of
 from .sources import Field, Frame, frame_of, open_source, parse_source
 
-Given = Any  # the text of a source, a tuple of paths that are read as one, an array, a table or a dict
+Given = Any  # the text of a source, `Paths`, an array, a table or a dict
+
+
+class Paths(tuple[str, ...]):
+    """Files that are read as one."""
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Desk:
 
     def frame(self, source: Given, name: str) -> tuple[Frame, str | None]:
         """The frame of a source, and its selector."""
-        if isinstance(source, tuple):
+        if isinstance(source, Paths):
             return self._opened(source, " ".join(source)), None
         if not isinstance(source, str):
             return self.hold(source, name), None

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Suggestion:
     """A loss that fits some sources.
 
-    inputs: which column is which input, in words;  command: what computes it, in a shell
+    inputs: which column is which input, in words;  command: what computes it, in a shell; of arrays and
+        of several files as one, in Python
     """
 
     loss: str
