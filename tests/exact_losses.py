@@ -165,11 +165,15 @@ def triplet(a: Any, p: Any, n: Any, margin: float, distance: str, swap: bool, so
     return softplus(d_ap - d_an) if soft else max(mp.mpf(0), d_ap - d_an + margin)
 
 
-def circle_class(emb: list[Any], label: Any, class_weights: Any, gamma: float, margin: float) -> Any:
+def circle_class(
+    emb: list[Any], label: Any, class_weights: Any, gamma: float, margin: float, unified: bool = False
+) -> Any:
     classes = [exact(row) for row in np.reshape(class_weights, (-1, len(emb)))]
     s, m = [1 - distance(emb, weights, "cosine") for weights in classes], mp.mpf(margin)
-    push = [max(mp.mpf(0), c + m) * (c - m) for j, c in enumerate(s) if j != label]
     own = s[int(label)]
+    if unified:
+        return mp.log1p(mp.fsum(mp.exp(gamma * (c - own + m)) for j, c in enumerate(s) if j != label))
+    push = [max(mp.mpf(0), c + m) * (c - m) for j, c in enumerate(s) if j != label]
     pull = max(mp.mpf(0), 1 + m - own) * (own - 1 + m)
     return mp.log1p(mp.fsum(mp.exp(gamma * x) for x in push) * mp.exp(-gamma * pull))
 
@@ -468,7 +472,7 @@ def circle_class_cases() -> list[Case]:
             *((f"weights {size:g} long", near, weights * size) for size in (1e-200, 1e200)),
         ):
             text = "/".join(map(repr, w.ravel().tolist()))
-            for more in ("", ",gamma=64,margin=0.4"):
+            for more in ("", ",gamma=64,margin=0.4", ",unified=true"):
                 cases.append(
                     Case(f"{what}, {classes} of {columns}", f"circle-class:class_weights={text}{more}", (x, label))
                 )

@@ -108,8 +108,8 @@ def multi_similarity(a: Anchor, alpha: float, beta: float, base: float) -> Any:
 
 def circle(a: Anchor, gamma: float, margin: float, unified: bool) -> Any:
     m = mp.mpf(margin)
-    push = [(1 if unified else relu(a.s[n] + m)) * (a.s[n] - m) for n in a.negatives]
-    pull = [(1 if unified else relu(1 + m - a.s[p])) * (a.s[p] - 1 + m) for p in a.positives]
+    push = [a.s[n] + m if unified else relu(a.s[n] + m) * (a.s[n] - m) for n in a.negatives]
+    pull = [a.s[p] if unified else relu(1 + m - a.s[p]) * (a.s[p] - 1 + m) for p in a.positives]
     return mp.log1p(mp.fsum(mp.exp(gamma * x) for x in push) * mp.fsum(mp.exp(-gamma * x) for x in pull))
 
 

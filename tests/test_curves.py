@@ -95,7 +95,7 @@ def circle_slopes(s_n, s_p, gamma, m, weighted):
     if weighted:
         z = gamma * (np.maximum(s_n + m, 0) * (s_n - m) - np.maximum(1 + m - s_p, 0) * (s_p - 1 + m))
         return sigmoid(z) * gamma * 2 * s_n, sigmoid(z) * gamma * 2 * (s_p - 1)
-    z = gamma * (s_n - m - s_p + 1 - m)
+    z = gamma * (s_n - s_p + m)
     return sigmoid(z) * gamma, -sigmoid(z) * gamma
 
 

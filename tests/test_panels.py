@@ -149,7 +149,7 @@ def test_unified_circle_and_circle_by_class_from_definitions():
     x, labels = random_set()
     _, s, positive, negative = loop(x, labels)
     terms = [
-        math.log1p(np.exp(4 * (s[a][negative[a]] - 0.25)).sum() * np.exp(-4 * (s[a][positive[a]] - 0.75)).sum())
+        math.log1p(np.exp(4 * (s[a][negative[a]] + 0.25)).sum() * np.exp(-4 * s[a][positive[a]]).sum())
         for a in range(len(x))
     ]
     assert mean(x, labels, losses.circle, gamma=4.0, unified=True) == pytest.approx(np.mean(terms), rel=1e-13)

@@ -170,11 +170,12 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
     """Weighs every similarity by how far it is from its optimum, so that the decision boundary is a circle.
 
     Formula: log[1 + sum_n e^(gamma a_n (s_n - margin)) sum_p e^(-gamma a_p (s_p - 1 + margin))], s = cosine;
-        a_p = [1 + margin - s_p]+, a_n = [s_n + margin]+
+        a_p = [1 + margin - s_p]+, a_n = [s_n + margin]+; with --unified log[1 + sum_n sum_p e^(gamma (s_n - s_p +
+        margin))]
     Paper: Sun, Cheng, Zhang, Zhang, Zheng, Wang, Wei, Circle Loss, 2020
     gamma: scale of the similarities
     margin: relaxation; similarities should exceed 1 - margin within a class and stay below margin across
-    unified: without the weights a
+    unified: the form of equation 1 of the paper, without the weights a: the margin is added once
     Unit: nats
     Use: retrieval and recognition, with a clear target for s_p and s_n each
     Misleads: gamma scales the value, so losses with different gamma cannot be compared; 256 is for class weights, 80
@@ -192,7 +193,13 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
 
 @loss(is_angular=True)
 def circle_class(
-    emb: Array, label: Array, *, class_weights: Numbers = None, gamma: Positive = 256.0, margin: Real = 0.25
+    emb: Array,
+    label: Array,
+    *,
+    class_weights: Numbers = None,
+    gamma: Positive = 256.0,
+    margin: Real = 0.25,
+    unified: Flag = False,
 ) -> Array:
     """Circle loss with one weight vector a class in place of the other points.
 
@@ -201,6 +208,7 @@ def circle_class(
     class_weights: a file of (C, D) weights, row j for class j; required
     gamma: scale of the similarities
     margin: relaxation
+    unified: the form of equation 1 of the paper, without the weights a: a softmax with a margin on the cosines
     Unit: nats
     Use: training a classifier whose last layer holds one direction a class
     Misleads: a class without rows is still pushed against; gamma scales the value
@@ -211,7 +219,7 @@ def circle_class(
     classes = directions(matrix(class_weights or (), emb))
     is_own = one_hot(label, len(classes.nearest), emb)
     s = cosines(directions(emb), classes)
-    return _circle(s, is_own, s, ~is_own, gamma, margin, unified=False)
+    return _circle(s, is_own, s, ~is_own, gamma, margin, unified)
 
 
 # ----------------------------------------------------------------------------------------------------------- contrasts
@@ -276,9 +284,11 @@ def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
 def _circle(
     s_p: Cosines, is_own: Array, s_n: Cosines, is_other: Array, gamma: float, margin: float, unified: bool
 ) -> Any:
-    pull, push = -gamma * (s_p - 1.0 + margin), gamma * (s_n - margin)
-    if not unified:
-        pull, push = (1.0 - s_p + margin).positive_part() * pull, (s_n + margin).positive_part() * push
+    if unified:
+        pull, push = -gamma * s_p, gamma * (s_n + margin)
+    else:
+        pull = (1.0 - s_p + margin).positive_part() * (-gamma * (s_p - 1.0 + margin))
+        push = (s_n + margin).positive_part() * (gamma * (s_n - margin))
     return (push.log_sum_exp(is_other) + pull.log_sum_exp(is_own)).log_one_plus_exp()
 
 

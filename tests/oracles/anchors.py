@@ -129,16 +129,15 @@ def multi_similarity(emb: Any, label: Any, alpha: float, beta: float, base: floa
 
 
 def circle(own: list[Any], others: list[Any], gamma: float, margin: float, unified: bool = False) -> Any:
-    """The paper's sum over all pairs of a positive and a negative similarity, (4) unified and (6) with weights."""
-    m, weigh = mp.mpf(margin), (lambda x: mp.mpf(1)) if unified else (lambda x: max(mp.mpf(0), x))
-    return mp.log(
-        1
-        + mp.fsum(
-            mp.exp(gamma * (weigh(s_n + m) * (s_n - m) - weigh(1 + m - s_p) * (s_p - 1 + m)))
-            for s_p in own
-            for s_n in others
-        )
-    )
+    """The paper's sum over all pairs of a positive and a negative similarity, (1) unified and (6) with weights."""
+    m = mp.mpf(margin)
+
+    def exponent(s_p: Any, s_n: Any) -> Any:
+        if unified:
+            return s_n - s_p + m
+        return max(mp.mpf(0), s_n + m) * (s_n - m) - max(mp.mpf(0), 1 + m - s_p) * (s_p - 1 + m)
+
+    return mp.log(1 + mp.fsum(mp.exp(gamma * exponent(s_p, s_n)) for s_p in own for s_n in others))
 
 
 def circles(emb: Any, label: Any, **options: Any) -> list[Any]:
@@ -156,6 +155,13 @@ def class_circles(emb: Any, label: Any, weights: Any, **options: Any) -> list[An
         circle([row[own]], [v for k, v in enumerate(row) if k != own], **options)
         for row, own in zip(s, label, strict=True)
     ]
+
+
+def margin_softmax(emb: Any, label: Any, weights: Any, gamma: float, margin: float) -> float:
+    """torch's cross-entropy of cosines with the classes, the margin taken off the true one."""
+    x, w = (F.normalize(torch.tensor(np.asarray(rows, dtype=float))) for rows in (emb, weights))
+    own = F.one_hot(torch.tensor(np.asarray(label)), len(w))
+    return float(F.cross_entropy(gamma * (x @ w.T - margin * own), torch.tensor(np.asarray(label))))
 
 
 # --- pairs

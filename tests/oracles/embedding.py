@@ -21,6 +21,7 @@ from .anchors import (
     half_squares,
     hardest,
     hinges,
+    margin_softmax,
     mean_of_active,
     mp,
     multi_similarity,
@@ -283,10 +284,10 @@ CASES: dict[str, list[Case]] = {
             (256 * (-1 / 16 + 15 / 16) + 256 * (15 / 16 + 15 / 16)) / 2,
         ),
         Case(
-            "by hand, unified without margins is a softplus of the gap",
+            "by hand, unified is a softplus of the gap and the margin",
             "circle:gamma=2,margin=0.5,unified=true",
             TWINS,
-            math.log1p(math.exp(-2)),
+            math.log1p(math.exp(2 * (-1 + 0.5))),
         ),
     ],
     "circle-class": [
@@ -307,6 +308,12 @@ CASES: dict[str, list[Case]] = {
             W,
             lambda: mp.fsum(class_circles(*W, [[1, 0.1], [0.2, 1], [-1, 0.3]], gamma=4, margin=0.1)),
             reduction="sum",
+        ),
+        Case(
+            "torch, unified: cross-entropy of cosines with the margin off the true one",
+            f"circle-class:class_weights={PROXIES},gamma=5,margin=0.2,unified=true",
+            W,
+            lambda: margin_softmax(*W, [[1, 0.1], [0.2, 1], [-1, 0.3]], gamma=5, margin=0.2),
         ),
         Case(
             "by hand, orthogonal classes",
