@@ -662,6 +662,32 @@ def test_a_gate_against_nan_fails():
         assert not gates.checked([result], bounds)[0].gates[0].passed
 
 
+@pytest.mark.parametrize("keep", ["2", "40%", "5"])
+def test_the_hardest_of_each_group(keep, tmp_path):
+    """Loss rank mining by image: ties go to the first rows, a small group counts whole, no row of weight 0 is there."""
+    rng = np.random.default_rng(5)
+    n = 4000
+    image = rng.integers(0, 900, n)
+    pred, weight = rng.integers(0, 6, n).astype(float), rng.integers(0, 3, n) / 2
+    np.savez(tmp_path / "a.npz", pred=pred, target=np.zeros(n), weight=weight, image=image)
+    chosen = []
+    for name in np.unique(image[weight > 0]):
+        rows = np.flatnonzero((image == name) & (weight > 0))
+        size = math.ceil(len(rows) * 2 / 5) if keep == "40%" else min(int(keep), len(rows))
+        chosen.append(sorted(rows, key=lambda row: (-weight[row] * pred[row] ** 2, row))[:size])
+    means = [np.sum(weight[rows] * pred[rows] ** 2) / np.sum(weight[rows]) for rows in chosen]
+    kept = np.concatenate(chosen)
+    path = str(tmp_path / "a.npz")
+    micro = lossctl.compute("mse", path, weight=f"{path}::weight", group=f"{path}::image", keep=keep)
+    groups = list(micro.groups.values())
+    assert micro.value == np.sum(weight[kept] * pred[kept] ** 2) / np.sum(weight[kept])
+    assert (micro.overall.n, len(groups)) == (len(kept), len(chosen))
+    values = [result.value for result in groups]
+    assert np.mean(values) == pytest.approx(np.mean(means), rel=1e-12)
+    assert f"|keep:{keep}|" in groups[0].signature and f"group:{groups[0].group}" in groups[0].signature
+    assert any("fewer than" in text for text in micro.overall.warnings) == (keep != "40%")
+
+
 WRONG = {
     "not a saved result": (("--max-increase", "5%", "--baseline", "samples/preds.csv"), 3, "not JSON"),
     "no baseline": (("--max-increase", "5%"), 2, "--baseline"),
@@ -669,7 +695,7 @@ WRONG = {
     "increase without %": (("--max-increase", "0.05", "--baseline", "x"), 2, "5%"),
     "two shapes": (("--top", "3", "--per-row"), 2, "--top"),
     "interval of rows": (("--top", "3", "--ci", "0.9"), 2, "at once"),
-    "keep and groups": (("--keep", "3", "-g", "label"), 2, "at once"),
+    "keep and interval": (("--keep", "3", "--ci", "0.9"), 2, "would vary"),
     "more than there are": (("--keep", "286"), 2, "286 of 285"),
     "keep nothing": (("--keep", "0"), 2, "10%"),
     "level": (("--ci", "95"), 2, "0.95"),

@@ -57,6 +57,12 @@ def test_what_is_missing_says_why() -> None:
         ("order lists", "listnet", {"list-mle", "ranking-softmax"}),
         ("trl", "generalized-jsd", {"dpo", "kto", "ipo", "orpo"}),
         ("nothing-like-it", "", set()),
+        ("ranking", "margin-ranking", {"listnet", "label-ranking"}),
+        ("svm", "hinge", set()),
+        ("adaline", "mse", set()),
+        ("naive-bayes", "log-loss", set()),
+        ("reinforcement learning", "ppo-clip", set()),
+        ("genetic-programming", "", set()),
     ],
 )
 def test_a_search_looks_in_names_here_and_elsewhere(words: str, first: str, some: set[str]) -> None:

@@ -366,8 +366,13 @@ def results_of_each(
     pieces = _pieces(shared, aspects, progress)
     _refuse_nothing(shared, pieces)
     return [
-        _of_loss(shared, at, pieces[at], aspects[at], confidences[at], data_hash) for at in range(len(shared.losses))
+        _of_loss(shared, at, pieces[at], aspects[at], confidences[at], data_hash, _counts(shared, at))
+        for at in range(len(shared.losses))
     ]
+
+
+def _counts(shared: Shared, at: int) -> tuple[tuple[str, int], ...]:
+    return shared.anchors[at].counts if shared.anchors else ()
 
 
 def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progress) -> tuple[survey.Pieces, ...]:
@@ -441,8 +446,9 @@ def _of_loss(
     aspects: survey.Aspects,
     confidence: Confidence | None,
     data_hash: bool,
+    counts: tuple[tuple[str, int], ...] = (),
 ) -> list[Result]:
-    """The results of one loss: of all rows, the mean of the groups, each group."""
+    """The results of one loss: of all rows, the mean of the groups, each group. counts: of a set, what was averaged"""
     loss = shared.computed[at]
     plan, fingerprint = loss.plan, shared.digest(at) if data_hash else None
     unit = "clusters" if aspects.cluster is not None else shared.engine.unit
@@ -459,7 +465,6 @@ def _of_loss(
         result = prepare.result(loss, fingerprint, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
         return _remarked(result, _remark(result, spreads[name].remark)) if confidence else result
 
-    counts = shared.anchors[at].counts if shared.anchors else ()
     if aspects.group is None:
         return [_counted(of(None), counts)]
     names = groups.ordered([name for name in pieces if name is not None], aspects.bins)
@@ -552,23 +557,37 @@ def _remarked(result: Result, remark: str) -> Result:
 
 
 def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list[Result]:
-    """The mean (or sum) of each loss over its hardest rows."""
+    """The mean (or sum) of each loss over its hardest rows, or over the hardest of each group."""
     results = []
     for position, loss in enumerate(shared.losses):
         if loss.plan.reduction not in ("mean", "sum"):
             raise UsageError(f"--keep with -r {loss.plan.reduction}", fix="use -r mean or -r sum")
-        part = hardest.mean_of_hardest(shared.score_rows, position, keep)
-        if not part.n:
+        side, bins = shared.sides[position], shared.bins[position]
+        aspects = survey.Aspects(side.get("group"), _bins(shared, side["group"], bins) if bins else None)
+        parts: dict[str | None, by_row.Part]
+        if aspects.group is None:
+            parts = {None: hardest.mean_of_hardest(shared.score_rows, position, keep)}
+        else:
+            parts = hardest.of_groups(shared.score_rows, position, aspects.group, aspects.bins, keep)
+        if not parts[None].n:
             raise DataError(f"no {shared.engine.unit} to average", fix=CHECKS)
-        by_row.refuse_nothing(loss.plan, part)
-        fingerprint = shared.digest(position) if data_hash else None
-        result = prepare.result(
-            shared.computed[position], fingerprint, by_row.value_of(loss.plan, part), part.n, part.facts
-        )
-        signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
-        note = f"the {part.n} hardest {shared.engine.unit}"
-        results.append(replace(result, signature=signature, keep=keep.text, notes=(*result.notes, note)))
+        by_row.refuse_nothing(loss.plan, parts[None])
+        pieces: survey.Pieces = {name: survey.Slice(part) for name, part in parts.items()}
+        few = [name for name, part in parts.items() if name is not None and part.n < (keep.number or 0)]
+        of = _of_loss(shared, position, pieces, aspects, None, data_hash)
+        if few:
+            text = f"{len(few)} groups have fewer than {keep.text} {shared.engine.unit} and count whole: {_some(few)}"
+            of[0] = replace(of[0], warnings=(*of[0].warnings, f"{loss.plan.spec.loss.name}: {text}"))
+        results += [_marked(result, keep, shared.engine.unit) for result in of]
     return results
+
+
+def _marked(result: Result, keep: hardest.Kept, unit: str) -> Result:
+    """With which rows it is of."""
+    signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
+    note = "" if result.average == "macro" else f"the {result.n} hardest {unit}"
+    note += " of the groups" if result.average == "micro" else ""
+    return replace(result, signature=signature, keep=keep.text, notes=(*result.notes, *([note] if note else [])))
 
 
 def top(shared: Shared, count: int) -> hardest.Hardest:

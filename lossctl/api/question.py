@@ -392,7 +392,7 @@ def without_wishes(call: Asked, losses: Sequence[Loss]) -> Asked:
     """The call of an entry, without what only the suite's defaults ask for where the entry has no use for it."""
     rows = options.settings(call.command, call.way)
     idle = {key for key, row in rows.items() if not any(row.suits(loss) for loss in losses)}
-    idle |= {"ci", "cluster", "group", "by"} if call.has("keep") else set()
+    idle |= {"ci", "cluster"} if call.has("keep") else set()
     idle -= {"group"} if any(loss.engine.has_lists for loss in losses) and not call.has("keep") else set()
     return _without(call, *(idle - call.own - {"seed"}))
 
@@ -445,7 +445,7 @@ def _refuse_contradictions(call: Asked, loss: Loss) -> None:
     if call["classes"] is not None and call["positive"] is not None:
         raise UsageError(f"{call.name('classes')} and {call.name('positive')} at once", fix="choose one")
     if call["keep"]:
-        _refuse(call, first, ("group", "by", "ci"), "the hardest are chosen from all rows")
+        _refuse(call, first, ("ci",), "which rows are the hardest would vary too")
     if call["top"] and call["also"]:
         raise UsageError("--top and --also at once", fix="rows are ranked by one loss: leave --also out")
     if call["id"] and not (per_row or call["top"]):

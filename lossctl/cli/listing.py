@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
 from ..language import registry
 from . import options, output
+from .app import say
 
 
 def command() -> Any:
@@ -45,24 +47,40 @@ def losses(values: Mapping[str, Any]) -> None:
 
 
 def _searched(losses: list[registry.Loss], text: str) -> list[registry.Loss]:
-    """Those that hold each of the words, those of such a name first. UsageError where none does."""
+    """Those that hold each of the words: of such a name, of such a family, of such a name elsewhere, then the others.
+
+    UsageError where none does; what is no loss gives the loss to use in its place, with a word.
+    """
     from ..language import elsewhere
+    from ..language.pointers import POINTERS
 
     words = text.lower().split()
 
-    def has_name(loss: registry.Loss) -> bool:
-        foreign = [name for names in elsewhere.names_of(loss.name).values() for name in names]
-        names = " ".join((loss.name, *loss.aliases, *foreign)).lower()
-        return all(word in names or word.replace("_", "-") in names for word in words)
+    def holds(told: str) -> bool:
+        return all(word in told.lower() or word.replace("_", "-") in told.lower() for word in words)
 
-    def holds(loss: registry.Loss) -> bool:
+    def place(loss: registry.Loss) -> int | None:
+        own = " ".join((loss.name, *loss.aliases))
+        foreign = elsewhere.names_of(loss.name)
+        libraries = " ".join(f"{library} {' '.join(names)}" for library, names in foreign.items())
         told = [loss.doc.get(key, "") for key in ("summary", "Use", "Formula", "Paper", "Reading")]
-        libraries = [f"{library} {' '.join(names)}" for library, names in elsewhere.names_of(loss.name).items()]
-        text = " ".join((loss.name, *loss.aliases, loss.family, *told, *libraries)).lower()
-        return all(word in text for word in words)
+        ranks = (
+            text.lower() in map(str.lower, (loss.name, *loss.aliases, *itertools.chain(*foreign.values()))),
+            holds(own) and holds(loss.family),
+            holds(loss.family),
+            holds(own),
+            holds(f"{own} {libraries}"),
+            holds(" ".join((own, loss.family, *told, libraries))),
+        )
+        return ranks.index(True) if any(ranks) else None
 
-    chosen = [loss for loss in losses if has_name(loss)]
-    chosen += [loss for loss in losses if holds(loss) and loss not in chosen]
+    placed = [(at, loss) for loss in losses if (at := place(loss)) is not None]
+    chosen = [loss for _, loss in sorted(placed, key=lambda pair: pair[0])]
+    name = text.strip().lower().replace("_", "-").replace(" ", "-")
+    if name in POINTERS and POINTERS[name].loss and not any(name in (loss.name, *loss.aliases) for loss in chosen):
+        instead = [loss for loss in losses if loss.name == POINTERS[name].loss]
+        say(f"lossctl: {name} is no loss here: {POINTERS[name].what}; {POINTERS[name].use}")
+        chosen = instead + [loss for loss in chosen if loss not in instead]
     if not chosen:
         registry.refuse_pointer(text)
         raise UsageError(f"no loss has to do with {text!r}", fix="try one word, or see them all with: lossctl list")

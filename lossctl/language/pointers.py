@@ -79,15 +79,18 @@ _GAN = Pointer(
     "bce",
 )
 
-_HARDEST = Pointer("the mean of the hardest rows", "it is a choice of rows, for any loss of rows",
-                   "lossctl compute cross-entropy --keep 25%", "cross-entropy")  # fmt: skip
+_HARDEST = Pointer(
+    "the mean of the hardest rows", "it is a choice of rows, for any loss of rows",
+    "lossctl compute cross-entropy --keep 25%; of each image: --keep 64 -g image", "cross-entropy",
+)  # fmt: skip
 
 POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("naive-bayes", "maximum-posterior", "map-estimate", "posterior"), _POSTERIOR),
     **dict.fromkeys(("genetic-programming", "fitness", "genetic-algorithm", "evolution"), _FITNESS),
     **dict.fromkeys(("reinforcement-learning", "expected-return", "rl", "reward", "value-function"), _RETURN),
     **dict.fromkeys(("svm", "svc", "linear-svc", "support-vector-machine"), _SVM),
-    **dict.fromkeys(("cart", "decision-tree", "id3", "c4.5", "c45", "random-forest"), _TREE),
+    **dict.fromkeys(("cart", "decision-tree", "classification-tree", "regression-tree", "id3", "c4.5", "c45",
+                     "random-forest"), _TREE),
     **dict.fromkeys(("adaline", "linear-regression", "least-squares", "ols", "ridge", "lasso"), _SQUARES),
     **dict.fromkeys(("maximum-likelihood", "log-likelihood", "likelihood", "logistic-regression"), _LIKELIHOOD),
     "accuracy": Pointer("the share of rows that are right", "it is 1 minus the error rate",

@@ -7,7 +7,7 @@ stands first in the input wins.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial, reduce
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from . import by_row
+from . import by_row, groups
 from .by_row import Scored
 from .facts import NOTHING, Facts
 
@@ -117,6 +117,10 @@ class Kept(NamedTuple):
             raise UsageError(f"--keep {self.number} of {n} rows", fix=f"keep {n} at most, or a share: --keep 10%")
         return self.number
 
+    def at_most(self, n: int) -> int:
+        """How many of n rows, all of them where there are not so many."""
+        return min(self.of(n), n) if self.percent is not None else min(self.number or 0, n)
+
 
 def read_kept(text: str) -> Kept:
     """ "100" or "10%". UsageError."""
@@ -168,6 +172,78 @@ def mean_of_hardest(score: Each, loss: int, kept: Kept) -> by_row.Part:
     return reduce(by_row.Part.merge, parts)
 
 
+def of_groups(
+    score: Each, loss: int, group: int, bins: groups.Bins | None, kept: Kept
+) -> dict[str | None, by_row.Part]:
+    """The sums over the hardest rows of each group, and under None those of all groups together.
+
+    Reads the input twice and holds 16 bytes a row. A group of fewer rows than are to be kept gives all that it has.
+    group: which side column names the group;  bins: of a numeric one
+    """
+    codes: dict[str, int] = {}
+    held: list[tuple[np.ndarray, np.ndarray]] = []
+    facts = NOTHING
+    for ranked, noticed in score(partial(_ranked, loss, group, bins)):
+        facts = facts.merge(noticed)
+        for name, ranks in ranked:
+            held.append((np.full(len(ranks), codes.setdefault(name, len(codes))), ranks))
+    bars = _bars(held, len(codes), kept)
+    left = dict(zip(codes, (bar.tied for bar in bars), strict=True))
+    thresholds = dict(zip(codes, (bar.rank for bar in bars), strict=True))
+    parts: dict[str | None, by_row.Part] = {None: by_row.Part(facts=facts)}
+    for block in score(partial(_above_in_groups, loss, group, bins, thresholds)):
+        for name, above in block:
+            tied = np.arange(min(above.tied.n, left[name]))
+            left[name] -= len(tied)
+            part = above.part.merge(_sums(above.tied, tied))
+            parts[name] = parts[name].merge(part) if name in parts else part
+            parts[None] = parts[None].merge(part)
+    return parts
+
+
+class _Bar(NamedTuple):
+    """The rank of the last row that a group keeps, and how many of the rows at that rank it keeps."""
+
+    rank: int
+    tied: int
+
+
+def _bars(held: Sequence[tuple[np.ndarray, np.ndarray]], count: int, kept: Kept) -> list[_Bar]:
+    """The bar of each group. held: (group, rank) of rows, block by block"""
+    if not held:
+        return []
+    group, rank = (np.concatenate(column) for column in zip(*held, strict=True))
+    rank = rank[np.lexsort((rank, group))]
+    ends = np.cumsum(np.bincount(group, minlength=count)).tolist()
+    bars = []
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        ranks = rank[start:end]
+        number = kept.at_most(len(ranks))
+        bar = ranks[len(ranks) - number]
+        bars.append(_Bar(int(bar), number - (len(ranks) - int(np.searchsorted(ranks, bar, side="right")))))
+    return bars
+
+
+Ranked = list[tuple[str, np.ndarray]]
+
+
+def _ranked(loss: int, group: int, bins: groups.Bins | None, scored: tuple[Scored, ...]) -> tuple[Ranked, Facts]:
+    rows = scored[loss].rows
+    ranks = _ranks(rows.total)
+    named = [(name, ranks[at]) for name, at in groups.slices(scored[loss].side[group], bins)]
+    return named, rows.facts.merge(by_row.infinite_rows(rows))
+
+
+def _above_in_groups(
+    loss: int, group: int, bins: groups.Bins | None, thresholds: Mapping[str, int], scored: tuple[Scored, ...]
+) -> list[tuple[str, _Above]]:
+    rows = scored[loss].rows
+    ranks = _ranks(rows.total)
+    return [
+        (name, _split(rows, ranks, thresholds[name], at)) for name, at in groups.slices(scored[loss].side[group], bins)
+    ]
+
+
 def _ranks(loss: np.ndarray) -> np.ndarray:
     """Whole numbers that rise as the losses do, (n,) uint64; nan above all."""
     bits = (np.where(np.isnan(loss), np.inf, loss) + 0.0).view(np.uint64)
@@ -187,9 +263,13 @@ def _histogram(loss: int, prefix: int, shift: int, scored: tuple[Scored, ...]) -
 
 def _above(loss: int, threshold: int, scored: tuple[Scored, ...]) -> _Above:
     rows = scored[loss].rows
-    ranks = _ranks(rows.total)
-    above = np.flatnonzero(ranks > np.uint64(threshold))
-    tied = np.flatnonzero(ranks == np.uint64(threshold))
+    return _split(rows, _ranks(rows.total), threshold, np.arange(rows.n))
+
+
+def _split(rows: by_row.Rows, ranks: np.ndarray, threshold: int, at: np.ndarray) -> _Above:
+    """The rows at some positions by their ranks: the sums of those above the threshold, and those on it."""
+    above = at[ranks[at] > np.uint64(threshold)]
+    tied = at[ranks[at] == np.uint64(threshold)]
     columns = tuple(None if column is None else column[tied] for column in rows.columns)
     return _Above(_sums(rows, above), rows._replace(values=rows.total[tied], columns=columns))
 

@@ -69,11 +69,12 @@ def _extra_columns(results: Sequence[Result], digits: int | None) -> dict[str, C
 
 def of_text(result: Result) -> str:
     """What a value is of, in words: a group, all rows, the hardest of them, or the mean over the groups."""
-    if result.keep:
-        return f"{result.keep} hardest"
-    if result.group is not None:
-        return f"group {shown(result.group)}"
-    return "mean of groups" if result.average == "macro" else "all"
+    of = "mean of groups" if result.average == "macro" else "all"
+    of = of if result.group is None else f"group {shown(result.group)}"
+    if not result.keep:
+        return of
+    kept = f"{result.keep} hardest"
+    return kept if result.group is None and result.average is None else f"{kept} of each group: {of}"
 
 
 def context(result: Result) -> str:
