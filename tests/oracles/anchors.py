@@ -160,7 +160,7 @@ def class_circles(emb: Any, label: Any, weights: Any, **options: Any) -> list[An
 def margin_softmax(emb: Any, label: Any, weights: Any, gamma: float, margin: float) -> float:
     """torch's cross-entropy of cosines with the classes, the margin taken off the true one."""
     x, w = (F.normalize(torch.tensor(np.asarray(rows, dtype=float))) for rows in (emb, weights))
-    own = F.one_hot(torch.tensor(np.asarray(label)), len(w))
+    own = F.one_hot(torch.tensor(np.asarray(label)), len(w)).double()
     return float(F.cross_entropy(gamma * (x @ w.T - margin * own), torch.tensor(np.asarray(label))))
 
 
