@@ -110,9 +110,12 @@ def _inputs(match: re.Match[str]) -> str:
     return f"inputs: {{{', '.join(f'{role}: {source}' for role, source in re.findall(SOURCE, match[0]))}}}"
 
 
+_PLAIN = frozenset("'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./")  # how YAML may begin a text
+
+
 def _in_a_suite(text: str) -> str:
     text = _without_a_shell(text, "reduction: {}")
-    text = re.sub(TEXTS, r"\1: \2", text)
+    text = re.sub(TEXTS, lambda match: f"{match[1]}: {match[2] if match[2][0] in _PLAIN else repr(match[2])}", text)
     text = re.sub(NUMBERS, r"\1: \2", text)
     flags = "from-logits|from-probs|normalize|soft|percent|renormalize|multi-label|multi-class|shift"
     text = re.sub(rf"--({flags})\b(?! out\b)", r"\1: true", text)

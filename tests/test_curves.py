@@ -227,7 +227,7 @@ WRONG = {
     "no such option to sweep": (("mse", "--sweep", "gamma=1,2"), "no loss here has"),
     "sweep without values": (("focal", "--sweep", "gamma"), "gamma=0,0.5,1,2,5"),
     "value out of range": (("focal", "--sweep", "gamma=-1"), "gamma cannot be '-1'"),
-    "nothing to fix": (("mse", "--at", "d_ap=1"), "--at knows target"),
+    "nothing to fix": (("mse", "--at", "d_ap=1"), "what can be is target"),
     "fixed out of range": (("triplet", "--at", "d_ap=-1"), "d_ap >= 0"),
     "slope of counts": (("gini", "--grad"), "it counts rows"),
     "needs data": (("focal:alpha=balanced",), "give alpha one number"),

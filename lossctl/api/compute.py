@@ -45,7 +45,7 @@ LOST = (
     "no interval: what the rows do to the value leaves the range of float64 on the way; multiply the columns by a "
     "constant that brings them near 1"
 )
-CHECKS = "check the file, --ignore-index, --na skip and the weights"
+CHECKS = "check what leaves rows out: missing values, labels that are ignored, weights of 0"
 Progress = Callable[..., None] | None
 Jobs: TypeAlias = "int | str | Executor | None"  # how many threads (all cores: None), or who runs the parts
 

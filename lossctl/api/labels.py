@@ -22,6 +22,7 @@ from ..files.sources import Field, blocks
 from ..files.unfolding import cells_of
 from ..language.registry import Spec
 from ..rows.facts import SUM_TOLERANCE
+from ..rows.shapes import single_columns
 from ..text import shown
 from .bound import Bound, Derived, categories_of
 from .reading import Reading
@@ -206,6 +207,12 @@ def _refuse_order(inputs: _Inputs) -> None:
 
 
 def _one_hot(inputs: _Inputs, more: str = "") -> Bound:
+    if inputs.label.width != inputs.prediction.width and not inputs.first.is_set:
+        raise DataError(
+            f"{inputs.place}: {inputs.label.width} columns of labels beside {inputs.prediction.width} of predictions",
+            why="one-hot labels have a column for each class, as the predictions do",
+            fix="choose the columns of the same classes in both, or give one column of classes",
+        )
     note = f"{inputs.role.option}: {inputs.label.width} one-hot columns read as classes{more}"
     convert = partial(_argmax, place=inputs.place)
     bound = _converted(inputs.bound, inputs.at, inputs.role, convert, note, "one-hot", width=1)
@@ -273,6 +280,8 @@ def _positive_column(inputs: _Inputs) -> _Inputs:
         return inputs
     place = f"{label_of(inputs.bound.fields[0].frame.path)}: {inputs.bound.fields[0].name}"
     scale = 100.0 if inputs.reading.percent else 1.0
+    field = inputs.bound.fields[0]
+    choices = single_columns(field, inputs.first.option)
 
     def second(values: Array) -> Array:
         sums = values.sum(axis=1) / scale
@@ -281,7 +290,7 @@ def _positive_column(inputs: _Inputs) -> _Inputs:
             raise DataError(
                 f"{place}: two columns of probabilities whose rows do not sum to 1, beside one label",
                 why="only of the probabilities of labels 0 and 1 is it told which is which",
-                fix="choose the column of label 1: PATH::NAME or PATH::2",
+                fix=f"choose the column of label 1: {choices}",
             )
         column: Array = values[:, 1]
         return column
@@ -324,7 +333,8 @@ def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
     reading, width = inputs.reading, inputs.prediction.width
     if reading.positive is not None:
         raise UsageError(
-            f"--positive beside predictions of {width} classes", fix="name the classes in order: --classes A,B,..."
+            f"--positive beside predictions of {width} classes",
+            fix=f"name the classes in order, in its place: {_classes_of(names, width)}",
         )
     order, source = reading.classes, "--classes"
     if not order:
@@ -341,7 +351,7 @@ def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
     if len(order) != width or len(set(order)) != width:
         raise UsageError(
             f"{source}: {len(set(order))} classes ({_listed(order)}) for {width} columns of predictions",
-            fix="name each column once, in order: --classes A,B,...",
+            fix=f"name each column once, in order: {_classes_of(names, width)}",
         )
     told = files_classes.column_classes(inputs.headers, tuple(sorted(order))) if source == "--classes" else None
     doubts = (f"--classes {','.join(order)}, but the columns are called {_listed(inputs.headers)}",)
@@ -393,6 +403,11 @@ def _stored_classes(inputs: _Inputs) -> tuple[str, ...]:
     return ()
 
 
+def _classes_of(names: tuple[str, ...] | None, width: int) -> str:
+    """The option with the classes there are, where there are as many as columns."""
+    return f"--classes {_quoted(','.join(names))}" if names and len(names) == width else "--classes A,B,..."
+
+
 def _ask_classes(inputs: _Inputs, names: tuple[str, ...]) -> DataError:
     width = inputs.prediction.width
     same = len(names) == width
@@ -413,7 +428,7 @@ def _by_name(labels: Array, *, place: dict[str, float], where: str, source: str)
         raise DataError(
             f"{where}: the label '{shown(unknown[0])}' is not one of the classes {_listed(tuple(place))}",
             why=f"they are told by {source}",
-            fix="name all classes in the order of the columns: --classes A,B,...",
+            fix=f"name all classes in the order of the columns: {_classes_of(tuple(filter(None, kinds)), len(place))}",
         )
     numbers = np.array([place.get(name, np.nan) for name in kinds.tolist()])
     values: Array = numbers[codes.reshape(-1)]
@@ -427,7 +442,7 @@ def _binary(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
         if len(reading.classes) != 2:
             raise UsageError(
                 f"--classes has {len(reading.classes)} names where labels are 0 and 1",
-                fix="name two, first the one that counts as 0, or use --positive LABEL",
+                fix="name two, first the one that counts as 0, or use --positive LABEL in its place",
             )
         place = {name: float(index) for index, name in enumerate(reading.classes)}
         convert = partial(_by_name, place=place, where=inputs.place, source="--classes")

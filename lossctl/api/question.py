@@ -404,7 +404,7 @@ def _refuse_refused(call: Asked, loss: Loss) -> None:
             raise UsageError(
                 f"{loss.name} knows no {call.name(key)}",
                 why="it is one number of all rows together" if loss.engine.has_values else COUNTS,
-                fix=f"leave it out; a value for each group: {call.put('group', 'SRC')}",
+                fix=f"leave it out, or ask for groups in its place: {call.put('group', 'SRC')}",
             )
 
 
@@ -449,7 +449,10 @@ def _refuse_contradictions(call: Asked, loss: Loss) -> None:
     if call["top"] and call["also"]:
         raise UsageError("--top and --also at once", fix="rows are ranked by one loss: leave --also out")
     if call["id"] and not (per_row or call["top"]):
-        raise UsageError("--id is for --per-row and --top", fix="leave it out, or group by it: --group SRC")
+        source = call["id"] if isinstance(call["id"], str) else "SRC"
+        raise UsageError(
+            "--id is for --per-row and --top", fix=f"leave it out, or group by it in its place: --group {source}"
+        )
     if call["align"] is not None:
         _refuse(call, call.name("align"), ("index", "distances"), "they have no rows of their own to match")
         _refuse(call, call.name("align"), ("ref", "exclude_same"), "rows are matched in the inputs of a loss only")

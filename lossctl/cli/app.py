@@ -233,7 +233,7 @@ def _complain(fault: LossctlError, args: Sequence[str] = ()) -> int:
 
 def _completed(fix: str, args: Sequence[str]) -> str:
     """A fix with the words of this command for "lossctl ...", where it is seen which of its files is meant."""
-    dots = re.search(r"lossctl \.\.\. ('[^']*'|[^\s']+)((?: --[a-z-]+(?: '[^']*'| [^\s;,-]+)?)*)", fix)
+    dots = re.search(r"lossctl \.\.\. ('[^']*'|[^\s',]+)((?: --[a-z-]+(?: '[^']*'| [^\s;,-]+)?)*)", fix)
     if dots is None:
         return fix
     before, (target,) = fix[: dots.start()], shlex.split(dots[1])

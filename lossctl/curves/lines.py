@@ -83,7 +83,9 @@ def _fixed(variable: Variable, at: Mapping[str, float]) -> dict[str, float]:
     for name in at:
         if name not in known:
             names = ", ".join(known)
-            raise UsageError(f"{name!r} cannot be fixed here", fix=f"--at knows {names}" if names else "leave --at out")
+            raise UsageError(
+                f"{name!r} cannot be fixed here", fix=f"what can be is {names}" if names else "leave --at out"
+            )
     if not all(value >= 0 for name, value in at.items() if name in ("d_ap", "p")) or at.get("p", 0.0) > 1:
         raise UsageError("--at is out of range", fix="d_ap >= 0; 0 <= p <= 1")
     return {**known, **at}

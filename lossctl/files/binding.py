@@ -198,7 +198,8 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
         if several:
             raise _ambiguous(frame, role, several)
         places = _candidates(frame, role, taken) or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
-        choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{place}')}" for place in places[:3])
+        selectors = [f"={place}" if place.isdigit() else place for place in places[:3]]
+        choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{selector}')}" for selector in selectors)
         raise DataError(
             f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
@@ -214,7 +215,11 @@ def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     if role.truth:
         return free
     free = [name for name in free if _holds_numbers(frame, name)]
-    if role.layout == "row" or len(free) < 2 or any(map(frame.content.columns_of, range(frame.width))):
+    if (
+        not (role.layout == "vectors" or role.is_per_class)
+        or len(free) < 2
+        or any(map(frame.content.columns_of, range(frame.width)))
+    ):
         return free
     family = max((_family([name for name in free if _stem(name) == _stem(first)]) for first in free), key=len)
     run = list(family) if len(family) > 1 else free

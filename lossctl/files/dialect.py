@@ -42,5 +42,5 @@ class Dialect:
         if self.thousands == self.decimal:
             raise UsageError(
                 f"'{self.decimal}' cannot be both the decimal point and the separator of thousands",
-                fix=f"add --decimal {'.' if self.thousands == ',' else ','}",
+                fix=f"leave --thousands out, or add --decimal {'.' if self.thousands == ',' else ','}",
             )

@@ -43,7 +43,7 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     line, delimiter = 1, dialect.delimiter
     if (sep := SEP_LINE.match(head, begin)) and delimiter is None:
         begin, line, delimiter = sep.end(), 2, sep[1].decode("latin-1")
-    comments, begin, line = _comments(stretch, begin, line)
+    comments, begin, line = _comments(stretch, begin, line, may_be_labels=dialect.header is not False)
     sample = whole_rows(stretch, begin, SAMPLE_BYTES)
     first = _first_row(sample)
     form = Form(label, ",", (), 0, dialect.allow_missing, dialect.decimal, dialect.thousands)
@@ -108,7 +108,7 @@ def _first_row(chunk: bytes) -> bytes:
             return chunk[:end]
 
 
-def _comments(stretch: Bytes, begin: int, line: int) -> tuple[list[str], int, int]:
+def _comments(stretch: Bytes, begin: int, line: int, *, may_be_labels: bool) -> tuple[list[str], int, int]:
     """The lines that begin with # before the first row, and where that stands. None where they may be labels."""
     comments: list[str] = []
     at, number = begin, line
@@ -121,6 +121,8 @@ def _comments(stretch: Bytes, begin: int, line: int) -> tuple[list[str], int, in
             )
             spaced = all(comment[1:2] in ("", " ", "#", "\t") for comment in comments)
             if comments and not (is_table or spaced):
+                if not may_be_labels:
+                    return [], begin, line
                 raise DataError(
                     f"{stretch.label}:{line}: '{shown(comments[0])}' may be a comment or a label",
                     fix="keep it with --header no, or leave it out: " + piped("grep -v '^#'", stretch.label),
@@ -282,16 +284,28 @@ def _two_readings(label: str, line: int, reason: str) -> DataError:
     return DataError(f"{label}:{line}: the first row may be a header or data: {reason}", fix=ASK)
 
 
+def _renamed(names: Sequence[str], label: str, line: int) -> str:
+    """How to give each column a name of its own."""
+    others = [name or f"column{at}" for at, name in enumerate(names, 1)]
+    others = [name if others.index(name) == at else f"{name}.{at + 1}" for at, name in enumerate(others)]
+    if not all(re.fullmatch(r"[\w .:=-]+", name) for name in others):
+        return "rename one"
+    at = next(at for at, (name, other) in enumerate(zip(names, others, strict=True)) if name != other)
+    skipped = r"([^,;|\t]*.)" + f"{{{at}}}"
+    return piped(f"sed -E '{line}s/^{skipped}{names[at]}/\\1{others[at]}/'", label)
+
+
 def _header_names(cells: list[str], label: str, line: int) -> tuple[str, ...]:
     names = tuple(cell.strip(" ") for cell in cells)
     first: dict[str, int] = {}
     for column, name in enumerate(names, start=1):
         if not name and column > 1:
-            raise DataError(f"{label}:{line}: column {column} has no name", fix="name it, or use --header no")
+            what = f"{label}:{line}: column {column} has no name"
+            raise DataError(what, fix=f"use --header no, or name it: {_renamed(names, label, line)}")
         if name in first:
             raise DataError(
                 f"{label}:{line}: columns {first[name]} and {column} are both called '{shown(name)}'",
-                fix="rename one, or, if this row is data, use --header no",
+                fix=f"if this row is data, use --header no; if not: {_renamed(names, label, line)}",
             )
         first[name] = column
     return names

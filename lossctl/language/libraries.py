@@ -108,7 +108,7 @@ def find(text: str, loss: Loss, form: str = "") -> Preset:
     rows = [preset for preset in of_loss(loss) if preset.library == library]
     if not rows:
         others = dict.fromkeys(preset.library for preset in of_loss(loss))
-        fix = f"known for it: {', '.join(others)}" if others else "leave --like out"
+        fix = f"use --like {' or --like '.join(others)}" if others else "leave --like out"
         raise UsageError(f"nothing is known of {loss.name} in {library}", fix=fix)
     rows = _of_version(rows, version, library)
     usable = usable_for(rows, form)
@@ -119,7 +119,7 @@ def find(text: str, loss: Loss, form: str = "") -> Preset:
         raise UsageError(f"{loss.name} of {library} reads probabilities", fix="leave --from-logits out")
     names = dict.fromkeys(preset.name for preset in usable)
     what = f"{library} has no {variant!r} of {loss.name}" if variant else f"{library} has several of {loss.name}"
-    raise UsageError(what, fix=f"use --like {' or '.join(names)}")
+    raise UsageError(what, fix=f"use --like {' or --like '.join(names)}")
 
 
 def usable_for(rows: Iterable[Preset], form: str, labels: str = "") -> list[Preset]:

@@ -310,7 +310,7 @@ def _check_logits(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
 
     low, high = _finite(entry, values, rows, allow_minus_infinity=entry.classes > 0)
     alike = _are_shares(values) if entry.classes else low >= 0 and high <= 1
-    return Facts(logits_like_probabilities=alike)
+    return Facts(logits_like_probabilities=alike, lowest_logit=low, highest_logit=high)
 
 
 def _check_log_prob(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
@@ -380,7 +380,7 @@ def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
             bad,
             f"the label {{}} is not one of the classes 0..{entry.classes - 1}",
             why=entry.counted[0],
-            fix=hint + entry.counted[1],
+            fix=hint + entry.counted[1].format(_text(values[bad][0])),
         )
     return Facts(lowest_label=low)
 

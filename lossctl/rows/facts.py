@@ -34,6 +34,8 @@ class Facts(NamedTuple):
     decisions: bool | None = None
     lowest_label: float = float("inf")
     remarks: tuple[str, ...] = ()
+    lowest_logit: float = float("inf")
+    highest_logit: float = float("-inf")
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -53,6 +55,8 @@ class Facts(NamedTuple):
             _both(self.decisions, other.decisions),
             min(self.lowest_label, other.lowest_label),
             tuple(dict.fromkeys((*self.remarks, *other.remarks))),
+            min(self.lowest_logit, other.lowest_logit),
+            max(self.highest_logit, other.highest_logit),
         )
 
 
@@ -63,6 +67,7 @@ def _both(first: bool | None, second: bool | None) -> bool | None:
 
 
 NOTHING = Facts()
+STEEP = 20.0  # logits beyond this leave a chance of 2e-9
 
 
 def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -96,6 +101,9 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         warnings.append(f"all logits look like probabilities: {cure} if they are")
     elif facts.logits_like_probabilities:
         warnings.append(f"all scores look like probabilities; {plan.spec.loss.name} is of decision values")
+    if facts.lowest_logit >= 0 and facts.highest_logit > STEEP:
+        span = f"from {facts.lowest_logit:.6g} to {facts.highest_logit:.6g}"
+        warnings.append(f"no logit is below 0, {span}: are they percents (--percent) or counts?")
     if facts.sum_error > SUM_TOLERANCE:
         warnings.append(f"rows of p or q are off a sum of 1 by up to {facts.sum_error:.3g}; nothing was normalised")
     if facts.turned_pairs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import DataError, UsageError
@@ -269,6 +270,17 @@ def full_name(column: Column) -> str:
     return f"{column.frame.path}: {column.name}"
 
 
+def single_columns(column: Column, option: str) -> str:
+    """How the first few columns of a matrix are named one by one."""
+    frame: Any = column.frame
+    if getattr(frame, "format", "memory") == "memory":
+        return "x[:, 0]"
+    columns, names = getattr(column, "columns", ()), frame.names
+    named = names and len(columns) == column.width
+    ends = [names[at] for at in columns[:3]] if named else range(1, min(column.width, 3) + 1)
+    return " or ".join(f"--{option} {quote(f'{frame.path}::{end}')}" for end in ends)
+
+
 def _entry(role: Role, column: Column, form: Form | None) -> Input:
     width = column.width
     ndim = column.ndim
@@ -276,7 +288,7 @@ def _entry(role: Role, column: Column, form: Form | None) -> Input:
         raise DataError(
             f"{full_name(column)}: {width} columns where {role.option} needs one",
             why=f"{role.option} is {role.meaning}",
-            fix="choose a column: PATH::NAME or PATH::3",
+            fix=f"choose a column: {single_columns(column, role.option)}",
         )
     if role.layout != "vectors" and width == 1:
         ndim = 1
@@ -357,7 +369,7 @@ def _weighted_classes(spec: Spec, width: int) -> int:
 
 
 def _index(spec: Spec, label: Input, classes: int, counted: str) -> Input:
-    mark = "; rows to leave out can carry a mark: --ignore-index" if spec.can_ignore else ""
+    mark = "; if such rows are to be left out: --ignore-index {}" if spec.can_ignore else ""
     return label._replace(check="index", classes=classes, counted=(counted, mark))
 
 
@@ -370,7 +382,7 @@ def _class_label(spec: Spec, prediction: Input, label: Input) -> Input:
             f"{full_name(label.column)}: {label.width} label columns beside {prediction.width} classes",
             why=f"{spec.loss.name} needs one class index a row"
             + (", or a distribution over the classes" if prediction.role.forms else ""),
-            fix="choose one label column: PATH::NAME",
+            fix=f"choose one label column: {single_columns(label.column, label.role.option)}",
         )
     return label._replace(check="classes", classes=label.width)
 

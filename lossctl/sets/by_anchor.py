@@ -109,7 +109,7 @@ def _alone(job: Job, embeddings: EmbeddingSet) -> np.ndarray:
     if lone == "drop":
         return np.zeros(0, dtype=np.int64)
     if lone not in loss.lone:
-        raise UsageError(f"{loss.name} has no --lone {lone}", fix=f"use {' or '.join(loss.lone)}")
+        raise UsageError(f"{loss.name} has no --lone {lone}", fix=f"use --lone {' or --lone '.join(loss.lone)}")
     if job.space.pairs != PLAIN:
         raise UsageError("--lone beside other rules of who pairs with whom", fix="leave --lone out")
     _, codes, sizes = np.unique(embeddings.label, return_inverse=True, return_counts=True)
