@@ -11,6 +11,8 @@ import pytest
 import lossctl
 from lossctl.errors import DataError, LossctlError, UsageError
 from lossctl.files.sources import blocks, open_source
+from lossctl.files.summary import summaries
+from lossctl.show.info import sheet
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(12, 5)).round(3).astype(np.float32)
@@ -243,3 +245,25 @@ def test_sets_and_labels_that_are_turned_are_turned_back():
     assert lossctl.compute("batch-hard", square, Y[:5]) == lossctl.compute("batch-hard", square.copy(), Y[:5])
     with pytest.raises(DataError, match="unequal lengths"):
         lossctl.compute("batch-hard", X, Y[:11])
+
+
+def test_info_tells_lengths_equal_rows_and_columns_of_one_value(tmp_path):
+    x = RNG.normal(size=(2000, 300))
+    x[:, 7] = -0.0
+    x[5, 7] = x[9, 7] = 0.0
+    x[100] = x[1999] = x[3]
+    np.save(tmp_path / "x.npy", x)
+    (summary,) = summaries(str(tmp_path / "x.npy"))
+    norms = np.linalg.norm(x, axis=1)
+    assert summary.vectors == pytest.approx((norms.min(), norms.max(), 2, 1))
+    assert "2 duplicate rows, 1 columns of one value" in sheet([summary]).rows[0][-1]
+
+
+def test_columns_that_are_no_coordinates_are_warned_of():
+    rows = np.arange(12.0)
+    for column, words in ((Y * 2.0 + 1, "column 2 of the embeddings is the label"), (rows + 7, "counts the rows")):
+        warnings = " ".join(lossctl.compute("batch-hard", np.c_[X[:, :1], column, X], Y).warnings)
+        assert words in warnings, warnings
+        assert words in " ".join(lossctl.triplets(np.c_[X[:, :1], column, X], Y).remarks)
+    for column in (rows % 4, rows[::-1], np.zeros(12)):
+        assert not lossctl.compute("batch-hard", np.c_[column, X], Y).warnings

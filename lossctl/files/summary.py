@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ..errors import DataError
 from .sources import Field, Frame, blocks, open_source, parse_source
 
 BLOCK_ROWS = 1 << 15
+WIDE = 256  # columns from which blocks have fewer rows
 LISTED_VALUES = 12
 
 
@@ -22,6 +24,7 @@ class Summary:
     dtype: "number" or "text" for the columns of a CSV
     values: "0 1" where there are few different ones; low, mean, high: of the finite numbers, None for text
     missing: how many nan or empty; infinite: how many inf or -inf
+    vectors: what the rows of several columns are as vectors, None for a single column
     """
 
     path: str
@@ -35,6 +38,16 @@ class Summary:
     missing: int = 0
     infinite: int = 0
     values: str = ""
+    vectors: Vectors | None = None
+
+
+class Vectors(NamedTuple):
+    """Rows as vectors: the shortest and the longest, how many equal an earlier one, how many columns have one value."""
+
+    shortest: float
+    longest: float
+    duplicates: int
+    constant: int
 
 
 def summaries(text: str, **dialect: Any) -> Iterator[Summary]:
@@ -70,9 +83,12 @@ def _of_numbers(field: Field) -> Summary:
     rows = missing = infinite = finite = 0
     low, high, mean = np.inf, -np.inf, 0.0
     distinct: set[float] = set()
-    for block in blocks([field], ["number"], BLOCK_ROWS):
+    running = _Running() if field.width > 1 else None
+    for block in blocks([field], ["number"], BLOCK_ROWS if field.width < WIDE else BLOCK_ROWS // 16):
         (values,) = block.load()
         rows += len(values)
+        if running is not None:
+            running.add(values)
         missing += int(np.count_nonzero(np.isnan(values)))
         infinite += int(np.count_nonzero(np.isinf(values)))
         good = values[np.isfinite(values)]
@@ -86,8 +102,44 @@ def _of_numbers(field: Field) -> Summary:
     dtype = "number" if field.kind == "unknown" else field.frame.dtype_of(field)
     if not finite:
         return Summary(field.frame.path, field.name, dtype, rows, field.width, missing=missing, infinite=infinite)
-    known = (low, mean, high, missing, infinite, shown)
+    known = (low, mean, high, missing, infinite, shown, running.vectors() if running else None)
     return Summary(field.frame.path, field.name, dtype, rows, field.width, *known)
+
+
+@dataclass
+class _Running:
+    """What is known of the rows so far: their lengths, a hash of each, and the first of them beside what differs."""
+
+    shortest: float = np.inf
+    longest: float = 0.0
+    rows: int = 0
+    hashes: set[bytes] = dataclasses.field(default_factory=set)
+    first: np.ndarray | None = None
+    varies: np.ndarray | None = None
+
+    def add(self, values: np.ndarray) -> None:
+        from hashlib import blake2b
+
+        if not len(values):
+            return
+        with np.errstate(over="ignore", invalid="ignore"):
+            norms = np.sqrt(np.einsum("ij,ij->i", values, values))
+        good = norms[np.isfinite(norms)]
+        if good.size:
+            self.shortest, self.longest = min(self.shortest, float(good.min())), max(self.longest, float(good.max()))
+        self.rows += len(values)
+        plain = np.ascontiguousarray(values + 0.0)  # -0 is 0
+        self.hashes.update(blake2b(row, digest_size=12).digest() for row in plain)
+        self.first = plain[0].copy() if self.first is None else self.first
+        changed = (plain != self.first).any(axis=0)
+        self.varies = changed if self.varies is None else self.varies | changed
+
+    def vectors(self) -> Vectors | None:
+        """None where no row is finite."""
+        if self.varies is None or not np.isfinite(self.shortest):
+            return None
+        constant = int(np.count_nonzero(~self.varies)) if self.rows > 1 else 0
+        return Vectors(self.shortest, self.longest, self.rows - len(self.hashes), constant)
 
 
 def _of_categories(field: Field) -> Summary:

@@ -15,6 +15,7 @@ from .ties import equal_rows
 
 MOST = 0.5  # a share of the rows that is said of one class among several, or of rows that are alone in theirs
 SAMPLE = 1 << 12  # rows that tell how far a set is spread
+FEWEST = 8  # rows that tell what a column is
 NEARLY_ALL = 0.9  # the same of one class of two
 
 
@@ -76,10 +77,28 @@ def _of_points(embeddings: np.ndarray, classes: np.ndarray, is_angular: bool) ->
     zeros = int((~x.any(axis=1)).sum())
     if zeros:
         lines.append(f"{zeros} embeddings are all zeros")
+    lines += _of_columns(embeddings, classes)
     off = float(np.abs(norms - 1).max())
     if 1e-3 < off < 0.1 and not is_angular:
         lengths = f"{norms.min():.4g} to {norms.max():.4g}"
         lines.append(f"the embeddings are nearly, but not quite, of length 1 ({lengths}): --normalize may be missing")
+    return lines
+
+
+def _of_columns(embeddings: np.ndarray, classes: np.ndarray) -> list[str]:
+    """Columns that are no coordinate: one that tells the class, or that counts the rows."""
+    if embeddings.shape[1] < 2 or len(embeddings) < FEWEST:
+        return []
+    lines = []
+    for column in np.flatnonzero((embeddings[:SAMPLE] == np.rint(embeddings[:SAMPLE])).all(axis=0)).tolist():
+        values = embeddings[:, column]
+        if (np.diff(values) == 1).all():
+            lines.append(f"column {column + 1} of the embeddings counts the rows: leave it out")
+            continue
+        kinds, codes = np.unique(values, return_inverse=True)
+        groups = np.unique(codes * (int(classes.max()) + 1) + classes)
+        if 1 < len(kinds) < len(values) and len(groups) == len(kinds) == len(np.unique(classes)):
+            lines.append(f"column {column + 1} of the embeddings is the label: leave it out")
     return lines
 
 

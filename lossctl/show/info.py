@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..files.summary import Summary
+from ..files.summary import Summary, Vectors
 from ..results.document import document
 from ..text import shown
 from .sheet import Sheet
@@ -25,7 +25,7 @@ def sheet(summaries: Sequence[Summary]) -> Sheet:
             *("" if value is None else f"{value:.6g}" for value in (item.low, item.mean, item.high)),
             str(item.missing),
             str(item.infinite),
-            shown(item.values),
+            "; ".join(filter(None, (shown(item.values), _words(item.vectors)))),
         )
         for item in summaries
     )
@@ -35,6 +35,15 @@ def sheet(summaries: Sequence[Summary]) -> Sheet:
     )
 
 
+def _words(vectors: Vectors | None) -> str:
+    """Lengths of rows, and what is odd about them."""
+    if vectors is None:
+        return ""
+    counts = ((vectors.duplicates, "duplicate rows"), (vectors.constant, "columns of one value"))
+    odd = "".join(f", {count} {what}" for count, what in counts if count)
+    return f"lengths {vectors.shortest:.6g} to {vectors.longest:.6g}{odd}"
+
+
 def as_json(summaries: Sequence[Summary]) -> str:
     """One document."""
     return document("info", [_record(item) for item in summaries])
@@ -42,4 +51,5 @@ def as_json(summaries: Sequence[Summary]) -> str:
 
 def _record(item: Summary) -> dict[str, Any]:
     cells = (item.path, item.name, item.dtype, item.rows, item.columns, item.low, item.mean, item.high)
-    return dict(zip(COLUMNS, (*cells, item.missing, item.infinite, item.values), strict=True))
+    record = dict(zip(COLUMNS, (*cells, item.missing, item.infinite, item.values), strict=True))
+    return record if item.vectors is None else {**record, "vectors": item.vectors._asdict()}
