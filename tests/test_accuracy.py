@@ -28,6 +28,7 @@ from exact_losses import (
     ulps,
 )
 from exact_sets import SetCase, set_cases, set_computed, set_limits, set_truths
+from exact_views import ViewCase, view_cases, view_computed, view_limits, view_truths
 from folds import by, fold
 
 from lossctl.language import registry
@@ -107,6 +108,15 @@ def test_every_anchor_has_its_digits(cases: list[SetCase]) -> None:
         assert all(error <= limit for error, limit in zip(errors, limits, strict=True)), (case, errors, limits)
 
 
+@pytest.mark.slow
+@fold("case", by(lambda case: case.loss, view_cases()))
+def test_every_thing_seen_twice_has_its_digits(case: ViewCase) -> None:
+    exact_values = view_truths(case, BITS)
+    errors = list(map(ulps, view_computed(case), exact_values))
+    limits = view_limits(case, exact_values)
+    assert all(error <= limit for error, limit in zip(errors, limits, strict=True)), (case, errors)
+
+
 def test_unit_vectors_in_float64_would_be_caught() -> None:
     case = SetCase("near", "contrastive-pairs", rows([1, 1], [1, 1 + 1e-7]), np.array([0, 0]), "cosine")
     unit = case.emb / np.linalg.norm(case.emb, axis=1, keepdims=True)
@@ -135,7 +145,7 @@ def test_every_loss_and_every_form_is_audited() -> None:
         forms = [role.forms for role in loss.roles if role.forms]
         for combination in product(*forms) if loss.engine.is_by_row and loss.stands_alone else ():
             assert (loss.name, *combination) in audited, (loss.name, combination)
-    others = {case.loss for case in (*list_cases(), *set_cases(), *count_cases())}
+    others = {case.loss for case in (*list_cases(), *set_cases(), *count_cases(), *view_cases())}
     assert others == {loss.name for loss in registry.walk() if not loss.engine.is_by_row}
 
 

@@ -36,7 +36,7 @@ from lossctl.rows import checks as door
 CLASSES = WIDTH = 9  # wide enough for sums over the columns to depend on their order, where they do
 N = 40
 ALL = list(registry.walk())
-HERE = [loss for loss in ALL if loss.roles[0].name not in ("rank_score", "emb")]
+HERE = [loss for loss in ALL if loss.roles[0].name not in ("rank_score", "emb") and not loss.engine.reads_whole]
 BY_ROW = [loss for loss in HERE if loss.engine.is_by_row and loss.stands_alone]
 
 
@@ -707,7 +707,7 @@ def read_example(loss: registry.Loss) -> tuple[str, dict[str, Any], float]:
 
 
 def example_values(loss: registry.Loss, role: Any, text: str) -> Any:
-    if loss.engine.has_space:  # a set: rows between commas, columns between slashes
+    if loss.engine.has_space or "/" in text:  # a set: rows between commas, columns between slashes
         table = np.array([[float(number) for number in row.split("/")] for row in text.split(",")])
         return table if role.layout == "vectors" else table[:, 0]
     value = ast.literal_eval(text)

@@ -21,7 +21,7 @@ from lossctl.resampling import by_count as tally
 from lossctl.resampling.draws import Draws
 from lossctl.rows import by_row as rows
 
-LOSSES = [loss for loss in registry.walk() if not loss.engine.has_values]
+LOSSES = [loss for loss in registry.walk() if not loss.engine.has_values and loss.engine.takes_weights]
 RNG = np.random.default_rng(20)
 N = 400
 GROUP = RNG.choice(["a", "b", "c"], N, p=[0.5, 0.3, 0.2])

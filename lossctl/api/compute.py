@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files.sources import Block, Field, blocks, digest, refuse_whole
-from ..language.engines import COUNTS, LISTS, ROWS, Engine
+from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
 from ..resampling import jackknife, survey
@@ -26,7 +26,7 @@ from ..resampling.bootstrap import Method, Spread
 from ..resampling.draws import Draws
 from ..resampling.jackknife import Jackknife
 from ..results.values import Interval, Result
-from ..rows import by_row, groups, hardest
+from ..rows import by_row, groups, hardest, whole
 from ..rows.job import Job
 from ..rows.workers import forked
 from ..text import shown
@@ -37,7 +37,7 @@ from .reading import Given, Reading
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
-    from ..sets.by_anchor import AnchorScores
+    from ..rows.whole import Answer
     from .parts import Executor, Parts
 
 FORK_ROWS = 1 << 22  # from here on a second process pays for its start
@@ -80,7 +80,7 @@ class Shared:
     jobs: how each loss finds its columns;  ride: places of the columns that ride along
     sides: for each loss, side column ("id", "group", "cluster", "seed", "list") -> where it stands in `ride`
     bins: of each loss's group column
-    anchors: of embedding sets, what one reading gave, for the questions that follow; () before
+    answers: of what is read whole, what one reading gave, for the questions that follow; () before
     parts: who scores the rows, if not this process
     """
 
@@ -91,7 +91,7 @@ class Shared:
     ride: tuple[int, ...]
     sides: tuple[dict[str, int], ...]
     bins: tuple[int | None, ...]
-    anchors: tuple[AnchorScores, ...] = ()
+    answers: tuple[Answer, ...] = ()
     parts: Parts | None = None
 
     @property
@@ -119,15 +119,14 @@ class Shared:
         if self.parts:
             yield from self.parts.score(self, fold)
             return
-        if not self.engine.has_space:
-            yield from SCORERS[self.engine]().blocks(self.jobs, self.ride, self.read, self.threads, fold)
+        scorer = SCORERS[self.engine]()
+        if not self.engine.reads_whole:
+            yield from scorer.blocks(self.jobs, self.ride, self.read, self.threads, fold)
             return
-        if not self.anchors:
-            from ..sets.by_anchor import score_sets
-
+        if not self.answers:
             refuse_whole(self.fields)
-            self.anchors = score_sets(self.jobs, self.ride, self.read, self.threads, progress)
-        yield fold(tuple(anchors.scored for anchors in self.anchors))
+            self.answers = whole.answers(scorer.blocks, self.jobs, self.ride, self.read, self.threads, progress)
+        yield fold(tuple(answer.scored for answer in self.answers))
 
     def digest(self, at: int) -> str:
         """The hash of what a loss reads."""
@@ -143,17 +142,21 @@ class Shared:
     @property
     def computed(self) -> tuple[Prepared, ...]:
         """The losses, each with what computed it, once that is known."""
-        if not self.anchors:
+        if not self.answers:
             return self.losses
         return tuple(
-            loss._replace(backend=anchors.backend) for loss, anchors in zip(self.losses, self.anchors, strict=True)
+            loss._replace(backend=answer.backend) for loss, answer in zip(self.losses, self.answers, strict=True)
         )
 
 
 class Scorer(NamedTuple):
-    """How an engine computes: blocks of rows that are scored, and what is known of some of their rows."""
+    """How an engine computes.
 
-    blocks: Callable[..., Iterator[Any]]
+    blocks: scores blocks of rows; all of them at once, a `rows.whole.Engine`, where it reads them whole
+    piece: what is known of some of the rows that were scored
+    """
+
+    blocks: Callable[..., Any]
     piece: survey.Weigh
 
 
@@ -169,10 +172,31 @@ def _of_counts() -> Scorer:
     return Scorer(by_count.count_blocks, by_count.tally_of)
 
 
+def _of_sets() -> Scorer:
+    from ..sets import by_anchor
+
+    return Scorer(by_anchor.answer, survey.slice_of)
+
+
+def _of_views() -> Scorer:
+    from ..sets import by_view
+
+    return Scorer(by_view.answer, survey.slice_of)
+
+
+def _of_whole() -> Scorer:
+    from ..rows import by_whole
+
+    return Scorer(by_whole.answer, by_whole.part_of)
+
+
 SCORERS: dict[Engine, Callable[[], Scorer]] = {
     ROWS: lambda: Scorer(by_row.score_blocks, survey.slice_of),
     LISTS: _of_lists,
     COUNTS: _of_counts,
+    SETS: _of_sets,
+    VIEWS: _of_views,
+    WHOLE: _of_whole,
 }
 
 
@@ -359,7 +383,7 @@ def results_of_each(
             group=side.get("group"),
             bins=_bins(shared, side["group"], count) if count else None,
             cluster=side.get("cluster"),
-            draws=Draws(asked.seed, asked.resamples) if asked and not shared.engine.has_space else None,
+            draws=Draws(asked.seed, asked.resamples) if asked and not shared.engine.reads_whole else None,
         )
         for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
     )
@@ -372,13 +396,12 @@ def results_of_each(
 
 
 def _counts(shared: Shared, at: int) -> tuple[tuple[str, int], ...]:
-    return shared.anchors[at].counts if shared.anchors else ()
+    return shared.answers[at].counts if shared.answers else ()
 
 
 def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progress) -> tuple[survey.Pieces, ...]:
     """Of each loss, what is known of all rows and of each group."""
-    piece_of = survey.slice_of if shared.engine.has_space else SCORERS[shared.engine]().piece
-    fold = survey.fold(aspects, piece_of)
+    fold = survey.fold(aspects, SCORERS[shared.engine]().piece)
     forks = shared.engine.is_by_row and not any(asked.draws for asked in aspects)
     many = all(field.frame.lazy and (field.frame.rows or 0) >= FORK_ROWS for field in shared.fields)
     if forks and many and shared.threads > 1 and not shared.parts:
@@ -456,7 +479,7 @@ def _of_loss(
     if confidence and aspects.draws:
         spreads = {name: piece.spread(plan, aspects.draws, confidence.method) for name, piece in pieces.items()}
     elif confidence:
-        unit = "clusters" if aspects.cluster is not None else "points"
+        unit = "clusters" if aspects.cluster is not None else left_out_unit(shared.engine)
         spreads = left_out(shared, at, pieces, aspects, confidence)
 
     def of(name: str | None, **more: Any) -> Result:
@@ -480,7 +503,7 @@ def _of_loss(
         average = signed(average, "mean-of-groups")
         if confidence:
             of_names = [spreads[name] for name in names]
-            spread = jackknife.mean(of_names) if shared.engine.has_space else survey.macro_spread(of_names, names)
+            spread = jackknife.mean(of_names) if shared.engine.reads_whole else survey.macro_spread(of_names, names)
             average = _remarked(replace(average, ci=_interval(confidence, unit, spread)), spread.remark)
         results.append(average)
     return results + of_groups
@@ -509,9 +532,7 @@ def signed(result: Result, group: str) -> Result:
 def left_out(
     shared: Shared, at: int, pieces: survey.Pieces, aspects: survey.Aspects, confidence: Confidence
 ) -> dict[str | None, Jackknife]:
-    """What the value of all anchors, and of each group of them, is without each block of points (or of clusters)."""
-    from ..sets.by_anchor import scores_without
-
+    """What the value of all rows, and of each group of them, is without each block of rows (or of clusters)."""
     units = 0
     draws = Draws(confidence.seed, confidence.resamples)
 
@@ -526,11 +547,17 @@ def left_out(
         return list(jackknife.blocks_of(draws, len(riders[0]), clusters))
 
     plan = shared.losses[at].plan
-    fold = survey.fold((aspects,), survey.slice_of)
-    scored = scores_without(shared.jobs[at], shared.ride, shared.read, shared.threads, masks)
+    scorer = SCORERS[shared.engine]()
+    fold = survey.fold((aspects,), scorer.piece)
+    scored = whole.without(scorer.blocks, shared.jobs[at], shared.ride, shared.read, shared.threads, masks)
     rests: list[survey.Pieces] = [{} if rest is None else fold((rest,))[0] for rest in scored]
     values = {name: np.array([rest[name].value(plan) if name in rest else np.nan for rest in rests]) for name in pieces}
     return {name: Jackknife(piece.value(plan), values[name], units) for name, piece in pieces.items()}
+
+
+def left_out_unit(engine: Engine) -> str:
+    """What is left out in turn, in the plural."""
+    return "points" if engine.has_space else engine.unit
 
 
 def _interval(confidence: Confidence, unit: str, spread: Spread | survey.GroupMean | Jackknife) -> Interval:

@@ -25,7 +25,6 @@ from .gates import Bounds, read_baseline, read_percent
 from .prepare import logit_forms
 from .reading import Given, Reading
 
-COUNTS = "it counts rows, and no row has a value of its own"
 HEADERS = {"auto": None, "yes": True, "no": False}
 
 
@@ -403,7 +402,7 @@ def _refuse_refused(call: Asked, loss: Loss) -> None:
         if call[key] and options.setting(key, COMPUTE).refused(loss):
             raise UsageError(
                 f"{loss.name} knows no {call.name(key)}",
-                why="it is one number of all rows together" if loss.engine.has_values else COUNTS,
+                why=loss.engine.no_values,
                 fix=f"leave it out, or ask for groups in its place: {call.put('group', 'SRC')}",
             )
 

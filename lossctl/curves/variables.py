@@ -334,4 +334,4 @@ VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
 
 def variables_of(loss: Loss) -> tuple[Variable, ...]:
     """What the loss can be drawn against, the most natural first; () for what its inputs do not tell."""
-    return VARIABLES.get(tuple(role.name for role in loss.roles), ())
+    return () if loss.engine.reads_whole else VARIABLES.get(tuple(role.name for role in loss.roles), ())

@@ -15,9 +15,12 @@ class Engine(NamedTuple):
     unit: what is counted and resampled, in the plural
     kind: what its losses go by, as messages say it
     reductions: how its units may become one number, the default first
+    roles: of the losses whose function takes all of its input as one panel
     roles_beside: roles that its losses have after those of their function
     has_values: whether each unit has a loss of its own, to be written, ranked and compared
+    no_values: why a row alone has none, where it has none
     has_space: whether points are compared in a space: a distance, on the unit sphere or not, on a device
+    reads_whole: whether all rows are read before the first is scored, as each meets all others
     has_lists: whether the groups of rows are its lists, which other groups would cut
     takes_weights: whether rows may be weighted
     """
@@ -25,9 +28,12 @@ class Engine(NamedTuple):
     unit: str
     kind: str
     reductions: tuple[str, ...]
+    roles: tuple[str, ...] = ()
     roles_beside: tuple[str, ...] = ()
     has_values: bool = True
+    no_values: str = "it is one number of all rows together"
     has_space: bool = False
+    reads_whole: bool = False
     has_lists: bool = False
     takes_weights: bool = True
 
@@ -39,10 +45,33 @@ class Engine(NamedTuple):
     @property
     def is_divisible(self) -> bool:
         """Whether parts of its rows can be scored apart: no list, and no set of points, is cut by them."""
-        return not (self.has_space or self.has_lists)
+        return not (self.reads_whole or self.has_lists)
 
 
 ROWS = Engine("rows", "rows", ("mean", "sum", "none"))
-COUNTS = Engine("rows", "counts", ("mean",), has_values=False)
+COUNTS = Engine(
+    "rows",
+    "counts",
+    ("mean",),
+    has_values=False,
+    no_values="it counts rows, and no row has a value of its own",
+)
 LISTS = Engine("lists", "lists", ("mean", "sum", "none"), roles_beside=("group",), has_lists=True)
-SETS = Engine("anchors", "anchors of a set", ("mean", "sum", "none"), has_space=True, takes_weights=False)
+SETS = Engine(
+    "anchors",
+    "anchors of a set",
+    ("mean", "sum", "none"),
+    roles=("emb", "identity"),
+    has_space=True,
+    reads_whole=True,
+    takes_weights=False,
+)
+VIEWS = Engine(
+    "pairs",
+    "pairs of two views",
+    ("mean", "sum", "none"),
+    roles=("left", "right"),
+    reads_whole=True,
+    takes_weights=False,
+)
+WHOLE = Engine("rows", "all rows together", ("mean",), has_values=False, reads_whole=True, takes_weights=False)

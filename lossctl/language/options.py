@@ -62,7 +62,7 @@ NO_CHANCE = "it reads no probabilities"
 NO_CLASSES = "it reads no predictions of classes"
 NO_LABEL = "it reads no labels of predictions"
 NO_SET = "it is for embedding sets, and options of a loss are its own"
-LEFT_OUT = "the interval of a set of points is a jackknife: some of them are left out in turn"
+LEFT_OUT = "its interval is a jackknife: some of the points (or rows) are left out in turn"
 
 
 def _any(loss: Loss) -> bool:
@@ -78,7 +78,7 @@ def _is_indivisible(loss: Loss) -> bool:
 
 
 def _is_resampled(loss: Loss) -> bool:
-    return not loss.engine.has_space
+    return not loss.engine.reads_whole
 
 
 def _has_lists(loss: Loss) -> bool:
@@ -114,7 +114,7 @@ def _is_linear(loss: Loss) -> bool:
 
 
 def _has_weights(loss: Loss) -> bool:
-    return _is_linear(loss) and not loss.engine.has_space
+    return _is_linear(loss) and loss.engine.takes_weights
 
 
 def _has_labels(loss: Loss) -> bool:

@@ -29,7 +29,8 @@ class Loss:
     name, aliases: kebab-case; family: the module it stands in
     function: values of the roles, and options, to one value a row, or to `Weighted` or `Sums`
     roles, options: its inputs and its knobs, in order
-    engine: how it meets its input: row by row, by counts of categories, list by list, or a set against itself
+    engine: how it meets its input: row by row, by counts of categories, list by list, a set against itself, two views
+        of the same things against each other, or all rows together
     finish: the number that the sums over all rows give, `finish(*totals, weight)` with the options that it names; None
         for their mean, total / weight. Totals are exact fractions, or arrays with one total a resample
     stands_alone: whether a single row has a loss: that of a set of one row
@@ -93,7 +94,7 @@ class Loss:
     @property
     def is_of_triplets(self) -> bool:
         """Whether a row is a triplet of points, which may be given as rows of a set."""
-        return tuple(role.name for role in self.roles) == TRIPLET
+        return self.engine.is_by_row and tuple(role.name for role in self.roles) == TRIPLET
 
     @property
     def has_class_weights(self) -> bool:
@@ -155,7 +156,7 @@ FAMILIES = (
         "divergence",
         "impurity",
     ),
-    *("pairs", "cosines", "ranking", "gains", "embedding", "proxies", "preference"),
+    *("pairs", "cosines", "views", "ranking", "gains", "embedding", "proxies", "preference"),
 )
 
 
@@ -174,7 +175,8 @@ def loss(**settings: Any) -> Callable[[Function], Function]: ...
 def loss(function: Callable[..., Any] | None = None, **settings: Any) -> Any:
     """List `function` as a loss, under its own name; the decorated name is the plain function still.
 
-    settings: fields of `Loss` that its function does not tell: engine, aliases, finish, stands_alone, reductions ...
+    settings: fields of `Loss` that its function does not tell: engine, aliases, finish, stands_alone, reductions ...;
+        roles where a function takes its input as one panel, and they are not those of the engine
     """
 
     def listed(function: Any) -> Any:
@@ -192,12 +194,14 @@ def _reductions(function: Callable[..., Any], engine: Engine) -> tuple[str, ...]
     return (*engine.reductions, "positives") if chances and engine is ROWS else engine.reductions
 
 
-def _read_function(function: Callable[..., Any], *, engine: Engine = ROWS, **settings: Any) -> Loss:
+def _read_function(
+    function: Callable[..., Any], *, engine: Engine = ROWS, roles: tuple[str, ...] = (), **settings: Any
+) -> Loss:
     code, defaults = function.__code__, function.__kwdefaults__ or {}
     positional = code.co_varnames[: code.co_argcount]
     keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     doc = _read_docstring(function.__doc__ or "")
-    roles = ("emb", "identity") if positional == ("panel",) else positional
+    roles = roles or (engine.roles if positional == ("panel",) else positional)
     roles = (*roles, *engine.roles_beside)
     return Loss(
         name=function.__name__.replace("_", "-"),

@@ -152,6 +152,11 @@ ROLES: dict[str, Role] = {
         Role("left", "left", "first embedding of each pair, (n, D)", "vectors", ("left", "a", "x1", "emb1")),
         Role("right", "right", "second embedding of each pair, (n, D)", "vectors",
              ("right", "b", "x2", "emb2"), is_shaped_as_first=True),
+        *(
+            Role(f"guide_{side}", f"guide-{side}", f"the guide's embedding of the {side} one of each pair, (n, D)",
+                 "vectors", (f"guide_{side}",))
+            for side in ("left", "right")
+        ),
         Role("same", "same", "1 for a similar pair, 0 for a dissimilar one", "row",
              ("same", "similar", "match", *LABEL_NAMES), truth=True, check="binary"),
         Role("anchor", "anchor", "anchor embeddings, (n, D)", "vectors", ("anchor", "a")),

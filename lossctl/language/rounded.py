@@ -60,6 +60,15 @@ class Rounded:
         """max(0, x)."""
         return Rounded(relu(self.x), self.slope, self.floor, self.most)
 
+    def beside(self, other: Rounded) -> Rounded:
+        """(B, N + M): the columns of both, side by side."""
+        pairs = ((self.slope, other.slope), (self.floor, other.floor), (self.most, other.most))
+        return Rounded(np.concatenate([self.x, other.x], axis=1), *map(max, pairs))
+
+    def log_one_plus_exp(self) -> Bounded:
+        """log(1 + e^x)."""
+        return Bounded(self.x, UNIT * (self.slope * abs(self.x) + self.floor)).log_one_plus_exp()
+
     def columns(self, index: np.ndarray) -> Rounded:
         """(B, K) of the (B, N), as `numerics.picked`."""
         return Rounded(picked(self.x, index), self.slope, self.floor, self.most)

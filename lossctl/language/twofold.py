@@ -70,6 +70,11 @@ class Twofold:
         """max(0, x)."""
         return Twofold(relu(self.high), where(self.high > 0, self.low, 0.0))
 
+    def beside(self, other: Twofold) -> Twofold:
+        """(B, N + M): the columns of both, side by side."""
+        concat = namespace(self.high).concat
+        return Twofold(concat([self.high, other.high], axis=1), concat([self.low, other.low], axis=1))
+
     def columns(self, index: Any) -> Twofold:
         """(B, K) of the (B, N), as `numerics.picked`."""
         return Twofold(picked(self.high, index), picked(self.low, index))

@@ -244,9 +244,10 @@ def _active(losses: np.ndarray, weights: Column) -> np.ndarray:
 def refuse_rows(loss: Loss) -> None:
     """UsageError where single rows have no loss, so that they cannot be listed, ranked or kept."""
     if not loss.stands_alone:
-        why = "it is one number of all rows together" if loss.engine.has_values else "it goes by counts"
         raise UsageError(
-            f"{loss.name} has no value for each row", why=why, fix="ask for its value, its groups or its interval"
+            f"{loss.name} has no value for each row",
+            why=loss.engine.no_values,
+            fix="ask for its value, its groups or its interval",
         )
 
 

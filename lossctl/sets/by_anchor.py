@@ -13,7 +13,8 @@ from ..errors import DataError, UsageError
 from ..rows import checks, shapes
 from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
-from ..rows.job import PLAIN, Job, Loaded, Read, RowBlock, RowsAt, Space, shared
+from ..rows.job import PLAIN, Job, Loaded, RowBlock, RowsAt, Space
+from ..rows.whole import Answer, Asked
 from . import panels
 from .diagnosis import remarks
 from .points import Points, sort_points
@@ -54,11 +55,6 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 # --- anchors and their losses
-
-
-def _refuse_weights(plan: shapes.Plan) -> None:
-    if plan.weight:
-        raise UsageError(f"{plan.spec.loss.name} takes no row weights", fix="leave -w out")
 
 
 def _points(plan: shapes.Plan, embedding_set: EmbeddingSet, space: Space) -> Points:
@@ -172,90 +168,22 @@ def no_anchor(points: Points) -> DataError:
     return DataError(what, why=f"{len(points)} points in {len(points.names)} classes", fix="check the label column")
 
 
-class AnchorScores(NamedTuple):
-    """The losses of all anchors of a set.
-
-    scored: in the order of the input;  backend: what computed them, "numpy" or for example "triton-cuda"
-    counts: what the loss is a mean of, and what was left out
-    """
-
-    scored: Scored
-    backend: str
-    counts: tuple[tuple[str, int], ...]
-
-
-def score_sets(
-    jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress | None = None
-) -> tuple[AnchorScores, ...]:
-    """All anchors of one reading, for each of several losses. DataError where none has a positive and a negative.
-
-    side: which arrays of a block ride along;  read: gives the blocks, from the start
-    """
-    arrays = _all_rows(read())
-    return tuple(_anchors(job, side, columns, threads, progress) for job, columns in shared(jobs, arrays))
-
-
-def scores_without(
-    job: Job, side: tuple[int, ...], read: Read, threads: int, masks: Callable[[tuple[np.ndarray, ...]], Iterable[Any]]
-) -> list[Scored | None]:
-    """The anchors of a set of which some points are left out, once for each mask; None where no anchor is left.
-
-    masks: of what stays, (n,) each, made of the columns that ride along
-    """
-    arrays = _all_rows(read())
-
-    def of_rest(stays: np.ndarray) -> Scored | None:
-        try:
-            return _anchors(job, side, tuple(array[stays] for array in arrays), threads, None, False).scored
-        except DataError:  # the whole set has a value, so the rest has lost its anchors
-            return None
-
-    riders = tuple(arrays[place] for place in side) or (np.arange(len(arrays[0])),)
-    return [of_rest(stays) for stays in masks(riders)]
-
-
-def _all_rows(blocks: Iterable[RowBlock]) -> tuple[np.ndarray, ...]:
-    """All blocks as one; text where some blocks of a column hold text."""
-    parts = [block.load() for block in blocks]
-    if not parts:
-        raise DataError("no rows", fix="check the file")
-
-    def joined(column: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate(column) if column[0].dtype.kind == "f" else _joined_categories(column)
-
-    return tuple(joined(column) for column in zip(*parts, strict=True))
-
-
-def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Categories of all blocks; None, which stands for a missing one, stays."""
-    alike = len({part.dtype.kind for part in parts}) == 1
-    return np.concatenate(parts if alike else [part.astype(object) for part in parts])
-
-
-def _anchors(
-    job: Job,
-    side: tuple[int, ...],
-    arrays: tuple[np.ndarray, ...],
-    threads: int,
-    progress: Progress | None,
-    is_whole: bool = True,
-) -> AnchorScores:
-    _refuse_weights(job.plan)
-    inputs = tuple(arrays[place] for place in job.picks)
+def answer(asked: Asked) -> Answer:
+    """All anchors of a set. DataError where none has a positive and a negative."""
+    job, inputs = asked.job, asked.inputs
     embeddings = read_set(job.plan, [Loaded(0, job.arrange(inputs))])
     alone = _alone(job, embeddings)
-    asked = _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings
-    points = _points(job.plan, asked, job.space)
-    losses, backend = _losses(job.plan, points, job.space.device, threads, progress)
+    points = _points(job.plan, _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings, job.space)
+    losses, backend = _losses(job.plan, points, job.space.device, asked.threads, asked.progress)
     rows = _rows(job.plan, embeddings, points, losses, embeddings.numbers[alone])
-    if is_whole:
+    if not asked.is_rest:
         is_angular = job.plan.spec.loss.cosine or job.space.normalize or job.space.metric == "cosine"
         odd = remarks(embeddings.emb, embeddings.label, job.space.pairs, is_angular)
         rows = rows._replace(facts=rows.facts.merge(Facts(remarks=odd)))
     at = rows.number
     scored = Scored(
-        rows, tuple(arrays[place][at] for place in side), tuple(array[at] for array in inputs[: len(job.plan.entries)])
+        rows,
+        tuple(asked.arrays[place][at] for place in asked.side),
+        tuple(array[at] for array in inputs[: len(job.plan.entries)]),
     )
-    return AnchorScores(
-        scored, backend, _counts(points, losses, "pairs" if job.plan.spec.loss.everyone else "triplets")
-    )
+    return Answer(scored, backend, _counts(points, losses, "pairs" if job.plan.spec.loss.everyone else "triplets"))

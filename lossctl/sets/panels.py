@@ -335,8 +335,9 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
     return AnchorLosses(total, weight, valid[0] if valid else weight, judges.undecided_anchors)
 
 
-def precise_losses(function: Callable[[Panel], Any], panel: Panel) -> tuple[np.ndarray, ...]:
-    """`losses_of` a panel loss; those whose bound on their error is too large in twice the digits."""
+def precise_losses(function: Callable[[Any], Any], panel: Any) -> tuple[np.ndarray, ...]:
+    """`losses_of` a loss of a `Panel`, of a set or of views; those whose bound on their error is too large in twice the
+    digits."""
     value = function(panel)
     total = value.total if isinstance(value, Weighted) else value
     if not isinstance(total, Bounded):
@@ -356,7 +357,7 @@ def _runs(positions: np.ndarray) -> Iterator[tuple[int, int]]:
             yield int(run[0]), int(run[-1]) + 1
 
 
-def losses_of(value: Any, panel: Panel) -> tuple[np.ndarray, ...]:
+def losses_of(value: Any, panel: Any) -> tuple[np.ndarray, ...]:
     """What a panel loss gave, as numpy: total and weight, and valid where it tells that apart, (B,) each."""
     parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
     return tuple(_as_numpy(part) for part in parts)

@@ -1,0 +1,316 @@
+"""Losses of two views of the same things, such as images and their captions: row i of both files belongs together.
+
+A panel is a block of B things against all N; a loss gives each of them a value. The last two are numbers of all rows
+together, from how the columns of the embeddings go together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ..language.domains import Flag, NonNegative, Positive, Real
+from ..language.engines import VIEWS, WHOLE
+from ..language.numerics import Array, namespace, relu, row_sum, sqrt, where
+from ..language.registry import loss
+
+Panel = Any  # sets.views.Panel, which losses do not know
+Cosines = Any  # Rounded or Twofold: float64 that says how wrong it may be, or twice its digits
+
+# ------------------------------------------------------------------------------------------------------------ softmaxes
+
+
+@loss(engine=VIEWS, is_angular=True, aliases=("clip-loss", "symmetric-info-nce"))
+def clip(panel: Panel, *, temperature: Positive = 0.07) -> Any:
+    """Each thing of one view against all of the other, as a softmax, in both directions.
+
+    Formula: -1/2 log [e^(s_ii / T) / sum_j e^(s_ij / T)] - 1/2 log [e^(s_ii / T) / sum_j e^(s_ji / T)],
+        s_ij = cos(a_i, b_j)
+    Paper: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021
+    Differs: code gives 1 / T, the scale of the logits: 1 / 0.07 at first, and after training 100, which is T 0.01
+    temperature: T
+    Unit: nats
+    Use: pairs of two kinds, such as images and captions
+    Misleads: all N pairs of the files are one batch, and the value grows with log N: compare equal N only; rows
+        that say the same thing twice are taken for rivals
+    Gradient: (1 / T) times the softmax minus the truth, over the similarities, the mean of both directions
+    Worked: clip = log(1 + exp((0 - 1) / 1))
+    Example: left=1/0,0/1 right=1/0,0/1 temperature=1 -> 0.31326168751822286
+    """
+    there, back = panel.cosines(0, 1) / temperature, panel.cosines(1, 0) / temperature
+    return (_surprise(panel, there) + _surprise(panel, back)) / 2.0
+
+
+@loss(engine=VIEWS, is_angular=True, aliases=("multiple-negatives-ranking", "in-batch-negatives"))
+def mnrl(panel: Panel, *, s: Positive = 20.0, symmetric: Flag = False) -> Any:
+    """Each anchor's own candidate against those of all other anchors, as a softmax.
+
+    Formula: -log [e^(k s_ii) / sum_j e^(k s_ij)], s_ij = cos(a_i, b_j), k = s
+    Paper: Henderson et al., Efficient Natural Language Response Suggestion for Smart Reply, 2017
+    Reading: clip in one direction, with 1 / k for T
+    s: k, how far cosines count; 1 over a temperature
+    symmetric: the mean of both directions, which is clip
+    Unit: nats
+    Use: training of embeddings for search, from pairs of a question and its answer
+    Misleads: all N pairs of the files are one batch, where training has batches of its own; an answer that stands
+        twice is taken for a rival of itself
+    Gradient: k times the softmax minus the truth, over the similarities of an anchor
+    Worked: mnrl = log(1 + exp(2 * (0 - 1)))
+    Example: left=1/0,0/1 right=1/0,0/1 s=2 -> 0.1269280110429725
+    """
+    value = _surprise(panel, panel.cosines(0, 1) * s)
+    return (value + _surprise(panel, panel.cosines(1, 0) * s)) / 2.0 if symmetric else value
+
+
+@loss(engine=VIEWS, roles=("anchor", "positive", "negative"), is_angular=True)
+def mnrl_negatives(panel: Panel, *, s: Positive = 20.0) -> Any:
+    """Each anchor's own candidate against those of all other anchors and all given negatives, as a softmax.
+
+    Formula: -log [e^(k s_ii) / (sum_j e^(k s_ij) + sum_j e^(k t_ij))], s_ij = cos(a_i, p_j), t_ij = cos(a_i, n_j)
+    Paper: Henderson et al., Efficient Natural Language Response Suggestion for Smart Reply, 2017
+    s: k, how far cosines count; 1 over a temperature
+    Unit: nats
+    Use: training of embeddings for search, with a hard negative for each question
+    Misleads: the negative of one anchor is a rival of all others too
+    Gradient: k times the softmax minus the truth, over the similarities of an anchor
+    Worked: others = exp(0) + exp(0) + exp(0); mnrl_negatives = log(1 + others / exp(1))
+    Example: anchor=1/0,1/0 positive=1/0,0/1 negative=0/1,0/1 s=1 -> 1.2436683806286792
+    """
+    logits = panel.cosines(0, 1).beside(panel.cosines(0, 2)) * s
+    return _flat(logits.surprises(_beside(panel.everyone, panel.everyone), panel.own))
+
+
+@loss(engine=VIEWS, is_angular=True, aliases=("simclr", "ntxent-views"))
+def nt_xent_views(panel: Panel, *, temperature: Positive = 0.5) -> Any:
+    """Each embedding's other view against all embeddings of both views, as a softmax, in both directions.
+
+    Formula: 1/2 (l_ab + l_ba), l_ab = -log [e^(s_ii / T) / (sum_j e^(s_ij / T) + sum_{j != i} e^(t_ij / T))],
+        s_ij = cos(a_i, b_j), t_ij = cos(a_i, a_j)
+    Paper: Chen, Kornblith, Norouzi, Hinton, A Simple Framework for Contrastive Learning, 2020
+    Reading: nt-xent of both files one below the other, with the row as label
+    Differs: T is 0.5 in SimCLR and lightly, 0.1 and 0.07 in others
+    temperature: T
+    Unit: nats
+    Use: contrastive learning from two views of each image
+    Misleads: all N pairs of the files are one batch, and the value grows with log N: compare equal N only
+    Gradient: (1 / T) times the softmax minus the truth, over the similarities
+    Worked: others = 2 * exp(0 / 1); nt_xent_views = log(1 + others / exp(1 / 1))
+    Example: left=1/0,0/1 right=1/0,0/1 temperature=1 -> 0.5514447139320511
+    """
+    return (_against_both(panel, 0, 1, temperature) + _against_both(panel, 1, 0, temperature)) / 2.0
+
+
+@loss(engine=VIEWS, is_angular=True, is_signed=True, aliases=("decoupled-contrastive",))
+def dcl(panel: Panel, *, temperature: Positive = 0.1) -> Any:
+    """nt-xent of two views without the positive in the sum: what pulls no longer fades as the pair comes near.
+
+    Formula: 1/2 (l_ab + l_ba), l_ab = -s_ii / T + log sum_{j != i} (e^(s_ij / T) + e^(t_ij / T)),
+        s_ij = cos(a_i, b_j), t_ij = cos(a_i, a_j)
+    Paper: Yeh et al., Decoupled Contrastive Learning, 2022
+    Reading: below 0 where pairs are near and all others far
+    temperature: T
+    Unit: nats
+    Use: contrastive learning from small batches
+    Misleads: no least value: it falls as long as the pairs come nearer than the others
+    Gradient: -1 / T by s_ii, (1 / T) times the softmax over the others by their similarities
+    Worked: others = 2 * exp(0 / 1); dcl = log(others) - 1 / 1
+    Example: left=1/0,0/1 right=1/0,0/1 temperature=1 -> -0.3068528194400547
+    """
+    return (_decoupled(panel, 0, 1, temperature) + _decoupled(panel, 1, 0, temperature)) / 2.0
+
+
+@loss(engine=VIEWS, roles=("left", "right", "guide_left", "guide_right"), is_angular=True, aliases=("gist-embed",))
+def gist(
+    panel: Panel,
+    *,
+    temperature: Positive = 0.01,
+    margin: Real = 0.0,
+    relative: Flag = False,
+    within: Literal["both", "left", "right", "none"] = "both",
+) -> Any:
+    """mnrl without rivals that a guide holds for more alike than the pair: they may well be right answers.
+
+    Formula: -log [e^(s_ii / T) / sum_j e^(s_ij / T)], over the own pair and all rivals whose cosine by the guide is at
+        most that of the own pair, less the margin; rivals are all of b and a, and all of b as seen from b_i
+    Reading: a thing is no rival of itself as long as the guide tells its two views apart
+    Paper: Solatorio, GISTEmbed: Guided In-sample Selection of Training Negatives, 2024
+    temperature: T
+    margin: by how much a rival must stay below the own pair, by the guide
+    relative: the margin is a share of the size of the own pair's cosine
+    within: rivals of the same view too: of both views, of the left or right one, or none
+    Unit: nats
+    Use: training of embeddings for search, where answers to different questions are alike
+    Misleads: a better guide leaves out more rivals, and the value falls though the model is the same
+    Gradient: 1 / T times the softmax minus the truth, over the rivals that stay
+    Worked: others = 2 * exp(0 / 1); gist = log(1 + others / exp(1 / 1))
+    Example: left=1/0,0/1 right=1/0,0/1 guide_left=1/0,0/1 guide_right=0.8/0.6,0.6/0.8 temperature=1 ->
+        0.5514447139320511
+    """
+    own = _nearest(panel.exact_cosines(2, 3).columns(panel.own))
+    least = own - (abs(own) * margin if relative else margin)
+
+    def kept(one: int, other: int) -> Array:
+        return _nearest(panel.exact_cosines(2 + one, 2 + other)) <= least
+
+    logits, mask = panel.cosines(0, 1), kept(0, 1) | ~panel.is_other
+    for view, word in ((0, "left"), (1, "right")):
+        if within in ("both", word):
+            logits = logits.beside(panel.cosines(view, view))
+            mask = _beside(mask, kept(view, view))
+    return _flat((logits / temperature).surprises(mask, panel.own))
+
+
+# ---------------------------------------------------------------------------------------------------------------- pairs
+
+
+@loss(engine=VIEWS, is_angular=True, aliases=("sigmoid-loss", "siglip-loss"))
+def siglip(panel: Panel, *, s: Positive = 10.0, bias: Real = -10.0) -> Any:
+    """Each pair of an image and a text by itself: whether it belongs together or not.
+
+    Formula: sum_j log(1 + e^(-z_ij (t s_ij + b))), s_ij = cos(a_i, b_j), z_ij = 1 where j = i, else -1;
+        t = s, b the bias
+    Paper: Zhai, Mustafa, Kolesnikov, Beyer, Sigmoid Loss for Language Image Pre-Training, 2023
+    Reading: the sum over all pairs is divided by N, not by N^2
+    s: t
+    bias: b; -10 at first, so that the many pairs that do not belong together cost little
+    Unit: nats
+    Use: pairs of two kinds, in batches of any size
+    Misleads: it grows with N: a sum over all rivals of a thing
+    Gradient: by s_ij: -t z_ij times the sigmoid of -z_ij (t s_ij + b)
+    Worked: own = log(1 + exp(-(2 * 1 - 1))); rival = log(1 + exp(2 * 0 - 1)); siglip = own + rival
+    Example: left=1/0,0/1 right=1/0,0/1 s=2 bias=-1 -> 0.6265233750364457
+    """
+    logits = panel.cosines(0, 1) * s + bias
+    own = (-logits.columns(panel.own)).log_one_plus_exp()
+    return _total(logits.log_one_plus_exp(), panel.is_other) + _flat(own)
+
+
+@loss(engine=VIEWS, is_angular=True)
+def mega_batch_margin(panel: Panel, *, positive_margin: Real = 0.8, negative_margin: Real = 0.3) -> Array:
+    """How far each pair is from being alike, and its hardest rival from being unlike.
+
+    Formula: [m_p - s_ii]+ + [max_{j != i} s_ij - m_n]+, s_ij = cos(a_i, b_j)
+    Paper: Wieting, Gimpel, ParaNMT-50M, 2018
+    positive_margin: m_p
+    negative_margin: m_n
+    Use: paraphrases, in large batches
+    Misleads: the hardest of all N rivals: the more rows, the harder
+    Gradient: -1 by s_ii and 1 by the hardest rival, while they are beyond their margins
+    Worked: pull = max(0, 0.8 - 0.6); push = max(0, 0.8 - 0.3); mega_batch_margin = pull + push
+    Example: left=1/0,0/1 right=0.6/0.8,0.8/0.6 -> 0.7
+    """
+    s = panel.exact_cosines(0, 1)
+    own = s.columns(panel.own)
+    rivals = where(panel.is_other, s.high, -2.0)
+    hardest = s.columns(namespace(rivals).argmax(rivals, axis=-1)[:, None])
+    pull, push = (positive_margin - own).positive_part(), (hardest - negative_margin).positive_part()
+    return _flat(_nearest(pull + push))
+
+
+# -------------------------------------------------------------------------------------------------------------- columns
+
+
+@loss(engine=WHOLE, aliases=("barlow",))
+def barlow_twins(left: Array, right: Array, *, lambd: NonNegative = 0.005, eps: NonNegative = 0.0) -> Array:
+    """How far the columns of two views are from being the same and from telling each something of its own.
+
+    Formula: sum_i (1 - C_ii)^2 + lambda sum_{i != j} C_ij^2, C_ij the correlation of column i of a with column j of b
+    Paper: Zbontar, Jing, Misra, LeCun, Deny, Barlow Twins: Self-Supervised Learning via Redundancy Reduction, 2021
+    Differs: code takes batch norm for the correlations, which adds 1e-5 to each variance: --eps 1e-5
+    lambd: lambda, the weight of correlations off the diagonal
+    eps: is added to the variance of each column
+    Use: learning from two views without rivals
+    Misleads: a column that never changes has no correlation: nan, unless eps is above 0; the value grows with the
+        number of columns
+    Worked: same = 2 * (1 - 1)^2; other = 2 * 0.5 * 1^2; barlow_twins = same + other
+    Example: left=1/1,0/0 right=1/1,0/0 lambd=0.5 -> 1
+    """
+    xp, n = namespace(left), left.shape[0]
+    a, b = _standard(left, eps), _standard(right, eps)
+    gap = a - b  # 1 - C_ii = (2 - |a_i|^2 - |b_i|^2 + |a_i - b_i|^2) / 2, without its cancelling
+    short = 2.0 - xp.sum(a * a + b * b, axis=0) / n if eps else 0.0
+    diagonal = (short + xp.sum(gap * gap, axis=0) / n) / 2.0
+    correlation = a.T @ b / n
+    square = correlation * correlation
+    off = xp.sum(square) - xp.sum(xp.linalg.diagonal(square))
+    return xp.sum(diagonal * diagonal) + lambd * off
+
+
+@loss(engine=WHOLE)
+def vicreg(
+    left: Array,
+    right: Array,
+    *,
+    invariance: NonNegative = 25.0,
+    variance: NonNegative = 25.0,
+    covariance: NonNegative = 1.0,
+    eps: NonNegative = 1e-4,
+) -> Array:
+    """Views alike, columns that vary, and columns that tell each something of its own.
+
+    Formula: lambda mean (a - b)^2 + mu/2 mean_j ([1 - sd a_j]+ + [1 - sd b_j]+) + nu/D sum_{i != j} (cov a_ij^2 +
+        cov b_ij^2), sd = sqrt(var + eps); var and cov divide by N - 1
+    Paper: Bardes, Ponce, LeCun, VICReg: Variance-Invariance-Covariance Regularization, 2022
+    invariance: lambda
+    variance: mu
+    covariance: nu
+    eps: is added to each variance
+    Use: learning from two views without rivals and without unit vectors
+    Misleads: the variance term is a mean of both views, the covariance term their sum, as in the paper's code
+    Worked: sd = sqrt(0.5 + 0.0001); varies = 25 * (1 - sd); cov = 2 * 2 * 0.5^2 / 2; vicreg = varies + cov
+    Example: left=1/1,0/0 right=1/1,0/0 -> 7.820562791762855
+    """
+    xp, n = namespace(left), left.shape[0]
+    total = invariance * xp.mean((left - right) * (left - right))
+    for view in (left, right):
+        centred = view - xp.mean(view, axis=0)
+        cov = centred.T @ centred / (n - 1.0)
+        variances = xp.linalg.diagonal(cov)
+        total = total + variance / 2.0 * xp.mean(relu(1.0 - sqrt(variances + eps)))
+        total = total + covariance * (xp.sum(cov * cov) - xp.sum(variances * variances)) / view.shape[1]
+    return total
+
+
+# ---------------------------------------------------------------------------------------------------------------- words
+
+
+def _surprise(panel: Panel, logits: Cosines) -> Any:
+    """-log of the softmax of a thing's own other view among all of that view."""
+    return _flat(logits.surprises(panel.everyone, panel.own))
+
+
+def _against_both(panel: Panel, one: int, other: int, temperature: float) -> Any:
+    logits = panel.cosines(one, other).beside(panel.cosines(one, one)) / temperature
+    return _flat(logits.surprises(_beside(panel.everyone, panel.is_other), panel.own))
+
+
+def _decoupled(panel: Panel, one: int, other: int, temperature: float) -> Any:
+    logits = panel.cosines(one, other).beside(panel.cosines(one, one)) / temperature
+    push = logits.log_sum_exp(_beside(panel.is_other, panel.is_other))
+    return _flat(_nearest(push.less(logits.columns(panel.own))))
+
+
+def _standard(x: Array, eps: float) -> Array:
+    """Columns of mean 0 and variance 1."""
+    xp = namespace(x)
+    centred = x - xp.mean(x, axis=0)
+    return centred / sqrt(xp.mean(centred * centred, axis=0) + eps)
+
+
+def _beside(one: Array, other: Array) -> Array:
+    return namespace(one).concat([one, other], axis=1)
+
+
+def _nearest(numbers: Any) -> Any:
+    """Numbers in twice the digits as an array; those with a bound on their error as they are."""
+    return numbers.high + numbers.low if hasattr(numbers, "high") else numbers
+
+
+def _total(terms: Any, is_counted: Array) -> Any:
+    """The sum over the columns that count, (B,)."""
+    return terms.total(is_counted) if hasattr(terms, "total") else row_sum(where(is_counted, terms, 0.0))
+
+
+def _flat(terms: Any) -> Any:
+    """(B, 1) as (B,)."""
+    numbers = getattr(terms, "x", terms)
+    return _total(terms, namespace(numbers).isfinite(numbers) | True)

@@ -1,0 +1,118 @@
+"""Views of the same things against each other: row i of each belongs to thing i, and all other rows are its rivals.
+
+A block of B things meets all N, so memory is B x N; what a thing gets does not depend on its block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..language.numerics import Array, namespace
+from ..language.rounded import Bounded, Rounded, factors, rounded_cosines
+from ..language.twofold import Directions, Twofold, cosines, directions
+from ..rows.workers import keep_freed_memory, ordered_map
+from .panels import CACHED, precise_losses
+
+MOST, LEAST = 256, 32  # things of a block
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One embedding of each thing, (N, D), of any array library."""
+
+    x: Array
+
+    @cached_property
+    def units(self) -> Directions:
+        """x / |x|, in more digits than float64 holds."""
+        return directions(self.x)
+
+    @cached_property
+    def low_factors(self) -> np.ndarray:
+        """What gives the low part of cosines by one product."""
+        return factors(self.units)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A block of B things, start <= position < stop, against all N; its arrays are of the library of the views.
+
+    views: of all things, two or more;  is_precise: cosines are in twice the digits at once
+    """
+
+    views: tuple[View, ...]
+    start: int
+    stop: int
+    is_precise: bool = False
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def cosines(self, one: int, other: int) -> Rounded | Twofold:
+        """(B, N) cosines of the block in one view with all things in another, of numpy views with a bound on their
+        errors, else in twice the digits."""
+        a, b = self.views[one], self.views[other]
+        if self.is_precise or not isinstance(a.x, np.ndarray):
+            return self.exact_cosines(one, other)
+        return rounded_cosines(a.units[self.start : self.stop], b.units, b.low_factors)
+
+    def exact_cosines(self, one: int, other: int) -> Twofold:
+        """The same, in twice the digits."""
+        return cosines(self.views[one].units[self.start : self.stop], self.views[other].units)
+
+    @cached_property
+    def own(self) -> Array:
+        """(B, 1) which thing each row of the block is."""
+        xp = namespace(self.views[0].x)
+        return xp.arange(self.start, self.stop, device=getattr(self.views[0].x, "device", None))[:, None]
+
+    @property
+    def everyone(self) -> Array:
+        """(B, N), true."""
+        return self.is_other | ~self.is_other
+
+    @cached_property
+    def is_other(self) -> Array:
+        """(B, N), true where two things are not the same."""
+        xp = namespace(self.views[0].x)
+        return xp.arange(len(self.views[0].x), device=getattr(self.views[0].x, "device", None))[None, :] != self.own
+
+
+def values_of(
+    views: tuple[np.ndarray, ...],
+    function: Callable[[Panel], Any],
+    *,
+    block: int | None = None,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """function(panel) of all N things, (N,), in blocks, on `threads` threads; in twice the digits at once where most of
+    the first ones need them, so that blocks change no digit.
+
+    block: things a panel; if None, as many as stay near the processor
+    """
+    keep_freed_memory()
+    held, count = tuple(map(View, views)), len(views[0])
+    for view in held:
+        _ = view.low_factors  # once, before threads ask for them
+    size = block or max(LEAST, min(MOST, CACHED // max(1, count)))
+
+    def quietly(panel: Panel) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return precise_losses(function, panel)[0]
+
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        first = function(Panel(held, 0, min(LEAST, count)))
+    is_precise = isinstance(first, Bounded) and bool(2 * np.count_nonzero(first.is_good) < len(first.is_good))
+    panels = (Panel(held, start, min(start + size, count), is_precise) for start in range(0, count, size))
+    values = []
+    for at, part in enumerate(ordered_map(quietly, panels, threads)):
+        values.append(part)
+        if progress is not None:
+            progress(min((at + 1) * size, count), count)
+    return np.concatenate(values)

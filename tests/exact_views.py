@@ -1,0 +1,231 @@
+"""Losses of two views from 50 digits and more, thing by thing, and numbers of all rows together, from their definitions
+in mpmath."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+from exact_losses import exact
+
+from lossctl.api import calls
+from lossctl.language import registry
+
+Table = list[list[Any]]  # of mpmath numbers
+
+
+@dataclass(frozen=True)
+class ViewCase:
+    """Views of the same things that are hard in one way."""
+
+    what: str
+    spec: str
+    inputs: tuple[np.ndarray, ...]
+
+    @property
+    def loss(self) -> str:
+        return self.spec.partition(":")[0]
+
+
+def cosines(a: Table, b: Table) -> Table:
+    lengths = [[mp.sqrt(mp.fdot(row, row)) for row in view] for view in (a, b)]
+    return [
+        [mp.fdot(x, y) / (p * q) for y, q in zip(b, lengths[1], strict=True)]
+        for x, p in zip(a, lengths[0], strict=True)
+    ]
+
+
+def surprise(own: Any, others: list[Any], scale: Any) -> Any:
+    return mp.log1p(mp.fsum(mp.exp(scale * (other - own)) for other in others))
+
+
+def without(row: list[Any], i: int) -> list[Any]:
+    return [value for j, value in enumerate(row) if j != i]
+
+
+def both_ways(s: Table, term: Callable[[list[Any], int], Any]) -> list[Any]:
+    turned = [list(column) for column in zip(*s, strict=True)]
+    return [(term(s[i], i) + term(turned[i], i)) / 2 for i in range(len(s))]
+
+
+def clip(a: Table, b: Table, temperature: float) -> list[Any]:
+    return both_ways(cosines(a, b), lambda row, i: surprise(row[i], without(row, i), 1 / mp.mpf(temperature)))
+
+
+def mnrl(a: Table, b: Table, s: float, symmetric: bool) -> list[Any]:
+    table = cosines(a, b)
+    if symmetric:
+        return clip(a, b, 1 / mp.mpf(s))
+    return [surprise(row[i], without(row, i), s) for i, row in enumerate(table)]
+
+
+def mnrl_negatives(a: Table, p: Table, n: Table, s: float) -> list[Any]:
+    near, far = cosines(a, p), cosines(a, n)
+    return [surprise(row[i], without(row, i) + far[i], s) for i, row in enumerate(near)]
+
+
+def with_own_view(a: Table, b: Table) -> Iterator[tuple[Any, list[Any]]]:
+    s, t = cosines(a, b), cosines(a, a)
+    for i, row in enumerate(s):
+        yield row[i], without(row, i) + without(t[i], i)
+
+
+def nt_xent_views(a: Table, b: Table, temperature: float) -> list[Any]:
+    k = 1 / mp.mpf(temperature)
+    ways = ([surprise(own, others, k) for own, others in with_own_view(*views)] for views in ((a, b), (b, a)))
+    return [(x + y) / 2 for x, y in zip(*ways, strict=True)]
+
+
+def dcl(a: Table, b: Table, temperature: float) -> list[Any]:
+    k = 1 / mp.mpf(temperature)
+    ways = (
+        [mp.log(mp.fsum(mp.exp(k * (other - own)) for other in others)) for own, others in with_own_view(*views)]
+        for views in ((a, b), (b, a))
+    )
+    return [(x + y) / 2 for x, y in zip(*ways, strict=True)]
+
+
+def gist(
+    a: Table, b: Table, c: Table, d: Table, temperature: float, margin: float, relative: bool, within: str
+) -> list[Any]:
+    names = [("left", a, c), ("right", b, d)]
+    tables = [(cosines(a, b), cosines(c, d), True)]
+    tables += [(cosines(x, x), cosines(g, g), False) for name, x, g in names if within in ("both", name)]
+    values = []
+    for i in range(len(a)):
+        own = tables[0][1][i][i]
+        least = own - (abs(own) * mp.mpf(margin) if relative else mp.mpf(margin))
+        rivals = [
+            s[i][j]
+            for s, guide, crosses in tables
+            for j in range(len(a))
+            if guide[i][j] <= least and not (crosses and i == j)
+        ]
+        values.append(surprise(tables[0][0][i][i], rivals, 1 / mp.mpf(temperature)))
+    return values
+
+
+def siglip(a: Table, b: Table, s: float, bias: float) -> list[Any]:
+    def term(row: list[Any], i: int) -> Any:
+        return mp.log1p(mp.exp(-(s * row[i] + bias))) + mp.fsum(mp.log1p(mp.exp(s * x + bias)) for x in without(row, i))
+
+    return [term(row, i) for i, row in enumerate(cosines(a, b))]
+
+
+def mega_batch_margin(a: Table, b: Table, positive_margin: float, negative_margin: float) -> list[Any]:
+    return [
+        max(0, positive_margin - row[i]) + max(0, max(without(row, i)) - mp.mpf(negative_margin))
+        for i, row in enumerate(cosines(a, b))
+    ]
+
+
+def columns_of(view: Table) -> Table:
+    """Columns of mean 0."""
+    columns = [list(column) for column in zip(*view, strict=True)]
+    return [[x - mp.fsum(column) / len(column) for x in column] for column in columns]
+
+
+def barlow_twins(a: Table, b: Table, lambd: float, eps: float) -> Any:
+    def standard(view: Table) -> Table:
+        return [[x / mp.sqrt(mp.fdot(c, c) / len(c) + mp.mpf(eps)) for x in c] for c in columns_of(view)]
+
+    one, other = standard(a), standard(b)
+    table = [[mp.fdot(x, y) / len(x) for y in other] for x in one]
+    return mp.fsum(
+        (1 - c) ** 2 if i == j else mp.mpf(lambd) * c**2 for i, row in enumerate(table) for j, c in enumerate(row)
+    )
+
+
+def vicreg(a: Table, b: Table, invariance: float, variance: float, covariance: float, eps: float) -> Any:
+    n, width = len(a), len(a[0])
+    total = (
+        invariance
+        * mp.fsum((x - y) ** 2 for r, q in zip(a, b, strict=True) for x, y in zip(r, q, strict=True))
+        / (n * width)
+    )
+    for view in (a, b):
+        columns = columns_of(view)
+        table = [[mp.fdot(x, y) / (n - 1) for y in columns] for x in columns]
+        total += (
+            variance / 2 * mp.fsum(max(0, 1 - mp.sqrt(row[i] + mp.mpf(eps))) for i, row in enumerate(table)) / width
+        )
+        total += covariance * mp.fsum(c**2 for i, row in enumerate(table) for c in without(row, i)) / width
+    return total
+
+
+VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
+    "clip": clip,
+    "mnrl": mnrl,
+    "mnrl-negatives": mnrl_negatives,
+    "nt-xent-views": nt_xent_views,
+    "dcl": dcl,
+    "gist": gist,
+    "siglip": siglip,
+    "mega-batch-margin": mega_batch_margin,
+}
+WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {"barlow-twins": barlow_twins, "vicreg": vicreg}
+VIEW_SPECS = {
+    "clip": ("clip", "clip:temperature=0.01"),
+    "mnrl": ("mnrl", "mnrl:symmetric=true,s=100"),
+    "gist": ("gist", "gist:margin=0.1,relative=true,within=left"),
+    "siglip": ("siglip", "siglip:s=100,bias=-20"),
+}
+VIEW_REASONS = {
+    "clip, mnrl, mnrl-negatives, nt-xent-views, gist, siglip": "as many terms as there are rows, each right to 4 ulp: "
+    "8 ulp",
+    "dcl": "what pulls and what pushes cancel: 8 ulp of 2 / T",
+    "barlow-twins, vicreg": "sums over all rows in float64: 500 ulp, for columns of mean near 0",
+}
+
+
+def _exact(case: ViewCase) -> Any:
+    spec = registry.parse(case.spec)
+    reference = {**VIEW_REFERENCES, **WHOLE_REFERENCES}[case.loss]
+    return reference(*([exact(row) for row in array] for array in case.inputs), **spec.options)
+
+
+def view_truths(case: ViewCase, bits: int) -> list[Any]:
+    """The exact value of each thing, or that of all rows."""
+    with mp.workprec(bits):
+        return _exact(case) if case.loss in VIEW_REFERENCES else [_exact(case)]
+
+
+def view_computed(case: ViewCase) -> list[float]:
+    """The same as lossctl has it."""
+    if case.loss in VIEW_REFERENCES:
+        values: list[float] = calls.row_losses(case.spec, *case.inputs).tolist()
+        return values
+    return [calls.compute(case.spec, *case.inputs).value]
+
+
+def view_limits(case: ViewCase, truths: list[Any]) -> list[float]:
+    """The error that is allowed, in ulp of the truth."""
+    if case.loss == "dcl":
+        return [8.0 * max(1.0, float(20 / abs(truth))) for truth in truths]
+    return [8.0 if case.loss in VIEW_REFERENCES else 500.0] * len(truths)
+
+
+def hard_views() -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+    rng = np.random.default_rng(11)
+    yield "the same twice", (np.eye(3), np.eye(3)[[0, 0, 2]], np.eye(3)[::-1].copy(), np.eye(3) + 0.1)
+    for n, columns in ((5, 2), (9, 24)):
+        a, noise, c, d = rng.normal(size=(4, n, columns))
+        yield f"std 1, {columns} columns", (a, a + 0.5 * noise, c, c + 0.5 * d)
+        yield f"pairs 1e-7 apart, {columns} columns", (a, a + 1e-7 * noise, c, d)
+        yield f"all 1e-7 apart, {columns} columns", (a[0] + 1e-7 * noise, a[0] + 1e-7 * c, a[0] + 1e-7 * d, a)
+        yield f"1e200 and 1e-200 long, {columns} columns", (1e200 * a, 1e-200 * (a + noise), 1e200 * c, d)
+
+
+def view_cases() -> list[ViewCase]:
+    """One for each loss, form of its options and hard set."""
+    cases = []
+    for what, views in hard_views():
+        for name in (*VIEW_REFERENCES, *WHOLE_REFERENCES):
+            width = len(registry.find(name).roles)
+            if name in WHOLE_REFERENCES and not what.startswith(("std 1", "pairs")):
+                continue
+            cases += [ViewCase(what, spec, views[:width]) for spec in VIEW_SPECS.get(name, (name,))]
+    return cases

@@ -1,0 +1,124 @@
+"""Losses of two views, and of all rows together, through the doors: blocks, threads, order, gradients, groups."""
+
+from __future__ import annotations
+
+import tracemalloc
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from conftest import run_lossctl
+
+import lossctl
+from lossctl.errors import DataError, UsageError
+from lossctl.language import registry
+from lossctl.sets.views import Panel, View, values_of
+
+RNG = np.random.default_rng(3)
+VIEWS = RNG.normal(size=(4, 40, 9))
+LOSSES = [loss for loss in registry.walk() if loss.engine.kind == "pairs of two views"]
+ROWS_TOGETHER = {"barlow-twins": VIEWS[:2], "vicreg": VIEWS[:2]}
+
+
+def inputs_of(loss: registry.Loss) -> tuple[np.ndarray, ...]:
+    return tuple(VIEWS[: len(loss.roles)])
+
+
+def function_of(loss: registry.Loss):
+    return partial(loss.function, **registry.make(loss).options)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_neither_blocks_nor_threads_nor_order_change_a_thing(loss):
+    views, order = inputs_of(loss), RNG.permutation(40)
+    values = values_of(views, function_of(loss), block=40)
+    for block, threads in ((1, 1), (7, 3), (39, 1)):
+        np.testing.assert_allclose(
+            values_of(views, function_of(loss), block=block, threads=threads), values, rtol=1e-14
+        )
+    turned = values_of(tuple(view[order] for view in views), function_of(loss), block=16)
+    np.testing.assert_allclose(turned, values[order], rtol=1e-13)
+    assert lossctl.compute(loss.name, *views).value == pytest.approx(values.mean(), rel=1e-15)
+    np.testing.assert_array_equal(lossctl.row_losses(loss.name, *views), values_of(views, function_of(loss)))
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_torch_gives_the_numbers_and_their_gradient(loss):
+    views = [torch.from_numpy(view[:4, :2].copy()).requires_grad_() for view in inputs_of(loss)]
+
+    def total(*tensors: torch.Tensor) -> torch.Tensor:
+        return function_of(loss)(Panel(tuple(map(View, tensors)), 0, len(tensors[0]))).sum()
+
+    numbers = values_of(tuple(view.detach().numpy() for view in views), function_of(loss))
+    assert total(*views).item() == pytest.approx(numbers.sum(), rel=1e-13)
+    assert torch.autograd.gradcheck(total, views, eps=1e-6, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ROWS_TOGETHER)
+def test_all_rows_together_have_a_gradient_and_no_order(name):
+    inputs, loss = ROWS_TOGETHER[name], registry.find(name)
+    function = function_of(loss)
+    order = RNG.permutation(40)
+    value = lossctl.compute(name, *inputs).value
+    assert lossctl.compute(name, *(item[order] for item in inputs)).value == pytest.approx(value, rel=1e-12)
+    tensors = [torch.from_numpy(item[:6].copy()).requires_grad_(item.dtype.kind == "f") for item in inputs]
+    assert torch.autograd.gradcheck(function, tensors, eps=1e-6, atol=1e-4, rtol=1e-4)
+
+
+def test_a_group_of_rows_together_is_a_number_of_its_own():
+    left, right = VIEWS[:2]
+    group = np.arange(40) % 3
+    results = lossctl.compute("vicreg", left, right, group=group)
+    own = [lossctl.compute("vicreg", left[group == k], right[group == k]).value for k in range(3)]
+    assert [result.value for result in results.groups.values()] == own
+    assert results.value == lossctl.compute("vicreg", left, right).value
+    assert results.macro.value == pytest.approx(np.mean(own))
+    interval = lossctl.compute("vicreg", left, right, ci=0.95).ci
+    assert interval.method == "jackknife" and interval.low < results.value < interval.high
+
+
+def test_what_they_cannot_do_is_refused():
+    left, right = VIEWS[:2]
+    with pytest.raises(DataError, match="clip of 1 pairs"):
+        lossctl.compute("clip", left[:1], right[:1])
+    with pytest.raises(DataError, match="nothing to compare"):
+        lossctl.compute("vicreg", left[:1], right[:1])
+    with pytest.raises(DataError, match="all zeros"):
+        lossctl.compute("clip", np.zeros((2, 2)), left[:2, :2])
+    with pytest.raises(DataError, match="guide-left has 9 columns, guide-right 8"):
+        lossctl.compute("gist", *VIEWS[:3], VIEWS[3][:, :8])
+    for name, option in (
+        ("clip", {"weight": np.ones(40)}),
+        ("vicreg", {"weight": np.ones(40)}),
+        ("vicreg", {"top": 3}),
+    ):
+        with pytest.raises(UsageError):
+            lossctl.compute(name, left, right, **option)
+    with pytest.raises(UsageError, match="no reduction"):
+        lossctl.row_losses("barlow-twins", left, right)
+
+
+def test_memory_grows_with_the_rows_and_not_with_their_square():
+    peaks = []
+    for count in (256, 1024):
+        views = tuple(np.random.default_rng(0).normal(size=(2, count, 8)))
+        tracemalloc.start()
+        values_of(views, function_of(registry.find("clip")), block=32)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 5 * peaks[0]
+
+
+def test_the_command_reads_two_files_or_one(tmp_path):
+    left, right = VIEWS[:2]
+    np.save(tmp_path / "a.npy", left)
+    np.save(tmp_path / "b.npy", right)
+    np.savez(tmp_path / "ab.npz", left=left, right=right)
+    value = lossctl.compute("clip", left, right, temperature=0.05).value
+    two = run_lossctl("compute", "clip", tmp_path / "a.npy", tmp_path / "b.npy", "--like", "sentence-transformers")
+    one = run_lossctl("compute", "clip", tmp_path / "ab.npz", "--temperature", "0.05")
+    assert float(two.out) == float(one.out) == value
+    hardest = run_lossctl("compute", "mnrl", tmp_path / "ab.npz", "--top", "2")
+    worst = np.argsort(-lossctl.row_losses("mnrl", left, right))[:2]
+    assert all(str(row) in hardest.out for row in worst)
