@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import run_lossctl
+from folds import fold
 
 import lossctl
 from lossctl.errors import DataError, UsageError
@@ -29,7 +30,7 @@ def function_of(loss: registry.Loss):
     return partial(loss.function, **registry.make(loss).options)
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@fold("loss", {"views": LOSSES})
 def test_neither_blocks_nor_threads_nor_order_change_a_thing(loss):
     views, order = inputs_of(loss), RNG.permutation(40)
     values = values_of(views, function_of(loss), block=40)
@@ -43,7 +44,7 @@ def test_neither_blocks_nor_threads_nor_order_change_a_thing(loss):
     np.testing.assert_array_equal(lossctl.row_losses(loss.name, *views), values_of(views, function_of(loss)))
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@fold("loss", {"views": LOSSES})
 def test_torch_gives_the_numbers_and_their_gradient(loss):
     views = [torch.from_numpy(view[:4, :2].copy()).requires_grad_() for view in inputs_of(loss)]
 
