@@ -255,3 +255,22 @@ def test_a_terminal_gets_a_plot_of_its_width():
     text = on_a_terminal("curve", "bce", "focal", COLUMNS="72", TERM="dumb")
     assert "* bce" in text and "o focal" in text and text.isascii()
     assert max(len(line) for line in text.splitlines()) <= 72
+
+
+@pytest.mark.parametrize(
+    "spec", ["mse", "huber", "log-cosh", "cauchy", "welsch", "focal", "hinge", "contrastive", "triplet"]
+)
+def test_no_slope_is_a_trace_of_where_it_was_taken(spec):
+    """At 0 of an error the slope is 0, not 1e-30; no number is -0.0."""
+    picture = trace([read(spec)], points=41, grad=True)
+    numbers = [number for line in picture.lines for number in (*line.values, *(line.slopes or ()))]
+    assert not [
+        number for number in numbers if 0 < abs(number) < 1e-20 or (number == 0 and math.copysign(1, number) < 0)
+    ]
+
+
+def test_a_range_of_another_variable_is_told_as_one():
+    with pytest.raises(UsageError) as fault:
+        trace([read("focal"), read("bce")], span=(-5.0, 5.0))
+    assert "--x x_t=-5..5" in fault.value.fix
+    assert trace([read("focal"), read("bce")], variable="x_t", span=(-5.0, 5.0)).x[0] == -5

@@ -1,5 +1,6 @@
 """Figures: those of docs/losses.md are drawn anew, data pictures show their data; only they need matplotlib."""
 
+import io
 import math
 import re
 import subprocess
@@ -132,3 +133,15 @@ def test_without_matplotlib_only_figures_are_missing(tmp_path):
     assert done.returncode == 5
     assert "pip install matplotlib" in done.stderr and "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mse.csv"]
+
+
+@pytest.mark.parametrize("labels", [["huber (delta = 0.5)", "huber (delta = 1)", "huber (delta = 2)"], ["x" * 30] * 7])
+def test_no_name_of_a_line_is_cut_at_the_edge(labels):
+    with style.figure(io.BytesIO(), "png", style.COLUMN, 3) as figure:
+        axes = figure.subplots()
+        for label in labels:
+            axes.plot([0, 1], [0, 1], label=label)
+        style.legend(figure, axes, labels)
+        figure.canvas.draw()
+        (names,) = figure.legends
+        assert names.get_window_extent().x1 <= figure.bbox.x1 and names._ncols == (2 if len(labels) == 3 else 1)

@@ -20,6 +20,8 @@ from .evaluation import STEP, derivatives, grid, one_sided, rows
 from .pictures import Band, Line, Picture
 from .variables import NEAREST, Variable, variables_of
 
+NO_SLOPE = 1e-15  # at a point where only a limit exists
+
 
 def lines(
     subjects: Sequence[Subject],
@@ -52,6 +54,12 @@ def _shared(subjects: Sequence[Subject], name: str | None) -> list[Variable]:
         what = f"no curve against {name}" if name else "no variable that all of these losses know"
         raise UsageError(what, why=f"what can be drawn: {own}", fix=_use(shared))
     return [axes[name] for axes in known]
+
+
+def _common(subjects: Sequence[Subject]) -> list[Variable]:
+    """The variables that all of the losses know."""
+    known = [{axis.name for axis in _variables(subject)} for subject in subjects]
+    return [axis for axis in _variables(subjects[0]) if all(axis.name in names for names in known)]
 
 
 def _use(names: Sequence[str]) -> str:
@@ -101,7 +109,9 @@ def _span(
     if variable.low <= low < high <= variable.high and math.isfinite(high - low):
         return span
     bounds = f" within {variable.low:g}..{variable.high:g}" if variable.low > -math.inf else ""
-    raise UsageError(f"{low:g}..{high:g} is no range of {variable.name}", fix=f"give --x LOW..HIGH{bounds}")
+    others = [axis.name for axis in _common(subjects) if low < high and axis.low <= low and high <= axis.high]
+    more = "".join(f", or of another variable: --x {name}={low:g}..{high:g}" for name in others[:1])
+    raise UsageError(f"{low:g}..{high:g} is no range of {variable.name}", fix=f"give --x LOW..HIGH{bounds}{more}")
 
 
 def _lines(
@@ -119,7 +129,7 @@ def _lines(
 
         slopes = _slopes(function, array, variable, values) if grad else None
         label = f"{subject.label} {case}" if case else subject.label
-        lines_of_cases.append(Line(label, str(spec), case, tuple(values.tolist()), slopes))
+        lines_of_cases.append(Line(label, str(spec), case, tuple((values + 0.0).tolist()), slopes))
     return lines_of_cases
 
 
@@ -147,6 +157,7 @@ def _slopes(function: Callable[..., Any], x: np.ndarray, variable: Variable, val
     at = _inside(x, variable, NEAREST)
     (slopes,) = one_sided(function, [at], [_inside(at + STEP * np.abs(at), variable, NEAREST)])
     (farther,) = derivatives(function, _inside(x, variable, 1e-12))
+    slopes = np.where((at != x) & (np.abs(slopes) < NO_SLOPE), 0.0, slopes) + 0.0  # of a point beside it
     at_end = (x == variable.low) | (x == variable.high)
     grows = at_end & (np.abs(slopes) > 1.01 * np.abs(farther)) & (np.abs(slopes) > 1)
     numbers: list[float] = np.where(grows | ~np.isfinite(values), np.copysign(np.inf, slopes), slopes).tolist()

@@ -93,6 +93,9 @@ def mathematical(text: str) -> str:
 def legend(figure: Any, axes: Any, labels: list[str]) -> None:
     """The names of the lines above the axes, as many side by side as fit."""
     handles, _ = axes.get_legend_handles_labels()
-    across = max(int(19 * figure.get_figwidth()) // (max(map(len, labels)) + 6), 1)
     texts = [mathematical(label) for label in labels]
-    figure.legend(handles, texts, loc="outside upper left", ncols=min(across, len(labels)))
+    for across in range(len(labels), 0, -1):
+        names = figure.legend(handles, texts, loc="outside upper left", ncols=across)
+        if across == 1 or names.get_window_extent().width <= figure.bbox.width:
+            return
+        names.remove()
