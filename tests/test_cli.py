@@ -523,23 +523,6 @@ def test_what_is_computed_on_the_cpu_needs_no_torch(monkeypatch, capsys, tmp_pat
     assert "pip install 'lossctl[torch]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script(shell):
-    done = run_lossctl("completion", shell)
-    assert done.code == 0
-    assert "lossctl" in done.out
-    assert run_lossctl("completion", "tcsh").code == 2
-
-
-def test_one_tab_completes_losses_and_options():
-    def tab(words):
-        count = str(len(words.split(" ")) - 1)
-        return run_lossctl(_LOSSCTL_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count).out.split()
-
-    assert tab("lossctl compute foc") == ["focal", "focal-star", "focal-tversky"]
-    assert tab("lossctl compute focal --ga") == ["--gamma"]
-
-
 def test_version_and_module_and_no_arguments():
     assert run_lossctl("--version").out == f"lossctl {package.__version__}\n"
     assert run_lossctl("-V").out == f"lossctl {package.__version__}\n"

@@ -41,6 +41,7 @@ COMMANDS = {
 EXIT_CODES = {UsageError: 2, DataError: 3, FileError: 4, DeviceError: 5}
 BUG = 70
 READER_GONE = 141
+COMPLETE = "_LOSSCTL_COMPLETE"  # set by the script of a shell to the command line up to the cursor
 HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
 COLOUR_CHOICE: ContextVar[str] = ContextVar("COLOUR_CHOICE", default="auto")  # --color, for the length of one `run`
 
@@ -159,10 +160,11 @@ def _speak_unicode() -> None:
 
 def _run(args: list[str]) -> int:
     try:
-        if "_LOSSCTL_COMPLETE" in os.environ:
-            import typer.completion as completion
+        if COMPLETE in os.environ:
+            from .candidates import candidates
 
-            vars(completion)["completion_init"]()  # not in its __all__
+            print("".join(f"{word}\n" for word in candidates(os.environ.pop(COMPLETE))), end="")
+            return 0
         code = root().main(args=_sources_of_stdin(args), prog_name="lossctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except LossctlError as fault:
