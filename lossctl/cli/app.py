@@ -37,6 +37,7 @@ COMMANDS = {
     "schema": "The JSON schema of what --json prints.",
     "doctor": "The machine and the libraries, as lossctl sees them.",
     "completion": "Print the completion script of a shell.",
+    "man": "Print the manual page.",
 }
 EXIT_CODES = {UsageError: 2, DataError: 3, FileError: 4, DeviceError: 5}
 BUG = 70
@@ -61,6 +62,11 @@ class Commands(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from .examples import EXAMPLES
+
+        write_examples([EXAMPLES[name][0] for name in ("compute", "triplets", "compare", "run")], formatter)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             guess = did_you_mean(args[0], COMMANDS)
@@ -74,8 +80,23 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+def write_examples(examples: Any, formatter: Any) -> None:
+    """Examples at the end of a help page: each a line that can be copied, below what it does."""
+    if examples:
+        with formatter.section("Examples"):
+            for line, what in examples:
+                formatter.write(f"  # {what}\n  {line}\n")
+
+
 class Command(TyperCommand):
     """A command that takes an option once, unless it is repeatable: of two, one would be dropped in silence."""
+
+    examples: Any = ()
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from .examples import EXAMPLES
+
+        write_examples(self.examples or EXAMPLES.get(self.name or "", ()), formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))

@@ -15,8 +15,8 @@ from ..language.options import COMPUTE, Setting, settings
 from ..language.registry import Loss
 from ..language.roles import Role
 from ..text import option_text
-from . import options, output
-from .app import HELP_FLAGS, group
+from . import examples, options, output
+from .app import HELP_FLAGS, group, write_examples
 
 if TYPE_CHECKING:
     from ..api.answers import Answer
@@ -53,6 +53,11 @@ class Losses(TyperGroup):
             lines = [(loss.name, loss.summary) for loss in registry.walk() if loss.family == family]
             with formatter.section(family.capitalize()):
                 formatter.write_dl([(name, text.split(": ")[0].split(", ")[0].rstrip(".")) for name, text in lines])
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from .examples import EXAMPLES
+
+        write_examples(EXAMPLES[self.name or COMPUTE], formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, spec_as_options(loss_first(args)))
@@ -110,9 +115,11 @@ def command() -> Any:
 
 def loss_command(loss: Loss) -> Any:
     """The command of one loss: its roles and options become command-line options."""
-    return options.command_of(
+    command = options.command_of(
         lambda values: run(loss, values), loss.name, parameters(loss), help=_help(loss), short_help=loss.summary
     )
+    command.examples = examples.of_loss(COMPUTE, loss)
+    return command
 
 
 def parameters(loss: Loss) -> list[options.Parameter]:

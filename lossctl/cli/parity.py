@@ -7,7 +7,7 @@ from typing import Any
 
 from ..language.options import COMPUTE, LOSSES, PARITY, settings
 from ..language.registry import Loss, find
-from . import compute, options, output
+from . import compute, examples, options, output
 from .app import group
 
 
@@ -40,7 +40,9 @@ def loss_command(loss: Loss, name: str, run: Any, help: str) -> Any:
         for parameter in compute.parameters(loss)
         if parameter[0] in reading or parameter[0] not in settings(COMPUTE, "shell")
     ]
-    return options.command_of(run, loss.name, [*kept, *options.parameters(name)], help=help)
+    command = options.command_of(run, loss.name, [*kept, *options.parameters(name)], help=help)
+    command.examples = examples.of_loss(name, loss)
+    return command
 
 
 def parity(loss: Loss, values: Mapping[str, Any]) -> None:
