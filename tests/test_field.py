@@ -15,6 +15,7 @@ from lossctl.cli.app import run
 from lossctl.errors import DataError, UsageError
 
 BCE = -(log(0.9) + log(0.8) + log(0.6)) / 3  # of chances 0.9, 0.2, 0.6 beside labels 1, 0, 1
+P_OF_3, Y_OF_3 = np.array([0.9, 0.2, 0.6]), np.array([1, 0, 1])
 LOGS = np.log([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.3, 0.4, 0.3]])
 
 
@@ -273,11 +274,58 @@ def test_balanced_weights_count_the_rows_that_count(tmp_path):
 
 def test_indexes_that_disagree():
     pandas = pytest.importorskip("pandas")
-    chance = pandas.Series([0.9, 0.2, 0.6], index=["a", "b", "c"])
-    label = pandas.Series([1, 0, 1], index=["a", "b", "c"])
-    assert value("bce", chance, label) == pytest.approx(BCE)
+    chance, label = (pandas.Series(column, index=list("abc")) for column in (P_OF_3, Y_OF_3))
+    assert value("bce", chance, label) == value("bce", chance, label.to_numpy()[:]) == pytest.approx(BCE)
     with pytest.raises(DataError, match="row 0 is a in the first, c"):
         lossctl.compute("bce", chance, label[::-1])
+    turned, table = label[::-1], pandas.DataFrame({"prob": chance, "label": label})
+    points, classes = pandas.DataFrame(np.eye(4), index=list("abcd")), pandas.Series([0, 0, 1, 1], index=list("bacd"))
+    for call in (
+        lambda: lossctl.compute("bce", prob=chance, label=turned),
+        lambda: lossctl.row_losses("bce", chance, turned),
+        lambda: lossctl.compute("bce", table, weight=turned),
+        lambda: lossctl.compute("bce", table, group=turned),
+        lambda: lossctl.compute("bce", table, cluster=turned, ci=0.9),
+        lambda: lossctl.compare(chance, turned, target=label, loss="bce"),
+        lambda: lossctl.compare(chance, chance, target=turned, loss="bce"),
+        lambda: lossctl.compute("batch-hard", points, classes),
+        lambda: lossctl.triplets(points, classes),
+        lambda: lossctl.mine("batch-hard", points, classes),
+    ):
+        with pytest.raises(DataError, match="two indexes disagree"):
+            call()
+
+
+class OnADevice:
+    """An array as cupy has it: numpy is refused, and .get() copies it to the host."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.__cuda_array_interface__ = values, values.shape, {}
+
+    def __array__(self, *args, **keywords):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed.")
+
+    def get(self):
+        return self.values
+
+
+def test_tables_and_arrays_of_other_libraries():
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    columns = {"s": P_OF_3, "y": Y_OF_3, "w": [1.0, 2, 3], "g": ["u", "v", "u"]}
+    weighted = value("bce", P_OF_3, Y_OF_3, weight=np.array([1.0, 2, 3]))
+    for table in (pandas.DataFrame(columns), polars.DataFrame(columns), columns):
+        assert value("bce", table, prob="s", label="y", weight="w") == weighted
+        assert value("bce", table, prob="s", group="g") == pytest.approx(BCE)
+        with pytest.raises(UsageError, match="no column and no file is called 'gg'"):
+            lossctl.compute("bce", table, prob="s", group="gg")
+    assert value("bce", OnADevice(P_OF_3), OnADevice(Y_OF_3), weight=OnADevice(np.array([1.0, 2, 3]))) == weighted
+    assert value("bce", polars.Series(P_OF_3), polars.Series(["no", "yes"]).gather([1, 0, 1])) == pytest.approx(BCE)
+    with pytest.raises(DataError, match="holds no values yet"):
+        lossctl.compute("bce", polars.DataFrame(columns).lazy())
+    points, label = [[1.0, 2], [3, 4], [1, 1], [0, 2]], [0, 0, 1, 1]
+    expected = value("batch-hard", np.array(points), np.array(label))
+    for table in (pandas.DataFrame, polars.DataFrame):
+        assert value("batch-hard", table({"emb": points, "label": label})) == expected
 
 
 def test_bare_names_of_columns(tmp_path):
@@ -478,3 +526,42 @@ def test_what_would_be_dropped_is_refused():
             lossctl.mine("batch-hard", points, index, **beside)
     with pytest.raises(UsageError, match="keep"):
         lossctl.compute("bce", np.array([0.9, 0.2]), np.array([1, 0]), keep=0)
+
+
+def test_what_only_text_tables_know_is_refused_of_other_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("p.npy", [0.9, 0.2, 0.6])
+    np.savez("t.npz", prob=[0.9, 0.2, 0.6], label=[1, 0, 1])
+    csv(tmp_path, "y;g;w\n1;a;1\n0;b;1\n1;a;1\n", "y.csv")
+    (tmp_path / "t.jsonl").write_text('{"prob": 0.9, "label": 1}\n')
+    for words in ("--delimiter ;", "--header no", "--decimal ,", "--thousands ,"):
+        flag = words.split()[0]
+        for files in ("t.npz", "t.jsonl", "t.npz -g t.npz::label"):
+            assert run(["compute", "bce", *files.split(), *words.split()]) == 2, (files, words)
+            assert f"leave {flag} out" in capsys.readouterr().err
+        assert run(["compare", "t.npz::prob", "p.npy", "-y", "t.npz::label", "--loss", "bce", *words.split()]) == 2, (
+            words
+        )
+        capsys.readouterr()
+        with pytest.raises(UsageError, match=flag[2:]):
+            lossctl.compute("bce", P_OF_3, Y_OF_3, **{flag[2:]: words.split()[1]})
+    for files in ("p.npy y.csv::y", "t.npz -g y.csv::g", "t.npz -w y.csv::w"):
+        assert run(["compute", "bce", *files.split(), "--delimiter", ";"]) == 0, files
+    (tmp_path / "s.yaml").write_text(
+        "defaults: {delimiter: ';'}\nlosses:\n"
+        "  - {loss: bce, inputs: t.npz}\n  - {loss: mse, inputs: [p.npy, y.csv::y]}\n"
+    )
+    assert [outcome.error for outcome in lossctl.run("s.yaml").outcomes] == ["", ""]
+    for idle in ({"multi_label": True}, {"multi_class": True}):
+        with pytest.raises(UsageError, match="one column of labels"):
+            lossctl.compute("focal", P_OF_3, Y_OF_3, **idle)
+    assert value("cross-entropy", np.exp(LOGS), np.array([0, 2, 1]), multi_class=True) > 0
+
+
+@pytest.mark.parametrize("cell", ["x1", "0,5", "1e400", "[1]", "97%"])
+def test_a_cell_that_is_no_number_is_no_missing_one(tmp_path, cell):
+    """Leaving out what is missing leaves out nothing else, before or after it."""
+    for rows in (f"NA;0\n{cell};1", f"{cell};1\nNA;0", f"0.2;NA\n{cell};NA"):
+        path = csv(tmp_path, f"prob;label\n0.9;1\n{rows}\n")
+        with pytest.raises(DataError, match=r"not a number|beyond"):
+            lossctl.compute("bce", path, na="skip")

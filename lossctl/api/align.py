@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files.classes import as_names
+from ..files.dialect import refuse_idle
 from ..files.sources import Field, blocks, parse_source
 from ..language.roles import ROLES, WEIGHT, Role
 from ..rows import groups
@@ -130,9 +132,11 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
             is_number = name == "group" and bool(asked.side.bins)
             riders[name] = moved(getattr(asked.side, name), rider(name, is_number))
         weight = moved(asked.weight, WEIGHT)
+        refuse_idle(dict(asked.reading.told), {frame.format for frame in desk.frames.values()})
     inputs = tuple(values.get(role.name) for role in free[: len(asked.inputs)])
     named = {role.name: values[role.name] for role in roles if role not in free}
-    return asked._replace(inputs=inputs, named=named, weight=weight, side=asked.side._replace(**riders)), places
+    side, reading = asked.side._replace(**riders), replace(asked.reading, told=())
+    return asked._replace(inputs=inputs, named=named, weight=weight, side=side, reading=reading), places
 
 
 def _is_of(source: str, first: str) -> bool:

@@ -7,6 +7,7 @@ less.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -15,6 +16,7 @@ from typing import Any, overload
 import numpy as np
 
 from ..errors import UsageError, told_in_python
+from ..files import memory
 from ..kernels import devices
 from ..language import options
 from ..language.options import COMPARE, COMPUTE, MINE, ROWS, RUN, TRIPLETS
@@ -22,10 +24,10 @@ from ..language.registry import SET, Spec, make, parse
 from ..results.notebook import Number, Record, Tabled
 from ..results.values import Comparison, Result, SuiteReport
 from ..sets.mining import Mined, joined
-from ..text import did_you_mean
+from ..text import did_you_mean, shown
 from . import answers, suite, suite_file
 from . import mine as mining
-from .bound import as_array, refuse_none
+from .bound import as_array, looks_like_column, refuse_none, refuse_other_indexes
 from .mine import MiningSummary
 from .parts import Executor
 from .prepare import option_value
@@ -324,6 +326,7 @@ def compare(
     if not _several(loss):
         raise UsageError("compare needs a loss, and the list is empty", fix='name one, or several: loss="bce"')
     refuse_none("compare", [base, *others, target])
+    refuse_other_indexes([base, *others, target, weight, group, cluster, seed_of, exclude_same])
     specs = [parse(item) if isinstance(item, str) else item for item in _several(loss)]
     system, *systems = map(as_array, (base, *others))
     question = ComparisonQuestion.of(call, specs, system, systems, device=devices.choose(device).name)
@@ -404,6 +407,7 @@ def triplets(
     device).
     """
     _refuse_unknown(triplets, inputs, named)
+    refuse_other_indexes([*inputs, *named.values(), exclude_same])
     call = asked(_settings(triplets, locals()), TRIPLETS, "python")
     question = TripletQuestion.of(
         call, inputs, named, _margins(margin), batch=_pair(batch), device=devices.choose(device).name
@@ -464,6 +468,7 @@ def mine(
     Raises UsageError, DataError, FileError, DeviceError.
     """
     _refuse_unknown(mine, inputs, named)
+    refuse_other_indexes([*inputs, *named.values(), exclude_same])
     call = asked(_settings(mine, locals()), MINE, "python")
     check_mining(call, strategy)
     chosen = mining.choose_device(strategy, device)
@@ -521,6 +526,8 @@ def _question(
         )
     sources = {keyword: value for keyword, value in named.items() if keyword not in known}
     refuse_none(spec.loss.name, [*inputs, *sources.values()])
+    settings, sources, inputs = _columns_of_tables(spec, inputs, sources, settings)
+    refuse_other_indexes([*inputs, *sources.values(), *_riders(settings)])
     inputs = [as_array(value) for value in inputs]
     call = _arrays(asked(settings, command, "python"))
     call, own, note = liked(call, spec.loss, form_of(call, spec.loss), {*spec.by_hand, *chosen})
@@ -529,6 +536,43 @@ def _question(
     chosen = {**own, **spec.by_hand, **chosen}
     question = Question.of(call, [make(spec.loss, **chosen)], inputs, sources, device=device)
     return question._replace(note=note)
+
+
+def _riders(settings: Mapping[str, Any]) -> list[Any]:
+    """The columns that have a value for each row of the inputs."""
+    return [settings.get(key) for key in ("weight", "group", "cluster", "exclude_same", "id")]
+
+
+def _columns_of_tables(
+    spec: Spec, inputs: Sequence[Source], named: Mapping[str, Source], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Source], list[Source]]:
+    """Bare names of columns, among sources by name, as columns of the first table in memory that has one.
+
+    A table that was given beside a column of it for every input is no input: it says where they are.
+    """
+    tables = [(table, columns) for table in inputs if (columns := memory.columns_of(table)) is not None]
+    rows = options.settings(COMPUTE, "python")
+    homes: list[Source] = []
+
+    def found(value: Any) -> Any:
+        if isinstance(value, str) and not os.path.exists(value):
+            for table, columns in tables:
+                if value in columns:
+                    homes.append(table)
+                    return columns[value]
+            if tables and looks_like_column(value):
+                names = [name for _, columns in tables for name in columns]
+                raise UsageError(
+                    f"no column and no file is called {shown(value)!r}{did_you_mean(value, names)}",
+                    fix=f"the columns are {', '.join(map(shown, names[:8]))}",
+                )
+        return value
+
+    sources = {key: found(value) for key, value in named.items()}
+    is_home = len(inputs) + len(sources) > len(spec.loss.roles)
+    rest = [source for source in inputs if not (is_home and any(source is home for home in homes))]
+    is_source = {key for key, row in rows.items() if row.kind == "source"}
+    return {key: found(value) if key in is_source else value for key, value in settings.items()}, sources, rest
 
 
 def _arrays(call: Asked) -> Asked:

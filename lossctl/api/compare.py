@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial, reduce
 from typing import NamedTuple
 from urllib.parse import quote
 
 from ..errors import DataError, UsageError
+from ..files.dialect import refuse_idle
 from ..files.sources import parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, WEIGHT, Form
@@ -104,7 +106,7 @@ def prepared(systems: Systems, reading: Reading, jobs: Jobs) -> Iterator[Shared]
         **{name: column_of(as_array(getattr(systems, name)), systems.base) for name in SHARED_BY_ALL}
     )
     if systems.align is not None:
-        systems = _aligned(systems, reading)
+        systems, reading = _aligned(systems, reading), replace(reading, told=())
     requests, side = [], Side(group=systems.group, cluster=systems.cluster, seed=systems.seed_of)
     for spec, forms in systems.losses:
         truth = spec.loss.truth
@@ -313,7 +315,7 @@ def _aligned(systems: Systems, reading: Reading) -> Systems:
         loss = systems.losses[0][0].loss
         truth = loss.truth
         assert truth is not None
-        return systems._replace(
+        moved = systems._replace(
             base=order.rows_of(systems.base, loss.roles[0]),
             others=[order.rows_of(source, loss.roles[0]) for source in systems.others],
             target=order.rows_of(systems.target, truth),
@@ -322,6 +324,8 @@ def _aligned(systems: Systems, reading: Reading) -> Systems:
             cluster=order.rows_of(systems.cluster, rider("cluster")),
             seed_of=order.rows_of(systems.seed_of, rider("seed")),
         )
+        refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
+        return moved
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files.dialect import refuse_idle
 from ..files.sources import Block, Field, blocks, digest, refuse_whole
 from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
 from ..language.registry import Loss, Spec
@@ -261,6 +262,7 @@ def prepared(
             riders = _side_fields(desk, own, first)
             beside = losses[-1].beside
             sides.append((own, {name: (beside(field), kind) for name, (field, kind) in riders.items()}))
+        refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
         shared = _joined(losses, sides, paired)
         if jobs is None or threads:
             yield shared

@@ -302,6 +302,13 @@ def _positive_column(inputs: _Inputs) -> _Inputs:
 
 
 def _one_column(inputs: _Inputs) -> Bound:
+    idle = "--multi-label" if inputs.reading.multi_label else "--multi-class" if inputs.reading.multi_class else ""
+    if idle and inputs.label.width == 1 and not (inputs.has_classes and not inputs.reading.multi_label):
+        raise UsageError(
+            f"{idle} beside one column of labels",
+            why="it says what several columns of labels are",
+            fix=f"leave {idle} out",
+        )
     names = None
     if is_text(inputs.label):
         names = files_classes.names_in(inputs.label)

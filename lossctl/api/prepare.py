@@ -15,7 +15,6 @@ from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.ids import refuse_other_ids
 from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source
-from ..files.vecs import refuse_idle
 from ..language.domains import Option
 from ..language.registry import Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
@@ -28,7 +27,7 @@ from ..text import option_text
 from ..version import __version__
 from . import pairing
 from .axes import spread
-from .bound import Bound, as_array, as_bound, bound_of, read_all, refuse_other_indexes, roles_of
+from .bound import Bound, as_array, as_bound, bound_of, read_all, roles_of
 from .labels import coded
 from .reading import Given, Reading
 
@@ -132,7 +131,6 @@ def prepare(
         bound = _paired(desk, spec, plain, reading, [*inputs, *named.values()])
     else:
         bound = coded(spec, spread(spec, plain, reading), reading)
-    refuse_idle(reading.dim, {frame.format for frame in desk.frames.values()})
     own_weights = desk.field(as_array(weight), WEIGHT) if weight is not None else None
     weights = bound.beside(own_weights) if own_weights else None
     plan = shapes.plan(
@@ -157,7 +155,6 @@ def prepare(
     if like is None:
         used = (*plain.fields, own_weights) if own_weights else plain.fields
         refuse_other_ids([item.frame for item in used], used)
-        refuse_other_indexes([*inputs, *named.values(), weight])
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
     computation = Prepared(
         plan,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from ..errors import UsageError
+from ..files.dialect import NEEDS
 from ..language import libraries, options
 from ..language.options import COMPARE, COMPUTE, Setting, Way
 from ..language.registry import Loss, Spec
@@ -191,6 +192,7 @@ def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> R
         "exclude_same": _sources(call["exclude_same"]),
         "ref_exclude_same": _sources(call["ref_exclude_same"]),
         "noise": call["noise"] or "out",
+        "told": tuple((key, call.name(key)) for key in NEEDS if call.has(key)),
     }
     return Reading(**{**same, **renamed})
 

@@ -28,6 +28,7 @@ class Reading:
     skip_nan: leave out rows with nan, or with NA in a CSV; header: whether a CSV has one (None: told by looking)
     delimiter, decimal, thousands: of a CSV: what separates cells (None: told by looking), the decimal point, and what
         groups digits by three;  dim: the columns of raw float32
+    told: which of header, delimiter, decimal, thousands and dim were set by hand, each as it was written
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     lone: what is done with anchors that are alone in their class: drop, zero or self
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
@@ -59,6 +60,7 @@ class Reading:
     decimal: str = "."
     thousands: str | None = None
     dim: int | None = None
+    told: tuple[tuple[str, str], ...] = ()
     index: Given | None = None
     distances: Given | None = None
     metric: str = "euclidean"

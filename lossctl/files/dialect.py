@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..text import shown
 
+NEEDS = {  # what a setting is about: the format, as messages call it, and why it means nothing to others
+    "header": ("csv", "a text table", "other formats name their columns"),
+    "delimiter": ("csv", "a text table", "other formats know what separates values"),
+    "decimal": ("csv", "a text table", "other formats hold numbers, not their digits"),
+    "thousands": ("csv", "a text table", "other formats hold numbers, not their digits"),
+    "dim": ("raw", "raw numbers", "every other format says its width"),
+}
 NO_DELIMITER = '"\r\n.+-eE0123456789'
 THOUSANDS = ",.'_ "
 
@@ -44,3 +52,11 @@ class Dialect:
                 f"'{self.decimal}' cannot be both the decimal point and the separator of thousands",
                 fix=f"leave --thousands out, or add --decimal {'.' if self.thousands == ',' else ','}",
             )
+
+
+def refuse_idle(told: Mapping[str, str], formats: Collection[str]) -> None:
+    """UsageError for a setting that is about none of the files. told: what is set by hand, with how it was written"""
+    for key, name in told.items():
+        format, what, why = NEEDS[key]
+        if format not in formats:
+            raise UsageError(f"{name}, and no file is {what}", why=why, fix=f"leave {name.split()[0]} out")

@@ -64,6 +64,12 @@ def _of_columns(columns: Mapping[str, object], name: str, unit: str, allow_missi
 def columns_of(value: object) -> dict[str, object] | None:
     """The columns of a table or a dict by name; None for what has none."""
     table: Any = value
+    if hasattr(table, "collect_schema") and hasattr(table, "collect"):
+        raise DataError(
+            f"a {type(value).__name__} holds no values yet",
+            why="it is a query",
+            fix="give what it collects: x.collect()",
+        )
     if isinstance(value, Mapping):
         return {str(key): column for key, column in value.items()}
     if hasattr(table, "column_names") and hasattr(table, "column"):  # pyarrow
@@ -110,6 +116,9 @@ def as_array(value: Any, label: str) -> Array:
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         value = value.detach().cpu()
         value = value.float() if str(value.dtype) == "torch.bfloat16" else value
+    if hasattr(value, "__cuda_array_interface__"):  # cupy and numba do not copy to the host unless told to
+        copy = getattr(value, "get", None) or getattr(value, "copy_to_host", None)
+        value = value if copy is None else copy()
     if isinstance(value, np.ma.MaskedArray):
         value = np.ma.filled(value.astype(float), np.nan) if np.ma.getmaskarray(value).any() else value.data
     try:
@@ -136,10 +145,16 @@ def _settled(objects: Array) -> Array:
     items = objects.ravel().tolist()
     if all(isinstance(item, str) for item in items):
         return np.array(items).reshape(objects.shape)
+    if objects.ndim == 1 and all(_is_list(item) for item in items) and len({len(item) for item in items}) == 1:
+        return _settled(np.array([list(item) for item in items]))
     numeric = [np.nan if is_missing(item) else item for item in items]
     if all(_is_exact(item) for item in numeric):
         return np.array(numeric, np.float64).reshape(objects.shape)
     return objects
+
+
+def _is_list(item: Any) -> bool:
+    return hasattr(item, "__len__") and hasattr(item, "__getitem__") and not isinstance(item, str | bytes | Mapping)
 
 
 def _is_exact(item: object) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, UsageError
+from ..errors import DataError
 from .arrays import Arrays, of_array
 from .content import Array
 from .dialect import Dialect
@@ -98,11 +98,3 @@ def _other_type(values: Array) -> str:
     if np.count_nonzero((low > 1e-6) & (low < 1e4)) > 0.9 * low.size:
         return "bfloat16, two in one"
     return ""
-
-
-def refuse_idle(dim: int | None, formats: set[str]) -> None:
-    """UsageError for a width that no file needs."""
-    if dim is not None and "raw" not in formats:
-        raise UsageError(
-            f"--dim {dim}, and no file is raw numbers", why="every other format says its width", fix="leave --dim out"
-        )
