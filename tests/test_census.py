@@ -3,10 +3,12 @@
 from collections import Counter
 from fractions import Fraction
 from functools import reduce
+from itertools import product
 
 import numpy as np
 import pytest
 from conftest import run_lossctl
+from folds import by, fold
 
 import lossctl
 from lossctl.resampling import census
@@ -34,10 +36,9 @@ def truth(labels, branches):
     return Counter(by_label.values()), names
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("branches", [1, 3])
-@pytest.mark.parametrize("seed", range(5))
-def test_any_cuts_and_any_order_give_the_same_counts(kind, branches, seed):
+@fold("case", by(lambda case: case[0], product(KINDS, (1, 3), range(5))))
+def test_any_cuts_and_any_order_give_the_same_counts(case):
+    kind, branches, seed = case
     rng = np.random.default_rng(seed)
     n = 300
     labels, split = KINDS[kind](rng, n), rng.integers(0, branches, n)

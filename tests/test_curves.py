@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from commands import on_a_terminal
 from conftest import run_lossctl
+from folds import by, fold
 
 import lossctl as package
 from lossctl.curves.entries import read, sweep
@@ -138,7 +139,7 @@ def test_values_are_those_of_compute(spec, inputs):
         assert package.compute(spec, *rows).value == value
 
 
-@pytest.mark.parametrize("loss", list(registry.walk()), ids=lambda loss: loss.name)
+@fold("loss", by(lambda loss: loss.family, registry.walk()))
 def test_every_loss_has_a_curve_or_says_what_to_draw(loss):
     try:
         at = {"target": 1.0} if loss.name == "mape" else {}  # a share of nothing is no number

@@ -8,6 +8,7 @@ import pytest
 import sklearn.metrics
 import torch
 from conftest import run_lossctl
+from folds import by, fold
 
 from lossctl.errors import UsageError
 from lossctl.language import elsewhere, registry
@@ -22,12 +23,12 @@ def test_every_row_means_a_loss_or_says_why_not() -> None:
     assert len({(row.library, row.names) for row in ROWS}) == len(ROWS)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.library in INSTALLED], ids=lambda row: row.names[0])
+@fold("row", by(lambda row: row.library, (row for row in ROWS if row.library in INSTALLED)))
 def test_the_names_are_those_of_the_library(row: elsewhere.Foreign) -> None:
     assert all(any(hasattr(module, name) for module in INSTALLED[row.library]) for name in row.names)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.loss], ids=lambda row: f"{row.library} {row.names[0]}")
+@fold("row", by(lambda row: row.library, (row for row in ROWS if row.loss)))
 def test_a_name_with_its_library_finds_the_loss(row: elsewhere.Foreign) -> None:
     for name in row.names:
         own = name.replace("_", "-").lower()

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from conftest import ROOT, run_lossctl
+from folds import fold
 
 import lossctl
 from lossctl.errors import UsageError
@@ -138,7 +139,7 @@ def test_a_suite_comes_from_a_pipe(table):
 # --- names that are no loss
 
 
-@pytest.mark.parametrize("name", POINTERS)
+@fold("name", {"all": POINTERS})
 def test_a_pointer_says_what_it_is_and_what_works(name):
     pointer = POINTERS[name]
     assert name not in registry.names()

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import run_lossctl
+from folds import by, fold
 
 import lossctl
 from lossctl.errors import UsageError
@@ -14,7 +15,7 @@ LOGITS, LABELS = np.array([1.5, -2.7, 2.9, -3.8, 1.2, -4.5]), np.array([1, 1, 0,
 ROWS = libraries.presets()
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.name} {row.loss} {row.reads}")
+@fold("row", by(lambda row: row.name, ROWS))
 def test_a_row_is_of_a_loss_and_sets_what_that_takes(row):
     loss = registry.find(row.loss)
     assert loss.name == row.loss

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, run_lossctl
+from folds import by, fold
 
 import lossctl
 from lossctl.api import suite_file
@@ -58,7 +59,7 @@ def test_a_command_takes_the_rows_of_the_table(name):
     assert taken == set(options.settings(name, "shell"))
 
 
-@pytest.mark.parametrize("loss", list(registry.walk()), ids=lambda loss: loss.name)
+@fold("loss", by(lambda loss: loss.family, registry.walk()))
 def test_a_loss_takes_the_rows_that_suit_it(loss):
     from lossctl.cli.compute import parameters
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from conftest import run_lossctl
+from folds import by, fold
 
 import lossctl
 from lossctl.curves.entries import read
@@ -20,7 +21,7 @@ from lossctl.show.pages.arithmetic import steps
 LOSSES = list(registry.walk())
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@fold("loss", by(lambda loss: loss.family, LOSSES))
 def test_a_page_tells_what_people_need(loss):
     assert {"Use", "Misleads", "Gradient", "Worked"} <= set(loss.doc)
     text = page(loss)
@@ -31,7 +32,7 @@ def test_a_page_tells_what_people_need(loss):
     assert max(map(len, text.splitlines())) <= 140
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@fold("loss", by(lambda loss: loss.family, LOSSES))
 def test_the_worked_example_ends_in_the_example(loss):
     last = steps(loss.doc["Worked"])[-1]
     assert last.name == loss.name.replace("-", "_")

@@ -2,6 +2,7 @@
 
 import peers
 import pytest
+from folds import by, fold
 
 import lossctl
 from lossctl.errors import UsageError
@@ -10,7 +11,7 @@ from lossctl.language import libraries, registry
 ROWS = [row for row in libraries.presets() if row.proof == "run"]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.name} {row.loss} {row.reads}")
+@fold("row", by(lambda row: row.library, ROWS))
 def test_a_library_prints_what_its_row_gives(row):
     if not peers.is_installed(row.library):
         pytest.skip(f"{row.library} is not installed")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, run_lossctl
+from folds import fold
 
 import lossctl
 from lossctl.errors import DataError
@@ -66,7 +67,7 @@ HARD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scores", HARD, ids=str)
+@fold("scores", {"all": HARD})
 @pytest.mark.parametrize("name", ["ranknet", "margin-ranking", "listnet", "list-mle", "pointwise-mse", "pointwise-bce"])
 def test_every_digit_is_right(name, scores):
     with mp.workdps(900):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from folds import by, fold
 
 import lossctl
 
@@ -43,7 +44,7 @@ def ours(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@fold("path", by(part_of, FILES))
 def test_a_room_imports_only_what_stands_below_it(path):
     floor = ORDER.index(part_of(path))
     above = {part for part in ours(path) if ORDER.index(part) > floor}
