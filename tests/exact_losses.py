@@ -200,6 +200,18 @@ def arcface(emb: list[Any], label: Any, class_weights: Any, s: float, margin: fl
     return surprise([s * c for c in cosines], s * shifted, label)
 
 
+def sphereface(emb: list[Any], label: Any, class_weights: Any, multiple: int, s: float) -> Any:
+    cosines, length = to_classes(emb, class_weights), s * mp.sqrt(mp.fdot(emb, emb))
+    angle = multiple * mp.acos(cosines[int(label)])
+    turns = mp.floor(angle / mp.pi)
+    return surprise([length * c for c in cosines], length * ((-1) ** int(turns) * mp.cos(angle) - 2 * turns), label)
+
+
+def p2s_grad(emb: list[Any], label: Any, class_weights: Any) -> Any:
+    cosines = to_classes(emb, class_weights)
+    return mp.fsum(((1 - c) if j == label else c) ** 2 for j, c in enumerate(cosines)) / len(cosines)
+
+
 def cosface(emb: list[Any], label: Any, class_weights: Any, s: float, margin: float) -> Any:
     cosines = [s * c for c in to_classes(emb, class_weights)]
     return surprise(cosines, cosines[int(label)] - s * mp.mpf(margin), label)
@@ -255,6 +267,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "cosface": cosface,
     "normalized-softmax": normalized_softmax,
     "proxy-nca": proxy_nca,
+    "sphereface": sphereface,
+    "p2s-grad": p2s_grad,
     **exact_regression.REFERENCES,
     **exact_preference.REFERENCES,
     **exact_scoring.REFERENCES,
@@ -501,6 +515,7 @@ def proxy_cases() -> list[Case]:
                     "proxy-nca",
                     "proxy-nca:with_own=true",
                 ),
+                *("sphereface", "sphereface:multiple=3,s=2", "p2s-grad"),
             ):
                 name, _, more = spec.partition(":")
                 full = f"{name}:class_weights={text}" + (f",{more}" if more else "")
@@ -584,6 +599,10 @@ def _operands(truth: Any, case: Case, a: Any, b: Any, c: Any) -> Any:
     return mp.sqrt(2 * truth) * operands if case.loss == "contrastive" else operands
 
 
+def _length(emb: list[Any]) -> Any:
+    return mp.sqrt(mp.fdot(emb, emb))
+
+
 PAIRS = ("contrastive", "pairwise-ranking", "triplet")
 KNOWN_BOUNDS = (
     Bound(
@@ -592,6 +611,12 @@ KNOWN_BOUNDS = (
         lambda truth, case, *row: truth * (1 + option(case, "s") / 8),
         "the sine of an angle is rounded, and e^-x makes its absolute error relative: 4 ulp and one for every two "
         "units of the scale",
+    ),
+    Bound(
+        ("sphereface",),
+        lambda case: True,
+        lambda truth, case, emb, label: truth * (1 + option(case, "s") * option(case, "multiple") * _length(emb)),
+        "as arcface: 4 ulp, and 4 m for each unit of the scale and the length",
     ),
     Bound(
         ("proxy-nca",),

@@ -48,6 +48,7 @@ class Anchor:
     s: list[Any]
     label: list[Any]
     lost: list[Any]
+    units: list[list[Any]]
 
     @property
     def positives(self) -> list[int]:
@@ -130,6 +131,92 @@ def supcon(a: Anchor, temperature: float) -> Any:
     return mp.fsum(terms) / len(terms)
 
 
+def generalized_lifted(a: Anchor, margin: float) -> Any:
+    pull = mp.fsum(mp.exp(a.d[p]) for p in a.positives)
+    return relu(mp.log(pull) + mp.log(mp.fsum(mp.exp(margin - a.d[n]) for n in a.negatives)))
+
+
+def nca(a: Anchor, s: float) -> Any:
+    own = mp.fsum(mp.exp(-s * a.d[p] ** 2) for p in a.positives)
+    return mp.log1p(mp.fsum(mp.exp(-s * a.d[n] ** 2) for n in a.negatives) / own)
+
+
+def margin_wu(a: Anchor, margin: float, beta: float) -> Any:
+    pull = mp.fsum(relu(a.d[p] - mp.mpf(beta) + margin) for p in a.positives)
+    push = mp.fsum(relu(mp.mpf(beta) - a.d[n] + margin) for n in a.negatives)
+    return pull * len(a.negatives) + push * len(a.positives)
+
+
+def tuplet_margin(a: Anchor, margin: float, s: float) -> Any:
+    def term(p: int) -> Any:
+        sine = mp.sqrt(relu(1 - a.s[p] ** 2))
+        own = a.s[p] * mp.cos(margin) + sine * mp.sin(margin)
+        return mp.log1p(mp.fsum(mp.exp(s * (a.s[n] - own)) for n in a.negatives))
+
+    return mp.fsum(map(term, a.positives))
+
+
+def ranked_list(
+    a: Anchor, margin: float, alpha: float, balance: float, negative_sharpness: float, positive_sharpness: float
+) -> Any:
+    def mean(gaps: list[Any], sharpness: float) -> Any:
+        gaps = [gap for gap in gaps if gap > 0]
+        weights = [mp.exp(sharpness * gap) for gap in gaps]
+        return mp.fdot(weights, gaps) / mp.fsum(weights) if gaps else mp.mpf(0)
+
+    pull = mean([a.d[p] - mp.mpf(alpha - margin) for p in a.positives], positive_sharpness)
+    push = mean([alpha - a.d[n] for n in a.negatives], negative_sharpness)
+    return (1 - mp.mpf(balance)) * pull + balance * push
+
+
+def before(a: Anchor, others: list[int], p: int, temperature: float) -> Any:
+    """How many of the others stand before p, by smooth steps."""
+    return mp.fsum(1 / (1 + mp.exp((a.s[p] - a.s[j]) / mp.mpf(temperature))) for j in others)
+
+
+def smooth_ap(a: Anchor, temperature: float, with_anchor: bool) -> Any:
+    own = a.positives + [a.row] * with_anchor
+    values = []
+    for p in own:
+        rivals, ahead = before(a, a.negatives, p, temperature), before(a, [q for q in own if q != p], p, temperature)
+        values.append(rivals / (1 + ahead + rivals))
+    return mp.fsum(values) / len(own)
+
+
+def pnp(a: Anchor, variant: str, b: float, alpha: float, temperature: float, with_anchor: bool) -> Any:
+    own = a.positives + [a.row] * with_anchor
+    cost = {
+        "o": lambda x: x,
+        "ds": lambda x: mp.log1p(x),
+        "dq": lambda x: 1 - (1 + x) ** -mp.mpf(alpha),
+        "iu": lambda x: (1 + x) * mp.log1p(x),
+        "ib": lambda x: (b * x - mp.log1p(b * x)) / mp.mpf(b) ** 2,
+    }[variant]
+    return mp.fsum(cost(before(a, a.negatives, p, temperature)) for p in own) / len(own)
+
+
+def fast_ap(a: Anchor, bins: int) -> Any:
+    def share(others: list[int], edge: int) -> Any:
+        return mp.fsum(relu(1 - abs((2 - 2 * a.s[j]) * bins / 4 - edge)) for j in others)
+
+    total = own_sum = all_sum = mp.mpf(0)
+    for edge in range(bins + 1):
+        own = share(a.positives, edge)
+        own_sum, all_sum = own_sum + own, all_sum + own + share(a.negatives, edge)
+        total += own * (all_sum - own_sum) / all_sum if all_sum else 0
+    return total / len(a.positives)
+
+
+def angular(a: Anchor, alpha: float) -> Any:
+    t = mp.tan(mp.radians(alpha)) ** 2
+
+    def term(p: int) -> Any:
+        exponents = (4 * t * (a.s[n] + mp.fdot(a.units[p], a.units[n])) - 2 * (1 + t) * a.s[p] for n in a.negatives)
+        return mp.log1p(mp.fsum(map(mp.exp, exponents)))
+
+    return mp.fsum(map(term, a.positives))
+
+
 SET_REFERENCES: dict[str, Callable[..., Any]] = {
     "batch-all": batch_all,
     "batch-hard": batch_hard,
@@ -141,6 +228,15 @@ SET_REFERENCES: dict[str, Callable[..., Any]] = {
     "info-nce": info_nce,
     "nt-xent": nt_xent,
     "supcon": supcon,
+    "generalized-lifted": generalized_lifted,
+    "nca": nca,
+    "margin-wu": margin_wu,
+    "tuplet-margin": tuplet_margin,
+    "ranked-list": ranked_list,
+    "smooth-ap": smooth_ap,
+    "pnp": pnp,
+    "fast-ap": fast_ap,
+    "angular": angular,
 }
 
 
@@ -158,7 +254,7 @@ def anchors(case: SetCase) -> Iterator[Anchor]:
         d = [q / 2 if case.metric == "cosine" else mp.sqrt(q) if case.metric == "euclidean" else q for q in squares]
         lost = [(norms[i] + norm) / q if q else mp.mpf(1) for norm, q in zip(norms, squares, strict=True)]
         s = [mp.fdot(units[i], unit) for unit in units]
-        anchor = Anchor(i, d, s, case.label.tolist(), lost)
+        anchor = Anchor(i, d, s, case.label.tolist(), lost, units)
         if everyone or (anchor.positives and anchor.negatives):
             yield anchor
 
@@ -204,6 +300,10 @@ def over_pairs(a: Anchor, margin: float) -> Any:
     return pull + mp.fsum(relu(margin - a.d[n]) * (margin + measured(a, n, AGAIN)) for n in a.negatives)
 
 
+def others(a: Anchor) -> list[int]:
+    return [*a.positives, *a.negatives]
+
+
 NEAR, AGAIN = 2.0**10, 2.0**4
 SET_BOUNDS: dict[str, Callable[..., Any]] = {
     "batch-all": lambda a, margin: over_triplets(a, margin, NEAR),
@@ -211,6 +311,20 @@ SET_BOUNDS: dict[str, Callable[..., Any]] = {
     "semi-hard": lambda a, margin, fallback: over_triplets(a, margin, AGAIN),
     "random-semi-hard": lambda a, margin, seed: over_triplets(a, margin, AGAIN),
     "contrastive-pairs": over_pairs,
+    "generalized-lifted": lambda a, margin: abs(margin) + 2 * max(measured(a, j, AGAIN) for j in others(a)) + 3,
+    "nca": lambda a, s: nca(a, s) * (1 + 2 * s * max(measured(a, j, AGAIN) * a.d[j] for j in others(a))),
+    "margin-wu": lambda a, margin, beta: mp.fsum(
+        measured(a, p, AGAIN) + measured(a, n, AGAIN) + beta + margin for p in a.positives for n in a.negatives
+    ),
+    "tuplet-margin": lambda a, margin, s: tuplet_margin(a, margin, s) * (1 + s / 4),
+    "ranked-list": lambda a, margin, alpha, balance, negative_sharpness, positive_sharpness: (
+        (alpha + max(measured(a, j, AGAIN) for j in others(a)))
+        * (1 + negative_sharpness * alpha + positive_sharpness * max(a.d))
+    ),
+    "smooth-ap": lambda a, temperature, with_anchor: smooth_ap(a, temperature, with_anchor) * (1 + 1 / temperature),
+    "pnp": lambda a, **options: pnp(a, **options) * (3 + 2 / options["temperature"]),
+    "fast-ap": lambda a, bins: mp.mpf(bins),
+    "angular": lambda a, alpha: angular(a, alpha) * (1 + 4 * mp.tan(mp.radians(alpha)) ** 2),
 }
 SET_REASONS = {
     "batch-all": "distances cancel with each other and the margin: 4 ulp of the sum of the three over the triplets "
@@ -219,6 +333,15 @@ SET_REASONS = {
     "semi-hard": "as batch-all, but 4 bits",
     "random-semi-hard": "as semi-hard",
     "contrastive-pairs": "margin - d cancels: 4 ulp of the margin and the distance; 4 bits as for semi-hard",
+    "generalized-lifted, margin-wu, ranked-list": "distances cancel with each other and the margin: 4 ulp of their "
+    "sum; 4 bits as for semi-hard",
+    "nca": "a squared distance is rounded, and e^-x makes its absolute error relative: 4 ulp and 8 for each unit of "
+    "s d^2",
+    "tuplet-margin": "as arcface, for the sine: 4 ulp and one for each unit of s",
+    "smooth-ap, pnp": "a difference of cosines is rounded, and e^-x makes its absolute error relative: 4 ulp and 8 for "
+    "each unit of 1 / T",
+    "fast-ap": "what a distance has to the next edge of a bin is a difference: 4 ulp of the number of bins",
+    "angular": "as smooth-ap: 4 ulp and 16 for each unit of tan^2 alpha",
 }
 
 
@@ -266,6 +389,15 @@ SPECS = {
     "info-nce": ("info-nce", "info-nce:temperature=0.05"),
     "nt-xent": ("nt-xent", "nt-xent:temperature=0.01"),
     "supcon": ("supcon", "supcon:temperature=0.05"),
+    "generalized-lifted": ("generalized-lifted",),
+    "nca": ("nca",),
+    "margin-wu": ("margin-wu",),
+    "tuplet-margin": ("tuplet-margin", "tuplet-margin:margin=0.3,s=10"),
+    "ranked-list": ("ranked-list", "ranked-list:negative_sharpness=2,positive_sharpness=3"),
+    "smooth-ap": ("smooth-ap", "smooth-ap:with_anchor=true,temperature=0.1"),
+    "pnp": tuple(f"pnp:variant={variant},temperature=0.1" for variant in ("o", "ds", "dq", "iu", "ib")),
+    "fast-ap": ("fast-ap", "fast-ap:bins=4"),
+    "angular": ("angular",),
 }
 
 
@@ -274,7 +406,8 @@ def set_cases() -> list[SetCase]:
     for what, x, label in hard_sets():
         for loss, specs in SPECS.items():
             for metric, normalize in SPACES if loss not in COSINE_LOSSES else SPACES[2:3]:
-                if metric == "sqeuclidean" and not normalize and what.endswith("long"):
+                squares = metric == "sqeuclidean" or loss == "nca"
+                if squares and metric != "cosine" and not normalize and what.endswith("long"):
                     continue
                 cases += [SetCase(what, spec, x, label, metric, normalize) for spec in specs]
     corner = np.array([[0.0, 1], [0.3, 1], [2, 1], [0.9, 1.2]]), np.array([0, 0, 0, 1])

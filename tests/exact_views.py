@@ -156,6 +156,16 @@ def vicreg(a: Table, b: Table, invariance: float, variance: float, covariance: f
     return total
 
 
+def proxy_anchor(emb: Table, label: list[Any], class_weights: Any, margin: float, s: float) -> Any:
+    proxies = [exact(row) for row in np.reshape(class_weights, (-1, len(emb[0])))]
+    table = cosines(proxies, emb)
+    own = [[x for x, y in zip(row, label, strict=True) if y == k] for k, row in enumerate(table)]
+    others = [[x for x, y in zip(row, label, strict=True) if y != k] for k, row in enumerate(table)]
+    pull = [mp.log1p(mp.fsum(mp.exp(-s * (x - mp.mpf(margin))) for x in row)) for row in own if row]
+    push = [mp.log1p(mp.fsum(mp.exp(s * (x + mp.mpf(margin))) for x in row)) for row in others]
+    return mp.fsum(pull) / len(pull) + mp.fsum(push) / len(push)
+
+
 VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "clip": clip,
     "mnrl": mnrl,
@@ -166,7 +176,11 @@ VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "siglip": siglip,
     "mega-batch-margin": mega_batch_margin,
 }
-WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {"barlow-twins": barlow_twins, "vicreg": vicreg}
+WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
+    "barlow-twins": barlow_twins,
+    "vicreg": vicreg,
+    "proxy-anchor": proxy_anchor,
+}
 VIEW_SPECS = {
     "clip": ("clip", "clip:temperature=0.01"),
     "mnrl": ("mnrl", "mnrl:symmetric=true,s=100"),
@@ -177,14 +191,15 @@ VIEW_REASONS = {
     "clip, mnrl, mnrl-negatives, nt-xent-views, gist, siglip": "as many terms as there are rows, each right to 4 ulp: "
     "8 ulp",
     "dcl": "what pulls and what pushes cancel: 8 ulp of 2 / T",
-    "barlow-twins, vicreg": "sums over all rows in float64: 500 ulp, for columns of mean near 0",
+    "barlow-twins, vicreg, proxy-anchor": "sums over all rows in float64: 500 ulp, for columns of mean near 0",
 }
 
 
 def _exact(case: ViewCase) -> Any:
     spec = registry.parse(case.spec)
     reference = {**VIEW_REFERENCES, **WHOLE_REFERENCES}[case.loss]
-    return reference(*([exact(row) for row in array] for array in case.inputs), **spec.options)
+    tables = ([exact(row) for row in array] for array in case.inputs)
+    return reference(*tables, **spec.options)
 
 
 def view_truths(case: ViewCase, bits: int) -> list[Any]:
@@ -223,9 +238,12 @@ def view_cases() -> list[ViewCase]:
     """One for each loss, form of its options and hard set."""
     cases = []
     for what, views in hard_views():
-        for name in (*VIEW_REFERENCES, *WHOLE_REFERENCES):
+        for name in (*VIEW_REFERENCES, "barlow-twins", "vicreg"):
             width = len(registry.find(name).roles)
             if name in WHOLE_REFERENCES and not what.startswith(("std 1", "pairs")):
                 continue
             cases += [ViewCase(what, spec, views[:width]) for spec in VIEW_SPECS.get(name, (name,))]
+    emb, weights = np.random.default_rng(4).normal(size=(2, 12, 5))
+    text = "/".join(map(repr, weights[:4].ravel().tolist()))
+    cases.append(ViewCase("a class without rows", f"proxy-anchor:class_weights={text}", (emb, np.arange(12) % 3)))
     return cases

@@ -175,9 +175,10 @@ class Anchor(NamedTuple):
     s: list
     positives: list[int]
     negatives: list[int]
+    units: list
 
 
-def tables(x: np.ndarray) -> tuple[list, list]:
+def tables(x: np.ndarray) -> tuple[list, list, list]:
     rows = [[mp.mpf(float(v)) for v in row] for row in x]
     norms = [mp.sqrt(mp.fdot(row, row)) for row in rows]
     d = [[mp.sqrt(mp.fsum((u - v) ** 2 for u, v in zip(a, b, strict=True))) for b in rows] for a in rows]
@@ -185,7 +186,7 @@ def tables(x: np.ndarray) -> tuple[list, list]:
         [mp.fdot(a, b) / (na * nb) for b, nb in zip(rows, norms, strict=True)]
         for a, na in zip(rows, norms, strict=True)
     ]
-    return d, s
+    return d, s, [[value / norm for value in row] for row, norm in zip(rows, norms, strict=True)]
 
 
 def supcon(a: Anchor, temperature: float):
@@ -198,7 +199,7 @@ def test_losses_equal_loops_over_the_pairs(kind):
     random = np.random.default_rng(len(kind))
     x = random.standard_normal((13, 3))
     case = case_of(kind, x, random)
-    d, s = tables(case.x)
+    d, s, units = tables(case.x)
     for loss in (loss for loss in walk() if loss.engine.has_space and loss.name != "random-semi-hard"):
         spec = parse(loss.name)
         reference = supcon if loss.name == "supcon" else SET_REFERENCES[loss.name]
@@ -210,7 +211,7 @@ def test_losses_equal_loops_over_the_pairs(kind):
         at = points.rows[points.begin : points.begin + len(losses)]
         found = dict(zip(at.tolist(), losses.total.tolist(), strict=True))
         anchors = {
-            case.rows[a].row: Anchor(a, d[a], s[a], case.positives(a), case.negatives(a))
+            case.rows[a].row: Anchor(a, d[a], s[a], case.positives(a), case.negatives(a), units)
             for a in case.anchors
             if loss.everyone or (case.positives(a) and case.negatives(a))
         }

@@ -156,7 +156,7 @@ FAMILIES = (
         "divergence",
         "impurity",
     ),
-    *("pairs", "cosines", "views", "ranking", "gains", "embedding", "proxies", "preference"),
+    *("pairs", "cosines", "views", "ranking", "gains", "embedding", "structures", "proxies", "preference"),
 )
 
 

@@ -6,12 +6,15 @@ Row by row: the rows of `--class-weights` are the classes; embeddings and classe
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
-from ..language.domains import Flag, NonNegative, Numbers, Positive
-from ..language.numerics import Array, matrix, one_hot, relu, sqrt, where
+from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real
+from ..language.engines import WHOLE
+from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_max, row_mean, row_sum, sqrt, where
 from ..language.registry import loss
 from ..language.twofold import Twofold, cosines, directions
+
+Multiple = Annotated[int, Domain(int, low=1)]
 
 
 @loss(is_angular=True, aliases=("additive-angular-margin",))
@@ -124,6 +127,87 @@ def proxy_nca(
         return _surprise(logits, logits, is_own)
     value = logits.log_sum_exp(~is_own) + (-logits).log_sum_exp(is_own)
     return value.high + value.low
+
+
+@loss(is_angular=True, aliases=("a-softmax",))
+def sphereface(
+    emb: Array, label: Array, *, class_weights: Numbers = None, multiple: Multiple = 4, s: Positive = 1.0
+) -> Array:
+    """Cross-entropy of the embedding's length times cosines, where the angle to the true class counts several times.
+
+    Formula: -log [e^(s |x| f(t_y)) / (e^(s |x| f(t_y)) + sum_{j != y} e^(s |x| cos t_j))],
+        f(t) = (-1)^k cos(m t) - 2 k, k the whole part of m t / pi
+    Paper: Liu, Wen, Yu, Li, Raj, Song, SphereFace: Deep Hypersphere Embedding for Face Recognition, 2017
+    Reading: the length |x| stands where other losses have a scale
+    Differs: the paper's code mixes in the plain cosine at first (annealing); W has a column a class in
+        pytorch-metric-learning, a row here
+    class_weights: a file of (C, D) weights, row j for class j; required
+    multiple: m, how many times the angle counts
+    s: a scale beside the length
+    Unit: nats
+    Use: recognition of faces and the like
+    Misleads: longer embeddings cost less where they are right and more where they are wrong
+    Gradient: s |x| times the softmax minus the truth, for the true class times m sin(m t) / sin t
+    Worked: sphereface = log(1 + exp(2 * 0 - 2 * 1))
+    Example: emb=[2,0] label=0 class_weights=1/0/0/1 -> 0.1269280110429725
+    """
+    c, is_own = _cosines(emb, label, class_weights)
+    xp, pi = namespace(emb), math.pi
+    angle = 2.0 * xp.atan2(sqrt(relu((1.0 - c).high)), sqrt((1.0 + c).high))
+    turns = xp.floor(multiple * angle / pi)
+    sign = 1.0 - 2.0 * (turns - 2.0 * xp.floor(turns / 2.0))
+    bent = sign * xp.cos(multiple * angle) - 2.0 * turns
+    top = row_max(abs(emb))[:, None]
+    length = s * (top * sqrt(row_sum((emb / top) * (emb / top)))[:, None])
+    return _surprise(c * length, Twofold(bent, 0.0 * bent) * length, is_own)
+
+
+@loss(engine=WHOLE, is_angular=True)
+def proxy_anchor(
+    emb: Array, label: Array, *, class_weights: Numbers = None, margin: Real = 0.1, s: Positive = 32.0
+) -> Array:
+    """Each proxy near all embeddings of its class, the farthest most, and far from all others, the nearest most.
+
+    Formula: mean over proxies with embeddings of log(1 + sum_{x of its class} e^(-s (cos - m))) + mean over all
+        proxies of log(1 + sum_{x of others} e^(s (cos + m)))
+    Paper: Kim, Kim, Cho, Kwak, Proxy Anchor Loss for Deep Metric Learning, 2020
+    Reading: the proxies are the anchors, so a row has no loss of its own
+    class_weights: a file of (C, D) proxies, row j for class j; required
+    margin: m
+    s: how far cosines count; alpha in the paper
+    Unit: nats
+    Use: metric learning without mining of triplets; embeddings pull by how hard they are
+    Misleads: it grows with the logarithm of the rows of a class: all rows are one batch
+    Gradient: s times a softmax over the embeddings of a proxy, one over those of others
+    Worked: pull = log(1 + exp(-2 * (1 - 0.5))); push = log(1 + exp(2 * (0 + 0.5))); proxy_anchor = pull + push / 2
+    Example: emb=[[1,0]] label=[0] class_weights=1/0/0/1 margin=0.5 s=2 -> 0.9698925312773343
+    """
+    c, is_own = _cosines(emb, label, class_weights)
+    proxies, own = Twofold(c.high.T, c.low.T), is_own.T
+    pull = (-s * (proxies - margin)).log_sum_exp(own).log_one_plus_exp()
+    push = (s * (proxies + margin)).log_sum_exp(~own).log_one_plus_exp()
+    xp = namespace(c.high)
+    met = xp.astype(xp.any(own, axis=-1), c.high.dtype)
+    return xp.sum(pull) / xp.sum(met) + xp.mean(push)
+
+
+@loss(is_angular=True)
+def p2s_grad(emb: Array, label: Array, *, class_weights: Numbers = None) -> Array:
+    """The squared error of cosines as predictions of the class: 1 for the own, 0 for all others.
+
+    Formula: ((1 - cos t_y)^2 + sum_{j != y} cos^2 t_j) / C, t_j the angle to class j
+    Paper: Zhang et al., P2SGrad: Refined Gradients for Optimizing Deep Face Models, 2019
+    Differs: W has a column a class in pytorch-metric-learning, a row here
+    class_weights: a file of (C, D) weights, row j for class j; required
+    Use: recognition without a scale or a margin to choose
+    Misleads: it does not reach 0 unless the classes are at right angles
+    Gradient: twice cosine minus truth, divided by C
+    Worked: p2s_grad = ((1 - 0)^2 + 1^2) / 2
+    Example: emb=[1,0] label=1 class_weights=1/0/0/1 -> 1
+    """
+    c, is_own = _cosines(emb, label, class_weights)
+    gap = _where(is_own, 1.0 - c, c)
+    return row_mean(gap.high * gap.high + 2.0 * gap.high * gap.low)
 
 
 def _cosines(emb: Array, label: Array, class_weights: Numbers) -> tuple[Twofold, Array]:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from ..language.domains import Domain, Flag, Fraction, NonNegative
+from ..language.domains import Bins, Domain, Flag, Fraction, NonNegative
 from ..language.numerics import (
     Array,
     Total,
@@ -22,7 +22,6 @@ from ..language.predictions import Binary, Categorical
 from ..language.registry import Sums, loss
 
 Exponent = Annotated[float, Domain(float, low=0, high=1, low_open=True)]
-Bins = Annotated[int, Domain(int, low=1)]
 
 
 @loss(aliases=("brier-score",))

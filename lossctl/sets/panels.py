@@ -17,7 +17,7 @@ from ..language.distances import cosine_distance
 from ..language.numerics import Array, namespace, picked, row_sum, where
 from ..language.registry import Weighted
 from ..language.rounded import Bounded, Rounded, rounded_cosines
-from ..language.twofold import Twofold, cosines, directions, near_one
+from ..language.twofold import Directions, Twofold, cosines, directions, near_one
 from ..rows.workers import cores, keep_freed_memory, ordered_map
 from .extremes import extremes, where_true
 from .points import Points, own_class, shifted
@@ -105,11 +105,23 @@ class Panel:
     @once
     def similarity(self) -> Rounded | Twofold:
         """(B, N) cosines, of numpy points with a bound on their errors, else in twice the digits."""
-        units = self.points.units if _is_numpy(self.points.x) else directions(self.points.x)
-        anchors, others = units[self.start : self.stop], units[: len(self.points)]
         if self.is_precise or not _is_numpy(self.points.x):
-            return cosines(anchors, others)
+            return self.exact_similarity
+        anchors, others = self._units[self.start : self.stop], self._units[: len(self.points)]
         return rounded_cosines(anchors, others, self.points.low_factors[: len(self.points)])
+
+    @once
+    def exact_similarity(self) -> Twofold:
+        """The same, in twice the digits."""
+        return cosines(self._units[self.start : self.stop], self._units[: len(self.points)])
+
+    def similarity_from(self, positions: np.ndarray) -> Twofold:
+        """(B, N) cosines of the points at B positions with all, in twice the digits."""
+        return cosines(self._units[positions], self._units[: len(self.points)])
+
+    @once
+    def _units(self) -> Directions:
+        return self.points.units if _is_numpy(self.points.x) else directions(self.points.x)
 
     @once
     def own(self) -> tuple[Array, Array]:

@@ -17,6 +17,7 @@ EMB, CLASS = RNG.normal(size=(40, 6)), RNG.integers(0, 5, 40)
 WEIGHTS = RNG.normal(size=(5, 6))
 TEXT = "/".join(map(repr, WEIGHTS.ravel().tolist()))
 ROWS = (EMB, CLASS)
+THREE = (np.array([[1, 0.2], [0.1, 1], [-0.6, 0.8]]), np.array([0, 1, 2]))
 DEGREES = math.radians(28.6), math.radians(80)
 
 
@@ -45,9 +46,13 @@ def without_own() -> float:
     return float((d[own] + (-d).masked_fill(own, -math.inf).logsumexp(dim=1)).mean())
 
 
-def printed(spec: str, value: float) -> Case:
+def squared_error() -> float:
+    return float(F.mse_loss(torch_cosines(), F.one_hot(index(CLASS), 5).double()))
+
+
+def printed(spec: str, value: float, inputs: Any = W, digits: int = 12) -> Case:
     name, _, more = spec.partition(":")
-    return Case(PML, f"{name}:class_weights={PROXIES}" + (f",{more}" if more else ""), W, value, digits=12)
+    return Case(PML, f"{name}:class_weights={PROXIES}" + (f",{more}" if more else ""), inputs, value, digits=digits)
 
 
 CASES = {
@@ -117,5 +122,21 @@ CASES = {
             ROWS,
             lambda: F.cross_entropy(-2 * squares(), index(CLASS)),
         ),
+    ],
+    "sphereface": [
+        printed("sphereface", 1.0475829074619314, THREE),
+        printed("sphereface:multiple=3,s=2", 0.9494579547761676, THREE),
+        *reduced(Case(PML, f"sphereface:class_weights={TEXT}", ROWS, 9.425934697291023, digits=12), 40, "sum"),
+        Case(PML, f"sphereface:class_weights={TEXT},multiple=3,s=2", ROWS, 12.855045872640437, digits=12),
+    ],
+    "proxy-anchor": [
+        printed("proxy-anchor", 14.458006107898187, THREE),
+        printed("proxy-anchor:margin=0.2,s=8", 4.480686640102164, THREE),
+        Case(PML, f"proxy-anchor:class_weights={TEXT}", ROWS, 47.85996839916038, digits=12),
+        Case(PML, f"proxy-anchor:class_weights={TEXT},margin=0.2,s=8", ROWS, 15.117173957652136, digits=12),
+    ],
+    "p2s-grad": [
+        printed("p2s-grad", 0.19483478575426422, THREE, 6),
+        *reduced(Case("torch", f"p2s-grad:class_weights={TEXT}", ROWS, squared_error), 40, "sum"),
     ],
 }
