@@ -148,7 +148,7 @@ def test_every_loss_has_a_curve_or_says_what_to_draw(loss):
         assert fault.fix
         return
     if isinstance(drawn, Plane):
-        assert loss.cosine
+        assert loss.has_plane
         assert np.isfinite(drawn.surfaces[0].values).all()
     else:
         assert np.isfinite([line.values[1:-1] for line in drawn.lines]).all()

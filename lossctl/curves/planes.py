@@ -24,7 +24,15 @@ class _Pair(NamedTuple):
     is_positive: Any
     is_negative: Any
     is_pair: Any
+    positives: Any
     own: tuple[Any, Any]
+
+    @property
+    def exact_similarity(self) -> Any:
+        return self.similarity
+
+    def distance_to(self, index: Any) -> Any:
+        return 1.0 - self.similarity.columns(index).high
 
 
 def _pair_losses(spec: Spec, s_n: Any, s_p: Any) -> Any:
@@ -34,7 +42,9 @@ def _pair_losses(spec: Spec, s_n: Any, s_p: Any) -> Any:
     nearest = xp.stack([s_p, s_n], axis=-1)
     similarity = Twofold(nearest, 0.0 * nearest)
     first = xp.asarray([[True, False]])
-    panel = _Pair(similarity, first, ~first, first | ~first, (np.zeros((len(s_n), 1), int), first[:, :1]))
+    panel = _Pair(
+        similarity, first, ~first, first | ~first, 0.0 * s_p + 1.0, (np.zeros((len(s_n), 1), int), first[:, :1])
+    )
     return rows(spec, (panel,))
 
 
@@ -42,10 +52,10 @@ def plane(subjects: Sequence[Subject], span: tuple[float, float] | None, points:
     """The losses over the plane; `span` is that of both similarities. UsageError."""
     import numpy as np
 
-    if not all(subject.spec.loss.cosine for subject in subjects):
+    if not all(subject.spec.loss.has_plane for subject in subjects):
         raise UsageError(
             "a loss of similarities is drawn over (s_n, s_p), alone or beside its like",
-            fix=f"such losses are {', '.join(loss.name for loss in walk() if loss.cosine)}",
+            fix=f"such losses are {', '.join(loss.name for loss in walk() if loss.has_plane)}",
         )
     low, high = span or (0.0, 1.0)
     if not -1 <= low < high <= 1:

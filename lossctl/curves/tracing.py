@@ -28,7 +28,7 @@ def trace(
     variable: its name, where there is a choice; span: from where to where; at: quantities that stay as they are
     grad: the derivatives too. UsageError where there is no such curve
     """
-    if not any(subject.spec.loss.cosine for subject in subjects):
+    if not any(subject.spec.loss.has_plane for subject in subjects):
         return lines(subjects, variable, span, at or {}, points or POINTS, grad)
     if variable or at:
         raise UsageError("the variables of these losses are s_n and s_p", fix="leave --at and the name in --x out")

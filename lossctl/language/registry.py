@@ -42,6 +42,7 @@ class Loss:
     lone: what may be done with an anchor that is alone in its class: "drop" it, count it as "zero", or take it for its
         "self" at distance 0; () where means are over pairs, and it makes no difference
     is_angular: points are compared by their direction, whatever the distance
+    of_triangle: a panel loss that compares positives with negatives too
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
     """
 
@@ -61,6 +62,7 @@ class Loss:
     even_at: float | None = None
     term: str = ""
     is_angular: bool = False
+    of_triangle: bool = False
     lone: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[[str], Loss], tuple[str]]:
@@ -85,6 +87,11 @@ class Loss:
         """Its reductions, and those over cells where its rows have any."""
         has_cells = self.engine.is_by_row and self.finish is None and self.roles[0].has_cells
         return (*self.reductions, *CELLS) if has_cells else self.reductions
+
+    @property
+    def has_plane(self) -> bool:
+        """Whether one positive and one negative have a loss by their similarities to the anchor alone."""
+        return self.cosine and not self.of_triangle
 
     @property
     def is_of_pairs(self) -> bool:

@@ -36,8 +36,8 @@ def generalized_lifted(panel: Panel, *, margin: Real = 1.0) -> Array:
     Use: as batch-hard, but all points of the set pull and push
     Misleads: more negatives, larger value: log N of them stand in it; compare equal sets only
     Gradient: a softmax over the positives, which pulls, and one over the negatives, which pushes
-    Worked: pull = log(exp(1)); push = log(exp(1 - 2)); generalized_lifted = max(0, pull + push)
-    Example: emb=0,1,-2 label=0,0,1 margin=2 -> 0.5
+    Worked: pull = log(exp(6)); push = log(exp(1 - 5)); generalized_lifted = max(0, pull + push)
+    Example: emb=0/0,6/0,3/4 label=0,0,1 -> 2
     """
     index, is_positive = panel.own
     d = _exact(panel.distance)
@@ -251,7 +251,7 @@ def fast_ap(panel: Panel, *, bins: Bins = 10) -> Array:
 # --------------------------------------------------------------------------------------------------------------- angles
 
 
-@loss(engine=SETS, cosine=True, aliases=("angular-loss",))
+@loss(engine=SETS, cosine=True, of_triangle=True, aliases=("angular-loss",))
 def angular(panel: Panel, *, alpha: Positive = 40.0) -> Weighted:
     """The angle at each negative, in the triangle with a positive pair, below a bound.
 

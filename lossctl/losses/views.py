@@ -72,8 +72,8 @@ def mnrl_negatives(panel: Panel, *, s: Positive = 20.0) -> Any:
     Use: training of embeddings for search, with a hard negative for each question
     Misleads: the negative of one anchor is a rival of all others too
     Gradient: k times the softmax minus the truth, over the similarities of an anchor
-    Worked: others = exp(0) + exp(0) + exp(0); mnrl_negatives = log(1 + others / exp(1))
-    Example: anchor=1/0,1/0 positive=1/0,0/1 negative=0/1,0/1 s=1 -> 1.2436683806286792
+    Worked: others = 2 * exp(0) + exp(1); mnrl_negatives = log(1 + others / exp(1))
+    Example: anchor=1/0,0/1 positive=1/0,0/1 negative=0/1,1/0 s=1 -> 1.0064088680781682
     """
     logits = panel.cosines(0, 1).beside(panel.cosines(0, 2)) * s
     return _flat(logits.surprises(_beside(panel.everyone, panel.everyone), panel.own))
@@ -221,6 +221,7 @@ def barlow_twins(left: Array, right: Array, *, lambd: NonNegative = 0.005, eps: 
     Use: learning from two views without rivals
     Misleads: a column that never changes has no correlation: nan, unless eps is above 0; the value grows with the
         number of columns
+    Gradient: 2 (C_ii - 1) and 2 lambda C_ij by the correlations, through the standard columns
     Worked: same = 2 * (1 - 1)^2; other = 2 * 0.5 * 1^2; barlow_twins = same + other
     Example: left=1/1,0/0 right=1/1,0/0 lambd=0.5 -> 1
     """
@@ -256,6 +257,7 @@ def vicreg(
     eps: is added to each variance
     Use: learning from two views without rivals and without unit vectors
     Misleads: the variance term is a mean of both views, the covariance term their sum, as in the paper's code
+    Gradient: 2 lambda (a - b) / (N D), -mu / 2 by each sd below 1, 4 nu / D times the covariances off the diagonal
     Worked: sd = sqrt(0.5 + 0.0001); varies = 25 * (1 - sd); cov = 2 * 2 * 0.5^2 / 2; vicreg = varies + cov
     Example: left=1/1,0/0 right=1/1,0/0 -> 7.820562791762855
     """

@@ -292,7 +292,7 @@ def curve_command(loss: Loss) -> str | None:
     known = variables_of(loss)
     if loss.engine.has_values and not loss.stands_alone:
         return None
-    if known or loss.cosine:
+    if known or loss.has_plane:
         slope = "" if known and known[0].by_counts else "--grad"
         return f"lossctl curve {loss.name} {loss.doc.get('Curve', slope)}".rstrip()
     return f"lossctl curve {loss.term}" if loss.term else None
