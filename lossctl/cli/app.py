@@ -223,6 +223,9 @@ def say(text: str, lead: str = "") -> None:
     A terminal would break its lines within numbers, so they are broken between words; a fix stays a line, to be copied.
     """
     if sys.stderr is not None:
+        progress = sys.modules.get(f"{__package__}.progress")
+        for bar in progress.shown if progress else ():
+            bar.erase()
         with contextlib.suppress(OSError):
             lines = (lead + message(text)).split("\n")
             if sys.stderr.isatty():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -212,9 +214,13 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
     ):
         results: list[Result] = []
         if asked.is_by_row:
-            rows.write(answer, style, writer, format, values["digits"])
+            is_apart = style.output not in (None, "-") or not sys.stdout.isatty()
+            with output.progress(style) if is_apart else contextlib.nullcontext():
+                rows.write(answer, style, writer, format, values["digits"])
         elif asked.top:
-            rows.write_top(answer.top(), answer.shared, style, writer, values["digits"])
+            with output.progress(style):
+                hardest = answer.top()
+            rows.write_top(hardest, answer.shared, style, writer, values["digits"])
         else:
             results = _write_numbers(answer, style, writer, values)
             write_metrics(_metrics(results))

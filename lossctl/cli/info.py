@@ -33,7 +33,8 @@ def info(values: Mapping[str, Any]) -> None:
         "thousands": values["thousands"] or "",
         "dim": values["dim"],
     }
-    columns = [column for source in values["sources"] for column in summaries(source, **dialect)]
+    with output.progress(style):
+        columns = [column for source in values["sources"] for column in summaries(source, **dialect)]
     with output.destination(style, values["sources"]) as writer:
         if style.format == "json":
             writer.write(show.as_json(columns))

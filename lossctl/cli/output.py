@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -259,36 +258,18 @@ def warn(style: Style, warnings: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def progress(style: Style, total: int | None, unit: str = "rows") -> Iterator[Any]:
-    """A callable that takes how many are done (and of how many); it shows a bar on a terminal after one second."""
-    if style.quiet or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+def progress(style: Style, total: int | None = None, unit: str = "rows") -> Iterator[Any]:
+    """A callable that takes how many are done (and of how many), None where nobody sees it.
+
+    A terminal shows a bar after one second, of what is read too.
+    """
+    if style.quiet:
         yield None
         return
-    started = time.monotonic()
-    shown: list[Any] = []
+    from .progress import bar
 
-    def update(done: int, of: int | None = total) -> None:
-        if not shown and time.monotonic() - started > 1:
-            shown.append(_bar(unit, of))
-        if shown:
-            shown[0].update(shown[0].task_ids[0], completed=done, total=of)
-
-    try:
-        yield update
-    finally:
-        if shown:
-            shown[0].stop()
-
-
-def _bar(unit: str, total: int | None) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.completed:,.0f} " + unit), BarColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    bar.add_task("", total=total)
-    bar.start()
-    return bar
+    with bar(unit, total) as line:
+        yield line and line.update
 
 
 def out_of_place(path: str | None) -> None:

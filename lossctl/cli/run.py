@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,6 @@ import typer
 
 from ..errors import UsageError
 from ..language.options import RUN
-from ..text import shown
 from . import options, output
 from .app import EXIT_CODES, say
 
@@ -101,7 +101,6 @@ def _format_of(path: str) -> str:
 
 def _all_open(style: output.Style, reports: dict[str, str], inputs: list[str]) -> Any:
     """A writer for the output and for each report, all opened before the work; all in place after it, or none."""
-    import contextlib
 
     @contextlib.contextmanager
     def opened() -> Any:
@@ -116,23 +115,16 @@ def _all_open(style: output.Style, reports: dict[str, str], inputs: list[str]) -
 
 def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteReport:
     from ..api.suite import run
+    from .progress import bar
 
-    shows = not style.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-    def progress(name: str) -> None:
-        print(f"\r\033[K{shown(name)} ...", end="", file=sys.stderr, flush=True)
-
-    try:
+    with contextlib.nullcontext() if style.quiet else bar("rows", None) as line:
         return run(
             suite,
             only=values["only"] or (),
             jobs=values["on"] or values["jobs"],
             data_hash=values["signature"],
-            progress=progress if shows else None,
+            progress=line.name if line else None,
         )
-    finally:
-        if shows:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _text(report: SuiteReport, format: str, digits: int | None) -> str:

@@ -26,7 +26,8 @@ def suggest(values: Mapping[str, Any]) -> None:
     headers = {"auto": None, "yes": True, "no": False}
     header = headers[output.check("--header", values["header"], tuple(headers))]
     style = output.style_of(values)
-    suggestions = losses_for(*values["sources"], header=header, delimiter=values["delimiter"])
+    with output.progress(style):
+        suggestions = losses_for(*values["sources"], header=header, delimiter=values["delimiter"])
     with output.destination(style, values["sources"]) as writer:
         if style.format == "json":
             writer.write(show.as_json(suggestions))

@@ -54,9 +54,9 @@ def triplets(values: Mapping[str, Any]) -> None:
         output.metrics(values["metrics"], style, inputs) as write_metrics,
         output.summary(values["summary"], [style.output, values["metrics"], values["plot"]], inputs) as write_summary,
         answers.opened_set(question) as embeddings,
-        output.progress(style, None, "anchors") as update,
     ):
-        report = answers.report(question, embeddings, data_hash=style.format in ("json", "ndjson"), progress=update)
+        with output.progress(style, None, "anchors") as update:
+            report = answers.report(question, embeddings, data_hash=style.format in ("json", "ndjson"), progress=update)
         _write(report, style, writer)
         if values["metrics"]:
             from ..show.metrics import of_triplets

@@ -20,6 +20,9 @@ NUMBER = 8  # bytes of a number, whatever it is in the file
 HELD = 3  # how many times its size a set takes while it is computed, at least
 
 
+watchers: list[Callable[[int, int | None], None]] = []  # each is told how many rows of a walk are read, and of how many
+
+
 class Block(NamedTuple):
     """Rows start..stop of all fields; `load` reads them, and may be called from any thread."""
 
@@ -41,7 +44,28 @@ def blocks(
     """
     for field, kind in zip(fields, kinds, strict=True):
         _check_kind(field, kind)
-    return _in_step(fields, kinds, rows, _known_length(fields), start, stop)
+    length = _known_length(fields)
+    walk = _in_step(fields, kinds, rows, length, start, stop)
+    return _watched(walk, length) if watchers else walk
+
+
+def _watched(walk: Iterator[Block], length: int | None) -> Iterator[Block]:
+    """The blocks, and a word to the watchers when one is read."""
+    read = 0
+
+    def loader(block: Block) -> Callable[[], tuple[np.ndarray[Any, Any], ...]]:
+        def load() -> tuple[np.ndarray[Any, Any], ...]:
+            nonlocal read
+            arrays = block.load()
+            read += block.stop - block.start
+            for tell in tuple(watchers):
+                tell(read, length)
+            return arrays
+
+        return load
+
+    for block in walk:
+        yield block._replace(load=loader(block))
 
 
 def refuse_whole(fields: Sequence[Field]) -> None:
