@@ -116,7 +116,10 @@ def test_bare_names_stand_for_columns_in_every_role(table):
 
 
 def test_a_source_that_names_nothing_is_still_refused(table):
-    done = run_lossctl("compute", "mae", "t.csv", "--pred", "t.csv::ridge", "-y", "t.csv::target", cwd=table)
+    (table / "other.csv").write_text("ridge,target\n1,2\n")
+    columns = ("--pred", "t.csv::ridge", "-y", "t.csv::target")
+    assert value("compute", "mae", "t.csv", *columns, cwd=table) == value("compute", "mae", *columns, cwd=table)
+    done = run_lossctl("compute", "mae", "other.csv", *columns, cwd=table)
     assert done.code == 2 and "beside options that name every input" in done.err
     done = run_lossctl("compute", "mae", "--pred", "ridge", "-y", "target", cwd=table)
     assert done.code == 4 and "ridge: no such file" in done.err
