@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 from conftest import ROOT
 
 import lossctl
@@ -91,6 +92,8 @@ def test_the_breakdown_shows_margins_or_classes(tmp_path):
     assert {"margin", "0.2", "1", "hard", "semi-hard", "easy", "distance (embedding units)"} <= set(shown)
     classes = lossctl.triplets(emb, label, margin=0.2, by_class=True).whole
     shown = texts(svg_of(data_plots.draw_breakdown, classes, tmp_path))
+    both = lossctl.triplets(emb, label, margin=[0.2, 1.0], by_class=True).whole
+    assert {"class (margin 0.2)", "class (margin 1)"} <= set(texts(svg_of(data_plots.draw_breakdown, both, tmp_path)))
     assert {"class (margin 0.2)", *(str(one.label) for one in classes.classes)} <= set(shown)
 
 
@@ -101,7 +104,9 @@ def test_row_losses_show_their_mean_and_what_is_infinite(tmp_path):
     shown = texts(svg_of(data_plots.draw_rows, found, tmp_path))
     assert f"mean {losses.mean():.3g}" in shown
     assert "bce loss of a row (nats); 1 infinite not shown" in shown
-    assert "predicted probability of label 1 (bars: 285 rows)" in shown
+    assert {"predicted probability of label 1", "(bars: 285 rows, 10 or more each)"} <= set(shown)
+    counts = [int(np.sum((prob >= low) & (prob < high))) for low, high in ((0, 0.1), (0.1, 0.2), (0.9, 1.1))]
+    assert set(map(str, counts)) <= set(shown)
     plain = texts(svg_of(data_plots.draw_rows, RowPicture("mse", "", histogram(losses)), tmp_path))
     assert "mse loss of a row" in plain and "share of label 1" not in plain
 
@@ -114,6 +119,24 @@ def test_histograms_and_reliability_count_every_row():
     assert [(one.low, one.count, one.observed) for one in found.bins] == [(0, 1, 0), (0.1, 2, 0.5), (0.9, 1, 1)]
     assert found.n == 4
     assert found.expected_error == pytest.approx((0.05 + 2 * (0.5 - 0.17)) / 4)
+
+
+def test_small_bins_are_joined_and_have_intervals():
+    rng = np.random.default_rng(3)
+    for n in (1, 7, 40, 3000):
+        prob = rng.beta(0.5, 2, n)
+        label = (rng.random(n) < prob).astype(int)
+        fine = reliability(prob, label)
+        coarse = fine.merged(10)
+        assert coarse.n == n and (len(coarse.bins) == 1 or min(part.count for part in coarse.bins) >= 10)
+        for part in coarse.bins:
+            inside = (prob >= part.low) & ((prob < part.high) | (part.high == 1))
+            assert part.count == inside.sum()
+            assert (part.predicted, part.observed) == pytest.approx((prob[inside].mean(), label[inside].mean()))
+            hits = round(part.observed * part.count)
+            wilson = scipy.stats.binomtest(hits, part.count).proportion_ci(0.95, "wilson")
+            assert part.interval == pytest.approx((wilson.low, wilson.high), abs=1e-12)
+    assert [data_plots._count(n) for n in (9999, 12345, 4_560_000, 7e9)] == ["9999", "12.3k", "4.56M", "7G"]
 
 
 # --- without matplotlib

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+Z = 1.959963984540054  # the normal distribution has 95 % within
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,21 @@ class ReliabilityBin:
     predicted: float
     observed: float
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """A 95 % interval of the observed share (Wilson, 1927)."""
+        n, p = self.count, self.observed
+        middle, half = p + Z * Z / (2 * n), Z * math.sqrt(p * (1 - p) / n + (Z / (2 * n)) ** 2)
+        scale = 1 + Z * Z / n
+        return max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
+
+    def merge(self, other: ReliabilityBin) -> ReliabilityBin:
+        """The rows of this bin and of the one that follows."""
+        n = self.count + other.count
+        predicted = (self.count * self.predicted + other.count * other.predicted) / n
+        observed = (self.count * self.observed + other.count * other.observed) / n
+        return ReliabilityBin(self.low, other.high, n, predicted, observed)
+
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
@@ -44,6 +62,18 @@ class Reliability:
     @property
     def n(self) -> int:
         return sum(part.count for part in self.bins)
+
+    def merged(self, least: int) -> Reliability:
+        """With bins of fewer rows than `least` joined to their neighbours, from the left."""
+        bins: list[ReliabilityBin] = []
+        for part in self.bins:
+            if bins and bins[-1].count < least:
+                bins[-1] = bins[-1].merge(part)
+            else:
+                bins.append(part)
+        if len(bins) > 1 and bins[-1].count < least:
+            bins[-2:] = [bins[-2].merge(bins[-1])]
+        return Reliability(tuple(bins))
 
     @property
     def expected_error(self) -> float:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import IO, Any
 
+import numpy as np
+
 from ..results.breakdown import Breakdown, Categories, Distances
 from ..results.distributions import Histogram, Reliability, RowPicture
 from ..text import option_text, shown
@@ -13,6 +15,7 @@ from . import style
 from .scale import pretty
 
 MOST_CLASSES = 20
+FEWEST_ROWS = 10  # of a bin of probabilities
 METRIC_UNITS = {
     "euclidean": "embedding units",
     "sqeuclidean": "squared embedding units",
@@ -26,26 +29,30 @@ METRIC_UNITS = {
 def draw_breakdown(breakdown: Breakdown, file: IO[bytes], format: str) -> None:
     """Distances to positives and to negatives, and the categories at each margin, or by class of the anchor if given.
 
-    With several margins, the classes are shown at the first. At most twenty classes, those with the most points.
+    Classes have a panel for each margin. At most twenty classes, those with the most points.
     """
-    bars, heading = _category_bars(breakdown)
-    height = 2.3 + 0.5 + 0.16 * (len(bars) + 2)
-    with style.figure(file, format, style.COLUMN, height) as figure:
-        upper, lower = figure.subplots(2, 1, gridspec_kw={"height_ratios": [2.0, 0.5 + 0.16 * len(bars)]})
+    panels = _category_panels(breakdown)
+    heights = [0.5 + 0.16 * len(bars) for _, bars in panels]
+    with style.figure(file, format, style.COLUMN, 2.3 + sum(height + 0.32 for height in heights)) as figure:
+        upper, *others = figure.subplots(1 + len(panels), 1, gridspec_kw={"height_ratios": [2.0, *heights]})
         _draw_distances(upper, breakdown)
-        _draw_shares(lower, bars, heading)
+        for axes, (heading, bars) in zip(others, panels, strict=True):
+            _draw_shares(axes, bars, heading)
 
 
-def _category_bars(breakdown: Breakdown) -> tuple[list[tuple[str, Categories]], str]:
-    """(name, categories) of each bar, and what the bars are."""
+def _category_panels(breakdown: Breakdown) -> list[tuple[str, list[tuple[str, Categories]]]]:
+    """What the bars of each panel are, and (name, categories) of each bar."""
     margins = [option_text(at.margin) for at in breakdown.margins]
     if not breakdown.classes:
-        return [(margin, at.categories) for margin, at in zip(margins, breakdown.margins, strict=True)], "margin"
+        return [("margin", [(margin, at.categories) for margin, at in zip(margins, breakdown.margins, strict=True)])]
     largest = sorted(breakdown.classes, key=lambda group: -group.points)[:MOST_CLASSES]
     chosen = [group for group in breakdown.classes if group in largest]
     rest = len(breakdown.classes) - len(chosen)
-    heading = f"class (margin {margins[0]})" if not rest else f"{len(chosen)} of {len(breakdown.classes)} classes"
-    return [(shown(str(group.label)), group.categories[0]) for group in chosen], heading
+    what = "class" if not rest else f"{len(chosen)} of {len(breakdown.classes)} classes"
+    return [
+        (f"{what} (margin {margin})", [(shown(str(group.label)), group.categories[at]) for group in chosen])
+        for at, margin in enumerate(margins)
+    ]
 
 
 def _draw_distances(axes: Any, breakdown: Breakdown) -> None:
@@ -87,6 +94,14 @@ def _draw_shares(axes: Any, bars: Sequence[tuple[str, Categories]], heading: str
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
 
 
+def _count(rows: int) -> str:
+    """A number of rows in few characters: 9999, 12.3k, 4.5M."""
+    if rows < 10_000:
+        return str(rows)
+    power = min(int(math.log10(rows)) // 3, 3)
+    return f"{rows / 1000**power:.3g}{' kMG'[power]}"
+
+
 def _or_zero(share: float) -> float:
     return 0.0 if math.isnan(share) else share
 
@@ -121,17 +136,21 @@ def _draw_histogram(axes: Any, rows: Histogram, picture: RowPicture) -> None:
 
 def _draw_reliability(axes: Any, reliability: Reliability) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=":", linewidth=0.9, label="as predicted")
-    largest = max(interval.count for interval in reliability.bins)
-    for interval in reliability.bins:
-        height = 0.16 * interval.count / largest
+    bins = reliability.merged(FEWEST_ROWS).bins
+    largest = max(part.count for part in bins)
+    for part in bins:
+        height, middle = -0.02 - 0.1 * part.count / largest, (part.low + part.high) / 2
         axes.bar(
-            interval.low, height, interval.high - interval.low, align="edge", color=style.SKY, alpha=0.5, linewidth=0
-        )
-    predicted, observed = (
-        [getattr(interval, name) for interval in reliability.bins] for name in ("predicted", "observed")
-    )
-    label = f"observed (ECE {reliability.expected_error:.3f})"
-    axes.plot(predicted, observed, marker="o", markersize=3, color=style.BLUE, label=label)
-    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of label 1")
-    axes.set_xlabel(f"predicted probability of label 1 (bars: {reliability.n} rows)")
+            part.low, height + 0.02, part.high - part.low, bottom=-0.02, align="edge", color=style.SKY, alpha=0.5,
+            edgecolor="white", linewidth=0.5,
+        )  # fmt: skip
+        axes.text(middle, height - 0.01, _count(part.count), ha="center", va="top", fontsize=5.5)
+    reach = np.abs(np.array([part.interval for part in bins]) - [[part.observed] for part in bins]).T
+    label = f"observed, 95 % (ECE {reliability.expected_error:.3f})"
+    axes.errorbar(
+        [part.predicted for part in bins], [part.observed for part in bins], yerr=reach, marker="o", markersize=3,
+        color=style.BLUE, linewidth=0.7, elinewidth=1.0, capsize=1.5, label=label,
+    )  # fmt: skip
+    axes.set(xlim=(0, 1), ylim=(-0.22, 1.02), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1], ylabel="share of label 1")
+    axes.set_xlabel(f"predicted probability of label 1\n(bars: {reliability.n:,} rows, {FEWEST_ROWS} or more each)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)

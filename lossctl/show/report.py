@@ -11,7 +11,7 @@ from ..text import html_text as escape
 from ..version import __version__
 from .comparisons import context as comparison_context
 from .comparisons import p_text, row_counts, signed, verdict_text
-from .forest import Bar, svg
+from .forest import NARROW, WIDE, Bar, svg
 from .results import interval_text, number, of_text
 from .suites import loss_text, summary, values_of
 
@@ -45,8 +45,9 @@ code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; overflow-x: auto;
   font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; margin: 8px 0 }
 details { margin-top: 10px; color: var(--soft) } summary { cursor: pointer }
-svg.forest { width: 100%; min-width: 640px; height: auto; margin: 10px 0 2px; font: 12px system-ui, sans-serif }
-.forest text { fill: var(--ink) } .forest .label { text-anchor: end } 
+svg.forest { width: 100%; height: auto; margin: 10px 0 2px; font: 12px system-ui, sans-serif }
+.forest text { fill: var(--ink) } .wide .label, .narrow .value { text-anchor: end }
+svg.narrow { display: none }
 .forest .tick, .forest text.mark { text-anchor: middle }
 .forest .tick { fill: var(--soft) } .forest .grid { stroke: var(--line) }
 .forest line.mark { stroke: var(--warn); stroke-width: 1.5; stroke-dasharray: 4 3 }
@@ -55,6 +56,20 @@ svg.forest { width: 100%; min-width: 640px; height: auto; margin: 10px 0 2px; fo
 .forest .plain, .forest .strong { stroke: var(--plain); fill: var(--plain) }
 .forest .good { stroke: var(--good); fill: var(--good) } .forest .bad { stroke: var(--bad); fill: var(--bad) }
 .forest g text { stroke: none } .forest .strong .label { font-weight: 600 }
+@media (max-width: 700px) {
+  body { padding: 16px 12px 40px } section { padding: 12px } .tile { flex: 1 1 40%; padding: 8px 12px }
+  svg.wide { display: none } svg.narrow { display: block; max-width: 480px }
+  .values thead { display: none } .values tr { display: block; padding: 6px 0; border-bottom: 1px solid var(--line) }
+  .values td, .values td.n { display: flex; justify-content: space-between; gap: 16px; padding: 1px 0; border: 0;
+    text-align: right; white-space: normal; overflow-wrap: anywhere }
+  .values td::before { content: attr(data-of); color: var(--soft); text-align: left; white-space: nowrap }
+  .values td:empty { display: none } h1, h2 { overflow-wrap: anywhere }
+  .overview, .overview tbody { display: block } .overview td a { overflow-wrap: anywhere }
+  .overview tr { display: block; padding: 6px 0; border-bottom: 1px solid var(--line) }
+  .overview td { display: inline; border: 0 } .overview td.wide { display: block; width: auto; padding: 2px 0 }
+}
+@media print { body { max-width: none; padding: 0; font-size: 12px } section { border-color: #999 } a { color: inherit }
+  section > header { break-after: avoid } tr, svg { break-inside: avoid } section { break-inside: auto } }
 """
 
 
@@ -95,7 +110,7 @@ def _overview(report: SuiteReport) -> str:
         f'<td class="wide">{escape(escaped(_headline(entry)))}</td></tr>'
         for at, entry in enumerate(report.outcomes)
     ]
-    return f'<div class="scroll"><table><tbody>{"".join(rows)}</tbody></table></div>'
+    return f'<table class="overview"><tbody>{"".join(rows)}</tbody></table>'
 
 
 def _headline(outcome: Outcome) -> str:
@@ -157,8 +172,7 @@ def _results(results: Sequence[Result], loss: str, digits: int) -> str:
 
 
 def _picture(bars: Sequence[Bar], title: str, marks: Sequence[tuple[float, str]]) -> str:
-    image = svg(bars, title=title, marks=marks)
-    return f'<div class="scroll">{image}</div>' if image else ""
+    return "".join(svg(bars, title=title, marks=marks, shape=shape) for shape in (WIDE, NARROW))
 
 
 def _tone(result: Result) -> str:
@@ -214,10 +228,17 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: set[str])
     kinds = ["" if name in left else ' class="n"' for name in header]
     heads = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(header, kinds, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(row, kinds, strict=False)) + "</tr>"
+        "<tr>"
+        + "".join(
+            f'<td{kind} data-of="{escape(name)}">{cell}</td>' if cell else f"<td{kind}></td>"
+            for name, cell, kind in zip(header, row, kinds, strict=False)
+        )
+        + "</tr>"
         for row in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table class="values"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def _ends(ci: Interval | None) -> tuple[float, float]:
