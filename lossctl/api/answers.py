@@ -224,11 +224,11 @@ def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.MiningJob:
         embeddings,
         asked.strategy,
         dict(asked.options),
-        limit=asked.limit,
-        per_anchor=asked.per_anchor,
+        narrowing=asked.narrowing,
         identity=asked.identity,
         kind=asked.kind,
         path=asked.path,
+        as_pairs=asked.as_pairs,
     )
 
 

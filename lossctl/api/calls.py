@@ -439,6 +439,10 @@ def mine(
     fallback: str | None = None,
     limit: int | None = None,
     per_anchor: int | None = None,
+    per_positive: int | None = None,
+    min_distance: float | None = None,
+    sample: int | None = None,
+    as_pairs: bool = False,
     seed: int = 0,
     id: Source | None = None,
     format: str | None = None,
@@ -458,10 +462,12 @@ def mine(
     strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted
     inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
     out: None for the triplets themselves, a `Mined`: rows (M, 3) int64, d_ap, d_an and loss (M,); the name of a file to
-        write them there, NPY, CSV or NDJSON, and get a `MiningSummary`
+        write them there, NPY, NPZ, CSV or NDJSON, and get a `MiningSummary`
     margin: of the loss and of the categories;  category: for "all", of hard, semi-hard, easy
     fallback: for "semi-hard", the negative where none lies beyond: hardest, easiest or drop
     limit, per_anchor: at most so many triplets, and so many of each anchor;  seed: of what is drawn
+    per_positive, min_distance: for "all", so many of each positive pair, and no negative nearer than this
+    sample: so many at random;  as_pairs: of a file, the distinct pairs of pair losses, an NPZ of a1, p, a2, n
     id, format: of a file: what stands for each row (a source), and its format where the name does not tell
     The rest is as in `triplets`.
 

@@ -24,7 +24,7 @@ from ..text import did_you_mean
 from .compute import Confidence, Jobs, Side, forms_of, read_bins
 from .gates import Bounds, read_baseline, read_percent
 from .prepare import logit_forms
-from .reading import Given, Reading
+from .reading import Given, Narrowing, Reading
 
 HEADERS = {"auto": None, "yes": True, "no": False}
 
@@ -684,7 +684,8 @@ class TripletQuestion(NamedTuple):
 class MiningQuestion(NamedTuple):
     """What is asked of a set whose triplets are chosen: `mine`.
 
-    options: of the strategy;  limit, per_anchor: at most so many triplets, and so many of each anchor
+    options: of the strategy;  narrowing: which of its triplets are kept
+    as_pairs: write the distinct pairs of an anchor and a positive, and of an anchor and a negative
     identity: the source of what stands for each row;  path, kind: the file to write and its format, None for no file
     """
 
@@ -693,12 +694,12 @@ class MiningQuestion(NamedTuple):
     named: Mapping[str, Given]
     options: Mapping[str, Any]
     reading: Reading
-    limit: int | None = None
-    per_anchor: int | None = None
+    narrowing: Narrowing = Narrowing()
     identity: Given | None = None
     path: str | None = None
     kind: str = "npy"
     jobs: int | None = None
+    as_pairs: bool = False
 
     @classmethod
     def of(
@@ -717,12 +718,19 @@ class MiningQuestion(NamedTuple):
             named=named,
             options=chosen,
             reading=reading_of(call, {}, device),
-            limit=call["limit"],
-            per_anchor=call["per_anchor"],
+            narrowing=Narrowing(
+                call["limit"],
+                call["per_anchor"],
+                call["per_positive"],
+                call["min_distance"],
+                call["sample"],
+                call["seed"],
+            ),
             identity=call["id"],
             path=path,
             kind="npy" if path is None else _mined_format(call, path),
             jobs=call["jobs"],
+            as_pairs=call["as_pairs"],
         )
 
 
@@ -749,6 +757,25 @@ def check_mining(call: Asked, strategy: str) -> None:
             f"{call.name('fallback')} {fallback!r} with {strategy}",
             fix=f"use it with `semi-hard`: {', '.join(options.FALLBACKS)}",
         )
+    for key in ("per_positive", "min_distance"):
+        if call[key] is not None and strategy != "all":
+            raise UsageError(
+                f"{call.name(key)} with {strategy}",
+                why=f"{strategy} chooses a negative for each of its triplets before it could be left out",
+                fix=f"use it with `all`, and {call.put('per_anchor', '1')} for one of each anchor",
+            )
+    if call.has("seed") and call["sample"] is None and strategy not in options.DRAWN:
+        raise UsageError(
+            f"{call.name('seed')} with {strategy}",
+            why=f"{strategy} draws nothing",
+            fix=f"leave {call.name('seed')} out, or add {call.put('sample', 'K')}",
+        )
+    if call["sample"] is not None and call["limit"] is not None:
+        raise UsageError(
+            f"{call.name('sample')} and {call.name('limit')} in one call",
+            why="the first are no random ones",
+            fix="give one of them",
+        )
     if strategy == "hardest" and call["limit"] is None:
         raise UsageError("how many of the hardest?", fix=f"add {call.put('limit', 'N')}")
 
@@ -764,6 +791,8 @@ def _mined_format(call: Asked, path: str) -> str:
         first, *others = options.MINED_FORMATS
         fix = " or ".join([f"add {call.put('format', first)}", *others])
         raise UsageError(f"cannot tell the format of {path!r}", fix=fix)
-    if call["id"] is not None and kind == "npy":
-        raise UsageError("an NPY of triplets holds row numbers", fix="write ids as CSV or NDJSON")
+    if call["id"] is not None and kind in ("npy", "npz"):
+        raise UsageError(f"an {kind.upper()} of triplets holds row numbers", fix="write ids as CSV or NDJSON")
+    if call["as_pairs"] and kind != "npz":
+        raise UsageError(f"{call.name('as_pairs')} writes an NPZ", fix=f"add {call.put('format', 'npz')}")
     return kind

@@ -55,7 +55,7 @@ STRATEGIES = {
 DRAWN = ("random-semi-hard", "distance-weighted")  # strategies that draw, from --seed
 CATEGORIES = ("hard", "semi-hard", "easy")
 FALLBACKS = ("hardest", "easiest", "drop")
-MINED_FORMATS = ("npy", "csv", "ndjson")
+MINED_FORMATS = ("npy", "npz", "csv", "ndjson")
 
 
 NO_CHANCE = "it reads no probabilities"
@@ -319,6 +319,14 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("limit", "whole", "At most so many triplets.", (MINE,), PLAIN, metavar="N", low=1, shows_bounds=True),
     Setting("per-anchor", "whole", "At most so many of each anchor, its hardest.", (MINE,), PLAIN, metavar="K", low=1,
             shows_bounds=True),
+    Setting("per-positive", "whole", "For `all`: at most so many of each positive pair, its nearest negatives.",
+            (MINE,), PLAIN, metavar="K", low=1, shows_bounds=True),
+    Setting("min-distance", "number", "For `all`: skip negatives nearer than this, which may be false ones.", (MINE,),
+            PLAIN, metavar="D", low=0, shows_bounds=True),
+    Setting("sample", "whole", "So many of them at random, by --seed.", (MINE,), PLAIN, metavar="K", low=1,
+            shows_bounds=True),
+    Setting("as-pairs", "flag", "Distinct pairs for pair losses instead: an NPZ of a1, p, a2, n.", (MINE,), PLAIN,
+            default=False),
     Setting("by", "text", "Also by class of the anchor.", (TRIPLETS,), SHELL, metavar="class", words=("class",)),
     Setting("by-class", "flag", "Also by class of the anchor.", (TRIPLETS,), PYTHON, default=False),
     Setting("pairs", "whole", "Also the K class pairs with the most hard triplets.", (TRIPLETS,), PLAIN, default=0,
@@ -357,8 +365,8 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("group", "source", "Also within each group of rows; of ranking losses, the lists.", (COMPARE,),
             metavar="SRC", short="-g", told="the source of groups to compare in; of the lists for ranking losses"),
     # --- how files are read
-    Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN, metavar="npy|csv|ndjson",
-            short="-f"),
+    Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN,
+            metavar="npy|npz|csv|ndjson", short="-f"),
     Setting("na", "text", "What to do with rows that hold nan or NA.", (COMPUTE, ROWS, *SETS), default="error",
             metavar="error|skip", words=("error", "skip"), mark="na"),
     Setting("na", "text", "Rows that hold nan or NA in any source.", (COMPARE,), default="error",

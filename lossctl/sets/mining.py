@@ -105,6 +105,38 @@ def hardest_per_anchor(blocks: Iterable[Mined], count: int) -> Blocks:
     yield kept[np.arange(len(kept))]
 
 
+def nearest_per_positive(blocks: Iterable[Mined], count: int) -> Blocks:
+    """For each anchor and positive the `count` triplets with the nearest negatives, the lower rows in a tie.
+
+    Expects the triplets of an anchor and a positive in one block, as `all` gives them.
+    """
+    for block in blocks:
+        if not len(block):
+            continue
+        turn = np.cumsum((np.diff(block.rows[:, :2], axis=0, prepend=block.rows[:1, :2]) != 0).any(axis=1))
+        order = np.lexsort((block.rows[:, 2], block.d_an, turn))
+        place = np.arange(len(order)) - np.searchsorted(turn, turn)
+        yield block[np.sort(order[place < count])]
+
+
+def beyond(blocks: Iterable[Mined], distance: float) -> Blocks:
+    """The triplets whose negative is no nearer than `distance`."""
+    for block in blocks:
+        yield block[block.d_an >= distance]
+
+
+def sampled(blocks: Iterable[Mined], count: int, seed: int) -> Blocks:
+    """`count` of the triplets, each set of them as likely, in their order; of nothing but the seed and the rows."""
+    kept, priority = joined([]), np.empty(0)
+    for block in blocks:
+        kept = joined([kept, block])
+        priority = np.concatenate([priority, uniform(seed, *block.rows.T)])
+        if len(kept) > count:
+            chosen = np.sort(np.argsort(priority, kind="stable")[:count])
+            kept, priority = kept[chosen], priority[chosen]
+    yield kept
+
+
 def _top_of_each(block: Mined, count: int) -> Mined:
     if not len(block):
         return block

@@ -216,13 +216,13 @@ def _stacked(parts: list[np.ndarray], dtype: type) -> np.ndarray:
     return result
 
 
-def uniform(seed: int, anchors: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    """A random number in [0, 1) for each pair of row numbers, of nothing but seed and pair.
+def uniform(seed: int, *places: np.ndarray) -> np.ndarray:
+    """A random number in [0, 1) for each pair (or triplet) of row numbers, of nothing but seed and rows.
 
     Source: the mixer of Steele, Lea, Flood, Fast splittable pseudorandom number generators, 2014 (splitmix64).
     """
     state = _mix(np.asarray([seed % 2**64], np.uint64))
-    for rows in (anchors, positives):
+    for rows in places:
         state = _mix(state ^ rows.astype(np.uint64))
     result: np.ndarray = (state >> np.uint64(11)) * 2.0**-53
     return result
