@@ -21,7 +21,7 @@ KEYWORDS = {
     "--on": "executor",
 }
 OF_TEXT = "classes|positive|align|decimal|thousands|noise|header|delimiter"
-TEXTS = rf"--({OF_TEXT}) (?!(?:out|with|and|or)\b)('[^']*'|[^\s;]+)"
+TEXTS = rf"--({OF_TEXT}) (?!(?:out|with|and|or)\b)((?:'[^']*'|\"[^\"]*\"|[^\s;'\"])+)"
 NUMBERS = r"--(class-axis|clip|ignore-index|noise-label) (-?[0-9.e-]+)"
 PIPE = r" \| lossctl \.\.\. -(::\S+)?"  # which only a shell has
 REDUCTIONS = r"(?<![\w-])-r (?!out\b)([a-z-]+(?: or (?!-)[a-z-]+)*)"
@@ -64,7 +64,7 @@ class DeviceError(LossctlError):
 @contextmanager
 def told_in_python() -> Iterator[None]:
     """Lets faults through, with the arguments of a Python call in the place of the flags of a command."""
-    with _told(_in_python):
+    with _told(in_python):
         yield
 
 
@@ -84,11 +84,20 @@ def _told(words: Callable[[str], str]) -> Iterator[None]:
         raise
 
 
-def _in_python(text: str) -> str:
+def _text(word: str) -> str:
+    """A word of a shell as a text of Python."""
+    import shlex
+
+    (text,) = shlex.split(word)
+    return repr(text) if '"' in text else f'"{text}"'
+
+
+def in_python(text: str) -> str:
+    """A text that speaks of flags, with the arguments of a Python call in their place."""
     text = _without_a_shell(text, 'reduction="{}"')
     text = re.sub(r"--([a-z]+) SRC\b", r"\1=...", text)
     text = re.sub(SOURCE, lambda match: f'{match[1].replace("-", "_")}="{match[2].strip(chr(39))}"', text)
-    text = re.sub(TEXTS, lambda match: f'{match[1]}="{match[2].strip(chr(39))}"', text)
+    text = re.sub(TEXTS, lambda match: f"{match[1]}={_text(match[2])}", text)
     text = re.sub(NUMBERS, lambda match: f"{match[1].replace('-', '_')}={match[2]}", text)
     for flag, keyword in KEYWORDS.items():
         text = re.sub(rf"{flag}(?![\w-])(?! out\b)", keyword, text)

@@ -565,3 +565,44 @@ def test_a_cell_that_is_no_number_is_no_missing_one(tmp_path, cell):
         path = csv(tmp_path, f"prob;label\n0.9;1\n{rows}\n")
         with pytest.raises(DataError, match=r"not a number|beyond"):
             lossctl.compute("bce", path, na="skip")
+
+
+def test_a_class_that_no_row_has_is_asked_about(tmp_path):
+    """Columns called after the labels that are there are not all classes where their rows do not sum to 1."""
+    rows = "0.7,0.2,0.1,cat\n0.1,0.3,0.6,dog\n"
+    path = csv(tmp_path, f"cat,dog,owl,label\n{rows}")
+    with pytest.raises(DataError, match="owl as none") as fault:
+        lossctl.compute("cross-entropy", path)
+    assert fault.value.fix == f'if they are classes too: prob="{path}::cat..owl" classes="cat,dog,owl"'
+    expected = -(log(0.7) + log(0.3)) / 2
+    assert value("cross-entropy", path, prob=f"{path}::cat..owl", classes="cat,dog,owl") == pytest.approx(expected)
+    beside = csv(tmp_path, "cat,dog,age,label\n0.7,0.3,30,cat\n0.4,0.6,50,dog\n", "beside.csv")
+    assert value("cross-entropy", beside) == pytest.approx(-(log(0.7) + log(0.6)) / 2)
+
+
+def test_shapes_that_do_not_fit_say_which_would():
+    scores, label = np.zeros((2, 3, 4)), np.zeros((2, 3), int)
+    for wrong, words in (
+        (np.eye(4)[label], "x.argmax(-1)"),
+        (label.ravel(), "x.reshape(2, 3)"),
+        (label[..., None], "x.reshape(2, 3)"),
+    ):
+        with pytest.raises(DataError) as fault:
+            lossctl.compute("cross-entropy", scores, wrong, from_logits=True)
+        assert words in fault.value.fix
+    with pytest.raises(DataError, match="unequal lengths") as fault:
+        lossctl.compute("cross-entropy", np.zeros((3, 5)), np.zeros(5, int), from_logits=True)
+    assert "x.T" in fault.value.fix
+    with pytest.raises(DataError, match="3 columns of labels beside 2 of predictions"):
+        lossctl.compute("multiclass-hinge", np.zeros((2, 2)), np.eye(3)[:2])
+    with pytest.raises(DataError, match="without labels") as fault:
+        lossctl.compute("nt-xent", np.ones((4, 2, 3)))
+    assert "np.arange" in fault.value.fix
+
+
+def test_logits_that_look_like_percents_and_words_of_python():
+    chance, label = np.array([90.0, 20, 60]), np.array([1, 0, 1])
+    assert "percent=True" in " ".join(lossctl.compute("bce", chance, label, from_logits=True).warnings)
+    assert not lossctl.compute("bce", chance / 10 - 4, label, from_logits=True).warnings
+    shifted = lossctl.compute("cross-entropy", np.full((2, 3), 1 / 3), np.array([1, 2]))
+    assert 'classes="1,2,3"' in " ".join(shifted.warnings)

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files.classes import as_names
 from ..files.dialect import refuse_idle
+from ..files.opening import label_of
 from ..files.sources import Field, blocks, parse_source
 from ..language.roles import ROLES, WEIGHT, Role
 from ..rows import groups
@@ -33,7 +34,7 @@ def ids_of(desk: Desk, source: Given, column: str) -> np.ndarray:
     frame, _ = desk.frame(source, "input")
     if not frame.names:
         raise UsageError(
-            f"{shown(frame.path)} has no column {column!r}: its columns have no names",
+            f"{label_of(frame.path)} has no column {column!r}: its columns have no names",
             why="rows are matched by a column of ids in every file",
             fix="leave --align out if the rows stand in one order; if not, save the ids beside them, as NPZ or CSV",
         )
@@ -43,13 +44,13 @@ def ids_of(desk: Desk, source: Given, column: str) -> np.ndarray:
     except DataError as fault:
         raise DataError(fault.what, why=WHOLE, fix=NAMED) from None
     if any((as_names(part) == "").any() for part in parts):
-        raise DataError(f"{shown(frame.path)}: {field.name}: a row has no identifier", why=WHOLE, fix=NAMED)
+        raise DataError(f"{label_of(frame.path)}: {field.name}: a row has no identifier", why=WHOLE, fix=NAMED)
     ids = np.concatenate([groups.as_text(part) for part in parts]) if parts else np.zeros(0, dtype=str)
     kinds, counts = np.unique(ids, return_counts=True)
     if len(kinds) < len(ids):
         twice = kinds[counts > 1]
         raise DataError(
-            f"{shown(frame.path)}: {field.name}: {len(twice)} identifiers stand there more than once "
+            f"{label_of(frame.path)}: {field.name}: {len(twice)} identifiers stand there more than once "
             f"(first: {shown(str(twice[0]))})",
             fix="choose a column that names each row once",
         )
@@ -86,7 +87,7 @@ class Order(NamedTuple):
             frame, _ = self.desk.frame(source, "input")
             first = shown(str((missing if len(missing) else extra)[0]))
             raise DataError(
-                f"unequal ids: {shown(frame.path)} lacks {len(missing)} of the {len(self.ids)} of "
+                f"unequal ids: {label_of(frame.path)} lacks {len(missing)} of the {len(self.ids)} of "
                 f"{shown(self.name)} and has {len(extra)} others (first: {first})",
                 why="a comparison over the rows that happen to be in both would be another comparison",
                 fix="make the files hold the same rows, in any order",

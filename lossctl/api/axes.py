@@ -98,7 +98,7 @@ def _class_axis(field: Field, shape: tuple[int, ...], truth: tuple[int, ...], to
         raise DataError(
             f"{_place(field)}: shape {shape} beside labels of shape {truth}",
             why="one axis of the predictions holds the classes, the others are those of the labels",
-            fix="save the labels with the axes of the predictions but one",
+            fix=_reshaped(shape, truth),
         )
     if len(fitting) > 1:
         choices = " or ".join(f"--class-axis {at}" for at in fitting)
@@ -108,6 +108,17 @@ def _class_axis(field: Field, shape: tuple[int, ...], truth: tuple[int, ...], to
             fix=f"say which: {choices}",
         )
     return fitting[0]
+
+
+def _reshaped(shape: tuple[int, ...], truth: tuple[int, ...]) -> str:
+    """How labels get the axes of the predictions but that of the classes."""
+    if shape == truth:
+        return "if they are one-hot: np.save(path, x.argmax(-1)), with -1 the axis of the classes"
+    places = [shape[:at] + shape[at + 1 :] for at in (len(shape) - 1, 1)]
+    fitting = next((left for left in places if math.prod(left) == math.prod(truth)), None)
+    if fitting is None:
+        return "save the labels with the axes of the predictions but one"
+    return f"save them with the axes of the predictions but one: np.save(path, x.reshape{fitting})"
 
 
 # --- views, cells

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import binding, memory
+from ..files.opening import label_of
 from ..files.sources import Field, blocks, parse_source
 from ..files.unfolding import repeated
 from ..language.registry import Loss, Spec
@@ -285,7 +286,8 @@ def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
         return (emb[at[:, 0]], emb[at[:, 1]], emb[at[:, 2]], *arrays[1:])
 
     columns: dict[str, shapes.Column] = {
-        name: Derived(triplets.frame, f"{shown(source.frame.path)} at index {name}", emb.shape[1]) for name in TRIPLET
+        name: Derived(triplets.frame, f"{label_of(source.frame.path)} at index {name}", emb.shape[1])
+        for name in TRIPLET
     }
     return Bound((triplets,), (POINTS,), columns, arrange)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, overload
 
 import numpy as np
 
-from ..errors import UsageError, told_in_python
+from ..errors import UsageError, in_python, told_in_python
 from ..files import memory
 from ..kernels import devices
 from ..language import options
@@ -194,7 +194,7 @@ def compute(
     settings = _settings(compute, locals())
     question = _question(loss, inputs, named, settings, COMPUTE)
     with answers.opened(question) as answer:
-        results = answer.results(data_hash=data_hash)
+        results = [_in_python(result) for result in answer.results(data_hash=data_hash)]
     if question.side.group is None:
         return results[0]
     macro = next((result for result in results if result.average == "macro"), None)
@@ -579,6 +579,12 @@ def _columns_of_tables(
     rest = [source for source in inputs if not (is_home and any(source is home for home in homes))]
     is_source = {key for key, row in rows.items() if row.kind == "source"}
     return {key: found(value) if key in is_source else value for key, value in settings.items()}, sources, rest
+
+
+def _in_python(result: Result) -> Result:
+    """What was decided and what may be wrong, told in the words of a call."""
+    notes, warnings = tuple(map(in_python, result.notes)), tuple(map(in_python, result.warnings))
+    return replace(result, notes=notes, warnings=warnings)
 
 
 def _arrays(call: Asked) -> Asked:

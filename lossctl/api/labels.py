@@ -192,6 +192,11 @@ def _several_columns(inputs: _Inputs) -> Bound:
             return _one_hot(inputs, "; --multi-label reads them as several labels")
     if classes == "always":
         return bound
+    if not classes and inputs.form == "prob" and inputs.prediction.width == inputs.label.width and _is_one_hot(inputs):
+        note = (
+            f"{inputs.role.option}: {inputs.label.width} labels a row, one by one; cross-entropy knows one class a row"
+        )
+        bound = inputs.bound = bound._replace(notes=(*bound.notes, note))
     return _cells(inputs)
 
 
@@ -290,7 +295,7 @@ def _positive_column(inputs: _Inputs) -> _Inputs:
             raise DataError(
                 f"{place}: two columns of probabilities whose rows do not sum to 1, beside one label",
                 why="only of the probabilities of labels 0 and 1 is it told which is which",
-                fix=f"choose the column of label 1: {choices}",
+                fix=f"{choices}, the one of label 1",
             )
         column: Array = values[:, 1]
         return column
@@ -560,14 +565,14 @@ def _refuse_turned(inputs: _Inputs) -> None:
     prediction = inputs.bound.fields[0]
     values = files_classes.first_values(prediction, "number")
     if prediction.width == 1 and np.isin(values, (0.0, 1.0)).all():
-        frame = shown(prediction.frame.path)
+        frame = label_of(prediction.frame.path)
         option = inputs.first.option
         same = prediction.frame is inputs.label.frame and len(prediction.columns) == 1
         places = f"{inputs.label.columns[0] + 1}", f"{prediction.columns[0] + 1}"
         raise DataError(
             f"{inputs.place}: labels between 0 and 1, beside predictions that are all 0 or 1 ({prediction.name})",
             why="predictions come first, the truth last: these look turned around",
-            fix=f"--{option} {frame}::{places[0]} --label {frame}::{places[1]}"
+            fix=f"--{option} {_quoted(f'{frame}::{places[0]}')} --label {_quoted(f'{frame}::{places[1]}')}"
             if same
             else f"turn the two around, or name them: --{option} SRC --label SRC",
         )

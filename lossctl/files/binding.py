@@ -11,12 +11,13 @@ from shlex import quote
 from typing import Any
 
 from ..errors import DataError, UsageError
-from ..language.roles import LABEL_NAMES, TRIPLET, TRUTH_NAMES, Role
+from ..language.roles import LABEL_NAMES, ROLES, TRIPLET, TRUTH_NAMES, Role
 from ..text import shown
 from .classes import columns_of_classes, first_values, names_in
 from .embeddings import unnamed, upright
 from .ids import NAMES as IDS
 from .opening import label_of
+from .selectors import listed
 from .sources import Field, Frame, frame_of, open_source, parse_source
 
 Given = Any  # the text of a source, `Paths`, an array, a table or a dict
@@ -171,7 +172,39 @@ def _class_columns(frame: Frame, truth: Field, taken: Collection[str]) -> tuple[
         classes = names_in(truth) if truth.width == 1 else ()
     except DataError:
         return ()
-    return columns_of_classes([name for name in frame.names if name not in taken], classes)
+    free = [name for name in frame.names if name not in taken]
+    names = columns_of_classes(free, classes)
+    if names and set(names) == set(classes):
+        _refuse_more_classes(frame, names, free)
+    return names
+
+
+def _refuse_more_classes(frame: Frame, names: Sequence[str], free: Sequence[str]) -> None:
+    """DataError where the columns of classes are no whole, and others stand beside them: of a class that no row has?"""
+    usual = {*IDS, *(name for role in ROLES.values() for name in role.columns)}
+    others = [name for name in free if name not in names and name.lower() not in usual and _holds_numbers(frame, name)]
+    if not others or _are_whole(_field(frame, tuple(names))):
+        return
+    path, both = frame.path, [name for name in free if name in names or name in others]
+    at = [frame.names.index(name) for name in both]
+    is_run = at == list(range(at[0], at[0] + len(at)))
+    raise DataError(
+        f"{label_of(path)}: columns are called {listed(tuple(names))}, as the labels are, and {listed(tuple(others))} as none",
+        why="rows of the former do not sum to 1, and a column may be of a class that no row has",
+        fix=f"if they are classes too: --prob {quote(f'{path}::{both[0]}..{both[-1]}')} "
+        f"--classes {quote(','.join(both))}"
+        if is_run
+        else "give the columns of all classes as a file of their own",
+    )
+
+
+def _are_whole(field: Field) -> bool:
+    """Whether the first rows sum to 1."""
+    try:
+        rows = first_values(field, "number")
+    except DataError:
+        return False
+    return bool((abs(rows.sum(axis=1) - 1) < 1e-3).all())
 
 
 def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dict[str, Field]:
@@ -201,7 +234,7 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
         selectors = [f"={place}" if place.isdigit() else place for place in places[:3]]
         choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{selector}')}" for selector in selectors)
         raise DataError(
-            f"{shown(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
+            f"{label_of(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
             fix=_two_views(frame, role) or f"name it with {choices}, or give it as a file of its own",
         )
@@ -298,9 +331,12 @@ def _family(titles: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ambiguous(frame: Frame, role: Role, titles: Sequence[str]) -> DataError:
-    choices = " or ".join(f"--{role.option} {shown(frame.path)}::{shown(title)}" for title in titles[:3])
+    at = [frame.names.index(title) for title in titles]
+    is_run = (role.layout == "vectors" or role.is_per_class) and at == list(range(at[0], at[0] + len(at)))
+    ends = [f"{titles[0]}..{titles[-1]}"] if is_run else titles[:3]
+    choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{end}')}" for end in ends)
     return DataError(
-        f"{shown(frame.path)}: {len(titles)} columns could be the {role.option}: {', '.join(map(shown, titles[:8]))}",
+        f"{label_of(frame.path)}: {len(titles)} columns could be the {role.option}: {', '.join(map(shown, titles[:8]))}",
         why=f"{role.option} is {role.meaning}",
         fix=f"say which: {choices}",
     )
@@ -319,9 +355,11 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
     last = roles[-1]
     if roles[0].is_set:
         raise DataError(
-            f"{shown(frame.path)}: embeddings without labels",
+            f"{label_of(frame.path)}: embeddings without labels",
             why="which column would be the label cannot be told",
-            fix=f"add the labels as a second file, or --label {shown(frame.path)}::COLUMN",
+            fix="if the views of a row belong together, number the rows: np.save('y.npy', np.arange(len(x))), as labels"
+            if block.axes
+            else f"add the labels as a second file, or --label {label_of(frame.path)}::COLUMN",
         )
     single_last = last.truth and not roles[0].is_shaped_as_truth
     shared = len(roles) - single_last
@@ -329,7 +367,7 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
     if width < 1 or rest:
         names = " and ".join(role.option for role in roles)
         raise DataError(
-            f"{shown(frame.path)}: {k} column{'s' if k > 1 else ''} cannot be split into {names}",
+            f"{label_of(frame.path)}: {k} column{'s' if k > 1 else ''} cannot be split into {names}",
             why="a single source needs the columns of every input, predictions first, the truth last",
             fix="give three files, or the embeddings with --index FILE"
             if roles[0].is_of_triplet
@@ -366,7 +404,7 @@ def index_of(desk: Desk, source: Given) -> Field:
         if chosen.ndim == 2 and chosen.width > 3:
             raise _wide_index(chosen)
         raise DataError(
-            f"{shown(frame.path)}: {chosen.name}: an index has three columns",
+            f"{label_of(frame.path)}: {chosen.name}: an index has three columns",
             why="each row is a triplet: the rows of its anchor, its positive and its negative",
             fix="choose them: PATH::1..3",
         )
@@ -381,7 +419,7 @@ def _wide_index(chosen: Field) -> DataError:
     of_each = f"an anchor, a positive and {negatives} negatives a row are {negatives} triplets each"
     is_turned = chosen.frame.rows == 3
     return DataError(
-        f"{shown(chosen.frame.path)}: {chosen.name}: an index has three columns, anchor, positive, negative",
+        f"{label_of(chosen.frame.path)}: {chosen.name}: an index has three columns, anchor, positive, negative",
         why=f"its three rows may be all anchors, all positives, all negatives, as miners return them; or {of_each}"
         if is_turned
         else of_each,

@@ -18,6 +18,7 @@ from .frames import Field, Frame
 from .ids import NAMES
 from .memory import Held, hold
 from .npy import Layout
+from .opening import label_of
 from .reading import blocks
 from .unfolding import cells_of
 
@@ -48,7 +49,7 @@ def unnamed(frame: Frame, taken: Collection[str]) -> Field | None:
         return None
     field = _columns(frame, numeric)
     listed = ", ".join(map(shown, numeric[:4])) + (f" .. {shown(numeric[-1])}" if len(numeric) > 4 else "")
-    return field._replace(said=f"{shown(frame.path)}: taken for embeddings: {listed}", is_guess=True)
+    return field._replace(said=f"{label_of(frame.path)}: taken for embeddings: {listed}", is_guess=True)
 
 
 def numbered(names: Collection[str]) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from ..errors import DataError
 from ..text import shown
 from .classes import as_names
 from .frames import Field, Frame
+from .opening import label_of
 from .reading import blocks
 
 NAMES = (
@@ -59,7 +60,7 @@ def _compare(mine: Field, theirs: Field, name: str) -> None:
         if len(other):
             row = int(other[0])
             raise DataError(
-                f"the ids of {shown(mine.frame.path)} and {shown(theirs.frame.path)} disagree: "
+                f"the ids of {label_of(mine.frame.path)} and {label_of(theirs.frame.path)} disagree: "
                 f"{mine.frame.where(block.start + row)} has {shown(left[row])}, "
                 f"{theirs.frame.where(block.start + row)} has {shown(right[row])}",
                 why="rows are matched by their place unless told otherwise",

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError
-from ..text import shown
 from .content import Choice, Chunk, Content
 from .frames import Field
 from .npy import axes_unread
@@ -126,14 +125,24 @@ def _unequal(counted: Sequence[tuple[Field, int]]) -> DataError:
     return DataError(
         f"unequal lengths: {texts[0]}, {texts[1]}",
         why="rows are matched by their place; nothing is cut or repeated",
-        fix=_lying(first, other) or _lying(other, first) or "make them from the same examples, in the same order",
+        fix=_lying(first, other)
+        or _lying(other, first)
+        or _turned(first, other)
+        or _turned(other, first)
+        or "make them from the same examples, in the same order",
     )
 
 
 def _lying(row: tuple[Field, int], column: tuple[Field, int]) -> str:
     """What to do where values lie in one row, (1, n), beside n rows."""
     lies = row[1] == 1 and row[0].width == column[1] > 1
-    return f"its values lie in one row: np.save({shown(row[0].frame.path)!r}, x.ravel())" if lies else ""
+    return f"its values lie in one row: np.save({label_of(row[0].frame.path)!r}, x.ravel())" if lies else ""
+
+
+def _turned(matrix: tuple[Field, int], column: tuple[Field, int]) -> str:
+    """What to do where a matrix has a column, and not a row, for each row of the other."""
+    is_turned = matrix[0].width == column[1] > 1 and matrix[1] != column[1]
+    return f"if its columns are the rows: np.save({label_of(matrix[0].frame.path)!r}, x.T)" if is_turned else ""
 
 
 def _in_step(

@@ -274,11 +274,11 @@ def single_columns(column: Column, option: str) -> str:
     """How the first few columns of a matrix are named one by one."""
     frame: Any = column.frame
     if getattr(frame, "format", "memory") == "memory":
-        return "x[:, 0]"
+        return "give one of its columns"
     columns, names = getattr(column, "columns", ()), frame.names
     named = names and len(columns) == column.width
     ends = [names[at] for at in columns[:3]] if named else range(1, min(column.width, 3) + 1)
-    return " or ".join(f"--{option} {quote(f'{frame.path}::{end}')}" for end in ends)
+    return "choose a column: " + " or ".join(f"--{option} {quote(f'{frame.path}::{end}')}" for end in ends)
 
 
 def _entry(role: Role, column: Column, form: Form | None) -> Input:
@@ -288,7 +288,9 @@ def _entry(role: Role, column: Column, form: Form | None) -> Input:
         raise DataError(
             f"{full_name(column)}: {width} columns where {role.option} needs one",
             why=f"{role.option} is {role.meaning}",
-            fix=f"choose a column: {single_columns(column, role.option)}",
+            fix=f"{single_columns(column, role.option)}; of losses of classes, see multiclass-hinge"
+            if role.name == "score"
+            else single_columns(column, role.option),
         )
     if role.layout != "vectors" and width == 1:
         ndim = 1
@@ -382,7 +384,7 @@ def _class_label(spec: Spec, prediction: Input, label: Input) -> Input:
             f"{full_name(label.column)}: {label.width} label columns beside {prediction.width} classes",
             why=f"{spec.loss.name} needs one class index a row"
             + (", or a distribution over the classes" if prediction.role.forms else ""),
-            fix=f"choose one label column: {single_columns(label.column, label.role.option)}",
+            fix=single_columns(label.column, label.role.option),
         )
     return label._replace(check="classes", classes=label.width)
 

@@ -1,10 +1,10 @@
 """Formats side by side: the same two columns from each, beside pyarrow and polars reading the same file.
 
-    python tests/bench/bench_formats.py [--rows 5000000] [--repeats 3] [--folder DIR]
+    python tests/bench/bench_formats.py [--gigabytes 1 | --rows 5000000] [--repeats 3] [--folder DIR]
 
 Two columns (float64 scores, int64 labels) of a table of six are read, in a process of its own each time, from the page
-cache. lossctl reads blocks and keeps none, the others hold both columns. Peak is what the process grew by after its
-imports; seconds are of the reading alone, the least of the repeats.
+cache; a file of each format has the size that is asked for. lossctl reads blocks and keeps none, the others hold both
+columns. Peak is what the process grew by after its imports; seconds are of the reading alone, the least of the repeats.
 """
 
 from __future__ import annotations
@@ -14,9 +14,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+Columns = dict[str, Any]
+Writer = Callable[[Path, Columns], None]
+PILOT = 100_000  # rows that tell how many make a file of the size that is asked for
 
 PRELUDE = """
 import sys, time
@@ -112,38 +118,85 @@ EXTRA = {
 }
 
 
-def write(folder: Path, rows: int) -> dict[str, Path]:
-    """The table in every format whose library is here."""
-    import gzip
-
-    import h5py
-    import polars
-    import pyarrow
-    import torch
-    from pyarrow import ipc, parquet
-    from safetensors.numpy import save_file
-
+def write(name: str, path: Path, rows: int) -> None:
+    """The table in one format."""
     rng = np.random.default_rng(0)
     columns = {"pred": rng.random(rows), "label": rng.integers(0, 2, rows)}
     columns |= {f"other{index}": rng.random(rows) for index in range(4)}
-    paths = {name: folder / f"table.{name}" for name in PEERS}
-    table = pyarrow.table(columns)
-    np.savez(paths["npz"], **columns)
-    polars.DataFrame(columns).write_csv(paths["csv"])
-    polars.DataFrame(columns).write_ndjson(paths["jsonl"])
-    parquet.write_table(table, paths["parquet"])
-    for name, make in (("feather", ipc.new_file), ("arrows", ipc.new_stream)):
-        with make(str(paths[name]), table.schema) as file:
+    WRITERS[name](path, columns)
+
+
+def _polars(kind: str) -> Writer:
+    def write_it(path: Path, columns: Columns) -> None:
+        import polars
+
+        getattr(polars.DataFrame(columns), f"write_{kind}")(path)
+
+    return write_it
+
+
+def _arrow(kind: str) -> Writer:
+    def write_it(path: Path, columns: Columns) -> None:
+        import pyarrow
+        from pyarrow import ipc
+
+        table = pyarrow.table(columns)
+        with getattr(ipc, kind)(str(path), table.schema) as file:
             file.write_table(table, max_chunksize=1 << 16)
-    save_file(columns, paths["safetensors"])
-    torch.save({name: torch.from_numpy(values) for name, values in columns.items()}, paths["pt"])
-    with h5py.File(paths["h5"], "w") as file:
+
+    return write_it
+
+
+def _parquet(path: Path, columns: Columns) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table(columns), path)
+
+
+def _safetensors(path: Path, columns: Columns) -> None:
+    from safetensors.numpy import save_file
+
+    save_file(columns, path)
+
+
+def _torch(path: Path, columns: Columns) -> None:
+    import torch
+
+    torch.save({name: torch.from_numpy(values) for name, values in columns.items()}, path)
+
+
+def _hdf5(path: Path, columns: Columns) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
         for name, values in columns.items():
             file.create_dataset(name, data=values)
-    with open(paths["csv"], "rb") as plain, gzip.open(paths["csv.gz"], "wb", compresslevel=1) as packed:
-        while piece := plain.read(1 << 20):
+
+
+def _gzip(path: Path, columns: Columns) -> None:
+    import gzip
+
+    plain = path.with_suffix("")
+    _polars("csv")(plain, columns)
+    with open(plain, "rb") as text, gzip.open(path, "wb", compresslevel=1) as packed:
+        while piece := text.read(1 << 20):
             packed.write(piece)
-    return paths
+    plain.unlink()
+
+
+WRITERS: dict[str, Writer] = {
+    "npz": lambda path, columns: np.savez(path, **columns),
+    "csv": _polars("csv"),
+    "parquet": _parquet,
+    "feather": _arrow("new_file"),
+    "arrows": _arrow("new_stream"),
+    "jsonl": _polars("ndjson"),
+    "safetensors": _safetensors,
+    "pt": _torch,
+    "h5": _hdf5,
+    "csv.gz": _gzip,
+}
 
 
 def run(path: Path, imports: str, body: str, repeats: int) -> tuple[str, float, float]:
@@ -160,26 +213,30 @@ def run(path: Path, imports: str, body: str, repeats: int) -> tuple[str, float, 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", default=None)
     options = parser.parse_args()
+    print("| format | GB | M rows | reader | digits | peak MiB | M rows/s |")
+    print("|---|--:|--:|---|---|--:|--:|")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        paths = write(Path(folder), options.rows)
-        print("| format | MB | reader | digits | peak MiB | M rows/s |")
-        print("|---|--:|---|---|--:|--:|")
-        truth = ""
-        for name, path in paths.items():
+        for name in PEERS:
+            path = Path(folder) / f"table.{name}"
+            write(name, path, PILOT)
+            rows = options.rows or int(options.gigabytes * 1e9 / path.stat().st_size * PILOT)
+            write(name, path, rows)
             readers = {"lossctl": (LOSSCTL[0].format(extra=EXTRA.get(name, "")), LOSSCTL[1])}
             for peer, (imports, expression) in PEERS[name].items():
                 readers[peer] = (f"import math\nimport numpy as np\n{imports}", WHOLE.format(read=expression))
+            truth = ""
             for reader, (imports, body) in readers.items():
                 got, seconds, grown = run(path, imports, body, options.repeats)
                 truth = truth or got
-                speed = options.rows / seconds / 1e6
                 same = "equal" if got == truth else "DIFFER"
-                size = path.stat().st_size / 1e6
-                print(f"| {name} | {size:.0f} | {reader} | {same} | {grown:.0f} | {speed:.1f} |", flush=True)
+                size = f"{path.stat().st_size / 1e9:.2f} | {rows / 1e6:.1f}"
+                print(f"| {name} | {size} | {reader} | {same} | {grown:.0f} | {rows / seconds / 1e6:.2f} |", flush=True)
+            path.unlink()
 
 
 if __name__ == "__main__":
