@@ -189,7 +189,8 @@ def _refuse_more_classes(frame: Frame, names: Sequence[str], free: Sequence[str]
     at = [frame.names.index(name) for name in both]
     is_run = at == list(range(at[0], at[0] + len(at)))
     raise DataError(
-        f"{label_of(path)}: columns are called {listed(tuple(names))}, as the labels are, and {listed(tuple(others))} as none",
+        f"{label_of(path)}: columns are called {listed(tuple(names))}, as the labels are, and "
+        f"{listed(tuple(others))} as none",
         why="rows of the former do not sum to 1, and a column may be of a class that no row has",
         fix=f"if they are classes too: --prob {quote(f'{path}::{both[0]}..{both[-1]}')} "
         f"--classes {quote(','.join(both))}"
@@ -336,7 +337,8 @@ def _ambiguous(frame: Frame, role: Role, titles: Sequence[str]) -> DataError:
     ends = [f"{titles[0]}..{titles[-1]}"] if is_run else titles[:3]
     choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{end}')}" for end in ends)
     return DataError(
-        f"{label_of(frame.path)}: {len(titles)} columns could be the {role.option}: {', '.join(map(shown, titles[:8]))}",
+        f"{label_of(frame.path)}: {len(titles)} columns could be the {role.option}: "
+        f"{', '.join(map(shown, titles[:8]))}",
         why=f"{role.option} is {role.meaning}",
         fix=f"say which: {choices}",
     )
