@@ -210,6 +210,7 @@ def torch_rows() -> dict[str, Run]:
             f().cross_entropy(t(x.scores), t(x.classes), weight=x.of_classes, reduction="none").mean()
         ),
         "multi-margin": lambda x: f().multi_margin_loss(t(x.scores), t(x.classes)),
+        "multi-margin/p2": lambda x: f().multi_margin_loss(t(x.scores), t(x.classes), p=2),
         "multiclass-hinge": lambda x: f().multi_margin_loss(t(x.scores), t(x.classes)),
         "soft-margin": lambda x: f().soft_margin_loss(t(x.score), t((2 * x.label - 1).astype(x.type))),
         "multilabel-margin": multilabel,
@@ -421,6 +422,7 @@ for row, function in {
     "hinge/raw-labels": lambda o, x: o.hinge_loss(x.score, x.label.astype(x.type)),
     "multiclass-hinge": lambda o, x: o.losses.multiclass_hinge_loss(x.scores, x.classes),
     "kl": lambda o, x: o.kl_divergence(np.log(x.q), x.p),
+    "kl/generalized": lambda o, x: o.losses.generalized_kl_divergence(np.log(x.q), x.p),
     "triplet": lambda o, x: o.losses.triplet_margin_loss(x.left, x.right, x.third),
     "nt-xent": lambda o, x: o.ntxent(x.emb, x.ids),
 }.items():
@@ -484,6 +486,7 @@ for row, function in {
         lambda made, r, d, m: made.TripletMarginLoss(distance=d.LpDistance(normalize_embeddings=False))
     ),
     "batch-all/mean": pml_row(lambda made, r, d, m: made.TripletMarginLoss(reducer=r.MeanReducer())),
+    "batch-hard": pml_row(lambda made, r, d, m: made.TripletMarginLoss(), lambda m: m.BatchHardMiner()),
     "batch-hard/mean": pml_row(
         lambda made, r, d, m: made.TripletMarginLoss(reducer=r.MeanReducer()),
         lambda m: m.BatchHardMiner(),

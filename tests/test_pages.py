@@ -12,7 +12,7 @@ from folds import by, fold
 import lossctl
 from lossctl.curves.entries import read
 from lossctl.curves.tracing import trace
-from lossctl.language import registry
+from lossctl.language import libraries, registry
 from lossctl.language.presets import CONVENTIONS
 from lossctl.show.losses import curve_command, page
 from lossctl.show.pages import facts
@@ -100,16 +100,23 @@ RULES = [(name, rule) for name, conventions in CONVENTIONS.items() for rule in c
 @pytest.mark.parametrize(("name", "rule"), RULES, ids=lambda part: part if isinstance(part, str) else part.rule)
 def test_a_rule_is_one_of_our_options_or_says_why_not(name, rule):
     conventions = CONVENTIONS[name]
-    assert bool(rule.spec) != bool(rule.missing)
+    assert bool(rule.command) != bool(rule.missing)
     if rule.missing:
         return
     inputs = [np.array(side) for side in conventions.inputs]
     group = {"group": np.zeros(len(inputs[0]))} if name == "ranknet" else {}
-    ours = lossctl.compute(
-        rule.spec, *inputs, reduction=rule.reduction, from_logits=conventions.logits, clip=rule.clip,
-        distance=rule.distance, **group,
-    )  # fmt: skip
-    assert rule.scale * ours.value == pytest.approx(rule.value, rel=1e-9)
+    loss, _, options = rule.command.partition(" ")
+    chosen = {key: number(value) for key, value in libraries.keywords(options).items()}
+    ours = lossctl.compute(loss, *inputs, from_logits=conventions.logits, **chosen, **group)
+    assert ours.value == pytest.approx(rule.value, rel=1e-9)
+
+
+def number(value):
+    """A text of a command line as Python has it."""
+    try:
+        return value if value is True else float(value)
+    except ValueError:
+        return value
 
 
 @pytest.mark.parametrize(("name", "value"), [("batch-all", 1.125), ("batch-hard", 1.25)])

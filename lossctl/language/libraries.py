@@ -50,15 +50,7 @@ class Preset(NamedTuple):
     @property
     def values(self) -> dict[str, Any]:
         """The options by the name of their keyword: texts, and True for a flag."""
-        values: dict[str, Any] = {}
-        key = ""
-        for word in shlex.split(self.options):
-            if word.startswith("-") and not word[1:2].isdigit():
-                key = SHORT.get(word, word.removeprefix("--").replace("-", "_"))
-                values[key] = True
-            else:
-                values[key] = word
-        return values
+        return keywords(self.options)
 
     def own(self, loss: Loss) -> dict[str, Any]:
         """Those that are options of the loss."""
@@ -83,6 +75,19 @@ class Preset(NamedTuple):
         """Whether it is of predictions of that form ("" for other inputs), and of "binary" or "class" labels."""
         kinds = self.reads.split()[:-1]
         return self.form in ("any", form) and (not labels or not kinds or labels in kinds)
+
+
+def keywords(options: str) -> dict[str, Any]:
+    """Options of a command line by the name of their keyword: texts, and True for a flag."""
+    values: dict[str, Any] = {}
+    key = ""
+    for word in shlex.split(options):
+        if word.startswith("-") and not word[1:2].isdigit():
+            key = SHORT.get(word, word.removeprefix("--").replace("-", "_"))
+            values[key] = True
+        else:
+            values[key] = word
+    return values
 
 
 @cache

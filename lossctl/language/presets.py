@@ -6,11 +6,8 @@ options express against our own loss, and the numbers against what libraries pri
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import inf
 from typing import Any, NamedTuple
-
-from ..text import option_text
 
 
 class Convention(NamedTuple):
@@ -18,34 +15,15 @@ class Convention(NamedTuple):
 
     rule: what it does
     libraries: who follows it, the library's name first and then what of it
-    spec, reduction, clip, distance: what computes it here; no spec where our options cannot
-    scale: by what that is multiplied, for the shape of the example, where no option does it
+    command: what computes it here, the loss and its options as a command line has them; "" where our options cannot
     missing: why our options cannot
     """
 
     rule: str
     value: float
     libraries: tuple[str, ...] = ()
-    spec: str = ""
-    reduction: str | None = None
-    clip: float = 0.0
-    distance: str | None = None
-    scale: float = 1.0
+    command: str = ""
     missing: str = ""
-
-    @property
-    def command(self) -> str:
-        """The loss and its options as a command line has them; empty where no option does."""
-        name, _, options = self.spec.partition(":")
-        words = [name]
-        for option in options.split(",") if options else []:
-            flag, _, setting = option.partition("=")
-            words.append(f"--{flag}" if setting == "true" else f"--{flag} {setting}")
-        words += [f"--clip {option_text(self.clip)}"] if self.clip else []
-        words += [f"--distance {self.distance}"] if self.distance else []
-        words += [f"-r {self.reduction}"] if self.reduction else []
-        words += [f"x {Fraction(self.scale).limit_denominator(100)}"] if self.scale != 1 else []
-        return " ".join(words)
 
 
 class Conventions(NamedTuple):
@@ -66,10 +44,8 @@ PAIRS = Conventions(
     (((0.0,),) * 6, tuple((d,) for d in DISTANCES), SAME),
     (
         Convention("half the squares, mean", 0.3108333333, ("Caffe", "sentence-transformers"), "contrastive"),
-        Convention("the squares, mean", 0.6216666667, ("tensorflow-addons",), "contrastive", scale=2),
-        Convention(
-            "half the squares, sum", 1.865, ("Hadsell et al. (there y = 0 is similar)",), "contrastive", reduction="sum"
-        ),
+        Convention("the squares, mean", 0.6216666667, ("tensorflow-addons",), "contrastive --scale 2"),
+        Convention("half the squares, sum", 1.865, ("Hadsell et al. (there y = 0 is similar)",), "contrastive -r sum"),
         Convention("not squared, mean", 0.6833333333, ("torch HingeEmbeddingLoss",), "pairwise-ranking"),
         Convention(
             "not squared, mean of similar + mean of active dissimilar",
@@ -81,7 +57,7 @@ PAIRS = Conventions(
             "half of [margin - d^2]+ for dissimilar",
             0.3608333333,
             ("Caffe legacy_version",),
-            missing="no option squares the distance before the margin",
+            "contrastive --legacy",
         ),
     ),
 )
@@ -98,9 +74,14 @@ BINARY = Conventions(
     (CERTAIN, RIGHT),
     (
         Convention("exact", inf, (), "bce"),
-        Convention("log clamped at -100", 25.0, ("torch",), missing="no option clamps the logarithm"),
-        Convention("p clipped by the float64 epsilon", 9.010913347, ("scikit-learn on float64",), "bce", clip=2.0**-52),
-        Convention("p clipped by 1e-7", 4.029523988, ("keras on float64",), "bce", clip=1e-7),
+        Convention("log clamped at -100", 25.0, ("torch",), "bce --clip-log 100"),
+        Convention(
+            "p clipped by the float64 epsilon",
+            9.010913347,
+            ("scikit-learn on float64",),
+            "bce --clip 2.220446049250313e-16",
+        ),
+        Convention("p clipped by 1e-7", 4.029523988, ("keras on float64",), "bce --clip 1e-7"),
     ),
 )
 
@@ -112,11 +93,9 @@ HUBERS = Conventions(
     f"errors = {ERRORS}, delta = beta = 0.5",
     (ERRORS, (0.0, 0.0, 0.0)),
     (
-        Convention("delta (|e| - delta/2) beyond delta", 0.59, ("torch HuberLoss", "keras"), "huber:delta=0.5"),
-        Convention("that, divided by beta", 1.18, ("torch SmoothL1Loss",), "smooth-l1:beta=0.5"),
-        Convention(
-            "delta^2 (sqrt(1 + (e/delta)^2) - 1)", 0.5329886224, ("pseudo-Huber",), missing="no loss has this form"
-        ),
+        Convention("delta (|e| - delta/2) beyond delta", 0.59, ("torch HuberLoss", "keras"), "huber --delta 0.5"),
+        Convention("that, divided by beta", 1.18, ("torch SmoothL1Loss",), "smooth-l1 --beta 0.5"),
+        Convention("delta^2 (sqrt(1 + (e/delta)^2) - 1)", 0.5329886224, (), "pseudo-huber --delta 0.5"),
     ),
 )
 LIST = (0.6, 0.8, 0.1, 0.4)
@@ -134,14 +113,13 @@ CONVENTIONS: dict[str, Conventions] = {
                 ("pytorch-metric-learning with normalize_embeddings=False",),
                 "batch-all",
             ),
-            Convention("mean of all terms", 1.422413793, (), "batch-all", reduction="mean"),
-            Convention("sum", 165.0, ("Hermans et al.",), "batch-all", reduction="sum"),
+            Convention("mean of all terms", 1.422413793, (), "batch-all -r mean"),
+            Convention("sum", 165.0, ("Hermans et al.",), "batch-all -r sum"),
             Convention(
                 "squared distances, mean of the terms above 0",
                 13.10526316,
                 ("FaceNet's distance",),
-                "batch-all",
-                distance="sqeuclidean",
+                "batch-all --distance sqeuclidean",
             ),
             Convention(
                 "normalised rows, mean of the terms above 0", 1.125, ("pytorch-metric-learning",), missing=NORMALISED
@@ -162,9 +140,9 @@ CONVENTIONS: dict[str, Conventions] = {
                 "all rows, a lone one with d_ap = 0",
                 3.666666667,
                 ("tensorflow-addons",),
-                missing="no option counts rows that are alone in their class",
+                "batch-hard --lone self",
             ),
-            Convention("soft", 3.184133838, (), "batch-hard:soft=true"),
+            Convention("soft", 3.184133838, (), "batch-hard --soft"),
             Convention(
                 "the farthest negative, never right",
                 1.0,
@@ -179,8 +157,8 @@ CONVENTIONS: dict[str, Conventions] = {
         LINE_INPUTS,
         (
             Convention("the farthest negative where none is beyond", 0.6153846154, ("tensorflow-addons",), "semi-hard"),
-            Convention("the nearest negative there", 1.192307692, (), "semi-hard:fallback=hardest"),
-            Convention("such pairs dropped", 0.0, (), "semi-hard:fallback=drop"),
+            Convention("the nearest negative there", 1.192307692, (), "semi-hard --fallback hardest"),
+            Convention("such pairs dropped", 0.0, (), "semi-hard --fallback drop"),
         ),
     ),
     "focal": Conventions(
@@ -188,16 +166,17 @@ CONVENTIONS: dict[str, Conventions] = {
         (LOGITS, TRUTHS),
         (
             Convention("no alpha, mean", 0.8503501751, ("keras", "optax", "fvcore"), "focal"),
-            Convention("alpha 0.25 for label 1, 0.75 for 0", 0.4337151047, ("torchvision",), "focal:alpha=0.25"),
+            Convention("alpha 0.25 for label 1, 0.75 for 0", 0.4337151047, ("torchvision",), "focal --alpha 0.25"),
             Convention(
                 "that, divided by the positives",
                 0.8674302094,
                 ("RetinaNet",),
-                "focal:alpha=0.25",
-                reduction="positives",
+                "focal --alpha 0.25 -r positives",
             ),
-            Convention("alpha 0.25 for both labels", 0.2125875438, ("some copies",), "focal", scale=0.25),
-            Convention("alpha 0.25 for label 0", 0.4166350704, ("some copies",), "focal:alpha=0.75"),
+            Convention(
+                "alpha 0.25 for both labels", 0.2125875438, ("some copies",), "focal --alpha 0.25 --alpha-rule both"
+            ),
+            Convention("alpha 0.25 for label 0", 0.4166350704, ("some copies",), "focal --alpha 0.75"),
         ),
         logits=True,
     ),
@@ -212,21 +191,19 @@ CONVENTIONS: dict[str, Conventions] = {
                 "weights 1/2/4, mean by the sum of weights",
                 0.09744624507,
                 ("torch", "scikit-learn"),
-                "cross-entropy:class-weights=1/2/4",
+                "cross-entropy --class-weights 1/2/4",
             ),
             Convention(
                 "weights 1/2/4, mean by n",
                 0.2273745718,
                 ("keras sample_weight",),
-                "cross-entropy:class-weights=1/2/4",
-                reduction="sum",
-                scale=1 / 3,
+                "cross-entropy --class-weights 1/2/4 --weight-norm n",
             ),
             Convention(
                 "label smoothing 0.1, eps/K on every class",
                 0.4573756299,
                 ("torch", "keras"),
-                "cross-entropy:label-smoothing=0.1",
+                "cross-entropy --label-smoothing 0.1",
             ),
         ),
         logits=True,
@@ -236,13 +213,12 @@ CONVENTIONS: dict[str, Conventions] = {
         (SCORES, (0, 1, 2)),
         (
             Convention("the best rival", 0.7333333333, ("scikit-learn", "optax"), "multiclass-hinge"),
-            Convention("all rivals", 1.1, (), "multiclass-hinge:kind=weston-watkins"),
+            Convention("all rivals", 1.1, (), "multiclass-hinge --kind weston-watkins"),
             Convention(
                 "all rivals, divided by C",
                 0.3666666667,
                 ("torch MultiMarginLoss",),
-                "multiclass-hinge:kind=weston-watkins",
-                scale=1 / 3,
+                "multiclass-hinge --kind weston-watkins -r mean-elements",
             ),
         ),
     ),
@@ -251,7 +227,7 @@ CONVENTIONS: dict[str, Conventions] = {
         (SQUARED_ERRORS, (0.0,) * 4),
         (
             Convention("squares", 3.1875, ("torch", "keras", "scikit-learn"), "mse"),
-            Convention("half of them", 1.59375, ("optax l2_loss", "MXNet L2Loss"), "mse", scale=0.5),
+            Convention("half of them", 1.59375, ("optax l2_loss", "MXNet L2Loss"), "mse --scale 0.5"),
         ),
     ),
     "huber": HUBERS,
@@ -261,8 +237,8 @@ CONVENTIONS: dict[str, Conventions] = {
         (P, Q),
         (
             Convention("mean of KL(P || Q) over rows", 0.07934249496, ("keras", "torch batchmean"), "kl"),
-            Convention("mean over elements", 0.02644749832, ("torch kl_div by default",), "kl", scale=1 / 3),
-            Convention("sum", 0.1586849899, ("torch sum",), "kl", reduction="sum"),
+            Convention("mean over elements", 0.02644749832, ("torch kl_div by default",), "kl -r mean-elements"),
+            Convention("sum", 0.1586849899, ("torch sum",), "kl -r sum"),
             Convention(
                 "the other way round, KL(Q || P)",
                 0.09660652591,
@@ -276,9 +252,12 @@ CONVENTIONS: dict[str, Conventions] = {
         (LIST, (3, 2, 1, 0)),
         (
             Convention("sum over the pairs of a list", 3.640911269, (), "ranknet"),
-            Convention("mean over pairs", 0.6068185448, (), "ranknet:per=pair"),
+            Convention("mean over pairs", 0.6068185448, (), "ranknet --per pair"),
             Convention(
-                "divided by the length of the list", 0.9102278172, ("TF-Ranking's Keras class",), "ranknet", scale=0.25
+                "divided by the length of the list",
+                0.9102278172,
+                ("TF-Ranking's Keras class",),
+                "ranknet --per document",
             ),
         ),
     ),

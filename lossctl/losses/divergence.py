@@ -14,7 +14,9 @@ Share = Annotated[float, Domain(float, low=0.001, high=0.999)]
 
 
 @loss(aliases=("kl-divergence", "relative-entropy", "kl-loss"))
-def kl(p: Distribution, q: Distribution, *, base: Base = math.e, forgot_log: Flag = False) -> Array:
+def kl(
+    p: Distribution, q: Distribution, *, base: Base = math.e, forgot_log: Flag = False, generalized: Flag = False
+) -> Array:
     """What it costs to expect Q where P is true; asymmetric, so no distance.
 
     Formula: KL(P || Q) = sum_j p_j log(p_j / q_j), with 0 log 0 = 0 and infinity where q_j = 0 < p_j
@@ -24,6 +26,7 @@ def kl(p: Distribution, q: Distribution, *, base: Base = math.e, forgot_log: Fla
     Differs: torch kl_div takes (log Q, P) in that order and divides by n C unless told batchmean
     base: of the logarithm; 2 gives bits
     forgot_log: what torch kl_div prints where Q is given in place of its logarithm: sum_j p_j (log p_j - q_j)
+    generalized: with sum_j (q_j - p_j) added, for rows that do not sum to 1, as optax generalized_kl_divergence has it
     Unit: nats
     Use: to compare a distribution with a true one, as in distillation
     Misleads: the direction matters, and one outcome that Q holds impossible makes it infinite
@@ -33,6 +36,7 @@ def kl(p: Distribution, q: Distribution, *, base: Base = math.e, forgot_log: Fla
     """
     slip = row_sum(weigh(p.p, p.log) - p.p * q.p) if forgot_log else None
     value = DistributionPair(p, q).relative_entropy if slip is None else slip
+    value = value - row_sum(DistributionPair(p, q).difference) if generalized else value
     return value if base == math.e else value / math.log(base)
 
 

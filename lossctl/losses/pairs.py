@@ -9,7 +9,13 @@ from ..language.registry import loss
 
 @loss(reductions=(*ROWS.reductions, "mean-active"))
 def contrastive(
-    left: Array, right: Array, same: Array, *, margin: Positive = 1.0, distance: Metric = "euclidean"
+    left: Array,
+    right: Array,
+    same: Array,
+    *,
+    margin: Positive = 1.0,
+    distance: Metric = "euclidean",
+    legacy: Flag = False,
 ) -> Array:
     """Pulls similar pairs together and pushes dissimilar ones apart until the margin.
 
@@ -19,6 +25,7 @@ def contrastive(
         squares nor halves
     margin: how far apart a dissimilar pair costs nothing
     distance: d; euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    legacy: [margin - d^2]+ for dissimilar pairs, as Caffe's legacy_version has it
     Use: pairs known to be similar or not, as from siamese networks
     Misleads: similar pairs pull towards distance 0 for ever; the margin is in units of the embedding
     Gradient: by d: d for a similar pair, -(margin - d) for a dissimilar one within the margin, 0 beyond
@@ -26,8 +33,8 @@ def contrastive(
     Example: left=[0,0] right=[0.6,0.8] same=1 -> 0.5
     """
     d = DISTANCES[distance](left, right)
-    gap = relu(margin - d)
-    return where(same == 1, d * (d / 2), gap * (gap / 2))
+    gap = relu(margin - d * d if legacy else margin - d)
+    return where(same == 1, d * (d / 2), gap / 2 if legacy else gap * (gap / 2))
 
 
 @loss

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Literal
 
+from ..language.distances import euclidean
 from ..language.domains import Domain, Positive
 from ..language.numerics import (
     Array,
@@ -88,8 +89,13 @@ TINY, HUGE = 2.0**-400, 2.0**500  # between them also what rounding loses of a s
 
 
 def root_of_mean(*totals: Total) -> Array | float:
-    """The root of the mean of `squares`, or the mean over columns of such roots, three totals each; the weight last."""
+    """The root of the mean of `squares`, or the mean over columns of such roots, three totals each; the weight last.
+
+    A single total before the weight is of roots already.
+    """
     *sums, weight = totals
+    if len(sums) == 1:
+        return quotient(sums[0], weight)
     roots = [_root_of_parts(*sums[at : at + 3], weight) for at in range(0, len(sums), 3)]
     return roots[0] if len(roots) == 1 else sum(roots[1:], roots[0]) / len(roots)
 
@@ -105,13 +111,15 @@ def _root_of_parts(*parts: Total) -> Array | float:
 
 
 @loss(finish=root_of_mean, aliases=("root-mean-squared-error",))
-def rmse(pred: Array, target: Array, *, columns: Literal["together", "each"] = "together") -> Sums:
+def rmse(pred: Array, target: Array, *, columns: Literal["together", "each", "first"] = "together") -> Sums:
     """The root of the mean squared error: mse in units of the target.
 
     Formula: sqrt(mean(e^2));  e = pred - target
     Reading: the root is taken once, after the mean over all rows and columns
-    Differs: scikit-learn takes the root of each column, then the mean (--columns each)
-    columns: one root of the mean over all columns together, or the mean of one root for each of them
+    Differs: scikit-learn takes the root of each column, then the mean (--columns each); allRank that of each row, its
+        columns first (--columns first)
+    columns: one root of the mean over all columns together, the mean of one root for each of them, or the mean over
+        rows of the root of each row
     Unit: units of the target
     Use: to report mse in units that people know
     Misleads: large errors dominate as in mse; the mean of several rmse is not the rmse of all
@@ -119,10 +127,17 @@ def rmse(pred: Array, target: Array, *, columns: Literal["together", "each"] = "
     Worked: e = 3 - 5; mean = e^2 / 1; rmse = sqrt(mean)
     Example: pred=3 target=5 -> 2
     """
+    if columns == "first":
+        return Sums(homogeneous(_root_of_row, pred, target))
     if columns == "each":
         pairs = zip(column_list(pred), column_list(target), strict=True)
         return Sums(*(part for p, y in pairs for part in squares(_errors_by_size(p, y))))
     return Sums(*squares(_errors_by_size(pred, target)))
+
+
+def _root_of_row(pred: Array, target: Array) -> Array:
+    """The root of the mean square of each row, (n,)."""
+    return abs(pred - target) if pred.ndim == 1 else euclidean(pred, target) / math.sqrt(columns(pred))
 
 
 Sizes = tuple[Array, Array, Array]  # numbers as they are, tiny ones times SCALE, huge ones divided by it; 0 elsewhere

@@ -17,6 +17,7 @@ from .ranking import GRADE, LISTS, SCORE, UPSIDE_DOWN, over_lists
 from .samples import (
     CLASSES,
     H1,
+    KP,
     LABEL,
     LEFT,
     LOGIT,
@@ -33,6 +34,7 @@ from .samples import (
     TABLE_TARGET,
     THIRD,
     K,
+    T,
 )
 
 ONE_HOT = np.eye(4)[CLASSES]
@@ -145,6 +147,13 @@ CASES: dict[str, list[Case]] = {
         )
     ],
     "kl": [
+        Case(
+            "scipy, rows that do not sum to 1",
+            "kl:generalized=true",
+            (SOFT, OTHER),
+            lambda: scipy.special.kl_div(SOFT, OTHER).sum(axis=1).mean(),
+        ),
+        Case("scipy, sums of 1.42 and more", "kl:generalized=true", KP, lambda: scipy.special.kl_div(*KP).sum() / 2),
         Case("scipy, bits", "kl:base=2", (SOFT, OTHER), lambda: mean(scipy.stats.entropy(SOFT, OTHER, base=2, axis=1))),
         Case(
             "torch, without the log",
@@ -154,6 +163,16 @@ CASES: dict[str, list[Case]] = {
         ),
     ],
     "rmse": [
+        Case(
+            "scikit-learn, row by row",
+            "rmse:columns=first",
+            (TABLE, TABLE_TARGET),
+            lambda: mean(
+                sklearn.metrics.root_mean_squared_error(a, b) for a, b in zip(TABLE_TARGET, TABLE, strict=True)
+            ),
+        ),
+        Case("by hand, one column", "rmse:columns=first", ([1.0, -3.0], [0.0, 1.0]), 2.5),
+        Case("by hand, huge", "rmse:columns=first", ([[3e200, 4e200]], [[0.0, 0.0]]), 5e200 / math.sqrt(2)),
         Case(
             "scikit-learn, each column",
             "rmse:columns=each",
@@ -192,6 +211,8 @@ CASES: dict[str, list[Case]] = {
     ],
     "ranknet": [Case("printed by TF-Ranking's Keras class", "ranknet:per=document", UPSIDE_DOWN, 0.399069, digits=6)],
     "contrastive": [
+        Case("printed by Caffe's rule", "contrastive:legacy=true", T, 0.360833, digits=6),
+        Case("by hand", "contrastive:legacy=true,margin=2", ([[0.0], [0]], [[1.0], [1]], [0, 1]), (0.5 + 0.5) / 2),
         Case(
             "scipy, cityblock",
             "contrastive:distance=manhattan,margin=4",
@@ -199,7 +220,7 @@ CASES: dict[str, list[Case]] = {
             lambda: (
                 np.mean(np.where(SAME == 1, distances("cityblock"), np.maximum(4 - distances("cityblock"), 0)) ** 2) / 2
             ),
-        )
+        ),
     ],
     "triplet": [Case("torch, p = 1", "triplet:distance=manhattan,margin=2", (LEFT, RIGHT, THIRD), cityblock_triplet)],
 }
