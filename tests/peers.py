@@ -100,6 +100,7 @@ def inputs(kind: str, type: str) -> Inputs:
     arrays = {name: array.astype(type) for name, array in floats.items()}
     arrays["probs"] /= arrays["probs"].sum(axis=1, keepdims=True)
     arrays["log_prob"] = -arrays["rate"]
+    arrays["near"] = arrays["left"] + arrays["right"] / 2
     return Inputs(kind, type, {**arrays, **whole})
 
 
@@ -115,6 +116,10 @@ OURS: dict[str, tuple[str, ...]] = {
     "categorical-hinge": ("scores", "classes"), "multilabel-margin": ("scores", "many"),
     "focal-star": ("logit", "label"), "triplet": ("left", "right", "third"), "contrastive": ("left", "right", "same"),
     "pairwise-ranking": ("left", "right", "same"), "cosine-embedding": ("left", "right", "same"),
+    **dict.fromkeys(
+        ("mnrl", "clip", "mega-batch-margin", "nt-xent-views", "dcl", "barlow-twins", "vicreg"), ("left", "near")
+    ),
+    "mnrl-negatives": ("left", "near", "third"), "gist": ("left", "near", "left", "near"),
     "pair-order": ("score", "pred", "label"), "giou": ("box", "true_box"), "diou": ("box", "true_box"),
     "ciou": ("box", "true_box"), "dpo": ("log_prob",) * 4, "gini": ("classes",), "entropy": ("classes",),
     "information-gain": ("classes", "split"),
@@ -124,7 +129,9 @@ OURS: dict[str, tuple[str, ...]] = {
         ("score", "relevance", "group"),
     ),
     **dict.fromkeys(
-        ("batch-all", "batch-hard", "semi-hard", "multi-similarity", "circle", "nt-xent", "supcon"), ("emb", "ids")
+        ("batch-all", "batch-hard", "semi-hard", "multi-similarity", "circle", "nt-xent", "supcon", "nca", "margin-wu",
+         "generalized-lifted", "tuplet-margin", "fast-ap"),
+        ("emb", "ids"),
     ),
 }  # fmt: skip
 
@@ -140,7 +147,7 @@ def ours(row: Any, x: Inputs) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
         keywords = {"from_logits": True} if row.form == "logits" else {}
     if row.library in ("xgboost", "lightgbm", "catboost") and "table" in names:
         names = ("pred", "target")
-    if (row.library, row.variant) == ("lightly", ""):
+    if (row.library, row.loss) == ("lightly", "nt-xent"):
         names = ("emb", "views")
     if x.weights:
         keywords |= {"weight": x.weight} if x.weights == "rows" else {"class_weights": CLASS_WEIGHTS}
@@ -495,6 +502,11 @@ for row, function in {
     "circle/mean": pml_row(lambda made, r, d, m: made.CircleLoss(reducer=r.MeanReducer())),
     "supcon/mean": pml_row(lambda made, r, d, m: made.SupConLoss(reducer=r.MeanReducer())),
     "circle": pml_row(lambda made, r, d, m: made.CircleLoss()),
+    "generalized-lifted": pml_row(lambda made, r, d, m: made.GeneralizedLiftedStructureLoss()),
+    "nca": pml_row(lambda made, r, d, m: made.NCALoss()),
+    "margin-wu": pml_row(lambda made, r, d, m: made.MarginLoss()),
+    "tuplet-margin": pml_row(lambda made, r, d, m: made.TupletMarginLoss()),
+    "fast-ap": pml_row(lambda made, r, d, m: made.FastAPLoss()),
     "nt-xent": pml_row(lambda made, r, d, m: made.NTXentLoss()),
     "supcon": pml_row(lambda made, r, d, m: made.SupConLoss()),
 }.items():
@@ -669,6 +681,40 @@ for library, row, metric in (
     run(library, row)(boosted(library, metric))
 
 
+@run("lightly", "nt-xent-views")
+def lightly_both(x: Inputs) -> Any:
+    return lightly_loss("NTXentLoss")(t(x.left), t(x.near))
+
+
+@run("lightly", "dcl")
+def lightly_decoupled(x: Inputs) -> Any:
+    return lightly_loss("DCLLoss")(t(x.left), t(x.near))
+
+
+@run("lightly", "barlow-twins")
+def lightly_twins(x: Inputs) -> Any:
+    return lightly_loss("BarlowTwinsLoss")(t(x.left), t(x.near))
+
+
+@run("lightly", "vicreg")
+def lightly_vicreg(x: Inputs) -> Any:
+    return lightly_loss("VICRegLoss")(t(x.left), t(x.near))
+
+
+def lightly_loss(name: str) -> Any:
+    with without_operators():
+        import lightly.loss
+
+    return getattr(lightly.loss, name)()
+
+
+@run("pytorch-metric-learning", "vicreg")
+def pml_vicreg(x: Inputs) -> Any:
+    from pytorch_metric_learning.losses import VICRegLoss
+
+    return VICRegLoss()(t(x.left), ref_emb=t(x.near))
+
+
 METHODS = {
     "All": "batch_all_triplet_loss",
     "SemiHard": "batch_semi_hard_triplet_loss",
@@ -677,7 +723,7 @@ METHODS = {
 }
 
 
-def sentence_row(name: str, **options: Any) -> Run:
+def sentence_row(name: str, negatives: bool = False, **options: Any) -> Run:
     def printed(x: Inputs) -> Any:
         with without_operators():
             from sentence_transformers import losses
@@ -685,6 +731,10 @@ def sentence_row(name: str, **options: Any) -> Run:
         made = getattr(losses, name)(model=None, **options)
         if name == "TripletLoss":
             return made.compute_loss_from_embeddings([t(x.left), t(x.right), t(x.third)], None)
+        if name == "MultipleNegativesRankingLoss" and negatives:
+            return made.compute_loss_from_embeddings([t(x.left), t(x.near), t(x.third)], None)
+        if name.startswith("MultipleNegatives"):
+            return made.compute_loss_from_embeddings([t(x.left), t(x.near)], None)
         if name == "ContrastiveLoss":
             return made.compute_loss_from_embeddings([t(x.left), t(x.right)], t(x.same))
         method = next(word for mark, word in METHODS.items() if mark in name)
@@ -694,6 +744,10 @@ def sentence_row(name: str, **options: Any) -> Run:
 
 
 run("sentence-transformers", "contrastive")(sentence_row("ContrastiveLoss"))
+run("sentence-transformers", "mnrl")(sentence_row("MultipleNegativesRankingLoss"))
+run("sentence-transformers", "mnrl-negatives")(sentence_row("MultipleNegativesRankingLoss", negatives=True))
+run("sentence-transformers", "mnrl/symmetric")(sentence_row("MultipleNegativesSymmetricRankingLoss"))
+run("sentence-transformers", "clip")(sentence_row("MultipleNegativesSymmetricRankingLoss"))
 run("sentence-transformers", "triplet")(sentence_row("TripletLoss"))
 run("sentence-transformers", "batch-all")(sentence_row("BatchAllTripletLoss"))
 run("sentence-transformers", "batch-hard")(sentence_row("BatchHardTripletLoss"))
@@ -710,6 +764,7 @@ APART = {  # rows that agree less well somewhere, and why
     ("scikit-learn", "log-loss", "prob"): ("hard float32", "of float32 its clip is another: scikit-learn/float32"),
     ("scikit-learn", "bce", "prob"): ("hard float32", "of float32 its clip is another"),
     ("pytorch-metric-learning", "multi-similarity", "any"): ("hard", "a lone anchor counts with its negatives"),
+    ("pytorch-metric-learning", "generalized-lifted", "any"): ("hard", "a lone anchor counts with its negatives"),
     ("scikit-learn/float32", "log-loss", "prob"): ("float64", "of float64 its clip is another: scikit-learn"),
 }
 

@@ -23,12 +23,12 @@ from ..text import option_text
 from . import answers
 from .compute import Shared
 from .parity import labels_of
-from .question import WEIGHTS, Question
+from .question import Question
 from .totals import Totals, exactly, plan_of, read
 
 IDLE = 2.0**-22  # of a probability, by which float32 may round it and its rest
 AT_ONCE = 2  # options that differ at the same time
-LONG = 20_000  # rows from which on not all pairs of options are tried: of two that differ, one has few values
+LONG = 20_000  # rows from which on not all is tried: of two options that differ one has few values, and no third does
 FEW_VALUES = 2
 WAYS = ("reduction", "scale", "weight_norm")  # settings that come of sums
 Options = tuple[tuple[str, Any], ...]  # names of keywords and values, sorted
@@ -79,7 +79,7 @@ class Combinations:
         """What libraries do -> their names."""
         form = self.plan.entries[0].form or ""
         names: dict[tuple[Options, Options], list[str]] = {}
-        weights = (*(["rows"] if self.plan.weight else []), *(["classes"] if WEIGHTS in self.spec.by_hand else []))
+        weights = (*(["rows"] if self.plan.weight else []), *(["classes"] if self.spec.is_weighted else []))
         for preset in libraries.usable_for(libraries.of_loss(self.loss), form, labels_of(self.plan)):
             if preset.lacks(*weights):
                 continue
@@ -93,7 +93,7 @@ class Combinations:
         """Settings without those that change nothing here."""
         idle = {"reduction": self.loss.reductions[0], "scale": 1.0, "clip_type": "float64"}
         left = {key: value for key, value in settings.items() if idle.get(key) != value}
-        if self.plan.weight is None and WEIGHTS not in self.spec.by_hand:
+        if self.plan.weight is None and not self.spec.is_weighted:
             left.pop("weight_norm", None)
         if left.get("reduction") == "mean-elements" and self.plan._replace(reduction="mean-elements").cells == 1:
             left.pop("reduction")
@@ -203,12 +203,15 @@ class Combinations:
             kept += [knob._replace(values=values)] if values else []
         return kept
 
+    @property
+    def _is_long(self) -> bool:
+        return bool(self.arrays) and len(self.arrays[0]) > LONG
+
     def _option_sets(self, most: int) -> Iterator[dict[str, Any]]:
         """Sets of options that differ from the defaults, beside those in which the loss is a straight line."""
-        is_long = bool(self.arrays) and len(self.arrays[0]) > LONG
         for count in range(most + 1):
             for chosen in subsets(self._bent, count):
-                if is_long and sum(len(knob.values) > FEW_VALUES for knob in chosen) > 1:
+                if self._is_long and sum(len(knob.values) > FEW_VALUES for knob in chosen) > 1:
                     continue
                 for values in product(*(knob.values for knob in chosen)):
                     yield {knob.option.name: value for knob, value in zip(chosen, values, strict=True)}
@@ -222,11 +225,12 @@ class Combinations:
     def _by_row(self, reading: Mapping[str, Any]) -> Callable[[dict[str, Any]], list[Combination]]:
         totals = self.totals(reading)
         straight = [knob for knob in self.knobs if knob.is_straight]
+        most = 1 - bool(reading) if self._is_long else AT_ONCE
 
         def evaluate(own: dict[str, Any]) -> list[Combination]:
             return [
                 self.combination(options, {**reading, **settings}, value)
-                for options, sums in totals.sums_along(own, straight)
+                for options, sums in totals.sums_along(own, straight if len(own) <= most else [])
                 for settings, value in totals.reduced(options, sums)
                 if math.isfinite(value)
             ]

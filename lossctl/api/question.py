@@ -139,7 +139,8 @@ def liked(
         return call, {}, ""
     preset = libraries.find(str(call["like"]), loss, form)
     stays = call.own if by_hand is None else by_hand
-    weights = (*(["rows"] if call["weight"] is not None else []), *(["classes"] if WEIGHTS in chosen_own else []))
+    of_classes = loss.weighs_classes and "class_weights" in chosen_own
+    weights = (*(["rows"] if call["weight"] is not None else []), *(["classes"] if of_classes else []))
     lacking = preset.lacks(*weights)
     if lacking and "weight_norm" not in stays:
         raise UsageError(
@@ -162,9 +163,6 @@ def liked(
             fix=f"leave {call.name('like')} out, and set the other choices",
         )
     return Asked({**call.values, **chosen}, call.own | chosen.keys(), call.way, call.command), own, note
-
-
-WEIGHTS = "class_weights"  # the option of a loss that weighs classes
 
 
 def form_of(call: Asked, loss: Loss) -> str:

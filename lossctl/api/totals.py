@@ -19,7 +19,6 @@ from ..language import choices
 from ..language.choices import Knob
 from ..language.registry import columns_of, make
 from ..rows import by_row, checks, shapes
-from .question import WEIGHTS
 
 
 class Sums(NamedTuple):
@@ -147,7 +146,7 @@ class Totals:
                 yield {"reduction": "mean-active"}, sums.total / sums.active
             for name, factor in self._cells.items():
                 yield {"reduction": name}, (sums.total if name.startswith("sum") else mean) * factor
-        is_weighted = self.plan.weight is not None or WEIGHTS in self.plan.spec.by_hand
+        is_weighted = self.plan.weight is not None or self.plan.spec.is_weighted
         if is_weighted and "weight_norm" not in self.fixed:
             yield {"weight_norm": "n"}, sums.total / self.n
 

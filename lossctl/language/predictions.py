@@ -144,6 +144,10 @@ class Categorical:
         return int(self.values.shape[1])
 
     @cached_property
+    def _parts(self) -> tuple[Array, Array, Array]:
+        return softmax_parts(self.values)
+
+    @cached_property
     def log(self) -> Array:
         """The log of the probability of every class, (n, C)."""
         return log_softmax(self.values) if self.logits else _floored(log(self.values), self.floor)
@@ -153,7 +157,7 @@ class Categorical:
         """The probability of every class, (n, C)."""
         if not self.logits:
             return self.values
-        _, share, rest = softmax_parts(self.values)
+        _, share, rest = self._parts
         return share / (1.0 + rest)[:, None]
 
     def given(self, label: Array) -> Chance:
@@ -161,7 +165,7 @@ class Categorical:
         if not self.logits:
             p = pick(self.values, label)
             return FromProbability(p, 1.0 - p, self.floor)
-        gap, share, rest = softmax_parts(self.values)
+        gap, share, rest = self._parts
         mine = pick(share, label)
         others = where(mine == 1, rest, (1.0 - mine) + rest)  # 1 + rest - mine, without cancelling
         return FromSoftmax(-(pick(gap, label) + log1p(rest)), mine, others)

@@ -109,6 +109,11 @@ class Loss:
         return self.roles[0].is_set and not self.engine.has_space
 
     @property
+    def weighs_classes(self) -> bool:
+        """Whether an option weighs its classes."""
+        return not self.has_class_weights and any(option.name == "class_weights" for option in self.options)
+
+    @property
     def truth(self) -> Role | None:
         """The role that -y gives."""
         return next((role for role in self.roles if role.truth), None)
@@ -315,6 +320,11 @@ class Spec(NamedTuple):
             return None
         names = finish.__code__.co_varnames[: finish.__code__.co_argcount + finish.__code__.co_kwonlyargcount]
         return partial(finish, **{name: value for name, value in self.params if name in names})
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether its classes are weighted."""
+        return self.loss.weighs_classes and self.options["class_weights"] is not None
 
     @property
     def ignored(self) -> int | None:
