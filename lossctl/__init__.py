@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .api.calls import compare, compute, mine, row_losses, run, triplets
     from .errors import DataError, DeviceError, FileError, LossctlError, UsageError
     from .show.losses import explain
+    from .show.result_plots import plot
 
 __all__ = [
     "DataError",
@@ -23,6 +24,7 @@ __all__ = [
     "compute",
     "explain",
     "mine",
+    "plot",
     "row_losses",
     "run",
     "triplets",
@@ -44,6 +46,10 @@ def __getattr__(name: str) -> Any:
         from .show import losses
 
         return losses.explain
+    if name == "plot":
+        from .show import result_plots
+
+        return result_plots.plot
     from .api import calls
 
     return getattr(calls, name)

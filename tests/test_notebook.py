@@ -110,3 +110,41 @@ def test_the_tutorial_runs(monkeypatch, capsys):
     text = " ".join(shown)
     assert re.search(r"95% interval 0\.\d{3} to 0\.\d{3}", text) and "Categories(easy=2246786" in text
     assert "fix: " in capsys.readouterr().out
+
+
+def test_results_are_drawn_with_their_intervals(tmp_path):
+    grouped = lossctl.compute("bce", "samples/preds.csv", group="label", ci=0.9)
+    picture = lossctl.plot(grouped)
+    assert picture._repr_png_().startswith(b"\x89PNG")
+    assert [(mark.label, mark.value) for mark in picture.marks] == [
+        ("all", grouped.value), ("mean of groups", grouped.macro.value), ("group 0", grouped["0"].value),
+        ("group 1", grouped["1"].value),
+    ]  # fmt: skip
+    assert (picture.across.low, picture.across.high) == (grouped.overall.ci.low, grouped.overall.ci.high)
+    picture.save(str(tmp_path / "a.svg"))
+    assert "mean of groups" in (tmp_path / "a.svg").read_text()
+    systems = ("samples/digits_probs.npy", "samples/distributions.npz::q")
+    compared = lossctl.compare(*systems, target="samples/digits_labels.npy", loss="cross-entropy")
+    assert lossctl.plot(compared).title == "cross-entropy minus that of digits_probs.npy"
+    assert lossctl.plot([lossctl.compute("mse", [1.0], [0.0]), lossctl.compute("mae", [1.0], [0.0])]).across is None
+    for wrong in (3.0, [], "bce", [grouped, compared]):
+        with pytest.raises(lossctl.UsageError):
+            lossctl.plot(wrong)
+
+
+def test_triplets_and_suites_are_tables():
+    report = lossctl.triplets("samples/embeddings.npz", margin=[0.2, 1.0], by_class=True)
+    assert repr(report).startswith(
+        "<triplets of 300 points; margin 0.2: easy 0.9563, semi_hard 0.01408, hard 0.02961; margin 1"
+    )
+    frame = report.to_pandas()
+    assert len(frame) == 2 * 11 and frame["hard"][0] == report.whole.margins[0].categories.hard
+    assert frame[frame["class"].notna() & (frame["margin"] == 1)]["easy"].sum() == frame["easy"][1]
+    assert "<table>" in report._repr_html_()
+    suite = lossctl.run("samples/suite.yaml")
+    assert repr(suite) == "<Sample models: 7 entries, 7 passed>"
+    table = suite.to_polars()
+    assert (
+        set(table["entry"]) == {outcome.name for outcome in suite.outcomes}
+        and "<th>verdict</th>" in suite._repr_html_()
+    )

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import UsageError
 from ..language.roles import TRIPLET
+from ..results.notebook import Tabled
 from ..sets.by_anchor import Progress, read_set
 from .bound import read_all
 from .pairing import has_pairs
 
 if TYPE_CHECKING:
-    from ..results.breakdown import Batches, Breakdown, Diagnosis
+    from ..results.breakdown import Batches, Breakdown, Categories, Diagnosis
     from ..sets.given import GivenTriplets
     from .prepare import Prepared
     from .reading import Given
 
 
-class Report(NamedTuple):
+@dataclass(frozen=True, repr=False)
+class Report(Tabled):
     """The breakdown of the whole set, what is odd about it, sampled batches if any, and how many rows are left out.
 
     `whole.margins[0].categories` has easy, semi_hard and hard at the first margin.
@@ -36,6 +39,36 @@ class Report(NamedTuple):
     left_out: int = 0
     marks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """A line: the shares at each margin."""
+        shares = [
+            f"margin {at.margin:g}: " + ", ".join(f"{name} {share:.4g}" for name, share in _shares(at.categories))
+            for at in self.whole.margins
+        ]
+        certified = "" if self.whole.certified else "; not certified"
+        return f"<triplets of {self.whole.anchors.points} points; {'; '.join(shares)}{certified}>"
+
+    def records(self) -> list[dict[str, Any]]:
+        """A row for each margin, and for each class at each margin: counts, and shares of all triplets."""
+        rows: list[dict[str, Any]] = []
+        for at in self.whole.margins:
+            more = {"batch_all": at.batch_all_mean_active, "batch_hard": at.batch_hard}
+            rows.append({"class": None, "margin": at.margin} | _counts(at.categories) | more)
+        for group in self.whole.classes:
+            for at, of in zip(self.whole.margins, group.categories, strict=True):
+                none = {"batch_all": None, "batch_hard": None}
+                rows.append({"class": str(group.label), "margin": at.margin} | _counts(of) | none)
+        return rows
+
+
+def _shares(categories: Categories) -> Iterator[tuple[str, float]]:
+    return zip(("easy", "semi_hard", "hard"), categories.shares, strict=True)
+
+
+def _counts(categories: Categories) -> dict[str, Any]:
+    counts = {"triplets": categories.triplets, "easy": categories.easy, "semi_hard": categories.semi_hard}
+    return counts | {"hard": categories.hard} | {f"{name}_share": share for name, share in _shares(categories)}
 
 
 def report(

@@ -294,13 +294,29 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True)
-class SuiteReport:
+@dataclass(frozen=True, repr=False)
+class SuiteReport(Tabled):
     """A suite, done: its title, the file it came from, and its entries in order."""
 
     title: str
     path: str
     outcomes: tuple[Outcome, ...]
+
+    def __repr__(self) -> str:
+        counts = [f"{self.count(status)} {status}" for status in ("passed", "failed", "error") if self.count(status)]
+        return f"<{self.title}: {len(self.outcomes)} entries, {', '.join(counts)}>"
+
+    def records(self) -> list[Record]:
+        """A row for each value, and for each entry that ended in an error."""
+        records: list[Record] = []
+        for outcome in self.outcomes:
+            lead: Record = {"entry": outcome.name, "entry_status": outcome.status}
+            for value in (*outcome.results, *outcome.comparisons):
+                records += [lead | record for record in value.records()]
+            if outcome.error:
+                records.append({**lead, "error": outcome.reasons[0]})
+        names = dict.fromkeys(name for record in records for name in record)
+        return [{name: record.get(name) for name in names} for record in records]
 
     def count(self, status: str) -> int:
         """How many entries have a status."""
