@@ -374,3 +374,14 @@ def test_a_suite_may_be_a_path_and_nothing_else():
     assert report.path and {outcome.status for outcome in report.outcomes} == {"passed"}
     with pytest.raises(UsageError, match="path of a YAML file, not of type int"):
         lossctl.run(3)
+
+
+def test_the_margin_of_an_angle_ends_where_its_formula_does():
+    """Where t + m is beyond pi, cos t - m sin m: at m = pi that is cos t."""
+    emb, weights = np.array([[1.0, 0.0]]), np.array([1.0, 0.0, 0.0, 1.0])
+    asked = {"class_weights": weights, "s": 2.0}
+    at_pi = lossctl.compute("arcface", emb * [1, 1] + [0, 0.5], np.array([0]), margin=np.pi, **asked).value
+    c = 1 / np.hypot(1, 0.5)
+    assert at_pi == pytest.approx(np.log1p(np.exp(2 * (0.5 * c - c))), rel=1e-12)
+    with pytest.raises(UsageError, match="margin cannot be"):
+        lossctl.compute("arcface", emb, np.array([0]), margin=3.15, **asked)

@@ -15,6 +15,7 @@ from ..language.registry import loss
 from ..language.twofold import Twofold, cosines, directions
 
 Multiple = Annotated[int, Domain(int, low=1)]
+Angle = Annotated[float, Domain(float, low=0, high=math.pi)]
 
 
 @loss(is_angular=True, aliases=("additive-angular-margin",))
@@ -24,7 +25,7 @@ def arcface(
     *,
     class_weights: Numbers = None,
     s: Positive = 64.0,
-    margin: NonNegative = 0.5,
+    margin: Angle = 0.5,
     beyond: Literal["linear", "easy", "plain"] = "linear",
 ) -> Array:
     """Cross-entropy of cosines, where the angle to the true class is made larger by the margin.
@@ -36,7 +37,7 @@ def arcface(
         quite 0.5); W has a column a class in both, a row here
     class_weights: a file of (C, D) weights, row j for class j; required
     s: how far cosines count
-    margin: m, in radians
+    margin: m, in radians, at most pi
     beyond: where t_y + m is beyond pi: linear as above; easy has no margin for angles beyond pi/2; plain does nothing,
         so that the loss falls again
     Unit: nats
