@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import traceback
 
 import numpy as np
 import pandas
 import pytest
 
 import lossctl
-from lossctl.errors import FileError
+from lossctl.errors import DataError, FileError
 from lossctl.files import remote
 from lossctl.files.opening import public
 
@@ -121,3 +122,59 @@ def test_a_request_is_made_again_and_says_so_at_the_end(monkeypatch):
         remote._asked("s3://b/k", fails(99))
     assert "word" not in str(fault.value)
     assert len(calls) == 4
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.csv"])
+def test_another_file_of_the_same_length_is_noticed(name, monkeypatch, tmp_path):
+    """Read in pieces, and copied before it is read; at the end, and on the way."""
+    fsspec = pytest.importorskip("fsspec")
+    store, address = fsspec.filesystem("memory"), f"memory://{tmp_path.name}/{name}"
+    np.save(tmp_path / "a.npy", np.arange(8.0))
+    (tmp_path / "a.csv").write_text("pred\n" + "1\n" * 8)
+    content = (tmp_path / name).read_bytes()
+
+    def replaced_after(requests):
+        store.pipe_file(address, content)
+        asked = iter(range(1, 99))
+        cat = type(store).cat_file
+
+        def cat_file(self, *arguments, **settings):
+            answer = cat(self, *arguments, **settings)
+            if next(asked) == requests:
+                self.pipe_file(address, content)
+            return answer
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(store), "cat_file", cat_file)
+            return lossctl.compute("mae", address, np.zeros(8)).value
+
+    for every in (0.0, 99.0):
+        monkeypatch.setattr(remote, "CHECKED_EVERY", every)
+        assert replaced_after(98) == (3.5 if name == "a.npy" else 1.0)
+        for requests in (1, 2):
+            with pytest.raises(DataError, match="another file has taken its place"):
+                replaced_after(requests)
+
+
+def test_no_fault_shows_what_may_be_secret(monkeypatch):
+    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.0)
+    faults = (
+        "403 for s3://AK:WORD@b/k", "GET gs://b/k?token=WORD failed", "cannot log in as user:WORD@host",
+        "signature='WORD' refused", 'header {"Authorization": "Bearer WORD"}', "AWS_SECRET_ACCESS_KEY=WORD",
+        "abfs://b.core/x?sig=WORD", "x-amz-security-token: WORD", "ftp://u:WORD@h/x",
+    )  # fmt: skip
+    for text in faults:
+
+        def request(text=text):
+            raise OSError(text)
+
+        with pytest.raises(FileError, match="tried 4 times: OSError") as fault:
+            remote._asked("s3://b/k", request)
+        assert "WORD" not in "".join(traceback.format_exception(fault.value)), text
+
+
+@pytest.mark.parametrize("address", ["http://[x/a.npy", "s3://u:WORD@[x/a.npy", "memory://none.npy"])
+def test_an_address_that_is_none(address):
+    with pytest.raises(FileError) as fault:
+        lossctl.compute("mae", address)
+    assert "WORD" not in str(fault.value)

@@ -136,7 +136,7 @@ class Frame:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._closing.__exit__(kind, fault, trace)
 
     def _among(self) -> Names:
         return Names(self.names, self.width, label_of(self.path), self.content.unit)

@@ -121,7 +121,10 @@ def public(path: str) -> str:
         return path
     from urllib.parse import urlsplit
 
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError:  # [ without ]
+        return f"{path.partition('://')[0]}://..."
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

@@ -10,7 +10,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..errors import DataError, FileError
@@ -24,12 +24,37 @@ NEEDS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "ai
 Answer = TypeVar("Answer")
 
 
+VERSIONS = (  # what stores call that by which a file differs from another of the same name and length
+    *("ETag", "etag", "VersionId", "generation", "md5Hash", "md5", "Content-MD5", "sha"),
+    *("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified", "created"),
+)
+CHECKED_EVERY = 1.0  # seconds
+
+
 @dataclass(frozen=True)
 class RemoteBytes(Bytes):
-    """A file elsewhere; each `pread` is a request. system: of fsspec;  key: the file in it"""
+    """A file elsewhere; each `pread` is a request.
+
+    system: of fsspec;  key: the file in it;  version: which file it was when it was opened;  checked: when that was
+    asked last
+    """
 
     system: Any = None
     key: str = ""
+    version: dict[str, str] = field(default_factory=dict)
+    checked: list[float] = field(default_factory=lambda: [time.monotonic()])
+
+    def refuse_another(self) -> None:
+        """DataError if another file has taken its place, FileError."""
+        self.checked[0] = time.monotonic()
+        version = _version(_about(self.system, self.key, self.label))
+        other = [name for name in self.version.keys() & version.keys() if self.version[name] != version[name]]
+        if other:
+            raise DataError(
+                f"{self.label}: another file has taken its place while it was read",
+                why=f"its {sorted(other)[0]} is another one, and what was read is part of both",
+                fix="wait until it is written, then run again",
+            )
 
     def pread(self, position: int, length: int) -> bytearray:
         """Exactly `length` bytes from `position`; DataError if the file has become shorter, FileError."""
@@ -43,6 +68,8 @@ class RemoteBytes(Bytes):
                 why="the file became shorter while it was read",
                 fix="wait until it is written, then run again",
             )
+        if time.monotonic() > self.checked[0] + CHECKED_EVERY:
+            self.refuse_another()
         return bytearray(content)
 
 
@@ -50,18 +77,35 @@ def open_remote(path: str, closing: contextlib.ExitStack) -> Bytes:
     """The bytes behind an address, in a temporary file where their format is not read in pieces. FileError."""
     label = label_of(path)
     system, key = _system(path, label)
-    about = _asked(label, lambda: system.info(key))
+    about = _about(system, key, label)
     if about.get("type") == "directory":
         raise FileError(f"{label}: is a directory", fix="name a file in it, or files: *.parquet")
     if about.get("size") is None:
         raise FileError(
             f"{label}: the server does not say how long it is", fix="download the file, and name it instead"
         )
-    stretch = RemoteBytes(None, label, 0, int(about["size"]), system, key)
+    stretch = RemoteBytes(None, label, 0, int(about["size"]), system, key, _version(about))
     if stretch.pread(0, min(6, stretch.size)).startswith(IN_PIECES):
+        closing.push(lambda kind, fault, trace: stretch.refuse_another() if kind is None else None)
         return stretch
     starts = range(0, stretch.size, DOWNLOAD)
-    return spool((bytes(stretch.pread(at, min(DOWNLOAD, stretch.size - at))) for at in starts), label, closing)
+    copy = spool((bytes(stretch.pread(at, min(DOWNLOAD, stretch.size - at))) for at in starts), label, closing)
+    stretch.refuse_another()
+    return copy
+
+
+def _about(system: Any, key: str, label: str) -> dict[str, Any]:
+    """What the store says of a file now, and not what it said before."""
+
+    def ask() -> dict[str, Any]:
+        system.invalidate_cache()
+        return dict(system.info(key))
+
+    return _asked(label, ask)
+
+
+def _version(about: dict[str, Any]) -> dict[str, str]:
+    return {name: str(about[name]) for name in (*VERSIONS, "size") if about.get(name) is not None}
 
 
 def matching_remote(path: str) -> list[str]:
@@ -85,8 +129,10 @@ def _system(path: str, label: str) -> tuple[Any, str]:
             why=f"{fault.name or needs} is not installed",
             fix="pip install 'lossctl[remote]'",
         ) from fault
-    except ValueError as fault:
-        raise FileError(f"{label}: nothing here reads {protocol}://", fix="use s3://, gs:// or https://") from fault
+    except Exception as fault:
+        if isinstance(fault, ValueError) and protocol not in fsspec.available_protocols():
+            raise FileError(f"{label}: nothing here reads {protocol}://", fix="use s3://, gs:// or https://") from None
+        raise FileError(f"{label}: cannot open: {_reason(fault)}", fix="check the address") from None
     return system, key
 
 
@@ -95,18 +141,31 @@ def _asked(label: str, request: Callable[[], Answer]) -> Answer:
     for attempt in itertools.count(1):
         try:
             return request()
-        except FileNotFoundError as fault:
-            raise FileError(f"{label}: no such file", fix="check the address, and the region of the store") from fault
-        except PermissionError as fault:
+        except FileNotFoundError:
+            raise FileError(f"{label}: no such file", fix="check the address, and the region of the store") from None
+        except PermissionError:
             raise FileError(
                 f"{label}: permission denied", fix="check the credentials in the environment, and who may read it"
-            ) from fault
+            ) from None
         except Exception as fault:
             if attempt == ATTEMPTS:
-                reason = re.sub(r"https?://\S+", "...", str(fault)).strip().splitlines() or [""]
                 raise FileError(
-                    f"{label}: cannot read, tried {ATTEMPTS} times: {type(fault).__name__}: {shown(reason[0])}",
+                    f"{label}: cannot read, tried {ATTEMPTS} times: {_reason(fault)}",
                     fix="check the network and the credentials in the environment, then run again",
-                ) from fault
+                ) from None  # a traceback would show what is left out here
             time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
     raise AssertionError("a request is answered, or fails")
+
+
+SECRETS = re.compile(  # addresses, user:password@host, and what is called like a secret
+    r"[a-z][a-z0-9+.-]*://\S+|\S+:\S+@\S+"
+    r"|\S*(?:key|token|secret|signature|passw|credential|authorization|sig)\w*['\"]?\s*[=:]\s*"
+    r"['\"]?(?:(?:bearer|basic|aws4\S*)\s+)?\S+",
+    re.IGNORECASE,
+)
+
+
+def _reason(fault: Exception) -> str:
+    """What a library says, in a line, without what may be secret in it."""
+    lines = SECRETS.sub("...", str(fault)).strip().splitlines() or [""]
+    return f"{type(fault).__name__}: {shown(lines[0])}"
