@@ -321,11 +321,10 @@ def test_the_limit_leaves_no_alarm_behind():
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
-@pytest.mark.parametrize(
-    "words", ["CUDA out of memory. Tried", "[enforce fail] DefaultCPUAllocator: can't allocate memory"]
-)
-def test_out_of_memory_has_many_words(words):
-    assert clocks.is_out_of_memory(RuntimeError(words))
+def test_out_of_memory_has_many_words():
+    shared = "out of resource: shared memory, Required: 262144, Hardware limit: 101376. Reducing block sizes may help."
+    for words in ("CUDA out of memory. Tried", "[enforce fail] DefaultCPUAllocator: can't allocate memory", shared):
+        assert clocks.is_out_of_memory(RuntimeError(words))
     assert clocks.is_out_of_memory(MemoryError())
     assert not clocks.is_out_of_memory(RuntimeError("illegal memory access"))
 

@@ -320,6 +320,17 @@ def test_a_device_without_room_is_said(elsewhere, monkeypatch, kernel):
         assert 'device="cpu"' in str(fault.value)
 
 
+def test_a_kernel_that_does_not_fit_a_card_is_said(elsewhere, monkeypatch):
+    errors = pytest.importorskip("triton.runtime.errors")
+
+    def too_large(*_, **__):
+        raise errors.OutOfResources(262144, 101376, "shared memory")
+
+    monkeypatch.setattr(placed.Placed, "kernel", lambda self, name: too_large)
+    with pytest.raises(DeviceError, match=r"(?s)does not fit.*shared memory, Required: 262144"):
+        lossctl.triplets(*blobs(40), device="cuda:0")
+
+
 def test_repeated_rows_are_counted_alike():
     """The CPU merges equal rows of a class, the device does not."""
     x, labels = blobs(40)

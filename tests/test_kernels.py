@@ -458,7 +458,7 @@ for module in (batch_hard, batch_all, semi_hard):
         OnTheGpu.dtype = torch.float64 if kind == "fp64" else torch.float32
         cut = tiles.default_tiling(OnTheGpu, precision)
         real = "fp64" if kind == "fp64" else "fp32"
-        types = dict.fromkeys(("n_rows", "n_tiles", "tiles_per_split", "n_counts"), "i32")
+        types = dict.fromkeys(("n_rows", "n_tiles", "tiles_per_split", "n_counts", "n_thresholds"), "i32")
         types |= dict.fromkeys(("start", "end", "counts", "farthest_at", "nearest_at"), "*i32")
         types |= {"points": "*" + kind, "loss": "*fp64"}
         fixed = {"DIM": 128, "BLOCK_M": cut.block_m, "BLOCK_N": cut.block_n, "BLOCK_D": cut.block_d}
@@ -505,7 +505,7 @@ def test_the_table_is_made_end_to_end(tmp_path: Path) -> None:
         assert finished.returncode == 0, finished.stderr
     rows = json.loads(table.with_suffix(".json").read_text())["rows"]
     assert {row["status"] for row in rows} == {"ok"}
-    assert len(rows) == 2 * 2 * (1 + 3 * 3)
+    assert len(rows) == 2 * 2 * (1 + 3 * 4 - 1)
     assert finished.stdout == table.read_text()
     assert finished.stdout.count("| batch-hard | triton |") == 4
 
@@ -520,7 +520,7 @@ def test_a_case_out_of_memory_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path
 
     def too_large(row: Any, device: str) -> Any:
         def run_out(inputs: Any) -> None:
-            raise torch.OutOfMemoryError("tried to allocate too much")
+            raise torch.OutOfMemoryError("out of memory: tried to allocate too much")
 
         return run_out if row.implementation == "naive" else runner(row, device)
 
@@ -529,5 +529,5 @@ def test_a_case_out_of_memory_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path
     cases = list(cuda_table.cases_of(cuda_table.parse(), 24, 2, "ieee"))
     rows = list(cuda_table.measure(cuda_table.parse(), "cpu", cases, []))
     status = {row.implementation: row.status for row in rows}
-    assert status == {"torch": "ok", "naive": "OOM", "panel": "ok"}
-    assert "| OOM |" in cuda_table.table(rows, "cpu")
+    assert status == {"torch": "ok", "naive": "OOM: out of memory: tried to allocate too much", "panel": "ok"}
+    assert "| OOM: out of" in cuda_table.table(rows, "cpu")

@@ -82,7 +82,8 @@ class Schedule(NamedTuple):
     """What to run and for how long.
 
     implementations: None for all that the device has; peers: also those of other libraries
-    min_time: seconds of samples a case; time_limit: seconds after which a case gives up
+    min_time: seconds of samples a case; time_limit: seconds after which a case gives up; total_limit: after which none
+        begins
     """
 
     kernels: tuple[str, ...] = KERNELS
@@ -95,6 +96,7 @@ class Schedule(NamedTuple):
     peers: bool = False
     min_time: float = 0.5
     time_limit: float = 60.0
+    total_limit: float = 540.0
 
     def groups(self) -> Iterator[tuple[Case, ...]]:
         """The cases that are timed in turn: same kernel, same data. Small sizes first, so that they foretell the large.
@@ -139,8 +141,8 @@ def check(schedule: Schedule) -> Schedule:
             f"N {smallest}, D {min(schedule.dims)}, K {k if k < 2 else largest}: no triplets in such a set",
             fix="at least 2 a class (--k), 1 column (--dim), and more points (--n) than one class has",
         )
-    if not (schedule.min_time >= 0 and schedule.time_limit > 0):
-        raise UsageError("--min-time is at least 0 and --time-limit above 0")
+    if not (schedule.min_time >= 0 and schedule.time_limit > 0 and schedule.total_limit > 0):
+        raise UsageError("--min-time is at least 0, --time-limit and --total-limit are above 0")
     return schedule
 
 

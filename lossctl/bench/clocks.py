@@ -91,11 +91,10 @@ def bytes_free(device: str) -> int | None:
 
 
 def is_out_of_memory(fault: BaseException) -> bool:
-    """Whether an exception says so, in any library's words."""
+    """Whether an exception says so, in any library's words; triton's are of the shared memory of a card."""
     words = str(fault).lower()
-    return isinstance(fault, MemoryError) or any(
-        part in words for part in ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
-    )
+    parts = "out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "out of resource: shared memory"
+    return isinstance(fault, MemoryError) or any(part in words for part in parts)
 
 
 @contextlib.contextmanager

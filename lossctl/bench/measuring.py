@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,11 +30,16 @@ def measure(schedule: Schedule, maker: Maker | None = None) -> Iterator[Measurem
     An interrupt (KeyboardInterrupt) first gives the samples taken so far.
     """
     known: list[tuple[Case, float]] = []
+    end = time.monotonic() + schedule.total_limit
     products: dict[Case, tuple[float, ...]] = {}
     for group in schedule.groups():
         inputs = rotation(group[0], tuple(case.device for case in group if case.kernel == PRODUCT))
         running: list[_Running] = []
         for case in group:
+            if time.monotonic() > end:
+                if case not in products:
+                    yield Measurement(case, f"not run: {schedule.total_limit:g} s were over")
+                continue
             trial = _tried(case, inputs, schedule, known, maker or _maker)
             if isinstance(trial, _Running):
                 running.append(trial)
@@ -42,7 +48,7 @@ def measure(schedule: Schedule, maker: Maker | None = None) -> Iterator[Measurem
             elif case not in products:
                 yield trial
         try:
-            _rounds(running, inputs, schedule)
+            _rounds(running, inputs, schedule, end)
         except KeyboardInterrupt:
             yield from _group_measured(running, products)
             raise
@@ -144,11 +150,14 @@ def _first_run(case: Case, contender: Contender, inputs: Inputs) -> tuple[_Runni
     return _Running(case, contender, seconds, peak, spent=seconds), answer
 
 
-def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], schedule: Schedule) -> None:
-    """Samples in turn, until each case has enough. The first round is a warm-up for short cases and not counted."""
+def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], schedule: Schedule, end: float) -> None:
+    """Samples in turn, until each case has enough, or the time is over.
+
+    The first round is a warm-up for short cases and not counted.
+    """
     for turn in range(MOST + 1):
         waiting = [run for run in running if run.wants_more(schedule)]
-        if not waiting:
+        if not waiting or time.monotonic() > end:
             return
         for run in waiting:
             _sample(

@@ -113,6 +113,7 @@ def _schedule(values: Mapping[str, Any]) -> Schedule:
         peers=values["peers"],
         min_time=values["min_time"],
         time_limit=values["time_limit"],
+        total_limit=values["total_limit"],
     )
 
 

@@ -202,8 +202,8 @@ def fused(
         _kernel[rows // tiling.block_m, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
             at.inner, at.outer, at.reach, at.band, loss, counts,
-            rows, rows // tiling.block_n, tiles_per_split, splits * rows,
-            THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED),
+            rows, rows // tiling.block_n, tiles_per_split, splits * rows, n_thresholds,
+            UNROLL=min(n_thresholds, UNROLLED),
             SQUARED=squared, ROUND_ROOT=round_root, CERTIFY=slack > 0,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
@@ -235,7 +235,7 @@ def _kernel(
     n_tiles: tl.tensor,
     tiles_per_split: tl.tensor,
     n_counts: tl.tensor,
-    THRESHOLDS: tl.constexpr,
+    n_thresholds: tl.tensor,
     UNROLL: tl.constexpr,
     SQUARED: tl.constexpr,
     ROUND_ROOT: tl.constexpr,
@@ -273,7 +273,7 @@ def _kernel(
         else:
             distance = tl.sqrt(negative)
         hinges = tl.zeros((BLOCK_M, BLOCK_N), dtype=DTYPE)
-        for group in range(0, THRESHOLDS, UNROLL):
+        for group in range(0, n_thresholds, UNROLL):
             for k in tl.static_range(UNROLL):
                 at = (group + k) * n_rows.to(tl.int64) + rows
                 up_to = tl.load(inner + at)[:, None]

@@ -25,6 +25,7 @@ if TYPE_CHECKING or HAS_TRITON:
 
 PRECISIONS = ("ieee", "tf32x3", "tf32", "bf16")
 INT32_MAX = 2**31 - 1
+WHOLE = 256  # rows that any library's product takes in whole tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,17 @@ def _split(values: Tensor) -> tuple[Tensor, Tensor]:
     return high, round_to_tf32(values - high)
 
 
+def blocked_product(values: Tensor, precision: str, most: int = 1 << 28) -> Tensor:
+    """The N x N inner products, which no kernel can do without: panels of about `most`, all but the last thrown away."""
+    left = right = values.bfloat16() if precision == "bf16" else values
+    if precision == "tf32x3":  # hi hi + hi lo + lo hi as one TF32 product of three times the width
+        high, low = _split(values)
+        left, right, precision = torch.cat((high, high, low), 1), torch.cat((high, low, high), 1), "tf32"
+    for block in torch.split(left, max(1, most // len(values) // WHOLE) * WHOLE):
+        panel = product(block, right, precision)
+    return panel
+
+
 @contextmanager
 def _matmul_precision(precision: str) -> Iterator[None]:
     backend = torch.backends.cuda.matmul
@@ -280,7 +292,9 @@ def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
         return INTERPRETED
     dim = embeddings.shape[-1]
     if embeddings.dtype == torch.float64:
-        return Tiling(64, 32, power_of_two(dim, low=16, high=32), warps=8, stages=3)
+        # Anchors that fit are read once; more stages would not fit beside them.
+        fits = dim <= 128
+        return Tiling(64, 32, power_of_two(dim, low=16, high=128 if fits else 32), warps=8, stages=2 if fits else 3)
     if precision == "ieee":
         return Tiling(128, 64, 16, warps=8, stages=2)
     # Anchors that fit stay in shared memory for the whole walk.
@@ -330,14 +344,30 @@ def is_interpreted() -> bool:
     return HAS_TRITON and not isinstance(tile_product, triton.JITFunction)
 
 
+def out_of_resources() -> tuple[type[Exception], ...]:
+    """What triton raises where a kernel needs more shared memory than a card has."""
+    if not HAS_TRITON:
+        return ()
+    from triton.runtime.errors import OutOfResources
+
+    return (OutOfResources,)
+
+
 def dot_precision(precision: str) -> str:
     """What tl.dot is told; it reads no float32 operands in bf16, and the word is then without effect."""
     return "ieee" if precision == "bf16" else precision
 
 
+# Arguments that change from set to set, of which no variant is worth the seconds that it takes to compile.
+UNSPECIALIZED = ("n_tiles", "tiles_per_split", "n_thresholds")
+
+
 def jit(function: Callable[..., Any]) -> Any:
     """triton.jit where there is triton."""
-    return triton.jit(function) if HAS_TRITON else function
+    if not HAS_TRITON:
+        return function
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return triton.jit(do_not_specialize=[name for name in UNSPECIALIZED if name in names])(function)
 
 
 @jit

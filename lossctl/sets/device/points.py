@@ -63,8 +63,16 @@ def room_on(device: str) -> Iterator[None]:
     """DeviceError where the device runs out of memory."""
     import torch
 
+    from ...kernels import tiles
+
     try:
         yield
+    except tiles.out_of_resources() as fault:
+        raise DeviceError(
+            f"a kernel does not fit {device}",
+            why=str(fault).split(". ")[0],
+            fix="take another device, or the CPU: --device cpu",
+        ) from fault
     except torch.OutOfMemoryError as fault:
         raise DeviceError(
             f"{device} is out of memory",
