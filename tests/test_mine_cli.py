@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 from conftest import ROOT, run_lossctl
 
-import lossctl
-from lossctl.errors import UsageError
-
 SAMPLE = "samples/embeddings.npz"
 POINTS = "samples/embeddings.npy"
 
@@ -206,47 +203,3 @@ def test_a_file_without_triplets_is_a_warning_that_says_why(tmp_path):
     done = run_lossctl("mine", "all", tmp_path / "easy.npz", "--margin", "0.5", "-o", tmp_path / "m.csv")
     assert done.code == 0 and "is empty: no triplet is of the kind that all takes at margin 0.5" in done.err
     assert (tmp_path / "m.csv").read_text() == "anchor,positive,negative,d_ap,d_an,loss\n"
-
-
-def test_what_is_kept_of_all_triplets_is_what_brute_force_keeps(tmp_path):
-    emb, label = np.round(np.random.default_rng(2).normal(size=(24, 3)), 1), np.arange(24) % 4
-    distance = np.linalg.norm(emb[:, None] - emb[None], axis=-1)
-    every = lossctl.mine("all", emb, label, margin=0.4).rows.tolist()
-
-    def rows(**options):
-        return lossctl.mine("all", emb, label, margin=0.4, **options).rows.tolist()
-
-    assert rows(min_distance=1.0) == [row for row in every if distance[row[0], row[2]] >= 1.0]
-    pairs = {}
-    for a, p, n in every:
-        pairs.setdefault((a, p), []).append((distance[a, n], n))
-    nearest = {pair: [n for _, n in sorted(negatives)[:2]] for pair, negatives in pairs.items()}
-    assert rows(per_positive=2) == [row for row in every if row[2] in nearest[row[0], row[1]]]
-    sample = rows(sample=40, seed=1)
-    assert sample == [row for row in every if row in sample] and len(sample) == 40
-    assert rows(sample=10**6) == every and rows(sample=40, seed=1) == sample != rows(sample=40, seed=2)
-    times = {tuple(row): 0 for row in every}
-    for seed in range(60):
-        for row in rows(sample=len(every) // 2, seed=seed):
-            times[tuple(row)] += 1
-    assert min(times.values()) > 11 and max(times.values()) < 49, "each is as likely"
-
-    np.save(tmp_path / "x.npy", emb)
-    lossctl.mine("all", emb, label, margin=0.4, out=str(tmp_path / "t.npz"))
-    arrays = np.load(tmp_path / "t.npz")
-    assert np.stack([arrays[name] for name in ("anchor", "positive", "negative")], axis=1).tolist() == every
-    lossctl.mine("all", emb, label, margin=0.4, as_pairs=True, out=str(tmp_path / "p.npz"))
-    arrays = np.load(tmp_path / "p.npz")
-    assert set(zip(arrays["a1"].tolist(), arrays["p"].tolist(), strict=True)) == {(a, p) for a, p, _ in every}
-    assert set(zip(arrays["a2"].tolist(), arrays["n"].tolist(), strict=True)) == {(a, n) for a, _, n in every}
-    assert len(arrays["a2"]) == len({(a, n) for a, _, n in every})
-    for strategy, options in (
-        ("semi-hard", {"min_distance": 1.0}),
-        ("hardest", {"per_positive": 2, "limit": 3}),
-        ("all", {"sample": 3, "limit": 3}),
-        ("all", {"seed": 3}),
-        ("all", {"as_pairs": True, "out": str(tmp_path / "p.npy")}),
-        ("all", {"id": label, "out": str(tmp_path / "p.npz")}),
-    ):
-        with pytest.raises(UsageError):
-            lossctl.mine(strategy, emb, label, **options)

@@ -98,15 +98,6 @@ def test_without_the_bound_the_counts_would_be_wrong(monkeypatch):
     assert offload.breakdown_on(DEVICE, x, labels, **knobs).margins[0].categories != right
 
 
-def test_float32_proves_nothing_and_says_so():
-    x, labels = blobs()
-    found = offload.breakdown_on(DEVICE, x, labels, margins=(0.2,), precision="float32")
-    truth = breakdown(x, labels, margins=(0.2,)).margins[0].categories
-    assert not found.certified and found.why
-    assert found.margins[0].categories.triplets == truth.triplets
-    assert abs(found.margins[0].categories.hard - truth.hard) <= 1e-3 * truth.triplets
-
-
 def test_what_the_cpu_counted_is_not_said_to_be_the_device_s():
     x, labels = blobs()
     assert offload.breakdown_on(DEVICE, x, labels, margins=(0.2,)).backend.endswith(DEVICE)

@@ -153,22 +153,6 @@ def test_counts_equal_exact_arithmetic_in_other_metrics(metric, normalize):
         assert (c.easy, c.semi_hard, c.hard, c.hard_ties, c.margin_ties) == expected, (case, margin)
 
 
-def test_counts_of_float32_are_those_of_a_sort():
-    """On data without near ties the quick counts are the same."""
-    random = np.random.default_rng(5)
-    for kind in KINDS_OF_PAIRS:
-        x = random.standard_normal((40, 6)).astype(np.float32)
-        case = case_of(kind, x, random)
-        quick, proven = (
-            breakdown(*given_of(case, x), margins=[0.3], who=case.pairs, precision=name, pairs=4, by_class=True)
-            for name in ("float32", "float64")
-        )
-        assert quick.margins[0].categories == proven.margins[0].categories
-        assert quick.classes == proven.classes
-        assert quick.pairs == proven.pairs
-        assert quick.negatives.pairs == proven.negatives.pairs and quick.positives.counts == proven.positives.counts
-
-
 class Anchor(NamedTuple):
     row: int
     d: list

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from exact_distances import category_counts
 from random_sets import sets, sets_at_a_tie
 
 from lossctl.errors import DataError, UsageError
+from lossctl.losses.embedding import batch_all
+from lossctl.sets import points as points_module
+from lossctl.sets import strips
 from lossctl.sets.batches import sampled
 from lossctl.sets.diagnosis import diagnose
+from lossctl.sets.panels import anchor_losses
+from lossctl.sets.points import sort_points
 from lossctl.sets.triplets import breakdown
 
 LINE = np.arange(9.0)[:, None]
@@ -112,76 +119,45 @@ def test_the_quick_way_fails_where_ours_is_right(dtype, failures):
     assert wrong > failures
 
 
-def test_float32_says_that_it_proves_nothing():
-    found = breakdown(LINE, LINE_LABELS, precision="float32")
-    assert not found.certified
-    assert "float32" in found.why
-    assert found.margins[0].categories.triplets == 116
+@pytest.mark.parametrize("metric, normalize", [("euclidean", False), ("cosine", False), ("sqeuclidean", True)])
+def test_whatever_share_passes_the_screen_the_counts_are_exact(monkeypatch, metric, normalize):
+    """Every way that a strip can take, on the same sets: counts of triplets, and the active ones of batch-all."""
+    for name, x, labels, margin in sets(21, 24, 16):
+        kept = x.any(axis=1)
+        x, labels = x[kept], [label for label, keep in zip(labels, kept, strict=True) if keep]
+        if metric == "cosine" or normalize:
+            margin = min(max(margin, 0.125), 1.0) if margin else 0.0
+        elif name == "huge":
+            continue
+        if not len(x):
+            continue
+        options = {"metric": metric, "normalize": normalize}
+        expected = category_counts(x, labels, margin, **options)
+        for few, most, long in ((1.0, 1.0, 1), (0.0, 1.0, 1 << 20), (0.0, -1.0, 1)):
+            monkeypatch.setattr(strips, "FEW", few)
+            monkeypatch.setattr(strips, "MOST", most)
+            monkeypatch.setattr(strips, "LONG", long)
+            assert counts_of(x, labels, margin, **options) == expected, (name, few, most)
+            losses = anchor_losses(sort_points(x, labels, **options), lambda p, m=margin: batch_all(p, margin=m))
+            assert losses.weight.sum() == expected[1] + expected[2] - (0 if margin else expected[3]), (name, few, most)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
-@pytest.mark.parametrize("dim", [1, 3])
-def test_float32_equals_the_proof_where_float32_is_exact(metric, dim):
-    random = np.random.default_rng(dim)
-    x, labels = (
-        random.integers(-4, 5, size=(240, dim)).astype(float),
-        random.choice(9, size=240, p=[0.5] + [0.0625] * 8),
-    )
-    labels[:3] = 20, 21, 21  # one alone in its class
-    options = {"margins": [0.0, 1.0, 2.0], "metric": metric, "by_class": True, "pairs": 30}
-    quick, proven = (breakdown(x, labels, precision=precision, **options) for precision in ("float32", "float64"))
-    assert (quick.classes, quick.pairs, quick.anchors) == (proven.classes, proven.pairs, proven.anchors)
-    for one, other in zip(quick.margins, proven.margins, strict=True):
-        assert (one.categories, one.active) == (other.categories, other.active)
-        assert one.batch_all_sum == pytest.approx(other.batch_all_sum, rel=1e-6)
-        assert one.batch_hard == pytest.approx(other.batch_hard, rel=1e-6)
-    for one, other in ((quick.positives, proven.positives), (quick.negatives, proven.negatives)):
-        assert (one.pairs, sum(one.counts)) == (other.pairs, sum(other.counts))
-        assert (one.smallest, one.mean, one.largest) == pytest.approx(
-            (other.smallest, other.mean, other.largest), rel=1e-6
-        )
+def test_a_screen_that_is_too_narrow_is_noticed(monkeypatch):
+    """The negative control: without its bound, the screen loses what float32 cannot tell."""
+    random = np.random.default_rng(8)
+    groups = np.where(np.arange(400) < 200, -1.0, 1.0)[:, None] * random.uniform(0.5, 1, 12)
+    x, labels = groups + 0.02 * random.standard_normal((400, 12)), np.arange(400) // 4
 
+    def active():
+        return anchor_losses(sort_points(x, labels), lambda panel: batch_all(panel, margin=0.0)).weight.sum()
 
-def test_float32_is_near_the_proof_on_random_points():
-    x, labels = np.random.default_rng(5).standard_normal((300, 16)), np.arange(300) // 6
-    for options in ({}, {"metric": "cosine"}, {"normalize": True}):
-        quick, proven = (
-            breakdown(x, labels, margins=[0.2], precision=precision, **options).margins[0]
-            for precision in ("float32", "float64")
-        )
-        assert quick.categories.shares == pytest.approx(proven.categories.shares, abs=1e-4)
-        assert quick.batch_all_sum == pytest.approx(proven.batch_all_sum, rel=1e-5)
-
-
-def test_float32_measures_near_points_by_their_differences():
-    x = 1.0 + 1e-4 * np.random.default_rng(6).standard_normal((60, 4))
-    quick, proven = (breakdown(x, np.arange(60) % 5, precision=p).margins[0] for p in ("float32", "float64"))
-    assert quick.categories.shares == pytest.approx(proven.categories.shares, abs=1e-3)
-
-
-@pytest.mark.parametrize("scale", [1e39, 1e-100, 1.0])
-def test_float32_counts_and_losses_of_any_scale(scale):
-    x, labels = np.random.default_rng(4).standard_normal((30, 2)) * scale, np.arange(30) % 4
-    quick, proven = (breakdown(x, labels, margins=[0.2 * scale], precision=p) for p in ("float32", "float64"))
-    assert quick.margins[0].batch_all_sum == pytest.approx(proven.margins[0].batch_all_sum, rel=1e-5)
-    assert quick.negatives.mean == pytest.approx(proven.negatives.mean, rel=1e-6)
-
-
-def test_a_margin_that_float32_rounds_away_makes_no_category_negative():
-    x, labels = np.random.default_rng(0).integers(0, 10, size=(60, 2)) * 1000.0, np.arange(60) % 3
-    quick, proven = (
-        breakdown(x, labels, margins=[1e-4], precision=p).margins[0].categories for p in ("float32", "float64")
-    )
-    assert (quick.easy, quick.semi_hard, quick.hard) == (proven.easy, proven.semi_hard, proven.hard)
-
-
-def test_float32_measures_near_points_of_far_groups_by_their_differences():
-    random = np.random.default_rng(7)
-    x = np.repeat([[-1.0, 0, 0], [1.0, 0, 0]], 40, axis=0) + 1e-4 * random.standard_normal((80, 3))
-    labels = np.arange(80) // 40 * 4 + random.integers(0, 4, 80)
-    quick, proven = (breakdown(x, labels, margins=[1e-4], precision=p).margins[0] for p in ("float32", "float64"))
-    assert quick.categories.shares == pytest.approx(proven.categories.shares, abs=1e-3)
-    assert quick.batch_all_sum == pytest.approx(proven.batch_all_sum, rel=1e-3)
+    expected = active()  # most pass: nothing is left out
+    monkeypatch.setattr(strips, "MOST", 1.0)
+    monkeypatch.setattr(strips, "FEW", 1.0)
+    assert active() == expected
+    narrow = points_module.narrow
+    monkeypatch.setattr(points_module, "narrow", lambda gram: replace(narrow(gram), slope=0.0, floor=0.0))
+    assert active() < expected
 
 
 @pytest.mark.parametrize("margin", [1e-300, 5e-324, 1e-160])
@@ -224,22 +200,20 @@ def test_triplets_that_only_integers_tell_from_ties_have_their_loss():
         assert at.batch_all_sum == pytest.approx(float(sum(term for term in terms if term > 0)), rel=1e-12)
 
 
-def test_histograms_of_long_rows_are_those_of_short_ones(monkeypatch):
-    from lossctl.sets import counting
-
+def test_histograms_count_every_distance_in_its_bin():
     random = np.random.default_rng(9)
     x, labels = random.standard_normal((90, 3)), random.choice(4, 90, p=[0.6, 0.2, 0.1, 0.1])
-    found = []
-    for long in (1, 1 << 20):
-        monkeypatch.setattr(counting, "LONG", long)
-        found.append(breakdown(x, labels).positives)
-    assert found[0] == found[1] and sum(found[0].counts) == found[0].pairs
+    found, d = breakdown(x, labels), np.sqrt(((x[:, None] - x) ** 2).sum(-1))
+    same = labels[:, None] == labels
+    for side, mask in ((found.positives, same & ~np.eye(90, dtype=bool)), (found.negatives, ~same)):
+        edges = [-np.inf, *found.edges[1:-1], np.inf]
+        assert side.counts == tuple(np.histogram(d[mask], edges)[0])
+        assert (side.smallest, side.mean, side.largest) == pytest.approx((d[mask].min(), d[mask].mean(), d[mask].max()))
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_an_endless_margin(precision):
+def test_an_endless_margin():
     x, labels = np.random.default_rng(0).standard_normal((10, 2)), np.arange(10) % 3
-    assert breakdown(x, labels, margins=[1.5e308], precision=precision).margins[0].batch_all_sum == np.inf
+    assert breakdown(x, labels, margins=[1.5e308]).margins[0].batch_all_sum == np.inf
 
 
 def test_what_is_left_undecided_is_said(monkeypatch):
@@ -387,12 +361,10 @@ def test_no_triplets_is_a_stated_answer(labels):
     assert breakdown(np.eye(1), [0]).anchors.points == 1
 
 
-def test_bad_margins_and_precisions_are_refused():
+def test_bad_margins_are_refused():
     for margins in ([], [-1.0], [float("nan")], [float("inf")]):
         with pytest.raises(UsageError, match="margin"):
             breakdown(LINE, LINE_LABELS, margins=margins)
-    with pytest.raises(UsageError, match="precision"):
-        breakdown(LINE, LINE_LABELS, precision="float16")
 
 
 def test_a_row_is_named_by_its_number_also_beside_equal_rows():

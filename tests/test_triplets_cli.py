@@ -105,12 +105,6 @@ def test_a_terminal_gets_tables_with_bars():
     assert "█" in seen and "semi-hard" in seen and "95.63%" in seen and "certified" in seen
 
 
-def test_float32_is_quick_and_says_that_it_proves_nothing(line):
-    done = run_lossctl("triplets", line, "--precision", "float32", "--json")
-    assert json.loads(done.out)["certified"] is False
-    assert "not certified" in done.err
-
-
 @pytest.mark.slow
 def test_batches_depend_on_the_seed_alone():
     arguments = ("triplets", SAMPLE, "--batch", "5,4", "--batches", "10", "--json")

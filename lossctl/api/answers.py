@@ -187,7 +187,6 @@ def report(
     return triplets.report(
         embeddings,
         asked.margins,
-        precision=asked.precision,
         by_class=asked.by_class,
         pairs=asked.pairs,
         batch=asked.batch,
@@ -224,11 +223,11 @@ def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.MiningJob:
         embeddings,
         asked.strategy,
         dict(asked.options),
-        narrowing=asked.narrowing,
+        limit=asked.limit,
+        per_anchor=asked.per_anchor,
         identity=asked.identity,
         kind=asked.kind,
         path=asked.path,
-        as_pairs=asked.as_pairs,
     )
 
 

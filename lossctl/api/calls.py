@@ -378,7 +378,6 @@ def triplets(
     batch: tuple[int, int] | None = None,
     batches: int = 100,
     seed: int = 0,
-    precision: str = "float64",
     na: str = "error",
     skip_nan: bool = False,
     header: str | bool = "auto",
@@ -399,7 +398,6 @@ def triplets(
     positive: "any" or "all", of rows with several labels (a;b, or columns of 0 and 1): which of them positives share
     by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
-    precision: "float64" certifies the counts, "float32" is quick and does not
     na, skip_nan, header, delimiter: as in `compute`
     device: where the whole set is counted: cpu, cuda, cuda:1 (and so on), or auto; the counts are the same
 
@@ -439,10 +437,6 @@ def mine(
     fallback: str | None = None,
     limit: int | None = None,
     per_anchor: int | None = None,
-    per_positive: int | None = None,
-    min_distance: float | None = None,
-    sample: int | None = None,
-    as_pairs: bool = False,
     seed: int = 0,
     id: Source | None = None,
     format: str | None = None,
@@ -462,12 +456,10 @@ def mine(
     strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted
     inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
     out: None for the triplets themselves, a `Mined`: rows (M, 3) int64, d_ap, d_an and loss (M,); the name of a file to
-        write them there, NPY, NPZ, CSV or NDJSON, and get a `MiningSummary`
+        write them there, NPY, CSV or NDJSON, and get a `MiningSummary`
     margin: of the loss and of the categories;  category: for "all", of hard, semi-hard, easy
     fallback: for "semi-hard", the negative where none lies beyond: hardest, easiest or drop
     limit, per_anchor: at most so many triplets, and so many of each anchor;  seed: of what is drawn
-    per_positive, min_distance: for "all", so many of each positive pair, and no negative nearer than this
-    sample: so many at random;  as_pairs: of a file, the distinct pairs of pair losses, an NPZ of a1, p, a2, n
     id, format: of a file: what stands for each row (a source), and its format where the name does not tell
     The rest is as in `triplets`.
 

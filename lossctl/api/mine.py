@@ -6,9 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
-import time
-import zipfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -19,22 +16,19 @@ from ..files.binding import Desk
 from ..files.sources import blocks, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
-from ..language.roles import TRIPLET
 from ..sets import mining
 from ..sets.by_anchor import no_anchor, read_set
 from ..sets.points import sort_points
 from .bound import as_array
-from .reading import Given, Narrowing
+from .reading import Given
 
 if TYPE_CHECKING:
     from ..sets.mining import Mined
     from .prepare import Prepared
 
-BYTES_EACH = {"npy": 24, "npz": 24, "csv": 64, "ndjson": 110}
-TOLD_FROM = 5.0  # seconds from which a forecast says how long
+BYTES_EACH = {"npy": 24, "csv": 64, "ndjson": 110}
 HEADER_BYTES = 128
 KEPT_FREE = 64 << 20
-SAMPLED_ANCHORS = 256  # that a forecast looks at
 
 
 class MiningJob(NamedTuple):
@@ -42,7 +36,7 @@ class MiningJob(NamedTuple):
 
     blocks: the triplets, lazily; ids: what stands for each row, or None for row numbers
     forecast: how many triplets and bytes to expect, as a sentence; left_out: how many rows are, for holding nan
-    warnings: where what was read may be wrong;  as_pairs: write distinct pairs, not triplets
+    warnings: where what was read may be wrong
     """
 
     kind: str
@@ -54,7 +48,6 @@ class MiningJob(NamedTuple):
     forecast: str
     left_out: int
     warnings: tuple[str, ...] = ()
-    as_pairs: bool = False
 
 
 class MiningSummary(NamedTuple):
@@ -93,11 +86,11 @@ def prepare(
     strategy: str,
     options: dict[str, Any],
     *,
-    narrowing: Narrowing,
+    limit: int | None,
+    per_anchor: int | None,
     identity: Given | None,
     kind: str,
     path: str | None,
-    as_pairs: bool = False,
 ) -> MiningJob:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
     embeddings, reading = read_set(opened.plan, opened.inputs()), opened.reading
@@ -115,22 +108,20 @@ def prepare(
         from ..sets.device.picks import with_picks
 
         points = with_picks(points, reading.device)
-    begin = time.perf_counter()
-    expected = _expected(points, strategy, options, narrowing)
-    seconds = (time.perf_counter() - begin) * max(1.0, points.anchors / SAMPLED_ANCHORS) / (opened.jobs or 1)
+    expected = _expected(points, strategy, options, limit, per_anchor)
     if path is not None:
         _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
     ids = None if identity is None else _ids(identity, len(points) + embeddings.facts.skipped)
     size = expected.triplets * BYTES_EACH[kind]
     about = "" if expected.is_exact else "about "
     forecast = f"{about}{expected.triplets:,} triplets, {about}{_size(size)}"
-    if seconds > TOLD_FROM:
-        forecast += f", about {seconds:,.0f} s"
 
     def mine(progress: Any) -> Iterator[Mined]:
-        extra = {"count": narrowing.limit} if strategy == "hardest" else {}
+        extra = {"count": limit} if strategy == "hardest" else {}
         mined = mining.STRATEGIES[strategy](points, **options, **extra, threads=opened.jobs, progress=progress)
-        return _narrowed(narrowing, mined)
+        if per_anchor is not None:
+            mined = mining.hardest_per_anchor(mined, per_anchor)
+        return mined if limit is None else mining.limited(mined, limit)
 
     return MiningJob(
         kind,
@@ -142,35 +133,12 @@ def prepare(
         forecast,
         embeddings.facts.skipped,
         opened.warnings,
-        as_pairs,
     )
 
 
-def _narrowed(asked: Narrowing, mined: Iterator[Mined]) -> Iterator[Mined]:
-    """The triplets that are kept, in their order."""
-    if asked.beyond is not None:
-        mined = mining.beyond(mined, asked.beyond)
-    if asked.per_positive is not None:
-        mined = mining.nearest_per_positive(mined, asked.per_positive)
-    if asked.per_anchor is not None:
-        mined = mining.hardest_per_anchor(mined, asked.per_anchor)
-    if asked.sample is not None:
-        mined = mining.sampled(mined, asked.sample, asked.seed)
-    return mined if asked.limit is None else mining.limited(mined, asked.limit)
-
-
-def _most(asked: Narrowing, anchors: int, pairs: int) -> int | None:
-    """How many triplets there can be at most; None for no bound."""
-    bounds = (
-        asked.limit,
-        asked.sample,
-        None if asked.per_anchor is None else asked.per_anchor * anchors,
-        None if asked.per_positive is None else asked.per_positive * pairs,
-    )
-    return min((bound for bound in bounds if bound is not None), default=None)
-
-
-def _expected(points: Any, strategy: str, options: dict[str, Any], narrowing: Narrowing) -> mining.Estimate:
+def _expected(
+    points: Any, strategy: str, options: dict[str, Any], limit: int | None, per_anchor: int | None
+) -> mining.Estimate:
     if strategy == "batch-hard":
         estimate = mining.Estimate(points.anchors, True, points.anchors)
     elif strategy in ("all", "hardest"):
@@ -182,12 +150,9 @@ def _expected(points: Any, strategy: str, options: dict[str, Any], narrowing: Na
         estimate = mining.estimate_pairs(points)
         certain = strategy == "distance-weighted" or (strategy == "semi-hard" and options.get("fallback") != "drop")
         estimate = mining.Estimate(estimate.triplets, certain, estimate.most)
-    most = _most(narrowing, points.anchors, mining.estimate_pairs(points).triplets)
-    if most is not None and most < estimate.triplets:
-        is_certain = estimate.is_exact and narrowing.beyond is None and narrowing.per_positive is None
-        estimate = mining.Estimate(most, is_certain, most)
-    elif narrowing.beyond is not None:
-        estimate = mining.Estimate(estimate.triplets, False, estimate.most)
+    for most in (limit, None if per_anchor is None else per_anchor * points.anchors):
+        if most is not None and most < estimate.triplets:
+            estimate = mining.Estimate(most, estimate.is_exact, most)
     return estimate
 
 
@@ -232,7 +197,7 @@ def write(job: MiningJob, path: str, inputs: Sequence[str], progress: Any = None
     """Mine and write block by block; the file is whole or not there. Returns what was written."""
     refuse_overwrite_of_inputs(path, [parse_source(text).path for text in inputs])
     with atomic_output(path) as file:
-        writer = WRITERS["pairs" if job.as_pairs else job.kind](file, job.ids)
+        writer = WRITERS[job.kind](file, job.ids)
         next(writer)
         summary, covered, loss = MiningSummary(job.strategy, path, all_anchors=job.anchors), set(), 0.0
         for block in job.blocks(progress):
@@ -275,55 +240,19 @@ def _write_npy(file: IO[bytes], ids: list[str] | None) -> Writer:
         count += len(block)
         file.write(np.ascontiguousarray(block.rows, "<i8").tobytes())
     file.seek(0)
-    file.write(_npy_header(f"({count}, 3)"))
+    file.write(_npy_header(count))
     file.seek(0, os.SEEK_END)
 
 
-def _npy_header(shape: str) -> bytes:
+def _npy_header(count: int) -> bytes:
     """The header of format 1.0, padded to HEADER_BYTES. Source: numpy's NEP 1."""
-    text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {shape}, }}"
+    text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({count}, 3), }}"
     return (
         b"\x93NUMPY\x01\x00"
         + (HEADER_BYTES - 10).to_bytes(2, "little")
         + text.ljust(HEADER_BYTES - 11).encode()
         + b"\n"
     )
-
-
-def _write_npz(file: IO[bytes], ids: list[str] | None) -> Writer:
-    """anchor, positive and negative, (M,) int64 each, as torch and pytorch-metric-learning take them."""
-    with contextlib.ExitStack() as closing:
-        columns = [closing.enter_context(tempfile.TemporaryFile()) for _ in TRIPLET]
-        count = 0
-        while (block := (yield)) is not None:
-            count += len(block)
-            for column, rows in zip(columns, block.rows.T, strict=True):
-                column.write(np.ascontiguousarray(rows, "<i8").tobytes())
-        with zipfile.ZipFile(file, "w") as archive:
-            for name, column in zip(TRIPLET, columns, strict=True):
-                column.seek(0)
-                with archive.open(_member(name), "w", force_zip64=True) as member:
-                    member.write(_npy_header(f"({count},)"))
-                    shutil.copyfileobj(column, member, 1 << 20)
-
-
-def _write_pairs(file: IO[bytes], ids: list[str] | None) -> Writer:
-    """a1, p of the distinct positive pairs and a2, n of the distinct negative ones, as pair miners give them."""
-    positive = negative = np.empty((0, 2), np.int64)
-    while (block := (yield)) is not None:
-        positive = np.unique(np.concatenate([positive, block.rows[:, :2]]), axis=0)
-        negative = np.unique(np.concatenate([negative, block.rows[:, [0, 2]]]), axis=0)
-    arrays = {"a1": positive[:, 0], "p": positive[:, 1], "a2": negative[:, 0], "n": negative[:, 1]}
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, rows in arrays.items():
-            with archive.open(_member(name), "w", force_zip64=True) as member:
-                member.write(_npy_header(f"({len(rows)},)"))
-                member.write(np.ascontiguousarray(rows, "<i8").tobytes())
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    """Without the time of day, so that the same triplets are the same bytes."""
-    return zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
 
 
 def _write_csv(file: IO[bytes], ids: list[str] | None) -> Writer:
@@ -354,8 +283,6 @@ def _records(block: Mined, ids: list[str] | None) -> Iterator[tuple[list[Any], t
 
 WRITERS: dict[str, Callable[[IO[bytes], list[str] | None], Writer]] = {
     "npy": _write_npy,
-    "npz": _write_npz,
-    "pairs": _write_pairs,
     "csv": _write_csv,
     "ndjson": _write_ndjson,
 }

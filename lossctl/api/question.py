@@ -24,7 +24,7 @@ from ..text import did_you_mean
 from .compute import Confidence, Jobs, Side, forms_of, read_bins
 from .gates import Bounds, read_baseline, read_percent
 from .prepare import logit_forms
-from .reading import Given, Narrowing, Reading
+from .reading import Given, Reading
 
 HEADERS = {"auto": None, "yes": True, "no": False}
 
@@ -638,7 +638,6 @@ class TripletQuestion(NamedTuple):
     named: Mapping[str, Given]
     margins: tuple[float, ...]
     reading: Reading
-    precision: str = "float64"
     by_class: bool = False
     pairs: int = 0
     batch: tuple[int, int] | None = None
@@ -669,7 +668,6 @@ class TripletQuestion(NamedTuple):
             named=named,
             margins=tuple(margins),
             reading=reading_of(call, {}, device),
-            precision=call["precision"],
             by_class=bool(call["by_class"] or call["by"]),
             pairs=call["pairs"],
             batch=batch,
@@ -682,8 +680,7 @@ class TripletQuestion(NamedTuple):
 class MiningQuestion(NamedTuple):
     """What is asked of a set whose triplets are chosen: `mine`.
 
-    options: of the strategy;  narrowing: which of its triplets are kept
-    as_pairs: write the distinct pairs of an anchor and a positive, and of an anchor and a negative
+    options: of the strategy;  limit, per_anchor: at most so many triplets, and so many of each anchor
     identity: the source of what stands for each row;  path, kind: the file to write and its format, None for no file
     """
 
@@ -692,12 +689,12 @@ class MiningQuestion(NamedTuple):
     named: Mapping[str, Given]
     options: Mapping[str, Any]
     reading: Reading
-    narrowing: Narrowing = Narrowing()
+    limit: int | None = None
+    per_anchor: int | None = None
     identity: Given | None = None
     path: str | None = None
     kind: str = "npy"
     jobs: int | None = None
-    as_pairs: bool = False
 
     @classmethod
     def of(
@@ -716,19 +713,12 @@ class MiningQuestion(NamedTuple):
             named=named,
             options=chosen,
             reading=reading_of(call, {}, device),
-            narrowing=Narrowing(
-                call["limit"],
-                call["per_anchor"],
-                call["per_positive"],
-                call["min_distance"],
-                call["sample"],
-                call["seed"],
-            ),
+            limit=call["limit"],
+            per_anchor=call["per_anchor"],
             identity=call["id"],
             path=path,
             kind="npy" if path is None else _mined_format(call, path),
             jobs=call["jobs"],
-            as_pairs=call["as_pairs"],
         )
 
 
@@ -755,25 +745,6 @@ def check_mining(call: Asked, strategy: str) -> None:
             f"{call.name('fallback')} {fallback!r} with {strategy}",
             fix=f"use it with `semi-hard`: {', '.join(options.FALLBACKS)}",
         )
-    for key in ("per_positive", "min_distance"):
-        if call[key] is not None and strategy != "all":
-            raise UsageError(
-                f"{call.name(key)} with {strategy}",
-                why=f"{strategy} chooses a negative for each of its triplets before it could be left out",
-                fix=f"use it with `all`, and {call.put('per_anchor', '1')} for one of each anchor",
-            )
-    if call.has("seed") and call["sample"] is None and strategy not in options.DRAWN:
-        raise UsageError(
-            f"{call.name('seed')} with {strategy}",
-            why=f"{strategy} draws nothing",
-            fix=f"leave {call.name('seed')} out, or add {call.put('sample', 'K')}",
-        )
-    if call["sample"] is not None and call["limit"] is not None:
-        raise UsageError(
-            f"{call.name('sample')} and {call.name('limit')} in one call",
-            why="the first are no random ones",
-            fix="give one of them",
-        )
     if strategy == "hardest" and call["limit"] is None:
         raise UsageError("how many of the hardest?", fix=f"add {call.put('limit', 'N')}")
 
@@ -789,8 +760,6 @@ def _mined_format(call: Asked, path: str) -> str:
         first, *others = options.MINED_FORMATS
         fix = " or ".join([f"add {call.put('format', first)}", *others])
         raise UsageError(f"cannot tell the format of {path!r}", fix=fix)
-    if call["id"] is not None and kind in ("npy", "npz"):
-        raise UsageError(f"an {kind.upper()} of triplets holds row numbers", fix="write ids as CSV or NDJSON")
-    if call["as_pairs"] and kind != "npz":
-        raise UsageError(f"{call.name('as_pairs')} writes an NPZ", fix=f"add {call.put('format', 'npz')}")
+    if call["id"] is not None and kind == "npy":
+        raise UsageError("an NPY of triplets holds row numbers", fix="write ids as CSV or NDJSON")
     return kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..language.roles import Form
 
@@ -73,18 +73,3 @@ class Reading:
     noise_label: str | None = None
     noise: str = "out"
     device: str = "cpu"
-
-
-class Narrowing(NamedTuple):
-    """Which of the triplets of a strategy are kept.
-
-    limit: at most so many;  per_anchor, per_positive: so many of each;  beyond: none whose negative is nearer
-    sample: so many at random, by `seed`
-    """
-
-    limit: int | None = None
-    per_anchor: int | None = None
-    per_positive: int | None = None
-    beyond: float | None = None
-    sample: int | None = None
-    seed: int = 0

@@ -75,7 +75,6 @@ def report(
     opened: Prepared,
     margins: Sequence[float],
     *,
-    precision: str = "float64",
     by_class: bool = False,
     pairs: int = 0,
     batch: tuple[int, int] | None = None,
@@ -106,7 +105,6 @@ def report(
     counts = count(
         embeddings.emb,
         embeddings.label,
-        precision=precision,
         by_class=by_class,
         pairs=pairs,
         threads=opened.jobs,

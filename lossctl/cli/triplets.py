@@ -99,7 +99,6 @@ def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion
             "--plot": values["plot"],
             "--metrics": values["metrics"],
             "--summary": values["summary"],
-            "--precision": call.has("precision"),
         }
         _refuse("--index", beside, "given triplets are counted as they are")
         device = "cpu"

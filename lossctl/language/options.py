@@ -55,7 +55,7 @@ STRATEGIES = {
 DRAWN = ("random-semi-hard", "distance-weighted")  # strategies that draw, from --seed
 CATEGORIES = ("hard", "semi-hard", "easy")
 FALLBACKS = ("hardest", "easiest", "drop")
-MINED_FORMATS = ("npy", "npz", "csv", "ndjson")
+MINED_FORMATS = ("npy", "csv", "ndjson")
 
 
 NO_CHANCE = "it reads no probabilities"
@@ -319,14 +319,6 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("limit", "whole", "At most so many triplets.", (MINE,), PLAIN, metavar="N", low=1, shows_bounds=True),
     Setting("per-anchor", "whole", "At most so many of each anchor, its hardest.", (MINE,), PLAIN, metavar="K", low=1,
             shows_bounds=True),
-    Setting("per-positive", "whole", "For `all`: at most so many of each positive pair, its nearest negatives.",
-            (MINE,), PLAIN, metavar="K", low=1, shows_bounds=True),
-    Setting("min-distance", "number", "For `all`: skip negatives nearer than this, which may be false ones.", (MINE,),
-            PLAIN, metavar="D", low=0, shows_bounds=True),
-    Setting("sample", "whole", "So many of them at random, by --seed.", (MINE,), PLAIN, metavar="K", low=1,
-            shows_bounds=True),
-    Setting("as-pairs", "flag", "Distinct pairs for pair losses instead: an NPZ of a1, p, a2, n.", (MINE,), PLAIN,
-            default=False),
     Setting("by", "text", "Also by class of the anchor.", (TRIPLETS,), SHELL, metavar="class", words=("class",)),
     Setting("by-class", "flag", "Also by class of the anchor.", (TRIPLETS,), PYTHON, default=False),
     Setting("pairs", "whole", "Also the K class pairs with the most hard triplets.", (TRIPLETS,), PLAIN, default=0,
@@ -337,8 +329,6 @@ OPTIONS: tuple[Setting, ...] = (
             shows_bounds=True),
     Setting("seed", "whole", "Of the batches.", (TRIPLETS,), PLAIN, default=0, metavar="N", low=0, shows_bounds=True),
     Setting("seed", "whole", "Of what is random.", (MINE,), PLAIN, default=0, metavar="N", low=0, shows_bounds=True),
-    Setting("precision", "text", "float64 certifies the counts; float32 is quick and does not.", (TRIPLETS,), PLAIN,
-            default="float64", metavar="float64|float32", words=("float64", "float32")),
     Setting("id", "source", "Write these ids instead of row numbers (CSV, NDJSON).", (MINE,), PLAIN, metavar="SRC"),
     Setting("index", "source", "Triplets as rows (anchor, positive, negative) of one embedding source.", (COMPUTE,),
             SHELL, metavar="SRC", suits=lambda loss: [role.name for role in loss.roles][:1] == ["anchor"]),
@@ -365,8 +355,8 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("group", "source", "Also within each group of rows; of ranking losses, the lists.", (COMPARE,),
             metavar="SRC", short="-g", told="the source of groups to compare in; of the lists for ranking losses"),
     # --- how files are read
-    Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN,
-            metavar="npy|npz|csv|ndjson", short="-f"),
+    Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN, metavar="npy|csv|ndjson",
+            short="-f"),
     Setting("na", "text", "What to do with rows that hold nan or NA.", (COMPUTE, ROWS, *SETS), default="error",
             metavar="error|skip", words=("error", "skip"), mark="na"),
     Setting("na", "text", "Rows that hold nan or NA in any source.", (COMPARE,), default="error",
@@ -409,6 +399,8 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("min-time", "number", "Sample each case for so many seconds.", ("bench",), SHELL, default=0.5,
             metavar="S"),
     Setting("time-limit", "number", "Give a case up after so many seconds.", ("bench",), SHELL, default=60.0,
+            metavar="S"),
+    Setting("total-limit", "number", "Begin no case after so many seconds.", ("bench",), SHELL, default=540.0,
             metavar="S"),
     Setting("jobs", "whole", "Use N cores, all libraries alike.", ("bench",), SHELL, metavar="N", short="-j", low=1,
             shows_bounds=True),

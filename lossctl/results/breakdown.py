@@ -124,7 +124,6 @@ class Breakdown:
 
     metric: str
     normalize: bool
-    precision: str
     anchors: Anchors
     margins: tuple[AtMargin, ...]
     certified: bool

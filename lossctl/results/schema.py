@@ -167,7 +167,7 @@ COMMANDS: dict[str, tuple[Schema, Mapping[str, Schema]]] = {
     "doctor": (_object({"what": TEXT, "value": TEXT, "status": TEXT}), {}),
 }  # fmt: skip
 TRIPLETS_OF_A_SET = {
-    "source": _table(TEXT), "signature": TEXT, "precision": TEXT, "undecided": COUNT, "why": MAYBE_TEXT,
+    "source": _table(TEXT), "signature": TEXT, "undecided": COUNT, "why": MAYBE_TEXT,
     "anchors": _object(dict.fromkeys(("points", "used", "without_positive", "without_negative", "references"), COUNT)),
     "distances": _object({"edges": _list(NUMBER), "positive": DISTANCES, "negative": DISTANCES}),
     "classes": _list(_object({"class": ANY, "points": COUNT, "categories": _list(_object(CATEGORIES))})),

@@ -26,7 +26,6 @@ def sampled(
     margins: Sequence[float] = (1.0,),
     metric: str = "euclidean",
     normalize: bool = False,
-    precision: str = "float64",
     progress: Progress | None = None,
 ) -> Batches:
     """What training sees: breakdowns of PK batches, `classes` classes (P) with `rows` rows of each (K).
@@ -52,7 +51,6 @@ def sampled(
                 margins=margins,
                 metric=metric,
                 normalize=normalize,
-                precision=precision,
                 threads=1,
             )
         )

@@ -6,17 +6,20 @@ sorted distances gives the batch-all loss from the same ranks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..language.numerics import picked
 from ..rows.sums import Total, total
 from .panels import Panel
-from .points import Points, clear_own
-from .ranks import Ranks, rank, strip_starts, sums_below
+from .points import Points, class_positions, fill_own, own_class
+from .ranks import Ranks, rank, sums_below
+from .strips import Strip, full_strip, sparse_strip, starts
 from .ties import Judge
 
-LONG = 1 << 8  # positives of an anchor from which on edges are searched among them, not they among edges
+NO_BIN = 255
 ENDLESS = 1e300  # a margin from which on a sum of losses may overflow
 
 
@@ -25,14 +28,14 @@ class Census:
     """What counting needs to know of a set.
 
     margins: thresholds are d_ap + margin for each of these, the first is 0
-    judge: proves the counts; None to take them from float32 products as they come
-    edges, edge_squares: the bins of the histograms, and their inner edges as squared distances
+    judge: proves the counts
+    edges: of the bins of the histograms; edge_squares: the inner ones as squared distances
     with_pairs: also count hard triplets by the classes of anchor and negative
     """
 
     points: Points
     margins: tuple[float, ...]
-    judge: Judge | None
+    judge: Judge
     edges: np.ndarray
     edge_squares: np.ndarray
     with_pairs: bool
@@ -100,34 +103,36 @@ def merged(sides: list[DistanceSums]) -> DistanceSums:
 # --- proven
 
 
-def proven_counts(census: Census, judge: Judge, panel: Panel) -> Counts:
+def count_panel(census: Census, panel: Panel) -> Counts:
     """The counts of one panel, strip by strip."""
+    judge = census.judge
     squares = judge.scratch.array("squares", (len(panel), len(panel.points)))
     panel.points.squares(panel.start, panel.stop, out=squares)
-    starts = strip_starts(panel.points, panel.start, panel.stop)
-    return joined([_count_strip(census, judge, squares[k : k + starts.step], panel.start + k) for k in starts])
+    parts = starts(panel.points, panel.start, panel.stop)
+    return joined([_count_strip(census, squares[k : k + parts.step], panel.start + k) for k in parts])
 
 
-def _count_strip(census: Census, judge: Judge, squares: np.ndarray, start: int) -> Counts:
-    points, weight_of = census.points, census.points.weights
+def _count_strip(census: Census, squares: np.ndarray, start: int) -> Counts:
+    points, judge, weight_of = census.points, census.judge, census.points.weights
     stop = start + len(squares)
-    ranks = rank(judge, squares, start, census.edge_squares)
-    weight, positives = ranks.weight, ranks.weight.sum(axis=1)
+    everyone = full_strip(judge, squares, start)
+    ranks = rank(judge, sparse_strip(judge, everyone, "below"))
     members = np.ones(len(squares), np.int64) if weight_of is None else weight_of[start:stop]
-    negatives = points.negative_weight(start, stop)
-    farthest, nearest = points.measured(_farthest(judge, ranks)), points.measured(_nearest(judge, ranks))
+    positives, negatives = points.positive_weight(start, stop), points.negative_weight(start, stop)
+    farthest, nearest = points.measured(_farthest(judge, everyone)), points.measured(_nearest(judge, ranks))
     d_ap = points.measured(ranks.positives)
     d_an = points.measured(squares, out=squares)  # the squares are not needed any more
+    ranked = d_an if ranks.table is None else points.measured(ranks.squares, out=ranks.squares)
     return Counts(
-        below=np.einsum("bjk,bk->jb", ranks.below, weight) * members,
-        ties=np.einsum("bjk,bk->jb", ranks.ties, weight) * members,
+        below=np.einsum("bjk,bk->jb", ranks.below, ranks.weight) * members,
+        ties=np.einsum("bjk,bk->jb", ranks.ties, ranks.weight) * members,
         undecided=ranks.undecided.T * members,
-        losses=_batch_all_sums(judge, ranks, d_ap, d_an) * members,
+        losses=_batch_all_sums(judge, ranks, d_ap, ranked) * members,
         triplets=positives * negatives * members,
         farthest=farthest,
         nearest=nearest,
-        positives=_positive_side(census, ranks, d_ap, members, positives * members),
-        negatives=_negative_side(census, ranks, d_an, members, negatives * members),
+        positives=_positive_side(census, everyone, members, positives * members),
+        negatives=_negative_side(census, d_an, start, members, negatives * members),
         hard_by_class=_hard_by_class(judge, ranks, members) if census.with_pairs else {},
     )
 
@@ -149,69 +154,93 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarr
 def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
     """(B,) squared distance of the nearest negative, by differences among all that may be the nearest."""
     anchors = np.arange(ranks.start, ranks.start + len(ranks.keys))
-    column = ranks.keys[:, 0] & ranks.key_mask
-    nearest: np.ndarray = ranks.squares[anchors - ranks.start, column]
+    nearest: np.ndarray = picked(ranks.squares, ranks.keys[:, :1] & ranks.key_mask)[:, 0]
     if judge.gram.is_exact:
         return nearest
     limit = np.maximum(nearest, 0.0) + 4 * judge.gram.bounds(ranks.start, ranks.start + len(anchors))
     limit_keys = limit.view(np.int64) | ranks.key_mask
-    nearest = judge.gram.direct(anchors, column)
+    nearest = judge.gram.direct(anchors, ranks.at(np.zeros((len(anchors), 1), np.int64))[:, 0])
     for row in map(int, np.flatnonzero(ranks.keys[:, min(1, ranks.keys.shape[1] - 1)] <= limit_keys)):
         rivals = ranks.columns(row, slice(0, int(ranks.keys[row].searchsorted(limit_keys[row], "right"))))
         nearest[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), rivals).min()
     return nearest
 
 
-def _farthest(judge: Judge, ranks: Ranks) -> np.ndarray:
+def _farthest(judge: Judge, strip: Strip) -> np.ndarray:
     """(B,) squared distance of the farthest positive, by differences among all that may be the farthest."""
-    farthest: np.ndarray = ranks.positives.max(axis=1)
+    own = np.where(strip.own < np.inf, strip.own, -np.inf)
+    farthest: np.ndarray = own.max(axis=1)
     if judge.gram.is_exact:
         return farthest
-    limit = farthest - 4 * judge.gram.bounds(ranks.start, ranks.start + len(farthest))
-    i, k = np.nonzero(ranks.positives >= limit[:, None])
-    measured = judge.gram.direct(i + ranks.start, ranks.index[i, k])
+    limit = farthest - 4 * judge.gram.bounds(strip.start, strip.start + len(farthest))
+    i, k = np.nonzero(own >= limit[:, None])
+    measured = judge.gram.direct(i + strip.start, class_positions(judge.points, strip.start, i, k))
     farthest = np.zeros(len(farthest))
     np.maximum.at(farthest, i, measured)
     return farthest
 
 
-def _positive_side(
-    census: Census, ranks: Ranks, d_ap: np.ndarray, members: np.ndarray, pairs: np.ndarray
-) -> DistanceSums:
-    """The distances to positives; an anchor's to itself, which does not count, is 0."""
-    points, inner = census.points, census.edges[1:-1]
-    if points.weights is None and d_ap.shape[1] >= LONG:  # they are in order, but for what a key cannot tell
-        sizes = points.sizes(ranks.start, ranks.start + len(d_ap))
-        places = np.stack([line[:size].searchsorted(inner) for line, size in zip(d_ap, sizes, strict=True)])
-        counts = np.diff(places, axis=1, prepend=0, append=sizes[:, None]).sum(axis=0)
-        uncounted = int(sizes.sum() - pairs.sum())
-    else:
-        weight = None if points.weights is None else (ranks.weight * members[:, None]).ravel()
-        bins = np.searchsorted(inner, d_ap.ravel(), "right")
-        counts = np.bincount(bins, weight, len(inner) + 1).astype(np.int64)
-        uncounted = d_ap.size - int(pairs.sum()) if weight is None else 0
-    counts[np.searchsorted(inner, 0.0, "right")] -= uncounted
-    sums = d_ap.sum(axis=1) if points.weights is None else (d_ap * ranks.weight).sum(axis=1)
-    smallest = np.where(ranks.weight > 0, d_ap, np.inf).min()
-    return DistanceSums(int(pairs.sum()), float(smallest), total(sums * members), float(d_ap.max()), counts)
+def _positive_side(census: Census, strip: Strip, members: np.ndarray, pairs: np.ndarray) -> DistanceSums:
+    """The distances to positives; an anchor's to itself counts as often as there are others like it."""
+    points, start, stop = census.points, strip.start, strip.start + len(strip.own)
+    d_ap = points.measured(strip.own)
+    weights = None
+    if points.weights is not None:
+        index, exists = own_class(points, start, stop)
+        weights = np.where(exists, points.weights[index], 0)
+    if points.holds_self:
+        rows, places = np.arange(len(d_ap)), np.arange(start, stop) - points.first[start:stop]
+        d_ap[rows, places] = np.inf if weights is None else 0.0
+        if weights is not None:
+            weights[rows, places] -= 1
+    smallest = float((d_ap if weights is None else np.where(weights > 0, d_ap, np.inf)).min())
+    is_out = d_ap == np.inf
+    d_ap[is_out] = 0.0
+    return _side(census, d_ap, smallest, pairs, members, weights, lambda bins: np.putmask(bins, is_out, NO_BIN))
 
 
 def _negative_side(
-    census: Census, ranks: Ranks, d_an: np.ndarray, members: np.ndarray, pairs: np.ndarray
+    census: Census, d_an: np.ndarray, start: int, members: np.ndarray, pairs: np.ndarray
 ) -> DistanceSums:
-    """The distances to negatives; sets those within the own class, which are infinite, to 0 for their sum."""
-    points, rows = census.points, np.arange(len(d_an))
-    places = np.zeros((len(rows), len(census.edges)), np.int64)
-    places[:, 1:-1], places[:, -1] = ranks.cuts, ranks.negatives
-    if points.weights is not None:
-        for row, line in enumerate(ranks.keys):
-            places[row] = np.concatenate([[0], np.cumsum(points.weights[line & ranks.key_mask])])[places[row]]
-    ends = np.stack([ranks.keys[:, 0], ranks.keys[rows, ranks.negatives - 1]]) & ranks.key_mask
-    span = d_an[rows, ends]
-    clear_own(points, d_an, ranks.start)
-    sums = d_an.sum(axis=1) if points.weights is None else d_an @ points.weights[: len(points)]
-    counts = (np.diff(places, axis=1) * members[:, None]).sum(axis=0)
-    return DistanceSums(int(pairs.sum()), float(span.min()), total(sums * members), float(span.max()), counts)
+    """The distances to negatives, (B, N) with inf elsewhere, which this sets to 0."""
+    points, smallest = census.points, float(d_an.min())
+    weights = None if points.weights is None else points.weights[: len(points)]
+    fill_own(points, d_an, start, 0.0)
+    return _side(census, d_an, smallest, pairs, members, weights, lambda bins: fill_own(points, bins, start, NO_BIN))
+
+
+def _side(
+    census: Census,
+    distances: np.ndarray,
+    smallest: float,
+    pairs: np.ndarray,
+    members: np.ndarray,
+    weights: np.ndarray | None,
+    leave_out: Callable[[np.ndarray], None],
+) -> DistanceSums:
+    """(B, n) distances, 0 where there is none, which `leave_out` knows; weights of (B, n) or (n,) beside `members`."""
+    largest = float(distances.max())
+    sums = distances.sum(axis=1) if weights is None else (distances * weights).sum(axis=1)
+    bins = binned(census.edges, distances)
+    leave_out(bins)
+    count = len(census.edges) - 1
+    if weights is None and (members == 1).all():
+        counts = np.bincount(bins.ravel(), minlength=NO_BIN + 1)[:count]
+    else:
+        each = np.broadcast_to(members[:, None] * (1 if weights is None else weights), bins.shape)
+        counts = np.bincount(bins.ravel(), each.ravel(), NO_BIN + 1)[:count].astype(np.int64)
+    return DistanceSums(int(pairs.sum()), smallest, total(sums * members), largest, counts)
+
+
+def binned(edges: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """The bin of each distance, of equal bins; the first and the last have all that lies beyond."""
+    count = len(edges) - 1
+    places = distances - edges[0]
+    places /= edges[-1] - edges[0]  # not times its inverse, which subnormal ones lack
+    places *= count
+    np.clip(places, 0, count - 1, out=places)
+    bins: np.ndarray = places.astype(np.uint8)
+    return bins
 
 
 def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int, np.ndarray]:

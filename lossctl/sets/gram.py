@@ -19,7 +19,7 @@ from .angles import KNOWN, squared_chords
 from .exact import lowest_exponent
 
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
-PAIRS_AT_ONCE = 1 << 11
+PAIRS_AT_ONCE = 1 << 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +74,18 @@ class Gram:
             out = np.empty((stop - start, len(right)), right.dtype)
         squares: np.ndarray = np.matmul(self.left(slice(start, stop)), right.T, out=out)
         return squares
+
+    def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """|x_i - x_j|^2 for M pairs of positions, (M,), by products, within the bound of `squares`."""
+        centred = self.right[:, :-2]
+        result = np.empty(len(i))
+        for k in range(0, len(i), PAIRS_AT_ONCE):
+            part = slice(k, k + PAIRS_AT_ONCE)
+            result[part] = np.einsum("ij,ij->i", centred[i[part]], centred[j[part]])
+        result *= -2
+        result += self.norms[i]
+        result += self.norms[j]
+        return result
 
     def left(self, anchors: slice | np.ndarray) -> np.ndarray:
         left = self.right[anchors] * -2

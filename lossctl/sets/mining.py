@@ -30,6 +30,7 @@ from .picks import (
 )
 from .points import Points, own_class
 from .ranks import Ranks
+from .strips import Reach
 from .ties import Judge, make_judge
 
 CATEGORIES = ("hard", "semi-hard", "easy")
@@ -103,38 +104,6 @@ def hardest_per_anchor(blocks: Iterable[Mined], count: int) -> Blocks:
         yield _top_of_each(block[~is_last], count)
         kept = _top_of_each(block[is_last], count)
     yield kept[np.arange(len(kept))]
-
-
-def nearest_per_positive(blocks: Iterable[Mined], count: int) -> Blocks:
-    """For each anchor and positive the `count` triplets with the nearest negatives, the lower rows in a tie.
-
-    Expects the triplets of an anchor and a positive in one block, as `all` gives them.
-    """
-    for block in blocks:
-        if not len(block):
-            continue
-        turn = np.cumsum((np.diff(block.rows[:, :2], axis=0, prepend=block.rows[:1, :2]) != 0).any(axis=1))
-        order = np.lexsort((block.rows[:, 2], block.d_an, turn))
-        place = np.arange(len(order)) - np.searchsorted(turn, turn)
-        yield block[np.sort(order[place < count])]
-
-
-def beyond(blocks: Iterable[Mined], distance: float) -> Blocks:
-    """The triplets whose negative is no nearer than `distance`."""
-    for block in blocks:
-        yield block[block.d_an >= distance]
-
-
-def sampled(blocks: Iterable[Mined], count: int, seed: int) -> Blocks:
-    """`count` of the triplets, each set of them as likely, in their order; of nothing but the seed and the rows."""
-    kept, priority = joined([]), np.empty(0)
-    for block in blocks:
-        kept = joined([kept, block])
-        priority = np.concatenate([priority, uniform(seed, *block.rows.T)])
-        if len(kept) > count:
-            chosen = np.sort(np.argsort(priority, kind="stable")[:count])
-            kept, priority = kept[chosen], priority[chosen]
-    yield kept
 
 
 def _top_of_each(block: Mined, count: int) -> Mined:
@@ -288,7 +257,7 @@ def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, i
 def _all_of(judge: Judge, kinds: tuple[str, ...], margin: float, start: int, stop: int, first: int, last: int) -> Mined:
     points = judge.points
     triplets = []
-    for ranks in strips(judge, start, stop):
+    for ranks in strips(judge, start, stop, _reach_of(kinds)):
         spans = _spans(ranks, kinds)
         for row in range(len(ranks.keys)):
             by_place = np.argsort(ranks.index[row] + np.where(ranks.weight[row] > 0, 0, len(points)))
@@ -299,6 +268,10 @@ def _all_of(judge: Judge, kinds: tuple[str, ...], margin: float, start: int, sto
             ]
             triplets.append(_of_anchor(judge, ranks, row, positives, margin))
     return joined(triplets)
+
+
+def _reach_of(kinds: tuple[str, ...]) -> Reach:
+    return "all" if "easy" in kinds else "below"
 
 
 def _spans(ranks: Ranks, kinds: tuple[str, ...]) -> np.ndarray:
@@ -335,7 +308,7 @@ def _negatives_in(judge: Judge, ranks: Ranks, row: int, begin: int, end: int) ->
         return np.empty(0, np.int64)
     negatives = ranks.columns(row, slice(begin, end)).copy()
     for place in (begin, end):
-        if not 0 < place < ranks.negatives[row]:
+        if not 0 < place < ranks.present[row]:
             continue
         left, right = run_around(judge, ranks, row, place)
         if left < place:  # the order is in doubt across the end of the span
@@ -357,7 +330,7 @@ def mine_hardest(points: Points, *, margin: float = 1.0, count: int = 1000, **op
 
     def mine(panel: Panel) -> Mined:
         judge = panel.judges.judge()
-        ranked = strips(judge, panel.start, panel.stop)
+        ranked = strips(judge, panel.start, panel.stop, "all")
         return best.merged([_candidates(judge, ranks, best, margin) for ranks in ranked])
 
     for block in fold(points, mine, **options):
@@ -446,7 +419,7 @@ def estimate_all(
     triplets = anchors = 0
     for start in range(used.start, used.stop, step):
         stop = min(start + min(step, 8), used.stop)
-        for ranks in strips(judge, start, stop):
+        for ranks in strips(judge, start, stop, _reach_of(kinds)):
             spans = _spans(ranks, kinds)
             triplets += int(((spans[..., 1] - spans[..., 0]) * (ranks.weight > 0)).sum())
             anchors += len(ranks.keys)

@@ -12,19 +12,36 @@ import numpy as np
 
 from ..errors import UsageError
 from ..language.numerics import picked
-from .ranks import Ranks, rank, strip_starts, sums_below
+from .points import Points
+from .ranks import Ranks, rank, sums_below
+from .strips import Reach, full_strip, screened_strip, starts
 from .ties import Judge, Judges
 
 FALLBACKS = ("hardest", "easiest", "drop")
 
 
-def strips(judge: Judge, start: int, stop: int) -> Iterator[Ranks]:
-    """Ranks of the anchors start..stop, a few at a time; their arrays lie in the judge's scratch, until the next."""
-    shape = stop - start, len(judge.points)
-    squares = judge.points.squares(start, stop, out=judge.scratch.array("squares", shape))
-    starts = strip_starts(judge.points, start, stop)
-    for k in starts:
-        yield rank(judge, squares[k : k + starts.step], start + k)
+def strips(judge: Judge, start: int, stop: int, reach: Reach) -> Iterator[Ranks]:
+    """Ranks of the anchors start..stop, a few at a time; their arrays lie in the judge's scratch, until the next.
+
+    reach: what has to be among them, see `strips.Reach`
+    """
+    points, scratch, parts = judge.points, judge.scratch, starts(judge.points, start, stop)
+    shape = stop - start, len(points)
+    rough, squares = scratch.array("rough", shape, np.float32), scratch.array("squares", shape)
+    is_screened = reach != "all"
+    if not is_screened:
+        points.squares(start, stop, out=squares)
+    for k in parts:
+        first, here, strip = start + k, slice(k, k + parts.step), None
+        if is_screened:
+            if k <= parts.step:  # of the first strip alone, which shows whether it is worth it, then of all others
+                end = min(first + parts.step, stop) if k == 0 else stop
+                points.screen.squares(first, end, slice(0, len(points)), rough[k : end - start])
+            strip = screened_strip(judge, rough[here], first, reach)
+            is_screened = strip is not None
+            if not is_screened:
+                points.squares(first, stop, out=squares[k:])
+        yield rank(judge, strip or full_strip(judge, squares[here], first))
 
 
 # ------------------------------------------------------------------------------------------------------ places in order
@@ -33,7 +50,7 @@ def strips(judge: Judge, start: int, stop: int) -> Iterator[Ranks]:
 def negatives_at(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     """(B, K) the points at these places of each anchor's order; -1 where the place is -1."""
     inside = places.clip(0)
-    negatives = np.where(places < 0, -1, picked(ranks.keys, inside) & ranks.key_mask)
+    negatives = np.where(places < 0, -1, ranks.at(inside))
     crowded = (places >= 0) & ~_stands_alone(judge, ranks, inside)
     for row in map(int, np.flatnonzero(crowded.any(axis=1))):
         starts = _run_starts(judge, ranks, row)
@@ -49,9 +66,9 @@ def negatives_at(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
 
 
 def farthest_negatives(judge: Judge, ranks: Ranks) -> np.ndarray:
-    """(B,) the farthest negative of each anchor, the lowest row of those that tie."""
-    last = ranks.negatives - 1
-    farthest: np.ndarray = ranks.keys[np.arange(len(last)), last] & ranks.key_mask
+    """(B,) the farthest negative that is here of each anchor, the lowest row of those that tie."""
+    last = ranks.present - 1
+    farthest = ranks.at(last[:, None])[:, 0]
     alone = _stands_alone(judge, ranks, last[:, None])[:, 0]
     for row in map(int, np.flatnonzero(~alone)):
         begin, end = run_around(judge, ranks, row, int(last[row]))
@@ -77,7 +94,7 @@ def _stands_alone(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
         for side in (places, np.maximum(places - 1, 0), np.minimum(places + 1, last))
     )
     reach = _reach(judge, ranks, here, rows)
-    is_first, is_last = places == 0, places >= ranks.negatives[:, None] - 1
+    is_first, is_last = places == 0, places >= ranks.present[:, None] - 1
     alone: np.ndarray = (is_first | (here - before > reach)) & (is_last | (after - here > reach))
     return alone
 
@@ -89,7 +106,7 @@ def _value(ranks: Ranks, keys: np.ndarray) -> np.ndarray:
 
 def _run_starts(judge: Judge, ranks: Ranks, row: int) -> np.ndarray:
     """Where the runs of places begin whose order is in doubt, and where the last one ends."""
-    values = _value(ranks, ranks.keys[row, : ranks.negatives[row]])
+    values = _value(ranks, ranks.keys[row, : ranks.present[row]])
     gaps = np.diff(values) > _reach(judge, ranks, values[:-1], np.asarray(row))
     return np.concatenate([[0], np.flatnonzero(gaps) + 1, [len(values)]])
 
@@ -148,7 +165,8 @@ def semi_hard_negatives(judges: Judges, start: int, stop: int, fallback: str) ->
     if judges.points.finder is not None:
         return judges.points.finder.semi_hard(start, stop, fallback)
     judge = judges.judge()
-    return _stacked([semi_hard_strip(judge, ranks, fallback) for ranks in strips(judge, start, stop)], np.int64)
+    ranked = strips(judge, start, stop, "beyond")
+    return _stacked([semi_hard_strip(judge, ranks, fallback) for ranks in ranked], np.int64)
 
 
 def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
@@ -160,7 +178,8 @@ def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
         negatives = np.where(is_beyond, negatives, negatives_at(judge, ranks, np.zeros((len(negatives), 1), np.int64)))
     elif fallback == "easiest" and not is_beyond.all():
         negatives = np.where(is_beyond, negatives, farthest_negatives(judge, ranks)[:, None])
-    return _by_class_place(ranks, negatives)
+    nearest = negatives_at(judge, ranks, np.zeros((len(negatives), 1), np.int64)) if ranks.is_partial else None
+    return _by_class_place(judge.points, ranks, negatives, nearest)
 
 
 def random_semi_hard_negatives(judges: Judges, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
@@ -168,7 +187,7 @@ def random_semi_hard_negatives(judges: Judges, start: int, stop: int, margin: fl
     if judges.points.finder is not None:
         return judges.points.finder.random_semi_hard(start, stop, margin, seed)
     judge = judges.judge((float(margin),))
-    return _stacked([random_strip(judge, ranks, seed) for ranks in strips(judge, start, stop)], np.int64)
+    return _stacked([random_strip(judge, ranks, seed) for ranks in strips(judge, start, stop, "below")], np.int64)
 
 
 def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
@@ -178,14 +197,14 @@ def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
     draw = uniform(seed, anchors, judge.points.rows[ranks.index])
     places = first + (draw * (band - first)).astype(np.int64)
     negatives = negatives_at(judge, ranks, np.where(band > first, places, -1))
-    return _by_class_place(ranks, negatives)
+    return _by_class_place(judge.points, ranks, negatives, None)
 
 
 def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `panels.Panel.below`."""
     points, judge = judges.points, judges.judge((float(margin),) if margin else ())
     parts = []
-    for ranks in strips(judge, start, stop):
+    for ranks in strips(judge, start, stop, "below"):
         is_positive = ranks.weight > 0
         d_ap = points.measured(ranks.positives)
         d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
@@ -199,11 +218,21 @@ def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tu
     return d_ap, counts, sums
 
 
-def _by_class_place(ranks: Ranks, negatives: np.ndarray) -> np.ndarray:
-    """Columns in the order of the positives' distances, back to the order of the class; -1 for no positive."""
-    result = np.full(negatives.shape, -1)
+def _by_class_place(points: Points, ranks: Ranks, negatives: np.ndarray, nearest: np.ndarray | None) -> np.ndarray:
+    """Columns in the order of the positives' distances, back to the order of the class; -1 for no positive.
+
+    nearest: (B, 1) what the positives have that are not here, if not -1
+    """
+    result = np.full((len(negatives), ranks.width + 1), -1)  # the last takes what has no place
+    if nearest is not None:
+        anchors = np.arange(ranks.start, ranks.start + len(negatives))
+        result[:, :-1] = np.where(
+            np.arange(ranks.width) < points.sizes(anchors[0], anchors[-1] + 1)[:, None], nearest, -1
+        )
+        if points.holds_self:
+            result[np.arange(len(anchors)), anchors - points.first[anchors]] = -1
     np.put_along_axis(result, ranks.places, np.where(ranks.weight > 0, negatives, -1), axis=1)
-    return result
+    return result[:, :-1]
 
 
 def _stacked(parts: list[np.ndarray], dtype: type) -> np.ndarray:
@@ -216,13 +245,13 @@ def _stacked(parts: list[np.ndarray], dtype: type) -> np.ndarray:
     return result
 
 
-def uniform(seed: int, *places: np.ndarray) -> np.ndarray:
-    """A random number in [0, 1) for each pair (or triplet) of row numbers, of nothing but seed and rows.
+def uniform(seed: int, anchors: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """A random number in [0, 1) for each pair of row numbers, of nothing but seed and pair.
 
     Source: the mixer of Steele, Lea, Flood, Fast splittable pseudorandom number generators, 2014 (splitmix64).
     """
     state = _mix(np.asarray([seed % 2**64], np.uint64))
-    for rows in places:
+    for rows in (anchors, positives):
         state = _mix(state ^ rows.astype(np.uint64))
     result: np.ndarray = (state >> np.uint64(11)) * 2.0**-53
     return result

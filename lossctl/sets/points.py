@@ -140,6 +140,14 @@ class Points:
             return len(self) - self.sizes(start, stop)
         return self.masks.negatives[start:stop]
 
+    def positive_weight(self, start: int, stop: int) -> np.ndarray:
+        """(B,) how many points the positives of each anchor stand for, others like itself among them."""
+        if self.weights is None:
+            return self.positives(start, stop)
+        sums = np.concatenate([[0], np.cumsum(self.weights[: len(self)])])
+        own: np.ndarray = sums[self.last[start:stop]] - sums[self.first[start:stop]] - self.holds_self
+        return own
+
     def negative_weight(self, start: int, stop: int) -> np.ndarray:
         """(B,) how many points the negatives of each anchor stand for."""
         if self.weights is None:
@@ -374,13 +382,22 @@ def take_own(points: Points, squares: np.ndarray, start: int) -> np.ndarray:
     return own
 
 
-def clear_own(points: Points, values: np.ndarray, start: int) -> None:
-    """Makes all of (B, N) values that belong to no negative 0."""
+def fill_own(points: Points, values: np.ndarray, start: int, value: float) -> None:
+    """Gives all of (B, N) values that belong to no negative this one."""
     if points.masks is not None:
-        values[~points.masks.relations(slice(start, start + len(values)))[1]] = 0.0
+        values[~points.masks.relations(slice(start, start + len(values)))[1]] = value
         return
     for own in own_runs(points, start, start + len(values), slice(0, len(points))):
-        values[own] = 0.0
+        values[own] = value
+
+
+def class_positions(points: Points, start: int, row: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """(M,) the points at places of `own_class` of the anchors at rows from `start` on."""
+    if points.masks is None:
+        positions: np.ndarray = points.first[start + row] + place
+        return positions
+    positions = own_class(points, start, start + int(row.max(initial=0)) + 1)[0][row, place]
+    return positions
 
 
 def own_runs(points: Points, start: int, stop: int, tile: slice) -> Iterator[tuple[slice, slice]]:

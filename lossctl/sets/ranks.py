@@ -7,17 +7,16 @@ it is below, what lies above it is above, and the few between are decided again,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..language.numerics import picked
-from .gram import NEAR
-from .points import HUGE, Points, own_class, take_own
+from .points import HUGE, own_class
+from .strips import Strip
 from .ties import Judge, interval, signs
 
-STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
 AT_ONCE = 1 << 20  # borderline triplets decided in one pass
 ADDED = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
@@ -27,11 +26,12 @@ CROWDED = 4  # so many times N borderline triplets, and an anchor's distances ar
 class Ranks:
     """The negatives of B anchors, nearest first, and where each positive falls among them.
 
-    keys: (B, N) int64 in ascending order, see `columns`; those from negatives[b] on are no negatives
-    squares: (B, N) squared distances (scaled as in the gram), inf for the anchor's own class
+    keys: (B, W) int64 in ascending order, see `columns`; those from present[b] on are no negatives
+    squares, table: (B, W) as `squares` and `columns` of a strip
+    present, negatives: (B,) how many negatives are here, and how many there are
     index, weight: (B, K) the positives' positions, nearest first up to the resolution of a key, and how often each
-        counts; the anchor itself, and once more for each point that its class lacks, counts 0 times
-    places: (B, K) where each stands in `points.own_class`
+        counts; the anchor itself, and once more for each point that is none, counts 0 times
+    places: (B, K) where each stands in `points.own_class`, or -1;  width: how many places there are
     positives: (B, K) their squared distances
     sure: (B, J, K) how many columns are surely below d_ap + margins[j]
     hard: (B, K) how many columns are surely not beyond d_ap
@@ -39,15 +39,17 @@ class Ranks:
     undecided: (B, J) triplets that nothing but float64 decided
     decided_hard: row -> (k, columns) for the borderline triplets that are hard after all
     decided_sums: row -> (J, K) the sums of d_an over those that are below after all, weighted
-    cuts: (B, C) how many columns are below each of the C squared distances that were asked for too
     """
 
     start: int
     keys: np.ndarray
     squares: np.ndarray
+    table: np.ndarray | None
+    present: np.ndarray
     negatives: np.ndarray
     index: np.ndarray
     places: np.ndarray
+    width: int
     weight: np.ndarray
     positives: np.ndarray
     sure: np.ndarray
@@ -57,60 +59,71 @@ class Ranks:
     undecided: np.ndarray
     decided_hard: dict[int, list[tuple[np.ndarray, np.ndarray]]]
     decided_sums: dict[int, np.ndarray]
-    cuts: np.ndarray
     key_mask: int
 
-    def columns(self, anchor: int | slice, positions: slice) -> np.ndarray:
-        """The points at these places of the order, nearest first up to the error of the product."""
-        return self.keys[anchor, positions] & self.key_mask
+    def columns(self, anchor: int, positions: slice | np.ndarray) -> np.ndarray:
+        """The points at these places of an anchor's order, nearest first up to the error of the product."""
+        columns: np.ndarray = self.keys[anchor, positions] & self.key_mask
+        return columns if self.table is None else self.table[anchor, columns]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether positives are left out, because no negative is as near."""
+        return bool(self.index.shape[1] < self.width)
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """(B, K) the points at places of each anchor's order."""
+        columns: np.ndarray = picked(self.keys, places) & self.key_mask
+        return columns if self.table is None else picked(self.table, columns)
 
 
-def strip_starts(points: Points, start: int, stop: int) -> range:
-    """Where strips of the anchors start..stop begin, relative to `start`: of about STRIP values, and of one length."""
-    count, widest = stop - start, int(points.sizes(start, stop).max(initial=0))
-    strips = max(1, round(count * (len(points) + widest) / STRIP))
-    return range(0, count, max(4, -(-count // strips)))
-
-
-def rank(judge: Judge, squares: np.ndarray, start: int, cuts: Sequence[float] | np.ndarray = ()) -> Ranks:
-    """Ranks of the anchors from `start` on, (B, N) squared distances given, and those of C squared distances `cuts`;
-    overwrites `squares`."""
-    points, stop = judge.points, start + len(squares)
-    key_mask = _mask(len(points))
-    index, places, weight, positives, errors = _positives(judge, squares, start)
-    keys = _sorted_keys(judge, squares, start, key_mask)
+def rank(judge: Judge, strip: Strip) -> Ranks:
+    """Ranks of the anchors of a strip, among what it holds; overwrites its squares."""
+    points, start, squares = judge.points, strip.start, strip.squares
+    stop = start + len(squares)
+    key_mask = _mask(squares.shape[1])
+    index, places, weight, positives, errors = _positives(judge, strip)
+    keys = _make_keys(
+        squares, np.arange(squares.shape[1]), key_mask, judge.scratch.array("keys", squares.shape, np.int64)
+    )
+    keys.sort(axis=1)
     bounds = judge.gram.bounds(start, stop)[:, None]
     low, high = _thresholds(judge, positives, errors, lambda _: bounds)
     negatives = points.negatives(start, stop)
-    reach = int(negatives.max()) + 1  # one that is infinite closes each row
-    sure, inside, below_cuts = _search(keys, reach, low, high, key_mask, np.asarray(cuts, np.float64))
+    present = negatives if strip.columns is None else (squares < np.inf).sum(axis=1)
+    reach = int(present.max()) + 1  # one that is infinite closes each row
+    sure, inside = _search(keys, reach, low, high, key_mask)
     if inside is not None and not judge.gram.is_exact:
         for row in map(int, np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))):
             here = slice(row, row + 1)
-            positives[here] = _measure_again(judge, squares[here], keys[here], index[here], start + row, key_mask)
+            columns = np.arange(keys.shape[1]) if strip.columns is None else strip.columns[row]
+            positives[here] = _measure_again(judge, squares[here], keys[here], index[here], start + row, columns)
             squared, wrong = positives[here], judge.gram.direct_errors(positives[here])
             low[here], high[here] = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            sure[here], still, _ = _search(keys[here], reach, low[here], high[here], key_mask, np.zeros(0))
+            sure[here], still = _search(keys[here], reach, low[here], high[here], key_mask)
             inside[here] = 0 if still is None else still
     ranks = Ranks(
         start=start,
         keys=keys,
         squares=squares,
+        table=strip.columns,
+        present=present,
         negatives=negatives,
         index=index,
         places=places,
+        width=strip.own.shape[1],
         weight=weight,
         positives=positives,
         sure=sure,
         hard=sure[:, 0].copy(),
-        below=_weighed(judge, keys, sure, key_mask),
+        below=sure,
         ties=np.zeros(sure.shape, np.int64),
         undecided=np.zeros(sure.shape[:2], np.int64),
         decided_hard={},
         decided_sums={},
-        cuts=below_cuts,
         key_mask=key_mask,
     )
+    ranks = replace(ranks, below=_weighed(judge, ranks, sure))
     if inside is not None:
         inside *= (weight > 0)[:, None]
         _count_sharp(judge, ranks, inside, low == high)
@@ -124,7 +137,7 @@ def _count_sharp(judge: Judge, ranks: Ranks, inside: np.ndarray, is_point: np.nd
     if not judge.gram.is_exact or not inside.any():
         return
     tied = np.where(is_point, inside, 0)
-    ranks.ties[...] = _weighed(judge, ranks.keys, ranks.sure + tied, ranks.key_mask) - ranks.below
+    ranks.ties[...] = _weighed(judge, ranks, ranks.sure + tied) - ranks.below
     ranks.hard[...] += tied[:, 0]
     inside -= tied
 
@@ -134,73 +147,46 @@ def _mask(count: int) -> int:
     return (1 << max(count - 1, 1).bit_length()) - 1
 
 
-def _positives(judge: Judge, squares: np.ndarray, start: int) -> tuple[np.ndarray, ...]:
+def _positives(judge: Judge, strip: Strip) -> tuple[np.ndarray, ...]:
     """The anchors' own classes, nearest first: positions, places in the class, weights, squared distances and their
-    errors, (B, K) each.
-
-    Makes what is no negative in `squares` infinite.
-    """
-    points, gram = judge.points, judge.gram
-    stop = start + len(squares)
-    anchors, first = np.arange(start, stop)[:, None], points.first[start:stop, None]
-    size = points.sizes(start, stop)[:, None]
-    own_squares = take_own(points, squares, start)
-    mask = _mask(own_squares.shape[1])
-    order = _make_keys(own_squares, np.arange(own_squares.shape[1]), mask)
+    errors, (B, K) each."""
+    points, start = judge.points, strip.start
+    own, is_direct, places = strip.own, strip.is_direct, strip.places
+    stop = start + len(own)
+    if places is not None:
+        own = np.where(places < 0, np.inf, picked(own, places.clip(0)))
+        is_direct = picked(is_direct, places.clip(0))
+    mask = _mask(own.shape[1])
+    order = _make_keys(own, np.arange(own.shape[1]), mask)
     order.sort(axis=1)
     order &= mask
-    ordered = own_squares.take(order + np.arange(len(order))[:, None] * order.shape[1])
-    index = order + first if points.masks is None else picked(own_class(points, start, stop)[0], order)
-    weight = np.ones(index.shape, np.int64) if points.weights is None else points.weights.take(index, mode="clip")
-    errors = np.repeat(gram.bounds(start, stop)[:, None], index.shape[1], axis=1)
-    if not gram.is_exact:
-        limits = np.maximum(NEAR * (gram.norms[start:stop, None] + gram.largest_norm), gram.least)
-        near = np.flatnonzero(ordered < limits)
-        i, k = near // index.shape[1] + start, index.ravel()[near]
-        is_near = ordered.ravel()[near] < np.maximum(NEAR * (gram.norms[i] + gram.norms[k]), gram.least)
-        near, measured = near[is_near], gram.direct(i[is_near], k[is_near])
-        ordered.ravel()[near] = measured
-        errors.ravel()[near] = gram.direct_errors(measured)
-    zero = np.flatnonzero(index == anchors)
-    weight.ravel()[zero] -= 1
-    if int(size.min()) < index.shape[1]:
-        is_lacking = order >= size
-        index = np.where(is_lacking, anchors, index)
-        weight[is_lacking] = 0
-        zero = np.flatnonzero(index == anchors)
-    ordered.ravel()[zero] = errors.ravel()[zero] = 0.0
-    return index, order, weight, ordered, errors
-
-
-def _sorted_keys(judge: Judge, squares: np.ndarray, start: int, key_mask: int) -> np.ndarray:
-    """Keys in ascending order, (B, N); near pairs are measured by differences first, in `squares` too."""
-    gram = judge.gram
-    keys = _make_keys(
-        squares, np.arange(squares.shape[1]), key_mask, judge.scratch.array("keys", squares.shape, np.int64)
-    )
-    keys.sort(axis=1)
-    if gram.is_exact:
-        return keys
-    stop = start + len(squares)
-    limits = np.maximum(NEAR * (gram.norms[start:stop] + gram.largest_norm), gram.least)
-    reach = limits + 2 * gram.bounds(start, stop)
-    for row in np.flatnonzero((keys[:, 0] & ~key_mask) < limits.view(np.int64)):
-        count = int(keys[row].searchsorted(reach.view(np.int64)[row] | key_mask, "right"))
-        columns = keys[row, :count] & key_mask
-        near = columns[squares[row, columns] < limits[row]]
-        squares[row, near] = gram.direct(np.full(len(near), start + row), near)
-        keys[row, :count] = np.sort(_make_keys(squares[row, columns], columns, key_mask))
-    return keys
+    squares, is_direct = picked(own, order), picked(is_direct, order)
+    places = order if places is None else picked(places, order)
+    anchors = np.arange(start, stop)[:, None]
+    if points.masks is None:
+        index = places + points.first[start:stop, None]
+    else:
+        index = picked(own_class(points, start, stop)[0], places.clip(0))
+    is_lacking = (places < 0) | (places >= points.sizes(start, stop)[:, None])
+    index = np.where(is_lacking, anchors, index)
+    weight = np.ones(index.shape, np.int64) if points.weights is None else points.weights.take(index)
+    is_self = index == anchors
+    squares[is_self] = 0.0
+    errors = np.repeat(judge.gram.bounds(start, stop)[:, None], index.shape[1], axis=1)
+    errors[is_direct] = judge.gram.direct_errors(squares[is_direct])
+    errors[is_self] = 0.0
+    weight -= is_self
+    weight[is_lacking] = 0
+    return index, places, weight, squares, errors
 
 
 def _measure_again(
-    judge: Judge, squares: np.ndarray, keys: np.ndarray, index: np.ndarray, anchor: int, key_mask: int
+    judge: Judge, squares: np.ndarray, keys: np.ndarray, index: np.ndarray, anchor: int, columns: np.ndarray
 ) -> np.ndarray:
     """Distances of one anchor by differences only: fills its `squares` and `keys`, returns those of its positives."""
-    columns = np.arange(squares.shape[1])
     measured: np.ndarray = judge.gram.direct(np.full(len(columns), anchor), columns)
     squares[0] = np.where(np.isinf(squares[0]), np.inf, measured)
-    keys[0] = np.sort(_make_keys(squares[0], columns, key_mask))
+    keys[0] = np.sort(_make_keys(squares[0], np.arange(len(columns)), _mask(len(columns))))
     again: np.ndarray = judge.gram.direct(np.full(index.size, anchor), index.ravel()).reshape(index.shape)
     return again
 
@@ -228,38 +214,36 @@ def _thresholds(
 
 
 def _search(
-    keys: np.ndarray, reach: int, low: np.ndarray, high: np.ndarray, key_mask: int, cuts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """How many keys are surely below each interval, and how many lie inside, (B, J, K) each, None for none at all; and
-    how many are below each of the cuts, (B, C).
+    keys: np.ndarray, reach: int, low: np.ndarray, high: np.ndarray, key_mask: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """How many keys are surely below each interval, and how many lie inside, (B, J, K) each, None for none at all.
 
     reach: how many keys of a row matter, one that is infinite among them
     """
-    shape, ends = low.shape, low.shape[1] * low.shape[2]
-    places = np.empty((len(keys), ends + len(cuts)), np.int64)
-    sure, below_cuts = places[:, :ends].reshape(shape), places[:, ends:]
-    np.bitwise_and(low.view(np.int64), ~key_mask, out=sure)
-    below_cuts[...] = cuts.view(np.int64) & ~key_mask
-    for row, line in enumerate(keys[:, :reach]):
-        places[row] = line.searchsorted(places[row])
+    sure = np.bitwise_and(low.view(np.int64), ~key_mask)
     high_keys = high.view(np.int64) | key_mask
+    reached = keys[:, 0] <= high_keys.max(axis=(1, 2), initial=0)
+    sure[~reached] = 0
+    for row in map(int, np.flatnonzero(reached)):
+        sure[row] = keys[row, :reach].searchsorted(sure[row])
     touched = keys.take(sure + np.arange(len(keys))[:, None, None] * keys.shape[1]) <= high_keys
     if not touched.any():
-        return sure, None, below_cuts
-    inside = np.zeros(shape, np.int64)
+        return sure, None
+    inside = np.zeros(low.shape, np.int64)
     for row in map(int, np.flatnonzero(touched.any(axis=(1, 2)))):
         j, k = np.nonzero(touched[row])
         inside[row, j, k] = keys[row].searchsorted(high_keys[row, j, k], "right") - sure[row, j, k]
-    return sure, inside, below_cuts
+    return sure, inside
 
 
-def _weighed(judge: Judge, keys: np.ndarray, counts: np.ndarray, key_mask: int) -> np.ndarray:
+def _weighed(judge: Judge, ranks: Ranks, counts: np.ndarray) -> np.ndarray:
     """How many points the first `counts` columns of each row stand for, (B, J, K)."""
     if judge.points.weights is None:
         return counts.copy()
-    sums = np.zeros((keys.shape[0], keys.shape[1] + 1), np.int64)
-    np.cumsum(judge.points.weights[keys & key_mask], axis=1, out=sums[:, 1:])
-    weighed: np.ndarray = sums[np.arange(len(keys))[:, None, None], counts]
+    sums = np.zeros((len(counts), ranks.keys.shape[1] + 1), np.int64)
+    columns = ranks.at(np.broadcast_to(np.arange(ranks.keys.shape[1]), ranks.keys.shape))
+    np.cumsum(judge.points.weights[columns], axis=1, out=sums[:, 1:])
+    weighed: np.ndarray = sums[np.arange(len(counts))[:, None, None], counts]
     return weighed
 
 
@@ -279,7 +263,7 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
     counts = inside[j, k]
     first = ranks.sure[row, j, k] - (np.cumsum(counts) - counts)
     places = np.arange(counts.sum()) + np.repeat(first, counts)
-    columns = ranks.keys[row, places] & ranks.key_mask
+    columns = ranks.columns(row, places)
     j, k = np.repeat(j, counts), np.repeat(k, counts)
     sides, guessed, d_an = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
@@ -296,13 +280,13 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
 
 
 def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
-    """(B, J, K) the sums of the distances to the negatives in `ranks.below`, (B, N) distances given."""
+    """(B, J, K) the sums of the distances to the negatives in `ranks.below`; (B, W) distances as `ranks.squares`."""
     weights, counts = judge.points.weights, ranks.sure.reshape(len(d_an), -1)
     width = int(counts.max(initial=0)) + 1
     columns = np.bitwise_and(
         ranks.keys[:, :width], ranks.key_mask, out=judge.scratch.array("columns", (len(d_an), width), np.int64)
     )
-    members = None if weights is None else weights[columns]
+    members = None if weights is None else weights[columns if ranks.table is None else picked(ranks.table, columns)]
     columns += np.arange(len(d_an))[:, None] * d_an.shape[1]
     ordered = d_an.take(
         columns, out=judge.scratch.array("sorted", columns.shape), mode="clip"

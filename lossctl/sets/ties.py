@@ -134,8 +134,7 @@ def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: floa
     low *= 1 - ROUNDING
     low -= TINY
     np.maximum(low, 0.0, out=low)
-    high *= 1 + ROUNDING
-    high += TINY
+    high = widened(high)
     if gram.is_exact:
         is_whole = _is_whole(points, squares, gram.scaled(margin))
         middle = plus_margin(points, gram, squares, margin)
@@ -151,6 +150,22 @@ def plus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) 
     shifted += min(gram.scaled(margin), math.sqrt(HUGE))
     shifted *= shifted
     return shifted
+
+
+def minus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
+    """The square of a distance that is surely below any d whose sum with the margin reaches the root of these."""
+    if not points.is_root:
+        return squares - points.square_of(margin) - ROUNDING * (squares + points.square_of(margin)) - TINY
+    shifted = np.sqrt(squares) * (1 - ROUNDING) - min(gram.scaled(margin), math.sqrt(HUGE)) * (1 + ROUNDING)
+    low: np.ndarray = np.maximum(shifted, 0.0) ** 2 * (1 - ROUNDING) - TINY
+    return low
+
+
+def widened(high: np.ndarray) -> np.ndarray:
+    """Upper ends of squares, with room for the rounding of `plus_margin`."""
+    high *= 1 + ROUNDING
+    high += TINY
+    return high
 
 
 def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:

@@ -14,11 +14,10 @@ from ..errors import UsageError
 from ..results.breakdown import Anchors, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances
 from ..rows.job import PLAIN, Pairing
 from ..rows.sums import count, total
-from .counting import Census, Counts, DistanceSums, joined, proven_counts
-from .panels import MEMORY_BYTES, Panel, fold
-from .points import DTYPES, Points, sort_points
+from .counting import Census, Counts, DistanceSums, count_panel, joined
+from .panels import MEMORY_BYTES, fold
+from .points import Points, sort_points
 from .ties import equal_rows, make_judge
-from .uncertified import uncertified_counts
 
 BINS = 40
 SAMPLE = 1 << 14  # pairs that set the range of the histogram
@@ -33,7 +32,6 @@ def breakdown(
     margins: Sequence[float] = (1.0,),
     metric: str = "euclidean",
     normalize: bool = False,
-    precision: str = "float64",
     by_class: bool = False,
     pairs: int = 0,
     bins: int = BINS,
@@ -46,12 +44,11 @@ def breakdown(
     """All triplets of (N, D) embeddings with N labels, by category, at each margin.
 
     margins: in units of the distance, >= 0; each is decided as the float64 it is
-    precision: "float64" proves every count; "float32" is quick and proves nothing
     by_class: also by class of the anchor; pairs: also the so many class pairs with the most hard triplets
     block, threads, memory_bytes, progress: as in panels.fold; they do not change a proven count
     who: who may pair with whom
 
-    Raises DataError for unusable embeddings or labels, UsageError for an unknown metric or precision or a bad margin.
+    Raises DataError for unusable embeddings or labels, UsageError for an unknown metric or a bad margin.
     """
     embeddings, labels = np.asarray(embeddings), np.asarray(labels)
     census = prepare(
@@ -60,7 +57,6 @@ def breakdown(
         margins=margins,
         metric=metric,
         normalize=normalize,
-        precision=precision,
         with_pairs=pairs > 0,
         bins=bins,
         who=who,
@@ -75,7 +71,7 @@ def breakdown(
             progress=progress,
         )
     )
-    return report(census, counted, [float(margin) for margin in margins], precision, by_class, pairs)
+    return report(census, counted, [float(margin) for margin in margins], by_class, pairs)
 
 
 def prepare(
@@ -85,7 +81,6 @@ def prepare(
     margins: Sequence[float],
     metric: str,
     normalize: bool,
-    precision: str,
     merge: bool = True,
     with_pairs: bool = False,
     bins: int = BINS,
@@ -93,13 +88,10 @@ def prepare(
 ) -> Census:
     """What counting needs to know of a set; arguments and errors as in `breakdown`.
 
-    merge: count equal rows of one class once, with a weight, where the counts are proven
+    merge: count equal rows of one class once, with a weight
     """
     check_margins(margins)
-    if precision not in DTYPES:
-        raise UsageError(f"unknown precision {precision!r}", fix=f"choose one of {', '.join(DTYPES)}")
-    is_proven = precision == "float64"
-    is_merged = merge and is_proven and not who.has_keys and who.sharing != "any"
+    is_merged = merge and not who.has_keys and who.sharing != "any"
     first, weights = distinct(embeddings, labels) if is_merged else (np.arange(len(embeddings)), None)
     other_weights = None
     if who.reference is not None and is_merged:
@@ -119,13 +111,7 @@ def prepare(
     )
     edges = histogram_edges(points, bins)
     squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
-    judge = make_judge(points, steps) if is_proven else None
-    return Census(points, (0.0, *steps), judge, edges, squares, with_pairs)
-
-
-def count_panel(census: Census, panel: Panel) -> Counts:
-    """The counts of one panel: proven if the census has a judge, else as float32 has them."""
-    return uncertified_counts(census, panel) if census.judge is None else proven_counts(census, census.judge, panel)
+    return Census(points, (0.0, *steps), make_judge(points, steps), edges, squares, with_pairs)
 
 
 def distinct(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -159,8 +145,7 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
         anchors = np.sort(anchors[:MASKED])
     own = _some_positives(points, anchors, random.integers(1 << 62, size=len(anchors)))
     any_point = random.integers(len(points), size=len(anchors))
-    pairs = np.unique(np.tile(anchors, 2) * len(points.rows) + np.concatenate([own, any_point]))
-    distances = points.measured(points.gram.direct(*np.divmod(pairs, len(points.rows))))
+    distances = points.measured(points.gram.direct(np.tile(anchors, 2), np.concatenate([own, any_point])))
     low, high = float(distances[distances > 0].min(initial=np.inf)), float(distances.max())
     if not high > low:
         low, high = 0.0, high or 1.0
@@ -180,27 +165,20 @@ def _some_positives(points: Points, anchors: np.ndarray, draws: np.ndarray) -> n
 # --- reporting
 
 
-def report(
-    census: Census, parts: list[Counts], margins: list[float], precision: str, by_class: bool, pairs: int
-) -> Breakdown:
+def report(census: Census, parts: list[Counts], margins: list[float], by_class: bool, pairs: int) -> Breakdown:
     points = census.points
     counts = joined(parts) if parts else None
     at = tuple(_at_margin(census, counts, margin) for margin in margins)
     undecided = sum(entry.undecided for entry in at)
-    reasons = {
-        "float32": "float32 distances were compared as they came",
-        "float64": f"{undecided} triplets were left to float64: deciding all of them by integers would take too long",
-    }
-    certified = precision == "float64" and not undecided
+    why = f"{undecided} triplets were left to float64: deciding all of them by integers would take too long"
     size, out = points.total, points.out
     return Breakdown(
         metric=points.metric,
         normalize=points.normalize,
-        precision=precision,
         anchors=Anchors(size, size - sum(out), *out, _references(points)),
         margins=at,
-        certified=certified,
-        why="" if certified else reasons[precision],
+        certified=not undecided,
+        why=why if undecided else "",
         edges=tuple(map(float, census.edges)),
         positives=_distances(counts.positives if counts else None, len(census.edges) - 1),
         negatives=_distances(counts.negatives if counts else None, len(census.edges) - 1),

@@ -16,11 +16,11 @@ import numpy as np
 
 from ...results.breakdown import Breakdown
 from ...rows.workers import ordered_map
-from ..counting import Census, Counts, joined
+from ..counting import Census, Counts, count_panel, joined
 from ..panels import Panel, default_threads
 from ..points import HUGE
 from ..ties import Judges
-from ..triplets import BINS, count_panel, prepare, report
+from ..triplets import BINS, prepare, report
 from .distances import distances, numbers, unscaled
 from .points import Placed, backend_of, kernel_margin, place, room_on, runs, slack_of
 
@@ -35,7 +35,6 @@ def breakdown_on(
     margins: Sequence[float] = (1.0,),
     metric: str = "euclidean",
     normalize: bool = False,
-    precision: str = "float64",
     by_class: bool = False,
     pairs: int = 0,
     bins: int = BINS,
@@ -44,9 +43,8 @@ def breakdown_on(
 ) -> Breakdown:
     """`triplets.breakdown` with the work done on a device, "cuda:0" for example; counts and certificate are the same.
 
-    Losses, means and histograms come from products of matrices and agree with the CPU's to rounding; ties at a margin
-    are counted in float64 only. Other arguments and errors as there, and DeviceError where no kernel
-    runs on the device.
+    Losses, means and histograms come from products of matrices and agree with the CPU's to rounding. Other
+    arguments and errors as there, and DeviceError where no kernel runs on the device.
     """
     census = prepare(
         np.asarray(embeddings),
@@ -54,21 +52,20 @@ def breakdown_on(
         margins=margins,
         metric=metric,
         normalize=normalize,
-        precision=precision,
         merge=False,
         with_pairs=pairs > 0,
         bins=bins,
     )
     asked = [float(margin) for margin in margins]
     if not census.points.anchors:
-        return report(census, [], asked, precision, by_class, pairs)
+        return report(census, [], asked, by_class, pairs)
     with room_on(device):
-        placed = place(census.points, device, "float64" if precision == "float64" else "float32")
+        placed = place(census.points, device)
         rough, is_open = _count(census, placed, asked)
         proven = _counted_here(census, np.flatnonzero(is_open), default_threads() if threads is None else threads)
         counts = _merged(census, placed, rough, proven, is_open, progress)
     kernels = backend_of(device, "batch-all", census.points.widest)
-    breakdown = report(census, [counts], asked, precision, by_class, pairs)
+    breakdown = report(census, [counts], asked, by_class, pairs)
     return replace(breakdown, backend="numpy" if is_open.all() else kernels)
 
 
@@ -94,7 +91,7 @@ def _count(census: Census, placed: Placed, margins: Sequence[float]) -> tuple[_R
     for j, margin in enumerate(census.margins):
         if j == 0 and len(census.margins) > 1 and 0.0 not in margins:
             continue  # any margin counts what is hard
-        length, slack = kernel_margin(points, margin), slack_of(points, margin) if census.judge else 0.0
+        length, slack = kernel_margin(points, margin), slack_of(points, margin)
         if length >= math.sqrt(HUGE) or slack >= 0.5:
             return rough, np.ones(points.anchors, bool)
         sums = kernel(placed.x, placed.start, placed.end, margin=length, squared=not points.is_root, slack=slack)

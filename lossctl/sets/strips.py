@@ -1,0 +1,209 @@
+"""What of the distances of a few anchors can matter to a question about them: all, or the few that pass a screen.
+
+Where classes are well apart, hardly any negative is as near as the farthest positive. One comparison with each anchor's
+farthest threshold, in float32 and widened by its proven bound, leaves those few out of N that have to be ranked.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .gram import NEAR
+from .points import HUGE, Points, class_positions, own_class, own_runs, take_own
+from .ties import Judge, minus_margin, plus_margin, widened
+
+STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
+LONG = 1 << 6  # positives of an anchor from which on those that cannot matter are left out too
+FEW = 2.0**-6  # share of pairs from which on a product of all costs less than one pair after the other
+MOST = 0.25  # share of the columns from which on all are ranked
+Reach = Literal["below", "beyond", "all"]
+
+
+class Strip(NamedTuple):
+    """B anchors and the squared distances that matter (scaled as in the gram), right to the bound of float64 products,
+    the near ones measured by differences.
+
+    own: (B, K) to the points of `points.own_class`, inf for those that a class lacks
+    is_direct: (B, K) which of them are by differences
+    places: (B, P) which of these matter, -1 for none; None for all
+    squares: (B, W) to negatives, inf where no negative is; the last of each row is inf
+    columns: (B, W) the points that these belong to; None where column j is point j
+    """
+
+    start: int
+    own: np.ndarray
+    is_direct: np.ndarray
+    places: np.ndarray | None
+    squares: np.ndarray
+    columns: np.ndarray | None
+
+
+def starts(points: Points, start: int, stop: int) -> range:
+    """Where strips of the anchors start..stop begin, relative to `start`: of about STRIP values, and of one length."""
+    count, widest = stop - start, int(points.sizes(start, stop).max(initial=0))
+    strips = max(1, round(count * (len(points) + widest) / STRIP))
+    return range(0, count, max(4, -(-count // strips)))
+
+
+def full_strip(judge: Judge, squares: np.ndarray, start: int) -> Strip:
+    """Everything: (B, N) squared distances by the product of the judge's gram; overwrites them."""
+    own = take_own(judge.points, squares, start)
+    gram, stop = judge.gram, start + len(squares)
+    if not gram.is_exact:
+        limits = np.maximum(NEAR * (gram.norms[start:stop] + gram.largest_norm), gram.least)
+        for row in np.flatnonzero(squares.min(axis=1) < limits):
+            near = np.flatnonzero(squares[row] < limits[row])
+            squares[row, near] = gram.direct(np.full(len(near), start + row), near)
+    return Strip(start, own, _measure_near(judge, own, start), None, squares, None)
+
+
+def sparse_strip(judge: Judge, strip: Strip, reach: Reach) -> Strip:
+    """The same, without what cannot matter, where that is much."""
+    bounds = judge.gram.bounds(strip.start, strip.start + len(strip.own))
+    passing = _passing(judge, strip.start, strip.own, strip.squares, bounds, reach)
+    return strip if passing is None else _thinned(judge, strip, passing, strip.squares.min(axis=1) - bounds)
+
+
+def screened_strip(judge: Judge, rough: np.ndarray, start: int, reach: Reach) -> Strip | None:
+    """The same from (B, N) squared distances of `points.screen`, which it overwrites; None where too much matters."""
+    points, gram, stop = judge.points, judge.gram, start + len(rough)
+    bounds = points.screen.bounds(start, stop)
+    passing = _passing(judge, start, take_own(points, rough, start), rough, bounds, reach)
+    if passing is None:
+        return None
+    nearest = rough.min(axis=1) - bounds
+    if len(passing[0]) > FEW * rough.size:
+        squares = points.squares(start, stop, out=judge.scratch.array("strip", rough.shape))
+        return _thinned(judge, full_strip(judge, squares, start), passing, nearest)
+    own = _own_squares(points, start, stop)
+    is_direct = _measure_near(judge, own, start)
+    i, j = passing
+    values = gram.some(i + start, j)
+    if not gram.is_exact:
+        near = np.flatnonzero(values < np.maximum(NEAR * (gram.norms[i + start] + gram.norms[j]), gram.least))
+        values[near] = gram.direct(i[near] + start, j[near])
+    return Strip(start, own, is_direct, _places(judge, own, nearest, start), *_table(passing, values, len(rough)))
+
+
+def _thinned(judge: Judge, strip: Strip, passing: tuple[np.ndarray, np.ndarray], nearest: np.ndarray) -> Strip:
+    places = _places(judge, strip.own, nearest, strip.start)
+    squares, columns = _table(passing, strip.squares[passing], len(strip.own))
+    return strip._replace(places=places, squares=squares, columns=columns)
+
+
+def _passing(
+    judge: Judge, start: int, own: np.ndarray, squares: np.ndarray, bounds: np.ndarray, reach: Reach
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows and columns, row by row, of the negatives that can matter; None where these are most.
+
+    own, squares: as they come from a product with these `bounds`
+    reach: "below" for all that may be below the farthest threshold, and the nearest; "beyond" for the nearest that is
+        surely above it as well
+    """
+    scratch, limit = judge.scratch, _highest(judge, own, bounds) + bounds
+    mask = scratch.array("passing", squares.shape, bool)
+    nearest = squares.min(axis=1)
+    if reach == "beyond":
+        near = _where(_below(squares, limit, mask))
+        if near is None:
+            return None
+        values = squares[near]
+        squares[near] = np.inf
+        nearest = squares.min(axis=1)
+        squares[near] = values
+    limit = np.maximum(limit, np.where(nearest < np.inf, nearest + 4 * bounds, 0.0))
+    return _where(_below(squares, limit, mask))
+
+
+def _where(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows and columns of what is true, row by row; None where it is much."""
+    if np.count_nonzero(mask) > MOST * mask.size:
+        return None
+    at = np.flatnonzero(mask)
+    ends = at.searchsorted(np.arange(len(mask) + 1) * mask.shape[1])
+    i = np.repeat(np.arange(len(mask)), np.diff(ends))
+    return i, at - i * mask.shape[1]
+
+
+def _below(squares: np.ndarray, limit: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(B, N) which squares are not above the limits of their rows, (B,)."""
+    if squares.dtype == np.float32:
+        limit = limit * (1 + 2.0**-22) + 2.0**-140  # above, whatever its rounding
+    limit = np.minimum(limit, np.finfo(squares.dtype).max).astype(squares.dtype)
+    np.less_equal(squares, limit[:, None], out=mask)
+    return mask
+
+
+def _highest(judge: Judge, own: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """(B,) no square of d_ap + margin is above, for any margin of the judge."""
+    farthest = np.where(own < np.inf, own, 0.0).max(axis=1).astype(np.float64)
+    high: np.ndarray = np.maximum(farthest + bounds, 0.0)
+    if judge.margins[-1]:
+        high = widened(plus_margin(judge.points, judge.gram, high, judge.margins[-1]))
+    high = np.minimum(high, HUGE)
+    return high
+
+
+def _places(judge: Judge, own: np.ndarray, nearest: np.ndarray, start: int) -> np.ndarray | None:
+    """(B, P) places of the positives whose thresholds may reach the nearest negative, -1 beyond the last; None for all.
+
+    nearest: (B,) squared distances that no negative is below
+    """
+    if own.shape[1] < LONG:
+        return None
+    low = minus_margin(judge.points, judge.gram, np.maximum(nearest, 0.0), judge.margins[-1])
+    low -= judge.gram.bounds(start, start + len(own))
+    mask = own >= low[:, None]
+    mask &= own < np.inf
+    passing = _where(mask)
+    if passing is None:
+        return None
+    i, k = passing
+    counts = np.bincount(i, minlength=len(own))
+    places = np.full((len(own), max(1, int(counts.max()))), -1)
+    places[i, np.arange(len(i)) - (np.cumsum(counts) - counts)[i]] = k
+    return places
+
+
+def _table(passing: tuple[np.ndarray, np.ndarray], values: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values of a few columns of each row, row by row, as `squares` and `columns` of a strip."""
+    i, j = passing
+    counts = np.bincount(i, minlength=rows)
+    at = np.arange(len(i)) - (np.cumsum(counts) - counts)[i]
+    shape = rows, int(counts.max(initial=0)) + 1
+    squares, columns = np.full(shape, np.inf), np.zeros(shape, np.int64)
+    squares[i, at], columns[i, at] = values, j
+    return squares, columns
+
+
+def _own_squares(points: Points, start: int, stop: int) -> np.ndarray:
+    """(B, K) squared distances to the points of `points.own_class` by products, inf for those that a class lacks."""
+    gram = points.gram
+    if points.masks is not None:
+        index, exists = own_class(points, start, stop)
+        own = np.full(index.shape, np.inf)
+        i, k = np.nonzero(exists)
+        own[i, k] = gram.some(i + start, index[i, k])
+        return own
+    own = np.full((stop - start, int(points.sizes(start, stop).max())), np.inf)
+    for rows, columns in own_runs(points, start, stop, slice(0, len(points))):
+        own[rows, : columns.stop - columns.start] = gram.squares(rows.start + start, rows.stop + start, columns)
+    return own
+
+
+def _measure_near(judge: Judge, own: np.ndarray, start: int) -> np.ndarray:
+    """Measures near points of the own class by differences, in place; (B, K) which."""
+    points, gram, stop = judge.points, judge.gram, start + len(own)
+    is_direct = np.zeros(own.shape, bool)
+    if gram.is_exact:
+        return is_direct
+    limits = np.maximum(NEAR * (gram.norms[start:stop, None] + gram.largest_norm), gram.least)
+    i, k = np.nonzero(own < limits)
+    index = class_positions(points, start, i, k)
+    near = own[i, k] < np.maximum(NEAR * (gram.norms[i + start] + gram.norms[index]), gram.least)
+    i, k, index = i[near], k[near], index[near]
+    own[i, k] = gram.direct(i + start, index)
+    is_direct[i, k] = True
+    return is_direct
