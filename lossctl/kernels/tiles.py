@@ -190,7 +190,7 @@ def _split(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def blocked_product(values: Tensor, precision: str, most: int = 1 << 28) -> Tensor:
-    """The N x N inner products, which no kernel can do without: panels of about `most`, all but the last thrown away."""
+    """The N x N inner products, which no kernel is without: panels of about `most`, all but the last thrown away."""
     left = right = values.bfloat16() if precision == "bf16" else values
     if precision == "tf32x3":  # hi hi + hi lo + lo hi as one TF32 product of three times the width
         high, low = _split(values)
