@@ -606,3 +606,25 @@ def test_logits_that_look_like_percents_and_words_of_python():
     assert not lossctl.compute("bce", chance / 10 - 4, label, from_logits=True).warnings
     shifted = lossctl.compute("cross-entropy", np.full((2, 3), 1 / 3), np.array([1, 2]))
     assert 'classes="1,2,3"' in " ".join(shifted.warnings)
+
+
+@pytest.mark.parametrize("name", ["id", "patient_id", "Unnamed: 0", "", "query_id"])
+def test_any_column_of_ids_is_compared_and_its_fix_matches_them(tmp_path, name, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    csv(tmp_path, f"{name},row_id,prob\na,1,0.9\nb,2,0.2\nc,3,0.6\n", "p.csv")
+    csv(tmp_path, f"{name},label\nb,0\na,1\nc,1\n", "y.csv")
+    assert run(["compute", "bce", "p.csv", "y.csv"]) == 3
+    fix = re.search(r"fix: +match them by their ids: (.*)", capsys.readouterr().err)[1]
+    assert run(["compute", "bce", "p.csv", "y.csv", *shlex.split(fix)]) == 0, fix
+    assert float(capsys.readouterr().out) == pytest.approx(BCE)
+
+
+def test_values_that_are_not_what_was_said():
+    chance, label = np.array([[0.9, 0.2], [0.3, 0.8]]), np.array([[1, -100], [0, 1]])
+    with pytest.raises(DataError) as fault:
+        lossctl.compute("bce", chance, label)
+    assert "nan" in fault.value.fix and "positive" not in fault.value.fix
+    assert "leave percent out" in " ".join(lossctl.compute("bce", P_OF_3, Y_OF_3, percent=True).warnings)
+    assert not lossctl.compute("bce", 100 * P_OF_3, Y_OF_3, percent=True).warnings
+    bits = (P_OF_3.astype("f4").view("u4") >> 16).astype("u2").view("V2")
+    assert value("bce", bits, Y_OF_3) == pytest.approx(BCE, rel=0.01)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from shlex import quote
 
 import numpy as np
 
@@ -17,16 +19,14 @@ NAMES = (
     "id", "ids", "row_id", "rowid", "index", "idx", "uuid", "guid", "uid", "key", "sample_id", "sampleid", "example_id",
     "item_id", "record_id", "image_id", "doc_id", "user_id", "passengerid", "filename", "file_name", "unnamed: 0", "",
 )  # fmt: skip
+ENDING = re.compile(r"(?:^|[a-z]_)(?:id|uuid|guid)$")  # patient_id, query_id
 BLOCK = 1 << 14
 
 
-def id_column(frame: Frame, name: str | None = None) -> Field | None:
-    """The column of a frame that is called as identifiers are; with a name, the one that is called so."""
-    for title in frame.names:
-        low = title.strip().lower()
-        if low in NAMES if name is None else title == name:
-            return frame.select("=" + title)
-    return None
+def id_columns(frame: Frame) -> dict[str, Field]:
+    """The columns of a frame that are called as identifiers are, by name."""
+    titles = [title for title in frame.names if title.strip().lower() in NAMES or ENDING.search(title.strip().lower())]
+    return {title: frame.select("=" + title) for title in titles}
 
 
 def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field]) -> None:
@@ -35,16 +35,18 @@ def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field]) -> N
     columns: what is computed with, which is no identifier
     """
     used = {(id(field.frame), column) for field in columns for column in field.columns}
+
+    def free(frame: Frame) -> dict[str, Field]:
+        every = id_columns(frame).items()
+        return {name: field for name, field in every if field.ndim == 1 and (id(frame), field.columns[0]) not in used}
+
     several = list(dict.fromkeys(frames))
-    first = several[0] if several else None
-    mine = None if first is None else id_column(first)
-    if first is None or mine is None or mine.ndim != 1 or (id(first), mine.columns[0]) in used:
-        return
-    name = first.names[mine.columns[0]]
-    for other in several[1:]:
-        theirs = id_column(other, name)
-        if theirs is not None and theirs.ndim == 1 and (id(other), theirs.columns[0]) not in used:
-            _compare(mine, theirs, name)
+    mine = free(several[0]) if len(several) > 1 else {}
+    for other in several[1:] if mine else ():
+        theirs = free(other)
+        name = next((name for name in mine if name in theirs), None)
+        if name is not None:
+            _compare(mine[name], theirs[name], name)
 
 
 def _compare(mine: Field, theirs: Field, name: str) -> None:
@@ -52,7 +54,7 @@ def _compare(mine: Field, theirs: Field, name: str) -> None:
         steps = list(blocks([mine, theirs], ["category", "category"], BLOCK))
     except DataError as fault:
         if "unequal lengths" in fault.what:
-            fault.fix = f"to match rows by their ids, make the files hold the same rows and add --align id::{name}"
+            fault.fix = f"to match rows by their ids, make the files hold the same rows and add {_aligned(name)}"
         raise
     for block in steps:
         left, right = map(as_names, block.load())
@@ -64,5 +66,9 @@ def _compare(mine: Field, theirs: Field, name: str) -> None:
                 f"{mine.frame.where(block.start + row)} has {shown(left[row])}, "
                 f"{theirs.frame.where(block.start + row)} has {shown(right[row])}",
                 why="rows are matched by their place unless told otherwise",
-                fix=f"match them by their ids: --align id::{name}",
+                fix=f"match them by their ids: {_aligned(name)}",
             )
+
+
+def _aligned(name: str) -> str:
+    return f"--align {quote(f'id::{name or chr(61)}')}"

@@ -17,7 +17,7 @@ from ..text import shown
 from .arrays import ArrayRows, Arrays, of_array, of_keys
 from .content import Array
 from .frames import Frame
-from .npy import Layout, check_dtype, check_shape, flattened
+from .npy import BFLOAT16_AS_VOID, BFLOAT16_BITS, Layout, check_dtype, check_shape, flattened, widened
 from .values import EXACT, is_missing
 
 PLAIN = (str, int, float, np.number, np.bool_)
@@ -129,6 +129,8 @@ def as_array(value: Any, label: str) -> Array:
         ) from fault
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
+    if array.dtype == BFLOAT16_AS_VOID:
+        array = widened(np.ascontiguousarray(array).view(BFLOAT16_BITS))
     return _settled(array) if array.dtype == object and array.size else array
 
 

@@ -72,6 +72,8 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         verdict = _CHECKS[entry.check](entry, values, rows)
         if entry.role.layout == "vectors" and entry.check == "real" and plan.spec.is_angular:
             _check_direction(entry, values, rows)
+        if plan.percent and entry.form == "prob" and values.size:
+            verdict = verdict.merge(Facts(highest_percent=100.0 * float(values.max())))
         admitted.append(_converted(plan, entry, values, verdict))
         facts = facts.merge(verdict)
     weights = admitted.pop() if plan.weight else None
@@ -345,6 +347,10 @@ def _binary_fix(values: np.ndarray) -> str:
     odd = values[(values != 0) & (values != 1) & (values != -1)]
     if ((odd > 0) & (odd < 1)).all():
         return "add --soft if labels are the chance of 1"
+    if (odd < 0).all():
+        return f"if {_text(odd[0])} marks labels that are not known, write nan in its place and add --na skip"
+    if values.ndim == 2:
+        return "write 0 and 1 in every column, and nan where a label is not known, with --na skip"
     return f"for one label against the others add --positive {_text(odd[0])}; for class indices use cross-entropy"
 
 

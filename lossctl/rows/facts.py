@@ -36,6 +36,7 @@ class Facts(NamedTuple):
     remarks: tuple[str, ...] = ()
     lowest_logit: float = float("inf")
     highest_logit: float = float("-inf")
+    highest_percent: float = float("-inf")
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -57,6 +58,7 @@ class Facts(NamedTuple):
             tuple(dict.fromkeys((*self.remarks, *other.remarks))),
             min(self.lowest_logit, other.lowest_logit),
             max(self.highest_logit, other.highest_logit),
+            max(self.highest_percent, other.highest_percent),
         )
 
 
@@ -101,6 +103,8 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         warnings.append(f"all logits look like probabilities: {cure} if they are")
     elif facts.logits_like_probabilities:
         warnings.append(f"all scores look like probabilities; {plan.spec.loss.name} is of decision values")
+    if plan.percent and 0 < facts.highest_percent <= 1:
+        warnings.append("all percents are 1 or less: if they are shares already, leave --percent out")
     if facts.lowest_logit >= 0 and facts.highest_logit > STEEP:
         span = f"from {facts.lowest_logit:.6g} to {facts.highest_logit:.6g}"
         warnings.append(f"no logit is below 0, {span}: are they percents (--percent) or counts?")
