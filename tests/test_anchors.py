@@ -132,6 +132,7 @@ def test_a_group_is_its_anchors_against_everyone():
     assert (micro.value, macro.value) == pytest.approx((np.mean(list(truth.values())), np.mean(means)), rel=1e-13)
 
 
+@pytest.mark.slow
 def test_several_losses_of_one_set():
     done = run_lossctl(*EMB, "--also", "supcon", "--also", "batch-all:margin=0.2", "--json")
     found = json.loads(done.out)["results"]

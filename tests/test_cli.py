@@ -232,6 +232,7 @@ def test_a_column_that_does_not_exist_never_exits_0():
     assert "prob" in done.err
 
 
+@pytest.mark.slow
 def test_pairs_from_embeddings_and_from_their_distances_agree():
     direct = run_lossctl("compute", "contrastive", "samples/pairs.npz").out
     assert run_lossctl("compute", "contrastive", "samples/pairs.csv").out == direct

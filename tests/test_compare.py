@@ -82,6 +82,7 @@ def test_few_rows_give_scipy_s_exact_p(spec):
     assert one.test == "sign-flip, all patterns"
 
 
+@pytest.mark.slow
 def test_many_rows_give_scipy_s_p_up_to_chance():
     target = np.zeros(300)
     base = RNG.normal(size=300)

@@ -185,6 +185,7 @@ def test_losses_share_the_first_variable_that_all_know():
 # --- the command
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_points_as_tsv():
     done = run_lossctl("curve", "mse", "huber:delta=1", "--x=-2..2", "-n", "5", "--grad")
     assert done.err == "" and done.code == 0

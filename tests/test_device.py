@@ -369,6 +369,7 @@ def test_a_strategy_without_a_kernel_names_those_that_have_one(strategy, tmp_pat
     assert done.err == f"auto: cpu, for {strategy} has no kernel for CUDA\n"
 
 
+@pytest.mark.slow
 @without_cuda
 @on_the_command_line
 def test_auto_says_what_it_chose(tmp_path):

@@ -186,6 +186,7 @@ def test_a_comparison_is_scipy_s(loss):
     assert (ours.better is None) == (loss in ("dice", "r2"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["dice", "r2"])
 def test_what_a_row_alone_does_not_have_is_refused(loss, tmp_path):
     path = tmp_path / "x.csv"

@@ -42,6 +42,7 @@ def test_a_loss_with_its_options_is_one_word(spec, options):
     assert lossctl.compute(spec, *map(str, files)).value == expected
 
 
+@pytest.mark.slow
 def test_flags_and_lists_in_a_word(tmp_path):
     np.savez(tmp_path / "d.npz", probs=np.array([[0.2, 0.3, 0.5]] * 4), label=np.array([0, 1, 2, 2]))
     weighted = value("compute", "cross-entropy", "--class-weights", "1/2/3", tmp_path / "d.npz")

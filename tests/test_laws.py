@@ -317,6 +317,7 @@ FILES: dict[str, Callable[[Path, str, np.ndarray], str]] = {
 }
 
 
+@pytest.mark.slow
 @of_samples
 def test_the_format_of_files_changes_no_digit(sample: Sample, tmp_path: Path) -> None:
     values = {value_of(sample)}

@@ -87,6 +87,7 @@ def test_limits(tmp_path):
     assert losses == most[:20]
 
 
+@pytest.mark.slow
 def test_the_seed_is_all_that_is_random(tmp_path):
     one, same, other = (
         np.load(mined(tmp_path, "random-semi-hard", "--seed", seed, name=f"{k}.npy"))

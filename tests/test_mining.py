@@ -97,6 +97,7 @@ def test_batch_hard(cases):
         assert in_any_order(mined) == brute_batch_hard(table, labels), name
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("fallback", ["hardest", "easiest", "drop"])
 def test_semi_hard(cases, fallback):
     for name, points, labels, _, (table, _), k in cases:
@@ -118,6 +119,7 @@ def test_random_semi_hard(cases):
         assert in_any_order(mined) == expected, name
 
 
+@pytest.mark.first_fast
 @pytest.mark.parametrize("categories", [("hard", "semi-hard"), ("easy",), ("hard",), ("semi-hard",)])
 def test_all(cases, categories):
     for name, points, labels, margin, (table, one), k in cases:

@@ -54,6 +54,7 @@ def test_a_number_and_its_plot_are_two_files(tmp_path):
     assert done.code == 2 and "two outputs" in done.err and names(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_leaves_leaves_nothing_behind(tmp_path, unbuffered):
     np.save(tmp_path / "p.npy", np.random.default_rng(0).random((60_000, 2)))

@@ -160,6 +160,7 @@ def test_an_entry_of_a_suite_takes_two_sets(files):
     assert f"{ours.value!r}" in done.out or str(ours.value) in json.dumps(json.loads(done.out))
 
 
+@pytest.mark.slow
 def test_intervals_groups_and_the_hardest_rows_are_of_queries(files):
     inputs = ("query.npy", "query_y.npy", "--ref", "gallery.npy", "--ref-label", "gallery_y.npy")
     done = run_lossctl("compute", "batch-hard", *inputs, "-g", "query.csv::cam", "--ci", "0.9", "--json", cwd=files)
@@ -213,6 +214,7 @@ def test_the_mean_over_active_terms_of_sets():
     assert dropped.value == pytest.approx(semi[semi > 0].mean(), rel=1e-13)
 
 
+@pytest.mark.slow
 def test_triplets_in_step_are_counted_by_category(tmp_path):
     sides, _ = hinge_rows(0.0)
     d_ap, d_an = (np.sqrt(((sides[0] - side) ** 2).sum(axis=1)) for side in sides[1:])
@@ -229,6 +231,7 @@ def test_triplets_in_step_are_counted_by_category(tmp_path):
     assert refused.code == 2 and "leave --by out" in refused.err
 
 
+@pytest.mark.slow
 def test_an_index_of_more_columns_says_how_to_write_it(tmp_path):
     index = np.stack([np.arange(5), np.arange(5) + 1, np.arange(5) + 2, np.arange(5) + 3], axis=1)
     np.save(tmp_path / "x.npy", GALLERY)

@@ -169,7 +169,10 @@ COMMANDS = {
     "explain": (("explain",), ("focal",), {"json": ("--json",), "output": ("-o", "OUT.txt")}),
     "doctor": (("doctor",), (), SHEET),
 }  # fmt: skip
-SLOW = {"compute bce", "compute list-mle", "compute batch-hard", "compare", "triplets", "curve focal", "curve circle"}
+SLOW = {
+    "compute bce", "compute list-mle", "compute batch-hard", "compute triplet", "compare", "triplets", "curve focal",
+    "curve circle", "curve triplet", "mine all", "mine semi-hard", "suggest", "parity", "reconcile",
+}  # fmt: skip
 # pairs of which one says what holds anyway
 IMPLIED = {
     ("normalize", "distance"): "a cosine distance is of points of length 1",

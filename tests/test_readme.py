@@ -45,7 +45,12 @@ def examples(text: str) -> list[tuple[str, str]]:
 
 
 EXAMPLES = [
-    pytest.param(command, output, id=f"{page.name}: {command[:60]}")
+    pytest.param(
+        command,
+        output,
+        id=f"{page.name}: {command[:60]}",
+        marks=[pytest.mark.slow] if page.parent.name == "docs" else [],
+    )
     for page in PAGES
     for command, output in examples(page.read_text())
 ]

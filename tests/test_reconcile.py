@@ -108,6 +108,7 @@ def test_the_number_that_compute_prints_is_found_first():
     assert not missed and tried > 130
 
 
+@pytest.mark.slow
 def test_what_ends_in_a_root_or_a_quotient_is_finished_with_the_options_tried(tmp_path):
     """dice, the Tversky family, nrmse: two options that give other numbers never stand as one."""
     rng = np.random.default_rng(5)
@@ -172,6 +173,7 @@ def test_a_number_is_solved_for(tmp_path):
     assert any("--delta 0.73" in fit["options"].split("--scale")[0].strip() for fit in answer["solved"])
 
 
+@pytest.mark.slow
 def test_without_a_loss_all_that_fit_are_tried(tmp_path):
     rng = np.random.default_rng(3)
     np.save(tmp_path / "x.npy", rng.normal(size=50))

@@ -28,7 +28,7 @@ SOURCES = {
 }
 
 
-@pytest.mark.first_fast
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_command_computes(name: str) -> None:
     document = json.loads(run_lossctl("suggest", f"samples/{name}", "--json").out)

@@ -454,6 +454,7 @@ def test_the_page_needs_nothing_else_and_is_whole(page):
     assert [link.removeprefix("#") for link in found.links] == found.ids
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
 def test_the_page_lays_out_in_a_browser(page, tmp_path):
     """Wide and narrow: nothing sticks out of the page, every picture has a size."""

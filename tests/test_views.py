@@ -44,6 +44,7 @@ def test_neither_blocks_nor_threads_nor_order_change_a_thing(loss):
     np.testing.assert_array_equal(lossctl.row_losses(loss.name, *views), values_of(views, function_of(loss)))
 
 
+@pytest.mark.slow
 @fold("loss", {"views": LOSSES})
 def test_torch_gives_the_numbers_and_their_gradient(loss):
     views = [torch.from_numpy(view[:4, :2].copy()).requires_grad_() for view in inputs_of(loss)]
@@ -100,6 +101,7 @@ def test_what_they_cannot_do_is_refused():
         lossctl.row_losses("barlow-twins", left, right)
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_rows_and_not_with_their_square():
     peaks = []
     for count in (256, 1024):

@@ -45,7 +45,8 @@ def unnamed(frame: Frame, taken: Collection[str]) -> Field | None:
     if len(families) == 1 and len(families[0]) > 1:
         return _columns(frame, families[0])
     numeric = tuple(name for name in free if name.strip().lower() not in OTHERS and _is_coordinate(frame, name))
-    if families or len(numeric) < 2:
+    is_space = {"x", "y"} <= {name.strip().lower() for name in free}  # y is a coordinate there, and no label
+    if families or len(numeric) < 2 or is_space:
         return None
     field = _columns(frame, numeric)
     listed = ", ".join(map(shown, numeric[:4])) + (f" .. {shown(numeric[-1])}" if len(numeric) > 4 else "")
