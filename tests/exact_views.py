@@ -166,6 +166,103 @@ def proxy_anchor(emb: Table, label: list[Any], class_weights: Any, margin: float
     return mp.fsum(pull) / len(pull) + mp.fsum(push) / len(push)
 
 
+def out_of_order(a: list[Any], y: list[Any], s: float) -> Any:
+    terms = [mp.exp(s * (v - u)) for u, p in zip(a, y, strict=True) for v, q in zip(a, y, strict=True) if p > q]
+    return mp.log1p(mp.fsum(terms))
+
+
+def paired_cosines(a: Table, b: Table) -> list[Any]:
+    return [cosines([x], [y])[0][0] for x, y in zip(a, b, strict=True)]
+
+
+def cosent(a: Table, b: Table, y: list[Any], s: float) -> Any:
+    return out_of_order(paired_cosines(a, b), y, s)
+
+
+def angle(a: Table, b: Table, y: list[Any], s: float) -> Any:
+    half = len(a[0]) // 2
+    turned = [row[half:] + [-x for x in row[:half]] for row in a]
+    pairs = zip(paired_cosines(a, b), paired_cosines(turned, b), strict=True)
+    return out_of_order([abs(cosine + sine) for cosine, sine in pairs], y, s)
+
+
+def online_contrastive(a: Table, b: Table, same: list[Any], margin: float) -> Any:
+    d = [1 - c for c in paired_cosines(a, b)]
+    near, far = ([x for x, y in zip(d, same, strict=True) if y == kind] for kind in (1, 0))
+    pull = mp.fsum(x**2 for x in near if x > min(far))
+    return pull + mp.fsum(max(0, margin - x) ** 2 for x in far if x < max(near))
+
+
+def lovasz(cost: list[Any], error: list[Any], truth: list[Any]) -> Any:
+    order = sorted(range(len(error)), key=lambda i: -error[i])
+    region, total, before = {i for i, y in enumerate(truth) if y}, mp.mpf(0), mp.mpf(0)
+    for at in range(len(order)):
+        missed = set(order[: at + 1])
+        now = mp.mpf(len(missed)) / len(region | missed)
+        total, before = total + cost[order[at]] * (now - before), now
+    return total
+
+
+def lovasz_hinge(score: list[Any], label: list[Any]) -> Any:
+    error = [1 - (2 * y - 1) * s for s, y in zip(score, label, strict=True)]
+    return lovasz([max(0, e) for e in error], error, label)
+
+
+def lovasz_softmax(probs: Table, label: list[Any], classes: str) -> Any:
+    names = [c for c in range(len(probs[0])) if classes == "all" or c in label]
+    truths = [[int(y == c) for y in label] for c in names]
+    errors = [[abs(y - row[c]) for y, row in zip(t, probs, strict=True)] for c, t in zip(names, truths, strict=True)]
+    return mp.fsum(lovasz(e, e, t) for e, t in zip(errors, truths, strict=True)) / len(names)
+
+
+def wasserstein_1d(u: list[Any], v: list[Any]) -> Any:
+    return mp.fsum(abs(x - y) for x, y in zip(sorted(u), sorted(v), strict=True)) / len(u)
+
+
+def energy_distance(u: list[Any], v: list[Any]) -> Any:
+    def apart(a: list[Any], b: list[Any]) -> Any:
+        return mp.fsum(abs(x - y) for x in a for y in b) / (len(a) * len(b))
+
+    return mp.sqrt(2 * apart(u, v) - apart(u, u) - apart(v, v))
+
+
+def median_error(u: list[Any], v: list[Any]) -> Any:
+    errors = sorted(abs(x - y) for x, y in zip(u, v, strict=True))
+    return (errors[(len(errors) - 1) // 2] + errors[len(errors) // 2]) / 2
+
+
+def max_error(u: list[Any], v: list[Any]) -> Any:
+    return max(abs(x - y) for x, y in zip(u, v, strict=True))
+
+
+def cox(h: list[Any], t: list[Any], event: list[Any]) -> Any:
+    terms = [
+        mp.log(mp.fsum(mp.exp(x) for x, later in zip(h, t, strict=True) if later >= t[i])) - h[i]
+        for i in range(len(t))
+        if event[i]
+    ]
+    return mp.fsum(terms) / len(terms)
+
+
+def aot(
+    lc: list[Any], lr: list[Any], rc: list[Any], rr: list[Any], beta: float, label_smoothing: float, unpaired: bool
+) -> Any:
+    pairs = ((lc, rc), (lr, rr)) if unpaired else ((lc, lr), (rc, rr))
+    one, other = (sorted(x - y for x, y in zip(*pair, strict=True)) for pair in pairs)
+    e = mp.mpf(label_smoothing)
+    x = [beta * (u - v) for u, v in zip(one, other, strict=True)]
+    return mp.fsum((1 - e) * mp.log1p(mp.exp(-v)) + e * mp.log1p(mp.exp(v)) for v in x) / len(x)
+
+
+def load_balancing(router: Table, top: int) -> Any:
+    n, experts = len(router), len(router[0])
+    best = [sorted(range(experts), key=lambda e: -row[e])[:top] for row in router]
+    p = [[mp.exp(x) / mp.fsum(map(mp.exp, row)) for x in row] for row in router]
+    return experts * mp.fsum(
+        mp.mpf(sum(e in row for row in best)) / n * mp.fsum(row[e] for row in p) / n for e in range(experts)
+    )
+
+
 VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "clip": clip,
     "mnrl": mnrl,
@@ -180,6 +277,18 @@ WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "barlow-twins": barlow_twins,
     "vicreg": vicreg,
     "proxy-anchor": proxy_anchor,
+    "cosent": cosent,
+    "angle": angle,
+    "online-contrastive": online_contrastive,
+    "lovasz-hinge": lovasz_hinge,
+    "lovasz-softmax": lovasz_softmax,
+    "wasserstein-1d": wasserstein_1d,
+    "energy-distance": energy_distance,
+    "median-error": median_error,
+    "max-error": max_error,
+    "cox": cox,
+    "aot": aot,
+    "load-balancing": load_balancing,
 }
 VIEW_SPECS = {
     "clip": ("clip", "clip:temperature=0.01"),
@@ -191,7 +300,7 @@ VIEW_REASONS = {
     "clip, mnrl, mnrl-negatives, nt-xent-views, gist, siglip": "as many terms as there are rows, each right to 4 ulp: "
     "8 ulp",
     "dcl": "what pulls and what pushes cancel: 8 ulp of 2 / T",
-    "barlow-twins, vicreg, proxy-anchor": "sums over all rows in float64: 500 ulp, for columns of mean near 0",
+    "barlow-twins, vicreg, proxy-anchor, together": "sums over all rows in float64, and what rows differ by: 500 ulp",
 }
 
 
@@ -234,6 +343,26 @@ def hard_views() -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
         yield f"1e200 and 1e-200 long, {columns} columns", (1e200 * a, 1e-200 * (a + noise), 1e200 * c, d)
 
 
+def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
+    """Inputs of losses of all rows together, with ties."""
+    rng = np.random.default_rng(12)
+    left, right, scores = rng.normal(size=(3, 14, 4))
+    grade, half = rng.integers(0, 4, 14) / 4.0, np.arange(14) % 2
+    u, v = np.round(rng.normal(size=(2, 14)), 1)
+    answers = tuple(-abs(rng.normal(0, 3, (4, 14))))
+    probs = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    return {
+        **dict.fromkeys(("cosent", "angle:s=3"), (left, right, grade)),
+        "online-contrastive": (left, right, half),
+        "lovasz-hinge": (u, half),
+        **dict.fromkeys(("lovasz-softmax", "lovasz-softmax:classes=all"), (probs, np.arange(14) % 3)),
+        **dict.fromkeys(("wasserstein-1d", "energy-distance", "median-error", "max-error"), (u, v)),
+        "cox": (u, abs(v), half),
+        **dict.fromkeys(("aot", "aot:unpaired=true,label_smoothing=0.2,beta=0.5"), answers),
+        **dict.fromkeys(("load-balancing", "load-balancing:top=1"), (scores,)),
+    }
+
+
 def view_cases() -> list[ViewCase]:
     """One for each loss, form of its options and hard set."""
     cases = []
@@ -245,5 +374,7 @@ def view_cases() -> list[ViewCase]:
             cases += [ViewCase(what, spec, views[:width]) for spec in VIEW_SPECS.get(name, (name,))]
     emb, weights = np.random.default_rng(4).normal(size=(2, 12, 5))
     text = "/".join(map(repr, weights[:4].ravel().tolist()))
+    for name, inputs in all_rows().items():
+        cases.append(ViewCase("ties among the rows", name, inputs))
     cases.append(ViewCase("a class without rows", f"proxy-anchor:class_weights={text}", (emb, np.arange(12) % 3)))
     return cases

@@ -19,7 +19,16 @@ from lossctl.sets.views import Panel, View, values_of
 RNG = np.random.default_rng(3)
 VIEWS = RNG.normal(size=(4, 40, 9))
 LOSSES = [loss for loss in registry.walk() if loss.engine.kind == "pairs of two views"]
-ROWS_TOGETHER = {"barlow-twins": VIEWS[:2], "vicreg": VIEWS[:2]}
+TIMES = (VIEWS[0, :, 0], abs(VIEWS[1, :, 0]), np.arange(40) % 2)
+ROWS_TOGETHER = {
+    **dict.fromkeys(("barlow-twins", "vicreg"), VIEWS[:2]),
+    **dict.fromkeys(("cosent", "angle"), (*VIEWS[:2], np.arange(40) % 5)),
+    **dict.fromkeys(("wasserstein-1d", "energy-distance", "median-error", "max-error"), VIEWS[:2, :, 0]),
+    "lovasz-hinge": (VIEWS[0, :, 0], np.arange(40) % 2),
+    "cox": TIMES,
+    "aot": -abs(VIEWS[:, :, 1]),
+    "load-balancing": (VIEWS[0],),
+}
 
 
 def inputs_of(loss: registry.Loss) -> tuple[np.ndarray, ...]:
@@ -57,7 +66,7 @@ def test_torch_gives_the_numbers_and_their_gradient(loss):
     assert torch.autograd.gradcheck(total, views, eps=1e-6, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ROWS_TOGETHER)
+@fold("name", {"together": ROWS_TOGETHER})
 def test_all_rows_together_have_a_gradient_and_no_order(name):
     inputs, loss = ROWS_TOGETHER[name], registry.find(name)
     function = function_of(loss)
@@ -65,6 +74,7 @@ def test_all_rows_together_have_a_gradient_and_no_order(name):
     value = lossctl.compute(name, *inputs).value
     assert lossctl.compute(name, *(item[order] for item in inputs)).value == pytest.approx(value, rel=1e-12)
     tensors = [torch.from_numpy(item[:6].copy()).requires_grad_(item.dtype.kind == "f") for item in inputs]
+    assert function(*tensors).item() == pytest.approx(lossctl.compute(name, *(item[:6] for item in inputs)).value)
     assert torch.autograd.gradcheck(function, tensors, eps=1e-6, atol=1e-4, rtol=1e-4)
 
 
@@ -86,6 +96,8 @@ def test_what_they_cannot_do_is_refused():
         lossctl.compute("clip", left[:1], right[:1])
     with pytest.raises(DataError, match="nothing to compare"):
         lossctl.compute("vicreg", left[:1], right[:1])
+    with pytest.raises(DataError, match="nothing to compare"):
+        lossctl.compute("cox", *TIMES[:2], np.zeros(40, int))
     with pytest.raises(DataError, match="all zeros"):
         lossctl.compute("clip", np.zeros((2, 2)), left[:2, :2])
     with pytest.raises(DataError, match="guide-left has 9 columns, guide-right 8"):

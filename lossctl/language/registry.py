@@ -96,7 +96,7 @@ class Loss:
     @property
     def is_of_pairs(self) -> bool:
         """Whether a row is a pair of points, which may be given by its distance."""
-        return tuple(role.name for role in self.roles) == PAIR
+        return self.engine.is_by_row and tuple(role.name for role in self.roles) == PAIR
 
     @property
     def is_of_triplets(self) -> bool:
@@ -168,7 +168,7 @@ FAMILIES = (
         "divergence",
         "impurity",
     ),
-    *("pairs", "cosines", "views", "ranking", "gains", "embedding", "structures", "proxies", "preference"),
+    *("pairs", "cosines", "views", "ranking", "gains", "embedding", "structures", "proxies", "preference", "together"),
 )
 
 
