@@ -208,8 +208,8 @@ def lovasz_hinge(score: list[Any], label: list[Any]) -> Any:
     return lovasz([max(0, e) for e in error], error, label)
 
 
-def lovasz_softmax(probs: Table, label: list[Any], classes: str) -> Any:
-    names = [c for c in range(len(probs[0])) if classes == "all" or c in label]
+def lovasz_softmax(probs: Table, label: list[Any], over: str) -> Any:
+    names = [c for c in range(len(probs[0])) if over == "all" or c in label]
     truths = [[int(y == c) for y in label] for c in names]
     errors = [[abs(y - row[c]) for y, row in zip(t, probs, strict=True)] for c, t in zip(names, truths, strict=True)]
     return mp.fsum(lovasz(e, e, t) for e, t in zip(errors, truths, strict=True)) / len(names)
@@ -355,7 +355,7 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         **dict.fromkeys(("cosent", "angle:s=3"), (left, right, grade)),
         "online-contrastive": (left, right, half),
         "lovasz-hinge": (u, half),
-        **dict.fromkeys(("lovasz-softmax", "lovasz-softmax:classes=all"), (probs, np.arange(14) % 3)),
+        **dict.fromkeys(("lovasz-softmax", "lovasz-softmax:over=all"), (probs, np.arange(14) % 3)),
         **dict.fromkeys(("wasserstein-1d", "energy-distance", "median-error", "max-error"), (u, v)),
         "cox": (u, abs(v), half),
         **dict.fromkeys(("aot", "aot:unpaired=true,label_smoothing=0.2,beta=0.5"), answers),

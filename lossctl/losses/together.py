@@ -115,14 +115,14 @@ def lovasz_hinge(score: Array, label: Array) -> Array:
 
 
 @loss(engine=WHOLE)
-def lovasz_softmax(probs: Categorical, label: Array, *, classes: Literal["present", "all"] = "present") -> Array:
+def lovasz_softmax(probs: Categorical, label: Array, *, over: Literal["present", "all"] = "present") -> Array:
     """What is wrong of each probability, weighed by what missing the pixel would cost in intersection over union.
 
     Formula: mean over classes c of sum_i e_i (J_i - J_{i-1}), e = |[y = c] - p_c|, pixels in falling order of e, J_i =
         1 - the intersection over union of c where the first i pixels are missed
     Paper: Berman, Rannen Triki, Blaschko, The Lovasz-Softmax Loss, 2018
     Differs: all rows are one image, as in segmentation-models-pytorch; kornia takes the mean of images: -g SRC
-    classes: the mean is over those that have a pixel, or over all
+    over: the mean is over classes that have a pixel, or over all
     Use: to train for mean intersection over union
     Misleads: all pixels together hide small images
     Gradient: the weights by the probabilities
@@ -133,7 +133,7 @@ def lovasz_softmax(probs: Categorical, label: Array, *, classes: Literal["presen
     p = probs.p
     for name in range(p.shape[1]):
         truth = xp.astype(label == name, p.dtype)
-        if classes == "all" or xp.any(label == name):
+        if over == "all" or xp.any(label == name):
             error = abs(truth - p[:, name])
             values.append(_lovasz(error, error, truth))
     return sum(values) / float(len(values))

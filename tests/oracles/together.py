@@ -135,7 +135,7 @@ CASES = {
         Case("set by set", "lovasz-softmax", (PROBS, CLASSES), lambda: softmax_of(PROBS, range(4))),
         Case(
             "set by set",
-            "lovasz-softmax:classes=all",
+            "lovasz-softmax:over=all",
             (PROBS[:, [0, 1, 2, 3]], CLASSES),
             lambda: softmax_of(PROBS, range(4)),
         ),
