@@ -254,12 +254,12 @@ def aot(
     return mp.fsum((1 - e) * mp.log1p(mp.exp(-v)) + e * mp.log1p(mp.exp(v)) for v in x) / len(x)
 
 
-def load_balancing(router: Table, top: int) -> Any:
-    n, experts = len(router), len(router[0])
-    best = [sorted(range(experts), key=lambda e: -row[e])[:top] for row in router]
+def load_balancing(router: Table, experts: int) -> Any:
+    n, all_experts = len(router), len(router[0])
+    best = [sorted(range(all_experts), key=lambda e: -row[e])[:experts] for row in router]
     p = [[mp.exp(x) / mp.fsum(map(mp.exp, row)) for x in row] for row in router]
-    return experts * mp.fsum(
-        mp.mpf(sum(e in row for row in best)) / n * mp.fsum(row[e] for row in p) / n for e in range(experts)
+    return all_experts * mp.fsum(
+        mp.mpf(sum(e in row for row in best)) / n * mp.fsum(row[e] for row in p) / n for e in range(all_experts)
     )
 
 
@@ -359,7 +359,7 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         **dict.fromkeys(("wasserstein-1d", "energy-distance", "median-error", "max-error"), (u, v)),
         "cox": (u, abs(v), half),
         **dict.fromkeys(("aot", "aot:unpaired=true,label_smoothing=0.2,beta=0.5"), answers),
-        **dict.fromkeys(("load-balancing", "load-balancing:top=1"), (scores,)),
+        **dict.fromkeys(("load-balancing", "load-balancing:experts=1"), (scores,)),
     }
 
 

@@ -275,23 +275,23 @@ def aot(
 
 
 @loss(engine=WHOLE, aliases=("router-load-balancing",))
-def load_balancing(router: Array, *, top: Bins = 2) -> Array:
+def load_balancing(router: Array, *, experts: Bins = 2) -> Array:
     """How unevenly a router sends tokens to experts.
 
     Formula: E sum_e f_e P_e, f_e the share of tokens that go to e (k experts each), P_e its mean probability
     Paper: Fedus, Zoph, Shazeer, Switch Transformers, 2021
     Reading: even routing is k, the best there is; Switch has k 1, Mixtral 2
-    top: k
+    experts: k, how many a token goes to
     Use: mixtures of experts, so that none idles
     Misleads: it judges the router alone; the coefficient that training gives it stands apart
     Gradient: E f_e by the probabilities; the choice itself has none
     Worked: load_balancing = 2 * (0.5 * 0.5 + 0.5 * 0.5)
-    Example: router=[[1,0],[0,1]] top=1 -> 1
+    Example: router=[[1,0],[0,1]] experts=1 -> 1
     """
     xp, n = namespace(router), router.shape[0]
     shares = exp(router - row_max(router)[:, None])
     p = shares / row_sum(shares)[:, None]
-    best = xp.argsort(-router, axis=-1, stable=True)[:, :top]
+    best = xp.argsort(-router, axis=-1, stable=True)[:, :experts]
     chosen: Any = 0.0
     for place in range(best.shape[1]):
         hits = one_hot(best[:, place], router.shape[1], router)

@@ -185,7 +185,7 @@ CASES = {
     ],
     "load-balancing": [
         Case("transformers 5.24.0", "load-balancing", (ROUTER,), 2.733238, digits=5),
-        Case("transformers 5.24.0", "load-balancing:top=1", (ROUTER,), 1.243722, digits=6),
-        Case("torch", "load-balancing:top=3", (SCORES,), lambda: balance(SCORES, 3)),
+        Case("transformers 5.24.0", "load-balancing:experts=1", (ROUTER,), 1.243722, digits=6),
+        Case("torch", "load-balancing:experts=3", (SCORES,), lambda: balance(SCORES, 3)),
     ],
 }
