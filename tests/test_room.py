@@ -23,9 +23,10 @@ def sparse(path, shape, kind):
 def test_a_set_that_cannot_fit_is_refused_by_its_header(tmp_path):
     emb = sparse(tmp_path / "emb.npy", (80_000_000, 640), "<f8")
     label = sparse(tmp_path / "label.npy", (80_000_000,), "<i8")
-    done = run_lossctl("compute", "info-nce", "--emb", emb, "--label", label)
-    assert done.code == 4
-    assert "emb.npy: 80,000,000 rows of 641 numbers" in done.err and "are free" in done.err and "sample" in done.err
+    for command in (("compute", "info-nce"), ("triplets",), ("mine", "semi-hard", "-o", tmp_path / "m.npy")):
+        done = run_lossctl(*command, "--emb", emb, "--label", label)
+        assert done.code == 4, command
+        assert "emb.npy: 80,000,000 rows of 641 numbers" in done.err and "are free" in done.err and "sample" in done.err
 
 
 def test_a_row_that_cannot_fit_is_refused(tmp_path):
@@ -36,9 +37,10 @@ def test_a_row_that_cannot_fit_is_refused(tmp_path):
 
 @pytest.mark.parametrize("names", room.LIMITS)
 def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch, names):
-    for name, size in zip(names, (3 << 20, 1 << 20), strict=True):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(f"{size}\n")
+    *files, name = names
+    for file, text in zip(files, (3 << 20, 2 << 20, f"anon 7\n{name} {1 << 20}\nlast 9"), strict=True):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(f"{text}\n")
     monkeypatch.setattr(room, "GROUPS", tmp_path)
     assert room.bytes_free() == 2 << 20
     with pytest.raises(FileError, match=r"a file needs about 0\.1 GB of memory, 0\.0021 GB are free"):

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.ids import refuse_other_ids
-from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source
+from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source, refuse_whole
 from ..language.domains import Option
 from ..language.registry import Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
@@ -76,7 +76,9 @@ class Prepared(NamedTuple):
         return blocks(fields, kinds, by_row.block_rows(self.plan))
 
     def inputs(self) -> Iterator[Loaded]:
-        """The blocks as the plan's entries take them."""
+        """The blocks as the plan's entries take them. FileError where a set cannot be held."""
+        if self.plan.spec.loss.engine.reads_whole:
+            refuse_whole(self.fields)
         for block in self.read():
             yield Loaded(block.start, self.arrange(block.load()))
 

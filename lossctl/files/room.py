@@ -8,7 +8,10 @@ from pathlib import Path
 from ..errors import FileError
 
 MEMORY, GROUPS = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
-LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
+LIMITS = (  # of a control group: the most, what is used, and where it says how much of that is files it can drop
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
 SMALL = 1 << 26  # bytes that are not asked about
 
 
@@ -39,10 +42,18 @@ def _available() -> int | None:
 
 
 def _left_in_group() -> int | None:
-    for limit, usage in LIMITS:
+    for limit, usage, account, name in LIMITS:
         with contextlib.suppress(OSError, ValueError):  # "max" is no number: no limit
-            return max(0, int((GROUPS / limit).read_text()) - int((GROUPS / usage).read_text()))
+            most, used = (int((GROUPS / file).read_text()) for file in (limit, usage))
+            return max(0, most - max(0, used - _dropped(GROUPS / account, name)))
     return None
+
+
+def _dropped(account: Path, name: str) -> int:
+    """The bytes of files read before that make room when it is needed: they count as used, and are free."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        return next(int(line.split()[1]) for line in account.read_text().splitlines() if line.split()[:1] == [name])
+    return 0
 
 
 def _left_to_process() -> int | None:
