@@ -21,7 +21,8 @@ KEYWORDS = {
     "--on": "executor",
 }
 OF_TEXT = "classes|positive|align|decimal|thousands|noise|header|delimiter"
-TEXTS = rf"--({OF_TEXT}) (?!(?:out|with|and|or)\b)((?:'[^']*'|\"[^\"]*\"|[^\s;'\"])+)"
+WORD = r"""(?:'[^']*'|"[^"]*"|[^\s;,'"]|,(?=\S))+|,"""  # of a shell, without a comma after it
+TEXTS = rf"--({OF_TEXT}) (?!(?:out|with|and|or)\b)({WORD})"
 NUMBERS = r"--(class-axis|clip|ignore-index|noise-label) (-?[0-9.e-]+)"
 PIPE = r" \| lossctl \.\.\. -(::\S+)?"  # which only a shell has
 REDUCTIONS = r"(?<![\w-])-r (?!out\b)([a-z-]+(?: or (?!-)[a-z-]+)*)"

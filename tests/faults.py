@@ -116,6 +116,8 @@ CASES: dict[str, Case] = {
     "a missing group": _bce("prob,label,g\n0.9,1,a\n0.2,0,\n0.6,1,a\n", "-g t.csv::g", (ENDS,)),
     "a bad delimiter": _good("compute bce t.csv --delimiter ::", advice=True),
     "a header of numbers": _bce("0,1\n0.9,1\n0.2,0\n0.6,1\n", "", (BCE, (2 * 0 + 3 * BCE) / 3)),
+    "row names of R": _bce('"prob" "label"\n"1" 0.9 1\n"2" 0.2 0\n"3" 0.6 1\n'),
+    "row names of R, in a CSV": _bce("prob,label\nr1,0.9,1\nr2,0.2,0\nr3,0.6,1\n"),
     # --- names of columns
     "two chances": _bce("a_prob,b_prob,label\n0.9,0.5,1\n0.2,0.5,0\n0.6,0.5,1\n", "", (BCE, log(2))),
     "no chance by name": _bce("left_out,zz,label\n0.9,0.5,1\n0.2,0.5,0\n0.6,0.5,1\n", "", (BCE, log(2))),
@@ -141,6 +143,11 @@ CASES: dict[str, Case] = {
         "compute info-nce --temperature 1 v.npz",
         {"v.npz": {"image": VIEWS, "text": VIEWS}},
         (log(1 + exp(-1)), log(1 + 2 * exp(-1))),
+    ),
+    "a class that no row has": Case(
+        "compute cross-entropy t.csv",
+        {"t.csv": "cat,dog,owl,label\n0.7,0.2,0.1,cat\n0.1,0.6,0.3,dog\n"},
+        (-(log(0.7) + log(0.6)) / 2,),
     ),
     # --- labels
     "names": _bce("prob,label\n0.9,cat\n0.2,dog\n0.6,cat\n", "", (BCE, FALSE)),

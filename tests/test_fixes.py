@@ -73,17 +73,21 @@ def walk(step, case, folder, capsys, depth=0, seen=()):
     return [(seen, code, None, message), *ends]
 
 
+def _is_right(case, number):
+    return not case.right or any(
+        right is None or (number is not None and isclose(number, right, rel_tol=1e-9, abs_tol=1e-9))
+        for right in case.right
+    )
+
+
 def faults_of(case, ends):
     """What is wrong with the ends of a case, as texts."""
-    (_, code, _, message), *others = ends
-    if code in (0, 1):
-        return ["no error"]
+    (_, code, number, message), *others = ends
+    if code in (0, 1):  # read without a question
+        return [] if _is_right(case, number) and case.right else [f"no error, but {number}"]
     wrong, reached = [], False
     for seen, code, number, said in others:
-        is_right = not case.right or any(
-            right is None or (number is not None and isclose(number, right, rel_tol=1e-9, abs_tol=1e-9))
-            for right in case.right
-        )
+        is_right = _is_right(case, number)
         reached |= code in (0, 1) and is_right
         if code in (0, 1) and not is_right and "warning" not in said:
             wrong.append(f"{' -> '.join(seen)} gives {number} in silence")

@@ -155,6 +155,8 @@ def _delimiter(first: bytes, rest: bytes, form: Form) -> tuple[str, bool]:
             return sign.decode(), False
     second = _first_row(rest)
     here, below = _texts(first, None), _texts(second, None)
+    if not DELIMITED.search(first) and re.search(rb'" +"', first):
+        return " ", False  # as R writes tables
     if len(here) >= 2 and not DELIMITED.search(first) and b'"' not in first:
         of_numbers = [row for row in (here, below) if row and _all(row, form, numbers=True)]
         if here in of_numbers or (len(here) == len(below) and below in of_numbers):
