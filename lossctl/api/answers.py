@@ -192,6 +192,8 @@ def report(
         batch=asked.batch,
         batches=asked.batches,
         seed=asked.seed,
+        anchors=asked.anchors,
+        level=asked.level,
         fingerprint=digest(embeddings.fields) if data_hash else None,
         progress=progress,
     )

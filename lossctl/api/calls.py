@@ -377,6 +377,8 @@ def triplets(
     pairs: int = 0,
     batch: tuple[int, int] | None = None,
     batches: int = 100,
+    anchors: int | None = None,
+    ci: float | None = None,
     seed: int = 0,
     na: str = "error",
     skip_nan: bool = False,
@@ -398,6 +400,8 @@ def triplets(
     positive: "any" or "all", of rows with several labels (a;b, or columns of 0 and 1): which of them positives share
     by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
+    anchors: estimate the shares from so many anchors, drawn by `seed`, each against everyone
+    ci: the level of intervals of the shares: about new points, or with `anchors` (0.95 there) about the set
     na, skip_nan, header, delimiter: as in `compute`
     device: where the whole set is counted: cpu, cuda, cuda:1 (and so on), or auto; the counts are the same
 

@@ -632,6 +632,7 @@ class TripletQuestion(NamedTuple):
 
     margins: one breakdown each;  by_class, pairs: also by class, and the so many class pairs with the most hard ones
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
+    anchors: the triplets of so many anchors only, drawn by `seed`;  level: of intervals of the shares
     """
 
     inputs: tuple[Given, ...]
@@ -643,6 +644,8 @@ class TripletQuestion(NamedTuple):
     batch: tuple[int, int] | None = None
     batches: int = 100
     seed: int = 0
+    anchors: int | None = None
+    level: float | None = None
     jobs: int | None = None
 
     @classmethod
@@ -663,6 +666,19 @@ class TripletQuestion(NamedTuple):
                 why="the whole set is counted, and nothing is drawn",
                 fix=f"add {'--batch 18,4' if call.way == 'shell' else 'batch=(18, 4)'}, or leave it out",
             )
+        if call["anchors"] is not None:
+            counted = {
+                "by_class": call["by_class"],
+                "by": call["by"],
+                "pairs": call["pairs"],
+                "device": device != "cpu",
+            }
+            for key in (key for key, value in counted.items() if value):
+                raise UsageError(
+                    f"{call.name(key)} with {call.name('anchors')}",
+                    why="sampled anchors are counted on the CPU, and tell of the set as a whole",
+                    fix=f"leave {call.name(key)} out",
+                )
         return cls(
             inputs=tuple(inputs),
             named=named,
@@ -673,6 +689,8 @@ class TripletQuestion(NamedTuple):
             batch=batch,
             batches=call["batches"],
             seed=call["seed"],
+            anchors=call["anchors"],
+            level=call["ci"],
             jobs=call["jobs"],
         )
 

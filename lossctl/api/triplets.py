@@ -17,7 +17,7 @@ from .bound import read_all
 from .pairing import has_pairs
 
 if TYPE_CHECKING:
-    from ..results.breakdown import Batches, Breakdown, Categories, Diagnosis
+    from ..results.breakdown import AtMargin, Batches, Breakdown, Categories, Confidence, Diagnosis
     from ..sets.given import GivenTriplets
     from .prepare import Prepared
     from .reading import Given
@@ -39,6 +39,7 @@ class Report(Tabled):
     left_out: int = 0
     marks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    confidence: Confidence | None = None
 
     def __repr__(self) -> str:
         """A line: the shares at each margin."""
@@ -47,14 +48,18 @@ class Report(Tabled):
             for at in self.whole.margins
         ]
         certified = "" if self.whole.certified else "; not certified"
-        return f"<triplets of {self.whole.anchors.points} points; {'; '.join(shares)}{certified}>"
+        sample = self.whole.sample
+        of = f"estimate from {sample.anchors} of {sample.of} anchors: " if sample else ""
+        return f"<{of}triplets of {self.whole.anchors.points} points; {'; '.join(shares)}{certified}>"
 
     def records(self) -> list[dict[str, Any]]:
         """A row for each margin, and for each class at each margin: counts, and shares of all triplets."""
         rows: list[dict[str, Any]] = []
         for at in self.whole.margins:
             more = {"batch_all": at.batch_all_mean_active, "batch_hard": at.batch_hard}
-            rows.append({"class": None, "margin": at.margin} | _counts(at.categories) | more)
+            rows.append({"class": None, "margin": at.margin} | _counts(at.categories) | more | _ends(at))
+            if self.whole.sample:
+                rows[-1] |= {"estimate": True, "sampled_anchors": self.whole.sample.anchors}
         for group in self.whole.classes:
             for at, of in zip(self.whole.margins, group.categories, strict=True):
                 none = {"batch_all": None, "batch_hard": None}
@@ -64,6 +69,12 @@ class Report(Tabled):
 
 def _shares(categories: Categories) -> Iterator[tuple[str, float]]:
     return zip(("easy", "semi_hard", "hard"), categories.shares, strict=True)
+
+
+def _ends(at: AtMargin) -> dict[str, Any]:
+    names = ("easy", "semi_hard", "hard")
+    ends = zip(names, at.intervals, strict=False)
+    return {f"{name}_{side}": getattr(end, side) for name, end in ends for side in ("low", "high")}
 
 
 def _counts(categories: Categories) -> dict[str, Any]:
@@ -80,10 +91,16 @@ def report(
     batch: tuple[int, int] | None = None,
     batches: int = 100,
     seed: int = 0,
+    anchors: int | None = None,
+    level: float | None = None,
     fingerprint: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """The breakdown of a prepared set, its diagnosis, and sampled batches (on the CPU) if `batch` is given."""
+    """The breakdown of a prepared set, its diagnosis, and sampled batches (on the CPU) if `batch` is given.
+
+    anchors: count so many only, drawn by the seed;  level: of intervals of the shares: about new points, or with
+        `anchors`, where it is 0.95 unless given, about all anchors of the set
+    """
     if batch is not None and has_pairs(opened.reading):
         raise UsageError(
             "sampled batches of two sets, or of rows kept apart",
@@ -94,6 +111,7 @@ def report(
     from ..sets.diagnosis import diagnose, remarks
     from ..sets.pairing import together
     from ..sets.triplets import breakdown
+    from . import shares
 
     embeddings, reading = read_set(opened.plan, opened.inputs()), opened.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
@@ -102,15 +120,18 @@ def report(
         from ..sets.device.triplets import breakdown_on
 
         count = partial(breakdown_on, reading.device)
-    counts = count(
-        embeddings.emb,
-        embeddings.label,
-        by_class=by_class,
-        pairs=pairs,
-        threads=opened.jobs,
-        progress=progress,
-        **settings,
-    )
+    how: dict[str, Any] = {"threads": opened.jobs, **settings}
+    bounded, notes = None, opened.notes
+    if anchors is not None:
+        bounded = shares.of_sample(embeddings, anchors, seed, level or shares.LEVEL, progress, who=opened.pairs, **how)
+        notes += () if bounded else ("there are no more anchors than that: all are counted",)
+    if bounded:
+        counts = bounded.whole
+    else:
+        counts = count(embeddings.emb, embeddings.label, by_class=by_class, pairs=pairs, progress=progress, **how)
+    if level is not None and anchors is None:
+        bounded = shares.of_points(counts, embeddings, seed, level, partial(count, **how))
+        counts = bounded.whole
     sample = None
     if batch is not None:
         sample = sampled(
@@ -121,17 +142,17 @@ def report(
         emb, label = np.concatenate([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
     diagnosis = diagnose(emb, label, counts)
     odd = remarks(embeddings.emb, embeddings.label, opened.pairs, reading.normalize or reading.metric == "cosine")
-    notes = "; ".join(opened.notes)
     return Report(
         counts,
         diagnosis,
         sample,
         opened.sources,
-        notes,
+        "; ".join(notes),
         fingerprint,
         embeddings.facts.skipped,
         opened.marks,
-        (*opened.warnings, *odd),
+        (*opened.warnings, *odd, *(bounded.remarks if bounded else ())),
+        bounded.confidence if bounded else None,
     )
 
 

@@ -87,7 +87,11 @@ def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion
 
     call = asked(values, TRIPLETS, "shell")
     margins, batch = _numbers("--margin", ",".join(values["margin"] or ["1"])), _pair(values["batch"])
-    beside = {"--by": values["by"], "--pairs": values["pairs"], "--batch": batch}
+    beside = {"--by": values["by"], "--pairs": values["pairs"], "--batch": batch, "--ci": values["ci"]}
+    if values["anchors"] is not None:
+        why = "it shows counts and shares as if they were of all anchors"
+        _refuse("--anchors", {"--bare": values["bare"], "--plot": values["plot"]}, why)
+    beside["--anchors"] = values["anchors"]
     if values["bare"] and values["plot"] is None:
         _refuse("--bare", beside, "it prints the three counts alone")
     if values["index"] is not None:
@@ -135,7 +139,10 @@ def _is_of_triplets(values: Mapping[str, Any], question: TripletQuestion) -> boo
 
     if question.named or not is_of_triplets(question.inputs):
         return False
-    names = ("by", "pairs", "batch", "plot", "metrics", "summary", "ref", "exclude_same", "noise_label", "positive")
+    names = (
+        "by", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "exclude_same", "noise_label",
+        "positive",
+    )  # fmt: skip
     of_a_set = {f"--{name.replace('_', '-')}": values[name] for name in names}
     _refuse("anchors, positives and negatives in step", of_a_set, "they are counted as they are, and have no classes")
     return True

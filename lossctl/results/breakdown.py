@@ -34,6 +34,37 @@ class Categories:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareInterval:
+    """Between which values a share lies at the level asked; nan for both where there is no such interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """Of which intervals of shares are: their level and method, what varies, how many of these there are.
+
+    unit: "points" speaks for new points, "anchors" for all anchors of the set
+    """
+
+    level: float
+    method: str
+    unit: str
+    units: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The anchors that were counted where not all were: so many of all that there are, drawn by a seed."""
+
+    anchors: int
+    of: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class AtMargin:
     """Everything at one margin.
 
@@ -48,6 +79,7 @@ class AtMargin:
     active: int
     batch_hard: float
     undecided: int = 0
+    intervals: tuple[ShareInterval, ...] = ()
 
     @property
     def batch_all_mean_active(self) -> float:
@@ -120,6 +152,7 @@ class Breakdown:
     edges: the bins' edges, one more than bins, the same for positives and negatives
     classes: by class of the anchor, in label order, if asked for; pairs: the class pairs with the most hard triplets
     backend: what counted most of it, "numpy" or for example "triton-cuda"
+    sample: the anchors whose triplets these are, where not all were counted: shares and means are estimates then
     """
 
     metric: str
@@ -134,6 +167,7 @@ class Breakdown:
     classes: tuple[ClassShare, ...] = ()
     pairs: tuple[ClassPair, ...] = ()
     backend: str = "numpy"
+    sample: Sample | None = None
 
     @property
     def undecided(self) -> int:

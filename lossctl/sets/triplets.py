@@ -6,22 +6,26 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import UsageError
-from ..results.breakdown import Anchors, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances
+from ..results.breakdown import Anchors, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances, Sample
 from ..rows.job import PLAIN, Pairing
 from ..rows.sums import count, total
+from ..rows.workers import ordered_map
 from .counting import Census, Counts, DistanceSums, count_panel, joined
-from .panels import MEMORY_BYTES, fold
+from .panels import MEMORY_BYTES, Panel, default_threads, fold
 from .points import Points, sort_points
-from .ties import equal_rows, make_judge
+from .ties import Judges, equal_rows, make_judge
 
 BINS = 40
 SAMPLE = 1 << 14  # pairs that set the range of the histogram
 MASKED = 1 << 9  # the same, where positives are no slices
+SAMPLING = 1 << 62  # sets what draws anchors apart from what draws batches
 Progress = Callable[[int, int], None]
 
 
@@ -61,6 +65,7 @@ def breakdown(
         bins=bins,
         who=who,
     )
+    margins = [float(margin) for margin in margins]
     counted = list(
         fold(
             census.points,
@@ -71,7 +76,74 @@ def breakdown(
             progress=progress,
         )
     )
-    return report(census, counted, [float(margin) for margin in margins], by_class, pairs)
+    return report(census, counted, margins, by_class, pairs)
+
+
+class Sampled(NamedTuple):
+    """The breakdown of some anchors, and what each of them adds to it.
+
+    categories: (margins, 3, anchors) how many of its triplets are easy, semi-hard, hard
+    """
+
+    whole: Breakdown
+    categories: np.ndarray
+
+
+def breakdown_of_some(
+    embeddings: np.ndarray,
+    labels: Any,
+    anchors: int,
+    seed: int,
+    *,
+    margins: Sequence[float] = (1.0,),
+    metric: str = "euclidean",
+    normalize: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    who: Pairing = PLAIN,
+) -> Sampled | None:
+    """The same of `anchors` anchors against everyone, drawn without replacement; None where there are no more.
+
+    The other arguments and the errors are those of `breakdown`.
+    """
+    census = prepare(
+        np.asarray(embeddings),
+        np.asarray(labels),
+        margins=margins,
+        metric=metric,
+        normalize=normalize,
+        merge=False,
+        who=who,
+    )
+    points, margins = census.points, [float(margin) for margin in margins]
+    if points.anchors <= anchors:
+        return None
+    chosen = np.sort(_drawn(points, anchors, seed))
+    judges = Judges(points)
+    panels = (Panel(points, at, at + 1, judges) for at in chosen.tolist())
+    counted = []
+    for panel in ordered_map(partial(count_panel, census), panels, default_threads() if threads is None else threads):
+        counted.append(panel)
+        if progress is not None:
+            progress(len(counted), anchors)
+    whole = report(census, counted, margins, False, 0)
+    counts = joined(counted)
+    rows = []
+    for margin in margins:
+        j = census.margins.index(margin)
+        hard = counts.below[0] + counts.ties[0]
+        costly = counts.below[j] if margin else hard
+        rows.append(np.stack([counts.triplets - costly, costly - hard, hard]))
+    return Sampled(replace(whole, sample=Sample(anchors, points.anchors, seed)), np.array(rows))
+
+
+def _drawn(points: Points, anchors: int, seed: int) -> np.ndarray:
+    """Positions of anchors, (anchors,): which rows these are depends on the seed and on the rows alone."""
+    positions = np.arange(points.begin, points.begin + points.anchors)
+    by_row = positions[np.argsort(points.rows[positions])]
+    random = np.random.Generator(np.random.Philox(key=[seed, SAMPLING]))
+    chosen: np.ndarray = by_row[random.choice(len(by_row), anchors, replace=False, shuffle=False)]
+    return chosen
 
 
 def prepare(
@@ -207,7 +279,7 @@ def _at_margin(census: Census, counts: Counts | None, margin: float) -> AtMargin
     if counts is None:
         return AtMargin(margin, Categories(0, 0, 0), 0.0, 0, math.nan)
     points, j = census.points, census.margins.index(margin)
-    members = np.ones(points.anchors) if points.weights is None else points.weights[points.used].astype(float)
+    members = np.ones(len(counts.farthest)) if points.weights is None else points.weights[points.used].astype(float)
     worst = np.maximum(counts.farthest - counts.nearest + margin, 0.0) * members
     return AtMargin(
         margin=margin,

@@ -67,11 +67,17 @@ def of_suite(report: SuiteReport) -> Iterator[Metric]:
 
 
 def of_triplets(report: Report) -> Iterator[Metric]:
-    """margin M/easy, /semi_hard, /hard (shares of all triplets), /batch_all, /batch_hard."""
+    """margin M/easy, /semi_hard, /hard (shares of all triplets); /batch_all, /batch_hard; estimate/anchors."""
+    if report.whole.sample:
+        yield "estimate/anchors", report.whole.sample.anchors
     for at in report.whole.margins:
         lead = f"margin {at.margin!r}"
-        for name, share in zip(("easy", "semi_hard", "hard"), at.categories.shares, strict=True):
+        names = ("easy", "semi_hard", "hard")
+        for name, share in zip(names, at.categories.shares, strict=True):
             yield f"{lead}/{name}", share
+        for name, interval in zip(names, at.intervals, strict=False):
+            yield f"{lead}/{name}/low", interval.low
+            yield f"{lead}/{name}/high", interval.high
         yield f"{lead}/batch_all", at.batch_all_mean_active
         yield f"{lead}/batch_hard", at.batch_hard
 

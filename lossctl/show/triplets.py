@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..api.triplets import Report
+    from ..results.breakdown import Confidence
     from ..sets.given import GivenTriplets
 
 BAR = 24
@@ -55,6 +56,8 @@ def as_json(report: Report, indent: int | None = 2) -> str:
         ],
         "pairs": [asdict(pair) for pair in breakdown.pairs],
         "batches": asdict(report.batches) if report.batches else None,
+        "sample": asdict(breakdown.sample) if breakdown.sample else None,
+        "confidence": asdict(report.confidence) if report.confidence else None,
         "diagnosis": asdict(report.diagnosis),
     }
     results = [_finite(_margin_record(at)) for at in breakdown.margins]
@@ -71,9 +74,11 @@ def _finite(value: Any) -> Any:
 
 
 def _margin_record(at: AtMargin) -> dict[str, Any]:
+    intervals = dict(zip(("easy", "semi_hard", "hard"), map(asdict, at.intervals), strict=False))
     return {
         "margin": at.margin,
         **_category_record(at.categories),
+        **({"intervals": intervals} if intervals else {}),
         "batch_all": {
             "mean_active": at.batch_all_mean_active,
             "mean": at.batch_all_mean,
@@ -113,6 +118,8 @@ def signature(report: Report) -> str:
         f"n:{breakdown.anchors.points}",
         f"be:{breakdown.backend}",
     ]
+    if breakdown.sample:
+        parts.append(f"estimate:{breakdown.sample.anchors}-of-{breakdown.sample.of}-anchors-by-{breakdown.sample.seed}")
     marks = [f"read:{'+'.join(report.marks)}"] if report.marks else []
     return "|".join([*parts, *marks, *([f"data:{report.data}"] if report.data else []), f"v:{__version__}"])
 
@@ -144,13 +151,13 @@ def page(report: Report, width: int) -> list[Sheet | str]:
     used = breakdown.anchors
     state = "certified" if breakdown.certified else "not certified"
     against = f" against {used.references} references" if used.references else ""
-    head = (
+    head = _estimated(report) + (
         f"{used.points} points{against}, {used.used} anchors ({used.without_positive} without a positive, "
         f"{used.without_negative} without a negative); {breakdown.metric}"
         f"{', normalised' if breakdown.normalize else ''}; {state}"
     )
     parts: list[Sheet | str] = [line + "\n" for line in folded(head, width)]
-    parts += [_margin_table(at) for at in breakdown.margins]
+    parts += [_margin_table(at, report.confidence) for at in breakdown.margins]
     parts += [_losses(report), _histogram(report, 1 if width >= ROOMY else 2)]
     if breakdown.classes:
         parts.append(_classes(report, bars=True))
@@ -161,20 +168,34 @@ def page(report: Report, width: int) -> list[Sheet | str]:
     return parts
 
 
-def _margin_table(at: AtMargin) -> Sheet:
+def _estimated(report: Report) -> str:
+    """What stands before all else where not all anchors were counted."""
+    sample = report.whole.sample
+    return f"estimate from {sample.anchors:,} of {sample.of:,} anchors, seed {sample.seed}: " if sample else ""
+
+
+def _margin_table(at: AtMargin, confidence: Confidence | None) -> Sheet:
     item = at.categories
-    rows = []
+    intervals: list[tuple[str, ...]] = [
+        (f"{_percent(end.low) or '?'} .. {_percent(end.high) or '?'}",) for end in at.intervals
+    ]
+    between = intervals or [()] * 3  # nothing stands between a share and its bar
     names = ("easy", "semi-hard", "hard")
-    for name, count, share in zip(names, (item.easy, item.semi_hard, item.hard), item.shares, strict=True):
-        rows.append((name, f"{count:,}", _percent(share), bar(share)))
-    rows.append(("all", f"{item.triplets:,}", "", ""))
+    counts = zip(names, (item.easy, item.semi_hard, item.hard), item.shares, between, strict=True)
+    rows: list[tuple[str, ...]] = [
+        (name, f"{count:,}", _percent(share), *ends, bar(share)) for name, count, share, ends in counts
+    ]
+    more = [("all", item.triplets)]
     if item.hard_ties or item.margin_ties:
         place = "easy" if at.margin else "hard"
-        rows.append(("ties d_an = d_ap, in hard", f"{item.hard_ties:,}", "", ""))
-        rows.append((f"ties d_an = d_ap + margin, in {place}", f"{item.margin_ties:,}", "", ""))
-    columns = ("triplets", "count", "share", "")
+        more += [("ties d_an = d_ap, in hard", item.hard_ties)]
+        more += [(f"ties d_an = d_ap + margin, in {place}", item.margin_ties)]
+    empty = ("",) * (len(rows[0]) - 2)
+    rows += [(name, f"{count:,}", *empty) for name, count in more]
+    interval = (f"{confidence.level:.4g} interval",) if confidence else ()
+    columns = ("triplets", "count", "share", *interval, "")
     title = f"margin {option_text(at.margin)}"
-    return Sheet(columns, tuple(rows), frozenset({"count", "share"}), title, pictures=frozenset({""}))
+    return Sheet(columns, tuple(rows), frozenset({"count", "share", *interval}), title, pictures=frozenset({""}))
 
 
 def _losses(report: Report) -> Sheet:
@@ -260,10 +281,20 @@ MEASURES = (
 )  # fmt: skip
 
 
+BOUNDS = ("easy low", "easy high", "semi-hard low", "semi-hard high", "hard low", "hard high")
+ESTIMATE = ("estimate", "sampled anchors", "anchors")
+
+
+def _measures(report: Report) -> tuple[str, ...]:
+    """The columns of a margin: with the ends of intervals, and with a mark where they are estimates."""
+    return MEASURES + (BOUNDS if report.confidence else ()) + (ESTIMATE if report.whole.sample else ())
+
+
 def sheets(report: Report) -> list[Sheet]:
     """The same as plain tables with every digit, for a page."""
-    rows = [tuple(record[name] for name in MEASURES) for record in _set_records(report)]
-    parts = [Sheet(MEASURES, tuple(rows), frozenset(MEASURES[:-1]))]
+    columns = _measures(report)
+    rows = [tuple(record[name] for name in columns) for record in _set_records(report)]
+    parts = [Sheet(columns, tuple(rows), frozenset(columns) - {"certified", "estimate"})]
     if report.whole.classes:
         parts.append(_classes(report, bars=False))
     if report.whole.pairs:
@@ -278,9 +309,10 @@ def rectangle(report: Report) -> Sheet:
     empty."""
     records = _set_records(report)
     more = [*_class_records(report), *_pair_records(report), *_batch_records(report)]
-    columns = ("of", "class", "negative", "points", *MEASURES) if more else MEASURES
+    measures = _measures(report)
+    columns = ("of", "class", "negative", "points", *measures) if more else measures
     rows = tuple(tuple(record.get(name, "") for name in columns) for record in (*records, *more))
-    return Sheet(columns, rows, frozenset(columns) - {"of", "class", "negative", "certified"})
+    return Sheet(columns, rows, frozenset(columns) - {"of", "class", "negative", "certified", "estimate"})
 
 
 Record = dict[str, str]
@@ -296,7 +328,15 @@ def _set_records(report: Report) -> list[Record]:
         )  # fmt: skip
         certified = "yes" if report.whole.certified else "no"
         points = str(report.whole.anchors.points)
-        records.append(_record("set", numbers) | {"certified": certified, "points": points})
+        ends = [repr(end) for interval in at.intervals for end in (interval.low, interval.high)]
+        sample = report.whole.sample
+        mark = ("yes", str(sample.anchors), str(sample.of)) if sample else ()
+        records.append(
+            _record("set", numbers)
+            | {"certified": certified, "points": points}
+            | dict(zip(BOUNDS, ends, strict=False))
+            | dict(zip(ESTIMATE, mark, strict=False))
+        )
     return records
 
 

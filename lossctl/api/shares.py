@@ -1,0 +1,93 @@
+"""How sure the shares of triplets are: from sampled anchors about the set, from points left out about new points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import DataError
+from ..resampling import jackknife, shares
+from ..resampling.draws import Draws
+from ..resampling.shares import Ends
+from ..results.breakdown import Breakdown, Confidence, ShareInterval
+from ..sets.by_anchor import EmbeddingSet, Progress
+from ..sets.triplets import breakdown_of_some
+from ..text import option_text
+
+LEVEL = 0.95
+KINDS = ("easy", "semi-hard", "hard")
+
+
+class Bounded(NamedTuple):
+    """A breakdown whose shares have intervals, what these are, and what there is to say of them."""
+
+    whole: Breakdown
+    confidence: Confidence
+    remarks: tuple[str, ...]
+
+
+def of_sample(
+    embeddings: EmbeddingSet, anchors: int, seed: int, level: float, progress: Progress | None, **settings: Any
+) -> Bounded | None:
+    """The triplets of some anchors, drawn by a seed; None where there are no more than that.
+
+    settings: those of `breakdown_of_some`
+    """
+    some = breakdown_of_some(embeddings.emb, embeddings.label, anchors, seed, progress=progress, **settings)
+    if some is None:
+        return None
+    ends = [[shares.of_sample(kind, of_all.sum(axis=0), level, seed) for kind in of_all] for of_all in some.categories]
+    return _bounded(some.whole, Confidence(level, "bca", "anchors", anchors, seed), ends, "count more --anchors")
+
+
+def of_points(
+    whole: Breakdown,
+    embeddings: EmbeddingSet,
+    seed: int,
+    level: float,
+    count: Callable[[np.ndarray, np.ndarray], Breakdown],
+) -> Bounded:
+    """A breakdown with intervals about new points. count: of the points that are left"""
+    points = len(embeddings.label)
+    confidence = Confidence(level, "jackknife", "points", points, seed)
+    if points < jackknife.FEW:
+        nothing = Ends(math.nan, math.nan, f"{points} points are too few")
+        return _bounded(whole, confidence, [[nothing] * len(KINDS) for _ in whole.margins], "")
+    rests = [
+        _shares(count, embeddings.emb[stays], embeddings.label[stays], len(whole.margins))
+        for stays in jackknife.blocks_of(Draws(seed, 1), points, None)
+    ]
+    left_out = np.array(rests)  # (blocks, margins, 3)
+    ends = [
+        [shares.of_points(share, left_out[:, j, kind], level) for kind, share in enumerate(at.categories.shares)]
+        for j, at in enumerate(whole.margins)
+    ]
+    return _bounded(whole, confidence, ends, "")
+
+
+def _shares(
+    count: Callable[[np.ndarray, np.ndarray], Breakdown], emb: np.ndarray, label: np.ndarray, margins: int
+) -> Sequence[Sequence[float]]:
+    try:
+        return [at.categories.shares for at in count(emb, label).margins]
+    except DataError:  # the whole set has triplets, so the rest has lost them
+        return [[math.nan] * len(KINDS)] * margins
+
+
+def _bounded(whole: Breakdown, confidence: Confidence, ends: Sequence[Sequence[Ends]], fix: str) -> Bounded:
+    margins = tuple(
+        replace(at, intervals=tuple(ShareInterval(end.low, end.high) for end in of_kinds))
+        for at, of_kinds in zip(whole.margins, ends, strict=True)
+    )
+    reasons: dict[str, list[str]] = {}
+    for at, of_kinds in zip(whole.margins, ends, strict=True):
+        for kind, end in zip(KINDS, of_kinds, strict=True):
+            if end.why:
+                reasons.setdefault(end.why, []).append(f"{kind} at margin {option_text(at.margin)}")
+    then = f"; {fix}" if fix else ""
+    told = tuple(f"no interval of the share of {', '.join(names)}: {why}{then}" for why, names in reasons.items())
+    return Bounded(replace(whole, margins=margins), confidence, told)
