@@ -8,7 +8,7 @@ TYPE_CHECKING = False  # type checkers read it as true; typing's own would be th
 if TYPE_CHECKING:
     from typing import Any
 
-    from .api.calls import compare, compute, mine, row_losses, run, triplets
+    from .api.calls import compare, compute, merge, mine, parts, row_losses, run, triplets
     from .errors import DataError, DeviceError, FileError, LossctlError, UsageError
     from .show.losses import explain
     from .show.result_plots import plot
@@ -23,7 +23,9 @@ __all__ = [
     "compare",
     "compute",
     "explain",
+    "merge",
     "mine",
+    "parts",
     "plot",
     "row_losses",
     "run",

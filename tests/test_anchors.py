@@ -205,13 +205,26 @@ def test_two_sets_that_are_as_good_differ_in_one_of_20():
     assert np.mean(np.array(p) < 0.05) < 0.05 + 3 * math.sqrt(0.95 * 0.05 / 150)
 
 
-def test_clusters_of_anchors_are_resampled_whole():
-    emb, labels = a_set(200)
-    asked = assess.Confidence(resamples=500)
-    (whole,) = assessed("batch-hard", emb, labels, confidence=asked)
-    (by_class,) = assessed("batch-hard", emb, labels, cluster=labels, confidence=asked)
-    assert (by_class.ci.unit, by_class.ci.units) == ("clusters", 7)
+def test_clusters_of_anchors_are_left_out_whole():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(15), 10)
+    emb = rng.normal(size=(15, 3))[labels] + 0.3 * rng.normal(size=(150, 3))
+    (whole,) = assessed("batch-hard", emb, labels, confidence=assess.Confidence())
+    (by_class,) = assessed("batch-hard", emb, labels, cluster=labels, confidence=assess.Confidence())
+    assert (by_class.ci.unit, by_class.ci.units) == ("clusters", 15)
     assert by_class.ci.standard_error > 1.5 * whole.ci.standard_error
+
+
+def test_too_few_points_or_clusters_have_no_interval():
+    emb, labels = a_set(200)
+    for settings, why in (({"cluster": labels}, "7 clusters: they hold from 10"), ({}, "19 points: they hold from 20")):
+        many = slice(None) if settings else slice(19)
+        (result,) = assessed("batch-all", emb[many], labels[many], confidence=assess.Confidence(), **settings)
+        assert math.isnan(result.ci.low) and math.isnan(result.ci.standard_error)
+        assert any(f"no interval of {why}" in text for text in result.warnings), result.warnings
+    difference = compared(emb[:19], emb[:19] * [1, 1, 2], labels[:19], "batch-all")
+    assert math.isnan(difference.p) and difference.verdict == "unknown"
+    assert any("no test of 19 points" in text for text in difference.warnings)
 
 
 @pytest.mark.slow

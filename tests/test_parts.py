@@ -2,12 +2,16 @@
 
 import os
 import pickle
+import re
+import shutil
 import signal
+import sys
 from concurrent.futures import Future, ProcessPoolExecutor
 
 import numpy as np
 import pandas
 import pytest
+from conftest import ROOT
 
 import lossctl
 from lossctl.api import parts
@@ -185,6 +189,61 @@ def test_processes(tmp_path, small):
 
 
 # --- engines, as they are
+
+
+def test_states_of_parts_merge_to_the_result_in_any_order(tmp_path, small):
+    path = shards(tmp_path)
+    for settings in ({}, {"group": "group"}, {"group": "group", "ci": 0.9, "resamples": 99}, {"gamma": 1.5}):
+        work = pickle.loads(pickle.dumps(lossctl.parts("focal", path, **settings)))
+        states = [part.state() for part in reversed(work)]
+        assert len(states) > 5
+        assert repr(lossctl.merge(states)) == repr(lossctl.compute("focal", path, **settings)), settings
+    other = lossctl.parts("bce", path)[0].state()
+    for wrong, message in ((states[1:], "is missing"), ([], "no state"), ([b"x"], "not the state"),
+                           ([*states, other], "different computations")):  # fmt: skip
+        with pytest.raises(UsageError, match=message):
+            lossctl.merge(wrong)
+    for name in ("keep", "by", "jobs", "executor", "data_hash"):
+        with pytest.raises(UsageError, match=f"{name} with parts"):
+            lossctl.parts("bce", path, **{name: 1})
+    with pytest.raises(UsageError, match="an array in memory"):
+        lossctl.parts("bce", [0.1, 0.2], [1, 0])
+    table = TABLE.copy()
+    table.loc[400, "prob"] = 1.5
+    table.to_parquet(tmp_path / "x.parquet", row_group_size=90)
+    with pytest.raises(DataError, match="row 400"):
+        lossctl.merge([part.state() for part in lossctl.parts("bce", str(tmp_path / "x.parquet"))])
+
+
+def test_a_worker_of_another_kind_is_told(tmp_path, small, monkeypatch):
+    work = lossctl.parts("bce", shards(tmp_path))
+    for module, name, value in ((by_row, "BLOCK_VALUES", 256), (parts, "__version__", "0.0.1")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, value)
+            states = [part.state() for part in work]
+        with pytest.raises(UsageError, match="a worker has lossctl"):
+            lossctl.merge(states)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_example_of_spark(tmp_path, monkeypatch):
+    sql = pytest.importorskip("pyspark.sql")
+    if not shutil.which("java") and "JAVA_HOME" not in os.environ:
+        pytest.skip("Spark needs Java")
+    text = (ROOT / "docs/scale.md").read_text()
+    (example,) = (block for block in re.findall("```python\n(.*?)```", text, re.DOTALL) if "mapInArrow" in block)
+    path = str(tmp_path / "part-*.parquet")
+    for at in range(4):
+        pandas.concat([TABLE] * 200).to_parquet(tmp_path / f"part-{at}.parquet")
+    expected = lossctl.compute("bce", path, group="group", ci=0.95)
+    monkeypatch.setattr(parts, "PART_ROWS", 100_000)
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    with sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate():
+        names = {}
+        exec(example.replace("preds/*.parquet", path).replace('"slice"', '"group"'), names)
+    assert len(names["parts"]) > 5
+    assert repr(names["result"]) == repr(expected)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from ..results.notebook import Number, Record, Tabled
 from ..results.values import Comparison, Result, SuiteReport
 from ..sets.mining import Mined, joined
 from ..text import did_you_mean, shown
-from . import answers, suite, suite_file
+from . import answers, states, suite, suite_file
 from . import mine as mining
 from .bound import as_array, looks_like_column, refuse_none, refuse_other_indexes
 from .mine import MiningSummary
@@ -44,6 +44,7 @@ from .question import (
     refuse_unsuited,
 )
 from .reading import Given
+from .states import Part
 from .triplets import Report
 
 Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "data.csv::p"
@@ -194,11 +195,47 @@ def compute(
     settings = _settings(compute, locals())
     question = _question(loss, inputs, named, settings, COMPUTE)
     with answers.opened(question) as answer:
-        results = [_in_python(result) for result in answer.results(data_hash=data_hash)]
+        return _as_asked(question, answer.results(data_hash=data_hash))
+
+
+def _as_asked(question: Question, results: Sequence[Result]) -> Result | Grouped:
+    """The result of the (only) loss; with groups all of its results."""
+    results = [_in_python(result) for result in results]
     if question.side.group is None:
         return results[0]
     macro = next((result for result in results if result.average == "macro"), None)
     return Grouped(results[0], macro, {result.group: result for result in results if result.group is not None})
+
+
+@told_in_python()
+def parts(loss: str | Spec, *inputs: Source, **settings: Any) -> list[Part]:
+    """The parts of `compute(loss, *inputs, **settings)`, for engines that run functions on many machines.
+
+    A part can be pickled; its `state()`, wherever that runs, reads its rows and gives a few bytes; `merge` makes the
+    result of the states of all parts. Inputs are files that say how many rows they have, found by all workers.
+    settings: those of `compute`, but executor, jobs, keep, by and data_hash
+
+    Raises UsageError (also for what cannot be cut), DataError, FileError.
+    """
+    preset = options.defaults(COMPUTE, "python")
+    for name in ("executor", "jobs", "keep", "by", "data_hash"):
+        if name in settings:
+            raise UsageError(f"{name} with parts", fix=f"leave {name} out, or call lossctl.compute")
+    known = {row.argument: key for key, row in options.settings(COMPUTE, "python").items()}
+    values = {**preset, **{known[name]: _plain(value) for name, value in settings.items() if name in known}}
+    named = {name: value for name, value in settings.items() if name not in known}
+    return states.planned(_question(loss, inputs, named, values, COMPUTE))
+
+
+@told_in_python()
+def merge(parts: Sequence[bytes]) -> Result | Grouped:
+    """What `compute` would have given, from the states of all parts, in any order.
+
+    States are pickles: merge only those that your own workers made.
+
+    Raises UsageError for missing parts, and what `compute` raises of the files.
+    """
+    return _as_asked(*states.merged(parts))
 
 
 @told_in_python()

@@ -554,7 +554,8 @@ def left_out(
     scored = whole.without(scorer.blocks, shared.jobs[at], shared.ride, shared.read, shared.threads, masks)
     rests: list[survey.Pieces] = [{} if rest is None else fold((rest,))[0] for rest in scored]
     values = {name: np.array([rest[name].value(plan) if name in rest else np.nan for rest in rests]) for name in pieces}
-    return {name: Jackknife(piece.value(plan), values[name], units) for name, piece in pieces.items()}
+    fewest = jackknife.FEW_POINTS if aspects.cluster is None else jackknife.FEW_CLUSTERS
+    return {name: Jackknife(piece.value(plan), values[name], units, fewest) for name, piece in pieces.items()}
 
 
 def left_out_unit(engine: Engine) -> str:

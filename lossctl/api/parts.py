@@ -17,6 +17,7 @@ from ..errors import DataError, FileError, LossctlError, UsageError
 from ..files.binding import Paths
 from ..files.opening import is_remote
 from ..files.sources import DIGEST_ROWS, Leaves, digest, digest_of, leaves
+from ..version import __version__
 from . import compute
 from .reading import Given, Reading
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .compute import Request, Shared, Side
 
 PART_ROWS = 1 << 22  # a worker opens the files again for each part
-AHEAD = 64  # parts that are on their way
+AHEAD = 64  # parts that are on their way, unless an executor says how many
 
 
 class Future(Protocol):
@@ -41,7 +42,10 @@ class Executor(Protocol):
 
 
 class Recipe(NamedTuple):
-    """What opens the same inputs somewhere else: what `compute.prepared` takes, and from which folder paths count."""
+    """What opens the same inputs somewhere else: what `compute.prepared` takes, and from which folder paths count.
+
+    version, block_rows: of lossctl, and how many rows it reads at a time: a worker must have the same
+    """
 
     requests: tuple[Request, ...]
     weight: Given | None
@@ -49,6 +53,8 @@ class Recipe(NamedTuple):
     side: Side | None
     paired: bool
     folder: str
+    version: str
+    block_rows: int
 
     @property
     def sources(self) -> list[Given]:
@@ -93,7 +99,7 @@ class Parts(NamedTuple):
         try:
             for start in range(0, rows, size):
                 waiting.append(self.executor.submit(work, start, min(start + size, rows), *how))
-                if len(waiting) > AHEAD:
+                if len(waiting) > getattr(self.executor, "ahead", AHEAD):
                     yield from _received(waiting.popleft())
             while waiting:
                 yield from _received(waiting.popleft())
@@ -137,7 +143,7 @@ def recipe_of(
 ) -> Recipe:
     """The recipe of a shared reading; what was settled by reading all rows (balanced weights) is in it as it is."""
     settled = (request._replace(spec=loss.plan.spec) for request, loss in zip(requests, shared.losses, strict=True))
-    return Recipe(tuple(settled), weight, reading, side, paired, os.getcwd())
+    return Recipe(tuple(settled), weight, reading, side, paired, os.getcwd(), __version__, shared.block_rows)
 
 
 def score_part(
@@ -180,6 +186,12 @@ def _opened(recipe: Recipe) -> Iterator[Shared]:
             paired=recipe.paired,
         ) as shared,
     ):
+        if (recipe.version, recipe.block_rows) != (__version__, shared.block_rows):
+            raise UsageError(
+                f"a worker has lossctl {__version__} and blocks of {shared.block_rows} rows",
+                why=f"the parts were cut by lossctl {recipe.version} into blocks of {recipe.block_rows} rows",
+                fix="install the same lossctl on all workers",
+            )
         yield shared
 
 

@@ -54,7 +54,7 @@ def of_points(
     """A breakdown with intervals about new points. count: of the points that are left"""
     points = len(embeddings.label)
     confidence = Confidence(level, "jackknife", "points", points, seed)
-    if points < jackknife.FEW:
+    if points < jackknife.FEW_POINTS:
         nothing = Ends(math.nan, math.nan, f"{points} points are too few")
         return _bounded(whole, confidence, [[nothing] * len(KINDS) for _ in whole.margins], "")
     rests = [

@@ -11,6 +11,7 @@ import numpy as np
 from ..language.registry import Loss, find
 from ..resampling import flips, paired, student
 from ..resampling.bootstrap import FEW
+from ..resampling.jackknife import FEW_CLUSTERS, FEW_POINTS
 from ..resampling.paired import Difference, Margin, Pairs
 from ..resampling.signed_rank import signed_ranks
 from ..results.values import Comparison, Harm, Interval, Result
@@ -178,6 +179,8 @@ def _cannot_tell(difference: Difference, level: float) -> list[str]:
     """What to say where no difference at all could be shown, or where little shows it."""
     if difference.method == "seeds" and math.isnan(difference.low) and math.isfinite(difference.value):
         return [f"no interval: the {difference.units} seeds do not vary, which does not show that others would not"]
+    if difference.method == "jackknife" and math.isnan(difference.low) and difference.units < FEW_POINTS:
+        return [f"no test of {difference.units} points (or clusters): it holds from {FEW_POINTS} ({FEW_CLUSTERS}) on"]
     if math.isnan(difference.low) and math.isfinite(difference.value):
         return ["no interval of the difference: resamples are not finite, or their sums cancel beyond float64"]
     if difference.test == paired.BOOTSTRAP and difference.units < FEW:

@@ -21,7 +21,7 @@ from .clusters import cluster_numbers
 from .draws import Draws, order_of
 
 BLOCKS = 20
-FEW = 20  # points (or clusters) below which coverage was not shown
+FEW_POINTS, FEW_CLUSTERS = 20, 10  # below these intervals were not shown to hold
 ROUNDING = 1e-12  # of the values: differences of systems below it are rounding
 
 
@@ -43,17 +43,19 @@ class Jackknife(NamedTuple):
     """A value and what it is without each block.
 
     left_out: (G,), nan where the rest has no value;  units: how many points (or clusters) there are
+    fewest: of these, from which on intervals were shown to hold
     """
 
     value: float
     left_out: np.ndarray
     units: int
+    fewest: int = FEW_POINTS
 
     @property
     def standard_error(self) -> float:
         """Of the value, over sets of other points; nan where it has none."""
         blocks = len(self.left_out)
-        if blocks < 2 or not np.isfinite(self.left_out).all():
+        if self.units < self.fewest or blocks < 2 or not np.isfinite(self.left_out).all():
             return math.nan
         gaps = self.left_out - self.left_out.mean()
         return math.sqrt((blocks - 1) / blocks * float((gaps * gaps).sum()))
@@ -87,17 +89,18 @@ class Jackknife(NamedTuple):
     @property
     def remark(self) -> str:
         """Why there is no interval, or why it tells little; "" for nothing to say."""
-        if len(self.left_out) < 2:
-            return "no interval: one point (or cluster) only"
+        if self.units < self.fewest:
+            what = "clusters" if self.fewest == FEW_CLUSTERS else "points"
+            return f"no interval of {self.units} {what}: they hold from {self.fewest} on"
         if not np.isfinite(self.left_out).all():
             return "no interval: without some of the points (or clusters) there is nothing to average"
-        return f"the interval rests on {self.units} units only" if self.units < FEW else ""
+        return ""
 
 
 def mean(parts: Sequence[Jackknife]) -> Jackknife:
     """That of the mean of values of the same set."""
     value = float(np.mean([part.value for part in parts]))
-    return Jackknife(value, np.mean([part.left_out for part in parts], axis=0), parts[0].units)
+    return parts[0]._replace(value=value, left_out=np.mean([part.left_out for part in parts], axis=0))
 
 
 def difference(base: Jackknife, other: Jackknife, share: float = 1.0, margin: float = 0.0) -> Jackknife:
@@ -105,4 +108,4 @@ def difference(base: Jackknife, other: Jackknife, share: float = 1.0, margin: fl
     scale = ROUNDING * (abs(base.value) + abs(other.value))
     gaps = np.array([other.value - share * base.value, *(other.left_out - share * base.left_out)]) - margin
     gaps = np.where(np.abs(gaps) <= scale, 0.0, gaps)
-    return Jackknife(float(gaps[0]), gaps[1:], other.units)
+    return other._replace(value=float(gaps[0]), left_out=gaps[1:])
