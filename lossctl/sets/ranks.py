@@ -86,11 +86,16 @@ def rank(judge: Judge, strip: Strip) -> Ranks:
     keys = _make_keys(
         squares, np.arange(squares.shape[1]), key_mask, judge.scratch.array("keys", squares.shape, np.int64)
     )
-    keys.sort(axis=1)
+    negatives = points.negatives(start, stop)
+    if strip.columns is None:
+        present = negatives
+        keys.sort(axis=1)
+    else:
+        present = (squares < np.inf).sum(axis=1)
+        for line, count in zip(keys, present.tolist(), strict=True):
+            line[:count].sort()  # what is infinite stands in order behind
     bounds = judge.gram.bounds(start, stop)[:, None]
     low, high = _thresholds(judge, positives, errors, lambda _: bounds)
-    negatives = points.negatives(start, stop)
-    present = negatives if strip.columns is None else (squares < np.inf).sum(axis=1)
     reach = int(present.max()) + 1  # one that is infinite closes each row
     sure, inside = _search(keys, reach, low, high, key_mask)
     if inside is not None and not judge.gram.is_exact:

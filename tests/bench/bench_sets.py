@@ -1,0 +1,90 @@
+"""Triplets of sets as networks leave them, against the float64 product, and against another checkout of lossctl.
+
+    python tests/bench/bench_sets.py [--before CHECKOUT] [--n 4096] [--quick]
+
+Every case runs in a process of its own with one job, checkout after checkout, round after round: the ratio is that of
+the least CPU seconds to those of the product, which is measured in the same process. Sets: class centres and noise, so
+that none, few or half of the triplets are active at a margin of 0.2. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from side_by_side import machine
+
+ROOT = Path(__file__).resolve().parents[2]
+SETS = (("apart", 0.5), ("few active", 1.5), ("dense", 30.0))
+WORK = ("breakdown", "batch_all", "semi_hard", "batch_hard")
+CASE = """
+import sys, time
+import numpy as np
+from functools import partial
+from lossctl.losses import embedding
+from lossctl.sets.panels import anchor_losses
+from lossctl.sets.points import sort_points
+from lossctl.sets.triplets import breakdown
+
+name, n, k, noise = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+random = np.random.default_rng(7)
+y = np.arange(n) // k
+x = (random.normal(size=(-(-n // k), 128))[y] + noise * random.normal(size=(n, 128))).astype(np.float32)
+wide, out = x.astype(np.float64), np.empty((256, n))
+
+def product():
+    for start in range(0, n, 256):
+        rows = wide[start : start + 256]
+        np.matmul(rows, wide.T, out=out[: len(rows)])
+
+def work():
+    if name == "breakdown":
+        breakdown(x, y, margins=[0.2], threads=1)
+    else:
+        anchor_losses(sort_points(x, y), partial(getattr(embedding, name), margin=0.2), threads=1)
+
+def least(function):
+    function()
+    taken = []
+    for _ in range(2):
+        before = time.process_time()
+        function()
+        taken.append(time.process_time() - before)
+    return min(taken)
+
+floor = least(product)
+print(least(work) / min(floor, least(product)))
+"""
+
+
+def ratio(checkout: Path, name: str, n: int, k: int, noise: float) -> float:
+    environment = {**os.environ, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", CASE, name, str(n), str(k), str(noise)]
+    return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--before", type=Path, help="a checkout to compare with")
+    parser.add_argument("--n", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="classes of 4 only")
+    options = parser.parse_args()
+    checkouts = {"before": options.before, "now": ROOT} if options.before else {"now": ROOT}
+    print(f"N {options.n:,}, D 128, one job; {machine()}; CPU seconds to those of the float64 product\n")
+    print(f"| set | K | work | {' | '.join(checkouts)} |\n| --- | ---: | --- |{' ---: |' * len(checkouts)}")
+    for k in (4,) if options.quick else (4, 32, options.n // 2):
+        for label, noise in SETS:
+            for name in WORK:
+                cells = [
+                    min(ratio(path, name, options.n, k, noise) for _ in range(options.rounds))
+                    for path in checkouts.values()
+                ]
+                print(f"| {label} | {k} | {name} | {' | '.join(f'{cell:.2f}' for cell in cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
