@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 import re
 
 import numpy as np
@@ -175,3 +176,20 @@ def test_no_far_fetched_guess(name):
         registry.find(name)
     guesses = re.findall(r"'([a-z0-9-]+)'", caught.value.what)[1:]
     assert all(difflib.SequenceMatcher(None, name, guess).ratio() >= 0.75 for guess in guesses)
+
+
+def test_all_inputs_that_are_not_known_are_asked_for_at_once(tmp_path):
+    """Two tries are enough, whatever the columns are called."""
+    (tmp_path / "a.csv").write_text("id,diagnosis,p_malignant,p_benign\n1,benign,0.1,0.9\n2,malignant,0.8,0.2\n")
+    done = run_lossctl("compute", "bce", tmp_path / "a.csv", "--positive", "benign")
+    fix = done.err.partition("fix:")[2]
+    words = [f"--prob {tmp_path}/a.csv::p_benign", f"--label {tmp_path}/a.csv::diagnosis"]
+    assert done.code == 3 and all(word in fix for word in words)
+    line = " ".join(words).split()
+    done = run_lossctl("compute", "bce", tmp_path / "a.csv", "--positive", "benign", *line)
+    assert float(done.out) == pytest.approx(-(math.log(0.9) + math.log(0.8)) / 2, rel=1e-15)
+    (tmp_path / "w.csv").write_text("cultivar,alcohol\n1,strong\n2,light\n")
+    done = run_lossctl("compute", "gini-gain", tmp_path / "w.csv")
+    words = [f"--label {tmp_path}/w.csv::cultivar", f"--split {tmp_path}/w.csv::alcohol"]
+    assert all(word in done.err for word in words)
+    assert run_lossctl("compute", "gini-gain", tmp_path / "w.csv", *" ".join(words).split()).out == "0.5\n"

@@ -231,22 +231,28 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
         several = _like(frame, role, taken)
         if several:
             raise _ambiguous(frame, role, several)
-        places = _candidates(frame, role, taken) or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
-        selectors = [f"={place}" if place.isdigit() else place for place in places[:3]]
-        choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{selector}')}" for selector in selectors)
+        choices = _choices(frame, role, taken)
+        others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in missing[1:])
         raise DataError(
             f"{label_of(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
-            fix=_two_views(frame, role) or f"name it with {choices}, or give it as a file of its own",
+            fix=_two_views(frame, role) or f"name it with {choices}{others_too}, or give it as a file of its own",
         )
     return {role.name: bound[role.name] for role in roles}
+
+
+def _choices(frame: Frame, role: Role, taken: Collection[str]) -> str:
+    """The options that would name the columns of a role."""
+    places = _candidates(frame, role, taken) or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
+    selectors = [f"={place}" if place.isdigit() else place for place in places[:3]]
+    return " or ".join(f"--{role.option} {quote(f'{frame.path}::{selector}')}" for selector in selectors)
 
 
 def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     """The columns that may be meant where none is called like the role, as selectors write them."""
     others = {*IDS, *(() if role.truth else (*LABEL_NAMES, *TRUTH_NAMES))}
     free = [name for name in frame.names if name not in taken and name.strip().lower() not in others]
-    if role.truth:
+    if role.truth or role.kind == "category":
         return free
     free = [name for name in free if _holds_numbers(frame, name)]
     if (

@@ -71,6 +71,7 @@ class ResultPlot:
                     )
                 if math.isfinite(mark.value):
                     axes.plot(mark.value, place, "o", color=style.BLUE, markersize=3.5)
+            axes.use_sticky_edges = False
             axes.set_yticks(range(len(self.marks)), [mark.label for mark in self.marks])
             axes.set_ylim(len(self.marks) - 0.4, -0.6)
             axes.grid(axis="y", visible=False)
@@ -80,8 +81,10 @@ class ResultPlot:
 def plot(results: Any) -> ResultPlot:
     """The figure of a result, of results by group, of comparisons, or of a list of such.
 
-    Intervals are shaded; that of all rows, or the line of no difference, goes over all groups. UsageError for others.
+    Intervals are shaded; that of all rows, or the line of no difference, goes over all groups. UsageError for others,
+    DeviceError without matplotlib.
     """
+    style.library()
     values = list(_values(results))
     kinds = {type(value) for value in values}
     if kinds not in ({Result}, {Comparison}):
