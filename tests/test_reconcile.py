@@ -11,6 +11,7 @@ from conftest import run_lossctl
 from printed import PRINTED
 
 from lossctl.api import answers, reconcile
+from lossctl.api.combinations import Combinations
 from lossctl.api.printed import by_chance, number_of
 from lossctl.api.question import Question
 from lossctl.api.reading import Reading
@@ -76,6 +77,8 @@ def test_a_random_number_is_explained_by_nothing(tmp_path):
 def random_inputs(loss):
     """Inputs of a loss by role, and their forms."""
     rng = np.random.default_rng(0)
+    if loss.engine.kind == "pairs of two views":
+        return {role.name: rng.normal(size=(9, 5)) for role in loss.roles}, {}
     if loss.engine.has_lists or loss.roles[0].name == "emb":
         more = {
             "emb": rng.normal(size=(24, 5)),
@@ -125,6 +128,34 @@ def test_what_ends_in_a_root_or_a_quotient_is_finished_with_the_options_tried(tm
         for text in (fits[0]["options"], *fits[0]["twins"]):
             twin = float(run_lossctl("compute", loss, *text.split(), *files).out)
             assert twin == pytest.approx(float(value), rel=1e-11), (loss, text)
+
+
+@pytest.mark.slow
+def test_what_is_tried_is_what_the_command_gives(tmp_path):
+    """The value of a combination, against its command: three of each kind of loss, drawn."""
+    rng = np.random.default_rng(6)
+    arrays = {
+        "p": rng.uniform(size=30), "y": rng.integers(0, 2, 30), "P": rng.dirichlet(np.ones(4), 30),
+        "Q": rng.dirichlet(np.ones(4), 30), "c": rng.integers(0, 4, 30), "a": rng.normal(size=30),
+        "L": rng.normal(size=(30, 3)), "R": rng.normal(size=(30, 3)), "g": np.repeat(np.arange(6), 5),
+    }  # fmt: skip
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    lines = (
+        "focal p y", "focal P c", "bce p y", "kl P Q", "rmse L R", "tversky p y", "hinge a y", "contrastive L R y",
+        "batch-hard L c", "ranknet a c g",
+    )  # fmt: skip
+    for line in lines:
+        name, *sources = line.split()
+        files = tuple(tmp_path / f"{source}.npy" for source in sources)
+        loss = registry.find(name)
+        forms = {role.name: role.forms[0] for role in loss.roles if role.forms}
+        asked = Question((registry.make(loss),), (forms,), tuple(map(str, files)), {})
+        with answers.opened(asked) as answer:
+            tried = Combinations(asked, answer.shared, {}).all()
+        for hit in rng.choice(np.array([*tried, None], dtype=object)[:-1], 3):
+            done = run_lossctl("compute", name, *hit.text.split(), *files, "-q")
+            assert done.code == 0 and float(done.out) == pytest.approx(hit.value, rel=1e-9), (name, hit.text, done.err)
 
 
 def test_few_digits_prove_nothing(tmp_path):

@@ -16,6 +16,7 @@ from ..errors import LossctlError
 from ..language import choices, libraries
 from ..language import options as table
 from ..language.choices import Knob
+from ..language.libraries import Preset
 from ..language.registry import Spec, make
 from ..rows import checks
 from ..rows.workers import cores, ordered_map
@@ -75,10 +76,10 @@ class Combinations:
         self.arrays = read(shared.losses[0].inputs()) if self.loss.engine.is_by_row else ()
         self.libraries = self._libraries()
 
-    def _libraries(self) -> dict[tuple[Options, Options], list[str]]:
-        """What libraries do -> their names."""
+    def _libraries(self) -> dict[tuple[Options, Options], list[Preset]]:
+        """What libraries do -> their rows."""
         form = self.plan.entries[0].form or ""
-        names: dict[tuple[Options, Options], list[str]] = {}
+        rows: dict[tuple[Options, Options], list[Preset]] = {}
         weights = (*(["rows"] if self.plan.weight else []), *(["classes"] if self.spec.is_weighted else []))
         for preset in libraries.usable_for(libraries.of_loss(self.loss), form, labels_of(self.plan)):
             if preset.lacks(*weights):
@@ -86,8 +87,8 @@ class Combinations:
             own = make(self.loss, **preset.own(self.loss)).by_hand
             settings = {key: _plain(value) for key, value in preset.settings(self.loss).items()}
             key = (in_order({**own, **self.spec.by_hand}), self.normal(settings))
-            names.setdefault(key, []).append(preset.name)
-        return names
+            rows.setdefault(key, []).append(preset)
+        return rows
 
     def normal(self, settings: Mapping[str, Any]) -> Options:
         """Settings without those that change nothing here."""
@@ -184,24 +185,36 @@ class Combinations:
         bent = [knob for knob in self.knobs if not knob.is_straight]
         if not self.arrays:
             return bent
-        totals = self.totals({})
-        tilted = {knob.option.name: knob.values[0] for knob in self.knobs if knob.is_straight}
+        changing = ((knob, self._changing(knob, tilted=True)) for knob in bent)
+        return [knob._replace(values=values) for knob, values in changing if values]
 
-        def numbers(own: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
-            try:
-                return totals.numbers({**tilted, **own})
-            except (LossctlError, ValueError, ArithmeticError):
-                return []
+    @cached_property
+    def _beside(self) -> set[str]:
+        """Those of them that change something beside an option in which it is a straight line only."""
+        return {knob.option.name for knob in self._bent if not self._changing(knob, tilted=False)}
 
-        plain = numbers({})
-        kept = []
-        for knob in bent:
-            if len(knob.values) > FEW_VALUES:
-                kept.append(knob)
-                continue
-            values = tuple(value for value in knob.values if numbers({knob.option.name: value}) not in ([], plain))
-            kept += [knob._replace(values=values)] if values else []
-        return kept
+    def _changing(self, knob: Knob, *, tilted: bool) -> tuple[Any, ...]:
+        """The values that give other numbers; all where there are many.
+
+        tilted: with the options in which the loss is a straight line off their defaults
+        """
+        if len(knob.values) > FEW_VALUES:
+            return knob.values
+        others = {other.option.name: other.values[0] for other in self.knobs if other.is_straight and tilted}
+        plain = self._numbers(others)
+        return tuple(
+            value for value in knob.values if self._numbers({**others, knob.option.name: value}) not in ([], plain)
+        )
+
+    def _numbers(self, own: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
+        try:
+            return self._plain_totals.numbers(own)
+        except (LossctlError, ValueError, ArithmeticError):
+            return []
+
+    @cached_property
+    def _plain_totals(self) -> Totals:
+        return self.totals({})
 
     @property
     def _is_long(self) -> bool:
@@ -225,12 +238,14 @@ class Combinations:
     def _by_row(self, reading: Mapping[str, Any]) -> Callable[[dict[str, Any]], list[Combination]]:
         totals = self.totals(reading)
         straight = [knob for knob in self.knobs if knob.is_straight]
+        names = {knob.option.name for knob in straight} | self.spec.by_hand.keys()
         most = 1 - bool(reading) if self._is_long else AT_ONCE
 
         def evaluate(own: dict[str, Any]) -> list[Combination]:
             return [
                 self.combination(options, {**reading, **settings}, value)
                 for options, sums in totals.sums_along(own, straight if len(own) <= most else [])
+                if options.keys() & names or not options.keys() & self._beside
                 for settings, value in totals.reduced(options, sums)
                 if math.isfinite(value)
             ]
@@ -282,8 +297,8 @@ def asked_with(question: Question, spec: Spec, settings: Mapping[str, Any]) -> Q
     if "distance" in settings:
         fields["metric"] = settings["distance"]
     if "from_logits" in settings:
-        fields["forms"] = {**reading.forms, spec.loss.roles[0].name: "logits"}
-        forms = ({**forms[0], spec.loss.roles[0].name: "logits"},)
+        fields["forms"] = {role.name: "logits" for role in spec.loss.roles if role.forms}
+        forms = (fields["forms"],)
     return question._replace(
         specs=(spec,),
         forms=forms,

@@ -138,14 +138,16 @@ def _changed(field: Combinations, combination: Combination) -> int:
 
 def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
     first, *twins = group
+    presets = [preset for hit in group for preset in field.libraries.get(hit.key, ())]
     return Fit(
         field.loss.name,
         first.text,
         first.value,
         _changed(field, first),
-        tuple(name for hit in group for name in field.libraries.get(hit.key, ())),
+        tuple(preset.name for preset in presets),
         tuple(twin.text for twin in twins),
         is_near=not number.fits(first.value),
+        what=presets[0].what if presets else "",
     )
 
 
@@ -161,4 +163,4 @@ def _default(field: Combinations, combinations: Sequence[Combination]) -> Fit:
     value = next((hit.value for hit in combinations if hit.key == plain.key), math.nan)
     if math.isnan(value):
         value = field.computed(field.spec.options, {})
-    return Fit(field.loss.name, "", value, 0, tuple(field.libraries.get(plain.key, ())))
+    return Fit(field.loss.name, "", value, 0, tuple(preset.name for preset in field.libraries.get(plain.key, ())))

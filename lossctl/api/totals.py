@@ -60,7 +60,7 @@ def plan_of(plan: shapes.Plan, reading: Mapping[str, Any]) -> shapes.Plan:
     plan = plan._replace(**{key: value for key, value in reading.items() if key in shapes.Plan._fields})
     entries = plan.entries
     if reading.get("from_logits"):
-        entries = (entries[0]._replace(form="logits", check="logits"), *entries[1:])
+        entries = tuple(entry._replace(form="logits", check="logits") if entry.form else entry for entry in entries)
     if reading.get("clip"):
         entries = tuple(entry._replace(slack=shapes.CLIPPED) for entry in entries)
     if reading.get("renormalize") and entries[0].ndim == 1:

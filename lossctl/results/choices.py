@@ -38,6 +38,7 @@ class Fit:
     changed: how many choices differ from the defaults, 0 for what a library does;  libraries: who does exactly this
     twins: other choices that give the same number;  solved: the option that was solved for, "" for none
     is_near: it has other digits, and is as near as a library that computes in float32 may be
+    what: what it is called in the first of the libraries, and what that does otherwise
     """
 
     loss: str
@@ -48,6 +49,7 @@ class Fit:
     twins: tuple[str, ...] = ()
     solved: str = ""
     is_near: bool = False
+    what: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The record in the schema lossctl/1."""

@@ -52,7 +52,8 @@ def _document(command: str, record: dict[str, object]) -> str:
 def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bool = False) -> str:
     """The sentence that explains the number, the choices that give it, and how much that proves."""
     chance = f"{answer.by_chance:.2g} of {answer.tried:,} combinations tried would fit by chance"
-    lines = [f"{answer.text} has {answer.digits} digits; {chance}"]
+    digits = f"{answer.digits} digit" + "s" * (answer.digits != 1)
+    lines = [f"{answer.text} has {digits}; {chance}"]
     if answer.digits < FEW:
         lines.append(f"with fewer than {FEW} digits nothing can be concluded: give the number with all its digits")
     if not answer.fits:
@@ -65,7 +66,7 @@ def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bo
         lines.append("with an option solved for (weak evidence: a free number fits almost anything):")
         for fit in answer.solved[:most]:
             lines += _fit_lines(fit, sources)
-    for fit in answer.defaults:
+    for fit in answer.defaults if len(answer.defaults) == 1 else ():
         lines.append(f"{fit.loss} by default gives {fit.value:.9g}{_who(fit)}")
     return "\n".join(lines) + "\n"
 
@@ -76,6 +77,8 @@ def _fit_lines(fit: Fit, sources: str) -> list[str]:
     how = "as it is by default" if not fit.options else f"with {count} changed" if fit.changed else unchanged
     near = ", with other digits, as float32 may have" if fit.is_near else ""
     lines = [f"  {fit.value:.9g} is {fit.loss} {how}{_who(fit)}{near}"]
+    if fit.libraries:
+        lines.append(f"    in {fit.libraries[0]}: {fit.what}")
     lines.append(f"    lossctl compute {' '.join(part for part in (fit.loss, fit.options, sources) if part)}")
     lines += [f"    the same number: {twin or 'the defaults'}" for twin in fit.twins[:3]]
     return lines
