@@ -226,6 +226,9 @@ CASES: dict[str, Case] = {
     "a name that is missing": _pair(P, np.array(["yes", "nan", "yes"]), (ENDS,)),
     # --- arrays
     "object text": _pair(_objects(0.9, 0.2, 0.6), Y),
+    "object text with a missing one": Case(
+        "compute gini y.npy", {"y.npy": _objects("yes", "no", "yes", None)}, (4 / 9,)
+    ),
     "an object": Case("compute bce p.npy", {"p.npy": np.array({"prob": P, "label": Y}, object)}, (BCE,)),
     "bits of bf16": _pair((P.astype("f4").view("u4") >> 16).astype("u2"), Y, (None,)),
     "labels in a row": _set(POINTS, CLASSES.reshape(1, -1)),

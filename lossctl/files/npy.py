@@ -144,7 +144,8 @@ def _check_scalar(dtype: np.dtype[Any], label: str) -> None:
         raise DataError(
             f"{label}: holds Python objects",
             why="reading them could run code, so what they are is not known here",
-            fix="save them as numbers or text, np.save(path, np.array(x.tolist())), or a dict as np.savez(path, **x)",
+            fix="numbers or lists: np.save(path, np.array(x.tolist())); text: np.save(path, x.astype(str)); "
+            "a dict: np.savez(path, **x)",
         )
     if dtype.kind in "US" and dtype.subdtype is None:
         if 0 < dtype.itemsize <= MOST_TEXT_BYTES:
