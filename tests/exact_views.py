@@ -235,6 +235,29 @@ def max_error(u: list[Any], v: list[Any]) -> Any:
     return max(abs(x - y) for x, y in zip(u, v, strict=True))
 
 
+def decibels(signal: list[Any], noise: list[Any]) -> Any:
+    return 10 * mp.log10(mp.fdot(signal, signal) / mp.fdot(noise, noise))
+
+
+def centred(x: list[Any], is_asked: bool) -> list[Any]:
+    return [value - mp.fsum(x) / len(x) for value in x] if is_asked else x
+
+
+def psnr(u: list[Any], v: list[Any], peak: float) -> Any:
+    return 10 * mp.log10(mp.mpf(peak) ** 2 * len(u) / mp.fsum((x - y) ** 2 for x, y in zip(u, v, strict=True)))
+
+
+def snr(u: list[Any], v: list[Any], zero_mean: bool) -> Any:
+    p, y = centred(u, zero_mean), centred(v, zero_mean)
+    return decibels(y, [a - b for a, b in zip(y, p, strict=True)])
+
+
+def si_sdr(u: list[Any], v: list[Any], zero_mean: bool) -> Any:
+    p, y = centred(u, zero_mean), centred(v, zero_mean)
+    part = [mp.fdot(p, y) / mp.fdot(y, y) * value for value in y]
+    return decibels(part, [a - b for a, b in zip(part, p, strict=True)])
+
+
 def cox(h: list[Any], t: list[Any], event: list[Any]) -> Any:
     terms = [
         mp.log(mp.fsum(mp.exp(x) for x, later in zip(h, t, strict=True) if later >= t[i])) - h[i]
@@ -286,6 +309,9 @@ WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "energy-distance": energy_distance,
     "median-error": median_error,
     "max-error": max_error,
+    "psnr": psnr,
+    "snr": snr,
+    "si-sdr": si_sdr,
     "cox": cox,
     "aot": aot,
     "load-balancing": load_balancing,
@@ -357,6 +383,7 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         "lovasz-hinge": (u, half),
         **dict.fromkeys(("lovasz-softmax", "lovasz-softmax:over=all"), (probs, np.arange(14) % 3)),
         **dict.fromkeys(("wasserstein-1d", "energy-distance", "median-error", "max-error"), (u, v)),
+        **dict.fromkeys(("psnr:peak=255", "snr", "si-sdr", "snr:zero_mean=true", "si-sdr:zero_mean=true"), (u, v)),
         "cox": (u, abs(v), half),
         **dict.fromkeys(("aot", "aot:unpaired=true,label_smoothing=0.2,beta=0.5"), answers),
         **dict.fromkeys(("load-balancing", "load-balancing:experts=1"), (scores,)),

@@ -23,7 +23,9 @@ TIMES = (VIEWS[0, :, 0], abs(VIEWS[1, :, 0]), np.arange(40) % 2)
 ROWS_TOGETHER = {
     **dict.fromkeys(("barlow-twins", "vicreg"), VIEWS[:2]),
     **dict.fromkeys(("cosent", "angle"), (*VIEWS[:2], np.arange(40) % 5)),
-    **dict.fromkeys(("wasserstein-1d", "energy-distance", "median-error", "max-error"), VIEWS[:2, :, 0]),
+    **dict.fromkeys(
+        ("wasserstein-1d", "energy-distance", "median-error", "max-error", "psnr", "snr", "si-sdr"), VIEWS[:2, :, 0]
+    ),
     "lovasz-hinge": (VIEWS[0, :, 0], np.arange(40) % 2),
     "cox": TIMES,
     "aot": -abs(VIEWS[:, :, 1]),

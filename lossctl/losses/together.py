@@ -214,6 +214,68 @@ def max_error(pred: Array, target: Array) -> Array:
     return namespace(pred).max(abs(target - pred))
 
 
+# -------------------------------------------------------------------------------------------------------------- signals
+
+
+@loss(engine=WHOLE, is_gain=True, aliases=("peak-signal-noise-ratio",))
+def psnr(pred: Array, target: Array, *, peak: Positive = 1.0) -> Array:
+    """How far the largest possible value stands above the root of the mean squared error, in decibels: a gain.
+
+    Formula: 10 log10(peak^2 / mse), over all rows and columns
+    Differs: of all rows together, where images have one each and then their mean: -g SRC; kornia's loss is its
+        negative; torchmetrics takes the range of the targets for the peak unless told
+    peak: the largest possible value, or the range of values: 1, or 255
+    Unit: decibels; infinite for a perfect prediction
+    Use: images and sound, where decibels are customary
+    Misleads: blind to where the errors are; another peak, another number
+    Gradient: -20 (p - y) / (ln 10 times the sum of the squared errors)
+    Worked: mse = (0.1^2 + 0.1^2) / 2; psnr = 10 * log(1^2 / mse) / log(10)
+    Example: pred=[0.1,0.9] target=[0,1] -> 20
+    """
+    error = target - pred
+    return _decibels(0.0 * namespace(pred).mean(pred) + peak * peak, namespace(pred).mean(error * error))
+
+
+@loss(engine=WHOLE, is_gain=True, aliases=("signal-noise-ratio",))
+def snr(pred: Array, target: Array, *, zero_mean: Flag = False) -> Array:
+    """How far the signal stands above the error, in decibels: a gain.
+
+    Formula: 10 log10(sum y^2 / sum (y - p)^2), over all rows and columns
+    Differs: of all rows together: a signal each is -g SRC
+    zero_mean: without the mean of each
+    Unit: decibels; infinite for a perfect prediction
+    Use: sound, where the scale of the prediction counts
+    Misleads: a prediction of the right form and the wrong loudness is a bad one: see si-sdr
+    Gradient: -20 (p - y) / (ln 10 times the sum of the squared errors)
+    Worked: snr = 10 * log((1^2 + 2^2) / (0.5^2 + 0)) / log(10)
+    Example: pred=[1.5,2] target=[1,2] -> 13.010299956639813
+    """
+    xp = namespace(pred)
+    p, y = _centred(pred, zero_mean), _centred(target, zero_mean)
+    return _decibels(xp.sum(y * y), xp.sum((y - p) * (y - p)))
+
+
+@loss(engine=WHOLE, is_gain=True, aliases=("si-snr", "scale-invariant-sdr"))
+def si_sdr(pred: Array, target: Array, *, zero_mean: Flag = False) -> Array:
+    """How far the part of a prediction that follows the signal stands above the rest, in decibels: a gain.
+
+    Formula: 10 log10(|a y|^2 / |a y - p|^2), a = p . y / y . y, over all rows and columns
+    Paper: Le Roux, Wisdom, Erdogan, Hershey, SDR - half-baked or well done?, 2019
+    Differs: with --zero-mean it is SI-SNR; of all rows together: a signal each is -g SRC; a loss is its negative
+    zero_mean: without the mean of each
+    Unit: decibels; infinite for a prediction of the right form
+    Use: separation of sources, where loudness is free
+    Misleads: a prediction turned upside down is as good as the right one
+    Gradient: by the prediction, at right angles to it: its scale is free
+    Worked: a = (1 * 1 + 1 * 0) / 1; si_sdr = 10 * log(a^2 / ((a - 1)^2 + 1^2)) / log(10)
+    Example: pred=[1,1] target=[1,0] -> 0
+    """
+    xp = namespace(pred)
+    p, y = _centred(pred, zero_mean), _centred(target, zero_mean)
+    part = y * (xp.sum(p * y) / xp.sum(y * y))
+    return _decibels(xp.sum(part * part), xp.sum((part - p) * (part - p)))
+
+
 # ------------------------------------------------------------------------------------------------------------ orderings
 
 
@@ -300,6 +362,14 @@ def load_balancing(router: Array, *, experts: Bins = 2) -> Array:
 
 
 # ---------------------------------------------------------------------------------------------------------------- words
+
+
+def _decibels(signal: Array, noise: Array) -> Array:
+    return 10.0 * namespace(signal).log10(signal / noise)
+
+
+def _centred(x: Array, is_asked: bool) -> Array:
+    return x - namespace(x).mean(x) if is_asked else x
 
 
 def _sums_from(x: Array) -> Array:

@@ -101,6 +101,12 @@ def balance(scores: Any, k: int) -> float:
     return float(p.shape[1] * (chosen.mean(dim=0) * p.mean(dim=0)).sum())
 
 
+def of_cosine(p: Any, y: Any) -> float:
+    """By the angle between prediction and signal alone."""
+    square = float(F.cosine_similarity(tensor(p), tensor(y), dim=0)) ** 2
+    return 10 * math.log10(square / (1 - square))
+
+
 CASES = {
     "cosent": [
         Case(ST, "cosent", (*V, np.array([0.9, 0.2, 0.5])), 1.593739, digits=6),
@@ -165,6 +171,24 @@ CASES = {
             "max-error",
             (TABLE, TABLE_TARGET),
             lambda: sklearn.metrics.max_error(TABLE_TARGET.ravel(), TABLE.ravel()),
+        ),
+    ],
+    "psnr": [
+        Case("kornia 0.9.0, its negative", "psnr:peak=8", R, 23.47542, digits=5),
+        Case("scikit-learn's mse", "psnr", R, lambda: -10 * math.log10(sklearn.metrics.mean_squared_error(*R))),
+    ],
+    "snr": [
+        Case("torchmetrics 1.9.0", "snr", R, 17.33442, digits=5),
+        Case("numpy", "snr:zero_mean=true", R, lambda: 10 * math.log10(np.var(R[1]) / np.var(R[1] - R[0]))),
+    ],
+    "si-sdr": [
+        Case("torchmetrics 1.9.0", "si-sdr", R, 19.01206, digits=5),
+        Case("the cosine", "si-sdr", (PRED, TARGET), lambda: of_cosine(PRED, TARGET)),
+        Case(
+            "the correlation",
+            "si-sdr:zero_mean=true",
+            (PRED, TARGET),
+            lambda: of_cosine(PRED - PRED.mean(), TARGET - TARGET.mean()),
         ),
     ],
     "cox": [
