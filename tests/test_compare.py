@@ -322,7 +322,7 @@ def test_every_format_holds_the_differences(files, format):
     assert f"{truth[0]['value']:.10f}"[: 5 if format == "table" else 10] in done.out
     if format == "csv":
         rows = list(csv.DictReader(io.StringIO(done.out)))
-        assert [row["system"] for row in rows] == ["flat.npy", "near.npy"]
+        assert [row["other"] for row in rows] == ["flat.npy", "near.npy"]
         assert float(rows[0]["p"]) == truth[0]["p"]
 
 

@@ -30,13 +30,13 @@ def sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:
     """One row a comparison, everything in it: for programs."""
     grouped = any(comparison.group is not None for comparison in comparisons)
     columns = (
-        *("loss", "options", *(("group",) if grouped else ()), "system", "value", "base", "difference", "low", "high"),
-        *("p", "p_holm", "better", "equal", "worse", "n", "verdict"),
+        *("loss", "options", *(("group",) if grouped else ()), "base", "other", "base_value", "other_value"),
+        *("difference", "low", "high", "p", "p_adjusted", "better", "equal", "worse", "n", "verdict"),
         *(HARM if comparisons[0].harm else ()),
         *(name for name, _ in comparisons[0].beside),
     )
     rows = tuple(_row(comparison, digits, grouped) for comparison in comparisons)
-    texts = {"loss", "options", "group", "system", "verdict", "margin", "margin_verdict"}
+    texts = {"loss", "options", "group", "base", "other", "verdict", "margin", "margin_verdict"}
     return Sheet(columns, rows, numeric=frozenset(columns) - texts)
 
 
@@ -48,13 +48,14 @@ HARM = (
 
 def _row(comparison: Comparison, digits: int | None, grouped: bool) -> tuple[str, ...]:
     ends = (comparison.ci.low, comparison.ci.high, comparison.p, comparison.p_adjusted)
-    numbers = (comparison.other_value, comparison.base_value, comparison.difference, *ends)
+    numbers = (comparison.base_value, comparison.other_value, comparison.difference, *ends)
     counts = (comparison.better, comparison.equal, comparison.worse, comparison.n)
     harm = comparison.harm
     return (
         comparison.loss,
         " ".join(f"{name}={option_text(value)}" for name, value in comparison.params),
         *((comparison.group or "",) if grouped else ()),
+        comparison.base,
         comparison.other,
         *(number(value, digits) for value in numbers),
         *("" if count is None else str(count) for count in counts),

@@ -151,9 +151,10 @@ def page(report: Report, width: int) -> list[Sheet | str]:
     used = breakdown.anchors
     state = "certified" if breakdown.certified else "not certified"
     against = f" against {used.references} references" if used.references else ""
+    lacking = (("positive", used.without_positive), ("negative", used.without_negative))
+    without = ", ".join(f"{count} without a {what}" for what, count in lacking if count)
     head = _estimated(report) + (
-        f"{used.points} points{against}, {used.used} anchors ({used.without_positive} without a positive, "
-        f"{used.without_negative} without a negative); {breakdown.metric}"
+        f"{used.points} points{against}, {used.used} anchors{f' ({without})' if without else ''}; {breakdown.metric}"
         f"{', normalised' if breakdown.normalize else ''}; {state}"
     )
     parts: list[Sheet | str] = [line + "\n" for line in folded(head, width)]
