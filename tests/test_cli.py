@@ -694,3 +694,19 @@ def test_the_colour_of_one_command_line_is_not_that_of_the_next(capfd):
     assert "\033[31m" in capfd.readouterr().err
     assert run(["info", "nowhere.npy"]) == 4
     assert "\033[" not in capfd.readouterr().err
+
+
+def test_a_signal_that_an_import_takes_for_a_fault_of_its_own_is_no_bug(monkeypatch, capsys):
+    """A C library turns what it is interrupted by into another exception."""
+    from lossctl.cli import app
+
+    def swallowed(*arguments, **settings):
+        with pytest.raises(KeyboardInterrupt):
+            app._interrupt(signal.SIGINT, None)
+        raise SyntaxError("cannot load unicodedata")
+
+    monkeypatch.setattr(app, "SIGNALS", [])
+    monkeypatch.setattr(app, "root", swallowed)
+    assert app._run([]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert run_lossctl("compute", "bce", "none.csv", "--ci", "0.9", "--resamples", "1" + "0" * 20).code == 2

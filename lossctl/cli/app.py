@@ -145,6 +145,8 @@ def run(args: list[str]) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # workers are threads of ours; numpy starts in half the time
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, _terminate)  # `| head` ends quietly, with 141, and leaves no temporary file
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):
+        signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _terminate)
@@ -204,6 +206,9 @@ def _run(args: list[str]) -> int:
     except OSError:
         raise
     except Exception as fault:
+        if SIGNALS:  # what it interrupted, an import for one, has made another fault of it
+            say("lossctl: interrupted")
+            return 128 + SIGNALS[-1]
         return _confess(fault)
 
 
@@ -244,7 +249,16 @@ def _broken(line: str) -> list[str]:
     return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
+SIGNALS: list[int] = []  # that have come
+
+
+def _interrupt(number: int, frame: object) -> None:
+    SIGNALS.append(number)
+    raise KeyboardInterrupt
+
+
 def _terminate(number: int, frame: object) -> None:
+    SIGNALS.append(number)
     sys.exit(128 + number)
 
 
