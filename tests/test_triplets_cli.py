@@ -236,3 +236,28 @@ def test_rows_left_out_are_told(tmp_path):
 def test_what_an_index_has_no_use_for_is_refused(tmp_path):
     done = run_lossctl("triplets", "x.npy", "--index", "i.npy", "--by", "class")
     assert done.code == 2 and "--by with --index" in done.err
+
+
+def test_explain_says_which_state_of_training_it_is(tmp_path):
+    random, label = np.random.default_rng(3), np.repeat(np.arange(4), 5)
+    states = {
+        "The network has collapsed": np.full((20, 3), 0.5),
+        "nothing left to learn": 100.0 * label[:, None] + random.normal(size=(20, 3)),
+        "hardly apart": random.normal(size=(20, 3)),
+        "something to learn without mining": np.eye(4)[label] * 2 + random.normal(size=(20, 4)) * 0.5,
+    }
+    np.save(tmp_path / "y.npy", label)
+    for words, emb in states.items():
+        np.save(tmp_path / "x.npy", emb)
+        asked = ("triplets", tmp_path / "x.npy", tmp_path / "y.npy", "--margin", "0.5", "--explain")
+        done = run_lossctl(*asked)
+        assert words in " ".join(done.out.split()), (words, done.out)
+        record = json.loads(run_lossctl(*asked, "--json").out)
+        assert len(record["explanation"]) == 3 and words in record["explanation"][2]
+        distance = np.linalg.norm(emb[:, None] - emb[None], axis=-1)
+        same = label[:, None] == label
+        far = np.where(same, distance, 0).max(axis=1)
+        near = np.where(same, np.inf, distance).min(axis=1)
+        assert record["results"][0]["active_anchors"] == int((far + 0.5 > near).sum()), words
+    for format in ("csv", "tsv"):
+        assert run_lossctl("triplets", tmp_path / "x.npy", tmp_path / "y.npy", "--explain", "-f", format).code == 2

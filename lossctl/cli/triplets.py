@@ -57,7 +57,7 @@ def triplets(values: Mapping[str, Any]) -> None:
     ):
         with output.progress(style, None, "anchors") as update:
             report = answers.report(question, embeddings, data_hash=style.format in ("json", "ndjson"), progress=update)
-        _write(report, style, writer)
+        _write(report, style, writer, values["explain"])
         if values["metrics"]:
             from ..show.metrics import of_triplets
 
@@ -103,6 +103,7 @@ def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion
             "--plot": values["plot"],
             "--metrics": values["metrics"],
             "--summary": values["summary"],
+            "--explain": values["explain"],
         }
         _refuse("--index", beside, "given triplets are counted as they are")
         device = "cpu"
@@ -140,8 +141,8 @@ def _is_of_triplets(values: Mapping[str, Any], question: TripletQuestion) -> boo
     if question.named or not is_of_triplets(question.inputs):
         return False
     names = (
-        "by", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "exclude_same", "noise_label",
-        "positive",
+        "by", "explain", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "exclude_same",
+        "noise_label", "positive",
     )  # fmt: skip
     of_a_set = {f"--{name.replace('_', '-')}": values[name] for name in names}
     _refuse("anchors, positives and negatives in step", of_a_set, "they are counted as they are, and have no classes")
@@ -175,20 +176,28 @@ def _write_given(
             writer.write(output.sheet_text(show.given_sheet(categories, bars=format == "table"), format))
 
 
-def _write(report: Report, style: output.Style, writer: Any) -> None:
+def _write(report: Report, style: output.Style, writer: Any, with_sentences: bool = False) -> None:
     from ..show import triplets as show
 
     format = output.many_format(style)
+    if with_sentences and format == "tsv" and style.format is None and style.output is None:
+        format = "table"
     output.note(style, report.note)
     output.warn(style, show.warnings(report))
+    if with_sentences and format not in ("table", "json", "ndjson", "md"):
+        raise UsageError(f"--explain has no {format} form", why="it is sentences", fix="leave it out, or -f table")
     if format == "bare":
         writer.write(show.bare(report))
     elif format in ("json", "ndjson"):
-        writer.write(show.as_json(report, indent=2 if format == "json" else None))
+        writer.write(show.as_json(report, indent=2 if format == "json" else None, with_sentences=with_sentences))
     elif format == "table":
         for part in show.page(report, output.width()):
             writer.write(part if isinstance(part, str) else output.sheet_text(part, "table"))
+        if with_sentences:
+            writer.write("\n" + "".join(f"{line}\n" for line in show.explained(report, output.width())))
     elif format in ("tsv", "csv"):
         writer.write(output.sheet_text(show.rectangle(report), format))
     else:
         writer.write("\n".join(output.sheet_text(sheet, format) for sheet in show.sheets(report)))
+        if with_sentences:
+            writer.write("\n" + "\n".join(show.sentences(report)) + "\n")

@@ -325,6 +325,8 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="K", low=0, shows_bounds=True, shows_default=False),
     Setting("batch", "text", "Also what training sees: batches of P classes with K rows each.", (TRIPLETS,), PLAIN,
             metavar="P,K"),
+    Setting("explain", "flag", "Also what the numbers mean for training, in three sentences.", (TRIPLETS,), SHELL,
+            default=False),
     Setting("batches", "whole", "How many batches.", (TRIPLETS,), PLAIN, default=100, metavar="B", low=1,
             shows_bounds=True),
     Setting("anchors", "whole", "Estimate the shares from so many sampled anchors, each against everyone.", (TRIPLETS,),

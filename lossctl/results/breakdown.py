@@ -71,6 +71,7 @@ class AtMargin:
     batch_all_sum: the sum of [d_ap - d_an + margin]+ over all triplets; active: how many of its terms are above zero
     batch_hard: the mean of [max d_ap - min d_an + margin]+ over the anchors; nan where there is none
     undecided: triplets that were counted by rounded distances although these could not tell
+    active_anchors: how many anchors have a triplet that costs something
     """
 
     margin: float
@@ -80,6 +81,7 @@ class AtMargin:
     batch_hard: float
     undecided: int = 0
     intervals: tuple[ShareInterval, ...] = ()
+    active_anchors: int = 0
 
     @property
     def batch_all_mean_active(self) -> float:

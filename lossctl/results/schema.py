@@ -91,7 +91,7 @@ MARGIN = _object(
     {"margin": NUMBER, **CATEGORIES},
     {
         "batch_all": _object({"mean_active": MAYBE_NUMBER, "mean": MAYBE_NUMBER, "sum": NUMBER, "active": COUNT}),
-        "batch_hard": MAYBE_NUMBER, "undecided": COUNT, "loss": MAYBE_NUMBER, "active": COUNT,
+        "batch_hard": MAYBE_NUMBER, "undecided": COUNT, "active_anchors": COUNT, "loss": MAYBE_NUMBER, "active": COUNT,
         "loss_active": MAYBE_NUMBER, "in_order": MAYBE_NUMBER,
         "intervals": _object(
             dict.fromkeys(("easy", "semi_hard", "hard"), _object({"low": MAYBE_NUMBER, "high": MAYBE_NUMBER}))
@@ -175,7 +175,7 @@ TRIPLETS_OF_A_SET = {
     "distances": _object({"edges": _list(NUMBER), "positive": DISTANCES, "negative": DISTANCES}),
     "classes": _list(_object({"class": ANY, "points": COUNT, "categories": _list(_object(CATEGORIES))})),
     "pairs": _list(_object({"anchor": ANY, "negative": ANY, "hard": COUNT, "share": MAYBE_NUMBER})),
-    "batches": _or_null({"type": "object"}), "diagnosis": {"type": "object"},
+    "batches": _or_null({"type": "object"}), "diagnosis": {"type": "object"}, "explanation": _list(TEXT),
     "sample": _or_null(_object({"anchors": COUNT, "of": COUNT, "seed": COUNT})),
     "confidence": _or_null(
         _object({"level": NUMBER, "method": TEXT, "unit": _one_of("points", "anchors"), "units": COUNT, "seed": COUNT})

@@ -288,6 +288,7 @@ def _at_margin(census: Census, counts: Counts | None, margin: float) -> AtMargin
         active=int(counts.below[j].sum()),
         batch_hard=total(worst) / total(members),
         undecided=int(counts.undecided[0].sum()) + (int(counts.undecided[j].sum()) if j else 0),
+        active_anchors=int(members[counts.below[j] > 0].sum()),
     )
 
 

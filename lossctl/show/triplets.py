@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..api.triplets import Report
-    from ..results.breakdown import Confidence
+    from ..results.breakdown import Breakdown, Confidence
     from ..sets.given import GivenTriplets
 
 BAR = 24
 ROOMY = 100  # characters a line that have room for every bin of a histogram
 EIGHTHS = " ▏▎▍▌▋▊▉█"
+RARE, LARGE = 0.01, 0.35  # shares of triplets that are active, and hard
 LEVELS = " ▁▂▃▄▅▆▇█"
 
 
@@ -33,7 +34,7 @@ def bare(report: Report) -> str:
     )
 
 
-def as_json(report: Report, indent: int | None = 2) -> str:
+def as_json(report: Report, indent: int | None = 2, with_sentences: bool = False) -> str:
     """One document; counts are whole numbers, `certified` says whether they are proven."""
     breakdown = report.whole
     facts = {
@@ -60,6 +61,8 @@ def as_json(report: Report, indent: int | None = 2) -> str:
         "confidence": asdict(report.confidence) if report.confidence else None,
         "diagnosis": asdict(report.diagnosis),
     }
+    if with_sentences:
+        facts["explanation"] = sentences(report)
     results = [_finite(_margin_record(at)) for at in breakdown.margins]
     return document("triplets", results, warnings(report), indent=indent, **_finite(facts))
 
@@ -87,6 +90,7 @@ def _margin_record(at: AtMargin) -> dict[str, Any]:
         },
         "batch_hard": at.batch_hard,
         "undecided": at.undecided,
+        "active_anchors": at.active_anchors,
     }
 
 
@@ -204,11 +208,66 @@ def _losses(report: Report) -> Sheet:
         (
             option_text(at.margin),
             *(f"{value:.6g}" for value in (at.batch_all_mean_active, at.batch_all_mean, at.batch_hard)),
+            _percent(_active_share(report.whole, at)),
         )
         for at in report.whole.margins
     )
-    columns = ("margin", "batch-all mean-active", "batch-all mean", "batch-hard")
+    columns = ("margin", "batch-all mean-active", "batch-all mean", "batch-hard", "active anchors")
     return Sheet(columns, rows, frozenset(columns), title="losses")
+
+
+def _active_share(breakdown: Breakdown, at: AtMargin) -> float:
+    """The share of the anchors that have a triplet above zero."""
+    counted = breakdown.sample.anchors if breakdown.sample else breakdown.anchors.used
+    return at.active_anchors / counted if counted else float("nan")
+
+
+def sentences(report: Report) -> list[str]:
+    """What the numbers mean for training, in three sentences for each margin."""
+    breakdown, diagnosis = report.whole, report.diagnosis
+    if not breakdown.margins[0].categories.triplets:
+        return []
+    d_ap, d_an = breakdown.positives, breakdown.negatives
+    lines = [
+        f"A positive lies {d_ap.mean:.4g} away on the mean, a negative {d_an.mean:.4g}: "
+        + (f"positives are {diagnosis.contrast:.1%} nearer." if diagnosis.contrast > 0 else "positives are no nearer.")
+    ]
+    for at, is_stuck in zip(breakdown.margins, diagnosis.is_stuck, strict=True):
+        active = at.active / at.categories.triplets
+        lines.append(
+            f"At margin {option_text(at.margin)}, {active:.2%} of the triplets cost something, and "
+            f"{_active_share(breakdown, at):.2%} of the anchors have such a triplet."
+        )
+        lines.append(_meaning(at, active, diagnosis.is_collapsed, is_stuck))
+    return lines
+
+
+def explained(report: Report, width: int) -> list[str]:
+    """The sentences on lines of so many characters."""
+    return [line for sentence in sentences(report) for line in folded(sentence, width)]
+
+
+def _meaning(at: AtMargin, active: float, is_collapsed: bool, is_stuck: bool) -> str:
+    """One sentence: which of the known states of training this is."""
+    _, semi_hard, hard = at.categories.shares
+    if is_collapsed or is_stuck:
+        return (
+            f"The network has collapsed: all distances are alike, the batch-hard loss is {at.batch_hard:.4g} beside a "
+            "margin of "
+            f"{option_text(at.margin)}, and no gradient parts the classes; mine semi-hard, or lower the learning rate."
+        )
+    if not active:
+        return "No triplet costs anything, so this loss has nothing left to learn: raise the margin, or stop."
+    if active < RARE:
+        return (
+            "Nearly all triplets are easy, and a random batch hardly holds one that costs: mine hard or semi-hard ones."
+        )
+    if hard > LARGE:
+        return (
+            f"{hard:.0%} of the triplets have the negative nearer than the positive, as chance would have it at 50 %: "
+            "the classes are hardly apart yet, and the hardest of them may be wrong labels."
+        )
+    return f"{semi_hard:.1%} are semi-hard and {hard:.1%} hard: there is something to learn without mining."
 
 
 def _histogram(report: Report, merged: int) -> Sheet:
@@ -278,7 +337,8 @@ def _batches(report: Report) -> Sheet:
 
 MEASURES = (
     "margin", "triplets", "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share", "hard ties",
-    "margin ties", "batch-all mean-active", "batch-all mean", "batch-all sum", "active", "batch-hard", "certified",
+    "margin ties", "batch-all mean-active", "batch-all mean", "batch-all sum", "active", "batch-hard", "active anchors",
+    "certified",
 )  # fmt: skip
 
 
@@ -326,6 +386,7 @@ def _set_records(report: Report) -> list[Record]:
         numbers = (
             at.margin, item.triplets, item.easy, item.semi_hard, item.hard, *item.shares, item.hard_ties,
             item.margin_ties, at.batch_all_mean_active, at.batch_all_mean, at.batch_all_sum, at.active, at.batch_hard,
+            at.active_anchors,
         )  # fmt: skip
         certified = "yes" if report.whole.certified else "no"
         points = str(report.whole.anchors.points)
