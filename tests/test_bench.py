@@ -249,6 +249,11 @@ def test_memory_is_foreseen(monkeypatch):
     assert found["naive", 500].status == "out of memory: needs about 3 GB, 40 MB are free"
 
 
+def test_no_case_begins_when_the_time_is_over():
+    statuses = {m.status for m in last(measuring.measure(PLAN._replace(total_limit=1e-9))).values()}
+    assert statuses == {"not run: 1e-09 s were over"}
+
+
 def test_an_endless_case_is_stopped():
     def endless(inputs):
         while True:
