@@ -264,7 +264,9 @@ def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     family = max((_family([name for name in free if _stem(name) == _stem(first)]) for first in free), key=len)
     run = list(family) if len(family) > 1 else free
     at = [frame.names.index(name) for name in run]
-    return [f"{run[0]}..{run[-1]}"] if at == list(range(at[0], at[0] + len(at))) else free
+    if at == list(range(at[0], at[0] + len(at))):
+        return [f"{run[0]}..{run[-1]}"]
+    return [] if role.layout == "vectors" else free
 
 
 def _stem(name: str) -> str:
