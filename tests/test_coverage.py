@@ -9,7 +9,9 @@ from conftest import ROOT
 SIMULATION = runpy.run_path(str(ROOT / "tests/bench/coverage.py"))
 COUNT = 150
 CHANCE = 3.5 * math.sqrt(0.05 * 0.95 / COUNT)
-FEW_LINES = [line for line in SIMULATION["COVERAGE"] if not line.name.startswith(("set", "lists", "rmse", "gini, 50"))]
+FEW_LINES = [
+    line for line in SIMULATION["COVERAGE"] if not line.name.startswith(("set", "share", "lists", "rmse", "gini, 50"))
+]
 
 
 @pytest.mark.slow
@@ -17,6 +19,19 @@ FEW_LINES = [line for line in SIMULATION["COVERAGE"] if not line.name.startswith
 def test_intervals_hold_the_truth(line):
     share, refused, _ = SIMULATION["covered"](line, line.sizes[1], COUNT)
     assert share > 0.95 - CHANCE and refused < 0.1
+
+
+@pytest.mark.slow
+def test_intervals_of_sets_and_shares_hold_the_truth():
+    lines = {line.name: line for line in SIMULATION["COVERAGE"]}
+    for name, n, count in (
+        ("set, batch-all", 20, 60),
+        ("set, share of hard triplets", 60, 40),
+        ("share from sampled anchors", 400, 150),
+    ):
+        line = lines[name]._replace(share=1)
+        share, refused, _ = SIMULATION["covered"](line, n, count)
+        assert share > 0.95 - 3.5 * math.sqrt(0.05 * 0.95 / count) and refused < 0.1, name
 
 
 @pytest.mark.slow

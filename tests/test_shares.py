@@ -71,19 +71,19 @@ def test_an_estimate_is_marked_in_every_format(tmp_path):
     emb, label = clouds()
     path = tmp_path / "x.npz"
     np.savez(path, emb=emb, label=label)
-    call = ["triplets", path, "--margin", "0.5", "--anchors", "200", "--seed", "1"]
+    call = ["triplets", path, "--margin", "0.5", "--anchors", "300", "--seed", "1"]
     for format in ("tsv", "csv", "md", "latex"):
         out = run_lossctl(*call, "-f", format).out
-        assert "estimate" in out and "200" in out and "400" in out, format
-    assert run_lossctl(*call, "-f", "table").out.startswith("estimate from 200 of 400 anchors, seed 1")
+        assert "estimate" in out and "300" in out and "400" in out, format
+    assert run_lossctl(*call, "-f", "table").out.startswith("estimate from 300 of 400 anchors, seed 1")
     document = json.loads(run_lossctl(*call, "--json", "--metrics", tmp_path / "m.json").out)
-    assert document["sample"] == {"anchors": 200, "of": 400, "seed": 1}
-    assert "|estimate:200-of-400-anchors-by-1|" in document["signature"]
+    assert document["sample"] == {"anchors": 300, "of": 400, "seed": 1}
+    assert "|estimate:300-of-400-anchors-by-1|" in document["signature"]
     assert document["confidence"]["unit"] == "anchors" and document["confidence"]["level"] == 0.95
     hard = document["results"][0]["intervals"]["hard"]
     assert 0 < hard["low"] < document["results"][0]["shares"]["hard"] < hard["high"] < 1
     metrics = json.loads((tmp_path / "m.json").read_text())
-    assert metrics["estimate/anchors"] == 200 and metrics["margin 0.5/hard/low"] == hard["low"]
+    assert metrics["estimate/anchors"] == 300 and metrics["margin 0.5/hard/low"] == hard["low"]
     for refused in (["-b"], ["--plot", tmp_path / "x.png"], ["--by", "class"]):
         done = run_lossctl(*call, *refused)
         assert done.code == 2
@@ -94,7 +94,7 @@ def test_shares_that_tell_nothing_have_no_interval_and_say_why():
     emb, label = clouds()
     few = lossctl.triplets(emb, label, margin=0.5, anchors=90)
     assert all(math.isnan(end.low) for end in few.whole.margins[0].intervals)
-    assert any("fewer than 100 sampled anchors" in text and "count more --anchors" in text for text in few.remarks)
+    assert any("fewer than 200 sampled anchors" in text and "count more --anchors" in text for text in few.remarks)
     apart = lossctl.triplets(emb + 1000 * label[:, None], label, margin=0.5, ci=0.95)
     assert [math.isnan(end.low) for end in apart.whole.margins[0].intervals] == [True] * 3
     assert any("no triplet is of this kind, or all are" in text for text in apart.remarks)
@@ -104,7 +104,7 @@ def test_shares_that_tell_nothing_have_no_interval_and_say_why():
 
 def test_wider_levels_hold_narrower_ones():
     emb, label = clouds()
-    for settings in ({"anchors": 200}, {}):
+    for settings in ({"anchors": 300}, {}):
         ends = [
             lossctl.triplets(emb, label, margin=0.5, ci=level, **settings).whole.margins[0].intervals[2]
             for level in (0.99, 0.9, 0.5)

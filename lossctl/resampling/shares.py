@@ -16,7 +16,7 @@ from . import bootstrap, student
 from .bootstrap import Spread
 from .draws import Draws
 
-FEWEST = 100  # anchors with triplets of a kind, and with others, below which intervals held too few truths
+FEWEST = 200  # anchors with triplets of a kind, and with others, below which intervals held too few truths
 RESAMPLES = 1000
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
+from lossctl import triplets
 from lossctl.api import compare, compute
 from lossctl.language import registry
+from lossctl.resampling import shares
+from lossctl.sets.triplets import breakdown_of_some
 from lossctl.version import __version__
 
 LEVEL, RESAMPLES = 0.95, 999
@@ -112,6 +116,34 @@ def of_set(spec: str) -> Callable[[Rng, int, int], Answer]:
     return answer
 
 
+def hard_share(rng: Rng, n: int, seed: int) -> Answer:
+    """The share of hard triplets, about new points."""
+    emb, labels = points(rng, n)
+    at = triplets(emb, labels, margin=1.0, ci=LEVEL, seed=seed, jobs=1).whole.margins[0]
+    share, ends = at.categories.shares[2], at.intervals[2]
+    return ends.low - share, ends.high - share, share
+
+
+@cache
+def crowd() -> tuple[np.ndarray, np.ndarray]:
+    """For each of 4,000 anchors of uneven classes, how many of its triplets are hard, and how many there are."""
+    rng = np.random.default_rng(7)
+    chance = 1 / np.arange(1, 101)
+    labels = rng.choice(100, 4000, p=chance / chance.sum())
+    emb = 1.5 * rng.normal(size=(100, 16))[labels] + rng.normal(size=(4000, 16))
+    some = breakdown_of_some(emb, labels, 3900, 0, margins=[0.5])
+    assert some is not None
+    return some.categories[0, 2], some.categories[0].sum(axis=0)
+
+
+def sampled(rng: Rng, n: int, seed: int) -> Answer:
+    """The same about one set, from n of its anchors."""
+    hard, of_all = crowd()
+    chosen = rng.choice(len(hard), n, replace=False)
+    low, high, _ = shares.of_sample(hard[chosen], of_all[chosen], LEVEL, seed)
+    return low, high, hard.sum() / of_all.sum()
+
+
 COVERAGE = (
     Line("mean, normal", (20, 50, 200, 1000), normal),
     Line("mean, exponential", (20, 50, 200, 1000), skewed),
@@ -122,7 +154,9 @@ COVERAGE = (
     Line("clusters", (10, 30, 100), clusters),
     Line("gini, 20:80", (20, 50, 200, 1000), gini(0.2)),
     Line("gini, 50:50", (20, 50, 200, 1000), gini(0.5)),
-    *(Line(f"set, {spec}", (60, 200), of_set(spec), 0.2) for spec in SET_LOSSES),
+    *(Line(f"set, {spec}", (20, 50, 60, 200), of_set(spec), 0.2) for spec in SET_LOSSES),
+    Line("set, share of hard triplets", (20, 60, 200), hard_share, 0.2),
+    Line("share from sampled anchors", (200, 400, 1600), sampled, 0.4),
 )
 
 
