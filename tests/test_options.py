@@ -13,7 +13,7 @@ from folds import by, fold
 
 import lossctl
 from lossctl.api import suite_file
-from lossctl.api.question import asked, reading_of
+from lossctl.api.asked import asked, reading_of
 from lossctl.api.reading import Reading
 from lossctl.errors import DataError, UsageError
 from lossctl.language import options, registry

@@ -19,7 +19,9 @@ from . import compute, gates
 from .align import aligned
 from .compute import Progress, Request, Shared
 from .prepare import Prepared
-from .question import ComparisonQuestion, MiningQuestion, Question, TripletQuestion
+from .question import Question
+from .question_of_sets import MiningQuestion, TripletQuestion
+from .question_of_systems import ComparisonQuestion
 from .reading import Given
 
 if TYPE_CHECKING:

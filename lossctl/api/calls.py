@@ -27,22 +27,14 @@ from ..sets.mining import Mined, joined
 from ..text import did_you_mean, shown
 from . import answers, states, suite, suite_file
 from . import mine as mining
+from .asked import Asked, asked, form_of, liked, refuse_unsuited
 from .bound import as_array, looks_like_column, refuse_none, refuse_other_indexes
 from .mine import MiningSummary
 from .parts import Executor
 from .prepare import option_value
-from .question import (
-    Asked,
-    ComparisonQuestion,
-    MiningQuestion,
-    Question,
-    TripletQuestion,
-    asked,
-    check_mining,
-    form_of,
-    liked,
-    refuse_unsuited,
-)
+from .question import Question
+from .question_of_sets import MiningQuestion, TripletQuestion, check_mining
+from .question_of_systems import ComparisonQuestion
 from .reading import Given
 from .states import Part
 from .triplets import Report

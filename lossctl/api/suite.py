@@ -16,19 +16,11 @@ from ..language.registry import Spec, make, parse
 from ..results.values import Comparison, Outcome, Result, SuiteReport
 from . import compute, gates
 from .answers import compared, losses_of, opened
+from .asked import Asked, asked, form_of, liked, reading_of, refuse_unsuited
 from .compute import Jobs
 from .executors import working
-from .question import (
-    Asked,
-    ComparisonQuestion,
-    Question,
-    asked,
-    form_of,
-    liked,
-    reading_of,
-    refuse_unsuited,
-    without_wishes,
-)
+from .question import Question, without_wishes
+from .question_of_systems import ComparisonQuestion
 from .suite_file import Entry, Suite, by_key
 
 

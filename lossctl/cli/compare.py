@@ -38,7 +38,8 @@ def compare(values: Mapping[str, Any]) -> None:
     of embeddings anchor by anchor.
     """
     from ..api import answers
-    from ..api.question import ComparisonQuestion, asked
+    from ..api.asked import asked
+    from ..api.question_of_systems import ComparisonQuestion
 
     style = output.style_of(values)
     call = asked(values, COMPARE, "shell")

@@ -241,8 +241,9 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
     named = {role.name: values[f"role_{role.name}"] for role in loss.roles if values[f"role_{role.name}"] is not None}
     if not sources and not named:
         raise UsageError(f"{loss.name} needs its input", fix=_usage(loss))
-    from ..api import question as questions
+    from ..api.asked import asked, liked
     from ..api.prepare import option_value
+    from ..api.question import Question
 
     own = {
         option.name: option_value(option, values[f"option_{option.name}"])
@@ -250,8 +251,8 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
         if values[f"option_{option.name}"] not in (None, False)
     }
     forms = _forms(loss, values)
-    call, library, note = questions.liked(
-        questions.asked(values, COMPUTE, "shell"),
+    call, library, note = liked(
+        asked(values, COMPUTE, "shell"),
         loss,
         next(iter(forms.values()), ""),
         own,
@@ -261,7 +262,7 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
         raise UsageError("--like and --also at once", why="a library has choices for each loss", fix="ask twice")
     specs = [registry.make(loss, **{**library, **own}), *map(registry.parse, values.get("also") or ())]
     device = output.device(style, values.get("device", "cpu"))
-    question = questions.Question.of(call, specs, sources, named, forms=forms, device=device)
+    question = Question.of(call, specs, sources, named, forms=forms, device=device)
     return question._replace(note=note)
 
 

@@ -29,8 +29,9 @@ def mine(values: Mapping[str, Any]) -> None:
     lowest row number. Triplets stand class by class, the largest class first, as --limit takes them.
     """
     from ..api import answers
+    from ..api.asked import asked
     from ..api.mine import choose_device
-    from ..api.question import MiningQuestion, asked, check_mining
+    from ..api.question_of_sets import MiningQuestion, check_mining
     from ..rows.facts import rows_left_out
 
     style = output.style_of({**values, "format": None})

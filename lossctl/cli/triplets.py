@@ -13,7 +13,7 @@ from ..language.registry import SET
 from . import options, output
 
 if TYPE_CHECKING:
-    from ..api.question import TripletQuestion
+    from ..api.question_of_sets import TripletQuestion
     from ..api.triplets import Report
     from ..sets.given import GivenTriplets
 
@@ -83,7 +83,8 @@ def sources_of(values: Mapping[str, Any], command: str, usage: str) -> tuple[lis
 def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion:
     """What the options of one call ask. UsageError, DeviceError."""
     sources, named = sources_of(values, TRIPLETS, "lossctl triplets EMB LABEL --margin 0.2")
-    from ..api.question import TripletQuestion, asked
+    from ..api.asked import asked
+    from ..api.question_of_sets import TripletQuestion
 
     call = asked(values, TRIPLETS, "shell")
     margins, batch = _numbers("--margin", ",".join(values["margin"] or ["1"])), _pair(values["batch"])

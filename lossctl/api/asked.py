@@ -1,0 +1,311 @@
+"""The values of one call, checked once, and what every question makes of them.
+
+They are plain values by the name of their row in `language/options.py`, whoever gives them: the command line, an entry
+of a suite, a call from Python. Faults are told in the words of whoever asks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..errors import UsageError
+from ..files.dialect import NEEDS
+from ..language import libraries, options
+from ..language.options import Setting, Way
+from ..language.registry import Loss, Spec
+from ..language.roles import Form
+from ..resampling.bootstrap import METHODS
+from .compute import Confidence, Jobs, Side, forms_of, read_bins
+from .gates import Bounds, read_baseline, read_percent
+from .reading import Given, Reading
+
+HEADERS = {"auto": None, "yes": True, "no": False}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The values of one call, complete and checked one by one.
+
+    values: `Setting.key` -> value, defaults filled in;  own: the keys that were set by hand;  way, command: who asks
+    """
+
+    values: Mapping[str, Any]
+    own: frozenset[str]
+    way: Way
+    command: str
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values.get(key)
+
+    def has(self, key: str) -> bool:
+        """Whether it was set by hand."""
+        return key in self.own
+
+    def name(self, key: str) -> str:
+        """What a setting is called by whoever asks: --ci-method, ci-method, ci_method."""
+        row = options.setting(key, self.command)
+        return {"shell": row.flag, "suite": row.name, "python": row.argument}[self.way]
+
+    @property
+    def place(self) -> str:
+        """Where settings stand together, more than one of them."""
+        return "entries" if self.way == "suite" else "calls"
+
+    def put(self, key: str, value: str = "") -> str:
+        """A setting with its value, as whoever asks would write it: --ci 0.95, ci: 0.95, ci=0.95."""
+        name = self.name(key)
+        if self.way == "shell":
+            return f"{options.setting(key, self.command).short or name} {value}".strip()
+        if self.way == "suite":
+            return f"{name}: {value or 'true'}"
+        plain = not value or value.isupper() or value.replace(".", "", 1).isdigit()
+        return f"{name}={value or True}" if plain else f'{name}="{value}"'
+
+
+def asked(values: Mapping[str, Any], command: str, way: Way, own: Sequence[str] | None = None) -> Asked:
+    """The settings among the values, each within its words and bounds, with defaults for the rest. UsageError.
+
+    own: what was set by hand; whatever is not its default, unless told
+    """
+    rows, preset = options.settings(command, way), options.defaults(command, way)
+    taken = {key: _plain(row, values[key]) for key, row in rows.items() if key in values}
+    by_hand = {key for key, value in taken.items() if not _same(value, preset[key])} if own is None else set(own)
+    call = Asked({**preset, **taken}, frozenset(by_hand & rows.keys()), way, command)
+    for key, row in rows.items():
+        _check(call, row, call[key])
+    return call
+
+
+def _plain(row: Setting, value: Any) -> Any:
+    """A level as a number, however it is written; anything else as it is."""
+    if row.kind != "level" or not isinstance(value, str):
+        return value
+    level = options.level_of(value)
+    return value if level is None else level
+
+
+def _same(value: Any, other: Any) -> bool:
+    return value is other or (isinstance(value, bool | int | float | str | tuple) and bool(value == other))
+
+
+def _check(call: Asked, row: Setting, value: Any) -> None:
+    if value is None or row.is_read:
+        return
+    name = call.name(row.key)
+    if (
+        row.kind == "text"
+        and row.words
+        and row.key != "reduction"
+        and not (row.key == "header" and value in (True, False))
+    ):
+        if value not in row.words:
+            words = row.words if len(row.words) > 1 else [call.put(row.key, *row.words)]
+            raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(words)}")
+    elif row.kind == "flag" and not isinstance(value, bool):
+        raise UsageError(f"{name} cannot be {value!r}", fix="give True or False")
+    elif row.kind in ("number", "level", "whole"):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+        is_kind = is_number and (row.kind != "whole" or value == int(value))
+        if not is_kind or not row.low <= value <= row.high:
+            fix = "give a level between 0 and 1, such as 0.95 or 95%" if row.kind == "level" else f"give {_range(row)}"
+            raise UsageError(f"{name} cannot be {value!r}", fix=fix)
+
+
+def _range(row: Setting) -> str:
+    kind = "a whole number" if row.kind == "whole" else "a number"
+    low = f" from {row.low:g}" if math.isfinite(row.low) else ""
+    return f"{kind}{low}" + (f" to {row.high:g}" if math.isfinite(row.high) else "")
+
+
+def liked(
+    call: Asked, loss: Loss, form: str, chosen_own: Collection[str], by_hand: Collection[str] | None = None
+) -> tuple[Asked, dict[str, Any], str]:
+    """The call with the choices of the library that it names; the options of the loss; a note of it. UsageError.
+
+    form: of the predictions, "" for other inputs;  chosen_own: the options of the loss that were set by hand
+    by_hand: what was set by hand and stays, where that is known better than `call.own`
+    """
+    if call["like"] is None:
+        return call, {}, ""
+    preset = libraries.find(str(call["like"]), loss, form)
+    stays = call.own if by_hand is None else by_hand
+    of_classes = loss.weighs_classes and "class_weights" in chosen_own
+    weights = (*(["rows"] if call["weight"] is not None else []), *(["classes"] if of_classes else []))
+    lacking = preset.lacks(*weights)
+    if lacking and "weight_norm" not in stays:
+        raise UsageError(
+            f"{preset.name} has no weights of {lacking} for {loss.name}",
+            why="nothing says what it would divide by: the sum of the weights, or n",
+            fix=f"add {call.put('weight_norm', 'sum')} or {call.put('weight_norm', 'n')}",
+        )
+    chosen = {}
+    for key, text in preset.settings(loss).items():
+        row = options.setting(key, call.command)
+        if key not in stays:
+            chosen[key] = text if row.kind in ("text", "flag") else float(text)
+    own = {key: text for key, text in preset.own(loss).items() if key not in stays}
+    note = f"as {preset.library}: {preset.what}" + (f"; {preset.options}" if preset.options else "")
+    known = options.settings(call.command, call.way).keys()
+    left_out = [key for key in chosen if key not in known]
+    if left_out:
+        raise UsageError(
+            f"{call.put('like', preset.name)} means {preset.options}, and rows have no {left_out[0]}",
+            fix=f"leave {call.name('like')} out, and set the other choices",
+        )
+    return Asked({**call.values, **chosen}, call.own | chosen.keys(), call.way, call.command), own, note
+
+
+def form_of(call: Asked, loss: Loss) -> str:
+    """The form of the predictions of a loss, "" for other inputs."""
+    first = loss.roles[0]
+    forms = forms_of(loss, bool(call["from_logits"]), bool(call["from_probs"]))
+    return forms.get(first.name) or (first.forms[0] if first.forms else "")
+
+
+def without(call: Asked, *keys: str) -> Asked:
+    """The call without some of its settings."""
+    preset = options.defaults(call.command, call.way)
+    values = {key: preset.get(key) if key in keys else value for key, value in call.values.items()}
+    return Asked(values, call.own - set(keys), call.way, call.command)
+
+
+def refuse_both(call: Asked, first: str, others: Sequence[str], why: str) -> None:
+    for key in others:
+        if call[key] is not None:
+            raise UsageError(f"{first} and {call.name(key)} at once", why=why, fix=f"ask for them in two {call.place}")
+
+
+# --- how it is read, what rides along, what is held against it
+
+
+def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> Reading:
+    """How the inputs are read: the settings that are fields of `Reading`, and those that it calls otherwise."""
+    same = {item.name: call[item.name] for item in fields(Reading) if item.name in call.values}
+    header = call["header"]
+    renamed = {
+        "forms": forms,
+        "classes": _listed(call["classes"]),
+        "positive": None if call["positive"] is None else str(call["positive"]),
+        "skip_nan": call["na"] == "skip" or bool(call["skip_nan"]),
+        "header": header if isinstance(header, bool) else HEADERS[header or "auto"],
+        "metric": call["distance"] or "euclidean",
+        "device": device,
+        "exclude_same": _sources(call["exclude_same"]),
+        "ref_exclude_same": _sources(call["ref_exclude_same"]),
+        "noise": call["noise"] or "out",
+        "told": tuple((key, call.name(key)) for key in NEEDS if call.has(key)),
+    }
+    return Reading(**{**same, **renamed})
+
+
+def _sources(sources: Any) -> tuple[Given, ...]:
+    """One source, or several, as several."""
+    if sources is None:
+        return ()
+    return tuple(sources) if isinstance(sources, list | tuple) else (sources,)
+
+
+def _listed(names: Any) -> tuple[str, ...]:
+    """ "a,b" or a list of names as a tuple of texts."""
+    parts = names.split(",") if isinstance(names, str) else names or ()
+    return tuple(str(part).strip() for part in parts)
+
+
+def id_column(align: str | None) -> str | None:
+    """The column in "id::COLUMN", or in its name alone."""
+    return None if align is None else align.removeprefix("id::")
+
+
+def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
+    """The interval, where one is asked for. UsageError.
+
+    specs: a loss that draws has a seed of its own, which serves the resamples too unless they are told another
+    """
+    level = call["ci"]
+    if level is None:
+        for key in ("cluster", "ci_method", "resamples"):
+            if call.has(key):
+                fix = f"add {call.put('ci', '0.95')}, or leave it out"
+                raise UsageError(f"{call.name(key)} is for intervals", fix=fix)
+        if call.has("seed") and not any(option.name == "seed" for spec in specs for option in spec.loss.options):
+            fix = f"add {call.put('ci', '0.95')}, or leave it out"
+            raise UsageError(f"{call.name('seed')} is for intervals", why="nothing else is drawn here", fix=fix)
+        return None
+    if not 0 < level < 1:
+        raise UsageError(f"{call.name('ci')} cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
+    _refuse_unresolved(call, float(level), int(call["resamples"]))
+    method = next(word for word in METHODS if word == call["ci_method"])
+    own = specs[0].seed if specs else 0
+    seed = call["seed"] if call.has("seed") else own
+    return Confidence(float(level), method, int(call["resamples"]), int(seed))
+
+
+def _refuse_unresolved(call: Asked, level: float, resamples: int) -> None:
+    """UsageError where an end of the interval, or a p-value below 1 - level, lies beyond what resamples can tell."""
+    least = math.ceil(round(2 / (1 - level), 6)) - 1
+    if resamples < least:
+        raise UsageError(
+            f"{call.put('ci', f'{level:g}')} from {resamples} resamples",
+            why=f"each end of the interval leaves out {(1 - level) / 2:.3g} of them: less than one",
+            fix=f"add {call.put('resamples', str(least))} or more, or ask for a lower level",
+        )
+
+
+def side_of(call: Asked) -> Side:
+    """The columns that ride along. UsageError."""
+    group, bins = call["group"], None
+    if call["by"] is not None:
+        if group is not None:
+            raise UsageError(f"{call.name('group')} and {call.name('by')} at once", fix="choose one")
+        group, bins = read_bins(call["by"])
+    return Side(call["id"], group, call["cluster"] if call["ci"] is not None else None, bins)
+
+
+def bounds_of(call: Asked) -> Bounds:
+    """The gates. UsageError, DataError, FileError for a baseline that is none."""
+    increase, path = call["max_increase"], call["baseline"]
+    for key in ("max_high", "min_low"):
+        if call[key] is not None and call["ci"] is None:
+            raise UsageError(
+                f"{call.name(key)} bounds an interval, and none is asked for", fix=f"add {call.put('ci', '0.95')}"
+            )
+    if (increase is None) != (path is None):
+        names = f"{call.name('max-increase')} and {call.name('baseline')}"
+        raise UsageError(f"{names} go together", fix=f"give both, or {call.name('max')} X")
+    if call["strict"] and path is None:
+        fix = f"add {call.put('baseline', 'FILE')} and {call.put('max-increase', '5%')}"
+        raise UsageError(f"{call.name('strict')} is about a baseline", fix=fix)
+    bounds = Bounds(
+        at_most=call["max"],
+        at_least=call["min"],
+        high_at_most=call["max_high"],
+        low_at_least=call["min_low"],
+        is_strict=bool(call["strict"]),
+    )
+    if increase is None:
+        return bounds
+    from ..files.saved import read_json
+
+    return bounds._replace(increase_percent=read_percent(increase), baseline=read_baseline(read_json(path), path))
+
+
+def workers_of(call: Asked) -> Jobs:
+    """How many threads, or who runs the parts. UsageError for both."""
+    if call["on"] is not None:
+        refuse_both(call, call.name("on"), ("jobs",), "its workers take one part at a time each")
+        refuse_both(call, call.name("on"), ("align",), "rows are matched in one process")
+    workers: Jobs = call["jobs"] if call["on"] is None else call["on"]
+    return workers
+
+
+def refuse_unsuited(call: Asked, losses: Sequence[Loss]) -> None:
+    """UsageError for what was set by hand and means nothing to any of the losses."""
+    for key, row in options.settings(call.command, call.way).items():
+        is_input = key == "group" and any(loss.engine.has_lists for loss in losses)
+        if key != "seed" and not is_input and call.has(key) and not any(row.suits(loss) for loss in losses):
+            names = " and ".join(loss.name for loss in losses)
+            why = "it is made of cosines" if key == "distance" and losses[0].cosine else row.why
+            raise UsageError(f"{names} takes no {call.name(key)}", why=why, fix=f"leave {call.name(key)} out")

@@ -1,0 +1,168 @@
+"""What is asked of sets of embeddings, as frozen values that the library answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import UsageError
+from ..language import options
+from ..text import did_you_mean
+from .asked import Asked, reading_of
+from .reading import Given, Reading
+
+
+class TripletQuestion(NamedTuple):
+    """What is asked of the triplets of an embedding set: `triplets`.
+
+    margins: one breakdown each;  by_class, pairs: also by class, and the so many class pairs with the most hard ones
+    batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
+    anchors: the triplets of so many anchors only, drawn by `seed`;  level: of intervals of the shares
+    """
+
+    inputs: tuple[Given, ...]
+    named: Mapping[str, Given]
+    margins: tuple[float, ...]
+    reading: Reading
+    by_class: bool = False
+    pairs: int = 0
+    batch: tuple[int, int] | None = None
+    batches: int = 100
+    seed: int = 0
+    anchors: int | None = None
+    level: float | None = None
+    jobs: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        call: Asked,
+        inputs: Sequence[Given],
+        named: Mapping[str, Given],
+        margins: Sequence[float],
+        *,
+        batch: tuple[int, int] | None = None,
+        device: str = "cpu",
+    ) -> TripletQuestion:
+        """What a call asks of a set. UsageError for what has no answer."""
+        if call.has("batches") and batch is None:
+            raise UsageError(
+                f"{call.name('batches')} is for sampled batches",
+                why="the whole set is counted, and nothing is drawn",
+                fix=f"add {'--batch 18,4' if call.way == 'shell' else 'batch=(18, 4)'}, or leave it out",
+            )
+        if call["anchors"] is not None:
+            counted = {
+                "by_class": call["by_class"],
+                "by": call["by"],
+                "pairs": call["pairs"],
+                "device": device != "cpu",
+            }
+            for key in (key for key, value in counted.items() if value):
+                raise UsageError(
+                    f"{call.name(key)} with {call.name('anchors')}",
+                    why="sampled anchors are counted on the CPU, and tell of the set as a whole",
+                    fix=f"leave {call.name(key)} out",
+                )
+        return cls(
+            inputs=tuple(inputs),
+            named=named,
+            margins=tuple(margins),
+            reading=reading_of(call, {}, device),
+            by_class=bool(call["by_class"] or call["by"]),
+            pairs=call["pairs"],
+            batch=batch,
+            batches=call["batches"],
+            seed=call["seed"],
+            anchors=call["anchors"],
+            level=call["ci"],
+            jobs=call["jobs"],
+        )
+
+
+class MiningQuestion(NamedTuple):
+    """What is asked of a set whose triplets are chosen: `mine`.
+
+    options: of the strategy;  limit, per_anchor: at most so many triplets, and so many of each anchor
+    identity: the source of what stands for each row;  path, kind: the file to write and its format, None for no file
+    """
+
+    strategy: str
+    inputs: tuple[Given, ...]
+    named: Mapping[str, Given]
+    options: Mapping[str, Any]
+    reading: Reading
+    limit: int | None = None
+    per_anchor: int | None = None
+    identity: Given | None = None
+    path: str | None = None
+    kind: str = "npy"
+    jobs: int | None = None
+
+    @classmethod
+    def of(
+        cls, call: Asked, strategy: str, inputs: Sequence[Given], named: Mapping[str, Given], *, device: str = "cpu"
+    ) -> MiningQuestion:
+        """What a call asks of a set. UsageError for what has no answer."""
+        check_mining(call, strategy)
+        path = call["output"]
+        chosen: dict[str, Any] = {"margin": call["margin"]}
+        chosen |= {"fallback": call["fallback"]} if call["fallback"] else {}
+        chosen |= {"categories": _categories(call["category"])} if call["category"] else {}
+        chosen |= {"seed": call["seed"]} if strategy in options.DRAWN else {}
+        return cls(
+            strategy=strategy,
+            inputs=tuple(inputs),
+            named=named,
+            options=chosen,
+            reading=reading_of(call, {}, device),
+            limit=call["limit"],
+            per_anchor=call["per_anchor"],
+            identity=call["id"],
+            path=path,
+            kind="npy" if path is None else _mined_format(call, path),
+            jobs=call["jobs"],
+        )
+
+
+def check_mining(call: Asked, strategy: str) -> None:
+    """UsageError for an unknown strategy, and for settings that it does not go with."""
+    if strategy not in options.STRATEGIES:
+        guess = did_you_mean(strategy, options.STRATEGIES)
+        raise UsageError(f"unknown strategy {strategy!r}{guess}", fix=f"use one of {', '.join(options.STRATEGIES)}")
+    category, fallback = call["category"], call["fallback"]
+    for key in ("id", "format") if call.way == "python" and call["output"] is None else ():
+        if call[key] is not None:
+            fix = f"name one, {call.put('output', 'triplets.csv')}, or leave {call.name(key)} out"
+            raise UsageError(f"{call.name(key)} is for a file of triplets", fix=fix)
+    if call.way == "shell" and call["output"] in (None, "-"):
+        what = "mine writes a file, not to stdout" if call["output"] else "mine writes a file, and none is named"
+        raise UsageError(what, fix="add -o triplets.npy")
+    if category is not None and (strategy != "all" or not set(_categories(category)) <= set(options.CATEGORIES)):
+        raise UsageError(
+            f"{call.name('category')} {category!r} with {strategy}",
+            fix=f"use it with `all`: {', '.join(options.CATEGORIES)}",
+        )
+    if fallback is not None and (strategy != "semi-hard" or fallback not in options.FALLBACKS):
+        raise UsageError(
+            f"{call.name('fallback')} {fallback!r} with {strategy}",
+            fix=f"use it with `semi-hard`: {', '.join(options.FALLBACKS)}",
+        )
+    if strategy == "hardest" and call["limit"] is None:
+        raise UsageError("how many of the hardest?", fix=f"add {call.put('limit', 'N')}")
+
+
+def _categories(value: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(value.split(",")) if isinstance(value, str) else tuple(value)
+
+
+def _mined_format(call: Asked, path: str) -> str:
+    """The format of a file of triplets: the one asked for, else the one that its name tells. UsageError."""
+    kind: str = call["format"] or (path.rpartition(".")[2].lower() if "." in path else "npy")
+    if kind not in options.MINED_FORMATS:
+        first, *others = options.MINED_FORMATS
+        fix = " or ".join([f"add {call.put('format', first)}", *others])
+        raise UsageError(f"cannot tell the format of {path!r}", fix=fix)
+    if call["id"] is not None and kind == "npy":
+        raise UsageError("an NPY of triplets holds row numbers", fix="write ids as CSV or NDJSON")
+    return kind
