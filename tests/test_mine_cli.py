@@ -74,6 +74,21 @@ def test_ids_stand_for_rows(tmp_path):
     assert [first[name] for name in ("anchor", "positive", "negative")] == [f"img{row}.png" for row in plain[0]]
 
 
+def test_ids_are_read_as_the_options_say(tmp_path):
+    (tmp_path / "set.csv").write_text(
+        "id;e0;e1;label\n" + "".join(f"q{k};{k},5;{k * k},25;{k % 2}\n" for k in range(6))
+    )
+    (tmp_path / "ids.csv").write_text("n;id\n" + "".join(f"{k};q{k}\n" for k in range(6)))
+    (tmp_path / "less.csv").write_text("id\nq0\nq1\nNA\nq3\nq4\nq5\n")
+    base = ("mine", "batch-hard", "set.csv", "--decimal", ",", "-o", "m.csv", "--id")
+    for more in (["ids.csv"], ["ids.csv::id", "--delimiter", ";", "--header", "yes"], ["id"], ["set.csv::id"]):
+        assert run_lossctl(*base, *more, cwd=tmp_path).code == 0, more
+        assert (tmp_path / "m.csv").read_text().splitlines()[1].split(",")[:3] == ["q0", "q4", "q1"], more
+    for more in (["less.csv"], ["less.csv", "--na", "skip"]):
+        done = run_lossctl(*base, *more, cwd=tmp_path)
+        assert done.code == 3 and "less.csv:4" in done.err and "fix:  give one id for each row" in done.err, more
+
+
 @pytest.mark.slow
 def test_limits(tmp_path):
     assert len(np.load(mined(tmp_path, "all", "--limit", "1000"))) == 1000

@@ -238,6 +238,39 @@ def test_what_an_index_has_no_use_for_is_refused(tmp_path):
     assert done.code == 2 and "--by with --index" in done.err
 
 
+def test_files_of_given_triplets_are_read_as_the_options_say(tmp_path):
+    x = np.random.default_rng(1).standard_normal((6, 3)).astype("<f4")
+    index = np.array([[0, 1, 2], [1, 0, 3], [5, 4, 0]])
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "i.npy", index)
+    x.tofile(tmp_path / "x.f32")
+    (tmp_path / "i.csv").write_text("".join("|".join(map(str, row)) + "\n" for row in index.tolist()))
+    rows = [";".join(f"{float(value)!r}".replace(".", ",") for value in row) for row in x]
+    (tmp_path / "x.csv").write_text("\n".join(["e0;e1;e2", *rows]) + "\n")
+    sides = ["|".join(f"{float(v)!r}" for v in x[row].reshape(-1)).replace(".", ",") for row in index.tolist()]
+    names = "|".join(f"{side}_{k}" for side in ("anchor", "positive", "negative") for k in range(3))
+    (tmp_path / "apn.csv").write_text("\n".join([names, *sides]) + "\n")
+
+    def done(line: str):
+        return run_lossctl("triplets", *line.split(), cwd=tmp_path)
+
+    plain = done("x.npy --index i.npy").out
+    assert plain.splitlines()[1].split("\t")[1] == "3"
+    for line in (
+        "x.csv --decimal , --index i.npy",
+        "x.csv --decimal , --delimiter ; --header yes --index i.npy",
+        "x.f32 --dim 3 --index i.npy",
+        "x.npy --header no --index i.csv",
+        "x.npy --header no --delimiter | --index i.csv",
+        "apn.csv --decimal , --delimiter |",
+    ):
+        assert done(line).out == plain, (line, done(line).err)
+    fewer = done("x.npy --header yes --index i.csv").out
+    assert fewer.splitlines()[1].split("\t")[1] == "2"
+    idle = done("x.npy --index i.npy --delimiter ;")
+    assert idle.code == 2 and "--delimiter, and no file is a text table" in idle.err
+
+
 def test_explain_says_which_state_of_training_it_is(tmp_path):
     random, label = np.random.default_rng(3), np.repeat(np.arange(4), 5)
     states = {

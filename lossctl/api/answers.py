@@ -17,8 +17,7 @@ from ..rows.by_row import Rows
 from ..rows.hardest import Hardest
 from . import compute, gates
 from .align import aligned
-from .compute import Progress, Request, Shared
-from .prepare import Prepared
+from .compute import Progress, Request, Shared, Side
 from .question import Question
 from .question_of_sets import MiningQuestion, TripletQuestion
 from .question_of_systems import ComparisonQuestion
@@ -173,21 +172,23 @@ def _held(system: Comparison, fails_if: str) -> Comparison:
 
 
 @contextmanager
-def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Prepared]:
-    """Embeddings and labels, open and bound to their roles."""
-    loss = Request(make(SET), {}, asked.inputs, asked.named)
+def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Shared]:
+    """Embeddings and labels, and ids where rows have some, open and bound to their roles."""
+    side = Side(id=asked.identity) if isinstance(asked, MiningQuestion) else None
+    loss = Request(make(SET), {}, asked.inputs, asked.named, side=side)
     with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
-        yield shared.losses[0]
+        yield shared
 
 
 def report(
-    asked: TripletQuestion, embeddings: Prepared, *, data_hash: bool = False, progress: Progress = None
+    asked: TripletQuestion, embeddings: Shared, *, data_hash: bool = False, progress: Progress = None
 ) -> triplets.Report:
     """The triplets of an open set by category, what is odd about it, and sampled batches if any."""
     from . import triplets
 
+    opened = embeddings.losses[0]
     return triplets.report(
-        embeddings,
+        opened,
         asked.margins,
         by_class=asked.by_class,
         pairs=asked.pairs,
@@ -196,7 +197,7 @@ def report(
         seed=asked.seed,
         anchors=asked.anchors,
         level=asked.level,
-        fingerprint=digest(embeddings.fields) if data_hash else None,
+        fingerprint=digest(opened.fields) if data_hash else None,
         progress=progress,
     )
 
@@ -206,8 +207,7 @@ def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets,
     from . import triplets
 
     (emb,) = [*asked.inputs, *asked.named.values()]
-    reading = asked.reading
-    return triplets.given_triplets(emb, index, asked.margins, distance=reading.metric, normalize=reading.normalize)
+    return triplets.given_triplets(emb, index, asked.margins, asked.reading)
 
 
 def triplets_in_step(asked: TripletQuestion) -> tuple[GivenTriplets, ...]:
@@ -219,17 +219,17 @@ def triplets_in_step(asked: TripletQuestion) -> tuple[GivenTriplets, ...]:
         return triplets.triplets_in_step(shared.losses[0], asked.margins)
 
 
-def mining_job(asked: MiningQuestion, embeddings: Prepared) -> mine.MiningJob:
+def mining_job(asked: MiningQuestion, embeddings: Shared) -> mine.MiningJob:
     """The triplets of an open set, embeddings to be mined, with a forecast of how many they are."""
     from . import mine
 
     return mine.prepare(
-        embeddings,
+        embeddings.losses[0],
         asked.strategy,
         dict(asked.options),
         limit=asked.limit,
         per_anchor=asked.per_anchor,
-        identity=asked.identity,
+        ids=embeddings.rider("id"),
         kind=asked.kind,
         path=asked.path,
     )

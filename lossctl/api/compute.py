@@ -104,6 +104,11 @@ class Shared:
         """How all of the losses meet their input."""
         return self.losses[0].plan.spec.loss.engine
 
+    def rider(self, name: str) -> Field | None:
+        """The column of the first loss that rides along as `name`."""
+        place = self.sides[0].get(name)
+        return None if place is None else self.fields[self.ride[place]]
+
     @property
     def block_rows(self) -> int:
         """How many rows a block has."""

@@ -12,15 +12,12 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, FileError, UsageError
-from ..files.binding import Desk
-from ..files.sources import blocks, parse_source
+from ..files.sources import Field, blocks, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
 from ..sets import mining
 from ..sets.by_anchor import no_anchor, read_set
 from ..sets.points import sort_points
-from .bound import as_array
-from .reading import Given
 
 if TYPE_CHECKING:
     from ..sets.mining import Mined
@@ -29,6 +26,8 @@ if TYPE_CHECKING:
 BYTES_EACH = {"npy": 24, "csv": 64, "ndjson": 110}
 HEADER_BYTES = 128
 KEPT_FREE = 64 << 20
+NAMELESS = "the ids stand for the rows in what is written"
+ONE_EACH = "give one id for each row"
 
 
 class MiningJob(NamedTuple):
@@ -88,7 +87,7 @@ def prepare(
     *,
     limit: int | None,
     per_anchor: int | None,
-    identity: Given | None,
+    ids: Field | None,
     kind: str,
     path: str | None,
 ) -> MiningJob:
@@ -111,7 +110,7 @@ def prepare(
     expected = _expected(points, strategy, options, limit, per_anchor)
     if path is not None:
         _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
-    ids = None if identity is None else _ids(identity, len(points) + embeddings.facts.skipped)
+    texts = None if ids is None else _texts(ids, len(points) + embeddings.facts.skipped)
     size = expected.triplets * BYTES_EACH[kind]
     about = "" if expected.is_exact else "about "
     forecast = f"{about}{expected.triplets:,} triplets, {about}{_size(size)}"
@@ -129,7 +128,7 @@ def prepare(
         options["margin"],
         points.anchors,
         mine,
-        ids,
+        texts,
         forecast,
         embeddings.facts.skipped,
         opened.warnings,
@@ -177,17 +176,19 @@ def _size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def _ids(source: Given, rows: int) -> list[str]:
+def _texts(ids: Field, rows: int) -> list[str]:
     """The id of each row, as text."""
-    desk = Desk()
-    with desk.stack:
-        frame, selector = desk.frame(as_array(source), "id")
-        field = frame.select(selector) if selector is not None else frame.whole()
-        parts = [block.load()[0].reshape(-1).tolist() for block in blocks([field], ["category"], 1 << 15)]
-    ids = [str(cell) for part in parts for cell in part]
-    if len(ids) != rows:
-        raise DataError(f"{frame.path}: {len(ids)} ids for {rows} embeddings", fix="give one id for each row")
-    return ids
+    try:
+        parts = [block.load()[0].reshape(-1).tolist() for block in blocks([ids], ["category"], 1 << 15)]
+    except DataError as fault:
+        raise DataError(fault.what, why=NAMELESS, fix=ONE_EACH) from None
+    cells = [cell for part in parts for cell in part]
+    if len(cells) != rows:
+        raise DataError(f"{ids.frame.path}: {len(cells)} ids for {rows} embeddings", fix=ONE_EACH)
+    if None in cells:
+        where = ids.frame.where(cells.index(None))
+        raise DataError(f"{where}: {ids.name}: a row has no identifier", why=NAMELESS, fix=ONE_EACH)
+    return list(map(str, cells))
 
 
 # --- writing

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..results.breakdown import AtMargin, Batches, Breakdown, Categories, Confidence, Diagnosis
     from ..sets.given import GivenTriplets
     from .prepare import Prepared
-    from .reading import Given
+    from .reading import Given, Reading
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,13 +156,13 @@ def report(
     )
 
 
-def is_of_triplets(sources: Sequence[Given]) -> bool:
+def is_of_triplets(sources: Sequence[Given], reading: Reading) -> bool:
     """Whether sources hold anchors, positives and negatives in step, not a labelled set."""
-    from ..files import binding
+    from .prepare import desk_for
 
     if len(sources) != 1:
         return len(sources) == 3
-    desk = binding.Desk()
+    desk = desk_for(reading)
     with desk.stack:
         frame, selector = desk.frame(sources[0], "input")
         families = {name.lower().rstrip("0123456789").rstrip("_.[") for name in frame.names}
@@ -184,31 +184,27 @@ def triplets_in_step(opened: Prepared, margins: Sequence[float]) -> tuple[GivenT
     )
 
 
-def given_triplets(
-    emb: Given,
-    index: Given,
-    margins: Sequence[float],
-    *,
-    distance: str = "euclidean",
-    normalize: bool = False,
-) -> tuple[GivenTriplets, ...]:
+def given_triplets(emb: Given, index: Given, margins: Sequence[float], reading: Reading) -> tuple[GivenTriplets, ...]:
     """The certified categories of triplets that are given as rows of an embedding source, at each margin."""
     from ..files import binding
+    from ..files.dialect import refuse_idle
     from ..files.sources import blocks
     from ..language.roles import POINTS
     from ..sets.given import categorize
+    from .prepare import desk_for
 
-    desk = binding.Desk()
+    desk = desk_for(reading)
     with desk.stack:
         source = desk.field(emb, POINTS)
         triplets = binding.index_of(desk, index)
+        refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
         points = read_all(source)
         parts = (block.load()[0] for block in blocks([triplets], ["number"], 1 << 14))
         return categorize(
             points.reshape(len(points), -1),
             parts,
             margins,
-            metric=distance,
-            normalize=normalize,
+            metric=reading.metric,
+            normalize=reading.normalize,
             path=triplets.frame.path,
         )

@@ -139,7 +139,7 @@ def _is_of_triplets(values: Mapping[str, Any], question: TripletQuestion) -> boo
     """Whether the sources are anchors, positives and negatives in step. UsageError for what is of a set."""
     from ..api.triplets import is_of_triplets
 
-    if question.named or not is_of_triplets(question.inputs):
+    if question.named or not is_of_triplets(question.inputs, question.reading):
         return False
     names = (
         "by", "explain", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "exclude_same",
