@@ -47,7 +47,7 @@ def explained(case, folder, *more):
 @pytest.mark.parametrize("case", PRINTED, ids=lambda case: f"{case.loss} {case.text} {case.who}")
 def test_the_choice_behind_a_printed_number_is_found(case, tmp_path):
     """It stands in a line of the answer; first, or with as few choices changed as the first."""
-    fits = explained(case, tmp_path)["fits"]
+    fits = explained(case, tmp_path)["results"]
     wanted = sorted(words(f"{case.fixed.replace('--from-logits', '')} {case.options}"))
     lines = [[sorted(words(text)) for text in (fit["options"], *fit["twins"])] for fit in fits]
     at = [k for k, line in enumerate(lines) if wanted in line]
@@ -71,7 +71,7 @@ def number(word):
 def test_a_random_number_is_explained_by_nothing(tmp_path):
     case = next(case for case in PRINTED if case.text == "0.433715")
     answer = explained(case._replace(text="0.43371937"), tmp_path)
-    assert answer["fits"] == [] and answer["tried"] > 1000
+    assert answer["results"] == [] and answer["tried"] > 1000
 
 
 def random_inputs(loss):
@@ -123,7 +123,7 @@ def test_what_ends_in_a_root_or_a_quotient_is_finished_with_the_options_tried(tm
         ("tversky", "--alpha 0.3 --beta 0.7"), ("focal-tversky", "--gamma 1.5"),
     ):  # fmt: skip
         value = run_lossctl("compute", loss, *options.split(), *files).out.strip()
-        fits = json.loads(run_lossctl("reconcile", loss, *files, "--value", value, "--json").out)["fits"]
+        fits = json.loads(run_lossctl("reconcile", loss, *files, "--value", value, "--json").out)["results"]
         assert options in (fits[0]["options"], *fits[0]["twins"]), (loss, fits)
         for text in (fits[0]["options"], *fits[0]["twins"]):
             twin = float(run_lossctl("compute", loss, *text.split(), *files).out)
@@ -190,7 +190,7 @@ def test_a_second_number_narrows_the_choice(tmp_path):
     more = [word for path in second for word in ("--src2", path)]
     narrow = json.loads(run_lossctl(*asked, "--value2", b, *more).out)
     assert len(narrow["solved"]) < len(wide["solved"])
-    assert narrow["fits"][0]["options"] == "--alpha 0.25"
+    assert narrow["results"][0]["options"] == "--alpha 0.25"
 
 
 def test_a_number_is_solved_for(tmp_path):
@@ -200,7 +200,7 @@ def test_a_number_is_solved_for(tmp_path):
     files = (tmp_path / "x.npy", tmp_path / "y.npy")
     value = run_lossctl("compute", "huber", "--delta", "0.73", *files, "-p", "8").out.strip()
     answer = json.loads(run_lossctl("reconcile", "huber", *files, "--value", value, "--solve", "--json").out)
-    assert answer["fits"] == []
+    assert answer["results"] == []
     assert any("--delta 0.73" in fit["options"].split("--scale")[0].strip() for fit in answer["solved"])
 
 
@@ -211,7 +211,7 @@ def test_without_a_loss_all_that_fit_are_tried(tmp_path):
     np.save(tmp_path / "y.npy", rng.normal(size=50))
     files = (tmp_path / "x.npy", tmp_path / "y.npy")
     value = run_lossctl("compute", "log-cosh", *files, "-p", "8").out.strip()
-    fits = json.loads(run_lossctl("reconcile", *files, "--value", value, "--json").out)["fits"]
+    fits = json.loads(run_lossctl("reconcile", *files, "--value", value, "--json").out)["results"]
     assert fits[0]["loss"] == "log-cosh"
 
 
@@ -225,7 +225,7 @@ def test_parity_names_libraries_and_their_numbers(tmp_path):
     case = next(case for case in PRINTED if case.text == "0.433715")
     record = json.loads(run_lossctl("parity", "focal", "--from-logits", *sources(case, tmp_path), "--json").out)
     values = {row["library"]: row["value"] for row in record["results"]}
-    assert values[""] == pytest.approx(0.8503501751) and values["torchvision"] == pytest.approx(0.4337151047)
+    assert values["lossctl"] == pytest.approx(0.8503501751) and values["torchvision"] == pytest.approx(0.4337151047)
     assert values["torchvision/retinanet"] == pytest.approx(0.8674302094)
     table = run_lossctl("parity", "bce", *sources(PRINTED[16], tmp_path), "-f", "tsv").out
     assert "torch\t25.0\t" in table and "4.02952398" in table and "9.01091334" in table

@@ -33,6 +33,9 @@ CALLS = {
     "curve": ("curve", "huber", "mse", "--grad", "-n", "5"),
     "plane": ("curve", "circle", "--grad", "-n", "3"),
     "bands": ("curve", "triplet", "-n", "5"),
+    "parity": ("parity", "mse", S / "regression.csv", "-w", "pred"),
+    "reconcile": ("reconcile", "focal", S / "preds.csv", "--value", "0.0345568", "--solve"),
+    "suggest": ("suggest", S / "splits.csv"),
     "list": ("list",),
     "explain": ("explain", "focal"),
     "explain, none": ("explain", "fitness"),
@@ -70,6 +73,34 @@ def test_every_document_obeys_it(schema, name):
     jsonschema.validate(document, of)
     jsonschema.validate(document, schema)
     assert {"schema", "version", "command", "results", "warnings"} <= document.keys() and document["results"]
+
+
+@pytest.mark.slow
+def test_numbers_of_libraries_and_their_choices_tell_what_is_no_number(schema, tmp_path):
+    """One row is infinitely surprised: clips alone make that finite, and a library without one is named as it is."""
+    (tmp_path / "t.csv").write_text("prob,label\n1,0\n0.5,1\n")
+    documents = [
+        json.loads(printed(*call, "--json", cwd=tmp_path))
+        for call in (
+            ("parity", "bce", "t.csv"), ("parity", "bce", "t.csv", "-w", "prob"),
+            ("reconcile", "bce", "t.csv", "--value", "0.5123"), ("reconcile", "t.csv", "--value", "0.25000"),
+        )
+    ]  # fmt: skip
+    for document in documents:
+        jsonschema.validate(document, schema)
+        assert any("not finite in 1 row" in text for text in document["warnings"]), document["command"]
+    plain, weighted, one, _ = documents
+    values = {row["library"]: row for row in plain["results"]}
+    assert (values["lossctl"]["value"], values["lossctl"]["value_text"], values["lossctl"]["status"]) == (
+        None, "inf", "inf",
+    )  # fmt: skip
+    assert values["torch"]["status"] == "ok" and values["torch"]["value"] == (100 + np.log(2)) / 2
+    assert {row["status"] for row in weighted["results"] if row["fault"]} == {"error"}
+    assert all(row["fault"] or row["status"] != "error" for row in weighted["results"])
+    assert one["results"] == [] and one["defaults"][0]["value_text"] == "inf"
+    for call in (("parity", "bce", "no.csv"), ("reconcile", "bce", "t.csv", "--value", "inf"), ("suggest", "no.csv")):
+        done = run_lossctl(*call, "--json", cwd=tmp_path)
+        assert done.code in (2, 4) and not done.out and "error:" in done.err, call
 
 
 @pytest.mark.first_fast
@@ -132,7 +163,7 @@ def test_groups_called_all_or_mean_are_no_summary(tmp_path, format):
 
 
 @pytest.mark.first_fast
-@pytest.mark.parametrize("name", ["one", "info", "doctor"])
+@pytest.mark.parametrize("name", ["one", "info", "doctor", "parity", "suggest"])
 def test_columns_are_called_as_in_json(name):
     """What JSON and TSV both hold has one name."""
     document = json.loads(printed(*CALLS[name], "--json"))["results"][0]

@@ -32,7 +32,7 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_command_computes(name: str) -> None:
     document = json.loads(run_lossctl("suggest", f"samples/{name}", "--json").out)
-    losses = {item["loss"]: item["command"] for item in document["losses"]}
+    losses = {item["loss"]: item["command"] for item in document["results"]}
     assert losses.keys() >= SOURCES[name]
     for command in losses.values():
         done = run_lossctl(*shlex.split(command)[1:])
@@ -71,7 +71,7 @@ def test_what_was_said_of_the_file_is_in_the_commands(tmp_path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("0.25|0\n0.5|1\n0.75|1\n")
     done = run_lossctl("suggest", str(path), "--header", "no", "--delimiter", "|", "--json")
-    commands = {item["loss"]: item["command"] for item in json.loads(done.out)["losses"]}
+    commands = {item["loss"]: item["command"] for item in json.loads(done.out)["results"]}
     assert run_lossctl(*shlex.split(commands["mae"])[1:]).out == run_lossctl("compute", "mae", str(path)).out
     rows = options.settings("suggest", "shell").keys() & options.settings("compute", "shell").keys()
     assert {f"--{key}" for key in rows - {"output", "format", "json", "color"}} <= set(shlex.split(commands["mae"]))

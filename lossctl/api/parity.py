@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ..errors import LossctlError
 from ..language import libraries
 from ..language.registry import Loss
-from ..results.choices import LibraryValue
+from ..results.choices import LibraryValue, Parity
 from ..rows.shapes import Plan
 from . import answers
 from .question import Question
@@ -16,15 +16,16 @@ from .question import Question
 Ask = Callable[[str | None], Question]  # what is asked with the choices of a library, None for our own
 
 
-def parity(loss: Loss, form: str, ask: Ask) -> tuple[LibraryValue, ...]:
+def parity(loss: Loss, form: str, ask: Ask) -> Parity:
     """Our number, then that of every library, in the order of the table. Faults of the input are raised.
 
     form: of the predictions, "" for other inputs
     """
     with answers.opened(ask(None)) as answer:
-        value, labels = answer.results()[0].value, labels_of(answer.shared.losses[0].plan)
-    ours = LibraryValue("", value, "exact", "run", "ours, unless told otherwise", "")
-    return (ours, *(_of(preset, ask) for preset in libraries.usable_for(libraries.of_loss(loss), form, labels)))
+        result, labels = answer.results()[0], labels_of(answer.shared.losses[0].plan)
+    ours = LibraryValue("lossctl", result.value, "exact", "run", "ours, unless told otherwise", "")
+    others = (_of(preset, ask) for preset in libraries.usable_for(libraries.of_loss(loss), form, labels))
+    return Parity(loss.name, (ours, *others), result.warnings)
 
 
 def labels_of(plan: Plan) -> str:

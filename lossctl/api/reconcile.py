@@ -55,9 +55,12 @@ def reconcile(
     fits: list[Fit] = []
     solved: list[Fit] = []
     defaults: list[Fit] = []
+    warnings: list[str] = []
     tried, chance = 0, 0.0
     for question, fixed in asked:
         with answers.opened(question) as answer:
+            name = f"{question.specs[0].loss.name}: " if len(asked) > 1 else ""
+            warnings += [name + text for text in answer.results()[0].warnings]
             field = Combinations(question, answer.shared, fixed)
             if narrow is not None:
                 narrow.check(field)
@@ -68,17 +71,9 @@ def reconcile(
             defaults.append(_default(field, combinations))
             solutions = solving.solutions(field, number) if solve else ()
             solved += [
-                Fit(
-                    field.loss.name,
-                    first.text,
-                    first.value,
-                    first.changed,
-                    (),
-                    tuple(twin.text for twin in twins),
-                    name,
-                )
-                for name, (first, *twins) in solutions
-                if narrow is None or narrow.holds(field, first)
+                _solution(field, name, group)
+                for name, group in solutions
+                if narrow is None or narrow.holds(field, group[0])
             ]
     return Reconciliation(
         number.text,
@@ -89,6 +84,7 @@ def reconcile(
         tuple(sorted(fits, key=_order)),
         tuple(sorted(solved, key=_order)),
         tuple(defaults),
+        tuple(warnings),
     )
 
 

@@ -59,8 +59,10 @@ def parity(loss: Loss, values: Mapping[str, Any]) -> None:
 
     sources = [*asked.inputs, *asked.named.values()]
     with output.destination(style, sources) as writer:
-        numbers = parity.parity(loss, form, ask)
+        answer = parity.parity(loss, form, ask)
         if style.format == "json":
-            writer.write(show.parity_json(loss.name, numbers))
+            writer.write(show.parity_json(answer))
         else:
-            writer.write(output.sheet_text(show.parity_sheet(numbers, values["digits"]), output.many_format(style)))
+            sheet = show.parity_sheet(answer.values, values["digits"])
+            writer.write(output.sheet_text(sheet, output.many_format(style)))
+    output.warn(style, answer.warnings)

@@ -101,6 +101,7 @@ def _write(asked: list[tuple[Loss, Any]], values: Mapping[str, Any], style: outp
             writer.write(
                 show.reconcile_text(answer, _given(asked[0][0], values, by_hand), values["most"], solve=values["solve"])
             )
+    output.warn(style, answer.warnings)
 
 
 def _narrow(values: Mapping[str, Any], by_hand: Collection[str]) -> Any:

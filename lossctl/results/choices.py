@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
+
+from .values import finite, status_of
 
 
 @dataclass(frozen=True)
 class LibraryValue:
     """The number that a library would print.
 
-    library: its name, with the variant, as --like takes it; "" for ours
-    value: nan where our options cannot give it here, as `fault` says
+    library: its name, with the variant, as --like takes it; "lossctl" for ours
+    value: nan where our options cannot give it here, as `fault` says; fault: "" where they can
     agrees: "exact" or "float32";  proof: "run" or "source";  what: its name there and what it does otherwise
     options: those that give the number here
     """
@@ -25,9 +26,29 @@ class LibraryValue:
     options: str
     fault: str = ""
 
+    @property
+    def status(self) -> str:
+        """ "ok", "inf", "nan" or "error"."""
+        return "error" if self.fault else status_of(self.value)
+
     def as_json(self) -> dict[str, Any]:
         """The record in the schema lossctl/1."""
-        return {**self.__dict__, "value": self.value if math.isfinite(self.value) else None}
+        return {
+            **self.__dict__,
+            "value": finite(self.value),
+            "value_text": repr(self.value),
+            "status": self.status,
+            "fault": self.fault or None,
+        }
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The numbers of a loss, ours first; warnings: what looks wrong in the input."""
+
+    loss: str
+    values: tuple[LibraryValue, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,8 +74,10 @@ class Fit:
 
     def as_json(self) -> dict[str, Any]:
         """The record in the schema lossctl/1."""
-        value = self.value if math.isfinite(self.value) else None
-        return {**self.__dict__, "value": value, "libraries": list(self.libraries), "twins": list(self.twins)}
+        record = {name: value for name, value in self.__dict__.items() if name != "is_near"}
+        many = {"libraries": list(self.libraries), "twins": list(self.twins)}
+        said = {"solved": self.solved or None, "what": self.what or None, "near": self.is_near}
+        return {**record, "value": finite(self.value), "value_text": repr(self.value), **many, **said}
 
 
 @dataclass(frozen=True)
@@ -64,7 +87,7 @@ class Reconciliation:
     digits: how many significant digits it has;  tried: how many combinations;  by_chance: how many of them would give
         a random number of that size and so many digits
     fits: the best first;  solved: those with an option solved for, weak evidence
-    defaults: what the losses give by default
+    defaults: what the losses give by default;  warnings: what looks wrong in the input
     """
 
     text: str
@@ -75,9 +98,4 @@ class Reconciliation:
     fits: tuple[Fit, ...]
     solved: tuple[Fit, ...]
     defaults: tuple[Fit, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The record in the schema lossctl/1."""
-        record = {name: getattr(self, name) for name in ("text", "value", "digits", "tried", "by_chance")}
-        many = ("fits", "solved", "defaults")
-        return {**record, **{name: [fit.as_json() for fit in getattr(self, name)] for name in many}}
+    warnings: tuple[str, ...] = ()

@@ -149,6 +149,20 @@ TIMING = _object(
     is_open=True,
 )  # fmt: skip
 
+LIBRARY_VALUE = _object(
+    {
+        "library": TEXT, "value": MAYBE_NUMBER, "value_text": TEXT, "status": _one_of("ok", "inf", "nan", "error"),
+        "agrees": _one_of("exact", "float32"), "proof": _one_of("run", "source"), "what": TEXT, "options": TEXT,
+        "fault": MAYBE_TEXT,
+    }
+)  # fmt: skip
+FIT = _object(
+    {
+        "loss": TEXT, "options": TEXT, "value": MAYBE_NUMBER, "value_text": TEXT, "changed": COUNT,
+        "libraries": _list(TEXT), "twins": _list(TEXT), "solved": MAYBE_TEXT, "near": FLAG, "what": MAYBE_TEXT,
+    }
+)  # fmt: skip
+
 # command -> (what a result is, what the document says beside)
 COMMANDS: dict[str, tuple[Schema, Mapping[str, Schema]]] = {
     "compute": (_object(RESULT_NEEDS, RESULT_HAS), {}),
@@ -161,11 +175,20 @@ COMMANDS: dict[str, tuple[Schema, Mapping[str, Schema]]] = {
             "comparisons": _list(_object({"entry": TEXT, **COMPARISON_NEEDS}, is_open=True)),
         },
     ),
+    "parity": (LIBRARY_VALUE, {"loss": TEXT}),
+    "reconcile": (
+        FIT,
+        {
+            "value": NUMBER, "value_text": TEXT, "digits": COUNT, "tried": COUNT, "by_chance": NUMBER,
+            "solved": _list(FIT), "defaults": _list(FIT),
+        },
+    ),
     "triplets": (MARGIN, {"metric": TEXT, "normalize": FLAG, "certified": FLAG}),
     "bench": (TIMING, {"environment": _table(TEXT)}),
     "curve": (CURVE, {"unit": TEXT}),
     "list": (LOSS, {}),
     "explain": (LOSS, {}),
+    "suggest": (_object(dict.fromkeys(("loss", "family", "inputs", "command", "summary"), TEXT)), {}),
     "info": (COLUMN, {}),
     "doctor": (_object({"what": TEXT, "value": TEXT, "status": TEXT}), {}),
 }  # fmt: skip

@@ -32,7 +32,7 @@ class Interval(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """The interval as JSON holds it."""
         record = self._asdict()
-        return {name: _number(value) if isinstance(value, float) else value for name, value in record.items()}
+        return {name: finite(value) if isinstance(value, float) else value for name, value in record.items()}
 
 
 class Gate(NamedTuple):
@@ -49,11 +49,17 @@ class Gate(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The gate as JSON holds it."""
-        return {"kind": self.kind, "limit": _number(self.limit), "text": self.text, "passed": self.passed}
+        return {"kind": self.kind, "limit": finite(self.limit), "text": self.text, "passed": self.passed}
 
 
-def _number(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """The value, None where it is no number for JSON."""
     return value if math.isfinite(value) else None
+
+
+def status_of(value: float) -> str:
+    """ "ok", or "inf" or "nan" where the value is no number for JSON."""
+    return "ok" if math.isfinite(value) else "nan" if math.isnan(value) else "inf"
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,7 +101,7 @@ class Result(Number, Tabled):
         """ "failed" where a gate does not hold, else "ok", or "inf" or "nan" where the value is no number for JSON."""
         if not all(gate.passed for gate in self.gates):
             return "failed"
-        return "ok" if math.isfinite(self.value) else "nan" if math.isnan(self.value) else "inf"
+        return status_of(self.value)
 
     def __float__(self) -> float:
         return self.value
@@ -130,7 +136,7 @@ class Result(Number, Tabled):
             "group": self.group,
             **({"average": self.average} if self.average else {}),
             **({"keep": self.keep} if self.keep else {}),
-            "value": _number(self.value),
+            "value": finite(self.value),
             "value_text": repr(self.value),
             "n": self.n,
             **({"counts": dict(self.counts)} if self.counts else {}),
@@ -169,7 +175,7 @@ class Harm(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """The margin as JSON holds it."""
         record = self._asdict()
-        return {name: _number(value) if isinstance(value, float) else value for name, value in record.items()}
+        return {name: finite(value) if isinstance(value, float) else value for name, value in record.items()}
 
 
 @dataclass(frozen=True, repr=False)
@@ -248,20 +254,20 @@ class Comparison(Tabled):
             "params": dict(self.params),
             "reduction": self.reduction,
             "group": self.group,
-            "base": {"name": self.base, "value": _number(self.base_value)},
-            "other": {"name": self.other, "value": _number(self.other_value)},
-            "value": _number(self.difference),
+            "base": {"name": self.base, "value": finite(self.base_value)},
+            "other": {"name": self.other, "value": finite(self.other_value)},
+            "value": finite(self.difference),
             "value_text": repr(self.difference),
             "n": self.n,
             "ci": self.ci.as_json(),
             "test": self.test,
-            "p": _number(self.p),
-            "p_adjusted": _number(self.p_adjusted),
+            "p": finite(self.p),
+            "p_adjusted": finite(self.p_adjusted),
             "holm": self.holm,
             "rows": {"better": self.better, "equal": self.equal, "worse": self.worse},
             "verdict": self.verdict,
             **({"harm": self.harm.as_json()} if self.harm else {}),
-            **({"beside": {name: _number(value) for name, value in self.beside}} if self.beside else {}),
+            **({"beside": {name: finite(value) for name, value in self.beside}} if self.beside else {}),
             "signature": self.signature,
         }
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..results.choices import Fit, LibraryValue, Reconciliation
-from ..text import json_text
-from ..version import __version__
+from ..results.choices import Fit, LibraryValue, Parity, Reconciliation
+from ..results.document import document
 from .results import number
 from .sheet import Sheet
 
@@ -18,7 +17,7 @@ def parity_sheet(values: Sequence[LibraryValue], digits: int | None) -> Sheet:
     """One row a library."""
     rows = tuple(
         (
-            value.library or "lossctl",
+            value.library,
             "-" if value.fault else number(value.value, digits),
             value.agrees,
             value.options,
@@ -35,18 +34,25 @@ def parity_sheet(values: Sequence[LibraryValue], digits: int | None) -> Sheet:
     )
 
 
-def parity_json(loss: str, values: Sequence[LibraryValue]) -> str:
+def parity_json(parity: Parity) -> str:
     """One document."""
-    return _document("parity", {"loss": loss, "results": [value.as_json() for value in values]})
+    return document("parity", [value.as_json() for value in parity.values], parity.warnings, loss=parity.loss)
 
 
 def reconcile_json(answer: Reconciliation) -> str:
-    """One document."""
-    return _document("reconcile", answer.as_json())
-
-
-def _document(command: str, record: dict[str, object]) -> str:
-    return json_text({"schema": "lossctl/1", "version": __version__, "command": command, **record}, indent=2) + "\n"
+    """One document, whose results are the choices that give the number."""
+    return document(
+        "reconcile",
+        [fit.as_json() for fit in answer.fits],
+        answer.warnings,
+        value=answer.value,
+        value_text=answer.text,
+        digits=answer.digits,
+        tried=answer.tried,
+        by_chance=answer.by_chance,
+        solved=[fit.as_json() for fit in answer.solved],
+        defaults=[fit.as_json() for fit in answer.defaults],
+    )
 
 
 def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bool = False) -> str:
