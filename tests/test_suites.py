@@ -222,11 +222,11 @@ def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch
 def test_an_entry_leaves_out_the_rows_that_it_leaves_out_alone(loss, tmp_path):
     """Each entry misses values of its own; what stands beside it changes neither its rows nor its value."""
     generator = np.random.default_rng(3)
-    columns = {name: generator.integers(0, 3, 60) for name in ("a", "b", "w", "g", "k")}
+    columns = {name: generator.integers(0, 20 if name == "c" else 3, 60) for name in ("a", "b", "w", "g", "k", "c")}
     for name, column in columns.items():
         missing = generator.random(60) < 0.1
         columns[name] = [
-            "nan" if gone else f"q{value}" if name in "gk" else value
+            "nan" if gone else f"q{value}" if name in "gkc" else value
             for gone, value in zip(missing, column, strict=True)
         ]
     lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
@@ -235,7 +235,7 @@ def test_an_entry_leaves_out_the_rows_that_it_leaves_out_alone(loss, tmp_path):
     lists = ", group: rows.csv::k" if loss == "ranknet" else ""
     entries = {"plain": lists, "weight": f"{lists}, weight: rows.csv::w", "group": ", group: rows.csv::g"}
     draws = "" if loss == "batch-all" else ", resamples: 50"
-    entries["ci"] = f"{lists}, ci: 0.9{draws}, cluster: rows.csv::{'k' if lists else 'g'}"
+    entries["ci"] = f"{lists}, ci: 0.9{draws}, cluster: rows.csv::{'k' if lists else 'c'}"
     if loss in ("batch-all", "ranknet"):
         del entries["weight"]
     head = "defaults: {na: skip}\nlosses:\n"

@@ -100,7 +100,7 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("precision", "recall", "f1", "f1-score", "f-score", "fbeta", "confusion-matrix", "kappa",
                      "balanced-accuracy", "specificity", "sensitivity"), _DECISIONS),
     **dict.fromkeys(("bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore"), _TEXT),
-    **dict.fromkeys(("psnr", "ssim", "fid", "lpips", "inception-score"), _IMAGES),
+    **dict.fromkeys(("ssim", "fid", "lpips", "inception-score"), _IMAGES),
     **dict.fromkeys(("pearson", "spearman", "kendall", "correlation", "explained-variance"), _CORRELATION),
     **dict.fromkeys(("vae", "elbo", "beta-vae"), _VAE),
     **dict.fromkeys(("gan", "wgan", "wasserstein"), _GAN),
