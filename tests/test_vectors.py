@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -226,6 +227,38 @@ def test_a_dictionary_of_vectors_is_a_set(tmp_path):
         lossctl.compute("batch-hard", {**vectors, "other": X[0, :3]}, Y)
     both = lossctl.compute("mse", {"pred": X[0], "target": X[1]}).value
     assert both == lossctl.compute("mse", X[0], X[1]).value, "columns stay columns where a loss takes them"
+
+
+def test_ids_of_a_dictionary_that_disagree_have_a_fix_that_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = lossctl.compute("batch-hard", X, Y, margin=0.5).value
+    vectors = {f"doc{row}": x for row, x in enumerate(X)}
+    np.savez("d.npz", **vectors)
+    rows = [f"doc{row},{y}\n" for row, y in enumerate(Y.tolist())]
+    Path("y.csv").write_text("id,label\n" + "".join(reversed(rows)))
+    Path("less.csv").write_text("id,label\n" + "".join(reversed(rows[1:])))
+    Path("ordered.csv").write_text("id,label\n" + "".join(rows))
+    with pytest.raises(DataError, match="disagree") as fault:
+        lossctl.compute("batch-hard", "d.npz", "y.csv", margin=0.5)
+    assert fault.value.fix == 'match them by their ids: align="id::id"'
+    assert lossctl.compute("batch-hard", "d.npz", "y.csv", margin=0.5, align="id::id").value == expected
+    assert lossctl.compute("batch-hard", label="y.csv", emb="d.npz", margin=0.5, align="id::id").value == expected
+    with pytest.raises(DataError, match=r"unequal ids: less\.csv lacks 1"):
+        lossctl.compute("batch-hard", "d.npz", "less.csv", align="id::id")
+    triplets, ref = lossctl.triplets("d.npz", "ordered.csv"), {"ref": X, "ref_label": Y}
+    assert triplets.whole == lossctl.triplets(X, Y).whole
+    for call in (  # where rows are not matched by ids, no fix says so
+        lambda: lossctl.triplets("d.npz", "y.csv"),
+        lambda: lossctl.mine("batch-hard", "d.npz", "y.csv"),
+        lambda: lossctl.compute("batch-hard", "d.npz", "y.csv", **ref),
+        lambda: lossctl.compute("batch-hard", vectors, "y.csv"),
+    ):
+        with pytest.raises(DataError, match="disagree") as fault:
+            call()
+        assert fault.value.fix == "write both in one order: sort them by their ids"
+    with pytest.raises(DataError, match="unequal lengths") as fault:
+        lossctl.triplets("d.npz", "less.csv")
+    assert "align" not in str(fault.value)
 
 
 def test_sets_and_labels_that_are_turned_are_turned_back():

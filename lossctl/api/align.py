@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files.classes import as_names
 from ..files.dialect import refuse_idle
+from ..files.embeddings import vectors_by_key
 from ..files.opening import label_of
 from ..files.sources import Field, blocks, parse_source
 from ..language.roles import ROLES, WEIGHT, Role
@@ -32,6 +33,8 @@ NAMED = "give every row one, or leave such rows out of all files"
 def ids_of(desk: Desk, source: Given, column: str) -> np.ndarray:
     """The identifiers of a source, (n,) text. DataError where one is there twice."""
     frame, _ = desk.frame(source, "input")
+    if column not in frame.names and (vectors := vectors_by_key(frame)) is not None:
+        frame = vectors.frame
     if not frame.names:
         raise UsageError(
             f"{label_of(frame.path)} has no column {column!r}: its columns have no names",

@@ -16,7 +16,7 @@ from ..files import binding
 from ..files.ids import refuse_other_ids
 from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source, refuse_whole
 from ..language.domains import Option
-from ..language.registry import Loss, Spec, make
+from ..language.registry import SET, Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
 from ..results.values import Result
 from ..rows import by_row, checks, job, shapes
@@ -156,7 +156,9 @@ def prepare(
     )
     if like is None:
         used = (*plain.fields, own_weights) if own_weights else plain.fields
-        refuse_other_ids([item.frame for item in used], used)
+        own_rows = (reading.ref, reading.index, reading.distances, *reading.exclude_same)
+        can_align = spec.loss is not SET and all(source is None for source in own_rows)
+        refuse_other_ids([item.frame for item in used], used, can_align=can_align)
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
     computation = Prepared(
         plan,

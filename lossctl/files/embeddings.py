@@ -38,7 +38,7 @@ def unnamed(frame: Frame, taken: Collection[str]) -> Field | None:
         return _said(frame.select("=" + lists[0]))
     if lists:
         return None
-    by_key = _a_vector_a_key(frame) if not taken else None
+    by_key = vectors_by_key(frame) if not taken else None
     if by_key is not None or frame.content.unit == "key":
         return by_key
     families = numbered(free)
@@ -97,8 +97,8 @@ def counts_rows(values: Array) -> bool:
 # --- a vector a key
 
 
-def _a_vector_a_key(frame: Frame) -> Field | None:
-    """{id: vector} as a set, (keys, D)."""
+def vectors_by_key(frame: Frame) -> Field | None:
+    """{id: vector} as a set, (keys, D): the column emb of a frame with the keys as its column id. None for others."""
     content = frame.content
     if not isinstance(content, Arrays) or not content.keyed or len(content.names) < 2:
         return None

@@ -29,10 +29,10 @@ def id_columns(frame: Frame) -> dict[str, Field]:
     return {title: frame.select("=" + title) for title in titles}
 
 
-def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field]) -> None:
+def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field], *, can_align: bool = True) -> None:
     """DataError where two frames carry the same column of identifiers and disagree in a row.
 
-    columns: what is computed with, which is no identifier
+    columns: what is computed with, which is no identifier;  can_align: whether --align would match the rows
     """
     used = {(id(field.frame), column) for field in columns for column in field.columns}
 
@@ -46,15 +46,20 @@ def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field]) -> N
         theirs = free(other)
         name = next((name for name in mine if name in theirs), None)
         if name is not None:
-            _compare(mine[name], theirs[name], name)
+            are_files = "memory" not in (several[0].format, other.format)
+            _compare(mine[name], theirs[name], _aligned(name) if can_align and are_files else "")
 
 
-def _compare(mine: Field, theirs: Field, name: str) -> None:
+def _compare(mine: Field, theirs: Field, align: str) -> None:
     try:
         steps = list(blocks([mine, theirs], ["category", "category"], BLOCK))
     except DataError as fault:
         if "unequal lengths" in fault.what:
-            fault.fix = f"to match rows by their ids, make the files hold the same rows and add {_aligned(name)}"
+            fault.fix = (
+                f"to match rows by their ids, make the files hold the same rows and add {align}"
+                if align
+                else "make the files hold the same rows, in one order: leave out the others, and sort both by their ids"
+            )
         raise
     for block in steps:
         left, right = map(as_names, block.load())
@@ -65,8 +70,8 @@ def _compare(mine: Field, theirs: Field, name: str) -> None:
                 f"the ids of {label_of(mine.frame.path)} and {label_of(theirs.frame.path)} disagree: "
                 f"{mine.frame.where(block.start + row)} has {shown(left[row])}, "
                 f"{theirs.frame.where(block.start + row)} has {shown(right[row])}",
-                why="rows are matched by their place unless told otherwise",
-                fix=f"match them by their ids: {_aligned(name)}",
+                why="rows are matched by their place" + (" unless told otherwise" if align else ""),
+                fix=f"match them by their ids: {align}" if align else "write both in one order: sort them by their ids",
             )
 
 
