@@ -3,9 +3,12 @@ that their definition allows, losses and mined triplets those of loops over them
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import partial
 from itertools import product
+from math import isqrt
 from typing import NamedTuple
 
 import mpmath as mp
@@ -15,6 +18,7 @@ from exact_distances import category_counts
 from exact_sets import SET_REFERENCES
 from random_sets import KINDS
 
+import lossctl
 from lossctl.language.registry import parse, walk
 from lossctl.rows.job import KEY_MARK, Pairing
 from lossctl.sets import mining, panels
@@ -255,3 +259,107 @@ def test_the_same_file_as_reference_counts_no_point_against_itself_where_it_is_k
     one = breakdown(x, labels, margins=[0.3])
     assert two.margins[0].categories == one.margins[0].categories
     assert two.margins[0].batch_hard == one.margins[0].batch_hard
+
+
+def sign(p: int, q: int, margin: Fraction, metric: str) -> int:
+    """Of d_an - d_ap - margin, from squared distances: p of the positive, q of the negative."""
+    if metric == "sqeuclidean" or not margin:
+        gap = q - p - margin
+        return (gap > 0) - (gap < 0)
+    if isqrt(p) ** 2 == p and isqrt(q) ** 2 == q:
+        gap = isqrt(q) - isqrt(p) - margin
+        return (gap > 0) - (gap < 0)
+    # sqrt(q) - sqrt(p) = m > 0 is no tie: sqrt(q) + sqrt(p) = (q - p) / m would be rational, and so both roots
+    gap = isqrt(q << 400) - isqrt(p << 400) - margin * 2**200
+    assert abs(gap) > 2**50
+    return 1 if gap > 0 else -1
+
+
+class GridRow(NamedTuple):
+    """A point of a grid. at: its coordinates, whole numbers"""
+
+    at: tuple[int, ...]
+    classes: frozenset[int]
+    camera: int
+    is_noise: bool
+
+
+def counts_of(
+    anchors: list[GridRow], others: list[GridRow], margin: Fraction, metric: str, sharing: str, has_cameras: bool
+) -> tuple[int, ...]:
+    """Anchors used, then easy, semi-hard, hard, hard ties and margin ties, by loops over whole numbers."""
+    used, signs = 0, Counter()
+    for a in anchors:
+        if a.is_noise or not a.classes:
+            continue
+        positives, negatives = Counter(), Counter()
+        for b in others:
+            if b is a or (has_cameras and a.camera == b.camera):
+                continue
+            together = a.classes == b.classes if sharing == "all" else bool(a.classes & b.classes)
+            side = positives if together and not b.is_noise else negatives
+            side[sum((u - v) ** 2 for u, v in zip(a.at, b.at, strict=True))] += 1
+        used += bool(positives and negatives)
+        for (p, times), (q, more) in product(positives.items(), negatives.items()):
+            signs[sign(p, q, Fraction(0), metric), sign(p, q, margin, metric)] += times * more
+    hard = sum(count for (at_p, _), count in signs.items() if at_p <= 0)
+    easy = sum(count for (at_p, at_m), count in signs.items() if at_p > 0 and at_m >= 0)
+    ties = [sum(count for key, count in signs.items() if key[k] == 0) for k in (0, 1)]
+    return used, easy, signs.total() - easy - hard, hard, *ties
+
+
+@pytest.mark.slow
+def test_certified_counts_of_grids_are_those_of_whole_numbers():
+    """As a call gives them: one set and two, noise left out and kept, one label and several, rows kept apart."""
+    random = np.random.default_rng(17)
+    margins, noise, far = [0.0, 0.5, 1.75], -1, 1e6 / 3
+    ways = product((False, True), ("", "out", "negatives"), ("", "any", "all"), (False, True))
+    for number, (is_two, noises, sharing, has_cameras) in enumerate(ways):
+        d, metric = 1 + number % 3, ("euclidean", "sqeuclidean")[number % 4 == 3]
+
+        def rows(n: int, d: int = d, noises: str = noises, sharing: str = sharing) -> list[GridRow]:
+            at = random.integers(-3, 4, (n, d)).tolist()
+            sizes = random.integers(0 if noises == "" else 1, 4, n) if sharing else np.ones(n, int)
+            classes = [frozenset(random.choice(5, size, replace=False).tolist()) for size in sizes.tolist()]
+            is_noise = random.random(n) < (0.2 if noises else 0)
+            cameras = random.integers(0, 4, n).tolist()
+            return [
+                GridRow(tuple(point), frozenset([noise]) if out else names, camera, bool(out))
+                for point, names, camera, out in zip(at, classes, cameras, is_noise, strict=True)
+            ]
+
+        def given(points: list[GridRow], noises: str = noises, sharing: str = sharing, number: int = number):
+            """Embeddings, labels and cameras; every other time beside a column that is the same for all, and no
+            multiple of what the others are multiples of."""
+            x = np.array([row.at for row in points], float)
+            x = np.column_stack([x, np.full(len(x), far)]) if number % 2 else x
+            if sharing and not noises:
+                label = np.array([[name in row.classes for name in range(5)] for row in points], int)
+            elif sharing:
+                label = np.array([";".join(map(str, sorted(row.classes))) for row in points])
+            else:
+                label = np.array([next(iter(row.classes)) for row in points])
+            return x, label, np.array([row.camera for row in points])
+
+        own, ref = rows(40), rows(60) if is_two else None
+        x, label, cameras = given(own)
+        asked: dict = {"margin": margins, "distance": metric, "by_class": True}
+        if noises:
+            asked |= {"noise_label": noise, "noise": noises}
+        if sharing:
+            asked |= {"positive": sharing}
+        if has_cameras:
+            asked |= {"exclude_same": cameras}
+        if ref is not None:
+            ref_x, ref_label, ref_cameras = given(ref)
+            asked |= {"ref": ref_x, "ref_label": ref_label} | ({"ref_exclude_same": ref_cameras} if has_cameras else {})
+        counted = lossctl.triplets(x, label, **asked).whole
+        way = (is_two, noises, sharing, has_cameras, metric, d)
+        assert counted.certified, (way, counted.why)
+        stays = [[row for row in side if noises != "out" or not row.is_noise] for side in (own, ref or own)]
+        for at in counted.margins:
+            c = at.categories
+            truth = counts_of(*stays, Fraction(at.margin), metric, sharing, has_cameras)
+            categories = (c.easy, c.semi_hard, c.hard, c.hard_ties, c.margin_ties)
+            assert (counted.anchors.used, *categories) == truth, (way, at.margin)
+            assert c.hard_ties, way
