@@ -285,6 +285,8 @@ IDLE = {
     f"{BARE} -r none --also focal": ("--also", "-f tsv"),
     f"{BARE} --per-row -b -g label": ("--group", "-f tsv"),
     f"{BARE} --ci 0.9 -b": ("--ci", "-f tsv"),
+    "triplets samples/embeddings.npz --seed 3": ("--seed", "--anchors 1000"),
+    "mine hardest samples/embeddings.npz --limit 9 -o triplets.npy --seed 3": ("--seed", "distance-weighted"),
     "run samples/suite.yaml --signature -f csv": ("--signature", "-f json"),
     "run samples/suite.yaml --signature -f table": ("--signature", "-f json"),
 }

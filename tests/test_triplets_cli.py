@@ -236,6 +236,15 @@ def test_rows_left_out_are_told(tmp_path):
 def test_what_an_index_has_no_use_for_is_refused(tmp_path):
     done = run_lossctl("triplets", "x.npy", "--index", "i.npy", "--by", "class")
     assert done.code == 2 and "--by with --index" in done.err
+    np.savez(tmp_path / "apn.npz", anchor=LINE, positive=LINE, negative=LINE)
+    given = (("x.npy", "--index", "i.npy"), (tmp_path / "apn.npz",))
+    for flag, value in (
+        ("--noise-label", "0"), ("--noise", "negatives"), ("--positive", "any"), ("--seed", "3"), ("--ref", "y.npy"),
+        ("--ref-label", "y.npy"), ("--exclude-same", "y.npy"), ("--ref-exclude-same", "y.npy"), ("--ci", "0.9"),
+    ):  # fmt: skip
+        for sources in given:
+            done = run_lossctl("triplets", *sources, flag, value)
+            assert done.code == 2 and f"error: {flag} " in done.err, (flag, sources, done.err)
 
 
 def test_files_of_given_triplets_are_read_as_the_options_say(tmp_path):

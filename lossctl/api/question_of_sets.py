@@ -51,6 +51,12 @@ class TripletQuestion(NamedTuple):
                 why="the whole set is counted, and nothing is drawn",
                 fix=f"add {'--batch 18,4' if call.way == 'shell' else 'batch=(18, 4)'}, or leave it out",
             )
+        if call.has("seed") and batch is None and call["anchors"] is None and call["ci"] is None:
+            raise UsageError(
+                f"{call.name('seed')} is for batches, anchors and intervals",
+                why="the whole set is counted, and nothing is drawn",
+                fix=f"leave {call.name('seed')} out, or add {call.put('anchors', '1000')}",
+            )
         if call["anchors"] is not None:
             counted = {
                 "by_class": call["by_class"],
@@ -147,6 +153,12 @@ def check_mining(call: Asked, strategy: str) -> None:
         raise UsageError(
             f"{call.name('fallback')} {fallback!r} with {strategy}",
             fix=f"use it with `semi-hard`: {', '.join(options.FALLBACKS)}",
+        )
+    if call.has("seed") and strategy not in options.DRAWN:
+        raise UsageError(
+            f"{call.name('seed')} with {strategy}",
+            why="it draws nothing: its triplets are the same each time",
+            fix=f"leave it out; {' and '.join(options.DRAWN)} draw",
         )
     if strategy == "hardest" and call["limit"] is None:
         raise UsageError("how many of the hardest?", fix=f"add {call.put('limit', 'N')}")

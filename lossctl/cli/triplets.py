@@ -99,13 +99,7 @@ def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion
         device = values["device"]
         if device not in ("cpu", "auto"):
             raise UsageError(f"--device {device} with --index", why="given triplets are few", fix="leave --device out")
-        beside |= {
-            "--na skip": values["na"] == "skip",
-            "--plot": values["plot"],
-            "--metrics": values["metrics"],
-            "--summary": values["summary"],
-            "--explain": values["explain"],
-        }
+        beside |= {"--na skip": values["na"] == "skip", **_of_a_set(values)}
         _refuse("--index", beside, "given triplets are counted as they are")
         device = "cpu"
     else:
@@ -141,13 +135,19 @@ def _is_of_triplets(values: Mapping[str, Any], question: TripletQuestion) -> boo
 
     if question.named or not is_of_triplets(question.inputs, question.reading):
         return False
-    names = (
-        "by", "explain", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "exclude_same",
-        "noise_label", "positive",
-    )  # fmt: skip
-    of_a_set = {f"--{name.replace('_', '-')}": values[name] for name in names}
-    _refuse("anchors, positives and negatives in step", of_a_set, "they are counted as they are, and have no classes")
+    why = "they are counted as they are, and have no classes"
+    _refuse("anchors, positives and negatives in step", _of_a_set(values), why)
     return True
+
+
+def _of_a_set(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What given triplets have no use for, by its flag."""
+    names = (
+        "by", "explain", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "ref_label",
+        "exclude_same", "ref_exclude_same", "noise_label", "positive",
+    )  # fmt: skip
+    beside = {f"--{name.replace('_', '-')}": values[name] for name in names}
+    return beside | {"--noise": values["noise"] == "negatives"}
 
 
 def _refuse_set(question: TripletQuestion, inputs: list[str]) -> None:
