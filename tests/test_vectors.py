@@ -122,6 +122,9 @@ def test_raw_float32_needs_a_width_and_is_looked_at(tmp_path):
     for same in (x.astype("f2"), (100 * x).astype("i4"), bits << 16, np.arange(400), np.abs(x), np.zeros(400)):
         path.write_bytes(same.astype(np.float32).tobytes() if same.dtype != "u4" else same.tobytes())
         assert len(field(path, dim=5)) == 80
+    for few in ([[0.13, 0.36], [0.1, -0.54], [0.13, 1.3]] * 3, [[1.0, v] for v in X.reshape(-1)], [[0.1, 0.2]] * 9):
+        path.write_bytes(np.array(few, np.float32).tobytes())
+        assert np.array_equal(field(path, dim=2), np.array(few, np.float32)), "few values are no float64"
     with pytest.raises(UsageError, match="no file is raw"):
         lossctl.compute("batch-hard", X, Y, dim=5)
 

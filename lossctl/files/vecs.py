@@ -20,6 +20,7 @@ RAW = np.dtype("<f4")
 SAMPLE = 1 << 14
 LARGEST, SMALLEST, NARROWEST = 1e20, 1e-30, 1e-9  # what no embedding holds, and other types read as float32 do
 MOST_ODD, FEW = 0.02, 8
+UNUSED = np.uint32((1 << 29) - 1)  # bits of a float64 that are 0 where it was a float32
 
 
 class Vecs(NamedTuple):
@@ -92,7 +93,7 @@ def _other_type(values: Array) -> str:
     if np.count_nonzero(odd) > MOST_ODD * odd.size:
         return f"another type: {np.count_nonzero(odd)} are no number, or far from the size of the others"
     words = values.view("<u4")
-    if len(np.unique(words[::2])) <= FEW < len(np.unique(words[1::2])):
+    if not (words[::2] & UNUSED).any() and len(np.unique(words[1::2])) > FEW:
         return "float64: every second one has a handful of values"
     low = np.abs((words << np.uint32(16)).view(RAW))
     if np.count_nonzero((low > 1e-6) & (low < 1e4)) > 0.9 * low.size:
