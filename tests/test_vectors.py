@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,10 @@ def test_raw_float32_needs_a_width_and_is_looked_at(tmp_path):
     for few in ([[0.13, 0.36], [0.1, -0.54], [0.13, 1.3]] * 3, [[1.0, v] for v in X.reshape(-1)], [[0.1, 0.2]] * 9):
         path.write_bytes(np.array(few, np.float32).tobytes())
         assert np.array_equal(field(path, dim=2), np.array(few, np.float32)), "few values are no float64"
+    np.full(600, 0x7FA00001, "<u4").tofile(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused(path, "600 are no number", dim=5)
     with pytest.raises(UsageError, match="no file is raw"):
         lossctl.compute("batch-hard", X, Y, dim=5)
 

@@ -87,7 +87,8 @@ def open_raw(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) ->
 
 def _other_type(values: Array) -> str:
     """What float32 numbers rather are, told by their bits; "" where nothing speaks against them."""
-    sizes = np.abs(values).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # signalling nan
+        sizes = np.abs(values).astype(np.float64)
     largest = sizes[sizes < LARGEST].max(initial=0.0)
     odd = ~(sizes < LARGEST) | ((sizes < max(SMALLEST, largest * NARROWEST)) & (sizes > 0))
     if np.count_nonzero(odd) > MOST_ODD * odd.size:
