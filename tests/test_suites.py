@@ -21,7 +21,7 @@ from lossctl.api import suite_file as suites
 from lossctl.api.suite import run
 from lossctl.errors import DataError, LossctlError
 from lossctl.files import yaml
-from lossctl.show.forest import Bar, svg, ticks_between
+from lossctl.show.forest import ForestBar, svg, ticks_between
 
 SAMPLE = "samples/suite.yaml"
 
@@ -512,11 +512,15 @@ def test_ticks_are_few_and_span_the_values(a, b):
 
 
 def test_a_picture_holds_what_is_finite():
-    picture = svg([Bar("<a>", 1.0, 0.5, 2.0), Bar("b", float("nan")), Bar("c", 3.0)], title="t", marks=[(2.5, "max")])
+    picture = svg(
+        [ForestBar("<a>", 1.0, 0.5, 2.0), ForestBar("b", float("nan")), ForestBar("c", 3.0)],
+        title="t",
+        marks=[(2.5, "max")],
+    )
     root = ElementTree.fromstring(picture)
     assert len(root.findall(".//circle")) == 2
     assert "&lt;a&gt;" in picture
-    assert svg([Bar("b", float("inf"))], title="t") == ""
+    assert svg([ForestBar("b", float("inf"))], title="t") == ""
 
 
 def test_a_note_gives_each_verdict_the_p_that_it_rests_on(tmp_path):

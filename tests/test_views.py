@@ -14,7 +14,7 @@ from folds import fold
 import lossctl
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
-from lossctl.sets.views import Panel, View, values_of
+from lossctl.sets.views import View, ViewPanel, values_of
 
 RNG = np.random.default_rng(3)
 VIEWS = RNG.normal(size=(4, 40, 9))
@@ -61,7 +61,7 @@ def test_torch_gives_the_numbers_and_their_gradient(loss):
     views = [torch.from_numpy(view[:4, :2].copy()).requires_grad_() for view in inputs_of(loss)]
 
     def total(*tensors: torch.Tensor) -> torch.Tensor:
-        return function_of(loss)(Panel(tuple(map(View, tensors)), 0, len(tensors[0]))).sum()
+        return function_of(loss)(ViewPanel(tuple(map(View, tensors)), 0, len(tensors[0]))).sum()
 
     numbers = values_of(tuple(view.detach().numpy() for view in views), function_of(loss))
     assert total(*views).item() == pytest.approx(numbers.sum(), rel=1e-13)

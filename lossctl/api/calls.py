@@ -36,7 +36,7 @@ from .question import Question
 from .question_of_sets import MiningQuestion, TripletQuestion, check_mining
 from .question_of_systems import ComparisonQuestion
 from .reading import Given
-from .states import Part
+from .states import PartOfQuestion
 from .triplets import Report
 
 Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "data.csv::p"
@@ -200,7 +200,7 @@ def _as_asked(question: Question, results: Sequence[Result]) -> Result | Grouped
 
 
 @told_in_python()
-def parts(loss: str | Spec, *inputs: Source, **settings: Any) -> list[Part]:
+def parts(loss: str | Spec, *inputs: Source, **settings: Any) -> list[PartOfQuestion]:
     """The parts of `compute(loss, *inputs, **settings)`, for engines that run functions on many machines.
 
     A part can be pickled; its `state()`, wherever that runs, reads its rows and gives a few bytes; `merge` makes the

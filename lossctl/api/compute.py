@@ -38,7 +38,7 @@ from .reading import Given, Reading
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
-    from ..rows.whole import Answer
+    from ..rows.whole import WholeScores
     from .parts import Executor, Parts
 
 FORK_ROWS = 1 << 22  # from here on a second process pays for its start
@@ -92,7 +92,7 @@ class Shared:
     ride: tuple[int, ...]
     sides: tuple[dict[str, int], ...]
     bins: tuple[int | None, ...]
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[WholeScores, ...] = ()
     parts: Parts | None = None
 
     @property

@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import DataError
 from ..resampling import jackknife, shares
 from ..resampling.draws import Draws
-from ..resampling.shares import Ends
-from ..results.breakdown import Breakdown, Confidence, ShareInterval
+from ..resampling.shares import ShareEnds
+from ..results.breakdown import Breakdown, ShareConfidence, ShareInterval
 from ..sets.by_anchor import EmbeddingSet, Progress
 from ..sets.triplets import breakdown_of_some
 from ..text import option_text
@@ -22,17 +22,17 @@ LEVEL = 0.95
 KINDS = ("easy", "semi-hard", "hard")
 
 
-class Bounded(NamedTuple):
+class BoundedBreakdown(NamedTuple):
     """A breakdown whose shares have intervals, what these are, and what there is to say of them."""
 
     whole: Breakdown
-    confidence: Confidence
+    confidence: ShareConfidence
     remarks: tuple[str, ...]
 
 
 def of_sample(
     embeddings: EmbeddingSet, anchors: int, seed: int, level: float, progress: Progress | None, **settings: Any
-) -> Bounded | None:
+) -> BoundedBreakdown | None:
     """The triplets of some anchors, drawn by a seed; None where there are no more than that.
 
     settings: those of `breakdown_of_some`
@@ -41,7 +41,7 @@ def of_sample(
     if some is None:
         return None
     ends = [[shares.of_sample(kind, of_all.sum(axis=0), level, seed) for kind in of_all] for of_all in some.categories]
-    return _bounded(some.whole, Confidence(level, "bca", "anchors", anchors, seed), ends, "count more --anchors")
+    return _bounded(some.whole, ShareConfidence(level, "bca", "anchors", anchors, seed), ends, "count more --anchors")
 
 
 def of_points(
@@ -50,12 +50,12 @@ def of_points(
     seed: int,
     level: float,
     count: Callable[[np.ndarray, np.ndarray], Breakdown],
-) -> Bounded:
+) -> BoundedBreakdown:
     """A breakdown with intervals about new points. count: of the points that are left"""
     points = len(embeddings.label)
-    confidence = Confidence(level, "jackknife", "points", points, seed)
+    confidence = ShareConfidence(level, "jackknife", "points", points, seed)
     if points < jackknife.FEW_POINTS:
-        nothing = Ends(math.nan, math.nan, f"{points} points are too few")
+        nothing = ShareEnds(math.nan, math.nan, f"{points} points are too few")
         return _bounded(whole, confidence, [[nothing] * len(KINDS) for _ in whole.margins], "")
     rests = [
         _shares(count, embeddings.emb[stays], embeddings.label[stays], len(whole.margins))
@@ -78,7 +78,9 @@ def _shares(
         return [[math.nan] * len(KINDS)] * margins
 
 
-def _bounded(whole: Breakdown, confidence: Confidence, ends: Sequence[Sequence[Ends]], fix: str) -> Bounded:
+def _bounded(
+    whole: Breakdown, confidence: ShareConfidence, ends: Sequence[Sequence[ShareEnds]], fix: str
+) -> BoundedBreakdown:
     margins = tuple(
         replace(at, intervals=tuple(ShareInterval(end.low, end.high) for end in of_kinds))
         for at, of_kinds in zip(whole.margins, ends, strict=True)
@@ -90,4 +92,4 @@ def _bounded(whole: Breakdown, confidence: Confidence, ends: Sequence[Sequence[E
                 reasons.setdefault(end.why, []).append(f"{kind} at margin {option_text(at.margin)}")
     then = f"; {fix}" if fix else ""
     told = tuple(f"no interval of the share of {', '.join(names)}: {why}{then}" for why, names in reasons.items())
-    return Bounded(replace(whole, margins=margins), confidence, told)
+    return BoundedBreakdown(replace(whole, margins=margins), confidence, told)

@@ -22,7 +22,7 @@ STATE = b"lossctl/state/1 "  # what the bytes of a state begin with
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class PartOfQuestion:
     """Rows start..stop of a computation. It can be pickled; `state` does it, here or elsewhere."""
 
     question: Question
@@ -98,7 +98,7 @@ class _Kept:
         return _Done(self.answers[start, stop])
 
 
-def planned(question: Question) -> list[Part]:
+def planned(question: Question) -> list[PartOfQuestion]:
     """The parts of a question, in the order of the rows. UsageError for what cannot be cut."""
     if question.keep:
         raise UsageError("keep in parts", why="the hardest rows take several readings", fix="use executor= instead")
@@ -106,7 +106,7 @@ def planned(question: Question) -> list[Part]:
     with answers.opened(question._replace(jobs=planning)) as answer, contextlib.suppress(_Planned):
         answer.results()
     asked = question._replace(jobs=None)
-    return [Part(asked, start, stop, work, tuple(rest)) for work, (start, stop, *rest) in planning.calls]
+    return [PartOfQuestion(asked, start, stop, work, tuple(rest)) for work, (start, stop, *rest) in planning.calls]
 
 
 def merged(states: Sequence[bytes]) -> tuple[Question, list[Result]]:
@@ -124,6 +124,6 @@ def merged(states: Sequence[bytes]) -> tuple[Question, list[Result]]:
 def _read(state: bytes) -> _State:
     state = bytes(state)
     if not state.startswith(STATE):
-        raise UsageError("not the state of a part", fix="give the bytes that Part.state returned")
+        raise UsageError("not the state of a part", fix="give the bytes that PartOfQuestion.state returned")
     kept: _State = pickle.loads(state[len(STATE) :])
     return kept

@@ -21,7 +21,7 @@ from ..language.registry import columns_of, make
 from ..rows import by_row, checks, shapes
 
 
-class Sums(NamedTuple):
+class ColumnSums(NamedTuple):
     """The sums of the columns of a loss, its divisor last, and how much of that costs something."""
 
     columns: tuple[float, ...]
@@ -36,7 +36,7 @@ class Sums(NamedTuple):
         return self.columns[-1]
 
 
-class Loaded(NamedTuple):
+class RowsInMemory(NamedTuple):
     """Rows that are in memory."""
 
     arrays: tuple[np.ndarray, ...]
@@ -72,7 +72,7 @@ def plan_of(plan: shapes.Plan, reading: Mapping[str, Any]) -> shapes.Plan:
 
 def exactly(plan: shapes.Plan, arrays: tuple[np.ndarray, ...]) -> float:
     """What `compute` prints, to the last digit."""
-    return by_row.value_of(plan, by_row.part_of(by_row.score(plan, Loaded(arrays))))
+    return by_row.value_of(plan, by_row.part_of(by_row.score(plan, RowsInMemory(arrays))))
 
 
 class Totals:
@@ -89,7 +89,7 @@ class Totals:
         last = self.admitted.inputs[-1]
         self.n = float(len(getattr(last, "values", last)))
 
-    def sums(self, own: Mapping[str, Any]) -> Sums:
+    def sums(self, own: Mapping[str, Any]) -> ColumnSums:
         """Those of the loss with these options."""
         plan = self.plan._replace(spec=make(self.loss, **{**self.plan.spec.options, **own}))
         weights = self.admitted.weights
@@ -100,14 +100,14 @@ class Totals:
                 if weights is not None:
                     column = weights if column is None else np.where(weights == 0, 0.0, weights * column)
                 sums.append(self.n if column is None else float(np.sum(column)))
-        return Sums(tuple(sums), self._active(columns) if "mean-active" in self.loss.reductions else 0.0)
+        return ColumnSums(tuple(sums), self._active(columns) if "mean-active" in self.loss.reductions else 0.0)
 
     def _active(self, columns: Sequence[Any]) -> float:
         weights = self.admitted.weights
         shares = np.ones(len(columns[0])) if weights is None else weights
         return float(np.sum(shares[columns[0] > 0]))
 
-    def sums_along(self, own: dict[str, Any], straight: Sequence[Knob]) -> Iterator[tuple[dict[str, Any], Sums]]:
+    def sums_along(self, own: dict[str, Any], straight: Sequence[Knob]) -> Iterator[tuple[dict[str, Any], ColumnSums]]:
         """The sums for the options, and for each value of an option in which the loss is a straight line."""
         yield own, self.sums(own)
         for knob in straight:
@@ -124,7 +124,7 @@ class Totals:
         """Settings, and what the loss with these options gives with them."""
         return list(self.reduced(own, self.sums(own)))
 
-    def reduced(self, own: Mapping[str, Any], sums: Sums) -> Iterator[tuple[dict[str, Any], float]]:
+    def reduced(self, own: Mapping[str, Any], sums: ColumnSums) -> Iterator[tuple[dict[str, Any], float]]:
         """Settings, and the number that the sums of the loss with these options give with them."""
         finish = make(self.loss, **{**self.plan.spec.options, **own}).finish
         if finish is not None:
@@ -134,7 +134,7 @@ class Totals:
             for scale in self._scales:
                 yield ({**settings, "scale": scale} if scale != 1 else settings), scale * (self.plan.scale * value)
 
-    def _rules(self, sums: Sums) -> Iterator[tuple[dict[str, Any], float]]:
+    def _rules(self, sums: ColumnSums) -> Iterator[tuple[dict[str, Any], float]]:
         divisor = self.n if self.plan.weight_norm == "n" else sums.divisor
         mean = sums.total / divisor if divisor else math.nan
         yield {}, mean
@@ -170,7 +170,7 @@ class Totals:
         return float(np.sum(count if weights is None else weights * count))
 
 
-def _finished(finish: Any, sums: Sums) -> float:
+def _finished(finish: Any, sums: ColumnSums) -> float:
     """What a loss makes of its sums, as `compute` has it made."""
     if not all(map(math.isfinite, sums.columns)):
         return float(finish(*sums.columns))

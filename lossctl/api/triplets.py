@@ -17,7 +17,7 @@ from .bound import read_all
 from .pairing import has_pairs
 
 if TYPE_CHECKING:
-    from ..results.breakdown import AtMargin, Batches, Breakdown, Categories, Confidence, Diagnosis
+    from ..results.breakdown import AtMargin, Batches, Breakdown, Categories, Diagnosis, ShareConfidence
     from ..sets.given import GivenTriplets
     from .prepare import Prepared
     from .reading import Given, Reading
@@ -39,7 +39,7 @@ class Report(Tabled):
     left_out: int = 0
     marks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    confidence: Confidence | None = None
+    confidence: ShareConfidence | None = None
 
     def __repr__(self) -> str:
         """A line: the shares at each margin."""

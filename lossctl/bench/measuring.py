@@ -34,14 +34,14 @@ def measure(schedule: Schedule, maker: Maker | None = None) -> Iterator[Measurem
     products: dict[Case, tuple[float, ...]] = {}
     for group in schedule.groups():
         inputs = rotation(group[0], tuple(case.device for case in group if case.kernel == PRODUCT))
-        running: list[_Running] = []
+        running: list[_Meter] = []
         for case in group:
             if time.monotonic() > end:
                 if case not in products:
                     yield Measurement(case, f"not run: {schedule.total_limit:g} s were over")
                 continue
             trial = _tried(case, inputs, schedule, known, maker or _maker)
-            if isinstance(trial, _Running):
+            if isinstance(trial, _Meter):
                 running.append(trial)
                 if case not in products:
                     yield trial.measured({})
@@ -63,7 +63,7 @@ def _maker(case: Case) -> Contender:
 
 
 @dataclass
-class _Running:
+class _Meter:
     """A case that passed its trial. spent: seconds so far, trial included; seconds: the samples."""
 
     case: Case
@@ -95,7 +95,7 @@ class _Running:
         )
 
 
-def _group_measured(running: Sequence[_Running], products: dict[Case, tuple[float, ...]]) -> Iterator[Measurement]:
+def _group_measured(running: Sequence[_Meter], products: dict[Case, tuple[float, ...]]) -> Iterator[Measurement]:
     """The group's cases; the product of the same data gathers its samples over the kernels."""
     medians = {
         run.case.device: statistics.median(run.seconds or [run.trial_seconds])
@@ -112,7 +112,7 @@ def _group_measured(running: Sequence[_Running], products: dict[Case, tuple[floa
 
 def _tried(
     case: Case, inputs: list[Inputs], schedule: Schedule, known: Sequence[tuple[Case, float]], maker: Maker
-) -> _Running | Measurement:
+) -> _Meter | Measurement:
     """The first run: it warms up, shows what memory is needed, and is judged. A Measurement says why there is none."""
     needed, free = bytes_needed(case), clocks.bytes_free(case.device)
     if free is not None and needed > SHARE_OF_MEMORY * free:
@@ -140,17 +140,17 @@ def _tried(
         clocks.release(case.device)
 
 
-def _first_run(case: Case, contender: Contender, inputs: Inputs) -> tuple[_Running, Any]:
+def _first_run(case: Case, contender: Contender, inputs: Inputs) -> tuple[_Meter, Any]:
     placed = contender.place(inputs)
     if case.device != "cpu":
         contender.run(placed)  # compiles
     peak, (seconds, answer) = clocks.weighed(
         lambda: clocks.timed(partial(contender.run, placed), case.device), case.device
     )
-    return _Running(case, contender, seconds, peak, spent=seconds), answer
+    return _Meter(case, contender, seconds, peak, spent=seconds), answer
 
 
-def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], schedule: Schedule, end: float) -> None:
+def _rounds(running: Sequence[_Meter], inputs: Sequence[Inputs], schedule: Schedule, end: float) -> None:
     """Samples in turn, until each case has enough, or the time is over.
 
     The first round is a warm-up for short cases and not counted.
@@ -168,7 +168,7 @@ def _rounds(running: Sequence[_Running], inputs: Sequence[Inputs], schedule: Sch
             )
 
 
-def _sample(run: _Running, inputs: Inputs, schedule: Schedule, *, is_warm_up: bool) -> None:
+def _sample(run: _Meter, inputs: Inputs, schedule: Schedule, *, is_warm_up: bool) -> None:
     placed = run.contender.place(inputs)
     try:
         with clocks.limited(schedule.time_limit - run.spent):

@@ -13,14 +13,14 @@ from ..language.engines import VIEWS, WHOLE
 from ..language.numerics import Array, namespace, relu, row_sum, sqrt, where
 from ..language.registry import loss
 
-Panel = Any  # sets.views.Panel, which losses do not know
+ViewPanel = Any  # sets.views.ViewPanel, which losses do not know
 Cosines = Any  # Rounded or Twofold: float64 that says how wrong it may be, or twice its digits
 
 # ------------------------------------------------------------------------------------------------------------ softmaxes
 
 
 @loss(engine=VIEWS, is_angular=True, aliases=("clip-loss", "symmetric-info-nce"))
-def clip(panel: Panel, *, temperature: Positive = 0.07) -> Any:
+def clip(panel: ViewPanel, *, temperature: Positive = 0.07) -> Any:
     """Each thing of one view against all of the other, as a softmax, in both directions.
 
     Formula: -1/2 log [e^(s_ii / T) / sum_j e^(s_ij / T)] - 1/2 log [e^(s_ii / T) / sum_j e^(s_ji / T)],
@@ -41,7 +41,7 @@ def clip(panel: Panel, *, temperature: Positive = 0.07) -> Any:
 
 
 @loss(engine=VIEWS, is_angular=True, aliases=("multiple-negatives-ranking", "in-batch-negatives"))
-def mnrl(panel: Panel, *, s: Positive = 20.0, symmetric: Flag = False) -> Any:
+def mnrl(panel: ViewPanel, *, s: Positive = 20.0, symmetric: Flag = False) -> Any:
     """Each anchor's own candidate against those of all other anchors, as a softmax.
 
     Formula: -log [e^(k s_ii) / sum_j e^(k s_ij)], s_ij = cos(a_i, b_j), k = s
@@ -62,7 +62,7 @@ def mnrl(panel: Panel, *, s: Positive = 20.0, symmetric: Flag = False) -> Any:
 
 
 @loss(engine=VIEWS, roles=("anchor", "positive", "negative"), is_angular=True)
-def mnrl_negatives(panel: Panel, *, s: Positive = 20.0) -> Any:
+def mnrl_negatives(panel: ViewPanel, *, s: Positive = 20.0) -> Any:
     """Each anchor's own candidate against those of all other anchors and all given negatives, as a softmax.
 
     Formula: -log [e^(k s_ii) / (sum_j e^(k s_ij) + sum_j e^(k t_ij))], s_ij = cos(a_i, p_j), t_ij = cos(a_i, n_j)
@@ -80,7 +80,7 @@ def mnrl_negatives(panel: Panel, *, s: Positive = 20.0) -> Any:
 
 
 @loss(engine=VIEWS, is_angular=True, aliases=("simclr", "ntxent-views"))
-def nt_xent_views(panel: Panel, *, temperature: Positive = 0.5) -> Any:
+def nt_xent_views(panel: ViewPanel, *, temperature: Positive = 0.5) -> Any:
     """Each embedding's other view against all embeddings of both views, as a softmax, in both directions.
 
     Formula: 1/2 (l_ab + l_ba), l_ab = -log [e^(s_ii / T) / (sum_j e^(s_ij / T) + sum_{j != i} e^(t_ij / T))],
@@ -100,7 +100,7 @@ def nt_xent_views(panel: Panel, *, temperature: Positive = 0.5) -> Any:
 
 
 @loss(engine=VIEWS, is_angular=True, is_signed=True, aliases=("decoupled-contrastive",))
-def dcl(panel: Panel, *, temperature: Positive = 0.1) -> Any:
+def dcl(panel: ViewPanel, *, temperature: Positive = 0.1) -> Any:
     """nt-xent of two views without the positive in the sum: what pulls no longer fades as the pair comes near.
 
     Formula: 1/2 (l_ab + l_ba), l_ab = -s_ii / T + log sum_{j != i} (e^(s_ij / T) + e^(t_ij / T)),
@@ -120,7 +120,7 @@ def dcl(panel: Panel, *, temperature: Positive = 0.1) -> Any:
 
 @loss(engine=VIEWS, roles=("left", "right", "guide_left", "guide_right"), is_angular=True, aliases=("gist-embed",))
 def gist(
-    panel: Panel,
+    panel: ViewPanel,
     *,
     temperature: Positive = 0.01,
     margin: Real = 0.0,
@@ -163,7 +163,7 @@ def gist(
 
 
 @loss(engine=VIEWS, is_angular=True, aliases=("sigmoid-loss", "siglip-loss"))
-def siglip(panel: Panel, *, s: Positive = 10.0, bias: Real = -10.0) -> Any:
+def siglip(panel: ViewPanel, *, s: Positive = 10.0, bias: Real = -10.0) -> Any:
     """Each pair of an image and a text by itself: whether it belongs together or not.
 
     Formula: sum_j log(1 + e^(-z_ij (t s_ij + b))), s_ij = cos(a_i, b_j), z_ij = 1 where j = i, else -1;
@@ -185,7 +185,7 @@ def siglip(panel: Panel, *, s: Positive = 10.0, bias: Real = -10.0) -> Any:
 
 
 @loss(engine=VIEWS, is_angular=True)
-def mega_batch_margin(panel: Panel, *, positive_margin: Real = 0.8, negative_margin: Real = 0.3) -> Array:
+def mega_batch_margin(panel: ViewPanel, *, positive_margin: Real = 0.8, negative_margin: Real = 0.3) -> Array:
     """How far each pair is from being alike, and its hardest rival from being unlike.
 
     Formula: [m_p - s_ii]+ + [max_{j != i} s_ij - m_n]+, s_ij = cos(a_i, b_j)
@@ -275,17 +275,17 @@ def vicreg(
 # ---------------------------------------------------------------------------------------------------------------- words
 
 
-def _surprise(panel: Panel, logits: Cosines) -> Any:
+def _surprise(panel: ViewPanel, logits: Cosines) -> Any:
     """-log of the softmax of a thing's own other view among all of that view."""
     return _flat(logits.surprises(panel.everyone, panel.own))
 
 
-def _against_both(panel: Panel, one: int, other: int, temperature: float) -> Any:
+def _against_both(panel: ViewPanel, one: int, other: int, temperature: float) -> Any:
     logits = panel.cosines(one, other).beside(panel.cosines(one, one)) / temperature
     return _flat(logits.surprises(_beside(panel.everyone, panel.is_other), panel.own))
 
 
-def _decoupled(panel: Panel, one: int, other: int, temperature: float) -> Any:
+def _decoupled(panel: ViewPanel, one: int, other: int, temperature: float) -> Any:
     logits = panel.cosines(one, other).beside(panel.cosines(one, one)) / temperature
     push = logits.log_sum_exp(_beside(panel.is_other, panel.is_other))
     return _flat(_nearest(push.less(logits.columns(panel.own))))

@@ -20,7 +20,7 @@ FEWEST = 200  # anchors with triplets of a kind, and with others, below which in
 RESAMPLES = 1000
 
 
-class Ends(NamedTuple):
+class ShareEnds(NamedTuple):
     """An interval of a share, or nan and why there is none."""
 
     low: float
@@ -28,14 +28,14 @@ class Ends(NamedTuple):
     why: str = ""
 
 
-def of_sample(counts: np.ndarray, triplets: np.ndarray, level: float, seed: int) -> Ends:
+def of_sample(counts: np.ndarray, triplets: np.ndarray, level: float, seed: int) -> ShareEnds:
     """That of a share from the triplets of one kind, and of all kinds, that each sampled anchor has, (m,)."""
     columns = np.stack([counts, triplets], axis=1) / triplets.mean()
     sums = columns.sum(axis=0)
     share = float(sums[0] / sums[1])
     held = min(np.count_nonzero(counts), np.count_nonzero(triplets - counts))
     if held < FEWEST:
-        return Ends(math.nan, math.nan, f"fewer than {FEWEST} sampled anchors have such triplets, or have others")
+        return ShareEnds(math.nan, math.nan, f"fewer than {FEWEST} sampled anchors have such triplets, or have others")
     sample = bootstrap.sample(Draws(seed, RESAMPLES), np.arange(len(counts)), columns)
     moments = sample.moments.about(np.array([share]))
     influence = moments.influence(np.array([1 / sums[1], 0.0]))
@@ -45,21 +45,21 @@ def of_sample(counts: np.ndarray, triplets: np.ndarray, level: float, seed: int)
     some = np.ones(len(resampled), dtype=bool)
     spread = Spread(share, resampled, some, influence.acceleration, influence, effective)
     low, high = spread.interval(level, "bca")
-    return Ends(max(0.0, low), min(1.0, high))
+    return ShareEnds(max(0.0, low), min(1.0, high))
 
 
-def of_points(share: float, left_out: np.ndarray, level: float) -> Ends:
+def of_points(share: float, left_out: np.ndarray, level: float) -> ShareEnds:
     """That of a share from the shares without each block of points, (G,): Student's t of log odds."""
     if not 0 < share < 1:
-        return Ends(math.nan, math.nan, "no triplet is of this kind, or all are")
+        return ShareEnds(math.nan, math.nan, "no triplet is of this kind, or all are")
     if not np.isfinite(left_out).all():
-        return Ends(math.nan, math.nan, "without some of the points there is no triplet")
+        return ShareEnds(math.nan, math.nan, "without some of the points there is no triplet")
     blocks = len(left_out)
     gaps = left_out - left_out.mean()
     error = math.sqrt((blocks - 1) / blocks * float(gaps @ gaps)) / (share * (1 - share))
     reach = error * student.quantile(level, blocks - 1)
     centre = math.log(share / (1 - share))
-    return Ends(_share(centre - reach), _share(centre + reach))
+    return ShareEnds(_share(centre - reach), _share(centre + reach))
 
 
 def _share(odds: float) -> float:

@@ -42,7 +42,7 @@ class ShareInterval:
 
 
 @dataclass(frozen=True, slots=True)
-class Confidence:
+class ShareConfidence:
     """Of which intervals of shares are: their level and method, what varies, how many of these there are.
 
     unit: "points" speaks for new points, "anchors" for all anchors of the set
@@ -56,7 +56,7 @@ class Confidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class AnchorSample:
     """The anchors that were counted where not all were: so many of all that there are, drawn by a seed."""
 
     anchors: int
@@ -169,7 +169,7 @@ class Breakdown:
     classes: tuple[ClassShare, ...] = ()
     pairs: tuple[ClassPair, ...] = ()
     backend: str = "numpy"
-    sample: Sample | None = None
+    sample: AnchorSample | None = None
 
     @property
     def undecided(self) -> int:

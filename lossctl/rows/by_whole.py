@@ -15,11 +15,11 @@ import numpy as np
 from ..errors import DataError
 from . import checks, shapes
 from .facts import NOTHING, Facts
-from .whole import Answer, Asked
+from .whole import WholeLoss, WholeScores
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class HeldRows:
     """Rows that passed the door, with what rides along.
 
     inputs: what the loss takes: arrays or predictions of (n, ...) rows
@@ -33,10 +33,10 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class WholePart:
     """Some rows of those that are held, by their positions; a piece of `resampling.survey`, without resamples."""
 
-    held: Held
+    held: HeldRows
     positions: np.ndarray
     facts: Facts = NOTHING
     entries = 0
@@ -46,7 +46,7 @@ class Part:
         """How many rows there are."""
         return len(self.positions)
 
-    def merge(self, other: Part) -> Part:
+    def merge(self, other: WholePart) -> WholePart:
         """The rows of both."""
         return replace(
             self,
@@ -54,7 +54,7 @@ class Part:
             facts=self.facts.merge(other.facts),
         )
 
-    def noticing(self, facts: Facts) -> Part:
+    def noticing(self, facts: Facts) -> WholePart:
         """The same with other facts."""
         return replace(self, facts=facts)
 
@@ -86,21 +86,21 @@ class Part:
         raise NotImplementedError
 
 
-def answer(asked: Asked) -> Answer:
+def answer(asked: WholeLoss) -> WholeScores:
     """All rows, held."""
     plan = asked.job.plan
     admitted = checks.admit(plan, asked.job.arrange(asked.inputs), 0)
     keep = admitted.rows.keep
     side = tuple(asked.arrays[place] if keep is None else asked.arrays[place][keep] for place in asked.side)
     n = len(asked.arrays[0]) if keep is None else int(np.count_nonzero(keep))
-    return Answer(Held(plan, admitted.inputs, n, side, admitted.facts))
+    return WholeScores(HeldRows(plan, admitted.inputs, n, side, admitted.facts))
 
 
-def part_of(held: Held, positions: np.ndarray | None, aspects: Any) -> Part:
+def part_of(held: HeldRows, positions: np.ndarray | None, aspects: Any) -> WholePart:
     """All rows, or those at some positions, then without what was noticed of all."""
     if positions is None:
-        return Part(held, np.arange(held.n), held.facts)
-    return Part(held, positions)
+        return WholePart(held, np.arange(held.n), held.facts)
+    return WholePart(held, positions)
 
 
 def _taken(item: Any, order: np.ndarray) -> Any:

@@ -13,7 +13,7 @@ from .job import Arrays, Job, Read, RowBlock, shared
 Progress = Callable[[int, int], None] | None
 
 
-class Answer(NamedTuple):
+class WholeScores(NamedTuple):
     """What all rows gave.
 
     scored: in the order of the input;  backend: what computed them, "numpy" or for example "triton-cuda"
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
     counts: tuple[tuple[str, int], ...] = ()
 
 
-class Asked(NamedTuple):
+class WholeLoss(NamedTuple):
     """One loss, and all that was read for it.
 
     arrays: the columns of all rows, (n, ...) each;  side: which of them ride along
@@ -45,18 +45,18 @@ class Asked(NamedTuple):
         return tuple(self.arrays[place] for place in self.job.picks)
 
 
-Engine = Callable[[Asked], Answer]
+Engine = Callable[[WholeLoss], WholeScores]
 
 
 def answers(
     engine: Engine, jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress = None
-) -> tuple[Answer, ...]:
+) -> tuple[WholeScores, ...]:
     """All rows of one reading, for each of several losses; `read` gives the blocks, from the start."""
     for job in jobs:
         if job.plan.weight:
             raise UsageError(f"{job.plan.spec.loss.name} takes no row weights", fix="leave -w out")
     arrays = _all_rows(read())
-    return tuple(engine(Asked(job, side, columns, threads, progress)) for job, columns in shared(jobs, arrays))
+    return tuple(engine(WholeLoss(job, side, columns, threads, progress)) for job, columns in shared(jobs, arrays))
 
 
 def without(
@@ -75,7 +75,7 @@ def without(
 
     def of_rest(stays: np.ndarray) -> Any:
         try:
-            return engine(Asked(job, side, tuple(array[stays] for array in arrays), threads, is_rest=True)).scored
+            return engine(WholeLoss(job, side, tuple(array[stays] for array in arrays), threads, is_rest=True)).scored
         except DataError:  # all rows have a value, so the rest has lost what makes one
             return None
 

@@ -14,7 +14,7 @@ from ..rows import checks, shapes
 from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
 from ..rows.job import PLAIN, Job, Loaded, RowBlock, RowsAt, Space
-from ..rows.whole import Answer, Asked
+from ..rows.whole import WholeLoss, WholeScores
 from . import panels
 from .diagnosis import remarks
 from .points import Points, sort_points
@@ -168,7 +168,7 @@ def no_anchor(points: Points) -> DataError:
     return DataError(what, why=f"{len(points)} points in {len(points.names)} classes", fix="check the label column")
 
 
-def answer(asked: Asked) -> Answer:
+def answer(asked: WholeLoss) -> WholeScores:
     """All anchors of a set. DataError where none has a positive and a negative."""
     job, inputs = asked.job, asked.inputs
     embeddings = read_set(job.plan, [Loaded(0, job.arrange(inputs))])
@@ -186,4 +186,4 @@ def answer(asked: Asked) -> Answer:
         tuple(asked.arrays[place][at] for place in asked.side),
         tuple(array[at] for array in inputs[: len(job.plan.entries)]),
     )
-    return Answer(scored, backend, _counts(points, losses, "pairs" if job.plan.spec.loss.everyone else "triplets"))
+    return WholeScores(scored, backend, _counts(points, losses, "pairs" if job.plan.spec.loss.everyone else "triplets"))

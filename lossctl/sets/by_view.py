@@ -11,7 +11,7 @@ from ..errors import DataError
 from ..rows import checks
 from ..rows.by_row import Scored, rows_of
 from ..rows.shapes import Input
-from ..rows.whole import Answer, Asked
+from ..rows.whole import WholeLoss, WholeScores
 from .views import values_of
 
 
@@ -26,7 +26,7 @@ def _refuse_other_widths(entries: Sequence[Input], views: Sequence[np.ndarray]) 
             )
 
 
-def answer(asked: Asked) -> Answer:
+def answer(asked: WholeLoss) -> WholeScores:
     """All pairs (or triples) of views. DataError for a single one, which has no rivals."""
     plan = asked.job.plan
     admitted = checks.admit(plan, asked.job.arrange(asked.inputs), 0)
@@ -44,7 +44,7 @@ def answer(asked: Asked) -> Answer:
     rows = rows_of(plan, admitted.rows, (values, None), None, admitted.facts)
     keep = admitted.rows.keep
     at = slice(None) if keep is None else np.flatnonzero(keep)
-    return Answer(
+    return WholeScores(
         Scored(
             rows,
             tuple(asked.arrays[place][at] for place in asked.side),

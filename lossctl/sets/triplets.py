@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from ..results.breakdown import Anchors, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances, Sample
+from ..results.breakdown import Anchors, AnchorSample, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances
 from ..rows.job import PLAIN, Pairing
 from ..rows.sums import count, total
 from ..rows.workers import ordered_map
@@ -134,7 +134,7 @@ def breakdown_of_some(
         hard = counts.below[0] + counts.ties[0]
         costly = counts.below[j] if margin else hard
         rows.append(np.stack([counts.triplets - costly, costly - hard, hard]))
-    return Sampled(replace(whole, sample=Sample(anchors, points.anchors, seed)), np.array(rows))
+    return Sampled(replace(whole, sample=AnchorSample(anchors, points.anchors, seed)), np.array(rows))
 
 
 def _drawn(points: Points, anchors: int, seed: int) -> np.ndarray:

@@ -39,7 +39,7 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class ViewPanel:
     """A block of B things, start <= position < stop, against all N; its arrays are of the library of the views.
 
     views: of all things, two or more;  is_precise: cosines are in twice the digits at once
@@ -85,7 +85,7 @@ class Panel:
 
 def values_of(
     views: tuple[np.ndarray, ...],
-    function: Callable[[Panel], Any],
+    function: Callable[[ViewPanel], Any],
     *,
     block: int | None = None,
     threads: int = 1,
@@ -102,14 +102,14 @@ def values_of(
         _ = view.low_factors  # once, before threads ask for them
     size = block or max(LEAST, min(MOST, CACHED // max(1, count)))
 
-    def quietly(panel: Panel) -> np.ndarray:
+    def quietly(panel: ViewPanel) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return precise_losses(function, panel)[0]
 
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        first = function(Panel(held, 0, min(LEAST, count)))
+        first = function(ViewPanel(held, 0, min(LEAST, count)))
     is_precise = isinstance(first, Bounded) and bool(2 * np.count_nonzero(first.is_good) < len(first.is_good))
-    panels = (Panel(held, start, min(start + size, count), is_precise) for start in range(0, count, size))
+    panels = (ViewPanel(held, start, min(start + size, count), is_precise) for start in range(0, count, size))
     values = []
     for at, part in enumerate(ordered_map(quietly, panels, threads)):
         values.append(part)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..text import html_text as escape
 
 
-class Shape(NamedTuple):
+class ForestShape(NamedTuple):
     """Where things stand, in pixels: the height of a line, the scale from `left` on, and what is right of it.
 
     is_stacked: labels and values are above the scale, not beside it
@@ -23,14 +23,14 @@ class Shape(NamedTuple):
     is_stacked: bool = False
 
 
-WIDE = Shape("wide", 26, 230, 470, 150)
-NARROW = Shape("narrow", 42, 8, 300, 12, True)  # for the width of a phone
+WIDE = ForestShape("wide", 26, 230, 470, 150)
+NARROW = ForestShape("narrow", 42, 8, 300, 12, True)  # for the width of a phone
 TOP, BOTTOM = 14, 34  # pixels
 LONGEST_LABEL = 36
 CHARACTER = 7.5  # pixels that one takes at most
 
 
-class Bar(NamedTuple):
+class ForestBar(NamedTuple):
     """One line of the picture.
 
     low, high: the interval, nan for none;  tone: "plain", "good", "bad" or "strong"
@@ -45,12 +45,12 @@ class Bar(NamedTuple):
 
 
 def svg(
-    bars: Sequence[Bar],
+    bars: Sequence[ForestBar],
     *,
     title: str,
     marks: Sequence[tuple[float, str]] = (),
     from_zero: bool = True,
-    shape: Shape = WIDE,
+    shape: ForestShape = WIDE,
 ) -> str:
     """Bars on one scale, with vertical marks (limits, zero). Empty where no bar has a finite value.
 
@@ -86,7 +86,7 @@ def svg(
     return "".join([*parts, "</svg>"])
 
 
-def _below(kind: str, x: float, y: float, text: str, shape: Shape) -> str:
+def _below(kind: str, x: float, y: float, text: str, shape: ForestShape) -> str:
     """A text in the middle below x, or at the edge of the picture where it would stick out."""
     half, edge = CHARACTER * len(text) / 2, shape.left + shape.width + shape.right
     place, anchor = (x, "middle")
@@ -97,7 +97,7 @@ def _below(kind: str, x: float, y: float, text: str, shape: Shape) -> str:
     return f'<text class="{kind}" x="{place:.1f}" y="{y}" style="text-anchor: {anchor}">{escape(text)}</text>'
 
 
-def _bar(bar: Bar, y: float, x, shape: Shape) -> str:  # type: ignore[no-untyped-def]
+def _bar(bar: ForestBar, y: float, x, shape: ForestShape) -> str:  # type: ignore[no-untyped-def]
     label = bar.label if len(bar.label) <= LONGEST_LABEL else bar.label[: LONGEST_LABEL - 1] + "…"
     edge, over, y = (shape.left, y - 8, y + 8) if shape.is_stacked else (shape.left - 10, y + 4, y)
     text = f'<text class="label" x="{edge}" y="{over:.1f}">{escape(label)}</text>'

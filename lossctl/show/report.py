@@ -11,7 +11,7 @@ from ..text import html_text as escape
 from ..version import __version__
 from .comparisons import context as comparison_context
 from .comparisons import p_text, row_counts, signed, verdict_text
-from .forest import NARROW, WIDE, Bar, svg
+from .forest import NARROW, WIDE, ForestBar, svg
 from .results import interval_text, number, of_text
 from .suites import loss_text, summary, values_of
 
@@ -149,7 +149,9 @@ def _results(results: Sequence[Result], loss: str, digits: int) -> str:
     """A picture where there is an interval, a group or a bound to see, and the table."""
     marks = {(gate.limit, gate.kind.replace("max-increase", "max")) for result in results for gate in result.gates}
     bars = [
-        Bar(of_text(result), result.value, *_ends(result.ci), tone=_tone(result), text=number(result.value, digits))
+        ForestBar(
+            of_text(result), result.value, *_ends(result.ci), tone=_tone(result), text=number(result.value, digits)
+        )
         for result in results
     ]
     picture = ""
@@ -171,7 +173,7 @@ def _results(results: Sequence[Result], loss: str, digits: int) -> str:
     return f"<p><code>{_text(loss)}</code> {_text(results[0].reduction)}</p>{picture}{table}"
 
 
-def _picture(bars: Sequence[Bar], title: str, marks: Sequence[tuple[float, str]]) -> str:
+def _picture(bars: Sequence[ForestBar], title: str, marks: Sequence[tuple[float, str]]) -> str:
     return "".join(svg(bars, title=title, marks=marks, shape=shape) for shape in (WIDE, NARROW))
 
 
@@ -193,7 +195,7 @@ def _name(comparison: Comparison) -> str:
 def _comparisons(comparisons: Sequence[Comparison], loss: str, digits: int) -> str:
     tones = {"better": "good", "worse": "bad"}
     bars = [
-        Bar(
+        ForestBar(
             _name(comparison),
             comparison.difference,
             *_ends(comparison.ci),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..api.triplets import Report
-    from ..results.breakdown import Breakdown, Confidence
+    from ..results.breakdown import Breakdown, ShareConfidence
     from ..sets.given import GivenTriplets
 
 BAR = 24
@@ -179,7 +179,7 @@ def _estimated(report: Report) -> str:
     return f"estimate from {sample.anchors:,} of {sample.of:,} anchors, seed {sample.seed}: " if sample else ""
 
 
-def _margin_table(at: AtMargin, confidence: Confidence | None) -> Sheet:
+def _margin_table(at: AtMargin, confidence: ShareConfidence | None) -> Sheet:
     item = at.categories
     intervals: list[tuple[str, ...]] = [
         (f"{_percent(end.low) or '?'} .. {_percent(end.high) or '?'}",) for end in at.intervals

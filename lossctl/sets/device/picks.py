@@ -105,7 +105,7 @@ def _settled(proven: Proven, start: int, stop: int, width: int, again: Callable[
 # --- what the device answers
 
 
-class View(NamedTuple):
+class DeviceView(NamedTuple):
     """B anchors on the device against everyone.
 
     anchors: (B,); columns: (B, P) the positions of their positives, -1 beyond the last
@@ -128,7 +128,7 @@ def proven_extremes(device: str, points: Points) -> Proven:
     pairs = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
     picks = torch.stack([pairs.positive_at, pairs.negative_at], 1)[: points.anchors]
 
-    def is_open(view: View) -> Tensor:
+    def is_open(view: DeviceView) -> Tensor:
         far, near = picks[view.anchors, :1], picks[view.anchors, 1:]
         at_near = view.negatives.gather(1, near)
         at_far = torch.where(view.columns == far, view.positives, -torch.inf).amax(1, keepdim=True)
@@ -153,7 +153,7 @@ def proven_semi_hard(device: str, points: Points, fallback: str) -> Proven:
     return Proven(_by_class_place(points, columns, picks), numbers(torch.cat(open_ones)))
 
 
-def _is_semi_hard_open(view: View, picks: Tensor, fell_back: Tensor, fallback: str) -> Tensor:
+def _is_semi_hard_open(view: DeviceView, picks: Tensor, fell_back: Tensor, fallback: str) -> Tensor:
     """(B,) unless the pick alone lies beyond the positive and no farther, or, fallen back, none does."""
     import torch
 
@@ -168,7 +168,7 @@ def _is_semi_hard_open(view: View, picks: Tensor, fell_back: Tensor, fallback: s
     return ((view.columns >= 0) & ~is_sure).any(1)
 
 
-def _is_alone_at_the_end(view: View, at: Tensor, fallback: str) -> Tensor:
+def _is_alone_at_the_end(view: DeviceView, at: Tensor, fallback: str) -> Tensor:
     """(B, P) whether the negative at this squared distance is the nearest (hardest) or farthest, without a rival."""
     import torch
 
@@ -200,7 +200,9 @@ def proven_random(device: str, points: Points, margin: float, seed: int) -> Prov
     return Proven(_by_class_place(points, *map(np.concatenate, (columns, picks))), np.concatenate(open_ones))
 
 
-def _thresholds(points: Points, padded: Any, view: View, length: float, slack: float) -> tuple[Tensor, Tensor, Tensor]:
+def _thresholds(
+    points: Points, padded: Any, view: DeviceView, length: float, slack: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """(B, P) squares of d_ap and of d_ap + margin, and half the width around them that is borderline."""
     from ...kernels import batch_all, tiles
 
@@ -212,7 +214,7 @@ def _thresholds(points: Points, padded: Any, view: View, length: float, slack: f
     return at.inner, at.outer, at.band
 
 
-def _drawn(view: View, inner: Tensor, outer: Tensor, band: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
+def _drawn(view: DeviceView, inner: Tensor, outer: Tensor, band: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
     """(B, P) the negative at a random place between two thresholds, -1 if none is, and whether that is sure."""
     import torch
 
@@ -236,7 +238,7 @@ def _drawn(view: View, inner: Tensor, outer: Tensor, band: Tensor, draw: Tensor)
     return torch.where(has_one, order.gather(1, place.clamp(0, last)), -1), is_clear & (~has_one | alone)
 
 
-def _views(points: Points, padded: Any) -> Iterator[View]:
+def _views(points: Points, padded: Any) -> Iterator[DeviceView]:
     """All anchors, in blocks."""
     import torch
 
@@ -249,7 +251,7 @@ def _views(points: Points, padded: Any) -> Iterator[View]:
         columns = tiles.positive_columns(padded, block, padded.largest_class - 1)
         positives = torch.where(columns >= 0, squares.gather(1, columns.clamp(min=0)), -torch.inf)
         negatives = squares.masked_fill_(tiles.class_mask(padded, block), torch.inf)
-        yield View(block, columns, positives, negatives, 2.5 * slack * (padded.norms[block, None] + largest))
+        yield DeviceView(block, columns, positives, negatives, 2.5 * slack * (padded.norms[block, None] + largest))
 
 
 def _counted(negatives: Tensor, bounds: Tensor) -> Tensor:
