@@ -155,10 +155,11 @@ COMMANDS = {
         "clip": (("--clip", "0.01"), ("edge.csv",)), "positive": (("--positive", "bad"), ("words.csv",)), **SHEET,
         "digits": ("-p", "3"),
     }),
-    "reconcile": (("reconcile", "bce"), ("a.csv", "--value", "0.5"), {
+    "reconcile": (("reconcile", "bce"), ("a.csv", "--value", "1"), {
         "pos-weight": ("--pos-weight", "3"), "weight": ("-w", "w"),
-        "from-logits": (("--from-logits",), ("logits.csv", "--value", "0.5")), "json": ("--json",),
-        "output": ("-o", "OUT.txt"),
+        "from-logits": (("--from-logits",), ("logits.csv", "--value", "1")), "json": ("--json",),
+        "output": ("-o", "OUT.txt"), "solve": ("--solve",), "most": ("--most", "1"),
+        "value2": ("--value2", "1", "--src2", "b.csv"),
     }),
     "suggest": (("suggest",), ("a.csv",), {
         **SHEET, "header": ("--header", "no"), "delimiter": (("--delimiter", ";"), ("semicolons.csv",)),

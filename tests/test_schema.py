@@ -98,8 +98,12 @@ def test_numbers_of_libraries_and_their_choices_tell_what_is_no_number(schema, t
     assert {row["status"] for row in weighted["results"] if row["fault"]} == {"error"}
     assert all(row["fault"] or row["status"] != "error" for row in weighted["results"])
     assert one["results"] == [] and one["defaults"][0]["value_text"] == "inf"
-    for call in (("parity", "bce", "no.csv"), ("reconcile", "bce", "t.csv", "--value", "inf"), ("suggest", "no.csv")):
-        done = run_lossctl(*call, "--json", cwd=tmp_path)
+    for call in (
+        ("parity", "bce", "no.csv"), ("parity", "bce", "-"), ("suggest", "no.csv"),
+        ("reconcile", "bce", "t.csv", "--value", "inf"), ("reconcile", "bce", "t.csv", "--value", "1", "--most", "3"),
+        ("reconcile", "-", "--value", "1.5"), ("reconcile", "batch-hard", "-", "--value", "1.5"),
+    ):  # fmt: skip
+        done = run_lossctl(*call, "--json", cwd=tmp_path, stdin=b"prob,label\n0.5,1\n")
         assert done.code in (2, 4) and not done.out and "error:" in done.err, call
 
 

@@ -81,7 +81,7 @@ def spec_as_options(args: list[str]) -> list[str]:
 
 def loss_first(args: list[str]) -> list[str]:
     """The arguments with the name of the loss in front of the options that stand before it."""
-    if not args or not args[0].startswith("-") or args[0] in HELP_FLAGS["help_option_names"]:
+    if not args or not args[0].startswith("-") or args[0] in ("-", *HELP_FLAGS["help_option_names"]):
         return args
     taking, position = options_with_value(), 0
     while position < len(args) and args[position].startswith("-"):

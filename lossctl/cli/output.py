@@ -86,6 +86,14 @@ def alone(flag: str, why: str, values: Mapping[str, Any], command: str, beside: 
             raise UsageError(f"{row.flag} with --{flag}", why=why, fix="leave one out")
 
 
+def refuse_stdin(texts: Sequence[Any], why: str) -> None:
+    """UsageError where one of the sources is stdin, which can be read once only."""
+    from ..files.sources import parse_source
+
+    if any(isinstance(text, str) and parse_source(text).path == "-" for text in texts):
+        raise UsageError("stdin ('-') can be read once only", why=why, fix="write it to a file, and name that")
+
+
 def inputs_of(command: str, values: Mapping[str, Any]) -> list[str]:
     """The files among the options of a command that an output must not overwrite; its arguments come beside."""
     return sources(command, "shell", values)

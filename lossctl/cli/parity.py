@@ -58,6 +58,7 @@ def parity(loss: Loss, values: Mapping[str, Any]) -> None:
         return compute.question(loss, options.Typed({**values, "like": library}, values.by_hand), style)  # type: ignore[attr-defined]
 
     sources = [*asked.inputs, *asked.named.values()]
+    output.refuse_stdin([*sources, asked.weight], "parity reads its input once for each library")
     with output.destination(style, sources) as writer:
         answer = parity.parity(loss, form, ask)
         if style.format == "json":

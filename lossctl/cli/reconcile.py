@@ -57,7 +57,11 @@ def command() -> Any:
 def reconcile(loss: Loss, values: Mapping[str, Any]) -> None:
     """The choices of one loss."""
     style = output.style_of(values)
-    _write([(loss, compute.question(loss, values, style))], values, style)
+    question = compute.question(loss, values, style)
+    if not loss.engine.is_by_row:
+        sources = [*question.inputs, *question.named.values()]
+        output.refuse_stdin(sources, f"{loss.name} reads its input once for each combination")
+    _write([(loss, question)], values, style)
 
 
 def reconcile_all(values: Mapping[str, Any]) -> None:
@@ -65,6 +69,7 @@ def reconcile_all(values: Mapping[str, Any]) -> None:
     from ..api import answers
 
     style = output.style_of(values)
+    output.refuse_stdin(values["sources"], "each loss reads its input")
     asked = []
     for loss in walk():
         full = {f"option_{option.name}": None for option in loss.options}
@@ -85,8 +90,12 @@ def _write(asked: list[tuple[Loss, Any]], values: Mapping[str, Any], style: outp
     from ..api import reconcile
     from ..show import choices as show
 
+    if style.format not in (None, "table", "json"):
+        raise UsageError(f"reconcile has no format {style.format!r}", fix="use -f table or -f json")
     sources = [*asked[0][1].inputs, *asked[0][1].named.values()]
     by_hand: frozenset[str] = getattr(values, "by_hand", frozenset())
+    if style.format == "json" and "most" in by_hand:
+        raise UsageError("--most with json", why="programs read it: it holds every answer", fix="leave --most out")
     fixed = {key.removeprefix("option_"): True for key in by_hand}
     with output.destination(style, sources) as writer:
         answer = reconcile.reconcile(
@@ -112,6 +121,7 @@ def _narrow(values: Mapping[str, Any], by_hand: Collection[str]) -> Any:
         raise UsageError("--value2 and --src2 go together", fix="give the second number, and each source of its data")
     if values["value2"] is None:
         return None
+    output.refuse_stdin(values["src2"], "what gives the first number is tried on it, choice by choice")
     for key in ("weight", "index", "distances"):
         if key in by_hand:
             raise UsageError(

@@ -72,6 +72,8 @@ def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bo
         lines.append("with an option solved for (weak evidence: a free number fits almost anything):")
         for fit in answer.solved[:most]:
             lines += _fit_lines(fit, sources)
+    elif solve:
+        lines.append("no option solved for, alone, gives it")
     for fit in answer.defaults if len(answer.defaults) == 1 else ():
         lines.append(f"{fit.loss} by default gives {fit.value:.9g}{_who(fit)}")
     return "\n".join(lines) + "\n"
