@@ -31,6 +31,9 @@ TABLES = {
                  "--pairs", "5"),
     "triplets given": ("triplets", S / "embeddings.npy", "--index", S / "triplets_index.npy"),
     "bench list": ("bench", "--list"),
+    "parity": ("parity", "mse", S / "regression.csv", "-w", "pred"),
+    "reconcile": ("reconcile", "focal", S / "preds.csv", "--value", "0.0345568", "--solve"),
+    "suggest": ("suggest", S / "splits.csv"),
 }  # fmt: skip
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?%?")
 VARIES = re.compile(r"^.*(cores|threads).*$", re.MULTILINE)
@@ -65,7 +68,7 @@ def test_every_number_is_whole(name, width):
     strange = {number for number in numbers(narrow) if number.lstrip("+") not in allowed}
     assert not strange, f"{strange}\n{narrow}"
     too_long = [line for line in narrow.splitlines() if len(line) > width and len(line.split()) > 2]
-    assert not too_long, narrow
+    assert [line for line in too_long if not line.startswith("    lossctl compute ")] == [], narrow  # to be copied
 
 
 @pytest.mark.first_fast

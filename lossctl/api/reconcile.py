@@ -149,8 +149,8 @@ def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
 
 def _solution(field: Combinations, name: str, group: list[Combination]) -> Fit:
     first, *twins = group
-    texts = tuple(twin.text for twin in twins)
-    return Fit(field.loss.name, first.text, first.value, _changed(field, first), twins=texts, solved=name)
+    texts, changed = tuple(twin.text for twin in twins), first.changed - len(field.spec.by_hand)
+    return Fit(field.loss.name, first.text, first.value, changed, twins=texts, solved=name)
 
 
 def _default(field: Combinations, combinations: Sequence[Combination]) -> Fit:

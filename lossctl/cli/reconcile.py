@@ -107,9 +107,11 @@ def _write(asked: list[tuple[Loss, Any]], values: Mapping[str, Any], style: outp
         if style.format == "json":
             writer.write(show.reconcile_json(answer))
         else:
-            writer.write(
-                show.reconcile_text(answer, _given(asked[0][0], values, by_hand), values["most"], solve=values["solve"])
+            inputs = _given(asked[0][0], values, by_hand)
+            text = show.reconcile_text(
+                answer, inputs, values["most"], solve=values["solve"], width=max(output.width(), 40)
             )
+            writer.write(text)
     output.warn(style, answer.warnings)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from ..results.choices import Fit, LibraryValue, Parity, Reconciliation
 from ..results.document import document
 from .results import number
-from .sheet import Sheet
+from .sheet import Sheet, folded
 
 FEW = 4  # digits below which nothing can be concluded
+COMMAND = "lossctl compute"
 PROOFS = {"run": "", "source": " (from its source)"}
 
 
@@ -55,8 +56,11 @@ def reconcile_json(answer: Reconciliation) -> str:
     )
 
 
-def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bool = False) -> str:
-    """The sentence that explains the number, the choices that give it, and how much that proves."""
+def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bool = False, width: int = 1000) -> str:
+    """The sentence that explains the number, the choices that give it, and how much that proves.
+
+    Lines are as long as the width at most, but for commands, which are there to be copied.
+    """
     chance = f"{answer.by_chance:.2g} of {answer.tried:,} combinations tried would fit by chance"
     digits = f"{answer.digits} digit" + "s" * (answer.digits != 1)
     lines = [f"{answer.text} has {digits}; {chance}"]
@@ -76,7 +80,13 @@ def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bo
         lines.append("no option solved for, alone, gives it")
     for fit in answer.defaults if len(answer.defaults) == 1 else ():
         lines.append(f"{fit.loss} by default gives {fit.value:.9g}{_who(fit)}")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{part}\n" for line in lines for part in _within(line, width))
+
+
+def _within(line: str, width: int) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()))
+    is_command = line.startswith(COMMAND, len(indent))
+    return [line] if is_command else folded(line, width, indent + "  ")
 
 
 def _fit_lines(fit: Fit, sources: str) -> list[str]:
@@ -87,7 +97,7 @@ def _fit_lines(fit: Fit, sources: str) -> list[str]:
     lines = [f"  {fit.value:.9g} is {fit.loss} {how}{_who(fit)}{near}"]
     if fit.libraries:
         lines.append(f"    in {fit.libraries[0]}: {fit.what}")
-    lines.append(f"    lossctl compute {' '.join(part for part in (fit.loss, fit.options, sources) if part)}")
+    lines.append(f"    {COMMAND} {' '.join(part for part in (fit.loss, fit.options, sources) if part)}")
     lines += [f"    the same number: {twin or 'the defaults'}" for twin in fit.twins[:3]]
     return lines
 

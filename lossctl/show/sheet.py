@@ -115,11 +115,11 @@ def _title(sheet: Sheet, width: int) -> str:
     return "".join(line + "\n" for part in sheet.title.splitlines() for line in folded(part, width))
 
 
-def folded(text: str, width: int) -> list[str]:
-    """Lines of so many characters, broken between words only."""
+def folded(text: str, width: int, indent: str = "") -> list[str]:
+    """Lines of so many characters, broken between words only; indent: of all but the first."""
     import textwrap
 
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _grid(sheet: Sheet, widths: Sequence[int], colour: bool) -> str:
