@@ -7,6 +7,7 @@ import shlex
 import numpy as np
 import pytest
 import test_laws
+import test_views
 from conftest import run_lossctl
 from printed import PRINTED
 
@@ -88,6 +89,8 @@ def random_inputs(loss):
             "group": np.repeat(np.arange(4), 6),
         }
         return {role.name: more[role.name] for role in loss.roles}, {}
+    if loss.name in test_views.ROWS_TOGETHER:
+        return dict(zip([role.name for role in loss.roles], test_views.ROWS_TOGETHER[loss.name], strict=True)), {}
     sample = next(test_laws.samples(loss, n=23))
     return sample.inputs, sample.forms
 
