@@ -342,7 +342,7 @@ def test_twice_every_row_is_the_same_mean(sample: Sample) -> None:
     twice, spec = value_of(sample.at(np.tile(np.arange(N), 2))), registry.parse(sample.spec)
     if spec.loss.name == "minkowski":  # a sum
         assert twice == pytest.approx(2 ** (1 / spec.options["p"]) * value_of(sample), rel=1e-15)
-    elif spec.options.get("by") == "l2":  # a mean divided by a sum
+    elif spec.options.get("normalization") == "l2":  # a mean divided by a sum
         assert twice == pytest.approx(value_of(sample) / math.sqrt(2), rel=1e-15)
     else:
         assert twice == value_of(sample)
