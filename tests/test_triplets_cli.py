@@ -303,3 +303,5 @@ def test_explain_says_which_state_of_training_it_is(tmp_path):
         assert record["results"][0]["active_anchors"] == int((far + 0.5 > near).sum()), words
     for format in ("csv", "tsv"):
         assert run_lossctl("triplets", tmp_path / "x.npy", tmp_path / "y.npy", "--explain", "-f", format).code == 2
+    record = json.loads(run_lossctl(*asked, "--anchors", "8", "--json").out)
+    assert all(line.startswith("Estimate from 8 of 20 anchors, seed 0: ") for line in record["explanation"])

@@ -239,7 +239,8 @@ def sentences(report: Report) -> list[str]:
             f"{_active_share(breakdown, at):.2%} of the anchors have such a triplet."
         )
         lines.append(_meaning(at, active, diagnosis.is_collapsed, is_stuck))
-    return lines
+    head = _estimated(report).capitalize()
+    return [head + line for line in lines]
 
 
 def explained(report: Report, width: int) -> list[str]:
