@@ -361,6 +361,11 @@ CASES: dict[str, Case] = {
         (log(3),),
     ),
     "an axis of a regression": _done("compute mse p.npy y.npy --class-axis 1", {"p.npy": P, "y.npy": Y}),
+    "weights that a library does not take": _good("compute focal t.csv --like torchvision -w t.csv::w", (None,)),
+    "a seed of whole counts": Case("triplets x.npy y.npy --seed 3", SET_OF_2D, (None,), advice=True),
+    "class pairs of sampled anchors": Case("triplets x.npy y.npy --anchors 2 --pairs", SET_OF_2D, (None,), advice=True),
+    "an index beside a label": Case("triplets x.npy y.npy --index y.npy", SET_OF_2D, (None,), advice=True),
+    "triplets to stdout": Case("mine all x.npy y.npy -o -", SET_OF_2D, (None,), advice=True),
     "an axis of a column": Case("compute focal p.npy y.npy --class-axis 1", {"p.npy": P, "y.npy": Y}, advice=True),
     "an index of a set": _done("compute batch-hard x.npy y.npy --index x.npy", SET),
     "two sources and an index": Case(
