@@ -136,10 +136,14 @@ def liked(
     weights = (*(["rows"] if call["weight"] is not None else []), *(["classes"] if of_classes else []))
     lacking = preset.lacks(*weights)
     if lacking and "weight_norm" not in stays:
+        by_n = f"add {call.put('weight_norm', 'n')}"
+        by_sum = f"add {call.put('weight_norm', 'sum')}"
+        if call.way == "python":  # where a default that is given cannot be told from one that is not
+            by_sum = f"leave {call.name('like')} out to divide by their sum"
         raise UsageError(
             f"{preset.name} has no weights of {lacking} for {loss.name}",
             why="nothing says what it would divide by: the sum of the weights, or n",
-            fix=f"add {call.put('weight_norm', 'sum')} or {call.put('weight_norm', 'n')}",
+            fix=f"{by_sum}, or {by_n}",
         )
     chosen = {}
     for key, text in preset.settings(loss).items():
