@@ -238,10 +238,13 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "huber": averaged(huber),
     "smooth-l1": averaged(lambda pred, target, beta: huber(pred, target, beta) / beta),
     "bce": averaged(lambda x, y, form, pos_weight: times(pos_weight if y == 1 else 1, -chance(x, y, form)[0])),
-    "log-loss": lambda x, y, form: (
-        -class_chance(x, y, form)[0]
-        if isinstance(x, list) and not isinstance(y, list)
-        else averaged(lambda x, y, form: -chance(x, y, form)[0])(x, y, form)
+    "log-loss": lambda x, y, form, base: (
+        (
+            -class_chance(x, y, form)[0]
+            if isinstance(x, list) and not isinstance(y, list)
+            else averaged(lambda x, y, form: -chance(x, y, form)[0])(x, y, form)
+        )
+        / (1 if base == math.e else mp.log(base))
     ),
     "cross-entropy": cross_entropy,
     "perplexity": perplexity,
@@ -335,7 +338,7 @@ def regression_cases() -> list[Case]:
 
 
 BINARY_SPECS = [
-    *("bce", "bce:pos_weight=3.7", "bce:pos_weight=0", "log-loss"),
+    *("bce", "bce:pos_weight=3.7", "bce:pos_weight=0", "log-loss", "log-loss:base=2"),
     *("focal", "focal:gamma=0", "focal:gamma=0.5", "focal:gamma=5", "focal:gamma=1.3,alpha=0.25"),
     *("focal-star", "focal-star:gamma=4,beta=0", "focal-star:gamma=0.7,beta=-30"),
 ]

@@ -212,6 +212,7 @@ REFERENCES = {
     "generalized-ce": of_chance(lambda log_p, log_miss, q: -mp.expm1(mp.mpf(q) * log_p) / mp.mpf(q)),
     "asymmetric": columns(asymmetric),
     "soft-margin": lambda s, y: mp.log1p(mp.exp(-s if y == 1 else s)),
+    "exponential": lambda s, y: mp.exp(-s if y == 1 else s),
     "perceptron": lambda s, y: positive(-s if y == 1 else s),
     "multiclass-perceptron": lambda s, y: positive(rival(s, y) - s[int(y)]),
     "categorical-hinge": lambda s, y: positive(1 + positive(rival(s, y)) - s[int(y)]),
@@ -260,7 +261,7 @@ def cases() -> list[Case]:
         table.append(Case("edges", spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
     for spec, (what, form, pair) in product(CHANCE_SPECS, classes):
         table.append(Case(what, spec, pair, {"chance": form}))
-    table += [Case("edges", spec, both(SIGNED)) for spec in ("soft-margin", "perceptron")]
+    table += [Case("edges", spec, both(SIGNED)) for spec in ("soft-margin", "exponential", "perceptron")]
     for spec, (what, form, pair) in product(CLASS_SPECS, classes):
         table += [Case(what, spec, pair)] if form == "logits" else []
     scores, labels = rng.normal(0, 3, (40, 5)), rng.integers(0, 2, (40, 5))

@@ -52,6 +52,9 @@ CLOSED_FORMS = {
     ("focal:gamma=0.5,alpha=0.25", "x_t", ""): lambda x: 0.25 * focal_by_logit(x, 0.5),
     ("focal-star:gamma=2,beta=1", "x_t", ""): lambda x: -sigmoid(-(2 * x + 1)),
     ("hinge", "score", ""): lambda s: np.where(s < 1, -1.0, 0.0),
+    ("exponential", "score", ""): lambda s: -np.exp(-s),
+    ("log-loss:base=2", "score", ""): lambda x: -sigmoid(-x) / LOG(2),
+    ("mse", "score", ""): lambda s: 2 * (s - 1),
     ("squared-hinge", "score", ""): lambda s: -2 * np.maximum(1 - s, 0),
     ("multiclass-hinge", "score", ""): lambda s: np.where(s < 1, -1.0, 0.0),
     ("bce", "p_t", ""): lambda p: -1 / p,
@@ -220,7 +223,7 @@ def test_contours_are_a_table_of_three_columns(tmp_path):
 
 WRONG = {
     "unknown loss": (("focl",), "Did you mean 'focal'"),
-    "no common variable": (("mse", "bce"), "no variable that all"),
+    "no common variable": (("mse", "kl"), "no variable that all"),
     "unknown variable": (("bce", "--x", "d"), "--x p_t or --x x_t"),
     "range upside down": (("mse", "--x", "3..-3"), "LOW..HIGH"),
     "range outside": (("bce", "--x", "0..2"), "within 0..1"),

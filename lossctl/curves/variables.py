@@ -295,7 +295,7 @@ def _as_score(variable: Variable) -> Variable:
 
 
 VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
-    ("pred", "target"): (ERROR,),
+    ("pred", "target"): (ERROR, SCORE),
     ("prob", "label"): (P_T, X_T, _as_score(X_T)),
     ("chance", "label"): (P_T, X_T, _as_score(X_T)),
     ("logit", "label"): (X_T, P_T, _as_score(X_T)),

@@ -1,9 +1,11 @@
 """Classification: the chance that a model gave to the truth, or the margin by which it decided for it."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from ..language.domains import (
     Alpha,
+    Base,
     ClassIndex,
     Domain,
     Flag,
@@ -70,10 +72,11 @@ def _smoothed(label: Array, eps: float) -> Array:
 
 
 @loss
-def log_loss(chance: Binary | Categorical, label: Array) -> Array:
+def log_loss(chance: Binary | Categorical, label: Array, *, base: Base = math.e) -> Array:
     """Minus the log of the chance given to the truth: bce for labels 0 and 1, cross-entropy for class indices.
 
     Formula: -log p_t
+    base: of the logarithm; 2 gives bits, in which a guess between two costs 1
     Unit: nats
     Use: to score probabilities, whatever the number of classes
     Misleads: one certain and wrong row makes the mean
@@ -81,7 +84,8 @@ def log_loss(chance: Binary | Categorical, label: Array) -> Array:
     Worked: p_t = 1 - 0.8; log_loss = -log(p_t)
     Example: prob=0.8 label=0 -> 1.6094379124341005
     """
-    return row_mean(-chance.given(label).log_p)
+    surprise = row_mean(-chance.given(label).log_p)
+    return surprise if base == math.e else surprise / math.log(base)
 
 
 @loss(aliases=("ce", "nll", "softmax-loss"))

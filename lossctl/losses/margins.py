@@ -7,6 +7,7 @@ from ..language.numerics import (
     column_list,
     columns,
     counted_columns,
+    exp,
     joined,
     maximum,
     one_hot,
@@ -38,6 +39,22 @@ def soft_margin(score: Array, label: Array) -> Array:
     Example: score=0.5 label=1 -> 0.4740769841801067
     """
     return softplus(-(2.0 * label - 1.0) * score)
+
+
+@loss(aliases=("exponential-loss", "adaboost"))
+def exponential(score: Array, label: Array) -> Array:
+    """The exponential of how wrong a decision value is: what AdaBoost lowers, step by step.
+
+    Formula: exp(-(2y - 1) s)
+    Paper: Friedman, Hastie, Tibshirani, Additive Logistic Regression, 2000
+    Reading: 1 for a score of 0; scores are on half the scale of logits: the best s is half the log-odds
+    Use: the decision values of boosted trees and stumps
+    Misleads: one wrong label far off outweighs all other rows
+    Gradient: -exp(-s) for label 1: never 0
+    Worked: exponential = exp(-0.5)
+    Example: score=0.5 label=1 -> 0.6065306597126334
+    """
+    return exp(-(2.0 * label - 1.0) * score)
 
 
 @loss(aliases=("perceptron-loss",))

@@ -126,6 +126,13 @@ CASES = {
             reduction="positives",
         ),
         Case("scikit-learn", "log-loss", (PROB, LABEL), lambda: sklearn.metrics.log_loss(LABEL, PROB)),
+        Case(
+            "scikit-learn, in bits",
+            "log-loss:base=2",
+            (PROB, LABEL),
+            lambda: sklearn.metrics.log_loss(LABEL, PROB) / np.log(2),
+        ),
+        Case("by hand, in bits", "log-loss:base=2", ([0.25, 0.125], [1, 0]), (2 - math.log2(0.875)) / 2),
         Case("scikit-learn, classes", "log-loss", (PROBS, CLASSES), lambda: sklearn.metrics.log_loss(CLASSES, PROBS)),
         Case("torch, classes", "log-loss", (SCORES, CLASSES), torch_ce(), forms=OF_CHANCE),
         Case(

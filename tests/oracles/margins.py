@@ -4,6 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from exact_scoring import REFERENCES
+from sklearn._loss.loss import ExponentialLoss
 
 from .case import Case, by_mpmath, index, reduced, tensor
 from .samples import CLASSES, LABEL, LOGIT, MANY_LABELS, MANY_LOGITS, SCORES, C
@@ -17,6 +18,11 @@ def padded(labels: np.ndarray) -> torch.Tensor:
     return index([[*np.flatnonzero(row), *[-1] * int((row == 0).sum())] for row in labels])
 
 
+def boosted(score: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """What gradient boosting with an exponential loss lowers, row by row."""
+    return ExponentialLoss().loss(label.astype(float), score.astype(float))
+
+
 CASES = {
     "soft-margin": [
         *reduced(Case("torch 2.13.0", "soft-margin", B, 0.90392, digits=7), 4, "sum", "positives", positives=2),
@@ -26,6 +32,11 @@ CASES = {
             (LOGIT, LABEL),
             lambda: F.soft_margin_loss(tensor(LOGIT), tensor(2.0 * LABEL - 1)),
         ),
+    ],
+    "exponential": [
+        Case("scikit-learn", "exponential", (LOGIT, LABEL), lambda: boosted(LOGIT, LABEL).mean()),
+        Case("scikit-learn, sum", "exponential", (LOGIT, LABEL), lambda: boosted(LOGIT, LABEL).sum(), reduction="sum"),
+        *by_mpmath(REFERENCES["exponential"], "exponential", (LOGIT, LABEL), "positives"),
     ],
     "perceptron": [
         *reduced(Case("optax 0.2.8", "perceptron", B, 0.625, digits=7), 4, "sum", "positives", positives=2),
