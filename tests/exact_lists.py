@@ -126,6 +126,14 @@ def pairwise_mse(s: list[Any], y: list[Any], per: str) -> Any:
     return mp.fsum(((a - b) - (u - v)) ** 2 for a, u in zip(s, y, strict=True) for b, v in zip(s, y, strict=True))
 
 
+def approx_mrr(s: list[Any], y: list[Any], temperature: float) -> Any:
+    soft = [
+        1 + mp.fsum(1 / (1 + mp.exp((u - v) / mp.mpf(temperature))) for j, v in enumerate(s) if j != i)
+        for i, u in enumerate(s)
+    ]
+    return -mp.fsum(v / k for v, k in zip(y, soft, strict=True)) / mp.fsum(y)
+
+
 LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "pointwise-mse": lambda s, y, per: mp.fsum((u - v) ** 2 for u, v in zip(s, y, strict=True)),
     "pointwise-bce": lambda s, y, per: mp.fsum(softplus(-u if v > 0 else u) for u, v in zip(s, y, strict=True)),
@@ -137,6 +145,7 @@ LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "dcg": dcg,
     "ndcg": ndcg,
     "approx-ndcg": approx_ndcg,
+    "approx-mrr": approx_mrr,
     "lambda-loss": lambda_loss,
     "unique-softmax": unique_softmax,
     "pairwise-mse": pairwise_mse,

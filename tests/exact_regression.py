@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -93,7 +95,41 @@ def gaussian(pred: Any, variance: Any, target: Any, full: bool) -> Any:
     return (log(variance) + (pred - target) ** 2 / variance + (mp.log(2 * mp.pi) if full else 0)) / 2
 
 
+def quantile_huber(pred: Any, target: Any, alpha: float, delta: float) -> Any:
+    size, m = abs(target - pred), mp.mpf(delta)
+    cost = size**2 / 2 if size <= m else m * (size - m / 2)
+    return abs(mp.mpf(alpha) - (target < pred)) * cost / m
+
+
+def beside(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A reference for three values as one for three rows, averaged."""
+
+    @functools.wraps(function)
+    def averaged(pred: Any, width: Any, target: Any, **options: Any) -> Any:
+        if isinstance(pred, list):
+            return mean([function(*row, **options) for row in zip(pred, width, target, strict=True)])
+        return function(pred, width, target, **options)
+
+    return averaged
+
+
+def gaussian_crps(pred: Any, deviation: Any, target: Any) -> Any:
+    z = (target - pred) / deviation
+    both_sides = mp.erf(min(abs(z), 40) / mp.sqrt(2))
+    return deviation * (abs(z) * both_sides + 2 * mp.npdf(z) - 1 / mp.sqrt(mp.pi))
+
+
+def student_t(pred: Any, spread: Any, target: Any, nu: float) -> Any:
+    n = mp.mpf(nu)
+    norm = mp.log(n * mp.pi) / 2 + mp.loggamma(n / 2) - mp.loggamma((n + 1) / 2)
+    return log(spread) + norm + (n + 1) / 2 * mp.log1p(((pred - target) / spread) ** 2 / n)
+
+
 REFERENCES = {
+    "quantile-huber": columns(quantile_huber),
+    "gaussian-crps": beside(gaussian_crps),
+    "laplace-nll": beside(lambda pred, spread, target: log(2 * spread) + abs(pred - target) / spread),
+    "student-t-nll": beside(student_t),
     "log-cosh": columns(log_cosh),
     "pseudo-huber": columns(pseudo_huber),
     "cauchy": columns(lambda pred, target, c: mp.log1p(squared(pred, target, c) / 2)),
@@ -139,7 +175,7 @@ ERROR_SPECS = [
     *("log-cosh", "pseudo-huber", "pseudo-huber:delta=1e-3", "cauchy", "cauchy:c=0.3", "welsch", "welsch:c=0.3"),
     *("geman-mcclure", "geman-mcclure:c=0.3", "barron", "barron:alpha=-2,c=0.7", "barron:alpha=0", "barron:alpha=2"),
     *("barron:alpha=1.7", "fair", "fair:c=0.3", "wing", "wing:w=3,eps=0.5", "mape", "smape", "pinball"),
-    *("pinball:alpha=0.9", "expectile", "expectile:alpha=0.1"),
+    *("pinball:alpha=0.9", "expectile", "expectile:alpha=0.1", "quantile-huber", "quantile-huber:alpha=0.1,delta=0.3"),
 ]
 POSITIVE_SPECS = [
     *("poisson-nll", "poisson-deviance", "gamma-nll", "gamma-deviance", "tweedie-deviance"),
@@ -167,6 +203,16 @@ def cases() -> list[Case]:
             Case(f"{m} members, one of them", "crps-ensemble", (members, members[:, 0])),
             Case(f"{m} members, offset 1e9", "crps-ensemble", (np.round(members, 3) + 1e9, np.full(10, 1e9))),
         ]
+    own = np.random.default_rng(31)
+    mean_of, true, width = (*own.normal(0, 1, (2, 80)), np.exp(own.normal(0, 2, 80)))
+    for what, x, s, y in (
+        ("ordinary", mean_of, width, true),
+        ("far off", np.multiply(mean_of, 1e200), width, true),
+        ("met", true, width, true),
+        ("nearly equal", np.multiply(true, 1 + 1e-12), width, true),
+    ):
+        for spec in ("gaussian-crps", "laplace-nll", "student-t-nll", "student-t-nll:nu=0.4", "student-t-nll:nu=1e9"):
+            table.append(Case(what, spec, (np.array(x), s, np.array(y))))
     variance = np.exp(rng.normal(0, 3, 100))
     table += [Case("ordinary", f"gaussian-nll{more}", (a, variance, b)) for more in ("", ":full=true")]
     table += [Case("nearly equal", "gaussian-nll", (a, variance, a * (1 + 1e-12)))]
@@ -189,6 +235,14 @@ def _terms(truth: Any, case: Case, rate: Any, count: Any) -> Any:
     return truth * (1 / (k - 1)) * 4 if abs(count - rate) < 6 * rate else 2 * mp.fsum(parts)
 
 
+def _of_spread(truth: Any, case: Case, pred: Any, spread: Any, target: Any) -> Any:
+    z = abs(pred - target) / spread
+    if case.loss == "laplace-nll":
+        return abs(log(2 * spread)) + z
+    n = mp.mpf(option(case, "nu"))
+    return abs(log(spread)) + 1 + (n + 1) / 2 * mp.log1p(z**2 / n)
+
+
 def _of_normal(truth: Any, case: Case, pred: Any, variance: Any, target: Any) -> Any:
     return abs(log(variance)) + (pred - target) ** 2 / variance + 2
 
@@ -206,5 +260,12 @@ BOUNDS = (
         _terms,
         "terms of both signs cancel, and 0 is no perfect value of a likelihood: 4 ulp of their sizes",
     ),
+    Bound(
+        ("gaussian-crps",),
+        lambda case: True,
+        lambda truth, case, *row: 2 * truth,
+        "the bell and what is taken from it cancel by half: 8 ulp",
+    ),
+    Bound(("laplace-nll", "student-t-nll"), lambda case: True, _of_spread, "as gaussian-nll: 4 ulp of their terms"),
     Bound(("gaussian-nll",), lambda case: True, _of_normal, "log v and e^2/v cancel: 4 ulp of their sizes"),
 )

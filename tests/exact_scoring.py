@@ -209,6 +209,13 @@ REFERENCES = {
     "margin-mse": margin_mse,
     "brier": brier,
     "poly1": of_chance(lambda log_p, log_miss, epsilon: mp.mpf(epsilon) * mp.exp(log_miss) - log_p),
+    "symmetric-ce": of_chance(
+        lambda log_p, log_miss, alpha, beta, log_of_zero: (
+            -mp.mpf(beta) * mp.mpf(log_of_zero) * mp.exp(log_miss) - (mp.mpf(alpha) * log_p if alpha else 0)
+        )
+    ),
+    "router-z": lambda x: mp.log(mp.fsum(map(mp.exp, x))) ** 2,
+    "alignment": lambda a, b, alpha: (2 * distance(a, b, "cosine")) ** (mp.mpf(alpha) / 2),
     "generalized-ce": of_chance(lambda log_p, log_miss, q: -mp.expm1(mp.mpf(q) * log_p) / mp.mpf(q)),
     "asymmetric": columns(asymmetric),
     "soft-margin": lambda s, y: mp.log1p(mp.exp(-s if y == 1 else s)),
@@ -241,6 +248,8 @@ CHANCE_SPECS = [
     "brier:half=true",
     "poly1",
     "poly1:epsilon=2",
+    "symmetric-ce",
+    "symmetric-ce:alpha=0",
     "generalized-ce",
     "generalized-ce:q=0.2",
 ]
@@ -264,6 +273,7 @@ def cases() -> list[Case]:
     table += [Case("edges", spec, both(SIGNED)) for spec in ("soft-margin", "exponential", "perceptron")]
     for spec, (what, form, pair) in product(CLASS_SPECS, classes):
         table += [Case(what, spec, pair)] if form == "logits" else []
+    table += [Case(what, "router-z", (x,)) for what, x in CLASS_LOGITS]
     scores, labels = rng.normal(0, 3, (40, 5)), rng.integers(0, 2, (40, 5))
     for what, x in (
         ("std 3", scores),
@@ -297,6 +307,8 @@ def cases() -> list[Case]:
     for what, x, y in (("std 1", a, b), ("1e-6 apart", a, a + 1e-6 * b), ("opposite", a, -a + 1e-3 * b)):
         table += [
             Case(what, "cosine-distance", (x, y)),
+            Case(what, "alignment", (x, y)),
+            Case(what, "alignment:alpha=1.5", (x, y)),
             Case(what, "cosine-embedding", (x, y, np.arange(40) % 2)),
             Case(what, "cosine-embedding:margin=0.3", (x, y, np.arange(40) % 2)),
             Case(what, "cosine-similarity-mse", (x, y, rng.uniform(-1, 1, 40))),
@@ -343,6 +355,8 @@ def _angles(truth: Any, case: Case, a: Any, b: Any, *y: Any) -> Any:
     rounded = 3 * (d + 1e-12)
     if case.loss == "cosine-similarity-mse":
         return 2 * mp.sqrt(truth) * (1 + rounded) + truth
+    if case.loss == "alignment":
+        return truth * (1 + rounded / d) * max(1, option(case, "alpha"))
     return truth + rounded if case.loss == "cosine-distance" or y[0] == 1 else 2 + rounded
 
 
@@ -361,7 +375,17 @@ def _lead(truth: Any, case: Case, q: Any, p: Any, n: Any, m: Any) -> Any:
     return truth + mp.sqrt(truth) * size * mp.mpf(2) ** -50
 
 
+def _normaliser(truth: Any, case: Case, x: Any) -> Any:
+    return truth + mp.sqrt(truth) * max(map(abs, x))
+
+
 BOUNDS = (
+    Bound(
+        ("router-z",),
+        lambda case: True,
+        _normaliser,
+        "a logarithm that passes through 0 has the digits of the largest logit: 4 ulp of the root times that, too",
+    ),
     Bound(
         ("sparsemax",),
         lambda case: True,
@@ -394,7 +418,7 @@ BOUNDS = (
         "logits are divided by T and rounded: 4 ulp of the largest of them times the sum of |p - q|",
     ),
     Bound(
-        ("cosine-distance", "cosine-embedding", "cosine-similarity-mse"),
+        ("cosine-distance", "cosine-embedding", "cosine-similarity-mse", "alignment"),
         lambda case: True,
         _angles,
         "a cosine distance is right to 12 ulp, and 1 less it to those of 1",

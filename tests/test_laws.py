@@ -140,7 +140,8 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
         lambda rng, layout, n, form: rng.normal(0, 1, n),
     ),
     **dict.fromkeys(
-        ("rate", "amount", "variance"), lambda rng, layout, n, form: np.exp(rng.normal(0, 1, shape_of(layout, n)))
+        ("rate", "amount", "variance", "deviation", "spread"),
+        lambda rng, layout, n, form: np.exp(rng.normal(0, 1, shape_of(layout, n))),
     ),
     **dict.fromkeys(
         ("size", "true_size"), lambda rng, layout, n, form: np.expm1(rng.normal(0, 1, shape_of(layout, n)))
@@ -148,7 +149,9 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
     **dict.fromkeys(
         ("lower", "upper", "mean", "log_variance"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))
     ),
-    **dict.fromkeys(("members", "student", "teacher"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))),
+    **dict.fromkeys(
+        ("members", "student", "teacher", "router"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))
+    ),
     "count": lambda rng, layout, n, form: np.maximum(rng.normal(1, 1, shape_of(layout, n)), 0),
     "nll": lambda rng, layout, n, form: np.exp(rng.normal(0, 1, n)),
     "bytes": lambda rng, layout, n, form: rng.integers(1, 9, n).astype(float),

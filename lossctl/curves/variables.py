@@ -131,8 +131,8 @@ def _beside_target(x: Array, at: Numbers, spec: Spec) -> Cases:
     return {"": (x, at["target"] * _ones(x))}
 
 
-def _error_and_variance(x: Array, at: Numbers, spec: Spec) -> Cases:
-    return {"": (x, at["variance"] * _ones(x), 0.0 * x)}
+def _error_and_width(x: Array, at: Numbers, spec: Spec) -> Cases:
+    return {"": (x, at[spec.loss.roles[1].name] * _ones(x), 0.0 * x)}
 
 
 def _beside_interval(x: Array, at: Numbers, spec: Spec) -> Cases:
@@ -258,7 +258,7 @@ PREDICTED = Variable(
     fixed=(("target", 1.0),),
 )  # fmt: skip
 ERROR_OF_MEAN = Variable(
-    "error", "error of the mean, pred - target (units of the target)", _error_and_variance, _around_zero,
+    "error", "error of the mean, pred - target (units of the target)", _error_and_width, _around_zero,
     fixed=(("variance", 1.0),),
 )  # fmt: skip
 VALUE = Variable("target", "the value that comes (units of the target)", _beside_interval, _around_zero)
@@ -312,6 +312,8 @@ VARIABLES: dict[tuple[str, ...], tuple[Variable, ...]] = {
     ("rate", "count"): (PREDICTED,),
     ("rate", "amount"): (PREDICTED,),
     ("pred", "variance", "target"): (ERROR_OF_MEAN,),
+    ("pred", "deviation", "target"): (ERROR_OF_MEAN._replace(fixed=(("deviation", 1.0),)),),
+    ("pred", "spread", "target"): (ERROR_OF_MEAN._replace(fixed=(("spread", 1.0),)),),
     ("lower", "upper", "target"): (VALUE,),
     ("members", "outcome"): (VALUE._replace(inputs=_beside_members),),
     ("label_scores", "label"): (ORDER._replace(label="lead of the label that holds, s_i - s_j"),),

@@ -232,6 +232,15 @@ def weigh(weight: Array, value: Array) -> Array:
     return where(weight == 0, 0.0, weight * where(weight == 0, 1.0, value))
 
 
+def erf(x: Array) -> Array:
+    """The error function."""
+    xp = namespace(x)
+    if _is_torch(x):
+        return sys.modules["torch"].erf(x)
+    flat = xp.reshape(x, (-1,))
+    return xp.reshape(xp.asarray([math.erf(value) for value in map(float, flat)], dtype=x.dtype), x.shape)
+
+
 def arctan(x: Array) -> Array:
     """The angle whose tangent is x."""
     xp = namespace(x)

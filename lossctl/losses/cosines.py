@@ -1,7 +1,7 @@
 """Cosines of vectors that are given row by row, and pairs of scores."""
 
 from ..language.distances import cosine_distance as distance_of
-from ..language.domains import NonNegative, Real
+from ..language.domains import NonNegative, Positive, Real
 from ..language.numerics import Array, joined, relu, row_sum, where
 from ..language.registry import loss
 from ..language.rounding import compensated_row_sum, sum_of_three, two_product, two_sum
@@ -98,3 +98,21 @@ def margin_mse(anchor: Array, positive: Array, negative: Array, teacher_margin: 
     product, lost = two_product(anchor, gap)
     lead = compensated_row_sum(joined(product, -teacher_margin[:, None])) + row_sum(lost + anchor * gap_lost)
     return lead * lead
+
+
+@loss(is_angular=True, aliases=("align",))
+def alignment(left: Array, right: Array, *, alpha: Positive = 2.0) -> Array:
+    """How far the two embeddings of a pair are apart on the unit sphere.
+
+    Formula: |x - y|^alpha = (2 - 2 cos)^(alpha / 2), x and y of length 1
+    Paper: Wang, Isola, Understanding Contrastive Representation Learning through Alignment and Uniformity, 2020
+    Reading: with alpha 2 twice the cosine distance
+    alpha: the power of the distance
+    Use: beside uniformity, to see what a contrastive loss is made of
+    Misleads: 0 where all embeddings are the same: uniformity sees that
+    Gradient: alpha |x - y|^(alpha - 1), along the difference
+    Worked: alignment = (2 - 2 * 0)^(2 / 2)
+    Example: left=[1,0] right=[0,1] -> 2
+    """
+    square = 2.0 * distance_of(left, right)
+    return square if alpha == 2 else square ** (alpha / 2.0)

@@ -110,13 +110,27 @@ def approx_ndcg(
     """
     gains = _gains(grade, gain)
     best = _ideal(gains, None)
-    soft = full_like(rank_score, 0.5)  # a document stands behind itself by one half
-    step = _step(rank_score)
-    for j in range(0, columns(rank_score), step):
-        ahead = rank_score[:, None, j : j + step] - rank_score[:, :, None]
-        soft = soft + row_sum(sigmoid(ahead / temperature))
-    total = row_sum(gains * (LOG_2 / log1p(soft)))
+    total = row_sum(gains * (LOG_2 / log1p(0.5 + _soft_places(rank_score, temperature))))
     return _share_of_best(-total, best, "skip")
+
+
+@loss(engine=LISTS)
+def approx_mrr(rank_score: Array, grade: Array, *, temperature: Positive = 0.1) -> Weighted:
+    """Minus the reciprocal rank with places made smooth: a document stands behind another by a sigmoid.
+
+    Formula: -sum_i y_i / r_i / sum_i y_i;  r_i = 1 + sum_{j != i} sigmoid((s_j - s_i) / T)
+    Paper: Qin, Liu, Li, A General Approximation Framework for Direct Optimization of IR Measures, 2010
+    Reading: -1 is the least; a list without a relevant document is left out of the mean and counted
+    Differs: of several relevant documents the mean counts, as in TF-Ranking, not the first as in the reciprocal rank;
+        rax gives an empty list 0
+    temperature: T; near 0 places are those of the ranking
+    Use: one right answer a list, which should come first
+    Misleads: scores have no scale: T is in their units, and a small one has no gradient
+    Gradient: through the soft places: only documents near each other in score pull
+    Worked: place = 1 + 1 / (1 + exp((1 - 0) / 1)); approx_mrr = -1 / place
+    Example: score=[1,0] relevance=[1,0] temperature=1 -> -0.7880584423829144
+    """
+    return _share_of_best(-row_sum(grade / (0.5 + _soft_places(rank_score, temperature))), row_sum(grade), "skip")
 
 
 @loss(engine=LISTS, aliases=("lambdaloss",))
@@ -174,6 +188,15 @@ def lambda_loss(
 
 
 # --- words
+
+
+def _soft_places(score: Array, temperature: float) -> Array:
+    """(lists, length) how many documents stand before each and, by one half, on it: itself."""
+    before = full_like(score, 0.0)
+    step = _step(score)
+    for j in range(0, columns(score), step):
+        before = before + row_sum(sigmoid((score[:, None, j : j + step] - score[:, :, None]) / temperature))
+    return before
 
 
 def _step(x: Array) -> int:

@@ -27,6 +27,26 @@ def cross_entropy_z(scores: Array, label: Array, *, z: NonNegative = 1e-4) -> Ar
     return surprise + z * (normaliser * normaliser) if z else surprise
 
 
+@loss(aliases=("router-z-loss",))
+def router_z(router: Array) -> Array:
+    """The squared log of a router's normaliser: what keeps its logits small in a mixture of experts.
+
+    Formula: (log sum_e e^x_e)^2
+    Paper: Zoph et al., ST-MoE: Designing Stable and Transferable Sparse Expert Models, 2022
+    Reading: least where the normaliser is 1, whatever the logits' order
+    Differs: it is added to the loss of training times a coefficient, 1e-3 in the paper
+    Unit: squared nats
+    Use: routers that are trained in low precision
+    Misleads: says nothing about the balance of the experts: that is load-balancing
+    Gradient: 2 log sum_e e^x_e times the softmax
+    Worked: router_z = log(exp(1) + exp(0))^2
+    Example: router=[1,0] -> 1.7246562599032103
+    """
+    _, _, rest = softmax_parts(router)
+    normaliser = row_max(router) + log1p(rest)
+    return normaliser * normaliser
+
+
 def _bits_of_unit(nats: Total, size: Total, weight: Total) -> Array | float:
     return quotient(nats, size) / 0.6931471805599453
 

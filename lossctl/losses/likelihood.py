@@ -1,10 +1,11 @@
 """Likelihoods and deviances: targets that are counts, amounts, or normal with a predicted variance."""
 
+import math
 from typing import Annotated
 
-from ..language.domains import Domain, Flag
+from ..language.domains import Domain, Flag, Positive
 from ..language.entropy import expm1_tail, log_quotient, log_tail, relative_entropy_parts
-from ..language.numerics import Array, log, log1p, row_mean, sqrt, weigh, where
+from ..language.numerics import Array, log, log1p, maximum, minimum, row_mean, sqrt, weigh, where
 from ..language.registry import loss
 
 Power = Annotated[float, Domain(float, low=1, high=2)]
@@ -127,3 +128,52 @@ def gaussian_nll(pred: Array, variance: Array, target: Array, *, full: Flag = Fa
     z = (pred - target) / sqrt(variance)
     value = (log(variance) + z * z) / 2
     return row_mean(value + 0.9189385332046727 if full else value)
+
+
+@loss(is_signed=True)
+def laplace_nll(pred: Array, spread: Array, target: Array) -> Array:
+    """The surprise at a value under a Laplace distribution whose centre and scale are predicted.
+
+    Formula: log(2 b) + |e| / b, b the spread;  e = pred - target
+    Paper: Laplace, Memoire sur la probabilite des causes par les evenements, 1774
+    Differs: the spread is b, and the variance 2 b^2; some code predicts log b
+    Unit: nats
+    Use: predictions that say how sure they are, with outliers
+    Misleads: it is a density: negative for small spreads, and it changes with the units of the target
+    Gradient: by the centre 1 / b or -1 / b, by the spread [1 - |e| / b] / b
+    Worked: laplace_nll = log(2 * 2) + 2 / 2
+    Example: pred=3 spread=2 target=1 -> 2.386294361119891
+    """
+    return row_mean(log(2.0 * spread) + abs(pred - target) / spread)
+
+
+@loss(is_signed=True, aliases=("t-nll",))
+def student_t_nll(pred: Array, spread: Array, target: Array, *, nu: Positive = 3.0) -> Array:
+    """The surprise at a value under Student's t distribution, whose tails are heavier than those of the normal one.
+
+    Formula: log s + log(nu pi) / 2 + log G(nu/2) - log G((nu+1)/2) + (nu+1)/2 log(1 + (e/s)^2 / nu), s the spread, G
+        the gamma function;  e = pred - target
+    Paper: Lange, Little, Taylor, Robust Statistical Modeling Using the t Distribution, 1989
+    Differs: the spread is no standard deviation, which is s sqrt(nu / (nu - 2))
+    nu: degrees of freedom: 1 is Cauchy's distribution; the larger, the nearer to the normal one
+    Unit: nats
+    Use: predictions that say how sure they are, with outliers far off
+    Misleads: it is a density: negative for small spreads, and it changes with the units of the target
+    Gradient: by the centre (nu + 1) e / (nu s^2 + e^2), which falls again far off
+    Worked: student_t_nll = log(3.141592653589793) + log(1 + (2 / 1)^2)
+    Example: pred=3 spread=1 target=1 nu=1 -> 2.7541677982835005
+    """
+    w = abs(pred - target) / (spread * math.sqrt(nu))
+    near, far = minimum(w, 1e8), maximum(w / 1e8, 1.0)  # the square of far ones may be beyond float64
+    tail = log1p(near * near) + 2.0 * log(far)
+    return row_mean(log(spread) + _log_norm(nu) + (nu + 1.0) / 2.0 * tail)
+
+
+def _log_norm(nu: float) -> float:
+    """log(nu pi) / 2 + log G(nu/2) - log G((nu+1)/2), by its series, from where that is short down to nu."""
+    x, steps = nu / 2.0, max(0, math.ceil(60 - nu / 2.0))
+    y = x + steps
+    series = [1 / 8, -1 / 192, 1 / 640, -17 / 14336, 31 / 18432]
+    terms = [part / y ** (2 * at + 1) for at, part in enumerate(series)]
+    down = [math.log1p(0.5 / (x + at)) for at in range(steps)]
+    return math.fsum([math.log(2 * math.pi) / 2, (math.log(x) - math.log(y)) / 2, *terms, *down])

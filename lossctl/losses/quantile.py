@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from ..language.domains import Domain, Fraction
+from ..language.domains import Domain, Fraction, Positive
 from ..language.numerics import (
     Array,
     counted_columns,
+    erf,
+    exp,
     homogeneous,
     maximum,
     minimum,
@@ -13,6 +15,7 @@ from ..language.numerics import (
     relu,
     row_mean,
     row_sum,
+    where,
 )
 from ..language.registry import loss
 
@@ -40,6 +43,28 @@ def pinball(pred: Array, target: Array, *, alpha: Fraction = 0.5) -> Array:
         return row_mean(alpha * relu(target - pred) + (1.0 - alpha) * relu(pred - target))
 
     return homogeneous(sides, pred, target)
+
+
+@loss(aliases=("quantile-huber-loss",))
+def quantile_huber(pred: Array, target: Array, *, alpha: Fraction = 0.5, delta: Positive = 1.0) -> Array:
+    """Pinball with a rounded corner: smooth where the prediction is right.
+
+    Formula: |alpha - [e < 0]| h(e) / delta, h(e) = e^2/2 if |e| <= delta, else delta (|e| - delta/2);  e = y - pred
+    Paper: Dabney, Rowland, Bellemare, Munos, Distributional Reinforcement Learning with Quantile Regression, 2018
+    Reading: at alpha 0.5 it is half of smooth-l1
+    Differs: the paper leaves out the division by delta, which is 1 there; torch-like code has kappa for delta
+    alpha: the quantile that is predicted
+    delta: where the square turns into a line
+    Unit: units of the target
+    Use: quantiles of returns in reinforcement learning; gradients that fade where the prediction is right
+    Misleads: its best constant prediction is the quantile only as delta goes to 0
+    Gradient: -alpha where the prediction is too low by delta and more, 1 - alpha where it is too high by that
+    Worked: h = 1 * (2 - 1 / 2); quantile_huber = 0.5 * h / 1
+    Example: pred=3 target=5 -> 0.75
+    """
+    error = target - pred
+    near = minimum(abs(error), delta)
+    return row_mean(where(error < 0, 1.0 - alpha, alpha + 0.0 * near) * (near / delta * (abs(error) - near / 2)))
 
 
 @loss
@@ -102,3 +127,23 @@ def crps_ensemble(members: Array, outcome: Array) -> Array:
     left = ((m - rank) / m) ** 2
     below, above = relu(minimum(high, y) - low), relu(high - maximum(low, y))
     return beyond + row_sum(reached * below + left * above)
+
+
+@loss(aliases=("crps-gaussian", "crps-normal"))
+def gaussian_crps(pred: Array, deviation: Array, target: Array) -> Array:
+    """How far a predicted normal distribution is from the step at the value that came; mae as the deviation goes to 0.
+
+    Formula: s [z (2 F(z) - 1) + 2 f(z) - 1/sqrt(pi)], z = (y - pred) / s, f and F of the standard normal distribution
+    Paper: Gneiting, Raftery, Strictly Proper Scoring Rules, Prediction, and Estimation, 2007
+    Unit: units of the target
+    Use: to score predictions of mean and deviation where one miss should not make the number, as it does for a
+        likelihood
+    Misleads: it takes the standard deviation, where gaussian-nll takes the variance
+    Gradient: by the mean 1 - 2 F(z), by the deviation 2 f(z) - 1/sqrt(pi)
+    Worked: root = sqrt(3.141592653589793); gaussian_crps = 2 * (2 / (sqrt(2) * root) - 1 / root)
+    Example: pred=3 deviation=2 target=3 -> 0.46738995451021825
+    """
+    gap = abs(target - pred)
+    z = gap / deviation
+    bell = 0.7978845608028654 * exp(-(z * z) / 2.0) - 0.5641895835477563
+    return row_mean(gap * erf(z * 0.7071067811865476) + deviation * bell)

@@ -16,11 +16,13 @@ from ..language.numerics import (
     row_max,
     row_mean,
     row_sum,
+    weigh,
     where,
 )
 from ..language.predictions import Binary, Categorical
 from ..language.registry import Sums, loss
 
+NonPositive = Annotated[float, Domain(float, high=0)]
 Exponent = Annotated[float, Domain(float, low=0, high=1, low_open=True)]
 
 
@@ -63,6 +65,33 @@ def poly1(chance: Binary | Categorical, label: Array, *, epsilon: NonNegative = 
     """
     truth = chance.given(label)
     return row_mean(epsilon * truth.miss - truth.log_p)
+
+
+@loss(aliases=("sce", "symmetric-cross-entropy"))
+def symmetric_ce(
+    chance: Binary | Categorical,
+    label: Array,
+    *,
+    alpha: NonNegative = 0.1,
+    beta: NonNegative = 1.0,
+    log_of_zero: NonPositive = -4.0,
+) -> Array:
+    """Cross-entropy in both directions: of the truth under the model, and of the model under the truth.
+
+    Formula: -alpha log p_t - beta A (1 - p_t), A what stands for the log of 0
+    Paper: Wang, Ma, Chen, Luo, Yi, Bailey, Symmetric Cross Entropy for Robust Learning with Noisy Labels, 2019
+    Differs: much code clips the truth at 1e-4, which is A -9.21
+    alpha: how much the cross-entropy counts
+    beta: how much the reverse one counts
+    log_of_zero: A, since the truth gives other classes a probability of 0
+    Use: labels with noise: rows that the model contradicts pull less than in cross-entropy
+    Misleads: no surprise any more, and values for different alpha, beta and A cannot be compared
+    Gradient: by p_t -alpha / p_t + beta A
+    Worked: symmetric_ce = -0.1 * log(0.8) + 1 * 4 * (1 - 0.8)
+    Example: chance=0.8 label=1 -> 0.8223143551314209
+    """
+    truth = chance.given(label)
+    return row_mean((-beta * log_of_zero) * truth.miss - weigh(alpha, truth.log_p))
 
 
 @loss(aliases=("gce",))

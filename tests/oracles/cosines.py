@@ -22,6 +22,24 @@ CASES = {
             lambda: np.mean([scipy.spatial.distance.cosine(a, b) for a, b in zip(LEFT, RIGHT, strict=True)]),
         ),
     ],
+    "alignment": [
+        *reduced(
+            Case(
+                "torch",
+                "alignment",
+                (LEFT, RIGHT),
+                lambda: (F.normalize(tensor(LEFT)) - F.normalize(tensor(RIGHT))).square().sum(dim=1).mean(),
+            ),
+            30,
+            "sum",
+        ),
+        Case(
+            "torch, as the paper's code",
+            "alignment:alpha=1",
+            (LEFT, RIGHT),
+            lambda: (F.normalize(tensor(LEFT)) - F.normalize(tensor(RIGHT))).norm(p=2, dim=1).pow(1).mean(),
+        ),
+    ],
     "cosine-embedding": [
         *reduced(Case("torch 2.13.0", "cosine-embedding", (*A, [1, -1, -1]), 0.4220621, digits=7), 3, "sum"),
         *(

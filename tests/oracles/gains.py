@@ -10,7 +10,7 @@ import numpy as np
 import scipy.stats
 import sklearn.metrics
 
-from .case import Case
+from .case import Case, reduced
 from .ranking import EACH_LIST, LISTS, ONE, RAX, TIED
 
 RATED = [(score, grade) for score, grade in EACH_LIST if grade.any()]
@@ -53,6 +53,11 @@ def soft_places(score: np.ndarray, grade: np.ndarray, temperature: float, gain: 
     return -float(np.sum(gain(grade) / np.log2(1 + place))) / best
 
 
+def soft_reciprocals(score: np.ndarray, grade: np.ndarray, temperature: float) -> float:
+    place = scipy.stats.logistic.cdf(score[None] - score[:, None], scale=temperature).sum(axis=1) + 0.5
+    return -float(np.sum(grade / place)) / grade.sum()
+
+
 def power(grade: np.ndarray) -> np.ndarray:
     return 2.0**grade - 1
 
@@ -87,6 +92,24 @@ CASES = {
             "dcg:ties=order",
             ([1.0, 1, 1], [0, 2, 1], [0] * 3),
             2 / math.log2(3) + 0.5,
+        ),
+    ],
+    "approx-mrr": [
+        *reduced(
+            Case(
+                "scipy",
+                "approx-mrr",
+                LISTS,
+                lambda: np.mean([soft_reciprocals(*row, 0.1) for row in RATED]),
+            ),
+            len(RATED),
+            "sum",
+        ),
+        Case(
+            "scipy",
+            "approx-mrr:temperature=1",
+            LISTS,
+            lambda: np.mean([soft_reciprocals(*row, 1) for row in RATED]),
         ),
     ],
     "ndcg": [

@@ -13,7 +13,12 @@ def with_z(z: float) -> torch.Tensor:
     return F.cross_entropy(tensor(SCORES), index(CLASSES)) + z * (torch.logsumexp(tensor(SCORES), 1) ** 2).mean()
 
 
+ROUTER = ([[2.0, 1, 0, -1], [0, 1, 2, 0.5], [1, 3, 0, 0]],)
 CASES = {
+    "router-z": [
+        *reduced(Case("transformers 5.24.0, Switch", "router-z", ROUTER, 7.582393, digits=6), 3, "sum"),
+        Case("torch", "router-z", (SCORES,), lambda: (torch.logsumexp(tensor(SCORES), 1) ** 2).mean()),
+    ],
     "cross-entropy-z": [
         *reduced(Case("torch 2.13.0", "cross-entropy-z", C, 0.7533415, digits=7), 3, "sum"),
         Case("torch", "cross-entropy-z", (SCORES, CLASSES), lambda: with_z(1e-4)),

@@ -20,7 +20,30 @@ def deviance(power: float, rate: np.ndarray, count: np.ndarray) -> float:
     return sklearn.metrics.mean_tweedie_deviance(np.ravel(count), np.ravel(rate), power=power)
 
 
+SPREAD = np.exp(TARGET[::-1])
 CASES = {
+    "laplace-nll": [
+        *reduced(Case("torch.distributions", "laplace-nll", (R[0], np.full(4, 0.5), R[2]), 0.95, digits=7), 4, "sum"),
+        Case(
+            "scipy",
+            "laplace-nll",
+            (PRED, SPREAD, TARGET),
+            lambda: -np.mean(scipy.stats.laplace.logpdf(TARGET, PRED, SPREAD)),
+        ),
+    ],
+    "student-t-nll": [
+        *reduced(Case("torch.distributions", "student-t-nll", (R[0], np.ones(4), R[2]), 1.179281, digits=6), 4, "sum"),
+        *(
+            Case(
+                "scipy",
+                f"student-t-nll:nu={nu}",
+                (PRED, SPREAD, TARGET),
+                lambda nu=nu: -np.mean(scipy.stats.t.logpdf(TARGET, nu, PRED, SPREAD)),
+                digits=digits,
+            )
+            for nu, digits in ((0.7, 12), (12, 12), (300, 12), (1e7, 6))
+        ),
+    ],
     "poisson-nll": [
         *reduced(Case("torch 2.13.0, eps 0", "poisson-nll", Q, -0.2674512, digits=7), 4, "sum"),
         *reduced(

@@ -4,10 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.integrate
+import scipy.stats
 import sklearn.metrics
+import torch.nn.functional as F
 from exact_regression import REFERENCES
 
-from .case import Case, by_mpmath, reduced
+from .case import Case, by_mpmath, reduced, tensor
 from .samples import PRED, PROBS, TABLE, TABLE_TARGET, TARGET
 
 R = ([2.5, 0, 2.1, 7.8], [3, -0.5, 2, 7])
@@ -25,7 +27,41 @@ def integral(members: np.ndarray, outcome: float) -> float:
     )
 
 
+def of_normal(pred: float, deviation: float, outcome: float) -> float:
+    """scipy's integral of the squared distance of the distribution from the step."""
+    normal, far = scipy.stats.norm(pred, deviation), 40 * deviation + abs(outcome - pred)
+    below = scipy.integrate.quad(lambda t: normal.cdf(t) ** 2, pred - far, outcome, points=[pred - deviation])[0]
+    return below + scipy.integrate.quad(lambda t: normal.sf(t) ** 2, outcome, pred + far, points=[pred + deviation])[0]
+
+
+def weighed_huber(alpha: float, delta: float) -> float:
+    """torch's huber, each row by its side."""
+    rows = F.huber_loss(tensor(PRED), tensor(TARGET), delta=delta, reduction="none")
+    return float((abs(alpha - tensor(TARGET < PRED)) * rows / delta).mean())
+
+
+DEVIATION = np.exp(TARGET[::-1])
 CASES = {
+    "quantile-huber": [
+        *reduced(
+            Case("torch", "quantile-huber", (PRED, TARGET), lambda: F.smooth_l1_loss(tensor(PRED), tensor(TARGET)) / 2),
+            50,
+            "sum",
+        ),
+        Case("torch", "quantile-huber:alpha=0.9,delta=0.3", (PRED, TARGET), lambda: weighed_huber(0.9, 0.3)),
+        *by_mpmath(REFERENCES["quantile-huber"], "quantile-huber:alpha=0.2", (TABLE, TABLE_TARGET)),
+    ],
+    "gaussian-crps": [
+        *reduced(Case("scipy's normal", "gaussian-crps", (R[0], np.ones(4), R[1]), 0.3441783, digits=7), 4, "sum"),
+        Case("properscoring 0.1", "gaussian-crps", (PRED, DEVIATION, TARGET), 0.7695570979227768, digits=13),
+        Case(
+            "scipy, the integral",
+            "gaussian-crps",
+            (PRED, DEVIATION, TARGET),
+            lambda: np.mean([of_normal(*row) for row in zip(PRED, DEVIATION, TARGET, strict=True)]),
+            digits=8,
+        ),
+    ],
     "pinball": [
         *reduced(Case("scikit-learn 1.9.1", "pinball:alpha=0.9", R, 0.1475, digits=7), 4, "sum"),
         *(

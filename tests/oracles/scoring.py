@@ -2,15 +2,18 @@
 
 import numpy as np
 import sklearn.metrics
+import torch
+import torch.nn.functional as F
 from exact_scoring import REFERENCES
 
-from .case import Case, by_mpmath, reduced
+from .case import Case, by_mpmath, index, reduced, tensor
 from .samples import CLASSES, LABEL, LOGIT, MANY_LABELS, MANY_LOGITS, OF_CHANCE, OF_PROB, PROB, PROBS, SCORES, C
 
 P = ([0.9, 0.4, 0.6, 0.1], [1, 1, 0, 0])
 M = ([[1.2, -0.8, 0.5], [-0.3, 0.7, -1.1]], [[1, 0, 1], [0, 1, 1]])
 BINS = ([0.95, 0.8, 0.65, 0.55, 0.7], [1, 1, 0, 1, 0])
 BY_MPMATH = {
+    "symmetric-ce": ("alpha=6,beta=0.1,log_of_zero=-9.2",),
     "brier": ("half=true",),
     "poly1": ("epsilon=2.5",),
     "generalized-ce": ("q=0.3",),
@@ -40,6 +43,12 @@ def gaps(prob: np.ndarray, hits: np.ndarray, bins: int) -> float:
     return np.abs(np.bincount(at, hits, bins) - np.bincount(at, prob, bins)).sum() / len(prob)
 
 
+def reverse_ce(least: float) -> torch.Tensor:
+    """torch's cross-entropy of the truth, clipped, under the model."""
+    truth = F.one_hot(index(CLASSES), 4).double().clamp(least, 1)
+    return -(tensor(PROBS) * truth.log()).sum(dim=1).mean()
+
+
 CASES = {
     "brier": [
         *reduced(Case("scikit-learn 1.9.1", "brier", P, 0.185, digits=7), 4, "sum", "positives", positives=2),
@@ -56,6 +65,17 @@ CASES = {
         *reduced(Case("optax 0.2.8", "poly1:epsilon=2", C, 1.622334, digits=6, forms=OF_CHANCE), 3, "sum"),
         Case("timm 1.0.31, epsilon 2", "poly1:epsilon=2", M, 1.384447, digits=6, forms=OF_CHANCE),
         *of_rows("poly1"),
+    ],
+    "symmetric-ce": [
+        Case(
+            "torch, its two terms",
+            "symmetric-ce:alpha=0.5",
+            (SCORES, CLASSES),
+            lambda: 0.5 * F.cross_entropy(tensor(SCORES), index(CLASSES)) + reverse_ce(1e-4**0.4342944819032518),
+            forms=OF_CHANCE,
+            digits=12,
+        ),
+        *of_rows("symmetric-ce"),
     ],
     "generalized-ce": [
         *reduced(Case("keras 3.15.1", "generalized-ce:q=0.5", C, 0.5560944, digits=7, forms=OF_CHANCE), 3, "sum"),
