@@ -162,6 +162,13 @@ def test_points_are_as_if_typed():
     assert trace([read("mse")], span=(-0.3, 0.3), points=7).x == (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3)
 
 
+def test_points_of_an_axis_of_logarithms_have_equal_quotients():
+    picture = trace([read("bce")], points=5, log="x")
+    assert picture.x == (1e-4, 1e-3, 1e-2, 0.1, 1.0)
+    np.testing.assert_allclose(picture.lines[0].values, -LOG(picture.x), rtol=1e-15, atol=0)
+    assert trace([read("mse")], span=(0.01, 4), points=3, log="xy").x == (0.01, 0.2, 4)
+
+
 def test_a_sweep_draws_each_value_and_leaves_other_losses_alone():
     entries = sweep([read("bce"), read("focal:alpha=0.5")], "gamma", ["0", "2"])
     assert [entry.label for entry in entries] == ["bce", "focal:gamma=0,alpha=0.5", "focal:gamma=2,alpha=0.5"]
@@ -239,6 +246,12 @@ WRONG = {
     "three class weights": (("ce:class-weights=1/2/3",), "two classes"),
     "whole set": (("batch-hard",), "lossctl curve triplet"),
     "no curve": (("information-gain",), "has no curve"),
+    "logarithm of 0": (("bce", "--log", "x", "--x", "0..0.5"), "--x p_t=5e-05..0.5"),
+    "logarithms of none above 0": (("simpo", "--log", "x", "--x", "-3..-1"), "leave x out of --log"),
+    "loss below 0": (("mean-error", "--log", "y", "-f", "plot"), "leave y out of --log"),
+    "log of a table": (("bce", "--log", "y", "-f", "csv"), "--log y is of a picture"),
+    "log of what": (("bce", "--log", "z"), "use x or y or xy"),
+    "contours with logarithms": (("circle", "--log", "x"), "leave --log out"),
     "contours beside curves": (("circle", "bce"), "(s_n, s_p)"),
     "contours with a variable": (("circle", "--x", "p_t"), "s_n and s_p"),
     "unknown ending": (("mse", "-o", "figure.gif"), ".png"),

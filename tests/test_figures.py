@@ -24,6 +24,7 @@ SHOWN = {  # file -> the texts that must stand in it, and how many curves it has
     "focal": ([f"focal (\u03b3 = {gamma})" for gamma in ("0", "0.5", "1", "2", "5")], [5]),
     "focal-star": (["bce", "focal (\u03b3 = 2)", "focal-star (\u03b3 = 2, \u03b2 = 1)", "loss (nats)"], [3, 3]),
     "hinge": (["zero-one", "hinge", "log-loss (base = 2)", "exponential", "mse", "score s of a row with label 1"], [5]),
+    "small": (["bce", "focal (\u03b3 = 5)", "loss (nats)"], [3]),
     "huber": (["huber (\u03b4 = 1)", "mse", "mae", "error, pred - target (units of the target)"], [3, 3]),
     "circle": (["circle", "circle (unified)", "boundary, loss = log 2", "loss (nats)"], []),
 }

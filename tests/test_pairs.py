@@ -63,7 +63,8 @@ TEXT = {**SHEET, "digits": ("-p", "3"), "table": ("-f", "table"), "md": ("-f", "
 GATES = {"max": ("--max", "1e-9"), "min": ("--min", "1e9"), "max-high": ("--max-high", "1e-9")}
 ROWS = {"per-row": ("--per-row",), "top": ("--top", "3"), "keep": ("--keep", "5"), "none": ("-r", "none")}
 CURVE = {
-    "x": ("--x", "0.1..0.5"), "points": ("-n", "5"), "grad": ("--grad",), "csv": ("-f", "csv"), "plot": ("-f", "plot"),
+    "x": ("--x", "0.1..0.5"), "log": ("--log", "x"), "log y": ("--log", "y"),
+    "points": ("-n", "5"), "grad": ("--grad",), "csv": ("-f", "csv"), "plot": ("-f", "plot"),
     "json": ("--json",), "output": ("-o", "OUT.svg"),
 }  # fmt: skip
 # command -> its arguments, its own sources, and options: words, or (words, the sources that they need)

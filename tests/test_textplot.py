@@ -1,12 +1,13 @@
 """Plots of text, as pictures: `python tests/test_textplot.py` draws the snapshots anew; then look at them."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from lossctl.curves.entries import read, sweep
 from lossctl.curves.tracing import trace
-from lossctl.show.scale import limits, pretty, ticks
+from lossctl.show.scale import Axis, axis_of, limits, pretty, ticks
 from lossctl.show.textplot import text
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -16,6 +17,7 @@ PICTURES = {
     "focal": lambda: trace(sweep([read("focal")], "gamma", ["0", "0.5", "1", "2", "5"])),
     "hinge": lambda: trace([read(word) for word in ("zero-one", "hinge", "log-loss")], variable="score"),
     "triplet": lambda: trace([read("triplet")]),
+    "powers": lambda: trace([read("bce"), read("focal:gamma=5")], grad=True, log="xy"),
     "circle": lambda: trace([read("circle")]),
 }  # fmt: skip
 CASES = [(name, width, False) for name in PICTURES for width in (60, 120)] + [
@@ -63,6 +65,14 @@ def test_colour_adds_nothing_but_colour():
 )
 def test_ticks_are_round_and_within(low, high, most, expected):
     assert ticks(low, high, most) == pytest.approx(expected, abs=1e-18)
+
+
+def test_an_axis_of_logarithms_has_powers_of_ten_for_ticks():
+    assert Axis(1e-4, 1, is_log=True).ticks(5) == [1e-4, 1e-3, 1e-2, 0.1, 1]
+    assert Axis(1e-4, 1, is_log=True).ticks(3) == [1e-4, 1e-2, 1]
+    assert Axis(2, 5, is_log=True).ticks(4) == [2, 3, 4, 5]
+    axis = axis_of([0, 1e-300, 10, math.inf], is_log=True)
+    assert axis == (1e-7, 10, True) and [axis.share(value) for value in (1e-7, 1e-3, 10)] == [0, 0.5, 1]
 
 
 def test_a_branch_to_infinity_does_not_flatten_the_rest():

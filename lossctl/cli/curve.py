@@ -54,6 +54,14 @@ def curve(values: Mapping[str, Any]) -> None:
     for option, numbers in sweeps:
         entries = swept(entries, option, numbers.split(","))
     variable, span = _variable(values["x"])
+    log = values["log"] or ""
+    if log not in ("", "x", "y", "xy"):
+        raise UsageError(f"--log cannot be {log!r}", fix="use x or y or xy")
+    if "y" in log and form in TABLES:
+        raise UsageError(
+            "--log y is of a picture, and a table has none",
+            fix=f"leave {'y' if 'x' in log else '--log'} out, or draw it: -f plot, -o FILE.svg",
+        )
     with output.destination(style) as writer:
         picture = trace(
             entries,
@@ -62,6 +70,7 @@ def curve(values: Mapping[str, Any]) -> None:
             at=_fixed(values["at"]),
             points=values["points"],
             grad=values["grad"],
+            log=log,
         )
         if form in FIGURES:
             from ..show.plots import draw

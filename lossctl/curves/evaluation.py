@@ -13,8 +13,12 @@ from ..errors import DeviceError
 from ..language.registry import Spec, columns_of
 
 
-def grid(low: float, high: float, points: int) -> list[float]:
-    """Points at equal distances, each rounded as if it had been typed."""
+def grid(low: float, high: float, points: int, *, is_log: bool = False) -> list[float]:
+    """Points at equal distances, or of equal quotients (both ends above 0), each rounded as if it had been typed."""
+    if is_log:
+        first, last = math.log10(low), math.log10(high)
+        powers = (first + (last - first) * k / (points - 1) for k in range(1, points - 1))
+        return [low, *(float(f"{10.0**power:.12g}") for power in powers), high]
     step = (high - low) / (points - 1)
     digits = 12 - math.ceil(math.log10(max(abs(low), abs(high))))
     return [low, *(round(low + step * k, digits) + 0.0 for k in range(1, points - 1)), high]

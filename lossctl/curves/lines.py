@@ -20,6 +20,7 @@ from .evaluation import STEP, derivatives, grid, one_sided, rows
 from .pictures import Band, Line, Picture
 from .variables import NEAREST, Variable, variables_of
 
+DECADES = 4  # of an axis of logarithms whose range begins at 0 or below
 NO_SLOPE = 1e-15  # at a point where only a limit exists
 
 
@@ -30,17 +31,47 @@ def lines(
     at: Mapping[str, float],
     points: int,
     grad: bool,
+    log: str,
 ) -> Picture:
     """The losses against the variable of that name, or the first that they all know. UsageError."""
     chosen = _shared(subjects, variable)
     fixed = _fixed(chosen[0], at)
     low, high = _span(subjects, chosen[0], fixed, span)
-    x = tuple(grid(low, high, points))
+    if "x" in log:
+        low = _above_zero(chosen[0].name, low, high, span)
+    x = tuple(grid(low, high, points, is_log="x" in log))
     curves = tuple(
         line for subject, axis in zip(subjects, chosen, strict=True) for line in _lines(subject, axis, x, fixed, grad)
     )
+    if "y" in log:
+        _refuse_below_zero(curves)
     bands = _bands(subjects, fixed, low, high) if all(subject.spec.loss.is_of_triplets for subject in subjects) else ()
-    return Picture(chosen[0].name, chosen[0].label, unit(subjects), tuple(fixed.items()), x, curves, bands)
+    return Picture(chosen[0].name, chosen[0].label, unit(subjects), tuple(fixed.items()), x, curves, bands, log)
+
+
+def _above_zero(name: str, low: float, high: float, span: tuple[float, float] | None) -> float:
+    """Where an axis of logarithms begins: at the low end, or some decades below the high one. UsageError."""
+    if low > 0:
+        return low
+    begin = high * 10.0**-DECADES
+    if span is None and high > 0:
+        return begin
+    raise UsageError(
+        f"an axis of logarithms has no place for {low:g}",
+        why="log 0 is minus infinity",
+        fix=f"give --x {name}={begin:g}..{high:g}" if high > 0 else "leave x out of --log",
+    )
+
+
+def _refuse_below_zero(curves: Sequence[Line]) -> None:
+    """UsageError where an axis of logarithms would leave a loss out."""
+    for line in curves:
+        if any(value < 0 for value in line.values):
+            raise UsageError(
+                f"{line.label} is below 0 here: an axis of logarithms has no place for that", fix="leave y out of --log"
+            )
+    if not any(0 < value < math.inf for line in curves for value in line.values):
+        raise UsageError("no loss here is above 0", why="an axis of logarithms has no 0", fix="leave y out of --log")
 
 
 def _shared(subjects: Sequence[Subject], name: str | None) -> list[Variable]:
@@ -174,7 +205,7 @@ def _inside(x: np.ndarray, variable: Variable, by: float) -> np.ndarray:
 def _bands(subjects: Sequence[Subject], fixed: Mapping[str, float], low: float, high: float) -> tuple[Band, ...]:
     """Easy, semi-hard and hard, where all curves agree on them."""
     margins = {subject.spec.margin for subject in subjects}
-    if len(margins) > 1 or any(subject.spec.is_soft for subject in subjects):
+    if len(margins) > 1 or any(subject.spec.is_soft or subject.spec.is_mutual for subject in subjects):
         return ()
     near, far = fixed["d_ap"], fixed["d_ap"] + margins.pop()
     bands = (Band("hard", low, min(near, high)), Band("semi-hard", max(near, low), min(far, high)))

@@ -27,7 +27,10 @@ class Band:
 
 @dataclass(frozen=True)
 class Picture:
-    """Curves over one variable. fixed: what stays as it is along them; unit: of the losses, empty where they differ."""
+    """Curves over one variable. fixed: what stays as it is along them; unit: of the losses, empty where they differ.
+
+    log: the axes with a scale of logarithms, "x", "y", "xy" or ""; the points of x are at equal distances on its scale
+    """
 
     variable: str
     label: str
@@ -36,6 +39,7 @@ class Picture:
     x: tuple[float, ...]
     lines: tuple[Line, ...]
     bands: tuple[Band, ...] = ()
+    log: str = ""
 
     has_arrows = False
 

@@ -391,6 +391,8 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("points", "whole", "How many points a curve has.", ("curve",), SHELL, metavar="N", short="-n", low=2,
             high=100_001, shows_bounds=True),
     Setting("grad", "flag", "The slope too.", ("curve",), SHELL, default=False),
+    Setting("log", "text", "The axes with a scale of logarithms.", ("curve",), SHELL, metavar="x|y|xy",
+            words=("x", "y", "xy")),
     Setting("format", "text", "A text plot, or the points as a table.", ("curve",), SHELL,
             metavar="plot|tsv|csv|md|latex|json", short="-f"),
     Setting("device", "text", "cpu, cuda, cuda:1; auto says what it chose.", ("bench",), SHELL, default="auto",

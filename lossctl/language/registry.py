@@ -386,6 +386,11 @@ class Spec(NamedTuple):
         return bool(self.options.get("soft", False))
 
     @property
+    def is_mutual(self) -> bool:
+        """Whether it looks from a positive to the negatives too."""
+        return bool(self.options.get("swap", False))
+
+    @property
     def is_angular(self) -> bool:
         """Whether points are compared by their direction."""
         return self.loss.is_angular or self.loss.cosine or self.metric == "cosine"

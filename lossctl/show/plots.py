@@ -8,9 +8,10 @@ from typing import IO, Any
 
 from ..curves.pictures import Picture, Plane, Surface
 from . import style
-from .scale import limits, pretty
+from .scale import Axis, axis_of, pretty, slopes_of
 
 ARROWS = 11  # in each direction
+LETTER = 0.024  # of the width of the axes, in the names of bands
 
 
 def draw(picture: Picture | Plane, file: IO[bytes], format: str) -> None:
@@ -27,7 +28,7 @@ def draw(picture: Picture | Plane, file: IO[bytes], format: str) -> None:
 def _draw_picture(picture: Picture, file: IO[bytes], format: str) -> None:
     panels = [("loss" + (f" ({picture.unit})" if picture.unit else ""), [line.values for line in picture.lines])]
     if picture.has_slopes:
-        panels.append((f"slope d loss / d {picture.variable}", [line.slopes or () for line in picture.lines]))
+        panels.append(slopes_of(picture))
     labels = [pretty(line.label) for line in picture.lines]
     rows = math.ceil(len(labels) / max(int(19 * style.COLUMN) // (max(map(len, labels)) + 6), 1))
     height = 0.4 + 1.85 * len(panels) + 0.14 * rows
@@ -47,21 +48,30 @@ def _draw_lines(axes: Any, picture: Picture, labels: Sequence[str], series: Sequ
     for position, (label, values) in enumerate(zip(labels, series, strict=True)):
         finite = [value if math.isfinite(value) else math.nan for value in values]
         axes.plot(picture.x, finite, label=label, **style.line_style(position))
-    low, high = limits([value for values in series for value in values])
-    axes.set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    if "x" in picture.log:
+        axes.set_xscale("log")
+    if "y" in picture.log:
+        axes.set_yscale("log", nonpositive="mask")
+    height = axis_of([value for values in series for value in values], is_log="y" in picture.log).padded(0.04)
+    axes.set_ylim(height.low, height.high)
     axes.set_xlim(picture.x[0], picture.x[-1])
 
 
 def _shade_bands(stack: Sequence[Any], picture: Picture) -> None:
-    """Each band as a tint over all axes, its name above the first."""
+    """Each band as a tint over all axes, its name above the first, a line higher where the one before has the room."""
+    across = Axis(picture.x[0], picture.x[-1], "x" in picture.log)
+    ends = [0.0, 0.0]
     for band in picture.bands:
+        middle, half = sum(map(across.share, (band.low, band.high))) / 2, len(band.name) * LETTER / 2
+        line = int(middle - half < ends[0])
+        ends[line] = middle + half
         for axes in stack:
             axes.axvspan(band.low, band.high, color=style.BANDS[band.name], alpha=0.14, linewidth=0)
         stack[0].annotate(
             band.name,
-            ((band.low + band.high) / 2, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 2),
+            (middle, 1.0),
+            xycoords="axes fraction",
+            xytext=(0, 2 + 9 * line),
             textcoords="offset points",
             ha="center",
             fontsize=7,

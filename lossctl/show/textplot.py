@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..curves.pictures import Band, Picture, Plane, Surface
-from .scale import limits, ticks
+from .scale import Axis, axis_of, slopes_of
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bits of a braille character, by row and column
 COLOURS = (34, 33, 32, 35, 36, 31)
@@ -70,15 +70,18 @@ def plot(picture: Picture, *, width: int, ascii: bool = False, colour: bool = Fa
     height = min(max(width // 6, 10), 18)
     panels = [(_title("loss", picture.unit), [line.values for line in picture.lines])]
     if picture.has_slopes:
-        panels.append((f"slope, d loss / d {picture.variable}", [line.slopes or () for line in picture.lines]))
-    bounds = [_padded(*limits([value for values in series for value in values])) for _, series in panels]
-    left = max(len(_number(tick)) for low, high in bounds for tick in ticks(low, high, _most_ticks(height))) + 1
+        panels.append(slopes_of(picture))
+    across = Axis(picture.x[0], picture.x[-1], "x" in picture.log)
+    heights = [
+        axis_of([value for values in series for value in values], is_log="y" in picture.log).padded(0.02)
+        for _, series in panels
+    ]
+    left = max(len(_number(tick)) for axis in heights for tick in axis.ticks(_most_ticks(height))) + 1
     canvas = Canvas(width - left - 2, height, ascii, colour)
     parts = []
-    for (title, series), (low, high) in zip(panels, bounds, strict=True):
-        cells = _draw(picture.x, series, low, high, picture.bands, canvas)
-        parts += [title, *_framed(cells, low, high, left, canvas)]
-        parts += _below(picture.x[0], picture.x[-1], left, canvas, picture.bands)
+    for (title, series), upwards in zip(panels, heights, strict=True):
+        cells = _draw(len(picture.x), series, across, upwards, picture.bands, canvas)
+        parts += [title, *_framed(cells, upwards, left, canvas), *_below(across, left, canvas, picture.bands)]
     parts += [picture.label.rjust(width)[-width:]]
     fixed = [f"{name} = {_number(value)}" for name, value in picture.fixed if value]
     names = [line.label for line in picture.lines]
@@ -94,8 +97,8 @@ def contours(plane: Plane, *, width: int, ascii: bool = False, colour: bool = Fa
     parts = []
     for surface in plane.surfaces:
         parts.append(f"s_p   {surface.label}"[:width])
-        parts += _framed(_shade(surface, canvas), plane.s_p[0], plane.s_p[-1], left, canvas)
-        parts += _below(plane.s_n[0], plane.s_n[-1], left, canvas, ())
+        parts += _framed(_shade(surface, canvas), Axis(plane.s_p[0], plane.s_p[-1]), left, canvas)
+        parts += _below(Axis(plane.s_n[0], plane.s_n[-1]), left, canvas, ())
         parts += ["s_n".rjust(left + 2 + canvas.width), *_key(surface, plane.unit, canvas, width), ""]
     return "\n".join(part.rstrip() for part in parts[:-1]) + "\n"
 
@@ -112,20 +115,15 @@ def _title(what: str, unit: str) -> str:
     return f"{what} ({unit})" if unit else what
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
-    margin = 0.02 * (high - low)
-    return low - margin, high + margin
-
-
 def _number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _framed(cells: Cells, low: float, high: float, left: int, canvas: Canvas) -> list[str]:
+def _framed(cells: Cells, axis: Axis, left: int, canvas: Canvas) -> list[str]:
     """The cells with the axis on their left; a tick stands on the row that its value falls into."""
     at = {
-        min(int((high - tick) / (high - low) * canvas.height), canvas.height - 1): _number(tick)
-        for tick in ticks(low, high, _most_ticks(canvas.height))
+        min(int((1 - axis.share(tick)) * canvas.height), canvas.height - 1): _number(tick)
+        for tick in axis.ticks(_most_ticks(canvas.height))
     }
     glyphs = canvas.glyphs
     return [
@@ -134,12 +132,12 @@ def _framed(cells: Cells, low: float, high: float, left: int, canvas: Canvas) ->
     ]
 
 
-def _below(low: float, high: float, left: int, canvas: Canvas, bands: Sequence[Band]) -> list[str]:
+def _below(axis: Axis, left: int, canvas: Canvas, bands: Sequence[Band]) -> list[str]:
     """The axis below the cells, its numbers, and the names of the bands."""
     glyphs, width = canvas.glyphs, canvas.width
     floor, numbers = [glyphs.floor] * width, [" "] * (width + 8)
-    for tick in ticks(low, high, max(width // 10, 3)):
-        column = _column(tick, low, high, width)
+    for tick in axis.ticks(max(width // 10, 3)):
+        column = _column(tick, axis, width)
         text = _number(tick)
         floor[column] = glyphs.floor_tick
         start = max(min(column - len(text) // 2, width - len(text)), 0)
@@ -148,7 +146,7 @@ def _below(low: float, high: float, left: int, canvas: Canvas, bands: Sequence[B
     if bands:
         names = [" "] * width
         for band in bands:
-            first, last = _column(band.low, low, high, width), _column(band.high, low, high, width)
+            first, last = _column(band.low, axis, width), _column(band.high, axis, width)
             text = band.name[: max(last - first - 1, 0)]
             start = first + (last - first - len(text) + 1) // 2
             names[start : start + len(text)] = text
@@ -156,8 +154,8 @@ def _below(low: float, high: float, left: int, canvas: Canvas, bands: Sequence[B
     return lines
 
 
-def _column(x: float, low: float, high: float, width: int) -> int:
-    return min(int((x - low) / (high - low) * width), width - 1)
+def _column(x: float, axis: Axis, width: int) -> int:
+    return min(int(axis.share(x) * width), width - 1)
 
 
 def _legend(names: Sequence[str], canvas: Canvas, width: int) -> list[str]:
@@ -179,19 +177,19 @@ def _paint(text: str, series: int, canvas: Canvas) -> str:
 
 
 def _draw(
-    x: Sequence[float],
+    points: int,
     series: Sequence[Sequence[float]],
-    low: float,
-    high: float,
+    across: Axis,
+    upwards: Axis,
     bands: Sequence[Band],
     canvas: Canvas,
 ) -> Cells:
     cells = [[" "] * canvas.width for _ in range(canvas.height)]
     for band in bands[1:]:
-        column = _column(band.low, x[0], x[-1], canvas.width)
+        column = _column(band.low, across, canvas.width)
         for line in cells:
             line[column] = canvas.glyphs.edge
-    inked = [_ink(_heights(x, values, low, high, canvas), canvas) for values in series]
+    inked = [_ink(_heights(points, list(map(upwards.share, values)), canvas), canvas) for values in series]
     for k, ink in enumerate(inked):
         for (row, column), bits in ink.items():
             if canvas.ascii:
@@ -206,18 +204,19 @@ def _draw(
     return cells
 
 
-def _heights(
-    x: Sequence[float], values: Sequence[float], low: float, high: float, canvas: Canvas
-) -> list[float | None]:
-    """For each column of dots the row of dots, from the top, that the line passes; None where it is out of sight."""
+def _heights(points: int, shares: Sequence[float], canvas: Canvas) -> list[float | None]:
+    """For each column of dots the row of dots, from the top, that the line passes; None where it is out of sight.
+
+    shares: how far up each of the points is, which lie at equal distances from side to side
+    """
     across, down = canvas.width * canvas.dots[0], canvas.height * canvas.dots[1]
     heights: list[float | None] = []
     for dot in range(across):
-        position = dot / (across - 1) * (len(x) - 1)
-        k = min(int(position), len(x) - 2)
-        a, b = values[k], values[k + 1]
+        position = dot / (across - 1) * (points - 1)
+        k = min(int(position), points - 2)
+        a, b = shares[k], shares[k + 1]
         y = a if position == k else a + (b - a) * (position - k)
-        row = (high - y) / (high - low) * down
+        row = (1 - y) * down
         heights.append(row if math.isfinite(row) else None)
     return heights
 
