@@ -20,7 +20,7 @@ KEYWORDS = {
     "--device cpu": 'device="cpu"',
     "--on": "executor",
 }
-OF_TEXT = "classes|positive|align|decimal|thousands|noise|header|delimiter"
+OF_TEXT = "classes|positive|align|decimal|thousands|noise|header|delimiter|squash|ci-method"
 WORD = r"""(?:'[^']*'|"[^"]*"|[^\s;,'"]|,(?=\S))+|,"""  # of a shell, without a comma after it
 TEXTS = rf"--({OF_TEXT}) (?!(?:out|with|and|or)\b)({WORD})"
 NUMBERS = r"--(class-axis|clip|ignore-index|noise-label) (-?[0-9.e-]+)"
@@ -98,7 +98,7 @@ def in_python(text: str) -> str:
     text = _without_a_shell(text, 'reduction="{}"')
     text = re.sub(r"--([a-z]+) SRC\b", r"\1=...", text)
     text = re.sub(SOURCE, lambda match: f'{match[1].replace("-", "_")}="{match[2].strip(chr(39))}"', text)
-    text = re.sub(TEXTS, lambda match: f"{match[1]}={_text(match[2])}", text)
+    text = re.sub(TEXTS, lambda match: f"{match[1].replace('-', '_')}={_text(match[2])}", text)
     text = re.sub(NUMBERS, lambda match: f"{match[1].replace('-', '_')}={match[2]}", text)
     for flag, keyword in KEYWORDS.items():
         text = re.sub(rf"{flag}(?![\w-])(?! out\b)", keyword, text)

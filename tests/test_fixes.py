@@ -1,17 +1,18 @@
 """Each fix line, followed as it is printed, ends in the right number or in an honest next message."""
 
 import ast
-import os
 import re
 import shlex
 import subprocess
 import sys
+from contextlib import ExitStack
 from math import isclose
 from pathlib import Path
 
 import pytest
 import yaml
 from faults import CASES, Step, steps, write
+from remedies import FILES, REMEDIES, Stopped
 
 import lossctl
 from lossctl import errors
@@ -25,6 +26,9 @@ LOSSES = frozenset(names())
 COMMAND = re.compile(
     r"--[a-z]|lossctl|np\.save|\||piped|put\(|\.name\(|SKIP|_remedy|^fix$|-[rw] |choices|renamed|single"
 )
+
+
+BEYOND = {"resampling/paired.py"}  # systems whose values make them leave out other rows: no loss here does that
 
 
 @pytest.fixture
@@ -45,15 +49,17 @@ def raised(monkeypatch):
 
 def outcome(step, capsys):
     """(exit code, the number printed or None, the message)."""
-    if step.line:
-        line = step.line.replace("lossctl ", f"{shlex.quote(sys.executable)} -m lossctl ")
-        done = subprocess.run(
-            ["bash", "-c", line], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
-        )
-        code, out, err = done.returncode, done.stdout, done.stderr
-    else:
-        code = run(list(step.words))
-        out, err = capsys.readouterr()
+    words = step.words
+    with ExitStack() as closing:
+        if step.line:
+            pipe, _, line = step.line.rpartition(" | lossctl ")
+            spool = closing.enter_context(open(".piped", "w+"))
+            subprocess.run(["bash", "-c", pipe], stdout=spool, check=True)
+            spool.seek(0)
+            words = shlex.split(line)
+            closing.enter_context(pytest.MonkeyPatch.context()).setattr(sys, "stdin", spool)
+        code = run(list(words))
+    out, err = capsys.readouterr()
     head, *rows = [line.split("\t") for line in out.split("\n")]
     first = rows[0][head.index("value")] if "value" in head and rows else head[0]
     try:
@@ -112,9 +118,49 @@ def test_each_fix_ends_in_the_right_number_or_an_honest_next_message(tmp_path, m
         if found:
             bad[name] = found
     assert not bad
-    commands = _sites_with_a_command()
-    missed = [f"{path}:{first}" for path, first, last in commands if not _was_reached(raised, path, first, last)]
-    assert len(missed) <= 0.42 * len(commands), missed
+    for name, remedy in REMEDIES.items():
+        (folder := tmp_path / name.replace(" ", "-")).mkdir()
+        monkeypatch.chdir(folder)
+        write(folder, FILES)
+        fault = followed(remedy)
+        if fault:
+            bad[name] = fault
+    assert not bad
+    missed = [
+        (str(Path(path).relative_to(PACKAGE)), first)
+        for path, first, last in _sites_with_a_command()
+        if not _was_reached(raised, path, first, last)
+    ]
+    assert {path for path, _ in missed} == BEYOND and len(missed) == len(BEYOND), missed
+
+
+def followed(remedy):
+    """What is wrong with the fix of a call, or with what comes of following it; "" for nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in remedy.under:
+            if name.startswith("sys.modules"):
+                patch.setitem(sys.modules, name[12:-1], value)
+            elif value is None:
+                patch.delattr(name)
+            else:
+                patch.setattr(name, value)
+        try:
+            return f"no error, but {remedy.call()}"
+        except (errors.LossctlError, Stopped) as fault:
+            message = str(fault)
+        if remedy.says not in message.partition("fix: ")[2]:
+            return f"{message}: the fix does not say {remedy.says!r}"
+        if remedy.then is None:
+            return ""
+        if not remedy.kept:
+            patch.undo()
+        try:
+            outcome = remedy.then()
+        except (errors.LossctlError, Stopped) as fault:
+            return "" if remedy.asks and str(fault) != message else f"{message}: followed, it gives {fault}"
+    number = getattr(outcome, "value", outcome)
+    is_right = remedy.right is None or isclose(number, remedy.right, rel_tol=1e-9, abs_tol=1e-9)
+    return "" if is_right else f"{message}: followed, it gives {number} for {remedy.right}"
 
 
 def _sites_with_a_command():

@@ -145,20 +145,17 @@ def liked(
             why="nothing says what it would divide by: the sum of the weights, or n",
             fix=f"{by_sum}, or {by_n}",
         )
-    chosen = {}
-    for key, text in preset.settings(loss).items():
-        row = options.setting(key, call.command)
-        if key not in stays:
-            chosen[key] = text if row.kind in ("text", "flag") else float(text)
-    own = {key: text for key, text in preset.own(loss).items() if key not in stays}
-    note = f"as {preset.library}: {preset.what}" + (f"; {preset.options}" if preset.options else "")
-    known = options.settings(call.command, call.way).keys()
-    left_out = [key for key in chosen if key not in known]
+    known = options.settings(call.command, call.way)
+    texts = {key: text for key, text in preset.settings(loss).items() if key not in stays}
+    left_out = [key for key in texts if key not in known]
     if left_out:
         raise UsageError(
             f"{call.put('like', preset.name)} means {preset.options}, and rows have no {left_out[0]}",
             fix=f"leave {call.name('like')} out, and set the other choices",
         )
+    chosen = {key: text if known[key].kind in ("text", "flag") else float(text) for key, text in texts.items()}
+    own = {key: text for key, text in preset.own(loss).items() if key not in stays}
+    note = f"as {preset.library}: {preset.what}" + (f"; {preset.options}" if preset.options else "")
     return Asked({**call.values, **chosen}, call.own | chosen.keys(), call.way, call.command), own, note
 
 

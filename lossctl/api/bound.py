@@ -112,8 +112,6 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
     names = [role.name for role in roles]
     inputs, named = _columns_by_name(inputs, named, names)
     if reading.index is not None:
-        if not spec.loss.is_of_triplets:
-            raise UsageError(f"{spec.loss.name} takes no --index", fix="--index goes with triplet")
         return _indexed(desk, inputs, reading.index)
     if spec.loss.is_of_pairs and not set(PAIR[:2]) & named.keys():
         distances = _distances(desk, inputs, named, reading.distances)
@@ -200,6 +198,13 @@ def as_bound(spec: Spec, other: Bound) -> Bound:
             fix="compute it in a call of its own",
         )
     columns = dict(zip((role.name for role in roles), other.columns.values(), strict=True))
+    is_gathered = all(isinstance(column, Derived) for column in other.columns.values())
+    if is_gathered and columns.keys() != other.columns.keys():
+        raise UsageError(
+            f"{spec.loss.name} takes {', '.join(columns)}, not {', '.join(other.columns)}",
+            why="--index gathers triplets, and nothing else",
+            fix="leave --also out, and compute it in a call of its own",
+        )
     kinds = roles if len(other.roles) == len(roles) else other.roles
     return Bound(other.fields, tuple(kinds), columns, other.arrange, other.notes, other.marks)
 

@@ -77,8 +77,6 @@ def compare(
     confidence = confidence or Confidence(resamples=10_000)
     if test not in paired.TESTS:
         raise UsageError(f"--test cannot be {test!r}", fix=f"use {' or '.join(paired.TESTS)}")
-    if not systems.others:
-        raise UsageError("nothing to compare with", fix="lossctl compare BASE OTHER... --target SRC --loss SPEC")
     with prepared(systems, reading or Reading(), jobs) as shared:
         _refuse_space(shared, test, beside)
         ask = Ask(

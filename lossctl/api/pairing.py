@@ -148,7 +148,7 @@ def key_field(desk: Desk, key: Given, sources: Sequence[Given]) -> Field:
             frame, _ = desk.frame(source, "input")
             if key in frame.names:
                 return frame.select(f"={key}")
-        paths = " or ".join(shown(label_of(desk.frame(source, "input")[0].path)) for source in sources)
+        paths = " or ".join(dict.fromkeys(shown(label_of(desk.frame(source, "input")[0].path)) for source in sources))
         raise DataError(
             f"no column is called {key} in {paths}",
             why="rows that agree in a column are kept apart, and this one is in none of the files",
@@ -159,7 +159,7 @@ def key_field(desk: Desk, key: Given, sources: Sequence[Given]) -> Field:
         raise DataError(
             f"{field.name}: {field.width} columns as one key",
             why="rows are kept apart where a column agrees",
-            fix="choose one: PATH::COLUMN, and give --exclude-same again for each other",
+            fix="give one column, or several one by one, each a source of its own",
         )
     return field
 

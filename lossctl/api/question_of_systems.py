@@ -54,6 +54,13 @@ class ComparisonQuestion(NamedTuple):
         cls, call: Asked, specs: Sequence[Spec], base: Given, others: Sequence[Given], *, device: str = "cpu"
     ) -> ComparisonQuestion:
         """What a call asks of its systems. UsageError for what has no answer."""
+        if not others:
+            usage = {
+                "shell": "lossctl compare BASE OTHER... --target SRC --loss SPEC",
+                "suite": "others: [OTHER]",
+                "python": "lossctl.compare(base, other, target=..., loss=...)",
+            }
+            raise UsageError("nothing to compare with", fix=f"name another system: {usage[call.way]}")
         rows = options.settings(COMPARE, call.way)
         if call["reduction"] not in (None, *rows["reduction"].words):
             raise UsageError(

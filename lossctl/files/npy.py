@@ -153,7 +153,8 @@ def _check_scalar(dtype: np.dtype[Any], label: str) -> None:
         raise DataError(
             f"{label}: text of {dtype.itemsize} bytes an item",
             why=f"labels have 1 to {MOST_TEXT_BYTES} bytes",
-            fix="save short labels: np.save(path, labels.astype('U32'))",
+            fix="save short ones that differ as these do, such as their numbers: "
+            "np.save(path, np.unique(labels, return_inverse=True)[1])",
         )
     if dtype.subdtype is not None or dtype.itemsize not in allowed.get(dtype.kind, ()):
         raise DataError(

@@ -42,8 +42,10 @@ def slices(column: np.ndarray, bins: Bins | None) -> list[tuple[str, np.ndarray]
     DataError for a number that is in no bin.
     """
     if bins is not None:
-        if not np.isfinite(column).all():
-            raise DataError("the column of the bins holds nan or inf", fix="leave those rows out: --na skip")
+        if np.isnan(column).any():
+            raise DataError("the column of the bins holds nan", fix="leave those rows out: --na skip")
+        if np.isinf(column).any():
+            raise DataError("the column of the bins holds inf", fix="correct it, or choose another column")
         codes = bins.of(column)
         names = bins.names
     else:
