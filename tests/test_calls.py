@@ -119,9 +119,11 @@ def test_what_triplets_does_not_take_is_refused(options, message):
 
 
 def test_margins_of_any_kind():
-    expected = [at.categories for at in lossctl.triplets(X, LABELS, margin=[0.2, 1]).whole.margins]
-    assert [at.categories for at in lossctl.triplets(X, LABELS, margin=np.array([0.2, 1])).whole.margins] == expected
-    assert lossctl.triplets(X, LABELS, margin=np.float32(1)).whole.margins[0].categories == expected[1]
+    expected = [at.categories for at in lossctl.triplets(X, LABELS, margin=[0.2, 1]).breakdown.margins]
+    assert [
+        at.categories for at in lossctl.triplets(X, LABELS, margin=np.array([0.2, 1])).breakdown.margins
+    ] == expected
+    assert lossctl.triplets(X, LABELS, margin=np.float32(1)).breakdown.margins[0].categories == expected[1]
 
 
 def test_the_loss_comes_first():
@@ -150,7 +152,7 @@ def test_rows_with_nan_are_left_out_of_triplets_too():
     labels = np.append(LABELS, 0)
     found = lossctl.triplets(x, labels, skip_nan=True)
     assert found.left_out == 1
-    assert found.whole.margins == lossctl.triplets(X, LABELS).whole.margins
+    assert found.breakdown.margins == lossctl.triplets(X, LABELS).breakdown.margins
 
 
 def test_class_weights_from_a_file(tmp_path):

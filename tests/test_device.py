@@ -301,8 +301,8 @@ def test_from_python(elsewhere):
     assert there.counts == here.counts
     assert "be:numpy" in here.signature and f"-{DEVICE}|" in there.signature
     here, there = (lossctl.triplets(x, labels, margin=0.2, device=device) for device in ("cpu", "cuda:0"))
-    assert there.whole.margins[0].categories == here.whole.margins[0].categories
-    assert (here.whole.backend, there.whole.backend[-len(DEVICE) :]) == ("numpy", DEVICE)
+    assert there.breakdown.margins[0].categories == here.breakdown.margins[0].categories
+    assert (here.breakdown.backend, there.breakdown.backend[-len(DEVICE) :]) == ("numpy", DEVICE)
     with pytest.raises(UsageError, match="mse takes no device"):
         lossctl.compute("mse", [1.0], [2.0], device="cuda")
 

@@ -467,7 +467,7 @@ def test_a_fix_followed_to_the_letter_gives_the_number(case, tmp_path, capsys, m
 def test_sets_of_one_hot_classes_are_counted_and_mined():
     points, index = np.random.default_rng(4).normal(size=(9, 2)), np.arange(9) % 3
     hot = np.eye(3)[index]
-    assert lossctl.triplets(points, hot).whole == lossctl.triplets(points, index).whole
+    assert lossctl.triplets(points, hot).breakdown == lossctl.triplets(points, index).breakdown
     mined = [lossctl.mine("semi-hard", points, labels).rows.tolist() for labels in (hot, index)]
     assert mined[0] == mined[1]
 

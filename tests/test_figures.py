@@ -88,12 +88,12 @@ def svg_of(draw, found, tmp_path):
 
 def test_the_breakdown_shows_margins_or_classes(tmp_path):
     emb, label = np.load(ROOT / "samples/embeddings.npy"), np.load(ROOT / "samples/embedding_labels.npy")
-    several = lossctl.triplets(emb, label, margin=[0.2, 1.0]).whole
+    several = lossctl.triplets(emb, label, margin=[0.2, 1.0]).breakdown
     shown = texts(svg_of(data_plots.draw_breakdown, several, tmp_path))
     assert {"margin", "0.2", "1", "hard", "semi-hard", "easy", "distance (embedding units)"} <= set(shown)
-    classes = lossctl.triplets(emb, label, margin=0.2, by_class=True).whole
+    classes = lossctl.triplets(emb, label, margin=0.2, by_class=True).breakdown
     shown = texts(svg_of(data_plots.draw_breakdown, classes, tmp_path))
-    both = lossctl.triplets(emb, label, margin=[0.2, 1.0], by_class=True).whole
+    both = lossctl.triplets(emb, label, margin=[0.2, 1.0], by_class=True).breakdown
     assert {"class (margin 0.2)", "class (margin 1)"} <= set(texts(svg_of(data_plots.draw_breakdown, both, tmp_path)))
     assert {"class (margin 0.2)", *(str(one.label) for one in classes.classes)} <= set(shown)
 

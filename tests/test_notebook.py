@@ -138,7 +138,7 @@ def test_triplets_and_suites_are_tables():
         "<triplets of 300 points; margin 0.2: easy 0.9563, semi_hard 0.01408, hard 0.02961; margin 1"
     )
     frame = report.to_pandas()
-    assert len(frame) == 2 * 11 and frame["hard"][0] == report.whole.margins[0].categories.hard
+    assert len(frame) == 2 * 11 and frame["hard"][0] == report.breakdown.margins[0].categories.hard
     assert frame[frame["class"].notna() & (frame["margin"] == 1)]["easy"].sum() == frame["easy"][1]
     assert "<table>" in report._repr_html_()
     suite = lossctl.run("samples/suite.yaml")

@@ -353,7 +353,7 @@ def test_certified_counts_of_grids_are_those_of_whole_numbers():
         if ref is not None:
             ref_x, ref_label, ref_cameras = given(ref)
             asked |= {"ref": ref_x, "ref_label": ref_label} | ({"ref_exclude_same": ref_cameras} if has_cameras else {})
-        counted = lossctl.triplets(x, label, **asked).whole
+        counted = lossctl.triplets(x, label, **asked).breakdown
         way = (is_two, noises, sharing, has_cameras, metric, d)
         assert counted.certified, (way, counted.why)
         stays = [[row for row in side if noises != "out" or not row.is_noise] for side in (own, ref or own)]

@@ -51,7 +51,7 @@ def test_commands_and_python_agree_on_two_sets(files):
     assert float(run_lossctl("compute", "batch-hard", *inputs, cwd=files).out) == value
     rows = run_lossctl("compute", "batch-hard", *inputs, "-r", "none", cwd=files).out.split()
     assert list(map(float, rows)) == lossctl.row_losses("batch-hard", QUERY, QUERY_Y, **ours).tolist()
-    counts = lossctl.triplets(QUERY, QUERY_Y, **ours).whole
+    counts = lossctl.triplets(QUERY, QUERY_Y, **ours).breakdown
     c = counts.margins[0].categories
     assert run_lossctl("triplets", *inputs, "-b", cwd=files).out == f"{c.easy}\t{c.semi_hard}\t{c.hard}\n"
     assert counts.anchors.references == 50 and counts.margins[0].batch_hard == pytest.approx(value, rel=1e-14)

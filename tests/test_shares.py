@@ -32,20 +32,20 @@ def counted(emb, label, anchor, margin):
 def test_sampled_anchors_count_all_of_their_triplets_and_no_others():
     emb, label = clouds()
     report = lossctl.triplets(emb, label, margin=MARGINS, anchors=150, seed=3)
-    sample = report.whole.sample
+    sample = report.breakdown.sample
     assert (sample.anchors, sample.of, sample.seed) == (150, 400, 3)
     assert "estimate from 150 of 400 anchors" in repr(report)
     assert report.records()[0]["estimate"] and report.records()[0]["sampled_anchors"] == 150
     of_all = {margin: np.array([counted(emb, label, k, margin) for k in range(len(emb))]) for margin in (0.5,)}
-    at = report.whole.margins[0].categories
+    at = report.breakdown.margins[0].categories
     assert at.triplets < of_all[0.5].sum() / 2
-    again = [lossctl.triplets(emb, label, margin=0.5, anchors=150, seed=seed).whole.margins[0] for seed in (3, 4)]
+    again = [lossctl.triplets(emb, label, margin=0.5, anchors=150, seed=seed).breakdown.margins[0] for seed in (3, 4)]
     assert again[0].categories == at != again[1].categories
     order = np.random.default_rng(1).permutation(len(emb))
     turned = np.random.default_rng(2).permutation(5)[label]  # the names of classes are not in what is drawn
-    assert lossctl.triplets(emb, turned, margin=0.5, anchors=150, seed=3).whole.margins[0].categories == at
-    assert lossctl.triplets(emb[order], label[order], margin=0.5, anchors=399).whole.sample.of == 400
-    some = [lossctl.triplets(emb, label, margin=0.5, anchors=100, seed=seed).whole.margins[0] for seed in range(10)]
+    assert lossctl.triplets(emb, turned, margin=0.5, anchors=150, seed=3).breakdown.margins[0].categories == at
+    assert lossctl.triplets(emb[order], label[order], margin=0.5, anchors=399).breakdown.sample.of == 400
+    some = [lossctl.triplets(emb, label, margin=0.5, anchors=100, seed=seed).breakdown.margins[0] for seed in range(10)]
     mean = np.mean([at.categories.shares for at in some], axis=0)
     assert mean == pytest.approx(of_all[0.5].sum(axis=0) / of_all[0.5].sum(), rel=0.05)
 
@@ -54,7 +54,7 @@ def test_two_sets_and_rows_kept_apart_have_samples_too():
     emb, label = clouds()
     report = lossctl.triplets(emb[:200], label[:200], ref=emb[200:], ref_label=label[200:], margin=0.5, anchors=199)
     whole = lossctl.triplets(emb[:200], label[:200], ref=emb[200:], ref_label=label[200:], margin=0.5)
-    missing = whole.whole.margins[0].categories.triplets - report.whole.margins[0].categories.triplets
+    missing = whole.breakdown.margins[0].categories.triplets - report.breakdown.margins[0].categories.triplets
     own, others = np.bincount(label[200:], minlength=5), 200
     assert missing in {int(size * (others - size)) for size in own}
 
@@ -93,10 +93,10 @@ def test_an_estimate_is_marked_in_every_format(tmp_path):
 def test_shares_that_tell_nothing_have_no_interval_and_say_why():
     emb, label = clouds()
     few = lossctl.triplets(emb, label, margin=0.5, anchors=90)
-    assert all(math.isnan(end.low) for end in few.whole.margins[0].intervals)
+    assert all(math.isnan(end.low) for end in few.breakdown.margins[0].intervals)
     assert any("fewer than 200 sampled anchors" in text and "count more --anchors" in text for text in few.remarks)
     apart = lossctl.triplets(emb + 1000 * label[:, None], label, margin=0.5, ci=0.95)
-    assert [math.isnan(end.low) for end in apart.whole.margins[0].intervals] == [True] * 3
+    assert [math.isnan(end.low) for end in apart.breakdown.margins[0].intervals] == [True] * 3
     assert any("no triplet is of this kind, or all are" in text for text in apart.remarks)
     small = lossctl.triplets(emb[:19], label[:19], ci=0.95)
     assert any("19 points are too few" in text for text in small.remarks)
@@ -106,7 +106,7 @@ def test_wider_levels_hold_narrower_ones():
     emb, label = clouds()
     for settings in ({"anchors": 300}, {}):
         ends = [
-            lossctl.triplets(emb, label, margin=0.5, ci=level, **settings).whole.margins[0].intervals[2]
+            lossctl.triplets(emb, label, margin=0.5, ci=level, **settings).breakdown.margins[0].intervals[2]
             for level in (0.99, 0.9, 0.5)
         ]
         lows, highs = [end.low for end in ends], [end.high for end in ends]

@@ -39,7 +39,7 @@ def test_the_documents_numbers(line):
 
 
 def test_the_library_gives_what_the_command_prints(line):
-    found = lossctl.triplets(LINE, CLASSES, margin=1.0).whole
+    found = lossctl.triplets(LINE, CLASSES, margin=1.0).breakdown
     (at,) = found.margins
     assert (at.categories.easy, at.categories.semi_hard, at.categories.hard) == (59, 0, 57)
     assert found.certified

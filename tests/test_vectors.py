@@ -193,7 +193,7 @@ def test_columns_that_are_numbered_or_numbers_are_the_embeddings(tmp_path):
         assert result.value == expected, names
         assert ("taken for embeddings: a, b, c, d .. e" in " ".join(result.warnings)) == ("a" in names)
         if "label" in names:  # the fix for a label elsewhere, too
-            assert lossctl.triplets(str(path), Y, margin=0.5).whole == lossctl.triplets(x, Y, margin=0.5).whole
+            assert lossctl.triplets(str(path), Y, margin=0.5).breakdown == lossctl.triplets(x, Y, margin=0.5).breakdown
     with pytest.raises(DataError, match=r"::e0\.\.e1"):
         lossctl.compute("batch-hard", table(path, ["e0", "e1", "f0", "f1", "y"], *x.T[:4], Y))
 
@@ -254,7 +254,7 @@ def test_ids_of_a_dictionary_that_disagree_have_a_fix_that_works(tmp_path, monke
     with pytest.raises(DataError, match=r"unequal ids: less\.csv lacks 1"):
         lossctl.compute("batch-hard", "d.npz", "less.csv", align="id::id")
     triplets, ref = lossctl.triplets("d.npz", "ordered.csv"), {"ref": X, "ref_label": Y}
-    assert triplets.whole == lossctl.triplets(X, Y).whole
+    assert triplets.breakdown == lossctl.triplets(X, Y).breakdown
     for call in (  # where rows are not matched by ids, no fix says so
         lambda: lossctl.triplets("d.npz", "y.csv"),
         lambda: lossctl.mine("batch-hard", "d.npz", "y.csv"),
@@ -281,7 +281,7 @@ def test_sets_and_labels_that_are_turned_are_turned_back():
         result = lossctl.compute("batch-hard", emb, label, margin=0.5)
         assert result.value == expected.value
         assert sum("turned" in note or "the one row" in note for note in result.notes) == notes
-        assert lossctl.triplets(emb, label, margin=0.5).whole == lossctl.triplets(X, Y, margin=0.5).whole
+        assert lossctl.triplets(emb, label, margin=0.5).breakdown == lossctl.triplets(X, Y, margin=0.5).breakdown
     square = X[:5]
     assert lossctl.compute("batch-hard", square, Y[:5]) == lossctl.compute("batch-hard", square.copy(), Y[:5])
     with pytest.raises(DataError, match="unequal lengths"):

@@ -585,7 +585,7 @@ def _columns_of_tables(
     rows = options.settings(COMPUTE, "python")
     homes: list[Source] = []
 
-    def found(value: Any) -> Any:
+    def column(value: Any) -> Any:
         if isinstance(value, str) and not os.path.exists(value):
             for table, columns in tables:
                 if value in columns:
@@ -599,11 +599,11 @@ def _columns_of_tables(
                 )
         return value
 
-    sources = {key: found(value) for key, value in named.items()}
+    sources = {key: column(value) for key, value in named.items()}
     is_home = len(inputs) + len(sources) > len(spec.loss.roles)
     rest = [source for source in inputs if not (is_home and any(source is home for home in homes))]
     is_source = {key for key, row in rows.items() if row.kind == "source"}
-    return {key: found(value) if key in is_source else value for key, value in settings.items()}, sources, rest
+    return {key: column(value) if key in is_source else value for key, value in settings.items()}, sources, rest
 
 
 def _in_python(result: Result) -> Result:

@@ -25,7 +25,7 @@ KINDS = ("easy", "semi-hard", "hard")
 class BoundedBreakdown(NamedTuple):
     """A breakdown whose shares have intervals, what these are, and what there is to say of them."""
 
-    whole: Breakdown
+    breakdown: Breakdown
     confidence: ShareConfidence
     remarks: tuple[str, ...]
 
@@ -41,11 +41,13 @@ def of_sample(
     if some is None:
         return None
     ends = [[shares.of_sample(kind, of_all.sum(axis=0), level, seed) for kind in of_all] for of_all in some.categories]
-    return _bounded(some.whole, ShareConfidence(level, "bca", "anchors", anchors, seed), ends, "count more --anchors")
+    return _bounded(
+        some.breakdown, ShareConfidence(level, "bca", "anchors", anchors, seed), ends, "count more --anchors"
+    )
 
 
 def of_points(
-    whole: Breakdown,
+    breakdown: Breakdown,
     embeddings: EmbeddingSet,
     seed: int,
     level: float,
@@ -56,17 +58,17 @@ def of_points(
     confidence = ShareConfidence(level, "jackknife", "points", points, seed)
     if points < jackknife.FEW_POINTS:
         nothing = ShareEnds(math.nan, math.nan, f"{points} points are too few")
-        return _bounded(whole, confidence, [[nothing] * len(KINDS) for _ in whole.margins], "")
+        return _bounded(breakdown, confidence, [[nothing] * len(KINDS) for _ in breakdown.margins], "")
     rests = [
-        _shares(count, embeddings.emb[stays], embeddings.label[stays], len(whole.margins))
+        _shares(count, embeddings.emb[stays], embeddings.label[stays], len(breakdown.margins))
         for stays in jackknife.blocks_of(Draws(seed, 1), points, None)
     ]
     left_out = np.array(rests)  # (blocks, margins, 3)
     ends = [
         [shares.of_points(share, left_out[:, j, kind], level) for kind, share in enumerate(at.categories.shares)]
-        for j, at in enumerate(whole.margins)
+        for j, at in enumerate(breakdown.margins)
     ]
-    return _bounded(whole, confidence, ends, "")
+    return _bounded(breakdown, confidence, ends, "")
 
 
 def _shares(
@@ -79,17 +81,17 @@ def _shares(
 
 
 def _bounded(
-    whole: Breakdown, confidence: ShareConfidence, ends: Sequence[Sequence[ShareEnds]], fix: str
+    breakdown: Breakdown, confidence: ShareConfidence, ends: Sequence[Sequence[ShareEnds]], fix: str
 ) -> BoundedBreakdown:
     margins = tuple(
         replace(at, intervals=tuple(ShareInterval(end.low, end.high) for end in of_kinds))
-        for at, of_kinds in zip(whole.margins, ends, strict=True)
+        for at, of_kinds in zip(breakdown.margins, ends, strict=True)
     )
     reasons: dict[str, list[str]] = {}
-    for at, of_kinds in zip(whole.margins, ends, strict=True):
+    for at, of_kinds in zip(breakdown.margins, ends, strict=True):
         for kind, end in zip(KINDS, of_kinds, strict=True):
             if end.why:
                 reasons.setdefault(end.why, []).append(f"{kind} at margin {option_text(at.margin)}")
     then = f"; {fix}" if fix else ""
     told = tuple(f"no interval of the share of {', '.join(names)}: {why}{then}" for why, names in reasons.items())
-    return BoundedBreakdown(replace(whole, margins=margins), confidence, told)
+    return BoundedBreakdown(replace(breakdown, margins=margins), confidence, told)

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 class Report(Tabled):
     """The breakdown of the whole set, what is odd about it, sampled batches if any, and how many rows are left out.
 
-    `whole.margins[0].categories` has easy, semi_hard and hard at the first margin.
+    `breakdown.margins[0].categories` has easy, semi_hard and hard at the first margin.
     """
 
-    whole: Breakdown
+    breakdown: Breakdown
     diagnosis: Diagnosis
     batches: Batches | None
     sources: tuple[tuple[str, str], ...]
@@ -45,23 +45,23 @@ class Report(Tabled):
         """A line: the shares at each margin."""
         shares = [
             f"margin {at.margin:g}: " + ", ".join(f"{name} {share:.4g}" for name, share in _shares(at.categories))
-            for at in self.whole.margins
+            for at in self.breakdown.margins
         ]
-        certified = "" if self.whole.certified else "; not certified"
-        sample = self.whole.sample
+        certified = "" if self.breakdown.certified else "; not certified"
+        sample = self.breakdown.sample
         of = f"estimate from {sample.anchors} of {sample.of} anchors: " if sample else ""
-        return f"<{of}triplets of {self.whole.anchors.points} points; {'; '.join(shares)}{certified}>"
+        return f"<{of}triplets of {self.breakdown.anchors.points} points; {'; '.join(shares)}{certified}>"
 
     def records(self) -> list[dict[str, Any]]:
         """A row for each margin, and for each class at each margin: counts, and shares of all triplets."""
         rows: list[dict[str, Any]] = []
-        for at in self.whole.margins:
+        for at in self.breakdown.margins:
             more = {"batch_all": at.batch_all_mean_active, "batch_hard": at.batch_hard}
             rows.append({"class": None, "margin": at.margin} | _counts(at.categories) | more | _ends(at))
-            if self.whole.sample:
-                rows[-1] |= {"estimate": True, "sampled_anchors": self.whole.sample.anchors}
-        for group in self.whole.classes:
-            for at, of in zip(self.whole.margins, group.categories, strict=True):
+            if self.breakdown.sample:
+                rows[-1] |= {"estimate": True, "sampled_anchors": self.breakdown.sample.anchors}
+        for group in self.breakdown.classes:
+            for at, of in zip(self.breakdown.margins, group.categories, strict=True):
                 none = {"batch_all": None, "batch_hard": None}
                 rows.append({"class": str(group.label), "margin": at.margin} | _counts(of) | none)
         return rows
@@ -126,12 +126,12 @@ def report(
         bounded = shares.of_sample(embeddings, anchors, seed, level or shares.LEVEL, progress, who=opened.pairs, **how)
         notes += () if bounded else ("there are no more anchors than that: all are counted",)
     if bounded:
-        counts = bounded.whole
+        counts = bounded.breakdown
     else:
         counts = count(embeddings.emb, embeddings.label, by_class=by_class, pairs=pairs, progress=progress, **how)
     if level is not None and anchors is None:
         bounded = shares.of_points(counts, embeddings, seed, level, partial(count, **how))
-        counts = bounded.whole
+        counts = bounded.breakdown
     sample = None
     if batch is not None:
         sample = sampled(

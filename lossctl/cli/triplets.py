@@ -69,7 +69,7 @@ def triplets(values: Mapping[str, Any]) -> None:
         if drawing is not None:
             from ..show.data_plots import draw_breakdown
 
-            draw_breakdown(report.whole, *drawing)
+            draw_breakdown(report.breakdown, *drawing)
 
 
 def sources_of(values: Mapping[str, Any], command: str, usage: str) -> tuple[list[str], dict[str, str]]:

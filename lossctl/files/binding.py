@@ -285,14 +285,14 @@ def _two_views(frame: Frame, role: Role) -> str:
     """How two embeddings a row become a set, where a set is asked for and no label stands beside them; "" elsewhere."""
     if not role.is_set or len(frame.names) != 2 or frame.content.unit != "key":
         return ""
-    one, other = frame.names
+    left, right = frame.names
     if len({frame.content.columns_of(column) for column in (0, 1)}) != 1 or frame.content.columns_of(0) == 1:
         return ""
     return (
-        f"if row k of {shown(one)} belongs to row k of {shown(other)}: np.savez('views.npz', "
-        f"emb=np.concatenate([{shown(one)}, {shown(other)}]), label=np.tile(np.arange(len({shown(one)})), 2), "
-        f"view=np.repeat([0, 1], len({shown(one)}))), then views.npz; with --exclude-same views.npz::view only "
-        f"{shown(one)} against {shown(other)} counts, as in CLIP"
+        f"if row k of {shown(left)} belongs to row k of {shown(right)}: np.savez('views.npz', "
+        f"emb=np.concatenate([{shown(left)}, {shown(right)}]), label=np.tile(np.arange(len({shown(left)})), 2), "
+        f"view=np.repeat([0, 1], len({shown(left)}))), then views.npz; with --exclude-same views.npz::view only "
+        f"{shown(left)} against {shown(right)} counts, as in CLIP"
     )
 
 

@@ -312,8 +312,8 @@ def _positives(panel: Panel, with_anchor: bool) -> tuple[Twofold, Array]:
     own = panel.exact_similarity.columns(index)
     if not with_anchor:
         return own, is_positive
-    one = own.high[:, :1] * 0.0 + 1.0
-    return own.beside(_exact(one)), namespace(one).concat([is_positive, one > 0], axis=1)
+    itself = own.high[:, :1] * 0.0 + 1.0
+    return own.beside(_exact(itself)), namespace(itself).concat([is_positive, itself > 0], axis=1)
 
 
 def _beyond_log(x: Array) -> Array:

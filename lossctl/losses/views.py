@@ -148,8 +148,8 @@ def gist(
     own = _nearest(panel.exact_cosines(2, 3).columns(panel.own))
     least = own - (abs(own) * margin if relative else margin)
 
-    def kept(one: int, other: int) -> Array:
-        return _nearest(panel.exact_cosines(2 + one, 2 + other)) <= least
+    def kept(view: int, other: int) -> Array:
+        return _nearest(panel.exact_cosines(2 + view, 2 + other)) <= least
 
     logits, mask = panel.cosines(0, 1), kept(0, 1) | ~panel.is_other
     for view, word in ((0, "left"), (1, "right")):
@@ -280,13 +280,13 @@ def _surprise(panel: ViewPanel, logits: Cosines) -> Any:
     return _flat(logits.surprises(panel.everyone, panel.own))
 
 
-def _against_both(panel: ViewPanel, one: int, other: int, temperature: float) -> Any:
-    logits = panel.cosines(one, other).beside(panel.cosines(one, one)) / temperature
+def _against_both(panel: ViewPanel, view: int, other: int, temperature: float) -> Any:
+    logits = panel.cosines(view, other).beside(panel.cosines(view, view)) / temperature
     return _flat(logits.surprises(_beside(panel.everyone, panel.is_other), panel.own))
 
 
-def _decoupled(panel: ViewPanel, one: int, other: int, temperature: float) -> Any:
-    logits = panel.cosines(one, other).beside(panel.cosines(one, one)) / temperature
+def _decoupled(panel: ViewPanel, view: int, other: int, temperature: float) -> Any:
+    logits = panel.cosines(view, other).beside(panel.cosines(view, view)) / temperature
     push = logits.log_sum_exp(_beside(panel.is_other, panel.is_other))
     return _flat(_nearest(push.less(logits.columns(panel.own))))
 
@@ -298,8 +298,8 @@ def _standard(x: Array, eps: float) -> Array:
     return centred / sqrt(xp.mean(centred * centred, axis=0) + eps)
 
 
-def _beside(one: Array, other: Array) -> Array:
-    return namespace(one).concat([one, other], axis=1)
+def _beside(left: Array, right: Array) -> Array:
+    return namespace(left).concat([left, right], axis=1)
 
 
 def _nearest(numbers: Any) -> Any:

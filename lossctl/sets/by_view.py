@@ -17,10 +17,10 @@ from .views import values_of
 
 def _refuse_other_widths(entries: Sequence[Input], views: Sequence[np.ndarray]) -> None:
     """DataError where two views that meet have not the same columns."""
-    for one, other, a, b in zip(entries[::2], entries[1::2], views[::2], views[1::2], strict=False):
+    for left, right, a, b in zip(entries[::2], entries[1::2], views[::2], views[1::2], strict=False):
         if a.shape[1] != b.shape[1]:
             raise DataError(
-                f"{one.role.option} has {a.shape[1]} columns, {other.role.option} {b.shape[1]}",
+                f"{left.role.option} has {a.shape[1]} columns, {right.role.option} {b.shape[1]}",
                 why="a cosine needs both in one space",
                 fix="give two files of one model",
             )

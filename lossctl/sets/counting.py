@@ -227,8 +227,8 @@ def _side(
     if weights is None and (members == 1).all():
         counts = np.bincount(bins.ravel(), minlength=NO_BIN + 1)[:count]
     else:
-        each = np.broadcast_to(members[:, None] * (1 if weights is None else weights), bins.shape)
-        counts = np.bincount(bins.ravel(), each.ravel(), NO_BIN + 1)[:count].astype(np.int64)
+        weight = np.broadcast_to(members[:, None] * (1 if weights is None else weights), bins.shape)
+        counts = np.bincount(bins.ravel(), weight.ravel(), NO_BIN + 1)[:count].astype(np.int64)
     return DistanceSums(int(pairs.sum()), smallest, total(sums * members), largest, counts)
 
 

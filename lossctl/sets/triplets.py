@@ -85,7 +85,7 @@ class Sampled(NamedTuple):
     categories: (margins, 3, anchors) how many of its triplets are easy, semi-hard, hard
     """
 
-    whole: Breakdown
+    breakdown: Breakdown
     categories: np.ndarray
 
 
@@ -126,7 +126,7 @@ def breakdown_of_some(
         counted.append(panel)
         if progress is not None:
             progress(len(counted), anchors)
-    whole = report(census, counted, margins, False, 0)
+    breakdown = report(census, counted, margins, False, 0)
     counts = joined(counted)
     rows = []
     for margin in margins:
@@ -134,7 +134,7 @@ def breakdown_of_some(
         hard = counts.below[0] + counts.ties[0]
         costly = counts.below[j] if margin else hard
         rows.append(np.stack([counts.triplets - costly, costly - hard, hard]))
-    return Sampled(replace(whole, sample=AnchorSample(anchors, points.anchors, seed)), np.array(rows))
+    return Sampled(replace(breakdown, sample=AnchorSample(anchors, points.anchors, seed)), np.array(rows))
 
 
 def _drawn(points: Points, anchors: int, seed: int) -> np.ndarray:

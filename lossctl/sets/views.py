@@ -53,17 +53,17 @@ class ViewPanel:
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def cosines(self, one: int, other: int) -> Rounded | Twofold:
+    def cosines(self, view: int, other: int) -> Rounded | Twofold:
         """(B, N) cosines of the block in one view with all things in another, of numpy views with a bound on their
         errors, else in twice the digits."""
-        a, b = self.views[one], self.views[other]
+        a, b = self.views[view], self.views[other]
         if self.is_precise or not isinstance(a.x, np.ndarray):
-            return self.exact_cosines(one, other)
+            return self.exact_cosines(view, other)
         return rounded_cosines(a.units[self.start : self.stop], b.units, b.low_factors)
 
-    def exact_cosines(self, one: int, other: int) -> Twofold:
+    def exact_cosines(self, view: int, other: int) -> Twofold:
         """The same, in twice the digits."""
-        return cosines(self.views[one].units[self.start : self.stop], self.views[other].units)
+        return cosines(self.views[view].units[self.start : self.stop], self.views[other].units)
 
     @cached_property
     def own(self) -> Array:

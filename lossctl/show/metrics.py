@@ -68,9 +68,9 @@ def of_suite(report: SuiteReport) -> Iterator[Metric]:
 
 def of_triplets(report: Report) -> Iterator[Metric]:
     """margin M/easy, /semi_hard, /hard (shares of all triplets); /batch_all, /batch_hard; estimate/anchors."""
-    if report.whole.sample:
-        yield "estimate/anchors", report.whole.sample.anchors
-    for at in report.whole.margins:
+    if report.breakdown.sample:
+        yield "estimate/anchors", report.breakdown.sample.anchors
+    for at in report.breakdown.margins:
         lead = f"margin {at.margin!r}"
         names = ("easy", "semi_hard", "hard")
         for name, share in zip(names, at.categories.shares, strict=True):

@@ -46,7 +46,7 @@ def of_triplets(report: Report) -> str:
     from . import triplets
 
     return _section(
-        f"triplets of {report.whole.anchors.points} points", triplets.sheets(report), (), triplets.warnings(report)
+        f"triplets of {report.breakdown.anchors.points} points", triplets.sheets(report), (), triplets.warnings(report)
     )
 
 

@@ -30,13 +30,13 @@ LEVELS = " ▁▂▃▄▅▆▇█"
 def bare(report: Report) -> str:
     """easy TAB semi-hard TAB hard, a line for each margin."""
     return "".join(
-        f"{at.categories.easy}\t{at.categories.semi_hard}\t{at.categories.hard}\n" for at in report.whole.margins
+        f"{at.categories.easy}\t{at.categories.semi_hard}\t{at.categories.hard}\n" for at in report.breakdown.margins
     )
 
 
 def as_json(report: Report, indent: int | None = 2, with_sentences: bool = False) -> str:
     """One document; counts are whole numbers, `certified` says whether they are proven."""
-    breakdown = report.whole
+    breakdown = report.breakdown
     facts = {
         "source": dict(report.sources),
         "signature": signature(report),
@@ -108,7 +108,7 @@ def _category_record(item: Categories) -> dict[str, Any]:
 
 def signature(report: Report) -> str:
     """Every choice that changes the counts."""
-    breakdown = report.whole
+    breakdown = report.breakdown
     margins = "/".join(option_text(at.margin) for at in breakdown.margins)
     parts = [
         "triplets",
@@ -130,7 +130,7 @@ def signature(report: Report) -> str:
 
 def warnings(report: Report) -> list[str]:
     """What looks wrong with the set."""
-    diagnosis, breakdown = report.diagnosis, report.whole
+    diagnosis, breakdown = report.diagnosis, report.breakdown
     lines = [rows_left_out(report.left_out)] if report.left_out else []
     if not breakdown.margins[0].categories.triplets:
         return [*lines, "there are no triplets: no row has another of its class and one of another class"]
@@ -151,7 +151,7 @@ def warnings(report: Report) -> list[str]:
 
 def page(report: Report, width: int) -> list[Sheet | str]:
     """What a person reads on lines of so many characters: each table with bars, and the histograms."""
-    breakdown = report.whole
+    breakdown = report.breakdown
     used = breakdown.anchors
     state = "certified" if breakdown.certified else "not certified"
     against = f" against {used.references} references" if used.references else ""
@@ -175,7 +175,7 @@ def page(report: Report, width: int) -> list[Sheet | str]:
 
 def _estimated(report: Report) -> str:
     """What stands before all else where not all anchors were counted."""
-    sample = report.whole.sample
+    sample = report.breakdown.sample
     return f"estimate from {sample.anchors:,} of {sample.of:,} anchors, seed {sample.seed}: " if sample else ""
 
 
@@ -208,9 +208,9 @@ def _losses(report: Report) -> Sheet:
         (
             option_text(at.margin),
             *(f"{value:.6g}" for value in (at.batch_all_mean_active, at.batch_all_mean, at.batch_hard)),
-            _percent(_active_share(report.whole, at)),
+            _percent(_active_share(report.breakdown, at)),
         )
-        for at in report.whole.margins
+        for at in report.breakdown.margins
     )
     columns = ("margin", "batch-all mean-active", "batch-all mean", "batch-hard", "active anchors")
     return Sheet(columns, rows, frozenset(columns), title="losses")
@@ -224,7 +224,7 @@ def _active_share(breakdown: Breakdown, at: AtMargin) -> float:
 
 def sentences(report: Report) -> list[str]:
     """What the numbers mean for training, in three sentences for each margin."""
-    breakdown, diagnosis = report.whole, report.diagnosis
+    breakdown, diagnosis = report.breakdown, report.diagnosis
     if not breakdown.margins[0].categories.triplets:
         return []
     d_ap, d_an = breakdown.positives, breakdown.negatives
@@ -273,7 +273,7 @@ def _meaning(at: AtMargin, active: float, is_collapsed: bool, is_stuck: bool) ->
 
 def _histogram(report: Report, merged: int) -> Sheet:
     """The distances, and their histograms with so many bins drawn as one."""
-    breakdown = report.whole
+    breakdown = report.breakdown
     rows = tuple(
         (
             name,
@@ -291,8 +291,8 @@ def _histogram(report: Report, merged: int) -> Sheet:
 
 def _classes(report: Report, *, bars: bool) -> Sheet:
     rows = []
-    for item in report.whole.classes:
-        for at, counts in zip(report.whole.margins, item.categories, strict=True):
+    for item in report.breakdown.classes:
+        for at, counts in zip(report.breakdown.margins, item.categories, strict=True):
             easy, semi_hard, hard = counts.shares
             cells = [shown(str(item.label)), str(item.points), option_text(at.margin), str(counts.triplets)]
             if bars:
@@ -311,7 +311,7 @@ def _classes(report: Report, *, bars: bool) -> Sheet:
 def _pairs(report: Report) -> Sheet:
     rows = tuple(
         (shown(str(pair.anchor)), shown(str(pair.negative)), str(pair.hard), f"{pair.share:.4g}")
-        for pair in report.whole.pairs
+        for pair in report.breakdown.pairs
     )
     columns = ("anchor", "negative", "hard", "share of all hard")
     return Sheet(columns, rows, frozenset(columns[2:]), title="class pairs with the most hard triplets")
@@ -349,7 +349,7 @@ ESTIMATE = ("estimate", "sampled anchors", "anchors")
 
 def _measures(report: Report) -> tuple[str, ...]:
     """The columns of a margin: with the ends of intervals, and with a mark where they are estimates."""
-    return MEASURES + (BOUNDS if report.confidence else ()) + (ESTIMATE if report.whole.sample else ())
+    return MEASURES + (BOUNDS if report.confidence else ()) + (ESTIMATE if report.breakdown.sample else ())
 
 
 def sheets(report: Report) -> list[Sheet]:
@@ -357,9 +357,9 @@ def sheets(report: Report) -> list[Sheet]:
     columns = _measures(report)
     rows = [tuple(record[name] for name in columns) for record in _set_records(report)]
     parts = [Sheet(columns, tuple(rows), frozenset(columns) - {"certified", "estimate"})]
-    if report.whole.classes:
+    if report.breakdown.classes:
         parts.append(_classes(report, bars=False))
-    if report.whole.pairs:
+    if report.breakdown.pairs:
         parts.append(_pairs(report))
     if report.batches:
         parts.append(_batches(report))
@@ -382,17 +382,17 @@ Record = dict[str, str]
 
 def _set_records(report: Report) -> list[Record]:
     records = []
-    for at in report.whole.margins:
+    for at in report.breakdown.margins:
         item = at.categories
         numbers = (
             at.margin, item.triplets, item.easy, item.semi_hard, item.hard, *item.shares, item.hard_ties,
             item.margin_ties, at.batch_all_mean_active, at.batch_all_mean, at.batch_all_sum, at.active, at.batch_hard,
             at.active_anchors,
         )  # fmt: skip
-        certified = "yes" if report.whole.certified else "no"
-        points = str(report.whole.anchors.points)
+        certified = "yes" if report.breakdown.certified else "no"
+        points = str(report.breakdown.anchors.points)
         ends = [repr(end) for interval in at.intervals for end in (interval.low, interval.high)]
-        sample = report.whole.sample
+        sample = report.breakdown.sample
         mark = ("yes", str(sample.anchors), str(sample.of)) if sample else ()
         records.append(
             _record("set", numbers)
@@ -405,8 +405,8 @@ def _set_records(report: Report) -> list[Record]:
 
 def _class_records(report: Report) -> list[Record]:
     records = []
-    for item in report.whole.classes:
-        for at, of in zip(report.whole.margins, item.categories, strict=True):
+    for item in report.breakdown.classes:
+        for at, of in zip(report.breakdown.margins, item.categories, strict=True):
             numbers = (at.margin, of.triplets, of.easy, of.semi_hard, of.hard, *of.shares, of.hard_ties, of.margin_ties)
             records.append(_record("class", numbers) | {"class": shown(str(item.label)), "points": str(item.points)})
     return records
@@ -421,7 +421,7 @@ def _pair_records(report: Report) -> list[Record]:
             "hard": str(pair.hard),
             "hard share": repr(pair.share),
         }
-        for pair in report.whole.pairs
+        for pair in report.breakdown.pairs
     ]
 
 

@@ -119,7 +119,7 @@ def of_set(spec: str) -> Callable[[Rng, int, int], Answer]:
 def hard_share(rng: Rng, n: int, seed: int) -> Answer:
     """The share of hard triplets, about new points."""
     emb, labels = points(rng, n)
-    at = triplets(emb, labels, margin=1.0, ci=LEVEL, seed=seed, jobs=1).whole.margins[0]
+    at = triplets(emb, labels, margin=1.0, ci=LEVEL, seed=seed, jobs=1).breakdown.margins[0]
     share, ends = at.categories.shares[2], at.intervals[2]
     return ends.low - share, ends.high - share, share
 
