@@ -10,6 +10,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from random_sets import sets
 torch = pytest.importorskip("torch")
 
 from lossctl.errors import DataError, DeviceError, UsageError  # noqa: E402
+from lossctl.sets.device import picks  # noqa: E402
 from lossctl.sets.device import triplets as offload  # noqa: E402
 from lossctl.sets.device.points import EMULATION  # noqa: E402
 from lossctl.sets.triplets import breakdown  # noqa: E402
@@ -58,6 +60,7 @@ def test_hostile_sets_have_the_same_certified_counts(metric, normalize):
         assert [at.categories for at in there.margins] == [at.categories for at in here.margins], name
         assert (there.certified, there.undecided, there.anchors) == (here.certified, here.undecided, here.anchors), name
         assert (there.classes, there.pairs) == (here.classes, here.pairs), name
+        assert astuple(there.retrieval) == pytest.approx(astuple(here.retrieval), rel=1e-12), name
     assert proven > 8
 
 
@@ -66,6 +69,7 @@ def test_losses_and_distances_are_those_of_the_cpu(metric, normalize):
     x, labels = blobs()
     knobs = {"margins": (0.2, 0.0), "metric": metric, "normalize": normalize}
     here, there = breakdown(x, labels, **knobs), offload.breakdown_on(DEVICE, x, labels, **knobs)
+    assert astuple(there.retrieval) == pytest.approx(astuple(here.retrieval), rel=1e-12)
     for one, other in zip(here.margins, there.margins, strict=True):
         assert other.batch_all_sum == pytest.approx(one.batch_all_sum, rel=1e-12)
         assert other.batch_hard == pytest.approx(one.batch_hard, rel=1e-12)
@@ -94,7 +98,8 @@ def test_without_the_bound_the_counts_would_be_wrong(monkeypatch):
     knobs = {"margins": (1 / 3,)}
     right = breakdown(x, labels, **knobs).margins[0].categories
     assert offload.breakdown_on(DEVICE, x, labels, **knobs).margins[0].categories == right
-    monkeypatch.setattr(offload, "slack_of", lambda points, margin: 0.0)
+    for module in (offload, picks):
+        monkeypatch.setattr(module, "slack_of", lambda points, margin: 0.0)
     assert offload.breakdown_on(DEVICE, x, labels, **knobs).margins[0].categories != right
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import astuple
 from fractions import Fraction
 from functools import partial
 from itertools import product
@@ -142,6 +143,19 @@ def test_counts_equal_exact_arithmetic(seed):
         used = [a for a in case.anchors if case.positives(a) and case.negatives(a)]
         assert found.anchors.used == len(used), case
         assert sum(item.categories[0].triplets for item in found.classes) == c.triplets
+        measures = np.mean([precisions(case, a) for a in used], axis=0) if used else [np.nan] * 3
+        assert astuple(found.retrieval) == pytest.approx(measures, rel=1e-12, nan_ok=True), case
+
+
+def precisions(case: Case, a: int) -> tuple[float, float, float]:
+    """Precision at 1, R-precision and average precision at R, by the list of all points, a tied negative first."""
+    rows = [[Fraction(float(value)) for value in row] for row in case.x]
+    squares = [sum((u - v) ** 2 for u, v in zip(rows[a], row, strict=True)) for row in rows]
+    positives = set(case.positives(a))
+    ranked = sorted((*positives, *case.negatives(a)), key=lambda b: (squares[b], b in positives))
+    hits = [b in positives for b in ranked[: len(positives)]]
+    average = sum(sum(hits[: k + 1]) / (k + 1) for k, hit in enumerate(hits) if hit)
+    return float(hits[0]), sum(hits) / len(hits), average / len(hits)
 
 
 @pytest.mark.parametrize("metric, normalize", [("sqeuclidean", False), ("cosine", False), ("euclidean", True)])
@@ -155,6 +169,30 @@ def test_counts_equal_exact_arithmetic_in_other_metrics(metric, normalize):
         c = breakdown(*given_of(case, x), margins=[margin], who=case.pairs, **options).margins[0].categories
         expected = category_counts(case.x, [], margin, valid=case.triplets(), **options)
         assert (c.easy, c.semi_hard, c.hard, c.hard_ties, c.margin_ties) == expected, (case, margin)
+
+
+def test_precisions_are_those_of_pytorch_metric_learning():
+    """Of one set, where some are alone in their class, and of two."""
+    calculators = pytest.importorskip("pytorch_metric_learning.utils.accuracy_calculator")
+    inference, distances = (
+        pytest.importorskip(f"pytorch_metric_learning.{name}") for name in ("utils.inference", "distances")
+    )
+    import torch
+
+    nearest = inference.CustomKNN(distances.LpDistance(normalize_embeddings=False))
+    names = ("precision_at_1", "r_precision", "mean_average_precision_at_r")
+    calculator = calculators.AccuracyCalculator(include=names, k=None, knn_func=nearest)
+    random = np.random.default_rng(0)
+    for n in (9, 15, 20):  # from 26 on torch's distances are those of a product, and lose bits
+        labels = np.where(np.arange(n) == 1, 5, np.arange(n) % 4)
+        x = random.standard_normal((n, 3)) + random.standard_normal((6, 3))[labels]
+        for begin in (0, n // 3):
+            set_of = (x[begin:], labels[begin:])
+            own, of = ((x[:begin], labels[:begin]), Pairing(reference=set_of)) if begin else (set_of, Pairing())
+            sides = [torch.tensor(side) for side in (*own, *(set_of if begin else ()))]
+            truth = calculator.get_accuracy(*sides, **({"ref_includes_query": False} if begin else {}))
+            measures = [truth[name] for name in names]
+            assert astuple(breakdown(*own, who=of).retrieval) == pytest.approx(measures, rel=1e-12), (n, begin)
 
 
 class Anchor(NamedTuple):

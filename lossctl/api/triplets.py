@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -55,14 +55,15 @@ class Report(Tabled):
     def records(self) -> list[dict[str, Any]]:
         """A row for each margin, and for each class at each margin: counts, and shares of all triplets."""
         rows: list[dict[str, Any]] = []
+        retrieval = asdict(self.breakdown.retrieval)
         for at in self.breakdown.margins:
             more = {"batch_all": at.batch_all_mean_active, "batch_hard": at.batch_hard}
-            rows.append({"class": None, "margin": at.margin} | _counts(at.categories) | more | _ends(at))
+            rows.append({"class": None, "margin": at.margin} | _counts(at.categories) | more | retrieval | _ends(at))
             if self.breakdown.sample:
                 rows[-1] |= {"estimate": True, "sampled_anchors": self.breakdown.sample.anchors}
         for group in self.breakdown.classes:
             for at, of in zip(self.breakdown.margins, group.categories, strict=True):
-                none = {"batch_all": None, "batch_hard": None}
+                none = dict.fromkeys(("batch_all", "batch_hard", *retrieval))
                 rows.append({"class": str(group.label), "margin": at.margin} | _counts(of) | none)
         return rows
 

@@ -146,6 +146,22 @@ class Distances:
 
 
 @dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How well the nearest points are of an anchor's class: means over the anchors, nan where there is none.
+
+    R is how many positives an anchor has. A negative that is as near as a positive stands before it.
+
+    precision_at_1: the share of anchors whose nearest point is a positive
+    r_precision: of an anchor's R nearest points, the share that are positives
+    map_at_r: the sum of the precisions at those of its R nearest points that are positives, divided by R
+    """
+
+    precision_at_1: float
+    r_precision: float
+    map_at_r: float
+
+
+@dataclass(frozen=True, slots=True)
 class Breakdown:
     """The triplets of a labelled set.
 
@@ -153,6 +169,7 @@ class Breakdown:
     certified: whether every count is proven; why: the reason if not
     edges: the bins' edges, one more than bins, the same for positives and negatives
     classes: by class of the anchor, in label order, if asked for; pairs: the class pairs with the most hard triplets
+    retrieval: how well the nearest points are of the anchor's class, from the same ranks
     backend: what counted most of it, "numpy" or for example "triton-cuda"
     sample: the anchors whose triplets these are, where not all were counted: shares and means are estimates then
     """
@@ -166,6 +183,7 @@ class Breakdown:
     edges: tuple[float, ...]
     positives: Distances
     negatives: Distances
+    retrieval: Retrieval
     classes: tuple[ClassShare, ...] = ()
     pairs: tuple[ClassPair, ...] = ()
     backend: str = "numpy"

@@ -195,6 +195,7 @@ COMMANDS: dict[str, tuple[Schema, Mapping[str, Schema]]] = {
 TRIPLETS_OF_A_SET = {
     "source": _table(TEXT), "signature": TEXT, "undecided": COUNT, "why": MAYBE_TEXT,
     "anchors": _object(dict.fromkeys(("points", "used", "without_positive", "without_negative", "references"), COUNT)),
+    "retrieval": _object(dict.fromkeys(("precision_at_1", "r_precision", "map_at_r"), MAYBE_NUMBER)),
     "distances": _object({"edges": _list(NUMBER), "positive": DISTANCES, "negative": DISTANCES}),
     "classes": _list(_object({"class": ANY, "points": COUNT, "categories": _list(_object(CATEGORIES))})),
     "pairs": _list(_object({"anchor": ANY, "negative": ANY, "hard": COUNT, "share": MAYBE_NUMBER})),

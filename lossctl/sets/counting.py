@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..language.numerics import picked
+from ..language.numerics import Array, namespace, picked
 from ..rows.sums import Total, total
 from .panels import Panel
 from .points import Points, class_positions, fill_own, own_class
@@ -47,6 +47,7 @@ class Counts:
 
     below, ties, undecided: triplets below and at each threshold, and not proven; losses: sums of [d_ap + m - d_an]+
     triplets: (B,); farthest, nearest: (B,) distances; positives, negatives: one DistanceSums
+    precisions: (3, B) see the function
     hard_by_class: anchor class -> (C,) hard triplets by class of the negative
     """
 
@@ -57,6 +58,7 @@ class Counts:
     triplets: np.ndarray
     farthest: np.ndarray
     nearest: np.ndarray
+    precisions: np.ndarray
     positives: DistanceSums
     negatives: DistanceSums
     hard_by_class: dict[int, np.ndarray]
@@ -77,7 +79,7 @@ def joined(parts: list[Counts]) -> Counts:
     def along(name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in parts], axis=-1)
 
-    arrays = ("below", "ties", "undecided", "losses", "triplets", "farthest", "nearest")
+    arrays = ("below", "ties", "undecided", "losses", "triplets", "farthest", "nearest", "precisions")
     by_class: dict[int, np.ndarray] = {}
     for part in parts:
         for key, hard in part.hard_by_class.items():
@@ -131,6 +133,7 @@ def _count_strip(census: Census, squares: np.ndarray, start: int) -> Counts:
         triplets=positives * negatives * members,
         farthest=farthest,
         nearest=nearest,
+        precisions=_precisions(judge, ranks, positives),
         positives=_positive_side(census, everyone, members, positives * members),
         negatives=_negative_side(census, d_an, start, members, negatives * members),
         hard_by_class=_hard_by_class(judge, ranks, members) if census.with_pairs else {},
@@ -149,6 +152,45 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarr
             terms = np.where(ranks.weight[:, None] > 0, terms * ranks.weight[:, None], 0.0)
     totals: np.ndarray = terms.sum(axis=2).T
     return totals
+
+
+def _precisions(judge: Judge, ranks: Ranks, positives: np.ndarray) -> np.ndarray:
+    """`precisions` of B anchors with so many positives; those that are not ranked have no negative as near."""
+    result = np.ones((3, len(positives)))
+    hard = ranks.below[:, 0] + ranks.ties[:, 0]
+    rows = np.flatnonzero(hard.any(axis=1))
+    if judge.points.weights is not None:
+        for row in map(int, rows):
+            order = np.argsort(hard[row])
+            behind = np.repeat(hard[row, order], ranks.weight[row, order])
+            result[:, row] = precisions(behind[None], positives[row : row + 1])[:, 0]
+    elif len(rows):
+        hard = hard[rows]
+        unordered = np.flatnonzero((hard[:, 1:] < hard[:, :-1]).any(axis=1))
+        hard[unordered] = np.sort(hard[unordered], axis=1)
+        behind = hard[:, int(hard.any(axis=0).argmax()) :]
+        result[:, rows] = precisions(behind, positives[rows])
+    return result
+
+
+def precisions(hard: Array, positives: Array) -> Array:
+    """(3, B) precision at 1, R-precision, and mean average precision at R of B anchors, of any array library.
+
+    hard: (B, K) how many negatives are no farther than each of an anchor's last K positives, ascending
+    positives: (B,) how many positives there are, R; those that are not in `hard` have no negative as near
+
+    Source: Musgrave, Belongie, Lim, A Metric Learning Reality Check, 2020, 3
+    """
+    xp = namespace(hard)
+    is_behind = hard > 0
+    later = xp.arange(hard.shape[1] - 1, -1, -1, device=hard.device)
+    is_within = is_behind & (hard <= later)  # the place among the positives, and all before it, is no more than R
+    place = xp.astype(positives[:, None] - later, xp.float64)
+    ahead = positives - xp.sum(is_behind, axis=1)
+    within = ahead + xp.sum(is_within, axis=1)
+    average = ahead + xp.sum(place / xp.where(is_within, place + hard, xp.inf), axis=1)
+    shares = within / xp.astype(positives, xp.float64), average / positives
+    return xp.stack([xp.astype(ahead > 0, xp.float64), *shares])
 
 
 def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:

@@ -13,7 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from ..results.breakdown import Anchors, AnchorSample, AtMargin, Breakdown, Categories, ClassPair, ClassShare, Distances
+from ..results.breakdown import (
+    Anchors,
+    AnchorSample,
+    AtMargin,
+    Breakdown,
+    Categories,
+    ClassPair,
+    ClassShare,
+    Distances,
+    Retrieval,
+)
 from ..rows.job import PLAIN, Pairing
 from ..rows.sums import count, total
 from ..rows.workers import ordered_map
@@ -254,6 +264,7 @@ def report(census: Census, parts: list[Counts], margins: list[float], by_class: 
         edges=tuple(map(float, census.edges)),
         positives=_distances(counts.positives if counts else None, len(census.edges) - 1),
         negatives=_distances(counts.negatives if counts else None, len(census.edges) - 1),
+        retrieval=_retrieval(points, counts),
         classes=_class_shares(census, counts, margins) if by_class else (),
         pairs=_hardest_pairs(points, counts, pairs) if pairs and counts else (),
     )
@@ -279,7 +290,7 @@ def _at_margin(census: Census, counts: Counts | None, margin: float) -> AtMargin
     if counts is None:
         return AtMargin(margin, Categories(0, 0, 0), 0.0, 0, math.nan)
     points, j = census.points, census.margins.index(margin)
-    members = np.ones(len(counts.farthest)) if points.weights is None else points.weights[points.used].astype(float)
+    members = _members(points, counts)
     worst = np.maximum(counts.farthest - counts.nearest + margin, 0.0) * members
     return AtMargin(
         margin=margin,
@@ -290,6 +301,21 @@ def _at_margin(census: Census, counts: Counts | None, margin: float) -> AtMargin
         undecided=int(counts.undecided[0].sum()) + (int(counts.undecided[j].sum()) if j else 0),
         active_anchors=int(members[counts.below[j] > 0].sum()),
     )
+
+
+def _members(points: Points, counts: Counts) -> np.ndarray:
+    """(A,) how many anchors each of those counted stands for."""
+    if points.weights is None:
+        return np.ones(len(counts.farthest))
+    members: np.ndarray = points.weights[points.used].astype(float)
+    return members
+
+
+def _retrieval(points: Points, counts: Counts | None) -> Retrieval:
+    if counts is None:
+        return Retrieval(math.nan, math.nan, math.nan)
+    members = _members(points, counts)
+    return Retrieval(*(total(values * members) / total(members) for values in counts.precisions))
 
 
 def _distances(side: DistanceSums | None, bins: int) -> Distances:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ..errors import DataError
@@ -67,9 +68,12 @@ def of_suite(report: SuiteReport) -> Iterator[Metric]:
 
 
 def of_triplets(report: Report) -> Iterator[Metric]:
-    """margin M/easy, /semi_hard, /hard (shares of all triplets); /batch_all, /batch_hard; estimate/anchors."""
+    """margin M/easy, /semi_hard, /hard (shares of all triplets); /batch_all, /batch_hard; retrieval/precision_at_1,
+    /r_precision, /map_at_r; estimate/anchors."""
     if report.breakdown.sample:
         yield "estimate/anchors", report.breakdown.sample.anchors
+    for name, value in asdict(report.breakdown.retrieval).items():
+        yield f"retrieval/{name}", value
     for at in report.breakdown.margins:
         lead = f"margin {at.margin!r}"
         names = ("easy", "semi_hard", "hard")

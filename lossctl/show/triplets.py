@@ -46,6 +46,7 @@ def as_json(report: Report, indent: int | None = 2, with_sentences: bool = False
         "undecided": breakdown.undecided,
         "why": breakdown.why or None,
         "anchors": asdict(breakdown.anchors),
+        "retrieval": asdict(breakdown.retrieval),
         "distances": {
             "edges": list(breakdown.edges),
             "positive": asdict(breakdown.positives),
@@ -163,7 +164,7 @@ def page(report: Report, width: int) -> list[Sheet | str]:
     )
     parts: list[Sheet | str] = [line + "\n" for line in folded(head, width)]
     parts += [_margin_table(at, report.confidence) for at in breakdown.margins]
-    parts += [_losses(report), _histogram(report, 1 if width >= ROOMY else 2)]
+    parts += [_losses(report), _retrieval(report), _histogram(report, 1 if width >= ROOMY else 2)]
     if breakdown.classes:
         parts.append(_classes(report, bars=True))
     if breakdown.pairs:
@@ -214,6 +215,13 @@ def _losses(report: Report) -> Sheet:
     )
     columns = ("margin", "batch-all mean-active", "batch-all mean", "batch-hard", "active anchors")
     return Sheet(columns, rows, frozenset(columns), title="losses")
+
+
+def _retrieval(report: Report) -> Sheet:
+    of = report.breakdown.retrieval
+    columns = ("precision@1", "R-precision", "MAP@R")
+    row = tuple(_percent(value) for value in (of.precision_at_1, of.r_precision, of.map_at_r))
+    return Sheet(columns, (row,), frozenset(columns), title="retrieval")
 
 
 def _active_share(breakdown: Breakdown, at: AtMargin) -> float:
@@ -339,7 +347,7 @@ def _batches(report: Report) -> Sheet:
 MEASURES = (
     "margin", "triplets", "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share", "hard ties",
     "margin ties", "batch-all mean-active", "batch-all mean", "batch-all sum", "active", "batch-hard", "active anchors",
-    "certified",
+    "precision@1", "R-precision", "MAP@R", "certified",
 )  # fmt: skip
 
 
@@ -381,13 +389,13 @@ Record = dict[str, str]
 
 
 def _set_records(report: Report) -> list[Record]:
-    records = []
+    records, of = [], report.breakdown.retrieval
     for at in report.breakdown.margins:
         item = at.categories
         numbers = (
             at.margin, item.triplets, item.easy, item.semi_hard, item.hard, *item.shares, item.hard_ties,
             item.margin_ties, at.batch_all_mean_active, at.batch_all_mean, at.batch_all_sum, at.active, at.batch_hard,
-            at.active_anchors,
+            at.active_anchors, of.precision_at_1, of.r_precision, of.map_at_r,
         )  # fmt: skip
         certified = "yes" if report.breakdown.certified else "no"
         points = str(report.breakdown.anchors.points)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..counting import precisions
 from ..extremes import extremes
 from ..picks import random_semi_hard_negatives, semi_hard_negatives, uniform
 from ..points import HUGE, Points, Settle
 from ..ties import Judges
 from .distances import AT_ONCE, numbers
-from .points import check, kernel_margin, place, room_on, runs, slack_of
+from .points import Placed, check, kernel_margin, place, room_on, runs, slack_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -177,6 +178,19 @@ def _is_alone_at_the_end(view: DeviceView, at: Tensor, fallback: str) -> Tensor:
         squares, at = torch.where(torch.isinf(squares), squares, -squares), -at
     limit = squares.amin(1, keepdim=True) + view.reach
     return ((squares <= limit).sum(1, keepdim=True) == 1) & (at <= limit)
+
+
+def proven_precisions(placed: Placed, points: Points) -> tuple[np.ndarray, np.ndarray]:
+    """(3, A) `counting.precisions` of all anchors, and (A,) where they are not proven."""
+    import torch
+
+    parts, open_ones = [], []
+    for view in _views(points, placed.padded):
+        bounds = torch.cat([view.positives - view.reach, view.positives + view.reach], 1)
+        low, high = _counted(view.negatives, bounds).tensor_split(2, 1)
+        parts.append(precisions(low.sort(1).values, (view.columns >= 0).sum(1)))
+        open_ones.append((low != high).any(1))
+    return numbers(torch.cat(parts, 1)), numbers(torch.cat(open_ones))
 
 
 def proven_random(device: str, points: Points, margin: float, seed: int) -> Proven:

@@ -22,6 +22,7 @@ from ..points import HUGE
 from ..ties import Judges
 from ..triplets import BINS, prepare, report
 from .distances import distances, numbers, unscaled
+from .picks import proven_precisions
 from .points import Placed, backend_of, kernel_margin, place, room_on, runs, slack_of
 
 Progress = Callable[[int, int], None]
@@ -62,6 +63,9 @@ def breakdown_on(
     with room_on(device):
         placed = place(census.points, device)
         rough, is_open = _count(census, placed, asked)
+        if not is_open.all():
+            rough.precisions[:], is_unsure = proven_precisions(placed, census.points)
+            is_open |= is_unsure
         proven = _counted_here(census, np.flatnonzero(is_open), default_threads() if threads is None else threads)
         counts = _merged(census, placed, rough, proven, is_open, progress)
     kernels = backend_of(device, "batch-all", census.points.widest)
@@ -74,18 +78,20 @@ def breakdown_on(
 
 @dataclass(frozen=True)
 class _Rough:
-    """What the device found for A anchors: (J, A) triplets below and at each threshold, and sums of the loss."""
+    """What the device found for A anchors: (J, A) triplets below and at each threshold, and sums of the loss; (3, A)
+    `counting.precisions`."""
 
     below: np.ndarray
     ties: np.ndarray
     losses: np.ndarray
+    precisions: np.ndarray
 
 
 def _count(census: Census, placed: Placed, margins: Sequence[float]) -> tuple[_Rough, np.ndarray]:
     """The counts of the device, and (A,) which anchors they are not proven for."""
     points = census.points
     shape = len(census.margins), points.anchors
-    rough = _Rough(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape))
+    rough = _Rough(np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape), np.zeros((3, points.anchors)))
     is_open = np.zeros(points.anchors, bool)
     kernel = placed.kernel("batch-all")
     for j, margin in enumerate(census.margins):
@@ -133,7 +139,8 @@ def _merged(
     if proven is not None:
         for mine, theirs in (
             (rough.below, proven.below), (rough.ties, proven.ties), (undecided, proven.undecided),
-            (rough.losses, proven.losses), (farthest, proven.farthest), (nearest, proven.nearest),
+            (rough.losses, proven.losses), (rough.precisions, proven.precisions),
+            (farthest, proven.farthest), (nearest, proven.nearest),
         ):  # fmt: skip
             mine[..., is_open] = theirs
         for key, hard in proven.hard_by_class.items():
@@ -147,6 +154,7 @@ def _merged(
         triplets=(size - 1) * (len(points) - size),
         farthest=farthest,
         nearest=nearest,
+        precisions=rough.precisions,
         positives=positives,
         negatives=negatives,
         hard_by_class=by_class,
