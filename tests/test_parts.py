@@ -5,13 +5,15 @@ import pickle
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict
 
 import numpy as np
 import pandas
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run_lossctl
 
 import lossctl
 from lossctl.api import parts
@@ -167,10 +169,8 @@ def test_what_cannot_be_cut_is_refused(tmp_path):
         lossctl.compute("ndcg", [0.1, 0.2], [1, 0], [0, 0], executor=Here())
     with pytest.raises(UsageError, match="an array in memory"):
         lossctl.compute("bce", [0.1, 0.2], [1, 0], executor=Here())
-    np.save(tmp_path / "emb.npy", np.eye(4))
-    np.save(tmp_path / "label.npy", [0, 0, 1, 1])
-    with pytest.raises(UsageError, match="which parts would cut"):
-        lossctl.compute("batch-hard", str(tmp_path / "emb.npy"), str(tmp_path / "label.npy"), executor=Here())
+    with pytest.raises(UsageError, match="an array in memory"):
+        lossctl.triplets(np.eye(4), [0, 0, 1, 1], executor=Here())
     with pytest.raises(UsageError, match="at once"):
         lossctl.compute("bce", path, executor=Here(), jobs=2)
     with pytest.raises(UsageError, match="there is no 'slurm' to run on"):
@@ -188,7 +188,65 @@ def test_processes(tmp_path, small):
         assert repr(lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=pool)) == repr(expected)
 
 
-# --- engines, as they are
+# --- sets of embeddings
+
+
+def a_set(path, rows=530):
+    """Two files of embeddings with ties, near ties and equal rows, and their labels."""
+    random = np.random.default_rng(5)
+    labels = random.integers(40, size=rows)
+    emb = 0.5 * random.standard_normal((40, 8))[labels] + random.standard_normal((rows, 8))
+    emb[::200] = emb[::200].round()
+    emb[-3:] = emb[:3]
+    np.save(path / "emb.npy", emb.astype("float32"))
+    np.save(path / "label.npy", labels)
+    return str(path / "emb.npy"), str(path / "label.npy")
+
+
+class Elsewhere(Here):
+    """The same, in a process that has no points yet."""
+
+    def submit(self, fn, /, *args):
+        mine = dict(parts.FUNCTIONS)
+        parts.FUNCTIONS.clear()
+        future = super().submit(fn, *args)
+        parts.FUNCTIONS.update(mine)
+        return future
+
+
+SETS = {
+    "triplets": lambda *files, **how: asdict(lossctl.triplets(*files, margin=[0.2, 1], by_class=True, pairs=3, **how)),
+    "anchors": lambda *files, **how: asdict(lossctl.triplets(*files, margin=0.5, anchors=220, seed=2, **how)),
+    "a loss": lambda *files, **how: lossctl.compute("batch-hard", *files, **how),
+    "rows": lambda *files, **how: lossctl.row_losses("supcon", *files, **how).tolist(),
+    "views": lambda *files, **how: lossctl.compute("clip", files[0], files[0], **how),
+}
+
+
+def test_parts_of_a_set_give_what_one_process_gives(tmp_path):
+    files = a_set(tmp_path)
+    for name, ask in SETS.items():
+        expected = repr(ask(*files))
+        crew = Here() if name == "a loss" else Elsewhere()
+        assert repr(ask(*files, executor=crew)) == expected, name
+        assert crew.parts > 2, name
+    work = lossctl.parts("batch-hard", *files)
+    assert repr(lossctl.merge([part.state() for part in reversed(work)])) == repr(lossctl.compute("batch-hard", *files))
+
+
+STRATEGIES = {
+    "batch-hard": {}, "random-semi-hard": {"seed": 3}, "hardest": {"limit": 50}, "all": {"limit": 9000},
+}  # fmt: skip
+
+
+def test_files_mined_in_parts_are_those_of_one_process(tmp_path):
+    files = a_set(tmp_path)
+    for strategy, settings in STRATEGIES.items():
+        written = []
+        for name, how in (("one.csv", {}), ("parts.csv", {"executor": Elsewhere()})):
+            lossctl.mine(strategy, *files, out=str(tmp_path / name), margin=0.3, **settings, **how)
+            written.append((tmp_path / name).read_bytes())
+        assert written[0] == written[1], strategy
 
 
 def test_states_of_parts_merge_to_the_result_in_any_order(tmp_path, small):
@@ -244,6 +302,48 @@ def test_the_example_of_spark(tmp_path, monkeypatch):
         exec(example.replace("preds/*.parquet", path).replace('"slice"', '"group"'), names)
     assert len(names["parts"]) > 5
     assert repr(names["result"]) == repr(expected)
+
+
+LINES = """
+import os, shlex, sys
+from lossctl.api import parts, ranks
+from lossctl.cli.app import run
+
+*lines, last = sys.argv[1:]
+for line in lines:
+    assert run(shlex.split(line)) == 0, line
+if os.environ["RANK"] == "1":
+    parts.__version__ = "0.0.1"
+sys.exit(run(shlex.split(last)))
+"""
+
+
+@pytest.mark.slow
+def test_torchrun(tmp_path):
+    pytest.importorskip("torch.distributed")
+    emb, label = a_set(tmp_path, 1100)
+    lines = [
+        f"triplets {emb} {label} --margin 0.2,1 --json -o {tmp_path}/counts",
+        f"compute batch-hard --per-row {emb} {label} -o {tmp_path}/hard",
+        f"compute batch-all --json {emb} {label} -o {tmp_path}/all",
+        f"mine semi-hard {emb} {label} -q -f csv -o {tmp_path}/mined",
+        f"compute bce {shards(tmp_path)} --json -o {tmp_path}/value",
+    ]
+    for line in lines:
+        assert run_lossctl(*line.split()).code == 0, line
+    names = [line.rpartition("/")[2] for line in lines]
+    expected = {name: (tmp_path / name).read_bytes() for name in names}
+    for name in names:
+        (tmp_path / name).unlink()
+    (tmp_path / "lines.py").write_text(LINES)
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(tmp_path / "lines.py")]
+    done = subprocess.run([*start, *lines, f"triplets {emb} {label}"], capture_output=True, text=True, cwd=ROOT)
+    assert {name: (tmp_path / name).read_bytes() for name in names if (tmp_path / name).exists()} == expected
+    assert done.stderr.count("lossctl: error: a worker has lossctl 0.0.1") == 1, done.stderr  # of the other rank
+    assert done.returncode
+    assert re.search(r"exitcode *: 2 ", done.stderr)
+    with pytest.raises(UsageError, match="there are no ranks"):
+        lossctl.triplets(emb, label, executor="torchrun")
 
 
 @pytest.mark.slow

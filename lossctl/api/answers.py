@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from .reading import Given
 
 if TYPE_CHECKING:
     from ..results.distributions import RowPicture
+    from ..rows.workers import Workers
     from ..sets.given import GivenTriplets
     from . import mine, triplets
 
@@ -184,12 +186,20 @@ def report(
     asked: TripletQuestion, embeddings: Shared, *, data_hash: bool = False, progress: Progress = None
 ) -> triplets.Report:
     """The triplets of an open set by category, what is odd about it, and sampled batches if any."""
+    workers = embeddings.workers(partial(_report, asked._replace(jobs=None)))
+    return _report(asked, embeddings, workers, data_hash=data_hash, progress=progress)
+
+
+def _report(
+    asked: TripletQuestion, embeddings: Shared, workers: Workers, *, data_hash: bool = False, progress: Progress = None
+) -> triplets.Report:
     from . import triplets
 
     opened = embeddings.losses[0]
     return triplets.report(
         opened,
         asked.margins,
+        workers,
         by_class=asked.by_class,
         pairs=asked.pairs,
         batch=asked.batch,
@@ -223,16 +233,25 @@ def mining_job(asked: MiningQuestion, embeddings: Shared) -> mine.MiningJob:
     """The triplets of an open set, embeddings to be mined, with a forecast of how many they are."""
     from . import mine
 
+    plain = asked._replace(jobs=None, path=None)
     return mine.prepare(
         embeddings.losses[0],
         asked.strategy,
         dict(asked.options),
+        embeddings.workers(partial(_blocks, plain)),
         limit=asked.limit,
         per_anchor=asked.per_anchor,
         ids=embeddings.rider("id"),
         kind=asked.kind,
         path=asked.path,
     )
+
+
+def _blocks(asked: MiningQuestion, embeddings: Shared, workers: Workers) -> Any:
+    from . import mine
+
+    points = mine.points_of(embeddings.losses[0])[1]
+    return [*mine.blocks(points, asked.strategy, dict(asked.options), workers, limit=asked.limit)]
 
 
 def write_mined(

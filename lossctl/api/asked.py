@@ -18,6 +18,7 @@ from ..language.options import Setting, Way
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
 from ..resampling.bootstrap import METHODS
+from . import ranks
 from .compute import Confidence, Jobs, Side, forms_of, read_bins
 from .gates import Bounds, read_baseline, read_percent
 from .reading import Given, Reading
@@ -295,11 +296,17 @@ def bounds_of(call: Asked) -> Bounds:
 
 def workers_of(call: Asked) -> Jobs:
     """How many threads, or who runs the parts. UsageError for both."""
-    if call["on"] is not None:
-        refuse_both(call, call.name("on"), ("jobs",), "its workers take one part at a time each")
-        refuse_both(call, call.name("on"), ("align",), "rows are matched in one process")
-    workers: Jobs = call["jobs"] if call["on"] is None else call["on"]
-    return workers
+    workers, name = call["on"], call.name("on")
+    if workers is None and call.way == "shell" and ranks.is_one():
+        workers, name = "torchrun", "torchrun"
+    if workers is None:
+        threads: Jobs = call["jobs"]
+        return threads
+    refuse_both(call, name, ("jobs",), "its workers take one part at a time each")
+    if "align" in call.values:
+        refuse_both(call, name, ("align",), "rows are matched in one process")
+    others: Jobs = workers
+    return others
 
 
 def refuse_unsuited(call: Asked, losses: Sequence[Loss]) -> None:

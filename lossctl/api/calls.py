@@ -417,6 +417,7 @@ def triplets(
     thousands: str | None = None,
     dim: int | None = None,
     device: str = "cpu",
+    executor: Executor | str | None = None,
     jobs: int | None = None,
     **named: Source,
 ) -> Report:
@@ -432,6 +433,7 @@ def triplets(
     anchors: estimate the shares from so many anchors, drawn by `seed`, each against everyone
     ci: the level of intervals of the shares: about new points, or with `anchors` (0.95 there) about the set
     na, skip_nan, header, delimiter: as in `compute`
+    executor: who compares parts of the anchors with all points, as in `compute`
     device: where the whole set is counted: cpu, cuda, cuda:1 (and so on), or auto; the counts are the same
 
     Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
@@ -481,6 +483,7 @@ def mine(
     thousands: str | None = None,
     dim: int | None = None,
     device: str = "cpu",
+    executor: Executor | str | None = None,
     jobs: int | None = None,
     **named: Source,
 ) -> Mined | MiningSummary:

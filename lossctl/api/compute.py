@@ -29,7 +29,7 @@ from ..resampling.jackknife import Jackknife
 from ..results.values import Interval, Result
 from ..rows import by_row, groups, hardest, whole
 from ..rows.job import Job
-from ..rows.workers import forked
+from ..rows.workers import Workers, forked
 from ..text import shown
 from . import prepare
 from .bound import as_array, column_of, home_of, rider
@@ -122,7 +122,7 @@ class Shared:
 
     def score(self, fold: Callable[[tuple[Any, ...]], Any], progress: Progress = None) -> Iterator[Any]:
         """fold(what each loss gives of some rows), block by block, in order."""
-        if self.parts:
+        if self.parts and not self.engine.is_blockwise:
             yield from self.parts.score(self, fold)
             return
         scorer = SCORERS[self.engine]()
@@ -131,13 +131,18 @@ class Shared:
             return
         if not self.answers:
             refuse_whole(self.fields)
-            self.answers = whole.answers(scorer.blocks, self.jobs, self.ride, self.read, self.threads, progress)
+            workers = [self.workers(partial(whole_scores, at)) for at in range(len(self.jobs))]
+            self.answers = whole.answers(scorer.blocks, self.jobs, self.ride, self.read, workers, progress)
         yield fold(tuple(answer.scored for answer in self.answers))
 
     def digest(self, at: int) -> str:
         """The hash of what a loss reads."""
         fields = self.losses[at].fields
-        return self.parts.digest(self, at) if self.parts else digest(fields)
+        return self.parts.digest(self, at) if self.parts and not self.engine.reads_whole else digest(fields)
+
+    def workers(self, ask: Callable[[Shared, Workers], Any]) -> Workers:
+        """Who compares blocks of units with all others in `ask`, which asks anew wherever there are others."""
+        return self.parts.crew(self, ask) if self.parts else self.threads
 
     def score_rows(self, fold: Callable[[tuple[by_row.Scored, ...]], Any]) -> Iterator[Any]:
         """The same, where every row (list, anchor) has a loss of its own. UsageError where it has none."""
@@ -153,6 +158,12 @@ class Shared:
         return tuple(
             loss._replace(backend=answer.backend) for loss, answer in zip(self.losses, self.answers, strict=True)
         )
+
+
+def whole_scores(at: int, shared: Shared, workers: Workers) -> tuple[WholeScores, ...]:
+    """What one of the losses gives of all rows, where these are read whole."""
+    scorer = SCORERS[shared.engine]()
+    return whole.answers(scorer.blocks, shared.jobs[at : at + 1], shared.ride, shared.read, [workers])
 
 
 class Scorer(NamedTuple):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DeviceError, FileError, UsageError
 from ..rows.workers import cores
 from ..text import shown
+from . import ranks
 
 if TYPE_CHECKING:
     from .compute import Jobs
@@ -110,4 +111,8 @@ class Cluster(NamedTuple):
     connect: Callable[[str], Any]
 
 
-CLUSTERS = {"ray": Cluster("ray", _ray), "dask": Cluster("distributed", _dask)}
+CLUSTERS = {
+    "ray": Cluster("ray", _ray),
+    "dask": Cluster("distributed", _dask),
+    "torchrun": Cluster("torch", ranks.connected),
+}

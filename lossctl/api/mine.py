@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, FileError, UsageError
-from ..files.sources import Field, blocks, parse_source
+from ..files import sources
+from ..files.sources import Field, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
 from ..sets import mining
@@ -20,7 +21,10 @@ from ..sets.by_anchor import no_anchor, read_set
 from ..sets.points import sort_points
 
 if TYPE_CHECKING:
+    from ..rows.workers import Workers
+    from ..sets.by_anchor import EmbeddingSet
     from ..sets.mining import Mined
+    from ..sets.points import Points
     from .prepare import Prepared
 
 BYTES_EACH = {"npy": 24, "csv": 64, "ndjson": 110}
@@ -80,18 +84,8 @@ def choose_device(strategy: str, text: str) -> Device:
     )
 
 
-def prepare(
-    opened: Prepared,
-    strategy: str,
-    options: dict[str, Any],
-    *,
-    limit: int | None,
-    per_anchor: int | None,
-    ids: Field | None,
-    kind: str,
-    path: str | None,
-) -> MiningJob:
-    """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
+def points_of(opened: Prepared) -> tuple[EmbeddingSet, Points]:
+    """The set as it was read, and its points, on their device. DataError where none can be an anchor."""
     embeddings, reading = read_set(opened.plan, opened.inputs()), opened.reading
     points = sort_points(
         embeddings.emb,
@@ -107,6 +101,40 @@ def prepare(
         from ..sets.device.picks import with_picks
 
         points = with_picks(points, reading.device)
+    return embeddings, points
+
+
+def blocks(
+    points: Points,
+    strategy: str,
+    options: dict[str, Any],
+    workers: Workers,
+    *,
+    limit: int | None,
+    progress: Any = None,
+) -> Iterator[Mined]:
+    """What a strategy takes of all anchors."""
+    extra = {"count": limit} if strategy == "hardest" else {}
+    return mining.STRATEGIES[strategy](points, **options, **extra, threads=workers, progress=progress)
+
+
+def prepare(
+    opened: Prepared,
+    strategy: str,
+    options: dict[str, Any],
+    workers: Workers,
+    *,
+    limit: int | None,
+    per_anchor: int | None,
+    ids: Field | None,
+    kind: str,
+    path: str | None,
+) -> MiningJob:
+    """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError.
+
+    workers: who compares blocks of anchors with all points
+    """
+    embeddings, points = points_of(opened)
     expected = _expected(points, strategy, options, limit, per_anchor)
     if path is not None:
         _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
@@ -116,8 +144,7 @@ def prepare(
     forecast = f"{about}{expected.triplets:,} triplets, {about}{_size(size)}"
 
     def mine(progress: Any) -> Iterator[Mined]:
-        extra = {"count": limit} if strategy == "hardest" else {}
-        mined = mining.STRATEGIES[strategy](points, **options, **extra, threads=opened.jobs, progress=progress)
+        mined = blocks(points, strategy, options, workers, limit=limit, progress=progress)
         if per_anchor is not None:
             mined = mining.hardest_per_anchor(mined, per_anchor)
         return mined if limit is None else mining.limited(mined, limit)
@@ -179,7 +206,7 @@ def _size(count: float) -> str:
 def _texts(ids: Field, rows: int) -> list[str]:
     """The id of each row, as text."""
     try:
-        parts = [block.load()[0].reshape(-1).tolist() for block in blocks([ids], ["category"], 1 << 15)]
+        parts = [block.load()[0].reshape(-1).tolist() for block in sources.blocks([ids], ["category"], 1 << 15)]
     except DataError as fault:
         raise DataError(fault.what, why=NAMELESS, fix=ONE_EACH) from None
     cells = [cell for part in parts for cell in part]

@@ -1,4 +1,4 @@
-"""Rows in parts: an executor reads and scores each where it likes, and its blocks come back in order.
+"""Rows, or blocks of anchors, in parts: an executor does each where it likes, and what it gives comes back in order.
 
 The blocks, what is made of each and the order in which they are merged are those of one process, so every number,
 interval and message is too, whoever ran the parts and however often one had to be run again.
@@ -7,6 +7,8 @@ interval and message is too, whoever ran the parts and however often one had to 
 from __future__ import annotations
 
 import os
+import pickle
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
@@ -17,6 +19,7 @@ from ..errors import DataError, FileError, LossctlError, UsageError
 from ..files.binding import Paths
 from ..files.opening import is_remote
 from ..files.sources import DIGEST_ROWS, Leaves, digest, digest_of, leaves
+from ..rows.workers import Workers, ordered_map
 from ..version import __version__
 from . import compute
 from .reading import Given, Reading
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from .compute import Request, Shared, Side
 
 PART_ROWS = 1 << 22  # a worker opens the files again for each part
+BLOCKS = 8  # of units that are compared with all others, in one part: they take seconds, where there are many
+MAKING = threading.Lock()
 AHEAD = 64  # parts that are on their way, unless an executor says how many
 
 
@@ -82,44 +87,41 @@ class Parts(NamedTuple):
         """fold(what each loss gives of some rows), block by block, in order. UsageError for what cannot be cut."""
         rows = self.rows(shared)
         size = -(-PART_ROWS // shared.block_rows) * shared.block_rows
-        yield from self._of_ranges(rows, size, partial(score_part, self.recipe), fold)
+        yield from _of_ranges(self.executor, rows, size, partial(score_part, self.recipe), lambda *_: (fold,))
 
     def digest(self, shared: Shared, at: int) -> str:
         """The hash of what a loss reads, made in parts."""
         fields = shared.losses[at].fields
         size = -(-PART_ROWS // DIGEST_ROWS) * DIGEST_ROWS
-        parts = list(self._of_ranges(self.rows(shared), size, partial(leaves_of_part, self.recipe), at))
+        parts = list(
+            _of_ranges(self.executor, self.rows(shared), size, partial(leaves_of_part, self.recipe), lambda *_: (at,))
+        )
         if not parts or None in parts:
             return digest(fields)
         return digest_of(fields, reduce(Leaves.merge, parts))
 
-    def _of_ranges(self, rows: int, size: int, work: Callable[..., Any], *how: Any) -> Iterator[Any]:
-        """What work(start, stop, *how) lists, of ranges of `size` rows, in order; each is done by the executor."""
-        waiting: deque[Future] = deque()
-        try:
-            for start in range(0, rows, size):
-                waiting.append(self.executor.submit(work, start, min(start + size, rows), *how))
-                if len(waiting) > getattr(self.executor, "ahead", AHEAD):
-                    yield from _received(waiting.popleft())
-            while waiting:
-                yield from _received(waiting.popleft())
-        finally:
-            for future in waiting:
-                future.cancel()
+    def crew(self, shared: Shared, ask: Callable[[Shared, Workers], Any]) -> Crew:
+        """Others that read the same inputs and ask the same, to take blocks of it. UsageError where they cannot."""
+        self._refuse_unreadable()
+        device = self.recipe.reading.device
+        if device != "cpu":
+            raise UsageError(
+                f"{device} in parts",
+                why="one device counts a whole set",
+                fix="use one process, or --device cpu",
+            )
+        return Crew(self.executor, pickle.dumps((self.recipe, ask)), shared.threads)
 
     def rows(self, shared: Shared) -> int:
         """How many rows there are. UsageError where that, or what a worker needs, is not known beforehand."""
         losses = {loss.plan.spec.loss.name: loss.plan.spec.loss for loss in shared.losses}
         for loss in losses.values():
-            if not loss.engine.is_divisible:
+            if not loss.engine.is_parted:
                 raise UsageError(
                     f"{loss.name} goes by {loss.engine.kind}, which parts would cut",
                     fix="compute it in one process, without --on",
                 )
-        for source in self.recipe.sources:
-            if not _is_path(source):
-                what = "stdin" if isinstance(source, str) else "an array in memory"
-                raise UsageError(f"{what} cannot be read in parts", fix="save it to a file, and name that")
+        self._refuse_unreadable()
         counts = [(field, field.frame.rows) for field in shared.fields]
         for field, count in counts:
             if count is None:
@@ -129,6 +131,97 @@ class Parts(NamedTuple):
                     fix="write it as Parquet or NPY, or compute in one process, without --on",
                 )
         return max(count or 0 for _, count in counts)
+
+    def _refuse_unreadable(self) -> None:
+        for source in self.recipe.sources:
+            if not _is_path(source):
+                what = "stdin" if isinstance(source, str) else "an array in memory"
+                raise UsageError(f"{what} cannot be read in parts", fix="save it to a file, and name that")
+
+
+def _of_ranges(
+    executor: Executor, count: int, size: int, work: Callable[..., Any], how: Callable[[int, int], tuple[Any, ...]]
+) -> Iterator[Any]:
+    """What work(start, stop, *how(start, stop)) lists, of ranges of `size` of `count`, in order; each is done by the
+    executor."""
+    waiting: deque[Future] = deque()
+    try:
+        for start in range(0, count, size):
+            stop = min(start + size, count)
+            waiting.append(executor.submit(work, start, stop, *how(start, stop)))
+            if len(waiting) > getattr(executor, "ahead", AHEAD):
+                yield from _received(waiting.popleft())
+        while waiting:
+            yield from _received(waiting.popleft())
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+class Crew(NamedTuple):
+    """`rows.workers.Crew` of an executor.
+
+    plan: pickled, from what and how whoever does a part makes its own function of blocks
+    threads: how many this process would use
+    """
+
+    executor: Executor
+    plan: bytes
+    threads: int
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        """function(item) for each item, in order; executors within this process use this very function."""
+        size = max(1, min(BLOCKS, len(items) // AHEAD))
+        work = partial(blocks_of_part, self.plan, getattr(self.executor, "threads", 1))
+        FUNCTIONS[self.plan] = function
+        try:
+            yield from _of_ranges(self.executor, len(items), size, work, lambda *part: (items[slice(*part)],))
+        finally:
+            FUNCTIONS.pop(self.plan, None)
+
+
+class _Asked(Exception):
+    """A question has come to the function that gives what is known of a block."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+
+class _Asking(NamedTuple):
+    """A crew that only finds out what it is to do."""
+
+    threads: int = 1
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        raise _Asked(function)
+
+
+FUNCTIONS: dict[bytes, Callable[[Any], Any]] = {}  # by plan: at most one that was made here, with its points
+
+
+def blocks_of_part(plan: bytes, threads: int, start: int, stop: int, items: Sequence[Any]) -> list[Any] | LossctlError:
+    """What a worker does for the blocks start..stop, which are `items`, of units that are compared with all others; it
+    keeps the points for the next part.
+
+    A fault comes back as a value, as in `score_part`.
+    """
+    try:
+        return list(ordered_map(_function_of(plan), items, threads))
+    except LossctlError as fault:
+        return fault
+
+
+def _function_of(plan: bytes) -> Callable[[Any], Any]:
+    with MAKING:
+        if plan not in FUNCTIONS:
+            FUNCTIONS.clear()
+            recipe, ask = pickle.loads(plan)
+            with _opened(recipe) as shared:
+                try:
+                    ask(shared, _Asking())
+                except _Asked as asked:
+                    FUNCTIONS[plan] = asked.function
+        return FUNCTIONS[plan]
 
 
 def _is_path(source: Given) -> bool:

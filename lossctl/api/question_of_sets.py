@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from ..errors import UsageError
 from ..language import options
 from ..text import did_you_mean
-from .asked import Asked, reading_of
+from .asked import Asked, reading_of, workers_of
+from .compute import Jobs
 from .reading import Given, Reading
 
 
@@ -31,7 +32,7 @@ class TripletQuestion(NamedTuple):
     seed: int = 0
     anchors: int | None = None
     level: float | None = None
-    jobs: int | None = None
+    jobs: Jobs = None
 
     @classmethod
     def of(
@@ -82,7 +83,7 @@ class TripletQuestion(NamedTuple):
             seed=call["seed"],
             anchors=call["anchors"],
             level=call["ci"],
-            jobs=call["jobs"],
+            jobs=workers_of(call),
         )
 
 
@@ -103,7 +104,7 @@ class MiningQuestion(NamedTuple):
     identity: Given | None = None
     path: str | None = None
     kind: str = "npy"
-    jobs: int | None = None
+    jobs: Jobs = None
 
     @classmethod
     def of(
@@ -127,7 +128,7 @@ class MiningQuestion(NamedTuple):
             identity=call["id"],
             path=path,
             kind="npy" if path is None else _mined_format(call, path),
-            jobs=call["jobs"],
+            jobs=workers_of(call),
         )
 
 

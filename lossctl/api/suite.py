@@ -167,10 +167,10 @@ def _computed(batch: list[Task], jobs: Jobs, data_hash: bool) -> list[tuple[list
 
 
 def _workers(batch: list[Task], jobs: Jobs) -> Jobs:
-    """Who computes a batch: this process where parts would cut its lists or points, or rows are matched by ids."""
-    is_divisible = all(spec.loss.engine.is_divisible for task in batch for spec in task.specs)
+    """Who computes a batch: this process where parts would cut its lists, or rows are matched by ids."""
+    is_parted = all(spec.loss.engine.is_parted for task in batch for spec in task.specs)
     is_aligned = any(task.call["align"] is not None for task in batch)
-    return jobs if isinstance(jobs, int) or (is_divisible and not is_aligned) else None
+    return jobs if isinstance(jobs, int) or (is_parted and not is_aligned) else None
 
 
 def _questions(task: Task) -> list[Question]:

@@ -18,6 +18,7 @@ from .pairing import has_pairs
 
 if TYPE_CHECKING:
     from ..results.breakdown import AtMargin, Batches, Breakdown, Categories, Diagnosis, ShareConfidence
+    from ..rows.workers import Workers
     from ..sets.given import GivenTriplets
     from .prepare import Prepared
     from .reading import Given, Reading
@@ -86,6 +87,7 @@ def _counts(categories: Categories) -> dict[str, Any]:
 def report(
     opened: Prepared,
     margins: Sequence[float],
+    workers: Workers,
     *,
     by_class: bool = False,
     pairs: int = 0,
@@ -99,6 +101,7 @@ def report(
 ) -> Report:
     """The breakdown of a prepared set, its diagnosis, and sampled batches (on the CPU) if `batch` is given.
 
+    workers: who compares blocks of anchors with all points
     anchors: count so many only, drawn by the seed;  level: of intervals of the shares: about new points, or with
         `anchors`, where it is 0.95 unless given, about all anchors of the set
     """
@@ -121,7 +124,7 @@ def report(
         from ..sets.device.triplets import breakdown_on
 
         count = partial(breakdown_on, reading.device)
-    how: dict[str, Any] = {"threads": opened.jobs, **settings}
+    how: dict[str, Any] = {"threads": workers, **settings}
     bounded, notes = None, opened.notes
     if anchors is not None:
         bounded = shares.of_sample(embeddings, anchors, seed, level or shares.LEVEL, progress, who=opened.pairs, **how)
@@ -131,7 +134,7 @@ def report(
     else:
         counts = count(embeddings.emb, embeddings.label, by_class=by_class, pairs=pairs, progress=progress, **how)
     if level is not None and anchors is None:
-        bounded = shares.of_points(counts, embeddings, seed, level, partial(count, **how))
+        bounded = shares.of_points(counts, embeddings, seed, level, partial(count, threads=opened.jobs, **settings))
         counts = bounded.breakdown
     sample = None
     if batch is not None:

@@ -154,7 +154,7 @@ def run(args: list[str]) -> int:
         return _complain(FileError("stdout is closed", fix="leave it open, or redirect it: > /dev/null"))
     _speak_unicode()
     try:
-        code = copy_context().run(_run, args)
+        code = copy_context().run(_of_ranks if "TORCHELASTIC_RUN_ID" in os.environ else _run, args)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -179,6 +179,20 @@ def _speak_unicode() -> None:
         return
     is_chosen = "PYTHONIOENCODING" in os.environ
     sys.stdout.reconfigure(**({"errors": "replace"} if is_chosen else {"encoding": "utf-8"}))
+
+
+def _of_ranks(args: list[str]) -> int:
+    """Under torchrun: the first rank runs the command line, the others help it."""
+    from ..api import ranks
+
+    if not ranks.is_one():
+        return _run(args)
+    if not ranks.is_first():
+        return ranks.serve()
+    code = _run(args)
+    if not code:  # else torchrun ends them
+        ranks.dismiss()
+    return code
 
 
 def _run(args: list[str]) -> int:

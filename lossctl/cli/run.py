@@ -114,14 +114,17 @@ def _all_open(style: output.Style, reports: dict[str, str], inputs: list[str]) -
 
 
 def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteReport:
+    from ..api.asked import asked, workers_of
     from ..api.suite import run
     from .progress import bar
+
+    jobs = workers_of(asked(values, RUN, "shell"))
 
     with contextlib.nullcontext() if style.quiet else bar("rows", None) as line:
         return run(
             suite,
             only=values["only"] or (),
-            jobs=values["on"] or values["jobs"],
+            jobs=jobs,
             data_hash=values["signature"],
             progress=line.name if line else None,
         )

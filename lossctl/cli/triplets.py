@@ -143,7 +143,7 @@ def _is_of_triplets(values: Mapping[str, Any], question: TripletQuestion) -> boo
 def _of_a_set(values: Mapping[str, Any]) -> dict[str, Any]:
     """What given triplets have no use for, by its flag."""
     names = (
-        "by", "explain", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "ref_label",
+        "by", "explain", "on", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "ref_label",
         "exclude_same", "ref_exclude_same", "noise_label", "positive",
     )  # fmt: skip
     beside = {f"--{name.replace('_', '-')}": values[name] for name in names}

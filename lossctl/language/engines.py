@@ -21,6 +21,7 @@ class Engine(NamedTuple):
     no_values: why a row alone has none, where it has none
     has_space: whether points are compared in a space: a distance, on the unit sphere or not, on a device
     reads_whole: whether all rows are read before the first is scored, as each meets all others
+    is_blockwise: whether a block of its units is compared with all others apart from other blocks
     has_lists: whether the groups of rows are its lists, which other groups would cut
     takes_weights: whether rows may be weighted
     """
@@ -34,6 +35,7 @@ class Engine(NamedTuple):
     no_values: str = "it is one number of all rows together"
     has_space: bool = False
     reads_whole: bool = False
+    is_blockwise: bool = False
     has_lists: bool = False
     takes_weights: bool = True
 
@@ -46,6 +48,11 @@ class Engine(NamedTuple):
     def is_divisible(self) -> bool:
         """Whether parts of its rows can be scored apart: no list, and no set of points, is cut by them."""
         return not (self.reads_whole or self.has_lists)
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether others can compute parts of it: of its rows, or of the units that are compared."""
+        return self.is_divisible or self.is_blockwise
 
 
 ROWS = Engine("rows", "rows", ("mean", "sum", "none"))
@@ -64,6 +71,7 @@ SETS = Engine(
     roles=("emb", "identity"),
     has_space=True,
     reads_whole=True,
+    is_blockwise=True,
     takes_weights=False,
 )
 VIEWS = Engine(
@@ -72,6 +80,7 @@ VIEWS = Engine(
     ("mean", "sum", "none"),
     roles=("left", "right"),
     reads_whole=True,
+    is_blockwise=True,
     takes_weights=False,
 )
 WHOLE = Engine("rows", "all rows together", ("mean",), has_values=False, reads_whole=True, takes_weights=False)

@@ -73,8 +73,8 @@ def _in_a_space(loss: Loss) -> bool:
     return loss.engine.has_space
 
 
-def _is_indivisible(loss: Loss) -> bool:
-    return not loss.engine.is_divisible
+def _is_unparted(loss: Loss) -> bool:
+    return not loss.engine.is_parted
 
 
 def _is_resampled(loss: Loss) -> bool:
@@ -475,8 +475,9 @@ OPTIONS: tuple[Setting, ...] = (
     # --- where it is computed
     Setting("device", "text", "Where the distances are computed.", (COMPUTE, COMPARE, *SETS), default="cpu",
             metavar="cpu|cuda|cuda:1|auto", suits=_in_a_space, why=NO_SET, mark="be"),
-    Setting("on", "text", "Run it in parts; ray and dask alone start workers on this machine.", (*LOSSES, RUN),
-            PLAIN, metavar="ray|dask|ray://HOST:PORT", keyword="executor", refused=_is_indivisible),
+    Setting("on", "text", "Run it in parts; ray and dask alone start workers on this machine.",
+            (*LOSSES, *SETS, RUN), PLAIN, metavar="ray|dask|ray://HOST:PORT", keyword="executor",
+            refused=_is_unparted),
     Setting("jobs", "whole", "Threads (all cores unless given).", CALLS, PLAIN, metavar="N", short="-j", low=1,
             shows_bounds=True),
     # --- what is asked beside the number

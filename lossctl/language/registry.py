@@ -67,7 +67,7 @@ class Loss:
 
     def __reduce__(self) -> tuple[Callable[[str], Loss], tuple[str]]:
         """Pickled by name."""
-        return find, (self.name,)
+        return _unpickled, (self.name,)
 
     @property
     def family(self) -> str:
@@ -152,6 +152,12 @@ def _embedding_set(panel: Any) -> None:
 
 
 SET = Loss("embedding set", _embedding_set, (POINTS, IDENTITY), (), engine=SETS)
+
+
+def _unpickled(name: str) -> Loss:
+    return SET if name == SET.name else find(name)
+
+
 LOSSES: dict[str, Loss] = {}
 CELLS = ("mean-elements", "sum-elements")  # over the cells of all rows
 BY_NAME: dict[str, Loss] = {}  # names and aliases

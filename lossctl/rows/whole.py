@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from .job import Arrays, Job, Read, RowBlock, shared
+from .workers import Workers
 
 Progress = Callable[[int, int], None] | None
 
@@ -35,7 +36,7 @@ class WholeLoss(NamedTuple):
     job: Job
     side: tuple[int, ...]
     arrays: Arrays
-    threads: int = 1
+    threads: Workers = 1
     progress: Progress = None
     is_rest: bool = False
 
@@ -49,12 +50,23 @@ Engine = Callable[[WholeLoss], WholeScores]
 
 
 def answers(
-    engine: Engine, jobs: tuple[Job, ...], side: tuple[int, ...], read: Read, threads: int, progress: Progress = None
+    engine: Engine,
+    jobs: tuple[Job, ...],
+    side: tuple[int, ...],
+    read: Read,
+    workers: Sequence[Workers],
+    progress: Progress = None,
 ) -> tuple[WholeScores, ...]:
-    """All rows of one reading, for each of several losses; `read` gives the blocks, from the start."""
+    """All rows of one reading, for each of several losses; `read` gives the blocks, from the start.
+
+    workers: of each loss
+    """
     assert not any(job.plan.weight for job in jobs)  # the table of options lets none through
     arrays = _all_rows(read())
-    return tuple(engine(WholeLoss(job, side, columns, threads, progress)) for job, columns in shared(jobs, arrays))
+    return tuple(
+        engine(WholeLoss(job, side, columns, who, progress))
+        for (job, columns), who in zip(shared(jobs, arrays), workers, strict=True)
+    )
 
 
 def without(

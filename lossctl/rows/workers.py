@@ -1,4 +1,4 @@
-"""Blocks spread over the cores, results in order."""
+"""Blocks spread over the cores, or over other processes and machines, results in order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,9 +18,29 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+class Crew(Protocol):
+    """Others that compute in the place of the threads here, each with a function of its own that does the same.
+
+    threads: how many this process would use, which decides how large its blocks are
+    """
+
+    @property
+    def threads(self) -> int: ...
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]: ...
+
+
+Workers: TypeAlias = "int | Crew"  # so many threads of this process, or others
+
+
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_of(workers: Workers) -> int:
+    """How many threads this process would use."""
+    return workers if isinstance(workers, int) else workers.threads
 
 
 def keep_freed_memory() -> None:
@@ -30,6 +50,13 @@ def keep_freed_memory() -> None:
     block freed: its thresholds then grow to that size.
     """
     np.empty(30 << 20, dtype=np.uint8)
+
+
+def mapped(function: Callable[[Item], Result], items: Sequence[Item], workers: Workers) -> Iterator[Result]:
+    """function(item) for each item, in order, on threads or elsewhere; items must be picklable."""
+    if isinstance(workers, int):
+        return ordered_map(function, items, workers)
+    return workers.map(function, items)
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:

@@ -15,6 +15,7 @@ from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
 from ..rows.job import PLAIN, Job, Loaded, RowBlock, RowsAt, Space
 from ..rows.whole import WholeLoss, WholeScores
+from ..rows.workers import Workers
 from . import panels
 from .diagnosis import remarks
 from .points import Points, sort_points
@@ -72,11 +73,11 @@ def _points(plan: shapes.Plan, embedding_set: EmbeddingSet, space: Space) -> Poi
 
 
 def _losses(
-    plan: shapes.Plan, points: Points, device: str, jobs: int, progress: Progress | None
+    plan: shapes.Plan, points: Points, device: str, workers: Workers, progress: Progress | None
 ) -> tuple[panels.AnchorLosses, str]:
     """The losses, and what computed them."""
     loss, options = plan.spec.loss, plan.spec.options
-    how: dict[str, Any] = {"threads": jobs, "progress": progress}
+    how: dict[str, Any] = {"threads": workers, "progress": progress}
     if device == "cpu":
         if loss.cosine:
             how["most"] = max(32, min(256, panels.CACHED // max(1, len(points))))

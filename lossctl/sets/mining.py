@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from ..rows.workers import ordered_map
+from ..rows.workers import Workers, mapped
 from .extremes import extremes
 from .panels import Panel, default_threads, fold
 from .picks import (
@@ -214,7 +214,7 @@ def mine_all(
     *,
     margin: float = 1.0,
     categories: Iterable[str] = ("hard", "semi-hard"),
-    threads: int | None = None,
+    threads: Workers | None = None,
     progress: Callable[[int, int], None] | None = None,
     block: int | None = None,
 ) -> Blocks:
@@ -226,7 +226,7 @@ def mine_all(
     judge = make_judge(points, (float(margin),) if margin else ())
     parts = list(_parts(points, block))
     jobs = default_threads() if threads is None else threads
-    blocks = ordered_map(lambda part: _all_of(judge, kinds, margin, *part), parts, jobs)
+    blocks = mapped(lambda part: _all_of(judge, kinds, margin, *part), parts, jobs)
     for part, triplets in zip(parts, blocks, strict=True):
         if progress is not None:
             progress(part[1] - points.begin, points.anchors)

@@ -18,7 +18,7 @@ from ..language.numerics import Array, namespace, picked, row_sum, where
 from ..language.registry import Weighted
 from ..language.rounded import Bounded, Rounded, rounded_cosines
 from ..language.twofold import Directions, Twofold, cosines, directions, near_one
-from ..rows.workers import cores, keep_freed_memory, ordered_map
+from ..rows.workers import Workers, cores, keep_freed_memory, mapped, threads_of
 from .extremes import extremes, where_true
 from .points import Points, own_class, shifted
 from .ties import Judges
@@ -26,7 +26,6 @@ from .ties import Judges
 MEMORY_BYTES = 1 << 28
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
 CACHED = 1 << 19  # similarities of a panel: what is made of them at once stays near the processor
-FEW_PAIRS = 1 << 20  # threads take longer to start than to save on so few
 MANY = 32  # an anchor's distances to all points take about the time of so many differences less
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
@@ -279,28 +278,24 @@ def fold(
     everyone: bool = False,
     block: int | None = None,
     most: int = 256,
-    threads: int | None = None,
+    threads: Workers | None = None,
     memory_bytes: int = MEMORY_BYTES,
     bytes_each: int = 32,
     progress: Callable[[int, int], None] | None = None,
-    judges: Judges | None = None,
 ) -> Iterator[Result]:
-    """function(panel) for panels that cover all anchors, in order, on `threads` threads; fewer than a million pairs are
-    the work of one.
+    """function(panel) for panels that cover all anchors, in order, on `threads` threads (or by others).
 
     everyone: cover all points, also those without a positive or without a negative
     block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point, up to most
     progress: called with the number of anchors done, and of all
-    judges: what the panels share, where it is asked about afterwards
     """
     keep_freed_memory()
     jobs = default_threads() if threads is None else threads
     count = points.everyone if everyone else points.anchors
-    size = block or max(1, min(most, memory_bytes // (bytes_each * max(1, len(points)) * max(1, jobs))))
-    shared = Judges(points) if judges is None else judges
-    end = points.begin + count
-    panels = (Panel(points, start, min(start + size, end), shared) for start in range(points.begin, end, size))
-    for k, result in enumerate(ordered_map(function, panels, jobs)):
+    size = block or max(1, min(most, memory_bytes // (bytes_each * max(1, len(points)) * max(1, threads_of(jobs)))))
+    shared, end = Judges(points), points.begin + count
+    panels = [(start, min(start + size, end)) for start in range(points.begin, end, size)]
+    for k, result in enumerate(mapped(lambda at: function(Panel(points, *at, shared)), panels, jobs)):
         if progress is not None:
             progress(min((k + 1) * size, count), count)
         yield result
@@ -335,16 +330,16 @@ class AnchorLosses:
 def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: Any) -> AnchorLosses:
     """A panel loss, anchor by anchor; `options` are those of `fold`."""
 
-    def quietly(panel: Panel) -> tuple[np.ndarray, ...]:
+    def quietly(panel: Panel) -> tuple[int, tuple[np.ndarray, ...]]:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told of where it can be seen
-            return precise_losses(function, panel)
+            losses = precise_losses(function, panel)
+        return panel.judges.undecided_anchors(panel.start, panel.stop), losses
 
-    judges = Judges(points)
-    blocks = [*fold(points, quietly, judges=judges, **options)]
+    blocks = [*fold(points, quietly, **options)]
     if not blocks:
         return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
-    total, weight, *valid = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return AnchorLosses(total, weight, valid[0] if valid else weight, judges.undecided_anchors)
+    total, weight, *valid = (np.concatenate(parts) for parts in zip(*(losses for _, losses in blocks), strict=True))
+    return AnchorLosses(total, weight, valid[0] if valid else weight, sum(undecided for undecided, _ in blocks))
 
 
 def precise_losses(function: Callable[[Any], Any], panel: Any) -> tuple[np.ndarray, ...]:

@@ -29,8 +29,7 @@ Settle = Callable[[int, "np.ndarray", bool], int]  # anchor, candidates, whether
 class Finder(Protocol):
     """Picks for the anchors start..stop, made elsewhere: those that `extremes` and picks.py make, ties included."""
 
-    @property
-    def undecided_anchors(self) -> int: ...
+    def undecided_anchors(self, start: int, stop: int) -> int: ...
 
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]: ...
 

@@ -88,12 +88,11 @@ class Judges:
                 self._by_margins[margins] = make_judge(self.points, margins, self.scratch)
             return self._by_margins[margins]
 
-    @property
-    def undecided_anchors(self) -> int:
-        """How many anchors had more ties than a judge decides by integers."""
-        over = [judge.spent > judge.budget for judge in self._by_margins.values()]
+    def undecided_anchors(self, start: int, stop: int) -> int:
+        """How many of the anchors start..stop had more ties than a judge decides by integers."""
+        over = [judge.spent[start:stop] > judge.budget for judge in self._by_margins.values()]
         own = int(np.any(over, axis=0).sum()) if over else 0
-        return own + (self.points.finder.undecided_anchors if self.points.finder else 0)
+        return own + (self.points.finder.undecided_anchors(start, stop) if self.points.finder else 0)
 
 
 def whole_numbers(x: np.ndarray) -> np.ndarray | None:

@@ -7,7 +7,6 @@ import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +25,7 @@ from ..results.breakdown import (
 )
 from ..rows.job import PLAIN, Pairing
 from ..rows.sums import count, total
-from ..rows.workers import ordered_map
+from ..rows.workers import Workers, mapped
 from .counting import Census, Counts, DistanceSums, count_panel, joined
 from .panels import MEMORY_BYTES, Panel, default_threads, fold
 from .points import Points, sort_points
@@ -50,7 +49,7 @@ def breakdown(
     pairs: int = 0,
     bins: int = BINS,
     block: int | None = None,
-    threads: int | None = None,
+    threads: Workers | None = None,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
     who: Pairing = PLAIN,
@@ -108,7 +107,7 @@ def breakdown_of_some(
     margins: Sequence[float] = (1.0,),
     metric: str = "euclidean",
     normalize: bool = False,
-    threads: int | None = None,
+    threads: Workers | None = None,
     progress: Progress | None = None,
     who: Pairing = PLAIN,
 ) -> Sampled | None:
@@ -129,10 +128,9 @@ def breakdown_of_some(
     if points.anchors <= anchors:
         return None
     chosen = np.sort(_drawn(points, anchors, seed))
-    judges = Judges(points)
-    panels = (Panel(points, at, at + 1, judges) for at in chosen.tolist())
+    judges, workers = Judges(points), default_threads() if threads is None else threads
     counted = []
-    for panel in ordered_map(partial(count_panel, census), panels, default_threads() if threads is None else threads):
+    for panel in mapped(lambda at: count_panel(census, Panel(points, at, at + 1, judges)), chosen.tolist(), workers):
         counted.append(panel)
         if progress is not None:
             progress(len(counted), anchors)

@@ -15,7 +15,7 @@ import numpy as np
 from ..language.numerics import Array, namespace
 from ..language.rounded import Bounded, Rounded, factors, rounded_cosines
 from ..language.twofold import Directions, Twofold, cosines, directions
-from ..rows.workers import keep_freed_memory, ordered_map
+from ..rows.workers import Workers, keep_freed_memory, mapped
 from .panels import CACHED, precise_losses
 
 MOST, LEAST = 256, 32  # things of a block
@@ -88,11 +88,11 @@ def values_of(
     function: Callable[[ViewPanel], Any],
     *,
     block: int | None = None,
-    threads: int = 1,
+    threads: Workers = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """function(panel) of all N things, (N,), in blocks, on `threads` threads; in twice the digits at once where most of
-    the first ones need them, so that blocks change no digit.
+    """function(panel) of all N things, (N,), in blocks, on `threads` threads (or by others); in twice the digits at
+    once where most of the first ones need them, so that blocks change no digit.
 
     block: things a panel; if None, as many as stay near the processor
     """
@@ -109,9 +109,9 @@ def values_of(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         first = function(ViewPanel(held, 0, min(LEAST, count)))
     is_precise = isinstance(first, Bounded) and bool(2 * np.count_nonzero(first.is_good) < len(first.is_good))
-    panels = (ViewPanel(held, start, min(start + size, count), is_precise) for start in range(0, count, size))
+    panels = [(start, min(start + size, count)) for start in range(0, count, size)]
     values = []
-    for at, part in enumerate(ordered_map(quietly, panels, threads)):
+    for at, part in enumerate(mapped(lambda at: quietly(ViewPanel(held, *at, is_precise)), panels, threads)):
         values.append(part)
         if progress is not None:
             progress(min((at + 1) * size, count), count)

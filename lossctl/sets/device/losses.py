@@ -74,7 +74,7 @@ def batch_all_losses(
     for panel, (total, weight, _) in ordered_map(lambda p: (p, losses_of(function(p), p)), panels, threads):
         losses.total[panel.start : panel.stop] = total
         losses.weight[panel.start : panel.stop] = weight
-    return replace(losses, undecided=judges.undecided_anchors), is_open
+    return replace(losses, undecided=judges.undecided_anchors(0, points.anchors)), is_open
 
 
 def _batch_all(placed: Placed, points: Points, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -53,10 +53,9 @@ class DevicePicks:
         self.answers: dict[tuple[object, ...], Proven] = {}
         self._lock = threading.Lock()
 
-    @property
-    def undecided_anchors(self) -> int:
+    def undecided_anchors(self, start: int, stop: int) -> int:
         """As `ties.Judges.undecided_anchors`."""
-        return self._judges.undecided_anchors
+        return self._judges.undecided_anchors(start, stop)
 
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]:
         """As `extremes.extremes`."""

@@ -1,0 +1,165 @@
+"""Ranks that torchrun has started: the first asks and prints, all do parts of what it asks.
+
+What goes between them are parts and what they give, which lie in the memory of processors: gloo carries them, also
+where a part is computed on a GPU. Points do not travel, since every rank reads the files itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import DeviceError, UsageError
+from ..rows.workers import cores
+
+NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+LAUNCHERS = ("torchrun", "torch.distributed.run", "torch.distributed.launch")
+PATIENCE = timedelta(days=30)  # between two parts; where a rank ends, torchrun ends the others
+
+
+def is_one() -> bool:
+    """Whether torchrun has started this process beside others; not one that a training script has started itself."""
+    if any(name not in os.environ for name in NAMES) or os.environ["WORLD_SIZE"] == "1":
+        return False
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{os.getppid()}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        return any(os.path.basename(word) in LAUNCHERS for word in words)
+    return True
+
+
+def is_first() -> bool:
+    """Whether this is the rank that asks and prints."""
+    return os.environ["RANK"] == "0"
+
+
+def threads() -> int:
+    """How many cores of the machine are this rank's."""
+    return max(1, cores() // int(os.environ["LOCAL_WORLD_SIZE"]))
+
+
+class Ranks(NamedTuple):
+    """An executor over all ranks, this one among them: each does one part at a time."""
+
+    pool: ThreadPoolExecutor
+    threads: int
+    ahead: int
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        return self.pool.submit(_done_by_own, fn, args)
+
+
+_own = threading.local()  # the rank that does what a thread of the pool is asked
+
+
+@contextlib.contextmanager
+def connected(host: str) -> Iterator[Ranks]:
+    """The executor. UsageError where torchrun has not started this process."""
+    if host or not is_one():
+        raise UsageError(
+            "there are no ranks to run on",
+            why="it is torchrun that starts them",
+            fix="torchrun --nproc-per-node 2 -m lossctl ..., without --on",
+        )
+    world = _join()
+    free: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for rank in range(world):
+        free.put(rank)
+
+    def begin() -> None:
+        _own.rank = free.get()
+
+    pool = ThreadPoolExecutor(world, initializer=begin)
+    try:
+        yield Ranks(pool, threads(), 2 * world)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def dismiss() -> None:
+    """Tell all other ranks, which wait for a part, that there is no other."""
+    for rank in range(1, _join()):
+        _send(b"", rank)
+
+
+def serve() -> int:
+    """Do the parts that the first rank sends, until there is no other; the exit code."""
+    devices = os.environ.get("CUDA_VISIBLE_DEVICES")
+    own = int(os.environ["LOCAL_RANK"])
+    visible = devices.split(",") if devices is not None else [str(device) for device in range(own + 1)]
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible[own] if own < len(visible) else ""  # each rank's cuda:0 is its own
+    _join()
+    while message := _asked_for():
+        fn, args = pickle.loads(message)
+        try:
+            answer = True, fn(*args)
+        except Exception as fault:
+            answer = False, f"{type(fault).__name__}: {fault}"
+        _send(pickle.dumps(answer), 0)
+    return 0
+
+
+def _asked_for() -> bytes:
+    """The next part; nothing where the first rank has ended, which torchrun sees to."""
+    try:
+        return _received(0)
+    except RuntimeError:
+        return b""
+
+
+def _done_by_own(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    rank = _own.rank
+    if rank == 0:
+        return fn(*args)
+    try:
+        _send(pickle.dumps((fn, args)), rank)
+        is_good, answer = pickle.loads(_received(rank))
+    except RuntimeError as fault:
+        raise DeviceError(
+            f"rank {rank} was lost: {str(fault).splitlines()[0]}",
+            why="what it was doing is missing, so there is no result",
+            fix="see what torchrun says of it; a process that is killed often had too little memory",
+        ) from fault
+    if not is_good:
+        raise RuntimeError(f"rank {rank}: {answer}")
+    return answer
+
+
+# --- messages
+
+
+def _join() -> int:
+    """How many ranks there are, once all have met."""
+    import torch.distributed as ranks
+
+    if not ranks.is_initialized():
+        ranks.init_process_group("gloo", timeout=PATIENCE)
+    return ranks.get_world_size()
+
+
+def _send(message: bytes, rank: int) -> None:
+    import torch
+    import torch.distributed as ranks
+
+    ranks.send(torch.tensor([len(message)]), rank)
+    if message:
+        ranks.send(torch.frombuffer(bytearray(message), dtype=torch.uint8), rank)
+
+
+def _received(rank: int) -> bytes:
+    import torch
+    import torch.distributed as ranks
+
+    size = torch.zeros(1, dtype=torch.int64)
+    ranks.recv(size, rank)
+    message = torch.empty(int(size), dtype=torch.uint8)
+    if len(message):
+        ranks.recv(message, rank)
+    return message.numpy().tobytes()
