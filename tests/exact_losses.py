@@ -200,6 +200,27 @@ def arcface(emb: list[Any], label: Any, class_weights: Any, s: float, margin: fl
     return surprise([s * c for c in cosines], s * shifted, label)
 
 
+def by_class(emb: list[Any], class_weights: Any, centers: int) -> list[list[Any]]:
+    cosines = to_classes(emb, class_weights)
+    return [cosines[at : at + centers] for at in range(0, len(cosines), centers)]
+
+
+def sub_center_arcface(emb: list[Any], label: Any, class_weights: Any, s: float, margin: float, centers: int) -> Any:
+    cosines, m = [max(row) for row in by_class(emb, class_weights, centers)], mp.mpf(margin)
+    angle = mp.acos(cosines[int(label)])
+    shifted = mp.cos(angle + m) if angle + m < mp.pi else mp.cos(angle) - m * mp.sin(m)
+    return surprise([s * c for c in cosines], s * shifted, label)
+
+
+def soft_triple(
+    emb: list[Any], label: Any, class_weights: Any, s: float, gamma: float, margin: float, centers: int
+) -> Any:
+    rows = by_class(emb, class_weights, centers)
+    shares = [[mp.exp(c / mp.mpf(gamma)) for c in row] for row in rows]
+    logits = [s * mp.fdot(row, part) / mp.fsum(part) for row, part in zip(rows, shares, strict=True)]
+    return surprise(logits, logits[int(label)] - s * mp.mpf(margin), label)
+
+
 def sphereface(emb: list[Any], label: Any, class_weights: Any, multiple: int, s: float) -> Any:
     cosines, length = to_classes(emb, class_weights), s * mp.sqrt(mp.fdot(emb, emb))
     angle = multiple * mp.acos(cosines[int(label)])
@@ -267,6 +288,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "triplet": triplet,
     "circle-class": circle_class,
     "arcface": arcface,
+    "sub-center-arcface": sub_center_arcface,
+    "soft-triple": soft_triple,
     "cosface": cosface,
     "normalized-softmax": normalized_softmax,
     "proxy-nca": proxy_nca,
@@ -508,7 +531,6 @@ def proxy_cases() -> list[Case]:
             ("opposite", -near, weights),
             ("1e-200 long", near * 1e-200, weights * 1e200),
         ):
-            text = "/".join(map(repr, w.ravel().tolist()))
             for spec in (
                 *("arcface", "arcface:beyond=easy", "arcface:beyond=plain", "arcface:s=8,margin=1"),
                 *(
@@ -518,9 +540,12 @@ def proxy_cases() -> list[Case]:
                     "proxy-nca",
                     "proxy-nca:with_own=true",
                 ),
+                *("sub-center-arcface:centers=2", "soft-triple:centers=2", "soft-triple:centers=2,s=5,gamma=1"),
                 *("sphereface", "sphereface:multiple=3,s=2", "p2s-grad"),
             ):
                 name, _, more = spec.partition(":")
+                two = np.concatenate([w, np.roll(w, 1, axis=0)], axis=1)
+                text = "/".join(map(repr, (two if "centers" in more else w).ravel().tolist()))
                 full = f"{name}:class_weights={text}" + (f",{more}" if more else "")
                 cases.append(Case(f"{what}, {classes} of {columns}", full, (x, label)))
     return cases
@@ -609,11 +634,18 @@ def _length(emb: list[Any]) -> Any:
 PAIRS = ("contrastive", "pairwise-ranking", "triplet")
 KNOWN_BOUNDS = (
     Bound(
-        ("arcface",),
+        ("arcface", "sub-center-arcface"),
         lambda case: True,
         lambda truth, case, *row: truth * (1 + option(case, "s") / 8),
         "the sine of an angle is rounded, and e^-x makes its absolute error relative: 4 ulp and one for every two "
         "units of the scale",
+    ),
+    Bound(
+        ("soft-triple",),
+        lambda case: True,
+        lambda truth, case, *row: truth * (1 + option(case, "s") / 2),
+        "the similarity to a class is a rounded mean, and e^-x makes its absolute error relative: 4 ulp and two for "
+        "each unit of the scale",
     ),
     Bound(
         ("sphereface",),

@@ -258,6 +258,40 @@ def si_sdr(u: list[Any], v: list[Any], zero_mean: bool) -> Any:
     return decibels(part, [a - b for a, b in zip(part, p, strict=True)])
 
 
+def adaface(emb: Table, label: list[Any], class_weights: Any, s: float, margin: float, h: float) -> Any:
+    classes = [exact(row) for row in np.reshape(class_weights, (-1, len(emb[0])))]
+    lengths, m = [mp.sqrt(mp.fdot(row, row)) for row in emb], mp.mpf(margin)
+    mean = mp.fsum(lengths) / len(lengths)
+    deviation = mp.sqrt(mp.fsum((x - mean) ** 2 for x in lengths) / (len(lengths) - 1))
+    values = []
+    for row, y, length in zip(cosines(emb, classes), map(int, label), lengths, strict=True):
+        g = min(max(mp.mpf(h) * (length - mean) / deviation, -1), 1)
+        own = mp.cos(min(max(mp.acos(row[y]) - m * g, 0), mp.pi)) - m * (1 + g)
+        values.append(mp.log1p(mp.fsum(mp.exp(s * (c - own)) for c in without(row, y))))
+    return mp.fsum(values) / len(values)
+
+
+def uniformity(x: Table, t: float) -> Any:
+    table = cosines(x, x)
+    terms = [mp.fsum(mp.exp(2 * mp.mpf(t) * (c - 1)) for c in without(row, i)) for i, row in enumerate(table)]
+    return mp.log(mp.fsum(terms) / (len(x) * (len(x) - 1)))
+
+
+def koleo(x: Table) -> list[Any]:
+    return [-mp.log(2 - 2 * max(without(row, i))) / 2 for i, row in enumerate(cosines(x, x))]
+
+
+def correlation(u: list[Any], v: list[Any]) -> Any:
+    p, y = centred(u, True), centred(v, True)
+    return 1 - mp.fdot(p, y) / mp.sqrt(mp.fdot(p, p) * mp.fdot(y, y))
+
+
+def concordance(u: list[Any], v: list[Any]) -> Any:
+    n, p, y = len(u), centred(u, True), centred(v, True)
+    apart = mp.fsum((a - b) ** 2 for a, b in zip(u, v, strict=True))
+    return apart / (mp.fdot(p, p) + mp.fdot(y, y) + (mp.fsum(u) - mp.fsum(v)) ** 2 / n)
+
+
 def cox(h: list[Any], t: list[Any], event: list[Any]) -> Any:
     terms = [
         mp.log(mp.fsum(mp.exp(x) for x, later in zip(h, t, strict=True) if later >= t[i])) - h[i]
@@ -295,6 +329,7 @@ VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "gist": gist,
     "siglip": siglip,
     "mega-batch-margin": mega_batch_margin,
+    "koleo": koleo,
 }
 WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "barlow-twins": barlow_twins,
@@ -315,16 +350,22 @@ WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "cox": cox,
     "aot": aot,
     "load-balancing": load_balancing,
+    "adaface": adaface,
+    "uniformity": uniformity,
+    "correlation": correlation,
+    "concordance": concordance,
 }
 VIEW_SPECS = {
     "clip": ("clip", "clip:temperature=0.01"),
     "mnrl": ("mnrl", "mnrl:symmetric=true,s=100"),
     "gist": ("gist", "gist:margin=0.1,relative=true,within=left"),
     "siglip": ("siglip", "siglip:s=100,bias=-20"),
+    "uniformity": ("uniformity", "uniformity:t=20"),
 }
 VIEW_REASONS = {
     "clip, mnrl, mnrl-negatives, nt-xent-views, gist, siglip": "as many terms as there are rows, each right to 4 ulp: "
     "8 ulp",
+    "koleo": "a logarithm that passes through 0: 8 ulp, and 8 of 1",
     "dcl": "what pulls and what pushes cancel: 8 ulp of 2 / T",
     "barlow-twins, vicreg, proxy-anchor, together": "sums over all rows in float64, and what rows differ by: 500 ulp",
 }
@@ -353,6 +394,8 @@ def view_computed(case: ViewCase) -> list[float]:
 
 def view_limits(case: ViewCase, truths: list[Any]) -> list[float]:
     """The error that is allowed, in ulp of the truth."""
+    if case.loss == "koleo":
+        return [8.0 * max(1.0, float(1 / abs(truth))) for truth in truths]
     if case.loss == "dcl":
         return [8.0 * max(1.0, float(20 / abs(truth))) for truth in truths]
     return [8.0 if case.loss in VIEW_REFERENCES else 500.0] * len(truths)
@@ -383,6 +426,7 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         "lovasz-hinge": (u, half),
         **dict.fromkeys(("lovasz-softmax", "lovasz-softmax:over=all"), (probs, np.arange(14) % 3)),
         **dict.fromkeys(("wasserstein-1d", "energy-distance", "median-error", "max-error"), (u, v)),
+        **dict.fromkeys(("correlation", "concordance"), (u, v)),
         **dict.fromkeys(("psnr:peak=255", "snr", "si-sdr", "snr:zero_mean=true", "si-sdr:zero_mean=true"), (u, v)),
         "cox": (u, abs(v), half),
         **dict.fromkeys(("aot", "aot:unpaired=true,label_smoothing=0.2,beta=0.5"), answers),
@@ -394,7 +438,7 @@ def view_cases() -> list[ViewCase]:
     """One for each loss, form of its options and hard set."""
     cases = []
     for what, views in hard_views():
-        for name in (*VIEW_REFERENCES, "barlow-twins", "vicreg"):
+        for name in (*VIEW_REFERENCES, "barlow-twins", "vicreg", "uniformity"):
             width = len(registry.find(name).roles)
             if name in WHOLE_REFERENCES and not what.startswith(("std 1", "pairs")):
                 continue
@@ -403,5 +447,7 @@ def view_cases() -> list[ViewCase]:
     text = "/".join(map(repr, weights[:4].ravel().tolist()))
     for name, inputs in all_rows().items():
         cases.append(ViewCase("ties among the rows", name, inputs))
+    for more in ("", ",s=4,margin=0.7,h=0.9"):
+        cases.append(ViewCase("a class without rows", f"adaface:class_weights={text}{more}", (emb, np.arange(12) % 3)))
     cases.append(ViewCase("a class without rows", f"proxy-anchor:class_weights={text}", (emb, np.arange(12) % 3)))
     return cases

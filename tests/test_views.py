@@ -24,7 +24,11 @@ ROWS_TOGETHER = {
     **dict.fromkeys(("barlow-twins", "vicreg"), VIEWS[:2]),
     **dict.fromkeys(("cosent", "angle"), (*VIEWS[:2], np.arange(40) % 5)),
     **dict.fromkeys(
-        ("wasserstein-1d", "energy-distance", "median-error", "max-error", "psnr", "snr", "si-sdr"), VIEWS[:2, :, 0]
+        (
+            *("wasserstein-1d", "energy-distance", "median-error", "max-error", "psnr", "snr", "si-sdr"),
+            *("correlation", "concordance"),
+        ),
+        VIEWS[:2, :, 0],
     ),
     "lovasz-hinge": (VIEWS[0, :, 0], np.arange(40) % 2),
     "cox": TIMES,

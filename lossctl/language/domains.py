@@ -99,6 +99,7 @@ Fraction = Annotated[float, Domain(float, low=0, high=1)]
 Base = Annotated[float, Domain(float, low=1, low_open=True)]
 Flag = Annotated[bool, Domain(bool)]
 Seed = Annotated[int, Domain(int, low=0)]
+Count = Annotated[int, Domain(int, low=1)]
 Bins = Annotated[int, Domain(int, low=1)]
 ClassIndex = Annotated[int | None, Domain(int, optional=True)]
 Alpha = Annotated[

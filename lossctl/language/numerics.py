@@ -61,6 +61,13 @@ def exponential(x: Array | float) -> Array | float:
         return math.inf
 
 
+def logarithm(x: Array | float) -> Array | float:
+    """The natural logarithm of what is no less than 0; -inf at 0."""
+    if hasattr(x, "shape"):
+        return log(x)
+    return math.log(x) if x else -math.inf
+
+
 def root(x: Array | float) -> Array | float:
     """The square root of what is no less than 0, but for a rounding."""
     return sqrt(maximum(x, 0.0)) if hasattr(x, "shape") else math.sqrt(0.0 if x < 0 else x)

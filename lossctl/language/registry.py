@@ -356,6 +356,11 @@ class Spec(NamedTuple):
         return numbers
 
     @property
+    def centers(self) -> int:
+        """How many rows of the class weights a class has."""
+        return int(self.options.get("centers", 1))
+
+    @property
     def metric(self) -> str:
         """The distance that is an option of its own, "" for none."""
         return str(self.options.get("distance", ""))

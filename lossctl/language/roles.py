@@ -178,6 +178,7 @@ ROLES: dict[str, Role] = {
         Role("group", "group", "the list that each document belongs to, a number or text", "row",
              ("group", "qid", "query", "query_id", "list"), kind="category"),
         Role("emb", "emb", "embeddings, (n, D)", "vectors", ("emb", "embedding", "embeddings", "x", "arr_0")),
+        Role("points", "emb", "embeddings, (n, D)", "vectors", ("emb", "embedding", "embeddings", "x", "arr_0")),
         Role("identity", "label", "the class of each embedding, numbers or text", "row", LABEL_NAMES,
              kind="category", truth=True),
         *(

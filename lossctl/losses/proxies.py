@@ -8,9 +8,24 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real
+from ..language.distances import euclidean
+from ..language.domains import Count, Domain, Flag, NonNegative, Numbers, Positive, Real
 from ..language.engines import WHOLE
-from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_max, row_mean, row_sum, sqrt, where
+from ..language.numerics import (
+    Array,
+    exp,
+    matrix,
+    maximum,
+    minimum,
+    namespace,
+    one_hot,
+    relu,
+    row_max,
+    row_mean,
+    row_sum,
+    sqrt,
+    where,
+)
 from ..language.registry import loss
 from ..language.twofold import Twofold, cosines, directions
 
@@ -48,13 +63,77 @@ def arcface(
     Example: emb=[1,0] label=0 class_weights=1/0/0/1 s=10 margin=1 -> 0.0044928397343074675
     """
     c, is_own = _cosines(emb, label, class_weights)
-    sine = sqrt(relu((1.0 - c).high) * relu((1.0 + c).high))
-    shifted = c * math.cos(margin) - Twofold(sine, 0.0 * sine) * math.sin(margin)
-    if beyond == "linear":
-        shifted = _where(c.high > math.cos(math.pi - margin), shifted, c - margin * math.sin(margin))
-    elif beyond == "easy":
-        shifted = _where(c.high > 0, shifted, c)
-    return _surprise(c * s, shifted * s, is_own)
+    return _surprise(c * s, _shifted(c, margin, beyond) * s, is_own)
+
+
+@loss(is_angular=True, aliases=("subcenter-arcface",))
+def sub_center_arcface(
+    emb: Array,
+    label: Array,
+    *,
+    class_weights: Numbers = None,
+    s: Positive = 64.0,
+    margin: Angle = 0.5,
+    centers: Count = 3,
+) -> Array:
+    """arcface with several centers a class, of which the nearest one counts.
+
+    Formula: arcface of cos t_j = max_k cos(x, w_jk), over the K centers of class j
+    Paper: Deng, Guo, Liu, Gong, Zafeiriou, Sub-center ArcFace, 2020
+    Differs: margins are radians here, degrees in pytorch-metric-learning; W has a column a center there, a row here
+    class_weights: a file of (C K, D) weights, the rows of class j from K j on; required
+    s: how far cosines count
+    margin: m, in radians, at most pi
+    centers: K
+    Unit: nats
+    Use: classes whose labels are noisy, or that fall into parts
+    Misleads: more centers, smaller loss: compare equal numbers only
+    Gradient: that of arcface, by the nearest center of each class
+    Worked: own = 10 * (1 * 0.5403023058681398); other = 10 * 0; sub_center_arcface = log(1 + exp(other - own))
+    Example: emb=[1,0] label=0 class_weights=0/1/1/0/0/-1/-1/0 s=10 margin=1 centers=2 -> 0.0044928397343074675
+    """
+    c, is_own = _cosines(emb, label, class_weights, centers)
+    best = namespace(c.high).argmax(c.high, axis=-1)
+    nearest = Twofold(_at(c.high, best), _at(c.low, best))
+    return _surprise(nearest * s, _shifted(nearest, margin, "linear") * s, is_own)
+
+
+@loss(is_angular=True, aliases=("softtriple",))
+def soft_triple(
+    emb: Array,
+    label: Array,
+    *,
+    class_weights: Numbers = None,
+    s: Positive = 20.0,
+    gamma: Positive = 0.1,
+    margin: NonNegative = 0.01,
+    centers: Count = 10,
+) -> Array:
+    """Cross-entropy of similarities to classes of several centers, of which the near ones count most.
+
+    Formula: -log [e^(s (S_y - m)) / (e^(s (S_y - m)) + sum_{j != y} e^(s S_j))], S_j = sum_k q_k cos(x, w_jk),
+        q the softmax of cos(x, w_jk) / gamma over the K centers of class j
+    Paper: Qian, Shang, Sun, Hu, Li, Jin, SoftTriple Loss: Deep Metric Learning Without Triplet Sampling, 2019
+    Differs: the paper adds a term of the centers alone, which no row changes; W has a column a center in
+        pytorch-metric-learning, a row here
+    class_weights: a file of (C K, D) centers, the rows of class j from K j on; required
+    s: how far similarities count; lambda in the paper
+    gamma: how far centers behind the nearest one count
+    margin: m
+    centers: K
+    Unit: nats
+    Use: metric learning without mining of triplets, for classes that fall into parts
+    Misleads: values for different s and m cannot be compared
+    Gradient: s times the softmax minus the truth, by the similarities to the classes
+    Worked: q = exp(1) / (exp(1) + exp(0)); soft_triple = log(1 + exp(2 * (-(1 - q) - (q - 0.1))))
+    Example: emb=[1,0] label=0 class_weights=1/0/0/1/-1/0/0/-1 s=2 gamma=1 margin=0.1 centers=2 -> 0.15297761052607414
+    """
+    c, is_own = _cosines(emb, label, class_weights, centers)
+    c = c.high + c.low
+    share = exp((c - row_max(c)[..., None]) / gamma)
+    similarity = row_sum(share * c) / row_sum(share)
+    logits = Twofold(similarity, 0.0 * similarity)
+    return _surprise(logits * s, (logits - margin) * s, is_own)
 
 
 @loss(is_angular=True, aliases=("am-softmax", "large-margin-cosine"))
@@ -154,13 +233,54 @@ def sphereface(
     """
     c, is_own = _cosines(emb, label, class_weights)
     xp, pi = namespace(emb), math.pi
-    angle = 2.0 * xp.atan2(sqrt(relu((1.0 - c).high)), sqrt((1.0 + c).high))
+    angle = _angle(c)
     turns = xp.floor(multiple * angle / pi)
     sign = 1.0 - 2.0 * (turns - 2.0 * xp.floor(turns / 2.0))
     bent = sign * xp.cos(multiple * angle) - 2.0 * turns
     top = row_max(abs(emb))[:, None]
     length = s * (top * sqrt(row_sum((emb / top) * (emb / top)))[:, None])
     return _surprise(c * length, Twofold(bent, 0.0 * bent) * length, is_own)
+
+
+@loss(engine=WHOLE, is_angular=True)
+def adaface(
+    emb: Array,
+    label: Array,
+    *,
+    class_weights: Numbers = None,
+    s: Positive = 64.0,
+    margin: NonNegative = 0.4,
+    h: Positive = 0.333,
+) -> Array:
+    """arcface and cosface mixed by the length of the embedding, which tells how good an image is.
+
+    Formula: -log [e^(s f) / (e^(s f) + sum_{j != y} e^(s cos t_j))], f = cos(t_y - m g) - m (1 + g), t_y - m g kept
+        within 0 and pi, g = h (|x| - mean) / sd of the lengths of all rows, kept within -1 and 1; sd divides by n - 1
+    Paper: Kim, Jain, Liu, AdaFace: Quality Adaptive Margin for Face Recognition, 2022
+    Reading: short embeddings get the margin of arcface, long ones that of cosface twice
+    Differs: the paper's code keeps lengths within 0.001 and 100 and angles 0.001 from 0 and pi, adds 0.001 to sd, and
+        may take mean and sd of earlier batches along
+    class_weights: a file of (C, D) weights, row j for class j; required
+    s: how far cosines count
+    margin: m
+    h: how far lengths from the mean count
+    Unit: nats
+    Use: recognition of faces, where images of low quality should not be pushed
+    Misleads: all rows are one batch: mean and sd are theirs, and one more row changes the loss of all
+    Gradient: that of arcface and cosface; the lengths are taken for constants in training
+    Worked: first = log(1 + exp(0 - 4 * (1 - 0.5))); adaface = first
+    Example: emb=[[1,0],[1,0]] label=[0,0] class_weights=1/0/0/1 s=4 margin=0.5 -> 0.1269280110429725
+    """
+    xp = namespace(emb)
+    c, is_own = _cosines(emb, label, class_weights)
+    lengths = euclidean(emb, 0.0 * emb)
+    gap = lengths - xp.mean(lengths)
+    deviation = sqrt(xp.sum(gap * gap) / (len(emb) - 1.0))
+    quality = where(gap == 0, 0.0, h * gap / where(deviation > 0, deviation, 1.0))
+    g = minimum(maximum(quality, -1.0), 1.0)[:, None]
+    angle = minimum(maximum(_angle(c) - margin * g, 0.0), math.pi)
+    own = s * (xp.cos(angle) - margin * (1.0 + g))
+    return xp.mean(_surprise(c * s, Twofold(own, 0.0 * own), is_own))
 
 
 @loss(engine=WHOLE, is_angular=True)
@@ -211,10 +331,32 @@ def p2s_grad(emb: Array, label: Array, *, class_weights: Numbers = None) -> Arra
     return row_mean(gap.high * gap.high + 2.0 * gap.high * gap.low)
 
 
-def _cosines(emb: Array, label: Array, class_weights: Numbers) -> tuple[Twofold, Array]:
-    """(n, C) cosines with the classes, and which of them is the own."""
+def _cosines(emb: Array, label: Array, class_weights: Numbers, centers: int = 1) -> tuple[Twofold, Array]:
+    """(n, C) cosines with the classes, or (n, C, K) with their centers, and which class is the own, (n, C)."""
     classes = directions(matrix(class_weights or (), emb))
-    return cosines(directions(emb), classes), one_hot(label, len(classes.nearest), emb)
+    c, count = cosines(directions(emb), classes), len(classes.nearest) // centers
+    if centers > 1:
+        c = Twofold(*(namespace(part).reshape(part, (-1, count, centers)) for part in (c.high, c.low)))
+    return c, one_hot(label, count, emb)
+
+
+def _at(x: Array, place: Array) -> Array:
+    """(n, C) of the (n, C, K), one each; of (n, C) themselves."""
+    return x if x.ndim == 2 else namespace(x).take_along_axis(x, place[..., None], axis=-1)[..., 0]
+
+
+def _shifted(c: Twofold, margin: float, beyond: str) -> Twofold:
+    """Cosines of angles that are made larger by a margin."""
+    sine = sqrt(relu((1.0 - c).high) * relu((1.0 + c).high))
+    shifted = c * math.cos(margin) - Twofold(sine, 0.0 * sine) * math.sin(margin)
+    if beyond == "linear":
+        return _where(c.high > math.cos(math.pi - margin), shifted, c - margin * math.sin(margin))
+    return _where(c.high > 0, shifted, c) if beyond == "easy" else shifted
+
+
+def _angle(c: Twofold) -> Array:
+    """The angle of a cosine, between 0 and pi."""
+    return 2.0 * namespace(c.high).atan2(sqrt(relu((1.0 - c).high)), sqrt(relu((1.0 + c).high)))
 
 
 def _surprise(logits: Twofold, own_logits: Twofold, is_own: Array) -> Array:

@@ -1,19 +1,26 @@
 """Relative errors: as a share of the target, of its logarithm, or of how far the targets spread."""
 
+from fractions import Fraction as Exact
+
+from ..language.domains import Fraction
+from ..language.entropy import log_quotient
 from ..language.numerics import (
     Array,
     Total,
+    column_list,
     log,
     log1p,
     maximum,
     minimum,
     quotient,
     ratio,
+    root,
     row_mean,
     row_sum,
     where,
 )
 from ..language.registry import Sums, loss
+from ..language.rounding import two_product
 from .regression import by_size, r2, root_of_mean, share_of_spread, squares
 
 
@@ -91,6 +98,12 @@ def msle(size: Array, true_size: Array) -> Array:
     return row_mean(_log_gap(size, true_size) ** 2)
 
 
+def _log_ratio(p: Array, y: Array) -> Array:
+    """log(p / y), exact also where p is nearly y."""
+    near = (p <= 2.0 * y) & (y <= 2.0 * p)
+    return where(near, log1p(where(near, p - y, 0.0) / y), log_quotient(p, y))
+
+
 def _log_gap(a: Array, b: Array) -> Array:
     """|log(1 + a) - log(1 + b)|, exact also where a is nearly b."""
     low, high = 1.0 + minimum(a, b), maximum(a, b)
@@ -134,3 +147,35 @@ def relative_squared_error(pred: Array, target: Array) -> Sums:
     Example: pred=[2,2,5] target=[1,2,6] -> 0.14285714285714285
     """
     return r2(pred, target)
+
+
+def _root_of_scatter(*totals: Total, share: float) -> Array | float:
+    """The root of the mean square less a share of the square of the mean; totals are three a column."""
+    *sums, weight = totals
+    count = weight * (len(sums) // 3)
+    mean, square = (sum(parts[1:], parts[0]) / count for parts in (sums[0::3], [*sums[1::3], *sums[2::3]]))
+    part = share if hasattr(mean, "shape") else Exact(share)
+    return root(square - part * mean * mean)
+
+
+@loss(finish=_root_of_scatter, stands_alone=False, reductions=("overall",), aliases=("scale-invariant-log-error",))
+def silog(rate: Array, amount: Array, *, share: Fraction = 1.0) -> Sums:
+    """How far predictions are from the true values but for one factor that they may all be off by.
+
+    Formula: sqrt(mean d^2 - v (mean d)^2), d = log pred - log y, over all rows and columns
+    Paper: Eigen, Puhrsch, Fergus, Depth Map Prediction from a Single Image using a Multi-Scale Deep Network, 2014
+    Reading: with v 1 a common factor costs nothing; with v 0 it is the root of the mean squared log error
+    Differs: KITTI prints 100 times it; training has v 0.5 (Eigen, without the root) or 0.85 (times 10); images have one
+        each and then their mean: -g SRC
+    share: v
+    Use: depth from single images, whose scale no camera tells
+    Misleads: with v 1 predictions of twice the size are perfect
+    Gradient: (d - v mean d) / (n times the loss), divided by the prediction
+    Worked: d = log(2); mean = d / 2; silog = sqrt(d^2 / 2 - mean^2)
+    Example: pred=[2,1] target=[1,1] -> 0.34657359027997264
+    """
+    columns = []
+    for p, y in zip(column_list(rate), column_list(amount), strict=True):
+        d = _log_ratio(p, y)
+        columns += [d, *two_product(d, d)]
+    return Sums(*columns)

@@ -400,3 +400,56 @@ def _lovasz(cost: Array, error: Array, truth: Array) -> Array:
     lost = 1.0 - (total - xp.cumulative_sum(truth)) / union
     steps = xp.concat([lost[:1], lost[1:] - lost[:-1]])
     return xp.sum(cost[order] * steps)
+
+
+# --------------------------------------------------------------------------------------------------------- correlations
+
+
+@loss(engine=WHOLE, aliases=("pearson", "pearson-loss"))
+def correlation(pred: Array, target: Array) -> Array:
+    """One minus Pearson's correlation of predictions and true values.
+
+    Formula: 1 - sum (p - mean p) (y - mean y) / sqrt(sum (p - mean p)^2 sum (y - mean y)^2); columns are averaged
+    Reading: 0 where they lie on a rising line, 1 where none tells anything of the other, 2 on a falling one
+    Differs: libraries print the correlation itself
+    Use: predictions that need to be right but for scale and offset
+    Misleads: blind to scale and offset: predictions far off may be at 0
+    Gradient: the standard target less the correlation times the standard prediction, divided by -n sd
+    Worked: correlation = 1 - (-1 * -1 + 0 * 1 + 1 * 0) / (sqrt(2) * sqrt(2))
+    Example: pred=[1,2,3] target=[0,2,1] -> 0.5
+    """
+    xp = namespace(pred)
+    gap = _standard(pred) - _standard(target)  # 1 - r without its cancelling
+    return xp.mean(xp.mean(gap * gap, axis=0)) / 2.0
+
+
+@loss(engine=WHOLE, aliases=("ccc", "concordance-correlation"))
+def concordance(pred: Array, target: Array) -> Array:
+    """One minus Lin's concordance correlation: how far predictions and true values are from the line of equal ones.
+
+    Formula: sum (p - y)^2 / [sum (p - mean p)^2 + sum (y - mean y)^2 + n (mean p - mean y)^2], which is 1 - 2 cov /
+        [var p + var y + (mean p - mean y)^2]; columns are averaged
+    Paper: Lin, A Concordance Correlation Coefficient to Evaluate Reproducibility, 1989
+    Reading: 0 is perfect, 1 where none tells anything of the other, at most 2
+    Differs: libraries print 1 less it; variances divide by n here, by n - 1 in torchmetrics
+    Use: ratings of emotion and the like, where scale and offset count too
+    Misleads: depends on how far the targets spread, so values of two data sets cannot be compared
+    Gradient: 2 (p - y) by the divisor, less the share of what moves the divisor
+    Worked: apart = 1^2 + 0^2 + 2^2; concordance = apart / (2 + 2 + 3 * (2 - 1)^2)
+    Example: pred=[1,2,3] target=[0,2,1] -> 0.7142857142857143
+    """
+    xp = namespace(pred)
+    error, p, y = pred - target, _centred_columns(pred), _centred_columns(target)
+    offset = xp.mean(pred, axis=0) - xp.mean(target, axis=0)
+    spread = xp.mean(p * p, axis=0) + xp.mean(y * y, axis=0) + offset * offset
+    return xp.mean(xp.mean(error * error, axis=0) / spread)
+
+
+def _centred_columns(x: Array) -> Array:
+    return x - namespace(x).mean(x, axis=0)
+
+
+def _standard(x: Array) -> Array:
+    """Columns of mean 0 and mean square 1."""
+    centred = _centred_columns(x)
+    return centred / sqrt(namespace(x).mean(centred * centred, axis=0))

@@ -6,14 +6,16 @@ together, from how the columns of the embeddings go together.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from ..language.domains import Flag, NonNegative, Positive, Real
+from ..language.distances import cosine_distance
+from ..language.domains import Domain, Flag, NonNegative, Positive, Real
 from ..language.engines import VIEWS, WHOLE
-from ..language.numerics import Array, namespace, relu, row_sum, sqrt, where
+from ..language.numerics import Array, Total, exp, log, logarithm, namespace, quotient, relu, row_sum, sqrt, where
 from ..language.registry import loss
 
 ViewPanel = Any  # sets.views.ViewPanel, which losses do not know
+Sharpness = Annotated[float, Domain(float, low=0, high=80, low_open=True)]  # e^(-4 t) is no 0
 Cosines = Any  # Rounded or Twofold: float64 that says how wrong it may be, or twice its digits
 
 # ------------------------------------------------------------------------------------------------------------ softmaxes
@@ -204,6 +206,53 @@ def mega_batch_margin(panel: ViewPanel, *, positive_margin: Real = 0.8, negative
     hardest = s.columns(namespace(rivals).argmax(rivals, axis=-1)[:, None])
     pull, push = (positive_margin - own).positive_part(), (hardest - negative_margin).positive_part()
     return _flat(_nearest(pull + push))
+
+
+# ------------------------------------------------------------------------------------------------------------- one view
+
+
+def _log_of_mean(total: Total, weight: Total) -> Array | float:
+    return logarithm(quotient(total, weight))
+
+
+@loss(engine=VIEWS, roles=("points",), is_angular=True, is_signed=True, finish=_log_of_mean)
+def uniformity(panel: ViewPanel, *, t: Sharpness = 2.0) -> Array:
+    """How unevenly embeddings lie on the unit sphere: all pairs push each other off.
+
+    Formula: log of the mean over all pairs i != j of e^(-t |x_i - x_j|^2), x of length 1
+    Paper: Wang, Isola, Understanding Contrastive Representation Learning through Alignment and Uniformity, 2020
+    Reading: 0 where all are the same, at least -4 t; about -4 t / (1 + D / 4) where D columns are evenly spread
+    t: how soon the push fades with the distance
+    Use: beside alignment, to see what a contrastive loss is made of; collapse
+    Misleads: says nothing of whether what belongs together is together
+    Gradient: -2 t times the softmax of all pairs, along their difference
+    Worked: uniformity = log((exp(-2 * 2) + exp(-2 * 2)) / 2)
+    Example: emb=1/0,0/1 -> -4
+    """
+    x = (panel.exact_cosines(0, 0) - 1.0) * (2.0 * t)
+    terms = exp(x.high) * (1.0 + x.low)
+    return row_sum(where(panel.is_other, terms, 0.0)) / (terms.shape[1] - 1.0)
+
+
+@loss(engine=VIEWS, roles=("points",), is_angular=True, is_signed=True)
+def koleo(panel: ViewPanel) -> Array:
+    """How near embeddings are to their nearest neighbours on the unit sphere.
+
+    Formula: -log min_{j != i} |x_i - x_j|, x of length 1
+    Paper: Sablayrolles, Douze, Schmid, Jegou, Spreading Vectors for Similarity Search, 2019
+    Reading: at least -log 2; infinite where two embeddings have one direction
+    Differs: lightly and DINOv2 add 1e-8 to distances, so that equal ones cost 18
+    Unit: nats
+    Use: to spread embeddings, as DINOv2 does; collapse
+    Misleads: two copies of one row make it infinite
+    Gradient: -1 / d along the difference from the nearest neighbour
+    Worked: koleo = -log(sqrt(2))
+    Example: emb=1/0,0/1 -> -0.34657359027997264
+    """
+    apart = where(panel.is_other, (1.0 - panel.exact_cosines(0, 0)).high, 9.0)
+    x = panel.views[0].x
+    nearest = x[namespace(apart).argmin(apart, axis=-1)]
+    return -log(2.0 * cosine_distance(x[panel.start : panel.stop], nearest)) / 2.0
 
 
 # -------------------------------------------------------------------------------------------------------------- columns

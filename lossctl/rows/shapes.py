@@ -323,7 +323,7 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
     first, last = entries[0], entries[-1]
     if spec.loss.has_class_weights:
         classes = _weighted_classes(spec, first.width)
-        return [first, _index(spec, last, classes, f"the class weights have {classes} rows, one a class")]
+        return [first, _index(spec, last, classes, f"the class weights are of {classes} classes")]
     if last.role.is_label:
         return (
             [*entries[:-1], _label_beside(spec, first, last)]
@@ -367,7 +367,13 @@ def _weighted_classes(spec: Spec, width: int) -> int:
             why=f"class {zero} has no direction, so no cosine",
             fix="give each class weights that are not all 0",
         )
-    return len(rows)
+    if len(rows) % spec.centers:
+        raise UsageError(
+            f"--class-weights has {len(rows)} rows, of which {spec.centers} are for a class",
+            why=f"{spec.loss.name} has {spec.centers} centers a class, the rows of a class one after another",
+            fix="give that many rows for each class, or say how many they are: --centers",
+        )
+    return len(rows) // spec.centers
 
 
 def _index(spec: Spec, label: Input, classes: int, counted: str) -> Input:

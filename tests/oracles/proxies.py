@@ -16,6 +16,8 @@ RNG = np.random.default_rng(29)
 EMB, CLASS = RNG.normal(size=(40, 6)), RNG.integers(0, 5, 40)
 WEIGHTS = RNG.normal(size=(5, 6))
 TEXT = "/".join(map(repr, WEIGHTS.ravel().tolist()))
+CENTERS = np.random.default_rng(37).normal(size=(10, 6))  # two a class
+OF_CENTERS = "/".join(map(repr, CENTERS.ravel().tolist()))
 ROWS = (EMB, CLASS)
 THREE = (np.array([[1, 0.2], [0.1, 1], [-0.6, 0.8]]), np.array([0, 1, 2]))
 DEGREES = math.radians(28.6), math.radians(80)
@@ -48,6 +50,26 @@ def without_own() -> float:
 
 def squared_error() -> float:
     return float(F.mse_loss(torch_cosines(), F.one_hot(index(CLASS), 5).double()))
+
+
+def to_centers() -> torch.Tensor:
+    """(40, 5, 2) cosines."""
+    return (F.normalize(tensor(EMB)) @ F.normalize(tensor(CENTERS)).T).view(-1, 5, 2)
+
+
+def of_nearest(margin: float, scale: float) -> float:
+    c = to_centers().max(dim=2).values
+    own = c.gather(1, index(CLASS)[:, None])
+    return float(F.cross_entropy(scale * c.scatter(1, index(CLASS)[:, None], linear(own, margin)), index(CLASS)))
+
+
+def of_quality(s: float, margin: float, h: float) -> float:
+    """As the paper's code, its guards apart: an angular margin within the cosine, an additive one behind it."""
+    norms = torch.linalg.norm(tensor(EMB), dim=1, keepdim=True)
+    scaler = ((norms - norms.mean()) / norms.std() * h).clip(-1, 1)
+    truth = F.one_hot(index(CLASS), 5).double()
+    theta = (torch_cosines().acos() - truth * margin * scaler).clip(0, math.pi)
+    return float(F.cross_entropy(s * (theta.cos() - truth * (margin + margin * scaler)), index(CLASS)))
 
 
 def printed(spec: str, value: float, inputs: Any = W, digits: int = 12) -> Case:
@@ -88,6 +110,43 @@ CASES = {
             ([[0.0, 3.0]], [0]),
             math.log1p(math.exp(2 + 2 * math.sin(0.75))),
         ),
+    ],
+    "sub-center-arcface": [
+        *reduced(
+            Case(
+                PML,
+                f"sub-center-arcface:class_weights={OF_CENTERS},centers=2,margin={DEGREES[0]!r}",
+                ROWS,
+                54.21814490276522,
+                digits=12,
+            ),
+            40,
+            "sum",
+        ),
+        Case(
+            "torch",
+            f"sub-center-arcface:class_weights={OF_CENTERS},centers=2,s=16",
+            ROWS,
+            lambda: of_nearest(0.5, 16),
+        ),
+    ],
+    "soft-triple": [
+        *reduced(
+            Case(PML, f"soft-triple:class_weights={OF_CENTERS},centers=2", ROWS, 8.650854952281469, digits=12),
+            40,
+            "sum",
+        ),
+        Case(
+            PML,
+            f"soft-triple:class_weights={OF_CENTERS},centers=2,s=5,gamma=0.5,margin=0.2",
+            ROWS,
+            3.426190045821899,
+            digits=12,
+        ),
+    ],
+    "adaface": [
+        Case("torch", f"adaface:class_weights={TEXT}", ROWS, lambda: of_quality(64, 0.4, 0.333)),
+        Case("torch", f"adaface:class_weights={TEXT},s=8,margin=0.7,h=0.9", ROWS, lambda: of_quality(8, 0.7, 0.9)),
     ],
     "cosface": [
         printed("cosface", 28.384475163597983),

@@ -12,7 +12,21 @@ from .samples import PRED, TABLE, TABLE_TARGET, TARGET, WEIGHT
 R = ([2.5, 0, 2.1, 7.8], [3, -0.5, 2, 7])
 Q = ([1.5, 0.5, 2, 4], [1, 0.5, 3, 5])
 SIZES = (np.exp(PRED), np.exp(TARGET))
+
+
+def scatter(p: np.ndarray, y: np.ndarray, share: float) -> float:
+    d = np.log(p) - np.log(y)
+    return float(np.sqrt(np.mean(d**2) - share * np.mean(d) ** 2))
+
+
+DEPTHS = (np.exp(TABLE), np.exp(TABLE_TARGET))
 CASES = {
+    "silog": [
+        Case("numpy's std", "silog", DEPTHS, lambda: np.std(TABLE - TABLE_TARGET), digits=13),
+        Case("numpy's mean square", "silog:share=0", DEPTHS, lambda: np.sqrt(np.mean((TABLE - TABLE_TARGET) ** 2))),
+        Case("numpy", "silog:share=0.85", DEPTHS, lambda: scatter(*DEPTHS, 0.85), digits=13),
+        Case("by hand: one factor for all", "silog", ([2.0, 4, 6], [1.0, 2, 3]), 0.0),
+    ],
     "mape": [
         *reduced(Case("scikit-learn 1.9.1", "mape", R, 0.3327381, digits=7), 4, "sum"),
         Case(

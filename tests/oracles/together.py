@@ -107,7 +107,26 @@ def of_cosine(p: Any, y: Any) -> float:
     return 10 * math.log10(square / (1 - square))
 
 
+def concordances(p: Any, y: Any) -> float:
+    """By numpy's covariances."""
+    table = np.cov(p, y, bias=True)
+    return float(1 - 2 * table[0, 1] / (np.trace(table) + (np.mean(p) - np.mean(y)) ** 2))
+
+
 CASES = {
+    "correlation": [
+        Case("scipy", "correlation", (PRED, TARGET), lambda: 1 - scipy.stats.pearsonr(PRED, TARGET).statistic),
+        Case(
+            "scipy, columns",
+            "correlation",
+            (TABLE, TABLE_TARGET),
+            lambda: of_columns(lambda p, y: 1 - scipy.stats.pearsonr(p, y).statistic),
+        ),
+    ],
+    "concordance": [
+        Case("numpy", "concordance", (PRED, TARGET), lambda: concordances(PRED, TARGET)),
+        Case("numpy, columns", "concordance", (TABLE, TABLE_TARGET), lambda: of_columns(concordances)),
+    ],
     "cosent": [
         Case(ST, "cosent", (*V, np.array([0.9, 0.2, 0.5])), 1.593739, digits=6),
         Case(ST, "cosent", GRADED, 8.024295149256453, digits=12),

@@ -50,7 +50,29 @@ def printed(source: str, spec: str, inputs: Any, value: float, digits: int = 13)
     return Case(source, spec, inputs, value, digits=digits)
 
 
+E = np.array([[1, 0.2], [0.8, 0.6], [0.1, 1], [-0.6, 0.8], [0.7, -0.8], [-0.9, 0.1]])
+
+
+def of_pairs(t: float) -> float:
+    """As the paper's code."""
+    return float(torch.pdist(F.normalize(tensor(LEFT))).pow(2).mul(-t).exp().mean().log())
+
+
+def nearest() -> float:
+    x = F.normalize(tensor(LEFT))
+    d = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(9)
+    return float(-d.min(dim=1).values.log().mean())
+
+
 CASES = {
+    "uniformity": [
+        Case("torch", "uniformity", (LEFT,), lambda: of_pairs(2)),
+        Case("torch", "uniformity:t=20", (LEFT,), lambda: of_pairs(20)),
+    ],
+    "koleo": [
+        printed(LIGHTLY, "koleo", (E,), 0.4165904, 7),
+        *reduced(Case("torch", "koleo", (LEFT,), nearest), 12, "sum"),
+    ],
     "clip": [
         printed(TRANSFORMERS, "clip:temperature=0.1", V, 0.2492554, 7),
         printed(ST, "clip:temperature=0.05", TWO, 1.1416220819151375),
