@@ -11,7 +11,7 @@ from folds import by, fold
 
 import lossctl as package
 from lossctl.curves.entries import read, sweep
-from lossctl.curves.pictures import Plane
+from lossctl.curves.pictures import Plane, Space
 from lossctl.curves.tracing import trace
 from lossctl.errors import UsageError
 from lossctl.language import registry
@@ -185,6 +185,46 @@ def test_bands_part_the_triplets():
     assert trace([read("triplet:soft=true")]).bands == ()
 
 
+def _distance(a, b, metric):
+    """By angles and by the theorem of Pythagoras."""
+    if metric == "cosine":
+        return 1 - math.cos(math.atan2(*a[::-1]) - math.atan2(*b[::-1]))
+    return math.dist(a, b) ** (2 if metric == "sqeuclidean" else 1)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cosine"])
+@pytest.mark.parametrize("swap", [False, True])
+def test_regions_in_space_are_those_of_the_distances(metric, swap):
+    spec = f"triplet:margin=0.3,distance={metric},swap={str(swap).lower()}"
+    found = trace([read(spec)], variable="space", at={"d_ap": 0.4}, points=16)
+    assert isinstance(found, Space)
+    assert _distance(found.anchor, found.positive, metric) == pytest.approx(0.4)
+    (zones,) = found.zones
+    counts = dict.fromkeys(("easy", "semi-hard", "hard"), 0)
+    for y, leads, values in zip(found.side, zones.leads, zones.values, strict=True):
+        for x, lead, value in zip(found.side, leads, values, strict=True):
+            d = _distance(found.anchor, (x, y), metric)
+            d = min(d, _distance(found.positive, (x, y), metric)) if swap else d
+            region = "hard" if d <= 0.4 else "semi-hard" if d < 0.7 else "easy"
+            assert zones.region(lead) == region and value == pytest.approx(max(0.7 - d, 0), abs=1e-12)
+            counts[region] += 1
+    assert min(counts.values()) > 0
+    assert [_distance(found.anchor, place, metric) for place in (zones.path[0], zones.path[-1])] == pytest.approx(
+        [0.4, 0.7]
+    )
+
+
+def test_a_space_is_a_table_and_json_and_extremes_are_drawn(tmp_path):
+    done = run_lossctl("curve", "triplet", "--x", "space", "-n", "3", "-f", "csv")
+    assert done.out.splitlines()[0] == "x,y,triplet,region of triplet" and done.out.count("hard") == 1
+    document = json.loads(run_lossctl("curve", "triplet", "--x", "space=-1..1", "-n", "2", "--json").out)
+    assert document["results"][0]["regions"] == [["semi-hard"] * 2] * 2 and document["d_ap"] == 0.5
+    for k, spec in enumerate(("triplet:margin=0", "triplet:margin=1e-9", "triplet:distance=cosine,margin=9")):
+        for at in ("d_ap=0", "d_ap=2"):
+            done = run_lossctl("curve", spec, "--x", "space", "--at", at, "-o", tmp_path / f"{k}.png", "-n", "9")
+            assert (done.code, done.err) == (0, "")
+
+
 def test_losses_share_the_first_variable_that_all_know():
     assert trace([read("bce"), read("focal-star")]).variable == "p_t"
     assert trace([read("focal-star"), read("bce")]).variable == "x_t"
@@ -250,6 +290,11 @@ WRONG = {
     "logarithms of none above 0": (("simpo", "--log", "x", "--x", "-3..-1"), "leave x out of --log"),
     "loss below 0": (("mean-error", "--log", "y", "-f", "plot"), "leave y out of --log"),
     "log of a table": (("bce", "--log", "y", "-f", "csv"), "--log y is of a picture"),
+    "regions of none": (("triplet:soft=true", "--x", "space"), "lossctl curve triplet:soft=true"),
+    "regions of others": (("hinge", "--x", "space"), "--x score"),
+    "slope of regions": (("triplet", "--x", "space", "--grad"), "--x d_an"),
+    "no such angle": (("triplet:distance=cosine", "--at", "d_ap=3"), "d_ap=2, or less"),
+    "regions beyond": (("triplet:margin=1e308", "--x", "space"), "smaller margin"),
     "log of what": (("bce", "--log", "z"), "use x or y or xy"),
     "contours with logarithms": (("circle", "--log", "x"), "leave --log out"),
     "contours beside curves": (("circle", "bce"), "(s_n, s_p)"),

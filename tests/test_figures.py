@@ -21,6 +21,7 @@ COMMANDS = re.search(r"## Figures.*?```sh\n(.*?)```", PAGE, re.DOTALL)[1].splitl
 SHOWN = {  # file -> the texts that must stand in it, and how many curves it has in each panel
     "contrastive": (["contrastive similar", "contrastive dissimilar", "distance of the pair d (embedding units)"], [2]),
     "triplet": (["hard", "semi-hard", "easy"], [1]),
+    "space": (["hard", "semi-hard", "easy", "anchor", "positive", "margin"], []),
     "focal": ([f"focal (\u03b3 = {gamma})" for gamma in ("0", "0.5", "1", "2", "5")], [5]),
     "focal-star": (["bce", "focal (\u03b3 = 2)", "focal-star (\u03b3 = 2, \u03b2 = 1)", "loss (nats)"], [3, 3]),
     "hinge": (["zero-one", "hinge", "log-loss (base = 2)", "exponential", "mse", "score s of a row with label 1"], [5]),

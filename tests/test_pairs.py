@@ -143,6 +143,10 @@ COMMANDS = {
                                              **CURVE}),
     "curve triplet": (("curve",), ("triplet",), {"sweep": ("--sweep", "margin=0,1"), "at": ("--at", "d_ap=0.5"),
                                                  **CURVE}),
+    "curve triplet in space": (("curve", "triplet", "-n", "6"), (), {
+        "space": ("--x", "space"), "at": ("--at", "d_ap=0.2"), "sweep": ("--sweep", "margin=0.5,1"),
+        **{name: CURVE[name] for name in ("log", "grad", "csv", "json", "output")},
+    }),
     "curve circle": (("curve",), ("circle",), {"sweep": ("--sweep", "margin=0.1,0.2"), **CURVE}),
     "info": (("info",), ("a.csv",), {
         **SHEET, "header": ("--header", "no"), "delimiter": (("--delimiter", ";"), ("semicolons.csv",)),
@@ -173,7 +177,8 @@ COMMANDS = {
 }  # fmt: skip
 SLOW = {
     "compute bce", "compute list-mle", "compute batch-hard", "compute triplet", "compare", "triplets", "curve focal",
-    "curve circle", "curve triplet", "mine all", "mine semi-hard", "suggest", "parity", "reconcile",
+    "curve circle", "curve triplet", "curve triplet in space", "mine all", "mine semi-hard", "suggest", "parity",
+    "reconcile",
 }  # fmt: skip
 # pairs of which one says what holds anyway
 IMPLIED = {

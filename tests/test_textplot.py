@@ -19,6 +19,7 @@ PICTURES = {
     "triplet": lambda: trace([read("triplet")]),
     "powers": lambda: trace([read("bce"), read("focal:gamma=5")], grad=True, log="xy"),
     "circle": lambda: trace([read("circle")]),
+    "space": lambda: trace([read("triplet:margin=0.3")], variable="space"),
 }  # fmt: skip
 CASES = [(name, width, False) for name in PICTURES for width in (60, 120)] + [
     ("logits", 60, True),

@@ -36,6 +36,7 @@ def lines(
     """The losses against the variable of that name, or the first that they all know. UsageError."""
     chosen = _shared(subjects, variable)
     fixed = _fixed(chosen[0], at)
+    refuse_beyond_sphere(subjects, fixed.get("d_ap", 0.0))
     low, high = _span(subjects, chosen[0], fixed, span)
     if "x" in log:
         low = _above_zero(chosen[0].name, low, high, span)
@@ -82,6 +83,7 @@ def _shared(subjects: Sequence[Subject], name: str | None) -> list[Variable]:
         name = shared[0]
     if name not in shared:
         own = "; ".join(f"{subject.label}: {', '.join(axes)}" for subject, axes in zip(subjects, known, strict=True))
+        shared = [*shared, "space"] if all(subject.spec.loss.is_of_triplets for subject in subjects) else shared
         what = f"no curve against {name}" if name else "no variable that all of these losses know"
         raise UsageError(what, why=f"what can be drawn: {own}", fix=_use(shared))
     return [axes[name] for axes in known]
@@ -128,6 +130,12 @@ def _fixed(variable: Variable, at: Mapping[str, float]) -> dict[str, float]:
     if not all(value >= 0 for name, value in at.items() if name in ("d_ap", "p")) or at.get("p", 0.0) > 1:
         raise UsageError("--at is out of range", fix="d_ap >= 0; 0 <= p <= 1")
     return {**known, **at}
+
+
+def refuse_beyond_sphere(subjects: Sequence[Subject], d_ap: float) -> None:
+    """UsageError where points of such a distance are no directions."""
+    if d_ap > 2 and any(subject.spec.metric == "cosine" for subject in subjects):
+        raise UsageError(f"no two directions have a cosine distance of {d_ap:g}", fix="give --at d_ap=2, or less")
 
 
 def _span(

@@ -64,6 +64,48 @@ class Surface:
     slopes: tuple[tuple[tuple[float, ...], ...], tuple[tuple[float, ...], ...]] | None = None
 
 
+Point = tuple[float, float]
+REGIONS = ("easy", "semi-hard", "hard")
+
+
+@dataclass(frozen=True)
+class Zones:
+    """One loss of triplets over the places of the negative: a row of values for each y, a value for each x.
+
+    leads: by how much the negative is nearer to the anchor than the positive, nan where there is no distance
+    path: points along the margin, from where hard ends to where easy begins
+    """
+
+    label: str
+    loss: str
+    margin: float
+    values: tuple[tuple[float, ...], ...]
+    leads: tuple[tuple[float, ...], ...]
+    path: tuple[Point, ...]
+
+    def region(self, lead: float) -> str:
+        """The region of a place by its lead, "" where there is no distance."""
+        return "" if lead != lead else REGIONS[2 if lead >= 0 else 1 if lead > -self.margin else 0]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where a negative may be: x to the right and y upwards, beside an anchor and a positive at a distance of d_ap.
+
+    is_round: whether only directions count
+    """
+
+    unit: str
+    side: tuple[float, ...]
+    anchor: Point
+    positive: Point
+    d_ap: float
+    is_round: bool
+    zones: tuple[Zones, ...]
+
+    has_arrows = False
+
+
 @dataclass(frozen=True)
 class Plane:
     """Losses over the same similarities, s_n to the right and s_p upwards."""

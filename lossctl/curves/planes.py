@@ -69,10 +69,11 @@ def plane(subjects: Sequence[Subject], span: tuple[float, float] | None, points:
         slopes = None
         if grad:
             by_n, by_p = one_sided(lambda a, b, spec=spec: _pair_losses(spec, a, b), [s_n, s_p], [s_n + STEP, s_p])
-            slopes = (_square(by_n, points), _square(by_p, points))
-        surfaces.append(Surface(subject.label, str(spec), _square(values, points), spec.loss.even_at, slopes))
+            slopes = (square(by_n, points), square(by_p, points))
+        surfaces.append(Surface(subject.label, str(spec), square(values, points), spec.loss.even_at, slopes))
     return Plane(unit(subjects), tuple(side), tuple(side), tuple(surfaces))
 
 
-def _square(values: np.ndarray, points: int) -> tuple[tuple[float, ...], ...]:
+def square(values: np.ndarray, points: int) -> tuple[tuple[float, ...], ...]:
+    """Values of all points of a square, by its rows."""
     return tuple(tuple(row) for row in values.reshape(points, points).tolist())

@@ -104,7 +104,7 @@ def _pair(x: Array, at: Numbers, spec: Spec) -> Cases:
     if _metric(spec) == "cosine":
         left, right = _columns(ones, zero), _columns(1.0 - x, sqrt(x * (2.0 - x)))
     else:
-        left, right = _column(zero), _column(_length(x, spec.metric))
+        left, right = _column(zero), _column(length_of(x, spec.metric))
     return {"similar": (left, right, ones), "dissimilar": (left, right, zero)}
 
 
@@ -113,8 +113,8 @@ def _triplet(x: Array, at: Numbers, spec: Spec) -> Cases:
     if spec.metric == "cosine":
         positive = _columns((1.0 - d_ap) * ones, math.sqrt(max(d_ap * (2.0 - d_ap), 0.0)) * ones)
         return {"": (_columns(ones, zero), positive, _columns(1.0 - x, sqrt(x * (2.0 - x))))}
-    positive = _column(_length(d_ap * ones, spec.metric))
-    return {"": (_column(zero), positive, _column(_length(x, spec.metric)))}
+    positive = _column(length_of(d_ap * ones, spec.metric))
+    return {"": (_column(zero), positive, _column(length_of(x, spec.metric)))}
 
 
 def _metric(spec: Spec) -> str:
@@ -122,9 +122,14 @@ def _metric(spec: Spec) -> str:
     return spec.metric or "cosine"
 
 
-def _length(d: Array, distance: str) -> Array:
+def length_of(d: Array, distance: str) -> Array:
     """How far apart two points lie whose distance, of that kind, is d."""
     return sqrt(d) if distance == "sqeuclidean" else d
+
+
+def distance_of(length: float, distance: str) -> float:
+    """The distance, of that kind, of two points that lie so far apart."""
+    return length * length if distance == "sqeuclidean" else length
 
 
 def _beside_target(x: Array, at: Numbers, spec: Spec) -> Cases:

@@ -384,8 +384,8 @@ OPTIONS: tuple[Setting, ...] = (
     # --- curve, bench, list, run
     Setting("sweep", "texts", "One curve for each value of an option; repeatable, for all their pairs.", ("curve",),
             SHELL, metavar="OPTION=A,B,..."),
-    Setting("x", "text", "The range, the variable, or both: -3..3, x_t, x_t=-3..3.", ("curve",), SHELL,
-            metavar="LOW..HIGH|NAME"),
+    Setting("x", "text", "The range, the variable, or both: -3..3, x_t, x_t=-3..3; space: the regions of triplets.",
+            ("curve",), SHELL, metavar="LOW..HIGH|NAME"),
     Setting("at", "text", "What stays as it is along the curve, such as d_ap=0.5.", ("curve",), SHELL,
             metavar="NAME=VALUE,..."),
     Setting("points", "whole", "How many points a curve has.", ("curve",), SHELL, metavar="N", short="-n", low=2,

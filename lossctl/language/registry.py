@@ -376,6 +376,10 @@ class Spec(NamedTuple):
         margin: float = self.options.get("margin", 0.0)
         return margin
 
+    def with_margin(self, margin: float) -> Spec:
+        """The same with another margin."""
+        return make(self.loss, **{**self.options, "margin": margin})
+
     @property
     def width(self) -> float:
         """The longest of the errors or distances at which it bends, 0 where no option says one."""

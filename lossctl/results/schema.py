@@ -139,7 +139,8 @@ ROW = _object(
 CURVE = _object(
     {"label": TEXT, "loss": TEXT, "values": _list(ANY)},
     {"case": MAYBE_TEXT, "slopes": _list(MAYBE_NUMBER), "boundary": MAYBE_NUMBER, "slopes_s_n": _list(ANY),
-     "slopes_s_p": _list(ANY)},
+     "slopes_s_p": _list(ANY), "margin": NUMBER,
+     "regions": _list(_list(_one_of("easy", "semi-hard", "hard", "")))},
 )  # fmt: skip
 TIMING = _object(
     {
@@ -208,7 +209,8 @@ TRIPLETS_OF_A_SET = {
 CURVE_OF = {
     "variable": _object({"name": TEXT, "meaning": TEXT, "fixed": _table(NUMBER)}), "x": _list(NUMBER),
     "bands": _list(_object({"name": TEXT, "low": MAYBE_NUMBER, "high": MAYBE_NUMBER})), "variables": _list(TEXT),
-    "s_n": _list(NUMBER), "s_p": _list(NUMBER),
+    "s_n": _list(NUMBER), "s_p": _list(NUMBER), "y": _list(NUMBER), "anchor": _list(NUMBER), "positive": _list(NUMBER),
+    "d_ap": NUMBER,
 }  # fmt: skip
 MAY_HAVE: dict[str, Mapping[str, Schema]] = {"triplets": TRIPLETS_OF_A_SET, "curve": CURVE_OF}
 

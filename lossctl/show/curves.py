@@ -6,15 +6,17 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ..curves.pictures import Line, Picture, Plane, Surface
+from ..curves.pictures import Line, Picture, Plane, Space, Surface, Zones
 from ..results.document import document
 from .sheet import Sheet, text_of
 
-SLOPE = "slope of "
+SLOPE, REGION = "slope of ", "region of "
 
 
-def sheet(picture: Picture | Plane) -> Sheet:
-    """A row a point: the variable, each loss, and the slope of each if there is one."""
+def sheet(picture: Picture | Plane | Space) -> Sheet:
+    """A row a point: the variable, each loss, and the slope of each if there is one; in space the region."""
+    if isinstance(picture, Space):
+        return _sheet_of_space(picture)
     columns = _plane_columns(picture) if isinstance(picture, Plane) else _line_columns(picture)
     names, cells = zip(*columns, strict=True)
     return Sheet(names, tuple(text_of(row) for row in zip(*cells, strict=True)), numeric=frozenset(names))
@@ -35,13 +37,31 @@ def _plane_columns(plane: Plane) -> Iterator[tuple[str, tuple[float, ...]]]:
             yield f"{SLOPE}{surface.label} by {name}", _flat(slopes)
 
 
+def _sheet_of_space(space: Space) -> Sheet:
+    numbers = ["x", "y", *(zones.label for zones in space.zones)]
+    rows = (
+        (*text_of((x, y, *(zones.values[i][j] for zones in space.zones))), *_regions(space, i, j))
+        for i, y in enumerate(space.side)
+        for j, x in enumerate(space.side)
+    )
+    names = (*numbers, *(f"{REGION}{zones.label}" for zones in space.zones))
+    return Sheet(names, tuple(rows), numeric=frozenset(numbers))
+
+
+def _regions(space: Space, i: int, j: int) -> tuple[str, ...]:
+    return tuple(zones.region(zones.leads[i][j]) for zones in space.zones)
+
+
 def _flat(rows: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:
     return tuple(value for row in rows for value in row)
 
 
-def as_json(picture: Picture | Plane) -> str:
+def as_json(picture: Picture | Plane | Space) -> str:
     """One document; an infinite value is null."""
-    body = _plane_record(picture) if isinstance(picture, Plane) else _picture_record(picture)
+    if isinstance(picture, Space):
+        body = _space_record(picture)
+    else:
+        body = _plane_record(picture) if isinstance(picture, Plane) else _picture_record(picture)
     return document("curve", body.pop("results"), indent=None, **body)
 
 
@@ -73,6 +93,29 @@ def _plane_record(plane: Plane) -> dict[str, Any]:
         "s_n": plane.s_n,
         "s_p": plane.s_p,
         "results": [_surface_record(surface) for surface in plane.surfaces],
+    }
+
+
+def _space_record(space: Space) -> dict[str, Any]:
+    return {
+        "variables": ["x", "y"],
+        "unit": space.unit,
+        "x": space.side,
+        "y": space.side,
+        "anchor": space.anchor,
+        "positive": space.positive,
+        "d_ap": space.d_ap,
+        "results": [_zones_record(zones) for zones in space.zones],
+    }
+
+
+def _zones_record(zones: Zones) -> dict[str, Any]:
+    return {
+        "label": zones.label,
+        "loss": zones.loss,
+        "margin": zones.margin,
+        "values": [_finite(row) for row in zones.values],
+        "regions": [[zones.region(lead) for lead in row] for row in zones.leads],
     }
 
 

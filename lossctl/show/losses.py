@@ -213,6 +213,7 @@ def page(loss: Loss, width: int = WIDTH) -> str:
     parts += [*_options(loss, width), *_example(loss, width), *_libraries(loss, width), ""]
     command = curve_command(loss)
     parts += _item("Draw it", command, width) if command else []
+    parts += _item("", f"lossctl curve {loss.name} --x space", width) if loss.is_of_triplets else []
     return "\n".join([*parts, *_item("Try", f"lossctl compute {loss.name} --help", width), ""])
 
 

@@ -6,17 +6,21 @@ import math
 from collections.abc import Sequence
 from typing import IO, Any
 
-from ..curves.pictures import Picture, Plane, Surface
+from ..curves.pictures import REGIONS, Picture, Plane, Point, Space, Surface, Zones
 from . import style
 from .scale import Axis, axis_of, pretty, slopes_of
 
 ARROWS = 11  # in each direction
+TINTS = {"easy": "#DCF2EB", "semi-hard": "#FBEFD5", "hard": "#F4CDB8"}  # of style.BANDS, so pale that marks stand out
+UNITS = " (embedding units)"
 LETTER = 0.024  # of the width of the axes, in the names of bands
 
 
-def draw(picture: Picture | Plane, file: IO[bytes], format: str) -> None:
+def draw(picture: Picture | Plane | Space, file: IO[bytes], format: str) -> None:
     """The figure as PNG, SVG or PDF. DeviceError where matplotlib is not installed."""
-    if isinstance(picture, Plane):
+    if isinstance(picture, Space):
+        _draw_space(picture, file, format)
+    elif isinstance(picture, Plane):
         _draw_plane(picture, file, format)
     else:
         _draw_picture(picture, file, format)
@@ -128,3 +132,55 @@ def _draw_arrows(axes: Any, plane: Plane, surface: Surface) -> None:
             if length > 1e-3 * steepest:
                 arrows.append((plane.s_n[j], plane.s_p[i], -by_n[i][j] / length, -by_p[i][j] / length))
     axes.quiver(*zip(*arrows, strict=True), color="#333333", scale=18, width=0.005, pivot="mid")
+
+
+# --- regions
+
+
+def _draw_space(space: Space, file: IO[bytes], format: str) -> None:
+    columns = min(len(space.zones), 2)
+    rows = math.ceil(len(space.zones) / columns)
+    width = style.COLUMN if columns == 1 else style.PAGE
+    with style.figure(file, format, width, 0.45 + 1.02 * rows * width / columns) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, zones in zip(grid.flat, space.zones, strict=False):
+            _draw_zones(axes, space, zones)
+        for axes in list(grid.flat)[len(space.zones) :]:
+            axes.set_axis_off()
+        style.legend(figure, grid[0, 0], grid[0, 0].get_legend_handles_labels()[1])
+
+
+def _draw_zones(axes: Any, space: Space, zones: Zones) -> None:
+    edges = [-zones.margin, 0.0] if zones.margin else [0.0]
+    beyond = 2.0 * max(abs(lead) for row in zones.leads for lead in row if math.isfinite(lead)) + zones.margin + 1.0
+    names = [name for name in REGIONS if zones.margin or name != "semi-hard"]
+    axes.contourf(
+        space.side, space.side, zones.leads, levels=[-beyond, *edges, beyond], colors=[TINTS[name] for name in names]
+    )
+    axes.contour(space.side, space.side, zones.leads, levels=edges, colors="#333333", linewidths=0.8, linestyles="-")
+    for name in reversed(names):
+        axes.fill([], [], color=TINTS[name], label=name)
+    if space.is_round:
+        turns = [2.0 * math.pi * k / 180 for k in range(181)]
+        axes.plot(list(map(math.cos, turns)), list(map(math.sin, turns)), color=style.GREY, linewidth=0.8)
+    axes.plot(*space.anchor, "s", color="#000000", markersize=4.5, label="anchor", zorder=5)
+    axes.plot(*space.positive, "o", color=style.BLUE, markersize=4.5, label="positive", zorder=5)
+    if zones.path:
+        _draw_margin(axes, zones.path, is_round=space.is_round)
+    axes.set_title(pretty(zones.label) + "\n" + style.mathematical(f"d_ap = {space.d_ap:g}, margin = {zones.margin:g}"))
+    axes.set_xlabel("x of the negative" + UNITS)
+    axes.set_ylabel("y of the negative" + UNITS)
+    axes.set_xlim(space.side[0], space.side[-1])
+    axes.set_ylim(space.side[0], space.side[-1])
+    axes.set_box_aspect(1)
+    axes.grid(False)
+
+
+def _draw_margin(axes: Any, path: Sequence[Point], *, is_round: bool) -> None:
+    """An arrow along the margin with its name, which stands outside of a circle."""
+    axes.annotate("", path[-1], path[-2], arrowprops={"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0})
+    axes.plot(*zip(*path, strict=True), color="#000000", linewidth=1.0)
+    middle = path[len(path) // 2] if is_round else [sum(ends) / 2 for ends in zip(*path, strict=True)]
+    place = {"va": "center"} if is_round else {"xytext": (0, 3), "textcoords": "offset points"}
+    at = [1.15 * part for part in middle] if is_round else middle
+    axes.annotate("margin", at, ha="center", fontsize=7, **place)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..curves.pictures import Band, Picture, Plane, Surface
+from ..curves.pictures import REGIONS, Band, Picture, Plane, Point, Space, Surface, Zones
 from .scale import Axis, axis_of, slopes_of
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bits of a braille character, by row and column
@@ -30,10 +30,11 @@ class Glyphs(NamedTuple):
     edge: str
     shades: str
     boundary: str
+    zones: str
 
 
-UNICODE = Glyphs("│", "┤", "└", "─", "┬", "┊", " ░▒▓█", "●")
-ASCII = Glyphs("|", "+", "+", "-", "+", ":", " .:+#", "O")
+UNICODE = Glyphs("│", "┤", "└", "─", "┬", "┊", " ░▒▓█", "●", " ░▓")
+ASCII = Glyphs("|", "+", "+", "-", "+", ":", " .:+#", "O", " .#")
 
 
 class Canvas(NamedTuple):
@@ -57,9 +58,11 @@ class Canvas(NamedTuple):
 Cells = list[list[str]]
 
 
-def text(picture: Picture | Plane, *, width: int, ascii: bool = False, colour: bool = False) -> str:
+def text(picture: Picture | Plane | Space, *, width: int, ascii: bool = False, colour: bool = False) -> str:
     """Curves or contours, at most `width` characters wide (but at least 40)."""
     width = max(width, 40)
+    if isinstance(picture, Space):
+        return regions(picture, width=width, ascii=ascii, colour=colour)
     if isinstance(picture, Plane):
         return contours(picture, width=width, ascii=ascii, colour=colour)
     return plot(picture, width=width, ascii=ascii, colour=colour)
@@ -103,6 +106,23 @@ def contours(plane: Plane, *, width: int, ascii: bool = False, colour: bool = Fa
     return "\n".join(part.rstrip() for part in parts[:-1]) + "\n"
 
 
+def regions(space: Space, *, width: int, ascii: bool = False, colour: bool = False) -> str:
+    """Where a negative is easy, semi-hard or hard, as shades, with the anchor a and the positive p."""
+    height = min(max(width // 4, 10), 24)
+    axis = Axis(space.side[0], space.side[-1])
+    left = max(len(_number(tick)) for tick in axis.ticks(_most_ticks(height))) + 1
+    canvas = Canvas(min(width - left - 2, 2 * height), height, ascii, colour)
+    parts = []
+    for zones in space.zones:
+        parts += [f"y   {zones.label}, d_ap = {_number(space.d_ap)}, margin = {_number(zones.margin)}"[:width]]
+        parts += _framed(_zoned(space, zones, canvas), axis, left, canvas)
+        parts += [*_below(axis, left, canvas, (), fewest=5), "x".rjust(left + 2 + canvas.width)]
+        shades = zip(canvas.glyphs.zones, REGIONS, strict=True)
+        words = [f"{shade if shade != ' ' else 'blank'} {name}" for shade, name in shades]
+        parts += [*_folded([*words, "a anchor", "p positive"], width), ""]
+    return "\n".join(part.rstrip() for part in parts[:-1]) + "\n"
+
+
 # --- frames
 
 
@@ -132,11 +152,11 @@ def _framed(cells: Cells, axis: Axis, left: int, canvas: Canvas) -> list[str]:
     ]
 
 
-def _below(axis: Axis, left: int, canvas: Canvas, bands: Sequence[Band]) -> list[str]:
+def _below(axis: Axis, left: int, canvas: Canvas, bands: Sequence[Band], fewest: int = 3) -> list[str]:
     """The axis below the cells, its numbers, and the names of the bands."""
     glyphs, width = canvas.glyphs, canvas.width
     floor, numbers = [glyphs.floor] * width, [" "] * (width + 8)
-    for tick in axis.ticks(max(width // 10, 3)):
+    for tick in axis.ticks(max(width // 10, fewest)):
         column = _column(tick, axis, width)
         text = _number(tick)
         floor[column] = glyphs.floor_tick
@@ -276,6 +296,28 @@ def _shade(surface: Surface, canvas: Canvas) -> Cells:
     return [[cell(row, column) for column in range(canvas.width)] for row in range(canvas.height)]
 
 
+def _zoned(space: Space, zones: Zones, canvas: Canvas) -> Cells:
+    axis, last = Axis(space.side[0], space.side[-1]), len(space.side) - 1
+
+    def shade(row: int, column: int) -> str:
+        i = round((canvas.height - 0.5 - row) / canvas.height * last)
+        j = round((column + 0.5) / canvas.width * last)
+        region = zones.region(zones.leads[i][j])
+        return canvas.glyphs.zones[REGIONS.index(region)] if region else " "
+
+    cells = [[shade(row, column) for column in range(canvas.width)] for row in range(canvas.height)]
+    for mark, place in (("a", space.anchor), ("p", space.positive)):
+        _mark(cells, place, axis, mark, canvas)
+    return cells
+
+
+def _mark(cells: Cells, place: Point, axis: Axis, mark: str, canvas: Canvas) -> None:
+    """A letter on the place, where it is in the picture."""
+    if all(axis.low <= part <= axis.high for part in place):
+        row = canvas.height - 1 - _column(place[1], axis, canvas.height)
+        cells[row][_column(place[0], axis, canvas.width)] = mark
+
+
 def _level(value: float, largest: float, levels: int) -> int:
     return min(math.ceil(value / largest * (levels - 1) - 1e-3), levels - 1) if value > 0 else 0
 
@@ -286,6 +328,11 @@ def _key(surface: Surface, unit: str, canvas: Canvas, width: int) -> list[str]:
     words = [f"{_title('loss', unit)}:"]
     words += [f"{shade} to {largest * k / (len(shades) - 1):.3g}" for k, shade in enumerate(shades) if k]
     words += [] if surface.boundary is None else [f"{canvas.glyphs.boundary} boundary, {surface.boundary:.3g}"]
+    return _folded(words, width)
+
+
+def _folded(words: Sequence[str], width: int) -> list[str]:
+    """The words on lines of that width, none of them broken."""
     lines = [words[0]]
     for word in words[1:]:
         if len(lines[-1]) + 2 + len(word) <= width:
