@@ -36,6 +36,7 @@ from ..language.registry import Weighted, loss
 
 PerDocument = Literal["document", "list", "list-sum"]
 PerPair = Literal["list", "pair", "document"]
+PerPairs = Literal["list", "pair", "document", "all-documents"]
 PAIRS_AT_ONCE = 1 << 18
 
 
@@ -91,16 +92,17 @@ def _pointwise(value: Array, per: str) -> Array | Weighted:
 
 
 @loss(engine=LISTS)
-def ranknet(rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: PerPair = "list") -> Weighted:
+def ranknet(rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: PerPairs = "list") -> Weighted:
     """Logistic loss of every pair of documents where one is more relevant than the other.
 
     Formula: sum over pairs with y_i > y_j of log(1 + e^(-sigma (s_i - s_j)))
     Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
     Paper: Burges et al., Learning to Rank using Gradient Descent, 2005
     Differs: the sum of a list's pairs, averaged over lists (as here), or the mean over all pairs (--per pair);
-        TF-Ranking's Keras class divides by the length of the list (--per document)
+        TF-Ranking's Keras class divides by the length of the list (--per all-documents)
     sigma: how steep
-    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs
+    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs; all-documents
+        is per document, and a list without a pair counts as 0
     Unit: nats
     Use: order by pairs
     Misleads: long lists have more pairs and weigh more; a swap at the bottom costs as much as one at the top
@@ -113,7 +115,7 @@ def ranknet(rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: 
 
 @loss(engine=LISTS)
 def margin_ranking(
-    rank_score: Array, relevance: Array, *, margin: NonNegative = 1.0, per: PerPair = "list"
+    rank_score: Array, relevance: Array, *, margin: NonNegative = 1.0, per: PerPairs = "list"
 ) -> Weighted:
     """Hinge loss of every pair of documents where one is more relevant than the other.
 
@@ -122,7 +124,8 @@ def margin_ranking(
     Paper: Herbrich, Graepel, Obermayer, Large Margin Rank Boundaries for Ordinal Regression, 2000
     Differs: torch.nn.MarginRankingLoss has margin 0 by default and takes pairs
     margin: by how much the more relevant document should lead
-    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs
+    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs; all-documents
+        is per document, and a list without a pair counts as 0
     Use: order by pairs, where a clear lead is enough
     Misleads: scores have no scale: the margin is in their units
     Gradient: -1 and 1 for the two documents of each pair within the margin, else 0
@@ -143,9 +146,10 @@ def _pairwise(rank_score: Array, relevance: Array, term: Callable[[Array], Array
         gap = rank_score[:, :, None] - rank_score[:, None, j : j + step]
         total = total + row_sum(row_sum(where(leads, term(gap), 0.0)))
         pairs = pairs + row_sum(row_sum(where(leads, full_like(gap, 1.0), 0.0)))
-    if per == "document":
+    if per in ("document", "all-documents"):
         total = total / length
-    return Weighted(total, pairs if per == "pair" else where(pairs > 0, full_like(pairs, 1.0), 0.0))
+    some = where(pairs > 0, full_like(pairs, 1.0), float(per == "all-documents"))
+    return Weighted(total, pairs if per == "pair" else some)
 
 
 @loss(engine=LISTS, aliases=("softmax-cross-entropy-ranking",))
@@ -253,13 +257,14 @@ def pairwise_mse(rank_score: Array, relevance: Array, *, per: PerPair = "list") 
 
 
 @loss(engine=LISTS)
-def pairwise_soft_zero_one(rank_score: Array, relevance: Array, *, per: PerPair = "list") -> Weighted:
+def pairwise_soft_zero_one(rank_score: Array, relevance: Array, *, per: PerPairs = "list") -> Weighted:
     """The share of pairs in the wrong order, made smooth: each counts by the sigmoid of how wrong it is.
 
     Formula: sum over pairs with y_i > y_j of sigmoid(s_j - s_i)
     Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
     Differs: TF-Ranking and rax have the mean over all pairs (--per pair)
-    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs
+    per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs; all-documents
+        is per document, and a list without a pair counts as 0
     Use: order by pairs, where pairs far in the wrong order should not dominate
     Misleads: pairs far in the wrong order have next to no gradient, so nothing brings them back
     Gradient: -p (1 - p) for the more relevant document of a pair with p the sigmoid, its opposite for the other

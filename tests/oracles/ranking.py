@@ -208,6 +208,12 @@ CASES: dict[str, list[Case]] = {
     ],
     "ranknet": [
         Case("torch", "ranknet", LISTS, lambda: mean(-F.logsigmoid(a - b).sum() for a, b in PAIRS)),
+        Case(
+            "by hand, a list without a pair",
+            "ranknet:per=all-documents",
+            ([1.0, 0, 5, 7], [1, 0, 1, 1], [0, 0, 1, 1]),
+            0.31326168751822286 / 4,
+        ),
         Case("scikit-learn, pairs", "ranknet:per=pair", LISTS, lambda: sklearn_pairs(ALL_PAIRS, 1, normalize=True)),
         Case(
             "scikit-learn, sigma, sum",
