@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lossctl
-from lossctl.errors import LossctlError, UsageError
+from lossctl.errors import DataError, LossctlError, UsageError
 
 A, P, N = np.random.default_rng(0).standard_normal((3, 7, 4))
 X, LABELS = np.random.default_rng(1).standard_normal((20, 4)), np.arange(20) % 4
@@ -181,3 +181,9 @@ def test_names_of_files_in_a_list_are_no_labels(tmp_path, monkeypatch):
     assert lossctl.compute("gini", tuple(map(Path, ("a.csv", "a.csv")))).n == 4
     base = tuple(map(Path, ("a.csv", "a.csv")))
     assert lossctl.compare(base, base, target=np.array([0, 1, 0, 1]), loss="mse")[0].n == 4
+
+
+def test_text_in_columns_of_one_hot_labels_is_named():
+    labels = np.array([["a", "1"], ["0", "1"]])
+    with pytest.raises(DataError, match="'a' is text in one of 2 columns"):
+        lossctl.compute("cross-entropy", np.array([[0.2, 0.3], [1.0, 2.0]]), labels)

@@ -11,7 +11,9 @@ from conftest import run_lossctl
 from folds import by, fold
 
 import lossctl
+from lossctl.errors import UsageError
 from lossctl.resampling import census
+from lossctl.rows import limbs
 
 KINDS = {
     "numbers": lambda rng, n: rng.integers(-9, 9, n),
@@ -49,6 +51,43 @@ def test_any_cuts_and_any_order_give_the_same_counts(case):
     assert census.columns(reduce(census.joined, parts), names) == expected
 
 
+def weights(rng, n, kind):
+    """Of many sizes, down to the least that float64 has, some of them 0."""
+    exponents = {"narrow": 0, "wide": rng.integers(-60, 60, n), "extreme": rng.integers(-1100, 900, n)}[kind]
+    return np.where(rng.random(n) < 0.1, 0.0, np.ldexp(rng.random(n), exponents))
+
+
+@fold("case", by(lambda case: case[0], product(("numbers", "texts", "both"), ("narrow", "wide", "extreme"), (1, 2))))
+def test_any_cuts_and_any_order_give_the_same_weights(case):
+    """Against fractions; the losses see whole numbers of a common unit."""
+    kind, size, branches = case
+    rng = np.random.default_rng(7)
+    n = 200
+    labels, split, weight = KINDS[kind](rng, n), rng.integers(0, branches, n), weights(rng, n, size)
+    cuts = np.sort(rng.integers(0, n, 12))
+    parts = [
+        census.taken(*part) for part in zip(*(np.split(side, cuts) for side in (labels, split, weight)), strict=True)
+    ]
+    rng.shuffle(parts)
+    rows, times = census.table(reduce(census.joined, parts), range(branches))
+    sums = {label: [Fraction(0)] * branches for label in labels.tolist()}
+    for label, branch, each in zip(labels.tolist(), split.tolist(), weight.tolist(), strict=True):
+        sums[label][branch] += Fraction(each)
+    unit = Fraction(sum(map(sum, rows))) / sum(map(sum, sums.values()))
+    assert sorted(zip(*rows, strict=True)) == sorted(tuple(part * unit for part in parts) for parts in sums.values())
+    assert times == [1] * len(sums)
+
+
+def test_digits_are_carried_before_they_overflow():
+    numbers = limbs.of(np.array([1.0, 3.5]))
+    doubled = 80
+    for _ in range(doubled):
+        a, b = limbs.alike([numbers, numbers])
+        numbers = limbs.Limbs(a.digits + b.digits, a.low)
+    low = numbers.low
+    assert numbers.integers(low) == [number << doubled for number in limbs.of(np.array([1.0, 3.5])).integers(low)]
+
+
 def test_a_run_counts_more_rows_than_its_number_has_bits():
     parts = [census.taken(np.zeros(100, np.int64), None) for _ in range(1000)]
     assert census.columns(reduce(census.joined, parts), [None]) == {(100_000,): 1}
@@ -56,13 +95,19 @@ def test_a_run_counts_more_rows_than_its_number_has_bits():
 
 @pytest.mark.parametrize("loss", ["gini", "entropy", "gini-gain", "information-gain"])
 def test_a_loss_is_that_of_its_weighted_rows(loss):
-    """Weights of 1 go another way, cell by cell."""
+    """Weights of a third, which no unit but their own divides, change no digit."""
     rng = np.random.default_rng(1)
     columns = [rng.zipf(1.4, 900) % 500]
     if loss.endswith("gain"):
         columns.append(rng.integers(0, 4, 900))
     value = lossctl.compute(loss, *columns).value
-    assert value == pytest.approx(lossctl.compute(loss, *columns, weight=np.ones(900)).value, rel=4e-16)
+    for weight in (1.0, 1 / 3, 5e-324, 1e300):
+        assert lossctl.compute(loss, *columns, weight=np.full(900, weight)).value == value
+
+
+def test_an_interval_of_too_many_labels_is_refused_before_it_is_computed():
+    with pytest.raises(UsageError, match="sums in all"):
+        lossctl.compute("gini", np.arange(200_000), ci=0.95, resamples=10**6)
 
 
 def test_gini_of_many_labels_is_exact():

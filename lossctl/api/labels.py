@@ -160,10 +160,15 @@ def _identity(bound: Bound, at: int) -> Bound:
 
 
 ONE_CLASS = "give one class a row, (n,); several labels a row are for bce and focal"
+ONE_HOT = "this loss knows one class a row: rows of 0 and a single 1, or one column of classes"
 
 
 def _argmax(rows: Array, *, place: str, fix: str = ONE_CLASS) -> Array:
     """(n, C) rows of 0 and a single 1 -> (n,) where the 1 stands; nan where a cell is nan. DataError."""
+    if rows.dtype.kind in "OU":
+        word = next((cell for row in rows.tolist() for cell in row if isinstance(cell, str)), None)
+        if word is not None:
+            raise DataError(f"{place}: '{shown(word)}' is text in one of {rows.shape[1]} columns", why=ONE_HOT, fix=fix)
     values = rows.astype(np.float64)
     missing = np.isnan(values).any(axis=1)
     good = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
@@ -171,7 +176,7 @@ def _argmax(rows: Array, *, place: str, fix: str = ONE_CLASS) -> Array:
         row = values[int(np.argmin(good | missing))]
         raise DataError(
             f"{place}: a row of labels with {int(np.count_nonzero(row))} entries that are not 0",
-            why="this loss knows one class a row: rows of 0 and a single 1, or one column of classes",
+            why=ONE_HOT,
             fix=fix,
         )
     index = values.argmax(axis=1)

@@ -31,9 +31,11 @@ FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with al
 
 
 def share(part: Any, total: Any) -> Any:
-    """part / whole, a fraction of fractions; 0 where a sample has no whole."""
+    """part / whole, an exact fraction of whole numbers or fractions; of arrays 0 where a sample has no whole."""
     if not hasattr(total, "shape"):
-        return part / total
+        from fractions import Fraction
+
+        return Fraction(part, total)
     held = total > 0
     return where(held, part / where(held, total, 1.0), 0.0)
 
@@ -55,9 +57,9 @@ def log_ratio(a: Any, b: Any) -> Any:
         return log_quotient(where(held, a, 1.0), where(held, b, 1.0))
     if not (a and b):
         return 0.0
-    ratio = a / b
-    if ratio < FAR and ratio * FAR > 1:
-        return math.log(ratio)
+    if a < FAR * b and b < FAR * a:
+        return math.log(a / b)
+    ratio = share(a, b)
     return math.log(ratio.numerator) - math.log(ratio.denominator)
 
 

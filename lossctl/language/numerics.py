@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, SupportsFloat
 
 Array = Any  # an array of whichever library the caller uses
@@ -138,6 +139,18 @@ def vector(numbers: Iterable[SupportsFloat | Array]) -> Array:
     import numpy as np
 
     return np.asarray([number if hasattr(number, "shape") else float(number) for number in numbers])
+
+
+def vectors(rows: Iterable[tuple[Any, ...]], width: int) -> tuple[Array, ...]:
+    """The columns of rows of so many numbers, as `vector` has them."""
+    import numpy as np
+
+    rest = iter(rows)
+    first = next(rest)
+    everything = chain([first], rest)
+    if any(hasattr(number, "shape") for number in first):
+        return tuple(np.asarray(column) for column in zip(*everything, strict=True))
+    return tuple(np.fromiter(everything, np.dtype((np.float64, width))).T)
 
 
 def matrix(numbers: Sequence[float], like: Array) -> Array:

@@ -1,15 +1,16 @@
 """Impurity of a decision tree's node, and what a split gains: seen as counts, never row by row.
 
-A tally loss receives its inputs counted, as exact fractions (rows count by their weight): `category` as the counts of
-the classes, or, beside a split, as one such list for each branch; `target` as its sum over each branch; `split` as the
-number of rows in each branch. For resamples each count is an array instead, with one count a resample, and may be 0.
+A tally loss receives its inputs counted, exactly (rows count by their weight): `category` as the counts of the
+classes, or, beside a split, as one such list for each branch; `target` as its sum over each branch; `split` as the
+number of rows in each branch. Counts are whole numbers of a unit, whatever it is; beside a target they are fractions.
+For resamples each count is an array instead, with one count a resample, and may be 0.
 Classes that have the same counts may be given once, with their number (`Classes`): all here are sums over classes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,27 +18,28 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..language.domains import Base
 from ..language.engines import COUNTS
 from ..language.entropy import entropy_term, log_ratio, relative_entropy_parts, share
-from ..language.numerics import Classes, total, vector
+from ..language.numerics import Classes, total, vectors
 from ..language.registry import loss
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-Counts: TypeAlias = "list[Fraction]"
+Count: TypeAlias = "int | Fraction"
+Counts: TypeAlias = "list[Count]"
 
 
-def _sum(numbers: Iterable[Fraction]) -> Fraction:
+def _sum(numbers: Iterable[Any]) -> Any:
     return reduce(add, numbers)
 
 
-def _over(category: Counts, term: Callable[[Fraction], Any]) -> list[Any]:
+def _over(category: Counts, term: Callable[[Any], Any]) -> Iterator[Any]:
     """A term of each class's count, that of classes with the same counts times their number."""
     if not isinstance(category, Classes):
-        return [term(count) for count in category]
-    return [times * term(count) for count, times in zip(category, category.times, strict=True)]
+        return map(term, category)
+    return (times * term(count) for count, times in zip(category, category.times, strict=True))
 
 
-def _size(category: Counts) -> Fraction:
+def _size(category: Counts) -> Any:
     return _sum(_over(category, lambda count: count))
 
 
@@ -45,6 +47,18 @@ def _parent(category: list[Counts]) -> Counts:
     """The classes of all branches together."""
     counts = [_sum(column) for column in zip(*category, strict=True)]
     return Classes(counts, category[0].times) if isinstance(category[0], Classes) else counts
+
+
+def _shares(count: Any, size: Any, every: Any, n: Any) -> tuple[Any, Any, Any, Any]:
+    """What share of n rows is in a branch and of a class, what would be were these independent; p, q, p - q, log p/q.
+
+    count: rows of both;  size: of the branch;  every: of the class
+    """
+    if hasattr(n, "shape"):
+        p, q = share(count, n), share(size, n) * share(every, n)
+        return p, q, p - q, log_ratio(p, q)
+    joint, independent, square = count * n, size * every, n * n
+    return joint / square, independent / square, (joint - independent) / square, log_ratio(joint, independent)
 
 
 @loss(engine=COUNTS, aliases=("gini-impurity",))
@@ -61,7 +75,12 @@ def gini(category: Counts) -> Fraction:
     Example: label=[0,0,1,1] -> 0.5
     """
     n = _size(category)
-    return 1 - _sum(_over(category, lambda count: share(count, n) ** 2))
+    alike: Fraction = (
+        _sum(_over(category, lambda count: share(count, n) ** 2))
+        if hasattr(n, "shape")
+        else share(_sum(_over(category, lambda count: count * count)), n * n)
+    )
+    return 1 - alike
 
 
 @loss(engine=COUNTS)
@@ -99,10 +118,12 @@ def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0)
     classes = _parent(category)
     times = [float(count) for branch in category for count in _over(branch, lambda count: 1)]
     # the divergence of the joint shares from independent ones: all terms >= 0, where the entropies would cancel
-    joint = [share(count, n) for branch in category for count in branch]
-    independent = [share(size, n) * share(count, n) for size in split for count in classes]
-    cells = ((a, b, a - b, log_ratio(a, b)) for a, b in zip(joint, independent, strict=True))
-    p, q, difference, log_p_q = (vector(numbers) for numbers in zip(*cells, strict=True))
+    cells = (
+        _shares(count, size, every, n)
+        for branch, size in zip(category, split, strict=True)
+        for count, every in zip(branch, classes, strict=True)
+    )
+    p, q, difference, log_p_q = vectors(cells, 4)
     parts = relative_entropy_parts(p, q, difference, 0.0 * difference, log_p_q)
     gain: float = total(many * term for part in parts for many, term in zip(times, part, strict=True)) / math.log(base)
     return gain
@@ -122,7 +143,8 @@ def gini_gain(category: list[Counts], split: Counts) -> Fraction:
     """
     n = _sum(split)
     parent = gini(_parent(category))
-    return parent - _sum(share(size, n) * gini(branch) for branch, size in zip(category, split, strict=True))
+    left: Fraction = _sum(share(size, n) * gini(branch) for branch, size in zip(category, split, strict=True))
+    return parent - left
 
 
 @loss(engine=COUNTS)
@@ -142,6 +164,7 @@ def variance_reduction(target: list[Fraction], split: Counts) -> Fraction:
     # what is left when the variances cancel: the variance between the means of the branches
     n = _sum(split)
     mean = share(_sum(target), n)
-    return _sum(
+    between: Fraction = _sum(
         share(size, n) * (share(subtotal, size) - mean) ** 2 for subtotal, size in zip(target, split, strict=True)
     )
+    return between

@@ -28,10 +28,10 @@ from ..rows.job import Job, Read, RowBlock, shared
 from ..rows.workers import ordered_map
 from . import bootstrap
 from .bootstrap import Influence, Sample, Spread
-from .census import Census, columns, distinct, joined, taken
+from .census import Census, distinct, joined, table, taken
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
 from .draws import Draws
-from .survey import Aspects
+from .survey import Aspects, refuse_too_many
 
 Result = TypeVar("Result")
 Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
@@ -106,8 +106,7 @@ class Tally(NamedTuple):
         """The number that the loss makes of the counts."""
         if self.census is not None:
             return _nearest(_loss_of_census(plan, self.census))
-        cells = {key: (_exact(cell.weight), cell.target) for key, cell in self.cells.items()}
-        return _nearest(_loss(plan, cells, Fraction(0)))
+        return _nearest(_loss(plan, _whole_cells(plan, self.cells), 0))
 
     def spread(self, plan: shapes.Plan, draws: Draws, method: bootstrap.Method) -> Spread:
         """How the value varies over the resamples. UsageError for BCa of too many cells."""
@@ -207,10 +206,12 @@ def tally_of(block: Seen, positions: np.ndarray | None, aspects: Aspects) -> Tal
     n = block.n if positions is None else len(positions)
     facts = block.facts if positions is None else NOTHING
     branches, classes = (None if side is None else side[here] for side in (block.branches, block.classes))
-    if aspects.draws is None and classes is not None and block.weight is None and block.target is None:
-        return Tally({}, n, facts, taken(classes, branches))
+    if aspects.draws is None and classes is not None and block.target is None:
+        weight = None if block.weight is None else block.weight[here]
+        return Tally({}, n, facts, taken(classes, branches, weight))
     clusters = None if aspects.cluster is None else block.side[aspects.cluster]
     names, cell = _cells(branches, classes, n)
+    refuse_too_many(1 if positions is None else 2, 2 * len(names) if clusters is None else 0, aspects)
     order = np.argsort(cell, kind="stable") if positions is None else positions[np.argsort(cell, kind="stable")]
     counts = np.bincount(cell, minlength=len(names))
     ends = zip(names, counts.tolist(), np.cumsum(counts).tolist(), strict=True)
@@ -282,16 +283,24 @@ def _loss(plan: shapes.Plan, cells: Mapping[Key, tuple[Any, Any]], nothing: Any)
     return plan.spec.loss.function(*(counts[entry.role.counts] for entry in plan.entries), **plan.spec.options)
 
 
+def _whole_cells(plan: shapes.Plan, cells: Mapping[Key, Cell]) -> dict[Key, tuple[Any, Fraction]]:
+    """key -> (weight, weighted target), exact; weights without targets as whole numbers of a unit, whatever it is."""
+    if any(entry.role.counts == "sum" for entry in plan.entries):
+        return {key: (_exact(cell.weight), cell.target) for key, cell in cells.items()}
+    units = [cell.weight.units for cell in cells.values()]
+    shift = max(0, min((unit & -unit).bit_length() - 1 for unit in [*units, sum(units)] if unit))
+    return {key: (unit >> shift, cell.target) for (key, cell), unit in zip(cells.items(), units, strict=True)}
+
+
 def _loss_of_census(plan: shapes.Plan, census: Census) -> Any:
     """`_loss`, classes that have the same counts once."""
     branches = sorted(census, key=_order)
     _refuse_too_many(plan, census)
-    together = columns(census, branches)
-    times = list(together.values())
-    table = [Classes(map(Fraction, row), times) for row in zip(*together, strict=True)]
+    rows, times = table(census, branches)
+    classes = [Classes(row, times) for row in rows]
     counts = {
-        "classes": table if len(plan.entries) > 1 else table[0],
-        "branches": [Fraction(row.rows) for row in table],
+        "classes": classes if len(plan.entries) > 1 else classes[0],
+        "branches": [row.rows for row in classes],
     }
     return plan.spec.loss.function(*(counts[entry.role.counts] for entry in plan.entries), **plan.spec.options)
 

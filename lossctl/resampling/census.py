@@ -1,4 +1,4 @@
-"""How many rows each label has: sorted labels with their counts, in runs that grow by merging equals.
+"""How many rows each label has, or what they weigh: sorted labels and counts, in runs that grow by merging equals.
 
 A run is merged with the one before it once it is half as long, so a label takes part in few merges, and a merge goes
 through both runs in stretches: time is nearly linear, and memory that of the labels and their counts.
@@ -12,32 +12,53 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..rows import limbs
+from ..rows.limbs import Limbs
+
 STRETCH = 1 << 18  # labels that are merged at once
 LARGEST = 2**63  # whole numbers below this, and above its negative, are labels of one kind
 
 
 class Run(NamedTuple):
-    """Distinct labels of one kind in ascending order, (m,), and how many rows have each, (m,) whole numbers."""
+    """Distinct labels of one kind in ascending order, (m,).
+
+    counts: how many rows have each, (m,) whole numbers, or what these rows weigh
+    """
 
     labels: np.ndarray
-    counts: np.ndarray
+    counts: np.ndarray | Limbs
+
+    def part(self, start: int, stop: int) -> Run:
+        """Some of the labels."""
+        counts = self.counts
+        return Run(
+            self.labels[start:stop],
+            counts.part(slice(start, stop)) if isinstance(counts, Limbs) else counts[start:stop],
+        )
 
 
 Census = Mapping[Any, Mapping[str, tuple[Run, ...]]]  # branch -> kind of label -> runs, the longest first
 
 
-def taken(labels: np.ndarray, branches: np.ndarray | None) -> Census:
-    """The census of rows, from their labels (n,) and the branches of a split, (n,) or None for none."""
+def taken(labels: np.ndarray, branches: np.ndarray | None, weights: np.ndarray | None = None) -> Census:
+    """The census of rows, from their labels (n,) and the branches of a split, (n,) or None for none.
+
+    weights: of the rows, (n,), finite and at least 0; None for ones
+    """
+
+    def runs(at: np.ndarray | slice) -> dict[str, tuple[Run, ...]]:
+        return _runs(labels[at], None if weights is None else weights[at])
+
     if branches is None:
-        return {None: _runs(labels)}
+        return {None: runs(slice(None))}
     if branches.dtype == object:
         names = Counter(branches.tolist())
-        return {name: _runs(labels[branches == name]) for name in names}
+        return {name: runs(branches == name) for name in names}
     order = np.argsort(branches, kind="stable")
     ordered = branches[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(order) else order
+    starts = _starts(ordered)
     parts = np.split(order, starts[1:]) if len(order) else []
-    return {name: _runs(labels[part]) for name, part in zip(ordered[starts].tolist(), parts, strict=True)}
+    return {name: runs(part) for name, part in zip(ordered[starts].tolist(), parts, strict=True)}
 
 
 def joined(a: Census, b: Census) -> Census:
@@ -54,52 +75,101 @@ def distinct(census: Census) -> int:
     return result
 
 
+class Table(NamedTuple):
+    """What the labels have in each branch, alike ones perhaps once.
+
+    rows: of each branch the counts, or the weights in a unit that all share;  times: how many labels each stands for
+    """
+
+    rows: list[list[int]]
+    times: list[int]
+
+
+def table(census: Census, branches: Sequence[Any]) -> Table:
+    """The counts of all labels in each of the branches."""
+    weights = [run.counts for kinds in census.values() for runs in kinds.values() for run in runs]
+    lows = [weight.low for weight in weights if isinstance(weight, Limbs)]
+    if lows:
+        return _weighed(census, branches, min(lows))
+    together = columns(census, branches)
+    return Table([list(row) for row in zip(*together, strict=True)], list(together.values()))
+
+
 def columns(census: Census, branches: Sequence[Any]) -> Counter[tuple[int, ...]]:
     """How many labels have the same counts in each of the branches: counts by branch -> labels."""
-    kinds = {kind for runs in census.values() for kind in runs}
     result: Counter[tuple[int, ...]] = Counter()
-    for kind in sorted(kinds):
-        runs = [(row, run) for row, branch in enumerate(branches) for run in census[branch].get(kind, ())]
-        for tables in _merged([run for _, run in runs]):
-            result.update(_columns(tables, [row for row, _ in runs], len(branches)))
+    for labels, parts in _stretches(census, branches):
+        counts = np.zeros((len(branches), labels), dtype=np.int64)
+        for row, codes, part in parts:
+            counts[row, codes] += part.counts  # labels of a run are distinct
+        distinct, times = np.unique(counts, axis=1, return_counts=True)
+        result.update(dict(zip(map(tuple, distinct.T.tolist()), times.tolist(), strict=True)))
     return result
 
 
-def _columns(parts: list[Run], rows: list[int], height: int) -> dict[tuple[int, ...], int]:
-    labels, codes = np.unique(np.concatenate([part.labels for part in parts]), return_inverse=True)
-    table = np.zeros((height, len(labels)), dtype=np.int64)
-    start = 0
-    for row, part in zip(rows, parts, strict=True):
-        codes_here = codes[start : start + len(part.labels)]
-        table[row, codes_here] += part.counts  # labels of a run are distinct
-        start += len(part.labels)
-    distinct, times = np.unique(table, axis=1, return_counts=True)
-    return dict(zip(map(tuple, distinct.T.tolist()), times.tolist(), strict=True))
+def _weighed(census: Census, branches: Sequence[Any], low: int) -> Table:
+    """The table of weights, in units of the column `low` of their digits."""
+    rows: list[list[int]] = [[] for _ in branches]
+    for labels, parts in _stretches(census, branches):
+        for row in rows:
+            row += [0] * labels
+        for at, codes, part in parts:
+            assert isinstance(part.counts, Limbs)
+            row = rows[at]
+            places = (codes + (len(row) - labels)).tolist()
+            for place, weight in zip(places, part.counts.integers(low), strict=True):
+                row[place] += weight
+    return Table(rows, [1] * len(rows[0]))
+
+
+def _stretches(census: Census, branches: Sequence[Any]) -> Iterator[tuple[int, list[tuple[int, np.ndarray, Run]]]]:
+    """The labels in stretches: how many, and the parts of runs that have them, each with its branch and their codes."""
+    for kind in sorted({kind for runs in census.values() for kind in runs}):
+        runs = [(row, run) for row, branch in enumerate(branches) for run in census[branch].get(kind, ())]
+        for parts in _merged([run for _, run in runs]):
+            labels, codes = np.unique(np.concatenate([part.labels for part in parts]), return_inverse=True)
+            codes_of = np.split(codes, np.cumsum([len(part.labels) for part in parts])[:-1])
+            yield len(labels), [(row, code, part) for (row, _), code, part in zip(runs, codes_of, parts, strict=True)]
 
 
 # --- runs
 
 
-def _runs(labels: np.ndarray) -> dict[str, tuple[Run, ...]]:
-    runs = {kind: _counted(part) for kind, part in _by_kind(labels)}
+def _runs(labels: np.ndarray, weights: np.ndarray | None) -> dict[str, tuple[Run, ...]]:
+    runs = {kind: _counted(part, weight) for kind, part, weight in _by_kind(labels, weights)}
     return {kind: (run,) for kind, run in runs.items() if len(run.labels)}
 
 
-def _by_kind(labels: np.ndarray) -> Iterable[tuple[str, np.ndarray]]:
-    """Labels of which all can be put in order."""
+def _by_kind(labels: np.ndarray, weights: np.ndarray | None) -> Iterable[tuple[str, np.ndarray, np.ndarray | None]]:
+    """Labels of which all can be put in order, and their weights."""
     if labels.dtype != object:
-        return [(labels.dtype.kind, labels)]
-    numbers = [label for label in labels.tolist() if not isinstance(label, str)]
-    texts = [label for label in labels.tolist() if isinstance(label, str)]
-    beyond = [number for number in numbers if not -LARGEST <= number < LARGEST]
-    integers = [number for number in numbers if -LARGEST <= number < LARGEST]
-    parts = [("i", np.array(integers, np.int64)), ("O", np.array(beyond, object)), ("U", np.array(texts, str))]
-    return [(kind, part) for kind, part in parts if len(part)]
+        return [(labels.dtype.kind, labels, weights)]
+    kinds = np.array([_kind(label) for label in labels.tolist()], dtype="U1")
+    types: dict[str, Any] = {"i": np.int64, "O": object, "U": str}
+    at = {kind: kinds == kind for kind in types if (kinds == kind).any()}
+    return [
+        (kind, np.array(labels[here].tolist(), types[kind]), None if weights is None else weights[here])
+        for kind, here in at.items()
+    ]
 
 
-def _counted(labels: np.ndarray) -> Run:
-    distinct, counts = np.unique(labels, return_counts=True)
-    return Run(distinct, _narrow(counts))
+def _kind(label: Any) -> str:
+    return "U" if isinstance(label, str) else "i" if -LARGEST <= label < LARGEST else "O"
+
+
+def _counted(labels: np.ndarray, weights: np.ndarray | None) -> Run:
+    if weights is None:
+        distinct, counts = np.unique(labels, return_counts=True)
+        return Run(distinct, _narrow(counts))
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    starts = _starts(ordered)
+    return Run(ordered[starts], limbs.sums(limbs.of(weights[order]), starts))
+
+
+def _starts(ordered: np.ndarray) -> np.ndarray:
+    """Where each of the distinct labels begins."""
+    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.arange(0)
 
 
 def _narrow(counts: np.ndarray) -> np.ndarray:
@@ -122,25 +192,37 @@ def _added(a: Mapping[str, tuple[Run, ...]], b: Mapping[str, tuple[Run, ...]]) -
 
 
 def _together(a: Run, b: Run) -> Run:
+    a, b, kind = _alike(a, b)
     size = len(a.labels) + len(b.labels)
-    wide = int(a.counts.max()) + int(b.counts.max())
     labels = np.empty(size, np.promote_types(a.labels.dtype, b.labels.dtype))
-    counts = np.empty(size, _width(wide))
+    counts = np.empty((size, *_digits(a).shape[1:]), kind)
     end = 0
     for parts in _merged([a, b]):
         mixed = np.concatenate([part.labels for part in parts])
         order = np.argsort(mixed, kind="stable")
         mixed = mixed[order]
-        starts = np.flatnonzero(np.concatenate([[True], mixed[1:] != mixed[:-1]]))
+        starts = _starts(mixed)
         stop = end + len(starts)
         labels[end:stop] = mixed[starts]
-        both = np.concatenate([part.counts for part in parts])[order]
-        counts[end:stop] = np.add.reduceat(both, starts, dtype=counts.dtype)
+        both = np.concatenate([_digits(part) for part in parts])[order]
+        counts[end:stop] = np.add.reduceat(both, starts, axis=0, dtype=kind)
         end = stop
     if end < size:
         labels.resize(end, refcheck=False)
-        counts.resize(end, refcheck=False)
-    return Run(labels, counts)
+        counts.resize((end, *counts.shape[1:]), refcheck=False)
+    return Run(labels, Limbs(counts, a.counts.low) if isinstance(a.counts, Limbs) else counts)
+
+
+def _alike(a: Run, b: Run) -> tuple[Run, Run, np.dtype[Any]]:
+    """The same runs with counts that add up column by column, and a type for the sums."""
+    if isinstance(a.counts, Limbs) and isinstance(b.counts, Limbs):
+        left, right = limbs.alike([a.counts, b.counts])
+        return Run(a.labels, left), Run(b.labels, right), np.dtype(np.int64)
+    return a, b, _width(int(_digits(a).max()) + int(_digits(b).max()))
+
+
+def _digits(run: Run) -> np.ndarray:
+    return run.counts.digits if isinstance(run.counts, Limbs) else run.counts
 
 
 def _merged(runs: Sequence[Run]) -> Iterator[list[Run]]:
@@ -151,5 +233,5 @@ def _merged(runs: Sequence[Run]) -> Iterator[list[Run]]:
         stops = [len(run.labels) for run in runs]
         if at < len(longest.labels):
             stops = [int(np.searchsorted(run.labels, longest.labels[at])) for run in runs]
-        yield [Run(*(side[start:stop] for side in run)) for run, start, stop in zip(runs, starts, stops, strict=True)]
+        yield [run.part(start, stop) for run, start, stop in zip(runs, starts, stops, strict=True)]
         starts = stops

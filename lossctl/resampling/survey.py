@@ -94,14 +94,14 @@ def _of_block(aspects: tuple[Aspects, ...], piece_of: Weigh, blocks: tuple[Any, 
 def _pieces(block: ScoredBlock, aspects: Aspects, piece_of: Weigh) -> Pieces:
     if aspects.group is None:
         piece = piece_of(block, None, aspects)
-        _refuse_too_many(1, piece.entries, aspects)
+        refuse_too_many(1, piece.entries, aspects)
         return {None: piece}
     pieces: Pieces = {}
     entries = 0
     for name, positions in groups.slices(block.side[aspects.group], aspects.bins):
         pieces[name] = piece_of(block, positions, aspects)
         entries += pieces[name].entries
-        _refuse_too_many(len(pieces) + 1, entries, aspects)
+        refuse_too_many(len(pieces) + 1, entries, aspects)
     nothing = piece_of(block, np.arange(0), aspects)
     return {None: reduce(lambda a, b: a.merge(b), pieces.values(), nothing).noticing(block.facts), **pieces}
 
@@ -113,7 +113,7 @@ def merged(held: tuple[Pieces, ...], more: tuple[Pieces, ...], aspects: Sequence
     for pieces, others, asked in zip(held, more, aspects, strict=True):
         for name, piece in others.items():
             pieces[name] = pieces[name].merge(piece) if name in pieces else piece
-        _refuse_too_many(len(pieces), sum(piece.entries for piece in pieces.values()), asked)
+        refuse_too_many(len(pieces), sum(piece.entries for piece in pieces.values()), asked)
     return held
 
 
@@ -130,8 +130,8 @@ def add_up(
     return held
 
 
-def _refuse_too_many(pieces: int, entries: int, aspects: Aspects) -> None:
-    """entries: how many sums of each resample the pieces hold, all together."""
+def refuse_too_many(pieces: int, entries: int, aspects: Aspects) -> None:
+    """UsageError where the intervals need more than a GiB. entries: sums of each resample that the pieces hold"""
     if aspects.draws and entries * aspects.draws.resamples * 8 > LARGEST_BYTES:
         groups = f"{pieces - 1} groups or more, " if aspects.group is not None else ""
         coarser = "for coarser groups, " if aspects.group is not None else ""
