@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby, product
 from typing import Any
 
 import mpmath as mp
 import numpy as np
-from exact_words import fitting
+from exact_words import exact, fitting
 
 from lossctl.api import calls
 from lossctl.language import registry
 
-LIST_LOSSES = tuple(loss.name for loss in registry.walk() if loss.engine.has_lists)
+LIST_LOSSES = tuple(loss.name for loss in registry.walk() if loss.engine.has_lists and not loss.roles[0].has_cells)
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,16 @@ def approx_mrr(s: list[Any], y: list[Any], temperature: float) -> Any:
     return -mp.fsum(v / k for v, k in zip(y, soft, strict=True)) / mp.fsum(y)
 
 
+def ctc(frames: list[list[Any]], symbols: list[Any], blank: int) -> Any:
+    """Every way to write one symbol a frame, one by one."""
+    text = [int(symbol) for symbol in symbols if symbol != blank]
+    chances, total = [softmax(row) for row in frames], mp.mpf(0)
+    for way in product(range(len(frames[0])), repeat=len(frames)):
+        if [symbol for symbol, _ in groupby(way) if symbol != blank] == text:
+            total += mp.fprod(row[symbol] for row, symbol in zip(chances, way, strict=True))
+    return -mp.log(total)
+
+
 LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "pointwise-mse": lambda s, y, per: mp.fsum((u - v) ** 2 for u, v in zip(s, y, strict=True)),
     "pointwise-bce": lambda s, y, per: mp.fsum(softplus(-u if v > 0 else u) for u, v in zip(s, y, strict=True)),
@@ -146,6 +157,7 @@ LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "ndcg": ndcg,
     "approx-ndcg": approx_ndcg,
     "approx-mrr": approx_mrr,
+    "ctc": ctc,
     "lambda-loss": lambda_loss,
     "unique-softmax": unique_softmax,
     "pairwise-mse": pairwise_mse,
@@ -158,7 +170,7 @@ def list_truths(case: ListCase, bits: int) -> list[Any]:
     options = fitting(LIST_REFERENCES[case.loss], registry.parse(case.spec))
     with mp.workprec(bits):
         return [
-            LIST_REFERENCES[case.loss](*([mp.mpf(float(v)) for v in side] for side in row), **options)
+            LIST_REFERENCES[case.loss](*([exact(v) for v in side] for side in row), **options)
             for row in zip(case.score, case.relevance, strict=True)
         ]
 
@@ -166,7 +178,8 @@ def list_truths(case: ListCase, bits: int) -> list[Any]:
 def list_computed(case: ListCase) -> list[float]:
     """The value of each list as lossctl has it."""
     group = np.repeat(np.arange(len(case.score)), case.score.shape[1])
-    values: list[float] = calls.row_losses(case.spec, case.score.ravel(), case.relevance.ravel(), group).tolist()
+    rows = case.score.reshape(-1, *case.score.shape[2:])
+    values: list[float] = calls.row_losses(case.spec, rows, case.relevance.ravel(), group).tolist()
     return values
 
 
@@ -195,11 +208,18 @@ def list_cases() -> list[ListCase]:
         "approx-ndcg:gain=linear",
     ]
     specs += ["lambda-loss:scheme=lambdarank,cutoff=4", "lambda-loss:scheme=ndcg-loss2++,sigma=2"]
-    return [ListCase(what, spec, s, y) for spec in specs for what, s, y in sets]
+    frames = rng.normal(0, 1, (6, 5, 3))
+    texts = np.array(
+        [[1, 2, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 0, 0, 0], [2, 1, 2, 0, 0], [1, 1, 1, 0, 0], [1, 2, 1, 2, 1]]
+    )
+    spoken = [ListCase(f"frames of std {size}", "ctc", size * frames, texts) for size in (1, 8)]
+    return [*spoken, *(ListCase(what, spec, s, y) for spec in specs for what, s, y in sets)]
 
 
 def list_limits(case: ListCase, truths: list[Any]) -> list[float]:
     """The error of each list that is allowed, in ulp of the truth."""
+    if case.score.ndim == 3:
+        return [4.0 * (1 + case.score.shape[1] / float(abs(truth))) for truth in truths]
     if case.loss not in LIST_BOUNDS:
         return [4.0] * len(truths)
     options = fitting(LIST_BOUNDS[case.loss], registry.parse(case.spec))
@@ -214,6 +234,7 @@ LIST_BOUNDS: dict[str, Callable[..., Any]] = {
     "list-mle": lambda s: 1 + (max(s) - min(s)) / 2,
 }
 LIST_REASONS = {
+    "ctc": "a logarithm of sums at every frame: 4 ulp, and 4 of 1 for each frame",
     "ranknet": "a gap of scores is rounded, and e^-x makes its absolute error relative: 4 ulp and one for each unit of "
     "sigma times the widest gap of a list",
     "pairwise-soft-zero-one": "as ranknet with sigma 1: 4 ulp and one for each unit of the widest gap of a list",

@@ -269,9 +269,9 @@ REMEDIES: dict[str, Remedy] = {
         lambda: shell("run --schema"),
     ),
     "a name of another library": Remedy(
-        lambda: shell("compute F.ctc_loss t.csv"),
+        lambda: shell("compute entmax.EntmaxBisectLoss t.csv"),
         "lossctl list --search WORD",
-        lambda: shell("list --search ctc"),
+        lambda: shell("list --search entmax"),
         asks=True,
     ),
     "a slow gate without a baseline": Remedy(

@@ -41,9 +41,9 @@ def test_a_name_with_its_library_finds_the_loss(row: elsewhere.Foreign) -> None:
 
 
 def test_what_is_missing_says_why() -> None:
-    with pytest.raises(UsageError, match="CTCLoss") as caught:
-        registry.find("torch.nn.CTCLoss")
-    assert "two lengths" in caught.value.why
+    with pytest.raises(UsageError, match="MatryoshkaLoss") as caught:
+        registry.find("sentence_transformers.MatryoshkaLoss")
+    assert "needs a model" in caught.value.why
     with pytest.raises(UsageError, match="unknown loss"):
         registry.find("torch.nn.NoSuchLoss")
     assert registry.find("F.l1_loss").name == registry.find("l1").name == "mae"

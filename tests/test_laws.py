@@ -36,7 +36,7 @@ from lossctl.rows import checks as door
 CLASSES = WIDTH = 9  # wide enough for sums over the columns to depend on their order, where they do
 N = 40
 ALL = list(registry.walk())
-HERE = [loss for loss in ALL if loss.roles[0].name not in ("rank_score", "emb") and not loss.engine.reads_whole]
+HERE = [loss for loss in ALL if not (loss.engine.reads_whole or loss.engine.has_lists or loss.roles[0].is_set)]
 BY_ROW = [loss for loss in HERE if loss.engine.is_by_row and loss.stands_alone]
 
 

@@ -396,6 +396,17 @@ def picked(x: Array, columns: Any) -> Array:
     return xp.take_along_axis(x, xp.asarray(columns, device=x.device), axis=-1)
 
 
+def picked_from(x: Array, columns: Array) -> Array:
+    """x[i, columns[i, k]] of (n, C) values for (n, K) columns, whole numbers in any dtype: (n, K)."""
+    xp = namespace(x)
+    return xp.take_along_axis(x, xp.astype(columns, xp.int64), axis=1)
+
+
+def log_add(a: Array, b: Array) -> Array:
+    """log(e^a + e^b)."""
+    return namespace(a).logaddexp(a, b)
+
+
 def one_hot(column: Array, classes: int, x: Array) -> Array:
     """An (n, classes) mask, true at column[i] in row i; library and device of `x`."""
     xp = namespace(x)

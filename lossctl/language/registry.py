@@ -356,6 +356,11 @@ class Spec(NamedTuple):
         return numbers
 
     @property
+    def blank(self) -> int:
+        """The symbol that is none."""
+        return int(self.options.get("blank", 0))
+
+    @property
     def centers(self) -> int:
         """How many rows of the class weights a class has."""
         return int(self.options.get("centers", 1))

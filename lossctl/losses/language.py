@@ -1,9 +1,29 @@
 """Language: losses of tokens and of documents."""
 
-from ..language.domains import NonNegative
+from typing import Annotated, Literal
+
+from ..language.domains import Domain, Flag, NonNegative
+from ..language.engines import LISTS
 from ..language.entropy import softmax_parts
-from ..language.numerics import Array, Total, log1p, pick, quotient, row_max
+from ..language.numerics import (
+    Array,
+    Total,
+    log1p,
+    log_add,
+    maximum,
+    namespace,
+    ordered_by,
+    pick,
+    picked_from,
+    quotient,
+    row_max,
+    row_sum,
+    where,
+)
 from ..language.registry import Sums, loss
+
+Symbol = Annotated[int, Domain(int, low=0)]
+NEVER = -1e300  # the logarithm of the probability of what cannot be
 
 
 @loss(aliases=("z-loss",))
@@ -25,6 +45,63 @@ def cross_entropy_z(scores: Array, label: Array, *, z: NonNegative = 1e-4) -> Ar
     normaliser = row_max(scores) + log1p(rest)
     surprise = pick(gap, label) + log1p(rest)
     return surprise + z * (normaliser * normaliser) if z else surprise
+
+
+@loss(engine=LISTS, aliases=("ctc-loss", "connectionist-temporal-classification"))
+def ctc(
+    frames: Array,
+    symbol: Array,
+    *,
+    blank: Symbol = 0,
+    per: Literal["sequence", "symbol"] = "sequence",
+    zero_infinity: Flag = False,
+) -> Array:
+    """The surprise at a sequence of symbols, wherever in the frames each of them stands.
+
+    Formula: -log of the sum, over all ways to write one symbol or the blank at each frame that give the sequence once
+        repetitions are merged and blanks left out, of prod_t p_t;  p the softmax of the frame's scores
+    Paper: Graves, Fernandez, Gomez, Schmidhuber, Connectionist Temporal Classification, 2006
+    Reading: a list is a sequence: its rows are its frames, and the k-th of them holds its k-th symbol, too
+    Differs: torch divides each by its number of symbols before the mean (--per symbol); keras takes the last class for
+        the blank in its older functions; optax gives an impossible alignment 1e5, torch infinity
+    blank: which column is the blank; it stands behind the last symbol of a sequence
+    per: a sequence counts by its surprise, or by that divided by its number of symbols, at least 1
+    zero_infinity: a sequence too long for its frames costs 0, not infinity
+    Unit: nats
+    Use: speech and handwriting, where nobody has said at which frame a symbol stands
+    Misleads: longer sequences cost more: compare equal ones, or --per symbol
+    Gradient: the softmax of each frame minus the share of the ways that write the symbol there
+    Worked: one = 0.5 * 0.5; ctc = -log(3 * one)
+    Example: scores=[[0,0],[0,0]] label=[1,0] -> 0.2876820724517809
+    """
+    xp, (lists, length, width) = namespace(frames), frames.shape
+    gap, _, rest = softmax_parts(xp.reshape(frames, (lists * length, width)))
+    chance = xp.reshape(-(gap + log1p(rest)[:, None]), (lists, length, width))
+    is_blank = symbol == blank
+    count = length - row_sum(xp.astype(is_blank, chance.dtype))
+    text = ordered_by(symbol, xp.astype(is_blank, chance.dtype))[:, : int(xp.max(count))]
+    between = 0.0 * text + float(blank)
+    places = xp.reshape(xp.stack([between, text], axis=2), (lists, 2 * text.shape[1]))
+    places = xp.concat([places, 0.0 * symbol[:, :1] + float(blank)], axis=1)
+    shut = 0.0 * chance[:, 0, :1] + NEVER
+    skips = xp.concat([shut == 0, shut == 0, (places[:, 2:] != places[:, :-2]) & (places[:, 2:] != blank)], axis=1)
+    skips = skips[:, : places.shape[1]]
+    reach = where(_counted(places) < 2, picked_from(chance[:, 0, :], places), NEVER)
+    for frame in range(1, length):
+        before = xp.concat([shut, reach[:, :-1]], axis=1)
+        skipped = where(skips, xp.concat([shut, shut, reach[:, :-2]], axis=1)[:, : places.shape[1]], NEVER)
+        ways = log_add(log_add(reach, before), skipped)
+        reach = maximum(ways + picked_from(chance[:, frame, :], places), NEVER)
+    last = pick(reach, 2.0 * count)
+    end = where(count > 0, log_add(last, pick(reach, maximum(2.0 * count - 1.0, 0.0))), last)
+    surprise = where(end > NEVER / 2, -end, 0.0 if zero_infinity else float("inf"))
+    return surprise if per == "sequence" else surprise / maximum(count, 1.0)
+
+
+def _counted(x: Array) -> Array:
+    """0, 1, ... along the columns of an (n, k) array."""
+    xp = namespace(x)
+    return xp.cumulative_sum(0.0 * x + 1.0, axis=1) - 1.0
 
 
 @loss(aliases=("router-z-loss",))

@@ -1,7 +1,5 @@
 """Relative errors: as a share of the target, of its logarithm, or of how far the targets spread."""
 
-from fractions import Fraction as Exact
-
 from ..language.domains import Fraction
 from ..language.entropy import log_quotient
 from ..language.numerics import (
@@ -151,6 +149,8 @@ def relative_squared_error(pred: Array, target: Array) -> Sums:
 
 def _root_of_scatter(*totals: Total, share: float) -> Array | float:
     """The root of the mean square less a share of the square of the mean; totals are three a column."""
+    from fractions import Fraction as Exact
+
     *sums, weight = totals
     count = weight * (len(sums) // 3)
     mean, square = (sum(parts[1:], parts[0]) / count for parts in (sums[0::3], [*sums[1::3], *sums[2::3]]))

@@ -333,6 +333,17 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
                 _class_label(spec, first, last),
             ]
         )
+    if entries[1:] and entries[1].role.check == "index":
+        if spec.blank >= first.width:
+            raise UsageError(
+                f"--blank {spec.blank} where {first.role.option} has {first.width} columns",
+                why="one of the columns, counted from 0, is the blank",
+                fix=f"use --blank 0, or one up to {first.width - 1}",
+            )
+        counted = (
+            f"{first.role.option} has {first.width} columns, one a symbol; {spec.blank} stands behind the last one"
+        )
+        return [first, _index(spec, entries[1], first.width, counted), *entries[2:]]
     for entry in entries[1:]:
         if entry.role.is_shaped_as_first and not first.role.kind == "category" and entry.width != first.width:
             raise DataError(

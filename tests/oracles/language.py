@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -14,7 +15,40 @@ def with_z(z: float) -> torch.Tensor:
 
 
 ROUTER = ([[2.0, 1, 0, -1], [0, 1, 2, 0.5], [1, 3, 0, 0]],)
+RNG = np.random.default_rng(41)
+FRAMES, SYMBOLS, SEQUENCE = RNG.normal(0, 2, (26, 5)), np.zeros(26, int), np.repeat([0, 1, 2, 3], [6, 9, 5, 6])
+TEXTS = ([1, 3], [2, 2, 4, 1], [], [4, 4, 4])
+for number, text in enumerate(TEXTS):
+    SYMBOLS[np.flatnonzero(number == SEQUENCE)[: len(text)]] = text
+SPOKEN = (FRAMES, SYMBOLS, SEQUENCE)
+LATE = (FRAMES, np.where(SYMBOLS == 0, 4, SYMBOLS - 1), SEQUENCE)  # the last column is the blank
+
+
+def torch_ctc(reduction: str, blank: int = 0) -> torch.Tensor:
+    """Of padded sequences, (T, N, C), with the lengths of both."""
+    logits = [tensor(np.roll(FRAMES, -1, axis=1) if blank else FRAMES)[number == SEQUENCE] for number in range(4)]
+    log_p = torch.nn.utils.rnn.pad_sequence(logits).log_softmax(dim=2)
+    symbols = torch.tensor([symbol - (blank > 0) for text in TEXTS for symbol in text])
+    sizes = [torch.tensor([len(part) for part in parts]) for parts in (logits, TEXTS)]
+    return F.ctc_loss(log_p, symbols, *sizes, blank=blank, reduction=reduction)
+
+
+THREE = (np.log([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.2, 0.3]]), [1, 0, 0], [0, 0, 0])
+SHORT = (np.zeros((4, 3)), [1, 1, 1, 1], [0, 0, 1, 1])
 CASES = {
+    "ctc": [
+        Case("by hand: three ways at three frames", "ctc", THREE, 0.7031975, digits=7),
+        Case("torch", "ctc", SPOKEN, lambda: torch_ctc("none").mean()),
+        Case("torch", "ctc", SPOKEN, lambda: torch_ctc("sum"), reduction="sum"),
+        Case("torch", "ctc:per=symbol", SPOKEN, lambda: torch_ctc("mean")),
+        Case(
+            "torch, the last for the blank",
+            "ctc:blank=4",
+            (np.roll(FRAMES, -1, axis=1), *LATE[1:]),
+            lambda: torch_ctc("none", 4).mean(),
+        ),
+        Case("by hand: the same symbol twice needs three frames", "ctc:zero_infinity=true", SHORT, 0.0),
+    ],
     "router-z": [
         *reduced(Case("transformers 5.24.0, Switch", "router-z", ROUTER, 7.582393, digits=6), 3, "sum"),
         Case("torch", "router-z", (SCORES,), lambda: (torch.logsumexp(tensor(SCORES), 1) ** 2).mean()),
