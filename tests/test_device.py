@@ -10,6 +10,8 @@ import csv
 import io
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -182,7 +184,7 @@ def test_batch_all_of_whole_numbers_counts_as_the_cpu_does():
 def test_the_kernel_of_batch_all_gives_the_sums_of_its_function():
     points = sort_points(*blobs())
     placed = device_losses.place(points, DEVICE)
-    losses, active, is_open = device_losses._batch_all(placed, points, 0.2)
+    losses, active, is_open = device_losses._batch_all(placed, points, 0.2, (0, points.anchors))
     total, weight, _ = parse("batch-all").loss.function(Panel(points, 0, points.anchors, Judges(points)), margin=0.2)
     assert is_open.mean() < 0.05
     assert np.allclose(losses[~is_open], total[~is_open], rtol=1e-12, atol=0)
@@ -307,13 +309,34 @@ def test_from_python(elsewhere):
         lossctl.compute("mse", [1.0], [2.0], device="cuda")
 
 
+def test_spans_of_anchors_shared_out_give_what_one_device_gives(elsewhere, monkeypatch, tmp_path):
+    emb, label = (str(tmp_path / name) for name in ("emb.npy", "label.npy"))
+    for path, array in zip((emb, label), blobs(), strict=True):
+        np.save(path, array)
+
+    def answers(**how):
+        yield asdict(lossctl.triplets(emb, label, margin=[0.2, 1], pairs=3, device="cuda:0", **how))
+        for loss in ("batch-all", "batch-hard"):
+            yield lossctl.compute(loss, emb, label, device="cuda:0", **how)
+        mine = lossctl.mine("semi-hard", emb, label, device="cuda:0", **how)
+        yield mine.rows.tolist(), mine.d_an.tolist()
+
+    once = list(map(repr, answers()))
+    monkeypatch.setattr(placed, "SPAN", 64)
+    with ThreadPoolExecutor(2) as pool:
+        for one, other in zip(once, map(repr, answers(executor=pool)), strict=True):
+            assert one == other
+
+
 @pytest.mark.parametrize("kernel", ["batch-all", "batch-hard"])
 def test_a_device_without_room_is_said(elsewhere, monkeypatch, kernel):
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
 
     kernel_of = placed.Placed.kernel
-    monkeypatch.setattr(placed.Placed, "kernel", lambda self, name: full if name == kernel else kernel_of(self, name))
+    monkeypatch.setattr(
+        placed.Placed, "kernel", lambda self, name, at: full if name == kernel else kernel_of(self, name, at)
+    )
     for ask in (lossctl.triplets, lambda *inputs, **options: lossctl.compute(kernel, *inputs, **options)):
         with pytest.raises(DeviceError, match="is out of memory") as fault:
             ask(*blobs(40), device="cuda:0")
@@ -326,7 +349,7 @@ def test_a_kernel_that_does_not_fit_a_card_is_said(elsewhere, monkeypatch):
     def too_large(*_, **__):
         raise errors.OutOfResources(262144, 101376, "shared memory")
 
-    monkeypatch.setattr(placed.Placed, "kernel", lambda self, name: too_large)
+    monkeypatch.setattr(placed.Placed, "kernel", lambda self, name, span: too_large)
     with pytest.raises(DeviceError, match=r"(?s)does not fit.*shared memory, Required: 262144"):
         lossctl.triplets(*blobs(40), device="cuda:0")
 

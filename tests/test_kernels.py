@@ -295,9 +295,10 @@ def test_every_class_size_up_to_the_sorted_route(size: int) -> None:
 @pytest.mark.parametrize("precision", ["float64", "tf32x3"])
 def test_an_anchor_is_independent_of_its_block(precision: str) -> None:
     a = points(67, 20, 12, precision)
-    some = torch.tensor([3, 4, 40, 66], device=DEVICE)
-    for module in (batch_hard, batch_all, semi_hard):
-        whole, part = run(module, "panel", a, precision), run(module, "panel", a, precision, anchors=some)
+    neighbours = torch.arange(21, 52, device=DEVICE)
+    ways = [("panel", torch.tensor([3, 4, 40, 66], device=DEVICE)), *([("fused", neighbours)] * FUSED_RUNS_HERE)]
+    for module, (way, some) in product((batch_hard, batch_all, semi_hard), ways):
+        whole, part = run(module, way, a, precision), run(module, way, a, precision, anchors=some)
         for name in whole.__dataclass_fields__:
             left, right = getattr(whole, name)[some].double(), getattr(part, name).double()
             assert torch.allclose(left, right, rtol=1e-5, atol=1e-5, equal_nan=True), name

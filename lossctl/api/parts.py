@@ -103,13 +103,6 @@ class Parts(NamedTuple):
     def crew(self, shared: Shared, ask: Callable[[Shared, Workers], Any]) -> Crew:
         """Others that read the same inputs and ask the same, to take blocks of it. UsageError where they cannot."""
         self._refuse_unreadable()
-        device = self.recipe.reading.device
-        if device != "cpu":
-            raise UsageError(
-                f"{device} in parts",
-                why="one device counts a whole set",
-                fix="use one process, or --device cpu",
-            )
         return Crew(self.executor, pickle.dumps((self.recipe, ask)), shared.threads)
 
     def rows(self, shared: Shared) -> int:

@@ -7,7 +7,7 @@ Schroff, Kalenichenko, Philbin, FaceNet, 2015, for the categories.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -176,10 +176,12 @@ def fused(
     precision: str = "ieee",
     slack: float = 0.0,
     tiling: Tiling | None = None,
+    anchors: Tensor | None = None,
 ) -> TripletSums:
     """One Triton program a block of anchors, every tile compared with the anchor's thresholds.
 
     Arguments and errors as in `panel`. Classes of more than 32 take the sorted route of `panel`.
+    anchors: neighbouring rows to answer for, all unless given
     tiling: how the work is cut, chosen by dtype unless given
     Raises DeviceError where there is no triton or the embeddings are not on a GPU.
     """
@@ -188,9 +190,10 @@ def fused(
     points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     n_positives = points.largest_class - 1
     if n_positives > MOST_POSITIVES or n_positives * points.n > tiles.INT32_MAX:
-        return panel(embeddings, start, end, margin=margin, squared=squared, precision=precision, slack=slack)
+        how: dict[str, Any] = {"margin": margin, "squared": squared, "precision": precision, "slack": slack}
+        return panel(embeddings, start, end, anchors=anchors, **how)
     n_thresholds = max(1, n_positives if n_positives < UNROLLED else -(-n_positives // UNROLLED) * UNROLLED)
-    rows = points.norms.shape[0]
+    rows, (first, blocks) = points.norms.shape[0], tiles.blocks_of(points, anchors, tiling)
     splits, tiles_per_split = tiling.splits(rows)
     loss = points.norms.new_empty((splits, rows), dtype=torch.float64)
     counts = points.start.new_empty((4, splits, rows), dtype=torch.int32)
@@ -199,19 +202,20 @@ def fused(
     at = thresholds(inner, points.norms, largest, margin=margin, squared=squared, slack=slack)
     round_root = points.norms.dtype == torch.float32 and precision in ("ieee", "tf32x3")
     with tiles.launching_on(points.values):
-        _kernel[rows // tiling.block_m, splits](
+        _kernel[blocks, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
             at.inner, at.outer, at.reach, at.band, loss, counts,
-            rows, rows // tiling.block_n, tiles_per_split, splits * rows, n_thresholds,
+            first, rows, rows // tiling.block_n, tiles_per_split, splits * rows, n_thresholds,
             UNROLL=min(n_thresholds, UNROLLED),
             SQUARED=squared, ROUND_ROOT=round_root, CERTIFY=slack > 0,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
         )  # fmt: skip
-    hard, active, tied, borderline = counts.sum(1)[:, : points.n]
-    size = (points.end - points.start)[: points.n]
+    own = tiles.rows_of(points, anchors)
+    hard, active, tied, borderline = counts[:, :, own].sum(1)
+    size = (points.end - points.start)[own]
     easy = (size - 1) * (points.n - size) - active
-    return TripletSums(loss.sum(0)[: points.n], hard, active - hard, easy, tied, borderline)
+    return TripletSums(loss[:, own].sum(0), hard, active - hard, easy, tied, borderline)
 
 
 def _check(margin: float, slack: float) -> None:
@@ -231,6 +235,7 @@ def _kernel(
     band: tl.tensor,
     loss: tl.tensor,
     counts: tl.tensor,
+    first_block: tl.tensor,
     n_rows: tl.tensor,
     n_tiles: tl.tensor,
     tiles_per_split: tl.tensor,
@@ -247,7 +252,7 @@ def _kernel(
     PRECISION: tl.constexpr,
 ) -> None:
     DTYPE: tl.constexpr = norms.dtype.element_ty
-    rows = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    rows = (first_block + tl.program_id(0)) * BLOCK_M + tl.arange(0, BLOCK_M)
     row_start = tl.load(start + rows)[:, None]
     row_end = tl.load(end + rows)[:, None]
     row_norm = tl.load(norms + rows)[:, None]

@@ -85,31 +85,39 @@ def _pairs(farthest: Tensor, farthest_at: Tensor, nearest: Tensor, nearest_at: T
 
 
 def fused(
-    embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str = "ieee", tiling: Tiling | None = None
+    embeddings: Tensor,
+    start: Tensor,
+    end: Tensor,
+    *,
+    precision: str = "ieee",
+    tiling: Tiling | None = None,
+    anchors: Tensor | None = None,
 ) -> HardPairs:
     """One Triton program a block of anchors; nothing of size N^2 is written. Arguments and errors as in `panel`.
 
+    anchors: neighbouring rows to answer for, all unless given
     tiling: how the work is cut, chosen by dtype unless given
     Raises DeviceError where there is no triton or the embeddings are not on a GPU.
     """
     tiling = tiling or tiles.default_tiling(embeddings, precision)
     points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
-    rows = points.norms.shape[0]
+    rows, (first, blocks) = points.norms.shape[0], tiles.blocks_of(points, anchors, tiling)
     splits, tiles_per_split = tiling.splits(rows)
     farthest, nearest = points.norms.new_empty((2, splits, rows))
     farthest_at, nearest_at = points.start.new_empty((2, splits, rows), dtype=torch.int32)
     with tiles.launching_on(points.values):
-        _kernel[rows // tiling.block_m, splits](
+        _kernel[blocks, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
             farthest, farthest_at, nearest, nearest_at,
-            rows, rows // tiling.block_n, tiles_per_split,
+            first, rows, rows // tiling.block_n, tiles_per_split,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
         )  # fmt: skip
     farthest, farthest_at = tiles.merged(-farthest, farthest_at)
     nearest, nearest_at = tiles.merged(nearest, nearest_at)
     pairs = points.norms - farthest, farthest_at, points.norms + nearest, nearest_at
-    return _pairs(*(column[: points.n] for column in pairs))
+    own = tiles.rows_of(points, anchors)
+    return _pairs(*(column[own] for column in pairs))
 
 
 @jit
@@ -122,6 +130,7 @@ def _kernel(
     farthest_at: tl.tensor,
     nearest: tl.tensor,
     nearest_at: tl.tensor,
+    first_block: tl.tensor,
     n_rows: tl.tensor,
     n_tiles: tl.tensor,
     tiles_per_split: tl.tensor,
@@ -132,7 +141,7 @@ def _kernel(
     PRECISION: tl.constexpr,
 ) -> None:
     DTYPE: tl.constexpr = norms.dtype.element_ty
-    rows = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    rows = (first_block + tl.program_id(0)) * BLOCK_M + tl.arange(0, BLOCK_M)
     lanes = tl.arange(0, BLOCK_N)
     row_start = tl.load(start + rows)
     row_end = tl.load(end + rows)

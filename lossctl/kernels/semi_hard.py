@@ -132,10 +132,12 @@ def fused(
     fallback: str = "easiest",
     precision: str = "ieee",
     tiling: Tiling | None = None,
+    anchors: Tensor | None = None,
 ) -> SemiHardPairs:
     """One Triton program a block of anchors, a running minimum for each positive.
 
     Arguments and errors as in `panel`. Classes of more than 32 take the sorted route of `panel`.
+    anchors: neighbouring rows to answer for, all unless given
     tiling: how the work is cut, chosen by dtype unless given
     Raises DeviceError where there is no triton or the embeddings are not on a GPU.
     """
@@ -144,10 +146,10 @@ def fused(
     points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     n_positives = points.largest_class - 1
     if n_positives > MOST_POSITIVES:
-        return panel(embeddings, start, end, fallback=fallback, precision=precision)
+        return panel(embeddings, start, end, fallback=fallback, precision=precision, anchors=anchors)
     # One threshold more than positives: beyond -1 lies every negative, so the last finds the hardest to fall back on.
     n_thresholds = tiles.power_of_two(n_positives + 1, low=2, high=MOST_POSITIVES + 1)
-    rows = points.norms.shape[0]
+    rows, (first, blocks) = points.norms.shape[0], tiles.blocks_of(points, anchors, tiling)
     splits, tiles_per_split = tiling.splits(rows)
     inner = tiles.all_squared_positive_distances(points, n_thresholds).to(points.norms.dtype)
     nearest = points.norms.new_empty((splits, rows, n_thresholds))
@@ -155,24 +157,25 @@ def fused(
     farthest = points.norms.new_empty((splits, rows))
     farthest_at = torch.empty_like(farthest, dtype=torch.int32)
     with tiles.launching_on(points.values):
-        _kernel[rows // tiling.block_m, splits](
+        _kernel[blocks, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
             inner, nearest, nearest_at, farthest, farthest_at,
-            rows, rows // tiling.block_n, tiles_per_split,
+            first, rows, rows // tiling.block_n, tiles_per_split,
             THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), EASIEST=fallback == "easiest",
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
         )  # fmt: skip
-    least, least_at = tiles.merged(nearest[:, : points.n], nearest_at[:, : points.n])
+    own = tiles.rows_of(points, anchors)
+    least, least_at = tiles.merged(nearest[:, own], nearest_at[:, own])
     extreme, extreme_at = least[:, -1], least_at[:, -1]
     if fallback == "easiest":
-        most, extreme_at = tiles.merged(-farthest[:, : points.n], farthest_at[:, : points.n])
+        most, extreme_at = tiles.merged(-farthest[:, own], farthest_at[:, own])
         extreme = torch.where(most > 0, torch.inf, -most)
     if fallback == "drop":
         extreme = torch.full_like(extreme, torch.inf)
-    everyone = torch.arange(points.n, device=extreme.device)
-    positive_at = tiles.positive_columns(points, everyone, n_positives)
-    positive = inner[:n_positives, : points.n].T.clamp(min=0)
+    rows_asked = torch.arange(own.start, own.stop, device=extreme.device)
+    positive_at = tiles.positive_columns(points, rows_asked, n_positives)
+    positive = inner[:n_positives, own].T.clamp(min=0)
     return _pairs(positive, positive_at, least[:, :n_positives], least_at[:, :n_positives], extreme, extreme_at)
 
 
@@ -192,6 +195,7 @@ def _kernel(
     nearest_at: tl.tensor,
     farthest: tl.tensor,
     farthest_at: tl.tensor,
+    first_block: tl.tensor,
     n_rows: tl.tensor,
     n_tiles: tl.tensor,
     tiles_per_split: tl.tensor,
@@ -205,7 +209,7 @@ def _kernel(
     PRECISION: tl.constexpr,
 ) -> None:
     DTYPE: tl.constexpr = norms.dtype.element_ty
-    rows = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    rows = (first_block + tl.program_id(0)) * BLOCK_M + tl.arange(0, BLOCK_M)
     row_start = tl.load(start + rows)[:, None]
     row_end = tl.load(end + rows)[:, None]
     row_norm = tl.load(norms + rows)[:, None]

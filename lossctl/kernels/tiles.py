@@ -229,6 +229,18 @@ def anchor_blocks(points: PaddedPoints, anchors: Tensor | None) -> Iterator[Tens
     return iter(torch.split(anchors, max(1, values // points.n)))
 
 
+def rows_of(points: PaddedPoints, anchors: Tensor | None) -> slice:
+    """Anchors that are neighbours, all unless given, as a slice."""
+    return slice(0, points.n) if anchors is None else slice(int(anchors[0]), int(anchors[-1]) + 1)
+
+
+def blocks_of(points: PaddedPoints, anchors: Tensor | None, tiling: Tiling) -> tuple[int, int]:
+    """The first block of rows that has any of these anchors, and how many blocks have some."""
+    own = rows_of(points, anchors)
+    first = own.start // tiling.block_m
+    return first, -(-own.stop // tiling.block_m) - first
+
+
 def class_mask(points: PaddedPoints, anchors: Tensor) -> Tensor:
     """(A, N), true where a point is of the anchor's class, itself included."""
     column = torch.arange(points.n, device=anchors.device)

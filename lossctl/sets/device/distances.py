@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +14,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 AT_ONCE = 1 << 26  # squared distances a block
-Progress = Callable[[int, int], None]
 
 
 def distances(
-    census: Census, padded: Any, with_pairs: np.ndarray, progress: Progress | None
+    census: Census, padded: Any, span: tuple[int, int], with_pairs: np.ndarray
 ) -> tuple[DistanceSums, DistanceSums, dict[int, np.ndarray]]:
-    """The distances to positives, those to negatives, and hard triplets by class for the anchors in `with_pairs`.
+    """The distances of a span of anchors to positives, those to negatives, and hard triplets by class for the anchors
+    in `with_pairs`, (A,) of the span.
 
     padded: kernels.tiles.Points of the task's points, centred and scaled as in their gram
     """
@@ -34,13 +33,15 @@ def distances(
     step = max(1, AT_ONCE // len(points))
     sides: list[tuple[DistanceSums, DistanceSums]] = []
     by_class: dict[int, np.ndarray] = {}
-    for start in range(0, points.anchors, step):
-        anchors = torch.arange(start, min(start + step, points.anchors), device=padded.values.device)
+    for start in range(*span, step):
+        stop = min(start + step, span[1])
+        anchors = torch.arange(start, stop, device=padded.values.device)
         squares = tiles.squared_distances(padded, anchors)
         same = tiles.class_mask(padded, anchors)
         columns = tiles.positive_columns(padded, anchors, padded.largest_class - 1)
         if census.with_pairs:
-            _add_hard_by_class(by_class, points, padded, anchors, columns, squares, same, with_pairs)
+            counted = with_pairs[start - span[0] : stop - span[0]]
+            _add_hard_by_class(by_class, points, padded, anchors, columns, squares, same, counted)
         own = squares.gather(1, columns.clamp(min=0))[columns >= 0]
         alone = squares.gather(1, anchors[:, None])[:, 0]
         everyone, positives, itself = (_binned(side, edges) for side in (squares, own, alone))
@@ -50,8 +51,6 @@ def distances(
                 _negative_side(points, squares, same, everyone - positives - itself),
             )
         )
-        if progress is not None:
-            progress(min(start + step, points.anchors), points.anchors)
     return merged([side for side, _ in sides]), merged([side for _, side in sides]), by_class
 
 
@@ -110,8 +109,8 @@ def _add_hard_by_class(
     classes = torch.from_numpy(points.classes).to(squares.device)
     by_negative = behind.new_zeros((len(anchors), len(points.names)))
     hard = numbers(by_negative.index_add_(1, classes, behind.masked_fill_(same, 0)))
-    for anchor, row in zip(anchors.tolist(), hard, strict=True):
-        if counted[anchor]:
+    for anchor, row, is_counted in zip(anchors.tolist(), hard, counted, strict=True):
+        if is_counted:
             key = int(points.classes[anchor])
             by_class[key] = by_class[key] + row if key in by_class else row
 

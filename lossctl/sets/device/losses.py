@@ -8,22 +8,24 @@ holds them equal to those of the function.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...language.registry import Spec
 from ...losses.embedding import batch_all
-from ...rows.workers import ordered_map
+from ...rows.workers import Workers, mapped, ordered_map, threads_of
 from ..gram import NEAR
 from ..panels import AnchorLosses, Panel, anchor_losses, losses_of
 from ..points import HUGE, Points
 from ..ties import Judges
 from .distances import numbers, unscaled
 from .picks import with_picks
-from .points import Placed, backend_of, check, kernel_margin, place, room_on, runs, slack_of
+from .points import Placed, backend_of, check, kernel_margin, place, room_on, runs, slack_of, spans
 
 MEMORY_BYTES = 1 << 32
 Function = Callable[[Panel], Any]
@@ -31,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 
 def anchor_losses_on(
-    device: str, points: Points, spec: Spec, *, threads: int = 1, progress: Progress | None = None
+    device: str, points: Points, spec: Spec, *, threads: Workers = 1, progress: Progress | None = None
 ) -> tuple[AnchorLosses, str]:
     """A panel loss of all anchors of numpy points, and what computed it: "triton-cuda" or "torch-cuda".
 
@@ -48,49 +50,72 @@ def anchor_losses_on(
 
     with room_on(device):
         if loss.function in BY_KERNEL and points.anchors:
-            losses, is_open = BY_KERNEL[loss.function](place(points, device), points, function, spec.options, threads)
-            if progress is not None:
-                progress(points.anchors, points.anchors)
-            return losses, "numpy" if is_open.all() else backend
+            return _by_kernel(device, points, function, spec, threads, progress)
         there = replace(with_picks(points, device), x=torch.from_numpy(points.x).to(device))
         options: dict[str, Any] = {"threads": threads, "progress": progress, "memory_bytes": MEMORY_BYTES}
         return anchor_losses(there, function, everyone=loss.everyone, **options), backend
 
 
+def _by_kernel(
+    device: str, points: Points, function: Function, spec: Spec, workers: Workers, progress: Progress | None
+) -> tuple[AnchorLosses, str]:
+    """A loss that has a kernel of its own, span by span, and what computed it."""
+    placed, lock, parts = place(points, device), threading.Lock(), []
+    losses = partial(BY_KERNEL[spec.loss.function], placed, points, function, spec.options, lock, threads_of(workers))
+    for losses_of_span, is_open in mapped(losses, spans(points), 1 if isinstance(workers, int) else workers):
+        parts.append((losses_of_span, is_open))
+        if progress is not None:
+            progress(sum(len(other) for other, _ in parts), points.anchors)
+    total, weight, valid = (
+        np.concatenate([getattr(part, name) for part, _ in parts]) for name in ("total", "weight", "valid")
+    )
+    whole = AnchorLosses(total, weight, valid, sum(part.undecided for part, _ in parts))
+    backend = backend_of(device, spec.loss.name, int((points.last - points.first).max(initial=0)))
+    return whole, "numpy" if all(is_open for _, is_open in parts) else backend
+
+
 def batch_all_losses(
-    placed: Placed, points: Points, function: Function, options: dict[str, Any], threads: int
-) -> tuple[AnchorLosses, np.ndarray]:
-    """Batch-all: by its kernel where that is as good as the function, else by the function on the CPU; and (A,) where
-    it was the CPU.
+    placed: Placed,
+    points: Points,
+    function: Function,
+    options: dict[str, Any],
+    lock: Any,
+    threads: int,
+    span: tuple[int, int],
+) -> tuple[AnchorLosses, bool]:
+    """Batch-all of a span of anchors: by its kernel where that is as good as the function, else by the function on the
+    CPU; and whether that was so for all of them.
 
     It is where no triplet is borderline, so that the count of those above zero is exact, and no negative so near that
     the product has lost its distance.
     """
-    total, active, is_open = _batch_all(placed, points, options["margin"])
-    size = (points.last - points.first)[: points.anchors]
+    with lock, room_on(placed.device):
+        total, active, is_open = _batch_all(placed, points, options["margin"], span)
+    size, start = (points.last - points.first)[slice(*span)], span[0]
     losses = AnchorLosses(total, active.astype(float), ((size - 1) * (len(points) - size)).astype(float))
     judges = Judges(points)
-    panels = (Panel(points, start, stop, judges) for start, stop in runs(np.flatnonzero(is_open)))
-    for panel, (total, weight, _) in ordered_map(lambda p: (p, losses_of(function(p), p)), panels, threads):
-        losses.total[panel.start : panel.stop] = total
-        losses.weight[panel.start : panel.stop] = weight
-    return replace(losses, undecided=judges.undecided_anchors(0, points.anchors)), is_open
+    panels = (Panel(points, *run, judges) for run in runs(start + np.flatnonzero(is_open)))
+    for panel, (of_panel, weight, _) in ordered_map(lambda p: (p, losses_of(function(p), p)), panels, threads):
+        own = slice(panel.start - start, panel.stop - start)
+        losses.total[own], losses.weight[own] = of_panel, weight
+    return replace(losses, undecided=judges.undecided_anchors(*span)), bool(is_open.all())
 
 
-def _batch_all(placed: Placed, points: Points, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _batch_all(
+    placed: Placed, points: Points, margin: float, span: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(A,) sums of the triplets above zero, how many they are, and where neither is certain."""
+    own, anchors = slice(*span), span[1] - span[0]
     length, slack = kernel_margin(points, margin), slack_of(points, margin)
     if length >= math.sqrt(HUGE) or slack >= 0.5:
-        return np.zeros(points.anchors), np.zeros(points.anchors, np.int64), np.ones(points.anchors, bool)
+        return np.zeros(anchors), np.zeros(anchors, np.int64), np.ones(anchors, bool)
     where = placed.x, placed.start, placed.end
-    sums = placed.kernel("batch-all")(*where, margin=length, squared=not points.is_root, slack=slack)
-    nearest = placed.kernel("batch-hard")(*where).negative
-    losses, active, borderline, near = (
-        numbers(side)[: points.anchors] for side in (sums.loss, sums.hard + sums.semi_hard, sums.borderline, nearest)
-    )
-    norms, largest = points.gram.norms[: points.anchors], points.gram.largest_norm
+    sums = placed.kernel("batch-all", span)(*where, margin=length, squared=not points.is_root, slack=slack)
+    nearest = placed.kernel("batch-hard", span)(*where).negative
+    losses, active, borderline, near = map(numbers, (sums.loss, sums.hard + sums.semi_hard, sums.borderline, nearest))
+    norms, largest = points.gram.norms[own], points.gram.largest_norm
     least = np.maximum(NEAR * (norms + largest), points.gram.least)
     return unscaled(points, losses), active, (borderline > 0) | (near * near < least)
 
 
-BY_KERNEL: dict[Function, Callable[..., tuple[AnchorLosses, np.ndarray]]] = {batch_all: batch_all_losses}
+BY_KERNEL: dict[Function, Callable[..., tuple[AnchorLosses, bool]]] = {batch_all: batch_all_losses}

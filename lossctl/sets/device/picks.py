@@ -21,7 +21,7 @@ from ..picks import random_semi_hard_negatives, semi_hard_negatives, uniform
 from ..points import HUGE, Points, Settle
 from ..ties import Judges
 from .distances import AT_ONCE, numbers
-from .points import Placed, check, kernel_margin, place, room_on, runs, slack_of
+from .points import Placed, check, kernel_margin, place, room_on, runs, slack_of, spans
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,43 +59,62 @@ class DevicePicks:
 
     def extremes(self, start: int, stop: int, settle: Settle | None) -> tuple[np.ndarray, np.ndarray]:
         """As `extremes.extremes`."""
-        proven = self._ask(partial(proven_extremes, self.device, self.points), "extremes")
 
         def again(first: int, last: int) -> np.ndarray:
             return np.stack(extremes(self.points, first, last, scratch=self._judges.scratch, settle=settle), axis=1)
 
-        picks = _settled(proven, start, stop, 2, again)
+        picks = self._settled(proven_extremes, start, stop, 2, again)
         return picks[:, 0], picks[:, 1]
 
     def semi_hard(self, start: int, stop: int, fallback: str) -> np.ndarray:
         """As `picks.semi_hard_negatives`."""
-        proven = self._ask(partial(proven_semi_hard, self.device, self.points, fallback), "semi-hard", fallback)
         again = partial(semi_hard_negatives, self._judges, fallback=fallback)
-        return _settled(proven, start, stop, self._width(start, stop), again)
+        return self._settled(proven_semi_hard, start, stop, self._width(start, stop), again, fallback)
 
     def random_semi_hard(self, start: int, stop: int, margin: float, seed: int) -> np.ndarray:
         """As `picks.random_semi_hard_negatives`."""
-        proven = self._ask(partial(proven_random, self.device, self.points, margin, seed), "random", margin, seed)
         again = partial(random_semi_hard_negatives, self._judges, margin=margin, seed=seed)
-        return _settled(proven, start, stop, self._width(start, stop), again)
+        return self._settled(proven_random, start, stop, self._width(start, stop), again, margin, seed)
 
-    def _ask(self, ask: Callable[[], Proven], *question: object) -> Proven:
-        """The answer for all anchors; the threads of a fold share it."""
+    def _settled(
+        self,
+        ask: Callable[..., Proven],
+        start: int,
+        stop: int,
+        width: int,
+        again: Callable[[int, int], np.ndarray],
+        *question: object,
+    ) -> np.ndarray:
+        """(B, width) picks of the anchors start..stop, those that are open made again on the CPU."""
+        parts = []
+        for span in spans(self.points):
+            first, last = max(start, span[0]), min(stop, span[1])
+            if first < last:
+                proven = self._ask(ask, span, question)
+                parts.append(_settled(proven, span[0], first, last, width, again))
+        return np.concatenate(parts)
+
+    def _ask(self, ask: Callable[..., Proven], span: tuple[int, int], question: tuple[object, ...]) -> Proven:
+        """The answer for the anchors of a span; the threads of a fold share it."""
+        key = (ask.__name__, span, *question)
         with self._lock:
-            if question not in self.answers:
+            if key not in self.answers:
                 with room_on(self.device):
-                    self.answers[question] = ask()
-            return self.answers[question]
+                    self.answers[key] = ask(self.device, self.points, span, *question)
+            return self.answers[key]
 
     def _width(self, start: int, stop: int) -> int:
         """The largest class of some anchors."""
         return int((self.points.last - self.points.first)[start:stop].max())
 
 
-def _settled(proven: Proven, start: int, stop: int, width: int, again: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    """(B, width) picks of the anchors start..stop, those that are open made again on the CPU."""
-    picks = proven.picks[start:stop, :width].copy()
-    for first, last in runs(start + np.flatnonzero(proven.is_open[start:stop])):
+def _settled(
+    proven: Proven, begin: int, start: int, stop: int, width: int, again: Callable[[int, int], np.ndarray]
+) -> np.ndarray:
+    """The same of anchors of one span, which begins at `begin`."""
+    own = slice(start - begin, stop - begin)
+    picks = proven.picks[own, :width].copy()
+    for first, last in runs(start + np.flatnonzero(proven.is_open[own])):
         part = again(first, last)
         picks[first - start : last - start] = -1
         picks[first - start : last - start, : part.shape[1]] = part
@@ -120,37 +139,39 @@ class DeviceView(NamedTuple):
     reach: Tensor
 
 
-def proven_extremes(device: str, points: Points) -> Proven:
-    """(A, 2) the farthest positive and the nearest negative."""
+def proven_extremes(device: str, points: Points, span: tuple[int, int]) -> Proven:
+    """Of a span of anchors (A, 2) the farthest positive and the nearest negative."""
     import torch
 
     placed = place(points, device)
-    pairs = placed.kernel("batch-hard")(placed.x, placed.start, placed.end)
-    picks = torch.stack([pairs.positive_at, pairs.negative_at], 1)[: points.anchors]
+    pairs = placed.kernel("batch-hard", span)(placed.x, placed.start, placed.end)
+    picks = torch.stack([pairs.positive_at, pairs.negative_at], 1)
 
     def is_open(view: DeviceView) -> Tensor:
-        far, near = picks[view.anchors, :1], picks[view.anchors, 1:]
+        own = view.anchors - span[0]
+        far, near = picks[own, :1], picks[own, 1:]
         at_near = view.negatives.gather(1, near)
         at_far = torch.where(view.columns == far, view.positives, -torch.inf).amax(1, keepdim=True)
         rivals = (view.negatives <= at_near + view.reach).sum(1), (view.positives >= at_far - view.reach).sum(1)
         return (rivals[0] != 1) | (rivals[1] != 1)
 
-    open_ones = [is_open(view) for view in _views(points, placed.padded)]
+    open_ones = [is_open(view) for view in _views(points, placed.padded, span)]
     return Proven(numbers(picks), numbers(torch.cat(open_ones)))
 
 
-def proven_semi_hard(device: str, points: Points, fallback: str) -> Proven:
+def proven_semi_hard(device: str, points: Points, span: tuple[int, int], fallback: str) -> Proven:
     """(A, K) for each point of the anchors' classes the nearest negative beyond it, or what to fall back on."""
     import torch
 
     placed = place(points, device)
-    pairs = placed.kernel("semi-hard")(placed.x, placed.start, placed.end, fallback=fallback)
+    pairs = placed.kernel("semi-hard", span)(placed.x, placed.start, placed.end, fallback=fallback)
     open_ones = [
-        _is_semi_hard_open(view, pairs.negative_at[view.anchors], pairs.fell_back[view.anchors], fallback)
-        for view in _views(points, placed.padded)
+        _is_semi_hard_open(view, pairs.negative_at[own], pairs.fell_back[own], fallback)
+        for view in _views(points, placed.padded, span)
+        for own in [view.anchors - span[0]]
     ]
-    columns, picks = (numbers(side[: points.anchors]) for side in (pairs.positive_at, pairs.negative_at))
-    return Proven(_by_class_place(points, columns, picks), numbers(torch.cat(open_ones)))
+    columns, picks = (numbers(side) for side in (pairs.positive_at, pairs.negative_at))
+    return Proven(_by_class_place(points, span, columns, picks), numbers(torch.cat(open_ones)))
 
 
 def _is_semi_hard_open(view: DeviceView, picks: Tensor, fell_back: Tensor, fallback: str) -> Tensor:
@@ -179,12 +200,12 @@ def _is_alone_at_the_end(view: DeviceView, at: Tensor, fallback: str) -> Tensor:
     return ((squares <= limit).sum(1, keepdim=True) == 1) & (at <= limit)
 
 
-def proven_precisions(placed: Placed, points: Points) -> tuple[np.ndarray, np.ndarray]:
-    """(3, A) `counting.precisions` of all anchors, and (A,) where they are not proven."""
+def proven_precisions(placed: Placed, points: Points, span: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(3, A) `counting.precisions` of a span of anchors, and (A,) where they are not proven."""
     import torch
 
     parts, open_ones = [], []
-    for view in _views(points, placed.padded):
+    for view in _views(points, placed.padded, span):
         bounds = torch.cat([view.positives - view.reach, view.positives + view.reach], 1)
         low, high = _counted(view.negatives, bounds).tensor_split(2, 1)
         parts.append(precisions(low.sort(1).values, (view.columns >= 0).sum(1)))
@@ -192,17 +213,18 @@ def proven_precisions(placed: Placed, points: Points) -> tuple[np.ndarray, np.nd
     return numbers(torch.cat(parts, 1)), numbers(torch.cat(open_ones))
 
 
-def proven_random(device: str, points: Points, margin: float, seed: int) -> Proven:
+def proven_random(device: str, points: Points, span: tuple[int, int], margin: float, seed: int) -> Proven:
     """(A, K) for each point of the anchors' classes a random semi-hard negative."""
     import torch
 
     length, slack = kernel_margin(points, margin), slack_of(points, margin)
     if length * length >= HUGE or slack >= 0.5:
         width = int((points.last - points.first).max(initial=1))
-        return Proven(np.full((points.anchors, width), -1), np.ones(points.anchors, bool))
+        count = span[1] - span[0]
+        return Proven(np.full((count, width), -1), np.ones(count, bool))
     padded = place(points, device).padded
     columns, picks, open_ones = [], [], []
-    for view in _views(points, padded):
+    for view in _views(points, padded, span):
         anchors, others = (numbers(side) for side in (view.anchors, view.columns))
         draw = torch.from_numpy(uniform(seed, points.rows[anchors, None], points.rows[others])).to(padded.values)
         inner, outer, band = _thresholds(points, padded, view, length, slack)
@@ -210,7 +232,7 @@ def proven_random(device: str, points: Points, margin: float, seed: int) -> Prov
         columns.append(others)
         picks.append(numbers(chosen))
         open_ones.append(numbers(((view.columns >= 0) & ~is_sure).any(1)))
-    return Proven(_by_class_place(points, *map(np.concatenate, (columns, picks))), np.concatenate(open_ones))
+    return Proven(_by_class_place(points, span, *map(np.concatenate, (columns, picks))), np.concatenate(open_ones))
 
 
 def _thresholds(
@@ -251,14 +273,14 @@ def _drawn(view: DeviceView, inner: Tensor, outer: Tensor, band: Tensor, draw: T
     return torch.where(has_one, order.gather(1, place.clamp(0, last)), -1), is_clear & (~has_one | alone)
 
 
-def _views(points: Points, padded: Any) -> Iterator[DeviceView]:
-    """All anchors, in blocks."""
+def _views(points: Points, padded: Any, span: tuple[int, int]) -> Iterator[DeviceView]:
+    """The anchors of a span, in blocks."""
     import torch
 
     from ...kernels import tiles
 
     slack, largest = slack_of(points, 0.0), padded.norms.max()
-    anchors = torch.arange(points.anchors, device=padded.norms.device)
+    anchors = torch.arange(*span, device=padded.norms.device)
     for block in torch.split(anchors, max(1, AT_ONCE // len(points))):
         squares = tiles.squared_distances(padded, block)
         columns = tiles.positive_columns(padded, block, padded.largest_class - 1)
@@ -276,9 +298,10 @@ def _counted(negatives: Tensor, bounds: Tensor) -> Tensor:
     return torch.searchsorted(negatives.sort(1).values, bounds.contiguous(), right=True)
 
 
-def _by_class_place(points: Points, columns: np.ndarray, picks: np.ndarray) -> np.ndarray:
-    """(A, K) picks in the order of the anchors' classes from those at (A, P) positives; -1 for no positive."""
+def _by_class_place(points: Points, span: tuple[int, int], columns: np.ndarray, picks: np.ndarray) -> np.ndarray:
+    """Of a span of anchors (A, K) picks in the order of their classes from those at (A, P) positives; -1 for no
+    positive."""
     result = np.full((len(picks), picks.shape[1] + 1), -1)
     i, k = np.nonzero(columns >= 0)
-    result[i, columns[i, k] - points.first[i]] = picks[i, k]
+    result[i, columns[i, k] - points.first[i + span[0]]] = picks[i, k]
     return result

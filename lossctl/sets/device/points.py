@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 EMULATION = "CUBLAS_EMULATE_DOUBLE_PRECISION"
 TOGETHER = 64  # anchors a block, on the CPU
+SPAN = 1 << 16  # anchors that a device answers for at a time: what devices share out
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,14 @@ class Placed:
 
         return tiles.prepare(self.x, self.start, self.end, precision="ieee")
 
-    def kernel(self, name: str) -> Callable[..., Any]:
-        """The fastest implementation that runs here: fused if triton can, or else plain torch."""
+    def kernel(self, name: str, span: tuple[int, int]) -> Callable[..., Any]:
+        """The fastest implementation that runs here, of the anchors of a span: fused if triton can, or else plain
+        torch."""
+        import torch
+
         function = find(name, "triton", self.device) or find(name, "panel", self.device)
         assert function is not None, "place has seen that panels run"
-        return function
+        return partial(function, anchors=torch.arange(*span, device=self.x.device))
 
 
 def place(points: Points, device: str, dtype: str = "float64") -> Placed:
@@ -123,6 +128,11 @@ def kernel_margin(points: Points, margin: float) -> float:
     if points.is_root:
         return points.gram.scaled(margin)
     return points.gram.scaled(points.gram.scaled(2 * margin if points.metric == "cosine" else margin))
+
+
+def spans(points: Points) -> list[tuple[int, int]]:
+    """The anchors, as many at a time as a device answers for."""
+    return [(start, min(start + SPAN, points.anchors)) for start in range(0, points.anchors, SPAN)]
 
 
 def runs(anchors: np.ndarray) -> Iterator[tuple[int, int]]:
