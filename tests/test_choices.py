@@ -205,7 +205,7 @@ def test_ids_of_mined_triplets_may_be_an_array(tmp_path):
 def test_resamples_of_two_rows_are_warned_about():
     systems = [[0.5, 0.25], [0.25, 0.125]]
     results = lossctl.compare(*systems, target=[0, 0], loss="bce", test="bootstrap")
-    assert any("tell little" in text for result in results for text in result.warnings)
+    assert any("too few of 2 units" in text for result in results for text in result.warnings)
 
 
 def test_whole_numbers_near_two_to_the_64_are_read(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..language.registry import Loss, find
 from ..resampling import flips, paired, student
-from ..resampling.bootstrap import FEW
+from ..resampling.bootstrap import FEWEST, narrowed
 from ..resampling.jackknife import FEW_CLUSTERS, FEW_POINTS
 from ..resampling.paired import Difference, Margin, Pairs
 from ..resampling.signed_rank import signed_ranks
@@ -181,11 +181,17 @@ def _cannot_tell(difference: Difference, level: float) -> list[str]:
         return [f"no interval: the {difference.units} seeds do not vary, which does not show that others would not"]
     if difference.method == "jackknife" and math.isnan(difference.low) and difference.units < FEW_POINTS:
         return [f"no test of {difference.units} points (or clusters): it holds from {FEW_POINTS} ({FEW_CLUSTERS}) on"]
+    if difference.carriers < FEWEST:
+        return [
+            f"no test by resamples: too few of {difference.units} units differ (effective n "
+            f"{difference.carriers:.3g}); the sign-flip test is exact for few"
+        ]
     if math.isnan(difference.low) and math.isfinite(difference.value):
         return ["no interval of the difference: resamples are not finite, or their sums cancel beyond float64"]
-    if difference.test == paired.BOOTSTRAP and difference.units < FEW:
-        return [f"resamples of {difference.units} units tell little: use --test sign-flip, which is exact for few"]
-    if not (math.isinf(difference.low) or math.isinf(difference.high)):
-        return []
-    smallest = max(2.0 ** (1 - difference.units), 1 / (difference.draws + 1))
-    return [f"{difference.units} units cannot show a difference at {level:g}: no p is below {smallest:.3g}"]
+    remarks = [difference.remark] if difference.remark else []
+    if math.isinf(difference.low) or math.isinf(difference.high):
+        of_units = 0.0 if difference.test == paired.BOOTSTRAP else 2.0 ** (1 - difference.units)
+        smallest = max(of_units, narrowed(1 / (difference.draws + 1), difference.carriers))
+        cannot = f"{difference.units} units cannot show a difference at {level:g}: no p is below {smallest:.3g}"
+        remarks.append(cannot)
+    return remarks

@@ -10,6 +10,7 @@ streams, 2012 (Poisson weights).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ SEVERAL, SKEWED = 100.0, 1.0  # a remark for fewer effective units whose influen
 ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
 EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
 SMALLEST = 2.0**-630  # squares of influences whose cubes are numbers
+WIDEST = 1 - 2.0**-52  # of levels
 HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
 
@@ -140,12 +142,17 @@ class Spread(NamedTuple):
             return Ends(method, self.value, self.value)
         if self.is_at_end:
             return Ends(method, math.nan, math.nan)
-        if self.effective < FEWEST:
-            reach = self.standard_error * student.quantile(level, max(1.0, self.effective - 1))
+        wide = level if self.effective < FEWEST else widened(level, self.effective)
+        if self.effective < FEWEST or 1 - wide < self.finest:
+            reach = self.of_units * student.quantile(level, max(1.0, self.effective - 1))
             return Ends("t", self.value - reach, self.value + reach)
-        wide = widened(level, self.effective)
-        resampled = self.resampled[self.held]
-        return Ends(method, *interval(resampled, self.value, wide, method, self.acceleration))
+        return Ends(method, *self.read(wide, method))
+
+    def read(self, level: float, method: Method) -> tuple[float, float]:
+        """What the resamples themselves say at a level, whatever the number of units."""
+        if self.is_constant:
+            return self.value, self.value
+        return interval(self.resampled[self.held], self.value, level, method, self.acceleration)
 
     def interval(self, level: float, method: Method) -> tuple[float, float]:
         """(low, high) of `ends`."""
@@ -174,13 +181,24 @@ class Spread(NamedTuple):
         if self.is_constant:
             return 0.0
         if self.effective < FEWEST:
-            squares = self.influence.squares
-            return math.sqrt(squares * self.effective / (self.effective - 1)) if self.effective > 1 else math.nan
+            return self.of_units
         resampled = self.resampled[self.held]
         if len(resampled) < 2 or not np.isfinite(resampled).all():
             return math.nan
         with np.errstate(over="ignore"):
             return float(resampled.std(ddof=1))
+
+    @property
+    def of_units(self) -> float:
+        """The standard error by what single units do to the value; nan for a single one."""
+        squares, effective = self.influence.squares, self.effective
+        few = effective / (effective - 1) if effective < math.inf else 1.0
+        return math.sqrt(squares * few) if effective > 1 else math.nan
+
+    @property
+    def finest(self) -> float:
+        """What a level must leave out at least, for resamples to tell it."""
+        return 1 / (len(self.resampled) + 1)
 
     @property
     def remark(self) -> str:
@@ -215,7 +233,17 @@ def widened(level: float, effective: float) -> float:
     if not math.isfinite(effective) or effective > MANY:
         return level
     reach = student.quantile(level, effective - 1) * math.sqrt(effective / (effective - 1))
-    return math.erf(reach / math.sqrt(2))
+    return min(math.erf(reach / math.sqrt(2)), WIDEST)
+
+
+def narrowed(p: float, effective: float) -> float:
+    """The p-value whose level `widened` widens to 1 - p."""
+    if not math.isfinite(effective) or effective > MANY:
+        return p
+    from statistics import NormalDist
+
+    reach = -NormalDist().inv_cdf(p / 2)
+    return student.two_sided(reach * math.sqrt((effective - 1) / effective), effective - 1)
 
 
 class Sample(NamedTuple):
@@ -307,32 +335,39 @@ def _corrected(
 def p_of_zero(spread: Spread, method: Method) -> float:
     """1 - the largest level at which the interval leaves 0 out; nan where there is no interval.
 
-    At least 1 / (resamples + 1), for the resamples tell nothing smaller.
+    At least what resamples can tell.
     """
-    smallest = 1 / (len(spread.resampled) + 1)
-    outside, inside = 1.0, 0.0  # as p-values: the narrowest interval, a point, and the widest
-    if math.isnan(spread.interval(0.5, method)[0]):
-        return math.nan
-    for _ in range(HALVINGS):
-        middle = (outside + inside) / 2
-        low, high = spread.interval(1 - middle, method)
-        outside, inside = (middle, inside) if low > 0 or high < 0 else (outside, middle)
-    return max(smallest, outside)
+
+    def leaves_out(level: float) -> bool:
+        low, high = spread.read(level, method)
+        return low > 0 or high < 0
+
+    return narrowed(_smallest_p(spread, method, leaves_out), spread.effective)
 
 
 def p_beyond_zero(spread: Spread, method: Method) -> float:
     """One-sided, that the value is not below 0: half of what two-sided intervals that end below 0 leave out."""
-    if math.isnan(spread.interval(0.5, method)[0]):
+    is_below = spread.value < 0
+
+    def ends_before(level: float) -> bool:
+        low, high = spread.read(level, method)
+        return high < 0 if is_below else low > 0
+
+    p = narrowed(_smallest_p(spread, method, ends_before), spread.effective) / 2
+    return p if is_below else 1 - p
+
+
+def _smallest_p(spread: Spread, method: Method, leaves_out: Callable[[float], bool]) -> float:
+    """1 - the largest level of which something holds that holds of all lower ones; nan where there is no interval."""
+    if math.isnan(spread.read(0.5, method)[0]):
         return math.nan
-    smallest = 1 / (len(spread.resampled) + 1)
-    side = 1 if spread.value < 0 else 0
-    outside, inside = 0.5, 0.0
+    outside, inside = 1.0, spread.finest  # as p-values: the narrowest interval, a point, and the widest
+    if leaves_out(1 - inside):
+        return inside
     for _ in range(HALVINGS):
         middle = (outside + inside) / 2
-        end = spread.interval(1 - 2 * middle, method)[side]
-        outside, inside = (middle, inside) if (end < 0 if side else end > 0) else (outside, middle)
-    p = max(smallest, outside)
-    return p if side else 1 - p
+        outside, inside = (middle, inside) if leaves_out(1 - middle) else (outside, middle)
+    return outside
 
 
 def jackknife_acceleration(left_out: np.ndarray) -> float:

@@ -69,7 +69,8 @@ class Pairs(NamedTuple):
     parts: exact sums, of the base first;  better, equal, worse: rows where another system's loss is below, at, above
     the base's, (S,), None where single rows have none;  units: rows (or lists, or clusters)
     resampled: the sums of the columns of each system, then of the divisor, over the resamples, (R, (S + 1)(k - 1) + 1);
-    None where signs are flipped;  flipped: what each other system's flips add up to; () where rows are resampled
+    None where signs are flipped;  sizes: beside it, sums of absolute differences of columns and of their squares,
+    (S, 2, k - 1);  flipped: what each other system's flips add up to; () where rows are resampled
     moments: of each system beside the base, of the columns that `_beside` names
     clusters: instead of the three above, the sums of the columns of each cluster;  seeds: of each seed
     gaps: differences of single rows, (n, S), block by block; () where they are not asked for
@@ -86,6 +87,7 @@ class Pairs(NamedTuple):
     clusters: Clusters | None
     seeds: Clusters | None = None
     gaps: tuple[np.ndarray, ...] = ()
+    sizes: np.ndarray | None = None
 
     @property
     def width(self) -> int:
@@ -106,6 +108,7 @@ class Pairs(NamedTuple):
             _merged(self.clusters, other.clusters),
             _merged(self.seeds, other.seeds),
             (*self.gaps, *other.gaps),
+            _sum(self.sizes, other.sizes),
         )
 
     @property
@@ -188,7 +191,10 @@ def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, ask
     """The random part of some units, from the columns of all systems and the divisor."""
     others = range((columns.shape[1] - 1) // width - 1)
     beside = [_beside(plan, columns, width, at, ask.is_relative) for at in others]
-    resampled = draws.resample_sums(ask.draws, numbers, columns) if ask.test == BOOTSTRAP else None
+    resampled, sizes = None, None
+    if ask.test == BOOTSTRAP:
+        resampled = draws.resample_sums(ask.draws, numbers, columns)
+        sizes = np.array([_sizes(columns, width, at) for at in others])
     flipped: tuple[Flips, ...] = ()
     if ask.test == SIGN_FLIP:
         base, divisor = columns[:, :width], columns[:, -1:]
@@ -197,7 +203,15 @@ def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, ask
         with np.errstate(invalid="ignore"):
             halves = [(columns[:, width * (at + 1) :][:, :width] - base) / 2 for at in others]
         flipped = flips.flipped(ask.draws, numbers, halves, still)
-    return Pairs((), None, None, None, resampled, flipped, tuple(map(bootstrap.moments, beside)), len(columns), None)
+    moments = tuple(map(bootstrap.moments, beside))
+    return Pairs((), None, None, None, resampled, flipped, moments, len(columns), None, sizes=sizes)
+
+
+def _sizes(columns: np.ndarray, width: int, other: int) -> tuple[np.ndarray, np.ndarray]:
+    """The sums of the absolute differences of each column from the base, and of their squares, (k - 1,) each."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        size = np.abs(columns[:, width * (other + 1) :][:, :width] - columns[:, :width])
+        return size.sum(axis=0), (size * size).sum(axis=0)
 
 
 def _beside(plan: Plan, columns: np.ndarray, width: int, other: int, is_relative: bool) -> np.ndarray:
@@ -230,6 +244,8 @@ class Difference(NamedTuple):
     freedom: degrees of freedom of the standard error
     beyond: one-sided p-values of a margin: that the difference is not below it, and not above its negative
     margin: how large it is, in the unit of the value
+    carriers: how many units of equal differences tell as much, where units are resampled
+    remark: what there is to say of resamples
     """
 
     base: float
@@ -246,6 +262,8 @@ class Difference(NamedTuple):
     freedom: float = math.nan
     beyond: tuple[float, float] = (math.nan, math.nan)
     margin: float = math.nan
+    carriers: float = math.inf
+    remark: str = ""
 
 
 class MarginSide(NamedTuple):
@@ -298,14 +316,19 @@ def _resampled(
     plan: Plan, pairs: Pairs, other: int, level: float, method: Method, sides: Sides, so_far: Difference
 ) -> Difference:
     assert pairs.resampled is not None
+    carriers = _carriers(pairs, other)
+    so_far = so_far._replace(
+        method=method, standard_error=_error(plan, pairs, other), draws=len(pairs.resampled), carriers=carriers
+    )
+    if not carriers >= bootstrap.FEWEST:
+        return so_far
     totals = pairs.resampled[pairs.resampled[:, -1] > 0]
     values = _values(plan, pairs, totals, 0), _values(plan, pairs, totals, other + 1)
 
     def spread_of(value: float, resampled: np.ndarray, share: float) -> Spread:
-        nothing = bootstrap.Influence(math.nan, math.nan, 0)
-        influence = _influence(plan, pairs, other, share) if method == "bca" else nothing
+        influence = _influence(plan, pairs, other, share)
         held = np.ones(len(resampled), dtype=bool)
-        return Spread(value, np.sort(resampled), held, influence.acceleration, influence)
+        return Spread(value, np.sort(resampled), held, influence.acceleration, influence, carriers)
 
     with np.errstate(invalid="ignore"):
         gaps = values[1] - values[0]
@@ -318,12 +341,30 @@ def _resampled(
             )
             turned = moved._replace(acceleration=side.sign * moved.acceleration)
             beyond.append(bootstrap.p_beyond_zero(turned, method))
-    low, high = spread.interval(level, method)
+    ends = spread.ends(level, method)
+    if ends.method != method:  # finer than resamples can tell
+        ends = ends._replace(low=-math.inf, high=math.inf)
     p = bootstrap.p_of_zero(spread, method)
-    so_far = so_far._replace(
-        method=method, low=low, high=high, standard_error=spread.standard_error, p=p, draws=len(pairs.resampled)
-    )
+    so_far = so_far._replace(low=ends.low, high=ends.high, p=p, remark=spread.remark)
     return so_far._replace(beyond=(beyond[0], beyond[1])) if sides else so_far
+
+
+def _carriers(pairs: Pairs, other: int) -> float:
+    """How many units of equal differences tell as much, (sum |d|)^2 / sum d^2, of the column where they are most.
+
+    Infinite where nothing differs.  Source: Kish, Survey Sampling, 1965, of weights
+    """
+    assert pairs.sizes is not None
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        sizes, squares = pairs.sizes[other][:, pairs.sizes[other][0] > 0]
+        carriers = sizes * (sizes / squares)
+    return float(carriers.max()) if len(carriers) else math.inf
+
+
+def _error(plan: Plan, pairs: Pairs, other: int) -> float:
+    """The standard error of the difference, by what single units contribute; nan for a single one."""
+    squares, units = _influence(plan, pairs, other).squares, pairs.units
+    return math.sqrt(max(0.0, squares) * units / (units - 1)) if units > 1 else math.nan
 
 
 def _flipped(plan: Plan, pairs: Pairs, other: int, level: float, sides: Sides, so_far: Difference) -> Difference:
@@ -332,14 +373,12 @@ def _flipped(plan: Plan, pairs: Pairs, other: int, level: float, sides: Sides, s
         return so_far
     patterns = pairs.flipped[other].patterns()
     observed, swapped, tie = _swapped(plan, (pairs.parts[0], pairs.parts[other + 1]), patterns)
-    influence = _influence(plan, pairs, other)
     linear = swapped if plan.spec.finish is None else _linear(plan, pairs, other, observed, patterns)
     share = patterns.still[:, -1] / float(pairs.parts[0].sums[-1])
     answer = flips.inverted(observed, swapped, linear, share, level, tie, patterns.is_every)
-    error = math.sqrt(max(0.0, influence.squares) * pairs.units / (pairs.units - 1)) if pairs.units > 1 else math.nan
     name = f"{SIGN_FLIP}, all patterns" if patterns.is_every else SIGN_FLIP
     so_far = so_far._replace(
-        low=answer.low, high=answer.high, standard_error=error, p=answer.p, test=name,
+        low=answer.low, high=answer.high, standard_error=_error(plan, pairs, other), p=answer.p, test=name,
         draws=1 << pairs.flipped[other].differ if patterns.is_every else so_far.draws,
     )  # fmt: skip
     beyond = []
