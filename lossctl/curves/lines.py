@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..language import numerics
+from ..language.distances import LONGEST
 from ..language.registry import Spec
 from ..text import option_text
 from .entries import Subject, unit
@@ -134,8 +135,12 @@ def _fixed(variable: Variable, at: Mapping[str, float]) -> dict[str, float]:
 
 def refuse_beyond_sphere(subjects: Sequence[Subject], d_ap: float) -> None:
     """UsageError where points of such a distance are no directions."""
-    if d_ap > 2 and any(subject.spec.metric == "cosine" for subject in subjects):
-        raise UsageError(f"no two directions have a cosine distance of {d_ap:g}", fix="give --at d_ap=2, or less")
+    for metric in {subject.spec.metric for subject in subjects} & set(LONGEST):
+        if d_ap > LONGEST[metric]:
+            raise UsageError(
+                f"no two directions have a distance {metric} of {d_ap:g}",
+                fix=f"give --at d_ap={math.floor(LONGEST[metric])}, or less",
+            )
 
 
 def _span(

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..errors import UsageError
+from ..language.distances import LONGEST
+from ..language.domains import ANGULAR
 from ..language.registry import Spec
 from .entries import Subject, unit
 from .evaluation import grid, rows
@@ -33,6 +35,12 @@ def space(subjects: Sequence[Subject], span: tuple[float, float] | None, at: Map
     metrics = {subject.spec.metric for subject in subjects}
     if len(metrics) > 1:
         raise UsageError("places by several distances in one picture", fix="draw them one by one")
+    if "dot" in metrics:
+        raise UsageError(
+            "distance=dot has no regions about an anchor",
+            why="they move with its length",
+            fix="draw it against the distance: leave --x out",
+        )
     d_ap = at.get("d_ap", dict(D_AN.fixed)["d_ap"])
     if set(at) - {"d_ap"} or not 0 <= d_ap < math.inf:
         raise UsageError("--at is out of range", fix="what can be is d_ap, at 0 or above")
@@ -47,7 +55,7 @@ def space(subjects: Sequence[Subject], span: tuple[float, float] | None, at: Map
         raise UsageError(f"{low:g}..{high:g} is too wide for a picture", fix="give a smaller margin, d_ap or --x")
     side = grid(low, high, points)
     zones = tuple(_zones(subject, side, anchor, positive, reach, d_ap) for subject in subjects)
-    return Space(unit(subjects), tuple(side), anchor, positive, d_ap, metric == "cosine", zones)
+    return Space(unit(subjects), tuple(side), anchor, positive, d_ap, metric in ANGULAR, zones)
 
 
 def _zones(subject: Subject, side: Sequence[float], anchor: Point, positive: Point, reach: float, d_ap: float) -> Zones:
@@ -55,7 +63,7 @@ def _zones(subject: Subject, side: Sequence[float], anchor: Point, positive: Poi
     x, y = (part.ravel() for part in np.meshgrid(side, side))
     negative = np.stack([x, y], axis=-1)
     inputs = (np.broadcast_to(anchor, negative.shape), np.broadcast_to(positive, negative.shape), negative)
-    if spec.metric == "cosine":
+    if spec.metric in ANGULAR:
         inputs = (*inputs[:2], np.where(np.any(negative != 0, axis=1, keepdims=True), negative, np.nan))
     lead = rows(spec.with_margin(reach), inputs) - reach  # with so wide a margin nothing is cut at 0
     values, leads = (square(numbers, len(side)) for numbers in (rows(spec, inputs), lead))
@@ -63,11 +71,16 @@ def _zones(subject: Subject, side: Sequence[float], anchor: Point, positive: Poi
 
 
 def _anchor(d_ap: float, spec: Spec) -> Point:
-    return (1.0, 0.0) if spec.metric == "cosine" else (0.0, 0.0)
+    return (1.0, 0.0) if spec.metric in ANGULAR else (0.0, 0.0)
 
 
 def _positive(d_ap: float, spec: Spec) -> Point:
-    return _at_angle(math.acos(1.0 - d_ap)) if spec.metric == "cosine" else (length_of(d_ap, spec.metric), 0.0)
+    return _at_angle(_angle(d_ap, spec)) if spec.metric in ANGULAR else (length_of(d_ap, spec.metric), 0.0)
+
+
+def _angle(distance: float, spec: Spec) -> float:
+    """The angle of two directions that are so far apart."""
+    return math.acos(1.0 - distance) if spec.metric == "cosine" else distance
 
 
 def _at_angle(angle: float) -> Point:
@@ -77,7 +90,7 @@ def _at_angle(angle: float) -> Point:
 def _span(subjects: Sequence[Subject], d_ap: float) -> tuple[float, float]:
     """A square about the anchor that shows all boundaries; about 0 where directions count."""
     spec = subjects[0].spec
-    if spec.metric == "cosine":
+    if spec.metric in ANGULAR:
         return -1.4, 1.4
     farthest = max(subject.spec.margin for subject in subjects) + d_ap
     reach = length_of(farthest, spec.metric)
@@ -90,9 +103,9 @@ def _span(subjects: Sequence[Subject], d_ap: float) -> tuple[float, float]:
 def _path(spec: Spec, d_ap: float) -> tuple[Point, ...]:
     """The margin as a way from the end of hard to the start of easy, away from the positive; () for none."""
     farthest = d_ap + spec.margin
-    if not spec.margin or (spec.metric == "cosine" and farthest > 2):
+    if not spec.margin or farthest > LONGEST.get(spec.metric, math.inf):
         return ()
-    if spec.metric != "cosine":
+    if spec.metric not in ANGULAR:
         return (-length_of(d_ap, spec.metric), 0.0), (-length_of(farthest, spec.metric), 0.0)
-    first, last = math.acos(1.0 - d_ap), math.acos(1.0 - farthest)
+    first, last = _angle(d_ap, spec), _angle(farthest, spec)
     return tuple(_at_angle(-(first + (last - first) * k / (ARC - 1))) for k in range(ARC))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from ..language.distances import LONGEST, pair_at
 from ..language.numerics import Array, namespace, sqrt
 from ..language.predictions import Binary, Categorical, Distribution
 from ..language.registry import Loss, Spec
@@ -101,25 +102,13 @@ def _two_classes(x: Array, at: Numbers, spec: Spec) -> Cases:
 
 def _pair(x: Array, at: Numbers, spec: Spec) -> Cases:
     zero, ones = namespace(x).zeros_like(x), _ones(x)
-    if _metric(spec) == "cosine":
-        left, right = _columns(ones, zero), _columns(1.0 - x, sqrt(x * (2.0 - x)))
-    else:
-        left, right = _column(zero), _column(length_of(x, spec.metric))
+    left, right = pair_at(spec.metric or "cosine", x)  # a loss of pairs that has no choice is of cosines
     return {"similar": (left, right, ones), "dissimilar": (left, right, zero)}
 
 
 def _triplet(x: Array, at: Numbers, spec: Spec) -> Cases:
-    zero, ones, d_ap = namespace(x).zeros_like(x), _ones(x), at["d_ap"]
-    if spec.metric == "cosine":
-        positive = _columns((1.0 - d_ap) * ones, math.sqrt(max(d_ap * (2.0 - d_ap), 0.0)) * ones)
-        return {"": (_columns(ones, zero), positive, _columns(1.0 - x, sqrt(x * (2.0 - x))))}
-    positive = _column(length_of(d_ap * ones, spec.metric))
-    return {"": (_column(zero), positive, _column(length_of(x, spec.metric)))}
-
-
-def _metric(spec: Spec) -> str:
-    """The distance of a loss of pairs; one that has no choice is of cosines."""
-    return spec.metric or "cosine"
+    anchor, negative = pair_at(spec.metric, x)
+    return {"": (anchor, pair_at(spec.metric, at["d_ap"] * _ones(x))[1], negative)}
 
 
 def length_of(d: Array, distance: str) -> Array:
@@ -236,7 +225,7 @@ def _beyond_margin(spec: Spec, at: Numbers) -> tuple[float, float]:
 
 
 def _on_sphere(distance: float, spec: Spec) -> float:
-    return min(distance, 2.0) if _metric(spec) == "cosine" else distance
+    return min(distance, LONGEST.get(spec.metric or "cosine", math.inf))
 
 
 # --- the table

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import partial
+
+from .domains import MINKOWSKI
 from .entropy import _infinity
-from .numerics import Array, maximum, namespace, row_max, row_sum, sqrt, where
+from .numerics import Array, arcsine, cosine, maximum, namespace, row_max, row_sum, sine, sqrt, where
 
 
 def euclidean(a: Array, b: Array) -> Array:
@@ -44,9 +49,58 @@ def manhattan(a: Array, b: Array) -> Array:
     return row_sum(abs(a - b))
 
 
-DISTANCES = {
+def minkowski(p: float, a: Array, b: Array) -> Array:
+    """The p-th root of the sum over the columns of |a - b|^p for two (n, D) arrays."""
+    difference = abs(a - b)
+    largest = row_max(difference)
+    scale = where((largest > 0) & (largest < _infinity), largest, 1.0)
+    return row_sum((difference / scale[:, None]) ** p) ** (1.0 / p) * scale
+
+
+def angular(a: Array, b: Array) -> Array:
+    """The angle between two (n, D) arrays, 0 to pi; right near both ends; nan where a row is all zeros."""
+    near, far = cosine_distance(a, b), cosine_distance(a, -b)
+    is_near = near <= 1.0
+    half = arcsine(sqrt(where(is_near, near, far) / 2.0))
+    return where(is_near, 2.0 * half, math.pi - 2.0 * half)
+
+
+def negative_dot(a: Array, b: Array) -> Array:
+    """Less the inner product of two (n, D) arrays: smaller for what is more alike, and below 0 too."""
+    return -row_sum(a * b)
+
+
+DISTANCES: dict[str, Callable[[Array, Array], Array]] = {
     "euclidean": euclidean,
     "sqeuclidean": squared_euclidean,
     "cosine": cosine_distance,
     "manhattan": manhattan,
+    "angular": angular,
+    "dot": negative_dot,
 }
+LONGEST = {"cosine": 2.0, "angular": math.pi}  # where a distance is of directions
+
+
+def distance_by_name(name: str) -> Callable[[Array, Array], Array]:
+    """The distance of a name: one of DISTANCES, or minkowski:P."""
+    stem, _, power = name.partition(":")
+    return partial(minkowski, float(power)) if stem == MINKOWSKI else DISTANCES[name]
+
+
+def pair_at(name: str, d: Array) -> tuple[Array, Array]:
+    """Two (n, 2) arrays whose rows are (n,) distances apart, the first the same for all."""
+    zero = 0.0 * d
+    one = zero + 1.0
+    corner, there = (zero, zero), (d, zero)
+    if name == "cosine":
+        corner, there = (one, zero), (1.0 - d, sqrt(d * (2.0 - d)))
+    elif name == "angular":
+        d = where((d >= 0) & (d <= math.pi), d, math.nan)
+        corner, there = (one, zero), (cosine(d), sine(d))
+    elif name == "dot":
+        corner = (-one, zero)
+    elif name == "sqeuclidean":
+        there = (sqrt(d), zero)
+    xp = namespace(d)
+    first, second = (xp.stack(side, axis=1) for side in (corner, there))
+    return first, second

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 from ..errors import UsageError
 
@@ -17,6 +17,7 @@ class Domain(NamedTuple):
     words: texts that are allowed (beside a number, when kind is a number)
     many: a list of numbers (`1/2/4`, or read from a file); single: one number alone is a number, not a list
     optional: None is allowed, written "none"
+    stem: a text that is allowed with a number of at least 1 behind it, as in minkowski:3
     """
 
     kind: type
@@ -27,6 +28,7 @@ class Domain(NamedTuple):
     many: bool = False
     single: bool = False
     optional: bool = False
+    stem: str = ""
 
     @property
     def text(self) -> str:
@@ -39,6 +41,7 @@ class Domain(NamedTuple):
         parts = [" ".join([*kinds, " and ".join(bounds)]).strip()] if bounds or kinds else []
         parts += ["a list such as 0.2/0.3/0.5, or a file"] if self.many else []
         parts += list(self.words)
+        parts += [f"{self.stem}:P with P >= 1"] if self.stem else []
         parts += ["none"] if self.optional else []
         return ", ".join(parts[:-1]) + " or " + parts[-1] if len(parts) > 1 else "".join(parts)
 
@@ -52,7 +55,7 @@ class Domain(NamedTuple):
         if self.kind is bool:
             return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}[text.lower()]
         if self.kind is str:
-            raise ValueError(text)
+            return self._with_number(text)
         if self.many:
             numbers = tuple(_number(part, float) for part in text.replace(",", "/").split("/"))
             return self.check(numbers[0] if self.single and len(numbers) == 1 else numbers)
@@ -65,7 +68,7 @@ class Domain(NamedTuple):
         if isinstance(value, str):
             if value in self.words:
                 return value
-            raise ValueError(value)
+            return self._with_number(value)
         if self.kind is bool:
             if isinstance(value, bool):
                 return value
@@ -77,6 +80,11 @@ class Domain(NamedTuple):
         if value != self.kind(value):
             raise ValueError(value)
         return self._check_number(self.kind(value))
+
+    def _with_number(self, text: str) -> str:
+        if not (self.stem and text.startswith(f"{self.stem}:")):
+            raise ValueError(text)
+        return named_power(text)
 
     def _check_number(self, value: float) -> float:
         inside = self.low < value if self.low_open else self.low <= value
@@ -109,7 +117,20 @@ LabelWeight = Annotated[float | tuple[float, ...], Domain(float, low=0, many=Tru
 Threshold = Annotated[float | None, Domain(float, low=0, high=1, low_open=True, optional=True)]
 Weights = Annotated[tuple[float, ...] | None, Domain(float, low=0, many=True, optional=True)]
 Numbers = Annotated[tuple[float, ...] | None, Domain(float, many=True, optional=True)]
-Metric = Literal["euclidean", "sqeuclidean", "cosine", "manhattan"]
+MINKOWSKI = "minkowski"
+ANGULAR = ("cosine", "angular")  # of directions
+METRICS = ("euclidean", "sqeuclidean", "cosine", "manhattan", "angular")
+Metric = Annotated[str, Domain(str, words=METRICS, stem=MINKOWSKI)]  # at least 0
+Order = Annotated[str, Domain(str, words=(*METRICS, "dot"), stem=MINKOWSKI)]  # tells what is nearer
+
+
+def named_power(text: str) -> str:
+    """`minkowski:P` with P as it is written everywhere; ValueError where it is no number of at least 1."""
+    stem, _, number = text.partition(":")
+    power = _number(number, float)
+    if not 1 <= power < math.inf:
+        raise ValueError(text)
+    return f"{stem}:{power:.17g}"
 
 
 def domain_of(function: Callable[..., Any], name: str) -> Domain:

@@ -261,6 +261,21 @@ def erf(x: Array) -> Array:
     return xp.reshape(xp.asarray([math.erf(value) for value in map(float, flat)], dtype=x.dtype), x.shape)
 
 
+def arcsine(x: Array) -> Array:
+    """The angle whose sine is x."""
+    return namespace(x).asin(x)
+
+
+def sine(x: Array) -> Array:
+    """sin x."""
+    return namespace(x).sin(x)
+
+
+def cosine(x: Array) -> Array:
+    """cos x."""
+    return namespace(x).cos(x)
+
+
 def arctan(x: Array) -> Array:
     """The angle whose tangent is x."""
     xp = namespace(x)

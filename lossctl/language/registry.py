@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from ..errors import UsageError
 from ..text import option_text
-from .domains import Option, domain_of
+from .domains import ANGULAR, Option, domain_of
 from .engines import ROWS, SETS, Engine
 from .roles import IDENTITY, PAIR, POINTS, ROLES, TRIPLET, Role
 
@@ -413,7 +413,7 @@ class Spec(NamedTuple):
     @property
     def is_angular(self) -> bool:
         """Whether points are compared by their direction."""
-        return self.loss.is_angular or self.loss.cosine or self.metric == "cosine"
+        return self.loss.is_angular or self.loss.cosine or self.metric in ANGULAR
 
     def alone(self, columns: tuple[Any, ...]) -> Any:
         """The loss of each row alone, times the weight that the loss gave it, (n,), from its columns."""

@@ -1,7 +1,7 @@
 """Pairs and triplets of embeddings that are given row by row: contrastive, pairwise ranking, triplet."""
 
-from ..language.distances import DISTANCES
-from ..language.domains import Flag, Metric, NonNegative, Positive
+from ..language.distances import distance_by_name
+from ..language.domains import Flag, Metric, NonNegative, Order, Positive
 from ..language.engines import ROWS
 from ..language.numerics import Array, minimum, relu, softplus, where
 from ..language.registry import loss
@@ -24,7 +24,7 @@ def contrastive(
     Differs: tensorflow-addons has no 1/2; the paper has y = 0 for similar and a sum; pytorch-metric-learning neither
         squares nor halves
     margin: how far apart a dissimilar pair costs nothing
-    distance: d; euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    distance: d; euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, or angular (radians)
     legacy: [margin - d^2]+ for dissimilar pairs, as Caffe's legacy_version has it
     Use: pairs known to be similar or not, as from siamese networks
     Misleads: similar pairs pull towards distance 0 for ever; the margin is in units of the embedding
@@ -32,7 +32,7 @@ def contrastive(
     Worked: d = sqrt(0.6^2 + 0.8^2); contrastive = 1 * d^2 / 2
     Example: left=[0,0] right=[0.6,0.8] same=1 -> 0.5
     """
-    d = DISTANCES[distance](left, right)
+    d = distance_by_name(distance)(left, right)
     gap = relu(margin - d * d if legacy else margin - d)
     return where(same == 1, d * (d / 2), gap / 2 if legacy else gap * (gap / 2))
 
@@ -46,14 +46,14 @@ def pairwise_ranking(
     Formula: y d + (1 - y) [margin - d]+;  y = 1 for a similar pair
     Reading: the same pairs give 0.683 here where contrastive gives 0.311
     margin: how far apart a dissimilar pair costs nothing
-    distance: d; euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    distance: d; euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, or angular (radians)
     Use: as contrastive, where far-off pairs should not dominate
     Misleads: often called contrastive or margin ranking too, with other numbers
     Gradient: by d: 1 for a similar pair, -1 for a dissimilar one within the margin, 0 beyond
     Worked: d = sqrt(0.6^2 + 0.8^2); pairwise_ranking = 1 * d
     Example: left=[0,0] right=[0.6,0.8] same=1 -> 1
     """
-    d = DISTANCES[distance](left, right)
+    d = distance_by_name(distance)(left, right)
     return where(same == 1, d, relu(margin - d))
 
 
@@ -64,7 +64,7 @@ def triplet(
     negative: Array,
     *,
     margin: NonNegative = 1.0,
-    distance: Metric = "euclidean",
+    distance: Order = "euclidean",
     swap: Flag = False,
     soft: Flag = False,
 ) -> Array:
@@ -73,7 +73,7 @@ def triplet(
     Formula: [d_ap - d_an + margin]+, or log(1 + e^(d_ap - d_an)) with --soft
     Paper: Schroff, Kalenichenko, Philbin, FaceNet, 2015 (squared distance on the unit sphere, margin 0.2)
     margin: by how much d_an should exceed d_ap; not used with --soft
-    distance: euclidean, sqeuclidean (squared), or cosine (1 - cos)
+    distance: euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, angular (radians), dot (-a b)
     swap: also look from the positive, min(d_an, d_pn), as Balntas et al. 2016 do
     soft: a smooth margin, as in Hermans, Beyer, Leibe, In Defense of the Triplet Loss, 2017
     Use: when only an order is known: this is nearer than that
@@ -83,7 +83,7 @@ def triplet(
     Worked: d_ap = sqrt(0.6^2 + 0.8^2); d_an = 0.5; triplet = max(0, d_ap - d_an + 1)
     Example: anchor=[0,0] positive=[0.6,0.8] negative=[0,0.5] -> 1.5
     """
-    measure = DISTANCES[distance]
+    measure = distance_by_name(distance)
     d_ap, d_an = measure(anchor, positive), measure(anchor, negative)
     if swap:
         d_an = minimum(d_an, measure(positive, negative))

@@ -18,11 +18,19 @@ TORCH_DISTANCES = {
     "euclidean": lambda a, b: torch.linalg.vector_norm(a - b, dim=1),
     "sqeuclidean": lambda a, b: F.mse_loss(a, b, reduction="none").sum(1),
     "cosine": lambda a, b: 1 - F.cosine_similarity(a, b, dim=1, eps=0.0),
+    "minkowski:3": lambda a, b: F.pairwise_distance(a, b, p=3.0, eps=0.0),
+    "angular": lambda a, b: torch.acos(F.cosine_similarity(a, b, dim=1, eps=0.0)),
+    "dot": lambda a, b: -torch.linalg.vecdot(a, b),
+}
+SCIPY_DISTANCES = {
+    "minkowski:3": lambda a, b: scipy.spatial.distance.minkowski(a, b, 3),
+    "angular": lambda a, b: math.acos(1 - scipy.spatial.distance.cosine(a, b)),
 }
 
 
 def distances(metric: str) -> np.ndarray:
-    return np.array([getattr(scipy.spatial.distance, metric)(a, b) for a, b in zip(LEFT, RIGHT, strict=True)])
+    distance = SCIPY_DISTANCES.get(metric) or getattr(scipy.spatial.distance, metric)
+    return np.array([distance(a, b) for a, b in zip(LEFT, RIGHT, strict=True)])
 
 
 def torch_triplet(metric: str, margin: float, swap: bool) -> Any:
@@ -48,7 +56,7 @@ def halved_squares(metric: str, margin: float) -> Any:
     return F.mse_loss(tensor(d), tensor(np.where(SAME == 1, 0, np.maximum(d, margin)))) / 2
 
 
-METRICS = ("euclidean", "sqeuclidean", "cosine")
+METRICS = ("euclidean", "sqeuclidean", "cosine", "minkowski:3", "angular")
 CASES = {
     "contrastive": [
         Case(
@@ -67,7 +75,7 @@ CASES = {
                 (LEFT, RIGHT, SAME),
                 lambda metric=metric, margin=margin: halved_squares(metric, margin),
             )
-            for metric, margin in zip(METRICS, (4, 9, 0.8), strict=True)
+            for metric, margin in zip(METRICS, (4, 9, 0.8, 3, 1.5), strict=True)
         ),
         Case("by hand, similar", "contrastive", (*A345[:2], [1]), 0.5),
         Case("by hand, dissimilar", "contrastive:margin=2", (*A345[:2], [0]), 0.5),
@@ -84,7 +92,7 @@ CASES = {
                 (LEFT, RIGHT, SAME),
                 lambda metric=metric, margin=margin: torch_embedding(metric, margin),
             )
-            for metric, margin in zip(METRICS, (4, 9, 0.8), strict=True)
+            for metric, margin in zip(METRICS, (4, 9, 0.8, 3, 1.5), strict=True)
         ),
         Case("by hand", "pairwise-ranking:margin=3", (*A345[:2], [0]), 2.0),
         Case("the same twice", "pairwise-ranking", (LEFT, LEFT, np.zeros(30)), 1.0),
@@ -111,7 +119,7 @@ CASES = {
                 (LEFT, RIGHT, THIRD),
                 lambda metric=metric, swap=swap: torch_triplet(metric, 0.7, swap),
             )
-            for metric in METRICS
+            for metric in TORCH_DISTANCES
             for swap in (False, True)
         ),
         *(
@@ -121,7 +129,7 @@ CASES = {
                 (LEFT, RIGHT, THIRD),
                 lambda metric=metric: torch_soft_triplet(metric),
             )
-            for metric in METRICS
+            for metric in TORCH_DISTANCES
         ),
         Case("by hand", "triplet", A345, 1.5),
         Case("by hand, easy", "triplet:margin=0.25", (A345[0], A345[2], A345[1]), 0.0),
