@@ -93,11 +93,16 @@ def _text(word: str) -> str:
     return repr(text) if '"' in text else f'"{text}"'
 
 
+def _source(match: re.Match[str]) -> str:
+    """A source as an argument; of a table in memory, the name of its column alone."""
+    return f'{match[1].replace("-", "_")}="{match[2].strip(chr(39)).removeprefix("input::").removeprefix("=")}"'
+
+
 def in_python(text: str) -> str:
     """A text that speaks of flags, with the arguments of a Python call in their place."""
     text = _without_a_shell(text, 'reduction="{}"')
     text = re.sub(r"--([a-z]+) SRC\b", r"\1=...", text)
-    text = re.sub(SOURCE, lambda match: f'{match[1].replace("-", "_")}="{match[2].strip(chr(39))}"', text)
+    text = re.sub(SOURCE, _source, text)
     text = re.sub(TEXTS, lambda match: f"{match[1].replace('-', '_')}={_text(match[2])}", text)
     text = re.sub(NUMBERS, lambda match: f"{match[1].replace('-', '_')}={match[2]}", text)
     for flag, keyword in KEYWORDS.items():

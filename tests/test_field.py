@@ -101,7 +101,16 @@ def test_labels_from_1(tmp_path):
         lossctl.compute("cross-entropy", path)
     assert value("cross-entropy", path, classes="1,2,3") == pytest.approx(-(log(0.7) + log(0.8)) / 2)
     assert value("cross-entropy", path, classes="0,1,2") == pytest.approx(-(log(0.2) + log(0.1)) / 2)
-    assert lossctl.compute("cross-entropy", np.exp(LOGS), np.array([1, 2, 1])).warnings
+    chances, right = np.exp(LOGS), -(LOGS[0, 0] + LOGS[1, 1] + LOGS[2, 0]) / 3
+    for ask in (lossctl.compute, lossctl.row_losses):
+        with pytest.raises(DataError, match='classes="1,2,3" if label 1 is the first'):
+            ask("cross-entropy", chances, np.array([1, 2, 1]))
+    for order, asked in (("1,2,3", right), ("1..3", right), ("0..2", -(LOGS[0, 1] + LOGS[1, 2] + LOGS[2, 1]) / 3)):
+        assert value("cross-entropy", chances, np.array([1, 2, 1]), classes=order) == pytest.approx(asked)
+    assert lossctl.compute("cross-entropy", chances, np.array([1, 1, 1])).warnings
+    groups = lossctl.compute("cross-entropy", chances, np.array([0, 1, 2]), group=np.array([1, 2, 2]))
+    assert not any(result.warnings for result in groups.groups.values())
+    assert not lossctl.compute("cross-entropy", chances, np.array([1, 2, 1]), ignore_index=0).warnings
 
 
 @pytest.mark.parametrize("missing", ["NA", "nan", "None", ""])
@@ -239,6 +248,20 @@ def test_decisions_are_no_probabilities(tmp_path, chance):
 def test_a_column_of_logits_is_preferred_where_logits_are_said(tmp_path):
     path = csv(tmp_path, "label,pred,prob,out_logit\n1,1,0.9,0\n0,0,0.2,0\n")
     assert value("bce", path, from_logits=True) == pytest.approx(log(2))
+
+
+@pytest.mark.parametrize("decision, beside", [("pred", "confidence"), ("Prediction", "conf"), ("output", "certainty")])
+def test_decisions_beside_what_may_have_made_them_are_asked_about(tmp_path, decision, beside):
+    path = csv(tmp_path, f"label,{decision},{beside},age\n1,1,0.9,33\n0,0,0.8,21\n1,1,0.6,5\n")
+    with pytest.raises(
+        DataError, match=f'prob="{path}::{beside}" if it is of label 1; .* 1 - {beside} where {decision}'
+    ):
+        lossctl.compute("bce", path)
+    table = {"p": np.array([0.9, 1 - 0.8, 0.6]), "label": np.array([1, 0, 1])}
+    assert value("bce", table) == pytest.approx(-(log(0.9) + log(0.8) + log(0.6)) / 3)
+    assert lossctl.compute("bce", csv(tmp_path, "label,pred,age\n1,1,33\n0,0,21\n", "few.csv")).warnings
+    with pytest.raises(DataError, match="decisions are no score"):
+        lossctl.compute("hinge", csv(tmp_path, "label,pred,margin\n1,1,3.3\n0,0,-2.1\n", "margin.csv"))
 
 
 def test_decisions_alone_are_warned_about(tmp_path):
@@ -604,7 +627,7 @@ def test_logits_that_look_like_percents_and_words_of_python():
     chance, label = np.array([90.0, 20, 60]), np.array([1, 0, 1])
     assert "percent=True" in " ".join(lossctl.compute("bce", chance, label, from_logits=True).warnings)
     assert not lossctl.compute("bce", chance / 10 - 4, label, from_logits=True).warnings
-    shifted = lossctl.compute("cross-entropy", np.full((2, 3), 1 / 3), np.array([1, 2]))
+    shifted = lossctl.compute("cross-entropy", np.full((2, 3), 1 / 3), np.array([1, 1]))
     assert 'classes="1,2,3"' in " ".join(shifted.warnings)
 
 

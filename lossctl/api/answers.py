@@ -15,6 +15,7 @@ from ..files.sources import digest
 from ..language.registry import SET, make, of_triplets
 from ..results.values import Comparison, Result
 from ..rows.by_row import Rows
+from ..rows.facts import Facts, verdict
 from ..rows.hardest import Hardest
 from . import compute, gates
 from .align import aligned
@@ -115,7 +116,12 @@ def losses_of(asked: Question) -> list[Request]:
 def row_values(asked: Question) -> np.ndarray:
     """The loss of each row (list, anchor) that counts, (n,) float64; a row's weight multiplies its loss."""
     with opened(asked._replace(reduction="none")) as answer:
-        return np.concatenate([rows.total for rows in answer.row_losses()] or [np.empty(0)])
+        facts, losses = Facts(), [np.empty(0)]
+        for rows in answer.row_losses():
+            facts = facts.merge(rows.facts)
+            losses.append(rows.total)
+        verdict(answer.shared.losses[0].plan, facts)
+        return np.concatenate(losses)
 
 
 def compared(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Progress = None) -> list[Comparison]:

@@ -7,6 +7,7 @@ of a suite, a call from Python. Faults are told in the words of whoever asks.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -212,6 +213,8 @@ def _sources(sources: Any) -> tuple[Given, ...]:
 
 def _listed(names: Any) -> tuple[str, ...]:
     """ "a,b" or a list of names as a tuple of texts."""
+    if isinstance(names, str) and (ends := re.fullmatch(r" *([0-9]+)\.\.([0-9]+) *", names)):
+        return tuple(map(str, range(int(ends[1]), int(ends[2]) + 1)))
     parts = names.split(",") if isinstance(names, str) else names or ()
     return tuple(str(part).strip() for part in parts)
 

@@ -22,7 +22,7 @@ from ..files.sources import Field, blocks
 from ..files.unfolding import cells_of
 from ..language.registry import Spec
 from ..rows.facts import SUM_TOLERANCE
-from ..rows.shapes import single_columns
+from ..rows.shapes import Doubt, single_columns
 from ..text import shown
 from .bound import Bound, Derived, categories_of
 from .reading import Reading
@@ -345,6 +345,15 @@ def is_text(field: Field) -> bool:
     return False
 
 
+def _doubt(headers: Sequence[str], width: int, ignored: int | None) -> Doubt:
+    """What is done where no label is 0, told by the numbers in the names of the columns."""
+    numbers = [re.search(r"[0-9]+$", name) for name in headers]
+    places = [int(number[0]) for number in numbers if number]
+    if ignored == 0:
+        return ""
+    return "warn" if places == list(range(width)) else "error" if places == list(range(1, width + 1)) else "ask"
+
+
 def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
     """Names of classes as places among the columns of the prediction."""
     reading, width = inputs.reading, inputs.prediction.width
@@ -360,10 +369,7 @@ def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:
         order, source = files_classes.column_classes(inputs.headers, names) or (), "the names of the columns"
     if not order:
         if names is None:
-            numbers = [re.search(r"[0-9]+$", name) for name in inputs.headers]
-            places = [int(number[0]) for number in numbers if number]
-            from_1 = places == list(range(1, width + 1))
-            return inputs.bound._replace(first_label="error" if from_1 else "warn")
+            return inputs.bound._replace(first_label=_doubt(inputs.headers, width, inputs.ignore))
         raise _ask_classes(inputs, names)
     if len(order) != width or len(set(order)) != width:
         raise UsageError(

@@ -227,7 +227,7 @@ def _with_pairs(computation: Prepared, sources: Sequence[Given]) -> Prepared:
 def result(computation: Prepared, fingerprint: str | None, value: float, n: int, facts: Facts, **more: Any) -> Result:
     """A number with all that belongs to it. fingerprint: the hash of the values, where it is wanted."""
     plan = computation.plan
-    notes, warnings = verdict(plan, facts)
+    notes, warnings = verdict(plan, facts, more.get("group") is None)
     answer = Result(
         loss=plan.spec.loss.name,
         params=tuple((name.replace("_", "-"), item) for name, item in plan.spec.params),

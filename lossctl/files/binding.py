@@ -10,8 +10,10 @@ from fnmatch import fnmatchcase
 from shlex import quote
 from typing import Any
 
+import numpy as np
+
 from ..errors import DataError, UsageError
-from ..language.roles import LABEL_NAMES, ROLES, TRIPLET, TRUTH_NAMES, Role
+from ..language.roles import LABEL_NAMES, PREDICTION_NAMES, PROBABILITY_NAMES, ROLES, TRIPLET, TRUTH_NAMES, Role
 from ..text import shown
 from .classes import columns_of_classes, first_values, names_in
 from .embeddings import unnamed, upright
@@ -218,6 +220,8 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
             taken.update(names)
             bound[role.name] = _field(frame, names)
     for role in roles:
+        if "logit" in role.columns and role.name in bound:
+            _refuse_decisions(frame, role, bound[role.name], taken)
         if role.is_set and role.name not in bound and (vectors := unnamed(frame, taken)) is not None:
             bound[role.name] = vectors
     missing = [role for role in roles if role.name not in bound]
@@ -239,6 +243,50 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
             fix=_two_views(frame, role) or f"name it with {choices}{others_too}, or give it as a file of its own",
         )
     return {role.name: bound[role.name] for role in roles}
+
+
+def _refuse_decisions(frame: Frame, role: Role, field: Field, taken: Collection[str]) -> None:
+    """DataError where a column such as `pred` holds only 0 and 1, and what it was decided by may stand beside it."""
+    name = frame.names[field.columns[0]]
+    if name.lower() not in PREDICTION_NAMES or len(field.columns) > 1 or not _are_all(field, _is_decision):
+        return
+    is_one = _is_share if role.columns[0] == PROBABILITY_NAMES[0] else np.isfinite
+    others = [
+        other
+        for other in _candidates(frame, role, taken)
+        if _are_all(frame.select(f"={other}"), is_one) and not _are_all(frame.select(f"={other}"), _is_whole)
+    ]
+    if not others:
+        return
+    choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{other}')}" for other in others[:3])
+    decided = shown(name)
+    raise DataError(
+        f"{label_of(frame.path)}: column '{decided}' holds only 0 and 1, beside {listed(tuple(others))}",
+        why=f"decisions are no {role.option}; what made them may stand beside, of label 1 or of the decision",
+        fix=f"{choices} if it is of label 1; if it is of the decision, write 1 - {shown(others[0])} where {decided} is "
+        f"0; for the decisions as they are --{role.option} {quote(f'{frame.path}::{name}')}",
+    )
+
+
+def _are_all(field: Field, holds: Callable[[Any], Any]) -> bool:
+    """Whether the first numbers of a column are all of a kind; False where there is none, or one that is no number."""
+    try:
+        values = first_values(field, "number")
+    except DataError:
+        return False
+    return bool(values.size and np.all(holds(values)))
+
+
+def _is_decision(values: Any) -> Any:
+    return (values == 0) | (values == 1)
+
+
+def _is_share(values: Any) -> Any:
+    return (values >= 0) & (values <= 1)
+
+
+def _is_whole(values: Any) -> Any:
+    return values == np.floor(values)
 
 
 def _choices(frame: Frame, role: Role, taken: Collection[str]) -> str:

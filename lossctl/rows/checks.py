@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DataError
 from ..language.predictions import Binary, Categorical, Distribution
 from ..language.roles import Check, Role
-from .facts import SUM_TOLERANCE, Facts
+from .facts import SUM_TOLERANCE, Facts, counted_from
 from .pair_checks import Oddities, oddities
 from .shapes import CLIPPED, Input, Plan
 
@@ -376,9 +376,8 @@ def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     are_integers = np.array_equal(values, np.floor(values))
     if low < 0 or high >= entry.classes or not are_integers:
         bad = (values < 0) | (values >= entry.classes) | (values != np.floor(values))
-        in_order = ",".join(map(str, range(1, entry.classes + 1)))
-        from_1 = low >= 1 and high == entry.classes
-        hint = f"if labels start at 1: --classes {in_order}" if from_1 else "check the label column"
+        from_1 = f"if labels start at 1: --classes {counted_from(1, entry.classes)}"
+        hint = from_1 if low >= 1 and high == entry.classes else "check the label column"
         raise _fault(
             entry,
             values,
@@ -388,7 +387,7 @@ def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
             why=entry.counted[0],
             fix=hint + entry.counted[1].format(_text(values[bad][0])),
         )
-    return Facts(lowest_label=low)
+    return Facts(lowest_label=low, highest_label=high)
 
 
 def _check_weight(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:

@@ -10,6 +10,7 @@ from .shapes import Plan, full_name
 
 SUM_TOLERANCE = 0.01  # float16 softmax rows and three-digit CSV files are within it
 SHOWN_ROWS = 5
+LISTED = 10  # classes that a fix names one by one
 NARROW = 1e-3  # a spread of embeddings, in parts of their mean length, that looks like a collapse
 
 
@@ -33,6 +34,7 @@ class Facts(NamedTuple):
     rounded: int = 0
     decisions: bool | None = None
     lowest_label: float = float("inf")
+    highest_label: float = float("-inf")
     remarks: tuple[str, ...] = ()
     lowest_logit: float = float("inf")
     highest_logit: float = float("-inf")
@@ -55,6 +57,7 @@ class Facts(NamedTuple):
             self.rounded + other.rounded,
             _both(self.decisions, other.decisions),
             min(self.lowest_label, other.lowest_label),
+            max(self.highest_label, other.highest_label),
             tuple(dict.fromkeys((*self.remarks, *other.remarks))),
             min(self.lowest_logit, other.lowest_logit),
             max(self.highest_logit, other.highest_logit),
@@ -72,7 +75,7 @@ NOTHING = Facts()
 STEEP = 20.0  # logits beyond this leave a chance of 2e-9
 
 
-def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def verdict(plan: Plan, facts: Facts, is_of_all: bool = True) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(notes, warnings) that the facts of the whole input give; DataError where labels mix two codings."""
     notes: list[str] = []
     warnings: list[str] = []
@@ -92,8 +95,8 @@ def verdict(plan: Plan, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]
         notes.append(f"{facts.rounded} probabilities outside [0, 1] by their rounding read as 0 or 1")
     if any(entry.check == "probability" for entry in plan.entries) and facts.decisions:
         warnings.append("all probabilities are 0 or 1: are they decisions? name the column that holds probabilities")
-    if plan.entries[-1].check == "index" and plan.entries[-1].first_label and facts.lowest_label == 1:
-        _question_first_label(plan, warnings)
+    if is_of_all and plan.entries[-1].check == "index" and plan.entries[-1].first_label and facts.lowest_label == 1:
+        _question_first_label(plan, facts.highest_label > 1, warnings)
     warnings += facts.remarks
     if facts.empty_lists:
         notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
@@ -136,16 +139,22 @@ def rows_left_out(count: int) -> str:
     return f"{count} row{'s' if count > 1 else ''} left out"
 
 
-def _question_first_label(plan: Plan, warnings: list[str]) -> None:
-    """No label is 0: DataError where the columns are numbered from 1, else a warning."""
+def _question_first_label(plan: Plan, vary: bool, warnings: list[str]) -> None:
+    """No label is 0: DataError where the columns are numbered from 1, or in no way and labels vary; else a warning."""
     label = plan.entries[-1]
-    count = label.classes
-    from_1, from_0 = (",".join(map(str, range(first, first + count))) for first in (1, 0))
-    what = f"no label is 0: do the labels of {count} classes start at 1?"
-    if label.first_label == "error":
+    from_1, from_0 = (counted_from(first, label.classes) for first in (1, 0))
+    what = f"no label is 0: do the labels of {label.classes} classes start at 1?"
+    if label.first_label == "error" or (label.first_label == "ask" and vary):
         raise DataError(
             f"{full_name(label.column)}: {what}",
-            why="the columns of predictions are numbered from 1, and labels 1.. name either numbers or places from 0",
+            why="label 1 is the first column of predictions then, and else the second",
             fix=f"add --classes {from_1} if label 1 is the first column, --classes {from_0} if it is the second",
         )
     warnings.append(f"{what} if so, add --classes {from_1}")
+
+
+def counted_from(first: int, classes: int) -> str:
+    """The numbers of classes as --classes takes them: "1,2,3", or "1..1000"."""
+    if classes > LISTED:
+        return f"{first}..{first + classes - 1}"
+    return ",".join(map(str, range(first, first + classes)))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def frame(self) -> Frame: ...
 
 
-Doubt = Literal["", "warn", "error"]
+Doubt = Literal["", "warn", "ask", "error"]
 ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
 CLIPPED = 1e-3  # what --clip mends, and nothing beyond
 
