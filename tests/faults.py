@@ -121,6 +121,7 @@ CASES: dict[str, Case] = {
     # --- names of columns
     "two chances": _bce("a_prob,b_prob,label\n0.9,0.5,1\n0.2,0.5,0\n0.6,0.5,1\n", "", (BCE, log(2))),
     "no chance by name": _bce("left_out,zz,label\n0.9,0.5,1\n0.2,0.5,0\n0.6,0.5,1\n", "", (BCE, log(2))),
+    "decisions beside a confidence": _bce("pred,confidence,label\n1,0.9,1\n0,0.2,0\n1,0.6,1\n", "", (BCE, 0.0)),
     "no label by name": _bce("prob,gold\n0.9,1\n0.2,0\n0.6,1\n"),
     "blanks in a path": Case("compute bce 'a b.csv'", {"a b.csv": "prob,gold\n0.9,1\n0.2,0\n0.6,1\n"}),
     "classes by other names": Case(

@@ -263,6 +263,27 @@ REMEDIES: dict[str, Remedy] = {
     "a plane at a place": Remedy(
         lambda: shell("curve circle --at s_p=1 -f csv"), "leave --at", lambda: shell("curve circle -f csv")
     ),
+    "a logarithm of 0": Remedy(
+        lambda: shell("curve mse --x -2..2 --log x -f csv"),
+        "give --x error=0.0002..2",
+        lambda: shell("curve mse --x error=0.0002..2 --log x -f csv"),
+    ),
+    "a logarithm of a gain": Remedy(
+        lambda: shell("curve mean-error --log y -o c.svg"),
+        "leave y out of --log",
+        lambda: shell("curve mean-error -o c.svg"),
+    ),
+    "a logarithm of no loss": Remedy(
+        lambda: shell("curve hinge --x 10..20 --log y -o c.svg"),
+        "leave y out of --log",
+        lambda: shell("curve hinge --x 10..20 -o c.svg"),
+    ),
+    "a table of logarithms": Remedy(
+        lambda: shell("curve mse --log y -f csv"), "leave --log out", lambda: shell("curve mse -f csv")
+    ),
+    "a plane of logarithms": Remedy(
+        lambda: shell("curve circle --log x -f csv"), "leave --log out", lambda: shell("curve circle -f csv")
+    ),
     "an empty suite": Remedy(
         lambda: (_written("s.yaml", "# nothing\n"), shell("run s.yaml")),
         "lossctl run --schema",
