@@ -183,7 +183,8 @@ def test_names_of_files_in_a_list_are_no_labels(tmp_path, monkeypatch):
     assert lossctl.compare(base, base, target=np.array([0, 1, 0, 1]), loss="mse")[0].n == 4
 
 
-def test_text_in_columns_of_one_hot_labels_is_named():
-    labels = np.array([["a", "1"], ["0", "1"]])
+def test_text_in_columns_of_one_hot_labels_is_named(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,1\nb,0\n")
     with pytest.raises(DataError, match="'a' is text in one of 2 columns"):
-        lossctl.compute("cross-entropy", np.array([[0.2, 0.3], [1.0, 2.0]]), labels)
+        lossctl.compute("gini", str(path), header="no")
