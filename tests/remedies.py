@@ -602,6 +602,13 @@ REMEDIES: dict[str, Remedy] = {
         CE,
         under=(("lossctl.files.room.bytes_free", lambda: 10), ("lossctl.files.room.SMALL", 0)),
     ),
+    "rows beyond the memory that was allowed": Remedy(
+        lambda: lossctl.compute("cross-entropy", "chances.npy", np.array([0, 1]), memory="10"),
+        'memory="0.22kB"',
+        lambda: lossctl.compute("cross-entropy", "chances.npy", np.array([0, 1]), memory="0.22kB"),
+        CE,
+        kept=True,
+    ),
     "groups beyond the memory": Remedy(
         lambda: bce("t.csv", ci=0.9, group="t.csv::g"),
         "fewer resamples",

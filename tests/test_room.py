@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from conftest import run_lossctl
 
-from lossctl.errors import FileError
+import lossctl
+from lossctl.errors import FileError, UsageError
 from lossctl.files import opening, room
 
 
@@ -35,6 +36,30 @@ def test_a_row_that_cannot_fit_is_refused(tmp_path):
     assert done.code == 4 and "wide.npy: a row of 25,000,000,000 columns needs about 2.5 TB" in done.err
 
 
+def test_memory_is_what_somebody_allows(tmp_path):
+    """With too little, and with what the fix names; in a suite, and in Python, where nothing is left of it."""
+    rows = tmp_path / "rows.npz"
+    np.savez(rows, emb=np.eye(40), label=np.arange(40) % 4)
+    (tmp_path / "s.yaml").write_text("losses:\n  - {loss: supcon, inputs: [rows.npz::emb, rows.npz::label]}\n")
+    refused = run_lossctl("compute", "supcon", rows, "--memory", "9 kB")
+    assert refused.code == 4 and "39.4 kB of memory, 9 kB are allowed" in refused.err
+    size = refused.err.split("--memory ")[1].split()[0]
+    done = run_lossctl("compute", "supcon", rows, "--memory", size)
+    assert done.code == 0 and done.out == run_lossctl("compute", "supcon", rows, "--memory", "1TiB").out
+    assert run_lossctl("run", tmp_path / "s.yaml", "--memory", "9kB").code
+    with pytest.raises(FileError, match=f'memory="{size}"'):
+        lossctl.compute("supcon", str(rows), memory="0.009MB")
+    assert f"{lossctl.compute('supcon', str(rows)).value!r}" == done.out.strip()
+
+
+def test_a_size_is_a_number_and_a_unit():
+    for text, size in {"8": 8, "8 GB": 8 * 10**9, "0.5kib": 512, "2M": 2 * 10**6}.items():
+        assert room.parse_bytes(text, "--memory") == size
+    for text in ("", "0", "GB", "8XB", "-1GB", "1e3MB", "inf"):
+        with pytest.raises(UsageError, match="--memory cannot be"):
+            room.parse_bytes(text, "--memory")
+
+
 @pytest.mark.parametrize("names", room.LIMITS)
 def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch, names):
     *files, name = names
@@ -43,7 +68,7 @@ def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch, names):
         (tmp_path / file).write_text(f"{text}\n")
     monkeypatch.setattr(room, "GROUPS", tmp_path)
     assert room.bytes_free() == 2 << 20
-    with pytest.raises(FileError, match=r"a file needs about 0\.1 GB of memory, 0\.0021 GB are free"):
+    with pytest.raises(FileError, match=r"a file needs about 100 MB of memory, 2\.1 MB are free"):
         room.refuse_beyond(10**8, "a file", "why", "fix")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..files.dialect import NEEDS
+from ..files.room import parse_bytes
 from ..language import libraries, options
 from ..language.options import Setting, Way
 from ..language.registry import Loss, Spec
@@ -199,6 +200,7 @@ def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> R
         "exclude_same": _sources(call["exclude_same"]),
         "ref_exclude_same": _sources(call["ref_exclude_same"]),
         "noise": call["noise"] or "out",
+        "memory": memory_of(call),
         "told": tuple((key, call.name(key)) for key in NEEDS if call.has(key)),
     }
     return Reading(**{**same, **renamed})
@@ -295,6 +297,12 @@ def bounds_of(call: Asked) -> Bounds:
     from ..files.saved import read_json
 
     return bounds._replace(increase_percent=read_percent(increase), baseline=read_baseline(read_json(path), path))
+
+
+def memory_of(call: Asked) -> int | None:
+    """How many bytes it may take, None for what is free. UsageError."""
+    text = call.values.get("memory")
+    return None if text is None else parse_bytes(str(text), call.name("memory"))
 
 
 def workers_of(call: Asked) -> Jobs:

@@ -27,7 +27,7 @@ from ..sets.mining import Mined, joined
 from ..text import did_you_mean, shown
 from . import answers, states, suite, suite_file
 from . import mine as mining
-from .asked import Asked, asked, form_of, liked, refuse_unsuited
+from .asked import Asked, asked, form_of, liked, memory_of, refuse_unsuited
 from .bound import as_array, looks_like_column, refuse_none, refuse_other_indexes
 from .mine import MiningSummary
 from .parts import Executor
@@ -127,6 +127,7 @@ def compute(
     device: str = "cpu",
     executor: Executor | str | None = None,
     jobs: int | None = None,
+    memory: str | None = None,
     keep: int | str | None = None,
     group: Source | None = None,
     by: str | None = None,
@@ -171,7 +172,7 @@ def compute(
     device: where the distances of an embedding set are computed: cpu, cuda, cuda:1 (and so on), or auto
     executor: who reads and scores the rows in parts: an executor of `concurrent.futures` (or of dask, loky, mpi4py), or
         "ray", "dask", "ray://HOST:PORT", "dask://HOST:PORT"; the numbers are those of one process
-    jobs: threads, all cores unless given
+    jobs: threads, all cores unless given;  memory: what it may take, "8GB"; what is free unless given
     keep: over the hardest rows only, 100 or "10%"
     group: a value for each row that names its group, (n,): the result is a `Grouped` then; of a ranking loss, its lists
     by: groups by bins of a numeric column, "bins:data.csv::age:10"; the result is a `Grouped` too
@@ -271,6 +272,7 @@ def row_losses(
     dim: int | None = None,
     executor: Executor | str | None = None,
     jobs: int | None = None,
+    memory: str | None = None,
     **named: Any,
 ) -> np.ndarray:
     """The loss of each row that counts, (n,) float64, as `lossctl compute -r none` prints it.
@@ -324,6 +326,7 @@ def compare(
     device: str = "cpu",
     executor: Executor | str | None = None,
     jobs: int | None = None,
+    memory: str | None = None,
     ci: float = 0.95,
     ci_method: str = "bca",
     resamples: int = 10_000,
@@ -369,21 +372,24 @@ def run(
     data_hash: bool = False,
     executor: Executor | str | None = None,
     jobs: int | None = None,
+    memory: str | None = None,
 ) -> SuiteReport:
     """Everything a suite (YAML) asks for, as `lossctl run` does: losses, groups, intervals, gates, comparisons.
 
-    only: entries whose name holds one of these texts;  data_hash, executor, jobs: as in `compute`
+    only: entries whose name holds one of these texts;  data_hash, executor, jobs, memory: as in `compute`
 
     An entry with an error stops no other: see its `status`
 
     Raises FileError, DataError (line, column and the nearest key) and UsageError for the suite itself.
     """
-    asked(_settings(run, locals()), RUN, "python")
+    call = asked(_settings(run, locals()), RUN, "python")
     texts = [only] if isinstance(only, str) else only
     name = _plain(path)
     if not isinstance(name, str):
         raise UsageError(f"a suite is the path of a YAML file, not of type {type(path).__name__}", fix="give its path")
-    return suite.run(suite_file.load(name), only=texts, jobs=executor or jobs, data_hash=data_hash)
+    return suite.run(
+        suite_file.load(name), only=texts, jobs=executor or jobs, data_hash=data_hash, memory=memory_of(call)
+    )
 
 
 # --- sets of embeddings
@@ -419,6 +425,7 @@ def triplets(
     device: str = "cpu",
     executor: Executor | str | None = None,
     jobs: int | None = None,
+    memory: str | None = None,
     **named: Source,
 ) -> Report:
     """The triplets of an embedding set by category, as `lossctl triplets` prints them.
@@ -485,6 +492,7 @@ def mine(
     device: str = "cpu",
     executor: Executor | str | None = None,
     jobs: int | None = None,
+    memory: str | None = None,
     **named: Source,
 ) -> Mined | MiningSummary:
     """Triplets chosen from an embedding set, as `lossctl mine` writes them.

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files import room
 from ..files.dialect import refuse_idle
 from ..files.sources import Block, Field, blocks, digest, refuse_whole
 from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
@@ -255,7 +256,7 @@ def prepared(
     _refuse_mixed(requests)
     desk = prepare.desk_for(reading)
     weight = column_of(as_array(weight), _first_source(requests[0]))
-    with desk.stack:
+    with room.allowed(reading.memory), desk.stack:
         losses: list[Prepared] = []
         sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
         for request in requests:

@@ -36,6 +36,7 @@ class Reading:
     exclude_same, ref_exclude_same: sources of columns; rows that agree in all of them are no pair
     noise_label: the label that is no class;  noise: "out" to leave its rows out, "negatives" to keep them as such
     device: where the distances of an embedding set are computed, as torch names it
+    memory: bytes that it may take, None for what is free
     """
 
     forms: Mapping[str, Form] = field(default_factory=dict)
@@ -73,3 +74,4 @@ class Reading:
     noise_label: str | None = None
     noise: str = "out"
     device: str = "cpu"
+    memory: int | None = None

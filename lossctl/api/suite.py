@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import LossctlError, UsageError, told_in_a_suite
+from ..files import room
 from ..files.sources import parse_source
 from ..kernels.devices import choose
 from ..language import options
@@ -65,10 +66,12 @@ def run(
     only: Sequence[str] = (),
     jobs: Jobs = None,
     data_hash: bool = False,
+    memory: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> SuiteReport:
     """Compute every entry, or those whose name holds one of the texts in `only`.
 
+    memory: bytes that it may take, None for what is free
     progress: is told the name of what begins.  Raises UsageError for a wrong loss or an `only` that fits nothing.
     """
     chosen = [entry for entry in suite.entries if not only or any(text in entry.name for text in only)]
@@ -77,7 +80,7 @@ def run(
         raise UsageError(f"no entry is called {' or '.join(only)}", fix=f"the suite holds: {names}")
     tasks = [_task(entry) for entry in chosen]
     done: dict[str, Outcome] = {}
-    with working(jobs) as workers:
+    with room.allowed(memory), working(jobs) as workers:
         for batch in _batches(tasks):
             if progress:
                 progress(batch[0].entry.name)

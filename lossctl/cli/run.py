@@ -114,11 +114,12 @@ def _all_open(style: output.Style, reports: dict[str, str], inputs: list[str]) -
 
 
 def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteReport:
-    from ..api.asked import asked, workers_of
+    from ..api.asked import asked, memory_of, workers_of
     from ..api.suite import run
     from .progress import bar
 
-    jobs = workers_of(asked(values, RUN, "shell"))
+    call = asked(values, RUN, "shell")
+    jobs, memory = workers_of(call), memory_of(call)
 
     with contextlib.nullcontext() if style.quiet else bar("rows", None) as line:
         return run(
@@ -126,6 +127,7 @@ def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteR
             only=values["only"] or (),
             jobs=jobs,
             data_hash=values["signature"],
+            memory=memory,
             progress=line.name if line else None,
         )
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import re
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
-from ..errors import FileError
+from ..errors import FileError, UsageError
 
 MEMORY, GROUPS = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 LIMITS = (  # of a control group: the most, what is used, and where it says how much of that is files it can drop
@@ -13,25 +17,55 @@ LIMITS = (  # of a control group: the most, what is used, and where it says how 
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
 SMALL = 1 << 26  # bytes that are not asked about
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([kmgt])(i?))?b?", re.IGNORECASE)
+ALLOWED: ContextVar[int | None] = ContextVar("ALLOWED", default=None)  # bytes, as somebody said
+
+
+def parse_bytes(text: str, name: str) -> int:
+    """A size such as 8GB, 512MiB or 1e9. UsageError. name: of the option"""
+    match = SIZE.fullmatch(text.strip())
+    if not match or not float(match[1]):
+        raise UsageError(f"{name} cannot be {text!r}", why="it is a size", fix="give one such as 8GB or 512MB")
+    unit = 1024 if match[3] else 1000
+    power = " kmgt".index(match[2].lower()) if match[2] else 0
+    return math.ceil(float(match[1]) * float(unit) ** power)
+
+
+@contextlib.contextmanager
+def allowed(size: int | None) -> Iterator[None]:
+    """What is computed meanwhile may take so many bytes, whatever is free; None for what is free."""
+    token = ALLOWED.set(ALLOWED.get() if size is None else size)
+    try:
+        yield
+    finally:
+        ALLOWED.reset(token)
 
 
 def bytes_free() -> int | None:
-    """What the system, the control group and the process's own limit leave; None where that is not known."""
+    """What was allowed, or what the system, the control group and the process's own limit leave; None for not known."""
+    if (size := ALLOWED.get()) is not None:
+        return size
     limits = [value for value in (_available(), _left_in_group(), _left_to_process()) if value is not None]
     return min(limits, default=None)
 
 
 def refuse_beyond(needed: int, what: str, why: str, fix: str) -> None:
     """FileError where so many bytes are more than are free. what: names the file"""
-    free = bytes_free() if needed > SMALL else None
+    by_hand = ALLOWED.get()
+    free = bytes_free() if needed > SMALL or by_hand is not None else None
     if free is not None and needed > free:
-        raise FileError(
-            f"{what} needs about {_gigabytes(needed)} of memory, {_gigabytes(free)} are free", why=why, fix=fix
-        )
+        told = f"{what} needs about {_size(needed)} of memory, {_size(free)} are"
+        if by_hand is None:
+            raise FileError(f"{told} free", why=why, fix=fix)
+        enough = _size(1.1 * needed).replace(" ", "").replace(",", "")
+        raise FileError(f"{told} allowed", why=why, fix=f"{fix}, or allow more: --memory {enough}")
 
 
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.3g} GB" if size < 1e12 else f"{size / 1e12:,.4g} TB"
+def _size(size: float) -> str:
+    for power, unit in ((12, "TB"), (9, "GB"), (6, "MB")):
+        if size >= 10**power:
+            return f"{size / 10**power:,.3g} {unit}" if size < 1e15 else f"{size / 10**power:,.0f} {unit}"
+    return f"{size / 1000:.3g} kB"
 
 
 def _available() -> int | None:

@@ -480,6 +480,7 @@ OPTIONS: tuple[Setting, ...] = (
             refused=_is_unparted),
     Setting("jobs", "whole", "Threads (all cores unless given).", CALLS, PLAIN, metavar="N", short="-j", low=1,
             shows_bounds=True),
+    Setting("memory", "text", "Memory that it may take (what is free unless given).", CALLS, PLAIN, metavar="SIZE"),
     # --- what is asked beside the number
     Setting("max", "number", "Exit with 1 unless every value is <= X.", (COMPUTE,), HELD, metavar="X",
             told="the entry fails unless every value is at most this"),
