@@ -105,6 +105,34 @@ def test_semi_hard(cases, fallback):
         assert in_any_order(mined) == list(brute_semi_hard(table, labels, fallback)), name
 
 
+@pytest.mark.first_fast
+@pytest.mark.parametrize("fallback", ["drop", "hardest", "easiest"])
+def test_easy_positive(cases, fallback):
+    for name, points, labels, _, (table, _), k in cases:
+        of_pair = {(a, p): n for a, p, n in brute_semi_hard(table, labels, fallback)}
+        positives = {}
+        for a, p, _ in pairs(labels):
+            positives.setdefault(a, []).append(p)
+        nearest = [(a, nearest_first(table, a, own)[0]) for a, own in positives.items()]
+        expected = [(a, p, of_pair[a, p]) for a, p in nearest if (a, p) in of_pair]
+        mined = mining.mine_easy_positive(points, fallback=fallback, block=1 + k % 4, threads=1 + k % 2)
+        assert in_any_order(mined) == expected, name
+
+
+def test_multi_similarity(cases):
+    for name, points, labels, margin, (table, one), k in cases:
+        costly = {}
+        for category, (a, p, n) in brute_categories(table, one, labels, Fraction(margin)):
+            if category != "easy":
+                costly.setdefault(a, []).append((p, n))
+        expected = [
+            (a, p, n) for a, kept in costly.items() for p in sorted({p for p, _ in kept}) for n in {n for _, n in kept}
+        ]
+        mined = mining.mine_multi_similarity(points, margin=margin, block=1 + k % 4, threads=1 + k % 2)
+        assert in_any_order(mined) == sorted(expected), name
+        assert mining.estimate_multi_similarity(points, margin=margin).triplets == len(expected), name
+
+
 def test_random_semi_hard(cases):
     for name, points, labels, margin, (table, one), k in cases:
         bands = {}

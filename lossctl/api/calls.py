@@ -497,12 +497,12 @@ def mine(
 ) -> Mined | MiningSummary:
     """Triplets chosen from an embedding set, as `lossctl mine` writes them.
 
-    strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted
+    strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted, easy-positive, multi-similarity
     inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
     out: None for the triplets themselves, a `Mined`: rows (M, 3) int64, d_ap, d_an and loss (M,); the name of a file to
         write them there, NPY, CSV or NDJSON, and get a `MiningSummary`
     margin: of the loss and of the categories;  category: for "all", of hard, semi-hard, easy
-    fallback: for "semi-hard", the negative where none lies beyond: hardest, easiest or drop
+    fallback: for "semi-hard" and "easy-positive", the negative where none lies beyond: hardest, easiest or drop
     limit, per_anchor: at most so many triplets, and so many of each anchor;  seed: of what is drawn
     id, format: of a file: what stands for each row (a source), and its format where the name does not tell
     The rest is as in `triplets`.

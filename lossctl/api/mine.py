@@ -165,8 +165,11 @@ def prepare(
 def _expected(
     points: Any, strategy: str, options: dict[str, Any], limit: int | None, per_anchor: int | None
 ) -> mining.Estimate:
-    if strategy == "batch-hard":
-        estimate = mining.Estimate(points.anchors, True, points.anchors)
+    if strategy in ("batch-hard", "easy-positive"):
+        certain = strategy == "batch-hard" or options.get("fallback", "drop") != "drop"
+        estimate = mining.Estimate(points.anchors, certain, points.anchors)
+    elif strategy == "multi-similarity":
+        estimate = mining.estimate_multi_similarity(points, margin=options["margin"])
     elif strategy in ("all", "hardest"):
         categories = options.get("categories", ("hard", "semi-hard"))
         estimate = mining.estimate_all(

@@ -150,10 +150,11 @@ def check_mining(call: Asked, strategy: str) -> None:
             f"{call.name('category')} {category!r} with {strategy}",
             fix=f"use it with `all`: {', '.join(options.CATEGORIES)}",
         )
-    if fallback is not None and (strategy != "semi-hard" or fallback not in options.FALLBACKS):
+    if fallback is not None and (strategy not in options.FALLING_BACK or fallback not in options.FALLBACKS):
+        takers = " or ".join(f"`{name}`" for name in options.FALLING_BACK)
         raise UsageError(
             f"{call.name('fallback')} {fallback!r} with {strategy}",
-            fix=f"use it with `semi-hard`: {', '.join(options.FALLBACKS)}",
+            fix=f"use it with {takers}: {', '.join(options.FALLBACKS)}",
         )
     if call.has("seed") and strategy not in options.DRAWN:
         raise UsageError(

@@ -50,9 +50,13 @@ STRATEGIES = {
     "random-semi-hard": "for each positive pair a random negative of its semi-hard band",
     "hardest": "the --limit hardest triplets of the whole set",
     "all": "every triplet of some categories",
+    "easy-positive": "for each anchor its nearest positive, and the nearest negative beyond that",
+    "multi-similarity": "for each anchor the positives farther than its nearest negative less the margin, with all "
+    "negatives nearer than its farthest positive and the margin",
     "distance-weighted": "for each positive pair a negative drawn so that all distances are as likely",
 }
 DRAWN = ("random-semi-hard", "distance-weighted")  # strategies that draw, from --seed
+FALLING_BACK = ("semi-hard", "easy-positive")  # strategies that take a negative beyond, from --fallback where none is
 CATEGORIES = ("hard", "semi-hard", "easy")
 FALLBACKS = ("hardest", "easiest", "drop")
 MINED_FORMATS = ("npy", "csv", "ndjson")
@@ -314,8 +318,8 @@ OPTIONS: tuple[Setting, ...] = (
             suits=lambda loss: bool(loss.lone), why="it has no mean over anchors", mark="lone"),
     Setting("category", "text", "For `all`: these only, with commas between. [default: hard,semi-hard]", (MINE,),
             PLAIN, metavar="hard|semi-hard|easy", shows_default=False),
-    Setting("fallback", "text", "For `semi-hard`: the negative where none lies beyond. [default: easiest]", (MINE,),
-            PLAIN, metavar="hardest|easiest|drop", shows_default=False),
+    Setting("fallback", "text", "For `semi-hard` [easiest], `easy-positive` [drop]: the negative where none is beyond.",
+            (MINE,), PLAIN, metavar="hardest|easiest|drop", shows_default=False),
     Setting("limit", "whole", "At most so many triplets.", (MINE,), PLAIN, metavar="N", low=1, shows_bounds=True),
     Setting("per-anchor", "whole", "At most so many of each anchor, its hardest.", (MINE,), PLAIN, metavar="K", low=1,
             shows_bounds=True),

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -134,6 +134,28 @@ def mine_batch_hard(points: Points, *, margin: float = 1.0, **options: Any) -> B
     yield from fold(points, mine, **options)
 
 
+def mine_easy_positive(points: Points, *, margin: float = 1.0, fallback: str = "drop", **options: Any) -> Blocks:
+    """One triplet an anchor: its nearest positive, and the nearest negative beyond that, or by `fallback`.
+
+    Source: Xuan, Stylianou, Pless, Improved Embeddings with Easy Positive Triplet Mining, 2020.
+    """
+
+    def mine(panel: Panel) -> Mined:
+        negatives = semi_hard_negatives(panel.judges, panel.start, panel.stop, fallback)
+        index, exists = own_class(points, panel.start, panel.stop)
+        is_positive, judge = exists & (index != panel.positions[:, None]), panel.judges.judge()
+        nearest = [
+            settle(judge, anchor, own[mine], False)
+            for anchor, own, mine in zip(panel.positions.tolist(), index, is_positive, strict=True)
+        ]
+        place = np.argmax(is_positive & (index == np.array(nearest)[:, None]), axis=1)
+        chosen = negatives[np.arange(len(place)), place]
+        kept = chosen >= 0
+        return measured(points, panel.positions[kept], np.array(nearest)[kept], chosen[kept], margin)
+
+    yield from fold(points, mine, **options)
+
+
 # ------------------------------------------------------------------------------------------------ one triplet a pair
 
 
@@ -222,11 +244,59 @@ def mine_all(
 
     Blocks hold at most about BLOCK_TRIPLETS triplets, those of one anchor and positive at least.
     """
+    yield from _mine_spans(points, _of_kinds(categories), margin, threads, progress, block)
+
+
+def mine_multi_similarity(
+    points: Points,
+    *,
+    margin: float = 0.1,
+    threads: Workers | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    block: int | None = None,
+) -> Blocks:
+    """For each anchor the positives farther than its nearest negative less the margin, each with all negatives nearer
+    than its farthest positive and the margin.
+
+    Source: Wang, Han, Huang, Dong, Scott, Multi-Similarity Loss with General Pair Weighting, 2019.
+    """
+    yield from _mine_spans(points, Wanted(_to_farthest, "below"), margin, threads, progress, block)
+
+
+class Wanted(NamedTuple):
+    """Which negatives each positive of ranked anchors meets.
+
+    spans: (S, B, K, 2) the places of the negatives, in order of distance, as S half-open spans;  reach: how far to rank
+    """
+
+    spans: Callable[[Ranks], np.ndarray]
+    reach: Reach
+
+
+def _of_kinds(categories: Iterable[str]) -> Wanted:
     kinds = _checked(categories)
+    return Wanted(partial(_spans, kinds=kinds), "all" if "easy" in kinds else "below")
+
+
+def _to_farthest(ranks: Ranks) -> np.ndarray:
+    """All negatives that cost something beside the farthest positive, for the positives beside which some do."""
+    costly = _spans(ranks, ("hard", "semi-hard"))[1, ..., 1]
+    farthest = np.max(np.where(ranks.weight > 0, costly, 0), axis=1, keepdims=True, initial=0)
+    return np.stack([np.zeros_like(costly), np.where(costly > 0, farthest, 0)], axis=-1)[None]
+
+
+def _mine_spans(
+    points: Points,
+    wanted: Wanted,
+    margin: float,
+    threads: Workers | None,
+    progress: Callable[[int, int], None] | None,
+    block: int | None,
+) -> Blocks:
     judge = make_judge(points, (float(margin),) if margin else ())
     parts = list(_parts(points, block))
     jobs = default_threads() if threads is None else threads
-    blocks = mapped(lambda part: _all_of(judge, kinds, margin, *part), parts, jobs)
+    blocks = mapped(lambda part: _all_of(judge, wanted, margin, *part), parts, jobs)
     for part, triplets in zip(parts, blocks, strict=True):
         if progress is not None:
             progress(part[1] - points.begin, points.anchors)
@@ -254,11 +324,11 @@ def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, i
         start = stop
 
 
-def _all_of(judge: Judge, kinds: tuple[str, ...], margin: float, start: int, stop: int, first: int, last: int) -> Mined:
+def _all_of(judge: Judge, wanted: Wanted, margin: float, start: int, stop: int, first: int, last: int) -> Mined:
     points = judge.points
     triplets = []
-    for ranks in strips(judge, start, stop, _reach_of(kinds)):
-        spans = _spans(ranks, kinds)
+    for ranks in strips(judge, start, stop, wanted.reach):
+        spans = wanted.spans(ranks)
         for row in range(len(ranks.keys)):
             by_place = np.argsort(ranks.index[row] + np.where(ranks.weight[row] > 0, 0, len(points)))
             positives = [
@@ -268,10 +338,6 @@ def _all_of(judge: Judge, kinds: tuple[str, ...], margin: float, start: int, sto
             ]
             triplets.append(_of_anchor(judge, ranks, row, positives, margin))
     return joined(triplets)
-
-
-def _reach_of(kinds: tuple[str, ...]) -> Reach:
-    return "all" if "easy" in kinds else "below"
 
 
 def _spans(ranks: Ranks, kinds: tuple[str, ...]) -> np.ndarray:
@@ -411,7 +477,15 @@ def estimate_all(
     points: Points, *, margin: float = 1.0, categories: Iterable[str] = ("hard", "semi-hard"), sample: int = 256
 ) -> Estimate:
     """What mine_all will give, from about `sample` anchors spread over the set; the number itself if these are all."""
-    kinds = _checked(categories)
+    return _estimate(points, _of_kinds(categories), margin, sample)
+
+
+def estimate_multi_similarity(points: Points, *, margin: float = 0.1, sample: int = 256) -> Estimate:
+    """What mine_multi_similarity will give, as estimate_all has it."""
+    return _estimate(points, Wanted(_to_farthest, "below"), margin, sample)
+
+
+def _estimate(points: Points, wanted: Wanted, margin: float, sample: int) -> Estimate:
     judge = make_judge(points, (float(margin),) if margin else ())
     used = points.used
     most = int((points.positives(used.start, used.stop) * points.negatives(used.start, used.stop)).sum())
@@ -419,8 +493,8 @@ def estimate_all(
     triplets = anchors = 0
     for start in range(used.start, used.stop, step):
         stop = min(start + min(step, 8), used.stop)
-        for ranks in strips(judge, start, stop, _reach_of(kinds)):
-            spans = _spans(ranks, kinds)
+        for ranks in strips(judge, start, stop, wanted.reach):
+            spans = wanted.spans(ranks)
             triplets += int(((spans[..., 1] - spans[..., 0]) * (ranks.weight > 0)).sum())
             anchors += len(ranks.keys)
     if not anchors:
@@ -435,5 +509,7 @@ STRATEGIES: dict[str, Callable[..., Blocks]] = {
     "random-semi-hard": mine_random_semi_hard,
     "hardest": mine_hardest,
     "all": mine_all,
+    "easy-positive": mine_easy_positive,
+    "multi-similarity": mine_multi_similarity,
     "distance-weighted": mine_distance_weighted,
 }
