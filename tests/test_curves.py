@@ -11,7 +11,7 @@ from folds import by, fold
 
 import lossctl as package
 from lossctl.curves.entries import read, sweep
-from lossctl.curves.pictures import Plane, Space
+from lossctl.curves.pictures import Plane, Regions
 from lossctl.curves.tracing import trace
 from lossctl.errors import UsageError
 from lossctl.language import registry
@@ -197,7 +197,7 @@ def _distance(a, b, metric):
 def test_regions_in_space_are_those_of_the_distances(metric, swap):
     spec = f"triplet:margin=0.3,distance={metric},swap={str(swap).lower()}"
     found = trace([read(spec)], variable="space", at={"d_ap": 0.4}, points=16)
-    assert isinstance(found, Space)
+    assert isinstance(found, Regions)
     assert _distance(found.anchor, found.positive, metric) == pytest.approx(0.4)
     (zones,) = found.zones
     counts = dict.fromkeys(("easy", "semi-hard", "hard"), 0)

@@ -100,10 +100,10 @@ class Parts(NamedTuple):
             return digest(fields)
         return digest_of(fields, reduce(Leaves.merge, parts))
 
-    def crew(self, shared: Shared, ask: Callable[[Shared, Workers], Any]) -> Crew:
+    def crew(self, shared: Shared, ask: Callable[[Shared, Workers], Any]) -> ExecutorCrew:
         """Others that read the same inputs and ask the same, to take blocks of it. UsageError where they cannot."""
         self._refuse_unreadable()
-        return Crew(self.executor, pickle.dumps((self.recipe, ask)), shared.threads)
+        return ExecutorCrew(self.executor, pickle.dumps((self.recipe, ask)), shared.threads)
 
     def rows(self, shared: Shared) -> int:
         """How many rows there are. UsageError where that, or what a worker needs, is not known beforehand."""
@@ -151,7 +151,7 @@ def _of_ranges(
             future.cancel()
 
 
-class Crew(NamedTuple):
+class ExecutorCrew(NamedTuple):
     """`rows.workers.Crew` of an executor.
 
     plan: pickled, from what and how whoever does a part makes its own function of blocks

@@ -45,7 +45,7 @@ def threads() -> int:
     return max(1, cores() // int(os.environ["LOCAL_WORLD_SIZE"]))
 
 
-class Ranks(NamedTuple):
+class RankExecutor(NamedTuple):
     """An executor over all ranks, this one among them: each does one part at a time."""
 
     pool: ThreadPoolExecutor
@@ -60,7 +60,7 @@ _own = threading.local()  # the rank that does what a thread of the pool is aske
 
 
 @contextlib.contextmanager
-def connected(host: str) -> Iterator[Ranks]:
+def connected(host: str) -> Iterator[RankExecutor]:
     """The executor. UsageError where torchrun has not started this process."""
     if host or not is_one():
         raise UsageError(
@@ -78,7 +78,7 @@ def connected(host: str) -> Iterator[Ranks]:
 
     pool = ThreadPoolExecutor(world, initializer=begin)
     try:
-        yield Ranks(pool, threads(), 2 * world)
+        yield RankExecutor(pool, threads(), 2 * world)
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -17,7 +17,7 @@ from . import options, output
 from .app import colour
 
 if TYPE_CHECKING:
-    from ..curves.pictures import Picture, Plane, Space
+    from ..curves.pictures import Picture, Plane, Regions
 
 TABLES = ("tsv", "csv", "md", "latex", "json")
 FIGURES = ("png", "svg", "pdf")
@@ -139,7 +139,7 @@ def _assignment(option: str, text: str, example: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _text(picture: Picture | Plane | Space, form: str, *, to_terminal: bool) -> str:
+def _text(picture: Picture | Plane | Regions, form: str, *, to_terminal: bool) -> str:
     if form != "plot":
         from ..show import curves as show
 

@@ -89,7 +89,7 @@ class Zones:
 
 
 @dataclass(frozen=True)
-class Space:
+class Regions:
     """Where a negative may be: x to the right and y upwards, beside an anchor and a positive at a distance of d_ap.
 
     is_round: whether only directions count

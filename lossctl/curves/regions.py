@@ -14,7 +14,7 @@ from ..language.registry import Spec
 from .entries import Subject, unit
 from .evaluation import grid, rows
 from .lines import refuse_beyond_sphere
-from .pictures import Point, Space, Zones
+from .pictures import Point, Regions, Zones
 from .planes import square
 from .variables import D_AN, distance_of, length_of
 
@@ -23,7 +23,9 @@ ROOM = 1.2  # of the picture, about what it shows
 ARC = 33  # points of a margin that goes around
 
 
-def space(subjects: Sequence[Subject], span: tuple[float, float] | None, at: Mapping[str, float], points: int) -> Space:
+def space(
+    subjects: Sequence[Subject], span: tuple[float, float] | None, at: Mapping[str, float], points: int
+) -> Regions:
     """Losses of triplets over the places of the negative; `span` is that of both coordinates. UsageError."""
     for subject in subjects:
         if subject.spec.is_soft:
@@ -55,7 +57,7 @@ def space(subjects: Sequence[Subject], span: tuple[float, float] | None, at: Map
         raise UsageError(f"{low:g}..{high:g} is too wide for a picture", fix="give a smaller margin, d_ap or --x")
     side = grid(low, high, points)
     zones = tuple(_zones(subject, side, anchor, positive, reach, d_ap) for subject in subjects)
-    return Space(unit(subjects), tuple(side), anchor, positive, d_ap, metric in ANGULAR, zones)
+    return Regions(unit(subjects), tuple(side), anchor, positive, d_ap, metric in ANGULAR, zones)
 
 
 def _zones(subject: Subject, side: Sequence[float], anchor: Point, positive: Point, reach: float, d_ap: float) -> Zones:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..errors import UsageError
 from .entries import Subject
 from .lines import lines
-from .pictures import Picture, Plane, Space
+from .pictures import Picture, Plane, Regions
 from .planes import plane
 from .regions import NAME, space
 
@@ -25,7 +25,7 @@ def trace(
     points: int | None = None,
     grad: bool = False,
     log: str = "",
-) -> Picture | Plane | Space:
+) -> Picture | Plane | Regions:
     """The losses against the variable they share, or over (s_n, s_p) if they are losses of similarities.
 
     Losses of triplets against "space" are drawn over the places of the negative.

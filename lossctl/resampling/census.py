@@ -75,7 +75,7 @@ def distinct(census: Census) -> int:
     return result
 
 
-class Table(NamedTuple):
+class LabelTable(NamedTuple):
     """What the labels have in each branch, alike ones perhaps once.
 
     rows: of each branch the counts, or the weights in a unit that all share;  times: how many labels each stands for
@@ -85,14 +85,14 @@ class Table(NamedTuple):
     times: list[int]
 
 
-def table(census: Census, branches: Sequence[Any]) -> Table:
+def table(census: Census, branches: Sequence[Any]) -> LabelTable:
     """The counts of all labels in each of the branches."""
     weights = [run.counts for kinds in census.values() for runs in kinds.values() for run in runs]
     lows = [weight.low for weight in weights if isinstance(weight, Limbs)]
     if lows:
         return _weighed(census, branches, min(lows))
     together = columns(census, branches)
-    return Table([list(row) for row in zip(*together, strict=True)], list(together.values()))
+    return LabelTable([list(row) for row in zip(*together, strict=True)], list(together.values()))
 
 
 def columns(census: Census, branches: Sequence[Any]) -> Counter[tuple[int, ...]]:
@@ -107,7 +107,7 @@ def columns(census: Census, branches: Sequence[Any]) -> Counter[tuple[int, ...]]
     return result
 
 
-def _weighed(census: Census, branches: Sequence[Any], low: int) -> Table:
+def _weighed(census: Census, branches: Sequence[Any], low: int) -> LabelTable:
     """The table of weights, in units of the column `low` of their digits."""
     rows: list[list[int]] = [[] for _ in branches]
     for labels, parts in _stretches(census, branches):
@@ -119,7 +119,7 @@ def _weighed(census: Census, branches: Sequence[Any], low: int) -> Table:
             places = (codes + (len(row) - labels)).tolist()
             for place, weight in zip(places, part.counts.integers(low), strict=True):
                 row[place] += weight
-    return Table(rows, [1] * len(rows[0]))
+    return LabelTable(rows, [1] * len(rows[0]))
 
 
 def _stretches(census: Census, branches: Sequence[Any]) -> Iterator[tuple[int, list[tuple[int, np.ndarray, Run]]]]:

@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ..curves.pictures import Line, Picture, Plane, Space, Surface, Zones
+from ..curves.pictures import Line, Picture, Plane, Regions, Surface, Zones
 from ..results.document import document
 from .sheet import Sheet, text_of
 
 SLOPE, REGION = "slope of ", "region of "
 
 
-def sheet(picture: Picture | Plane | Space) -> Sheet:
+def sheet(picture: Picture | Plane | Regions) -> Sheet:
     """A row a point: the variable, each loss, and the slope of each if there is one; in space the region."""
-    if isinstance(picture, Space):
+    if isinstance(picture, Regions):
         return _sheet_of_space(picture)
     columns = _plane_columns(picture) if isinstance(picture, Plane) else _line_columns(picture)
     names, cells = zip(*columns, strict=True)
@@ -37,7 +37,7 @@ def _plane_columns(plane: Plane) -> Iterator[tuple[str, tuple[float, ...]]]:
             yield f"{SLOPE}{surface.label} by {name}", _flat(slopes)
 
 
-def _sheet_of_space(space: Space) -> Sheet:
+def _sheet_of_space(space: Regions) -> Sheet:
     numbers = ["x", "y", *(zones.label for zones in space.zones)]
     rows = (
         (*text_of((x, y, *(zones.values[i][j] for zones in space.zones))), *_regions(space, i, j))
@@ -48,7 +48,7 @@ def _sheet_of_space(space: Space) -> Sheet:
     return Sheet(names, tuple(rows), numeric=frozenset(numbers))
 
 
-def _regions(space: Space, i: int, j: int) -> tuple[str, ...]:
+def _regions(space: Regions, i: int, j: int) -> tuple[str, ...]:
     return tuple(zones.region(zones.leads[i][j]) for zones in space.zones)
 
 
@@ -56,9 +56,9 @@ def _flat(rows: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:
     return tuple(value for row in rows for value in row)
 
 
-def as_json(picture: Picture | Plane | Space) -> str:
+def as_json(picture: Picture | Plane | Regions) -> str:
     """One document; an infinite value is null."""
-    if isinstance(picture, Space):
+    if isinstance(picture, Regions):
         body = _space_record(picture)
     else:
         body = _plane_record(picture) if isinstance(picture, Plane) else _picture_record(picture)
@@ -96,7 +96,7 @@ def _plane_record(plane: Plane) -> dict[str, Any]:
     }
 
 
-def _space_record(space: Space) -> dict[str, Any]:
+def _space_record(space: Regions) -> dict[str, Any]:
     return {
         "variables": ["x", "y"],
         "unit": space.unit,

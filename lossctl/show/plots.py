@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import IO, Any
 
-from ..curves.pictures import REGIONS, Picture, Plane, Point, Space, Surface, Zones
+from ..curves.pictures import REGIONS, Picture, Plane, Point, Regions, Surface, Zones
 from . import style
 from .scale import Axis, axis_of, pretty, slopes_of
 
@@ -16,9 +16,9 @@ UNITS = " (embedding units)"
 LETTER = 0.024  # of the width of the axes, in the names of bands
 
 
-def draw(picture: Picture | Plane | Space, file: IO[bytes], format: str) -> None:
+def draw(picture: Picture | Plane | Regions, file: IO[bytes], format: str) -> None:
     """The figure as PNG, SVG or PDF. DeviceError where matplotlib is not installed."""
-    if isinstance(picture, Space):
+    if isinstance(picture, Regions):
         _draw_space(picture, file, format)
     elif isinstance(picture, Plane):
         _draw_plane(picture, file, format)
@@ -137,7 +137,7 @@ def _draw_arrows(axes: Any, plane: Plane, surface: Surface) -> None:
 # --- regions
 
 
-def _draw_space(space: Space, file: IO[bytes], format: str) -> None:
+def _draw_space(space: Regions, file: IO[bytes], format: str) -> None:
     columns = min(len(space.zones), 2)
     rows = math.ceil(len(space.zones) / columns)
     width = style.COLUMN if columns == 1 else style.PAGE
@@ -150,7 +150,7 @@ def _draw_space(space: Space, file: IO[bytes], format: str) -> None:
         style.legend(figure, grid[0, 0], grid[0, 0].get_legend_handles_labels()[1])
 
 
-def _draw_zones(axes: Any, space: Space, zones: Zones) -> None:
+def _draw_zones(axes: Any, space: Regions, zones: Zones) -> None:
     edges = [-zones.margin, 0.0] if zones.margin else [0.0]
     beyond = 2.0 * max(abs(lead) for row in zones.leads for lead in row if math.isfinite(lead)) + zones.margin + 1.0
     names = [name for name in REGIONS if zones.margin or name != "semi-hard"]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..curves.pictures import REGIONS, Band, Picture, Plane, Point, Space, Surface, Zones
+from ..curves.pictures import REGIONS, Band, Picture, Plane, Point, Regions, Surface, Zones
 from .scale import Axis, axis_of, slopes_of
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # the bits of a braille character, by row and column
@@ -58,10 +58,10 @@ class Canvas(NamedTuple):
 Cells = list[list[str]]
 
 
-def text(picture: Picture | Plane | Space, *, width: int, ascii: bool = False, colour: bool = False) -> str:
+def text(picture: Picture | Plane | Regions, *, width: int, ascii: bool = False, colour: bool = False) -> str:
     """Curves or contours, at most `width` characters wide (but at least 40)."""
     width = max(width, 40)
-    if isinstance(picture, Space):
+    if isinstance(picture, Regions):
         return regions(picture, width=width, ascii=ascii, colour=colour)
     if isinstance(picture, Plane):
         return contours(picture, width=width, ascii=ascii, colour=colour)
@@ -106,7 +106,7 @@ def contours(plane: Plane, *, width: int, ascii: bool = False, colour: bool = Fa
     return "\n".join(part.rstrip() for part in parts[:-1]) + "\n"
 
 
-def regions(space: Space, *, width: int, ascii: bool = False, colour: bool = False) -> str:
+def regions(space: Regions, *, width: int, ascii: bool = False, colour: bool = False) -> str:
     """Where a negative is easy, semi-hard or hard, as shades, with the anchor a and the positive p."""
     height = min(max(width // 4, 10), 24)
     axis = Axis(space.side[0], space.side[-1])
@@ -296,7 +296,7 @@ def _shade(surface: Surface, canvas: Canvas) -> Cells:
     return [[cell(row, column) for column in range(canvas.width)] for row in range(canvas.height)]
 
 
-def _zoned(space: Space, zones: Zones, canvas: Canvas) -> Cells:
+def _zoned(space: Regions, zones: Zones, canvas: Canvas) -> Cells:
     axis, last = Axis(space.side[0], space.side[-1]), len(space.side) - 1
 
     def shade(row: int, column: int) -> str:
