@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import io
 import json
 import lzma
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 import lossctl
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
-from lossctl.files import formats, opening
+from lossctl.files import formats, opening, tensors
 from lossctl.files.formats import FORMATS
 from lossctl.files.shards import natural
 from lossctl.files.sources import blocks, digest, frame_of, open_source
@@ -473,6 +474,33 @@ def test_torch_tensors(tmp_path):
     ]:
         torch.save(value, tmp_path / "a.pt")
         refused(tmp_path / "a.pt", *words)
+
+
+def test_values_of_torch_stay_in_their_file_where_they_lie_there_row_by_row(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    path, base = tmp_path / "a.pt", torch.arange(60, dtype=torch.float64).reshape(10, 6) / 7
+    kept = {
+        "x": base,
+        "rows": base[3:],
+        "flat": base.reshape(-1)[5:],
+        "half": base.half(),
+        "whole": base.int(),
+        "y": base > 4,
+    }
+    held = {"column": base[:, 2], "turned": base.T.contiguous().T, "wide": base[:1].expand(4, 6)}
+    torch.save({**kept, **held, "none": torch.zeros(0, 3)}, path)
+    for name, tensor in (kept | held).items():
+        assert read(path, name).tolist() == tensor.double().tolist(), name
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as packed:
+        for entry in archive.infolist():
+            packed.writestr(entry.filename, archive.read(entry))
+    assert read(tmp_path / "b.pt", "rows").tolist() == base[3:].tolist()
+    (tmp_path / "a.pt.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert read(tmp_path / "a.pt.gz", "rows").tolist() == base[3:].tolist()
+    torch.save(kept, path)
+    monkeypatch.setattr(tensors, "hold", lambda tensor, label: pytest.fail(f"{label} was read whole"))
+    for name, tensor in kept.items():
+        assert read(path, name).tolist() == tensor.double().tolist(), name
 
 
 # --- bfloat16

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,11 +22,18 @@ from .memory import Held, hold
 from .npy import BFLOAT16_BITS, Layout, Stored, check_shape, flattened
 from .opening import Bytes
 
+ZIP = b"PK\x03\x04"
+RECORD = re.compile(r"(?:^|/)data/[0-9]+$")  # of one storage, in what torch.save writes
 LONGEST_HEADER = 100_000_000  # as the format has it
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16_BITS.str,
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
+TORCH_TYPES = {
+    "torch.float64": "F64", "torch.float32": "F32", "torch.float16": "F16", "torch.bfloat16": "BF16",
+    "torch.int64": "I64", "torch.int32": "I32", "torch.int16": "I16", "torch.int8": "I8",
+    "torch.uint64": "U64", "torch.uint32": "U32", "torch.uint16": "U16", "torch.uint8": "U8", "torch.bool": "BOOL",
 }  # fmt: skip
 
 
@@ -64,11 +74,14 @@ def _layout(entry: Mapping[str, Any], base: int, stretch: Bytes, name: str) -> L
 
 
 def open_tensors(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Arrays:
-    """A tensor, or a dict of tensors, that torch.save wrote. DataError for anything that only unpickling could read."""
+    """A tensor, or a dict of tensors, that torch.save wrote. DataError for anything that only unpickling could read.
+
+    Values stay in the file where it is a ZIP with a name, which torch writes since 1.6, and are read in blocks.
+    """
     label = stretch.label
-    value = _loaded(stretch)
+    value, places = _loaded(stretch)
     if hasattr(value, "detach"):
-        return of_array(_held(value, label), label, dialect.allow_missing)
+        return of_array(_kept(value, label, places, stretch), label, dialect.allow_missing)
     if not isinstance(value, Mapping):
         value = dict(enumerate(value)) if isinstance(value, list | tuple) else {}
     tensors = dict(_tensors(value))
@@ -78,13 +91,13 @@ def open_tensors(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect
             why="a tensor, or a dict of tensors, is what can be read",
             fix="torch.save({'pred': pred, 'label': label}, path)",
         )
-    held = {name: _held(tensor, f"{label}: key '{shown(name)}'") for name, tensor in tensors.items()}
+    kept = {name: _kept(item, f"{label}: key '{shown(name)}'", places, stretch) for name, item in tensors.items()}
     return of_keys(
-        label, {name: (item.layout, partial(_same, item)) for name, item in held.items()}, dialect.allow_missing
+        label, {name: (item.layout, partial(_same, item)) for name, item in kept.items()}, dialect.allow_missing
     )
 
 
-def _same(item: Held) -> Held:
+def _same(item: Held | Stored) -> Held | Stored:
     return item
 
 
@@ -97,10 +110,19 @@ def _tensors(value: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _tensors(item, f"{prefix}{key}.")
 
 
-def _held(tensor: Any, label: str) -> Held:
+def _kept(tensor: Any, label: str, places: Mapping[int, int], stretch: Bytes) -> Held | Stored:
+    """A tensor where it is: in the file, or in memory where it does not lie there row by row. DataError."""
     if tensor.is_sparse or tensor.is_quantized or tensor.layout != _strided():
         raise DataError(f"{label}: a sparse or quantized tensor", fix="save it dense: x.to_dense()")
-    return hold(tensor, label)
+    type = TORCH_TYPES.get(str(tensor.dtype))
+    begin = places.get(tensor.untyped_storage().data_ptr())
+    if begin is None or type is None or not tensor.is_contiguous() or tensor.is_neg():
+        return hold(tensor, label)
+    shape = tuple(tensor.shape)
+    check_shape(shape, False, label)
+    flat, axes = flattened(shape)
+    begin += tensor.storage_offset() * tensor.element_size()
+    return Stored(Layout(np.dtype(DTYPES[type]), flat, False, begin, type == "BF16", axes), stretch)
 
 
 def _strided() -> Any:
@@ -109,15 +131,28 @@ def _strided() -> Any:
     return torch.strided
 
 
-def _loaded(stretch: Bytes) -> Any:
+def _loaded(stretch: Bytes) -> tuple[Any, Mapping[int, int]]:
+    """What torch.load gives, and from the address of each storage where it begins in the file; {} where it was read."""
     import warnings
 
     import torch
 
+    storages: list[Any] = []
+
+    def noted(storage: Any, place: str) -> Any:
+        storages.append(storage)
+        return storage
+
+    path, begins = _mappable(stretch)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(stretch.reader(), map_location="cpu", weights_only=True)
+            if begins:
+                value = torch.load(path, map_location=noted, weights_only=True, mmap=True)
+                places = _places(begins, storages)
+                if places:
+                    return value, places
+            return torch.load(stretch.reader(), map_location="cpu", weights_only=True), {}
     except (DataError, FileError):
         raise
     except Exception as fault:
@@ -130,3 +165,41 @@ def _loaded(stretch: Bytes) -> Any:
             ) from fault
         reason = shown(text.split("\n")[0]) or type(fault).__name__
         raise DataError(f"{stretch.label}: broken torch file: {reason}", fix="copy it again") from fault
+
+
+def _mappable(stretch: Bytes) -> tuple[str, list[tuple[int, int]]]:
+    """A path of the open file, and where each storage begins in it and its size; none where it cannot be mapped.
+
+    It cannot where it is no ZIP of plain members, or no whole file of this machine.
+    """
+    path = "" if stretch.file is None else f"/proc/self/fd/{stretch.file.fileno()}"
+    is_whole = os.path.exists(path) and (stretch.start, stretch.size) == (0, os.stat(path).st_size)
+    if not is_whole or bytes(stretch.pread(0, min(4, stretch.size))) != ZIP:
+        return path, []
+    try:
+        with zipfile.ZipFile(stretch.reader()) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError):
+        return path, []
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        return path, []
+    kept = [entry for entry in entries if RECORD.search(entry.filename) and entry.file_size]
+    return path, sorted((_begin(stretch, entry), entry.file_size) for entry in kept)
+
+
+def _begin(stretch: Bytes, entry: zipfile.ZipInfo) -> int:
+    """Where the bytes of a member begin: after its own header, which may be longer than that of the directory."""
+    header = bytes(stretch.pread(entry.header_offset, 30))
+    return entry.header_offset + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+
+
+def _places(begins: Sequence[tuple[int, int]], storages: Sequence[Any]) -> Mapping[int, int]:
+    """Where mapped storages begin in the file, by their addresses: both lie in the same order, at the same distances.
+
+    {} where they do not, so that nothing is read from a place that is not certain
+    """
+    mapped = sorted({(storage.data_ptr(), storage.nbytes()) for storage in storages if storage.nbytes()})
+    steps = {address - begin for (address, _), (begin, _) in zip(mapped, begins, strict=False)}
+    if [size for _, size in mapped] != [size for _, size in begins] or len(steps) != 1:
+        return {}
+    return {address: begin for (address, _), (begin, _) in zip(mapped, begins, strict=True)}
