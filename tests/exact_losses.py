@@ -251,7 +251,16 @@ def proxy_nca(emb: list[Any], label: Any, class_weights: Any, s: float, with_own
 
 _distance = distance
 
+
+def jsd_ce(a: list[Any], b: list[Any], c: list[Any], y: Any, alpha: float, label_smoothing: float) -> Any:
+    views, e = [logs(x, "logits") for x in (a, b, c)], mp.mpf(label_smoothing)
+    mixture = [mp.log(mp.fsum(map(mp.exp, column)) / 3) for column in zip(*views, strict=True)]
+    apart = [mp.fsum(mp.exp(p) * (p - m) for p, m in zip(view, mixture, strict=True)) for view in views]
+    return -(1 - e) * views[0][int(y)] - e * mp.fsum(views[0]) / len(a) + alpha * mp.fsum(apart) / 3
+
+
 REFERENCES: dict[str, Callable[..., Any]] = {
+    "jsd-ce": jsd_ce,
     "mean-error": averaged(lambda pred, target: target - pred),
     "mse": averaged(lambda pred, target: (pred - target) ** 2),
     "mae": averaged(lambda pred, target: abs(pred - target)),
@@ -477,6 +486,21 @@ def divergence_cases() -> list[Case]:
     return cases
 
 
+def augmented_cases() -> list[Case]:
+    own = np.random.default_rng(47)
+    x, y, z = own.normal(0, 3, (3, 20, 5))
+    label = np.arange(20) % 5
+    return [
+        Case(what, spec, (*views, label))
+        for what, views in (
+            ("std 3", (x, y, z)),
+            ("std 60", (20 * x, 20 * y, z)),
+            ("near", (x, x + 1e-6 * y, x + 1e-6 * z)),
+        )
+        for spec in ("jsd-ce", "jsd-ce:alpha=1,label_smoothing=0")
+    ]
+
+
 def pair_cases() -> list[Case]:
     x, y, z = rng.normal(0, 1, (3, 30, 3))
     wide = rng.normal(0, 1, (3, 10, 64))
@@ -552,6 +576,7 @@ def proxy_cases() -> list[Case]:
 
 
 CASES = [
+    *augmented_cases(),
     *proxy_cases(),
     *regression_cases(),
     *chance_cases(),
@@ -658,6 +683,12 @@ KNOWN_BOUNDS = (
         lambda case: not option(case, "with_own"),
         lambda truth, case, *row: abs(truth) + 1,
         "a logarithm that passes through 0: 4 ulp of 1 too",
+    ),
+    Bound(
+        ("jsd-ce",),
+        lambda case: True,
+        lambda truth, case, *row: truth + option(case, "alpha"),
+        "the three views meet as rounded probabilities: 4 ulp of alpha too",
     ),
     Bound(
         ("focal",),

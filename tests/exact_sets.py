@@ -49,6 +49,7 @@ class Anchor:
     label: list[Any]
     lost: list[Any]
     units: list[list[Any]]
+    table: list[list[Any]]
 
     @property
     def positives(self) -> list[int]:
@@ -134,6 +135,14 @@ def supcon(a: Anchor, temperature: float) -> Any:
 def generalized_lifted(a: Anchor, margin: float) -> Any:
     pull = mp.fsum(mp.exp(a.d[p]) for p in a.positives)
     return relu(mp.log(pull) + mp.log(mp.fsum(mp.exp(margin - a.d[n]) for n in a.negatives)))
+
+
+def lifted_structure(a: Anchor, margin: float, positive_margin: float) -> Any:
+    def term(p: int) -> Any:
+        push = mp.fsum(mp.exp(mp.mpf(margin) - a.table[i][n]) for i in (a.row, p) for n in a.negatives)
+        return relu(mp.log(push) + a.d[p] - mp.mpf(positive_margin)) ** 2 / 2
+
+    return mp.fsum(map(term, a.positives))
 
 
 def nca(a: Anchor, s: float) -> Any:
@@ -229,6 +238,7 @@ SET_REFERENCES: dict[str, Callable[..., Any]] = {
     "nt-xent": nt_xent,
     "supcon": supcon,
     "generalized-lifted": generalized_lifted,
+    "lifted-structure": lifted_structure,
     "nca": nca,
     "margin-wu": margin_wu,
     "tuplet-margin": tuplet_margin,
@@ -249,12 +259,13 @@ def anchors(case: SetCase) -> Iterator[Anchor]:
     compared = units if case.normalize or case.metric == "cosine" else x
     centre = [mp.fsum(column) / len(x) for column in zip(*compared, strict=True)]
     norms = [mp.fsum((u - c) ** 2 for u, c in zip(row, centre, strict=True)) for row in compared]
-    for i, row in enumerate(compared):
-        squares = [mp.fsum((u - v) ** 2 for u, v in zip(row, other, strict=True)) for other in compared]
-        d = [q / 2 if case.metric == "cosine" else mp.sqrt(q) if case.metric == "euclidean" else q for q in squares]
+    measure = {"cosine": lambda q: q / 2, "euclidean": mp.sqrt}.get(case.metric, lambda q: q)
+    gaps = [[mp.fsum((u - v) ** 2 for u, v in zip(row, other, strict=True)) for other in compared] for row in compared]
+    table = [[measure(q) for q in squares] for squares in gaps]
+    for i, (squares, d) in enumerate(zip(gaps, table, strict=True)):
         lost = [(norms[i] + norm) / q if q else mp.mpf(1) for norm, q in zip(norms, squares, strict=True)]
         s = [mp.fdot(units[i], unit) for unit in units]
-        anchor = Anchor(i, d, s, case.label.tolist(), lost, units)
+        anchor = Anchor(i, d, s, case.label.tolist(), lost, units, table)
         if everyone or (anchor.positives and anchor.negatives):
             yield anchor
 
@@ -312,6 +323,10 @@ SET_BOUNDS: dict[str, Callable[..., Any]] = {
     "random-semi-hard": lambda a, margin, seed: over_triplets(a, margin, AGAIN),
     "contrastive-pairs": over_pairs,
     "generalized-lifted": lambda a, margin: abs(margin) + 2 * max(measured(a, j, AGAIN) for j in others(a)) + 3,
+    "lifted-structure": lambda a, margin, positive_margin: (
+        mp.sqrt(2 * len(a.positives) * lifted_structure(a, margin, positive_margin))
+        * (abs(margin) + 3 * max(measured(a, j, AGAIN) for j in others(a)) + 3)
+    ),
     "nca": lambda a, s: nca(a, s) * (1 + 2 * s * max(measured(a, j, AGAIN) * a.d[j] for j in others(a))),
     "margin-wu": lambda a, margin, beta: mp.fsum(
         measured(a, p, AGAIN) + measured(a, n, AGAIN) + beta + margin for p in a.positives for n in a.negatives
@@ -333,8 +348,8 @@ SET_REASONS = {
     "semi-hard": "as batch-all, but 4 bits",
     "random-semi-hard": "as semi-hard",
     "contrastive-pairs": "margin - d cancels: 4 ulp of the margin and the distance; 4 bits as for semi-hard",
-    "generalized-lifted, margin-wu, ranked-list": "distances cancel with each other and the margin: 4 ulp of their "
-    "sum; 4 bits as for semi-hard",
+    "generalized-lifted, lifted-structure, margin-wu, ranked-list": "distances cancel with each other and the margin: "
+    "4 ulp of their sum; 4 bits as for semi-hard",
     "nca": "a squared distance is rounded, and e^-x makes its absolute error relative: 4 ulp and 8 for each unit of "
     "s d^2",
     "tuplet-margin": "as arcface, for the sine: 4 ulp and one for each unit of s",
@@ -390,6 +405,7 @@ SPECS = {
     "nt-xent": ("nt-xent", "nt-xent:temperature=0.01"),
     "supcon": ("supcon", "supcon:temperature=0.05"),
     "generalized-lifted": ("generalized-lifted",),
+    "lifted-structure": ("lifted-structure",),
     "nca": ("nca",),
     "margin-wu": ("margin-wu",),
     "tuplet-margin": ("tuplet-margin", "tuplet-margin:margin=0.3,s=10"),

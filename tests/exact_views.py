@@ -88,6 +88,11 @@ def dcl(a: Table, b: Table, temperature: float) -> list[Any]:
     return [(x + y) / 2 for x, y in zip(*ways, strict=True)]
 
 
+def n_pairs(a: Table, p: Table) -> list[Any]:
+    table = [[mp.fdot(x, y) for y in p] for x in a]
+    return [surprise(row[i], without(row, i), 1) for i, row in enumerate(table)]
+
+
 def gist(
     a: Table, b: Table, c: Table, d: Table, temperature: float, margin: float, relative: bool, within: str
 ) -> list[Any]:
@@ -327,6 +332,7 @@ VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "nt-xent-views": nt_xent_views,
     "dcl": dcl,
     "gist": gist,
+    "n-pairs": n_pairs,
     "siglip": siglip,
     "mega-batch-margin": mega_batch_margin,
     "koleo": koleo,
@@ -440,6 +446,8 @@ def view_cases() -> list[ViewCase]:
     for what, views in hard_views():
         for name in (*VIEW_REFERENCES, "barlow-twins", "vicreg", "uniformity"):
             width = len(registry.find(name).roles)
+            if name == "n-pairs" and what.startswith("1e200"):
+                continue  # no exponential of such products
             if name in WHOLE_REFERENCES and not what.startswith(("std 1", "pairs")):
                 continue
             cases += [ViewCase(what, spec, views[:width]) for spec in VIEW_SPECS.get(name, (name,))]

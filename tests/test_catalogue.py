@@ -47,6 +47,7 @@ NUMBERS = (
     Printed("pytorch-metric-learning", 4.527377, f"cosface:{PROXIES}", W),
     Printed("pytorch-metric-learning", 0.02054604, f"normalized-softmax:{PROXIES}", W),
     Printed("pytorch-metric-learning", 0.4064663, f"proxy-nca:{PROXIES},with_own=true", W),
+    Printed("pytorch-metric-learning, of unit vectors", 0.8765537, "mnrl:s=1", (E[0::2], E[1::2])),
     Printed("lightly", -0.9838132, "cosine-distance", V, offset=-1.0),
     Printed("allRank", -0.6701877, "approx-ndcg:temperature=1", L),
     Printed("transformers", 0.8247961, "cross-entropy:label_smoothing=0.1,ignore_index=-100",

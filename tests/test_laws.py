@@ -150,7 +150,8 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
         ("lower", "upper", "mean", "log_variance"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))
     ),
     **dict.fromkeys(
-        ("members", "student", "teacher", "router"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))
+        ("members", "student", "teacher", "router", "augmented", "augmented_again"),
+        lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH)),
     ),
     "count": lambda rng, layout, n, form: np.maximum(rng.normal(1, 1, shape_of(layout, n)), 0),
     "nll": lambda rng, layout, n, form: np.exp(rng.normal(0, 1, n)),

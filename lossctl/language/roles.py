@@ -143,6 +143,11 @@ ROLES: dict[str, Role] = {
         Role("scores", "scores", "decision values of C classes, (n, C)", "vectors",
              ("scores", "score", *LOGIT_NAMES), is_per_class=True,
              classes="always"),
+        *(
+            Role(name, name.replace("_", "-"), f"logits of the same rows, augmented {how}, (n, C)", "vectors", (name,),
+                 is_shaped_as_first=True, is_per_class=True, classes="always")
+            for name, how in (("augmented", "once"), ("augmented_again", "in another way"))
+        ),
         Role("label", "label", "true labels: 0 or 1, or a class index", "rows", LABEL_NAMES, truth=True,
              check="binary"),
         Role("p", "p", "the distribution P, (n, C)", "vectors", ("p",),

@@ -148,12 +148,7 @@ def directions(x: Array) -> Directions:
     """x / |x| for (N, D) rows that are not all zeros, to some 78 bits behind the point, whatever their lengths."""
     xp = namespace(x)
     x = near_one(x)
-    length = sqrt(row_sum(x * x))
-    square, lost = two_product(x, x)
-    own, own_lost = two_product(length, length)
-    terms = xp.concat([square, -own[:, None]], axis=1)
-    excess = compensated_row_sum(terms) + (row_sum(lost) - own_lost)  # |x|^2 - length^2
-    length, shorter = length[:, None], (excess / (2.0 * own))[:, None]
+    length, shorter = (part[:, None] for part in _length(x))
     bits = (53 if x.dtype == xp.float64 else 24) - 1
     step = 1.5 * 2.0 ** (bits - min(25, bits // 2))
     quotient = x / length
@@ -161,6 +156,25 @@ def directions(x: Array) -> Directions:
     product, product_lost = two_product(high, length)
     low = ((x - product) - product_lost) / length - quotient * shorter
     return Directions(high, low, high + low)
+
+
+def _length(x: Array) -> tuple[Array, Array]:
+    """(N,) lengths of (N, D) rows near one, and the share by which they are still too short."""
+    length = sqrt(row_sum(x * x))
+    square, lost = two_product(x, x)
+    own, own_lost = two_product(length, length)
+    terms = namespace(x).concat([square, -own[:, None]], axis=1)
+    excess = compensated_row_sum(terms) + (row_sum(lost) - own_lost)  # |x|^2 - length^2
+    return length, excess / (2.0 * own)
+
+
+def lengths(x: Array) -> Twofold:
+    """|x| of (N, D) rows that are not all zeros, (N,)."""
+    near = near_one(x)
+    length, shorter = _length(near)
+    top = row_max(abs(near))
+    scale = row_max(abs(x)) / top  # a power of two
+    return Twofold(length * scale, length * shorter * scale)
 
 
 def near_one(x: Array) -> Array:

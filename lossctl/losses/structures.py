@@ -12,7 +12,20 @@ from typing import Any, Literal
 
 from ..language.domains import Bins, Flag, Fraction, NonNegative, Positive, Real
 from ..language.engines import SETS
-from ..language.numerics import Array, exp, expm1, log1p, namespace, relu, row_max, row_sum, sigmoid, sqrt, where
+from ..language.numerics import (
+    Array,
+    exp,
+    expm1,
+    log1p,
+    log_add,
+    namespace,
+    relu,
+    row_max,
+    row_sum,
+    sigmoid,
+    sqrt,
+    where,
+)
 from ..language.registry import Weighted, loss
 from ..language.twofold import Twofold
 from .embedding import TripletLosses
@@ -43,6 +56,33 @@ def generalized_lifted(panel: Panel, *, margin: Real = 1.0) -> Array:
     d = _exact(panel.distance)
     pull, push = d.columns(index).log_sum_exp(is_positive), (margin - d).log_sum_exp(panel.is_negative)
     return (pull + push).positive_part().high
+
+
+@loss(engine=SETS, aliases=("lifted-structured",))
+def lifted_structure(panel: Panel, *, margin: Real = 1.0, positive_margin: Real = 0.0) -> Weighted:
+    """Each positive pair against the negatives of both its ends, nearest first.
+
+    Formula: [log(sum_n e^(margin - d_an) + sum_n e^(margin - d_pn)) + d_ap - m_p]+^2 / 2; mean over the pairs a, p
+    Paper: Song, Xiang, Jegelka, Savarese, Deep Metric Learning via Lifted Structured Feature Embedding, 2016
+    Differs: pytorch-metric-learning compares unit vectors: --normalize; generalized-lifted is another loss, of anchors
+    margin: the distance beyond which a negative counts little
+    positive_margin: m_p, the distance within which a positive pair counts little
+    Unit: that of squared distances
+    Use: all pairs of a batch at once
+    Misleads: more negatives, larger value: log N of them stand in it; compare equal sets only
+    Gradient: the bracket by d_ap, and minus it by a softmax over the negatives of both ends
+    Worked: push = log(2 * exp(1 - 5)); lifted_structure = (push + 6)^2 / 2
+    Example: emb=0/0,6/0,3/4 label=0,0,1 -> 3.6265208680789915
+    """
+    index, is_positive = panel.own
+
+    def push(panel: Panel) -> Array:
+        return (margin - _exact(panel.distance)).log_sum_exp(panel.is_negative).high
+
+    other = panel.of_class(push)
+    both = log_add(push(panel)[:, None] + 0.0 * other, other)
+    gap = relu(both + (_picked(panel.distance, index) - positive_margin))
+    return _mean_of(gap * gap / 2.0, is_positive)
 
 
 @loss(engine=SETS, aliases=("nca-loss",))

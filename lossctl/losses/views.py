@@ -63,6 +63,25 @@ def mnrl(panel: ViewPanel, *, s: Positive = 20.0, symmetric: Flag = False) -> An
     return (value + _surprise(panel, panel.cosines(1, 0) * s)) / 2.0 if symmetric else value
 
 
+@loss(engine=VIEWS, aliases=("npairs", "multi-class-n-pair"))
+def n_pairs(panel: ViewPanel) -> Any:
+    """Each anchor's positive against the positives of all other anchors, as a softmax of dot products.
+
+    Formula: log(1 + sum_{j != i} e^(a_i . p_j - a_i . p_i)), a the left view, p the right one
+    Paper: Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, 2016
+    Reading: one pair a class: row i of both files; vectors count at their lengths
+    Differs: pytorch-metric-learning and tensorflow-addons take a set with labels, and draw one pair of each class or
+        count all; tensorflow-addons and the paper add a little of the squared lengths
+    Unit: nats
+    Use: metric learning from one pair of each class
+    Misleads: longer vectors, steeper softmax: values of models with other lengths cannot be compared
+    Gradient: the softmax minus the truth, by the dot products
+    Worked: n_pairs = log(1 + exp(0 - 2))
+    Example: left=1/0,0/1 right=2/0,0/2 -> 0.1269280110429725
+    """
+    return _surprise(panel, panel.products(0, 1))
+
+
 @loss(engine=VIEWS, roles=("anchor", "positive", "negative"), is_angular=True)
 def mnrl_negatives(panel: ViewPanel, *, s: Positive = 20.0) -> Any:
     """Each anchor's own candidate against those of all other anchors and all given negatives, as a softmax.

@@ -330,6 +330,7 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
             if not _is_classes(first, last)
             else [
                 first._replace(check="classes" if first.form == "prob" else first.check, classes=first.width, ndim=2),
+                *_of_one_width(spec, entries[:-1])[1:],
                 _class_label(spec, first, last),
             ]
         )
@@ -344,6 +345,12 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
             f"{first.role.option} has {first.width} columns, one a symbol; {spec.blank} stands behind the last one"
         )
         return [first, _index(spec, entries[1], first.width, counted), *entries[2:]]
+    return _of_one_width(spec, entries)
+
+
+def _of_one_width(spec: Spec, entries: list[Input]) -> list[Input]:
+    """The inputs themselves. DataError where one has not the columns of the first that it should have."""
+    first = entries[0]
     for entry in entries[1:]:
         if entry.role.is_shaped_as_first and not first.role.kind == "category" and entry.width != first.width:
             raise DataError(

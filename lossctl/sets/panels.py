@@ -129,6 +129,15 @@ class Panel:
         is_positive = is_own & (index != self.positions[:, None]) if self.points.holds_self else is_own
         return index, self._array(is_positive)
 
+    def of_class(self, function: Callable[[Panel], Array]) -> Array:
+        """(B, K) what a function of a panel gives to the points of `own`, each as an anchor."""
+        index, _ = self.own
+        start, stop = int(index.min()), int(index.max()) + 1
+        steps = range(start, stop, len(self))
+        parts = [function(Panel(self.points, at, min(at + len(self), stop), self.judges)) for at in steps]
+        values, place = namespace(parts[0]).concat(parts, axis=0), index - start
+        return values[place] if _is_numpy(values) else values[namespace(values).asarray(place, device=values.device)]
+
     @once
     def farthest_positive(self) -> Array:
         """(B,) distance to the farthest point of the same class, as the root of a sum of squared differences."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..language.numerics import Array, namespace
 from ..language.rounded import Bounded, Rounded, factors, rounded_cosines
-from ..language.twofold import Directions, Twofold, cosines, directions
+from ..language.twofold import Directions, Twofold, cosines, directions, lengths
 from ..rows.workers import Workers, keep_freed_memory, mapped
 from .panels import CACHED, precise_losses
 
@@ -31,6 +31,11 @@ class View:
     def units(self) -> Directions:
         """x / |x|, in more digits than float64 holds."""
         return directions(self.x)
+
+    @cached_property
+    def lengths(self) -> Twofold:
+        """|x|, (N,)."""
+        return lengths(self.x)
 
     @cached_property
     def low_factors(self) -> np.ndarray:
@@ -64,6 +69,12 @@ class ViewPanel:
     def exact_cosines(self, view: int, other: int) -> Twofold:
         """The same, in twice the digits."""
         return cosines(self.views[view].units[self.start : self.stop], self.views[other].units)
+
+    def products(self, one: int, other: int) -> Twofold:
+        """(B, N) dot products of the block in one view with all things in another, in twice the digits."""
+        near, far = self.views[one].lengths, self.views[other].lengths
+        own = Twofold(near.high[self.start : self.stop, None], near.low[self.start : self.stop, None])
+        return self.exact_cosines(one, other) * own * Twofold(far.high[None, :], far.low[None, :])
 
     @cached_property
     def own(self) -> Array:

@@ -13,8 +13,8 @@ import scipy.stats
 import torch
 import torch.nn.functional as F
 
-from .case import Case, log, mean, reduced, tensor
-from .samples import KP, OF_BOTH, OTHER, PROBS, SCORES, SOFT, TABLE, TABLE_TARGET
+from .case import Case, index, log, mean, reduced, tensor
+from .samples import CLASSES, KP, OF_BOTH, OTHER, PROBS, SCORES, SOFT, TABLE, TABLE_TARGET
 
 
 def torch_kl(p: np.ndarray, log_q: np.ndarray) -> torch.Tensor:
@@ -25,7 +25,24 @@ LOG_FORMS = {"p": "log-prob", "q": "log-prob"}
 with np.errstate(divide="ignore"):
     LOG_ZERO = np.log([[0.5, 0.5, 0.0]])
 
+SEEN = (np.random.default_rng(43).normal(0, 2, (50, 4)), SCORES, SCORES[::-1].copy())
+VIEWS = ([[2.0, 1, 0]], [[1.5, 0.5, 0.2]], [[1.8, 1.2, -0.1]], [0])
+
+
+def augmix(alpha: float, smoothing: float) -> float:
+    """torch's cross-entropy and divergences, as timm adds them up."""
+    chances = [tensor(view).softmax(dim=1) for view in SEEN]
+    mixture = torch.stack(chances).mean(dim=0).log()
+    apart = sum(F.kl_div(mixture, chance, reduction="batchmean") for chance in chances) / 3
+    return float(F.cross_entropy(tensor(SEEN[0]), index(CLASSES), label_smoothing=smoothing) + alpha * apart)
+
+
 CASES = {
+    "jsd-ce": [
+        *reduced(Case("timm 1.0.31", "jsd-ce", VIEWS, 0.6231797, digits=6), 1, "sum"),
+        Case("torch", "jsd-ce", (*SEEN, CLASSES), lambda: augmix(12, 0.1)),
+        Case("torch", "jsd-ce:alpha=2,label_smoothing=0", (*SEEN, CLASSES), lambda: augmix(2, 0)),
+    ],
     "kl": [
         Case("the table", "kl", KP, 0.596074, digits=6),
         Case("the table, sum", "kl", KP, 1.192148, digits=6, reduction="sum"),

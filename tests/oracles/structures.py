@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from .case import Case, reduced, tensor
-from .embedding import PML, in_all_spaces
+from .embedding import PML, X, in_all_spaces
 
 E = (
     np.array([[1, 0.2], [0.8, 0.6], [0.1, 1], [-0.6, 0.8], [0.7, -0.8], [-0.9, 0.1]]),
@@ -23,6 +24,21 @@ ON_SPHERE = {"normalize": True}
 
 def printed(spec: str, inputs: Any, value: float, digits: int = 12, **space: Any) -> Case:
     return Case(PML, spec, inputs, value, digits=digits, space=space)
+
+
+def of_both_ends(margin: float, positive_margin: float) -> Any:
+    """The mean over positive pairs, each with the negatives of both ends, one by one."""
+
+    def truth(d: Any, label: Any) -> float:
+        terms, near = [], [[float(x) for x in row] for row in d]
+        for a, p in product(range(len(label)), repeat=2):
+            if a != p and label[a] == label[p]:
+                ends = (near[i][n] for i in (a, p) for n in range(len(label)) if label[n] != label[a])
+                push = math.log(math.fsum(math.exp(margin - x) for x in ends))
+                terms.append(max(0.0, push + near[a][p] - positive_margin) ** 2 / 2)
+        return math.fsum(terms) / len(terms)
+
+    return truth
 
 
 def of_anchors(term: Any) -> Any:
@@ -108,6 +124,16 @@ def precision(temperature: float) -> float:
 
 M1, M2 = math.radians(5.73), math.radians(20)
 CASES = {
+    "lifted-structure": [
+        printed("lifted-structure", E, 3.8922887981302874, **ON_SPHERE),
+        *in_all_spaces("lifted-structure", FOURS, of_both_ends(1, 0)),
+        *in_all_spaces("lifted-structure", FOURS, lambda d, y: 72 * of_both_ends(1, 0)(d, y), reduction="sum"),
+        *in_all_spaces("lifted-structure:margin=0.7,positive_margin=0.2", FOURS, of_both_ends(0.7, 0.2)),
+        *(
+            Case(PML, "lifted-structure:margin=0.7,positive_margin=0.2", X, value, digits=11, space=space)
+            for value, space in ((6.242113550920178, ON_SPHERE), (7.269867424431527, {}))
+        ),
+    ],
     "generalized-lifted": [
         printed("generalized-lifted", E, 2.037469066926488, **ON_SPHERE),
         *in_all_spaces("generalized-lifted", FOURS, of_anchors(lifted)),

@@ -64,7 +64,24 @@ def nearest() -> float:
     return float(-d.min(dim=1).values.log().mean())
 
 
+def dot_products() -> torch.Tensor:
+    return tensor(LEFT) @ tensor(RIGHT).T
+
+
 CASES = {
+    "n-pairs": [
+        *reduced(
+            Case("torch", "n-pairs", TWO, lambda: F.cross_entropy(dot_products(), torch.arange(12))),
+            12,
+            "sum",
+        ),
+        Case(
+            "torch, ten times as long",
+            "n-pairs",
+            (10 * LEFT, RIGHT),
+            lambda: F.cross_entropy(10 * dot_products(), torch.arange(12)),
+        ),
+    ],
     "uniformity": [
         Case("torch", "uniformity", (LEFT,), lambda: of_pairs(2)),
         Case("torch", "uniformity:t=20", (LEFT,), lambda: of_pairs(20)),
