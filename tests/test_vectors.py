@@ -85,6 +85,27 @@ def test_word_vectors_that_do_not_fit_are_refused_by_line(tmp_path):
     assert field(path, "2..6", delimiter=" ", header=False).shape == (6, 5), "a person may say that it is a table"
 
 
+def test_binary_word_vectors_are_read_as_word2vec_and_gensim_write_them(tmp_path):
+    path = tmp_path / "v.bin"
+    names = [word.replace(" ", "_") for word in WORDS]
+    rows = [name.encode() + b" " + row.tobytes() for name, row in zip(names, X, strict=True)]
+    for end in (b"", b"\n"):  # word2vec ends a word with a line's end, gensim does not
+        path.write_bytes(b"12 5\n" + b"".join(row + end for row in rows))
+        assert field(path, "emb").astype(np.float32).tobytes() == X.tobytes(), end
+        assert field(path, "word", "category").tolist() == names, end
+        assert np.array_equal(field(path, "emb::2..3").astype(np.float32), X[:, 1:3]), end
+    for text, words in (
+        (b"13 5\n" + b"".join(rows), ["ends in word 13", "13 words of 5"]),
+        (b"12 6\n" + b"".join(rows), ["12 words of 6", "no word"]),
+        (b"11 5\n" + b"".join(rows), ["goes on behind the 11 words"]),
+    ):
+        path.write_bytes(text)
+        refused(path, "v.bin", *words, selector="emb")
+    many = np.repeat(X, 9000, axis=0)
+    path.write_bytes(b"108000 5\n" + b"".join(b"w%d " % at + row.tobytes() for at, row in enumerate(many)))
+    assert np.array_equal(field(path, "emb").astype(np.float32), many), "more than one block"
+
+
 # --- vectors of faiss, raw numbers
 
 

@@ -66,7 +66,6 @@ LINE_END = r"(?: ?\r?\n| [-+.\deE]*\Z)"
 WORDS = (  # a word with three numbers or more; below two counts, with any
     rf"\d+ \d+[ \r]*\n{WORD}(?: {DECIMAL})+{LINE_END}|{WORD}(?: {DECIMAL}){{3,}}{LINE_END}"
 )
-
 # fmt: off
 FORMATS = (
     Format("npy", "an NPY file", r"\x93NUMPY", "npy.open_array"),
@@ -83,6 +82,7 @@ FORMATS = (
     Format("raw", "raw float32", r"(?!)", "vecs.open_raw"),
     Format("jsonl", "JSON lines", r"(?:\xef\xbb\xbf)?\s*\{", "jsonl.open_lines", is_text=True),
     Format("words", "word vectors", WORDS, "words.open_words", is_text=True),
+    Format("word2vec", "word vectors of word2vec, binary", r"\d+ \d+[ \r]*\n[^\n ]+ ", "words.open_binary"),
     Format("csv", "a text table", r"", "heading.open_table", is_text=True),
 )
 RAW = next(format for format in FORMATS if format.name == "raw")
@@ -106,7 +106,9 @@ OTHERS = {  # files of other programs: how they begin, what they are, what to do
 def open_content(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Opened:
     """The columns of a file, by how it begins. FileError where a library is missing, DataError."""
     head = bytes(stretch.pread(0, min(HEAD, stretch.size)))
-    format = next(format for format in FORMATS if format.matches(head, stretch.label) and _suits(format, dialect))
+    format = next(
+        format for format in FORMATS if format.matches(head, stretch.label) and _suits(format, dialect, stretch)
+    )
     if format.is_text:
         refuse_others(head, stretch.label)
         if dialect.dim is not None and _is_binary(stretch):
@@ -114,8 +116,10 @@ def open_content(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect
     return format.open(stretch, closing, dialect)
 
 
-def _suits(format: Format, dialect: Dialect) -> bool:
+def _suits(format: Format, dialect: Dialect, stretch: Bytes) -> bool:
     """A person who says what separates cells, or whether the first line names them, means a table."""
+    if format.name == "word2vec":
+        return dialect.dim is None and _is_binary(stretch)
     return format.name != "words" or (dialect.delimiter is None and dialect.header is None)
 
 

@@ -1,4 +1,5 @@
-"""Word vectors as text: a word and its numbers a line, separated by blanks, as GloVe, word2vec and fastText write them.
+"""Word vectors: a word and its numbers a line, separated by blanks, as GloVe, word2vec and fastText write them; and
+word2vec's binary files, where float32 numbers stand behind the blank.
 
 The first line of word2vec and fastText counts words and numbers. A word may hold anything, quotes and blanks included:
 the last numbers of a line are its vector.
@@ -21,6 +22,10 @@ from .opening import Bytes
 from .streams import Batch, Column, Stream
 
 CHUNK = 1 << 20
+HEAD = 64
+CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+LONGEST_WORD = 1 << 16
+NUMBER = np.dtype("<f4")
 LONGEST_LINE = 16 << 20
 COUNTS = re.compile(rb"(\d+) (\d+)[ \r]*\n")
 NAMES = ("word", "emb")
@@ -64,6 +69,72 @@ def open_words(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
         rows,
         dialect.allow_missing,
     )
+
+
+def open_binary(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Stream:
+    """The same two columns of word2vec's binary file: a line of two counts, then words, blanks and float32 numbers.
+
+    DataError where it does not hold as many as the counts say.
+    """
+    label = stretch.label
+    counts = COUNTS.match(bytes(stretch.pread(0, min(HEAD, stretch.size))))
+    assert counts is not None, "the format is told by its counts"
+    rows, width = int(counts[1]), int(counts[2])
+    length = width * NUMBER.itemsize
+
+    def arrays(
+        words: list[bytes], vectors: list[bytes], positions: Sequence[int], skipped: int, row: int
+    ) -> dict[int, np.ndarray]:
+        numbers = np.frombuffer(b"".join(vectors[skipped:]), NUMBER).reshape(-1, width)
+        if 0 not in positions:
+            return {1: numbers}
+        texts = np.empty(len(words) - skipped, object)
+        texts[:] = [_word(word, label, row + at) for at, word in enumerate(words)][skipped:]
+        return {0: texts, 1: numbers}
+
+    def batches(positions: Sequence[int], at_most: int, start: int) -> Iterator[Batch]:
+        row, at, held = 0, counts.end(), b""
+        while row < rows:
+            words: list[bytes] = []
+            vectors: list[bytes] = []
+            place = 0
+            while row + len(words) < rows and len(words) < at_most:
+                blank = held.find(b" ", place)
+                if blank < 0 or blank + 1 + length > len(held):
+                    break
+                words.append(held[place:blank].lstrip(b"\n"))
+                if CONTROL.search(words[-1]):
+                    raise DataError(
+                        f"{label}: row {row + len(words) - 1}: {ascii(words[-1])[1:40]} is no word",
+                        why=f"line 1 says {rows} words of {width} float32 numbers, and they do not stand so",
+                        fix="copy it again, or save it as text: wv.save_word2vec_format(path, binary=False)",
+                    )
+                place = blank + 1 + length
+                vectors.append(held[blank + 1 : place])
+            held = held[place:]
+            if words:
+                skipped = min(max(0, start - row), len(words))
+                if skipped < len(words):
+                    yield Batch(row + skipped, len(words) - skipped, arrays(words, vectors, positions, skipped, row))
+                row += len(words)
+                continue
+            more = min(max(CHUNK, length), stretch.size - at)
+            if not more or len(held) > LONGEST_WORD + length:
+                raise DataError(
+                    f"{label}: ends in word {row + 1}, or that has no end, and line 1 says {rows} words of {width}",
+                    why="a word, a blank and its float32 numbers stand for each word",
+                    fix="copy it again, or save it as text: wv.save_word2vec_format(path, binary=False)",
+                )
+            held, at = held + bytes(stretch.pread(at, more)), at + more
+        if len(held.strip(b"\n")) or (at + len(held) < stretch.size and stretch.size - at > 1):
+            raise DataError(
+                f"{label}: goes on behind the {rows} words of {width} numbers that line 1 says",
+                fix="copy it again",
+            )
+
+    columns = (Column(NAMES[0], "text", "text"), Column(NAMES[1], "float32", "number", True))
+    place_of = f"{label}: row {{}}".format
+    return Stream(label, columns, batches, place_of, lambda position: width, rows, dialect.allow_missing)
 
 
 def _arrays(parts: list[list[bytes]], positions: Sequence[int], line: int, form: Form) -> dict[int, np.ndarray]:
