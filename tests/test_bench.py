@@ -380,9 +380,9 @@ def test_other_files_are_no_baseline(tmp_path, text):
 def test_a_row_says_what_it_should():
     (row,) = show.sheet(found_of(TIMED)).rows
     cells = dict(zip(show.COLUMNS, row, strict=True))
-    assert (cells["median s"], cells["samples"], cells["of product"]) == ("0.2", "3", "0.25")
-    assert (float(cells["per second"]), cells["unit"]) == (67 * 66 / 0.2, "pairs")
-    assert float(cells["TFLOP/s"]) == pytest.approx(2 * 67 * 67 * 5 / 0.2 / 1e12, rel=1e-3)
+    assert (cells["median"], cells["count"], cells["product_share"]) == ("0.2", "3", "0.25")
+    assert (float(cells["per_second"]), cells["unit"]) == (67 * 66 / 0.2, "pairs")
+    assert float(cells["tflops"]) == pytest.approx(2 * 67 * 67 * 5 / 0.2 / 1e12, rel=1e-3)
 
 
 @pytest.mark.parametrize("width", [60, 100, 160])
@@ -507,7 +507,7 @@ def test_saved_files_hold_every_sample(tmp_path, ending):
     assert "numpy" in text and "batch-hard" in text
     if ending == "csv":
         row = list(csv.DictReader(io.StringIO(text)))[-1]
-        assert len(row["seconds"].split()) == int(row["samples"]) >= 3
+        assert len(row["seconds"].split()) == int(row["count"]) >= 3
     if ending == "md":
         assert len(text.rstrip().splitlines()[-1].split(": ")[1].split()) >= 3
     assert os.listdir(tmp_path) == [path.name]

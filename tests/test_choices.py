@@ -24,7 +24,7 @@ def test_every_system_is_held_to_the_truth_of_the_base(tmp_path):
         done = run_lossctl("compare", *systems, "-y", "label", "--loss", "bce", *more, "-f", "csv")
         header, line = done.out.splitlines()
         values = dict(zip(header.split(","), line.split(","), strict=True))
-        assert (values["difference"], values["equal"]) == ("0.0", "60" if "--cluster" not in more else values["equal"])
+        assert (values["value"], values["equal"]) == ("0.0", "60" if "--cluster" not in more else values["equal"])
 
 
 def test_a_bare_name_is_a_column_of_the_first_source_everywhere(tmp_path):

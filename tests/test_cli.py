@@ -438,7 +438,7 @@ def test_list_knows_every_loss():
     names = run_lossctl("list", "--names").out.split()
     assert names == [loss.name for loss in registry.walk()]
     rows = list(csv.DictReader(io.StringIO(run_lossctl("list").out), delimiter="\t"))
-    assert [row["loss"] for row in rows] == names
+    assert [row["name"] for row in rows] == names
     assert len(json.loads(run_lossctl("list", "--json").out)["results"]) == len(names)
     family = run_lossctl("list", "--names", "--family", "impurity").out.split()
     assert "gini" in family and "mse" not in family

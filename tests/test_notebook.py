@@ -46,7 +46,7 @@ def test_a_table_in_html_holds_the_records(name):
 @pytest.mark.parametrize("name", ["result", "grouped", "hardest", "comparison"])
 def test_frames_and_dicts_hold_every_digit(name):
     result = results()[name]
-    key = "difference" if name == "comparison" else "value"
+    key = "value"
     expected = [record[key] for record in result.records()]
     assert result.to_pandas()[key].tolist() == expected == result.to_polars()[key].to_list()
     assert float(result) == expected[0]

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from conftest import ROOT
 
 SAMPLES = ROOT / "samples"
 N = 40
+OLD = {
+    "loss": "bce", "params": {"pos_weight": "1", "label_smoothing": "0"}, "reduction": "mean", "value": 0.1, "n": N,
+}  # fmt: skip
 
 
 def write(folder):
@@ -52,6 +56,7 @@ def write(folder):
     np.savez(folder / "nan.npz", emb=holed, label=classes)
     np.save(folder / "clusters.npy", np.arange(24) // 3)
     np.save(folder / "index.npy", np.array([[0, 4, 1], [0, 8, 1]]))
+    (folder / "old.json").write_text(json.dumps({"results": [OLD]}))
     (folder / "s.yaml").write_text(
         "losses:\n- {name: one, loss: bce, inputs: a.csv, max: 0.1}\n- {name: two, loss: focal, inputs: a.csv}\n"
     )
@@ -84,6 +89,15 @@ COMMANDS = {
         "by": ("--by", "bins:score:3"), "also": ("--also", "focal"), "ci": ("--ci", "0.9"),
         "ci-method": ("--ci-method", "percentile"), "resamples": ("--resamples", "99"), "cluster": ("--cluster", "c"),
         "seed": ("--seed", "3"),
+    }),
+    "compute bce by choices": (("compute", "bce"), ("a.csv",), {
+        "like": ("--like", "keras"), "scale": ("--scale", "2"), "strict": ("--strict",), "shift": ("--shift", "1"),
+        "clip-log": ("--clip-log", "1"), "squash": ("--squash", "sigmoid"), "weight": ("-w", "w"),
+        "weight-norm": ("--weight-norm", "n"), "min-low": ("--min-low", "1"), "ci": ("--ci", "0.9"),
+        "max-increase": ("--baseline", "old.json", "--max-increase", "1%"), "thousands": ("--thousands", ","),
+        "dim": ("--dim", "2"), "on": ("--on", "a.csv"),
+        "jobs": ("-j", "1"), "group": ("-g", "g"), "top": ("--top", "2"),
+        "per-row": ("--per-row",), "json": ("--json",), "signature": ("--signature",), "plot": ("--plot", "OUT.svg"),
     }),
     "compute dice": (("compute", "dice"), ("a.csv",), {
         **ROWS, "ci": ("--ci", "0.9"), "group": ("-g", "g"), "cluster": ("--cluster", "c"),
@@ -125,10 +139,18 @@ COMMANDS = {
         "summary": ("--summary", "OUT.md"),
         "table": ("-f", "table"), "md": ("-f", "md"),
     }),
+    "triplets of some": (("triplets",), ("e.npz",), {
+        "anchors": ("--anchors", "12"), "ci": ("--ci", "0.9"), "batch": ("--batch", "2,3"),
+        "batches": ("--batches", "7"),
+        "explain": ("--explain",), "seed": ("--seed", "3"), "by": ("--by", "class"), "pairs": ("--pairs", "2"),
+        "noise": ("--noise-label", "3"), "json": ("--json",), "bare": ("-b",), "metrics": ("--metrics", "OUT.json"),
+        "ref": ("--ref", "e.npz::emb", "--ref-label", "e.npz::label"),
+    }),
     **{
         f"mine {strategy}": (("mine", strategy), ("e.npz", *NPY), {
             "margin": ("--margin", "0.2"), "distance": ("--distance", "cosine"), "limit": ("--limit", "40"),
             "seed": ("--seed", "3"), "category": ("--category", "semi-hard"), "fallback": ("--fallback", "drop"),
+            "per-anchor": ("--per-anchor", "1"), "id": ("--id", "clusters.npy"), "noise": ("--noise-label", "3"),
             "format": ("-f", "csv"), "na": (("--na", "skip"), ("nan.npz", *NPY)),
         })
         for strategy in ("batch-hard", "semi-hard", "random-semi-hard", "hardest", "all", "distance-weighted")
@@ -176,6 +198,7 @@ COMMANDS = {
     "doctor": (("doctor",), (), SHEET),
 }  # fmt: skip
 SLOW = {
+    "compute bce by choices", "triplets of some",
     "compute bce", "compute list-mle", "compute batch-hard", "compute triplet", "compare", "triplets", "curve focal",
     "curve circle", "curve triplet", "curve triplet in space", "mine all", "mine semi-hard", "suggest", "parity",
     "reconcile",
@@ -185,6 +208,8 @@ IMPLIED = {
     ("normalize", "distance"): "a cosine distance is of points of length 1",
     ("signature", "json"): "JSON has it", ("signature", "ndjson"): "JSON has it",
     ("margin", "fallback"): "no triplet is chosen by it here",
+    ("anchors", "ci"): "of so few anchors there is no interval",
+    ("limit", "per-anchor"): "one triplet an anchor is fewer than that",
     ("fail-if", "clip"): "it is no worse there",
     ("header", "decimal"): "the table has names: the error is of its first row",
     ("per-row", "none"): "both ask for the rows",

@@ -35,7 +35,7 @@ def test_sampled_anchors_count_all_of_their_triplets_and_no_others():
     sample = report.breakdown.sample
     assert (sample.anchors, sample.of, sample.seed) == (150, 400, 3)
     assert "estimate from 150 of 400 anchors" in repr(report)
-    assert report.records()[0]["estimate"] and report.records()[0]["sampled_anchors"] == 150
+    assert report.records()[0]["estimate"] and report.records()[0]["sample_anchors"] == 150
     of_all = {margin: np.array([counted(emb, label, k, margin) for k in range(len(emb))]) for margin in (0.5,)}
     at = report.breakdown.margins[0].categories
     assert at.triplets < of_all[0.5].sum() / 2

@@ -72,7 +72,7 @@ def test_json_holds_counts_ties_losses_and_whether_they_are_certified(line):
 def test_a_pipe_gets_tsv_with_every_digit(line):
     (row,) = csv.DictReader(io.StringIO(run_lossctl("triplets", line).out), delimiter="\t")
     assert (row["easy"], row["hard"], row["certified"]) == ("59", "57", "yes")
-    assert float(row["easy share"]) == 59 / 116
+    assert float(row["shares_easy"]) == 59 / 116
 
 
 def test_a_pipe_gets_one_table_whatever_is_asked():
@@ -86,8 +86,8 @@ def test_a_pipe_gets_one_table_whatever_is_asked():
     whole = sum(int(row["hard"]) for row in by["class"] if row["margin"] == "0.2")
     assert whole == int(by["set"][0]["hard"]) == found["results"][0]["hard"]
     pair = max(by["pair"], key=lambda row: int(row["hard"]))
-    assert float(pair["hard share"]) == int(pair["hard"]) / whole
-    shares = [float(by["batch mean"][0][f"{name} share"]) for name in ("easy", "semi-hard", "hard")]
+    assert float(pair["shares_hard"]) == int(pair["hard"]) / whole
+    shares = [float(by["batch mean"][0][f"shares_{name}"]) for name in ("easy", "semi_hard", "hard")]
     assert sum(shares) == pytest.approx(1, rel=1e-12)
     assert by["pair"][0]["margin"] == by["set"][0]["class"] == ""
 

@@ -61,7 +61,8 @@ class Report(Tabled):
             more = {"batch_all": at.batch_all_mean_active, "batch_hard": at.batch_hard}
             rows.append({"class": None, "margin": at.margin} | _counts(at.categories) | more | retrieval | _ends(at))
             if self.breakdown.sample:
-                rows[-1] |= {"estimate": True, "sampled_anchors": self.breakdown.sample.anchors}
+                sample = self.breakdown.sample
+                rows[-1] |= {"estimate": True, "sample_anchors": sample.anchors, "sample_of": sample.of}
         for group in self.breakdown.classes:
             for at, of in zip(self.breakdown.margins, group.categories, strict=True):
                 none = dict.fromkeys(("batch_all", "batch_hard", *retrieval))

@@ -159,14 +159,17 @@ def _measured(
     known: dict[str, Measurement] = {}
     timings = _timings(known, environment, earlier, threshold)
     is_cut_short = False
+    cases = len({case for group in schedule.groups() for case in group})
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # some libraries talk
+        with output.progress(style, cases, "cases") as update, contextlib.redirect_stdout(sys.stderr):  # some talk
             for measurement in measure(schedule):
                 known[measurement.case.key] = measurement
                 timings = _timings(known, environment, earlier, threshold)
                 output.note(style, line(measurement))
                 if save is not None:
                     _save(timings, save)
+                if update:
+                    update(sum(not measurement.is_cold for measurement in known.values()))
     except KeyboardInterrupt:
         is_cut_short = True
     return timings, is_cut_short

@@ -237,7 +237,7 @@ class Comparison(Tabled):
         return [
             {
                 "loss": self.loss, "group": self.group, "base": self.base, "other": self.other,
-                "base_value": self.base_value, "other_value": self.other_value, "difference": self.difference,
+                "base_value": self.base_value, "other_value": self.other_value, "value": self.difference,
                 "low": self.ci.low, "high": self.ci.high, "p": self.p, "p_adjusted": self.p_adjusted, "n": self.n,
                 "verdict": self.verdict,
             }

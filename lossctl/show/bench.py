@@ -175,8 +175,8 @@ def environment_line(environment: Mapping[str, str]) -> str:
 # --- for a file or a pipe
 
 COLUMNS = (
-    "kernel", "implementation", "device", "N", "D", "K", "dtype", "status", "median s", "spread s", "samples",
-    "speed-up", "per second", "unit", "TFLOP/s", "of product", "peak bytes", "error", "wrong", "checked", "baseline",
+    "kernel", "implementation", "device", "n", "dim", "k", "dtype", "status", "median", "spread", "count", "speed_up",
+    "per_second", "unit", "tflops", "product_share", "peak_bytes", "error", "wrong", "checked", "baseline",
 )  # fmt: skip
 WORDS = frozenset({"kernel", "implementation", "device", "dtype", "status", "unit", "baseline"})
 

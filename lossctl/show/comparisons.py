@@ -30,19 +30,19 @@ def sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:
     """One row a comparison, everything in it: for programs."""
     grouped = any(comparison.group is not None for comparison in comparisons)
     columns = (
-        *("loss", "options", *(("group",) if grouped else ()), "base", "other", "base_value", "other_value"),
-        *("difference", "low", "high", "p", "p_adjusted", "better", "equal", "worse", "n", "verdict"),
+        *("loss", "params", *(("group",) if grouped else ()), "base", "other", "base_value", "other_value"),
+        *("value", "low", "high", "p", "p_adjusted", "better", "equal", "worse", "n", "verdict"),
         *(HARM if comparisons[0].harm else ()),
         *(name for name, _ in comparisons[0].beside),
     )
     rows = tuple(_row(comparison, digits, grouped) for comparison in comparisons)
-    texts = {"loss", "options", "group", "base", "other", "verdict", "margin", "margin_verdict"}
+    texts = {"loss", "params", "group", "base", "other", "verdict", "harm_text", "harm_verdict"}
     return Sheet(columns, rows, numeric=frozenset(columns) - texts)
 
 
 HARM = (
-    *("margin", "margin_size", "p_non_inferior", "p_equivalent", "non_inferior_holm", "equivalent_holm"),
-    "margin_verdict",
+    *("harm_text", "harm_size", "p_non_inferior", "p_equivalent", "non_inferior_adjusted", "equivalent_adjusted"),
+    "harm_verdict",
 )
 
 

@@ -59,7 +59,7 @@ def list_sheet(losses: Sequence[Loss]) -> Sheet:
         (loss.name, loss.family, " ".join(role.option for role in loss.roles), options_text(loss), loss.summary)
         for loss in losses
     )
-    return Sheet(("loss", "family", "inputs", "options", "what it is"), rows)
+    return Sheet(("name", "family", "inputs", "options", "summary"), rows)
 
 
 def readme_table(losses: Sequence[Loss]) -> str:

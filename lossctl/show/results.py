@@ -37,7 +37,7 @@ def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> 
 
     grouped = any(result.group is not None or result.average for result in results)
     extra = _extra_columns(results, digits)
-    columns = ("loss", "options", "reduction", *(("group", "average") if grouped else ()), "value", *extra, "n")
+    columns = ("loss", "params", "reduction", *(("group", "average") if grouped else ()), "value", *extra, "n")
     columns += ("signature",) if signature else ()
     rows = tuple(
         (
@@ -52,7 +52,12 @@ def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> 
         )
         for result in results
     )
-    return Sheet(columns, rows, frozenset({"value", "n", "low", "high", "se"}), spare=("se", "reduction", "options"))
+    return Sheet(
+        columns,
+        rows,
+        frozenset({"value", "n", "low", "high", "standard_error"}),
+        spare=("standard_error", "reduction", "params"),
+    )
 
 
 def _extra_columns(results: Sequence[Result], digits: int | None) -> dict[str, Callable[[Result], str]]:
@@ -61,7 +66,7 @@ def _extra_columns(results: Sequence[Result], digits: int | None) -> dict[str, C
     if any(result.ci for result in results):
         columns["low"] = lambda result: number(result.ci.low, digits) if result.ci else ""
         columns["high"] = lambda result: number(result.ci.high, digits) if result.ci else ""
-        columns["se"] = lambda result: number(result.ci.standard_error, digits) if result.ci else ""
+        columns["standard_error"] = lambda result: number(result.ci.standard_error, digits) if result.ci else ""
     if any(result.gates for result in results):
         columns["gate"] = lambda result: "passed" if all(gate.passed for gate in result.gates) else "FAILED"
     return columns

@@ -308,9 +308,7 @@ def _classes(report: Report, *, bars: bool) -> Sheet:
             else:
                 numbers = (counts.easy, counts.semi_hard, counts.hard, easy, semi_hard, hard)
                 rows.append((*cells, *map(repr, numbers)))
-    last = ("semi-hard", "hard", "") if bars else (
-        "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share",
-    )  # fmt: skip
+    last = ("semi-hard", "hard", "") if bars else ("easy", "semi_hard", "hard", *SHARES)
     columns = ("class", "points", "margin", "triplets", *last)
     numeric = frozenset(columns[1:]) - {""}
     return Sheet(columns, tuple(rows), numeric, "by class of the anchor", spare=("points",), pictures=frozenset({""}))
@@ -344,15 +342,15 @@ def _batches(report: Report) -> Sheet:
     return Sheet(columns, rows, frozenset(columns) - {"of a batch"}, title=title)
 
 
+# for programs: paths of the JSON, with _ between their parts
+SHARES = ("shares_easy", "shares_semi_hard", "shares_hard")
 MEASURES = (
-    "margin", "triplets", "easy", "semi-hard", "hard", "easy share", "semi-hard share", "hard share", "hard ties",
-    "margin ties", "batch-all mean-active", "batch-all mean", "batch-all sum", "active", "batch-hard", "active anchors",
-    "precision@1", "R-precision", "MAP@R", "certified",
+    "margin", "triplets", "easy", "semi_hard", "hard", *SHARES, "ties_hard", "ties_margin", "batch_all_mean_active",
+    "batch_all_mean", "batch_all_sum", "batch_all_active", "batch_hard", "active_anchors", "precision_at_1",
+    "r_precision", "map_at_r", "certified",
 )  # fmt: skip
-
-
-BOUNDS = ("easy low", "easy high", "semi-hard low", "semi-hard high", "hard low", "hard high")
-ESTIMATE = ("estimate", "sampled anchors", "anchors")
+BOUNDS = ("easy_low", "easy_high", "semi_hard_low", "semi_hard_high", "hard_low", "hard_high")
+ESTIMATE = ("estimate", "sample_anchors", "sample_of")
 
 
 def _measures(report: Report) -> tuple[str, ...]:
@@ -427,7 +425,7 @@ def _pair_records(report: Report) -> list[Record]:
             "class": shown(str(pair.anchor)),
             "negative": shown(str(pair.negative)),
             "hard": str(pair.hard),
-            "hard share": repr(pair.share),
+            "shares_hard": repr(pair.share),
         }
         for pair in report.breakdown.pairs
     ]
@@ -435,7 +433,7 @@ def _pair_records(report: Report) -> list[Record]:
 
 def _batch_records(report: Report) -> list[Record]:
     """The mean over the batches, and the standard deviation."""
-    names = ("margin", "easy share", "semi-hard share", "hard share", "batch-all mean-active", "batch-hard")
+    names = ("margin", *SHARES, "batch_all_mean_active", "batch_hard")
     records = []
     for at in report.batches.margins if report.batches else ():
         spreads = (at.easy, at.semi_hard, at.hard, at.batch_all_mean_active, at.batch_hard)
@@ -479,6 +477,8 @@ def given_json(triplets: Sequence[GivenTriplets], metric: str, normalize: bool, 
 def given_sheet(triplets: Sequence[GivenTriplets], *, bars: bool) -> Sheet:
     """One row a margin and category, with bars for a person; every digit otherwise."""
     columns = ("margin", "triplets", "easy", "semi-hard", "hard", "hard ties", "margin ties", "mean loss", "in order")
+    if not bars:
+        columns = ("margin", "triplets", "easy", "semi_hard", "hard", "ties_hard", "ties_margin", "loss", "in_order")
     rows = []
     for at in triplets:
         item, mean = at.categories, at.loss / count_of(at.categories.triplets)
