@@ -54,10 +54,10 @@ def _searched(losses: list[registry.Loss], text: str) -> list[registry.Loss]:
     from ..language import elsewhere
     from ..language.pointers import POINTERS
 
-    words = text.lower().split()
+    words = [word.replace("_", "-").removesuffix("-loss") for word in text.lower().split()]
 
     def holds(told: str) -> bool:
-        return all(word in told.lower() or word.replace("_", "-") in told.lower() for word in words)
+        return all(word in told.lower() or word.replace("-", "_") in told.lower() for word in words)
 
     def place(loss: registry.Loss) -> int | None:
         own = " ".join((loss.name, *loss.aliases))

@@ -79,6 +79,16 @@ _GAN = Pointer(
     "bce",
 )
 
+_RANKED = Pointer(
+    "a family of losses, those of the order of documents in lists",
+    "some look at each document (pointwise), some at pairs, some at whole lists",
+    "lossctl list --family ranking; of pairs: lossctl compute ranknet", "ranknet",
+)  # fmt: skip
+_SIAMESE = Pointer(
+    "a family of losses, those of distances between embeddings",
+    "some are of pairs, some of triplets, some of whole sets",
+    "lossctl list --family pairs, or embedding; of pairs: lossctl compute contrastive", "contrastive",
+)  # fmt: skip
 _HARDEST = Pointer(
     "the mean of the hardest rows", "it is a choice of rows, for any loss of rows",
     "lossctl compute cross-entropy --keep 25%; of each image: --keep 64 -g image", "cross-entropy",
@@ -91,7 +101,11 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("svm", "svc", "linear-svc", "support-vector-machine"), _SVM),
     **dict.fromkeys(("cart", "decision-tree", "classification-tree", "regression-tree", "id3", "c4.5", "c45",
                      "random-forest"), _TREE),
-    **dict.fromkeys(("adaline", "linear-regression", "least-squares", "ols", "ridge", "lasso"), _SQUARES),
+    **dict.fromkeys(("pointwise", "point-wise", "pairwise", "pair-wise", "listwise", "list-wise", "rank-loss",
+                     "ranking", "ranking-loss", "learning-to-rank"), _RANKED),
+    **dict.fromkeys(("siamese", "siamese-loss", "metric-learning", "face-verification"), _SIAMESE),
+    **dict.fromkeys(("adaline", "adaptive-linear-neuron", "linear-regression", "least-squares", "ols", "ridge",
+                     "lasso"), _SQUARES),
     **dict.fromkeys(("maximum-likelihood", "log-likelihood", "likelihood", "logistic-regression"), _LIKELIHOOD),
     "accuracy": Pointer("the share of rows that are right", "it is 1 minus the error rate",
                         "lossctl compute zero-one: accuracy is 1 minus it", "zero-one"),

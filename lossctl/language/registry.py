@@ -274,11 +274,15 @@ def find(name: str) -> Loss:
     known = elsewhere.ours(name)
     if known is not None:
         return find(known)
+    stem = kebab.replace("*", "-star").replace("-loss", "")
+    if stem in names():
+        return names()[stem]
     refuse_pointer(name)
     import difflib
 
     near = [other for other in names() if sorted(other) == sorted(kebab)]  # letters in another order
-    near = near or difflib.get_close_matches(kebab, names(), n=2, cutoff=0.75)
+    stems = {other if stem == kebab else other.removesuffix("-loss"): other for other in reversed(names())}
+    near = near or [stems[other] for other in difflib.get_close_matches(stem, stems, n=2, cutoff=0.75)]
     guess = f". Did you mean {' or '.join(repr(word) for word in near)}?" if near else ""
     raise UsageError(f"unknown loss {name!r}{guess}", fix="see all losses with: lossctl list")
 

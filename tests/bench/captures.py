@@ -9,7 +9,9 @@ A number of a narrow table is whole where the command prints it on 5000 columns,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -41,14 +43,20 @@ def calls() -> dict[str, tuple[str, ...]]:
 
 
 def captured(words: tuple[str, ...], tree: Path, width: int) -> tuple[int, str]:
-    """The exit code of a command, and what it prints on a terminal of that width; its errors where it fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
+    """The exit code of a command, and what it prints on a terminal of that width."""
+    screen, far = pty.openpty()
+    with tempfile.TemporaryDirectory() as folder, open(screen, "rb", buffering=0) as screened:
+        child = subprocess.Popen(
             [sys.executable, "-m", "lossctl", *(word.replace("OUT", f"{folder}/OUT") for word in words)],
-            capture_output=True, text=True, cwd=tree,
-            env={**os.environ, "PYTHONPATH": str(tree), "COLUMNS": str(width), "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL, stdout=far, stderr=subprocess.DEVNULL, cwd=tree,
+            env={**os.environ, "PYTHONPATH": str(tree), "COLUMNS": str(width), "NO_COLOR": "1", "TERM": "xterm"},
         )  # fmt: skip
-    return done.returncode, done.stdout or done.stderr.replace(folder, "")
+        os.close(far)
+        text = b""
+        with contextlib.suppress(OSError):  # which is how a terminal ends
+            while part := screened.read(1 << 16):
+                text += part
+        return child.wait(), text.decode().replace("\r\n", "\n")
 
 
 def verdict(name: str, narrow: str, roomy: str, width: int) -> str:
@@ -59,7 +67,8 @@ def verdict(name: str, narrow: str, roomy: str, width: int) -> str:
     strange = [number for number in sorted(numbers(narrow)) if number.lstrip("+") not in allowed]
     if name.startswith("curve") or name == "bench":  # ticks go by the width, times by the run
         strange = []
-    too_long = [line for line in narrow.splitlines() if len(line) > width and not line.startswith("    lossctl ")]
+    long = (line for line in narrow.splitlines() if len(line) > width and len(line.split()) > 2)
+    too_long = [line for line in long if not line.startswith("    lossctl ")]  # to be copied
     parts = [f"{len(strange)} split ({' '.join(strange[:3])})"] * bool(strange)
     return "; ".join([*parts, *[f"{len(too_long)} lines too long"] * bool(too_long)]) or "whole"
 
