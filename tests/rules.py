@@ -463,11 +463,11 @@ rule(
 # some data only, before
 rule("torch", "bce, log clamped at -100", "bce --clip-log 100 prob label", "bce prob")
 rule("keras", "bce of probabilities", f"bce {KERAS_CLIP} prob label", "bce prob")
-SIGMOID = ("it clips the sigmoid by 1e-7", "hard")
-rule("keras", "focal from_logits", f"{FOCAL} logit label", "focal logits", *SIGMOID)
+rule("keras", "focal from_logits", f"{FOCAL} {KERAS_CLIP} logit label", "focal logits")
 rule(
-    "keras", "focal from_logits, balanced 0.25", f"{FOCAL} --alpha 0.25 logit label", "focal/balanced logits", *SIGMOID
-)
+    "keras", "focal from_logits, balanced 0.25", f"{FOCAL} --alpha 0.25 {KERAS_CLIP} logit label",
+    "focal/balanced logits",
+)  # fmt: skip
 rule("keras", "focal of probabilities", f"focal {KERAS_CLIP} prob label", "focal prob")
 rule(
     "sentence-transformers", "BatchHardTripletLoss, margin 5", f"batch-hard --margin 5 --lone self {SET}", "batch-hard"
@@ -478,10 +478,8 @@ rule(
 rule(
     "pytorch-metric-learning",
     "MultiSimilarityLoss",
-    f"multi-similarity {SET}",
+    f"multi-similarity --lone negatives {SET}",
     "multi-similarity",
-    "an anchor alone in its class counts with its negatives",
-    "hard",
 )
 rule("pytorch-metric-learning", "CircleLoss, MeanReducer", f"{CIRCLE} --lone zero {SET}", "circle/mean")
 rule(
@@ -590,16 +588,14 @@ rule("torch", "triplet_margin_loss, p 1", f"triplet --distance manhattan {TRIPLE
 rule(
     "pytorch-metric-learning",
     "TripletMarginLoss, smooth_loss",
-    "",
+    f"batch-all --soft {SET}",
     pml("TripletMarginLoss", smooth_loss=True, **RAW),
-    "every triplet would have to be visited, N^3 of them",
 )
 rule(
     "pytorch-metric-learning",
     "TripletMarginLoss, swap",
-    "",
+    f"batch-all --swap {SET}",
     pml("TripletMarginLoss", swap=True, **RAW),
-    "every triplet would have to be visited, N^3 of them",
 )
 rule(
     "pytorch-metric-learning", "BatchHardMiner, mean above zero", f"batch-hard -r mean-active {SET}",
@@ -613,8 +609,8 @@ rule(
     "it adds two means, over similar and over dissimilar pairs that cost something",
 )
 rule(
-    "pytorch-metric-learning", "MultiSimilarityMiner 0.1", "",
-    pml("MultiSimilarityLoss", miner="MultiSimilarityMiner"), "no loss here drops pairs by other pairs",
+    "pytorch-metric-learning", "MultiSimilarityMiner 0.1", f"multi-similarity --mining 0.1 --lone zero {SET}",
+    "multi-similarity/mined",
 )  # fmt: skip
 rule("sentence-transformers", "MultipleNegativesRankingLoss", "mnrl --s 20 left near", "mnrl")
 rule("rax", "softmax_loss of raw labels", f"ranking-softmax {LISTS}", "ranking-softmax")

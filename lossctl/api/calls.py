@@ -156,7 +156,8 @@ def compute(
     multi_label, multi_class: what columns of labels are, where rows with a single 1 leave it open
     soft: labels may be anything from 0 to 1, the chance that the label is 1
     class_axis, shift: which axis holds the classes; whether each step of a sequence predicts the label of the next
-    lone: anchors that are alone in their class: "drop", "zero" (they count, and cost 0), "self" (d_ap is 0)
+    lone: anchors that are alone in their class: "drop", "zero" (they count, and cost 0), "self" (d_ap is 0), or
+        "negatives" (they count by their negatives)
     distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
     ref, ref_label: of an embedding set: the set that positives and negatives come from; the inputs are anchors then
     exclude_same, ref_exclude_same: an array (n,), or the columns of a file; rows that agree in it are no pair

@@ -32,6 +32,7 @@ AT_ONCE = 2  # options that differ at the same time
 LONG = 20_000  # rows from which on not all is tried: of two options that differ one has few values, and no third does
 FEW_VALUES = 2
 WAYS = ("reduction", "scale", "weight_norm")  # settings that come of sums
+CHANCES = {"clip", "clip_log", "from_logits", "renormalize"}  # settings of probabilities
 Options = tuple[tuple[str, Any], ...]  # names of keywords and values, sorted
 
 
@@ -130,8 +131,8 @@ class Combinations:
         return bool(near.all() and (plain >= floor).all() and (1.0 - plain >= floor).all())
 
     def _first(self, reading: Mapping[str, Any]) -> np.ndarray:
-        values: np.ndarray = checks.admit(plan_of(self.plan, reading), self.arrays, 0).inputs[0].values
-        return values
+        chances: np.ndarray = checks.admit(plan_of(self.plan, reading), self.arrays, 0).inputs[0].p
+        return chances
 
     def _as_without(
         self, reading: Mapping[str, Any], known: Mapping[tuple[Options, Options], Combination]
@@ -150,10 +151,15 @@ class Combinations:
         for reading in choices.READINGS:
             if any(key in self.fixed or key in own for key in reading):
                 continue
-            if form != "prob" and not {"clip", "clip_log", "from_logits", "renormalize"}.isdisjoint(reading):
+            if form != "prob" and not CHANCES.isdisjoint(reading) and not self._clips_logits(reading):
                 continue
             if all(table.setting(key, table.COMPUTE).suits(self.loss) for key in reading):
                 yield dict(reading)
+
+    def _clips_logits(self, reading: Mapping[str, Any]) -> bool:
+        """Whether a library clips the probabilities of logits so."""
+        is_of_logits = (self.plan.entries[0].form or "") == "logits" and "clip" in reading
+        return is_of_logits and any(self._is_of(settings, reading) for _, settings in self.libraries)
 
     def _of_reading(self, reading: dict[str, Any]) -> Iterator[Combination]:
         sets = list(self._option_sets(0 if reading and self.loss.engine.has_space else AT_ONCE))

@@ -70,6 +70,7 @@ READINGS: tuple[Mapping[str, Any], ...] = (
     {"normalize": True},
     {"lone": "zero"},
     {"lone": "self"},
+    {"lone": "negatives"},
     {"normalize": True, "distance": "sqeuclidean"},
 )
 SCALES = (1.0, 0.25, 0.5, 2.0, 100.0)

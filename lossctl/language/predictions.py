@@ -117,6 +117,11 @@ class Binary(NamedTuple):
     logits: bool
     floor: float = NO_FLOOR
 
+    @property
+    def p(self) -> Array:
+        """The probability of yes."""
+        return sigmoid(self.values) if self.logits else self.values
+
     def given(self, label: Array) -> Chance:
         """The chance of `label`, 0 or 1, of the same shape."""
         if self.logits:

@@ -39,8 +39,8 @@ class Loss:
     cosine: a panel loss of similarities, whatever the distance
     even_at: its value for one positive and one negative alike, where it decides between them; None where it does not
     term: the loss that one of its terms is, of a pair or a triplet, which a curve draws for it
-    lone: what may be done with an anchor that is alone in its class: "drop" it, count it as "zero", or take it for its
-        "self" at distance 0; () where means are over pairs, and it makes no difference
+    lone: what may be done with an anchor that is alone in its class: "drop" it, count it as "zero", take it for its
+        "self" at distance 0, or count its "negatives" alone; () where means are over pairs, and it makes no difference
     is_angular: points are compared by their direction, whatever the distance
     of_triangle: a panel loss that compares positives with negatives too
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative

@@ -79,6 +79,12 @@ class Twofold:
         """(B, K) of the (B, N), as `numerics.picked`."""
         return Twofold(picked(self.high, index), picked(self.low, index))
 
+    def most(self, mask: Array) -> Twofold:
+        """The largest of the masked columns of each row, (B, N) -> (B,); -inf where none is."""
+        high = row_max(where(mask, self.high, -float("inf")))
+        low = row_max(where(mask & (self.high == high[:, None]), self.low, -float("inf")))
+        return Twofold(high, where(high > -float("inf"), low, 0.0))
+
     def less(self, numbers: Twofold) -> Twofold:
         """(B, K): what is left of each row, (B,), without its numbers, (B, K)."""
         return Twofold(self.high[:, None], self.low[:, None]) - numbers

@@ -8,15 +8,16 @@ count alike. The distance is the panel's.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from ..language.domains import Flag, NonNegative, Numbers, Positive, Real, Seed
+from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real, Seed
 from ..language.engines import SETS
-from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_sum, softplus, where
+from ..language.numerics import Array, matrix, minimum, namespace, one_hot, relu, row_sum, softplus, where
 from ..language.registry import Weighted, loss
 from ..language.twofold import cosines, directions
 
 LOG_2 = math.log(2)  # of log(1 + e^z) at z = 0
+Epsilon = Annotated[float | None, Domain(float, low=0, optional=True)]
 Panel = Any  # sets.panels.Panel, which losses do not know
 Cosines = Any  # Rounded or Twofold: float64 that says how wrong it may be, or twice its digits
 
@@ -36,22 +37,51 @@ class TripletLosses(NamedTuple):
 
 
 @loss(engine=SETS, reductions=("mean-active", "mean", "sum", "none"), term="triplet")
-def batch_all(panel: Panel, *, margin: NonNegative = 1.0) -> TripletLosses:
+def batch_all(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False, swap: Flag = False) -> TripletLosses:
     """Every triplet of the set: how much each negative fails to be farther than each positive, by the margin.
 
-    Formula: [d_ap - d_an + margin]+ over all a, p, n with y_p = y_a != y_n, p != a; mean over those above zero
-    Reading: the terms of a positive are r (d_ap + margin) - (the sum of the r distances below d_ap + margin)
+    Formula: [d_ap - d_an + margin]+ over all a, p, n with y_p = y_a != y_n, p != a; mean over those above zero;
+        log(1 + e^(d_ap - d_an + margin)) with --soft
+    Reading: the terms of a positive are r (d_ap + margin) - (the sum of the r distances below d_ap + margin); with
+        --soft or --swap the triplets are gone through one by one, N^2 K of them, in float64
     Paper: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017
+    Differs: the margin counts with --soft too, as in pytorch-metric-learning's smooth_loss; --margin 0 is the soft
+        margin of batch-hard
     margin: by how much d_an should exceed d_ap
+    soft: a smooth hinge
+    swap: also look from the positive, min(d_an, d_pn), as Balntas et al. 2016 do
     Use: to train on every triplet of a batch that still costs something
     Misleads: the mean over those above 0 need not fall while fewer and fewer remain: look at their number too
     Gradient: 1 by each d_ap and -1 by each d_an of the triplets that cost something, divided by their number
     Worked: active = 2; total = active * max(0, 1 - 1 + 1); batch_all = total / active
     Example: emb=0,1,2,3 label=0,0,1,1 -> 1
     """
+    if soft or swap:
+        return _one_by_one(panel, margin, soft, swap)
     d_ap, reach, sums = panel.below(margin)
     total = row_sum(_cast(reach, sums) * (d_ap + margin) - sums)
     return TripletLosses(total, row_sum(_cast(reach, sums)), panel.positives * panel.negatives)
+
+
+def _one_by_one(panel: Panel, margin: float, soft: bool, swap: bool) -> TripletLosses:
+    """Each positive of each anchor against all negatives."""
+    totals, weights = [], []
+    for run in panel.positives_in_turn():
+        total = weight = 0.0 * panel.distance[run[0][0], 0]
+        for rows, position in run:
+            d_an = panel.distance[rows]
+            d_ap = d_an[:, position][:, None]
+            if swap:
+                d_an = minimum(d_an, panel.from_point(position)[None, :])
+            gap = d_ap - d_an + margin
+            cost = softplus(gap) if soft else relu(gap)
+            is_counted = panel.is_positive[rows, position][:, None] & panel.is_negative[rows]
+            total = total + row_sum(where(is_counted, cost, 0.0))
+            weight = weight + row_sum(_cast(is_counted & (cost > 0), cost))
+        totals.append(total)
+        weights.append(weight)
+    xp = namespace(*totals)
+    return TripletLosses(xp.concat(totals), xp.concat(weights), panel.positives * panel.negatives)
 
 
 @loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet", lone=("drop", "zero", "self"))
@@ -142,26 +172,39 @@ def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> TripletLosses:
     return _active_total(where(panel.is_positive, d * d, gap * gap) / 2, panel.is_pair)
 
 
-@loss(engine=SETS, cosine=True, lone=("drop", "zero"))
-def multi_similarity(panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50.0, base: Real = 0.5) -> Array:
+@loss(engine=SETS, cosine=True, lone=("drop", "zero", "negatives"))
+def multi_similarity(
+    panel: Panel, *, alpha: Positive = 2.0, beta: Positive = 50.0, base: Real = 0.5, mining: Epsilon = None
+) -> Array:
     """Soft maxima of how dissimilar the positives and how similar the negatives are.
 
     Formula: log(1 + sum_p e^(-alpha (s_p - base))) / alpha + log(1 + sum_n e^(beta (s_n - base))) / beta; s = cosine
-    Paper: Wang, Han, Huang, Dong, Scott, Multi-Similarity Loss with General Pair Weighting, 2019 (without its mining)
+    Paper: Wang, Han, Huang, Dong, Scott, Multi-Similarity Loss with General Pair Weighting, 2019
+    Differs: its paper mines pairs first, pytorch-metric-learning where its miner is asked: --mining 0.1; an anchor
+        alone in its class counts there by its negatives: --lone negatives, and as 0 after the mining: --lone zero
     alpha: sharpness for the positives
     beta: sharpness for the negatives
     base: the similarity that costs nothing
+    mining: eps: only positives less similar than the most similar negative and eps, and negatives more similar than the
+        least similar positive less eps, count; none for all
     Use: retrieval; hard pairs weigh more, and pairs relative to their rivals
-    Misleads: without the mining of its paper all pairs count, also the easy ones
+    Misleads: without --mining all pairs count, also the easy ones
     Gradient: a softmax over the anchor's positives, and one over its negatives, each damped by the easy ones
     Worked: pull = log(1 + exp(-2 * (1 - 0.5))) / 2; push = log(1 + exp(50 * (0 - 0.5))) / 50; first = pull + push;
         multi_similarity = first
     Example: emb=1/0,1/0,0/1 label=0,0,1 -> 0.15663084375938918
     """
-    s = panel.similarity
     index, is_positive = panel.own
+    is_negative = panel.is_negative
+    if mining is None:
+        s = panel.similarity
+    else:  # which pairs count is a question of sign: in twice the digits
+        s = panel.exact_similarity
+        least, most = -(-s).most(panel.is_positive), s.most(is_negative)
+        is_positive = is_positive & ((most + mining).less(s.columns(index)).high > 0)
+        is_negative = is_negative & ((least - mining).less(s).high < 0)
     pull = (-alpha * (s.columns(index) - base)).log_sum_exp(is_positive).log_one_plus_exp() / alpha
-    push = (beta * (s - base)).log_sum_exp(panel.is_negative).log_one_plus_exp() / beta
+    push = (beta * (s - base)).log_sum_exp(is_negative).log_one_plus_exp() / beta
     return pull + push
 
 

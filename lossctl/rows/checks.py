@@ -124,15 +124,33 @@ def _converted(plan: Plan, entry: Input, values: np.ndarray, facts: Facts) -> An
         return _squashed(plan.squash, values) if plan.squash != "none" and entry is plan.entries[0] else values
     if facts.rounded:
         values = np.clip(values, 0.0, 1.0)
-    if entry.form == "prob" and plan.clip_type != "float64":
+    form = entry.form
+    if form == "logits" and plan.clip:  # the probabilities that they give
+        is_softmax = entry.classes > 0 or entry.role.is_distribution
+        values, form = _chances(values, is_softmax, plan.clip_type), "prob"
+    if form == "prob" and plan.clip_type != "float64":
         values = values.astype(plan.clip_type).astype(np.float64)
-    if entry.form == "prob" and plan.clip:
+    if form == "prob" and plan.clip:
         values = np.clip(values, *_bounds(plan))
     floor = -plan.clip_log if plan.clip_log else -math.inf
     if entry.role.is_distribution:
-        return Distribution(values, entry.form, floor)
+        return Distribution(values, form, floor)
     predictions = Categorical if entry.classes else Binary
-    return predictions(values, entry.form == "logits", floor)
+    return predictions(values, form == "logits", floor)
+
+
+def _chances(logits: np.ndarray, is_softmax: bool, kind: str) -> np.ndarray:
+    """The probabilities that logits give; in a smaller type all steps are of that type, as a library takes them."""
+    import numpy as np
+
+    if kind == "float64":
+        return _squashed("softmax" if is_softmax else "sigmoid", logits)
+    x = logits.astype(kind)
+    with np.errstate(over="ignore"):
+        if not is_softmax:
+            return np.asarray(1 / (1 + np.exp(-x)), dtype=np.float64)
+        shares = np.exp(x - x.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def _bounds(plan: Plan) -> tuple[float, float]:

@@ -184,13 +184,13 @@ def plan(
             fix="leave one of them out",
         )
     _check_class_numbers(spec, entries)
-    if clip and not any(entry.form == "prob" for entry in entries):
-        raise UsageError("--clip applies to probabilities only", fix="leave it out: logits need no clipping")
+    if clip and not any(entry.form in ("prob", "logits") for entry in entries):
+        raise UsageError("--clip applies to probabilities only", fix="leave it out: logarithms need no clipping")
     if squash == "softmax" and entries[0].ndim == 1:
         raise UsageError("--squash softmax of one score a row", why="it is over classes", fix="use --squash sigmoid")
     for option, is_asked in (
         ("--clip-log", clip_log),
-        ("--clip-type", clip_type != "float64"),
+        ("--clip-type", clip_type != "float64" and not clip),
         ("--percent", percent),
         ("--renormalize", renormalize),
     ):

@@ -73,20 +73,23 @@ def _points(plan: shapes.Plan, embedding_set: EmbeddingSet, space: Space) -> Poi
 
 
 def _losses(
-    plan: shapes.Plan, points: Points, device: str, workers: Workers, progress: Progress | None
+    plan: shapes.Plan, points: Points, device: str, workers: Workers, progress: Progress | None, everyone: bool
 ) -> tuple[panels.AnchorLosses, str]:
-    """The losses, and what computed them."""
+    """The losses, and what computed them.
+
+    everyone: of all points, also those without a positive
+    """
     loss, options = plan.spec.loss, plan.spec.options
     how: dict[str, Any] = {"threads": workers, "progress": progress}
     if device == "cpu":
         if loss.cosine:
             how["most"] = max(32, min(256, panels.CACHED // max(1, len(points))))
-        losses = panels.anchor_losses(points, partial(loss.function, **options), everyone=loss.everyone, **how)
+        losses = panels.anchor_losses(points, partial(loss.function, **options), everyone=everyone, **how)
         backend = "numpy"
     else:
         from .device.losses import anchor_losses_on
 
-        losses, backend = anchor_losses_on(device, points, plan.spec, **how)
+        losses, backend = anchor_losses_on(device, points, plan.spec, everyone=everyone, **how)
     if not len(losses):
         raise no_anchor(points)
     if not losses.valid.any() and loss.everyone:
@@ -175,7 +178,8 @@ def answer(asked: WholeLoss) -> WholeScores:
     embeddings = read_set(job.plan, [Loaded(0, job.arrange(inputs))])
     alone = _alone(job, embeddings)
     points = _points(job.plan, _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings, job.space)
-    losses, backend = _losses(job.plan, points, job.space.device, asked.threads, asked.progress)
+    everyone = job.plan.spec.loss.everyone or (job.space.lone == "negatives" and len(alone) > 0)
+    losses, backend = _losses(job.plan, points, job.space.device, asked.threads, asked.progress, everyone)
     rows = _rows(job.plan, embeddings, points, losses, embeddings.numbers[alone])
     if not asked.is_rest:
         is_angular = job.plan.spec.loss.cosine or job.space.normalize or job.space.metric == "cosine"

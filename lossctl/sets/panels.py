@@ -6,6 +6,7 @@ through all panels, on all cores, in memory that does not grow with the square o
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -184,6 +185,22 @@ class Panel:
         counts = torch.searchsorted(ordered.detach(), bounds)
         sums = torch.nn.functional.pad(ordered[:, : int(counts.max())].cumsum(1), (1, 0))
         return d_ap, counts, sums.gather(1, counts)
+
+    def positives_in_turn(self) -> Iterator[list[tuple[slice, int]]]:
+        """The anchors cut into runs that share their candidates; of each run (rows, position) for every point that is a
+        positive of any of its anchors."""
+        is_positive, _ = self.points.relations(self.start, self.stop)
+        first, last = (side[self.start : self.stop] for side in (self.points.first, self.points.last))
+        is_new = (np.diff(first) != 0) | (np.diff(last) != 0)
+        cuts = [0, *(np.flatnonzero(is_new) + 1 if self.points.masks is None else []), len(self)]
+        for begin, end in itertools.pairwise(map(int, cuts)):
+            rows = slice(begin, end)
+            yield [(rows, int(position)) for position in np.flatnonzero(is_positive[rows].any(axis=0))]
+
+    def from_point(self, position: int) -> Array:
+        """(N,) distances from the point at a position to all."""
+        distances: Array = replace(self, start=position, stop=position + 1).distance[0]
+        return distances
 
     def semi_hard(self, fallback: str) -> tuple[np.ndarray, Array]:
         """(B, K) for each of `own` the nearest negative beyond it, and a mask of the pairs that have one.

@@ -105,6 +105,23 @@ def printed(spec: str, numbers: list[float], reduction: str | None = None) -> li
 
 BATCH_ALL = [0.959674869690, 3.663886740331, 0.749333671330, 0.613211664192, 1.393790132804]
 BATCH_ALL_MEAN = [0.661844737717, 2.286770689655, 0.529701388354, 0.458851486654, 0.922785191373]
+SOFT, SWAP, SOFT_SWAP = 1.0612931448647653, 1.2107356786384642, 1.344276229775178
+NEAR = (
+    np.array(
+        [
+            [5.0, -2.6, 0.4],
+            [2.4, -0.5, -0.2],
+            [1.0, -0.2, -0.9],
+            [3.3, 3.2, -0.4],
+            [-0.3, 2.3, -1.1],
+            [-0.4, 3.5, -0.2],
+            [1.0, -0.2, 3.0],
+            [1.5, 0.5, 2.5],
+            [-0.2, 0.5, 4.9],
+        ]
+    ),
+    np.repeat([0, 1, 2], 3),
+)
 BATCH_HARD = [2.015061810428, 6.876725, 1.610643580988, 1.470104363646, 3.021287161976]
 BATCH_HARD_SOFT = [1.995810791342, 6.716712620706, 1.632229766997, 1.525368367097, 2.883648400898]
 SQUARED = {"metric": "sqeuclidean"}
@@ -128,6 +145,16 @@ CASES: dict[str, list[Case]] = {
         *in_all_spaces("batch-all:margin=0.7", X, lambda d, y: mean_of_active(hinges(d, y, 0.7))),
         *in_all_spaces("batch-all", X, lambda d, y: mp.fsum(hinges(d, y, 1)), reduction="sum"),
         *in_all_spaces("batch-all:margin=0", X, lambda d, y: mean(hinges(d, y, 0)), reduction="mean"),
+        Case(f"{PML}, smooth_loss", "batch-all:soft=true,margin=0.2", X, SOFT, digits=14),
+        Case(f"{PML}, swap", "batch-all:swap=true,margin=0.2", X, SWAP, digits=14),
+        Case(
+            f"{PML}, both, MeanReducer",
+            "batch-all:soft=true,swap=true,margin=0.2",
+            X,
+            SOFT_SWAP,
+            digits=14,
+            reduction="mean",
+        ),
         Case("a collapsed embedding pays the margin", "batch-all:margin=0.2", (np.ones((4, 2)), [0, 0, 1, 1]), 0.2),
     ],
     "batch-hard": [
@@ -246,6 +273,8 @@ CASES: dict[str, list[Case]] = {
         Case(f"{PML}, without its lone row", "multi-similarity", LONE, 0.305958, digits=6),
         Case(PML, "multi-similarity", X, 1.729292827753, digits=12),
         Case(PML, "multi-similarity:alpha=1,beta=10,base=0.3", X, 2.396278351937, digits=12),
+        Case(f"{PML}, its miner", "multi-similarity:mining=0.1", NEAR, 0.06158694278572013, digits=14),
+        Case(f"{PML}, its miner, 0.3", "multi-similarity:mining=0.3", NEAR, 0.1534363577621703, digits=14),
         Case("anchor by anchor", "multi-similarity", X, lambda: mean(multi_similarity(*X, 2, 50, 0.5))),
         Case(
             "anchor by anchor, sum",

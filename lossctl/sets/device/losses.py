@@ -33,7 +33,13 @@ Progress = Callable[[int, int], None]
 
 
 def anchor_losses_on(
-    device: str, points: Points, spec: Spec, *, threads: Workers = 1, progress: Progress | None = None
+    device: str,
+    points: Points,
+    spec: Spec,
+    *,
+    everyone: bool = False,
+    threads: Workers = 1,
+    progress: Progress | None = None,
 ) -> tuple[AnchorLosses, str]:
     """A panel loss of all anchors of numpy points, and what computed it: "triton-cuda" or "torch-cuda".
 
@@ -49,11 +55,11 @@ def anchor_losses_on(
         return loss.function(panel, **spec.options)
 
     with room_on(device):
-        if loss.function in BY_KERNEL and points.anchors:
+        if loss.function in BY_KERNEL and points.anchors and spec.by_hand.keys() <= KERNEL_OPTIONS:
             return _by_kernel(device, points, function, spec, threads, progress)
         there = replace(with_picks(points, device), x=torch.from_numpy(points.x).to(device))
         options: dict[str, Any] = {"threads": threads, "progress": progress, "memory_bytes": MEMORY_BYTES}
-        return anchor_losses(there, function, everyone=loss.everyone, **options), backend
+        return anchor_losses(there, function, everyone=everyone or loss.everyone, **options), backend
 
 
 def _by_kernel(
@@ -118,4 +124,5 @@ def _batch_all(
     return unscaled(points, losses), active, (borderline > 0) | (near * near < least)
 
 
+KERNEL_OPTIONS = {"margin"}
 BY_KERNEL: dict[Function, Callable[..., tuple[AnchorLosses, bool]]] = {batch_all: batch_all_losses}
