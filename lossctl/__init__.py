@@ -44,14 +44,16 @@ def __getattr__(name: str) -> Any:
         from . import errors
 
         return getattr(errors, name)
+    from .api.signatures import called
+
     if name == "explain":
         from .show import losses
 
-        return losses.explain
+        return called(losses.explain)
     if name == "plot":
         from .show import result_plots
 
-        return result_plots.plot
+        return called(result_plots.plot)
     from .api import calls
 
     return getattr(calls, name)

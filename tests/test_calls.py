@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +189,47 @@ def test_text_in_columns_of_one_hot_labels_is_named(tmp_path):
     path.write_text("a,1\nb,0\n")
     with pytest.raises(DataError, match="'a' is text in one of 2 columns"):
         lossctl.compute("gini", str(path), header="no")
+
+
+def test_an_argument_of_another_type_is_refused_by_its_name():
+    calls = {
+        "compute": ("bce", [0.9, 0.2], [1, 0]), "row_losses": ("bce", [0.9, 0.2], [1, 0]), "triplets": (X, LABELS),
+        "mine": ("all", X, LABELS), "compare": ([0.9, 0.2], [0.8, 0.2]), "run": ("s.yaml",), "parts": ("bce", "p.npy"),
+    }  # fmt: skip
+    needed = {"compare": {"target": [1, 0], "loss": "bce"}}
+    tried = 0
+    for name, inputs in calls.items():
+        function = getattr(lossctl, name)
+        items = inspect.signature(lossctl.compute if name == "parts" else function).parameters.values()
+        for item in (item for item in items if item.kind is item.KEYWORD_ONLY):
+            for value in (object(), 1j, b"x", {1}):
+                with pytest.raises(UsageError, match=rf"{item.name} (cannot be|with parts)") as fault:
+                    function(*inputs, **{**needed.get(name, {}), item.name: value})
+                assert fault.value.fix and "--" not in str(fault.value), item.name
+                tried += 1
+    assert tried > 500
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: lossctl.compare([0.9], [0.8], target=[1], loss="bce", keep=3), ["compare has no argument 'keep'"]),
+        (lambda: lossctl.compare([0.9], [0.8], loss="bce"), ["'target'", "lossctl.compare(base, *others, target=..."]),
+        (lambda: lossctl.run("s.yaml", job=2), ["run has no argument 'job'. Did you mean 'jobs'?"]),
+        (lambda: lossctl.merge(), ["lossctl.merge(parts)"]),
+        (lambda: lossctl.explain(5), ["loss cannot be 5"]),
+        (lambda: lossctl.run(5), ["path cannot be 5"]),
+        (lambda: lossctl.compute("bce", [0.9], [1], jobs=float("inf")), ["jobs cannot be inf", "a whole number"]),
+    ],
+)
+def test_calls_that_do_not_fit_their_signature(call, words):
+    with pytest.raises(UsageError) as fault:
+        call()
+    assert all(word in str(fault.value) for word in words), fault.value
+
+
+def test_classes_may_be_an_array_as_libraries_have_them():
+    chances = [[0.7, 0.3], [0.4, 0.6]]
+    value = lossctl.compute("ce", chances, ["ham", "spam"], classes=np.array(["ham", "spam"])).value
+    assert value == pytest.approx(-np.log([0.7, 0.6]).mean(), rel=1e-12)
+    assert lossctl.compute("ce", chances, [5, 9], classes=np.array([5, 9])).value == value

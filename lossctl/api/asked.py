@@ -217,7 +217,7 @@ def _listed(names: Any) -> tuple[str, ...]:
     """ "a,b" or a list of names as a tuple of texts."""
     if isinstance(names, str) and (ends := re.fullmatch(r" *([0-9]+)\.\.([0-9]+) *", names)):
         return tuple(map(str, range(int(ends[1]), int(ends[2]) + 1)))
-    parts = names.split(",") if isinstance(names, str) else names or ()
+    parts = names.split(",") if isinstance(names, str) else () if names is None else names
     return tuple(str(part).strip() for part in parts)
 
 

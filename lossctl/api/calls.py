@@ -15,7 +15,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..errors import UsageError, in_python, told_in_python
+from ..errors import UsageError, in_python
 from ..files import memory
 from ..kernels import devices
 from ..language import options
@@ -25,7 +25,7 @@ from ..results.notebook import Number, Record, Tabled
 from ..results.values import Comparison, Result, SuiteReport
 from ..sets.mining import Mined, joined
 from ..text import did_you_mean, shown
-from . import answers, states, suite, suite_file
+from . import answers, signatures, states, suite, suite_file
 from . import mine as mining
 from .asked import Asked, asked, form_of, liked, memory_of, refuse_unsuited
 from .bound import as_array, looks_like_column, refuse_none, refuse_other_indexes
@@ -36,6 +36,7 @@ from .question import Question
 from .question_of_sets import MiningQuestion, TripletQuestion, check_mining
 from .question_of_systems import ComparisonQuestion
 from .reading import Given
+from .signatures import called, plain
 from .states import PartOfQuestion
 from .triplets import Report
 
@@ -83,7 +84,7 @@ class Grouped(Number, Tabled):
 # --- losses
 
 
-@told_in_python()
+@called
 def compute(
     loss: str | Spec,
     *inputs: Source,
@@ -96,8 +97,8 @@ def compute(
     clip_type: str = "float64",
     clip_log: float = 0.0,
     squash: str = "none",
-    classes: str | Sequence[str] | None = None,
-    positive: str | None = None,
+    classes: str | Sequence[str | int] | None = None,
+    positive: str | int | None = None,
     multi_label: bool = False,
     multi_class: bool = False,
     soft: bool = False,
@@ -131,7 +132,7 @@ def compute(
     keep: int | str | None = None,
     group: Source | None = None,
     by: str | None = None,
-    ci: float | None = None,
+    ci: float | str | None = None,
     ci_method: str = "bca",
     resamples: int = 1000,
     cluster: Source | None = None,
@@ -201,7 +202,7 @@ def _as_asked(question: Question, results: Sequence[Result]) -> Result | Grouped
     return Grouped(results[0], macro, {result.group: result for result in results if result.group is not None})
 
 
-@told_in_python()
+@called
 def parts(loss: str | Spec, *inputs: Source, **settings: Any) -> list[PartOfQuestion]:
     """The parts of `compute(loss, *inputs, **settings)`, for engines that run functions on many machines.
 
@@ -215,13 +216,14 @@ def parts(loss: str | Spec, *inputs: Source, **settings: Any) -> list[PartOfQues
     for name in ("executor", "jobs", "keep", "by", "data_hash"):
         if name in settings:
             raise UsageError(f"{name} with parts", fix=f"leave {name} out, or call lossctl.compute")
+    signatures.check(inspect.signature(compute), settings)
     known = {row.argument: key for key, row in options.settings(COMPUTE, "python").items()}
-    values = {**preset, **{known[name]: _plain(value) for name, value in settings.items() if name in known}}
+    values = {**preset, **{known[name]: plain(value) for name, value in settings.items() if name in known}}
     named = {name: value for name, value in settings.items() if name not in known}
     return states.planned(_question(loss, inputs, named, values, COMPUTE))
 
 
-@told_in_python()
+@called
 def merge(parts: Sequence[bytes]) -> Result | Grouped:
     """What `compute` would have given, from the states of all parts, in any order.
 
@@ -232,7 +234,7 @@ def merge(parts: Sequence[bytes]) -> Result | Grouped:
     return _as_asked(*states.merged(parts))
 
 
-@told_in_python()
+@called
 def row_losses(
     loss: str | Spec,
     *inputs: Source,
@@ -245,8 +247,8 @@ def row_losses(
     clip_type: str = "float64",
     clip_log: float = 0.0,
     squash: str = "none",
-    classes: str | Sequence[str] | None = None,
-    positive: str | None = None,
+    classes: str | Sequence[str | int] | None = None,
+    positive: str | int | None = None,
     multi_label: bool = False,
     multi_class: bool = False,
     soft: bool = False,
@@ -284,7 +286,7 @@ def row_losses(
     return answers.row_values(_question(loss, inputs, named, _settings(row_losses, locals()), ROWS))
 
 
-@told_in_python()
+@called
 def compare(
     base: Source,
     *others: Source,
@@ -298,8 +300,8 @@ def compare(
     clip_type: str = "float64",
     clip_log: float = 0.0,
     squash: str = "none",
-    classes: str | Sequence[str] | None = None,
-    positive: str | None = None,
+    classes: str | Sequence[str | int] | None = None,
+    positive: str | int | None = None,
     multi_label: bool = False,
     multi_class: bool = False,
     soft: bool = False,
@@ -328,7 +330,7 @@ def compare(
     executor: Executor | str | None = None,
     jobs: int | None = None,
     memory: str | None = None,
-    ci: float = 0.95,
+    ci: float | str = 0.95,
     ci_method: str = "bca",
     resamples: int = 10_000,
     cluster: Source | None = None,
@@ -366,6 +368,7 @@ def compare(
     return tuple(answers.compared(question, data_hash=data_hash))
 
 
+@called
 def run(
     path: str | PathLike[str],
     *,
@@ -385,18 +388,15 @@ def run(
     """
     call = asked(_settings(run, locals()), RUN, "python")
     texts = [only] if isinstance(only, str) else only
-    name = _plain(path)
-    if not isinstance(name, str):
-        raise UsageError(f"a suite is the path of a YAML file, not of type {type(path).__name__}", fix="give its path")
     return suite.run(
-        suite_file.load(name), only=texts, jobs=executor or jobs, data_hash=data_hash, memory=memory_of(call)
+        suite_file.load(plain(path)), only=texts, jobs=executor or jobs, data_hash=data_hash, memory=memory_of(call)
     )
 
 
 # --- sets of embeddings
 
 
-@told_in_python()
+@called
 def triplets(
     *inputs: Source,
     margin: float | Sequence[float] = 1.0,
@@ -408,13 +408,13 @@ def triplets(
     ref_exclude_same: Source | Sequence[str] | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
-    positive: str | None = None,
+    positive: str | int | None = None,
     by_class: bool = False,
     pairs: int = 0,
     batch: tuple[int, int] | None = None,
     batches: int = 100,
     anchors: int | None = None,
-    ci: float | None = None,
+    ci: float | str | None = None,
     seed: int = 0,
     na: str = "error",
     skip_nan: bool = False,
@@ -461,7 +461,7 @@ def triplets(
 def mine(strategy: str, *inputs: Source, out: None = None, **settings: Any) -> Mined: ...
 @overload
 def mine(strategy: str, *inputs: Source, out: str, **settings: Any) -> MiningSummary: ...
-@told_in_python()
+@called
 def mine(
     strategy: str,
     *inputs: Source,
@@ -475,7 +475,7 @@ def mine(
     ref_exclude_same: Source | Sequence[str] | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
-    positive: str | None = None,
+    positive: str | int | None = None,
     category: str | Sequence[str] | None = None,
     fallback: str | None = None,
     limit: int | None = None,
@@ -530,14 +530,7 @@ def mine(
 def _settings(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a call's keywords by `Setting.key`."""
     rows = options.settings(function.__name__, "python")
-    return {key: _plain(values[row.argument]) for key, row in rows.items() if row.argument in values}
-
-
-def _plain(value: Any) -> Any:
-    """A number of numpy as one of Python; paths as texts."""
-    if hasattr(value, "__fspath__"):
-        return value.__fspath__()
-    return value.item() if isinstance(value, np.generic) else value
+    return {key: plain(values[row.argument]) for key, row in rows.items() if row.argument in values}
 
 
 def _several(value: Any) -> list[Any]:
