@@ -38,7 +38,8 @@ def allowed(size: int | None) -> Iterator[None]:
     try:
         yield
     finally:
-        ALLOWED.reset(token)
+        with contextlib.suppress(ValueError):  # the context that it was set in is gone with its thread
+            ALLOWED.reset(token)
 
 
 def bytes_free() -> int | None:
