@@ -2,6 +2,7 @@
 
 import os
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from conftest import run_lossctl
 
 import lossctl
 from lossctl.errors import FileError, UsageError
-from lossctl.files import opening, room
+from lossctl.files import drawer, opening, reading, room
+from lossctl.sets import gram
 
 
 def sparse(path, shape, kind):
@@ -103,3 +105,36 @@ def test_a_member_whose_name_begins_with_nul_is_an_error_of_the_file(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"p.npy", b"\0.npy"))
     done = run_lossctl("compute", "mse", str(path))
     assert done.code == 3 and "1 column cannot be split into pred and target" in done.err
+
+
+def test_a_set_larger_than_memory_lies_in_a_file_and_gives_the_same(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    labels = random.integers(9, size=90)
+    emb = random.standard_normal((9, 50))[labels] + random.standard_normal((90, 50))
+    emb[:20] = emb[20:40]
+    files = str(tmp_path / "emb.npy"), str(tmp_path / "label.npy")
+    np.save(files[1], labels)
+    filed, count = drawer.filed, []
+    monkeypatch.setattr(drawer, "filed", lambda *shape: count.append(shape) or filed(*shape))
+    for values in (1e-30 * emb, emb.round(), emb.astype("float32")):
+        np.save(files[0], values)
+        answers = []
+        for free in (1 << 40, 10_000):
+            with monkeypatch.context() as patch:
+                for module, name, value in (
+                    (reading, "bytes_free", lambda free=free: free), (drawer, "BLOCK_BYTES", 3000),
+                    (gram, "TILE", (16, 7)), (gram, "VALUES_AT_ONCE", 999),
+                ):  # fmt: skip
+                    patch.setattr(module, name, value)
+                report = lossctl.triplets(*files, margin=[0.5, 1], by_class=True, pairs=2)
+                counts = [[at.categories for at in report.breakdown.margins], report.breakdown.classes]
+                mined = [lossctl.mine(strategy, *files).rows.tolist() for strategy in ("batch-hard", "semi-hard")]
+                answers.append((counts, report.breakdown.certified, report.diagnosis.duplicates, mined))
+        assert answers[0] == answers[1]
+        assert len(count) >= 9  # as read, in order of classes, centred: three times
+        count.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "bytes_free", lambda: 10_000)
+        patch.setattr(drawer.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
+        with pytest.raises(FileError, match="set TMPDIR"):
+            lossctl.triplets(*files)

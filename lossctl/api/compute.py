@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import room
 from ..files.dialect import refuse_idle
-from ..files.sources import Block, Field, blocks, digest, refuse_whole
+from ..files.sources import Block, Field, blocks, digest, rows_on_disk
 from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
@@ -131,7 +131,7 @@ class Shared:
             yield from scorer.blocks(self.jobs, self.ride, self.read, self.threads, fold)
             return
         if not self.answers:
-            refuse_whole(self.fields)
+            rows_on_disk(self.fields)
             workers = [self.workers(partial(whole_scores, at)) for at in range(len(self.jobs))]
             self.answers = whole.answers(scorer.blocks, self.jobs, self.ride, self.read, workers, progress)
         yield fold(tuple(answer.scored for answer in self.answers))

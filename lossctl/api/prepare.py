@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.ids import refuse_other_ids
-from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source, refuse_whole
+from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source, rows_on_disk
 from ..language.domains import Option
 from ..language.registry import SET, Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
@@ -75,10 +75,16 @@ class Prepared(NamedTuple):
         fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
         return blocks(fields, kinds, by_row.block_rows(self.plan))
 
+    @property
+    def rows_on_disk(self) -> int | None:
+        """How many rows a set has that memory has no room for. FileError where it cannot be kept in a file either."""
+        asked, loss = self.reading, self.plan.spec.loss
+        is_plain = self.pairs == PLAIN and asked.lone == "drop" and asked.device == "cpu"
+        is_angular = loss.cosine or asked.normalize or asked.metric == "cosine"
+        return rows_on_disk(self.fields, loss.engine.has_space and is_plain and not is_angular)
+
     def inputs(self) -> Iterator[Loaded]:
-        """The blocks as the plan's entries take them. FileError where a set cannot be held."""
-        if self.plan.spec.loss.engine.reads_whole:
-            refuse_whole(self.fields)
+        """The blocks as the plan's entries take them."""
         for block in self.read():
             yield Loaded(block.start, self.arrange(block.load()))
 

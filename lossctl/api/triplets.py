@@ -118,7 +118,7 @@ def report(
     from ..sets.triplets import breakdown
     from . import shares
 
-    embeddings, reading = read_set(opened.plan, opened.inputs()), opened.reading
+    embeddings, reading = read_set(opened.plan, opened.inputs(), opened.rows_on_disk), opened.reading
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count: Callable[..., Breakdown] = partial(breakdown, who=opened.pairs)
     if reading.device != "cpu":

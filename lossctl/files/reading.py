@@ -9,12 +9,14 @@ import numpy as np
 
 from ..errors import DataError
 from .content import Choice, Chunk, Content
+from .drawer import refuse_full
 from .frames import Field
 from .npy import axes_unread
 from .opening import label_of
-from .room import refuse_beyond
+from .room import bytes_free, refuse_beyond
 
 DIGEST_ROWS = 1 << 15
+DIGEST_VALUES = 1 << 23  # that are read at a time for it
 NUMBER = 8  # bytes of a number, whatever it is in the file
 HELD = 3  # how many times its size a set takes while it is computed, at least
 
@@ -67,19 +69,33 @@ def _watched(walk: Iterator[Block], length: int | None) -> Iterator[Block]:
         yield block._replace(load=loader(block))
 
 
-def refuse_whole(fields: Sequence[Field]) -> None:
-    """FileError where all rows of the fields, which have to be held at once, need more memory than is free."""
+def rows_on_disk(fields: Sequence[Field], is_possible: bool = False) -> int | None:
+    """How many rows the fields have, where all of them at once need more memory than is free; None where they do not.
+
+    is_possible: whoever reads them can keep them in a file meanwhile; FileError where not, or where it has no room
+    """
     length = _known_length(fields)
     if length is None or not any(_is_file(field) for field in fields):
-        return
+        return None
     width = sum(field.width for field in fields)
     largest = max(filter(_is_file, fields), key=lambda field: field.width)
-    refuse_beyond(
+    needed, what = (
         HELD * NUMBER * length * width,
-        f"{label_of(largest.frame.path)}: {length:,} rows of {width:,} numbers together",
+        f"{label_of(largest.frame.path)}: {length:,} rows of {width:,} numbers",
+    )
+    if is_possible:
+        free = bytes_free()
+        if free is None or needed <= free:
+            return None
+        refuse_full(needed, what)
+        return length
+    refuse_beyond(
+        needed,
+        f"{what} together",
         "each row is compared with all others, so all of them are held in memory",
         "compute a sample of the rows, or run where there is more memory",
     )
+    return None
 
 
 def _is_file(field: Field) -> bool:
@@ -243,17 +259,20 @@ def leaves(fields: Sequence[Field], kinds: Sequence[str] = (), start: int = 0, s
     import hashlib
 
     kinds = kinds or ["category" if _is_text(field) else "number" for field in fields]
-    hashes: list[list[bytes]] = [[] for _ in fields]
-    rows = start
-    for block in blocks(fields, kinds, DIGEST_ROWS, start, stop):
+    hashes: list[list[Any]] = [[] for _ in fields]
+    rows, step = start, DIGEST_ROWS
+    while step % 2 == 0 and step * sum(field.width for field in fields) > DIGEST_VALUES:
+        step //= 2  # a leaf of very wide rows is read in pieces
+    for block in blocks(fields, kinds, step, start, stop):
         rows = block.stop
         for held, kind, values in zip(hashes, kinds, block.load(), strict=True):
+            if block.start % DIGEST_ROWS == 0:
+                held.append(hashlib.sha256())
             if kind == "number":
-                held.append(hashlib.sha256(values.astype("<f8", order="C", copy=False).data).digest())
+                held[-1].update(values.astype("<f8", order="C", copy=False).data)
             else:
-                text = "".join(f"{value}\0" for value in values.ravel().tolist())
-                held.append(hashlib.sha256(text.encode()).digest())
-    return Leaves(tuple(kinds), rows - start, tuple(b"".join(held) for held in hashes))
+                held[-1].update("".join(f"{value}\0" for value in values.ravel().tolist()).encode())
+    return Leaves(tuple(kinds), rows - start, tuple(b"".join(leaf.digest() for leaf in held) for held in hashes))
 
 
 def _kind_by_reading(field: Field) -> str:

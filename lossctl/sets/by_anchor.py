@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files import drawer
 from ..rows import checks, shapes
 from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
@@ -35,17 +36,30 @@ class EmbeddingSet(NamedTuple):
     facts: Facts
 
 
-def read_set(plan: shapes.Plan, blocks: Iterable[RowBlock]) -> EmbeddingSet:
-    """All of the embeddings and labels. DataError for values that cannot be used."""
-    admitted = [checks.admit(plan, block.load(), block.start) for block in blocks]
-    if not admitted:
+def read_set(plan: shapes.Plan, blocks: Iterable[RowBlock], on_disk: int | None = None) -> EmbeddingSet:
+    """All of the embeddings and labels. DataError for values that cannot be used.
+
+    on_disk: how many rows there are, where memory has no room for them
+    """
+    emb: list[np.ndarray] = []
+    label, numbers, facts, kept, count = [], [], NOTHING, None, 0
+    for block in blocks:
+        part = checks.admit(plan, block.load(), block.start)
+        values, labels = part.inputs
+        if on_disk is None:
+            emb.append(values)
+        else:
+            kept = drawer.filed((on_disk, values.shape[1])) if kept is None else kept
+            kept[count : count + len(values)] = values
+            drawer.let_go(kept)
+        label.append(labels)
+        numbers.append(part.rows.at(np.arange(len(values))))
+        facts, count = facts.merge(part.facts), count + len(values)
+    if not label:
         raise DataError("no rows", fix="check the file")
-    emb, label = zip(*(part.inputs for part in admitted), strict=True)
-    facts = NOTHING
-    for part in admitted:
-        facts = facts.merge(part.facts)
-    numbers = [part.rows.at(np.arange(len(part.inputs[0]))) for part in admitted]
-    return EmbeddingSet(np.concatenate(emb), _joined(label), np.concatenate(numbers), facts)
+    return EmbeddingSet(
+        np.concatenate(emb) if kept is None else kept[:count], _joined(label), np.concatenate(numbers), facts
+    )
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..files import drawer
 from ..results.breakdown import Breakdown, Diagnosis
 from ..rows.facts import NARROW
 from ..rows.job import PLAIN, Pairing
@@ -22,7 +23,7 @@ NEARLY_ALL = 0.9  # the same of one class of two
 def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagnosis:
     """What the set itself looks like, beside its breakdown `breakdown`."""
     x, labels = np.asarray(embeddings).astype(np.float64, copy=False), np.asarray(labels)
-    norms = np.sqrt(np.einsum("ij,ij->i", x, x))
+    norms = _norms(x)
     mean_norm = float(norms.mean())
     spread = spread_of(x)
     twins = equal_rows(x)
@@ -73,8 +74,8 @@ def _of_points(embeddings: np.ndarray, classes: np.ndarray, is_angular: bool) ->
     conflicting = _mixed_groups(equal_rows(embeddings), classes)
     if conflicting:
         lines.append(f"{conflicting} rows are equal to a row with another label")
-    norms = np.sqrt(np.einsum("ij,ij->i", x, x))
-    zeros = int((~x.any(axis=1)).sum())
+    norms = _norms(x)
+    zeros = sum(int((~x[rows].any(axis=1)).sum()) for rows in drawer.blocks(x))
     if zeros:
         lines.append(f"{zeros} embeddings are all zeros")
     lines += _of_columns(embeddings, classes)
@@ -121,9 +122,18 @@ def _of_classes(names: np.ndarray, classes: np.ndarray, pairs: Pairing) -> list[
 
 def spread_of(x: np.ndarray) -> float:
     """How far (N, D) rows lie from their centre, root mean square, in parts of their mean length."""
-    mean_norm = float(np.sqrt(np.einsum("ij,ij->i", x, x)).mean())
-    centred = x - x.mean(axis=0)
-    return math.sqrt(float(np.einsum("ij,ij->", centred, centred)) / len(x)) / mean_norm if mean_norm else 0.0
+    mean_norm = float(_norms(x).mean())
+    centre = drawer.mean(x)
+    squares = 0.0
+    for rows in drawer.blocks(x):
+        centred = x[rows] - centre
+        squares += float(np.einsum("ij,ij->", centred, centred))
+    return math.sqrt(squares / len(x)) / mean_norm if mean_norm else 0.0
+
+
+def _norms(x: np.ndarray) -> np.ndarray:
+    norms: np.ndarray = np.sqrt(np.concatenate([np.einsum("ij,ij->i", x[rows], x[rows]) for rows in drawer.blocks(x)]))
+    return norms
 
 
 def _mixed_groups(group: np.ndarray, codes: np.ndarray) -> int:

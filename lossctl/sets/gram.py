@@ -7,19 +7,22 @@ and what must not depend on it is computed again as the sum of (a - b)^2.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ..files import drawer
 from ..language.twofold import Directions
 from .angles import KNOWN, squared_chords
 from .exact import lowest_exponent
 
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
 PAIRS_AT_ONCE = 1 << 9
+VALUES_AT_ONCE = 1 << 22
+TILE = 1 << 9, 1 << 14  # rows and columns that are multiplied at a time, of points in a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +75,26 @@ class Gram:
         right = self.right[columns]
         if out is None:
             out = np.empty((stop - start, len(right)), right.dtype)
-        squares: np.ndarray = np.matmul(self.left(slice(start, stop)), right.T, out=out)
-        return squares
+        if drawer.file_of(self.right) is None:
+            squares: np.ndarray = np.matmul(self.left(slice(start, stop)), right.T, out=out)
+            return squares
+        own, norms = self.right[start:stop], self.norms[columns]
+        for rows in range(0, len(right), TILE[0]):
+            part = slice(rows, rows + TILE[0])
+            out[:, part] = self.norms[start:stop, None] + norms[part]
+            for first in range(0, right.shape[1] - 2, TILE[1]):
+                some = slice(first, min(first + TILE[1], right.shape[1] - 2))
+                out[:, part] += (own[:, some] * -2) @ right[part, some].T
+            drawer.let_go(self.right)
+        return out
 
     def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """|x_i - x_j|^2 for M pairs of positions, (M,), by products, within the bound of `squares`."""
         centred = self.right[:, :-2]
         result = np.empty(len(i))
-        for k in range(0, len(i), PAIRS_AT_ONCE):
-            part = slice(k, k + PAIRS_AT_ONCE)
+        for part in self._some(len(i)):
             result[part] = np.einsum("ij,ij->i", centred[i[part]], centred[j[part]])
+            drawer.let_go(self.right)
         result *= -2
         result += self.norms[i]
         result += self.norms[j]
@@ -97,14 +110,20 @@ class Gram:
         """|x_i - x_j|^2 for M pairs of positions, (M,), as sums of squared differences: exactly 0 for equal rows, and
         for parallel ones where directions are compared."""
         result = np.empty(len(i))
-        for k in range(0, len(i), PAIRS_AT_ONCE):
-            part = slice(k, k + PAIRS_AT_ONCE)
+        for part in self._some(len(i)):
             if self.units is not None and self.points is not None:
                 result[part] = squared_chords(self.points, self.units, i[part], j[part])
                 continue
             difference = self.x[i[part]] - self.x[j[part]]
             result[part] = np.einsum("ij,ij->i", difference, difference)
+            drawer.let_go(self.x)
         return result
+
+    def _some(self, pairs: int) -> Iterator[slice]:
+        """So many pairs in parts that are small beside the panels."""
+        step = max(1, min(PAIRS_AT_ONCE, VALUES_AT_ONCE // self.x.shape[1]))
+        for start in range(0, pairs, step):
+            yield slice(start, start + step)
 
     def direct_errors(self, squares: np.ndarray) -> np.ndarray:
         """How far from the truth each direct squared distance can be."""
@@ -138,11 +157,15 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
     else:
         grid = _grid(wide, steps)
         shift = _scale(wide) if grid is None else grid
-        wide = np.ldexp(wide, shift) if shift else wide
+        if shift:
+            there = drawer.like(x, x.shape)
+            for rows in drawer.blocks(there):
+                np.ldexp(wide[rows], shift, out=there[rows])
+            wide = there
         if grid is not None:
-            return _factors(wide, wide.min(axis=0), shift=shift, is_exact=True)
+            return _factors(wide, drawer.ends(wide)[1], shift=shift, is_exact=True)
     slope, tiny = _errors(d, np.float64)
-    centre = wide.mean(axis=0) if n else np.zeros(d)
+    centre = drawer.mean(wide) if n else np.zeros(d)
     return _factors(
         wide,
         centre,
@@ -160,7 +183,10 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
 def narrow(gram: Gram) -> Gram:
     """The same with float32 factors, and the bound that goes with them."""
     slope, tiny = _errors(gram.x.shape[1], np.float32)
-    right = gram.right.astype(np.float32)
+    right = drawer.like(gram.right, gram.right.shape, np.float32)
+    for rows in drawer.blocks(right):
+        right[rows] = gram.right[rows]
+        drawer.let_go(gram.right)
     floor = 9 * gram.blur + tiny
     return replace(gram, right=right, slope=slope, floor=floor, is_exact=False)
 
@@ -189,13 +215,16 @@ def _factors(
     units: Directions | None = None,
     points: np.ndarray | None = None,
 ) -> Gram:
-    right = np.empty((x.shape[0], x.shape[1] + 2))
-    np.subtract(x if units is None else units.high, centre, out=right[:, :-2])
-    if units is not None:
-        right[:, :-2] += units.low
-    norms = np.einsum("ij,ij->i", right[:, :-2], right[:, :-2])
-    right[:, -2] = norms
-    right[:, -1] = 1
+    right, norms = drawer.like(x, (x.shape[0], x.shape[1] + 2)), np.empty(len(x))
+    for rows in drawer.blocks(right):
+        part = right[rows]
+        np.subtract((x if units is None else units.high)[rows], centre, out=part[:, :-2])
+        if units is not None:
+            part[:, :-2] += units.low[rows]
+        norms[rows] = np.einsum("ij,ij->i", part[:, :-2], part[:, :-2])
+        part[:, -2] = norms[rows]
+        part[:, -1] = 1
+        drawer.let_go(x)
     return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact, units, points)
 
 
@@ -214,7 +243,7 @@ def _grid(x: np.ndarray, steps: Sequence[float]) -> int | None:
     n, d = x.shape
     if not n:
         return None
-    top, bottom = x.max(axis=0), x.min(axis=0)
+    top, bottom = drawer.ends(x)
     largest = math.frexp(max(float(top.max()), -float(bottom.min())))[1]
     if not -500 < largest < 500:
         return None

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files import drawer
 from ..language.numerics import Array, namespace, sqrt
 from ..language.rounded import factors
 from ..language.twofold import Directions, directions
@@ -264,7 +265,8 @@ def sort_points(
         at = np.concatenate([at, order.anchor_order + len(at)])
     index = at if xp is np else xp.asarray(at, device=embeddings.device)
     with np.errstate(over="ignore"):
-        x = xp.astype(embeddings[index], getattr(xp, dtype), copy=False)
+        some = drawer.taken(embeddings, index) if xp is np else embeddings[index]
+        x = xp.astype(some, getattr(xp, dtype), copy=False)
     points = Points(
         x=x,
         rows=numbers[at],
@@ -330,7 +332,9 @@ def _check_shapes(embeddings: Array, labels: np.ndarray) -> None:
 
 def _check_values(points: Points) -> None:
     x = points.numbers
-    largest = np.maximum(x.max(axis=1), -x.min(axis=1)).astype(np.float64) if len(x) else np.zeros(0)
+    largest = np.zeros(len(x))
+    for rows in drawer.blocks(x) if len(x) else ():
+        largest[rows] = np.maximum(x[rows].max(axis=1), -x[rows].min(axis=1))
     if not np.isfinite(largest).all():
         row = int(points.rows[~np.isfinite(largest)].min())
         raise DataError(f"embedding {row} is not finite in {x.dtype}", why="a distance to it is not a number")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..files import drawer
 from .exact import Exact, lowest_exponent
 from .gram import Gram
 from .points import HUGE, Points
@@ -17,6 +18,8 @@ from .scratch import Scratch
 TINY = 2.0**-1060  # more than underflow can take from a square
 ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
 EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
+MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of Steele, Lea, Flood, 2014
+HASHED_VALUES = 1 << 16  # at a time: they stay near the processor
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 
 
@@ -110,16 +113,24 @@ def whole_numbers(x: np.ndarray) -> np.ndarray | None:
 
 def equal_rows(x: np.ndarray) -> np.ndarray:
     """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0."""
-    mixed = np.zeros(len(x), np.uint64)
-    multiplier, shift = np.uint64(0xBF58476D1CE4E5B9), np.uint64(29)
-    for column in x.T:
-        mixed ^= (column.astype(np.float64) + 0.0).view(np.uint64)
-        mixed *= multiplier
-        mixed ^= mixed >> shift
+    mixed = np.empty(len(x), np.uint64)
+    factors = np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=x.shape[1], dtype=np.uint64) * 2 + 1
+    step = max(1, HASHED_VALUES // max(1, x.shape[1]))
+    for start in range(0, len(x), step):
+        bits = (x[start : start + step].astype(np.float64) + 0.0).view(np.uint64)
+        for multiplier in MULTIPLIERS:  # rounds of splitmix64, so that sums tell rows of whole numbers apart too
+            bits ^= bits >> np.uint64(30)
+            bits *= np.uint64(multiplier)
+        bits ^= bits >> np.uint64(31)
+        mixed[start : start + step] = (bits * factors).sum(axis=1, dtype=np.uint64)
+        drawer.let_go(x)
     _, first, group = np.unique(mixed, return_index=True, return_inverse=True)
     leader = first[group]
-    collided = (x != x[leader]).any(axis=1)  # equal hashes of unequal rows: keep those rows apart
-    leader[collided] = np.flatnonzero(collided)
+    others = np.flatnonzero(leader != np.arange(len(x)))
+    for part in np.array_split(others, max(1, x[:1].size * len(others) >> 23)):
+        collided = part[(x[part] != x[leader[part]]).any(axis=1)]  # equal hashes of unequal rows: keep those rows apart
+        leader[collided] = collided
+    drawer.let_go(x)
     return leader
 
 

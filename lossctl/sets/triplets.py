@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from ..files import drawer
 from ..results.breakdown import (
     Anchors,
     AnchorSample,
@@ -32,7 +33,8 @@ from .points import Points, sort_points
 from .ties import Judges, equal_rows, make_judge
 
 BINS = 40
-SAMPLE = 1 << 14  # pairs that set the range of the histogram
+SAMPLE = 1 << 14  # pairs that set the range of the histogram; of very wide points fewer
+LEAST_SAMPLE, SAMPLED_VALUES = 1 << 8, 1 << 28
 MASKED = 1 << 9  # the same, where positives are no slices
 SAMPLING = 1 << 62  # sets what draws anchors apart from what draws batches
 Progress = Callable[[int, int], None]
@@ -179,7 +181,7 @@ def prepare(
         who = who._replace(reference=tuple(np.asarray(side)[other] for side in who.reference))
     steps = sorted({float(margin) for margin in margins if margin > 0})
     points = sort_points(
-        embeddings if weights is None else embeddings[first],
+        embeddings if weights is None else drawer.taken(embeddings, first),
         labels if weights is None else labels[first],
         metric=metric,
         normalize=normalize,
@@ -220,7 +222,8 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
     if not points.anchors:
         return np.linspace(0.0, 1.0, bins + 1)
     random = np.random.Generator(np.random.Philox(key=0))
-    anchors = random.integers(points.anchors, size=SAMPLE) + points.begin
+    sample = min(SAMPLE, max(LEAST_SAMPLE, SAMPLED_VALUES // points.x.shape[1]))
+    anchors = random.integers(points.anchors, size=sample) + points.begin
     if points.masks is not None:
         anchors = np.sort(anchors[:MASKED])
     own = _some_positives(points, anchors, random.integers(1 << 62, size=len(anchors)))
