@@ -144,6 +144,10 @@ def test_any_number_in_any_dress_has_its_digits(tmp_path_factory, values, decima
         ("1 234", ["add --thousands ' '"]),
         ("1'234", ['add --thousands "\'"']),
         ("1_000", ["add --thousands _"]),
+        ("1,23,456.78", ["add --thousands ,"]),
+        ("12.34.567,8", ["add --thousands . --decimal ,"]),
+        ("1\u2019234.5", ['add --thousands "\'"']),
+        ("1\u2009234,5", ["add --thousands ' ' --decimal ,"]),
         ("97%", ["sed -E 's/ ?%/e-2/g'", "whether 97% is 97 or 0.97"]),
         ("97 %", ["sed -E 's/ ?%/e-2/g'"]),
         ("[0.1, 0.2]", ["a column of lists has one in every row"]),
@@ -157,12 +161,25 @@ def test_the_options_that_are_named_work(write):
     assert read(write("p;y\n1.234,5;1\n"), "p", decimal=",", thousands=".").tolist() == [1234.5]
     assert read(write("p;y\n1 234;1\n"), "p", thousands=" ").tolist() == [1234]
     assert read(write("p;y\n1\u202f234,5;1\n"), "p", thousands=" ", decimal=",").tolist() == [1234.5]
-    assert read(write("p;y\n1'234;1\n"), "p", thousands="'").tolist() == [1234]
+    for mark in "'\u2019":
+        assert read(write(f"p;y\n1{mark}234{mark}567.5;1\n"), "p", thousands="'").tolist() == [1234567.5]
+    indian = "p;y\n1,23,456.78;1\n-12,34,56,789;1\n99,999;1\n1,234;1\n"
+    assert read(write(indian), "p", thousands=",").tolist() == [123456.78, -123456789, 99999, 1234]
     assert read(write("p,y\n97e-2,1\n"), "p").tolist() == [0.97]
 
 
 def test_groups_of_other_than_three_and_points_are_refused(write):
-    for cell in ("1,23", "12,34,567", "1,2345", ",123"):
+    for cell in (
+        "1,23",
+        "123,45,678",
+        "1,2345",
+        ",123",
+        "1,234,5",
+        "1,234,5678",
+        "1,23,45",
+        "1,23,4567",
+        "1,234,56,789",
+    ):
         refused(write(f"p;y\n{cell};1\n"), ":2:", selector="p", thousands=",")
     refused(write("p;y\n1.5;1\n"), "'1.5' has a point", selector="p", decimal=",")
     refused(write("p;y\n0,5;1.0\n"), "'1.0' has a point", selector="y", kind="category", decimal=",")

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *"
 WHOLE = re.compile(r" *[+-]?[0-9]+(?:\.[0-9]*(?:[eE][+-][0-9]+)?)? *")  # 3, 3.0, and 3.000e+00 as np.savetxt has it
 TRUTHS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
-BLANKS = str.maketrans("\xa0\u202f\u2009", "   ")
+LIKE = {" ": str.maketrans("\xa0\u202f\u2009", "   "), "'": str.maketrans("\u2019", "'")}  # the same mark, as printed
 SKIP = "drop those rows with --na skip, or choose another column"
 
 
@@ -108,11 +109,10 @@ def plain_number(cell: str, form: Form) -> str:
     if form.decimal == "." and not form.thousands:
         return cell
     bare = cell.strip(" ")
-    if form.thousands == " ":
-        bare = bare.translate(BLANKS)
+    if form.thousands in LIKE:
+        bare = bare.translate(LIKE[form.thousands])
     if form.thousands and form.thousands in bare:
-        mark = re.escape(form.thousands)
-        if not re.fullmatch(rf"[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:[.,][0-9]*)?", bare):
+        if not _grouped(form.thousands, form.decimal).fullmatch(bare):
             return cell
         bare = bare.replace(form.thousands, "")
     if form.decimal == ",":
@@ -124,6 +124,14 @@ def plain_number(cell: str, form: Form) -> str:
             f"'{shown(cell)}' has a point", "the decimal point is ','", "add --thousands . or leave --decimal out"
         )
     return cell
+
+
+@cache
+def _grouped(mark: str, point: str) -> re.Pattern[str]:
+    """A number with its digits in groups: of three, or as in India of two before the last three."""
+    mark, point = re.escape(mark), re.escape(point)
+    groups = rf"[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+|[0-9]{{1,2}}(?:{mark}[0-9]{{2}})+{mark}[0-9]{{3}}"
+    return re.compile(rf"[+-]?(?:{groups})(?:{point}[0-9]*)?")
 
 
 def number(cell: str) -> float:
@@ -165,12 +173,12 @@ def _reason(cell: str) -> str:
         return "a column of lists has one in every row"
     if bare.endswith("%"):
         return "whether 97% is 97 or 0.97 is not for a reader to say"
-    if GROUPED.fullmatch(cell.strip()) or "_" in bare or "," in bare:
+    if "_" in bare or "," in bare or "'" in bare or re.fullmatch(r"[0-9]{1,3}(?:[. ][0-9]{3})+", bare):
         return "digits cannot be grouped, and the decimal point is '.'"
     return "numbers look like 12, -0.5 or 1e-3"
 
 
-GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:([,.'_ \xa0\u202f])[0-9]{3})(?:\1[0-9]{3})*(?:([.,])[0-9]*)?")
+MARKS = {",": ",", ".": ".", "_": "_", "'": '"\'"', "\u2019": '"\'"', **dict.fromkeys(" \xa0\u202f\u2009", "' '")}
 
 
 def _remedy(cell: str) -> str:
@@ -182,10 +190,12 @@ def _remedy(cell: str) -> str:
         return "add --thousands , where that is a whole number, or --decimal , where it is a fraction"
     if re.fullmatch(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?", bare):
         return "add --decimal ,"
-    grouped = GROUPED.fullmatch(bare)
-    if grouped and grouped[2] != grouped[1]:
-        mark = {",": ",", ".": ".", "_": "_", "'": '"\'"'}.get(grouped[1], "' '")
-        return f"add --thousands {mark}" + (" --decimal ," if grouped[2] == "," else "")
+    for mark, flag in MARKS.items():
+        point = next((point for point in ".," if point != mark and _grouped(mark, point).fullmatch(bare)), "")
+        if point:
+            return f"add --thousands {flag}" + (
+                " --decimal ," if point == "," and (point in bare or mark == ".") else ""
+            )
     return "correct it, or choose another column"
 
 

@@ -45,7 +45,8 @@ class Dialect:
             raise UsageError(f"the decimal point cannot be '{shown(self.decimal)}'", fix="use . or ,")
         if self.thousands and (len(self.thousands) != 1 or self.thousands not in THOUSANDS):
             raise UsageError(
-                f"thousands cannot be separated by '{shown(self.thousands)}'", fix="use one of , . ' _ or a blank"
+                f"thousands cannot be separated by '{shown(self.thousands)}'",
+                fix="use one of , . ' _ or a blank, of any width",
             )
         if self.thousands == self.decimal:
             raise UsageError(
