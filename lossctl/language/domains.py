@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, NamedTuple, get_args
 
 from ..errors import UsageError
@@ -137,12 +139,17 @@ def domain_of(function: Callable[..., Any], name: str) -> Domain:
     """What the annotation of one parameter says."""
     annotation = function.__annotations__[name]
     if isinstance(annotation, str):
-        annotation = eval(annotation, function.__globals__)
+        annotation = _evaluated(annotation, function.__module__)
     if hasattr(annotation, "__metadata__"):
         domain = annotation.__metadata__[0]
         assert isinstance(domain, Domain)
         return domain
     return Domain(str, words=get_args(annotation))
+
+
+@cache
+def _evaluated(annotation: str, module: str) -> Any:
+    return eval(annotation, vars(sys.modules[module]))
 
 
 class Option(NamedTuple):
