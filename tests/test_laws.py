@@ -32,11 +32,13 @@ from lossctl.language.predictions import Binary, Categorical, Distribution
 from lossctl.language.roles import ROLES as TABLE_OF_ROLES
 from lossctl.rows import by_row as rows
 from lossctl.rows import checks as door
+from lossctl.sets.views import View, ViewPanel
 
 CLASSES = WIDTH = 9  # wide enough for sums over the columns to depend on their order, where they do
 N = 40
 ALL = list(registry.walk())
 HERE = [loss for loss in ALL if not (loss.engine.reads_whole or loss.engine.has_lists or loss.roles[0].is_set)]
+TOGETHER = [loss for loss in ALL if loss.engine.reads_whole and not loss.engine.has_space]  # all of their rows meet
 BY_ROW = [loss for loss in HERE if loss.engine.is_by_row and loss.stands_alone]
 
 
@@ -119,7 +121,8 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
         ("score", "scores", "label_scores"), lambda rng, layout, n, form: rng.normal(0, 1, shape_of(layout, n))
     ),
     **dict.fromkeys(
-        ("left", "right", "anchor", "positive", "negative"), lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH))
+        ("left", "right", "anchor", "positive", "negative", "guide_left", "guide_right", "points", "emb"),
+        lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH)),
     ),
     **dict.fromkeys(
         (
@@ -156,7 +159,9 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
     "count": lambda rng, layout, n, form: np.maximum(rng.normal(1, 1, shape_of(layout, n)), 0),
     "nll": lambda rng, layout, n, form: np.exp(rng.normal(0, 1, n)),
     "bytes": lambda rng, layout, n, form: rng.integers(1, 9, n).astype(float),
-    **dict.fromkeys(("first", "second"), lambda rng, layout, n, form: rng.normal(0, 1, n)),
+    **dict.fromkeys(("first", "second", "hazard"), lambda rng, layout, n, form: rng.normal(0, 1, n)),
+    "time": lambda rng, layout, n, form: abs(rng.normal(0, 1, n)),
+    "event": lambda rng, layout, n, form: rng.integers(0, 2, n),
     "wins": lambda rng, layout, n, form: rng.integers(0, 2, n),
     "desirable": lambda rng, layout, n, form: rng.integers(0, 2, n),
     **dict.fromkeys(("box", "true_box"), lambda rng, layout, n, form: boxes(rng, n)),
@@ -173,6 +178,7 @@ LAYOUTS = {
     "scores": ("classes",),
 }
 WEIGHTS = "/".join(str(k % 3 + 0.5) for k in range(CLASSES))
+PROXIES = "/".join(map(repr, np.random.default_rng(2).normal(size=3 * WIDTH).tolist()))  # the third class has no row
 SPECS = {  # beside the defaults: what takes another path through the loss
     "bce": ("bce:pos_weight=2.5",),
     "cross-entropy": ("cross-entropy:label_smoothing=0.1", f"cross-entropy:class_weights={WEIGHTS}"),
@@ -192,6 +198,11 @@ SPECS = {  # beside the defaults: what takes another path through the loss
         ("knowledge-distillation", "scaled=false,temperature=3"), ("cosine-embedding", "margin=0.2"),
     )},
     "minkowski": ("minkowski:p=3.5",),
+    "lovasz-softmax": ("lovasz-softmax:over=all",),
+    "gist": ("gist:margin=0.1,relative=true,within=left",),
+    "vicreg": ("vicreg:eps=0",),
+    **{name: (f"{name}:class_weights={PROXIES}",) for name in ("proxy-anchor", "adaface")},
+    "mnrl": ("mnrl:symmetric=true",),
     "nrmse": ("nrmse:normalization=std", "nrmse:normalization=l2"),
     "kl-estimate": ("kl-estimate:kind=k1", "kl-estimate:kind=k2"),
     "tweedie-deviance": ("tweedie-deviance:power=1", "tweedie-deviance:power=1.9"),
@@ -206,16 +217,20 @@ def samples(loss: registry.Loss, n: int = N, seed: int = 3) -> Iterator[Sample]:
         dict(zip([role.name for role in with_forms], forms, strict=True))
         for forms in product(*(role.forms for role in with_forms))
     ]
-    for spec, layout, forms in product(
-        (loss.name, *SPECS.get(loss.name, ())), LAYOUTS.get(loss.roles[0].name, ("row",)), choices
-    ):
+    names = SPECS.get(loss.name, ()) if loss.has_class_weights else (loss.name, *SPECS.get(loss.name, ()))
+    for spec, layout, forms in product(names, LAYOUTS.get(loss.roles[0].name, ("row",)), choices):
+        if layout == "soft" and loss.engine.reads_whole:
+            continue  # they take class indices only
         inputs = {role.name: ROLES[role.name](rng, layout, n, forms.get(role.name, "")) for role in loss.roles}
         yield Sample(spec, layout, inputs, forms)
 
 
 SAMPLES = [sample for loss in HERE for sample in samples(loss)]
+TOGETHER_SAMPLES = [sample for loss in TOGETHER for sample in samples(loss)]
 ROW_SAMPLES = [sample for sample in SAMPLES if is_by_row(sample)]
-FIRST = {sample.spec.partition(":")[0]: str(sample) for sample in reversed(SAMPLES)}  # of each loss
+FIRST = {
+    sample.spec.partition(":")[0]: str(sample) for sample in reversed([*SAMPLES, *TOGETHER_SAMPLES])
+}  # of each loss
 
 
 def family(sample: Sample) -> str:
@@ -230,6 +245,7 @@ def one_fast(samples: list[Sample]) -> Any:
 
 
 of_samples, of_row_samples = one_fast(SAMPLES), one_fast(ROW_SAMPLES)
+of_all_samples, of_samples_together = one_fast([*SAMPLES, *TOGETHER_SAMPLES]), one_fast(TOGETHER_SAMPLES)
 of_all = fold("loss", by(lambda loss: loss.family, ALL))
 
 
@@ -239,7 +255,7 @@ def test_no_name_means_two_losses() -> None:
 
 
 def test_the_sampler_knows_every_role() -> None:
-    assert {role.name for loss in HERE for role in loss.roles} <= ROLES.keys()
+    assert {role.name for loss in [*HERE, *TOGETHER] for role in loss.roles} <= ROLES.keys()
 
 
 # --- one value a row, in any order
@@ -282,7 +298,7 @@ def layouts_of(values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "tensor", torch.from_numpy(values.copy())
 
 
-@of_samples
+@of_all_samples
 def test_the_layout_in_memory_changes_no_digit(sample: Sample) -> None:
     whole = value_of(sample)
     for arrangement in zip(*map(layouts_of, sample.inputs.values()), strict=True):
@@ -322,7 +338,7 @@ FILES: dict[str, Callable[[Path, str, np.ndarray], str]] = {
 
 
 @pytest.mark.slow
-@of_samples
+@of_all_samples
 def test_the_format_of_files_changes_no_digit(sample: Sample, tmp_path: Path) -> None:
     values = {value_of(sample)}
     for number, save in enumerate(FILES.values()):
@@ -394,6 +410,26 @@ def test_every_array_library_gives_the_number(sample: Sample) -> None:
         values = called(sample, elsewhere)
         assert str(values.dtype).endswith("float64") and values.shape == (N,)
         np.testing.assert_allclose(np.asarray(values), losses, rtol=1e-13, atol=1e-16)
+
+
+@of_samples_together
+def test_rows_together_have_no_order_and_a_number_in_every_library(sample: Sample) -> None:
+    """Weights and a row alone mean nothing to them; their blocks are in test_views.py, their extremes in the audit."""
+    value, order = value_of(sample), np.random.default_rng(5).permutation(N)
+    assert value_of(sample, jobs=3) == value
+    assert value_of(sample.at(order)) == pytest.approx(value, rel=1e-11)
+    spec, inputs = registry.parse(sample.spec), admitted(sample)
+    for convert in (np.asarray, torch.from_numpy, array_api_strict.asarray):
+        held = [converted(item, lambda array, to=convert: to(np.ascontiguousarray(array))) for item in inputs]
+        if spec.loss.engine.has_values:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                total = spec.loss.function(ViewPanel(tuple(map(View, held)), 0, N), **spec.options)
+            total = getattr(total, "x", total)
+            number = np.asarray(total).sum()
+            number = spec.loss.finish(number, N) if spec.loss.finish else number / N
+        else:
+            number = float(spec.loss.function(*held, **spec.options))
+        assert number == pytest.approx(value, rel=1e-12)
 
 
 def leaves(given: tuple[Any, ...]) -> list[np.ndarray]:
@@ -511,7 +547,7 @@ def at_the_ends(sample: Sample, seed: int) -> Sample:
             values = np.zeros_like(array)  # one class has it all but for what is too small to show in the sum
             values[:] = rng.choice([0.0, 5e-324, 1e-300, 2.0**-60], array.shape)
             values[np.arange(len(array)), rng.integers(0, CLASSES, len(array))] = 1.0
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):
                 values = np.log(values) if sample.forms.get(name) == "log-prob" else values
         if name in ("box", "true_box"):
             corners = [np.sort(rng.choice(ends, 2, replace=False)) for _ in range(2 * len(array))]
@@ -554,7 +590,7 @@ def test_certain_and_right_is_zero_and_certain_and_wrong_infinite(loss: registry
 # --- small and bad inputs
 
 
-@of_samples
+@of_all_samples
 def test_no_rows_is_a_stated_error(sample: Sample) -> None:
     with pytest.raises(DataError, match="no rows"):
         value_of(sample.at(slice(0, 0)))
@@ -615,7 +651,7 @@ def test_no_positives_is_a_stated_error(loss: registry.Loss) -> None:
         value_of(none, reduction="positives")
 
 
-@of_samples
+@of_all_samples
 def test_nan_and_infinity_are_refused_with_their_place(sample: Sample) -> None:
     for (name, array), bad in product(sample.inputs.items(), (math.nan, math.inf, -math.inf)):
         may_be_impossible = sample.forms.get(name) == "log-prob" or (
@@ -631,7 +667,7 @@ def test_nan_and_infinity_are_refused_with_their_place(sample: Sample) -> None:
         assert "row 5" in message and str(bad) in message, message
 
 
-@of_samples
+@of_all_samples
 def test_rows_with_nan_are_left_out_when_asked(sample: Sample) -> None:
     name = next(iter(sample.inputs))
     if name in ("category", "split"):

@@ -106,6 +106,8 @@ def test_what_they_cannot_do_is_refused():
         lossctl.compute("vicreg", left[:1], right[:1])
     with pytest.raises(DataError, match="nothing to compare"):
         lossctl.compute("cox", *TIMES[:2], np.zeros(40, int))
+    with pytest.raises(DataError, match="3 label columns beside 3 classes"):
+        lossctl.compute("lovasz-softmax", np.full((4, 3), 1 / 3), np.full((4, 3), 1 / 3))
     with pytest.raises(DataError, match="all zeros"):
         lossctl.compute("clip", np.zeros((2, 2)), left[:2, :2])
     with pytest.raises(DataError, match="guide-left has 9 columns, guide-right 8"):

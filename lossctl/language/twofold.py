@@ -147,7 +147,7 @@ class Directions:
     nearest: Array
 
     def __getitem__(self, rows: Any) -> Directions:
-        return Directions(self.high[rows], self.low[rows], self.nearest[rows])
+        return Directions(self.high[rows, ...], self.low[rows, ...], self.nearest[rows, ...])
 
 
 def directions(x: Array) -> Directions:

@@ -269,9 +269,9 @@ def koleo(panel: ViewPanel) -> Array:
     Example: emb=1/0,0/1 -> -0.34657359027997264
     """
     apart = where(panel.is_other, (1.0 - panel.exact_cosines(0, 0)).high, 9.0)
-    x = panel.views[0].x
-    nearest = x[namespace(apart).argmin(apart, axis=-1)]
-    return -log(2.0 * cosine_distance(x[panel.start : panel.stop], nearest)) / 2.0
+    xp, x = namespace(apart), panel.views[0].x
+    nearest = xp.take(x, xp.argmin(apart, axis=-1), axis=0)
+    return -log(2.0 * cosine_distance(x[panel.start : panel.stop, ...], nearest)) / 2.0
 
 
 # -------------------------------------------------------------------------------------------------------------- columns

@@ -403,11 +403,12 @@ def _class_label(spec: Spec, prediction: Input, label: Input) -> Input:
     if label.ndim == 1:
         counted = f"the predictions have {prediction.width} columns, one a class"
         return _index(spec, label, prediction.width, counted)
-    if label.width != prediction.width or not prediction.role.forms:
+    takes_shares = prediction.role.forms and not spec.loss.engine.reads_whole
+    if label.width != prediction.width or not takes_shares:
         raise DataError(
             f"{full_name(label.column)}: {label.width} label columns beside {prediction.width} classes",
             why=f"{spec.loss.name} needs one class index a row"
-            + (", or a distribution over the classes" if prediction.role.forms else ""),
+            + (", or a distribution over the classes" if takes_shares else ""),
             fix=single_columns(label.column, label.role.option),
         )
     return label._replace(check="classes", classes=label.width)

@@ -91,7 +91,7 @@ class ViewPanel:
     def is_other(self) -> Array:
         """(B, N), true where two things are not the same."""
         xp = namespace(self.views[0].x)
-        return xp.arange(len(self.views[0].x), device=getattr(self.views[0].x, "device", None))[None, :] != self.own
+        return xp.arange(self.views[0].x.shape[0], device=getattr(self.views[0].x, "device", None))[None, :] != self.own
 
 
 def values_of(
