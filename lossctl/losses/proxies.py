@@ -275,7 +275,7 @@ def adaface(
     c, is_own = _cosines(emb, label, class_weights)
     lengths = euclidean(emb, 0.0 * emb)
     gap = lengths - xp.mean(lengths)
-    deviation = sqrt(xp.sum(gap * gap) / (len(emb) - 1.0))
+    deviation = sqrt(xp.sum(gap * gap) / (emb.shape[0] - 1.0))
     quality = where(gap == 0, 0.0, h * gap / where(deviation > 0, deviation, 1.0))
     g = minimum(maximum(quality, -1.0), 1.0)[:, None]
     angle = minimum(maximum(_angle(c) - margin * g, 0.0), math.pi)
@@ -334,7 +334,7 @@ def p2s_grad(emb: Array, label: Array, *, class_weights: Numbers = None) -> Arra
 def _cosines(emb: Array, label: Array, class_weights: Numbers, centers: int = 1) -> tuple[Twofold, Array]:
     """(n, C) cosines with the classes, or (n, C, K) with their centers, and which class is the own, (n, C)."""
     classes = directions(matrix(class_weights or (), emb))
-    c, count = cosines(directions(emb), classes), len(classes.nearest) // centers
+    c, count = cosines(directions(emb), classes), classes.nearest.shape[0] // centers
     if centers > 1:
         c = Twofold(*(namespace(part).reshape(part, (-1, count, centers)) for part in (c.high, c.low)))
     return c, one_hot(label, count, emb)

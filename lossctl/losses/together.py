@@ -197,7 +197,7 @@ def median_error(pred: Array, target: Array) -> Array:
     """
     xp, n = namespace(pred), pred.shape[0]
     errors = xp.sort(abs(target - pred), axis=0)
-    return xp.mean((errors[(n - 1) // 2] + errors[n // 2]) / 2.0)
+    return xp.mean((errors[(n - 1) // 2, ...] + errors[n // 2, ...]) / 2.0)
 
 
 @loss(engine=WHOLE, aliases=("max-absolute-error",))
@@ -375,7 +375,7 @@ def _centred(x: Array, is_asked: bool) -> Array:
 def _sums_from(x: Array) -> Array:
     """log of the sum of e^x from each place to the end, (n,)."""
     xp = namespace(x)
-    sums: Array = log_sums_behind(xp.concat([x[:1], x])[None, :])[0]
+    sums: Array = log_sums_behind(xp.concat([x[:1], x])[None, :])[0, ...]
     return sums
 
 
