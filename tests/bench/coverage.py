@@ -1,15 +1,21 @@
 """How often intervals hold the truth, and p is below .05: python tests/bench/coverage.py > tests/bench/coverage_DATE.md
 
---simulations N   data sets of each line (default 1000; sets of embeddings get a fifth)
---only TEXT       lines whose name holds the text
+--at-most N       data sets of each line (default: as many as it says)
+--only PATTERN    only lines whose name and n a regular expression is found in: 'set, .* 1000$'
+--keep FILE       the other lines, as FILE has them
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import math
-from collections.abc import Callable, Iterator
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,20 +33,26 @@ SET_LOSSES = (
     "nt-xent", "supcon",
 )  # fmt: skip
 Rng = np.random.Generator
-Answer = tuple[float, float, float]  # low, high, and the truth; nan for the mean of all values
+Answer = tuple[float, float, float]  # low, high, and the truth
 
 
 class Line(NamedTuple):
-    """A line of the table: what is sampled n at a time, and what is made of it."""
+    """Lines of a table: what is sampled n at a time, and what is made of it.
+
+    sizes: n -> how many data sets;  answer: of one of them; for p-values the p
+    is_about: the truth is the mean of all values, and the ends are those about the value, which is the third
+    """
 
     name: str
-    sizes: tuple[int, ...]
-    answer: Callable[[Rng, int, int], Answer]
-    share: float = 1.0
+    sizes: dict[int, int]
+    answer: Callable[[Rng, int, int], Answer | float]
+    is_about: bool = False
 
 
-def _interval(spec: str, inputs: list[np.ndarray], seed: int, which: int = 0, weight=None, **side) -> tuple:  # type: ignore[no-untyped-def]
-    requests = [compute.Request(registry.parse(spec), {}, inputs, side.pop("named", None))]
+def _interval(
+    spec: str, inputs: list[np.ndarray], seed: int, which: int = 0, weight=None, reduction=None, **side
+) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
+    requests = [compute.Request(registry.parse(spec), {}, inputs, side.pop("named", None), reduction)]
     with compute.prepared(requests, side=compute.Side(**side), weight=weight, jobs=1) as shared:
         result = compute.results(shared, compute.Confidence(LEVEL, "bca", RESAMPLES, seed))[which]
     assert result.ci is not None
@@ -99,29 +111,44 @@ def gini(share: float) -> Callable[[Rng, int, int], Answer]:
     return answer
 
 
-def points(rng: Rng, n: int, classes: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """n points of overlapping classes, of random sizes."""
+def points(rng: Rng, n: int, apart: float = 2.0, classes: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """n points of overlapping classes, of random sizes, whose centres lie so far apart."""
     labels = rng.integers(0, classes, n)
-    return np.eye(classes, 8)[labels] * 2 + rng.normal(size=(n, 8)), labels
+    return np.eye(classes, 8)[labels] * apart + rng.normal(size=(n, 8)), labels
 
 
-def of_set(spec: str) -> Callable[[Rng, int, int], Answer]:
-    """A loss of an embedding set; the truth is the mean over all simulations."""
+def of_set(spec: str, reduction: str | None = None) -> Callable[[Rng, int, int], Answer]:
+    """A loss of an embedding set, about new points."""
 
     def answer(rng: Rng, n: int, seed: int) -> Answer:
-        emb, labels = points(rng, n)
-        low, high, value = _interval(spec, [emb, labels], seed)
+        low, high, value = _interval(spec, list(points(rng, n)), seed, reduction=reduction)
         return low - value, high - value, value
 
     return answer
 
 
-def hard_share(rng: Rng, n: int, seed: int) -> Answer:
+def of_classes(spec: str) -> Callable[[Rng, int, int], Answer]:
+    """The same about new classes: n random ones of five points, which are left out whole."""
+
+    def answer(rng: Rng, n: int, seed: int) -> Answer:
+        labels = np.repeat(np.arange(n), 5)
+        emb = 1.2 * rng.normal(size=(n, 8))[labels] + rng.normal(size=(5 * n, 8))
+        low, high, value = _interval(spec, [emb, labels], seed, cluster=labels)
+        return low - value, high - value, value
+
+    return answer
+
+
+def hard_share(apart: float, margin: float) -> Callable[[Rng, int, int], Answer]:
     """The share of hard triplets, about new points."""
-    emb, labels = points(rng, n)
-    at = triplets(emb, labels, margin=1.0, ci=LEVEL, seed=seed, jobs=1).breakdown.margins[0]
-    share, ends = at.categories.shares[2], at.intervals[2]
-    return ends.low - share, ends.high - share, share
+
+    def answer(rng: Rng, n: int, seed: int) -> Answer:
+        emb, labels = points(rng, n, apart)
+        at = triplets(emb, labels, margin=margin, ci=LEVEL, seed=seed, jobs=1).breakdown.margins[0]
+        share, ends = at.categories.shares[2], at.intervals[2]
+        return ends.low - share, ends.high - share, share
+
+    return answer
 
 
 @cache
@@ -144,34 +171,45 @@ def sampled(rng: Rng, n: int, seed: int) -> Answer:
     return low, high, hard.sum() / of_all.sum()
 
 
+ROWS = {20: 1000, 50: 1000, 200: 1000, 1000: 1000}
+MORE = {20: 2000, 50: 2000, 200: 2000, 1000: 2000}
+SLOW = {20: 400, 50: 400, 200: 400, 1000: 200}
+POINTS = {20: 1000, 50: 600, 60: 200, 200: 200, 1000: 60}
 COVERAGE = (
-    Line("mean, normal", (20, 50, 200, 1000), normal),
-    Line("mean, exponential", (20, 50, 200, 1000), skewed),
-    Line("rmse, normal", (20, 50, 200, 1000), rmse),
-    Line("weighted mean", (20, 50, 200, 1000), weighted),
-    Line("mean of groups", (20, 50, 200, 1000), macro),
-    Line("lists", (20, 50, 200, 1000), lists),
-    Line("clusters", (10, 30, 100), clusters),
-    Line("gini, 20:80", (20, 50, 200, 1000), gini(0.2)),
-    Line("gini, 50:50", (20, 50, 200, 1000), gini(0.5)),
-    *(Line(f"set, {spec}", (20, 50, 60, 200), of_set(spec), 0.2) for spec in SET_LOSSES),
-    Line("set, share of hard triplets", (20, 60, 200), hard_share, 0.2),
-    Line("share from sampled anchors", (200, 400, 1600), sampled, 0.4),
+    Line("mean, normal", ROWS, normal),
+    Line("mean, exponential", ROWS, skewed),
+    Line("rmse, normal", MORE, rmse),
+    Line("weighted mean", MORE, weighted),
+    Line("mean of groups", SLOW, macro),
+    Line("lists", SLOW, lists, is_about=True),
+    Line("clusters", {10: 400, 30: 400, 100: 400}, clusters),
+    Line("gini, 20:80", SLOW, gini(0.2)),
+    Line("gini, 50:50", SLOW, gini(0.5)),
+    *(Line(f"set, {spec}", POINTS, of_set(spec), is_about=True) for spec in SET_LOSSES),
+    Line("set, batch-all, mean-active", {60: 200, 200: 200, 1000: 60}, of_set("batch-all", "mean-active"), True),
+    *(
+        Line(f"set, {spec}, classes", {10: 300, 20: 200}, of_classes(spec), is_about=True)
+        for spec in ("batch-all", "batch-hard")
+    ),
+    Line("set, share of hard triplets, 26 %", {20: 250, 60: 250, 200: 80}, hard_share(2.0, 1.0), is_about=True),
+    Line("set, share of hard triplets, 3 %", {20: 250, 60: 250, 200: 80}, hard_share(4.0, 0.5), is_about=True),
+    Line("share from sampled anchors", {200: 400, 400: 400, 1600: 400}, sampled),
 )
 
 
 # --- under the null
 
 
-def _p(
-    base: np.ndarray, other: np.ndarray, truth: np.ndarray, spec: str, seed: int, cluster=None, seed_of=None
-) -> float:  # type: ignore[no-untyped-def]
+def _p(  # type: ignore[no-untyped-def]
+    base: np.ndarray, other: np.ndarray, truth: np.ndarray, spec: str, seed: int, cluster=None, seed_of=None,
+    test="sign-flip",
+) -> float:  # fmt: skip
     names = ["base", "other"]
     systems = compare.Systems(
         base, [other], truth, [(registry.parse(spec), {})], names, cluster=cluster, seed_of=seed_of
     )
     confidence = compute.Confidence(LEVEL, "bca", RESAMPLES, seed)
-    return compare.compare(systems, confidence=confidence, jobs=1)[0].p
+    return compare.compare(systems, confidence=confidence, test=test, jobs=1)[0].p
 
 
 def alike(spec: str) -> Callable[[Rng, int, int], float]:
@@ -227,70 +265,113 @@ def sets(spec: str) -> Callable[[Rng, int, int], float]:
     return p
 
 
+def resampled(gaps: Callable[[Rng, int], np.ndarray]) -> Callable[[Rng, int, int], float]:
+    """Differences of mean 0 of n rows, by --test bootstrap."""
+
+    def p(rng: Rng, n: int, seed: int) -> float:
+        gap = gaps(rng, n)
+        return _p(np.zeros(len(gap)), gap, np.zeros(len(gap)), "mean-error", seed, test="bootstrap")
+
+    return p
+
+
+FLIPS = {5: 1000, 10: 1000, 30: 1000, 200: 1000}
+BOOTSTRAP = {20: 1000, 50: 1000, 200: 1000}
 NULL = (
-    Line("mae", (5, 10, 30, 200), alike("mae")),  # type: ignore[arg-type]
-    Line("rmse", (5, 10, 30, 200), alike("rmse")),  # type: ignore[arg-type]
-    Line("ties", (5, 10, 30, 200), ties),  # type: ignore[arg-type]
-    Line("tiny differences", (5, 10, 30, 200), tiny),  # type: ignore[arg-type]
-    Line("float32 copy, mae", (5, 10, 30, 200), single("mae")),  # type: ignore[arg-type]
-    Line("float32 copy, rmse", (5, 10, 30, 200), single("rmse")),  # type: ignore[arg-type]
-    Line("clusters", (5, 10, 30, 200), clustered),  # type: ignore[arg-type]
-    Line("seeds", (5, 10, 30), seeded),  # type: ignore[arg-type]
-    *(Line(f"set, {spec}", (60, 200), sets(spec), 0.2) for spec in ("batch-all", "batch-hard", "supcon")),  # type: ignore[arg-type]
-)
+    Line("mae", FLIPS, alike("mae")),
+    Line("rmse", FLIPS, alike("rmse")),
+    Line("ties", FLIPS, ties),
+    Line("tiny differences", FLIPS, tiny),
+    Line("float32 copy, mae", FLIPS, single("mae")),
+    Line("float32 copy, rmse", FLIPS, single("rmse")),
+    Line("clusters", FLIPS, clustered),
+    Line("seeds", {5: 1000, 10: 1000, 30: 1000}, seeded),
+    Line("resamples, normal", BOOTSTRAP, resampled(lambda rng, n: rng.normal(size=n))),
+    Line("resamples, exponential", BOOTSTRAP, resampled(lambda rng, n: rng.exponential(size=n) - 1)),
+    Line("resamples, n of 500 rows differ", {4: 1000, 20: 1000, 50: 1000},
+         resampled(lambda rng, n: np.append(rng.normal(size=n), np.zeros(500 - n)))),
+    *(Line(f"set, {spec}", {60: 200, 200: 200}, sets(spec)) for spec in ("batch-all", "batch-hard", "supcon")),
+)  # fmt: skip
 
 
 # --- tables
 
 
-def covered(line: Line, n: int, simulations: int) -> tuple[float, float, int]:
-    """(share that hold the truth, share that were refused, how many data sets)."""
-    count = max(2, round(simulations * line.share))
+def covered(line: Line, n: int, count: int) -> tuple[float, float]:
+    """(share of the intervals that hold the truth, share of data sets that were refused one)."""
     answers = np.array([line.answer(np.random.default_rng(seed), n, seed) for seed in range(count)])
     low, high, truth = answers.T
-    if line.name == "lists" or line.name.startswith("set"):  # ends about the value, and the value itself
+    if line.is_about:
         low, high, truth = low + truth, high + truth, np.full(count, truth.mean())
     refused = np.isnan(low)
     held = (low <= truth) & (truth <= high)
-    return float(held[~refused].mean()) if (~refused).any() else math.nan, float(refused.mean()), count
+    return float(held[~refused].mean()) if (~refused).any() else math.nan, float(refused.mean())
 
 
-def rejected(line: Line, n: int, simulations: int) -> tuple[float, float, int]:
-    """(share of p below .05, below .5, how many data sets)."""
-    count = max(2, round(simulations * line.share))
+def rejected(line: Line, n: int, count: int) -> tuple[float, float, float]:
+    """(share of p below .05, below .5, share of data sets that were refused a p)."""
     p = np.array([line.answer(np.random.default_rng(seed), n, seed) for seed in range(count)])
-    return float((p < 0.05).mean()), float((p < 0.5).mean()), count
+    refused = np.isnan(p)
+    p = p[~refused] if (~refused).any() else p
+    return float((p < 0.05).mean()), float((p < 0.5).mean()), float(refused.mean())
 
 
-def table(simulations: int, only: str = "") -> Iterator[str]:
-    """Both tables, in Markdown."""
-    yield "| interval of | n | covers % | refused % | data sets |\n|---|--:|--:|--:|--:|"
-    for line in COVERAGE:
-        for n in line.sizes if only in line.name else ():
-            share, refused, count = covered(line, n, simulations)
-            yield f"| {line.name} | {n} | {100 * share:.1f} | {100 * refused:.0f} | {count} |"
-    yield "\n| p under the null | n | below .05 % | below .5 % | data sets |\n|---|--:|--:|--:|--:|"
-    for line in NULL:
-        for n in line.sizes if only in line.name else ():
-            small, half, count = rejected(line, n, simulations)
-            yield f"| {line.name} | {n} | {100 * small:.1f} | {100 * half:.1f} | {count} |"
+COVERS = "| interval of | n | covers % | refused % |"
+SMALL = "| p under the null | n | below .05 % | below .5 % | refused % |"
+
+
+def table(lines: Sequence[Line], head: str, ask: Ask) -> Iterator[str]:
+    """A table in Markdown, line by line. head: of its first columns, by which it is known"""
+    yield f"{head} data sets | day |"
+    yield "|---|" + (head.count("|") - 2) * "--:|" + "--:|---|"
+    measure = covered if head == COVERS else rejected
+    kept = _kept(ask.kept, head)
+    for line in lines:
+        for n, count in line.sizes.items():
+            if re.search(ask.only, f"{line.name} {n}"):
+                count = min(count, ask.at_most)
+                percents = [f"{100 * share:.1f}" for share in measure(line, n, count)]
+                yield f"| {' | '.join([line.name, str(n), *percents, str(count), ask.day])} |"
+            elif (line.name, str(n)) in kept:
+                yield kept[line.name, str(n)]
+
+
+class Ask(NamedTuple):
+    """What is computed: the lines that the pattern `only` is found in; the others are those of a text, `kept`."""
+
+    only: str
+    at_most: int
+    kept: str
+    day: str
+
+
+def _kept(text: str, head: str) -> dict[tuple[str, ...], str]:
+    """The lines of one table of a text, by name and n."""
+    _, _, rest = text.partition(head)
+    rows = [row for row in rest.split("\n\n")[0].splitlines() if row.startswith("| ")]
+    return {tuple(cell.strip() for cell in row.split("|")[1:3]): row for row in rows}
 
 
 HEAD = f"""# How often nominal 95 % intervals hold the truth, and p is below .05 where nothing differs
 
-    python tests/bench/coverage.py --simulations {{simulations}}
+    python tests/bench/coverage.py
 
-lossctl {__version__}, {RESAMPLES} resamples. Two standard errors of 95 % are 1.4 % in 1,000 data sets, 3.1 % in 200.
+lossctl {__version__}, {RESAMPLES} resamples. Two standard errors of 95 % are 1.0 % in 2,000 data sets, 1.4 % in 1,000,
+2.2 % in 400, 3.1 % in 200, 4.4 % in 100, 5.6 % in 60. Lines may be of several runs (`--only PATTERN --keep FILE`): each
+has its day.
 """
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--simulations", type=int, default=1000)
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--at-most", type=int, default=sys.maxsize)
     arguments.add_argument("--only", default="")
+    arguments.add_argument("--keep", default="")
     asked = arguments.parse_args()
-    print(HEAD.format(simulations=asked.simulations))
-    for row in table(asked.simulations, asked.only):
+    kept = Path(asked.keep).read_text() if asked.keep else ""
+    ask = Ask(asked.only, asked.at_most, kept, str(datetime.date.today()))
+    print(HEAD)
+    for row in chain(table(COVERAGE, COVERS, ask), [""], table(NULL, SMALL, ask)):
         print(row, flush=True)
 
 
