@@ -285,6 +285,19 @@ def test_seeds_alone_have_student_s_interval_of_their_means():
     assert (system.ci.unit, system.ci.units, system.test) == ("seeds", 6, "t over seeds")
 
 
+def test_files_of_runs_are_read_by_a_pattern(tmp_path):
+    """The mean of each run, by scipy's paired t: 6 runs of 20 rows."""
+    truth, gaps = np.random.default_rng(4).normal(size=20), []
+    for run in range(6):
+        errors = np.random.default_rng(run).normal(size=(2, 20))
+        rows = np.column_stack([truth + errors[0], truth + 0.7 * errors[1], truth, np.full(20, run)])
+        np.savetxt(tmp_path / f"run{run}.csv", rows, "%.17g", ",", header="old,new,y,run", comments="")
+        gaps.append((rows[:, 1] - rows[:, 2]) ** 2 - (rows[:, 0] - rows[:, 2]) ** 2)
+    files = f"{tmp_path}/run*.csv"
+    system = compared(f"{files}::old", f"{files}::new", "y", "mse", seed_of="run")
+    assert system.p == pytest.approx(scipy.stats.ttest_1samp(np.mean(gaps, axis=1), 0).pvalue, rel=1e-9)
+
+
 def test_seeds_and_items_have_the_variance_of_a_two_way_layout():
     """Balanced: MS of seeds + MS of items - MS of the rest, over the number of rows (Searle, Variance components)."""
     rng = np.random.default_rng(3)

@@ -21,6 +21,7 @@ from .draws import Draws
 Method = Literal["bca", "percentile"]
 FEWEST, FEW, MANY = 10.0, 20.0, 1e4  # effective units: t below; a remark below; no correction above
 SEVERAL, SKEWED = 100.0, 1.0  # a remark for fewer effective units whose influence is more skewed
+HEAVY = 0.3  # the skewness of the influence over the root of n, from which on there is a remark for any n
 ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
 EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
 SMALLEST = 2.0**-630  # squares of influences whose cubes are numbers
@@ -218,6 +219,11 @@ class Spread(NamedTuple):
             )
         if self.effective < FEW:
             return f"the interval rests on {self.influence.units} units (effective n {self.effective:.3g})"
+        if 6 * abs(self.acceleration) > HEAVY:
+            return (
+                f"a few rows make up much of the value (skewness {self.skewness:.2g} of {self.influence.units}): 95 % "
+                "intervals of such hold 85 to 93 % of truths"
+            )
         if self.effective < SEVERAL and self.skewness > SKEWED:
             return f"few and skewed rows (skewness {self.skewness:.2g}): 95 % intervals of such hold 93 % of truths"
         return ""
@@ -225,7 +231,7 @@ class Spread(NamedTuple):
     @property
     def skewness(self) -> float:
         """How skewed the influence of the units is, without its sign."""
-        return 6 * abs(self.acceleration) * math.sqrt(self.effective)
+        return 6 * abs(self.acceleration) * math.sqrt(min(self.effective, self.influence.units))
 
 
 def widened(level: float, effective: float) -> float:
