@@ -3,12 +3,15 @@
 import os
 import signal
 
+import commands
 import pytest
 from commands import ROOT, Done, run_lossctl
 from hypothesis import settings
 
 __all__ = ["ROOT", "Done", "examples", "lossctl", "run_lossctl"]
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "small")
+WITHOUT_TORCH = "LOSSCTL_TESTS_WITHOUT_TORCH" in os.environ
+NO_TORCH = "No module named 'torch'", "torch is not installed", "torch, which is not installed"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, whose children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,6 +39,17 @@ def lossctl():
     return run_lossctl
 
 
+@pytest.fixture(autouse=WITHOUT_TORCH)
+def commands_that_need_torch_skip(monkeypatch):
+    def keep(*streams):
+        if any(words in streams[-1] for words in NO_TORCH):
+            pytest.skip("needs torch")
+        return done(*streams)
+
+    done = commands.Done
+    monkeypatch.setattr(commands, "Done", keep)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Of the cases of a test that is marked first_fast, those after the first are left to the slow tests."""
@@ -47,11 +61,20 @@ def pytest_collection_modifyitems(items):
         met.add(name)
 
 
+def _skipped_without_torch(report):
+    """Where versions.py tests without torch, what asks for it is skipped."""
+    output = f"{report.longrepr} {getattr(report, 'capstderr', '')}"
+    if report.failed and WITHOUT_TORCH and any(words in output for words in NO_TORCH):
+        place = report.nodeid.partition("::")[0]
+        report.outcome, report.longrepr = "skipped", (place, 0, "Skipped: needs torch")
+    return report
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Where versions.py tests without torch, a test that asks for it is skipped."""
-    report = yield
-    is_missing = call.excinfo is not None and "No module named 'torch'" in str(report.longrepr)
-    if is_missing and os.environ.get("LOSSCTL_TESTS_WITHOUT_TORCH"):
-        report.outcome, report.longrepr = "skipped", (str(item.path), 0, "Skipped: needs torch")
-    return report
+    return _skipped_without_torch((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _skipped_without_torch((yield))
