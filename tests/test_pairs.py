@@ -209,6 +209,7 @@ IMPLIED = {
     ("signature", "json"): "JSON has it", ("signature", "ndjson"): "JSON has it",
     ("margin", "fallback"): "no triplet is chosen by it here",
     ("anchors", "ci"): "of so few anchors there is no interval",
+    ("margin", "per-anchor"): "the one triplet of an anchor is hard by both margins",
     ("limit", "per-anchor"): "one triplet an anchor is fewer than that",
     ("fail-if", "clip"): "it is no worse there",
     ("header", "decimal"): "the table has names: the error is of its first row",

@@ -14,9 +14,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from conftest import ROOT, examples, run_lossctl
+from folds import fold
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lossctl
 from lossctl.api import suite_file as suites
 from lossctl.api.suite import run
 from lossctl.errors import DataError, LossctlError
@@ -30,6 +32,78 @@ def write(folder, text):
     path = folder / "suite.yaml"
     path.write_text(text)
     return path
+
+
+# --- variables, patterns and a matrix
+
+
+def entries(folder, text, environment=None):
+    path = write(folder, text)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (environment or {}).items():
+            patch.setenv(name, value)
+        return suites.load(str(path)).entries
+
+
+def test_a_matrix_makes_an_entry_of_each_combination(tmp_path):
+    for name in ("m10", "m2"):
+        (tmp_path / f"{name}.csv").write_text("prob,label\n0.5,1\n0.25,0\n")
+    text = """
+losses:
+- {name: all, matrix: {loss: [bce, "focal:gamma=2"], inputs: ["m*.csv"]}, max: 1}
+- {inputs: m2.csv, matrix: {loss: [bce], ci: [0.9, 0.5]}}
+comparisons:
+- {matrix: {loss: [bce, brier]}, base: "m2.csv::prob", others: "m10.csv::prob", target: "m2.csv::label"}
+"""
+    expanded = entries(tmp_path, text)
+    assert [entry.name for entry in expanded] == [
+        *(f"all ({loss}, {file}.csv)" for loss in ("bce", "focal:gamma=2") for file in ("m2", "m10")),
+        *(f"bce of m2.csv ({level})" for level in (0.9, 0.5)),
+        *(f"m10.csv::prob against m2.csv::prob ({loss})" for loss in ("bce", "brier")),
+    ]
+    assert expanded[1].values["inputs"] == [str(tmp_path / "m10.csv")] and expanded[1].values["max"] == 1
+    report = lossctl.run(str(tmp_path / "suite.yaml"))
+    assert [outcome.status for outcome in report.outcomes] == ["passed"] * 8
+    assert report.outcomes[0].results[0].value == lossctl.compute("bce", tmp_path / "m2.csv").value
+    done = run_lossctl("run", "suite.yaml", "--only", "all (bce, m2.csv)", "-f", "csv", cwd=tmp_path)
+    assert len(done.out.splitlines()) == 2
+
+
+def test_variables_are_replaced_wherever_a_value_stands(tmp_path):
+    text = 'losses: [{loss: "${LOSS:-bce}", inputs: "${DIR}/${FILE:-a}.csv", max: "${MAX:-0.5}", name: "$${x}"}]'
+    (plain,) = entries(tmp_path, text, {"DIR": "d"})
+    assert plain.values["loss"] == ["bce"] and plain.values["inputs"] == [str(tmp_path / "d" / "a.csv")]
+    assert (plain.values["max"], plain.name) == (0.5, "${x}")
+    (other,) = entries(tmp_path, text, {"DIR": "d", "LOSS": "mse", "MAX": "2", "FILE": "010"})
+    assert (other.values["loss"], other.values["max"]) == (["mse"], 2)
+    assert other.values["inputs"] == [str(tmp_path / "d" / "010.csv")]
+
+
+WRONG_EXPANSIONS = {
+    "not set": (
+        '{loss: bce, inputs: "${LOSSCTL_NO}.csv"}',
+        "the variable LOSSCTL_NO is not set",
+        "${LOSSCTL_NO:-VALUE}",
+    ),
+    "no variable": ('{loss: bce, inputs: "${1}.csv"}', "no variable in '${1}.csv'", "$${"),
+    "no number": ('{loss: bce, inputs: a.csv, max: "${LOSSCTL_NO:-x}"}', "max is a number, not 'x'", "max:"),
+    "twice": ("{loss: bce, matrix: {loss: [bce]}, inputs: a.csv}", "loss stands in matrix and beside it", "leave one"),
+    "unknown key": ("{loss: bce, matrix: {imputs: [a.csv]}}", "matrix cannot hold 'imputs'", "inputs"),
+    "no list": ("{loss: bce, matrix: {inputs: a.csv}}", "inputs of a matrix is a list", "inputs: [A, B]"),
+    "empty list": ("{loss: bce, matrix: {inputs: []}}", "inputs of a matrix is a list", "inputs: [A, B]"),
+    "no mapping": ("{loss: bce, matrix: [a]}", "matrix is a mapping", "KEY: [A, B]"),
+    "alike": ("{loss: bce, matrix: {inputs: [a.csv, a.csv]}}", "two entries are called", "that are alike"),
+    "no file": ("{loss: bce, matrix: {inputs: ['z*.csv']}}", "no file matches", ""),
+    "nothing to read": ("{matrix: {loss: [bce]}}", "the entry has no 'inputs'", "add inputs"),
+}
+
+
+@fold("case", {"all": WRONG_EXPANSIONS})
+def test_what_expands_to_nothing_is_told(case, tmp_path):
+    entry, what, fix = WRONG_EXPANSIONS[case]
+    with pytest.raises(LossctlError) as fault:
+        entries(tmp_path, f"losses: [{entry}]")
+    assert what in fault.value.what and fix in fault.value.fix
 
 
 # --- YAML
@@ -141,10 +215,10 @@ def test_the_schema_knows_every_key_and_the_sample_obeys_it():
     assert set(sample) <= set(properties)
     for kind, keys in (("losses", suites.LOSS), ("comparisons", suites.COMPARISON)):
         entry = properties[kind]["items"]
-        assert set(entry["properties"]) == set(keys)
+        assert set(entry["properties"]) == {*keys, "matrix"}
         assert entry["additionalProperties"] is False
         for one in sample[kind]:
-            assert set(entry["required"]) <= set(one) <= set(entry["properties"])
+            assert set(entry["anyOf"][0]["required"]) <= set(one) <= set(entry["properties"])
     assert properties["defaults"]["properties"]["ci"] == {
         "type": ["number", "string"], "minimum": 0, "description": suites.LOSS["ci"].meaning,
     }  # fmt: skip

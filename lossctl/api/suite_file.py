@@ -17,6 +17,7 @@ from ..language import options
 from ..language.options import ENTRIES, Setting, level_of
 from ..text import shown
 from .bound import looks_like_column
+from .suite_expansion import MATRIX, Filled, expanded, filled
 
 Keys = Mapping[str, Setting]  # by their names in a suite
 
@@ -29,6 +30,7 @@ def keys_of(kind: str) -> dict[str, Setting]:
 LOSS, COMPARISON = keys_of("losses"), keys_of("comparisons")
 OWN = ("name", "loss", "inputs", "base", "others", "target", "max", "min")  # what every entry tells for itself
 DEFAULTS = {name: row for name, row in {**LOSS, **COMPARISON}.items() if name not in OWN}
+NAMED = {"losses": ("loss", "inputs"), "comparisons": ("base", "others")}  # in the name of an entry without one
 NAMES = Setting("sources", "inputs", "Names for files.", ())
 TOP = ("title", "defaults", "sources", "losses", "comparisons")
 
@@ -57,12 +59,14 @@ class Suite(NamedTuple):
 def load(source: str) -> Suite:
     """Read and check a suite; the files of one from stdin ("-") are those of the working directory.
 
+    Variables of the environment are replaced, and a matrix makes several entries of one.
+
     FileError; DataError with line, column and the nearest valid key.
     """
     path = "stdin" if source == "-" else source
     label = shown(os.path.basename(path)) if len(path) > 60 else shown(path)
     top = _Checker(label, os.path.dirname(path))
-    return top.suite(yaml.read(source), path)
+    return top.suite(filled(yaml.read(source), label, os.environ), path)
 
 
 class _Checker:
@@ -83,7 +87,8 @@ class _Checker:
         entries = []
         for kind, keys in (("losses", LOSS), ("comparisons", COMPARISON)):
             for item in self.items(values.get(kind), kind):
-                entries.append(self.entry(item, kind, keys, defaults))
+                for part in expanded(item, self.label, tuple(keys), self.source, self.folder):
+                    entries.append(self.entry(part.node, kind, keys, defaults, part.labels))
         if not entries:
             raise DataError(f"{self.label}: no losses and no comparisons", fix="lossctl run --schema shows the keys")
         self.refuse_same_names(entries)
@@ -95,7 +100,9 @@ class _Checker:
             if entry.name in places:
                 raise DataError(
                     f"{entry.place}: two entries are called {shown(entry.name)!r} (the other: {places[entry.name]})",
-                    fix="give each a name of its own: name: ...",
+                    fix="give each a name of its own: name: ..."
+                    if places[entry.name] != entry.place
+                    else f"leave out one of the values of its {MATRIX} that are alike",
                 )
             places[entry.name] = entry.place
 
@@ -106,7 +113,7 @@ class _Checker:
             raise self.fault(node, f"{what} is a list", f"begin each entry with '- ' under {what}:")
         return node.value
 
-    def entry(self, node: Node, kind: str, keys: Keys, defaults: Mapping[str, Any]) -> Entry:
+    def entry(self, node: Node, kind: str, keys: Keys, defaults: Mapping[str, Any], labels: Mapping[str, str]) -> Entry:
         own = self.entry_values(node, keys, f"an entry of {kind}")
         for name, key in keys.items():
             if key.is_required and name not in own:
@@ -117,6 +124,8 @@ class _Checker:
         values = {**usable, **own}
         places = {name: f"{self.label}:{child.place}" for name, child in node.value.items()}
         name = str(values.get("name") or _default_name(kind, values))
+        told = [text for key, text in labels.items() if values.get("name") or key not in NAMED[kind]]
+        name = f"{name} ({', '.join(told)})" if told else name
         return Entry(kind, name, values, f"{self.label}:{node.place}", places)
 
     def entry_values(self, node: Node, keys: Keys, what: str) -> dict[str, Any]:
@@ -164,7 +173,7 @@ class _Checker:
         return text
 
     def plain(self, name: str, node: Node, key: Setting) -> Any:
-        value = node.value
+        value = yaml.plain_value(node.value) if isinstance(node.value, Filled) else node.value
         if key.kind == "level" and isinstance(value, str):
             value = level_of(value) or value
         if key.kind == "flag":
@@ -247,12 +256,17 @@ def schema() -> dict[str, Any]:
 
     def entry(keys: Keys) -> dict[str, Any]:
         required = [name for name, key in keys.items() if key.is_required]
-        return {
-            "type": "object",
-            "properties": {name: _property(key) for name, key in keys.items()},
-            "additionalProperties": False,
-            **({"required": required} if required else {}),
+        properties = {name: _property(key) for name, key in keys.items()}
+        shape = {"type": "object", "properties": properties, "additionalProperties": False}
+        if not required:
+            return shape
+        values = {
+            name: {"type": "array", "items": part, "minItems": 1} for name, part in properties.items() if name != "name"
         }
+        matrix = {"type": "object", "properties": values, "additionalProperties": False, "minProperties": 1}
+        about = "an entry for each combination of these values; a pattern of files is one value for each that matches"
+        properties[MATRIX] = {**matrix, "description": about}
+        return {**shape, "anyOf": [{"required": required}, {"required": [MATRIX]}]}
 
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -275,15 +289,16 @@ def _property(key: Setting) -> dict[str, Any]:
     named = {"type": "object", "additionalProperties": text}
     low = {"minimum": key.low} if math.isfinite(key.low) else {}
     high = {"maximum": key.high} if math.isfinite(key.high) else {}
+    variable = {"pattern": r"\$\{"}  # of texts alone: a variable that gives a number
     shapes: dict[str, dict[str, Any]] = {
         "texts": {"anyOf": [text, several]},
         "names": {"anyOf": [text, several]},
         "sources": {"anyOf": [text, several]},
         "inputs": {"anyOf": [text, several, named]},
-        "number": {"type": "number", **low, **high},
+        "number": {"type": ["number", "string"], **low, **high, **variable},
         "level": {"type": ["number", "string"], **low, **high},
-        "whole": {"type": "integer", **low, **high},
-        "flag": {"type": "boolean"},
+        "whole": {"type": ["integer", "string"], **low, **high, **variable},
+        "flag": {"type": ["boolean", "string"], **variable},
     }
     shape = named if key is NAMES else shapes.get(key.kind, text)
     return {**shape, "description": key.meaning}

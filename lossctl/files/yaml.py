@@ -111,7 +111,7 @@ def _node(node: Any, label: str) -> Node:
     """A node of the composer with its value in Python's terms."""
     line, column = _position(node)
     if node.id == "scalar":
-        return Node(_plain_value(node.value) if node.style is None else node.value, line, column)
+        return Node(plain_value(node.value) if node.style is None else node.value, line, column)
     if node.id == "sequence":
         return Node([_node(item, label) for item in node.value], line, column)
     values: dict[str, Node] = {}
@@ -130,7 +130,7 @@ def _node(node: Any, label: str) -> Node:
     return Node(values, line, column, keys)
 
 
-def _plain_value(text: str) -> Any:
+def plain_value(text: str) -> Any:
     """What a scalar without quotes stands for."""
     if text in WORDS:
         return WORDS[text]
