@@ -629,20 +629,26 @@ rule(
 
 def computed(rule: Rule, x: Inputs) -> float:
     """What its command prints, of arrays in memory."""
-    import lossctl
-    from lossctl.language import libraries, options
-
     loss, *words = shlex.split(rule.command_for(x.type))
     end = next(k for k in range(len(words)) if all(word in x.arrays for word in words[k:]))
     end += words[end - 1] == "-w"
-    known = options.settings(options.COMPUTE, "python")
+    return value(loss, tuple(x.arrays[word] for word in words[end:]), shlex.join(words[:end]), x.arrays)
+
+
+def value(loss: str, inputs: tuple[Any, ...], options: str, arrays: dict[str, Any] | None = None) -> float:
+    """What a command prints, with its options as a command line has them; arrays: that options may name."""
+    import lossctl
+    from lossctl.language import libraries
+    from lossctl.language import options as table
+
+    known = table.settings(table.COMPUTE, "python")
     keywords: dict[str, Any] = {}
-    for key, value in libraries.keywords(shlex.join(words[:end])).items():
+    for key, word in libraries.keywords(options).items():
         is_number = key in known and known[key].kind == "number"
-        keywords[key] = x.arrays.get(value, float(value) if is_number else value)
+        keywords[key] = (arrays or {}).get(word, float(word) if is_number else word)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return lossctl.compute(loss, *(x.arrays[word] for word in words[end:]), **keywords).value
+        return lossctl.compute(loss, *inputs, **keywords).value
 
 
 def printed(rule: Rule, x: Inputs) -> float:

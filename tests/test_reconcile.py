@@ -9,8 +9,11 @@ import pytest
 import test_laws
 import test_views
 from conftest import run_lossctl
-from printed import PRINTED
+from oracles.embedding import A5, A9
+from printed import MORE, PRINTED
+from rules import value
 
+import lossctl
 from lossctl.api import answers, reconcile
 from lossctl.api.combinations import Combinations
 from lossctl.api.printed import by_chance, number_of
@@ -37,6 +40,22 @@ def test_a_printed_number_is_one_command(case, tmp_path):
     options = shlex.split(f"{case.fixed} {case.options}")
     value = float(run_lossctl("compute", case.loss, *options, *sources(case, tmp_path), "-q").out)
     assert number_of(case.text).fits(value), value
+
+
+@pytest.mark.slow
+def test_more_printed_numbers_are_one_command():
+    for case in MORE:
+        ours = value(case.loss, case.inputs, f"{case.fixed} {case.options}")
+        assert number_of(case.text).fits(ours), f"{case.loss} {case.options}: {case.text} for {ours}"
+
+
+def test_the_triplets_of_a_line_are_counted_by_every_boundary():
+    """A9 and A5 of the printed numbers: with ties on either side, and squared on the unit sphere."""
+    (line,) = lossctl.triplets(*A9, margin=1.0).records()
+    assert [line[name] for name in ("easy", "semi_hard", "hard")] == [59, 0, 57]
+    for settings, counts in (({}, [8, 3, 1]), ({"distance": "sqeuclidean", "normalize": True}, [4, 7, 1])):
+        (line,) = lossctl.triplets(*A5, margin=0.2, **settings).records()
+        assert [line[name] for name in ("easy", "semi_hard", "hard")] == counts
 
 
 def explained(case, folder, *more):

@@ -29,8 +29,9 @@ from .totals import Totals, exactly, plan_of, read
 
 IDLE = 2.0**-22  # of a probability, by which float32 may round it and its rest
 AT_ONCE = 2  # options that differ at the same time
-LONG = 20_000  # rows from which on not all is tried: of two options that differ one has few values, and no third does
+LONG = 20_000  # rows from which on not all is tried: of two options with many values few pairs, and no third option
 FEW_VALUES = 2
+MOST_PAIRS = 60
 WAYS = ("reduction", "scale", "weight_norm")  # settings that come of sums
 CHANCES = {"clip", "clip_log", "from_logits", "renormalize"}  # settings of probabilities
 Options = tuple[tuple[str, Any], ...]  # names of keywords and values, sorted
@@ -230,7 +231,8 @@ class Combinations:
         """Sets of options that differ from the defaults, beside those in which the loss is a straight line."""
         for count in range(most + 1):
             for chosen in subsets(self._bent, count):
-                if self._is_long and sum(len(knob.values) > FEW_VALUES for knob in chosen) > 1:
+                many = [len(knob.values) for knob in chosen if len(knob.values) > FEW_VALUES]
+                if self._is_long and len(many) > 1 and math.prod(many) > MOST_PAIRS:
                     continue
                 for values in product(*(knob.values for knob in chosen)):
                     yield {knob.option.name: value for knob, value in zip(chosen, values, strict=True)}
