@@ -85,7 +85,7 @@ class Gram:
             for first in range(0, right.shape[1] - 2, TILE[1]):
                 some = slice(first, min(first + TILE[1], right.shape[1] - 2))
                 out[:, part] += (own[:, some] * -2) @ right[part, some].T
-            drawer.let_go(self.right)
+                drawer.let_go(self.right)
         return out
 
     def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
