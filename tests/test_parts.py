@@ -58,7 +58,7 @@ WRITERS = {
     "npy": lambda path: np.save(path / "x.npy", TABLE[["prob", "other"]].to_numpy()) or str(path / "x.npy"),
     "npz": lambda path: np.savez(path / "x.npz", prob=TABLE["prob"], y=TABLE["other"]) or str(path / "x.npz"),
     "parquet": lambda path: TABLE.to_parquet(path / "x.parquet", row_group_size=90) or str(path / "x.parquet"),
-    "arrow": lambda path: TABLE.to_feather(path / "x.arrow") or str(path / "x.arrow"),
+    "arrow": lambda path: TABLE.to_feather(path / "x.arrow", chunksize=90) or str(path / "x.arrow"),
     "csv": lambda path: TABLE.to_csv(path / "x.csv", index=False) or str(path / "x.csv"),
     "jsonl": lambda path: (
         TABLE.to_json(path / "x.jsonl", orient="records", lines=True, double_precision=15) or str(path / "x.jsonl")
@@ -144,7 +144,7 @@ def test_a_suite_in_parts_computes_lists_in_this_process(tmp_path, small):
 
 
 def test_balanced_weights_are_those_of_all_rows(tmp_path, small):
-    path = WRITERS["parquet"](tmp_path)
+    path = WRITERS["arrow"](tmp_path)
     settings = {"alpha": "balanced"}
     expected = lossctl.compute("focal", path, **settings)
     assert lossctl.compute("focal", path, **settings, executor=Here()) == expected

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from .opening import Bytes
 from .streams import Batch, Column, Stream
 
 BUFFER = 1 << 20
+MAGIC, CONTINUED, TAIL = b"ARROW1", b"\xff\xff\xff\xff", struct.Struct("<i")
 TEXTS = ("string", "large_string", "string_view")
 AGAIN = "copy it again, or write it again"
 
@@ -70,18 +73,55 @@ def open_file(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -
     label = stretch.label
     with _faults(f"{label}: broken Arrow file"):
         file = closing.enter_context(ipc.open_file(stretch.reader()))
-        schema, count = file.schema, file.num_record_batches
+        schema, starts = file.schema, [0, *accumulate(_lengths(stretch))]
+        if len(starts) != file.num_record_batches + 1:
+            raise ValueError("the footer does not list its record batches")
 
     def read(positions: Sequence[int], rows: int, start: int) -> Iterator[Any]:
         options = ipc.IpcReadOptions(included_fields=list(positions), use_threads=False)
         with _faults(f"{label}: broken Arrow file"), ipc.open_file(stretch.reader(), options=options) as some:
-            for index in range(count):
+            for index in range(max(0, bisect.bisect_right(starts, start) - 1), len(starts) - 1):
                 with _faults(f"{label}: record batch {index}: broken Arrow file"):
                     batch = some.get_batch(index)
-                yield from _after(_slices(batch, rows), start)
-                start = max(0, start - batch.num_rows)
+                yield from _after(_slices(batch, rows), max(0, start - starts[index]))
 
-    return _stream(label, _columns(schema, label), schema, read, _by_row(label), None, dialect)
+    return _stream(label, _columns(schema, label), schema, read, _by_row(label), starts[-1], dialect)
+
+
+def _lengths(stretch: Bytes) -> list[int]:
+    """How many rows each record batch of an Arrow file has, by its metadata alone.
+
+    Source: the flatbuffers of the format, File.fbs and Message.fbs: a footer lists blocks of 24 bytes, each with the
+    place and length of a message, whose header is the record batch, whose first field is its length.
+    """
+    tail = TAIL.size + len(MAGIC)
+    (size,) = TAIL.unpack(stretch.pread(stretch.size - tail, TAIL.size))
+    footer = bytes(stretch.pread(stretch.size - tail - size, size))
+    place = _field(footer, _follow(footer, 0), 3)
+    blocks = 0 if place is None else _follow(footer, place)
+    lengths = []
+    for at in range(TAIL.unpack_from(footer, blocks)[0] if blocks else 0):
+        offset, length = struct.unpack_from("<qi", footer, blocks + 4 + 24 * at)
+        message = bytes(stretch.pread(offset, length))
+        base = 8 if message[:4] == CONTINUED else 4
+        header = _field(message, _follow(message, base), 2)
+        rows = None if header is None else _field(message, _follow(message, header), 0)
+        lengths.append(0 if rows is None else struct.unpack_from("<q", message, rows)[0])
+    return lengths
+
+
+def _follow(buffer: bytes, place: int) -> int:
+    return place + int(TAIL.unpack_from(buffer, place)[0])
+
+
+def _field(buffer: bytes, table: int, number: int) -> int | None:
+    """Where a field of a table of a flatbuffer lies; None where it has its default."""
+    names = table - TAIL.unpack_from(buffer, table)[0]
+    (size,) = struct.unpack_from("<H", buffer, names)
+    if 4 + 2 * number >= size:
+        return None
+    (offset,) = struct.unpack_from("<H", buffer, names + 4 + 2 * number)
+    return table + offset if offset else None
 
 
 def open_stream(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Stream:
