@@ -111,6 +111,9 @@ def test_labels_from_1(tmp_path):
     groups = lossctl.compute("cross-entropy", chances, np.array([0, 1, 2]), group=np.array([1, 2, 2]))
     assert not any(result.warnings for result in groups.groups.values())
     assert not lossctl.compute("cross-entropy", chances, np.array([1, 2, 1]), ignore_index=0).warnings
+    for labels, more in (([1, 2, -100], {"ignore_index": -100}), ([1, 1, 1], {}), ([2, 1, 1], {"ignore_index": 9})):
+        assert lossctl.compute("cross-entropy", chances, np.array(labels), **more).warnings
+    assert lossctl.compute("cross-entropy", np.full((2, 9), 1 / 9), np.array([1, 5])).warnings  # tokens of a vocabulary
 
 
 @pytest.mark.parametrize("missing", ["NA", "nan", "None", ""])
@@ -631,7 +634,7 @@ def test_logits_that_look_like_percents_and_words_of_python():
     assert 'classes="1,2,3"' in " ".join(shifted.warnings)
 
 
-@pytest.mark.parametrize("name", ["id", "patient_id", "Unnamed: 0", "", "query_id"])
+@pytest.mark.parametrize("name", ["id", "patient_id", "Unnamed: 0", "", "query_id", "image_name", "path", "0"])
 def test_any_column_of_ids_is_compared_and_its_fix_matches_them(tmp_path, name, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     csv(tmp_path, f"{name},row_id,prob\na,1,0.9\nb,2,0.2\nc,3,0.6\n", "p.csv")

@@ -351,7 +351,9 @@ def _doubt(headers: Sequence[str], width: int, ignored: int | None) -> Doubt:
     places = [int(number[0]) for number in numbers if number]
     if ignored == 0:
         return ""
-    return "warn" if places == list(range(width)) else "error" if places == list(range(1, width + 1)) else "ask"
+    if places == list(range(1, width + 1)):
+        return "error"
+    return "warn" if places == list(range(width)) or ignored is not None else "ask"
 
 
 def _classes(inputs: _Inputs, names: tuple[str, ...] | None) -> Bound:

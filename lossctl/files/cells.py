@@ -24,7 +24,7 @@ LONGEST_LABEL = 256
 NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *")
 WHOLE = re.compile(r" *[+-]?[0-9]+(?:\.[0-9]*(?:[eE][+-][0-9]+)?)? *")  # 3, 3.0, and 3.000e+00 as np.savetxt has it
 TRUTHS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
-MISSING = frozenset(("", "na", "n/a", "nan", "null", "none"))
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
 LIKE = {" ": str.maketrans("\xa0\u202f\u2009", "   "), "'": str.maketrans("\u2019", "'")}  # the same mark, as printed
 SKIP = "drop those rows with --na skip, or choose another column"
 

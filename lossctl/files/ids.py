@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..text import shown
-from .classes import as_names
+from .classes import as_names, first_values
 from .frames import Field, Frame
 from .opening import label_of
 from .reading import blocks
@@ -23,31 +23,57 @@ ENDING = re.compile(r"(?:^|[a-z]_)(?:id|uuid|guid)$")  # patient_id, query_id
 BLOCK = 1 << 14
 
 
-def id_columns(frame: Frame) -> dict[str, Field]:
-    """The columns of a frame that are called as identifiers are, by name."""
-    titles = [title for title in frame.names if title.strip().lower() in NAMES or ENDING.search(title.strip().lower())]
-    return {title: frame.select("=" + title) for title in titles}
-
-
 def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field], *, can_align: bool = True) -> None:
     """DataError where two frames carry the same column of identifiers and disagree in a row.
+
+    A column that is not called as identifiers are counts as one where its values are different in all rows, and one of
+    them stands in another row of the other frame.
 
     columns: what is computed with, which is no identifier;  can_align: whether --align would match the rows
     """
     used = {(id(field.frame), column) for field in columns for column in field.columns}
 
     def free(frame: Frame) -> dict[str, Field]:
-        every = id_columns(frame).items()
-        return {name: field for name, field in every if field.ndim == 1 and (id(frame), field.columns[0]) not in used}
+        every = {name: frame.select("=" + name) for name in frame.names}
+        return {
+            name: field
+            for name, field in every.items()
+            if field.ndim == 1 and (id(frame), field.columns[0]) not in used
+        }
 
     several = list(dict.fromkeys(frames))
-    mine = free(several[0]) if len(several) > 1 else {}
+    mine = free(several[0]) if len(several) > 1 and several[0].names else {}
     for other in several[1:] if mine else ():
-        theirs = free(other)
-        name = next((name for name in mine if name in theirs), None)
+        fields = free(other)
+        theirs = {_plain(name): name for name in fields}
+        shared = {name: theirs[_plain(name)] for name in mine if _plain(name) in theirs}
+        name = next((name for name in shared if _is_called_id(name)), None) or next(
+            (name for name, title in shared.items() if _are_moved(mine[name], fields[title])), None
+        )
         if name is not None:
-            are_files = "memory" not in (several[0].format, other.format)
-            _compare(mine[name], theirs[name], _aligned(name) if can_align and are_files else "")
+            are_files = "memory" not in (several[0].format, other.format) and name == shared[name]
+            _compare(mine[name], fields[shared[name]], _aligned(name) if can_align and are_files else "")
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _is_called_id(name: str) -> bool:
+    return _plain(name) in NAMES or ENDING.search(_plain(name)) is not None
+
+
+def _are_moved(mine: Field, theirs: Field) -> bool:
+    """Whether the first values of two columns of one name are names of rows, and one stands in another row there."""
+    try:
+        left, right = (as_names(first_values(field, "category")) for field in (mine, theirs))
+    except DataError:
+        return False
+    length = min(len(left), len(right))
+    left, right = left[:length], right[:length]
+    if length < 2 or any(len(np.unique(names)) < length for names in (left, right)):
+        return False
+    return bool(np.isin(left[left != right], right).any())
 
 
 def _compare(mine: Field, theirs: Field, align: str) -> None:

@@ -96,7 +96,7 @@ def verdict(plan: Plan, facts: Facts, is_of_all: bool = True) -> tuple[tuple[str
     if any(entry.check == "probability" for entry in plan.entries) and facts.decisions:
         warnings.append("all probabilities are 0 or 1: are they decisions? name the column that holds probabilities")
     if is_of_all and plan.entries[-1].check == "index" and plan.entries[-1].first_label and facts.lowest_label == 1:
-        _question_first_label(plan, facts.highest_label > 1, warnings)
+        _question_first_label(plan, facts.highest_label, warnings)
     warnings += facts.remarks
     if facts.empty_lists:
         notes.append(f"{facts.empty_lists} lists have nothing that this loss compares and are left out of the mean")
@@ -139,12 +139,12 @@ def rows_left_out(count: int) -> str:
     return f"{count} row{'s' if count > 1 else ''} left out"
 
 
-def _question_first_label(plan: Plan, vary: bool, warnings: list[str]) -> None:
-    """No label is 0: DataError where the columns are numbered from 1, or in no way and labels vary; else a warning."""
+def _question_first_label(plan: Plan, highest: float, warnings: list[str]) -> None:
+    """No label is 0: DataError where columns are numbered from 1, or labels reach the last; else a warning."""
     label = plan.entries[-1]
     from_1, from_0 = (counted_from(first, label.classes) for first in (1, 0))
     what = f"no label is 0: do the labels of {label.classes} classes start at 1?"
-    if label.first_label == "error" or (label.first_label == "ask" and vary):
+    if label.first_label == "error" or (label.first_label == "ask" and 1 < highest == label.classes - 1):
         raise DataError(
             f"{full_name(label.column)}: {what}",
             why="label 1 is the first column of predictions then, and else the second",
