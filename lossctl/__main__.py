@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is open yet: the end, and no traceback of an import
 
 
 def main() -> None:
@@ -17,10 +21,7 @@ def main() -> None:
             os._exit(4)
         return
     import gc
-    import signal
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is open yet: the end, and no traceback of an import
     gc.set_threshold(100_000)  # imports make many objects and no garbage: 5 ms less at the start
     from .cli.app import run
 

@@ -412,7 +412,7 @@ def test_comparisons_that_make_no_sense(files, arguments, code, expected):
 
 def test_flips_and_resamples_are_drawn_apart():
     values = np.eye(64)
-    weights = draws.resample_sums(Draws(0, 640), np.arange(64), values)
-    signs = draws.flip_sums(Draws(0, 640), np.arange(64), values)
+    weights = draws.resample_sums(Draws(0, 640), np.arange(64), values).table
+    signs = draws.flip_sums(Draws(0, 640), np.arange(64), values).table
     correlation = np.corrcoef(weights.ravel(), signs.ravel())[0, 1]
     assert abs(correlation) < 4 / math.sqrt(weights.size)

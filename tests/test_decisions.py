@@ -1,6 +1,7 @@
 """From a number to a decision: rows, groups, intervals, gates. The truths are scipy's, simulations, and plain loops."""
 
 import csv
+import dataclasses
 import functools
 import io
 import itertools
@@ -19,6 +20,7 @@ from lossctl.api import compute as assess
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
 from lossctl.resampling import bootstrap, draws, survey
+from lossctl.resampling.clusters import table_of
 from lossctl.resampling.draws import Draws
 from lossctl.rows import by_row, checks, facts, hardest
 
@@ -47,21 +49,21 @@ def interval_of(values, **options):
 def test_weights_are_poisson_and_depend_on_seed_resample_and_row_only():
     n, resamples = 4000, 50
     asked = Draws(7, resamples)
-    weights = draws.resample_sums(asked, np.arange(n), np.eye(n)[:, :200])[:, :200]  # weight of the first 200 rows
-    kinds, counts = np.unique(draws.resample_sums(asked, np.arange(200), np.eye(200)), return_counts=True)
-    assert np.array_equal(weights, draws.resample_sums(asked, np.arange(200), np.eye(200)))
+    weights = draws.resample_sums(asked, np.arange(n), np.eye(n)[:, :200]).table[:, :200]
+    kinds, counts = np.unique(draws.resample_sums(asked, np.arange(200), np.eye(200)).table, return_counts=True)
+    assert np.array_equal(weights, draws.resample_sums(asked, np.arange(200), np.eye(200)).table)
     expected = scipy.stats.poisson(1).pmf(kinds) * 200 * resamples
     usual = expected > 5
     statistic = ((counts - expected)[usual] ** 2 / expected[usual]).sum()
     assert scipy.stats.chi2(usual.sum() - 1).sf(statistic) > 1e-3
-    alone = draws.resample_sums(asked, np.array([17, 3]), np.eye(2))
+    alone = draws.resample_sums(asked, np.array([17, 3]), np.eye(2)).table
     assert np.array_equal(alone, weights[:, [17, 3]])
-    assert np.array_equal(draws.resample_sums(Draws(7, 13), np.arange(200), np.eye(200)), weights[:13])
-    assert not np.array_equal(draws.resample_sums(Draws(8, resamples), np.arange(200), np.eye(200)), weights)
+    assert np.array_equal(draws.resample_sums(Draws(7, 13), np.arange(200), np.eye(200)).table, weights[:13])
+    assert not np.array_equal(draws.resample_sums(Draws(8, resamples), np.arange(200), np.eye(200)).table, weights)
 
 
 def test_weights_of_rows_and_of_resamples_are_uncorrelated():
-    weights = draws.resample_sums(Draws(1, 600), np.arange(600), np.eye(600))
+    weights = draws.resample_sums(Draws(1, 600), np.arange(600), np.eye(600)).table
     for table in (weights, weights.T):
         off = np.corrcoef(table)[np.triu_indices(600, 1)] * math.sqrt(600)
         assert abs(off.mean()) < 0.02
@@ -69,7 +71,7 @@ def test_weights_of_rows_and_of_resamples_are_uncorrelated():
 
 
 def test_signs_are_fair_and_independent():
-    signs = draws.flip_sums(Draws(3, 1000), np.arange(500), np.eye(500))
+    signs = draws.flip_sums(Draws(3, 1000), np.arange(500), np.eye(500)).table
     assert set(np.unique(signs)) == {-1.0, 1.0}
     assert abs(signs.mean()) < 4 / math.sqrt(signs.size)
     off = np.corrcoef(signs.T)[np.triu_indices(500, 1)] * math.sqrt(1000)
@@ -85,7 +87,7 @@ def test_every_flip_sum_is_every_pattern():
 
 
 def resampled_means(values, asked):
-    sums = bootstrap.sample(asked, np.arange(len(values)), np.stack([values, np.ones(len(values))], axis=1)).sums
+    sums = bootstrap.sample(asked, np.arange(len(values)), np.stack([values, np.ones(len(values))], axis=1)).sums.table
     held = sums[:, 1] > 0
     return sums[held, 0] / sums[held, 1]
 
@@ -251,26 +253,66 @@ def test_clusters_of_unequal_weight_tell_the_same_effective_n_by_every_engine(lo
 
 @settings(max_examples=examples(30))
 @given(st.data())
-def test_neither_cuts_nor_the_order_of_merging_change_values_and_facts(data):
-    """Sums are exact and facts are sorted; the interval, whose resamples are float64 sums, moves by rounding."""
+def test_neither_cuts_nor_the_order_of_merging_change_a_byte(data):
+    """Values, what the interval is made of, with clusters too, and facts."""
     n = data.draw(st.integers(2, 60))
-    values = np.array(data.draw(st.lists(st.floats(-1e9, 1e9), min_size=n, max_size=n)))
+    values = np.array(data.draw(st.lists(st.floats(-1e9, 1e9) | st.floats(), min_size=n, max_size=n)))
     cuts = sorted(data.draw(st.lists(st.integers(0, n), max_size=6)))
-    aspects = survey.Aspects(draws=Draws(1, 40))
+    aspects = survey.Aspects(draws=Draws(1, 40), cluster=data.draw(st.sampled_from([None, 0])))
+    weight, names = np.linspace(0.1, 7, n), np.arange(n) % 5
 
     def piece(start, stop):
-        rows = by_row.Rows(checks.RowNumbers(start, None), values[start:stop], None,
-                           (values[start:stop], None), facts.Facts(infinite_rows=(start,), infinite=1))  # fmt: skip
-        return survey.slice_of(by_row.Scored(rows, (), ()), None, aspects)
+        here = slice(start, stop)
+        remark = ("first", "second")[start % 2]
+        rows = by_row.Rows(checks.RowNumbers(start, None), values[here], weight[here], (values[here], weight[here]),
+                           facts.Facts(infinite_rows=(start,), infinite=1, remarks=(remark,)))  # fmt: skip
+        return survey.slice_of(by_row.Scored(rows, (names[here],), ()), None, aspects)
+
+    def told(pieces):
+        total = functools.reduce(lambda a, b: a.merge(b), pieces)
+        sample, clusters = total.sample, total.clusters and table_of(total.clusters)
+        about = sample and sample.moments.about(np.array([0.5]))
+        parts = [part.tobytes() for part in (sample.sums.table, about.pairs, about.triples)] if sample else []
+        return total.part, parts, clusters and (clusters.names, clusters.sums.tobytes())
 
     ends = [0, *cuts, n]
-    pieces = [piece(*pair) for pair in itertools.pairwise(ends) if pair[0] < pair[1]]
-    orders = [data.draw(st.permutations(pieces)) for _ in range(2)]
-    totals = [functools.reduce(lambda a, b: a.merge(b), order) for order in orders]
-    assert totals[0].part == totals[1].part
-    assert totals[0].part.sums == piece(0, n).part.sums
-    scale = 8 * np.abs(values).sum()
-    assert np.abs(totals[0].sample.sums - piece(0, n).sample.sums).max() <= 1e-13 * max(scale, n)
+    parts = [pair for pair in itertools.pairwise(ends) if pair[0] < pair[1]]
+    first, second = (told([piece(*pair) for pair in data.draw(st.permutations(parts))]) for _ in range(2))
+    assert first == second
+    assert (first[0].sums, first[1:]) == (told([piece(0, n)])[0].sums, told([piece(0, n)])[1:])
+
+
+@pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
+def test_the_size_of_blocks_changes_no_byte_of_an_answer(test, monkeypatch):
+    rng = np.random.default_rng(5)
+    n = 300
+    rows = {
+        "prob": rng.random(n),
+        "other": rng.random(n),
+        "label": rng.integers(0, 2, n),
+        "w": np.exp(rng.normal(size=n)),
+    }
+    group, cluster = rng.integers(0, 3, n), rng.integers(0, 40, n)
+    rows["prob"][7] = np.nan
+    rows["prob"][rows["label"] == 0][9] = 1.0
+
+    def answers():
+        shared = {"weight": rows["w"], "resamples": 200, "skip_nan": True}
+        for more in ({}, {"cluster": cluster}):
+            for loss in ("bce", "gini"):
+                inputs = [rows["prob"], rows["label"]] if loss == "bce" else [rows["label"] + 2 * (rows["other"] > 0.7)]
+                yield lossctl.compute(loss, *inputs, group=group, ci=0.9, **shared, **more)
+            yield lossctl.compute("r2", rows["prob"], rows["other"], ci=0.9, **shared, **more)
+            yield lossctl.compare(
+                rows["prob"], rows["other"], target=rows["label"], loss="bce", test=test, **shared, **more
+            )
+
+    told = []
+    for size in (1 << 17, 64, 10):
+        monkeypatch.setattr(by_row, "BLOCK_VALUES", size)
+        together = (answer if isinstance(answer, tuple) else (answer,) for answer in answers())
+        told.append([repr(dataclasses.asdict(answer)) for several in together for answer in several])
+    assert told[0] == told[1] == told[2]
 
 
 def macro_of(values, group, **options):

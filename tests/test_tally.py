@@ -46,7 +46,7 @@ def assessed(spec, inputs, *, side=None, confidence=None, weight=None, jobs=2, a
 
 def weights_of(asked, n):
     """The weight of each row in each resample, (resamples, n)."""
-    return draws.resample_sums(asked, np.arange(n), np.eye(n))
+    return draws.resample_sums(asked, np.arange(n), np.eye(n)).table
 
 
 # --- one function for exact counts and for resamples

@@ -1,6 +1,7 @@
 """Work spread over threads and processes: the same answer, and the same fault."""
 
 import ast
+import signal
 import subprocess
 import sys
 
@@ -86,3 +87,22 @@ def test_a_fault_is_the_same_in_processes(forking):
     for jobs in (1, 2, 3):
         with pytest.raises(DataError, match="row 700"):
             lossctl.compute("bce", prob, np.ones(5000), jobs=jobs)
+
+
+def test_a_signal_in_a_destructor_ends_the_command():
+    """Where no exception goes on: the handler's would be printed and forgotten."""
+    script = (
+        "import os, signal, sys, time\n"
+        "from lossctl.cli import app\n"
+        "class Late:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(0.001)\n"
+        "def run(args):\n"
+        "    Late()\n"
+        "    time.sleep(60)\n"
+        "app._run = run\n"
+        "sys.exit(app.run([]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")

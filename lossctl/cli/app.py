@@ -42,6 +42,7 @@ COMMANDS = {
 EXIT_CODES = {UsageError: 2, DataError: 3, FileError: 4, DeviceError: 5}
 BUG = 70
 READER_GONE = 141
+MOMENT = 0.02  # seconds
 COMPLETE = "_LOSSCTL_COMPLETE"  # set by the script of a shell to the command line up to the cursor
 HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
 COLOUR_CHOICE: ContextVar[str] = ContextVar("COLOUR_CHOICE", default="auto")  # --color, for the length of one `run`
@@ -148,6 +149,7 @@ def run(args: list[str]) -> int:
     if signal.getsignal(signal.SIGINT) in (signal.SIG_DFL, signal.default_int_handler):
         signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
+    sys.unraisablehook = _once_more
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _terminate)
     if sys.stdout is None:
@@ -274,6 +276,18 @@ def _interrupt(number: int, frame: object) -> None:
 def _terminate(number: int, frame: object) -> None:
     SIGNALS.append(number)
     sys.exit(128 + number)
+
+
+def _once_more(ignored: Any) -> None:
+    """A signal that came in a destructor, where no exception goes on, comes again a moment later."""
+    if not SIGNALS or not isinstance(ignored.exc_value, SystemExit | KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+        return
+    from threading import Timer
+
+    again = Timer(MOMENT, os.kill, (os.getpid(), SIGNALS[-1]))
+    again.daemon = True
+    again.start()
 
 
 def _complain(fault: LossctlError, args: Sequence[str] = ()) -> int:

@@ -1,8 +1,9 @@
 """The bootstrap of what is made of sums over rows (a mean, a quotient, a root ...), streaming.
 
 A row has k columns, the divisor last, and gets a Poisson weight for each resample (`draws`), so sums of blocks merge
-and no resample is ever stored: 8 k bytes a resample, whatever the number of rows. The acceleration of BCa comes from
-the second and third moments of the rows' influence, which merge too.
+and no resample is ever stored: some 16 k bytes a resample, whatever the number of rows. The acceleration of BCa comes
+from the second and third moments of the rows' influence, which merge too. All sums are exact (`grid`, `rows.sums`), so
+neither the order of the rows nor where they are cut moves a digit.
 Sources: Efron, Better bootstrap confidence intervals, 1987; Chamandy et al., Estimating uncertainty for massive data
 streams, 2012 (Poisson weights).
 """
@@ -10,13 +11,18 @@ streams, 2012 (Poisson weights).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import combinations_with_replacement, permutations
+from operator import add
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ..language.rounding import two_product
+from ..rows.sums import UNIT_EXPONENT, Total, count, total, total_of_few
 from . import draws, student
 from .draws import Draws
+from .grid import Sums
 
 Method = Literal["bca", "percentile"]
 FEWEST, FEW, MANY = 10.0, 20.0, 1e4  # effective units: t below; a remark below; no correction above
@@ -26,6 +32,7 @@ ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
 EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
 SMALLEST = 2.0**-630  # squares of influences whose cubes are numbers
 WIDEST = 1 - 2.0**-52  # of levels
+FEW_VALUES = 24  # that are added one by one
 HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
 
@@ -41,24 +48,6 @@ class Moments(NamedTuple):
     triples: np.ndarray
     n: int
 
-    def about(self, centre: np.ndarray) -> Moments:
-        """The same rows about another centre."""
-        if np.array_equal(self.centre, centre):
-            return self
-        shift = np.eye(len(centre) + 1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            shift[:-1, -1] = self.centre - centre
-            pairs = shift @ self.pairs @ shift.T
-            triples = np.einsum("ai,bj,ck,ijk->abc", shift, shift, shift, self.triples, optimize=True)
-        return Moments(centre, pairs, triples, self.n)
-
-    def merge(self, other: Moments) -> Moments:
-        """The moments of two sets of rows together."""
-        if not (self.n and other.n):
-            return self if self.n else other
-        other = other.about(self.centre)
-        return Moments(self.centre, self.pairs + other.pairs, self.triples + other.triples, self.n + other.n)
-
     def influence(self, slopes: np.ndarray) -> Influence:
         """That of the rows on a value, whose derivatives by the sum of each centred column are `slopes`, (k,)."""
         with np.errstate(over="ignore", invalid="ignore"):
@@ -68,6 +57,73 @@ class Moments(NamedTuple):
             if squares > 0 and self.n and EPS * (parts / math.sqrt(squares)) ** 3 > CANCELLED * math.sqrt(self.n):
                 cubes = math.nan
         return Influence(squares, cubes, self.n)
+
+
+class Powers(NamedTuple):
+    """Exact sums over rows of the products of two and of three of their k columns, the divisor last; they merge.
+
+    pairs: of the columns i <= j, in order;  triples: of i <= j <= l;  n: how many rows
+    """
+
+    width: int
+    pairs: tuple[Total, ...]
+    triples: tuple[Total, ...]
+    n: int
+
+    def merge(self, other: Powers) -> Powers:
+        """Those of two sets of rows together."""
+        return Powers(
+            self.width,
+            tuple(map(add, self.pairs, other.pairs)),
+            tuple(map(add, self.triples, other.triples)),
+            self.n + other.n,
+        )
+
+    def about(self, centre: np.ndarray) -> Moments:
+        """The moments about a centre, (k - 1,), each rounded once; nan where a value or the centre is no number."""
+        k = self.width
+        pairs, triples = np.full((k, k), math.nan), np.full((k, k, k), math.nan)
+        if np.isfinite(centre).all() and all(total.is_finite for total in self.pairs):
+            ratios = [mean.as_integer_ratio() for mean in centre.tolist()]
+            bits = max((bottom.bit_length() - 1 for _, bottom in ratios), default=0)
+            c = [top * (1 << bits) // bottom for top, bottom in ratios] + [0]
+            self._pairs_about(c, bits, pairs)
+            if all(total.is_finite for total in self.triples):
+                self._triples_about(c, bits, triples)
+        return Moments(centre, pairs, triples, self.n)
+
+    def _pairs_about(self, c: list[int], bits: int, result: np.ndarray) -> None:
+        """c: the centre, and 0, in units of 2^-bits"""
+        w = self.width - 1
+        v = {key: total.units for key, total in zip(_pairs(self.width), self.pairs, strict=True)}
+        for i, j in _pairs(self.width):
+            units = (((v[i, j] << bits) - c[i] * v[j, w] - c[j] * v[i, w]) << bits) + c[i] * c[j] * v[w, w]
+            result[i, j] = result[j, i] = _rounded(units, 2 * bits)
+
+    def _triples_about(self, c: list[int], bits: int, result: np.ndarray) -> None:
+        w = self.width - 1
+        v = {key: total.units for key, total in zip(_triples(self.width), self.triples, strict=True)}
+        for i, j, m in _triples(self.width):
+            once = c[i] * v[j, m, w] + c[j] * v[i, m, w] + c[m] * v[i, j, w]
+            twice = c[i] * c[j] * v[m, w, w] + c[i] * c[m] * v[j, w, w] + c[j] * c[m] * v[i, w, w]
+            units = (((((v[i, j, m] << bits) - once) << bits) + twice) << bits) - c[i] * c[j] * c[m] * v[w, w, w]
+            for place in set(permutations((i, j, m))):
+                result[place] = _rounded(units, 3 * bits)
+
+
+def _pairs(k: int) -> Iterator[tuple[int, int]]:
+    return combinations_with_replacement(range(k), 2)
+
+
+def _triples(k: int) -> Iterator[tuple[int, int, int]]:
+    return combinations_with_replacement(range(k), 3)
+
+
+def _rounded(units: int, bits: int) -> float:
+    try:
+        return units / (1 << (UNIT_EXPONENT + bits))
+    except OverflowError:
+        return math.inf if units > 0 else -math.inf
 
 
 class Influence(NamedTuple):
@@ -258,8 +314,8 @@ class Sample(NamedTuple):
     sums: of each column in each resample, (resamples, k)
     """
 
-    sums: np.ndarray
-    moments: Moments
+    sums: Sums
+    moments: Powers
 
     def merge(self, other: Sample) -> Sample:
         """The sample of two sets of rows together."""
@@ -271,24 +327,30 @@ def sample(asked: Draws, numbers: np.ndarray, columns: np.ndarray) -> Sample:
     return Sample(draws.resample_sums(asked, numbers, columns), moments(columns))
 
 
-def moments(columns: np.ndarray) -> Moments:
-    """The moments of some rows, (n, k), about their own means."""
+def moments(columns: np.ndarray) -> Powers:
+    """The products of the columns of some rows, (n, k), added up."""
     n, k = columns.shape
-    if not n:
-        return Moments(np.full(k - 1, math.nan), np.zeros((k, k)), np.zeros((k, k, k)), 0)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        sums = np.array([column.sum() for column in columns.T])
-        centre = sums[:-1] / sums[-1] if sums[-1] else np.zeros(k - 1)
-        u = columns.copy()
-        for at, mean in enumerate(centre.tolist()):
-            u[:, at] -= mean * columns[:, -1]
-        left, right = np.triu_indices(k)
-        products = np.empty((n, len(left)))
-        for at, (i, j) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
-            np.multiply(u[:, i], u[:, j], out=products[:, at])
-        triples = np.empty((k, k, k))
-        triples[:, left, right] = triples[:, right, left] = u.T @ products
-        return Moments(centre, u.T @ u, triples, n)
+    by_column = np.ascontiguousarray(columns.T)
+    own = [at for at, column in enumerate(by_column) if not (column == 1).all()]
+    sums: dict[tuple[int, ...], Total] = {(): count(n)}
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for first, i in enumerate(own):
+            sums[i,] = _total(by_column[i])
+            for second, j in enumerate(own[first:], first):
+                product, lost = two_product(by_column[i], by_column[j])
+                sums[i, j] = _total(product) + _total(lost)
+                for m in own[second:]:
+                    third, rest = two_product(product, by_column[m])
+                    sums[i, j, m] = _total(third) + _total(rest) + _total(lost * by_column[m])
+
+    def of(key: tuple[int, ...]) -> Total:
+        return sums[tuple(at for at in key if at in own)]
+
+    return Powers(k, tuple(map(of, _pairs(k))), tuple(map(of, _triples(k))), n)
+
+
+def _total(values: np.ndarray) -> Total:
+    return total_of_few(values.tolist()) if len(values) <= FEW_VALUES else total(values)
 
 
 def skewness(squares: float, cubes: float) -> float:

@@ -27,9 +27,9 @@ from ..rows.facts import NOTHING, Facts
 from ..rows.job import Job, Read, RowBlock, shared
 from ..rows.workers import ordered_map
 from . import bootstrap
-from .bootstrap import Influence, Sample, Spread
+from .bootstrap import Influence, Moments, Sample, Spread
 from .census import Census, distinct, joined, table, taken
-from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
+from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into, table_of
 from .draws import Draws
 from .survey import Aspects, refuse_too_many
 
@@ -110,19 +110,32 @@ class Tally(NamedTuple):
 
     def spread(self, plan: shapes.Plan, draws: Draws, method: bootstrap.Method) -> Spread:
         """How the value varies over the resamples. UsageError for BCa of too many cells."""
+        return self._in_order()._spread(plan, draws, method)
+
+    def _in_order(self) -> Tally:
+        """The same with its cells in an order that no merging changes."""
+        cells = sorted(self.cells.items(), key=lambda item: tuple(map(_order, item[0])))
+        return self._replace(cells=dict(cells))
+
+    def _spread(self, plan: shapes.Plan, draws: Draws, method: bootstrap.Method) -> Spread:
         samples = [_sample(cell, draws) for cell in self.cells.values()]
         observed = np.array([(_nearest(cell.target), _nearest(_exact(cell.weight))) for cell in self.cells.values()])
         width = max(1, MOST_AT_ONCE // len(samples))
         stretches = [slice(start, start + width) for start in range(0, draws.resamples, width)]
         with np.errstate(all="ignore"):
             value = _losses(plan, self, observed[:, None])
-            values = [_losses(plan, self, np.stack([sample.sums[at] for sample in samples])) for at in stretches]
+            tables = [sample.sums.table for sample in samples]
+            values = [_losses(plan, self, np.stack([table[at] for table in tables])) for at in stretches]
             sloped = method == "bca" or len(samples) <= MOST_CELLS
-            slopes = _slopes(plan, self, samples, observed) if sloped else np.full_like(observed, math.nan)
-            influence = _influence(self, samples, observed, slopes)
-        held = np.any([sample.sums[:, 1] > 0 for sample in samples], axis=0)
+            centred = [
+                sample.moments.about(np.array([target / weight]))
+                for sample, (target, weight) in zip(samples, observed.tolist(), strict=True)
+            ]
+            slopes = _slopes(plan, self, centred, observed) if sloped else np.full_like(observed, math.nan)
+            influence = _influence(self, centred, observed, slopes)
+        held = np.any([table[:, 1] > 0 for table in tables], axis=0)
         resampled = np.concatenate(values)
-        squares = sum(sample.moments.pairs[1, 1] for sample in samples)
+        squares = sum(moments.pairs[1, 1] for moments in centred)
         if influence.by_cluster is not None:
             squares = sum(weight * weight for weight in self.cluster_weights().values())
         effective = _effective(float(observed[:, 1].sum()), float(squares))
@@ -133,7 +146,7 @@ class Tally(NamedTuple):
         """What the rows of each cluster weigh, over all cells."""
         weights: dict[str, float] = {}
         for cell in self.cells.values():
-            for name, (_, weight) in (cell.clusters or {}).items():
+            for name, (_, weight) in sorted((cell.clusters or {}).items()):
                 weights[name] = weights.get(name, 0.0) + float(weight)
         return weights
 
@@ -328,7 +341,8 @@ def _sample(cell: Cell, draws: Draws) -> Sample:
     if cell.clusters is None:
         assert cell.sample is not None
         return cell.sample
-    return bootstrap.sample(draws, cluster_numbers(cell.clusters), np.array(list(cell.clusters.values())))
+    names, columns = table_of(cell.clusters)
+    return bootstrap.sample(draws, cluster_numbers(names), columns)
 
 
 def _losses(plan: shapes.Plan, tally: Tally, table: np.ndarray) -> np.ndarray:
@@ -338,7 +352,7 @@ def _losses(plan: shapes.Plan, tally: Tally, table: np.ndarray) -> np.ndarray:
     return values
 
 
-def _slopes(plan: shapes.Plan, tally: Tally, samples: list[Sample], observed: np.ndarray) -> np.ndarray:
+def _slopes(plan: shapes.Plan, tally: Tally, centred: list[Moments], observed: np.ndarray) -> np.ndarray:
     """The derivatives of the loss by each cell's target and by its weight, with the cell's mean target as it is.
 
     observed: (cells, 2) weighted targets and weights -> (cells, 2)
@@ -354,7 +368,7 @@ def _slopes(plan: shapes.Plan, tally: Tally, samples: list[Sample], observed: np
     by_weight = _differences(plan, tally, observed, STEP * observed) / (STEP * weight)
     result[:, 1] = by_weight - by_weight @ weight / weight.sum()  # all rows twice change nothing
     if any(entry.role.counts == "sum" for entry in plan.entries):
-        pairs = np.array([sample.moments.pairs for sample in samples])
+        pairs = np.array([moments.pairs for moments in centred])
         step = STEP * weight * np.sqrt(pairs[:, 0, 0] / pairs[:, 1, 1])  # by the spread of the targets in the cell
         changes = _differences(plan, tally, observed, np.stack([step, np.zeros_like(step)], axis=1))
         result[:, 0] = changes / np.where(step == 0, 1.0, step)
@@ -393,17 +407,18 @@ def _is_at_end(resampled: np.ndarray, squares: float) -> bool:
     return variance > 0 and squares < (STRAIGHT - chance) * variance
 
 
-def _influence(tally: Tally, samples: list[Sample], observed: np.ndarray, slopes: np.ndarray) -> Influence:
+def _influence(tally: Tally, centred: list[Moments], observed: np.ndarray, slopes: np.ndarray) -> Influence:
     """The influence of a row: by_target * u + by_weight * w, with u = w * (its target - the mean of its cell)."""
     squares = cubes = 0.0
     units = 0
     by_cluster: dict[str, float] = {}
-    for cell, sample, (target, weight), (b, a) in zip(
-        tally.cells.values(), samples, observed.tolist(), slopes.tolist(), strict=True
+    for cell, moments, (target, weight), (b, a) in zip(
+        tally.cells.values(), centred, observed.tolist(), slopes.tolist(), strict=True
     ):
-        own = sample.moments.about(np.array([target / weight])).influence(np.array([b, a]))
+        own = moments.influence(np.array([b, a]))
         squares, cubes, units = squares + own.squares, cubes + own.cubes, units + own.units
-        for name, (numerator, denominator) in (cell.clusters or {}).items():
+        for name, sums_of_cluster in sorted((cell.clusters or {}).items()):
+            numerator, denominator = map(float, sums_of_cluster)
             change = b * (numerator - target / weight * denominator) + a * denominator
             by_cluster[name] = by_cluster.get(name, 0.0) + change
     return Influence.of_clusters(by_cluster) if by_cluster else Influence(squares, cubes, units)

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import add
+from typing import NamedTuple
 
 import numpy as np
 
-from ..rows import groups
+from ..rows import groups, sums
+from ..rows.sums import Total
 
-Clusters = dict[str, np.ndarray]  # name -> the sum of each column, (k,)
+FEW = 24  # rows that are added one by one
+
+Clusters = dict[str, tuple[Total, ...]]  # name -> the exact sum of each column
+
+
+class Table(NamedTuple):
+    """The sums of clusters in the order of their names. sums: (m, k) float64"""
+
+    names: tuple[str, ...]
+    sums: np.ndarray
 
 
 def cluster_sums(names: np.ndarray, columns: np.ndarray) -> Clusters:
     """What the rows of each cluster add up to; columns (n, k)."""
-    kinds, codes = np.unique(groups.as_text(names), return_inverse=True)
-    sums = np.stack([np.bincount(codes, column, len(kinds)) for column in columns.T], axis=1)
-    return dict(zip(kinds.tolist(), sums, strict=True))
+    texts = groups.as_text(names)
+    order = np.argsort(texts, kind="stable")
+    kinds, counts = np.unique(texts, return_counts=True)
+    ends = np.cumsum(counts)
+    rows = columns[order]
+    parts = zip(kinds.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True)
+    return {name: tuple(_total(column) for column in rows[start:stop].T) for name, start, stop in parts}
+
+
+def _total(values: np.ndarray) -> Total:
+    return sums.total_of_few(values.tolist()) if len(values) <= FEW else sums.total(values)
+
+
+def table_of(clusters: Clusters) -> Table:
+    """The clusters in an order that no merging changes."""
+    names = tuple(sorted(clusters))
+    width = len(next(iter(clusters.values()), ()))
+    return Table(names, np.array([[float(part) for part in clusters[name]] for name in names]).reshape(-1, width))
 
 
 def cluster_numbers(names: Iterable[str]) -> np.ndarray:
@@ -28,6 +55,6 @@ def cluster_numbers(names: Iterable[str]) -> np.ndarray:
 
 def merge_into(held: Clusters, more: Clusters) -> Clusters:
     """`held` with the rows of `more` added to it, in place."""
-    for name, sums in more.items():
-        held[name] = held[name] + sums if name in held else sums
+    for name, parts in more.items():
+        held[name] = tuple(map(add, held[name], parts)) if name in held else parts
     return held

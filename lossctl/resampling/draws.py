@@ -8,16 +8,24 @@ function is Stafford's variant 13 of the MurmurHash3 finaliser, as in SplitMix64
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
+
+from . import grid
+from .grid import Sums
 
 GOLDEN = 0x9E3779B97F4A7C15
 WORD = 1 << 64
 TILE_ROWS, TILE_COLUMNS = 128, 1024  # a tile of weights and its temporaries stays in the second-level cache
 AT_LEAST = (41427, 17317, 5263, 1244, 240, 39, 5, 1)  # 2**16 P(weight >= k), k = 1..8: they sum to 2**16
-LARGEST_MATRIX = 4  # columns up to which a product per column beats one product for all
+LARGEST_MATRIX = 2  # columns up to which a product per column beats one product for all
+
+
+Multiply = Callable[["Draws", np.ndarray, np.ndarray], np.ndarray]  # (draws, numbers, digits (n, L)) -> (L, resamples)
 
 
 class Draws(NamedTuple):
@@ -27,12 +35,30 @@ class Draws(NamedTuple):
     resamples: int
 
 
-def resample_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
+def resample_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> Sums:
     """sum_i weight(seed, r, numbers[i]) * values[i], for each resample r.
 
     numbers: (n,) whole numbers that name the rows (or clusters);  values: (n, m) float64
-    -> (resamples, m)
     """
+    return _added(draws, numbers, values, _weighted)
+
+
+def flip_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> Sums:
+    """sum_i sign(seed, r, numbers[i]) * values[i], for each pattern r of fair signs; shapes as in `resample_sums`."""
+    return _added(draws, numbers, values, _signed)
+
+
+def _added(draws: Draws, numbers: np.ndarray, values: np.ndarray, multiply: Multiply) -> Sums:
+    parts = []
+    for start in range(0, max(1, len(numbers)), grid.MOST_ROWS):
+        rows = slice(start, start + grid.MOST_ROWS)
+        places, digits, tops, lost = grid.digits(values[rows])
+        sums = multiply(draws, numbers[rows], digits)
+        parts.append(Sums(places, sums.astype(np.int64), tops, lost, len(digits)))
+    return reduce(add, parts)
+
+
+def _weighted(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
     thresholds = np.array([(1 << 16) - count for count in AT_LEAST], dtype=np.uint16)
     result = np.zeros((values.shape[1], draws.resamples))
     for rows, columns, words in _tiles(draws, numbers, 4):
@@ -43,18 +69,15 @@ def resample_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> np.n
             np.greater_equal(digits, threshold, out=reached)
             np.add(counts, reached.view(np.uint8), out=counts)
         _add_product(result[:, columns], values[rows], counts)
-    return result.T
+    return result
 
 
-def flip_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """sum_i sign(seed, r, numbers[i]) * values[i], for each pattern r of fair signs; shapes as in `resample_sums`."""
+def _signed(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
     result = np.zeros((values.shape[1], draws.resamples))
     for rows, columns, words in _tiles(draws, numbers, 64):
         ones = np.unpackbits(words.view(np.uint8), axis=1)
         _add_product(result[:, columns], values[rows], ones)
-    with np.errstate(invalid="ignore"):
-        flipped: np.ndarray = 2 * result - values.sum(axis=0)[:, None]
-    return flipped.T
+    return np.asarray(2 * result - values.sum(axis=0)[:, None])
 
 
 def order_of(draws: Draws, numbers: np.ndarray) -> np.ndarray:
@@ -73,12 +96,11 @@ def every_flip_sum(values: np.ndarray) -> np.ndarray:
 def _add_product(result: np.ndarray, values: np.ndarray, counts: np.ndarray) -> None:
     """result += values.T @ counts, where counts may have some columns too many."""
     weights = counts[:, : result.shape[1]].astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        if len(result) > LARGEST_MATRIX:
-            result += values.T @ weights
-        else:
-            for sums, column in zip(result, values.T, strict=True):
-                sums += column @ weights
+    if len(result) > LARGEST_MATRIX:
+        result += values.T @ weights
+    else:
+        for sums, column in zip(result, values.T, strict=True):
+            sums += column @ weights
 
 
 def _tiles(draws: Draws, numbers: np.ndarray, per_hash: int) -> Iterator[tuple[slice, slice, np.ndarray]]:

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
 
+from ..rows.sums import Total, total
 from . import draws
 from .draws import Draws
+from .grid import Sums
 
 EXACT_UNITS = 16  # up to here all 2**n patterns of signs are tried
 TIE = 1e-12  # of the sum of the absolute differences: a flipped difference so close to the one observed equals it
@@ -48,11 +51,11 @@ class Flips(NamedTuple):
     differ, alike_units: how many units differ, and how many do not
     """
 
-    half: np.ndarray
-    still: np.ndarray
-    alike: np.ndarray
-    observed: np.ndarray
-    sizes: np.ndarray
+    half: Sums
+    still: Sums
+    alike: Sums
+    observed: tuple[Total, ...]
+    sizes: tuple[Total, ...]
     few: np.ndarray
     few_alike: np.ndarray
     differ: int
@@ -64,8 +67,8 @@ class Flips(NamedTuple):
             self.half + other.half,
             self.still + other.still,
             self.alike + other.alike,
-            self.observed + other.observed,
-            self.sizes + other.sizes,
+            tuple(map(add, self.observed, other.observed)),
+            tuple(map(add, self.sizes, other.sizes)),
             np.concatenate([self.few, other.few])[: EXACT_UNITS + 1],
             np.concatenate([self.few_alike, other.few_alike])[: EXACT_UNITS + 1],
             self.differ + other.differ,
@@ -77,19 +80,28 @@ class Flips(NamedTuple):
 
         Units that do not differ have drawn signs beside all patterns of the others, unless they are few too.
         """
+        observed, sizes = (np.array(list(map(float, totals))) for totals in (self.observed, self.sizes))
         if self.differ > EXACT_UNITS:
-            return Patterns(self.half, self.still, self.observed, self.sizes, False, False)
-        width = self.half.shape[1]
+            return Patterns(self.half.table, self.still.table, observed, sizes, False, False)
+        width = len(observed)
+        few = _in_order(self.few)
         if self.differ + self.alike_units <= EXACT_UNITS:
             nothing = np.zeros((self.alike_units, width))
-            units = np.concatenate([self.few, np.concatenate([nothing, self.few_alike], axis=1)])
+            units = np.concatenate([few, np.concatenate([nothing, _in_order(self.few_alike)], axis=1)])
             every = draws.every_flip_sum(units)
-            return Patterns(every[:, :width], every[:, width:], self.observed, self.sizes, True, True)
-        every = draws.every_flip_sum(self.few)
+            return Patterns(every[:, :width], every[:, width:], observed, sizes, True, True)
+        every = draws.every_flip_sum(few)
         times = -(-len(self.half) // len(every))
         every = np.tile(every, (times, 1))
-        alike = np.resize(self.alike, (len(every), self.alike.shape[1]))
-        return Patterns(every[:, :width], every[:, width:] + alike, self.observed, self.sizes, True, False)
+        alike = self.alike.table
+        alike = np.resize(alike, (len(every), alike.shape[1]))
+        return Patterns(every[:, :width], every[:, width:] + alike, observed, sizes, True, False)
+
+
+def _in_order(units: np.ndarray) -> np.ndarray:
+    """Units in an order of their own, whatever came first."""
+    ordered: np.ndarray = units[np.lexsort(units.T[::-1])]
+    return ordered
 
 
 def flipped(asked: Draws, numbers: np.ndarray, halves: Sequence[np.ndarray], still: np.ndarray) -> tuple[Flips, ...]:
@@ -101,18 +113,18 @@ def flipped(asked: Draws, numbers: np.ndarray, halves: Sequence[np.ndarray], sti
     alike = [np.where(mask[:, None], 0.0, still) for mask in differs]
     sums = draws.flip_sums(asked, numbers, np.concatenate([still, *halves, *alike], axis=1))
     width, fixed = (halves[0].shape[1] if halves else 0), still.shape[1]
-    own = sums[:, fixed:]
+    after = fixed + width * len(halves)
     result = []
     for at, (half, mask) in enumerate(zip(halves, differs, strict=True)):
         place, count = np.flatnonzero(mask)[: EXACT_UNITS + 1], int(np.count_nonzero(mask))
         rest = np.flatnonzero(~mask)[: EXACT_UNITS + 1]
         result.append(
             Flips(
-                own[:, width * at : width * (at + 1)],
-                sums[:, :fixed],
-                own[:, width * len(halves) + fixed * at :][:, :fixed],
-                half.sum(axis=0),
-                np.abs(half).sum(axis=0),
+                sums.columns(fixed + width * at, fixed + width * (at + 1)),
+                sums.columns(0, fixed),
+                sums.columns(after + fixed * at, after + fixed * (at + 1)),
+                tuple(map(total, half.T)),
+                tuple(map(total, np.abs(half).T)),
                 np.concatenate([half, still], axis=1)[place],
                 still[rest],
                 count,

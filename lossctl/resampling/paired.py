@@ -11,7 +11,8 @@ Source: Schuirmann, A comparison of the two one-sided tests procedure and the po
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +20,13 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..rows import by_row
 from ..rows.shapes import Plan
+from ..rows.sums import Total, total
 from . import bootstrap, draws, flips, seeds, statistic
 from .bootstrap import Method, Spread
-from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
+from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into, table_of
 from .draws import Draws
 from .flips import Flips
+from .grid import Sums
 
 NUDGE, EPSILON, ROUNDINGS = 2.0**-30, 2.0**-52, 16.0  # of totals, to see how far rounding moves a value
 SIGN_FLIP, BOOTSTRAP, SEEDS = "sign-flip", "bootstrap", "t over seeds"
@@ -70,7 +73,7 @@ class Pairs(NamedTuple):
     the base's, (S,), None where single rows have none;  units: rows (or lists, or clusters)
     resampled: the sums of the columns of each system, then of the divisor, over the resamples, (R, (S + 1)(k - 1) + 1);
     None where signs are flipped;  sizes: beside it, sums of absolute differences of columns and of their squares,
-    (S, 2, k - 1);  flipped: what each other system's flips add up to; () where rows are resampled
+    of each other system in turn;  flipped: what each other system's flips add up to; () where rows are resampled
     moments: of each system beside the base, of the columns that `_beside` names
     clusters: instead of the three above, the sums of the columns of each cluster;  seeds: of each seed
     gaps: differences of single rows, (n, S), block by block; () where they are not asked for
@@ -80,14 +83,14 @@ class Pairs(NamedTuple):
     better: np.ndarray | None
     equal: np.ndarray | None
     worse: np.ndarray | None
-    resampled: np.ndarray | None
+    resampled: Sums | None
     flipped: tuple[Flips, ...]
-    moments: tuple[bootstrap.Moments, ...]
+    moments: tuple[bootstrap.Powers, ...]
     units: int
     clusters: Clusters | None
     seeds: Clusters | None = None
     gaps: tuple[np.ndarray, ...] = ()
-    sizes: np.ndarray | None = None
+    sizes: tuple[Total, ...] = ()
 
     @property
     def width(self) -> int:
@@ -101,20 +104,20 @@ class Pairs(NamedTuple):
             _sum(self.better, other.better),
             _sum(self.equal, other.equal),
             _sum(self.worse, other.worse),
-            _sum(self.resampled, other.resampled),
+            self.resampled + other.resampled if self.resampled and other.resampled else None,
             tuple(a.merge(b) for a, b in zip(self.flipped, other.flipped, strict=True)),
             tuple(a.merge(b) for a, b in zip(self.moments, other.moments, strict=True)),
             self.units + other.units,
             _merged(self.clusters, other.clusters),
             _merged(self.seeds, other.seeds),
             (*self.gaps, *other.gaps),
-            _sum(self.sizes, other.sizes),
+            tuple(map(add, self.sizes, other.sizes)),
         )
 
     @property
     def bytes(self) -> int:
         """How much memory it takes that does not grow with the rows."""
-        arrays = [self.resampled] if self.resampled is not None else []
+        arrays = [self.resampled] if self.resampled else []
         arrays += [array for flip in self.flipped for array in (flip.half, flip.still, flip.alike)]
         return sum(array.nbytes for array in arrays)
 
@@ -191,10 +194,11 @@ def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, ask
     """The random part of some units, from the columns of all systems and the divisor."""
     others = range((columns.shape[1] - 1) // width - 1)
     beside = [_beside(plan, columns, width, at, ask.is_relative) for at in others]
-    resampled, sizes = None, None
+    resampled: Sums | None = None
+    sizes: tuple[Total, ...] = ()
     if ask.test == BOOTSTRAP:
         resampled = draws.resample_sums(ask.draws, numbers, columns)
-        sizes = np.array([_sizes(columns, width, at) for at in others])
+        sizes = tuple(total for at in others for total in _sizes(columns, width, at))
     flipped: tuple[Flips, ...] = ()
     if ask.test == SIGN_FLIP:
         base, divisor = columns[:, :width], columns[:, -1:]
@@ -207,11 +211,11 @@ def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, ask
     return Pairs((), None, None, None, resampled, flipped, moments, len(columns), None, sizes=sizes)
 
 
-def _sizes(columns: np.ndarray, width: int, other: int) -> tuple[np.ndarray, np.ndarray]:
+def _sizes(columns: np.ndarray, width: int, other: int) -> Iterator[Total]:
     """The sums of the absolute differences of each column from the base, and of their squares, (k - 1,) each."""
     with np.errstate(invalid="ignore", over="ignore"):
         size = np.abs(columns[:, width * (other + 1) :][:, :width] - columns[:, :width])
-        return size.sum(axis=0), (size * size).sum(axis=0)
+        return (total(column) for part in (size, size * size) for column in part.T)
 
 
 def _beside(plan: Plan, columns: np.ndarray, width: int, other: int, is_relative: bool) -> np.ndarray:
@@ -229,8 +233,8 @@ def settle(plan: Plan, pairs: Pairs, ask: Ask) -> Pairs:
     """The pairs of all rows, with the clusters drawn as the units that they are."""
     if pairs.clusters is None or pairs.seeds is not None:
         return pairs
-    columns = np.array(list(pairs.clusters.values()))
-    counted = _drawn(plan, cluster_numbers(pairs.clusters), columns, pairs.width, ask)
+    names, columns = table_of(pairs.clusters)
+    counted = _drawn(plan, cluster_numbers(names), columns, pairs.width, ask)
     gaps = (_gaps(columns, pairs.width),) if ask.ranks else ()
     return counted._replace(parts=pairs.parts, better=pairs.better, equal=pairs.equal, worse=pairs.worse, gaps=gaps)
 
@@ -322,7 +326,8 @@ def _resampled(
     )
     if not carriers >= bootstrap.FEWEST:
         return so_far
-    totals = pairs.resampled[pairs.resampled[:, -1] > 0]
+    totals = pairs.resampled.table
+    totals = totals[totals[:, -1] > 0]
     values = _values(plan, pairs, totals, 0), _values(plan, pairs, totals, other + 1)
 
     def spread_of(value: float, resampled: np.ndarray, share: float) -> Spread:
@@ -354,9 +359,9 @@ def _carriers(pairs: Pairs, other: int) -> float:
 
     Infinite where nothing differs.  Source: Kish, Survey Sampling, 1965, of weights
     """
-    assert pairs.sizes is not None
+    both = np.array(list(map(float, pairs.sizes))).reshape(-1, 2, pairs.width)[other]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        sizes, squares = pairs.sizes[other][:, pairs.sizes[other][0] > 0]
+        sizes, squares = both[:, both[0] > 0]
         carriers = sizes * (sizes / squares)
     return float(carriers.max()) if len(carriers) else math.inf
 
@@ -397,7 +402,7 @@ def _over_seeds(plan: Plan, pairs: Pairs, other: int, level: float, sides: Sides
     def spread_of(sign: float, share: float) -> seeds.Components:
         of_rows = _influence(plan, pairs, other, share).squares if pairs.clusters else 0.0
         units = tuple(
-            sign * _contributions(plan, pairs, other, np.array(list(names.values())), share)
+            sign * _contributions(plan, pairs, other, table_of(names).sums, share)
             for names in (pairs.seeds, pairs.clusters)
             if names
         )
@@ -499,7 +504,7 @@ def _slopes(plan: Plan, pairs: Pairs, other: int, share: float = 1.0) -> tuple[n
     slopes, means = _own_slopes(plan, pairs, other)
     if plan.spec.finish is None:
         slope = slopes[1][0]
-        rest = [(1 - share) * slope] if len(pairs.moments[other].centre) > 1 else []
+        rest = [(1 - share) * slope] if pairs.moments[other].width > 2 else []
         return np.array([slope, *rest, 0.0]), means
     ends = slopes[1][-1] - share * slopes[0][-1]
     return np.concatenate([-share * slopes[0][:-1], slopes[1][:-1], [ends]]), means

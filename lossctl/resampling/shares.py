@@ -39,7 +39,8 @@ def of_sample(counts: np.ndarray, triplets: np.ndarray, level: float, seed: int)
     sample = bootstrap.sample(Draws(seed, RESAMPLES), np.arange(len(counts)), columns)
     moments = sample.moments.about(np.array([share]))
     influence = moments.influence(np.array([1 / sums[1], 0.0]))
-    resampled = sample.sums[:, 0] / sample.sums[:, 1]
+    totals = sample.sums.table
+    resampled = totals[:, 0] / totals[:, 1]
     weight = triplets / triplets.max()
     effective = float(weight.sum()) ** 2 / float(weight @ weight)
     some = np.ones(len(resampled), dtype=bool)

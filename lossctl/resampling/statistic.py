@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,10 +113,9 @@ def refuse_cancelled(plan: Plan, part: by_row.Part, value: float, spread: float)
         )
 
 
-def influence_of_clusters(clusters: dict[str, np.ndarray], centre: np.ndarray, slopes: np.ndarray) -> Influence:
-    """The influence of whole clusters on a value; see `slopes_of`."""
-    changes = {
-        name: float(slopes[:-1] @ (totals[:-1] - centre * totals[-1]) + slopes[-1] * totals[-1])
-        for name, totals in clusters.items()
-    }
-    return Influence.of_clusters(changes)
+def influence_of_clusters(
+    names: Sequence[str], totals: np.ndarray, centre: np.ndarray, slopes: np.ndarray
+) -> Influence:
+    """The influence of whole clusters, by their sums (m, k), on a value; see `slopes_of`."""
+    changes = (totals[:, :-1] - centre * totals[:, -1:]) @ slopes[:-1] + slopes[-1] * totals[:, -1]
+    return Influence.of_clusters(dict(zip(names, changes.tolist(), strict=True)))

@@ -16,8 +16,8 @@ from ..rows.workers import keep_freed_memory
 from ..text import shown
 from . import bootstrap, statistic, student
 from .bootstrap import Influence, Method, Spread
-from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into
-from .draws import Draws
+from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into, table_of
+from .draws import Draws, resample_sums
 
 LARGEST_BYTES = 1 << 30
 FEW = 24  # rows that are summed one by one
@@ -165,7 +165,7 @@ class Slice(NamedTuple):
     @property
     def entries(self) -> int:
         """How many sums it holds of each resample."""
-        return self.sample.sums.shape[1] if self.sample else 0
+        return len(self.sample.sums.places) if self.sample else 0
 
     def merge(self, other: Slice) -> Slice:
         """The slice of two sets of rows together."""
@@ -195,17 +195,18 @@ class Slice(NamedTuple):
         if self.clusters is None:
             assert self.sample is not None
             moments = self.sample.moments.about(centre)
-            totals, squares = self.sample.sums, moments.pairs[-1, -1]
+            totals, squares = self.sample.sums.table, moments.pairs[-1, -1]
             influence = moments.influence(statistic.slopes_of(plan, self.part, moments))
             acceleration = influence.acceleration
         else:
-            columns = np.array(list(self.clusters.values())).reshape(-1, len(self.part.sums))
-            totals = bootstrap.sample(draws, cluster_numbers(self.clusters), columns).sums
+            names, columns = table_of(self.clusters)
+            columns = columns.reshape(-1, len(self.part.sums))
+            totals = resample_sums(draws, cluster_numbers(names), columns).table
             squares = float(columns[:, -1] @ columns[:, -1])
             left_out = statistic.resampled_values(plan, columns.sum(axis=0) - columns, self.n)
             acceleration = bootstrap.jackknife_acceleration(left_out)
             slopes = statistic.slopes_of(plan, self.part, bootstrap.moments(columns).about(centre))
-            influence = statistic.influence_of_clusters(self.clusters, centre, slopes)
+            influence = statistic.influence_of_clusters(names, columns, centre, slopes)
         held = totals[:, -1] > 0
         resampled = np.full(len(held), np.nan)
         resampled[held] = statistic.resampled_values(plan, totals[held], self.n)

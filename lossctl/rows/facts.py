@@ -58,7 +58,7 @@ class Facts(NamedTuple):
             _both(self.decisions, other.decisions),
             min(self.lowest_label, other.lowest_label),
             max(self.highest_label, other.highest_label),
-            tuple(dict.fromkeys((*self.remarks, *other.remarks))),
+            tuple(sorted({*self.remarks, *other.remarks})),
             min(self.lowest_logit, other.lowest_logit),
             max(self.highest_logit, other.highest_logit),
             max(self.highest_percent, other.highest_percent),
