@@ -180,8 +180,11 @@ def circle_class(
 
 def to_classes(emb: list[Any], class_weights: Any) -> list[Any]:
     """The cosines with all classes."""
-    classes = [exact(row) for row in np.reshape(class_weights, (-1, len(emb)))]
-    return [1 - distance(emb, weights, "cosine") for weights in classes]
+    return [1 - distance(emb, weights, "cosine") for weights in _classes(emb, class_weights)]
+
+
+def _classes(emb: list[Any], class_weights: Any) -> list[list[Any]]:
+    return [exact(row) for row in np.reshape(class_weights, (-1, len(emb)))]
 
 
 def surprise(logits: list[Any], own: Any, label: Any) -> Any:
@@ -221,11 +224,13 @@ def soft_triple(
     return surprise(logits, logits[int(label)] - s * mp.mpf(margin), label)
 
 
-def sphereface(emb: list[Any], label: Any, class_weights: Any, multiple: int, s: float) -> Any:
-    cosines, length = to_classes(emb, class_weights), s * mp.sqrt(mp.fdot(emb, emb))
+def sphereface(emb: list[Any], label: Any, class_weights: Any, multiple: int, s: float, at_length: bool) -> Any:
+    cosines, length = to_classes(emb, class_weights), s * _length(emb)
+    lengths = [length * _length(row) if at_length else length for row in _classes(emb, class_weights)]
     angle = multiple * mp.acos(cosines[int(label)])
     turns = mp.floor(angle / mp.pi)
-    return surprise([length * c for c in cosines], length * ((-1) ** int(turns) * mp.cos(angle) - 2 * turns), label)
+    logits = [c * size for c, size in zip(cosines, lengths, strict=True)]
+    return surprise(logits, lengths[int(label)] * ((-1) ** int(turns) * mp.cos(angle) - 2 * turns), label)
 
 
 def p2s_grad(emb: list[Any], label: Any, class_weights: Any) -> Any:
@@ -565,7 +570,7 @@ def proxy_cases() -> list[Case]:
                     "proxy-nca:with_own=true",
                 ),
                 *("sub-center-arcface:centers=2", "soft-triple:centers=2", "soft-triple:centers=2,s=5,gamma=1"),
-                *("sphereface", "sphereface:multiple=3,s=2", "p2s-grad"),
+                *("sphereface", "sphereface:multiple=3,s=2", "sphereface:at_length=true,s=0.2", "p2s-grad"),
             ):
                 name, _, more = spec.partition(":")
                 two = np.concatenate([w, np.roll(w, 1, axis=0)], axis=1)
@@ -656,6 +661,12 @@ def _length(emb: list[Any]) -> Any:
     return mp.sqrt(mp.fdot(emb, emb))
 
 
+def _longest(case: Case, emb: list[Any]) -> Any:
+    """The length that a cosine of sphereface is multiplied by, at most."""
+    classes = _classes(emb, option(case, "class_weights"))
+    return _length(emb) * (max(map(_length, classes)) if option(case, "at_length") else 1)
+
+
 PAIRS = ("contrastive", "pairwise-ranking", "triplet")
 KNOWN_BOUNDS = (
     Bound(
@@ -675,7 +686,9 @@ KNOWN_BOUNDS = (
     Bound(
         ("sphereface",),
         lambda case: True,
-        lambda truth, case, emb, label: truth * (1 + option(case, "s") * option(case, "multiple") * _length(emb)),
+        lambda truth, case, emb, label: (
+            truth * (1 + option(case, "s") * option(case, "multiple") * _longest(case, emb))
+        ),
         "as arcface: 4 ulp, and 4 m for each unit of the scale and the length",
     ),
     Bound(

@@ -209,21 +209,29 @@ def proxy_nca(
     return value.high + value.low
 
 
-@loss(is_angular=True, aliases=("a-softmax",))
+@loss(is_angular=True, aliases=("a-softmax", "large-margin-softmax", "l-softmax"))
 def sphereface(
-    emb: Array, label: Array, *, class_weights: Numbers = None, multiple: Multiple = 4, s: Positive = 1.0
+    emb: Array,
+    label: Array,
+    *,
+    class_weights: Numbers = None,
+    multiple: Multiple = 4,
+    s: Positive = 1.0,
+    at_length: Flag = False,
 ) -> Array:
     """Cross-entropy of the embedding's length times cosines, where the angle to the true class counts several times.
 
     Formula: -log [e^(s |x| f(t_y)) / (e^(s |x| f(t_y)) + sum_{j != y} e^(s |x| cos t_j))],
-        f(t) = (-1)^k cos(m t) - 2 k, k the whole part of m t / pi
-    Paper: Liu, Wen, Yu, Li, Raj, Song, SphereFace: Deep Hypersphere Embedding for Face Recognition, 2017
+        f(t) = (-1)^k cos(m t) - 2 k, k the whole part of m t / pi; with --at-length |x| |w_j| for |x|
+    Paper: Liu, Wen, Yu, Li, Raj, Song, SphereFace: Deep Hypersphere Embedding for Face Recognition, 2017;
+        Liu, Wen, Yu, Yang, Large-Margin Softmax Loss for Convolutional Neural Networks, 2016 (--at-length)
     Reading: the length |x| stands where other losses have a scale
     Differs: the paper's code mixes in the plain cosine at first (annealing); W has a column a class in
         pytorch-metric-learning, a row here
     class_weights: a file of (C, D) weights, row j for class j; required
     multiple: m, how many times the angle counts
     s: a scale beside the length
+    at_length: class weights count at their lengths, which is large-margin softmax
     Unit: nats
     Use: recognition of faces and the like
     Misleads: longer embeddings cost less where they are right and more where they are wrong
@@ -239,6 +247,9 @@ def sphereface(
     bent = sign * xp.cos(multiple * angle) - 2.0 * turns
     top = row_max(abs(emb))[:, None]
     length = s * (top * sqrt(row_sum((emb / top) * (emb / top)))[:, None])
+    if at_length:
+        weights = matrix(class_weights or (), emb)
+        length = length * euclidean(weights, 0.0 * weights)[None, :]
     return _surprise(c * length, Twofold(bent, 0.0 * bent) * length, is_own)
 
 

@@ -187,6 +187,10 @@ CASES = {
         printed("sphereface:multiple=3,s=2", 0.9494579547761676, THREE),
         *reduced(Case(PML, f"sphereface:class_weights={TEXT}", ROWS, 9.425934697291023, digits=12), 40, "sum"),
         Case(PML, f"sphereface:class_weights={TEXT},multiple=3,s=2", ROWS, 12.855045872640437, digits=12),
+        Case(PML, f"sphereface:class_weights={TEXT},at_length=true", ROWS, 19.119527554621406, digits=12),
+        Case(
+            PML, f"sphereface:class_weights={TEXT},multiple=3,s=0.5,at_length=true", ROWS, 7.39610426887276, digits=12
+        ),
     ],
     "proxy-anchor": [
         printed("proxy-anchor", 14.458006107898187, THREE),
