@@ -188,6 +188,12 @@ def test_all_inputs_that_are_not_known_are_asked_for_at_once(tmp_path):
     line = " ".join(words).split()
     done = run_lossctl("compute", "bce", tmp_path / "a.csv", "--positive", "benign", *line)
     assert float(done.out) == pytest.approx(-(math.log(0.9) + math.log(0.8)) / 2, rel=1e-15)
+    (tmp_path / "i.csv").write_text("setosa,virginica,species\n0.9,0.1,setosa\n0.2,0.8,virginica\n")
+    fix = run_lossctl("compute", "cross-entropy", "i.csv", cwd=tmp_path).err.partition("fix:")[2]
+    words = ["--prob i.csv::setosa..virginica", "--label i.csv::species"]
+    assert all(f"{word}," in fix for word in words), fix
+    done = run_lossctl("compute", "cross-entropy", *" ".join(words).split(), cwd=tmp_path)
+    assert float(done.out) == pytest.approx(-(math.log(0.9) + math.log(0.8)) / 2, rel=1e-15)
     (tmp_path / "w.csv").write_text("cultivar,alcohol\n1,strong\n2,light\n")
     done = run_lossctl("compute", "gini-gain", tmp_path / "w.csv")
     words = [f"--label {tmp_path}/w.csv::cultivar", f"--split {tmp_path}/w.csv::alcohol"]

@@ -236,6 +236,7 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
         if several:
             raise _ambiguous(frame, role, several)
         choices = _choices(frame, role, taken)
+        taken = {*taken, *_covered(frame, _candidates(frame, role, taken))}
         others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in missing[1:])
         raise DataError(
             f"{label_of(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
@@ -315,6 +316,14 @@ def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     if at == list(range(at[0], at[0] + len(at))):
         return [f"{run[0]}..{run[-1]}"]
     return [] if role.layout == "vectors" else free
+
+
+def _covered(frame: Frame, places: Sequence[str]) -> Collection[str]:
+    """The columns of the one place that may be meant; none where it may be another."""
+    first, _, last = places[0].partition("..") if len(places) == 1 else ("", "", "")
+    if not {first, last or first} <= set(frame.names):
+        return ()
+    return frame.names[frame.names.index(first) : frame.names.index(last or first) + 1]
 
 
 def _stem(name: str) -> str:
