@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import isqrt
 
+import mpmath as mp
 import numpy as np
 
 BITS = 1500  # a distance is known to 2**-BITS of a unit, and equal distances to within TIE
@@ -21,12 +22,25 @@ def distance_table(x: np.ndarray, metric: str, normalize: bool) -> tuple[list[li
     """All distances times 2**BITS as whole numbers, and the length of 1 in the unit they are in."""
     unit = common_unit(x)
     rows = [[int(Fraction(float(v)) * 2**unit) for v in row] for row in x]
-    angular = normalize or metric == "cosine"
+    angular = normalize or metric in ("cosine", "angular")
     table = [[_distance(a, b, metric, angular) for b in rows] for a in rows]
-    return table, Fraction(1 if angular else 2**unit if metric == "euclidean" else 4**unit)
+    is_length = metric in ("euclidean", "manhattan") or metric.startswith("minkowski")
+    return table, Fraction(1 if angular else 2**unit if is_length else 4**unit)
 
 
 def _distance(a: list[int], b: list[int], metric: str, angular: bool) -> int:
+    if metric == "angular":
+        with mp.workprec(2 * BITS):
+            cosine = mp.fdot(a, b) / mp.sqrt(mp.fdot(a, a) * mp.fdot(b, b))
+            return int(mp.acos(min(max(cosine, -1), 1)) * 2**BITS)
+    if metric == "dot":
+        return -sum(u * v for u, v in zip(a, b, strict=True)) << BITS
+    if metric == "manhattan":
+        return sum(abs(u - v) for u, v in zip(a, b, strict=True)) << BITS
+    if metric.startswith("minkowski"):
+        power = int(metric.partition(":")[2])
+        with mp.workprec(2 * BITS):
+            return int(mp.root(sum(abs(u - v) ** power for u, v in zip(a, b, strict=True)), power) * 2**BITS)
     if not angular:
         square = sum((u - v) ** 2 for u, v in zip(a, b, strict=True))
         return isqrt(square << (2 * BITS)) if metric == "euclidean" else square << BITS

@@ -18,8 +18,10 @@ import pytest
 from exact_distances import category_counts
 from exact_sets import SET_REFERENCES
 from random_sets import KINDS
+from scipy.spatial.distance import cdist
 
 import lossctl
+from lossctl.errors import UsageError
 from lossctl.language.registry import parse, walk
 from lossctl.rows.job import KEY_MARK, Pairing
 from lossctl.sets import mining, panels
@@ -286,6 +288,42 @@ def test_mined_triplets_equal_loops(kind):
     allowed = {tuple(number[i] for i in (a, p, n)) for (a, p), band in bands.items() for n in band}
     drawn = rows_of("random-semi-hard")
     assert drawn <= allowed and len(drawn) == sum(bool(band) for band in bands.values())
+
+
+def test_other_distances_give_the_losses_and_triplets_of_scipy_s():
+    """A query against a gallery: batch-hard, batch-all, contrastive, and what is mined."""
+    random = np.random.default_rng(2)
+    x, other = random.standard_normal((12, 4)), random.standard_normal((15, 4))
+    y, of = np.arange(12) % 3, np.arange(15) % 4
+    is_positive = y[:, None] == of
+    for metric in ("angular", "manhattan", "minkowski:3", "dot"):
+        d = {
+            "angular": lambda: np.arccos(1 - cdist(x, other, "cosine")),
+            "manhattan": lambda: cdist(x, other, "cityblock"),
+            "minkowski:3": lambda: cdist(x, other, "minkowski", p=3),
+            "dot": lambda: -np.einsum("ik,jk->ij", x, other),
+        }[metric]()
+        given = {"ref": other, "ref_label": of, "distance": metric, "margin": 0.3}
+        far, near = np.where(is_positive, d, -np.inf).max(axis=1), np.where(is_positive, np.inf, d).min(axis=1)
+        gap = (d[:, :, None] - d[:, None])[is_positive[:, :, None] & ~is_positive[:, None]]
+        for loss, truth in (
+            ("batch-hard", np.maximum(far - near + 0.3, 0).mean()),
+            ("batch-all", (gap + 0.3)[gap + 0.3 > 0].mean()),
+            ("contrastive-pairs", np.where(is_positive, d * d, np.maximum(0.3 - d, 0) ** 2).mean() / 2),
+        ):
+            if metric == "dot" and loss == "contrastive-pairs":
+                with pytest.raises(UsageError, match="only tells what is nearer"):
+                    lossctl.compute(loss, x, y, **given)
+                continue
+            assert lossctl.compute(loss, x, y, **given).value == pytest.approx(truth, rel=1e-12), (metric, loss)
+        points = sort_points(x, y, metric=metric, pairs=Pairing(reference=(other, of)))
+        mined = [row for block in mining.mine_hardest(points, count=9) for row in block.rows.tolist()]
+        every = [(a, p, n) for a, p in np.argwhere(is_positive) for n in np.flatnonzero(~is_positive[a])]
+        assert mined == [list(row) for row in sorted(every, key=lambda t: d[t[0], t[2]] - d[t[0], t[1]])[:9]], metric
+        beyond = np.where(is_positive[:, None] | (d[:, None] <= d[:, :, None]), np.inf, d[:, None])
+        semi = [[a, p, beyond[a, p].argmin()] for a, p in np.argwhere(is_positive) if np.isfinite(beyond[a, p]).any()]
+        mined = [row for block in mining.mine_semi_hard(points, fallback="drop") for row in block.rows.tolist()]
+        assert sorted(mined) == sorted(semi), metric
 
 
 def test_the_same_file_as_reference_counts_no_point_against_itself_where_it_is_kept_apart():

@@ -306,7 +306,7 @@ def test_unusable_input_is_refused(x, labels, options, message):
 
 def test_unknown_choices_are_refused():
     with pytest.raises(UsageError, match="unknown metric"):
-        sort_points(np.eye(2), [0, 1], metric="manhattan")
+        sort_points(np.eye(2), [0, 1], metric="chebyshev")
     with pytest.raises(UsageError, match="unknown dtype"):
         sort_points(np.eye(2), [0, 1], dtype="float16")
 

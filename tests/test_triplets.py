@@ -38,16 +38,19 @@ def test_equal_exact_arithmetic(seed):
 
 @pytest.mark.first_fast
 @pytest.mark.parametrize(
-    "metric, normalize", [("sqeuclidean", False), ("euclidean", True), ("sqeuclidean", True), ("cosine", False)]
+    "metric, normalize",
+    [("sqeuclidean", False), ("euclidean", True), ("sqeuclidean", True), ("cosine", False)]
+    + [(metric, False) for metric in ("angular", "manhattan", "minkowski:3", "dot")],
 )
 def test_equal_exact_arithmetic_in_other_metrics(metric, normalize):
     options = {"metric": metric, "normalize": normalize}
+    is_angular = normalize or metric in ("cosine", "angular")
     for name, x, labels, margin in sets(11, 72, 10):
-        if normalize or metric == "cosine":
+        if is_angular:
             kept = x.any(axis=1)
             x, labels = x[kept], [label for label, keep in zip(labels, kept, strict=True) if keep]
             margin = min(max(margin, 0.125), 1.0) if margin else 0.0
-        if len(x) and (normalize or metric == "cosine" or name != "huge"):
+        if len(x) and (is_angular or name != "huge"):
             expected = category_counts(x, labels, margin, **options)
             assert counts_of(x, labels, margin, **options) == expected, (name, x, labels, margin)
 

@@ -136,7 +136,7 @@ def test_warnings_name_what_is_wrong(tmp_path):
         (("triplets",), 2, "EMB LABEL"),
         (("triplets", SAMPLE, "--margin", "-1"), 2, "margin"),
         (("triplets", SAMPLE, "--margin", "a"), 2, "--margin"),
-        (("triplets", SAMPLE, "--distance", "manhattan"), 2, "manhattan"),
+        (("triplets", SAMPLE, "--distance", "chebyshev"), 2, "chebyshev"),
         (("triplets", SAMPLE, "--by", "row"), 2, "class"),
         (("triplets", SAMPLE, "--batch", "3"), 2, "P,K"),
         (("triplets", "samples/embeddings.npy", "samples/preds.npy::2"), 3, "300"),

@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..files.dialect import NEEDS
 from ..files.room import parse_bytes
 from ..language import libraries, options
+from ..language.domains import named_distance
 from ..language.options import Setting, Way
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
@@ -104,8 +105,9 @@ def _check(call: Asked, row: Setting, value: Any) -> None:
         and row.key != "reduction"
         and not (row.key == "header" and value in (True, False))
     ):
-        if value not in row.words:
-            words = row.words if len(row.words) > 1 else [call.put(row.key, *row.words)]
+        if not row.allows(value):
+            words = [*row.words, f"{row.stem}:P"] if row.stem else list(row.words)
+            words = words if len(words) > 1 else [call.put(row.key, *words)]
             raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(words)}")
     elif row.kind == "flag" and not isinstance(value, bool):
         raise UsageError(f"{name} cannot be {value!r}", fix="give True or False")
@@ -195,7 +197,7 @@ def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> R
         "positive": None if call["positive"] is None else str(call["positive"]),
         "skip_nan": call["na"] == "skip" or bool(call["skip_nan"]),
         "header": header if isinstance(header, bool) else HEADERS[header or "auto"],
-        "metric": call["distance"] or "euclidean",
+        "metric": named_distance(call["distance"] or "euclidean"),
         "device": device,
         "exclude_same": _sources(call["exclude_same"]),
         "ref_exclude_same": _sources(call["ref_exclude_same"]),

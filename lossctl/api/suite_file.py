@@ -168,8 +168,9 @@ class _Checker:
         if isinstance(value, bool) and {"yes", "no"} <= set(key.words):  # which YAML takes for true and false
             value = "yes" if value else "no"
         text = value if isinstance(value, str) else self.text(name, node)
-        if key.words and text not in key.words:
-            raise self.fault(node, f"{name} cannot be {shown(text)!r}", f"use {' or '.join(key.words)}")
+        if key.words and not key.allows(text):
+            words = [*key.words, f"{key.stem}:P"] if key.stem else key.words
+            raise self.fault(node, f"{name} cannot be {shown(text)!r}", f"use {' or '.join(words)}")
         return text
 
     def plain(self, name: str, node: Node, key: Setting) -> Any:
@@ -285,6 +286,8 @@ def schema() -> dict[str, Any]:
 
 def _property(key: Setting) -> dict[str, Any]:
     text: dict[str, Any] = {"enum": list(key.words)} if key.words else {"type": ["string", "number"]}
+    if key.stem:
+        text = {"anyOf": [text, {"type": "string", "pattern": f"^{key.stem}:"}]}
     several = {"type": "array", "items": text, "minItems": 1}
     named = {"type": "object", "additionalProperties": text}
     low = {"minimum": key.low} if math.isfinite(key.low) else {}

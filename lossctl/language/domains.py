@@ -135,6 +135,16 @@ def named_power(text: str) -> str:
     return f"{stem}:{power:.17g}"
 
 
+def named_distance(text: str) -> str:
+    """A distance by its one name. UsageError for a minkowski:P whose P is no number of at least 1."""
+    if text.partition(":")[0] != MINKOWSKI:
+        return text
+    try:
+        return named_power(text)
+    except ValueError:
+        raise UsageError(f"{text} is no distance", fix="give a number of at least 1: --distance minkowski:3") from None
+
+
 def domain_of(function: Callable[..., Any], name: str) -> Domain:
     """What the annotation of one parameter says."""
     annotation = function.__annotations__[name]

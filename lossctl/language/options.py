@@ -13,6 +13,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from .domains import MINKOWSKI
+
 if TYPE_CHECKING:
     from .registry import Loss
 
@@ -43,7 +45,7 @@ SETS = (TRIPLETS, MINE)
 ANSWERS = (COMPUTE, COMPARE, *SETS, PARITY, RECONCILE, RUN)  # commands that read inputs
 SHEETS = ("list", "suggest", "doctor", "info")
 FORMATS = ("bare", "table", "json", "ndjson", "tsv", "csv", "md", "latex")
-DISTANCES = ("euclidean", "sqeuclidean", "cosine")
+DISTANCES = ("euclidean", "sqeuclidean", "cosine", "angular", "manhattan", "dot")
 STRATEGIES = {
     "batch-hard": "for each anchor its farthest positive and its nearest negative",
     "semi-hard": "for each positive pair the nearest negative beyond it",
@@ -153,7 +155,7 @@ class Setting(NamedTuple):
     commands: who takes it;  ways: from where
     default: unless set;  defaults: where it is another one, by command, or by function ("lossctl.compute")
     metavar, short, aliases: how it looks on the command line, and its other names there
-    words: the texts that are allowed, () for any
+    words: the texts that are allowed, () for any;  stem: or one with this, a colon and a number
     low, high: bounds of a number;  shows_bounds: help pages do
     shows_default: help pages do;  is_required: it has no default
     keyword: its name in Python, if not its own
@@ -173,6 +175,7 @@ class Setting(NamedTuple):
     short: str = ""
     aliases: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    stem: str = ""
     low: float = -math.inf
     high: float = math.inf
     shows_bounds: bool = False
@@ -204,6 +207,10 @@ class Setting(NamedTuple):
     def meaning(self) -> str:
         """The help as part of a sentence."""
         return self.told or f"{self.help[0].lower()}{self.help[1:]}".rstrip(".")
+
+    def allows(self, text: Any) -> bool:
+        """Whether it may be this text; the number behind a stem is not looked at."""
+        return text in self.words or (bool(self.stem) and str(text).startswith(f"{self.stem}:"))
 
     @property
     def is_read(self) -> bool:
@@ -292,8 +299,9 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("index", "source", "Triplets as rows (anchor, positive, negative) of EMB: their categories.", (TRIPLETS,),
             SHELL, metavar="SRC"),
     Setting("distance", "text", "The distance of two embeddings.", (*LOSSES, *SETS), default="euclidean",
-            defaults={"lossctl.compute": None, "lossctl.row_losses": None}, metavar="|".join(DISTANCES),
-            words=DISTANCES, suits=lambda loss: loss.engine.has_space and not loss.cosine, why=NO_SET,
+            defaults={"lossctl.compute": None, "lossctl.row_losses": None},
+            metavar="|".join([*DISTANCES, f"{MINKOWSKI}:P"]), words=DISTANCES, stem=MINKOWSKI,
+            suits=lambda loss: loss.engine.has_space and not loss.cosine, why=NO_SET,
             mark="dist"),
     Setting("normalize", "flag", "Put the embeddings on the unit sphere first.", (*LOSSES, *SETS), default=False,
             suits=_in_a_space, why=NO_SET, mark="norm"),

@@ -100,6 +100,11 @@ class Loss:
         return self.engine.is_by_row and tuple(role.name for role in self.roles) == PAIR
 
     @property
+    def is_of_order(self) -> bool:
+        """Whether its terms are those of triplets of a set, which ask for differences of distances alone."""
+        return bool(self.term) and find(self.term).is_of_triplets
+
+    @property
     def is_of_triplets(self) -> bool:
         """Whether a row is a triplet of points, which may be given as rows of a set."""
         return self.engine.is_by_row and tuple(role.name for role in self.roles) == TRIPLET

@@ -74,6 +74,12 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 def _points(plan: shapes.Plan, embedding_set: EmbeddingSet, space: Space) -> Points:
     metric = "cosine" if plan.spec.loss.cosine else space.metric  # a similarity needs a direction too
+    if metric == "dot" and not plan.spec.loss.is_of_order:
+        raise UsageError(
+            f"{plan.spec.loss.name} of the distance dot",
+            why="it asks how far points are apart, and less the inner product only tells what is nearer",
+            fix="use --distance cosine, or a loss of triplets: batch-hard, batch-all, semi-hard",
+        )
     margin = plan.spec.margin
     return sort_points(
         embedding_set.emb,

@@ -238,7 +238,10 @@ def _positive_side(census: Census, strip: Strip, members: np.ndarray, pairs: np.
     smallest = float((d_ap if weights is None else np.where(weights > 0, d_ap, np.inf)).min())
     is_out = d_ap == np.inf
     d_ap[is_out] = 0.0
-    return _side(census, d_ap, smallest, pairs, members, weights, lambda bins: np.putmask(bins, is_out, NO_BIN))
+    largest = float(np.where(is_out, -np.inf, d_ap).max())
+    return _side(
+        census, d_ap, smallest, largest, pairs, members, weights, lambda bins: np.putmask(bins, is_out, NO_BIN)
+    )
 
 
 def _negative_side(
@@ -247,21 +250,28 @@ def _negative_side(
     """The distances to negatives, (B, N) with inf elsewhere, which this sets to 0."""
     points, smallest = census.points, float(d_an.min())
     weights = None if points.weights is None else points.weights[: len(points)]
+    if points.is_signed:
+        fill_own(points, d_an, start, -np.inf)
+        largest = float(d_an.max())
     fill_own(points, d_an, start, 0.0)
-    return _side(census, d_an, smallest, pairs, members, weights, lambda bins: fill_own(points, bins, start, NO_BIN))
+    if not points.is_signed:
+        largest = float(d_an.max())
+    return _side(
+        census, d_an, smallest, largest, pairs, members, weights, lambda bins: fill_own(points, bins, start, NO_BIN)
+    )
 
 
 def _side(
     census: Census,
     distances: np.ndarray,
     smallest: float,
+    largest: float,
     pairs: np.ndarray,
     members: np.ndarray,
     weights: np.ndarray | None,
     leave_out: Callable[[np.ndarray], None],
 ) -> DistanceSums:
     """(B, n) distances, 0 where there is none, which `leave_out` knows; weights of (B, n) or (n,) beside `members`."""
-    largest = float(distances.max())
     sums = distances.sum(axis=1) if weights is None else (distances * weights).sum(axis=1)
     bins = binned(census.edges, distances)
     leave_out(bins)

@@ -37,7 +37,7 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
         norm_mean=mean_norm,
         norm_largest=float(norms.max()),
         spread=spread,
-        contrast=(d_an.mean - d_ap.mean) / d_an.mean if d_an.mean else 0.0,
+        contrast=(d_an.mean - d_ap.mean) / abs(d_an.mean) if d_an.mean else 0.0,
         duplicates=int((twins != np.arange(len(x))).sum()),
         conflicting=conflicts,
         is_collapsed=spread < NARROW or width <= 1e-3 * max(d_ap.largest, d_an.largest),

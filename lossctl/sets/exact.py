@@ -8,10 +8,14 @@ of two integers, |a||p| and |a||n|; their sign is found by squaring too. Nothing
 from __future__ import annotations
 
 from fractions import Fraction
+from math import isqrt
 
 import numpy as np
 
+from ..language.domains import ANGULAR, MINKOWSKI
+
 Rational = int | Fraction
+UNSURE = 1 << 12  # units of a fixed point that rounding may take
 CACHED_COORDINATES, CACHED_PRODUCTS = 1 << 20, 1 << 17  # kept as Python integers, at most
 
 
@@ -29,13 +33,17 @@ class Exact:
     """Exact comparisons of the distances of a set; keeps the integers it has made.
 
     source: the rows as given, (N, D) of any float dtype; not normalised, not centred
-    metric: "euclidean", "sqeuclidean" or "cosine"; normalize: whether distances are those of x / |x|
+    metric: as `Points.metric`; normalize: whether distances are those of x / |x|
     """
 
     def __init__(self, source: np.ndarray, metric: str, normalize: bool) -> None:
         self._source = source
+        stem, _, power = metric.partition(":")
         self._is_root = metric == "euclidean"
-        self._is_angular = normalize or metric == "cosine"
+        self._is_angular = normalize or metric in ANGULAR
+        self._is_angle = metric == "angular"
+        self._is_product = metric == "dot"
+        self._power = int(power) if stem == MINKOWSKI else 1 if metric == "manhattan" else 0  # 0 for squares, products
         self._factor = 1 if metric == "cosine" else 2  # the distance (or its square) is factor * (1 - cosine)
         self._exponent: int | None = None
         self._rows: dict[int, list[int]] = {}
@@ -43,24 +51,54 @@ class Exact:
 
     def compare(self, anchor: int, positive: int, negative: int, margin: float = 0.0) -> int:
         """The sign of d_an - (d_ap + margin): -1, 0 or 1. Anchor, positive and negative are rows of the source."""
+        if self._is_angle and margin:
+            return self._compare_turned(anchor, positive, negative, Fraction(margin))
         if self._is_angular:
             return self._compare_angles(anchor, positive, negative, Fraction(margin))
-        d_ap, d_an = self.square(anchor, positive), self.square(anchor, negative)
+        d_ap, d_an = self.key(anchor, positive), self.key(anchor, negative)
         if not margin:
             return _sign(d_an - d_ap)
         unit = Fraction(2) ** self._unit()
+        if self._power:
+            return _above_powers(d_an, d_ap, Fraction(margin) / unit, self._power)
         return _above(self._is_root, d_an, d_ap, Fraction(margin) / (unit if self._is_root else unit * unit))
 
     def order(self, anchor: int, other: int) -> Rational:
         """A number that orders points by their distance from one anchor, exactly."""
         if not self._is_angular:
-            return self.square(anchor, other)
+            return self.key(anchor, other)
         dot = self._dot(anchor, other)
         return Fraction(-dot * abs(dot), self._dot(other, other))
 
-    def square(self, i: int, j: int) -> int:
-        """|x_i - x_j|^2 in units of 4**e, e the common exponent of the set."""
+    def key(self, i: int, j: int) -> int:
+        """|x_i - x_j|^2, the sum of |x_i - x_j|^p, or less the product, in units of a power of 2**e, e the common
+        exponent of the set."""
+        if self._power:
+            return sum(abs(a - b) ** self._power for a, b in zip(self._row(i), self._row(j), strict=True))
+        if self._is_product:
+            return -self._dot(i, j)
         return self._dot(i, i) + self._dot(j, j) - 2 * self._dot(i, j)
+
+    def _compare_turned(self, anchor: int, positive: int, negative: int, margin: Fraction) -> int:
+        """The same of angles, whose cosines are algebraic, and of a margin whose cosine is not: so no two are equal
+        (Lindemann), and some number of bits tells them apart."""
+        norm_a, norm_p, norm_n = (self._dot(i, i) for i in (anchor, positive, negative))
+        dot_p, dot_n = self._dot(anchor, positive), self._dot(anchor, negative)
+        if margin >= 4:  # beyond a half turn
+            return -1
+        bits = 128
+        while True:
+            cos_m, sin_m = _cosine_and_sine(margin, bits)
+            length_p, length_n = (isqrt(norm_a * norm << (2 * bits)) for norm in (norm_p, norm_n))
+            cos_p, cos_n = (dot_p << (2 * bits)) // length_p, (dot_n << (2 * bits)) // length_n
+            sin_p = (isqrt(norm_a * norm_p - dot_p * dot_p << (2 * bits)) << bits) // length_p
+            past = cos_p + cos_m if margin < 3 else cos_p + cos_m if sin_m > 0 else -(1 << bits)
+            turned = (cos_p * cos_m - sin_p * sin_m >> bits) - cos_n
+            if past < -UNSURE:  # the sum is more than a half turn
+                return -1
+            if past > UNSURE and abs(turned) > UNSURE:
+                return _sign(turned)
+            bits *= 2
 
     def _compare_angles(self, anchor: int, positive: int, negative: int, margin: Fraction) -> int:
         norm_a, norm_p, norm_n = (self._dot(i, i) for i in (anchor, positive, negative))
@@ -108,6 +146,46 @@ def _in_units(value: float, exponent: int) -> int:
 
 def _sign(x: Rational) -> int:
     return (x > 0) - (x < 0)
+
+
+def _above_powers(d_an: int, d_ap: int, margin: Fraction, power: int) -> int:
+    """The sign of the p-th root of d_an less that of d_ap, less the margin.
+
+    Roots that are no whole numbers differ by no fraction but 0, unless both are whole (Besicovitch 1940): so these are
+    compared as they are, and of others some number of bits tells.
+    """
+    bits = 64
+    while True:
+        an, ap = (_root(key << (power * bits), power) for key in (d_an, d_ap))
+        if an**power == d_an << (power * bits) and ap**power == d_ap << (power * bits):
+            return _sign(Fraction(an - ap, 1 << bits) - margin)
+        gap = an - ap - margin * (1 << bits)
+        if abs(gap) > 2:
+            return _sign(gap)
+        bits *= 2
+
+
+def _root(value: int, power: int) -> int:
+    """The largest whole number whose power is no more than the value."""
+    if power == 1 or value < 2:
+        return value
+    root = 1 << -(-value.bit_length() // power)
+    while True:
+        lower = ((power - 1) * root + value // root ** (power - 1)) // power
+        if lower >= root:
+            return root
+        root = lower
+
+
+def _cosine_and_sine(angle: Fraction, bits: int) -> tuple[int, int]:
+    """In units of 2**-bits, to within UNSURE / 8 of them."""
+    x = (angle.numerator << bits) // angle.denominator
+    sums, term, n = [0, 0], 1 << bits, 0
+    while term:
+        sums[n % 2] += term if n % 4 < 2 else -term
+        n += 1
+        term = (term * x >> bits) // n
+    return sums[0], sums[1]
 
 
 def _above(is_root: bool, d_an: Rational, d_ap: Rational, margin: Rational) -> int:

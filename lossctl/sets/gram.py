@@ -38,6 +38,7 @@ class Gram:
     direct_slope, blur: a direct one, d^2, is within direct_slope d^2 + 4 blur (d + blur) + tiny of the truth
     is_exact: the points are small integers, and every squared distance is exactly right
     units: the directions, where these are compared, and x holds them rounded; points: what has these directions, (N, D)
+    offset: what stands for a distance of 0
     """
 
     x: np.ndarray
@@ -52,6 +53,7 @@ class Gram:
     is_exact: bool
     units: Directions | None = None
     points: np.ndarray | None = None
+    offset: float = 0.0
 
     @property
     def least(self) -> float:
@@ -132,6 +134,15 @@ class Gram:
         errors: np.ndarray = self.direct_slope * squares + 4 * self.blur * (np.sqrt(squares) + self.blur) + self.tiny
         return errors
 
+    def narrowed(self) -> Gram:
+        """The same with float32 factors, and the bound that goes with them."""
+        slope, tiny = errors_of(self.x.shape[1], np.float32)
+        right = drawer.like(self.right, self.right.shape, np.float32)
+        for rows in drawer.blocks(right):
+            right[rows] = self.right[rows]
+            drawer.let_go(self.right)
+        return replace(self, right=right, slope=slope, floor=9 * self.blur + tiny, is_exact=False)
+
     def scaled(self, length: float) -> float:
         """A length times 2**shift; inf where that is too large."""
         try:
@@ -155,8 +166,8 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
     if units is not None:
         wide, shift, blur = units.nearest, 0, (d + 8) * 2.0**-53
     else:
-        grid = _grid(wide, steps)
-        shift = _scale(wide) if grid is None else grid
+        grid = grid_of(wide, steps)
+        shift = scale_of(wide) if grid is None else grid
         if shift:
             there = drawer.like(x, x.shape)
             for rows in drawer.blocks(there):
@@ -164,7 +175,7 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
             wide = there
         if grid is not None:
             return _factors(wide, drawer.ends(wide)[1], shift=shift, is_exact=True)
-    slope, tiny = _errors(d, np.float64)
+    slope, tiny = errors_of(d, np.float64)
     centre = drawer.mean(wide) if n else np.zeros(d)
     return _factors(
         wide,
@@ -172,7 +183,7 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
         shift=shift,
         slope=slope,
         floor=9 * blur + tiny,
-        direct_slope=_gamma(d + 4, 2.0**-53),
+        direct_slope=gamma(d + 4, 2.0**-53),
         blur=blur,
         tiny=tiny,
         units=units,
@@ -181,23 +192,17 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
 
 
 def narrow(gram: Gram) -> Gram:
-    """The same with float32 factors, and the bound that goes with them."""
-    slope, tiny = _errors(gram.x.shape[1], np.float32)
-    right = drawer.like(gram.right, gram.right.shape, np.float32)
-    for rows in drawer.blocks(right):
-        right[rows] = gram.right[rows]
-        drawer.let_go(gram.right)
-    floor = 9 * gram.blur + tiny
-    return replace(gram, right=right, slope=slope, floor=floor, is_exact=False)
+    """The same in float32."""
+    return gram.narrowed()
 
 
-def _errors(d: int, dtype: Any) -> tuple[float, float]:
+def errors_of(d: int, dtype: Any) -> tuple[float, float]:
     """The relative and the absolute part of the bound for products of D columns; the latter for underflow."""
     u, tiny = (2.0**-53, 2.0**-1060) if dtype == np.float64 else (2.0**-24, 2.0**-140)
-    return 4 * _gamma(d + 6, u) + 12 * u, (d + 4) * tiny
+    return 4 * gamma(d + 6, u) + 12 * u, (d + 4) * tiny
 
 
-def _gamma(n: int, u: float) -> float:
+def gamma(n: int, u: float) -> float:
     return n * u / (1 - n * u)
 
 
@@ -228,15 +233,17 @@ def _factors(
     return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact, units, points)
 
 
-def _scale(x: np.ndarray) -> int:
+def scale_of(x: np.ndarray) -> int:
     """The power of two that brings far too large or small points near 1; 0 for all others."""
     largest = max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
     exponent = math.frexp(largest)[1]
     return 0 if -20 < exponent < 20 else -exponent
 
 
-def _grid(x: np.ndarray, steps: Sequence[float]) -> int | None:
+def grid_of(x: np.ndarray, steps: Sequence[float], degree: int = 2, about: float | None = None) -> int | None:
     """The power of two that makes integers of the points, so small that products and their sums are exact, or None.
+
+    degree: how many differences a product has; of differences from `about`, or between points
 
     As many low bits of a squared distance stay clear as it takes to number the points: a key has both (ranks.py).
     """
@@ -247,9 +254,9 @@ def _grid(x: np.ndarray, steps: Sequence[float]) -> int | None:
     largest = math.frexp(max(float(top.max()), -float(bottom.min())))[1]
     if not -500 < largest < 500:
         return None
-    spread = float((top - bottom).max())
+    spread = float((top - bottom).max()) if about is None else max(float(top.max()), -float(bottom.min()))
     bits = 53 - max(n - 1, 1).bit_length() - math.ceil(math.log2(4 * d)) - 1
-    widest = 2.0 ** (bits // 2)
+    widest = 2.0 ** (bits // degree)
     lowest = None
     for block in np.array_split(x, max(1, x.size >> 16)):
         exponent = lowest_exponent(block)

@@ -427,7 +427,9 @@ def _candidates(judge: Judge, ranks: Ranks, best: _Best, margin: float) -> Mined
     """The triplets of these anchors that may be among the best: those not surely below the least of them."""
     points, rows = judge.points, np.arange(len(ranks.keys))
     slack = judge.gram.bounds(ranks.start, ranks.start + len(rows))
-    top = np.sqrt(np.maximum(ranks.positives, 0.0) + slack[:, None]) if points.is_root else ranks.positives
+    top = ranks.positives
+    if points.power > 1:
+        top = (np.maximum(top, 0.0) + slack[:, None]) ** (1 / points.power)
     hardest = joined([])
     for row in rows:
         least = max(best.least, float(hardest.d_ap[-1] - hardest.d_an[-1]) if len(hardest) == best.count else -math.inf)
@@ -450,9 +452,12 @@ def _scaled_reach(points: Points, top: np.ndarray, least: float) -> np.ndarray:
     """The square of the largest d_an with d_ap - d_an >= least, and a little more; negative if there is none."""
     if least == -math.inf:
         return np.full(top.shape, 1e300)
-    if points.is_root:
+    if points.is_angle:
+        reach = 2 * np.arcsin(np.minimum(np.sqrt(np.maximum(top, 0.0)) / 2, 1.0)) - least
+        return np.where(reach >= 0, 4 * np.sin(np.minimum(reach, math.pi) / 2) ** 2 + 2.0**-40, -1e300)
+    if points.power > 1:
         reach = (top - points.gram.scaled(least)) * (1 + 2.0**-40)
-        return np.where(reach >= 0, np.minimum(reach, 1e150) ** 2, -1e300)
+        return np.where(reach >= 0, np.clip(reach, 0.0, 1e300 ** (1 / points.power)) ** points.power, -1e300)
     return top - math.copysign(points.square_of(abs(least)), least) + 2.0**-40 * abs(top)
 
 

@@ -13,14 +13,17 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import drawer
-from ..language.numerics import Array, namespace, sqrt
+from ..language.domains import ANGULAR, MINKOWSKI, named_distance
+from ..language.numerics import Array, arcsine, minimum, namespace, sqrt
 from ..language.rounded import factors
 from ..language.twofold import Directions, directions
 from ..rows.job import PLAIN, Pairing
 from .gram import Gram, make_gram, narrow
 from .pairing import LabelledSet, Masks, kept_rows, layout
+from .powers import make_powers, make_products
 
-METRICS = ("euclidean", "sqeuclidean", "cosine")
+METRICS = ("euclidean", "sqeuclidean", "cosine", "angular", "manhattan", "dot")
+STRAIGHT = ("manhattan", "dot", MINKOWSKI)  # these are of the rows as they are
 DTYPES = ("float64", "float32")
 LARGEST = 1e300  # values up to here have distances in float64; for squared ones, up to the root of it
 HUGE = 1e300  # beyond any scaled squared distance
@@ -53,7 +56,7 @@ class Points:
     anchors: so many points from there on have a positive and a negative;  everyone: so many may be anchors
     out: how many of those that may be have no positive, and how many of the others no negative
     masks: tells positives and negatives where they are no slices
-    metric: "euclidean", "sqeuclidean" or "cosine"; normalize: distances between x / |x|
+    metric: one of METRICS, or minkowski:P; normalize: distances between x / |x|
     steps: distances, such as margins, that should be whole numbers where the points can be made whole
     finder: makes the picks on a device, in the place of this engine
     """
@@ -101,7 +104,23 @@ class Points:
 
     @property
     def is_angular(self) -> bool:
-        return self.normalize or self.metric == "cosine"
+        return self.normalize or self.metric in ANGULAR
+
+    @property
+    def is_angle(self) -> bool:
+        """Whether a distance is the angle that a squared chord belongs to."""
+        return self.metric == "angular"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a distance may be below 0."""
+        return self.metric == "dot"
+
+    @cached_property
+    def power(self) -> float:
+        """Which root of a key a distance is."""
+        stem, _, power = self.metric.partition(":")
+        return 2.0 if self.is_root else float(power) if stem == MINKOWSKI else 1.0
 
     @property
     def without_positive(self) -> int:
@@ -186,7 +205,13 @@ class Points:
 
     @cached_property
     def gram(self) -> Gram:
-        gram = make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
+        gram: Gram
+        if self.metric == "dot":
+            gram = make_products(self.numbers, self.steps)
+        elif self.metric == "manhattan" or (not self.is_root and self.power > 1):
+            gram = make_powers(self.numbers, self.power, self.steps)
+        else:
+            gram = make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
         return gram if self.numbers.dtype.itemsize == 8 else narrow(gram)
 
     @cached_property
@@ -198,13 +223,27 @@ class Points:
         """`measured`, in any array library."""
         if self.is_root:
             return shifted(sqrt(squares), -self.gram.shift)
+        if self.is_angle:
+            return 2.0 * arcsine(minimum(sqrt(squares) / 2.0, 1.0))
         squares = shifted(shifted(squares, -self.gram.shift), -self.gram.shift)
         return squares / 2 if self.metric == "cosine" else squares
 
     def measured(self, squares: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """The distances that belong to squared distances of the points as they are scaled in `gram`."""
-        shift = self.gram.shift if self.is_root else 2 * self.gram.shift
-        distances: np.ndarray = np.sqrt(squares, out=out) if self.is_root else np.add(squares, 0, out=out)
+        distances: np.ndarray
+        if self.is_angle:
+            distances = np.arcsin(np.minimum(np.sqrt(squares, out=out) / 2, 1.0), out=out)
+            distances[squares == np.inf] = np.inf
+            distances *= 2
+            return distances
+        is_length = self.power > 1 or self.metric == "manhattan"
+        shift = self.gram.shift if is_length else 2 * self.gram.shift
+        if self.is_root:
+            distances = np.sqrt(squares, out=out)
+        elif self.power > 1:
+            distances = np.power(squares, 1 / self.power, out=out)
+        else:
+            distances = np.subtract(squares, self.gram.offset, out=out)
         if self.metric == "cosine":
             distances /= 2
         if shift:
@@ -212,7 +251,14 @@ class Points:
         return distances
 
     def square_of(self, distance: float) -> float:
-        """The squared distance, scaled as in `gram`, that belongs to a distance; at most HUGE."""
+        """The squared distance, scaled as in `gram`, that belongs to a distance; at most HUGE. Where there is no root,
+        that of a difference of two."""
+        if self.is_angle:
+            return 4.0 * math.sin(min(distance, math.pi) / 2) ** 2
+        if self.power > 1 and not self.is_root:
+            return float(min(self.gram.scaled(distance), HUGE ** (1 / self.power)) ** self.power)
+        if self.metric == "manhattan":
+            return min(self.gram.scaled(distance), HUGE)
         if self.is_root:
             root = min(self.gram.scaled(distance), math.sqrt(HUGE))
             return root * root
@@ -239,7 +285,7 @@ def sort_points(
 
     Raises DataError where shapes do not fit, a value is not finite, or a row without direction should be normalised.
     """
-    _check_choice("metric", metric, METRICS)
+    metric = _checked_metric(metric, normalize)
     _check_choice("dtype", dtype, DTYPES)
     labels = np.asarray(labels)
     _check_shapes(embeddings, labels)
@@ -315,6 +361,29 @@ def _reference(
     return other, labels[rows], rows, None if weights is None else weights[rows]
 
 
+def _checked_metric(metric: str, normalize: bool) -> str:
+    """Its plainest name. UsageError for one that is unknown, or that lengths of 1 do not go with."""
+    stem, _, power = named_distance(metric).partition(":")
+    if stem == MINKOWSKI:
+        number = float(power)
+        if number != int(number):
+            raise UsageError(
+                f"{metric} of an embedding set",
+                why="only whole powers can be compared exactly",
+                fix=f"use --distance minkowski:{int(number)}, or --distance minkowski:{int(number) + 1}",
+            )
+        metric = {1: "manhattan", 2: "euclidean"}.get(int(number), f"{stem}:{int(number)}")
+    else:
+        _check_choice("metric", metric, (*METRICS, f"{MINKOWSKI}:P"))
+    if normalize and metric.partition(":")[0] in STRAIGHT:
+        raise UsageError(
+            f"{metric} of embeddings put on the unit sphere",
+            why="it is of the rows as they are",
+            fix="leave --normalize out, or use --distance cosine",
+        )
+    return metric
+
+
 def _check_choice(what: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise UsageError(f"unknown {what} {value!r}", fix=f"choose one of {', '.join(allowed)}")
@@ -338,7 +407,8 @@ def _check_values(points: Points) -> None:
     if not np.isfinite(largest).all():
         row = int(points.rows[~np.isfinite(largest)].min())
         raise DataError(f"embedding {row} is not finite in {x.dtype}", why="a distance to it is not a number")
-    limit = math.inf if points.is_angular else LARGEST if points.is_root else math.sqrt(LARGEST)
+    is_length = points.power > 1 or points.metric == "manhattan"
+    limit = math.inf if points.is_angular else LARGEST if is_length else math.sqrt(LARGEST)
     if (largest > limit).any():
         row = int(points.rows[largest > limit].min())
         raise DataError(f"embedding {row} has values beyond {limit:g}", why="distances to it are too large for float64")

@@ -141,7 +141,7 @@ def _highest(judge: Judge, own: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     farthest = np.where(own < np.inf, own, 0.0).max(axis=1).astype(np.float64)
     high: np.ndarray = np.maximum(farthest + bounds, 0.0)
     if judge.margins[-1]:
-        high = widened(plus_margin(judge.points, judge.gram, high, judge.margins[-1]))
+        high = widened(judge.points, plus_margin(judge.points, judge.gram, high, judge.margins[-1]))
     high = np.minimum(high, HUGE)
     return high
 

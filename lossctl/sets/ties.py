@@ -16,6 +16,7 @@ from .points import HUGE, Points
 from .scratch import Scratch
 
 TINY = 2.0**-1060  # more than underflow can take from a square
+TURNED = 2.0**-47  # more than the squared chord of a sum of angles can be off
 ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
 EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
 MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of Steele, Lea, Flood, 2014
@@ -140,48 +141,77 @@ def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: floa
     low, high = np.maximum(squares - errors, 0.0), squares + errors
     if not margin:
         return low, high
-    low, high = (plus_margin(points, gram, side, margin) for side in (low, high))
-    low *= 1 - ROUNDING
+    low, high = (plus_margin(points, gram, side, margin) for side in (np.maximum(low - _blur(points), 0.0), high))
+    low *= 1 - _rounding(points)
     low -= TINY
     np.maximum(low, 0.0, out=low)
-    high = widened(high)
+    high = widened(points, high)
     if gram.is_exact:
-        is_whole = _is_whole(points, squares, gram.scaled(margin))
+        is_whole = _is_whole(points, gram, squares, margin)
         middle = plus_margin(points, gram, squares, margin)
         low, high = np.where(is_whole, middle, low), np.where(is_whole, middle, high)
     return low, high
 
 
 def plus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
-    """The square of d + margin for the square of d."""
-    if not points.is_root:
+    """The square of d + margin for the square of d; of an angle no less, and HUGE where the sum is past a half turn."""
+    if points.is_angle:
+        turned = _turned(squares, margin) + TURNED
+        return np.where(squares >= 2 + 2 * math.cos(min(margin, math.pi)) - TURNED, HUGE, turned)
+    if points.power == 1:
         return squares + points.square_of(margin)
-    shifted: np.ndarray = np.sqrt(squares)
-    shifted += min(gram.scaled(margin), math.sqrt(HUGE))
-    shifted *= shifted
-    return shifted
+    shifted = np.sqrt(squares) if points.is_root else squares ** (1 / points.power)
+    shifted += min(gram.scaled(margin), HUGE ** (1 / points.power))
+    raised: np.ndarray = shifted * shifted if points.is_root else shifted**points.power
+    return raised
 
 
 def minus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
     """The square of a distance that is surely below any d whose sum with the margin reaches the root of these."""
-    if not points.is_root:
-        return squares - points.square_of(margin) - ROUNDING * (squares + points.square_of(margin)) - TINY
-    shifted = np.sqrt(squares) * (1 - ROUNDING) - min(gram.scaled(margin), math.sqrt(HUGE)) * (1 + ROUNDING)
-    low: np.ndarray = np.maximum(shifted, 0.0) ** 2 * (1 - ROUNDING) - TINY
+    if points.is_angle:
+        is_near = squares <= 2 - 2 * math.cos(min(margin, math.pi)) + TURNED
+        return np.where(is_near, -TINY, _turned(np.minimum(squares, 4.0), -margin) - TURNED)
+    rounding = _rounding(points)
+    if points.power == 1:
+        return squares - points.square_of(margin) - rounding * (squares + points.square_of(margin)) - TINY
+    roots = np.sqrt(squares) if points.is_root else squares ** (1 / points.power)
+    shifted = roots * (1 - rounding) - min(gram.scaled(margin), HUGE ** (1 / points.power)) * (1 + rounding)
+    low: np.ndarray = np.maximum(shifted, 0.0) ** points.power * (1 - rounding) - TINY
     return low
 
 
-def widened(high: np.ndarray) -> np.ndarray:
+def _turned(squares: np.ndarray, angle: float) -> np.ndarray:
+    """The squared chord of the angle of one and another."""
+    cosines, sines = 1 - squares / 2, np.sqrt(np.maximum(squares * (1 - squares / 4), 0.0))
+    turned: np.ndarray = 2 - 2 * (cosines * math.cos(angle) - sines * math.sin(angle))
+    return turned
+
+
+def _rounding(points: Points) -> float:
+    """More than the power of a rounded sum of a rounded root can be off, relatively."""
+    return ROUNDING * max(1.0, points.power)
+
+
+def _blur(points: Points) -> float:
+    return 4 * TURNED if points.is_angle else 0.0
+
+
+def widened(points: Points, high: np.ndarray) -> np.ndarray:
     """Upper ends of squares, with room for the rounding of `plus_margin`."""
-    high *= 1 + ROUNDING
+    high *= 1 + _rounding(points)
     high += TINY
     return high
 
 
-def _is_whole(points: Points, squares: np.ndarray, step: float) -> np.ndarray:
+def _is_whole(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
     """Where d and the margin are whole numbers, and so the square of their sum is exact."""
+    if points.power == 1:
+        step = points.square_of(margin)
+        whole: np.ndarray = (squares + step < 2.0**53) & (step == np.rint(step))
+        return whole
     if not points.is_root:
         return np.full(squares.shape, False)
+    step = gram.scaled(margin)
     root = np.sqrt(squares)
     is_whole: np.ndarray = (root == np.rint(root)) & (step == np.rint(step)) & (root + step < 2.0**26)
     return is_whole

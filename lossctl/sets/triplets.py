@@ -173,7 +173,9 @@ def prepare(
     merge: count equal rows of one class once, with a weight
     """
     check_margins(margins)
-    is_merged = merge and not who.has_keys and who.sharing != "any"
+    is_merged = (
+        merge and not who.has_keys and who.sharing != "any" and metric != "dot"
+    )  # less a row's own product is not 0
     first, weights = distinct(embeddings, labels) if is_merged else (np.arange(len(embeddings)), None)
     other_weights = None
     if who.reference is not None and is_merged:
@@ -229,11 +231,13 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
     own = _some_positives(points, anchors, random.integers(1 << 62, size=len(anchors)))
     any_point = random.integers(len(points), size=len(anchors))
     distances = points.measured(points.gram.direct(np.tile(anchors, 2), np.concatenate([own, any_point])))
-    low, high = float(distances[distances > 0].min(initial=np.inf)), float(distances.max())
+    some = distances if points.is_signed else distances[distances > 0]
+    low, high = float(some.min(initial=np.inf)), float(distances.max())
     if not high > low:
         low, high = 0.0, high or 1.0
     margin = 0.05 * (high - low)
-    return np.linspace(max(0.0, low - margin), high + margin, bins + 1)
+    low = low - margin if points.is_signed else max(0.0, low - margin)
+    return np.linspace(low, high + margin, bins + 1)
 
 
 def _some_positives(points: Points, anchors: np.ndarray, draws: np.ndarray) -> np.ndarray:

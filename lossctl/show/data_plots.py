@@ -20,6 +20,9 @@ METRIC_UNITS = {
     "euclidean": "embedding units",
     "sqeuclidean": "squared embedding units",
     "cosine": "1 - cosine",
+    "angular": "radians",
+    "manhattan": "embedding units",
+    "dot": "less the inner product",
 }
 
 

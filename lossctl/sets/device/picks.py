@@ -21,7 +21,7 @@ from ..picks import random_semi_hard_negatives, semi_hard_negatives, uniform
 from ..points import HUGE, Points, Settle
 from ..ties import Judges
 from .distances import AT_ONCE, numbers
-from .points import Placed, check, kernel_margin, place, room_on, runs, slack_of, spans
+from .points import Placed, check, kernel_margin, place, refuse_metric, room_on, runs, slack_of, spans
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +39,7 @@ class Proven(NamedTuple):
 def with_picks(points: Points, device: str) -> Points:
     """Points whose picks are made on a device. DeviceError where nothing runs there."""
     check(device)
+    refuse_metric(points, device)
     return replace(points, finder=DevicePicks(device, points))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import DeviceError
+from ...errors import DeviceError, UsageError
 from ...kernels import KERNELS, find
 from ..points import Points
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EMULATION = "CUBLAS_EMULATE_DOUBLE_PRECISION"
+METRICS = ("euclidean", "sqeuclidean", "cosine")
 TOGETHER = 64  # anchors a block, on the CPU
 SPAN = 1 << 16  # anchors that a device answers for at a time: what devices share out
 
@@ -54,6 +55,7 @@ class Placed:
 def place(points: Points, device: str, dtype: str = "float64") -> Placed:
     """Copies the points to a device. DeviceError where no kernel runs there, or no error bound would hold."""
     check(device)
+    refuse_metric(points, device)
     import torch
 
     def placed(array: np.ndarray) -> Tensor:
@@ -61,6 +63,12 @@ def place(points: Points, device: str, dtype: str = "float64") -> Placed:
 
     x = placed(points.gram.right[:, :-2].copy())
     return Placed(device, x.to(getattr(torch, dtype)), placed(points.first), placed(points.last))
+
+
+def refuse_metric(points: Points, device: str) -> None:
+    """UsageError for distances that no kernel has."""
+    if points.metric not in METRICS:
+        raise UsageError(f"--distance {points.metric} on {device}", why="no kernel has it", fix="use --device cpu")
 
 
 @contextmanager

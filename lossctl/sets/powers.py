@@ -1,0 +1,171 @@
+"""Blocks of other keys than squared distances: sums of powers of differences, and inner products, with their bounds.
+
+A key is what anchors and thresholds are compared by: not negative, and larger for what is farther.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import UsageError
+from ..files import drawer
+from .gram import PAIRS_AT_ONCE, Gram, errors_of, gamma, grid_of, scale_of
+
+TILE = 1 << 17  # values of a block that are worked on together, near the processor
+MOST_EXACT = 8  # a power up to here of whole numbers is a product of them
+
+
+@dataclass(frozen=True, eq=False)
+class Powers(Gram):
+    """Keys that are sums of |a - b|^p over the columns, each added up by itself: no product of matrices gives them.
+
+    right: (D, N) the columns;  norms: zeros, since no bit is lost that differences would have
+    power: p;  reaches: (N,) no key of a point is above its own reach and another's
+    """
+
+    power: float = 1.0
+    reaches: np.ndarray | None = None
+
+    def bounds(self, start: int, stop: int) -> np.ndarray:
+        assert self.reaches is not None
+        bounds: np.ndarray = self.slope * (self.reaches[start:stop] + self.reaches.max(initial=0.0)) + self.floor
+        return bounds
+
+    def squares(self, start: int, stop: int, columns: slice = slice(None), out: np.ndarray | None = None) -> np.ndarray:
+        """(B, n) keys of the anchors start..stop against `columns`."""
+        there = self.right[:, columns]
+        if out is None:
+            out = np.empty((stop - start, there.shape[1]), self.right.dtype)
+        step = max(1, TILE // max(1, stop - start))
+        for k in range(0, there.shape[1], step):
+            part = out[:, k : k + step]
+            part[:] = 0
+            for anchors, column in zip(self.right[:, start:stop], there[:, k : k + step], strict=True):
+                difference = anchors[:, None] - column
+                np.abs(difference, out=difference)
+                part += power_of(difference, self.power)
+        return out
+
+    def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        return self.direct(i, j)
+
+    def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        result = np.empty(len(i))
+        for k in range(0, len(i), PAIRS_AT_ONCE):
+            part = slice(k, k + PAIRS_AT_ONCE)
+            result[part] = power_of(np.abs(self.x[i[part]] - self.x[j[part]]), self.power).sum(axis=1)
+        return result
+
+    def narrowed(self) -> Powers:
+        """The same with float32 columns: a difference errs by the rounding of both, its power by p times as much."""
+        d, u = self.x.shape[1], 2.0**-24
+        slope = 4 * gamma(d + 2 * self.power + 6, u) + 16 * self.power * u
+        return replace(
+            self,
+            right=self.right.astype(np.float32),
+            reaches=_reaches(self.x, 0.0, self.power),
+            slope=slope,
+            floor=d * 2.0**-120,
+            is_exact=False,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Products(Gram):
+    """Keys that are an offset less the inner product, by one product of matrices."""
+
+    def bounds(self, start: int, stop: int) -> np.ndarray:
+        return np.full(stop - start, self.slope * self.offset + self.floor)
+
+    def left(self, anchors: slice | np.ndarray) -> np.ndarray:
+        left = -self.right[anchors]
+        left[:, -2:] = 1, self.offset
+        return left
+
+    def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        return self.direct(i, j)
+
+    def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        result = np.empty(len(i))
+        for k in range(0, len(i), PAIRS_AT_ONCE):
+            part = slice(k, k + PAIRS_AT_ONCE)
+            result[part] = np.einsum("ij,ij->i", self.x[i[part]], self.x[j[part]])
+        return self.offset - result
+
+    def direct_errors(self, squares: np.ndarray) -> np.ndarray:
+        return np.full_like(squares, 0.0 if self.is_exact else self.direct_slope * self.offset + self.tiny)
+
+
+def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> Powers:
+    """The keys and bounds of (N, D) points for sums of p-th powers. UsageError for more than fit memory."""
+    _refuse_filed(x)
+    n, d = x.shape
+    wide = x.astype(np.float64, copy=False)
+    grid = grid_of(wide, steps, degree=int(power)) if power == int(power) and power <= MOST_EXACT else None
+    shift = grid if grid is not None else scale_of(wide) if power == 1 else -_exponent_of(wide) - 2
+    wide = np.ldexp(wide, shift) if shift else wide
+    slope, tiny = (0.0, 0.0) if grid is not None else (gamma(d + 2 * power + 6, 2.0**-53), (d + 4) * 2.0**-1060)
+    return Powers(
+        x=wide,
+        right=np.ascontiguousarray(wide.T),
+        norms=np.zeros(n),
+        shift=shift,
+        slope=slope,
+        floor=tiny,
+        direct_slope=slope,
+        blur=0.0,
+        tiny=tiny,
+        is_exact=grid is not None,
+        power=power,
+        reaches=_reaches(wide, wide.mean(axis=0) if n else 0.0, power),
+    )
+
+
+def _reaches(x: np.ndarray, centre: np.ndarray | float, power: float) -> np.ndarray:
+    """(N,) since |a - b|^p <= 2^(p - 1) (|a - c|^p + |b - c|^p)."""
+    reaches: np.ndarray = 2.0 ** (power - 1) * power_of(np.abs(x - centre), power).sum(axis=1) * (1 + 2.0**-30)
+    return reaches
+
+
+def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:
+    """The keys and bounds of (N, D) points for inner products. UsageError for more than fit memory."""
+    _refuse_filed(x)
+    n, d = x.shape
+    wide = x.astype(np.float64, copy=False)
+    grid = grid_of(wide, steps, about=0.0)
+    shift = scale_of(wide) if grid is None else grid
+    wide = np.ldexp(wide, shift) if shift else wide
+    largest = float(np.einsum("ij,ij->i", wide, wide).max(initial=0.0)) * (1 + 2.0**-40)
+    offset = float(math.ceil(largest)) if grid is not None else largest
+    right = np.empty((n, d + 2))
+    right[:, :-2], right[:, -2], right[:, -1] = wide, 0.0, 1.0
+    slope, tiny = (0.0, 0.0) if grid is not None else errors_of(d, np.float64)
+    return Products(wide, right, np.zeros(n), shift, slope, tiny, slope, 0.0, tiny, grid is not None, offset=offset)
+
+
+def _refuse_filed(x: np.ndarray) -> None:
+    if drawer.file_of(x) is not None:
+        raise UsageError(
+            "this distance of embeddings that memory has no room for",
+            why="its columns are held in memory",
+            fix="take a sample of the rows, or a distance that is a product: euclidean, cosine, angular",
+        )
+
+
+def power_of(differences: np.ndarray, power: float) -> np.ndarray:
+    """Numbers that are not negative to a power, within 2 p ulp; whole ones exactly, as far as float64 holds them."""
+    if power != int(power) or power > MOST_EXACT:
+        result: np.ndarray = differences**power
+        return result
+    result = differences
+    for _ in range(int(power) - 1):
+        result = result * differences
+    return result
+
+
+def _exponent_of(x: np.ndarray) -> int:
+    return math.frexp(max(float(x.max(initial=0.0)), -float(x.min(initial=0.0))))[1]
