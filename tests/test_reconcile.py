@@ -237,6 +237,16 @@ def test_without_a_loss_all_that_fit_are_tried(tmp_path):
     assert fits[0]["loss"] == "log-cosh"
 
 
+def test_the_library_that_makes_all_choices_but_one_is_named(tmp_path):
+    np.save(tmp_path / "p.npy", np.array([1.0, 0.25, 0.8, 0.0]))
+    np.save(tmp_path / "y.npy", np.array([0, 1, 1, 1]))
+    files = (tmp_path / "p.npy", tmp_path / "y.npy")
+    of_keras = ("--clip", "1e-7", "--clip-type", "float32")
+    value = run_lossctl("compute", "bce", *of_keras, "--label-smoothing", "0.1", *files, "-p", "8").out.strip()
+    out = run_lossctl("reconcile", "bce", *files, "--value", value).out
+    assert "is bce as keras has it, and --label-smoothing 0.1" in out, out
+
+
 @pytest.mark.parametrize("text", ["", "x", "nan", "inf", "0", "-0.000", "1e400", "1e-400", "0,43", "43%"])
 def test_what_is_no_number_is_refused(text):
     with pytest.raises(UsageError, match="nothing can be told" if text in ("0", "-0.000", "1e-400") else "no number"):

@@ -135,6 +135,7 @@ def _changed(field: Combinations, combination: Combination) -> int:
 def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
     first, *twins = group
     presets = [preset for hit in group for preset in field.libraries.get(hit.key, ())]
+    near, more = ("", "") if presets else _nearest(field, first)
     return Fit(
         field.loss.name,
         first.text,
@@ -144,7 +145,19 @@ def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
         tuple(twin.text for twin in twins),
         is_near=not number.fits(first.value),
         what=presets[0].what if presets else "",
+        near_library=near,
+        more=more,
     )
+
+
+def _nearest(field: Combinations, hit: Combination) -> tuple[str, str]:
+    """The library that makes all choices of a combination but one, some at least; and that one. ("", "") for none."""
+    for (own, settings), presets in field.libraries.items():
+        more = field.combination(dict(set(hit.options) - set(own)), dict(set(hit.settings) - set(settings)), hit.value)
+        is_part = set(own) <= set(hit.options) and set(settings) <= set(hit.settings)
+        if is_part and (own or settings) and more.changed - len(field.spec.by_hand) == 1:
+            return presets[0].name, more.text
+    return "", ""
 
 
 def _solution(field: Combinations, name: str, group: list[Combination]) -> Fit:

@@ -7,6 +7,8 @@ from typing import Any
 
 from .values import finite, status_of
 
+HIDDEN = ("is_near", "near_library", "more")  # of a record in JSON
+
 
 @dataclass(frozen=True)
 class LibraryValue:
@@ -60,6 +62,7 @@ class Fit:
     twins: other choices that give the same number;  solved: the option that was solved for, "" for none
     is_near: it has other digits, and is as near as a library that computes in float32 may be
     what: what it is called in the first of the libraries, and what that does otherwise
+    near_library: the one whose choices these are but for one more;  more: that one, as a command line has it
     """
 
     loss: str
@@ -71,10 +74,12 @@ class Fit:
     solved: str = ""
     is_near: bool = False
     what: str = ""
+    near_library: str = ""
+    more: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The record in the schema lossctl/1."""
-        record = {name: value for name, value in self.__dict__.items() if name != "is_near"}
+        record = {name: value for name, value in self.__dict__.items() if name not in HIDDEN}
         many = {"libraries": list(self.libraries), "twins": list(self.twins)}
         said = {"solved": self.solved or None, "what": self.what or None, "near": self.is_near}
         return {**record, "value": finite(self.value), "value_text": repr(self.value), **many, **said}

@@ -93,6 +93,7 @@ def _fit_lines(fit: Fit, sources: str) -> list[str]:
     count = "1 choice" if fit.changed == 1 else f"{fit.changed} choices"
     unchanged = "as a library has it" if fit.libraries else "with nothing else changed"
     how = "as it is by default" if not fit.options else f"with {count} changed" if fit.changed else unchanged
+    how = f"as {fit.near_library} has it, and {fit.more}" if fit.near_library else how
     near = ", with other digits, as float32 may have" if fit.is_near else ""
     lines = [f"  {fit.value:.9g} is {fit.loss} {how}{_who(fit)}{near}"]
     if fit.libraries:
