@@ -91,7 +91,10 @@ def _of_columns(embeddings: np.ndarray, classes: np.ndarray) -> list[str]:
     if embeddings.shape[1] < 2 or len(embeddings) < FEWEST:
         return []
     lines = []
-    for column in np.flatnonzero((embeddings[:SAMPLE] == np.rint(embeddings[:SAMPLE])).all(axis=0)).tolist():
+    some, is_whole = embeddings[:SAMPLE], np.ones(embeddings.shape[1], bool)
+    for rows in drawer.blocks(some):
+        is_whole &= (some[rows] == np.rint(some[rows])).all(axis=0)
+    for column in np.flatnonzero(is_whole).tolist():
         values = embeddings[:, column]
         if (np.diff(values) == 1).all():
             lines.append(f"column {column + 1} of the embeddings counts the rows: leave it out")

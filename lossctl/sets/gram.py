@@ -235,7 +235,8 @@ def _factors(
 
 def scale_of(x: np.ndarray) -> int:
     """The power of two that brings far too large or small points near 1; 0 for all others."""
-    largest = max(float(x.max(initial=0.0)), -float(x.min(initial=0.0)))
+    top, bottom = drawer.ends(x)
+    largest = max(float(top.max(initial=0.0)), -float(bottom.min(initial=0.0)))
     exponent = math.frexp(largest)[1]
     return 0 if -20 < exponent < 20 else -exponent
 
