@@ -171,6 +171,32 @@ REMEDIES: dict[str, Remedy] = {
         "leave batch out",
         lambda: lossctl.triplets(POINTS, CLASSES, exclude_same=np.arange(4)),
     ),
+    "a comparison without a truth": Remedy(
+        lambda: lossctl.compare(P, P, loss="bce"),
+        "lossctl.compare(base, *others, target=..., loss=...)",
+        lambda: lossctl.compare(P, P, target=Y, loss="bce")[0].base_value,
+        BCE,
+    ),
+    "a word among one-hot labels": Remedy(
+        lambda: lossctl.compute("semi-hard", POINTS, np.array([["1", "0"], ["1", "0"], ["0", "x"], ["0", "1"]])),
+        'positive="any"',
+        lambda: (
+            lossctl.compute("semi-hard", POINTS, np.array([[1, 0], [1, 0], [0, 1], [0, 1]]), positive="any").value
+            - lossctl.compute("semi-hard", POINTS, CLASSES).value
+        ),
+        0.0,
+    ),
+    "centers that do not fit": Remedy(
+        lambda: lossctl.compute("soft-triple", WIDE + 1, CLASSES, class_weights=np.eye(2).repeat(2, 0)[:3], centers=2),
+        "centers",
+        lambda: lossctl.compute("soft-triple", WIDE + 1, CLASSES, class_weights=np.eye(2).repeat(2, 0), centers=2),
+    ),
+    "a blank beyond the symbols": Remedy(
+        lambda: lossctl.compute("ctc", np.zeros((2, 2)), [1, 0], [0, 0], blank=7),
+        "use blank",
+        lambda: lossctl.compute("ctc", np.zeros((2, 2)), [1, 0], [0, 0], blank=0),
+        -log(0.75),
+    ),
     "a plot of nothing": Remedy(
         lambda: lossctl.plot([1.0]), "what lossctl.compute", lambda: lossctl.plot(bce("t.csv"))
     ),
@@ -283,6 +309,36 @@ REMEDIES: dict[str, Remedy] = {
     ),
     "a plane of logarithms": Remedy(
         lambda: shell("curve circle --log x -f csv"), "leave --log out", lambda: shell("curve circle -f csv")
+    ),
+    "a cosine distance of 5": Remedy(
+        lambda: shell("curve triplet:distance=cosine --at d_ap=5 -f csv"),
+        "give --at d_ap=2, or less",
+        lambda: shell("curve triplet:distance=cosine --at d_ap=2 -f csv"),
+    ),
+    "regions of a soft margin": Remedy(
+        lambda: shell("curve triplet:soft=true --x space -o r.svg"),
+        "lossctl curve triplet:soft=true",
+        lambda: shell("curve triplet:soft=true -o r.svg"),
+    ),
+    "regions of a product": Remedy(
+        lambda: shell("curve triplet:distance=dot --x space -o r.svg"),
+        "leave --x out",
+        lambda: shell("curve triplet:distance=dot -o r.svg"),
+    ),
+    "regions from high to low": Remedy(
+        lambda: shell("curve triplet --x space=5..1 -o r.svg"),
+        "give --x space=LOW..HIGH",
+        lambda: shell("curve triplet --x space=1..5 -o r.svg"),
+    ),
+    "regions of all numbers": Remedy(
+        lambda: shell("curve triplet --x space=-1e308..1e308 -o r.svg"),
+        "give a smaller margin, d_ap or --x",
+        lambda: shell("curve triplet --x space=-9..9 -o r.svg"),
+    ),
+    "slopes of regions": Remedy(
+        lambda: shell("curve triplet --x space --grad -o r.svg"),
+        "leave them out",
+        lambda: shell("curve triplet --x space -o r.svg"),
     ),
     "an empty suite": Remedy(
         lambda: (_written("s.yaml", "# nothing\n"), shell("run s.yaml")),
@@ -532,10 +588,12 @@ REMEDIES: dict[str, Remedy] = {
     ),
     # --- parts
     "a set in parts": Remedy(
-        lambda: lossctl.compute("batch-hard", "x.npy", "c.npy", executor=ThreadPoolExecutor(1)),
+        lambda: lossctl.compute("vicreg", "wide.npy", "wide.npy", executor=ThreadPoolExecutor(1)),
         "in one process, without executor",
-        lambda: lossctl.compute("batch-hard", "x.npy", "c.npy"),
-        HARD,
+        lambda: lossctl.compute("vicreg", "wide.npy", "wide.npy"),
+    ),
+    "ranks without torchrun": Remedy(
+        lambda: bce("t.csv", executor="torchrun"), "without executor", lambda: bce("t.csv"), BCE
     ),
     "rows that nobody has counted": Remedy(
         lambda: (_written("big.csv", "prob,label\n" + "0.9,1\n" * 200_000), lossctl.parts("bce", "big.csv")),

@@ -66,7 +66,7 @@ def connected(host: str) -> Iterator[RankExecutor]:
         raise UsageError(
             "there are no ranks to run on",
             why="it is torchrun that starts them",
-            fix="torchrun --nproc-per-node 2 -m lossctl ..., without --on",
+            fix="start it by torchrun, or compute without --on",
         )
     world = _join()
     free: queue.SimpleQueue[int] = queue.SimpleQueue()
