@@ -905,6 +905,34 @@ def xgboost_cox(x: Inputs) -> float:
     return xgboost_metric("cox-nloglik", np.exp(x.pred), np.where(x.label == 1, x.time, -x.time), x)
 
 
+@run("keras", "dice")
+def keras_dice(x: Inputs) -> Any:
+    import keras
+
+    return keras.losses.Dice()(x.label.astype(x.type)[:, None], x.prob[:, None])
+
+
+def smp_dice(smooth: float) -> Run:
+    def printed(x: Inputs) -> Any:
+        with without_operators():
+            from segmentation_models_pytorch.losses import DiceLoss
+
+        return DiceLoss("binary", from_logits=False, smooth=smooth)(t(x.prob)[None, None], t(x.label)[None, None])
+
+    return printed
+
+
+run("segmentation-models-pytorch", "dice")(smp_dice(0.0))
+run("segmentation-models-pytorch", "dice/smooth-1")(smp_dice(1.0))
+
+
+@run("monai", "dice/batch")
+def monai_dice(x: Inputs) -> Any:
+    from monai.losses import DiceLoss
+
+    return DiceLoss(batch=True)(t(x.prob).reshape(2, 1, -1), t(x.label).reshape(2, 1, -1))
+
+
 # --- what was proved
 
 DATA = [(kind, type) for kind in ("random", "hard") for type in ("float64", "float32")]
