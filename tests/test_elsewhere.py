@@ -58,7 +58,7 @@ def test_what_is_missing_says_why() -> None:
         ("order lists", "listnet", {"list-mle", "ranking-softmax"}),
         ("trl", "generalized-jsd", {"dpo", "kto", "ipo", "orpo"}),
         ("nothing-like-it", "", set()),
-        ("ranking", "margin-ranking", {"listnet", "label-ranking"}),
+        ("ranking", "ranknet", {"margin-ranking", "listnet", "label-ranking"}),
         ("svm", "hinge", set()),
         ("adaline", "mse", set()),
         ("naive-bayes", "log-loss", set()),
