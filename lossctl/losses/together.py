@@ -219,7 +219,7 @@ def max_error(pred: Array, target: Array) -> Array:
 
 @loss(engine=WHOLE, is_gain=True, aliases=("peak-signal-noise-ratio",))
 def psnr(pred: Array, target: Array, *, peak: Positive = 1.0) -> Array:
-    """How far the largest possible value stands above the root of the mean squared error, in decibels: a gain.
+    """How far the peak stands above the root mean squared error, in decibels: a gain.
 
     Formula: 10 log10(peak^2 / mse), over all rows and columns
     Differs: of all rows together, where images have one each and then their mean: -g SRC; kornia's loss is its
@@ -407,7 +407,7 @@ def _lovasz(cost: Array, error: Array, truth: Array) -> Array:
 
 @loss(engine=WHOLE, aliases=("pearson", "pearson-loss"))
 def correlation(pred: Array, target: Array) -> Array:
-    """One minus Pearson's correlation of predictions and true values.
+    """One minus Pearson's correlation with the true values.
 
     Formula: 1 - sum (p - mean p) (y - mean y) / sqrt(sum (p - mean p)^2 sum (y - mean y)^2); columns are averaged
     Reading: 0 where they lie on a rising line, 1 where none tells anything of the other, 2 on a falling one
