@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import lossctl
 from lossctl.api import compute
@@ -106,3 +107,11 @@ def test_a_signal_in_a_destructor_ends_the_command():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")
+
+
+@pytest.mark.slow
+def test_system_calls_that_fail_leave_files_old_or_whole():
+    """A small share of tests/attack/calls.py."""
+    script = ROOT / "tests" / "attack" / "calls.py"
+    done = subprocess.run([sys.executable, script, "1", "rows"], capture_output=True, text=True)
+    assert done.returncode == 0 and "19 failing calls: 0 faults" in done.stdout, done.stdout + done.stderr
