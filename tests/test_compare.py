@@ -147,6 +147,12 @@ def test_resamples_of_few_rows_that_differ_decide_nothing(method):
         assert math.isnan(system.p) and math.isnan(system.ci.low) and "too few" in system.warnings[-1], case
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_resamples_of_differences_whose_squares_leave_float64_decide_nothing(size):
+    (system,) = compared(np.full(40, size), [size * (1 + (np.arange(40) < 4))], np.zeros(40), "mae", test="bootstrap")
+    assert system.verdict == "unknown" and math.isnan(system.p) and system.warnings
+
+
 def test_the_t_test_beside_resamples_is_scipy_s():
     rng = np.random.default_rng(5)
     base, other = rng.gamma(1, 1, 30), rng.gamma(1, 1, 30)

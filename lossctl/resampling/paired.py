@@ -357,12 +357,13 @@ def _resampled(
 def _carriers(pairs: Pairs, other: int) -> float:
     """How many units of equal differences tell as much, (sum |d|)^2 / sum d^2, of the column where they are most.
 
-    Infinite where nothing differs.  Source: Kish, Survey Sampling, 1965, of weights
+    Infinite where nothing differs, nan where squares leave float64.  Source: Kish, Survey Sampling, 1965, of weights
     """
     both = np.array(list(map(float, pairs.sizes))).reshape(-1, 2, pairs.width)[other]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         sizes, squares = both[:, both[0] > 0]
-        carriers = sizes * (sizes / squares)
+        is_told = (squares >= bootstrap.SMALLEST) & (squares < math.inf)
+        carriers = np.where(is_told, sizes * (sizes / squares), math.nan)
     return float(carriers.max()) if len(carriers) else math.inf
 
 
