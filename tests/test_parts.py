@@ -204,14 +204,18 @@ def a_set(path, rows=530):
 
 
 class Elsewhere(Here):
-    """The same, in a process that has no points yet."""
+    """The same, in a process of its own that lasts, as do those of a pool."""
+
+    def __init__(self):
+        super().__init__()
+        self.functions = {}
 
     def submit(self, fn, /, *args):
-        mine = dict(parts.FUNCTIONS)
-        parts.FUNCTIONS.clear()
-        future = super().submit(fn, *args)
-        parts.FUNCTIONS.update(mine)
-        return future
+        functions, parts.FUNCTIONS = parts.FUNCTIONS, self.functions
+        try:
+            return super().submit(fn, *args)
+        finally:
+            parts.FUNCTIONS = functions
 
 
 SETS = {
@@ -230,6 +234,8 @@ def test_parts_of_a_set_give_what_one_process_gives(tmp_path):
         crew = Here() if name == "a loss" else Elsewhere()
         assert repr(ask(*files, executor=crew)) == expected, name
         assert crew.parts > 2, name
+    np.save(files[0], np.load(files[0]) + 1)  # the workers are asked the same of other points
+    assert ask(*files, executor=crew) == ask(*files)
     work = lossctl.parts("batch-hard", *files)
     assert repr(lossctl.merge([part.state() for part in reversed(work)])) == repr(lossctl.compute("batch-hard", *files))
 

@@ -103,7 +103,8 @@ class Parts(NamedTuple):
     def crew(self, shared: Shared, ask: Callable[[Shared, Workers], Any]) -> ExecutorCrew:
         """Others that read the same inputs and ask the same, to take blocks of it. UsageError where they cannot."""
         self._refuse_unreadable()
-        return ExecutorCrew(self.executor, pickle.dumps((self.recipe, ask)), shared.threads)
+        plan = pickle.dumps((os.urandom(8), self.recipe, ask))  # of this call alone: files may change before the next
+        return ExecutorCrew(self.executor, plan, shared.threads)
 
     def rows(self, shared: Shared) -> int:
         """How many rows there are. UsageError where that, or what a worker needs, is not known beforehand."""
@@ -154,7 +155,7 @@ def _of_ranges(
 class ExecutorCrew(NamedTuple):
     """`rows.workers.Crew` of an executor.
 
-    plan: pickled, from what and how whoever does a part makes its own function of blocks
+    plan: pickled, of which call, from what and how whoever does a part makes its own function of blocks
     threads: how many this process would use
     """
 
@@ -208,7 +209,7 @@ def _function_of(plan: bytes) -> Callable[[Any], Any]:
     with MAKING:
         if plan not in FUNCTIONS:
             FUNCTIONS.clear()
-            recipe, ask = pickle.loads(plan)
+            _, recipe, ask = pickle.loads(plan)
             with _opened(recipe) as shared:
                 try:
                     ask(shared, _Asking())
