@@ -68,8 +68,10 @@ def softplus(x: Any) -> Any:
     return mp.log1p(mp.exp(x))
 
 
-def batch_all(a: Anchor, margin: float) -> Any:
-    return mp.fsum(relu(a.d[p] - a.d[n] + margin) for p in a.positives for n in a.negatives)
+def batch_all(a: Anchor, margin: float, soft: bool, swap: bool) -> Any:
+    assert not swap, "an anchor does not know how far its positives are from its negatives"
+    hinge = softplus if soft else relu
+    return mp.fsum(hinge(a.d[p] - a.d[n] + margin) for p in a.positives for n in a.negatives)
 
 
 def batch_hard(a: Anchor, margin: float, soft: bool) -> Any:
@@ -102,9 +104,13 @@ def contrastive_pairs(a: Anchor, margin: float) -> Any:
     return (pull + mp.fsum(relu(margin - a.d[n]) ** 2 for n in a.negatives)) / 2
 
 
-def multi_similarity(a: Anchor, alpha: float, beta: float, base: float) -> Any:
-    pull = mp.fsum(mp.exp(-alpha * (a.s[p] - base)) for p in a.positives)
-    push = mp.fsum(mp.exp(beta * (a.s[n] - base)) for n in a.negatives)
+def multi_similarity(a: Anchor, alpha: float, beta: float, base: float, mining: float | None) -> Any:
+    positives, negatives = a.positives, a.negatives
+    if mining is not None:
+        positives = [p for p in a.positives if any(a.s[p] - mining < a.s[n] for n in a.negatives)]
+        negatives = [n for n in a.negatives if any(a.s[n] + mining > a.s[p] for p in a.positives)]
+    pull = mp.fsum(mp.exp(-alpha * (a.s[p] - base)) for p in positives)
+    push = mp.fsum(mp.exp(beta * (a.s[n] - base)) for n in negatives)
     return mp.log1p(pull) / alpha + mp.log1p(push) / beta
 
 
@@ -317,7 +323,7 @@ def others(a: Anchor) -> list[int]:
 
 NEAR, AGAIN = 2.0**10, 2.0**4
 SET_BOUNDS: dict[str, Callable[..., Any]] = {
-    "batch-all": lambda a, margin: over_triplets(a, margin, NEAR),
+    "batch-all": lambda a, margin, soft, swap: over_triplets(a, margin, NEAR),
     "batch-hard": of_hardest,
     "semi-hard": lambda a, margin, fallback: over_triplets(a, margin, AGAIN),
     "random-semi-hard": lambda a, margin, seed: over_triplets(a, margin, AGAIN),

@@ -301,7 +301,6 @@ WRONG = {
     "logits as probabilities": (("compute", "bce", "samples/binary_logits.npz"), 3, "--from-logits"),
     "class labels for bce": (("compute", "bce", "samples/preds.npy::1", "samples/digits_labels.npy"), 3, "285"),
     "one column for classes": (("compute", "ce", "samples/preds.npy::1", "samples/preds.npy::2"), 3, "bce"),
-    "clip on logits": (("compute", "bce", "--clip", "0.1", "--from-logits", "samples/binary_logits.npz"), 2, "--clip"),
     "text as numbers": (("compute", "mse", "samples/splits.csv::label", "samples/splits.csv::target"), 3, "setosa"),
 }
 

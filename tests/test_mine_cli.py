@@ -160,7 +160,7 @@ def test_what_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_killed_run_leaves_no_partial_file(number, tmp_path):
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "big.npz", emb=rng.standard_normal((3000, 8)), label=np.arange(3000) % 30)
+    np.savez(tmp_path / "big.npz", emb=rng.standard_normal((800, 8)), label=np.arange(800) % 8)
     target = tmp_path / "m.csv"
     process = subprocess.Popen(
         [sys.executable, "-m", "lossctl", "mine", "all", str(tmp_path / "big.npz"), "-o", str(target)],

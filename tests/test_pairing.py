@@ -222,6 +222,15 @@ def supcon(a: Anchor, temperature: float):
     return mp.fsum(mp.log(everyone) - a.s[p] / temperature for p in a.positives) / len(a.positives)
 
 
+def lifted_structure(case: Case, d: list, a: Anchor, margin: float, positive_margin: float):
+    """Each end of a pair has negatives of its own where labels are several, or keys keep points apart."""
+    pairs = []
+    for p in a.positives:
+        push = mp.fsum(mp.exp(margin - d[end][n]) for end in (a.row, p) for n in case.negatives(end))
+        pairs.append(max(mp.log(push) + d[a.row][p] - positive_margin, 0) ** 2 / 2)
+    return mp.fsum(pairs)
+
+
 @pytest.mark.parametrize("kind", KINDS_OF_PAIRS)
 def test_losses_equal_loops_over_the_pairs(kind):
     random = np.random.default_rng(len(kind))
@@ -230,7 +239,8 @@ def test_losses_equal_loops_over_the_pairs(kind):
     d, s, units = tables(case.x)
     for loss in (loss for loss in walk() if loss.engine.has_space and loss.name != "random-semi-hard"):
         spec = parse(loss.name)
-        reference = supcon if loss.name == "supcon" else SET_REFERENCES[loss.name]
+        own = {"supcon": supcon, "lifted-structure": partial(lifted_structure, case, d)}
+        reference = own.get(loss.name) or SET_REFERENCES[loss.name]
         if loss.name in ("info-nce",):
             reference = lambda a, temperature: SET_REFERENCES["nt-xent"](a, temperature) / len(a.positives)  # noqa: E731
         metric = "cosine" if loss.cosine else "euclidean"

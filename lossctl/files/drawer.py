@@ -85,11 +85,11 @@ def mean(x: np.ndarray) -> np.ndarray:
 
 
 def ends(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(D,) the largest and the smallest of each column."""
+    """(D,) the largest and the smallest of each column; -inf and inf of no rows."""
     top, bottom = np.full(x.shape[1], -np.inf), np.full(x.shape[1], np.inf)
     for rows in blocks(x):
-        np.maximum(top, x[rows].max(axis=0), out=top)
-        np.minimum(bottom, x[rows].min(axis=0), out=bottom)
+        np.maximum(top, x[rows].max(axis=0, initial=-np.inf), out=top)
+        np.minimum(bottom, x[rows].min(axis=0, initial=np.inf), out=bottom)
     return top, bottom
 
 

@@ -115,12 +115,10 @@ POINTERS: dict[str, Pointer] = {
                      "balanced-accuracy", "specificity", "sensitivity"), _DECISIONS),
     **dict.fromkeys(("bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore"), _TEXT),
     **dict.fromkeys(("ssim", "fid", "lpips", "inception-score"), _IMAGES),
-    **dict.fromkeys(("pearson", "spearman", "kendall", "correlation", "explained-variance"), _CORRELATION),
+    **dict.fromkeys(("spearman", "kendall", "explained-variance"), _CORRELATION),
     **dict.fromkeys(("vae", "elbo", "beta-vae"), _VAE),
     **dict.fromkeys(("gan", "wgan", "wasserstein"), _GAN),
     **dict.fromkeys(("ohem", "loss-rank-mining", "hard-example-mining"), _HARDEST),
-    "ctc": Pointer("the likelihood of a sequence over all alignments", "it needs frames and transcripts, not rows",
-                   "torch.nn.functional.ctc_loss"),
     "silhouette": Pointer("how well clusters are apart", "it is no loss",
                           "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL"),
 }  # fmt: skip

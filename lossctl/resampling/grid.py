@@ -78,10 +78,11 @@ class Sums:
 
     @property
     def table(self) -> np.ndarray:
-        """The sums as float64, (R, k); nan in columns that hold what is no number."""
+        """The sums as float64, (R, k), infinite beyond it; nan in columns that hold what is no number."""
         result = np.zeros((len(self.tops), len(self)))
-        for (column, digit), sums in zip(self.places, self.digits, strict=True):
-            result[column] += _scaled(sums.astype(np.float64), BITS * digit + FIRST)
+        with np.errstate(over="ignore"):
+            for (column, digit), sums in zip(self.places, self.digits, strict=True):
+                result[column] += _scaled(sums.astype(np.float64), BITS * digit + FIRST)
         result[list(self.lost)] = np.nan
         return result.T
 
