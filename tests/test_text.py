@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from conftest import run_lossctl
+from conftest import ROOT, run_lossctl
 
 from lossctl.text import escaped, html_text, json_text, message, xml_text
 
@@ -118,3 +120,11 @@ def test_names_of_outputs(tmp_path, options):
     done = run_lossctl("compute", "mse", "samples/regression.csv", *options, f"{tmp_path}/no\x1b[31m\u202e\x9b/\x07x")
     assert done.code in (2, 4) and odd_in(done.err) == odd_in(done.out) == set()
     assert re.search(r"\\x1b", done.err)
+
+
+@pytest.mark.slow
+def test_code_points_in_every_name():
+    """A small share of tests/attack/code_points.py."""
+    script = ROOT / "tests" / "attack" / "code_points.py"
+    done = subprocess.run([sys.executable, script, "64", "1"], capture_output=True, text=True)
+    assert done.returncode == 0 and "131 commands: 0 faults" in done.stdout, done.stdout + done.stderr

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..results.values import Comparison, Result, SuiteReport
+from ..text import escaped
 from . import comparisons as comparison_text
 from . import results as result_text
 from . import suites
@@ -64,4 +65,4 @@ def _section(title: str, sheets: Sequence[Sheet], faults: Sequence[str], warning
 
 def _plain(text: str) -> str:
     """A text in one line that Markdown takes for a text."""
-    return " ".join(text.split()).translate(MARKS)
+    return escaped(" ".join(text.split())).translate(MARKS)
