@@ -241,6 +241,7 @@ def test_what_an_index_has_no_use_for_is_refused(tmp_path):
     for flag, value in (
         ("--noise-label", "0"), ("--noise", "negatives"), ("--positive", "any"), ("--seed", "3"), ("--ref", "y.npy"),
         ("--ref-label", "y.npy"), ("--exclude-same", "y.npy"), ("--ref-exclude-same", "y.npy"), ("--ci", "0.9"),
+        ("--coarse-label", "y.npy"),
     ):  # fmt: skip
         for sources in given:
             done = run_lossctl("triplets", *sources, flag, value)

@@ -182,7 +182,7 @@ def _held(system: Comparison, fails_if: str) -> Comparison:
 @contextmanager
 def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Shared]:
     """Embeddings and labels, and ids where rows have some, open and bound to their roles."""
-    side = Side(id=asked.identity) if isinstance(asked, MiningQuestion) else None
+    side = Side(id=asked.identity) if isinstance(asked, MiningQuestion) else Side(coarse=asked.coarse)
     loss = Request(make(SET), {}, asked.inputs, asked.named, side=side)
     with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
         yield shared
@@ -213,6 +213,7 @@ def _report(
         seed=asked.seed,
         anchors=asked.anchors,
         level=asked.level,
+        coarse=embeddings.rider("coarse"),
         fingerprint=digest(opened.fields) if data_hash else None,
         progress=progress,
     )

@@ -409,6 +409,7 @@ def triplets(
     noise_label: str | int | None = None,
     noise: str = "out",
     positive: str | int | None = None,
+    coarse_label: Source | None = None,
     by_class: bool = False,
     pairs: int = 0,
     batch: tuple[int, int] | None = None,
@@ -436,6 +437,7 @@ def triplets(
     distance: euclidean, sqeuclidean or cosine; normalize: onto the unit sphere first
     ref, ref_label, exclude_same, ref_exclude_same, noise_label, noise: who pairs with whom, as in `compute`
     positive: "any" or "all", of rows with several labels (a;b, or columns of 0 and 1): which of them positives share
+    coarse_label: the coarse class of each row: also by negatives of the same coarse class, and of another
     by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
     anchors: estimate the shares from so many anchors, drawn by `seed`, each against everyone
@@ -448,7 +450,7 @@ def triplets(
     device).
     """
     _refuse_unknown(triplets, inputs, named)
-    refuse_other_indexes([*inputs, *named.values(), exclude_same])
+    refuse_other_indexes([*inputs, *named.values(), exclude_same, coarse_label])
     call = asked(_settings(triplets, locals()), TRIPLETS, "python")
     question = TripletQuestion.of(
         call, inputs, named, _margins(margin), batch=_pair(batch), device=devices.choose(device).name

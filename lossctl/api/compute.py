@@ -62,7 +62,8 @@ class Confidence(NamedTuple):
 
 
 class Side(NamedTuple):
-    """The columns that ride along: sources of an identifier, a group, a cluster, a seed, one of each at most.
+    """The columns that ride along: sources of an identifier, a group, a cluster, a seed, a coarse label, one of each at
+    most.
 
     bins: the group is a column of numbers, cut into this many bins of equal width
     """
@@ -72,6 +73,7 @@ class Side(NamedTuple):
     cluster: Given | None = None
     bins: int | None = None
     seed: Given | None = None
+    coarse: Given | None = None
 
 
 @dataclass(eq=False)
@@ -80,7 +82,7 @@ class Shared:
 
     losses: each as it would be computed alone;  fields, kinds: what is read, each column once
     jobs: how each loss finds its columns;  ride: places of the columns that ride along
-    sides: for each loss, side column ("id", "group", "cluster", "seed", "list") -> where it stands in `ride`
+    sides: for each loss, side column ("id", "group", "cluster", "seed", "coarse", "list") -> where it stands in `ride`
     bins: of each loss's group column
     answers: of what is read whole, what one reading gave, for the questions that follow; () before
     parts: who scores the rows, if not this process
@@ -321,7 +323,7 @@ def _first_source(request: Request) -> str | None:
 
 def _side_fields(desk: Desk, side: Side, first: str | None) -> dict[str, tuple[Field, str]]:
     columns: dict[str, tuple[Field, str]] = {}
-    for name in ("id", "group", "cluster", "seed"):
+    for name in ("id", "group", "cluster", "seed", "coarse"):
         source = getattr(side, name)
         if source is not None:
             role = rider(name, is_number=name == "group" and bool(side.bins))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..errors import UsageError
 from ..language import options
 from ..text import did_you_mean
-from .asked import Asked, reading_of, workers_of
+from .asked import Asked, reading_of, refuse_both, workers_of
 from .compute import Jobs
 from .reading import Given, Reading
 
@@ -19,6 +19,7 @@ class TripletQuestion(NamedTuple):
     margins: one breakdown each;  by_class, pairs: also by class, and the so many class pairs with the most hard ones
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
     anchors: the triplets of so many anchors only, drawn by `seed`;  level: of intervals of the shares
+    coarse: the source of the coarse class of each row: also by whether the negative is of the anchor's
     """
 
     inputs: tuple[Given, ...]
@@ -32,6 +33,7 @@ class TripletQuestion(NamedTuple):
     seed: int = 0
     anchors: int | None = None
     level: float | None = None
+    coarse: Given | None = None
     jobs: Jobs = None
 
     @classmethod
@@ -58,6 +60,9 @@ class TripletQuestion(NamedTuple):
                 why="the whole set is counted, and nothing is drawn",
                 fix=f"leave {call.name('seed')} out, or add {call.put('anchors', '1000')}",
             )
+        if call["coarse_label"] is not None:
+            why = "coarse classes are of the rows of one set, which is counted whole, each row of one class"
+            refuse_both(call, call.name("coarse_label"), ("ref", "positive", "anchors"), why)
         if call["anchors"] is not None:
             counted = {
                 "by_class": call["by_class"],
@@ -83,6 +88,7 @@ class TripletQuestion(NamedTuple):
             seed=call["seed"],
             anchors=call["anchors"],
             level=call["ci"],
+            coarse=call["coarse_label"],
             jobs=workers_of(call),
         )
 

@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
+from ..files import drawer
 from ..language.roles import TRIPLET
 from ..results.notebook import Tabled
-from ..sets.by_anchor import Progress, read_set
-from .bound import read_all
+from ..rows.facts import Facts
+from ..sets.by_anchor import EmbeddingSet, Progress, read_set
+from .bound import categories_of, read_all
 from .pairing import has_pairs
 
 if TYPE_CHECKING:
+    from ..files.sources import Field
     from ..results.breakdown import AtMargin, Batches, Breakdown, Categories, Diagnosis, ShareConfidence
     from ..rows.workers import Workers
     from ..sets.given import GivenTriplets
@@ -54,7 +58,7 @@ class Report(Tabled):
         return f"<{of}triplets of {self.breakdown.anchors.points} points; {'; '.join(shares)}{certified}>"
 
     def records(self) -> list[dict[str, Any]]:
-        """A row for each margin, and for each class at each margin: counts, and shares of all triplets."""
+        """A row for each margin, then for each coarse side and each class at each margin: counts, and their shares."""
         rows: list[dict[str, Any]] = []
         retrieval = asdict(self.breakdown.retrieval)
         for at in self.breakdown.margins:
@@ -63,9 +67,12 @@ class Report(Tabled):
             if self.breakdown.sample:
                 sample = self.breakdown.sample
                 rows[-1] |= {"estimate": True, "sample_anchors": sample.anchors, "sample_of": sample.of}
+        none = dict.fromkeys(("batch_all", "batch_hard", *retrieval))
+        for side in self.breakdown.coarse:
+            for at, of in zip(self.breakdown.margins, side.categories, strict=True):
+                rows.append({"class": None, "coarse": side.negatives, "margin": at.margin} | _counts(of) | none)
         for group in self.breakdown.classes:
             for at, of in zip(self.breakdown.margins, group.categories, strict=True):
-                none = dict.fromkeys(("batch_all", "batch_hard", *retrieval))
                 rows.append({"class": str(group.label), "margin": at.margin} | _counts(of) | none)
         return rows
 
@@ -97,6 +104,7 @@ def report(
     seed: int = 0,
     anchors: int | None = None,
     level: float | None = None,
+    coarse: Field | None = None,
     fingerprint: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -105,6 +113,7 @@ def report(
     workers: who compares blocks of anchors with all points
     anchors: count so many only, drawn by the seed;  level: of intervals of the shares: about new points, or with
         `anchors`, where it is 0.95 unless given, about all anchors of the set
+    coarse: the coarse class of each row; triplets are told also by whether the negative is of the anchor's
     """
     if batch is not None and has_pairs(opened.reading):
         raise UsageError(
@@ -115,10 +124,13 @@ def report(
     from ..sets.batches import sampled
     from ..sets.diagnosis import diagnose, remarks
     from ..sets.pairing import together
-    from ..sets.triplets import breakdown
+    from ..sets.triplets import breakdown, with_coarse
     from . import shares
 
     embeddings, reading = read_set(opened.plan, opened.inputs(), opened.rows_on_disk), opened.reading
+    kinds = np.zeros(0)
+    if coarse is not None:
+        embeddings, kinds = _with_coarse_classes(coarse, embeddings)
     settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
     count: Callable[..., Breakdown] = partial(breakdown, who=opened.pairs)
     if reading.device != "cpu":
@@ -137,6 +149,12 @@ def report(
     if level is not None and anchors is None:
         bounded = shares.of_points(counts, embeddings, seed, level, partial(count, threads=opened.jobs, **settings))
         counts = bounded.breakdown
+    marks = opened.marks
+    if coarse is not None:
+        some = partial(count, threads=opened.jobs, **settings)
+        counts = with_coarse(counts, embeddings.emb, embeddings.label, kinds, some, opened.pairs)
+        marks += (f"coarse:{quote(coarse.name)}",)
+        notes += (f"negatives are told by {coarse.name}, the coarse class",)
     sample = None
     if batch is not None:
         sample = sampled(
@@ -155,10 +173,31 @@ def report(
         "; ".join(notes),
         fingerprint,
         embeddings.facts.skipped,
-        opened.marks,
+        marks,
         (*opened.warnings, *odd, *(bounded.remarks if bounded else ())),
         bounded.confidence if bounded else None,
     )
+
+
+def _with_coarse_classes(field: Field, embeddings: EmbeddingSet) -> tuple[EmbeddingSet, np.ndarray]:
+    """The rows of a set that have a coarse class, and these, (N,). DataError where there is not a cell for each row."""
+    cells = categories_of(field)
+    rows = len(embeddings.numbers) + embeddings.facts.skipped
+    if len(cells) != rows:
+        raise DataError(
+            f"{field.name}: {len(cells)} coarse labels for {rows} embeddings",
+            fix="give one for each row of the embeddings, in their order",
+        )
+    cells = cells[embeddings.numbers]
+    is_there = np.array([cell is not None for cell in cells.tolist()], bool)
+    if not is_there.all():
+        emb, label, numbers, facts = embeddings
+        kept, count = np.flatnonzero(is_there), int((~is_there).sum())
+        embeddings = EmbeddingSet(
+            drawer.taken(emb, kept), label[kept], numbers[kept], facts.merge(Facts(skipped=count))
+        )
+        cells = cells[kept]
+    return embeddings, cells if cells.dtype.kind in "iu" else cells.astype(str)
 
 
 def is_of_triplets(sources: Sequence[Given], reading: Reading) -> bool:

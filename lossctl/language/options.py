@@ -333,6 +333,8 @@ OPTIONS: tuple[Setting, ...] = (
             shows_bounds=True),
     Setting("by", "text", "Also by class of the anchor.", (TRIPLETS,), SHELL, metavar="class", words=("class",)),
     Setting("by-class", "flag", "Also by class of the anchor.", (TRIPLETS,), PYTHON, default=False),
+    Setting("coarse-label", "source", "The coarse class of each row: also by negatives of the same, and of another.",
+            (TRIPLETS,), PLAIN, metavar="SRC", mark="coarse"),
     Setting("pairs", "whole", "Also the K class pairs with the most hard triplets.", (TRIPLETS,), PLAIN, default=0,
             metavar="K", low=0, shows_bounds=True, shows_default=False),
     Setting("batch", "text", "Also what training sees: batches of P classes with K rows each.", (TRIPLETS,), PLAIN,

@@ -121,6 +121,17 @@ class ClassShare:
 
 
 @dataclass(frozen=True, slots=True)
+class CoarseShare:
+    """The triplets whose negative is of the anchor's coarse class, or of another.
+
+    negatives: "same" or "other"; categories: one entry a margin
+    """
+
+    negatives: str
+    categories: tuple[Categories, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClassPair:
     """How many hard triplets have an anchor of one class and a negative of the other; their share of all hard ones."""
 
@@ -168,7 +179,8 @@ class Breakdown:
     margins: one entry a margin, in the order asked for
     certified: whether every count is proven; why: the reason if not
     edges: the bins' edges, one more than bins, the same for positives and negatives
-    classes: by class of the anchor, in label order, if asked for; pairs: the class pairs with the most hard triplets
+    classes: by class of the anchor, in label order, if asked for; coarse: by coarse class of the negative, same and
+        other, which add up to all, if coarse labels are there; pairs: the class pairs with the most hard triplets
     retrieval: how well the nearest points are of the anchor's class, from the same ranks
     backend: what counted most of it, "numpy" or for example "triton-cuda"
     sample: the anchors whose triplets these are, where not all were counted: shares and means are estimates then
@@ -188,6 +200,7 @@ class Breakdown:
     pairs: tuple[ClassPair, ...] = ()
     backend: str = "numpy"
     sample: AnchorSample | None = None
+    coarse: tuple[CoarseShare, ...] = ()
 
     @property
     def undecided(self) -> int:

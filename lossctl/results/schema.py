@@ -199,6 +199,7 @@ TRIPLETS_OF_A_SET = {
     "retrieval": _object(dict.fromkeys(("precision_at_1", "r_precision", "map_at_r"), MAYBE_NUMBER)),
     "distances": _object({"edges": _list(NUMBER), "positive": DISTANCES, "negative": DISTANCES}),
     "classes": _list(_object({"class": ANY, "points": COUNT, "categories": _list(_object(CATEGORIES))})),
+    "coarse": _list(_object({"negatives": _one_of("same", "other"), "categories": _list(_object(CATEGORIES))})),
     "pairs": _list(_object({"anchor": ANY, "negative": ANY, "hard": COUNT, "share": MAYBE_NUMBER})),
     "batches": _or_null({"type": "object"}), "diagnosis": {"type": "object"}, "explanation": _list(TEXT),
     "sample": _or_null(_object({"anchors": COUNT, "of": COUNT, "seed": COUNT})),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..files import drawer
 from ..results.breakdown import (
     Anchors,
@@ -21,13 +21,16 @@ from ..results.breakdown import (
     Categories,
     ClassPair,
     ClassShare,
+    CoarseShare,
     Distances,
     Retrieval,
 )
 from ..rows.job import PLAIN, Pairing
 from ..rows.sums import count, total
 from ..rows.workers import Workers, mapped
+from ..text import shown
 from .counting import Census, Counts, DistanceSums, count_panel, joined
+from .pairing import marks_of
 from .panels import MEMORY_BYTES, Panel, default_threads, fold
 from .points import Points, sort_points
 from .ties import Judges, equal_rows, make_judge
@@ -37,6 +40,7 @@ SAMPLE = 1 << 14  # pairs that set the range of the histogram; of very wide poin
 LEAST_SAMPLE, SAMPLED_VALUES = 1 << 8, 1 << 28
 MASKED = 1 << 9  # the same, where positives are no slices
 SAMPLING = 1 << 62  # sets what draws anchors apart from what draws batches
+FIELDS = ("easy", "semi_hard", "hard", "hard_ties", "margin_ties")
 Progress = Callable[[int, int], None]
 
 
@@ -88,6 +92,63 @@ def breakdown(
         )
     )
     return report(census, counted, margins, by_class, pairs)
+
+
+def with_coarse(
+    counted: Breakdown,
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    coarse: np.ndarray,
+    count: Callable[[np.ndarray, np.ndarray], Breakdown],
+    who: Pairing = PLAIN,
+) -> Breakdown:
+    """A breakdown of one set, told also by whether the negative is of the anchor's coarse class.
+
+    coarse: (N,) the coarse class of each row; a class lies in one of them, so that positives share it
+    count: the breakdown of some rows, with the settings of `counted`
+
+    Triplets within one coarse class are those of its rows alone; all others have a negative of another.
+    Raises DataError for a class in two coarse classes; noise may lie in any.
+    """
+    marks = marks_of(labels, who)
+    _, codes = np.unique(coarse, return_inverse=True)
+    _check_nested(marks.classes[~marks.is_noise], codes[~marks.is_noise], marks.names, coarse[~marks.is_noise])
+    order = np.argsort(codes, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    kept = [rows for rows in groups if len(np.unique(marks.classes[rows])) > 1]
+    parts = [count(drawer.taken(embeddings, rows), labels[rows]) for rows in kept]
+    same = [_sum_of([part.margins[k].categories for part in parts]) for k in range(len(counted.margins))]
+    other = [_less(at.categories, part) for at, part in zip(counted.margins, same, strict=True)]
+    return replace(
+        counted,
+        coarse=(CoarseShare("same", tuple(same)), CoarseShare("other", tuple(other))),
+        certified=counted.certified and all(part.certified for part in parts),
+        why=counted.why or next((part.why for part in parts if part.why), ""),
+    )
+
+
+def _check_nested(classes: np.ndarray, codes: np.ndarray, names: np.ndarray, coarse: np.ndarray) -> None:
+    """DataError where rows of one class differ in their coarse class."""
+    _, first = np.unique(classes, return_index=True)
+    example = np.zeros(len(names), np.int64)
+    example[classes[first]] = first
+    strays = np.flatnonzero(codes != codes[example[classes]])
+    if len(strays):
+        stray = int(strays[0])
+        one, two = (shown(str(coarse[row])) for row in (example[classes[stray]], stray))
+        raise DataError(
+            f"class {shown(str(names[classes[stray]]))} lies in two coarse classes: {one} and {two}",
+            why="a coarse class holds whole classes, so that an anchor and its positives are of one",
+            fix="check both columns, or give what is two classes two labels",
+        )
+
+
+def _sum_of(parts: list[Categories]) -> Categories:
+    return Categories(*(sum(getattr(part, name) for part in parts) for name in FIELDS))
+
+
+def _less(whole: Categories, part: Categories) -> Categories:
+    return Categories(*(getattr(whole, name) - getattr(part, name) for name in FIELDS))
 
 
 class Sampled(NamedTuple):

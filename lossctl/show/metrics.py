@@ -68,13 +68,13 @@ def of_suite(report: SuiteReport) -> Iterator[Metric]:
 
 
 def of_triplets(report: Report) -> Iterator[Metric]:
-    """margin M/easy, /semi_hard, /hard (shares of all triplets); /batch_all, /batch_hard; retrieval/precision_at_1,
-    /r_precision, /map_at_r; estimate/anchors."""
+    """margin M/easy, /semi_hard, /hard (shares of all triplets), and of each coarse side; /batch_all, /batch_hard;
+    retrieval/precision_at_1, /r_precision, /map_at_r; estimate/anchors."""
     if report.breakdown.sample:
         yield "estimate/anchors", report.breakdown.sample.anchors
     for name, value in asdict(report.breakdown.retrieval).items():
         yield f"retrieval/{name}", value
-    for at in report.breakdown.margins:
+    for place, at in enumerate(report.breakdown.margins):
         lead = f"margin {at.margin!r}"
         names = ("easy", "semi_hard", "hard")
         for name, share in zip(names, at.categories.shares, strict=True):
@@ -82,6 +82,10 @@ def of_triplets(report: Report) -> Iterator[Metric]:
         for name, interval in zip(names, at.intervals, strict=False):
             yield f"{lead}/{name}/low", interval.low
             yield f"{lead}/{name}/high", interval.high
+        for side in report.breakdown.coarse:
+            of = side.categories[place]
+            for name, share in zip(names, of.shares, strict=True):
+                yield f"{lead}/{side.negatives} coarse class/{name}", share
         yield f"{lead}/batch_all", at.batch_all_mean_active
         yield f"{lead}/batch_hard", at.batch_hard
 

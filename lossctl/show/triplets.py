@@ -56,6 +56,10 @@ def as_json(report: Report, indent: int | None = 2, with_sentences: bool = False
             {"class": item.label, "points": item.points, "categories": [_category_record(c) for c in item.categories]}
             for item in breakdown.classes
         ],
+        "coarse": [
+            {"negatives": item.negatives, "categories": [_category_record(c) for c in item.categories]}
+            for item in breakdown.coarse
+        ],
         "pairs": [asdict(pair) for pair in breakdown.pairs],
         "batches": asdict(report.batches) if report.batches else None,
         "sample": asdict(breakdown.sample) if breakdown.sample else None,
@@ -165,6 +169,8 @@ def page(report: Report, width: int) -> list[Sheet | str]:
     parts: list[Sheet | str] = [line + "\n" for line in folded(head, width)]
     parts += [_margin_table(at, report.confidence) for at in breakdown.margins]
     parts += [_losses(report), _retrieval(report), _histogram(report, 1 if width >= ROOMY else 2)]
+    if breakdown.coarse:
+        parts.append(_coarse(report, bars=True))
     if breakdown.classes:
         parts.append(_classes(report, bars=True))
     if breakdown.pairs:
@@ -314,6 +320,22 @@ def _classes(report: Report, *, bars: bool) -> Sheet:
     return Sheet(columns, tuple(rows), numeric, "by class of the anchor", spare=("points",), pictures=frozenset({""}))
 
 
+def _coarse(report: Report, *, bars: bool) -> Sheet:
+    rows = []
+    for item in report.breakdown.coarse:
+        for at, counts in zip(report.breakdown.margins, item.categories, strict=True):
+            cells, numbers = [item.negatives, option_text(at.margin)], (counts.easy, counts.semi_hard, counts.hard)
+            if bars:
+                easy, semi_hard, hard = map(_percent, counts.shares)
+                rows.append((*cells, f"{counts.triplets:,}", easy, semi_hard, hard, bar(counts.shares[2])))
+            else:
+                rows.append((*cells, str(counts.triplets), *map(repr, (*numbers, *counts.shares))))
+    last = ("easy", "semi-hard", "hard", "") if bars else ("easy", "semi_hard", "hard", *SHARES)
+    columns = ("coarse class", "margin", "triplets", *last)
+    title = "by coarse class of the negative, beside the anchor's"
+    return Sheet(columns, tuple(rows), frozenset(columns[1:]) - {""}, title, pictures=frozenset({""}))
+
+
 def _pairs(report: Report) -> Sheet:
     rows = tuple(
         (shown(str(pair.anchor)), shown(str(pair.negative)), str(pair.hard), f"{pair.share:.4g}")
@@ -363,6 +385,8 @@ def sheets(report: Report) -> list[Sheet]:
     columns = _measures(report)
     rows = [tuple(record[name] for name in columns) for record in _set_records(report)]
     parts = [Sheet(columns, tuple(rows), frozenset(columns) - {"certified", "estimate"})]
+    if report.breakdown.coarse:
+        parts.append(_coarse(report, bars=False))
     if report.breakdown.classes:
         parts.append(_classes(report, bars=False))
     if report.breakdown.pairs:
@@ -376,7 +400,7 @@ def rectangle(report: Report) -> Sheet:
     """All of it as one table with every digit, for programs: what a row is of stands first, what it has no value for is
     empty."""
     records = _set_records(report)
-    more = [*_class_records(report), *_pair_records(report), *_batch_records(report)]
+    more = [*_coarse_records(report), *_class_records(report), *_pair_records(report), *_batch_records(report)]
     measures = _measures(report)
     columns = ("of", "class", "negative", "points", *measures) if more else measures
     rows = tuple(tuple(record.get(name, "") for name in columns) for record in (*records, *more))
@@ -409,13 +433,24 @@ def _set_records(report: Report) -> list[Record]:
     return records
 
 
+def _coarse_records(report: Report) -> list[Record]:
+    return [
+        _record(f"{item.negatives} coarse class", _numbers(at, of))
+        for item in report.breakdown.coarse
+        for at, of in zip(report.breakdown.margins, item.categories, strict=True)
+    ]
+
+
 def _class_records(report: Report) -> list[Record]:
-    records = []
-    for item in report.breakdown.classes:
-        for at, of in zip(report.breakdown.margins, item.categories, strict=True):
-            numbers = (at.margin, of.triplets, of.easy, of.semi_hard, of.hard, *of.shares, of.hard_ties, of.margin_ties)
-            records.append(_record("class", numbers) | {"class": shown(str(item.label)), "points": str(item.points)})
-    return records
+    return [
+        _record("class", _numbers(at, of)) | {"class": shown(str(item.label)), "points": str(item.points)}
+        for item in report.breakdown.classes
+        for at, of in zip(report.breakdown.margins, item.categories, strict=True)
+    ]
+
+
+def _numbers(at: AtMargin, of: Categories) -> tuple[float, ...]:
+    return at.margin, of.triplets, of.easy, of.semi_hard, of.hard, *of.shares, of.hard_ties, of.margin_ties
 
 
 def _pair_records(report: Report) -> list[Record]:
