@@ -67,6 +67,11 @@ comparisons:
     assert report.outcomes[0].results[0].value == lossctl.compute("bce", tmp_path / "m2.csv").value
     done = run_lossctl("run", "suite.yaml", "--only", "all (bce, m2.csv)", "-f", "csv", cwd=tmp_path)
     assert len(done.out.splitlines()) == 2
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.csv").write_bytes((tmp_path / "m2.csv").read_bytes())
+    of_runs = entries(tmp_path, "losses: [{matrix: {loss: ['focal:alpha=0.2/0.8'], inputs: ['*/m.csv']}}]")
+    assert [entry.name for entry in of_runs] == [f"focal:alpha=0.2/0.8 of m.csv ({name}/m.csv)" for name in "ab"]
 
 
 def test_variables_are_replaced_wherever_a_value_stands(tmp_path):

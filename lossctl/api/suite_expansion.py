@@ -6,7 +6,7 @@ import glob
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import DataError
@@ -75,7 +75,7 @@ def expanded(node: Node, label: str, allowed: tuple[str, ...], place: Callable[[
     if not isinstance(matrix.value, dict) or not matrix.value:
         raise DataError(f"{label}:{matrix.place}: {MATRIX} is a mapping of keys to lists", fix="write KEY: [A, B]")
     rest = {name: child for name, child in node.value.items() if name != MATRIX}
-    choices: list[list[tuple[str, Node]]] = []
+    choices: list[list[tuple[str, Node, str]]] = []
     for name, child in matrix.value.items():
         at = f"{label}:{matrix.keys[name][0]}:{matrix.keys[name][1]}"
         if name in rest:
@@ -84,13 +84,21 @@ def expanded(node: Node, label: str, allowed: tuple[str, ...], place: Callable[[
             raise DataError(f"{at}: {MATRIX} cannot hold {shown(name)!r}", fix=f"its keys: {', '.join(allowed[1:8])}")
         if not isinstance(child.value, list) or not child.value:
             raise DataError(f"{label}:{child.place}: {name} of a {MATRIX} is a list", fix=f"write {name}: [A, B]")
-        choices.append([(name, value) for item in child.value for value in _files(name, item, place, folder)])
+        values = [value for item in child.value for value in _files(name, item, place, folder)]
+        choices.append([(name, value, text) for value, text in zip(values, _labels(name, values), strict=True)])
     parts = []
     for chosen in itertools.product(*choices):
-        keys = {**node.keys, **{name: (value.line, value.column) for name, value in chosen}}
-        entry = node._replace(value={**rest, **dict(chosen)}, keys=keys)
-        parts.append(Part(entry, {name: ", ".join(_texts(value)) for name, value in chosen}))
+        keys = {**node.keys, **{name: (value.line, value.column) for name, value, _ in chosen}}
+        entry = node._replace(value={**rest, **{name: value for name, value, _ in chosen}}, keys=keys)
+        parts.append(Part(entry, {name: text for name, _, text in chosen}))
     return parts
+
+
+def _labels(key: str, values: Sequence[Node]) -> list[str]:
+    """What values are called in the names of entries: files without their folders, where that tells them apart."""
+    paths = [", ".join(_texts(value)) for value in values]
+    names = [", ".join(map(os.path.basename, _texts(value))) for value in values]
+    return names if key in READ and len(set(names)) == len(set(paths)) else paths
 
 
 def _files(name: str, node: Node, place: Callable[[str], str], folder: str) -> Iterator[Node]:
@@ -105,10 +113,10 @@ def _files(name: str, node: Node, place: Callable[[str], str], folder: str) -> I
 
 
 def _texts(node: Node) -> Iterator[str]:
-    """What a value is called in the name of an entry."""
+    """The texts of a value."""
     if isinstance(node.value, dict):
         yield from (text for child in node.value.values() for text in _texts(child))
     elif isinstance(node.value, list):
         yield from (text for child in node.value for text in _texts(child))
     else:
-        yield os.path.basename(str(node.value))
+        yield str(node.value)

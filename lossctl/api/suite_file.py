@@ -17,7 +17,7 @@ from ..language import options
 from ..language.options import ENTRIES, Setting, level_of
 from ..text import shown
 from .bound import looks_like_column
-from .suite_expansion import MATRIX, Filled, expanded, filled
+from .suite_expansion import MATRIX, READ, Filled, expanded, filled
 
 Keys = Mapping[str, Setting]  # by their names in a suite
 
@@ -124,7 +124,8 @@ class _Checker:
         values = {**usable, **own}
         places = {name: f"{self.label}:{child.place}" for name, child in node.value.items()}
         name = str(values.get("name") or _default_name(kind, values))
-        told = [text for key, text in labels.items() if values.get("name") or key not in NAMED[kind]]
+        is_told = {key for key, text in labels.items() if key not in NAMED[kind] or (key in READ and "/" in text)}
+        told = [text for key, text in labels.items() if values.get("name") or key in is_told]
         name = f"{name} ({', '.join(told)})" if told else name
         return Entry(kind, name, values, f"{self.label}:{node.place}", places)
 

@@ -441,6 +441,8 @@ def concordance(pred: Array, target: Array) -> Array:
     xp = namespace(pred)
     error, p, y = pred - target, _centred_columns(pred), _centred_columns(target)
     offset = xp.mean(pred, axis=0) - xp.mean(target, axis=0)
+    unit = _largest(xp.stack([xp.max(abs(p), axis=0), xp.max(abs(y), axis=0), offset]))
+    error, p, y, offset = error / unit, p / unit, y / unit, offset / unit
     spread = xp.mean(p * p, axis=0) + xp.mean(y * y, axis=0) + offset * offset
     return xp.mean(xp.mean(error * error, axis=0) / spread)
 
@@ -452,4 +454,11 @@ def _centred_columns(x: Array) -> Array:
 def _standard(x: Array) -> Array:
     """Columns of mean 0 and mean square 1."""
     centred = _centred_columns(x)
+    centred = centred / _largest(centred)
     return centred / sqrt(namespace(x).mean(centred * centred, axis=0))
+
+
+def _largest(x: Array) -> Array:
+    """The largest size in each column, 1 for a column of zeros: what keeps squares within float64."""
+    largest = namespace(x).max(abs(x), axis=0)
+    return where(largest > 0, largest, 1.0)

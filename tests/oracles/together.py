@@ -113,6 +113,14 @@ def concordances(p: Any, y: Any) -> float:
     return float(1 - 2 * table[0, 1] / (np.trace(table) + (np.mean(p) - np.mean(y)) ** 2))
 
 
+FAR = (2.0**700, 2.0**-700)  # units in which squares leave float64
+
+
+def of_any_unit(loss: str, unit: float, expected: Any) -> Case:
+    """The same value in another unit."""
+    return Case(f"in units of {unit:g}", loss, (np.multiply(PRED, unit), np.multiply(TARGET, unit)), expected)
+
+
 CASES = {
     "correlation": [
         Case("scipy", "correlation", (PRED, TARGET), lambda: 1 - scipy.stats.pearsonr(PRED, TARGET).statistic),
@@ -122,10 +130,12 @@ CASES = {
             (TABLE, TABLE_TARGET),
             lambda: of_columns(lambda p, y: 1 - scipy.stats.pearsonr(p, y).statistic),
         ),
+        *(of_any_unit("correlation", unit, lambda: 1 - scipy.stats.pearsonr(PRED, TARGET).statistic) for unit in FAR),
     ],
     "concordance": [
         Case("numpy", "concordance", (PRED, TARGET), lambda: concordances(PRED, TARGET)),
         Case("numpy, columns", "concordance", (TABLE, TABLE_TARGET), lambda: of_columns(concordances)),
+        *(of_any_unit("concordance", unit, lambda: concordances(PRED, TARGET)) for unit in FAR),
     ],
     "cosent": [
         Case(ST, "cosent", (*V, np.array([0.9, 0.2, 0.5])), 1.593739, digits=6),
