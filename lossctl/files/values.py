@@ -132,6 +132,12 @@ def _nameless(text: object, place: str) -> DataError:
 
 
 def _no_label(value: object, place: str) -> DataError:
+    if isinstance(value, int | np.integer):
+        return DataError(
+            f"{place}: {value} is beyond int64",
+            why="labels that are whole numbers lie from -2**63 to 2**63 - 1",
+            fix="write such identifiers as text",
+        )
     return DataError(
         f"{place}: {value} is not a label",
         why="labels are whole numbers (1.0 reads as 1), or text",
