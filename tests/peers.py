@@ -117,6 +117,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "soft-margin": ("score", "label"), "multiclass-hinge": ("scores", "classes"), "multi-margin": ("scores", "classes"),
     "categorical-hinge": ("scores", "classes"), "multilabel-margin": ("scores", "many"),
     "focal-star": ("logit", "label"), "triplet": ("left", "right", "third"), "contrastive": ("left", "right", "same"),
+    "contrastive-sides": ("left", "right", "same"),
     "pairwise-ranking": ("left", "right", "same"), "cosine-embedding": ("left", "right", "same"),
     **dict.fromkeys(
         ("mnrl", "clip", "mega-batch-margin", "nt-xent-views", "dcl", "barlow-twins", "vicreg"), ("left", "near")
@@ -727,6 +728,21 @@ def lightly_loss(name: str) -> Any:
         import lightly.loss
 
     return getattr(lightly.loss, name)()
+
+
+def pml_pairs(**distance: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        from pytorch_metric_learning import distances, losses
+
+        loss = losses.ContrastiveLoss(distance=distances.LpDistance(**distance))
+        similar, dissimilar = (t(x.same).eq(kind).nonzero()[:, 0] for kind in (1, 0))
+        return loss(t(x.left), indices_tuple=(similar, similar, dissimilar, dissimilar), ref_emb=t(x.right))
+
+    return printed
+
+
+run("pytorch-metric-learning", "contrastive-sides/unnormalized")(pml_pairs(normalize_embeddings=False))
+run("pytorch-metric-learning", "contrastive-sides/squared")(pml_pairs(normalize_embeddings=False, power=2))
 
 
 @run("pytorch-metric-learning", "vicreg")

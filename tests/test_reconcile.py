@@ -47,6 +47,8 @@ def test_more_printed_numbers_are_one_command():
     for case in MORE:
         ours = value(case.loss, case.inputs, f"{case.fixed} {case.options}")
         assert number_of(case.text).fits(ours), f"{case.loss} {case.options}: {case.text} for {ours}"
+    assert value("pairwise-ranking", (np.ones((1, 2)), np.ones((1, 2)), np.ones(1)), "") == 0  # equal points: exactly
+    assert value("mape", ([1.0, 1, 1, 3], [0, 0.5, 2, 4]), "") == np.inf  # a target of 0, as xgboost has it
 
 
 def test_the_triplets_of_a_line_are_counted_by_every_boundary():

@@ -48,10 +48,10 @@ PAIRS = Conventions(
         Convention("half the squares, sum", 1.865, ("Hadsell et al. (there y = 0 is similar)",), "contrastive -r sum"),
         Convention("not squared, mean", 0.6833333333, ("torch HingeEmbeddingLoss",), "pairwise-ranking"),
         Convention(
-            "not squared, mean of similar + mean of active dissimilar",
+            "not squared, mean of active similar + mean of active dissimilar",
             1.633333333,
             ("pytorch-metric-learning",),
-            missing="no reduction takes the mean of similar and of active dissimilar pairs apart",
+            "contrastive-sides",
         ),
         Convention(
             "half of [margin - d^2]+ for dissimilar",
@@ -102,6 +102,7 @@ LIST = (0.6, 0.8, 0.1, 0.4)
 
 CONVENTIONS: dict[str, Conventions] = {
     "contrastive": PAIRS,
+    "contrastive-sides": PAIRS,
     "pairwise-ranking": PAIRS,
     "batch-all": Conventions(
         LINE,

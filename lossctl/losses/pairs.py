@@ -3,8 +3,8 @@
 from ..language.distances import distance_by_name
 from ..language.domains import Flag, Metric, NonNegative, Order, Positive
 from ..language.engines import ROWS
-from ..language.numerics import Array, minimum, relu, softplus, where
-from ..language.registry import loss
+from ..language.numerics import Array, Total, minimum, quotient, relu, softplus, where
+from ..language.registry import Sums, loss
 
 
 @loss(reductions=(*ROWS.reductions, "mean-active"))
@@ -55,6 +55,56 @@ def pairwise_ranking(
     """
     d = distance_by_name(distance)(left, right)
     return where(same == 1, d, relu(margin - d))
+
+
+def _mean_of_sides(
+    similar: Total, similar_active: Total, dissimilar: Total, dissimilar_active: Total, weight: Total
+) -> Array | float:
+    return quotient(_mean_of(similar, similar_active) + _mean_of(dissimilar, dissimilar_active), 1)
+
+
+def _mean_of(cost: Total, active: Total) -> Total:
+    if hasattr(active, "shape"):
+        return where(active > 0, cost / where(active > 0, active, 1.0), 0.0)
+    return cost / active if active else 0
+
+
+@loss(finish=_mean_of_sides, stands_alone=False, reductions=("overall",))
+def contrastive_sides(
+    left: Array,
+    right: Array,
+    same: Array,
+    *,
+    margin: Positive = 1.0,
+    margin_similar: NonNegative = 0.0,
+    distance: Metric = "euclidean",
+    squared: Flag = False,
+) -> Sums:
+    """The mean over similar pairs that cost something plus that over dissimilar ones: neither side drowns the other.
+
+    Formula: mean of [d - m_s]+ over similar pairs above 0 + mean of [margin - d]+ over dissimilar pairs above 0; half
+        the squares of these with --squared
+    Paper: Musgrave, Belongie, Lim, PyTorch Metric Learning, 2020
+    Reading: a side of which no pair costs anything adds 0
+    Differs: contrastive and pairwise-ranking take one mean over all pairs; pytorch-metric-learning takes points on the
+        unit sphere unless told otherwise, and all pairs of a batch
+    margin: how far apart a dissimilar pair costs nothing
+    margin_similar: m_s, up to where a similar pair costs nothing
+    distance: d; euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, or angular (radians)
+    squared: half the square of each pair's cost, as contrastive has it
+    Use: as contrastive, where one kind of pair is rare
+    Misleads: the means are over what still costs something, so the value may rise while pairs get better
+    Gradient: by d: 1 / (similar active pairs) and -1 / (dissimilar active pairs)
+    Worked: similar = 1; dissimilar = 1 - 0.5; contrastive_sides = similar + dissimilar
+    Example: left=[[0],[0]] right=[[1],[0.5]] same=[1,0] -> 1.5
+    """
+    d = distance_by_name(distance)(left, right)
+    is_same = same == 1
+    cost = relu(where(is_same, d - margin_similar, margin - d))
+    active = where(cost <= 0, 0.0, 1.0)
+    cost = cost * (cost / 2) if squared else cost
+    sides = ((where(side, cost, 0.0), where(side, active, 0.0)) for side in (is_same, ~is_same))
+    return Sums(*(column for side in sides for column in side))
 
 
 @loss(aliases=("triplet-ranking",), reductions=(*ROWS.reductions, "mean-active"))

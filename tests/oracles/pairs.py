@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,17 @@ def halved_squares(metric: str, margin: float) -> Any:
     return F.mse_loss(tensor(d), tensor(np.where(SAME == 1, 0, np.maximum(d, margin)))) / 2
 
 
+def sides(metric: str, margin: float, bound: float, squared: str) -> float:
+    """The pairs of each kind that cost something, picked out one by one; the two means of their costs, added."""
+    power = 2 if squared == "squared=true" else 1
+    gaps: list[list[float]] = [[], []]
+    for d, same in zip(distances(metric), SAME, strict=True):
+        gap = d - bound if same == 1 else margin - d
+        gaps[int(same == 1)] += [gap**power / power] if gap > 0 else []
+    return sum(statistics.fmean(gap) for gap in gaps if gap)
+
+
+SQUARED = [f"squared={word}" for word in ("true", "false", "true", "false", "true")]
 METRICS = ("euclidean", "sqeuclidean", "cosine", "minkowski:3", "angular")
 CASES = {
     "contrastive": [
@@ -96,6 +108,22 @@ CASES = {
         ),
         Case("by hand", "pairwise-ranking:margin=3", (*A345[:2], [0]), 2.0),
         Case("the same twice", "pairwise-ranking", (LEFT, LEFT, np.zeros(30)), 1.0),
+    ],
+    "contrastive-sides": [
+        Case("by hand, pytorch-metric-learning's rule", "contrastive-sides", T, 1.633333, digits=6),
+        Case("nobody costs anything", "contrastive-sides", ([[0.0], [0]], [[0.0], [2]], [1, 0]), 0.0),
+        Case("one side costs nothing", "contrastive-sides", ([[0.0], [0]], [[0.5], [2]], [1, 0]), 0.5),
+        *(
+            Case(
+                f"scipy, {metric}",
+                f"contrastive-sides:margin={margin},margin_similar={bound},distance={metric},{squared}",
+                (LEFT, RIGHT, SAME),
+                lambda case=(metric, margin, bound, squared): sides(*case),
+            )
+            for metric, margin, bound, squared in zip(
+                METRICS, (4, 9, 0.8, 3, 1.5), (3, 0, 0.5, 0, 1.2), SQUARED, strict=True
+            )
+        ),
     ],
     "triplet": [
         Case(
