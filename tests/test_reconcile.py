@@ -1,5 +1,6 @@
 """`reconcile` and `parity`: the numbers that libraries printed, and the choices that are found behind them."""
 
+import dataclasses
 import json
 import math
 import shlex
@@ -53,8 +54,11 @@ def test_more_printed_numbers_are_one_command():
 
 def test_the_triplets_of_a_line_are_counted_by_every_boundary():
     """A9 and A5 of the printed numbers: with ties on either side, and squared on the unit sphere."""
-    (line,) = lossctl.triplets(*A9, margin=1.0).records()
-    assert [line[name] for name in ("easy", "semi_hard", "hard")] == [59, 0, 57]
+    (at,) = lossctl.triplets(*A9, margin=1.0).breakdown.margins
+    easy, semi_hard, hard, hard_ties, margin_ties = dataclasses.astuple(at.categories)
+    assert (easy, semi_hard, hard) == (59, 0, 57)
+    assert (easy - margin_ties, semi_hard + margin_ties, hard) == (43, 16, 57)  # pytorch-metric-learning's miner
+    assert (easy - margin_ties, semi_hard, hard - hard_ties) == (43, 0, 49)  # by strict inequalities alone
     for settings, counts in (({}, [8, 3, 1]), ({"distance": "sqeuclidean", "normalize": True}, [4, 7, 1])):
         (line,) = lossctl.triplets(*A5, margin=0.2, **settings).records()
         assert [line[name] for name in ("easy", "semi_hard", "hard")] == counts
