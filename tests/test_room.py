@@ -138,3 +138,9 @@ def test_a_set_larger_than_memory_lies_in_a_file_and_gives_the_same(tmp_path, mo
         patch.setattr(drawer.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
         with pytest.raises(FileError, match="set TMPDIR"):
             lossctl.triplets(*files)
+    with pytest.raises(FileError, match="numbers together needs"):
+        lossctl.triplets(*files, distance="manhattan", memory="10kB")
+    with monkeypatch.context() as patch:
+        patch.setenv("TMPDIR", "/no/such/folder")
+        with pytest.raises(FileError, match="/no/such/folder"):
+            lossctl.triplets(*files, memory="10kB")

@@ -80,8 +80,8 @@ class Prepared(NamedTuple):
         """How many rows a set has that memory has no room for. FileError where it cannot be kept in a file either."""
         asked, loss = self.reading, self.plan.spec.loss
         is_plain = self.pairs == PLAIN and asked.lone == "drop" and asked.device == "cpu"
-        is_angular = loss.cosine or asked.normalize or asked.metric == "cosine"
-        return rows_on_disk(self.fields, loss.engine.has_space and is_plain and not is_angular)
+        is_straight = asked.metric in ("euclidean", "sqeuclidean") and not (loss.cosine or asked.normalize)
+        return rows_on_disk(self.fields, loss.engine.has_space and is_plain and is_straight)
 
     def inputs(self) -> Iterator[Loaded]:
         """The blocks as the plan's entries take them."""

@@ -23,8 +23,11 @@ def folder() -> str:
 
 
 def refuse_full(needed: int, what: str) -> None:
-    """FileError where the disk has no room for so many bytes."""
-    free = shutil.disk_usage(folder()).free
+    """FileError where the disk has no room for so many bytes, or where the folder is none."""
+    try:
+        free = shutil.disk_usage(folder()).free
+    except OSError as fault:
+        raise FileError(f"{what} need a file in {folder()}: {fault.strerror}", fix=ROOM) from fault
     if needed > free:
         raise FileError(
             f"{what} need {needed / 1e9:,.3g} GB in {folder()}, {free / 1e9:,.3g} GB are free",
