@@ -461,6 +461,7 @@ def test_every_report_holds_every_entry(format, sample_run):
     else:
         assert all(name in done.out for name in names)
     assert "0.1655" in done.out or "0.16547" in done.out
+    assert "…" not in done.out  # warnings are whole
 
 
 def test_junit_is_what_build_servers_read(failing):

@@ -36,6 +36,7 @@ section > header { display: flex; align-items: baseline; gap: 12px; margin-botto
 .badge { font-size: 12px; font-weight: 600; padding: 1px 9px; border-radius: 10px; border: 1px solid;
   white-space: nowrap }
 .passed { color: var(--good) } .failed, .error { color: var(--bad) }
+.doubt { color: var(--warn) }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top }
 td .badge { position: relative; top: 1px } th { color: var(--soft); font-weight: 600; font-size: 13px }
@@ -140,7 +141,7 @@ def _section(outcome: Outcome, at: int, digits: int) -> str:
         parts.append(_results([value for value in outcome.results if loss_text(value) == loss], loss, digits))
     for loss in dict.fromkeys(map(loss_text, outcome.comparisons)):
         parts.append(_comparisons([value for value in outcome.comparisons if loss_text(value) == loss], loss, digits))
-    parts += [f'<p class="failed">{_text(warning)}</p>' for warning in _warnings(outcome)]
+    parts += [f'<p class="doubt">{escape(warning)}</p>' for warning in _warnings(outcome)]
     parts.append(_details(outcome))
     return "".join([*parts, "</section>"])
 
