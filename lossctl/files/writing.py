@@ -100,14 +100,14 @@ def _replaced(path: str, old: os.stat_result | None) -> Iterator[IO[bytes]]:
     start = os.fsencode(name)[:60].decode(errors="ignore")
     temporary = os.path.join(folder, f".{start}.{os.urandom(6).hex()}.tmp")
     _refuse_twice(path, UNDER_WAY)
-    with _faults(path):
-        if old is not None and not os.access(target, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    UNDER_WAY.add(target)
-    try:
-        if old is not None:
-            with _faults(path):
+    descriptor = None
+    try:  # before the file is there, since a signal may come as soon as it is
+        with _faults(path):
+            if old is not None and not os.access(target, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            UNDER_WAY.add(target)
+            if old is not None:
                 os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
         with _buffered(descriptor, path) as file:
             yield file
@@ -119,8 +119,9 @@ def _replaced(path: str, old: os.stat_result | None) -> Iterator[IO[bytes]]:
         UNDER_WAY.discard(target)
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # after a replace that went well there is none
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
 
 @contextlib.contextmanager
