@@ -282,6 +282,7 @@ def test_neither_cuts_nor_the_order_of_merging_change_a_byte(data):
     assert (first[0].sums, first[1:]) == (told([piece(0, n)])[0].sums, told([piece(0, n)])[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ["sign-flip", "bootstrap"])
 def test_the_size_of_blocks_changes_no_byte_of_an_answer(test, monkeypatch):
     rng = np.random.default_rng(5)
