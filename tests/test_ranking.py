@@ -274,3 +274,9 @@ def test_what_lists_cannot_do(arguments, code, expected):
     done = run_lossctl("compute", "ranknet", *arguments)
     assert (done.code, done.out) == (code, ""), done.err
     assert expected in done.err and "fix:" in done.err
+
+
+def test_a_blank_among_the_symbols_of_a_sequence_is_no_sequence():
+    scores, group = np.random.default_rng(0).normal(size=(8, 4)), np.repeat([0, 1], 4)
+    losses = lossctl.row_losses("ctc", scores, [1, 0, 1, 2, 3, 0, 0, 0], group=group)
+    assert np.isfinite(losses).tolist() == [False, True]

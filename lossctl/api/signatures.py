@@ -103,8 +103,8 @@ def _check(parameter: inspect.Parameter, value: Any) -> None:
         return  # what stands first is judged by the call, which says what is to stand there
     value = plain(value)
     if not any(type.holds(value) for type in types):
-        wanted = " or ".join(type.name for type in types if type.name)
-        raise UsageError(f"{parameter.name} cannot be {shown(repr(value))}", fix=f"give {wanted}")
+        kinds = " or ".join(type.name for type in types if type.name)
+        raise UsageError(f"{parameter.name} cannot be {shown(repr(value))}", fix=f"give {kinds}")
 
 
 def _unbound(name: str, signature: inspect.Signature, keywords: dict[str, Any], reason: str) -> UsageError:

@@ -22,7 +22,7 @@ ALLOWED: ContextVar[int | None] = ContextVar("ALLOWED", default=None)  # bytes, 
 
 
 def parse_bytes(text: str, name: str) -> int:
-    """A size such as 8GB, 512MiB or 1e9. UsageError. name: of the option"""
+    """A size such as 8GB, 512MiB or 1000000. UsageError. name: of the option"""
     match = SIZE.fullmatch(text.strip())
     if not match or not float(match[1]):
         raise UsageError(f"{name} cannot be {text!r}", why="it is a size", fix="give one such as 8GB or 512MB")

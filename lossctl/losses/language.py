@@ -64,7 +64,7 @@ def ctc(
     Reading: a list is a sequence: its rows are its frames, and the k-th of them holds its k-th symbol, too
     Differs: torch divides each by its number of symbols before the mean (--per symbol); keras takes the last class for
         the blank in its older functions; optax gives an impossible alignment 1e5, torch infinity
-    blank: which column is the blank; it stands behind the last symbol of a sequence
+    blank: which column is the blank; it stands behind the last symbol of a sequence, and nowhere before (nan)
     per: a sequence counts by its surprise, or by that divided by its number of symbols, at least 1
     zero_infinity: a sequence too long for its frames costs 0, not infinity
     Unit: nats
@@ -95,6 +95,8 @@ def ctc(
     last = pick(reach, 2.0 * count)
     end = where(count > 0, log_add(last, pick(reach, maximum(2.0 * count - 1.0, 0.0))), last)
     surprise = where(end > NEVER / 2, -end, 0.0 if zero_infinity else float("inf"))
+    stray = row_sum(xp.astype(is_blank[:, :-1] & ~is_blank[:, 1:], chance.dtype))
+    surprise = where(stray > 0, float("nan"), surprise)
     return surprise if per == "sequence" else surprise / maximum(count, 1.0)
 
 

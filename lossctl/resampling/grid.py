@@ -103,14 +103,14 @@ def digits(values: np.ndarray) -> Digits:
         digit = (tops[-1] - 1 - FIRST) // BITS
         while largest and digit >= _lowest(tops[-1]):
             exponent = BITS * digit + FIRST
-            whole = np.trunc(_scaled(rest, -exponent))
-            rest = rest - _scaled(whole, exponent)
-            own.append(((column, digit), whole))
+            counts = np.trunc(_scaled(rest, -exponent))
+            rest = rest - _scaled(counts, exponent)
+            own.append(((column, digit), counts))
             digit = digit - 1 if rest.any() else _lowest(NONE) - 1
-        for place, whole in reversed(own):
-            if whole.any():
+        for place, counts in reversed(own):
+            if counts.any():
                 places.append(place)
-                parts.append(whole)
+                parts.append(counts)
     table = np.stack(parts, axis=1) if parts else np.zeros((len(values), 0))
     return Digits(tuple(places), table, tuple(tops), tuple(lost))
 

@@ -40,11 +40,11 @@ class Limbs(NamedTuple):
 def of(values: np.ndarray) -> Limbs:
     """The numbers of float64 values, (n,), finite and at least 0."""
     fractions, exponents = np.frexp(values)
-    whole = np.ldexp(fractions, 53).astype(np.uint64)
-    places = np.where(whole > 0, exponents.astype(np.int64) - 53 + GRID, 0)
+    integers = np.ldexp(fractions, 53).astype(np.uint64)
+    places = np.where(integers > 0, exponents.astype(np.int64) - 53 + GRID, 0)
     first, shift = places // BITS, (places % BITS).astype(np.uint64)
-    last = whole >> np.uint64(BITS) >> (np.uint64(BITS) - shift)
-    parts = [part & np.uint64(MASK) for part in (whole << shift, whole >> (np.uint64(BITS) - shift), last)]
+    last = integers >> np.uint64(BITS) >> (np.uint64(BITS) - shift)
+    parts = [part & np.uint64(MASK) for part in (integers << shift, integers >> (np.uint64(BITS) - shift), last)]
     columns = {
         int(place): np.zeros(len(values), np.int64)
         for place in np.unique(np.concatenate([first[part > 0] + at for at, part in enumerate(parts)]))

@@ -260,10 +260,10 @@ def mine_multi_similarity(
 
     Source: Wang, Han, Huang, Dong, Scott, Multi-Similarity Loss with General Pair Weighting, 2019.
     """
-    yield from _mine_spans(points, Wanted(_to_farthest, "below"), margin, threads, progress, block)
+    yield from _mine_spans(points, Negatives(_to_farthest, "below"), margin, threads, progress, block)
 
 
-class Wanted(NamedTuple):
+class Negatives(NamedTuple):
     """Which negatives each positive of ranked anchors meets.
 
     spans: (S, B, K, 2) the places of the negatives, in order of distance, as S half-open spans;  reach: how far to rank
@@ -273,9 +273,9 @@ class Wanted(NamedTuple):
     reach: Reach
 
 
-def _of_kinds(categories: Iterable[str]) -> Wanted:
+def _of_kinds(categories: Iterable[str]) -> Negatives:
     kinds = _checked(categories)
-    return Wanted(partial(_spans, kinds=kinds), "all" if "easy" in kinds else "below")
+    return Negatives(partial(_spans, kinds=kinds), "all" if "easy" in kinds else "below")
 
 
 def _to_farthest(ranks: Ranks) -> np.ndarray:
@@ -287,7 +287,7 @@ def _to_farthest(ranks: Ranks) -> np.ndarray:
 
 def _mine_spans(
     points: Points,
-    wanted: Wanted,
+    negatives: Negatives,
     margin: float,
     threads: Workers | None,
     progress: Callable[[int, int], None] | None,
@@ -296,7 +296,7 @@ def _mine_spans(
     judge = make_judge(points, (float(margin),) if margin else ())
     parts = list(_parts(points, block))
     jobs = default_threads() if threads is None else threads
-    blocks = mapped(lambda part: _all_of(judge, wanted, margin, *part), parts, jobs)
+    blocks = mapped(lambda part: _all_of(judge, negatives, margin, *part), parts, jobs)
     for part, triplets in zip(parts, blocks, strict=True):
         if progress is not None:
             progress(part[1] - points.begin, points.anchors)
@@ -324,11 +324,11 @@ def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, i
         start = stop
 
 
-def _all_of(judge: Judge, wanted: Wanted, margin: float, start: int, stop: int, first: int, last: int) -> Mined:
+def _all_of(judge: Judge, negatives: Negatives, margin: float, start: int, stop: int, first: int, last: int) -> Mined:
     points = judge.points
     triplets = []
-    for ranks in strips(judge, start, stop, wanted.reach):
-        spans = wanted.spans(ranks)
+    for ranks in strips(judge, start, stop, negatives.reach):
+        spans = negatives.spans(ranks)
         for row in range(len(ranks.keys)):
             by_place = np.argsort(ranks.index[row] + np.where(ranks.weight[row] > 0, 0, len(points)))
             positives = [
@@ -341,7 +341,7 @@ def _all_of(judge: Judge, wanted: Wanted, margin: float, start: int, stop: int, 
 
 
 def _spans(ranks: Ranks, kinds: tuple[str, ...]) -> np.ndarray:
-    """(S, B, K, 2) the places of the wanted negatives of each pair, in order of distance, as S half-open spans."""
+    """(S, B, K, 2) the places of the negatives of each pair that count, in order of distance, as S half-open spans."""
     hard = ranks.below[:, 0] + ranks.ties[:, 0]
     costly = np.maximum(hard, ranks.below[:, -1])
     everyone = np.broadcast_to(ranks.negatives[:, None], hard.shape)
@@ -487,10 +487,10 @@ def estimate_all(
 
 def estimate_multi_similarity(points: Points, *, margin: float = 0.1, sample: int = 256) -> Estimate:
     """What mine_multi_similarity will give, as estimate_all has it."""
-    return _estimate(points, Wanted(_to_farthest, "below"), margin, sample)
+    return _estimate(points, Negatives(_to_farthest, "below"), margin, sample)
 
 
-def _estimate(points: Points, wanted: Wanted, margin: float, sample: int) -> Estimate:
+def _estimate(points: Points, negatives: Negatives, margin: float, sample: int) -> Estimate:
     judge = make_judge(points, (float(margin),) if margin else ())
     used = points.used
     most = int((points.positives(used.start, used.stop) * points.negatives(used.start, used.stop)).sum())
@@ -498,8 +498,8 @@ def _estimate(points: Points, wanted: Wanted, margin: float, sample: int) -> Est
     triplets = anchors = 0
     for start in range(used.start, used.stop, step):
         stop = min(start + min(step, 8), used.stop)
-        for ranks in strips(judge, start, stop, wanted.reach):
-            spans = wanted.spans(ranks)
+        for ranks in strips(judge, start, stop, negatives.reach):
+            spans = negatives.spans(ranks)
             triplets += int(((spans[..., 1] - spans[..., 0]) * (ranks.weight > 0)).sum())
             anchors += len(ranks.keys)
     if not anchors:

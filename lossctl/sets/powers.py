@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import UsageError
-from ..files import drawer
 from .gram import PAIRS_AT_ONCE, Gram, errors_of, gamma, grid_of, scale_of
 
 TILE = 1 << 17  # values of a block that are worked on together, near the processor
@@ -102,7 +100,6 @@ class Products(Gram):
 
 def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> Powers:
     """The keys and bounds of (N, D) points for sums of p-th powers. UsageError for more than fit memory."""
-    _refuse_filed(x)
     n, d = x.shape
     wide = x.astype(np.float64, copy=False)
     grid = grid_of(wide, steps, degree=int(power)) if power == int(power) and power <= MOST_EXACT else None
@@ -133,7 +130,6 @@ def _reaches(x: np.ndarray, centre: np.ndarray | float, power: float) -> np.ndar
 
 def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:
     """The keys and bounds of (N, D) points for inner products. UsageError for more than fit memory."""
-    _refuse_filed(x)
     n, d = x.shape
     wide = x.astype(np.float64, copy=False)
     grid = grid_of(wide, steps, about=0.0)
@@ -145,15 +141,6 @@ def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:
     right[:, :-2], right[:, -2], right[:, -1] = wide, 0.0, 1.0
     slope, tiny = (0.0, 0.0) if grid is not None else errors_of(d, np.float64)
     return Products(wide, right, np.zeros(n), shift, slope, tiny, slope, 0.0, tiny, grid is not None, offset=offset)
-
-
-def _refuse_filed(x: np.ndarray) -> None:
-    if drawer.file_of(x) is not None:
-        raise UsageError(
-            "this distance of embeddings that memory has no room for",
-            why="its columns are held in memory",
-            fix="take a sample of the rows, or a distance that is a product: euclidean, cosine, angular",
-        )
 
 
 def power_of(differences: np.ndarray, power: float) -> np.ndarray:

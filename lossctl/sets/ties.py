@@ -207,8 +207,8 @@ def _is_whole(points: Points, gram: Gram, squares: np.ndarray, margin: float) ->
     """Where d and the margin are whole numbers, and so the square of their sum is exact."""
     if points.power == 1:
         step = points.square_of(margin)
-        whole: np.ndarray = (squares + step < 2.0**53) & (step == np.rint(step))
-        return whole
+        is_exact: np.ndarray = (squares + step < 2.0**53) & (step == np.rint(step))
+        return is_exact
     if not points.is_root:
         return np.full(squares.shape, False)
     step = gram.scaled(margin)

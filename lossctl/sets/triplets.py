@@ -135,9 +135,9 @@ def _check_nested(classes: np.ndarray, codes: np.ndarray, names: np.ndarray, coa
     strays = np.flatnonzero(codes != codes[example[classes]])
     if len(strays):
         stray = int(strays[0])
-        one, two = (shown(str(coarse[row])) for row in (example[classes[stray]], stray))
+        here, there = (shown(str(coarse[row])) for row in (example[classes[stray]], stray))
         raise DataError(
-            f"class {shown(str(names[classes[stray]]))} lies in two coarse classes: {one} and {two}",
+            f"class {shown(str(names[classes[stray]]))} lies in two coarse classes: {here} and {there}",
             why="a coarse class holds whole classes, so that an anchor and its positives are of one",
             fix="check both columns, or give what is two classes two labels",
         )
@@ -147,8 +147,8 @@ def _sum_of(parts: list[Categories]) -> Categories:
     return Categories(*(sum(getattr(part, name) for part in parts) for name in FIELDS))
 
 
-def _less(whole: Categories, part: Categories) -> Categories:
-    return Categories(*(getattr(whole, name) - getattr(part, name) for name in FIELDS))
+def _less(total: Categories, part: Categories) -> Categories:
+    return Categories(*(getattr(total, name) - getattr(part, name) for name in FIELDS))
 
 
 class Sampled(NamedTuple):

@@ -70,11 +70,11 @@ class ViewPanel:
         """The same, in twice the digits."""
         return cosines(self.views[view].units[self.start : self.stop], self.views[other].units)
 
-    def products(self, one: int, other: int) -> Twofold:
+    def products(self, view: int, other: int) -> Twofold:
         """(B, N) dot products of the block in one view with all things in another, in twice the digits."""
-        near, far = self.views[one].lengths, self.views[other].lengths
+        near, far = self.views[view].lengths, self.views[other].lengths
         own = Twofold(near.high[self.start : self.stop, None], near.low[self.start : self.stop, None])
-        return self.exact_cosines(one, other) * own * Twofold(far.high[None, :], far.low[None, :])
+        return self.exact_cosines(view, other) * own * Twofold(far.high[None, :], far.low[None, :])
 
     @cached_property
     def own(self) -> Array:

@@ -75,9 +75,9 @@ def _by_kernel(
     total, weight, valid = (
         np.concatenate([getattr(part, name) for part, _ in parts]) for name in ("total", "weight", "valid")
     )
-    whole = AnchorLosses(total, weight, valid, sum(part.undecided for part, _ in parts))
+    together = AnchorLosses(total, weight, valid, sum(part.undecided for part, _ in parts))
     backend = backend_of(device, spec.loss.name, int((points.last - points.first).max(initial=0)))
-    return whole, "numpy" if all(is_open for _, is_open in parts) else backend
+    return together, "numpy" if all(is_open for _, is_open in parts) else backend
 
 
 def batch_all_losses(
