@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import Any
 
@@ -27,6 +28,7 @@ from exact_words import (
     log1p,
     mean,
     option,
+    rows,
     times,
 )
 
@@ -274,6 +276,7 @@ def cases() -> list[Case]:
     for spec, (what, form, pair) in product(CLASS_SPECS, classes):
         table += [Case(what, spec, pair)] if form == "logits" else []
     table += [Case(what, "router-z", (x,)) for what, x in CLASS_LOGITS]
+    table.append(Case("a normaliser near 1", "router-z", (rows([-0.7, math.log(1 + 1e-6 - math.exp(-0.7))]),)))
     scores, labels = rng.normal(0, 3, (40, 5)), rng.integers(0, 2, (40, 5))
     for what, x in (
         ("std 3", scores),

@@ -459,7 +459,8 @@ for module in (batch_hard, batch_all, semi_hard):
         OnTheGpu.dtype = torch.float64 if kind == "fp64" else torch.float32
         cut = tiles.default_tiling(OnTheGpu, precision)
         real = "fp64" if kind == "fp64" else "fp32"
-        types = dict.fromkeys(("n_rows", "n_tiles", "tiles_per_split", "n_counts", "n_thresholds"), "i32")
+        types = dict.fromkeys(("first_block", "n_rows", "n_tiles", "tiles_per_split"), "i32")
+        types |= dict.fromkeys(("n_counts", "n_thresholds"), "i32")
         types |= dict.fromkeys(("start", "end", "counts", "farthest_at", "nearest_at"), "*i32")
         types |= {"points": "*" + kind, "loss": "*fp64"}
         fixed = {"DIM": 128, "BLOCK_M": cut.block_m, "BLOCK_N": cut.block_n, "BLOCK_D": cut.block_d}

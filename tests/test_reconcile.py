@@ -112,6 +112,8 @@ def random_inputs(loss):
             "rank_score": rng.normal(size=24),
             **dict.fromkeys(("relevance", "grade"), rng.integers(0, 4, 24)),
             "group": np.repeat(np.arange(4), 6),
+            "frames": rng.normal(size=(24, 5)),
+            "symbol": np.tile([1, 2, 3, 0, 0, 0], 4),
         }
         return {role.name: more[role.name] for role in loss.roles}, {}
     if loss.name in test_views.ROWS_TOGETHER:
@@ -126,7 +128,8 @@ def test_the_number_that_compute_prints_is_found_first():
     missed, tried = [], 0
     for loss in registry.walk():
         inputs, forms = random_inputs(loss)
-        proxies = {"class_weights": list(range(30))} if "emb label" in " ".join(inputs) else {}
+        centers = next((option.default for option in loss.options if option.name == "centers"), 1)
+        proxies = {"class_weights": list(range(30 * centers))} if "emb label" in " ".join(inputs) else {}
         asked = Question((registry.make(loss, **proxies),), (forms,), (), inputs, reading=Reading(forms=forms))
         with answers.opened(asked) as answer:
             value = answer.results()[0].value
