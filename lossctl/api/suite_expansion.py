@@ -57,20 +57,22 @@ def filled(node: Node, label: str, environment: Mapping[str, str]) -> Node:
     return node._replace(value=Filled(VARIABLE.sub(value, node.value)))
 
 
-class Part(NamedTuple):
+class Expansion(NamedTuple):
     """One entry of those that a matrix makes. labels: the values that were chosen, by their keys, as texts"""
 
     node: Node
     labels: Mapping[str, str]
 
 
-def expanded(node: Node, label: str, allowed: tuple[str, ...], place: Callable[[str], str], folder: str) -> list[Part]:
+def expanded(
+    node: Node, label: str, allowed: tuple[str, ...], place: Callable[[str], str], folder: str
+) -> list[Expansion]:
     """The entries of a node: one for each combination of the values of its matrix, or itself.
 
     place: the path of a source;  folder: what paths are relative to.  DataError, FileError
     """
     if not isinstance(node.value, dict) or MATRIX not in node.value:
-        return [Part(node, {})]
+        return [Expansion(node, {})]
     matrix = node.value[MATRIX]
     if not isinstance(matrix.value, dict) or not matrix.value:
         raise DataError(f"{label}:{matrix.place}: {MATRIX} is a mapping of keys to lists", fix="write KEY: [A, B]")
@@ -90,7 +92,7 @@ def expanded(node: Node, label: str, allowed: tuple[str, ...], place: Callable[[
     for chosen in itertools.product(*choices):
         keys = {**node.keys, **{name: (value.line, value.column) for name, value, _ in chosen}}
         entry = node._replace(value={**rest, **{name: value for name, value, _ in chosen}}, keys=keys)
-        parts.append(Part(entry, {name: text for name, _, text in chosen}))
+        parts.append(Expansion(entry, {name: text for name, _, text in chosen}))
     return parts
 
 

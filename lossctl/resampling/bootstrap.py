@@ -22,7 +22,7 @@ from ..language.rounding import two_product
 from ..rows.sums import UNIT_EXPONENT, Total, count, total, total_of_few
 from . import draws, student
 from .draws import Draws
-from .grid import Sums
+from .grid import GridSums
 
 Method = Literal["bca", "percentile"]
 FEWEST, FEW, MANY = 10.0, 20.0, 1e4  # effective units: t below; a remark below; no correction above
@@ -314,7 +314,7 @@ class Sample(NamedTuple):
     sums: of each column in each resample, (resamples, k)
     """
 
-    sums: Sums
+    sums: GridSums
     moments: Powers
 
     def merge(self, other: Sample) -> Sample:

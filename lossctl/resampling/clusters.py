@@ -16,7 +16,7 @@ FEW = 24  # rows that are added one by one
 Clusters = dict[str, tuple[Total, ...]]  # name -> the exact sum of each column
 
 
-class Table(NamedTuple):
+class ClusterTable(NamedTuple):
     """The sums of clusters in the order of their names. sums: (m, k) float64"""
 
     names: tuple[str, ...]
@@ -38,11 +38,13 @@ def _total(values: np.ndarray) -> Total:
     return sums.total_of_few(values.tolist()) if len(values) <= FEW else sums.total(values)
 
 
-def table_of(clusters: Clusters) -> Table:
+def table_of(clusters: Clusters) -> ClusterTable:
     """The clusters in an order that no merging changes."""
     names = tuple(sorted(clusters))
     width = len(next(iter(clusters.values()), ()))
-    return Table(names, np.array([[float(part) for part in clusters[name]] for name in names]).reshape(-1, width))
+    return ClusterTable(
+        names, np.array([[float(part) for part in clusters[name]] for name in names]).reshape(-1, width)
+    )
 
 
 def cluster_numbers(names: Iterable[str]) -> np.ndarray:

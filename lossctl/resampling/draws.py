@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import grid
-from .grid import Sums
+from .grid import GridSums
 
 GOLDEN = 0x9E3779B97F4A7C15
 WORD = 1 << 64
@@ -35,7 +35,7 @@ class Draws(NamedTuple):
     resamples: int
 
 
-def resample_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> Sums:
+def resample_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> GridSums:
     """sum_i weight(seed, r, numbers[i]) * values[i], for each resample r.
 
     numbers: (n,) whole numbers that name the rows (or clusters);  values: (n, m) float64
@@ -43,18 +43,18 @@ def resample_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> Sums
     return _added(draws, numbers, values, _weighted)
 
 
-def flip_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> Sums:
+def flip_sums(draws: Draws, numbers: np.ndarray, values: np.ndarray) -> GridSums:
     """sum_i sign(seed, r, numbers[i]) * values[i], for each pattern r of fair signs; shapes as in `resample_sums`."""
     return _added(draws, numbers, values, _signed)
 
 
-def _added(draws: Draws, numbers: np.ndarray, values: np.ndarray, multiply: Multiply) -> Sums:
+def _added(draws: Draws, numbers: np.ndarray, values: np.ndarray, multiply: Multiply) -> GridSums:
     parts = []
     for start in range(0, max(1, len(numbers)), grid.MOST_ROWS):
         rows = slice(start, start + grid.MOST_ROWS)
         places, digits, tops, lost = grid.digits(values[rows])
         sums = multiply(draws, numbers[rows], digits)
-        parts.append(Sums(places, sums.astype(np.int64), tops, lost, len(digits)))
+        parts.append(GridSums(places, sums.astype(np.int64), tops, lost, len(digits)))
     return reduce(add, parts)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from ..rows.sums import Total, total
 from . import draws
 from .draws import Draws
-from .grid import Sums
+from .grid import GridSums
 
 EXACT_UNITS = 16  # up to here all 2**n patterns of signs are tried
 TIE = 1e-12  # of the sum of the absolute differences: a flipped difference so close to the one observed equals it
@@ -51,9 +51,9 @@ class Flips(NamedTuple):
     differ, alike_units: how many units differ, and how many do not
     """
 
-    half: Sums
-    still: Sums
-    alike: Sums
+    half: GridSums
+    still: GridSums
+    alike: GridSums
     observed: tuple[Total, ...]
     sizes: tuple[Total, ...]
     few: np.ndarray

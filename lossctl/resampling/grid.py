@@ -23,7 +23,7 @@ Place = tuple[int, int]  # (column, digit)
 
 
 class Digits(NamedTuple):
-    """The digits of some values, (n, L) float64, their places, and of each column what `Sums` keeps of it."""
+    """The digits of some values, (n, L) float64, their places, and of each column what `GridSums` keeps of it."""
 
     places: tuple[Place, ...]
     digits: np.ndarray
@@ -32,7 +32,7 @@ class Digits(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Sums:
+class GridSums:
     """The sums of k columns in each of R resamples; `a + b` are those of the rows of both.
 
     places: of the digits, in ascending order;  digits: their sums, (L, R) whole numbers
@@ -46,13 +46,13 @@ class Sums:
     lost: tuple[bool, ...]
     rows: int
 
-    def __add__(self, other: Sums) -> Sums:
+    def __add__(self, other: GridSums) -> GridSums:
         rows = self.rows + other.rows
         tops = tuple(map(max, self.tops, other.tops))
         lost = tuple(a or b for a, b in zip(self.lost, other.lost, strict=True))
         kind = np.int64 if rows <= WIDEST else object
         if self.places == other.places and tops == self.tops and self.digits.dtype == kind:
-            return Sums(self.places, self.digits + other.digits, tops, lost, rows)
+            return GridSums(self.places, self.digits + other.digits, tops, lost, rows)
         both = {*self.places, *other.places}
         places = tuple(sorted(place for place in both if place[1] >= _lowest(tops[place[0]])))
         digits = np.zeros((len(places), self.digits.shape[1]), kind)
@@ -60,7 +60,7 @@ class Sums:
             for place, sums in zip(part.places, part.digits, strict=True):
                 if place in places:
                     digits[places.index(place)] += sums
-        return Sums(places, digits, tops, lost, rows)
+        return GridSums(places, digits, tops, lost, rows)
 
     def __len__(self) -> int:
         return int(self.digits.shape[1])
@@ -70,11 +70,11 @@ class Sums:
         """How much memory the sums take."""
         return self.digits.nbytes
 
-    def columns(self, start: int, stop: int) -> Sums:
+    def columns(self, start: int, stop: int) -> GridSums:
         """The sums of some of the columns."""
         at = [row for row, (column, _) in enumerate(self.places) if start <= column < stop]
         places = tuple((self.places[row][0] - start, self.places[row][1]) for row in at)
-        return Sums(places, self.digits[at], self.tops[start:stop], self.lost[start:stop], self.rows)
+        return GridSums(places, self.digits[at], self.tops[start:stop], self.lost[start:stop], self.rows)
 
     @property
     def table(self) -> np.ndarray:

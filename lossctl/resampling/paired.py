@@ -26,7 +26,7 @@ from .bootstrap import Method, Spread
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into, table_of
 from .draws import Draws
 from .flips import Flips
-from .grid import Sums
+from .grid import GridSums
 
 NUDGE, EPSILON, ROUNDINGS = 2.0**-30, 2.0**-52, 16.0  # of totals, to see how far rounding moves a value
 SIGN_FLIP, BOOTSTRAP, SEEDS = "sign-flip", "bootstrap", "t over seeds"
@@ -83,7 +83,7 @@ class Pairs(NamedTuple):
     better: np.ndarray | None
     equal: np.ndarray | None
     worse: np.ndarray | None
-    resampled: Sums | None
+    resampled: GridSums | None
     flipped: tuple[Flips, ...]
     moments: tuple[bootstrap.Powers, ...]
     units: int
@@ -194,7 +194,7 @@ def _drawn(plan: Plan, numbers: np.ndarray, columns: np.ndarray, width: int, ask
     """The random part of some units, from the columns of all systems and the divisor."""
     others = range((columns.shape[1] - 1) // width - 1)
     beside = [_beside(plan, columns, width, at, ask.is_relative) for at in others]
-    resampled: Sums | None = None
+    resampled: GridSums | None = None
     sizes: tuple[Total, ...] = ()
     if ask.test == BOOTSTRAP:
         resampled = draws.resample_sums(ask.draws, numbers, columns)

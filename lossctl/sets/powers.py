@@ -18,7 +18,7 @@ MOST_EXACT = 8  # a power up to here of whole numbers is a product of them
 
 
 @dataclass(frozen=True, eq=False)
-class Powers(Gram):
+class PowerKeys(Gram):
     """Keys that are sums of |a - b|^p over the columns, each added up by itself: no product of matrices gives them.
 
     right: (D, N) the columns;  norms: zeros, since no bit is lost that differences would have
@@ -58,7 +58,7 @@ class Powers(Gram):
             result[part] = power_of(np.abs(self.x[i[part]] - self.x[j[part]]), self.power).sum(axis=1)
         return result
 
-    def narrowed(self) -> Powers:
+    def narrowed(self) -> PowerKeys:
         """The same with float32 columns: a difference errs by the rounding of both, its power by p times as much."""
         d, u = self.x.shape[1], 2.0**-24
         slope = 4 * gamma(d + 2 * self.power + 6, u) + 16 * self.power * u
@@ -98,15 +98,15 @@ class Products(Gram):
         return np.full_like(squares, 0.0 if self.is_exact else self.direct_slope * self.offset + self.tiny)
 
 
-def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> Powers:
-    """The keys and bounds of (N, D) points for sums of p-th powers. UsageError for more than fit memory."""
+def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> PowerKeys:
+    """The keys and bounds of (N, D) points for sums of p-th powers."""
     n, d = x.shape
     wide = x.astype(np.float64, copy=False)
     grid = grid_of(wide, steps, degree=int(power)) if power == int(power) and power <= MOST_EXACT else None
     shift = grid if grid is not None else scale_of(wide) if power == 1 else -_exponent_of(wide) - 2
     wide = np.ldexp(wide, shift) if shift else wide
     slope, tiny = (0.0, 0.0) if grid is not None else (gamma(d + 2 * power + 6, 2.0**-53), (d + 4) * 2.0**-1060)
-    return Powers(
+    return PowerKeys(
         x=wide,
         right=np.ascontiguousarray(wide.T),
         norms=np.zeros(n),
@@ -129,7 +129,7 @@ def _reaches(x: np.ndarray, centre: np.ndarray | float, power: float) -> np.ndar
 
 
 def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:
-    """The keys and bounds of (N, D) points for inner products. UsageError for more than fit memory."""
+    """The keys and bounds of (N, D) points for inner products."""
     n, d = x.shape
     wide = x.astype(np.float64, copy=False)
     grid = grid_of(wide, steps, about=0.0)
