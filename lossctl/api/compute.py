@@ -602,6 +602,7 @@ def _remarked(result: Result, remark: str) -> Result:
     if not remark:
         return result
     of = "" if result.group is None else f"group {shown(result.group)}: "
+    of = "mean of groups: " if result.average == "macro" else of
     return replace(result, warnings=(*result.warnings, f"{result.loss}: {of}{remark}"))
 
 

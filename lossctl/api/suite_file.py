@@ -79,7 +79,7 @@ class _Checker:
 
     def suite(self, node: Node, path: str) -> Suite:
         values = self.mapping(node, TOP, "a suite")
-        title = str(values["title"].value) if "title" in values else os.path.basename(path)
+        title = self.text("title", values["title"]) if "title" in values else os.path.basename(path)
         if "sources" in values:
             names = self.checked("sources", values["sources"], NAMES)
             self.sources = {name: self.path(text) for name, text in names.items()}
@@ -155,6 +155,10 @@ class _Checker:
     def checked(self, name: str, node: Node, key: Setting) -> Any:
         """The value of a key, in the type that its kind says."""
         value = node.value
+        if value is None or (isinstance(value, Filled) and yaml.plain_value(value) is None):
+            empty = ": what its variables give is empty" if isinstance(value, Filled) else ""
+            leave = "" if key.is_required else f", or leave {name} out"
+            raise self.fault(node, f"{name} has no value{empty}", f"give one{leave}: {key.meaning}")
         if key is NAMES or (key.kind == "inputs" and isinstance(value, dict)):
             if not isinstance(value, dict):
                 raise self.fault(node, f"{name} is a mapping of names to files", "write NAME: PATH")

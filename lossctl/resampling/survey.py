@@ -274,7 +274,7 @@ class GroupMean(NamedTuple):
         if self.small:
             named = f": {', '.join(self.names)}" if self.names else ""
             return f"no interval of the mean of groups: {self.small} of {self.groups} have a single row{named}"
-        return f"the mean of groups has small ones: an interval by t with {self.freedom:.3g} degrees of freedom"
+        return f"some groups are small: an interval by t with {self.freedom:.3g} degrees of freedom"
 
 
 def macro_spread(spreads: Sequence[Spread], names: Sequence[str]) -> Spread | GroupMean:

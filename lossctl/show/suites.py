@@ -116,11 +116,12 @@ def ndjson(report: SuiteReport) -> str:
 
 
 def warnings(report: SuiteReport) -> list[str]:
-    """Every warning once, with its entry."""
+    """Every warning once, with its entry; those of single groups stand beside their values (JSON, reports)."""
     texts = [
         f"{outcome.name}: {text}"
         for outcome in report.outcomes
         for value in values_of(outcome)
+        if isinstance(value, Comparison) or value.group is None
         for text in value.warnings
     ]
     return list(dict.fromkeys(texts))
