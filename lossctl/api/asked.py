@@ -17,9 +17,9 @@ from ..files.dialect import NEEDS
 from ..files.room import parse_bytes
 from ..language import libraries, options
 from ..language.domains import named_distance
-from ..language.options import Setting, Way
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
+from ..language.setting import Setting, Way
 from ..resampling.bootstrap import METHODS
 from . import ranks
 from .compute import Confidence, Jobs, Side, forms_of, read_bins

@@ -110,7 +110,7 @@ def without_wishes(call: Asked, losses: Sequence[Loss]) -> Asked:
 def _refuse_refused(call: Asked, loss: Loss) -> None:
     """UsageError where a loss of counts is asked for its rows."""
     for key in ("per_row", "top", "keep", "id"):
-        if call[key] and options.setting(key, COMPUTE).refused(loss):
+        if call[key] and options.setting(key, COMPUTE).is_refused_by(loss):
             raise UsageError(
                 f"{loss.name} knows no {call.name(key)}",
                 why=loss.engine.no_values,

@@ -14,7 +14,8 @@ from ..errors import DataError
 from ..files import yaml
 from ..files.yaml import Node
 from ..language import options
-from ..language.options import ENTRIES, Setting, level_of
+from ..language.options import ENTRIES, level_of
+from ..language.setting import Setting
 from ..text import shown
 from .bound import looks_like_column
 from .suite_expansion import MATRIX, READ, Filled, expanded, filled

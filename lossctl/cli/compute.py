@@ -13,9 +13,10 @@ from typer.core import TyperGroup
 from ..errors import UsageError
 from ..language import registry
 from ..language.domains import Option
-from ..language.options import COMPUTE, Setting, settings
+from ..language.options import COMPUTE, settings
 from ..language.registry import Loss
 from ..language.roles import Role
+from ..language.setting import Setting
 from ..text import option_text
 from . import examples, options, output
 from .app import HELP_FLAGS, group, write_examples
@@ -142,7 +143,7 @@ def _setting(row: Setting, loss: Loss) -> options.Parameter:
         text = row.help.rstrip(".") + ("; " if words else "") + "; ".join(words) + "."
         return row.key, options.option(row, metavar="|".join(loss.all_reductions), help=text), loss.reductions[0]
     name, annotation, default = options.parameter(row, COMPUTE)
-    return name, options.unlisted(annotation) if row.refused(loss) else annotation, default
+    return name, options.unlisted(annotation) if row.is_refused_by(loss) else annotation, default
 
 
 def _forms_of_roles(loss: Loss) -> list[options.Parameter]:

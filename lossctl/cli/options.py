@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..language import options
-from ..language.options import Setting
+from ..language.setting import Setting
 from .app import single
 
 TYPES = {"flag": bool, "number": float, "whole": int, "texts": list[str], "sources": list[str], "outputs": list[str]}

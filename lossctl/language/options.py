@@ -7,34 +7,12 @@ its value is used. Nothing heavy is imported: help pages read this file.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any
 
 from .domains import MINKOWSKI
-
-if TYPE_CHECKING:
-    from .registry import Loss
-
-Way = Literal["shell", "suite", "python"]
-Kind = Literal[
-    "flag",
-    "number",
-    "level",
-    "whole",
-    "text",
-    "texts",
-    "names",
-    "source",
-    "sources",
-    "inputs",
-    "bins",
-    "file",
-    "output",
-    "outputs",
-]
+from .setting import Setting, Way
 
 COMPUTE, ROWS, COMPARE, TRIPLETS, MINE, RUN = "compute", "row_losses", "compare", "triplets", "mine", "run"
 ENTRIES = {"losses": COMPUTE, "comparisons": COMPARE}  # what an entry of a suite asks, and the command that does
@@ -62,169 +40,6 @@ FALLING_BACK = ("semi-hard", "easy-positive")  # strategies that take a negative
 CATEGORIES = ("hard", "semi-hard", "easy")
 FALLBACKS = ("hardest", "easiest", "drop")
 MINED_FORMATS = ("npy", "csv", "ndjson")
-
-
-NO_CHANCE = "it reads no probabilities"
-NO_CLASSES = "it reads no predictions of classes"
-NO_LABEL = "it reads no labels of predictions"
-NO_SET = "it is for embedding sets, and options of a loss are its own"
-LEFT_OUT = "its interval is a jackknife: some of the points (or rows) are left out in turn"
-
-
-def _any(loss: Loss) -> bool:
-    return True
-
-
-def _in_a_space(loss: Loss) -> bool:
-    return loss.engine.has_space
-
-
-def _is_unparted(loss: Loss) -> bool:
-    return not loss.engine.is_parted
-
-
-def _is_resampled(loss: Loss) -> bool:
-    return not loss.engine.reads_whole
-
-
-def _has_lists(loss: Loss) -> bool:
-    return loss.engine.has_lists
-
-
-def _has_no_lists(loss: Loss) -> bool:
-    return not loss.engine.has_lists
-
-
-def _takes_weights(loss: Loss) -> bool:
-    return loss.engine.takes_weights
-
-
-def _is_drawn(loss: Loss) -> bool:
-    return loss.engine.is_by_row and loss.stands_alone
-
-
-def _has_no_values(loss: Loss) -> bool:
-    return not loss.stands_alone
-
-
-def _reads(form: str) -> Callable[[Loss], bool]:
-    return lambda loss: any(form in role.forms for role in loss.roles)
-
-
-def _reads_scores(loss: Loss) -> bool:
-    return loss.engine.is_by_row and loss.roles[0].name in ("score", "scores", "label_scores")
-
-
-def _is_linear(loss: Loss) -> bool:
-    return loss.finish is None and loss.engine.has_values
-
-
-def _has_weights(loss: Loss) -> bool:
-    return _is_linear(loss) and loss.engine.takes_weights
-
-
-def _has_labels(loss: Loss) -> bool:
-    return any(role.name in ("label", "same") for role in loss.roles)
-
-
-def _has_classes(loss: Loss) -> bool:
-    return any(role.name in ("probs", "scores", "chance") for role in loss.roles)
-
-
-def _may_be_soft(loss: Loss) -> bool:
-    return (
-        loss.engine.is_by_row
-        and loss.stands_alone
-        and any(role.name in ("prob", "chance", "logit") for role in loss.roles)
-    )
-
-
-def _has_sums(loss: Loss) -> bool:
-    return any(role.name in ("probs", "chance", "p") for role in loss.roles)
-
-
-class Setting(NamedTuple):
-    """One row of the table.
-
-    name: as in a suite: `ci-method`; `--ci-method` on the command line, `ci_method` in Python
-    kind: what a value is. "flag", "number", "level" (0.95 or "95%"), "whole", "text", "texts" (several);
-        "names" ("a,b", or a list);
-        read: "source" (PATH::SELECTOR), "sources", "inputs" (sources, or role: source), "bins" (bins:SRC:K), "file";
-        written: "output", "outputs"
-    help: a sentence for help pages;  told: the same for suites, where other words are needed
-    commands: who takes it;  ways: from where
-    default: unless set;  defaults: where it is another one, by command, or by function ("lossctl.compute")
-    metavar, short, aliases: how it looks on the command line, and its other names there
-    words: the texts that are allowed, () for any;  stem: or one with this, a colon and a number
-    low, high: bounds of a number;  shows_bounds: help pages do
-    shows_default: help pages do;  is_required: it has no default
-    keyword: its name in Python, if not its own
-    suits: the losses that it means something for;  why: what the others are told
-    refused: losses that refuse it, with a reason, when it is asked for
-    mark: the word under which a signature tells it, if it changes a number
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    commands: tuple[str, ...]
-    ways: tuple[Way, ...] = ("shell", "suite", "python")
-    default: Any = None
-    defaults: Mapping[str, Any] = MappingProxyType({})
-    metavar: str = ""
-    short: str = ""
-    aliases: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    stem: str = ""
-    low: float = -math.inf
-    high: float = math.inf
-    shows_bounds: bool = False
-    shows_default: bool = True
-    is_required: bool = False
-    told: str = ""
-    keyword: str = ""
-    suits: Callable[[Loss], bool] = _any
-    refused: Callable[[Loss], bool] = lambda loss: False
-    why: str = ""
-    mark: str = ""
-
-    @property
-    def key(self) -> str:
-        """The name as a Python name: ci-method -> ci_method."""
-        return self.name.replace("-", "_")
-
-    @property
-    def argument(self) -> str:
-        """The name of the keyword in Python."""
-        return self.keyword or self.key
-
-    @property
-    def flag(self) -> str:
-        """The name on the command line: --ci-method."""
-        return f"--{self.name}"
-
-    @property
-    def meaning(self) -> str:
-        """The help as part of a sentence."""
-        return self.told or f"{self.help[0].lower()}{self.help[1:]}".rstrip(".")
-
-    def allows(self, text: Any) -> bool:
-        """Whether it may be this text; the number behind a stem is not looked at."""
-        return text in self.words or (bool(self.stem) and str(text).startswith(f"{self.stem}:"))
-
-    @property
-    def is_read(self) -> bool:
-        """Whether it names files that are read, which no output may overwrite."""
-        return self.kind in ("source", "sources", "inputs", "bins", "file")
-
-    def default_of(self, command: str, way: Way = "shell") -> Any:
-        """What it is unless set."""
-        names = (f"lossctl.{command}", command) if way == "python" else (command,)
-        return next((self.defaults[name] for name in names if name in self.defaults), self.default)
-
-    def __repr__(self) -> str:
-        return f"<{self.name}>"
-
 
 SHELL: tuple[Way, ...] = ("shell",)
 SUITE: tuple[Way, ...] = ("suite",)
@@ -256,42 +71,42 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="LIBRARY[@V]", told="the library whose choices are taken: torch, keras/balanced, scikit-learn@1.9"),
     # --- how values are read
     Setting("from-logits", "flag", "The predictions are logits, not probabilities.", LOSSES, default=False,
-            suits=_reads("logits"), why=NO_CHANCE, mark="in"),
+            needs="logits", mark="in"),
     Setting("from-probs", "flag", "The predictions are probabilities, not logits.", LOSSES, default=False,
-            suits=lambda loss: any(role.forms[:1] == ("logits",) for role in loss.roles), why="it reads no logits",
+            needs="logits first",
             mark="in"),
     Setting("clip", "number", "Clip probabilities, given or of logits, into [EPS, 1 - EPS].", LOSSES,
             default=0.0, metavar="EPS", low=0, high=0.5, shows_bounds=True, shows_default=False,
-            suits=_reads("prob"), why=NO_CHANCE, told="clip probabilities into [clip, 1 - clip]", mark="clip"),
+            needs="probabilities", told="clip probabilities into [clip, 1 - clip]", mark="clip"),
     Setting("percent", "flag", "The probabilities are percents, 0 to 100.", LOSSES, default=False,
-            suits=_reads("prob"), why=NO_CHANCE, mark="percent"),
+            needs="probabilities", mark="percent"),
     Setting("renormalize", "flag", "Divide each row of probabilities by its sum.", LOSSES, default=False,
-            suits=_has_sums, why=NO_CLASSES, mark="sums"),
+            needs="sums", mark="sums"),
     Setting("clip-type", "text", "The type that rounds probabilities and the bounds of --clip.", LOSSES,
             default="float64", metavar="float64|float32|float16", words=("float64", "float32", "float16"),
-            suits=_reads("prob"), why=NO_CHANCE, mark="clip-type"),
+            needs="probabilities", mark="clip-type"),
     Setting("clip-log", "number", "No log of a probability is below -L; 0 for no such floor.", LOSSES, default=0.0,
-            metavar="L", low=0, shows_default=False, suits=_reads("prob"), why=NO_CHANCE, mark="clip-log"),
+            metavar="L", low=0, shows_default=False, needs="probabilities", mark="clip-log"),
     Setting("squash", "text", "What scores go through before the loss.", LOSSES, default="none",
-            metavar="none|sigmoid|softmax|tanh", words=("none", "sigmoid", "softmax", "tanh"), suits=_reads_scores,
-            why="it reads no scores", mark="squash"),
+            metavar="none|sigmoid|softmax|tanh", words=("none", "sigmoid", "softmax", "tanh"), needs="scores",
+            mark="squash"),
     # --- what labels mean
     Setting("classes", "names", "The classes in the order of the columns of predictions: ham,spam.", LOSSES,
-            metavar="A,B,...", suits=_has_labels, why=NO_LABEL, mark="labels"),
+            metavar="A,B,...", needs="labels", mark="labels"),
     Setting("positive", "text",
             "The label that counts as 1; every other counts as 0. Of a set, any|all: which labels positives share.",
-            LOSSES, metavar="LABEL", suits=lambda loss: _has_labels(loss) or _in_a_space(loss), why=NO_LABEL,
+            LOSSES, metavar="LABEL", needs="positives",
             mark="labels"),
     Setting("multi-label", "flag", "Columns of labels are several labels a row, each 0 or 1.", LOSSES,
-            default=False, suits=_has_classes, why=NO_CLASSES, mark="labels"),
+            default=False, needs="classes", mark="labels"),
     Setting("multi-class", "flag", "Columns of labels are one class a row, with a single 1.", LOSSES, default=False,
-            suits=_has_classes, why=NO_CLASSES, mark="labels"),
+            needs="classes", mark="labels"),
     Setting("soft", "flag", "Labels may be anything from 0 to 1: the chance that the label is 1.", LOSSES,
-            default=False, suits=_may_be_soft, why="it takes labels as they are", mark="labels"),
+            default=False, needs="chances", mark="labels"),
     Setting("class-axis", "whole", "Which axis of an array holds the classes, from 0; -1 is the last.", LOSSES,
-            metavar="AXIS", suits=_has_classes, why=NO_CLASSES, mark="axis"),
+            metavar="AXIS", needs="classes", mark="axis"),
     Setting("shift", "flag", "Each step of a sequence predicts the label of the next.", LOSSES, default=False,
-            suits=_has_classes, why=NO_CLASSES, mark="axis"),
+            needs="classes", mark="axis"),
     # --- sets of embeddings
     Setting("margin", "texts", "One margin, or several in one pass. [default: 1]", (TRIPLETS,), PLAIN,
             defaults={"lossctl.triplets": 1.0}, metavar="M[,M...]"),
@@ -301,29 +116,28 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("distance", "text", "The distance of two embeddings.", (*LOSSES, *SETS), default="euclidean",
             defaults={"lossctl.compute": None, "lossctl.row_losses": None},
             metavar="|".join([*DISTANCES, f"{MINKOWSKI}:P"]), words=DISTANCES, stem=MINKOWSKI,
-            suits=lambda loss: loss.engine.has_space and not loss.cosine, why=NO_SET,
-            mark="dist"),
+            needs="distance", mark="dist"),
     Setting("normalize", "flag", "Put the embeddings on the unit sphere first.", (*LOSSES, *SETS), default=False,
-            suits=_in_a_space, why=NO_SET, mark="norm"),
+            needs="space", mark="norm"),
     Setting("ref", "source", "The set that positives and negatives come from; rows of EMB are anchors only.",
-            (COMPUTE, ROWS, *SETS), metavar="SRC", suits=_in_a_space, why=NO_SET, mark="ref"),
+            (COMPUTE, ROWS, *SETS), metavar="SRC", needs="space", mark="ref"),
     Setting("ref-label", "source", "The class of each row of --ref, where it is in a file of its own.",
-            (COMPUTE, ROWS, *SETS), metavar="SRC", suits=_in_a_space, why=NO_SET, mark="ref"),
+            (COMPUTE, ROWS, *SETS), metavar="SRC", needs="space", mark="ref"),
     Setting("exclude-same", "sources",
             "Rows that agree in this column are no pair: same camera, same document; repeatable, in all of them.",
-            (*LOSSES, *SETS), metavar="SRC", suits=_in_a_space, why=NO_SET, mark="apart"),
+            (*LOSSES, *SETS), metavar="SRC", needs="space", mark="apart"),
     Setting("ref-exclude-same", "sources", "The same column of --ref, if it is not called alike.",
-            (COMPUTE, ROWS, *SETS), metavar="SRC", suits=_in_a_space, why=NO_SET, mark="apart"),
+            (COMPUTE, ROWS, *SETS), metavar="SRC", needs="space", mark="apart"),
     Setting("noise-label", "text", "The label that is no class, such as -1.", (*LOSSES, *SETS), metavar="LABEL",
-            suits=_in_a_space, why=NO_SET, mark="noise"),
+            needs="space", mark="noise"),
     Setting("noise", "text", "Rows of --noise-label: left out, or negatives only.", (*LOSSES, *SETS),
-            default="out", metavar="out|negatives", words=("out", "negatives"), suits=_in_a_space, why=NO_SET,
+            default="out", metavar="out|negatives", words=("out", "negatives"), needs="space",
             mark="noise"),
     Setting("positive", "text", "Rows with several labels are positives if they share any, or all.", SETS,
             metavar="any|all", words=("any", "all")),
     Setting("lone", "text", "Anchors alone in their class: left out, as 0, with d_ap = 0, or by negatives.", LOSSES,
             default="drop", metavar="drop|zero|self|negatives", words=("drop", "zero", "self", "negatives"),
-            suits=lambda loss: bool(loss.lone), why="it has no mean over anchors", mark="lone"),
+            needs="anchors", mark="lone"),
     Setting("category", "text", "For `all`: these only, with commas between. [default: hard,semi-hard]", (MINE,),
             PLAIN, metavar="hard|semi-hard|easy", shows_default=False),
     Setting("fallback", "text", "For `semi-hard` [easiest], `easy-positive` [drop]: the negative where none is beyond.",
@@ -352,9 +166,9 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("seed", "whole", "Of what is random.", (MINE,), PLAIN, default=0, metavar="N", low=0, shows_bounds=True),
     Setting("id", "source", "Write these ids instead of row numbers (CSV, NDJSON).", (MINE,), PLAIN, metavar="SRC"),
     Setting("index", "source", "Triplets as rows (anchor, positive, negative) of one embedding source.", (COMPUTE,),
-            SHELL, metavar="SRC", suits=lambda loss: [role.name for role in loss.roles][:1] == ["anchor"]),
+            SHELL, metavar="SRC", needs="triplets"),
     Setting("distances", "source", "The distance of each pair, instead of its embeddings.", (COMPUTE,), SHELL,
-            metavar="SRC", suits=lambda loss: loss.roles[0].name == "left"),
+            metavar="SRC", needs="pairs"),
     # --- how rows become a number
     Setting("reduction", "text", "How rows become one number.", (COMPUTE,),
             words=("mean", "sum", "positives", "mean-active", "overall", "mean-elements", "sum-elements"),
@@ -362,17 +176,13 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("reduction", "text", "How rows become one number; their mean unless given.", (COMPARE,),
             metavar="mean|sum", words=("mean", "sum"), short="-r", told="how rows become one number", mark="red"),
     Setting("weight", "source", "A weight for each row; the mean divides by the sum of the weights.", (COMPUTE, ROWS),
-            metavar="SRC", short="-w", suits=_takes_weights,
-            why="it counts all points of a set alike", told="the source of row weights",
-            mark="w"),
+            metavar="SRC", short="-w", needs="weights", told="the source of row weights", mark="w"),
     Setting("weight", "source", "A weight for each row.", (COMPARE,), metavar="SRC", short="-w",
-            suits=_takes_weights,
-            why="it counts all points of a set alike", told="the source of row weights", mark="w"),
+            needs="weights", told="the source of row weights", mark="w"),
     Setting("weight-norm", "text", "What a weighted mean divides by: the sum of the weights, or n.", LOSSES,
-            default="sum", metavar="sum|n", words=("sum", "n"), suits=_has_weights, why="it is no weighted mean",
-            mark="w"),
+            default="sum", metavar="sum|n", words=("sum", "n"), needs="weighted mean", mark="w"),
     Setting("scale", "number", "Multiply every loss by this, such as 0.5 or 100.", LOSSES, default=1.0,
-            metavar="FACTOR", low=1e-300, high=1e300, suits=_is_linear, why="it is no mean of losses", mark="scale"),
+            metavar="FACTOR", low=1e-300, high=1e300, needs="mean", mark="scale"),
     Setting("group", "source", "Also within each group of rows; of ranking losses, the lists.", (COMPARE,),
             metavar="SRC", short="-g", told="the source of groups to compare in; of the lists for ranking losses"),
     # --- how files are read
@@ -477,7 +287,7 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("summary", "output", "Also append the results to FILE as Markdown, as for GITHUB_STEP_SUMMARY.",
             (COMPUTE, TRIPLETS, COMPARE, RUN), SHELL, metavar="FILE.md"),
     Setting("plot", "output", "Also draw it: FILE.png, .svg or .pdf.", (COMPUTE, TRIPLETS), SHELL, metavar="FILE",
-            suits=_is_drawn),
+            needs="rows"),
     Setting("digits", "whole", "Round to N significant digits (full precision unless asked).",
             (COMPUTE, COMPARE, PARITY, RUN), SHELL, metavar="N", short="-p", low=1, high=17, shows_bounds=True),
     Setting("signature", "flag",
@@ -488,10 +298,10 @@ OPTIONS: tuple[Setting, ...] = (
             (COMPUTE, COMPARE, RUN), PYTHON, default=False),
     # --- where it is computed
     Setting("device", "text", "Where the distances are computed.", (COMPUTE, COMPARE, *SETS), default="cpu",
-            metavar="cpu|cuda|cuda:1|auto", suits=_in_a_space, why=NO_SET, mark="be"),
+            metavar="cpu|cuda|cuda:1|auto", needs="space", mark="be"),
     Setting("on", "text", "Run it in parts; ray and dask alone start workers on this machine.",
             (*LOSSES, *SETS, RUN), PLAIN, metavar="ray|dask|ray://HOST:PORT", keyword="executor",
-            refused=_is_unparted),
+            demands="parts"),
     Setting("jobs", "whole", "Threads (all cores unless given).", CALLS, PLAIN, metavar="N", short="-j", low=1,
             shows_bounds=True),
     Setting("memory", "text", "Memory that it may take (what is free unless given).", CALLS, PLAIN, metavar="SIZE"),
@@ -511,15 +321,15 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("strict", "flag", "Exit with 1 if other rows, groups, weights or choices than the baseline's.", (COMPUTE,),
             HELD, default=False, told="the entry fails if it is of other rows, groups or choices than the baseline"),
     Setting("per-row", "flag", "A line for each row: its number, identifier, group, loss.", (COMPUTE,), SHELL,
-            default=False, refused=_has_no_values),
+            default=False, demands="values"),
     Setting("top", "whole", "The K hardest rows, with their inputs.", (COMPUTE,), SHELL, metavar="K", low=1,
-            shows_bounds=True, refused=_has_no_values),
+            shows_bounds=True, demands="values"),
     Setting("keep", "text", "The mean over the K (or P percent) hardest rows; with -g, those of each group.",
-            (COMPUTE,), metavar="K|P%", refused=_has_no_values, told="only the hardest rows: 100, or 10%", mark="keep"),
+            (COMPUTE,), metavar="K|P%", demands="values", told="only the hardest rows: 100, or 10%", mark="keep"),
     Setting("id", "source", "What each row is called, for --per-row and --top.", (COMPUTE,), SHELL, metavar="SRC",
-            refused=_has_no_values),
+            demands="values"),
     Setting("group", "source", "A value for each group, with their mean; a file or a column.", (COMPUTE,),
-            metavar="SRC", short="-g", suits=_has_no_lists,
+            metavar="SRC", short="-g", needs="groups",
             told="the source of groups; of the lists for ranking losses"),
     Setting("by", "bins", "Groups by K bins of equal width of a numeric column.", (COMPUTE,), metavar="bins:SRC:K",
             told="groups by bins of a numeric column, bins:SRC:K"),
@@ -530,22 +340,21 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("ci", "level", "The level of the intervals, such as 0.95 or 95%; p < 1 - LEVEL decides.", (COMPARE,),
             default=0.95, metavar="LEVEL", low=0, told="the level of a bootstrap interval, such as 0.95"),
     Setting("ci-method", "text", "How the interval is read.", (COMPUTE, COMPARE), default="bca",
-            metavar="bca|percentile", words=("bca", "percentile"), suits=_is_resampled, why=LEFT_OUT),
+            metavar="bca|percentile", words=("bca", "percentile"), needs="resamples"),
     Setting("resamples", "whole", "How many resamples make the interval.", (COMPUTE, COMPARE), default=1000,
-            defaults={COMPARE: 10_000}, metavar="N", low=2, high=10_000_000, suits=_is_resampled,
-            why=LEFT_OUT),
+            defaults={COMPARE: 10_000}, metavar="N", low=2, high=10_000_000, needs="resamples"),
     Setting("cluster", "source", "Resample these groups of rows, not single rows.", (COMPUTE, COMPARE), metavar="SRC",
             told="the source of the groups of rows that are resampled whole"),
     Setting("seed", "whole", "Which resamples.", (COMPUTE, COMPARE), default=0, defaults={"lossctl.compute": None},
-            metavar="N", low=0, suits=lambda loss: all(option.name != "seed" for option in loss.options)),
+            metavar="N", low=0, needs="draws"),
     # --- which is better
     Setting("test", "text", "How p is found: swap systems, or resample rows.", (COMPARE,), default="sign-flip",
             metavar="sign-flip|bootstrap", words=("sign-flip", "bootstrap"), told="how p is found",
-            suits=_is_resampled, why=LEFT_OUT),
+            needs="resamples"),
     Setting("margin-of-harm", "text", "Also test that a system is not worse by M (or M% of the base), and within it.",
             (COMPARE,), metavar="M|M%", told="how much worse is no harm, a number or a percentage of the base"),
     Setting("seed-of", "source", "Rows are of several seeds or folds: these vary, with --cluster rows too.",
-            (COMPARE,), metavar="SRC", suits=_is_resampled, why=LEFT_OUT,
+            (COMPARE,), metavar="SRC", needs="resamples",
             told="the source of the seed (or fold) of each row: seeds vary, with cluster rows too"),
     Setting("beside", "texts", "Also effect, detectable, t, wilcoxon; repeatable.", (COMPARE,),
             defaults={"lossctl.compare": ()}, metavar="WORD", words=("effect", "detectable", "t", "wilcoxon"),
