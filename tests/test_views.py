@@ -102,9 +102,11 @@ def test_what_they_cannot_do_is_refused():
     left, right = VIEWS[:2]
     with pytest.raises(DataError, match="clip of 1 pairs"):
         lossctl.compute("clip", left[:1], right[:1])
-    with pytest.raises(DataError, match="nothing to compare"):
+    with pytest.raises(DataError, match=r"of 1 row has no value\n.*there is one"):
         lossctl.compute("vicreg", left[:1], right[:1])
-    with pytest.raises(DataError, match="nothing to compare"):
+    with pytest.raises(DataError, match=r"of 3 rows has no value\n.*target: one value in every row"):
+        lossctl.compute("correlation", [1.0, 2, 4], [0.1] * 3)
+    with pytest.raises(DataError, match="of 40 rows has no value"):
         lossctl.compute("cox", *TIMES[:2], np.zeros(40, int))
     with pytest.raises(DataError, match="3 label columns beside 3 classes"):
         lossctl.compute("lovasz-softmax", np.full((4, 3), 1 / 3), np.full((4, 3), 1 / 3))

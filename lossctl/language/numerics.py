@@ -366,6 +366,12 @@ def row_max(x: Array) -> Array:
     return namespace(x).max(x, axis=-1)
 
 
+def centred(x: Array) -> Array:
+    """The columns of an (n, ...) array less their means; from the first row on, so that equal values give 0."""
+    apart = x - x[:1]
+    return apart - namespace(x).mean(apart, axis=0)
+
+
 def full_like(x: Array, number: float) -> Array:
     """An array of one number, in the shape, library and dtype of `x`."""
     return namespace(x).full_like(x, number)

@@ -68,8 +68,8 @@ _TEXT = Pointer("a score of generated texts", "texts are no numbers", "sacrebleu
                 "probabilities: lossctl compute perplexity", "perplexity")  # fmt: skip
 _IMAGES = Pointer("a score of generated images", "images are no predictions of labels",
                   "torchmetrics or scikit-image; pixel by pixel: lossctl compute mse", "mse")  # fmt: skip
-_CORRELATION = Pointer("a correlation", "it is no loss: shift and scale do not change it",
-                       "scipy.stats; of errors: lossctl compute mse or r2", "r2")  # fmt: skip
+_CORRELATION = Pointer("a correlation", "it tells order or spread, not how far off predictions are",
+                       "scipy.stats, scikit-learn; lossctl compute correlation (Pearson), r2 or mse", "r2")  # fmt: skip
 _VAE = Pointer("two terms of one objective", "reconstruction and KL are read from different files",
                "lossctl compute gaussian-kl for the KL term, bce or mse for the other", "gaussian-kl")  # fmt: skip
 _GAN = Pointer(

@@ -9,6 +9,7 @@ from ..language.domains import Bins, Flag, Fraction, NonNegative, Positive
 from ..language.engines import WHOLE
 from ..language.numerics import (
     Array,
+    centred,
     exp,
     log_sums_behind,
     namespace,
@@ -369,7 +370,7 @@ def _decibels(signal: Array, noise: Array) -> Array:
 
 
 def _centred(x: Array, is_asked: bool) -> Array:
-    return x - namespace(x).mean(x) if is_asked else x
+    return centred(namespace(x).reshape(x, (-1,))) if is_asked else x
 
 
 def _sums_from(x: Array) -> Array:
@@ -439,7 +440,7 @@ def concordance(pred: Array, target: Array) -> Array:
     Example: pred=[1,2,3] target=[0,2,1] -> 0.7142857142857143
     """
     xp = namespace(pred)
-    error, p, y = pred - target, _centred_columns(pred), _centred_columns(target)
+    error, p, y = pred - target, centred(pred), centred(target)
     offset = xp.mean(pred, axis=0) - xp.mean(target, axis=0)
     unit = _largest(xp.stack([xp.max(abs(p), axis=0), xp.max(abs(y), axis=0), offset]))
     error, p, y, offset = error / unit, p / unit, y / unit, offset / unit
@@ -447,15 +448,11 @@ def concordance(pred: Array, target: Array) -> Array:
     return xp.mean(xp.mean(error * error, axis=0) / spread)
 
 
-def _centred_columns(x: Array) -> Array:
-    return x - namespace(x).mean(x, axis=0)
-
-
 def _standard(x: Array) -> Array:
     """Columns of mean 0 and mean square 1."""
-    centred = _centred_columns(x)
-    centred = centred / _largest(centred)
-    return centred / sqrt(namespace(x).mean(centred * centred, axis=0))
+    apart = centred(x)
+    apart = apart / _largest(apart)
+    return apart / sqrt(namespace(x).mean(apart * apart, axis=0))
 
 
 def _largest(x: Array) -> Array:

@@ -11,7 +11,20 @@ from typing import Annotated, Any, Literal
 from ..language.distances import cosine_distance
 from ..language.domains import Domain, Flag, NonNegative, Positive, Real
 from ..language.engines import VIEWS, WHOLE
-from ..language.numerics import Array, Total, exp, log, logarithm, namespace, quotient, relu, row_sum, sqrt, where
+from ..language.numerics import (
+    Array,
+    Total,
+    centred,
+    exp,
+    log,
+    logarithm,
+    namespace,
+    quotient,
+    relu,
+    row_sum,
+    sqrt,
+    where,
+)
 from ..language.registry import loss
 
 ViewPanel = Any  # sets.views.ViewPanel, which losses do not know
@@ -332,8 +345,8 @@ def vicreg(
     xp, n = namespace(left), left.shape[0]
     total = invariance * xp.mean((left - right) * (left - right))
     for view in (left, right):
-        centred = view - xp.mean(view, axis=0)
-        cov = centred.T @ centred / (n - 1.0)
+        apart = centred(view)
+        cov = apart.T @ apart / (n - 1.0)
         variances = xp.linalg.diagonal(cov)
         total = total + variance / 2.0 * xp.mean(relu(1.0 - sqrt(variances + eps)))
         total = total + covariance * (xp.sum(cov * cov) - xp.sum(variances * variances)) / view.shape[1]
@@ -361,9 +374,8 @@ def _decoupled(panel: ViewPanel, view: int, other: int, temperature: float) -> A
 
 def _standard(x: Array, eps: float) -> Array:
     """Columns of mean 0 and variance 1."""
-    xp = namespace(x)
-    centred = x - xp.mean(x, axis=0)
-    return centred / sqrt(xp.mean(centred * centred, axis=0) + eps)
+    apart = centred(x)
+    return apart / sqrt(namespace(x).mean(apart * apart, axis=0) + eps)
 
 
 def _beside(left: Array, right: Array) -> Array:

@@ -74,12 +74,23 @@ class WholePart:
     def refuse_nothing(self, plan: shapes.Plan) -> None:
         """DataError where all rows together have no value."""
         if math.isnan(self._value):
-            name = plan.spec.loss.name
             raise DataError(
-                f"{name} of {self.n} rows: there is nothing to compare",
-                why=f"{name} is {plan.spec.loss.summary[0].lower()}{plan.spec.loss.summary[1:]}",
-                fix=f"check the file; what {name} needs: lossctl explain {name}",
+                f"{plan.spec.loss.name} of {self.n} row{'s' * (self.n > 1)} has no value",
+                why=self._why_none(plan),
+                fix=f"check the file; what the loss needs: lossctl explain {plan.spec.loss.name}",
             )
+
+    def _why_none(self, plan: shapes.Plan) -> str:
+        """What the rows lack: others to compare with, a column that varies, or what the loss is about."""
+        if self.n == 1:
+            return "it compares rows with each other, and there is one"
+        inputs = zip(plan.spec.loss.roles, self.held.inputs, strict=False)
+        arrays = [(role.name, item) for role, item in inputs if isinstance(item, np.ndarray)]
+        constant = [name for name, item in arrays if np.all(item == item[:1], axis=0).any()]
+        if constant:
+            column = "a column of " * any(item.ndim > 1 and item.shape[1] > 1 for _, item in arrays)
+            return f"{column}{' and '.join(constant)}: one value in every row"
+        return f"it is {plan.spec.loss.summary[0].lower()}{plan.spec.loss.summary[1:]}"
 
     def spread(self, *_: Any) -> NoReturn:
         """Rows that are held are left out in turn; they are not resampled."""
