@@ -14,7 +14,7 @@ from lossctl.api import calls
 from lossctl.language import registry
 from lossctl.language.registry import walk
 
-SET_LOSSES = tuple(loss for loss in walk() if loss.engine.has_space)
+SET_LOSSES = tuple(loss for loss in walk() if loss.engine.has_space and loss.stands_alone)
 COSINE_LOSSES = tuple(loss.name for loss in SET_LOSSES if loss.cosine)
 
 

@@ -141,7 +141,7 @@ OURS: dict[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(
         ("batch-all", "batch-hard", "semi-hard", "multi-similarity", "circle", "nt-xent", "supcon", "nca", "margin-wu",
-         "generalized-lifted", "tuplet-margin", "fast-ap"),
+         "generalized-lifted", "tuplet-margin", "fast-ap", "contrastive-pairs-sides"),
         ("emb", "ids"),
     ),
 }  # fmt: skip
@@ -741,6 +741,18 @@ def pml_pairs(**distance: Any) -> Run:
     return printed
 
 
+def pml_set_pairs(**distance: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        from pytorch_metric_learning import distances, losses
+
+        return losses.ContrastiveLoss(distance=distances.LpDistance(**distance))(t(x.emb), t(x.ids))
+
+    return printed
+
+
+run("pytorch-metric-learning", "contrastive-pairs-sides")(pml_set_pairs())
+run("pytorch-metric-learning", "contrastive-pairs-sides/unnormalized")(pml_set_pairs(normalize_embeddings=False))
+run("pytorch-metric-learning", "contrastive-pairs-sides/squared")(pml_set_pairs(power=2))
 run("pytorch-metric-learning", "contrastive-sides/unnormalized")(pml_pairs(normalize_embeddings=False))
 run("pytorch-metric-learning", "contrastive-sides/squared")(pml_pairs(normalize_embeddings=False, power=2))
 

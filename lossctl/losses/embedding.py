@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real, Seed
 from ..language.engines import SETS
 from ..language.numerics import Array, matrix, minimum, namespace, one_hot, relu, row_sum, softplus, where
-from ..language.registry import Weighted, loss
+from ..language.registry import Sums, Weighted, loss
 from ..language.twofold import cosines, directions
+from .pairs import mean_of_sides
 
 LOG_2 = math.log(2)  # of log(1 + e^z) at z = 0
 Epsilon = Annotated[float | None, Domain(float, low=0, optional=True)]
@@ -170,6 +171,35 @@ def contrastive_pairs(panel: Panel, *, margin: Positive = 1.0) -> TripletLosses:
     d = panel.distance
     gap = relu(margin - d)
     return _active_total(where(panel.is_positive, d * d, gap * gap) / 2, panel.is_pair)
+
+
+@loss(engine=SETS, finish=mean_of_sides, stands_alone=False, reductions=("overall",), everyone=True, term="contrastive")
+def contrastive_pairs_sides(
+    panel: Panel, *, margin: Positive = 1.0, margin_similar: NonNegative = 0.0, squared: Flag = False
+) -> Sums:
+    """All pairs of the set: the mean over similar ones that cost something plus that over dissimilar ones.
+
+    Formula: mean of [d - m_s]+ over pairs of a class above 0 + mean of [margin - d]+ over the other pairs above 0; half
+        the squares of these with --squared
+    Paper: Musgrave, Belongie, Lim, PyTorch Metric Learning, 2020
+    Reading: a side of which no pair costs anything adds 0
+    Differs: contrastive-pairs takes one mean over all pairs, of squares; pytorch-metric-learning compares unit vectors
+        unless told otherwise: --normalize
+    margin: how far apart a dissimilar pair costs nothing
+    margin_similar: m_s, up to where a similar pair costs nothing
+    squared: half the square of each pair's cost, as contrastive-pairs has it
+    Use: labelled sets, where dissimilar pairs are by far the most
+    Misleads: the means are over what still costs something, so the value may rise while pairs get better
+    Gradient: by d: 1 / (similar active pairs) and -1 / (dissimilar active pairs)
+    Worked: similar = 1; dissimilar = 1 - 0.5; contrastive_pairs_sides = similar + dissimilar
+    Example: emb=0,1,1.5 label=0,0,1 -> 1.5
+    """
+    d = panel.distance
+    cost = relu(where(panel.is_positive, d - margin_similar, margin - d))
+    active = _cast(cost > 0, cost)
+    cost = cost * (cost / 2) if squared else cost
+    sides = (panel.is_positive, panel.is_negative)
+    return Sums(*(row_sum(where(side, column, 0.0)) for side in sides for column in (cost, active)))
 
 
 @loss(engine=SETS, cosine=True, lone=("drop", "zero", "negatives"))

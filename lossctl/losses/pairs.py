@@ -22,7 +22,7 @@ def contrastive(
     Formula: [y d^2 + (1 - y) [margin - d]+^2] / 2;  y = 1 for a similar pair
     Paper: Hadsell, Chopra, LeCun, Dimensionality Reduction by Learning an Invariant Mapping, 2006
     Differs: tensorflow-addons has no 1/2; the paper has y = 0 for similar and a sum; pytorch-metric-learning neither
-        squares nor halves
+        squares nor halves: contrastive-sides
     margin: how far apart a dissimilar pair costs nothing
     distance: d; euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, or angular (radians)
     legacy: [margin - d^2]+ for dissimilar pairs, as Caffe's legacy_version has it
@@ -57,9 +57,10 @@ def pairwise_ranking(
     return where(same == 1, d, relu(margin - d))
 
 
-def _mean_of_sides(
+def mean_of_sides(
     similar: Total, similar_active: Total, dissimilar: Total, dissimilar_active: Total, weight: Total
 ) -> Array | float:
+    """The means of two sides, each over what costs something; 0 for a side of which nothing does."""
     return quotient(_mean_of(similar, similar_active) + _mean_of(dissimilar, dissimilar_active), 1)
 
 
@@ -69,7 +70,7 @@ def _mean_of(cost: Total, active: Total) -> Total:
     return cost / active if active else 0
 
 
-@loss(finish=_mean_of_sides, stands_alone=False, reductions=("overall",))
+@loss(finish=mean_of_sides, stands_alone=False, reductions=("overall",))
 def contrastive_sides(
     left: Array,
     right: Array,
@@ -87,7 +88,7 @@ def contrastive_sides(
     Paper: Musgrave, Belongie, Lim, PyTorch Metric Learning, 2020
     Reading: a side of which no pair costs anything adds 0
     Differs: contrastive and pairwise-ranking take one mean over all pairs; pytorch-metric-learning takes points on the
-        unit sphere unless told otherwise, and all pairs of a batch
+        unit sphere unless told otherwise, and all pairs of a batch: contrastive-pairs-sides
     margin: how far apart a dissimilar pair costs nothing
     margin_similar: m_s, up to where a similar pair costs nothing
     distance: d; euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, or angular (radians)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -156,16 +155,20 @@ def _rows(
     alone: the numbers of points that count though they have no positive, as 0 where they are not among the anchors
     """
     numbers = points.rows[points.begin : points.begin + len(losses.total)]
-    weight = losses.weight if plan.reduction == "mean-active" else losses.valid
+    *sums, active = losses.columns
+    columns = (*sums, active if plan.reduction == "mean-active" else losses.valid)
     if len(alone):
         own = numbers <= embeddings.numbers[-1]  # without the copies of lone points
         more = np.setdiff1d(alone, numbers)
-        losses = replace(losses, total=np.concatenate([losses.total[own], np.zeros(len(more))]))
-        weight = np.concatenate([weight[own], np.full(len(more), float(plan.reduction != "mean-active"))])
+        shares = (*(0.0 for _ in sums), float(plan.reduction != "mean-active"))
+        columns = tuple(
+            np.concatenate([column[own], np.full(len(more), share)])
+            for column, share in zip(columns, shares, strict=True)
+        )
         numbers = np.concatenate([numbers[own], more])
     order = np.argsort(numbers)
     facts = embeddings.facts._replace(undecided_anchors=losses.undecided)
-    return rows_of(plan, RowsAt(numbers[order]), (losses.total[order], weight[order]), None, facts)
+    return rows_of(plan, RowsAt(numbers[order]), tuple(column[order] for column in columns), None, facts)
 
 
 def _counts(points: Points, losses: panels.AnchorLosses, unit: str) -> tuple[tuple[str, int], ...]:

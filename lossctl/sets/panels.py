@@ -16,7 +16,7 @@ import numpy as np
 
 from ..language.distances import cosine_distance
 from ..language.numerics import Array, namespace, picked, row_sum, where
-from ..language.registry import Weighted
+from ..language.registry import Sums, Weighted
 from ..language.rounded import Bounded, Rounded, rounded_cosines
 from ..language.twofold import Directions, Twofold, cosines, directions, near_one
 from ..rows.workers import Workers, cores, keep_freed_memory, mapped, threads_of
@@ -337,17 +337,24 @@ def default_threads() -> int:
 
 @dataclass(frozen=True)
 class AnchorLosses:
-    """The losses of A anchors, in the order of their points: three arrays of shape (A,).
+    """The losses of A anchors, in the order of their points: arrays of shape (A,).
 
-    total: of what an anchor is in; weight: what it adds to the divisor of the mean; valid: how many triplets it is in,
-    where the weight counts the active ones only, else the weight again
+    columns: what is added up: the total of what an anchor is in, or several sums; what it adds to the divisor last
+    valid: how many triplets it is in, where the divisor counts the active ones only, else the divisor again
     undecided: how many anchors had more ties than are decided by integers
     """
 
-    total: np.ndarray
-    weight: np.ndarray
+    columns: tuple[np.ndarray, ...]
     valid: np.ndarray
     undecided: int = 0
+
+    @property
+    def total(self) -> np.ndarray:
+        return self.columns[0]
+
+    @property
+    def weight(self) -> np.ndarray:
+        return self.columns[-1]
 
     def __len__(self) -> int:
         return len(self.total)
@@ -363,9 +370,11 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
 
     blocks = [*fold(points, quietly, **options)]
     if not blocks:
-        return AnchorLosses(np.zeros(0), np.zeros(0), np.zeros(0))
-    total, weight, *valid = (np.concatenate(parts) for parts in zip(*(losses for _, losses in blocks), strict=True))
-    return AnchorLosses(total, weight, valid[0] if valid else weight, sum(undecided for undecided, _ in blocks))
+        return AnchorLosses((np.zeros(0), np.zeros(0)), np.zeros(0))
+    *columns, valid = (np.concatenate(parts) for parts in zip(*(losses for _, losses in blocks), strict=True))
+    *_, divisor, terms = blocks[0][1]
+    valid = columns[-1] if terms is divisor else valid
+    return AnchorLosses(tuple(columns), valid, sum(undecided for undecided, _ in blocks))
 
 
 def precise_losses(function: Callable[[Any], Any], panel: Any) -> tuple[np.ndarray, ...]:
@@ -391,9 +400,13 @@ def _runs(positions: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def losses_of(value: Any, panel: Any) -> tuple[np.ndarray, ...]:
-    """What a panel loss gave, as numpy: total and weight, and valid where it tells that apart, (B,) each."""
+    """What a panel loss gave, as numpy, (B,) each: its total or its sums, what it adds to the divisor, and how many
+    terms it is of; those of several sums are its pairs."""
+    if isinstance(value, Sums):
+        value = (*value, panel.positives + panel.negatives)
     parts = value if isinstance(value, tuple) else (value, np.ones(len(panel)))
-    return tuple(_as_numpy(part) for part in parts)
+    columns = tuple(_as_numpy(part) for part in parts)
+    return columns if hasattr(value, "valid") else (*columns, columns[-1])
 
 
 def _as_numpy(x: Array) -> np.ndarray:

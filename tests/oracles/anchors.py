@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import mpmath
@@ -117,6 +118,14 @@ def against_everyone(emb: Any, label: Any, temperature: float) -> list[float]:
 
 def similarities(emb: Any) -> list[list[Any]]:
     return [[1 - d for d in row] for row in distances(emb, "cosine", False)]
+
+
+def two_means(d: list[list[Any]], label: Any, margin: float, power: Callable[[Any], Any]) -> Any:
+    """Of the pairs of a class that are apart, and of the other pairs nearer than the margin: two means, added."""
+    pairs = list(itertools.combinations(range(len(label)), 2))
+    pull = [d[i][j] for i, j in pairs if label[i] == label[j] and d[i][j] > 0]
+    push = [margin - d[i][j] for i, j in pairs if label[i] != label[j] and d[i][j] < margin]
+    return mp.fsum(mp.fsum(map(power, side)) / len(side) for side in (pull, push) if side)
 
 
 def multi_similarity(emb: Any, label: Any, alpha: float, beta: float, base: float) -> list[Any]:

@@ -27,6 +27,7 @@ from .anchors import (
     multi_similarity,
     of_band,
     semi_hard,
+    two_means,
 )
 from .case import Case, mean
 
@@ -268,6 +269,29 @@ CASES: dict[str, list[Case]] = {
         ),
         Case("by hand", "contrastive-pairs:margin=2", ([[0.0], [1], [1.5]], [0, 0, 1]), (1 + 0.25 + 2.25) / 6),
         Case("nobody alike", "contrastive-pairs:margin=3", ([[0.0], [1], [2]], [0, 1, 2]), (4 + 4 + 1) / 6),
+    ],
+    "contrastive-pairs-sides": [
+        *(
+            Case(
+                f"{PML}, power {2 if metric == 'sqeuclidean' else 1}{', its unit vectors' if normalize else ''}",
+                "contrastive-pairs-sides:margin=1.5,margin_similar=0.2",
+                X,
+                number,
+                digits=12,
+                space={"metric": metric, "normalize": normalize},
+            )
+            for (metric, normalize), number in {
+                ("euclidean", False): 2.393446404373,
+                ("sqeuclidean", False): 5.789673684211,
+                ("euclidean", True): 1.771940249578,
+                ("sqeuclidean", True): 2.780148571965,
+            }.items()
+        ),
+        *in_all_spaces(
+            "contrastive-pairs-sides:margin=1.3,squared=true", X, lambda d, y: two_means(d, y, 1.3, lambda x: x * x / 2)
+        ),
+        Case("nobody alike", "contrastive-pairs-sides:margin=3", ([[0.0], [1], [2]], [0, 1, 2]), (2 + 2 + 1) / 3),
+        Case("one class costs nothing any more", "contrastive-pairs-sides", (np.ones((3, 2)), [0, 0, 0]), 0.0),
     ],
     "multi-similarity": [
         Case(f"{PML}, without its lone row", "multi-similarity", LONE, 0.305958, digits=6),

@@ -75,7 +75,7 @@ def _by_kernel(
     total, weight, valid = (
         np.concatenate([getattr(part, name) for part, _ in parts]) for name in ("total", "weight", "valid")
     )
-    together = AnchorLosses(total, weight, valid, sum(part.undecided for part, _ in parts))
+    together = AnchorLosses((total, weight), valid, sum(part.undecided for part, _ in parts))
     backend = backend_of(device, spec.loss.name, int((points.last - points.first).max(initial=0)))
     return together, "numpy" if all(is_open for _, is_open in parts) else backend
 
@@ -98,7 +98,7 @@ def batch_all_losses(
     with lock, room_on(placed.device):
         total, active, is_open = _batch_all(placed, points, options["margin"], span)
     size, start = (points.last - points.first)[slice(*span)], span[0]
-    losses = AnchorLosses(total, active.astype(float), ((size - 1) * (len(points) - size)).astype(float))
+    losses = AnchorLosses((total, active.astype(float)), ((size - 1) * (len(points) - size)).astype(float))
     judges = Judges(points)
     panels = (Panel(points, *run, judges) for run in runs(start + np.flatnonzero(is_open)))
     for panel, (of_panel, weight, _) in ordered_map(lambda p: (p, losses_of(function(p), p)), panels, threads):
