@@ -149,8 +149,17 @@ def hellinger(p: list[Any], q: list[Any], form: tuple[str, str]) -> Any:
     return mp.sqrt(mp.fsum((mp.sqrt(a) - mp.sqrt(b)) ** 2 for a, b in masses(p, q, form)) / 2)
 
 
-def contrastive(left: Any, right: Any, same: Any, margin: float, distance: str) -> Any:
-    d = _distance(left, right, distance)
+def kept_from_0(a: Any, b: Any, name: str, eps: float, eps_in: str = "differences") -> Any:
+    """A distance of a - b + eps, or with eps added to the sum of squares."""
+    if not eps:
+        return _distance(a, b, name)
+    squares = [(x - y + (mp.mpf(eps) if eps_in == "differences" else 0)) ** 2 for x, y in zip(a, b, strict=True)]
+    square = mp.fsum(squares) + (mp.mpf(eps) if eps_in == "root" else 0)
+    return square if name == "sqeuclidean" else mp.sqrt(square)
+
+
+def contrastive(left: Any, right: Any, same: Any, margin: float, distance: str, eps: float) -> Any:
+    d = kept_from_0(left, right, distance, eps)
     return (d**2 if same == 1 else max(mp.mpf(0), margin - d) ** 2) / 2
 
 
@@ -159,9 +168,11 @@ def pairwise_ranking(left: Any, right: Any, same: Any, margin: float, distance: 
     return d if same == 1 else max(mp.mpf(0), margin - d)
 
 
-def triplet(a: Any, p: Any, n: Any, margin: float, distance: str, swap: bool, soft: bool) -> Any:
-    d_ap, d_an = _distance(a, p, distance), _distance(a, n, distance)
-    d_an = min(d_an, _distance(p, n, distance)) if swap else d_an
+def triplet(
+    a: Any, p: Any, n: Any, margin: float, distance: str, swap: bool, soft: bool, eps: float, eps_in: str
+) -> Any:
+    d_ap, d_an = kept_from_0(a, p, distance, eps, eps_in), kept_from_0(a, n, distance, eps, eps_in)
+    d_an = min(d_an, kept_from_0(p, n, distance, eps, eps_in)) if swap else d_an
     return softplus(d_ap - d_an) if soft else max(mp.mpf(0), d_ap - d_an + margin)
 
 

@@ -772,6 +772,11 @@ METHODS = {
 }
 
 
+def pairwise(left: Any, right: Any) -> Any:
+    """SiameseDistanceMetric.EUCLIDEAN there."""
+    return f().pairwise_distance(left, right, p=2)
+
+
 def sentence_row(name: str, negatives: bool = False, **options: Any) -> Run:
     def printed(x: Inputs) -> Any:
         with without_operators():
@@ -793,6 +798,7 @@ def sentence_row(name: str, negatives: bool = False, **options: Any) -> Run:
 
 
 run("sentence-transformers", "contrastive")(sentence_row("ContrastiveLoss"))
+run("sentence-transformers", "contrastive/euclidean")(sentence_row("ContrastiveLoss", distance_metric=pairwise))
 run("sentence-transformers", "mnrl")(sentence_row("MultipleNegativesRankingLoss"))
 run("sentence-transformers", "mnrl-negatives")(sentence_row("MultipleNegativesRankingLoss", negatives=True))
 run("sentence-transformers", "mnrl/symmetric")(sentence_row("MultipleNegativesSymmetricRankingLoss"))

@@ -413,10 +413,10 @@ rule(
 )  # fmt: skip
 rule("torch", "hinge_embedding_loss", "pairwise-ranking left right same", "pairwise-ranking")
 TRIPLET = "left right third"
-rule("torch", "triplet_margin_loss, eps 1e-6", f"triplet {TRIPLET}", "triplet")
-rule("torch", "triplet_margin_loss, swap", f"triplet --swap {TRIPLET}", "triplet/swap")
+rule("torch", "triplet_margin_loss, eps 1e-6", f"triplet --eps 1e-6 {TRIPLET}", "triplet")
+rule("torch", "triplet_margin_loss, swap", f"triplet --swap --eps 1e-6 {TRIPLET}", "triplet/swap")
 rule("torch", "triplet with_distance, cosine", f"triplet --distance cosine {TRIPLET}", "triplet/cosine")
-rule("optax", "triplet_margin_loss, eps 1e-6", f"triplet {TRIPLET}", "triplet")
+rule("optax", "triplet_margin_loss, eps 1e-6", f"triplet --eps 1e-6 --eps-in root {TRIPLET}", "triplet")
 rule("sentence-transformers", "TripletLoss, margin 5", f"triplet --margin 5 {TRIPLET}", "triplet")
 SET = "emb ids"
 rule("pytorch-metric-learning", "TripletMarginLoss", f"batch-all --normalize --margin 0.05 {SET}", "batch-all")
@@ -584,7 +584,7 @@ rule(
     sentence("OnlineContrastiveLoss", *PAIRS),
 )
 rule("tensorflow-addons", "ContrastiveLoss, a formula", "contrastive --scale 2 left right same", without_half)
-rule("torch", "triplet_margin_loss, p 1", f"triplet --distance manhattan {TRIPLET}", "triplet/p1")
+rule("torch", "triplet_margin_loss, p 1", f"triplet --distance manhattan --eps 1e-6 {TRIPLET}", "triplet/p1")
 rule(
     "pytorch-metric-learning",
     "TripletMarginLoss, smooth_loss",

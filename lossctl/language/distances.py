@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+from ..errors import UsageError
 from .domains import MINKOWSKI
 from .entropy import _infinity
 from .numerics import Array, arcsine, cosine, maximum, namespace, row_max, row_sum, sine, sqrt, where
@@ -78,13 +79,36 @@ DISTANCES: dict[str, Callable[[Array, Array], Array]] = {
     "angular": angular,
     "dot": negative_dot,
 }
+POWERS = {"euclidean": 2.0, "sqeuclidean": 2.0, "manhattan": 1.0}  # of the differences that are summed
 LONGEST = {"cosine": 2.0, "angular": math.pi}  # where a distance is of directions
 
 
-def distance_by_name(name: str) -> Callable[[Array, Array], Array]:
-    """The distance of a name: one of DISTANCES, or minkowski:P."""
+def distance_by_name(name: str, eps: float = 0.0, eps_in: str = "differences") -> Callable[[Array, Array], Array]:
+    """The distance of a name, one of DISTANCES or minkowski:P; with eps in each a - b, or under the root.
+
+    UsageError for eps where no differences are summed.
+    """
     stem, _, power = name.partition(":")
-    return partial(minkowski, float(power)) if stem == MINKOWSKI else DISTANCES[name]
+    measure = partial(minkowski, float(power)) if stem == MINKOWSKI else DISTANCES[name]
+    if not eps:
+        return measure
+    if stem not in POWERS and not power:
+        raise UsageError(
+            f"--eps beside --distance {name}",
+            why=f"it is added to differences, of which {', '.join(POWERS)} and {MINKOWSKI}:P are sums",
+            fix="leave --eps out, or use --distance euclidean",
+        )
+    return partial(_kept_from_0, measure, eps ** (1.0 / (float(power or 0) or POWERS[stem])), eps, eps_in == "root")
+
+
+def _kept_from_0(
+    measure: Callable[[Array, Array], Array], edge: float, eps: float, in_root: bool, a: Array, b: Array
+) -> Array:
+    """A distance of a - b + eps, or of a - b and one more column that adds eps to the sum of the powers."""
+    difference = a - b
+    xp = namespace(difference)
+    difference = xp.concat([difference, difference[:, :1] * 0.0 + edge], axis=1) if in_root else difference + eps
+    return measure(difference, xp.zeros_like(difference))
 
 
 def pair_at(name: str, d: Array) -> tuple[Array, Array]:

@@ -1,5 +1,7 @@
 """Pairs and triplets of embeddings that are given row by row: contrastive, pairwise ranking, triplet."""
 
+from typing import Literal
+
 from ..language.distances import distance_by_name
 from ..language.domains import Flag, Metric, NonNegative, Order, Positive
 from ..language.engines import ROWS
@@ -16,6 +18,7 @@ def contrastive(
     margin: Positive = 1.0,
     distance: Metric = "euclidean",
     legacy: Flag = False,
+    eps: NonNegative = 0.0,
 ) -> Array:
     """Pulls similar pairs together and pushes dissimilar ones apart until the margin.
 
@@ -26,13 +29,14 @@ def contrastive(
     margin: how far apart a dissimilar pair costs nothing
     distance: d; euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, or angular (radians)
     legacy: [margin - d^2]+ for dissimilar pairs, as Caffe's legacy_version has it
+    eps: added to each number of left - right; 1e-6 in torch's pairwise_distance
     Use: pairs known to be similar or not, as from siamese networks
     Misleads: similar pairs pull towards distance 0 for ever; the margin is in units of the embedding
     Gradient: by d: d for a similar pair, -(margin - d) for a dissimilar one within the margin, 0 beyond
     Worked: d = sqrt(0.6^2 + 0.8^2); contrastive = 1 * d^2 / 2
     Example: left=[0,0] right=[0.6,0.8] same=1 -> 0.5
     """
-    d = distance_by_name(distance)(left, right)
+    d = distance_by_name(distance, eps)(left, right)
     gap = relu(margin - d * d if legacy else margin - d)
     return where(same == 1, d * (d / 2), gap / 2 if legacy else gap * (gap / 2))
 
@@ -118,15 +122,20 @@ def triplet(
     distance: Order = "euclidean",
     swap: Flag = False,
     soft: Flag = False,
+    eps: NonNegative = 0.0,
+    eps_in: Literal["differences", "root"] = "differences",
 ) -> Array:
     """By how much a negative fails to be farther from the anchor than the positive, by the margin.
 
     Formula: [d_ap - d_an + margin]+, or log(1 + e^(d_ap - d_an)) with --soft
     Paper: Schroff, Kalenichenko, Philbin, FaceNet, 2015 (squared distance on the unit sphere, margin 0.2)
+    Differs: torch and optax have --eps 1e-6, which moves the sixth digit; --like sets it
     margin: by how much d_an should exceed d_ap; not used with --soft
     distance: euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, angular (radians), dot (-a b)
     swap: also look from the positive, min(d_an, d_pn), as Balntas et al. 2016 do
     soft: a smooth margin, as in Hermans, Beyer, Leibe, In Defense of the Triplet Loss, 2017
+    eps: keeps the distances, and so their gradients, from 0; 1e-6 in torch and optax
+    eps_in: where it is added: to each number of a - b, as in torch, or under the root, as in optax
     Use: when only an order is known: this is nearer than that
     Misleads: most triplets soon cost 0, so the mean falls while the hard ones stay; a mean over active ones does not
     Slips: online mining chooses triplets anew in every batch; once an epoch, from the whole set, is offline mining
@@ -134,7 +143,7 @@ def triplet(
     Worked: d_ap = sqrt(0.6^2 + 0.8^2); d_an = 0.5; triplet = max(0, d_ap - d_an + 1)
     Example: anchor=[0,0] positive=[0.6,0.8] negative=[0,0.5] -> 1.5
     """
-    measure = distance_by_name(distance)
+    measure = distance_by_name(distance, eps, eps_in)
     d_ap, d_an = measure(anchor, positive), measure(anchor, negative)
     if swap:
         d_an = minimum(d_an, measure(positive, negative))

@@ -89,6 +89,12 @@ CASES = {
             )
             for metric, margin in zip(METRICS, (4, 9, 0.8, 3, 1.5), strict=True)
         ),
+        Case(
+            "torch's pairwise_distance",
+            "contrastive:eps=0.25",
+            (LEFT, RIGHT, np.ones(30)),
+            lambda: (F.pairwise_distance(tensor(LEFT), tensor(RIGHT), eps=0.25) ** 2 / 2).mean(),
+        ),
         Case("by hand, similar", "contrastive", (*A345[:2], [1]), 0.5),
         Case("by hand, dissimilar", "contrastive:margin=2", (*A345[:2], [0]), 0.5),
         Case("by hand, labels -1", "contrastive:margin=3", (*A345[:2], [-1]), 2.0),
@@ -158,6 +164,25 @@ CASES = {
                 lambda metric=metric: torch_soft_triplet(metric),
             )
             for metric in TORCH_DISTANCES
+        ),
+        *(
+            Case(
+                f"torch, eps in the differences, p {p}",
+                f"triplet:eps=0.25,distance={metric},swap={swap}",
+                (LEFT, RIGHT, THIRD),
+                lambda p=p, swap=swap: F.triplet_margin_loss(
+                    tensor(LEFT), tensor(RIGHT), tensor(THIRD), p=p, eps=0.25, swap=swap
+                ),
+            )
+            for metric, p in (("euclidean", 2), ("manhattan", 1), ("minkowski:3", 3))
+            for swap in (False, True)
+        ),
+        Case("by hand, eps under the root", "triplet:eps=9,eps_in=root", ([[0.0]], [[4.0]], [[0.0]]), 5 - 3 + 1),
+        Case(
+            "by hand, eps under the cube root",
+            "triplet:eps=19,eps_in=root,distance=minkowski:3",
+            ([[0.0]], [[2.0]], [[-2.0]]),
+            1.0,
         ),
         Case("by hand", "triplet", A345, 1.5),
         Case("by hand, easy", "triplet:margin=0.25", (A345[0], A345[2], A345[1]), 0.0),
