@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 KEYWORDS = {
@@ -30,6 +30,7 @@ LETTERS = {"-w": "weight", "-j": "jobs", "-g": "group", "-r": "reduction"}
 SOURCE = r"--([a-z-]+) ('[^']+::[^']+'|[^\s']+::[^\s;,']+)"
 BESIDE = "group|weight|cluster|align|id|ref|ref-label|exclude-same|by|seed-of"  # sources that are keys of an entry
 FLAG = r"(?<![\w-])--([a-z][a-z0-9-]*)"
+PLACES = 4  # how many inputs a fault names
 
 
 class LossctlError(Exception):
@@ -51,7 +52,33 @@ class UsageError(LossctlError):
 
 
 class DataError(LossctlError):
-    """The input is readable but cannot be used: NaN, unequal lengths, a label outside the classes."""
+    """The input is readable but cannot be used: NaN, unequal lengths, a label outside the classes.
+
+    row: which row of the first input it is about, where whoever raises it knows no file;  is_placed: it names a file
+    """
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "", row: int | None = None) -> None:
+        super().__init__(what if row is None else f"row {row}: {what}", why=why, fix=fix)
+        self.row = row
+        self.is_placed = False
+
+    def place(self, names: Sequence[str], where: Callable[[int], str] | None = None) -> None:
+        """Let it name the inputs, unless it names one already.
+
+        names: what messages call them;  where: a row of the first one -> what messages call that
+        """
+        if self.is_placed or not names:
+            return
+        if self.row is not None and where is not None:
+            self.place_at(where(self.row))
+        elif not any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", self.what) for name in names):
+            more = f" and {len(names) - PLACES} more" if len(names) > PLACES else ""
+            self.what = f"{', '.join(names[:PLACES])}{more}: {self.what}"
+        self.is_placed = True
+
+    def place_at(self, where: str) -> None:
+        """Let it name the place of its row."""
+        self.what, self.is_placed = f"{where}: {self.what.partition(': ')[2]}", True
 
 
 class FileError(LossctlError):

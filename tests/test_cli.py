@@ -686,6 +686,42 @@ def test_similarities_of_an_all_zero_embedding_are_refused(tmp_path):
     assert (done.code, done.out) == (3, "") and "row 2: key 'emb': the embedding is all zeros" in done.err
 
 
+def test_what_is_wrong_with_the_rows_names_their_files(tmp_path):
+    """Whoever sees only numbers says what is wrong with them; whoever opened the files says where they are from."""
+    zero = np.array([[1.0, 2], [3, 4], [0, 0], [5, 6]])
+    for name, array in {
+        "eight": np.ones((4, 8)), "one": np.ones(4), "nan": np.full(4, np.nan), "none": np.zeros(0), "zero": zero,
+        "emb": zero + 1, "label": np.arange(4) % 2, "null": np.zeros(4), "wide": np.ones((4, 3)),
+    }.items():  # fmt: skip
+        np.save(tmp_path / f"{name}.npy", array)
+    rows = (f"{k},{x},{y},{k % 2}\n" for k, (x, y) in enumerate(zero))
+    (tmp_path / "zero.csv").write_text("id,emb_0,emb_1,label\n" + "".join(rows))
+    for name in ("one.npy", "zero.npz", "zero.csv.gz"):
+        (tmp_path / f"bad-{name}").write_bytes(b"\x01" + bytes(range(128, 150)))
+    for line, expected in {
+        "compute mse eight.npy one.npy": "eight.npy, one.npy: pred has 8 columns and target has 1",
+        "compute mse nan.npy one.npy --na skip": "nan.npy, one.npy: no rows to average: all 4 rows were left out",
+        "compute mse none.npy none.npy": "none.npy: no rows to average",
+        "compute mse one.npy one.npy -w null.npy": "one.npy, null.npy: no rows to average",
+        "compute bce one.npy null.npy -r positives": "one.npy, null.npy: no label is 1",
+        "compute clip emb.npy wide.npy": "emb.npy, wide.npy: left has 2 columns and right has 3",
+        "triplets zero.npy label.npy --distance cosine": "zero.npy: row 2: the embedding is all zeros",
+        "triplets zero.csv --distance cosine": "zero.csv:4: the embedding is all zeros",
+        "mine semi-hard zero.csv --distance cosine -o x.npy": "zero.csv:4: the embedding is all zeros",
+        "triplets emb.npy emb.npy zero.npy --distance cosine": "zero.npy: row 2: the embedding is all zeros",
+        "mine semi-hard emb.npy null.npy -o x.npy": "emb.npy, null.npy: no anchor has both",
+        "triplets emb.npy label.npy --ref zero.npy --ref-label label.npy --distance cosine": "references, row 2: the",
+        "triplets emb.npy label.npy --ref wide.npy --ref-label label.npy": "wide.npy: embeddings of 2 columns",
+        "compute mse bad-one.npy": "bad-one.npy: its first bytes are 01 80 81 82 83 84 85 86, where",
+        "compute mse bad-zero.npz": "bad-zero.npz: its first bytes are 01 80",
+        "compute mse bad-zero.csv.gz": "bad-zero.csv.gz: its first bytes are 01 80",
+    }.items():  # fmt: skip
+        done = run_lossctl(*line.split(), cwd=tmp_path)
+        assert done.code == 3 and expected in done.err, (line, done.err)
+    with pytest.raises(lossctl.errors.DataError, match=r"^pred, target: no rows to average"):
+        package.compute("mse", np.zeros(0), np.zeros(0))
+
+
 def test_the_colour_of_one_command_line_is_not_that_of_the_next(capfd):
     from lossctl.cli.app import run
 

@@ -294,8 +294,8 @@ def test_points_that_are_no_anchors_are_counted():
     [
         (np.eye(3), [0, 1], {}, "3 embeddings but 2 labels"),
         (np.zeros(3), [0, 1, 2], {}, "shape"),
-        ([[0.0], [np.nan]], [0, 1], {}, "embedding 1 is not finite"),
-        ([[0.0], [1.0]], [0, 1], {"metric": "cosine"}, "embedding 0 is all zeros"),
+        ([[0.0], [np.nan]], [0, 1], {}, "row 1: the embedding is not finite"),
+        ([[0.0], [1.0]], [0, 1], {"metric": "cosine"}, "row 0: the embedding is all zeros"),
         ([[1e301], [1.0]], [0, 1], {}, "beyond"),
     ],
 )

@@ -371,7 +371,7 @@ def test_bad_margins_are_refused():
 
 
 def test_a_row_is_named_by_its_number_also_beside_equal_rows():
-    with pytest.raises(DataError, match="embedding 3 is all zeros"):
+    with pytest.raises(DataError, match="row 3: the embedding is all zeros"):
         breakdown([[1.0, 2], [1, 2], [1, 2], [0, 0], [3, 4]], [0, 0, 0, 1, 1], metric="cosine")
 
 

@@ -125,7 +125,7 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
         )
         return values
 
-    with desk.stack:
+    with desk:
         for source in (*by_role.values(), asked.weight, *asked.side[:3]):
             if source is not None and not isinstance(source, str):
                 raise UsageError("--align with an array", why="an array has no column of ids", fix="give files")

@@ -307,7 +307,7 @@ def _without(
 def _aligned(systems: Systems, reading: Reading) -> Systems:
     """The same systems with every source in the order of the base's identifiers. DataError for unequal ids."""
     desk = prepare.desk_for(reading)
-    with desk.stack:
+    with desk:
         column = systems.align or ""
         order = Order(desk, column, ids_of(desk, systems.base, column), systems.names[0])
         loss = systems.losses[0][0].loss

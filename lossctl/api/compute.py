@@ -258,7 +258,7 @@ def prepared(
     _refuse_mixed(requests)
     desk = prepare.desk_for(reading)
     weight = column_of(as_array(weight), _first_source(requests[0]))
-    with room.allowed(reading.memory), desk.stack:
+    with room.allowed(reading.memory), desk:
         losses: list[Prepared] = []
         sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
         for request in requests:

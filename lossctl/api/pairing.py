@@ -181,7 +181,8 @@ def pairs_of(reading: Reading, sources: Sequence[Given], read: Read) -> tuple[Pa
     except DataError as fault:
         swap = partial(re.sub, r"--(label|emb|exclude-same)\b", r"--ref-\1")
         fix = swap(fault.fix).replace("--ref-emb", "--ref")
-        raise DataError(f"the references: {fault.what}", why=fault.why, fix=fix) from None
+        fault.what, fault.fix = f"the references: {fault.what}", fix
+        raise
     return plain._replace(reference=(reference.emb, reference.label)), reference
 
 

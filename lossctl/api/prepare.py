@@ -160,6 +160,8 @@ def prepare(
         renormalize=reading.renormalize,
         first_label=bound.first_label,
     )
+    if (where := plan.entries[0].column.frame.where) not in desk.rows:
+        desk.rows.append(where)
     if like is None:
         used = (*plain.fields, own_weights) if own_weights else plain.fields
         own_rows = (reading.ref, reading.index, reading.distances, *reading.exclude_same)
@@ -181,7 +183,7 @@ def prepare(
         warnings=bound.warnings,
     )
     return (
-        _with_pairs(computation, [as_array(item) for item in inputs])
+        _with_pairs(desk, computation, [as_array(item) for item in inputs])
         if spec.loss.engine.has_space
         else _balanced(computation)
     )
@@ -195,7 +197,7 @@ def _paired(desk: binding.Desk, spec: Spec, plain: Bound, reading: Reading, sour
     return pairing.with_keys(desk, bound, reading.exclude_same, sources)
 
 
-def _with_pairs(computation: Prepared, sources: Sequence[Given]) -> Prepared:
+def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Given]) -> Prepared:
     """The computation with the other set, read whole, and all else that says who pairs with whom."""
     reading = computation.reading
 
@@ -205,7 +207,7 @@ def _with_pairs(computation: Prepared, sources: Sequence[Given]) -> Prepared:
         keys = asked.ref_exclude_same or asked.exclude_same
         alone = replace(asked, ref=None, ref_label=None, exclude_same=keys, ref_exclude_same=(), noise="out")
         desk = desk_for(alone)
-        with desk.stack:
+        with desk:
             spec = make(computation.plan.spec.loss, **computation.plan.spec.options)
             ref = prepare(
                 desk,
@@ -218,6 +220,7 @@ def _with_pairs(computation: Prepared, sources: Sequence[Given]) -> Prepared:
                 jobs=computation.jobs,
             )
             points = read_set(ref.plan, ref.inputs())
+        outer.names.update(desk.names)
         names = tuple((f"ref {name}", text) for name, text in ref.sources)
         return pairing.Reference(points.emb, points.label, names, points.facts.skipped)
 

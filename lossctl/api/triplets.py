@@ -207,7 +207,7 @@ def is_of_triplets(sources: Sequence[Given], reading: Reading) -> bool:
     if len(sources) != 1:
         return len(sources) == 3
     desk = desk_for(reading)
-    with desk.stack:
+    with desk:
         frame, selector = desk.frame(sources[0], "input")
         families = {name.lower().rstrip("0123456789").rstrip("_.[") for name in frame.names}
         return selector is None and set(TRIPLET) <= families
@@ -223,9 +223,14 @@ def triplets_in_step(opened: Prepared, margins: Sequence[float]) -> tuple[GivenT
     points = [np.concatenate(side) for side in zip(*blocks, strict=True)]
     count = len(points[0])
     rows = np.arange(count)[:, None] + count * np.arange(3)
-    return categorize(
-        np.concatenate(points), [rows.astype(np.float64)], margins, metric=reading.metric, normalize=reading.normalize
-    )
+    how: dict[str, Any] = {"metric": reading.metric, "normalize": reading.normalize}
+    try:
+        return categorize(np.concatenate(points), [rows.astype(np.float64)], margins, **how)
+    except DataError as fault:
+        if fault.row is not None:
+            side, row = divmod(fault.row, count)
+            fault.place_at(plan.entries[side].column.frame.where(row))
+        raise
 
 
 def given_triplets(emb: Given, index: Given, margins: Sequence[float], reading: Reading) -> tuple[GivenTriplets, ...]:
@@ -238,8 +243,9 @@ def given_triplets(emb: Given, index: Given, margins: Sequence[float], reading: 
     from .prepare import desk_for
 
     desk = desk_for(reading)
-    with desk.stack:
+    with desk:
         source = desk.field(emb, POINTS)
+        desk.rows.append(source.frame.where)
         triplets = binding.index_of(desk, index)
         refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
         points = read_all(source)

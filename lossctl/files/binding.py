@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from .opening import label_of
 from .selectors import listed
 from .sources import Field, Frame, frame_of, open_source, parse_source
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
 Given = Any  # the text of a source, `Paths`, an array, a table or a dict
 
 
@@ -31,18 +34,35 @@ class Paths(tuple[str, ...]):
 
 @dataclass
 class Desk:
-    """The files that are open for one computation, each once, whatever many roles it holds."""
+    """The files that are open for one computation, each once, whatever many roles it holds. A context manager: what
+    is wrong with the rows says in which of them.
+
+    names: what messages call the inputs;  rows: what they call a row of each first input
+    """
 
     open: Callable[[str | tuple[str, ...]], Frame] = open_source
     hold: Callable[[object, str], Frame] = frame_of
     stack: ExitStack = field(default_factory=ExitStack)
     frames: dict[str, Frame] = field(default_factory=dict)
+    names: dict[str, None] = field(default_factory=dict)
+    rows: list[Callable[[int], str]] = field(default_factory=list)
+
+    def __enter__(self) -> Desk:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(fault, DataError):
+            fault.place(tuple(self.names), self.rows[0] if len(self.rows) == 1 else None)
+        self.stack.__exit__(kind, fault, trace)
 
     def frame(self, source: Given, name: str) -> tuple[Frame, str | None]:
         """The frame of a source, and its selector."""
         if isinstance(source, Paths):
             return self._opened(source, " ".join(source)), None
         if not isinstance(source, str):
+            self.names[name] = None
             return self.hold(source, name), None
         parsed = parse_source(source)
         return self._opened(parsed.path, parsed.path), parsed.selector
@@ -50,6 +70,7 @@ class Desk:
     def _opened(self, path: str | tuple[str, ...], key: str) -> Frame:
         if key not in self.frames:
             self.frames[key] = self.stack.enter_context(self.open(path))
+            self.names[label_of(self.frames[key].path)] = None
         return self.frames[key]
 
     def field(self, source: Given, role: Role) -> Field:

@@ -16,6 +16,7 @@ from .opening import Bytes
 
 HEAD = 512
 SAMPLE = 4096
+BEGINNING = 8  # bytes that are shown of a file
 
 
 class Opened(NamedTuple):
@@ -100,6 +101,19 @@ OTHERS = {  # files of other programs: how they begin, what they are, what to do
     r"version https://git-lfs": ("a Git LFS pointer, and not the file itself", "git lfs pull -I {file}"),
     r"Rar!|7z\xbc\xaf": ("an archive", "unpack it, and name a file of it"),
 }
+NAMES = {  # how files of binary formats are called -> how they begin, at most 8 bytes
+    r"\.npy": "93 4e 55 4d 50 59 (NPY)",
+    r"\.npz": "50 4b 03 04 (ZIP)",
+    r"\.(?:parquet|pq)": "50 41 52 31 (Parquet)",
+    r"\.(?:arrow|feather)": "41 52 52 4f 57 31 (Arrow)",
+    r"\.(?:h5|hdf5)": "89 48 44 46 0d 0a 1a 0a (HDF5)",
+    r"\.(?:pt|pth)": "50 4b 03 04 or 80 02 8a 0a (torch)",
+    r"\.safetensors": "the length of a header, and then {",
+    r"\.gz": "1f 8b (gzip)",
+    r"\.bz2": "42 5a 68 (bzip2)",
+    r"\.xz": "fd 37 7a 58 5a 00 (xz)",
+    r"\.zst": "28 b5 2f fd (zstd)",
+}
 # fmt: on
 
 
@@ -111,8 +125,11 @@ def open_content(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect
     )
     if format.is_text:
         refuse_others(head, stretch.label)
-        if dialect.dim is not None and _is_binary(stretch):
+        is_binary = _is_binary(stretch)
+        if dialect.dim is not None and is_binary:
             format = RAW
+        elif is_binary or len(head) < BEGINNING:
+            _refuse_misnamed(head, stretch)
     return format.open(stretch, closing, dialect)
 
 
@@ -139,6 +156,22 @@ def refuse_others(head: bytes, label: str) -> None:
     for magic, (what, fix) in OTHERS.items():
         if re.match(magic.encode("latin-1"), head, re.DOTALL):
             raise DataError(f"{label}: is {what}", fix=fix.format(file=quote(label), path=label))
+
+
+def _refuse_misnamed(head: bytes, stretch: Bytes) -> None:
+    """DataError for a file that is called like one of a binary format, and begins like none."""
+    name = stretch.label.lower()
+    if stretch.is_unpacked:
+        name = re.sub(r"\.(?:gz|bz2|xz|zst)$", "", name)
+    beginning = next((text for ending, text in NAMES.items() if re.search(ending + "$", name)), None)
+    if beginning is None:
+        return
+    first = head[:BEGINNING].hex(" ")
+    raise DataError(
+        f"{stretch.label}: its first bytes are {first}, where such a file begins with {beginning}",
+        why="it is damaged, cut short, or of another kind than its name says",
+        fix="copy it again, or write it again",
+    )
 
 
 def need(library: str, extra: str, what: str) -> None:

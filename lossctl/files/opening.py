@@ -14,7 +14,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, NamedTuple, Protocol
 
 from ..errors import DataError, FileError
@@ -37,12 +37,14 @@ class Bytes:
     """A readable stretch of an open file. `pread` may be called by several threads at once.
 
     label: what messages call the file;  start, size: where the stretch begins in the file and how long it is
+    is_unpacked: it was decompressed
     """
 
     file: IO[bytes] | io.FileIO | None
     label: str
     start: int
     size: int
+    is_unpacked: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -50,7 +52,9 @@ class Bytes:
         return self.file is not None
 
     def pread(self, position: int, length: int) -> bytearray:
-        """Exactly `length` bytes from `position` (counted from `start`); DataError if the file has become shorter."""
+        """`length` bytes from `position` (counted from `start`). DataError where the stretch has not so many, or
+        the file has become shorter."""
+        self.check(position, length)
         content = bytearray(length)
         view = memoryview(content)
         done = 0
@@ -68,6 +72,15 @@ class Bytes:
                 )
             done += count
         return content
+
+    def check(self, position: int, length: int) -> None:
+        """DataError where the stretch has no such bytes: before there is memory for them."""
+        if not 0 <= position <= position + length <= self.size:
+            raise DataError(
+                f"{self.label}: has {self.size} bytes, and speaks of {position}..{position + length}",
+                why="it is damaged, or cut short",
+                fix="copy it again, or write it again",
+            )
 
     def reader(self) -> io.BufferedReader:
         """The stretch as a seekable file with a position of its own."""
@@ -282,7 +295,7 @@ def _pieces(read: Callable[[int], bytes], label: str) -> Iterator[bytes]:
 
 
 def _unpacked(packed: Bytes, stream: Readable, kind: str, closing: contextlib.ExitStack) -> Bytes:
-    return spool(_unpacked_pieces(packed, stream, kind), packed.label, closing)
+    return replace(spool(_unpacked_pieces(packed, stream, kind), packed.label, closing), is_unpacked=True)
 
 
 def _unpacked_pieces(packed: Bytes, stream: Readable, kind: str) -> Iterator[bytes]:

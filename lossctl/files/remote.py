@@ -84,7 +84,7 @@ def open_remote(path: str, closing: contextlib.ExitStack) -> Bytes:
         raise FileError(
             f"{label}: the server does not say how long it is", fix="download the file, and name it instead"
         )
-    stretch = RemoteBytes(None, label, 0, int(about["size"]), system, key, _version(about))
+    stretch = RemoteBytes(None, label, 0, int(about["size"]), system=system, key=key, version=_version(about))
     if stretch.pread(0, min(6, stretch.size)).startswith(IN_PIECES):
         closing.push(lambda kind, fault, trace: stretch.refuse_another() if kind is None else None)
         return stretch

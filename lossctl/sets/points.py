@@ -405,20 +405,29 @@ def _check_values(points: Points) -> None:
     for rows in drawer.blocks(x) if len(x) else ():
         largest[rows] = np.maximum(x[rows].max(axis=1), -x[rows].min(axis=1))
     if not np.isfinite(largest).all():
-        row = int(points.rows[~np.isfinite(largest)].min())
-        raise DataError(f"embedding {row} is not finite in {x.dtype}", why="a distance to it is not a number")
+        what = f"the embedding is not finite in {x.dtype}"
+        raise _fault(points, ~np.isfinite(largest), what, why="a distance to it is not a number")
     is_length = points.power > 1 or points.metric == "manhattan"
     limit = math.inf if points.is_angular else LARGEST if is_length else math.sqrt(LARGEST)
     if (largest > limit).any():
-        row = int(points.rows[largest > limit].min())
-        raise DataError(f"embedding {row} has values beyond {limit:g}", why="distances to it are too large for float64")
+        what = f"the embedding has values beyond {limit:g}"
+        raise _fault(points, largest > limit, what, why="distances to it are too large for float64")
     if points.is_angular and (largest == 0).any():
-        row = int(points.rows[largest == 0].min())
-        raise DataError(
-            f"embedding {row} is all zeros",
+        raise _fault(
+            points,
+            largest == 0,
+            "the embedding is all zeros",
             why="it has no direction, so no cosine and no unit length",
             fix="leave such rows out: --na skip, or use another distance",
         )
+
+
+def _fault(points: Points, bad: np.ndarray, what: str, *, why: str, fix: str = "") -> DataError:
+    """An error at the first bad row, of the anchors' set where one is of it."""
+    own = bad[points.begin :]
+    if own.any():
+        return DataError(what, why=why, fix=fix, row=int(points.rows[points.begin :][own].min()))
+    return DataError(f"the references, row {points.rows[bad].min()}: {what}", why=why, fix=fix)
 
 
 def own_class(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

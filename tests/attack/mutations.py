@@ -1,6 +1,8 @@
 """Mutated files of every format against every reader: a value or a declared error, soon.
 
-python tests/attack/mutations.py [COUNT] [SEED]     a million takes hours; COUNT is 20000 unless given
+python tests/attack/mutations.py [COUNT [SEED [FIRST]]]
+
+COUNT is 20000 unless given; a million takes an hour of one core. Mutation FIRST + i is the same whatever COUNT is.
 """
 
 import collections
@@ -135,38 +137,45 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     return bytes(result)
 
 
-def attack(count: int, seed: int) -> tuple[collections.Counter, list[str]]:
+def attack(count: int, seed: int, first: int = 0) -> tuple[collections.Counter, list[str]]:
     """What became of the mutations, (format, outcome) -> how many, and the faults: what no reader may do."""
-    rng, outcomes, faults = random.Random(seed), collections.Counter(), []
+    outcomes, faults = collections.Counter(), []
     files = list(seeds().items())
     with tempfile.TemporaryDirectory() as folder:
-        for at in range(count):
+        for at in range(first, first + count):
             name, content = files[at % len(files)]
+            rng = random.Random(f"{seed} {at}")
             path = Path(folder) / name
             path.write_bytes(mutated(content, rng))
-            start = time.perf_counter()
+            loss, skip_nan = rng.choice(("mse", "bce", "gini")), rng.random() < 0.3
+            start, start_of_work = time.perf_counter(), time.process_time()
             try:
-                value = lossctl.compute(rng.choice(("mse", "bce", "gini")), str(path), skip_nan=rng.random() < 0.3)
+                value = lossctl.compute(loss, str(path), skip_nan=skip_nan)
                 outcome = "value" if value.n else "no rows"
             except LossctlError as fault:
                 outcome = type(fault).__name__
+                if outcome != "UsageError" and name not in str(fault):
+                    faults.append(f"{name} at {at}, {loss}: does not name the file: {fault}")
             except Exception:
                 outcome = "bug"
-                faults.append(f"{name} at {at}: {traceback.format_exc(limit=-3)}")
-            if time.perf_counter() - start > SLOW:
-                faults.append(f"{name} at {at}: {time.perf_counter() - start:.1f} s")
+                faults.append(f"{name} at {at}, {loss}: {traceback.format_exc(limit=-3)}")
+            seconds = time.perf_counter() - start
+            if seconds > SLOW:
+                work = time.process_time() - start_of_work
+                faults.append(f"{name} at {at}, {loss}: {seconds:.1f} s, {work:.1f} s of them at work")
             outcomes[name, outcome] += 1
     return outcomes, faults
 
 
 if __name__ == "__main__":
-    count, seed = map(int, [*sys.argv[1:], *("20000", "0")[len(sys.argv) - 1 :]])
-    outcomes, faults = attack(count, seed)
+    numbers = [int(word) for word in sys.argv[1:]]
+    count, seed, first = [*numbers, *(20000, 0, 0)[len(numbers) :]]
+    outcomes, faults = attack(count, seed, first)
     names = sorted({name for name, _ in outcomes})
     columns = sorted({outcome for _, outcome in outcomes})
     print("| file | " + " | ".join(columns) + " |\n| --- |" + " ---: |" * len(columns))
     for name in names:
         print(f"| {name} | " + " | ".join(f"{outcomes[name, column]:,}" for column in columns) + " |")
-    print(f"\n{count:,} mutations, seed {seed}: {len(faults)} faults")
+    print(f"\n{count:,} mutations from {first:,}, seed {seed}: {len(faults)} faults")
     print("\n".join(faults[:50]))
     sys.exit(bool(faults))
