@@ -338,6 +338,12 @@ CASES: dict[str, Case] = {
     "no file of triplets": _done("mine batch-hard x.npy y.npy", SET),
     "a format of none": _done("mine batch-hard x.npy y.npy -o m.xyz", SET),
     "a category of none": _done("mine batch-hard x.npy y.npy -o m.npy --category hard", SET, advice=True),
+    "a setting of another strategy": _done("mine all x.npy y.npy -o m.npy --angle 30", SET, advice=True),
+    "kinds that tell each other": _done(
+        "mine easy-hard x.npy y.npy -o m.npy --positives semi-hard --negatives all", SET, advice=True
+    ),
+    "bounds of a product": _done("mine pair-margin x.npy y.npy -o m.npy --distance dot", SET_OF_2D),
+    "angles of no angle": _done("mine angular x.npy y.npy -o m.npy --distance manhattan", SET_OF_2D),
     "distances to draw from": _done("mine distance-weighted x.npy y.npy -o m.npy", SET_OF_2D),
     "a part of a power": _done("triplets x.npy y.npy --distance minkowski:2.5", SET_OF_2D),
     "a power that is a word": _done("triplets x.npy y.npy --distance minkowski:three", SET_OF_2D),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cmp_to_key
 
+import mpmath as mp
 import numpy as np
 import pytest
 from exact_distances import BITS, compare, distance_table
 from random_sets import sets
 
 from lossctl.errors import UsageError
-from lossctl.sets import mining
+from lossctl.sets import mining, strategies
 from lossctl.sets.picks import uniform
 from lossctl.sets.points import sort_points
 
@@ -133,6 +134,109 @@ def test_multi_similarity(cases):
         assert mining.estimate_multi_similarity(points, margin=margin).triplets == len(expected), name
 
 
+def products(table, labels, positives, negatives):
+    """Triplets of the positives and the negatives that two functions of an anchor and the rows of a kind take."""
+    for a in range(len(labels)):
+        own = [p for p in range(len(labels)) if p != a and labels[p] == labels[a]]
+        others = [n for n in range(len(labels)) if labels[n] != labels[a]]
+        if own and others:
+            yield from ((a, p, n) for p in positives(a, own, others) for n in negatives(a, own, others))
+
+
+def test_pair_margin(cases):
+    for name, points, labels, margin, (table, one), k in cases:
+        beyond, within = margin or 0.5, 2.0 * margin or 1.25
+        steps = [int(Fraction(bound) * one * 2**BITS) for bound in (beyond, within)]
+
+        def take_own(a, own, _, table=table, step=steps[0]):
+            return [p for p in own if compare(table[a][p] - step) > 0]
+
+        def take_other(a, _, others, table=table, step=steps[1]):
+            return [n for n in others if compare(table[a][n] - step) < 0]
+
+        expected = products(table, labels, take_own, take_other)
+        mine = strategies.STRATEGIES["pair-margin"]
+        mined = mine(points, farther_than=beyond, nearer_than=within, block=1 + k % 4, threads=1 + k % 2)
+        assert in_any_order(mined) == list(expected), name
+
+
+def test_easy_hard(cases):
+    def chosen(table, way, nearest):
+        def of(a, rows):
+            if way == "all" or not rows:
+                return rows
+            return [nearest_first(table, a, rows)[0] if way == nearest else farthest(table, a, rows)]
+
+        return of
+
+    ways = [("easy", "semi-hard"), ("semi-hard", "easy"), ("hard", "easy"), ("all", "hard"), ("easy", "all")]
+    for name, points, labels, _, (table, _), k in cases:
+        positives, negatives = ways[k % len(ways)]
+        own_first, other_first = chosen(table, positives, "easy"), chosen(table, negatives, "hard")
+
+        def take_own(a, own, others, table=table, way=positives, first=own_first, other=other_first):
+            if way != "semi-hard":
+                return first(a, own)
+            (n,) = other(a, others)
+            nearer = [p for p in own if compare(table[a][p] - table[a][n]) < 0]
+            return [farthest(table, a, nearer)] if nearer else []
+
+        def take_other(a, own, others, table=table, way=negatives, first=other_first, other=own_first):
+            if way != "semi-hard":
+                return first(a, others)
+            (p,) = other(a, own)
+            return nearest_first(table, a, [n for n in others if compare(table[a][n] - table[a][p]) > 0])[:1]
+
+        expected = sorted(products(table, labels, take_own, take_other))
+        mine = strategies.STRATEGIES["easy-hard"]
+        mined = mine(points, positives=positives, negatives=negatives, block=1 + k % 4, threads=1 + k % 2)
+        assert in_any_order(mined) == expected, (name, positives, negatives)
+
+
+def test_angular_triplets_whose_angle_at_the_negative_is_wider():
+    """Whole numbers, so that 45 degrees are met exactly: by the integers of |a - p|^2 and 4 |c - n|^2; the chords of
+    directions by 60 digits."""
+    random = np.random.default_rng(8)
+    mine = strategies.STRATEGIES["angular"]
+    for k in range(30):
+        n = int(random.integers(4, 14))
+        x, labels = random.integers(-2, 3, size=(n, 2)) + np.array([3.0, 0]), random.integers(0, 3, size=n).tolist()
+        triplets = [(a, p, b) for a, p, bs in pairs(labels) for b in bs]
+        expected = [
+            (a, p, b) for a, p, b in triplets if ((x[a] - x[p]) ** 2).sum() > ((x[a] + x[p] - 2 * x[b]) ** 2).sum()
+        ]
+        assert in_any_order(mine(sort_points(x, labels), angle=45.0, block=1 + k % 3)) == sorted(expected)
+        with mp.workdps(60):
+            unit = [[mp.mpf(float(v)) / mp.sqrt(mp.fdot(row, row)) for v in row] for row in x]
+            expected = [
+                (a, p, b)
+                for a, p, b in triplets
+                if sum((u - v) ** 2 for u, v in zip(unit[a], unit[p], strict=True))
+                - sum((u + v - 2 * w) ** 2 for u, v, w in zip(unit[a], unit[p], unit[b], strict=True)) / 3
+                > mp.mpf(10) ** -40
+            ]
+        points = sort_points(x, labels, metric="cosine")
+        assert in_any_order(mine(points, angle=30.0, block=1 + k % 3)) == sorted(expected)
+
+
+def test_uniform_histogram_takes_as_many_pairs_of_each_step():
+    random = np.random.default_rng(11)
+    x, labels = random.standard_normal((60, 2)), np.arange(60) % 4
+    d = np.linalg.norm(x[:, None] - x[None], axis=2)
+    same, other = labels[:, None] == labels[None], np.eye(60) == 0
+    rows = mining.joined(strategies.mine_uniform_histogram(sort_points(x, labels), steps=8, per_bin=30)).rows
+    again = mining.joined(strategies.mine_uniform_histogram(sort_points(x, labels), steps=8, per_bin=30, seed=1)).rows
+    assert len(np.setdiff1d(rows @ [3600, 60, 1], again @ [3600, 60, 1]))
+    for column, is_pair in ((1, same & other), (2, ~same)):
+        edges = np.linspace(d[is_pair].min(), d[is_pair].max(), 9)
+        taken = np.unique(rows[:, [0, column]], axis=0)
+        counts, most = (np.histogram(v, edges)[0] for v in (d[taken[:, 0], taken[:, 1]], d[is_pair]))
+        assert (counts <= np.minimum(most, 30)).all() and is_pair[taken[:, 0], taken[:, 1]].all()
+        assert (counts >= 0.6 * np.minimum(most, 30)).all(), (
+            "all, but for anchors without a drawn pair of the other kind"
+        )
+
+
 def test_random_semi_hard(cases):
     for name, points, labels, margin, (table, one), k in cases:
         bands = {}
@@ -186,7 +290,7 @@ def test_any_block_and_thread_count_gives_the_same_bytes():
     x, labels = random.standard_normal((300, 8)), random.integers(0, 40, size=300)
     x[::7] = x[3]
     points = sort_points(x, labels, normalize=True)
-    for name, strategy in mining.STRATEGIES.items():
+    for name, strategy in strategies.STRATEGIES.items():
         first, second = (
             mining.joined(strategy(points, block=block, threads=threads)) for block, threads in ((300, 1), (7, 2))
         )
@@ -250,6 +354,16 @@ def test_what_is_not_known_is_refused():
         list(mining.mine_all(points, categories=["soft"]))
     with pytest.raises(UsageError, match="unknown fallback"):
         list(mining.mine_semi_hard(points, fallback="none"))
+    mine = strategies.STRATEGIES
+    for strategy, settings, metric in (
+        ("easy-hard", {"positives": "semi-hard", "negatives": "all"}, "euclidean"),
+        ("easy-hard", {"negatives": "softer"}, "euclidean"),
+        ("pair-margin", {}, "dot"),
+        ("angular", {}, "manhattan"),
+    ):
+        with pytest.raises(UsageError) as fault:
+            mine[strategy](sort_points(np.eye(4), [0, 0, 1, 1], metric=metric), **settings)
+        assert fault.value.fix
 
 
 def test_nothing_to_mine():

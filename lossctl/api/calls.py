@@ -480,6 +480,13 @@ def mine(
     positive: str | int | None = None,
     category: str | Sequence[str] | None = None,
     fallback: str | None = None,
+    farther_than: float = 0.2,
+    nearer_than: float = 0.8,
+    angle: float = 20.0,
+    positives: str = "easy",
+    negatives: str = "semi-hard",
+    steps: int = 100,
+    per_bin: int = 10,
     limit: int | None = None,
     per_anchor: int | None = None,
     seed: int = 0,
@@ -500,12 +507,16 @@ def mine(
 ) -> Mined | MiningSummary:
     """Triplets chosen from an embedding set, as `lossctl mine` writes them.
 
-    strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted, easy-positive, multi-similarity
+    strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted, easy-positive, multi-similarity,
+        pair-margin, angular, easy-hard, uniform-histogram
     inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
     out: None for the triplets themselves, a `Mined`: rows (M, 3) int64, d_ap, d_an and loss (M,); the name of a file to
         write them there, NPY, CSV or NDJSON, and get a `MiningSummary`
     margin: of the loss and of the categories;  category: for "all", of hard, semi-hard, easy
     fallback: for "semi-hard" and "easy-positive", the negative where none lies beyond: hardest, easiest or drop
+    farther_than, nearer_than: for "pair-margin", of the positives, and of the negatives
+    angle: for "angular", in degrees;  steps, per_bin: for "uniform-histogram": steps of distance, and pairs of each
+    positives, negatives: for "easy-hard": easy, semi-hard, hard or all
     limit, per_anchor: at most so many triplets, and so many of each anchor;  seed: of what is drawn
     id, format: of a file: what stands for each row (a source), and its format where the name does not tell
     The rest is as in `triplets`.

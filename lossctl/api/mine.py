@@ -16,7 +16,7 @@ from ..files import sources
 from ..files.sources import Field, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
-from ..sets import mining
+from ..sets import mining, strategies
 from ..sets.by_anchor import no_anchor, read_set
 from ..sets.points import sort_points
 
@@ -115,7 +115,7 @@ def blocks(
 ) -> Iterator[Mined]:
     """What a strategy takes of all anchors."""
     extra = {"count": limit} if strategy == "hardest" else {}
-    return mining.STRATEGIES[strategy](points, **options, **extra, threads=workers, progress=progress)
+    return strategies.STRATEGIES[strategy](points, **options, **extra, threads=workers, progress=progress)
 
 
 def prepare(
@@ -170,6 +170,8 @@ def _expected(
         estimate = mining.Estimate(points.anchors, certain, points.anchors)
     elif strategy == "multi-similarity":
         estimate = mining.estimate_multi_similarity(points, margin=options["margin"])
+    elif strategy in strategies.CHOOSERS:
+        estimate = strategies.estimate(points, strategy, options)
     elif strategy in ("all", "hardest"):
         categories = options.get("categories", ("hard", "semi-hard"))
         estimate = mining.estimate_all(

@@ -123,6 +123,8 @@ class MiningQuestion(NamedTuple):
         chosen |= {"fallback": call["fallback"]} if call["fallback"] else {}
         chosen |= {"categories": _categories(call["category"])} if call["category"] else {}
         chosen |= {"seed": call["seed"]} if strategy in options.DRAWN else {}
+        own = [name.replace("-", "_") for name, taker in options.OF_STRATEGY.items() if taker == strategy]
+        chosen |= {key: call[key] for key in own}
         return cls(
             strategy=strategy,
             inputs=tuple(inputs),
@@ -168,6 +170,9 @@ def check_mining(call: Asked, strategy: str) -> None:
             why="it draws nothing: its triplets are the same each time",
             fix=f"leave it out; {' and '.join(options.DRAWN)} draw",
         )
+    for name, taker in options.OF_STRATEGY.items():
+        if call.has(name.replace("-", "_")) and taker != strategy:
+            raise UsageError(f"{call.name(name.replace('-', '_'))} with {strategy}", fix=f"use it with `{taker}`")
     if strategy == "hardest" and call["limit"] is None:
         raise UsageError("how many of the hardest?", fix=f"add {call.put('limit', 'N')}")
 

@@ -34,8 +34,19 @@ STRATEGIES = {
     "multi-similarity": "for each anchor the positives farther than its nearest negative less the margin, with all "
     "negatives nearer than its farthest positive and the margin",
     "distance-weighted": "for each positive pair a negative drawn so that all distances are as likely",
+    "pair-margin": "for each anchor positives --farther-than one distance with all negatives --nearer-than another",
+    "angular": "the triplets whose angle at the negative is wider than --angle",
+    "easy-hard": "for each anchor one of its --positives and one of its --negatives: easy, semi-hard, hard, or all",
+    "uniform-histogram": "pairs drawn so that all distances are as likely, --per-bin of each of --steps",
 }
-DRAWN = ("random-semi-hard", "distance-weighted")  # strategies that draw, from --seed
+DRAWN = ("random-semi-hard", "distance-weighted", "uniform-histogram")  # strategies that draw, from --seed
+OF_STRATEGY = {  # settings that one strategy takes
+    **dict.fromkeys(("farther-than", "nearer-than"), "pair-margin"),
+    "angle": "angular",
+    **dict.fromkeys(("positives", "negatives"), "easy-hard"),
+    **dict.fromkeys(("steps", "per-bin"), "uniform-histogram"),
+}
+WAYS = ("easy", "semi-hard", "hard", "all")
 FALLING_BACK = ("semi-hard", "easy-positive")  # strategies that take a negative beyond, from --fallback where none is
 CATEGORIES = ("hard", "semi-hard", "easy")
 FALLBACKS = ("hardest", "easiest", "drop")
@@ -142,6 +153,20 @@ OPTIONS: tuple[Setting, ...] = (
             PLAIN, metavar="hard|semi-hard|easy", shows_default=False),
     Setting("fallback", "text", "For `semi-hard` [easiest], `easy-positive` [drop]: the negative where none is beyond.",
             (MINE,), PLAIN, metavar="hardest|easiest|drop", shows_default=False),
+    Setting("farther-than", "number", "For `pair-margin`: positives farther than this.", (MINE,), PLAIN, default=0.2,
+            metavar="D", low=0, shows_bounds=True),
+    Setting("nearer-than", "number", "For `pair-margin`: negatives nearer than this.", (MINE,), PLAIN, default=0.8,
+            metavar="D", low=0, shows_bounds=True),
+    Setting("angle", "number", "For `angular`: wider than this, in degrees.", (MINE,), PLAIN, default=20.0,
+            metavar="DEGREES", low=0, high=89, shows_bounds=True),
+    Setting("positives", "text", "For `easy-hard`: which positives; the nearest is easy.", (MINE,), PLAIN,
+            default="easy", metavar="|".join(WAYS), words=WAYS),
+    Setting("negatives", "text", "For `easy-hard`: which negatives; the nearest is hard.", (MINE,), PLAIN,
+            default="semi-hard", metavar="|".join(WAYS), words=WAYS),
+    Setting("steps", "whole", "For `uniform-histogram`: steps of distance.", (MINE,), PLAIN, default=100, metavar="N",
+            low=1, shows_bounds=True),
+    Setting("per-bin", "whole", "For `uniform-histogram`: pairs of each step and kind.", (MINE,), PLAIN, default=10,
+            metavar="K", low=1, shows_bounds=True),
     Setting("limit", "whole", "At most so many triplets.", (MINE,), PLAIN, metavar="N", low=1, shows_bounds=True),
     Setting("per-anchor", "whole", "At most so many of each anchor, its hardest.", (MINE,), PLAIN, metavar="K", low=1,
             shows_bounds=True),

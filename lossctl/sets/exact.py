@@ -16,6 +16,7 @@ from ..language.domains import ANGULAR, MINKOWSKI
 
 Rational = int | Fraction
 UNSURE = 1 << 12  # units of a fixed point that rounding may take
+SAME = 1 << 13  # bits to which sums of three roots are compared
 CACHED_COORDINATES, CACHED_PRODUCTS = 1 << 20, 1 << 17  # kept as Python integers, at most
 
 
@@ -69,6 +70,23 @@ class Exact:
             return self.key(anchor, other)
         dot = self._dot(anchor, other)
         return Fraction(-dot * abs(dot), self._dot(other, other))
+
+    def opens(self, anchor: int, positive: int, negative: int, weight: Fraction) -> int:
+        """The sign of (1 + w) |a - p|^2 - 2 w (|a - n|^2 + |p - n|^2), of unit vectors where distances are those of
+        directions. What agrees to SAME bits is equal."""
+        pairs = ((anchor, positive), (anchor, negative), (positive, negative))
+        shares = (1 + weight, -2 * weight, -2 * weight)
+        if not self._is_angular:
+            return _sign(sum(share * self.key(*pair) for share, pair in zip(shares, pairs, strict=True)))
+        bits = 128
+        while True:
+            gap = Fraction(0)
+            for share, (i, j) in zip(shares, pairs, strict=True):
+                length = isqrt(self._dot(i, i) * self._dot(j, j) << (2 * bits))
+                gap += 2 * share * ((1 << bits) - (self._dot(i, j) << (2 * bits)) // length)
+            if bits >= SAME or abs(gap) > UNSURE * (1 + weight):
+                return _sign(gap) if abs(gap) > UNSURE * (1 + weight) else 0
+            bits *= 2
 
     def key(self, i: int, j: int) -> int:
         """|x_i - x_j|^2, the sum of |x_i - x_j|^p, or less the product, in units of a power of 2**e, e the common

@@ -294,9 +294,20 @@ def _mine_spans(
     block: int | None,
 ) -> Blocks:
     judge = make_judge(points, (float(margin),) if margin else ())
+    yield from in_parts(points, partial(_all_of, judge, negatives, margin), threads, progress, block)
+
+
+def in_parts(
+    points: Points,
+    choose: Callable[[int, int, int, int], Mined],
+    threads: Workers | None,
+    progress: Callable[[int, int], None] | None,
+    block: int | None,
+) -> Blocks:
+    """What is chosen of the anchors start..stop with the places first..last of their classes, part by part."""
     parts = list(_parts(points, block))
     jobs = default_threads() if threads is None else threads
-    blocks = mapped(lambda part: _all_of(judge, negatives, margin, *part), parts, jobs)
+    blocks = mapped(lambda part: choose(*part), parts, jobs)
     for part, triplets in zip(parts, blocks, strict=True):
         if progress is not None:
             progress(part[1] - points.begin, points.anchors)
