@@ -123,15 +123,17 @@ def test_a_set_larger_than_memory_lies_in_a_file_and_gives_the_same(tmp_path, mo
             with monkeypatch.context() as patch:
                 for module, name, value in (
                     (reading, "bytes_free", lambda free=free: free), (drawer, "BLOCK_BYTES", 3000),
-                    (gram, "TILE", (16, 7)), (gram, "VALUES_AT_ONCE", 999),
+                    (gram, "TILE", 16), (gram, "VALUES_AT_ONCE", 999),
                 ):  # fmt: skip
                     patch.setattr(module, name, value)
                 report = lossctl.triplets(*files, margin=[0.5, 1], by_class=True, pairs=2)
                 counts = [[at.categories for at in report.breakdown.margins], report.breakdown.classes]
                 mined = [lossctl.mine(strategy, *files).rows.tolist() for strategy in ("batch-hard", "semi-hard")]
-                answers.append((counts, report.breakdown.certified, report.diagnosis.duplicates, mined))
+                hardest = lossctl.compute("batch-hard", *files, margin=0.5).value
+                mean = round(lossctl.compute("batch-all", *files, margin=1).value, 12)  # of float64 products
+                answers.append((counts, report.breakdown.certified, report.diagnosis.duplicates, mined, hardest, mean))
         assert answers[0] == answers[1]
-        assert len(count) >= 9  # as read, in order of classes, centred: three times
+        assert len(count) >= 17  # as read, in order of classes, centred: five times; once more as it was checked
         count.clear()
     with monkeypatch.context() as patch:
         patch.setattr(reading, "bytes_free", lambda: 10_000)

@@ -19,7 +19,8 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import room
 from ..files.dialect import refuse_idle
-from ..files.sources import Block, Field, blocks, digest, rows_on_disk
+from ..files.drawer import Place
+from ..files.sources import Block, Field, blocks, digest, place_of
 from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
@@ -133,10 +134,14 @@ class Shared:
             yield from scorer.blocks(self.jobs, self.ride, self.read, self.threads, fold)
             return
         if not self.answers:
-            rows_on_disk(self.fields)
             workers = [self.workers(partial(whole_scores, at)) for at in range(len(self.jobs))]
-            self.answers = whole.answers(scorer.blocks, self.jobs, self.ride, self.read, workers, progress)
+            self.answers = whole.answers(scorer.blocks, self.jobs, self.ride, self.read, self.place, workers, progress)
         yield fold(tuple(answer.scored for answer in self.answers))
+
+    @property
+    def place(self) -> Place:
+        """Where all rows are kept, if they are read whole. FileError where they do not fit anywhere."""
+        return place_of(self.fields, all(loss.can_be_filed for loss in self.losses))
 
     def digest(self, at: int) -> str:
         """The hash of what a loss reads."""
@@ -166,7 +171,7 @@ class Shared:
 def whole_scores(at: int, shared: Shared, workers: Workers) -> tuple[WholeScores, ...]:
     """What one of the losses gives of all rows, where these are read whole."""
     scorer = SCORERS[shared.engine]()
-    return whole.answers(scorer.blocks, shared.jobs[at : at + 1], shared.ride, shared.read, [workers])
+    return whole.answers(scorer.blocks, shared.jobs[at : at + 1], shared.ride, shared.read, shared.place, [workers])
 
 
 class Scorer(NamedTuple):
@@ -570,7 +575,9 @@ def left_out(
     plan = shared.losses[at].plan
     scorer = SCORERS[shared.engine]()
     fold = survey.fold((aspects,), scorer.piece)
-    scored = whole.without(scorer.blocks, shared.jobs[at], shared.ride, shared.read, shared.threads, masks)
+    scored = whole.without(
+        scorer.blocks, shared.jobs[at], shared.ride, shared.read, shared.place, shared.threads, masks
+    )
     rests: list[survey.Pieces] = [{} if rest is None else fold((rest,))[0] for rest in scored]
     values = {name: np.array([rest[name].value(plan) if name in rest else np.nan for rest in rests]) for name in pieces}
     fewest = jackknife.FEW_POINTS if aspects.cluster is None else jackknife.FEW_CLUSTERS

@@ -86,7 +86,7 @@ def choose_device(strategy: str, text: str) -> Device:
 
 def points_of(opened: Prepared) -> tuple[EmbeddingSet, Points]:
     """The set as it was read, and its points, on their device. DataError where none can be an anchor."""
-    embeddings, reading = read_set(opened.plan, opened.inputs(), opened.rows_on_disk), opened.reading
+    embeddings, reading = read_set(opened.plan, opened.inputs(), opened.place), opened.reading
     points = sort_points(
         embeddings.emb,
         embeddings.label,

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import binding
+from ..files.drawer import Place
 from ..files.ids import refuse_other_ids
-from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source, rows_on_disk
+from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source, place_of
 from ..language.domains import Option
 from ..language.registry import SET, Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
@@ -76,12 +77,17 @@ class Prepared(NamedTuple):
         return blocks(fields, kinds, by_row.block_rows(self.plan))
 
     @property
-    def rows_on_disk(self) -> int | None:
-        """How many rows a set has that memory has no room for. FileError where it cannot be kept in a file either."""
+    def can_be_filed(self) -> bool:
+        """Whether its set can lie in a file where memory has no room for it."""
         asked, loss = self.reading, self.plan.spec.loss
         is_plain = self.pairs == PLAIN and asked.lone == "drop" and asked.device == "cpu"
         is_straight = asked.metric in ("euclidean", "sqeuclidean") and not (loss.cosine or asked.normalize)
-        return rows_on_disk(self.fields, loss.engine.has_space and is_plain and is_straight)
+        return loss.engine.has_space and is_plain and is_straight
+
+    @property
+    def place(self) -> Place:
+        """Where its set is kept. FileError where it does not fit anywhere."""
+        return place_of(self.fields, self.can_be_filed)
 
     def inputs(self) -> Iterator[Loaded]:
         """The blocks as the plan's entries take them."""
@@ -219,7 +225,7 @@ def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Gi
                 reading=replace(alone, noise_label=None),
                 jobs=computation.jobs,
             )
-            points = read_set(ref.plan, ref.inputs())
+            points = read_set(ref.plan, ref.inputs(), place_of(ref.fields))
         outer.names.update(desk.names)
         names = tuple((f"ref {name}", text) for name, text in ref.sources)
         return pairing.Reference(points.emb, points.label, names, points.facts.skipped)

@@ -127,7 +127,7 @@ def report(
     from ..sets.triplets import breakdown, with_coarse
     from . import shares
 
-    embeddings, reading = read_set(opened.plan, opened.inputs(), opened.rows_on_disk), opened.reading
+    embeddings, reading = read_set(opened.plan, opened.inputs(), opened.place), opened.reading
     kinds = np.zeros(0)
     if coarse is not None:
         embeddings, kinds = _with_coarse_classes(coarse, embeddings)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import FileError
+from .room import bytes_free
 
-BLOCK_BYTES = 1 << 26  # that are worked on at a time
+BLOCK_BYTES = 1 << 24  # that are worked on at a time, at most
+BLOCKS = 32  # so many of them fit into the memory that there is, at least
+LEAST = 1 << 16  # bytes of a block; below it takes long, and saves nothing
 ROOM = "set TMPDIR to a folder with more room, or take a sample of the rows"
 
 
@@ -36,9 +40,18 @@ def refuse_full(needed: int, what: str) -> None:
         )
 
 
-def filed(shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
-    """An array in a file that ends with it. FileError where there is no room."""
-    count = int(np.prod(shape))
+class Drawer(mmap.mmap):
+    """A file that an array lies in. memory: bytes that what is done with it may take; None for not known"""
+
+    memory: int | None = None
+
+
+def filed(shape: tuple[int, ...], dtype: Any = float, beside: Drawer | None = None) -> np.ndarray:
+    """An array in a file that ends with it. FileError where there is no room.
+
+    beside: a file made from what memory there is, where that is not asked again
+    """
+    count = math.prod(shape)
     size = max(1, count * np.dtype(dtype).itemsize)
     try:
         with tempfile.TemporaryFile(dir=folder()) as file:
@@ -46,32 +59,45 @@ def filed(shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
                 os.posix_fallocate(file.fileno(), 0, size)  # now: later a full disk ends the process
             else:
                 file.truncate(size)
-            array: np.ndarray = np.frombuffer(mmap.mmap(file.fileno(), size), dtype, count)
+            drawer = Drawer(file.fileno(), size)
+            drawer.memory = bytes_free() if beside is None else beside.memory
+            array: np.ndarray = np.frombuffer(drawer, dtype, count)
             return array.reshape(shape)
     except OSError as fault:
         raise FileError(f"no room for {size / 1e9:,.3g} GB in {folder()}: {fault.strerror}", fix=ROOM) from fault
 
 
-def file_of(x: np.ndarray) -> mmap.mmap | None:
+def file_of(x: np.ndarray) -> Drawer | None:
     """The file that an array lies in, or a view of it; None where it lies in memory."""
     base: object = x
     while isinstance(base, np.ndarray | memoryview):
         base = base.base if isinstance(base, np.ndarray) else base.obj
-    return base if isinstance(base, mmap.mmap) else None
+    return base if isinstance(base, Drawer) else None
+
+
+def bytes_at_once(x: np.ndarray, most: int) -> int:
+    """How many bytes of the rows may be copied at a time: `most`, of what lies in a file no more than memory has for
+    it."""
+    file = file_of(x)
+    return most if file is None or file.memory is None else max(LEAST, min(most, file.memory // BLOCKS))
+
+
+def panel_bytes(x: np.ndarray, most: int) -> int:
+    """How many bytes the panels of a set may take, all together: of what lies in a file half of what memory has."""
+    file = file_of(x)
+    return most if file is None or file.memory is None else min(most, file.memory // 2)
 
 
 def like(x: np.ndarray, shape: tuple[int, ...], dtype: Any = float) -> np.ndarray:
     """An uninitialised array: in a file if x lies in one."""
-    return np.empty(shape, dtype) if file_of(x) is None else filed(shape, dtype)
+    file = file_of(x)
+    return np.empty(shape, dtype) if file is None else filed(shape, dtype, file)
 
 
 def blocks(x: np.ndarray) -> Iterator[slice]:
     """The rows of (N, ...) in blocks; of what lies in a file, a block leaves memory when the next is asked for."""
-    if file_of(x) is None:
-        yield slice(0, len(x))
-        return
-    step = max(1, BLOCK_BYTES // max(1, x[:1].nbytes))
-    for start in range(0, len(x), step):
+    step = max(1, bytes_at_once(x, BLOCK_BYTES) // max(1, x[:1].nbytes))
+    for start in range(0, max(1, len(x)), step):
         yield slice(start, min(start + step, len(x)))
         let_go(x)
 
@@ -83,7 +109,8 @@ def mean(x: np.ndarray) -> np.ndarray:
         return centre
     total = np.zeros(x.shape[1])
     for rows in blocks(x):
-        total += x[rows].sum(axis=0)
+        for row in x[rows]:  # in their order, as numpy adds them up
+            total += row
     return total / len(x)
 
 
@@ -103,8 +130,47 @@ def let_go(x: np.ndarray) -> None:
         file.madvise(mmap.MADV_DONTNEED)
 
 
+class Place(NamedTuple):
+    """Where all rows of an input are kept. rows: how many there are, None for not known"""
+
+    rows: int | None = None
+    is_file: bool = False
+
+
+class Stack:
+    """Blocks of (n, ...) numbers as one array, which is written as they come where it is known how long it is."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._parts: list[np.ndarray] = []
+        self._whole: np.ndarray | None = None
+        self._count = 0
+
+    def add(self, part: np.ndarray) -> None:
+        """One more block, of all rows or of those that are kept."""
+        rows = self._place.rows
+        if rows is None or (not self._count and len(part) == rows and not self._place.is_file):
+            self._parts.append(part)
+            return
+        if self._whole is None:
+            shape = rows, *part.shape[1:]
+            self._whole = filed(shape) if self._place.is_file else np.empty(shape)
+        self._whole[self._count : self._count + len(part)] = part
+        self._count += len(part)
+        let_go(self._whole)
+        let_go(part)
+
+    def array(self) -> np.ndarray:
+        """All rows."""
+        if self._whole is not None:
+            return self._whole[: self._count]
+        return self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts)
+
+
 def taken(x: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """x[index], in a file if x lies in one."""
+    """x[index], in a file if x lies in one; x itself where these are all rows in order."""
+    if len(index) == len(x) and (index == np.arange(len(x))).all():
+        return x
     if file_of(x) is None:
         chosen: np.ndarray = x[index]
         return chosen

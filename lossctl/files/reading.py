@@ -9,14 +9,14 @@ import numpy as np
 
 from ..errors import DataError
 from .content import Choice, Chunk, Content
-from .drawer import refuse_full
+from .drawer import Place, refuse_full
 from .frames import Field
 from .npy import axes_unread
 from .opening import label_of
 from .room import bytes_free, refuse_beyond
 
 DIGEST_ROWS = 1 << 15
-DIGEST_VALUES = 1 << 23  # that are read at a time for it
+DIGEST_VALUES = 1 << 20  # that are read at a time for it
 NUMBER = 8  # bytes of a number, whatever it is in the file
 HELD = 3  # how many times its size a set takes while it is computed, at least
 
@@ -69,33 +69,34 @@ def _watched(walk: Iterator[Block], length: int | None) -> Iterator[Block]:
         yield block._replace(load=loader(block))
 
 
-def rows_on_disk(fields: Sequence[Field], is_possible: bool = False) -> int | None:
-    """How many rows the fields have, where all of them at once need more memory than is free; None where they do not.
+def place_of(fields: Sequence[Field], can_be_filed: bool = False) -> Place:
+    """Where all rows of the fields are kept: in a file where they need more memory than is free.
 
-    is_possible: whoever reads them can keep them in a file meanwhile; FileError where not, or where it has no room
+    can_be_filed: whoever reads them can work on a file; FileError where not, or where the disk has no room for it
     """
     length = _known_length(fields)
+    place = Place(length)
     if length is None or not any(_is_file(field) for field in fields):
-        return None
+        return place
     width = sum(field.width for field in fields)
     largest = max(filter(_is_file, fields), key=lambda field: field.width)
     needed, what = (
         HELD * NUMBER * length * width,
         f"{label_of(largest.frame.path)}: {length:,} rows of {width:,} numbers",
     )
-    if is_possible:
+    if can_be_filed:
         free = bytes_free()
         if free is None or needed <= free:
-            return None
+            return place
         refuse_full(needed, what)
-        return length
+        return Place(length, is_file=True)
     refuse_beyond(
         needed,
         f"{what} together",
         "each row is compared with all others, so all of them are held in memory",
         "compute a sample of the rows, or run where there is more memory",
     )
-    return None
+    return place
 
 
 def _is_file(field: Field) -> bool:

@@ -14,7 +14,7 @@ from .formats import open_content
 from .frames import Field, Frame
 from .memory import frame_of
 from .opening import open_bytes, public
-from .reading import DIGEST_ROWS, Block, Leaves, blocks, digest, digest_of, leaves, rows_on_disk
+from .reading import DIGEST_ROWS, Block, Leaves, blocks, digest, digest_of, leaves, place_of
 from .shards import matching, open_shards
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "leaves",
     "open_source",
     "parse_source",
-    "rows_on_disk",
+    "place_of",
 ]
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from ..files import drawer
 from . import shapes
 
 Arrays = tuple[np.ndarray, ...]
@@ -109,7 +110,8 @@ def shared(jobs: tuple[Job, ...], arrays: Arrays) -> Iterator[tuple[Job, Arrays]
 def _missing(array: np.ndarray) -> np.ndarray | None:
     """Which rows hold nan or None, (n,); None where no row does."""
     if array.dtype.kind == "f":
-        missing = np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
+        rows = [np.isnan(array[rows].reshape(rows.stop - rows.start, -1)).any(axis=1) for rows in drawer.blocks(array)]
+        missing = np.concatenate(rows) if rows else np.zeros(0, bool)
     elif array.dtype == object:
         missing = np.array([value is None for value in array.reshape(len(array), -1)[:, 0]], dtype=bool)
     else:

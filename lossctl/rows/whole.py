@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError
+from ..files import drawer
+from ..files.drawer import Place, Stack
 from .job import Arrays, Job, Read, RowBlock, shared
 from .workers import Workers
 
@@ -54,15 +56,16 @@ def answers(
     jobs: tuple[Job, ...],
     side: tuple[int, ...],
     read: Read,
+    place: Place,
     workers: Sequence[Workers],
     progress: Progress = None,
 ) -> tuple[WholeScores, ...]:
     """All rows of one reading, for each of several losses; `read` gives the blocks, from the start.
 
-    workers: of each loss
+    place: where the rows are kept;  workers: of each loss
     """
     assert not any(job.plan.weight for job in jobs)  # the table of options lets none through
-    arrays = _all_rows(read())
+    arrays = _all_rows(read(), place)
     return tuple(
         engine(WholeLoss(job, side, columns, who, progress))
         for (job, columns), who in zip(shared(jobs, arrays), workers, strict=True)
@@ -74,6 +77,7 @@ def without(
     job: Job,
     side: tuple[int, ...],
     read: Read,
+    place: Place,
     threads: int,
     masks: Callable[[Arrays], Iterable[Any]],
 ) -> list[Any]:
@@ -81,11 +85,12 @@ def without(
 
     masks: of what stays, (n,) each, made of the columns that ride along
     """
-    arrays = _all_rows(read())
+    arrays = _all_rows(read(), place)
 
     def of_rest(stays: np.ndarray) -> Any:
+        rest = tuple(drawer.taken(array, np.flatnonzero(stays)) for array in arrays)
         try:
-            return engine(WholeLoss(job, side, tuple(array[stays] for array in arrays), threads, is_rest=True)).scored
+            return engine(WholeLoss(job, side, rest, threads, is_rest=True)).scored
         except DataError:  # all rows have a value, so the rest has lost what makes one
             return None
 
@@ -93,16 +98,21 @@ def without(
     return [of_rest(stays) for stays in masks(riders)]
 
 
-def _all_rows(blocks: Iterable[RowBlock]) -> Arrays:
+def _all_rows(blocks: Iterable[RowBlock], place: Place) -> Arrays:
     """All blocks as one; text where some blocks of a column hold text."""
-    parts = [block.load() for block in blocks]
-    if not parts:
+    numbers: dict[int, Stack] = {}
+    categories: dict[int, list[np.ndarray]] = {}
+    for block in blocks:
+        for at, part in enumerate(block.load()):
+            if part.dtype.kind == "f":
+                numbers.setdefault(at, Stack(place)).add(part)
+            else:
+                categories.setdefault(at, []).append(part)
+    if not numbers and not categories:
         raise DataError("no rows", fix="check the file")
-
-    def joined(column: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate(column) if column[0].dtype.kind == "f" else _joined_categories(column)
-
-    return tuple(joined(column) for column in zip(*parts, strict=True))
+    columns = {at: stack.array() for at, stack in numbers.items()}
+    columns |= {at: _joined_categories(parts) for at, parts in categories.items()}
+    return tuple(columns[at] for at in sorted(columns))
 
 
 def _joined_categories(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import drawer
+from ..files.drawer import Place, Stack
 from ..rows import checks, shapes
 from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
@@ -35,30 +36,23 @@ class EmbeddingSet(NamedTuple):
     facts: Facts
 
 
-def read_set(plan: shapes.Plan, blocks: Iterable[RowBlock], on_disk: int | None = None) -> EmbeddingSet:
+def read_set(plan: shapes.Plan, blocks: Iterable[RowBlock], place: Place) -> EmbeddingSet:
     """All of the embeddings and labels. DataError for values that cannot be used.
 
-    on_disk: how many rows there are, where memory has no room for them
+    place: where the embeddings are kept
     """
-    emb: list[np.ndarray] = []
-    label, numbers, facts, kept, count = [], [], NOTHING, None, 0
+    emb = Stack(place)
+    label, numbers, facts = [], [], NOTHING
     for block in blocks:
         part = checks.admit(plan, block.load(), block.start)
         values, labels = part.inputs
-        if on_disk is None:
-            emb.append(values)
-        else:
-            kept = drawer.filed((on_disk, values.shape[1])) if kept is None else kept
-            kept[count : count + len(values)] = values
-            drawer.let_go(kept)
+        emb.add(values)
         label.append(labels)
         numbers.append(part.rows.at(np.arange(len(values))))
-        facts, count = facts.merge(part.facts), count + len(values)
+        facts = facts.merge(part.facts)
     if not label:
         raise DataError("no rows", fix="check the file")
-    return EmbeddingSet(
-        np.concatenate(emb) if kept is None else kept[:count], _joined(label), np.concatenate(numbers), facts
-    )
+    return EmbeddingSet(emb.array(), _joined(label), np.concatenate(numbers), facts)
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -198,7 +192,11 @@ def no_anchor(points: Points) -> DataError:
 def answer(asked: WholeLoss) -> WholeScores:
     """All anchors of a set. DataError where none has a positive and a negative."""
     job, inputs = asked.job, asked.inputs
-    embeddings = read_set(job.plan, [Loaded(0, job.arrange(inputs))])
+    arranged = job.arrange(inputs)
+    is_file = drawer.file_of(arranged[0]) is not None
+    cuts = list(drawer.blocks(arranged[0])) if is_file else [slice(0, len(arranged[0]))]
+    parts = (Loaded(part.start, tuple(array[part] for array in arranged)) for part in cuts)
+    embeddings = read_set(job.plan, parts, Place(len(arranged[0]), is_file))
     alone = _alone(job, embeddings)
     points = _points(job.plan, _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings, job.space)
     everyone = job.plan.spec.loss.everyone or (job.space.lone == "negatives" and len(alone) > 0)
@@ -212,6 +210,6 @@ def answer(asked: WholeLoss) -> WholeScores:
     scored = Scored(
         rows,
         tuple(asked.arrays[place][at] for place in asked.side),
-        tuple(array[at] for array in inputs[: len(job.plan.entries)]),
+        tuple(drawer.taken(array, at) for array in inputs[: len(job.plan.entries)]),
     )
     return WholeScores(scored, backend, _counts(points, losses, "pairs" if job.plan.spec.loss.everyone else "triplets"))

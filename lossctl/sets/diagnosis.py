@@ -127,11 +127,11 @@ def spread_of(x: np.ndarray) -> float:
     """How far (N, D) rows lie from their centre, root mean square, in parts of their mean length."""
     mean_norm = float(_norms(x).mean())
     centre = drawer.mean(x)
-    squares = 0.0
+    squares = []
     for rows in drawer.blocks(x):
         centred = x[rows] - centre
-        squares += float(np.einsum("ij,ij->", centred, centred))
-    return math.sqrt(squares / len(x)) / mean_norm if mean_norm else 0.0
+        squares.append(np.einsum("ij,ij->i", centred, centred))
+    return math.sqrt(float(np.concatenate(squares).mean())) / mean_norm if mean_norm else 0.0
 
 
 def _norms(x: np.ndarray) -> np.ndarray:

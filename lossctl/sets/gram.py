@@ -21,8 +21,8 @@ from .exact import lowest_exponent
 
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
 PAIRS_AT_ONCE = 1 << 9
-VALUES_AT_ONCE = 1 << 22
-TILE = 1 << 9, 1 << 14  # rows and columns that are multiplied at a time, of points in a file
+VALUES_AT_ONCE = 1 << 20
+TILE = 1 << 9  # rows that are multiplied at a time, of points in a file: a multiple of what a processor takes at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +80,11 @@ class Gram:
         if drawer.file_of(self.right) is None:
             squares: np.ndarray = np.matmul(self.left(slice(start, stop)), right.T, out=out)
             return squares
-        own, norms = self.right[start:stop], self.norms[columns]
-        for rows in range(0, len(right), TILE[0]):
-            part = slice(rows, rows + TILE[0])
-            out[:, part] = self.norms[start:stop, None] + norms[part]
-            for first in range(0, right.shape[1] - 2, TILE[1]):
-                some = slice(first, min(first + TILE[1], right.shape[1] - 2))
-                out[:, part] += (own[:, some] * -2) @ right[part, some].T
-                drawer.let_go(self.right)
+        left = self.left(slice(start, stop))
+        for rows in range(0, len(right), TILE):
+            part = slice(rows, rows + TILE)
+            np.matmul(left, right[part].T, out=out[:, part])
+            drawer.let_go(self.right)
         return out
 
     def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -123,7 +120,8 @@ class Gram:
 
     def _some(self, pairs: int) -> Iterator[slice]:
         """So many pairs in parts that are small beside the panels."""
-        step = max(1, min(PAIRS_AT_ONCE, VALUES_AT_ONCE // self.x.shape[1]))
+        values = drawer.bytes_at_once(self.x, 8 * VALUES_AT_ONCE) // 8
+        step = max(1, min(PAIRS_AT_ONCE, values // self.x.shape[1]))
         for start in range(0, pairs, step):
             yield slice(start, start + step)
 

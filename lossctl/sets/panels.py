@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from ..files import drawer
 from ..language.distances import cosine_distance
 from ..language.numerics import Array, namespace, picked, row_sum, where
 from ..language.registry import Sums, Weighted
@@ -25,6 +26,7 @@ from .points import Points, own_class, shifted
 from .ties import Judges
 
 MEMORY_BYTES = 1 << 28
+STEP = 1 << 6  # anchors: a product of as many, or of a multiple, has the same digits as one of more
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
 CACHED = 1 << 19  # similarities of a panel: what is made of them at once stays near the processor
 MANY = 32  # an anchor's distances to all points take about the time of so many differences less
@@ -318,13 +320,24 @@ def fold(
     keep_freed_memory()
     jobs = default_threads() if threads is None else threads
     count = points.everyone if everyone else points.anchors
-    size = block or max(1, min(most, memory_bytes // (bytes_each * max(1, len(points)) * max(1, threads_of(jobs)))))
+    size = block or block_size(points, threads_of(jobs), most, memory_bytes, bytes_each)
     shared, end = Judges(points), points.begin + count
     panels = [(start, min(start + size, end)) for start in range(points.begin, end, size)]
     for k, result in enumerate(mapped(lambda at: function(Panel(points, *at, shared)), panels, jobs)):
         if progress is not None:
             progress(min((k + 1) * size, count), count)
         yield result
+
+
+def block_size(points: Points, threads: int, most: int, memory_bytes: int, bytes_each: int) -> int:
+    """How many anchors a panel has; of points in a file a multiple of STEP, if memory has room for so many."""
+    each = bytes_each * max(1, len(points))
+    x = points.x
+    if not isinstance(x, np.ndarray) or drawer.file_of(x) is None:
+        return max(1, min(most, memory_bytes // (each * max(1, threads))))
+    each += 2 * 8 * x.shape[1]  # an anchor itself, as a factor
+    size: int = max(1, min(most, drawer.panel_bytes(x, memory_bytes) // (each * max(1, threads))))
+    return size if size < STEP else size // STEP * STEP
 
 
 def default_threads() -> int:
