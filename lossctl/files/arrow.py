@@ -96,13 +96,13 @@ def _lengths(stretch: Bytes) -> list[int]:
     """
     tail = TAIL.size + len(MAGIC)
     (size,) = TAIL.unpack(stretch.pread(stretch.size - tail, TAIL.size))
-    footer = bytes(stretch.pread(stretch.size - tail - size, size))
+    footer = stretch.pread(stretch.size - tail - size, size)
     place = _field(footer, _follow(footer, 0), 3)
     blocks = 0 if place is None else _follow(footer, place)
     lengths = []
     for at in range(TAIL.unpack_from(footer, blocks)[0] if blocks else 0):
         offset, length = struct.unpack_from("<qi", footer, blocks + 4 + 24 * at)
-        message = bytes(stretch.pread(offset, length))
+        message = stretch.pread(offset, length)
         base = 8 if message[:4] == CONTINUED else 4
         header = _field(message, _follow(message, base), 2)
         rows = None if header is None else _field(message, _follow(message, header), 0)

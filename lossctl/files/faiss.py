@@ -90,7 +90,7 @@ def _count(stretch: Bytes, at: int) -> int:
 def _bytes(stretch: Bytes, at: int, length: int) -> bytes:
     if at + length > stretch.size:
         raise _broken(stretch)
-    return bytes(stretch.pread(at, length))
+    return stretch.pread(at, length)
 
 
 def _check_end(stretch: Bytes, end: int, fits: bool) -> None:

@@ -119,7 +119,7 @@ NAMES = {  # how files of binary formats are called -> how they begin, at most 8
 
 def open_content(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Opened:
     """The columns of a file, by how it begins. FileError where a library is missing, DataError."""
-    head = bytes(stretch.pread(0, min(HEAD, stretch.size)))
+    head = stretch.pread(0, min(HEAD, stretch.size))
     format = next(
         format for format in FORMATS if format.matches(head, stretch.label) and _suits(format, dialect, stretch)
     )
@@ -142,7 +142,7 @@ def _suits(format: Format, dialect: Dialect, stretch: Bytes) -> bool:
 
 def _is_binary(stretch: Bytes) -> bool:
     """Whether bytes stand in it that no text has."""
-    head = bytes(stretch.pread(0, min(SAMPLE, stretch.size)))
+    head = stretch.pread(0, min(SAMPLE, stretch.size))
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as fault:

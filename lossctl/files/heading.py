@@ -33,7 +33,7 @@ USUAL_NAMES = {*ORDINARY, *(name for role in ROLES.values() for name in (role.na
 def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Table:
     """A text table with its first rows looked at. DataError, where it is no table or can be read in two ways."""
     label = stretch.label
-    head = bytes(stretch.pread(0, min(SAMPLE_BYTES, stretch.size)))
+    head = stretch.pread(0, min(SAMPLE_BYTES, stretch.size))
     begin = len(BOM) if head.startswith(BOM) else 0
     _refuse_binary(head, label)
     if begin == stretch.size:

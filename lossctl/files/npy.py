@@ -239,5 +239,5 @@ def open_array(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
 
 def open_npy(stretch: Bytes) -> Stored:
     """An NPY file's array, checked, not yet read. DataError."""
-    head = bytes(stretch.pread(0, min(HEAD, stretch.size)))
+    head = stretch.pread(0, min(HEAD, stretch.size))
     return Stored(read_layout(head, stretch.size, stretch.label), stretch)

@@ -51,26 +51,25 @@ class Bytes:
         """Whether reading it costs no request."""
         return self.file is not None
 
-    def pread(self, position: int, length: int) -> bytearray:
+    def pread(self, position: int, length: int) -> bytes:
         """`length` bytes from `position` (counted from `start`). DataError where the stretch has not so many, or
         the file has become shorter."""
         self.check(position, length)
-        content = bytearray(length)
-        view = memoryview(content)
-        done = 0
-        while done < length:
+        content = b""
+        while len(content) < length:
+            done = len(content)
             try:
                 assert self.file is not None
-                count = os.preadv(self.file.fileno(), [view[done:]], self.start + position + done)
+                piece = os.pread(self.file.fileno(), length - done, self.start + position + done)
             except OSError as fault:
                 raise FileError(f"{self.label}: cannot read: {fault.strerror}") from fault
-            if count == 0:
+            if not piece:
                 raise DataError(
                     f"{self.label}: ends early, at byte {position + done} of {self.size}",
                     why="the file became shorter while it was read",
                     fix="wait until it is written, then run again",
                 )
-            done += count
+            content = content + piece if content else piece
         return content
 
     def check(self, position: int, length: int) -> None:
@@ -89,7 +88,7 @@ class Bytes:
 
 @dataclass(frozen=True)
 class _WithNewlines(Bytes):
-    def pread(self, position: int, length: int) -> bytearray:
+    def pread(self, position: int, length: int) -> bytes:
         return Bytes.pread(self, position, length).replace(b"\r", b"\n")
 
 
@@ -383,5 +382,5 @@ PACKINGS = (
 
 
 def _packing(stretch: Bytes) -> Packing | None:
-    magic = bytes(stretch.pread(0, min(16, stretch.size)))
+    magic = stretch.pread(0, min(16, stretch.size))
     return next((packing for packing in PACKINGS if packing.magic.match(magic)), None)

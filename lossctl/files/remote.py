@@ -56,10 +56,10 @@ class RemoteBytes(Bytes):
                 fix="wait until it is written, then run again",
             )
 
-    def pread(self, position: int, length: int) -> bytearray:
+    def pread(self, position: int, length: int) -> bytes:
         """Exactly `length` bytes from `position`; DataError if the file has become shorter, FileError."""
         if not length:
-            return bytearray()
+            return b""
         begin = self.start + position
         content = _asked(self.label, lambda: self.system.cat_file(self.key, start=begin, end=begin + length))
         if len(content) != length:
@@ -70,7 +70,7 @@ class RemoteBytes(Bytes):
             )
         if time.monotonic() > self.checked[0] + CHECKED_EVERY:
             self.refuse_another()
-        return bytearray(content)
+        return bytes(content)
 
 
 def open_remote(path: str, closing: contextlib.ExitStack) -> Bytes:
@@ -89,7 +89,7 @@ def open_remote(path: str, closing: contextlib.ExitStack) -> Bytes:
         closing.push(lambda kind, fault, trace: stretch.refuse_another() if kind is None else None)
         return stretch
     starts = range(0, stretch.size, DOWNLOAD)
-    copy = spool((bytes(stretch.pread(at, min(DOWNLOAD, stretch.size - at))) for at in starts), label, closing)
+    copy = spool((stretch.pread(at, min(DOWNLOAD, stretch.size - at)) for at in starts), label, closing)
     stretch.refuse_another()
     return copy
 

@@ -124,7 +124,7 @@ def whole_rows(stretch: Bytes, offset: int, length: int) -> bytes:
     """About `length` bytes from `offset` that end with a row; a newline inside quotes ends none. DataError."""
     while True:
         length = min(length, stretch.size - offset)
-        text = bytes(stretch.pread(offset, length))
+        text = stretch.pread(offset, length)
         end = length if offset + length == stretch.size else _last_row_end(text)
         if end:
             return text[:end]

@@ -44,7 +44,7 @@ def open_safetensors(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dia
     if length > LONGEST_HEADER or 8 + length > stretch.size:
         raise DataError(f"{label}: broken safetensors: its header declares {length} bytes", fix="copy it again")
     try:
-        header = json.loads(bytes(stretch.pread(8, length)))
+        header = json.loads(stretch.pread(8, length))
         entries = {str(name): entry for name, entry in header.items() if name != "__metadata__"}
         layouts = {name: _layout(entry, 8 + length, stretch, name) for name, entry in entries.items()}
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as fault:
@@ -174,7 +174,7 @@ def _mappable(stretch: Bytes) -> tuple[str, list[tuple[int, int]]]:
     """
     path = "" if stretch.file is None else f"/proc/self/fd/{stretch.file.fileno()}"
     is_whole = os.path.exists(path) and (stretch.start, stretch.size) == (0, os.stat(path).st_size)
-    if not is_whole or bytes(stretch.pread(0, min(4, stretch.size))) != ZIP:
+    if not is_whole or stretch.pread(0, min(4, stretch.size)) != ZIP:
         return path, []
     try:
         with zipfile.ZipFile(stretch.reader()) as archive:
@@ -189,7 +189,7 @@ def _mappable(stretch: Bytes) -> tuple[str, list[tuple[int, int]]]:
 
 def _begin(stretch: Bytes, entry: zipfile.ZipInfo) -> int:
     """Where the bytes of a member begin: after its own header, which may be longer than that of the directory."""
-    header = bytes(stretch.pread(entry.header_offset, 30))
+    header = stretch.pread(entry.header_offset, 30)
     return entry.header_offset + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
 
 

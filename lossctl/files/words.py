@@ -77,7 +77,7 @@ def open_binary(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect)
     DataError where it does not hold as many as the counts say.
     """
     label = stretch.label
-    counts = COUNTS.match(bytes(stretch.pread(0, min(HEAD, stretch.size))))
+    counts = COUNTS.match(stretch.pread(0, min(HEAD, stretch.size)))
     assert counts is not None, "the format is told by its counts"
     rows, width = int(counts[1]), int(counts[2])
     length = width * NUMBER.itemsize
@@ -125,7 +125,7 @@ def open_binary(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect)
                     why="a word, a blank and its float32 numbers stand for each word",
                     fix="copy it again, or save it as text: wv.save_word2vec_format(path, binary=False)",
                 )
-            held, at = held + bytes(stretch.pread(at, more)), at + more
+            held, at = held + stretch.pread(at, more), at + more
         if len(held.strip(b"\n")) or (at + len(held) < stretch.size and stretch.size - at > 1):
             raise DataError(
                 f"{label}: goes on behind the {rows} words of {width} numbers that line 1 says",
@@ -171,12 +171,12 @@ def _chunks(stretch: Bytes, begin: int) -> Iterator[bytes]:
     """Whole lines. DataError for a line of many megabytes."""
     while begin < stretch.size:
         length = min(CHUNK, stretch.size - begin)
-        chunk = bytes(stretch.pread(begin, length))
+        chunk = stretch.pread(begin, length)
         while begin + length < stretch.size and b"\n" not in chunk:
             if length >= LONGEST_LINE:
                 raise DataError(f"{stretch.label}: a line longer than {LONGEST_LINE >> 20} MiB", fix="correct it")
             length = min(4 * length, stretch.size - begin)
-            chunk = bytes(stretch.pread(begin, length))
+            chunk = stretch.pread(begin, length)
         end = len(chunk) if begin + length == stretch.size else chunk.rfind(b"\n") + 1
         yield chunk[:end]
         begin += end

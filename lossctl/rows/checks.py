@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DataError
 from ..language.predictions import Binary, Categorical, Distribution
 from ..language.roles import Check, Role
-from .facts import SUM_TOLERANCE, Facts, counted_from
+from .facts import NOTHING, SUM_TOLERANCE, Facts, counted_from
 from .pair_checks import Oddities, oddities
 from .shapes import CLIPPED, Input, Plan
 
@@ -63,7 +63,7 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
     rows = RowNumbers(start, keep)
     if keep is not None:
         arrays = tuple(array[keep] for array in arrays)
-    facts = Facts(skipped=0 if keep is None else int(keep.size - np.count_nonzero(keep)))
+    facts = NOTHING if keep is None else Facts(skipped=int(keep.size - np.count_nonzero(keep)))
     admitted = []
     for entry, array in zip(plan.every, arrays, strict=True):
         values = array.reshape(len(array), entry.width) if entry.ndim == 2 else array.reshape(-1)
@@ -221,7 +221,7 @@ def _check_real(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     if suspicious:
         _finite(entry, values, rows)
     _check_bounds(entry, values, rows)
-    return Facts(logits_like_probabilities=_are_shares(values)) if entry.role.classes == "always" else Facts()
+    return Facts(logits_like_probabilities=_are_shares(values)) if entry.role.classes == "always" else NOTHING
 
 
 def _are_shares(values: np.ndarray) -> bool:
@@ -337,17 +337,17 @@ def _check_log_prob(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts
     _, high = _finite(entry, values, rows, allow_minus_infinity=True)
     if high > 0:
         raise _fault(entry, values, rows, values > 0, "{} is above 0, so no log of a probability", fix="see --p-form")
-    return Facts()
+    return NOTHING
 
 
 def _check_binary(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     import numpy as np
 
-    _finite(entry, values, rows)
     ones = int(np.count_nonzero(values == 1))
     zeros = int(np.count_nonzero(values == 0))
     negatives = values.size - ones - zeros
     if negatives and negatives != np.count_nonzero(values == -1):
+        _finite(entry, values, rows)
         raise _fault(
             entry,
             values,
@@ -384,7 +384,7 @@ def _check_soft(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
             why="a soft label is the chance that the label is 1",
             fix="leave --soft out" if high > 1 else "write the labels from 0 to 1",
         )
-    return Facts()
+    return NOTHING
 
 
 def _check_index(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
@@ -412,7 +412,7 @@ def _check_weight(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     low, _ = _finite(entry, values, rows)
     if low < 0:
         raise _fault(entry, values, rows, values < 0, "the weight {} is negative", fix="weights are 0 or larger")
-    return Facts()
+    return NOTHING
 
 
 def _check_box(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
@@ -431,11 +431,11 @@ def _check_box(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
             why="a box is x1 y1 x2 y2 with x1 < x2 and y1 < y2",
             fix="write a box of centre and size as cx - w/2, cy - h/2, cx + w/2, cy + h/2",
         )
-    return Facts()
+    return NOTHING
 
 
 def _check_category(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
-    return Facts()
+    return NOTHING
 
 
 _CHECKS: dict[Check, Callable[[Input, Any, Any], Facts]] = {

@@ -42,6 +42,10 @@ class Facts(NamedTuple):
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
+        if other is NOTHING:
+            return self
+        if self is NOTHING:
+            return other
         return Facts(
             self.skipped + other.skipped,
             self.negative_labels + other.negative_labels,

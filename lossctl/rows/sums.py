@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 UNIT_EXPONENT = 1074
-CHUNK = 1 << 16  # values a pass: their sum has 16 bits more than one of them, and an int64 holds it
-GRID_BITS = 46
+CHUNK = 1 << 15  # values a pass: they stay in the cache, their sum has 15 bits more than one, and an int64 holds it
+GRID_BITS = 47
 ALL_BUT_SIGN = (1 << 63) - 1  # bits of a float64 that are clear in 0 and -0 alone
 SMALLEST_EXPONENT = GRID_BITS - UNIT_EXPONENT  # there the grid is the spacing of the subnormals: no rest remains
 
@@ -85,10 +85,32 @@ def total(values: np.ndarray) -> Total:
     import numpy as np
 
     flat = np.ravel(values)
-    result = Total()
+    if not flat.size:
+        return ZERO
+    low, high = float(flat.min()), float(flat.max())
+    largest = max(high, -low)
+    if not math.isfinite(largest):
+        finite = np.isfinite(flat)
+        return Total(
+            total(flat[finite]).units,
+            int(np.count_nonzero(flat == np.inf)),
+            int(np.count_nonzero(flat == -np.inf)),
+            int(np.count_nonzero(np.isnan(flat))),
+        )
+    if largest >= 2.0**900:  # the grid's own constant would overflow: sum the huge values apart, scaled
+        huge = np.abs(flat) >= 2.0**800
+        return Total((total(flat[huge] * 2.0**-200).units << 200) + total(flat[~huge]).units)
+    if not largest:
+        return ZERO
+    top, bottom = math.frexp(largest)[1], -UNIT_EXPONENT
+    if low > 0 or high < 0:  # the smallest value knows the lowest bit that any of them can have
+        bottom = max(bottom, math.frexp(max(low, -high))[1] - 53)
+    grid, rest = np.empty((2, min(flat.size, CHUNK)))
+    units = 0
     for start in range(0, flat.size, CHUNK):
-        result += _chunk_total(flat[start : start + CHUNK])
-    return result
+        chunk = flat[start : start + CHUNK]
+        units += _chunk_units(chunk, top, bottom, grid[: chunk.size], rest[: chunk.size])
+    return Total(units)
 
 
 def total_of_few(values: list[float]) -> Total:
@@ -106,35 +128,25 @@ def total_of_few(values: list[float]) -> Total:
     return Total(units, infinities, minus_infinities, nans)
 
 
-def _chunk_total(chunk: np.ndarray) -> Total:
+def _chunk_units(chunk: np.ndarray, top: int, bottom: int, grid: np.ndarray, rest: np.ndarray) -> int:
+    """The sum of values below 2**top that are multiples of 2**bottom, in units. grid, rest: room of the chunk's size"""
     import numpy as np
 
-    largest = max(float(chunk.max()), -float(chunk.min()))
-    if not math.isfinite(largest):
-        finite = np.isfinite(chunk)
-        return Total(
-            total(chunk[finite]).units,
-            int(np.count_nonzero(chunk == np.inf)),
-            int(np.count_nonzero(chunk == -np.inf)),
-            int(np.count_nonzero(np.isnan(chunk))),
-        )
-    if largest >= 2.0**900:  # the grid's own constant would overflow: sum the huge values apart, scaled
-        huge = np.abs(chunk) >= 2.0**800
-        return Total((total(chunk[huge] * 2.0**-200).units << 200) + total(chunk[~huge]).units)
-    units, remains = 0, largest > 0
-    exponent = math.frexp(largest)[1]
-    rest, grid = chunk, np.empty_like(chunk)
+    units, remains, exponent = 0, True, top
     while remains:
         exponent = max(exponent, SMALLEST_EXPONENT)
         anchor = 1.5 * 2.0 ** (exponent + 52 - GRID_BITS)
-        np.add(rest, anchor, out=grid)  # between anchor / 1.5 and its double, where bits count steps of the grid
+        np.add(chunk, anchor, out=grid)  # between anchor / 1.5 and its double, where bits count steps of the grid
         steps = int(grid.view(np.int64).sum()) - chunk.size * _bits(anchor)
         units += _signed(steps) << (exponent - SMALLEST_EXPONENT)
-        np.subtract(grid, anchor, out=grid)
-        rest = np.subtract(rest, grid, out=None if rest is chunk else rest)
-        remains = int(np.bitwise_or.reduce(rest.view(np.int64))) & ALL_BUT_SIGN != 0
         exponent -= GRID_BITS
-    return Total(units)
+        if exponent <= bottom:
+            break
+        np.subtract(grid, anchor, out=grid)
+        chunk = np.subtract(chunk, grid, out=rest)
+        if exponent - GRID_BITS > bottom:  # else the next pass takes all that there can be
+            remains = int(np.bitwise_or.reduce(rest.view(np.int64))) & ALL_BUT_SIGN != 0
+    return units
 
 
 def _bits(value: float) -> int:
