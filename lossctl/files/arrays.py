@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,6 +57,10 @@ class Arrays:
             return len(self.names)
         shape = self.layouts[0].shape
         return shape[1] if len(shape) == 2 else 1
+
+    @cached_property
+    def _everything(self) -> tuple[int, ...]:
+        return tuple(range(self.width))
 
     @property
     def rows(self) -> int | None:
@@ -153,8 +157,7 @@ class Arrays:
             return [records[self.names[column]] for column in columns]
         if len(array.layout.shape) == 1:
             return [array.read(start, stop)]
-        everything = columns == tuple(range(self.width))
-        return [array.read(start, stop, None if everything else columns)]
+        return [array.read(start, stop, None if columns == self._everything else columns)]
 
 
 def of_array(array: ArrayRows, label: str, allow_missing: bool = False) -> Arrays:

@@ -120,7 +120,7 @@ class Frame:
 
     def dtype_of(self, field: Field) -> str:
         """ "float32", "<U3", ... ; "text" for CSV; several, joined by commas, where the columns differ."""
-        return ", ".join(dict.fromkeys(self.content.dtype_name(column) for column in field.columns))
+        return ", ".join(dict.fromkeys(self.content.dtype_name(column) for column in self.unlike(field.columns)))
 
     def column_name(self, position: int) -> str:
         """What messages call one column: "column 'p' (4)", "column 2", "key 'label'"."""
@@ -141,13 +141,17 @@ class Frame:
     def _among(self) -> Names:
         return Names(self.names, self.width, label_of(self.path), self.content.unit)
 
+    def unlike(self, columns: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of some columns that may differ in type or length: of one array the first stands for all."""
+        return columns[:1] if self.content.matrix else columns
+
     def block(self, columns: tuple[int, ...]) -> Field:
         """Some of the columns together. UsageError where one of them has columns of its own."""
-        for column in columns:
+        for column in self.unlike(columns):
             if self.content.columns_of(column) is not None:
                 name = self.column_name(column)
                 raise UsageError(f"{label_of(self.path)}: {name} has columns of its own", fix="select it alone")
-        kinds = {self.content.kind_of(column) for column in columns}
+        kinds = {self.content.kind_of(column) for column in self.unlike(columns)}
         kind = kinds.pop() if len(kinds) == 1 else "text"
         return Field(self, self._block_name(columns), columns, 2, kind)
 

@@ -31,7 +31,7 @@ def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field], *, c
 
     columns: what is computed with, which is no identifier;  can_align: whether --align would match the rows
     """
-    used = {(id(field.frame), column) for field in columns for column in field.columns}
+    used = {(id(field.frame), column) for field in columns if field.frame.names for column in field.columns}
 
     def free(frame: Frame) -> dict[str, Field]:
         every = {name: frame.select("=" + name) for name in frame.names}

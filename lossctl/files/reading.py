@@ -116,14 +116,14 @@ def _check_kind(field: Field, kind: str) -> None:
 
 
 def _is_text(field: Field) -> bool:
-    return any(field.frame.content.kind_of(column) == "text" for column in field.columns)
+    return any(field.frame.content.kind_of(column) == "text" for column in field.frame.unlike(field.columns))
 
 
 def _known_length(fields: Sequence[Field]) -> int | None:
     counted = [
         (field, count)
         for field in fields
-        for column in field.columns
+        for column in field.frame.unlike(field.columns)
         if (count := field.frame.content.rows_of(column)) is not None
     ]
     for field, count in counted:

@@ -72,9 +72,10 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     """
     logits = by_columns(logits)
     largest = row_max(logits)[:, None]
-    gap, lost = two_sum(largest, -logits)
+    gap = largest - logits
     share = exp(-gap)
-    if bool(namespace(lost).any(lost)):
+    if not bool(namespace(gap).all((largest - gap == logits) & (gap + logits == largest))):
+        _, lost = two_sum(largest, -logits)
         share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
     below = namespace(logits).astype(logits < largest, share.dtype)
     others = float(columns(logits) - 1) - row_sum(below)  # how many more are the largest, with a share of 1 each

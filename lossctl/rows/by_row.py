@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         def at(self, positions: np.ndarray) -> np.ndarray: ...
 
 
-BLOCK_VALUES = 1 << 18  # 2 MB of float64: what a block costs beside its values is a few percent, and it stays in a cache
+BLOCK_VALUES = 1 << 18  # 2 MB of float64: what a block costs beside its values is then a few percent
 Result = TypeVar("Result")
 Column = np.ndarray | None  # (n,) float64; None for ones
 
