@@ -10,6 +10,7 @@ from exact_counts import count_cases, count_computed, count_truth
 from exact_lists import LIST_REASONS, list_cases, list_computed, list_limits, list_truths
 from exact_losses import BITS, CASES, KNOWN_BOUNDS, ULP, allowed, computed, forms_of, truths, ulps
 from exact_sets import SET_REASONS, SetCase, set_cases, set_computed, set_limits, set_truths
+from exact_totals import TOTAL_REASONS, total_cases, total_computed, total_limit, total_truth
 from exact_views import VIEW_REASONS, view_cases, view_computed, view_limits, view_truths
 
 from lossctl.language import registry
@@ -29,7 +30,7 @@ class Audited(NamedTuple):
 def known_bounds() -> list[tuple[str, str]]:
     """(losses, why they have a bound of their own)."""
     rows = [(", ".join(bound.losses), bound.reason) for bound in KNOWN_BOUNDS]
-    return [*rows, *LIST_REASONS.items(), *SET_REASONS.items(), *VIEW_REASONS.items()]
+    return [*rows, *LIST_REASONS.items(), *SET_REASONS.items(), *VIEW_REASONS.items(), *TOTAL_REASONS.items()]
 
 
 def by_set() -> list[list[SetCase]]:
@@ -41,9 +42,8 @@ def by_set() -> list[list[SetCase]]:
 def audit() -> Iterator[Audited]:
     """Every case, loss by loss in the order of the registry."""
     order = {loss.name: place for place, loss in enumerate(registry.walk())}
-    yield from sorted(
-        (*_rows(), *_lists(), *_sets(), *_views(), *_counts()), key=lambda row: (order[row.loss], row.form)
-    )
+    kinds = (_rows(), _lists(), _sets(), _views(), _totals(), _counts())
+    yield from sorted((row for kind in kinds for row in kind), key=lambda row: (order[row.loss], row.form))
 
 
 def _audited(loss: str, form: str, what: str, values: list[float], exact: list[Any], limits: list[float]) -> Audited:
@@ -75,6 +75,12 @@ def _views() -> Iterator[Audited]:
     for case in view_cases():
         exact = view_truths(case, BITS)
         yield _audited(case.loss, "", case.what, view_computed(case), exact, view_limits(case, exact))
+
+
+def _totals() -> Iterator[Audited]:
+    for case in total_cases():
+        exact, form = total_truth(case), "logits" * case.is_logit
+        yield _audited(case.loss, form, case.what, [total_computed(case)], [exact], [total_limit(case, exact)])
 
 
 def _counts() -> Iterator[Audited]:

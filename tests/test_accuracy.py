@@ -28,6 +28,7 @@ from exact_losses import (
     ulps,
 )
 from exact_sets import SetCase, set_cases, set_computed, set_limits, set_truths
+from exact_totals import TotalCase, total_cases, total_computed, total_limit, total_truth
 from exact_views import ViewCase, view_cases, view_computed, view_limits, view_truths
 from folds import by, fold
 
@@ -117,6 +118,14 @@ def test_every_thing_seen_twice_has_its_digits(case: ViewCase) -> None:
     assert all(error <= limit for error, limit in zip(errors, limits, strict=True)), (case, errors)
 
 
+@pytest.mark.slow
+@fold("case", by(lambda case: case.loss, total_cases()))
+def test_every_number_of_all_rows_has_its_digits(case: TotalCase) -> None:
+    truth = total_truth(case)
+    error = ulps(total_computed(case), truth)
+    assert error <= total_limit(case, truth), (case, error)
+
+
 def test_unit_vectors_in_float64_would_be_caught() -> None:
     case = SetCase("near", "contrastive-pairs", rows([1, 1], [1, 1 + 1e-7]), np.array([0, 0]), "cosine")
     unit = case.emb / np.linalg.norm(case.emb, axis=1, keepdims=True)
@@ -145,9 +154,8 @@ def test_every_loss_and_every_form_is_audited() -> None:
         forms = [role.forms for role in loss.roles if role.forms]
         for combination in product(*forms) if loss.engine.is_by_row and loss.stands_alone else ():
             assert (loss.name, *combination) in audited, (loss.name, combination)
-    others = {case.loss for case in (*list_cases(), *set_cases(), *count_cases(), *view_cases())}
-    units = [loss for loss in registry.walk() if not loss.engine.is_by_row]
-    assert others == {loss.name for loss in units if loss.stands_alone or not loss.engine.has_values}
+    others = {case.loss for case in (*list_cases(), *set_cases(), *count_cases(), *view_cases(), *total_cases())}
+    assert others == {loss.name for loss in registry.walk() if not (loss.engine.is_by_row and loss.stands_alone)}
 
 
 def test_known_bounds_are_in_the_docs() -> None:

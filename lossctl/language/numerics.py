@@ -368,7 +368,7 @@ def row_max(x: Array) -> Array:
 
 def centred(x: Array) -> Array:
     """The columns of an (n, ...) array less their means; from the first row on, so that equal values give 0."""
-    apart = x - x[:1]
+    apart = x - x[:1, ...]
     return apart - namespace(x).mean(apart, axis=0)
 
 

@@ -165,6 +165,15 @@ class Categorical:
         _, share, rest = self._parts
         return share / (1.0 + rest)[:, None]
 
+    @cached_property
+    def misses(self) -> Array:
+        """1 - p of every class, (n, C), without cancelling."""
+        if not self.logits:
+            return 1.0 - self.values
+        _, share, rest = self._parts
+        rest = rest[:, None]
+        return where(share == 1, rest, (1.0 - share) + rest) / (1.0 + rest)
+
     def given(self, label: Array) -> Chance:
         """The chance of `label`, a class index 0..C-1, of shape (n,)."""
         if not self.logits:

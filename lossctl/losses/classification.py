@@ -215,7 +215,7 @@ def _smoothed_focal(
     if isinstance(chance, Categorical):
         hard = where(one_hot(label, chance.classes, chance.values), like(1.0, chance.values), 0.0)
         share = (1.0 - eps) * hard + eps / chance.classes
-        fading = _fading(chance.p, 1.0 - chance.p, gamma, threshold)
+        fading = _fading(chance.p, chance.misses, gamma, threshold)
         return fading, row_sum(weigh(share if fading is None else share * fading, -chance.log))
     share, ones = _smoothed(label, eps), 0.0 * label + 1.0
     yes, no = chance.given(ones), chance.given(0.0 * ones)

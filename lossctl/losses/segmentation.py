@@ -272,6 +272,6 @@ def generalized_dice(probs: Categorical, label: Array) -> Sums:
     Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.4
     """
     truth = where(one_hot(label, probs.classes, probs.p), 0.0 * probs.p + 1.0, 0.0) if label.ndim == 1 else label
-    missed = probs.p * (1.0 - truth) + truth * (1.0 - probs.p)
+    missed = probs.p * (1.0 - truth) + truth * probs.misses
     parts = zip(column_list(missed), column_list(probs.p + truth), column_list(truth), strict=True)
     return Sums(*(column for columns in parts for column in columns))

@@ -9,7 +9,6 @@ from ..language.domains import Bins, Flag, Fraction, NonNegative, Positive
 from ..language.engines import WHOLE
 from ..language.numerics import (
     Array,
-    centred,
     exp,
     log_sums_behind,
     namespace,
@@ -23,7 +22,8 @@ from ..language.numerics import (
 )
 from ..language.predictions import Categorical
 from ..language.registry import loss
-from ..language.twofold import Twofold, directions
+from ..language.rounding import compensated_row_sum
+from ..language.twofold import Twofold, directions, near_one
 
 # ---------------------------------------------------------------------------------------------------------------- pairs
 
@@ -233,8 +233,8 @@ def psnr(pred: Array, target: Array, *, peak: Positive = 1.0) -> Array:
     Worked: mse = (0.1^2 + 0.1^2) / 2; psnr = 10 * log(1^2 / mse) / log(10)
     Example: pred=[0.1,0.9] target=[0,1] -> 20
     """
-    error = target - pred
-    return _decibels(0.0 * namespace(pred).mean(pred) + peak * peak, namespace(pred).mean(error * error))
+    error = _signal(target - pred)
+    return _decibels(peak * error.shape[1] ** 0.5, _length(error))
 
 
 @loss(engine=WHOLE, is_gain=True, aliases=("signal-noise-ratio",))
@@ -251,9 +251,11 @@ def snr(pred: Array, target: Array, *, zero_mean: Flag = False) -> Array:
     Worked: snr = 10 * log((1^2 + 2^2) / (0.5^2 + 0)) / log(10)
     Example: pred=[1.5,2] target=[1,2] -> 13.010299956639813
     """
-    xp = namespace(pred)
-    p, y = _centred(pred, zero_mean), _centred(target, zero_mean)
-    return _decibels(xp.sum(y * y), xp.sum((y - p) * (y - p)))
+    y = Twofold(_signal(target), 0.0 * _signal(target))
+    noise = y - _signal(pred)
+    if zero_mean:
+        y, noise = _centred(y), _centred(noise)
+    return _decibels(_length(y.high), _length(noise.high))
 
 
 @loss(engine=WHOLE, is_gain=True, aliases=("si-snr", "scale-invariant-sdr"))
@@ -271,10 +273,10 @@ def si_sdr(pred: Array, target: Array, *, zero_mean: Flag = False) -> Array:
     Worked: a = (1 * 1 + 1 * 0) / 1; si_sdr = 10 * log(a^2 / ((a - 1)^2 + 1^2)) / log(10)
     Example: pred=[1,1] target=[1,0] -> 0
     """
-    xp = namespace(pred)
-    p, y = _centred(pred, zero_mean), _centred(target, zero_mean)
-    part = y * (xp.sum(p * y) / xp.sum(y * y))
-    return _decibels(xp.sum(part * part), xp.sum((part - p) * (part - p)))
+    p, y = (Twofold(x, 0.0 * x) for x in (near_one(_signal(pred)), near_one(_signal(target))))
+    if zero_mean:
+        p, y = _centred(p), _centred(y)
+    return _decibels(abs(_dot(p, y)) / _length(y.high), _length(_aside(p, y)))
 
 
 # ------------------------------------------------------------------------------------------------------------ orderings
@@ -297,7 +299,7 @@ def cox(hazard: Array, time: Array, event: Array) -> Array:
     """
     xp = namespace(hazard)
     order = xp.argsort(time)
-    h, t, counts = hazard[order], time[order], event[order]
+    h, t, counts = hazard[order] - xp.max(hazard), time[order], event[order]
     at_risk = _sums_from(h)[xp.searchsorted(t, t, side="left")]
     return xp.sum(where(counts == 1, at_risk - h, 0.0)) / xp.sum(counts)
 
@@ -365,12 +367,14 @@ def load_balancing(router: Array, *, experts: Bins = 2) -> Array:
 # ---------------------------------------------------------------------------------------------------------------- words
 
 
-def _decibels(signal: Array, noise: Array) -> Array:
-    return 10.0 * namespace(signal).log10(signal / noise)
+def _decibels(signal: Array | float, noise: Array) -> Array:
+    """Of a length of one row, (1,), and another."""
+    return 20.0 * namespace(noise).log10(signal / noise)[0, ...]
 
 
-def _centred(x: Array, is_asked: bool) -> Array:
-    return centred(namespace(x).reshape(x, (-1,))) if is_asked else x
+def _signal(x: Array) -> Array:
+    """All numbers as one row, (1, N)."""
+    return namespace(x).reshape(x, (1, -1))
 
 
 def _sums_from(x: Array) -> Array:
@@ -419,9 +423,10 @@ def correlation(pred: Array, target: Array) -> Array:
     Worked: correlation = 1 - (-1 * -1 + 0 * 1 + 1 * 0) / (sqrt(2) * sqrt(2))
     Example: pred=[1,2,3] target=[0,2,1] -> 0.5
     """
-    xp = namespace(pred)
-    gap = _standard(pred) - _standard(target)  # 1 - r without its cancelling
-    return xp.mean(xp.mean(gap * gap, axis=0)) / 2.0
+    p, y = (_centred(Twofold(x, 0.0 * x)) for x in (near_one(_columns(pred)), near_one(_columns(target))))
+    r = _dot(p, y) / (_length(p.high) * _length(y.high))
+    sine = _length(_aside(p, y)) / _length(p.high)
+    return namespace(pred).mean(where(r > 0, sine * sine / (1.0 + r), 1.0 - r))  # 1 - r without its cancelling
 
 
 @loss(engine=WHOLE, aliases=("ccc", "concordance-correlation"))
@@ -439,23 +444,45 @@ def concordance(pred: Array, target: Array) -> Array:
     Worked: apart = 1^2 + 0^2 + 2^2; concordance = apart / (2 + 2 + 3 * (2 - 1)^2)
     Example: pred=[1,2,3] target=[0,2,1] -> 0.7142857142857143
     """
-    xp = namespace(pred)
-    error, p, y = pred - target, centred(pred), centred(target)
-    offset = xp.mean(pred, axis=0) - xp.mean(target, axis=0)
-    unit = _largest(xp.stack([xp.max(abs(p), axis=0), xp.max(abs(y), axis=0), offset]))
-    error, p, y, offset = error / unit, p / unit, y / unit, offset / unit
-    spread = xp.mean(p * p, axis=0) + xp.mean(y * y, axis=0) + offset * offset
-    return xp.mean(xp.mean(error * error, axis=0) / spread)
+    xp, n = namespace(pred), pred.shape[0]
+    both = near_one(xp.concat([_columns(pred), _columns(target)], axis=1))
+    p, y = both[:, :n], both[:, n:]
+    error = p - y
+    offset = xp.mean(error, axis=-1)
+    varied = [_length(_centred(Twofold(x, 0.0 * x)).high) for x in (p, y)]
+    spread = varied[0] * varied[0] + varied[1] * varied[1] + n * offset * offset
+    return xp.mean(row_sum(error * error) / spread)
 
 
-def _standard(x: Array) -> Array:
-    """Columns of mean 0 and mean square 1."""
-    apart = centred(x)
-    apart = apart / _largest(apart)
-    return apart / sqrt(namespace(x).mean(apart * apart, axis=0))
+def _columns(x: Array) -> Array:
+    """Each column as a row, (n, ...) -> (k, n)."""
+    return namespace(x).reshape(x, (x.shape[0], -1)).T
 
 
-def _largest(x: Array) -> Array:
-    """The largest size in each column, 1 for a column of zeros: what keeps squares within float64."""
-    largest = namespace(x).max(abs(x), axis=0)
-    return where(largest > 0, largest, 1.0)
+def _centred(rows: Twofold) -> Twofold:
+    """Rows less their means; rows of equal numbers become 0."""
+    xp = namespace(rows.high)
+    apart: Twofold = rows - xp.mean(rows.high, axis=-1, keepdims=True)
+    apart -= xp.mean(apart.high + apart.low, axis=-1, keepdims=True)
+    return apart
+
+
+def _dot(a: Twofold, b: Twofold) -> Array:
+    """The products of each row of one with that of the other, added up, (k,)."""
+    terms = a * b
+    return compensated_row_sum(namespace(terms.high).concat([terms.high, terms.low], axis=1))
+
+
+def _aside(a: Twofold, b: Twofold) -> Array:
+    """What of each row of one is at right angles to that of the other, (k, n)."""
+    square = row_sum(b.high * b.high)
+    for _ in range(2):  # the second time for what the first share was rounded by
+        a = a - b * (_dot(a, b) / square)[:, None]
+    return a.high + a.low
+
+
+def _length(rows: Array) -> Array:
+    """(k,) lengths of (k, n) rows, whose squares may be beyond float64."""
+    top = row_max(abs(rows))
+    top = where(top > 0, top, 1.0)
+    return top * sqrt(row_sum((rows / top[:, None]) ** 2))
