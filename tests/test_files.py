@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
-from lossctl.files import opening, reading, tables
+from lossctl.files import fast, opening, reading, tables
 from lossctl.files.sources import Source, blocks, digest, frame_of, open_source, parse_source
 from lossctl.files.writing import atomic_output, refuse_overwrite_of_inputs
 from lossctl.text import shown
@@ -333,6 +333,24 @@ def test_blocks_have_the_rows_asked_for_whatever_the_chunk(tmp_path, monkeypatch
         got = list(blocks([frame.whole()], ["number"], rows))
     assert [block.start for block in got] == list(range(0, 50, rows))
     assert np.array_equal(np.concatenate([block.load()[0] for block in got]), SCORES)
+
+
+def test_what_pyarrow_reads_has_the_same_numbers_and_faults(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    cells = ("0.1", " 7 ", "+1", "-0", "true", '"3"', "", "nan", "inf", "1e999", str(2**53 + 1), "x", "1_0", "1,2", "é")
+    for cell in cells:
+        path = write(tmp_path, "a.csv", "p,y\n" + "0.3,1\n" * 40 + f"0.5,{cell}\n" + "1e-3,2\n" * 40)
+        answers = set()
+        for least in (0, 1 << 30):
+            monkeypatch.setattr(tables, "MANY", least)
+            try:
+                answers.add(b"".join(map(bytes, read(path))))
+            except DataError as fault:
+                answers.add(str(fault))
+        assert len(answers) == 1, (cell, answers)
+    monkeypatch.setattr(tables, "MANY", 0)
+    monkeypatch.setattr(fast, "read_fast", None)  # so nothing but pyarrow reads a file of plain numbers
+    assert read(write(tmp_path, "a.csv", "p,y\n0.5,1\n0.1,2e3\n")).tolist() == [[0.5, 1.0], [0.1, 2000.0]]
 
 
 @pytest.mark.parametrize("name", ["p.npy", "f.npy", "p.npz", "s.npy"])

@@ -34,15 +34,50 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 QUOTE, NEWLINE = 34, 10
+UNPLAIN = (b'"', b"\r", b"\t", b"\0")  # of which two readers can think differently
 COMMA_TO_POINT = bytes.maketrans(b",.", b".?")
 TRUTH_DIGITS = {word.encode(): b"%d" % value for word, value in TRUTHS.items()}
 
 
-def read_rows(chunk: bytes, line: int, form: Form, plan: ColumnKinds) -> Parsed:
-    """The wanted cells of whole rows of which the first is on `line`. DataError with file, line and column."""
+def read_rows(chunk: bytes, line: int, form: Form, plan: ColumnKinds, of_many: bool = False) -> Parsed:
+    """The wanted cells of whole rows of which the first is on `line`. DataError with file, line and column.
+
+    of_many: of so many rows that pyarrow, where it is installed, is worth its import
+    """
     chunk = plain_rows(chunk, form)
-    parsed = read_fast(chunk, form, plan)
+    parsed = read_by_arrow(chunk, form, plan) if of_many else None
+    if parsed is None:
+        parsed = read_fast(chunk, form, plan)
     return read_strictly(chunk, line, form, plan) if parsed is None else parsed
+
+
+def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
+    """What `read_strictly` would give, by pyarrow, which rounds as float() does; None where that is not certain.
+
+    Whatever is no plain number (words, signs, marks of thousands) it refuses too, or reads as what is not finite.
+    """
+    try:
+        from pyarrow import ArrowInvalid, csv, float64, py_buffer
+    except ImportError:
+        return None
+    doubtful = any(mark in chunk for mark in UNPLAIN if mark != form.delimiter.encode())
+    width = chunk[: chunk.find(b"\n") + 1 or None].count(form.delimiter.encode()) + 1
+    if plan.labels or form.decimal != "." or form.thousands or width != form.width or doubtful or not chunk.isascii():
+        return None
+    names = [f"f{column}" for column in plan.numbers]
+    try:
+        table = csv.read_csv(
+            py_buffer(chunk),
+            csv.ReadOptions(use_threads=False, block_size=len(chunk) + 1, autogenerate_column_names=True),
+            csv.ParseOptions(delimiter=form.delimiter, quote_char=False, ignore_empty_lines=False),
+            csv.ConvertOptions(column_types=dict.fromkeys(names, float64()), include_columns=names, null_values=[]),
+        )
+    except ArrowInvalid:
+        return None
+    numbers = np.empty((table.num_rows, len(names)))
+    for at, column in enumerate(table.columns):
+        numbers[:, at] = column.to_numpy()
+    return Parsed(numbers, ()) if bool(abs(numbers).max(initial=0.0) < EXACT) else None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from .opening import Bytes
 from .values import categories, settled
 
 CHUNK = 1 << 17  # so that the arrays of one chunk stay in the cache
+MANY = 1 << 25  # bytes of which pyarrow reads the numbers
+CHUNK_OF_MANY = 1 << 18  # so that a call of it is worth its setting up
 LONGEST_ROW = 16 << 20
 
 
@@ -88,7 +90,7 @@ class Table:
         rows = 0
         for offset, line, chunk in self._chunks():
             self._marks.append((rows, offset, line))
-            parsed = read_rows(chunk, line, self.form, plan)
+            parsed = read_rows(chunk, line, self.form, plan, self.stretch.size >= MANY)
             rows += len(parsed)
             matrices = [read_lists(chunk, line, self.form, column, self.lists[column]) for column in lists]
             yield (parsed.numbers, *parsed.labels, *matrices)
@@ -114,7 +116,7 @@ class Table:
             line += _newlines(chunk)
 
     def _chunk(self, offset: int) -> bytes:
-        return whole_rows(self.stretch, offset, CHUNK)
+        return whole_rows(self.stretch, offset, CHUNK_OF_MANY if self.stretch.size >= MANY else CHUNK)
 
 
 # --- bytes
