@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from conftest import ROOT, run_lossctl
 
-from lossctl.cli.app import COMMANDS, root
-from lossctl.cli.examples import EXAMPLES
+from lossctl.cli.app import COMMANDS
+from lossctl.cli.examples import EXAMPLES, of_loss
 from lossctl.language.options import settings
 from lossctl.language.registry import load
 
@@ -30,15 +30,15 @@ def test_every_example_runs(tmp_path, monkeypatch):
 
 
 def test_every_help_page_ends_in_examples():
-    top = root()
     for name in COMMANDS:
         page = run_lossctl(name, "--help").out
         assert all(f"\n  {line}\n" in page for line, _ in EXAMPLES[name]), name
-    compute = top.get_command(None, "compute")
     for loss in load().values():
-        line, _ = compute.get_command(None, loss.name).examples[0]
+        line, _ = of_loss("compute", loss)[0]
         assert line.startswith(f"lossctl compute {loss.name} {loss.roles[0].option}.npy")
     assert "\n  lossctl compute listnet table.csv\n" in run_lossctl("compute", "listnet", "--help").out
+    assert "\n  lossctl parity listnet table.csv\n" in run_lossctl("parity", "listnet", "--help").out
+    assert EXAMPLES["reconcile"][0][0] in run_lossctl("reconcile", "all", "--help").out
 
 
 def test_the_manual_has_every_command_option_and_loss():

@@ -7,6 +7,7 @@ of a suite, a call from Python. Faults are told in the words of whoever asks.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -190,14 +191,14 @@ def refuse_both(call: Asked, first: str, others: Sequence[str], why: str) -> Non
 def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> Reading:
     """How the inputs are read: the settings that are fields of `Reading`, and those that it calls otherwise."""
     same = {item.name: call[item.name] for item in fields(Reading) if item.name in call.values}
-    header = call["header"]
+    header, distance = call["header"], call["distance"] or "euclidean"
     renamed = {
         "forms": forms,
         "classes": _listed(call["classes"]),
         "positive": None if call["positive"] is None else str(call["positive"]),
         "skip_nan": call["na"] == "skip" or bool(call["skip_nan"]),
         "header": header if isinstance(header, bool) else HEADERS[header or "auto"],
-        "metric": named_distance(call["distance"] or "euclidean"),
+        "metric": distance if distance in options.DISTANCES else named_distance(distance),
         "device": device,
         "exclude_same": _sources(call["exclude_same"]),
         "ref_exclude_same": _sources(call["ref_exclude_same"]),
@@ -273,8 +274,13 @@ def side_of(call: Asked) -> Side:
     return Side(call["id"], group, call["cluster"] if call["ci"] is not None else None, bins)
 
 
-def bounds_of(call: Asked) -> Bounds:
-    """The gates. UsageError, DataError, FileError for a baseline that is none."""
+BOUNDS = ("max", "min", "max_high", "min_low", "max_increase", "baseline", "strict")
+
+
+def bounds_of(call: Asked) -> Bounds | None:
+    """The gates, None where there are none. UsageError, DataError, FileError for a baseline that is none."""
+    if all(call[key] in (None, False) for key in BOUNDS):
+        return None
     increase, path = call["max_increase"], call["baseline"]
     for key in ("max_high", "min_low"):
         if call[key] is not None and call["ci"] is None:
@@ -310,7 +316,7 @@ def memory_of(call: Asked) -> int | None:
 def workers_of(call: Asked) -> Jobs:
     """How many threads, or who runs the parts. UsageError for both."""
     workers, name = call["on"], call.name("on")
-    if workers is None and call.way == "shell" and ranks.is_one():
+    if workers is None and call.way == "shell" and ranks.STARTED in os.environ and ranks.is_one():
         workers, name = "torchrun", "torchrun"
     if workers is None:
         threads: Jobs = call["jobs"]

@@ -24,8 +24,6 @@ Array = np.ndarray[Any, Any]
 
 def spread(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     """The same inputs with a row for each step, pixel or view. DataError where axes do not fit."""
-    if reading.class_axis is None and not reading.shift and not any(field.axes for field in bound.fields):
-        return bound
     first = bound.roles[0]
     if len(bound.fields) == 2 and first.classes:
         return _classes(bound, reading)

@@ -263,7 +263,9 @@ def prepared(
     _refuse_mixed(requests)
     desk = prepare.desk_for(reading)
     weight = column_of(as_array(weight), _first_source(requests[0]))
-    with room.allowed(reading.memory), desk:
+    with desk:
+        if reading.memory is not None:
+            desk.stack.enter_context(room.allowed(reading.memory))
         losses: list[Prepared] = []
         sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
         for request in requests:
@@ -286,7 +288,8 @@ def prepared(
             riders = _side_fields(desk, own, first)
             beside = losses[-1].beside
             sides.append((own, {name: (beside(field), kind) for name, (field, kind) in riders.items()}))
-        refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
+        if reading.told:
+            refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
         shared = _joined(losses, sides, paired)
         if jobs is None or threads:
             yield shared

@@ -46,9 +46,6 @@ class Bounds(NamedTuple):
     low_at_least: float | None = None
     is_strict: bool = False
 
-    def __bool__(self) -> bool:
-        return any(bound is not None for bound in (*self[:3], self.high_at_most, self.low_at_least))
-
 
 def checked(results: Sequence[Result], bounds: Bounds) -> list[Result]:
     """The results with their gates. DataError where the saved run does not hold one of them."""

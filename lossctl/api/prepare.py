@@ -144,7 +144,7 @@ def prepare(
         pairing.refuse_contradictions(reading)
         bound = _paired(desk, spec, plain, reading, [*inputs, *named.values()])
     else:
-        bound = coded(spec, spread(spec, plain, reading), reading)
+        bound = _in_rows(spec, plain, reading)
     own_weights = desk.field(as_array(weight), WEIGHT) if weight is not None else None
     weights = bound.beside(own_weights) if own_weights else None
     plan = shapes.plan(
@@ -168,11 +168,11 @@ def prepare(
     )
     if (where := plan.entries[0].column.frame.where) not in desk.rows:
         desk.rows.append(where)
-    if like is None:
-        used = (*plain.fields, own_weights) if own_weights else plain.fields
+    used = (*plain.fields, own_weights) if own_weights else plain.fields
+    if like is None and len({id(field.frame) for field in used}) > 1:
         own_rows = (reading.ref, reading.index, reading.distances, *reading.exclude_same)
         can_align = spec.loss is not SET and all(source is None for source in own_rows)
-        refuse_other_ids([item.frame for item in used], used, can_align=can_align)
+        refuse_other_ids(used, can_align=can_align)
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
     computation = Prepared(
         plan,
@@ -195,11 +195,20 @@ def prepare(
     )
 
 
+def _in_rows(spec: Spec, bound: Bound, reading: Reading) -> Bound:
+    """The inputs with a row for each step, pixel or view, and their labels read as the loss needs them."""
+    if reading.class_axis is not None or reading.shift or any(field.axes for field in bound.fields):
+        bound = spread(spec, bound, reading)
+    if reading.skip_nan or any(role.has_codes for role in bound.roles):
+        bound = coded(spec, bound, reading)
+    return bound
+
+
 def _paired(desk: binding.Desk, spec: Spec, plain: Bound, reading: Reading, sources: Sequence[Given]) -> Bound:
     """The inputs of a set, its labels as they pair."""
     at = next(at for at, role in enumerate(plain.roles) if role.name == "identity")
     bound = pairing.with_sets_of_labels(plain, at, reading)
-    bound = bound if reading.positive is not None else coded(spec, spread(spec, bound, reading), reading)
+    bound = bound if reading.positive is not None else _in_rows(spec, bound, reading)
     return pairing.with_keys(desk, bound, reading.exclude_same, sources)
 
 

@@ -34,7 +34,7 @@ class Question(NamedTuple):
     reading: Reading = Reading()
     side: Side = Side()
     confidence: Confidence | None = None
-    bounds: Bounds = Bounds()
+    bounds: Bounds | None = None
     align: str | None = None
     keep: Kept | None = None
     top: int | None = None

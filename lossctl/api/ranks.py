@@ -21,6 +21,7 @@ from ..errors import DeviceError, UsageError
 from ..rows.workers import cores
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+STARTED = "TORCHELASTIC_RUN_ID"  # what torchrun sets
 LAUNCHERS = ("torchrun", "torch.distributed.run", "torch.distributed.launch")
 PATIENCE = timedelta(days=30)  # between two parts; where a rank ends, torchrun ends the others
 

@@ -193,7 +193,7 @@ def _question(task: Task, spec: Spec, texts: Sequence[str], named: Mapping[str, 
 
 def _alone(question: Question, jobs: Jobs, data_hash: bool) -> list[Result]:
     """A loss among those of another kind, the mean over the hardest rows, or of rows that are matched by ids."""
-    with opened(question._replace(jobs=jobs, bounds=gates.Bounds())) as answer:
+    with opened(question._replace(jobs=jobs, bounds=None)) as answer:
         return answer.results(data_hash=data_hash)
 
 

@@ -92,12 +92,14 @@ def write_examples(examples: Any, formatter: Any) -> None:
 class Command(TyperCommand):
     """A command that takes an option once, unless it is repeatable: of two, one would be dropped in silence."""
 
-    examples: Any = ()
+    loss: Any = None  # that it is about, and nothing else
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        from .examples import EXAMPLES
+        from .examples import EXAMPLES, of_loss
 
-        write_examples(self.examples or EXAMPLES.get(self.name or "", ()), formatter)
+        above = ctx.parent.info_name if ctx.parent else ""
+        own = EXAMPLES.get(self.name or "", EXAMPLES.get(above, ()))
+        write_examples(of_loss(above, self.loss) if self.loss else own, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
@@ -356,6 +358,9 @@ def colour(stream: Any) -> bool:
     """Whether to colour a stream: --color, then NO_COLOR and TERM=dumb, then whether a person reads it."""
     if COLOUR_CHOICE.get() != "auto":
         return COLOUR_CHOICE.get() == "always"
-    return bool(
-        stream is not None and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    )
+    return is_seen(stream) and not os.environ.get("NO_COLOR")
+
+
+def is_seen(stream: Any) -> bool:
+    """Whether a person sees what is drawn on a stream."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"

@@ -18,7 +18,7 @@ from ..language.registry import Loss
 from ..language.roles import Role
 from ..language.setting import Setting
 from ..text import option_text
-from . import examples, options, output
+from . import options, output
 from .app import HELP_FLAGS, group, write_examples
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def loss_command(loss: Loss) -> Any:
     command = options.command_of(
         lambda values: run(loss, values), loss.name, parameters(loss), help=_help(loss), short_help=loss.summary
     )
-    command.examples = examples.of_loss(COMPUTE, loss)
+    command.loss = loss
     return command
 
 
@@ -206,8 +206,9 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
             what = "--top" if asked.top else "--per-row" if asked.per_row else "-r none"
             raise UsageError(f"--{name} with {what}", why="it holds numbers of all rows", fix="leave one out")
     inputs = [*asked.inputs, *asked.named.values(), *output.inputs_of(COMPUTE, values)]
+    format = rows.format_of(asked, style) if asked.is_by_row else ""
     with (
-        rows.destination(asked, values, style, inputs) as (writer, format),
+        output.destination(style, inputs, is_binary=format == "npy") as writer,
         output.picture(values.get("plot"), inputs) as drawing,
         output.metrics(values["metrics"], style, inputs) as write_metrics,
         output.summary(values["summary"], _outputs(values), inputs) as write_summary,
@@ -262,7 +263,7 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
     if library and values.get("also"):
         raise UsageError("--like and --also at once", why="a library has choices for each loss", fix="ask twice")
     specs = [registry.make(loss, **{**library, **own}), *map(registry.parse, values.get("also") or ())]
-    device = output.device(style, values.get("device", "cpu"))
+    device = output.device(style, values["device"]) if "device" in values else "cpu"
     question = Question.of(call, specs, sources, named, forms=forms, device=device)
     return question._replace(note=note)
 

@@ -13,11 +13,12 @@ import typer
 
 from ..errors import FileError, UsageError
 from ..language.options import FORMATS, settings, sources
-from .app import COLOUR_CHOICE, colour, say
+from .app import COLOUR_CHOICE, colour, is_seen, say
 
 if TYPE_CHECKING:
     from ..kernels.devices import Device
     from ..show.sheet import Sheet
+    from .progress import Bar
 
 
 ENDINGS = {
@@ -137,8 +138,11 @@ def ending(path: str | None) -> str:
 
 
 @contextlib.contextmanager
-def destination(style: Style, inputs: Sequence[str] = ()) -> Iterator[Any]:
-    """A text writer: stdout, or the output file, opened now and put in place only if all goes well."""
+def destination(style: Style, inputs: Sequence[str] = (), *, is_binary: bool = False) -> Iterator[Any]:
+    """A writer of text: stdout, or the output file, opened now and put in place only if all goes well.
+
+    is_binary: of bytes, to a file
+    """
     if style.output is None or style.output == "-":
         yield sys.stdout
         return
@@ -147,12 +151,15 @@ def destination(style: Style, inputs: Sequence[str] = ()) -> Iterator[Any]:
     from ..files.sources import parse_source
     from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 
-    if ending(style.output) in NOT_TEXT:
+    if ending(style.output) in NOT_TEXT and not is_binary:
         raise UsageError(
             f"-o {style.output}: what would be written is text", fix=f"end it in {', '.join(ENDINGS)} or another name"
         )
     refuse_overwrite_of_inputs(style.output, [parse_source(text).path for text in inputs])
     with atomic_output(style.output) as binary:
+        if is_binary:
+            yield binary
+            return
         writer = io.TextIOWrapper(binary, encoding="utf-8", newline="")
         yield writer
         writer.flush()
@@ -267,17 +274,18 @@ def warn(style: Style, warnings: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def progress(style: Style, total: int | None = None, unit: str = "rows") -> Iterator[Any]:
-    """A callable that takes how many are done (and of how many), None where nobody sees it.
+    """A callable that takes how many are done (and of how many), None where nobody sees it."""
+    with bar(style, total, unit) as line:
+        yield line and line.update
 
-    A terminal shows a bar after one second, of what is read too.
-    """
-    if style.quiet:
-        yield None
-        return
+
+def bar(style: Style, total: int | None = None, unit: str = "rows") -> contextlib.AbstractContextManager[Bar | None]:
+    """A bar on a terminal after one second, of what is read too; None where nobody sees it."""
+    if style.quiet or not is_seen(sys.stderr):
+        return contextlib.nullcontext()
     from .progress import bar
 
-    with bar(unit, total) as line:
-        yield line and line.update
+    return bar(unit, total)
 
 
 def out_of_place(path: str | None) -> None:

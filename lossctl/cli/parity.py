@@ -7,7 +7,7 @@ from typing import Any
 
 from ..language.options import COMPUTE, LOSSES, PARITY, settings
 from ..language.registry import Loss, find
-from . import compute, examples, options, output
+from . import compute, options, output
 from .app import group
 
 
@@ -41,7 +41,7 @@ def loss_command(loss: Loss, name: str, run: Any, help: str) -> Any:
         if parameter[0] in reading or parameter[0] not in settings(COMPUTE, "shell")
     ]
     command = options.command_of(run, loss.name, [*kept, *options.parameters(name)], help=help)
-    command.examples = examples.of_loss(name, loss)
+    command.loss = loss
     return command
 
 

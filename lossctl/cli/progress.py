@@ -98,17 +98,9 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def is_seen(stream: Any) -> bool:
-    """Whether a person sees what is drawn there."""
-    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
 @contextlib.contextmanager
-def bar(unit: str, total: int | None) -> Iterator[Bar | None]:
-    """A bar on stderr while the block runs, also of what it reads; None where nobody sees it."""
-    if not is_seen(sys.stderr):
-        yield None
-        return
+def bar(unit: str, total: int | None) -> Iterator[Bar]:
+    """A bar on stderr while the block runs, also of what it reads."""
     from ..files.reading import watchers
 
     line = Bar(sys.stderr, unit, total)

@@ -11,7 +11,6 @@ from ..language.options import COMPUTE, RECONCILE, settings
 from ..language.registry import BY_NAME, Loss, find, names, walk
 from . import compute, options, output
 from .app import group
-from .examples import EXAMPLES
 from .parity import loss_command
 
 
@@ -26,9 +25,7 @@ class LossesTried(compute.Losses):
             sources = ("sources", compute.Sources, None)
             flag = [row for row in compute.parameters(find("bce")) if row[0] == "from_logits"]
             parameters = [sources, *flag, *options.parameters(RECONCILE)]
-            command = options.command_of(reconcile_all, "all", parameters, help="Try every loss that fits the inputs.")
-            command.examples = EXAMPLES[RECONCILE]
-            return command
+            return options.command_of(reconcile_all, "all", parameters, help="Try every loss that fits the inputs.")
         loss = find(cmd_name)
         return loss_command(loss, RECONCILE, lambda values: reconcile(loss, values), f"Choices of {loss.name}.")
 

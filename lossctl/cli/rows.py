@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,29 +22,14 @@ SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson
 FORMATS = ("tsv", "csv", "ndjson", "bare")
 
 
-@contextlib.contextmanager
-def destination(
-    asked: Question, values: Mapping[str, Any], style: output.Style, inputs: Sequence[str]
-) -> Iterator[tuple[Any, str]]:
-    """(where the answer goes, the format of its rows if it has rows): a text writer, or for npy a binary one."""
-    format = ""
-    if asked.is_by_row and asked.is_plain:
-        format = _plain_format(style)
-    elif asked.is_by_row:
-        format = row_format(style, "tsv" if asked.per_row else "bare")
-        if format == "bare":
-            _refuse_bare_columns(asked)
-    if format != "npy":
-        with output.destination(style, inputs) as writer:
-            yield writer, format
-        return
-    from ..files.sources import parse_source
-    from ..files.writing import atomic_output, refuse_overwrite_of_inputs
-
-    assert style.output is not None  # npy is told by the name of the output
-    refuse_overwrite_of_inputs(style.output, [parse_source(text).path for text in inputs])
-    with atomic_output(style.output) as file:
-        yield file, format
+def format_of(asked: Question, style: output.Style) -> str:
+    """The format of the rows that are asked for; npy, which the name of the output tells, is of bytes. UsageError."""
+    if asked.is_plain:
+        return _plain_format(style)
+    format = row_format(style, "tsv" if asked.per_row else "bare")
+    if format == "bare":
+        _refuse_bare_columns(asked)
+    return format
 
 
 def _refuse_bare_columns(asked: Question) -> None:

@@ -116,12 +116,11 @@ def _all_open(style: output.Style, reports: dict[str, str], inputs: list[str]) -
 def _run(suite: Suite, values: Mapping[str, Any], style: output.Style) -> SuiteReport:
     from ..api.asked import asked, memory_of, workers_of
     from ..api.suite import run
-    from .progress import bar
 
     call = asked(values, RUN, "shell")
     jobs, memory = workers_of(call), memory_of(call)
 
-    with contextlib.nullcontext() if style.quiet else bar("rows", None) as line:
+    with output.bar(style) as line:
         return run(
             suite,
             only=values["only"] or (),

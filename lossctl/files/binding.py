@@ -432,7 +432,7 @@ def _ambiguous(frame: Frame, role: Role, titles: Sequence[str]) -> DataError:
 
 def _field(frame: Frame, names: tuple[str, ...]) -> Field:
     if len(names) == 1:
-        return frame.select("=" + names[0])
+        return frame.field(frame.names.index(names[0]))
     columns = tuple(frame.names.index(name) for name in names)
     return Field(frame, f"columns '{shown(names[0])}'..'{shown(names[-1])}'", columns, 2, "unknown")
 

@@ -54,7 +54,8 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     _, cells = next(strict_rows(plain_rows(first, form), line, form))
     form = replace(form, width=len(cells))
     rows = _sample_rows(sample[len(first) :], form)
-    lists = list_widths(rows)
+    may_be_lists = bool(rows) and any(cell.lstrip().startswith(("[", "(")) for cell in rows[0])
+    lists = list_widths(rows) if may_be_lists else {}
     names = _names_in(comments, form) if dialect.header is None and _all(cells, form, numbers=True) else ()
     if names:
         return Table(stretch, replace(form, names=names), begin, line)

@@ -23,15 +23,15 @@ ENDING = re.compile(r"(?:^|[a-z]_)(?:id|uuid|guid)$")  # patient_id, query_id
 BLOCK = 1 << 14
 
 
-def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field], *, can_align: bool = True) -> None:
-    """DataError where two frames carry the same column of identifiers and disagree in a row.
+def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> None:
+    """DataError where the frames of two fields carry the same column of identifiers and disagree in a row.
 
     A column that is not called as identifiers are counts as one where its values are different in all rows, and one of
     them stands in another row of the other frame.
 
-    columns: what is computed with, which is no identifier;  can_align: whether --align would match the rows
+    fields: what is computed with, which is no identifier;  can_align: whether --align would match the rows
     """
-    used = {(id(field.frame), column) for field in columns if field.frame.names for column in field.columns}
+    used = {(id(field.frame), column) for field in fields if field.frame.names for column in field.columns}
 
     def free(frame: Frame) -> dict[str, Field]:
         every = {name: frame.select("=" + name) for name in frame.names}
@@ -41,18 +41,18 @@ def refuse_other_ids(frames: Collection[Frame], columns: Collection[Field], *, c
             if field.ndim == 1 and (id(frame), field.columns[0]) not in used
         }
 
-    several = list(dict.fromkeys(frames))
-    mine = free(several[0]) if len(several) > 1 and several[0].names else {}
-    for other in several[1:] if mine else ():
-        fields = free(other)
-        theirs = {_plain(name): name for name in fields}
+    first, *rest = dict.fromkeys(field.frame for field in fields)
+    mine = free(first) if rest and first.names else {}
+    for other in rest if mine else ():
+        others = free(other)
+        theirs = {_plain(name): name for name in others}
         shared = {name: theirs[_plain(name)] for name in mine if _plain(name) in theirs}
         name = next((name for name in shared if _is_called_id(name)), None) or next(
-            (name for name, title in shared.items() if _are_moved(mine[name], fields[title])), None
+            (name for name, title in shared.items() if _are_moved(mine[name], others[title])), None
         )
         if name is not None:
-            are_files = "memory" not in (several[0].format, other.format) and name == shared[name]
-            _compare(mine[name], fields[shared[name]], _aligned(name) if can_align and are_files else "")
+            are_files = "memory" not in (first.format, other.format) and name == shared[name]
+            _compare(mine[name], others[shared[name]], _aligned(name) if can_align and are_files else "")
 
 
 def _plain(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from glob import has_magic
 from typing import NamedTuple
 
 from ..errors import UsageError
@@ -81,6 +82,8 @@ def open_source(
     dim: of raw numbers, how many columns they have
     """
     dialect = Dialect(header, delimiter, decimal, thousands, allow_missing, dim)
+    if isinstance(path, str) and not has_magic(path):
+        return _open_file(path, dialect)
     paths = matching(path) if isinstance(path, str) else tuple(path)
     if len(paths) == 1:
         return _open_file(paths[0], dialect)

@@ -69,6 +69,11 @@ class Role(NamedTuple):
         return self.option == "relevance"
 
     @property
+    def has_codes(self) -> bool:
+        """Whether its values may be something else than they say: names, other numbers, padding."""
+        return self.is_coded or self.is_grade
+
+    @property
     def is_set(self) -> bool:
         """Whether its rows are the points of one set, which are compared with each other."""
         return self.name == "emb"

@@ -14,13 +14,12 @@ from ..errors import DataError
 from ..language.predictions import Binary, Categorical, Distribution
 from ..language.roles import Check, Role
 from .facts import NOTHING, SUM_TOLERANCE, Facts, counted_from
-from .pair_checks import Oddities, oddities
+from .pair_checks import oddities
 from .shapes import CLIPPED, Input, Plan
 
 if TYPE_CHECKING:
     import numpy as np
 
-NOT_ODD = Oddities()
 NEARLY = 0.1  # rows that miss a sum of 1 by less were rounded
 
 
@@ -77,8 +76,8 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         admitted.append(_converted(plan, entry, values, verdict))
         facts = facts.merge(verdict)
     weights = admitted.pop() if plan.weight else None
-    odd = oddities(plan.spec.loss, admitted, start)
-    if odd != NOT_ODD:
+    if plan.entries[0].role.layout == "vectors":
+        odd = oddities(plan.spec.loss, admitted, start)
         facts = facts.merge(Facts(zero_distances=odd.zero, turned_pairs=odd.turned))
     return Admitted(tuple(admitted), weights, rows, facts)
 
