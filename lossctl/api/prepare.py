@@ -150,20 +150,10 @@ def prepare(
     plan = shapes.plan(
         spec,
         bound.columns,
+        reading,
         reduction=reduction,
-        forms=dict(reading.forms),
         weight=weights,
-        clip=reading.clip,
-        clip_type=reading.clip_type,
-        clip_log=reading.clip_log,
-        squash=reading.squash,
-        scale=reading.scale,
-        weight_norm=reading.weight_norm,
-        skip_nan=reading.skip_nan,
         unknown=bound.unknown,
-        soft=reading.soft,
-        percent=reading.percent,
-        renormalize=reading.renormalize,
         first_label=bound.first_label,
     )
     if (where := plan.entries[0].column.frame.where) not in desk.rows:

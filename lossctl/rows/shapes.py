@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -74,6 +76,31 @@ class Input(NamedTuple):
         return self._replace(column=Shape(self.column.name, self.column.ndim, self.column.width))
 
 
+@dataclass(frozen=True)
+class Treatment:
+    """What is done to the values that are read, on the way to a number.
+
+    forms: role name -> form of its probabilities; clip: into [clip, 1 - clip]
+    clip_type: the type that rounds probabilities and those bounds;  clip_log: no log is below -clip_log, 0 for none
+    squash: what scores go through first: none, sigmoid, softmax or tanh
+    scale: by what every loss is multiplied;  weight_norm: what a weighted mean divides by, "sum" or "n"
+    percent: probabilities are percents;  renormalize: rows of them are divided by their sums
+    soft: labels may be anything from 0 to 1;  skip_nan: leave out rows with nan, or with NA in a CSV
+    """
+
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    clip: float = 0.0
+    clip_type: str = "float64"
+    clip_log: float = 0.0
+    squash: str = "none"
+    scale: float = 1.0
+    weight_norm: str = "sum"
+    percent: bool = False
+    renormalize: bool = False
+    soft: bool = False
+    skip_nan: bool = False
+
+
 class Plan(NamedTuple):
     """How the blocks of one computation are admitted.
 
@@ -143,41 +170,31 @@ class Plan(NamedTuple):
 def plan(
     spec: Spec,
     columns: dict[str, Column],
+    treatment: Treatment,
     *,
     reduction: str = "mean",
-    forms: dict[str, Form] | None = None,
     weight: Column | None = None,
-    clip: float = 0.0,
-    clip_type: str = "float64",
-    clip_log: float = 0.0,
-    squash: str = "none",
-    scale: float = 1.0,
-    weight_norm: str = "sum",
-    skip_nan: bool = False,
-    soft: bool = False,
-    percent: bool = False,
-    renormalize: bool = False,
     first_label: Doubt = "warn",
     unknown: str = "",
 ) -> Plan:
     """Settle the shape, the form and the check of every input; DataError where shapes do not fit the loss.
 
-    columns: role name -> input; forms: role name -> form, where it is not the role's default
+    columns: role name -> input
     """
-    forms = forms or {}
+    forms, clip = treatment.forms, treatment.clip
     _refuse_flat(spec, columns)
     entries = [
         _entry(role, columns[role.name], forms.get(role.name) or (role.forms[0] if role.forms else None))
         for role in spec.loss.roles
     ]
     entries = _settle_together(spec, entries)
-    if soft and entries[-1].check == "binary":
+    if treatment.soft and entries[-1].check == "binary":
         entries[-1] = entries[-1]._replace(check="soft")
     entries[-1] = entries[-1]._replace(first_label=first_label)
     if clip:
         entries = [entry._replace(slack=CLIPPED) for entry in entries]
     _check_reduction(spec, entries, reduction)
-    if reduction == "mean-active" and weight_norm == "n":
+    if reduction == "mean-active" and treatment.weight_norm == "n":
         raise UsageError(
             "-r mean-active with --weight-norm n",
             why="one divides by the rows that cost something, the other by all",
@@ -186,18 +203,18 @@ def plan(
     _check_class_numbers(spec, entries)
     if clip and not any(entry.form in ("prob", "logits") for entry in entries):
         raise UsageError("--clip applies to probabilities only", fix="leave it out: logarithms need no clipping")
-    if squash == "softmax" and entries[0].ndim == 1:
+    if treatment.squash == "softmax" and entries[0].ndim == 1:
         raise UsageError("--squash softmax of one score a row", why="it is over classes", fix="use --squash sigmoid")
     for option, is_asked in (
-        ("--clip-log", clip_log),
-        ("--clip-type", clip_type != "float64" and not clip),
-        ("--percent", percent),
-        ("--renormalize", renormalize),
+        ("--clip-log", treatment.clip_log),
+        ("--clip-type", treatment.clip_type != "float64" and not clip),
+        ("--percent", treatment.percent),
+        ("--renormalize", treatment.renormalize),
     ):
         if is_asked and not any(entry.form == "prob" for entry in entries):
             raise UsageError(f"{option} applies to probabilities only", fix="leave it out")
     shares = [entry for entry in entries if entry.check == "classes" or entry.role.is_distribution]
-    if renormalize and not any(entry.form == "prob" for entry in shares):
+    if treatment.renormalize and not any(entry.form == "prob" for entry in shares):
         raise UsageError(
             "--renormalize of probabilities that are no shares of one whole",
             why="it divides a row of probabilities of classes by their sum",
@@ -209,15 +226,15 @@ def plan(
         reduction,
         weight=_entry(WEIGHT, weight, None) if weight else None,
         clip=clip,
-        clip_type=clip_type,
-        clip_log=clip_log,
-        squash=squash,
-        scale=scale,
-        weight_norm=weight_norm,
+        clip_type=treatment.clip_type,
+        clip_log=treatment.clip_log,
+        squash=treatment.squash,
+        scale=treatment.scale,
+        weight_norm=treatment.weight_norm,
         ignore=spec.ignored,
-        skip_nan=skip_nan,
-        percent=percent,
-        renormalize=renormalize,
+        skip_nan=treatment.skip_nan,
+        percent=treatment.percent,
+        renormalize=treatment.renormalize,
         unknown=unknown,
     )
 
