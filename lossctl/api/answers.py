@@ -19,11 +19,12 @@ from ..rows.facts import Facts, verdict
 from ..rows.hardest import Hardest
 from . import compute, gates
 from .align import aligned
-from .compute import Progress, Request, Shared, Side
+from .compute import Request, Side
 from .question import Question
 from .question_of_sets import MiningQuestion, TripletQuestion
 from .question_of_systems import ComparisonQuestion
 from .reading import Given
+from .shared import Progress, Shared
 
 if TYPE_CHECKING:
     from ..results.distributions import RowPicture

@@ -23,8 +23,9 @@ from ..language.roles import Form
 from ..language.setting import Setting, Way
 from ..resampling.bootstrap import METHODS
 from . import ranks
-from .compute import Confidence, Jobs, Side, forms_of, read_bins
+from .compute import Jobs, Side, forms_of, read_bins
 from .gates import Bounds, read_baseline, read_percent
+from .numbers import Confidence
 from .reading import Given, Reading
 
 HEADERS = {"auto": None, "yes": True, "no": False}

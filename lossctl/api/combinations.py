@@ -22,9 +22,9 @@ from ..rows import checks
 from ..rows.workers import cores, ordered_map
 from ..text import option_text
 from . import answers
-from .compute import Shared
 from .parity import labels_of
 from .question import Question
+from .shared import Shared
 from .totals import Totals, exactly, plan_of, read
 
 IDLE = 2.0**-22  # of a probability, by which float32 may round it and its rest

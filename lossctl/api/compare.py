@@ -22,11 +22,13 @@ from ..rows import groups
 from ..rows.by_row import Scored
 from ..rows.shapes import Plan
 from ..rows.workers import keep_freed_memory
-from . import compute, prepare, verdicts
+from . import compute, numbers, prepare, verdicts
 from .align import Order, ids_of
 from .bound import as_array, column_of, rider
-from .compute import Confidence, Jobs, Request, Shared, Side
+from .compute import Jobs, Request, Side
+from .numbers import Confidence
 from .reading import Given, Reading
+from .shared import Shared
 
 SHARED_BY_ALL = ("target", "weight", "group", "cluster", "seed_of")  # a bare name is a column of the base
 
@@ -247,10 +249,10 @@ def _of_group(
     for at, difference in enumerate(differences):
         other, part = shared.computed[start + 1 + at], pairs.parts[at + 1]
         fingerprint = shared.digest(start + 1 + at) if data_hash else None
-        result = prepare.result(other, fingerprint, difference.other, part.n, part.facts)
+        result = numbers.result(other, fingerprint, difference.other, part.n, part.facts)
         comparisons.append(
             verdicts.comparison(
-                compute.signed(result, quote(group)) if group is not None else result,
+                numbers.signed(result, quote(group)) if group is not None else result,
                 (systems.names[0], systems.names[at + 1]),
                 other.plan.spec.loss,
                 difference,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -19,47 +19,29 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import room
 from ..files.dialect import refuse_idle
-from ..files.drawer import Place
-from ..files.sources import Block, Field, blocks, digest, place_of
-from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
+from ..files.sources import Block, Field
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
 from ..resampling import jackknife, survey
-from ..resampling.bootstrap import Method, Spread
 from ..resampling.draws import Draws
 from ..resampling.jackknife import Jackknife
-from ..results.values import Interval, Result
+from ..results.values import Result
 from ..rows import by_row, groups, hardest, whole
-from ..rows.job import Job
-from ..rows.workers import Workers, forked
-from ..text import shown
-from . import prepare
+from ..rows.workers import forked
+from . import numbers, prepare
 from .bound import as_array, column_of, home_of, rider
+from .numbers import Confidence
 from .prepare import Prepared
 from .reading import Given, Reading
+from .shared import Progress, Shared
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
-    from ..rows.whole import WholeScores
-    from .parts import Executor, Parts
+    from .parts import Executor
 
 FORK_ROWS = 1 << 22  # from here on a second process pays for its start
-LOST = (
-    "no interval: what the rows do to the value leaves the range of float64 on the way; multiply the columns by a "
-    "constant that brings them near 1"
-)
 CHECKS = "check what leaves rows out: missing values, labels that are ignored, weights of 0"
-Progress = Callable[..., None] | None
 Jobs: TypeAlias = "int | str | Executor | None"  # how many threads (all cores: None), or who runs the parts
-
-
-class Confidence(NamedTuple):
-    """Which interval: its level, the method, and the resamples it is made from."""
-
-    level: float = 0.95
-    method: Method = "bca"
-    resamples: int = 1000
-    seed: int = 0
 
 
 class Side(NamedTuple):
@@ -75,154 +57,6 @@ class Side(NamedTuple):
     bins: int | None = None
     seed: Given | None = None
     coarse: Given | None = None
-
-
-@dataclass(eq=False)
-class Shared:
-    """Several losses that are read together.
-
-    losses: each as it would be computed alone;  fields, kinds: what is read, each column once
-    jobs: how each loss finds its columns;  ride: places of the columns that ride along
-    sides: for each loss, side column ("id", "group", "cluster", "seed", "coarse", "list") -> where it stands in `ride`
-    bins: of each loss's group column
-    answers: of what is read whole, what one reading gave, for the questions that follow; () before
-    parts: who scores the rows, if not this process
-    """
-
-    losses: tuple[Prepared, ...]
-    fields: tuple[Field, ...]
-    kinds: tuple[str, ...]
-    jobs: tuple[Job, ...]
-    ride: tuple[int, ...]
-    sides: tuple[dict[str, int], ...]
-    bins: tuple[int | None, ...]
-    answers: tuple[WholeScores, ...] = ()
-    parts: Parts | None = None
-
-    @property
-    def threads(self) -> int:
-        return self.losses[0].jobs
-
-    @property
-    def engine(self) -> Engine:
-        """How all of the losses meet their input."""
-        return self.losses[0].plan.spec.loss.engine
-
-    def rider(self, name: str) -> Field | None:
-        """The column of the first loss that rides along as `name`."""
-        place = self.sides[0].get(name)
-        return None if place is None else self.fields[self.ride[place]]
-
-    @property
-    def block_rows(self) -> int:
-        """How many rows a block has."""
-        return max(1, by_row.BLOCK_VALUES // sum(field.width for field in self.fields))
-
-    def read(self, only: tuple[int, ...] | None = None, start: int = 0, stop: int | None = None) -> Iterator[Block]:
-        """The blocks, of all columns or of some. start, stop: of some rows, from the beginning of a block on"""
-        chosen = range(len(self.fields)) if only is None else only
-        fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
-        return blocks(fields, kinds, self.block_rows, start, stop)
-
-    def score(self, fold: Callable[[tuple[Any, ...]], Any], progress: Progress = None) -> Iterator[Any]:
-        """fold(what each loss gives of some rows), block by block, in order."""
-        if self.parts and not self.engine.is_blockwise:
-            yield from self.parts.score(self, fold)
-            return
-        scorer = SCORERS[self.engine]()
-        if not self.engine.reads_whole:
-            yield from scorer.blocks(self.jobs, self.ride, self.read, self.threads, fold)
-            return
-        if not self.answers:
-            workers = [self.workers(partial(whole_scores, at)) for at in range(len(self.jobs))]
-            self.answers = whole.answers(scorer.blocks, self.jobs, self.ride, self.read, self.place, workers, progress)
-        yield fold(tuple(answer.scored for answer in self.answers))
-
-    @property
-    def place(self) -> Place:
-        """Where all rows are kept, if they are read whole. FileError where they do not fit anywhere."""
-        return place_of(self.fields, all(loss.can_be_filed for loss in self.losses))
-
-    def digest(self, at: int) -> str:
-        """The hash of what a loss reads."""
-        fields = self.losses[at].fields
-        return self.parts.digest(self, at) if self.parts and not self.engine.reads_whole else digest(fields)
-
-    def workers(self, ask: Callable[[Shared, Workers], Any]) -> Workers:
-        """Who compares blocks of units with all others in `ask`, which asks anew wherever there are others."""
-        return self.parts.crew(self, ask) if self.parts else self.threads
-
-    def score_rows(self, fold: Callable[[tuple[by_row.Scored, ...]], Any]) -> Iterator[Any]:
-        """The same, where every row (list, anchor) has a loss of its own. UsageError where it has none."""
-        for loss in self.losses:
-            by_row.refuse_rows(loss.plan.spec.loss)
-        return self.score(fold)
-
-    @property
-    def computed(self) -> tuple[Prepared, ...]:
-        """The losses, each with what computed it, once that is known."""
-        if not self.answers:
-            return self.losses
-        return tuple(
-            loss._replace(backend=answer.backend) for loss, answer in zip(self.losses, self.answers, strict=True)
-        )
-
-
-def whole_scores(at: int, shared: Shared, workers: Workers) -> tuple[WholeScores, ...]:
-    """What one of the losses gives of all rows, where these are read whole."""
-    scorer = SCORERS[shared.engine]()
-    return whole.answers(scorer.blocks, shared.jobs[at : at + 1], shared.ride, shared.read, shared.place, [workers])
-
-
-class Scorer(NamedTuple):
-    """How an engine computes.
-
-    blocks: scores blocks of rows; all of them at once, a `rows.whole.Engine`, where it reads them whole
-    piece: what is known of some of the rows that were scored
-    """
-
-    blocks: Callable[..., Any]
-    piece: survey.Weigh
-
-
-def _of_lists() -> Scorer:
-    from ..rows import by_list
-
-    return Scorer(by_list.score_blocks, survey.slice_of)
-
-
-def _of_counts() -> Scorer:
-    from ..resampling import by_count
-
-    return Scorer(by_count.count_blocks, by_count.tally_of)
-
-
-def _of_sets() -> Scorer:
-    from ..sets import by_anchor
-
-    return Scorer(by_anchor.answer, survey.slice_of)
-
-
-def _of_views() -> Scorer:
-    from ..sets import by_view
-
-    return Scorer(by_view.answer, survey.slice_of)
-
-
-def _of_whole() -> Scorer:
-    from ..rows import by_whole
-
-    return Scorer(by_whole.answer, by_whole.part_of)
-
-
-SCORERS: dict[Engine, Callable[[], Scorer]] = {
-    ROWS: lambda: Scorer(by_row.score_blocks, survey.slice_of),
-    LISTS: _of_lists,
-    COUNTS: _of_counts,
-    SETS: _of_sets,
-    VIEWS: _of_views,
-    WHOLE: _of_whole,
-}
 
 
 class Request(NamedTuple):
@@ -418,19 +252,16 @@ def results_of_each(
     )
     pieces = _pieces(shared, aspects, progress)
     _refuse_nothing(shared, pieces)
+    counts = [answer.counts for answer in shared.answers] or [()] * len(shared.losses)
     return [
-        _of_loss(shared, at, pieces[at], aspects[at], confidences[at], data_hash, _counts(shared, at))
+        _of_loss(shared, at, pieces[at], aspects[at], confidences[at], data_hash, counts[at])
         for at in range(len(shared.losses))
     ]
 
 
-def _counts(shared: Shared, at: int) -> tuple[tuple[str, int], ...]:
-    return shared.answers[at].counts if shared.answers else ()
-
-
 def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progress) -> tuple[survey.Pieces, ...]:
     """Of each loss, what is known of all rows and of each group."""
-    fold = survey.fold(aspects, SCORERS[shared.engine]().piece)
+    fold = survey.fold(aspects, shared.scorer.piece)
     forks = shared.engine.is_by_row and not any(asked.draws for asked in aspects)
     many = all(field.frame.lazy and (field.frame.rows or 0) >= FORK_ROWS for field in shared.fields)
     if forks and many and shared.threads > 1 and not shared.parts:
@@ -508,54 +339,38 @@ def _of_loss(
     if confidence and aspects.draws:
         spreads = {name: piece.spread(plan, aspects.draws, confidence.method) for name, piece in pieces.items()}
     elif confidence:
-        unit = "clusters" if aspects.cluster is not None else left_out_unit(shared.engine)
+        unit = "clusters" if aspects.cluster is not None else numbers.left_out_unit(shared.engine)
         spreads = left_out(shared, at, pieces, aspects, confidence)
 
     def of(name: str | None, **more: Any) -> Result:
         piece = pieces[name]
-        interval = _interval(confidence, unit, spreads[name]) if confidence else None
-        result = prepare.result(loss, fingerprint, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
-        return _remarked(result, _remark(result, spreads[name].remark)) if confidence else result
+        interval = numbers.interval_of(confidence, unit, spreads[name]) if confidence else None
+        result = numbers.result(loss, fingerprint, piece.value(plan), piece.n, piece.facts, ci=interval, **more)
+        return numbers.remarked(result, numbers.remark_of(result, spreads[name].remark)) if confidence else result
 
     if aspects.group is None:
-        return [_counted(of(None), counts)]
+        return [numbers.counted(of(None), counts)]
     names = groups.ordered([name for name in pieces if name is not None], aspects.bins)
-    of_groups = [signed(of(name, group=name), quote(name)) for name in names]
-    results = [_counted(of(None, average="micro"), counts)]
+    of_groups = [numbers.signed(of(name, group=name), quote(name)) for name in names]
+    results = [numbers.counted(of(None, average="micro"), counts)]
     if not plan.is_sum:
         macro = sum(result.value for result in of_groups) / len(of_groups)
         lost = [str(result.group) for result in of_groups if not math.isfinite(result.value)]
-        warnings = (f"the mean of groups is {macro!r}, as groups are not finite: {_some(lost)}",) if lost else ()
+        warnings = (
+            (f"the mean of groups is {macro!r}, as groups are not finite: {numbers.some_of(lost)}",) if lost else ()
+        )
         average = replace(
             results[0], value=macro, average="macro", n=len(of_groups), counts=(), ci=None, warnings=warnings, notes=()
         )
-        average = signed(average, "mean-of-groups")
+        average = numbers.signed(average, "mean-of-groups")
         if confidence:
             of_names = [spreads[name] for name in names]
             spread = jackknife.mean(of_names) if shared.engine.reads_whole else survey.macro_spread(of_names, names)
-            average = _remarked(replace(average, ci=_interval(confidence, unit, spread)), spread.remark)
+            average = numbers.remarked(
+                replace(average, ci=numbers.interval_of(confidence, unit, spread)), spread.remark
+            )
         results.append(average)
     return results + of_groups
-
-
-def _some(names: Sequence[str]) -> str:
-    """Some of the names, and how many there are more."""
-    more = f" and {len(names) - survey.NAMED} more" if len(names) > survey.NAMED else ""
-    return ", ".join(map(shown, names[: survey.NAMED])) + more
-
-
-def _counted(result: Result, counts: tuple[tuple[str, int], ...]) -> Result:
-    """With what a loss of a set is a mean of and what was left out."""
-    if not counts:
-        return result
-    return replace(
-        result, counts=counts, notes=(*result.notes, ", ".join(f"{name} {number}" for name, number in counts))
-    )
-
-
-def signed(result: Result, group: str) -> Result:
-    """With the rows that it is of in its signature."""
-    return replace(result, signature=result.signature.replace("|red:", f"|group:{group}|red:", 1))
 
 
 def left_out(
@@ -576,44 +391,14 @@ def left_out(
         return list(jackknife.blocks_of(draws, len(riders[0]), clusters))
 
     plan = shared.losses[at].plan
-    scorer = SCORERS[shared.engine]()
-    fold = survey.fold((aspects,), scorer.piece)
+    fold = survey.fold((aspects,), shared.scorer.piece)
     scored = whole.without(
-        scorer.blocks, shared.jobs[at], shared.ride, shared.read, shared.place, shared.threads, masks
+        shared.scorer.blocks, shared.jobs[at], shared.ride, shared.read, shared.place, shared.threads, masks
     )
     rests: list[survey.Pieces] = [{} if rest is None else fold((rest,))[0] for rest in scored]
     values = {name: np.array([rest[name].value(plan) if name in rest else np.nan for rest in rests]) for name in pieces}
     fewest = jackknife.FEW_POINTS if aspects.cluster is None else jackknife.FEW_CLUSTERS
     return {name: Jackknife(piece.value(plan), values[name], units, fewest) for name, piece in pieces.items()}
-
-
-def left_out_unit(engine: Engine) -> str:
-    """What is left out in turn, in the plural."""
-    return "points" if engine.has_space else engine.unit
-
-
-def _interval(confidence: Confidence, unit: str, spread: Spread | survey.GroupMean | Jackknife) -> Interval:
-    level, method, resamples, seed = confidence
-    if isinstance(spread, Jackknife):
-        ends, error = spread.interval(level), spread.standard_error
-        return Interval(level, "jackknife", *ends, error, len(spread.left_out), seed, unit, spread.units)
-    name, low, high = spread.ends(level, method)
-    return Interval(level, name, low, high, spread.standard_error, resamples, seed, unit, spread.influence.units)
-
-
-def _remark(result: Result, remark: str) -> str:
-    """What there is to say of an interval; also where its ends were lost on the way."""
-    lost = result.ci is not None and math.isnan(result.ci.low) and math.isfinite(result.value)
-    return LOST if lost and not remark.startswith("no ") else remark
-
-
-def _remarked(result: Result, remark: str) -> Result:
-    """With what there is to say of its interval."""
-    if not remark:
-        return result
-    of = "" if result.group is None else f"group {shown(result.group)}: "
-    of = "mean of groups: " if result.average == "macro" else of
-    return replace(result, warnings=(*result.warnings, f"{result.loss}: {of}{remark}"))
 
 
 def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list[Result]:
@@ -636,18 +421,11 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
         few = [name for name, part in parts.items() if name is not None and part.n < (keep.number or 0)]
         of = _of_loss(shared, position, pieces, aspects, None, data_hash)
         if few:
-            text = f"{len(few)} groups have fewer than {keep.text} {shared.engine.unit} and count whole: {_some(few)}"
+            text = f"{len(few)} groups have fewer than {keep.text} {shared.engine.unit} and count whole"
+            text = f"{text}: {numbers.some_of(few)}"
             of[0] = replace(of[0], warnings=(*of[0].warnings, f"{loss.plan.spec.loss.name}: {text}"))
-        results += [_marked(result, keep, shared.engine.unit) for result in of]
+        results += [numbers.marked(result, keep, shared.engine.unit) for result in of]
     return results
-
-
-def _marked(result: Result, keep: hardest.Kept, unit: str) -> Result:
-    """With which rows it is of."""
-    signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
-    note = "" if result.average == "macro" else f"the {result.n} hardest {unit}"
-    note += " of the groups" if result.average == "micro" else ""
-    return replace(result, signature=signature, keep=keep.text, notes=(*result.notes, *([note] if note else [])))
 
 
 def top(shared: Shared, count: int) -> hardest.Hardest:

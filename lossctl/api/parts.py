@@ -25,7 +25,8 @@ from . import compute
 from .reading import Given, Reading
 
 if TYPE_CHECKING:
-    from .compute import Request, Shared, Side
+    from .compute import Request, Side
+    from .shared import Shared
 
 PART_ROWS = 1 << 22  # a worker opens the files again for each part
 BLOCKS = 8  # of units that are compared with all others, in one part: they take seconds, where there are many
@@ -242,9 +243,8 @@ def score_part(
     """
     try:
         with _opened(recipe) as shared:
-            scorer = compute.SCORERS[shared.engine]()
             read = partial(shared.read, start=start, stop=stop)
-            return list(scorer.blocks(shared.jobs, shared.ride, read, 1, fold))
+            return list(shared.scorer.blocks(shared.jobs, shared.ride, read, 1, fold))
     except LossctlError as fault:
         return fault
 

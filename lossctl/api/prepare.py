@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,13 +18,9 @@ from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_s
 from ..language.domains import Option
 from ..language.registry import SET, Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
-from ..results.values import Result
 from ..rows import by_row, checks, job, shapes
-from ..rows.facts import Facts, verdict
 from ..rows.job import PLAIN, Loaded, Pairing
 from ..rows.workers import cores
-from ..text import option_text
-from ..version import __version__
 from . import pairing
 from .axes import spread
 from .bound import Bound, as_array, as_bound, bound_of, read_all, roles_of
@@ -238,71 +233,6 @@ def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Gi
     )
 
 
-def result(computation: Prepared, fingerprint: str | None, value: float, n: int, facts: Facts, **more: Any) -> Result:
-    """A number with all that belongs to it. fingerprint: the hash of the values, where it is wanted."""
-    plan = computation.plan
-    notes, warnings = verdict(plan, facts, more.get("group") is None)
-    answer = Result(
-        loss=plan.spec.loss.name,
-        params=tuple((name.replace("_", "-"), item) for name, item in plan.spec.params),
-        reduction=plan.reduction,
-        value=value,
-        n=n,
-        sources=computation.sources,
-        signature=signature(computation, fingerprint, n),
-        dtype=computation.dtype,
-        notes=(*computation.notes, *notes),
-        warnings=(*computation.warnings, *warnings, *_not_finite(plan, value, facts)),
-    )
-    return replace(answer, **more) if more else answer
-
-
-def _not_finite(plan: shapes.Plan, value: float, facts: Facts) -> tuple[str, ...]:
-    """What to say of a value that is not finite although every row is."""
-    if math.isfinite(value) or facts.infinite:
-        return ()
-    return (
-        f"the value is {value!r} although every row is finite: its sums divide by 0 or leave float64; "
-        f"see lossctl explain {plan.spec.loss.name}",
-    )
-
-
-def signature(computation: Prepared, fingerprint: str | None, n: int | str = "{n}") -> str:
-    """Every choice that changes the number, in one line without spaces. n: how many rows count"""
-    plan, reading = computation.plan, computation.reading
-    parts = [plan.spec.loss.name]
-    parts += [f"{name.replace('_', '-')}:{brief(value)}" for name, value in plan.spec.params]
-    forms = [entry.form for entry in plan.entries if entry.form]
-    parts += ["in:" + ",".join(dict.fromkeys(forms))] if forms else []
-    if plan.spec.loss.engine.has_space:
-        parts += [
-            f"dist:{'cosine' if plan.spec.loss.cosine else reading.metric}",
-            f"norm:{'l2' if reading.normalize else 'none'}",
-            "anchors:pos+neg",
-        ]
-        parts += [f"lone:{reading.lone}"] if reading.lone != "drop" else []
-    parts += [f"read:{'+'.join(computation.marks)}"] if computation.marks else []
-    parts += ["labels:soft"] if plan.is_soft else []
-    parts += ["percent:yes"] if plan.percent else []
-    parts += ["sums:1"] if plan.renormalize else []
-    parts += [f"clip:{option_text(plan.clip)}"] if plan.clip else []
-    parts += [f"clip-type:{plan.clip_type}"] if plan.clip_type != "float64" else []
-    parts += [f"clip-log:{option_text(plan.clip_log)}"] if plan.clip_log else []
-    parts += [f"squash:{plan.squash}"] if plan.squash != "none" else []
-    parts += [f"scale:{option_text(plan.scale)}"] if plan.scale != 1 else []
-    parts += ["na:skip"] if plan.skip_nan else []
-    first = plan.entries[0]
-    parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
-    parts += [f"red:{plan.reduction}"]
-    parts += [f"w:{_weights_text(plan)}", f"n:{n}", "acc:f64", f"be:{computation.backend}"]
-    parts += [f"data:{fingerprint}"] if fingerprint else []
-    return "|".join([*parts, f"v:{__version__}"])
-
-
-def _weights_text(plan: shapes.Plan) -> str:
-    return "n" if plan.weight_norm == "n" else "sum-w" if plan.weight else "none"
-
-
 def option_value(option: Option, text: Any) -> Any:
     """An option's text as its value; where it takes a list of numbers, the text may be a source that holds them."""
     try:
@@ -318,16 +248,6 @@ def option_value(option: Option, text: Any) -> Any:
     with open_source(source.path) as frame:
         chosen = frame.select(source.selector) if source.selector is not None else frame.whole()
         return option.check(tuple(read_all(chosen).reshape(-1).tolist()))
-
-
-def brief(value: Any) -> str:
-    """An option's value as text; a long list of numbers by its length and hash."""
-    text = option_text(value)
-    if isinstance(value, tuple) and len(value) > 16:
-        import hashlib
-
-        return f"{len(value)}-numbers-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return text
 
 
 # --- parts

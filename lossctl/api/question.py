@@ -12,8 +12,9 @@ from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, Form
 from ..rows.hardest import Kept, read_kept
 from .asked import Asked, bounds_of, confidence_of, id_column, reading_of, refuse_both, side_of, without, workers_of
-from .compute import Confidence, Jobs, Side, forms_of
+from .compute import Jobs, Side, forms_of
 from .gates import Bounds
+from .numbers import Confidence
 from .reading import Given, Reading
 
 

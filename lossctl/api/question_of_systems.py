@@ -14,7 +14,8 @@ from ..language.roles import Form
 from ..resampling.paired import SIGN_FLIP, Margin
 from ..text import did_you_mean
 from .asked import Asked, confidence_of, id_column, reading_of, refuse_unsuited, workers_of
-from .compute import Confidence, Jobs, forms_of
+from .compute import Jobs, forms_of
+from .numbers import Confidence
 from .prepare import logit_forms
 from .reading import Given, Reading
 

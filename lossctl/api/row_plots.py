@@ -7,7 +7,8 @@ import numpy as np
 from ..language.numerics import sigmoid
 from ..results.distributions import Reliability, RowPicture, histogram, reliability
 from ..rows import checks
-from .compute import Shared, row_losses
+from .compute import row_losses
+from .shared import Shared
 
 
 def row_picture(shared: Shared) -> RowPicture:

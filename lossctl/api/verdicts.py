@@ -15,7 +15,7 @@ from ..resampling.jackknife import FEW_CLUSTERS, FEW_POINTS
 from ..resampling.paired import Difference, Margin, Pairs
 from ..resampling.signed_rank import signed_ranks
 from ..results.values import Comparison, Harm, Interval, Result
-from .compute import Confidence
+from .numbers import Confidence
 
 CHANCE = 0.8  # with which a detectable difference is shown
 

@@ -13,8 +13,8 @@ from . import output
 
 if TYPE_CHECKING:
     from ..api.answers import Answer
-    from ..api.compute import Shared
     from ..api.question import Question
+    from ..api.shared import Shared
     from ..rows.by_row import Scored
     from ..rows.hardest import Hardest
 

@@ -1,6 +1,6 @@
 """The engines: the ways in which losses meet their input. A loss has one, and everyone asks it.
 
-What each engine computes with stands above (`SCORERS` of `lossctl.api.compute` knows where); what can be said without
+What each engine computes with stands above (`SCORERS` of `lossctl.api.shared` knows where); what can be said without
 computing stands here.
 """
 
