@@ -7,31 +7,27 @@ less.
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any, overload
 
 import numpy as np
 
 from ..errors import UsageError, in_python
-from ..files import memory
 from ..kernels import devices
 from ..language import options
 from ..language.options import COMPARE, COMPUTE, MINE, ROWS, RUN, TRIPLETS
-from ..language.registry import SET, Spec, make, parse
-from ..results.notebook import Number, Record, Tabled
-from ..results.values import Comparison, Result, SuiteReport
+from ..language.registry import Spec, parse
+from ..results.values import Comparison, Grouped, Result, SuiteReport
 from ..sets.mining import Mined, joined
-from ..text import did_you_mean, shown
 from . import answers, signatures, states, suite, suite_file
 from . import mine as mining
-from .asked import Asked, asked, form_of, liked, memory_of, refuse_unsuited
-from .bound import as_array, looks_like_column, refuse_none, refuse_other_indexes
+from .arguments import margins_of, pair_of, question_of, refuse_unknown, settings_of, several
+from .asked import asked, memory_of
+from .bound import as_array, refuse_none, refuse_other_indexes
 from .mine import MiningSummary
 from .parts import Executor
-from .prepare import option_value
 from .question import Question
 from .question_of_sets import MiningQuestion, TripletQuestion, check_mining
 from .question_of_systems import ComparisonQuestion
@@ -41,44 +37,6 @@ from .states import PartOfQuestion
 from .triplets import Report
 
 Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "data.csv::p"
-
-
-@dataclass(frozen=True, repr=False)
-class Grouped(Number, Tabled):
-    """The results of a loss by group, as `lossctl compute -g` prints them.
-
-    overall: of all rows;  macro: the mean of the groups, None where rows are added up;  groups: name -> its result
-    """
-
-    overall: Result
-    macro: Result | None
-    groups: Mapping[str, Result]
-
-    @property
-    def value(self) -> float:
-        """The value of all rows."""
-        return self.overall.value
-
-    def __getitem__(self, group: str) -> Result:
-        return self.groups[group]
-
-    def __float__(self) -> float:
-        return self.value
-
-    def __repr__(self) -> str:
-        macro = f", mean of groups {self.macro.value:.6g}" if self.macro else ""
-        return f"<{self.overall.loss} {self.value!r}{macro}, {len(self.groups)} groups>"
-
-    def records(self) -> list[Record]:
-        """A row for all rows, for the mean of the groups, and for each group."""
-        parts = [self.overall, *([self.macro] if self.macro else []), *self.groups.values()]
-        return [record for part in parts for record in part.records()]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The parts as JSON holds them."""
-        macro = self.macro.as_json() if self.macro else None
-        groups = {name: result.as_json() for name, result in self.groups.items()}
-        return {"overall": self.overall.as_json(), "macro": macro, "groups": groups}
 
 
 # --- losses
@@ -187,8 +145,8 @@ def compute(
     """
     if reduction == "none":
         raise UsageError("compute gives one number", fix="for the loss of each row: lossctl.row_losses(...)")
-    settings = _settings(compute, locals())
-    question = _question(loss, inputs, named, settings, COMPUTE)
+    settings = settings_of(compute, locals())
+    question = question_of(loss, inputs, named, settings, COMPUTE)
     with answers.opened(question) as answer:
         return _as_asked(question, answer.results(data_hash=data_hash))
 
@@ -200,6 +158,12 @@ def _as_asked(question: Question, results: Sequence[Result]) -> Result | Grouped
         return results[0]
     macro = next((result for result in results if result.average == "macro"), None)
     return Grouped(results[0], macro, {result.group: result for result in results if result.group is not None})
+
+
+def _in_python(result: Result) -> Result:
+    """What was decided and what may be wrong, told in the words of a call."""
+    notes, warnings = tuple(map(in_python, result.notes)), tuple(map(in_python, result.warnings))
+    return replace(result, notes=notes, warnings=warnings)
 
 
 @called
@@ -220,7 +184,7 @@ def parts(loss: str | Spec, *inputs: Source, **settings: Any) -> list[PartOfQues
     known = {row.argument: key for key, row in options.settings(COMPUTE, "python").items()}
     values = {**preset, **{known[name]: plain(value) for name, value in settings.items() if name in known}}
     named = {name: value for name, value in settings.items() if name not in known}
-    return states.planned(_question(loss, inputs, named, values, COMPUTE))
+    return states.planned(question_of(loss, inputs, named, values, COMPUTE))
 
 
 @called
@@ -283,7 +247,7 @@ def row_losses(
     The arguments are those of `compute`; a row's weight multiplies its loss. Ranking losses have one value a list,
     losses of embedding sets one an anchor: the sum over its pairs or triplets.
     """
-    return answers.row_values(_question(loss, inputs, named, _settings(row_losses, locals()), ROWS))
+    return answers.row_values(question_of(loss, inputs, named, settings_of(row_losses, locals()), ROWS))
 
 
 @called
@@ -357,12 +321,12 @@ def compare(
 
     Raises UsageError, DataError (unusable values, unequal ids), FileError, DeviceError.
     """
-    call = asked(_settings(compare, locals()), COMPARE, "python")
-    if not _several(loss):
+    call = asked(settings_of(compare, locals()), COMPARE, "python")
+    if not several(loss):
         raise UsageError("compare needs a loss, and the list is empty", fix='name one, or several: loss="bce"')
     refuse_none("compare", [base, *others, target])
     refuse_other_indexes([base, *others, target, weight, group, cluster, seed_of, exclude_same])
-    specs = [parse(item) if isinstance(item, str) else item for item in _several(loss)]
+    specs = [parse(item) if isinstance(item, str) else item for item in several(loss)]
     system, *systems = map(as_array, (base, *others))
     question = ComparisonQuestion.of(call, specs, system, systems, device=devices.choose(device).name)
     return tuple(answers.compared(question, data_hash=data_hash))
@@ -386,7 +350,7 @@ def run(
 
     Raises FileError, DataError (line, column and the nearest key) and UsageError for the suite itself.
     """
-    call = asked(_settings(run, locals()), RUN, "python")
+    call = asked(settings_of(run, locals()), RUN, "python")
     texts = [only] if isinstance(only, str) else only
     return suite.run(
         suite_file.load(plain(path)), only=texts, jobs=executor or jobs, data_hash=data_hash, memory=memory_of(call)
@@ -449,11 +413,11 @@ def triplets(
     Raises UsageError (wrong call), DataError (unusable values), FileError (unreadable file), DeviceError (no such
     device).
     """
-    _refuse_unknown(triplets, inputs, named)
+    refuse_unknown(triplets, inputs, named)
     refuse_other_indexes([*inputs, *named.values(), exclude_same, coarse_label])
-    call = asked(_settings(triplets, locals()), TRIPLETS, "python")
+    call = asked(settings_of(triplets, locals()), TRIPLETS, "python")
     question = TripletQuestion.of(
-        call, inputs, named, _margins(margin), batch=_pair(batch), device=devices.choose(device).name
+        call, inputs, named, margins_of(margin), batch=pair_of(batch), device=devices.choose(device).name
     )
     with answers.opened_set(question) as embeddings:
         return answers.report(question, embeddings)
@@ -523,9 +487,9 @@ def mine(
 
     Raises UsageError, DataError, FileError, DeviceError.
     """
-    _refuse_unknown(mine, inputs, named)
+    refuse_unknown(mine, inputs, named)
     refuse_other_indexes([*inputs, *named.values(), exclude_same])
-    call = asked(_settings(mine, locals()), MINE, "python")
+    call = asked(settings_of(mine, locals()), MINE, "python")
     check_mining(call, strategy)
     chosen = mining.choose_device(strategy, device)
     question = MiningQuestion.of(call, strategy, inputs, named, device=chosen.name)
@@ -535,145 +499,3 @@ def mine(
             return joined(job.blocks(None))
         files = [item for item in (*inputs, *named.values(), id) if isinstance(item, str)]
         return answers.write_mined(question, job, files)
-
-
-# --- what a call means
-
-
-def _settings(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a call's keywords by `Setting.key`."""
-    rows = options.settings(function.__name__, "python")
-    return {key: plain(values[row.argument]) for key, row in rows.items() if row.argument in values}
-
-
-def _several(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) and not isinstance(value, Spec) else [value]
-
-
-def _question(
-    loss: str | Spec, inputs: Sequence[Source], named: dict[str, Any], settings: dict[str, Any], command: str
-) -> Question:
-    """What the keywords of a call mean: options of the loss, its inputs by name, and settings. UsageError."""
-    if not isinstance(loss, str | Spec):
-        raise UsageError(
-            f"the loss is an object of type {type(loss).__name__}", fix='name it first: compute("mse", pred, target)'
-        )
-    spec = parse(loss) if isinstance(loss, str) else loss
-    known = {option.name for option in spec.loss.options}
-    preset = options.defaults(command, "python")
-    words = known | {role.name for role in spec.loss.roles}
-    for key in words & settings.keys():  # a word of both the loss and the table is the loss's
-        if settings[key] is not preset[key]:
-            named = {**named, key: settings[key]}
-        settings = {**settings, key: preset[key]}
-    chosen = {keyword: _option(spec, keyword, named[keyword]) for keyword in known & named.keys()}
-    written = loss.partition(":")[2] if isinstance(loss, str) else ""
-    twice = chosen.keys() & {part.partition("=")[0].strip().replace("-", "_") for part in written.split(",")}
-    if twice:
-        raise UsageError(
-            f"{min(twice)} of {spec.loss.name} is given twice, in {loss!r} and beside it", fix="leave one out"
-        )
-    sources = {keyword: value for keyword, value in named.items() if keyword not in known}
-    refuse_none(spec.loss.name, [*inputs, *sources.values()])
-    settings, sources, inputs = _columns_of_tables(spec, inputs, sources, settings)
-    refuse_other_indexes([*inputs, *sources.values(), *_riders(settings)])
-    inputs = [as_array(value) for value in inputs]
-    call = _arrays(asked(settings, command, "python"))
-    call, own, note = liked(call, spec.loss, form_of(call, spec.loss), {*spec.by_hand, *chosen})
-    refuse_unsuited(call, [spec.loss])
-    device = devices.choose(settings.get("device", "cpu")).name
-    chosen = {**own, **spec.by_hand, **chosen}
-    question = Question.of(call, [make(spec.loss, **chosen)], inputs, sources, device=device)
-    return question._replace(note=note)
-
-
-def _riders(settings: Mapping[str, Any]) -> list[Any]:
-    """The columns that have a value for each row of the inputs."""
-    return [settings.get(key) for key in ("weight", "group", "cluster", "exclude_same", "id")]
-
-
-def _columns_of_tables(
-    spec: Spec, inputs: Sequence[Source], named: Mapping[str, Source], settings: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Source], list[Source]]:
-    """Bare names of columns, among sources by name, as columns of the first table in memory that has one.
-
-    A table that was given beside a column of it for every input is no input: it says where they are.
-    """
-    tables = [(table, columns) for table in inputs if (columns := memory.columns_of(table)) is not None]
-    rows = options.settings(COMPUTE, "python")
-    homes: list[Source] = []
-
-    def column(value: Any) -> Any:
-        if isinstance(value, str) and not os.path.exists(value):
-            for table, columns in tables:
-                if value in columns:
-                    homes.append(table)
-                    return columns[value]
-            if tables and looks_like_column(value):
-                names = [name for _, columns in tables for name in columns]
-                raise UsageError(
-                    f"no column and no file is called {shown(value)!r}{did_you_mean(value, names)}",
-                    fix=f"the columns are {', '.join(map(shown, names[:8]))}",
-                )
-        return value
-
-    sources = {key: column(value) for key, value in named.items()}
-    is_home = len(inputs) + len(sources) > len(spec.loss.roles)
-    rest = [source for source in inputs if not (is_home and any(source is home for home in homes))]
-    is_source = {key for key, row in rows.items() if row.kind == "source"}
-    return {key: column(value) if key in is_source else value for key, value in settings.items()}, sources, rest
-
-
-def _in_python(result: Result) -> Result:
-    """What was decided and what may be wrong, told in the words of a call."""
-    notes, warnings = tuple(map(in_python, result.notes)), tuple(map(in_python, result.warnings))
-    return replace(result, notes=notes, warnings=warnings)
-
-
-def _arrays(call: Asked) -> Asked:
-    """The call with tensors and lists among its sources as arrays."""
-    rows = options.settings(call.command, call.way)
-    values = {
-        key: as_array(value) if key in rows and rows[key].kind == "source" else value
-        for key, value in call.values.items()
-    }
-    return Asked(values, call.own, call.way, call.command)
-
-
-def _option(spec: Spec, name: str, value: Any) -> Any:
-    """The value of an option: arrays and nested lists as one list of numbers, the name of a file as what is in it."""
-    option = next(option for option in spec.loss.options if option.name == name)
-    if isinstance(value, str):
-        return option_value(option, value)
-    value = value.item() if isinstance(value, np.generic) else value
-    if option.domain.many and hasattr(value, "__len__"):
-        return np.ravel(as_array(value)).tolist()
-    return value
-
-
-def _refuse_unknown(function: Callable[..., Any], inputs: Sequence[Source], named: Mapping[str, Source]) -> None:
-    """UsageError for a keyword that is neither an input nor a setting, and for an input that is None."""
-    name = function.__name__
-    known = [item.name for item in inspect.signature(function).parameters.values() if item.kind is item.KEYWORD_ONLY]
-    options = [role.option for role in SET.roles]
-    for keyword in named.keys() - {*options, *(role.name for role in SET.roles)}:
-        raise UsageError(
-            f"{name} has no argument {keyword!r}{did_you_mean(keyword, [*options, *known])}",
-            fix=f"its inputs are {', '.join(options)}; its options are {', '.join(known)}",
-        )
-    refuse_none(name, [*inputs, *named.values()])
-
-
-def _margins(margin: Any) -> tuple[float, ...]:
-    try:
-        return tuple(float(number) for number in np.ravel(as_array(margin)).tolist())
-    except (TypeError, ValueError):
-        raise UsageError(f"margin cannot be {margin!r}", fix="give a number >= 0, or several in a list") from None
-
-
-def _pair(batch: Any) -> tuple[int, int] | None:
-    if batch is None:
-        return None
-    if isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(count, int) for count in batch):
-        return batch[0], batch[1]
-    raise UsageError(f"batch cannot be {batch!r}", fix="give (P, K): P classes with K rows each, such as (18, 4)")

@@ -1,0 +1,157 @@
+"""What the arguments of a call from Python mean: settings, inputs and options of a loss, columns of tables."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+from ..files import memory
+from ..kernels import devices
+from ..language import options
+from ..language.options import COMPUTE
+from ..language.registry import SET, Spec, make, parse
+from ..text import did_you_mean, shown
+from .asked import Asked, asked, form_of, liked, refuse_unsuited
+from .bound import as_array, looks_like_column, refuse_none, refuse_other_indexes
+from .prepare import option_value
+from .question import Question
+from .reading import Given
+from .signatures import plain
+
+
+def settings_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a call's keywords by `Setting.key`."""
+    rows = options.settings(function.__name__, "python")
+    return {key: plain(values[row.argument]) for key, row in rows.items() if row.argument in values}
+
+
+def several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) and not isinstance(value, Spec) else [value]
+
+
+def question_of(
+    loss: str | Spec, inputs: Sequence[Given], named: dict[str, Any], settings: dict[str, Any], command: str
+) -> Question:
+    """What the keywords of a call mean: options of the loss, its inputs by name, and settings. UsageError."""
+    if not isinstance(loss, str | Spec):
+        raise UsageError(
+            f"the loss is an object of type {type(loss).__name__}", fix='name it first: compute("mse", pred, target)'
+        )
+    spec = parse(loss) if isinstance(loss, str) else loss
+    known = {option.name for option in spec.loss.options}
+    preset = options.defaults(command, "python")
+    words = known | {role.name for role in spec.loss.roles}
+    for key in words & settings.keys():  # a word of both the loss and the table is the loss's
+        if settings[key] is not preset[key]:
+            named = {**named, key: settings[key]}
+        settings = {**settings, key: preset[key]}
+    chosen = {keyword: _option(spec, keyword, named[keyword]) for keyword in known & named.keys()}
+    written = loss.partition(":")[2] if isinstance(loss, str) else ""
+    twice = chosen.keys() & {part.partition("=")[0].strip().replace("-", "_") for part in written.split(",")}
+    if twice:
+        raise UsageError(
+            f"{min(twice)} of {spec.loss.name} is given twice, in {loss!r} and beside it", fix="leave one out"
+        )
+    sources = {keyword: value for keyword, value in named.items() if keyword not in known}
+    refuse_none(spec.loss.name, [*inputs, *sources.values()])
+    settings, sources, inputs = _columns_of_tables(spec, inputs, sources, settings)
+    refuse_other_indexes([*inputs, *sources.values(), *_riders(settings)])
+    inputs = [as_array(value) for value in inputs]
+    call = _arrays(asked(settings, command, "python"))
+    call, own, note = liked(call, spec.loss, form_of(call, spec.loss), {*spec.by_hand, *chosen})
+    refuse_unsuited(call, [spec.loss])
+    device = devices.choose(settings.get("device", "cpu")).name
+    chosen = {**own, **spec.by_hand, **chosen}
+    question = Question.of(call, [make(spec.loss, **chosen)], inputs, sources, device=device)
+    return question._replace(note=note)
+
+
+def _riders(settings: Mapping[str, Any]) -> list[Any]:
+    """The columns that have a value for each row of the inputs."""
+    return [settings.get(key) for key in ("weight", "group", "cluster", "exclude_same", "id")]
+
+
+def _columns_of_tables(
+    spec: Spec, inputs: Sequence[Given], named: Mapping[str, Given], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Given], list[Given]]:
+    """Bare names of columns, among sources by name, as columns of the first table in memory that has one.
+
+    A table that was given beside a column of it for every input is no input: it says where they are.
+    """
+    tables = [(table, columns) for table in inputs if (columns := memory.columns_of(table)) is not None]
+    rows = options.settings(COMPUTE, "python")
+    homes: list[Given] = []
+
+    def column(value: Any) -> Any:
+        if isinstance(value, str) and not os.path.exists(value):
+            for table, columns in tables:
+                if value in columns:
+                    homes.append(table)
+                    return columns[value]
+            if tables and looks_like_column(value):
+                names = [name for _, columns in tables for name in columns]
+                raise UsageError(
+                    f"no column and no file is called {shown(value)!r}{did_you_mean(value, names)}",
+                    fix=f"the columns are {', '.join(map(shown, names[:8]))}",
+                )
+        return value
+
+    sources = {key: column(value) for key, value in named.items()}
+    is_home = len(inputs) + len(sources) > len(spec.loss.roles)
+    rest = [source for source in inputs if not (is_home and any(source is home for home in homes))]
+    is_source = {key for key, row in rows.items() if row.kind == "source"}
+    return {key: column(value) if key in is_source else value for key, value in settings.items()}, sources, rest
+
+
+def _arrays(call: Asked) -> Asked:
+    """The call with tensors and lists among its sources as arrays."""
+    rows = options.settings(call.command, call.way)
+    values = {
+        key: as_array(value) if key in rows and rows[key].kind == "source" else value
+        for key, value in call.values.items()
+    }
+    return Asked(values, call.own, call.way, call.command)
+
+
+def _option(spec: Spec, name: str, value: Any) -> Any:
+    """The value of an option: arrays and nested lists as one list of numbers, the name of a file as what is in it."""
+    option = next(option for option in spec.loss.options if option.name == name)
+    if isinstance(value, str):
+        return option_value(option, value)
+    value = value.item() if isinstance(value, np.generic) else value
+    if option.domain.many and hasattr(value, "__len__"):
+        return np.ravel(as_array(value)).tolist()
+    return value
+
+
+def refuse_unknown(function: Callable[..., Any], inputs: Sequence[Given], named: Mapping[str, Given]) -> None:
+    """UsageError for a keyword that is neither an input nor a setting, and for an input that is None."""
+    name = function.__name__
+    known = [item.name for item in inspect.signature(function).parameters.values() if item.kind is item.KEYWORD_ONLY]
+    options = [role.option for role in SET.roles]
+    for keyword in named.keys() - {*options, *(role.name for role in SET.roles)}:
+        raise UsageError(
+            f"{name} has no argument {keyword!r}{did_you_mean(keyword, [*options, *known])}",
+            fix=f"its inputs are {', '.join(options)}; its options are {', '.join(known)}",
+        )
+    refuse_none(name, [*inputs, *named.values()])
+
+
+def margins_of(margin: Any) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in np.ravel(as_array(margin)).tolist())
+    except (TypeError, ValueError):
+        raise UsageError(f"margin cannot be {margin!r}", fix="give a number >= 0, or several in a list") from None
+
+
+def pair_of(batch: Any) -> tuple[int, int] | None:
+    if batch is None:
+        return None
+    if isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(count, int) for count in batch):
+        return batch[0], batch[1]
+    raise UsageError(f"batch cannot be {batch!r}", fix="give (P, K): P classes with K rows each, such as (18, 4)")
