@@ -15,7 +15,7 @@ from lossctl.api import compare as comparing
 from lossctl.api import compute as assess
 from lossctl.errors import DataError
 from lossctl.language import registry
-from lossctl.resampling import draws, paired
+from lossctl.resampling import contrast, draws, paired
 from lossctl.resampling.draws import Draws
 from lossctl.rows import by_row, shapes, sums
 
@@ -110,7 +110,7 @@ def test_p_is_uniform_under_the_null(test):
         ask = paired.Ask(Draws(seed, 499), test)
         drawn = paired._drawn(plan, np.arange(100), values, 1, ask)
         parts = tuple(by_row.Part((sums.total(column), sums.count(100)), n=100) for column in losses.T)
-        found.append(paired.difference(plan, drawn._replace(parts=parts), 0, 0.95, ask).p)
+        found.append(contrast.difference(plan, drawn._replace(parts=parts), 0, 0.95, ask).p)
     assert scipy.stats.kstest(found, "uniform").pvalue > 0.01
     for level in (0.05, 0.1, 0.5):
         assert np.mean(np.array(found) <= level) == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / 800))
@@ -215,9 +215,9 @@ def test_the_interval_of_all_patterns_is_that_of_shifted_rows():
 
 
 def test_holm_is_holm():
-    assert paired.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert paired.holm([0.6, 0.9]) == [1.0, 1.0]
-    held = paired.holm([math.nan, 0.01])
+    assert contrast.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert contrast.holm([0.6, 0.9]) == [1.0, 1.0]
+    held = contrast.holm([math.nan, 0.01])
     assert math.isnan(held[0]) and held[1] == 0.02
 
 
@@ -228,7 +228,7 @@ def test_holm_is_over_the_systems_of_each_loss():
         ("mae", "other 0")
     ]
     for family in (found[:3], found[3:]):
-        assert [one.p_adjusted for one in family] == pytest.approx(paired.holm([one.p for one in family]))
+        assert [one.p_adjusted for one in family] == pytest.approx(contrast.holm([one.p for one in family]))
 
 
 def test_clusters_are_flipped_whole():

@@ -12,7 +12,7 @@ from conftest import ROOT, run_lossctl
 
 import lossctl
 from lossctl.errors import UsageError
-from lossctl.resampling import paired, student, survey
+from lossctl.resampling import contrast, student, survey
 from lossctl.resampling.signed_rank import signed_ranks
 
 SAMPLES = ROOT / "samples"
@@ -232,7 +232,7 @@ def test_a_group_is_compared_as_its_rows_alone(loss):
         assert (part.difference, part.n, part.better) == (alone.difference, 30, alone.better)
         assert part.p == pytest.approx(alone.p, abs=0.02)
         assert f"|group:{part.group}|" in part.signature
-    assert [part.p_adjusted for part in parts] == paired.holm([part.p for part in parts])
+    assert [part.p_adjusted for part in parts] == contrast.holm([part.p for part in parts])
     assert whole.p_adjusted == whole.p
 
 
@@ -241,7 +241,7 @@ def test_holm_over_all_is_over_losses_groups_and_systems():
     group = np.arange(90) % 3
     every = lossctl.compare(base, other, other + 0.1, target=target, loss=["mae", "mse"], group=group, holm="all")
     assert len(every) == 16
-    assert [system.p_adjusted for system in every] == paired.holm([system.p for system in every])
+    assert [system.p_adjusted for system in every] == contrast.holm([system.p for system in every])
 
 
 def test_a_group_of_sets_is_its_anchors():

@@ -14,7 +14,7 @@ from ..files.dialect import refuse_idle
 from ..files.sources import parse_source
 from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, WEIGHT, Form
-from ..resampling import jackknife, paired, survey
+from ..resampling import contrast, jackknife, paired, survey
 from ..resampling.draws import Draws
 from ..resampling.paired import Ask, Pairs
 from ..results.values import Comparison
@@ -216,7 +216,7 @@ def _refuse_too_many(count: int, held: int) -> None:
 
 def _differences(
     shared: Shared, start: int, pieces: Pieces, ask: Ask, confidence: Confidence
-) -> dict[str | None, list[paired.Difference]]:
+) -> dict[str | None, list[contrast.Difference]]:
     """The differences of all rows, then of each group of them, from the base at a place."""
     names = [None, *groups.ordered([name for name in pieces if name is not None], None)]
     if shared.engine.has_space:
@@ -224,7 +224,7 @@ def _differences(
     plan = shared.losses[start].plan
     return {
         name: [
-            paired.difference(plan, pieces[name], at, confidence.level, ask, confidence.method)
+            contrast.difference(plan, pieces[name], at, confidence.level, ask, confidence.method)
             for at in range(len(pieces[name].parts) - 1)
         ]
         for name in names
@@ -237,7 +237,7 @@ def _of_group(
     start: int,
     group: str | None,
     pairs: Pairs,
-    differences: Sequence[paired.Difference],
+    differences: Sequence[contrast.Difference],
     confidence: Confidence,
     beside: Sequence[str],
     data_hash: bool,
@@ -268,7 +268,7 @@ def _of_group(
 
 def _left_out(
     shared: Shared, start: int, pieces: Pieces, ask: Ask, confidence: Confidence
-) -> dict[str | None, list[paired.Difference]]:
+) -> dict[str | None, list[contrast.Difference]]:
     """The differences of systems that are sets of embeddings, by leaving the same points out of all of them."""
     aspects = survey.Aspects(group=shared.sides[start].get("group"), cluster=ask.cluster)
     systems = [
@@ -285,23 +285,23 @@ def _left_out(
 
 def _without(
     base: jackknife.Jackknife, system: jackknife.Jackknife, ask: Ask, confidence: Confidence
-) -> paired.Difference:
+) -> contrast.Difference:
     """The difference of two sets that lack the same points in turn."""
     gap = jackknife.difference(base, system)
     low, high = gap.interval(confidence.level)
     blocks = len(gap.left_out)
-    difference = paired.Difference(
+    difference = contrast.Difference(
         base.value, system.value, system.value - base.value, "jackknife", low, high, gap.standard_error, gap.p,
         "jackknife", blocks, gap.units, blocks - 1.0,
     )  # fmt: skip
     if ask.margin is None:
         return difference
-    margin = paired.size_of(ask.margin, base.value)
+    margin = contrast.size_of(ask.margin, base.value)
     if not margin > 0:
         return difference._replace(margin=margin)
     below, above = (
         jackknife.difference(base, system, 1 + side.sign * side.share, side.sign * side.amount)
-        for side in paired.sides_of(ask.margin, base.value)
+        for side in contrast.sides_of(ask.margin, base.value)
     )
     return difference._replace(margin=margin, beyond=(below.p_beyond, above.negative.p_beyond))
 

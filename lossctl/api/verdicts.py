@@ -9,10 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..language.registry import Loss, find
-from ..resampling import flips, paired, student
+from ..resampling import contrast, flips, paired, student
 from ..resampling.bootstrap import FEWEST, narrowed
+from ..resampling.contrast import Difference
 from ..resampling.jackknife import FEW_CLUSTERS, FEW_POINTS
-from ..resampling.paired import Difference, Margin, Pairs
+from ..resampling.paired import Margin, Pairs
 from ..resampling.signed_rank import signed_ranks
 from ..results.values import Comparison, Harm, Interval, Result
 from .numbers import Confidence
@@ -89,15 +90,15 @@ def settled(comparisons: Sequence[Comparison], level: float, margin: Margin | No
     result = [replace(system, holm=holm) for system in comparisons]
     for key in dict.fromkeys(keys):
         members = [at for at, own in enumerate(keys) if own == key]
-        adjusted = paired.holm([comparisons[at].p for at in members])
+        adjusted = contrast.holm([comparisons[at].p for at in members])
         for at, p in zip(members, adjusted, strict=True):
             verdict = _verdict(find(result[at].loss), result[at].difference, p, alpha)
             result[at] = replace(result[at], p_adjusted=p, verdict=verdict)
         harms = [harm for at in members if (harm := comparisons[at].harm) is not None]
         if margin is None or not harms:
             continue
-        inferior = paired.holm([harm.p_non_inferior for harm in harms])
-        equivalent = paired.holm([harm.p_equivalent for harm in harms])
+        inferior = contrast.holm([harm.p_non_inferior for harm in harms])
+        equivalent = contrast.holm([harm.p_equivalent for harm in harms])
         for at, harm, *p_of in zip(members, harms, inferior, equivalent, strict=True):
             result[at] = _with_harm(result[at], harm, margin, (p_of[0], p_of[1]), alpha)
     return result

@@ -198,7 +198,9 @@ def _write(report: Report, style: output.Style, writer: Any, with_sentences: boo
         if with_sentences:
             writer.write("\n" + "".join(f"{line}\n" for line in show.explained(report, output.width())))
     elif format in ("tsv", "csv"):
-        writer.write(output.sheet_text(show.rectangle(report), format))
+        from ..show.triplet_rows import rectangle
+
+        writer.write(output.sheet_text(rectangle(report), format))
     else:
         writer.write("\n".join(output.sheet_text(sheet, format) for sheet in show.sheets(report)))
         if with_sentences:
