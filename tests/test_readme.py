@@ -12,7 +12,9 @@ from commands import forked
 
 from lossctl.cli.app import COMMANDS
 from lossctl.language import registry
-from lossctl.show.losses import coverage_table, readme_table
+from lossctl.language.elsewhere import coverage
+from lossctl.show.losses import options_text
+from lossctl.show.sheet import Sheet, markdown
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,6 +22,21 @@ CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 TABLE = re.compile(r"<!-- losses -->\n(.*?)<!-- end of losses -->", re.DOTALL)
 COVERAGE = re.compile(r"<!-- coverage -->\n(.*?)<!-- end of coverage -->", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+
+def losses_table() -> str:
+    """The table of docs/losses.md."""
+    rows = tuple(
+        (f"`{loss.name}`", " ".join(role.option for role in loss.roles), options_text(loss), f"`{loss.doc['Formula']}`")
+        for loss in registry.walk()
+    )
+    return markdown(Sheet(("loss", "inputs", "options", "formula"), rows))
+
+
+def coverage_table() -> str:
+    """How much of each library is here, and what is not, with the reason."""
+    rows = tuple((library, f"{here} of {count}", "; ".join(lacking)) for library, here, count, lacking in coverage())
+    return markdown(Sheet(("library", "here", "not here"), rows))
 
 
 def shell(command: str) -> str:
@@ -92,7 +109,7 @@ def test_every_command_is_in_the_documents():
 
 def test_the_table_of_losses_is_the_registry():
     (table,) = TABLE.findall((ROOT / "docs" / "losses.md").read_text())
-    assert table.strip() == readme_table(list(registry.walk())).strip()
+    assert table.strip() == losses_table().strip()
     (table,) = COVERAGE.findall((ROOT / "docs" / "losses.md").read_text())
     assert table.strip() == coverage_table().strip()
 
@@ -105,7 +122,7 @@ def rewrite(page: Path) -> None:
         return "```console\n" + "".join(lines) + "```"
 
     text = CONSOLE.sub(block, page.read_text())
-    table = readme_table(list(registry.walk()))
+    table = losses_table()
     text = TABLE.sub(lambda _: f"<!-- losses -->\n{table}<!-- end of losses -->", text)
     cover = f"<!-- coverage -->\n{coverage_table()}<!-- end of coverage -->"
     page.write_text(COVERAGE.sub(lambda _: cover, text))

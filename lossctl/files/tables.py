@@ -154,17 +154,6 @@ def _newlines(text: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
 
 
-def _first_row(chunk: bytes) -> bytes:
-    end = quotes = 0
-    while True:
-        start, end = end, chunk.find(b"\n", end) + 1
-        if end == 0:
-            return chunk
-        quotes += chunk.count(b'"', start, end)
-        if quotes % 2 == 0:
-            return chunk[:end]
-
-
 # --- blocks
 
 

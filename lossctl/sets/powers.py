@@ -18,7 +18,26 @@ MOST_EXACT = 8  # a power up to here of whole numbers is a product of them
 
 
 @dataclass(frozen=True, eq=False)
-class PowerKeys(Gram):
+class PairKeys(Gram):
+    """Keys that are no squares of differences, and are measured pair by pair alike wherever they are asked for."""
+
+    def of_pairs(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """The keys of (n, D) points against others, (n,)."""
+        raise NotImplementedError
+
+    def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        return self.direct(i, j)
+
+    def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        result = np.empty(len(i))
+        for k in range(0, len(i), PAIRS_AT_ONCE):
+            part = slice(k, k + PAIRS_AT_ONCE)
+            result[part] = self.of_pairs(self.x[i[part]], self.x[j[part]])
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class PowerKeys(PairKeys):
     """Keys that are sums of |a - b|^p over the columns, each added up by itself: no product of matrices gives them.
 
     right: (D, N) the columns;  norms: zeros, since no bit is lost that differences would have
@@ -48,15 +67,9 @@ class PowerKeys(Gram):
                 part += power_of(difference, self.power)
         return out
 
-    def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        return self.direct(i, j)
-
-    def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        result = np.empty(len(i))
-        for k in range(0, len(i), PAIRS_AT_ONCE):
-            part = slice(k, k + PAIRS_AT_ONCE)
-            result[part] = power_of(np.abs(self.x[i[part]] - self.x[j[part]]), self.power).sum(axis=1)
-        return result
+    def of_pairs(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        keys: np.ndarray = power_of(np.abs(a - b), self.power).sum(axis=1)
+        return keys
 
     def narrowed(self) -> PowerKeys:
         """The same with float32 columns: a difference errs by the rounding of both, its power by p times as much."""
@@ -73,7 +86,7 @@ class PowerKeys(Gram):
 
 
 @dataclass(frozen=True, eq=False)
-class Products(Gram):
+class Products(PairKeys):
     """Keys that are an offset less the inner product, by one product of matrices."""
 
     def bounds(self, start: int, stop: int) -> np.ndarray:
@@ -84,15 +97,9 @@ class Products(Gram):
         left[:, -2:] = 1, self.offset
         return left
 
-    def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        return self.direct(i, j)
-
-    def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        result = np.empty(len(i))
-        for k in range(0, len(i), PAIRS_AT_ONCE):
-            part = slice(k, k + PAIRS_AT_ONCE)
-            result[part] = np.einsum("ij,ij->i", self.x[i[part]], self.x[j[part]])
-        return self.offset - result
+    def of_pairs(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        keys: np.ndarray = self.offset - np.einsum("ij,ij->i", a, b)
+        return keys
 
     def direct_errors(self, squares: np.ndarray) -> np.ndarray:
         return np.full_like(squares, 0.0 if self.is_exact else self.direct_slope * self.offset + self.tiny)

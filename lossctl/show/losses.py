@@ -1,4 +1,4 @@
-"""Losses as text: the list, the page of one, the table of the README."""
+"""Losses as text: the list, and the page of one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from ..curves.variables import variables_of
 from ..language.domains import Option
-from ..language.elsewhere import coverage, names_of
+from ..language.elsewhere import names_of
 from ..language.pointers import POINTERS, Pointer
 from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss, find, names
@@ -19,7 +19,7 @@ from ..results.document import document
 from ..text import html_text, option_text
 from .pages.arithmetic import Step, steps
 from .pages.facts import facts
-from .sheet import Sheet, folded, markdown
+from .sheet import Sheet, folded
 
 WIDTH = 100  # characters of a line of a page, where there is room
 HEADING = 18  # characters that headings take
@@ -60,21 +60,6 @@ def list_sheet(losses: Sequence[Loss]) -> Sheet:
         for loss in losses
     )
     return Sheet(("name", "family", "inputs", "options", "summary"), rows)
-
-
-def readme_table(losses: Sequence[Loss]) -> str:
-    """The table of the README."""
-    rows = tuple(
-        (f"`{loss.name}`", " ".join(role.option for role in loss.roles), options_text(loss), f"`{loss.doc['Formula']}`")
-        for loss in losses
-    )
-    return markdown(Sheet(("loss", "inputs", "options", "formula"), rows))
-
-
-def coverage_table() -> str:
-    """How much of each library is here, and what is not, with the reason."""
-    rows = tuple((library, f"{here} of {count}", "; ".join(lacking)) for library, here, count, lacking in coverage())
-    return markdown(Sheet(("library", "here", "not here"), rows))
 
 
 def options_text(loss: Loss) -> str:
