@@ -325,6 +325,48 @@ def load_balancing(router: Table, experts: int) -> Any:
     )
 
 
+def of_kinds(table: Table, label: list[Any]) -> tuple[list[Any], list[Any]]:
+    """What a table has of the positive pairs, and of the negative ones."""
+    same = [[y == other for other in label] for y in label]
+    near = [x for i, row in enumerate(table) for j, x in enumerate(row) if same[i][j] and i != j]
+    return near, [x for i, row in enumerate(table) for j, x in enumerate(row) if not same[i][j]]
+
+
+def mean_of(values: list[Any]) -> Any:
+    return mp.fsum(values) / len(values) if values else mp.mpf(0)
+
+
+def intra_pair_variance(x: Table, label: list[Any], positive_slack: float, negative_slack: float) -> Any:
+    near, far = of_kinds(cosines(x, x), label)
+    low, high = (1 - mp.mpf(positive_slack)) * mean_of(near), (1 + mp.mpf(negative_slack)) * mean_of(far)
+    return mean_of([max(0, low - s) ** 2 for s in near]) + mean_of([max(0, s - high) ** 2 for s in far])
+
+
+def histogram(x: Table, label: list[Any], bins: int) -> Any:
+    def shares(values: list[Any]) -> list[Any]:
+        return [mean_of([max(0, 1 - abs((s + 1) * bins / 2 - k)) for s in values]) for k in range(bins + 1)]
+
+    near, far = map(shares, of_kinds(cosines(x, x), label))
+    return mp.fsum(share * mp.fsum(near[: k + 1]) for k, share in enumerate(far))
+
+
+def snr_contrastive(x: Table, label: list[Any], margin: float, positive_margin: float, unit_length: bool) -> Any:
+    def variance(row: list[Any]) -> Any:
+        return mp.fsum((v - mean_of(row)) ** 2 for v in row)
+
+    rows = [[v / mp.sqrt(mp.fdot(row, row)) for v in row] for row in x] if unit_length else x
+    table = [[variance([u - v for u, v in zip(a, b, strict=True)]) / variance(a) for b in rows] for a in rows]
+    near, far = of_kinds(table, label)
+    pull = mean_of([d - mp.mpf(positive_margin) for d in near if d > positive_margin])
+    return pull + mean_of([mp.mpf(margin) - d for d in far if d < margin])
+
+
+def threshold_consistent_margin(x: Table, label: list[Any], positive_margin: float, negative_margin: float) -> Any:
+    near, far = of_kinds(cosines(x, x), label)
+    pull = mean_of([mp.mpf(positive_margin) - s for s in near if s <= positive_margin])
+    return pull + mean_of([s - mp.mpf(negative_margin) for s in far if s >= negative_margin])
+
+
 VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "clip": clip,
     "mnrl": mnrl,
@@ -360,6 +402,10 @@ WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "uniformity": uniformity,
     "correlation": correlation,
     "concordance": concordance,
+    "intra-pair-variance": intra_pair_variance,
+    "histogram": histogram,
+    "snr-contrastive": snr_contrastive,
+    "threshold-consistent-margin": threshold_consistent_margin,
 }
 VIEW_SPECS = {
     "clip": ("clip", "clip:temperature=0.01"),
@@ -373,7 +419,8 @@ VIEW_REASONS = {
     "8 ulp",
     "koleo": "a logarithm that passes through 0: 8 ulp, and 8 of 1",
     "dcl": "what pulls and what pushes cancel: 8 ulp of 2 / T",
-    "barlow-twins, vicreg, proxy-anchor, together": "sums over all rows in float64, and what rows differ by: 500 ulp",
+    "barlow-twins, vicreg, proxy-anchor, together, allpairs": "sums over all rows in float64, and what rows "
+    "differ by: 500 ulp",
 }
 
 
@@ -435,6 +482,8 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         **dict.fromkeys(("correlation", "concordance"), (u, v)),
         **dict.fromkeys(("psnr:peak=255", "snr", "si-sdr", "snr:zero_mean=true", "si-sdr:zero_mean=true"), (u, v)),
         "cox": (u, abs(v), half),
+        **dict.fromkeys(("intra-pair-variance", "histogram:bins=9", "snr-contrastive"), (left, half)),
+        **dict.fromkeys(("snr-contrastive:unit_length=true", "threshold-consistent-margin"), (left, half)),
         **dict.fromkeys(("aot", "aot:unpaired=true,label_smoothing=0.2,beta=0.5"), answers),
         **dict.fromkeys(("load-balancing", "load-balancing:experts=1"), (scores,)),
     }

@@ -146,6 +146,7 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
         ("rate", "amount", "variance", "deviation", "spread"),
         lambda rng, layout, n, form: np.exp(rng.normal(0, 1, shape_of(layout, n))),
     ),
+    "identity": lambda rng, layout, n, form: np.arange(n) % 4,
     **dict.fromkeys(
         ("size", "true_size"), lambda rng, layout, n, form: np.expm1(rng.normal(0, 1, shape_of(layout, n)))
     ),

@@ -180,7 +180,19 @@ FAMILIES = (
         "divergence",
         "impurity",
     ),
-    *("pairs", "cosines", "views", "ranking", "gains", "embedding", "structures", "proxies", "preference", "together"),
+    *(
+        "pairs",
+        "cosines",
+        "views",
+        "ranking",
+        "gains",
+        "embedding",
+        "structures",
+        "allpairs",
+        "proxies",
+        "preference",
+        "together",
+    ),
 )
 
 
