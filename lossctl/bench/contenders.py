@@ -113,7 +113,7 @@ def _batch_all(case: Case) -> Contender:
             metric="euclidean",
             normalize=False,
         )
-        return census, joined(list(fold(census.points, lambda panel: count_panel(census, panel))))
+        return census, joined(list(fold(census.points, lambda panel: count_panel(census, panel, is_whole=True))))
 
     def judge(inputs: Inputs, answer: tuple[Census, Counts]) -> Correctness:
         census, counts = answer

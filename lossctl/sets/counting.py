@@ -6,8 +6,10 @@ sorted distances gives the batch-all loss from the same ranks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,10 +18,11 @@ from ..rows.sums import Total, total
 from .panels import Panel
 from .points import Points, class_positions, fill_own, own_class
 from .ranks import Ranks, rank, sums_below
-from .strips import Strip, full_strip, sparse_strip, starts
+from .strips import Strip, lengths, measure_near, strips
 from .ties import Judge
 
 NO_BIN = 255
+NARROWEST = 1e-300  # of histograms, and still to be divided by
 ENDLESS = 1e300  # a margin from which on a sum of losses may overflow
 
 
@@ -75,7 +78,10 @@ class DistanceSums:
     counts: np.ndarray
 
 
-def joined(parts: list[Counts]) -> Counts:
+NOTHING = DistanceSums(0, np.inf, Total(), -np.inf, np.zeros(1, np.int64))
+
+
+def joined(parts: Sequence[Counts]) -> Counts:
     def along(name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in parts], axis=-1)
 
@@ -105,39 +111,50 @@ def merged(sides: list[DistanceSums]) -> DistanceSums:
 # --- proven
 
 
-def count_panel(census: Census, panel: Panel) -> Counts:
-    """The counts of one panel, strip by strip."""
-    judge = census.judge
-    squares = judge.scratch.array("squares", (len(panel), len(panel.points)))
-    panel.points.squares(panel.start, panel.stop, out=squares)
-    parts = starts(panel.points, panel.start, panel.stop)
-    return joined([_count_strip(census, squares[k : k + parts.step], panel.start + k) for k in parts])
+def count_panel(census: Census, panel: Panel, is_whole: bool = False) -> Counts:
+    """The counts of one panel, strip by strip.
+
+    is_whole: the panels that are counted hold each anchor once, so that distances between two are measured once
+    """
+    points, start, stop = census.points, panel.start, panel.stop
+    members = np.ones(len(panel), np.int64) if points.weights is None else points.weights[start:stop]
+    strips_of_panel = strips(census.judge, start, stop, "below")
+    parts, sides = zip(*(_count_strip(census, strip) for strip in strips_of_panel), strict=True)
+    counts = joined(parts)
+    positives, negatives = (
+        int((pairs * members).sum())
+        for pairs in (points.positive_weight(start, stop), points.negative_weight(start, stop))
+    )
+    return replace(
+        counts,
+        positives=_joined_side(list(sides), positives),
+        negatives=_negative_side(census, start, stop, counts.nearest, negatives, is_whole and points.holds_self),
+    )
 
 
-def _count_strip(census: Census, squares: np.ndarray, start: int) -> Counts:
+def _count_strip(census: Census, strip: Strip) -> tuple[Counts, _Side]:
     points, judge, weight_of = census.points, census.judge, census.points.weights
-    stop = start + len(squares)
-    everyone = full_strip(judge, squares, start)
-    ranks = rank(judge, sparse_strip(judge, everyone, "below"))
-    members = np.ones(len(squares), np.int64) if weight_of is None else weight_of[start:stop]
+    start, stop = strip.start, strip.start + len(strip.own)
+    ranks = rank(judge, strip)
+    members = np.ones(len(strip.own), np.int64) if weight_of is None else weight_of[start:stop]
     positives, negatives = points.positive_weight(start, stop), points.negative_weight(start, stop)
-    farthest, nearest = points.measured(_farthest(judge, everyone)), points.measured(_nearest(judge, ranks))
+    farthest, nearest = points.measured(_farthest(judge, strip)), points.measured(_nearest(judge, ranks))
     d_ap = points.measured(ranks.positives)
-    d_an = points.measured(squares, out=squares)  # the squares are not needed any more
-    ranked = d_an if ranks.table is None else points.measured(ranks.squares, out=ranks.squares)
-    return Counts(
+    d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
+    counts = Counts(
         below=np.einsum("bjk,bk->jb", ranks.below, ranks.weight) * members,
         ties=np.einsum("bjk,bk->jb", ranks.ties, ranks.weight) * members,
         undecided=ranks.undecided.T * members,
-        losses=_batch_all_sums(judge, ranks, d_ap, ranked) * members,
+        losses=_batch_all_sums(judge, ranks, d_ap, d_an) * members,
         triplets=positives * negatives * members,
         farthest=farthest,
         nearest=nearest,
         precisions=_precisions(judge, ranks, positives),
-        positives=_positive_side(census, everyone, members, positives * members),
-        negatives=_negative_side(census, d_an, start, members, negatives * members),
+        positives=NOTHING,
+        negatives=NOTHING,
         hard_by_class=_hard_by_class(judge, ranks, members) if census.with_pairs else {},
     )
+    return counts, _positive_side(census, strip, members)
 
 
 def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarray) -> np.ndarray:
@@ -222,7 +239,26 @@ def _farthest(judge: Judge, strip: Strip) -> np.ndarray:
     return farthest
 
 
-def _positive_side(census: Census, strip: Strip, members: np.ndarray, pairs: np.ndarray) -> DistanceSums:
+class _Side(NamedTuple):
+    """Distances of a few anchors: the sum of each, the smallest and the largest of all, how many are in each bin."""
+
+    sums: np.ndarray
+    smallest: float
+    largest: float
+    counts: np.ndarray
+
+
+def _joined_side(sides: list[_Side], pairs: int) -> DistanceSums:
+    return DistanceSums(
+        pairs,
+        min(side.smallest for side in sides),
+        total(np.concatenate([side.sums for side in sides])),
+        max(side.largest for side in sides),
+        sum(side.counts for side in sides),  # type: ignore[arg-type]
+    )
+
+
+def _positive_side(census: Census, strip: Strip, members: np.ndarray) -> _Side:
     """The distances to positives; an anchor's to itself counts as often as there are others like it."""
     points, start, stop = census.points, strip.start, strip.start + len(strip.own)
     d_ap = points.measured(strip.own)
@@ -239,57 +275,62 @@ def _positive_side(census: Census, strip: Strip, members: np.ndarray, pairs: np.
     is_out = d_ap == np.inf
     d_ap[is_out] = 0.0
     largest = float(np.where(is_out, -np.inf, d_ap).max())
-    return _side(
-        census, d_ap, smallest, largest, pairs, members, weights, lambda bins: np.putmask(bins, is_out, NO_BIN)
-    )
+    bins = binned(census.edges, d_ap)
+    bins[is_out] = NO_BIN
+    counts = _counted(census, bins, None if points.weights is None else members[:, None] * weights)
+    sums = d_ap.sum(axis=1) if weights is None else (d_ap * weights).sum(axis=1) * members
+    return _Side(sums, smallest, largest, counts)
 
 
 def _negative_side(
-    census: Census, d_an: np.ndarray, start: int, members: np.ndarray, pairs: np.ndarray
+    census: Census, start: int, stop: int, nearest: np.ndarray, pairs: int, is_half: bool
 ) -> DistanceSums:
-    """The distances to negatives, (B, N) with inf elsewhere, which this sets to 0."""
-    points, smallest = census.points, float(d_an.min())
-    weights = None if points.weights is None else points.weights[: len(points)]
-    if points.is_signed:
-        fill_own(points, d_an, start, -np.inf)
+    """The distances to negatives, by products that are not screened: of some that passed, the rest is not known.
+
+    nearest: (B,) the distance of the nearest;  is_half: those between two anchors are measured by the first of them
+    """
+    points, judge, sides = census.points, census.judge, []
+    for first in range(start, stop, step := lengths(points, start, stop)):
+        last = min(first + step, stop)
+        columns = slice(first if is_half else 0, len(points))
+        squares = judge.scratch.array("squares", (last - first, columns.stop - columns.start))
+        points.gram.squares(first, last, columns, squares)
+        fill_own(points, squares, first, np.inf, columns)
+        measure_near(judge, squares, first, columns)
+        d_an = points.measured(squares, out=squares)
+        fill_own(points, d_an, first, -np.inf if points.is_signed else 0.0, columns)
         largest = float(d_an.max())
-    fill_own(points, d_an, start, 0.0)
-    if not points.is_signed:
-        largest = float(d_an.max())
-    return _side(
-        census, d_an, smallest, largest, pairs, members, weights, lambda bins: fill_own(points, bins, start, NO_BIN)
-    )
+        if points.is_signed:
+            fill_own(points, d_an, first, 0.0, columns)
+        bins = binned(census.edges, d_an)
+        fill_own(points, bins, first, NO_BIN, columns)
+        sums, counts = np.zeros(last - first), np.zeros(len(census.edges) - 1, np.int64)
+        cuts = (columns.start, last, points.anchors, len(points)) if is_half else (0, len(points))
+        for (left, right), times in zip(itertools.pairwise(cuts), (1, 2, 1), strict=False):
+            part = slice(left - columns.start, right - columns.start)
+            weight = None if points.weights is None else points.weights[first:last, None] * points.weights[left:right]
+            values = d_an[:, part] if weight is None else d_an[:, part] * weight
+            sums += times * values.sum(axis=1)
+            counts += times * _counted(census, bins[:, part], weight)
+        sides.append(_Side(sums, np.inf, largest, counts))
+    return replace(_joined_side(sides, pairs), smallest=float(nearest.min()))
 
 
-def _side(
-    census: Census,
-    distances: np.ndarray,
-    smallest: float,
-    largest: float,
-    pairs: np.ndarray,
-    members: np.ndarray,
-    weights: np.ndarray | None,
-    leave_out: Callable[[np.ndarray], None],
-) -> DistanceSums:
-    """(B, n) distances, 0 where there is none, which `leave_out` knows; weights of (B, n) or (n,) beside `members`."""
-    sums = distances.sum(axis=1) if weights is None else (distances * weights).sum(axis=1)
-    bins = binned(census.edges, distances)
-    leave_out(bins)
-    count = len(census.edges) - 1
-    if weights is None and (members == 1).all():
-        counts = np.bincount(bins.ravel(), minlength=NO_BIN + 1)[:count]
-    else:
-        weight = np.broadcast_to(members[:, None] * (1 if weights is None else weights), bins.shape)
-        counts = np.bincount(bins.ravel(), weight.ravel(), NO_BIN + 1)[:count].astype(np.int64)
-    return DistanceSums(int(pairs.sum()), smallest, total(sums * members), largest, counts)
+def _counted(census: Census, bins: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """How many are in each bin, those without one left out."""
+    counts: np.ndarray = np.bincount(bins.ravel(), None if weight is None else weight.ravel(), NO_BIN + 1)
+    return counts[: len(census.edges) - 1].astype(np.int64)
 
 
 def binned(edges: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """The bin of each distance, of equal bins; the first and the last have all that lies beyond."""
     count = len(edges) - 1
-    places = distances - edges[0]
-    places /= edges[-1] - edges[0]  # not times its inverse, which subnormal ones lack
-    places *= count
+    places, width = distances - edges[0], edges[-1] - edges[0]
+    if width > NARROWEST:
+        places *= count / width
+    else:  # which may have no inverse
+        places /= width
+        places *= count
     np.clip(places, 0, count - 1, out=places)
     bins: np.ndarray = places.astype(np.uint8)
     return bins

@@ -22,10 +22,10 @@ from .panels import Panel, default_threads, fold
 from .picks import (
     in_order,
     random_semi_hard_negatives,
+    ranked,
     run_around,
     semi_hard_negatives,
     settle,
-    strips,
     uniform,
 )
 from .points import Points, own_class
@@ -338,7 +338,7 @@ def _parts(points: Points, block: int | None) -> Iterator[tuple[int, int, int, i
 def _all_of(judge: Judge, negatives: Negatives, margin: float, start: int, stop: int, first: int, last: int) -> Mined:
     points = judge.points
     triplets = []
-    for ranks in strips(judge, start, stop, negatives.reach):
+    for ranks in ranked(judge, start, stop, negatives.reach):
         spans = negatives.spans(ranks)
         for row in range(len(ranks.keys)):
             by_place = np.argsort(ranks.index[row] + np.where(ranks.weight[row] > 0, 0, len(points)))
@@ -407,8 +407,8 @@ def mine_hardest(points: Points, *, margin: float = 1.0, count: int = 1000, **op
 
     def mine(panel: Panel) -> Mined:
         judge = panel.judges.judge()
-        ranked = strips(judge, panel.start, panel.stop, "all")
-        return best.merged([_candidates(judge, ranks, best, margin) for ranks in ranked])
+        ranking = ranked(judge, panel.start, panel.stop, "all")
+        return best.merged([_candidates(judge, ranks, best, margin) for ranks in ranking])
 
     for block in fold(points, mine, **options):
         best.take(block)
@@ -509,7 +509,7 @@ def _estimate(points: Points, negatives: Negatives, margin: float, sample: int) 
     triplets = anchors = 0
     for start in range(used.start, used.stop, step):
         stop = min(start + min(step, 8), used.stop)
-        for ranks in strips(judge, start, stop, negatives.reach):
+        for ranks in ranked(judge, start, stop, negatives.reach):
             spans = negatives.spans(ranks)
             triplets += int(((spans[..., 1] - spans[..., 0]) * (ranks.weight > 0)).sum())
             anchors += len(ranks.keys)

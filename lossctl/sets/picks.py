@@ -14,34 +14,16 @@ from ..errors import UsageError
 from ..language.numerics import picked
 from .points import Points
 from .ranks import Ranks, rank, sums_below
-from .strips import Reach, full_strip, screened_strip, starts
+from .strips import Reach, strips
 from .ties import Judge, Judges
 
 FALLBACKS = ("hardest", "easiest", "drop")
 
 
-def strips(judge: Judge, start: int, stop: int, reach: Reach) -> Iterator[Ranks]:
-    """Ranks of the anchors start..stop, a few at a time; their arrays lie in the judge's scratch, until the next.
-
-    reach: what has to be among them, see `strips.Reach`
-    """
-    points, scratch, parts = judge.points, judge.scratch, starts(judge.points, start, stop)
-    shape = stop - start, len(points)
-    rough, squares = scratch.array("rough", shape, np.float32), scratch.array("squares", shape)
-    is_screened = reach != "all"
-    if not is_screened:
-        points.squares(start, stop, out=squares)
-    for k in parts:
-        first, here, strip = start + k, slice(k, k + parts.step), None
-        if is_screened:
-            if k <= parts.step:  # of the first strip alone, which shows whether it is worth it, then of all others
-                end = min(first + parts.step, stop) if k == 0 else stop
-                points.screen.squares(first, end, slice(0, len(points)), rough[k : end - start])
-            strip = screened_strip(judge, rough[here], first, reach)
-            is_screened = strip is not None
-            if not is_screened:
-                points.squares(first, stop, out=squares[k:])
-        yield rank(judge, strip or full_strip(judge, squares[here], first))
+def ranked(judge: Judge, start: int, stop: int, reach: Reach) -> Iterator[Ranks]:
+    """Ranks of the anchors start..stop, a few at a time; their arrays lie in the judge's scratch, until the next."""
+    for strip in strips(judge, start, stop, reach):
+        yield rank(judge, strip)
 
 
 # ------------------------------------------------------------------------------------------------------ places in order
@@ -165,8 +147,8 @@ def semi_hard_negatives(judges: Judges, start: int, stop: int, fallback: str) ->
     if judges.points.finder is not None:
         return judges.points.finder.semi_hard(start, stop, fallback)
     judge = judges.judge()
-    ranked = strips(judge, start, stop, "beyond")
-    return _stacked([semi_hard_strip(judge, ranks, fallback) for ranks in ranked], np.int64)
+    anchors = ranked(judge, start, stop, "beyond")
+    return _stacked([semi_hard_strip(judge, ranks, fallback) for ranks in anchors], np.int64)
 
 
 def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
@@ -187,7 +169,7 @@ def random_semi_hard_negatives(judges: Judges, start: int, stop: int, margin: fl
     if judges.points.finder is not None:
         return judges.points.finder.random_semi_hard(start, stop, margin, seed)
     judge = judges.judge((float(margin),))
-    return _stacked([random_strip(judge, ranks, seed) for ranks in strips(judge, start, stop, "below")], np.int64)
+    return _stacked([random_strip(judge, ranks, seed) for ranks in ranked(judge, start, stop, "below")], np.int64)
 
 
 def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
@@ -204,7 +186,7 @@ def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tu
     """As `panels.Panel.below`."""
     points, judge = judges.points, judges.judge((float(margin),) if margin else ())
     parts = []
-    for ranks in strips(judge, start, stop, "below"):
+    for ranks in ranked(judge, start, stop, "below"):
         is_positive = ranks.weight > 0
         d_ap = points.measured(ranks.positives)
         d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import drawer
 from ..language.domains import ANGULAR, MINKOWSKI, named_distance
-from ..language.numerics import Array, arcsine, minimum, namespace, sqrt
+from ..language.numerics import Array, arcsine, minimum, namespace, picked, sqrt
 from ..language.rounded import factors
 from ..language.twofold import Directions, directions
 from ..rows.job import PLAIN, Pairing
@@ -27,6 +27,7 @@ STRAIGHT = ("manhattan", "dot", MINKOWSKI)  # these are of the rows as they are
 DTYPES = ("float64", "float32")
 LARGEST = 1e300  # values up to here have distances in float64; for squared ones, up to the root of it
 HUGE = 1e300  # beyond any scaled squared distance
+GATHERED = 1 << 6  # of classes up to this size the distances are gathered, not taken class by class
 Settle = Callable[[int, "np.ndarray", bool], int]  # anchor, candidates, whether the farthest -> the one
 
 
@@ -457,6 +458,11 @@ def take_own(points: Points, squares: np.ndarray, start: int) -> np.ndarray:
         own = np.where(exists, np.take_along_axis(squares, index, axis=1), squares.dtype.type(np.inf))
         squares[~points.masks.relations(slice(start, stop))[1]] = np.inf
         return own
+    if points.widest <= GATHERED:
+        index, exists = own_class(points, start, stop)
+        few: np.ndarray = np.where(exists, picked(squares, index), squares.dtype.type(np.inf))
+        fill_own(points, squares, start, np.inf)
+        return few
     own = np.full((len(squares), int(points.sizes(start, stop).max())), np.inf, squares.dtype)
     for rows, columns in own_runs(points, start, stop, slice(0, len(points))):
         own[rows, : columns.stop - columns.start] = squares[rows, columns]
@@ -464,13 +470,18 @@ def take_own(points: Points, squares: np.ndarray, start: int) -> np.ndarray:
     return own
 
 
-def fill_own(points: Points, values: np.ndarray, start: int, value: float) -> None:
-    """Gives all of (B, N) values that belong to no negative this one."""
+def fill_own(points: Points, values: np.ndarray, start: int, value: float, columns: slice | None = None) -> None:
+    """Gives all of (B, n) values, of these columns, that belong to no negative this one."""
+    columns = slice(0, len(points)) if columns is None else columns
     if points.masks is not None:
-        values[~points.masks.relations(slice(start, start + len(values)))[1]] = value
-        return
-    for own in own_runs(points, start, start + len(values), slice(0, len(points))):
-        values[own] = value
+        values[~points.masks.relations(slice(start, start + len(values)), columns)[1]] = value
+    elif points.widest <= GATHERED:
+        index, exists = own_class(points, start, start + len(values))
+        i, k = np.nonzero(exists & (index >= columns.start) & (index < columns.stop))
+        values[i, index[i, k] - columns.start] = value
+    else:
+        for own in own_runs(points, start, start + len(values), columns):
+            values[own] = value
 
 
 def class_positions(points: Points, start: int, row: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -6,16 +6,21 @@ farthest threshold, in float32 and widened by its proven bound, leaves those few
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from ..language.numerics import picked
 from .gram import NEAR
-from .points import HUGE, Points, class_positions, own_class, own_runs, take_own
+from .points import HUGE, Points, class_positions, own_class, take_own
 from .ties import Judge, minus_margin, plus_margin, widened
 
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
+SCREENED = 1 << 20  # the same, of a screen, which goes over them only a few times
+PROBED = 4  # that part of a strip shows whether a screen leaves little
 LONG = 1 << 6  # positives of an anchor from which on those that cannot matter are left out too
+BESIDE = 1 << 6  # anchors whose own classes lie in one product
 FEW = 2.0**-6  # share of pairs from which on a product of all costs less than one pair after the other
 MOST = 0.25  # share of the columns from which on all are ranked
 Reach = Literal["below", "beyond", "all"]
@@ -40,30 +45,52 @@ class Strip(NamedTuple):
     columns: np.ndarray | None
 
 
-def starts(points: Points, start: int, stop: int) -> range:
-    """Where strips of the anchors start..stop begin, relative to `start`: of about STRIP values, and of one length."""
+def lengths(points: Points, start: int, stop: int, values: int = STRIP) -> int:
+    """How many of the anchors start..stop are a strip of about so many values, all strips of one length."""
     count, widest = stop - start, int(points.sizes(start, stop).max(initial=0))
-    strips = max(1, round(count * (len(points) + widest) / STRIP))
-    return range(0, count, max(4, -(-count // strips)))
+    parts = max(1, round(count * (len(points) + widest) / values))
+    return max(4, -(-count // parts))
 
 
 def full_strip(judge: Judge, squares: np.ndarray, start: int) -> Strip:
     """Everything: (B, N) squared distances by the product of the judge's gram; overwrites them."""
     own = take_own(judge.points, squares, start)
+    measure_near(judge, squares, start, slice(0, len(judge.points)))
+    return Strip(start, own, _measure_near_own(judge, own, start), None, squares, None)
+
+
+def measure_near(judge: Judge, squares: np.ndarray, start: int, columns: slice) -> None:
+    """Measures the small ones of (B, n) squared distances to some columns by differences, in place."""
     gram, stop = judge.gram, start + len(squares)
-    if not gram.is_exact:
-        limits = np.maximum(NEAR * (gram.norms[start:stop] + gram.largest_norm), gram.least)
-        for row in np.flatnonzero(squares.min(axis=1) < limits):
-            near = np.flatnonzero(squares[row] < limits[row])
-            squares[row, near] = gram.direct(np.full(len(near), start + row), near)
-    return Strip(start, own, _measure_near(judge, own, start), None, squares, None)
+    if gram.is_exact:
+        return
+    limits = np.maximum(NEAR * (gram.norms[start:stop] + gram.largest_norm), gram.least)
+    for row in np.flatnonzero(squares.min(axis=1) < limits):
+        near = np.flatnonzero(squares[row] < limits[row])
+        squares[row, near] = gram.direct(np.full(len(near), start + row), near + columns.start)
 
 
-def sparse_strip(judge: Judge, strip: Strip, reach: Reach) -> Strip:
-    """The same, without what cannot matter, where that is much."""
-    bounds = judge.gram.bounds(strip.start, strip.start + len(strip.own))
-    passing = _passing(judge, strip.start, strip.own, strip.squares, bounds, reach)
-    return strip if passing is None else _thinned(judge, strip, passing, strip.squares.min(axis=1) - bounds)
+def strips(judge: Judge, start: int, stop: int, reach: Reach) -> Iterator[Strip]:
+    """The anchors start..stop, a few at a time; what is made lies in the judge's scratch, until the next.
+
+    reach: what has to be among them, see `Reach`
+    """
+    points, scratch = judge.points, judge.scratch
+    is_screened, at, step = reach != "all", start, lengths(points, start, stop)
+    probe = step if step >= stop - start else max(1, step // PROBED)
+    while at < stop:
+        strip, end = None, min(at + step, stop)
+        if is_screened:  # a few first, which show whether it is worth it
+            end = min(at + (probe if at == start else lengths(points, at, stop, SCREENED)), stop)
+            rough = scratch.array("rough", (end - at, len(points)), np.float32)
+            points.screen.squares(at, end, slice(0, len(points)), rough)
+            strip = screened_strip(judge, rough, at, reach)
+        if strip is None:
+            is_screened, end = False, min(at + step, stop)
+            squares = points.squares(at, end, out=scratch.array("squares", (end - at, len(points))))
+            strip = full_strip(judge, squares, at)
+        yield strip
+        at = end
 
 
 def screened_strip(judge: Judge, rough: np.ndarray, start: int, reach: Reach) -> Strip | None:
@@ -73,24 +100,20 @@ def screened_strip(judge: Judge, rough: np.ndarray, start: int, reach: Reach) ->
     passing = _passing(judge, start, take_own(points, rough, start), rough, bounds, reach)
     if passing is None:
         return None
-    nearest = rough.min(axis=1) - bounds
+    nearest = rough.min(axis=1) - bounds if points.widest >= LONG else bounds
     if len(passing[0]) > FEW * rough.size:
         squares = points.squares(start, stop, out=judge.scratch.array("strip", rough.shape))
-        return _thinned(judge, full_strip(judge, squares, start), passing, nearest)
+        strip = full_strip(judge, squares, start)
+        places, table = _places(judge, strip.own, nearest, start), _table(passing, squares[passing], len(rough))
+        return Strip(start, strip.own, strip.is_direct, places, *table)
     own = _own_squares(points, start, stop)
-    is_direct = _measure_near(judge, own, start)
+    is_direct = _measure_near_own(judge, own, start)
     i, j = passing
     values = gram.some(i + start, j)
     if not gram.is_exact:
         near = np.flatnonzero(values < np.maximum(NEAR * (gram.norms[i + start] + gram.norms[j]), gram.least))
         values[near] = gram.direct(i[near] + start, j[near])
     return Strip(start, own, is_direct, _places(judge, own, nearest, start), *_table(passing, values, len(rough)))
-
-
-def _thinned(judge: Judge, strip: Strip, passing: tuple[np.ndarray, np.ndarray], nearest: np.ndarray) -> Strip:
-    places = _places(judge, strip.own, nearest, strip.start)
-    squares, columns = _table(passing, strip.squares[passing], len(strip.own))
-    return strip._replace(places=places, squares=squares, columns=columns)
 
 
 def _passing(
@@ -180,20 +203,22 @@ def _table(passing: tuple[np.ndarray, np.ndarray], values: np.ndarray, rows: int
 
 def _own_squares(points: Points, start: int, stop: int) -> np.ndarray:
     """(B, K) squared distances to the points of `points.own_class` by products, inf for those that a class lacks."""
-    gram = points.gram
+    gram, (index, exists) = points.gram, own_class(points, start, stop)
+    own = np.full(index.shape, np.inf)
     if points.masks is not None:
-        index, exists = own_class(points, start, stop)
-        own = np.full(index.shape, np.inf)
         i, k = np.nonzero(exists)
         own[i, k] = gram.some(i + start, index[i, k])
         return own
-    own = np.full((stop - start, int(points.sizes(start, stop).max())), np.inf)
-    for rows, columns in own_runs(points, start, stop, slice(0, len(points))):
-        own[rows, : columns.stop - columns.start] = gram.squares(rows.start + start, rows.stop + start, columns)
+    for at in range(start, stop, BESIDE):
+        end = min(at + BESIDE, stop)
+        first, last = int(points.first[at:end].min()), int(points.last[at:end].max())
+        part = slice(at - start, end - start)
+        around = gram.squares(at, end, slice(first, last))
+        np.copyto(own[part], picked(around, index[part] - first), where=exists[part])
     return own
 
 
-def _measure_near(judge: Judge, own: np.ndarray, start: int) -> np.ndarray:
+def _measure_near_own(judge: Judge, own: np.ndarray, start: int) -> np.ndarray:
     """Measures near points of the own class by differences, in place; (B, K) which."""
     points, gram, stop = judge.points, judge.gram, start + len(own)
     is_direct = np.zeros(own.shape, bool)

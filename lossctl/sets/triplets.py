@@ -84,7 +84,7 @@ def breakdown(
     counted = list(
         fold(
             census.points,
-            lambda panel: count_panel(census, panel),
+            lambda panel: count_panel(census, panel, is_whole=True),
             block=block,
             threads=threads,
             memory_bytes=memory_bytes,
