@@ -21,8 +21,6 @@ from . import compute, gates
 from .align import aligned
 from .compute import Request, Side
 from .question import Question
-from .question_of_sets import MiningQuestion, TripletQuestion
-from .question_of_systems import ComparisonQuestion
 from .reading import Given
 from .shared import Progress, Shared
 
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from ..rows.workers import Workers
     from ..sets.given import GivenTriplets
     from . import mine, triplets
+    from .question_of_sets import MiningQuestion, TripletQuestion
+    from .question_of_systems import ComparisonQuestion
 
 
 class Answer(NamedTuple):
@@ -183,6 +183,8 @@ def _held(system: Comparison, fails_if: str) -> Comparison:
 @contextmanager
 def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Shared]:
     """Embeddings and labels, and ids where rows have some, open and bound to their roles."""
+    from .question_of_sets import MiningQuestion
+
     side = Side(id=asked.identity) if isinstance(asked, MiningQuestion) else Side(coarse=asked.coarse)
     loss = Request(make(SET), {}, asked.inputs, asked.named, side=side)
     with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:

@@ -3,7 +3,6 @@ row, and rows that are kept apart."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -204,6 +203,8 @@ def _alike(first: Given, second: Given) -> bool:
 
 def hash_of(reference: Reference) -> str:
     """8 hex digits over the values of the other set."""
+    import hashlib
+
     state = hashlib.sha256(np.ascontiguousarray(reference.emb, "<f8").tobytes())
     state.update("\0".join(map(str, reference.label.tolist())).encode())
     return state.hexdigest()[:8]

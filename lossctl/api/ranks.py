@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DeviceError, UsageError
 from ..rows.workers import cores
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 STARTED = "TORCHELASTIC_RUN_ID"  # what torchrun sets
@@ -63,6 +64,9 @@ _own = threading.local()  # the rank that does what a thread of the pool is aske
 @contextlib.contextmanager
 def connected(host: str) -> Iterator[RankExecutor]:
     """The executor. UsageError where torchrun has not started this process."""
+    import queue
+    from concurrent.futures import ThreadPoolExecutor
+
     if host or not is_one():
         raise UsageError(
             "there are no ranks to run on",

@@ -6,7 +6,6 @@ import math
 import mmap
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,6 +22,8 @@ ROOM = "set TMPDIR to a folder with more room, or take a sample of the rows"
 
 def folder() -> str:
     """Where such files lie: TMPDIR, else /var/tmp, since /tmp may be memory itself."""
+    import tempfile
+
     return os.environ.get("TMPDIR") or ("/var/tmp" if os.path.isdir("/var/tmp") else tempfile.gettempdir())
 
 
@@ -51,6 +52,8 @@ def filed(shape: tuple[int, ...], dtype: Any = float, beside: Drawer | None = No
 
     beside: a file made from what memory there is, where that is not asked again
     """
+    import tempfile
+
     count = math.prod(shape)
     size = max(1, count * np.dtype(dtype).itemsize)
     try:

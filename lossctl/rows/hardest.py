@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fractions import Fraction
 from functools import partial, reduce
 from typing import Any, NamedTuple
 
@@ -111,6 +110,8 @@ class Kept(NamedTuple):
     def of(self, n: int) -> int:
         """How many of n rows. UsageError where there are not so many."""
         if self.percent is not None:
+            from fractions import Fraction
+
             return math.ceil(Fraction(repr(self.percent)) * n / 100)
         assert self.number is not None
         if self.number > n:
