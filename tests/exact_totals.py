@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -162,7 +163,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     name: WHOLE_REFERENCES[name]
     for name in (
         *("correlation", "concordance", "wasserstein-1d", "energy-distance", "median-error", "max-error"),
-        *("psnr", "snr", "si-sdr", "cox"),
+        *("psnr", "snr", "si-sdr", "cox", "adaface", "proxy-anchor", "aot"),
     )
 } | {
     "r2": r2,
@@ -273,10 +274,29 @@ def side_cases(rng: np.random.Generator) -> Iterator[TotalCase]:
             yield TotalCase(what, f"contrastive-pairs-sides{options}", (emb, label))
 
 
+def proxy_cases(rng: np.random.Generator) -> Iterator[TotalCase]:
+    a, b, weights = rng.normal(size=(3, 12, 4))
+    label, text = np.arange(12) % 3, "/".join(map(repr, weights[:3].ravel().tolist()))
+    sets = {
+        "1e200 long": 1e200 * a,
+        "1e-200 long": 1e-200 * a,
+        "lengths 1e-9 apart": a / np.linalg.norm(a, axis=1, keepdims=True) * (1 + 1e-9 * b[:, :1]),
+        "1e-9 apart": a[0] + 1e-9 * b,
+        "1e-9 from their proxies": weights[label] * (1 + 1e-9 * b),
+    }
+    for (what, emb), spec in product(sets.items(), ("adaface:s=4,margin=0.7,h=0.9", "proxy-anchor:s=32")):
+        yield TotalCase(what, f"{spec},class_weights={text}", (emb, label))
+    sums = -abs(rng.normal(0, 3, (2, 12)))
+    for what, apart_by in {"1e-9 apart": 1e-9, "std 30": 30}.items():
+        answers = (sums[0], sums[0] - apart_by * abs(a[:, 0]), sums[1], sums[1] - apart_by * abs(b[:, 0]))
+        for spec in ("aot:beta=5", "aot:unpaired=true,label_smoothing=0.2"):
+            yield TotalCase(what, spec, answers)
+
+
 def total_cases() -> list[TotalCase]:
     """One for each loss, form of its options and hard set."""
     rng = np.random.default_rng(5)
-    return [*regression_cases(rng), *segmentation_cases(rng), *side_cases(rng)]
+    return [*regression_cases(rng), *segmentation_cases(rng), *side_cases(rng), *proxy_cases(rng)]
 
 
 # --- truth, and what is allowed
@@ -286,6 +306,8 @@ TOTAL_REASONS = {
     "psnr, snr, si-sdr": "the logarithm passes through 0: 8 ulp of 10 decibels",
     "calibration-error": "hits and chances cancel: 8 ulp of the mean chance",
     "contrastive-sides, contrastive-pairs-sides": "as contrastive",
+    "adaface": "as arcface, for an angle and its cosine: 8 ulp and two for each unit of the scale",
+    "aot": "exponentially small: 8 ulp and |ln L|",
 }
 
 
@@ -321,4 +343,8 @@ def total_limit(case: TotalCase, truth: Any) -> float:
         return 8 * max(1.0, float(np.mean(case.inputs[0])) / size)
     if case.loss in ("contrastive-sides", "contrastive-pairs-sides"):
         return 8 * max(1.0, 4 / size)
+    if case.loss == "adaface":
+        return 8 + 2 * registry.parse(case.spec).options["s"]
+    if case.loss == "aot":
+        return 8 + abs(math.log(size))
     return 8.0

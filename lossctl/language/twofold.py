@@ -198,3 +198,21 @@ def cosines(a: Directions, b: Directions) -> Twofold:
     no part of a sum of products of unit vectors exceeds 1.
     """
     return Twofold(*ordered_sum(a.high @ b.high.T, a.high @ b.low.T + a.low @ b.nearest.T))
+
+
+# --- rows
+
+
+def centred_rows(rows: Twofold) -> Twofold:
+    """Rows less their means; rows of equal numbers become 0."""
+    xp = namespace(rows.high)
+    apart: Twofold = rows - xp.mean(rows.high, axis=-1, keepdims=True)
+    apart -= xp.mean(apart.high + apart.low, axis=-1, keepdims=True)
+    return apart
+
+
+def row_length(rows: Array) -> Array:
+    """(k,) lengths of (k, n) rows, whose squares may be beyond float64."""
+    top = row_max(abs(rows))
+    top = where(top > 0, top, 1.0)
+    return top * sqrt(row_sum((rows / top[:, None]) ** 2))

@@ -27,7 +27,7 @@ from ..language.numerics import (
     where,
 )
 from ..language.registry import loss
-from ..language.twofold import Twofold, cosines, directions
+from ..language.twofold import Twofold, centred_rows, cosines, directions, lengths, row_length
 
 Multiple = Annotated[int, Domain(int, low=1)]
 Angle = Annotated[float, Domain(float, low=0, high=math.pi)]
@@ -284,11 +284,11 @@ def adaface(
     """
     xp = namespace(emb)
     c, is_own = _cosines(emb, label, class_weights)
-    lengths = euclidean(emb, 0.0 * emb)
-    gap = lengths - xp.mean(lengths)
-    deviation = sqrt(xp.sum(gap * gap) / (emb.shape[0] - 1.0))
+    length = lengths(emb)
+    gap = centred_rows(Twofold(length.high[None, :], length.low[None, :])).high
+    deviation = row_length(gap) / (emb.shape[0] - 1.0) ** 0.5
     quality = where(gap == 0, 0.0, h * gap / where(deviation > 0, deviation, 1.0))
-    g = minimum(maximum(quality, -1.0), 1.0)[:, None]
+    g = minimum(maximum(quality, -1.0), 1.0).T
     angle = minimum(maximum(_angle(c) - margin * g, 0.0), math.pi)
     own = s * (xp.cos(angle) - margin * (1.0 + g))
     return xp.mean(_surprise(c * s, Twofold(own, 0.0 * own), is_own))

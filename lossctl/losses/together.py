@@ -23,7 +23,7 @@ from ..language.numerics import (
 from ..language.predictions import Categorical
 from ..language.registry import loss
 from ..language.rounding import compensated_row_sum
-from ..language.twofold import Twofold, directions, near_one
+from ..language.twofold import Twofold, centred_rows, directions, near_one, row_length
 
 # ---------------------------------------------------------------------------------------------------------------- pairs
 
@@ -234,7 +234,7 @@ def psnr(pred: Array, target: Array, *, peak: Positive = 1.0) -> Array:
     Example: pred=[0.1,0.9] target=[0,1] -> 20
     """
     error = _signal(target - pred)
-    return _decibels(peak * error.shape[1] ** 0.5, _length(error))
+    return _decibels(peak * error.shape[1] ** 0.5, row_length(error))
 
 
 @loss(engine=WHOLE, is_gain=True, aliases=("signal-noise-ratio",))
@@ -254,8 +254,8 @@ def snr(pred: Array, target: Array, *, zero_mean: Flag = False) -> Array:
     y = Twofold(_signal(target), 0.0 * _signal(target))
     noise = y - _signal(pred)
     if zero_mean:
-        y, noise = _centred(y), _centred(noise)
-    return _decibels(_length(y.high), _length(noise.high))
+        y, noise = centred_rows(y), centred_rows(noise)
+    return _decibels(row_length(y.high), row_length(noise.high))
 
 
 @loss(engine=WHOLE, is_gain=True, aliases=("si-snr", "scale-invariant-sdr"))
@@ -275,8 +275,8 @@ def si_sdr(pred: Array, target: Array, *, zero_mean: Flag = False) -> Array:
     """
     p, y = (Twofold(x, 0.0 * x) for x in (near_one(_signal(pred)), near_one(_signal(target))))
     if zero_mean:
-        p, y = _centred(p), _centred(y)
-    return _decibels(abs(_dot(p, y)) / _length(y.high), _length(_aside(p, y)))
+        p, y = centred_rows(p), centred_rows(y)
+    return _decibels(abs(_dot(p, y)) / row_length(y.high), row_length(_aside(p, y)))
 
 
 # ------------------------------------------------------------------------------------------------------------ orderings
@@ -423,9 +423,9 @@ def correlation(pred: Array, target: Array) -> Array:
     Worked: correlation = 1 - (-1 * -1 + 0 * 1 + 1 * 0) / (sqrt(2) * sqrt(2))
     Example: pred=[1,2,3] target=[0,2,1] -> 0.5
     """
-    p, y = (_centred(Twofold(x, 0.0 * x)) for x in (near_one(_columns(pred)), near_one(_columns(target))))
-    r = _dot(p, y) / (_length(p.high) * _length(y.high))
-    sine = _length(_aside(p, y)) / _length(p.high)
+    p, y = (centred_rows(Twofold(x, 0.0 * x)) for x in (near_one(_columns(pred)), near_one(_columns(target))))
+    r = _dot(p, y) / (row_length(p.high) * row_length(y.high))
+    sine = row_length(_aside(p, y)) / row_length(p.high)
     return namespace(pred).mean(where(r > 0, sine * sine / (1.0 + r), 1.0 - r))  # 1 - r without its cancelling
 
 
@@ -449,7 +449,7 @@ def concordance(pred: Array, target: Array) -> Array:
     p, y = both[:, :n], both[:, n:]
     error = p - y
     offset = xp.mean(error, axis=-1)
-    varied = [_length(_centred(Twofold(x, 0.0 * x)).high) for x in (p, y)]
+    varied = [row_length(centred_rows(Twofold(x, 0.0 * x)).high) for x in (p, y)]
     spread = varied[0] * varied[0] + varied[1] * varied[1] + n * offset * offset
     return xp.mean(row_sum(error * error) / spread)
 
@@ -457,14 +457,6 @@ def concordance(pred: Array, target: Array) -> Array:
 def _columns(x: Array) -> Array:
     """Each column as a row, (n, ...) -> (k, n)."""
     return namespace(x).reshape(x, (x.shape[0], -1)).T
-
-
-def _centred(rows: Twofold) -> Twofold:
-    """Rows less their means; rows of equal numbers become 0."""
-    xp = namespace(rows.high)
-    apart: Twofold = rows - xp.mean(rows.high, axis=-1, keepdims=True)
-    apart -= xp.mean(apart.high + apart.low, axis=-1, keepdims=True)
-    return apart
 
 
 def _dot(a: Twofold, b: Twofold) -> Array:
@@ -479,10 +471,3 @@ def _aside(a: Twofold, b: Twofold) -> Array:
     for _ in range(2):  # the second time for what the first share was rounded by
         a = a - b * (_dot(a, b) / square)[:, None]
     return a.high + a.low
-
-
-def _length(rows: Array) -> Array:
-    """(k,) lengths of (k, n) rows, whose squares may be beyond float64."""
-    top = row_max(abs(rows))
-    top = where(top > 0, top, 1.0)
-    return top * sqrt(row_sum((rows / top[:, None]) ** 2))
