@@ -54,6 +54,25 @@ def test_memory_is_what_somebody_allows(tmp_path):
     assert f"{lossctl.compute('supcon', str(rows)).value!r}" == done.out.strip()
 
 
+@pytest.mark.slow
+def test_text_is_held_to_the_memory_that_is_allowed(tmp_path):
+    """What says its length only when it has been read: whole, in blocks of rows, with an index; nothing is 1 byte."""
+    x = np.random.default_rng(0).normal(size=(600, 3)).tolist()
+    text, index = tmp_path / "e.csv", tmp_path / "index.csv"
+    text.write_text("emb_0,emb_1,emb_2,label\n" + "".join(f"{a},{b},{c},{k % 7}\n" for k, (a, b, c) in enumerate(x)))
+    points = tmp_path / "points.csv"
+    points.write_text("".join(f"{a},{b},{c}\n" for a, b, c in x))
+    index.write_text("anchor,positive,negative\n0,7,1\n1,8,2\n")
+    for line in (f"triplets {text}", f"compute koleo {points}", f"compute triplet {points} --index {index}"):
+        refused = run_lossctl(*line.split(), "--memory", "5kB")
+        assert refused.code == 4 and ".csv: 600 rows of" in refused.err, refused.err
+        size = refused.err.split("--memory ")[1].split()[0]
+        assert run_lossctl(*line.split(), "--memory", size).out == run_lossctl(*line.split()).out
+    columns = ("compute", "mse", f"{text}::emb_0", f"{text}::emb_1")
+    assert "a row of 2 numbers" in run_lossctl(*columns, "--memory", "1").err
+    assert run_lossctl(*columns, "--memory", "300").out == run_lossctl(*columns).out
+
+
 def test_a_size_is_a_number_and_a_unit():
     for text, size in {"8": 8, "8 GB": 8 * 10**9, "0.5kib": 512, "2M": 2 * 10**6}.items():
         assert room.parse_bytes(text, "--memory") == size

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import binding, memory
 from ..files.opening import label_of
-from ..files.sources import Field, blocks, parse_source
+from ..files.sources import Field, blocks, held, parse_source, place_of
 from ..files.unfolding import repeated
 from ..language.registry import Loss, Spec
 from ..language.roles import DISTANCE, LOGIT_NAMES, PAIR, POINTS, PROBABILITY_NAMES, SAME, TRIPLET, Form, Role
@@ -299,7 +299,8 @@ def _indexed(desk: binding.Desk, inputs: list[Given], index: Given) -> Bound:
 
 def read_all(field: Field) -> np.ndarray:
     """All of a field as float64, (n,) or (n, k)."""
-    parts = [block.load()[0] for block in blocks([field], ["number"], 1 << 16)]
+    place_of([field])
+    parts = [block.load()[0] for block in held(blocks([field], ["number"], 1 << 16), [field])]
     return np.concatenate(parts) if parts else np.zeros((0, field.width))
 
 

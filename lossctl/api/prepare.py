@@ -14,7 +14,7 @@ from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.drawer import Place
 from ..files.ids import refuse_other_ids
-from ..files.sources import Block, Field, blocks, frame_of, open_source, parse_source, place_of
+from ..files.sources import Block, Field, block_rows, blocks, frame_of, held, open_source, parse_source, place_of
 from ..language.domains import Option
 from ..language.registry import SET, Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
@@ -69,7 +69,8 @@ class Prepared(NamedTuple):
         """The blocks of the fields as they are read, of all fields or of some."""
         chosen = range(len(self.fields)) if only is None else only
         fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
-        return blocks(fields, kinds, by_row.block_rows(self.plan))
+        walk = blocks(fields, kinds, block_rows(self.fields, by_row.BLOCK_VALUES))
+        return held(walk, fields) if self.plan.spec.loss.engine.reads_whole else walk
 
     @property
     def can_be_filed(self) -> bool:

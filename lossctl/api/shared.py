@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..files.drawer import Place
-from ..files.sources import Block, Field, blocks, digest, place_of
+from ..files.sources import Block, Field, block_rows, blocks, digest, held, place_of
 from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
 from ..resampling import survey
 from ..rows import by_row, whole
@@ -67,13 +67,14 @@ class Shared:
     @property
     def block_rows(self) -> int:
         """How many rows a block has."""
-        return max(1, by_row.BLOCK_VALUES // sum(field.width for field in self.fields))
+        return block_rows(self.fields, by_row.BLOCK_VALUES)
 
     def read(self, only: tuple[int, ...] | None = None, start: int = 0, stop: int | None = None) -> Iterator[Block]:
         """The blocks, of all columns or of some. start, stop: of some rows, from the beginning of a block on"""
         chosen = range(len(self.fields)) if only is None else only
         fields, kinds = [self.fields[at] for at in chosen], [self.kinds[at] for at in chosen]
-        return blocks(fields, kinds, self.block_rows, start, stop)
+        walk = blocks(fields, kinds, self.block_rows, start, stop)
+        return held(walk, fields) if self.engine.reads_whole else walk
 
     def score(self, fold: Callable[[tuple[Any, ...]], Any], progress: Progress = None) -> Iterator[Any]:
         """fold(what each loss gives of some rows), block by block, in order."""

@@ -10,15 +10,17 @@ import numpy as np
 from ..errors import DataError
 from .content import Choice, Chunk, Content
 from .drawer import Place, refuse_full
-from .frames import Field
+from .frames import COLUMN_BYTES, Field
 from .npy import axes_unread
 from .opening import label_of
-from .room import bytes_free, refuse_beyond
+from .room import ALLOWED, bytes_free, exceeds, refuse_beyond, rows_allowed
 
 DIGEST_ROWS = 1 << 15
 DIGEST_VALUES = 1 << 20  # that are read at a time for it
 NUMBER = 8  # bytes of a number, whatever it is in the file
 HELD = 3  # how many times its size a set takes while it is computed, at least
+TOGETHER = "each row is compared with all others, so all of them are held in memory"
+SAMPLED = "compute a sample of the rows, or run where there is more memory"
 
 
 watchers: list[Callable[[int, int | None], None]] = []  # each is told how many rows of a walk are read, and of how many
@@ -90,13 +92,37 @@ def place_of(fields: Sequence[Field], can_be_filed: bool = False) -> Place:
             return place
         refuse_full(needed, what)
         return Place(length, is_file=True)
-    refuse_beyond(
-        needed,
-        f"{what} together",
-        "each row is compared with all others, so all of them are held in memory",
-        "compute a sample of the rows, or run where there is more memory",
-    )
+    refuse_beyond(needed, f"{what} together", TOGETHER, SAMPLED)
     return place
+
+
+def held(walk: Iterator[Block], fields: Sequence[Field]) -> Iterator[Block]:
+    """The blocks of rows that are all kept; FileError, naming the file, as soon as they need more memory than is free.
+
+    What a header says was compared before; text and streams say how long they are only when they have been read.
+    """
+    if _known_length(fields) is not None or not any(_is_file(field) for field in fields):
+        yield from walk
+        return
+    width = sum(field.width for field in fields)
+    label = label_of(max(filter(_is_file, fields), key=lambda field: field.width).frame.path)
+    for block in walk:
+        size = NUMBER * block.stop * width
+        if exceeds(HELD * size, held=size):
+            rows = max((block.stop, *(rest.stop for rest in walk)))
+            needed, what = HELD * NUMBER * rows * width, f"{label}: {rows:,} rows of {width:,} numbers together"
+            refuse_beyond(needed, what, TOGETHER, SAMPLED, held=size)
+        yield block
+
+
+def block_rows(fields: Sequence[Field], most: int) -> int:
+    """How many rows a block of so many values has, fewer where memory is allowed for fewer. FileError for a row that
+    is too long."""
+    width = sum(field.width for field in fields)
+    what = f"{label_of(fields[0].frame.path)}: a row of {width:,} numbers"
+    if ALLOWED.get() is not None:
+        refuse_beyond(COLUMN_BYTES * width, what, "a row is computed as one", "name fewer columns")
+    return rows_allowed(max(1, most // width), COLUMN_BYTES * width)
 
 
 def _is_file(field: Field) -> bool:

@@ -50,11 +50,25 @@ def bytes_free() -> int | None:
     return min(limits, default=None)
 
 
-def refuse_beyond(needed: int, what: str, why: str, fix: str) -> None:
-    """FileError where so many bytes are more than are free. what: names the file"""
+def rows_allowed(rows: int, each: int) -> int:
+    """How many of so many rows, of `each` bytes while they are computed, a block may have: at least one."""
     by_hand = ALLOWED.get()
-    free = bytes_free() if needed > SMALL or by_hand is not None else None
-    if free is not None and needed > free:
+    return rows if by_hand is None else max(1, min(rows, by_hand // each))
+
+
+def exceeds(needed: int, held: int = 0) -> bool:
+    """Whether so many bytes, of which some are held already, are more than are free."""
+    by_hand = ALLOWED.get()
+    if by_hand is not None:
+        return needed > by_hand
+    free = bytes_free() if needed > SMALL else None
+    return free is not None and needed > free + held
+
+
+def refuse_beyond(needed: int, what: str, why: str, fix: str, held: int = 0) -> None:
+    """FileError where so many bytes are more than are free. what: names the file;  held: so many are taken already"""
+    if exceeds(needed, held):
+        by_hand, free = ALLOWED.get(), (bytes_free() or 0) + (held if ALLOWED.get() is None else 0)
         told = f"{what} needs about {_size(needed)} of memory, {_size(free)} are"
         if by_hand is None:
             raise FileError(f"{told} free", why=why, fix=fix)

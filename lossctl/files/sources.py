@@ -15,7 +15,7 @@ from .formats import open_content
 from .frames import Field, Frame
 from .memory import frame_of
 from .opening import open_bytes, public
-from .reading import DIGEST_ROWS, Block, Leaves, blocks, digest, digest_of, leaves, place_of
+from .reading import DIGEST_ROWS, Block, Leaves, block_rows, blocks, digest, digest_of, held, leaves, place_of
 from .shards import matching, open_shards
 
 __all__ = [
@@ -25,10 +25,12 @@ __all__ = [
     "Frame",
     "Leaves",
     "Source",
+    "block_rows",
     "blocks",
     "digest",
     "digest_of",
     "frame_of",
+    "held",
     "leaves",
     "open_source",
     "parse_source",

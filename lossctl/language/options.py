@@ -329,7 +329,7 @@ OPTIONS: tuple[Setting, ...] = (
             demands="parts"),
     Setting("jobs", "whole", "Threads (all cores unless given).", CALLS, PLAIN, metavar="N", short="-j", low=1,
             shows_bounds=True),
-    Setting("memory", "text", "Memory that it may take (what is free unless given).", CALLS, PLAIN, metavar="SIZE"),
+    Setting("memory", "text", "Memory its rows may take (what is free unless given).", CALLS, PLAIN, metavar="SIZE"),
     # --- what is asked beside the number
     Setting("max", "number", "Exit with 1 unless every value is <= X.", (COMPUTE,), HELD, metavar="X",
             told="the entry fails unless every value is at most this"),

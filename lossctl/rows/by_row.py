@@ -128,11 +128,6 @@ class Scored(NamedTuple):
         return Scored(chosen, tuple(column[positions] for column in self.side), ())
 
 
-def block_rows(plan: shapes.Plan) -> int:
-    """How many rows a block should have."""
-    return max(1, BLOCK_VALUES // plan.width)
-
-
 # --- scoring
 
 
