@@ -395,6 +395,32 @@ REMEDIES: dict[str, Remedy] = {
         lambda: shell("compute batch-hard x.npy c.npy --exclude-same names.csv::user --bare"),
         HARD,
     ),
+    "a coarse class of neither side": Remedy(
+        lambda: shell("compute batch-hard x.npy c.npy --coarse-label c.npy"),
+        "--negatives near",
+        lambda: lossctl.compute("batch-hard", POINTS, CLASSES, coarse_label=np.zeros(4, int), negatives="near"),
+        HARD,
+    ),
+    "a side of no coarse class": Remedy(
+        lambda: shell("compute batch-hard x.npy c.npy --negatives far"),
+        "leave --negatives out",
+        lambda: shell("compute batch-hard x.npy c.npy --bare"),
+        HARD,
+    ),
+    "a key of one set alone": Remedy(
+        lambda: shell("compute batch-hard x.npy c.npy --ref x.npy --ref-label z.npy --exclude-same c.npy"),
+        "add --ref-exclude-same SRC",
+        lambda: lossctl.compute(
+            "batch-hard",
+            POINTS,
+            CLASSES,
+            ref=POINTS + 0,
+            ref_label=CLASSES + 0,
+            exclude_same=np.arange(4),
+            ref_exclude_same=np.arange(4),
+        ),
+        HARD,
+    ),  # fmt: skip
     "a key of two columns": Remedy(
         lambda: lossctl.compute("batch-hard", POINTS, CLASSES, exclude_same=np.arange(8).reshape(4, 2)),
         "several one by one",

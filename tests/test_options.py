@@ -101,7 +101,9 @@ def test_what_compute_has_compare_has_too():
     """But for what asks for rows, groups and gates, and what a comparison has no place for."""
     gates = {"max", "min", "max_high", "min_low", "strict", "max_increase", "baseline"}
     beside = gates | {"per_row", "top", "keep", "id", "by", "also", "like"}
-    only = {"index", "distances", "bare", "plot", "signature", "ref", "ref_label", "ref_exclude_same"}
+    only = {"index", "distances", "bare", "plot", "signature", "ref", "ref_label", "ref_exclude_same"} | {
+        "ref_coarse_label"
+    }
     compute, compare = options.settings("compute", "shell"), options.settings("compare", "shell")
     assert compute.keys() - compare.keys() == beside | only
 
@@ -114,6 +116,7 @@ def test_every_field_of_a_reading_is_a_setting():
     values |= {"lone": "zero", "distance": "cosine", "normalize": True, "index": "i", "distances": "d"}
     values |= {"ref": "r", "ref_label": "l", "exclude_same": ["c"], "ref_exclude_same": ["c"]}
     values |= {"noise_label": "-1", "noise": "negatives", "memory": "8GB"}
+    values |= {"coarse_label": "c", "ref_coarse_label": "c", "negatives": "near"}
     call = asked(values, "compute", "shell")
     reading, plain = reading_of(call, {"prob": "logits"}, "cuda"), Reading()
     for field in dataclasses.fields(Reading):

@@ -73,7 +73,7 @@ def question_of(
 
 def _riders(settings: Mapping[str, Any]) -> list[Any]:
     """The columns that have a value for each row of the inputs."""
-    return [settings.get(key) for key in ("weight", "group", "cluster", "exclude_same", "id")]
+    return [settings.get(key) for key in ("weight", "group", "cluster", "exclude_same", "coarse_label", "id")]
 
 
 def _columns_of_tables(

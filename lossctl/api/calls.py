@@ -69,6 +69,9 @@ def compute(
     ref_label: Source | None = None,
     exclude_same: Source | Sequence[str] | None = None,
     ref_exclude_same: Source | Sequence[str] | None = None,
+    coarse_label: Source | None = None,
+    ref_coarse_label: Source | None = None,
+    negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     reduction: str | None = None,
@@ -120,6 +123,8 @@ def compute(
     distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
     ref, ref_label: of an embedding set: the set that positives and negatives come from; the inputs are anchors then
     exclude_same, ref_exclude_same: an array (n,), or the columns of a file; rows that agree in it are no pair
+    coarse_label, ref_coarse_label: an array (n,) or a column, such as a genus above species; negatives: only "near"
+        ones, of the anchor's coarse class, or only "far" ones, of another
     noise_label, noise: the label that is no class; "out" leaves its rows out, "negatives" keeps them as negatives only
     reduction: "mean", "sum", or "positives" (sum over the number of labels 1); batch-all knows "mean-active", its
         default, too. `lossctl.row_losses` gives them row by row
@@ -225,6 +230,9 @@ def row_losses(
     ref_label: Source | None = None,
     exclude_same: Source | Sequence[str] | None = None,
     ref_exclude_same: Source | Sequence[str] | None = None,
+    coarse_label: Source | None = None,
+    ref_coarse_label: Source | None = None,
+    negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     weight: Source | None = None,
@@ -275,6 +283,8 @@ def compare(
     normalize: bool = False,
     lone: str = "drop",
     exclude_same: Source | Sequence[str] | None = None,
+    coarse_label: Source | None = None,
+    negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     reduction: str | None = None,
@@ -325,7 +335,7 @@ def compare(
     if not several(loss):
         raise UsageError("compare needs a loss, and the list is empty", fix='name one, or several: loss="bce"')
     refuse_none("compare", [base, *others, target])
-    refuse_other_indexes([base, *others, target, weight, group, cluster, seed_of, exclude_same])
+    refuse_other_indexes([base, *others, target, weight, group, cluster, seed_of, exclude_same, coarse_label])
     specs = [parse(item) if isinstance(item, str) else item for item in several(loss)]
     system, *systems = map(as_array, (base, *others))
     question = ComparisonQuestion.of(call, specs, system, systems, device=devices.choose(device).name)
@@ -370,10 +380,12 @@ def triplets(
     ref_label: Source | None = None,
     exclude_same: Source | Sequence[str] | None = None,
     ref_exclude_same: Source | Sequence[str] | None = None,
+    coarse_label: Source | None = None,
+    ref_coarse_label: Source | None = None,
+    negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     positive: str | int | None = None,
-    coarse_label: Source | None = None,
     by_class: bool = False,
     pairs: int = 0,
     batch: tuple[int, int] | None = None,
@@ -401,7 +413,8 @@ def triplets(
     distance: euclidean, sqeuclidean or cosine; normalize: onto the unit sphere first
     ref, ref_label, exclude_same, ref_exclude_same, noise_label, noise: who pairs with whom, as in `compute`
     positive: "any" or "all", of rows with several labels (a;b, or columns of 0 and 1): which of them positives share
-    coarse_label: the coarse class of each row: also by negatives of the same coarse class, and of another
+    coarse_label, ref_coarse_label, negatives: as in `compute`; without `negatives`, triplets with negatives of the same
+        coarse class and of another are also told apart
     by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
     anchors: estimate the shares from so many anchors, drawn by `seed`, each against everyone
@@ -439,6 +452,9 @@ def mine(
     ref_label: Source | None = None,
     exclude_same: Source | Sequence[str] | None = None,
     ref_exclude_same: Source | Sequence[str] | None = None,
+    coarse_label: Source | None = None,
+    ref_coarse_label: Source | None = None,
+    negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     positive: str | int | None = None,
@@ -488,7 +504,7 @@ def mine(
     Raises UsageError, DataError, FileError, DeviceError.
     """
     refuse_unknown(mine, inputs, named)
-    refuse_other_indexes([*inputs, *named.values(), exclude_same])
+    refuse_other_indexes([*inputs, *named.values(), exclude_same, coarse_label])
     call = asked(settings_of(mine, locals()), MINE, "python")
     check_mining(call, strategy)
     chosen = mining.choose_device(strategy, device)

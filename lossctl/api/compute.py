@@ -119,7 +119,8 @@ def prepared(
                 )
             )
             own = request.side or side or Side()
-            riders = _side_fields(desk, own, first)
+            paths = [field.frame.path for field in losses[-1].fields if isinstance(field.frame.path, str)]
+            riders = _side_fields(desk, own, [first, *paths])
             beside = losses[-1].beside
             sides.append((own, {name: (beside(field), kind) for name, (field, kind) in riders.items()}))
         if reading.told:
@@ -163,17 +164,29 @@ def _first_source(request: Request) -> str | None:
     return home_of([*(request.inputs or ()), *(request.named or {}).values()])
 
 
-def _side_fields(desk: Desk, side: Side, first: str | None) -> dict[str, tuple[Field, str]]:
+def _side_fields(desk: Desk, side: Side, homes: Sequence[str | None]) -> dict[str, tuple[Field, str]]:
+    """The columns that ride along. homes: the files that a bare name may be a column of; the first has it else"""
     columns: dict[str, tuple[Field, str]] = {}
     for name in ("id", "group", "cluster", "seed", "coarse"):
         source = getattr(side, name)
         if source is not None:
             role = rider(name, is_number=name == "group" and bool(side.bins))
-            field = desk.field(column_of(as_array(source), first), role)
+            field = desk.field(_at_home(desk, as_array(source), homes), role)
             if field.width != 1:
                 raise DataError(f"{field.name}: {field.width} columns as {name}", fix="choose one: PATH::COLUMN")
             columns[name] = (field, role.kind)
     return columns
+
+
+def _at_home(desk: Desk, source: Given, homes: Sequence[str | None]) -> Given:
+    """A source; a bare name that is no file as a column of the first file that has one of that name."""
+    first, *others = (column_of(source, home) for home in homes)
+    if first is not source:
+        for place in (first, *others):
+            frame, _ = desk.frame(place, "input")
+            if source in frame.names:
+                return place
+    return first
 
 
 def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]], paired: bool) -> Shared:

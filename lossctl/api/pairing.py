@@ -44,6 +44,10 @@ def refuse_contradictions(reading: Reading) -> None:
         ("--ref-exclude-same", "--ref", bool(reading.ref_exclude_same) and reading.ref is None),
         ("--ref-exclude-same", "--exclude-same", bool(reading.ref_exclude_same) and not reading.exclude_same),
         ("--noise negatives", "--noise-label -1", reading.noise == "negatives" and reading.noise_label is None),
+        ("--negatives", "--coarse-label", reading.negatives is not None and reading.coarse_label is None),
+        ("--ref-coarse-label", "--ref", reading.ref_coarse_label is not None and reading.ref is None),
+        ("--ref-coarse-label", "--coarse-label", reading.ref_coarse_label is not None and reading.coarse_label is None),
+        ("--coarse-label", "--negatives near", reading.coarse_label is not None and reading.negatives is None),
     ):
         if value:
             needed = needs if " " in needs else f"{needs} SRC"
@@ -54,9 +58,14 @@ def refuse_contradictions(reading: Reading) -> None:
             why="rows with several labels are positives where they share any of them, or all",
             fix="use --positive any or --positive all",
         )
+    if reading.negatives not in (None, "near", "far"):
+        raise UsageError(
+            f"{reading.negatives!r} does not tell which negatives count",
+            fix="use --negatives near, for those of the anchor's coarse class, or --negatives far",
+        )
     if reading.device != "cpu" and has_pairs(reading):
         raise UsageError(
-            f"--device {reading.device} with two sets, noise or rows kept apart",
+            f"--device {reading.device} with two sets, noise, rows kept apart or some negatives only",
             why="the kernels compare one set with itself",
             fix="use --device cpu",
         )
@@ -64,7 +73,7 @@ def refuse_contradictions(reading: Reading) -> None:
 
 def has_pairs(reading: Reading) -> bool:
     """Whether anything is asked about who pairs with whom."""
-    asked = (reading.ref, reading.noise_label, reading.positive)
+    asked = (reading.ref, reading.noise_label, reading.positive, reading.negatives)
     return bool(reading.exclude_same) or any(setting is not None for setting in asked)
 
 
@@ -109,11 +118,13 @@ def _classes_of_row(rows: np.ndarray, *, titles: Sequence[str], place: str) -> n
     return result
 
 
-def with_keys(desk: Desk, bound: Bound, keys: Sequence[Given], sources: Sequence[Given]) -> Bound:
-    """The label of each row with what keeps it apart from others; the keys are further columns that are read."""
-    if not keys:
+def with_keys(desk: Desk, bound: Bound, reading: Reading, sources: Sequence[Given]) -> Bound:
+    """The label of each row with what keeps it apart from others, and its coarse class; further columns are read."""
+    keys = [key_field(desk, key, sources, "--exclude-same") for key in reading.exclude_same]
+    coarse = [] if reading.negatives is None else [key_field(desk, reading.coarse_label, sources, "--coarse-label")]
+    fields = [*keys, *coarse]
+    if not fields:
         return bound
-    fields = [key_field(desk, key, sources) for key in keys]
     count, roles = len(bound.fields), (*bound.roles, *(KEY for _ in fields))
 
     def arranged(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
@@ -123,15 +134,15 @@ def with_keys(desk: Desk, bound: Bound, keys: Sequence[Given], sources: Sequence
     names = [
         field.frame.names[field.columns[0]] if field.frame.names else str(at) for at, field in enumerate(fields, 1)
     ]
-    mark = f"apart:{quote(','.join(names), safe=',')}"
-    note = f"rows that agree in {' and '.join(field.name for field in fields)} are no pair"
-    return bound._replace(
-        fields=(*bound.fields, *fields),
-        roles=roles,
-        arrange=arranged,
-        notes=(*bound.notes, note),
-        marks=(*bound.marks, mark),
-    )
+    notes, marks = bound.notes, bound.marks
+    if keys:
+        marks += (f"apart:{quote(','.join(names[: len(keys)]), safe=',')}",)
+        notes += (f"rows that agree in {' and '.join(field.name for field in keys)} are no pair",)
+    for field in coarse:
+        marks += (f"{reading.negatives}:{quote(names[-1])}",)
+        which = "the anchor's" if reading.negatives == "near" else "another"
+        notes += (f"negatives are of {which} coarse class, by {field.name}",)
+    return bound._replace(fields=(*bound.fields, *fields), roles=roles, arrange=arranged, notes=notes, marks=marks)
 
 
 def _packed(label: np.ndarray, keys: Sequence[np.ndarray]) -> np.ndarray:
@@ -140,8 +151,8 @@ def _packed(label: np.ndarray, keys: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(texts, object) if None in texts else np.array(texts, str)
 
 
-def key_field(desk: Desk, key: Given, sources: Sequence[Given]) -> Field:
-    """The column of one key: a source, or the name of a column of the set's own files. DataError."""
+def key_field(desk: Desk, key: Given, sources: Sequence[Given], flag: str) -> Field:
+    """The column of one key of a flag: a source, or the name of a column of the set's own files. DataError."""
     if isinstance(key, str) and looks_like_column(key) and not os.path.exists(key):
         for source in reversed(sources):
             frame, _ = desk.frame(source, "input")
@@ -150,14 +161,14 @@ def key_field(desk: Desk, key: Given, sources: Sequence[Given]) -> Field:
         paths = " or ".join(dict.fromkeys(shown(label_of(desk.frame(source, "input")[0].path)) for source in sources))
         raise DataError(
             f"no column is called {key} in {paths}",
-            why="rows that agree in a column are kept apart, and this one is in none of the files",
-            fix="name its file: --exclude-same PATH::COLUMN",
+            why="it says of each row who its pairs are, and is in none of the files of the set",
+            fix=f"name its file: {flag} PATH::COLUMN",
         )
     field = desk.field(as_array(key), KEY)
     if field.width != 1:
         raise DataError(
-            f"{field.name}: {field.width} columns as one key",
-            why="rows are kept apart where a column agrees",
+            f"{field.name}: {field.width} columns as one key of {flag}",
+            why="rows are compared by one column",
             fix="give one column, or several one by one, each a source of its own",
         )
     return field
@@ -171,9 +182,11 @@ def pairs_of(reading: Reading, sources: Sequence[Given], read: Read) -> tuple[Pa
         noise_stays=reading.noise == "negatives",
         sharing=reading.positive or "",
         has_keys=bool(reading.exclude_same),
+        negatives=reading.negatives or "",
     )
     if reading.ref is None or _is_same(reading, sources):
         return plain, None
+    _refuse_keys_of_one_set(reading)
     other = [as_array(reading.ref), *([] if reading.ref_label is None else [as_array(reading.ref_label)])]
     try:
         reference = read(other, reading)
@@ -183,6 +196,19 @@ def pairs_of(reading: Reading, sources: Sequence[Given], read: Read) -> tuple[Pa
         fault.what, fault.fix = f"the references: {fault.what}", fix
         raise
     return plain._replace(reference=(reference.emb, reference.label)), reference
+
+
+def _refuse_keys_of_one_set(reading: Reading) -> None:
+    """UsageError for columns that are of the rows of the first set alone."""
+    beside = [("--exclude-same", key) for key in reading.exclude_same if not reading.ref_exclude_same]
+    beside += [("--coarse-label", reading.coarse_label)] if reading.ref_coarse_label is None else []
+    for flag, key in beside:
+        if key is not None and not (isinstance(key, str) and looks_like_column(key) and not os.path.exists(key)):
+            raise UsageError(
+                f"{flag} names a column of the first set, and nothing names that of --ref",
+                why="a row of one set is held against rows of the other by what both have",
+                fix=f"add --ref-{flag[2:]} SRC, or give the name of a column that both files have",
+            )
 
 
 def _is_same(reading: Reading, sources: Sequence[Given]) -> bool:

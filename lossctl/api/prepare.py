@@ -156,7 +156,7 @@ def prepare(
         desk.rows.append(where)
     used = (*plain.fields, own_weights) if own_weights else plain.fields
     if like is None and len({id(field.frame) for field in used}) > 1:
-        own_rows = (reading.ref, reading.index, reading.distances, *reading.exclude_same)
+        own_rows = (reading.ref, reading.index, reading.distances, reading.coarse_label, *reading.exclude_same)
         can_align = spec.loss is not SET and all(source is None for source in own_rows)
         refuse_other_ids(used, can_align=can_align)
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
@@ -195,7 +195,7 @@ def _paired(desk: binding.Desk, spec: Spec, plain: Bound, reading: Reading, sour
     at = next(at for at, role in enumerate(plain.roles) if role.name == "identity")
     bound = pairing.with_sets_of_labels(plain, at, reading)
     bound = bound if reading.positive is not None else _in_rows(spec, bound, reading)
-    return pairing.with_keys(desk, bound, reading.exclude_same, sources)
+    return pairing.with_keys(desk, bound, reading, sources)
 
 
 def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Given]) -> Prepared:
@@ -206,7 +206,9 @@ def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Gi
         from ..sets.by_anchor import read_set
 
         keys = asked.ref_exclude_same or asked.exclude_same
+        coarse = asked.coarse_label if asked.ref_coarse_label is None else asked.ref_coarse_label
         alone = replace(asked, ref=None, ref_label=None, exclude_same=keys, ref_exclude_same=(), noise="out")
+        alone = replace(alone, coarse_label=coarse, ref_coarse_label=None)
         desk = desk_for(alone)
         with desk:
             spec = make(computation.plan.spec.loss, **computation.plan.spec.options)

@@ -157,6 +157,11 @@ def _refuse_contradictions(call: Asked, loss: Loss) -> None:
         )
     if call["align"] is not None:
         refuse_both(call, call.name("align"), ("index", "distances"), "they have no rows of their own to match")
-        refuse_both(call, call.name("align"), ("ref", "exclude_same"), "rows are matched in the inputs of a loss only")
+        refuse_both(
+            call,
+            call.name("align"),
+            ("ref", "exclude_same", "coarse_label"),
+            "rows are matched in the inputs of a loss only",
+        )
     if call["plot"]:
         refuse_both(call, call.name("plot"), ("top", "keep", "group", "by", "also"), "it draws all rows of one loss")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..errors import UsageError
 from ..language import options
 from ..text import did_you_mean
-from .asked import Asked, reading_of, refuse_both, workers_of
+from .asked import Asked, reading_of, refuse_both, without, workers_of
 from .compute import Jobs
 from .reading import Given, Reading
 
@@ -60,7 +60,8 @@ class TripletQuestion(NamedTuple):
                 why="the whole set is counted, and nothing is drawn",
                 fix=f"leave {call.name('seed')} out, or add {call.put('anchors', '1000')}",
             )
-        if call["coarse_label"] is not None:
+        sides = call["coarse_label"] if call["negatives"] is None else None
+        if sides is not None:
             why = "coarse classes are of the rows of one set, which is counted whole, each row of one class"
             refuse_both(call, call.name("coarse_label"), ("ref", "positive", "anchors"), why)
         if call["anchors"] is not None:
@@ -80,7 +81,7 @@ class TripletQuestion(NamedTuple):
             inputs=tuple(inputs),
             named=named,
             margins=tuple(margins),
-            reading=reading_of(call, {}, device),
+            reading=reading_of(call if sides is None else without(call, "coarse_label"), {}, device),
             by_class=bool(call["by_class"] or call["by"]),
             pairs=call["pairs"],
             batch=batch,
@@ -88,7 +89,7 @@ class TripletQuestion(NamedTuple):
             seed=call["seed"],
             anchors=call["anchors"],
             level=call["ci"],
-            coarse=call["coarse_label"],
+            coarse=sides,
             jobs=workers_of(call),
         )
 

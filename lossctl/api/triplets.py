@@ -155,6 +155,8 @@ def report(
         counts = with_coarse(counts, embeddings.emb, embeddings.label, kinds, some, opened.pairs)
         marks += (f"coarse:{quote(coarse.name)}",)
         notes += (f"negatives are told by {coarse.name}, the coarse class",)
+        if level is not None:
+            notes += ("the intervals are of all; --negatives near, or far, has those of one side",)
     sample = None
     if batch is not None:
         sample = sampled(

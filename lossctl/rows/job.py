@@ -36,6 +36,8 @@ class Pairing(NamedTuple):
     noise: the class that is none;  noise_stays: such points are negatives, where else they are left out
     sharing: rows have several classes, and are positives where they share "any" of them, or "all"; "" for one class
     has_keys: labels carry keys behind a KEY_MARK, and rows with equal ones are no pair
+    negatives: "near" for those of the anchor's coarse class only, "far" for those of others only, "" for all; labels
+        carry the coarse class behind a last KEY_MARK
     """
 
     reference: tuple[np.ndarray, np.ndarray] | None = None
@@ -43,6 +45,12 @@ class Pairing(NamedTuple):
     noise_stays: bool = False
     sharing: str = ""
     has_keys: bool = False
+    negatives: str = ""
+
+    @property
+    def is_by_class(self) -> bool:
+        """Whether rows of one label have the same positives and the same negatives."""
+        return not (self.has_keys or self.negatives or self.sharing == "any")
 
 
 PLAIN = Pairing()

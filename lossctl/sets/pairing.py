@@ -35,6 +35,8 @@ class Masks:
 
     codes: (M,) the class, each of its own where it is noise;  members: (M, L) 1 for each class of a row, or None
     keys: (M,) equal for rows that must not meet, or None
+    coarse: (M,) the coarse class, where negatives are of the anchor's only, or of others only, or None
+    is_near: whether they are of the anchor's
     columns: how many are candidates;  begin: the first anchor's position; 0 where anchors are candidates
     positives, negatives: (M,) how many candidates are such for each position
     """
@@ -42,6 +44,8 @@ class Masks:
     codes: np.ndarray
     members: np.ndarray | None
     keys: np.ndarray | None
+    coarse: np.ndarray | None
+    is_near: bool
     columns: int
     begin: int
     positives: np.ndarray
@@ -57,7 +61,10 @@ class Masks:
         kept = np.ones(same.shape, bool) if self.keys is None else self.keys[anchors, None] != self.keys[there]
         if not self.begin:
             kept &= np.arange(len(self.codes))[anchors, None] != there
-        return same & kept, ~same & kept
+        positives, negatives = same & kept, ~same & kept
+        if self.coarse is not None:
+            negatives &= (self.coarse[anchors, None] == self.coarse[there]) == self.is_near
+        return positives, negatives
 
 
 class Arrangement(NamedTuple):
@@ -83,19 +90,24 @@ class Arrangement(NamedTuple):
 
 class Marks(NamedTuple):
     """Labels taken apart. names: of the classes;  classes: (N,);  groups: (N,) what is compared;  several: (N,) the
-    classes of each row, as text, or None;  keys: (N,) or None;  is_noise: (N,)"""
+    classes of each row, as text, or None;  keys, coarse: (N,) or None;  is_noise: (N,)"""
 
     classes: np.ndarray
     names: np.ndarray
     groups: np.ndarray
     several: list[tuple[str, ...]] | None
     keys: np.ndarray | None
+    coarse: np.ndarray | None
     is_noise: np.ndarray
 
 
 def marks_of(labels: np.ndarray, pairs: Pairing) -> Marks:
     """Labels taken apart, as they pair."""
-    keys = None
+    keys = coarse = None
+    if pairs.negatives:
+        parts = [str(label).rsplit(KEY_MARK, 1) for label in labels.tolist()]
+        labels = _plain([part[0] for part in parts])
+        _, coarse = np.unique([part[1] for part in parts], return_inverse=True)
     if pairs.has_keys:
         parts = [str(label).split(KEY_MARK, 1) for label in labels.tolist()]
         labels = _plain([part[0] for part in parts])
@@ -113,7 +125,7 @@ def marks_of(labels: np.ndarray, pairs: Pairing) -> Marks:
     groups = classes.astype(np.int64)
     if is_noise.any():
         groups = np.where(is_noise, len(names) + np.arange(len(labels)), groups)
-    return Marks(classes, names, groups, several if pairs.sharing == "any" else None, keys, is_noise)
+    return Marks(classes, names, groups, several if pairs.sharing == "any" else None, keys, coarse, is_noise)
 
 
 def _classes_in(text: str) -> tuple[str, ...]:
@@ -145,8 +157,8 @@ def layout(own: LabelledSet, pairs: Pairing, reference: LabelledSet | None = Non
     labels = together([side.labels for side in sides])
     marks = marks_of(labels, pairs)
     n = len(sides[0].labels)
-    if marks.keys is not None or marks.several is not None:
-        return _by_masks(marks, n, is_one=reference is None)
+    if not pairs.is_by_class:
+        return _by_masks(marks, n, is_one=reference is None, is_near=pairs.negatives == "near")
     _, codes = np.unique(marks.groups, return_inverse=True)
     groups = int(codes.max(initial=-1)) + 1
     weights = sides[0].weights
@@ -193,12 +205,12 @@ def together(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([part.astype(str) for part in parts])
 
 
-def _by_masks(marks: Marks, n: int, is_one: bool) -> Arrangement:
+def _by_masks(marks: Marks, n: int, is_one: bool, is_near: bool) -> Arrangement:
     begin = 0 if is_one else n
     members = None if marks.several is None else _members(marks.several)
     count = len(marks.groups)
     empty = np.zeros(count, np.int64)
-    masks = Masks(marks.groups, members, marks.keys, n, begin, empty, empty)
+    masks = Masks(marks.groups, members, marks.keys, marks.coarse, is_near, n, begin, empty, empty)
     positives, negatives = _counts(masks, count)
     is_anchor = ~marks.is_noise
     usable = is_anchor & (positives > 0) & (negatives > 0)
@@ -218,6 +230,8 @@ def _by_masks(marks: Marks, n: int, is_one: bool) -> Arrangement:
         marks.groups[at],
         None if members is None else members[at],
         None if marks.keys is None else marks.keys[at],
+        None if marks.coarse is None else marks.coarse[at],
+        is_near,
         n,
         begin,
         positives[at],

@@ -234,9 +234,7 @@ def prepare(
     merge: count equal rows of one class once, with a weight
     """
     check_margins(margins)
-    is_merged = (
-        merge and not who.has_keys and who.sharing != "any" and metric != "dot"
-    )  # less a row's own product is not 0
+    is_merged = merge and who.is_by_class and metric != "dot"  # less a row's own product is not 0
     first, weights = distinct(embeddings, labels) if is_merged else (np.arange(len(embeddings)), None)
     other_weights = None
     if who.reference is not None and is_merged:
