@@ -397,13 +397,13 @@ REMEDIES: dict[str, Remedy] = {
     ),
     "a coarse class of neither side": Remedy(
         lambda: shell("compute batch-hard x.npy c.npy --coarse-label c.npy"),
-        "--negatives near",
-        lambda: lossctl.compute("batch-hard", POINTS, CLASSES, coarse_label=np.zeros(4, int), negatives="near"),
+        "--coarse-negatives near",
+        lambda: lossctl.compute("batch-hard", POINTS, CLASSES, coarse_label=np.zeros(4, int), coarse_negatives="near"),
         HARD,
     ),
     "a side of no coarse class": Remedy(
-        lambda: shell("compute batch-hard x.npy c.npy --negatives far"),
-        "leave --negatives out",
+        lambda: shell("compute batch-hard x.npy c.npy --coarse-negatives far"),
+        "leave --coarse-negatives out",
         lambda: shell("compute batch-hard x.npy c.npy --bare"),
         HARD,
     ),
@@ -420,7 +420,7 @@ REMEDIES: dict[str, Remedy] = {
             ref_exclude_same=np.arange(4),
         ),
         HARD,
-    ),  # fmt: skip
+    ),
     "a key of two columns": Remedy(
         lambda: lossctl.compute("batch-hard", POINTS, CLASSES, exclude_same=np.arange(8).reshape(4, 2)),
         "several one by one",

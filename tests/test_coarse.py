@@ -66,7 +66,7 @@ def test_negatives_of_one_side_are_those_of_loops():
     for number, (near, noise, apart, gallery) in enumerate(itertools.product((True, False), repeat=4)):
         x, label, coarse, camera = sets[0]
         ref_x, ref_label, ref_coarse, ref_camera = sets[int(gallery)]
-        asked = {"coarse_label": coarse, "negatives": "near" if near else "far"}
+        asked = {"coarse_label": coarse, "coarse_negatives": "near" if near else "far"}
         asked |= {"exclude_same": camera} if apart else {}
         asked |= {"noise_label": 0, "noise": "negatives"} if noise else {}
         if gallery:
@@ -102,7 +102,7 @@ def test_negatives_of_one_side_are_those_of_loops():
         counted = same | ((label != label[a]) & (coarse != coarse[a]))
         if same.any() and (counted & ~same).any():
             losses.append(-np.log(likeness[a, same] / likeness[a, counted].sum()).mean())
-    got = lossctl.compute("supcon", points, label, coarse_label=coarse, negatives="far").value
+    got = lossctl.compute("supcon", points, label, coarse_label=coarse, coarse_negatives="far").value
     assert got == pytest.approx(np.mean(losses), rel=1e-12)
 
 
@@ -117,11 +117,11 @@ def test_what_has_no_coarse_class_is_refused():
         ([0, 0, 1, 1, 1, 1], {"anchors": 2}, UsageError, "anchors at once"),
         (
             [0, 0, 1, 1, 1, 1],
-            {"negatives": "near", "ref": x + 0, "ref_label": label},
+            {"coarse_negatives": "near", "ref": x + 0, "ref_label": label},
             UsageError,
             "nothing names that of",
         ),
-        ([0, 0, 1, 1, 1, 1], {"negatives": "all"}, UsageError, "negatives cannot be|does not tell"),
+        ([0, 0, 1, 1, 1, 1], {"coarse_negatives": "all"}, UsageError, "cannot be|does not tell"),
     ):
         with pytest.raises(kind, match=what):
             lossctl.triplets(x, label, coarse_label=np.array(coarse, object if None in coarse else None), **more)

@@ -116,7 +116,7 @@ def test_every_field_of_a_reading_is_a_setting():
     values |= {"lone": "zero", "distance": "cosine", "normalize": True, "index": "i", "distances": "d"}
     values |= {"ref": "r", "ref_label": "l", "exclude_same": ["c"], "ref_exclude_same": ["c"]}
     values |= {"noise_label": "-1", "noise": "negatives", "memory": "8GB"}
-    values |= {"coarse_label": "c", "ref_coarse_label": "c", "negatives": "near"}
+    values |= {"coarse_label": "c", "ref_coarse_label": "c", "coarse_negatives": "near"}
     call = asked(values, "compute", "shell")
     reading, plain = reading_of(call, {"prob": "logits"}, "cuda"), Reading()
     for field in dataclasses.fields(Reading):

@@ -71,7 +71,7 @@ def compute(
     ref_exclude_same: Source | Sequence[str] | None = None,
     coarse_label: Source | None = None,
     ref_coarse_label: Source | None = None,
-    negatives: str | None = None,
+    coarse_negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     reduction: str | None = None,
@@ -123,8 +123,8 @@ def compute(
     distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
     ref, ref_label: of an embedding set: the set that positives and negatives come from; the inputs are anchors then
     exclude_same, ref_exclude_same: an array (n,), or the columns of a file; rows that agree in it are no pair
-    coarse_label, ref_coarse_label: an array (n,) or a column, such as a genus above species; negatives: only "near"
-        ones, of the anchor's coarse class, or only "far" ones, of another
+    coarse_label, ref_coarse_label: an array (n,) or a column, such as a genus above species
+    coarse_negatives: only "near" ones, of the anchor's coarse class, or only "far" ones, of another
     noise_label, noise: the label that is no class; "out" leaves its rows out, "negatives" keeps them as negatives only
     reduction: "mean", "sum", or "positives" (sum over the number of labels 1); batch-all knows "mean-active", its
         default, too. `lossctl.row_losses` gives them row by row
@@ -232,7 +232,7 @@ def row_losses(
     ref_exclude_same: Source | Sequence[str] | None = None,
     coarse_label: Source | None = None,
     ref_coarse_label: Source | None = None,
-    negatives: str | None = None,
+    coarse_negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     weight: Source | None = None,
@@ -284,7 +284,7 @@ def compare(
     lone: str = "drop",
     exclude_same: Source | Sequence[str] | None = None,
     coarse_label: Source | None = None,
-    negatives: str | None = None,
+    coarse_negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     reduction: str | None = None,
@@ -382,7 +382,7 @@ def triplets(
     ref_exclude_same: Source | Sequence[str] | None = None,
     coarse_label: Source | None = None,
     ref_coarse_label: Source | None = None,
-    negatives: str | None = None,
+    coarse_negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     positive: str | int | None = None,
@@ -413,8 +413,8 @@ def triplets(
     distance: euclidean, sqeuclidean or cosine; normalize: onto the unit sphere first
     ref, ref_label, exclude_same, ref_exclude_same, noise_label, noise: who pairs with whom, as in `compute`
     positive: "any" or "all", of rows with several labels (a;b, or columns of 0 and 1): which of them positives share
-    coarse_label, ref_coarse_label, negatives: as in `compute`; without `negatives`, triplets with negatives of the same
-        coarse class and of another are also told apart
+    coarse_label, ref_coarse_label, coarse_negatives: as in `compute`; without the last, triplets with negatives of the
+        same coarse class and of another are also told apart
     by_class, pairs: also by class of the anchor, and the so many class pairs with the most hard triplets
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
     anchors: estimate the shares from so many anchors, drawn by `seed`, each against everyone
@@ -454,7 +454,7 @@ def mine(
     ref_exclude_same: Source | Sequence[str] | None = None,
     coarse_label: Source | None = None,
     ref_coarse_label: Source | None = None,
-    negatives: str | None = None,
+    coarse_negatives: str | None = None,
     noise_label: str | int | None = None,
     noise: str = "out",
     positive: str | int | None = None,

@@ -44,10 +44,14 @@ def refuse_contradictions(reading: Reading) -> None:
         ("--ref-exclude-same", "--ref", bool(reading.ref_exclude_same) and reading.ref is None),
         ("--ref-exclude-same", "--exclude-same", bool(reading.ref_exclude_same) and not reading.exclude_same),
         ("--noise negatives", "--noise-label -1", reading.noise == "negatives" and reading.noise_label is None),
-        ("--negatives", "--coarse-label", reading.negatives is not None and reading.coarse_label is None),
+        ("--coarse-negatives", "--coarse-label", reading.coarse_negatives is not None and reading.coarse_label is None),
         ("--ref-coarse-label", "--ref", reading.ref_coarse_label is not None and reading.ref is None),
         ("--ref-coarse-label", "--coarse-label", reading.ref_coarse_label is not None and reading.coarse_label is None),
-        ("--coarse-label", "--negatives near", reading.coarse_label is not None and reading.negatives is None),
+        (
+            "--coarse-label",
+            "--coarse-negatives near",
+            reading.coarse_label is not None and reading.coarse_negatives is None,
+        ),
     ):
         if value:
             needed = needs if " " in needs else f"{needs} SRC"
@@ -58,10 +62,10 @@ def refuse_contradictions(reading: Reading) -> None:
             why="rows with several labels are positives where they share any of them, or all",
             fix="use --positive any or --positive all",
         )
-    if reading.negatives not in (None, "near", "far"):
+    if reading.coarse_negatives not in (None, "near", "far"):
         raise UsageError(
-            f"{reading.negatives!r} does not tell which negatives count",
-            fix="use --negatives near, for those of the anchor's coarse class, or --negatives far",
+            f"{reading.coarse_negatives!r} does not tell which negatives count",
+            fix="use --coarse-negatives near, for those of the anchor's coarse class, or --coarse-negatives far",
         )
     if reading.device != "cpu" and has_pairs(reading):
         raise UsageError(
@@ -73,7 +77,7 @@ def refuse_contradictions(reading: Reading) -> None:
 
 def has_pairs(reading: Reading) -> bool:
     """Whether anything is asked about who pairs with whom."""
-    asked = (reading.ref, reading.noise_label, reading.positive, reading.negatives)
+    asked = (reading.ref, reading.noise_label, reading.positive, reading.coarse_negatives)
     return bool(reading.exclude_same) or any(setting is not None for setting in asked)
 
 
@@ -121,7 +125,9 @@ def _classes_of_row(rows: np.ndarray, *, titles: Sequence[str], place: str) -> n
 def with_keys(desk: Desk, bound: Bound, reading: Reading, sources: Sequence[Given]) -> Bound:
     """The label of each row with what keeps it apart from others, and its coarse class; further columns are read."""
     keys = [key_field(desk, key, sources, "--exclude-same") for key in reading.exclude_same]
-    coarse = [] if reading.negatives is None else [key_field(desk, reading.coarse_label, sources, "--coarse-label")]
+    coarse = (
+        [] if reading.coarse_negatives is None else [key_field(desk, reading.coarse_label, sources, "--coarse-label")]
+    )
     fields = [*keys, *coarse]
     if not fields:
         return bound
@@ -139,8 +145,8 @@ def with_keys(desk: Desk, bound: Bound, reading: Reading, sources: Sequence[Give
         marks += (f"apart:{quote(','.join(names[: len(keys)]), safe=',')}",)
         notes += (f"rows that agree in {' and '.join(field.name for field in keys)} are no pair",)
     for field in coarse:
-        marks += (f"{reading.negatives}:{quote(names[-1])}",)
-        which = "the anchor's" if reading.negatives == "near" else "another"
+        marks += (f"{reading.coarse_negatives}:{quote(names[-1])}",)
+        which = "the anchor's" if reading.coarse_negatives == "near" else "another"
         notes += (f"negatives are of {which} coarse class, by {field.name}",)
     return bound._replace(fields=(*bound.fields, *fields), roles=roles, arrange=arranged, notes=notes, marks=marks)
 
@@ -182,7 +188,7 @@ def pairs_of(reading: Reading, sources: Sequence[Given], read: Read) -> tuple[Pa
         noise_stays=reading.noise == "negatives",
         sharing=reading.positive or "",
         has_keys=bool(reading.exclude_same),
-        negatives=reading.negatives or "",
+        negatives=reading.coarse_negatives or "",
     )
     if reading.ref is None or _is_same(reading, sources):
         return plain, None

@@ -60,7 +60,7 @@ class TripletQuestion(NamedTuple):
                 why="the whole set is counted, and nothing is drawn",
                 fix=f"leave {call.name('seed')} out, or add {call.put('anchors', '1000')}",
             )
-        sides = call["coarse_label"] if call["negatives"] is None else None
+        sides = call["coarse_label"] if call["coarse_negatives"] is None else None
         if sides is not None:
             why = "coarse classes are of the rows of one set, which is counted whole, each row of one class"
             refuse_both(call, call.name("coarse_label"), ("ref", "positive", "anchors"), why)

@@ -27,7 +27,7 @@ class Reading(Treatment):
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
     ref, ref_label: sources of the set that positives and negatives come from (None: the set itself)
     exclude_same, ref_exclude_same: sources of columns; rows that agree in all of them are no pair
-    coarse_label, ref_coarse_label: sources of a coarse class of each row;  negatives: only those of the anchor's
+    coarse_label, ref_coarse_label: sources of a coarse class of each row;  coarse_negatives: only those of the anchor's
         coarse class, "near", or only those of others, "far" (None: all)
     noise_label: the label that is no class;  noise: "out" to leave its rows out, "negatives" to keep them as such
     device: where the distances of an embedding set are computed, as torch names it
@@ -57,7 +57,7 @@ class Reading(Treatment):
     ref_exclude_same: tuple[Given, ...] = ()
     coarse_label: Given | None = None
     ref_coarse_label: Given | None = None
-    negatives: str | None = None
+    coarse_negatives: str | None = None
     noise_label: str | None = None
     noise: str = "out"
     device: str = "cpu"

@@ -156,7 +156,7 @@ def report(
         marks += (f"coarse:{quote(coarse.name)}",)
         notes += (f"negatives are told by {coarse.name}, the coarse class",)
         if level is not None:
-            notes += ("the intervals are of all; --negatives near, or far, has those of one side",)
+            notes += ("the intervals are of all; --coarse-negatives near, or far, has those of one side",)
     sample = None
     if batch is not None:
         sample = sampled(

@@ -89,7 +89,7 @@ def _question(values: Mapping[str, Any], style: output.Style) -> TripletQuestion
     call = asked(values, TRIPLETS, "shell")
     margins, batch = _numbers("--margin", ",".join(values["margin"] or ["1"])), _pair(values["batch"])
     beside = {"--by": values["by"], "--pairs": values["pairs"], "--batch": batch, "--ci": values["ci"]}
-    beside["--coarse-label"] = values["negatives"] is None and values["coarse_label"]
+    beside["--coarse-label"] = values["coarse_negatives"] is None and values["coarse_label"]
     if values["anchors"] is not None:
         why = "it shows counts and shares as if they were of all anchors"
         _refuse("--anchors", {"--bare": values["bare"], "--plot": values["plot"]}, why)
@@ -145,7 +145,7 @@ def _of_a_set(values: Mapping[str, Any]) -> dict[str, Any]:
     """What given triplets have no use for, by its flag."""
     names = (
         "by", "explain", "on", "pairs", "batch", "anchors", "ci", "plot", "metrics", "summary", "ref", "ref_label",
-        "exclude_same", "ref_exclude_same", "coarse_label", "ref_coarse_label", "negatives", "noise_label",
+        "exclude_same", "ref_exclude_same", "coarse_label", "ref_coarse_label", "coarse_negatives", "noise_label",
         "positive",
     )  # fmt: skip
     beside = {f"--{name.replace('_', '-')}": values[name] for name in names}
