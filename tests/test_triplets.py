@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -136,13 +138,57 @@ def test_whatever_share_passes_the_screen_the_counts_are_exact(monkeypatch, metr
             continue
         options = {"metric": metric, "normalize": normalize}
         expected = category_counts(x, labels, margin, **options)
-        for few, most, long in ((1.0, 1.0, 1), (0.0, 1.0, 1 << 20), (0.0, -1.0, 1)):
-            monkeypatch.setattr(strips, "FEW", few)
-            monkeypatch.setattr(strips, "MOST", most)
-            monkeypatch.setattr(strips, "LONG", long)
+        ways = ((1.0, 1.0, 1, 1 << 6), (0.0, 1.0, 1 << 20, 1 << 18), (0.0, -1.0, 1, 1 << 18), (1.0, 0.25, 1, 1 << 4))
+        for few, most, long, values in ways:
+            for constant, value in {
+                "FEW": few,
+                "MOST": most,
+                "LONG": long,
+                "STRIP": values,
+                "SCREENED": values,
+            }.items():
+                monkeypatch.setattr(strips, constant, value)
             assert counts_of(x, labels, margin, **options) == expected, (name, few, most)
             losses = anchor_losses(sort_points(x, labels, **options), lambda p, m=margin: batch_all(p, margin=m))
             assert losses.weight.sum() == expected[1] + expected[2] - (0 if margin else expected[3]), (name, few, most)
+
+
+def nasty_points() -> Iterator[tuple[str, np.ndarray]]:
+    random = np.random.default_rng(5)
+    x = random.standard_normal((9, 5))
+    yield "plain", x
+    yield "near ties", x[0] * (1 + 1e-8 * random.standard_normal((9, 5)))
+    yield "an offset", x + 1e6
+    yield "two far groups", np.where(np.arange(9) % 2, 1e6, -1e6)[:, None] + x
+    yield "equal rows", np.repeat(x[:3], 3, axis=0)
+    yield "tiny", x * 1e-30
+    yield "huge", x * 1e30
+    yield "subnormal", np.ceil(x * 9) * 5e-324
+    yield "lost beside a large one", np.vstack([x * 1e-43, x[:1] * 2.0**18])
+    yield "columns of all sizes", x * [1e5, 1.0, 1e-20, 1e-42, 1e-300]
+
+
+def errors_and_bounds(gram, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, N) how far squared distances are from the truth, in rational arithmetic, and (N, 1) their bounds."""
+    n, scale = len(x), Fraction(4) ** gram.shift
+    rows = [[Fraction(float(value)) for value in row] for row in x]
+    true = [[scale * sum((u - v) ** 2 for u, v in zip(a, b, strict=True)) for b in rows] for a in rows]
+    squares = gram.squares(0, n)
+    errors = [[abs(Fraction(float(squares[i, j])) - true[i][j]) for j in range(n)] for i in range(n)]
+    return np.array([[float(error) for error in row] for row in errors]), gram.bounds(0, n)[:, None]
+
+
+def test_no_product_errs_by_more_than_its_bound():
+    """That of a screen in float32 too, wherever the points lie; and no bound is idle: a thousandth of it would fail."""
+    shares = {np.float32: [], np.float64: []}
+    for name, x in nasty_points():
+        points = sort_points(x, np.arange(len(x)) // 3)
+        for gram in (points.gram, points.screen):
+            errors, bounds = errors_and_bounds(gram, points.x)
+            assert (errors <= bounds).all(), (name, gram.right.dtype)
+            if not gram.is_exact:
+                shares[gram.right.dtype.type].append(float((errors / bounds).max()))
+    assert all(1e-3 < max(of) < 1 for of in shares.values()), shares
 
 
 def test_a_screen_that_is_too_narrow_is_noticed(monkeypatch):
