@@ -13,18 +13,18 @@ import numpy as np
 from ..errors import UsageError
 from ..files.sources import digest
 from ..language.registry import SET, make, of_triplets
-from ..results.values import Comparison, Result
+from ..results.values import Result
 from ..rows.by_row import Rows
 from ..rows.facts import Facts, verdict
 from ..rows.hardest import Hardest
-from . import compute, gates
-from .align import aligned
-from .compute import Request, Side
+from . import compute
+from .compute import Request
 from .question import Question
 from .reading import Given
 from .shared import Progress, Shared
 
 if TYPE_CHECKING:
+    from ..results.comparisons import Comparison
     from ..results.distributions import RowPicture
     from ..rows.workers import Workers
     from ..sets.given import GivenTriplets
@@ -51,10 +51,15 @@ class Answer(NamedTuple):
             results = compute.kept(self.shared, asked.keep, data_hash=data_hash)
         else:
             results = compute.results(self.shared, asked.confidence, data_hash=data_hash, progress=progress)
-        results = [_aligned_by(result, asked.align) for result in results]
+        if asked.align is not None:
+            results = [_aligned_by(result, asked.align) for result in results]
         if asked.note:
             results = [replace(result, notes=(asked.note, *result.notes)) for result in results]
-        return gates.checked(results, asked.bounds) if asked.bounds else results
+        if asked.bounds is None:
+            return results
+        from .gates import checked
+
+        return checked(results, asked.bounds)
 
     def row_losses(self) -> Iterator[Rows]:
         """The (first) loss of every row that counts, block by block."""
@@ -77,6 +82,8 @@ def opened(asked: Question) -> Iterator[Answer]:
     """Open what a question is about; the files close at the end of the with block."""
     places: dict[str, str] = {}
     if asked.align is not None:
+        from .align import aligned
+
         asked, places = aligned(asked)
     with compute.prepared(losses_of(asked), reading=asked.reading, jobs=asked.jobs) as shared:
         yield Answer(asked, _told_from(shared, places) if places else shared)
@@ -91,10 +98,8 @@ def _told_from(shared: Shared, places: Mapping[str, str]) -> Shared:
     return replace(shared, losses=losses)
 
 
-def _aligned_by(result: Result, column: str | None) -> Result:
+def _aligned_by(result: Result, column: str) -> Result:
     """The result with the column that matched its rows in the signature."""
-    if column is None:
-        return result
     return replace(result, signature=result.signature.replace("|red:", f"|align:{column}|red:", 1))
 
 
@@ -183,10 +188,7 @@ def _held(system: Comparison, fails_if: str) -> Comparison:
 @contextmanager
 def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Shared]:
     """Embeddings and labels, and ids where rows have some, open and bound to their roles."""
-    from .question_of_sets import MiningQuestion
-
-    side = Side(id=asked.identity) if isinstance(asked, MiningQuestion) else Side(coarse=asked.coarse)
-    loss = Request(make(SET), {}, asked.inputs, asked.named, side=side)
+    loss = Request(make(SET), {}, asked.inputs, asked.named, side=asked.side)
     with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
         yield shared
 

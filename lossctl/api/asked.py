@@ -11,22 +11,23 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..files.dialect import NEEDS
 from ..files.room import parse_bytes
-from ..language import libraries, options
+from ..language import options
 from ..language.domains import named_distance
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
 from ..language.setting import Setting, Way
 from ..resampling.bootstrap import METHODS
-from . import ranks
 from .compute import Jobs, Side, forms_of, read_bins
-from .gates import Bounds, read_baseline, read_percent
 from .numbers import Confidence
 from .reading import Given, Reading
+
+if TYPE_CHECKING:
+    from .gates import Bounds
 
 HEADERS = {"auto": None, "yes": True, "no": False}
 
@@ -137,6 +138,8 @@ def liked(
     """
     if call["like"] is None:
         return call, {}, ""
+    from ..language import libraries
+
     preset = libraries.find(str(call["like"]), loss, form)
     stays = call.own if by_hand is None else by_hand
     of_classes = loss.weighs_classes and "class_weights" in chosen_own
@@ -282,6 +285,8 @@ def bounds_of(call: Asked) -> Bounds | None:
     """The gates, None where there are none. UsageError, DataError, FileError for a baseline that is none."""
     if all(call[key] in (None, False) for key in BOUNDS):
         return None
+    from .gates import Bounds, read_baseline, read_percent
+
     increase, path = call["max_increase"], call["baseline"]
     for key in ("max_high", "min_low"):
         if call[key] is not None and call["ci"] is None:
@@ -317,8 +322,11 @@ def memory_of(call: Asked) -> int | None:
 def workers_of(call: Asked) -> Jobs:
     """How many threads, or who runs the parts. UsageError for both."""
     workers, name = call["on"], call.name("on")
-    if workers is None and call.way == "shell" and ranks.STARTED in os.environ and ranks.is_one():
-        workers, name = "torchrun", "torchrun"
+    if workers is None and call.way == "shell" and "TORCHELASTIC_RUN_ID" in os.environ:
+        from . import ranks
+
+        if ranks.is_one():
+            workers, name = "torchrun", "torchrun"
     if workers is None:
         threads: Jobs = call["jobs"]
         return threads

@@ -19,7 +19,10 @@ from ..kernels import devices
 from ..language import options
 from ..language.options import COMPARE, COMPUTE, MINE, ROWS, RUN, TRIPLETS
 from ..language.registry import Spec, parse
-from ..results.values import Comparison, Grouped, Result, SuiteReport
+from ..results.comparisons import Comparison
+from ..results.grouped import Grouped
+from ..results.suites import SuiteReport
+from ..results.values import Result
 from ..sets.mining import Mined, joined
 from . import answers, signatures, states, suite, suite_file
 from . import mine as mining

@@ -17,7 +17,7 @@ from ..language.roles import LISTS, WEIGHT, Form
 from ..resampling import contrast, jackknife, paired, survey
 from ..resampling.draws import Draws
 from ..resampling.paired import Ask, Pairs
-from ..results.values import Comparison
+from ..results.comparisons import Comparison
 from ..rows import groups
 from ..rows.by_row import Scored
 from ..rows.shapes import Plan

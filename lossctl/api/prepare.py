@@ -13,7 +13,6 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.drawer import Place
-from ..files.ids import refuse_other_ids
 from ..files.sources import Block, Field, block_rows, blocks, frame_of, held, open_source, parse_source, place_of
 from ..language.domains import Option
 from ..language.registry import SET, Loss, Spec, make
@@ -22,9 +21,7 @@ from ..rows import by_row, checks, job, shapes
 from ..rows.job import PLAIN, Loaded, Pairing
 from ..rows.workers import cores
 from . import pairing
-from .axes import spread
 from .bound import Bound, as_array, as_bound, bound_of, read_all, roles_of
-from .labels import coded
 from .reading import Given, Reading
 
 
@@ -158,6 +155,8 @@ def prepare(
     if like is None and len({id(field.frame) for field in used}) > 1:
         own_rows = (reading.ref, reading.index, reading.distances, reading.coarse_label, *reading.exclude_same)
         can_align = spec.loss is not SET and all(source is None for source in own_rows)
+        from ..files.ids import refuse_other_ids
+
         refuse_other_ids(used, can_align=can_align)
     kinds = [role.kind for role in bound.roles] + ["number"] * (weights is not None)
     computation = Prepared(
@@ -184,8 +183,12 @@ def prepare(
 def _in_rows(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     """The inputs with a row for each step, pixel or view, and their labels read as the loss needs them."""
     if reading.class_axis is not None or reading.shift or any(field.axes for field in bound.fields):
+        from .axes import spread
+
         bound = spread(spec, bound, reading)
     if reading.skip_nan or any(role.has_codes for role in bound.roles):
+        from .labels import coded
+
         bound = coded(spec, bound, reading)
     return bound
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError
 from ..language import options
@@ -13,9 +13,11 @@ from ..language.roles import LISTS, Form
 from ..rows.hardest import Kept, read_kept
 from .asked import Asked, bounds_of, confidence_of, id_column, reading_of, refuse_both, side_of, without, workers_of
 from .compute import Jobs, Side, forms_of
-from .gates import Bounds
 from .numbers import Confidence
 from .reading import Given, Reading
+
+if TYPE_CHECKING:
+    from .gates import Bounds
 
 
 class Question(NamedTuple):

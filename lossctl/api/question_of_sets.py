@@ -9,7 +9,7 @@ from ..errors import UsageError
 from ..language import options
 from ..text import did_you_mean
 from .asked import Asked, reading_of, refuse_both, without, workers_of
-from .compute import Jobs
+from .compute import Jobs, Side
 from .reading import Given, Reading
 
 
@@ -19,7 +19,7 @@ class TripletQuestion(NamedTuple):
     margins: one breakdown each;  by_class, pairs: also by class, and the so many class pairs with the most hard ones
     batch: (P, K), also over `batches` sampled batches of P classes with K rows each, from `seed`
     anchors: the triplets of so many anchors only, drawn by `seed`;  level: of intervals of the shares
-    coarse: the source of the coarse class of each row: also by whether the negative is of the anchor's
+    side: the source of the coarse class of each row: also by whether the negative is of the anchor's
     """
 
     inputs: tuple[Given, ...]
@@ -33,7 +33,7 @@ class TripletQuestion(NamedTuple):
     seed: int = 0
     anchors: int | None = None
     level: float | None = None
-    coarse: Given | None = None
+    side: Side = Side()
     jobs: Jobs = None
 
     @classmethod
@@ -89,7 +89,7 @@ class TripletQuestion(NamedTuple):
             seed=call["seed"],
             anchors=call["anchors"],
             level=call["ci"],
-            coarse=sides,
+            side=Side(coarse=sides),
             jobs=workers_of(call),
         )
 
@@ -98,7 +98,7 @@ class MiningQuestion(NamedTuple):
     """What is asked of a set whose triplets are chosen: `mine`.
 
     options: of the strategy;  limit, per_anchor: at most so many triplets, and so many of each anchor
-    identity: the source of what stands for each row;  path, kind: the file to write and its format, None for no file
+    side: the source of what stands for each row;  path, kind: the file to write and its format, None for no file
     """
 
     strategy: str
@@ -108,7 +108,7 @@ class MiningQuestion(NamedTuple):
     reading: Reading
     limit: int | None = None
     per_anchor: int | None = None
-    identity: Given | None = None
+    side: Side = Side()
     path: str | None = None
     kind: str = "npy"
     jobs: Jobs = None
@@ -134,7 +134,7 @@ class MiningQuestion(NamedTuple):
             reading=reading_of(call, {}, device),
             limit=call["limit"],
             per_anchor=call["per_anchor"],
-            identity=call["id"],
+            side=Side(id=call["id"]),
             path=path,
             kind="npy" if path is None else _mined_format(call, path),
             jobs=workers_of(call),

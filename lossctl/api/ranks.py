@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-STARTED = "TORCHELASTIC_RUN_ID"  # what torchrun sets
 LAUNCHERS = ("torchrun", "torch.distributed.run", "torch.distributed.launch")
 PATIENCE = timedelta(days=30)  # between two parts; where a rank ends, torchrun ends the others
 

@@ -14,7 +14,9 @@ from ..language import options
 from ..language.engines import Engine
 from ..language.options import COMPUTE, ENTRIES
 from ..language.registry import Spec, make, parse
-from ..results.values import Comparison, Outcome, Result, SuiteReport
+from ..results.comparisons import Comparison
+from ..results.suites import Outcome, SuiteReport
+from ..results.values import Result
 from . import compute, gates
 from .answers import compared, losses_of, opened
 from .asked import Asked, asked, form_of, liked, reading_of, refuse_unsuited

@@ -15,7 +15,8 @@ from ..resampling.contrast import Difference
 from ..resampling.jackknife import FEW_CLUSTERS, FEW_POINTS
 from ..resampling.paired import Margin, Pairs
 from ..resampling.signed_rank import signed_ranks
-from ..results.values import Comparison, Harm, Interval, Result
+from ..results.comparisons import Comparison, Harm
+from ..results.values import Interval, Result
 from .numbers import Confidence
 
 CHANCE = 0.8  # with which a detectable difference is shown

@@ -14,7 +14,7 @@ from ..language.options import COMPARE
 from . import options, output
 
 if TYPE_CHECKING:
-    from ..results.values import Comparison
+    from ..results.comparisons import Comparison
 
 ARGUMENTS = (
     ("base", Annotated[str, typer.Argument(metavar="BASE", help="The predictions to compare with.")], Parameter.empty),

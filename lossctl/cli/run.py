@@ -17,7 +17,7 @@ from .app import EXIT_CODES, say
 
 if TYPE_CHECKING:
     from ..api.suite_file import Suite
-    from ..results.values import SuiteReport
+    from ..results.suites import SuiteReport
 
 FORMATS = ("table", "json", "ndjson", "tsv", "csv", "md", "latex", "junit", "html")
 SUFFIXES = {

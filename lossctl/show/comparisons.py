@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..results.comparisons import Comparison, Harm
 from ..results.document import document
-from ..results.values import Comparison, Harm
 from ..text import json_text, option_text, shown
 from .results import interval_text, number
 from .sheet import Sheet

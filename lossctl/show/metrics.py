@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from ..language.registry import find, make
-from ..results.values import Comparison, Interval, Result, SuiteReport
+from ..results.comparisons import Comparison
+from ..results.suites import SuiteReport
+from ..results.values import Interval, Result
 from ..text import json_text, shown
 
 if TYPE_CHECKING:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..results.values import Comparison, Interval, Outcome, Result, SuiteReport
+from ..results.comparisons import Comparison
+from ..results.suites import Outcome, SuiteReport
+from ..results.values import Interval, Result
 from ..text import escaped, shown
 from ..text import html_text as escape
 from ..version import __version__

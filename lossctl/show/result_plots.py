@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
-from ..results.values import Comparison, Result
+from ..results.comparisons import Comparison
+from ..results.values import Result
 from ..text import shown
 from . import style
 from .results import of_text

@@ -5,8 +5,10 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from ..language.registry import find, make
+from ..results.comparisons import Comparison
 from ..results.document import document
-from ..results.values import Comparison, Outcome, Result, SuiteReport
+from ..results.suites import Outcome, SuiteReport
+from ..results.values import Result
 from ..text import json_text, shown, xml_text
 from .comparisons import verdicts_with_p
 from .results import number, of_text

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..results.values import Comparison, Result, SuiteReport
+from ..results.comparisons import Comparison
+from ..results.suites import SuiteReport
+from ..results.values import Result
 from ..text import escaped
 from . import comparisons as comparison_text
 from . import results as result_text
