@@ -220,29 +220,36 @@ def _is_whole(points: Points, gram: Gram, squares: np.ndarray, margin: float) ->
 def signs(
     judge: Judge, anchor: int, j: np.ndarray, positives: np.ndarray, negatives: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The signs of d_an - (d_ap + margins[j]) for triplets of one anchor, (M,): by differences, then by integers; which
-    of them were left to float64; and the squares of d_an."""
-    (d_ap, ap_errors), (d_an, an_errors) = (_measured_once(judge, anchor, side) for side in (positives, negatives))
-    low, high = np.empty_like(d_ap), np.empty_like(d_ap)
+    """The signs of d_an - (d_ap + margins[j]) for triplets of one anchor, (M,): 0 for points that are alike, else by
+    differences, then by integers; which of them were left to float64; and the squares of d_an, 0 of what is alike."""
+    near, far = np.split(judge.alike(anchor, np.concatenate([positives, negatives])), 2)
+    is_open = np.flatnonzero((j > 0) | (near != far))
+    sides, d_an = np.zeros(len(j), np.int64), np.zeros(len(j))
+    if not len(is_open):
+        return sides, is_open, d_an
+    j, near, far = j[is_open], near[is_open], far[is_open]
+    (open_ap, ap_errors), (open_an, an_errors) = (
+        _measured_once(judge, anchor, side[is_open]) for side in (positives, negatives)
+    )
+    low, high = np.empty_like(open_ap), np.empty_like(open_ap)
     for number in np.unique(j):
         these = j == number
-        low[these], high[these] = interval(judge, d_ap[these], ap_errors[these], judge.margins[number])
-    sides: np.ndarray = (d_an - an_errors > high).astype(np.int64) - (d_an + an_errors < low)
-    unsure = np.flatnonzero(sides == 0)
-    near, far = np.split(judge.alike(anchor, np.concatenate([positives[unsure], negatives[unsure]])), 2)
-    is_open = (j[unsure] > 0) | (near != far)
-    unsure, near, far = unsure[is_open], near[is_open], far[is_open]
+        low[these], high[these] = interval(judge, open_ap[these], ap_errors[these], judge.margins[number])
+    d_an[is_open] = open_an
+    sides[is_open] = (open_an - an_errors > high).astype(np.int64) - (open_an + an_errors < low)
+    unsure = np.flatnonzero(sides[is_open] == 0)
     if not len(unsure):
         return sides, unsure, d_an
-    different, kind = np.unique(np.stack([j[unsure], near, far]), axis=1, return_inverse=True)
+    different, kind = np.unique(np.stack([j[unsure], near[unsure], far[unsure]]), axis=1, return_inverse=True)
     settled = max(0, int(judge.budget - judge.spent[anchor]))
     judge.spent[anchor] += len(different[0])
     compare, margins = judge.exact.compare, judge.margins
     by_kind = [compare(anchor, int(p), int(n), margins[i]) for i, p, n in different[:, :settled].T]
     is_settled = kind.ravel() < settled
-    sides[unsure[is_settled]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
-    guessed = unsure[~is_settled]
-    sides[guessed] = np.sign(d_an[guessed] - (low + high)[guessed] / 2)
+    sides[is_open[unsure[is_settled]]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
+    left = unsure[~is_settled]
+    guessed = is_open[left]
+    sides[guessed] = np.sign(open_an[left] - (low + high)[left] / 2)
     return sides, guessed, d_an
 
 
