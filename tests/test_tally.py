@@ -469,3 +469,15 @@ def test_targets_of_any_size_have_an_interval_or_none(scale):
     (result,) = assessed("variance-reduction", [target, split], confidence=assess.Confidence(resamples=99))
     assert result.value > 0
     assert math.isnan(result.ci.low) or result.ci.low <= result.value
+
+
+def test_a_bca_interval_of_too_many_counts_is_refused_before_it_is_begun(monkeypatch):
+    def begun(*_):
+        raise AssertionError("the losses of resamples were computed")
+
+    monkeypatch.setattr(tally, "_losses", begun)
+    labels = np.random.default_rng(0).permutation(12_000) % 5001
+    for rows_of_a_block in (1 << 17, 4000):  # of which each has fewer
+        monkeypatch.setattr(rows, "BLOCK_VALUES", rows_of_a_block)
+        with pytest.raises(UsageError, match="a BCa interval of 5001 counts"):
+            lossctl.compute("gini", np.sort(labels), ci=0.95, resamples=100)

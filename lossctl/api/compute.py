@@ -260,6 +260,7 @@ def results_of_each(
             bins=_bins(shared, side["group"], count) if count else None,
             cluster=side.get("cluster"),
             draws=Draws(asked.seed, asked.resamples) if asked and not shared.engine.reads_whole else None,
+            most=shared.scorer.most_of_bca if asked and asked.method == "bca" else None,
         )
         for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
     )

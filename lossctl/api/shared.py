@@ -133,10 +133,12 @@ class Scorer(NamedTuple):
 
     blocks: scores blocks of rows; all of them at once, a `rows.whole.Engine`, where it reads them whole
     piece: what is known of some of the rows that were scored
+    most_of_bca: how many sums a piece may have for a BCa interval, None for any number
     """
 
     blocks: Callable[..., Any]
     piece: survey.Weigh
+    most_of_bca: int | None = None
 
 
 def _of_lists() -> Scorer:
@@ -148,7 +150,7 @@ def _of_lists() -> Scorer:
 def _of_counts() -> Scorer:
     from ..resampling import by_count
 
-    return Scorer(by_count.count_blocks, by_count.tally_of)
+    return Scorer(by_count.count_blocks, by_count.tally_of, 2 * by_count.MOST_CELLS)
 
 
 def _of_sets() -> Scorer:

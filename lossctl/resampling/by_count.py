@@ -31,7 +31,7 @@ from .bootstrap import Influence, Moments, Sample, Spread
 from .census import Census, distinct, joined, table, taken
 from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into, table_of
 from .draws import Draws
-from .survey import Aspects, refuse_too_many
+from .survey import Aspects, refuse_slow, refuse_too_many
 
 Result = TypeVar("Result")
 Key = tuple[Any, Any]  # (branch of the split, class); None where the loss has no such input
@@ -224,6 +224,7 @@ def tally_of(block: Seen, positions: np.ndarray | None, aspects: Aspects) -> Tal
         return Tally({}, n, facts, taken(classes, branches, weight))
     clusters = None if aspects.cluster is None else block.side[aspects.cluster]
     names, cell = _cells(branches, classes, n)
+    refuse_slow(2 * len(names), aspects.most)
     refuse_too_many(1 if positions is None else 2, 2 * len(names) if clusters is None else 0, aspects)
     order = np.argsort(cell, kind="stable") if positions is None else positions[np.argsort(cell, kind="stable")]
     counts = np.bincount(cell, minlength=len(names))
@@ -357,12 +358,7 @@ def _slopes(plan: shapes.Plan, tally: Tally, centred: list[Moments], observed: n
 
     observed: (cells, 2) weighted targets and weights -> (cells, 2)
     """
-    if len(observed) > MOST_CELLS:
-        raise UsageError(
-            f"a BCa interval of {len(observed)} counts",
-            why=f"it needs the loss with each of them changed: too slow for more than {MOST_CELLS}",
-            fix="use --ci-method percentile",
-        )
+    refuse_slow(2 * len(observed), 2 * MOST_CELLS)
     result = np.zeros_like(observed)
     weight = observed[:, 1]
     by_weight = _differences(plan, tally, observed, STEP * observed) / (STEP * weight)

@@ -29,13 +29,14 @@ class Aspects(NamedTuple):
     """What is asked of one loss beside the value of all rows.
 
     group, cluster: which side column names the group or the cluster, None for none; bins: of a numeric group column
-    draws: which resamples, None for no interval
+    draws: which resamples, None for no interval;  most: how many sums a piece may have for it, None for any number
     """
 
     group: int | None = None
     bins: groups.Bins | None = None
     cluster: int | None = None
     draws: Draws | None = None
+    most: int | None = None
 
 
 class Piece(Protocol):
@@ -114,6 +115,7 @@ def merged(held: tuple[Pieces, ...], more: tuple[Pieces, ...], aspects: Sequence
         for name, piece in others.items():
             pieces[name] = pieces[name].merge(piece) if name in pieces else piece
         refuse_too_many(len(pieces), sum(piece.entries for piece in pieces.values()), asked)
+        refuse_slow(max(piece.entries for piece in pieces.values()), asked.most)
     return held
 
 
@@ -139,6 +141,16 @@ def refuse_too_many(pieces: int, entries: int, aspects: Aspects) -> None:
             f"{groups}{entries} sums in all, with {aspects.draws.resamples} resamples each",
             why="their intervals need more than a GiB",
             fix=f"ask for fewer --resamples, {coarser}or for no --ci",
+        )
+
+
+def refuse_slow(entries: int, most: int | None) -> None:
+    """UsageError where a BCa interval of so many sums, two a count, would not end soon."""
+    if most is not None and entries > most:
+        raise UsageError(
+            f"a BCa interval of {entries // 2} counts, or more",
+            why=f"it needs the loss with each of them changed: too slow for more than {most // 2}",
+            fix="use --ci-method percentile",
         )
 
 
