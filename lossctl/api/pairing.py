@@ -13,6 +13,7 @@ from urllib.parse import quote
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files import drawer
 from ..files.binding import Desk
 from ..files.opening import label_of
 from ..files.sources import Field, parse_source
@@ -237,7 +238,9 @@ def hash_of(reference: Reference) -> str:
     """8 hex digits over the values of the other set."""
     import hashlib
 
-    state = hashlib.sha256(np.ascontiguousarray(reference.emb, "<f8").tobytes())
+    state = hashlib.sha256()
+    for rows in drawer.blocks(reference.emb):
+        state.update(np.ascontiguousarray(reference.emb[rows], "<f8").data)
     state.update("\0".join(map(str, reference.label.tolist())).encode())
     return state.hexdigest()[:8]
 

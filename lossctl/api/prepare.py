@@ -13,8 +13,20 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.drawer import Place
-from ..files.sources import Block, Field, block_rows, blocks, frame_of, held, open_source, parse_source, place_of
-from ..language.domains import Option
+from ..files.reading import HELD, HELD_DIRECTIONS
+from ..files.sources import (
+    Block,
+    Field,
+    block_rows,
+    blocks,
+    frame_of,
+    held,
+    numbers_of,
+    open_source,
+    parse_source,
+    place_of,
+)
+from ..language.domains import ANGULAR, Option
 from ..language.registry import SET, Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
 from ..rows import by_row, checks, job, shapes
@@ -72,15 +84,19 @@ class Prepared(NamedTuple):
     @property
     def can_be_filed(self) -> bool:
         """Whether its set can lie in a file where memory has no room for it."""
-        asked, loss = self.reading, self.plan.spec.loss
-        is_plain = self.pairs == PLAIN and asked.lone == "drop" and asked.device == "cpu"
-        is_straight = asked.metric in ("euclidean", "sqeuclidean") and not (loss.cosine or asked.normalize)
-        return loss.engine.has_space and is_plain and is_straight
+        return self.plan.spec.loss.engine.has_space and self.reading.lone == "drop" and self.reading.device == "cpu"
+
+    @property
+    def copies(self) -> int:
+        """How many times its size a set takes in memory."""
+        is_angular = self.plan.spec.loss.cosine or self.reading.normalize or self.reading.metric in ANGULAR
+        return HELD_DIRECTIONS if is_angular else HELD
 
     @property
     def place(self) -> Place:
         """Where its set is kept. FileError where it does not fit anywhere."""
-        return place_of(self.fields, self.can_be_filed)
+        other = 0 if self.pairs.reference is None else self.pairs.reference[0].size
+        return place_of(self.fields, self.can_be_filed, self.copies, other)
 
     def inputs(self) -> Iterator[Loaded]:
         """The blocks as the plan's entries take them."""
@@ -225,7 +241,8 @@ def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Gi
                 reading=replace(alone, noise_label=None),
                 jobs=computation.jobs,
             )
-            points = read_set(ref.plan, ref.inputs(), place_of(ref.fields))
+            others = numbers_of(computation.fields)
+            points = read_set(ref.plan, ref.inputs(), place_of(ref.fields, ref.can_be_filed, ref.copies, others))
         outer.names.update(desk.names)
         names = tuple((f"ref {name}", text) for name, text in ref.sources)
         return pairing.Reference(points.emb, points.label, names, points.facts.skipped)

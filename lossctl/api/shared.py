@@ -94,7 +94,10 @@ class Shared:
     @property
     def place(self) -> Place:
         """Where all rows are kept, if they are read whole. FileError where they do not fit anywhere."""
-        return place_of(self.fields, all(loss.can_be_filed for loss in self.losses))
+        if not self.engine.has_space:
+            return place_of(self.fields)
+        first, *others = (loss.place for loss in self.losses)
+        return first._replace(is_file=first.is_file or any(place.is_file for place in others))
 
     def digest(self, at: int) -> str:
         """The hash of what a loss reads."""

@@ -164,7 +164,7 @@ def report(
         )
     emb, label = embeddings.emb, embeddings.label
     if opened.pairs.reference is not None:
-        emb, label = np.concatenate([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
+        emb, label = drawer.joined([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
     diagnosis = diagnose(emb, label, counts)
     odd = remarks(embeddings.emb, embeddings.label, opened.pairs, reading.normalize or reading.metric == "cosine")
     return Report(

@@ -126,6 +126,32 @@ def ends(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return top, bottom
 
 
+def scaled(x: np.ndarray, shift: int) -> np.ndarray:
+    """x times 2**shift, (N, ...); x itself where that is 1."""
+    if not shift:
+        return x
+    result = like(x, x.shape)
+    for rows in blocks(result):
+        np.ldexp(x[rows], shift, out=result[rows])
+        let_go(x)
+    return result
+
+
+def joined(parts: list[np.ndarray]) -> np.ndarray:
+    """(N, D) rows of all parts, in a file if any of them lies in one."""
+    filed = next((part for part in parts if file_of(part) is not None), None)
+    if filed is None:
+        return np.concatenate(parts)
+    result = like(filed, (sum(map(len, parts)), *parts[0].shape[1:]), np.result_type(*parts))
+    start = 0
+    for part in parts:
+        for rows in blocks(part):
+            result[start + rows.start : start + rows.stop] = part[rows]
+            let_go(result)
+        start += len(part)
+    return result
+
+
 def let_go(x: np.ndarray) -> None:
     """What lies in a file need not lie in memory too."""
     file = file_of(x)

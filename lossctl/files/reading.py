@@ -18,7 +18,8 @@ from .room import ALLOWED, bytes_free, exceeds, refuse_beyond, rows_allowed
 DIGEST_ROWS = 1 << 15
 DIGEST_VALUES = 1 << 20  # that are read at a time for it
 NUMBER = 8  # bytes of a number, whatever it is in the file
-HELD = 3  # how many times its size a set takes while it is computed, at least
+HELD = 3  # how many times their size rows that are compared take meanwhile: as read, in order, as factors
+HELD_DIRECTIONS = 7  # the same of directions, which are in twice the digits
 TOGETHER = "each row is compared with all others, so all of them are held in memory"
 SAMPLED = "compute a sample of the rows, or run where there is more memory"
 
@@ -71,10 +72,11 @@ def _watched(walk: Iterator[Block], length: int | None) -> Iterator[Block]:
         yield block._replace(load=loader(block))
 
 
-def place_of(fields: Sequence[Field], can_be_filed: bool = False) -> Place:
+def place_of(fields: Sequence[Field], can_be_filed: bool = False, copies: int = HELD, beside: int = 0) -> Place:
     """Where all rows of the fields are kept: in a file where they need more memory than is free.
 
     can_be_filed: whoever reads them can work on a file; FileError where not, or where the disk has no room for it
+    copies: how many times their size they take;  beside: numbers of another set that is held as well
     """
     length = _known_length(fields)
     place = Place(length)
@@ -83,7 +85,7 @@ def place_of(fields: Sequence[Field], can_be_filed: bool = False) -> Place:
     width = sum(field.width for field in fields)
     largest = max(filter(_is_file, fields), key=lambda field: field.width)
     needed, what = (
-        HELD * NUMBER * length * width,
+        copies * NUMBER * (length * width + beside),
         f"{label_of(largest.frame.path)}: {length:,} rows of {width:,} numbers",
     )
     if can_be_filed:
@@ -123,6 +125,11 @@ def block_rows(fields: Sequence[Field], most: int) -> int:
     if ALLOWED.get() is not None:
         refuse_beyond(COLUMN_BYTES * width, what, "a row is computed as one", "name fewer columns")
     return rows_allowed(max(1, most // width), COLUMN_BYTES * width)
+
+
+def numbers_of(fields: Sequence[Field]) -> int:
+    """How many numbers the fields hold; 0 where that is not known."""
+    return (_known_length(fields) or 0) * sum(field.width for field in fields)
 
 
 def _is_file(field: Field) -> bool:

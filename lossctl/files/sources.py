@@ -15,7 +15,19 @@ from .formats import open_content
 from .frames import Field, Frame
 from .memory import frame_of
 from .opening import open_bytes, public
-from .reading import DIGEST_ROWS, Block, Leaves, block_rows, blocks, digest, digest_of, held, leaves, place_of
+from .reading import (
+    DIGEST_ROWS,
+    Block,
+    Leaves,
+    block_rows,
+    blocks,
+    digest,
+    digest_of,
+    held,
+    leaves,
+    numbers_of,
+    place_of,
+)
 from .shards import matching, open_shards
 
 __all__ = [
@@ -32,6 +44,7 @@ __all__ = [
     "frame_of",
     "held",
     "leaves",
+    "numbers_of",
     "open_source",
     "parse_source",
     "place_of",

@@ -54,7 +54,7 @@ def remarks(
     is_angular: lengths do not matter to what is computed
     """
     if pairs.reference is not None:
-        embeddings = np.concatenate([embeddings, pairs.reference[0]])
+        embeddings = drawer.joined([embeddings, pairs.reference[0]])
         labels = together([labels, pairs.reference[1]])
     if len(labels) < 2:
         return ()

@@ -91,7 +91,7 @@ class Gram:
         """|x_i - x_j|^2 for M pairs of positions, (M,), by products, within the bound of `squares`."""
         centred = self.right[:, :-2]
         result = np.empty(len(i))
-        for part in self._some(len(i)):
+        for part in self.parts(len(i)):
             result[part] = np.einsum("ij,ij->i", centred[i[part]], centred[j[part]])
             drawer.let_go(self.right)
         result *= -2
@@ -109,7 +109,7 @@ class Gram:
         """|x_i - x_j|^2 for M pairs of positions, (M,), as sums of squared differences: exactly 0 for equal rows, and
         for parallel ones where directions are compared."""
         result = np.empty(len(i))
-        for part in self._some(len(i)):
+        for part in self.parts(len(i)):
             if self.units is not None and self.points is not None:
                 result[part] = squared_chords(self.points, self.units, i[part], j[part])
                 continue
@@ -118,7 +118,7 @@ class Gram:
             drawer.let_go(self.x)
         return result
 
-    def _some(self, pairs: int) -> Iterator[slice]:
+    def parts(self, pairs: int) -> Iterator[slice]:
         """So many pairs in parts that are small beside the panels."""
         values = drawer.bytes_at_once(self.x, 8 * VALUES_AT_ONCE) // 8
         step = max(1, min(PAIRS_AT_ONCE, values // self.x.shape[1]))
@@ -166,11 +166,7 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
     else:
         grid = grid_of(wide, steps)
         shift = scale_of(wide) if grid is None else grid
-        if shift:
-            there = drawer.like(x, x.shape)
-            for rows in drawer.blocks(there):
-                np.ldexp(wide[rows], shift, out=there[rows])
-            wide = there
+        wide = drawer.scaled(wide, shift)
         if grid is not None:
             return _factors(wide, drawer.ends(wide)[1], shift=shift, is_exact=True)
     slope, tiny = errors_of(d, np.float64)

@@ -197,12 +197,23 @@ class Points:
     @cached_property
     def units(self) -> Directions:
         """x / |x| as numpy, (M, D), in more digits than float64 holds."""
-        return directions(self.numbers.astype(np.float64, copy=False))
+        x = self.numbers.astype(np.float64, copy=False)
+        units = Directions(*(drawer.like(x, x.shape) for _ in range(3)))
+        for rows in drawer.blocks(x):
+            part = directions(x[rows])
+            units.high[rows], units.low[rows], units.nearest[rows] = part.high, part.low, part.nearest
+            for side in (units.high, units.low, units.nearest):
+                drawer.let_go(side)
+        return units
 
     @cached_property
     def low_factors(self) -> np.ndarray:
         """(N, 2 D) what gives the low part of cosines with the points by one product."""
-        return factors(self.units)
+        units = self.units
+        both = drawer.like(units.high, (len(units.high), 2 * units.high.shape[1]))
+        for rows in drawer.blocks(both):
+            both[rows] = factors(units[rows])
+        return both
 
     @cached_property
     def gram(self) -> Gram:
@@ -293,7 +304,8 @@ def sort_points(
     kept, other = kept_rows(labels, pairs), None
     numbers = np.arange(len(labels)) if numbers is None else numbers
     if kept is not None:
-        embeddings, labels, numbers = embeddings[kept], labels[kept], numbers[kept]
+        embeddings = embeddings[kept] if namespace(embeddings) is not np else drawer.taken(embeddings, kept)
+        labels, numbers = labels[kept], numbers[kept]
         weights = None if weights is None else weights[kept]
     if pairs.reference is not None:
         other, candidates, other_numbers, reference_weights = _reference(embeddings, pairs, reference_weights)
@@ -304,7 +316,8 @@ def sort_points(
     )
     xp = namespace(embeddings)
     if other is not None:
-        embeddings, labels = xp.concat([other, embeddings]), candidates
+        parts = [other, embeddings]
+        embeddings, labels = drawer.joined(parts) if xp is np else xp.concat(parts), candidates
         numbers = np.concatenate([other_numbers, numbers])
         weights = None if weights is None else np.concatenate([reference_weights, weights])
     at = order.order
@@ -358,7 +371,7 @@ def _reference(
     kept = kept_rows(labels, pairs)
     rows = np.arange(len(labels)) if kept is None else kept
     xp = namespace(embeddings)
-    other = xp.asarray(other[rows], dtype=embeddings.dtype) if xp is not np else other[rows]
+    other = xp.asarray(other[rows], dtype=embeddings.dtype) if xp is not np else drawer.taken(other, rows)
     return other, labels[rows], rows, None if weights is None else weights[rows]
 
 

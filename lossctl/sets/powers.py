@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .gram import PAIRS_AT_ONCE, Gram, errors_of, gamma, grid_of, scale_of
+from ..files import drawer
+from .gram import Gram, errors_of, gamma, grid_of, scale_of
 
 TILE = 1 << 17  # values of a block that are worked on together, near the processor
 MOST_EXACT = 8  # a power up to here of whole numbers is a product of them
@@ -30,9 +31,9 @@ class PairKeys(Gram):
 
     def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         result = np.empty(len(i))
-        for k in range(0, len(i), PAIRS_AT_ONCE):
-            part = slice(k, k + PAIRS_AT_ONCE)
+        for part in self.parts(len(i)):
             result[part] = self.of_pairs(self.x[i[part]], self.x[j[part]])
+            drawer.let_go(self.x)
         return result
 
 
@@ -75,9 +76,13 @@ class PowerKeys(PairKeys):
         """The same with float32 columns: a difference errs by the rounding of both, its power by p times as much."""
         d, u = self.x.shape[1], 2.0**-24
         slope = 4 * gamma(d + 2 * self.power + 6, u) + 16 * self.power * u
+        right = drawer.like(self.right, self.right.shape, np.float32)
+        for rows in drawer.blocks(right):
+            right[rows] = self.right[rows]
+            drawer.let_go(self.right)
         return replace(
             self,
-            right=self.right.astype(np.float32),
+            right=right,
             reaches=_reaches(self.x, 0.0, self.power),
             slope=slope,
             floor=d * 2.0**-120,
@@ -111,11 +116,11 @@ def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> Pow
     wide = x.astype(np.float64, copy=False)
     grid = grid_of(wide, steps, degree=int(power)) if power == int(power) and power <= MOST_EXACT else None
     shift = grid if grid is not None else scale_of(wide) if power == 1 else -_exponent_of(wide) - 2
-    wide = np.ldexp(wide, shift) if shift else wide
+    wide = drawer.scaled(wide, shift)
     slope, tiny = (0.0, 0.0) if grid is not None else (gamma(d + 2 * power + 6, 2.0**-53), (d + 4) * 2.0**-1060)
     return PowerKeys(
         x=wide,
-        right=np.ascontiguousarray(wide.T),
+        right=_columns(wide),
         norms=np.zeros(n),
         shift=shift,
         slope=slope,
@@ -125,13 +130,23 @@ def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> Pow
         tiny=tiny,
         is_exact=grid is not None,
         power=power,
-        reaches=_reaches(wide, wide.mean(axis=0) if n else 0.0, power),
+        reaches=_reaches(wide, drawer.mean(wide) if n else 0.0, power),
     )
+
+
+def _columns(x: np.ndarray) -> np.ndarray:
+    """(D, N) of the (N, D) rows."""
+    columns = drawer.like(x, x.shape[::-1])
+    for rows in drawer.blocks(x):
+        columns[:, rows] = x[rows].T
+        drawer.let_go(columns)
+    return columns
 
 
 def _reaches(x: np.ndarray, centre: np.ndarray | float, power: float) -> np.ndarray:
     """(N,) since |a - b|^p <= 2^(p - 1) (|a - c|^p + |b - c|^p)."""
-    reaches: np.ndarray = 2.0 ** (power - 1) * power_of(np.abs(x - centre), power).sum(axis=1) * (1 + 2.0**-30)
+    sums = [power_of(np.abs(x[rows] - centre), power).sum(axis=1) for rows in drawer.blocks(x)]
+    reaches: np.ndarray = 2.0 ** (power - 1) * np.concatenate(sums) * (1 + 2.0**-30)
     return reaches
 
 
@@ -141,11 +156,13 @@ def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:
     wide = x.astype(np.float64, copy=False)
     grid = grid_of(wide, steps, about=0.0)
     shift = scale_of(wide) if grid is None else grid
-    wide = np.ldexp(wide, shift) if shift else wide
+    wide = drawer.scaled(wide, shift)
     largest = float(np.einsum("ij,ij->i", wide, wide).max(initial=0.0)) * (1 + 2.0**-40)
     offset = float(math.ceil(largest)) if grid is not None else largest
-    right = np.empty((n, d + 2))
-    right[:, :-2], right[:, -2], right[:, -1] = wide, 0.0, 1.0
+    right = drawer.like(wide, (n, d + 2))
+    for rows in drawer.blocks(right):
+        right[rows, :-2], right[rows, -2], right[rows, -1] = wide[rows], 0.0, 1.0
+        drawer.let_go(wide)
     slope, tiny = (0.0, 0.0) if grid is not None else errors_of(d, np.float64)
     return Products(wide, right, np.zeros(n), shift, slope, tiny, slope, 0.0, tiny, grid is not None, offset=offset)
 
@@ -162,4 +179,5 @@ def power_of(differences: np.ndarray, power: float) -> np.ndarray:
 
 
 def _exponent_of(x: np.ndarray) -> int:
-    return math.frexp(max(float(x.max(initial=0.0)), -float(x.min(initial=0.0))))[1]
+    top, bottom = drawer.ends(x)
+    return math.frexp(max(float(top.max(initial=0.0)), -float(bottom.min(initial=0.0))))[1]

@@ -101,7 +101,8 @@ class Judges:
 
 def whole_numbers(x: np.ndarray) -> np.ndarray | None:
     """(N, D) points times a power of two that makes whole numbers of them, so small that float64 products are exact."""
-    bits = math.frexp(float(np.abs(x).max(initial=0.0)))[1]  # every value is below 2**bits
+    top, bottom = drawer.ends(x)
+    bits = math.frexp(max(float(top.max(initial=0.0)), -float(bottom.min(initial=0.0))))[1]  # all are below 2**bits
     room = 53 - math.ceil(math.log2(x.shape[1]))
     lowest = bits
     for block in np.array_split(x, max(1, x.size >> 16)):
@@ -109,7 +110,7 @@ def whole_numbers(x: np.ndarray) -> np.ndarray | None:
         lowest = lowest if exponent is None else min(lowest, exponent)
         if 2 * (bits - lowest) > room:
             return None
-    return np.ldexp(x.astype(np.float64), -lowest)
+    return drawer.scaled(x.astype(np.float64, copy=False), -lowest)
 
 
 def equal_rows(x: np.ndarray) -> np.ndarray:

@@ -238,8 +238,9 @@ def prepare(
     first, weights = distinct(embeddings, labels) if is_merged else (np.arange(len(embeddings)), None)
     other_weights = None
     if who.reference is not None and is_merged:
-        other, other_weights = distinct(*map(np.asarray, who.reference))
-        who = who._replace(reference=tuple(np.asarray(side)[other] for side in who.reference))
+        others, marks = map(np.asarray, who.reference)
+        first_others, other_weights = distinct(others, marks)
+        who = who._replace(reference=(drawer.taken(others, first_others), marks[first_others]))
     steps = sorted({float(margin) for margin in margins if margin > 0})
     points = sort_points(
         embeddings if weights is None else drawer.taken(embeddings, first),
