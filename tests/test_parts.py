@@ -7,8 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
+from threading import Event
 
 import numpy as np
 import pandas
@@ -16,8 +17,8 @@ import pytest
 from conftest import ROOT, run_lossctl
 
 import lossctl
-from lossctl.api import parts
-from lossctl.errors import DataError, FileError, UsageError
+from lossctl.api import parts, ranks
+from lossctl.errors import DataError, DeviceError, FileError, UsageError
 from lossctl.files import reading
 from lossctl.files.sources import blocks, open_source
 from lossctl.rows import by_row
@@ -350,6 +351,35 @@ def test_torchrun(tmp_path):
     assert re.search(r"exitcode *: 2 ", done.stderr)
     with pytest.raises(UsageError, match="there are no ranks"):
         lossctl.triplets(emb, label, executor="torchrun")
+
+
+LOST = Event()
+
+
+def until_lost():
+    LOST.wait(9)
+
+
+def test_a_lost_rank_is_told_by_the_first_which_torchrun_ends(monkeypatch):
+    words = "[/gloo/pair.cc:553] Connection closed by peer [127.0.0.1]:1. This is typically caused by a remote worker."
+
+    def closed(*_):
+        raise RuntimeError(words)
+
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    for name, value in (("_join", lambda: 2), ("is_one", lambda: True), ("_send", closed), ("MOMENT", 0.2)):
+        monkeypatch.setattr(ranks, name, value)
+    with (
+        pytest.raises(DeviceError, match=r"^rank 1 was lost: Connection closed by peer \[127\.0\.0\.1\]:1"),
+        ranks.connected("") as executor,
+    ):
+        futures = [executor.submit(until_lost) for _ in range(2)]  # one of them by the rank that is no more
+        done, _ = wait(futures, return_when=FIRST_COMPLETED)
+        LOST.set()
+        assert isinstance(done.pop().exception(), DeviceError)
+        sys.exit(143)
+    with pytest.raises(SystemExit), ranks.connected(""):
+        sys.exit(143)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 LAUNCHERS = ("torchrun", "torch.distributed.run", "torch.distributed.launch")
+MOMENT = 1.0  # seconds in which the end of a rank is noticed, after torchrun has
 PATIENCE = timedelta(days=30)  # between two parts; where a rank ends, torchrun ends the others
 
 
@@ -58,6 +59,8 @@ class RankExecutor(NamedTuple):
 
 
 _own = threading.local()  # the rank that does what a thread of the pool is asked
+_lost: list[DeviceError] = []  # of ranks that are no more, and when there is one
+_is_lost = threading.Event()
 
 
 @contextlib.contextmanager
@@ -73,6 +76,8 @@ def connected(host: str) -> Iterator[RankExecutor]:
             fix="start it by torchrun, or compute without --on",
         )
     world = _join()
+    _lost.clear()
+    _is_lost.clear()
     free: queue.SimpleQueue[int] = queue.SimpleQueue()
     for rank in range(world):
         free.put(rank)
@@ -83,8 +88,17 @@ def connected(host: str) -> Iterator[RankExecutor]:
     pool = ThreadPoolExecutor(world, initializer=begin)
     try:
         yield RankExecutor(pool, threads(), 2 * world)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    except BaseException as stop:
+        pool.shutdown(wait=False, cancel_futures=True)  # what is being done is of no use any more
+        if isinstance(stop, SystemExit) and (fault := _lost_rank()):  # torchrun ends the others where a rank has ended
+            raise fault from stop
+        raise
+    pool.shutdown()
+
+
+def _lost_rank() -> DeviceError | None:
+    """The fault of a rank that has been lost just now."""
+    return _lost[0] if _is_lost.wait(MOMENT) else None
 
 
 def dismiss() -> None:
@@ -126,14 +140,24 @@ def _done_by_own(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         _send(pickle.dumps((fn, args)), rank)
         is_good, answer = pickle.loads(_received(rank))
     except RuntimeError as fault:
-        raise DeviceError(
-            f"rank {rank} was lost: {str(fault).splitlines()[0]}",
+        lost = DeviceError(
+            f"rank {rank} was lost: {_reason(fault)}",
             why="what it was doing is missing, so there is no result",
             fix="see what torchrun says of it; a process that is killed often had too little memory",
-        ) from fault
+        )
+        _lost.append(lost)
+        _is_lost.set()
+        raise lost from fault
     if not is_good:
         raise RuntimeError(f"rank {rank}: {answer}")
     return answer
+
+
+def _reason(fault: RuntimeError) -> str:
+    """What gloo says, without the line of its source before and the advice behind."""
+    import re
+
+    return re.sub(r"^\[\S+\] |\. This is typically.*", "", str(fault).splitlines()[0])
 
 
 # --- messages

@@ -194,9 +194,13 @@ def _of_ranks(args: list[str]) -> int:
     if not ranks.is_first():
         return ranks.serve()
     code = _run(args)
-    if not code:  # else torchrun ends them
-        ranks.dismiss()
-    return code
+    if code:  # torchrun ends the others; what threads of this one still do is of no use
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    ranks.dismiss()
+    return 0
 
 
 def _run(args: list[str]) -> int:
