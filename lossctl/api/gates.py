@@ -134,15 +134,23 @@ def name_of(result: Result) -> str:
 
 def key_of(record: Mapping[str, Any]) -> Key:
     """What must agree for two results to be comparable, from the result's JSON."""
-    params = tuple(sorted((name, option_text(_frozen(value))) for name, value in dict(record["params"]).items()))
+    params = {name: option_text(_frozen(value)) for name, value in dict(record["params"]).items()}
     return (
         record["loss"],
-        params,
+        tuple(sorted(params.items() - _defaults_of(record["loss"]).items())),
         record["reduction"],
         record.get("group"),
         record.get("average"),
         record.get("keep"),
     )
+
+
+def _defaults_of(loss: str) -> dict[str, str]:
+    """The options of a loss as they are unless set: a run that was saved before it had one has that too."""
+    try:
+        return {option.flag: option_text(option.default) for option in find(loss).options}
+    except UsageError:  # no loss of today
+        return {}
 
 
 def _frozen(value: Any) -> Any:
