@@ -640,7 +640,7 @@ def test_a_saved_result_is_a_baseline(tmp_path):
     assert run_lossctl(*BCE, "--max-increase", "7%", "--baseline", saved).code == 0
     assert run_lossctl(*BCE, "--label-smoothing", "0.1", *increase).code == 3
     other = run_lossctl("compute", "focal", "samples/preds.csv", *increase)
-    assert other.code == 3 and "does not hold focal" in other.err
+    assert other.code == 3 and "error: the baseline does not hold focal" in other.err
     document["results"][0]["value"] = None
     saved.write_text(json.dumps(document))
     assert run_lossctl(*BCE, *increase).code == 1

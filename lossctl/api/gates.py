@@ -115,11 +115,13 @@ def _gates(result: Result, bounds: Bounds) -> list[Gate]:
 def _before(result: Result, baseline: Mapping[Key, Saved]) -> Saved:
     if key_of(result.as_json()) not in baseline:
         held = ", ".join(sorted({shown(str(key[0])) for key in baseline})) or "nothing"
-        raise DataError(
+        fault = DataError(
             f"the baseline does not hold {shown(name_of(result))}",
             why=f"it holds {held}; loss, options, reduction, group and what is kept must agree",
             fix="save a baseline with the same command: --json -o FILE",
         )
+        fault.is_placed = True  # it is about none of the inputs
+        raise fault
     return baseline[key_of(result.as_json())]
 
 
