@@ -125,7 +125,27 @@ def student_t(pred: Any, spread: Any, target: Any, nu: float) -> Any:
     return log(spread) + norm + (n + 1) / 2 * mp.log1p(((pred - target) / spread) ** 2 / n)
 
 
+def poisson(rate: Any, count: Any, constant: str) -> Any:
+    value = rate - times(count, log(rate))
+    if constant == "exact":
+        return value + mp.loggamma(count + 1)
+    beyond = constant == "stirling" and count > 1
+    return value + (count * log(count) - count + mp.log(2 * mp.pi * count) / 2 if beyond else 0)
+
+
+def negative_binomial(rate: Any, dispersion: Any, count: Any) -> Any:
+    ways = mp.loggamma(dispersion) + mp.loggamma(count + 1) - mp.loggamma(count + dispersion)
+    return ways + dispersion * mp.log1p(rate / dispersion) + count * mp.log1p(dispersion / rate)
+
+
+def tweedie_nll(rate: Any, count: Any, power: float) -> Any:
+    k = mp.mpf(power)
+    return count * rate ** (1 - k) / (k - 1) + rate ** (2 - k) / (2 - k)
+
+
 REFERENCES = {
+    "negative-binomial-nll": beside(negative_binomial),
+    "tweedie-nll": columns(tweedie_nll),
     "quantile-huber": columns(quantile_huber),
     "gaussian-crps": beside(gaussian_crps),
     "laplace-nll": beside(lambda pred, spread, target: log(2 * spread) + abs(pred - target) / spread),
@@ -146,7 +166,7 @@ REFERENCES = {
     "expectile": columns(expectile),
     "interval-score": interval_score,
     "crps-ensemble": crps,
-    "poisson-nll": columns(lambda rate, count: rate - times(count, log(rate))),
+    "poisson-nll": columns(poisson),
     "poisson-deviance": columns(poisson_deviance),
     "gamma-nll": columns(lambda rate, amount: amount / rate + log(rate)),
     "gamma-deviance": columns(gamma_deviance),
@@ -180,7 +200,15 @@ ERROR_SPECS = [
 POSITIVE_SPECS = [
     *("poisson-nll", "poisson-deviance", "gamma-nll", "gamma-deviance", "tweedie-deviance"),
     *("tweedie-deviance:power=1", "tweedie-deviance:power=2", "tweedie-deviance:power=1.2"),
-    *("tweedie-deviance:power=1.9", "msle", "rmsle"),
+    *(
+        "poisson-nll:constant=exact",
+        "poisson-nll:constant=stirling",
+        "tweedie-deviance:power=1.9",
+        "msle",
+        "rmsle",
+        "tweedie-nll",
+        "tweedie-nll:power=1.1",
+    ),
 ]
 
 
@@ -213,6 +241,9 @@ def cases() -> list[Case]:
     ):
         for spec in ("gaussian-crps", "laplace-nll", "student-t-nll", "student-t-nll:nu=0.4", "student-t-nll:nu=1e9"):
             table.append(Case(what, spec, (np.array(x), s, np.array(y))))
+    for what, size in (("ordinary", 1.0), ("far apart", 5.0)):
+        mean_of, r, y = np.exp(own.normal(0, size, (3, 60)))
+        table.append(Case(what, "negative-binomial-nll", (mean_of, r, np.floor(y))))
     variance = np.exp(rng.normal(0, 3, 100))
     table += [Case("ordinary", f"gaussian-nll{more}", (a, variance, b)) for more in ("", ":full=true")]
     table += [Case("nearly equal", "gaussian-nll", (a, variance, a * (1 + 1e-12)))]
@@ -225,6 +256,9 @@ def _power(truth: Any, case: Case, pred: Any, target: Any) -> Any:
 
 def _terms(truth: Any, case: Case, rate: Any, count: Any) -> Any:
     if case.loss == "poisson-nll":
+        constant = option(case, "constant")
+        if constant != "none" and count > (constant == "stirling"):
+            return poisson_deviance(rate, count) / 2 + abs(log(count)) + (12 if count < 8 else 2)
         return rate + abs(count * log(rate))
     if case.loss == "gamma-nll":
         return count / rate + abs(log(rate))
@@ -247,7 +281,15 @@ def _of_normal(truth: Any, case: Case, pred: Any, variance: Any, target: Any) ->
     return abs(log(variance)) + (pred - target) ** 2 / variance + 2
 
 
+def _of_gammas(truth: Any, case: Case, rate: Any, r: Any, y: Any) -> Any:
+    apart = r * abs(mp.log((r + rate) / (r + y))) + y * abs(mp.log((y or 1) / rate) + mp.log((rate + r) / (y + r)))
+    return 4 * (2 + abs(log(r)) + abs(log(y or 1)) + apart) if y else truth
+
+
 BOUNDS = (
+    Bound(
+        ("negative-binomial-nll",), lambda case: True, _of_gammas, "terms of both signs cancel: 16 ulp of their sizes"
+    ),
     Bound(
         ("barron",),
         lambda case: option(case, "alpha") not in (0, 2),

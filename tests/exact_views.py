@@ -367,6 +367,66 @@ def threshold_consistent_margin(x: Table, label: list[Any], positive_margin: flo
     return pull + mean_of([s - mp.mpf(negative_margin) for s in far if s >= negative_margin])
 
 
+def of_networks(
+    real: Callable[[Any], Any], other: Callable[[Any], Any], own: Callable[[Any], Any]
+) -> Callable[..., Any]:
+    def reference(score: list[Any], label: list[Any], network: str) -> Any:
+        kinds = [[s for s, y in zip(score, label, strict=True) if y == kind] for kind in (1, 0)]
+        if network == "generator":
+            return mean_of([own(s) for s in kinds[1]])
+        return mean_of([real(s) for s in kinds[0]]) + mean_of([other(s) for s in kinds[1]])
+
+    return reference
+
+
+def frossl(a: Table, b: Table, invariance: float) -> Any:
+    lengths = [[mp.sqrt(mp.fdot(column, column)) for column in zip(*view, strict=True)] for view in (a, b)]
+    views = [
+        [[x / s for x, s in zip(row, size, strict=True)] for row in v] for v, size in zip((a, b), lengths, strict=True)
+    ]
+    total = (
+        invariance
+        * mp.fsum((x - y) ** 2 for rows in zip(*views, strict=True) for x, y in zip(*rows, strict=True))
+        / len(a)
+    )
+    for view in views:
+        columns = list(zip(*view, strict=True))
+        total += mp.log(mp.fsum((mp.fdot(x, y) / len(columns)) ** 2 for x in columns for y in columns))
+    return total
+
+
+def nuclear(rows: Table) -> Any:
+    return mp.fsum(mp.svd_r(mp.matrix(rows), compute_uv=False))
+
+
+def mmcr(a: Table, b: Table, lambd: float) -> Any:
+    own = mean_of([nuclear([x, y]) for x, y in zip(a, b, strict=True)])
+    return mp.mpf(lambd) * own - nuclear(
+        [[(x + y) / 2 for x, y in zip(*rows, strict=True)] for rows in zip(a, b, strict=True)]
+    )
+
+
+def explained(cost: Callable[[Any, Any], Any], p: list[Any], y: list[Any], best: Any) -> Any:
+    own, other = (mp.fsum(cost(x, t) for x, t in zip(q, y, strict=True)) for q in (p, [best] * len(y)))
+    return 1 - own / other
+
+
+def d2_pinball(p: list[Any], y: list[Any], alpha: float) -> Any:
+    def cost(x: Any, t: Any) -> Any:
+        return mp.mpf(alpha) * (t - x) if t >= x else (1 - mp.mpf(alpha)) * (x - t)
+
+    return explained(cost, p, y, min(y, key=lambda best: mp.fsum(cost(best, t) for t in y)))
+
+
+def d2_tweedie(p: list[Any], y: list[Any], power: float) -> Any:
+    k = mp.mpf(power)
+
+    def cost(m: Any, t: Any) -> Any:
+        return t ** (2 - k) / ((1 - k) * (2 - k)) - t * m ** (1 - k) / (1 - k) + m ** (2 - k) / (2 - k)
+
+    return explained(cost, p, y, mean_of(y))
+
+
 VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "clip": clip,
     "mnrl": mnrl,
@@ -402,6 +462,13 @@ WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "uniformity": uniformity,
     "correlation": correlation,
     "concordance": concordance,
+    "gan-hinge": of_networks(lambda s: max(0, 1 - s), lambda s: max(0, 1 + s), lambda s: -s),
+    "gan-least-squares": of_networks(lambda s: (s - 1) ** 2, lambda s: s**2, lambda s: (s - 1) ** 2),
+    "wasserstein-gan": of_networks(lambda s: -s, lambda s: s, lambda s: -s),
+    "frossl": frossl,
+    "mmcr": mmcr,
+    "d2-pinball": d2_pinball,
+    "d2-tweedie": d2_tweedie,
     "intra-pair-variance": intra_pair_variance,
     "histogram": histogram,
     "snr-contrastive": snr_contrastive,
@@ -481,6 +548,11 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         **dict.fromkeys(("correlation", "concordance"), (u, v)),
         **dict.fromkeys(("psnr:peak=255", "snr", "si-sdr", "snr:zero_mean=true", "si-sdr:zero_mean=true"), (u, v)),
         "cox": (u, abs(v), half),
+        **dict.fromkeys(("gan-hinge", "gan-least-squares", "wasserstein-gan"), (u, half)),
+        **dict.fromkeys(("gan-hinge:network=generator", "gan-least-squares:network=generator"), (u, half)),
+        **dict.fromkeys(("frossl", "mmcr"), (left, right)),
+        **dict.fromkeys(("d2-pinball", "d2-pinball:alpha=0.8"), (u, v)),
+        "d2-tweedie": (np.exp(u), np.exp(v)),
         **dict.fromkeys(("intra-pair-variance", "histogram:bins=9", "snr-contrastive"), (left, half)),
         **dict.fromkeys(("snr-contrastive:unit_length=true", "threshold-consistent-margin"), (left, half)),
         **dict.fromkeys(("aot", "aot:unpaired=true,label_smoothing=0.2,beta=0.5"), answers),

@@ -143,7 +143,7 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
         lambda rng, layout, n, form: rng.normal(0, 1, n),
     ),
     **dict.fromkeys(
-        ("rate", "amount", "variance", "deviation", "spread"),
+        ("rate", "amount", "variance", "deviation", "spread", "dispersion"),
         lambda rng, layout, n, form: np.exp(rng.normal(0, 1, shape_of(layout, n))),
     ),
     "identity": lambda rng, layout, n, form: np.arange(n) % 4,

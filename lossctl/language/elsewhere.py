@@ -57,7 +57,7 @@ def ours(text: str) -> str | None:
     A library before the last point counts: `torch.nn.TripletMarginLoss` is torch's.
     """
     *modules, word = text.strip().split(".")
-    rows = [row for row in table() if _plain(word) in map(_plain, row.names)]
+    rows = [row for row in table() if plain(word) in map(plain, row.names)]
     libraries = {MODULES.get(module.lower(), module.lower()) for module in modules}
     rows = [row for row in rows if row.library in libraries] or rows
     losses = list(dict.fromkeys(row.loss for row in rows if row.loss))
@@ -74,7 +74,8 @@ def ours(text: str) -> str | None:
     return losses[0] if losses else None
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
+    """A name without what spellings differ by."""
     return word.replace("_", "").replace("-", "").lower()
 
 
@@ -94,4 +95,4 @@ def coverage() -> list[tuple[str, int, int, list[str]]]:
 
 def _distinct(names: tuple[str, ...]) -> set[str]:
     """Spellings of one name (`CTCLoss`, `ctc_loss`) once."""
-    return {_plain(name) for name in names}
+    return {plain(name) for name in names}

@@ -261,6 +261,25 @@ def erf(x: Array) -> Array:
     return xp.reshape(xp.asarray([math.erf(value) for value in map(float, flat)], dtype=x.dtype), x.shape)
 
 
+def stirling_rest(x: Array) -> Array:
+    """What log G(x) is beyond (x - 1/2) log x - x + log(2 pi) / 2, for x > 0.
+
+    A series from 8 on, and below that by G(x + 1) = x G(x).
+    """
+    product, shifted = 0.0 * x + 1.0, x
+    for _ in range(8):
+        product = where(shifted < 8.0, product * minimum(shifted, 8.0), product)
+        shifted = where(shifted < 8.0, shifted + 1.0, shifted)
+    inverse = 1.0 / shifted
+    rest = 0.0 * x
+    for term in (-3617 / 122400, 1 / 156, -691 / 360360, 1 / 1188, -1 / 1680, 1 / 1260, -1 / 360, 1 / 12):
+        rest = rest * inverse * inverse + term
+    rest = rest * inverse
+    low = minimum(x, 8.0)
+    beyond = (shifted - 0.5) * log(where(x < 8.0, shifted, 1.0)) - (low - 0.5) * log(low) - (shifted - x) - log(product)
+    return where(x < 8.0, rest + beyond, rest)
+
+
 def arcsine(x: Array) -> Array:
     """The angle whose sine is x."""
     return namespace(x).asin(x)

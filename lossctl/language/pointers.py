@@ -75,8 +75,8 @@ _VAE = Pointer("two terms of one objective", "reconstruction and KL are read fro
 _GAN = Pointer(
     "two networks against each other",
     "each has a loss of its own",
-    "of the discriminator: lossctl compute bce",
-    "bce",
+    "of scores of real (1) and generated (0) rows: lossctl compute gan-hinge, gan-least-squares or bce",
+    "gan-hinge",
 )
 
 _RANKED = Pointer(
@@ -93,6 +93,21 @@ _HARDEST = Pointer(
     "the mean of the hardest rows", "it is a choice of rows, for any loss of rows",
     "lossctl compute cross-entropy --keep 25%; of each image: --keep 64 -g image", "cross-entropy",
 )  # fmt: skip
+
+_COSINE = Pointer(
+    "the negative cosine of two views", "its value is the cosine distance less 1 (BYOL: twice the distance)",
+    "lossctl compute cosine-distance", "cosine-distance",
+)  # fmt: skip
+_SMOOTHED = Pointer("an option of cross-entropy", "it changes the labels, not the loss",
+                    "lossctl compute cross-entropy --label-smoothing 0.1", "cross-entropy")  # fmt: skip
+_FEATURES = Pointer("a distance of a model's features", "the features come from a model",
+                    "save the features of both; then: lossctl compute mse (or mae)", "mse")  # fmt: skip
+_CENTER = Pointer("half the squared distance from the center of a class", "centers are learned beside the model",
+                  "save each row's center; then: lossctl compute mse --scale 0.5 -r sum-elements", "mse")  # fmt: skip
+_ORDINAL = Pointer("bce at each threshold of an ordinal label", "K thresholds make K labels of one grade",
+                   "save [y >= k] as K columns; then: lossctl compute bce --multi-label", "bce")  # fmt: skip
+_LOVASZ = Pointer("two losses, of one region and of several classes", "one takes scores, the other probabilities",
+                  "lossctl compute lovasz-hinge, or lovasz-softmax", "lovasz-hinge")  # fmt: skip
 
 POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("naive-bayes", "maximum-posterior", "map-estimate", "posterior"), _POSTERIOR),
@@ -116,9 +131,15 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore"), _TEXT),
     **dict.fromkeys(("ssim", "fid", "lpips", "inception-score"), _IMAGES),
     **dict.fromkeys(("spearman", "kendall", "explained-variance"), _CORRELATION),
-    **dict.fromkeys(("vae", "elbo", "beta-vae"), _VAE),
-    **dict.fromkeys(("gan", "wgan", "wasserstein"), _GAN),
+    **dict.fromkeys(("vae", "vae-loss", "elbo", "beta-vae"), _VAE),
+    **dict.fromkeys(("gan", "gan-loss", "wasserstein"), _GAN),
     **dict.fromkeys(("ohem", "loss-rank-mining", "hard-example-mining"), _HARDEST),
+    **dict.fromkeys(("byol", "simsiam", "negative-cosine"), _COSINE),
+    **dict.fromkeys(("label-smoothing", "label-smoothing-loss", "labelsmoothingloss"), _SMOOTHED),
+    **dict.fromkeys(("perceptual", "perceptual-loss", "style-loss", "feature-matching"), _FEATURES),
+    **dict.fromkeys(("center-loss", "center"), _CENTER),
+    **dict.fromkeys(("coral", "corn", "ordinal-regression", "ordinal-loss"), _ORDINAL),
+    **dict.fromkeys(("lovasz", "lovasz-loss"), _LOVASZ),
     "silhouette": Pointer("how well clusters are apart", "it is no loss",
                           "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL"),
 }  # fmt: skip

@@ -168,7 +168,7 @@ LOSSES: dict[str, Loss] = {}
 CELLS = ("mean-elements", "sum-elements")  # over the cells of all rows
 BY_NAME: dict[str, Loss] = {}  # names and aliases
 FAMILIES = (
-    *("regression", "robust", "relative", "quantile", "likelihood"),
+    *("regression", "robust", "relative", "quantile", "likelihood", "explained"),
     *(
         "classification",
         "scoring",
@@ -179,11 +179,13 @@ FAMILIES = (
         "boxes",
         "divergence",
         "impurity",
+        "adversarial",
     ),
     *(
         "pairs",
         "cosines",
         "views",
+        "spectral",
         "ranking",
         "gains",
         "embedding",
@@ -301,6 +303,10 @@ def find(name: str) -> Loss:
     stem = kebab.replace("*", "-star").replace("-loss", "")
     if stem in names():
         return names()[stem]
+    plain = elsewhere.plain(name).removesuffix("loss")
+    alike = {elsewhere.plain(other).removesuffix("loss"): loss for other, loss in reversed(names().items())}
+    if plain in alike:  # InfoNCE, arc_face, GIoULoss
+        return alike[plain]
     refuse_pointer(name)
     import difflib
 
@@ -477,6 +483,11 @@ def _fix_for_option(target: Loss) -> str:
 def parse(text: str) -> Spec:
     """The spec that a text such as `focal:gamma=2,alpha=0.25` means; UsageError with a fix where it means none."""
     name, _, rest = text.partition(":")
+    if rest and "=" not in rest:  # reg:squarederror, the name of a loss itself
+        from . import elsewhere
+
+        known = elsewhere.ours(text)
+        name, rest = (name, rest) if known is None else (known, "")
     target = find(name)
     options: dict[str, str] = {}
     for part in rest.split(","):

@@ -237,6 +237,8 @@ ROLES: dict[str, Role] = {
              ("deviation", "std", "sd", "sigma", "stddev"), low=0.0, is_open=True, is_shaped_as_first=True),
         Role("spread", "spread", "predicted scales of a distribution (not standard deviations), above 0", "rows",
              ("spread", "scale", "scales", "b"), low=0.0, is_open=True, is_shaped_as_first=True),
+        Role("dispersion", "dispersion", "predicted dispersions r (the variance is m + m^2 / r), above 0", "rows",
+             ("dispersion", "dispersions", "r", "total_count"), low=0.0, is_open=True, is_shaped_as_first=True),
         Role("lower", "lower", "lower ends of predicted intervals", "rows", ("lower", "low", "lo", "q_low")),
         Role("upper", "upper", "upper ends of predicted intervals", "rows",
              ("upper", "high", "hi", "q_high"), is_shaped_as_first=True),

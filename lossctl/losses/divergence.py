@@ -20,7 +20,14 @@ _infinity = float("inf")
 Share = Annotated[float, Domain(float, low=0.001, high=0.999)]
 
 
-@loss(aliases=("kl-divergence", "relative-entropy", "kl-loss"))
+@loss(
+    aliases=(
+        "kl-divergence",
+        "relative-entropy",
+        "kl-loss",
+        "kld",
+    )
+)
 def kl(
     p: Distribution, q: Distribution, *, base: Base = math.e, forgot_log: Flag = False, generalized: Flag = False
 ) -> Array:
@@ -47,7 +54,12 @@ def kl(
     return value if base == math.e else value / math.log(base)
 
 
-@loss(aliases=("jensen-shannon",))
+@loss(
+    aliases=(
+        "jensen-shannon",
+        "js-divergence",
+    )
+)
 def js(p: Distribution, q: Distribution) -> Array:
     """Jensen-Shannon divergence: symmetric, finite, at most log 2.
 

@@ -1,24 +1,26 @@
 """Likelihoods and deviances: targets that are counts, amounts, or normal with a predicted variance."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from ..language.domains import Domain, Flag, Positive
 from ..language.entropy import expm1_tail, log_quotient, log_tail, relative_entropy_parts
-from ..language.numerics import Array, log, log1p, maximum, minimum, row_mean, sqrt, weigh, where
+from ..language.numerics import Array, log, log1p, maximum, minimum, row_mean, sqrt, stirling_rest, weigh, where
 from ..language.registry import loss
 
 Power = Annotated[float, Domain(float, low=1, high=2)]
+Between = Annotated[float, Domain(float, low=1, high=1.999, low_open=True)]
 
 
 @loss(is_signed=True, aliases=("poisson",))
-def poisson_nll(rate: Array, count: Array) -> Array:
+def poisson_nll(rate: Array, count: Array, *, constant: Literal["none", "stirling", "exact"] = "none") -> Array:
     """The surprise at a count under a predicted rate, without the part that no prediction changes.
 
     Formula: pred - y log pred
     Differs: torch reads log-rates unless log_input is False, and adds 1e-8 within the log; keras adds 1e-7; xgboost
-        adds
-        log y!
+        adds log y! (--constant exact), torch with full=True Stirling's form of it (--constant stirling)
+    constant: what is added that no prediction changes: exact is log y!, stirling y log y - y + log(2 pi y) / 2 for y
+        above 1
     Unit: nats, up to a constant of the targets
     Use: counts: calls, claims, goals
     Misleads: it can be negative, and 0 is not perfect: poisson-deviance is measured from what is
@@ -26,7 +28,13 @@ def poisson_nll(rate: Array, count: Array) -> Array:
     Worked: poisson_nll = 2 - 3 * log(2)
     Example: pred=2 target=3 -> -0.07944154167983575
     """
-    return row_mean(rate - weigh(count, log(rate)))
+    value = rate - weigh(count, log(rate))
+    if constant == "none":
+        return row_mean(value)
+    is_counted = count > (1.0 if constant == "stirling" else 0.0)
+    y = where(is_counted, count, 1.0)
+    more = log(2.0 * math.pi * y) / 2.0 + (stirling_rest(y) if constant == "exact" else 0.0)
+    return row_mean(where(is_counted, _unlikeness(rate, y) / 2.0 + more, value))
 
 
 @loss(aliases=("mean-poisson-deviance",))
@@ -42,9 +50,13 @@ def poisson_deviance(rate: Array, count: Array) -> Array:
     Worked: poisson_deviance = 2 * (3 * log(3 / 2) - 3 + 2)
     Example: pred=2 target=3 -> 0.4327906486489862
     """
+    return row_mean(_unlikeness(rate, count))
+
+
+def _unlikeness(rate: Array, count: Array) -> Array:
     gap = count - rate
     beyond, rest = relative_entropy_parts(count, rate, gap, 0.0 * gap, log_quotient(where(count > 0, count, 1.0), rate))
-    return row_mean(2.0 * (beyond + rest))
+    return 2.0 * (beyond + rest)
 
 
 @loss(aliases=("mean-gamma-deviance",))
@@ -108,6 +120,52 @@ def tweedie_deviance(rate: Array, count: Array, *, power: Power = 1.5) -> Array:
     series = (a * log_tail(y, rate, y - rate) - expm1_tail(a * w)) / (a * (power - 1.0))
     plain = rate**a / a + y * rate ** (1.0 - power) / (power - 1.0) - y**a / (a * (power - 1.0))
     return row_mean(2.0 * where(count > 0, where(near, rate**a * series, plain), rate**a / a))
+
+
+@loss(aliases=("tweedie-nloglik", "tweedie-loss"))
+def tweedie_nll(rate: Array, count: Array, *, power: Between = 1.5) -> Array:
+    """What a Tweedie likelihood loses by a predicted mean: the deviance without its part of the targets alone, halved.
+
+    Formula: -y pred^(1-k) / (1-k) + pred^(2-k) / (2-k)
+    Paper: Jorgensen, Exponential Dispersion Models, 1987
+    Reading: least where pred is y, at y^(2-k) / ((k-1) (2-k))
+    Differs: xgboost and lightgbm minimise it; catboost prints it; scikit-learn has the deviance
+    power: k, the power of the mean that the variance grows with
+    Use: damages of insurance, sales, rainfall, where gradient boosting prints it
+    Misleads: 0 is not perfect: tweedie-deviance is measured from what is; values for different power cannot be compared
+    Gradient: (pred - y) / pred^k
+    Worked: tweedie_nll = 3 * 4^-0.5 / 0.5 + 4^0.5 / 0.5
+    Example: pred=4 target=3 -> 7
+    """
+    return row_mean(count * rate ** (1.0 - power) / (power - 1.0) + rate ** (2.0 - power) / (2.0 - power))
+
+
+@loss(aliases=("negative-binomial", "nb-nll"))
+def negative_binomial_nll(rate: Array, dispersion: Array, count: Array) -> Array:
+    """The surprise at a count under a negative binomial distribution of predicted mean and dispersion.
+
+    Formula: -log G(y + r) + log G(r) + log G(y + 1) + r log((r + m) / r) + y log((r + m) / m), m the mean, G the gamma
+        function
+    Paper: Hilbe, Negative Binomial Regression, 2007
+    Reading: the variance is m + m^2 / r; as r grows it becomes Poisson
+    Differs: others give alpha = 1 / r, or the probability r / (r + m), or the log of either
+    Unit: nats
+    Use: counts that vary more than Poisson's: visits, reads of genes, sales
+    Misleads: a small r makes any count likely: look at r before trusting a low value
+    Gradient: r (m - y) / (m (r + m)) by m
+    Worked: negative_binomial_nll = 1 * log((1 + 1) / 1)
+    Example: pred=1 dispersion=1 target=0 -> 0.6931471805599453
+    """
+    r, m, y = dispersion, rate, where(count > 0, count, 1.0)
+    share = r / (y + r) * ((y - m) / m)
+    near = share > -0.5
+    far = log(y) - log(m) + log_quotient(m + r, y + r)
+    more = (m - y) / (r + y)
+    few = where(more > -0.5, log1p(where(more > -0.5, more, 0.0)), log_quotient(r + m, r + y))
+    gap = r * few + y * where(near, log1p(where(near, share, 0.0)), far)
+    rest = stirling_rest(r) + stirling_rest(y) - stirling_rest(y + r)
+    width = (log(y) - log(r) + log(y + r) + math.log(2.0 * math.pi)) / 2.0
+    return row_mean(where(count > 0, maximum(gap + width + rest, 0.0), r * log1p(m / r)))
 
 
 @loss(is_signed=True, aliases=("gaussian-negative-log-likelihood",))

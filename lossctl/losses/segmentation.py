@@ -173,7 +173,16 @@ def _weighted(weight: float, term: Array | float) -> Array | float:
     return weight * term if weight else 0.0
 
 
-@loss(finish=_dice_and_surprise, stands_alone=False, reductions=("overall",), aliases=("dice-ce", "combo"))
+@loss(
+    finish=_dice_and_surprise,
+    stands_alone=False,
+    reductions=("overall",),
+    aliases=(
+        "dice-ce",
+        "combo",
+        "bce-dice",
+    ),
+)
 def dice_bce(prob: Binary, label: Array, *, dice_weight: NonNegative = 1.0, bce_weight: NonNegative = 1.0) -> Sums:
     """Dice for the region and cross-entropy for its pixels, added up.
 

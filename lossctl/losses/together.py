@@ -143,7 +143,14 @@ def lovasz_softmax(probs: Categorical, label: Array, *, over: Literal["present",
 # -------------------------------------------------------------------------------------------------------- distributions
 
 
-@loss(engine=WHOLE, aliases=("earth-mover", "emd"))
+@loss(
+    engine=WHOLE,
+    aliases=(
+        "earth-mover",
+        "emd",
+        "earth-movers-distance",
+    ),
+)
 def wasserstein_1d(pred: Array, target: Array) -> Array:
     """How far one sample must be moved to become the other, value by value in order.
 

@@ -76,7 +76,14 @@ def mnrl(panel: ViewPanel, *, s: Positive = 20.0, symmetric: Flag = False) -> An
     return (value + _surprise(panel, panel.cosines(1, 0) * s)) / 2.0 if symmetric else value
 
 
-@loss(engine=VIEWS, aliases=("npairs", "multi-class-n-pair"))
+@loss(
+    engine=VIEWS,
+    aliases=(
+        "npairs",
+        "multi-class-n-pair",
+        "n-pair",
+    ),
+)
 def n_pairs(panel: ViewPanel) -> Any:
     """Each anchor's positive against the positives of all other anchors, as a softmax of dot products.
 

@@ -44,8 +44,49 @@ CASES = {
             for nu, digits in ((0.7, 12), (12, 12), (300, 12), (1e7, 6))
         ),
     ],
+    "negative-binomial-nll": [
+        *reduced(
+            Case(
+                "torch.distributions",
+                "negative-binomial-nll",
+                (Q[0], np.full(4, 2.0), [1, 0, 3, 5]),
+                1.557975,
+                digits=6,
+            ),
+            4,
+            "sum",
+        ),
+        Case(
+            "scipy",
+            "negative-binomial-nll",
+            (RATE, SPREAD, COUNT),
+            lambda: -np.mean(scipy.stats.nbinom.logpmf(COUNT, SPREAD, SPREAD / (SPREAD + RATE))),
+        ),
+    ],
+    "tweedie-nll": [
+        *reduced(Case("xgboost 3.2.0, tweedie-nloglik", "tweedie-nll", Q, 5.745495, digits=5), 4, "sum"),
+        Case(
+            "the halved deviance of scikit-learn less that of nothing",
+            "tweedie-nll:power=1.2",
+            (RATE, COUNT),
+            lambda: deviance(1.2, RATE, COUNT) / 2 + np.mean(COUNT**0.8) / (0.2 * 0.8),
+        ),
+    ],
     "poisson-nll": [
         *reduced(Case("torch 2.13.0, eps 0", "poisson-nll", Q, -0.2674512, digits=7), 4, "sum"),
+        Case("xgboost 3.2.0, poisson-nloglik", "poisson-nll:constant=exact", Q, 1.347166, digits=6),
+        Case(
+            "scipy",
+            "poisson-nll:constant=exact",
+            (RATE, COUNT),
+            lambda: -np.mean(scipy.stats.poisson.logpmf(COUNT, RATE)),
+        ),
+        Case(
+            "torch, full",
+            "poisson-nll:constant=stirling",
+            (RATE, COUNT),
+            lambda: F.poisson_nll_loss(tensor(RATE), tensor(COUNT), log_input=False, eps=0.0, full=True),
+        ),
         *reduced(
             Case(
                 "torch",
