@@ -139,7 +139,7 @@ def _panel(points: PaddedPoints, anchors: Tensor, margin: float, squared: bool, 
     else:
         inner = torch.where(positive >= 0, distance.gather(1, positive.clamp(min=0)), -1.0)
     at = thresholds(inner, points.norms[anchors, None], points.norms.max(), margin=margin, squared=squared, slack=slack)
-    negatives = distance.masked_fill_(tiles.class_mask(points, anchors), torch.inf).sort(1).values
+    negatives = tiles.fill_own_class(distance, points, anchors, torch.inf).sort(1).values
 
     def below(threshold: Tensor) -> Tensor:
         return torch.searchsorted(negatives, threshold.contiguous())

@@ -93,7 +93,7 @@ def _panel(points: PaddedPoints, anchors: Tensor, fallback: str) -> SemiHardPair
     same = tiles.class_mask(points, anchors)
     extreme, extreme_at = _fallback(squared, same, fallback)
     # A stable sort keeps equal distances in row order, so the first of a run is the lowest row.
-    negatives, order = squared.masked_fill_(same, torch.inf).sort(dim=1, stable=True)
+    negatives, order = tiles.fill_own_class(squared, points, anchors, torch.inf).sort(dim=1, stable=True)
     rank = torch.searchsorted(negatives, positive, right=True).clamp(max=points.n - 1)
     return _pairs(positive, positive_at, negatives.gather(1, rank), order.gather(1, rank), extreme, extreme_at)
 

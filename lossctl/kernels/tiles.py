@@ -217,8 +217,8 @@ def _matmul_precision(precision: str) -> Iterator[None]:
 
 def squared_distances(points: PaddedPoints, anchors: Tensor) -> Tensor:
     """(A, N) squared distances, never below 0, from the given rows to all."""
-    panel = product(points.values[anchors], points.values, points.precision)
-    return panel.mul_(-2).add_(points.norms).add_(points.norms[anchors, None]).clamp_(min=0)
+    panel = product(-2 * points.values[anchors], points.values, points.precision)  # doubling rounds nothing
+    return panel.add_(points.norms).add_(points.norms[anchors, None]).clamp_(min=0)
 
 
 def anchor_blocks(points: PaddedPoints, anchors: Tensor | None) -> Iterator[Tensor]:
@@ -245,6 +245,17 @@ def class_mask(points: PaddedPoints, anchors: Tensor) -> Tensor:
     """(A, N), true where a point is of the anchor's class, itself included."""
     column = torch.arange(points.n, device=anchors.device)
     return (column >= points.start[anchors, None]) & (column < points.end[anchors, None])
+
+
+def fill_own_class(panel: Tensor, points: PaddedPoints, anchors: Tensor, value: float) -> Tensor:
+    """The (A, N) panel with a value where a point is of the anchor's class; only columns of the anchors' classes are
+    touched."""
+    low, high = int(points.start[anchors].min()), int(points.end[anchors].max())
+    column = torch.arange(low, high, device=panel.device)
+    panel[:, low:high].masked_fill_(
+        (column >= points.start[anchors, None]) & (column < points.end[anchors, None]), value
+    )
+    return panel
 
 
 def positive_columns(points: PaddedPoints, anchors: Tensor, n_positives: int) -> Tensor:
@@ -311,6 +322,8 @@ def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
         return Tiling(128, 64, 16, warps=8, stages=2)
     # Anchors that fit stay in shared memory for the whole walk.
     block_d = power_of_two(dim, low=16, high=128) if dim <= 128 else 64
+    if precision == "bf16" and 192 < dim <= 256:
+        block_d = 256
     if precision == "tf32x3":
         return Tiling(128, 32, block_d, warps=8, stages=2)
     return Tiling(128, 64, block_d, warps=8, stages=3 if precision == "bf16" else 2)
@@ -371,7 +384,7 @@ def dot_precision(precision: str) -> str:
 
 
 # Arguments that change from set to set, of which no variant is worth the seconds that it takes to compile.
-UNSPECIALIZED = ("n_tiles", "tiles_per_split", "n_thresholds")
+UNSPECIALIZED = ("first_block", "n_tiles", "tiles_per_split", "n_thresholds")
 
 
 def jit(function: Callable[..., Any]) -> Any:

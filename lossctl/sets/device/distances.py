@@ -37,18 +37,17 @@ def distances(
         stop = min(start + step, span[1])
         anchors = torch.arange(start, stop, device=padded.values.device)
         squares = tiles.squared_distances(padded, anchors)
-        same = tiles.class_mask(padded, anchors)
         columns = tiles.positive_columns(padded, anchors, padded.largest_class - 1)
         if census.with_pairs:
             counted = with_pairs[start - span[0] : stop - span[0]]
-            _add_hard_by_class(by_class, points, padded, anchors, columns, squares, same, counted)
+            _add_hard_by_class(by_class, points, padded, anchors, columns, squares, counted)
         own = squares.gather(1, columns.clamp(min=0))[columns >= 0]
         alone = squares.gather(1, anchors[:, None])[:, 0]
         everyone, positives, itself = (_binned(side, edges) for side in (squares, own, alone))
         sides.append(
             (
                 _positive_side(points, own, positives),
-                _negative_side(points, squares, same, everyone - positives - itself),
+                _negative_side(points, padded, anchors, squares, everyone - positives - itself),
             )
         )
     return merged([side for side, _ in sides]), merged([side for _, side in sides]), by_class
@@ -68,13 +67,15 @@ def _positive_side(points: Points, squares: Tensor, counts: np.ndarray) -> Dista
     return DistanceSums(len(lengths), _length(points, lengths.min()), sums, _length(points, lengths.max()), counts)
 
 
-def _negative_side(points: Points, squares: Tensor, same: Tensor, counts: np.ndarray) -> DistanceSums:
+def _negative_side(points: Points, padded: Any, anchors: Tensor, squares: Tensor, counts: np.ndarray) -> DistanceSums:
     """Overwrites the squares."""
     import torch
 
+    from ...kernels import tiles
+
     lengths = squares.sqrt_() if points.is_root else squares
-    smallest = float(lengths.masked_fill_(same, torch.inf).amin())
-    lengths.masked_fill_(same, 0.0)
+    smallest = float(tiles.fill_own_class(lengths, padded, anchors, torch.inf).amin())
+    tiles.fill_own_class(lengths, padded, anchors, 0.0)
     sums = numbers(lengths.sum(1, dtype=torch.float64))
     return DistanceSums(
         int(counts.sum()),
@@ -96,7 +97,6 @@ def _add_hard_by_class(
     anchors: Tensor,
     columns: Tensor,
     squares: Tensor,
-    same: Tensor,
     counted: np.ndarray,
 ) -> None:
     """Adds anchor class -> hard triplets by class of the negative, which counts once for each positive behind it."""
@@ -108,7 +108,7 @@ def _add_hard_by_class(
     behind = positives.shape[1] - torch.searchsorted(positives, squares.contiguous())  # the absent, -1, come first
     classes = torch.from_numpy(points.classes).to(squares.device)
     by_negative = behind.new_zeros((len(anchors), len(points.names)))
-    hard = numbers(by_negative.index_add_(1, classes, behind.masked_fill_(same, 0)))
+    hard = numbers(by_negative.index_add_(1, classes, tiles.fill_own_class(behind, padded, anchors, 0)))
     for anchor, row, is_counted in zip(anchors.tolist(), hard, counted, strict=True):
         if is_counted:
             key = int(points.classes[anchor])

@@ -286,7 +286,7 @@ def _views(points: Points, padded: Any, span: tuple[int, int]) -> Iterator[Devic
         squares = tiles.squared_distances(padded, block)
         columns = tiles.positive_columns(padded, block, padded.largest_class - 1)
         positives = torch.where(columns >= 0, squares.gather(1, columns.clamp(min=0)), -torch.inf)
-        negatives = squares.masked_fill_(tiles.class_mask(padded, block), torch.inf)
+        negatives = tiles.fill_own_class(squares, padded, block, torch.inf)
         yield DeviceView(block, columns, positives, negatives, 2.5 * slack * (padded.norms[block, None] + largest))
 
 
