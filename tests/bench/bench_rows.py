@@ -1,19 +1,28 @@
 """Row losses beside numpy and torch one-liners: throughput, memory, and the number itself.
 
     python tests/bench/bench_rows.py [--rows 100000000] [--csv-rows 5000000] [--repeats 3] [--folder DIR]
+    python tests/bench/bench_rows.py --ratios [--rows 20000000] [--csv-rows 4000000] [--repeats 9]
 
 Float32 NPY files and one CSV are made in a temporary folder (1.4 GB for 1e8 rows) and read from the page cache; the
 logits have ten classes and a tenth of the rows.
 Every command is a whole process, imports and all; throughput is bytes of input over wall time.
+
+--ratios: what lossctl takes to what the plainest code takes, CPU seconds in turn in one process, after all imports, one
+job. Row losses beside a numpy loop over blocks, in float64, without any check; cross-entropy beside torch's float32 on
+one thread; a CSV beside polars.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from side_by_side import Case, machine, median, python, run
 
@@ -99,16 +108,117 @@ def compare(loss: list[str], numpy: str, torch: str, pred: Path, label: Path, re
     report(f"{loss[0]}, two NPY files of {size / 1e6:.0f} MB together", cases, size)
 
 
+def loops() -> dict[str, Callable[[Any, Any], Any]]:
+    """The sum of a loss over one block of float64, as anybody would write it."""
+    import numpy as np
+
+    def chance(p: Any, y: Any) -> Any:
+        return np.where(y == 1, p, 1 - p)
+
+    return {
+        "mse": lambda p, y: ((p - y) ** 2).sum(),
+        "mae": lambda p, y: np.abs(p - y).sum(),
+        "bce": lambda p, y: -np.log(chance(p, y)).sum(),
+        "focal": lambda p, y: ((1 - chance(p, y)) ** 2 * -np.log(chance(p, y))).sum(),
+    }
+
+
+def in_turn(name: str, ours: Callable[[], float], theirs: Callable[[], float], repeats: int) -> None:
+    """A row of the table: medians, and the quotients of neighbours, after one turn that is not counted."""
+    taken: list[tuple[float, float]] = []
+    for _ in range(repeats + 1):
+        stamps = [time.process_time()]
+        values = []
+        for call in (theirs, ours):
+            values.append(call())
+            stamps.append(time.process_time())
+        taken.append((stamps[1] - stamps[0], stamps[2] - stamps[1]))
+    taken = taken[1:]
+    plain, own = (statistics.median(times) for times in zip(*taken, strict=True))
+    quotients = sorted(b / a for a, b in taken)
+    print(
+        f"| {name} | {plain * 1e3:.0f} | {own * 1e3:.0f} | {statistics.median(quotients):.2f} | {quotients[0]:.2f} "
+        f"| {quotients[-1]:.2f} | {values[1] / values[0] - 1:.0e} |",
+        flush=True,
+    )
+
+
+def ratios(folder: Path, rows: int, csv_rows: int, repeats: int) -> None:
+    import numpy as np
+    import polars
+    import torch
+
+    import lossctl
+    from lossctl.rows.workers import keep_freed_memory
+
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    print("| what | plain ms | lossctl ms | median ratio | least | largest | values differ by |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
+    prob, label, table = (str(folder / name) for name in ("prob.npy", "label.npy", "table.csv"))
+
+    def blocked(loss: Callable[[Any, Any], Any]) -> float:
+        p, y = (np.load(path, mmap_mode="r") for path in (prob, label))
+        starts = range(0, rows, 1 << 16)
+        parts = [loss(p[at : at + (1 << 16)].astype(float), y[at : at + (1 << 16)].astype(float)) for at in starts]
+        return float(np.sum(parts)) / rows
+
+    for name, loss in loops().items():
+        in_turn(
+            f"{name}, {rows:,} rows of float32",
+            lambda name=name: lossctl.compute(name, prob, label, jobs=1).value,  # type: ignore[misc]
+            lambda loss=loss: blocked(loss),  # type: ignore[misc]
+            repeats,
+        )
+    rng = np.random.default_rng(0)
+    for classes, dtype in ((10, "float32"), (1000, "float32"), (32_000, "float32"), (1000, "bfloat16")):
+        count = 8_000_000 // classes
+        logits = torch.from_numpy(rng.standard_normal((count, classes), dtype=np.float32))
+        truth = rng.integers(0, classes, count)
+        kind = torch.bfloat16 if dtype == "bfloat16" else torch.float32
+        raw = logits.to(kind).view(torch.int16).numpy().view("V2") if dtype == "bfloat16" else logits.numpy()
+        np.save(folder / "scores.npy", raw)
+        np.save(folder / "truth.npy", truth)
+
+        def theirs(kind: Any = kind) -> float:
+            values = np.load(folder / "scores.npy")
+            values = values.view(np.int16) if values.dtype.kind == "V" else values
+            return float(
+                torch.nn.functional.cross_entropy(
+                    torch.from_numpy(values).view(kind).float(), torch.from_numpy(np.load(folder / "truth.npy"))
+                )
+            )
+
+        def ours() -> float:
+            paths = (str(folder / "scores.npy"), str(folder / "truth.npy"))
+            return lossctl.compute("cross-entropy", *paths, from_logits=True, jobs=1).value
+
+        in_turn(f"cross-entropy, {count:,} x {classes:,} {dtype}", ours, theirs, repeats)
+
+    def read_by_polars() -> float:
+        frame = polars.read_csv(table)
+        return float(((frame["pred"] - frame["target"]) ** 2).mean())  # type: ignore[arg-type]
+
+    in_turn(f"mse of a CSV, {csv_rows:,} x 2", lambda: lossctl.compute("mse", table).value, read_by_polars, repeats)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=10**8)
-    parser.add_argument("--csv-rows", type=int, default=5 * 10**6)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--csv-rows", type=int)
+    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--ratios", action="store_true")
     parser.add_argument("--folder", type=Path, help="where to make the files")
     options = parser.parse_args()
+    rows, csv_rows, repeats = (2 * 10**7, 4 * 10**6, 9) if options.ratios else (10**8, 5 * 10**6, 3)
+    options.rows, options.csv_rows = options.rows or rows, options.csv_rows or csv_rows
+    options.repeats = options.repeats or repeats
     print(f"# Row losses beside one-liners\n\n{machine()}; {options.rows:,} rows, {options.csv_rows:,} CSV rows")
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         subprocess.run([sys.executable, "-c", MAKE, name, str(options.rows), str(options.csv_rows)], check=True)
+        if options.ratios:
+            ratios(Path(name), options.rows, options.csv_rows, options.repeats)
+            return
         files = ("prob.npy", "label.npy", "logits.npy", "classes.npy", "table.csv")
         prob, label, logits, classes, table = (Path(name) / file for file in files)
         for loss in NUMPY:
