@@ -176,8 +176,8 @@ def _whole(frame: Frame, taken: Collection[Field]) -> Field:
     block = frame.whole()
     is_key = block.width != len(block.columns)
     gone = {column for field in taken for column in ((field.inner or ()) if is_key else field.columns)}
-    left = tuple(column for column in range(block.width) if column not in gone)
-    if not gone or not left:
+    left = tuple(column for column in range(block.width) if column not in gone) if gone else ()
+    if not left:
         return block
     if is_key:
         without = ", ".join(str(column + 1) for column in sorted(gone))
