@@ -46,6 +46,15 @@ def main() -> None:
     print(f"# Start-up\n\n{machine()}\n\n| command | CPU ms | wall ms |\n| ------- | -----: | ------: |")
     for case in cases:
         print(f"| `{case.name}` | {median(case.cpu) * 1e3:.0f} | {median(case.wall) * 1e3:.0f} |")
+    print("\nCPU time of neighbours, the median of their quotients:\n")
+    named = {case.name: case for case in cases}
+    for ours, plain in (
+        ("lossctl --version", "python -c pass"),
+        ("lossctl list", "import typer"),
+        ("lossctl compute focal preds.npy", "import typer, numpy"),
+    ):
+        pairs = zip(named[ours].cpu, named[plain].cpu, strict=True)
+        print(f"- `{ours}` takes {median([a / b for a, b in pairs]):.2f} times `{plain}`")
 
 
 if __name__ == "__main__":
