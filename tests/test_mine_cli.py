@@ -55,6 +55,9 @@ def test_formats_hold_the_same_triplets(tmp_path):
     rows = np.load(mined(tmp_path, "semi-hard"))
     records = list(csv.DictReader(io.StringIO(mined(tmp_path, "semi-hard", name="m.csv").read_text())))
     names = ("anchor", "positive", "negative")
+    with np.load(mined(tmp_path, "semi-hard", name="m.npz")) as arrays:
+        assert [arrays[name].dtype for name in names] == [np.int64] * 3
+        assert np.stack([arrays[name] for name in names], axis=1).tolist() == rows.tolist()
     assert [[int(record[name]) for name in names] for record in records] == rows.tolist()
     lines = [json.loads(line) for line in mined(tmp_path, "semi-hard", name="m.ndjson").read_text().splitlines()]
     assert [[line[name] for name in names] for line in lines] == rows.tolist()

@@ -11,10 +11,12 @@ import pytest
 from exact_distances import BITS, compare, distance_table
 from random_sets import sets
 
+import lossctl
 from lossctl.errors import UsageError
 from lossctl.sets import mining, strategies
 from lossctl.sets.picks import uniform
 from lossctl.sets.points import sort_points
+from lossctl.sets.thinning import Thinning
 
 
 def rows_of(blocks):
@@ -371,3 +373,44 @@ def test_nothing_to_mine():
         points = sort_points(np.eye(3), labels)
         for strategy in (mining.mine_batch_hard, mining.mine_semi_hard, mining.mine_all, mining.mine_hardest):
             assert rows_of(strategy(points)) == []
+
+
+@pytest.mark.slow
+def test_what_is_left_of_all_triplets_is_what_lists_leave():
+    """beyond, per_positive, per_anchor, sample and limit, of integer points, against lists; blocks change nothing."""
+    random = np.random.default_rng(6)
+    x, label = random.integers(0, 5, (30, 1)).astype(float), random.integers(0, 5, 30)
+    whole = lossctl.mine("all", x, label, margin=3.0)
+    rows = [(*map(int, row), p, n) for row, p, n in zip(whole.rows, whole.d_ap, whole.d_an, strict=True)]
+    far = [row for row in rows if row[4] >= 2.0]
+    of_pair, of_anchor = {}, {}
+    for row in sorted(far, key=lambda row: (row[4], row[2])):
+        of_pair.setdefault(row[:2], []).append(row)
+    for row in sorted(rows, key=lambda row: (row[4] - row[3], *row[1:3])):
+        of_anchor.setdefault(row[0], []).append(row)
+    few = {row[:3] for rows in of_pair.values() for row in rows[:2]}
+    hard = {row[:3] for rows in of_anchor.values() for row in rows[:3]}
+    taken = lambda **asked: lossctl.mine("all", x, label, margin=3.0, **asked).rows.tolist()  # noqa: E731
+    assert taken(beyond=2.0) == [list(row[:3]) for row in far]
+    assert {tuple(row) for row in taken(beyond=2.0, per_positive=2)} == few and len(few) < len(far)
+    assert {tuple(row) for row in taken(per_anchor=3)} == hard
+    drawn = taken(sample=40, seed=1)
+    assert len({*map(tuple, drawn)}) == 40 and [row for row in whole.rows.tolist() if row in drawn] == drawn
+    assert taken(sample=40, seed=2) != drawn == taken(sample=40, seed=1, jobs=1)
+    assert taken(sample=40, seed=1, limit=7) == drawn[:7] and taken(sample=10**6) == whole.rows.tolist()
+    points = sort_points(x, label)
+    for block in (1, 7):
+        blocks = mining.mine_all(points, margin=3.0, block=block)
+        assert mining.joined(Thinning(sample=40, seed=1).of(blocks)).rows.tolist() == drawn
+    hits = np.zeros(len(whole), int)
+    place = {tuple(row): at for at, row in enumerate(whole.rows.tolist())}
+    for seed in range(200):
+        hits[
+            [place[tuple(row)] for row in mining.joined(Thinning(sample=200, seed=seed).of([whole])).rows.tolist()]
+        ] += 1
+    share = 200 / len(whole)
+    spread = np.sqrt(200 * share * (1 - share))
+    assert abs(hits - 200 * share).max() < 6 * spread  # each triplet is as likely as any other
+    for strategy, asked in (("hardest", {"limit": 5, "per_anchor": 1}), ("semi-hard", {"beyond": 1.0})):
+        with pytest.raises(UsageError):
+            lossctl.mine(strategy, x, label, **asked)

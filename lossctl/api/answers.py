@@ -251,8 +251,7 @@ def mining_job(asked: MiningQuestion, embeddings: Shared) -> mine.MiningJob:
         asked.strategy,
         dict(asked.options),
         embeddings.workers(partial(_blocks, plain)),
-        limit=asked.limit,
-        per_anchor=asked.per_anchor,
+        thinning=asked.thinning,
         ids=embeddings.rider("id"),
         kind=asked.kind,
         path=asked.path,
@@ -263,7 +262,7 @@ def _blocks(asked: MiningQuestion, embeddings: Shared, workers: Workers) -> Any:
     from . import mine
 
     points = mine.points_of(embeddings.losses[0])[1]
-    return [*mine.blocks(points, asked.strategy, dict(asked.options), workers, limit=asked.limit)]
+    return [*mine.blocks(points, asked.strategy, dict(asked.options), workers, limit=asked.thinning.limit)]
 
 
 def write_mined(

@@ -472,6 +472,9 @@ def mine(
     per_bin: int = 10,
     limit: int | None = None,
     per_anchor: int | None = None,
+    per_positive: int | None = None,
+    beyond: float | None = None,
+    sample: int | None = None,
     seed: int = 0,
     id: Source | None = None,
     format: str | None = None,
@@ -494,13 +497,15 @@ def mine(
         pair-margin, angular, easy-hard, uniform-histogram
     inputs: embeddings (N, D) and labels (N,), or one source that holds both; or emb=..., label=...
     out: None for the triplets themselves, a `Mined`: rows (M, 3) int64, d_ap, d_an and loss (M,); the name of a file to
-        write them there, NPY, CSV or NDJSON, and get a `MiningSummary`
+        write them there, NPY, NPZ, CSV or NDJSON, and get a `MiningSummary`
     margin: of the loss and of the categories;  category: for "all", of hard, semi-hard, easy
     fallback: for "semi-hard" and "easy-positive", the negative where none lies beyond: hardest, easiest or drop
     farther_than, nearer_than: for "pair-margin", of the positives, and of the negatives
     angle: for "angular", in degrees;  steps, per_bin: for "uniform-histogram": steps of distance, and pairs of each
     positives, negatives: for "easy-hard": easy, semi-hard, hard or all
-    limit, per_anchor: at most so many triplets, and so many of each anchor;  seed: of what is drawn
+    limit, per_anchor: at most so many triplets, and so many of each anchor, its hardest
+    per_positive, beyond: for "all", so many of each positive pair, its nearest negatives; none nearer than this
+    sample: so many of all that were chosen, each as likely;  seed: of what is drawn
     id, format: of a file: what stands for each row (a source), and its format where the name does not tell
     The rest is as in `triplets`.
 

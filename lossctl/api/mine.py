@@ -19,6 +19,7 @@ from ..kernels.devices import Device, choose
 from ..sets import mining, strategies
 from ..sets.by_anchor import no_anchor, read_set
 from ..sets.points import sort_points
+from ..sets.thinning import Thinning
 
 if TYPE_CHECKING:
     from ..rows.workers import Workers
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from ..sets.points import Points
     from .prepare import Prepared
 
-BYTES_EACH = {"npy": 24, "csv": 64, "ndjson": 110}
+BYTES_EACH = {"npy": 24, "npz": 24, "csv": 64, "ndjson": 110}
 HEADER_BYTES = 128
+SIDES = ("anchor", "positive", "negative")
 KEPT_FREE = 64 << 20
 NAMELESS = "the ids stand for the rows in what is written"
 ONE_EACH = "give one id for each row"
@@ -124,8 +126,7 @@ def prepare(
     options: dict[str, Any],
     workers: Workers,
     *,
-    limit: int | None,
-    per_anchor: int | None,
+    thinning: Thinning,
     ids: Field | None,
     kind: str,
     path: str | None,
@@ -135,7 +136,7 @@ def prepare(
     workers: who compares blocks of anchors with all points
     """
     embeddings, points = points_of(opened)
-    expected = _expected(points, strategy, options, limit, per_anchor)
+    expected = _expected(points, strategy, options, thinning)
     if path is not None:
         _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
     texts = None if ids is None else _texts(ids, len(points) + embeddings.facts.skipped)
@@ -144,10 +145,7 @@ def prepare(
     forecast = f"{about}{expected.triplets:,} triplets, {about}{_size(size)}"
 
     def mine(progress: Any) -> Iterator[Mined]:
-        mined = blocks(points, strategy, options, workers, limit=limit, progress=progress)
-        if per_anchor is not None:
-            mined = mining.hardest_per_anchor(mined, per_anchor)
-        return mined if limit is None else mining.limited(mined, limit)
+        return iter(thinning.of(blocks(points, strategy, options, workers, limit=thinning.limit, progress=progress)))
 
     return MiningJob(
         kind,
@@ -162,9 +160,7 @@ def prepare(
     )
 
 
-def _expected(
-    points: Any, strategy: str, options: dict[str, Any], limit: int | None, per_anchor: int | None
-) -> mining.Estimate:
+def _expected(points: Any, strategy: str, options: dict[str, Any], thinning: Thinning) -> mining.Estimate:
     if strategy in ("batch-hard", "easy-positive"):
         certain = strategy == "batch-hard" or options.get("fallback", "drop") != "drop"
         estimate = mining.Estimate(points.anchors, certain, points.anchors)
@@ -181,10 +177,12 @@ def _expected(
         estimate = mining.estimate_pairs(points)
         certain = strategy == "distance-weighted" or (strategy == "semi-hard" and options.get("fallback") != "drop")
         estimate = mining.Estimate(estimate.triplets, certain, estimate.most)
-    for most in (limit, None if per_anchor is None else per_anchor * points.anchors):
-        if most is not None and most < estimate.triplets:
-            estimate = mining.Estimate(most, estimate.is_exact, most)
-    return estimate
+    pairs = 0 if thinning.per_positive is None else mining.estimate_pairs(points).triplets
+    most = thinning.most(points.anchors, pairs)
+    if most is not None and most < estimate.triplets:
+        is_exact = estimate.is_exact and thinning.per_positive is None
+        return mining.Estimate(most, is_exact, most)
+    return estimate if thinning.beyond is None else mining.Estimate(estimate.triplets, False, estimate.most)
 
 
 def _refuse_full_disk(path: str, size: int) -> None:
@@ -277,9 +275,30 @@ def _write_npy(file: IO[bytes], ids: list[str] | None) -> Writer:
     file.seek(0, os.SEEK_END)
 
 
-def _npy_header(count: int) -> bytes:
+def _write_npz(file: IO[bytes], ids: list[str] | None) -> Writer:
+    """anchor, positive, negative, each (M,) int64, as losses in PyTorch take them; laid into files until M is known."""
+    import tempfile
+    import zipfile
+
+    with contextlib.ExitStack() as stack:
+        columns = [stack.enter_context(tempfile.TemporaryFile()) for _ in SIDES]
+        count = 0
+        while (block := (yield)) is not None:
+            count += len(block)
+            for column, rows in zip(columns, block.rows.T, strict=True):
+                column.write(np.ascontiguousarray(rows, "<i8").tobytes())
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, column in zip(SIDES, columns, strict=True):
+                column.seek(0)
+                item = zipfile.ZipInfo(f"{name}.npy")
+                with archive.open(item, "w", force_zip64=True) as member:
+                    member.write(_npy_header(count, ","))
+                    shutil.copyfileobj(column, member)
+
+
+def _npy_header(count: int, columns: str = ", 3") -> bytes:
     """The header of format 1.0, padded to HEADER_BYTES. Source: numpy's NEP 1."""
-    text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({count}, 3), }}"
+    text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({count}{columns}), }}"
     return (
         b"\x93NUMPY\x01\x00"
         + (HEADER_BYTES - 10).to_bytes(2, "little")
@@ -316,6 +335,7 @@ def _records(block: Mined, ids: list[str] | None) -> Iterator[tuple[list[Any], t
 
 WRITERS: dict[str, Callable[[IO[bytes], list[str] | None], Writer]] = {
     "npy": _write_npy,
+    "npz": _write_npz,
     "csv": _write_csv,
     "ndjson": _write_ndjson,
 }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..errors import UsageError
 from ..language import options
+from ..sets.thinning import Thinning
 from ..text import did_you_mean
 from .asked import Asked, reading_of, refuse_both, without, workers_of
 from .compute import Jobs, Side
@@ -97,7 +98,7 @@ class TripletQuestion(NamedTuple):
 class MiningQuestion(NamedTuple):
     """What is asked of a set whose triplets are chosen: `mine`.
 
-    options: of the strategy;  limit, per_anchor: at most so many triplets, and so many of each anchor
+    options: of the strategy;  thinning: which of its triplets stay
     side: the source of what stands for each row;  path, kind: the file to write and its format, None for no file
     """
 
@@ -106,8 +107,7 @@ class MiningQuestion(NamedTuple):
     named: Mapping[str, Given]
     options: Mapping[str, Any]
     reading: Reading
-    limit: int | None = None
-    per_anchor: int | None = None
+    thinning: Thinning
     side: Side = Side()
     path: str | None = None
     kind: str = "npy"
@@ -125,15 +125,15 @@ class MiningQuestion(NamedTuple):
         chosen |= {"categories": _categories(call["category"])} if call["category"] else {}
         chosen |= {"seed": call["seed"]} if strategy in options.DRAWN else {}
         own = [name.replace("-", "_") for name, taker in options.OF_STRATEGY.items() if taker == strategy]
-        chosen |= {key: call[key] for key in own}
+        stays = {key: call[key] for key in Thinning._fields}
+        chosen |= {key: call[key] for key in own if key not in stays}
         return cls(
             strategy=strategy,
             inputs=tuple(inputs),
             named=named,
             options=chosen,
             reading=reading_of(call, {}, device),
-            limit=call["limit"],
-            per_anchor=call["per_anchor"],
+            thinning=Thinning(**stays),
             side=Side(id=call["id"]),
             path=path,
             kind="npy" if path is None else _mined_format(call, path),
@@ -165,17 +165,23 @@ def check_mining(call: Asked, strategy: str) -> None:
             f"{call.name('fallback')} {fallback!r} with {strategy}",
             fix=f"use it with {takers}: {', '.join(options.FALLBACKS)}",
         )
-    if call.has("seed") and strategy not in options.DRAWN:
+    if call.has("seed") and strategy not in options.DRAWN and call["sample"] is None:
         raise UsageError(
             f"{call.name('seed')} with {strategy}",
             why="it draws nothing: its triplets are the same each time",
-            fix=f"leave it out; {' and '.join(options.DRAWN)} draw",
+            fix=f"leave it out; {' and '.join(options.DRAWN)} draw, and so does {call.put('sample', 'K')}",
         )
     for name, taker in options.OF_STRATEGY.items():
         if call.has(name.replace("-", "_")) and taker != strategy:
             raise UsageError(f"{call.name(name.replace('-', '_'))} with {strategy}", fix=f"use it with `{taker}`")
     if strategy == "hardest" and call["limit"] is None:
         raise UsageError("how many of the hardest?", fix=f"add {call.put('limit', 'N')}")
+    if strategy == "hardest" and call["per_anchor"] is not None:
+        raise UsageError(
+            f"{call.name('per_anchor')} with hardest",
+            why="the hardest of the whole set are taken, however many an anchor has",
+            fix="leave it out, or take the hardest of each anchor with `all` in place of `hardest`",
+        )
 
 
 def _categories(value: str | Sequence[str]) -> tuple[str, ...]:

@@ -45,12 +45,13 @@ OF_STRATEGY = {  # settings that one strategy takes
     "angle": "angular",
     **dict.fromkeys(("positives", "negatives"), "easy-hard"),
     **dict.fromkeys(("steps", "per-bin"), "uniform-histogram"),
+    **dict.fromkeys(("per-positive", "beyond"), "all"),
 }
 WAYS = ("easy", "semi-hard", "hard", "all")
 FALLING_BACK = ("semi-hard", "easy-positive")  # strategies that take a negative beyond, from --fallback where none is
 CATEGORIES = ("hard", "semi-hard", "easy")
 FALLBACKS = ("hardest", "easiest", "drop")
-MINED_FORMATS = ("npy", "csv", "ndjson")
+MINED_FORMATS = ("npy", "npz", "csv", "ndjson")
 
 SHELL: tuple[Way, ...] = ("shell",)
 SUITE: tuple[Way, ...] = ("suite",)
@@ -177,6 +178,12 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("limit", "whole", "At most so many triplets.", (MINE,), PLAIN, metavar="N", low=1, shows_bounds=True),
     Setting("per-anchor", "whole", "At most so many of each anchor, its hardest.", (MINE,), PLAIN, metavar="K", low=1,
             shows_bounds=True),
+    Setting("per-positive", "whole", "For `all`: at most so many of each positive pair, its nearest negatives.",
+            (MINE,), PLAIN, metavar="K", low=1, shows_bounds=True),
+    Setting("beyond", "number", "For `all`: skip negatives nearer than this, which may be mislabelled.", (MINE,),
+            PLAIN, metavar="D", low=0, shows_bounds=True),
+    Setting("sample", "whole", "So many triplets of all that were chosen, drawn from --seed.", (MINE,), PLAIN,
+            metavar="K", low=1, shows_bounds=True),
     Setting("by", "text", "Also by class of the anchor.", (TRIPLETS,), SHELL, metavar="class", words=("class",)),
     Setting("by-class", "flag", "Also by class of the anchor.", (TRIPLETS,), PYTHON, default=False),
     Setting("pairs", "whole", "Also the K class pairs with the most hard triplets.", (TRIPLETS,), PLAIN, default=0,
