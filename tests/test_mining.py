@@ -377,7 +377,7 @@ def test_nothing_to_mine():
 
 @pytest.mark.slow
 def test_what_is_left_of_all_triplets_is_what_lists_leave():
-    """beyond, per_positive, per_anchor, sample and limit, of integer points, against lists; blocks change nothing."""
+    """Of integer points, each way to take fewer against lists; where blocks end changes nothing."""
     random = np.random.default_rng(6)
     x, label = random.integers(0, 5, (30, 1)).astype(float), random.integers(0, 5, 30)
     whole = lossctl.mine("all", x, label, margin=3.0)
@@ -391,8 +391,8 @@ def test_what_is_left_of_all_triplets_is_what_lists_leave():
     few = {row[:3] for rows in of_pair.values() for row in rows[:2]}
     hard = {row[:3] for rows in of_anchor.values() for row in rows[:3]}
     taken = lambda **asked: lossctl.mine("all", x, label, margin=3.0, **asked).rows.tolist()  # noqa: E731
-    assert taken(beyond=2.0) == [list(row[:3]) for row in far]
-    assert {tuple(row) for row in taken(beyond=2.0, per_positive=2)} == few and len(few) < len(far)
+    assert taken(min_distance=2.0) == [list(row[:3]) for row in far]
+    assert {tuple(row) for row in taken(min_distance=2.0, per_positive=2)} == few and len(few) < len(far)
     assert {tuple(row) for row in taken(per_anchor=3)} == hard
     drawn = taken(sample=40, seed=1)
     assert len({*map(tuple, drawn)}) == 40 and [row for row in whole.rows.tolist() if row in drawn] == drawn
@@ -411,6 +411,6 @@ def test_what_is_left_of_all_triplets_is_what_lists_leave():
     share = 200 / len(whole)
     spread = np.sqrt(200 * share * (1 - share))
     assert abs(hits - 200 * share).max() < 6 * spread  # each triplet is as likely as any other
-    for strategy, asked in (("hardest", {"limit": 5, "per_anchor": 1}), ("semi-hard", {"beyond": 1.0})):
+    for strategy, asked in (("hardest", {"limit": 5, "per_anchor": 1}), ("semi-hard", {"min_distance": 1.0})):
         with pytest.raises(UsageError):
             lossctl.mine(strategy, x, label, **asked)

@@ -473,7 +473,7 @@ def mine(
     limit: int | None = None,
     per_anchor: int | None = None,
     per_positive: int | None = None,
-    beyond: float | None = None,
+    min_distance: float | None = None,
     sample: int | None = None,
     seed: int = 0,
     id: Source | None = None,
@@ -504,7 +504,7 @@ def mine(
     angle: for "angular", in degrees;  steps, per_bin: for "uniform-histogram": steps of distance, and pairs of each
     positives, negatives: for "easy-hard": easy, semi-hard, hard or all
     limit, per_anchor: at most so many triplets, and so many of each anchor, its hardest
-    per_positive, beyond: for "all", so many of each positive pair, its nearest negatives; none nearer than this
+    per_positive, min_distance: for "all", so many of each positive pair, its nearest negatives; none nearer than this
     sample: so many of all that were chosen, each as likely;  seed: of what is drawn
     id, format: of a file: what stands for each row (a source), and its format where the name does not tell
     The rest is as in `triplets`.

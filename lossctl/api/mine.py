@@ -182,7 +182,7 @@ def _expected(points: Any, strategy: str, options: dict[str, Any], thinning: Thi
     if most is not None and most < estimate.triplets:
         is_exact = estimate.is_exact and thinning.per_positive is None
         return mining.Estimate(most, is_exact, most)
-    return estimate if thinning.beyond is None else mining.Estimate(estimate.triplets, False, estimate.most)
+    return estimate if thinning.min_distance is None else mining.Estimate(estimate.triplets, False, estimate.most)
 
 
 def _refuse_full_disk(path: str, size: int) -> None:

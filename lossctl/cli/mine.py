@@ -49,6 +49,7 @@ def mine(values: Mapping[str, Any]) -> None:
         summary = answers.write_mined(question, job, inputs, progress=update)
     if not summary.triplets:
         kind = f"no triplet is of the kind that {strategy} takes at margin {values['margin']:g}"
+        kind += "" if values["min_distance"] is None else f" and {values['min_distance']:g} from its negative"
         output.warn(style, [f"{summary.path} is empty: {kind}; `lossctl triplets` counts how many of each there are"])
     output.note(style, _page(summary))
 

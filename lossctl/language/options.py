@@ -45,7 +45,7 @@ OF_STRATEGY = {  # settings that one strategy takes
     "angle": "angular",
     **dict.fromkeys(("positives", "negatives"), "easy-hard"),
     **dict.fromkeys(("steps", "per-bin"), "uniform-histogram"),
-    **dict.fromkeys(("per-positive", "beyond"), "all"),
+    **dict.fromkeys(("per-positive", "min-distance"), "all"),
 }
 WAYS = ("easy", "semi-hard", "hard", "all")
 FALLING_BACK = ("semi-hard", "easy-positive")  # strategies that take a negative beyond, from --fallback where none is
@@ -180,7 +180,7 @@ OPTIONS: tuple[Setting, ...] = (
             shows_bounds=True),
     Setting("per-positive", "whole", "For `all`: at most so many of each positive pair, its nearest negatives.",
             (MINE,), PLAIN, metavar="K", low=1, shows_bounds=True),
-    Setting("beyond", "number", "For `all`: skip negatives nearer than this, which may be mislabelled.", (MINE,),
+    Setting("min-distance", "number", "For `all`: skip negatives nearer than this, which may be mislabelled.", (MINE,),
             PLAIN, metavar="D", low=0, shows_bounds=True),
     Setting("sample", "whole", "So many triplets of all that were chosen, drawn from --seed.", (MINE,), PLAIN,
             metavar="K", low=1, shows_bounds=True),

@@ -14,12 +14,12 @@ from .picks import uniform
 class Thinning(NamedTuple):
     """Which triplets of a strategy stay, in this order.
 
-    beyond: those whose negative is at least so far from the anchor, by float64 distances
+    min_distance: those whose negative is at least so far from the anchor, by float64 distances
     per_positive, per_anchor: so many of each pair of anchor and positive, and of each anchor, their hardest
     sample: so many, drawn with `seed`, each as likely;  limit: the first so many
     """
 
-    beyond: float | None = None
+    min_distance: float | None = None
     per_positive: int | None = None
     per_anchor: int | None = None
     sample: int | None = None
@@ -29,7 +29,7 @@ class Thinning(NamedTuple):
     def of(self, blocks: Iterable[Mined]) -> Iterable[Mined]:
         """The triplets that stay."""
         steps: tuple[tuple[float | None, Callable[..., Blocks]], ...] = (
-            (self.beyond, _beyond),
+            (self.min_distance, _beyond),
             (self.per_positive, _hardest_per_positive),
             (self.per_anchor, hardest_per_anchor),
             (self.sample, self._sampled),
