@@ -68,14 +68,18 @@ def softplus(x: Any) -> Any:
     return mp.log1p(mp.exp(x))
 
 
-def batch_all(a: Anchor, margin: float, soft: bool, swap: bool) -> Any:
+def batch_all(a: Anchor, margin: float, soft: bool, swap: bool, mining: str) -> Any:
     assert not swap, "an anchor does not know how far its positives are from its negatives"
     hinge = softplus if soft else relu
-    return mp.fsum(hinge(a.d[p] - a.d[n] + margin) for p in a.positives for n in a.negatives)
+    gaps = [a.d[p] - a.d[n] for p in a.positives for n in a.negatives]
+    mined = {"all": lambda gap: True, "hard": lambda gap: gap >= 0, "semi-hard": lambda gap: -margin < gap < 0}[mining]
+    return mp.fsum(hinge(gap + margin) for gap in gaps if mined(gap))
 
 
-def batch_hard(a: Anchor, margin: float, soft: bool) -> Any:
+def batch_hard(a: Anchor, margin: float, soft: bool, mining: str) -> Any:
     gap = max(a.d[p] for p in a.positives) - min(a.d[n] for n in a.negatives)
+    if mining == "hard" and gap < 0:
+        return mp.mpf(0)
     return softplus(gap) if soft else relu(gap + margin)
 
 
@@ -307,9 +311,9 @@ def over_triplets(a: Anchor, margin: float, most: float) -> Any:
     return mp.fsum(terms)
 
 
-def of_hardest(a: Anchor, margin: float, soft: bool) -> Any:
+def of_hardest(a: Anchor, margin: float, soft: bool, mining: str) -> Any:
     operands = max(a.d[p] for p in a.positives) + min(a.d[n] for n in a.negatives)
-    return 1.5 * (min(1, batch_hard(a, margin, soft)) * operands if soft else operands + margin)
+    return 1.5 * (min(1, batch_hard(a, margin, soft, mining)) * operands if soft else operands + margin)
 
 
 def over_pairs(a: Anchor, margin: float) -> Any:
@@ -323,7 +327,7 @@ def others(a: Anchor) -> list[int]:
 
 NEAR, AGAIN = 2.0**10, 2.0**4
 SET_BOUNDS: dict[str, Callable[..., Any]] = {
-    "batch-all": lambda a, margin, soft, swap: over_triplets(a, margin, NEAR),
+    "batch-all": lambda a, margin, soft, swap, mining: over_triplets(a, margin, NEAR),
     "batch-hard": of_hardest,
     "semi-hard": lambda a, margin, fallback: over_triplets(a, margin, AGAIN),
     "random-semi-hard": lambda a, margin, seed: over_triplets(a, margin, AGAIN),
@@ -401,8 +405,8 @@ def hard_sets() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 SPACES = (("euclidean", False), ("sqeuclidean", False), ("cosine", False), ("euclidean", True), ("sqeuclidean", True))
 SPECS = {
-    "batch-all": ("batch-all", "batch-all:margin=0"),
-    "batch-hard": ("batch-hard", "batch-hard:margin=0", "batch-hard:soft=true"),
+    "batch-all": ("batch-all", "batch-all:margin=0", "batch-all:mining=hard"),
+    "batch-hard": ("batch-hard", "batch-hard:margin=0", "batch-hard:soft=true", "batch-hard:mining=hard"),
     "semi-hard": ("semi-hard", "semi-hard:fallback=hardest", "semi-hard:fallback=drop"),
     "contrastive-pairs": ("contrastive-pairs", "contrastive-pairs:margin=1e-300"),
     "multi-similarity": ("multi-similarity", "multi-similarity:base=0.3"),

@@ -1,7 +1,8 @@
 """The libraries of `libraries.tsv`, run: a function for each row, and the page of what was proved.
 
 `python tests/peers.py` runs all that are installed and writes docs/parity.md; tests/test_parity.py holds those of the
-pinned set. A library that is not installed raises ImportError.
+pinned set. A library that is not installed raises ImportError. Those that need an older numpy are run by the
+interpreters of LOSSCTL_PEERS: peers_apart.py says how.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ import datetime
 import importlib
 import importlib.metadata
 import importlib.util
+import json
 import os
+import subprocess
 import sys
+import tempfile
 import textwrap
 import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +104,14 @@ def inputs(kind: str, type: str) -> Inputs:
     }  # fmt: skip
     arrays = {name: array.astype(type) for name, array in floats.items()}
     arrays["probs"] /= arrays["probs"].sum(axis=1, keepdims=True)
-    arrays["log_prob"] = -arrays["rate"]
+    for name, size in (
+        ("chosen", "rate"),
+        ("rejected", "amount"),
+        ("ref_chosen", "variance"),
+        ("ref_rejected", "weight"),
+    ):
+        arrays[name] = (-20 if hard else -1) * arrays[size]
+    arrays["guide"] = arrays["third"] + arrays["left"] / 2
     arrays["near"] = arrays["left"] + arrays["right"] / 2
     arrays["share"], arrays["even_emb"], whole["even_ids"] = arrays["relevance"] / 3, arrays["emb"][:16], ids[:16]
     arrays["time"] = rng.permutation(N).astype(type) + 1
@@ -122,12 +134,13 @@ OURS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("mnrl", "clip", "mega-batch-margin", "nt-xent-views", "dcl", "barlow-twins", "vicreg"), ("left", "near")
     ),
-    "mnrl-negatives": ("left", "near", "third"), "gist": ("left", "near", "left", "near"),
+    "mnrl-negatives": ("left", "near", "third"), "gist": ("left", "near", "third", "guide"), "siglip": ("left", "near"),
     "pair-order": ("score", "pred", "label"), "giou": ("box", "true_box"), "diou": ("box", "true_box"),
-    "ciou": ("box", "true_box"), "dpo": ("log_prob",) * 4, "gini": ("classes",), "entropy": ("classes",),
+    "ciou": ("box", "true_box"), "gini": ("classes",), "entropy": ("classes",),
     "information-gain": ("classes", "split"), "lovasz-hinge": ("score", "label"),
     "lovasz-softmax": ("probs", "classes"), "cox": ("pred", "time", "label"), "load-balancing": ("scores",),
     "online-contrastive": ("left", "right", "same"),
+    **dict.fromkeys(("dpo", "aot"), ("chosen", "rejected", "ref_chosen", "ref_rejected")),
     **dict.fromkeys(("cosent", "angle"), ("left", "near", "share")),
     **dict.fromkeys(("sphereface", "proxy-anchor", "p2s-grad"), ("left", "classes")),
     **dict.fromkeys(("smooth-ap", "pnp"), ("even_emb", "even_ids")),
@@ -517,6 +530,20 @@ for row, function in {
     ),
     "batch-all/smooth": pml_row(lambda made, r, d, m: made.TripletMarginLoss(smooth_loss=True)),
     "batch-all/swap": pml_row(lambda made, r, d, m: made.TripletMarginLoss(swap=True)),
+    **{
+        f"batch-all/{ours}": pml_row(
+            lambda made, r, d, m: made.TripletMarginLoss(),
+            lambda m, theirs=theirs: m.TripletMarginMiner(margin=0.05, type_of_triplets=theirs),
+        )
+        for ours, theirs in (("hard", "hard"), ("semi-hard", "semihard"))
+    },
+    "contrastive-pairs-sides": pml_row(lambda made, r, d, m: made.ContrastiveLoss()),
+    "contrastive-pairs-sides/unnormalized": pml_row(
+        lambda made, r, d, m: made.ContrastiveLoss(distance=d.LpDistance(normalize_embeddings=False))
+    ),
+    "contrastive-pairs-sides/squared": pml_row(
+        lambda made, r, d, m: made.ContrastiveLoss(distance=d.LpDistance(power=2))
+    ),
     "multi-similarity": pml_row(lambda made, r, d, m: made.MultiSimilarityLoss()),
     "multi-similarity/mined": pml_row(
         lambda made, r, d, m: made.MultiSimilarityLoss(), lambda m: m.MultiSimilarityMiner()
@@ -741,18 +768,6 @@ def pml_pairs(**distance: Any) -> Run:
     return printed
 
 
-def pml_set_pairs(**distance: Any) -> Run:
-    def printed(x: Inputs) -> Any:
-        from pytorch_metric_learning import distances, losses
-
-        return losses.ContrastiveLoss(distance=distances.LpDistance(**distance))(t(x.emb), t(x.ids))
-
-    return printed
-
-
-run("pytorch-metric-learning", "contrastive-pairs-sides")(pml_set_pairs())
-run("pytorch-metric-learning", "contrastive-pairs-sides/unnormalized")(pml_set_pairs(normalize_embeddings=False))
-run("pytorch-metric-learning", "contrastive-pairs-sides/squared")(pml_set_pairs(power=2))
 run("pytorch-metric-learning", "contrastive-sides/unnormalized")(pml_pairs(normalize_embeddings=False))
 run("pytorch-metric-learning", "contrastive-sides/squared")(pml_pairs(normalize_embeddings=False, power=2))
 
@@ -967,6 +982,92 @@ def monai_dice(x: Inputs) -> Any:
     return DiceLoss(batch=True)(t(x.prob).reshape(2, 1, -1), t(x.label).reshape(2, 1, -1))
 
 
+def trl_row(kind: str) -> Run:
+    """DPOTrainer's loss of a batch, of a model that gives the log-probabilities of one token each."""
+
+    def printed(x: Inputs) -> Any:
+        from unittest.mock import MagicMock
+
+        import torch
+        from trl import DPOTrainer
+
+        def model(chosen: np.ndarray, rejected: np.ndarray) -> Any:
+            log_probs = t(np.concatenate([chosen, rejected]))[:, None]
+            beside = {name: torch.zeros_like(log_probs) for name in ("entropy", "mean_logits", "is_top1")}
+            return lambda **_: types.SimpleNamespace(log_probs=log_probs, **{**beside, "is_top1": log_probs > 0})
+
+        trainer = MagicMock(
+            loss_types=[kind], loss_weights=[1.0], beta=0.1, label_smoothing=0.0, ld_alpha=None, aux_loss_enabled=False,
+            precompute_ref_logps=False, f_divergence_type="reverse_kl", use_weighting=False,
+            ref_model=model(x.ref_chosen, x.ref_rejected),
+        )  # fmt: skip
+        trainer.accelerator.gather = trainer.accelerator.gather_for_metrics = lambda values: values
+        tokens = torch.ones((2 * N, 2), dtype=torch.int64)
+        batch = {"input_ids": tokens, "attention_mask": tokens, "completion_mask": tokens}
+        return DPOTrainer._compute_loss(trainer, model(x.chosen, x.rejected), batch, False)
+
+    return printed
+
+
+for name, kind in (("dpo", "sigmoid"), ("aot", "aot"), ("aot/unpaired", "aot_unpaired")):
+    run("trl", name)(trl_row(kind))
+
+
+@run("sentence-transformers", "gist")
+def sentence_gist(x: Inputs) -> Any:
+    import torch
+
+    with without_operators():
+        from sentence_transformers import losses
+
+    made = losses.GISTEmbedLoss.__new__(losses.GISTEmbedLoss)  # its checks ask for tokenizers
+    torch.nn.Module.__init__(made)
+    made.model, made.guide = (lambda column, at=at: {"sentence_embedding": column["embeddings"][at]} for at in (0, 1))
+    made.temperature, made.margin, made.margin_strategy, made.must_retokenize = 0.01, 0.0, "absolute", False
+    made.contrast_anchors = made.contrast_positives = True
+    made.gather_across_devices, made.similarity_fct = False, torch.nn.CosineSimilarity(dim=-1)
+    made.cross_entropy_loss = torch.nn.CrossEntropyLoss()
+    return made([{"embeddings": (t(a), t(b))} for a, b in ((x.left, x.third), (x.near, x.guide))], None)
+
+
+@run("open_clip", "siglip/start")
+def open_clip_siglip(x: Inputs) -> Any:
+    from torch.nn.functional import normalize
+
+    with without_operators():
+        from open_clip.loss import SigLipLoss
+
+    return SigLipLoss()(normalize(t(x.left)), normalize(t(x.near)), 10.0, -10.0)
+
+
+@cache
+def apart() -> tuple[dict[str, str], dict[tuple[str, ...], float]]:
+    """The versions of the libraries that other interpreters have, and what each row of them prints."""
+    versions: dict[str, str] = {}
+    numbers: dict[tuple[str, ...], float] = {}
+    for python in filter(None, os.environ.get("LOSSCTL_PEERS", "").split(os.pathsep)):
+        with tempfile.TemporaryDirectory() as folder:
+            for kind, type in DATA:
+                np.savez(Path(folder, f"{kind} {type}.npz"), **inputs(kind, type).arrays)
+            away = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+            subprocess.run(
+                [python, Path(__file__).with_name("peers_apart.py"), folder], check=True, capture_output=True, env=away
+            )
+            more, printed_there = json.loads(Path(folder, "printed.json").read_text())
+        versions |= more
+        numbers |= {tuple(names): number for *names, number in printed_there}
+    return versions, numbers
+
+
+for library, *names in (
+    ("tensorflow-addons", "contrastive", "batch-hard", "semi-hard"),
+    ("tf-ranking", "ranknet", "ranking-softmax"),
+    ("mxnet", "mse"),
+):
+    for name in names:
+        run(library, name)(lambda x, at=(library, name): apart()[1][*at, x.kind, x.type])
+
+
 # --- what was proved
 
 DATA = [(kind, type) for kind in ("random", "hard") for type in ("float64", "float32")]
@@ -1091,11 +1192,13 @@ MODULES = {
 
 def is_installed(library: str) -> bool:
     """Whether a library can be imported."""
-    return importlib.util.find_spec(MODULES.get(library, library)) is not None
+    return importlib.util.find_spec(MODULES.get(library, library)) is not None or library in apart()[0]
 
 
 def version_of(library: str) -> str:
     """The version that is installed."""
+    if library in apart()[0]:
+        return apart()[0][library]
     names = importlib.metadata.packages_distributions()
     return importlib.metadata.version(names[MODULES.get(library, library)][0])
 

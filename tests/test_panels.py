@@ -7,6 +7,7 @@ import math
 import sys
 import weakref
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,7 @@ from lossctl.errors import DataError, UsageError
 from lossctl.language.registry import Weighted, parse
 from lossctl.language.rounded import SPARE, ULP
 from lossctl.losses import embedding as losses
-from lossctl.sets.panels import Panel, fold
+from lossctl.sets.panels import Panel, anchor_losses, fold
 from lossctl.sets.panels import precise_losses as losses_of_panel
 from lossctl.sets.points import sort_points
 from lossctl.sets.ties import Judges
@@ -443,3 +444,31 @@ def test_large_sets_are_multiplied_by_numpy_s_product_too(monkeypatch):
     monkeypatch.setattr(torch, "matmul", lambda *a, **k: pytest.fail("torch was asked"))
     points = sort_points(np.zeros((80_000, 128), np.float32), np.arange(80_000) % 2, dtype="float32")
     assert points.gram.squares(0, 2).shape == (2, 80_000)
+
+
+def test_hard_triplets_are_those_of_exact_numbers_whatever_holds_the_points():
+    rng = np.random.default_rng(5)
+    half = rng.normal(size=(12, 3))
+    x = np.concatenate([np.zeros((2, 3)), half, -half])  # as far from 0 as each other, which a product may not tell
+    label = np.concatenate([[0, 1], np.arange(12) % 2, np.arange(12) % 3])
+    rows = [[Fraction(value) for value in row] for row in x.tolist()]
+    squares = [[sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) for q in rows] for p in rows]
+    members = range(len(x))
+    expected = [
+        sum(
+            squares[a][n] <= squares[a][p]
+            for p in members
+            for n in members
+            if p != a and label[p] == label[a] != label[n]
+        )
+        for a in members
+    ]
+    points = sort_points(x, label)
+    torch = pytest.importorskip("torch")
+    placed = replace(points, x=torch.from_numpy(points.x.copy()))
+    for options in ({}, {"soft": True}, {"swap": True}):
+        function = partial(losses.batch_all, mining="hard", **options)
+        here, there = (anchor_losses(each, function, block=5) for each in (points, placed))
+        np.testing.assert_array_equal(here.valid, np.array(expected)[points.rows])
+        np.testing.assert_array_equal(here.valid, there.valid)
+        np.testing.assert_allclose(here.total, there.total, rtol=1e-13)

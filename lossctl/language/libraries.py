@@ -107,9 +107,11 @@ def find(text: str, loss: Loss, form: str = "") -> Preset:
     name, _, version = text.partition("@")
     library, _, variant = name.strip().lower().replace("_", "-").partition("/")
     library = ALIASES.get(library, library)
-    known = dict.fromkeys(preset.library for preset in presets())
+    known = {preset.library.replace("_", "-"): preset.library for preset in presets()}
     if library not in known:
-        raise UsageError(f"no library {library!r}{did_you_mean(library, known)}", fix=f"use one of {', '.join(known)}")
+        fix = f"use one of {', '.join(known.values())}"
+        raise UsageError(f"no library {library!r}{did_you_mean(library, known.values())}", fix=fix)
+    library = known[library]
     rows = [preset for preset in of_loss(loss) if preset.library == library]
     if not rows:
         others = dict.fromkeys(preset.library for preset in of_loss(loss))

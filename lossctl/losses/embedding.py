@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real, Seed
 from ..language.engines import SETS
-from ..language.numerics import Array, matrix, minimum, namespace, one_hot, relu, row_sum, softplus, where
+from ..language.numerics import Array, matrix, minimum, namespace, one_hot, picked, relu, row_sum, softplus, where
 from ..language.registry import Sums, Weighted, loss
 from ..language.twofold import cosines, directions
 from .pairs import mean_of_sides
@@ -38,37 +38,76 @@ class TripletLosses(NamedTuple):
 
 
 @loss(engine=SETS, reductions=("mean-active", "mean", "sum", "none"), term="triplet")
-def batch_all(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False, swap: Flag = False) -> TripletLosses:
+def batch_all(
+    panel: Panel,
+    *,
+    margin: NonNegative = 1.0,
+    soft: Flag = False,
+    swap: Flag = False,
+    mining: Literal["all", "hard", "semi-hard"] = "all",
+) -> TripletLosses:
     """Every triplet of the set: how much each negative fails to be farther than each positive, by the margin.
 
     Formula: [d_ap - d_an + margin]+ over all a, p, n with y_p = y_a != y_n, p != a; mean over those above zero;
         log(1 + e^(d_ap - d_an + margin)) with --soft
     Reading: the terms of a positive are r (d_ap + margin) - (the sum of the r distances below d_ap + margin); with
-        --soft or --swap the triplets are gone through one by one, N^2 K of them, in float64
+        --soft, --swap or semi-hard ones the triplets are gone through one by one, N^2 K of them, in float64
     Paper: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017
     Differs: the margin counts with --soft too, as in pytorch-metric-learning's smooth_loss; --margin 0 is the soft
         margin of batch-hard
     margin: by how much d_an should exceed d_ap
     soft: a smooth hinge
     swap: also look from the positive, min(d_an, d_pn), as Balntas et al. 2016 do
+    mining: which triplets count: hard ones, d_an <= d_ap, or semi-hard ones, d_ap < d_an < d_ap + margin
     Use: to train on every triplet of a batch that still costs something
     Misleads: the mean over those above 0 need not fall while fewer and fewer remain: look at their number too
     Gradient: 1 by each d_ap and -1 by each d_an of the triplets that cost something, divided by their number
     Worked: active = 2; total = active * max(0, 1 - 1 + 1); batch_all = total / active
     Example: emb=0,1,2,3 label=0,0,1,1 -> 1
     """
-    if soft or swap:
-        return _one_by_one(panel, margin, soft, swap)
-    d_ap, reach, sums = panel.below(margin)
+    if soft or swap or mining == "semi-hard":
+        return _one_by_one(panel, margin, soft, swap, mining)
+    d_ap, reach, sums = panel.below(0.0, with_ties=True) if mining == "hard" else panel.below(margin)
+    count = row_sum(_cast(reach, sums))
     total = row_sum(_cast(reach, sums) * (d_ap + margin) - sums)
-    return TripletLosses(total, row_sum(_cast(reach, sums)), panel.positives * panel.negatives)
+    if mining == "hard":
+        return TripletLosses(total, count if margin else _costly(panel), count)
+    return TripletLosses(total, count, panel.positives * panel.negatives)
 
 
-def _one_by_one(panel: Panel, margin: float, soft: bool, swap: bool) -> TripletLosses:
-    """Each positive of each anchor against all negatives."""
-    totals, weights = [], []
+def _costly(panel: Panel) -> Array:
+    """(B,) how many triplets of each anchor cost something where there is no margin."""
+    _, reach, sums = panel.below(0.0)
+    return row_sum(_cast(reach, sums))
+
+
+def _band(panel: Panel, margin: float, mining: str) -> tuple[Array, Array, Array]:
+    """For every point as a positive of each anchor, (B, N): from which and to which place in the order of the anchor's
+    negatives those stand that count; and that place of every point, (B, N).
+
+    The counts are those of exact numbers, so rounding only exchanges negatives that are as far.
+    """
+    d = panel.distance
+    xp = namespace(d)
+    hard = _by_distance(panel, panel.below(0.0, with_ties=True)[1])
+    first, last = (hard, _by_distance(panel, panel.below(margin)[1])) if mining == "semi-hard" else (0 * hard, hard)
+    return first, last, xp.argsort(xp.argsort(where(panel.is_negative, d, math.inf), axis=1), axis=1)
+
+
+def _by_distance(panel: Panel, reach: Array) -> Array:
+    """(B, N) counts of the positives, (B, K) in any order, which do not fall with the distance, at their points."""
+    d, xp = panel.distance, namespace(panel.distance)
+    place = xp.argsort(xp.argsort(where(panel.is_positive, -d, math.inf), axis=1), axis=1)
+    falling, last = xp.flip(xp.sort(reach, axis=1), axis=1), reach.shape[1] - 1
+    return where(panel.is_positive & (place <= last), picked(falling, xp.clip(place, None, last)), 0)
+
+
+def _one_by_one(panel: Panel, margin: float, soft: bool, swap: bool, mining: str) -> TripletLosses:
+    """Each positive of each anchor against all negatives, or those that are mined."""
+    totals, weights, counts = [], [], []
+    band = None if mining == "all" else _band(panel, margin, mining)
     for run in panel.positives_in_turn():
-        total = weight = 0.0 * panel.distance[run[0][0], 0]
+        total = weight = count = 0.0 * panel.distance[run[0][0], 0]
         for rows, position in run:
             d_an = panel.distance[rows]
             d_ap = d_an[:, position][:, None]
@@ -77,16 +116,23 @@ def _one_by_one(panel: Panel, margin: float, soft: bool, swap: bool) -> TripletL
             gap = d_ap - d_an + margin
             cost = softplus(gap) if soft else relu(gap)
             is_counted = panel.is_positive[rows, position][:, None] & panel.is_negative[rows]
+            if band is not None:
+                first, last, place = (side[rows] for side in band)
+                is_counted = is_counted & (place >= first[:, position][:, None]) & (place < last[:, position][:, None])
             total = total + row_sum(where(is_counted, cost, 0.0))
             weight = weight + row_sum(_cast(is_counted & (cost > 0), cost))
+            count = count + row_sum(_cast(is_counted, cost))
         totals.append(total)
         weights.append(weight)
+        counts.append(count)
     xp = namespace(*totals)
-    return TripletLosses(xp.concat(totals), xp.concat(weights), panel.positives * panel.negatives)
+    return TripletLosses(xp.concat(totals), xp.concat(weights), xp.concat(counts))
 
 
 @loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet", lone=("drop", "zero", "self"))
-def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -> TripletLosses:
+def batch_hard(
+    panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False, mining: Literal["all", "hard"] = "all"
+) -> TripletLosses:
     """Each anchor with its farthest positive and its nearest negative: the hardest triplet it is in.
 
     Formula: [max d_ap - min d_an + margin]+, or log(1 + e^(max d_ap - min d_an)) with --soft
@@ -95,6 +141,7 @@ def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -
         --lone self
     margin: by how much d_an should exceed d_ap; not used with --soft
     soft: a smooth margin
+    mining: which anchors count: hard, those whose nearest negative is no farther than their farthest positive
     Use: to train on the hardest triplet of each anchor
     Misleads: wrong labels and outliers are the hardest; a value near the margin means a collapse
     Slips: the hardest negative is the one of the smallest d_an; texts that take the largest d_an take the easiest
@@ -104,7 +151,12 @@ def batch_hard(panel: Panel, *, margin: NonNegative = 1.0, soft: Flag = False) -
     """
     gap = panel.farthest_positive - panel.nearest_negative
     losses = softplus(gap) if soft else relu(gap + margin)
-    return TripletLosses(losses, _cast(losses > 0, losses), namespace(losses).ones_like(losses))
+    counts = namespace(losses).ones_like(losses)
+    if mining == "hard":
+        _, reach, _ = panel.below(0.0, with_ties=True)
+        counts = _cast(row_sum(reach) > 0, losses)
+        losses = where(counts > 0, losses, 0.0)
+    return TripletLosses(losses, _cast(losses > 0, losses), counts)
 
 
 @loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet")

@@ -107,11 +107,11 @@ def _losses(
         raise no_anchor(points)
     if not losses.valid.any() and loss.everyone:
         raise DataError(f"{loss.name} of {len(points)} point: there is no pair", fix="check the file")
-    if not losses.valid.any():
+    if not losses.valid.any() and plan.reduction != "mean-active":
         raise DataError(
             f"{loss.name}: every pair is left out",
             why="no pair has a negative of the kind that is wanted",
-            fix="widen the margin, or choose another fallback or loss",
+            fix="widen the margin, or choose another fallback, mining or loss",
         )
     return losses, backend
 

@@ -168,16 +168,18 @@ class Panel:
     def _counts(self, counts: np.ndarray) -> Array:
         return namespace(self.points.x).astype(self._array(counts), self.points.x.dtype)
 
-    def below(self, margin: float) -> tuple[Array, Array, Array]:
+    def below(self, margin: float, with_ties: bool = False) -> tuple[Array, Array, Array]:
         """(B, K) for each positive of each anchor, in any order: its distance, how many negatives are nearer than that
         and the margin, and the sum of their distances; 0 beyond an anchor's last positive.
 
+        with_ties: or just as far
+
         The counts of numpy points are those of exact arithmetic.
         """
-        if _is_numpy(self.points.x):
-            from .picks import costly_negatives
+        from .picks import costly_negatives
 
-            return costly_negatives(self.judges, self.start, self.stop, margin)
+        if _is_numpy(self.points.x):
+            return costly_negatives(self.judges, self.start, self.stop, margin, with_ties)
         import torch
 
         index, is_positive = self.own
@@ -185,6 +187,10 @@ class Panel:
         bounds = torch.where(is_positive, d_ap.detach() + margin, 0.0)
         ordered = where(self.is_negative, self.distance, math.inf).sort(dim=1).values
         counts = torch.searchsorted(ordered.detach(), bounds)
+        if with_ties:  # what is just as far is told by exact numbers; the farther a positive, the more
+            exact = np.sort(costly_negatives(self.judges, self.start, self.stop, margin, True)[1])[:, ::-1]
+            d_ap = d_ap.gather(1, where(is_positive, -d_ap.detach(), math.inf).argsort(dim=1))
+            counts = torch.nn.functional.pad(self._array(exact.copy()), (0, d_ap.shape[1]))[:, : d_ap.shape[1]]
         sums = torch.nn.functional.pad(ordered[:, : int(counts.max())].cumsum(1), (1, 0))
         return d_ap, counts, sums.gather(1, counts)
 

@@ -182,7 +182,9 @@ def random_strip(judge: Judge, ranks: Ranks, seed: int) -> np.ndarray:
     return _by_class_place(judge.points, ranks, negatives, None)
 
 
-def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def costly_negatives(
+    judges: Judges, start: int, stop: int, margin: float, with_ties: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """As `panels.Panel.below`."""
     points, judge = judges.points, judges.judge((float(margin),) if margin else ())
     parts = []
@@ -191,6 +193,9 @@ def costly_negatives(judges: Judges, start: int, stop: int, margin: float) -> tu
         d_ap = points.measured(ranks.positives)
         d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
         counts, sums = ranks.below[:, -1], sums_below(judge, ranks, d_an)[:, -1]
+        if with_ties:
+            ties = ranks.ties[:, -1]
+            counts, sums = counts + ties, sums + ties * (d_ap + margin)
         parts.append((d_ap, np.where(is_positive, counts, 0), np.where(is_positive, sums, 0.0)))
     widest = max(d_ap.shape[1] for d_ap, _, _ in parts)
     d_ap, counts, sums = (

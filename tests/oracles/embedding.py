@@ -156,6 +156,27 @@ CASES: dict[str, list[Case]] = {
             digits=14,
             reduction="mean",
         ),
+        Case("the table's 57 hard ones, ties among them, sum", "batch-all:mining=hard", A9, 165.0, reduction="sum"),
+        *(
+            Case(
+                f"{PML}, its miner: {words}",
+                f"batch-all:margin=0.2,mining={words}",
+                X,
+                number,
+                digits=12,
+                space={"normalize": normalize},
+            )
+            for words, normalize, number in (
+                ("hard", False, 1.104569322176),
+                ("hard,soft=true", False, 1.424246738203),
+                ("hard,swap=true", True, 0.894821005095),
+                ("semi-hard", False, 0.105297236069),
+                ("semi-hard,soft=true", True, 0.744933169694),
+                ("semi-hard,swap=true", False, 0.694099482759),
+            )
+        ),
+        Case("a collapsed embedding is all ties", "batch-all:mining=hard", (np.ones((4, 2)), [0, 0, 1, 1]), 1.0),
+        Case("nothing is hard", "batch-all:mining=hard", ([[0.0], [1], [9], [10]], [0, 0, 1, 1]), 0.0),
         Case("a collapsed embedding pays the margin", "batch-all:margin=0.2", (np.ones((4, 2)), [0, 0, 1, 1]), 0.2),
     ],
     "batch-hard": [
@@ -163,6 +184,12 @@ CASES: dict[str, list[Case]] = {
             "by hand, the inner two", "batch-hard", ([[0.0], [1], [2], [3]], [0, 0, 1, 1]), 1.0, reduction="mean-active"
         ),
         Case("PML's rule of the table: anchors with positives", "batch-hard", A9, 4.125),
+        Case(
+            "by hand, the inner two are tied",
+            "batch-hard:mining=hard",
+            ([[0.0], [1], [2], [3]], [0, 0, 1, 1]),
+            1.0,
+        ),
         Case("the table, soft", "batch-hard:soft=true", A9, 3.18413, digits=5),
         Case("the table, squared", "batch-hard", A9, 20.625, space=SQUARED),
         Case(
