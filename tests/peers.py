@@ -989,7 +989,9 @@ def trl_row(kind: str) -> Run:
         from unittest.mock import MagicMock
 
         import torch
-        from trl import DPOTrainer
+
+        with without_operators():
+            from trl import DPOTrainer
 
         def model(chosen: np.ndarray, rejected: np.ndarray) -> Any:
             log_probs = t(np.concatenate([chosen, rejected]))[:, None]
@@ -1173,7 +1175,9 @@ Each row is a line of `lossctl/language/libraries.tsv`, set by `--like LIBRARY`.
 library itself on {today}, by `python tests/peers.py`: on random inputs and on hard ones (probabilities of exactly 0
 and 1, huge errors and logits, equal points, a lone class), in float64 and float32. "Off by" is the largest difference
 as a share of the value: on float64 inputs, and on all. "Weights" are those that it takes, run too; with others
---like refuses, until --weight-norm says how they divide. Rows "from its source" were told by reading it, and not run.
+--like refuses, until --weight-norm says how they divide. Rows "from its source" were told by reading it, and not run:
+Caffe has no wheel, and is built with boost, protobuf and glog. What needs a numpy before 2 was run by an interpreter of
+its own (`tests/peers_apart.py`).
 
 Run on the CPU: {ran}.
 

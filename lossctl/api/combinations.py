@@ -163,7 +163,7 @@ class Combinations:
         return is_of_logits and any(self._is_of(settings, reading) for _, settings in self.libraries)
 
     def _of_reading(self, reading: dict[str, Any]) -> Iterator[Combination]:
-        sets = list(self._option_sets(0 if reading and self.loss.engine.has_space else AT_ONCE))
+        sets = list(self._option_sets(AT_ONCE))
         if reading:
             sets = [own for own in sets if len(own) <= 1]
         of_libraries = [dict(own) for own, settings in self.libraries if self._is_of(settings, reading)]
