@@ -18,7 +18,7 @@ from ..rows import groups
 from ..text import shown
 from . import prepare
 from .bound import column_of, read_all, rider
-from .labels import is_text
+from .label_column import is_text
 from .reading import Given
 
 if TYPE_CHECKING:
