@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -211,7 +211,7 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
         output.destination(style, inputs, is_binary=format == "npy") as writer,
         output.picture(values.get("plot"), inputs) as drawing,
         output.metrics(values["metrics"], style, inputs) as write_metrics,
-        output.summary(values["summary"], _outputs(values), inputs) as write_summary,
+        output.summary(values["summary"], [values["output"], values["metrics"], values.get("plot")], inputs) as append,
         answers.opened(asked) as answer,
     ):
         results: list[Result] = []
@@ -225,11 +225,14 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
             rows.write_top(hardest, answer.shared, style, writer, values["digits"])
         else:
             results = _write_numbers(answer, style, writer, values)
-            write_metrics(_metrics(results))
+            if values["metrics"]:
+                from ..show.metrics import of_results
+
+                write_metrics(of_results(results))
             if values["summary"]:
                 from ..show import summary
 
-                write_summary(summary.of_results(results, _failures(results), values["digits"]))
+                append(summary.of_results(results, _failures(results), values["digits"]))
         if drawing is not None:
             from ..show.data_plots import draw_rows
 
@@ -314,16 +317,6 @@ def _write_numbers(answer: Answer, style: output.Style, out: Any, values: Mappin
         if result.group is None and result.average != "macro":
             output.note(style, show.context(result))
     return results
-
-
-def _outputs(values: Mapping[str, Any]) -> list[str | None]:
-    return [values["output"], values["metrics"], values.get("plot")]
-
-
-def _metrics(results: list[Result]) -> Iterator[tuple[str, float]]:
-    from ..show.metrics import of_results
-
-    yield from of_results(results)
 
 
 def _failures(results: list[Result]) -> list[str]:

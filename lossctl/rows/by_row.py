@@ -178,11 +178,9 @@ def score(plan: shapes.Plan, block: RowBlock) -> Rows:
 
 def values_of(plan: shapes.Plan, admitted: checks.Admitted) -> Any:
     """What the loss returns for the rows of a block that has passed the door."""
-    return (_expected if plan.is_soft else _plain)(plan, *admitted.inputs)
-
-
-def _plain(plan: shapes.Plan, *inputs: Any) -> Any:
-    return plan.spec.loss.function(*inputs, **plan.spec.options)
+    if plan.is_soft:
+        return _expected(plan, *admitted.inputs)
+    return plan.spec.loss.function(*admitted.inputs, **plan.spec.options)
 
 
 def _expected(plan: shapes.Plan, prediction: Binary, label: np.ndarray) -> np.ndarray:
@@ -190,7 +188,7 @@ def _expected(plan: shapes.Plan, prediction: Binary, label: np.ndarray) -> np.nd
     flat = prediction._replace(values=prediction.values.reshape(-1))
 
     def share(chance: np.ndarray, truth: float) -> np.ndarray:
-        cells = _plain(plan, flat, np.full(flat.values.shape, truth))
+        cells = plan.spec.loss.function(flat, np.full(flat.values.shape, truth), **plan.spec.options)
         return np.where(chance == 0, 0.0, chance * np.asarray(cells).reshape(label.shape))
 
     cells = share(label, 1.0) + share(1.0 - label, 0.0)
