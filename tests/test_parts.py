@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
 from threading import Event
@@ -351,6 +352,25 @@ def test_torchrun(tmp_path):
     assert re.search(r"exitcode *: 2 ", done.stderr)
     with pytest.raises(UsageError, match="there are no ranks"):
         lossctl.triplets(emb, label, executor="torchrun")
+
+
+def points_held():
+    return len(parts.FUNCTIONS)
+
+
+def forget_soon():
+    parts.KEPT = 0.5
+
+
+@pytest.mark.slow
+def test_a_worker_that_outlasts_a_call_forgets_its_points(tmp_path):
+    emb, label = a_set(tmp_path, 300)
+    expected = lossctl.compute("batch-hard", emb, label)
+    with ProcessPoolExecutor(1, initializer=forget_soon) as pool:
+        assert repr(lossctl.compute("batch-hard", emb, label, executor=pool)) == repr(expected)
+        time.sleep(1)
+        assert pool.submit(points_held).result() == 0
+    assert not parts.FUNCTIONS
 
 
 LOST = Event()

@@ -59,6 +59,24 @@ def test_two_sets_and_rows_kept_apart_have_samples_too():
     assert missing in {int(size * (others - size)) for size in own}
 
 
+@pytest.mark.slow
+def test_intervals_hold_the_truth_as_often_where_most_anchors_are_sampled():
+    random = np.random.default_rng(0)
+    of_all = 1000.0 * random.integers(1, 4, 600)
+    hard = np.maximum(np.round(of_all * np.minimum(1, 0.05 * random.gamma(0.5, 2, 600))), random.random(600) < 0.9)
+    truth, times = hard.sum() / of_all.sum(), 120
+    for anchors in (250, 540):
+        held, widths = 0, []
+        for seed in range(times):
+            some = random.choice(600, anchors, replace=False)
+            low, high, _ = shares.of_sample(hard[some], of_all[some], 0.9, seed, 600)
+            held += low <= truth <= high
+            widths.append(high - low)
+        assert 0.8 < held / times < 0.975, anchors  # 0.9 by at most 3.5 standard errors
+    low, high, _ = shares.of_sample(hard, of_all, 0.9, 0, 600)
+    assert low == high == pytest.approx(truth, rel=1e-12)
+
+
 def test_all_anchors_are_no_estimate(tmp_path):
     emb, label = clouds(60)
     np.savez(tmp_path / "x.npz", emb=emb, label=label)

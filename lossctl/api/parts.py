@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 PART_ROWS = 1 << 22  # a worker opens the files again for each part
 BLOCKS = 8  # of units that are compared with all others, in one part: they take seconds, where there are many
-MAKING = threading.Lock()
+KEPT = 60.0  # seconds that a worker holds the points of a call after a part of it
+MAKING, FORGETTING = threading.Lock(), threading.Lock()
+_forgetting: threading.Timer | None = None
 AHEAD = 64  # parts that are on their way, unless an executor says how many
 
 
@@ -204,19 +206,34 @@ def blocks_of_part(plan: bytes, threads: int, start: int, stop: int, items: Sequ
         return list(ordered_map(_function_of(plan), items, threads))
     except LossctlError as fault:
         return fault
+    finally:
+        _let_go_later(plan)
+
+
+def _let_go_later(plan: bytes) -> None:
+    """Forget the points of a call some time after its last part: a worker may outlast it by days."""
+    global _forgetting
+    with FORGETTING:
+        if _forgetting is not None:
+            _forgetting.cancel()
+        _forgetting = threading.Timer(KEPT, FUNCTIONS.pop, (plan, None))
+        _forgetting.daemon = True
+        _forgetting.start()
 
 
 def _function_of(plan: bytes) -> Callable[[Any], Any]:
     with MAKING:
-        if plan not in FUNCTIONS:
+        function = FUNCTIONS.get(plan)
+        if function is None:
             FUNCTIONS.clear()
             _, recipe, ask = pickle.loads(plan)
             with _opened(recipe) as shared:
                 try:
                     ask(shared, _Asking())
                 except _Asked as asked:
-                    FUNCTIONS[plan] = asked.function
-        return FUNCTIONS[plan]
+                    function = FUNCTIONS[plan] = asked.function
+        assert function is not None
+        return function
 
 
 def _is_path(source: Given) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError
+from ..files import drawer
 from ..resampling import jackknife, shares
 from ..resampling.draws import Draws
 from ..resampling.shares import ShareEnds
@@ -40,7 +41,11 @@ def of_sample(
     some = breakdown_of_some(embeddings.emb, embeddings.label, anchors, seed, progress=progress, **settings)
     if some is None:
         return None
-    ends = [[shares.of_sample(kind, of_all.sum(axis=0), level, seed) for kind in of_all] for of_all in some.categories]
+    assert some.breakdown.sample is not None
+    of = some.breakdown.sample.of
+    ends = [
+        [shares.of_sample(kind, of_all.sum(axis=0), level, seed, of) for kind in of_all] for of_all in some.categories
+    ]
     return _bounded(
         some.breakdown, ShareConfidence(level, "bca", "anchors", anchors, seed), ends, "count more --anchors"
     )
@@ -60,7 +65,12 @@ def of_points(
         nothing = ShareEnds(math.nan, math.nan, f"{points} points are too few")
         return _bounded(breakdown, confidence, [[nothing] * len(KINDS) for _ in breakdown.margins], "")
     rests = [
-        _shares(count, embeddings.emb[stays], embeddings.label[stays], len(breakdown.margins))
+        _shares(
+            count,
+            drawer.taken(embeddings.emb, np.arange(points)[stays]),
+            embeddings.label[stays],
+            len(breakdown.margins),
+        )
         for stays in jackknife.blocks_of(Draws(seed, 1), points, None)
     ]
     left_out = np.array(rests)  # (blocks, margins, 3)

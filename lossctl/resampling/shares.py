@@ -28,8 +28,12 @@ class ShareEnds(NamedTuple):
     why: str = ""
 
 
-def of_sample(counts: np.ndarray, triplets: np.ndarray, level: float, seed: int) -> ShareEnds:
-    """That of a share from the triplets of one kind, and of all kinds, that each sampled anchor has, (m,)."""
+def of_sample(counts: np.ndarray, triplets: np.ndarray, level: float, seed: int, of: int) -> ShareEnds:
+    """That of a share from the triplets of one kind, and of all kinds, that each sampled anchor has, (m,).
+
+    of: how many anchors these were drawn from, without replacement: where they are most, little is left to guess
+    Source: Cochran, Sampling Techniques, 1977, 2.6, the finite population correction.
+    """
     columns = np.stack([counts, triplets], axis=1) / triplets.mean()
     sums = columns.sum(axis=0)
     share = float(sums[0] / sums[1])
@@ -46,7 +50,8 @@ def of_sample(counts: np.ndarray, triplets: np.ndarray, level: float, seed: int)
     some = np.ones(len(resampled), dtype=bool)
     spread = Spread(share, resampled, some, influence.acceleration, influence, effective)
     low, high = spread.interval(level, "bca")
-    return ShareEnds(max(0.0, low), min(1.0, high))
+    left = math.sqrt(1 - len(counts) / of)
+    return ShareEnds(max(0.0, share + left * (low - share)), min(1.0, share + left * (high - share)))
 
 
 def of_points(share: float, left_out: np.ndarray, level: float) -> ShareEnds:

@@ -28,7 +28,7 @@ COMMANDS = (
     ("compute", "supcon", "E", "L"),
     ("triplets", "E", "L", "--distance", "cosine", "--margin", "0.1"),
     ("triplets", "E", "L", "--distance", "manhattan", *MARGIN),
-    ("triplets", "E", "L", "--ref", "E", "--ref-label", "L", *MARGIN),
+    ("triplets", "E", "L", "--ref", "R", "--ref-label", "L", *MARGIN),
     ("mine", "batch-hard", "E", "L", "-o", "OUT"),
     ("mine", "semi-hard", "E", "L", "-o", "OUT"),
     ("mine", "all", "E", "L", *MARGIN, "-o", "OUT"),
@@ -36,22 +36,23 @@ COMMANDS = (
 
 
 def write(folder: Path, rows: int, columns: int) -> None:
-    """Classes of ten points around centres, so near each other that triplets of all kinds occur."""
+    """Two sets of classes of ten points around centres, so near each other that triplets of all kinds occur."""
     import numpy as np
 
     random = np.random.default_rng(0)
-    points = np.lib.format.open_memmap(folder / "emb.npy", "w+", "f4", (rows, columns))
+    sets = [np.lib.format.open_memmap(folder / name, "w+", "f4", (rows, columns)) for name in ("emb.npy", "ref.npy")]
     for start in range(0, rows, 10):
-        shape = len(points[start : start + 10]), columns
-        points[start : start + 10] = random.standard_normal(shape, "f4")
-        points[start : start + 10] += (2 / columns) ** 0.25 * random.standard_normal(columns, "f4")
+        centre = (2 / columns) ** 0.25 * random.standard_normal(columns, "f4")
+        for points in sets:
+            shape = len(points[start : start + 10]), columns
+            points[start : start + 10] = random.standard_normal(shape, "f4") + centre
     np.save(folder / "label.npy", np.arange(rows) // 10)
 
 
 def timed(arguments: tuple[str, ...], folder: Path) -> tuple[str, float, float]:
     """A hash of what a command prints and writes, its seconds, and the peak of its anonymous memory in MB."""
     (folder / "out.npy").unlink(missing_ok=True)
-    names = {"E": "emb.npy", "L": "label.npy", "OUT": "out.npy"}
+    names = {"E": "emb.npy", "R": "ref.npy", "L": "label.npy", "OUT": "out.npy"}
     command = [sys.executable, "-m", "lossctl", *(names.get(word, word) for word in arguments)]
     started, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder)

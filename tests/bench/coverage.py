@@ -167,7 +167,7 @@ def sampled(rng: Rng, n: int, seed: int) -> Answer:
     """The same about one set, from n of its anchors."""
     hard, of_all = crowd()
     chosen = rng.choice(len(hard), n, replace=False)
-    low, high, _ = shares.of_sample(hard[chosen], of_all[chosen], LEVEL, seed)
+    low, high, _ = shares.of_sample(hard[chosen], of_all[chosen], LEVEL, seed, len(hard))
     return low, high, hard.sum() / of_all.sum()
 
 
