@@ -23,6 +23,7 @@ from lossctl.api import suite_file as suites
 from lossctl.api.suite import run
 from lossctl.errors import DataError, LossctlError
 from lossctl.files import yaml
+from lossctl.files.opening import nearby
 from lossctl.show.forest import ForestBar, svg, ticks_between
 
 SAMPLE = "samples/suite.yaml"
@@ -82,6 +83,8 @@ def test_variables_are_replaced_wherever_a_value_stands(tmp_path):
     (other,) = entries(tmp_path, text, {"DIR": "d", "LOSS": "mse", "MAX": "2", "FILE": "010"})
     assert (other.values["loss"], other.values["max"]) == (["mse"], 2)
     assert other.values["inputs"] == [str(tmp_path / "d" / "010.csv")]
+    (bare,) = entries(tmp_path, 'losses: [{loss: bce, inputs: "$DIR/a.csv"}]', {"DIR": "d"})
+    assert "write ${DIR} in a suite" in nearby(bare.values["inputs"][0])
 
 
 WRONG_EXPANSIONS = {

@@ -253,6 +253,8 @@ def nearby(path: str) -> str:
     import difflib
 
     folder, name = os.path.split(path)
+    if variable := re.search(r"\$([A-Za-z_][A-Za-z0-9_]*)", path):
+        return f"write ${{{variable[1]}}} in a suite, and outside of single quotes in a shell"
     try:
         names = os.listdir(folder or ".")
     except (OSError, ValueError):
