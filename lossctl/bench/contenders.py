@@ -100,7 +100,7 @@ def _anchors_at(points: Any) -> np.ndarray:
 
 
 def _batch_all(case: Case) -> Contender:
-    """The breakdown as `lossctl triplets` makes it, certified in float64."""
+    """The breakdown as `lossctl triplets` makes it, certified in float64, without its histograms."""
     from ..sets.counting import Census, Counts, count_panel, joined
     from ..sets.panels import fold
     from ..sets.triplets import prepare
@@ -112,6 +112,7 @@ def _batch_all(case: Case) -> Contender:
             margins=(MARGIN,),
             metric="euclidean",
             normalize=False,
+            bins=0,
         )
         return census, joined(list(fold(census.points, lambda panel: count_panel(census, panel, is_whole=True))))
 

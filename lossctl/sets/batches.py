@@ -51,6 +51,7 @@ def sampled(
                 margins=margins,
                 metric=metric,
                 normalize=normalize,
+                bins=0,
                 threads=1,
             )
         )

@@ -43,6 +43,11 @@ class Census:
     edge_squares: np.ndarray
     with_pairs: bool
 
+    @property
+    def has_bins(self) -> bool:
+        """Whether distances are told of, beside those of triplets."""
+        return len(self.edges) > 1
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -118,21 +123,26 @@ def count_panel(census: Census, panel: Panel, is_whole: bool = False) -> Counts:
     """
     points, start, stop = census.points, panel.start, panel.stop
     members = np.ones(len(panel), np.int64) if points.weights is None else points.weights[start:stop]
-    strips_of_panel = strips(census.judge, start, stop, "below")
-    parts, sides = zip(*(_count_strip(census, strip) for strip in strips_of_panel), strict=True)
+    parts, sides = [], []
+    for strip in strips(census.judge, start, stop, "below"):
+        parts.append(_count_strip(census, strip))
+        if census.has_bins:
+            sides.append(_positive_side(census, strip, members[strip.start - start :][: len(strip.own)]))
     counts = joined(parts)
+    if not census.has_bins:
+        return counts
     positives, negatives = (
         int((pairs * members).sum())
         for pairs in (points.positive_weight(start, stop), points.negative_weight(start, stop))
     )
     return replace(
         counts,
-        positives=_joined_side(list(sides), positives),
+        positives=_joined_side(sides, positives),
         negatives=_negative_side(census, start, stop, counts.nearest, negatives, is_whole and points.holds_self),
     )
 
 
-def _count_strip(census: Census, strip: Strip) -> tuple[Counts, _Side]:
+def _count_strip(census: Census, strip: Strip) -> Counts:
     points, judge, weight_of = census.points, census.judge, census.points.weights
     start, stop = strip.start, strip.start + len(strip.own)
     ranks = rank(judge, strip)
@@ -141,7 +151,7 @@ def _count_strip(census: Census, strip: Strip) -> tuple[Counts, _Side]:
     farthest, nearest = points.measured(_farthest(judge, strip)), points.measured(_nearest(judge, ranks))
     d_ap = points.measured(ranks.positives)
     d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
-    counts = Counts(
+    return Counts(
         below=np.einsum("bjk,bk->jb", ranks.below, ranks.weight) * members,
         ties=np.einsum("bjk,bk->jb", ranks.ties, ranks.weight) * members,
         undecided=ranks.undecided.T * members,
@@ -154,7 +164,6 @@ def _count_strip(census: Census, strip: Strip) -> tuple[Counts, _Side]:
         negatives=NOTHING,
         hard_by_class=_hard_by_class(judge, ranks, members) if census.with_pairs else {},
     )
-    return counts, _positive_side(census, strip, members)
 
 
 def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarray) -> np.ndarray:

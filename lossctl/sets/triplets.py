@@ -64,6 +64,7 @@ def breakdown(
 
     margins: in units of the distance, >= 0; each is decided as the float64 it is
     by_class: also by class of the anchor; pairs: also the so many class pairs with the most hard triplets
+    bins: of the histograms of distances; where it is 0, no distance but those of triplets is measured
     block, threads, memory_bytes, progress: as in panels.fold; they do not change a proven count
     who: who may pair with whom
 
@@ -281,7 +282,7 @@ def check_margins(margins: Sequence[float]) -> None:
 
 def histogram_edges(points: Points, bins: int) -> np.ndarray:
     """Equal bins over what a sample of pairs spans: as many positives as negatives, chosen by a fixed seed."""
-    if not points.anchors:
+    if not points.anchors or not bins:
         return np.linspace(0.0, 1.0, bins + 1)
     random = np.random.Generator(np.random.Philox(key=0))
     sample = min(SAMPLE, max(LEAST_SAMPLE, SAMPLED_VALUES // points.x.shape[1]))
@@ -290,7 +291,8 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
         anchors = np.sort(anchors[:MASKED])
     own = _some_positives(points, anchors, random.integers(1 << 62, size=len(anchors)))
     any_point = random.integers(len(points), size=len(anchors))
-    distances = points.measured(points.gram.direct(np.tile(anchors, 2), np.concatenate([own, any_point])))
+    pairs = np.unique(np.concatenate([own, any_point]) + np.tile(anchors, 2) * len(points))
+    distances = points.measured(points.gram.direct(*np.divmod(pairs, len(points))))
     some = distances if points.is_signed else distances[distances > 0]
     low, high = float(some.min(initial=np.inf)), float(distances.max())
     if not high > low:
@@ -384,7 +386,7 @@ def _retrieval(points: Points, counts: Counts | None) -> Retrieval:
 
 
 def _distances(side: DistanceSums | None, bins: int) -> Distances:
-    if side is None:
+    if side is None or not side.pairs:
         return Distances(0, math.nan, math.nan, math.nan, (0,) * bins)
     return Distances(
         side.pairs, side.smallest, side.sum / count(side.pairs), side.largest, tuple(int(n) for n in side.counts)
