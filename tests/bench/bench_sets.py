@@ -62,7 +62,7 @@ print(least(work) / min(floor, least(product)))
 
 def ratio(checkout: Path, name: str, n: int, k: int, noise: float) -> float:
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", CASE, name, str(n), str(k), str(noise)]
+    command = [sys.executable, "-P", "-c", CASE, name, str(n), str(k), str(noise)]
     return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
