@@ -115,11 +115,14 @@ def loops() -> dict[str, Callable[[Any, Any], Any]]:
     def chance(p: Any, y: Any) -> Any:
         return np.where(y == 1, p, 1 - p)
 
+    def focal(p: Any) -> Any:
+        return ((1 - p) ** 2 * -np.log(p)).sum()
+
     return {
         "mse": lambda p, y: ((p - y) ** 2).sum(),
         "mae": lambda p, y: np.abs(p - y).sum(),
         "bce": lambda p, y: -np.log(chance(p, y)).sum(),
-        "focal": lambda p, y: ((1 - chance(p, y)) ** 2 * -np.log(chance(p, y))).sum(),
+        "focal": lambda p, y: focal(chance(p, y)),
     }
 
 
