@@ -238,6 +238,8 @@ def test_losses_equal_loops_over_the_pairs(kind):
     case = case_of(kind, x, random)
     d, s, units = tables(case.x)
     for loss in (loss for loss in walk() if loss.engine.has_space and loss.name != "random-semi-hard"):
+        if not loss.stands_alone:  # no anchor has a value
+            continue
         spec = parse(loss.name)
         own = {"supcon": supcon, "lifted-structure": partial(lifted_structure, case, d)}
         reference = own.get(loss.name) or SET_REFERENCES[loss.name]
