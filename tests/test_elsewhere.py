@@ -75,6 +75,15 @@ def test_a_search_looks_in_names_here_and_elsewhere(words: str, first: str, some
     assert names[0] == first and some <= set(names)
 
 
+def test_a_library_lists_its_names_and_ours() -> None:
+    lines = [line.split("\t") for line in run_lossctl("list", "--like", "pml", "-f", "tsv").out.splitlines()]
+    assert lines[0] == ["there", "name", "reason"] and ["FastAPLoss", "fast-ap", ""] in lines
+    assert sum(bool(there) and bool(name) != bool(reason) for there, name, reason in lines[1:]) == len(lines) - 1
+    assert "ciou" in run_lossctl("list", "--like", "torchvision", "--names").out.split()
+    done = run_lossctl("list", "--like", "torchvison")
+    assert done.code == 2 and "Did you mean 'torchvision'" in done.err
+
+
 def test_a_search_within_a_family_and_as_json() -> None:
     names = run_lossctl("list", "--search", "order", "--family", "gains", "--names").out.split()
     assert names and set(names) <= {"dcg", "ndcg", "approx-ndcg", "lambda-loss"}

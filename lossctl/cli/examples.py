@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "list": (
         ("lossctl list --search ranking", "losses by a word"),
         ("lossctl list --family robust", "one family"),
+        ("lossctl list --like torchvision", "what a library has, under which name"),
     ),
     "suggest": (("lossctl suggest preds.csv", "the losses that fit, as commands"),),
     "explain": (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
-from ..language import registry
+from ..language import elsewhere, registry
 from . import options, output
 from .app import say
 
@@ -24,10 +24,14 @@ def losses(values: Mapping[str, Any]) -> None:
         raise UsageError(f"unknown family {family!r}", fix=f"use one of {', '.join(registry.FAMILIES)}")
     style = output.style_of(values)
     if values["names"]:
-        output.alone("names", "names are printed bare, a line each", values, "list", ("family", "search"))
+        output.alone("names", "names are printed bare, a line each", values, "list", ("family", "search", "like"))
     chosen = [loss for loss in registry.walk() if family in (None, loss.family)]
     if values["search"] is not None:
         chosen = _searched(chosen, values["search"])
+    rows = [] if values["like"] is None else elsewhere.of_library(values["like"])
+    if rows:
+        here = {row.loss for row in rows}
+        chosen = [loss for loss in chosen if loss.name in here]
     with output.destination(style) as writer:
         if values["names"]:
             writer.write("".join(f"{loss.name}\n" for loss in chosen))
@@ -36,6 +40,8 @@ def losses(values: Mapping[str, Any]) -> None:
 
         if style.format == "json":
             writer.write(show.list_json(chosen))
+        elif rows:
+            writer.write(output.sheet_text(show.library_sheet(rows, chosen), output.many_format(style)))
         elif output.many_format(style) == "table":
             writer.write("".join(output.sheet_text(sheet, "table").lstrip("\n") for sheet in show.by_family(chosen)))
             if family is None and values["search"] is None:
@@ -51,7 +57,6 @@ def _searched(losses: list[registry.Loss], text: str) -> list[registry.Loss]:
 
     UsageError where none does; what is no loss gives the loss to use in its place, with a word.
     """
-    from ..language import elsewhere
     from ..language.pointers import POINTERS
 
     words = [word.replace("_", "-").removesuffix("-loss") for word in text.lower().split()]

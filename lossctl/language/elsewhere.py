@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import UsageError
+from ..text import did_you_mean
 
 TABLE = Path(__file__).with_name("names.tsv")
 MODULES = {
@@ -49,6 +50,19 @@ def names_of(loss: str) -> dict[str, tuple[str, ...]]:
         if row.loss == loss:
             names[row.library] = (*names.get(row.library, ()), *row.names)
     return names
+
+
+def of_library(text: str) -> list[Foreign]:
+    """The losses of a library, by its name or that of its module, in order. UsageError for one that is not known."""
+    from .libraries import ALIASES
+
+    name = text.strip().lower()
+    name = MODULES.get(name, ALIASES.get(name, MODULES.get(name.replace("-", "_"), name.replace("_", "-"))))
+    rows = [row for row in table() if name in (row.library, row.library.replace("_", "-"))]
+    if not rows:
+        known = dict.fromkeys(row.library for row in table())
+        raise UsageError(f"no library {text!r}{did_you_mean(name, known)}", fix=f"use one of {', '.join(known)}")
+    return rows
 
 
 def ours(text: str) -> str | None:

@@ -284,6 +284,8 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("family", "text", "One family only.", ("list",), SHELL, metavar="NAME"),
     Setting("search", "text", "Those whose name (here or in a library), use or formula holds each of these words.",
             ("list",), SHELL, metavar="WORDS"),
+    Setting("like", "text", "The losses of a library: their names there and here, or why there is none.", ("list",),
+            SHELL, metavar="LIBRARY"),
     Setting("names", "flag", "The names alone, a line each.", ("list",), SHELL, default=False),
     Setting("only", "texts", "Only entries whose name holds this text; repeatable.", (RUN,), PLAIN,
             defaults={"lossctl.run": ()}, metavar="TEXT"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..curves.variables import variables_of
 from ..language.domains import Option
-from ..language.elsewhere import names_of
+from ..language.elsewhere import Foreign, names_of
 from ..language.pointers import POINTERS, Pointer
 from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss, find, names
@@ -60,6 +60,13 @@ def list_sheet(losses: Sequence[Loss]) -> Sheet:
         for loss in losses
     )
     return Sheet(("name", "family", "inputs", "options", "summary"), rows)
+
+
+def library_sheet(rows: Sequence[Foreign], losses: Sequence[Loss]) -> Sheet:
+    """What a library calls its losses, what they are called here, or why there is none."""
+    known = {loss.name for loss in losses}
+    lines = tuple((", ".join(row.names), row.loss, row.reason) for row in rows if row.reason or row.loss in known)
+    return Sheet(("there", "name", "reason"), lines, prose=frozenset({"there", "reason"}))
 
 
 def options_text(loss: Loss) -> str:
