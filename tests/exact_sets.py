@@ -406,7 +406,7 @@ def hard_sets() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 SPACES = (("euclidean", False), ("sqeuclidean", False), ("cosine", False), ("euclidean", True), ("sqeuclidean", True))
 SPECS = {
     "batch-all": ("batch-all", "batch-all:margin=0", "batch-all:mining=hard"),
-    "batch-hard": ("batch-hard", "batch-hard:margin=0", "batch-hard:soft=true", "batch-hard:mining=hard"),
+    "batch-hard": ("batch-hard", "batch-hard:margin=0", "batch-hard:soft=true"),
     "semi-hard": ("semi-hard", "semi-hard:fallback=hardest", "semi-hard:fallback=drop"),
     "contrastive-pairs": ("contrastive-pairs", "contrastive-pairs:margin=1e-300"),
     "multi-similarity": ("multi-similarity", "multi-similarity:base=0.3"),
