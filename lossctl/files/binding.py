@@ -123,6 +123,7 @@ def _refuse_bits(field: Field, role: Role) -> None:
         )
 
 
+LOOKED_AT = 20  # columns of a text that are read to tell which may be meant
 QUOTE = "to read several files as one, put quotes around the pattern: 'preds/*.npy'"
 
 
@@ -324,7 +325,14 @@ def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     free = [name for name in frame.names if name not in taken and name.strip().lower() not in others]
     if role.truth or role.kind == "category":
         return free
-    free = [name for name in free if _holds_numbers(frame, name)]
+    place = {name: at for at, name in enumerate(frame.names)}
+    kinds = {name: frame.content.kind_of(place[name]) for name in free}
+    unread = set([name for name in free if kinds[name] == "unknown"][LOOKED_AT:])
+    free = [
+        name
+        for name in free
+        if kinds[name] == "number" or name in unread or (kinds[name] != "text" and _holds_numbers(frame, name))
+    ]
     if (
         not (role.layout == "vectors" or role.is_per_class)
         or len(free) < 2
