@@ -123,6 +123,12 @@ def test_a_request_is_made_again_and_says_so_at_the_end(monkeypatch):
     assert "word" not in str(fault.value)
     assert len(calls) == 4
 
+    def unreachable():
+        raise FileNotFoundError("https://host/x") from ConnectionRefusedError("refused")
+
+    with pytest.raises(FileError, match="tried 4 times: ConnectionRefusedError: refused"):
+        remote._asked("https://host/x", unreachable)
+
 
 @pytest.mark.parametrize("name", ["a.npy", "a.csv"])
 def test_another_file_of_the_same_length_is_noticed(name, monkeypatch, tmp_path):

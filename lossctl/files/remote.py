@@ -141,13 +141,17 @@ def _asked(label: str, request: Callable[[], Answer]) -> Answer:
     for attempt in itertools.count(1):
         try:
             return request()
-        except FileNotFoundError:
-            raise FileError(f"{label}: no such file", fix="check the address, and the region of the store") from None
         except PermissionError:
             raise FileError(
                 f"{label}: permission denied", fix="check the credentials in the environment, and who may read it"
             ) from None
-        except Exception as fault:
+        except Exception as raised:
+            is_absent = isinstance(raised, FileNotFoundError)
+            fault = raised.__cause__ if is_absent and isinstance(raised.__cause__, OSError) else raised  # no connection
+            if isinstance(fault, FileNotFoundError):
+                raise FileError(
+                    f"{label}: no such file", fix="check the address, and the region of the store"
+                ) from None
             if attempt == ATTEMPTS:
                 raise FileError(
                     f"{label}: cannot read, tried {ATTEMPTS} times: {_reason(fault)}",
