@@ -11,6 +11,7 @@ import pytest
 from conftest import run_lossctl
 
 import lossctl
+from lossctl.api.reading import Reading
 from lossctl.api.suggest import suggest
 from lossctl.errors import DataError, FileError
 from lossctl.language import options, registry
@@ -42,19 +43,19 @@ def test_every_command_computes(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["preds.csv", "ranking.csv", "distributions.npz"])
 def test_what_is_not_suggested_cannot_be_computed(name: str) -> None:
-    fitting = {item.loss for item in suggest(f"samples/{name}")}
+    fitting = {item.loss for item in suggest(f"samples/{name}").fits}
     others = [loss.name for loss in registry.walk() if loss.name not in fitting]
     assert [other for other in others if run_lossctl("compute", other, f"samples/{name}").code == 0] == []
 
 
 def test_values_decide_between_probabilities_and_logits() -> None:
     rows = np.array([0, 1, 1]), np.array([[-3.0], [2.0], [0.5]])
-    of_logits = {item.loss: item.command for item in suggest(rows[1][:, 0], rows[0])}
+    of_logits = {item.loss: item.command for item in suggest(rows[1][:, 0], rows[0]).fits}
     assert (
         of_logits["bce"] == "lossctl.compute('bce', ARRAY, ARRAY, from_logits=True)"
         and "from" not in of_logits["hinge"]
     )
-    chances = {item.loss: item.command for item in suggest(np.array([0.1, 0.8, 0.9]), rows[0])}
+    chances = {item.loss: item.command for item in suggest(np.array([0.1, 0.8, 0.9]), rows[0]).fits}
     assert "from" not in chances["bce"]
 
 
@@ -62,28 +63,38 @@ def test_two_sources_and_names_with_blanks(tmp_path) -> None:
     path = tmp_path / "my scores.npy"
     np.save(path, np.array([0.2, 0.7]))
     np.save(tmp_path / "y.npy", np.array([0, 1]))
-    commands = {item.loss: item.command for item in suggest(str(path), str(tmp_path / "y.npy"))}
+    commands = {item.loss: item.command for item in suggest(str(path), str(tmp_path / "y.npy")).fits}
     assert run_lossctl(*shlex.split(commands["bce"])[1:]).code == 0
 
 
 def test_what_was_said_of_the_file_is_in_the_commands(tmp_path) -> None:
     """Each of its settings: without one of them the command would read another table, or none."""
     path = tmp_path / "a.csv"
-    path.write_text("0.25|0\n0.5|1\n0.75|1\n")
-    done = run_lossctl("suggest", str(path), "--header", "no", "--delimiter", "|", "--json")
+    path.write_text("0,25|0\n0,5|1\n1.000,75|1\n")
+    settings = ["--header", "no", "--delimiter", "|", "--decimal", ",", "--thousands", "."]
+    done = run_lossctl("suggest", str(path), *settings, "--json")
     commands = {item["loss"]: item["command"] for item in json.loads(done.out)["results"]}
-    assert run_lossctl(*shlex.split(commands["mae"])[1:]).out == run_lossctl("compute", "mae", str(path)).out
+    assert run_lossctl(*shlex.split(commands["mae"])[1:]).out == run_lossctl("compute", "mae", str(path), *settings).out
     rows = options.settings("suggest", "shell").keys() & options.settings("compute", "shell").keys()
-    assert {f"--{key}" for key in rows - {"output", "format", "json", "color"}} <= set(shlex.split(commands["mae"]))
+    assert {f"--{key}" for key in rows - {"output", "format", "json", "color", "dim"}} <= set(
+        shlex.split(commands["mae"])
+    )
+
+
+def test_columns_that_are_read_otherwise_are_told(tmp_path) -> None:
+    (tmp_path / "a.csv").write_text("prob;label\n0,25;0\n0,5;1\n")
+    done = run_lossctl("suggest", str(tmp_path / "a.csv"))
+    assert "gini" in done.out and "'0,25' is not a number; add --decimal ," in done.err
+    assert "bce" in run_lossctl("suggest", str(tmp_path / "a.csv"), "--decimal", ",").out
 
 
 def test_several_files_as_one_are_a_call_of_python(tmp_path) -> None:
     paths = tmp_path / "a.csv", tmp_path / "b.csv"
     for path in paths:
         path.write_text("prob;label\n0.25;0\n0.5;1\n")
-    commands = {item.loss: item.command for item in suggest(paths, header=True, delimiter=";")}
+    commands = {item.loss: item.command for item in suggest(paths, reading=Reading(header=True, delimiter=";")).fits}
     assert eval(commands["bce"], {"lossctl": lossctl, "Path": Path}).n == 4
-    alone = {item.loss: item.command for item in suggest(paths[0], delimiter=";")}
+    alone = {item.loss: item.command for item in suggest(paths[0], reading=Reading(delimiter=";")).fits}
     assert run_lossctl(*shlex.split(alone["bce"])[1:]).code == 0
 
 

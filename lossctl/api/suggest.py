@@ -5,55 +5,68 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fspath
+from typing import Any
 
 from ..errors import DataError, FileError, LossctlError
 from ..language import registry
 from ..language.registry import Loss
-from ..results.suggestions import Suggestion
+from ..results.suggestions import Suggestion, Suggestions
 from ..rows import checks
 from .compute import Request, forms_of, prepared
 from .reading import Given, Reading
 
+PLAIN = Reading()
 
-def suggest(*inputs: Given, header: bool | None = None, delimiter: str | None = None) -> tuple[Suggestion, ...]:
-    """The losses that can be computed from sources, as `compute` takes them, in the order of the families.
+
+READS = ("header", "delimiter", "decimal", "thousands", "dim")  # of a reading, what a command has to say again
+
+
+def suggest(*inputs: Given, reading: Reading = PLAIN) -> Suggestions:
+    """The losses that can be computed from sources, as `compute` takes them.
 
     A loss fits where all of its inputs are found and their first block holds values that it allows: rows further on
     may still be refused. DataError where none fits, FileError.
     """
-    reading = Reading(header=header, delimiter=delimiter)
     write = _of_shell if all(isinstance(source, str | PathLike) for source in inputs) else _of_python
-    suggestions, reasons = [], {}
+    suggestions, faults = [], {}
     for loss in registry.walk():
         try:
             suggestions.append(next(_fits(loss, inputs, reading, write)))
         except FileError:
             raise
         except LossctlError as fault:
-            reasons[loss.name] = fault.what
+            faults[loss.name] = fault
     if not suggestions:
         raise DataError(
             f"no loss fits {', '.join(map(_source, inputs))}",
-            why=f"mse, for one: {reasons['mse']}",
+            why=f"mse, for one: {faults['mse'].what}",
             fix="name the columns as inputs are named (lossctl list), or give them one by one: lossctl compute --help",
         )
-    return tuple(suggestions)
+    doubts = (f"{fault.what}; {fault.fix}" for fault in faults.values() if _is_of_reading(fault))
+    return Suggestions(tuple(suggestions), tuple(dict.fromkeys(doubts)))
+
+
+def _is_of_reading(fault: LossctlError) -> bool:
+    """Whether another way to read the sources mends it."""
+    return any(fault.fix.startswith(f"add --{name} ") for name in READS)
 
 
 Write = Callable[[str, Sequence[Given], Reading, bool], str]  # loss, inputs, reading, of logits -> a command
 
 
+def _told(reading: Reading) -> dict[str, Any]:
+    return {name: getattr(reading, name) for name in READS if getattr(reading, name) != getattr(PLAIN, name)}
+
+
 def _of_shell(loss: str, inputs: Sequence[Given], reading: Reading, is_of_logits: bool) -> str:
     words = ["lossctl", "compute", loss, *map(fspath, inputs)]
-    words += [] if reading.header is None else ["--header", "yes" if reading.header else "no"]
-    words += [] if reading.delimiter is None else ["--delimiter", reading.delimiter]
+    for name, value in _told(reading).items():
+        words += [f"--{name}", {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)]
     return shlex.join([*words, *["--from-logits"] * is_of_logits])
 
 
 def _of_python(loss: str, inputs: Sequence[Given], reading: Reading, is_of_logits: bool) -> str:
-    words = [repr(loss), *map(_source, inputs)]
-    words += [] if reading.header is None else [f"header={reading.header}"]
-    words += [] if reading.delimiter is None else [f"delimiter={reading.delimiter!r}"]
+    words = [repr(loss), *map(_source, inputs), *(f"{name}={value!r}" for name, value in _told(reading).items())]
     return f"lossctl.compute({', '.join([*words, *['from_logits=True'] * is_of_logits])})"
 
 

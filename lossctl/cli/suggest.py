@@ -20,16 +20,20 @@ def command() -> Any:
 
 def suggest(values: Mapping[str, Any]) -> None:
     """Which losses can be computed from a file, by its columns and values, with the commands."""
+    from ..api.reading import Reading
+    from ..api.suggest import READS
     from ..api.suggest import suggest as losses_for
     from ..show import suggest as show
 
     headers = {"auto": None, "yes": True, "no": False}
     header = headers[output.check("--header", values["header"], tuple(headers))]
     style = output.style_of(values)
+    told = {name: values[name] for name in READS if name in values}
     with output.progress(style):
-        suggestions = losses_for(*values["sources"], header=header, delimiter=values["delimiter"])
+        suggestions = losses_for(*values["sources"], reading=Reading(**{**told, "header": header}))
     with output.destination(style, values["sources"]) as writer:
         if style.format == "json":
             writer.write(show.as_json(suggestions))
         else:
-            writer.write(output.sheet_text(show.sheet(suggestions), output.many_format(style)))
+            writer.write(output.sheet_text(show.sheet(suggestions.fits), output.many_format(style)))
+    output.warn(style, suggestions.doubts)

@@ -308,6 +308,10 @@ def find(name: str) -> Loss:
     if plain in alike:  # InfoNCE, arc_face, GIoULoss
         return alike[plain]
     refuse_pointer(name)
+    if "," in name and all(part in names() for part in kebab.split(",")):
+        first, *others = kebab.split(",")
+        more = " ".join(f"--also {other}" for other in others)
+        raise UsageError(f"{name!r}: several losses", fix=f"give one at a time, or in a shell: {first} ... {more}")
     import difflib
 
     near = [other for other in names() if sorted(other) == sorted(kebab)]  # letters in another order

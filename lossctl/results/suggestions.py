@@ -18,3 +18,14 @@ class Suggestion:
     inputs: str
     command: str
     summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """The losses that fit some sources, in the order of the families.
+
+    doubts: what losses that do not fit were refused for, where another way to read the sources may mend it
+    """
+
+    fits: tuple[Suggestion, ...]
+    doubts: tuple[str, ...]

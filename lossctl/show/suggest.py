@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..results.document import document
-from ..results.suggestions import Suggestion
+from ..results.suggestions import Suggestion, Suggestions
 from .sheet import Sheet
 
 
@@ -16,6 +16,6 @@ def sheet(suggestions: Sequence[Suggestion]) -> Sheet:
     return Sheet(("loss", "family", "command", "summary"), rows, prose=frozenset({"summary"}))
 
 
-def as_json(suggestions: Sequence[Suggestion]) -> str:
+def as_json(suggestions: Suggestions) -> str:
     """One document."""
-    return document("suggest", [asdict(item) for item in suggestions])
+    return document("suggest", [asdict(item) for item in suggestions.fits], suggestions.doubts)
