@@ -72,7 +72,7 @@ def refuse_beyond(needed: int, what: str, why: str, fix: str, held: int = 0) -> 
         told = f"{what} needs about {_size(needed)} of memory, {_size(free)} are"
         if by_hand is None:
             raise FileError(f"{told} free", why=why, fix=fix)
-        enough = _size(1.1 * needed).replace(" ", "").replace(",", "")
+        enough = _size((1.1 if needed > SMALL else 2) * needed).replace(" ", "").replace(",", "")
         raise FileError(f"{told} allowed", why=why, fix=f"{fix}, or allow more: --memory {enough}")
 
 
