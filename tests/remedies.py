@@ -688,8 +688,8 @@ REMEDIES: dict[str, Remedy] = {
     ),
     "rows beyond the memory that was allowed": Remedy(
         lambda: lossctl.compute("cross-entropy", "chances.npy", np.array([0, 1]), memory="10"),
-        'memory="0.22kB"',
-        lambda: lossctl.compute("cross-entropy", "chances.npy", np.array([0, 1]), memory="0.22kB"),
+        'memory="0.4kB"',
+        lambda: lossctl.compute("cross-entropy", "chances.npy", np.array([0, 1]), memory="0.4kB"),
         CE,
         kept=True,
     ),
