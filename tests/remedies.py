@@ -635,7 +635,7 @@ REMEDIES: dict[str, Remedy] = {
     ),
     "a part that is missing": Remedy(
         lambda: (
-            np.save("b.npy", np.ones(200_000, np.int8)),
+            np.save("b.npy", np.ones(600_000, np.int8)),
             lossctl.merge([part.state() for part in lossctl.parts("bce", "b.npy", "b.npy")][1:]),
         ),
         "the states of all parts",
