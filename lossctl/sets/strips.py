@@ -73,39 +73,52 @@ def measure_near(judge: Judge, squares: np.ndarray, start: int, columns: slice) 
 def strips(judge: Judge, start: int, stop: int, reach: Reach) -> Iterator[Strip]:
     """The anchors start..stop, a few at a time; what is made lies in the judge's scratch, until the next.
 
+    They are screened until a strip shows that too much passes, and thinned until one shows that most matters.
+
     reach: what has to be among them, see `Reach`
     """
     points, scratch = judge.points, judge.scratch
-    is_screened, at, step = reach != "all", start, lengths(points, start, stop)
+    at, step = start, lengths(points, start, stop)
+    is_screened = is_thinned = reach != "all"
     probe = step if step >= stop - start else max(1, step // PROBED)
     while at < stop:
         strip, end = None, min(at + step, stop)
         if is_screened:  # a few first, which show whether it is worth it
-            end = min(at + (probe if at == start else lengths(points, at, stop, SCREENED)), stop)
-            rough = scratch.array("rough", (end - at, len(points)), np.float32)
-            points.screen.squares(at, end, slice(0, len(points)), rough)
+            wide = min(at + (probe if at == start else lengths(points, at, stop, SCREENED)), stop)
+            rough = scratch.array("rough", (wide - at, len(points)), np.float32)
+            points.screen.squares(at, wide, slice(0, len(points)), rough)
             strip = screened_strip(judge, rough, at, reach)
+            is_screened, end = strip is not None, end if strip is None else wide
         if strip is None:
-            is_screened, end = False, min(at + step, stop)
             squares = points.squares(at, end, out=scratch.array("squares", (end - at, len(points))))
             strip = full_strip(judge, squares, at)
+            thin = thinned_strip(judge, strip, reach) if is_thinned else None
+            strip, is_thinned = thin or strip, thin is not None
         yield strip
         at = end
 
 
+def thinned_strip(judge: Judge, strip: Strip, reach: Reach) -> Strip | None:
+    """A full strip without what cannot matter; None where most does."""
+    bounds = judge.gram.bounds(strip.start, strip.start + len(strip.own))
+    passing = _passing(judge, strip.start, strip.own, strip.squares, bounds, reach)
+    if passing is None:
+        return None
+    nearest = strip.squares.min(axis=1) - bounds if judge.points.widest >= LONG else bounds
+    squares, columns = _table(passing, strip.squares[passing], len(strip.own))
+    places = _places(judge, strip.own, nearest, strip.start)
+    return strip._replace(places=places, squares=squares, columns=columns)
+
+
 def screened_strip(judge: Judge, rough: np.ndarray, start: int, reach: Reach) -> Strip | None:
-    """The same from (B, N) squared distances of `points.screen`, which it overwrites; None where too much matters."""
+    """The few that matter by (B, N) squared distances of `points.screen`, which it overwrites; None where they are
+    not few."""
     points, gram, stop = judge.points, judge.gram, start + len(rough)
     bounds = points.screen.bounds(start, stop)
     passing = _passing(judge, start, take_own(points, rough, start), rough, bounds, reach)
-    if passing is None:
+    if passing is None or len(passing[0]) > FEW * rough.size:
         return None
     nearest = rough.min(axis=1) - bounds if points.widest >= LONG else bounds
-    if len(passing[0]) > FEW * rough.size:
-        squares = points.squares(start, stop, out=judge.scratch.array("strip", rough.shape))
-        strip = full_strip(judge, squares, start)
-        places, table = _places(judge, strip.own, nearest, start), _table(passing, squares[passing], len(rough))
-        return Strip(start, strip.own, strip.is_direct, places, *table)
     own = _own_squares(points, start, stop)
     is_direct = _measure_near_own(judge, own, start)
     i, j = passing
