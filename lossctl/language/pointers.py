@@ -132,7 +132,7 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("ssim", "fid", "lpips", "inception-score"), _IMAGES),
     **dict.fromkeys(("spearman", "kendall", "explained-variance"), _CORRELATION),
     **dict.fromkeys(("vae", "vae-loss", "elbo", "beta-vae"), _VAE),
-    **dict.fromkeys(("gan", "gan-loss", "wasserstein"), _GAN),
+    **dict.fromkeys(("gan", "gan-loss"), _GAN),
     **dict.fromkeys(("ohem", "loss-rank-mining", "hard-example-mining"), _HARDEST),
     **dict.fromkeys(("byol", "simsiam", "negative-cosine"), _COSINE),
     **dict.fromkeys(("label-smoothing", "label-smoothing-loss", "labelsmoothingloss"), _SMOOTHED),
@@ -140,6 +140,8 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("center-loss", "center"), _CENTER),
     **dict.fromkeys(("coral", "corn", "ordinal-regression", "ordinal-loss"), _ORDINAL),
     **dict.fromkeys(("lovasz", "lovasz-loss"), _LOVASZ),
+    "wasserstein": Pointer("two losses, of two samples and of the scores of a critic", "both go by that name",
+                           "lossctl compute wasserstein-1d, or wasserstein-gan", "wasserstein-1d"),
     "silhouette": Pointer("how well clusters are apart", "it is no loss",
                           "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL"),
 }  # fmt: skip

@@ -295,6 +295,7 @@ def find(name: str) -> Loss:
         importlib.import_module(f"lossctl.losses.{family}")
     if kebab in BY_NAME:
         return BY_NAME[kebab]
+    refuse_pointer(name)
     from . import elsewhere
 
     known = elsewhere.ours(name)
@@ -307,7 +308,6 @@ def find(name: str) -> Loss:
     alike = {elsewhere.plain(other).removesuffix("loss"): loss for other, loss in reversed(names().items())}
     if plain in alike:  # InfoNCE, arc_face, GIoULoss
         return alike[plain]
-    refuse_pointer(name)
     if "," in name and all(part in names() for part in kebab.split(",")):
         first, *others = kebab.split(",")
         more = " ".join(f"--also {other}" for other in others)
