@@ -77,7 +77,7 @@ def test_a_search_looks_in_names_here_and_elsewhere(words: str, first: str, some
 
 def test_a_library_lists_its_names_and_ours() -> None:
     lines = [line.split("\t") for line in run_lossctl("list", "--like", "pml", "-f", "tsv").out.splitlines()]
-    assert lines[0] == ["there", "name", "reason"] and ["FastAPLoss", "fast-ap", ""] in lines
+    assert lines[0] == ["theirs", "ours", "reason"] and ["FastAPLoss", "fast-ap", ""] in lines
     assert sum(bool(there) and bool(name) != bool(reason) for there, name, reason in lines[1:]) == len(lines) - 1
     assert "ciou" in run_lossctl("list", "--like", "torchvision", "--names").out.split()
     done = run_lossctl("list", "--like", "torchvison")

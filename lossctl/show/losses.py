@@ -66,7 +66,7 @@ def library_sheet(rows: Sequence[Foreign], losses: Sequence[Loss]) -> Sheet:
     """What a library calls its losses, what they are called here, or why there is none."""
     known = {loss.name for loss in losses}
     lines = tuple((", ".join(row.names), row.loss, row.reason) for row in rows if row.reason or row.loss in known)
-    return Sheet(("there", "name", "reason"), lines, prose=frozenset({"there", "reason"}))
+    return Sheet(("theirs", "ours", "reason"), lines, prose=frozenset({"theirs", "reason"}))
 
 
 def options_text(loss: Loss) -> str:
