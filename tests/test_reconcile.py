@@ -189,6 +189,22 @@ def test_what_is_tried_is_what_the_command_gives(tmp_path):
             assert done.code == 0 and float(done.out) == pytest.approx(hit.value, rel=1e-9), (name, hit.text, done.err)
 
 
+@pytest.mark.slow
+def test_the_numbers_of_a_set_are_those_of_the_pipeline():
+    """What one comparison of all points gives by every reduction, with a class of one, against a run for each."""
+    rng = np.random.default_rng(7)
+    emb, label = rng.normal(size=(26, 4)), np.r_[rng.integers(0, 4, 24), 7, 8]
+    for name in ("batch-hard", "contrastive-pairs"):
+        loss = registry.find(name)
+        asked = Question((registry.make(loss),), ({},), (emb, label), {})
+        with answers.opened(asked) as answer:
+            field = Combinations(asked, answer.shared, {})
+            tried = field.all()
+        for at in rng.choice(len(tried), 12):
+            hit = tried[at]
+            assert field.computed(dict(hit.options), dict(hit.settings)) == pytest.approx(hit.value), (name, hit.text)
+
+
 def test_few_digits_prove_nothing(tmp_path):
     np.save(tmp_path / "x.npy", np.array([1.5, -2.7]))
     np.save(tmp_path / "y.npy", np.array([1, 0]))

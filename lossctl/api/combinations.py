@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from itertools import combinations as subsets
@@ -18,7 +18,9 @@ from ..language import options as table
 from ..language.choices import Knob
 from ..language.libraries import Preset
 from ..language.registry import Spec, make
-from ..rows import checks
+from ..rows import by_row, checks, whole
+from ..rows.job import Arrays
+from ..rows.whole import WholeLoss
 from ..rows.workers import cores, ordered_map
 from ..text import option_text
 from . import answers
@@ -34,7 +36,9 @@ FEW_VALUES = 2
 MOST_PAIRS = 60
 WAYS = ("reduction", "scale", "weight_norm")  # settings that come of sums
 CHANCES = {"clip", "clip_log", "from_logits", "renormalize"}  # settings of probabilities
+SPACE = {"distance": "metric"}  # settings of a set, as its space names them
 Options = tuple[tuple[str, Any], ...]  # names of keywords and values, sorted
+Values = Callable[[dict[str, Any]], Iterable[tuple[str, float]]]  # options -> each reduction, and what it gives
 
 
 class Combination(NamedTuple):
@@ -70,7 +74,7 @@ class Combinations:
     """The combinations of one loss on one input."""
 
     def __init__(self, question: Question, shared: Shared, fixed: Mapping[str, Any]) -> None:
-        self.question, self.fixed = question, fixed
+        self.question, self.shared, self.fixed = question, shared, fixed
         self.plan = shared.losses[0].plan
         self.spec = self.plan.spec
         self.loss = self.spec.loss
@@ -169,7 +173,7 @@ class Combinations:
         of_libraries = [dict(own) for own, settings in self.libraries if self._is_of(settings, reading)]
         sets += [own for own in of_libraries if in_order(own) not in {in_order(other) for other in sets}]
         try:
-            evaluate = self._by_row(reading) if self.arrays else self._by_pipeline(reading)
+            evaluate = self._evaluator(reading)
         except (LossctlError, ValueError):
             return
 
@@ -260,27 +264,60 @@ class Combinations:
 
         return evaluate
 
-    # --- other engines: the pipeline itself
+    # --- other engines: one pass for all reductions of a set, the pipeline itself for the rest
 
-    def _by_pipeline(self, reading: Mapping[str, Any]) -> Callable[[dict[str, Any]], list[Combination]]:
-        reductions = [name for name in self.loss.reductions if name != "none"]
-        if "reduction" in self.fixed:
-            reductions = reductions[:1]
+    def _evaluator(self, reading: dict[str, Any]) -> Callable[[dict[str, Any]], list[Combination]]:
+        if self.arrays:
+            return self._by_row(reading)
+        values = self._of_set(reading) if self.loss.engine.has_space else self._of_pipeline(reading)
         is_scaled = self.loss.finish is None and self.loss.engine.has_values and "scale" not in self.fixed
         scales = choices.SCALES if is_scaled else (1.0,)
 
         def evaluate(own: dict[str, Any]) -> list[Combination]:
-            combinations = []
-            for reduction in reductions:
-                settings = {**reading, "reduction": reduction}
-                value = self.computed({**self.spec.options, **own}, settings)
-                if math.isfinite(value):
-                    combinations += [
-                        self.combination(own, {**settings, "scale": scale}, scale * value) for scale in scales
-                    ]
-            return combinations
+            return [
+                self.combination(own, {**reading, "reduction": reduction, "scale": scale}, scale * value)
+                for reduction, value in values(own)
+                if math.isfinite(value)
+                for scale in scales
+            ]
 
         return evaluate
+
+    @property
+    def _reductions(self) -> list[str]:
+        reductions = [name for name in self.loss.reductions if name != "none"]
+        return reductions[:1] if "reduction" in self.fixed else reductions
+
+    def _of_pipeline(self, reading: dict[str, Any]) -> Values:
+        def values(own: dict[str, Any]) -> Iterator[tuple[str, float]]:
+            for name in self._reductions:
+                yield name, self.computed({**self.spec.options, **own}, {**reading, "reduction": name})
+
+        return values
+
+    def _of_set(self, reading: dict[str, Any]) -> Values:
+        """The distances of a set are compared once, whatever they are reduced by."""
+        from ..sets import by_anchor
+
+        job = self.shared.jobs[0]
+        space = job.space._replace(**{SPACE.get(key, key): value for key, value in reading.items()})
+
+        def values(own: dict[str, Any]) -> Iterator[tuple[str, float]]:
+            plan = job.plan._replace(spec=make(self.loss, **{**self.spec.options, **own}))
+            asked = WholeLoss(job._replace(plan=plan, space=space), (), self._columns, self.shared.threads)
+            of_set = by_anchor.losses_of(asked)
+            for name in self._reductions:
+                by_name = plan._replace(reduction=name)
+                part = by_row.part_of(by_anchor.rows_by(by_name, of_set))
+                if part.n:
+                    yield name, by_row.value_of(by_name, part)
+
+        return values
+
+    @cached_property
+    def _columns(self) -> Arrays:
+        """What a set is read from, once."""
+        return whole.all_rows(self.shared.read(), self.shared.place)
 
     def computed(self, own: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
         """The value by the pipeline."""

@@ -65,7 +65,7 @@ def answers(
     place: where the rows are kept;  workers: of each loss
     """
     assert not any(job.plan.weight for job in jobs)  # the table of options lets none through
-    arrays = _all_rows(read(), place)
+    arrays = all_rows(read(), place)
     return tuple(
         engine(WholeLoss(job, side, columns, who, progress))
         for (job, columns), who in zip(shared(jobs, arrays), workers, strict=True)
@@ -85,7 +85,7 @@ def without(
 
     masks: of what stays, (n,) each, made of the columns that ride along
     """
-    arrays = _all_rows(read(), place)
+    arrays = all_rows(read(), place)
 
     def of_rest(stays: np.ndarray) -> Any:
         rest = tuple(drawer.taken(array, np.flatnonzero(stays)) for array in arrays)
@@ -98,7 +98,7 @@ def without(
     return [of_rest(stays) for stays in masks(riders)]
 
 
-def _all_rows(blocks: Iterable[RowBlock], place: Place) -> Arrays:
+def all_rows(blocks: Iterable[RowBlock], place: Place) -> Arrays:
     """All blocks as one; text where some blocks of a column hold text."""
     numbers: dict[int, Stack] = {}
     categories: dict[int, list[np.ndarray]] = {}

@@ -107,12 +107,6 @@ def _losses(
         raise no_anchor(points)
     if not losses.valid.any() and loss.everyone:
         raise DataError(f"{loss.name} of {len(points)} point: there is no pair", fix="check the file")
-    if not losses.valid.any() and plan.reduction != "mean-active":
-        raise DataError(
-            f"{loss.name}: every pair is left out",
-            why="no pair has a negative of the kind that is wanted",
-            fix="widen the margin, or choose another fallback, mining or loss",
-        )
     return losses, backend
 
 
@@ -141,13 +135,47 @@ def _with_twins(embeddings: EmbeddingSet, alone: np.ndarray) -> EmbeddingSet:
     )
 
 
-def _rows(
-    plan: shapes.Plan, embeddings: EmbeddingSet, points: Points, losses: panels.AnchorLosses, alone: np.ndarray
-) -> Rows:
-    """The anchors' losses in the order of the input; the weight is what the reduction divides by.
+class SetLosses(NamedTuple):
+    """The losses of the anchors of a set, before any reduction.
 
     alone: the numbers of points that count though they have no positive, as 0 where they are not among the anchors
+    backend: what computed them
     """
+
+    embeddings: EmbeddingSet
+    alone: np.ndarray
+    points: Points
+    losses: panels.AnchorLosses
+    backend: str
+
+
+def losses_of(asked: WholeLoss) -> SetLosses:
+    """The losses of all anchors. DataError where none has a positive and a negative."""
+    job = asked.job
+    arranged = job.arrange(asked.inputs)
+    is_file = drawer.file_of(arranged[0]) is not None
+    cuts = list(drawer.blocks(arranged[0])) if is_file else [slice(0, len(arranged[0]))]
+    parts = (Loaded(part.start, tuple(array[part] for array in arranged)) for part in cuts)
+    embeddings = read_set(job.plan, parts, Place(len(arranged[0]), is_file))
+    alone = _alone(job, embeddings)
+    points = _points(job.plan, _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings, job.space)
+    everyone = job.plan.spec.loss.everyone or (job.space.lone == "negatives" and len(alone) > 0)
+    losses, backend = _losses(job.plan, points, job.space.device, asked.threads, asked.progress, everyone)
+    return SetLosses(embeddings, embeddings.numbers[alone], points, losses, backend)
+
+
+def rows_by(plan: shapes.Plan, of_set: SetLosses) -> Rows:
+    """The anchors' losses in the order of the input; the weight is what the reduction of the plan divides by.
+
+    DataError where that is nothing.
+    """
+    embeddings, alone, points, losses, _ = of_set
+    if not losses.valid.any() and plan.reduction != "mean-active":
+        raise DataError(
+            f"{plan.spec.loss.name}: every pair is left out",
+            why="no pair has a negative of the kind that is wanted",
+            fix="widen the margin, or choose another fallback, mining or loss",
+        )
     numbers = points.rows[points.begin : points.begin + len(losses.total)]
     *sums, active = losses.columns
     columns = (*sums, active if plan.reduction == "mean-active" else losses.valid)
@@ -192,16 +220,9 @@ def no_anchor(points: Points) -> DataError:
 def answer(asked: WholeLoss) -> WholeScores:
     """All anchors of a set. DataError where none has a positive and a negative."""
     job, inputs = asked.job, asked.inputs
-    arranged = job.arrange(inputs)
-    is_file = drawer.file_of(arranged[0]) is not None
-    cuts = list(drawer.blocks(arranged[0])) if is_file else [slice(0, len(arranged[0]))]
-    parts = (Loaded(part.start, tuple(array[part] for array in arranged)) for part in cuts)
-    embeddings = read_set(job.plan, parts, Place(len(arranged[0]), is_file))
-    alone = _alone(job, embeddings)
-    points = _points(job.plan, _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings, job.space)
-    everyone = job.plan.spec.loss.everyone or (job.space.lone == "negatives" and len(alone) > 0)
-    losses, backend = _losses(job.plan, points, job.space.device, asked.threads, asked.progress, everyone)
-    rows = _rows(job.plan, embeddings, points, losses, embeddings.numbers[alone])
+    of_set = losses_of(asked)
+    embeddings, points, losses = of_set.embeddings, of_set.points, of_set.losses
+    rows = rows_by(job.plan, of_set)
     if not asked.is_rest:
         is_angular = job.plan.spec.loss.cosine or job.space.normalize or job.space.metric == "cosine"
         odd = remarks(embeddings.emb, embeddings.label, job.space.pairs, is_angular)
@@ -212,4 +233,5 @@ def answer(asked: WholeLoss) -> WholeScores:
         tuple(asked.arrays[place][at] for place in asked.side),
         tuple(drawer.taken(array, at) for array in inputs[: len(job.plan.entries)]),
     )
-    return WholeScores(scored, backend, _counts(points, losses, "pairs" if job.plan.spec.loss.everyone else "triplets"))
+    unit = "pairs" if job.plan.spec.loss.everyone else "triplets"
+    return WholeScores(scored, of_set.backend, _counts(points, losses, unit))
