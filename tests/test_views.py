@@ -106,6 +106,8 @@ def test_what_they_cannot_do_is_refused():
         lossctl.compute("vicreg", left[:1], right[:1])
     with pytest.raises(DataError, match=r"of 3 rows has no value\n.*target: one value in every row"):
         lossctl.compute("correlation", [1.0, 2, 4], [0.1] * 3)
+    with pytest.raises(DataError, match="one value in every row"):
+        lossctl.compute("d2-tweedie", [1.0, 2, 4], [0.1] * 3)
     with pytest.raises(DataError, match="of 40 rows has no value"):
         lossctl.compute("cox", *TIMES[:2], np.zeros(40, int))
     with pytest.raises(DataError, match="3 label columns beside 3 classes"):

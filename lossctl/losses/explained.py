@@ -49,8 +49,9 @@ def d2_tweedie(rate: Array, count: Array, *, power: Power = 1.5) -> Array:
         d2_tweedie = 1 - own / constant
     Example: pred=[2,1] target=[3,1] power=2 -> 0.6713910912621055
     """
-    xp = namespace(rate)
-    return _explained(tweedie_deviance, rate, count, 0.0 * count + xp.mean(count, axis=0), power=power)
+    first = count[:1, ...]  # from which equal targets have their own mean
+    best = first + namespace(rate).mean(count - first, axis=0)
+    return _explained(tweedie_deviance, rate, count, 0.0 * count + best, power=power)
 
 
 def _explained(cost: Any, pred: Array, target: Array, constant: Array, **options: float) -> Array:
