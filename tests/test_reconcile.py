@@ -94,6 +94,22 @@ def number(word):
         return word
 
 
+@pytest.mark.slow
+def test_a_free_factor_counts_for_more_than_a_choice(tmp_path):
+    """Squares on the unit sphere are twice the cosine distance, so half the margin and a factor say the same."""
+    rng = np.random.default_rng(3)
+    emb, label = rng.normal(size=(40, 6)), rng.integers(0, 5, 40)
+    np.save(tmp_path / "e.npy", emb)
+    np.save(tmp_path / "l.npy", label)
+    truth = "--margin 0.2 --distance sqeuclidean --normalize"
+    number = value("batch-hard", (emb, label), truth)
+    assert value("batch-hard", (emb, label), "--margin 0.1 --distance cosine --scale 2") == pytest.approx(number)
+    files = (tmp_path / "e.npy", tmp_path / "l.npy")
+    first = json.loads(run_lossctl("reconcile", "batch-hard", *files, "--value", f"{number:.6g}", "--json").out)
+    fit = first["results"][0]
+    assert (fit["options"], fit["changed"], "--scale 2" in fit["twins"][0]) == (truth, 3, True), fit
+
+
 def test_a_random_number_is_explained_by_nothing(tmp_path):
     case = next(case for case in PRINTED if case.text == "0.433715")
     answer = explained(case._replace(text="0.43371937"), tmp_path)

@@ -58,7 +58,12 @@ class Combination(NamedTuple):
     @property
     def changed(self) -> int:
         """How many choices differ from the defaults; a type goes with its clip."""
-        return len(self.options) + sum(name != "clip_type" for name, _ in self.settings)
+        return len(self.options) + sum(choices.COSTS.get(name, 1) > 0 for name, _ in self.settings)
+
+    @property
+    def cost(self) -> int:
+        """For how many choices they count in the order."""
+        return sum(choices.COSTS.get(name, 1) for name, _ in (*self.options, *self.settings))
 
     @property
     def text(self) -> str:

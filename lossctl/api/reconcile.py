@@ -89,7 +89,7 @@ def reconcile(
 
 
 def _order(fit: Fit) -> tuple[Any, ...]:
-    return fit.changed, fit.is_near, not fit.libraries, len(fit.options), fit.options
+    return fit.cost, fit.is_near, not fit.libraries, fit.changed, not fit.near_library, len(fit.options), fit.options
 
 
 def hits(
@@ -114,10 +114,12 @@ def _folded(field: Combinations, combinations: Iterator[Combination]) -> list[li
     """The combinations of one value together, the plainest first: the defaults, a library, few choices."""
     groups: list[list[Combination]] = []
     plain = (field.combination({}, {}, 0.0)).key
-    for hit in sorted(
-        combinations,
-        key=lambda hit: (_changed(field, hit), hit.key != plain, hit.key not in field.libraries, len(hit.text)),
-    ):
+
+    def rank(hit: Combination) -> tuple[Any, ...]:
+        is_of_library = hit.key in field.libraries
+        return _cost(field, hit), hit.key != plain, not is_of_library, not _nearest(field, hit)[0], len(hit.text)
+
+    for hit in sorted(combinations, key=rank):
         for group in groups:
             if math.isclose(group[0].value, hit.value, rel_tol=TWINS):
                 group.append(hit)
@@ -130,6 +132,11 @@ def _folded(field: Combinations, combinations: Iterator[Combination]) -> list[li
 def _changed(field: Combinations, combination: Combination) -> int:
     """How many choices differ from the defaults and from what was set by hand; none of what a library does."""
     return 0 if combination.key in field.libraries else combination.changed - len(field.spec.by_hand)
+
+
+def _cost(field: Combinations, combination: Combination) -> int:
+    """For how many choices those that differ count in the order; for none where a library does it."""
+    return 0 if combination.key in field.libraries else combination.cost - len(field.spec.by_hand)
 
 
 def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
@@ -147,6 +154,7 @@ def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
         what=presets[0].what if presets else "",
         near_library=near,
         more=more,
+        cost=_cost(field, first),
     )
 
 
@@ -162,8 +170,9 @@ def _nearest(field: Combinations, hit: Combination) -> tuple[str, str]:
 
 def _solution(field: Combinations, name: str, group: list[Combination]) -> Fit:
     first, *twins = group
-    texts, changed = tuple(twin.text for twin in twins), first.changed - len(field.spec.by_hand)
-    return Fit(field.loss.name, first.text, first.value, changed, twins=texts, solved=name)
+    texts, known = tuple(twin.text for twin in twins), len(field.spec.by_hand)
+    changed, cost = first.changed - known, first.cost - known
+    return Fit(field.loss.name, first.text, first.value, changed, twins=texts, solved=name, cost=cost)
 
 
 def _default(field: Combinations, combinations: Sequence[Combination]) -> Fit:

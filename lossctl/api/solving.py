@@ -34,7 +34,7 @@ def solutions(field: Combinations, number: Printed) -> Iterator[tuple[str, list[
             elif hit.key not in {other.key for other in group}:
                 group.append(hit)
         for group in twins:
-            yield knob.option.name, sorted(group, key=lambda hit: (hit.changed, len(hit.text)))
+            yield knob.option.name, sorted(group, key=lambda hit: (hit.cost, len(hit.text)))
 
 
 def _is_same(name: str, hit: Combination, other: Combination) -> bool:

@@ -74,6 +74,8 @@ READINGS: tuple[Mapping[str, Any], ...] = (
     {"normalize": True, "distance": "sqeuclidean"},
 )
 SCALES = (1.0, 0.25, 0.5, 2.0, 100.0)
+COSTS: Mapping[str, int] = {"scale": 2, "clip_type": 0}  # choices a change counts for, 1 if not told: a free factor
+# makes many numbers alike, and a type goes with its clip
 
 
 class Knob(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 from .values import finite, status_of
 
-HIDDEN = ("is_near", "near_library", "more")  # of a record in JSON
+HIDDEN = ("cost", "is_near", "near_library", "more")  # of a record in JSON
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Fit:
     is_near: it has other digits, and is as near as a library that computes in float32 may be
     what: what it is called in the first of the libraries, and what that does otherwise
     near_library: the one whose choices these are but for one more;  more: that one, as a command line has it
+    cost: for how much the changed choices count in the order, where a free factor counts for more than one
     """
 
     loss: str
@@ -76,6 +77,7 @@ class Fit:
     what: str = ""
     near_library: str = ""
     more: str = ""
+    cost: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The record in the schema lossctl/1."""
