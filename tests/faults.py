@@ -26,6 +26,7 @@ HARD = 0.5  # batch-hard of SET at margin 1
 P, Y = np.array([0.9, 0.2, 0.6]), np.array([1, 0, 1])
 POINTS, CLASSES = np.array([[0.0], [1], [2], [3]]), np.array([0, 0, 1, 1])
 WIDE = np.hstack([POINTS, np.zeros((4, 1))])
+FRAMES, ONES, CTC = np.zeros((2, 3, 2)), np.ones((2, 1), int), -log(3 / 4)  # three of four ways write one
 VIEWS = np.array([[1.0, 0], [0, 1]])
 CHANCES = np.array([[0.7, 0.3], [0.4, 0.6]])
 BESIDE = {"p.npy": CHANCES, "y.npy": np.array([0, 1])}
@@ -370,6 +371,18 @@ CASES: dict[str, Case] = {
         "compute cross-entropy --from-logits p.npy y.npy --class-axis 0",
         {"p.npy": np.zeros((2, 3, 4)), "y.npy": np.zeros((2, 4), int)},
         (log(3),),
+    ),
+    "frames on either axis": Case("compute ctc x.npy y.npy", {"x.npy": np.zeros((2, 2, 2)), "y.npy": ONES}, (CTC,)),
+    "symbols one after another": Case(
+        "compute ctc x.npy y.npy", {"x.npy": FRAMES, "y.npy": ONES[:, 0], "n.npy": ONES[:, 0]}, (CTC,), {"SRC": "n.npy"}
+    ),
+    "frames on the other axis": Case(
+        "compute ctc x.npy y.npy --frame-axis 0", {"x.npy": FRAMES, "y.npy": ONES}, (CTC,)
+    ),
+    "lengths of rows": Case(
+        "compute ctc x.npy y.npy g.npy --frame-axis 1 --frame-lengths g.npy",
+        {"x.npy": np.zeros((2, 2)), "y.npy": np.array([1, 0]), "g.npy": np.zeros(2)},
+        (CTC,),
     ),
     "an axis of a regression": _done("compute mse p.npy y.npy --class-axis 1", {"p.npy": P, "y.npy": Y}),
     "weights that a library does not take": _good("compute focal t.csv --like torchvision -w t.csv::w", (None,)),

@@ -114,6 +114,7 @@ def inputs(kind: str, type: str) -> Inputs:
     arrays["guide"] = arrays["third"] + arrays["left"] / 2
     arrays["near"] = arrays["left"] + arrays["right"] / 2
     arrays["share"], arrays["even_emb"], whole["even_ids"] = arrays["relevance"] / 3, arrays["emb"][:16], ids[:16]
+    arrays["frames"], whole["symbols"] = arrays["scores"].reshape(4, 15, C), 1 + whole["classes"][:12].reshape(4, 3) % 3
     arrays["time"] = rng.permutation(N).astype(type) + 1
     return Inputs(kind, type, {**arrays, **whole})
 
@@ -124,6 +125,7 @@ OURS: dict[str, tuple[str, ...]] = {
         ("mse", "mae", "rmse", "huber", "smooth-l1", "log-cosh", "pinball", "r2"), ("table", "table_target")
     ),
     **dict.fromkeys(("mape", "msle", "poisson-deviance", "gamma-deviance"), ("rate", "amount")),
+    "ctc": ("frames", "symbols"),
     "poisson-nll": ("rate", "counts"), "gaussian-nll": ("pred", "variance", "target"), "kl": ("p", "q"),
     "js-distance": ("p", "q"), "hinge": ("score", "label"), "squared-hinge": ("score", "label"),
     "soft-margin": ("score", "label"), "multiclass-hinge": ("scores", "classes"), "multi-margin": ("scores", "classes"),
@@ -226,7 +228,17 @@ def torch_rows() -> dict[str, Run]:
             target[i, : len(where)] = where
         return f().multilabel_margin_loss(t(x.scores), t(target))
 
+    def ctc(**choice: Any) -> Run:
+        def printed(x: Inputs) -> Any:
+            log_p = t(x.frames).transpose(0, 1).log_softmax(2)
+            return f().ctc_loss(log_p, t(x.symbols), *(t(np.full(4, size)) for size in (15, 3)), **choice)
+
+        return printed
+
     return {
+        "ctc": ctc(),
+        "ctc/sum": ctc(reduction="sum"),
+        "ctc/zero-infinity": ctc(zero_infinity=True),
         "mse": lambda x: f().mse_loss(t(x.table), t(x.table_target), weight=x.of_cells(3)),
         "mse/sum": lambda x: f().mse_loss(t(x.table), t(x.table_target), weight=x.of_cells(3), reduction="sum"),
         "mae": lambda x: f().l1_loss(t(x.table), t(x.table_target), weight=x.of_cells(3)),
@@ -370,6 +382,13 @@ for row, function in {
     run("keras", row)(function)
 
 
+@run("keras", "ctc")
+def keras_ctc(x: Inputs) -> Any:
+    import keras
+
+    return keras.losses.CTC()(x.symbols, x.frames)
+
+
 @run("keras", "circle")
 def keras_circle(x: Inputs) -> Any:
     import keras
@@ -449,6 +468,7 @@ def optax_row(call: Callable[[Any, Inputs], Any]) -> Run:
 
 for row, function in {
     "mse": lambda o, x: o.squared_error(x.table, x.table_target),
+    "ctc": lambda o, x: o.ctc_loss(x.frames, np.zeros((4, 15)), x.symbols, np.zeros((4, 3))),
     "mse/l2-loss": lambda o, x: o.l2_loss(x.table, x.table_target),
     "huber": lambda o, x: o.huber_loss(x.table, x.table_target),
     "log-cosh": lambda o, x: o.log_cosh(x.table, x.table_target),

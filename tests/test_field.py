@@ -200,6 +200,60 @@ def test_an_axis_that_could_be_two_is_asked_about():
         assert value("cross-entropy", logits, labels, from_logits=True, class_axis=axis) == pytest.approx(log(3))
 
 
+def test_padded_sequences_are_read_as_torch_and_keras_have_them(tmp_path):
+    """Lengths, symbols padded or one after another, either order of axes, and those that no frames can hold."""
+    torch = pytest.importorskip("torch")
+    frames = torch.from_numpy(np.random.default_rng(5).normal(size=(9, 5, 4))).log_softmax(2)
+    padded = np.array([[1, 2, 2], [3, 0, 0], [1, 1, 1], [2, 3, 1], [0, 0, 0]])
+    sizes, counts = np.array([9, 4, 3, 1, 5]), np.array([3, 1, 3, 3, 0])
+    joined = np.concatenate([row[:count] for row, count in zip(padded, counts, strict=True)])
+    lengths = [torch.from_numpy(part) for part in (sizes, counts)]
+
+    def torch_ctc(**choice):
+        return torch.nn.functional.ctc_loss(frames, torch.from_numpy(joined), *lengths, **choice).numpy()
+
+    garbage = np.where(np.arange(3) < counts[:, None], padded, 99)
+    ways = {
+        "padded with blanks": (frames, padded, None),
+        "padded with -100": (frames, np.where(padded == 0, -100, padded), None),
+        "padded with anything": (frames, garbage, counts),
+        "one after another": (frames, joined, counts),
+        "sequences first": (frames.transpose(0, 1).float(), padded, None),
+    }
+    truth = torch_ctc(reduction="none")
+    assert list(np.isinf(truth)) == [False, False, True, True, False]
+    for name, (cube, symbols, known) in ways.items():
+        values = lossctl.row_losses("ctc", cube, symbols, frame_lengths=sizes, symbol_lengths=known)
+        np.testing.assert_allclose(values, truth, rtol=1e-6 if "first" in name else 1e-12, err_msg=name)
+    np.savez(tmp_path / "s.npz", x=frames.numpy(), y=padded, t=sizes, n=counts)
+    source = str(tmp_path / "s.npz")
+    asked = {"frame_lengths": "t", "symbol_lengths": "n", "like": "torch/zero-infinity"}
+    result = lossctl.compute("ctc", f"{source}::x", "y", **asked)
+    assert result.value == pytest.approx(float(torch_ctc(zero_infinity=True)), rel=1e-12)
+    assert "2 of 5 sequences have too few frames" in result.warnings[0]
+
+
+def test_what_is_wrong_with_sequences_is_told_by_their_number():
+    frames, symbols = np.zeros((6, 2, 3)), np.array([[1, 2], [2, 0]])
+    for words, inputs, lengths in (
+        ("sequence 1 has 7 frames", (frames, symbols), {"frame_lengths": [6, 7]}),
+        ("sequence 0 has 0 frames", (frames, symbols), {"frame_lengths": [0, 6]}),
+        ("3 lengths for 2", (frames, symbols), {"frame_lengths": [6, 6], "symbol_lengths": [1, 1, 1]}),
+        ("add up to 4", (frames, [1, 2, 1]), {"symbol_lengths": [2, 2]}),
+        ("whole numbers", (frames, symbols), {"frame_lengths": [6, 2.5]}),
+        ("sequence 1 holds the blank", (frames, symbols), {"symbol_lengths": [2, 2]}),
+        ("sequence 1: symbol 1, 3,", (frames, [[1, 2], [3, 0]]), {}),
+        ("neither of its first axes", (frames, [[1, 2]] * 3), {}),
+        (
+            "sequence 0, frame 5: a value is nan",
+            (np.where(np.arange(6)[:, None, None] < 5, 0.0, np.nan) + frames, symbols),
+            {},
+        ),
+    ):
+        with pytest.raises(DataError, match=words):
+            lossctl.compute("ctc", *inputs, **lengths)
+
+
 def test_the_next_token():
     generator = np.random.default_rng(2)
     logits, tokens = generator.normal(size=(3, 6, 4)), generator.integers(0, 4, (3, 6))

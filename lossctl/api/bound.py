@@ -117,7 +117,13 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
         distances = _distances(desk, inputs, named, reading.distances)
         if distances is not None:
             return _from_distances(spec, *distances)
-    if spec.loss.engine.has_lists and roles[-1].name not in named:
+    if roles[0].is_frames:
+        from .sequences import sequences_of
+
+        sequences = sequences_of(desk, spec, inputs, named, reading)
+        if sequences is not None:
+            return sequences
+    elif spec.loss.engine.has_lists and roles[-1].name not in named:
         matrices = _matrices(desk, roles, inputs, named)
         if matrices is not None:
             return matrices

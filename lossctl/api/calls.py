@@ -65,6 +65,9 @@ def compute(
     soft: bool = False,
     class_axis: int | None = None,
     shift: bool = False,
+    frame_axis: int | None = None,
+    frame_lengths: Source | None = None,
+    symbol_lengths: Source | None = None,
     distance: str | None = None,
     normalize: bool = False,
     lone: str = "drop",
@@ -121,6 +124,8 @@ def compute(
     multi_label, multi_class: what columns of labels are, where rows with a single 1 leave it open
     soft: labels may be anything from 0 to 1, the chance that the label is 1
     class_axis, shift: which axis holds the classes; whether each step of a sequence predicts the label of the next
+    frame_axis, frame_lengths, symbol_lengths: of an array of sequences, such as (frames, sequences, symbols): the axis
+        of the frames, 0 or 1, and how many frames and symbols each sequence has, (sequences,)
     lone: anchors that are alone in their class: "drop", "zero" (they count, and cost 0), "self" (d_ap is 0), or
         "negatives" (they count by their negatives)
     distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
@@ -226,6 +231,9 @@ def row_losses(
     soft: bool = False,
     class_axis: int | None = None,
     shift: bool = False,
+    frame_axis: int | None = None,
+    frame_lengths: Source | None = None,
+    symbol_lengths: Source | None = None,
     distance: str | None = None,
     normalize: bool = False,
     lone: str = "drop",

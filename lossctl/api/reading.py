@@ -18,6 +18,8 @@ class Reading(Treatment):
         or "all": which of their labels rows have to share
     multi_label, multi_class: what columns of labels are, where it is not told by looking
     class_axis: which axis holds the classes;  shift: each step of a sequence predicts the label of the next
+    frame_axis: which of the first two axes holds frames;  frame_lengths, symbol_lengths: sources of the length of each
+        sequence
     header: whether a CSV has one (None: told by looking)
     delimiter, decimal, thousands: of a CSV: what separates cells (None: told by looking), the decimal point, and what
         groups digits by three;  dim: the columns of raw float32
@@ -40,6 +42,9 @@ class Reading(Treatment):
     multi_class: bool = False
     class_axis: int | None = None
     shift: bool = False
+    frame_axis: int | None = None
+    frame_lengths: Given | None = None
+    symbol_lengths: Given | None = None
     header: bool | None = None
     delimiter: str | None = None
     decimal: str = "."

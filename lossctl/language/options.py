@@ -119,6 +119,12 @@ OPTIONS: tuple[Setting, ...] = (
             metavar="AXIS", needs="classes", mark="axis"),
     Setting("shift", "flag", "Each step of a sequence predicts the label of the next.", LOSSES, default=False,
             needs="classes", mark="axis"),
+    Setting("frame-axis", "whole", "Which axis of an array (axis, axis, symbol) holds the frames: 0 in torch, else 1.",
+            (COMPUTE, ROWS), metavar="0|1", low=0, high=1, needs="frames", mark="frames"),
+    Setting("frame-lengths", "source", "How many frames each sequence of an array has; all unless given.",
+            (COMPUTE, ROWS), metavar="SRC", aliases=("--input-lengths",), needs="frames", mark="frames"),
+    Setting("symbol-lengths", "source", "How many symbols each sequence has; told by the padding unless given.",
+            (COMPUTE, ROWS), metavar="SRC", aliases=("--target-lengths",), needs="frames", mark="frames"),
     # --- sets of embeddings
     Setting("margin", "texts", "One margin, or several in one pass. [default: 1]", (TRIPLETS,), PLAIN,
             defaults={"lossctl.triplets": 1.0}, metavar="M[,M...]"),

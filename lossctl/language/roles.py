@@ -74,6 +74,11 @@ class Role(NamedTuple):
         return self.is_coded or self.is_grade
 
     @property
+    def is_frames(self) -> bool:
+        """Whether its rows are the frames of sequences, which arrays of three axes hold too."""
+        return self.name == "frames"
+
+    @property
     def is_set(self) -> bool:
         """Whether its rows are the points of one set, which are compared with each other."""
         return self.name == "emb"

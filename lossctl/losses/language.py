@@ -61,12 +61,15 @@ def ctc(
     Formula: -log of the sum, over all ways to write one symbol or the blank at each frame that give the sequence once
         repetitions are merged and blanks left out, of prod_t p_t;  p the softmax of the frame's scores
     Paper: Graves, Fernandez, Gomez, Schmidhuber, Connectionist Temporal Classification, 2006
-    Reading: a list is a sequence: its rows are its frames, and the k-th of them holds its k-th symbol, too
-    Differs: torch divides each by its number of symbols before the mean (--per symbol); keras takes the last class for
-        the blank in its older functions; optax gives an impossible alignment 1e5, torch infinity
+    Reading: a list is a sequence: its rows are its frames, and the k-th of them holds its k-th symbol, too; or an array
+        of three axes is padded sequences, (frames, sequences, symbols) or (sequences, frames, symbols), beside symbols
+        (sequences, longest), or one sequence after another, with --frame-lengths and --symbol-lengths
+    Differs: torch divides each by its number of symbols before the mean (--per symbol), and takes scores as they are
+        where no log_softmax was before it; keras takes the last class for the blank in its older functions; optax
+        gives an impossible alignment 1e5, torch infinity
     blank: which column is the blank; it stands behind the last symbol of a sequence, and nowhere before (nan)
     per: a sequence counts by its surprise, or by that divided by its number of symbols, at least 1
-    zero_infinity: a sequence too long for its frames costs 0, not infinity
+    zero_infinity: symbols that do not fit into the frames cost 0, not infinity
     Unit: nats
     Use: speech and handwriting, where nobody has said at which frame a symbol stands
     Misleads: longer sequences cost more: compare equal ones, or --per symbol
