@@ -124,7 +124,11 @@ OURS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("mse", "mae", "rmse", "huber", "smooth-l1", "log-cosh", "pinball", "r2"), ("table", "table_target")
     ),
-    **dict.fromkeys(("mape", "msle", "poisson-deviance", "gamma-deviance"), ("rate", "amount")),
+    **dict.fromkeys(
+        ("mape", "msle", "poisson-deviance", "gamma-deviance", "tweedie-deviance", "d2-tweedie", "gamma-nll"),
+        ("rate", "amount"),
+    ),
+    "tweedie-nll": ("rate", "counts"), "negative-binomial-nll": ("rate", "variance", "counts"),
     "ctc": ("frames", "symbols"),
     "poisson-nll": ("rate", "counts"), "gaussian-nll": ("pred", "variance", "target"), "kl": ("p", "q"),
     "js-distance": ("p", "q"), "hinge": ("score", "label"), "squared-hinge": ("score", "label"),
@@ -134,7 +138,8 @@ OURS: dict[str, tuple[str, ...]] = {
     "contrastive-sides": ("left", "right", "same"),
     "pairwise-ranking": ("left", "right", "same"), "cosine-embedding": ("left", "right", "same"),
     **dict.fromkeys(
-        ("mnrl", "clip", "mega-batch-margin", "nt-xent-views", "dcl", "barlow-twins", "vicreg"), ("left", "near")
+        ("mnrl", "clip", "mega-batch-margin", "nt-xent-views", "dcl", "barlow-twins", "vicreg", "frossl", "mmcr"),
+        ("left", "near"),
     ),
     "mnrl-negatives": ("left", "near", "third"), "gist": ("left", "near", "third", "guide"), "siglip": ("left", "near"),
     "pair-order": ("score", "pred", "label"), "giou": ("box", "true_box"), "diou": ("box", "true_box"),
@@ -147,7 +152,8 @@ OURS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("sphereface", "proxy-anchor", "p2s-grad"), ("left", "classes")),
     **dict.fromkeys(("smooth-ap", "pnp"), ("even_emb", "even_ids")),
     **dict.fromkeys(
-        ("median-error", "max-error", "wasserstein-1d", "energy-distance", "psnr", "snr", "si-sdr"), ("pred", "target")
+        ("median-error", "max-error", "wasserstein-1d", "energy-distance", "psnr", "snr", "si-sdr", "d2-pinball"),
+        ("pred", "target"),
     ),
     **dict.fromkeys(
         ("ranknet", "listnet", "list-mle", "ranking-softmax", "pointwise-mse", "pointwise-bce", "margin-ranking",
@@ -156,7 +162,8 @@ OURS: dict[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(
         ("batch-all", "batch-hard", "semi-hard", "multi-similarity", "circle", "nt-xent", "supcon", "nca", "margin-wu",
-         "generalized-lifted", "tuplet-margin", "fast-ap", "contrastive-pairs-sides"),
+         "generalized-lifted", "tuplet-margin", "fast-ap", "contrastive-pairs-sides", "snr-contrastive",
+         "intra-pair-variance", "threshold-consistent-margin", "histogram"),
         ("emb", "ids"),
     ),
 }  # fmt: skip
@@ -221,6 +228,8 @@ def f() -> Any:
 
 
 def torch_rows() -> dict[str, Run]:
+    import torch
+
     def multilabel(x: Inputs) -> Any:
         target = np.full((N, C), -1)
         for i, row in enumerate(x.many):
@@ -237,6 +246,11 @@ def torch_rows() -> dict[str, Run]:
 
     return {
         "ctc": ctc(),
+        "negative-binomial-nll": lambda x: (
+            -torch.distributions.NegativeBinomial(t(x.variance), logits=t(np.log(x.rate / x.variance)))
+            .log_prob(t(x.counts.astype(x.type)))
+            .mean()
+        ),
         "ctc/sum": ctc(reduction="sum"),
         "ctc/zero-infinity": ctc(zero_infinity=True),
         "mse": lambda x: f().mse_loss(t(x.table), t(x.table_target), weight=x.of_cells(3)),
@@ -576,6 +590,10 @@ for row, function in {
     "margin-wu": pml_row(lambda made, r, d, m: made.MarginLoss()),
     "tuplet-margin": pml_row(lambda made, r, d, m: made.TupletMarginLoss()),
     "fast-ap": pml_row(lambda made, r, d, m: made.FastAPLoss()),
+    "snr-contrastive": pml_row(lambda made, r, d, m: made.SignalToNoiseRatioContrastiveLoss()),
+    "intra-pair-variance": pml_row(lambda made, r, d, m: made.IntraPairVarianceLoss()),
+    "threshold-consistent-margin": pml_row(lambda made, r, d, m: made.ThresholdConsistentMarginLoss()),
+    "histogram": pml_row(lambda made, r, d, m: made.HistogramLoss()),
     "nt-xent": pml_row(lambda made, r, d, m: made.NTXentLoss()),
     "supcon": pml_row(lambda made, r, d, m: made.SupConLoss()),
 }.items():
@@ -702,7 +720,8 @@ def boosted(library: str, metric: str) -> Run:
 
     def printed(x: Inputs) -> Any:
         labels = {"binary_logloss": ("prob", "label"), "Logloss": ("logit", "label")}
-        amounts = {"gamma_deviance": ("rate", "amount")}
+        amounts = {"gamma_deviance": ("rate", "amount"), "gamma-nloglik": ("rate", "amount")}
+        amounts |= dict.fromkeys(("poisson", "tweedie", "poisson-nloglik", "tweedie-nloglik@1.5"), ("rate", "counts"))
         pred, truth = (x.arrays[name] for name in {**labels, **amounts}.get(metric, ("pred", "target")))
         return globals()[f"{library}_metric"](metric, pred, truth, x)
 
@@ -712,11 +731,12 @@ def boosted(library: str, metric: str) -> Run:
 def xgboost_metric(metric: str, pred: np.ndarray, truth: np.ndarray, x: Inputs) -> float:
     import xgboost
 
-    booster = xgboost.train(
-        {"base_score": 0.0, "eval_metric": metric, "disable_default_eval_metric": 1},
-        xgboost.DMatrix(np.zeros((2, 1)), label=[0.0, 0.0]),
-        num_boost_round=0,
-    )
+    objective = {"poisson-nloglik": "count:poisson", "gamma-nloglik": "reg:gamma", "tweedie-nloglik@1.5": "reg:tweedie"}
+    choice = {"base_score": 0.0, "eval_metric": metric, "disable_default_eval_metric": 1}
+    if metric in objective:
+        choice |= {"objective": objective[metric], "base_score": 1.0}
+        pred = np.log(pred)
+    booster = xgboost.train(choice, xgboost.DMatrix(np.zeros((2, 1)), label=[1.0, 1.0]), num_boost_round=0)
     data = xgboost.DMatrix(np.zeros((len(pred), 1)), label=truth, base_margin=pred, weight=x.of_rows)
     return float(booster.eval(data).rpartition(":")[2])
 
@@ -725,8 +745,9 @@ def lightgbm_metric(metric: str, pred: np.ndarray, truth: np.ndarray, x: Inputs)
     import lightgbm
 
     is_chance = metric == "binary_logloss"
-    start = np.log(pred / (1 - pred)) if is_chance else np.log(pred) if metric == "gamma_deviance" else pred
-    objective = {"binary_logloss": "binary", "gamma_deviance": "gamma"}.get(metric, "regression")
+    of_rates = {"gamma_deviance": "gamma", "poisson": "poisson", "tweedie": "tweedie"}
+    start = np.log(pred / (1 - pred)) if is_chance else np.log(pred) if metric in of_rates else pred
+    objective = {"binary_logloss": "binary", **of_rates}.get(metric, "regression")
     features = np.arange(len(pred), dtype=float)[:, None]
     data = lightgbm.Dataset(features, truth, init_score=start.astype(np.float64), weight=x.of_rows)
     scores: dict[str, Any] = {}
@@ -745,7 +766,9 @@ def catboost_metric(metric: str, pred: np.ndarray, truth: np.ndarray, x: Inputs)
 for library, row, metric in (
     ("xgboost", "rmse", "rmse"), ("xgboost", "mae", "mae"), ("lightgbm", "mse", "l2"), ("lightgbm", "rmse", "rmse"),
     ("lightgbm", "bce", "binary_logloss"), ("lightgbm", "gamma-deviance", "gamma_deviance"),
-    ("catboost", "rmse", "RMSE"), ("catboost", "bce", "Logloss"),
+    ("xgboost", "poisson-nll", "poisson-nloglik"), ("xgboost", "tweedie-nll", "tweedie-nloglik@1.5"),
+    ("xgboost", "gamma-nll", "gamma-nloglik"), ("lightgbm", "poisson-nll", "poisson"),
+    ("lightgbm", "tweedie-nll", "tweedie"), ("catboost", "rmse", "RMSE"), ("catboost", "bce", "Logloss"),
 ):  # fmt: skip
     run(library, row)(boosted(library, metric))
 
@@ -768,6 +791,16 @@ def lightly_twins(x: Inputs) -> Any:
 @run("lightly", "vicreg")
 def lightly_vicreg(x: Inputs) -> Any:
     return lightly_loss("VICRegLoss")(t(x.left), t(x.near))
+
+
+@run("lightly", "frossl")
+def lightly_frossl(x: Inputs) -> Any:
+    return lightly_loss("FroSSLLoss")([t(x.left), t(x.near)])
+
+
+@run("lightly", "mmcr")
+def lightly_manifolds(x: Inputs) -> Any:
+    return lightly_loss("MMCRLoss")(t(x.left)[:, None], t(x.near)[:, None])
 
 
 def lightly_loss(name: str) -> Any:
@@ -931,6 +964,10 @@ def lovasz(mode: str) -> Run:
 run("segmentation-models-pytorch", "lovasz-hinge")(lovasz("binary"))
 run("segmentation-models-pytorch", "lovasz-softmax")(lovasz("multiclass"))
 run("scikit-learn", "median-error")(sklearn_row("median_absolute_error", "target", "pred"))
+for row, power in (("", 1.5), ("/poisson", 1), ("/gamma", 2)):
+    run("scikit-learn", f"tweedie-deviance{row}")(sklearn_row("mean_tweedie_deviance", "amount", "rate", power=power))
+    run("scikit-learn", f"d2-tweedie{row}")(sklearn_row("d2_tweedie_score", "amount", "rate", power=power))
+run("scikit-learn", "d2-pinball")(sklearn_row("d2_absolute_error_score", "target", "pred"))
 run("scikit-learn", "max-error")(sklearn_row("max_error", "target", "pred"))
 for name in ("wasserstein-1d", "energy-distance"):
     word = f"{name.removesuffix('-1d').removesuffix('-distance')}_distance"
@@ -1097,6 +1134,10 @@ APART = {  # rows that agree less well somewhere, and why
     ("keras/float64", "bce", "prob"): ("float32", "of float32 its clip is in float32: keras"),
     ("scikit-learn", "log-loss", "prob"): ("hard float32", "of float32 its clip is another: scikit-learn/float32"),
     ("scikit-learn", "bce", "prob"): ("hard float32", "of float32 its clip is another"),
+    ("pytorch-metric-learning", "histogram", "any"): (
+        "hard",
+        "it stops at equal points, beyond its bins",
+    ),
     ("pytorch-metric-learning", "generalized-lifted", "any"): ("hard", "a lone anchor counts with its negatives"),
     ("xgboost", "cox", "any"): ("hard", "its risks, in float32, are beyond the largest"),
     ("scikit-learn/float32", "log-loss", "prob"): ("float64", "of float64 its clip is another: scikit-learn"),
