@@ -343,6 +343,9 @@ CASES: dict[str, Case] = {
     "kinds that tell each other": _done(
         "mine easy-hard x.npy y.npy -o m.npy --positives semi-hard --negatives all", SET, advice=True
     ),
+    "pairs of triplets": _done("mine all x.npy y.npy -o m.npz --as-pairs", SET_OF_2D, advice=True),
+    "pairs without their kind": _done("mine pair-margin x.npy y.npy -o m.npy --as-pairs", SET_OF_2D, advice=True),
+    "a limit of pairs": _done("mine pair-margin x.npy y.npy -o m.npz --as-pairs --limit 3", SET_OF_2D, advice=True),
     "bounds of a product": _done("mine pair-margin x.npy y.npy -o m.npy --distance dot", SET_OF_2D),
     "angles of no angle": _done("mine angular x.npy y.npy -o m.npy --distance manhattan", SET_OF_2D),
     "distances to draw from": _done("mine distance-weighted x.npy y.npy -o m.npy", SET_OF_2D),

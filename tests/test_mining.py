@@ -414,3 +414,75 @@ def test_what_is_left_of_all_triplets_is_what_lists_leave():
     for strategy, asked in (("hardest", {"limit": 5, "per_anchor": 1}), ("semi-hard", {"min_distance": 1.0})):
         with pytest.raises(UsageError):
             lossctl.mine(strategy, x, label, **asked)
+
+
+@pytest.mark.slow
+def test_pairs_are_those_of_lists():
+    """Integer points with rows that are alone, noise, rows kept apart or a second set, against loops over all pairs."""
+    random = np.random.default_rng(8)
+    x, label = random.integers(0, 4, (30, 2)).astype(float), random.integers(0, 5, 30)
+    label[:4] = [50, 51, 52, -1]
+    apart = random.integers(0, 3, 30)
+    other, of_other = random.integers(0, 4, (20, 2)).astype(float), random.integers(0, 6, 20)
+    ways = [(p, n) for p in ("easy", "hard", "all") for n in ("easy", "hard", "all")]
+    asked = [("pair-margin", {"farther_than": 1.0, "nearer_than": 2.0}), ("multi-similarity", {"margin": 1.0})]
+    asked += [("easy-hard", {"positives": p, "negatives": n}) for p, n in ways]
+    asked += [("uniform-histogram", {"steps": 3, "per_bin": 10**6})]
+    noise, kept = {"noise_label": -1, "noise": "negatives"}, {"exclude_same": apart}
+    for setting in ({}, noise, kept, {"ref": other, "ref_label": of_other}):
+        y, of_y = (other, of_other) if "ref" in setting else (x, label)
+        d = np.linalg.norm(x[:, None] - y[None], axis=2)
+        may = np.ones(d.shape, bool) if "ref" in setting else ~np.eye(30, dtype=bool)
+        may &= (apart[:, None] != apart) if setting is kept else True
+        may &= (label[:, None] != -1) if setting is noise else True
+        same = label[:, None] == of_y
+        for strategy, options in asked:
+            pairs = lossctl.mine(strategy, x, label, as_pairs=True, **options, **setting)
+            a1, p, a2, n = pairs.indices
+            case = strategy, options, setting
+            assert pairs.distances.tolist() == pytest.approx(d[tuple(pairs.rows.T)].tolist(), rel=1e-15), case
+            for kind, got in ((same, (a1, p)), (~same, (a2, n))):
+                rows, taken = list(zip(*(side.tolist() for side in got), strict=True)), np.zeros(d.shape, bool)
+                for anchor, mine in enumerate(may & kind):
+                    others = (may & ~kind)[anchor]
+                    taken[anchor] = _taken(strategy, options, d[anchor], mine, others, kind is same)
+                assert len(set(rows)) == len(rows), case
+                assert set(rows) == set(zip(*(side.tolist() for side in np.nonzero(taken)), strict=True)), case
+
+
+def _taken(strategy, options, d, mine, others, is_positive):
+    """Which of the distances `mine` of an anchor a miner of pairs takes, of the same kind; the lowest row in a tie."""
+    if strategy == "uniform-histogram":
+        return mine
+    if strategy == "pair-margin":
+        return mine & (d > options["farther_than"] if is_positive else d < options["nearer_than"])
+    none = np.zeros(len(d), bool)
+    if strategy == "multi-similarity":
+        if not (mine.any() and others.any()):
+            return none
+        return mine & (d > d[others].min() - 1.0 if is_positive else d < d[others].max() + 1.0)
+    way, beside = (options["positives"], options["negatives"])[:: 1 if is_positive else -1]
+    if not mine.any() or (not others.any() and "all" not in (way, beside)):
+        return none
+    if way == "all":
+        return mine
+    is_farthest = (way == "easy") != is_positive
+    end = d[mine].max() if is_farthest else d[mine].min()
+    none[np.flatnonzero(mine & (d == end))[0]] = True
+    return none
+
+
+def test_a_large_file_is_told_of_with_its_time(tmp_path, monkeypatch, capsys):
+    from lossctl.api import mine as api
+    from lossctl.cli.app import run
+
+    monkeypatch.setattr(api, "LARGE", 1e4)
+    monkeypatch.setattr(api, "TOLD_AFTER", 0.0)
+    monkeypatch.setattr(mining, "BLOCK_TRIPLETS", 100)
+    x, label = np.arange(12.0)[:, None], np.arange(12) % 3
+    np.savez(tmp_path / "s.npz", emb=x, label=label)
+    for strategy, is_large in (("all", True), ("batch-hard", False)):
+        code = run(["mine", strategy, str(tmp_path / "s.npz"), "--margin", "100", "-o", str(tmp_path / "m.csv")])
+        text = capsys.readouterr().err
+        assert code == 0 and ("m.csv will be large: 288 triplets, 18.4 kB" in text) == is_large
+        assert ("writing it takes about 0 seconds" in text) == is_large

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -255,6 +255,7 @@ def mining_job(asked: MiningQuestion, embeddings: Shared) -> mine.MiningJob:
         ids=embeddings.rider("id"),
         kind=asked.kind,
         path=asked.path,
+        as_pairs=asked.as_pairs,
     )
 
 
@@ -262,14 +263,20 @@ def _blocks(asked: MiningQuestion, embeddings: Shared, workers: Workers) -> Any:
     from . import mine
 
     points = mine.points_of(embeddings.losses[0])[1]
-    return [*mine.blocks(points, asked.strategy, dict(asked.options), workers, limit=asked.thinning.limit)]
+    limit = asked.thinning.limit
+    options = dict(asked.options)
+    return [*mine.blocks(points, asked.strategy, options, workers, limit=limit, as_pairs=asked.as_pairs)]
 
 
 def write_mined(
-    asked: MiningQuestion, job: mine.MiningJob, inputs: Sequence[str], progress: Progress = None
-) -> mine.MiningSummary:
+    asked: MiningQuestion,
+    job: mine.MiningJob,
+    inputs: Sequence[str],
+    progress: Progress = None,
+    foretell: Callable[[float], None] | None = None,
+) -> mine.Summary:
     """Mine to the file of the question, which is whole at the end or not there."""
     from . import mine
 
     assert asked.path is not None
-    return mine.write(job, asked.path, inputs, progress=progress)
+    return mine.write(job, asked.path, inputs, progress=progress, foretell=foretell)

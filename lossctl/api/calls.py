@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -23,13 +23,14 @@ from ..results.comparisons import Comparison
 from ..results.grouped import Grouped
 from ..results.suites import SuiteReport
 from ..results.values import Result
+from ..sets.mined_pairs import MinedPairs, joined_pairs
 from ..sets.mining import Mined, joined
 from . import answers, signatures, states, suite, suite_file
 from . import mine as mining
 from .arguments import margins_of, pair_of, question_of, refuse_unknown, settings_of, several
 from .asked import asked, memory_of
 from .bound import as_array, refuse_none, refuse_other_indexes
-from .mine import MiningSummary
+from .mine import Summary
 from .parts import Executor
 from .question import Question
 from .question_of_sets import MiningQuestion, TripletQuestion, check_mining
@@ -448,9 +449,11 @@ def triplets(
 
 
 @overload
+def mine(strategy: str, *inputs: Source, out: None = None, as_pairs: Literal[True], **settings: Any) -> MinedPairs: ...
+@overload
 def mine(strategy: str, *inputs: Source, out: None = None, **settings: Any) -> Mined: ...
 @overload
-def mine(strategy: str, *inputs: Source, out: str, **settings: Any) -> MiningSummary: ...
+def mine(strategy: str, *inputs: Source, out: str, **settings: Any) -> Summary: ...
 @called
 def mine(
     strategy: str,
@@ -478,6 +481,7 @@ def mine(
     negatives: str = "semi-hard",
     steps: int = 100,
     per_bin: int = 10,
+    as_pairs: bool = False,
     limit: int | None = None,
     per_anchor: int | None = None,
     per_positive: int | None = None,
@@ -498,7 +502,7 @@ def mine(
     jobs: int | None = None,
     memory: str | None = None,
     **named: Source,
-) -> Mined | MiningSummary:
+) -> Mined | MinedPairs | Summary:
     """Triplets chosen from an embedding set, as `lossctl mine` writes them.
 
     strategy: batch-hard, semi-hard, random-semi-hard, hardest, all, distance-weighted, easy-positive, multi-similarity,
@@ -511,6 +515,8 @@ def mine(
     farther_than, nearer_than: for "pair-margin", of the positives, and of the negatives
     angle: for "angular", in degrees;  steps, per_bin: for "uniform-histogram": steps of distance, and pairs of each
     positives, negatives: for "easy-hard": easy, semi-hard, hard or all
+    as_pairs: the pairs that multi-similarity, pair-margin, easy-hard or uniform-histogram take, a `MinedPairs`, whose
+        `indices` are (a1, p, a2, n); a file (NPZ, CSV, NDJSON) of them, and a `PairSummary`
     limit, per_anchor: at most so many triplets, and so many of each anchor, its hardest
     per_positive, min_distance: for "all", so many of each positive pair, its nearest negatives; none nearer than this
     sample: so many of all that were chosen, each as likely;  seed: of what is drawn
@@ -528,6 +534,6 @@ def mine(
     with answers.opened_set(question) as embeddings:
         job = answers.mining_job(question, embeddings)
         if question.path is None:
-            return joined(job.blocks(None))
+            return joined_pairs(job.blocks(None)) if question.as_pairs else joined(job.blocks(None))
         files = [item for item in (*inputs, *named.values(), id) if isinstance(item, str)]
         return answers.write_mined(question, job, files)

@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ from ..files import sources
 from ..files.sources import Field, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
-from ..sets import mining, strategies
+from ..sets import mined_pairs, mining, strategies
 from ..sets.by_anchor import no_anchor, read_set
 from ..sets.points import sort_points
 from ..sets.thinning import Thinning
@@ -24,14 +26,19 @@ from ..sets.thinning import Thinning
 if TYPE_CHECKING:
     from ..rows.workers import Workers
     from ..sets.by_anchor import EmbeddingSet
+    from ..sets.mined_pairs import MinedPairs
     from ..sets.mining import Mined
     from ..sets.points import Points
     from .prepare import Prepared
 
 BYTES_EACH = {"npy": 24, "npz": 24, "csv": 64, "ndjson": 110}
+BYTES_A_PAIR = {"npz": 16, "csv": 40, "ndjson": 80}
 HEADER_BYTES = 128
 SIDES = ("anchor", "positive", "negative")
+PAIR_SIDES = ("a1", "p", "a2", "n")  # what pytorch-metric-learning calls them
 KEPT_FREE = 64 << 20
+LARGE = 1e9  # bytes of a file that is told of before it is written
+TOLD_AFTER = 2.0  # seconds of writing that foretell the rest
 NAMELESS = "the ids stand for the rows in what is written"
 ONE_EACH = "give one id for each row"
 
@@ -40,7 +47,8 @@ class MiningJob(NamedTuple):
     """Triplets that are ready to be mined: nothing but a sample has been looked at.
 
     blocks: the triplets, lazily; ids: what stands for each row, or None for row numbers
-    forecast: how many triplets and bytes to expect, as a sentence; left_out: how many rows are, for holding nan
+    forecast: how many triplets and bytes to expect, as a sentence;  expected, size: these numbers
+    left_out: how many rows are, for holding nan
     warnings: where what was read may be wrong
     """
 
@@ -48,11 +56,14 @@ class MiningJob(NamedTuple):
     strategy: str
     margin: float
     anchors: int
-    blocks: Callable[[Any], Iterator[Mined]]
+    blocks: Callable[[Any], Iterator[Any]]
     ids: list[str] | None
     forecast: str
+    expected: int
+    size: int
     left_out: int
     warnings: tuple[str, ...] = ()
+    as_pairs: bool = False
 
 
 class MiningSummary(NamedTuple):
@@ -68,6 +79,51 @@ class MiningSummary(NamedTuple):
     all_anchors: int = 0
     loss: float = 0.0
     bytes: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.triplets
+
+    def beside(self, block: Mined, margin: float) -> MiningSummary:
+        """With the triplets of a block; `loss` is their sum."""
+        hard = int(np.count_nonzero(block.d_an <= block.d_ap))
+        costly = int(np.count_nonzero((block.loss > 0) | (block.d_an <= block.d_ap)))
+        return self._replace(
+            triplets=self.triplets + len(block),
+            hard=self.hard + hard,
+            semi_hard=self.semi_hard + costly - hard,
+            easy=self.easy + len(block) - costly,
+            loss=self.loss + float(block.loss.sum()),
+        )
+
+    def ended(self, anchors: int, size: int) -> MiningSummary:
+        loss = self.loss / self.triplets if self.triplets else 0.0
+        return self._replace(anchors=anchors, loss=loss, bytes=size)
+
+
+class PairSummary(NamedTuple):
+    """What was written: pairs of each kind, anchors covered."""
+
+    strategy: str
+    path: str
+    positives: int = 0
+    negatives: int = 0
+    anchors: int = 0
+    all_anchors: int = 0
+    bytes: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.positives + self.negatives
+
+    def beside(self, block: MinedPairs, margin: float) -> PairSummary:
+        """With the pairs of a block."""
+        positives = int(block.is_positive.sum())
+        negatives = self.negatives + len(block) - positives
+        return self._replace(positives=self.positives + positives, negatives=negatives)
+
+    def ended(self, anchors: int, size: int) -> PairSummary:
+        return self._replace(anchors=anchors, bytes=size)
 
 
 def choose_device(strategy: str, text: str) -> Device:
@@ -113,9 +169,12 @@ def blocks(
     workers: Workers,
     *,
     limit: int | None,
+    as_pairs: bool = False,
     progress: Any = None,
-) -> Iterator[Mined]:
-    """What a strategy takes of all anchors."""
+) -> Iterator[Any]:
+    """What a strategy takes of all anchors, as triplets or as pairs."""
+    if as_pairs:
+        return mined_pairs.pairs_of(points, strategy, options, workers, progress)
     extra = {"count": limit} if strategy == "hardest" else {}
     return strategies.STRATEGIES[strategy](points, **options, **extra, threads=workers, progress=progress)
 
@@ -130,33 +189,41 @@ def prepare(
     ids: Field | None,
     kind: str,
     path: str | None,
+    as_pairs: bool = False,
 ) -> MiningJob:
     """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError.
 
     workers: who compares blocks of anchors with all points
     """
     embeddings, points = points_of(opened)
-    expected = _expected(points, strategy, options, thinning)
+    if as_pairs:
+        expected, size = mined_pairs.estimate(points, strategy, options), BYTES_A_PAIR[kind]
+    else:
+        expected, size = _expected(points, strategy, options, thinning), BYTES_EACH[kind]
+    size *= expected.triplets
     if path is not None:
-        _refuse_full_disk(path, expected.triplets * BYTES_EACH[kind])
+        _refuse_full_disk(path, size, kind)
     texts = None if ids is None else _texts(ids, len(points) + embeddings.facts.skipped)
-    size = expected.triplets * BYTES_EACH[kind]
     about = "" if expected.is_exact else "about "
-    forecast = f"{about}{expected.triplets:,} triplets, {about}{_size(size)}"
+    forecast = f"{about}{expected.triplets:,} {'pairs' if as_pairs else 'triplets'}, {about}{_size(size)}"
 
-    def mine(progress: Any) -> Iterator[Mined]:
-        return iter(thinning.of(blocks(points, strategy, options, workers, limit=thinning.limit, progress=progress)))
+    def mine(progress: Any) -> Iterator[Any]:
+        how = {"limit": thinning.limit, "as_pairs": as_pairs, "progress": progress}
+        return iter(thinning.of(blocks(points, strategy, options, workers, **how)))
 
     return MiningJob(
         kind,
         strategy,
         options["margin"],
-        points.anchors,
+        points.everyone if as_pairs else points.anchors,
         mine,
         texts,
         forecast,
+        expected.triplets,
+        size,
         embeddings.facts.skipped,
         opened.warnings,
+        as_pairs,
     )
 
 
@@ -185,17 +252,33 @@ def _expected(points: Any, strategy: str, options: dict[str, Any], thinning: Thi
     return estimate if thinning.min_distance is None else mining.Estimate(estimate.triplets, False, estimate.most)
 
 
-def _refuse_full_disk(path: str, size: int) -> None:
+def _refuse_full_disk(path: str, size: int, kind: str) -> None:
+    """FileError where the file, and beside an NPZ its columns in the folder of temporary files, have no room."""
+    import tempfile
+
     folder = os.path.dirname(os.path.realpath(path)) or "."
     if not os.path.isdir(folder) or (os.path.exists(path) and not os.path.isfile(path)):
         return
-    free = shutil.disk_usage(folder).free
-    if size + KEPT_FREE > free:
-        raise FileError(
-            f"{path}: about {_size(size)} would be written, and {_size(free)} are free",
-            why="a full disk harms more than this file",
-            fix="write fewer with --limit or --per-anchor, or write to another disk",
-        )
+    beside = tempfile.gettempdir() if kind == "npz" else folder
+    is_twice = kind == "npz" and os.stat(beside).st_dev == os.stat(folder).st_dev
+    for place, needed in ((folder, size * (1 + is_twice)), (beside, size)):
+        free = shutil.disk_usage(place).free
+        if needed + KEPT_FREE > free:
+            where = "" if place == folder else f" in {place}, where an NPZ is prepared"
+            raise FileError(
+                f"{path}: about {_size(needed)} would be written, and {_size(free)} are free{where}",
+                why="a full disk harms more than this file",
+                fix="write fewer with --limit or --per-anchor, or write to another disk",
+            )
+
+
+def duration(seconds: float) -> str:
+    """A time as people tell it."""
+    for unit, length in (("seconds", 60), ("minutes", 60), ("hours", 48)):
+        if seconds < 2 * length:
+            return f"{seconds:.0f} {unit}"
+        seconds /= length if unit != "hours" else 24
+    return f"{seconds:.0f} days"
 
 
 def _size(count: float) -> str:
@@ -223,42 +306,44 @@ def _texts(ids: Field, rows: int) -> list[str]:
 
 # --- writing
 
+Summary = MiningSummary | PairSummary
 
-def write(job: MiningJob, path: str, inputs: Sequence[str], progress: Any = None) -> MiningSummary:
-    """Mine and write block by block; the file is whole or not there. Returns what was written."""
+
+def write(
+    job: MiningJob,
+    path: str,
+    inputs: Sequence[str],
+    progress: Any = None,
+    foretell: Callable[[float], None] | None = None,
+) -> Summary:
+    """Mine and write block by block; the file is whole or not there. Returns what was written.
+
+    foretell: of a large file, takes the seconds that it will need by what the first seconds wrote
+    """
+    begun, early = time.monotonic(), None
     refuse_overwrite_of_inputs(path, [parse_source(text).path for text in inputs])
     with atomic_output(path) as file:
-        writer = WRITERS[job.kind](file, job.ids)
+        writer = (PAIR_WRITERS if job.as_pairs else WRITERS)[job.kind](file, job.ids)
         next(writer)
-        summary, covered, loss = MiningSummary(job.strategy, path, all_anchors=job.anchors), set(), 0.0
+        kind, covered = PairSummary if job.as_pairs else MiningSummary, set()
+        summary: Summary = kind(job.strategy, path, all_anchors=job.anchors)
         for block in job.blocks(progress):
             if len(block):
                 writer.send(block)
                 covered.update(block.rows[:, 0].tolist())
-                loss += float(block.loss.sum())
-                summary = _counted(summary, block, job.margin)
+                summary = summary.beside(block, job.margin)
+                spent = time.monotonic() - begun
+                early = early or (spent, summary.total)
+                if foretell is not None and spent > early[0] + TOLD_AFTER:
+                    pace = (spent - early[0]) / (summary.total - early[1])
+                    foretell(spent + pace * max(job.expected - summary.total, 0))
+                    foretell = None
         with contextlib.suppress(StopIteration):
             writer.send(None)  # the end
-    count = summary.triplets
-    return summary._replace(
-        anchors=len(covered),
-        loss=loss / count if count else 0.0,
-        bytes=os.path.getsize(path) if os.path.isfile(path) else 0,
-    )
+    return summary.ended(len(covered), os.path.getsize(path) if os.path.isfile(path) else 0)
 
 
-def _counted(summary: MiningSummary, block: Mined, margin: float) -> MiningSummary:
-    hard = int(np.count_nonzero(block.d_an <= block.d_ap))
-    costly = int(np.count_nonzero((block.loss > 0) | (block.d_an <= block.d_ap)))
-    return summary._replace(
-        triplets=summary.triplets + len(block),
-        hard=summary.hard + hard,
-        semi_hard=summary.semi_hard + costly - hard,
-        easy=summary.easy + len(block) - costly,
-    )
-
-
-Writer = Generator[None, Any, None]  # takes Mined blocks, and None at the end
+Writer = Generator[None, Any, None]  # takes blocks of what was mined, and None at the end
 
 
 def _write_npy(file: IO[bytes], ids: list[str] | None) -> Writer:
@@ -276,19 +361,28 @@ def _write_npy(file: IO[bytes], ids: list[str] | None) -> Writer:
 
 
 def _write_npz(file: IO[bytes], ids: list[str] | None) -> Writer:
-    """anchor, positive, negative, each (M,) int64, as losses in PyTorch take them; laid into files until M is known."""
+    """anchor, positive, negative, each (M,) int64, as losses in PyTorch take them."""
+    return _write_arrays(file, SIDES, lambda block: block.rows.T)
+
+
+def _write_npz_of_pairs(file: IO[bytes], ids: list[str] | None) -> Writer:
+    """a1, p, a2, n, int64: the positive pairs, each (P,), then the negative ones, each (Q,)."""
+    return _write_arrays(file, PAIR_SIDES, lambda block: block.indices)
+
+
+def _write_arrays(file: IO[bytes], names: Sequence[str], columns_of: Callable[[Any], Iterable[np.ndarray]]) -> Writer:
+    """Arrays that are laid into files until their lengths are known."""
     import tempfile
     import zipfile
 
     with contextlib.ExitStack() as stack:
-        columns = [stack.enter_context(tempfile.TemporaryFile()) for _ in SIDES]
-        count = 0
+        columns = [stack.enter_context(tempfile.TemporaryFile()) for _ in names]
         while (block := (yield)) is not None:
-            count += len(block)
-            for column, rows in zip(columns, block.rows.T, strict=True):
+            for column, rows in zip(columns, columns_of(block), strict=True):
                 column.write(np.ascontiguousarray(rows, "<i8").tobytes())
         with zipfile.ZipFile(file, "w") as archive:
-            for name, column in zip(SIDES, columns, strict=True):
+            for name, column in zip(names, columns, strict=True):
+                count = column.tell() // 8
                 column.seek(0)
                 item = zipfile.ZipInfo(f"{name}.npy")
                 with archive.open(item, "w", force_zip64=True) as member:
@@ -307,35 +401,50 @@ def _npy_header(count: int, columns: str = ", 3") -> bytes:
     )
 
 
-def _write_csv(file: IO[bytes], ids: list[str] | None) -> Writer:
+def _write_csv(table: Table, file: IO[bytes], ids: list[str] | None) -> Writer:
     import csv
     import io
 
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("anchor", "positive", "negative", "d_ap", "d_an", "loss"))
+    rows.writerow(table.names)
     while (block := (yield)) is not None:
-        rows.writerows((*triplet, *numbers) for triplet, numbers in _records(block, ids))
+        rows.writerows(_records(table, block, ids))
     text.flush()
     text.detach()
 
 
-def _write_ndjson(file: IO[bytes], ids: list[str] | None) -> Writer:
-    names = ("anchor", "positive", "negative", "d_ap", "d_an", "loss")
+def _write_ndjson(table: Table, file: IO[bytes], ids: list[str] | None) -> Writer:
     while (block := (yield)) is not None:
-        lines = (json.dumps(dict(zip(names, (*t, *n), strict=True))) + "\n" for t, n in _records(block, ids))
+        lines = (json.dumps(dict(zip(table.names, row, strict=True))) + "\n" for row in _records(table, block, ids))
         file.write("".join(lines).encode())
 
 
-def _records(block: Mined, ids: list[str] | None) -> Iterator[tuple[list[Any], tuple[float, float, float]]]:
-    numbers = zip(block.d_ap.tolist(), block.d_an.tolist(), block.loss.tolist(), strict=True)
-    for triplet, values in zip(block.rows.tolist(), numbers, strict=True):
-        yield triplet if ids is None else [ids[row] for row in triplet], values
+class Table(NamedTuple):
+    """The columns of a file of text: those of rows, then others."""
+
+    names: tuple[str, ...]
+    others: Callable[[Any], tuple[np.ndarray, ...]]
+
+
+def _records(table: Table, block: Any, ids: list[str] | None) -> Iterator[tuple[Any, ...]]:
+    others = zip(*(column.tolist() for column in table.others(block)), strict=True)
+    for rows, values in zip(block.rows.tolist(), others, strict=True):
+        yield (*(rows if ids is None else [ids[row] for row in rows]), *values)
+
+
+TRIPLETS = Table((*SIDES, "d_ap", "d_an", "loss"), lambda block: (block.d_ap, block.d_an, block.loss))
+PAIRS = Table(("anchor", "other", "same", "distance"), lambda block: (block.is_positive.astype(int), block.distances))
 
 
 WRITERS: dict[str, Callable[[IO[bytes], list[str] | None], Writer]] = {
     "npy": _write_npy,
     "npz": _write_npz,
-    "csv": _write_csv,
-    "ndjson": _write_ndjson,
+    "csv": partial(_write_csv, TRIPLETS),
+    "ndjson": partial(_write_ndjson, TRIPLETS),
+}
+PAIR_WRITERS: dict[str, Callable[[IO[bytes], list[str] | None], Writer]] = {
+    "npz": _write_npz_of_pairs,
+    "csv": partial(_write_csv, PAIRS),
+    "ndjson": partial(_write_ndjson, PAIRS),
 }

@@ -98,7 +98,7 @@ class TripletQuestion(NamedTuple):
 class MiningQuestion(NamedTuple):
     """What is asked of a set whose triplets are chosen: `mine`.
 
-    options: of the strategy;  thinning: which of its triplets stay
+    options: of the strategy;  thinning: which of its triplets stay;  as_pairs: its pairs are asked for
     side: the source of what stands for each row;  path, kind: the file to write and its format, None for no file
     """
 
@@ -111,6 +111,7 @@ class MiningQuestion(NamedTuple):
     side: Side = Side()
     path: str | None = None
     kind: str = "npy"
+    as_pairs: bool = False
     jobs: Jobs = None
 
     @classmethod
@@ -136,7 +137,8 @@ class MiningQuestion(NamedTuple):
             thinning=Thinning(**stays),
             side=Side(id=call["id"]),
             path=path,
-            kind="npy" if path is None else _mined_format(call, path),
+            kind=("npz" if call["as_pairs"] else "npy") if path is None else _mined_format(call, path),
+            as_pairs=call["as_pairs"],
             jobs=workers_of(call),
         )
 
@@ -171,6 +173,8 @@ def check_mining(call: Asked, strategy: str) -> None:
             why="it draws nothing: its triplets are the same each time",
             fix=f"leave it out; {' and '.join(options.DRAWN)} draw, and so does {call.put('sample', 'K')}",
         )
+    if call["as_pairs"]:
+        _check_pairs(call, strategy)
     for name, taker in options.OF_STRATEGY.items():
         if call.has(name.replace("-", "_")) and taker != strategy:
             raise UsageError(f"{call.name(name.replace('-', '_'))} with {strategy}", fix=f"use it with `{taker}`")
@@ -181,6 +185,20 @@ def check_mining(call: Asked, strategy: str) -> None:
             f"{call.name('per_anchor')} with hardest",
             why="the hardest of the whole set are taken, however many an anchor has",
             fix="leave it out, or take the hardest of each anchor with `all` in place of `hardest`",
+        )
+
+
+def _check_pairs(call: Asked, strategy: str) -> None:
+    if strategy not in options.OF_PAIRS:
+        raise UsageError(
+            f"{call.name('as_pairs')} with {strategy}",
+            why="it chooses triplets",
+            fix=f"leave it out, or use it with {' or '.join(f'`{name}`' for name in options.OF_PAIRS)}",
+        )
+    others = ("limit", "per_anchor", "sample") + (() if strategy == "multi-similarity" else ("margin",))
+    for key in (key for key in others if call.has(key)):
+        raise UsageError(
+            f"{call.name(key)} with {call.name('as_pairs')}", why="it is of triplets", fix=f"leave {call.name(key)} out"
         )
 
 
@@ -195,6 +213,11 @@ def _mined_format(call: Asked, path: str) -> str:
         first, *others = options.MINED_FORMATS
         fix = " or ".join([f"add {call.put('format', first)}", *others])
         raise UsageError(f"cannot tell the format of {path!r}", fix=fix)
+    if call["as_pairs"] and kind == "npy":
+        raise UsageError(
+            "an NPY of pairs would not tell positive from negative ones",
+            fix=f"write {call.put('format', 'npz')} or {call.put('format', 'csv')}",
+        )
     if call["id"] is not None and kind == "npy":
         raise UsageError("an NPY of triplets holds row numbers", fix="write ids as CSV or NDJSON")
     return kind

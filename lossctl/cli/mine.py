@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +31,7 @@ def mine(values: Mapping[str, Any]) -> None:
     """
     from ..api import answers
     from ..api.asked import asked
-    from ..api.mine import choose_device
+    from ..api.mine import LARGE, choose_device
     from ..api.question_of_sets import MiningQuestion, check_mining
     from ..rows.facts import rows_left_out
 
@@ -45,13 +46,25 @@ def mine(values: Mapping[str, Any]) -> None:
     with answers.opened_set(question) as embeddings, output.progress(style, None, "anchors") as update:
         job = answers.mining_job(question, embeddings)
         output.warn(style, [*job.warnings, *([rows_left_out(job.left_out)] if job.left_out else [])])
-        output.note(style, job.forecast)
-        summary = answers.write_mined(question, job, inputs, progress=update)
-    if not summary.triplets:
-        kind = f"no triplet is of the kind that {strategy} takes at margin {values['margin']:g}"
+        foretell = None
+        if job.size >= LARGE:
+            output.warn(style, [f"{question.path} will be large: {job.forecast}"])
+            foretell = partial(_foretell, style)
+        else:
+            output.note(style, job.forecast)
+        summary = answers.write_mined(question, job, inputs, progress=update, foretell=foretell)
+    if not summary.total:
+        kind = f"no {'pair' if call['as_pairs'] else 'triplet'} is of the kind that {strategy} takes"
+        kind += "" if call["as_pairs"] and not call.has("margin") else f" at margin {values['margin']:g}"
         kind += "" if values["min_distance"] is None else f" and {values['min_distance']:g} from its negative"
         output.warn(style, [f"{summary.path} is empty: {kind}; `lossctl triplets` counts how many of each there are"])
     output.note(style, _page(summary))
+
+
+def _foretell(style: Any, seconds: float) -> None:
+    from ..api.mine import duration
+
+    output.warn(style, [f"writing it takes about {duration(seconds)}, by the pace of its first seconds"])
 
 
 def _page(summary: Any) -> str:

@@ -47,6 +47,7 @@ OF_STRATEGY = {  # settings that one strategy takes
     **dict.fromkeys(("steps", "per-bin"), "uniform-histogram"),
     **dict.fromkeys(("per-positive", "min-distance"), "all"),
 }
+OF_PAIRS = ("multi-similarity", "pair-margin", "easy-hard", "uniform-histogram")  # strategies that choose pairs
 WAYS = ("easy", "semi-hard", "hard", "all")
 FALLING_BACK = ("semi-hard", "easy-positive")  # strategies that take a negative beyond, from --fallback where none is
 CATEGORIES = ("hard", "semi-hard", "easy")
@@ -181,6 +182,8 @@ OPTIONS: tuple[Setting, ...] = (
             low=1, shows_bounds=True),
     Setting("per-bin", "whole", "For `uniform-histogram`: pairs of each step and kind.", (MINE,), PLAIN, default=10,
             metavar="K", low=1, shows_bounds=True),
+    Setting("as-pairs", "flag", "The pairs that a miner of pairs takes: a1, p, a2, n (NPZ, CSV, NDJSON).", (MINE,),
+            PLAIN, default=False),
     Setting("limit", "whole", "At most so many triplets.", (MINE,), PLAIN, metavar="N", low=1, shows_bounds=True),
     Setting("per-anchor", "whole", "At most so many of each anchor, its hardest.", (MINE,), PLAIN, metavar="K", low=1,
             shows_bounds=True),
@@ -229,8 +232,8 @@ OPTIONS: tuple[Setting, ...] = (
     Setting("group", "source", "Also within each group of rows; of ranking losses, the lists.", (COMPARE,),
             metavar="SRC", short="-g", told="the source of groups to compare in; of the lists for ranking losses"),
     # --- how files are read
-    Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN, metavar="npy|csv|ndjson",
-            short="-f"),
+    Setting("format", "text", "Told by the name of the file unless given.", (MINE,), PLAIN,
+            metavar="npy|npz|csv|ndjson", short="-f"),
     Setting("na", "text", "What to do with rows that hold nan or NA.", (COMPUTE, ROWS, *SETS), default="error",
             metavar="error|skip", words=("error", "skip"), mark="na"),
     Setting("na", "text", "Rows that hold nan or NA in any source.", (COMPARE,), default="error",

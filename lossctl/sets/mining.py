@@ -36,6 +36,7 @@ from .ties import Judge, make_judge
 CATEGORIES = ("hard", "semi-hard", "easy")
 BLOCK_TRIPLETS = 1 << 19
 Blocks = Iterator["Mined"]
+Sides = Callable[[int, int], Iterator[tuple[int, np.ndarray, np.ndarray]]]  # each anchor, its positives, its negatives
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,6 +262,20 @@ def mine_multi_similarity(
     Source: Wang, Han, Huang, Dong, Scott, Multi-Similarity Loss with General Pair Weighting, 2019.
     """
     yield from _mine_spans(points, Negatives(_to_farthest, "below"), margin, threads, progress, block)
+
+
+def multi_similarity_sides(points: Points, margin: float) -> Sides:
+    """The positives and the negatives that `mine_multi_similarity` takes of each anchor."""
+    judge = make_judge(points, (float(margin),) if margin else ())
+
+    def sides(start: int, stop: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        for ranks in ranked(judge, start, max(start, min(stop, points.used.stop)), "below"):
+            ends = _to_farthest(ranks)[0, ..., 1]
+            for row, end in enumerate(ends.max(axis=1, initial=0).tolist()):
+                own = ranks.index[row, (ends[row] > 0) & (ranks.weight[row] > 0)]
+                yield ranks.start + row, own, _negatives_in(judge, ranks, row, 0, end)
+
+    return sides
 
 
 class Negatives(NamedTuple):

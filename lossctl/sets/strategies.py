@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import UsageError
 from ..rows.workers import Workers
 from . import mining
-from .mining import Blocks, Estimate, Mined, in_parts, joined
+from .mining import Blocks, Estimate, Mined, Sides, in_parts, joined
 from .picks import settle, uniform
 from .points import STRAIGHT, Points, own_class
 from .ties import Judge, interval, make_judge, signs
@@ -34,12 +34,7 @@ def pair_margin(points: Points, *, margin: float = 1.0, farther_than: float = 0.
 
     Source: Musgrave, Belongie, Lim, PyTorch Metric Learning, 2020 (its PairMarginMiner). UsageError for products.
     """
-    if points.is_signed:
-        raise UsageError(
-            "pair-margin of the distance dot",
-            why="it asks how far points are apart, and less the inner product only tells what is nearer",
-            fix="use --distance cosine",
-        )
+    check_distances(points)
     judge = make_judge(points)
 
     def choose(start: int, stop: int, first: int, last: int) -> Mined:
@@ -92,13 +87,28 @@ def easy_hard(points: Points, *, margin: float = 1.0, positives: str = "easy", n
         chosen first; an anchor without one is left out.  all: each of them
     Source: Xuan, Stylianou, Pless, Improved Embeddings with Easy Positive Triplet Mining, 2020. UsageError.
     """
-    _check_ways(positives, negatives)
-    judge = make_judge(points)
+    sides = easy_hard_sides(points, positives, negatives)
 
     def choose(start: int, stop: int, first: int, last: int) -> Mined:
+        blocks = []
+        for anchor, own, others in sides(start, stop):
+            place = own - points.first[anchor] if points.masks is None else np.arange(len(own))
+            is_here = (place >= first) & (place < last) if points.masks is None else np.full(len(own), first == 0)
+            blocks.append(product(points, anchor, own[is_here], others, margin))
+        return joined(blocks)
+
+    return choose
+
+
+def easy_hard_sides(points: Points, positives: str, negatives: str) -> Sides:
+    """What `easy_hard` takes of each anchor: both kinds, or neither unless all of the other are asked for."""
+    _check_ways(positives, negatives)
+    judge = make_judge(points)
+    is_apart = "all" in (positives, negatives)
+
+    def sides(start: int, stop: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         squares, is_negative = points.squares(start, stop), points.relations(start, stop)[1]
         bounds = judge.gram.bounds(start, stop)
-        blocks = []
         for row, own in _positives(points, start, stop):
             others = np.flatnonzero(is_negative[row])
             pick = partial(_pick, judge, start + row, squares[row], bounds[row])
@@ -110,12 +120,10 @@ def easy_hard(points: Points, *, margin: float = 1.0, positives: str = "easy", n
                 if negatives == "semi-hard":
                     others = others[_beyond(judge, start + row, own, others) > 0]
                 others = pick(others, "hard" if negatives == "semi-hard" else negatives, "hard")
-            place = own - points.first[start + row] if points.masks is None else np.arange(len(own))
-            is_here = (place >= first) & (place < last) if points.masks is None else np.full(len(own), first == 0)
-            blocks.append(product(points, start + row, own[is_here], others, margin))
-        return joined(blocks)
+            if is_apart or (len(own) and len(others)):
+                yield start + row, own, others
 
-    return choose
+    return sides
 
 
 def mine_uniform_histogram(
@@ -135,13 +143,7 @@ def mine_uniform_histogram(
     Fewer where a bin holds fewer. Distances are those of float64.
     Source: Musgrave, Belongie, Lim, PyTorch Metric Learning, 2020 (its UniformHistogramMiner).
     """
-    ends = _ends(points)
-    drawn: list[np.ndarray] = []
-    for kind in (0, 1):
-        best = np.empty((0, 4))
-        for start, pairs in _pairs_of(points, kind):
-            best = _lowest_of_bins(points, start, pairs, best, seed + kind, ends[kind], steps, per_bin)
-        drawn.append(best[:, 2:].astype(np.int64))
+    drawn = drawn_pairs(points, seed, steps, per_bin)
 
     def choose(start: int, stop: int, first: int, last: int) -> Mined:
         blocks = []
@@ -151,6 +153,22 @@ def mine_uniform_histogram(
         return joined(blocks)
 
     yield from in_parts(points, choose, threads, progress, block)
+
+
+def drawn_pairs(points: Points, seed: int, steps: int, per_bin: int, *, is_lone: bool = False) -> list[np.ndarray]:
+    """The positive pairs that `mine_uniform_histogram` draws, and the negative ones: each (k, 2), as places.
+
+    is_lone: also those of anchors that have only one kind
+    """
+    stop = points.begin + (points.everyone if is_lone else points.anchors)
+    ends = _ends(points, stop)
+    drawn: list[np.ndarray] = []
+    for kind in (0, 1):
+        best = np.empty((0, 4))
+        for start, pairs in _pairs_of(points, kind, stop):
+            best = _lowest_of_bins(points, start, pairs, best, seed + kind, ends[kind], steps, per_bin)
+        drawn.append(best[:, 2:].astype(np.int64))
+    return drawn
 
 
 # ------------------------------------------------------------------------------------------------------------ decisions
@@ -245,6 +263,16 @@ def _positives(
         yield row, index[row, here][is_positive[row, here]]
 
 
+def check_distances(points: Points) -> None:
+    """UsageError for what only tells who is nearer."""
+    if points.is_signed:
+        raise UsageError(
+            "pair-margin of the distance dot",
+            why="it asks how far points are apart, and less the inner product only tells what is nearer",
+            fix="use --distance cosine",
+        )
+
+
 def _check_ways(positives: str, negatives: str) -> None:
     for way in (positives, negatives):
         if way not in WAYS:
@@ -257,20 +285,20 @@ def _check_ways(positives: str, negatives: str) -> None:
         )
 
 
-def _pairs_of(points: Points, kind: int) -> Iterator[tuple[int, np.ndarray]]:
+def _pairs_of(points: Points, kind: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
     """The positive (0) or negative (1) pairs of the anchors, some at a time: where these begin, and which, (B, N)."""
-    for start in range(points.used.start, points.used.stop, PANEL):
-        yield start, points.relations(start, min(start + PANEL, points.used.stop))[kind]
+    for start in range(points.begin, end, PANEL):
+        yield start, points.relations(start, min(start + PANEL, end))[kind]
 
 
-def _ends(points: Points) -> list[tuple[float, float]]:
+def _ends(points: Points, end: int) -> list[tuple[float, float]]:
     """The least and the largest distance of positive pairs, and of negative ones."""
     ends = []
     for kind in (0, 1):
         low, high = math.inf, -math.inf
-        for start, pairs in _pairs_of(points, kind):
+        for start, pairs in _pairs_of(points, kind, end):
             distances = _distances(points, start, len(pairs))[pairs]
-            low, high = min(low, float(distances.min())), max(high, float(distances.max()))
+            low, high = min(low, distances.min(initial=low)), max(high, distances.max(initial=high))
         ends.append((low, high))
     return ends
 
