@@ -143,9 +143,18 @@ def generalized_dice(probs: list[List], label: List) -> Any:
 
 
 def contrastive_sides(
-    a: list[List], b: list[List], same: List, margin: float, margin_similar: float, squared: bool, distance: str
+    a: list[List],
+    b: list[List],
+    same: List,
+    margin: float,
+    margin_similar: float,
+    squared: bool,
+    distance: str,
+    normalize: bool = False,
 ) -> Any:
     assert distance == "euclidean"
+    if normalize:
+        a, b = ([[x / mp.sqrt(square_sum(row)) for x in row] for row in side] for side in (a, b))
     d = [mp.sqrt(square_sum(apart(*pair))) for pair in zip(a, b, strict=True)]
     near = [x - mp.mpf(margin_similar) for x, y in zip(d, same, strict=True) if y]
     far = [mp.mpf(margin) - x for x, y in zip(d, same, strict=True) if not y]
@@ -270,6 +279,9 @@ def side_cases(rng: np.random.Generator) -> Iterator[TotalCase]:
     }.items():
         for options in ("", ":margin=2,margin_similar=0.5,squared=true"):
             yield TotalCase(what, f"contrastive-sides{options}", (a, other, np.arange(24) % 2))
+            if what != "near the margin":
+                on_sphere = f"contrastive-sides{options or ':'}{',' if options else ''}normalize=true"
+                yield TotalCase(what, on_sphere, (a, other, np.arange(24) % 2))
             emb, label = np.concatenate([a[:6], other[:6]]), np.arange(12) % 6 % 4
             yield TotalCase(what, f"contrastive-pairs-sides{options}", (emb, label))
 

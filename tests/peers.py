@@ -821,8 +821,9 @@ def pml_pairs(**distance: Any) -> Run:
     return printed
 
 
+run("pytorch-metric-learning", "contrastive-sides")(pml_pairs())
 run("pytorch-metric-learning", "contrastive-sides/unnormalized")(pml_pairs(normalize_embeddings=False))
-run("pytorch-metric-learning", "contrastive-sides/squared")(pml_pairs(normalize_embeddings=False, power=2))
+run("pytorch-metric-learning", "contrastive-sides/squared")(pml_pairs(power=2))
 
 
 @run("pytorch-metric-learning", "vicreg")

@@ -32,17 +32,22 @@ def squared_euclidean(a: Array, b: Array) -> Array:
     return row_sum(difference * difference)
 
 
-def cosine_distance(a: Array, b: Array) -> Array:
-    """1 - cos(a, b) for two (n, D) arrays, as |a/|a| - b/|b||^2 / 2; nan where a row is all zeros.
+def chord(a: Array, b: Array) -> Array:
+    """a / |a| - b / |b| for two (n, D) arrays, (n, D); nan where a row is all zeros.
 
-    The difference of the unit vectors is made of a - b and |a| - |b|, exact where a is nearly b, not of the two.
+    It is made of a - b and |a| - |b|, exact where a is nearly b, not of the two unit vectors.
     """
     zero = a * 0.0
     norm_a, norm_b = euclidean(a, zero)[:, None], euclidean(b, zero)[:, None]
     longest, unit = maximum(norm_a, norm_b), where(norm_a > norm_b, b / norm_b, a / norm_a)
     excess = row_sum((a - b) * ((a + b) / (norm_a + norm_b)))[:, None]  # |a| - |b|
-    chord = ((a - b) - unit * excess) / longest
-    return row_sum(chord * chord) / 2.0
+    return ((a - b) - unit * excess) / longest
+
+
+def cosine_distance(a: Array, b: Array) -> Array:
+    """1 - cos(a, b) for two (n, D) arrays, as |a/|a| - b/|b||^2 / 2; nan where a row is all zeros."""
+    difference = chord(a, b)
+    return row_sum(difference * difference) / 2.0
 
 
 def manhattan(a: Array, b: Array) -> Array:
@@ -99,6 +104,17 @@ def distance_by_name(name: str, eps: float = 0.0, eps_in: str = "differences") -
             fix="leave --eps out, or use --distance euclidean",
         )
     return partial(_kept_from_0, measure, eps ** (1.0 / (float(power or 0) or POWERS[stem])), eps, eps_in == "root")
+
+
+def distance_on_sphere(name: str) -> Callable[[Array, Array], Array]:
+    """The distance of a name between points that are scaled to length 1 first."""
+    measure = distance_by_name(name)
+    return measure if name in LONGEST else partial(_of_directions, measure)
+
+
+def _of_directions(measure: Callable[[Array, Array], Array], a: Array, b: Array) -> Array:
+    difference = chord(a, b)
+    return measure(difference, namespace(difference).zeros_like(difference))
 
 
 def _kept_from_0(

@@ -433,6 +433,7 @@ SHARED = {
     "of pairs and triplets an option",
     "fallback": "the negative of `semi-hard` where none lies beyond: of `mine` and of the loss alike",
     "margin": "how much farther a negative has to be: of `triplets` and `mine`, and of each loss that has one",
+    "normalize": "points on the unit sphere: of losses of sets a setting, since signatures ask; of pairs an option",
     "seed": "which draws: of batches, mined triplets and resamples; of a loss that draws, of it and its resamples",
     "soft": "a loss without a bend at its margin; a setting where labels are chances, and such losses have no margin",
 }

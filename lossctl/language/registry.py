@@ -451,7 +451,8 @@ class Spec(NamedTuple):
     @property
     def is_angular(self) -> bool:
         """Whether points are compared by their direction."""
-        return self.loss.is_angular or self.loss.cosine or self.metric in ANGULAR
+        is_on_sphere = bool(self.options.get("normalize", False))
+        return is_on_sphere or self.loss.is_angular or self.loss.cosine or self.metric in ANGULAR
 
     def alone(self, columns: tuple[Any, ...]) -> Any:
         """The loss of each row alone, times the weight that the loss gave it, (n,), from its columns."""

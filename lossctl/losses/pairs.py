@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ..language.distances import distance_by_name
+from ..language.distances import distance_by_name, distance_on_sphere
 from ..language.domains import Flag, Metric, NonNegative, Order, Positive
 from ..language.engines import ROWS
 from ..language.numerics import Array, Total, minimum, quotient, relu, softplus, where
@@ -83,6 +83,7 @@ def contrastive_sides(
     margin: Positive = 1.0,
     margin_similar: NonNegative = 0.0,
     distance: Metric = "euclidean",
+    normalize: Flag = False,
     squared: Flag = False,
 ) -> Sums:
     """The mean over similar pairs that cost something plus that over dissimilar ones: neither side drowns the other.
@@ -92,10 +93,11 @@ def contrastive_sides(
     Paper: Musgrave, Belongie, Lim, PyTorch Metric Learning, 2020
     Reading: a side of which no pair costs anything adds 0
     Differs: contrastive and pairwise-ranking take one mean over all pairs; pytorch-metric-learning takes points on the
-        unit sphere unless told otherwise, and all pairs of a batch: contrastive-pairs-sides
+        unit sphere unless told otherwise (--normalize), and all pairs of a batch: contrastive-pairs-sides
     margin: how far apart a dissimilar pair costs nothing
     margin_similar: m_s, up to where a similar pair costs nothing
     distance: d; euclidean, sqeuclidean (squared), cosine (1 - cos), manhattan, minkowski:P, or angular (radians)
+    normalize: take the two points of a pair on the unit sphere
     squared: half the square of each pair's cost, as contrastive has it
     Use: as contrastive, where one kind of pair is rare
     Misleads: the means are over what still costs something, so the value may rise while pairs get better
@@ -103,7 +105,7 @@ def contrastive_sides(
     Worked: similar = 1; dissimilar = 1 - 0.5; contrastive_sides = similar + dissimilar
     Example: left=[[0],[0]] right=[[1],[0.5]] same=[1,0] -> 1.5
     """
-    d = distance_by_name(distance)(left, right)
+    d = (distance_on_sphere if normalize else distance_by_name)(distance)(left, right)
     is_same = same == 1
     cost = relu(where(is_same, d - margin_similar, margin - d))
     active = where(cost <= 0, 0.0, 1.0)

@@ -256,7 +256,7 @@ def _check_direction(entry: Input, values: np.ndarray, rows: RowNumbers) -> None
         row = int(zero.argmax())
         raise DataError(
             f"{entry.column.frame.where(rows.number(row))}: {entry.column.name}: the embedding is all zeros",
-            why="it has no direction, so no cosine, which this loss is made of",
+            why="it has no direction, so no cosine and no unit length, of which this loss is made",
             fix="leave such rows out: --na skip",
         )
 

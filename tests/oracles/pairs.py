@@ -119,6 +119,12 @@ CASES = {
         Case("by hand, pytorch-metric-learning's rule", "contrastive-sides", T, 1.633333, digits=6),
         Case("nobody costs anything", "contrastive-sides", ([[0.0], [0]], [[0.0], [2]], [1, 0]), 0.0),
         Case("one side costs nothing", "contrastive-sides", ([[0.0], [0]], [[0.5], [2]], [1, 0]), 0.5),
+        Case(
+            "torch's normalize and pairwise_distance",
+            "contrastive-sides:normalize=true",
+            (LEFT, RIGHT, np.ones(30)),
+            lambda: F.pairwise_distance(F.normalize(tensor(LEFT)), F.normalize(tensor(RIGHT)), eps=0).mean(),
+        ),
         *(
             Case(
                 f"scipy, {metric}",
