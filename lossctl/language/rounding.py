@@ -28,20 +28,25 @@ def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """a + b rounded, and what the rounding lost, exactly; 0 where the sum overflows. Source: Knuth, TAOCP 2, 4.2.2."""
     s = a + b
     b_part = s - a
-    return s, _zero_unless(namespace(s).isfinite(s), (a - (s - b_part)) + (b - b_part))
+    return s, zero_unless(namespace(s).isfinite(s), (a - (s - b_part)) + (b - b_part))
 
 
 def ordered_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """`two_sum` where a is 0 or no smaller than b, in half the steps. Source: Dekker 1971."""
     s = a + b
-    return s, _zero_unless(namespace(s).isfinite(s), b - (s - a))
+    return s, zero_unless(namespace(s).isfinite(s), b - (s - a))
 
 
-def _zero_unless(is_good: Array, x: Array) -> Array:
-    """x, with 0 where it is not good; where all is, numpy need not look at each."""
-    if namespace(is_good).__name__ == "numpy" and is_good.all():
+def zero_unless(is_good: Array, x: Array) -> Array:
+    """x, with 0 where it is not good."""
+    return chosen(is_good, x, 0.0)
+
+
+def chosen(mask: Array, x: Array, otherwise: float) -> Array:
+    """x, with another number where the mask does not hold; where all of it does, numpy need not look at each."""
+    if namespace(mask).__name__ == "numpy" and mask.all():
         return x
-    return where(is_good, x, 0.0)
+    return where(mask, x, otherwise)
 
 
 def sum_of_three(a: Array, b: Array, c: Array | float) -> Array:
@@ -62,7 +67,7 @@ def two_product(a: Array | float, b: Array) -> tuple[Array, Array]:
     product = a * b
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     lost = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
-    return product, _zero_unless(namespace(lost).isfinite(lost), lost)
+    return product, zero_unless(namespace(lost).isfinite(lost), lost)
 
 
 def difference(a: Array, b: Array) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ from .numerics import (
     sqrt,
     where,
 )
-from .rounding import compensated_row_sum, ordered_sum, two_product, two_sum
+from .rounding import chosen, compensated_row_sum, ordered_sum, two_product, two_sum, zero_unless
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Twofold:
     def __truediv__(self, divisor: float) -> Twofold:
         quotient = self.high / divisor
         product, lost = two_product(quotient, like(divisor, quotient))
-        rest = where(namespace(product).isfinite(product), ((self.high - product) - lost) + self.low, 0.0)
+        rest = zero_unless(namespace(product).isfinite(product), ((self.high - product) - lost) + self.low)
         return Twofold(*ordered_sum(quotient, rest / divisor))
 
     __radd__, __rmul__ = __add__, __mul__
@@ -95,7 +95,7 @@ class Twofold:
 
     def log_sum_exp(self, mask: Array) -> Twofold:
         """log of the sum of e^x over the masked columns of each row, (B, N) -> (B,); -inf where none is."""
-        top, _, share = _shares(self, mask)
+        top, _, share, _ = _shares(self, mask)
         result: Twofold = top + log(row_sum(share))
         return result
 
@@ -106,9 +106,9 @@ class Twofold:
         of the sum of all minus x would cancel.
         """
         xp = namespace(self.high)
-        _, gap, share = _shares(self, mask)
+        _, gap, share, at = _shares(self, mask)
         columns = xp.arange(self.high.shape[1], device=self.high.device)
-        is_top = columns[None, :] == xp.argmax(where(mask, self.high, -float("inf")), axis=-1)[:, None]
+        is_top = columns[None, :] == at[:, None]
         rest = row_sum(where(is_top, 0.0, share))
         return (picked(gap.high, index) + log1p(rest)[:, None]) + picked(gap.low, index)
 
@@ -120,19 +120,20 @@ def _parts(value: Twofold | Array | float, near: Array) -> tuple[Array, Array]:
     return high, namespace(high).zeros_like(high)
 
 
-def _shares(x: Twofold, mask: Array) -> tuple[Twofold, Twofold, Array]:
-    """The largest of the masked columns, (B,); how far each lies below it, and e to the minus of that, (B, N)."""
+def _shares(x: Twofold, mask: Array) -> tuple[Twofold, Twofold, Array, Array]:
+    """The largest of the masked columns, (B,); how far each lies below it, and e to the minus of that, (B, N); which
+    column it is, (B,)."""
     xp = namespace(x.high)
-    masked = where(mask, x.high, -float("inf"))
-    largest = row_max(masked)
+    masked = chosen(mask, x.high, -float("inf"))
+    largest, at = row_max(masked), xp.argmax(masked, axis=-1)
     top = Twofold(
         where(largest > -float("inf"), largest, 0.0),
-        where(largest > -float("inf"), pick(x.low, xp.argmax(masked, axis=-1)), 0.0),
+        where(largest > -float("inf"), pick(x.low, at), 0.0),
     )
     gap, lost = two_sum(top.high[:, None], -x.high)
     lost = lost + (top.low[:, None] - x.low)
-    share = where(mask, exp(-where(mask, gap, 0.0)), 0.0)
-    return top, Twofold(gap, lost), share - share * lost
+    share = chosen(mask, exp(-chosen(mask, gap, 0.0)), 0.0)
+    return top, Twofold(gap, lost), share - share * lost, at
 
 
 # --- directions
