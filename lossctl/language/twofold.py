@@ -7,6 +7,7 @@ A value is the sum of two arrays, the second what rounding took from the first. 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,16 +154,31 @@ class Directions:
 
 def directions(x: Array) -> Directions:
     """x / |x| for (N, D) rows that are not all zeros, to some 78 bits behind the point, whatever their lengths."""
-    xp = namespace(x)
     x = near_one(x)
     length, shorter = (part[:, None] for part in _length(x))
-    bits = (53 if x.dtype == xp.float64 else 24) - 1
-    step = 1.5 * 2.0 ** (bits - min(25, bits // 2))
     quotient = x / length
-    high = (quotient + step) - step
+    high = _first_bits(quotient)
     product, product_lost = two_product(high, length)
     low = ((x - product) - product_lost) / length - quotient * shorter
     return Directions(high, low, high + low)
+
+
+def scaled(units: Directions, times: float, over: float) -> Directions:
+    """The vectors times one number, over another, so that products with directions are as exact as cosines; the numbers
+    and their quotient are between 1e-200 and 1e200."""
+    parts = Twofold(units.high, units.low)
+    parts = parts * times if times != 1 else parts
+    parts = parts / over if over != 1 else parts
+    high = _first_bits(parts.high, max(0, math.ceil(math.log2(times / over)) + 1))
+    low = (parts.high - high) + parts.low
+    return Directions(high, low, high + low)
+
+
+def _first_bits(x: Array, exponent: int = 0) -> Array:
+    """The first 25 bits behind the point, or so many less as an exponent says."""
+    bits = (53 if x.dtype == namespace(x).float64 else 24) - 1
+    step = 1.5 * 2.0 ** (bits - min(25, bits // 2) + exponent)
+    return (x + step) - step
 
 
 def _length(x: Array) -> tuple[Array, Array]:

@@ -51,7 +51,7 @@ def clip(panel: ViewPanel, *, temperature: Positive = 0.07) -> Any:
     Worked: clip = log(1 + exp((0 - 1) / 1))
     Example: left=1/0,0/1 right=1/0,0/1 temperature=1 -> 0.31326168751822286
     """
-    there, back = panel.cosines(0, 1) / temperature, panel.cosines(1, 0) / temperature
+    there, back = panel.logits(0, 1, over=temperature), panel.logits(1, 0, over=temperature)
     return (_surprise(panel, there) + _surprise(panel, back)) / 2.0
 
 
@@ -72,8 +72,8 @@ def mnrl(panel: ViewPanel, *, s: Positive = 20.0, symmetric: Flag = False) -> An
     Worked: mnrl = log(1 + exp(2 * (0 - 1)))
     Example: left=1/0,0/1 right=1/0,0/1 s=2 -> 0.1269280110429725
     """
-    value = _surprise(panel, panel.cosines(0, 1) * s)
-    return (value + _surprise(panel, panel.cosines(1, 0) * s)) / 2.0 if symmetric else value
+    value = _surprise(panel, panel.logits(0, 1, times=s))
+    return (value + _surprise(panel, panel.logits(1, 0, times=s))) / 2.0 if symmetric else value
 
 
 @loss(
@@ -116,7 +116,7 @@ def mnrl_negatives(panel: ViewPanel, *, s: Positive = 20.0) -> Any:
     Worked: others = 2 * exp(0) + exp(1); mnrl_negatives = log(1 + others / exp(1))
     Example: anchor=1/0,0/1 positive=1/0,0/1 negative=0/1,1/0 s=1 -> 1.0064088680781682
     """
-    logits = panel.cosines(0, 1).beside(panel.cosines(0, 2)) * s
+    logits = panel.logits(0, 1, times=s).beside(panel.logits(0, 2, times=s))
     return _flat(logits.surprises(_beside(panel.everyone, panel.everyone), panel.own))
 
 
@@ -369,12 +369,12 @@ def _surprise(panel: ViewPanel, logits: Cosines) -> Any:
 
 
 def _against_both(panel: ViewPanel, view: int, other: int, temperature: float) -> Any:
-    logits = panel.cosines(view, other).beside(panel.cosines(view, view)) / temperature
+    logits = panel.logits(view, other, over=temperature).beside(panel.logits(view, view, over=temperature))
     return _flat(logits.surprises(_beside(panel.everyone, panel.is_other), panel.own))
 
 
 def _decoupled(panel: ViewPanel, view: int, other: int, temperature: float) -> Any:
-    logits = panel.cosines(view, other).beside(panel.cosines(view, view)) / temperature
+    logits = panel.logits(view, other, over=temperature).beside(panel.logits(view, view, over=temperature))
     push = logits.log_sum_exp(_beside(panel.is_other, panel.is_other))
     return _flat(_nearest(push.less(logits.columns(panel.own))))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..language.numerics import Array, namespace
 from ..language.rounded import Bounded, Rounded, factors, rounded_cosines
-from ..language.twofold import Directions, Twofold, cosines, directions, lengths
+from ..language.twofold import Directions, Twofold, cosines, directions, lengths, scaled
 from ..rows.workers import Workers, keep_freed_memory, mapped
 from .panels import CACHED, precise_losses
 
@@ -69,6 +69,16 @@ class ViewPanel:
     def exact_cosines(self, view: int, other: int) -> Twofold:
         """The same, in twice the digits."""
         return cosines(self.views[view].units[self.start : self.stop], self.views[other].units)
+
+    def logits(self, view: int, other: int, *, times: float = 1.0, over: float = 1.0) -> Rounded | Twofold:
+        """`cosines` times one number, or over one; in twice the digits the block is scaled, not its products."""
+        is_plain = all(1e-200 < size < 1e200 for size in (times, over, times / over))
+        if is_plain and (self.is_precise or not isinstance(self.views[view].x, np.ndarray)):
+            block = scaled(self.views[view].units[self.start : self.stop], times, over)
+            return cosines(block, self.views[other].units)
+        logits = self.cosines(view, other)
+        logits = logits * times if times != 1 else logits
+        return logits / over if over != 1 else logits
 
     def products(self, view: int, other: int) -> Twofold:
         """(B, N) dot products of the block in one view with all things in another, in twice the digits."""
