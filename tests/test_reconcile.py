@@ -278,6 +278,16 @@ def test_without_a_loss_all_that_fit_are_tried(tmp_path):
     assert fits[0]["loss"] == "log-cosh"
 
 
+def test_no_library_is_named_that_does_otherwise_than_what_is_set_by_hand():
+    rng = np.random.default_rng(4)
+    left, right = rng.normal(size=(2, 20, 4))
+    loss = registry.find("contrastive-sides")
+    for fixed, names in (({"normalize": True}, {""}), ({}, {"unnormalized"}), ({"margin": 2.0}, {"unnormalized"})):
+        asked = Question((registry.make(loss, **fixed),), ({},), (left, right, np.arange(20) % 2), {})
+        (default,) = reconcile.reconcile([(asked, fixed)], "2.40187").defaults
+        assert {name.partition("/")[2] for name in default.libraries} == names, fixed
+
+
 def test_the_library_that_makes_all_choices_but_one_is_named(tmp_path):
     np.save(tmp_path / "p.npy", np.array([1.0, 0.25, 0.8, 0.0]))
     np.save(tmp_path / "y.npy", np.array([0, 1, 1, 1]))

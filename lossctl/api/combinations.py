@@ -95,11 +95,20 @@ class Combinations:
         for preset in libraries.usable_for(libraries.of_loss(self.loss), form, labels_of(self.plan)):
             if preset.lacks(*weights):
                 continue
-            own = make(self.loss, **preset.own(self.loss)).by_hand
+            spec = make(self.loss, **preset.own(self.loss))
+            if self._contradicts(spec):
+                continue
+            own = spec.by_hand
             settings = {key: _plain(value) for key, value in preset.settings(self.loss).items()}
             key = (in_order({**own, **self.spec.by_hand}), self.normal(settings))
             rows.setdefault(key, []).append(preset)
         return rows
+
+    def _contradicts(self, spec: Spec) -> bool:
+        """Whether a word or a flag that is set by hand is another there; a number is what is known beside it."""
+        ours = self.spec.options
+        words = (name for name in ours if name in self.fixed and isinstance(ours[name], bool | str))
+        return any(spec.options[name] != ours[name] for name in words)
 
     def normal(self, settings: Mapping[str, Any]) -> Options:
         """Settings without those that change nothing here."""
