@@ -28,6 +28,7 @@ POINTS, CLASSES = np.array([[0.0], [1], [2], [3]]), np.array([0, 0, 1, 1])
 WIDE = np.hstack([POINTS, np.zeros((4, 1))])
 FRAMES, ONES, CTC = np.zeros((2, 3, 2)), np.ones((2, 1), int), -log(3 / 4)  # three of four ways write one
 VIEWS = np.array([[1.0, 0], [0, 1]])
+APN = dict.fromkeys(("anchor", "positive", "negative"), VIEWS)
 CHANCES = np.array([[0.7, 0.3], [0.4, 0.6]])
 BESIDE = {"p.npy": CHANCES, "y.npy": np.array([0, 1])}
 SET, SET_OF_2D = {"x.npy": POINTS, "y.npy": CLASSES}, {"x.npy": WIDE + 1, "y.npy": CLASSES}
@@ -343,6 +344,11 @@ CASES: dict[str, Case] = {
     "kinds that tell each other": _done(
         "mine easy-hard x.npy y.npy -o m.npy --positives semi-hard --negatives all", SET, advice=True
     ),
+    "several negatives": _done("compute triplet x.npz", {"x.npz": {**APN, "negative": VIEWS[:, None]}}, advice=True),
+    "triplets in one array": _done("compute triplet x.npy", {"x.npy": np.ones((2, 3, 4))}, advice=True),
+    "eps of no difference": _done("compute triplet x.npz --eps 1e-6 --distance cosine", {"x.npz": APN}, advice=True),
+    "no such library": _done("compute bce t.csv --like pytorchh", advice=True),
+    "a seed of nothing": _done("mine all x.npy y.npy -o m.npy --seed 1", SET_OF_2D, advice=True),
     "pairs of triplets": _done("mine all x.npy y.npy -o m.npz --as-pairs", SET_OF_2D, advice=True),
     "pairs without their kind": _done("mine pair-margin x.npy y.npy -o m.npy --as-pairs", SET_OF_2D, advice=True),
     "a limit of pairs": _done("mine pair-margin x.npy y.npy -o m.npz --as-pairs --limit 3", SET_OF_2D, advice=True),

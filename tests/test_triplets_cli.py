@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -306,3 +307,35 @@ def test_explain_says_which_state_of_training_it_is(tmp_path):
         assert run_lossctl("triplets", tmp_path / "x.npy", tmp_path / "y.npy", "--explain", "-f", format).code == 2
     record = json.loads(run_lossctl(*asked, "--anchors", "8", "--json").out)
     assert all(line.startswith("Estimate from 8 of 20 anchors, seed 0: ") for line in record["explanation"])
+
+
+def test_triplets_of_one_array_and_several_negatives_are_explained(tmp_path):
+    """The fix, followed as it is printed, gives the loss of loops over the triplets that were meant."""
+    x = np.random.default_rng(5).standard_normal((30, 4))
+    meant = {
+        "rows": (np.stack([x[:7], x[7:14], x[14:21]], axis=1), "x[:, 2]", [(k, 7 + k, 14 + k) for k in range(7)]),
+        "sides": (np.stack([x[:7], x[7:14], x[14:21]]), "=x[2])", [(k, 7 + k, 14 + k) for k in range(7)]),
+        "several": (
+            x.reshape(5, 6, 4),
+            "reshape",
+            [(6 * k, 6 * k + 1, 6 * k + n) for k in range(5) for n in range(2, 6)],
+        ),
+        "beside": (
+            {"anchor": x[:5], "positive": x[5:10], "negative": x[10:30].reshape(5, 4, 4)},
+            "np.concatenate",
+            [(k, 5 + k, 10 + 4 * k + n) for k in range(5) for n in range(4)],
+        ),
+    }
+    for name, (array, mark, triplets) in meant.items():
+        if isinstance(array, dict):
+            np.savez(tmp_path / "x.npz", **array)
+        else:
+            np.save(tmp_path / "x.npy", array)
+        source = tmp_path / ("x.npz" if isinstance(array, dict) else "x.npy")
+        with pytest.raises(lossctl.DataError) as fault:
+            lossctl.compute("triplet", str(source))
+        line = next(step for step in re.findall(r"np\.savez\(.*?\)(?=; |$)", str(fault.value), re.M) if mark in step)
+        exec(line.replace("'apn.npz'", "path"), {"np": np, "x": array, "path": tmp_path / "apn.npz"})
+        d = [np.linalg.norm(x[a] - x[p]) - np.linalg.norm(x[a] - x[n]) + 1 for a, p, n in triplets]
+        loss = lossctl.compute("triplet", str(tmp_path / "apn.npz")).value
+        assert loss == pytest.approx(np.maximum(d, 0).mean(), rel=1e-12), name

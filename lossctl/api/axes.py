@@ -138,12 +138,30 @@ def _views(bound: Bound) -> Bound:
     return _with(bound, (points, unfolded(label, views, None, label_per_view)), note, "views", views)
 
 
+def _several(bound: Bound, field: Field) -> DataError:
+    """The error of several embeddings a row beside one, such as an anchor with its negatives."""
+    count = field.axes[1]
+    parts = [
+        f"{role.name}=np.concatenate(x['{role.name}'])"
+        if len(other.axes) == 3
+        else f"{role.name}=np.repeat(x['{role.name}'], {count}, axis=0)"
+        for role, other in zip(bound.roles, bound.fields, strict=True)
+    ]
+    return DataError(
+        f"{_place(field)}: shape {field.axes}",
+        why=f"each row holds {count}, where a triplet has one anchor, one positive and one negative",
+        fix=f"make {count} triplets of each row: np.savez('apn.npz', {', '.join(parts)})",
+    )
+
+
 def _flat(bound: Bound) -> Bound:
     """Arrays of one shape, compared place by place: the mean over a row's places."""
     first = bound.roles[0]
     lengths = {(_shape(field)[0], *(length for length in _shape(field)[1:] if length > 1)) for field in bound.fields}
     if first.layout != "rows" or len(lengths) != 1:
         field = next(field for field in bound.fields if field.axes)
+        if first.is_of_triplet and len(field.axes) == 3:
+            raise _several(bound, field)
         raise axes_unread(_place(field), field.axes)
     fields = tuple(field._replace(flat=True) for field in bound.fields)
     return _with(bound, fields, f"{_shape(fields[0])}: a row counts with the mean of its places", "places:mean")

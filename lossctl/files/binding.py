@@ -457,6 +457,8 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
             if block.axes
             else f"add the labels as a second file, or --label {label_of(frame.path)}::COLUMN",
         )
+    if block.axes and roles[0].is_of_triplet:
+        raise _stacked_triplets(f"{label_of(frame.path)}: {block.name}", block.axes)
     single_last = last.truth and not roles[0].is_shaped_as_truth
     shared = len(roles) - single_last
     width, rest = divmod(k - single_last, shared)
@@ -472,6 +474,28 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
     widths = [width] * shared + [1] * single_last
     starts = [sum(widths[:position]) for position in range(len(widths))]
     return {role.name: _slice(block, start, size) for role, start, size in zip(roles, starts, widths, strict=True)}
+
+
+def _stacked_triplets(place: str, shape: tuple[int, ...]) -> DataError:
+    """The error of anchors, positives and negatives in one array: which axis they stand along, and how to part them."""
+    sides, saved = ("anchor", "positive", "negative"), "np.savez('apn.npz', "
+    ways, meanings = [], []
+    if shape[1] >= 3:
+        negatives = shape[1] - 2
+        meanings.append(f"an anchor, a positive and {negatives} negative{'s' if negatives > 1 else ''} a row")
+        parts = [f"{side}=np.repeat(x[:, {k}], {negatives}, axis=0)" for k, side in enumerate(sides[:2])]
+        parts += ["negative=x[:, 2:].reshape(-1, x.shape[-1])"]
+        parts = parts if negatives > 1 else [f"{side}=x[:, {k}]" for k, side in enumerate(sides)]
+        ways.append(f"{saved}{', '.join(parts)})")
+    if shape[0] == 3:
+        meanings.append("all anchors, all positives, all negatives")
+        ways.append(f"{saved}{', '.join(f'{side}=x[{k}]' for k, side in enumerate(sides))})")
+    steps = [f"if it is {meaning}: {way}" for meaning, way in zip(meanings, ways, strict=True)]
+    return DataError(
+        f"{place}: shape {shown(str(shape))}",
+        why="which axis holds anchors, positives and negatives cannot be told",
+        fix="; ".join(steps) if steps else "give three files, or the embeddings with --index FILE",
+    )
 
 
 def _slice(block: Field, start: int, size: int) -> Field:
