@@ -348,6 +348,9 @@ CASES: dict[str, Case] = {
     "triplets in one array": _done("compute triplet x.npy", {"x.npy": np.ones((2, 3, 4))}, advice=True),
     "eps of no difference": _done("compute triplet x.npz --eps 1e-6 --distance cosine", {"x.npz": APN}, advice=True),
     "no such library": _done("compute bce t.csv --like pytorchh", advice=True),
+    "ids of one set of two": _done(
+        "mine all x.npy y.npy -o m.csv --ref x.npy --ref-label y.npy --id y.npy", SET_OF_2D, advice=True
+    ),
     "a seed of nothing": _done("mine all x.npy y.npy -o m.npy --seed 1", SET_OF_2D, advice=True),
     "pairs of triplets": _done("mine all x.npy y.npy -o m.npz --as-pairs", SET_OF_2D, advice=True),
     "pairs without their kind": _done("mine pair-margin x.npy y.npy -o m.npy --as-pairs", SET_OF_2D, advice=True),

@@ -173,6 +173,12 @@ def check_mining(call: Asked, strategy: str) -> None:
             why="it draws nothing: its triplets are the same each time",
             fix=f"leave it out; {' and '.join(options.DRAWN)} draw, and so does {call.put('sample', 'K')}",
         )
+    if call["id"] is not None and call["ref"] is not None:
+        raise UsageError(
+            f"{call.name('id')} with {call.name('ref')}",
+            why="positives and negatives are rows of another set, which these ids are not of",
+            fix=f"leave {call.name('id')} out: rows are numbered in each set",
+        )
     if call["as_pairs"]:
         _check_pairs(call, strategy)
     for name, taker in options.OF_STRATEGY.items():
