@@ -787,6 +787,8 @@ def test_file_errors_say_what_to_do(tmp_path):
     write(tmp_path, "scores.csv", "p\n1\n")
     refused(tmp_path, "is a directory", error=FileError)
     refused(tmp_path / "score.csv", "no such file", "did you mean", "scores.csv", error=FileError)
+    (tmp_path / "link.csv").symlink_to("gone/x.csv")
+    refused(tmp_path / "link.csv", "a link to gone/x.csv", "no such file", "make gone/x.csv", error=FileError)
     refused("/dev/zero", "is a device", error=FileError)
     if os.geteuid():
         os.chmod(tmp_path / "scores.csv", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shlex
 from pathlib import Path
@@ -14,6 +15,8 @@ import lossctl
 from lossctl.api.reading import Reading
 from lossctl.api.suggest import suggest
 from lossctl.errors import DataError, FileError
+from lossctl.files import sources
+from lossctl.files.opening import open_bytes
 from lossctl.language import options, registry
 
 SOURCES = {
@@ -100,9 +103,23 @@ def test_several_files_as_one_are_a_call_of_python(tmp_path) -> None:
 
 def test_what_fits_nothing_says_why(tmp_path) -> None:
     (tmp_path / "a.csv").write_text("alpha,omega\nx,y\nz,w\n")
-    done = run_lossctl("suggest", str(tmp_path / "a.csv"))
+    done = run_lossctl("suggest", str(tmp_path / "a.csv"), "--header", "yes")
     assert (done.code, done.out) == (3, "") and "why:" in done.err and "fix:" in done.err
+    done = run_lossctl("suggest", str(tmp_path / "a.csv"))
+    assert done.code == 3 and "no loss fits" not in done.err and "--header yes" in done.err
     with pytest.raises(DataError, match="no loss fits"):
-        suggest(str(tmp_path / "a.csv"))
+        suggest(str(tmp_path / "a.csv"), reading=Reading(header=True))
     with pytest.raises(FileError):
         suggest(str(tmp_path / "none.csv"))
+
+
+def test_a_file_is_unpacked_once_whatever_losses_ask_for(tmp_path, monkeypatch) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(Path("samples/preds.csv").read_bytes()))
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(bytes(128 << 20)))
+    plain, paths = suggest("samples/preds.csv"), []
+    monkeypatch.setattr(sources, "open_bytes", lambda path, closing: paths.append(path) or open_bytes(path, closing))
+    packed = suggest(str(tmp_path / "a.csv.gz"))
+    assert [item.loss for item in packed.fits] == [item.loss for item in plain.fits] and len(paths) == 1
+    with pytest.raises(DataError, match="would become"):
+        suggest(str(tmp_path / "bomb.csv.gz"))
+    assert len(paths) == 2

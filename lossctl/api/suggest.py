@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from ..errors import DataError, FileError, LossctlError
+from ..files.sources import opened_once
 from ..language import registry
 from ..language.registry import Loss
 from ..results.suggestions import Suggestion, Suggestions
@@ -29,14 +30,17 @@ def suggest(*inputs: Given, reading: Reading = PLAIN) -> Suggestions:
     """
     write = _of_shell if all(isinstance(source, str | PathLike) for source in inputs) else _of_python
     suggestions, faults = [], {}
-    for loss in registry.walk():
-        try:
-            suggestions.append(next(_fits(loss, inputs, reading, write)))
-        except FileError:
-            raise
-        except LossctlError as fault:
-            faults[loss.name] = fault
+    with opened_once():
+        for loss in registry.walk():
+            try:
+                suggestions.append(next(_fits(loss, inputs, reading, write)))
+            except FileError:
+                raise
+            except LossctlError as fault:
+                faults[loss.name] = fault
     if not suggestions:
+        if len({id(fault) for fault in faults.values()}) == 1:
+            raise faults["mse"]  # of the file, whatever the loss
         raise DataError(
             f"no loss fits {', '.join(map(_source, inputs))}",
             why=f"mse, for one: {faults['mse'].what}",

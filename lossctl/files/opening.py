@@ -205,7 +205,8 @@ def _open_path(path: str, label: str, closing: contextlib.ExitStack) -> Bytes:
         file = closing.enter_context(io.FileIO(path, opener=_without_waiting))
         status = os.fstat(file.fileno())
     except FileNotFoundError as fault:
-        raise FileError(f"{label}: no such file", fix=nearby(path)) from fault
+        target = f" (a link to {label_of(os.readlink(path))})" if os.path.islink(path) else ""
+        raise FileError(f"{label}{target}: no such file", fix=nearby(path)) from fault
     except IsADirectoryError as fault:
         raise FileError(f"{label}: is a directory", fix="name a file in it") from fault
     except PermissionError as fault:
@@ -253,6 +254,8 @@ def nearby(path: str) -> str:
     import difflib
 
     folder, name = os.path.split(path)
+    if os.path.islink(path):
+        return f"make {label_of(os.readlink(path))}, or link to another file"
     if variable := re.search(r"\$([A-Za-z_][A-Za-z0-9_]*)", path):
         return f"write ${{{variable[1]}}} in a suite, and outside of single quotes in a shell"
     try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from glob import has_magic
 from typing import NamedTuple
 
-from ..errors import UsageError
+from ..errors import LossctlError, UsageError
 from ..text import STDIN
 from .dialect import Dialect
 from .formats import open_content
@@ -46,9 +47,13 @@ __all__ = [
     "leaves",
     "numbers_of",
     "open_source",
+    "opened_once",
     "parse_source",
     "place_of",
 ]
+
+
+KEPT: ContextVar[dict[tuple[str, Dialect], Frame | LossctlError] | None] = ContextVar("KEPT", default=None)
 
 
 class Source(NamedTuple):
@@ -106,7 +111,36 @@ def open_source(
     return Frame(content.label, format, content, contextlib.ExitStack())
 
 
+@contextlib.contextmanager
+def opened_once() -> Iterator[None]:
+    """Inside of it a file is fetched, unpacked and looked at once, however often it is opened; so is its fault."""
+    kept: dict[tuple[str, Dialect], Frame | LossctlError] = {}
+    token = KEPT.set(kept)
+    try:
+        yield
+    finally:
+        KEPT.reset(token)
+        for frame in kept.values():
+            if isinstance(frame, Frame):
+                frame.close()
+
+
 def _open_file(path: str, dialect: Dialect) -> Frame:
+    kept = KEPT.get()
+    if kept is None:
+        return _opened(path, dialect)
+    if (path, dialect) not in kept:
+        try:
+            kept[path, dialect] = _opened(path, dialect)
+        except LossctlError as fault:
+            kept[path, dialect] = fault
+    frame = kept[path, dialect]
+    if isinstance(frame, LossctlError):
+        raise frame
+    return Frame(frame.path, frame.format, frame.content, contextlib.ExitStack())
+
+
+def _opened(path: str, dialect: Dialect) -> Frame:
     closing = contextlib.ExitStack()
     try:
         content, format = open_content(open_bytes(path, closing), closing, dialect)
