@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from itertools import combinations_with_replacement, permutations
-from operator import add
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -33,6 +32,7 @@ EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
 SMALLEST = 2.0**-630  # squares of influences whose cubes are numbers
 WIDEST = 1 - 2.0**-52  # of levels
 FEW_VALUES = 24  # that are added one by one
+NOTHING = Total()
 HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
 
@@ -74,8 +74,8 @@ class Powers(NamedTuple):
         """Those of two sets of rows together."""
         return Powers(
             self.width,
-            tuple(map(add, self.pairs, other.pairs)),
-            tuple(map(add, self.triples, other.triples)),
+            tuple(map(_sum, self.pairs, other.pairs)),
+            tuple(map(_sum, self.triples, other.triples)),
             self.n + other.n,
         )
 
@@ -103,12 +103,20 @@ class Powers(NamedTuple):
     def _triples_about(self, c: list[int], bits: int, result: np.ndarray) -> None:
         w = self.width - 1
         v = {key: total.units for key, total in zip(_triples(self.width), self.triples, strict=True)}
-        for i, j, m in _triples(self.width):
+        idle = {i for i in range(w) if not c[i] and not any(v[min(i, j), max(i, j), w] for j in range(self.width))}
+        result.fill(0.0)
+        for (i, j, m), units in v.items():
+            if not units and (i in idle or j in idle or m in idle):
+                continue
             once = c[i] * v[j, m, w] + c[j] * v[i, m, w] + c[m] * v[i, j, w]
             twice = c[i] * c[j] * v[m, w, w] + c[i] * c[m] * v[j, w, w] + c[j] * c[m] * v[i, w, w]
-            units = (((((v[i, j, m] << bits) - once) << bits) + twice) << bits) - c[i] * c[j] * c[m] * v[w, w, w]
+            units = (((((units << bits) - once) << bits) + twice) << bits) - c[i] * c[j] * c[m] * v[w, w, w]
             for place in set(permutations((i, j, m))):
                 result[place] = _rounded(units, 3 * bits)
+
+
+def _sum(a: Total, b: Total) -> Total:
+    return (a + b if a != NOTHING else b) if b != NOTHING else a
 
 
 def _pairs(k: int) -> Iterator[tuple[int, int]]:
@@ -331,20 +339,21 @@ def moments(columns: np.ndarray) -> Powers:
     """The products of the columns of some rows, (n, k), added up."""
     n, k = columns.shape
     by_column = np.ascontiguousarray(columns.T)
-    own = [at for at, column in enumerate(by_column) if not (column == 1).all()]
+    ones = {at for at, column in enumerate(by_column) if (column == 1).all()}
+    own = [at for at, column in enumerate(by_column) if at not in ones and column.any()]
     sums: dict[tuple[int, ...], Total] = {(): count(n)}
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for first, i in enumerate(own):
             sums[i,] = _total(by_column[i])
             for second, j in enumerate(own[first:], first):
                 product, lost = two_product(by_column[i], by_column[j])
-                sums[i, j] = _total(product) + _total(lost)
+                sums[i, j] = _total(np.concatenate((product, lost)))
                 for m in own[second:]:
                     third, rest = two_product(product, by_column[m])
-                    sums[i, j, m] = _total(third) + _total(rest) + _total(lost * by_column[m])
+                    sums[i, j, m] = _total(np.concatenate((third, rest, lost * by_column[m])))
 
     def of(key: tuple[int, ...]) -> Total:
-        return sums[tuple(at for at in key if at in own)]
+        return sums.get(tuple(at for at in key if at not in ones), NOTHING)
 
     return Powers(k, tuple(map(of, _pairs(k))), tuple(map(of, _triples(k))), n)
 
