@@ -401,40 +401,42 @@ def _npy_header(count: int, columns: str = ", 3") -> bytes:
     )
 
 
-def _write_csv(table: Table, file: IO[bytes], ids: list[str] | None) -> Writer:
+def _write_csv(columns: TextColumns, file: IO[bytes], ids: list[str] | None) -> Writer:
     import csv
     import io
 
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(table.names)
+    rows.writerow(columns.names)
     while (block := (yield)) is not None:
-        rows.writerows(_records(table, block, ids))
+        rows.writerows(_records(columns, block, ids))
     text.flush()
     text.detach()
 
 
-def _write_ndjson(table: Table, file: IO[bytes], ids: list[str] | None) -> Writer:
+def _write_ndjson(columns: TextColumns, file: IO[bytes], ids: list[str] | None) -> Writer:
     while (block := (yield)) is not None:
-        lines = (json.dumps(dict(zip(table.names, row, strict=True))) + "\n" for row in _records(table, block, ids))
+        lines = (json.dumps(dict(zip(columns.names, row, strict=True))) + "\n" for row in _records(columns, block, ids))
         file.write("".join(lines).encode())
 
 
-class Table(NamedTuple):
+class TextColumns(NamedTuple):
     """The columns of a file of text: those of rows, then others."""
 
     names: tuple[str, ...]
     others: Callable[[Any], tuple[np.ndarray, ...]]
 
 
-def _records(table: Table, block: Any, ids: list[str] | None) -> Iterator[tuple[Any, ...]]:
-    others = zip(*(column.tolist() for column in table.others(block)), strict=True)
+def _records(columns: TextColumns, block: Any, ids: list[str] | None) -> Iterator[tuple[Any, ...]]:
+    others = zip(*(column.tolist() for column in columns.others(block)), strict=True)
     for rows, values in zip(block.rows.tolist(), others, strict=True):
         yield (*(rows if ids is None else [ids[row] for row in rows]), *values)
 
 
-TRIPLETS = Table((*SIDES, "d_ap", "d_an", "loss"), lambda block: (block.d_ap, block.d_an, block.loss))
-PAIRS = Table(("anchor", "other", "same", "distance"), lambda block: (block.is_positive.astype(int), block.distances))
+TRIPLETS = TextColumns((*SIDES, "d_ap", "d_an", "loss"), lambda block: (block.d_ap, block.d_an, block.loss))
+PAIRS = TextColumns(
+    ("anchor", "other", "same", "distance"), lambda block: (block.is_positive.astype(int), block.distances)
+)
 
 
 WRITERS: dict[str, Callable[[IO[bytes], list[str] | None], Writer]] = {

@@ -145,7 +145,7 @@ def threshold_consistent_margin(
 # ---------------------------------------------------------------------------------------------------------------- words
 
 
-class Pairs(NamedTuple):
+class PairBlock(NamedTuple):
     """The pairs of the rows start..stop with all N rows, (B, N) each.
 
     cosine, distance: s, and 1 - s with the digits of what is small;  is_positive, is_negative: which are of a kind
@@ -172,7 +172,7 @@ class Pairs(NamedTuple):
         return xp.sum(xp.astype(mask, self.cosine.dtype))
 
 
-def _blocks(points: Array, identity: Array) -> Iterator[Pairs]:
+def _blocks(points: Array, identity: Array) -> Iterator[PairBlock]:
     xp, units, n = namespace(points), directions(points), points.shape[0]
     rows = xp.arange(n, device=points.device)
     step = max(1, PAIRS // n)
@@ -182,7 +182,7 @@ def _blocks(points: Array, identity: Array) -> Iterator[Pairs]:
         gap = 1.0 - s
         is_same = identity[start:stop, None] == identity[None, :]
         is_other = rows[start:stop, None] != rows[None, :]
-        yield Pairs(start, stop, s.high + s.low, gap.high + gap.low, is_same & is_other, ~is_same)
+        yield PairBlock(start, stop, s.high + s.low, gap.high + gap.low, is_same & is_other, ~is_same)
 
 
 def _at_edges(place: Array, bins: int) -> Array:
