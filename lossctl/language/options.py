@@ -454,6 +454,7 @@ def settings(command: str, way: Way) -> dict[str, Setting]:
     return {row.key: row for row in OPTIONS if command in row.commands and way in row.ways}
 
 
+@cache
 def setting(name: str, command: str) -> Setting:
     """The row of a name (`ci-method` or `ci_method`) for a command, from whichever way."""
     return next(row for row in OPTIONS if row.key == name.replace("-", "_") and command in row.commands)

@@ -29,6 +29,7 @@ MEMORY_BYTES = 1 << 28
 STEP = 1 << 6  # anchors: a product of as many, or of a multiple, has the same digits as one of more
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
 CACHED = 1 << 19  # similarities of a panel: what is made of them at once stays near the processor
+BETWEEN = 1 << 12  # similarities in twice the digits that cost less than another pass
 MANY = 32  # an anchor's distances to all points take about the time of so many differences less
 Owner = TypeVar("Owner")
 Result = TypeVar("Result")
@@ -384,7 +385,7 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
 
     def quietly(panel: Panel) -> tuple[int, tuple[np.ndarray, ...]]:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told of where it can be seen
-            losses = precise_losses(function, panel)
+            losses = precise_losses(function, panel, len(points))
         return panel.judges.undecided_anchors(panel.start, panel.stop), losses
 
     blocks = [*fold(points, quietly, **options)]
@@ -396,26 +397,26 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
     return AnchorLosses(tuple(columns), valid, sum(undecided for undecided, _ in blocks))
 
 
-def precise_losses(function: Callable[[Any], Any], panel: Any) -> tuple[np.ndarray, ...]:
-    """`losses_of` a loss of a `Panel`, of a set or of views; those whose bound on their error is too large in twice the
-    digits."""
+def precise_losses(function: Callable[[Any], Any], panel: Any, count: int) -> tuple[np.ndarray, ...]:
+    """`losses_of` a loss of a `Panel`, of a set or of views, of so many points; those whose bound on their error is too
+    large in twice the digits."""
     value = function(panel)
     total = value.total if isinstance(value, Weighted) else value
     if not isinstance(total, Bounded):
         return losses_of(value, panel)
     parts = losses_of(value._replace(total=total.x) if isinstance(value, Weighted) else total.x, panel)
-    for start, stop in _runs(np.flatnonzero(~total.is_good)):
+    for run in _runs(np.flatnonzero(~total.is_good), BETWEEN // max(1, count)):
+        start, stop = int(run[0]), int(run[-1]) + 1
         again = replace(panel, start=panel.start + start, stop=panel.start + stop, is_precise=True)
         for part, values in zip(parts, losses_of(function(again), again), strict=True):
-            part[start:stop] = values
+            part[run] = values[run - start]
     return parts
 
 
-def _runs(positions: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ascending numbers as slices of neighbours."""
-    for run in np.split(positions, np.flatnonzero(np.diff(positions) > 1) + 1):
-        if len(run):
-            yield int(run[0]), int(run[-1]) + 1
+def _runs(positions: np.ndarray, gap: int) -> list[np.ndarray]:
+    """Ascending numbers, cut where more than `gap` others lie between two of them."""
+    runs = np.split(positions, np.flatnonzero(np.diff(positions) > gap + 1) + 1)
+    return [run for run in runs if len(run)]
 
 
 def losses_of(value: Any, panel: Any) -> tuple[np.ndarray, ...]:

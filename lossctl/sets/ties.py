@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -31,8 +32,6 @@ class Judge:
     margins: thresholds are d_ap + margin for each of these, the first is 0
     exact: the last instance
     budget: how many triplets of an anchor may go to the last instance; spent: how many went, (M,)
-    twins: (M,) equal numbers for equal rows
-    integers: (M, D) the points as whole numbers with exact products; None where they are not angular, or it cannot be
     scratch: the memory in which anchors are ranked
     """
 
@@ -42,9 +41,17 @@ class Judge:
     exact: Exact
     budget: int
     spent: np.ndarray
-    twins: np.ndarray
-    integers: np.ndarray | None
     scratch: Scratch
+
+    @cached_property
+    def twins(self) -> np.ndarray:
+        """(M,) equal numbers for equal rows."""
+        return equal_rows(self.points.numbers)
+
+    @cached_property
+    def integers(self) -> np.ndarray | None:
+        """(M, D) the points as whole numbers with exact products; None where they are not angular, or it cannot be."""
+        return whole_numbers(self.points.numbers) if self.points.is_angular else None
 
     def alike(self, anchor: int, others: np.ndarray) -> np.ndarray:
         """(M,) for each of M points the first of them that is surely as far from the anchor: an equal row, or, of whole
@@ -70,8 +77,6 @@ def make_judge(points: Points, margins: Sequence[float] = (), scratch: Scratch |
         exact=Exact(x, points.metric, points.normalize),
         budget=max(LEAST_BUDGET, int(EXACT_WORK / x.shape[1] / max(points.anchors, 1))),
         spent=np.zeros(len(points.rows), np.int64),
-        twins=equal_rows(x),
-        integers=whole_numbers(x) if points.is_angular else None,
         scratch=scratch or Scratch(),
     )
 
@@ -116,7 +121,7 @@ def whole_numbers(x: np.ndarray) -> np.ndarray | None:
 def equal_rows(x: np.ndarray) -> np.ndarray:
     """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0."""
     mixed = np.empty(len(x), np.uint64)
-    factors = np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=x.shape[1], dtype=np.uint64) * 2 + 1
+    factors = _odd_factors(x.shape[1])
     step = max(1, HASHED_VALUES // max(1, x.shape[1]))
     for start in range(0, len(x), step):
         bits = (x[start : start + step].astype(np.float64) + 0.0).view(np.uint64)
@@ -134,6 +139,12 @@ def equal_rows(x: np.ndarray) -> np.ndarray:
         leader[collided] = collided
     drawer.let_go(x)
     return leader
+
+
+@cache
+def _odd_factors(count: int) -> np.ndarray:
+    """(count,) odd numbers, chosen by a fixed seed."""
+    return np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=count, dtype=np.uint64) * 2 + 1
 
 
 def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:

@@ -36,7 +36,8 @@ from .points import Points, sort_points
 from .ties import Judges, equal_rows, make_judge
 
 BINS = 40
-SAMPLE = 1 << 14  # pairs that set the range of the histogram; of very wide points fewer
+SAMPLE = 1 << 14  # pairs that set the range of the histogram; of very wide points fewer, and of few points
+A_POINT = 8  # the same, for each of the points
 LEAST_SAMPLE, SAMPLED_VALUES = 1 << 8, 1 << 28
 MASKED = 1 << 9  # the same, where positives are no slices
 SAMPLING = 1 << 62  # sets what draws anchors apart from what draws batches
@@ -285,13 +286,14 @@ def histogram_edges(points: Points, bins: int) -> np.ndarray:
     if not points.anchors or not bins:
         return np.linspace(0.0, 1.0, bins + 1)
     random = np.random.Generator(np.random.Philox(key=0))
-    sample = min(SAMPLE, max(LEAST_SAMPLE, SAMPLED_VALUES // points.x.shape[1]))
+    sample = min(SAMPLE, max(LEAST_SAMPLE, min(A_POINT * len(points), SAMPLED_VALUES // points.x.shape[1])))
     anchors = random.integers(points.anchors, size=sample) + points.begin
     if points.masks is not None:
         anchors = np.sort(anchors[:MASKED])
     own = _some_positives(points, anchors, random.integers(1 << 62, size=len(anchors)))
     any_point = random.integers(len(points), size=len(anchors))
-    pairs = np.unique(np.concatenate([own, any_point]) + np.tile(anchors, 2) * len(points))
+    pairs = np.sort(np.concatenate([own, any_point]) + np.tile(anchors, 2) * len(points))
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     distances = points.measured(points.gram.direct(*np.divmod(pairs, len(points))))
     some = distances if points.is_signed else distances[distances > 0]
     low, high = float(some.min(initial=np.inf)), float(distances.max())

@@ -125,7 +125,7 @@ def values_of(
 
     def quietly(panel: ViewPanel) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return precise_losses(function, panel)[0]
+            return precise_losses(function, panel, count)[0]
 
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         first = function(ViewPanel(held, 0, min(LEAST, count)))
