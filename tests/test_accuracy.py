@@ -50,6 +50,24 @@ def test_every_row_has_its_digits(case: Case) -> None:
     assert not over, f"{len(over)} rows: {shown[0]}"
 
 
+def test_wide_rows_have_their_digits() -> None:
+    """More columns than are added up one by one: short numbers, ties, masks, numbers whose differences are rounded."""
+    short = np.float32(rng.normal(0, 3, (3, 70))).astype(float)
+    kinds = {
+        "short": short,
+        "long": rng.normal(0, 3, (3, 70)),
+        "ties": np.round(short),
+        "saturated": short - 45.0 * (np.arange(70) > 0),
+        "tiny beside large": short * 2.0 ** -np.arange(0, 140, 2),
+        "one rounded": np.r_[40.0, np.float32(1.3e-9), [-600.0] * 68] * np.float32([[1], [3], [0.8]]),
+        "masked": np.where(np.arange(70) % 3, short, -np.inf),
+    }
+    for what, x in kinds.items():
+        case = Case(what, "cross-entropy", (x, [int(np.argmax(x[0])), 67, int(np.argmax(x[2]))]), {"probs": "logits"})
+        errors = [ulps(value, truth) for value, truth in zip(computed(case), truths(case), strict=True)]
+        assert max(errors) <= ULP, (what, errors)
+
+
 PLAIN = {
     "log-loss": lambda p, y: -np.where(y == 1, np.log(np.clip(p, 1e-7, 1)), np.log(np.clip(1 - p, 1e-7, 1))),
     "focal": lambda p, y: -((1 - np.where(y == 1, p, 1 - p)) ** 2) * np.log(np.where(y == 1, p, 1 - p)),

@@ -117,9 +117,13 @@ class Arrays:
             for column in choice.columns if self.keyed else (0,):
                 self.array(column)
         length = self.rows_of(choices[0].columns[0])
+        settled = tuple(
+            choice._replace(columns=self._everything) if choice.columns == self._everything else choice
+            for choice in choices
+        )
         for begin in range(start, length, rows):
             end = min(begin + rows, length)
-            yield Chunk(end - begin, partial(self._load, tuple(choices), begin, end))
+            yield Chunk(end - begin, partial(self._load, settled, begin, end))
 
     def _load(self, choices: Sequence[Choice], start: int, stop: int) -> tuple[Array, ...]:
         return tuple(self._convert(choice, start, stop) for choice in choices)
@@ -157,7 +161,8 @@ class Arrays:
             return [records[self.names[column]] for column in columns]
         if len(array.layout.shape) == 1:
             return [array.read(start, stop)]
-        return [array.read(start, stop, None if columns == self._everything else columns)]
+        is_all = columns is self._everything or columns == self._everything  # wide ones take long to compare
+        return [array.read(start, stop, None if is_all else columns)]
 
 
 def of_array(array: ArrayRows, label: str, allow_missing: bool = False) -> Arrays:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from .numerics import (
+    FEW_COLUMNS,
     Array,
     by_columns,
     columns,
@@ -74,12 +75,44 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     largest = row_max(logits)[:, None]
     gap = largest - logits
     share = exp(-gap)
-    if not bool(namespace(gap).all((largest - gap == logits) & (gap + logits == largest))):
+    if not (_is_coarse(logits) or _is_exact(largest, logits, gap)):
         _, lost = two_sum(largest, -logits)
         share = share - share * lost  # gap was rounded; one rounding less than share * (1 - lost)
-    below = namespace(logits).astype(logits < largest, share.dtype)
+    return gap, share, _sum_without_largest(logits, largest, share)
+
+
+def _is_coarse(x: Array) -> bool:
+    """Whether the differences of numbers surely need no rounding, as of those of float32 that are of like size.
+
+    All are multiples of 2^(e + t - 52), with t bits clear at the end of each and 2^e no larger than the smallest, and
+    their differences are below 2^53 of these.
+    """
+    if namespace(x).__name__ != "numpy" or x.dtype != "float64":
+        return False
+    bits = int(namespace(x).bitwise_or.reduce(x.view("int64"), axis=None, initial=1 << 52))
+    spread = (bits & -bits).bit_length() - 3
+    sizes = abs(x) if spread > 0 else x
+    return spread > 0 and bool(sizes.max(initial=0.0) < sizes.min(initial=math.inf) * 2.0**spread)
+
+
+def _is_exact(largest: Array, logits: Array, gap: Array) -> bool:
+    """Whether gap = largest - logits was rounded nowhere."""
+    return bool(namespace(gap).all((largest - gap == logits) & (gap + logits == largest)))
+
+
+def _sum_without_largest(logits: Array, largest: Array, share: Array) -> Array:
+    """The sum of the shares of each row without one that is the largest, (n,)."""
+    xp = namespace(logits)
+    if xp.__name__ == "numpy" and columns(logits) > FEW_COLUMNS:
+        at = (xp.arange(len(logits)), xp.argmax(logits, axis=1))
+        own = share[at]
+        share[at] = 0.0
+        rest = row_sum(share)
+        share[at] = own
+        return rest
+    below = xp.astype(logits < largest, share.dtype)
     others = float(columns(logits) - 1) - row_sum(below)  # how many more are the largest, with a share of 1 each
-    return gap, share, row_sum(share * below) + others
+    return row_sum(share * below) + others
 
 
 def log_sum_exp(logits: Array) -> Array:

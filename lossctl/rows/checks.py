@@ -328,7 +328,7 @@ def _check_classes(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
 def _check_logits(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
 
     low, high = _finite(entry, values, rows, allow_minus_infinity=entry.classes > 0)
-    alike = _are_shares(values) if entry.classes else low >= 0 and high <= 1
+    alike = low >= 0 and high <= 1 and (not entry.classes or _are_shares(values))
     return Facts(logits_like_probabilities=alike, lowest_logit=low, highest_logit=high)
 
 
