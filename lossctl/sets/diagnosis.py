@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..files import drawer
-from ..results.breakdown import Breakdown, Diagnosis
 from ..rows.facts import NARROW
 from ..rows.job import PLAIN, Pairing
 from .pairing import marks_of, together
 from .ties import equal_rows
+
+if TYPE_CHECKING:
+    from ..results.breakdown import Breakdown, Diagnosis
 
 MOST = 0.5  # a share of the rows that is said of one class among several, or of rows that are alone in theirs
 SAMPLE = 1 << 12  # rows that tell how far a set is spread
@@ -22,6 +24,8 @@ NEARLY_ALL = 0.9  # the same of one class of two
 
 def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagnosis:
     """What the set itself looks like, beside its breakdown `breakdown`."""
+    from ..results.breakdown import Diagnosis
+
     x, labels = np.asarray(embeddings).astype(np.float64, copy=False), np.asarray(labels)
     norms = _norms(x)
     mean_norm = float(norms.mean())

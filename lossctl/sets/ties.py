@@ -124,11 +124,7 @@ def equal_rows(x: np.ndarray) -> np.ndarray:
     factors = _odd_factors(x.shape[1])
     step = max(1, HASHED_VALUES // max(1, x.shape[1]))
     for start in range(0, len(x), step):
-        bits = (x[start : start + step].astype(np.float64) + 0.0).view(np.uint64)
-        for multiplier in MULTIPLIERS:  # rounds of splitmix64, so that sums tell rows of whole numbers apart too
-            bits ^= bits >> np.uint64(30)
-            bits *= np.uint64(multiplier)
-        bits ^= bits >> np.uint64(31)
+        bits = _mixed((x[start : start + step].astype(np.float64) + 0.0).view(np.uint64))
         mixed[start : start + step] = (bits * factors).sum(axis=1, dtype=np.uint64)
         drawer.let_go(x)
     _, first, group = np.unique(mixed, return_index=True, return_inverse=True)
@@ -143,8 +139,17 @@ def equal_rows(x: np.ndarray) -> np.ndarray:
 
 @cache
 def _odd_factors(count: int) -> np.ndarray:
-    """(count,) odd numbers, chosen by a fixed seed."""
-    return np.random.Generator(np.random.Philox(0)).integers(1 << 63, size=count, dtype=np.uint64) * 2 + 1
+    """(count,) odd numbers without a pattern; not from numpy.random, whose import costs more than a small set."""
+    return _mixed(np.arange(1, count + 1, dtype=np.uint64)) | np.uint64(1)
+
+
+def _mixed(bits: np.ndarray) -> np.ndarray:
+    """Numbers of 64 bits, mixed in place by rounds of splitmix64, so that sums tell rows of whole numbers apart too."""
+    for multiplier in MULTIPLIERS:
+        bits ^= bits >> np.uint64(30)
+        bits *= np.uint64(multiplier)
+    bits ^= bits >> np.uint64(31)
+    return bits
 
 
 def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
