@@ -209,16 +209,29 @@ def test_what_is_tried_is_what_the_command_gives(tmp_path):
 def test_the_numbers_of_a_set_are_those_of_the_pipeline():
     """What one comparison of all points gives by every reduction, with a class of one, against a run for each."""
     rng = np.random.default_rng(7)
-    emb, label = rng.normal(size=(26, 4)), np.r_[rng.integers(0, 4, 24), 7, 8]
-    for name in ("batch-hard", "contrastive-pairs"):
+    label = np.r_[rng.integers(0, 4, 24), 7, 8]
+    free, ties = rng.normal(size=(26, 4)), rng.integers(-3, 4, (26, 4)).astype(float)
+    far = np.where(label[:, None] > 1, 1e3, 1) * free  # soft terms of e^1000 beside those of e^-1000
+    sets = (
+        ("batch-hard", free),
+        ("contrastive-pairs", free),
+        ("batch-all", free),
+        ("batch-all", ties),
+        ("batch-all", far),
+    )
+    for name, emb in sets:
         loss = registry.find(name)
         asked = Question((registry.make(loss),), ({},), (emb, label), {})
         with answers.opened(asked) as answer:
             field = Combinations(asked, answer.shared, {})
             tried = field.all()
-        for at in rng.choice(len(tried), 12):
+        soft_or_swapped = [at for at, hit in enumerate(tried) if {"soft", "swap"} & dict(hit.options).keys()]
+        for at in [*rng.choice(len(tried), 12), *rng.choice([*soft_or_swapped, 0], 24)]:
             hit = tried[at]
-            assert field.computed(dict(hit.options), dict(hit.settings)) == pytest.approx(hit.value), (name, hit.text)
+            exact = field.computed(dict(hit.options), {**dict(hit.settings), "scale": 1.0})
+            exact *= dict(hit.settings).get("scale", 1.0)
+            assert hit.value == pytest.approx(exact, rel=1e-9, abs=0), (name, hit.text)
+            assert field.exact(hit) == pytest.approx(exact, rel=1e-15, abs=0), (name, hit.text)
 
 
 def test_few_digits_prove_nothing(tmp_path):

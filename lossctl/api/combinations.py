@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import combinations as subsets
 from itertools import product
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from ..language.choices import Knob
 from ..language.libraries import Preset
 from ..language.registry import Spec, make
 from ..rows import by_row, checks, whole
-from ..rows.job import Arrays
+from ..rows.job import Arrays, Job, Space
+from ..rows.shapes import Plan
 from ..rows.whole import WholeLoss
 from ..rows.workers import cores, ordered_map
 from ..text import option_text
@@ -28,6 +29,9 @@ from .parity import labels_of
 from .question import Question
 from .shared import Shared
 from .totals import Totals, exactly, plan_of, read
+
+if TYPE_CHECKING:
+    from ..sets.by_anchor import SetLosses
 
 IDLE = 2.0**-22  # of a probability, by which float32 may round it and its rest
 AT_ONCE = 2  # options that differ at the same time
@@ -86,6 +90,7 @@ class Combinations:
         self.knobs = list(choices.knobs(self.loss, fixed))
         self.arrays = read(shared.losses[0].inputs()) if self.loss.engine.is_by_row else ()
         self.libraries = self._libraries()
+        self._of_sets: dict[tuple[Options, Options], dict[str, float]] = {}
 
     def _libraries(self) -> dict[tuple[Options, Options], list[Preset]]:
         """What libraries do -> their rows."""
@@ -187,7 +192,7 @@ class Combinations:
         of_libraries = [dict(own) for own, settings in self.libraries if self._is_of(settings, reading)]
         sets += [own for own in of_libraries if in_order(own) not in {in_order(other) for other in sets}]
         try:
-            evaluate = self._evaluator(reading)
+            evaluate = self._evaluator(reading, sets)
         except (LossctlError, ValueError):
             return
 
@@ -280,10 +285,15 @@ class Combinations:
 
     # --- other engines: one pass for all reductions of a set, the pipeline itself for the rest
 
-    def _evaluator(self, reading: dict[str, Any]) -> Callable[[dict[str, Any]], list[Combination]]:
+    def _evaluator(
+        self, reading: dict[str, Any], sets: Sequence[Mapping[str, Any]]
+    ) -> Callable[[dict[str, Any]], list[Combination]]:
         if self.arrays:
             return self._by_row(reading)
-        values = self._of_set(reading) if self.loss.engine.has_space else self._of_pipeline(reading)
+        if self.is_rough:
+            values = self._at_once(reading, sets)
+        else:
+            values = self._of_set(reading) if self.loss.engine.has_space else self._of_pipeline(reading)
         is_scaled = self.loss.finish is None and self.loss.engine.has_values and "scale" not in self.fixed
         scales = choices.SCALES if is_scaled else (1.0,)
 
@@ -309,24 +319,58 @@ class Combinations:
 
         return values
 
-    def _of_set(self, reading: dict[str, Any]) -> Values:
+    def _of_set(self, reading: Mapping[str, Any]) -> Values:
         """The distances of a set are compared once, whatever they are reduced by."""
         from ..sets import by_anchor
 
         job = self.shared.jobs[0]
-        space = job.space._replace(**{SPACE.get(key, key): value for key, value in reading.items()})
+        space = _space_of(job, reading)
 
         def values(own: dict[str, Any]) -> Iterator[tuple[str, float]]:
-            plan = job.plan._replace(spec=make(self.loss, **{**self.spec.options, **own}))
+            plan = job.plan._replace(spec=self._with(own))
             asked = WholeLoss(job._replace(plan=plan, space=space), (), self._columns, self.shared.threads)
-            of_set = by_anchor.losses_of(asked)
-            for name in self._reductions:
-                by_name = plan._replace(reduction=name)
-                part = by_row.part_of(by_anchor.rows_by(by_name, of_set))
-                if part.n:
-                    yield name, by_row.value_of(by_name, part)
+            return self._reduced(plan, by_anchor.losses_of(asked))
 
         return values
+
+    def _at_once(self, reading: Mapping[str, Any], sets: Sequence[Mapping[str, Any]]) -> Values:
+        """Each triplet is gone through once, whatever the options."""
+        from ..sets import by_anchor
+
+        job = self.shared.jobs[0]
+        asked = WholeLoss(job._replace(space=_space_of(job, reading)), (), self._columns, self.shared.threads)
+        answers = by_anchor.losses_at_once(asked, [self._with(own).options for own in sets])
+        of_options = dict(zip(map(in_order, sets), answers, strict=bool(answers)))
+
+        def values(own: dict[str, Any]) -> Iterator[tuple[str, float]]:
+            return self._reduced(job.plan._replace(spec=self._with(own)), of_options[in_order(own)])
+
+        return values
+
+    def _exact_of_set(self, options: Options, reading: Options) -> dict[str, float]:
+        """What each reduction gives, computed once."""
+        if (options, reading) not in self._of_sets:
+            self._of_sets[options, reading] = dict(self._of_set(dict(reading))(dict(options)))
+        return self._of_sets[options, reading]
+
+    @property
+    def is_rough(self) -> bool:
+        """Whether values are right to nine digits only until `exact` is asked."""
+        job = self.shared.jobs[0]
+        return self.loss.at_once is not None and job.space.device == "cpu"
+
+    def _with(self, own: Mapping[str, Any]) -> Spec:
+        return make(self.loss, **{**self.spec.options, **own})
+
+    def _reduced(self, plan: Plan, of_set: SetLosses) -> Iterator[tuple[str, float]]:
+        """Each reduction of the losses of the anchors of a set, and what it gives."""
+        from ..sets import by_anchor
+
+        for name in self._reductions:
+            by_name = plan._replace(reduction=name)
+            part = by_row.part_of(by_anchor.rows_by(by_name, of_set))
+            if part.n:
+                yield name, by_row.value_of(by_name, part)
 
     @cached_property
     def _columns(self) -> Arrays:
@@ -341,9 +385,13 @@ class Combinations:
 
     def exact(self, combination: Combination) -> float:
         """What `compute` prints with these choices, to the last digit."""
+        settings = dict(combination.settings)
+        if self.is_rough:
+            reading = in_order({key: value for key, value in settings.items() if key not in WAYS})
+            by_reduction = self._exact_of_set(combination.options, reading)
+            return float(settings.get("scale", 1.0)) * by_reduction[settings.get("reduction", self._reductions[0])]
         if not self.arrays:
             return combination.value
-        settings = dict(combination.settings)
         ways = {key: settings.pop(key) for key in WAYS if key in settings}
         spec = make(self.loss, **{**self.spec.options, **dict(combination.options)})
         return exactly(plan_of(self.plan, settings)._replace(spec=spec, **ways), self.arrays)
@@ -364,6 +412,11 @@ def asked_with(question: Question, spec: Spec, settings: Mapping[str, Any]) -> Q
         reading=replace(reading, **fields),
         reduction=settings.get("reduction", question.reduction),
     )
+
+
+def _space_of(job: Job, reading: Mapping[str, Any]) -> Space:
+    """How points are compared when they are read in a way."""
+    return job.space._replace(**{SPACE.get(key, key): value for key, value in reading.items()})
 
 
 def in_order(values: Mapping[str, Any]) -> Options:

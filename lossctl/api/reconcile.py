@@ -15,6 +15,7 @@ from .printed import FLOAT32, Printed, by_chance, number_of
 from .question import Question
 
 __all__ = ["Narrow", "number_of", "reconcile"]
+ROUGH = 1e-9  # of a value, by which it may be off until it is computed exactly
 TWINS = 1e-11  # values that are the same number
 
 
@@ -98,16 +99,13 @@ def hits(
     """The combinations that give a number; what libraries do also where float32 may be between."""
     for combination in combinations:
         share = FLOAT32 if combination.key in field.libraries else 0.0
-        if not number.fits(combination.value, share) and number.is_full and _is_close(combination.value, number.value):
+        is_near = number.is_full and not number.fits(combination.value, share)
+        if number.fits(combination.value, max(share, ROUGH)) and (is_near or field.is_rough):
             combination = combination._replace(value=field.exact(combination))
         if number.fits(combination.value, share) and (
             narrow is None or narrow.holds(field, combination, share if narrow.number.digits > 6 else 0.0)
         ):
             yield combination
-
-
-def _is_close(value: float, other: float) -> bool:
-    return math.isclose(value, other, rel_tol=1e-9)
 
 
 def _folded(field: Combinations, combinations: Iterator[Combination]) -> list[list[Combination]]:

@@ -44,6 +44,8 @@ class Loss:
     is_angular: points are compared by their direction, whatever the distance
     of_triangle: a panel loss that compares positives with negatives too
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
+    at_once: `at_once(panel, options)`, what the function gives with each of several sets of options, to nine digits,
+        where these share most of their work; None where they share little
     """
 
     name: str
@@ -63,6 +65,7 @@ class Loss:
     term: str = ""
     is_angular: bool = False
     of_triangle: bool = False
+    at_once: Callable[..., Any] | None = field(default=None, repr=False)
     lone: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Callable[[str], Loss], tuple[str]]:

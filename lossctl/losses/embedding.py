@@ -8,14 +8,16 @@ count alike. The distance is the panel's.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real, Seed
 from ..language.engines import SETS
-from ..language.numerics import Array, matrix, minimum, namespace, one_hot, picked, relu, row_sum, softplus, where
+from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_sum, softplus, where
 from ..language.registry import Sums, Weighted, loss
 from ..language.twofold import cosines, directions
 from .pairs import mean_of_sides
+from .triplet_terms import TripletLosses, cast, each_at_once, one_by_one
 
 LOG_2 = math.log(2)  # of log(1 + e^z) at z = 0
 Epsilon = Annotated[float | None, Domain(float, low=0, optional=True)]
@@ -23,21 +25,16 @@ Panel = Any  # sets.panels.Panel, which losses do not know
 Cosines = Any  # Rounded or Twofold: float64 that says how wrong it may be, or twice its digits
 
 
-class TripletLosses(NamedTuple):
-    """Sums over the triplets, or the pairs, of each anchor.
-
-    total: of the losses, (B,); weight: how many are above zero, (B,); valid: how many there are, (B,)
-    """
-
-    total: Array
-    weight: Array
-    valid: Array
-
-
 # ------------------------------------------------------------------------------------------------------------- triplets
 
 
-@loss(engine=SETS, reductions=("mean-active", "mean", "sum", "none"), term="triplet")
+def _batch_all_at_once(panel: Panel, options: Sequence[Mapping[str, Any]]) -> list[TripletLosses]:
+    is_sorted = [not (own["soft"] or own["swap"]) and own["mining"] != "semi-hard" for own in options]
+    others = iter(each_at_once(panel, [own for own, plain in zip(options, is_sorted, strict=True) if not plain]))
+    return [batch_all(panel, **own) if plain else next(others) for own, plain in zip(options, is_sorted, strict=True)]
+
+
+@loss(engine=SETS, reductions=("mean-active", "mean", "sum", "none"), term="triplet", at_once=_batch_all_at_once)
 def batch_all(
     panel: Panel,
     *,
@@ -66,10 +63,10 @@ def batch_all(
     Example: emb=0,1,2,3 label=0,0,1,1 -> 1
     """
     if soft or swap or mining == "semi-hard":
-        return _one_by_one(panel, margin, soft, swap, mining)
+        return one_by_one(panel, margin, soft, swap, mining)
     d_ap, reach, sums = panel.below(0.0, with_ties=True) if mining == "hard" else panel.below(margin)
-    count = row_sum(_cast(reach, sums))
-    total = row_sum(_cast(reach, sums) * (d_ap + margin) - sums)
+    count = row_sum(cast(reach, sums))
+    total = row_sum(cast(reach, sums) * (d_ap + margin) - sums)
     if mining == "hard":
         return TripletLosses(total, count if margin else _costly(panel), count)
     return TripletLosses(total, count, panel.positives * panel.negatives)
@@ -78,55 +75,7 @@ def batch_all(
 def _costly(panel: Panel) -> Array:
     """(B,) how many triplets of each anchor cost something where there is no margin."""
     _, reach, sums = panel.below(0.0)
-    return row_sum(_cast(reach, sums))
-
-
-def _band(panel: Panel, margin: float, mining: str) -> tuple[Array, Array, Array]:
-    """For every point as a positive of each anchor, (B, N): from which and to which place in the order of the anchor's
-    negatives those stand that count; and that place of every point, (B, N).
-
-    The counts are those of exact numbers, so rounding only exchanges negatives that are as far.
-    """
-    d = panel.distance
-    xp = namespace(d)
-    hard = _by_distance(panel, panel.below(0.0, with_ties=True)[1])
-    first, last = (hard, _by_distance(panel, panel.below(margin)[1])) if mining == "semi-hard" else (0 * hard, hard)
-    return first, last, xp.argsort(xp.argsort(where(panel.is_negative, d, math.inf), axis=1), axis=1)
-
-
-def _by_distance(panel: Panel, reach: Array) -> Array:
-    """(B, N) counts of the positives, (B, K) in any order, which do not fall with the distance, at their points."""
-    d, xp = panel.distance, namespace(panel.distance)
-    place = xp.argsort(xp.argsort(where(panel.is_positive, -d, math.inf), axis=1), axis=1)
-    falling, last = xp.flip(xp.sort(reach, axis=1), axis=1), reach.shape[1] - 1
-    return where(panel.is_positive & (place <= last), picked(falling, xp.clip(place, None, last)), 0)
-
-
-def _one_by_one(panel: Panel, margin: float, soft: bool, swap: bool, mining: str) -> TripletLosses:
-    """Each positive of each anchor against all negatives, or those that are mined."""
-    totals, weights, counts = [], [], []
-    band = None if mining == "all" else _band(panel, margin, mining)
-    for run in panel.positives_in_turn():
-        total = weight = count = 0.0 * panel.distance[run[0][0], 0]
-        for rows, position in run:
-            d_an = panel.distance[rows]
-            d_ap = d_an[:, position][:, None]
-            if swap:
-                d_an = minimum(d_an, panel.from_point(position)[None, :])
-            gap = d_ap - d_an + margin
-            cost = softplus(gap) if soft else relu(gap)
-            is_counted = panel.is_positive[rows, position][:, None] & panel.is_negative[rows]
-            if band is not None:
-                first, last, place = (side[rows] for side in band)
-                is_counted = is_counted & (place >= first[:, position][:, None]) & (place < last[:, position][:, None])
-            total = total + row_sum(where(is_counted, cost, 0.0))
-            weight = weight + row_sum(_cast(is_counted & (cost > 0), cost))
-            count = count + row_sum(_cast(is_counted, cost))
-        totals.append(total)
-        weights.append(weight)
-        counts.append(count)
-    xp = namespace(*totals)
-    return TripletLosses(xp.concat(totals), xp.concat(weights), xp.concat(counts))
+    return row_sum(cast(reach, sums))
 
 
 @loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet", lone=("drop", "zero", "self"))
@@ -154,9 +103,9 @@ def batch_hard(
     counts = namespace(losses).ones_like(losses)
     if mining == "hard":
         _, reach, _ = panel.below(0.0, with_ties=True)
-        counts = _cast(row_sum(reach) > 0, losses)
+        counts = cast(row_sum(reach) > 0, losses)
         losses = where(counts > 0, losses, 0.0)
-    return TripletLosses(losses, _cast(losses > 0, losses), counts)
+    return TripletLosses(losses, cast(losses > 0, losses), counts)
 
 
 @loss(engine=SETS, reductions=(*SETS.reductions, "mean-active"), term="triplet")
@@ -248,7 +197,7 @@ def contrastive_pairs_sides(
     """
     d = panel.distance
     cost = relu(where(panel.is_positive, d - margin_similar, margin - d))
-    active = _cast(cost > 0, cost)
+    active = cast(cost > 0, cost)
     cost = cost * (cost / 2) if squared else cost
     sides = (panel.is_positive, panel.is_negative)
     return Sums(*(row_sum(where(side, column, 0.0)) for side in sides for column in (cost, active)))
@@ -430,15 +379,11 @@ def _contrast(panel: Panel, temperature: float) -> Weighted:
 def _masked_total(terms: Any, is_counted: Array) -> Weighted:
     """Sums and counts of the terms of each row that count."""
     if hasattr(terms, "error"):  # Bounded, whose library a page of help does not load
-        return Weighted(terms.total(is_counted), row_sum(_cast(is_counted, terms.x)))
-    return Weighted(row_sum(where(is_counted, terms, 0.0)), row_sum(_cast(is_counted, terms)))
+        return Weighted(terms.total(is_counted), row_sum(cast(is_counted, terms.x)))
+    return Weighted(row_sum(where(is_counted, terms, 0.0)), row_sum(cast(is_counted, terms)))
 
 
 def _active_total(terms: Array, is_counted: Array) -> TripletLosses:
     """The same, with how many of them are above zero."""
     total, valid = _masked_total(terms, is_counted)
-    return TripletLosses(total, row_sum(_cast(is_counted & (terms > 0), terms)), valid)
-
-
-def _cast(values: Array, like: Array) -> Array:
-    return namespace(like).astype(values, like.dtype)
+    return TripletLosses(total, row_sum(cast(is_counted & (terms > 0), terms)), valid)

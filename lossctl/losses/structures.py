@@ -28,7 +28,7 @@ from ..language.numerics import (
 )
 from ..language.registry import Weighted, loss
 from ..language.twofold import Twofold
-from .embedding import TripletLosses
+from .triplet_terms import TripletLosses
 
 Panel = Any  # sets.panels.Panel, which losses do not know
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -152,6 +152,26 @@ class SetLosses(NamedTuple):
 def losses_of(asked: WholeLoss) -> SetLosses:
     """The losses of all anchors. DataError where none has a positive and a negative."""
     job = asked.job
+    embeddings, alone, points, everyone = _opened(asked)
+    losses, backend = _losses(job.plan, points, job.space.device, asked.threads, asked.progress, everyone)
+    return SetLosses(embeddings, embeddings.numbers[alone], points, losses, backend)
+
+
+def losses_at_once(asked: WholeLoss, options: Sequence[Mapping[str, Any]]) -> list[SetLosses]:
+    """Those with each of several sets of options, to nine digits, of a loss that has a function for these; none where
+    no anchor has a positive and a negative."""
+    at_once = asked.job.plan.spec.loss.at_once
+    assert at_once is not None
+    embeddings, alone, points, everyone = _opened(asked)
+    function = partial(at_once, options=options)
+    answers = panels.anchor_losses_at_once(points, function, everyone=everyone, threads=asked.threads)
+    return [SetLosses(embeddings, embeddings.numbers[alone], points, losses, "numpy") for losses in answers]
+
+
+def _opened(asked: WholeLoss) -> tuple[EmbeddingSet, np.ndarray, Points, bool]:
+    """The set, which points are alone in their class and count all the same, what is compared, and whether everyone
+    is an anchor."""
+    job = asked.job
     arranged = job.arrange(asked.inputs)
     is_file = drawer.file_of(arranged[0]) is not None
     cuts = list(drawer.blocks(arranged[0])) if is_file else [slice(0, len(arranged[0]))]
@@ -159,9 +179,7 @@ def losses_of(asked: WholeLoss) -> SetLosses:
     embeddings = read_set(job.plan, parts, Place(len(arranged[0]), is_file))
     alone = _alone(job, embeddings)
     points = _points(job.plan, _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings, job.space)
-    everyone = job.plan.spec.loss.everyone or (job.space.lone == "negatives" and len(alone) > 0)
-    losses, backend = _losses(job.plan, points, job.space.device, asked.threads, asked.progress, everyone)
-    return SetLosses(embeddings, embeddings.numbers[alone], points, losses, backend)
+    return embeddings, alone, points, job.plan.spec.loss.everyone or (job.space.lone == "negatives" and len(alone) > 0)
 
 
 def rows_by(plan: shapes.Plan, of_set: SetLosses) -> Rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -195,16 +195,16 @@ class Panel:
         sums = torch.nn.functional.pad(ordered[:, : int(counts.max())].cumsum(1), (1, 0))
         return d_ap, counts, sums.gather(1, counts)
 
-    def positives_in_turn(self) -> Iterator[list[tuple[slice, int]]]:
-        """The anchors cut into runs that share their candidates; of each run (rows, position) for every point that is a
-        positive of any of its anchors."""
+    def positives_in_turn(self) -> Iterator[tuple[slice, list[int]]]:
+        """The anchors cut into runs that share their candidates: their rows, and the positions of the points that are
+        a positive of any of them."""
         is_positive, _ = self.points.relations(self.start, self.stop)
         first, last = (side[self.start : self.stop] for side in (self.points.first, self.points.last))
         is_new = (np.diff(first) != 0) | (np.diff(last) != 0)
         cuts = [0, *(np.flatnonzero(is_new) + 1 if self.points.masks is None else []), len(self)]
         for begin, end in itertools.pairwise(map(int, cuts)):
             rows = slice(begin, end)
-            yield [(rows, int(position)) for position in np.flatnonzero(is_positive[rows].any(axis=0))]
+            yield rows, np.flatnonzero(is_positive[rows].any(axis=0)).tolist()
 
     def from_point(self, position: int) -> Array:
         """(N,) distances from the point at a position to all."""
@@ -388,7 +388,21 @@ def anchor_losses(points: Points, function: Callable[[Panel], Any], **options: A
             losses = precise_losses(function, panel, len(points))
         return panel.judges.undecided_anchors(panel.start, panel.stop), losses
 
-    blocks = [*fold(points, quietly, **options)]
+    return _joined([*fold(points, quietly, **options)])
+
+
+def anchor_losses_at_once(points: Points, function: Callable[[Panel], list[Any]], **options: Any) -> list[AnchorLosses]:
+    """Those of a function that gives several losses of a panel; what no integers decide is not counted."""
+
+    def quietly(panel: Panel) -> list[tuple[int, tuple[np.ndarray, ...]]]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return [(0, losses_of(value, panel)) for value in function(panel)]
+
+    return [_joined(blocks) for blocks in zip(*fold(points, quietly, **options), strict=True)]
+
+
+def _joined(blocks: Sequence[tuple[int, tuple[np.ndarray, ...]]]) -> AnchorLosses:
+    """The losses of all panels, from how many anchors of each are undecided, and its columns."""
     if not blocks:
         return AnchorLosses((np.zeros(0), np.zeros(0)), np.zeros(0))
     *columns, valid = (np.concatenate(parts) for parts in zip(*(losses for _, losses in blocks), strict=True))
