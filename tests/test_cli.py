@@ -671,6 +671,7 @@ def test_the_ending_of_an_output_names_its_format(tmp_path):
         assert done.code == 2 and "is text" in done.err and not (tmp_path / name).exists()
 
 
+@pytest.mark.slow
 def test_a_locale_without_unicode_gets_tables_too():
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for more in ({}, {"PYTHONIOENCODING": "latin-1"}):

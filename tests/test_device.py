@@ -206,6 +206,7 @@ def test_an_outlier_costs_near_pairs_no_digits():
 # --- what is said and what is not
 
 
+@pytest.mark.slow
 def test_the_backend_is_told():
     fused, kind = "triton" if INTERPRETED or DEVICE == "cuda" else "torch", DEVICE
     points = sort_points(*blobs())
@@ -261,6 +262,7 @@ def test_compute_on_a_device(elsewhere, capsys):
     assert elsewhere == ["cuda:0", "cuda:0"]
 
 
+@pytest.mark.slow
 @on_the_command_line
 def test_rows_groups_and_intervals_of_a_device(elsewhere, capsys):
     interval = ("--ci", "0.9", "-f", "csv")
@@ -309,6 +311,7 @@ def test_from_python(elsewhere):
         lossctl.compute("mse", [1.0], [2.0], device="cuda")
 
 
+@pytest.mark.slow
 def test_spans_of_anchors_shared_out_give_what_one_device_gives(elsewhere, monkeypatch, tmp_path):
     emb, label = (str(tmp_path / name) for name in ("emb.npy", "label.npy"))
     for path, array in zip((emb, label), blobs(), strict=True):

@@ -87,6 +87,7 @@ def svg_of(draw, found, tmp_path):
     return (tmp_path / "figure.svg").read_text()
 
 
+@pytest.mark.slow
 def test_the_breakdown_shows_margins_or_classes(tmp_path):
     emb, label = np.load(ROOT / "samples/embeddings.npy"), np.load(ROOT / "samples/embedding_labels.npy")
     several = lossctl.triplets(emb, label, margin=[0.2, 1.0]).breakdown
@@ -151,6 +152,7 @@ def without_matplotlib(*arguments):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_without_matplotlib_only_figures_are_missing(tmp_path):
     assert without_matplotlib("curve", "mse", "-f", "plot").returncode == 0
     assert without_matplotlib("curve", "mse", "-o", str(tmp_path / "mse.csv")).returncode == 0

@@ -145,7 +145,7 @@ def test_groups_clusters_and_their_mean(loss):
     assert clustered.ci.standard_error == pytest.approx(values.std(ddof=1), rel=0.08)
 
 
-@pytest.mark.first_fast
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", STATISTICS)
 def test_a_comparison_is_scipy_s(loss):
     inputs, statistic = STATISTICS[loss]

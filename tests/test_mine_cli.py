@@ -159,7 +159,7 @@ def test_what_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.first_fast
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_killed_run_leaves_no_partial_file(number, tmp_path):
     rng = np.random.default_rng(0)

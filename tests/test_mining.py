@@ -287,6 +287,7 @@ def test_hardest_takes_the_lowest_rows_of_a_tie():
         assert rows_of(mined) == [row for _, row in sorted(gaps)[:6]]
 
 
+@pytest.mark.slow
 def test_any_block_and_thread_count_gives_the_same_bytes():
     random = np.random.default_rng(4)
     x, labels = random.standard_normal((300, 8)), random.integers(0, 40, size=300)
@@ -330,6 +331,7 @@ def test_random_band_is_uniform():
     assert chisquare(np.bincount(drawn)[2:6]).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_distance_weighted_draws_by_the_inverse_density():
     from scipy.stats import chisquare
 

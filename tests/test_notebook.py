@@ -93,6 +93,7 @@ def test_a_missing_library_is_told(monkeypatch):
         lossctl.compute("bce", PROB, LABEL).to_polars()
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs(monkeypatch, capsys):
     """Each cell runs, and what its last line gives can be shown."""
     monkeypatch.chdir(ROOT)

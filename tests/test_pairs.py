@@ -280,7 +280,7 @@ def test_each_pair_works_or_is_refused_by_name(call, command):
     assert list(_faults(call, base, sources, options)) == []
 
 
-@pytest.mark.first_fast
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_option_given_twice_is_refused(call, command):
     """But for the repeatable ones, which count each time."""

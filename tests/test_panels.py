@@ -226,6 +226,7 @@ def test_large_and_small_classes_are_measured_alike(function, monkeypatch):
     assert values[0] == pytest.approx(values[1], rel=1e-13)
 
 
+@pytest.mark.slow
 def test_batch_all_counts_active_triplets_exactly():
     """By exact arithmetic, in any order of the rows: ties at the margin are where rounding would show."""
     some = 0
@@ -320,6 +321,7 @@ def torch_total(x, labels, function, metric, block, everyone):
     return sum((part[0] if isinstance(part, tuple) else part).sum() for part in parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ALL, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_gradients_equal_finite_differences(function, metric):
@@ -438,6 +440,7 @@ def test_numpy_never_imports_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_large_sets_are_multiplied_by_numpy_s_product_too(monkeypatch):
     """Whose product it is would show in the last bits."""
     torch = pytest.importorskip("torch")

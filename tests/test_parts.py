@@ -229,6 +229,7 @@ SETS = {
 }
 
 
+@pytest.mark.slow
 def test_parts_of_a_set_give_what_one_process_gives(tmp_path):
     files = a_set(tmp_path)
     for name, ask in SETS.items():
@@ -247,6 +248,7 @@ STRATEGIES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_files_mined_in_parts_are_those_of_one_process(tmp_path):
     files = a_set(tmp_path)
     for strategy, settings in STRATEGIES.items():

@@ -29,6 +29,7 @@ def counted(emb, label, anchor, margin):
     return np.array([(gaps >= margin).sum(), ((gaps > 0) & (gaps < margin)).sum(), (gaps <= 0).sum()])
 
 
+@pytest.mark.slow
 def test_sampled_anchors_count_all_of_their_triplets_and_no_others():
     emb, label = clouds()
     report = lossctl.triplets(emb, label, margin=MARGINS, anchors=150, seed=3)
@@ -108,6 +109,7 @@ def test_an_estimate_is_marked_in_every_format(tmp_path):
         assert f"{refused[0].replace('-b', '--bare') if len(refused) == 1 else refused[0]} with --anchors" in done.err
 
 
+@pytest.mark.slow
 def test_shares_that_tell_nothing_have_no_interval_and_say_why():
     emb, label = clouds()
     few = lossctl.triplets(emb, label, margin=0.5, anchors=90)
@@ -120,6 +122,7 @@ def test_shares_that_tell_nothing_have_no_interval_and_say_why():
     assert any("19 points are too few" in text for text in small.remarks)
 
 
+@pytest.mark.slow
 def test_wider_levels_hold_narrower_ones():
     emb, label = clouds()
     for settings in ({"anchors": 300}, {}):

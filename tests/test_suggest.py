@@ -91,6 +91,7 @@ def test_columns_that_are_read_otherwise_are_told(tmp_path) -> None:
     assert "bce" in run_lossctl("suggest", str(tmp_path / "a.csv"), "--decimal", ",").out
 
 
+@pytest.mark.slow
 def test_several_files_as_one_are_a_call_of_python(tmp_path) -> None:
     paths = tmp_path / "a.csv", tmp_path / "b.csv"
     for path in paths:
@@ -113,6 +114,7 @@ def test_what_fits_nothing_says_why(tmp_path) -> None:
         suggest(str(tmp_path / "none.csv"))
 
 
+@pytest.mark.slow
 def test_a_file_is_unpacked_once_whatever_losses_ask_for(tmp_path, monkeypatch) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(Path("samples/preds.csv").read_bytes()))
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(bytes(128 << 20)))

@@ -471,6 +471,7 @@ def test_targets_of_any_size_have_an_interval_or_none(scale):
     assert math.isnan(result.ci.low) or result.ci.low <= result.value
 
 
+@pytest.mark.slow
 def test_a_bca_interval_of_too_many_counts_is_refused_before_it_is_begun(monkeypatch):
     def begun(*_):
         raise AssertionError("the losses of resamples were computed")

@@ -124,6 +124,7 @@ def test_the_quick_way_fails_where_ours_is_right(dtype, failures):
     assert wrong > failures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric, normalize", [("euclidean", False), ("cosine", False), ("sqeuclidean", True)])
 def test_whatever_share_passes_the_screen_the_counts_are_exact(monkeypatch, metric, normalize):
     """Every way that a strip can take, on the same sets: counts of triplets, and the active ones of batch-all."""

@@ -85,6 +85,7 @@ def test_word_vectors_that_do_not_fit_are_refused_by_line(tmp_path):
     assert field(path, "2..6", delimiter=" ", header=False).shape == (6, 5), "a person may say that it is a table"
 
 
+@pytest.mark.slow
 def test_binary_word_vectors_are_read_as_word2vec_and_gensim_write_them(tmp_path):
     path = tmp_path / "v.bin"
     names = [word.replace(" ", "_") for word in WORDS]

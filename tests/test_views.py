@@ -74,6 +74,7 @@ def test_torch_gives_the_numbers_and_their_gradient(loss):
     assert torch.autograd.gradcheck(total, views, eps=1e-6, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @fold("name", {"together": ROWS_TOGETHER})
 def test_all_rows_together_have_a_gradient_and_no_order(name):
     inputs, loss = ROWS_TOGETHER[name], registry.find(name)
