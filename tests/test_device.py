@@ -325,6 +325,7 @@ def test_spans_of_anchors_shared_out_give_what_one_device_gives(elsewhere, monke
         yield mine.rows.tolist(), mine.d_an.tolist()
 
     once = list(map(repr, answers()))
+    assert list(map(repr, answers(memory="9kB"))) == once  # from points in a file
     monkeypatch.setattr(placed, "SPAN", 64)
     with ThreadPoolExecutor(2) as pool:
         for one, other in zip(once, map(repr, answers(executor=pool)), strict=True):

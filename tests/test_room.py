@@ -42,16 +42,16 @@ def test_memory_is_what_somebody_allows(tmp_path):
     """With too little, and with what the fix names; in a suite, and in Python, where nothing is left of it."""
     rows = tmp_path / "rows.npz"
     np.savez(rows, left=np.eye(40), right=np.eye(40)[::-1])
-    (tmp_path / "s.yaml").write_text("losses:\n  - {loss: clip, inputs: [rows.npz::left, rows.npz::right]}\n")
-    refused = run_lossctl("compute", "clip", rows, "--memory", "9 kB")
+    (tmp_path / "s.yaml").write_text("losses:\n  - {loss: barlow-twins, inputs: [rows.npz::left, rows.npz::right]}\n")
+    refused = run_lossctl("compute", "barlow-twins", rows, "--memory", "9 kB")
     assert refused.code == 4 and "76.8 kB of memory, 9 kB are allowed" in refused.err
     size = refused.err.split("--memory ")[1].split()[0]
-    done = run_lossctl("compute", "clip", rows, "--memory", size)
-    assert done.code == 0 and done.out == run_lossctl("compute", "clip", rows, "--memory", "1TiB").out
+    done = run_lossctl("compute", "barlow-twins", rows, "--memory", size)
+    assert done.code == 0 and done.out == run_lossctl("compute", "barlow-twins", rows, "--memory", "1TiB").out
     assert run_lossctl("run", tmp_path / "s.yaml", "--memory", "9kB").code
     with pytest.raises(FileError, match=f'memory="{size}"'):
-        lossctl.compute("clip", str(rows), memory="0.009MB")
-    assert f"{lossctl.compute('clip', str(rows)).value!r}" == done.out.strip()
+        lossctl.compute("barlow-twins", str(rows), memory="0.009MB")
+    assert f"{lossctl.compute('barlow-twins', str(rows)).value!r}" == done.out.strip()
 
 
 @pytest.mark.slow
@@ -166,15 +166,26 @@ def test_a_set_larger_than_memory_lies_in_a_file_and_gives_the_same(tmp_path, mo
         counts = [[at.categories for at in report.breakdown.margins] for report in reports]
         assert counts[0] == counts[1] and all(report.breakdown.certified for report in reports), how
         assert reports[0].diagnosis.duplicates == reports[1].diagnosis.duplicates
-    losses = [round(lossctl.compute("supcon", *files, memory=size).value, 12) for size in ("1GB", "10kB")]
-    assert losses[0] == losses[1]
+    np.save(tmp_path / "view.npy", emb + 0.1 * random.standard_normal(emb.shape))
+    alone = str(tmp_path / "alone.npy")
+    np.save(alone, np.where(np.arange(90) < 5, 100 + np.arange(90), labels))
+    asked = [("supcon", files, {}), *(("batch-hard", (files[0], alone), {"lone": lone}) for lone in ("self", "zero"))]
+    views = files[0], str(tmp_path / "view.npy")
+    asked += [(name, views, {}) for name in ("clip", "n-pairs", "nt-xent-views", "dcl")]
+    for name, sources, how in asked:
+        count.clear()
+        losses = [round(lossctl.compute(name, *sources, memory=size, **how).value, 12) for size in ("1GB", "10kB")]
+        assert losses[0] == losses[1], name
+        assert len(count) >= 4, name
+    values = [lossctl.row_losses("mnrl", *views, na="skip", memory=size) for size in ("1GB", "10kB")]
+    np.testing.assert_allclose(*values, rtol=1e-14)
     with monkeypatch.context() as patch:
         patch.setattr(reading, "bytes_free", lambda: 10_000)
         patch.setattr(drawer.shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000))
         with pytest.raises(FileError, match="set TMPDIR"):
             lossctl.triplets(*files)
     with pytest.raises(FileError, match="numbers together needs"):
-        lossctl.compute("batch-hard", *files, lone="self", memory="10kB")
+        lossctl.compute("histogram", *files, memory="10kB")
     with monkeypatch.context() as patch:
         patch.setenv("TMPDIR", "/no/such/folder")
         with pytest.raises(FileError, match="/no/such/folder"):

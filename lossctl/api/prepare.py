@@ -83,8 +83,8 @@ class Prepared(NamedTuple):
 
     @property
     def can_be_filed(self) -> bool:
-        """Whether its set can lie in a file where memory has no room for it."""
-        return self.plan.spec.loss.engine.has_space and self.reading.lone == "drop" and self.reading.device == "cpu"
+        """Whether its points can lie in a file where memory has no room for them."""
+        return self.plan.spec.loss.engine.is_blockwise
 
     @property
     def copies(self) -> int:

@@ -94,7 +94,7 @@ class Shared:
     @property
     def place(self) -> Place:
         """Where all rows are kept, if they are read whole. FileError where they do not fit anywhere."""
-        if not self.engine.has_space:
+        if not self.engine.is_blockwise:
             return place_of(self.fields)
         first, *others = (loss.place for loss in self.losses)
         return first._replace(is_file=first.is_file or any(place.is_file for place in others))

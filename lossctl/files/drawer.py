@@ -167,10 +167,14 @@ class Place(NamedTuple):
 
 
 class Stack:
-    """Blocks of (n, ...) numbers as one array, which is written as they come where it is known how long it is."""
+    """Blocks of (n, ...) numbers as one array, which is written as they come where it is known how long it is.
 
-    def __init__(self, place: Place) -> None:
+    source: an array in a file whose rows the blocks may be as they are: then nothing is written
+    """
+
+    def __init__(self, place: Place, source: np.ndarray | None = None) -> None:
         self._place = place
+        self._source = source
         self._parts: list[np.ndarray] = []
         self._whole: np.ndarray | None = None
         self._count = 0
@@ -181,18 +185,35 @@ class Stack:
         if rows is None or (not self._count and len(part) == rows and not self._place.is_file):
             self._parts.append(part)
             return
+        if self._whole is None and self._is_next(part):
+            self._count += len(part)
+            let_go(part)
+            return
         if self._whole is None:
             shape = rows, *part.shape[1:]
             self._whole = filed(shape) if self._place.is_file else np.empty(shape)
+            before = self._whole[:0] if self._source is None else self._source[: self._count]
+            for copied in blocks(before):
+                self._whole[copied] = before[copied]
         self._whole[self._count : self._count + len(part)] = part
         self._count += len(part)
         let_go(self._whole)
         let_go(part)
 
+    def _is_next(self, part: np.ndarray) -> bool:
+        """Whether a block is just the rows of the source that come next."""
+        if self._source is None or file_of(self._source) is None:
+            return False
+        rows = self._source[self._count : self._count + len(part)]
+        alike = (rows.ctypes.data, rows.strides, rows.shape) == (part.ctypes.data, part.strides, part.shape)
+        return alike and rows.dtype == part.dtype
+
     def array(self) -> np.ndarray:
         """All rows."""
         if self._whole is not None:
             return self._whole[: self._count]
+        if self._source is not None and self._count:
+            return self._source[: self._count]
         return self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts)
 
 

@@ -19,7 +19,7 @@ DIGEST_ROWS = 1 << 15
 DIGEST_VALUES = 1 << 20  # that are read at a time for it
 NUMBER = 8  # bytes of a number, whatever it is in the file
 HELD = 3  # how many times their size rows that are compared take meanwhile: as read, in order, as factors
-HELD_DIRECTIONS = 7  # the same of directions, which are in twice the digits
+HELD_DIRECTIONS = 6  # the same of directions, which are in twice the digits
 TOGETHER = "each row is compared with all others, so all of them are held in memory"
 SAMPLED = "compute a sample of the rows, or run where there is more memory"
 

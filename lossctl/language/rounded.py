@@ -149,4 +149,4 @@ def rounded_cosines(a: Directions, b: Directions, rest: np.ndarray) -> Rounded:
 
 def factors(units: Directions) -> np.ndarray:
     """(N, 2 D) what gives the low part of cosines by one product."""
-    return np.concatenate([units.low, units.nearest], axis=1)
+    return np.concatenate([units.low, units.nearest], axis=1) if units.rest is None else units.rest

@@ -142,11 +142,15 @@ def _shares(x: Twofold, mask: Array) -> tuple[Twofold, Twofold, Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Unit vectors, (N, D) each: high holds the first 25 bits behind the point, low the rest; nearest is their sum."""
+    """Unit vectors, (N, D) each: high holds the first 25 bits behind the point, low the rest; nearest is their sum.
+
+    rest: (N, 2 D) low and nearest side by side, where they are kept so
+    """
 
     high: Array
     low: Array
     nearest: Array
+    rest: Array | None = None
 
     def __getitem__(self, rows: Any) -> Directions:
         return Directions(self.high[rows, ...], self.low[rows, ...], self.nearest[rows, ...])

@@ -8,13 +8,33 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..files import drawer
 from ..language.distances import cosine_distance
 from ..language.numerics import row_sum
 from ..language.rounding import two_product
-from ..language.twofold import Directions, near_one
+from ..language.twofold import Directions, Twofold, directions, lengths, near_one
 
 KNOWN = 2.0**-44  # squares that the directions have all digits of
 ALIKE = 4.0  # how many times their angle the vectors may differ by, squared
+
+
+def directions_of(x: np.ndarray) -> Directions:
+    """x / |x| of (N, D) points, which lie in a file if these do."""
+    count, d = x.shape
+    high, rest = drawer.like(x, x.shape), drawer.like(x, (count, 2 * d))
+    units = Directions(high, rest[:, :d], rest[:, d:], rest)
+    for rows in drawer.blocks(x):
+        part = directions(x[rows])
+        high[rows], units.low[rows], units.nearest[rows] = part.high, part.low, part.nearest
+        drawer.let_go(high)
+        drawer.let_go(rest)
+    return units
+
+
+def lengths_of(x: np.ndarray) -> Twofold:
+    """|x| of (N, D) points, (N,)."""
+    parts = [lengths(x[rows]) for rows in drawer.blocks(x)]
+    return Twofold(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("high", "low")))
 
 
 def squared_chords(x: np.ndarray, units: Directions, i: np.ndarray, j: np.ndarray) -> np.ndarray:

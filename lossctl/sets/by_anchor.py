@@ -36,12 +36,14 @@ class EmbeddingSet(NamedTuple):
     facts: Facts
 
 
-def read_set(plan: shapes.Plan, blocks: Iterable[RowBlock], place: Place) -> EmbeddingSet:
+def read_set(
+    plan: shapes.Plan, blocks: Iterable[RowBlock], place: Place, source: np.ndarray | None = None
+) -> EmbeddingSet:
     """All of the embeddings and labels. DataError for values that cannot be used.
 
-    place: where the embeddings are kept
+    place: where the embeddings are kept;  source: an array whose rows the blocks hold
     """
-    emb = Stack(place)
+    emb = Stack(place, source)
     label, numbers, facts = [], [], NOTHING
     for block in blocks:
         part = checks.admit(plan, block.load(), block.start)
@@ -128,7 +130,7 @@ def _with_twins(embeddings: EmbeddingSet, alone: np.ndarray) -> EmbeddingSet:
     emb, label, numbers, facts = embeddings
     beyond = 1 + int(numbers[-1]) + np.arange(len(alone))
     return EmbeddingSet(
-        np.concatenate([emb, emb[alone]]),
+        drawer.joined([emb, drawer.taken(emb, alone)]),
         np.concatenate([label, label[alone]]),
         np.concatenate([numbers, beyond]),
         facts,
@@ -176,7 +178,7 @@ def _opened(asked: WholeLoss) -> tuple[EmbeddingSet, np.ndarray, Points, bool]:
     is_file = drawer.file_of(arranged[0]) is not None
     cuts = list(drawer.blocks(arranged[0])) if is_file else [slice(0, len(arranged[0]))]
     parts = (Loaded(part.start, tuple(array[part] for array in arranged)) for part in cuts)
-    embeddings = read_set(job.plan, parts, Place(len(arranged[0]), is_file))
+    embeddings = read_set(job.plan, parts, Place(len(arranged[0]), is_file), arranged[0])
     alone = _alone(job, embeddings)
     points = _points(job.plan, _with_twins(embeddings, alone) if job.space.lone == "self" else embeddings, job.space)
     return embeddings, alone, points, job.plan.spec.loss.everyone or (job.space.lone == "negatives" and len(alone) > 0)

@@ -8,9 +8,13 @@ from functools import partial
 import numpy as np
 
 from ..errors import DataError
+from ..files import drawer
+from ..files.drawer import Place, Stack
 from ..rows import checks
 from ..rows.by_row import Scored, rows_of
-from ..rows.shapes import Input
+from ..rows.facts import NOTHING, Facts
+from ..rows.job import Arrays, RowsAt
+from ..rows.shapes import Input, Plan
 from ..rows.whole import WholeLoss, WholeScores
 from .views import values_of
 
@@ -29,8 +33,8 @@ def _refuse_other_widths(entries: Sequence[Input], views: Sequence[np.ndarray]) 
 def answer(asked: WholeLoss) -> WholeScores:
     """All pairs (or triples) of views. DataError for a single one, which has no rivals."""
     plan = asked.job.plan
-    admitted = checks.admit(plan, asked.job.arrange(asked.inputs), 0)
-    views, loss = admitted.inputs, plan.spec.loss
+    views, numbers, facts = _admitted(plan, asked.job.arrange(asked.inputs))
+    loss = plan.spec.loss
     if len(views[0]) < 2:
         raise DataError(
             f"{loss.name} of {len(views[0])} {loss.engine.unit}",
@@ -41,13 +45,27 @@ def answer(asked: WholeLoss) -> WholeScores:
     values = values_of(
         views, partial(loss.function, **plan.spec.options), threads=asked.threads, progress=asked.progress
     )
-    rows = rows_of(plan, admitted.rows, (values, None), None, admitted.facts)
-    keep = admitted.rows.keep
-    at = slice(None) if keep is None else np.flatnonzero(keep)
     return WholeScores(
         Scored(
-            rows,
-            tuple(asked.arrays[place][at] for place in asked.side),
-            tuple(array[at] for array in asked.inputs[: len(plan.entries)]),
+            rows_of(plan, RowsAt(numbers), (values, None), None, facts),
+            tuple(asked.arrays[place][numbers] for place in asked.side),
+            tuple(drawer.taken(array, numbers) for array in asked.inputs[: len(plan.entries)]),
         )
     )
+
+
+def _admitted(plan: Plan, arrays: Arrays) -> tuple[Arrays, np.ndarray, Facts]:
+    """The views as the loss takes them, which rows of the input they are, (N,), and what was noticed."""
+    place = Place(len(arrays[0]), any(drawer.file_of(array) is not None for array in arrays))
+    cuts = drawer.blocks(arrays[0]) if place.is_file else [slice(0, len(arrays[0]))]
+    stacks = [Stack(place, array) for array in arrays]
+    numbers, facts = [], NOTHING
+    for cut in cuts:
+        part = checks.admit(plan, tuple(array[cut] for array in arrays), cut.start)
+        for stack, values in zip(stacks, part.inputs, strict=True):
+            stack.add(values)
+        numbers.append(part.rows.at(np.arange(len(part.inputs[0]))))
+        facts = facts.merge(part.facts)
+        for array in arrays:
+            drawer.let_go(array)
+    return tuple(stack.array() for stack in stacks), np.concatenate(numbers), facts

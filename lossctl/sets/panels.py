@@ -111,7 +111,10 @@ class Panel:
         if self.is_precise or not _is_numpy(self.points.x):
             return self.exact_similarity
         anchors, others = self._units[self.start : self.stop], self._units[: len(self.points)]
-        return rounded_cosines(anchors, others, self.points.low_factors[: len(self.points)])
+        values = rounded_cosines(anchors, others, self.points.low_factors[: len(self.points)])
+        drawer.let_go(others.high)
+        drawer.let_go(self.points.low_factors)
+        return values
 
     @once
     def exact_similarity(self) -> Twofold:

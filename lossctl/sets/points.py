@@ -16,8 +16,9 @@ from ..files import drawer
 from ..language.domains import ANGULAR, MINKOWSKI, named_distance
 from ..language.numerics import Array, arcsine, minimum, namespace, picked, sqrt
 from ..language.rounded import factors
-from ..language.twofold import Directions, directions
+from ..language.twofold import Directions
 from ..rows.job import PLAIN, Pairing
+from .angles import directions_of
 from .gram import Gram, make_gram, narrow
 from .pairing import LabelledSet, Masks, kept_rows, layout
 from .powers import make_powers, make_products
@@ -197,23 +198,12 @@ class Points:
     @cached_property
     def units(self) -> Directions:
         """x / |x| as numpy, (M, D), in more digits than float64 holds."""
-        x = self.numbers.astype(np.float64, copy=False)
-        units = Directions(*(drawer.like(x, x.shape) for _ in range(3)))
-        for rows in drawer.blocks(x):
-            part = directions(x[rows])
-            units.high[rows], units.low[rows], units.nearest[rows] = part.high, part.low, part.nearest
-            for side in (units.high, units.low, units.nearest):
-                drawer.let_go(side)
-        return units
+        return directions_of(self.numbers.astype(np.float64, copy=False))
 
     @cached_property
     def low_factors(self) -> np.ndarray:
         """(N, 2 D) what gives the low part of cosines with the points by one product."""
-        units = self.units
-        both = drawer.like(units.high, (len(units.high), 2 * units.high.shape[1]))
-        for rows in drawer.blocks(both):
-            both[rows] = factors(units[rows])
-        return both
+        return factors(self.units)
 
     @cached_property
     def gram(self) -> Gram:

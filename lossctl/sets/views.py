@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from ..files import drawer
 from ..language.numerics import Array, namespace
 from ..language.rounded import Bounded, Rounded, factors, rounded_cosines
 from ..language.twofold import Directions, Twofold, cosines, directions, lengths, scaled
-from ..rows.workers import Workers, keep_freed_memory, mapped
+from ..rows.workers import Workers, keep_freed_memory, mapped, threads_of
+from .angles import directions_of, lengths_of
 from .panels import CACHED, precise_losses
 
 MOST, LEAST = 256, 32  # things of a block
+BYTES_EACH = 80  # of each thing that a thing is compared with in each view, in twice the digits
+FACTORS = 8  # times its own size, of a thing as a factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +34,12 @@ class View:
     @cached_property
     def units(self) -> Directions:
         """x / |x|, in more digits than float64 holds."""
-        return directions(self.x)
+        return directions_of(self.x) if isinstance(self.x, np.ndarray) else directions(self.x)
 
     @cached_property
     def lengths(self) -> Twofold:
         """|x|, (N,)."""
-        return lengths(self.x)
+        return lengths_of(self.x) if isinstance(self.x, np.ndarray) else lengths(self.x)
 
     @cached_property
     def low_factors(self) -> np.ndarray:
@@ -121,15 +125,17 @@ def values_of(
     held, count = tuple(map(View, views)), len(views[0])
     for view in held:
         _ = view.low_factors  # once, before threads ask for them
-    size = block or max(LEAST, min(MOST, CACHED // max(1, count)))
+    size = block or _block_size(views, threads_of(threads))
 
     def quietly(panel: ViewPanel) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return precise_losses(function, panel, count)[0]
+            values = precise_losses(function, panel, count)[0]
+        for view in held:
+            drawer.let_go(view.units.high)
+            drawer.let_go(view.low_factors)
+        return values
 
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        first = function(ViewPanel(held, 0, min(LEAST, count)))
-    is_precise = isinstance(first, Bounded) and bool(2 * np.count_nonzero(first.is_good) < len(first.is_good))
+    is_precise = _needs_precision(held, function, size)
     panels = [(start, min(start + size, count)) for start in range(0, count, size)]
     values = []
     for at, part in enumerate(mapped(lambda at: quietly(ViewPanel(held, *at, is_precise)), panels, threads)):
@@ -137,3 +143,26 @@ def values_of(
         if progress is not None:
             progress(min((at + 1) * size, count), count)
     return np.concatenate(values)
+
+
+def _block_size(views: tuple[np.ndarray, ...], threads: int) -> int:
+    """How many things a panel has; of views in a file so many as memory has room for."""
+    count, columns = views[0].shape
+    size: int = max(LEAST, min(MOST, CACHED // max(1, count)))
+    if drawer.file_of(views[0]) is None:
+        return size
+    each = BYTES_EACH * len(views) * count + FACTORS * 8 * columns
+    most: int = drawer.panel_bytes(views[0], size * each) // (each * threads)
+    return max(1, min(size, most))
+
+
+def _needs_precision(held: tuple[View, ...], function: Callable[[ViewPanel], Any], size: int) -> bool:
+    """Whether most of the first things need cosines in twice the digits."""
+    count, good = min(LEAST, len(held[0].x)), 0
+    for start in range(0, count, size):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            values = function(ViewPanel(held, start, min(start + size, count)))
+        if not isinstance(values, Bounded):
+            return False
+        good += int(np.count_nonzero(values.is_good))
+    return 2 * good < count

@@ -3,8 +3,8 @@
     python tests/bench/bench_disk.py [ROWS] [COLUMNS] [MEMORY] [WORD ...] > tests/bench/disk_DATE.md
 
 Each command runs twice, as it is and with --memory MEMORY, in a process of its own, on float32 points in an NPY.
-The peak is of anonymous memory (smaps_rollup), which cannot go back to a file; the process alone, before it reads
-anything, is the first line. WORD: only commands that have one of these words.
+The peak is of anonymous memory (smaps_rollup), which cannot go back to a file, and in brackets of all that is mapped;
+the process alone, before it reads anything, is the first line. WORD: only commands that have one of these words.
 """
 
 from __future__ import annotations
@@ -32,15 +32,17 @@ COMMANDS = (
     ("mine", "batch-hard", "E", "L", "-o", "OUT"),
     ("mine", "semi-hard", "E", "L", "-o", "OUT"),
     ("mine", "all", "E", "L", *MARGIN, "-o", "OUT"),
+    ("compute", "clip", "E", "R"),
+    ("compute", "batch-hard", "E", "L", "--lone", "self", *MARGIN),
 )
 
 
-def write(folder: Path, rows: int, columns: int) -> None:
-    """Two sets of classes of ten points around centres, so near each other that triplets of all kinds occur."""
+def write(folder: Path, rows: int, columns: int, names: list[str]) -> None:
+    """Sets of classes of ten points around centres, so near each other that triplets of all kinds occur."""
     import numpy as np
 
     random = np.random.default_rng(0)
-    sets = [np.lib.format.open_memmap(folder / name, "w+", "f4", (rows, columns)) for name in ("emb.npy", "ref.npy")]
+    sets = [np.lib.format.open_memmap(folder / name, "w+", "f4", (rows, columns)) for name in names]
     for start in range(0, rows, 10):
         centre = (2 / columns) ** 0.25 * random.standard_normal(columns, "f4")
         for points in sets:
@@ -49,28 +51,30 @@ def write(folder: Path, rows: int, columns: int) -> None:
     np.save(folder / "label.npy", np.arange(rows) // 10)
 
 
-def timed(arguments: tuple[str, ...], folder: Path) -> tuple[str, float, float]:
-    """A hash of what a command prints and writes, its seconds, and the peak of its anonymous memory in MB."""
+def timed(arguments: tuple[str, ...], folder: Path) -> tuple[str, float, str]:
+    """A hash of what a command prints and writes, its seconds, and the peaks of its memory in MB."""
     (folder / "out.npy").unlink(missing_ok=True)
     names = {"E": "emb.npy", "R": "ref.npy", "L": "label.npy", "OUT": "out.npy"}
     command = [sys.executable, "-m", "lossctl", *(names.get(word, word) for word in arguments)]
-    started, peak = time.perf_counter(), 0.0
+    started, peak, mapped = time.perf_counter(), 0.0, 0.0
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder)
     while process.poll() is None:
-        peak = max(peak, anonymous(process.pid))
+        peak = max(peak, size_of(process.pid, "smaps_rollup", "Anonymous:"))
+        mapped = max(mapped, size_of(process.pid, "status", "VmHWM:"))
         time.sleep(0.01)
     out, err = process.communicate()
     if process.returncode:
-        return err.decode().splitlines()[0], time.perf_counter() - started, peak
+        return err.decode().splitlines()[0], time.perf_counter() - started, ""
     files = [path.read_bytes() for path in folder.glob("out.npy")]
-    return hashlib.sha256(b"".join([out, *files])).hexdigest()[:8], time.perf_counter() - started, peak
+    answer = hashlib.sha256(b"".join([out, *files])).hexdigest()[:8]
+    return answer, time.perf_counter() - started, f"{peak:.0f} ({mapped:.0f})"
 
 
-def anonymous(pid: int) -> float:
-    """The memory of a process that no file backs, in MB."""
+def size_of(pid: int, file: str, name: str) -> float:
+    """What the system says of a process, in MB."""
     with contextlib.suppress(OSError, StopIteration):
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("Anonymous:")).split()[1]) / 1e3
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1e3
     return 0.0
 
 
@@ -82,14 +86,13 @@ def main(rows: int = 4000, columns: int = 30_000, memory: str = "256MB", *words:
     print("| command | answer | seconds | peak MB | with --memory | seconds | peak MB |\n|---|---|--:|--:|---|--:|--:|")
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/var/tmp")) as place:
         folder = Path(place)
-        write(folder, rows, columns)
-        for command in (("list",), *COMMANDS):
-            if words and not set(words) & set(command):
-                continue
+        commands = [command for command in COMMANDS if not words or set(words) & set(command)]
+        write(folder, rows, columns, ["emb.npy", *(["ref.npy"] if any("R" in command for command in commands) else [])])
+        for command in (("list",), *commands):
             cells = [f"`{' '.join(command)}`"]
             for more in ((), ("--memory", memory)) if len(command) > 1 else ((),):
                 answer, seconds, peak = timed((*command, *more), folder)
-                cells += [answer, f"{seconds:.0f}", f"{peak:.0f}"]
+                cells += [answer, f"{seconds:.0f}", peak]
             print(f"| {' | '.join(cells)} |", flush=True)
 
 

@@ -58,6 +58,7 @@ def anchor_losses_on(
         if loss.function in BY_KERNEL and points.anchors and spec.by_hand.keys() <= KERNEL_OPTIONS:
             return _by_kernel(device, points, function, spec, threads, progress)
         there = replace(with_picks(points, device), x=torch.from_numpy(points.x).to(device))
+        vars(there).update(numbers=points.numbers, gram=points.gram)  # not once more from what lies there
         options: dict[str, Any] = {"threads": threads, "progress": progress, "memory_bytes": MEMORY_BYTES}
         return anchor_losses(there, function, everyone=everyone or loss.everyone, **options), backend
 

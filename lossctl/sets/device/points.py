@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import DeviceError, UsageError
+from ...files import drawer
 from ...kernels import KERNELS, find
 from ..points import Points
 
@@ -61,8 +62,11 @@ def place(points: Points, device: str, dtype: str = "float64") -> Placed:
     def placed(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(device)
 
-    x = placed(points.gram.right[:, :-2].copy())
-    return Placed(device, x.to(getattr(torch, dtype)), placed(points.first), placed(points.last))
+    right = points.gram.right
+    x = torch.empty((len(right), right.shape[1] - 2), dtype=getattr(torch, dtype), device=device)
+    for rows in drawer.blocks(right):
+        x[rows] = placed(right[rows, :-2].copy())
+    return Placed(device, x, placed(points.first), placed(points.last))
 
 
 def refuse_metric(points: Points, device: str) -> None:
