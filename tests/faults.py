@@ -345,6 +345,11 @@ CASES: dict[str, Case] = {
         "mine easy-hard x.npy y.npy -o m.npy --positives semi-hard --negatives all", SET, advice=True
     ),
     "several negatives": _done("compute triplet x.npz", {"x.npz": {**APN, "negative": VIEWS[:, None]}}, advice=True),
+    "numbered negatives": _done(
+        "compute triplet x.npz",
+        {"x.npz": {"query": VIEWS, "pos": VIEWS, "neg_1": VIEWS, "neg_2": VIEWS}},
+        advice=True,
+    ),
     "triplets in one array": _done("compute triplet x.npy", {"x.npy": np.ones((2, 3, 4))}, advice=True),
     "eps of no difference": _done("compute triplet x.npz --eps 1e-6 --distance cosine", {"x.npz": APN}, advice=True),
     "no such library": _done("compute bce t.csv --like pytorchh", advice=True),

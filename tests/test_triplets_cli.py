@@ -321,10 +321,16 @@ def test_triplets_of_one_array_and_several_negatives_are_explained(tmp_path):
             [(6 * k, 6 * k + 1, 6 * k + n) for k in range(5) for n in range(2, 6)],
         ),
         "beside": (
-            {"anchor": x[:5], "positive": x[5:10], "negative": x[10:30].reshape(5, 4, 4)},
+            {"query": x[:5], "positive": x[5:10], "neg": x[10:30].reshape(5, 4, 4)},
             "np.concatenate",
             [(k, 5 + k, 10 + 4 * k + n) for k in range(5) for n in range(4)],
         ),
+        "numbered": (
+            {"query": x[:5], "pos": x[5:10], "negative_1": x[10:15], "negative_2": x[15:20]},
+            "np.concatenate",
+            [(k, 5 + k, n + k) for n in (10, 15) for k in range(5)],
+        ),
+        "a key": ({"triplets": x.reshape(10, 3, 4)}, "x[:, 2]", [(3 * k, 3 * k + 1, 3 * k + 2) for k in range(10)]),
     }
     for name, (array, mark, triplets) in meant.items():
         if isinstance(array, dict):
@@ -335,7 +341,32 @@ def test_triplets_of_one_array_and_several_negatives_are_explained(tmp_path):
         with pytest.raises(lossctl.DataError) as fault:
             lossctl.compute("triplet", str(source))
         line = next(step for step in re.findall(r"np\.savez\(.*?\)(?=; |$)", str(fault.value), re.M) if mark in step)
-        exec(line.replace("'apn.npz'", "path"), {"np": np, "x": array, "path": tmp_path / "apn.npz"})
+        asked = run_lossctl("triplets", source)
+        assert asked.code == 3 and line.strip() in " ".join(asked.err.split()), (name, asked.err)
+        stack = array["triplets"] if name == "a key" else array
+        exec(line.replace("'apn.npz'", "path"), {"np": np, "x": stack, "path": tmp_path / "apn.npz"})
         d = [np.linalg.norm(x[a] - x[p]) - np.linalg.norm(x[a] - x[n]) + 1 for a, p, n in triplets]
         loss = lossctl.compute("triplet", str(tmp_path / "apn.npz")).value
         assert loss == pytest.approx(np.maximum(d, 0).mean(), rel=1e-12), name
+
+
+def test_triplets_in_step_are_known_by_the_names_that_libraries_give_them(tmp_path):
+    """Their sides stand in any order, and what is a labelled set stays one."""
+    x = np.random.default_rng(6).standard_normal((3, 12, 4))
+    sides = dict(zip("apn", x, strict=True))
+    d = np.linalg.norm(x[0] - x[1], axis=1) - np.linalg.norm(x[0] - x[2], axis=1)
+    counts = [int(n) for n in ((d <= -1).sum(), ((d > -1) & (d < 0)).sum(), (d >= 0).sum())]
+    for names in (
+        "anchor positive negative", "anchors positives negatives", "query pos neg", "q p n", "A P N",
+        "query document negative", "sentence_0 sentence_1 sentence_2", "anchor_emb positive_emb negative_emb",
+        "emb_anchor emb_pos emb_neg", "arr_0 arr_1 arr_2",
+    ):  # fmt: skip
+        path = tmp_path / "t.npz"
+        np.savez(path, **{name: sides[side] for side, name in sorted(zip("apn", names.split(), strict=True))[::-1]})
+        assert run_lossctl("triplets", path, "--margin", "1", "-b").out.split() == [str(n) for n in counts], names
+        assert lossctl.compute("triplet", str(path)).value == pytest.approx(np.maximum(d + 1, 0).mean(), rel=1e-12)
+    np.savez(tmp_path / "set.npz", x[0], np.arange(12) % 3, np.arange(12))
+    assert run_lossctl("triplets", tmp_path / "set.npz", "-b").code == 0
+    header = "a,n,p,label"
+    np.savetxt(tmp_path / "set.csv", np.c_[x[0, :, :3], np.arange(12) % 3], delimiter=",", header=header, comments="")
+    assert "embeddings: a, n, p" in run_lossctl("triplets", tmp_path / "set.csv", "-b").err

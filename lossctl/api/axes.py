@@ -16,6 +16,7 @@ from ..files.sources import Field
 from ..files.unfolding import cells_of, unfolded
 from ..language.registry import Spec
 from ..rows import shapes
+from ..text import shown
 from .bound import Bound
 from .reading import Reading
 
@@ -141,12 +142,11 @@ def _views(bound: Bound) -> Bound:
 def _several(bound: Bound, field: Field) -> DataError:
     """The error of several embeddings a row beside one, such as an anchor with its negatives."""
     count = field.axes[1]
-    parts = [
-        f"{role.name}=np.concatenate(x['{role.name}'])"
-        if len(other.axes) == 3
-        else f"{role.name}=np.repeat(x['{role.name}'], {count}, axis=0)"
-        for role, other in zip(bound.roles, bound.fields, strict=True)
-    ]
+    parts = []
+    for role, other in zip(bound.roles, bound.fields, strict=True):
+        key = shown(other.frame.names[other.columns[0]]) if other.frame.names else role.name
+        of_each = f"concatenate(x[{key!r}])" if len(other.axes) == 3 else f"repeat(x[{key!r}], {count}, axis=0)"
+        parts.append(f"{role.name}=np.{of_each}")
     return DataError(
         f"{_place(field)}: shape {field.axes}",
         why=f"each row holds {count}, where a triplet has one anchor, one positive and one negative",

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import drawer
-from ..language.roles import TRIPLET
 from ..results.notebook import Tabled
 from ..rows.facts import Facts
 from ..sets.by_anchor import EmbeddingSet, Progress, read_set
@@ -204,6 +203,7 @@ def _with_coarse_classes(field: Field, embeddings: EmbeddingSet) -> tuple[Embedd
 
 def is_of_triplets(sources: Sequence[Given], reading: Reading) -> bool:
     """Whether sources hold anchors, positives and negatives in step, not a labelled set."""
+    from ..files import binding
     from .prepare import desk_for
 
     if len(sources) != 1:
@@ -211,8 +211,7 @@ def is_of_triplets(sources: Sequence[Given], reading: Reading) -> bool:
     desk = desk_for(reading)
     with desk:
         frame, selector = desk.frame(sources[0], "input")
-        families = {name.lower().rstrip("0123456789").rstrip("_.[") for name in frame.names}
-        return selector is None and set(TRIPLET) <= families
+        return selector is None and binding.holds_triplets(frame)
 
 
 def triplets_in_step(opened: Prepared, margins: Sequence[float]) -> tuple[GivenTriplets, ...]:

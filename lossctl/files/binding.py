@@ -124,6 +124,7 @@ def _refuse_bits(field: Field, role: Role) -> None:
 
 
 LOOKED_AT = 20  # columns of a text that are read to tell which may be meant
+EMBEDDED = re.compile(r"^emb(?:eddings?)?_|_(?:emb(?:eddings?)?|vec(?:tors?)?)$")
 QUOTE = "to read several files as one, put quotes around the pattern: 'preds/*.npy'"
 
 
@@ -167,9 +168,15 @@ def _is_block(frame: Frame, role: Role, taken: Collection[Field]) -> bool:
 
 def split(frame: Frame, block: Field | None, roles: Sequence[Role], taken: Collection[Field] = ()) -> dict[str, Field]:
     """One source as all of `roles`: by column names, or by position in an array without names."""
-    if block is None and frame.names:
+    is_stack = frame.width == 1 and bool(_axes_of(frame))
+    if block is None and frame.names and not is_stack:
         return _named(frame, roles, taken)
     return _by_position(frame, block or _whole(frame, taken), roles)
+
+
+def _axes_of(frame: Frame) -> tuple[int, ...]:
+    """The shape of the only array of a frame, where it has more than two axes; () for others."""
+    return frame.field(0).axes if frame.width == 1 or not frame.names else ()
 
 
 def _whole(frame: Frame, taken: Collection[Field]) -> Field:
@@ -239,6 +246,7 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
     for role in sorted(roles, key=lambda role: len(role.columns)):
         names = _columns_of(frame, role, taken)
         if names:
+            _refuse_matrices(frame, role, names)
             taken.update(names)
             bound[role.name] = _field(frame, names)
     for role in roles:
@@ -266,6 +274,33 @@ def _named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> di
             fix=_two_views(frame, role) or f"name it with {choices}{others_too}, or give it as a file of its own",
         )
     return {role.name: bound[role.name] for role in roles}
+
+
+def _refuse_matrices(frame: Frame, role: Role, names: Sequence[str]) -> None:
+    """DataError for several matrices where one input is asked for: negative_1 beside negative_2."""
+    if len(names) == 1 or all(frame.content.columns_of(frame.names.index(name)) in (None, 1) for name in names):
+        return
+    sides = {side: _columns_of(frame, ROLES[side], ()) or (side,) for side in TRIPLET[:2]}
+    others = [f"{side}=np.tile(x[{shown(name)!r}], ({len(names)}, 1))" for side, (name, *_) in sides.items()]
+    stacked = ", ".join(f"x[{shown(name)!r}]" for name in names)
+    raise DataError(
+        f"{label_of(frame.path)}: {listed(tuple(names))} are matrices, and the {role.option} is one",
+        why="a triplet has one anchor, one positive and one negative" if role.is_of_triplet else "",
+        fix=f"make a triplet of each negative: np.savez('apn.npz', {', '.join(others)}, "
+        f"negative=np.concatenate([{stacked}]))"
+        if role.name == TRIPLET[2]
+        else f"choose one: --{role.option} {quote(f'{frame.path}::{names[0]}')}",
+    )
+
+
+def holds_triplets(frame: Frame) -> bool:
+    """Whether a frame has anchors, positives and negatives by name; by letters only as matrices."""
+    sides = [_columns_of(frame, ROLES[side], ()) for side in TRIPLET]
+    named = [name for names in sides for name in names]
+    if all(sides) and any(len(name) == 1 or name.startswith("arr_") for name in named):
+        widths = {frame.content.columns_of(frame.names.index(name)) for name in named}
+        return len(widths) == 1 and widths.isdisjoint({None, 1})
+    return all(sides)
 
 
 def _refuse_decisions(frame: Frame, role: Role, field: Field, taken: Collection[str]) -> None:
@@ -382,8 +417,17 @@ def _two_views(frame: Frame, role: Role) -> str:
     )
 
 
-def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
+def _columns_of(frame: Frame, role: Role, taken: Collection[str]) -> tuple[str, ...]:
+    """The columns that are called like the role; of a vector also as anchor_emb, or embeddings_anchor."""
     lower = {title.lower(): title for title in frame.names if title not in taken}
+    names = _called(frame, role, lower)
+    if names or not role.is_of_triplet:
+        return names
+    bare = {EMBEDDED.sub("", title): name for title, name in lower.items() if EMBEDDED.search(title)}
+    return next(((bare[name],) for name in role.columns if name in bare), ())
+
+
+def _called(frame: Frame, role: Role, lower: Mapping[str, str]) -> tuple[str, ...]:
     for name in role.columns:
         if name in lower and not (name == "x" and role.layout == "vectors" and _is_axis(frame, lower[name])):
             return (lower[name],)
@@ -399,9 +443,19 @@ def _columns_of(frame: Frame, role: Role, taken: set[str]) -> tuple[str, ...]:
         elif role.layout != "row":
             pattern = re.escape(name) + r"[_.\[]?\d+\]?"
             family = _family([title for low, title in lower.items() if re.fullmatch(pattern, low)])
-            if family:
+            if family and not (role.is_set and _are_words(frame, family)):
                 return family
     return ()
+
+
+def _are_words(frame: Frame, names: Sequence[str]) -> bool:
+    """Whether keys are the names of vectors among others, as x7 and x33 are: they do not count from 0 or 1."""
+    if frame.content.unit != "key" or len(names) == frame.width:
+        return False
+    if any(frame.content.columns_of(frame.names.index(name)) is not None for name in names):
+        return False
+    numbers = [int(name.rstrip("]")[len(_stem(name).rstrip("]")) :]) for name in names]
+    return numbers[0] > 1 or numbers != list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def _is_axis(frame: Frame, title: str) -> bool:
@@ -453,7 +507,7 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
         raise DataError(
             f"{label_of(frame.path)}: embeddings without labels",
             why="which column would be the label cannot be told",
-            fix="if the views of a row belong together, number the rows: np.save('y.npy', np.arange(len(x))), as labels"
+            fix="; ".join([VIEWS_OF_ROWS, *_ways_of_a_stack(block.axes)])
             if block.axes
             else f"add the labels as a second file, or --label {label_of(frame.path)}::COLUMN",
         )
@@ -476,9 +530,24 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
     return {role.name: _slice(block, start, size) for role, start, size in zip(roles, starts, widths, strict=True)}
 
 
+VIEWS_OF_ROWS = "if the views of a row belong together, number the rows: np.save('y.npy', np.arange(len(x))), as labels"
+
+
 def _stacked_triplets(place: str, shape: tuple[int, ...]) -> DataError:
     """The error of anchors, positives and negatives in one array: which axis they stand along, and how to part them."""
-    sides, saved = ("anchor", "positive", "negative"), "np.savez('apn.npz', "
+    ways = _ways_of_a_stack(shape)
+    return DataError(
+        f"{place}: shape {shown(str(shape))}",
+        why="which axis holds anchors, positives and negatives is not written in it",
+        fix="; ".join(ways) if ways else "give three files, or the embeddings with --index FILE",
+    )
+
+
+def _ways_of_a_stack(shape: tuple[int, ...]) -> list[str]:
+    """What an array x of three axes may hold as triplets, and how to part each; none where its axes are too short."""
+    if len(shape) != 3:
+        return []
+    sides, saved = TRIPLET, "np.savez('apn.npz', "
     ways, meanings = [], []
     if shape[1] >= 3:
         negatives = shape[1] - 2
@@ -490,12 +559,7 @@ def _stacked_triplets(place: str, shape: tuple[int, ...]) -> DataError:
     if shape[0] == 3:
         meanings.append("all anchors, all positives, all negatives")
         ways.append(f"{saved}{', '.join(f'{side}=x[{k}]' for k, side in enumerate(sides))})")
-    steps = [f"if it is {meaning}: {way}" for meaning, way in zip(meanings, ways, strict=True)]
-    return DataError(
-        f"{place}: shape {shown(str(shape))}",
-        why="which axis holds anchors, positives and negatives cannot be told",
-        fix="; ".join(steps) if steps else "give three files, or the embeddings with --index FILE",
-    )
+    return [f"if it is {meaning}: {way}" for meaning, way in zip(meanings, ways, strict=True)]
 
 
 def _slice(block: Field, start: int, size: int) -> Field:

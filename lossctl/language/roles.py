@@ -127,7 +127,7 @@ PROBABILITY_NAMES = (
     "scores", "*score*", *PREDICTION_NAMES,
 )  # fmt: skip
 LOGIT_NAMES = ("logit", "logits", "*logit*", "score", "scores", "*score*", "x", *PREDICTION_NAMES)
-LABEL_NAMES = ("label", "labels", "class", "y_true", "target", "truth", "label_ids", "y", "arr_1")
+LABEL_NAMES = ("label", "labels", "class", "y_true", "target", "targets", "truth", "label_ids", "y", "arr_1")
 
 
 def _chance(name: str, meaning: str, layout: Layout) -> Role:
@@ -174,11 +174,13 @@ ROLES: dict[str, Role] = {
         ),
         Role("same", "same", "1 for a similar pair, 0 for a dissimilar one", "row",
              ("same", "similar", "match", *LABEL_NAMES), truth=True, check="binary"),
-        Role("anchor", "anchor", "anchor embeddings, (n, D)", "vectors", ("anchor", "a")),
+        Role("anchor", "anchor", "anchor embeddings, (n, D)", "vectors",
+             ("anchor", "anchors", "query", "queries", "a", "q", "sentence_0", "arr_0")),
         Role("positive", "positive", "positive embeddings, (n, D)", "vectors",
-             ("positive", "pos", "p"), is_shaped_as_first=True),
+             ("positive", "positives", "pos", "document", "passage", "answer", "p", "sentence_1", "arr_1"),
+             is_shaped_as_first=True),
         Role("negative", "negative", "negative embeddings, (n, D)", "vectors",
-             ("negative", "neg", "n"), is_shaped_as_first=True),
+             ("negative", "negatives", "neg", "n", "sentence_2", "arr_2"), is_shaped_as_first=True),
         Role("category", "label", "true classes, numbers or text", "row", LABEL_NAMES, kind="category", truth=True,
              counts="classes"),
         Role("split", "split", "the branch that each row falls into, numbers or text", "row",
