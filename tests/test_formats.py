@@ -571,6 +571,7 @@ def test_safetensors_that_are_refused(tmp_path, content, words):
         ('{"p": {"0": 1}, "y": {"0": 0}}', ["one object of 2 columns", "pandas.read_json"]),
         ('{\n "p": 1\n}\n', ["over several lines", "jq -c ."]),
         ('[{"p": 1}]', ["a list of objects", "jq -c '.[]'"]),
+        ("[[1.5, 2], [3, 4]]", ["a list of lists", "np.array(json.load("]),
         ("{}\n", ["without keys"]),
         ('{"p": 1}\n{"p": 1},{"p": 2}\n{"p": 3\n}\n', [":2: not JSON"]),
         ('{"p": 1}\n{"p":\n1}\n', [":2: not JSON"]),

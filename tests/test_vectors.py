@@ -228,6 +228,9 @@ def test_lists_in_cells_are_matrices(tmp_path):
         assert np.array_equal(field(path, "vector"), x)
         assert np.array_equal(field(path, "vector::2..3"), x[:, 1:3])
         assert lossctl.compute("batch-hard", str(path)).value == lossctl.compute("batch-hard", x, Y).value
+    bare = [sign.join(map(repr, row)) for sign, row in zip((" ", ", ", ";", "|") * 3, x.tolist(), strict=True)]
+    table(path, ["text", "vector", "label"], ["a"] * 12, [f'"{cell}"' for cell in bare], Y)
+    assert np.array_equal(field(path, "vector"), x)
     for cell, words in (
         ("[1,2,3,4]", ["t.csv:12:", "a list of 4, where the first row has a list of 5"]),
         ("[1,2,x,4,5]", ["t.csv:12:", "'x' is not a number"]),
@@ -246,10 +249,18 @@ def test_a_dictionary_of_vectors_is_a_set(tmp_path):
     sources = [vectors, str(tmp_path / "d.npz")]
     if numpy_tensors := pytest.importorskip("safetensors.numpy"):
         numpy_tensors.save_file(vectors, tmp_path / "d.safetensors")
-        order = [int(name.removeprefix("doc")) for name in sorted(vectors)]
-        expected_sorted = lossctl.compute("batch-hard", X[order], Y[order], margin=0.5)
-        got = lossctl.compute("batch-hard", str(tmp_path / "d.safetensors"), Y[order], margin=0.5)
-        assert got.value in (expected_sorted.value, expected.value), "in the order of the file"
+        got = lossctl.compute("batch-hard", str(tmp_path / "d.safetensors"), Y, margin=0.5)
+        assert got.value == expected.value and not got.warnings, "numbers stand in their order"
+        words = ["x7", "cat", "x33", *(f"w{3 * k}" for k in range(9))]
+        numpy_tensors.save_file(dict(zip(words, X, strict=True)), tmp_path / "w.safetensors")
+        order = np.argsort(words)
+        by_name = lossctl.compute("batch-hard", str(tmp_path / "w.safetensors"), Y[order], margin=0.5)
+        assert by_name.value == pytest.approx(expected.value, rel=1e-12) and "cat, w0, w12" in by_name.warnings[0]
+        table(tmp_path / "y.csv", ["id", "label"], words, Y)
+        by_id = lossctl.compute(
+            "batch-hard", str(tmp_path / "w.safetensors"), str(tmp_path / "y.csv"), align="id", margin=0.5
+        )
+        assert by_id.value == pytest.approx(expected.value, rel=1e-12)
     for source in sources:
         result = lossctl.compute("batch-hard", source, Y, margin=0.5)
         assert result.value == expected.value and "each of 12 keys is the embedding of a row" in result.notes

@@ -98,6 +98,7 @@ OTHERS = {  # files of other programs: how they begin, what they are, what to do
     r"%PDF": ("a PDF", NUMPY_FIX),
     r"\s*<(?i:!DOCTYPE|html)": ("a web page", "download the file itself"),
     r"\s*\[\s*\{": ("JSON: a list of objects, and not one object a line", "jq -c '.[]' {file} | lossctl ... -"),
+    r"\s*\[\s*\[[^\]]*[,\]]": ("JSON: a list of lists", "np.save('x.npy', np.array(json.load(open(r'{path}'))))"),
     r"version https://git-lfs": ("a Git LFS pointer, and not the file itself", "git lfs pull -I {file}"),
     r"Rar!|7z\xbc\xaf": ("an archive", "unpack it, and name a file of it"),
 }

@@ -13,7 +13,7 @@ from ..language.roles import ROLES
 from ..text import piped, shown
 from .cells import NUMBER, TRUTHS, Fault, Form, is_missing, plain_number, plain_rows, strict_rows
 from .dialect import Dialect
-from .listed import list_widths
+from .listed import list_widths, may_be_list
 from .opening import Bytes, with_newlines
 from .tables import Table, whole_rows
 
@@ -54,7 +54,7 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     _, cells = next(strict_rows(plain_rows(first, form), line, form))
     form = replace(form, width=len(cells))
     rows = _sample_rows(sample[len(first) :], form)
-    may_be_lists = bool(rows) and any(cell.lstrip().startswith(("[", "(")) for cell in rows[0])
+    may_be_lists = bool(rows) and any(map(may_be_list, rows[0]))
     lists = list_widths(rows) if may_be_lists else {}
     names = _names_in(comments, form) if dialect.header is None and _all(cells, form, numbers=True) else ()
     if names:

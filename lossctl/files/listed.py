@@ -1,4 +1,5 @@
-"""Lists in the cells of a text table: [0.1, 0.2] as pandas and JSON write them, [0.1 0.2] as numpy does."""
+"""Lists in the cells of a text table: [0.1, 0.2] as pandas and JSON write them, [0.1 0.2] as numpy does, and numbers
+without brackets."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 LIST = re.compile(r"\s*[\[(](.*)[\])]\s*", re.DOTALL)
-BETWEEN = re.compile(r"\s*,\s*|\s+")
+BETWEEN = re.compile(r"\s*[,;|]\s*|\s+")
+FEWEST_BARE = 4  # numbers that are a list without brackets; fewer may be a date, or one number in groups of digits
 LOOKED_AT = 8  # rows that tell a column of lists
 
 
@@ -31,12 +33,17 @@ def list_widths(rows: Sequence[Sequence[str]]) -> dict[int, int]:
     return widths
 
 
+def may_be_list(cell: str) -> bool:
+    """Whether a look at a cell does not rule out that it is a list."""
+    return cell.lstrip().startswith(("[", "(")) or len(BETWEEN.split(cell.strip(), FEWEST_BARE - 1)) == FEWEST_BARE
+
+
 def _numbers(cell: str) -> list[str] | None:
-    """The numbers of a list; None for what is no list of numbers."""
+    """The numbers of a list; None for what is none. Whole numbers without brackets may be several labels."""
     inside = LIST.fullmatch(cell)
-    if inside is None:
+    parts = [part for part in BETWEEN.split((inside[1] if inside else cell).strip()) if part]
+    if inside is None and (len(parts) < FEWEST_BARE or "." not in cell):
         return None
-    parts = [part for part in BETWEEN.split(inside[1].strip()) if part]
     return parts if all(NUMBER.fullmatch(part) or part == "..." for part in parts) else None
 
 
@@ -67,9 +74,9 @@ def read_lists(chunk: bytes, line: int, form: Form, column: int, width: int) -> 
 
 def _parts(cell: str, place: str) -> list[str]:
     inside = LIST.fullmatch(cell)
-    if inside is None:
+    parts = [part for part in BETWEEN.split((inside[1] if inside else cell).strip()) if part]
+    if inside is None and len(parts) < FEWEST_BARE:
         raise DataError(f"{place}: no list, where the first row has one", fix="correct it, or choose another column")
-    parts = [part for part in BETWEEN.split(inside[1].strip()) if part]
     if "..." in parts:
         raise DataError(
             f"{place}: a list with ... in it",
