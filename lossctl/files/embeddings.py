@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -23,6 +23,7 @@ from .reading import blocks
 from .unfolding import cells_of
 
 SAMPLE_ROWS = 1 << 10
+SORTING = {"safetensors", "hdf5"}  # formats that give their keys in the order of the alphabet
 FEWEST_TO_COUNT = 3  # rows that tell a column that counts them
 OTHERS = {*NAMES, "label", "labels", "class", "target", "y", "weight", "weights", "group", "fold", "split", "cluster"}
 
@@ -32,15 +33,15 @@ def unnamed(frame: Frame, taken: Collection[str]) -> Field | None:
 
     taken: the names of columns that something else needs
     """
+    by_key = vectors_by_key(frame) if not taken else None
+    if by_key is not None:
+        return by_key
     free = [name for name in frame.names if name not in taken]
     lists = [name for name in free if frame.content.columns_of(frame.names.index(name)) is not None]
     if len(lists) == 1:
         return _said(frame.select("=" + lists[0]))
-    if lists:
+    if lists or frame.content.unit == "key":
         return None
-    by_key = vectors_by_key(frame) if not taken else None
-    if by_key is not None or frame.content.unit == "key":
-        return by_key
     families = numbered(free)
     if len(families) == 1 and len(families[0]) > 1:
         return _columns(frame, families[0])
@@ -108,12 +109,32 @@ def vectors_by_key(frame: Frame) -> Field | None:
         return None
     if any(content.dtype(at).kind != "f" for at in range(content.width)):
         return None
-    rows = [content.array(at).read(0, layout.rows).reshape(-1) for at, layout in enumerate(content.layouts)]
-    columns = {"id": np.array(content.names), "emb": np.stack(rows)}
+    order, said = _order_of_keys(frame)
+    rows = [content.array(at).read(0, content.layouts[at].rows).reshape(-1) for at in order]
+    columns = {"id": np.array([content.names[at] for at in order]), "emb": np.stack(rows)}
     held = {name: hold(column, content.label) for name, column in columns.items()}
     keys = of_keys(content.label, {name: (item.layout, partial(_same, item)) for name, item in held.items()})
     by_key = Frame(frame.path, frame.format, keys, contextlib.ExitStack())
-    return by_key.select("=emb")._replace(said=f"each of {len(rows)} keys is the embedding of a row")
+    return by_key.select("=emb")._replace(said=said, is_guess=said.startswith(label_of(frame.path)))
+
+
+def _order_of_keys(frame: Frame) -> tuple[Sequence[int], str]:
+    """The keys of {id: vector} in the order of the rows, and what is said of it.
+
+    Formats that sort their keys put doc10 before doc2: numbers without a gap are put in order, of others it is told.
+    """
+    names = frame.names
+    said = f"each of {len(names)} keys is the embedding of a row"
+    if frame.format not in SORTING:
+        return range(len(names)), said
+    families = numbered(names)
+    if len(families) == 1 and len(families[0]) == len(names):
+        return [names.index(name) for name in families[0]], f"{said}, in the order of their numbers"
+    first = ", ".join(map(shown, names[:3]))
+    return range(len(names)), (
+        f"{label_of(frame.path)}: rows are in the order that the file sorts its keys to, {first}, ...: labels of "
+        "another file have to stand in it too, unless compute matches their ids by --align id"
+    )
 
 
 def _same(item: Held) -> Held:
