@@ -71,6 +71,8 @@ comparisons:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "m.csv").write_bytes((tmp_path / "m2.csv").read_bytes())
+    mapped = entries(tmp_path, "losses: [{loss: bce, matrix: {inputs: [{prob: a.csv}, {prob: b.csv}]}}]")
+    assert [entry.values["inputs"] for entry in mapped] == [{"prob": str(tmp_path / f"{name}.csv")} for name in "ab"]
     of_runs = entries(tmp_path, "losses: [{matrix: {loss: ['focal:alpha=0.2/0.8'], inputs: ['*/m.csv']}}]")
     assert [entry.name for entry in of_runs] == [f"focal:alpha=0.2/0.8 of m.csv ({name}/m.csv)" for name in "ab"]
 
@@ -105,6 +107,7 @@ WRONG_EXPANSIONS = {
     "no mapping": ("{loss: bce, matrix: [a]}", "matrix is a mapping", "KEY: [A, B]"),
     "alike": ("{loss: bce, matrix: {inputs: [a.csv, a.csv]}}", "two entries are called", "that are alike"),
     "no file": ("{loss: bce, matrix: {inputs: ['z*.csv']}}", "no file matches", ""),
+    "several mappings": ("{loss: bce, inputs: [{prob: a.csv}]}", "one mapping", "matrix: {inputs: [...]}"),
     "nothing to read": ("{matrix: {loss: [bce]}}", "the entry has no 'inputs'", "add inputs"),
 }
 

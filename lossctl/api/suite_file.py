@@ -166,6 +166,11 @@ class _Checker:
             return {role: self.text(name, child) for role, child in value.items()}
         if key.kind in ("texts", "sources", "inputs") or (key.kind == "names" and isinstance(value, list)):
             items = value if isinstance(value, list) else [node]
+            if key.kind == "inputs" and any(
+                isinstance(child, Node) and isinstance(child.value, dict) for child in items
+            ):
+                several = f"write an entry for each, or the same list as {MATRIX}: {{{name}: [...]}}"
+                raise self.fault(node, f"{name} is a list of mappings, and an entry has one mapping", several)
             if not items:
                 raise self.fault(node, f"{name} is empty", f"give {key.meaning}")
             return [self.text(name, child) for child in items]
