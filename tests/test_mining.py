@@ -13,7 +13,7 @@ from random_sets import sets
 
 import lossctl
 from lossctl.errors import UsageError
-from lossctl.sets import mining, strategies
+from lossctl.sets import mining, strategies, thinning
 from lossctl.sets.picks import uniform
 from lossctl.sets.points import sort_points
 from lossctl.sets.thinning import Thinning
@@ -306,12 +306,18 @@ def test_limit_and_per_anchor():
     points = sort_points(random.standard_normal((60, 3)), random.integers(0, 6, size=60))
     everything = mining.joined(mining.mine_all(points, block=5))
     assert rows_of(mining.limited(mining.mine_all(points, block=7), 100)) == rows_of([everything])[:100]
-    kept = mining.joined(mining.hardest_per_anchor(mining.mine_all(points, block=1), 3))
+    kept = mining.joined(thinning.hardest_per_anchor(mining.mine_all(points, block=1), 3))
     gap = everything.d_ap - everything.d_an
     for anchor in np.unique(everything.rows[:, 0]):
         own = everything.rows[:, 0] == anchor
         order = np.lexsort((everything.rows[own, 2], everything.rows[own, 1], -gap[own]))[:3]
         assert kept.rows[kept.rows[:, 0] == anchor].tolist() == everything.rows[own][order].tolist()
+    parts = [block[np.array([k])] for block in mining.mine_all(points, block=1) for k in range(len(block))]
+    nearest = mining.joined(thinning.hardest_per_positive(parts, 2))  # cut anew after each triplet
+    pairs = {}
+    for distance, row in zip(everything.d_an.tolist(), rows_of([everything]), strict=True):
+        pairs.setdefault(row[:2], []).append((distance, row))
+    assert rows_of([nearest]) == [row for own in pairs.values() for _, row in sorted(own)[:2]]
 
 
 @pytest.mark.slow

@@ -91,31 +91,6 @@ def limited(blocks: Iterable[Mined], limit: int) -> Blocks:
         limit -= len(block)
 
 
-def hardest_per_anchor(blocks: Iterable[Mined], count: int) -> Blocks:
-    """For each anchor the `count` triplets with the highest d_ap - d_an, the lower rows in a tie, highest first.
-
-    Expects each anchor's triplets side by side, as every strategy but `hardest` gives them.
-    """
-    kept = joined([])
-    for block in blocks:
-        block = joined([kept, block])
-        if not len(block):
-            continue
-        is_last = block.rows[:, 0] == block.rows[-1, 0]
-        yield _top_of_each(block[~is_last], count)
-        kept = _top_of_each(block[is_last], count)
-    yield kept[np.arange(len(kept))]
-
-
-def _top_of_each(block: Mined, count: int) -> Mined:
-    if not len(block):
-        return block
-    turn = np.cumsum(np.diff(block.rows[:, 0], prepend=block.rows[0, 0]) != 0)
-    order = np.lexsort((block.rows[:, 2], block.rows[:, 1], block.d_an - block.d_ap, turn))
-    place = np.arange(len(order)) - np.searchsorted(turn, turn)
-    return block[order[place < count]]
-
-
 # ---------------------------------------------------------------------------------------------- one triplet an anchor
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from .mining import Blocks, Mined, hardest_per_anchor, joined, limited
+from .mining import Blocks, Mined, joined, limited
 from .picks import uniform
 
 
@@ -30,7 +31,7 @@ class Thinning(NamedTuple):
         """The triplets that stay."""
         steps: tuple[tuple[float | None, Callable[..., Blocks]], ...] = (
             (self.min_distance, _beyond),
-            (self.per_positive, _hardest_per_positive),
+            (self.per_positive, hardest_per_positive),
             (self.per_anchor, hardest_per_anchor),
             (self.sample, self._sampled),
             (self.limit, limited),
@@ -66,10 +67,10 @@ def _beyond(blocks: Iterable[Mined], distance: float) -> Blocks:
         yield block[block.d_an >= distance]
 
 
-def _hardest_per_positive(blocks: Iterable[Mined], count: int) -> Blocks:
-    """For each anchor and positive the `count` nearest negatives, the lower rows in a tie, nearest first.
+def _in_anchors(blocks: Iterable[Mined], cut: Callable[[Mined], Mined]) -> Blocks:
+    """What a cut leaves of each anchor's triplets, which have to stand side by side, as all but `hardest` gives them.
 
-    Expects each anchor's triplets side by side.
+    What was cut is cut again with what follows, so no more of an anchor is held than what stays and a block.
     """
     kept = joined([])
     for block in blocks:
@@ -77,12 +78,21 @@ def _hardest_per_positive(blocks: Iterable[Mined], count: int) -> Blocks:
         if not len(block):
             continue
         is_last = block.rows[:, 0] == block.rows[-1, 0]
-        yield _nearest_of_each(block[~is_last], count)
-        kept = block[is_last]
-    yield _nearest_of_each(kept, count)
+        yield cut(block[~is_last])
+        kept = cut(block[is_last])
+    yield kept
 
 
-def _nearest_of_each(block: Mined, count: int) -> Mined:
+def _top(block: Mined, count: int) -> Mined:
+    if not len(block):
+        return block
+    turn = np.cumsum(np.diff(block.rows[:, 0], prepend=block.rows[0, 0]) != 0)
+    order = np.lexsort((block.rows[:, 2], block.rows[:, 1], block.d_an - block.d_ap, turn))
+    place = np.arange(len(order)) - np.searchsorted(turn, turn)
+    return block[order[place < count]]
+
+
+def _nearest(block: Mined, count: int) -> Mined:
     if not len(block):
         return block
     anchor, positive, negative = block.rows.T
@@ -93,3 +103,13 @@ def _nearest_of_each(block: Mined, count: int) -> Mined:
     starts = np.flatnonzero(is_new)
     place = np.arange(len(order)) - starts[np.cumsum(is_new) - 1]
     return block[order[place < count]]
+
+
+def hardest_per_anchor(blocks: Iterable[Mined], count: int) -> Blocks:
+    """For each anchor the `count` triplets with the highest d_ap - d_an, the lower rows in a tie, highest first."""
+    return _in_anchors(blocks, partial(_top, count=count))
+
+
+def hardest_per_positive(blocks: Iterable[Mined], count: int) -> Blocks:
+    """For each anchor and positive the `count` nearest negatives, the lower rows in a tie, nearest first."""
+    return _in_anchors(blocks, partial(_nearest, count=count))
