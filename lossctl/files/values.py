@@ -30,7 +30,8 @@ def numbers(stored: Array, place: Place, allow_missing: bool = False) -> Array:
         if beyond.any():
             row, column = _first(beyond)
             raise _beyond_exact(_item(stored, row, column), place(row, column))
-    return np.ascontiguousarray(stored, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # what a signalling nan sets
+        return np.ascontiguousarray(stored, dtype=np.float64)
 
 
 def _beyond_exact(value: object, place: str) -> DataError:

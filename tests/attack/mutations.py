@@ -9,16 +9,20 @@ import collections
 import io
 import json
 import random
+import struct
 import sys
 import tempfile
 import time
 import traceback
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 import lossctl
+from lossctl.api.gates import read_baseline
 from lossctl.errors import LossctlError
+from lossctl.files.saved import read_json
 
 SLOW = 1.0  # seconds of a processor that no small file may take
 HUNG = 300.0  # seconds by the clock, which others may use too
@@ -36,6 +40,8 @@ INTERESTING = (
     b"\x1b[2J",
     b"::",
 )
+LABELS = np.arange(12) % 3
+PAIR = ([0.1, 0.9], [0, 1])
 
 
 def seeds() -> dict[str, bytes]:
@@ -57,17 +63,52 @@ def seeds() -> dict[str, bytes]:
     rows = ({"prob": p, "label": y} for p, y in zip(prob.tolist(), label.tolist(), strict=True))
     files["a.jsonl"] = "\n".join(map(json.dumps, rows)).encode()
     files["a.fvecs"] = b"".join(b"\x02\x00\x00\x00" + np.float32(row).tobytes() for row in np.stack([prob, label], 1))
-    for write in (_parquet, _arrow, _safetensors, _torch):
+    for write in (_parquet, _arrow, _hdf5, _safetensors, _torch):
         try:
             files.update(write(prob, label))
         except ImportError:
             print(f"left out: {write.__name__[1:]}")
+    try:
+        import zstandard
+
+        files["a.csv.zst"] = zstandard.compress(files["a.csv"])
+    except ImportError:
+        print("left out: zstd")
     import bz2
     import gzip
     import lzma
 
     files |= {"a.csv.gz": gzip.compress(files["a.csv"]), "a.csv.bz2": bz2.compress(files["a.csv"])}
-    return files | {"a.csv.xz": lzma.compress(files["a.csv"])}
+    return files | {"a.csv.xz": lzma.compress(files["a.csv"])} | _sets(rng) | _texts()
+
+
+def _sets(rng: np.random.Generator) -> dict[str, bytes]:
+    """Embeddings, of which each is read with the labels of `LABELS`."""
+    points = rng.normal(size=(len(LABELS), 3)).astype(np.float32)
+    words = [f"w{at}" for at in range(len(points))]
+    head = struct.pack("<i3qBi", 3, len(points), 1 << 20, 1 << 20, 1, 1)
+    flat = b"IxF2" + head + struct.pack("<q", points.size) + points.tobytes()
+    ids = struct.pack("<q", len(points)) + np.arange(len(points)).tobytes()
+    lists = [f'"{point.tolist()}",{y}' for point, y in zip(points, LABELS.tolist(), strict=True)]
+    text = [" ".join([word, *map(str, point.tolist())]) for word, point in zip(words, points, strict=True)]
+    binary = b"".join(f"{word} ".encode() + point.tobytes() for word, point in zip(words, points, strict=True))
+    return {
+        "set.npy": _npy(points),
+        "set.faiss": flat,
+        "set-ids.faiss": b"IxMp" + head + flat + ids,
+        "set.vec": "\n".join([f"{len(points)} 3", *text]).encode(),
+        "set-glove.txt": "\n".join(text).encode(),
+        "set.bin": f"{len(points)} 3\n".encode() + binary,
+        "set-lists.csv": "\n".join(["emb,label", *lists]).encode(),
+    }
+
+
+def _texts() -> dict[str, bytes]:
+    """A suite and a baseline, of rows that stand in no file."""
+    entries = "\n".join(f"  - {{loss: {loss}, inputs: [g.csv::a, g.csv::b]}}" for loss in ("mse", "'huber:delta=2'"))
+    suite = f"defaults: {{na: skip}}\nlosses:\n{entries[:-1]}, max: 0.5}}\n"
+    saved = {"schema": "lossctl/1", "command": "compute", "results": [lossctl.compute("mse", *PAIR).as_json()]}
+    return {"suite.yaml": suite.encode(), "baseline.json": json.dumps(saved).encode()}
 
 
 def _npy(array: np.ndarray) -> bytes:
@@ -92,10 +133,22 @@ def _parquet(prob: np.ndarray, label: np.ndarray) -> dict[str, bytes]:
 
 def _arrow(prob: np.ndarray, label: np.ndarray) -> dict[str, bytes]:
     import pyarrow.feather
+    import pyarrow.ipc
+
+    buffer, stream = io.BytesIO(), io.BytesIO()
+    pyarrow.feather.write_feather(_table(prob, label), buffer)
+    with pyarrow.ipc.new_stream(stream, _table(prob, label).schema) as writer:
+        writer.write_table(_table(prob, label))
+    return {"a.feather": buffer.getvalue(), "a.arrows": stream.getvalue()}
+
+
+def _hdf5(prob: np.ndarray, label: np.ndarray) -> dict[str, bytes]:
+    import h5py
 
     buffer = io.BytesIO()
-    pyarrow.feather.write_feather(_table(prob, label), buffer)
-    return {"a.feather": buffer.getvalue()}
+    with h5py.File(buffer, "w") as file:
+        file["prob"], file["label"] = prob, label
+    return {"a.h5": buffer.getvalue()}
 
 
 def _safetensors(prob: np.ndarray, label: np.ndarray) -> dict[str, bytes]:
@@ -107,9 +160,11 @@ def _safetensors(prob: np.ndarray, label: np.ndarray) -> dict[str, bytes]:
 def _torch(prob: np.ndarray, label: np.ndarray) -> dict[str, bytes]:
     import torch
 
-    buffer = io.BytesIO()
-    torch.save({"prob": torch.tensor(prob), "label": torch.tensor(label)}, buffer)
-    return {"a.pt": buffer.getvalue()}
+    buffer, old = io.BytesIO(), io.BytesIO()
+    tensors = {"prob": torch.tensor(prob), "label": torch.tensor(label)}
+    torch.save(tensors, buffer)
+    torch.save(tensors, old, _use_new_zipfile_serialization=False)
+    return {"a.pt": buffer.getvalue(), "old.pt": old.getvalue()}
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:
@@ -138,9 +193,23 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     return bytes(result)
 
 
+def read(loss: str, path: Path, skip_nan: bool) -> int:
+    """How many rows, anchors or entries the answer is about."""
+    if path.name == "suite.yaml":
+        (path.parent / "g.csv").write_text("a,b\n1,2\n0,1\n")
+        return len(lossctl.run(str(path)).outcomes)
+    if path.name == "baseline.json":
+        return len(read_baseline(read_json(str(path)), str(path)))
+    if path.name.startswith("set"):
+        inputs = [str(path)] if path.suffix == ".csv" else [str(path), LABELS]
+        return lossctl.compute("batch-hard", *inputs, margin=0.5, skip_nan=skip_nan).n
+    return lossctl.compute(loss, str(path), skip_nan=skip_nan).n
+
+
 def attack(count: int, seed: int, first: int = 0) -> tuple[collections.Counter, list[str]]:
     """What became of the mutations, (format, outcome) -> how many, and the faults: what no reader may do."""
     outcomes, faults = collections.Counter(), []
+    warnings.simplefilter("error", RuntimeWarning)  # numpy's, which nobody should see
     files = list(seeds().items())
     with tempfile.TemporaryDirectory() as folder:
         for at in range(first, first + count):
@@ -148,11 +217,10 @@ def attack(count: int, seed: int, first: int = 0) -> tuple[collections.Counter, 
             rng = random.Random(f"{seed} {at}")
             path = Path(folder) / name
             path.write_bytes(mutated(content, rng))
-            loss, skip_nan = rng.choice(("mse", "bce", "gini")), rng.random() < 0.3
+            loss, skip_nan = rng.choice(("bce", "ece", "gini")), rng.random() < 0.3
             start, start_of_work = time.perf_counter(), time.process_time()
             try:
-                value = lossctl.compute(loss, str(path), skip_nan=skip_nan)
-                outcome = "value" if value.n else "no rows"
+                outcome = "value" if read(loss, path, skip_nan) else "no rows"
             except LossctlError as fault:
                 outcome = type(fault).__name__
                 if outcome != "UsageError" and name not in str(fault):
