@@ -93,7 +93,8 @@ def categories(stored: Array, place: Place, allow_missing: bool = False) -> Arra
     if kind == "S":
         return _names(_decoded(stored, place), place, allow_missing)
     if kind == "f":
-        stored = stored.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            stored = stored.astype(np.float64)
         missing = np.isnan(stored)
         if allow_missing and missing.any():
             labels = categories(np.where(missing, 0.0, stored), place).astype(object)
