@@ -19,6 +19,9 @@ KINDS = {
     "numbers": lambda rng, n: rng.integers(-9, 9, n),
     "many numbers": lambda rng, n: rng.integers(0, 10**9, n),
     "texts": lambda rng, n: np.array([f"{'x' * (k % 5)}{k}" for k in rng.integers(0, 40, n)]),
+    "long words of every alphabet": lambda rng, n: np.array(
+        [("é", "x" * 9, "日本")[k % 3] + str(k // 9) for k in rng.integers(0, 40, n)]
+    ),
     "both": lambda rng, n: np.array([k if k % 2 else str(k) for k in rng.integers(0, 40, n).tolist()], object),
     "beyond 64 bits": lambda rng, n: np.array([k << 62 for k in rng.integers(-9, 9, n).tolist()], object),
 }

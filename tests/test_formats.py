@@ -440,6 +440,15 @@ def test_damaged_files_end_in_an_error_of_lossctl(tmp_path, ending):
     assert faults >= 3
 
 
+def test_names_of_hdf5_that_are_no_text_are_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["pred"], file[b"lab\xff"] = [0.5], [1]
+    with pytest.raises(DataError, match=r"a.h5: b'lab.xff' names a dataset"):
+        read(path, "pred")
+
+
 class Danger:
     def __reduce__(self):
         return (pytest.fail, ("a pickle was run",))

@@ -33,7 +33,9 @@ from .decimals import EXACT, decimals, pad, whole_numbers
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-QUOTE, NEWLINE = 34, 10
+QUOTE, NEWLINE, BLANK, ZERO, NINE = 34, 10, 32, 48, 57
+WIDEST_WORD = 64
+BEGINS_WORD = np.isin(np.arange(256), list(b"abcdefghijklmopqrstuvwxyzABCDEFGHIJKLMOPQRSTUVWXYZ_"))
 UNPLAIN = (b'"', b"\r", b"\t", b"\0")  # of which two readers can think differently
 COMMA_TO_POINT = bytes.maketrans(b",.", b".?")
 TRUTH_DIGITS = {word.encode(): b"%d" % value for word, value in TRUTHS.items()}
@@ -237,9 +239,37 @@ def _fast_labels(cells: Cells, form: Form) -> Array | None:
         values, certain = whole_numbers(pad(cells.text), cells.starts, cells.ends)
         if certain.all():
             return values
+    labels = _whole_decimals(cells, form) if (cells.after_point >= 0).all() else _words(cells)
+    if labels is not None:
+        return labels
     memo = _Memo(form)
     try:
-        labels = [memo[cell] for cell in cells.cut(slice(None))]
+        return objects([memo[cell] for cell in cells.cut(slice(None))])
     except Fault:
         return None
-    return objects(labels)
+
+
+def _whole_decimals(cells: Cells, form: Form) -> Array | None:
+    """Labels that are written as 3.0, as int64; None where that is not certain."""
+    codes = np.frombuffer(cells.text, np.uint8)
+    before = codes[cells.ends - cells.after_point - 2]
+    if (cells.after_point > cells.ends - cells.starts - 2).any() or not ((before >= ZERO) & (before <= NINE)).all():
+        return None
+    values, certain = _values(pad(cells.text.translate(None, form.decimal.encode())), cells)
+    if certain.all() and bool(((values == np.floor(values)) & (abs(values) < EXACT)).all()):
+        return values.astype(np.int64)
+    return None
+
+
+def _words(cells: Cells) -> Array | None:
+    """Labels of ASCII that begin with a letter that begins no number and no missing value, as text; None for others."""
+    lengths = cells.ends - cells.starts
+    width = int(lengths.max(initial=0))
+    if not 0 < width <= WIDEST_WORD or not cells.text.isascii():
+        return None
+    codes = np.frombuffer(cells.text + bytes(width), np.uint8)
+    if not BEGINS_WORD[codes[cells.starts]].all() or (codes[cells.ends - 1] <= BLANK).any():
+        return None
+    letters = np.lib.stride_tricks.sliding_window_view(codes, width)[cells.starts]
+    letters[np.arange(width) >= lengths[:, None]] = 0
+    return letters.view(f"S{width}").ravel().astype(str).astype(object)

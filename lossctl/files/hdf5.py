@@ -45,8 +45,14 @@ def open_hdf5(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -
     label = stretch.label
     with _faults(label):
         file = closing.enter_context(h5py.File(stretch.reader(), "r"))
-        datasets: dict[str, Any] = {}
+        datasets: dict[Any, Any] = {}
         file.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    nameless = next((name for name in datasets if not isinstance(name, str)), None)
+    if nameless is not None:
+        raise DataError(
+            f"{label}: {shown(ascii(nameless))} names a dataset, and is not UTF-8",
+            fix="write it again with names that are text",
+        )
     if not datasets:
         raise DataError(f"{label}: no datasets in it", fix="check the command that wrote it")
     if len(datasets) > MOST_DATASETS:

@@ -15,6 +15,8 @@ Place = Callable[[int, int], str]  # row and column within the array -> where a 
 
 EXACT = 2**53  # beyond it float64 skips whole numbers
 NAMELESS = frozenset(("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A"))  # of labels
+BEGINS_MISSING = sorted({ord(name[0]) for name in NAMELESS if name})
+BLANK, DELETE = 32, 127
 SKIP = "leave those rows out: --na skip, or choose another column"
 
 
@@ -111,6 +113,8 @@ def categories(stored: Array, place: Place, allow_missing: bool = False) -> Arra
 
 def _names(texts: Array, place: Place, allow_missing: bool) -> Array:
     """Texts without blanks around them; a missing one (NA, nan, None, nothing) is None, or an error."""
+    if _are_words(texts):
+        return texts
     kinds, codes = np.unique(texts, return_inverse=True)
     bare = np.char.strip(kinds)
     absent = np.isin(bare, list(NAMELESS))
@@ -123,6 +127,16 @@ def _names(texts: Array, place: Place, allow_missing: bool) -> Array:
     objects = labels.astype(object)
     objects[missing] = None
     return objects
+
+
+def _are_words(texts: Array) -> bool:
+    """Whether no text has blanks around it, or can be a missing value, by its characters alone."""
+    if not texts.size or not texts.dtype.itemsize:
+        return False
+    codes = np.ascontiguousarray(texts).view(np.uint32).reshape(texts.size, -1)
+    first = codes[:, 0]
+    is_plain = codes.max() < DELETE and not ((codes <= BLANK) & (codes > 0)).any()
+    return bool(is_plain and ((first > BLANK) & ~np.isin(first, BEGINS_MISSING)).all())
 
 
 def _nameless(text: object, place: str) -> DataError:

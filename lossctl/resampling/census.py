@@ -6,6 +6,7 @@ through both runs in stretches: time is nearly linear, and memory that of the la
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ import numpy as np
 from ..rows import limbs
 from ..rows.limbs import Limbs
 
-STRETCH = 1 << 18  # labels that are merged at once
+STRETCH = 1 << 16  # labels that are merged at once
+ASCII, WORD = 127, 8
 LARGEST = 2**63  # whole numbers below this, and above its negative, are labels of one kind
 
 
@@ -102,9 +104,24 @@ def columns(census: Census, branches: Sequence[Any]) -> Counter[tuple[int, ...]]
         counts = np.zeros((len(branches), labels), dtype=np.int64)
         for row, codes, part in parts:
             counts[row, codes] += part.counts  # labels of a run are distinct
-        distinct, times = np.unique(counts, axis=1, return_counts=True)
+        distinct, times = _often(counts)
         result.update(dict(zip(map(tuple, distinct.T.tolist()), times.tolist(), strict=True)))
     return result
+
+
+def _often(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which columns stand in whole numbers from 0, (rows, n), and how often."""
+    bases = [int(most) + 1 for most in counts.max(axis=1, initial=0)]
+    if math.prod(bases) >= LARGEST:
+        return np.unique(counts, axis=1, return_counts=True)
+    codes = np.ravel_multi_index(tuple(counts), bases) if len(counts) > 1 else counts[0]
+    if math.prod(bases) > counts.shape[1]:
+        distinct, times = np.unique(codes, return_counts=True)
+    else:
+        times = np.bincount(codes)
+        distinct = np.flatnonzero(times)
+        times = times[distinct]
+    return np.stack(np.unravel_index(distinct, bases)), times
 
 
 def _weighed(census: Census, branches: Sequence[Any], low: int) -> LabelTable:
@@ -127,6 +144,9 @@ def _stretches(census: Census, branches: Sequence[Any]) -> Iterator[tuple[int, l
     for kind in sorted({kind for runs in census.values() for kind in runs}):
         runs = [(row, run) for row, branch in enumerate(branches) for run in census[branch].get(kind, ())]
         for parts in _merged([run for _, run in runs]):
+            if len(parts) == 1:
+                yield len(parts[0].labels), [(runs[0][0], np.arange(len(parts[0].labels)), parts[0])]
+                continue
             labels, codes = np.unique(np.concatenate([part.labels for part in parts]), return_inverse=True)
             codes_of = np.split(codes, np.cumsum([len(part.labels) for part in parts])[:-1])
             yield len(labels), [(row, code, part) for (row, _), code, part in zip(runs, codes_of, parts, strict=True)]
@@ -142,15 +162,40 @@ def _runs(labels: np.ndarray, weights: np.ndarray | None) -> dict[str, tuple[Run
 
 def _by_kind(labels: np.ndarray, weights: np.ndarray | None) -> Iterable[tuple[str, np.ndarray, np.ndarray | None]]:
     """Labels of which all can be put in order, and their weights."""
+    if labels.dtype.kind == "U":
+        return [("U", _packed(labels), weights)]
     if labels.dtype != object:
         return [(labels.dtype.kind, labels, weights)]
     kinds = np.array([_kind(label) for label in labels.tolist()], dtype="U1")
     types: dict[str, Any] = {"i": np.int64, "O": object, "U": str}
     at = {kind: kinds == kind for kind in types if (kinds == kind).any()}
+    arrays = {kind: np.array(labels[here].tolist(), types[kind]) for kind, here in at.items()}
     return [
-        (kind, np.array(labels[here].tolist(), types[kind]), None if weights is None else weights[here])
-        for kind, here in at.items()
+        (kind, _packed(array) if kind == "U" else array, None if weights is None else weights[at[kind]])
+        for kind, array in arrays.items()
     ]
+
+
+def _packed(texts: np.ndarray) -> np.ndarray:
+    """Texts as UTF-8, which has the same order, in as few bytes as the longest needs; (n,)."""
+    codes = np.ascontiguousarray(texts).view(np.uint32).reshape(len(texts), texts.dtype.itemsize // 4)
+    if codes.max(initial=0) > ASCII:
+        return np.char.encode(texts, "utf-8")
+    used = np.flatnonzero(codes.any(axis=0))
+    width = int(used[-1]) + 1 if len(used) else 1
+    return codes[:, :width].astype(np.uint8).view(f"S{width}").ravel()
+
+
+def _keys(labels: np.ndarray) -> np.ndarray:
+    """What has the same order and is sorted faster: texts of eight bytes as whole numbers."""
+    if labels.dtype.kind != "S" or labels.dtype.itemsize > WORD:
+        return labels
+    return labels.astype(f"S{WORD}").view(">u8").astype(np.uint64)
+
+
+def _texts(keys: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The labels of keys, `labels` being of the same kind."""
+    return keys if keys.dtype == labels.dtype else keys.astype(">u8").view(f"S{WORD}").astype(labels.dtype)
 
 
 def _kind(label: Any) -> str:
@@ -159,9 +204,9 @@ def _kind(label: Any) -> str:
 
 def _counted(labels: np.ndarray, weights: np.ndarray | None) -> Run:
     if weights is None:
-        distinct, counts = np.unique(labels, return_counts=True)
-        return Run(distinct, _narrow(counts))
-    order = np.argsort(labels, kind="stable")
+        distinct, counts = np.unique(_keys(labels), return_counts=True)
+        return Run(_texts(distinct, labels), _narrow(counts))
+    order = np.argsort(_keys(labels), kind="stable")
     ordered = labels[order]
     starts = _starts(ordered)
     return Run(ordered[starts], limbs.sums(limbs.of(weights[order]), starts))
@@ -199,7 +244,7 @@ def _together(a: Run, b: Run) -> Run:
     end = 0
     for parts in _merged([a, b]):
         mixed = np.concatenate([part.labels for part in parts])
-        order = np.argsort(mixed, kind="stable")
+        order = np.argsort(_keys(mixed), kind="stable")
         mixed = mixed[order]
         starts = _starts(mixed)
         stop = end + len(starts)
