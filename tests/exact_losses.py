@@ -244,6 +244,11 @@ def sphereface(emb: list[Any], label: Any, class_weights: Any, multiple: int, s:
     return surprise(logits, lengths[int(label)] * ((-1) ** int(turns) * mp.cos(angle) - 2 * turns), label)
 
 
+def center(emb: list[Any], label: Any, class_weights: Any) -> Any:
+    own = class_weights[int(label) * len(emb) :][: len(emb)]
+    return mp.fsum((x - mp.mpf(c)) ** 2 for x, c in zip(emb, own, strict=True)) / 2
+
+
 def p2s_grad(emb: list[Any], label: Any, class_weights: Any) -> Any:
     cosines = to_classes(emb, class_weights)
     return mp.fsum(((1 - c) if j == label else c) ** 2 for j, c in enumerate(cosines)) / len(cosines)
@@ -320,6 +325,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "proxy-nca": proxy_nca,
     "sphereface": sphereface,
     "p2s-grad": p2s_grad,
+    "center": center,
     **exact_regression.REFERENCES,
     **exact_preference.REFERENCES,
     **exact_scoring.REFERENCES,
@@ -581,7 +587,7 @@ def proxy_cases() -> list[Case]:
                     "proxy-nca:with_own=true",
                 ),
                 *("sub-center-arcface:centers=2", "soft-triple:centers=2", "soft-triple:centers=2,s=5,gamma=1"),
-                *("sphereface", "sphereface:multiple=3,s=2", "sphereface:at_length=true,s=0.2", "p2s-grad"),
+                *("sphereface", "sphereface:multiple=3,s=2", "sphereface:at_length=true,s=0.2", "p2s-grad", "center"),
             ):
                 name, _, more = spec.partition(":")
                 two = np.concatenate([w, np.roll(w, 1, axis=0)], axis=1)

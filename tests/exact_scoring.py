@@ -198,6 +198,32 @@ def entmax15(s: list[Any], y: Any) -> Any:
     return tsallis + mp.fsum(q * v for q, v in zip(p, s, strict=True)) - s[int(y)]
 
 
+def entmax(s: list[Any], y: Any, alpha: float) -> Any:
+    """The threshold by bisection, the loss by its definition."""
+    a = mp.mpf(alpha) - 1
+    x = [a * v for v in s]
+    low, high = max(x) - 1, max(x)
+    for _ in range(BITS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mp.fsum(positive(v - middle) ** (1 / a) for v in x) >= 1 else (low, middle)
+    p = [positive(v - low) ** (1 / a) for v in x]
+    tsallis = (1 - mp.fsum(q ** (a + 1) for q in p)) / (a * (a + 1))
+    return tsallis + mp.fsum(q * v for q, v in zip(p, s, strict=True)) - s[int(y)]
+
+
+def normmax(s: list[Any], y: Any, alpha: float) -> Any:
+    """The threshold by bisection, the loss by its definition."""
+    a = mp.mpf(alpha) - 1
+    low, high = max(s) - 1, max(s)
+    for _ in range(BITS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mp.fsum(positive(v - middle) ** (1 + 1 / a) for v in s) >= 1 else (low, middle)
+    mass = [positive(v - low) ** (1 / a) for v in s]
+    p = [m / mp.fsum(mass) for m in mass]
+    size = mp.fsum(q ** (a + 1) for q in p) ** (1 / (a + 1))
+    return 1 - size + mp.fsum(q * v for q, v in zip(p, s, strict=True)) - s[int(y)]
+
+
 def margin_mse(q: list[Any], p: list[Any], n: list[Any], m: Any) -> Any:
     return (mp.fsum(a * (b - c) for a, b, c in zip(q, p, n, strict=True)) - m) ** 2
 
@@ -208,6 +234,8 @@ REFERENCES = {
     "label-ranking": label_ranking,
     "sparsemax": sparsemax,
     "entmax15": entmax15,
+    "entmax": entmax,
+    "normmax": normmax,
     "margin-mse": margin_mse,
     "brier": brier,
     "poly1": of_chance(lambda log_p, log_miss, epsilon: mp.mpf(epsilon) * mp.exp(log_miss) - log_p),
@@ -256,9 +284,10 @@ CHANCE_SPECS = [
     "generalized-ce:q=0.2",
 ]
 ASYMMETRIC = ["asymmetric", "asymmetric:gamma_neg=0,offset=0", "asymmetric:gamma_pos=0,gamma_neg=2,offset=0.2"]
+ENTMAX = ("entmax:alpha=1.2", "entmax:alpha=3", "normmax", "normmax:alpha=1.2", "normmax:alpha=4")
 CLASS_SPECS = [
     *("multiclass-perceptron", "categorical-hinge", "multi-margin", "multi-margin:margin=0.3,squared=true"),
-    *("sparsemax", "entmax15"),
+    *("sparsemax", "entmax15", *ENTMAX),
     *("cross-entropy-z", "cross-entropy-z:z=0"),
 ]
 
@@ -288,7 +317,7 @@ def cases() -> list[Case]:
         ]
     own = np.random.default_rng(17)
     s = own.normal(0, 1, (40, 5))
-    table += [Case("std 1", spec, every_class(s)) for spec in ("sparsemax", "entmax15")]
+    table += [Case("std 1", spec, every_class(s)) for spec in ("sparsemax", "entmax15", *ENTMAX)]
     q, p, n = own.normal(0, 1, (3, 40, 6))
     for what, x, m in (
         ("std 1", n, p[:, 0]),
@@ -382,6 +411,12 @@ def _normaliser(truth: Any, case: Case, x: Any) -> Any:
     return truth + mp.sqrt(truth) * max(map(abs, x))
 
 
+def _steepness(case: Case) -> float:
+    """How a small lead over the threshold is raised."""
+    alpha = option(case, "alpha")
+    return float(alpha / (alpha - 1))
+
+
 BOUNDS = (
     Bound(
         ("router-z",),
@@ -400,6 +435,12 @@ BOUNDS = (
         lambda case: True,
         lambda truth, case, *row: 2 * truth + 2 * mp.cbrt(truth) ** 2,
         "as sparsemax, with the root of a probability right to an ulp of 1: 8 ulp of the loss to the power of 2/3",
+    ),
+    Bound(
+        ("entmax", "normmax"),
+        lambda case: True,
+        lambda truth, case, *row: truth + _steepness(case) * abs(truth) ** (1 - 1 / mp.mpf(_steepness(case))),
+        "as sparsemax, a / (a - 1) times the loss to the power of 1 / a",
     ),
     Bound(
         ("margin-mse",),

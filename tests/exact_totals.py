@@ -142,6 +142,43 @@ def generalized_dice(probs: list[List], label: List) -> Any:
     return mp.fdot(weights, missed) / mp.fdot(weights, sizes)
 
 
+def fading(x: Any, gamma: Any) -> Any:
+    """(1 - x)^gamma of -log x."""
+    return -((1 - x) ** mp.mpf(gamma)) * mp.log(x)
+
+
+def dice_focal(p: List, y: List, gamma: float, dice_weight: float, focal_weight: float) -> Any:
+    surprise = mean([fading(a if b else 1 - a, gamma) for a, b in zip(p, y, strict=True)])
+    return mp.mpf(dice_weight) * dice(p, y, 0) + mp.mpf(focal_weight) * surprise
+
+
+def generalized_dice_focal(
+    probs: list[List], label: List, gamma: float, dice_weight: float, focal_weight: float, one_vs_rest: bool
+) -> Any:
+    assert not one_vs_rest
+    surprise = mean([fading(row[int(y)], gamma) for row, y in zip(probs, label, strict=True)])
+    return mp.mpf(dice_weight) * generalized_dice(probs, label) + mp.mpf(focal_weight) * surprise
+
+
+def unified_focal(p: List, y: List, delta: float, gamma: float, focal_weight: float) -> Any:
+    d, w = mp.mpf(delta), mp.mpf(focal_weight)
+    other = [1 - a for a in p], [1 - b for b in y]
+    tilted = tversky(p, y, 1 - d, d, 0) ** (1 - mp.mpf(gamma)), tversky(*other, 1 - d, d, 0)
+    terms = [-d * mp.log(a) if b else (1 - d) * fading(1 - a, gamma) for a, b in zip(p, y, strict=True)]
+    return w * mean(terms) / 2 + (1 - w) * mp.fsum(tilted) / 2
+
+
+def wasserstein_dice(probs: list[List], label: List, distances: Any, smooth: float) -> Any:
+    classes = len(probs[0])
+    table = list(map(mp.mpf, distances or np.ravel(1 - np.eye(classes)).tolist()))
+    apart = [
+        mp.fdot([m / max(table) for m in table[int(y) * classes :][:classes]], row)
+        for row, y in zip(probs, label, strict=True)
+    ]
+    near = mp.fsum(1 - w for w, y in zip(apart, label, strict=True) if y)
+    return mp.fsum(apart) / (2 * near + mp.fsum(apart) + mp.mpf(smooth))
+
+
 def contrastive_sides(
     a: list[List],
     b: list[List],
@@ -191,6 +228,10 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "dice-bce": dice_bce,
     "mcc": mcc,
     "generalized-dice": generalized_dice,
+    "dice-focal": dice_focal,
+    "generalized-dice-focal": generalized_dice_focal,
+    "unified-focal": unified_focal,
+    "wasserstein-dice": wasserstein_dice,
     "contrastive-sides": contrastive_sides,
     "contrastive-pairs-sides": contrastive_pairs_sides,
 }
@@ -206,6 +247,12 @@ REGRESSION = (
 SEGMENTATION = (
     *("dice", "dice:smooth=1e-5", "jaccard", "jaccard:smooth=1", "tversky:alpha=0.3,beta=0.7", "focal-tversky"),
     *("focal-tversky:gamma=3", "dice-squared", "dice-bce", "mcc", "mcc:smooth=1e-5"),
+    *("dice-focal", "dice-focal:gamma=0.5", "unified-focal", "unified-focal:gamma=0.2,delta=0.4"),
+)
+
+OF_CLASSES = (
+    *("generalized-dice", "generalized-dice-focal", "generalized-dice-focal:gamma=0.5", "wasserstein-dice"),
+    *("wasserstein-dice:distances=0/2/1/2/0/0.5/1/0.3/0", "wasserstein-dice:smooth=1e-5"),
 )
 
 
@@ -267,7 +314,8 @@ def segmentation_cases(rng: np.random.Generator) -> Iterator[TotalCase]:
         yield TotalCase(what, f"calibration-error:bins={bins},closed={closed}", (p, y))
     scores, label = rng.normal(size=(24, 3)), np.arange(24) % 3
     for what, x in {"std 1": scores, "std 40": 40 * scores, "right": 60 * np.eye(3)[label] + scores}.items():
-        yield TotalCase(what, "generalized-dice", (x, label), True)
+        for spec in OF_CLASSES:
+            yield TotalCase(what, spec, (x, label), True)
 
 
 def side_cases(rng: np.random.Generator) -> Iterator[TotalCase]:

@@ -427,12 +427,47 @@ def d2_tweedie(p: list[Any], y: list[Any], power: float) -> Any:
     return explained(cost, p, y, mean_of(y))
 
 
+def dclw(a: Table, b: Table, temperature: float, sigma: float) -> list[Any]:
+    own = [row[i] for i, row in enumerate(cosines(a, b))]
+    shares = [mp.exp(c / mp.mpf(sigma)) for c in own]
+    weights = [2 - len(own) * share / mp.fsum(shares) for share in shares]
+    values = []
+    for i in range(len(a)):
+        sides = []
+        for x, y in ((a, b), (b, a)):
+            others = [*without(cosines([x[i]], y)[0], i), *without(cosines([x[i]], x)[0], i)]
+            sides.append(mp.log(mp.fsum(mp.exp(c / mp.mpf(temperature)) for c in others)))
+        values.append(mp.fsum(sides) / 2 - weights[i] * own[i] / mp.mpf(temperature))
+    return values
+
+
+def macl(a: Table, b: Table, temperature: float, alpha: float, alignment: float) -> list[Any]:
+    own = [row[i] for i, row in enumerate(cosines(a, b))]
+    t = mp.mpf(temperature) * (1 + mp.mpf(alpha) * (mean_of(own) - mp.mpf(alignment)))
+    values = []
+    for i in range(len(a)):
+        total = mp.mpf(0)
+        for x, y in ((a, b), (b, a)):
+            others = [*without(cosines([x[i]], y)[0], i), *without(cosines([x[i]], x)[0], i)]
+            surprise = mp.log1p(mp.fsum(mp.exp((c - own[i]) / t) for c in others))
+            total += surprise / -mp.expm1(-surprise)
+        values.append(total / 2)
+    return values
+
+
+def hypersphere(a: Table, b: Table, t: float, alpha: float, uniformity_weight: float) -> Any:
+    pull = mean_of([(2 - 2 * row[i]) ** (mp.mpf(alpha) / 2) for i, row in enumerate(cosines(a, b))])
+    return pull + mp.mpf(uniformity_weight) * (uniformity(a, t) + uniformity(b, t)) / 2
+
+
 VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "clip": clip,
     "mnrl": mnrl,
     "mnrl-negatives": mnrl_negatives,
     "nt-xent-views": nt_xent_views,
     "dcl": dcl,
+    "dclw": dclw,
+    "macl": macl,
     "gist": gist,
     "n-pairs": n_pairs,
     "siglip": siglip,
@@ -466,6 +501,7 @@ WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "gan-least-squares": of_networks(lambda s: (s - 1) ** 2, lambda s: s**2, lambda s: (s - 1) ** 2),
     "wasserstein-gan": of_networks(lambda s: -s, lambda s: s, lambda s: -s),
     "frossl": frossl,
+    "hypersphere": hypersphere,
     "mmcr": mmcr,
     "d2-pinball": d2_pinball,
     "d2-tweedie": d2_tweedie,
@@ -480,12 +516,14 @@ VIEW_SPECS = {
     "gist": ("gist", "gist:margin=0.1,relative=true,within=left"),
     "siglip": ("siglip", "siglip:s=100,bias=-20"),
     "uniformity": ("uniformity", "uniformity:t=20"),
+    "dclw": ("dclw", "dclw:temperature=0.5,sigma=0.1"),
+    "hypersphere": ("hypersphere", "hypersphere:alpha=1,t=1,uniformity_weight=0.3"),
 }
 VIEW_REASONS = {
     "clip, mnrl, mnrl-negatives, nt-xent-views, gist, siglip": "as many terms as there are rows, each right to 4 ulp: "
     "8 ulp",
     "koleo": "a logarithm that passes through 0: 8 ulp, and 8 of 1",
-    "dcl": "what pulls and what pushes cancel: 8 ulp of 2 / T",
+    "dcl, dclw": "what pulls and what pushes cancel: 8 ulp of 2 / T",
     "barlow-twins, vicreg, and others of all rows at once": "sums over all rows in float64: 20 ulp",
 }
 
@@ -515,7 +553,7 @@ def view_limits(case: ViewCase, truths: list[Any]) -> list[float]:
     """The error that is allowed, in ulp of the truth."""
     if case.loss == "koleo":
         return [8.0 * max(1.0, float(1 / abs(truth))) for truth in truths]
-    if case.loss == "dcl":
+    if case.loss in ("dcl", "dclw"):
         return [8.0 * max(1.0, float(20 / abs(truth))) for truth in truths]
     return [8.0 if case.loss in VIEW_REFERENCES else 20.0] * len(truths)
 
@@ -564,7 +602,7 @@ def view_cases() -> list[ViewCase]:
     """One for each loss, form of its options and hard set."""
     cases = []
     for what, views in hard_views():
-        for name in (*VIEW_REFERENCES, "barlow-twins", "vicreg", "uniformity"):
+        for name in (*VIEW_REFERENCES, "barlow-twins", "vicreg", "uniformity", "hypersphere"):
             width = len(registry.find(name).roles)
             if name == "n-pairs" and what.startswith("1e200"):
                 continue  # no exponential of such products

@@ -346,9 +346,9 @@ REMEDIES: dict[str, Remedy] = {
         lambda: shell("run --schema"),
     ),
     "a name of another library": Remedy(
-        lambda: shell("compute entmax.EntmaxBisectLoss t.csv"),
+        lambda: shell("compute lightly.DINOLoss t.csv"),
         "lossctl list --search WORD",
-        lambda: shell("list --search entmax"),
+        lambda: shell("list --search lightly"),
         asks=True,
     ),
     "a slow gate without a baseline": Remedy(

@@ -35,8 +35,11 @@ def losses_table() -> str:
 
 def coverage_table() -> str:
     """How much of each library is here, and what is not, with the reason."""
-    rows = tuple((library, f"{here} of {count}", "; ".join(lacking)) for library, here, count, lacking in coverage())
-    return markdown(Sheet(("library", "here", "not here"), rows))
+    rows = tuple(
+        (line.library, f"{line.here} of {line.possible}", f"{line.here / line.possible:.0%}", *map("; ".join, line[3:]))
+        for line in coverage()
+    )
+    return markdown(Sheet(("library", "here", "share", "not here", "not of files of predictions"), rows))
 
 
 def shell(command: str) -> str:

@@ -24,12 +24,16 @@ MODULES = {
 
 
 class Foreign(NamedTuple):
-    """Some losses of a library: their names there, and our name, "" where we have none for a reason."""
+    """Some losses of a library: their names there, and our name, "" where we have none for a reason.
+
+    is_outside: whether no file of predictions could give them
+    """
 
     library: str
     names: tuple[str, ...]
     loss: str
     reason: str
+    is_outside: bool = False
 
 
 @cache
@@ -38,8 +42,8 @@ def table() -> tuple[Foreign, ...]:
     rows = []
     for line in TABLE.read_text(encoding="utf-8").splitlines()[2:]:
         library, names, loss = line.split("\t")
-        reason = loss.removeprefix("- ") if loss.startswith("-") else ""
-        rows.append(Foreign(library, tuple(names.split()), "" if reason else loss, reason))
+        mark, _, reason = loss.partition(" ")
+        rows.append(Foreign(library, tuple(names.split()), "" if reason else loss, reason, mark == "!"))
     return tuple(rows)
 
 
@@ -93,18 +97,34 @@ def plain(word: str) -> str:
     return word.replace("_", "").replace("-", "").lower()
 
 
-def coverage() -> list[tuple[str, int, int, list[str]]]:
-    """(library, how many of its losses are here, of how many, what is not and why), the largest first."""
-    libraries = dict.fromkeys(row.library for row in table())
+class Coverage(NamedTuple):
+    """How many losses of a library are here, of how many possible ones, that files of predictions give; and the others.
+
+    missing, outside: names and reasons of what files would give, and of what none does
+    """
+
+    library: str
+    here: int
+    possible: int
+    missing: list[str]
+    outside: list[str]
+
+
+def coverage() -> list[Coverage]:
+    """That of each library, the largest first."""
     lines = []
-    for library in libraries:
+    for library in dict.fromkeys(row.library for row in table()):
         rows = [row for row in table() if row.library == library]
-        lacking = [row for row in rows if not row.loss]
+        missing, outside = ([row for row in rows if row.reason and row.is_outside == side] for side in (False, True))
+        here = sum(not row.reason for row in rows)
         # a row we have is one loss under several spellings, a row that we lack may hold several losses
-        absent = sum(len(_distinct(row.names)) for row in lacking)
-        here = len(rows) - len(lacking)
-        lines.append((library, here, here + absent, [f"{', '.join(row.names)} ({row.reason})" for row in lacking]))
-    return sorted(lines, key=lambda line: -line[2])
+        possible = here + sum(len(_distinct(row.names)) for row in missing)
+        lines.append(Coverage(library, here, possible, *(list(map(_why_not, side)) for side in (missing, outside))))
+    return sorted(lines, key=lambda line: -line.possible)
+
+
+def _why_not(row: Foreign) -> str:
+    return f"{', '.join(row.names)} ({row.reason})"
 
 
 def _distinct(names: tuple[str, ...]) -> set[str]:

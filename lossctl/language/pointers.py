@@ -102,8 +102,6 @@ _SMOOTHED = Pointer("an option of cross-entropy", "it changes the labels, not th
                     "lossctl compute cross-entropy --label-smoothing 0.1", "cross-entropy")  # fmt: skip
 _FEATURES = Pointer("a distance of a model's features", "the features come from a model",
                     "save the features of both; then: lossctl compute mse (or mae)", "mse")  # fmt: skip
-_CENTER = Pointer("half the squared distance from the center of a class", "centers are learned beside the model",
-                  "save each row's center; then: lossctl compute mse --scale 0.5 -r sum-elements", "mse")  # fmt: skip
 _ORDINAL = Pointer("bce at each threshold of an ordinal label", "K thresholds make K labels of one grade",
                    "save [y >= k] as K columns; then: lossctl compute bce --multi-label", "bce")  # fmt: skip
 _LOVASZ = Pointer("two losses, of one region and of several classes", "one takes scores, the other probabilities",
@@ -137,7 +135,6 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("byol", "simsiam", "negative-cosine"), _COSINE),
     **dict.fromkeys(("label-smoothing", "label-smoothing-loss", "labelsmoothingloss"), _SMOOTHED),
     **dict.fromkeys(("perceptual", "perceptual-loss", "style-loss", "feature-matching"), _FEATURES),
-    **dict.fromkeys(("center-loss", "center"), _CENTER),
     **dict.fromkeys(("coral", "corn", "ordinal-regression", "ordinal-loss"), _ORDINAL),
     **dict.fromkeys(("lovasz", "lovasz-loss"), _LOVASZ),
     "wasserstein": Pointer("two losses, of two samples and of the scores of a critic", "both go by that name",

@@ -391,6 +391,12 @@ class Spec(NamedTuple):
         return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
 
     @property
+    def class_tables(self) -> dict[str, tuple[float, ...]]:
+        """The options that hold a number for each pair of classes."""
+        chosen = ((name, self.options.get(name)) for name in ("distances",))
+        return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
+
+    @property
     def class_weights(self) -> tuple[float, ...] | None:
         """One row of weights for each class, beside embeddings."""
         numbers: tuple[float, ...] | None = self.options["class_weights"]

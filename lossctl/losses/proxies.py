@@ -342,6 +342,26 @@ def p2s_grad(emb: Array, label: Array, *, class_weights: Numbers = None) -> Arra
     return row_mean(gap.high * gap.high + 2.0 * gap.high * gap.low)
 
 
+@loss(aliases=("center-loss",))
+def center(emb: Array, label: Array, *, class_weights: Numbers = None) -> Array:
+    """How far each embedding is from the center of its class.
+
+    Formula: |x - c_y|^2 / 2
+    Paper: Wen, Zhang, Li, Qiao, A Discriminative Feature Learning Approach for Deep Face Recognition, 2016
+    Differs: the paper adds the rows up; some code leaves out the half, or adds the squared distances to other centers
+    class_weights: a file of (C, D) centers, row j for class j; required
+    Unit: that of squared distances
+    Use: beside a softmax, to make classes compact
+    Misleads: it falls with the lengths of the embeddings: all at one point cost 0
+    Gradient: x - c_y by the embedding
+    Worked: center = ((1 - 0)^2 + (2 - 1)^2) / 2
+    Example: emb=[1,2] label=1 class_weights=1/0/0/1 -> 1
+    """
+    centers = matrix(class_weights or (), emb)
+    apart = emb - namespace(emb).take(centers, namespace(emb).astype(label, namespace(emb).int64), axis=0)
+    return row_sum(apart * apart) / 2.0
+
+
 def _cosines(emb: Array, label: Array, class_weights: Numbers, centers: int = 1) -> tuple[Twofold, Array]:
     """(n, C) cosines with the classes, or (n, C, K) with their centers, and which class is the own, (n, C)."""
     classes = directions(matrix(class_weights or (), emb))

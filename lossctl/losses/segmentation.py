@@ -4,22 +4,26 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from ..language.domains import NonNegative, Positive
+from ..language.domains import Flag, NonNegative, Numbers, Positive
+from ..language.domains import Fraction as Share
 from ..language.numerics import (
     Array,
     Total,
     column_list,
     exact_root,
+    matrix,
     maximum,
     one_hot,
     quotient,
     root,
     row_mean,
     row_sum,
+    weigh,
     where,
 )
 from ..language.predictions import Binary, Categorical
 from ..language.registry import Sums, loss
+from .classification import focal
 
 
 def _share_missed(missed: Total, size: Total, weight: Total, *, smooth: float) -> Array | float:
@@ -169,6 +173,12 @@ def _dice_and_surprise(
     return _weighted(dice_weight, quotient(missed, size)) + _weighted(bce_weight, quotient(surprise, weight))
 
 
+def _dice_and_surprise_of_hard(
+    missed: Total, size: Total, surprise: Total, weight: Total, *, dice_weight: float, focal_weight: float
+) -> Array | float:
+    return _dice_and_surprise(missed, size, surprise, weight, dice_weight=dice_weight, bce_weight=focal_weight)
+
+
 def _weighted(weight: float, term: Array | float) -> Array | float:
     return weight * term if weight else 0.0
 
@@ -200,6 +210,88 @@ def dice_bce(prob: Binary, label: Array, *, dice_weight: NonNegative = 1.0, bce_
     truth = prob.given(label)
     inside = prob.given(0.0 * label + 1.0).p
     return Sums(row_sum(truth.miss), row_sum(inside + label), row_mean(-truth.log_p))
+
+
+@loss(finish=_dice_and_surprise_of_hard, stands_alone=False, reductions=("overall",), aliases=("dice-focal-loss",))
+def dice_focal(
+    prob: Binary,
+    label: Array,
+    *,
+    gamma: NonNegative = 2.0,
+    dice_weight: NonNegative = 1.0,
+    focal_weight: NonNegative = 1.0,
+) -> Sums:
+    """Dice for the region and focal loss for its pixels, added up.
+
+    Formula: a dice + b mean of -(1 - p_t)^gamma log p_t
+    Paper: Zhu et al., AnatomyNet, 2019
+    Differs: MONAI takes dice of each image and label, then the mean, with 1e-5 above and below
+    gamma: how fast pixels that are right already fade
+    dice_weight: a
+    focal_weight: b
+    Use: as dice-bce, where most pixels are easy
+    Misleads: two numbers in one: report them apart
+    Gradient: the sum of both
+    Worked: dice = 1 - 2 * 0.8 / 2.2; hard = -(0.2^2 * log(0.8) + 0.4^2 * log(0.6)) / 2; dice_focal = dice + hard
+    Example: prob=[0.8,0.4] label=[1,0] -> 0.3180561936548362
+    """
+    inside = prob.given(0.0 * label + 1.0).p
+    return Sums(row_sum(prob.given(label).miss), row_sum(inside + label), focal(prob, label, gamma=gamma))
+
+
+def _unified(
+    false_inside: Total,
+    false_outside: Total,
+    inside: Total,
+    outside: Total,
+    surprise: Total,
+    weight: Total,
+    *,
+    delta: float,
+    gamma: float,
+    focal_weight: float,
+) -> Array | float:
+    rest: Any = 1 - Fraction(delta)
+    fore = _tversky(false_inside, false_outside, inside, weight, alpha=rest, beta=delta, smooth=0.0)
+    back = _tversky(false_outside, false_inside, outside, weight, alpha=rest, beta=delta, smooth=0.0)
+    if hasattr(fore, "shape"):
+        raised = where(fore > 0, fore / where(fore > 0, fore, 1.0) ** gamma, fore)
+    else:
+        raised = fore / fore**gamma if fore else fore  # 1 - gamma would be rounded
+    regions = (back + raised) / 2.0
+    return _weighted(focal_weight, quotient(surprise, weight)) + _weighted(1.0 - focal_weight, regions)
+
+
+@loss(finish=_unified, stands_alone=False, reductions=("overall",), aliases=("asymmetric-unified-focal",))
+def unified_focal(
+    prob: Binary, label: Array, *, delta: Share = 0.7, gamma: Share = 0.5, focal_weight: Share = 0.5
+) -> Sums:
+    """A focal loss that fades for the background alone, and tversky that is raised for the foreground alone.
+
+    Formula: w F + (1 - w) (t_0 + t_1^(1 - gamma)) / 2, F the mean over pixels of -[d y log p + (1 - d) (1 - y) p^gamma
+        log(1 - p)] / 2, t_1 tversky of the region with d for what is missed, t_0 that of the background
+    Paper: Yeung, Sala, Schonlieb, Rundo, Unified Focal Loss, 2022
+    Reading: with gamma 0 and d 1/2 a mean of cross-entropy and dice of both classes
+    Differs: the paper adds the two classes of F where MONAI halves them, as here; MONAI takes it of each image, then
+        the mean, with 1e-7 above and below and probabilities at least 1e-7 from 0 and 1
+    delta: d, the weight of what is missed, and of the foreground
+    gamma: how fast an easy background fades, and how much a region that is nearly met counts
+    focal_weight: w
+    Use: small regions before a large background
+    Misleads: three settings in one number: values for different ones cannot be compared
+    Gradient: that of cross-entropy for the foreground, of focal for the background, and those of both tversky
+    Worked: f = -(0.7 * log(0.8) + 0.3 * 0.4^0.5 * log(0.6)) / 4; t1 = 1 - 0.8 / (0.8 + 0.7 * 0.2 + 0.3 * 0.4);
+        t0 = 1 - 0.6 / (0.6 + 0.7 * 0.4 + 0.3 * 0.2); unified_focal = f / 2 + (t0 + t1^0.5) / 4
+    Example: prob=[0.8,0.4] label=[1,0] -> 0.24588102522787486
+    """
+    truth, yes = prob.given(label), label == 1
+    hit, miss = truth.p, truth.miss
+    share = where(yes, delta, (1.0 - delta) * miss**gamma)
+    surprise = row_mean(where(miss == 0, 0.0, share * -truth.log_p)) / 2.0
+    return Sums(
+        row_sum(where(yes, 0.0, miss)), row_sum(where(yes, miss, 0.0)),
+        row_sum(where(yes, hit, 0.0)), row_sum(where(yes, 0.0, hit)), surprise,
+    )  # fmt: skip
 
 
 def _uncorrelated(tp: Total, fp: Total, fn: Total, tn: Total, weight: Total, *, smooth: float) -> Array | float:
@@ -265,6 +357,19 @@ def _generalized(*totals: Total) -> Array | float:
     return quotient(missed, size)
 
 
+def _volumes(probs: Categorical, label: Array) -> tuple[Array, ...]:
+    """Of each class what is missed, its size, and its true size."""
+    truth = _one_of_classes(probs, label)
+    missed = probs.p * (1.0 - truth) + truth * probs.misses
+    parts = zip(column_list(missed), column_list(probs.p + truth), column_list(truth), strict=True)
+    return tuple(column for columns in parts for column in columns)
+
+
+def _one_of_classes(probs: Categorical, label: Array) -> Array:
+    """The true distribution of each row, (n, C)."""
+    return where(one_hot(label, probs.classes, probs.p), 0.0 * probs.p + 1.0, 0.0) if label.ndim == 1 else label
+
+
 @loss(finish=_generalized, stands_alone=False, reductions=("overall",), aliases=("generalized-dice-loss", "gdl"))
 def generalized_dice(probs: Categorical, label: Array) -> Sums:
     """Dice of several classes together, each weighed by the inverse square of its size, so that small ones count.
@@ -280,7 +385,81 @@ def generalized_dice(probs: Categorical, label: Array) -> Sums:
     Worked: missed = 0.2 + 0.2 + 0.6 + 0.6 ; size = 0.8 + 1 + 0.2 + 0.6 + 0.4 + 1; generalized_dice = 1 - 2 * 1.2 / 4
     Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.4
     """
-    truth = where(one_hot(label, probs.classes, probs.p), 0.0 * probs.p + 1.0, 0.0) if label.ndim == 1 else label
-    missed = probs.p * (1.0 - truth) + truth * probs.misses
-    parts = zip(column_list(missed), column_list(probs.p + truth), column_list(truth), strict=True)
-    return Sums(*(column for columns in parts for column in columns))
+    return Sums(*_volumes(probs, label))
+
+
+def _generalized_and_focal(*totals: Total, dice_weight: float, focal_weight: float) -> Array | float:
+    *volumes, surprise, weight = totals
+    return _weighted(dice_weight, _generalized(*volumes, weight)) + _weighted(focal_weight, quotient(surprise, weight))
+
+
+@loss(finish=_generalized_and_focal, stands_alone=False, reductions=("overall",))
+def generalized_dice_focal(
+    probs: Categorical,
+    label: Array,
+    *,
+    gamma: NonNegative = 2.0,
+    dice_weight: NonNegative = 1.0,
+    focal_weight: NonNegative = 1.0,
+    one_vs_rest: Flag = False,
+) -> Sums:
+    """Generalized dice for the regions of all classes and focal loss for their pixels, added up.
+
+    Formula: a generalized-dice + b mean of -(1 - p_y)^gamma log p_y
+    Paper: Sudre et al., 2017; Lin et al., Focal Loss for Dense Object Detection, 2017
+    Differs: MONAI's focal loss is of C labels of yes or no (--one-vs-rest), and its dice that of each image
+    gamma: how fast pixels that are right already fade
+    dice_weight: a
+    focal_weight: b
+    one_vs_rest: the focal loss is of classes as C labels of yes or no
+    Use: segmentation with classes of very different sizes, most pixels of which are easy
+    Misleads: two numbers in one: report them apart
+    Gradient: the sum of both
+    Worked: dice = 1 - 2 * 1.2 / 4; hard = -(0.2^2 * log(0.8) + 0.6^2 * log(0.4)) / 2;
+        generalized_dice_focal = dice + hard
+    Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.5693952027636321
+    """
+    truth = _one_of_classes(probs, label)
+    if one_vs_rest:
+        each = Binary(probs.values, probs.logits, probs.floor)
+        sides = (truth, each.given(0.0 * truth + 1.0)), (1.0 - truth, each.given(0.0 * truth))
+        surprise = row_mean(sum(weigh(share, side.miss**gamma * -side.log_p) for share, side in sides))
+    else:
+        surprise = row_sum(weigh(truth, probs.misses**gamma * -probs.log))
+    return Sums(*_volumes(probs, label), surprise)
+
+
+def _far(apart: Total, near: Total, weight: Total, *, smooth: float) -> Array | float:
+    exact: Any = float if hasattr(near, "shape") else Fraction
+    return quotient(apart, 2 * near + apart + exact(smooth))
+
+
+@loss(
+    finish=_far,
+    stands_alone=False,
+    reductions=("overall",),
+    aliases=("generalized-wasserstein-dice", "generalized-wasserstein-dice-loss", "gwdl"),
+)
+def wasserstein_dice(probs: Categorical, label: Array, *, distances: Numbers = None, smooth: NonNegative = 0.0) -> Sums:
+    """Dice of several classes, where a pixel is missed by how far the predicted classes are from the true one.
+
+    Formula: sum W / (2 sum_{y > 0} (1 - W) + sum W + s), W = sum_l M_yl p_l the distance of a prediction from the
+        truth, M the distances of classes divided by the largest
+    Paper: Fidon et al., Generalised Wasserstein Dice Score for Imbalanced Multi-class Segmentation, 2017
+    Reading: class 0 is the background, which only costs where it is predicted or missed
+    Differs: MONAI takes it of each image, then the mean, with 1e-5 above and below
+    distances: M, a file or list of C x C distances, row by row, 0 on the diagonal; all classes 1 apart by default
+    smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan
+    Use: classes that are confused with near ones at a lower price, such as parts of a tumour
+    Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
+    Gradient: by p_l of a row M_yl (1 - loss), and 2 loss M_yl of one with a region, divided by the size
+    Worked: apart = 0.2 + 0.6; near = 1 - 0.6; wasserstein_dice = apart / (2 * near + apart)
+    Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.5
+    """
+    truth = _one_of_classes(probs, label)
+    if distances is None:
+        apart = row_sum(truth * probs.misses)
+    else:
+        largest = max(distances) or 1.0
+        apart = row_sum(truth @ matrix([d / largest for d in distances], probs.p) * probs.p)
+    return Sums(apart, row_sum(truth[:, 1:]) * (1.0 - apart))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from ..language.distances import cosine_distance
-from ..language.domains import Domain, Flag, NonNegative, Positive, Real
+from ..language.domains import Domain, Flag, Fraction, NonNegative, Positive, Real
 from ..language.engines import VIEWS, WHOLE
 from ..language.numerics import (
     Array,
     Total,
     centred,
     exp,
+    expm1,
     log,
     logarithm,
     namespace,
@@ -26,9 +27,11 @@ from ..language.numerics import (
     where,
 )
 from ..language.registry import loss
+from ..language.twofold import cosines, directions
 
 ViewPanel = Any  # sets.views.ViewPanel, which losses do not know
 Sharpness = Annotated[float, Domain(float, low=0, high=80, low_open=True)]  # e^(-4 t) is no 0
+TOGETHER = 1 << 19  # cosines of a block
 Cosines = Any  # Rounded or Twofold: float64 that says how wrong it may be, or twice its digits
 
 # ------------------------------------------------------------------------------------------------------------ softmaxes
@@ -159,6 +162,61 @@ def dcl(panel: ViewPanel, *, temperature: Positive = 0.1) -> Any:
     return (_decoupled(panel, 0, 1, temperature) + _decoupled(panel, 1, 0, temperature)) / 2.0
 
 
+@loss(engine=VIEWS, is_angular=True, is_signed=True, aliases=("dcl-w", "weighted-decoupled-contrastive"))
+def dclw(panel: ViewPanel, *, temperature: Positive = 0.1, sigma: Positive = 0.5) -> Any:
+    """dcl where pairs that are near already pull less, by a softmax over all pairs.
+
+    Formula: 1/2 (l_ab + l_ba), l_ab = -w_i s_ii / T + log sum_{j != i} (e^(s_ij / T) + e^(t_ij / T)), w_i =
+        2 - N e^(s_ii / sigma) / sum_k e^(s_kk / sigma), s_ij = cos(a_i, b_j), t_ij = cos(a_i, a_j)
+    Paper: Yeh et al., Decoupled Contrastive Learning, 2022
+    Reading: below 0 where pairs are near and all others far; the weights have a mean of 1
+    temperature: T
+    sigma: how far cosines count for the weights
+    Unit: nats
+    Use: contrastive learning from small batches, most of all where pairs differ in how hard they are
+    Misleads: the weights are of all N pairs of the files: a pair's value changes with the others
+    Gradient: -w_i / T by s_ii, (1 / T) times the softmax over the others; training takes the weights for constants
+    Worked: others = 2 * exp(0 / 1); dclw = log(others) - 1 / 1
+    Example: left=1/0,0/1 right=1/0,0/1 temperature=1 -> -0.3068528194400547
+    """
+    own = _own_cosines(panel)
+    share = exp((own - namespace(own).max(own)) / sigma)
+    weight = 2.0 - (share / namespace(own).mean(share))[panel.start : panel.stop]
+    sides = []
+    for view, other in ((0, 1), (1, 0)):
+        logits = _exact_logits(panel, view, other) / temperature
+        push, pull = logits.log_sum_exp(_beside(panel.is_other, panel.is_other)), logits.columns(panel.own)
+        sides.append(_nearest(push.less(pull * weight[:, None]))[:, 0])
+    return (sides[0] + sides[1]) / 2.0
+
+
+@loss(engine=VIEWS, is_angular=True, aliases=("model-aware-contrastive",))
+def macl(panel: ViewPanel, *, temperature: Positive = 0.1, alpha: Fraction = 0.5, alignment: Fraction = 0.0) -> Any:
+    """nt-xent of two views whose temperature follows how alike all pairs are, each term divided by its own miss.
+
+    Formula: 1/2 (l_ab + l_ba), l = -log P / (1 - P), P = e^(s_ii / T) / (sum_j e^(s_ij / T) + sum_{j != i} e^(t_ij /
+        T)), T = t (1 + alpha (mean_k s_kk - A)), s_ij = cos(a_i, b_j), t_ij = cos(a_i, a_j)
+    Paper: Huang et al., Model-Aware Contrastive Learning: Towards Escaping the Dilemmas, 2023
+    Reading: at least 1, where all pairs are right for sure
+    temperature: t
+    alpha: how far the temperature follows the pairs
+    alignment: A, how alike pairs are when T is t
+    Unit: nats
+    Use: contrastive learning where early and late training want other temperatures
+    Misleads: it does not go to 0, and its temperature is that of all N pairs: compare equal N only
+    Gradient: (1 / T) times the softmax minus the truth, divided by 1 - P; both are taken for constants in training
+    Worked: x = log(1 + 2 * exp((0 - 1) / 1.5)); macl = x / (1 - exp(-x))
+    Example: left=1/0,0/1 right=1/0,0/1 temperature=1 -> 1.3944878753451035
+    """
+    own = _own_cosines(panel)
+    over = temperature * (1.0 + alpha * (namespace(own).mean(own) - alignment))
+    total = 0.0
+    for pair in ((0, 1), (1, 0)):
+        x = (_exact_logits(panel, *pair) / over).surprises(_beside(panel.everyone, panel.is_other), panel.own)[:, 0]
+        total = total + where(x > 0, x / -expm1(-where(x > 0, x, 1.0)), 1.0)
+    return total / 2.0
+
+
 @loss(engine=VIEWS, roles=("left", "right", "guide_left", "guide_right"), is_angular=True, aliases=("gist-embed",))
 def gist(
     panel: ViewPanel,
@@ -273,6 +331,43 @@ def uniformity(panel: ViewPanel, *, t: Sharpness = 2.0) -> Array:
     return row_sum(where(panel.is_other, terms, 0.0)) / (terms.shape[1] - 1.0)
 
 
+@loss(engine=WHOLE, is_angular=True, is_signed=True, aliases=("alignment-uniformity",))
+def hypersphere(
+    left: Array, right: Array, *, t: Sharpness = 2.0, alpha: Positive = 2.0, uniformity_weight: NonNegative = 1.0
+) -> Array:
+    """Alignment and uniformity added up: pairs near each other, and each view spread evenly over the unit sphere.
+
+    Formula: mean |a_i - b_i|^alpha + w (U_a + U_b) / 2, U the log of the mean over all pairs i != j of e^(-t
+        |x_i - x_j|^2)
+    Paper: Wang, Isola, Understanding Contrastive Representation Learning through Alignment and Uniformity, 2020
+    Differs: t is 2 in the paper's code, 1 in lightly
+    t: how soon the push fades with the distance
+    alpha: the power of the distance of a pair
+    uniformity_weight: w
+    Use: learning from two views, with terms that can be read apart
+    Misleads: two numbers in one: look at uniformity and cosine-distance apart
+    Gradient: alpha |a - b|^(alpha - 2) (a - b) / N, and w / 2 times that of uniformity for each view
+    Worked: pull = 2 * (1 - 0.6); hypersphere = pull - 4
+    Example: left=1/0,0/1 right=0.6/0.8,-0.8/0.6 -> -3.2
+    """
+    xp = namespace(left)
+    pull = xp.mean((2.0 * cosine_distance(left, right)) ** (alpha / 2.0))
+    push = sum(_spread(view, t) for view in (left, right))
+    return pull + uniformity_weight * push / 2.0
+
+
+def _spread(x: Array, t: float) -> Array:
+    """log of the mean over all pairs i != j of e^(-t |x_i - x_j|^2), of unit vectors."""
+    xp, n, units, total = namespace(x), x.shape[0], directions(x), 0.0
+    step = max(1, TOGETHER // max(1, n))
+    for start in range(0, n, step):
+        c = (cosines(units[start : min(n, start + step)], units) - 1.0) * (2.0 * t)
+        rows = xp.arange(start, start + c.high.shape[0], device=getattr(x, "device", None))
+        is_other = rows[:, None] != xp.arange(n, device=getattr(x, "device", None))[None, :]
+        total = total + xp.sum(where(is_other, exp(c.high) * (1.0 + c.low), 0.0))
+    return log(total / (n * (n - 1.0)))
+
+
 @loss(engine=VIEWS, roles=("points",), is_angular=True, is_signed=True)
 def koleo(panel: ViewPanel) -> Array:
     """How near embeddings are to their nearest neighbours on the unit sphere.
@@ -377,6 +472,16 @@ def _decoupled(panel: ViewPanel, view: int, other: int, temperature: float) -> A
     logits = panel.logits(view, other, over=temperature).beside(panel.logits(view, view, over=temperature))
     push = logits.log_sum_exp(_beside(panel.is_other, panel.is_other))
     return _flat(_nearest(push.less(logits.columns(panel.own))))
+
+
+def _exact_logits(panel: ViewPanel, view: int, other: int) -> Any:
+    """Cosines with all things in the other view, then with all in the same one, in twice the digits."""
+    return panel.exact_cosines(view, other).beside(panel.exact_cosines(view, view))
+
+
+def _own_cosines(panel: ViewPanel) -> Array:
+    """The cosine of each pair, (N,)."""
+    return 1.0 - cosine_distance(panel.views[0].x, panel.views[1].x)
 
 
 def _standard(x: Array, eps: float) -> Array:

@@ -281,6 +281,14 @@ def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
             raise UsageError(
                 f"a list of {name.replace('_', '-')} with --soft", fix="give one number, or leave --soft out"
             )
+    for name, numbers in spec.class_tables.items():
+        if len(numbers) != classes**2:
+            apart = "/".join(str(int(at % (classes + 1) != 0)) for at in range(classes**2))
+            raise UsageError(
+                f"{name} has {len(numbers)} numbers for {classes} classes",
+                why="it has one for each class and each other, row by row",
+                fix=f"give {classes**2}, as in --{name} {apart}, where all are 1 apart",
+            )
 
 
 def full_name(column: Column) -> str:

@@ -1,6 +1,6 @@
-"""Losses of two views and of proxies beside torch one-liners: the time and the memory, in processes of their own.
+"""Losses of two views, of proxies and of all pairs beside torch one-liners: time and memory, in processes of their own.
 
-`python tests/bench/bench_views.py` prints the table of `views_*.md`; N and D are arguments.
+`python tests/bench/bench_views.py` prints the table of `views_*.md`; N and D, and names of losses, are arguments.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-LOSSES = ("mnrl", "clip", "siglip", "barlow-twins", "vicreg", "arcface", "proxy-anchor")
+PROXIES = ("arcface", "normalized-softmax", "proxy-nca", "proxy-anchor")
+OF_SETS = ("intra-pair-variance", "threshold-consistent-margin", "snr-contrastive")
+LOSSES = ("mnrl", "clip", "siglip", "barlow-twins", "vicreg", "uniformity", "koleo", *PROXIES, *OF_SETS)
 CLASSES = 512
 
 
@@ -29,8 +31,12 @@ def ours(name: str, n: int, d: int) -> Callable[[], float]:
     import lossctl
 
     left, right, label, weights = inputs_of(n, d)
-    if name in ("arcface", "proxy-anchor"):
+    if name in PROXIES:
         return lambda: lossctl.compute(name, left, label, class_weights=weights.ravel().tolist()).value
+    if name in OF_SETS:
+        return lambda: lossctl.compute(name, left, label).value
+    if name in ("uniformity", "koleo"):
+        return lambda: lossctl.compute(name, left).value
     return lambda: lossctl.compute(name, left, right).value
 
 
@@ -78,6 +84,42 @@ def one_liner(name: str, n: int, d: int, dtype: str) -> Callable[[], float]:
         push = F.softplus((32 * (c + 0.1)).masked_fill(is_own, -torch.inf).logsumexp(0))
         return pull.sum() / is_own.any(0).sum() + push.mean()
 
+    def proxies() -> Any:
+        return F.normalize(left) @ F.normalize(weights).T
+
+    def proxy_nca() -> Any:
+        d, own = 2 - 2 * proxies(), F.one_hot(label, CLASSES).bool()
+        return (d[own] + (-d).masked_fill(own, -torch.inf).logsumexp(1)).mean()
+
+    def alone() -> Any:
+        x = F.normalize(left)
+        return (x @ x.T).fill_diagonal_(-torch.inf)
+
+    def kinds() -> tuple[Any, Any]:
+        same = label[:, None] == label
+        return same.clone().fill_diagonal_(False), ~same
+
+    def spread() -> Any:
+        x, total = F.normalize(left), 0.0
+        s = x @ x.T
+        for side, kind in zip((1, -1), kinds(), strict=True):
+            near = s[kind]
+            total = total + F.relu(side * ((1 - side * 0.01) * near.mean() - near)).square().mean()
+        return total
+
+    def thresholds() -> Any:
+        x = F.normalize(left)
+        s, (near, far) = x @ x.T, kinds()
+        return (0.9 - s[near & (s <= 0.9)]).mean() + (s[far & (s >= 0.5)] - 0.5).nan_to_num().sum() / max(
+            1, int((far & (s >= 0.5)).sum())
+        )
+
+    def snr() -> Any:
+        x = left - left.mean(1, keepdim=True)
+        square = x.square().sum(1)
+        d, (near, far) = (square[:, None] + square - 2 * x @ x.T) / square[:, None], kinds()
+        return d[near & (d > 0)].mean() + (1 - d[far & (d < 1)]).sum() / max(1, int((far & (d < 1)).sum()))
+
     functions = {
         "clip": clip,
         "mnrl": lambda: F.cross_entropy(20 * similarity(), truth),
@@ -86,6 +128,13 @@ def one_liner(name: str, n: int, d: int, dtype: str) -> Callable[[], float]:
         "vicreg": vicreg,
         "arcface": arcface,
         "proxy-anchor": proxy_anchor,
+        "normalized-softmax": lambda: F.cross_entropy(proxies() / 0.05, label),
+        "proxy-nca": proxy_nca,
+        "uniformity": lambda: (4 * alone() - 4).exp().sum().div(n * (n - 1)).log(),
+        "koleo": lambda: -(2 - 2 * alone().amax(1)).log().mean() / 2,
+        "intra-pair-variance": spread,
+        "threshold-consistent-margin": thresholds,
+        "snr-contrastive": snr,
     }
     return lambda: functions[name]().item()
 
@@ -103,11 +152,11 @@ def measure(who: str, name: str, n: int, d: int) -> None:
     print(f"{value!r} {min(seconds)} {(peak - before) / 1024}")
 
 
-def main(n: int, d: int) -> None:
+def main(n: int, d: int, names: tuple[str, ...]) -> None:
     print(f"N {n:,}, D {d}; seconds (of one call) and MiB above the inputs, a process each\n")
     print("| loss | lossctl s | MiB | torch float32 s | MiB | torch float64 s | MiB | largest difference of float64 |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
-    for name in LOSSES:
+    for name in names:
         rows = {}
         for who in ("ours", "float32", "float64"):
             command = [sys.executable, __file__, who, name, str(n), str(d)]
@@ -119,7 +168,8 @@ def main(n: int, d: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 3:
+    if sys.argv[1:] and not sys.argv[1].isdigit():
         measure(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        main(*(map(int, sys.argv[1:])) if len(sys.argv) > 2 else (16_384, 128))
+        size = map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (16_384, 128)
+        main(*size, tuple(sys.argv[3:]) or LOSSES)

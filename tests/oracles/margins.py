@@ -84,6 +84,30 @@ CASES = {
         Case("by hand, a lead of 2", "entmax15", ([[3.0, 1.0, 1.0]], [0]), 0.0),
         Case("by hand, all alike", "entmax15", ([[3.0] * 4], [2]), 2 / 3),
     ],
+    "entmax": [
+        *(
+            Case("entmax 1.3, EntmaxBisectLoss", f"entmax:alpha={alpha}", (SCORES, CLASSES), value, digits=13)
+            for alpha, value in ((1.1, 1.9429210674738937), (2, 1.647816531474005), (3.7, 1.609707603033077))
+        ),
+        *reduced(Case("entmax 1.3", "entmax", (SCORES, CLASSES), 1.721548332998126, digits=13), 50, "sum"),
+        Case(
+            "torch, where alpha is near 1",
+            "entmax:alpha=1.0001",
+            (SCORES, CLASSES),
+            lambda: F.cross_entropy(tensor(SCORES), index(CLASSES)),
+            digits=3,
+        ),
+        Case("by hand, a lead of 1 / (a - 1)", "entmax:alpha=3", ([[1.5, 1.0, 1.0]], [0]), 0.0),
+    ],
+    "normmax": [
+        *(
+            Case("entmax 1.3, NormmaxBisectLoss", f"normmax:alpha={alpha}", (SCORES, CLASSES), value, digits=13)
+            for alpha, value in ((1.1, 1.6080437829896779), (1.5, 1.6360986584358648), (3.7, 1.6968690171996146))
+        ),
+        *reduced(Case("entmax 1.3", "normmax", (SCORES, CLASSES), 1.6614943800497526, digits=13), 50, "sum"),
+        Case("by hand, a lead of 1", "normmax", ([[2.0, 1.0, 1.0]], [0]), 0.0),
+        Case("by hand, all alike", "normmax", ([[3.0] * 4], [2]), 0.5),
+    ],
     "zlpr": [
         *reduced(Case("timm 1.0.31", "zlpr", M, 1.537806, digits=6), 2, "sum"),
         *by_mpmath(REFERENCES["zlpr"], "zlpr", (MANY_LOGITS, MANY_LABELS)),

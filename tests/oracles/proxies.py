@@ -78,6 +78,18 @@ def printed(spec: str, value: float, inputs: Any = W, digits: int = 12) -> Case:
 
 
 CASES = {
+    "center": [
+        *reduced(
+            Case(
+                "torch",
+                f"center:class_weights={TEXT}",
+                ROWS,
+                lambda: F.mse_loss(tensor(EMB), tensor(WEIGHTS)[index(CLASS)], reduction="sum") / 80,
+            ),
+            40,
+            "sum",
+        ),
+    ],
     "arcface": [
         printed(f"arcface:margin={DEGREES[0]!r}", 32.39210311464613),
         printed(f"arcface:margin={DEGREES[1]!r},s=8", 8.585864012045464),

@@ -260,3 +260,108 @@ CASES |= {
         Case("perfect", "generalized-dice", ([[1.0, 0.0], [0.0, 1.0]], [0, 1]), 0.0),
     ],
 }
+
+
+def of_focal(prob: Any, label: Any, gamma: float) -> float:
+    """The mean of -(1 - p)^gamma log p of what is true."""
+    chance = np.where(np.asarray(label) == 1, prob, 1 - np.asarray(prob))
+    return float(np.mean(-((1 - chance) ** gamma) * np.log(chance)))
+
+
+def unified(prob: np.ndarray, label: np.ndarray, delta: float, gamma: float, weight: float) -> float:
+    """Both classes from their regions in fractions."""
+    extra, missing, inside = regions(prob, label)
+    outside = len(prob) - extra - missing - inside
+    fore = float(tversky(extra, missing, inside, 1 - delta, delta)) ** (1 - gamma)
+    back = float(tversky(missing, extra, outside, 1 - delta, delta))
+    fade = np.where(label == 1, -delta * np.log(prob), -(1 - delta) * prob**gamma * np.log1p(-prob))
+    return weight * float(np.mean(fade)) / 2 + (1 - weight) * (back + fore) / 2
+
+
+def of_distances(probs: np.ndarray, label: np.ndarray, table: np.ndarray) -> Fraction:
+    """Pixel by pixel from the definition, in fractions."""
+    apart = [
+        sum(Fraction(m) * Fraction(p) for m, p in zip(table[y].tolist(), row, strict=True))
+        for row, y in zip(probs.tolist(), label.tolist(), strict=True)
+    ]
+    near = sum(1 - w for w, y in zip(apart, label.tolist(), strict=True) if y)
+    return sum(apart) / (2 * near + sum(apart))
+
+
+MONAI = "MONAI 1.6.1, without its 1e-5"
+S_LOGITS = (np.log(np.array(S[0]) / (1 - np.array(S[0]))), S[1])
+STEPS = abs(np.subtract.outer(np.arange(4), np.arange(4))) / 2.0
+IN_STEPS = "/".join(f"{step:g}" for step in STEPS.ravel())
+CASES |= {
+    "dice-focal": [
+        Case(MONAI, "dice-focal", S_LOGITS, 0.2809530, digits=6, forms=OF_PROB),
+        Case(
+            MONAI,
+            "dice-focal:gamma=1.5,dice_weight=0.7,focal_weight=0.2",
+            S_LOGITS,
+            0.1855564,
+            digits=6,
+            forms=OF_PROB,
+        ),
+        Case(
+            "fractions and numpy",
+            "dice-focal:gamma=0.5",
+            (PROB, LABEL),
+            lambda: float(exact(PROB, LABEL)) + of_focal(PROB, LABEL, 0.5),
+        ),
+    ],
+    "generalized-dice-focal": [
+        Case(MONAI, "generalized-dice-focal:one_vs_rest=true", (SCORES, CLASSES), 1.3127461, digits=6, forms=OF_PROBS),
+        Case(
+            MONAI,
+            "generalized-dice-focal:gamma=1.5,dice_weight=0.7,focal_weight=0.2,one_vs_rest=true",
+            (SCORES, CLASSES),
+            0.6395838,
+            digits=6,
+            forms=OF_PROBS,
+        ),
+        Case(
+            "fractions and numpy",
+            "generalized-dice-focal",
+            (PROBS, CLASSES),
+            lambda: float(of_classes(PROBS, CLASSES)) + of_focal(PROBS[np.arange(len(PROBS)), CLASSES], 1, 2),
+        ),
+    ],
+    "unified-focal": [
+        Case("MONAI 1.6.1", "unified-focal", S, 0.2197708, digits=6),
+        Case("MONAI 1.6.1", "unified-focal:focal_weight=0.3,gamma=0.75,delta=0.6", S, 0.3520948, digits=6),
+        Case(
+            "fractions and numpy",
+            "unified-focal:focal_weight=0.3,gamma=0.75,delta=0.6",
+            (PROB, LABEL),
+            lambda: unified(PROB, LABEL, 0.6, 0.75, 0.3),
+        ),
+        Case(
+            "fractions and numpy, logits",
+            "unified-focal",
+            (LOGIT, LABEL),
+            lambda: unified(scipy.special.expit(LOGIT), LABEL, 0.7, 0.5, 0.5),
+            forms=OF_PROB,
+        ),
+        Case("perfect", "unified-focal", ([1.0, 0.0], [1, 0]), 0.0),
+    ],
+    "wasserstein-dice": [
+        Case(MONAI, "wasserstein-dice", (SCORES, CLASSES), 0.6137964425039255, digits=13, forms=OF_PROBS),
+        Case(
+            MONAI,
+            f"wasserstein-dice:distances={IN_STEPS}",
+            (SCORES, CLASSES),
+            0.3044562305937446,
+            digits=13,
+            forms=OF_PROBS,
+        ),
+        Case(
+            "fractions",
+            f"wasserstein-dice:distances={IN_STEPS}",
+            (PROBS, CLASSES),
+            lambda: of_distances(PROBS, CLASSES, STEPS / 1.5),
+        ),
+        Case("fractions", "wasserstein-dice", (PROBS, CLASSES), lambda: of_distances(PROBS, CLASSES, 1.0 - np.eye(4))),
+        Case("by hand, an empty region", "wasserstein-dice:smooth=1", ([[0.5, 0.5]], [0]), Fraction(1, 3)),
+    ],
+}

@@ -46,6 +46,15 @@ def of_correlations(left: Any, right: Any, lambd: float) -> float:
     return float(((1 - diagonal) ** 2).sum() + lambd * ((correlation**2).sum() - (diagonal**2).sum()))
 
 
+def of_alignment(temperature: float, alpha: float, alignment: float) -> float:
+    """Both views below one another, each row against all but itself, without the small number in lightly's divisor."""
+    x = torch.cat([F.normalize(tensor(LEFT)), F.normalize(tensor(RIGHT))])
+    s, partner = x @ x.T, torch.arange(24).roll(12)
+    t = temperature * (1 + alpha * (s[torch.arange(24), partner].mean() - alignment))
+    surprise = F.cross_entropy(s.fill_diagonal_(-torch.inf) / t, partner, reduction="none")
+    return float((surprise / (1 - (-surprise).exp())).mean())
+
+
 def printed(source: str, spec: str, inputs: Any, value: float, digits: int = 13) -> Case:
     return Case(source, spec, inputs, value, digits=digits)
 
@@ -114,6 +123,19 @@ CASES = {
         printed(LIGHTLY, "dcl", V, -1.093749, 6),
         *reduced(printed(LIGHTLY, "dcl", TWO, -0.1801666968455799), 12, "sum"),
         printed(LIGHTLY, "dcl:temperature=0.5", TWO, 1.8740275789374776),
+    ],
+    "dclw": [
+        *reduced(printed(LIGHTLY, "dclw", TWO, 0.38908234839559536), 12, "sum"),
+        printed(LIGHTLY, "dclw:temperature=0.5,sigma=0.2", TWO, 2.10031616201021),
+    ],
+    "macl": [
+        *reduced(printed(f"{LIGHTLY}, 1e-8 added to 1 - P", "macl", TWO, 1.73705, 5), 12, "sum"),
+        printed(LIGHTLY, "macl:temperature=0.3,alpha=0.2,alignment=0.3", TWO, 2.08014860, 7),
+        Case("lightly's own steps", "macl", TWO, lambda: of_alignment(0.1, 0.5, 0.0)),
+    ],
+    "hypersphere": [
+        printed(LIGHTLY, "hypersphere:t=1", TWO, -1.1930525763967614),
+        printed(LIGHTLY, "hypersphere:alpha=3,uniformity_weight=0.3", TWO, -0.4653926796697198),
     ],
     "gist": [
         *reduced(printed(ST, "gist", FOUR, 6.251753592500578), 12, "sum"),
