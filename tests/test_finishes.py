@@ -18,6 +18,7 @@ from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
 from lossctl.resampling import survey
 from lossctl.resampling.draws import Draws
+from lossctl.rows import hardest
 
 RNG = np.random.default_rng(21)
 N = 400
@@ -207,11 +208,11 @@ def test_the_hardest_rows_have_a_value_of_their_own(loss):
     inputs, statistic = STATISTICS[loss]
     alone = np.exp(-CHOSEN) if loss == "perplexity" else np.abs(PRED - TARGET)
     with reading_of(registry.parse(loss), INPUTS[loss]) as shared:
-        hardest = compute.top(shared, 7)
-        (kept,) = compute.kept(shared, compute.hardest.read_kept("50"))
+        top = compute.top(shared, 7)
+        (kept,) = compute.kept(shared, hardest.read_kept("50"))
     order = np.argsort(-alone, kind="stable")
-    assert hardest.number.tolist() == order[:7].tolist()
-    assert hardest.loss == pytest.approx(alone[order[:7]], rel=1e-13)
+    assert top.number.tolist() == order[:7].tolist()
+    assert top.loss == pytest.approx(alone[order[:7]], rel=1e-13)
     assert kept.value == pytest.approx(float(statistic(*(column[order[:50]] for column in inputs))), rel=1e-12)
 
 

@@ -107,6 +107,15 @@ def test_a_small_compute_loads_numpy_and_nothing_heavier(tmp_path):
     assert "numpy" in modules
     assert not modules & set(NOT_ON_THE_CPU)
     assert not {name for name in modules if name.startswith("lossctl.files.tables")}, "a CSV reader for an NPY file"
+    assert "lossctl.resampling.bootstrap" not in modules, "a bootstrap where no interval is asked for"
+
+
+def test_parquet_loads_no_pandas(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "preds.parquet"
+    parquet.write_table(pyarrow.table({"prob": [0.9, 0.2], "label": [True, False]}), path)
+    modules = loaded_by("compute", "focal", str(path))
+    assert "pyarrow" in modules and "pandas" not in modules
 
 
 @pytest.mark.first_fast

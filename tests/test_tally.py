@@ -20,6 +20,7 @@ from lossctl.resampling import bootstrap, draws, survey
 from lossctl.resampling import by_count as tally
 from lossctl.resampling.draws import Draws
 from lossctl.rows import by_row as rows
+from lossctl.rows import hardest
 
 LOSSES = [loss for loss in registry.walk() if not loss.engine.has_values and loss.engine.takes_weights]
 RNG = np.random.default_rng(20)
@@ -424,7 +425,7 @@ def test_questions_without_an_answer_say_so(arguments, expected):
 
 def test_what_needs_rows_says_so_in_python_too():
     with assess.prepared([assess.Request(registry.parse("gini"), {}, [LABEL])]) as shared:
-        for question in (lambda: assess.top(shared, 3), lambda: assess.kept(shared, assess.hardest.Kept(3, None))):
+        for question in (lambda: assess.top(shared, 3), lambda: assess.kept(shared, hardest.Kept(3, None))):
             with pytest.raises(UsageError, match="no value for each row"):
                 question()
     with pytest.raises(DataError, match="no rows"):

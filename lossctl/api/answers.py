@@ -16,7 +16,6 @@ from ..language.registry import SET, make, of_triplets
 from ..results.values import Result
 from ..rows.by_row import Rows
 from ..rows.facts import Facts, verdict
-from ..rows.hardest import Hardest
 from . import compute
 from .compute import Request
 from .question import Question
@@ -26,6 +25,7 @@ from .shared import Progress, Shared
 if TYPE_CHECKING:
     from ..results.comparisons import Comparison
     from ..results.distributions import RowPicture
+    from ..rows.hardest import Hardest
     from ..rows.workers import Workers
     from ..sets.given import GivenTriplets
     from . import mine, triplets

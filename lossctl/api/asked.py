@@ -21,7 +21,6 @@ from ..language.domains import named_distance
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
 from ..language.setting import Setting, Way
-from ..resampling.bootstrap import METHODS
 from .compute import Jobs, Side, forms_of, read_bins
 from .numbers import Confidence
 from .reading import Given, Reading
@@ -251,6 +250,8 @@ def confidence_of(call: Asked, specs: Sequence[Spec] = ()) -> Confidence | None:
     if not 0 < level < 1:
         raise UsageError(f"{call.name('ci')} cannot be {level:g}", fix="give a level between 0 and 1, such as 0.95")
     _refuse_unresolved(call, float(level), int(call["resamples"]))
+    from ..resampling.bootstrap import METHODS
+
     method = next(word for word in METHODS if word == call["ci_method"])
     own = specs[0].seed if specs else 0
     seed = call["seed"] if call.has("seed") else own

@@ -12,7 +12,6 @@ from ..errors import DataError, UsageError
 from ..files import binding, memory
 from ..files.opening import label_of
 from ..files.sources import Field, blocks, held, parse_source, place_of
-from ..files.unfolding import repeated
 from ..language.registry import Loss, Spec
 from ..language.roles import DISTANCE, LOGIT_NAMES, PAIR, POINTS, PROBABILITY_NAMES, SAME, TRIPLET, Form, Role
 from ..rows import checks, shapes
@@ -95,7 +94,11 @@ class Bound(NamedTuple):
     def beside(self, column: Field) -> Field:
         """A column with a value for each row of the files (or for each place already), in step with the fields."""
         rows, own = (field.frame.content.rows_of(field.columns[0]) for field in (self.fields[0], column))
-        return column if self.places == 1 or (own is not None and own == rows) else repeated(column, self.places)
+        if self.places == 1 or (own is not None and own == rows):
+            return column
+        from ..files.unfolding import repeated
+
+        return repeated(column, self.places)
 
 
 class Derived(NamedTuple):

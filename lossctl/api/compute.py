@@ -22,11 +22,9 @@ from ..files.dialect import refuse_idle
 from ..files.sources import Block, Field
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
-from ..resampling import jackknife, survey
-from ..resampling.draws import Draws
-from ..resampling.jackknife import Jackknife
+from ..resampling import survey
 from ..results.values import Result
-from ..rows import by_row, groups, hardest, whole
+from ..rows import by_row, groups
 from ..rows.workers import forked
 from . import numbers, prepare
 from .bound import as_array, column_of, home_of, rider
@@ -37,6 +35,8 @@ from .shared import Progress, Shared
 
 if TYPE_CHECKING:
     from ..files.binding import Desk
+    from ..resampling.jackknife import Jackknife
+    from ..rows.hardest import Hardest, Kept
     from .parts import Executor
 
 FORK_ROWS = 1 << 22  # from here on a second process pays for its start
@@ -259,7 +259,7 @@ def results_of_each(
             group=side.get("group"),
             bins=_bins(shared, side["group"], count) if count else None,
             cluster=side.get("cluster"),
-            draws=Draws(asked.seed, asked.resamples) if asked and not shared.engine.reads_whole else None,
+            draws=asked.draws if asked and not shared.engine.reads_whole else None,
             most=shared.scorer.most_of_bca if asked and asked.method == "bca" else None,
         )
         for side, count, asked in zip(shared.sides, shared.bins, confidences, strict=True)
@@ -379,7 +379,7 @@ def _of_loss(
         average = numbers.signed(average, "mean-of-groups")
         if confidence:
             of_names = [spreads[name] for name in names]
-            spread = jackknife.mean(of_names) if shared.engine.reads_whole else survey.macro_spread(of_names, names)
+            spread = _spread_of_mean(shared, of_names, names)
             average = numbers.remarked(
                 replace(average, ci=numbers.interval_of(confidence, unit, spread)), spread.remark
             )
@@ -387,12 +387,21 @@ def _of_loss(
     return results + of_groups
 
 
+def _spread_of_mean(shared: Shared, spreads: list[Any], names: list[str]) -> Any:
+    """How the mean of the groups varies."""
+    from ..resampling import jackknife, macro
+
+    return jackknife.mean(spreads) if shared.engine.reads_whole else macro.spread_of_mean(spreads, names)
+
+
 def left_out(
     shared: Shared, at: int, pieces: survey.Pieces, aspects: survey.Aspects, confidence: Confidence
 ) -> dict[str | None, Jackknife]:
     """What the value of all rows, and of each group of them, is without each block of rows (or of clusters)."""
+    from ..resampling import jackknife
+    from ..rows import whole
+
     units = 0
-    draws = Draws(confidence.seed, confidence.resamples)
 
     def masks(riders: tuple[np.ndarray, ...]) -> list[np.ndarray]:
         nonlocal units
@@ -402,7 +411,7 @@ def left_out(
             if clusters is None
             else len(np.unique(groups.as_text(clusters)))
         )
-        return list(jackknife.blocks_of(draws, len(riders[0]), clusters))
+        return list(jackknife.blocks_of(confidence.draws, len(riders[0]), clusters))
 
     plan = shared.losses[at].plan
     fold = survey.fold((aspects,), shared.scorer.piece)
@@ -412,11 +421,13 @@ def left_out(
     rests: list[survey.Pieces] = [{} if rest is None else fold((rest,))[0] for rest in scored]
     values = {name: np.array([rest[name].value(plan) if name in rest else np.nan for rest in rests]) for name in pieces}
     fewest = jackknife.FEW_POINTS if aspects.cluster is None else jackknife.FEW_CLUSTERS
-    return {name: Jackknife(piece.value(plan), values[name], units, fewest) for name, piece in pieces.items()}
+    return {name: jackknife.Jackknife(piece.value(plan), values[name], units, fewest) for name, piece in pieces.items()}
 
 
-def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list[Result]:
+def kept(shared: Shared, keep: Kept, *, data_hash: bool = False) -> list[Result]:
     """The mean (or sum) of each loss over its hardest rows, or over the hardest of each group."""
+    from ..rows import hardest
+
     results = []
     for position, loss in enumerate(shared.losses):
         if loss.plan.reduction not in ("mean", "sum"):
@@ -442,8 +453,10 @@ def kept(shared: Shared, keep: hardest.Kept, *, data_hash: bool = False) -> list
     return results
 
 
-def top(shared: Shared, count: int) -> hardest.Hardest:
+def top(shared: Shared, count: int) -> Hardest:
     """The rows with the highest loss (of the first loss), hardest first."""
+    from ..rows import hardest
+
     rows = hardest.top_of(shared.score_rows(partial(hardest.top, count)), count)
     if rows is None or not rows.n:
         raise DataError(f"no {shared.engine.unit}", fix=CHECKS)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..language.engines import Engine
 from ..resampling import survey
-from ..resampling.bootstrap import Method, Spread
-from ..resampling.jackknife import Jackknife
 from ..results.values import Interval, Result
-from ..rows import hardest, shapes
+from ..rows import shapes
 from ..rows.facts import Facts, verdict
 from ..text import option_text, shown
 from ..version import __version__
 from .prepare import Prepared
+
+if TYPE_CHECKING:
+    from ..resampling.bootstrap import Method, Spread
+    from ..resampling.draws import Draws
+    from ..resampling.jackknife import Jackknife
+    from ..resampling.macro import GroupMean
+    from ..rows.hardest import Kept
 
 LOST = (
     "no interval: what the rows do to the value leaves the range of float64 on the way; multiply the columns by a "
@@ -31,6 +36,13 @@ class Confidence(NamedTuple):
     method: Method = "bca"
     resamples: int = 1000
     seed: int = 0
+
+    @property
+    def draws(self) -> Draws:
+        """The resamples."""
+        from ..resampling.draws import Draws
+
+        return Draws(self.seed, self.resamples)
 
 
 def result(computation: Prepared, fingerprint: str | None, value: float, n: int, facts: Facts, **more: Any) -> Result:
@@ -133,7 +145,9 @@ def left_out_unit(engine: Engine) -> str:
     return "points" if engine.has_space else engine.unit
 
 
-def interval_of(confidence: Confidence, unit: str, spread: Spread | survey.GroupMean | Jackknife) -> Interval:
+def interval_of(confidence: Confidence, unit: str, spread: Spread | GroupMean | Jackknife) -> Interval:
+    from ..resampling.jackknife import Jackknife
+
     level, method, resamples, seed = confidence
     if isinstance(spread, Jackknife):
         ends, error = spread.interval(level), spread.standard_error
@@ -157,7 +171,7 @@ def remarked(result: Result, remark: str) -> Result:
     return replace(result, warnings=(*result.warnings, f"{result.loss}: {of}{remark}"))
 
 
-def marked(result: Result, keep: hardest.Kept, unit: str) -> Result:
+def marked(result: Result, keep: Kept, unit: str) -> Result:
     """With which rows it is of."""
     signature = result.signature.replace("|red:", f"|keep:{keep.text}|red:", 1)
     note = "" if result.average == "macro" else f"the {result.n} hardest {unit}"

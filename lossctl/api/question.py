@@ -10,13 +10,13 @@ from ..language import options
 from ..language.options import COMPUTE
 from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, Form
-from ..rows.hardest import Kept, read_kept
 from .asked import Asked, bounds_of, confidence_of, id_column, reading_of, refuse_both, side_of, without, workers_of
 from .compute import Jobs, Side, forms_of
 from .numbers import Confidence
 from .reading import Given, Reading
 
 if TYPE_CHECKING:
+    from ..rows.hardest import Kept
     from .gates import Bounds
 
 
@@ -94,11 +94,17 @@ class Question(NamedTuple):
             confidence=confidence_of(call, specs),
             bounds=bounds_of(call),
             align=id_column(call["align"]),
-            keep=read_kept(str(call["keep"])) if call["keep"] is not None else None,
+            keep=_kept(str(call["keep"])) if call["keep"] is not None else None,
             top=call["top"],
             per_row=bool(call["per_row"]),
             jobs=workers_of(call),
         )
+
+
+def _kept(text: str) -> Kept:
+    from ..rows.hardest import read_kept
+
+    return read_kept(text)
 
 
 def without_wishes(call: Asked, losses: Sequence[Loss]) -> Asked:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
 from ..language import options
-from ..sets.thinning import Thinning
 from ..text import did_you_mean
 from .asked import Asked, reading_of, refuse_both, without, workers_of
 from .compute import Jobs, Side
 from .reading import Given, Reading
+
+if TYPE_CHECKING:
+    from ..sets.thinning import Thinning
 
 
 class TripletQuestion(NamedTuple):
@@ -126,6 +128,8 @@ class MiningQuestion(NamedTuple):
         chosen |= {"categories": _categories(call["category"])} if call["category"] else {}
         chosen |= {"seed": call["seed"]} if strategy in options.DRAWN else {}
         own = [name.replace("-", "_") for name, taker in options.OF_STRATEGY.items() if taker == strategy]
+        from ..sets.thinning import Thinning
+
         stays = {key: call[key] for key in Thinning._fields}
         chosen |= {key: call[key] for key in own if key not in stays}
         return cls(

@@ -11,7 +11,7 @@ from ..files.drawer import Place
 from ..files.sources import Block, Field, block_rows, blocks, digest, held, place_of
 from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
 from ..resampling import survey
-from ..rows import by_row, whole
+from ..rows import by_row
 from ..rows.job import Job
 from ..rows.workers import Workers
 from .prepare import Prepared
@@ -85,6 +85,8 @@ class Shared:
             yield from self.scorer.blocks(self.jobs, self.ride, self.read, self.threads, fold)
             return
         if not self.answers:
+            from ..rows import whole
+
             workers = [self.workers(partial(whole_scores, at)) for at in range(len(self.jobs))]
             self.answers = whole.answers(
                 self.scorer.blocks, self.jobs, self.ride, self.read, self.place, workers, progress
@@ -126,6 +128,8 @@ class Shared:
 
 def whole_scores(at: int, shared: Shared, workers: Workers) -> tuple[WholeScores, ...]:
     """What one of the losses gives of all rows, where these are read whole."""
+    from ..rows import whole
+
     return whole.answers(
         shared.scorer.blocks, shared.jobs[at : at + 1], shared.ride, shared.read, shared.place, [workers]
     )

@@ -278,8 +278,9 @@ def _stored(values: Any, width: int | None, at: Callable[[int], str]) -> Array:
         objects = np.empty(len(values), object)
         objects[:] = values.to_pylist()
         return objects
-    stored: Array = values.to_numpy(zero_copy_only=False)
-    return stored
+    if types.is_boolean(values.type):
+        return np.from_dlpack(values.cast("uint8")).view(bool)
+    return np.from_dlpack(values)  # its own to_numpy imports pandas
 
 
 def _flat(values: Any, width: int, at: Callable[[int], str]) -> Any:

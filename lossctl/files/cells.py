@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,8 +29,7 @@ LIKE = {" ": str.maketrans("\xa0\u202f\u2009", "   "), "'": str.maketrans("\u201
 SKIP = "drop those rows with --na skip, or choose another column"
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """What every row of a file looks like. names: () without a header; width: 0 before the first row is read.
 
     decimal, thousands: as in a Dialect;  blanks: cells are separated by any number of blanks
@@ -50,8 +49,7 @@ class Form:
         return numbered_name(self.names[column] if self.names else None, column)
 
 
-@dataclass(frozen=True)
-class ColumnKinds:
+class ColumnKinds(NamedTuple):
     """The columns to parse: as numbers, and as labels."""
 
     numbers: tuple[int, ...]

@@ -8,8 +8,7 @@ read, or the fault.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -76,14 +75,18 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
         )
     except ArrowInvalid:
         return None
+    if any(column.null_count for column in table.columns):
+        return None
     numbers = np.empty((table.num_rows, len(names)))
-    for at, column in enumerate(table.columns):
-        numbers[:, at] = column.to_numpy()
+    start = 0
+    for batch in table.to_batches():
+        for at, column in enumerate(batch.columns):
+            numbers[start : start + batch.num_rows, at] = np.from_dlpack(column)  # to_numpy would import pandas
+        start += batch.num_rows
     return Parsed(numbers, ()) if bool(abs(numbers).max(initial=0.0) < EXACT) else None
 
 
-@dataclass(frozen=True)
-class Cells:
+class Cells(NamedTuple):
     """Where cells lie in `text`, int64 (rows, width) each.
 
     points: how many decimal points stand before each end;  after_point: characters after a cell's point, -1 without

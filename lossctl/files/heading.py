@@ -6,7 +6,6 @@ import contextlib
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..errors import DataError
 from ..language.roles import ROLES
@@ -49,21 +48,21 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     form = Form(label, ",", (), 0, dialect.allow_missing, dialect.decimal, dialect.thousands)
     if delimiter is None:
         delimiter, blanks = _delimiter(first, sample[len(first) :], form)
-        form = replace(form, blanks=blanks)
-    form = replace(form, delimiter=delimiter)
+        form = form._replace(blanks=blanks)
+    form = form._replace(delimiter=delimiter)
     _, cells = next(strict_rows(plain_rows(first, form), line, form))
-    form = replace(form, width=len(cells))
+    form = form._replace(width=len(cells))
     rows = _sample_rows(sample[len(first) :], form)
     may_be_lists = bool(rows) and any(map(may_be_list, rows[0]))
     lists = list_widths(rows) if may_be_lists else {}
     names = _names_in(comments, form) if dialect.header is None and _all(cells, form, numbers=True) else ()
     if names:
-        return Table(stretch, replace(form, names=names), begin, line)
+        return Table(stretch, form._replace(names=names), begin, line)
     if not (_is_header(cells, rows, form, line) if dialect.header is None else dialect.header):
         return Table(stretch, form, begin, line, lists=lists)
     if dialect.header is None:
         _refuse_second_header(cells, rows, form, line)
-    form = replace(form, names=_header_names(cells, label, line))
+    form = form._replace(names=_header_names(cells, label, line))
     return Table(stretch, form, begin + len(first), line + first.count(b"\n"), lists=lists)
 
 
@@ -177,7 +176,7 @@ def _is_number(cell: str, form: Form) -> bool:
 
 
 def _all(cells: Sequence[str], form: Form, *, numbers: bool, decimal: str = "") -> bool:
-    form = replace(form, decimal=decimal) if decimal else form
+    form = form._replace(decimal=decimal) if decimal else form
     return all(_is_number(cell, form) for cell in cells)
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +22,7 @@ from .values import EXACT, is_missing
 PLAIN = (str, int, float, np.number, np.bool_)
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """An array in memory, seen like one in a file."""
 
     layout: Layout

@@ -86,7 +86,6 @@ class Bytes:
         return io.BufferedReader(_Window(self), buffer_size=1 << 16)
 
 
-@dataclass(frozen=True)
 class _WithNewlines(Bytes):
     def pread(self, position: int, length: int) -> bytes:
         return Bytes.pread(self, position, length).replace(b"\r", b"\n")

@@ -29,7 +29,6 @@ from .reading import (
     numbers_of,
     place_of,
 )
-from .shards import matching, open_shards
 
 __all__ = [
     "DIGEST_ROWS",
@@ -104,6 +103,8 @@ def open_source(
     dialect = Dialect(header, delimiter, decimal, thousands, allow_missing, dim)
     if isinstance(path, str) and not has_magic(path):
         return _open_file(path, dialect)
+    from .shards import matching, open_shards
+
     paths = matching(path) if isinstance(path, str) else tuple(path)
     if len(paths) == 1:
         return _open_file(paths[0], dialect)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, reduce
-from typing import Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -13,16 +13,15 @@ from ..errors import UsageError
 from ..rows import by_row, groups, shapes, sums
 from ..rows.facts import Facts
 from ..rows.workers import keep_freed_memory
-from ..text import shown
-from . import bootstrap, statistic, student
-from .bootstrap import Influence, Method, Spread
-from .clusters import Clusters, cluster_numbers, cluster_sums, merge_into, table_of
-from .draws import Draws, resample_sums
+
+if TYPE_CHECKING:
+    from .bootstrap import Method, Sample, Spread
+    from .clusters import Clusters
+    from .draws import Draws
 
 LARGEST_BYTES = 1 << 30
 FEW = 24  # rows that are summed one by one
 NAMED = 5  # groups that are named in a warning
-LARGE = 30  # effective rows from which on a group is large enough for the bootstrap of the mean of groups
 
 
 class Aspects(NamedTuple):
@@ -161,7 +160,7 @@ class Slice(NamedTuple):
     """The sums of some rows, and what their bootstrap keeps: a sample of the rows, or the sums of each cluster."""
 
     part: by_row.Part
-    sample: bootstrap.Sample | None = None
+    sample: Sample | None = None
     clusters: Clusters | None = None
 
     @property
@@ -181,13 +180,12 @@ class Slice(NamedTuple):
 
     def merge(self, other: Slice) -> Slice:
         """The slice of two sets of rows together."""
-        return Slice(
-            self.part.merge(other.part),
-            self.sample.merge(other.sample) if self.sample and other.sample else self.sample,
-            merge_into(self.clusters, other.clusters)
-            if self.clusters is not None and other.clusters is not None
-            else None,
-        )
+        part = self.part.merge(other.part)
+        if self.clusters is None or other.clusters is None:
+            return Slice(part, self.sample.merge(other.sample) if self.sample and other.sample else self.sample)
+        from .clusters import merge_into
+
+        return Slice(part, self.sample, merge_into(self.clusters, other.clusters))
 
     def noticing(self, facts: Facts) -> Slice:
         """The same with other facts."""
@@ -203,6 +201,8 @@ class Slice(NamedTuple):
 
     def spread(self, plan: shapes.Plan, draws: Draws, method: Method) -> Spread:
         """How the value varies over the resamples."""
+        from . import bootstrap, statistic
+
         value, centre = self.value(plan), statistic.centre_of(self.part)
         if self.clusters is None:
             assert self.sample is not None
@@ -211,6 +211,9 @@ class Slice(NamedTuple):
             influence = moments.influence(statistic.slopes_of(plan, self.part, moments))
             acceleration = influence.acceleration
         else:
+            from .clusters import cluster_numbers, table_of
+            from .draws import resample_sums
+
             names, columns = table_of(self.clusters)
             columns = columns.reshape(-1, len(self.part.sums))
             totals = resample_sums(draws, cluster_numbers(names), columns).table
@@ -224,7 +227,7 @@ class Slice(NamedTuple):
         resampled[held] = statistic.resampled_values(plan, totals[held], self.n)
         weight = float(self.part.sums[-1])
         effective = weight / squares * weight if squares else math.nan
-        spread = Spread(value, resampled, held, acceleration, influence, effective).in_range
+        spread = bootstrap.Spread(value, resampled, held, acceleration, influence, effective).in_range
         statistic.refuse_cancelled(plan, self.part, value, spread.standard_error)
         return spread
 
@@ -239,75 +242,14 @@ def slice_of(scored: by_row.Scored, positions: np.ndarray | None, aspects: Aspec
     n = rows.n
     columns = np.stack([np.ones(n) if column is None else column for column in rows.columns], axis=1)[at]
     if aspects.cluster is None:
+        from . import bootstrap
+
         numbers = rows.numbers.at(np.arange(n) if positions is None else positions)
         return Slice(part, bootstrap.sample(aspects.draws, numbers, columns))
+    from .clusters import cluster_sums
+
     return Slice(part, clusters=cluster_sums(scored.side[aspects.cluster][at], columns))
 
 
 def _total(values: np.ndarray) -> sums.Total:
     return sums.total_of_few(values.tolist()) if len(values) <= FEW else sums.total(values)
-
-
-# --- the mean of groups
-
-
-class GroupMean(NamedTuple):
-    """The mean of groups of which some are small: each varies as its own rows do, not as resamples of few.
-
-    Source: Welch, The generalization of Student's problem, 1947; Satterthwaite, 1946 (the degrees of freedom).
-
-    squares: the variance of the mean;  freedom: its degrees of freedom;  influence: of rows or clusters
-    small: how many groups have a single row (or cluster), so that nothing tells how they vary;  names: of the first
-    """
-
-    value: float
-    squares: float
-    freedom: float
-    influence: Influence
-    groups: int
-    small: int
-    names: tuple[str, ...] = ()
-
-    @property
-    def standard_error(self) -> float:
-        """Of the mean; nan where it has none."""
-        return math.nan if self.small else math.sqrt(self.squares)
-
-    def ends(self, level: float, method: Method) -> bootstrap.Ends:
-        """The interval of the mean; nan where there is none."""
-        reach = self.standard_error
-        if reach != 0:
-            reach *= student.quantile(level, self.freedom)
-        return bootstrap.Ends("welch", self.value - reach, self.value + reach)
-
-    @property
-    def remark(self) -> str:
-        """Why there is no interval, or how it was made."""
-        if self.small:
-            named = f": {', '.join(self.names)}" if self.names else ""
-            return f"no interval of the mean of groups: {self.small} of {self.groups} have a single row{named}"
-        return f"some groups are small: an interval by t with {self.freedom:.3g} degrees of freedom"
-
-
-def macro_spread(spreads: Sequence[Spread], names: Sequence[str]) -> Spread | GroupMean:
-    """That of the mean of the groups' values, each resampled by itself; where some are small, without resamples."""
-    value = float(np.mean([spread.value for spread in spreads]))
-    influence = reduce(Influence.plus, (spread.influence for spread in spreads)).times(1 / len(spreads))
-    if all(spread.effective >= LARGE for spread in spreads) and all(spread.held.all() for spread in spreads):
-        with np.errstate(invalid="ignore", over="ignore"):
-            resampled = np.mean([spread.resampled for spread in spreads], axis=0)
-        return Spread(value, resampled, np.ones(len(resampled), dtype=bool), influence.acceleration, influence)
-    if influence.by_cluster is not None:
-        units = influence.units
-        squares = influence.squares * units / (units - 1) if units > 1 else math.nan
-        return GroupMean(value, squares, units - 1, influence, len(spreads), len(spreads) if units < 2 else 0)
-    single = [name for name, spread in zip(names, spreads, strict=True) if not spread.effective > 1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        effective = np.array([spread.effective for spread in spreads])
-        parts = np.array([spread.influence.squares for spread in spreads]) * effective / (effective - 1)
-        parts = parts / len(spreads) ** 2
-        bound = (parts * parts / (effective - 1)).sum()
-        freedom = float(parts.sum() ** 2 / bound) if bound else float(np.sum(effective - 1))
-    return GroupMean(
-        value, float(parts.sum()), freedom, influence, len(spreads), len(single), tuple(map(shown, single[:NAMED]))
-    )

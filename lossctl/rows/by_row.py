@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..language.predictions import Binary
 from ..language.registry import Loss, columns_of
 from ..language.rounding import two_product
 from . import checks, shapes, sums
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from typing import Protocol
 
+    from ..language.predictions import Binary
     from .job import Arrays, Read, RowBlock
 
     class Numbers(Protocol):

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError
-from ..language.predictions import Binary, Categorical, Distribution
 from ..language.roles import Check, Role
 from .facts import NOTHING, SUM_TOLERANCE, Facts, counted_from
 from .pair_checks import oddities
@@ -121,6 +120,8 @@ def _converted(plan: Plan, entry: Input, values: np.ndarray, facts: Facts) -> An
         return np.maximum(values, 0.0) if facts.negative_labels else values  # {-1, 1} becomes {0, 1}
     if entry.form is None:
         return _squashed(plan.squash, values) if plan.squash != "none" and entry is plan.entries[0] else values
+    from ..language.predictions import Binary, Categorical, Distribution
+
     if facts.rounded:
         values = np.clip(values, 0.0, 1.0)
     form = entry.form
@@ -165,6 +166,7 @@ def _squashed(squash: str, scores: np.ndarray) -> np.ndarray:
     import numpy as np
 
     from ..language.numerics import sigmoid
+    from ..language.predictions import Categorical
 
     if squash == "sigmoid":
         return np.asarray(sigmoid(scores))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..text import escaped, message
 
@@ -14,8 +13,7 @@ PROSE = 16  # characters that sentences have at least
 MANY_DIGITS = re.compile(r"[-+]?\d*\.\d+([eE][-+]?\d+)?")
 
 
-@dataclass(frozen=True)
-class Sheet:
+class Sheet(NamedTuple):
     """Columns and rows of text, and what a table on a terminal may do with them.
 
     numeric: columns that are set flush right;  prose: columns of sentences, whose lines may break between words
@@ -192,7 +190,7 @@ def _without(sheet: Sheet, names: Collection[str]) -> Sheet:
     """Without some columns."""
     places = [at for at, name in enumerate(sheet.columns) if name not in names]
     rows = tuple(tuple(row[at] for at in places) for row in sheet.rows)
-    return replace(sheet, columns=tuple(sheet.columns[at] for at in places), rows=rows)
+    return sheet._replace(columns=tuple(sheet.columns[at] for at in places), rows=rows)
 
 
 def _said_without(sheet: Sheet, names: Sequence[str]) -> Sheet:
@@ -203,7 +201,7 @@ def _said_without(sheet: Sheet, names: Sequence[str]) -> Sheet:
 
 def _titled(sheet: Sheet, *texts: str) -> Sheet:
     """With more in its title."""
-    return replace(sheet, title="; ".join([*([sheet.title] if sheet.title else []), *texts]))
+    return sheet._replace(title="; ".join([*([sheet.title] if sheet.title else []), *texts]))
 
 
 def _dittoed(sheet: Sheet) -> Sheet:
@@ -214,7 +212,7 @@ def _dittoed(sheet: Sheet) -> Sheet:
         depth = next((k for k, at in enumerate(places) if not last or row[at] != last[at]), len(places))
         blank = places[:depth]
         rows.append(tuple("" if at in blank else cell for at, cell in enumerate(row)))
-    return replace(sheet, rows=tuple(rows))
+    return sheet._replace(rows=tuple(rows))
 
 
 def _sharing(sheet: Sheet) -> Sheet:
@@ -240,13 +238,13 @@ def _rounded(sheet: Sheet, digits: int) -> Sheet:
         return text if len(text) < len(cell) else cell
 
     rows = tuple(tuple(map(short, sheet.columns, row)) for row in sheet.rows)
-    return sheet if rows == sheet.rows else _titled(replace(sheet, rows=rows), "rounded to fit: -f tsv has every digit")
+    return sheet if rows == sheet.rows else _titled(sheet._replace(rows=rows), "rounded to fit: -f tsv has every digit")
 
 
 def fit_to_show(sheet: Sheet) -> Sheet:
     """The sheet with what cannot be seen in its texts as escapes."""
     rows = tuple(tuple(map(escaped, row)) for row in sheet.rows)
-    return replace(sheet, columns=tuple(map(escaped, sheet.columns)), rows=rows, title=message(sheet.title))
+    return sheet._replace(columns=tuple(map(escaped, sheet.columns)), rows=rows, title=message(sheet.title))
 
 
 FORMATS: dict[str, Any] = {
