@@ -269,6 +269,36 @@ def test_a_second_number_narrows_the_choice(tmp_path):
     assert narrow["results"][0]["options"] == "--alpha 0.25"
 
 
+@pytest.mark.slow
+def test_the_number_of_another_loss_narrows_the_choice(tmp_path):
+    """Chances of 0 beside a label of 1: bce tells the clip, which two digits of focal leave open."""
+    np.save(tmp_path / "p.npy", np.array([1.0, 0.25, 0.8, 0.0, 0.6, 0.3]))
+    np.save(tmp_path / "y.npy", np.array([0, 1, 1, 1, 1, 0]))
+    files = (tmp_path / "p.npy", tmp_path / "y.npy")
+    truth = ("--clip", "1e-8", "-r", "sum")
+    value, value2 = (
+        run_lossctl("compute", *words, *truth, *files, "-q", "-p", digits).out.strip()
+        for words, digits in ((("focal", "--gamma", "1"), "2"), (("bce",), "7"))
+    )
+    asked = ("reconcile", "focal", *files, "--value", value, "--json")
+    wide = json.loads(run_lossctl(*asked).out)["results"]
+    narrow = json.loads(run_lossctl(*asked, "--value2", value2, "--also", "bce").out)["results"]
+    assert 0 < len(narrow) < len(wide) / 2 and {fit["options"] for fit in narrow} < {fit["options"] for fit in wide}
+    assert not all("--clip 1e-08" in fit["options"] for fit in wide)
+    assert all("--clip 1e-08" in fit["options"] and "-r sum" in fit["options"] for fit in narrow), narrow
+    assert {fit["beside"] for fit in narrow} == {"bce --clip 1e-08 -r sum"}
+    assert any("--gamma 1" in fit["options"] for fit in narrow)
+    for words, what in (
+        (("--also", "bce"), "--also without --value2"),
+        (("--value2", value2), "--value2 alone"),
+        (("--value2", value2, "--also", "bce", "--src2", files[0]), "--also beside --src2"),
+        (("--value2", "0.123456", "--also", "bce"), "no combination of bce gives 0.123456"),
+        (("--value2", value2, "--also", "nix"), "unknown loss"),
+    ):
+        done = run_lossctl(*asked, *words)
+        assert done.code == 2 and what in done.err, (words, done.err)
+
+
 def test_a_number_is_solved_for(tmp_path):
     rng = np.random.default_rng(2)
     np.save(tmp_path / "x.npy", rng.normal(size=50))

@@ -137,12 +137,12 @@ class Combinations:
         """All combinations of customary choices that this input allows, each once."""
         known: dict[tuple[Options, Options], Combination] = {}
         for reading in self._readings():
-            of_reading = self._as_without(reading, known) if self._is_idle(reading) else self._of_reading(reading)
+            of_reading = self._as_without(reading, known) if self.is_idle(reading) else self._of_reading(reading)
             for combination in of_reading:
                 known.setdefault(combination.key, combination)
         return list(known.values())
 
-    def _is_idle(self, reading: Mapping[str, Any]) -> bool:
+    def is_idle(self, reading: Mapping[str, Any]) -> bool:
         """Whether a clip leaves all probabilities as they are, but for the rounding of its type."""
         if not self.arrays or ("clip" not in reading and "clip_log" not in reading):
             return False

@@ -4,45 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..errors import LossctlError
-from ..language.registry import make
 from ..results.choices import Fit, Reconciliation
 from . import answers, solving
-from .combinations import Combination, Combinations, asked_with
-from .printed import FLOAT32, Printed, by_chance, number_of
+from .combinations import Combination, Combinations
+from .narrowing import Narrow, OtherData, cost, exact_hits, other_loss, share_of
+from .printed import Printed, by_chance, number_of
 from .question import Question
 
-__all__ = ["Narrow", "number_of", "reconcile"]
-ROUGH = 1e-9  # of a value, by which it may be off until it is computed exactly
+__all__ = ["OtherData", "number_of", "other_loss", "reconcile"]
 TWINS = 1e-11  # values that are the same number
-
-
-class Narrow(NamedTuple):
-    """A second number, and the sources of the data that it is of."""
-
-    number: Printed
-    sources: tuple[str, ...]
-
-    def question(self, field: Combinations, combination: Combination) -> Question:
-        """What a combination gives for that data."""
-        spec = make(field.loss, **{**field.spec.options, **dict(combination.options)})
-        asked = asked_with(field.question, spec, dict(combination.settings))
-        return asked._replace(inputs=self.sources, named={})
-
-    def holds(self, field: Combinations, combination: Combination, share: float = 0.0) -> bool:
-        """Whether the combination gives it too. share: of the value, by which it may be off"""
-        try:
-            with answers.opened(self.question(field, combination)) as answer:
-                return self.number.fits(answer.results()[0].value, share)
-        except LossctlError:
-            return False
-
-    def check(self, field: Combinations) -> None:
-        """LossctlError where the loss cannot be computed of that data at all."""
-        with answers.opened(self.question(field, field.combination({}, {}, math.nan))) as answer:
-            answer.results()
 
 
 def reconcile(
@@ -50,7 +22,7 @@ def reconcile(
 ) -> Reconciliation:
     """The choices that give a number, the best first. UsageError.
 
-    asked: each loss of the inputs with what is set by hand, which stays;  narrow: a second number and its data
+    asked: each loss of the inputs with what is set by hand, which stays;  narrow: a second number
     """
     number = number_of(text)
     fits: list[Fit] = []
@@ -68,7 +40,10 @@ def reconcile(
             combinations = field.all()
             tried += len(combinations)
             chance += by_chance(number, [combination.value for combination in combinations])
-            fits += [_fit(field, group, number) for group in _folded(field, hits(field, combinations, number, narrow))]
+            fits += [
+                _fit(field, group, number, narrow)
+                for group in _folded(field, hits(field, combinations, number, narrow))
+            ]
             defaults.append(_default(field, combinations))
             solutions = solving.solutions(field, number) if solve else ()
             solved += [
@@ -96,15 +71,10 @@ def _order(fit: Fit) -> tuple[Any, ...]:
 def hits(
     field: Combinations, combinations: Sequence[Combination], number: Printed, narrow: Narrow | None
 ) -> Iterator[Combination]:
-    """The combinations that give a number; what libraries do also where float32 may be between."""
-    for combination in combinations:
-        share = FLOAT32 if combination.key in field.libraries else 0.0
-        is_near = number.is_full and not number.fits(combination.value, share)
-        if number.fits(combination.value, max(share, ROUGH)) and (is_near or field.is_rough):
-            combination = combination._replace(value=field.exact(combination))
-        if number.fits(combination.value, share) and (
-            narrow is None or narrow.holds(field, combination, share if narrow.number.digits > 6 else 0.0)
-        ):
+    """The combinations that give a number, and the second one."""
+    for combination in exact_hits(field, combinations, number):
+        share = share_of(field, combination) if narrow is not None and narrow.number.digits > 6 else 0.0
+        if narrow is None or narrow.holds(field, combination, share):
             yield combination
 
 
@@ -115,7 +85,7 @@ def _folded(field: Combinations, combinations: Iterator[Combination]) -> list[li
 
     def rank(hit: Combination) -> tuple[Any, ...]:
         is_of_library = hit.key in field.libraries
-        return _cost(field, hit), hit.key != plain, not is_of_library, not _nearest(field, hit)[0], len(hit.text)
+        return cost(field, hit), hit.key != plain, not is_of_library, not _nearest(field, hit)[0], len(hit.text)
 
     for hit in sorted(combinations, key=rank):
         for group in groups:
@@ -132,12 +102,7 @@ def _changed(field: Combinations, combination: Combination) -> int:
     return 0 if combination.key in field.libraries else combination.changed - len(field.spec.by_hand)
 
 
-def _cost(field: Combinations, combination: Combination) -> int:
-    """For how many choices those that differ count in the order; for none where a library does it."""
-    return 0 if combination.key in field.libraries else combination.cost - len(field.spec.by_hand)
-
-
-def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
+def _fit(field: Combinations, group: list[Combination], number: Printed, narrow: Narrow | None) -> Fit:
     first, *twins = group
     presets = [preset for hit in group for preset in field.libraries.get(hit.key, ())]
     near, more = ("", "") if presets else _nearest(field, first)
@@ -152,7 +117,8 @@ def _fit(field: Combinations, group: list[Combination], number: Printed) -> Fit:
         what=presets[0].what if presets else "",
         near_library=near,
         more=more,
-        cost=_cost(field, first),
+        beside=narrow.told(field, first) if narrow is not None else "",
+        cost=cost(field, first),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import LossctlError, UsageError
 from ..language.options import COMPUTE, RECONCILE, settings
-from ..language.registry import BY_NAME, Loss, find, names, walk
+from ..language.registry import BY_NAME, Loss, find, names, parse, walk
 from . import compute, options, output
 from .app import group
 from .parity import loss_command
@@ -54,11 +54,16 @@ def command() -> Any:
 def reconcile(loss: Loss, values: Mapping[str, Any]) -> None:
     """The choices of one loss."""
     style = output.style_of(values)
-    question = compute.question(loss, values, style)
+    question = compute.question(loss, _without_also(values), style)
     if not loss.engine.is_by_row:
         sources = [*question.inputs, *question.named.values()]
         output.refuse_stdin(sources, f"{loss.name} reads its input once for each combination")
     _write([(loss, question)], values, style)
+
+
+def _without_also(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options without the second loss, which is no loss to be printed beside."""
+    return options.Typed({**values, "also": None}, getattr(values, "by_hand", frozenset()))
 
 
 def reconcile_all(values: Mapping[str, Any]) -> None:
@@ -72,7 +77,7 @@ def reconcile_all(values: Mapping[str, Any]) -> None:
         full = {f"option_{option.name}": None for option in loss.options}
         full |= {f"role_{role.name}": None for role in loss.roles} | dict(values)
         try:
-            question = compute.question(loss, options.Typed(full, frozenset()), style)
+            question = compute.question(loss, _without_also(full), style)
             with answers.opened(question) as answer:
                 answer.results()
             asked.append((loss, question))
@@ -99,7 +104,7 @@ def _write(asked: list[tuple[Loss, Any]], values: Mapping[str, Any], style: outp
             [(question, fixed) for _, question in asked],
             values["value"],
             solve=values["solve"],
-            narrow=_narrow(values, by_hand),
+            narrow=_narrow(values, asked[0][1], fixed),
         )
         if style.format == "json":
             writer.write(show.reconcile_json(answer))
@@ -112,15 +117,30 @@ def _write(asked: list[tuple[Loss, Any]], values: Mapping[str, Any], style: outp
     output.warn(style, answer.warnings)
 
 
-def _narrow(values: Mapping[str, Any], by_hand: Collection[str]) -> Any:
-    """The second number with its data, None where there is none. UsageError."""
+def _narrow(values: Mapping[str, Any], question: Any, by_hand: Collection[str]) -> Any:
+    """The second number and what it is of, None where there is none. UsageError."""
     from ..api import reconcile
 
-    if (values["value2"] is None) != (not values["src2"]):
-        raise UsageError("--value2 and --src2 go together", fix="give the second number, and each source of its data")
-    if values["value2"] is None:
+    text, sources, also = values["value2"], values["src2"], values["also"]
+    if text is None and not sources and also is None:
         return None
-    output.refuse_stdin(values["src2"], "what gives the first number is tried on it, choice by choice")
+    if text is None:
+        flag = "--also" if also is not None else "--src2"
+        raise UsageError(f"{flag} without --value2", fix=f"give the number that it has: --value2 V {flag} ...")
+    number = reconcile.number_of(text)
+    if also is not None:
+        if sources:
+            raise UsageError("--also beside --src2", why="one number narrows at a time", fix="leave one of them out")
+        inputs = [*question.inputs, *question.named.values()]
+        output.refuse_stdin(inputs, "what gives the second number is tried on it too")
+        return reconcile.other_loss(number, question, parse(also), by_hand)
+    if not sources:
+        raise UsageError(
+            "--value2 alone",
+            why="a second number narrows the choice where it is known what it is of",
+            fix="for other data add --src2 SRC, for another loss of the same data --also LOSS",
+        )
+    output.refuse_stdin(sources, "what gives the first number is tried on it, choice by choice")
     for key in ("weight", "index", "distances"):
         if key in by_hand:
             raise UsageError(
@@ -128,7 +148,7 @@ def _narrow(values: Mapping[str, Any], by_hand: Collection[str]) -> Any:
                 why="it is of the first data, and nothing says what it is for the second",
                 fix="ask for the two numbers apart, without --value2",
             )
-    return reconcile.Narrow(reconcile.number_of(values["value2"]), tuple(values["src2"]))
+    return reconcile.OtherData(number, tuple(sources))
 
 
 def _given(loss: Loss, values: Mapping[str, Any], by_hand: Collection[str]) -> str:

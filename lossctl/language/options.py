@@ -307,10 +307,12 @@ OPTIONS: tuple[Setting, ...] = (
     # --- reconcile
     Setting("value", "text", "The number that you have, with all its digits.", (RECONCILE,), SHELL, is_required=True,
             metavar="V"),
-    Setting("value2", "text", "The number that it has for other data, which narrows the choice.", (RECONCILE,), SHELL,
-            metavar="V"),
-    Setting("src2", "texts", "The sources of that data, in the same order; repeatable.", (RECONCILE,), SHELL,
+    Setting("value2", "text", "A second number, of the same program: for other data, or of another loss; it narrows "
+            "the choice.", (RECONCILE,), SHELL, metavar="V"),
+    Setting("src2", "texts", "The sources of that other data, in the same order; repeatable.", (RECONCILE,), SHELL,
             metavar="SRC"),
+    Setting("also", "text", "That other loss of the same inputs, such as bce or focal:gamma=2.", (RECONCILE,), SHELL,
+            metavar="SPEC"),
     Setting("solve", "flag", "Solve for one number at a time too.", (RECONCILE,), SHELL, default=False),
     Setting("most", "whole", "At most so many answers.", (RECONCILE,), SHELL, default=5, metavar="N", low=1,
             shows_bounds=True),

@@ -63,6 +63,7 @@ class Fit:
     is_near: it has other digits, and is as near as a library that computes in float32 may be
     what: what it is called in the first of the libraries, and what that does otherwise
     near_library: the one whose choices these are but for one more;  more: that one, as a command line has it
+    beside: what gives the second number by the same choices, as a command line has it, "" for the same loss or none
     cost: for how much the changed choices count in the order, where a free factor counts for more than one
     """
 
@@ -77,6 +78,7 @@ class Fit:
     what: str = ""
     near_library: str = ""
     more: str = ""
+    beside: str = ""
     cost: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -84,6 +86,7 @@ class Fit:
         record = {name: value for name, value in self.__dict__.items() if name not in HIDDEN}
         many = {"libraries": list(self.libraries), "twins": list(self.twins)}
         said = {"solved": self.solved or None, "what": self.what or None, "near": self.is_near}
+        said["beside"] = self.beside or None
         return {**record, "value": finite(self.value), "value_text": repr(self.value), **many, **said}
 
 

@@ -161,6 +161,7 @@ FIT = _object(
     {
         "loss": TEXT, "options": TEXT, "value": MAYBE_NUMBER, "value_text": TEXT, "changed": COUNT,
         "libraries": _list(TEXT), "twins": _list(TEXT), "solved": MAYBE_TEXT, "near": FLAG, "what": MAYBE_TEXT,
+        "beside": MAYBE_TEXT,
     }
 )  # fmt: skip
 

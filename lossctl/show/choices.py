@@ -99,6 +99,8 @@ def _fit_lines(fit: Fit, sources: str) -> list[str]:
     if fit.libraries:
         lines.append(f"    in {fit.libraries[0]}: {fit.what}")
     lines.append(f"    {COMMAND} {' '.join(part for part in (fit.loss, fit.options, sources) if part)}")
+    if fit.beside:
+        lines += ["    and the second number, by the same choices:", f"    {COMMAND} {fit.beside} {sources}"]
     lines += [f"    the same number: {twin or 'the defaults'}" for twin in fit.twins[:3]]
     return lines
 
