@@ -261,14 +261,14 @@ REMEDIES: dict[str, Remedy] = {
         lambda: shell("reconcile bce t.csv --value 0.27978 -w t.csv::w"),
     ),
     "a second number that is of nothing": Remedy(
-        lambda: shell("reconcile bce t.csv --value 0.27978 --value2 0.05238"),
+        lambda: shell("reconcile bce t.csv --value 0.27978 --value2 0.03057"),
         "for another loss of the same data --also LOSS",
-        lambda: shell("reconcile bce t.csv --value 0.27978 --value2 0.05238 --also focal"),
+        lambda: shell("reconcile bce t.csv --value 0.27978 --value2 0.03057 --also focal"),
     ),
     "another loss without its number": Remedy(
         lambda: shell("reconcile bce t.csv --value 0.27978 --also focal"),
         "--value2 V --also ...",
-        lambda: shell("reconcile bce t.csv --value 0.27978 --value2 0.05238 --also focal"),
+        lambda: shell("reconcile bce t.csv --value 0.27978 --value2 0.03057 --also focal"),
     ),
     "a second number that nothing gives": Remedy(
         lambda: shell("reconcile bce t.csv --value 0.27978 --value2 0.123456789 --also focal"),

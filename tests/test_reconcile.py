@@ -331,6 +331,23 @@ def test_no_library_is_named_that_does_otherwise_than_what_is_set_by_hand():
         assert {name.partition("/")[2] for name in default.libraries} == names, fixed
 
 
+@pytest.mark.slow
+def test_no_library_of_sets_is_named_that_does_otherwise_than_what_is_set_by_hand():
+    """pytorch-metric-learning puts points on the unit sphere, unless its distance is told not to."""
+    rng = np.random.default_rng(4)
+    emb, label = rng.normal(size=(24, 4)), np.arange(24) % 4
+    loss = registry.find("batch-all")
+    for fixed, reading, names in (
+        ({}, {}, {"unnormalized"}),
+        ({"normalize": True}, {"normalize": True}, {""}),
+        ({"normalize": True, "distance": "sqeuclidean"}, {"normalize": True, "metric": "sqeuclidean"}, set()),
+    ):
+        asked = Question((registry.make(loss, margin=0.05),), ({},), (emb, label), {}, reading=Reading(**reading))
+        (default,) = reconcile.reconcile([(asked, {"margin": 0.05, **fixed})], "2.40187").defaults
+        by_name = (name.partition("/") for name in default.libraries)
+        assert {variant for library, _, variant in by_name if library == "pytorch-metric-learning"} == names, fixed
+
+
 def test_the_library_that_makes_all_choices_but_one_is_named(tmp_path):
     np.save(tmp_path / "p.npy", np.array([1.0, 0.25, 0.8, 0.0]))
     np.save(tmp_path / "y.npy", np.array([0, 1, 1, 1]))

@@ -267,8 +267,9 @@ def _distances(
 
 def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
     """A distance is the embedding of a pair on a line: one end at the distance, the other at 0."""
-    if spec.metric != "euclidean":
-        raise UsageError("given distances are taken as they are", fix="leave --distance out")
+    for flag, is_set in (("--distance", spec.metric != "euclidean"), ("--normalize", spec.is_on_sphere)):
+        if is_set:
+            raise UsageError("given distances are taken as they are", fix=f"leave {flag} out")
 
     def arrange(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         values = arrays[0].reshape(-1)

@@ -105,6 +105,9 @@ class Combinations:
                 continue
             own = spec.by_hand
             settings = {key: _plain(value) for key, value in preset.settings(self.loss).items()}
+            if any(settings.get(key, self._default(key)) != value for key, value in self._words_by_hand.items()):
+                continue
+            settings = {key: value for key, value in settings.items() if key not in self._words_by_hand}
             key = (in_order({**own, **self.spec.by_hand}), self.normal(settings))
             rows.setdefault(key, []).append(preset)
         return rows
@@ -114,6 +117,17 @@ class Combinations:
         ours = self.spec.options
         words = (name for name in ours if name in self.fixed and isinstance(ours[name], bool | str))
         return any(spec.options[name] != ours[name] for name in words)
+
+    @cached_property
+    def _words_by_hand(self) -> dict[str, Any]:
+        """The flags and words of how inputs are read that are set by hand, which a library has too or contradicts."""
+        keys = {key for reading in choices.READINGS for key in reading} - {option.name for option in self.loss.options}
+        values = {key: getattr(self.question.reading, SPACE.get(key, key), None) for key in keys & self.fixed.keys()}
+        return {key: value for key, value in values.items() if isinstance(value, bool | str)}
+
+    @staticmethod
+    def _default(key: str) -> Any:
+        return table.setting(key, table.COMPUTE).default
 
     def normal(self, settings: Mapping[str, Any]) -> Options:
         """Settings without those that change nothing here."""

@@ -418,6 +418,11 @@ class Spec(NamedTuple):
         return str(self.options.get("distance", ""))
 
     @property
+    def is_on_sphere(self) -> bool:
+        """Whether an option of its own puts the points on the unit sphere."""
+        return bool(self.options.get("normalize", False))
+
+    @property
     def balanced(self) -> str | None:
         """The option whose numbers are the inverse frequencies of the classes, None for none."""
         return next((name for name, value in self.params if value == "balanced"), None)
