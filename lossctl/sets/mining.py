@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..rows.workers import Workers, mapped
-from .extremes import extremes
+from .extremes import extremes, where_true
 from .panels import Panel, default_threads, fold
 from .picks import (
     in_order,
@@ -35,6 +35,7 @@ from .ties import Judge, make_judge
 
 CATEGORIES = ("hard", "semi-hard", "easy")
 BLOCK_TRIPLETS = 1 << 19
+CROWDED = 8  # share of an anchor's pairs from which on a table of all of them is worth its memory
 Blocks = Iterator["Mined"]
 Sides = Callable[[int, int], Iterator[tuple[int, np.ndarray, np.ndarray]]]  # each anchor, its positives, its negatives
 
@@ -70,9 +71,23 @@ class Estimate:
 
 def measured(points: Points, anchor: np.ndarray, positive: np.ndarray, negative: np.ndarray, margin: float) -> Mined:
     """Triplets of positions as triplets of rows, with their distances and losses."""
-    d_ap, d_an = (points.measured(points.gram.direct(anchor, other)) for other in (positive, negative))
+    d_ap = points.measured(points.gram.direct(anchor, positive))
+    d_an = points.measured(_each_once(points, anchor, negative))
     rows = np.stack([points.rows[anchor], points.rows[positive], points.rows[negative]], axis=1)
     return Mined(rows, d_ap, d_an, np.maximum(d_ap - d_an + margin, 0.0))
+
+
+def _each_once(points: Points, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Squared distances of M pairs, (M,), by differences; where anchors have many pairs, that of a pair once."""
+    start, stop = (int(i.min()), int(i.max()) + 1) if len(i) else (0, 0)
+    if CROWDED * len(i) < (stop - start) * len(points):
+        return points.gram.direct(i, j)
+    squares, is_pair = np.empty((stop - start, len(points))), np.zeros((stop - start, len(points)), bool)
+    is_pair[i - start, j] = True
+    anchors, others = where_true(is_pair)
+    squares[anchors, others] = points.gram.direct(anchors + start, others)
+    each: np.ndarray = squares[i - start, j]
+    return each
 
 
 def joined(blocks: Iterable[Mined]) -> Mined:
