@@ -18,7 +18,7 @@ from ..rows.sums import Total, total
 from .panels import Panel
 from .points import Points, class_positions, fill_own, own_class
 from .ranks import Ranks, rank, sums_below
-from .strips import Strip, lengths, measure_near, strips
+from .strips import Strip, lengths, strips
 from .ties import Judge
 
 NO_BIN = 255
@@ -123,11 +123,12 @@ def count_panel(census: Census, panel: Panel, is_whole: bool = False) -> Counts:
     """
     points, start, stop = census.points, panel.start, panel.stop
     members = np.ones(len(panel), np.int64) if points.weights is None else points.weights[start:stop]
-    parts, sides = [], []
-    for strip in strips(census.judge, start, stop, "below"):
-        parts.append(_count_strip(census, strip))
-        if census.has_bins:
+    parts, sides, others = [], [], []
+    for strip in strips(census.judge, start, stop, "below", with_everyone=census.has_bins):
+        if census.has_bins:  # first: ranks overwrite the squares
+            others += _negative_sides(census, strip, is_whole and points.holds_self)
             sides.append(_positive_side(census, strip, members[strip.start - start :][: len(strip.own)]))
+        parts.append(_count_strip(census, strip))
     counts = joined(parts)
     if not census.has_bins:
         return counts
@@ -138,7 +139,7 @@ def count_panel(census: Census, panel: Panel, is_whole: bool = False) -> Counts:
     return replace(
         counts,
         positives=_joined_side(sides, positives),
-        negatives=_negative_side(census, start, stop, counts.nearest, negatives, is_whole and points.holds_self),
+        negatives=replace(_joined_side(others, negatives), smallest=float(counts.nearest.min())),
     )
 
 
@@ -291,22 +292,20 @@ def _positive_side(census: Census, strip: Strip, members: np.ndarray) -> _Side:
     return _Side(sums, smallest, largest, counts)
 
 
-def _negative_side(
-    census: Census, start: int, stop: int, nearest: np.ndarray, pairs: int, is_half: bool
-) -> DistanceSums:
-    """The distances to negatives, by products that are not screened: of some that passed, the rest is not known.
+def _negative_sides(census: Census, strip: Strip, is_half: bool) -> list[_Side]:
+    """The distances to negatives, the smallest left out, from a strip that has everyone.
 
-    nearest: (B,) the distance of the nearest;  is_half: those between two anchors are measured by the first of them
+    is_half: those between two anchors are told by the first of them
     """
     points, judge, sides = census.points, census.judge, []
+    assert strip.everyone is not None
+    start, stop = strip.start, strip.start + len(strip.own)
     for first in range(start, stop, step := lengths(points, start, stop)):
         last = min(first + step, stop)
         columns = slice(first if is_half else 0, len(points))
-        squares = judge.scratch.array("squares", (last - first, columns.stop - columns.start))
-        points.gram.squares(first, last, columns, squares)
-        fill_own(points, squares, first, np.inf, columns)
-        measure_near(judge, squares, first, columns)
-        d_an = points.measured(squares, out=squares)
+        out = judge.scratch.array("places", (last - first, columns.stop - columns.start))  # ranks take it afterwards
+        squares = strip.everyone[first - start : last - start, columns]
+        d_an = points.measured(squares, out=out)
         fill_own(points, d_an, first, -np.inf if points.is_signed else 0.0, columns)
         largest = float(d_an.max())
         if points.is_signed:
@@ -322,7 +321,7 @@ def _negative_side(
             sums += times * values.sum(axis=1)
             counts += times * _counted(census, bins[:, part], weight)
         sides.append(_Side(sums, np.inf, largest, counts))
-    return replace(_joined_side(sides, pairs), smallest=float(nearest.min()))
+    return sides
 
 
 def _counted(census: Census, bins: np.ndarray, weight: np.ndarray | None) -> np.ndarray:

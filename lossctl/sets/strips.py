@@ -17,7 +17,7 @@ from .points import HUGE, Points, class_positions, own_class, take_own
 from .ties import Judge, minus_margin, plus_margin, widened
 
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
-SCREENED = 1 << 20  # the same, of a screen, which goes over them only a few times
+SCREENED = 1 << 20  # the same, of which few are left: most are gone over only a few times
 PROBED = 4  # that part of a strip shows whether a screen leaves little
 LONG = 1 << 6  # positives of an anchor from which on those that cannot matter are left out too
 BESIDE = 1 << 6  # anchors whose own classes lie in one product
@@ -35,6 +35,7 @@ class Strip(NamedTuple):
     places: (B, P) which of these matter, -1 for none; None for all
     squares: (B, W) to negatives, inf where no negative is; the last of each row is inf
     columns: (B, W) the points that these belong to; None where column j is point j
+    everyone: (B, N) as `squares`, of all points, until ranks are made; None where these were screened
     """
 
     start: int
@@ -43,6 +44,7 @@ class Strip(NamedTuple):
     places: np.ndarray | None
     squares: np.ndarray
     columns: np.ndarray | None
+    everyone: np.ndarray | None = None
 
 
 def lengths(points: Points, start: int, stop: int, values: int = STRIP) -> int:
@@ -55,31 +57,32 @@ def lengths(points: Points, start: int, stop: int, values: int = STRIP) -> int:
 def full_strip(judge: Judge, squares: np.ndarray, start: int) -> Strip:
     """Everything: (B, N) squared distances by the product of the judge's gram; overwrites them."""
     own = take_own(judge.points, squares, start)
-    measure_near(judge, squares, start, slice(0, len(judge.points)))
-    return Strip(start, own, _measure_near_own(judge, own, start), None, squares, None)
+    _measure_near(judge, squares, start)
+    return Strip(start, own, _measure_near_own(judge, own, start), None, squares, None, squares)
 
 
-def measure_near(judge: Judge, squares: np.ndarray, start: int, columns: slice) -> None:
-    """Measures the small ones of (B, n) squared distances to some columns by differences, in place."""
+def _measure_near(judge: Judge, squares: np.ndarray, start: int) -> None:
+    """Measures the small ones of (B, N) squared distances by differences, in place."""
     gram, stop = judge.gram, start + len(squares)
     if gram.is_exact:
         return
     limits = np.maximum(NEAR * (gram.norms[start:stop] + gram.largest_norm), gram.least)
     for row in np.flatnonzero(squares.min(axis=1) < limits):
         near = np.flatnonzero(squares[row] < limits[row])
-        squares[row, near] = gram.direct(np.full(len(near), start + row), near + columns.start)
+        squares[row, near] = gram.direct(np.full(len(near), start + row), near)
 
 
-def strips(judge: Judge, start: int, stop: int, reach: Reach) -> Iterator[Strip]:
+def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: bool = False) -> Iterator[Strip]:
     """The anchors start..stop, a few at a time; what is made lies in the judge's scratch, until the next.
 
     They are screened until a strip shows that too much passes, and thinned until one shows that most matters.
 
-    reach: what has to be among them, see `Reach`
+    reach: what has to be among them, see `Reach`;  with_everyone: no strip is screened, so that all distances are there
     """
     points, scratch = judge.points, judge.scratch
     at, step = start, lengths(points, start, stop)
-    is_screened = is_thinned = reach != "all"
+    is_thinned = reach != "all"
+    is_screened = is_thinned and not with_everyone
     probe = step if step >= stop - start else max(1, step // PROBED)
     while at < stop:
         strip, end = None, min(at + step, stop)
@@ -90,6 +93,8 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach) -> Iterator[Strip]
             strip = screened_strip(judge, rough, at, reach)
             is_screened, end = strip is not None, end if strip is None else wide
         if strip is None:
+            if is_thinned and at > start:
+                end = min(at + lengths(points, at, stop, SCREENED), stop)
             squares = points.squares(at, end, out=scratch.array("squares", (end - at, len(points))))
             strip = full_strip(judge, squares, at)
             thin = thinned_strip(judge, strip, reach) if is_thinned else None
