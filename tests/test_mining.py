@@ -425,6 +425,63 @@ def test_what_is_left_of_all_triplets_is_what_lists_leave():
 
 
 @pytest.mark.slow
+def test_miners_take_what_those_of_pytorch_metric_learning_take():
+    """Pairs and triplets as sets; of the drawn histogram as many of each bin as are asked for or are there."""
+    miners = pytest.importorskip("pytorch_metric_learning.miners")
+    distances = pytest.importorskip("pytorch_metric_learning.distances")
+    import torch
+
+    random = np.random.default_rng(26)
+    y = random.integers(0, 6, 50)
+    x = random.standard_normal((50, 4)) + random.standard_normal((6, 4))[y]
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    inputs, length = (torch.tensor(x), torch.tensor(y)), distances.LpDistance(normalize_embeddings=True)
+
+    def sides(arrays):
+        return [set(map(tuple, np.stack(arrays[k : k + 2], axis=1).tolist())) for k in (0, 2)]
+
+    for name, miner, asked in (
+        ("pair-margin", miners.PairMarginMiner(0.7, 1.1, distance=length), {"farther_than": 0.7, "nearer_than": 1.1}),
+        ("multi-similarity", miners.MultiSimilarityMiner(0.1), {"distance": "cosine", "margin": 0.1}),
+    ):
+        assert sides(lossctl.mine(name, x, y, as_pairs=True, **asked).indices) == sides(miner(*inputs)), name
+    for angle in (10, 35):
+        wide = np.stack(miners.AngularMiner(angle)(*inputs), axis=1)
+        assert sorted(lossctl.mine("angular", x, y, angle=angle).rows.tolist()) == sorted(wide.tolist()), angle
+    miner = miners.UniformHistogramMiner(num_bins=12, pos_per_bin=4, neg_per_bin=4, distance=length)
+    pairs = lossctl.mine("uniform-histogram", x, y, steps=12, per_bin=4, as_pairs=True).indices
+    d, is_same = length(inputs[0], inputs[0]).numpy(), y[:, None] == y
+    for rows, mask in ((pairs[:2], is_same & ~np.eye(50, dtype=bool)), (pairs[2:], ~is_same)):
+        bins = miner.get_bins(torch.tensor(d[mask])).numpy()
+        there, taken = (np.histogram(values, bins)[0] for values in (d[mask], d[rows]))
+        assert taken.tolist() == np.minimum(there, 4).tolist() and mask[rows].all()
+
+
+@pytest.mark.slow
+def test_nearest_negatives_are_those_of_scikit_learn():
+    from sklearn.metrics import pairwise_distances
+    from sklearn.neighbors import NearestNeighbors
+
+    random = np.random.default_rng(27)
+    y = random.integers(0, 5, 60)
+    x = random.standard_normal((60, 3)) + random.standard_normal((5, 3))[y]
+    kinds = ("hard", "semi-hard", "easy")
+    for metric in ("euclidean", "cosine", "manhattan"):
+        rows = lossctl.mine("all", x, y, category=kinds, per_positive=3, distance=metric).rows
+        for anchor, positive in dict.fromkeys(map(tuple, rows[:, :2].tolist())):
+            others = np.flatnonzero(y != y[anchor])
+            near = NearestNeighbors(n_neighbors=3, metric=metric).fit(x[others]).kneighbors(x[[anchor]])[1][0]
+            own = rows[(rows[:, 0] == anchor) & (rows[:, 1] == positive), 2]
+            assert own.tolist() == others[near].tolist(), (metric, anchor, positive)
+        d = pairwise_distances(x, metric=metric)
+        least, is_same = np.quantile(d, 0.2), y[:, None] == y
+        far = lossctl.mine("all", x, y, margin=0.5, min_distance=least, distance=metric).rows
+        meant = is_same[:, :, None] & ~np.eye(60, dtype=bool)[:, :, None] & ~is_same[:, None]
+        meant &= (d[:, None] >= least) & (d[:, None] < d[:, :, None] + 0.5)
+        assert sorted(far.tolist()) == np.argwhere(meant).tolist(), metric
+
+
+@pytest.mark.slow
 def test_pairs_are_those_of_lists():
     """Integer points with rows that are alone, noise, rows kept apart or a second set, against loops over all pairs."""
     random = np.random.default_rng(8)
