@@ -32,6 +32,7 @@ from exact_totals import TotalCase, total_cases, total_computed, total_limit, to
 from exact_views import ViewCase, view_cases, view_computed, view_limits, view_truths
 from folds import by, fold
 
+import lossctl
 from lossctl.language import registry
 
 # --- claims
@@ -48,6 +49,31 @@ def test_every_row_has_its_digits(case: Case) -> None:
         (row, errors[row], limits[row], [np.asarray(array)[row].tolist() for array in case.inputs]) for row in over
     ]
     assert not over, f"{len(over)} rows: {shown[0]}"
+
+
+def test_nearly_equal_directions_have_their_digits_whatever_their_lengths() -> None:
+    """Angles down to 1e-14, lengths alike and 1e200 apart; multiples of a vector are exactly 0 apart."""
+    random = np.random.default_rng(26)
+    for eps, longer in product((1e-2, 1e-5, 1e-9, 1e-14), (1.0, 0.3, 7.0, 3e200, 3e-200)):
+        left = random.normal(size=(4, 9))
+        right = (left + eps * random.normal(size=left.shape)) * longer * (random.random((4, 1)) + 0.5)
+        units = [[exact(row) for row in side] for side in (left, right)]
+        with mp.workprec(BITS):
+            chords = [
+                mp.fsum((x / mp.norm(a) - y / mp.norm(b)) ** 2 for x, y in zip(a, b, strict=True))
+                for a, b in zip(*units, strict=True)
+            ]
+            angles = [(2 * mp.asin(mp.sqrt(c) / 2)) ** 2 / 2 for c in chords]
+        for spec, truth in (
+            ("cosine-distance", [c / 2 for c in chords]),
+            ("alignment", chords),
+            ("contrastive:distance=angular", angles),
+        ):
+            inputs = (left, right, np.ones(4, int))[: 3 if "contrastive" in spec else 2]
+            values = lossctl.row_losses(spec, *inputs)
+            assert max(map(ulps, values, truth)) <= 8, (spec, eps, longer)
+        short = np.float32(left).astype(float)
+        assert not lossctl.row_losses("cosine-distance", short, 3 * short * 2.0**-40).any()
 
 
 def test_wide_rows_have_their_digits() -> None:

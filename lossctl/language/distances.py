@@ -9,7 +9,12 @@ from functools import partial
 from ..errors import UsageError
 from .domains import MINKOWSKI
 from .entropy import _infinity
-from .numerics import Array, arcsine, cosine, maximum, namespace, row_max, row_sum, sine, sqrt, where
+from .numerics import Array, arcsine, cosine, maximum, namespace, pick, row_max, row_sum, sine, sqrt, where
+from .rounding import two_product
+from .twofold import near_one
+
+NEAR = 2.0**-8  # the square of a chord of nearly equal directions
+UNLIKE = 4.0  # how many times that the square of how much lengths differ has to be
 
 
 def euclidean(a: Array, b: Array) -> Array:
@@ -33,15 +38,34 @@ def squared_euclidean(a: Array, b: Array) -> Array:
 
 
 def chord(a: Array, b: Array) -> Array:
-    """a / |a| - b / |b| for two (n, D) arrays, (n, D); nan where a row is all zeros.
+    """a / |a| - b / |b| for two (n, D) arrays, (n, D); nan where a row is all zeros, 0 where rows are parallel.
 
-    It is made of a - b and |a| - |b|, exact where a is nearly b, not of the two unit vectors.
+    It is made of a - b and |a| - |b|, exact where a is nearly b, not of the two unit vectors. Where directions are
+    nearly equal and lengths are not, b is first scaled to have the largest number of a: what it then differs by is a
+    quotient of b_i a_k - a_i b_k, exact to the last digit.
     """
+    xp = namespace(a)
+    plain, excess = _chord(a, b, a - b)
+    square = row_sum(plain * plain)
+    unlike = (square < NEAR) & (excess * excess > UNLIKE * square)
+    if not bool(xp.any(unlike)):
+        return plain
+    rows = unlike[:, None]
+    a, b = near_one(a), near_one(b)
+    column = xp.argmax(abs(a), axis=1)
+    a_k, b_k = (pick(side, column)[:, None] for side in (a, b))
+    (product, product_lost), (other, other_lost) = two_product(b, a_k), two_product(a, b_k)
+    apart = where(rows, ((other - product) + (other_lost - product_lost)) / where(rows, b_k, 1.0), 0.0)
+    return where(rows, _chord(a, a - apart, apart)[0], plain)
+
+
+def _chord(a: Array, b: Array, difference: Array) -> tuple[Array, Array]:
+    """The same of a - b as it is given, and (|a| - |b|) / max(|a|, |b|), (n,)."""
     zero = a * 0.0
     norm_a, norm_b = euclidean(a, zero)[:, None], euclidean(b, zero)[:, None]
     longest, unit = maximum(norm_a, norm_b), where(norm_a > norm_b, b / norm_b, a / norm_a)
-    excess = row_sum((a - b) * ((a + b) / (norm_a + norm_b)))[:, None]  # |a| - |b|
-    return ((a - b) - unit * excess) / longest
+    excess = row_sum(difference * ((a + b) / (norm_a + norm_b)))[:, None]  # |a| - |b|
+    return (difference - unit * excess) / longest, (excess / longest)[:, 0]
 
 
 def cosine_distance(a: Array, b: Array) -> Array:
