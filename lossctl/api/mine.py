@@ -233,6 +233,8 @@ def _expected(points: Any, strategy: str, options: dict[str, Any], thinning: Thi
         estimate = mining.Estimate(points.anchors, certain, points.anchors)
     elif strategy == "multi-similarity":
         estimate = mining.estimate_multi_similarity(points, margin=options["margin"])
+    elif strategy == "uniform-histogram":
+        estimate = strategies.estimate_uniform_histogram(points, options["steps"], options["per_bin"])
     elif strategy in strategies.CHOOSERS:
         estimate = strategies.estimate(points, strategy, options)
     elif strategy in ("all", "hardest"):
@@ -318,16 +320,27 @@ def write(
 ) -> Summary:
     """Mine and write block by block; the file is whole or not there. Returns what was written.
 
-    foretell: of a large file, takes the seconds that it will need by what the first seconds wrote
+    foretell: of a large file, takes the seconds that it will need by what the first seconds wrote, or by how many
+        anchors they came to where all is written at the end
     """
     begun, early = time.monotonic(), None
+
+    def passed(done: int, total: int) -> None:
+        nonlocal foretell
+        spent = time.monotonic() - begun
+        if foretell is not None and early is None and done and spent > TOLD_AFTER:
+            foretell(spent * total / done)
+            foretell = None
+        if progress is not None:
+            progress(done, total)
+
     refuse_overwrite_of_inputs(path, [parse_source(text).path for text in inputs])
     with atomic_output(path) as file:
         writer = (PAIR_WRITERS if job.as_pairs else WRITERS)[job.kind](file, job.ids)
         next(writer)
         kind, covered = PairSummary if job.as_pairs else MiningSummary, set()
         summary: Summary = kind(job.strategy, path, all_anchors=job.anchors)
-        for block in job.blocks(progress):
+        for block in job.blocks(passed):
             if len(block):
                 writer.send(block)
                 covered.update(block.rows[:, 0].tolist())

@@ -338,6 +338,13 @@ def estimate(points: Points, strategy: str, options: dict[str, Any]) -> Estimate
     return Estimate(round(count * points.anchors / max(1, len(anchors))), len(anchors) == points.anchors, most)
 
 
+def estimate_uniform_histogram(points: Points, steps: int, per_bin: int) -> Estimate:
+    """How many triplets full bins would give, of pairs that are spread evenly over the anchors."""
+    sides = (count(points.used.start, points.used.stop) for count in (points.positives, points.negatives))
+    positive, negative = (min(int(pairs.sum()), steps * per_bin) for pairs in sides)
+    return Estimate(round(positive * negative / max(1, points.anchors)), False, positive * negative)
+
+
 def _by_parts(
     chooser: Callable[..., Choose],
     points: Points,
