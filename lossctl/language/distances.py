@@ -44,23 +44,29 @@ def chord(a: Array, b: Array) -> Array:
     nearly equal and lengths are not, b is first scaled to have the largest number of a: what it then differs by is a
     quotient of b_i a_k - a_i b_k, exact to the last digit.
     """
+    return _chord_and_square(a, b)[0]
+
+
+def _chord_and_square(a: Array, b: Array) -> tuple[Array, Array]:
+    """The chord, and the sum of its squares, (n,)."""
     xp = namespace(a)
     plain, excess = _chord(a, b, a - b)
     square = row_sum(plain * plain)
     unlike = (square < NEAR) & (excess * excess > UNLIKE * square)
     if not bool(xp.any(unlike)):
-        return plain
+        return plain, square
     rows = unlike[:, None]
     a, b = near_one(a), near_one(b)
     column = xp.argmax(abs(a), axis=1)
     a_k, b_k = (pick(side, column)[:, None] for side in (a, b))
     (product, product_lost), (other, other_lost) = two_product(b, a_k), two_product(a, b_k)
     apart = where(rows, ((other - product) + (other_lost - product_lost)) / where(rows, b_k, 1.0), 0.0)
-    return where(rows, _chord(a, a - apart, apart)[0], plain)
+    result = where(rows, _chord(a, a - apart, apart)[0], plain)
+    return result, row_sum(result * result)
 
 
 def _chord(a: Array, b: Array, difference: Array) -> tuple[Array, Array]:
-    """The same of a - b as it is given, and (|a| - |b|) / max(|a|, |b|), (n,)."""
+    """The chord by a - b as it is given, and (|a| - |b|) / max(|a|, |b|), (n,)."""
     zero = a * 0.0
     norm_a, norm_b = euclidean(a, zero)[:, None], euclidean(b, zero)[:, None]
     longest, unit = maximum(norm_a, norm_b), where(norm_a > norm_b, b / norm_b, a / norm_a)
@@ -70,8 +76,7 @@ def _chord(a: Array, b: Array, difference: Array) -> tuple[Array, Array]:
 
 def cosine_distance(a: Array, b: Array) -> Array:
     """1 - cos(a, b) for two (n, D) arrays, as |a/|a| - b/|b||^2 / 2; nan where a row is all zeros."""
-    difference = chord(a, b)
-    return row_sum(difference * difference) / 2.0
+    return _chord_and_square(a, b)[1] / 2.0
 
 
 def manhattan(a: Array, b: Array) -> Array:
