@@ -13,6 +13,7 @@ from conftest import ROOT, run_lossctl
 import lossctl
 from lossctl.api import compare as comparing
 from lossctl.api import compute as assess
+from lossctl.api.question_of_systems import ComparisonQuestion
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
 from lossctl.resampling import jackknife, student
@@ -238,10 +239,11 @@ def test_one_seed_serves_draws_and_resamples():
 
 
 def compared(base, other, labels, spec, reduction="mean", **reading):
-    systems = comparing.Systems(base, [other], labels, [(registry.parse(spec), {})], ["a", "b"], reduction)
-    (found,) = comparing.compare(
-        systems, confidence=assess.Confidence(resamples=999), reading=assess.Reading(**reading)
-    )
+    question = ComparisonQuestion(
+        (registry.parse(spec),), ({},), base, (other,), labels, ("a", "b"), reduction,
+        confidence=assess.Confidence(resamples=999), reading=assess.Reading(**reading),
+    )  # fmt: skip
+    (found,) = comparing.compare(question)
     return found
 
 

@@ -13,6 +13,7 @@ from conftest import ROOT, run_lossctl
 import lossctl
 from lossctl.api import compare as comparing
 from lossctl.api import compute as assess
+from lossctl.api.question_of_systems import ComparisonQuestion
 from lossctl.errors import DataError
 from lossctl.language import registry
 from lossctl.resampling import contrast, draws, paired
@@ -24,13 +25,14 @@ RNG = np.random.default_rng(0)
 
 def compared(base, others, target, *specs, test="sign-flip", align=None, reduction=None, reading=None, **options):
     """Comparisons of arrays (or sources)."""
-    names = ["base", *(f"other {at}" for at in range(len(others)))]
-    systems = comparing.Systems(
-        base, others, target, [(registry.parse(spec), {}) for spec in specs], names, reduction,
-        options.pop("weight", None), options.pop("group", None), options.pop("cluster", None), align,
+    names = ("base", *(f"other {at}" for at in range(len(others))))
+    forms, reading = tuple({} for _ in specs), assess.Reading() if reading is None else reading
+    sides = {name: options.pop(name, None) for name in ("weight", "group", "cluster")}
+    question = ComparisonQuestion(
+        tuple(map(registry.parse, specs)), forms, base, tuple(others), target, names, reduction, **sides, align=align,
+        confidence=assess.Confidence(**{"resamples": 2000, **options}), test=test, reading=reading, jobs=2,
     )  # fmt: skip
-    confidence = assess.Confidence(**{"resamples": 2000, **options})
-    return comparing.compare(systems, confidence=confidence, test=test, reading=reading, jobs=2)
+    return comparing.compare(question)
 
 
 def some_systems(n=400, others=2, seed=5):

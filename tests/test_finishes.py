@@ -13,7 +13,7 @@ from readings import reading_of, value_of
 
 import lossctl
 from lossctl.api import compare, compute
-from lossctl.api.reading import Reading
+from lossctl.api.question_of_systems import ComparisonQuestion
 from lossctl.errors import DataError, UsageError
 from lossctl.language import registry
 from lossctl.resampling import survey
@@ -157,10 +157,12 @@ def test_a_comparison_is_scipy_s(loss):
         "perplexity": (PROBS + 0.01) / 1.04,
     }[loss]
     base, target = INPUTS[loss]
-    systems = compare.Systems(base, [other], target, [(registry.parse(loss), {})], ["base", "other"])
-    confidence = compute.Confidence(resamples=20_000)
-    (ours,) = compare.compare(systems, confidence=confidence, reading=Reading())
-    (resampled,) = compare.compare(systems, confidence=confidence, reading=Reading(), test="bootstrap")
+    question = ComparisonQuestion(
+        (registry.parse(loss),), ({},), base, (other,), target, ("base", "other"),
+        confidence=compute.Confidence(resamples=20_000),
+    )  # fmt: skip
+    (ours,) = compare.compare(question)
+    (resampled,) = compare.compare(question._replace(test="bootstrap"))
     columns = [np.log(other[np.arange(N), CLASSES])] if loss == "perplexity" else [other, target]
     both = statistic(*inputs), statistic(*columns)
     assert ours.difference == pytest.approx(float(both[1] - both[0]), rel=1e-9)

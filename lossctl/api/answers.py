@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import UsageError
-from ..files.sources import digest
-from ..language.registry import SET, make, of_triplets
+from ..language.registry import SET, make
 from ..results.values import Result
 from ..rows.by_row import Rows
 from ..rows.facts import Facts, verdict
 from . import compute
 from .compute import Request
 from .question import Question
-from .reading import Given
 from .shared import Progress, Shared
 
 if TYPE_CHECKING:
-    from ..results.comparisons import Comparison
     from ..results.distributions import RowPicture
     from ..rows.hardest import Hardest
-    from ..rows.workers import Workers
-    from ..sets.given import GivenTriplets
-    from . import mine, triplets
     from .question_of_sets import MiningQuestion, TripletQuestion
-    from .question_of_systems import ComparisonQuestion
 
 
 class Answer(NamedTuple):
@@ -130,58 +122,6 @@ def row_values(asked: Question) -> np.ndarray:
         return np.concatenate(losses)
 
 
-def compared(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Progress = None) -> list[Comparison]:
-    """Each other system against the base, for each loss."""
-    from . import compare
-
-    systems = compare.Systems(
-        asked.base,
-        asked.others,
-        asked.target,
-        list(zip(asked.specs, asked.forms, strict=True)),
-        asked.names,
-        asked.reduction,
-        asked.weight,
-        asked.group,
-        asked.cluster,
-        asked.align,
-        asked.seed_of,
-    )
-    comparisons = compare.compare(
-        systems,
-        confidence=asked.confidence,
-        test=asked.test,
-        margin=asked.margin,
-        beside=asked.beside,
-        holm=asked.holm,
-        reading=asked.reading,
-        jobs=asked.jobs,
-        data_hash=data_hash,
-        progress=progress,
-    )
-    comparisons = [_held(system, asked.fails_if) for system in comparisons]
-    if asked.align is None:
-        return comparisons
-    mark = f"|align:{asked.align}|red:"
-    return [replace(system, signature=system.signature.replace("|red:", mark, 1)) for system in comparisons]
-
-
-def _held(system: Comparison, fails_if: str) -> Comparison:
-    """The comparison, failed where the system is "worse", "harm" is not excluded, or neither can be told."""
-    verdict, harm = system.verdict, system.harm
-    what = ""
-    if fails_if and verdict == "unknown":
-        what = f"not comparable with {system.base}"
-    elif fails_if == "worse" and verdict == "worse":
-        what = f"worse than {system.base}"
-    elif fails_if == "harm" and harm is not None and harm.verdict in ("not shown", "unknown"):
-        what = f"not shown to be within {harm.text} of {system.base}"
-    if not what:
-        return system
-    of = "" if system.group is None else f" in group {system.group}"
-    return replace(system, failure=f"{system.loss}: {system.other} is {what}{of}")
-
-
 # --- sets of embeddings
 
 
@@ -191,92 +131,3 @@ def opened_set(asked: TripletQuestion | MiningQuestion) -> Iterator[Shared]:
     loss = Request(make(SET), {}, asked.inputs, asked.named, side=asked.side)
     with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
         yield shared
-
-
-def report(
-    asked: TripletQuestion, embeddings: Shared, *, data_hash: bool = False, progress: Progress = None
-) -> triplets.Report:
-    """The triplets of an open set by category, what is odd about it, and sampled batches if any."""
-    workers = embeddings.workers(partial(_report, asked._replace(jobs=None)))
-    return _report(asked, embeddings, workers, data_hash=data_hash, progress=progress)
-
-
-def _report(
-    asked: TripletQuestion, embeddings: Shared, workers: Workers, *, data_hash: bool = False, progress: Progress = None
-) -> triplets.Report:
-    from . import triplets
-
-    opened = embeddings.losses[0]
-    return triplets.report(
-        opened,
-        asked.margins,
-        workers,
-        by_class=asked.by_class,
-        pairs=asked.pairs,
-        batch=asked.batch,
-        batches=asked.batches,
-        seed=asked.seed,
-        anchors=asked.anchors,
-        level=asked.level,
-        coarse=embeddings.rider("coarse"),
-        fingerprint=digest(opened.fields) if data_hash else None,
-        progress=progress,
-    )
-
-
-def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets, ...]:
-    """The categories of triplets that are given as rows of the embeddings, at each margin."""
-    from . import triplets
-
-    (emb,) = [*asked.inputs, *asked.named.values()]
-    return triplets.given_triplets(emb, index, asked.margins, asked.reading)
-
-
-def triplets_in_step(asked: TripletQuestion) -> tuple[GivenTriplets, ...]:
-    """The categories of anchors, positives and negatives that are given row by row, at each margin."""
-    from . import triplets
-
-    loss = Request(make(of_triplets()), {}, asked.inputs, asked.named)
-    with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
-        return triplets.triplets_in_step(shared.losses[0], asked.margins)
-
-
-def mining_job(asked: MiningQuestion, embeddings: Shared) -> mine.MiningJob:
-    """The triplets of an open set, embeddings to be mined, with a forecast of how many they are."""
-    from . import mine
-
-    plain = asked._replace(jobs=None, path=None)
-    return mine.prepare(
-        embeddings.losses[0],
-        asked.strategy,
-        dict(asked.options),
-        embeddings.workers(partial(_blocks, plain)),
-        thinning=asked.thinning,
-        ids=embeddings.rider("id"),
-        kind=asked.kind,
-        path=asked.path,
-        as_pairs=asked.as_pairs,
-    )
-
-
-def _blocks(asked: MiningQuestion, embeddings: Shared, workers: Workers) -> Any:
-    from . import mine
-
-    points = mine.points_of(embeddings.losses[0])[1]
-    limit = asked.thinning.limit
-    options = dict(asked.options)
-    return [*mine.blocks(points, asked.strategy, options, workers, limit=limit, as_pairs=asked.as_pairs)]
-
-
-def write_mined(
-    asked: MiningQuestion,
-    job: mine.MiningJob,
-    inputs: Sequence[str],
-    progress: Progress = None,
-    foretell: Callable[[float], None] | None = None,
-) -> mine.Summary:
-    """Mine to the file of the question, which is whole at the end or not there."""
-    from . import mine
-
-    assert asked.path is not None
-    return mine.write(job, asked.path, inputs, progress=progress, foretell=foretell)

@@ -26,6 +26,7 @@ from ..results.values import Result
 from ..sets.mined_pairs import MinedPairs, joined_pairs
 from ..sets.mining import Mined, joined
 from . import answers, signatures, states, suite, suite_file
+from . import compare as comparing
 from . import mine as mining
 from .arguments import margins_of, pair_of, question_of, refuse_unknown, settings_of, several
 from .asked import asked, memory_of
@@ -38,7 +39,7 @@ from .question_of_systems import ComparisonQuestion
 from .reading import Given
 from .signatures import called, plain
 from .states import PartOfQuestion
-from .triplets import Report
+from .triplets import Report, report
 
 Source = Given  # an array, a tensor, or the text of a source: "preds.npy", "data.csv::p"
 
@@ -351,7 +352,7 @@ def compare(
     specs = [parse(item) if isinstance(item, str) else item for item in several(loss)]
     system, *systems = map(as_array, (base, *others))
     question = ComparisonQuestion.of(call, specs, system, systems, device=devices.choose(device).name)
-    return tuple(answers.compared(question, data_hash=data_hash))
+    return tuple(comparing.compare(question, data_hash=data_hash))
 
 
 @called
@@ -445,7 +446,7 @@ def triplets(
         call, inputs, named, margins_of(margin), batch=pair_of(batch), device=devices.choose(device).name
     )
     with answers.opened_set(question) as embeddings:
-        return answers.report(question, embeddings)
+        return report(question, embeddings)
 
 
 @overload
@@ -532,8 +533,8 @@ def mine(
     chosen = mining.choose_device(strategy, device)
     question = MiningQuestion.of(call, strategy, inputs, named, device=chosen.name)
     with answers.opened_set(question) as embeddings:
-        job = answers.mining_job(question, embeddings)
+        job = mining.prepare(question, embeddings)
         if question.path is None:
             return joined_pairs(job.blocks(None)) if question.as_pairs else joined(job.blocks(None))
         files = [item for item in (*inputs, *named.values(), id) if isinstance(item, str)]
-        return answers.write_mined(question, job, files)
+        return mining.write(job, files)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial, reduce
-from typing import NamedTuple
 from urllib.parse import quote
 
 from ..errors import DataError, UsageError
 from ..files.dialect import refuse_idle
-from ..files.sources import parse_source
-from ..language.registry import Loss, Spec
-from ..language.roles import LISTS, WEIGHT, Form
+from ..language.registry import Loss
+from ..language.roles import LISTS, WEIGHT
 from ..resampling import contrast, jackknife, paired, survey
 from ..resampling.draws import Draws
 from ..resampling.paired import Ask, Pairs
@@ -25,107 +23,85 @@ from ..rows.workers import keep_freed_memory
 from . import compute, numbers, prepare, verdicts
 from .align import Order, ids_of
 from .bound import as_array, column_of, rider
-from .compute import Jobs, Request, Side
+from .compute import Request, Side
 from .numbers import Confidence
-from .reading import Given, Reading
-from .shared import Shared
+from .question_of_systems import ComparisonQuestion
+from .shared import Progress, Shared
 
 SHARED_BY_ALL = ("target", "weight", "group", "cluster", "seed_of")  # a bare name is a column of the base
-
-
-class Systems(NamedTuple):
-    """What is compared on what.
-
-    base, others: sources of predictions;  target: the truth;  group: of rows; the lists of ranking losses
-    losses: a spec and the forms of its predictions each;  names: what the systems are called, the base first
-    align: the column that names the rows, in every source;  seed_of: the seed or fold of each row
-    """
-
-    base: Given
-    others: Sequence[Given]
-    target: Given
-    losses: Sequence[tuple[Spec, Mapping[str, Form]]]
-    names: Sequence[str]
-    reduction: str | None = None
-    weight: Given | None = None
-    group: Given | None = None
-    cluster: Given | None = None
-    align: str | None = None
-    seed_of: Given | None = None
 
 
 Pieces = dict[str | None, Pairs]  # group -> its pairs; None -> those of all rows
 
 
-def compare(
-    systems: Systems,
-    *,
-    confidence: Confidence | None = None,
-    test: str = "sign-flip",
-    margin: paired.Margin | None = None,
-    beside: Sequence[str] = (),
-    holm: str = "loss",
-    reading: Reading | None = None,
-    jobs: Jobs = None,
-    data_hash: bool = False,
-    progress: Callable[..., None] | None = None,
-) -> list[Comparison]:
+def compare(asked: ComparisonQuestion, *, data_hash: bool = False, progress: Progress = None) -> list[Comparison]:
     """Each other system against the base, for each loss: losses in order, systems in order within them.
-
-    margin: what is no harm;  beside: "effect", "detectable", "t", "wilcoxon";  holm: over "loss" or "all"
 
     Raises UsageError, DataError (unusable values, unequal ids), FileError.
     """
-    confidence = confidence or Confidence(resamples=10_000)
-    if test not in paired.TESTS:
-        raise UsageError(f"--test cannot be {test!r}", fix=f"use {' or '.join(paired.TESTS)}")
-    with prepared(systems, reading or Reading(), jobs) as shared:
-        _refuse_space(shared, test, beside)
+    with prepared(asked) as shared:
+        _refuse_space(shared, asked)
         ask = Ask(
-            Draws(confidence.seed, 1 if shared.engine.has_space else confidence.resamples),
-            test if systems.seed_of is None else paired.SEEDS,
+            Draws(asked.confidence.seed, 1 if shared.engine.has_space else asked.confidence.resamples),
+            asked.test if asked.seed_of is None else paired.SEEDS,
             shared.sides[0].get("cluster"),
             shared.sides[0].get("seed"),
-            margin,
-            "wilcoxon" in beside,
+            asked.margin,
+            "wilcoxon" in asked.beside,
         )
         comparisons = []
-        for place, pieces in enumerate(_pieces(shared, systems, ask, progress)):
-            start = place * (1 + len(systems.others))
-            for group, differences in _differences(shared, start, pieces, ask, confidence).items():
-                comparisons += _of_group(
-                    shared, systems, start, group, pieces[group], differences, confidence, beside, data_hash
-                )
-    return verdicts.settled(comparisons, confidence.level, margin, holm)
+        for place, pieces in enumerate(_pieces(shared, asked, ask, progress)):
+            start = place * (1 + len(asked.others))
+            for group, differences in _differences(shared, start, pieces, ask, asked.confidence).items():
+                comparisons += _of_group(shared, asked, start, group, pieces[group], differences, data_hash)
+    comparisons = verdicts.settled(comparisons, asked.confidence.level, asked.margin, asked.holm)
+    comparisons = [_held(system, asked.fails_if) for system in comparisons]
+    if asked.align is None:
+        return comparisons
+    mark = f"|align:{asked.align}|red:"
+    return [replace(system, signature=system.signature.replace("|red:", mark, 1)) for system in comparisons]
+
+
+def _held(system: Comparison, fails_if: str) -> Comparison:
+    """The comparison, failed where the system is "worse", "harm" is not excluded, or neither can be told."""
+    verdict, harm = system.verdict, system.harm
+    what = ""
+    if fails_if and verdict == "unknown":
+        what = f"not comparable with {system.base}"
+    elif fails_if == "worse" and verdict == "worse":
+        what = f"worse than {system.base}"
+    elif fails_if == "harm" and harm is not None and harm.verdict in ("not shown", "unknown"):
+        what = f"not shown to be within {harm.text} of {system.base}"
+    if not what:
+        return system
+    of = "" if system.group is None else f" in group {system.group}"
+    return replace(system, failure=f"{system.loss}: {system.other} is {what}{of}")
 
 
 @contextmanager
-def prepared(systems: Systems, reading: Reading, jobs: Jobs) -> Iterator[Shared]:
+def prepared(asked: ComparisonQuestion) -> Iterator[Shared]:
     """Every loss of every system over one reading: the systems of the first loss, then those of the next."""
-    systems = systems._replace(
-        **{name: column_of(as_array(getattr(systems, name)), systems.base) for name in SHARED_BY_ALL}
-    )
-    if systems.align is not None:
-        systems, reading = _aligned(systems, reading), replace(reading, told=())
-    requests, side = [], Side(group=systems.group, cluster=systems.cluster, seed=systems.seed_of)
-    for spec, forms in systems.losses:
+    asked = asked._replace(**{name: column_of(as_array(getattr(asked, name)), asked.base) for name in SHARED_BY_ALL})
+    asked = asked if asked.align is None else _aligned(asked)
+    requests, side = [], Side(group=asked.group, cluster=asked.cluster, seed=asked.seed_of)
+    for spec, forms in zip(asked.specs, asked.forms, strict=True):
         truth = spec.loss.truth
         if truth is None or len(spec.loss.roles) < 2 or not spec.loss.engine.has_values:
             raise UsageError(
                 f"{spec.loss.name} does not compare predictions with a truth, row by row", fix="choose another loss"
             )
-        named = {truth.name: systems.target}
+        named = {truth.name: asked.target}
         if spec.loss.engine.has_lists:
-            if systems.group is None:
+            if asked.group is None:
                 raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
-            named[LISTS.name] = systems.group
+            named[LISTS.name] = asked.group
             side = side._replace(group=None)
         requests += [
-            Request(spec, forms, [source], named, systems.reduction or _reduction(spec.loss))
-            for source in (systems.base, *systems.others)
+            Request(spec, forms, [source], named, asked.reduction or _reduction(spec.loss))
+            for source in (asked.base, *asked.others)
         ]
     with compute.prepared(
-        requests, weight=systems.weight, reading=reading, side=side, jobs=jobs, paired=True
+        requests, weight=asked.weight, reading=asked.reading, side=side, jobs=asked.jobs, paired=True
     ) as shared:
         yield shared
 
@@ -135,17 +111,17 @@ def _reduction(loss: Loss) -> str:
     return "mean" if "mean" in loss.reductions else loss.reductions[0]
 
 
-def _refuse_space(shared: Shared, test: str, beside: Sequence[str]) -> None:
+def _refuse_space(shared: Shared, asked: ComparisonQuestion) -> None:
     """UsageError for what sets of embeddings have no answer to."""
     if not shared.engine.has_space:
         return
-    if test == paired.BOOTSTRAP:
+    if asked.test == paired.BOOTSTRAP:
         raise UsageError(
             "--test bootstrap of embedding sets",
             why="points cannot be drawn twice: a copy of a point has distance 0 to it",
             fix="leave it out: points are left out in turn",
         )
-    if "wilcoxon" in beside:
+    if "wilcoxon" in asked.beside:
         raise UsageError(
             "--beside wilcoxon of embedding sets",
             why="its ranks are of independent differences, and anchors share all points",
@@ -153,9 +129,9 @@ def _refuse_space(shared: Shared, test: str, beside: Sequence[str]) -> None:
         )
 
 
-def _pieces(shared: Shared, systems: Systems, ask: Ask, progress: Callable[..., None] | None) -> list[Pieces]:
+def _pieces(shared: Shared, asked: ComparisonQuestion, ask: Ask, progress: Progress) -> list[Pieces]:
     """What all rows, and each group of them, say of the systems, for each loss. DataError where that is nothing."""
-    per_loss, group = 1 + len(systems.others), shared.sides[0].get("group") if systems.group is not None else None
+    per_loss, group = 1 + len(asked.others), shared.sides[0].get("group") if asked.group is not None else None
     plans = [loss.plan for loss in shared.losses]
     starts = range(0, len(plans), per_loss)
     group = None if shared.engine.has_lists else group
@@ -233,18 +209,16 @@ def _differences(
 
 def _of_group(
     shared: Shared,
-    systems: Systems,
+    asked: ComparisonQuestion,
     start: int,
     group: str | None,
     pairs: Pairs,
     differences: Sequence[contrast.Difference],
-    confidence: Confidence,
-    beside: Sequence[str],
     data_hash: bool,
 ) -> list[Comparison]:
     """The comparisons by one loss of all rows, or of a group of them; Holm's correction is still to come."""
     unit = "points" if shared.engine.has_space else shared.engine.unit
-    unit = "seeds" if systems.seed_of is not None else "clusters" if systems.cluster is not None else unit
+    unit = "seeds" if asked.seed_of is not None else "clusters" if asked.cluster is not None else unit
     comparisons = []
     for at, difference in enumerate(differences):
         other, part = shared.computed[start + 1 + at], pairs.parts[at + 1]
@@ -253,14 +227,14 @@ def _of_group(
         comparisons.append(
             verdicts.comparison(
                 numbers.signed(result, quote(group)) if group is not None else result,
-                (systems.names[0], systems.names[at + 1]),
+                (asked.names[0], asked.names[at + 1]),
                 other.plan.spec.loss,
                 difference,
                 [None if counts is None else int(counts[at]) for counts in (pairs.better, pairs.equal, pairs.worse)],
                 group=group,
                 unit=unit,
-                confidence=confidence,
-                beside=verdicts.beside(difference, pairs, at, confidence.level, beside),
+                confidence=asked.confidence,
+                beside=verdicts.beside(difference, pairs, at, asked.confidence.level, asked.beside),
             )
         )
     return comparisons
@@ -306,35 +280,24 @@ def _without(
     return difference._replace(margin=margin, beyond=(below.p_beyond, above.negative.p_beyond))
 
 
-def _aligned(systems: Systems, reading: Reading) -> Systems:
+def _aligned(asked: ComparisonQuestion) -> ComparisonQuestion:
     """The same systems with every source in the order of the base's identifiers. DataError for unequal ids."""
-    desk = prepare.desk_for(reading)
+    desk = prepare.desk_for(asked.reading)
     with desk:
-        column = systems.align or ""
-        order = Order(desk, column, ids_of(desk, systems.base, column), systems.names[0])
-        loss = systems.losses[0][0].loss
+        column = asked.align or ""
+        order = Order(desk, column, ids_of(desk, asked.base, column), asked.names[0])
+        loss = asked.specs[0].loss
         truth = loss.truth
         assert truth is not None
-        moved = systems._replace(
-            base=order.rows_of(systems.base, loss.roles[0]),
-            others=[order.rows_of(source, loss.roles[0]) for source in systems.others],
-            target=order.rows_of(systems.target, truth),
-            weight=order.rows_of(systems.weight, WEIGHT),
-            group=order.rows_of(systems.group, LISTS),
-            cluster=order.rows_of(systems.cluster, rider("cluster")),
-            seed_of=order.rows_of(systems.seed_of, rider("seed")),
+        moved = asked._replace(
+            base=order.rows_of(asked.base, loss.roles[0]),
+            others=tuple(order.rows_of(source, loss.roles[0]) for source in asked.others),
+            target=order.rows_of(asked.target, truth),
+            weight=order.rows_of(asked.weight, WEIGHT),
+            group=order.rows_of(asked.group, LISTS),
+            cluster=order.rows_of(asked.cluster, rider("cluster")),
+            seed_of=order.rows_of(asked.seed_of, rider("seed")),
+            reading=replace(asked.reading, told=()),
         )
-        refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
+        refuse_idle(dict(asked.reading.told), {frame.format for frame in desk.frames.values()})
         return moved
-
-
-def names_of(sources: Sequence[str]) -> list[str]:
-    """What systems are called: their sources without the folders that all of them share."""
-    import os
-
-    folders = [os.path.dirname(parse_source(text).path) for text in sources]
-    try:
-        common = os.path.commonpath(folders) if all(folders) else ""
-    except ValueError:
-        return list(sources)
-    return [text[len(common) + 1 :] if common and text.startswith(common + "/") else text for text in sources]

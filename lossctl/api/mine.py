@@ -21,7 +21,6 @@ from ..kernels.devices import Device, choose
 from ..sets import mined_pairs, mining, strategies
 from ..sets.by_anchor import no_anchor, read_set
 from ..sets.points import sort_points
-from ..sets.thinning import Thinning
 
 if TYPE_CHECKING:
     from ..rows.workers import Workers
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from ..sets.mining import Mined
     from ..sets.points import Points
     from .prepare import Prepared
+    from .question_of_sets import MiningQuestion
+    from .shared import Shared
 
 BYTES_EACH = {"npy": 24, "npz": 24, "csv": 64, "ndjson": 110}
 BYTES_A_PAIR = {"npz": 16, "csv": 40, "ndjson": 80}
@@ -46,15 +47,13 @@ ONE_EACH = "give one id for each row"
 class MiningJob(NamedTuple):
     """Triplets that are ready to be mined: nothing but a sample has been looked at.
 
-    blocks: the triplets, lazily; ids: what stands for each row, or None for row numbers
+    anchors: how many there are;  blocks: the triplets, lazily;  ids: what stands for each row, None for row numbers
     forecast: how many triplets and bytes to expect, as a sentence;  expected, size: these numbers
     left_out: how many rows are, for holding nan
     warnings: where what was read may be wrong
     """
 
-    kind: str
-    strategy: str
-    margin: float
+    asked: MiningQuestion
     anchors: int
     blocks: Callable[[Any], Iterator[Any]]
     ids: list[str] | None
@@ -63,7 +62,6 @@ class MiningJob(NamedTuple):
     size: int
     left_out: int
     warnings: tuple[str, ...] = ()
-    as_pairs: bool = False
 
 
 class MiningSummary(NamedTuple):
@@ -162,72 +160,49 @@ def points_of(opened: Prepared) -> tuple[EmbeddingSet, Points]:
     return embeddings, points
 
 
-def blocks(
-    points: Points,
-    strategy: str,
-    options: dict[str, Any],
-    workers: Workers,
-    *,
-    limit: int | None,
-    as_pairs: bool = False,
-    progress: Any = None,
-) -> Iterator[Any]:
-    """What a strategy takes of all anchors, as triplets or as pairs."""
-    if as_pairs:
-        return mined_pairs.pairs_of(points, strategy, options, workers, progress)
-    extra = {"count": limit} if strategy == "hardest" else {}
-    return strategies.STRATEGIES[strategy](points, **options, **extra, threads=workers, progress=progress)
-
-
-def prepare(
-    opened: Prepared,
-    strategy: str,
-    options: dict[str, Any],
-    workers: Workers,
-    *,
-    thinning: Thinning,
-    ids: Field | None,
-    kind: str,
-    path: str | None,
-    as_pairs: bool = False,
-) -> MiningJob:
-    """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError.
-
-    workers: who compares blocks of anchors with all points
-    """
-    embeddings, points = points_of(opened)
-    if as_pairs:
-        expected, size = mined_pairs.estimate(points, strategy, options), BYTES_A_PAIR[kind]
+def prepare(asked: MiningQuestion, opened: Shared) -> MiningJob:
+    """Read the set, forecast the output, and refuse what would fill the disk. DataError, UsageError, FileError."""
+    workers = opened.workers(partial(_all_blocks, asked._replace(jobs=None, path=None)))
+    ids = opened.rider("id")
+    embeddings, points = points_of(opened.losses[0])
+    if asked.as_pairs:
+        options = dict(asked.options)
+        expected, size = mined_pairs.estimate(points, asked.strategy, options), BYTES_A_PAIR[asked.kind]
     else:
-        expected, size = _expected(points, strategy, options, thinning), BYTES_EACH[kind]
+        expected, size = _expected(points, asked), BYTES_EACH[asked.kind]
     size *= expected.triplets
-    if path is not None:
-        _refuse_full_disk(path, size, kind)
-    texts = None if ids is None else _texts(ids, len(points) + embeddings.facts.skipped)
+    if asked.path is not None:
+        _refuse_full_disk(asked.path, size, asked.kind)
     about = "" if expected.is_exact else "about "
-    forecast = f"{about}{expected.triplets:,} {'pairs' if as_pairs else 'triplets'}, {about}{_size(size)}"
-
-    def mine(progress: Any) -> Iterator[Any]:
-        how = {"limit": thinning.limit, "as_pairs": as_pairs, "progress": progress}
-        return iter(thinning.of(blocks(points, strategy, options, workers, **how)))
-
     return MiningJob(
-        kind,
-        strategy,
-        options["margin"],
-        points.everyone if as_pairs else points.anchors,
-        mine,
-        texts,
-        forecast,
+        asked,
+        points.everyone if asked.as_pairs else points.anchors,
+        lambda progress: iter(asked.thinning.of(_blocks(asked, points, workers, progress))),
+        None if ids is None else _texts(ids, len(points) + embeddings.facts.skipped),
+        f"{about}{expected.triplets:,} {'pairs' if asked.as_pairs else 'triplets'}, {about}{_size(size)}",
         expected.triplets,
         size,
         embeddings.facts.skipped,
-        opened.warnings,
-        as_pairs,
+        opened.losses[0].warnings,
     )
 
 
-def _expected(points: Any, strategy: str, options: dict[str, Any], thinning: Thinning) -> mining.Estimate:
+def _all_blocks(asked: MiningQuestion, opened: Shared, workers: Workers) -> list[Any]:
+    """What a worker asks to come to its blocks of anchors."""
+    return [*_blocks(asked, points_of(opened.losses[0])[1], workers)]
+
+
+def _blocks(asked: MiningQuestion, points: Points, workers: Workers, progress: Any = None) -> Iterator[Any]:
+    """What a strategy takes of all anchors, as triplets or as pairs. workers: who compares them with all points"""
+    options = dict(asked.options)
+    if asked.as_pairs:
+        return mined_pairs.pairs_of(points, asked.strategy, options, workers, progress)
+    options |= {"count": asked.thinning.limit} if asked.strategy == "hardest" else {}
+    return strategies.STRATEGIES[asked.strategy](points, **options, threads=workers, progress=progress)
+
+
+def _expected(points: Any, asked: MiningQuestion) -> mining.Estimate:
+    strategy, options, thinning = asked.strategy, dict(asked.options), asked.thinning
     if strategy in ("batch-hard", "easy-positive"):
         certain = strategy == "batch-hard" or options.get("fallback", "drop") != "drop"
         estimate = mining.Estimate(points.anchors, certain, points.anchors)
@@ -313,7 +288,6 @@ Summary = MiningSummary | PairSummary
 
 def write(
     job: MiningJob,
-    path: str,
     inputs: Sequence[str],
     progress: Any = None,
     foretell: Callable[[float], None] | None = None,
@@ -323,7 +297,9 @@ def write(
     foretell: of a large file, takes the seconds that it will need by what the first seconds wrote, or by how many
         anchors they came to where all is written at the end
     """
-    begun, early = time.monotonic(), None
+    asked, begun, early = job.asked, time.monotonic(), None
+    path = asked.path
+    assert path is not None
 
     def passed(done: int, total: int) -> None:
         nonlocal foretell
@@ -336,15 +312,15 @@ def write(
 
     refuse_overwrite_of_inputs(path, [parse_source(text).path for text in inputs])
     with atomic_output(path) as file:
-        writer = (PAIR_WRITERS if job.as_pairs else WRITERS)[job.kind](file, job.ids)
+        writer = (PAIR_WRITERS if asked.as_pairs else WRITERS)[asked.kind](file, job.ids)
         next(writer)
-        kind, covered = PairSummary if job.as_pairs else MiningSummary, set()
-        summary: Summary = kind(job.strategy, path, all_anchors=job.anchors)
+        kind, covered = PairSummary if asked.as_pairs else MiningSummary, set()
+        summary: Summary = kind(asked.strategy, path, all_anchors=job.anchors)
         for block in job.blocks(passed):
             if len(block):
                 writer.send(block)
                 covered.update(block.rows[:, 0].tolist())
-                summary = summary.beside(block, job.margin)
+                summary = summary.beside(block, asked.options["margin"])
                 spent = time.monotonic() - begun
                 early = early or (spent, summary.total)
                 if foretell is not None and spent > early[0] + TOLD_AFTER:

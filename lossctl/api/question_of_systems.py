@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import UsageError
+from ..files.sources import parse_source
 from ..language import options
 from ..language.options import COMPARE
 from ..language.registry import Spec
@@ -42,7 +44,7 @@ class ComparisonQuestion(NamedTuple):
     align: str | None = None
     test: str = "sign-flip"
     reading: Reading = Reading()
-    confidence: Confidence = Confidence()
+    confidence: Confidence = Confidence(resamples=10_000)
     jobs: Jobs = None
     seed_of: Given | None = None
     margin: Margin | None = None
@@ -172,12 +174,15 @@ def _beside_of(call: Asked) -> tuple[str, ...]:
 
 
 def _names(systems: Sequence[Given]) -> list[str]:
-    """What systems are called: files by their paths, arrays by their place."""
-    if all(isinstance(system, str) for system in systems):
-        from .compare import names_of
-
-        return names_of([str(system) for system in systems])
-    return [
-        system if isinstance(system, str) else f"other {place}" if place else "base"
-        for place, system in enumerate(systems)
-    ]
+    """What systems are called: files by their paths, without the folders that all of them share; arrays by place."""
+    if not all(isinstance(system, str) for system in systems):
+        return [
+            system if isinstance(system, str) else f"other {place}" if place else "base"
+            for place, system in enumerate(systems)
+        ]
+    folders = [os.path.dirname(parse_source(text).path) for text in systems]
+    try:
+        common = os.path.commonpath(folders) if all(folders) else ""
+    except ValueError:
+        return list(systems)
+    return [text[len(common) + 1 :] if common and text.startswith(common + "/") else text for text in systems]

@@ -18,8 +18,9 @@ from ..results.comparisons import Comparison
 from ..results.suites import Outcome, SuiteReport
 from ..results.values import Result
 from . import compute, gates
-from .answers import compared, losses_of, opened
+from .answers import losses_of, opened
 from .asked import Asked, asked, form_of, liked, reading_of, refuse_unsuited
+from .compare import compare
 from .compute import Jobs
 from .executors import working
 from .question import Question, without_wishes
@@ -202,4 +203,4 @@ def _alone(question: Question, jobs: Jobs, data_hash: bool) -> list[Result]:
 def _compared(task: Task, jobs: Jobs, data_hash: bool) -> list[Comparison]:
     values, device = task.values, choose(task.call["device"]).name
     question = ComparisonQuestion.of(task.call, task.specs, values["base"], values["others"], device=device)
-    return compared(question._replace(jobs=jobs), data_hash=data_hash)
+    return compare(question._replace(jobs=jobs), data_hash=data_hash)

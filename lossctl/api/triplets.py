@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import drawer
+from ..files.sources import digest
 from ..results.notebook import Tabled
 from ..rows.facts import Facts
 from ..sets.by_anchor import EmbeddingSet, Progress, read_set
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from ..rows.workers import Workers
     from ..sets.given import GivenTriplets
     from .prepare import Prepared
+    from .question_of_sets import TripletQuestion
     from .reading import Given, Reading
+    from .shared import Shared
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,45 +95,37 @@ def _counts(categories: Categories) -> dict[str, Any]:
 
 
 def report(
-    opened: Prepared,
-    margins: Sequence[float],
-    workers: Workers,
-    *,
-    by_class: bool = False,
-    pairs: int = 0,
-    batch: tuple[int, int] | None = None,
-    batches: int = 100,
-    seed: int = 0,
-    anchors: int | None = None,
-    level: float | None = None,
-    coarse: Field | None = None,
-    fingerprint: str | None = None,
-    progress: Progress | None = None,
+    asked: TripletQuestion, opened: Shared, *, data_hash: bool = False, progress: Progress | None = None
 ) -> Report:
-    """The breakdown of a prepared set, its diagnosis, and sampled batches (on the CPU) if `batch` is given.
+    """The breakdown of an open set, what is odd about it, and sampled batches (on the CPU) if any are asked for.
 
-    workers: who compares blocks of anchors with all points
-    anchors: count so many only, drawn by the seed;  level: of intervals of the shares: about new points, or with
-        `anchors`, where it is 0.95 unless given, about all anchors of the set
-    coarse: the coarse class of each row; triplets are told also by whether the negative is of the anchor's
+    Where anchors are sampled, intervals of the shares are about all of them; else about new points.
     """
-    if batch is not None and has_pairs(opened.reading):
+    if asked.batch is not None and has_pairs(asked.reading):
         raise UsageError(
             "sampled batches of two sets, or of rows kept apart",
             why="a batch is drawn from one set, and everyone in it pairs with everyone",
             fix="leave --batch out",
         )
+    workers = opened.workers(partial(_report, asked._replace(jobs=None)))
+    return _report(asked, opened, workers, data_hash=data_hash, progress=progress)
+
+
+def _report(
+    asked: TripletQuestion, shared: Shared, workers: Workers, *, data_hash: bool = False, progress: Any = None
+) -> Report:
     from ..sets.batches import sampled
     from ..sets.diagnosis import diagnose, remarks
     from ..sets.pairing import together
     from ..sets.triplets import breakdown, with_coarse
     from . import shares
 
+    opened, coarse, anchors, level = shared.losses[0], shared.rider("coarse"), asked.anchors, asked.level
     embeddings, reading = read_set(opened.plan, opened.inputs(), opened.place), opened.reading
     kinds = np.zeros(0)
     if coarse is not None:
         embeddings, kinds = _with_coarse_classes(coarse, embeddings)
-    settings: dict[str, Any] = {"margins": margins, "metric": reading.metric, "normalize": reading.normalize}
+    settings: dict[str, Any] = {"margins": asked.margins, "metric": reading.metric, "normalize": reading.normalize}
     count: Callable[..., Breakdown] = partial(breakdown, who=opened.pairs)
     if reading.device != "cpu":
         from ..sets.device.triplets import breakdown_on
@@ -139,14 +134,19 @@ def report(
     how: dict[str, Any] = {"threads": workers, **settings}
     bounded, notes = None, opened.notes
     if anchors is not None:
-        bounded = shares.of_sample(embeddings, anchors, seed, level or shares.LEVEL, progress, who=opened.pairs, **how)
+        bounded = shares.of_sample(
+            embeddings, anchors, asked.seed, level or shares.LEVEL, progress, who=opened.pairs, **how
+        )
         notes += () if bounded else ("there are no more anchors than that: all are counted",)
     if bounded:
         counts = bounded.breakdown
     else:
-        counts = count(embeddings.emb, embeddings.label, by_class=by_class, pairs=pairs, progress=progress, **how)
+        how |= {"by_class": asked.by_class, "pairs": asked.pairs, "progress": progress}
+        counts = count(embeddings.emb, embeddings.label, **how)
     if level is not None and anchors is None:
-        bounded = shares.of_points(counts, embeddings, seed, level, partial(count, threads=opened.jobs, **settings))
+        bounded = shares.of_points(
+            counts, embeddings, asked.seed, level, partial(count, threads=opened.jobs, **settings)
+        )
         counts = bounded.breakdown
     marks = opened.marks
     if coarse is not None:
@@ -157,10 +157,10 @@ def report(
         if level is not None:
             notes += ("the intervals are of all; --coarse-negatives near, or far, has those of one side",)
     sample = None
-    if batch is not None:
-        sample = sampled(
-            embeddings.emb, embeddings.label, classes=batch[0], rows=batch[1], batches=batches, seed=seed, **settings
-        )
+    if asked.batch is not None:
+        settings |= {"batches": asked.batches, "seed": asked.seed}
+        classes, rows = asked.batch
+        sample = sampled(embeddings.emb, embeddings.label, classes=classes, rows=rows, **settings)
     emb, label = embeddings.emb, embeddings.label
     if opened.pairs.reference is not None:
         emb, label = drawer.joined([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
@@ -172,7 +172,7 @@ def report(
         sample,
         opened.sources,
         "; ".join(notes),
-        fingerprint,
+        digest(opened.fields) if data_hash else None,
         embeddings.facts.skipped,
         marks,
         (*opened.warnings, *odd, *(bounded.remarks if bounded else ())),
@@ -214,8 +214,17 @@ def is_of_triplets(sources: Sequence[Given], reading: Reading) -> bool:
         return selector is None and binding.holds_triplets(frame)
 
 
-def triplets_in_step(opened: Prepared, margins: Sequence[float]) -> tuple[GivenTriplets, ...]:
+def triplets_in_step(asked: TripletQuestion) -> tuple[GivenTriplets, ...]:
     """The certified categories of anchors, positives and negatives that are given row by row, at each margin."""
+    from ..language.registry import make, of_triplets
+    from . import compute
+
+    loss = compute.Request(make(of_triplets()), {}, asked.inputs, asked.named)
+    with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
+        return _in_step(shared.losses[0], asked.margins)
+
+
+def _in_step(opened: Prepared, margins: Sequence[float]) -> tuple[GivenTriplets, ...]:
     from ..rows import checks
     from ..sets.given import categorize
 
@@ -234,8 +243,8 @@ def triplets_in_step(opened: Prepared, margins: Sequence[float]) -> tuple[GivenT
         raise
 
 
-def given_triplets(emb: Given, index: Given, margins: Sequence[float], reading: Reading) -> tuple[GivenTriplets, ...]:
-    """The certified categories of triplets that are given as rows of an embedding source, at each margin."""
+def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets, ...]:
+    """The certified categories of triplets that are given as rows of the embeddings, at each margin."""
     from ..files import binding
     from ..files.dialect import refuse_idle
     from ..files.sources import blocks
@@ -243,6 +252,8 @@ def given_triplets(emb: Given, index: Given, margins: Sequence[float], reading: 
     from ..sets.given import categorize
     from .prepare import desk_for
 
+    (emb,) = [*asked.inputs, *asked.named.values()]
+    reading = asked.reading
     desk = desk_for(reading)
     with desk:
         source = desk.field(emb, POINTS)
@@ -254,7 +265,7 @@ def given_triplets(emb: Given, index: Given, margins: Sequence[float], reading: 
         return categorize(
             points.reshape(len(points), -1),
             parts,
-            margins,
+            asked.margins,
             metric=reading.metric,
             normalize=reading.normalize,
             path=triplets.frame.path,

@@ -37,8 +37,8 @@ def compare(values: Mapping[str, Any]) -> None:
     A difference is the other system's loss minus the base's: below 0 is better. Systems are compared row by row; sets
     of embeddings anchor by anchor.
     """
-    from ..api import answers
     from ..api.asked import asked
+    from ..api.compare import compare as answer
     from ..api.question_of_systems import ComparisonQuestion
 
     style = output.style_of(values)
@@ -60,7 +60,7 @@ def compare(values: Mapping[str, Any]) -> None:
         output.summary(values["summary"], [values["output"], values["metrics"]], sources) as write_summary,
     ):
         with output.progress(style, None) as update:
-            compared = answers.compared(question, data_hash=style.format in ("json", "ndjson"), progress=update)
+            compared = answer(question, data_hash=style.format in ("json", "ndjson"), progress=update)
         _write(compared, style, writer, values["digits"])
         write_metrics(_metrics(compared))
         if values["summary"]:

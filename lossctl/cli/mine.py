@@ -31,7 +31,7 @@ def mine(values: Mapping[str, Any]) -> None:
     """
     from ..api import answers
     from ..api.asked import asked
-    from ..api.mine import LARGE, choose_device
+    from ..api.mine import LARGE, choose_device, prepare, write
     from ..api.question_of_sets import MiningQuestion, check_mining
     from ..rows.facts import rows_left_out
 
@@ -44,7 +44,7 @@ def mine(values: Mapping[str, Any]) -> None:
     question = MiningQuestion.of(call, strategy, sources, named, device=device)
     inputs = [*sources, *output.inputs_of(MINE, values)]
     with answers.opened_set(question) as embeddings, output.progress(style, None, "anchors") as update:
-        job = answers.mining_job(question, embeddings)
+        job = prepare(question, embeddings)
         output.warn(style, [*job.warnings, *([rows_left_out(job.left_out)] if job.left_out else [])])
         foretell = None
         if job.size >= LARGE:
@@ -52,7 +52,7 @@ def mine(values: Mapping[str, Any]) -> None:
             foretell = partial(_foretell, style)
         else:
             output.note(style, job.forecast)
-        summary = answers.write_mined(question, job, inputs, progress=update, foretell=foretell)
+        summary = write(job, inputs, progress=update, foretell=foretell)
     if not summary.total:
         kind = f"no {'pair' if call['as_pairs'] else 'triplet'} is of the kind that {strategy} takes"
         kind += "" if call["as_pairs"] and not call.has("margin") else f" at margin {values['margin']:g}"

@@ -39,13 +39,14 @@ def triplets(values: Mapping[str, Any]) -> None:
     question = _question(values, style)
     inputs = [*question.inputs, *output.inputs_of(TRIPLETS, values)]
     from ..api import answers
+    from ..api import triplets as api
 
     if values["index"] is not None:
         _refuse_set(question, inputs)
-        _write_given(question, lambda: answers.given_triplets(question, values["index"]), style, inputs)
+        _write_given(question, lambda: api.given_triplets(question, values["index"]), style, inputs)
         return
     if _is_of_triplets(values, question):
-        _write_given(question, lambda: answers.triplets_in_step(question), style, inputs)
+        _write_given(question, lambda: api.triplets_in_step(question), style, inputs)
         return
 
     with (
@@ -56,7 +57,7 @@ def triplets(values: Mapping[str, Any]) -> None:
         answers.opened_set(question) as embeddings,
     ):
         with output.progress(style, None, "anchors") as update:
-            report = answers.report(question, embeddings, data_hash=style.format in ("json", "ndjson"), progress=update)
+            report = api.report(question, embeddings, data_hash=style.format in ("json", "ndjson"), progress=update)
         _write(report, style, writer, values["explain"])
         if values["metrics"]:
             from ..show.metrics import of_triplets

@@ -22,6 +22,7 @@ import numpy as np
 
 from lossctl import triplets
 from lossctl.api import compare, compute
+from lossctl.api.question_of_systems import ComparisonQuestion
 from lossctl.language import registry
 from lossctl.resampling import shares
 from lossctl.sets.triplets import breakdown_of_some
@@ -204,12 +205,11 @@ def _p(  # type: ignore[no-untyped-def]
     base: np.ndarray, other: np.ndarray, truth: np.ndarray, spec: str, seed: int, cluster=None, seed_of=None,
     test="sign-flip",
 ) -> float:  # fmt: skip
-    names = ["base", "other"]
-    systems = compare.Systems(
-        base, [other], truth, [(registry.parse(spec), {})], names, cluster=cluster, seed_of=seed_of
-    )
-    confidence = compute.Confidence(LEVEL, "bca", RESAMPLES, seed)
-    return compare.compare(systems, confidence=confidence, test=test, jobs=1)[0].p
+    question = ComparisonQuestion(
+        (registry.parse(spec),), ({},), base, (other,), truth, ("base", "other"), cluster=cluster, seed_of=seed_of,
+        confidence=compute.Confidence(LEVEL, "bca", RESAMPLES, seed), test=test, jobs=1,
+    )  # fmt: skip
+    return compare.compare(question)[0].p
 
 
 def alike(spec: str) -> Callable[[Rng, int, int], float]:
