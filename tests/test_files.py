@@ -21,6 +21,7 @@ import pytest
 
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
 from lossctl.files import fast, opening, reading, tables
+from lossctl.files.dialect import Dialect
 from lossctl.files.sources import Source, blocks, digest, frame_of, open_source, parse_source
 from lossctl.files.writing import atomic_output, refuse_overwrite_of_inputs
 from lossctl.text import shown
@@ -31,7 +32,7 @@ LABELS = np.arange(50) % 4
 
 def read(path, selector=None, kind="number", rows=7, **options):
     """All rows of one field, and the field's digest."""
-    with open_source(str(path), **options) as frame:
+    with open_source(str(path), Dialect(**options)) as frame:
         field = frame.whole() if selector is None else frame.select(selector)
         parts = [block.load()[0] for block in blocks([field], [kind], rows)]
         return np.concatenate([part.astype(object) if kind == "category" else part for part in parts])
@@ -724,7 +725,7 @@ def test_missing_cells_become_nan_and_none_where_allowed(tmp_path):
     no_p, no_y = (np.arange(1, 1001) % step == 0 for step in (5, 7))
     for end in ["", '9999,"1",2\n', '"x""y",8,8\n']:
         path = write(tmp_path, "a.csv", "i,p,y\n" + "\n".join(lines) + "\n" + end)
-        with open_source(str(path), allow_missing=True) as frame:
+        with open_source(str(path), Dialect(allow_missing=True)) as frame:
             got = [block.load() for block in blocks([frame.field(1), frame.field(2)], ["number", "category"], 64)]
             p = np.concatenate([one for one, _ in got])[:1000]
             y = np.concatenate([two for _, two in got])[:1000]

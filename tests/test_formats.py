@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 import lossctl
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
 from lossctl.files import formats, opening, tensors
+from lossctl.files.dialect import Dialect
 from lossctl.files.formats import FORMATS
 from lossctl.files.shards import natural
 from lossctl.files.sources import blocks, digest, frame_of, open_source
@@ -31,7 +32,7 @@ BFLOAT16 = np.array([0.9, 0.2, -3.5, 1e30], np.float32)
 
 def read(source, selector=None, kind="number", rows=7, **options):
     """All rows of one field."""
-    with open_source(source if isinstance(source, tuple) else str(source), **options) as frame:
+    with open_source(source if isinstance(source, tuple) else str(source), Dialect(**options)) as frame:
         field = frame.whole() if selector is None else frame.select(selector)
         parts = [block.load()[0] for block in blocks([field], [kind], rows)]
         return np.concatenate([part.astype(object) if kind == "category" else part for part in parts])

@@ -123,8 +123,9 @@ def test_every_field_of_a_reading_is_a_setting():
     values |= {"frame_axis": 1, "frame_lengths": "t", "symbol_lengths": "s"}
     call = asked(values, "compute", "shell")
     reading, plain = reading_of(call, {"prob": "logits"}, "cuda"), Reading()
-    for field in dataclasses.fields(Reading):
-        assert getattr(reading, field.name) != getattr(plain, field.name), field.name
+    for one, other in ((reading, plain), (reading.dialect, plain.dialect)):
+        for field in dataclasses.fields(one):
+            assert getattr(one, field.name) != getattr(other, field.name), field.name
 
 
 def test_no_function_of_the_command_line_is_a_train():

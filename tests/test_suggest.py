@@ -12,10 +12,10 @@ import pytest
 from conftest import run_lossctl
 
 import lossctl
-from lossctl.api.reading import Reading
 from lossctl.api.suggest import suggest
 from lossctl.errors import DataError, FileError
 from lossctl.files import sources
+from lossctl.files.dialect import Dialect
 from lossctl.files.opening import open_bytes
 from lossctl.language import options, registry
 
@@ -96,9 +96,9 @@ def test_several_files_as_one_are_a_call_of_python(tmp_path) -> None:
     paths = tmp_path / "a.csv", tmp_path / "b.csv"
     for path in paths:
         path.write_text("prob;label\n0.25;0\n0.5;1\n")
-    commands = {item.loss: item.command for item in suggest(paths, reading=Reading(header=True, delimiter=";")).fits}
+    commands = {item.loss: item.command for item in suggest(paths, dialect=Dialect(header=True, delimiter=";")).fits}
     assert eval(commands["bce"], {"lossctl": lossctl, "Path": Path}).n == 4
-    alone = {item.loss: item.command for item in suggest(paths[0], reading=Reading(delimiter=";")).fits}
+    alone = {item.loss: item.command for item in suggest(paths[0], dialect=Dialect(delimiter=";")).fits}
     assert run_lossctl(*shlex.split(alone["bce"])[1:]).code == 0
 
 
@@ -109,7 +109,7 @@ def test_what_fits_nothing_says_why(tmp_path) -> None:
     done = run_lossctl("suggest", str(tmp_path / "a.csv"))
     assert done.code == 3 and "no loss fits" not in done.err and "--header yes" in done.err
     with pytest.raises(DataError, match="no loss fits"):
-        suggest(str(tmp_path / "a.csv"), reading=Reading(header=True))
+        suggest(str(tmp_path / "a.csv"), dialect=Dialect(header=True))
     with pytest.raises(FileError):
         suggest(str(tmp_path / "none.csv"))
 

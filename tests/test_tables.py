@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossctl.errors import DataError, LossctlError, UsageError
+from lossctl.files.dialect import Dialect
 from lossctl.files.sources import blocks, open_source
 
 BRIEF = settings(max_examples=200, deadline=None, database=None, derandomize=True)
 
 
 def read(path, selector=None, kind="number", rows=7, **options):
-    with open_source(str(path), **options) as frame:
+    with open_source(str(path), Dialect(**options)) as frame:
         field = frame.whole() if selector is None else frame.select(selector)
         parts = [block.load()[0] for block in blocks([field], [kind], rows)]
         return np.concatenate([part.astype(object) if kind == "category" else part for part in parts])
@@ -206,7 +207,7 @@ def test_no_first_row_is_lost(write, text, kind, values):
 def test_a_first_row_like_the_others_is_asked(write, text):
     path = write(text)
     refused(path, ":1: the first row may be a header or data", "--header yes, or --header no", kind="category")
-    with open_source(str(path), header=False) as frame:
+    with open_source(str(path), Dialect(header=False)) as frame:
         assert frame.names == ()
 
 

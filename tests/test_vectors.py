@@ -12,6 +12,7 @@ import pytest
 
 import lossctl
 from lossctl.errors import DataError, LossctlError, UsageError
+from lossctl.files.dialect import Dialect
 from lossctl.files.sources import blocks, open_source
 from lossctl.files.summary import summaries
 from lossctl.show.info import sheet
@@ -24,7 +25,7 @@ WORDS = ["the", ",", '"', "...", "c'est", "3rd", "naïve", "a\u00a0b", "x", "y",
 
 def field(path, selector=None, kind="number", rows=5, **dialect):
     """All rows of one field."""
-    with open_source(str(path), **dialect) as frame:
+    with open_source(str(path), Dialect(**dialect)) as frame:
         column = frame.whole() if selector is None else frame.select(selector)
         return np.concatenate([block.load()[0] for block in blocks([column], [kind], rows)])
 

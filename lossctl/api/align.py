@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files.binding import Desk
 from ..files.classes import as_names
-from ..files.dialect import refuse_idle
 from ..files.embeddings import vectors_by_key
 from ..files.opening import label_of
 from ..files.sources import Field, blocks, parse_source
 from ..language.roles import ROLES, WEIGHT, Role
 from ..rows import groups
 from ..text import shown
-from . import prepare
 from .bound import column_of, read_all, rider
 from .label_column import is_text
 from .reading import Given
 
 if TYPE_CHECKING:
-    from ..files.binding import Desk
     from .question import Question
 
 
@@ -112,7 +110,7 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
     if len(asked.inputs) not in (1, len(free)) or not by_role:
         return asked, {}  # a wrong number of sources is an error of its own
     first = next(by_role[role.name] for role in roles if role.name in by_role)
-    desk = prepare.desk_for(asked.reading)
+    desk = Desk(asked.reading.dialect)
     places: dict[str, str] = {}
 
     def moved(source: Given, role: Role) -> Given:
@@ -136,7 +134,7 @@ def aligned(asked: Question) -> tuple[Question, dict[str, str]]:
             is_number = name == "group" and bool(asked.side.bins)
             riders[name] = moved(getattr(asked.side, name), rider(name, is_number))
         weight = moved(asked.weight, WEIGHT)
-        refuse_idle(dict(asked.reading.told), {frame.format for frame in desk.frames.values()})
+        desk.refuse_idle(asked.reading.told)
     inputs = tuple(values.get(role.name) for role in free[: len(asked.inputs)])
     named = {role.name: values[role.name] for role in roles if role not in free}
     side, reading = asked.side._replace(**riders), replace(asked.reading, told=())

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..files.dialect import NEEDS
+from ..files.dialect import NEEDS, dialect_of
 from ..files.room import parse_bytes
 from ..language import options
 from ..language.domains import named_distance
@@ -27,8 +27,6 @@ from .reading import Given, Reading
 
 if TYPE_CHECKING:
     from .gates import Bounds
-
-HEADERS = {"auto": None, "yes": True, "no": False}
 
 
 @dataclass(frozen=True)
@@ -194,13 +192,13 @@ def refuse_both(call: Asked, first: str, others: Sequence[str], why: str) -> Non
 def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> Reading:
     """How the inputs are read: the settings that are fields of `Reading`, and those that it calls otherwise."""
     same = {item.name: call[item.name] for item in fields(Reading) if item.name in call.values}
-    header, distance = call["header"], call["distance"] or "euclidean"
+    distance, skip_nan = call["distance"] or "euclidean", call["na"] == "skip" or bool(call["skip_nan"])
     renamed = {
         "forms": forms,
         "classes": _listed(call["classes"]),
         "positive": None if call["positive"] is None else str(call["positive"]),
-        "skip_nan": call["na"] == "skip" or bool(call["skip_nan"]),
-        "header": header if isinstance(header, bool) else HEADERS[header or "auto"],
+        "skip_nan": skip_nan,
+        "dialect": dialect_of(call.values, allow_missing=skip_nan),
         "metric": distance if distance in options.DISTANCES else named_distance(distance),
         "device": device,
         "exclude_same": _sources(call["exclude_same"]),

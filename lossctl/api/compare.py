@@ -9,7 +9,7 @@ from functools import partial, reduce
 from urllib.parse import quote
 
 from ..errors import DataError, UsageError
-from ..files.dialect import refuse_idle
+from ..files.binding import Desk
 from ..language.registry import Loss
 from ..language.roles import LISTS, WEIGHT
 from ..resampling import contrast, jackknife, paired, survey
@@ -20,7 +20,7 @@ from ..rows import groups
 from ..rows.by_row import Scored
 from ..rows.shapes import Plan
 from ..rows.workers import keep_freed_memory
-from . import compute, numbers, prepare, verdicts
+from . import compute, numbers, verdicts
 from .align import Order, ids_of
 from .bound import as_array, column_of, rider
 from .compute import Request, Side
@@ -282,8 +282,7 @@ def _without(
 
 def _aligned(asked: ComparisonQuestion) -> ComparisonQuestion:
     """The same systems with every source in the order of the base's identifiers. DataError for unequal ids."""
-    desk = prepare.desk_for(asked.reading)
-    with desk:
+    with Desk(asked.reading.dialect) as desk:
         column = asked.align or ""
         order = Order(desk, column, ids_of(desk, asked.base, column), asked.names[0])
         loss = asked.specs[0].loss
@@ -299,5 +298,5 @@ def _aligned(asked: ComparisonQuestion) -> ComparisonQuestion:
             seed_of=order.rows_of(asked.seed_of, rider("seed")),
             reading=replace(asked.reading, told=()),
         )
-        refuse_idle(dict(asked.reading.told), {frame.format for frame in desk.frames.values()})
+        desk.refuse_idle(asked.reading.told)
         return moved

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import room
-from ..files.dialect import refuse_idle
+from ..files.binding import Desk
 from ..files.sources import Block, Field
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
@@ -34,7 +34,6 @@ from .reading import Given, Reading
 from .shared import Progress, Shared
 
 if TYPE_CHECKING:
-    from ..files.binding import Desk
     from ..resampling.jackknife import Jackknife
     from ..rows.hardest import Hardest, Kept
     from .parts import Executor
@@ -95,7 +94,7 @@ def prepared(
         raise UsageError(f"jobs cannot be {jobs!r}", fix="give a whole number from 1")
     reading = reading or Reading()
     _refuse_mixed(requests)
-    desk = prepare.desk_for(reading)
+    desk = Desk(reading.dialect)
     weight = column_of(as_array(weight), _first_source(requests[0]))
     with desk:
         if reading.memory is not None:
@@ -123,8 +122,7 @@ def prepared(
             riders = _side_fields(desk, own, [first, *paths])
             beside = losses[-1].beside
             sides.append((own, {name: (beside(field), kind) for name, (field, kind) in riders.items()}))
-        if reading.told:
-            refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
+        desk.refuse_idle(reading.told)
         shared = _joined(losses, sides, paired)
         if jobs is None or threads:
             yield shared

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,6 @@ from ..files.sources import (
     Field,
     block_rows,
     blocks,
-    frame_of,
     held,
     numbers_of,
     open_source,
@@ -110,22 +108,6 @@ def logit_forms(loss: Loss) -> dict[str, Form]:
     if not forms:
         raise UsageError(f"{loss.name} does not read probabilities", fix="leave --from-logits out")
     return forms
-
-
-def desk_for(reading: Reading) -> binding.Desk:
-    """Where the files of one computation, or of several together, are opened; each is opened once."""
-    return binding.Desk(
-        open=partial(
-            open_source,
-            header=reading.header,
-            delimiter=reading.delimiter,
-            decimal=reading.decimal,
-            thousands=reading.thousands or "",
-            allow_missing=reading.skip_nan,
-            dim=reading.dim,
-        ),
-        hold=partial(frame_of, allow_missing=reading.skip_nan),
-    )
 
 
 def prepare(
@@ -228,7 +210,7 @@ def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Gi
         coarse = asked.coarse_label if asked.ref_coarse_label is None else asked.ref_coarse_label
         alone = replace(asked, ref=None, ref_label=None, exclude_same=keys, ref_exclude_same=(), noise="out")
         alone = replace(alone, coarse_label=coarse, ref_coarse_label=None)
-        desk = desk_for(alone)
+        desk = binding.Desk(alone.dialect)
         with desk:
             spec = make(computation.plan.spec.loss, **computation.plan.spec.options)
             ref = prepare(

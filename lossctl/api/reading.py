@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..files.dialect import PLAIN, Dialect
 from ..rows.shapes import Treatment
 
 Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch tensor
@@ -20,10 +21,7 @@ class Reading(Treatment):
     class_axis: which axis holds the classes;  shift: each step of a sequence predicts the label of the next
     frame_axis: which of the first two axes holds frames;  frame_lengths, symbol_lengths: sources of the length of each
         sequence
-    header: whether a CSV has one (None: told by looking)
-    delimiter, decimal, thousands: of a CSV: what separates cells (None: told by looking), the decimal point, and what
-        groups digits by three;  dim: the columns of raw float32
-    told: which of header, delimiter, decimal, thousands and dim were set by hand, each as it was written
+    dialect: what a person says about the files;  told: what of it was set by hand, each as it was written
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     lone: what is done with anchors that are alone in their class: drop, zero or self
     metric, normalize: the distance of an embedding set, and whether its points are put on the unit sphere first
@@ -45,11 +43,7 @@ class Reading(Treatment):
     frame_axis: int | None = None
     frame_lengths: Given | None = None
     symbol_lengths: Given | None = None
-    header: bool | None = None
-    delimiter: str | None = None
-    decimal: str = "."
-    thousands: str | None = None
-    dim: int | None = None
+    dialect: Dialect = PLAIN
     told: tuple[tuple[str, str], ...] = ()
     index: Given | None = None
     distances: Given | None = None

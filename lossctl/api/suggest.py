@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from ..errors import DataError, FileError, LossctlError
+from ..files.dialect import NEEDS, PLAIN, Dialect
 from ..files.sources import opened_once
 from ..language import registry
 from ..language.registry import Loss
@@ -16,13 +17,8 @@ from ..rows import checks
 from .compute import Request, forms_of, prepared
 from .reading import Given, Reading
 
-PLAIN = Reading()
 
-
-READS = ("header", "delimiter", "decimal", "thousands", "dim")  # of a reading, what a command has to say again
-
-
-def suggest(*inputs: Given, reading: Reading = PLAIN) -> Suggestions:
+def suggest(*inputs: Given, dialect: Dialect = PLAIN) -> Suggestions:
     """The losses that can be computed from sources, as `compute` takes them.
 
     A loss fits where all of its inputs are found and their first block holds values that it allows: rows further on
@@ -33,7 +29,7 @@ def suggest(*inputs: Given, reading: Reading = PLAIN) -> Suggestions:
     with opened_once():
         for loss in registry.walk():
             try:
-                suggestions.append(next(_fits(loss, inputs, reading, write)))
+                suggestions.append(next(_fits(loss, inputs, dialect, write)))
             except FileError:
                 raise
             except LossctlError as fault:
@@ -52,25 +48,25 @@ def suggest(*inputs: Given, reading: Reading = PLAIN) -> Suggestions:
 
 def _is_of_reading(fault: LossctlError) -> bool:
     """Whether another way to read the sources mends it."""
-    return any(fault.fix.startswith(f"add --{name} ") for name in READS)
+    return any(fault.fix.startswith(f"add --{name} ") for name in NEEDS)
 
 
-Write = Callable[[str, Sequence[Given], Reading, bool], str]  # loss, inputs, reading, of logits -> a command
+Write = Callable[[str, Sequence[Given], Dialect, bool], str]  # loss, inputs, dialect, of logits -> a command
 
 
-def _told(reading: Reading) -> dict[str, Any]:
-    return {name: getattr(reading, name) for name in READS if getattr(reading, name) != getattr(PLAIN, name)}
+def _told(dialect: Dialect) -> dict[str, Any]:
+    return {name: getattr(dialect, name) for name in NEEDS if getattr(dialect, name) != getattr(PLAIN, name)}
 
 
-def _of_shell(loss: str, inputs: Sequence[Given], reading: Reading, is_of_logits: bool) -> str:
+def _of_shell(loss: str, inputs: Sequence[Given], dialect: Dialect, is_of_logits: bool) -> str:
     words = ["lossctl", "compute", loss, *map(fspath, inputs)]
-    for name, value in _told(reading).items():
+    for name, value in _told(dialect).items():
         words += [f"--{name}", {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)]
     return shlex.join([*words, *["--from-logits"] * is_of_logits])
 
 
-def _of_python(loss: str, inputs: Sequence[Given], reading: Reading, is_of_logits: bool) -> str:
-    words = [repr(loss), *map(_source, inputs), *(f"{name}={value!r}" for name, value in _told(reading).items())]
+def _of_python(loss: str, inputs: Sequence[Given], dialect: Dialect, is_of_logits: bool) -> str:
+    words = [repr(loss), *map(_source, inputs), *(f"{name}={value!r}" for name, value in _told(dialect).items())]
     return f"lossctl.compute({', '.join([*words, *['from_logits=True'] * is_of_logits])})"
 
 
@@ -85,21 +81,21 @@ def _source(source: Given) -> str:
     return "ARRAY"
 
 
-def _fits(loss: Loss, inputs: tuple[Given, ...], reading: Reading, write: Write) -> Iterator[Suggestion]:
+def _fits(loss: Loss, inputs: tuple[Given, ...], dialect: Dialect, write: Write) -> Iterator[Suggestion]:
     """The suggestion of one loss: of predictions as they are, or of logits. LossctlError where it does not fit."""
     try:
-        yield _suggestion(loss, inputs, reading, write, is_of_logits=False)
+        yield _suggestion(loss, inputs, dialect, write, is_of_logits=False)
     except DataError:
         if not any("logits" in role.forms for role in loss.roles):
             raise
-        yield _suggestion(loss, inputs, reading, write, is_of_logits=True)
+        yield _suggestion(loss, inputs, dialect, write, is_of_logits=True)
 
 
 def _suggestion(
-    loss: Loss, inputs: tuple[Given, ...], reading: Reading, write: Write, is_of_logits: bool
+    loss: Loss, inputs: tuple[Given, ...], dialect: Dialect, write: Write, is_of_logits: bool
 ) -> Suggestion:
     request = Request(registry.make(loss), forms_of(loss, from_logits=is_of_logits), inputs)
-    with prepared([request], reading=reading, jobs=1) as shared:
+    with prepared([request], reading=Reading(dialect=dialect), jobs=1) as shared:
         (job,) = shared.jobs
         block = next(iter(shared.read()), None)
         if block is None:
@@ -107,5 +103,5 @@ def _suggestion(
         arrays = block.load()
         checks.admit(job.plan, job.arrange(tuple(arrays[place] for place in job.picks)), block.start)
         notes = shared.losses[0].notes
-    command = write(loss.name, inputs, reading, is_of_logits)
+    command = write(loss.name, inputs, dialect, is_of_logits)
     return Suggestion(loss.name, loss.family, "; ".join(notes), command, loss.summary)

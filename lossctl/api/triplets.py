@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import drawer
+from ..files.binding import Desk, holds_triplets
 from ..files.sources import digest
 from ..results.notebook import Tabled
 from ..rows.facts import Facts
@@ -203,15 +204,11 @@ def _with_coarse_classes(field: Field, embeddings: EmbeddingSet) -> tuple[Embedd
 
 def is_of_triplets(sources: Sequence[Given], reading: Reading) -> bool:
     """Whether sources hold anchors, positives and negatives in step, not a labelled set."""
-    from ..files import binding
-    from .prepare import desk_for
-
     if len(sources) != 1:
         return len(sources) == 3
-    desk = desk_for(reading)
-    with desk:
+    with Desk(reading.dialect) as desk:
         frame, selector = desk.frame(sources[0], "input")
-        return selector is None and binding.holds_triplets(frame)
+        return selector is None and holds_triplets(frame)
 
 
 def triplets_in_step(asked: TripletQuestion) -> tuple[GivenTriplets, ...]:
@@ -245,21 +242,18 @@ def _in_step(opened: Prepared, margins: Sequence[float]) -> tuple[GivenTriplets,
 
 def given_triplets(asked: TripletQuestion, index: Given) -> tuple[GivenTriplets, ...]:
     """The certified categories of triplets that are given as rows of the embeddings, at each margin."""
-    from ..files import binding
-    from ..files.dialect import refuse_idle
+    from ..files.binding import index_of
     from ..files.sources import blocks
     from ..language.roles import POINTS
     from ..sets.given import categorize
-    from .prepare import desk_for
 
     (emb,) = [*asked.inputs, *asked.named.values()]
     reading = asked.reading
-    desk = desk_for(reading)
-    with desk:
+    with Desk(reading.dialect) as desk:
         source = desk.field(emb, POINTS)
         desk.rows.append(source.frame.where)
-        triplets = binding.index_of(desk, index)
-        refuse_idle(dict(reading.told), {frame.format for frame in desk.frames.values()})
+        triplets = index_of(desk, index)
+        desk.refuse_idle(reading.told)
         points = read_all(source)
         parts = (block.load()[0] for block in blocks([triplets], ["number"], 1 << 14))
         return categorize(

@@ -161,9 +161,10 @@ def _sources(current: str, rest: Sequence[str]) -> list[str]:
 
 
 def _columns(path: str) -> list[str]:
+    from ..files.dialect import Dialect
     from ..files.sources import open_source
 
     if not os.path.isfile(path):
         return []
-    with open_source(path, allow_missing=True) as frame:
+    with open_source(path, Dialect(allow_missing=True)) as frame:
         return list(frame.names or ())

@@ -20,21 +20,14 @@ def command() -> Any:
 
 def info(values: Mapping[str, Any]) -> None:
     """What is in a file: columns, types, ranges."""
+    from ..files.dialect import HEADERS, dialect_of
     from ..files.summary import summaries
     from ..show import info as show
 
-    headers = {"auto": None, "yes": True, "no": False}
-    header = headers[output.check("--header", values["header"], tuple(headers))]
-    style = output.style_of(values)
-    dialect = {
-        "header": header,
-        "delimiter": values["delimiter"],
-        "decimal": values["decimal"],
-        "thousands": values["thousands"] or "",
-        "dim": values["dim"],
-    }
+    output.check("--header", values["header"], tuple(HEADERS))
+    style, dialect = output.style_of(values), dialect_of(values, allow_missing=True)
     with output.progress(style):
-        columns = [column for source in values["sources"] for column in summaries(source, **dialect)]
+        columns = [column for source in values["sources"] for column in summaries(source, dialect)]
     with output.destination(style, values["sources"]) as writer:
         if style.format == "json":
             writer.write(show.as_json(columns))

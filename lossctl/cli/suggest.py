@@ -20,17 +20,14 @@ def command() -> Any:
 
 def suggest(values: Mapping[str, Any]) -> None:
     """Which losses can be computed from a file, by its columns and values, with the commands."""
-    from ..api.reading import Reading
-    from ..api.suggest import READS
     from ..api.suggest import suggest as losses_for
+    from ..files.dialect import HEADERS, dialect_of
     from ..show import suggest as show
 
-    headers = {"auto": None, "yes": True, "no": False}
-    header = headers[output.check("--header", values["header"], tuple(headers))]
+    output.check("--header", values["header"], tuple(HEADERS))
     style = output.style_of(values)
-    told = {name: values[name] for name in READS if name in values}
     with output.progress(style):
-        suggestions = losses_for(*values["sources"], reading=Reading(**{**told, "header": header}))
+        suggestions = losses_for(*values["sources"], dialect=dialect_of(values))
     with output.destination(style, values["sources"]) as writer:
         if style.format == "json":
             writer.write(show.as_json(suggestions))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -16,6 +16,7 @@ from ..errors import DataError, UsageError
 from ..language.roles import LABEL_NAMES, PREDICTION_NAMES, PROBABILITY_NAMES, ROLES, TRIPLET, TRUTH_NAMES, Role
 from ..text import shown
 from .classes import columns_of_classes, first_values, names_in
+from .dialect import PLAIN, Dialect, refuse_idle
 from .embeddings import unnamed, upright
 from .ids import NAMES as IDS
 from .opening import label_of
@@ -40,8 +41,7 @@ class Desk:
     names: what messages call the inputs;  rows: what they call a row of each first input
     """
 
-    open: Callable[[str | tuple[str, ...]], Frame] = open_source
-    hold: Callable[[object, str], Frame] = frame_of
+    dialect: Dialect = PLAIN
     stack: ExitStack = field(default_factory=ExitStack)
     frames: dict[str, Frame] = field(default_factory=dict)
     names: dict[str, None] = field(default_factory=dict)
@@ -63,15 +63,19 @@ class Desk:
             return self._opened(source, " ".join(source)), None
         if not isinstance(source, str):
             self.names[name] = None
-            return self.hold(source, name), None
+            return frame_of(source, name, self.dialect.allow_missing), None
         parsed = parse_source(source)
         return self._opened(parsed.path, parsed.path), parsed.selector
 
     def _opened(self, path: str | tuple[str, ...], key: str) -> Frame:
         if key not in self.frames:
-            self.frames[key] = self.stack.enter_context(self.open(path))
+            self.frames[key] = self.stack.enter_context(open_source(path, self.dialect))
             self.names[label_of(self.frames[key].path)] = None
         return self.frames[key]
+
+    def refuse_idle(self, told: Iterable[tuple[str, str]]) -> None:
+        """UsageError for a setting that is about none of the open files."""
+        refuse_idle(told, {frame.format for frame in self.frames.values()})
 
     def field(self, source: Given, role: Role) -> Field:
         """The column or columns of one source that hold one role."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import UsageError
 from ..text import shown
@@ -15,6 +16,7 @@ NEEDS = {  # what a setting is about: the format, as messages call it, and why i
     "thousands": ("csv", "a text table", "other formats hold numbers, not their digits"),
     "dim": ("raw", "raw numbers", "every other format says its width"),
 }
+HEADERS = {"auto": None, "yes": True, "no": False}
 NO_DELIMITER = '"\r\n.+-eE0123456789'
 THOUSANDS = ",.'_ "
 
@@ -55,9 +57,19 @@ class Dialect:
             )
 
 
-def refuse_idle(told: Mapping[str, str], formats: Collection[str]) -> None:
+PLAIN = Dialect()
+
+
+def dialect_of(values: Mapping[str, Any], allow_missing: bool = False) -> Dialect:
+    """What the settings of a call say about its files. UsageError."""
+    told = {key: values[key] for key in NEEDS if values.get(key) is not None}
+    header = told.pop("header", None)
+    return Dialect(HEADERS.get(header, header), allow_missing=allow_missing, **told)
+
+
+def refuse_idle(told: Iterable[tuple[str, str]], formats: Collection[str]) -> None:
     """UsageError for a setting that is about none of the files. told: what is set by hand, with how it was written"""
-    for key, name in told.items():
+    for key, name in told:
         format, what, why = NEEDS[key]
         if format not in formats:
             raise UsageError(f"{name}, and no file is {what}", why=why, fix=f"leave {name.split()[0]} out")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..errors import LossctlError, UsageError
 from ..text import STDIN
-from .dialect import Dialect
+from .dialect import PLAIN, Dialect
 from .formats import open_content
 from .frames import Field, Frame
 from .memory import frame_of
@@ -81,26 +81,11 @@ def parse_source(text: str) -> Source:
     return Source("-" if path == STDIN else path, selector if mark else None)
 
 
-def open_source(
-    path: str | Sequence[str],
-    *,
-    header: bool | None = None,
-    delimiter: str | None = None,
-    decimal: str = ".",
-    thousands: str = "",
-    allow_missing: bool = False,
-    dim: int | None = None,
-) -> Frame:
+def open_source(path: str | Sequence[str], dialect: Dialect = PLAIN) -> Frame:
     """The file as a frame, its format told by its first bytes; a context manager. FileError, DataError.
 
     path: a file, a glob such as preds/*.parquet, or several files, which are read as one, in their natural order
-    header, delimiter, decimal, thousands: for text tables; what the first row is, what separates cells, the decimal
-        point, and what groups digits
-    allow_missing: a row of a CSV with a missing cell becomes nan, and categories that are missing None, instead of an
-        error
-    dim: of raw numbers, how many columns they have
     """
-    dialect = Dialect(header, delimiter, decimal, thousands, allow_missing, dim)
     if isinstance(path, str) and not has_magic(path):
         return _open_file(path, dialect)
     from .shards import matching, open_shards

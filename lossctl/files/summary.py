@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError
+from .dialect import Dialect
 from .sources import Field, Frame, blocks, open_source, parse_source
 
 BLOCK_ROWS = 1 << 15
@@ -50,13 +51,10 @@ class Vectors(NamedTuple):
     constant: int
 
 
-def summaries(text: str, **dialect: Any) -> Iterator[Summary]:
-    """The columns of a source, or of what its selector chooses. FileError, DataError.
-
-    dialect: what a text table is written in, as `open_source` takes it
-    """
+def summaries(text: str, dialect: Dialect) -> Iterator[Summary]:
+    """The columns of a source, or of what its selector chooses. FileError, DataError."""
     source = parse_source(text)
-    with open_source(source.path, **dialect, allow_missing=True) as frame:
+    with open_source(source.path, dialect) as frame:
         for field in [frame.select(source.selector)] if source.selector is not None else _parts(frame):
             yield summary(field)
 
