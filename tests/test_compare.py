@@ -277,7 +277,7 @@ def test_alike_and_infinite():
     assert (same.difference, same.p, same.verdict, same.equal) == (0, 1, "no difference shown", 400)
     (one,) = compared(np.full(30, 0.5), [np.r_[0.0, np.full(29, 0.6)]], np.ones(30), "bce")
     assert (one.difference, one.verdict) == (math.inf, "unknown")
-    assert one.as_json()["p"] is None
+    assert one.to_dict()["p"] is None
 
 
 def test_rows_left_out_are_left_out_for_all():

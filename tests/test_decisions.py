@@ -351,7 +351,7 @@ def test_the_mean_of_groups_is_covered(sizes):
 def test_no_interval_where_there_is_none():
     (result,) = assessed("bce", [np.array([0.5, 0.0]), np.ones(2)], confidence=assess.Confidence())
     assert result.status == "inf"
-    assert math.isnan(result.ci.low) and result.as_json()["ci"]["low"] is None
+    assert math.isnan(result.ci.low) and result.to_dict()["ci"]["low"] is None
     (same,) = assessed("mse", [np.ones(9), np.zeros(9)], confidence=assess.Confidence())
     assert (same.ci.low, same.ci.high, same.ci.standard_error) == (1, 1, 0)
 

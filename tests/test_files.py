@@ -33,7 +33,7 @@ LABELS = np.arange(50) % 4
 def read(path, selector=None, kind="number", rows=7, **options):
     """All rows of one field, and the field's digest."""
     with open_source(str(path), Dialect(**options)) as frame:
-        field = frame.whole() if selector is None else frame.select(selector)
+        field = frame.all_columns() if selector is None else frame.select(selector)
         parts = [block.load()[0] for block in blocks([field], [kind], rows)]
         return np.concatenate([part.astype(object) if kind == "category" else part for part in parts])
 
@@ -177,7 +177,7 @@ def test_whole(tmp_path):
     csv = write(tmp_path, "one.csv", "p\n1\n")
     for path, ndim in [("v.npy", 1), ("m.npy", 2), ("one.npz", 2), (csv.name, 1)]:
         with open_source(str(tmp_path / path)) as frame:
-            assert frame.whole().ndim == ndim
+            assert frame.all_columns().ndim == ndim
     assert read(write(tmp_path, "b.csv", csv_text(SCORES))).shape == (50, 3)
 
 
@@ -228,14 +228,14 @@ def test_every_format_gives_the_same_values_and_digest(tmp_path, dtype):
     seen = set()
     for name, path in paths.items():
         with open_source(str(path)) as frame:
-            field = frame.select("a..c") if name == "structured.npy" else frame.whole()
+            field = frame.select("a..c") if name == "structured.npy" else frame.all_columns()
             parts = [block.load()[0] for block in blocks([field], ["number"], 16)]
             assert all(part.flags.c_contiguous and part.dtype.str == "<f8" for part in parts), name
             assert np.array_equal(np.concatenate(parts), matrix.astype(float)), name
             seen.add(digest([field]))
             assert frame.rows == 50
     assert len(seen) == 1
-    seen.add(digest([frame_of(matrix, "x").whole()]))
+    seen.add(digest([frame_of(matrix, "x").all_columns()]))
     assert len(seen) == 1 and len(seen.pop()) == 8
 
 
@@ -252,7 +252,7 @@ def test_every_format_gives_the_same_labels(tmp_path, dtype):
             for block in blocks([field], ["category"], 11):
                 assert block.load()[0].dtype == np.int64
                 assert np.array_equal(block.load()[0], LABELS[block.start : block.stop])
-            assert digest([field]) == digest([frame_of(LABELS, "y").whole()])
+            assert digest([field]) == digest([frame_of(LABELS, "y").all_columns()])
 
 
 def test_text_labels_agree(tmp_path):
@@ -277,7 +277,7 @@ def test_a_cell_is_the_same_label_in_any_block(tmp_path):
 
 def test_digest_tells_values_shapes_and_order_apart():
     def of(*arrays):
-        return digest([frame_of(array, "x").whole() for array in arrays])
+        return digest([frame_of(array, "x").all_columns() for array in arrays])
 
     column, matrix = np.arange(4.0), np.arange(4.0).reshape(2, 2)
     texts = {of(column), of(matrix), of(column + 1), of(column[:, None]), of(column, column), of(column[::-1])}
@@ -293,7 +293,7 @@ def test_the_digest_is_a_tree_over_ranges_of_rows(tmp_path, monkeypatch):
     expected = hashlib.sha256(line.encode()).hexdigest()[:8]
     for name, path in save_all(tmp_path, matrix).items():
         with open_source(str(path)) as frame:
-            field = frame.select("a..c") if name == "structured.npy" else frame.whole()
+            field = frame.select("a..c") if name == "structured.npy" else frame.all_columns()
             assert digest([field]) == expected, name
 
 
@@ -303,7 +303,7 @@ def test_several_fields_of_one_csv_are_parsed_once(tmp_path, monkeypatch):
     original = tables.read_rows
     monkeypatch.setattr(tables, "read_rows", lambda *given: calls.append(1) or original(*given))
     with open_source(str(path)) as frame:
-        fields = [frame.select("a"), frame.select("b..c"), frame.select("a"), frame.whole()]
+        fields = [frame.select("a"), frame.select("b..c"), frame.select("a"), frame.all_columns()]
         (block,) = blocks(fields, ["number"] * 4, 100)
         a, bc, again, everything = block.load()
     assert len(calls) == 1
@@ -315,7 +315,7 @@ def test_frames_in_step(tmp_path):
     csv = write(tmp_path, "y.csv", "y\n" + "".join(f"{label}\n" for label in LABELS))
     with open_source(str(tmp_path / "p.npy")) as scores, open_source(str(csv)) as labels:
         memory = frame_of({"w": LABELS * 0.5}, "weights")
-        fields = [scores.whole(), labels.field(0), memory.whole()]
+        fields = [scores.all_columns(), labels.field(0), memory.all_columns()]
         got = [
             (block.start, block.stop, *block.load()) for block in blocks(fields, ["number", "category", "number"], 8)
         ]
@@ -331,7 +331,7 @@ def test_blocks_have_the_rows_asked_for_whatever_the_chunk(tmp_path, monkeypatch
     monkeypatch.setattr(tables, "CHUNK", chunk)
     path = write(tmp_path, "a.csv", csv_text(SCORES.astype(float)))
     with open_source(str(path)) as frame:
-        got = list(blocks([frame.whole()], ["number"], rows))
+        got = list(blocks([frame.all_columns()], ["number"], rows))
     assert [block.start for block in got] == list(range(0, 50, rows))
     assert np.array_equal(np.concatenate([block.load()[0] for block in got]), SCORES)
 
@@ -362,7 +362,7 @@ def test_threads_read_blocks_at_once(tmp_path, name):
     np.savez_compressed(tmp_path / "p.npz", a=matrix)
     np.save(tmp_path / "s.npy", matrix.view([("a", "f8"), ("b", "f8"), ("c", "f8")]).ravel())
     with open_source(str(tmp_path / name)) as frame, ThreadPoolExecutor(8) as pool:
-        field = frame.select("a..c") if name == "s.npy" else frame.whole()
+        field = frame.select("a..c") if name == "s.npy" else frame.all_columns()
         got = list(pool.map(lambda block: block.load()[0], blocks([field], ["number"], 37)))
     assert np.array_equal(np.concatenate(got), matrix)
 
@@ -370,17 +370,17 @@ def test_threads_read_blocks_at_once(tmp_path, name):
 @pytest.mark.parametrize("content", ["a,b\n", "a,b"])
 def test_a_header_alone_has_no_rows(tmp_path, content):
     with open_source(str(write(tmp_path, "a.csv", content))) as frame:
-        assert list(blocks([frame.whole()], ["number"], 5)) == []
+        assert list(blocks([frame.all_columns()], ["number"], 5)) == []
         assert frame.rows == 0
 
 
 def test_no_rows_in_an_array():
     frame = frame_of(np.zeros((0, 3)), "x")
-    assert frame.rows == 0 and list(blocks([frame.whole()], ["number"], 5)) == []
+    assert frame.rows == 0 and list(blocks([frame.all_columns()], ["number"], 5)) == []
 
 
 def test_nan_in_an_array_is_for_the_caller_to_judge():
-    (block,) = blocks([frame_of(np.array([np.nan, np.inf]), "x").whole()], ["number"], 5)
+    (block,) = blocks([frame_of(np.array([np.nan, np.inf]), "x").all_columns()], ["number"], 5)
     assert np.isnan(block.load()[0][0])
 
 
@@ -393,10 +393,18 @@ def test_names_dtypes_and_places(tmp_path):
         list(blocks([field], ["number"], 2))
         assert [frame.where(row)[-5:] for row in range(3)] == ["csv:2", "csv:4", "csv:5"]
     frame = frame_of(np.zeros((2, 12), ">f4"), "x.npy")
-    assert (frame.whole().name, frame.field(1).name, frame.where(1)) == ("columns 1..12", "column 2", "x.npy: row 1")
-    assert frame.dtype_of(frame.whole()) == "float32"
+    assert (frame.all_columns().name, frame.field(1).name, frame.where(1)) == (
+        "columns 1..12",
+        "column 2",
+        "x.npy: row 1",
+    )
+    assert frame.dtype_of(frame.all_columns()) == "float32"
     frame = frame_of({"label": np.array(["a", "bcd"])}, "x")
-    assert (frame.whole().name, frame.whole().kind, frame.dtype_of(frame.whole())) == ("key 'label'", "text", "<U3")
+    assert (frame.all_columns().name, frame.all_columns().kind, frame.dtype_of(frame.all_columns())) == (
+        "key 'label'",
+        "text",
+        "<U3",
+    )
 
 
 # --- NPY that is refused
@@ -506,7 +514,7 @@ def test_memory_is_held_to_the_same_rules():
         with pytest.raises(DataError):
             frame_of(value, "pred")
     with pytest.raises(DataError, match="shape"):
-        blocks([frame_of(np.zeros((1, 1, 1)), "pred").whole()], ["number"], 1)
+        blocks([frame_of(np.zeros((1, 1, 1)), "pred").all_columns()], ["number"], 1)
 
 
 def test_a_file_that_shrinks_while_it_is_read(tmp_path):
@@ -514,7 +522,7 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path):
     csv = write(tmp_path, "p.csv", "p\n" + "1\n" * 500_000)
     for path in (tmp_path / "p.npy", csv):
         with open_source(str(path)) as frame:
-            found = blocks([frame.whole()], ["number"], 1000)
+            found = blocks([frame.all_columns()], ["number"], 1000)
             next(found).load()
             os.truncate(path, 10_000)
             with pytest.raises(DataError, match="ends early"):
@@ -746,7 +754,7 @@ def test_unequal_lengths_name_both_files(tmp_path):
         open_source(str(tmp_path / "y.npy")) as two,
         pytest.raises(DataError, match=r"p\.npy has 50 rows.*y\.npy has 49 rows"),
     ):
-        blocks([one.whole(), two.whole()], ["number"] * 2, 9)
+        blocks([one.all_columns(), two.all_columns()], ["number"] * 2, 9)
 
 
 @pytest.mark.parametrize("count", [0, 1, 48, 49, 51, 52, 500])
@@ -761,7 +769,7 @@ def test_unequal_lengths_with_csv(tmp_path, count, rows):
             open_source(str(tmp_path / right)) as two,
             pytest.raises(DataError, match=f"(?s)50 rows.*{count} rows|{count} rows.*50 rows"),
         ):
-            for block in blocks([one.whole(), two.whole()], ["number"] * 2, rows):
+            for block in blocks([one.all_columns(), two.all_columns()], ["number"] * 2, rows):
                 block.load()
 
 
@@ -1088,6 +1096,6 @@ def test_zips_of_other_programs_are_named(tmp_path):
 def test_labels_that_are_nan_are_missing_where_that_is_allowed():
     labels = np.array([0.0, np.nan, 2.0])
     with pytest.raises(DataError, match="--na skip"):
-        [block.load() for block in blocks([frame_of(labels, "y").whole()], ["category"], 5)]
-    ((found,),) = [block.load() for block in blocks([frame_of(labels, "y", True).whole()], ["category"], 5)]
+        [block.load() for block in blocks([frame_of(labels, "y").all_columns()], ["category"], 5)]
+    ((found,),) = [block.load() for block in blocks([frame_of(labels, "y", True).all_columns()], ["category"], 5)]
     assert found.tolist() == [0, None, 2]

@@ -33,7 +33,7 @@ BFLOAT16 = np.array([0.9, 0.2, -3.5, 1e30], np.float32)
 def read(source, selector=None, kind="number", rows=7, **options):
     """All rows of one field."""
     with open_source(source if isinstance(source, tuple) else str(source), Dialect(**options)) as frame:
-        field = frame.whole() if selector is None else frame.select(selector)
+        field = frame.all_columns() if selector is None else frame.select(selector)
         parts = [block.load()[0] for block in blocks([field], [kind], rows)]
         return np.concatenate([part.astype(object) if kind == "category" else part for part in parts])
 
@@ -152,7 +152,7 @@ def test_each_format_has_the_digits_and_the_hash_of_npy(tmp_path, ending):
         with open_source(str(path)) as frame:
             assert frame.names == ("pred", "label") or sorted(frame.names) == ["label", "pred"]
             chosen = [frame.select("pred"), frame.select("label")]
-            truth = [frame_of(columns["pred"], "x").whole(), frame_of(columns["label"], "y").whole()]
+            truth = [frame_of(columns["pred"], "x").all_columns(), frame_of(columns["label"], "y").all_columns()]
             for values, field in zip(columns.values(), chosen, strict=True):
                 parts = [block.load()[0] for block in blocks([field], ["number"], rows)]
                 got = np.concatenate(parts)
@@ -189,7 +189,7 @@ def test_text_labels_and_missing_values(tmp_path, ending):
     WRITERS[ending](path, {"y": words if ending == "h5" else np.array(words), "p": np.arange(5.0)})
     assert read(path, "y", "category").tolist() == words
     with open_source(str(path)) as frame:
-        assert digest([frame.select("y")]) == digest([frame_of(np.array(words), "y").whole()])
+        assert digest([frame.select("y")]) == digest([frame_of(np.array(words), "y").all_columns()])
     refused(path, "numbe", selector="y")
 
 
@@ -356,7 +356,7 @@ def test_shards_are_read_as_one_in_natural_order(tmp_path, ending, rows):
     assert np.array_equal(read(paths, rows=rows), values)
     with open_source(pattern) as frame:
         assert frame.rows == (None if ending in ("csv", "jsonl") else 33)
-        fields = [frame.whole(), frame_of(values, "y").whole()]
+        fields = [frame.all_columns(), frame_of(values, "y").all_columns()]
         for block in blocks(fields, ["number"] * 2, rows):
             one, two = block.load()
             assert np.array_equal(one.reshape(-1), two)
@@ -528,7 +528,7 @@ def test_bfloat16_of_every_kind(tmp_path):
     for name in ("v2.npy", "v2.npz", "a.safetensors"):
         assert read(tmp_path / name).tolist() == truth
         with open_source(str(tmp_path / name)) as frame:
-            assert frame.dtype_of(frame.whole()) == "bfloat16" and frame.whole().kind == "number"
+            assert frame.dtype_of(frame.all_columns()) == "bfloat16" and frame.all_columns().kind == "number"
     assert read(tmp_path / "f.npy", "2").tolist() == truth
     ml_dtypes = pytest.importorskip("ml_dtypes")
     np.save(tmp_path / "ml.npy", BFLOAT16.astype(ml_dtypes.bfloat16))

@@ -366,15 +366,15 @@ def test_shell_suite_and_python_say_the_same(tmp_path):
     ]
     for result in printed:
         result["signature"] = re.sub(r"\|data:\w+", "", result["signature"])
-    assert printed == [json.loads(json.dumps(system.as_json())) for system in called]
+    assert printed == [json.loads(json.dumps(system.to_dict())) for system in called]
     entry = (
         "{base: d.csv::a, others: d.csv::b, target: y, loss: mae, margin-of-harm: 2%, holm: all, beside: [effect, t]"
     )
     report = lossctl.run(
         suite_of(tmp_path, f"comparisons:\n- {entry}, name: g, group: g}}\n- {entry}, name: s, seed-of: seed}}\n")
     )
-    assert [system.as_json() for outcome in report.outcomes for system in outcome.comparisons] == [
-        system.as_json() for system in called
+    assert [system.to_dict() for outcome in report.outcomes for system in outcome.comparisons] == [
+        system.to_dict() for system in called
     ]
 
 

@@ -18,7 +18,7 @@ BRIEF = settings(max_examples=200, deadline=None, database=None, derandomize=Tru
 
 def read(path, selector=None, kind="number", rows=7, **options):
     with open_source(str(path), Dialect(**options)) as frame:
-        field = frame.whole() if selector is None else frame.select(selector)
+        field = frame.all_columns() if selector is None else frame.select(selector)
         parts = [block.load()[0] for block in blocks([field], [kind], rows)]
         return np.concatenate([part.astype(object) if kind == "category" else part for part in parts])
 

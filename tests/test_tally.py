@@ -306,7 +306,7 @@ def test_the_largest_gini_has_no_bca_interval():
     """All resamples lie below it: scipy has no answer either."""
     (result,) = assessed("gini", [np.arange(300) % 3], confidence=assess.Confidence())
     assert math.isnan(result.ci.low) and math.isnan(result.ci.high)
-    assert result.as_json()["ci"]["low"] is None
+    assert result.to_dict()["ci"]["low"] is None
 
 
 def test_extreme_weights_and_targets_raise_nothing():

@@ -26,7 +26,7 @@ WORDS = ["the", ",", '"', "...", "c'est", "3rd", "naïve", "a\u00a0b", "x", "y",
 def field(path, selector=None, kind="number", rows=5, **dialect):
     """All rows of one field."""
     with open_source(str(path), Dialect(**dialect)) as frame:
-        column = frame.whole() if selector is None else frame.select(selector)
+        column = frame.all_columns() if selector is None else frame.select(selector)
         return np.concatenate([block.load()[0] for block in blocks([column], [kind], rows)])
 
 

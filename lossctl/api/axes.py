@@ -175,5 +175,5 @@ def lists_of(score: Field, relevance: Field) -> tuple[Field, ...]:
     rows, width = score.frame.content.rows_of(score.columns[0]), score.width
     if rows is None:
         raise DataError(f"{_place(score)}: a matrix of lists in a text file", fix="save it as NPY or NPZ")
-    group = frame_of(np.repeat(np.arange(rows), width), "group").whole()
+    group = frame_of(np.repeat(np.arange(rows), width), "group").all_columns()
     return cells_of(score), cells_of(relevance), group

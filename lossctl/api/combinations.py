@@ -18,10 +18,10 @@ from ..language import options as table
 from ..language.choices import Knob
 from ..language.libraries import Preset
 from ..language.registry import Spec, make
-from ..rows import by_row, checks, whole
+from ..rows import at_once, by_row, checks
+from ..rows.at_once import WholeLoss
 from ..rows.job import Arrays, Job, Space
 from ..rows.shapes import Plan
-from ..rows.whole import WholeLoss
 from ..rows.workers import cores, ordered_map
 from ..text import option_text
 from . import answers
@@ -389,7 +389,7 @@ class Combinations:
     @cached_property
     def _columns(self) -> Arrays:
         """What a set is read from, once."""
-        return whole.all_rows(self.shared.read(), self.shared.place)
+        return at_once.all_rows(self.shared.read(), self.shared.place)
 
     def computed(self, own: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
         """The value by the pipeline."""

@@ -397,7 +397,7 @@ def left_out(
 ) -> dict[str | None, Jackknife]:
     """What the value of all rows, and of each group of them, is without each block of rows (or of clusters)."""
     from ..resampling import jackknife
-    from ..rows import whole
+    from ..rows import at_once
 
     units = 0
 
@@ -413,7 +413,7 @@ def left_out(
 
     plan = shared.losses[at].plan
     fold = survey.fold((aspects,), shared.scorer.piece)
-    scored = whole.without(
+    scored = at_once.without(
         shared.scorer.blocks, shared.jobs[at], shared.ride, shared.read, shared.place, shared.threads, masks
     )
     rests: list[survey.Pieces] = [{} if rest is None else fold((rest,))[0] for rest in scored]

@@ -69,7 +69,7 @@ def _unlike(result: Result, bounds: Bounds) -> Result:
 
 def _vanished(results: Sequence[Result], baseline: Mapping[Key, Saved]) -> list[str]:
     """The groups of the saved run that these results lack."""
-    held = {key_of(result.as_json()) for result in results}
+    held = {key_of(result.to_dict()) for result in results}
     alike = {(*key[:3], key[5]) for key in held}
     grouped = any(key[3] is not None for key in held)
     lost = [key for key in baseline if key not in held and (*key[:3], key[5]) in alike and key[3] is not None]
@@ -113,7 +113,7 @@ def _gates(result: Result, bounds: Bounds) -> list[Gate]:
 
 
 def _before(result: Result, baseline: Mapping[Key, Saved]) -> Saved:
-    if key_of(result.as_json()) not in baseline:
+    if key_of(result.to_dict()) not in baseline:
         held = ", ".join(sorted({shown(str(key[0])) for key in baseline})) or "nothing"
         fault = DataError(
             f"the baseline does not hold {shown(name_of(result))}",
@@ -122,7 +122,7 @@ def _before(result: Result, baseline: Mapping[Key, Saved]) -> Saved:
         )
         fault.is_placed = True  # it is about none of the inputs
         raise fault
-    return baseline[key_of(result.as_json())]
+    return baseline[key_of(result.to_dict())]
 
 
 def name_of(result: Result) -> str:

@@ -251,7 +251,7 @@ def option_value(option: Option, text: Any) -> Any:
         if text.replace("/", "").replace(".", "").replace(",", "").replace("-", "").isdigit():
             raise
     with open_source(source.path) as frame:
-        chosen = frame.select(source.selector) if source.selector is not None else frame.whole()
+        chosen = frame.select(source.selector) if source.selector is not None else frame.all_columns()
         return option.check(tuple(read_all(chosen).reshape(-1).tolist()))
 
 

@@ -212,7 +212,7 @@ def _in_rows(
     is_inside = position < text.symbols.shape[1]
     symbols = np.where(is_inside, text.symbols[sequence, np.where(is_inside, position, 0)], float(blank))
     cells = tuple(
-        frame_of(values, f"{label_of(frames.frame.path)} as frames of sequences").whole()
+        frame_of(values, f"{label_of(frames.frame.path)} as frames of sequences").all_columns()
         for values in (rows, symbols, sequence)
     )
     columns: dict[str, shapes.Column] = dict(zip((role.name for role in roles), cells, strict=True))

@@ -17,7 +17,7 @@ from ..rows.workers import Workers
 from .prepare import Prepared
 
 if TYPE_CHECKING:
-    from ..rows.whole import WholeScores
+    from ..rows.at_once import WholeScores
     from .parts import Parts
 
 Progress = Callable[..., None] | None
@@ -85,10 +85,10 @@ class Shared:
             yield from self.scorer.blocks(self.jobs, self.ride, self.read, self.threads, fold)
             return
         if not self.answers:
-            from ..rows import whole
+            from ..rows import at_once
 
             workers = [self.workers(partial(whole_scores, at)) for at in range(len(self.jobs))]
-            self.answers = whole.answers(
+            self.answers = at_once.answers(
                 self.scorer.blocks, self.jobs, self.ride, self.read, self.place, workers, progress
             )
         yield fold(tuple(answer.scored for answer in self.answers))
@@ -128,9 +128,9 @@ class Shared:
 
 def whole_scores(at: int, shared: Shared, workers: Workers) -> tuple[WholeScores, ...]:
     """What one of the losses gives of all rows, where these are read whole."""
-    from ..rows import whole
+    from ..rows import at_once
 
-    return whole.answers(
+    return at_once.answers(
         shared.scorer.blocks, shared.jobs[at : at + 1], shared.ride, shared.read, shared.place, [workers]
     )
 
@@ -138,7 +138,7 @@ def whole_scores(at: int, shared: Shared, workers: Workers) -> tuple[WholeScores
 class Scorer(NamedTuple):
     """How an engine computes.
 
-    blocks: scores blocks of rows; all of them at once, a `rows.whole.Engine`, where it reads them whole
+    blocks: scores blocks of rows; all of them at once, a `rows.at_once.Engine`, where it reads them whole
     piece: what is known of some of the rows that were scored
     most_of_bca: how many sums a piece may have for a BCa interval, None for any number
     """

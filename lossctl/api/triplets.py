@@ -43,7 +43,7 @@ class Report(Tabled):
     batches: Batches | None
     sources: tuple[tuple[str, str], ...]
     note: str
-    data: str | None
+    fingerprint: str | None
     left_out: int = 0
     marks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()

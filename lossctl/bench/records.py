@@ -54,7 +54,7 @@ class Measurement:
         """Of the product's rate."""
         return self.product_seconds / self.timing.median if self.timing and self.product_seconds else None
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All of it, with what follows from it."""
         timing = self.timing
         count, unit = self.case.work
@@ -111,7 +111,7 @@ def as_json(
     for measurement in measurements:
         against = compared.get(measurement.case.key)
         results.append(
-            measurement.as_json()
+            measurement.to_dict()
             | (
                 {
                     "verdict": against.verdict.value,

@@ -185,7 +185,7 @@ def _axes_of(frame: Frame) -> tuple[int, ...]:
 
 def _whole(frame: Frame, taken: Collection[Field]) -> Field:
     """All columns of an array, or of the only key there is, that are not taken; all where all are."""
-    block = frame.whole()
+    block = frame.all_columns()
     is_key = block.width != len(block.columns)
     gone = {column for field in taken for column in ((field.inner or ()) if is_key else field.columns)}
     left = tuple(column for column in range(block.width) if column not in gone) if gone else ()
@@ -587,7 +587,7 @@ def index_of(desk: Desk, source: Given) -> Field:
     elif set(TRIPLET) <= set(frame.names):
         chosen = _field(frame, TRIPLET)
     else:
-        chosen = frame.whole()
+        chosen = frame.all_columns()
     if chosen.ndim != 2 or chosen.width != 3:
         if chosen.ndim == 2 and chosen.width > 3:
             raise _wide_index(chosen)

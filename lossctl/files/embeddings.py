@@ -170,4 +170,6 @@ def _turned(field: Field) -> Field:
     content = of_array(Held(Layout(dtype, values.shape), values), field.frame.content.label)
     frame = Frame(field.frame.path, field.frame.format, content, contextlib.ExitStack())
     shape = (values.shape[1], values.shape[0])
-    return frame.whole()._replace(said=f"{field.name}, {shape}, is turned: its columns are the {shape[1]} embeddings")
+    return frame.all_columns()._replace(
+        said=f"{field.name}, {shape}, is turned: its columns are the {shape[1]} embeddings"
+    )

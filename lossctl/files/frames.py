@@ -96,7 +96,7 @@ class Frame:
         ndim = 1 if self.content.columns_of(position) is None else 2
         return Field(self, self.column_name(position), (position,), ndim, self.content.kind_of(position))
 
-    def whole(self) -> Field:
+    def all_columns(self) -> Field:
         """All of a plain array or a CSV, or the only key or field there is. UsageError otherwise."""
         content = self.content
         if self.width == 1 and not content.matrix:

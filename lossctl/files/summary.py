@@ -62,7 +62,7 @@ def summaries(text: str, dialect: Dialect) -> Iterator[Summary]:
 def _parts(frame: Frame) -> list[Field]:
     """Each named column, or a plain array as a whole where it is wide."""
     if not frame.names and frame.width > 8:
-        return [frame.whole()]
+        return [frame.all_columns()]
     return [frame.field(position) for position in range(frame.width)]
 
 

@@ -122,7 +122,7 @@ class Binary(NamedTuple):
         """The probability of yes."""
         return sigmoid(self.values) if self.logits else self.values
 
-    def given(self, label: Array) -> Chance:
+    def of(self, label: Array) -> Chance:
         """The chance of `label`, 0 or 1, of the same shape."""
         if self.logits:
             return FromLogit(self.values * (2.0 * label - 1.0))
@@ -174,7 +174,7 @@ class Categorical:
         rest = rest[:, None]
         return where(share == 1, rest, (1.0 - share) + rest) / (1.0 + rest)
 
-    def given(self, label: Array) -> Chance:
+    def of(self, label: Array) -> Chance:
         """The chance of `label`, a class index 0..C-1, of shape (n,)."""
         if not self.logits:
             p = pick(self.values, label)

@@ -62,8 +62,8 @@ def bce(prob: Binary, label: Array, *, pos_weight: LabelWeight = 1.0, label_smoo
     if label_smoothing:
         share, ones = _smoothed(label, label_smoothing), 0.0 * label + 1.0
         positive = share if pos_weight == 1 else share * _label_weights(ones, pos_weight, 1.0)
-        return row_mean(weigh(positive, -prob.given(ones).log_p) + weigh(1.0 - share, -prob.given(0.0 * ones).log_p))
-    surprise = -prob.given(label).log_p
+        return row_mean(weigh(positive, -prob.of(ones).log_p) + weigh(1.0 - share, -prob.of(0.0 * ones).log_p))
+    surprise = -prob.of(label).log_p
     return row_mean(surprise if pos_weight == 1 else weigh(_label_weights(label, pos_weight, 1.0), surprise))
 
 
@@ -84,7 +84,7 @@ def log_loss(chance: Binary | Categorical, label: Array, *, base: Base = math.e)
     Worked: p_t = 1 - 0.8; log_loss = -log(p_t)
     Example: prob=0.8 label=0 -> 1.6094379124341005
     """
-    surprise = row_mean(-chance.given(label).log_p)
+    surprise = row_mean(-chance.of(label).log_p)
     return surprise if base == math.e else surprise / math.log(base)
 
 
@@ -115,7 +115,7 @@ def cross_entropy(
     """
     hard = label.ndim == 1
     if hard and not label_smoothing and class_weights is None:
-        return -probs.given(label).log_p
+        return -probs.of(label).log_p
     target = where(one_hot(label, probs.classes, probs.values), like(1.0, probs.values), 0.0) if hard else label
     if label_smoothing:
         target = (1.0 - label_smoothing) * target + label_smoothing / probs.classes
@@ -191,7 +191,7 @@ def focal(
     if label_smoothing:
         fading, value = _smoothed_focal(chance, label, gamma, label_smoothing, threshold)
     else:
-        of_label = chance.given(label)
+        of_label = chance.of(label)
         fading = _fading(of_label.p, of_label.miss, gamma, threshold)
         value = -of_label.log_p if fading is None else fading * -of_label.log_p
     if alpha is not None:
@@ -218,7 +218,7 @@ def _smoothed_focal(
         fading = _fading(chance.p, chance.misses, gamma, threshold)
         return fading, row_sum(weigh(share if fading is None else share * fading, -chance.log))
     share, ones = _smoothed(label, eps), 0.0 * label + 1.0
-    yes, no = chance.given(ones), chance.given(0.0 * ones)
+    yes, no = chance.of(ones), chance.of(0.0 * ones)
     surprise = weigh(share, -yes.log_p) + weigh(1.0 - share, -no.log_p)
     p_t = share * yes.p + (1.0 - share) * no.p
     fading = _fading(p_t, share * yes.miss + (1.0 - share) * no.miss, gamma, threshold)
@@ -243,7 +243,7 @@ def focal_star(logit: Binary, label: Array, *, gamma: Positive = 2.0, beta: Real
     Worked: x_t = 0; z = 2 * x_t + 1; focal_star = log(1 + exp(-z)) / 2
     Example: logit=0 label=1 -> 0.15663084375911143
     """
-    x_t = logit.given(label).logit
+    x_t = logit.of(label).logit
     x, lost = multiply_add(gamma, x_t, beta)
     exact = (softplus(-x) - lost * sigmoid(-x)) / gamma
     value = where(abs(x) < float("inf"), exact, relu(-(x_t + beta / gamma)))

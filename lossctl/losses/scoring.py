@@ -41,7 +41,7 @@ def brier(chance: Binary | Categorical, label: Array, *, half: Flag = False) -> 
     Worked: brier = (1 - 0.8)^2
     Example: chance=0.8 label=1 -> 0.04
     """
-    miss = chance.given(label).miss
+    miss = chance.of(label).miss
     value = miss * miss
     if isinstance(chance, Categorical):
         rivals = where(one_hot(label, chance.classes, chance.values), 0.0, chance.p)
@@ -63,7 +63,7 @@ def poly1(chance: Binary | Categorical, label: Array, *, epsilon: NonNegative = 
     Worked: p_t = 0.8; poly1 = -log(p_t) + 1 * (1 - p_t)
     Example: chance=0.8 label=1 -> 0.42314355131420972
     """
-    truth = chance.given(label)
+    truth = chance.of(label)
     return row_mean(epsilon * truth.miss - truth.log_p)
 
 
@@ -90,7 +90,7 @@ def symmetric_ce(
     Worked: symmetric_ce = -0.1 * log(0.8) + 1 * 4 * (1 - 0.8)
     Example: chance=0.8 label=1 -> 0.8223143551314209
     """
-    truth = chance.given(label)
+    truth = chance.of(label)
     return row_mean((-beta * log_of_zero) * truth.miss - weigh(alpha, truth.log_p))
 
 
@@ -109,7 +109,7 @@ def generalized_ce(chance: Binary | Categorical, label: Array, *, q: Exponent = 
     Worked: p_t = 0.5; generalized_ce = (1 - p_t^0.7) / 0.7
     Example: chance=0.5 label=1 -> 0.5491825618964884
     """
-    return row_mean(-expm1(q * chance.given(label).log_p) / q)
+    return row_mean(-expm1(q * chance.of(label).log_p) / q)
 
 
 @loss(aliases=("asl", "asymmetric-loss"))
@@ -130,7 +130,7 @@ def asymmetric(
     Worked: p = 0.8; asymmetric = -(1 - p) * log(p)
     Example: prob=0.8 label=1 -> 0.04462871026284195
     """
-    truth = prob.given(label)
+    truth = prob.of(label)
     shifted = relu(where(label == 1, 0.0, truth.miss) - offset)
     positive = _fading(truth.miss, gamma_pos) * -truth.log_p
     negative = _fading(shifted, gamma_neg) * (-log1p(-shifted) if offset else -truth.log_p)
@@ -170,7 +170,7 @@ def calibration_error(
         p = row_max(chance.p)
         hit = where(pick(chance.p, label) == p, 0.0 * p + 1.0, 0.0)
     else:
-        p, hit = chance.given(0.0 * label + 1.0).p, label
+        p, hit = chance.of(0.0 * label + 1.0).p, label
     gap = hit - p
     ends = [k / bins for k in range(1, bins)]
     above = [p > end if closed == "right" else p >= end for end in ends]

@@ -46,8 +46,8 @@ def dice(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     Worked: overlap = 0.8 * 1 + 0.4 * 0; size = 0.8 + 0.4 + 1; dice = 1 - 2 * overlap / size
     Example: prob=[0.8,0.4] label=[1,0] -> 0.2727272727272727
     """
-    inside = prob.given(0.0 * label + 1.0).p
-    return Sums(row_sum(prob.given(label).miss), row_sum(inside + label))
+    inside = prob.of(0.0 * label + 1.0).p
+    return Sums(row_sum(prob.of(label).miss), row_sum(inside + label))
 
 
 @loss(
@@ -67,8 +67,8 @@ def jaccard(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     Worked: overlap = 0.8 * 1 + 0.4 * 0; union = 0.8 + 0.4 + 1 - overlap; jaccard = 1 - overlap / union
     Example: prob=[0.8,0.4] label=[1,0] -> 0.4285714285714286
     """
-    inside = prob.given(0.0 * label + 1.0).p
-    return Sums(row_sum(prob.given(label).miss), row_sum(label + (1.0 - label) * inside))
+    inside = prob.of(0.0 * label + 1.0).p
+    return Sums(row_sum(prob.of(label).miss), row_sum(label + (1.0 - label) * inside))
 
 
 def _tversky(
@@ -81,8 +81,8 @@ def _tversky(
 
 def _regions(prob: Binary, label: Array) -> Sums:
     """What is wrongly inside, wrongly outside, and rightly inside."""
-    miss = prob.given(label).miss
-    inside = prob.given(0.0 * label + 1.0).p
+    miss = prob.of(label).miss
+    inside = prob.of(0.0 * label + 1.0).p
     return Sums(row_sum(where(label == 1, 0.0, miss)), row_sum(where(label == 1, miss, 0.0)), row_sum(label * inside))
 
 
@@ -163,7 +163,7 @@ def dice_squared(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Su
     Worked: overlap = 0.8; size = 0.8^2 + 0.4^2 + 1; dice_squared = 1 - 2 * overlap / size
     Example: prob=[0.8,0.4] label=[1,0] -> 0.1111111111111111
     """
-    inside, miss = prob.given(0.0 * label + 1.0).p, prob.given(label).miss
+    inside, miss = prob.of(0.0 * label + 1.0).p, prob.of(label).miss
     return Sums(row_sum(miss * miss), row_sum(inside * inside + label))
 
 
@@ -207,8 +207,8 @@ def dice_bce(prob: Binary, label: Array, *, dice_weight: NonNegative = 1.0, bce_
     Worked: dice = 1 - 2 * 0.8 / 2.2; bce = -(log(0.8) + log(0.6)) / 2; dice_bce = dice + bce
     Example: prob=[0.8,0.4] label=[1,0] -> 0.6397118602673729
     """
-    truth = prob.given(label)
-    inside = prob.given(0.0 * label + 1.0).p
+    truth = prob.of(label)
+    inside = prob.of(0.0 * label + 1.0).p
     return Sums(row_sum(truth.miss), row_sum(inside + label), row_mean(-truth.log_p))
 
 
@@ -326,8 +326,8 @@ def mcc(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
         mcc = 1 - (tp * tn - fp * fn) / size
     Example: prob=[0.8,0.4] label=[1,0] -> 0.5917517095361369
     """
-    miss = prob.given(label).miss
-    hit = prob.given(label).p
+    miss = prob.of(label).miss
+    hit = prob.of(label).p
     yes = label == 1
     return Sums(
         row_sum(where(yes, hit, 0.0)), row_sum(where(yes, 0.0, miss)),

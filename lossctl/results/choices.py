@@ -33,7 +33,7 @@ class LibraryValue:
         """ "ok", "inf", "nan" or "error"."""
         return "error" if self.fault else status_of(self.value)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The record in the schema lossctl/1."""
         return {
             **self.__dict__,
@@ -81,7 +81,7 @@ class Fit:
     beside: str = ""
     cost: int = 0
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The record in the schema lossctl/1."""
         record = {name: value for name, value in self.__dict__.items() if name not in HIDDEN}
         many = {"libraries": list(self.libraries), "twins": list(self.twins)}

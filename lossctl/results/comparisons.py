@@ -27,7 +27,7 @@ class Harm(NamedTuple):
     equivalent_adjusted: float
     verdict: str
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The margin as JSON holds it."""
         record = self._asdict()
         return {name: finite(value) if isinstance(value, float) else value for name, value in record.items()}
@@ -99,10 +99,6 @@ class Comparison(Tabled):
         ]  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as `as_json`."""
-        return self.as_json()
-
-    def as_json(self) -> dict[str, Any]:
         """The comparison in the schema lossctl/1; what is no finite number is null."""
         return {
             "loss": self.loss,
@@ -114,14 +110,14 @@ class Comparison(Tabled):
             "value": finite(self.difference),
             "value_text": repr(self.difference),
             "n": self.n,
-            "ci": self.ci.as_json(),
+            "ci": self.ci.to_dict(),
             "test": self.test,
             "p": finite(self.p),
             "p_adjusted": finite(self.p_adjusted),
             "holm": self.holm,
             "rows": {"better": self.better, "equal": self.equal, "worse": self.worse},
             "verdict": self.verdict,
-            **({"harm": self.harm.as_json()} if self.harm else {}),
+            **({"harm": self.harm.to_dict()} if self.harm else {}),
             **({"beside": {name: finite(value) for name, value in self.beside}} if self.beside else {}),
             "signature": self.signature,
         }

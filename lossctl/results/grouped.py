@@ -43,6 +43,6 @@ class Grouped(Number, Tabled):
 
     def to_dict(self) -> dict[str, Any]:
         """The parts as JSON holds them."""
-        macro = self.macro.as_json() if self.macro else None
-        groups = {name: result.as_json() for name, result in self.groups.items()}
-        return {"overall": self.overall.as_json(), "macro": macro, "groups": groups}
+        macro = self.macro.to_dict() if self.macro else None
+        groups = {name: result.to_dict() for name, result in self.groups.items()}
+        return {"overall": self.overall.to_dict(), "macro": macro, "groups": groups}

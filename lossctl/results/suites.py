@@ -27,7 +27,7 @@ class Outcome:
     error: str = ""
     seconds: float = 0.0
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The entry without its numbers, which stand in the lists of the document."""
         return {
             "name": self.name,

@@ -29,7 +29,7 @@ class Interval(NamedTuple):
     unit: str
     units: int
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The interval as JSON holds it."""
         record = self._asdict()
         return {name: finite(value) if isinstance(value, float) else value for name, value in record.items()}
@@ -47,7 +47,7 @@ class Gate(NamedTuple):
     text: str
     passed: bool
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The gate as JSON holds it."""
         return {"kind": self.kind, "limit": finite(self.limit), "text": self.text, "passed": self.passed}
 
@@ -123,10 +123,6 @@ class Result(Number, Tabled):
         ]  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as `as_json`."""
-        return self.as_json()
-
-    def as_json(self) -> dict[str, Any]:
         """The result in the schema lossctl/1; an infinite or missing value is null, with its text beside it."""
         return {
             "loss": self.loss,
@@ -140,7 +136,7 @@ class Result(Number, Tabled):
             "value_text": repr(self.value),
             "n": self.n,
             **({"counts": dict(self.counts)} if self.counts else {}),
-            "ci": self.ci.as_json() if self.ci else None,
+            "ci": self.ci.to_dict() if self.ci else None,
             "status": self.status,
             "gate": gates_json(self.gates),
             "signature": self.signature,
@@ -151,4 +147,4 @@ def gates_json(gates: tuple[Gate, ...]) -> dict[str, Any] | None:
     """All gates of one value: whether it passed, and each bound."""
     if not gates:
         return None
-    return {"passed": all(gate.passed for gate in gates), "bounds": [gate.as_json() for gate in gates]}
+    return {"passed": all(gate.passed for gate in gates), "bounds": [gate.to_dict() for gate in gates]}

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..errors import DataError
 from . import checks, shapes
+from .at_once import WholeLoss, WholeScores
 from .facts import NOTHING, Facts
-from .whole import WholeLoss, WholeScores
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,10 @@ from ..errors import DataError, UsageError
 from ..files import drawer
 from ..files.drawer import Place, Stack
 from ..rows import checks, shapes
+from ..rows.at_once import WholeLoss, WholeScores
 from ..rows.by_row import Rows, Scored, rows_of
 from ..rows.facts import NOTHING, Facts
 from ..rows.job import PLAIN, Job, Loaded, RowBlock, RowsAt, Space
-from ..rows.whole import WholeLoss, WholeScores
 from ..rows.workers import Workers
 from . import panels
 from .diagnosis import remarks

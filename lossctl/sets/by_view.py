@@ -11,11 +11,11 @@ from ..errors import DataError
 from ..files import drawer
 from ..files.drawer import Place, Stack
 from ..rows import checks
+from ..rows.at_once import WholeLoss, WholeScores
 from ..rows.by_row import Scored, rows_of
 from ..rows.facts import NOTHING, Facts
 from ..rows.job import Arrays, RowsAt
 from ..rows.shapes import Input, Plan
-from ..rows.whole import WholeLoss, WholeScores
 from .views import values_of
 
 

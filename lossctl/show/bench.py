@@ -37,7 +37,7 @@ def as_json(run: BenchRun) -> str:
 
 def ndjson(run: BenchRun) -> str:
     """A case a line."""
-    return "".join(json_text(measurement.as_json()) + "\n" for measurement in run.measurements)
+    return "".join(json_text(measurement.to_dict()) + "\n" for measurement in run.measurements)
 
 
 # --- for a person

@@ -37,22 +37,22 @@ def parity_sheet(values: Sequence[LibraryValue], digits: int | None) -> Sheet:
 
 def parity_json(parity: Parity) -> str:
     """One document."""
-    return document("parity", [value.as_json() for value in parity.values], parity.warnings, loss=parity.loss)
+    return document("parity", [value.to_dict() for value in parity.values], parity.warnings, loss=parity.loss)
 
 
 def reconcile_json(answer: Reconciliation) -> str:
     """One document, whose results are the choices that give the number."""
     return document(
         "reconcile",
-        [fit.as_json() for fit in answer.fits],
+        [fit.to_dict() for fit in answer.fits],
         answer.warnings,
         value=answer.value,
         value_text=answer.text,
         digits=answer.digits,
         tried=answer.tried,
         by_chance=answer.by_chance,
-        solved=[fit.as_json() for fit in answer.solved],
-        defaults=[fit.as_json() for fit in answer.defaults],
+        solved=[fit.to_dict() for fit in answer.solved],
+        defaults=[fit.to_dict() for fit in answer.defaults],
     )
 
 

@@ -18,12 +18,12 @@ WORSE = "worse ▸"
 def as_json(comparisons: Sequence[Comparison]) -> str:
     """One document."""
     warnings = [warning for comparison in comparisons for warning in comparison.warnings]
-    return document("compare", [comparison.as_json() for comparison in comparisons], warnings)
+    return document("compare", [comparison.to_dict() for comparison in comparisons], warnings)
 
 
 def ndjson(comparisons: Sequence[Comparison]) -> str:
     """One comparison a line."""
-    return "".join(json_text(comparison.as_json()) + "\n" for comparison in comparisons)
+    return "".join(json_text(comparison.to_dict()) + "\n" for comparison in comparisons)
 
 
 def sheet(comparisons: Sequence[Comparison], digits: int | None) -> Sheet:

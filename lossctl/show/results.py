@@ -23,12 +23,12 @@ def bare(results: Sequence[Result], digits: int | None) -> str:
 def as_json(results: Sequence[Result], command: str) -> str:
     """One document: {"schema", "version", "command", "results", "warnings"}."""
     warnings = [warning for result in results for warning in result.warnings]
-    return document(command, [result.as_json() for result in results], warnings)
+    return document(command, [result.to_dict() for result in results], warnings)
 
 
 def ndjson(results: Sequence[Result]) -> str:
     """One result a line."""
-    return "".join(json_text(result.as_json()) + "\n" for result in results)
+    return "".join(json_text(result.to_dict()) + "\n" for result in results)
 
 
 def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> Sheet:

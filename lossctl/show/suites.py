@@ -97,13 +97,13 @@ def as_json(report: SuiteReport) -> str:
     """One document; its results are those of the losses, so that it serves as a baseline too."""
     return document(
         "run",
-        [{"entry": outcome.name, **result.as_json()} for outcome in report.outcomes for result in outcome.results],
+        [{"entry": outcome.name, **result.to_dict()} for outcome in report.outcomes for result in outcome.results],
         warnings(report),
         title=report.title,
         suite=report.path,
-        entries=[outcome.as_json() for outcome in report.outcomes],
+        entries=[outcome.to_dict() for outcome in report.outcomes],
         comparisons=[
-            {"entry": outcome.name, **value.as_json()} for outcome in report.outcomes for value in outcome.comparisons
+            {"entry": outcome.name, **value.to_dict()} for outcome in report.outcomes for value in outcome.comparisons
         ],
     )
 
@@ -111,7 +111,7 @@ def as_json(report: SuiteReport) -> str:
 def ndjson(report: SuiteReport) -> str:
     """One value a line, of losses and comparisons."""
     return "".join(
-        json_text({"entry": outcome.name, "entry_status": outcome.status, **value.as_json()}) + "\n"
+        json_text({"entry": outcome.name, "entry_status": outcome.status, **value.to_dict()}) + "\n"
         for outcome in report.outcomes
         for value in values_of(outcome)
     )

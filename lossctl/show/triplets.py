@@ -131,7 +131,9 @@ def signature(report: Report) -> str:
     if breakdown.sample:
         parts.append(f"estimate:{breakdown.sample.anchors}-of-{breakdown.sample.of}-anchors-by-{breakdown.sample.seed}")
     marks = [f"read:{'+'.join(report.marks)}"] if report.marks else []
-    return "|".join([*parts, *marks, *([f"data:{report.data}"] if report.data else []), f"v:{__version__}"])
+    return "|".join(
+        [*parts, *marks, *([f"data:{report.fingerprint}"] if report.fingerprint else []), f"v:{__version__}"]
+    )
 
 
 def warnings(report: Report) -> list[str]:
