@@ -96,27 +96,25 @@ def _same(value: Any, other: Any) -> bool:
 
 
 def _check(call: Asked, row: Setting, value: Any) -> None:
-    if value is None or row.is_read:
-        return
-    name = call.name(row.key)
-    if (
-        row.kind == "text"
-        and row.words
-        and row.key != "reduction"
-        and not (row.key == "header" and value in (True, False))
-    ):
-        if not row.allows(value):
-            words = [*row.words, f"{row.stem}:P"] if row.stem else list(row.words)
-            words = words if len(words) > 1 else [call.put(row.key, *words)]
-            raise UsageError(f"{name} cannot be {value!r}", fix=f"use {' or '.join(words)}")
-    elif row.kind == "flag" and not isinstance(value, bool):
-        raise UsageError(f"{name} cannot be {value!r}", fix="give True or False")
-    elif row.kind in ("number", "level", "whole"):
+    fix = "" if value is None or row.is_read else _remedy(call, row, value)
+    if fix:
+        raise UsageError(f"{call.name(row.key)} cannot be {value!r}", fix=fix)
+
+
+def _remedy(call: Asked, row: Setting, value: Any) -> str:
+    """What to give in place of a value that a setting cannot have; "" where it can."""
+    if row.kind == "flag":
+        return "" if isinstance(value, bool) else "give True or False"
+    if row.kind in ("number", "level", "whole"):
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-        is_kind = is_number and (row.kind != "whole" or value == int(value))
-        if not is_kind or not row.low <= value <= row.high:
-            fix = "give a level between 0 and 1, such as 0.95 or 95%" if row.kind == "level" else f"give {_range(row)}"
-            raise UsageError(f"{name} cannot be {value!r}", fix=fix)
+        if is_number and (row.kind != "whole" or value == int(value)) and row.low <= value <= row.high:
+            return ""
+        return "give a level between 0 and 1, such as 0.95 or 95%" if row.kind == "level" else f"give {_range(row)}"
+    is_free = row.kind != "text" or not row.words or row.key == "reduction"
+    if is_free or row.allows(value) or (row.key == "header" and value in (True, False)):
+        return ""
+    words = [*row.words, *([f"{row.stem}:P"] if row.stem else [])]
+    return f"use {' or '.join(words if len(words) > 1 else [call.put(row.key, *words)])}"
 
 
 def _range(row: Setting) -> str:

@@ -101,13 +101,10 @@ def signature(computation: Prepared, fingerprint: str | None, n: int | str = "{n
     first = plan.entries[0]
     parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
     parts += [f"red:{plan.reduction}"]
-    parts += [f"w:{_weights_text(plan)}", f"n:{n}", "acc:f64", f"be:{computation.backend}"]
+    weights = "n" if plan.weight_norm == "n" else "sum-w" if plan.weight else "none"
+    parts += [f"w:{weights}", f"n:{n}", "acc:f64", f"be:{computation.backend}"]
     parts += [f"data:{fingerprint}"] if fingerprint else []
     return "|".join([*parts, f"v:{__version__}"])
-
-
-def _weights_text(plan: shapes.Plan) -> str:
-    return "n" if plan.weight_norm == "n" else "sum-w" if plan.weight else "none"
 
 
 def brief(value: Any) -> str:

@@ -162,7 +162,7 @@ def prepare(
         (*bound.fields, weights) if weights else bound.fields,
         tuple(kinds),
         bound.arrange,
-        tuple((ROLES[role].option, _source_text(item)) for role, item in bound.columns.items()),
+        tuple((ROLES[role].option, f"{item.frame.path}: {item.name}") for role, item in bound.columns.items()),
         (*bound.notes, *_sum_note(plan)),
         jobs or cores(),
         reading,
@@ -256,10 +256,6 @@ def option_value(option: Option, text: Any) -> Any:
 
 
 # --- parts
-
-
-def _source_text(column: Any) -> str:
-    return f"{column.frame.path}: {column.name}"
 
 
 def _sum_note(plan: shapes.Plan) -> tuple[str, ...]:

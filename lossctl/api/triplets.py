@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import drawer
-from ..files.binding import Desk, holds_triplets
+from ..files.binding import Desk
+from ..files.naming import holds_triplets
 from ..files.sources import digest
 from ..results.notebook import Tabled
 from ..rows.facts import Facts

@@ -54,32 +54,22 @@ class Frame:
     """An open file (or an array in memory) seen as columns. A context manager; compared by identity.
 
     format: its name in FORMATS, or "memory";  names: header, fields or keys, () when there are only positions
+    width: how many of them can be selected;  lazy: its blocks cost nothing to hand out, and are read on loading
     """
 
     def __init__(self, path: str, format: str, content: Content, closing: contextlib.ExitStack) -> None:
         self.path = path
         self.format = format
         self.content = content
+        self.names = content.names
+        self.width = content.width
+        self.lazy = content.lazy
         self._closing = closing
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.content.names
-
-    @property
-    def width(self) -> int:
-        """How many columns, fields or keys can be selected."""
-        return self.content.width
 
     @property
     def rows(self) -> int | None:
         """None where only reading tells (CSV), and for an NPZ whose keys differ."""
         return self.content.rows
-
-    @property
-    def lazy(self) -> bool:
-        """Its blocks cost nothing to hand out: they are read where they are loaded."""
-        return self.content.lazy
 
     def select(self, selector: str) -> Field:
         """The columns a selector means. UsageError."""
@@ -94,7 +84,7 @@ class Frame:
         if not 0 <= position < self.width:
             raise UsageError(f"{label_of(self.path)}: no {self.content.unit} {position + 1}: it has {self.width}")
         ndim = 1 if self.content.columns_of(position) is None else 2
-        return Field(self, self.column_name(position), (position,), ndim, self.content.kind_of(position))
+        return Field(self, self.content.column_name(position), (position,), ndim, self.content.kind_of(position))
 
     def all_columns(self) -> Field:
         """All of a plain array or a CSV, or the only key or field there is. UsageError otherwise."""
@@ -122,10 +112,6 @@ class Frame:
         """ "float32", "<U3", ... ; "text" for CSV; several, joined by commas, where the columns differ."""
         return ", ".join(dict.fromkeys(self.content.dtype_name(column) for column in self.unlike(field.columns)))
 
-    def column_name(self, position: int) -> str:
-        """What messages call one column: "column 'p' (4)", "column 2", "key 'label'"."""
-        return self.content.column_name(position)
-
     def close(self) -> None:
         """Close the file and remove temporary copies."""
         self._closing.close()
@@ -149,7 +135,7 @@ class Frame:
         """Some of the columns together. UsageError where one of them has columns of its own."""
         for column in self.unlike(columns):
             if self.content.columns_of(column) is not None:
-                name = self.column_name(column)
+                name = self.content.column_name(column)
                 raise UsageError(f"{label_of(self.path)}: {name} has columns of its own", fix="select it alone")
         kinds = {self.content.kind_of(column) for column in self.unlike(columns)}
         kind = kinds.pop() if len(kinds) == 1 else "text"
@@ -157,7 +143,7 @@ class Frame:
 
     def _block_name(self, columns: tuple[int, ...]) -> str:
         if len(columns) == 1:
-            return self.column_name(columns[0])
+            return self.content.column_name(columns[0])
         if columns == tuple(range(columns[0], columns[-1] + 1)):
             return f"{self.content.unit}s {columns[0] + 1}..{columns[-1] + 1}"
         some = ", ".join(str(column + 1) for column in columns[:5])
@@ -181,7 +167,7 @@ class Frame:
 
     def _inside(self, key: int, inner: str) -> Field:
         count = self.content.columns_of(key)
-        name = self.column_name(key)
+        name = self.content.column_name(key)
         if count is None:
             raise UsageError(f"{label_of(self.path)}: {name} has no columns", fix="select it whole")
         columns, is_block = positions(inner, Names((), count, f"{label_of(self.path)}: {name}", "column"))
