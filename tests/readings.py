@@ -12,8 +12,8 @@ from lossctl.api.reading import Reading
 def reading_of(spec, inputs=(), named=None, *, reduction=None, weight=None, reading=None, jobs=None):
     """The shared reading of one loss."""
     reading = reading or Reading()
-    request = compute.Request(spec, reading.forms, inputs, named or {}, reduction)
-    with compute.prepared([request], weight=weight, reading=reading, jobs=jobs) as shared:
+    request = compute.Request(spec, reading.forms, inputs, named or {}, reduction, weight)
+    with compute.prepared([request], reading=reading, jobs=jobs) as shared:
         yield shared
 
 

@@ -36,9 +36,9 @@ def a_set(n=60, classes=7, seed=0):
 
 
 def assessed(spec, emb, labels, *, group=None, cluster=None, confidence=None, reduction=None, jobs=2, **reading):
-    wanted = [assess.Request(registry.parse(spec), {}, [emb, labels], None, reduction)]
     side = assess.Side(group=group, cluster=cluster)
-    with assess.prepared(wanted, side=side, reading=assess.Reading(**reading), jobs=jobs) as shared:
+    wanted = [assess.Request(registry.parse(spec), {}, [emb, labels], None, reduction, side=side)]
+    with assess.prepared(wanted, reading=assess.Reading(**reading), jobs=jobs) as shared:
         return assess.results(shared, confidence)
 
 
@@ -99,8 +99,8 @@ def test_left_out_rows_keep_the_numbers_of_the_others():
     emb, labels = a_set()
     truth = batch_hard_by_loop(np.delete(emb, [2, 30], axis=0), np.delete(labels, [2, 30]))
     emb[[2, 30], 1] = np.nan
-    wanted = [assess.Request(registry.parse("batch-hard"), {}, [emb, labels])]
-    with assess.prepared(wanted, reading=assess.Reading(skip_nan=True), side=assess.Side(id=np.arange(60))) as shared:
+    wanted = [assess.Request(registry.parse("batch-hard"), {}, [emb, labels], side=assess.Side(id=np.arange(60)))]
+    with assess.prepared(wanted, reading=assess.Reading(skip_nan=True)) as shared:
         ((scored,),) = list(shared.score(lambda scored: scored))
     kept = np.delete(np.arange(60), [2, 30])[list(truth)]
     assert np.array_equal(scored.rows.number, kept) and np.array_equal(scored.side[0], kept)

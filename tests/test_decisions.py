@@ -31,9 +31,10 @@ LOSS = np.where(LABEL == 1, -np.log(PROB), -np.log1p(-np.minimum(PROB, 1 - 2**-5
 
 def assessed(spec, inputs, *, side=None, confidence=None, reduction=None, weight=None, jobs=2, also=()):
     """The results of a loss of arrays."""
-    wanted = [assess.Request(registry.parse(spec), {}, inputs, None, reduction)]
-    wanted += [assess.Request(registry.parse(text), {}) for text in also]
-    with assess.prepared(wanted, side=side, weight=weight, jobs=jobs) as shared:
+    beside = {"side": side or assess.Side(), "weight": weight}
+    wanted = [assess.Request(registry.parse(spec), {}, inputs, None, reduction, **beside)]
+    wanted += [assess.Request(registry.parse(text), {}, **beside) for text in also]
+    with assess.prepared(wanted, jobs=jobs) as shared:
         return assess.results(shared, confidence)
 
 
@@ -484,14 +485,14 @@ def test_the_hardest_of_many_blocks_with_ties():
     rng = np.random.default_rng(8)
     loss = rng.integers(0, 5, 200_000).astype(float)
     weight = rng.uniform(1, 2, 200_000)
-    wanted = [assess.Request(registry.parse("mean-error"), {}, [np.zeros(len(loss)), loss])]
-    with assess.prepared(wanted, side=assess.Side(id=np.arange(200_000) * 2)) as shared:
+    wanted = assess.Request(registry.parse("mean-error"), {}, [np.zeros(len(loss)), loss])
+    with assess.prepared([wanted._replace(side=assess.Side(id=np.arange(200_000) * 2))]) as shared:
         found = assess.top(shared, 50_000)
     best = hardest_rows(loss, 50_000)
     assert np.array_equal(found.number, best)
     assert np.array_equal(found.side[0], 2 * best)
     assert np.array_equal(found.inputs[1], loss[best])
-    with assess.prepared(wanted, weight=weight) as shared:
+    with assess.prepared([wanted._replace(weight=weight)]) as shared:
         (kept,) = assess.kept(shared, hardest.read_kept("10%"))
     best = hardest_rows(loss * weight, 20_000)
     assert kept.value == pytest.approx((loss * weight)[best].sum() / weight[best].sum(), rel=1e-12)

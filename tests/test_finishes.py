@@ -53,8 +53,8 @@ STATISTICS["rmse"] = ((PRED, TARGET), rmse)
 
 
 def assessed(loss, *, confidence=None, **side):
-    request = compute.Request(registry.parse(loss), {}, INPUTS[loss])
-    with compute.prepared([request], side=compute.Side(**side)) as shared:
+    request = compute.Request(registry.parse(loss), {}, INPUTS[loss], side=compute.Side(**side))
+    with compute.prepared([request]) as shared:
         return compute.results(shared, confidence)
 
 

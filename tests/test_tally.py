@@ -39,9 +39,10 @@ def inputs_of(loss, at=slice(None)):
 
 
 def assessed(spec, inputs, *, side=None, confidence=None, weight=None, jobs=2, also=(), reading=None):
-    wanted = [assess.Request(registry.parse(spec), {}, inputs)]
-    wanted += [assess.Request(registry.parse(text), {}) for text in also]
-    with assess.prepared(wanted, side=side, weight=weight, jobs=jobs, reading=reading) as shared:
+    beside = {"side": side or assess.Side(), "weight": weight}
+    wanted = [assess.Request(registry.parse(spec), {}, inputs, **beside)]
+    wanted += [assess.Request(registry.parse(text), {}, **beside) for text in also]
+    with assess.prepared(wanted, jobs=jobs, reading=reading) as shared:
         return assess.results(shared, confidence)
 
 
@@ -84,8 +85,8 @@ def test_fractions_and_arrays_give_the_same(loss, data):
 def test_a_resample_is_the_loss_of_its_rows(loss, weight):
     """The value of a resample is what the loss gives if the rows are weighted as `draws` says."""
     asked = Draws(5, 40)
-    wanted = [assess.Request(registry.parse(loss.name), {}, inputs_of(loss))]
-    with assess.prepared(wanted, weight=weight) as shared:
+    wanted = [assess.Request(registry.parse(loss.name), {}, inputs_of(loss), weight=weight)]
+    with assess.prepared(wanted) as shared:
         plan = shared.losses[0].plan
         aspects = (survey.Aspects(draws=asked),)
         (found,) = survey.add_up(shared.score(survey.fold(aspects, tally.tally_of)), aspects)
@@ -182,7 +183,7 @@ def test_the_acceleration_is_that_of_the_infinitesimal_jackknife(loss, weight):
     asked = Draws(0, 2)
     at = slice(0, 120)
     w = np.ones(120) if weight is None else weight[at]
-    with assess.prepared([assess.Request(registry.parse(loss.name), {}, inputs_of(loss, at))], weight=w) as shared:
+    with assess.prepared([assess.Request(registry.parse(loss.name), {}, inputs_of(loss, at), weight=w)]) as shared:
         aspects = (survey.Aspects(draws=asked),)
         (found,) = survey.add_up(shared.score(survey.fold(aspects, tally.tally_of)), aspects)
         ours = found[None].spread(shared.losses[0].plan, asked, "bca").acceleration

@@ -15,8 +15,8 @@ from ..results.values import Result
 from ..rows.by_row import Rows
 from ..rows.facts import Facts, verdict
 from . import compute
-from .compute import Request
 from .question import Question
+from .reading import Request
 from .shared import Progress, Shared
 
 if TYPE_CHECKING:

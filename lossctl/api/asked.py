@@ -21,9 +21,9 @@ from ..language.domains import named_distance
 from ..language.registry import Loss, Spec
 from ..language.roles import Form
 from ..language.setting import Setting, Way
-from .compute import Jobs, Side, forms_of, read_bins
+from .compute import Jobs, forms_of, read_bins
 from .numbers import Confidence
-from .reading import Given, Reading
+from .reading import Given, Reading, Side
 
 if TYPE_CHECKING:
     from .gates import Bounds

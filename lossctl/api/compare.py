@@ -23,9 +23,9 @@ from ..rows.workers import keep_freed_memory
 from . import compute, numbers, verdicts
 from .align import Order, ids_of
 from .bound import as_array, column_of, rider
-from .compute import Request, Side
 from .numbers import Confidence
 from .question_of_systems import ComparisonQuestion
+from .reading import Request, Side
 from .shared import Progress, Shared
 
 SHARED_BY_ALL = ("target", "weight", "group", "cluster", "seed_of")  # a bare name is a column of the base
@@ -97,12 +97,10 @@ def prepared(asked: ComparisonQuestion) -> Iterator[Shared]:
             named[LISTS.name] = asked.group
             side = side._replace(group=None)
         requests += [
-            Request(spec, forms, [source], named, asked.reduction or _reduction(spec.loss))
+            Request(spec, forms, [source], named, asked.reduction or _reduction(spec.loss), asked.weight, side)
             for source in (asked.base, *asked.others)
         ]
-    with compute.prepared(
-        requests, weight=asked.weight, reading=asked.reading, side=side, jobs=asked.jobs, paired=True
-    ) as shared:
+    with compute.prepared(requests, reading=asked.reading, jobs=asked.jobs, paired=True) as shared:
         yield shared
 
 

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..errors import DataError, UsageError
 from ..files import room
 from ..files.binding import Desk
 from ..files.sources import Block, Field
-from ..language.registry import Loss, Spec
+from ..language.registry import Loss
 from ..language.roles import Form
 from ..resampling import survey
 from ..results.values import Result
@@ -30,7 +30,7 @@ from . import numbers, prepare
 from .bound import as_array, column_of, home_of, rider
 from .numbers import Confidence
 from .prepare import Prepared
-from .reading import Given, Reading
+from .reading import Given, Reading, Request, Side
 from .shared import Progress, Shared
 
 if TYPE_CHECKING:
@@ -43,43 +43,11 @@ CHECKS = "check what leaves rows out: missing values, labels that are ignored, w
 Jobs: TypeAlias = "int | str | Executor | None"  # how many threads (all cores: None), or who runs the parts
 
 
-class Side(NamedTuple):
-    """The columns that ride along: sources of an identifier, a group, a cluster, a seed, a coarse label, one of each at
-    most.
-
-    bins: the group is a column of numbers, cut into this many bins of equal width
-    """
-
-    id: Given | None = None
-    group: Given | None = None
-    cluster: Given | None = None
-    bins: int | None = None
-    seed: Given | None = None
-    coarse: Given | None = None
-
-
-class Request(NamedTuple):
-    """One loss of a shared reading: its spec, and where its inputs are if not where those of the first loss are.
-
-    weight, side: its own, if not those of all
-    """
-
-    spec: Spec
-    forms: Mapping[str, Form]
-    inputs: Sequence[Given] | None = None
-    named: Mapping[str, Given] | None = None
-    reduction: str | None = None
-    weight: Given | None = None
-    side: Side | None = None
-
-
 @contextmanager
 def prepared(
     requests: Sequence[Request],
     *,
-    weight: Given | None = None,
     reading: Reading | None = None,
-    side: Side | None = None,
     jobs: Jobs = None,
     paired: bool = False,
 ) -> Iterator[Shared]:
@@ -95,42 +63,28 @@ def prepared(
     reading = reading or Reading()
     _refuse_mixed(requests)
     desk = Desk(reading.dialect)
-    weight = column_of(as_array(weight), _first_source(requests[0]))
     with desk:
         if reading.memory is not None:
             desk.stack.enter_context(room.allowed(reading.memory))
         losses: list[Prepared] = []
-        sides: list[tuple[Side, dict[str, tuple[Field, str]]]] = []
+        sides: list[dict[str, tuple[Field, str]]] = []
         for request in requests:
-            inputs, named = request.inputs or (), request.named or {}
             first = _first_source(request) or _first_source(requests[0])
-            losses.append(
-                prepare.prepare(
-                    desk,
-                    request.spec,
-                    inputs,
-                    named,
-                    reduction=request.reduction or request.spec.loss.reductions[0],
-                    weight=weight if request.weight is None else column_of(as_array(request.weight), first),
-                    reading=replace(reading, forms=request.forms),
-                    jobs=threads,
-                    like=None if request.inputs or request.named or not losses else losses[0].bound,
-                )
-            )
-            own = request.side or side or Side()
+            own = request._replace(weight=column_of(as_array(request.weight), first))
+            like = None if request.inputs or request.named or not losses else losses[0].bound
+            losses.append(prepare.prepare(desk, own, reading, threads, like))
             paths = [field.frame.path for field in losses[-1].fields if isinstance(field.frame.path, str)]
-            riders = _side_fields(desk, own, [first, *paths])
-            beside = losses[-1].beside
-            sides.append((own, {name: (beside(field), kind) for name, (field, kind) in riders.items()}))
+            riders = _side_fields(desk, request.side, [first, *paths])
+            sides.append({name: (losses[-1].beside(field), kind) for name, (field, kind) in riders.items()})
         desk.refuse_idle(reading.told)
-        shared = _joined(losses, sides, paired)
+        shared = _joined(losses, sides, tuple(request.side.bins for request in requests), paired)
         if jobs is None or threads:
             yield shared
             return
         from .executors import working
         from .parts import Parts, recipe_of
 
-        recipe = recipe_of(requests, shared, weight, reading, side, paired)
+        recipe = recipe_of(requests, shared, reading, paired)
         with working(jobs) as executor:
             assert executor is not None and not isinstance(executor, int)
             yield replace(shared, parts=Parts(executor, recipe))
@@ -187,7 +141,9 @@ def _at_home(desk: Desk, source: Given, homes: Sequence[str | None]) -> Given:
     return first
 
 
-def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Field, str]]]], paired: bool) -> Shared:
+def _joined(
+    losses: list[Prepared], sides: list[dict[str, tuple[Field, str]]], bins: tuple[int | None, ...], paired: bool
+) -> Shared:
     """The columns of all losses, each once."""
     fields: list[Field] = []
     kinds: list[str] = []
@@ -204,7 +160,7 @@ def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Fiel
     picked = [loss.job._replace(picks=tuple(map(place, loss.fields, loss.kinds))) for loss in losses]
     ride: list[int] = []
     beside, jobs = [], []
-    for task, (_, named) in zip(picked, sides, strict=True):
+    for task, named in zip(picked, sides, strict=True):
         at = {name: place(field, kind) for name, (field, kind) in named.items()}
         if task.plan.spec.loss.engine.has_lists and "group" not in at:
             at["list"] = task.picks[2]
@@ -213,7 +169,6 @@ def _joined(losses: list[Prepared], sides: list[tuple[Side, dict[str, tuple[Fiel
         jobs.append(task._replace(complete=(*task.picks, *at.values())))
     if paired:
         jobs = [task._replace(complete=tuple(range(len(fields)))) for task in jobs]
-    bins = tuple(own.bins for own, _ in sides)
     return Shared(tuple(losses), tuple(fields), tuple(kinds), tuple(jobs), tuple(ride), tuple(beside), bins)
 
 

@@ -22,10 +22,9 @@ from ..files.sources import DIGEST_ROWS, Leaves, digest, digest_of, leaves
 from ..rows.workers import Workers, ordered_map
 from ..version import __version__
 from . import compute
-from .reading import Given, Reading
+from .reading import Given, Reading, Request
 
 if TYPE_CHECKING:
-    from .compute import Request, Side
     from .shared import Shared
 
 PART_ROWS = 1 << 22  # a worker opens the files again for each part
@@ -56,9 +55,7 @@ class Recipe(NamedTuple):
     """
 
     requests: tuple[Request, ...]
-    weight: Given | None
     reading: Reading
-    side: Side | None
     paired: bool
     folder: str
     version: str
@@ -67,16 +64,12 @@ class Recipe(NamedTuple):
     @property
     def sources(self) -> list[Given]:
         """All that is read."""
-        sides = [side for side in (self.side, *(request.side for request in self.requests)) if side]
         sources = [
             source
             for request in self.requests
             for source in (*(request.inputs or ()), *(request.named or {}).values(), request.weight)
         ]
-        sources += [
-            self.weight,
-            *(source for side in sides for source in (side.id, side.group, side.cluster, side.seed)),
-        ]
+        sources += [source for request in self.requests for source in request.side._replace(bins=None)]
         return [source for source in sources if source is not None]
 
 
@@ -243,12 +236,10 @@ def _is_path(source: Given) -> bool:
     return isinstance(source, str) and source != "-"
 
 
-def recipe_of(
-    requests: Sequence[Request], shared: Shared, weight: Given | None, reading: Reading, side: Side | None, paired: bool
-) -> Recipe:
+def recipe_of(requests: Sequence[Request], shared: Shared, reading: Reading, paired: bool) -> Recipe:
     """The recipe of a shared reading; what was settled by reading all rows (balanced weights) is in it as it is."""
     settled = (request._replace(spec=loss.plan.spec) for request, loss in zip(requests, shared.losses, strict=True))
-    return Recipe(tuple(settled), weight, reading, side, paired, os.getcwd(), __version__, shared.block_rows)
+    return Recipe(tuple(settled), reading, paired, os.getcwd(), __version__, shared.block_rows)
 
 
 def score_part(
@@ -281,14 +272,7 @@ def leaves_of_part(recipe: Recipe, start: int, stop: int, at: int) -> list[Leave
 def _opened(recipe: Recipe) -> Iterator[Shared]:
     with (
         _folder(recipe),
-        compute.prepared(
-            recipe.requests,
-            weight=recipe.weight,
-            reading=recipe.reading,
-            side=recipe.side,
-            jobs=1,
-            paired=recipe.paired,
-        ) as shared,
+        compute.prepared(recipe.requests, reading=recipe.reading, jobs=1, paired=recipe.paired) as shared,
     ):
         if (recipe.version, recipe.block_rows) != (__version__, shared.block_rows):
             raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ from ..rows.job import PLAIN, Loaded, Pairing
 from ..rows.workers import cores
 from . import pairing
 from .bound import Bound, as_array, as_bound, bound_of, read_all, roles_of
-from .reading import Given, Reading
+from .reading import Given, Reading, Request
 
 
 class Prepared(NamedTuple):
@@ -111,29 +111,18 @@ def logit_forms(loss: Loss) -> dict[str, Form]:
 
 
 def prepare(
-    desk: binding.Desk,
-    spec: Spec,
-    inputs: Sequence[Given],
-    named: Mapping[str, Given],
-    *,
-    reduction: str,
-    weight: Given | None,
-    reading: Reading,
-    jobs: int | None,
-    like: Bound | None = None,
+    desk: binding.Desk, request: Request, reading: Reading, jobs: int | None, like: Bound | None = None
 ) -> Prepared:
     """Settle the shapes of one computation; its files stay open until the desk closes.
 
-    like: take the inputs that another loss has bound, in the same order, instead of binding `inputs` and `named`
+    like: take the inputs that another loss has bound, in the same order, instead of its own
     """
-    plain = (
-        as_bound(spec, like)
-        if like
-        else bound_of(desk, spec, [as_array(item) for item in inputs], roles_of(spec.loss, named), reading)
-    )
+    spec, weight, reading = request.spec, request.weight, replace(reading, forms=request.forms)
+    inputs, named = [as_array(item) for item in request.inputs or ()], roles_of(spec.loss, request.named or {})
+    plain = as_bound(spec, like) if like else bound_of(desk, spec, inputs, named, reading)
     if spec.loss.engine.has_space:
         pairing.refuse_contradictions(reading)
-        bound = _paired(desk, spec, plain, reading, [*inputs, *named.values()])
+        bound = _paired(desk, spec, plain, reading, [*(request.inputs or ()), *(request.named or {}).values()])
     else:
         bound = _in_rows(spec, plain, reading)
     own_weights = desk.field(as_array(weight), WEIGHT) if weight is not None else None
@@ -142,7 +131,7 @@ def prepare(
         spec,
         bound.columns,
         reading,
-        reduction=reduction,
+        reduction=request.reduction or spec.loss.reductions[0],
         weight=weights,
         unknown=bound.unknown,
         first_label=bound.first_label,
@@ -171,11 +160,7 @@ def prepare(
         marks=bound.marks,
         warnings=bound.warnings,
     )
-    return (
-        _with_pairs(desk, computation, [as_array(item) for item in inputs])
-        if spec.loss.engine.has_space
-        else _balanced(computation)
-    )
+    return _with_pairs(desk, computation, inputs) if spec.loss.engine.has_space else _balanced(computation)
 
 
 def _in_rows(spec: Spec, bound: Bound, reading: Reading) -> Bound:
@@ -213,16 +198,8 @@ def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Gi
         desk = binding.Desk(alone.dialect)
         with desk:
             spec = make(computation.plan.spec.loss, **computation.plan.spec.options)
-            ref = prepare(
-                desk,
-                spec,
-                other,
-                {},
-                reduction=computation.plan.reduction,
-                weight=None,
-                reading=replace(alone, noise_label=None),
-                jobs=computation.jobs,
-            )
+            request = Request(spec, alone.forms, other, reduction=computation.plan.reduction)
+            ref = prepare(desk, request, replace(alone, noise_label=None), computation.jobs)
             others = numbers_of(computation.fields)
             points = read_set(ref.plan, ref.inputs(), place_of(ref.fields, ref.can_be_filed, ref.copies, others))
         outer.names.update(desk.names)

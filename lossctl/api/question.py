@@ -11,9 +11,9 @@ from ..language.options import COMPUTE
 from ..language.registry import Loss, Spec
 from ..language.roles import LISTS, Form
 from .asked import Asked, bounds_of, confidence_of, id_column, reading_of, refuse_both, side_of, without, workers_of
-from .compute import Jobs, Side, forms_of
+from .compute import Jobs, forms_of
 from .numbers import Confidence
-from .reading import Given, Reading
+from .reading import Given, Reading, Side
 
 if TYPE_CHECKING:
     from ..rows.hardest import Kept

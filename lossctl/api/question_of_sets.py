@@ -9,8 +9,8 @@ from ..errors import UsageError
 from ..language import options
 from ..text import did_you_mean
 from .asked import Asked, reading_of, refuse_both, without, workers_of
-from .compute import Jobs, Side
-from .reading import Given, Reading
+from .compute import Jobs
+from .reading import Given, Reading, Side
 
 if TYPE_CHECKING:
     from ..sets.thinning import Thinning

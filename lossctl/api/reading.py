@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..files.dialect import PLAIN, Dialect
+from ..language.registry import Spec
+from ..language.roles import Form
 from ..rows.shapes import Treatment
 
 Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch tensor
@@ -61,3 +64,30 @@ class Reading(Treatment):
     noise: str = "out"
     device: str = "cpu"
     memory: int | None = None
+
+
+class Side(NamedTuple):
+    """The columns that ride along: sources of an identifier, a group, a cluster, a seed, a coarse label, one of each at
+    most.
+
+    bins: the group is a column of numbers, cut into this many bins of equal width
+    """
+
+    id: Given | None = None
+    group: Given | None = None
+    cluster: Given | None = None
+    bins: int | None = None
+    seed: Given | None = None
+    coarse: Given | None = None
+
+
+class Request(NamedTuple):
+    """One loss of a shared reading: its spec, and where its inputs are if not where those of the first loss are."""
+
+    spec: Spec
+    forms: Mapping[str, Form]
+    inputs: Sequence[Given] | None = None
+    named: Mapping[str, Given] | None = None
+    reduction: str | None = None
+    weight: Given | None = None
+    side: Side = Side()

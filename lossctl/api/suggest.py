@@ -14,8 +14,8 @@ from ..language import registry
 from ..language.registry import Loss
 from ..results.suggestions import Suggestion, Suggestions
 from ..rows import checks
-from .compute import Request, forms_of, prepared
-from .reading import Given, Reading
+from .compute import forms_of, prepared
+from .reading import Given, Reading, Request
 
 
 def suggest(*inputs: Given, dialect: Dialect = PLAIN) -> Suggestions:

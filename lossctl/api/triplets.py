@@ -216,8 +216,9 @@ def triplets_in_step(asked: TripletQuestion) -> tuple[GivenTriplets, ...]:
     """The certified categories of anchors, positives and negatives that are given row by row, at each margin."""
     from ..language.registry import make, of_triplets
     from . import compute
+    from .reading import Request
 
-    loss = compute.Request(make(of_triplets()), {}, asked.inputs, asked.named)
+    loss = Request(make(of_triplets()), {}, asked.inputs, asked.named)
     with compute.prepared([loss], reading=asked.reading, jobs=asked.jobs) as shared:
         return _in_step(shared.losses[0], asked.margins)
 

@@ -53,8 +53,9 @@ class Line(NamedTuple):
 def _interval(
     spec: str, inputs: list[np.ndarray], seed: int, which: int = 0, weight=None, reduction=None, **side
 ) -> tuple[float, float, float]:  # type: ignore[no-untyped-def]
-    requests = [compute.Request(registry.parse(spec), {}, inputs, side.pop("named", None), reduction)]
-    with compute.prepared(requests, side=compute.Side(**side), weight=weight, jobs=1) as shared:
+    requests = [compute.Request(registry.parse(spec), {}, inputs, side.pop("named", None), reduction, weight)]
+    requests = [request._replace(side=compute.Side(**side)) for request in requests]
+    with compute.prepared(requests, jobs=1) as shared:
         result = compute.results(shared, compute.Confidence(LEVEL, "bca", RESAMPLES, seed))[which]
     assert result.ci is not None
     return result.ci.low, result.ci.high, result.value
