@@ -25,7 +25,7 @@ def info(values: Mapping[str, Any]) -> None:
     from ..show import info as show
 
     output.check("--header", values["header"], tuple(HEADERS))
-    style, dialect = output.style_of(values), dialect_of(values, allow_missing=True)
+    style, dialect = output.style_of(values), dialect_of(values)
     with output.progress(style):
         columns = [column for source in values["sources"] for column in summaries(source, dialect)]
     with output.destination(style, values["sources"]) as writer:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import DataError
-from .dialect import Dialect
+from .dialect import PLAIN, Dialect
 from .sources import Field, Frame, blocks, open_source, parse_source
 
 BLOCK_ROWS = 1 << 15
@@ -51,10 +51,10 @@ class Vectors(NamedTuple):
     constant: int
 
 
-def summaries(text: str, dialect: Dialect) -> Iterator[Summary]:
+def summaries(text: str, dialect: Dialect = PLAIN) -> Iterator[Summary]:
     """The columns of a source, or of what its selector chooses. FileError, DataError."""
     source = parse_source(text)
-    with open_source(source.path, dialect) as frame:
+    with open_source(source.path, replace(dialect, allow_missing=True)) as frame:
         for field in [frame.select(source.selector)] if source.selector is not None else _parts(frame):
             yield summary(field)
 
