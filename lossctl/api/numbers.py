@@ -76,7 +76,7 @@ def _not_finite(plan: shapes.Plan, value: float, facts: Facts) -> tuple[str, ...
 
 def signature(computation: Prepared, fingerprint: str | None, n: int | str = "{n}") -> str:
     """Every choice that changes the number, in one line without spaces. n: how many rows count"""
-    plan, reading = computation.plan, computation.reading
+    plan, reading, treatment = computation.plan, computation.reading, computation.plan.treatment
     parts = [plan.spec.loss.name]
     parts += [f"{name.replace('_', '-')}:{brief(value)}" for name, value in plan.spec.params]
     forms = [entry.form for entry in plan.entries if entry.form]
@@ -90,18 +90,19 @@ def signature(computation: Prepared, fingerprint: str | None, n: int | str = "{n
         parts += [f"lone:{reading.lone}"] if reading.lone != "drop" else []
     parts += [f"read:{'+'.join(computation.marks)}"] if computation.marks else []
     parts += ["labels:soft"] if plan.is_soft else []
-    parts += ["percent:yes"] if plan.percent else []
-    parts += ["sums:1"] if plan.renormalize else []
-    parts += [f"clip:{option_text(plan.clip)}"] if plan.clip else []
-    parts += [f"clip-type:{plan.clip_type}"] if plan.clip_type != "float64" else []
-    parts += [f"clip-log:{option_text(plan.clip_log)}"] if plan.clip_log else []
-    parts += [f"squash:{plan.squash}"] if plan.squash != "none" else []
-    parts += [f"scale:{option_text(plan.scale)}"] if plan.scale != 1 else []
-    parts += ["na:skip"] if plan.skip_nan else []
+    parts += ["percent:yes"] if treatment.percent else []
+    parts += ["sums:1"] if treatment.renormalize else []
+    changes = {name: getattr(treatment, name) for name in ("clip", "clip_type", "clip_log", "squash", "scale")}
+    parts += [
+        f"{name.replace('_', '-')}:{option_text(value)}"
+        for name, value in changes.items()
+        if value != getattr(shapes.UNTREATED, name)
+    ]
+    parts += ["na:skip"] if treatment.skip_nan else []
     first = plan.entries[0]
     parts += ["columns:mean"] if first.role.layout == "rows" and first.width > 1 and not first.classes else []
     parts += [f"red:{plan.reduction}"]
-    weights = "n" if plan.weight_norm == "n" else "sum-w" if plan.weight else "none"
+    weights = "n" if treatment.weight_norm == "n" else "sum-w" if plan.weight else "none"
     parts += [f"w:{weights}", f"n:{n}", "acc:f64", f"be:{computation.backend}"]
     parts += [f"data:{fingerprint}"] if fingerprint else []
     return "|".join([*parts, f"v:{__version__}"])

@@ -65,7 +65,7 @@ def plan_of(plan: shapes.Plan, reading: Mapping[str, Any]) -> shapes.Plan:
         entries = tuple(entry._replace(slack=shapes.CLIPPED) for entry in entries)
     if reading.get("renormalize") and entries[0].ndim == 1:
         raise UsageError("a sum of one probability a row", fix="leave it out")
-    if plan.squash == "softmax" and entries[0].ndim == 1:
+    if plan.treatment.squash == "softmax" and entries[0].ndim == 1:
         raise UsageError("a softmax of one score a row", fix="use a sigmoid")
     return plan._replace(entries=entries)
 
@@ -132,10 +132,11 @@ class Totals:
             return
         for settings, value in self._rules(sums):
             for scale in self._scales:
-                yield ({**settings, "scale": scale} if scale != 1 else settings), scale * (self.plan.scale * value)
+                scaled = scale * (self.plan.treatment.scale * value)
+                yield ({**settings, "scale": scale} if scale != 1 else settings), scaled
 
     def _rules(self, sums: ColumnSums) -> Iterator[tuple[dict[str, Any], float]]:
-        divisor = self.n if self.plan.weight_norm == "n" else sums.divisor
+        divisor = self.n if self.plan.treatment.weight_norm == "n" else sums.divisor
         mean = sums.total / divisor if divisor else math.nan
         yield {}, mean
         if "reduction" not in self.fixed:

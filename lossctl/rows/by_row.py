@@ -197,7 +197,7 @@ def _expected(plan: shapes.Plan, prediction: Binary, label: np.ndarray) -> np.nd
 
 def rows_of(plan: shapes.Plan, numbers: Numbers, columns: tuple[Column, ...], weights: Column, facts: Facts) -> Rows:
     """The columns that a loss has returned, as its rows. weights: of the rows, None for ones"""
-    columns = _times(plan.scale, columns)
+    columns = _times(plan.treatment.scale, columns)
     values: Column = plan.spec.alone(columns) if plan.spec.loss.stands_alone else None
     lost: tuple[np.ndarray, ...] = ()
     if weights is not None and not plan.spec.loss.stands_alone:
@@ -208,7 +208,7 @@ def rows_of(plan: shapes.Plan, numbers: Numbers, columns: tuple[Column, ...], we
         columns = tuple(weights if column is None else _weighed(column, weights) for column in columns)
     weight = columns[-1]
     columns = _times(plan.cells, columns)
-    by_n = plan.is_sum or plan.weight_norm == "n"
+    by_n = plan.is_sum or plan.treatment.weight_norm == "n"
     return Rows(numbers, values, weight, (columns[0], None) if by_n else columns, facts, lost)
 
 

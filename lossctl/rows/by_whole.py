@@ -65,7 +65,7 @@ class WholePart:
         plan, order = self.held.plan, np.sort(self.positions)
         inputs = self.held.inputs if self.n == self.held.n else tuple(_taken(item, order) for item in self.held.inputs)
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-            return plan.scale * float(plan.spec.loss.function(*inputs, **plan.spec.options))
+            return plan.treatment.scale * float(plan.spec.loss.function(*inputs, **plan.spec.options))
 
     def value(self, plan: shapes.Plan) -> float:
         """The loss of the rows; nan where they have none."""

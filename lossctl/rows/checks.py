@@ -65,12 +65,12 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
     admitted = []
     for entry, array in zip(plan.every, arrays, strict=True):
         values = array.reshape(len(array), entry.width) if entry.ndim == 2 else array.reshape(-1)
-        if entry.form == "prob" and (plan.percent or plan.renormalize):
+        if entry.form == "prob" and (plan.treatment.percent or plan.treatment.renormalize):
             values = _scaled(plan, entry, values)
         verdict = _CHECKS[entry.check](entry, values, rows)
         if entry.role.layout == "vectors" and entry.check == "real" and plan.spec.is_angular:
             _check_direction(entry, values, rows)
-        if plan.percent and entry.form == "prob" and values.size:
+        if plan.treatment.percent and entry.form == "prob" and values.size:
             verdict = verdict.merge(Facts(highest_percent=100.0 * float(values.max())))
         admitted.append(_converted(plan, entry, values, verdict))
         facts = facts.merge(verdict)
@@ -85,8 +85,8 @@ def _scaled(plan: Plan, entry: Input, values: np.ndarray) -> np.ndarray:
     """Percents as probabilities, and rows that are divided by their sums."""
     import numpy as np
 
-    values = values / 100.0 if plan.percent else values
-    if plan.renormalize and values.ndim == 2:
+    values = values / 100.0 if plan.treatment.percent else values
+    if plan.treatment.renormalize and values.ndim == 2:
         sums = values.sum(axis=1, keepdims=True)
         values = values / np.where(sums > 0, sums, 1.0)
     return values
@@ -99,13 +99,13 @@ def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
     keep = None
     for entry, array in zip(plan.every, arrays, strict=True):
         out = None
-        if (plan.skip_nan or entry.role.name == plan.unknown) and array.dtype.kind == "f":
+        if (plan.treatment.skip_nan or entry.role.name == plan.unknown) and array.dtype.kind == "f":
             out = np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
-        if plan.skip_nan and array.dtype == object:
+        if plan.treatment.skip_nan and array.dtype == object:
             out = np.array([value is None for value in array.reshape(-1)])
         if entry.check == "index" and plan.ignore is not None:
             out = array.reshape(-1) == plan.ignore if out is None else out | (array.reshape(-1) == plan.ignore)
-        counts = plan.spec.loss.engine.has_lists or plan.weight_norm == "n"
+        counts = plan.spec.loss.engine.has_lists or plan.treatment.weight_norm == "n"
         if entry.check == "weight" and not counts:
             out = array.reshape(-1) == 0 if out is None else out | (array.reshape(-1) == 0)
         if out is not None and out.any():
@@ -119,20 +119,21 @@ def _converted(plan: Plan, entry: Input, values: np.ndarray, facts: Facts) -> An
     if entry.check == "binary":
         return np.maximum(values, 0.0) if facts.negative_labels else values  # {-1, 1} becomes {0, 1}
     if entry.form is None:
-        return _squashed(plan.squash, values) if plan.squash != "none" and entry is plan.entries[0] else values
+        squash = plan.treatment.squash if entry is plan.entries[0] else "none"
+        return _squashed(squash, values) if squash != "none" else values
     from ..language.predictions import Binary, Categorical, Distribution
 
     if facts.rounded:
         values = np.clip(values, 0.0, 1.0)
     form = entry.form
-    if form == "logits" and plan.clip:  # the probabilities that they give
+    if form == "logits" and plan.treatment.clip:  # the probabilities that they give
         is_softmax = entry.classes > 0 or entry.role.is_distribution
-        values, form = _chances(values, is_softmax, plan.clip_type), "prob"
-    if form == "prob" and plan.clip_type != "float64":
-        values = values.astype(plan.clip_type).astype(np.float64)
-    if form == "prob" and plan.clip:
+        values, form = _chances(values, is_softmax, plan.treatment.clip_type), "prob"
+    if form == "prob" and plan.treatment.clip_type != "float64":
+        values = values.astype(plan.treatment.clip_type).astype(np.float64)
+    if form == "prob" and plan.treatment.clip:
         values = np.clip(values, *_bounds(plan))
-    floor = -plan.clip_log if plan.clip_log else -math.inf
+    floor = -plan.treatment.clip_log if plan.treatment.clip_log else -math.inf
     if entry.role.is_distribution:
         return Distribution(values, form, floor)
     predictions = Categorical if entry.classes else Binary
@@ -157,8 +158,8 @@ def _bounds(plan: Plan) -> tuple[float, float]:
     """What --clip keeps probabilities between, as the type of --clip-type has it."""
     import numpy as np
 
-    kind = np.dtype(plan.clip_type).type
-    return float(kind(plan.clip)), float(kind(1.0 - plan.clip))
+    kind = np.dtype(plan.treatment.clip_type).type
+    return float(kind(plan.treatment.clip)), float(kind(1.0 - plan.treatment.clip))
 
 
 def _squashed(squash: str, scores: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ def verdict(plan: Plan, facts: Facts, is_of_all: bool = True) -> tuple[tuple[str
         notes.append("labels -1 and 1 read as 0 and 1")
     if facts.skipped:
         text = rows_left_out(facts.skipped)
-        (warnings if plan.skip_nan or plan.unknown else notes).append(text)
+        (warnings if plan.treatment.skip_nan or plan.unknown else notes).append(text)
     if facts.rounded:
         notes.append(f"{facts.rounded} probabilities outside [0, 1] by their rounding read as 0 or 1")
     if any(entry.check == "probability" for entry in plan.entries) and facts.decisions:
@@ -110,7 +110,7 @@ def verdict(plan: Plan, facts: Facts, is_of_all: bool = True) -> tuple[tuple[str
         warnings.append(f"all logits look like probabilities: {cure} if they are")
     elif facts.logits_like_probabilities:
         warnings.append(f"all scores look like probabilities; {plan.spec.loss.name} is of decision values")
-    if plan.percent and 0 < facts.highest_percent <= 1:
+    if plan.treatment.percent and 0 < facts.highest_percent <= 1:
         warnings.append("all percents are 1 or less: if they are shares already, leave --percent out")
     if facts.lowest_logit >= 0 and facts.highest_logit > STEEP:
         span = f"from {facts.lowest_logit:.6g} to {facts.highest_logit:.6g}"

@@ -109,7 +109,7 @@ class Loaded(NamedTuple):
 
 def shared(jobs: tuple[Job, ...], arrays: Arrays) -> Iterator[tuple[Job, Arrays]]:
     """Each job with the arrays of a block; with --na skip, a row without one of the job's values has no other."""
-    gaps = [_missing(array) if jobs[0].plan.skip_nan else None for array in arrays]
+    gaps = [_missing(array) if jobs[0].plan.treatment.skip_nan else None for array in arrays]
     for job in jobs:
         own = [gap for at in job.complete if (gap := gaps[at]) is not None]
         yield job, _blanked(arrays, job.picks[0], np.logical_or.reduce(own)) if own else arrays

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -100,33 +100,29 @@ class Treatment:
     soft: bool = False
     skip_nan: bool = False
 
+    @property
+    def alone(self) -> Treatment:
+        """The same without what else is known of how inputs are read."""
+        return Treatment(**{item.name: getattr(self, item.name) for item in fields(Treatment)})
+
+
+UNTREATED = Treatment()
+
 
 class Plan(NamedTuple):
     """How the blocks of one computation are admitted.
 
     entries: the loss's inputs in order; weight: the row weights, or None
-    clip: probabilities are clipped into [clip, 1 - clip], both rounded to clip_type;  clip_log: no log is below its
-        negative, 0 for none;  squash: what scores go through;  scale: by what losses are multiplied
-    weight_norm: what a weighted mean divides by, the "sum" of the weights or "n"
-    ignore: rows with this class index are left out
-    skip_nan: rows that hold a nan are left out (else they are an error);  unknown: those with one in this role are
-    percent: probabilities are percents;  renormalize: rows of them are divided by their sums
+    treatment: what is done to values;  ignore: rows with this class index are left out
+    unknown: rows that hold a nan in this role are left out, whatever is done with others
     """
 
     spec: Spec
     entries: tuple[Input, ...]
     reduction: str = "mean"
     weight: Input | None = None
-    clip: float = 0.0
-    clip_type: str = "float64"
-    clip_log: float = 0.0
-    squash: str = "none"
-    scale: float = 1.0
-    weight_norm: str = "sum"
+    treatment: Treatment = UNTREATED
     ignore: int | None = None
-    skip_nan: bool = False
-    percent: bool = False
-    renormalize: bool = False
     unknown: str = ""
 
     @property
@@ -225,16 +221,8 @@ def plan(
         tuple(entries),
         reduction,
         weight=_entry(WEIGHT, weight, None) if weight else None,
-        clip=clip,
-        clip_type=treatment.clip_type,
-        clip_log=treatment.clip_log,
-        squash=treatment.squash,
-        scale=treatment.scale,
-        weight_norm=treatment.weight_norm,
+        treatment=treatment.alone,
         ignore=spec.ignored,
-        skip_nan=treatment.skip_nan,
-        percent=treatment.percent,
-        renormalize=treatment.renormalize,
         unknown=unknown,
     )
 
