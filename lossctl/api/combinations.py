@@ -406,9 +406,8 @@ class Combinations:
             return float(settings.get("scale", 1.0)) * by_reduction[settings.get("reduction", self._reductions[0])]
         if not self.arrays:
             return combination.value
-        ways = {key: settings.pop(key) for key in WAYS if key in settings}
         spec = make(self.loss, **{**self.spec.options, **dict(combination.options)})
-        return exactly(plan_of(self.plan, settings)._replace(spec=spec, **ways), self.arrays)
+        return exactly(plan_of(self.plan, settings)._replace(spec=spec), self.arrays)
 
 
 def asked_with(question: Question, spec: Spec, settings: Mapping[str, Any]) -> Question:

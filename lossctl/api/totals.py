@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -57,8 +58,9 @@ def read(blocks: Iterable[Any]) -> tuple[np.ndarray, ...]:
 
 def plan_of(plan: shapes.Plan, reading: Mapping[str, Any]) -> shapes.Plan:
     """A plan with another way of reading. UsageError where that means nothing."""
+    treated = {key: value for key, value in reading.items() if hasattr(plan.treatment, key)}
     plan = plan._replace(**{key: value for key, value in reading.items() if key in shapes.Plan._fields})
-    entries = plan.entries
+    plan, entries = plan._replace(treatment=replace(plan.treatment, **treated)), plan.entries
     if reading.get("from_logits"):
         entries = tuple(entry._replace(form="logits", check="logits") if entry.form else entry for entry in entries)
     if reading.get("clip"):
