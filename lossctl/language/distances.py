@@ -159,15 +159,15 @@ def _kept_from_0(
 def pair_at(name: str, d: Array) -> tuple[Array, Array]:
     """Two (n, 2) arrays whose rows are (n,) distances apart, the first the same for all."""
     zero = 0.0 * d
-    one = zero + 1.0
+    unit = zero + 1.0
     corner, there = (zero, zero), (d, zero)
     if name == "cosine":
-        corner, there = (one, zero), (1.0 - d, sqrt(d * (2.0 - d)))
+        corner, there = (unit, zero), (1.0 - d, sqrt(d * (2.0 - d)))
     elif name == "angular":
         d = where((d >= 0) & (d <= math.pi), d, math.nan)
-        corner, there = (one, zero), (cosine(d), sine(d))
+        corner, there = (unit, zero), (cosine(d), sine(d))
     elif name == "dot":
-        corner = (-one, zero)
+        corner = (-unit, zero)
     elif name == "sqeuclidean":
         there = (sqrt(d), zero)
     xp = namespace(d)

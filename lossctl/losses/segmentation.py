@@ -235,8 +235,8 @@ def dice_focal(
     Worked: dice = 1 - 2 * 0.8 / 2.2; hard = -(0.2^2 * log(0.8) + 0.4^2 * log(0.6)) / 2; dice_focal = dice + hard
     Example: prob=[0.8,0.4] label=[1,0] -> 0.3180561936548362
     """
-    inside = prob.given(0.0 * label + 1.0).p
-    return Sums(row_sum(prob.given(label).miss), row_sum(inside + label), focal(prob, label, gamma=gamma))
+    inside = prob.of(0.0 * label + 1.0).p
+    return Sums(row_sum(prob.of(label).miss), row_sum(inside + label), focal(prob, label, gamma=gamma))
 
 
 def _unified(
@@ -284,7 +284,7 @@ def unified_focal(
         t0 = 1 - 0.6 / (0.6 + 0.7 * 0.4 + 0.3 * 0.2); unified_focal = f / 2 + (t0 + t1^0.5) / 4
     Example: prob=[0.8,0.4] label=[1,0] -> 0.24588102522787486
     """
-    truth, yes = prob.given(label), label == 1
+    truth, yes = prob.of(label), label == 1
     hit, miss = truth.p, truth.miss
     share = where(yes, delta, (1.0 - delta) * miss**gamma)
     surprise = row_mean(where(miss == 0, 0.0, share * -truth.log_p)) / 2.0
@@ -422,7 +422,7 @@ def generalized_dice_focal(
     truth = _one_of_classes(probs, label)
     if one_vs_rest:
         each = Binary(probs.values, probs.logits, probs.floor)
-        sides = (truth, each.given(0.0 * truth + 1.0)), (1.0 - truth, each.given(0.0 * truth))
+        sides = (truth, each.of(0.0 * truth + 1.0)), (1.0 - truth, each.of(0.0 * truth))
         surprise = row_mean(sum(weigh(share, side.miss**gamma * -side.log_p) for share, side in sides))
     else:
         surprise = row_sum(weigh(truth, probs.misses**gamma * -probs.log))

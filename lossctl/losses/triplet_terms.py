@@ -30,7 +30,7 @@ def cast(values: Array, like: Array) -> Array:
     return namespace(like).astype(values, like.dtype)
 
 
-class Band(NamedTuple):
+class MinedBand(NamedTuple):
     """The negatives that are mined, of B anchors.
 
     first, last: (B, N) of every point as a positive, from which and to which place in the order of the negatives;
@@ -42,13 +42,13 @@ class Band(NamedTuple):
     place: Array
 
 
-def _band(panel: Panel, margin: float, mining: str) -> Band:
+def _band(panel: Panel, margin: float, mining: str) -> MinedBand:
     """The counts are those of exact numbers, so rounding only exchanges negatives that are as far."""
     d = panel.distance
     xp = namespace(d)
     hard = _by_distance(panel, panel.below(0.0, with_ties=True)[1])
     first, last = (hard, _by_distance(panel, panel.below(margin)[1])) if mining == "semi-hard" else (0 * hard, hard)
-    return Band(first, last, xp.argsort(xp.argsort(where(panel.is_negative, d, math.inf), axis=1), axis=1))
+    return MinedBand(first, last, xp.argsort(xp.argsort(where(panel.is_negative, d, math.inf), axis=1), axis=1))
 
 
 def _by_distance(panel: Panel, reach: Array) -> Array:
@@ -79,7 +79,7 @@ def one_by_one(panel: Panel, margin: float, soft: bool, swap: bool, mining: str)
 
 
 def _gaps(
-    panel: Panel, rows: slice, position: int, columns: slice | Array, swap: bool, band: Band | None
+    panel: Panel, rows: slice, position: int, columns: slice | Array, swap: bool, band: MinedBand | None
 ) -> tuple[Array, Array]:
     """(B, N) d_ap - d_an of the positive at a position, and which of them count, of some rows and columns."""
     d_an = panel.distance[rows][:, columns]
@@ -118,7 +118,7 @@ def each_at_once(panel: Panel, options: Sequence[Mapping[str, Any]]) -> list[Tri
 
 
 def _sums_of_each(
-    panel: Panel, terms: Sequence[tuple[float, bool]], swap: bool, band: Band | None
+    panel: Panel, terms: Sequence[tuple[float, bool]], swap: bool, band: MinedBand | None
 ) -> tuple[Array, Array, Array]:
     """(T, B) the costs of each margin, soft or not, and how many are above 0; (B,) how many triplets count."""
     runs = []

@@ -114,11 +114,11 @@ def _easy_hard(points: Points, *, positives: str = "easy", negatives: str = "sem
 
 
 def _uniform_histogram(points: Points, *, seed: int = 0, steps: int = 100, per_bin: int = 10, **_: Any) -> Sides:
-    drawn = drawn_pairs(points, seed, steps, per_bin, is_lone=True)
+    kinds = drawn_pairs(points, seed, steps, per_bin, is_lone=True)
 
     def sides(start: int, stop: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         for anchor in range(start, stop):
-            own, others = (pairs[pairs[:, 0] == anchor, 1] for pairs in drawn)
+            own, others = (pairs[pairs[:, 0] == anchor, 1] for pairs in kinds)
             yield anchor, own, others
 
     return sides

@@ -341,12 +341,12 @@ def fold(
 
 def block_size(points: Points, threads: int, most: int, memory_bytes: int, bytes_each: int) -> int:
     """How many anchors a panel has; of points in a file a multiple of STEP, if memory has room for so many."""
-    each = bytes_each * max(1, len(points))
+    anchor_bytes = bytes_each * max(1, len(points))
     x = points.x
     if not isinstance(x, np.ndarray) or drawer.file_of(x) is None:
-        return max(1, min(most, memory_bytes // (each * max(1, threads))))
-    each += 2 * 8 * x.shape[1]  # an anchor itself, as a factor
-    size: int = max(1, min(most, drawer.panel_bytes(x, memory_bytes) // (each * max(1, threads))))
+        return max(1, min(most, memory_bytes // (anchor_bytes * max(1, threads))))
+    anchor_bytes += 2 * 8 * x.shape[1]  # an anchor itself, as a factor
+    size: int = max(1, min(most, drawer.panel_bytes(x, memory_bytes) // (anchor_bytes * max(1, threads))))
     return size if size < STEP else size // STEP * STEP
 
 

@@ -143,12 +143,12 @@ def mine_uniform_histogram(
     Fewer where a bin holds fewer. Distances are those of float64.
     Source: Musgrave, Belongie, Lim, PyTorch Metric Learning, 2020 (its UniformHistogramMiner).
     """
-    drawn = drawn_pairs(points, seed, steps, per_bin)
+    kinds = drawn_pairs(points, seed, steps, per_bin)
 
     def choose(start: int, stop: int, first: int, last: int) -> Mined:
         blocks = []
         for anchor in range(start, stop if first == 0 else start):
-            own, others = (np.sort(pairs[pairs[:, 0] == anchor, 1]) for pairs in drawn)
+            own, others = (np.sort(pairs[pairs[:, 0] == anchor, 1]) for pairs in kinds)
             blocks.append(product(points, anchor, own, others, margin))
         return joined(blocks)
 
@@ -162,13 +162,13 @@ def drawn_pairs(points: Points, seed: int, steps: int, per_bin: int, *, is_lone:
     """
     stop = points.begin + (points.everyone if is_lone else points.anchors)
     ends = _ends(points, stop)
-    drawn: list[np.ndarray] = []
+    kinds: list[np.ndarray] = []
     for kind in (0, 1):
         best = np.empty((0, 4))
         for start, pairs in _pairs_of(points, kind, stop):
             best = _lowest_of_bins(points, start, pairs, best, seed + kind, ends[kind], steps, per_bin)
-        drawn.append(best[:, 2:].astype(np.int64))
-    return drawn
+        kinds.append(best[:, 2:].astype(np.int64))
+    return kinds
 
 
 # ------------------------------------------------------------------------------------------------------------ decisions

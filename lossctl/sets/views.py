@@ -151,8 +151,8 @@ def _block_size(views: tuple[np.ndarray, ...], threads: int) -> int:
     size: int = max(LEAST, min(MOST, CACHED // max(1, count)))
     if drawer.file_of(views[0]) is None:
         return size
-    each = BYTES_EACH * len(views) * count + FACTORS * 8 * columns
-    most: int = drawer.panel_bytes(views[0], size * each) // (each * threads)
+    anchor_bytes = BYTES_EACH * len(views) * count + FACTORS * 8 * columns
+    most: int = drawer.panel_bytes(views[0], size * anchor_bytes) // (anchor_bytes * threads)
     return max(1, min(size, most))
 
 
