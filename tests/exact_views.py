@@ -460,6 +460,77 @@ def hypersphere(a: Table, b: Table, t: float, alpha: float, uniformity_weight: f
     return pull + mp.mpf(uniformity_weight) * (uniformity(a, t) + uniformity(b, t)) / 2
 
 
+def aucm(s: list[Any], y: list[Any], margin: float, a: Any, b: Any, alpha: Any, prior: bool) -> Any:
+    yes, no = ([x for x, kind in zip(s, y, strict=True) if kind == side] for side in (1, 0))
+    lead = mp.mpf(margin) + mean_of(no) - mean_of(yes)
+    weight = max(mp.mpf(0), lead) if alpha is None else mp.mpf(alpha)
+    value = 2 * weight * lead - weight**2
+    for side, fixed in ((yes, a), (no, b)):
+        centre = mean_of(side) if fixed is None else mp.mpf(fixed)
+        value += mean_of([(x - centre) ** 2 for x in side])
+    return value * len(yes) * len(no) / len(s) ** 2 if prior else value
+
+
+def two_way(s: Table, y: Table, positive_temperature: float, negative_temperature: float) -> Any:
+    tp, tn, total = mp.mpf(positive_temperature), mp.mpf(negative_temperature), mp.mpf(0)
+    for rows, truths in ((s, y), (list(zip(*s, strict=True)), list(zip(*y, strict=True)))):
+        terms = []
+        for row, truth in zip(rows, truths, strict=True):
+            high = mp.fsum(mp.exp(x / tn) for x, held in zip(row, truth, strict=True) if not held)
+            low = mp.fsum(mp.exp(-x / tp) for x, held in zip(row, truth, strict=True) if held)
+            if low:
+                terms.append(mp.log1p(high**tn * low**tp))
+        total += mean_of(terms)
+    return total
+
+
+def distribution_balanced(s: Table, y: Table, **options: Any) -> Any:
+    o = {key: mp.mpf(value) for key, value in options.items() if value is not None and key != "class_counts"}
+    rows = o.get("count", mp.mpf(len(s)))
+    counts = [min(max(mp.fsum(column), 1), rows - 1) for column in zip(*y, strict=True)]
+
+    def fading(x: Any) -> Any:
+        return o["focal_scale"] * (1 / (1 + mp.exp(-x))) ** o["gamma"] * mp.log1p(mp.exp(x))
+
+    cells = []
+    for row, truth in zip(s, y, strict=True):
+        met = mp.fsum(held / n for held, n in zip(truth, counts, strict=True))
+        for x, held, n in zip(row, truth, counts, strict=True):
+            rare = 1 / (1 + mp.exp(-o["steepness"] * (1 / n / met - o["threshold"]))) if met else 1
+            scale = o["negative_scale"]
+            z = x - o["bias"] * mp.log(rows / n - 1) / scale
+            cells.append((o["least"] + rare) * (fading(-z) if held else fading(scale * z) / scale))
+    return mean_of(cells)
+
+
+def mutual_information(x: list[Any], y: list[Any], bins: int, kernel: str, unit: bool, normalized: bool) -> Any:
+    def weights(column: list[Any]) -> list[list[Any]]:
+        low, high = (mp.mpf(0), mp.mpf(1)) if unit else (min(column), max(column))
+        places = [(v - low) / (high - low) * (bins - 1) for v in column]
+        if kernel == "gaussian":
+            rows = [[mp.exp(-2 * (p - k) ** 2) for k in range(bins)] for p in places]
+            return [[w / mp.fsum(row) for w in row] for row in rows]
+        steps = [[abs(p - k) for k in range(bins)] for p in places]
+        tenth = mp.mpf(0.1), mp.mpf(1.8), mp.mpf(1.9)
+        return [
+            [
+                1 - u * (tenth[0] + tenth[1] * u) if 2 * u < 1 else (1 - u) * (tenth[2] - tenth[1] * u) if u < 1 else 0
+                for u in row
+            ]
+            for row in steps
+        ]
+
+    a, b = weights(x), weights(y)
+    joint = [[mean_of([p[k] * q[m] for p, q in zip(a, b, strict=True)]) for m in range(bins)] for k in range(bins)]
+    sides = [mp.fsum(row) for row in joint], [mp.fsum(column) for column in zip(*joint, strict=True)]
+    if normalized:
+        parts = [-mp.fsum(p * mp.log(p) for p in side if p) for side in (*sides, [p for row in joint for p in row])]
+        return -(parts[0] + parts[1]) / parts[2]
+    return -mp.fsum(
+        p * mp.log(p / (sides[0][k] * sides[1][m])) for k, row in enumerate(joint) for m, p in enumerate(row) if p
+    )
+
+
 VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "clip": clip,
     "mnrl": mnrl,
@@ -501,6 +572,10 @@ WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "gan-least-squares": of_networks(lambda s: (s - 1) ** 2, lambda s: s**2, lambda s: (s - 1) ** 2),
     "wasserstein-gan": of_networks(lambda s: -s, lambda s: s, lambda s: -s),
     "frossl": frossl,
+    "aucm": aucm,
+    "two-way": two_way,
+    "distribution-balanced": distribution_balanced,
+    "mutual-information": mutual_information,
     "hypersphere": hypersphere,
     "mmcr": mmcr,
     "d2-pinball": d2_pinball,
@@ -591,6 +666,12 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         **dict.fromkeys(("frossl", "mmcr"), (left, right)),
         **dict.fromkeys(("d2-pinball", "d2-pinball:alpha=0.8"), (u, v)),
         "d2-tweedie": (np.exp(u), np.exp(v)),
+        **dict.fromkeys(("aucm", "aucm:prior=true,a=0.1,b=0.3,alpha=0.5"), (u, half)),
+        **dict.fromkeys(
+            ("two-way", "two-way:positive_temperature=0.5", "distribution-balanced"), (scores, (left > 0) * 1.0)
+        ),
+        **dict.fromkeys(("mutual-information:bins=5", "mutual-information:bins=4,normalized=true"), (u, v)),
+        "mutual-information:bins=5,kernel=gaussian": (u, v),
         **dict.fromkeys(("intra-pair-variance", "histogram:bins=9", "snr-contrastive"), (left, half)),
         **dict.fromkeys(("snr-contrastive:unit_length=true", "threshold-consistent-margin"), (left, half)),
         **dict.fromkeys(("aot", "aot:unpaired=true,label_smoothing=0.2,beta=0.5"), answers),

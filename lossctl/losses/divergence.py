@@ -1,9 +1,10 @@
 """Divergences: how far one probability distribution is from another. Rows are distributions, (n, C) each."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from ..language.domains import Base, Domain, Flag, Fraction, NonNegative, Positive
+from ..language.engines import WHOLE
 from ..language.entropy import (
     expm1_tail,
     jensen_term,
@@ -12,12 +13,28 @@ from ..language.entropy import (
     relative_entropy_parts,
     softmax_parts,
 )
-from ..language.numerics import Array, exp, log, log1p, maximum, pick, row_mean, row_sum, sqrt, weigh, where
+from ..language.numerics import (
+    Array,
+    column_list,
+    exp,
+    log,
+    log1p,
+    maximum,
+    namespace,
+    pick,
+    row_mean,
+    row_sum,
+    sqrt,
+    weigh,
+    where,
+)
 from ..language.predictions import Distribution, DistributionPair
 from ..language.registry import loss
 
 _infinity = float("inf")
 Share = Annotated[float, Domain(float, low=0.001, high=0.999)]
+Steps = Annotated[int, Domain(int, low=2)]
+ROWS_AT_ONCE = 1 << 14
 
 
 @loss(
@@ -264,3 +281,73 @@ def jsd_ce(
 def _log_softmax(logits: Array) -> Array:
     gap, _, rest = softmax_parts(logits)
     return -(gap + log1p(rest)[:, None])
+
+
+@loss(engine=WHOLE, is_signed=True, aliases=("mutual-information-loss", "nmi"))
+def mutual_information(
+    pred: Array,
+    target: Array,
+    *,
+    bins: Steps = 64,
+    kernel: Literal["polynomial", "gaussian"] = "polynomial",
+    unit: Flag = False,
+    normalized: Flag = False,
+) -> Array:
+    """Minus what two columns tell of each other, from their joint histogram with soft bins.
+
+    Formula: -sum_kl P_kl log [P_kl / (P_k P_l)], P_kl the mean over rows of w_k(x) w_l(y), x and y from their least to
+        their largest in steps of bins; normalized: -(H_x + H_y) / H_xy;  columns are averaged
+    Paper: Viola, Wells, Alignment by Maximization of Mutual Information, 1997; Xu et al., 2008 (the polynomial)
+    Reading: 0 where neither tells anything of the other; normalized it is between -2 and -1
+    Differs: kornia has 64 bins and the polynomial; MONAI 23 bins from 0 to 1 and the Gaussian: --bins 23 --kernel
+        gaussian --unit; both add small numbers inside the logarithm
+    bins: how many steps each column falls into
+    kernel: how a value is shared between bins: 1 - 0.1 u - 1.8 u^2 below u 1/2 and 1.9 - 3.7 u + 1.8 u^2 up to 1, u the
+        steps apart; or e^(-2 u^2), divided by its sum
+    unit: steps are from 0 to 1, not from the least to the largest value; values beyond count for the nearest bins
+    normalized: the sum of both entropies by the joint one
+    Unit: nats
+    Use: registration of images whose brightness means different things
+    Misleads: with few rows most bins are empty and any two columns seem to tell of each other
+    Gradient: through the weights of the two or few bins of a value
+    Worked: mutual_information = -2 * 0.5 * log(0.5 / (0.5 * 0.5))
+    Example: pred=[0,1] target=[3,5] bins=2 -> -0.6931471805599453
+    """
+    xp, n = namespace(pred), pred.shape[0]
+    pairs = zip(*(column_list(xp.reshape(x, (n, -1))) for x in (pred, target)), strict=True)
+    values = [_told(x, y, bins, kernel, unit, normalized) for x, y in pairs]
+    return sum(values[1:], values[0]) / float(len(values))
+
+
+def _told(x: Array, y: Array, bins: int, kernel: str, unit: bool, normalized: bool) -> Array:
+    xp, n, joint = namespace(x), x.shape[0], 0.0
+    places = [column * (bins - 1.0) if unit else _steps(column, bins) for column in (x, y)]
+    for start in range(0, n, ROWS_AT_ONCE):
+        a, b = (_bin_weights(place[start : min(n, start + ROWS_AT_ONCE)], bins, kernel) for place in places)
+        joint = joint + a.T @ b
+    joint = joint / float(n)
+    sides = xp.sum(joint, axis=1), xp.sum(joint, axis=0)
+    if normalized:
+        entropies = [-xp.sum(where(p > 0, p * log(where(p > 0, p, 1.0)), 0.0)) for p in (*sides, joint)]
+        return -(entropies[0] + entropies[1]) / entropies[2]
+    apart = sides[0][:, None] * sides[1][None, :]
+    held = joint > 0
+    return -xp.sum(where(held, joint * log(where(held, joint / where(held, apart, 1.0), 1.0)), 0.0))
+
+
+def _steps(x: Array, bins: int) -> Array:
+    """Each value as steps from the least, 0 to bins - 1; 0 where all are alike."""
+    xp = namespace(x)
+    low, high = xp.min(x), xp.max(x)
+    width = where(high > low, high - low, 1.0)
+    return (x - low) / width * (bins - 1.0)
+
+
+def _bin_weights(place: Array, bins: int, kernel: str) -> Array:
+    """(n, bins) how much of each value each bin has."""
+    xp = namespace(place)
+    u = abs(place[:, None] - xp.arange(bins, dtype=place.dtype, device=getattr(place, "device", None))[None, :])
+    if kernel == "gaussian":
+        share = exp(-2.0 * (u * u - xp.min(u, axis=-1, keepdims=True) ** 2))
+        return share / row_sum(share)[:, None]
+    return where(u < 0.5, 1.0 - u * (0.1 + 1.8 * u), where(u < 1, (1.0 - u) * (1.9 - 1.8 * u), 0.0))

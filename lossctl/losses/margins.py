@@ -1,8 +1,10 @@
 """Margins: decision values of labels and classes, beside hinge and its kin."""
 
+import math
 from typing import Annotated
 
-from ..language.domains import Domain, Flag, Positive
+from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real
+from ..language.engines import WHOLE
 from ..language.entropy import NEVER, log_sum_exp
 from ..language.numerics import (
     Array,
@@ -12,14 +14,18 @@ from ..language.numerics import (
     exp,
     expm1,
     joined,
+    log,
     log1p,
     maximum,
+    minimum,
+    namespace,
     one_hot,
     ordered_by,
     pick,
     relu,
     row_max,
     row_sum,
+    sigmoid,
     softplus,
     sqrt,
     where,
@@ -29,6 +35,7 @@ from ..language.registry import loss
 from ..language.rounding import sum_of_three
 
 Sparsity = Annotated[float, Domain(float, low=1, high=64, low_open=True)]
+Settled = Annotated[float | None, Domain(float, optional=True)]
 HALVINGS = 60
 
 
@@ -291,6 +298,140 @@ def normmax(scores: Array, label: Array, *, alpha: Sparsity = 2.0) -> Array:
         over, u = _excess(gap, t, power)
         t = t + over / (power * row_sum(where(u > 0, where(u > 0, u, 1.0) ** (power - 1.0), 0.0)))
     return t - pick(gap, label)
+
+
+@loss(engine=WHOLE, is_signed=True, stands_alone=False, aliases=("auc-margin", "aucm-loss"))
+def aucm(
+    score: Array,
+    label: Array,
+    *,
+    margin: NonNegative = 1.0,
+    a: Settled = None,
+    b: Settled = None,
+    alpha: Settled = None,
+    prior: Flag = False,
+) -> Array:
+    """The area under the ROC curve by squares: scores of each kind alike, and the true ones ahead by the margin.
+
+    Formula: mean (s - a)^2 of the true + mean (s - b)^2 of the others + 2 alpha (m + mean s of the others - mean s of
+        the true) - alpha^2; at their best a and b are these means, alpha [m + mean of the others - mean of the true]+
+    Paper: Yuan, Yan, Sonka, Yang, Large-Scale Robust Deep AUC Maximization, 2021
+    Reading: nan where one kind has no row
+    Differs: a, b and alpha are learned beside the model in LibAUC and MONAI, and 0 at first; here they are at their
+        best unless given
+    margin: m
+    a: that of the true rows
+    b: that of the others
+    alpha: how much the lead counts
+    prior: times p (1 - p), p the share of the true rows, as in the paper and in MONAI's "v1"
+    Use: a model that is judged by the area under the ROC curve
+    Misleads: a constant spread of scores costs as much as a wrong order
+    Gradient: 2 (s - a - alpha) / n of the true, 2 (s - b + alpha) / n of the others
+    Worked: first = (0.5 - 0.5)^2; lead = 1 + 0.25 - 0.5; aucm = first + lead^2
+    Example: score=[0.5,0.25] label=[1,0] -> 0.5625
+    """
+    xp, s, yes = namespace(score), score - score[:1, ...], label == 1
+    means, spreads, shares = [], [], []
+    for fixed, mask in ((a, yes), (b, ~yes)):
+        n = xp.sum(where(mask, 0.0 * s + 1.0, 0.0))
+        mean = xp.sum(where(mask, s, 0.0)) / n
+        apart = where(mask, s - mean if fixed is None else score - fixed, 0.0)
+        means.append(mean)
+        spreads.append(xp.sum(apart * apart) / n)
+        shares.append(n / (n * 0.0 + float(math.prod(s.shape))))
+    lead = margin + (means[1] - means[0])
+    weight = relu(lead) if alpha is None else 0.0 * lead + alpha
+    value = spreads[0] + spreads[1] + weight * (2.0 * lead - weight)
+    return value * shares[0] * shares[1] if prior else value
+
+
+@loss(engine=WHOLE, aliases=("two-way-loss",))
+def two_way(
+    label_scores: Array, label: Array, *, positive_temperature: Positive = 4.0, negative_temperature: Positive = 1.0
+) -> Array:
+    """The highest score of what does not hold against the lowest of what holds, by rows and by labels.
+
+    Formula: mean over rows of log(1 + e^(tn log sum_{y = 0} e^(s / tn) + tp log sum_{y = 1} e^(-s / tp))), and the same
+        over labels; those where nothing holds are left out
+    Paper: Kobayashi, Two-Way Multi-Label Loss, 2023
+    positive_temperature: tp
+    negative_temperature: tn
+    Unit: nats
+    Use: many labels a row, that are rare
+    Misleads: the half by labels is of all rows together: values of sets of other sizes cannot be compared
+    Gradient: the softmax of what does not hold, minus that of what holds, by the sigmoid of their gap
+    Worked: row = log(1 + exp(0.2 - 0.5)); column = log(1 + 0); two_way = row + column
+    Example: label_scores=[[0.5,0.2]] label=[[1,0]] -> 0.5543552444685271
+    """
+    s, y = (label_scores[:, None], label[:, None]) if label.ndim == 1 else (label_scores, label)
+    xp, total = namespace(s), 0.0
+    for x, truth in ((s, y == 1), (s.T, y.T == 1)):
+        highest = negative_temperature * log_sum_exp(where(truth, NEVER, x / negative_temperature))
+        lowest = positive_temperature * log_sum_exp(where(truth, -x / positive_temperature, NEVER))
+        holds, fails = xp.any(truth, axis=-1), xp.any(~truth, axis=-1)
+        cost = where(holds & fails, softplus(where(holds & fails, highest + lowest, 0.0)), 0.0)
+        total = total + xp.sum(cost) / xp.sum(where(holds, 0.0 * cost + 1.0, 0.0))
+    return total
+
+
+@loss(engine=WHOLE, aliases=("db-loss", "distribution-balanced-loss"))
+def distribution_balanced(
+    label_scores: Array,
+    label: Array,
+    *,
+    class_counts: Numbers = None,
+    count: Settled = None,
+    least: NonNegative = 0.1,
+    steepness: NonNegative = 10.0,
+    threshold: Real = 0.2,
+    negative_scale: Positive = 2.0,
+    bias: Real = 0.05,
+    gamma: NonNegative = 2.0,
+    focal_scale: NonNegative = 2.0,
+) -> Array:
+    """Binary cross-entropy of many labels: rare ones and rare rows weighed up, easy negatives of rare labels spared.
+
+    Formula: mean over cells of r (y f(-z) + (1 - y) f(l z) / l), f(x) = c sigmoid(x)^gamma log(1 + e^x), z = s - k
+        log(N / n_j - 1) / l, r = least + sigmoid(steepness (1 / n_j / sum_i y_i / n_i - threshold))
+    Paper: Wu, Huang, Liu, Wang, Lin, Distribution-Balanced Loss for Multi-Label Classification, 2020
+    Reading: n_j the rows in which label j holds, of N; a row without labels has the weight least + 1
+    Differs: timm takes n and N of the training set: --class-counts, --count
+    class_counts: n, one number a label; those of these rows by default, kept between 1 and N - 1
+    count: N; how many rows there are by default
+    least: the smallest weight
+    steepness: how sharply rare labels are told from others
+    threshold: where the weight is half way
+    negative_scale: l, how fast negatives fade
+    bias: k, how far rare labels start below the others
+    gamma: how fast easy cells fade, as in focal
+    focal_scale: c
+    Unit: nats
+    Use: many labels with a long tail
+    Misleads: eight settings in one number: values for different ones cannot be compared
+    Gradient: that of focal loss of the shifted scores, times the weight
+    Worked: w = 0.1 + 1 / (1 + exp(-8)); first = w * log(2) / 4; second = (0.1 + 1) * log(2) / 8;
+        distribution_balanced = (first + second) / 2
+    Example: label_scores=[[0],[0]] label=[[1],[0]] bias=0 focal_scale=1 -> 0.14293255011580958
+    """
+    s, y = (label_scores[:, None], label[:, None]) if label.ndim == 1 else (label_scores, label)
+    xp = namespace(s)
+    rows = float(s.shape[0]) if count is None else count
+    n = (
+        xp.sum(y + 0.0 * s, axis=0)
+        if class_counts is None
+        else xp.asarray(class_counts, dtype=s.dtype, device=s.device)
+    )
+    n = maximum(minimum(n, rows - 1.0), 1.0)
+    met = row_sum(y / n)
+    share = 1.0 / n / where(met > 0, met, 1.0)[:, None]
+    rare = where((met > 0)[:, None], sigmoid(steepness * (share - threshold)), 1.0)
+    z = s - log((rows - n) / n) * (bias / negative_scale)
+
+    def fading(x: Array) -> Array:
+        return focal_scale * sigmoid(x) ** gamma * softplus(x)
+
+    cost = where(y == 1, fading(-z), fading(negative_scale * z) / negative_scale)
+    return xp.mean((least + rare) * cost)
 
 
 def _halved(gap: Array, power: float, least: float) -> Array:

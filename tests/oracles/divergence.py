@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from .case import Case, index, log, mean, reduced, tensor
-from .samples import CLASSES, KP, OF_BOTH, OTHER, PROBS, SCORES, SOFT, TABLE, TABLE_TARGET
+from .samples import CLASSES, KP, OF_BOTH, OTHER, PRED, PROBS, SCORES, SOFT, TABLE, TABLE_TARGET, TARGET
 
 
 def torch_kl(p: np.ndarray, log_q: np.ndarray) -> torch.Tensor:
@@ -222,6 +222,26 @@ CASES |= {
                 .sum(1)
                 .mean()
             ),
+        ),
+    ],
+}
+
+U, V = (PRED - PRED.min()) / np.ptp(PRED), (TARGET - TARGET.min()) / np.ptp(TARGET) * 0.9
+CASES |= {
+    "mutual-information": [
+        Case("kornia 0.9.0", "mutual-information", (PRED, TARGET), -2.25323077915, digits=11),
+        Case("kornia 0.9.0", "mutual-information:bins=8", (PRED, TARGET), -0.24912243706, digits=11),
+        Case("kornia 0.9.0", "mutual-information:normalized=true", (PRED, TARGET), -1.48451746153, digits=11),
+        Case(
+            "MONAI 1.6.1, with 1e-7 in the logarithm",
+            "mutual-information:bins=23,kernel=gaussian,unit=true",
+            (U, V),
+            -0.71182,
+            digits=4,
+        ),
+        Case("by hand, one tells the other", "mutual-information:bins=2", ([0.0, 1.0], [3.0, 5.0]), -math.log(2)),
+        Case(
+            "by hand, nothing is told", "mutual-information:bins=2", ([0.0, 1.0, 0.0, 1.0], [3.0, 5.0, 5.0, 3.0]), 0.0
         ),
     ],
 }

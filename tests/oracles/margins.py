@@ -23,6 +23,20 @@ def boosted(score: np.ndarray, label: np.ndarray) -> np.ndarray:
     return ExponentialLoss().loss(label.astype(float), score.astype(float))
 
 
+def at_best(score: np.ndarray, label: np.ndarray) -> float:
+    yes, no = score[label == 1], score[label == 0]
+    return float(np.var(yes) + np.var(no) + max(0, 1 + no.mean() - yes.mean()) ** 2)
+
+
+def both_ways(score: np.ndarray, label: np.ndarray, tp: float, tn: float) -> float:
+    total = 0.0
+    for x, y in ((tensor(score), index(label) == 1), (tensor(score).T, index(label).T == 1)):
+        high = tn * (x / tn).masked_fill(y, -torch.inf).logsumexp(1)
+        low = tp * (-x / tp).masked_fill(~y, -torch.inf).logsumexp(1)
+        total += float(F.softplus(high + low)[y.any(1)].mean())
+    return total
+
+
 CASES = {
     "soft-margin": [
         *reduced(Case("torch 2.13.0", "soft-margin", B, 0.90392, digits=7), 4, "sum", "positives", positives=2),
@@ -107,6 +121,53 @@ CASES = {
         *reduced(Case("entmax 1.3", "normmax", (SCORES, CLASSES), 1.6614943800497526, digits=13), 50, "sum"),
         Case("by hand, a lead of 1", "normmax", ([[2.0, 1.0, 1.0]], [0]), 0.0),
         Case("by hand, all alike", "normmax", ([[3.0] * 4], [2]), 0.5),
+    ],
+    "aucm": [
+        Case(
+            "MONAI 1.6.1, AUCMLoss",
+            "aucm:margin=0.7,a=0.3,b=-0.2,alpha=0.4,prior=true",
+            (LOGIT, LABEL),
+            1.7876611,
+            digits=6,
+        ),
+        Case("MONAI 1.6.1, AUCMLoss v2", "aucm:margin=0.7,a=0.3,b=-0.2,alpha=0.4", (LOGIT, LABEL), 7.1506445, digits=6),
+        Case("numpy, at its best", "aucm", (LOGIT, LABEL), lambda: at_best(LOGIT, LABEL)),
+        Case("by hand, offset 1e12", "aucm", ([1e12 + 0.5, 1e12 + 0.25], [1, 0]), 0.5625),
+    ],
+    "two-way": [
+        Case("timm 1.0.31, in float32", "two-way", (MANY_LOGITS, MANY_LABELS), 17.02459, digits=5),
+        Case(
+            "timm 1.0.31, in float32",
+            "two-way:positive_temperature=2,negative_temperature=0.5",
+            (MANY_LOGITS, MANY_LABELS),
+            10.88606,
+            digits=5,
+        ),
+        Case("torch", "two-way", (MANY_LOGITS, MANY_LABELS), lambda: both_ways(MANY_LOGITS, MANY_LABELS, 4, 1)),
+    ],
+    "distribution-balanced": [
+        Case(
+            "timm 1.0.31, in float32",
+            "distribution-balanced:class_counts=3/40/11/25,count=100",
+            (MANY_LOGITS, MANY_LABELS),
+            0.976487,
+            digits=6,
+        ),
+        Case(
+            "timm 1.0.31, in float32",
+            "distribution-balanced:class_counts=3/40/11/25,count=100,least=0.2,steepness=5,threshold=0.3,"
+            "negative_scale=3,bias=0.1,gamma=1,focal_scale=1.5",
+            (MANY_LOGITS, MANY_LABELS),
+            0.895759,
+            digits=6,
+        ),
+        Case(
+            "timm 1.0.31, with the counts of these rows",
+            "distribution-balanced",
+            (MANY_LOGITS, MANY_LABELS),
+            1.237828,
+            digits=5,
+        ),
     ],
     "zlpr": [
         *reduced(Case("timm 1.0.31", "zlpr", M, 1.537806, digits=6), 2, "sum"),
