@@ -7,6 +7,7 @@ wherever the neighbours in the order are too far to be confused; the rest is ord
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -197,11 +198,7 @@ def costly_negatives(
             ties = ranks.ties[:, -1]
             counts, sums = counts + ties, sums + ties * (d_ap + margin)
         parts.append((d_ap, np.where(is_positive, counts, 0), np.where(is_positive, sums, 0.0)))
-    widest = max(d_ap.shape[1] for d_ap, _, _ in parts)
-    d_ap, counts, sums = (
-        np.concatenate([np.pad(side, ((0, 0), (0, widest - side.shape[1]))) for side in sides])
-        for sides in zip(*parts, strict=True)
-    )
+    d_ap, counts, sums = (_stacked(list(sides), sides[0].dtype, 0) for sides in zip(*parts, strict=True))
     return d_ap, counts, sums
 
 
@@ -222,9 +219,9 @@ def _by_class_place(points: Points, ranks: Ranks, negatives: np.ndarray, nearest
     return result[:, :-1]
 
 
-def _stacked(parts: list[np.ndarray], dtype: type) -> np.ndarray:
-    """Strips of (B, K), of different K, as one array, -1 where a strip has no column."""
-    result = np.full((sum(map(len, parts)), max(part.shape[1] for part in parts)), -1, dtype)
+def _stacked(parts: list[np.ndarray], dtype: Any, fill: int = -1) -> np.ndarray:
+    """Strips of (B, K), of different K, as one array, `fill` where a strip has no column."""
+    result = np.full((sum(map(len, parts)), max(part.shape[1] for part in parts)), fill, dtype)
     row = 0
     for part in parts:
         result[row : row + len(part), : part.shape[1]] = part

@@ -18,6 +18,7 @@ from .ties import Judge, minus_margin, plus_margin, widened
 
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
 SCREENED = 1 << 20  # the same, of which few are left: most are gone over only a few times
+SMALL = 1 << 14  # values that are measured at once, since another pass would cost as much
 PROBED = 4  # that part of a strip shows whether a screen leaves little
 LONG = 1 << 6  # positives of an anchor from which on those that cannot matter are left out too
 BESIDE = 1 << 6  # anchors whose own classes lie in one product
@@ -82,7 +83,7 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: 
     points, scratch = judge.points, judge.scratch
     at, step = start, lengths(points, start, stop)
     is_thinned = reach != "all"
-    is_screened = is_thinned and not with_everyone
+    is_screened = is_thinned and not with_everyone and (stop - start) * len(points) > SMALL
     probe = step if step >= stop - start else max(1, step // PROBED)
     while at < stop:
         strip, end = None, min(at + step, stop)
