@@ -19,6 +19,7 @@ from lossctl.language import registry
 from lossctl.resampling import jackknife, student
 from lossctl.resampling.draws import Draws
 from lossctl.rows import by_row as rows
+from lossctl.rows import hardest
 
 LOSSES = [
     "batch-all", "batch-hard", "semi-hard", "random-semi-hard", "contrastive-pairs", "multi-similarity", "circle",
@@ -114,7 +115,7 @@ def test_the_hardest_are_the_hardest():
     order = sorted(truth, key=lambda a: (-truth[a], a))
     with assess.prepared([assess.Request(registry.parse("batch-hard"), {}, [emb, labels])]) as shared:
         found = assess.top(shared, 4)
-        (kept,) = assess.kept(shared, assess.hardest.read_kept("10"))
+        (kept,) = assess.kept(shared, hardest.read_kept("10"))
     assert found.number.tolist() == order[:4]
     assert kept.value == pytest.approx(np.mean([truth[a] for a in order[:10]]), rel=1e-13)
 
