@@ -1033,11 +1033,17 @@ run("segmentation-models-pytorch", "dice")(smp_dice(0.0))
 run("segmentation-models-pytorch", "dice/smooth-1")(smp_dice(1.0))
 
 
-@run("monai", "dice/batch")
-def monai_dice(x: Inputs) -> Any:
-    from monai.losses import DiceLoss
+def monai_dice(**settings: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        from monai.losses import DiceLoss
 
-    return DiceLoss(batch=True)(t(x.prob).reshape(2, 1, -1), t(x.label).reshape(2, 1, -1))
+        return DiceLoss(batch=True, **settings)(t(x.prob).reshape(2, 1, -1), t(x.label).reshape(2, 1, -1))
+
+    return printed
+
+
+run("monai", "dice/batch")(monai_dice())
+run("monai", "dice-squared/batch")(monai_dice(squared_pred=True))
 
 
 def trl_row(kind: str) -> Run:

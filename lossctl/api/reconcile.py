@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..results.choices import Fit, Reconciliation
+from ..text import option_text
 from . import answers, solving
 from .combinations import Combination, Combinations
 from .narrowing import Narrow, OtherData, cost, exact_hits, other_loss, share_of
@@ -106,6 +107,8 @@ def _fit(field: Combinations, group: list[Combination], number: Printed, narrow:
     first, *twins = group
     presets = [preset for hit in group for preset in field.libraries.get(hit.key, ())]
     near, more = ("", "") if presets else _nearest(field, first)
+    if not presets and not near:
+        near, more = _but_one_number(field, first)
     return Fit(
         field.loss.name,
         first.text,
@@ -129,6 +132,21 @@ def _nearest(field: Combinations, hit: Combination) -> tuple[str, str]:
         is_part = set(own) <= set(hit.options) and set(settings) <= set(hit.settings)
         if is_part and (own or settings) and more.changed - len(field.spec.by_hand) == 1:
             return presets[0].name, more.text
+    return "", ""
+
+
+def _but_one_number(field: Combinations, hit: Combination) -> tuple[str, str]:
+    """The library that makes all choices of a combination, one at least, and has another number of one option; that
+    number here. ("", "") for none."""
+    ours = dict(hit.options)
+    defaults = {option.name: option.default for option in field.loss.options}
+    for (own, settings), presets in field.libraries.items():
+        theirs = dict(own)
+        apart = [name for name, default in defaults.items() if theirs.get(name, default) != ours.get(name, default)]
+        is_one = len(apart) == 1 and isinstance(theirs.get(apart[0]), float)
+        if is_one and settings == hit.settings and len(theirs) + len(settings) > 1 + len(field.spec.by_hand):
+            (name,) = apart
+            return presets[0].name, f"--{name.replace('_', '-')} {option_text(ours.get(name, defaults[name]))}"
     return "", ""
 
 

@@ -62,7 +62,8 @@ class Fit:
     twins: other choices that give the same number;  solved: the option that was solved for, "" for none
     is_near: it has other digits, and is as near as a library that computes in float32 may be
     what: what it is called in the first of the libraries, and what that does otherwise
-    near_library: the one whose choices these are but for one more;  more: that one, as a command line has it
+    near_library: the one whose choices these are but for one more, or one number;  more: that one, as a command line
+        has it
     beside: what gives the second number by the same choices, as a command line has it, "" for the same loss or none
     cost: for how much the changed choices count in the order, where a free factor counts for more than one
     """

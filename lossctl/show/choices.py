@@ -68,6 +68,8 @@ def reconcile_text(answer: Reconciliation, sources: str, most: int, *, solve: bo
         lines.append(f"with fewer than {FEW} digits nothing can be concluded: give the number with all its digits")
     if not answer.fits:
         lines.append("no combination of customary choices gives it" + ("" if solve else "; --solve tries more"))
+        if len(answer.defaults) == 1:
+            lines.append(f"other losses may: lossctl reconcile {sources} --value {answer.text}")
     for fit in answer.fits[:most]:
         lines += _fit_lines(fit, sources)
     if len(answer.fits) > most:
