@@ -1037,7 +1037,8 @@ def monai_dice(**settings: Any) -> Run:
     def printed(x: Inputs) -> Any:
         from monai.losses import DiceLoss
 
-        return DiceLoss(batch=True, **settings)(t(x.prob).reshape(2, 1, -1), t(x.label).reshape(2, 1, -1))
+        label = t(x.label.astype(x.prob.dtype))
+        return DiceLoss(batch=True, **settings)(t(x.prob).reshape(2, 1, -1), label.reshape(2, 1, -1))
 
     return printed
 
