@@ -95,6 +95,15 @@ def test_triplet_reductions_on_a_fan():
     assert mean(FAN, FAN_LABELS, losses.batch_hard, margin=0.2) == pytest.approx(0.12107, abs=5e-6)
 
 
+def test_distances_of_long_rows_depend_on_no_others():
+    x = np.random.default_rng(0).standard_normal((5, 20_000))
+    for metric in ("euclidean", "cosine", "dot"):
+        gram = sort_points(x, [0, 0, 1, 1, 1], metric=metric).gram
+        at = np.array([0, 1, 2, 3]), np.array([4, 4, 4, 4])
+        alone = [gram.direct(at[0][k : k + 1], at[1][k : k + 1])[0] for k in range(4)]
+        assert gram.direct(*at).tolist() == alone, metric
+
+
 def test_circle():
     assert mean(KERAS, KERAS_LABELS, losses.circle, gamma=80.0, margin=0.4) == pytest.approx(188.388, abs=5e-4)
     assert mean(KERAS, KERAS_LABELS, losses.circle) == pytest.approx(652.762, abs=5e-4)

@@ -18,9 +18,10 @@ import pytest
 from conftest import ROOT, run_lossctl
 
 import lossctl
-from lossctl.api import parts, ranks
+from lossctl.api import executors, parts, ranks
+from lossctl.cli.app import run
 from lossctl.errors import DataError, DeviceError, FileError, UsageError
-from lossctl.files import reading
+from lossctl.files import again, reading
 from lossctl.files.sources import blocks, open_source
 from lossctl.rows import by_row
 
@@ -314,6 +315,48 @@ def test_the_example_of_spark(tmp_path, monkeypatch):
     assert repr(names["result"]) == repr(expected)
 
 
+class Asked:
+    """Command lines of all kinds, their exit codes, and the bytes that each writes in one process."""
+
+    def __init__(self, path, gates=True):
+        self.path, rows = path, shards(path)
+        emb, label = a_set(path, 1100)
+        limited = f"{{name: limited, loss: focal, inputs: ['{rows}'], ci: 0.9, resamples: 99, max: 9}}"
+        hardest = f"{{loss: [bce, brier], inputs: ['{rows}'], group: group}}"
+        (path / "s.yaml").write_text(f"losses:\n- {hardest}\n- {limited}\n")
+        lines = {
+            f"compute bce {rows} --json --group group --ci 0.9 --resamples 99 --memory 1MB": 0,
+            f"compute focal {rows} --json --cluster group --ci 0.9 --resamples 99 --max-high 0.1": 1,
+            f"compute mse {rows}::prob {rows}::other --top 7": 0,
+            f"compute rmse {rows}::prob {rows}::other --keep 7% --json": 0,
+            f"compare {rows}::prob {rows}::other --target {rows}::label --loss bce --resamples 199 --json": 0,
+            f"run {path}/s.yaml --json --memory 1MB": 0,
+            f"triplets {emb} {label} --margin 0.2,1 --json": 0,
+            f"compute batch-hard --per-row {emb} {label} --memory 40kB": 0,
+            f"compute clip --json {emb} {emb}": 0,
+            f"mine semi-hard {emb} {label} -q -f csv": 0,
+        }
+        self.lines = {line: code for line, code in lines.items() if not code or gates}
+        self.expected = self.written([])
+
+    def out(self, at):
+        return self.path / f"out{at}"
+
+    def written(self, more, run=lambda words: run_lossctl(*words).code):
+        for at, (line, code) in enumerate(self.lines.items()):
+            assert run([*line.split(), "-o", str(self.out(at)), *more]) == code, line
+        return self.taken()
+
+    def taken(self):
+        """What the lines wrote; a suite without its seconds."""
+        written = {}
+        for at, line in enumerate(self.lines):
+            text = self.out(at).read_bytes()
+            written[line] = re.sub(rb'"seconds": [^,}\n]*', b"", text)
+            self.out(at).unlink()
+        return written
+
+
 LINES = """
 import os, shlex, sys
 from lossctl.api import parts, ranks
@@ -321,7 +364,8 @@ from lossctl.cli.app import run
 
 *lines, last = sys.argv[1:]
 for line in lines:
-    assert run(shlex.split(line)) == 0, line
+    code, *words = shlex.split(line)
+    assert run(words) == int(code), line
 if os.environ["RANK"] == "1":
     parts.__version__ = "0.0.1"
 sys.exit(run(shlex.split(last)))
@@ -331,24 +375,13 @@ sys.exit(run(shlex.split(last)))
 @pytest.mark.slow
 def test_torchrun(tmp_path):
     pytest.importorskip("torch.distributed")
-    emb, label = a_set(tmp_path, 1100)
-    lines = [
-        f"triplets {emb} {label} --margin 0.2,1 --json -o {tmp_path}/counts",
-        f"compute batch-hard --per-row {emb} {label} -o {tmp_path}/hard",
-        f"compute batch-all --json {emb} {label} -o {tmp_path}/all",
-        f"mine semi-hard {emb} {label} -q -f csv -o {tmp_path}/mined",
-        f"compute bce {shards(tmp_path)} --json -o {tmp_path}/value",
-    ]
-    for line in lines:
-        assert run_lossctl(*line.split()).code == 0, line
-    names = [line.rpartition("/")[2] for line in lines]
-    expected = {name: (tmp_path / name).read_bytes() for name in names}
-    for name in names:
-        (tmp_path / name).unlink()
+    asked = Asked(tmp_path, gates=False)  # a rank that exits with 1 ends all
+    emb, label = str(tmp_path / "emb.npy"), str(tmp_path / "label.npy")
+    lines = [f"{code} {line} -o {asked.out(at)}" for at, (line, code) in enumerate(asked.lines.items())]
     (tmp_path / "lines.py").write_text(LINES)
     start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(tmp_path / "lines.py")]
     done = subprocess.run([*start, *lines, f"triplets {emb} {label}"], capture_output=True, text=True, cwd=ROOT)
-    assert {name: (tmp_path / name).read_bytes() for name in names if (tmp_path / name).exists()} == expected
+    assert asked.taken() == asked.expected
     assert done.stderr.count("lossctl: error: a worker has lossctl 0.0.1") == 1, done.stderr  # of the other rank
     assert done.returncode
     assert re.search(r"exitcode *: 2 ", done.stderr)
@@ -405,27 +438,46 @@ def test_a_lost_rank_is_told_by_the_first_which_torchrun_ends(monkeypatch):
 
 
 @pytest.mark.slow
-def test_dask(tmp_path):
+def test_dask(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    path = shards(tmp_path)
+    asked, path = Asked(tmp_path), shards(tmp_path)
     expected = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]))
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
         address = cluster.scheduler_address.replace("tcp://", "dask://")
-        for executor in (client.get_executor(), address):
-            answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=executor)
-            assert repr(answer) == repr(expected)
+        assert asked.written(["--on", address], run) == asked.expected
+        answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=client.get_executor())
+        assert repr(answer) == repr(expected)
         with pytest.raises(DataError):
             lossctl.compute("bce", f"{path}::prob", f"{path}::other", executor=client.get_executor(retries=3))
+        again.taken()
+        flag = str(tmp_path / "killed")
+        monkeypatch.setattr(parts, "PART_ROWS", 100)
+        with executors.working(address) as executor:
+            answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=Killing(executor, flag))
+        assert repr(answer) == repr(expected)
+        assert again.taken()[again.LOST] >= 1
+
+
+class Killing:
+    """An executor whose workers die at the first part, or at every part where there is no file that tells."""
+
+    def __init__(self, executor, flag):
+        self.executor, self.flag = executor, flag
+
+    def submit(self, fn, /, *args):
+        return self.executor.submit(killed_once, self.flag, fn, *args)
 
 
 def killed_once(flag, fn, *args):
     """fn(*args) in a worker that dies at its first part."""
-    if not os.path.exists(flag):
-        with open(flag, "w"):
-            pass
+    if flag is None or not os.path.exists(flag):
+        if flag is not None:
+            with open(flag, "w"):
+                pass
         os.kill(os.getpid(), signal.SIGKILL)
     return fn(*args)
 
@@ -433,21 +485,18 @@ def killed_once(flag, fn, *args):
 @pytest.mark.slow
 def test_a_lost_worker_of_ray_changes_nothing(tmp_path, monkeypatch):
     ray = pytest.importorskip("ray")
-    from lossctl.api import executors
-
-    path = shards(tmp_path)
+    asked, path = Asked(tmp_path), shards(tmp_path)
     expected = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99)
     monkeypatch.setattr(parts, "PART_ROWS", 100)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]))
     flag = str(tmp_path / "killed")
     with executors.working("ray") as executor:
-        assert lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=executor) == expected
-
-        class Killing:
-            def submit(self, fn, /, *args):
-                return executor.submit(killed_once, flag, fn, *args)
-
-        answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=Killing())
-    assert os.path.exists(flag)
-    assert repr(answer) == repr(expected)
+        again.taken()
+        answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=Killing(executor, flag))
+        assert os.path.exists(flag)
+        assert repr(answer) == repr(expected)
+        assert again.taken() == {again.LOST: 1}
+        assert asked.written(["--on", "ray"], run) == asked.expected
+        with pytest.raises(DeviceError, match="lost its worker of ray 4 times"):
+            lossctl.compute("bce", path, executor=Killing(executor, None))
     assert not ray.is_initialized()

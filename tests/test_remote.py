@@ -1,8 +1,6 @@
 """Files of an object store: a server that speaks S3, on this machine."""
 
-import os
-import subprocess
-import sys
+import re
 import traceback
 
 import numpy as np
@@ -10,8 +8,9 @@ import pandas
 import pytest
 
 import lossctl
+from lossctl.cli.app import run
 from lossctl.errors import DataError, FileError
-from lossctl.files import remote
+from lossctl.files import again, remote
 from lossctl.files.opening import public
 
 ROWS = 3000
@@ -37,6 +36,8 @@ def bucket(tmp_path_factory):
         part.to_parquet(folder / f"part-{at}.parquet", row_group_size=500)
         part.to_csv(folder / f"part-{at}.csv.gz", index=False)
         np.save(folder / f"part-{at}.npy", part["prob"].to_numpy())
+    np.save(folder / "emb.npy", np.random.default_rng(3).standard_normal((300, 8)))
+    np.save(folder / "class.npy", np.arange(300) % 40)
     server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -83,17 +84,29 @@ def test_faults_name_the_address(bucket):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_the_command_line(bucket):
-    address, folder = bucket
-    done = [
-        subprocess.run(
-            [sys.executable, "-m", "lossctl", "compute", "bce", f"{place}/part-*.parquet"],
-            capture_output=True, text=True, env=os.environ,
+def test_the_command_line(bucket, tmp_path):
+    """Values, groups, intervals, gates, the hardest rows, comparisons, suites, counts and mined files, to the byte."""
+    rows, systems = "{place}/part-*.parquet", "{place}/part-*.parquet::prob {place}/part-*.parquet::other"
+    lines = {
+        f"compute bce {rows} --group label --ci 0.9 --resamples 99 --json": 0,
+        f"compute focal {rows} --ci 0.9 --resamples 99 --max-high 0.1 --json": 1,
+        f"compute mse {systems} --top 7 --json": 0,
+        f"compare {systems} --target {rows}::label --loss bce --resamples 199 --json": 0,
+        f"run {tmp_path}/s.yaml --json": 0,
+        "triplets {place}/emb.npy {place}/class.npy --margin 0.2,1 --json": 0,
+        "compute batch-hard {place}/emb.npy {place}/class.npy --per-row": 0,
+        "mine semi-hard {place}/emb.npy {place}/class.npy -q -f csv": 0,
+    }
+    written = {}
+    for place in map(str, bucket):
+        (tmp_path / "s.yaml").write_text(
+            f"losses:\n- {{loss: bce, inputs: ['{rows}'], ci: 0.9}}\n".replace("{place}", place)
         )
-        for place in (address, folder)
-    ]  # fmt: skip
-    assert done[0].returncode == 0, done[0].stderr
-    assert done[0].stdout == done[1].stdout
+        for line, code in lines.items():
+            assert run([*line.replace("{place}", place).split(), "-o", str(tmp_path / "out")]) == code, line
+            text = (tmp_path / "out").read_text().replace(place, "place")
+            written.setdefault(line, set()).add(re.sub(r'"seconds": [^,}\n]*', "", text))
+    assert {line: len(answers) for line, answers in written.items()} == dict.fromkeys(lines, 1)
 
 
 def test_what_may_be_secret_is_not_shown():
@@ -116,7 +129,9 @@ def test_a_request_is_made_again_and_says_so_at_the_end(monkeypatch):
 
         return request
 
+    again.taken()
     assert remote._asked("s3://b/k", fails(3)) == "answer"
+    assert again.told(again.taken()) == ["requests to s3://b: 3 done again"]
     calls.clear()
     with pytest.raises(FileError, match=r"tried 4 times: ConnectionError: reset by \.\.\.") as fault:
         remote._asked("s3://b/k", fails(99))

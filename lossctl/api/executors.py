@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DeviceError, FileError, UsageError
+from ..files import again
 from ..rows.workers import cores
 from ..text import shown
 from . import ranks
@@ -56,13 +57,50 @@ def _unreachable(name: str, host: str, fault: Exception) -> DeviceError:
     )
 
 
+def _lost(name: str, fault: Exception) -> DeviceError:
+    reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+    return DeviceError(
+        f"a part has lost its worker of {name} {RETRIES + 1} times: {shown(reason)}",
+        why="what it was doing is missing, so there is no result",
+        fix=f"see what {name} says of its workers; a process that is killed often had too little memory: --memory 1GB",
+    )
+
+
 class _Ray(NamedTuple):
     """Tasks of Ray as futures. run: the remote function"""
 
     run: Any
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
-        return self.run.remote(fn, *args).future()
+        return _OfRay(lambda: self.run.remote(fn, *args).future())
+
+
+class _OfRay:
+    """A task of Ray, which is sent once more where its worker is lost."""
+
+    def __init__(self, send: Callable[[], Any]) -> None:
+        self._send = send
+        self._future = send()
+
+    def result(self) -> Any:
+        """What it gives. DeviceError where too many workers are lost."""
+        from ray import exceptions
+
+        for left in range(RETRIES, -1, -1):
+            try:
+                return self._future.result()
+            except (exceptions.RayTaskError, exceptions.TaskCancelledError):
+                raise
+            except exceptions.RayError as fault:
+                if not left:
+                    raise _lost("ray", fault) from fault
+                again.count({again.LOST: 1})
+                self._future = self._send()
+        raise AssertionError("a task is done, or fails")
+
+    def cancel(self) -> None:
+        """What is not begun need not be."""
+        self._future.cancel()
 
 
 @contextmanager
@@ -78,7 +116,7 @@ def _ray(host: str) -> Iterator[_Ray]:
         except Exception as fault:
             raise _unreachable("ray", host or address or "", fault) from fault
     try:
-        yield _Ray(ray.remote(max_retries=RETRIES, num_cpus=1)(_call))
+        yield _Ray(ray.remote(max_retries=0, num_cpus=1)(_call))
     finally:
         if is_ours:
             ray.shutdown()
@@ -101,7 +139,30 @@ def _dask(host: str) -> Iterator[Any]:
     except (OSError, ValueError) as fault:
         raise _unreachable("dask", host, fault) from fault
     with client:
-        yield client.get_executor(retries=RETRIES)
+        before, executor = len(client.get_events("all")), _Dask(client, set())
+        try:
+            yield executor
+        except distributed.KilledWorker as fault:
+            raise _lost("dask", fault) from fault
+        finally:
+            again.count({again.LOST: executor.lost(client.get_events("all")[before:])})
+
+
+class _Dask(NamedTuple):
+    """Tasks of dask. keys: what dask calls them"""
+
+    client: Any
+    keys: set[str]
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
+        future = self.client.submit(fn, *args, pure=False, retries=RETRIES)
+        self.keys.add(future.key)
+        return future
+
+    def lost(self, events: Sequence[tuple[float, Any]]) -> int:
+        """How many of them were being done by workers that were lost."""
+        removed = (event for _, event in events if isinstance(event, dict) and event.get("action") == "remove-worker")
+        return sum(len(self.keys.intersection(event.get("processing-tasks", ()))) for event in removed)
 
 
 class Cluster(NamedTuple):

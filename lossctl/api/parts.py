@@ -12,10 +12,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
-from functools import partial, reduce
+from dataclasses import replace
+from functools import partial, reduce, wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import DataError, FileError, LossctlError, UsageError
+from ..files import again, room
 from ..files.binding import Paths
 from ..files.opening import is_remote
 from ..files.sources import DIGEST_ROWS, Leaves, digest, digest_of, leaves
@@ -189,6 +191,25 @@ class _Asking(NamedTuple):
 FUNCTIONS: dict[bytes, Callable[[Any], Any]] = {}  # by plan: at most one that was made here, with its points
 
 
+class Answer(NamedTuple):
+    """What a worker gives of a part: an entry for each block, and what it did again."""
+
+    entries: list[Any]
+    again: dict[str, int]
+
+
+def _telling(work: Callable[..., list[Any] | LossctlError]) -> Callable[..., Answer | LossctlError]:
+    """The work of a part, which says what was done again for it."""
+
+    @wraps(work)
+    def done(*arguments: Any) -> Answer | LossctlError:
+        entries = work(*arguments)
+        return entries if isinstance(entries, LossctlError) else Answer(entries, again.taken())
+
+    return done
+
+
+@_telling
 def blocks_of_part(plan: bytes, threads: int, start: int, stop: int, items: Sequence[Any]) -> list[Any] | LossctlError:
     """What a worker does for the blocks start..stop, which are `items`, of units that are compared with all others; it
     keeps the points for the next part.
@@ -237,11 +258,14 @@ def _is_path(source: Given) -> bool:
 
 
 def recipe_of(requests: Sequence[Request], shared: Shared, reading: Reading, paired: bool) -> Recipe:
-    """The recipe of a shared reading; what was settled by reading all rows (balanced weights) is in it as it is."""
+    """The recipe of a shared reading; what was settled by reading all rows (balanced weights) is in it as it is, and
+    whoever does a part may take the memory that was allowed here."""
+    reading = replace(reading, memory=room.ALLOWED.get())
     settled = (request._replace(spec=loss.plan.spec) for request, loss in zip(requests, shared.losses, strict=True))
     return Recipe(tuple(settled), reading, paired, os.getcwd(), __version__, shared.block_rows)
 
 
+@_telling
 def score_part(
     recipe: Recipe, start: int, stop: int, fold: Callable[[tuple[Any, ...]], Any]
 ) -> list[Any] | LossctlError:
@@ -257,6 +281,7 @@ def score_part(
         return fault
 
 
+@_telling
 def leaves_of_part(recipe: Recipe, start: int, stop: int, at: int) -> list[Leaves | None] | LossctlError:
     """What a worker does for the hash of a loss's input: its leaves; None where text stands among numbers."""
     try:
@@ -306,4 +331,5 @@ def _received(future: Future) -> list[Any]:
     answer = future.result()
     if isinstance(answer, LossctlError):
         raise answer
-    return list(answer)
+    again.count(answer.again)
+    return list(answer.entries)

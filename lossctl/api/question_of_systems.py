@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -180,9 +181,7 @@ def _names(systems: Sequence[Given]) -> list[str]:
             system if isinstance(system, str) else f"other {place}" if place else "base"
             for place, system in enumerate(systems)
         ]
-    folders = [os.path.dirname(parse_source(text).path) for text in systems]
-    try:
-        common = os.path.commonpath(folders) if all(folders) else ""
-    except ValueError:
-        return list(systems)
+    folders = [os.path.dirname(parse_source(text).path).split("/") for text in systems]
+    shared = itertools.takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False))
+    common = "/".join(names[0] for names in shared)
     return [text[len(common) + 1 :] if common and text.startswith(common + "/") else text for text in systems]

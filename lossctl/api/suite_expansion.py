@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import DataError
+from ..files.opening import is_remote
 from ..files.shards import matching
 from ..files.yaml import Node
 from ..text import shown
@@ -110,7 +111,8 @@ def _files(name: str, node: Node, place: Callable[[str], str], folder: str) -> I
         yield node
         return
     for match in matching(place(path)):
-        relative = match if os.path.isabs(path) or not folder else os.path.relpath(match, folder)
+        is_whole = os.path.isabs(path) or is_remote(path) or not folder
+        relative = match if is_whole else os.path.relpath(match, folder)
         yield node._replace(value=f"{relative}{mark}{selector}")
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..files import yaml
+from ..files.opening import is_remote
 from ..files.yaml import Node
 from ..language import options
 from ..language.options import ENTRIES, level_of
@@ -231,7 +232,7 @@ class _Checker:
         return text if is_column else path
 
     def path(self, text: str) -> str:
-        if text == "-" or os.path.isabs(text):
+        if text == "-" or os.path.isabs(text) or is_remote(text):
             return text
         return os.path.join(self.folder, text) if self.folder else text
 

@@ -211,6 +211,9 @@ def _run(args: list[str]) -> int:
             print("".join(f"{word}\n" for word in candidates(os.environ.pop(COMPLETE))), end="")
             return 0
         code = root().main(args=_sources_of_stdin(args), prog_name="lossctl", standalone_mode=False)
+        if (again := sys.modules.get("lossctl.files.again")) and not {"-q", "--quiet"} & set(args):
+            for line in again.told(again.taken()):
+                say(f"lossctl: note: {line}")
         return code if isinstance(code, int) else 0
     except LossctlError as fault:
         return _complain(fault, args)

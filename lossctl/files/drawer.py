@@ -192,9 +192,9 @@ class Stack:
         if self._whole is None:
             shape = rows, *part.shape[1:]
             self._whole = filed(shape) if self._place.is_file else np.empty(shape)
-            before = self._whole[:0] if self._source is None else self._source[: self._count]
-            for copied in blocks(before):
-                self._whole[copied] = before[copied]
+            if self._count and self._source is not None:
+                for copied in blocks(self._source[: self._count]):
+                    self._whole[copied] = self._source[copied]
         self._whole[self._count : self._count + len(part)] = part
         self._count += len(part)
         let_go(self._whole)

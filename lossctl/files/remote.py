@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from ..errors import DataError, FileError
 from ..text import shown
+from . import again
 from .opening import Bytes, label_of, spool
 
 IN_PIECES = (b"\x93NUMPY", b"PAR1", b"ARROW1")
@@ -157,6 +158,7 @@ def _asked(label: str, request: Callable[[], Answer]) -> Answer:
                     f"{label}: cannot read, tried {ATTEMPTS} times: {_reason(fault)}",
                     fix="check the network and the credentials in the environment, then run again",
                 ) from None  # a traceback would show what is left out here
+            again.count({f"requests to {'/'.join(label.split('/')[:3])}": 1})
             time.sleep(FIRST_PAUSE * 2 ** (attempt - 1))
     raise AssertionError("a request is answered, or fails")
 

@@ -18,6 +18,7 @@ from .twofold import Directions
 UNIT = 2.0**-53
 SPARE = 1.01  # for products of errors
 ULP = 10.0  # an error that is borne
+AT_ONCE = 1 << 13  # numbers of a row that numpy adds up at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +146,16 @@ def rounded_cosines(a: Directions, b: Directions, rest: np.ndarray) -> Rounded:
     cosines = a.high @ b.high.T
     cosines += np.concatenate([a.high, a.low], axis=1) @ rest.T
     return Rounded(cosines, 0.0, 0.5 + a.high.shape[1] * 2.0**-24, 1.0)
+
+
+def row_dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(M,) sums of the products of (M, D) rows, with digits that depend on the row alone: of longer ones einsum adds up
+    so many at a time, across the ends of rows."""
+    width = a.shape[1]
+    sums: np.ndarray = np.einsum("ij,ij->i", a[:, :AT_ONCE], b[:, :AT_ONCE])
+    for start in range(AT_ONCE, width, AT_ONCE):
+        sums += np.einsum("ij,ij->i", a[:, start : start + AT_ONCE], b[:, start : start + AT_ONCE])
+    return sums
 
 
 def factors(units: Directions) -> np.ndarray:

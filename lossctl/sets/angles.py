@@ -10,6 +10,7 @@ import numpy as np
 
 from ..files import drawer
 from ..language.distances import cosine_distance
+from ..language.rounded import row_dots
 from ..language.twofold import Directions, Twofold, directions, lengths, near_one
 
 KNOWN = 2.0**-44  # squares that the directions have all digits of
@@ -40,7 +41,7 @@ def squared_chords(x: np.ndarray, units: Directions, i: np.ndarray, j: np.ndarra
     x: (N, D) the rows as they are given; units: their directions
     """
     difference = (units.high[i] - units.high[j]) + (units.low[i] - units.low[j])
-    squares: np.ndarray = np.einsum("ij,ij->i", difference, difference)
+    squares = row_dots(difference, difference)
     near = np.flatnonzero(squares < KNOWN)
     if len(near):
         a, b = x[i[near]], x[j[near]]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..files import drawer
+from ..language.rounded import row_dots
 from ..language.twofold import Directions
 from .angles import KNOWN, squared_chords
 from .exact import lowest_exponent
@@ -92,7 +93,7 @@ class Gram:
         centred = self.right[:, :-2]
         result = np.empty(len(i))
         for part in self.parts(len(i)):
-            result[part] = np.einsum("ij,ij->i", centred[i[part]], centred[j[part]])
+            result[part] = row_dots(centred[i[part]], centred[j[part]])
             drawer.let_go(self.right)
         result *= -2
         result += self.norms[i]
@@ -114,7 +115,7 @@ class Gram:
                 result[part] = squared_chords(self.points, self.units, i[part], j[part])
                 continue
             difference = self.x[i[part]] - self.x[j[part]]
-            result[part] = np.einsum("ij,ij->i", difference, difference)
+            result[part] = row_dots(difference, difference)
             drawer.let_go(self.x)
         return result
 
@@ -220,7 +221,7 @@ def _factors(
         np.subtract((x if units is None else units.high)[rows], centre, out=part[:, :-2])
         if units is not None:
             part[:, :-2] += units.low[rows]
-        norms[rows] = np.einsum("ij,ij->i", part[:, :-2], part[:, :-2])
+        norms[rows] = row_dots(part[:, :-2], part[:, :-2])
         part[:, -2] = norms[rows]
         part[:, -1] = 1
         drawer.let_go(x)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..files import drawer
+from ..language.rounded import row_dots
 from .gram import Gram, errors_of, gamma, grid_of, scale_of
 
 TILE = 1 << 17  # values of a block that are worked on together, near the processor
@@ -103,7 +104,7 @@ class Products(PairKeys):
         return left
 
     def of_pairs(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        keys: np.ndarray = self.offset - np.einsum("ij,ij->i", a, b)
+        keys: np.ndarray = self.offset - row_dots(a, b)
         return keys
 
     def direct_errors(self, squares: np.ndarray) -> np.ndarray:

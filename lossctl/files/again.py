@@ -1,0 +1,33 @@
+"""What was done again after a fault that passed: requests to a store, parts whose worker was lost.
+
+It is counted where it happens, comes back with the parts of other processes, and is told at the end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+LOST = "parts of lost workers"
+_counts: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+def count(counts: Mapping[str, int]) -> None:
+    """So many times more. Keys: what it was, in the plural."""
+    with _lock:
+        _counts.update(counts)
+
+
+def taken() -> dict[str, int]:
+    """What was counted since this was last asked."""
+    with _lock:
+        counts = dict(_counts)
+        _counts.clear()
+    return counts
+
+
+def told(counts: Mapping[str, int]) -> list[str]:
+    """A line for each kind."""
+    return [f"{what}: {times:,} done again" for what, times in sorted(counts.items()) if times]
