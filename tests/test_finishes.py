@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -296,6 +297,19 @@ def test_errors_beyond_the_largest_number_have_squares():
     zeros = np.zeros(9)
     rmse = lossctl.compute("rmse", np.append(1.5e308, zeros), np.append(-1.5e308, zeros)).value
     assert rmse == pytest.approx(3 / math.sqrt(10) * 1e308, rel=1e-15)
+
+
+def test_errors_beyond_the_largest_number_may_have_a_mean_below_it():
+    """In a row of two columns of which the other is right: half of the error, or of its logarithm."""
+    largest = sys.float_info.max
+    pred, target = np.array([[largest, 1.0]]), np.array([[-largest, 1.0]])
+    lines = dict.fromkeys(("mae", "huber", "smooth-l1", "log-cosh", "pseudo-huber", "fair", "wing"), largest)
+    truths = lines | {"quantile-huber": largest / 2, "median-error": largest}
+    logarithm = math.log(largest) + math.log(2) - math.log(2) / 2
+    truths |= {"cauchy": logarithm, "barron:alpha=0": logarithm}
+    for spec, truth in truths.items():
+        assert lossctl.compute(spec, pred, target).value == pytest.approx(truth, rel=1e-15), spec
+    assert lossctl.compute("median-error", [largest, largest], [0, 0]).value == largest
 
 
 def test_the_explained_share_of_sizes_side_by_side():

@@ -9,6 +9,7 @@ from ..language.numerics import (
     erf,
     exp,
     homogeneous,
+    like,
     maximum,
     minimum,
     ordered_by,
@@ -62,9 +63,13 @@ def quantile_huber(pred: Array, target: Array, *, alpha: Fraction = 0.5, delta: 
     Worked: h = 1 * (2 - 1 / 2); quantile_huber = 0.5 * h / 1
     Example: pred=3 target=5 -> 0.75
     """
-    error = target - pred
-    near = minimum(abs(error), delta)
-    return row_mean(where(error < 0, 1.0 - alpha, alpha + 0.0 * near) * (near / delta * (abs(error) - near / 2)))
+
+    def rounded(pred: Array, target: Array, delta: Array) -> Array:
+        error = target - pred
+        near = minimum(abs(error), delta)
+        return row_mean(where(error < 0, 1.0 - alpha, alpha + 0.0 * near) * (near / delta * (abs(error) - near / 2)))
+
+    return homogeneous(rounded, pred, target, like(delta, pred))
 
 
 @loss

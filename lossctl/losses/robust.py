@@ -5,7 +5,7 @@ import math
 from ..language.domains import Positive, Real
 from ..language.entropy import log_cosh as log_of_cosh
 from ..language.entropy import log_tail
-from ..language.numerics import Array, expm1, log, log1p, maximum, minimum, row_mean, sqrt, where
+from ..language.numerics import Array, expm1, homogeneous, like, log, log1p, maximum, minimum, row_mean, sqrt, where
 from ..language.registry import loss
 
 FAR = 1e100  # an error in units of its scale beyond which squares would overflow and 1 no longer counts
@@ -23,7 +23,7 @@ def log_cosh(pred: Array, target: Array) -> Array:
     Worked: e = 3 - 1; log_cosh = abs(e) + log(1 + exp(-2 * abs(e))) - log(2)
     Example: pred=3 target=1 -> 1.3250027473578645
     """
-    return row_mean(log_of_cosh(pred - target))
+    return homogeneous(lambda pred, target: row_mean(log_of_cosh(pred - target)), pred, target)
 
 
 @loss(aliases=("charbonnier", "mphe"))
@@ -42,8 +42,12 @@ def pseudo_huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
     Worked: e = 3 - 0; pseudo_huber = sqrt(1 + e^2) - 1
     Example: pred=3 target=0 -> 2.1622776601683795
     """
+    return homogeneous(_pseudo_huber, pred, target, like(delta, pred), degree=2)
+
+
+def _pseudo_huber(pred: Array, target: Array, delta: Array) -> Array:
     error = abs(pred - target)
-    r = minimum(error / delta, FAR)
+    r = minimum(error / delta, like(FAR, error))
     return row_mean(error * (delta * (r / (1.0 + sqrt(1.0 + r * r)))))
 
 
@@ -61,14 +65,16 @@ def cauchy(pred: Array, target: Array, *, c: Positive = 1.0) -> Array:
     Worked: e = 3 - 1; cauchy = log(1 + e^2 / 2)
     Example: pred=3 target=1 -> 1.0986122886681098
     """
-    return row_mean(_log_of_square_and_one(abs(pred - target), c, 2.0))
+    return row_mean(_log_of_square_and_one(pred, target, c, 2.0))
 
 
-def _log_of_square_and_one(error: Array, c: float, size: float) -> Array:
-    """log(1 + (error / c)^2 / size), also where the square overflows."""
+def _log_of_square_and_one(pred: Array, target: Array, c: float, size: float) -> Array:
+    """log(1 + (error / c)^2 / size), also where the square overflows, or the error."""
+    error = abs(pred - target)
     near = error / c < FAR
     z = where(near, error / c, 0.0)
-    far = 2.0 * (log(where(near, 1.0, error)) - math.log(c)) - math.log(size)
+    half = where(near, 0.5, abs(pred / 2.0 - target / 2.0))
+    far = 2.0 * ((log(half) + math.log(2.0)) - math.log(c)) - math.log(size)
     return where(near, log1p(z * z / size), far)
 
 
@@ -124,10 +130,10 @@ def barron(pred: Array, target: Array, *, alpha: Real = 1.0, c: Positive = 1.0) 
     Worked: e = 3 - 1; barron = sqrt(e^2 + 1) - 1
     Example: pred=3 target=1 -> 1.2360679774997898
     """
-    error, size = abs(pred - target), abs(alpha - 2.0)
+    size = abs(alpha - 2.0)
     if alpha == 2:
-        return row_mean((error / c) ** 2 / 2)
-    growth = _log_of_square_and_one(error, c, size)
+        return row_mean((abs(pred - target) / c) ** 2 / 2)
+    growth = _log_of_square_and_one(pred, target, c, size)
     return row_mean(growth * size / 2 if alpha == 0 else size / alpha * expm1(alpha / 2 * growth))
 
 
@@ -145,8 +151,12 @@ def fair(pred: Array, target: Array, *, c: Positive = 1.0) -> Array:
     Worked: e = 3 - 1; fair = abs(e) - log(1 + abs(e))
     Example: pred=3 target=1 -> 0.9013877113318902
     """
+    return homogeneous(_fair, pred, target, like(c, pred), degree=2)
+
+
+def _fair(pred: Array, target: Array, c: Array) -> Array:
     error = abs(pred - target)
-    r = minimum(error / c, FAR)
+    r = minimum(error / c, like(FAR, error))
     near = r < 1e8
     z = where(near, r, 0.0)
     return row_mean(where(near, c * (c * log_tail(1.0 + z, 0.0 * z + 1.0, z)), c * error - c * (c * log1p(r))))
@@ -166,6 +176,10 @@ def wing(pred: Array, target: Array, *, w: Positive = 10.0, eps: Positive = 2.0)
     Worked: e = 3 - 1; wing = 10 * log(1 + e / 2)
     Example: pred=3 target=1 -> 6.931471805599453
     """
+    return homogeneous(_wing, pred, target, like(w, pred), like(eps, pred))
+
+
+def _wing(pred: Array, target: Array, w: Array, eps: Array) -> Array:
     error = abs(pred - target)
     near = minimum(error, w)
     return row_mean(w * log1p(near / eps) + maximum(error - w, 0.0))

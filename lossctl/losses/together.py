@@ -10,6 +10,7 @@ from ..language.engines import WHOLE
 from ..language.numerics import (
     Array,
     exp,
+    homogeneous,
     log_sums_behind,
     namespace,
     one_hot,
@@ -203,6 +204,10 @@ def median_error(pred: Array, target: Array) -> Array:
     Worked: median_error = (1 + 2) / 2
     Example: pred=[1,2,9,0] target=[0,0,0,0] -> 1.5
     """
+    return homogeneous(_middle_error, pred, target)
+
+
+def _middle_error(pred: Array, target: Array) -> Array:
     xp, n = namespace(pred), pred.shape[0]
     errors = xp.sort(abs(target - pred), axis=0)
     return xp.mean((errors[(n - 1) // 2, ...] + errors[n // 2, ...]) / 2.0)
