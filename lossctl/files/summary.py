@@ -16,6 +16,8 @@ from .sources import Field, Frame, blocks, open_source, parse_source
 BLOCK_ROWS = 1 << 15
 WIDE = 256  # columns from which blocks have fewer rows
 LISTED_VALUES = 12
+FIRST_ROWS = 64
+MOST_VALUES = 1 << 20  # of all columns that are read in one pass
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,11 @@ def summaries(text: str, dialect: Dialect = PLAIN) -> Iterator[Summary]:
     """The columns of a source, or of what its selector chooses. FileError, DataError."""
     source = parse_source(text)
     with open_source(source.path, replace(dialect, allow_missing=True)) as frame:
-        for field in [frame.select(source.selector)] if source.selector is not None else _parts(frame):
-            yield summary(field)
+        fields = [frame.select(source.selector)] if source.selector is not None else _parts(frame)
+        if len(fields) > 1 and not frame.lazy and all(field.width == 1 for field in fields):
+            yield from _of_all(fields) or map(summary, fields)
+        else:
+            yield from map(summary, fields)
 
 
 def _parts(frame: Frame) -> list[Field]:
@@ -78,30 +83,50 @@ def summary(field: Field) -> Summary:
 
 
 def _of_numbers(field: Field) -> Summary:
-    rows = missing = infinite = finite = 0
-    low, high, mean = np.inf, -np.inf, 0.0
-    distinct: set[float] = set()
-    running = _Running() if field.width > 1 else None
+    numbers = _Numbers(_Running() if field.width > 1 else None)
     for block in blocks([field], ["number"], BLOCK_ROWS if field.width < WIDE else BLOCK_ROWS // 16):
-        (values,) = block.load()
-        rows += len(values)
-        if running is not None:
-            running.add(values)
-        missing += int(np.count_nonzero(np.isnan(values)))
-        infinite += int(np.count_nonzero(np.isinf(values)))
+        numbers.add(block.load()[0])
+    return numbers.summary(field)
+
+
+@dataclass
+class _Numbers:
+    """What is known of the numbers so far."""
+
+    running: _Running | None = None
+    rows: int = 0
+    missing: int = 0
+    infinite: int = 0
+    finite: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    mean: float = 0.0
+    distinct: set[float] = dataclasses.field(default_factory=set)
+
+    def add(self, values: np.ndarray) -> None:
+        self.rows += len(values)
+        if self.running is not None:
+            self.running.add(values)
+        self.missing += int(np.count_nonzero(np.isnan(values)))
+        self.infinite += int(np.count_nonzero(np.isinf(values)))
         good = values[np.isfinite(values)]
         if good.size:
-            low, high = min(low, float(good.min())), max(high, float(good.max()))
-            finite += good.size
-            mean += (float(good.mean()) - mean) * good.size / finite
-        if len(distinct) <= LISTED_VALUES:
-            distinct |= set(np.unique(good[: 1 << 12] if good.ndim == 1 else good)[: LISTED_VALUES + 1].tolist())
-    shown = " ".join(f"{value:g}" for value in sorted(distinct)) if 0 < len(distinct) <= LISTED_VALUES else ""
-    dtype = "number" if field.kind == "unknown" else field.frame.dtype_of(field)
-    if not finite:
-        return Summary(field.frame.path, field.name, dtype, rows, field.width, missing=missing, infinite=infinite)
-    known = (low, mean, high, missing, infinite, shown, running.vectors() if running else None)
-    return Summary(field.frame.path, field.name, dtype, rows, field.width, *known)
+            self.low, self.high = min(self.low, float(good.min())), max(self.high, float(good.max()))
+            self.finite += good.size
+            self.mean += (float(good.mean()) - self.mean) * good.size / self.finite
+        if len(self.distinct) <= LISTED_VALUES:
+            few = good[: 1 << 12] if good.ndim == 1 else good
+            self.distinct |= set(np.unique(few)[: LISTED_VALUES + 1].tolist())
+
+    def summary(self, field: Field) -> Summary:
+        count = len(self.distinct)
+        shown = " ".join(f"{value:g}" for value in sorted(self.distinct)) if 0 < count <= LISTED_VALUES else ""
+        dtype = "number" if field.kind == "unknown" else field.frame.dtype_of(field)
+        lead = (field.frame.path, field.name, dtype, self.rows, field.width)
+        if not self.finite:
+            return Summary(*lead, missing=self.missing, infinite=self.infinite)
+        vectors = self.running.vectors() if self.running else None
+        return Summary(*lead, self.low, self.mean, self.high, self.missing, self.infinite, shown, vectors)
 
 
 @dataclass
@@ -141,14 +166,56 @@ class _Running:
 
 
 def _of_categories(field: Field) -> Summary:
-    rows = missing = 0
-    distinct: set[Any] = set()
+    categories = _Categories()
     for block in blocks([field], ["category"], BLOCK_ROWS):
-        (values,) = block.load()
-        rows += len(values)
-        if len(distinct) <= LISTED_VALUES:
-            distinct |= {value for value in values.reshape(-1).tolist() if value is not None}
-        missing += sum(value is None for value in values.reshape(-1).tolist())
-    names = sorted(map(str, distinct))
-    shown = " ".join(names[:LISTED_VALUES]) + (" ..." if len(names) > LISTED_VALUES else "")
-    return Summary(field.frame.path, field.name, "text", rows, field.width, missing=missing, values=shown)
+        categories.add(block.load()[0])
+    return categories.summary(field)
+
+
+@dataclass
+class _Categories:
+    """What is known of the labels so far."""
+
+    rows: int = 0
+    missing: int = 0
+    distinct: set[Any] = dataclasses.field(default_factory=set)
+
+    def add(self, values: np.ndarray) -> None:
+        self.rows += len(values)
+        items = values.reshape(-1).tolist()
+        if len(self.distinct) <= LISTED_VALUES:
+            self.distinct |= {item for item in items if item is not None}
+        self.missing += sum(item is None for item in items)
+
+    def summary(self, field: Field) -> Summary:
+        names = sorted(map(str, self.distinct))
+        shown = " ".join(names[:LISTED_VALUES]) + (" ..." if len(names) > LISTED_VALUES else "")
+        return Summary(field.frame.path, field.name, "text", self.rows, field.width, missing=self.missing, values=shown)
+
+
+# --- many columns of a file that is parsed as it is read
+
+
+def _of_all(fields: list[Field]) -> list[Summary] | None:
+    """The columns in one pass; None where a column is neither numbers nor labels as its first rows are."""
+    kinds = _kinds(fields)
+    columns = [_Numbers() if kind == "number" else _Categories() for kind in kinds]
+    try:
+        for block in blocks(fields, kinds, max(FIRST_ROWS, MOST_VALUES // len(fields))):
+            for column, values in zip(columns, block.load(), strict=True):
+                column.add(values)
+    except DataError:
+        return None
+    return [column.summary(field) for column, field in zip(columns, fields, strict=True)]
+
+
+def _kinds(fields: list[Field]) -> list[str]:
+    """What the first rows of each are: those that are numbers together, the others by halves."""
+    try:
+        for block in blocks(fields, ["number"] * len(fields), FIRST_ROWS):
+            block.load()
+            break
+    except DataError:
+        half = len(fields) // 2
+        return [*_kinds(fields[:half]), *_kinds(fields[half:])] if half else ["category"]
+    return ["number"] * len(fields)
