@@ -47,6 +47,9 @@ def test_what_is_missing_says_why() -> None:
     with pytest.raises(UsageError, match="unknown loss"):
         registry.find("torch.nn.NoSuchLoss")
     assert registry.find("F.l1_loss").name == registry.find("l1").name == "mae"
+    assert registry.find("nn.CrossEntropyLoss()").name == "cross-entropy"
+    with pytest.raises(UsageError, match=r"ArcFaceLoss\(num_classes=10\) is a call"):
+        registry.find("losses.ArcFaceLoss(num_classes=10)")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ MODULES = {
     "sklearn": "scikit-learn",
     "smp": "segmentation-models-pytorch",
     "tfr": "tf-ranking",
+    "tfa": "tensorflow-addons",
+    "tensorflow_addons": "tensorflow-addons",
     "pytorch_metric_learning": "pytorch-metric-learning",
     "sentence_transformers": "sentence-transformers",
     "segmentation_models_pytorch": "segmentation-models-pytorch",

@@ -291,6 +291,13 @@ def find(name: str) -> Loss:
 
     UsageError with the nearest names where there is none.
     """
+    name, opened, arguments = name.partition("(")
+    if opened and arguments.strip(" )"):
+        raise UsageError(
+            f"{name}({arguments} is a call",
+            why="what other code calls its options has other names here",
+            fix=f"give the name alone, {name}; its page tells the options",
+        )
     kebab = name.strip().lower().replace("_", "-")
     for family in FAMILIES:  # only as far as the one that has it: a call imports few of them
         if kebab in BY_NAME:
