@@ -276,8 +276,7 @@ def test_a_run_is_a_baseline_for_the_next(sample_run, tmp_path):
 
 def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch):
     """Five losses of one NPY, three of them in other entries, with groups of their own: every block is loaded once."""
-    from lossctl.api import prepare
-    from lossctl.files import arrays
+    from lossctl.files import arrays, binding
 
     np.save(tmp_path / "p.npy", np.random.default_rng(0).random((50_000, 2)).round(3))
     (tmp_path / "g.npy").write_bytes(b"")
@@ -289,9 +288,7 @@ def test_files_are_opened_and_rows_are_scored_once_for_all(tmp_path, monkeypatch
     )
     opened, read = [], []
     monkeypatch.setattr(
-        prepare,
-        "open_source",
-        lambda path, _open=prepare.open_source, **kw: opened.append(path) or _open(path, **kw),
+        binding, "open_source", lambda path, *how, _open=binding.open_source: opened.append(path) or _open(path, *how)
     )
     monkeypatch.setattr(
         arrays.Arrays,
