@@ -179,6 +179,27 @@ def wasserstein_dice(probs: list[List], label: List, distances: Any, smooth: flo
     return mp.fsum(apart) / (2 * near + mp.fsum(apart) + mp.mpf(smooth))
 
 
+def multiclass_tversky(
+    probs: list[List], label: List, alpha: float, beta: float, smooth: float, over: str, background: str, **unused: Any
+) -> Any:
+    costs = []
+    for c, p in [*enumerate(zip(*probs, strict=True))][background == "drop" :]:
+        y = [int(true == c) for true in label]
+        tp, fp, fn, _ = regions(list(p), y)
+        missed = mp.mpf(alpha) * fp + mp.mpf(beta) * fn
+        if over == "all" or any(y):
+            costs.append(missed / (tp + missed + mp.mpf(smooth)))
+    return mean(costs)
+
+
+def multiclass_dice(probs: list[List], label: List, smooth: float, **options: Any) -> Any:
+    return multiclass_tversky(probs, label, 0.5, 0.5, smooth / 2, **options)
+
+
+def multiclass_jaccard(probs: list[List], label: List, **options: Any) -> Any:
+    return multiclass_tversky(probs, label, 1.0, 1.0, **options)
+
+
 def contrastive_sides(
     a: list[List],
     b: list[List],
@@ -232,6 +253,10 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "generalized-dice-focal": generalized_dice_focal,
     "unified-focal": unified_focal,
     "wasserstein-dice": wasserstein_dice,
+=======
+    "multiclass-dice": multiclass_dice,
+    "multiclass-jaccard": multiclass_jaccard,
+    "multiclass-tversky": multiclass_tversky,
     "contrastive-sides": contrastive_sides,
     "contrastive-pairs-sides": contrastive_pairs_sides,
 }
@@ -253,6 +278,10 @@ SEGMENTATION = (
 OF_CLASSES = (
     *("generalized-dice", "generalized-dice-focal", "generalized-dice-focal:gamma=0.5", "wasserstein-dice"),
     *("wasserstein-dice:distances=0/2/1/2/0/0.5/1/0.3/0", "wasserstein-dice:smooth=1e-5"),
+)
+OF_CLASSES = (
+    *("generalized-dice", "multiclass-dice", "multiclass-dice:smooth=1e-5,background=drop,over=all"),
+    *("multiclass-jaccard", "multiclass-tversky:alpha=0.3,beta=0.7"),
 )
 
 

@@ -192,6 +192,20 @@ def test_sequences_and_images(tmp_path):
         lossctl.compute("cross-entropy", *files, **{**told, "class_axis": 2})
 
 
+def test_classes_of_images_are_for_losses_of_classes():
+    """One region a loss, or the mean over the regions of the classes: the first names the second."""
+    generator = np.random.default_rng(2)
+    logits, mask = generator.normal(size=(2, 3, 4, 5)), generator.integers(0, 3, (2, 4, 5))
+    for loss in ("dice", "jaccard", "tversky"):
+        rows = np.moveaxis(logits, 1, -1).reshape(-1, 3), mask.ravel()
+        for inputs in ((logits, mask), rows):
+            with pytest.raises(DataError) as error:
+                lossctl.compute(loss, *inputs, from_logits=True)
+            assert f"use multiclass-{loss}" in str(error.value.fix)
+        of_images = value(f"multiclass-{loss}", logits, mask, from_logits=True)
+        assert of_images == value(f"multiclass-{loss}", *rows, from_logits=True)
+
+
 def test_an_axis_that_could_be_two_is_asked_about():
     logits, labels = np.zeros((2, 3, 3)), np.zeros((2, 3), int)
     with pytest.raises(DataError, match="several axes"):

@@ -28,6 +28,8 @@ def spread(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     first = bound.roles[0]
     if len(bound.fields) == 2 and first.classes:
         return _classes(bound, reading)
+    if len(bound.fields) == 2 and spec.loss.of_classes:
+        _refuse_classes(spec, bound)
     if reading.class_axis is not None or reading.shift:
         raise UsageError(f"{spec.loss.name} has no axis of classes here", fix="leave --class-axis and --shift out")
     if len(bound.fields) == 2 and first.is_set:
@@ -80,6 +82,17 @@ def _classes(bound: Bound, reading: Reading) -> Bound:
     shift = ", each step with the label of the next" if reading.shift else ""
     note = f"{shape}: axis {axis} holds {classes} classes, every other place is a row{shift}"
     return _with(bound, fields, note, f"axis:{axis}" + ("+shift" if reading.shift else ""), count)
+
+
+def _refuse_classes(spec: Spec, bound: Bound) -> None:
+    """DataError where one axis of the predictions holds classes, for a loss of one region."""
+    shape, truth = map(_shape, bound.fields)
+    if any(shape[at] > 1 and shape[:at] + shape[at + 1 :] == truth for at in range(1, len(shape))):
+        raise DataError(
+            f"{_place(bound.fields[0])}: shape {shape} beside labels of shape {truth}",
+            why=f"{spec.loss.name} needs one 0/1 label for each prediction, and one axis more holds classes",
+            fix=f"for class indices as labels use {spec.loss.of_classes}",
+        )
 
 
 def _class_axis(field: Field, shape: tuple[int, ...], truth: tuple[int, ...], told: int | None) -> int:

@@ -93,6 +93,12 @@ class Loss:
         return (*self.reductions, *CELLS) if has_cells else self.reductions
 
     @property
+    def of_classes(self) -> str:
+        """The loss of the same name of one class index a row; "" where there is none."""
+        name = f"multiclass-{self.name}"
+        return name if name in load() else ""
+
+    @property
     def has_plane(self) -> bool:
         """Whether one positive and one negative have a loss by their similarities to the anchor alone."""
         return self.cosine and not self.of_triangle
@@ -179,6 +185,7 @@ FAMILIES = (
         "decisions",
         "language",
         "segmentation",
+        "regions",
         "boxes",
         "divergence",
         "impurity",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Doubt = Literal["", "warn", "ask", "error"]
 ROUNDING = 4 * 2.0**-23  # of float32, by which sums of probabilities miss 1
 CLIPPED = 1e-3  # what --clip mends, and nothing beyond
+OF_CLASSES = "cross-entropy or multiclass-hinge"  # losses of one class index a row
 
 
 class Shape(NamedTuple):
@@ -432,6 +433,6 @@ def _label_beside(spec: Spec, prediction: Input, label: Input) -> Input:
         raise DataError(
             f"{prediction.role.option} has {prediction.width} columns and {label.role.option} has {label.width}",
             why=f"{spec.loss.name} needs one 0/1 label for each prediction",
-            fix="for one class index a row use cross-entropy or multiclass-hinge" if label.width == 1 else "",
+            fix=f"for one class index a row use {spec.loss.of_classes or OF_CLASSES}" if label.width == 1 else "",
         )
     return label._replace(check="binary")
