@@ -133,7 +133,7 @@ def mcc(p: List, y: List, smooth: float) -> Any:
     return 1 - (tp * tn - fp * fn) / mp.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
 
 
-def generalized_dice(probs: list[List], label: List) -> Any:
+def generalized_dice(probs: list[List], label: List, ignore_index: None = None) -> Any:
     columns = list(zip(*probs, strict=True))
     truths = [[int(y == c) for y in label] for c in range(len(columns))]
     weights = [1 / mp.mpf(sum(truth)) ** 2 for truth in truths]
@@ -153,7 +153,13 @@ def dice_focal(p: List, y: List, gamma: float, dice_weight: float, focal_weight:
 
 
 def generalized_dice_focal(
-    probs: list[List], label: List, gamma: float, dice_weight: float, focal_weight: float, one_vs_rest: bool
+    probs: list[List],
+    label: List,
+    gamma: float,
+    dice_weight: float,
+    focal_weight: float,
+    one_vs_rest: bool,
+    ignore_index: None,
 ) -> Any:
     assert not one_vs_rest
     surprise = mean([fading(row[int(y)], gamma) for row, y in zip(probs, label, strict=True)])
@@ -168,7 +174,7 @@ def unified_focal(p: List, y: List, delta: float, gamma: float, focal_weight: fl
     return w * mean(terms) / 2 + (1 - w) * mp.fsum(tilted) / 2
 
 
-def wasserstein_dice(probs: list[List], label: List, distances: Any, smooth: float) -> Any:
+def wasserstein_dice(probs: list[List], label: List, distances: Any, smooth: float, ignore_index: None) -> Any:
     classes = len(probs[0])
     table = list(map(mp.mpf, distances or np.ravel(1 - np.eye(classes)).tolist()))
     apart = [
@@ -180,7 +186,14 @@ def wasserstein_dice(probs: list[List], label: List, distances: Any, smooth: flo
 
 
 def multiclass_tversky(
-    probs: list[List], label: List, alpha: float, beta: float, smooth: float, over: str, background: str, **unused: Any
+    probs: list[List],
+    label: List,
+    alpha: float,
+    beta: float,
+    smooth: float,
+    over: str,
+    background: str,
+    ignore_index: None,
 ) -> Any:
     costs = []
     for c, p in [*enumerate(zip(*probs, strict=True))][background == "drop" :]:
@@ -253,7 +266,6 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "generalized-dice-focal": generalized_dice_focal,
     "unified-focal": unified_focal,
     "wasserstein-dice": wasserstein_dice,
-=======
     "multiclass-dice": multiclass_dice,
     "multiclass-jaccard": multiclass_jaccard,
     "multiclass-tversky": multiclass_tversky,
@@ -278,9 +290,7 @@ SEGMENTATION = (
 OF_CLASSES = (
     *("generalized-dice", "generalized-dice-focal", "generalized-dice-focal:gamma=0.5", "wasserstein-dice"),
     *("wasserstein-dice:distances=0/2/1/2/0/0.5/1/0.3/0", "wasserstein-dice:smooth=1e-5"),
-)
-OF_CLASSES = (
-    *("generalized-dice", "multiclass-dice", "multiclass-dice:smooth=1e-5,background=drop,over=all"),
+    *("multiclass-dice", "multiclass-dice:smooth=1e-5,background=drop,over=all"),
     *("multiclass-jaccard", "multiclass-tversky:alpha=0.3,beta=0.7"),
 )
 

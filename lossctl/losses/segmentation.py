@@ -4,24 +4,19 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from ..language.domains import Flag, NonNegative, Numbers, Positive
 from ..language.domains import Fraction as Share
+from ..language.domains import NonNegative, Positive
 from ..language.numerics import (
     Array,
     Total,
-    column_list,
     exact_root,
-    matrix,
-    maximum,
-    one_hot,
     quotient,
     root,
     row_mean,
     row_sum,
-    weigh,
     where,
 )
-from ..language.predictions import Binary, Categorical
+from ..language.predictions import Binary
 from ..language.registry import Sums, loss
 from .classification import focal
 
@@ -170,7 +165,7 @@ def dice_squared(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Su
 def _dice_and_surprise(
     missed: Total, size: Total, surprise: Total, weight: Total, *, dice_weight: float, bce_weight: float
 ) -> Array | float:
-    return _weighted(dice_weight, quotient(missed, size)) + _weighted(bce_weight, quotient(surprise, weight))
+    return weighted(dice_weight, quotient(missed, size)) + weighted(bce_weight, quotient(surprise, weight))
 
 
 def _dice_and_surprise_of_hard(
@@ -179,7 +174,8 @@ def _dice_and_surprise_of_hard(
     return _dice_and_surprise(missed, size, surprise, weight, dice_weight=dice_weight, bce_weight=focal_weight)
 
 
-def _weighted(weight: float, term: Array | float) -> Array | float:
+def weighted(weight: float, term: Array | float) -> Array | float:
+    """A term of a sum of two losses; one of weight 0 counts nothing, even where it is not finite."""
     return weight * term if weight else 0.0
 
 
@@ -259,7 +255,7 @@ def _unified(
     else:
         raised = fore / fore**gamma if fore else fore  # 1 - gamma would be rounded
     regions = (back + raised) / 2.0
-    return _weighted(focal_weight, quotient(surprise, weight)) + _weighted(1.0 - focal_weight, regions)
+    return weighted(focal_weight, quotient(surprise, weight)) + weighted(1.0 - focal_weight, regions)
 
 
 @loss(finish=_unified, stands_alone=False, reductions=("overall",), aliases=("asymmetric-unified-focal",))
@@ -333,133 +329,3 @@ def mcc(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
         row_sum(where(yes, hit, 0.0)), row_sum(where(yes, 0.0, miss)),
         row_sum(where(yes, miss, 0.0)), row_sum(where(yes, 0.0, hit)),
     )  # fmt: skip
-
-
-def _generalized(*totals: Total) -> Array | float:
-    *sums, _ = totals
-    classes = [sums[at : at + 3] for at in range(0, len(sums), 3)]
-    if hasattr(sums[0], "shape"):
-        weights = [where(count > 0, 1.0 / where(count > 0, count, 1.0) ** 2, 0.0) for _, _, count in classes]
-        most = weights[0]
-        for weight in weights:
-            most = maximum(most, weight)
-        weights = [where(weight > 0, weight, most) for weight in weights]
-    else:
-        weights = [1 / count**2 if count else 0 for _, _, count in classes]
-        weights = [weight or max(weights) for weight in weights]
-    missed, size = (
-        sum(
-            (weight * part[at] for weight, part in zip(weights[1:], classes[1:], strict=True)),
-            weights[0] * classes[0][at],
-        )
-        for at in (0, 1)
-    )
-    return quotient(missed, size)
-
-
-def _volumes(probs: Categorical, label: Array) -> tuple[Array, ...]:
-    """Of each class what is missed, its size, and its true size."""
-    truth = _one_of_classes(probs, label)
-    missed = probs.p * (1.0 - truth) + truth * probs.misses
-    parts = zip(column_list(missed), column_list(probs.p + truth), column_list(truth), strict=True)
-    return tuple(column for columns in parts for column in columns)
-
-
-def _one_of_classes(probs: Categorical, label: Array) -> Array:
-    """The true distribution of each row, (n, C)."""
-    return where(one_hot(label, probs.classes, probs.p), 0.0 * probs.p + 1.0, 0.0) if label.ndim == 1 else label
-
-
-@loss(finish=_generalized, stands_alone=False, reductions=("overall",), aliases=("generalized-dice-loss", "gdl"))
-def generalized_dice(probs: Categorical, label: Array) -> Sums:
-    """Dice of several classes together, each weighed by the inverse square of its size, so that small ones count.
-
-    Formula: 1 - 2 sum_c w_c I_c / sum_c w_c (P_c + Y_c), w_c = 1 / Y_c^2, from its numerator, which keeps digits;
-        a class without rows has the largest w of the others
-    Paper: Sudre et al., Generalised Dice Overlap as a Deep Learning Loss Function, 2017
-    Reading: 0 is perfect, 1 is no overlap at all
-    Differs: MONAI takes it of each image, then the mean, with 1e-5 above and below; 1 / Y_c is an option there
-    Use: segmentation with classes of very different sizes
-    Misleads: a class of few pixels makes the number
-    Gradient: that of dice, class by class, times its weight
-    Worked: missed = 0.2 + 0.2 + 0.6 + 0.6 ; size = 0.8 + 1 + 0.2 + 0.6 + 0.4 + 1; generalized_dice = 1 - 2 * 1.2 / 4
-    Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.4
-    """
-    return Sums(*_volumes(probs, label))
-
-
-def _generalized_and_focal(*totals: Total, dice_weight: float, focal_weight: float) -> Array | float:
-    *volumes, surprise, weight = totals
-    return _weighted(dice_weight, _generalized(*volumes, weight)) + _weighted(focal_weight, quotient(surprise, weight))
-
-
-@loss(finish=_generalized_and_focal, stands_alone=False, reductions=("overall",))
-def generalized_dice_focal(
-    probs: Categorical,
-    label: Array,
-    *,
-    gamma: NonNegative = 2.0,
-    dice_weight: NonNegative = 1.0,
-    focal_weight: NonNegative = 1.0,
-    one_vs_rest: Flag = False,
-) -> Sums:
-    """Generalized dice for the regions of all classes and focal loss for their pixels, added up.
-
-    Formula: a generalized-dice + b mean of -(1 - p_y)^gamma log p_y
-    Paper: Sudre et al., 2017; Lin et al., Focal Loss for Dense Object Detection, 2017
-    Differs: MONAI's focal loss is of C labels of yes or no (--one-vs-rest), and its dice that of each image
-    gamma: how fast pixels that are right already fade
-    dice_weight: a
-    focal_weight: b
-    one_vs_rest: the focal loss is of classes as C labels of yes or no
-    Use: segmentation with classes of very different sizes, most pixels of which are easy
-    Misleads: two numbers in one: report them apart
-    Gradient: the sum of both
-    Worked: dice = 1 - 2 * 1.2 / 4; hard = -(0.2^2 * log(0.8) + 0.6^2 * log(0.4)) / 2;
-        generalized_dice_focal = dice + hard
-    Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.5693952027636321
-    """
-    truth = _one_of_classes(probs, label)
-    if one_vs_rest:
-        each = Binary(probs.values, probs.logits, probs.floor)
-        sides = (truth, each.of(0.0 * truth + 1.0)), (1.0 - truth, each.of(0.0 * truth))
-        surprise = row_mean(sum(weigh(share, side.miss**gamma * -side.log_p) for share, side in sides))
-    else:
-        surprise = row_sum(weigh(truth, probs.misses**gamma * -probs.log))
-    return Sums(*_volumes(probs, label), surprise)
-
-
-def _far(apart: Total, near: Total, weight: Total, *, smooth: float) -> Array | float:
-    exact: Any = float if hasattr(near, "shape") else Fraction
-    return quotient(apart, 2 * near + apart + exact(smooth))
-
-
-@loss(
-    finish=_far,
-    stands_alone=False,
-    reductions=("overall",),
-    aliases=("generalized-wasserstein-dice", "generalized-wasserstein-dice-loss", "gwdl"),
-)
-def wasserstein_dice(probs: Categorical, label: Array, *, distances: Numbers = None, smooth: NonNegative = 0.0) -> Sums:
-    """Dice of several classes, where a pixel is missed by how far the predicted classes are from the true one.
-
-    Formula: sum W / (2 sum_{y > 0} (1 - W) + sum W + s), W = sum_l M_yl p_l the distance of a prediction from the
-        truth, M the distances of classes divided by the largest
-    Paper: Fidon et al., Generalised Wasserstein Dice Score for Imbalanced Multi-class Segmentation, 2017
-    Reading: class 0 is the background, which only costs where it is predicted or missed
-    Differs: MONAI takes it of each image, then the mean, with 1e-5 above and below
-    distances: M, a file or list of C x C distances, row by row, 0 on the diagonal; all classes 1 apart by default
-    smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan
-    Use: classes that are confused with near ones at a lower price, such as parts of a tumour
-    Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
-    Gradient: by p_l of a row M_yl (1 - loss), and 2 loss M_yl of one with a region, divided by the size
-    Worked: apart = 0.2 + 0.6; near = 1 - 0.6; wasserstein_dice = apart / (2 * near + apart)
-    Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.5
-    """
-    truth = _one_of_classes(probs, label)
-    if distances is None:
-        apart = row_sum(truth * probs.misses)
-    else:
-        largest = max(distances) or 1.0
-        apart = row_sum(truth @ matrix([d / largest for d in distances], probs.p) * probs.p)
-    return Sums(apart, row_sum(truth[:, 1:]) * (1.0 - apart))

@@ -10,6 +10,7 @@ import sklearn.metrics
 
 from .case import Case
 from .samples import CLASSES, OF_PROBS, PROBS, SCORES, WEIGHT
+from .segmentation import S, of_focal
 
 HARD = np.eye(4)[np.argmax(SCORES, axis=1)]
 WITHOUT = np.where(CLASSES == 2, 1, CLASSES)  # no row is of class 2
@@ -44,6 +45,30 @@ def tversky(regions: Regions, alpha: Fraction, beta: Fraction, smooth: Fraction)
     return 1 - sum(shares) / len(regions)
 
 
+def generalized(probs: np.ndarray, label: np.ndarray) -> float:
+    """Class by class from the definition, in fractions."""
+    terms = []
+    for c in range(probs.shape[1]):
+        p, y = [Fraction(v) for v in probs[:, c].tolist()], [int(v) for v in label == c]
+        overlap = sum(a * b for a, b in zip(p, y, strict=True))
+        terms.append((Fraction(1, sum(y) ** 2), overlap, sum(p) + sum(y)))
+    return 1 - 2 * sum(w * i for w, i, _ in terms) / sum(w * s for w, _, s in terms)
+
+
+def of_distances(probs: np.ndarray, label: np.ndarray, table: np.ndarray) -> Fraction:
+    """Pixel by pixel from the definition, in fractions."""
+    apart = [
+        sum(Fraction(m) * Fraction(p) for m, p in zip(table[y].tolist(), row, strict=True))
+        for row, y in zip(probs.tolist(), label.tolist(), strict=True)
+    ]
+    near = sum(1 - w for w, y in zip(apart, label.tolist(), strict=True) if y)
+    return sum(apart) / (2 * near + sum(apart))
+
+
+TWO_CLASSES = np.stack([S[0], 1 - np.array(S[0])], axis=1)
+NEARLY = f"{MONAI}, without its 1e-5"
+STEPS = abs(np.subtract.outer(np.arange(4), np.arange(4))) / 2.0
+IN_STEPS = "/".join(f"{step:g}" for step in STEPS.ravel())
 PRESENT = [region for region in of_classes(PROBS, WITHOUT) if region[2]]
 SCORED = of_classes(scipy.special.softmax(SCORES, axis=1), CLASSES)
 HALF = ([[0.5, 0.5], [0.5, 0.5]], [0, 0])
@@ -189,5 +214,86 @@ CASES = {
             digits=9,
         ),
         Case("all wrong", "multiclass-tversky", ([[1.0, 0.0], [0.0, 1.0]], [1, 0]), 1.0),
+    ],
+    "generalized-dice": [
+        Case(
+            "fractions, rows with a mark are left out",
+            "generalized-dice:ignore_index=255",
+            (PROBS, MARKED),
+            lambda: generalized(PROBS[MARKED < 255], MARKED[MARKED < 255]),
+        ),
+        *(
+            Case(
+                "MONAI 1.6.1, each of two images, with 1e-5 above and below",
+                "generalized-dice",
+                (p, y),
+                truth,
+                digits=4,
+            )
+            for p, y, truth in ((TWO_CLASSES[:4], [0, 0, 1, 1], 0.175), (TWO_CLASSES[4:], [0, 1, 0, 1], 0.325))
+        ),
+        Case("fractions", "generalized-dice", (PROBS, CLASSES), lambda: generalized(PROBS, CLASSES)),
+        Case(
+            "fractions, logits",
+            "generalized-dice",
+            (SCORES, CLASSES),
+            lambda: generalized(scipy.special.softmax(SCORES, axis=1), CLASSES),
+            forms=OF_PROBS,
+        ),
+        Case(
+            "by hand, a class without rows weighs as the other",
+            "generalized-dice",
+            ([[0.75, 0.25], [0.5, 0.5]], [0, 0]),
+            Fraction(3, 8),
+        ),
+        Case("perfect", "generalized-dice", ([[1.0, 0.0], [0.0, 1.0]], [0, 1]), 0.0),
+    ],
+    "generalized-dice-focal": [
+        Case(
+            "fractions and numpy, rows with a mark are left out",
+            "generalized-dice-focal:ignore_index=255,focal_weight=0",
+            (PROBS, MARKED),
+            lambda: generalized(PROBS[MARKED < 255], MARKED[MARKED < 255]),
+        ),
+        Case(NEARLY, "generalized-dice-focal:one_vs_rest=true", (SCORES, CLASSES), 1.3127461, digits=6, forms=OF_PROBS),
+        Case(
+            NEARLY,
+            "generalized-dice-focal:gamma=1.5,dice_weight=0.7,focal_weight=0.2,one_vs_rest=true",
+            (SCORES, CLASSES),
+            0.6395838,
+            digits=6,
+            forms=OF_PROBS,
+        ),
+        Case(
+            "fractions and numpy",
+            "generalized-dice-focal",
+            (PROBS, CLASSES),
+            lambda: float(generalized(PROBS, CLASSES)) + of_focal(PROBS[np.arange(len(PROBS)), CLASSES], 1, 2),
+        ),
+    ],
+    "wasserstein-dice": [
+        Case(
+            "fractions, rows with a mark are left out",
+            "wasserstein-dice:ignore_index=255",
+            (PROBS, MARKED),
+            lambda: of_distances(PROBS[MARKED < 255], MARKED[MARKED < 255], 1.0 - np.eye(4)),
+        ),
+        Case(NEARLY, "wasserstein-dice", (SCORES, CLASSES), 0.6137964425039255, digits=13, forms=OF_PROBS),
+        Case(
+            NEARLY,
+            f"wasserstein-dice:distances={IN_STEPS}",
+            (SCORES, CLASSES),
+            0.3044562305937446,
+            digits=13,
+            forms=OF_PROBS,
+        ),
+        Case(
+            "fractions",
+            f"wasserstein-dice:distances={IN_STEPS}",
+            (PROBS, CLASSES),
+            lambda: of_distances(PROBS, CLASSES, STEPS / 1.5),
+        ),
+        Case("fractions", "wasserstein-dice", (PROBS, CLASSES), lambda: of_distances(PROBS, CLASSES, 1.0 - np.eye(4))),
+        Case("by hand, an empty region", "wasserstein-dice:smooth=1", ([[0.5, 0.5]], [0]), Fraction(1, 3)),
     ],
 }

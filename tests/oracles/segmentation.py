@@ -14,16 +14,12 @@ import sklearn.metrics
 
 from .case import Case
 from .samples import (
-    CLASSES,
     LABEL,
     LOGIT,
     MANY_LABELS,
     MANY_LOGITS,
     OF_PROB,
-    OF_PROBS,
     PROB,
-    PROBS,
-    SCORES,
     WEIGHT,
 )
 
@@ -199,17 +195,6 @@ def correlation(prob: np.ndarray, label: np.ndarray) -> float:
     return sklearn.metrics.matthews_corrcoef(np.concatenate([label, label]), sure, sample_weight=weight)
 
 
-def of_classes(probs: np.ndarray, label: np.ndarray) -> float:
-    """Class by class from the definition, in fractions."""
-    terms = []
-    for c in range(probs.shape[1]):
-        p, y = [Fraction(v) for v in probs[:, c].tolist()], [int(v) for v in label == c]
-        overlap = sum(a * b for a, b in zip(p, y, strict=True))
-        terms.append((Fraction(1, sum(y) ** 2), overlap, sum(p) + sum(y)))
-    return 1 - 2 * sum(w * i for w, i, _ in terms) / sum(w * s for w, _, s in terms)
-
-
-TWO_CLASSES = np.stack([S[0], 1 - np.array(S[0])], axis=1)
 CASES |= {
     "mcc": [
         Case("segmentation-models-pytorch 0.6.0", "mcc:smooth=1e-5", S, 0.5000025, digits=7),
@@ -232,33 +217,6 @@ CASES |= {
         Case("all wrong", "mcc", ([1.0, 0.0], [0, 1]), 2.0),
         Case("nearly perfect", "mcc", ([1.0, 2.0**-50], [1, 0]), 2.0**-50, digits=29),
     ],
-    "generalized-dice": [
-        *(
-            Case(
-                "MONAI 1.6.1, each of two images, with 1e-5 above and below",
-                "generalized-dice",
-                (p, y),
-                truth,
-                digits=4,
-            )
-            for p, y, truth in ((TWO_CLASSES[:4], [0, 0, 1, 1], 0.175), (TWO_CLASSES[4:], [0, 1, 0, 1], 0.325))
-        ),
-        Case("fractions", "generalized-dice", (PROBS, CLASSES), lambda: of_classes(PROBS, CLASSES)),
-        Case(
-            "fractions, logits",
-            "generalized-dice",
-            (SCORES, CLASSES),
-            lambda: of_classes(scipy.special.softmax(SCORES, axis=1), CLASSES),
-            forms=OF_PROBS,
-        ),
-        Case(
-            "by hand, a class without rows weighs as the other",
-            "generalized-dice",
-            ([[0.75, 0.25], [0.5, 0.5]], [0, 0]),
-            Fraction(3, 8),
-        ),
-        Case("perfect", "generalized-dice", ([[1.0, 0.0], [0.0, 1.0]], [0, 1]), 0.0),
-    ],
 }
 
 
@@ -278,20 +236,8 @@ def unified(prob: np.ndarray, label: np.ndarray, delta: float, gamma: float, wei
     return weight * float(np.mean(fade)) / 2 + (1 - weight) * (back + fore) / 2
 
 
-def of_distances(probs: np.ndarray, label: np.ndarray, table: np.ndarray) -> Fraction:
-    """Pixel by pixel from the definition, in fractions."""
-    apart = [
-        sum(Fraction(m) * Fraction(p) for m, p in zip(table[y].tolist(), row, strict=True))
-        for row, y in zip(probs.tolist(), label.tolist(), strict=True)
-    ]
-    near = sum(1 - w for w, y in zip(apart, label.tolist(), strict=True) if y)
-    return sum(apart) / (2 * near + sum(apart))
-
-
 MONAI = "MONAI 1.6.1, without its 1e-5"
 S_LOGITS = (np.log(np.array(S[0]) / (1 - np.array(S[0]))), S[1])
-STEPS = abs(np.subtract.outer(np.arange(4), np.arange(4))) / 2.0
-IN_STEPS = "/".join(f"{step:g}" for step in STEPS.ravel())
 CASES |= {
     "dice-focal": [
         Case(MONAI, "dice-focal", S_LOGITS, 0.2809530, digits=6, forms=OF_PROB),
@@ -308,23 +254,6 @@ CASES |= {
             "dice-focal:gamma=0.5",
             (PROB, LABEL),
             lambda: float(exact(PROB, LABEL)) + of_focal(PROB, LABEL, 0.5),
-        ),
-    ],
-    "generalized-dice-focal": [
-        Case(MONAI, "generalized-dice-focal:one_vs_rest=true", (SCORES, CLASSES), 1.3127461, digits=6, forms=OF_PROBS),
-        Case(
-            MONAI,
-            "generalized-dice-focal:gamma=1.5,dice_weight=0.7,focal_weight=0.2,one_vs_rest=true",
-            (SCORES, CLASSES),
-            0.6395838,
-            digits=6,
-            forms=OF_PROBS,
-        ),
-        Case(
-            "fractions and numpy",
-            "generalized-dice-focal",
-            (PROBS, CLASSES),
-            lambda: float(of_classes(PROBS, CLASSES)) + of_focal(PROBS[np.arange(len(PROBS)), CLASSES], 1, 2),
         ),
     ],
     "unified-focal": [
@@ -344,24 +273,5 @@ CASES |= {
             forms=OF_PROB,
         ),
         Case("perfect", "unified-focal", ([1.0, 0.0], [1, 0]), 0.0),
-    ],
-    "wasserstein-dice": [
-        Case(MONAI, "wasserstein-dice", (SCORES, CLASSES), 0.6137964425039255, digits=13, forms=OF_PROBS),
-        Case(
-            MONAI,
-            f"wasserstein-dice:distances={IN_STEPS}",
-            (SCORES, CLASSES),
-            0.3044562305937446,
-            digits=13,
-            forms=OF_PROBS,
-        ),
-        Case(
-            "fractions",
-            f"wasserstein-dice:distances={IN_STEPS}",
-            (PROBS, CLASSES),
-            lambda: of_distances(PROBS, CLASSES, STEPS / 1.5),
-        ),
-        Case("fractions", "wasserstein-dice", (PROBS, CLASSES), lambda: of_distances(PROBS, CLASSES, 1.0 - np.eye(4))),
-        Case("by hand, an empty region", "wasserstein-dice:smooth=1", ([[0.5, 0.5]], [0]), Fraction(1, 3)),
     ],
 }
