@@ -174,9 +174,9 @@ def unified_focal(p: List, y: List, delta: float, gamma: float, focal_weight: fl
     return w * mean(terms) / 2 + (1 - w) * mp.fsum(tilted) / 2
 
 
-def wasserstein_dice(probs: list[List], label: List, distances: Any, smooth: float, ignore_index: None) -> Any:
+def wasserstein_dice(probs: list[List], label: List, class_distances: Any, smooth: float, ignore_index: None) -> Any:
     classes = len(probs[0])
-    table = list(map(mp.mpf, distances or np.ravel(1 - np.eye(classes)).tolist()))
+    table = list(map(mp.mpf, class_distances or np.ravel(1 - np.eye(classes)).tolist()))
     apart = [
         mp.fdot([m / max(table) for m in table[int(y) * classes :][:classes]], row)
         for row, y in zip(probs, label, strict=True)
@@ -289,7 +289,7 @@ SEGMENTATION = (
 
 OF_CLASSES = (
     *("generalized-dice", "generalized-dice-focal", "generalized-dice-focal:gamma=0.5", "wasserstein-dice"),
-    *("wasserstein-dice:distances=0/2/1/2/0/0.5/1/0.3/0", "wasserstein-dice:smooth=1e-5"),
+    *("wasserstein-dice:class_distances=0/2/1/2/0/0.5/1/0.3/0", "wasserstein-dice:smooth=1e-5"),
     *("multiclass-dice", "multiclass-dice:smooth=1e-5,background=drop,over=all"),
     *("multiclass-jaccard", "multiclass-tversky:alpha=0.3,beta=0.7"),
 )

@@ -195,6 +195,7 @@ FAMILIES = (
         "pairs",
         "cosines",
         "views",
+        "spread",
         "spectral",
         "ranking",
         "gains",
@@ -407,7 +408,7 @@ class Spec(NamedTuple):
     @property
     def class_tables(self) -> dict[str, tuple[float, ...]]:
         """The options that hold a number for each pair of classes."""
-        chosen = ((name, self.options.get(name)) for name in ("distances",))
+        chosen = ((name, self.options.get(name)) for name in ("class_distances",))
         return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
 
     @property

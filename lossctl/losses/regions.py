@@ -282,7 +282,7 @@ def wasserstein_dice(
     probs: Categorical,
     label: Array,
     *,
-    distances: Numbers = None,
+    class_distances: Numbers = None,
     smooth: NonNegative = 0.0,
     ignore_index: ClassIndex = None,
 ) -> Sums:
@@ -293,7 +293,7 @@ def wasserstein_dice(
     Paper: Fidon et al., Generalised Wasserstein Dice Score for Imbalanced Multi-class Segmentation, 2017
     Reading: class 0 is the background, which only costs where it is predicted or missed
     Differs: MONAI takes it of each image, then the mean, with 1e-5 above and below
-    distances: M, a file or list of C x C distances, row by row, 0 on the diagonal; all classes 1 apart by default
+    class_distances: M, a file or list of C x C distances, row by row, 0 on the diagonal; all classes 1 apart by default
     smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan
     ignore_index: rows with this label are left out before the loss sees them (often 255)
     Use: classes that are confused with near ones at a lower price, such as parts of a tumour
@@ -303,9 +303,9 @@ def wasserstein_dice(
     Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.5
     """
     truth = _one_of_classes(probs, label)
-    if distances is None:
+    if class_distances is None:
         apart = row_sum(truth * probs.misses)
     else:
-        largest = max(distances) or 1.0
-        apart = row_sum(truth @ matrix([d / largest for d in distances], probs.p) * probs.p)
+        largest = max(class_distances) or 1.0
+        apart = row_sum(truth @ matrix([d / largest for d in class_distances], probs.p) * probs.p)
     return Sums(apart, row_sum(truth[:, 1:]) * (1.0 - apart))

@@ -270,7 +270,8 @@ def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
             raise UsageError(
                 f"a list of {name.replace('_', '-')} with --soft", fix="give one number, or leave --soft out"
             )
-    for name, numbers in spec.class_tables.items():
+    for key, numbers in spec.class_tables.items():
+        name = key.replace("_", "-")
         if len(numbers) != classes**2:
             apart = "/".join(str(int(at % (classes + 1) != 0)) for at in range(classes**2))
             raise UsageError(

@@ -281,7 +281,7 @@ CASES = {
         Case(NEARLY, "wasserstein-dice", (SCORES, CLASSES), 0.6137964425039255, digits=13, forms=OF_PROBS),
         Case(
             NEARLY,
-            f"wasserstein-dice:distances={IN_STEPS}",
+            f"wasserstein-dice:class_distances={IN_STEPS}",
             (SCORES, CLASSES),
             0.3044562305937446,
             digits=13,
@@ -289,7 +289,7 @@ CASES = {
         ),
         Case(
             "fractions",
-            f"wasserstein-dice:distances={IN_STEPS}",
+            f"wasserstein-dice:class_distances={IN_STEPS}",
             (PROBS, CLASSES),
             lambda: of_distances(PROBS, CLASSES, STEPS / 1.5),
         ),

@@ -38,14 +38,6 @@ def pairs_of(left: Any, right: Any, scale: float, bias: float) -> float:
     )
 
 
-def of_correlations(left: Any, right: Any, lambd: float) -> float:
-    """numpy's correlations of every column with every other."""
-    columns = left.shape[1]
-    correlation = np.corrcoef(left.T, right.T)[:columns, columns:]
-    diagonal = np.diag(correlation)
-    return float(((1 - diagonal) ** 2).sum() + lambd * ((correlation**2).sum() - (diagonal**2).sum()))
-
-
 def of_alignment(temperature: float, alpha: float, alignment: float) -> float:
     """Both views below one another, each row against all but itself, without the small number in lightly's divisor."""
     x = torch.cat([F.normalize(tensor(LEFT)), F.normalize(tensor(RIGHT))])
@@ -57,20 +49,6 @@ def of_alignment(temperature: float, alpha: float, alignment: float) -> float:
 
 def printed(source: str, spec: str, inputs: Any, value: float, digits: int = 13) -> Case:
     return Case(source, spec, inputs, value, digits=digits)
-
-
-E = np.array([[1, 0.2], [0.8, 0.6], [0.1, 1], [-0.6, 0.8], [0.7, -0.8], [-0.9, 0.1]])
-
-
-def of_pairs(t: float) -> float:
-    """As the paper's code."""
-    return float(torch.pdist(F.normalize(tensor(LEFT))).pow(2).mul(-t).exp().mean().log())
-
-
-def nearest() -> float:
-    x = F.normalize(tensor(LEFT))
-    d = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(9)
-    return float(-d.min(dim=1).values.log().mean())
 
 
 def dot_products() -> torch.Tensor:
@@ -90,14 +68,6 @@ CASES = {
             (10 * LEFT, RIGHT),
             lambda: F.cross_entropy(10 * dot_products(), torch.arange(12)),
         ),
-    ],
-    "uniformity": [
-        Case("torch", "uniformity", (LEFT,), lambda: of_pairs(2)),
-        Case("torch", "uniformity:t=20", (LEFT,), lambda: of_pairs(20)),
-    ],
-    "koleo": [
-        printed(LIGHTLY, "koleo", (E,), 0.4165904, 7),
-        *reduced(Case("torch", "koleo", (LEFT,), nearest), 12, "sum"),
     ],
     "clip": [
         printed(TRANSFORMERS, "clip:temperature=0.1", V, 0.2492554, 7),
@@ -133,10 +103,6 @@ CASES = {
         printed(LIGHTLY, "macl:temperature=0.3,alpha=0.2,alignment=0.3", TWO, 2.08014860, 7),
         Case("lightly's own steps", "macl", TWO, lambda: of_alignment(0.1, 0.5, 0.0)),
     ],
-    "hypersphere": [
-        printed(LIGHTLY, "hypersphere:t=1", TWO, -1.1930525763967614),
-        printed(LIGHTLY, "hypersphere:alpha=3,uniformity_weight=0.3", TWO, -0.4653926796697198),
-    ],
     "gist": [
         *reduced(printed(ST, "gist", FOUR, 6.251753592500578), 12, "sum"),
         printed(ST, "gist:temperature=0.1,margin=0.05", FOUR, 1.2257920271228677),
@@ -153,15 +119,5 @@ CASES = {
     "mega-batch-margin": [
         *reduced(printed(ST, "mega-batch-margin", TWO, 0.4281249075509754), 12, "sum"),
         printed(ST, "mega-batch-margin:positive_margin=0.9,negative_margin=0.1", TWO, 0.6889234457555657),
-    ],
-    "barlow-twins": [
-        printed(LIGHTLY, "barlow-twins:eps=1e-5", V, 0.01169386, 8),
-        printed(LIGHTLY, "barlow-twins:eps=1e-5", TWO, 0.2303324299188712),
-        Case("numpy", "barlow-twins:lambd=0.3", TWO, lambda: of_correlations(*TWO, 0.3)),
-    ],
-    "vicreg": [
-        printed(LIGHTLY, "vicreg", V, 14.38948, 5),
-        printed(LIGHTLY, "vicreg", TWO, 12.198114060069871, 12),
-        printed(LIGHTLY, "vicreg:invariance=1,variance=2,covariance=3,eps=0.01", TWO, 3.70305174555377),
     ],
 }
