@@ -102,6 +102,7 @@ def inputs(kind: str, type: str) -> Inputs:
         "group": np.repeat(np.arange(10), 6), "many": rng.integers(0, 2, (N, C)), "counts": rng.integers(0, 9, N),
         "split": rng.integers(0, 3, N), "views": np.tile(np.arange(12), 2),
     }  # fmt: skip
+    whole["few"] = np.minimum(whole["classes"], C - 2)  # one class has no row
     arrays = {name: array.astype(type) for name, array in floats.items()}
     arrays["probs"] /= arrays["probs"].sum(axis=1, keepdims=True)
     for name, size in (
@@ -134,17 +135,21 @@ OURS: dict[str, tuple[str, ...]] = {
     "js-distance": ("p", "q"), "hinge": ("score", "label"), "squared-hinge": ("score", "label"),
     "soft-margin": ("score", "label"), "multiclass-hinge": ("scores", "classes"), "multi-margin": ("scores", "classes"),
     "categorical-hinge": ("scores", "classes"), "multilabel-margin": ("scores", "many"),
+    **dict.fromkeys(("two-way", "distribution-balanced"), ("scores", "many")), "aucm": ("score", "label"),
+    **dict.fromkeys(("sparsemax", "entmax15", "entmax", "normmax"), ("scores", "classes")),
     "focal-star": ("logit", "label"), "triplet": ("left", "right", "third"), "contrastive": ("left", "right", "same"),
     "contrastive-sides": ("left", "right", "same"),
     "pairwise-ranking": ("left", "right", "same"), "cosine-embedding": ("left", "right", "same"),
     **dict.fromkeys(
-        ("mnrl", "clip", "mega-batch-margin", "nt-xent-views", "dcl", "barlow-twins", "vicreg", "frossl", "mmcr"),
+        ("mnrl", "clip", "mega-batch-margin", "nt-xent-views", "dcl", "dclw", "macl", "hypersphere", "barlow-twins",
+         "vicreg", "frossl", "mmcr"),
         ("left", "near"),
     ),
     "mnrl-negatives": ("left", "near", "third"), "gist": ("left", "near", "third", "guide"), "siglip": ("left", "near"),
     "pair-order": ("score", "pred", "label"), "giou": ("box", "true_box"), "diou": ("box", "true_box"),
     "ciou": ("box", "true_box"), "gini": ("classes",), "entropy": ("classes",),
     "information-gain": ("classes", "split"), "lovasz-hinge": ("score", "label"),
+    **dict.fromkeys(("multiclass-dice", "multiclass-jaccard", "multiclass-tversky"), ("probs", "few")),
     "lovasz-softmax": ("probs", "classes"), "cox": ("pred", "time", "label"), "load-balancing": ("scores",),
     "online-contrastive": ("left", "right", "same"),
     **dict.fromkeys(("dpo", "aot"), ("chosen", "rejected", "ref_chosen", "ref_rejected")),
@@ -1045,6 +1050,122 @@ def monai_dice(**settings: Any) -> Run:
 
 run("monai", "dice/batch")(monai_dice())
 run("monai", "dice-squared/batch")(monai_dice(squared_pred=True))
+
+
+def smp_regions(name: str, **settings: Any) -> Run:
+    def printed(x: Inputs) -> Any:
+        with without_operators():
+            import segmentation_models_pytorch.losses as losses
+
+        image = t(x.probs.T)[None, :, None], t(x.few)[None, None]
+        return getattr(losses, name)("multiclass", from_logits=False, **settings)(*image)
+
+    return printed
+
+
+for row, name, settings in (
+    ("dice", "DiceLoss", {}), ("dice/smooth-1", "DiceLoss", {"smooth": 1.0}), ("jaccard", "JaccardLoss", {}),
+    ("jaccard/smooth-1", "JaccardLoss", {"smooth": 1.0}), ("tversky", "TverskyLoss", {}),
+):  # fmt: skip
+    run("segmentation-models-pytorch", f"multiclass-{row}")(smp_regions(name, **settings))
+
+
+def monai_regions(name: str, **settings: Any) -> Run:
+    """One image of all rows."""
+
+    def printed(x: Inputs) -> Any:
+        import monai.losses
+
+        made = getattr(monai.losses, name)(to_onehot_y=True, **settings)
+        return made(t(x.probs.T)[None, :, None], t(x.few)[None, None, None])
+
+    return printed
+
+
+for row, name, settings in (
+    ("dice", "DiceLoss", {}), ("dice/no-background", "DiceLoss", {"include_background": False}),
+    ("jaccard", "DiceLoss", {"jaccard": True}), ("tversky", "TverskyLoss", {}),
+):  # fmt: skip
+    run("monai", f"multiclass-{row}")(monai_regions(name, **settings))
+
+
+@run("monai", "wasserstein-dice")
+def monai_apart(x: Inputs) -> Any:
+    from monai.losses import GeneralizedWassersteinDiceLoss
+
+    made = GeneralizedWassersteinDiceLoss((1 - np.eye(C)).astype(x.type))
+    return made(t(x.scores.T)[None, :, None], t(x.classes)[None, None, None])
+
+
+@run("monai", "dice-focal")
+def monai_two(x: Inputs) -> Any:
+    from monai.losses import DiceFocalLoss
+
+    return DiceFocalLoss(sigmoid=True)(t(x.logit)[None, None], t(x.label.astype(x.type))[None, None])
+
+
+@run("monai", "unified-focal")
+def monai_unified(x: Inputs) -> Any:
+    from monai.losses import AsymmetricUnifiedFocalLoss
+
+    both = t(np.stack([1 - x.prob, x.prob]))[None, :, None]
+    label = t(np.stack([1 - x.label, x.label]).astype(x.type))[None, :, None]
+    return AsymmetricUnifiedFocalLoss()(both, label)
+
+
+def monai_areas(version: str) -> Run:
+    def printed(x: Inputs) -> Any:
+        from monai.losses import AUCMLoss
+
+        return AUCMLoss(version=version)(t(x.score)[:, None], t(x.label)[:, None])
+
+    return printed
+
+
+run("monai", "aucm")(monai_areas("v1"))
+run("monai", "aucm/v2")(monai_areas("v2"))
+
+
+@run("timm", "two-way")
+def timm_both_ways(x: Inputs) -> Any:
+    with without_operators():
+        from timm.loss import TwoWayLoss
+
+    return TwoWayLoss()(t(x.scores), t(x.many))
+
+
+@run("timm", "distribution-balanced")
+def timm_balanced(x: Inputs) -> Any:
+    with without_operators():
+        from timm.loss import DistributionBalancedLoss
+
+    return DistributionBalancedLoss(x.many.sum(axis=0), N)(t(x.scores), t(x.many))
+
+
+def entmax_row(name: str) -> Run:
+    def printed(x: Inputs) -> Any:
+        import entmax
+
+        return getattr(entmax, name)()(t(x.scores), t(x.classes))
+
+    return printed
+
+
+for name, row in (
+    ("SparsemaxLoss", "sparsemax"), ("Entmax15Loss", "entmax15"), ("EntmaxBisectLoss", "entmax"),
+    ("NormmaxBisectLoss", "normmax"),
+):  # fmt: skip
+    run("entmax", row)(entmax_row(name))
+for name, row in (("DCLWLoss", "dclw"), ("MACLLoss", "macl")):
+    run("lightly", row)(lambda x, name=name: lightly_loss(name)(t(x.left), t(x.near)))
+
+
+@run("lightly", "hypersphere")
+def lightly_sphere(x: Inputs) -> Any:
+    with without_operators():
+        from lightly.loss.hypersphere_loss import HypersphereLoss
+
+    return HypersphereLoss()(t(x.left), t(x.near))
 
 
 def trl_row(kind: str) -> Run:

@@ -20,7 +20,7 @@ INSTALLED = {"torch": (torch.nn, torch.nn.functional), "scikit-learn": (sklearn.
 def test_every_row_means_a_loss_or_says_why_not() -> None:
     losses = registry.load()
     assert [row for row in ROWS if bool(row.loss in losses) == bool(row.reason)] == []
-    assert len({(row.library, row.names) for row in ROWS}) == len(ROWS)
+    assert len({(row.library, row.names, row.where) for row in ROWS}) == len(ROWS)
 
 
 @fold("row", by(lambda row: row.library, (row for row in ROWS if row.library in INSTALLED)))
@@ -32,6 +32,11 @@ def test_the_names_are_those_of_the_library(row: elsewhere.Foreign) -> None:
 def test_a_name_with_its_library_finds_the_loss(row: elsewhere.Foreign) -> None:
     for name in row.names:
         own = name.replace("_", "-").lower()
+        if row.where:
+            with pytest.raises(UsageError) as caught:
+                elsewhere.ours(f"{row.library}.{name}")
+            assert f"{row.loss} in {row.library}, {row.where}" in caught.value.why and row.loss in caught.value.fix
+            continue
         assert elsewhere.ours(f"{row.library}.{name}") == row.loss
         if own not in registry.names():
             try:

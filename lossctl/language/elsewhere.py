@@ -29,6 +29,7 @@ class Foreign(NamedTuple):
     """Some losses of a library: their names there, and our name, "" where we have none for a reason.
 
     is_outside: whether no file of predictions could give them
+    where: how a name that is several losses is told which, as `mode "binary"`; "" for others
     """
 
     library: str
@@ -36,6 +37,12 @@ class Foreign(NamedTuple):
     loss: str
     reason: str
     is_outside: bool = False
+    where: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """Our name, and where it is meant."""
+        return f"{self.loss} in {self.library}{', ' if self.where else ''}{self.where}"
 
 
 @cache
@@ -43,9 +50,9 @@ def table() -> tuple[Foreign, ...]:
     """All rows, in order."""
     rows = []
     for line in TABLE.read_text(encoding="utf-8").splitlines()[2:]:
-        library, names, loss = line.split("\t")
+        library, names, loss, *where = line.split("\t")
         mark, _, reason = loss.partition(" ")
-        rows.append(Foreign(library, tuple(names.split()), "" if reason else loss, reason, mark == "!"))
+        rows.append(Foreign(library, tuple(names.split()), "" if reason else loss, reason, mark == "!", *where))
     return tuple(rows)
 
 
@@ -82,7 +89,9 @@ def ours(text: str) -> str | None:
     rows = [row for row in rows if row.library in libraries] or rows
     losses = list(dict.fromkeys(row.loss for row in rows if row.loss))
     if len(losses) > 1:
-        means = "; ".join(f"{row.loss} in {row.library}" for row in rows if row.loss)
+        means = "; ".join(
+            ", ".join(filter(None, (f"{row.loss} in {row.library}", row.where))) for row in rows if row.loss
+        )
         raise UsageError(f"{text!r} is the name of several losses", why=means, fix=f"use {' or '.join(losses)}")
     if rows and not losses:
         row = rows[0]
@@ -118,8 +127,8 @@ def coverage() -> list[Coverage]:
     for library in dict.fromkeys(row.library for row in table()):
         rows = [row for row in table() if row.library == library]
         missing, outside = ([row for row in rows if row.reason and row.is_outside == side] for side in (False, True))
-        here = sum(not row.reason for row in rows)
-        # a row we have is one loss under several spellings, a row that we lack may hold several losses
+        # names in a row we have are spellings of one loss, those in a row that we lack may be several losses
+        here = len({row.names for row in rows if not row.reason})
         possible = here + sum(len(_distinct(row.names)) for row in missing)
         lines.append(Coverage(library, here, possible, *(list(map(_why_not, side)) for side in (missing, outside))))
     return sorted(lines, key=lambda line: -line.possible)
