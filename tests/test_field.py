@@ -351,6 +351,35 @@ def test_ids_that_disagree(tmp_path, name):
     assert value("bce", pred, same) == pytest.approx(BCE)
 
 
+def test_rows_of_ids_that_repeat_are_held_to_their_times(tmp_path):
+    days = [f"{name},2024-01-0{day}" for name in "ab" for day in (1, 2)]
+    truth = csv(tmp_path, "unique_id,ds,y\n" + "".join(f"{k},{v}\n" for k, v in zip(days, (1, 2, 5, 9), strict=True)))
+    forecast = dict(zip(days, (1.5, 2.0, 5.0, 8.0), strict=True))
+    orders = {(0, 1, 2, 3): "", (1, 0, 2, 3): "has 2024-01-02", (2, 3, 0, 1): "has b", (0, 2, 1, 3): "has b"}
+    for order, told in orders.items():
+        rows = [f"{days[row]},{forecast[days[row]]}\n" for row in order]
+        for head, cut, key in (("unique_id,ds", 0, "unique_id, ds"), ("ds", 2, "ds")):
+            path = csv(tmp_path, f"{head},pred\n" + "".join(row[cut:] for row in rows), "forecast.csv")
+            if order == (2, 3, 0, 1) and cut:
+                continue  # days alone cannot tell two series apart
+            if not told:
+                assert value("mae", path, truth) == (0.5 + 1) / 4, head
+                continue
+            with pytest.raises(DataError, match="disagree") as fault:
+                lossctl.compute("mae", path, truth)
+            assert fault.value.fix == f"write both in one order: sort them by {key}", (order, head)
+            assert cut or told in fault.value.what, order
+
+
+def test_ids_are_one_column_in_the_plural(tmp_path):
+    np.savez(tmp_path / "pred.npz", prob=np.array([0.9, 0.2, 0.6]), ids=np.array(["a", "b", "c"]))
+    pred, same = tmp_path / "pred.npz", csv(tmp_path, "id,label\na,1\nb,0\nc,1\n", "same.csv")
+    assert value("bce", f"{pred}::prob", same) == pytest.approx(BCE)
+    other = csv(tmp_path, "id,label\nc,1\nb,0\na,1\n", "other.csv")
+    with pytest.raises(DataError, match=r"row 0 has a, .*:2 has c"):
+        lossctl.compute("bce", f"{pred}::prob", other)
+
+
 def test_a_row_without_a_group_is_in_none(tmp_path):
     pred = csv(tmp_path, "id,prob\na,0.9\nb,0.2\nc,0.6\n", "pred.csv")
     truth = csv(tmp_path, "id,label,kind\nc,1,x\nb,0,NA\na,1,y\n", "truth.csv")

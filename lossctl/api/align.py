@@ -53,7 +53,8 @@ def ids_of(desk: Desk, source: Given, column: str) -> np.ndarray:
         raise DataError(
             f"{label_of(frame.path)}: {field.name}: {len(twice)} identifiers stand there more than once "
             f"(first: {shown(str(twice[0]))})",
-            fix="choose a column that names each row once",
+            fix="choose a column that names each row once; if there is none, write the files in one order, and leave "
+            "--align out",
         )
     return ids
 

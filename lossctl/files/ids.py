@@ -19,6 +19,9 @@ NAMES = (
     "id", "ids", "row_id", "rowid", "index", "idx", "uuid", "guid", "uid", "key", "sample_id", "sampleid", "example_id",
     "item_id", "record_id", "image_id", "doc_id", "user_id", "passengerid", "filename", "file_name", "unnamed: 0", "",
 )  # fmt: skip
+TIMES = (
+    "ds", "date", "datetime", "timestamp", "time", "time_idx", "hour", "day", "week", "month", "quarter", "year",
+)  # fmt: skip
 ENDING = re.compile(r"(?:^|[a-z]_)(?:id|uuid|guid)$")  # patient_id, query_id
 BLOCK = 1 << 14
 
@@ -27,7 +30,8 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
     """DataError where the frames of two fields carry the same column of identifiers and disagree in a row.
 
     A column that is not called as identifiers are counts as one where its values are different in all rows, and one of
-    them stands in another row of the other frame.
+    them stands in another row of the other frame. Where identifiers repeat, or there are none, so do further ones and
+    times: a value that stands in another row there.
 
     fields: what is computed with, which is no identifier;  can_align: whether --align would match the rows
     """
@@ -45,38 +49,59 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
     mine = free(first) if rest and first.names else {}
     for other in rest if mine else ():
         others = free(other)
-        theirs = {_plain(name): name for name in others}
-        shared = {name: theirs[_plain(name)] for name in mine if _plain(name) in theirs}
-        name = next((name for name in shared if _is_called_id(name)), None) or next(
-            (name for name, title in shared.items() if _are_moved(mine[name], others[title])), None
-        )
+        theirs = {**{_singular(name): name for name in others}, **{_plain(name): name for name in others}}
+        titles = {name: theirs.get(_plain(name), theirs.get(_singular(name))) for name in mine}
+        pairs = {name: others[title] for name, title in titles.items() if title is not None}
+        ids = [name for name in pairs if _is_called_id(name) and _plain(name) == _plain(titles[name] or "")]
+        moved = (name for name in pairs if _are_moved(mine[name], pairs[name]))
+        name = next(iter(ids), None) or next(moved, None)
+        repeats = name is None or _repeats(mine[name]) or _repeats(pairs[name])
+        order = list(dict.fromkeys([*ids, *(title for title in pairs if _plain(title) in TIMES)]))
+        together = f"sort them by {', '.join(order)}" if repeats and len(order) > 1 else "sort them by their ids"
         if name is not None:
-            are_files = "memory" not in (first.format, other.format) and name == shared[name]
-            _compare(mine[name], others[shared[name]], _aligned(name) if can_align and are_files else "")
+            are_files = "memory" not in (first.format, other.format) and name == titles[name]
+            align = _aligned(name) if can_align and are_files and not repeats else ""
+            _compare(mine[name], pairs[name], align, together)
+        for title in order if repeats else ():
+            if title != name and _are_moved(mine[title], pairs[title], are_names=False):
+                _compare(mine[title], pairs[title], "", together if len(order) > 1 else f"sort them by {title}")
 
 
 def _plain(name: str) -> str:
     return name.strip().lower()
 
 
+def _singular(name: str) -> str:
+    return _plain(name).removesuffix("s") or name
+
+
 def _is_called_id(name: str) -> bool:
     return _plain(name) in NAMES or ENDING.search(_plain(name)) is not None
 
 
-def _are_moved(mine: Field, theirs: Field) -> bool:
-    """Whether the first values of two columns of one name are names of rows, and one stands in another row there."""
+def _repeats(field: Field) -> bool:
+    """Whether a value stands more than once among the first ones."""
+    names = as_names(first_values(field, "category"))
+    return len(np.unique(names)) < len(names)
+
+
+def _are_moved(mine: Field, theirs: Field, *, are_names: bool = True) -> bool:
+    """Whether one of the first values of two columns stands in another row there.
+
+    are_names: only of columns that have other values in all rows
+    """
     try:
         left, right = (as_names(first_values(field, "category")) for field in (mine, theirs))
     except DataError:
         return False
     length = min(len(left), len(right))
     left, right = left[:length], right[:length]
-    if length < 2 or any(len(np.unique(names)) < length for names in (left, right)):
+    if length < 2 or (are_names and any(len(np.unique(names)) < length for names in (left, right))):
         return False
     return bool(np.isin(left[left != right], right).any())
 
 
-def _compare(mine: Field, theirs: Field, align: str) -> None:
+def _compare(mine: Field, theirs: Field, align: str, together: str) -> None:
     try:
         steps = list(blocks([mine, theirs], ["category", "category"], BLOCK))
     except DataError as fault:
@@ -84,7 +109,7 @@ def _compare(mine: Field, theirs: Field, align: str) -> None:
             fault.fix = (
                 f"to match rows by their ids, make the files hold the same rows and add {align}"
                 if align
-                else "make the files hold the same rows, in one order: leave out the others, and sort both by their ids"
+                else "make the files hold the same rows, in one order: leave out the others, and " + together
             )
         raise
     for block in steps:
@@ -97,7 +122,7 @@ def _compare(mine: Field, theirs: Field, align: str) -> None:
                 f"{mine.frame.where(block.start + row)} has {shown(left[row])}, "
                 f"{theirs.frame.where(block.start + row)} has {shown(right[row])}",
                 why="rows are matched by their place" + (" unless told otherwise" if align else ""),
-                fix=f"match them by their ids: {align}" if align else "write both in one order: sort them by their ids",
+                fix=f"match them by their ids: {align}" if align else f"write both in one order: {together}",
             )
 
 
