@@ -107,7 +107,7 @@ def _texts() -> dict[str, bytes]:
     """A suite and a baseline, of rows that stand in no file."""
     entries = "\n".join(f"  - {{loss: {loss}, inputs: [g.csv::a, g.csv::b]}}" for loss in ("mse", "'huber:delta=2'"))
     suite = f"defaults: {{na: skip}}\nlosses:\n{entries[:-1]}, max: 0.5}}\n"
-    saved = {"schema": "lossctl/1", "command": "compute", "results": [lossctl.compute("mse", *PAIR).as_json()]}
+    saved = {"schema": "lossctl/1", "command": "compute", "results": [lossctl.compute("mse", *PAIR).to_dict()]}
     return {"suite.yaml": suite.encode(), "baseline.json": json.dumps(saved).encode()}
 
 
