@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -569,6 +570,37 @@ def test_info_shows_what_is_missing_and_infinite(tmp_path):
     assert (names["type"], names["values"]) == ("text", "a b")
     (tmp_path / "y.csv").write_text("p,q\n1,2\n3\n")
     assert "y.csv:3" in run_lossctl("info", tmp_path / "y.csv").err
+
+
+def test_info_of_the_first_rows_is_that_of_a_file_of_them_and_says_so(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(9, 3))
+    for count in (9, 4):
+        np.save(tmp_path / f"{count}.npy", rows[:count])
+        np.savez(tmp_path / f"{count}.npz", x=rows[:count], wide=np.tile(rows[:count], 5))
+        lines = [f"{a},{b},word {c}\n" for a, b, c in rows[:count].tolist()]
+        (tmp_path / f"{count}.csv").write_text("a,b,c\n" + "".join(lines))
+    for end in ("npy", "npz", "csv"):
+        part, rest = (
+            json.loads(run_lossctl("info", tmp_path / name, *words, "--json").out)["results"]
+            for name, words in ((f"9.{end}", ("--first", "4")), (f"4.{end}", ("--first", "4")))
+        )
+        assert {column.pop("first_of") for column in part} == {9}, end
+        for column in (*part, *rest):
+            del column["file"]
+        assert part == rest
+        assert "first 4 of 9" in run_lossctl("info", tmp_path / f"9.{end}", "--first", "4").out
+
+
+def test_info_says_before_it_reads_for_long_and_how_to_read_less(tmp_path, monkeypatch):
+    from lossctl.files import summary
+
+    monkeypatch.setattr(summary, "LOOKED", 0.0)
+    monkeypatch.setattr(summary, "LONG", 0.0)
+    monkeypatch.setattr(summary, "BLOCK_ROWS", 100)
+    np.save(tmp_path / "x.npy", np.zeros((1000, 2)))
+    told = run_lossctl("info", tmp_path / "x.npy").err
+    (few,) = re.findall(r"x.npy: 2,000 values are to be read, which takes about .* --first (\d+) looks", told)
+    assert run_lossctl("info", tmp_path / "x.npy", "--first", few).code == 0
 
 
 def test_cosine_of_a_row_without_direction_is_an_error(tmp_path):

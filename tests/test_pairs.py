@@ -172,7 +172,7 @@ COMMANDS = {
     "curve circle": (("curve",), ("circle",), {"sweep": ("--sweep", "margin=0.1,0.2"), **CURVE}),
     "info": (("info",), ("a.csv",), {
         **SHEET, "header": ("--header", "no"), "delimiter": (("--delimiter", ";"), ("semicolons.csv",)),
-        "decimal": (("--decimal", ",", "--delimiter", ";"), ("commas.csv",)),
+        "decimal": (("--decimal", ",", "--delimiter", ";"), ("commas.csv",)), "first": ("--first", "2"),
     }),
     "list": (("list",), (), {**SHEET, "family": ("--family", "pairs"), "names": ("--names",),
                            "search": ("--search", "pair")}),

@@ -26,8 +26,14 @@ def info(values: Mapping[str, Any]) -> None:
 
     output.check("--header", values["header"], tuple(HEADERS))
     style, dialect = output.style_of(values), dialect_of(values)
+
+    def tell(text: str) -> None:
+        output.warn(style, [text])
+
     with output.progress(style):
-        columns = [column for source in values["sources"] for column in summaries(source, dialect)]
+        columns = [
+            column for source in values["sources"] for column in summaries(source, dialect, values["first"], tell)
+        ]
     with output.destination(style, values["sources"]) as writer:
         if style.format == "json":
             writer.write(show.as_json(columns))

@@ -252,6 +252,8 @@ OPTIONS: tuple[Setting, ...] = (
             (*LOSSES, *SETS, "info", "suggest"), metavar="CHAR"),
     Setting("dim", "whole", "The columns of a file of raw float32.", (*LOSSES, *SETS, "info", "suggest"), metavar="D",
             low=1),
+    Setting("first", "whole", "Look at the first N rows alone.", ("info",), SHELL, metavar="N", low=1,
+            shows_bounds=True),
     # --- curve, bench, list, run
     Setting("sweep", "texts", "One curve for each value of an option; repeatable, for all their pairs.", ("curve",),
             SHELL, metavar="OPTION=A,B,..."),

@@ -131,7 +131,10 @@ COLUMN = _object(
         "file": TEXT, "what": TEXT, "type": TEXT, "rows": COUNT, "columns": COUNT, "min": MAYBE_NUMBER,
         "mean": MAYBE_NUMBER, "max": MAYBE_NUMBER, "nan": COUNT, "inf": COUNT, "values": TEXT,
     },
-    {"vectors": _object({"shortest": NUMBER, "longest": NUMBER, "duplicates": COUNT, "constant": COUNT})},
+    {
+        "vectors": _object({"shortest": NUMBER, "longest": NUMBER, "duplicates": MAYBE_COUNT, "constant": COUNT}),
+        "first_of": MAYBE_COUNT,
+    },
 )  # fmt: skip
 ROW = _object(
     {"rank": COUNT, "row": COUNT, "loss": MAYBE_NUMBER, "weight": MAYBE_NUMBER, "inputs": _table(ANY)}, is_open=True

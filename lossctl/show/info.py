@@ -20,7 +20,7 @@ def sheet(summaries: Sequence[Summary]) -> Sheet:
             shown(item.path),
             item.name,
             item.dtype,
-            str(item.rows),
+            _rows(item),
             str(item.columns),
             *("" if value is None else f"{value:.6g}" for value in (item.low, item.mean, item.high)),
             str(item.missing),
@@ -35,12 +35,19 @@ def sheet(summaries: Sequence[Summary]) -> Sheet:
     )
 
 
+def _rows(item: Summary) -> str:
+    if item.part is None:
+        return str(item.rows)
+    return f"first {item.rows}" + ("" if item.part.of is None else f" of {item.part.of}")
+
+
 def _words(vectors: Vectors | None) -> str:
     """Lengths of rows, and what is odd about them."""
     if vectors is None:
         return ""
     counts = ((vectors.duplicates, "duplicate rows"), (vectors.constant, "columns of one value"))
     odd = "".join(f", {count} {what}" for count, what in counts if count)
+    odd += ", equal rows not counted" if vectors.duplicates is None else ""
     return f"lengths {vectors.shortest:.6g} to {vectors.longest:.6g}{odd}"
 
 
@@ -52,4 +59,6 @@ def as_json(summaries: Sequence[Summary]) -> str:
 def _record(item: Summary) -> dict[str, Any]:
     cells = (item.path, item.name, item.dtype, item.rows, item.columns, item.low, item.mean, item.high)
     record = dict(zip(COLUMNS, (*cells, item.missing, item.infinite, item.values), strict=True))
+    if item.part is not None:
+        record |= {"first_of": item.part.of}
     return record if item.vectors is None else {**record, "vectors": item.vectors._asdict()}
