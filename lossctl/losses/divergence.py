@@ -20,6 +20,7 @@ from ..language.numerics import (
     log,
     log1p,
     maximum,
+    minimum,
     namespace,
     pick,
     row_mean,
@@ -332,20 +333,22 @@ def _told(x: Array, y: Array, bins: int, kernel: str, unit: bool, normalized: bo
         return -(entropies[0] + entropies[1]) / entropies[2]
     apart = sides[0][:, None] * sides[1][None, :]
     held = joint > 0
-    return -xp.sum(where(held, joint * log(where(held, joint / where(held, apart, 1.0), 1.0)), 0.0))
+    return 0.0 - xp.sum(where(held, joint * log(where(held, joint / where(held, apart, 1.0), 1.0)), 0.0))
 
 
 def _steps(x: Array, bins: int) -> Array:
     """Each value as steps from the least, 0 to bins - 1; 0 where all are alike."""
     xp = namespace(x)
     low, high = xp.min(x), xp.max(x)
-    width = where(high > low, high - low, 1.0)
-    return (x - low) / width * (bins - 1.0)
+    part = where(high - low < _infinity, 1.0, 0.5)  # of both, where their difference is beyond float64
+    width = where(high > low, high * part - low * part, 1.0)
+    return (x * part - low * part) / width * (bins - 1.0)
 
 
 def _bin_weights(place: Array, bins: int, kernel: str) -> Array:
     """(n, bins) how much of each value each bin has."""
     xp = namespace(place)
+    place = place if kernel == "gaussian" else minimum(maximum(place, 0.0), bins - 1.0)
     u = abs(place[:, None] - xp.arange(bins, dtype=place.dtype, device=getattr(place, "device", None))[None, :])
     if kernel == "gaussian":
         share = exp(-2.0 * (u * u - xp.min(u, axis=-1, keepdims=True) ** 2))

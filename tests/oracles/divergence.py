@@ -241,6 +241,12 @@ CASES |= {
         ),
         Case("by hand, one tells the other", "mutual-information:bins=2", ([0.0, 1.0], [3.0, 5.0]), -math.log(2)),
         Case(
+            "by hand, beyond 0 and 1", "mutual-information:bins=2,unit=true", ([-2.0, 9.0], [1.0, -1.0]), -math.log(2)
+        ),
+        Case(
+            "by hand, a range beyond float64", "mutual-information:bins=2", ([-1e308, 1e308], [0.0, 1.0]), -math.log(2)
+        ),
+        Case(
             "by hand, nothing is told", "mutual-information:bins=2", ([0.0, 1.0, 0.0, 1.0], [3.0, 5.0, 5.0, 3.0]), 0.0
         ),
     ],
