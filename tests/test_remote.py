@@ -131,6 +131,9 @@ def test_a_request_is_made_again_and_says_so_at_the_end(monkeypatch):
 
     again.taken()
     assert remote._asked("s3://b/k", fails(3)) == "answer"
+    with monkeypatch.context() as forked:
+        forked.setattr(again.os, "getpid", lambda: -1)
+        assert again.taken() == {}
     assert again.told(again.taken()) == ["requests to s3://b: 3 done again"]
     calls.clear()
     with pytest.raises(FileError, match=r"tried 4 times: ConnectionError: reset by \.\.\.") as fault:

@@ -5,27 +5,26 @@ It is counted where it happens, comes back with the parts of other processes, an
 
 from __future__ import annotations
 
+import os
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 LOST = "parts of lost workers"
-_counts: Counter[str] = Counter()
+_counts: defaultdict[int, Counter[str]] = defaultdict(Counter)  # by process: one that is forked has counted nothing
 _lock = threading.Lock()
 
 
 def count(counts: Mapping[str, int]) -> None:
     """So many times more. Keys: what it was, in the plural."""
     with _lock:
-        _counts.update(counts)
+        _counts[os.getpid()].update(counts)
 
 
 def taken() -> dict[str, int]:
     """What was counted since this was last asked."""
     with _lock:
-        counts = dict(_counts)
-        _counts.clear()
-    return counts
+        return dict(_counts.pop(os.getpid(), {}))
 
 
 def told(counts: Mapping[str, int]) -> list[str]:
