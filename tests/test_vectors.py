@@ -332,6 +332,9 @@ def test_info_tells_lengths_equal_rows_and_columns_of_one_value(tmp_path):
     norms = np.linalg.norm(x, axis=1)
     assert summary.vectors == pytest.approx((norms.min(), norms.max(), 2, 1))
     assert "2 duplicate rows, 1 columns of one value" in sheet([summary]).rows[0][-1]
+    np.save(tmp_path / "late.npy", 7.0 * (np.arange(9000) == 8000))
+    (summary,) = summaries(str(tmp_path / "late.npy"))
+    assert summary.values == "0 7"
 
 
 def test_columns_that_are_no_coordinates_are_warned_of():

@@ -197,8 +197,9 @@ class _Numbers:
             self.finite += good.size
             self.mean += (float(good.mean()) - self.mean) * good.size / self.finite
         if len(self.distinct) <= LISTED_VALUES:
-            few = good[: 1 << 12] if good.ndim == 1 else good
-            self.distinct |= set(np.unique(few)[: LISTED_VALUES + 1].tolist())
+            self.distinct |= set(np.unique(good[:FIRST_ROWS])[: LISTED_VALUES + 1].tolist())
+        if len(self.distinct) <= LISTED_VALUES:
+            self.distinct |= set(np.unique(good)[: LISTED_VALUES + 1].tolist())
 
     def summary(self, field: Field) -> Summary:
         count = len(self.distinct)
