@@ -20,7 +20,7 @@ KEYWORDS = {
     "--device cpu": 'device="cpu"',
     "--on": "executor",
 }
-OF_TEXT = "memory|classes|positive|align|decimal|thousands|noise|header|delimiter|squash|ci-method"
+OF_TEXT = "memory|classes|positive|align|decimal|thousands|noise|header|delimiter|squash|ci-method|class-distances"
 WORD = r"""(?:'[^']*'|"[^"]*"|[^\s;,'"]|,(?=\S))+|,"""  # of a shell, without a comma after it
 TEXTS = rf"--({OF_TEXT}) (?!(?:out|with|and|or)\b)({WORD})"
 NUMBERS = r"--(class-axis|clip|ignore-index|noise-label) (-?[0-9.e-]+)"

@@ -206,6 +206,19 @@ def test_classes_of_images_are_for_losses_of_classes():
         assert of_images == value(f"multiclass-{loss}", *rows, from_logits=True)
 
 
+def test_numbers_of_classes_that_do_not_fit_are_refused():
+    scores, labels = np.zeros((3, 2)), np.eye(3)[:, :2]
+    for loss, inputs, options, what in (
+        ("distribution-balanced", (scores, labels), {"class_counts": (3.0,)}, "has 1 numbers for 2 columns"),
+        ("distribution-balanced", (scores, labels), {"class_counts": (3.0, -1.0)}, "cannot be"),
+        ("distribution-balanced", (scores, labels), {"count": 1}, "count cannot be 1"),
+        ("wasserstein-dice", (scores + 0.5, [0, 1, 1]), {"class_distances": (0.0, -1.0, -1.0, 0.0)}, "cannot be"),
+        ("wasserstein-dice", (scores + 0.5, [0, 1, 1]), {"class_distances": (0.0, 1.0)}, 'class_distances="0/1/1/0"'),
+    ):
+        with pytest.raises(UsageError, match=what):
+            lossctl.compute(loss, *inputs, **options)
+
+
 def test_an_axis_that_could_be_two_is_asked_about():
     logits, labels = np.zeros((2, 3, 3)), np.zeros((2, 3), int)
     with pytest.raises(DataError, match="several axes"):

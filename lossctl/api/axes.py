@@ -28,7 +28,7 @@ def spread(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     first = bound.roles[0]
     if len(bound.fields) == 2 and first.classes:
         return _classes(bound, reading)
-    if len(bound.fields) == 2 and spec.loss.of_classes:
+    if len(bound.fields) == 2:
         _refuse_classes(spec, bound)
     if reading.class_axis is not None or reading.shift:
         raise UsageError(f"{spec.loss.name} has no axis of classes here", fix="leave --class-axis and --shift out")
@@ -87,7 +87,8 @@ def _classes(bound: Bound, reading: Reading) -> Bound:
 def _refuse_classes(spec: Spec, bound: Bound) -> None:
     """DataError where one axis of the predictions holds classes, for a loss of one region."""
     shape, truth = map(_shape, bound.fields)
-    if any(shape[at] > 1 and shape[:at] + shape[at + 1 :] == truth for at in range(1, len(shape))):
+    has_classes = any(shape[at] > 1 and shape[:at] + shape[at + 1 :] == truth for at in range(1, len(shape)))
+    if has_classes and spec.loss.of_classes:  # in this order: the second loads all losses
         raise DataError(
             f"{_place(bound.fields[0])}: shape {shape} beside labels of shape {truth}",
             why=f"{spec.loss.name} needs one 0/1 label for each prediction, and one axis more holds classes",

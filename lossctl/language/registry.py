@@ -402,7 +402,7 @@ class Spec(NamedTuple):
     @property
     def class_numbers(self) -> dict[str, tuple[float, ...]]:
         """The options that hold a number for each class."""
-        chosen = ((name, self.options.get(name)) for name in ("class_weights", "alpha", "pos_weight"))
+        chosen = ((name, self.options.get(name)) for name in ("class_weights", "class_counts", "alpha", "pos_weight"))
         return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
 
     @property

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated
 
-from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real
+from ..language.domains import Domain, Flag, NonNegative, Positive, Real, Weights
 from ..language.engines import WHOLE
 from ..language.entropy import NEVER, log_sum_exp
 from ..language.numerics import (
@@ -36,6 +36,7 @@ from ..language.rounding import sum_of_three
 
 Sparsity = Annotated[float, Domain(float, low=1, high=64, low_open=True)]
 Settled = Annotated[float | None, Domain(float, optional=True)]
+Rows = Annotated[float | None, Domain(float, low=2, optional=True)]
 HALVINGS = 60
 
 
@@ -379,8 +380,8 @@ def distribution_balanced(
     label_scores: Array,
     label: Array,
     *,
-    class_counts: Numbers = None,
-    count: Settled = None,
+    class_counts: Weights = None,
+    count: Rows = None,
     least: NonNegative = 0.1,
     steepness: NonNegative = 10.0,
     threshold: Real = 0.2,

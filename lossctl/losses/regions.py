@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 from typing import Any, Literal
 
-from ..language.domains import ClassIndex, Flag, NonNegative, Numbers
+from ..language.domains import ClassIndex, Flag, NonNegative, Weights
 from ..language.numerics import (
     Array,
     Total,
@@ -259,8 +259,8 @@ def generalized_dice_focal(
     """
     truth = _one_of_classes(probs, label)
     if one_vs_rest:
-        each = Binary(probs.values, probs.logits, probs.floor)
-        sides = (truth, each.of(0.0 * truth + 1.0)), (1.0 - truth, each.of(0.0 * truth))
+        labels = Binary(probs.values, probs.logits, probs.floor)
+        sides = (truth, labels.of(0.0 * truth + 1.0)), (1.0 - truth, labels.of(0.0 * truth))
         surprise = row_mean(sum(weigh(share, side.miss**gamma * -side.log_p) for share, side in sides))
     else:
         surprise = row_sum(weigh(truth, probs.misses**gamma * -probs.log))
@@ -282,7 +282,7 @@ def wasserstein_dice(
     probs: Categorical,
     label: Array,
     *,
-    class_distances: Numbers = None,
+    class_distances: Weights = None,
     smooth: NonNegative = 0.0,
     ignore_index: ClassIndex = None,
 ) -> Sums:
