@@ -106,8 +106,8 @@ def _is_alike(first: tuple[Combinations, Combination], second: tuple[Combination
     is_common = all(word in field.loss.all_reductions for field, word in zip(fields, words[::-1], strict=True))
     if is_common and not all(is_default) and words[0] != words[1]:
         return False
-    one, other = (_effective(fields[0], _effective(fields[1], own)) for own in settings)
-    return one == other
+    common = [_effective(fields[0], _effective(fields[1], own)) for own in settings]
+    return common[0] == common[1]
 
 
 def _effective(field: Combinations, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,15 +126,15 @@ def other_loss(number: Printed, question: Question, spec: Spec, by_hand: Collect
     form = next(iter(question.forms[0].values()), "")
     forms = {role.name: form if form in role.forms else role.forms[0] for role in loss.roles if role.forms}
     names = dict(zip((role.name for role in first.roles), (role.name for role in loss.roles), strict=False))
-    named = {names[name]: given for name, given in question.named.items() if name in names}
+    named = {names[name]: source for name, source in question.named.items() if name in names}
     of_first = {option.name for option in first.options}
     fixed = dict.fromkeys([*(key for key in by_hand if key not in of_first), *spec.by_hand], True)
     asked = question._replace(specs=(spec,), forms=(forms,), named=named)
     with answers.opened(asked) as answer:
         answer.results()
         field = Combinations(asked, answer.shared, fixed)
-        found = sorted(exact_hits(field, field.all(), number), key=lambda hit: cost(field, hit))
-    return OtherLoss(number, field, tuple(found))
+        hits = sorted(exact_hits(field, field.all(), number), key=lambda hit: cost(field, hit))
+    return OtherLoss(number, field, tuple(hits))
 
 
 def exact_hits(field: Combinations, combinations: Sequence[Combination], number: Printed) -> list[Combination]:

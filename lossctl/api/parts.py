@@ -191,20 +191,20 @@ class _Asking(NamedTuple):
 FUNCTIONS: dict[bytes, Callable[[Any], Any]] = {}  # by plan: at most one that was made here, with its points
 
 
-class Answer(NamedTuple):
+class Delivery(NamedTuple):
     """What a worker gives of a part: an entry for each block, and what it did again."""
 
     entries: list[Any]
     again: dict[str, int]
 
 
-def _telling(work: Callable[..., list[Any] | LossctlError]) -> Callable[..., Answer | LossctlError]:
+def _telling(work: Callable[..., list[Any] | LossctlError]) -> Callable[..., Delivery | LossctlError]:
     """The work of a part, which says what was done again for it."""
 
     @wraps(work)
-    def done(*arguments: Any) -> Answer | LossctlError:
+    def done(*arguments: Any) -> Delivery | LossctlError:
         entries = work(*arguments)
-        return entries if isinstance(entries, LossctlError) else Answer(entries, again.taken())
+        return entries if isinstance(entries, LossctlError) else Delivery(entries, again.taken())
 
     return done
 

@@ -86,8 +86,8 @@ def _each_once(points: Points, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     is_pair[i - start, j] = True
     anchors, others = where_true(is_pair)
     squares[anchors, others] = points.gram.direct(anchors + start, others)
-    each: np.ndarray = squares[i - start, j]
-    return each
+    result: np.ndarray = squares[i - start, j]
+    return result
 
 
 def joined(blocks: Iterable[Mined]) -> Mined:
