@@ -213,7 +213,7 @@ def lovasz_hinge(score: list[Any], label: list[Any]) -> Any:
     return lovasz([max(0, e) for e in error], error, label)
 
 
-def lovasz_softmax(probs: Table, label: list[Any], over: str) -> Any:
+def lovasz_softmax(probs: Table, label: list[Any], over: str, ignore_index: None) -> Any:
     names = [c for c in range(len(probs[0])) if over == "all" or c in label]
     truths = [[int(y == c) for y in label] for c in names]
     errors = [[abs(y - row[c]) for y, row in zip(t, probs, strict=True)] for c, t in zip(names, truths, strict=True)]

@@ -99,6 +99,15 @@ def test_a_group_of_rows_together_is_a_number_of_its_own():
     assert interval.method == "jackknife" and interval.low < results.value < interval.high
 
 
+def test_a_group_of_pixels_is_an_image_of_its_own():
+    probs, image = RNG.dirichlet(np.ones(3), 40), np.arange(40) // 20
+    label = np.where(np.arange(40) % 7, np.arange(40) % 3, 255)
+    of_images = lossctl.compute("lovasz-softmax:ignore_index=255", probs, label, group=image)
+    kept = [(image == at) & (label < 255) for at in (0, 1)]
+    alone = [lossctl.compute("lovasz-softmax", probs[rows], label[rows]).value for rows in kept]
+    assert [group.value for group in of_images.groups.values()] == alone
+
+
 def test_what_they_cannot_do_is_refused():
     left, right = VIEWS[:2]
     with pytest.raises(DataError, match="clip of 1 pairs"):

@@ -56,9 +56,10 @@ class Twofold:
         product, lost = two_product(self.high, high)
         return Twofold(*ordered_sum(product, lost + (self.high * low + self.low * high)))
 
-    def __truediv__(self, divisor: float) -> Twofold:
+    def __truediv__(self, divisor: Array | float) -> Twofold:
         quotient = self.high / divisor
-        product, lost = two_product(quotient, like(divisor, quotient))
+        number = like(divisor, quotient) if isinstance(divisor, (int, float)) else divisor
+        product, lost = two_product(quotient, number)
         rest = zero_unless(namespace(product).isfinite(product), ((self.high - product) - lost) + self.low)
         return Twofold(*ordered_sum(quotient, rest / divisor))
 

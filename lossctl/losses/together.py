@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ..language.distances import cosine_distance
-from ..language.domains import Bins, Flag, Fraction, NonNegative, Positive
+from ..language.domains import Bins, ClassIndex, Flag, Fraction, NonNegative, Positive
 from ..language.engines import WHOLE
 from ..language.numerics import (
     Array,
@@ -117,7 +117,13 @@ def lovasz_hinge(score: Array, label: Array) -> Array:
 
 
 @loss(engine=WHOLE)
-def lovasz_softmax(probs: Categorical, label: Array, *, over: Literal["present", "all"] = "present") -> Array:
+def lovasz_softmax(
+    probs: Categorical,
+    label: Array,
+    *,
+    over: Literal["present", "all"] = "present",
+    ignore_index: ClassIndex = None,
+) -> Array:
     """What is wrong of each probability, weighed by what missing the pixel would cost in intersection over union.
 
     Formula: mean over classes c of sum_i e_i (J_i - J_{i-1}), e = |[y = c] - p_c|, pixels in falling order of e, J_i =
@@ -125,6 +131,7 @@ def lovasz_softmax(probs: Categorical, label: Array, *, over: Literal["present",
     Paper: Berman, Rannen Triki, Blaschko, The Lovasz-Softmax Loss, 2018
     Differs: all rows are one image, as in segmentation-models-pytorch; kornia takes the mean of images: -g SRC
     over: the mean is over classes that have a pixel, or over all
+    ignore_index: pixels with this label are left out before the loss sees them (often 255)
     Use: to train for mean intersection over union
     Misleads: all pixels together hide small images
     Gradient: the weights by the probabilities

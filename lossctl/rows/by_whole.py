@@ -116,4 +116,4 @@ def part_of(held: HeldRows, positions: np.ndarray | None, aspects: Any) -> Whole
 
 def _taken(item: Any, order: np.ndarray) -> Any:
     """Some rows of an array, or of predictions."""
-    return item._replace(values=item.values[order]) if hasattr(item, "values") else item[order]
+    return replace(item, values=item.values[order]) if hasattr(item, "values") else item[order]

@@ -174,6 +174,14 @@ CASES = {
             (PROBS[:, [0, 1, 2, 3]], CLASSES),
             lambda: softmax_of(PROBS, range(4)),
         ),
+        Case(
+            "segmentation-models-pytorch 0.6.0, in float32",
+            "lovasz-softmax:ignore_index=255",
+            (SCORES, np.where(np.arange(50) % 7 == 0, 255, CLASSES)),
+            0.7830953,
+            digits=7,
+            forms=OF_PROBS,
+        ),
         Case("set by set", "lovasz-softmax", (SCORES, CLASSES), lambda: softmax_of(PROBS, range(4)), forms=OF_PROBS),
     ],
     "wasserstein-1d": [
