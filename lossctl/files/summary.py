@@ -50,7 +50,7 @@ class Summary:
     infinite: int = 0
     values: str = ""
     vectors: Vectors | None = None
-    part: Part | None = None
+    part: Excerpt | None = None
 
 
 class Vectors(NamedTuple):
@@ -65,7 +65,7 @@ class Vectors(NamedTuple):
     constant: int
 
 
-class Part(NamedTuple):
+class Excerpt(NamedTuple):
     """The first rows of a file. of: how many it has, None where that is not known without reading them."""
 
     of: int | None
@@ -101,7 +101,7 @@ class _Reading:
             if None in lengths
             else sum(self._looked_at(rows or 0) * field.width for rows, field in zip(lengths, fields, strict=True))
         )
-        self.part: Part | None = None
+        self.part: Excerpt | None = None
 
     def walk(self, fields: Sequence[Field], kinds: Sequence[str], step: int) -> Iterator[tuple[np.ndarray, ...]]:
         """The values of the fields, `step` rows at a time; `part` says afterwards whether there are more rows."""
@@ -114,7 +114,7 @@ class _Reading:
             self._watch(fields, stop)
             if self._looked_at(stop + 1) == stop:
                 if stop < block.stop or next(walk, None) is not None:
-                    self.part = Part(_rows(fields[0]))
+                    self.part = Excerpt(_rows(fields[0]))
                 return
 
     def _looked_at(self, rows: int) -> int:

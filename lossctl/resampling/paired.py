@@ -22,7 +22,6 @@ from .flips import Flips
 from .grid import GridSums
 
 SIGN_FLIP, BOOTSTRAP, SEEDS = "sign-flip", "bootstrap", "t over seeds"
-TESTS = (SIGN_FLIP, BOOTSTRAP)
 
 
 class Margin(NamedTuple):
