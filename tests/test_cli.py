@@ -572,6 +572,19 @@ def test_info_shows_what_is_missing_and_infinite(tmp_path):
     assert "y.csv:3" in run_lossctl("info", tmp_path / "y.csv").err
 
 
+def test_a_signal_that_an_import_would_lose_ends_it_and_leaves_nothing(tmp_path):
+    lines = ("import os, signal", "try:", "    os.kill(os.getpid(), signal.SIGTERM)", "    [0 for _ in range(9)]")
+    (tmp_path / "deaf.py").write_text("\n".join((*lines, "except BaseException:", "    pass", "")))
+    program = (
+        "import signal, sys; from lossctl.cli import app; from lossctl.files.writing import atomic_output\n"
+        "signal.signal(signal.SIGTERM, app._terminate); sys.path.insert(0, '.')\n"
+        "with atomic_output('out.txt'):\n    import deaf\n"
+    )
+    process = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert process.returncode == 143
+    assert not {path.name for path in tmp_path.iterdir()} - {"deaf.py", "__pycache__"}
+
+
 def test_info_of_the_first_rows_is_that_of_a_file_of_them_and_says_so(tmp_path):
     rows = np.random.default_rng(0).normal(size=(9, 3))
     for count in (9, 4):

@@ -279,12 +279,23 @@ SIGNALS: list[int] = []  # that have come
 
 def _interrupt(number: int, frame: object) -> None:
     SIGNALS.append(number)
+    _leave_an_import(number)
     raise KeyboardInterrupt
 
 
 def _terminate(number: int, frame: object) -> None:
     SIGNALS.append(number)
+    _leave_an_import(number)
     sys.exit(128 + number)
+
+
+def _leave_an_import(number: int) -> None:
+    """End at once where a module is being imported: extension modules (torch, of numpy) lose an exception or abort."""
+    specs = (getattr(module, "__dict__", {}).get("__spec__") for module in tuple(sys.modules.values()))
+    if any(getattr(spec, "_initializing", False) for spec in specs):
+        if writing := sys.modules.get("lossctl.files.writing"):
+            writing.abandon()
+        os._exit(128 + number)
 
 
 def _once_more(ignored: Any) -> None:

@@ -14,7 +14,7 @@ from typing import IO, Any
 from ..errors import FileError, UsageError
 from .opening import label_of
 
-UNDER_WAY: set[str] = set()  # where the outputs of this process that are not in place yet will be
+UNDER_WAY: dict[str, str] = {}  # where the outputs of this process will be -> where they are now
 OPEN_DESCRIPTOR = re.compile(r"/dev/std(?:out|err)|/(?:dev|proc/self)/fd/[0-9]+")
 
 
@@ -36,6 +36,13 @@ def atomic_output(path: str) -> Iterator[IO[bytes]]:
     else:
         with _replaced(path, old) as file:
             yield file
+
+
+def abandon() -> None:
+    """Take away what is not in place yet, before an end that no block sees."""
+    for temporary in UNDER_WAY.values():
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
 
 
 def refuse_overwrite_of_inputs(path: str, inputs: Sequence[str]) -> None:
@@ -106,7 +113,7 @@ def _replaced(path: str, old: os.stat_result | None) -> Iterator[IO[bytes]]:
             if old is not None and not os.access(target, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            UNDER_WAY.add(target)
+            UNDER_WAY[target] = temporary
             if old is not None:
                 os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
         with _buffered(descriptor, path) as file:
@@ -116,7 +123,7 @@ def _replaced(path: str, old: os.stat_result | None) -> Iterator[IO[bytes]]:
             os.replace(temporary, target)
         _sync_folder(folder, path)
     finally:
-        UNDER_WAY.discard(target)
+        UNDER_WAY.pop(target, None)
         with contextlib.suppress(OSError):
             os.unlink(temporary)  # after a replace that went well there is none
         if descriptor is not None:
