@@ -259,6 +259,11 @@ CASES: dict[str, Case] = {
         {"p.csv": "id,prob\na,0.9\n,0.2\nc,0.6\n", "y.csv": "id,label\nb,0\na,1\nc,1\n"},
         advice=True,
     ),
+    "ids that repeat": Case(
+        "compute bce p.csv y.csv --align id::id",
+        {"p.csv": "id,prob\na,0.9\na,0.2\nc,0.6\n", "y.csv": "id,label\na,1\na,0\nc,1\n"},
+        advice=True,
+    ),
     "ids without names": _pair(P, Y, more="--align id::id"),
     # --- files of other programs
     "JSON of a list": Case(
@@ -371,6 +376,9 @@ CASES: dict[str, Case] = {
     "a batch of triplets": _done("triplets a.npy a.npy a.npy --batch 2,2", {"a.npy": POINTS}),
     "a suite without losses": _done("run s.yaml", {"s.yaml": "title: x\n"}),
     "an unknown key": _done("run s.yaml", {"s.yaml": "losses:\n  - {loss: bce, inputs: t.csv, form-logits: true}\n"}),
+    "an option as a key": _done(
+        "run s.yaml", {"s.yaml": "losses:\n  - {loss: bce, inputs: t.csv, pos-weight: 2}\n"}, advice=True
+    ),
     "a signature of a suite": _done(
         "run s.yaml -f tsv --signature", {"s.yaml": "losses:\n  - {loss: bce, inputs: t.csv}\n", "t.csv": GOOD}
     ),

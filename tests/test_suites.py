@@ -222,6 +222,26 @@ def test_faults_name_line_column_and_the_nearest_key(text, expected, tmp_path):
     assert fault.value.fix
 
 
+def test_keys_that_stand_with_the_loss_or_its_inputs_have_a_fix_that_works(tmp_path):
+    np.savez(tmp_path / "a.npz", prob=np.array([[0.8, 0.2], [0.5, 0.5], [0.4, 0.6]]), label=np.array([0, 255, 1]))
+    entry = "losses:\n- inputs: a.npz\n  loss: multiclass-dice"
+    (outcome,) = run(suites.load(str(write(tmp_path, entry)))).outcomes
+    assert "the loss is multiclass-dice:ignore-index=255" in " ".join(outcome.reasons)
+    cases = {  # what stands in the entry, and what the fix says instead
+        "\n  ignore-index: 255": "loss: multiclass-dice:ignore-index=255",
+        ":ignore-index=255\n  smooth: 0": 'loss: "multiclass-dice:ignore-index=255,smooth=0"',
+        ":ignore-index=255\n  label: a.npz::label": "inputs: {label: a.npz::label}",
+    }
+    for more, fix in cases.items():
+        with pytest.raises(DataError, match="unknown key") as refused:
+            suites.load(str(write(tmp_path, entry + more)))
+        assert refused.value.fix.endswith(fix), more
+        if fix.startswith("loss"):
+            text = "losses:\n- inputs: a.npz\n  " + fix
+            (outcome,) = run(suites.load(str(write(tmp_path, text)))).outcomes
+            assert outcome.results[0].value == pytest.approx((0.6 / 2.2 + 0.6 / 1.8) / 2, rel=1e-15)
+
+
 def test_the_schema_knows_every_key_and_the_sample_obeys_it():
     schema = json.loads(run_lossctl("run", "--schema").out)
     sample = plain(yaml.read(str(ROOT / SAMPLE)))

@@ -5,17 +5,19 @@ The rows of the table check files, name the nearest valid key, and make the JSON
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
 from ..files import yaml
 from ..files.opening import is_remote
 from ..files.yaml import Node
 from ..language import options
 from ..language.options import ENTRIES, level_of
+from ..language.registry import find
 from ..language.setting import Setting
 from ..text import shown
 from .bound import looks_like_column
@@ -56,6 +58,24 @@ class Suite(NamedTuple):
     path: str
     title: str
     entries: tuple[Entry, ...]
+
+
+def _elsewhere(name: str, value: str, loss: str, allowed: tuple[str, ...]) -> str:
+    """How an entry says what an input or an option of its loss is, "" for a name of neither."""
+    try:
+        spec = find(loss.partition(":")[0])
+    except UsageError:
+        return ""
+    role = next((role for role in spec.roles if role.option == name), None)
+    if role and "inputs" in allowed:
+        return f"inputs stand together: inputs: {{{name}: {value}}}"
+    if role:
+        return f"the truth is target: {value}" if role.truth else "the predictions are base: ... and others: ..."
+    options = [option.name.replace("_", "-") for option in spec.options]
+    if name not in (*options, "options", "params"):
+        return ""
+    text = f"{loss}{',' if ':' in loss else ':'}{f'{name}={value}' if name in options else 'OPTION=VALUE'}"
+    return f"options stand with the loss: loss: {json.dumps(text) if ',' in text else text}"
 
 
 def load(source: str) -> Suite:
@@ -140,13 +160,18 @@ class _Checker:
             raise self.fault(node, f"{what} is a mapping of keys to values", f"its keys: {', '.join(allowed[:8])}")
         for name in node.value:
             if name not in allowed:
-                raise self.unknown(name, node.keys[name], allowed, what)
+                raise self.unknown(name, node, allowed, what)
         return node.value
 
-    def unknown(self, name: str, at: tuple[int, int], allowed: tuple[str, ...], what: str) -> DataError:
+    def unknown(self, name: str, node: Node, allowed: tuple[str, ...], what: str) -> DataError:
         import difflib
 
-        dashed = name.replace("_", "-")
+        at, dashed, loss = node.keys[name], name.replace("_", "-"), node.value.get("loss")
+        if dashed not in allowed and loss and isinstance(loss.value, str):
+            value = node.value[name].value
+            fix = _elsewhere(dashed, str(value) if isinstance(value, str | int | float) else "...", loss.value, allowed)
+            if fix:
+                return DataError(f"{self.label}:{at[0]}:{at[1]}: unknown key {shown(name)!r} in {what}", fix=fix)
         near = [dashed] if dashed in allowed else difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
         guess = f" Did you mean {near[0]!r}?" if near else ""
         return DataError(

@@ -410,7 +410,9 @@ def _weighted_classes(spec: Spec, width: int) -> int:
 
 
 def _index(spec: Spec, label: Input, classes: int, counted: str) -> Input:
-    mark = "; if such rows are to be left out: --ignore-index {}" if spec.can_ignore else ""
+    mark = (
+        f"; if such rows are to be left out, the loss is {spec.loss.name}:ignore-index={{}}" if spec.can_ignore else ""
+    )
     return label._replace(check="index", classes=classes, counted=(counted, mark))
 
 
