@@ -679,6 +679,25 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
     }
 
 
+def ends_of_scores() -> Iterator[ViewCase]:
+    """Scores that tie, that vanish, and that are as sure as can be; labels of one kind alone."""
+    rng = np.random.default_rng(8)
+    scores, (u, v) = rng.normal(size=(10, 4)), np.round(rng.normal(size=(2, 14)), 1)
+    many, half, lone = (rng.normal(size=(10, 4)) > 0) * 1.0, np.arange(14) % 2, (np.arange(14) == 3) * 1
+    for name, x, label in (("aucm", u, half), ("two-way", scores, many), ("distribution-balanced", scores, many)):
+        yield ViewCase("ties alone", name, (0.0 * x + 0.3, label))
+        yield ViewCase("1e-200", name, (1e-200 * x, label))
+        yield ViewCase("700 and -700", name, (700 * np.sign(x), label))
+        yield ViewCase("700 and -700, all right", name, (700.0 * (2 * label - 1), label))
+    yield ViewCase("one true row", "aucm", (u, lone))
+    for name in ("two-way", "distribution-balanced"):
+        yield ViewCase("all labels hold", name, (scores, np.ones((10, 4))))
+    binned = "mutual-information:bins=5"
+    yield ViewCase("ties alone", binned, (np.round(u), np.round(u)))
+    yield ViewCase("1e-200 beside 1e200", binned, (1e-200 * u, 1e200 * v))
+    yield ViewCase("nothing told", "mutual-information:bins=3", (np.array([0.0, 0, 1, 1]), np.array([0.0, 1, 0, 1])))
+
+
 def view_cases() -> list[ViewCase]:
     """One for each loss, form of its options and hard set."""
     cases = []
@@ -694,6 +713,7 @@ def view_cases() -> list[ViewCase]:
     text = "/".join(map(repr, weights[:4].ravel().tolist()))
     for name, inputs in all_rows().items():
         cases.append(ViewCase("ties among the rows", name, inputs))
+    cases += ends_of_scores()
     for more in ("", ",s=4,margin=0.7,h=0.9"):
         cases.append(ViewCase("a class without rows", f"adaface:class_weights={text}{more}", (emb, np.arange(12) % 3)))
     cases.append(ViewCase("a class without rows", f"proxy-anchor:class_weights={text}", (emb, np.arange(12) % 3)))
