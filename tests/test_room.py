@@ -190,3 +190,14 @@ def test_a_set_larger_than_memory_lies_in_a_file_and_gives_the_same(tmp_path, mo
         patch.setenv("TMPDIR", "/no/such/folder")
         with pytest.raises(FileError, match="/no/such/folder"):
             lossctl.triplets(*files, memory="10kB")
+
+
+def test_no_digit_of_long_rows_depends_on_how_many_fit_into_memory(tmp_path):
+    random = np.random.default_rng(0)
+    emb, label = str(tmp_path / "emb.npy"), str(tmp_path / "label.npy")
+    np.save(emb, random.standard_normal((70, 9001)) + np.repeat(random.standard_normal((7, 9001)), 10, axis=0) / 9)
+    np.save(label, np.arange(70) // 10)
+    for distance in ("euclidean", "cosine"):
+        line = "triplets", emb, label, "--distance", distance, "--margin", "2", "--format", "json"
+        runs = [run_lossctl(*line, *more) for more in ((), ("--memory", "6MB"))]
+        assert runs[0].out == runs[1].out and not runs[0].code, distance

@@ -7,7 +7,7 @@ sorted distances gives the batch-all loss from the same ranks.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from .ties import Judge
 
 NO_BIN = 255
 NARROWEST = 1e-300  # of histograms, and still to be divided by
+HALVED = 24  # anchors: distances within as many are added up from both ends, whatever else is counted with them
 ENDLESS = 1e300  # a margin from which on a sum of losses may overflow
 
 
@@ -295,14 +296,15 @@ def _positive_side(census: Census, strip: Strip, members: np.ndarray) -> _Side:
 def _negative_sides(census: Census, strip: Strip, is_half: bool) -> list[_Side]:
     """The distances to negatives, the smallest left out, from a strip that has everyone.
 
-    is_half: those between two anchors are told by the first of them
+    is_half: those between anchors of two blocks of HALVED are told by the first of them
     """
     points, judge, sides = census.points, census.judge, []
     assert strip.everyone is not None
     start, stop = strip.start, strip.start + len(strip.own)
-    for first in range(start, stop, step := lengths(points, start, stop)):
-        last = min(first + step, stop)
-        columns = slice(first if is_half else 0, len(points))
+    step = lengths(points, start, stop)
+    for first, last in _runs(start, stop, step):
+        block = first // HALVED * HALVED
+        columns = slice(block if is_half else 0, len(points))
         out = judge.scratch.array("places", (last - first, columns.stop - columns.start))  # ranks take it afterwards
         squares = strip.everyone[first - start : last - start, columns]
         d_an = points.measured(squares, out=out)
@@ -313,7 +315,8 @@ def _negative_sides(census: Census, strip: Strip, is_half: bool) -> list[_Side]:
         bins = binned(census.edges, d_an)
         fill_own(points, bins, first, NO_BIN, columns)
         sums, counts = np.zeros(last - first), np.zeros(len(census.edges) - 1, np.int64)
-        cuts = (columns.start, last, points.anchors, len(points)) if is_half else (0, len(points))
+        beyond = min(block + HALVED, points.anchors)
+        cuts = (block, beyond, points.anchors, len(points)) if is_half else (0, len(points))
         for (left, right), times in zip(itertools.pairwise(cuts), (1, 2, 1), strict=False):
             part = slice(left - columns.start, right - columns.start)
             weight = None if points.weights is None else points.weights[first:last, None] * points.weights[left:right]
@@ -322,6 +325,14 @@ def _negative_sides(census: Census, strip: Strip, is_half: bool) -> list[_Side]:
             counts += times * _counted(census, bins[:, part], weight)
         sides.append(_Side(sums, np.inf, largest, counts))
     return sides
+
+
+def _runs(start: int, stop: int, step: int) -> Iterator[tuple[int, int]]:
+    """The anchors start..stop, up to `step` at a time, cut at each multiple of HALVED."""
+    for block in range(start // HALVED * HALVED, stop, HALVED):
+        end = min(block + HALVED, stop)
+        for first in range(max(block, start), end, step):
+            yield first, min(first + step, end)
 
 
 def _counted(census: Census, bins: np.ndarray, weight: np.ndarray | None) -> np.ndarray:

@@ -22,11 +22,11 @@ from ..language.rounded import Bounded, Rounded, rounded_cosines
 from ..language.twofold import Directions, Twofold, cosines, directions, near_one
 from ..rows.workers import Workers, cores, keep_freed_memory, mapped, threads_of
 from .extremes import extremes, where_true
+from .gram import GROUP
 from .points import Points, own_class, shifted
 from .ties import Judges
 
 MEMORY_BYTES = 1 << 28
-STEP = 1 << 6  # anchors: a product of as many, or of a multiple, has the same digits as one of more
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
 CACHED = 1 << 19  # similarities of a panel: what is made of them at once stays near the processor
 BETWEEN = 1 << 12  # similarities in twice the digits that cost less than another pass
@@ -340,14 +340,14 @@ def fold(
 
 
 def block_size(points: Points, threads: int, most: int, memory_bytes: int, bytes_each: int) -> int:
-    """How many anchors a panel has; of points in a file a multiple of STEP, if memory has room for so many."""
+    """How many anchors a panel has: groups, if memory has room for one."""
     anchor_bytes = bytes_each * max(1, len(points))
     x = points.x
-    if not isinstance(x, np.ndarray) or drawer.file_of(x) is None:
-        return max(1, min(most, memory_bytes // (anchor_bytes * max(1, threads))))
-    anchor_bytes += 2 * 8 * x.shape[1]  # an anchor itself, as a factor
-    size: int = max(1, min(most, drawer.panel_bytes(x, memory_bytes) // (anchor_bytes * max(1, threads))))
-    return size if size < STEP else size // STEP * STEP
+    if isinstance(x, np.ndarray) and drawer.file_of(x) is not None:
+        anchor_bytes += 2 * 8 * x.shape[1]  # an anchor itself, as a factor
+        memory_bytes = drawer.panel_bytes(x, memory_bytes)
+    size: int = max(1, min(most, memory_bytes // (anchor_bytes * max(1, threads))))
+    return size if size < GROUP else size // GROUP * GROUP
 
 
 def default_threads() -> int:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..language.numerics import picked
-from .gram import NEAR
+from .gram import GROUP, NEAR, WIDE
 from .points import HUGE, Points, class_positions, own_class, take_own
 from .ties import Judge, minus_margin, plus_margin, widened
 
@@ -49,10 +49,11 @@ class Strip(NamedTuple):
 
 
 def lengths(points: Points, start: int, stop: int, values: int = STRIP) -> int:
-    """How many of the anchors start..stop are a strip of about so many values, all strips of one length."""
+    """How many of the anchors start..stop are a strip of about so many values, all strips of one length; of wide points
+    a group at least."""
     count, widest = stop - start, int(points.sizes(start, stop).max(initial=0))
     parts = max(1, round(count * (len(points) + widest) / values))
-    return max(4, -(-count // parts))
+    return max(4 if points.x.shape[1] < WIDE else GROUP, -(-count // parts))
 
 
 def full_strip(judge: Judge, squares: np.ndarray, start: int) -> Strip:
