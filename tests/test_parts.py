@@ -398,7 +398,8 @@ def forget_soon():
 
 
 @pytest.mark.slow
-def test_a_worker_that_outlasts_a_call_forgets_its_points(tmp_path):
+def test_a_worker_that_outlasts_a_call_forgets_its_points(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "FUNCTIONS", {})  # what a call before left here, a worker would hold too
     emb, label = a_set(tmp_path, 300)
     expected = lossctl.compute("batch-hard", emb, label)
     with ProcessPoolExecutor(1, initializer=forget_soon) as pool:

@@ -192,6 +192,7 @@ def test_a_set_larger_than_memory_lies_in_a_file_and_gives_the_same(tmp_path, mo
             lossctl.triplets(*files, memory="10kB")
 
 
+@pytest.mark.slow
 def test_no_digit_of_long_rows_depends_on_how_many_fit_into_memory(tmp_path):
     random = np.random.default_rng(0)
     emb, label = str(tmp_path / "emb.npy"), str(tmp_path / "label.npy")
