@@ -126,11 +126,13 @@ class Classes(list[Any]):
 # --- element by element
 
 
-def like(number: float, array: Array) -> Array:
+def like(number: float | Array, array: Array) -> Array:
     """`number` as an array with the library, dtype and device of `array`."""
     xp = namespace(array)
     if xp is sys.modules["numpy"]:
         return xp.asarray(number, dtype=array.dtype)
+    if getattr(number, "dtype", None) == array.dtype:  # a graph goes on
+        return number
     return xp.asarray(number, dtype=array.dtype, device=array.device)
 
 
