@@ -580,7 +580,19 @@ def test_safetensors_that_are_refused(tmp_path, content, words):
         ('{"p": [1, 2], "y": [0, 1]}\n', ["one object of 2 columns", "numpy.savez"]),
         ('{"p": {"0": 1}, "y": {"0": 0}}', ["one object of 2 columns", "pandas.read_json"]),
         ('{\n "p": 1\n}\n', ["over several lines", "jq -c ."]),
-        ('[{"p": 1}]', ["a list of objects", "jq -c '.[]'"]),
+        ('[{"p": 1}, {"p": 2, "q": 3}]', ["row 1: a key 'q'"]),
+        ('[{"p": 1}, {"p": "x"}]', ["row 1: column 'p' (1): 'x' is not a number"]),
+        ('[{"p": [1, 2]}, {"p": [1]}]', ["row 1: column 'p' (1): a list of 1"]),
+        ('[{"p": 1}, {"p": 1, "p": 2}]', ["row 1: not JSON: a key stands twice"]),
+        ('[{"p": 1}, [1]]', ["row 1: not an object"]),
+        ('[{"p": 1}, {"p": 2}', ["row 2: not JSON: the list has no end"]),
+        ('[{"p": 1} {"p": 2}]', ["row 1: not JSON: no comma"]),
+        ('[{"p": 1}, {"p": 2},]', ["row 2: not JSON", "json.tool"]),
+        ('[{"p": 1}, {"p": ', ["row 1: not JSON"]),
+        ('[{"p": 1}, {"p": "' + "a" * 100, ["row 1: not JSON"]),
+        ('[{"p": 1}]\n[{"p": 2}]\n', ["goes on behind the list"]),
+        ('[{"p": 1}, {"p": ' + "[" * 100_000, ["row 1: not JSON"]),
+        ("[{}]", ["row 0: an object without keys"]),
         ("[[1.5, 2], [3, 4]]", ["a list of lists", "np.array(json.load("]),
         ("{}\n", ["without keys"]),
         ('{"p": 1}\n{"p": 1},{"p": 2}\n{"p": 3\n}\n', [":2: not JSON"]),
@@ -598,6 +610,23 @@ def test_a_text_that_looks_like_a_key_changes_nothing(tmp_path):
     path.write_text('{"p": 0.5, "t": "\\": {"}\n{"p": 0.25, "t": "x"}\n')
     assert read(path, "p").tolist() == [0.5, 0.25]
     assert read(path, "t", "category").tolist() == ['": {', "x"]
+
+
+def test_a_list_of_objects_is_read_as_json_lines_are(tmp_path, monkeypatch):
+    """Wherever a chunk ends: in a word, a number, a letter of several bytes, between two objects."""
+    rows = [
+        {"p": (k - 3) / 7, "t": '\N{SNOWMAN}\\" ]}, {' * (k % 3), "v": [k, 1e-9 * k], "y": k % 2 == 1}
+        for k in range(40)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for indent, ascii_only in ((None, True), (None, False), (2, False)):
+        text = json.dumps(rows, indent=indent, ensure_ascii=ascii_only)
+        (tmp_path / "a.json").write_text("\ufeff" + text if indent else text, encoding="utf-8")
+        for chunk in (1, 2, 3, 7, 64, 1 << 20):
+            monkeypatch.setattr("lossctl.files.json_list.CHUNK", chunk)
+            for column, kind in (("p", "number"), ("t", "category"), ("v", "number"), ("y", "category")):
+                of_list, of_lines = (read(tmp_path / f"a.{ending}", column, kind) for ending in ("json", "jsonl"))
+                assert of_list.tolist() == of_lines.tolist(), (indent, chunk, column)
 
 
 def test_json_numbers_and_labels(tmp_path):

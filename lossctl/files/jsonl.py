@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .tables import whole_rows
 
 CHUNK = 1 << 20
 BOM = b"\xef\xbb\xbf"
+RowsOf = Callable[[int], Iterator[tuple[int, list[dict[str, Any]]]]]
 
 
 def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Stream:
@@ -29,7 +31,7 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     names = tuple(first)
     if not names:
         raise DataError(f"{label}:1: an object without keys", fix="check the command that wrote it")
-    lists = tuple(isinstance(value, list) for value in first.values())
+    lists = [isinstance(value, list) for value in first.values()]
     if (
         all(isinstance(value, list | dict) for value in first.values())
         and b"\n" not in whole_rows(stretch, begin, CHUNK).rstrip()
@@ -41,14 +43,24 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
             if all(lists)
             else f"save them as columns: pandas.read_json('{label}').to_csv('columns.csv', index=False)",
         )
+    rows_of = partial(_batches, stretch, begin, names)
+    return stream_of(label, first, rows_of, lambda row: f"{label}:{row + 1}", dialect)
+
+
+def stream_of(
+    label: str, first: Mapping[str, Any], rows_of: RowsOf, place: Callable[[int], str], dialect: Dialect
+) -> Stream:
+    """The columns of objects with the keys of the first. `rows_of`: at most so many at a time, with the first's row."""
+    names = tuple(first)
+    lists = tuple(isinstance(value, list) for value in first.values())
     columns = tuple(Column(name, "JSON", "unknown", is_list) for name, is_list in zip(names, lists, strict=True))
 
     def width(position: int) -> int:
         return max(1, len(first[names[position]]))
 
     def batches(positions: Sequence[int], rows: int, start: int) -> Iterator[Batch]:
-        for first, batch in _batches(stretch, begin, names, rows):
-            row, objects = max(first, start), batch[max(0, start - first) :]
+        for begin, batch in rows_of(rows):
+            row, objects = max(begin, start), batch[max(0, start - begin) :]
             arrays = {}
             for position in positions:
                 name = names[position]
@@ -58,14 +70,14 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
                     cells[:] = values
                     arrays[position] = cells
                     continue
-                arrays[position] = even_lists(values, width(position), _cell(label, row, name, position))
+                arrays[position] = even_lists(values, width(position), _cell(place, row, name, position))
             yield Batch(row, len(objects), arrays)
 
-    return Stream(label, columns, batches, lambda row: f"{label}:{row + 1}", width, allow_missing=dialect.allow_missing)
+    return Stream(label, columns, batches, place, width, allow_missing=dialect.allow_missing)
 
 
-def _cell(label: str, start: int, name: str, position: int) -> Callable[[int], str]:
-    return lambda row: f"{label}:{start + row + 1}: {numbered_name(name, position)}"
+def _cell(place: Callable[[int], str], start: int, name: str, position: int) -> Callable[[int], str]:
+    return lambda row: f"{place(start + row)}: {numbered_name(name, position)}"
 
 
 def _first(stretch: Bytes, begin: int) -> dict[str, Any]:
@@ -117,7 +129,7 @@ def _in_turn(chunk: bytes, names: Sequence[str], label: str, number: int) -> lis
     for line in chunk.removesuffix(b"\n").split(b"\n"):
         item = _object(line, label, number + len(objects))
         if item.keys() != set(names):
-            raise _other_keys(item, names, f"{label}:{number + len(objects)}")
+            raise other_keys(item, names, f"{label}:{number + len(objects)}")
         objects.append(item)
     return objects
 
@@ -127,7 +139,7 @@ def _object(line: bytes, label: str, number: int) -> dict[str, Any]:
     if not line.strip():
         raise DataError(f"{place}: a blank line", fix=piped("sed '/^$/d'", label))
     try:
-        item = json.loads(line, parse_constant=float, object_pairs_hook=_unique)
+        item = json.loads(line, parse_constant=float, object_pairs_hook=unique_keys)
     except UnicodeDecodeError as fault:
         raise DataError(f"{place}: is not UTF-8", fix=piped("iconv -f LATIN1 -t UTF-8", label)) from fault
     except (ValueError, RecursionError) as fault:
@@ -137,14 +149,16 @@ def _object(line: bytes, label: str, number: int) -> dict[str, Any]:
     return item
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. ValueError where a key stands twice."""
     item = dict(pairs)
     if len(item) < len(pairs):
         raise ValueError("a key stands twice in one object")
     return item
 
 
-def _other_keys(item: dict[str, Any], names: Sequence[str], place: str) -> DataError:
+def other_keys(item: dict[str, Any], names: Sequence[str], place: str) -> DataError:
+    """The error of an object that has not just the keys of the first."""
     lacking = next((name for name in names if name not in item), None)
     extra = next((name for name in item if name not in names), "")
     what = f"no key '{shown(lacking)}'" if lacking is not None else f"a key '{shown(extra)}' that the first row lacks"

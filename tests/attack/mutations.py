@@ -60,8 +60,9 @@ def seeds() -> dict[str, bytes]:
     lines = ["prob,label", *(f"{p},{y}" for p, y in zip(prob.tolist(), label.tolist(), strict=True))]
     files["a.csv"] = "\n".join(lines).encode()
     files["a.tsv"] = "\r\n".join(line.replace(",", "\t") for line in lines).encode()
-    rows = ({"prob": p, "label": y} for p, y in zip(prob.tolist(), label.tolist(), strict=True))
+    rows = [{"prob": p, "label": y} for p, y in zip(prob.tolist(), label.tolist(), strict=True)]
     files["a.jsonl"] = "\n".join(map(json.dumps, rows)).encode()
+    files["a.json"] = json.dumps(rows).encode()
     files["a.fvecs"] = b"".join(b"\x02\x00\x00\x00" + np.float32(row).tobytes() for row in np.stack([prob, label], 1))
     for write in (_parquet, _arrow, _hdf5, _safetensors, _torch):
         try:
