@@ -615,7 +615,7 @@ def test_a_text_that_looks_like_a_key_changes_nothing(tmp_path):
 def test_a_list_of_objects_is_read_as_json_lines_are(tmp_path, monkeypatch):
     """Wherever a chunk ends: in a word, a number, a letter of several bytes, between two objects."""
     rows = [
-        {"p": (k - 3) / 7, "t": '\N{SNOWMAN}\\" ]}, {' * (k % 3), "v": [k, 1e-9 * k], "y": k % 2 == 1}
+        {"p": (k - 3) / 7, "t": "x" + '\N{SNOWMAN}\\" ]}, {' * (k % 3), "v": [k, 1e-9 * k], "y": k % 2 == 1}
         for k in range(40)
     ]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
