@@ -764,3 +764,16 @@ def test_values_that_are_not_what_was_said():
     assert not lossctl.compute("bce", 100 * P_OF_3, Y_OF_3, percent=True).warnings
     bits = (P_OF_3.astype("f4").view("u4") >> 16).astype("u2").view("V2")
     assert value("bce", bits, Y_OF_3) == pytest.approx(BCE, rel=0.01)
+
+
+def test_a_fix_names_the_likeliest_columns_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("step,y,A,A-lo-90,A-hi-90\n0,1.5,1.25,0.5,2.5\n1,2.5,2.25,1.5,3.5\n")
+    for loss, first in (
+        ("mae", "pred t.csv::A or"),
+        ("winkler", "lower t.csv::A-lo-90"),
+        ("winkler", "upper t.csv::A-hi-90"),
+    ):
+        with pytest.raises(DataError) as error:
+            lossctl.compute(loss, "t.csv")
+        assert first in str(error.value.fix)

@@ -181,9 +181,25 @@ def _is_whole(values: Any) -> Any:
 
 def _choices(frame: Frame, role: Role, taken: Collection[str]) -> str:
     """The options that would name the columns of a role."""
-    places = _candidates(frame, role, taken) or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
+    places = _likely_first(frame, role, _candidates(frame, role, taken))
+    places = places or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
     selectors = [f"={place}" if place.isdigit() else place for place in places[:3]]
     return " or ".join(f"--{role.option} {quote(f'{frame.path}::{selector}')}" for selector in selectors)
+
+
+def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
+    """Columns called by a word of the role before others, and fractions before whole numbers, but for labels."""
+
+    known = set(re.findall(r"[a-z]{2,}", " ".join(role.columns)))
+
+    def rank(name: str) -> tuple[bool, bool]:
+        is_counted = not role.truth and len(names) <= LOOKED_AT and name in frame.names
+        return (
+            known.isdisjoint(re.findall(r"[a-z]+", name.lower())),
+            is_counted and _are_all(frame.select(f"={name}"), _is_whole),
+        )
+
+    return sorted(names, key=rank) if len(names) > 1 else list(names)
 
 
 def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
