@@ -773,3 +773,12 @@ def test_a_fix_names_the_likeliest_columns_first(tmp_path, monkeypatch):
         with pytest.raises(DataError) as error:
             lossctl.compute(loss, "t.csv")
         assert first in str(error.value.fix)
+
+
+def test_ends_of_intervals_that_are_exchanged_are_told():
+    low, high, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 1.5]), np.array([0.5, 1.5, 1.75])
+    for inputs, count in (((low, high, y), 1), ((high, low, y), 2), ((low[:2], high[:2], y[:2]), 0)):
+        told = [text for text in lossctl.compute("interval-score", *inputs).warnings if "exchanged" in text]
+        assert told == (
+            [f"in {count} rows the upper end is below the lower one: were the two exchanged?"] if count else []
+        )

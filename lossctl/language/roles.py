@@ -31,6 +31,7 @@ class Role(NamedTuple):
     truth: whether this is the role that the option -y gives
     low, high: the bounds of its values, themselves allowed unless is_open
     check: what its values may be, where no form says it
+    floor: the input that it should not lie below, as the upper end of an interval
     is_shaped_as_first: whether it has the columns of the first input;  is_per_class: whether it has one for each class
     classes: whether its columns are classes: "always", or "maybe", told by the label beside it
     counts: what a loss of counts makes of it: its "branches", its "classes", or the "sum" of its values
@@ -48,6 +49,7 @@ class Role(NamedTuple):
     high: float = math.inf
     is_open: bool = False
     check: Check = "real"
+    floor: str = ""
     is_shaped_as_first: bool = False
     is_per_class: bool = False
     classes: Literal["", "maybe", "always"] = ""
@@ -248,7 +250,7 @@ ROLES: dict[str, Role] = {
              ("dispersion", "dispersions", "r", "total_count"), low=0.0, is_open=True, is_shaped_as_first=True),
         Role("lower", "lower", "lower ends of predicted intervals", "rows", ("lower", "low", "lo", "q_low")),
         Role("upper", "upper", "upper ends of predicted intervals", "rows",
-             ("upper", "high", "hi", "q_high"), is_shaped_as_first=True),
+             ("upper", "high", "hi", "q_high"), floor="lower", is_shaped_as_first=True),
         Role("members", "members", "predictions of an ensemble or samples, (n, M)", "vectors",
              ("member", "members", "sample", "samples", *PREDICTION_NAMES)),
         Role("outcome", "target", "the true value of each row", "row", TRUTH_NAMES, truth=True),

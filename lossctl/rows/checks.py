@@ -78,7 +78,17 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
     if plan.entries[0].role.layout == "vectors":
         odd = oddities(plan.spec.loss, admitted, start)
         facts = facts.merge(Facts(zero_distances=odd.zero, turned_pairs=odd.turned))
-    return Admitted(tuple(admitted), weights, rows, facts)
+    return Admitted(tuple(admitted), weights, rows, facts.merge(_crossed(plan, arrays)))
+
+
+def _crossed(plan: Plan, arrays: tuple[np.ndarray, ...]) -> Facts:
+    """How many rows have an upper end below the lower one."""
+    by_role = {entry.role.name: array for entry, array in zip(plan.every, arrays, strict=True)}
+    above = next((entry.role for entry in plan.entries if entry.role.floor), None)
+    if above is None:
+        return NOTHING
+    lower, upper = (by_role[name].reshape(len(by_role[name]), -1) for name in (above.floor, above.name))
+    return Facts(crossed=int((upper < lower).any(axis=1).sum()))
 
 
 def _scaled(plan: Plan, entry: Input, values: np.ndarray) -> np.ndarray:

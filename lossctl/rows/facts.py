@@ -39,6 +39,7 @@ class Facts(NamedTuple):
     lowest_logit: float = float("inf")
     highest_logit: float = float("-inf")
     highest_percent: float = float("-inf")
+    crossed: int = 0
 
     def merge(self, other: Facts) -> Facts:
         """The facts of two blocks together."""
@@ -66,6 +67,7 @@ class Facts(NamedTuple):
             min(self.lowest_logit, other.lowest_logit),
             max(self.highest_logit, other.highest_logit),
             max(self.highest_percent, other.highest_percent),
+            self.crossed + other.crossed,
         )
 
 
@@ -123,6 +125,8 @@ def verdict(plan: Plan, facts: Facts, is_of_all: bool = True) -> tuple[tuple[str
             f"among the first {means.pairs:,} pairs similar ones lie farther apart (mean distance {means.similar:.4g}) "
             f"than dissimilar ones ({means.dissimilar:.4g}): is the label turned around? 1 means similar"
         )
+    if facts.crossed:
+        warnings.append(f"in {facts.crossed} rows the upper end is below the lower one: were the two exchanged?")
     if any(facts.zero_distances):
         counts = "{} similar, {} dissimilar".format(*facts.zero_distances)
         warnings.append(f"points at distance 0: {counts}: duplicates, or wrong labels?")
