@@ -83,11 +83,13 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
 
 def _crossed(plan: Plan, arrays: tuple[np.ndarray, ...]) -> Facts:
     """How many rows have an upper end below the lower one."""
-    by_role = {entry.role.name: array for entry, array in zip(plan.every, arrays, strict=True)}
     above = next((entry.role for entry in plan.entries if entry.role.floor), None)
     if above is None:
         return NOTHING
-    lower, upper = (by_role[name].reshape(len(by_role[name]), -1) for name in (above.floor, above.name))
+    by_role = {
+        entry.role.name: array.reshape(len(array), entry.width) for entry, array in zip(plan.every, arrays, strict=True)
+    }
+    lower, upper = by_role[above.floor], by_role[above.name]
     return Facts(crossed=int((upper < lower).any(axis=1).sum()))
 
 
