@@ -587,7 +587,7 @@ def test_safetensors_that_are_refused(tmp_path, content, words):
         ('[{"p": 1}, [1]]', ["row 1: not an object"]),
         ('[{"p": 1}, {"p": 2}', ["row 2: not JSON: the list has no end"]),
         ('[{"p": 1} {"p": 2}]', ["row 1: not JSON: no comma"]),
-        ('[{"p": 1}, {"p": 2},]', ["row 2: not JSON", "json.tool"]),
+        ('[{"p": 1}, {"p": 2},]', ["row 2: not JSON"]),
         ('[{"p": 1}, {"p": ', ["row 1: not JSON"]),
         ('[{"p": 1}, {"p": "' + "a" * 100, ["row 1: not JSON"]),
         ('[{"p": 1}]\n[{"p": 2}]\n', ["goes on behind the list"]),

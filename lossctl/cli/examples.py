@@ -58,7 +58,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "info": (
         ("lossctl info preds.npz", "keys, types and ranges"),
         ("lossctl info preds.csv::prob --json", "of one column, for programs"),
-        ("lossctl info huge.npy --first 1000000", "of the first rows alone"),
+        ("lossctl info preds.npy --first 100", "of the first rows alone, where there are many"),
     ),
     "schema": (("lossctl schema compute", "what programs may rely on"),),
     "doctor": (("lossctl doctor", "what is installed, and how to get what is not"),),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,7 @@ class Bar:
         self.drawn = 0.0
         self.line = ""
         self.process = os.getpid()
+        self.drawing = threading.Lock()
 
     def update(self, done: int, of: int | None = None) -> None:
         """So many are done, of `of` where that is no longer the total that was told."""
@@ -69,9 +71,14 @@ class Bar:
             return 79
 
     def _write(self, line: str) -> None:
-        if line != self.line:
-            self._put(f"\r{line}\033[K")
-            self.line = line
+        if not self.drawing.acquire(blocking=False):  # another thread draws; never waited for, in a signal or a fork
+            return
+        try:
+            if line != self.line:
+                self._put(f"\r{line}\033[K")
+                self.line = line
+        finally:
+            self.drawing.release()
 
     def _put(self, text: str) -> None:
         with contextlib.suppress(OSError):

@@ -7,11 +7,10 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from shlex import quote
 from typing import Any
 
 from ..errors import DataError
-from ..text import piped, shown
+from ..text import shown
 from .dialect import Dialect
 from .jsonl import BOM, CHUNK, other_keys, stream_of, unique_keys
 from .opening import Bytes
@@ -96,7 +95,7 @@ def _is_cut(fault: Exception, text: _Text, at: int) -> bool:
 def _not_json(stretch: Bytes, row: int, what: str) -> DataError:
     return DataError(
         f"{stretch.label}: row {row}: not JSON: {shown(what)}",
-        fix=f"see where: python -m json.tool {quote(stretch.label)} > /dev/null",
+        fix=CHECK,
     )
 
 
@@ -118,8 +117,7 @@ class _Text:
         try:
             self.held += self._decoder.decode(content, final=self._offset == self.stretch.size)
         except UnicodeDecodeError as fault:
-            label = self.stretch.label
-            raise DataError(f"{label}: is not UTF-8", fix=piped("iconv -f LATIN1 -t UTF-8", label)) from fault
+            raise DataError(f"{self.stretch.label}: is not UTF-8", fix="write it as UTF-8") from fault
         return True
 
     def character(self, at: int) -> str:
