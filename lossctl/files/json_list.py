@@ -93,10 +93,7 @@ def _is_cut(fault: Exception, text: _Text, at: int) -> bool:
 
 
 def _not_json(stretch: Bytes, row: int, what: str) -> DataError:
-    return DataError(
-        f"{stretch.label}: row {row}: not JSON: {shown(what)}",
-        fix=CHECK,
-    )
+    return DataError(f"{stretch.label}: row {row}: not JSON: {shown(what)}", fix=CHECK)
 
 
 class _Text:

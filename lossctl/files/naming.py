@@ -189,7 +189,6 @@ def _choices(frame: Frame, role: Role, taken: Collection[str]) -> str:
 
 def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
     """Columns called by a word of the role before others, and fractions before whole numbers, but for labels."""
-
     known = set(re.findall(r"[a-z]{2,}", " ".join(role.columns)))
 
     def rank(name: str) -> tuple[bool, bool]:
