@@ -46,7 +46,7 @@ def cases_of(name: str, checkout: Path, folder: Path, environment: dict[str, str
     return [
         Case(
             f"{name} {' '.join(command)}",
-            [sys.executable, "-P", "-m", "lossctl", *(str(SAMPLES / word) if "." in word else word for word in command)],
+            [sys.executable, "-P", "-m", "lossctl", *(str(SAMPLES / w) if "." in w else w for w in command)],
             home,
         )
         for command in COMMANDS
