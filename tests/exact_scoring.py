@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -186,20 +187,13 @@ def sparsemax(s: list[Any], y: Any) -> Any:
     return mp.mpf(1) / 2 - s[int(y)] + mp.fsum(v**2 - t**2 for v in s if v > t) / 2
 
 
-def entmax15(s: list[Any], y: Any) -> Any:
-    """The threshold by bisection, the loss by its definition."""
-    half = [v / 2 for v in s]
-    low, high = max(half) - 1, max(half)
-    for _ in range(BITS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if mp.fsum(positive(v - middle) ** 2 for v in half) >= 1 else (low, middle)
-    p = [positive(v - low) ** 2 for v in half]
-    tsallis = mp.mpf(4) / 3 * (1 - mp.fsum(q ** mp.mpf(1.5) for q in p))
-    return tsallis + mp.fsum(q * v for q, v in zip(p, s, strict=True)) - s[int(y)]
+def entmax(s: list[Any], y: Any, alpha: float = 1.5) -> Any:
+    return _of_entmax(tuple(s), alpha) - s[int(y)]
 
 
-def entmax(s: list[Any], y: Any, alpha: float) -> Any:
-    """The threshold by bisection, the loss by its definition."""
+@cache
+def _of_entmax(s: tuple[Any, ...], alpha: float) -> Any:
+    """The largest of an expectation and its entropy: the threshold by bisection, the rest by definition."""
     a = mp.mpf(alpha) - 1
     x = [a * v for v in s]
     low, high = max(x) - 1, max(x)
@@ -208,11 +202,16 @@ def entmax(s: list[Any], y: Any, alpha: float) -> Any:
         low, high = (middle, high) if mp.fsum(positive(v - middle) ** (1 / a) for v in x) >= 1 else (low, middle)
     p = [positive(v - low) ** (1 / a) for v in x]
     tsallis = (1 - mp.fsum(q ** (a + 1) for q in p)) / (a * (a + 1))
-    return tsallis + mp.fsum(q * v for q, v in zip(p, s, strict=True)) - s[int(y)]
+    return tsallis + mp.fsum(q * v for q, v in zip(p, s, strict=True))
 
 
 def normmax(s: list[Any], y: Any, alpha: float) -> Any:
-    """The threshold by bisection, the loss by its definition."""
+    return _of_normmax(tuple(s), alpha) - s[int(y)]
+
+
+@cache
+def _of_normmax(s: tuple[Any, ...], alpha: float) -> Any:
+    """The largest of an expectation and its entropy: the threshold by bisection, the rest by definition."""
     a = mp.mpf(alpha) - 1
     low, high = max(s) - 1, max(s)
     for _ in range(BITS):
@@ -221,7 +220,7 @@ def normmax(s: list[Any], y: Any, alpha: float) -> Any:
     mass = [positive(v - low) ** (1 / a) for v in s]
     p = [m / mp.fsum(mass) for m in mass]
     size = mp.fsum(q ** (a + 1) for q in p) ** (1 / (a + 1))
-    return 1 - size + mp.fsum(q * v for q, v in zip(p, s, strict=True)) - s[int(y)]
+    return 1 - size + mp.fsum(q * v for q, v in zip(p, s, strict=True))
 
 
 def margin_mse(q: list[Any], p: list[Any], n: list[Any], m: Any) -> Any:
@@ -233,7 +232,7 @@ REFERENCES = {
     "coverage-error": coverage,
     "label-ranking": label_ranking,
     "sparsemax": sparsemax,
-    "entmax15": entmax15,
+    "entmax15": entmax,
     "entmax": entmax,
     "normmax": normmax,
     "margin-mse": margin_mse,
