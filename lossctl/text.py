@@ -81,9 +81,14 @@ def piped(command: str, label: str, more: str = "-") -> str:
 
     more: what stands for the file, and options to add; the command line puts the words of its call for the dots
     """
+    return f"{command} {quoted(label)} | lossctl ... {more}"
+
+
+def quoted(text: str) -> str:
+    """A text as one word of a shell."""
     import shlex
 
-    return f"{command} {shlex.quote(label)} | lossctl ... {more}"
+    return shlex.quote(text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -22,7 +22,8 @@ import pytest
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
 from lossctl.files import fast, opening, reading, tables
 from lossctl.files.dialect import Dialect
-from lossctl.files.sources import Source, blocks, digest, frame_of, open_source, parse_source
+from lossctl.files.memory import frame_of
+from lossctl.files.sources import Source, blocks, digest, open_source, parse_source
 from lossctl.files.writing import atomic_output, refuse_overwrite_of_inputs
 from lossctl.text import shown
 

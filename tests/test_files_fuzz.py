@@ -299,7 +299,7 @@ def test_damaged_files_give_declared_errors_only(tmp_path, name):
 @example("[*]")
 @example("..")
 def test_any_selector(selector):
-    from lossctl.files.sources import frame_of
+    from lossctl.files.memory import frame_of
 
     for value in (np.zeros((2, 3)), {"a": np.zeros(2), "a..b": np.zeros((2, 2)), "3": np.zeros(2)}):
         try:

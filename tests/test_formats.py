@@ -23,8 +23,9 @@ from lossctl.errors import DataError, FileError, LossctlError, UsageError
 from lossctl.files import formats, opening, tensors
 from lossctl.files.dialect import Dialect
 from lossctl.files.formats import FORMATS
+from lossctl.files.memory import frame_of
 from lossctl.files.shards import natural
-from lossctl.files.sources import blocks, digest, frame_of, open_source
+from lossctl.files.sources import blocks, digest, open_source
 
 BRIEF = settings(max_examples=40, deadline=None, database=None, derandomize=True)
 BFLOAT16 = np.array([0.9, 0.2, -3.5, 1e30], np.float32)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, UsageError
-from ..files import binding, memory
+from ..files import binding
 from ..files.opening import label_of
 from ..files.sources import Field, blocks, held, parse_source, place_of
 from ..language.registry import Loss, Spec
@@ -24,7 +24,11 @@ def as_array(source: Given) -> Given:
 
     UsageError for a list of texts that are names of files.
     """
-    if source is None or isinstance(source, str | binding.Paths) or memory.columns_of(source) is not None:
+    if source is None or isinstance(source, str | binding.Paths):
+        return source
+    from ..files import memory
+
+    if memory.columns_of(source) is not None:
         return source
     if hasattr(source, "__fspath__"):
         return source.__fspath__()

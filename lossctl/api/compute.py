@@ -24,7 +24,7 @@ from ..language.registry import Loss
 from ..language.roles import Form
 from ..resampling import survey
 from ..results.values import Result
-from ..rows import by_row, groups
+from ..rows import by_row
 from ..rows.workers import forked
 from . import numbers, prepare
 from .bound import as_array, column_of, home_of, rider
@@ -35,6 +35,7 @@ from .shared import Progress, Shared
 
 if TYPE_CHECKING:
     from ..resampling.jackknife import Jackknife
+    from ..rows.groups import Bins
     from ..rows.hardest import Hardest, Kept
     from .parts import Executor
 
@@ -274,8 +275,10 @@ def _refuse_nothing(shared: Shared, pieces: tuple[survey.Pieces, ...]) -> None:
         piece.refuse_nothing(loss.plan)
 
 
-def _bins(shared: Shared, ride: int, count: int) -> groups.Bins:
+def _bins(shared: Shared, ride: int, count: int) -> Bins:
     """The bins of a group column: its range is read first."""
+    from ..rows.groups import Bins
+
     place = shared.ride[ride]
     low, high = np.inf, -np.inf
     for block in shared.read(only=(place,)):
@@ -286,7 +289,7 @@ def _bins(shared: Shared, ride: int, count: int) -> groups.Bins:
     if not low < high:
         what = "one value only" if low == high else "no number"
         raise DataError(f"{shared.fields[place].name}: {what}, so no bins", fix="use another column")
-    return groups.Bins(low, high, count)
+    return Bins(low, high, count)
 
 
 def _of_loss(
@@ -317,6 +320,8 @@ def _of_loss(
 
     if aspects.group is None:
         return [numbers.counted(of(None), counts)]
+    from ..rows import groups
+
     names = groups.ordered([name for name in pieces if name is not None], aspects.bins)
     of_groups = [numbers.signed(of(name, group=name), quote(name)) for name in names]
     results = [numbers.counted(of(None, average="micro"), counts)]
@@ -352,7 +357,7 @@ def left_out(
 ) -> dict[str | None, Jackknife]:
     """What the value of all rows, and of each group of them, is without each block of rows (or of clusters)."""
     from ..resampling import jackknife
-    from ..rows import at_once
+    from ..rows import at_once, groups
 
     units = 0
 

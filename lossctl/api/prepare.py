@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import binding
-from ..files.drawer import Place
 from ..files.reading import HELD, HELD_DIRECTIONS
 from ..files.sources import (
     Block,
@@ -30,9 +29,12 @@ from ..language.roles import ROLES, WEIGHT, Form
 from ..rows import by_row, checks, job, shapes
 from ..rows.job import PLAIN, Loaded, Pairing
 from ..rows.workers import cores
-from . import pairing
 from .bound import Bound, as_array, as_bound, bound_of, read_all, roles_of
 from .reading import Given, Reading, Request
+
+if TYPE_CHECKING:
+    from ..files.drawer import Place
+    from .pairing import Reference
 
 
 class Prepared(NamedTuple):
@@ -121,7 +123,6 @@ def prepare(
     inputs, named = [as_array(item) for item in request.inputs or ()], roles_of(spec.loss, request.named or {})
     plain = as_bound(spec, like) if like else bound_of(desk, spec, inputs, named, reading)
     if spec.loss.engine.has_space:
-        pairing.refuse_contradictions(reading)
         bound = _paired(desk, spec, plain, reading, [*(request.inputs or ()), *(request.named or {}).values()])
     else:
         bound = _in_rows(spec, plain, reading)
@@ -178,6 +179,9 @@ def _in_rows(spec: Spec, bound: Bound, reading: Reading) -> Bound:
 
 def _paired(desk: binding.Desk, spec: Spec, plain: Bound, reading: Reading, sources: Sequence[Given]) -> Bound:
     """The inputs of a set, its labels as they pair."""
+    from . import pairing
+
+    pairing.refuse_contradictions(reading)
     at = next(at for at, role in enumerate(plain.roles) if role.name == "identity")
     bound = pairing.with_sets_of_labels(plain, at, reading)
     bound = bound if reading.positive is not None else _in_rows(spec, bound, reading)
@@ -186,9 +190,11 @@ def _paired(desk: binding.Desk, spec: Spec, plain: Bound, reading: Reading, sour
 
 def _with_pairs(outer: binding.Desk, computation: Prepared, sources: Sequence[Given]) -> Prepared:
     """The computation with the other set, read whole, and all else that says who pairs with whom."""
+    from . import pairing
+
     reading = computation.reading
 
-    def read(other: Sequence[Given], asked: Reading) -> pairing.Reference:
+    def read(other: Sequence[Given], asked: Reading) -> Reference:
         from ..sets.by_anchor import read_set
 
         keys = asked.ref_exclude_same or asked.exclude_same

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..files.drawer import Place
 from ..files.sources import Block, Field, block_rows, blocks, digest, held, place_of
 from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
 from ..resampling import survey
@@ -17,6 +16,7 @@ from ..rows.workers import Workers
 from .prepare import Prepared
 
 if TYPE_CHECKING:
+    from ..files.drawer import Place
     from ..rows.at_once import WholeScores
     from .parts import Parts
 

@@ -6,7 +6,6 @@ import contextlib
 import importlib
 import os
 import re
-import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -324,6 +323,8 @@ def _completed(fix: str, args: Sequence[str]) -> str:
     dots = re.search(r"lossctl \.\.\. ('[^']*'|[^\s',]+)((?: --[a-z-]+(?: '[^']*'| [^\s;,-]+)?)*)", fix)
     if dots is None:
         return fix
+    import shlex
+
     before, (target,) = fix[: dots.start()], shlex.split(dots[1])
     path, _, selector = target.partition("::")
     is_stdin = path == "-" and " stdin |" in before

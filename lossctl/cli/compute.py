@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,10 +53,11 @@ class Losses(TyperGroup):
         return loss_command(registry.find(cmd_name))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        for family in registry.FAMILIES:
-            lines = [(loss.name, loss.summary) for loss in registry.walk() if loss.family == family]
+        for family, losses in groupby(registry.walk(), lambda loss: loss.family):
             with formatter.section(family.capitalize()):
-                formatter.write_dl([(name, text.split(": ")[0].split(", ")[0].rstrip(".")) for name, text in lines])
+                formatter.write_dl(
+                    [(loss.name, loss.summary.split(": ")[0].split(", ")[0].rstrip(".")) for loss in losses]
+                )
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         from .examples import EXAMPLES
@@ -194,17 +196,19 @@ def _help(loss: Loss) -> str:
 def run(loss: Loss, values: Mapping[str, Any]) -> None:
     """Read, compute and write what the options of one call ask for."""
     from ..api import answers
-    from . import rows
 
     style = output.style_of(values)
     asked = question(loss, values, style)
     if style.format == "bare" and asked.confidence is not None:
         why = "the bare number has no interval"
         raise UsageError("--ci with bare output", why=why, fix="leave --ci out, or use -f tsv")
-    for name in ("metrics", "summary"):
-        if values[name] and (asked.is_by_row or asked.top):
-            what = "--top" if asked.top else "--per-row" if asked.per_row else "-r none"
-            raise UsageError(f"--{name} with {what}", why="it holds numbers of all rows", fix="leave one out")
+    if asked.is_by_row or asked.top:
+        from . import rows
+
+        for name in ("metrics", "summary"):
+            if values[name]:
+                what = "--top" if asked.top else "--per-row" if asked.per_row else "-r none"
+                raise UsageError(f"--{name} with {what}", why="it holds numbers of all rows", fix="leave one out")
     inputs = [*asked.inputs, *asked.named.values(), *output.inputs_of(COMPUTE, values)]
     format = rows.format_of(asked, style) if asked.is_by_row else ""
     with (

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..language.distances import LONGEST, pair_at
@@ -97,6 +96,8 @@ def _against_p(x: Array, at: Numbers, spec: Spec) -> Cases:
 
 
 def _two_classes(x: Array, at: Numbers, spec: Spec) -> Cases:
+    from fractions import Fraction
+
     return {"": ([[Fraction(share), 1 - Fraction(share)] for share in x.tolist()],)}
 
 

@@ -11,10 +11,9 @@ from ..errors import DataError, UsageError
 from ..language.roles import TRIPLET, Role
 from ..text import shown
 from .dialect import PLAIN, Dialect, refuse_idle
-from .embeddings import upright
 from .naming import columns_called, field_called, named
 from .opening import label_of
-from .sources import Field, Frame, frame_of, open_source, parse_source
+from .sources import Field, Frame, open_source, parse_source
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -55,6 +54,8 @@ class Desk:
         if isinstance(source, Paths):
             return self._opened(source, " ".join(source)), None
         if not isinstance(source, str):
+            from .memory import frame_of
+
             self.names[name] = None
             return frame_of(source, name, self.dialect.allow_missing), None
         parsed = parse_source(source)
@@ -105,6 +106,8 @@ def bind(desk: Desk, roles: Sequence[Role], sources: Sequence[Given], named: Map
     for role in roles:
         _refuse_bits(bound[role.name], role)
     if roles[0].is_set and len(roles) == 2:
+        from .embeddings import upright
+
         emb, label = upright(*(bound[role.name] for role in roles))
         bound = {roles[0].name: emb, roles[1].name: label}
     return bound

@@ -26,6 +26,8 @@ WHOLE = re.compile(r" *[+-]?[0-9]+(?:\.[0-9]*(?:[eE][+-][0-9]+)?)? *")  # 3, 3.0
 TRUTHS = {"True": 1.0, "true": 1.0, "TRUE": 1.0, "False": 0.0, "false": 0.0, "FALSE": 0.0}
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none"))
 LIKE = {" ": str.maketrans("\xa0\u202f\u2009", "   "), "'": str.maketrans("\u2019", "'")}  # the same mark, as printed
+BETWEEN = re.compile(r"\s*[,;|]\s*|\s+")
+FEWEST_BARE = 4  # numbers that are a list without brackets; fewer may be a date, or one number in groups of digits
 SKIP = "drop those rows with --na skip, or choose another column"
 
 
@@ -100,6 +102,11 @@ def is_missing(cell: str) -> bool:
 def is_nameless(cell: str) -> bool:
     """Of a label: empty, or NA, nan, null or None as tables write a missing value; none is a word."""
     return cell.strip() in NAMELESS
+
+
+def may_be_list(cell: str) -> bool:
+    """Whether a look at a cell does not rule out that it is a list."""
+    return cell.lstrip().startswith(("[", "(")) or len(BETWEEN.split(cell.strip(), FEWEST_BARE - 1)) == FEWEST_BARE
 
 
 def plain_number(cell: str, form: Form) -> str:

@@ -11,11 +11,11 @@ from functools import partial
 import numpy as np
 
 from ..errors import DataError
+from ..language.roles import ID_NAMES
 from ..text import shown
 from .arrays import Arrays, of_array, of_keys
 from .content import Array
 from .frames import Field, Frame
-from .ids import NAMES
 from .memory import Held, hold
 from .npy import Layout
 from .opening import label_of
@@ -25,7 +25,20 @@ from .unfolding import cells_of
 SAMPLE_ROWS = 1 << 10
 SORTING = {"safetensors", "hdf5"}  # formats that give their keys in the order of the alphabet
 FEWEST_TO_COUNT = 3  # rows that tell a column that counts them
-OTHERS = {*NAMES, "label", "labels", "class", "target", "y", "weight", "weights", "group", "fold", "split", "cluster"}
+OTHERS = {
+    *ID_NAMES,
+    "label",
+    "labels",
+    "class",
+    "target",
+    "y",
+    "weight",
+    "weights",
+    "group",
+    "fold",
+    "split",
+    "cluster",
+}
 
 
 def unnamed(frame: Frame, taken: Collection[str]) -> Field | None:

@@ -6,10 +6,10 @@ import contextlib
 import importlib
 import re
 from collections.abc import Callable
-from shlex import quote
 from typing import NamedTuple
 
 from ..errors import DataError, FileError
+from ..text import quoted
 from .content import Content
 from .dialect import Dialect
 from .opening import Bytes
@@ -156,7 +156,7 @@ def refuse_others(head: bytes, label: str) -> None:
     """DataError for a file that begins like one of another program."""
     for magic, (what, fix) in OTHERS.items():
         if re.match(magic.encode("latin-1"), head, re.DOTALL):
-            raise DataError(f"{label}: is {what}", fix=fix.format(file=quote(label), path=label))
+            raise DataError(f"{label}: is {what}", fix=fix.format(file=quoted(label), path=label))
 
 
 def _refuse_misnamed(head: bytes, stretch: Bytes) -> None:

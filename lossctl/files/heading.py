@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..errors import DataError
 from ..language.roles import ROLES
 from ..text import piped, shown
-from .cells import NUMBER, TRUTHS, Fault, Form, is_missing, plain_number, plain_rows, strict_rows
+from .cells import NUMBER, TRUTHS, Fault, Form, is_missing, may_be_list, plain_number, plain_rows, strict_rows
 from .dialect import Dialect
-from .listed import list_widths, may_be_list
 from .opening import Bytes, with_newlines
 from .tables import Table, whole_rows
 
@@ -53,8 +52,11 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     _, cells = next(strict_rows(plain_rows(first, form), line, form))
     form = form._replace(width=len(cells))
     rows = _sample_rows(sample[len(first) :], form)
-    may_be_lists = bool(rows) and any(map(may_be_list, rows[0]))
-    lists = list_widths(rows) if may_be_lists else {}
+    lists: Mapping[int, int] = {}
+    if rows and any(map(may_be_list, rows[0])):
+        from .listed import list_widths
+
+        lists = list_widths(rows)
     names = _names_in(comments, form) if dialect.header is None and _all(cells, form, numbers=True) else ()
     if names:
         return Table(stretch, form._replace(names=names), begin, line)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from shlex import quote
 
 import numpy as np
 
 from ..errors import DataError
-from ..text import shown
+from ..language.roles import ID_NAMES
+from ..text import quoted, shown
 from .classes import as_names, first_values
 from .frames import Field, Frame
 from .opening import label_of
 from .reading import blocks
 
-NAMES = (
-    "id", "ids", "row_id", "rowid", "index", "idx", "uuid", "guid", "uid", "key", "sample_id", "sampleid", "example_id",
-    "item_id", "record_id", "image_id", "doc_id", "user_id", "passengerid", "filename", "file_name", "unnamed: 0", "",
-)  # fmt: skip
 TIMES = (
     "ds", "date", "datetime", "timestamp", "time", "time_idx", "hour", "day", "week", "month", "quarter", "year",
 )  # fmt: skip
@@ -76,7 +72,7 @@ def _singular(name: str) -> str:
 
 
 def _is_called_id(name: str) -> bool:
-    return _plain(name) in NAMES or ENDING.search(_plain(name)) is not None
+    return _plain(name) in ID_NAMES or ENDING.search(_plain(name)) is not None
 
 
 def _repeats(field: Field) -> bool:
@@ -127,4 +123,4 @@ def _compare(mine: Field, theirs: Field, align: str, together: str) -> None:
 
 
 def _aligned(name: str) -> str:
-    return f"--align {quote(f'id::{name or chr(61)}')}"
+    return f"--align {quoted(f'id::{name or chr(61)}')}"

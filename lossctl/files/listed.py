@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
-from .cells import NUMBER, ColumnKinds, Form, plain_rows, strict_rows
+from .cells import BETWEEN, FEWEST_BARE, NUMBER, ColumnKinds, Form, plain_rows, strict_rows
 from .fast import read_rows
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 LIST = re.compile(r"\s*[\[(](.*)[\])]\s*", re.DOTALL)
-BETWEEN = re.compile(r"\s*[,;|]\s*|\s+")
-FEWEST_BARE = 4  # numbers that are a list without brackets; fewer may be a date, or one number in groups of digits
 LOOKED_AT = 8  # rows that tell a column of lists
 
 
@@ -31,11 +29,6 @@ def list_widths(rows: Sequence[Sequence[str]]) -> dict[int, int]:
         if counts and min(counts) > 0 and all(_numbers(row[column]) is not None for row in first):
             widths[column] = len(_numbers(first[0][column]) or ())
     return widths
-
-
-def may_be_list(cell: str) -> bool:
-    """Whether a look at a cell does not rule out that it is a list."""
-    return cell.lstrip().startswith(("[", "(")) or len(BETWEEN.split(cell.strip(), FEWEST_BARE - 1)) == FEWEST_BARE
 
 
 def _numbers(cell: str) -> list[str] | None:

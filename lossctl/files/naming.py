@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
-from shlex import quote
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ..language.roles import LABEL_NAMES, PREDICTION_NAMES, PROBABILITY_NAMES, ROLES, TRIPLET, TRUTH_NAMES, Role
-from ..text import shown
+from ..language.roles import (
+    ID_NAMES,
+    LABEL_NAMES,
+    PREDICTION_NAMES,
+    PROBABILITY_NAMES,
+    ROLES,
+    TRIPLET,
+    TRUTH_NAMES,
+    Role,
+)
+from ..text import quoted, shown
 from .classes import columns_of_classes, first_values, names_in
-from .embeddings import unnamed
 from .frames import Field, Frame
-from .ids import NAMES as IDS
 from .opening import label_of
 from .selectors import listed
 
@@ -38,8 +44,11 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
     for role in roles:
         if "logit" in role.columns and role.name in bound:
             _refuse_decisions(frame, role, bound[role.name], taken)
-        if role.is_set and role.name not in bound and (vectors := unnamed(frame, taken)) is not None:
-            bound[role.name] = vectors
+        if role.is_set and role.name not in bound:
+            from .embeddings import unnamed
+
+            if (vectors := unnamed(frame, taken)) is not None:
+                bound[role.name] = vectors
     missing = [role for role in roles if role.name not in bound]
     if len(missing) == 1 and missing[0].has_class_columns and (truth := _truth_of(roles, bound, others)):
         names = _class_columns(frame, truth, taken)
@@ -81,7 +90,7 @@ def _class_columns(frame: Frame, truth: Field, taken: Collection[str]) -> tuple[
 
 def _refuse_more_classes(frame: Frame, names: Sequence[str], free: Sequence[str]) -> None:
     """DataError where the columns of classes are no whole, and others stand beside them: of a class that no row has?"""
-    usual = {*IDS, *(name for role in ROLES.values() for name in role.columns)}
+    usual = {*ID_NAMES, *(name for role in ROLES.values() for name in role.columns)}
     others = [name for name in free if name not in names and name.lower() not in usual and _holds_numbers(frame, name)]
     if not others or _are_whole(field_called(frame, tuple(names))):
         return
@@ -92,8 +101,8 @@ def _refuse_more_classes(frame: Frame, names: Sequence[str], free: Sequence[str]
         f"{label_of(path)}: columns are called {listed(tuple(names))}, as the labels are, and "
         f"{listed(tuple(others))} as none",
         why="rows of the former do not sum to 1, and a column may be of a class that no row has",
-        fix=f"if they are classes too: --prob {quote(f'{path}::{both[0]}..{both[-1]}')} "
-        f"--classes {quote(','.join(both))}"
+        fix=f"if they are classes too: --prob {quoted(f'{path}::{both[0]}..{both[-1]}')} "
+        f"--classes {quoted(','.join(both))}"
         if is_run
         else "give the columns of all classes as a file of their own",
     )
@@ -121,7 +130,7 @@ def _refuse_matrices(frame: Frame, role: Role, names: Sequence[str]) -> None:
         fix=f"make a triplet of each negative: np.savez('apn.npz', {', '.join(others)}, "
         f"negative=np.concatenate([{stacked}]))"
         if role.name == TRIPLET[2]
-        else f"choose one: --{role.option} {quote(f'{frame.path}::{names[0]}')}",
+        else f"choose one: --{role.option} {quoted(f'{frame.path}::{names[0]}')}",
     )
 
 
@@ -148,13 +157,13 @@ def _refuse_decisions(frame: Frame, role: Role, field: Field, taken: Collection[
     ]
     if not others:
         return
-    choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{other}')}" for other in others[:3])
+    choices = " or ".join(f"--{role.option} {quoted(f'{frame.path}::{other}')}" for other in others[:3])
     decided = shown(name)
     raise DataError(
         f"{label_of(frame.path)}: column '{decided}' holds only 0 and 1, beside {listed(tuple(others))}",
         why=f"decisions are no {role.option}; what made them may stand beside, of label 1 or of the decision",
         fix=f"{choices} if it is of label 1; if it is of the decision, write 1 - {shown(others[0])} where {decided} is "
-        f"0; for the decisions as they are --{role.option} {quote(f'{frame.path}::{name}')}",
+        f"0; for the decisions as they are --{role.option} {quoted(f'{frame.path}::{name}')}",
     )
 
 
@@ -184,7 +193,7 @@ def _choices(frame: Frame, role: Role, taken: Collection[str]) -> str:
     places = _likely_first(frame, role, _candidates(frame, role, taken))
     places = places or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
     selectors = [f"={place}" if place.isdigit() else place for place in places[:3]]
-    return " or ".join(f"--{role.option} {quote(f'{frame.path}::{selector}')}" for selector in selectors)
+    return " or ".join(f"--{role.option} {quoted(f'{frame.path}::{selector}')}" for selector in selectors)
 
 
 def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
@@ -203,7 +212,7 @@ def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
 
 def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     """The columns that may be meant where none is called like the role, as selectors write them."""
-    others = {*IDS, *(() if role.truth else (*LABEL_NAMES, *TRUTH_NAMES))}
+    others = {*ID_NAMES, *(() if role.truth else (*LABEL_NAMES, *TRUTH_NAMES))}
     free = [name for name in frame.names if name not in taken and name.strip().lower() not in others]
     if role.truth or role.kind == "category":
         return free
@@ -330,7 +339,7 @@ def _ambiguous(frame: Frame, role: Role, titles: Sequence[str]) -> DataError:
     at = [frame.names.index(title) for title in titles]
     is_run = (role.layout == "vectors" or role.is_per_class) and at == list(range(at[0], at[0] + len(at)))
     ends = [f"{titles[0]}..{titles[-1]}"] if is_run else titles[:3]
-    choices = " or ".join(f"--{role.option} {quote(f'{frame.path}::{end}')}" for end in ends)
+    choices = " or ".join(f"--{role.option} {quoted(f'{frame.path}::{end}')}" for end in ends)
     return DataError(
         f"{label_of(frame.path)}: {len(titles)} columns could be the {role.option}: "
         f"{', '.join(map(shown, titles[:8]))}",

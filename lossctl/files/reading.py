@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import DataError
 from .content import Choice, Chunk, Content
-from .drawer import Place, refuse_full
 from .frames import COLUMN_BYTES, Field
-from .npy import axes_unread
 from .opening import label_of
 from .room import ALLOWED, bytes_free, exceeds, refuse_beyond, rows_allowed
+
+if TYPE_CHECKING:
+    from .drawer import Place
 
 DIGEST_ROWS = 1 << 15
 DIGEST_VALUES = 1 << 20  # that are read at a time for it
@@ -78,6 +79,8 @@ def place_of(fields: Sequence[Field], can_be_filed: bool = False, copies: int = 
     can_be_filed: whoever reads them can work on a file; FileError where not, or where the disk has no room for it
     copies: how many times their size they take;  beside: numbers of another set that is held as well
     """
+    from .drawer import Place, refuse_full
+
     length = _known_length(fields)
     place = Place(length)
     if length is None or not any(_is_file(field) for field in fields):
@@ -140,6 +143,8 @@ def _check_kind(field: Field, kind: str) -> None:
     if kind not in ("number", "category"):
         raise ValueError(kind)
     if field.axes and not field.flat:
+        from .npy import axes_unread
+
         raise axes_unread(f"{label_of(field.frame.path)}: {field.name}", field.axes)
     if kind == "number" and _is_text(field):
         raise DataError(

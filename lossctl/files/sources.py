@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from glob import has_magic
 from typing import NamedTuple
 
 from ..errors import LossctlError, UsageError
@@ -14,7 +13,6 @@ from ..text import STDIN
 from .dialect import PLAIN, Dialect
 from .formats import open_content
 from .frames import Field, Frame
-from .memory import frame_of
 from .opening import open_bytes, public
 from .reading import (
     DIGEST_ROWS,
@@ -41,7 +39,6 @@ __all__ = [
     "blocks",
     "digest",
     "digest_of",
-    "frame_of",
     "held",
     "leaves",
     "numbers_of",
@@ -86,7 +83,7 @@ def open_source(path: str | Sequence[str], dialect: Dialect = PLAIN) -> Frame:
 
     path: a file, a glob such as preds/*.parquet, or several files, which are read as one, in their natural order
     """
-    if isinstance(path, str) and not has_magic(path):
+    if isinstance(path, str) and not set("*?[") & set(path):
         return _open_file(path, dialect)
     from .shards import matching, open_shards
 

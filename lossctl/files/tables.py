@@ -14,7 +14,6 @@ from ..errors import DataError
 from .cells import ColumnKinds, Form, plain_rows, strict_rows
 from .content import Array, Choice, Chunk, dropped, pieces
 from .fast import read_rows
-from .listed import read_lists
 from .opening import Bytes
 from .values import categories, settled
 
@@ -86,6 +85,8 @@ class Table:
 
     def _parsed(self, plan: ColumnKinds, lists: tuple[int, ...]) -> Iterator[tuple[Array, ...]]:
         """The numbers of each chunk, (n, columns), then its labels, an array a column, then its lists."""
+        if lists:
+            from .listed import read_lists
         self._marks = []
         rows = 0
         for offset, line, chunk in self._chunks():

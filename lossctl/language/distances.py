@@ -10,8 +10,7 @@ from ..errors import UsageError
 from .domains import MINKOWSKI
 from .entropy import _infinity
 from .numerics import Array, arcsine, cosine, maximum, namespace, pick, row_max, row_sum, sine, sqrt, where
-from .rounding import two_product
-from .twofold import near_one
+from .rounding import near_one, two_product
 
 NEAR = 2.0**-8  # the square of a chord of nearly equal directions
 UNLIKE = 4.0  # how many times that the square of how much lengths differ has to be

@@ -40,6 +40,15 @@ def _is_torch(array: Array) -> bool:
 # --- counts: exact fractions, or arrays that hold a count for each of many samples
 
 
+def exact_beside(total: Total) -> Callable[[float], Any]:
+    """What makes a number that is added to a total: a fraction beside one, a float beside an array."""
+    if hasattr(total, "shape"):
+        return float
+    from fractions import Fraction
+
+    return Fraction
+
+
 def quotient(part: Total, divisor: Total) -> Array | float:
     """part / divisor of two totals, rounded once; infinite or nan where the divisor is 0."""
     if hasattr(divisor, "shape") or hasattr(part, "shape"):

@@ -28,7 +28,7 @@ class Loss:
 
     name, aliases: kebab-case; family: the module it stands in
     function: values of the roles, and options, to one value a row, or to `Weighted` or `Sums`
-    roles, options: its inputs and its knobs, in order
+    roles: its inputs, in order
     engine: how it meets its input: row by row, by counts of categories, list by list, a set against itself, two views
         of the same things against each other, or all rows together
     finish: the number that the sums over all rows give, `finish(*totals, weight)` with the options that it names; None
@@ -51,7 +51,6 @@ class Loss:
     name: str
     function: Callable[..., Any] = field(repr=False)
     roles: tuple[Role, ...] = field(repr=False)
-    options: tuple[Option, ...] = field(repr=False)
     engine: Engine = ROWS
     aliases: tuple[str, ...] = ()
     finish: Callable[..., Any] | None = field(default=None, repr=False)
@@ -75,6 +74,13 @@ class Loss:
     @property
     def family(self) -> str:
         return self.function.__module__.rpartition(".")[2]
+
+    @cached_property
+    def options(self) -> tuple[Option, ...]:
+        """Its knobs: the keyword-only parameters of its function, in order."""
+        code, defaults = self.function.__code__, self.function.__kwdefaults__ or {}
+        names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        return tuple(Option(name, domain_of(self.function, name), defaults[name], self.doc[name]) for name in names)
 
     @cached_property
     def doc(self) -> dict[str, str]:
@@ -166,7 +172,7 @@ def _embedding_set(panel: Any) -> None:
     """A labelled set of embeddings that is read for its triplets, and has no loss of its own."""
 
 
-SET = Loss("embedding set", _embedding_set, (POINTS, IDENTITY), (), engine=SETS)
+SET = Loss("embedding set", _embedding_set, (POINTS, IDENTITY), engine=SETS)
 
 
 def _unpickled(name: str) -> Loss:
@@ -246,17 +252,12 @@ def _reductions(function: Callable[..., Any], engine: Engine) -> tuple[str, ...]
 def _read_function(
     function: Callable[..., Any], *, engine: Engine = ROWS, roles: tuple[str, ...] = (), **settings: Any
 ) -> Loss:
-    code, defaults = function.__code__, function.__kwdefaults__ or {}
-    positional = code.co_varnames[: code.co_argcount]
-    keywords = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    doc = _read_docstring(function.__doc__ or "") if keywords else {}
+    positional = function.__code__.co_varnames[: function.__code__.co_argcount]
     roles = roles or (engine.roles if positional == ("panel",) else positional)
-    roles = (*roles, *engine.roles_beside)
-    entry = Loss(
+    return Loss(
         name=function.__name__.replace("_", "-"),
         function=function,
-        roles=tuple(ROLES[name] for name in roles),
-        options=tuple(Option(name, domain_of(function, name), defaults[name], doc[name]) for name in keywords),
+        roles=tuple(ROLES[name] for name in (*roles, *engine.roles_beside)),
         engine=engine,
         **{
             "reductions": ("mean",) if settings.get("finish") else _reductions(function, engine),
@@ -264,9 +265,6 @@ def _read_function(
             **settings,
         },
     )
-    if doc:
-        entry.__dict__["doc"] = doc  # read once: half of the time that all losses take
-    return entry
 
 
 def _read_docstring(text: str) -> dict[str, str]:

@@ -130,6 +130,10 @@ PROBABILITY_NAMES = (
 )  # fmt: skip
 LOGIT_NAMES = ("logit", "logits", "*logit*", "score", "scores", "*score*", "x", *PREDICTION_NAMES)
 LABEL_NAMES = ("label", "labels", "class", "y_true", "target", "targets", "truth", "label_ids", "y", "arr_1")
+ID_NAMES = (
+    "id", "ids", "row_id", "rowid", "index", "idx", "uuid", "guid", "uid", "key", "sample_id", "sampleid", "example_id",
+    "item_id", "record_id", "image_id", "doc_id", "user_id", "passengerid", "filename", "file_name", "unnamed: 0", "",
+)  # fmt: skip
 
 
 def _chance(name: str, meaning: str, layout: Layout) -> Role:

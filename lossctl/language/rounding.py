@@ -113,3 +113,11 @@ def _halves(x: Array | float) -> tuple[Array, Array]:
     big = 134217729.0 * x
     high = big - (big - x)
     return high, x - high
+
+
+def near_one(x: Array) -> Array:
+    """(N, D) rows times a power of two each, so that the largest number of a row is between 1 and 2."""
+    xp = namespace(x)
+    exponent = xp.floor(xp.log2(xp.max(abs(x), axis=-1, keepdims=True)))
+    half = xp.floor(exponent / 2)  # one power may be too large
+    return x * 2.0**-half * 2.0 ** -(exponent - half)

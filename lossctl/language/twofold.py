@@ -28,7 +28,7 @@ from .numerics import (
     sqrt,
     where,
 )
-from .rounding import chosen, compensated_row_sum, ordered_sum, two_product, two_sum, zero_unless
+from .rounding import chosen, compensated_row_sum, near_one, ordered_sum, two_product, two_sum, zero_unless
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,14 +203,6 @@ def lengths(x: Array) -> Twofold:
     top = row_max(abs(near))
     scale = row_max(abs(x)) / top  # a power of two
     return Twofold(length * scale, length * shorter * scale)
-
-
-def near_one(x: Array) -> Array:
-    """(N, D) rows times a power of two each, so that the largest number of a row is between 1 and 2."""
-    xp = namespace(x)
-    exponent = xp.floor(xp.log2(xp.max(abs(x), axis=-1, keepdims=True)))
-    half = xp.floor(exponent / 2)  # one power may be too large
-    return x * 2.0**-half * 2.0 ** -(exponent - half)
 
 
 def cosines(a: Directions, b: Directions) -> Twofold:

@@ -1,14 +1,14 @@
 """Regions of several classes: how far each predicted one is from the true one, and the mean over the classes."""
 
 import math
-from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 from ..language.domains import ClassIndex, Flag, NonNegative, Weights
 from ..language.numerics import (
     Array,
     Total,
     column_list,
+    exact_beside,
     matrix,
     maximum,
     one_hot,
@@ -44,7 +44,7 @@ def _mean_tversky(
 ) -> Array | float:
     *sums, _ = totals
     classes = [sums[at : at + 3] for at in range(3 if background == "drop" else 0, len(sums), 3)]
-    exact: Any = float if hasattr(sums[0], "shape") else Fraction
+    exact = exact_beside(sums[0])
     values, counted = [], []
     for false_inside, false_outside, inside in classes:
         missed = exact(alpha) * false_inside + exact(beta) * false_outside
@@ -268,8 +268,7 @@ def generalized_dice_focal(
 
 
 def _far(apart: Total, near: Total, weight: Total, *, smooth: float) -> Array | float:
-    exact: Any = float if hasattr(near, "shape") else Fraction
-    return quotient(apart, 2 * near + apart + exact(smooth))
+    return quotient(apart, 2 * near + apart + exact_beside(near)(smooth))
 
 
 @loss(

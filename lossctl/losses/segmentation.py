@@ -1,7 +1,6 @@
 """Segmentation: how far a predicted region is from the true one. One number of all rows together, no mean of rows."""
 
 import math
-from fractions import Fraction
 from typing import Any
 
 from ..language.domains import Fraction as Share
@@ -9,6 +8,7 @@ from ..language.domains import NonNegative, Positive
 from ..language.numerics import (
     Array,
     Total,
+    exact_beside,
     exact_root,
     quotient,
     root,
@@ -69,7 +69,7 @@ def jaccard(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
 def _tversky(
     false_inside: Total, false_outside: Total, inside: Total, weight: Total, *, alpha: float, beta: float, smooth: float
 ) -> Array | float:
-    exact: Any = float if hasattr(inside, "shape") else Fraction
+    exact = exact_beside(inside)
     missed = exact(alpha) * false_inside + exact(beta) * false_outside
     return quotient(missed, inside + missed + exact(smooth))
 
@@ -247,6 +247,8 @@ def _unified(
     gamma: float,
     focal_weight: float,
 ) -> Array | float:
+    from fractions import Fraction
+
     rest: Any = 1 - Fraction(delta)
     fore = _tversky(false_inside, false_outside, inside, weight, alpha=rest, beta=delta, smooth=0.0)
     back = _tversky(false_outside, false_inside, outside, weight, alpha=rest, beta=delta, smooth=0.0)
@@ -291,7 +293,7 @@ def unified_focal(
 
 
 def _uncorrelated(tp: Total, fp: Total, fn: Total, tn: Total, weight: Total, *, smooth: float) -> Array | float:
-    exact: Any = float if hasattr(tp, "shape") else Fraction
+    exact = exact_beside(tp)
     tp, fp, fn, tn = (count + exact(smooth) for count in (tp, fp, fn, tn))
     agreement = tp * tn - fp * fn
     square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)

@@ -23,8 +23,8 @@ from ..language.numerics import (
 )
 from ..language.predictions import Categorical
 from ..language.registry import loss
-from ..language.rounding import compensated_row_sum
-from ..language.twofold import Twofold, centred_rows, directions, near_one, row_length
+from ..language.rounding import compensated_row_sum, near_one
+from ..language.twofold import Twofold, centred_rows, directions, row_length
 
 # ---------------------------------------------------------------------------------------------------------------- pairs
 

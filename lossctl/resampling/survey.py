@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from ..errors import UsageError
-from ..rows import by_row, groups, shapes, sums
+from ..rows import by_row, shapes, sums
 from ..rows.facts import Facts
 from ..rows.workers import keep_freed_memory
 
 if TYPE_CHECKING:
+    from ..rows.groups import Bins
     from .bootstrap import Method, Sample, Spread
     from .clusters import Clusters
     from .draws import Draws
@@ -32,7 +33,7 @@ class Aspects(NamedTuple):
     """
 
     group: int | None = None
-    bins: groups.Bins | None = None
+    bins: Bins | None = None
     cluster: int | None = None
     draws: Draws | None = None
     most: int | None = None
@@ -96,6 +97,8 @@ def _pieces(block: ScoredBlock, aspects: Aspects, piece_of: Weigh) -> Pieces:
         piece = piece_of(block, None, aspects)
         refuse_too_many(1, piece.entries, aspects)
         return {None: piece}
+    from ..rows import groups
+
     pieces: Pieces = {}
     entries = 0
     for name, positions in groups.slices(block.side[aspects.group], aspects.bins):

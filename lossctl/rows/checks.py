@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import DataError
 from ..language.roles import Check, Role
 from .facts import NOTHING, SUM_TOLERANCE, Facts, counted_from
-from .pair_checks import oddities
 from .shapes import CLIPPED, Input, Plan
 
 if TYPE_CHECKING:
@@ -76,6 +75,8 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         facts = facts.merge(verdict)
     weights = admitted.pop() if plan.weight else None
     if plan.entries[0].role.layout == "vectors":
+        from .pair_checks import oddities
+
         odd = oddities(plan.spec.loss, admitted, start)
         facts = facts.merge(Facts(zero_distances=odd.zero, turned_pairs=odd.turned))
     return Admitted(tuple(admitted), weights, rows, facts.merge(_crossed(plan, arrays)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DataError
-from .pair_checks import Turned
 from .shapes import Plan, full_name
+
+if TYPE_CHECKING:
+    from .pair_checks import Turned
 
 SUM_TOLERANCE = 0.01  # float16 softmax rows and three-digit CSV files are within it
 SHOWN_ROWS = 5

@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ..files import drawer
 from . import shapes
 
 Arrays = tuple[np.ndarray, ...]
@@ -118,6 +117,8 @@ def shared(jobs: tuple[Job, ...], arrays: Arrays) -> Iterator[tuple[Job, Arrays]
 def _missing(array: np.ndarray) -> np.ndarray | None:
     """Which rows hold nan or None, (n,); None where no row does."""
     if array.dtype.kind == "f":
+        from ..files import drawer
+
         rows = [np.isnan(array[rows].reshape(rows.stop - rows.start, -1)).any(axis=1) for rows in drawer.blocks(array)]
         missing = np.concatenate(rows) if rows else np.zeros(0, bool)
     elif array.dtype == object:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import DataError, UsageError
 from ..language.registry import Spec
 from ..language.roles import WEIGHT, Check, Form, Role
+from ..text import quoted
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -293,7 +293,7 @@ def single_columns(column: Column, option: str) -> str:
     columns, names = getattr(column, "columns", ()), frame.names
     named = names and len(columns) == column.width
     ends = [names[at] for at in columns[:3]] if named else range(1, min(column.width, 3) + 1)
-    return "choose a column: " + " or ".join(f"--{option} {quote(f'{frame.path}::{end}')}" for end in ends)
+    return "choose a column: " + " or ".join(f"--{option} {quoted(f'{frame.path}::{end}')}" for end in ends)
 
 
 def _entry(role: Role, column: Column, form: Form | None) -> Input:

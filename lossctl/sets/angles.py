@@ -11,7 +11,8 @@ import numpy as np
 from ..files import drawer
 from ..language.distances import cosine_distance
 from ..language.rounded import row_dots
-from ..language.twofold import Directions, Twofold, directions, lengths, near_one
+from ..language.rounding import near_one
+from ..language.twofold import Directions, Twofold, directions, lengths
 
 KNOWN = 2.0**-44  # squares that the directions have all digits of
 

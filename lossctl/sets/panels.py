@@ -19,7 +19,8 @@ from ..language.distances import cosine_distance
 from ..language.numerics import Array, namespace, picked, row_sum, where
 from ..language.registry import Sums, Weighted
 from ..language.rounded import Bounded, Rounded, rounded_cosines
-from ..language.twofold import Directions, Twofold, cosines, directions, near_one
+from ..language.rounding import near_one
+from ..language.twofold import Directions, Twofold, cosines, directions
 from ..rows.workers import Workers, cores, keep_freed_memory, mapped, threads_of
 from .extremes import extremes, where_true
 from .gram import GROUP

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..curves.variables import variables_of
 from ..language.domains import Option
@@ -17,9 +17,11 @@ from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss, find, names
 from ..results.document import document
 from ..text import html_text, option_text
-from .pages.arithmetic import Step, steps
 from .pages.facts import facts
 from .sheet import Sheet, folded
+
+if TYPE_CHECKING:
+    from .pages.arithmetic import Step
 
 WIDTH = 100  # characters of a line of a page, where there is room
 HEADING = 18  # characters that headings take
@@ -244,7 +246,11 @@ def _range(option: Option) -> str:
 
 
 def _steps(loss: Loss) -> tuple[Step, ...]:
-    return steps(loss.doc["Worked"]) if "Worked" in loss.doc else ()
+    if "Worked" not in loss.doc:
+        return ()
+    from .pages.arithmetic import steps
+
+    return steps(loss.doc["Worked"])
 
 
 def _example(loss: Loss, width: int) -> list[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ..results.document import document
 from ..results.values import Interval, Result
 from ..text import json_text, option_text, shown
-from .sheet import Sheet
+
+if TYPE_CHECKING:
+    from .sheet import Sheet
 
 
 def number(value: float, digits: int | None) -> str:
