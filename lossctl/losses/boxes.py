@@ -128,7 +128,7 @@ def ciou(box: Array, true_box: Array) -> Array:
     Paper: Zheng et al., Distance-IoU Loss, 2020
     Differs: torchvision and others take v / (1 - IoU + v) as a constant for gradients; the value is the same
     Use: the loss of boxes in most detectors of today
-    Misleads: the shape counts only where the boxes overlap well
+    Misleads: the shape counts for little where boxes hardly overlap, and the size not at all beyond diou
     Gradient: that of diou, and of the ratio of width and height
     Worked: common = 1 * 1; v = 0; ciou = 1 - common / (4 + 4 - common) + (1^2 + 1^2) / (3^2 + 3^2) + v
     Example: box=[0,0,2,2] true_box=[1,1,3,3] -> 0.9682539682539683

@@ -49,7 +49,7 @@ def bce(prob: Binary, label: Array, *, pos_weight: LabelWeight = 1.0, label_smoo
     Formula: -[w y log p + (1 - y) log(1 - p)]
     Reading: 0.693 (log 2) is a coin's score; a certain and wrong prediction costs infinity, never a clipped number
     Differs: torch clamps the log at -100 (--clip-log 100), keras and scikit-learn clip p by an epsilon of the dtype
-        (--clip)
+        (--clip); timm smooths a class index to 1 - eps + eps / C and eps / C over C columns
     pos_weight: w, how much more a positive label counts; one number, or one for each column of labels
     label_smoothing: eps; a label y is y (1 - eps) + eps / 2
     Unit: nats
@@ -101,7 +101,8 @@ def cross_entropy(
 
     Formula: -log p_y, or -sum_j q_j log p_j for a distribution q
     Reading: log C is the score of a uniform guess over C classes
-    Differs: with class weights the mean divides by the sum of the weights (torch, scikit-learn), not by n (keras)
+    Differs: with class weights the mean divides by the sum of the weights (torch, scikit-learn), not by n (keras);
+        language models in transformers are beside the label of the next step: --shift --ignore-index -100
     label_smoothing: eps of every label is spread evenly over all C classes, eps / C each
     class_weights: a weight for each class; the mean is then over the sum of the weights of the true classes
     ignore_index: rows with this label are left out before the loss sees them (torch: -100)
@@ -166,7 +167,8 @@ def focal(
     Formula: -alpha_t (1 - p_t)^gamma log p_t
     Paper: Lin et al., Focal Loss for Dense Object Detection, 2017
     Reading: gamma 0 is cross-entropy
-    Differs: torchvision's alpha is 0.25, ours off; RetinaNet divides by the number of positives: -r positives
+    Differs: alpha is off here, 0.25 unless told in torchvision and, for every class alike, in keras'
+        CategoricalFocalCrossentropy; RetinaNet divides by the number of positives: -r positives
     gamma: how fast easy rows fade
     alpha: weight of label 1, with 1 - alpha for label 0 (of classes: one for all, or a list of one each); balanced
         takes the inverse class frequencies

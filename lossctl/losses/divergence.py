@@ -154,7 +154,7 @@ def hellinger(p: Distribution, q: Distribution) -> Array:
     Differs: some code squares it
     Use: to compare distributions with outcomes of probability 0
     Misleads: 1 for all that do not overlap, however far apart they are
-    Gradient: by q_j infinite where it is 0 and p_j is not; 0 is returned there
+    Gradient: by q_j [1 - sqrt(p_j / q_j)] / (4 hellinger), infinite where only q_j is 0; 0 is returned there
     Worked: gap = (sqrt(0.5) - sqrt(0.25))^2 + (sqrt(0.5) - sqrt(0.75))^2; hellinger = sqrt(gap / 2)
     Example: p=[0.5,0.5] q=[0.25,0.75] -> 0.18459191128251448
     """

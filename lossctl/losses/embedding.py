@@ -247,6 +247,7 @@ def circle(panel: Panel, *, gamma: Positive = 256.0, margin: Real = 0.25, unifie
         a_p = [1 + margin - s_p]+, a_n = [s_n + margin]+; with --unified log[1 + sum_n sum_p e^(gamma (s_n - s_p +
         margin))]
     Paper: Sun, Cheng, Zhang, Zhang, Zheng, Wang, Wei, Circle Loss, 2020
+    Differs: keras and pytorch-metric-learning have gamma 80 and margin 0.4
     gamma: scale of the similarities
     margin: relaxation; similarities should exceed 1 - margin within a class and stay below margin across
     unified: the form of equation 1 of the paper, without the weights a: the margin is added once

@@ -19,7 +19,7 @@ def d2_pinball(pred: Array, target: Array, *, alpha: Fraction = 0.5) -> Array:
     Formula: 1 - sum pinball(y, p) / sum pinball(y, q), q the alpha quantile of the targets; columns are averaged
     Paper: Koenker, Machado, Goodness of Fit and Related Inference Processes for Quantile Regression, 1999
     Reading: alpha 0.5 is the share of the absolute error beyond that of the median; q is the best constant
-    Differs: nan for a constant target, where scikit-learn prints 0
+    Differs: a constant target has no value here; scikit-learn prints 0, or 1 where all errors are 0
     alpha: the quantile that is predicted
     Use: to compare models of one quantile on one set of rows
     Misleads: depends on how far the targets spread, so values of two data sets cannot be compared
@@ -40,7 +40,7 @@ def d2_tweedie(rate: Array, count: Array, *, power: Power = 1.5) -> Array:
     Formula: 1 - sum deviance(y, p) / sum deviance(y, mean y); columns are averaged
     Paper: Cameron, Windmeijer, R-Squared Measures for Count Data Regression Models, 1996
     Reading: power 1 is the share of the Poisson deviance, 2 of that of gamma
-    Differs: scikit-learn has power 0 unless told, which is r2; nan for a constant target, where it prints 0
+    Differs: scikit-learn has power 0 unless told, which is r2; a constant target has no value here and fails there
     power: k, the power of the mean that the variance grows with
     Use: to compare models of counts or amounts on one set of rows
     Misleads: depends on how far the targets spread, so values of two data sets cannot be compared

@@ -78,6 +78,7 @@ def perceptron(score: Array, label: Array) -> Array:
 
     Formula: [-(2y - 1) s]+
     Paper: Rosenblatt, The Perceptron, 1958
+    Differs: optax multiplies by labels as they are, so that each label 0 costs nothing; it wants -1 and 1
     Use: to count wrong decisions by how far they are off
     Misleads: scores of 0 cost nothing, so a model that says 0 everywhere is perfect
     Gradient: -1 for a wrong decision, 0 for a right one
@@ -127,7 +128,8 @@ def multi_margin(scores: Array, label: Array, *, margin: Positive = 1.0, squared
 
     Formula: sum_{j != y} [margin + s_j - s_y]+ / C, or of the squares with --squared
     Paper: Weston, Watkins, Support Vector Machines for Multi-Class Pattern Recognition, 1999
-    Differs: it is multiclass-hinge --kind weston-watkins divided by C, as in torch
+    Differs: it is multiclass-hinge --kind weston-watkins divided by C, as in torch, whose mean with class weights is
+        over n, not over their sum
     margin: by how much the true class should lead
     squared: square what is lacking (torch: p=2)
     Use: to compare with torch

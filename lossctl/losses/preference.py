@@ -287,7 +287,7 @@ def discopop(
     tau: how sharply one turns into the other around x = 0
     Use: as dpo; the found loss won on its authors' benchmarks
     Misleads: it is not convex: around x = 0 it rises before it falls
-    Gradient: mixed of -beta sigmoid(-x) and -beta e^-x, with a bump of size beta / (4 tau) at 0
+    Gradient: mixed of -beta sigmoid(-x) and -beta e^-x, with a bump of beta (1 - log 2) / (4 tau) at 0
     Worked: x = 0.1 * 2; m = 1 / (1 + exp(-x / 0.05)); discopop = (1 - m) * log(1 + exp(-x)) + m * exp(-x)
     Example: chosen=-12 rejected=-14 ref_chosen=-13 ref_rejected=-13 -> 0.8147631411418853
     """
@@ -451,7 +451,7 @@ def kl_estimate(policy: Array, reference: Array, *, kind: Literal["k1", "k2", "k
     Formula: k3: e^x - x - 1;  k1: -x;  k2: x^2/2;  x = l_ref - l
     Paper: Schulman, Approximating KL Divergence, 2020
     Differs: GRPO and TRL take k3
-    kind: k1 is unbiased and noisy, k2 is biased and even, k3 is unbiased and never negative
+    kind: k1 is unbiased and noisy, k2 is biased and less noisy, k3 is unbiased and never negative
     Unit: nats
     Use: the KL term of GRPO and PPO, token by token
     Misleads: unbiased only for answers that the model itself wrote; one rare token can be most of the mean

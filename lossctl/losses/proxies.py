@@ -49,7 +49,7 @@ def arcface(
         where t_y + m is beyond pi, cos t_y - m sin m takes the place of cos(t_y + m)
     Paper: Deng, Guo, Xue, Zafeiriou, ArcFace: Additive Angular Margin Loss for Deep Face Recognition, 2019
     Differs: margins are radians here and in insightface, degrees in pytorch-metric-learning (28.6, not
-        quite 0.5); W has a column a class in both, a row here
+        quite 0.5); W has a column a class there, a row here and in insightface
     class_weights: a file of (C, D) weights, row j for class j; required
     s: how far cosines count
     margin: m, in radians, at most pi
@@ -192,7 +192,7 @@ def proxy_nca(
     Reading: below 0 where the own proxy is nearest by far; with --with-own never below 0
     Differs: pytorch-metric-learning has the own proxy in the sum (--with-own), as ProxyNCA++; the paper has not
     class_weights: a file of (C, D) proxies, row j for class j; required
-    s: how far cosines count
+    s: how far squared distances count
     with_own: the sum is over all proxies, as in ProxyNCA++
     Unit: nats
     Use: metric learning without mining of triplets
@@ -268,7 +268,8 @@ def adaface(
     Formula: -log [e^(s f) / (e^(s f) + sum_{j != y} e^(s cos t_j))], f = cos(t_y - m g) - m (1 + g), t_y - m g kept
         within 0 and pi, g = h (|x| - mean) / sd of the lengths of all rows, kept within -1 and 1; sd divides by n - 1
     Paper: Kim, Jain, Liu, AdaFace: Quality Adaptive Margin for Face Recognition, 2022
-    Reading: short embeddings get the margin of arcface, long ones that of cosface twice
+    Reading: short embeddings (g -1) get the margin of arcface, those of mean length that of cosface, long ones (g 1)
+        twice that, and an angle smaller by m
     Differs: the paper's code keeps lengths within 0.001 and 100 and angles 0.001 from 0 and pi, adds 0.001 to sd, and
         may take mean and sd of earlier batches along
     class_weights: a file of (C, D) weights, row j for class j; required

@@ -280,7 +280,7 @@ def r2(pred: Array, target: Array) -> Sums:
 
     Formula: 1 - sum e^2 / sum (y - mean y)^2;  e = pred - target
     Reading: below 0 the predictions are worse than the mean of the targets; the variance is that of the rows at hand
-    Differs: for a constant target scikit-learn and torchmetrics print 0, ours is -inf (nan where all errors are 0)
+    Differs: for a constant target scikit-learn and torchmetrics print 0 (1 where all errors are 0), ours is -inf (nan)
     Use: to compare models of one target on one set of rows
     Misleads: depends on how far the targets spread, so values of two data sets cannot be compared; it is no loss
     Gradient: -2 e divided by the spread of the targets

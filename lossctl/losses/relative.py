@@ -28,8 +28,7 @@ def mape(pred: Array, target: Array) -> Array:
 
     Formula: |e| / |target|, 0 where both are 0;  e = pred - target
     Reading: 0.1 is ten percent; infinite where only the target is 0
-    Differs: keras and catboost print percent; below the bar stands max(|y|, eps) in scikit-learn (2.2e-16), keras
-        (1e-7) and
+    Differs: keras prints percent; below the bar stands max(|y|, eps) in scikit-learn (2.2e-16), keras (1e-7) and
         torchmetrics (1.17e-6), max(|y|, 1) in lightgbm and catboost: a target of 0 gives a number there, of no meaning
     Unit: share of the target
     Use: targets far from 0 whose relative error matters

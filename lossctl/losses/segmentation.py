@@ -33,7 +33,8 @@ def dice(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     Paper: Milletari, Navab, Ahmadi, V-Net, 2016
     Reading: 0 is perfect, 1 is no overlap at all
     Differs: MONAI takes it of each image, then the mean; s is 1e-7 in keras, 1e-5 above and below in MONAI, 1 in optax;
-        V-Net itself squares in the denominator
+        an empty region with any prediction is 0 in segmentation-models-pytorch, nearly 1 in keras and MONAI; V-Net
+        itself squares in the denominator
     smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan
     Use: small regions before a large background, which cross-entropy would drown
     Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
@@ -90,6 +91,8 @@ def tversky(
     Formula: 1 - (TP + s) / (TP + alpha FP + beta FN + s), from its numerator alpha FP + beta FN
     Paper: Salehi, Erdogmus, Gholipour, Tversky Loss Function for Image Segmentation, 2017
     Reading: alpha = beta = 0.5 is dice (with half its s), 1 and 1 is jaccard
+    Differs: alpha and beta are these in keras, segmentation-models-pytorch, MONAI and kornia too; much code has alpha
+        for what is missed
     alpha: how much what is wrongly inside counts
     beta: how much what is wrongly outside counts
     smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan

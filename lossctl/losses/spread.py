@@ -41,7 +41,8 @@ def uniformity(panel: ViewPanel, *, t: Sharpness = 2.0) -> Array:
 
     Formula: log of the mean over all pairs i != j of e^(-t |x_i - x_j|^2), x of length 1
     Paper: Wang, Isola, Understanding Contrastive Representation Learning through Alignment and Uniformity, 2020
-    Reading: 0 where all are the same, at least -4 t; about -4 t / (1 + D / 4) where D columns are evenly spread
+    Reading: 0 where all are the same, at least -4 t; about -2 t + 2 t^2 / D where many points are evenly
+        spread over D columns
     t: how soon the push fades with the distance
     Use: beside alignment, to see what a contrastive loss is made of; collapse
     Misleads: says nothing of whether what belongs together is together
@@ -98,7 +99,8 @@ def koleo(panel: ViewPanel) -> Array:
     Formula: -log min_{j != i} |x_i - x_j|, x of length 1
     Paper: Sablayrolles, Douze, Schmid, Jegou, Spreading Vectors for Similarity Search, 2019
     Reading: at least -log 2; infinite where two embeddings have one direction
-    Differs: lightly and DINOv2 add 1e-8 to distances, so that equal ones cost 18
+    Differs: lightly and DINOv2 add 1e-8 to each difference and to the distance: equal rows cost 17.5 for 2 columns, 15
+        for 768
     Unit: nats
     Use: to spread embeddings, as DINOv2 does; collapse
     Misleads: two copies of one row make it infinite

@@ -134,7 +134,7 @@ def margin_wu(panel: Panel, *, margin: NonNegative = 0.2, beta: Real = 1.2) -> T
 
 @loss(engine=SETS, cosine=True)
 def tuplet_margin(panel: Panel, *, margin: NonNegative = 0.1, s: Positive = 64.0) -> Weighted:
-    """Each positive, its angle made larger by a margin, against all negatives, as a softmax.
+    """Each positive, its angle made smaller by a margin, against all negatives, as a softmax.
 
     Formula: log(1 + sum_n e^(s (cos t_an - cos(t_ap - m)))), t the angle between two points; mean over the pairs a, p
     Paper: Yu, Tao, Deep Metric Learning with Tuplet Margin Loss, 2019
@@ -201,7 +201,8 @@ def smooth_ap(panel: Panel, *, temperature: Positive = 0.01, with_anchor: Flag =
     Formula: mean over p of B_p / (A_p + B_p), A_p = 1 + sum_{q != p} g(s_q - s_p) over the positives q,
         B_p = sum_n g(s_n - s_p), g(x) = 1 / (1 + e^(-x / T))
     Paper: Brown, Xie, Kalogeiton, Zisserman, Smooth-AP: Smoothing the Path Towards Large-Scale Image Retrieval, 2020
-    Differs: the paper's code and pytorch-metric-learning take the anchor for one of its positives: --with-anchor
+    Differs: the paper's code and pytorch-metric-learning take the anchor for one of its positives: --with-anchor; the
+        latter (2.9) is right only where there are as many classes as rows in each
     temperature: T
     with_anchor: the anchor is a positive of itself
     Use: retrieval, where average precision is what counts
@@ -297,7 +298,7 @@ def angular(panel: Panel, *, alpha: Positive = 40.0) -> Weighted:
 
     Formula: log(1 + sum_n e^(4 t (cos(a, n) + cos(p, n)) - 2 (1 + t) cos(a, p))), t = tan^2 alpha; mean over pairs a, p
     Paper: Wang, Zhou, Wen, Liu, Lin, Deep Metric Learning with Angular Loss, 2017
-    Differs: pytorch-metric-learning 2 leaves the negatives at their lengths; 3 does not
+    Differs: pytorch-metric-learning (2.9) leaves the negatives at their lengths: the same only for unit vectors
     alpha: the bound, in degrees, below 90
     Unit: nats
     Use: where distances of classes have different scales

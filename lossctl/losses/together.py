@@ -165,6 +165,7 @@ def wasserstein_1d(pred: Array, target: Array) -> Array:
     Formula: mean_k |u_(k) - v_(k)|, u and v in rising order
     Paper: Villani, Optimal Transport: Old and New, 2009
     Reading: which row a value stands in does not count; several columns are averaged
+    Differs: of samples; of two histograms it is the width of a bin times the sum of |differences of their running sums|
     Use: to compare distributions of predictions and of true values
     Misleads: 0 where values are right but stand in wrong rows
     Gradient: the sign of each difference in order, divided by N
@@ -243,7 +244,7 @@ def psnr(pred: Array, target: Array, *, peak: Positive = 1.0) -> Array:
 
     Formula: 10 log10(peak^2 / mse), over all rows and columns
     Differs: of all rows together, where images have one each and then their mean: -g SRC; kornia's loss is its
-        negative; torchmetrics takes the range of the targets for the peak unless told
+        negative; the peak is 3 in torchmetrics' function unless told, and must be told to its class
     peak: the largest possible value, or the range of values: 1, or 255
     Unit: decibels; infinite for a perfect prediction
     Use: images and sound, where decibels are customary
@@ -308,7 +309,8 @@ def cox(hazard: Array, time: Array, event: Array) -> Array:
     Formula: mean over events i of log sum_{t_j >= t_i} e^(h_j) - h_i, h the log of the hazard
     Paper: Cox, Regression Models and Life-Tables, 1972; ties as Breslow, 1974
     Reading: those without an event (censored) count as long as they are at risk
-    Differs: xgboost takes the mean over events too, others the sum, or the mean of rows
+    Differs: xgboost takes the mean over events too, others the sum, or the mean of rows; ties by
+        Efron are another number
     Unit: nats
     Use: survival times, of which some are not over
     Misleads: a constant added to all h changes nothing: it judges order alone; it grows with log N
@@ -364,7 +366,8 @@ def load_balancing(router: Array, *, experts: Bins = 2) -> Array:
 
     Formula: E sum_e f_e P_e, f_e the share of tokens that go to e (k experts each), P_e its mean probability
     Paper: Fedus, Zoph, Shazeer, Switch Transformers, 2021
-    Reading: even routing is k, the best there is; Switch has k 1, Mixtral 2
+    Reading: even routing is k; below k where the experts chosen most are chosen by a narrow lead; Switch has k 1,
+        Mixtral 2
     experts: k, how many a token goes to
     Use: mixtures of experts, so that none idles
     Misleads: it judges the router alone; the coefficient that training gives it stands apart
