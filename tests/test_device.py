@@ -32,9 +32,10 @@ from lossctl.sets.device import picks as device_picks  # noqa: E402
 from lossctl.sets.device import points as placed  # noqa: E402
 from lossctl.sets.device import triplets as offload  # noqa: E402
 from lossctl.sets.device.points import EMULATION  # noqa: E402
-from lossctl.sets.mining import ON_DEVICE, STRATEGIES, joined  # noqa: E402
+from lossctl.sets.mining import joined  # noqa: E402
 from lossctl.sets.panels import Panel  # noqa: E402
 from lossctl.sets.points import sort_points  # noqa: E402
+from lossctl.sets.strategies import ON_DEVICE, STRATEGIES  # noqa: E402
 from lossctl.sets.ties import Judges  # noqa: E402
 from lossctl.sets.triplets import breakdown  # noqa: E402
 
@@ -89,7 +90,9 @@ def differing(one, other):
 def test_mined_triplets_are_those_of_the_cpu(strategy, options, metric):
     for name, points, margin in hostile(5, metric):
         there = device_picks.with_picks(points, DEVICE)
-        one, other = (joined(STRATEGIES[strategy](p, margin=margin, **options, threads=1)) for p in (points, there))
+        one, other = (
+            joined(STRATEGIES[strategy].mine(p, margin=margin, **options, threads=1)) for p in (points, there)
+        )
         assert differing(one, other) == [], name
 
 
@@ -97,15 +100,15 @@ def test_blocks_and_threads_change_nothing():
     points = sort_points(*blobs())
     for strategy, options in STEPS:
         there = device_picks.with_picks(points, DEVICE)
-        one = joined(STRATEGIES[strategy](points, **options))
-        assert differing(one, joined(STRATEGIES[strategy](there, **options, block=7, threads=3))) == []
+        one = joined(STRATEGIES[strategy].mine(points, **options))
+        assert differing(one, joined(STRATEGIES[strategy].mine(there, **options, block=7, threads=3))) == []
 
 
 def test_most_anchors_are_proven_on_the_device():
     points = sort_points(*blobs())
     there = device_picks.with_picks(points, DEVICE)
     for strategy, options in STEPS:
-        joined(STRATEGIES[strategy](there, **options))
+        joined(STRATEGIES[strategy].mine(there, **options))
     assert len(there.finder.answers) == len(STEPS)
     assert all(found.is_open.mean() < 0.02 for found in there.finder.answers.values())
 
@@ -115,7 +118,7 @@ def test_large_classes_are_sorted_instead_of_compared():
     points = sort_points(random.standard_normal((90, 3)), np.arange(90) % 2)
     for strategy, options in STEPS:
         there = device_picks.with_picks(points, DEVICE)
-        one, other = (joined(STRATEGIES[strategy](p, **options)) for p in (points, there))
+        one, other = (joined(STRATEGIES[strategy].mine(p, **options)) for p in (points, there))
         assert differing(one, other) == [], (strategy, options)
 
 
@@ -126,7 +129,7 @@ def test_without_the_bound_ties_would_be_decided_by_rounding(monkeypatch):
         random = np.random.default_rng(seed)
         points = sort_points(scaled_grid(random, 60, 3), random.integers(5, size=60))
         there = device_picks.with_picks(points, DEVICE)
-        one, other = (joined(STRATEGIES["batch-hard"](p)) for p in (points, there))
+        one, other = (joined(STRATEGIES["batch-hard"].mine(p)) for p in (points, there))
         wrong += "rows" in differing(one, other)
     assert wrong
 

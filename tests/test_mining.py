@@ -157,7 +157,7 @@ def test_pair_margin(cases):
             return [n for n in others if compare(table[a][n] - step) < 0]
 
         expected = products(table, labels, take_own, take_other)
-        mine = strategies.STRATEGIES["pair-margin"]
+        mine = strategies.STRATEGIES["pair-margin"].mine
         mined = mine(points, farther_than=beyond, nearer_than=within, block=1 + k % 4, threads=1 + k % 2)
         assert in_any_order(mined) == list(expected), name
 
@@ -190,7 +190,7 @@ def test_easy_hard(cases):
             return nearest_first(table, a, [n for n in others if compare(table[a][n] - table[a][p]) > 0])[:1]
 
         expected = sorted(products(table, labels, take_own, take_other))
-        mine = strategies.STRATEGIES["easy-hard"]
+        mine = strategies.STRATEGIES["easy-hard"].mine
         mined = mine(points, positives=positives, negatives=negatives, block=1 + k % 4, threads=1 + k % 2)
         assert in_any_order(mined) == expected, (name, positives, negatives)
 
@@ -199,7 +199,7 @@ def test_angular_triplets_whose_angle_at_the_negative_is_wider():
     """Whole numbers, so that 45 degrees are met exactly: by the integers of |a - p|^2 and 4 |c - n|^2; the chords of
     directions by 60 digits."""
     random = np.random.default_rng(8)
-    mine = strategies.STRATEGIES["angular"]
+    mine = strategies.STRATEGIES["angular"].mine
     for k in range(30):
         n = int(random.integers(4, 14))
         x, labels = random.integers(-2, 3, size=(n, 2)) + np.array([3.0, 0]), random.integers(0, 3, size=n).tolist()
@@ -295,7 +295,7 @@ def test_any_block_and_thread_count_gives_the_same_bytes():
     points = sort_points(x, labels, normalize=True)
     for name, strategy in strategies.STRATEGIES.items():
         first, second = (
-            mining.joined(strategy(points, block=block, threads=threads)) for block, threads in ((300, 1), (7, 2))
+            mining.joined(strategy.mine(points, block=block, threads=threads)) for block, threads in ((300, 1), (7, 2))
         )
         for part in ("rows", "d_ap", "d_an", "loss"):
             assert getattr(first, part).tobytes() == getattr(second, part).tobytes(), name
@@ -372,7 +372,7 @@ def test_what_is_not_known_is_refused():
         ("angular", {}, "manhattan"),
     ):
         with pytest.raises(UsageError) as fault:
-            mine[strategy](sort_points(np.eye(4), [0, 0, 1, 1], metric=metric), **settings)
+            mine[strategy].mine(sort_points(np.eye(4), [0, 0, 1, 1], metric=metric), **settings)
         assert fault.value.fix
 
 

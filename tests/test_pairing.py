@@ -24,7 +24,7 @@ import lossctl
 from lossctl.errors import UsageError
 from lossctl.language.registry import parse, walk
 from lossctl.rows.job import KEY_MARK, Pairing
-from lossctl.sets import mining, panels
+from lossctl.sets import mining, panels, strategies
 from lossctl.sets.points import sort_points
 from lossctl.sets.triplets import breakdown
 
@@ -274,7 +274,7 @@ def test_mined_triplets_equal_loops(kind):
     def rows_of(strategy: str, **options) -> set[tuple[int, int, int]]:
         return {
             tuple(row)
-            for block in mining.STRATEGIES[strategy](points, margin=0.5, **options)
+            for block in strategies.STRATEGIES[strategy].mine(points, margin=0.5, **options)
             for row in block.rows.tolist()
         }
 

@@ -129,13 +129,13 @@ def choose_device(strategy: str, text: str) -> Device:
 
     Raises UsageError for a strategy without a kernel on CUDA, DeviceError for a device that is not there.
     """
-    if strategy in mining.ON_DEVICE or not text.startswith(("cuda", "auto")):
+    if strategy in strategies.ON_DEVICE or not text.startswith(("cuda", "auto")):
         return choose(text)
     if text == "auto":
         return Device("cpu", f"auto: cpu, for {strategy} has no kernel for CUDA")
     raise UsageError(
         f"--device {text} with {strategy}",
-        why=f"{strategy} has no kernel for CUDA; those that have: {', '.join(mining.ON_DEVICE)}",
+        why=f"{strategy} has no kernel for CUDA; those that have: {', '.join(strategies.ON_DEVICE)}",
         fix="use --device cpu, or auto",
     )
 
@@ -198,29 +198,12 @@ def _blocks(asked: MiningQuestion, points: Points, workers: Workers, progress: A
     if asked.as_pairs:
         return mined_pairs.pairs_of(points, asked.strategy, options, workers, progress)
     options |= {"count": asked.thinning.limit} if asked.strategy == "hardest" else {}
-    return strategies.STRATEGIES[asked.strategy](points, **options, threads=workers, progress=progress)
+    return strategies.STRATEGIES[asked.strategy].mine(points, **options, threads=workers, progress=progress)
 
 
 def _expected(points: Any, asked: MiningQuestion) -> mining.Estimate:
-    strategy, options, thinning = asked.strategy, dict(asked.options), asked.thinning
-    if strategy in ("batch-hard", "easy-positive"):
-        certain = strategy == "batch-hard" or options.get("fallback", "drop") != "drop"
-        estimate = mining.Estimate(points.anchors, certain, points.anchors)
-    elif strategy == "multi-similarity":
-        estimate = mining.estimate_multi_similarity(points, margin=options["margin"])
-    elif strategy == "uniform-histogram":
-        estimate = strategies.estimate_uniform_histogram(points, options["steps"], options["per_bin"])
-    elif strategy in strategies.CHOOSERS:
-        estimate = strategies.estimate(points, strategy, options)
-    elif strategy in ("all", "hardest"):
-        categories = options.get("categories", ("hard", "semi-hard"))
-        estimate = mining.estimate_all(
-            points, margin=options["margin"], categories=mining.CATEGORIES if strategy == "hardest" else categories
-        )
-    else:
-        estimate = mining.estimate_pairs(points)
-        certain = strategy == "distance-weighted" or (strategy == "semi-hard" and options.get("fallback") != "drop")
-        estimate = mining.Estimate(estimate.triplets, certain, estimate.most)
+    thinning = asked.thinning
+    estimate = strategies.STRATEGIES[asked.strategy].expected(points, **dict(asked.options))
     pairs = 0 if thinning.per_positive is None else mining.estimate_pairs(points).triplets
     most = thinning.most(points.anchors, pairs)
     if most is not None and most < estimate.triplets:

@@ -1,6 +1,6 @@
 """Triplets of a whole set, chosen by a strategy and given in blocks, so that there may be more than fit in memory.
 
-A strategy is a function of Points that yields `Mined` blocks: class by class (the largest first), anchors in order of
+What mines is a function of Points that yields `Mined` blocks: class by class (the largest first), anchors in order of
 rows. What it takes is decided exactly (picks.py), so the blocks' size and the number of threads change nothing but
 where the blocks end.
 """
@@ -488,10 +488,15 @@ def _with_ties(judge: Judge, line: np.ndarray, key_mask: int, count: int, slack:
 # --------------------------------------------------------------------------------------------------------- estimates
 
 
-def estimate_pairs(points: Points) -> Estimate:
-    """What semi-hard (unless it drops), random semi-hard (at most) and distance-weighted give: one for each pair."""
+def estimate_anchors(points: Points, *, fallback: str = "", **_: Any) -> Estimate:
+    """One triplet for each anchor; at most, where some are dropped."""
+    return Estimate(points.anchors, fallback != "drop", points.anchors)
+
+
+def estimate_pairs(points: Points, *, fallback: str = "", **_: Any) -> Estimate:
+    """One triplet for each pair of an anchor and a positive; at most, where some are dropped."""
     pairs = int(points.positives(points.used.start, points.used.stop).sum())
-    return Estimate(pairs, True, pairs)
+    return Estimate(pairs, fallback != "drop", pairs)
 
 
 def estimate_all(
@@ -499,6 +504,11 @@ def estimate_all(
 ) -> Estimate:
     """What mine_all will give, from about `sample` anchors spread over the set; the number itself if these are all."""
     return _estimate(points, _of_kinds(categories), margin, sample)
+
+
+def estimate_hardest(points: Points, *, margin: float = 1.0, **_: Any) -> Estimate:
+    """All triplets, of which the hardest are taken."""
+    return estimate_all(points, margin=margin, categories=CATEGORIES)
 
 
 def estimate_multi_similarity(points: Points, *, margin: float = 0.1, sample: int = 256) -> Estimate:
@@ -521,16 +531,3 @@ def _estimate(points: Points, negatives: Negatives, margin: float, sample: int) 
     if not anchors:
         return Estimate(0, True, 0)
     return Estimate(round(triplets * points.anchors / anchors), anchors == points.anchors, most)
-
-
-ON_DEVICE = ("batch-hard", "semi-hard", "random-semi-hard")  # what a finder of the points can make
-STRATEGIES: dict[str, Callable[..., Blocks]] = {
-    "batch-hard": mine_batch_hard,
-    "semi-hard": mine_semi_hard,
-    "random-semi-hard": mine_random_semi_hard,
-    "hardest": mine_hardest,
-    "all": mine_all,
-    "easy-positive": mine_easy_positive,
-    "multi-similarity": mine_multi_similarity,
-    "distance-weighted": mine_distance_weighted,
-}

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -326,19 +326,25 @@ def _lowest_of_bins(
 
 # ---------------------------------------------------------------------------------------------------------------- table
 
-CHOOSERS: dict[str, Callable[..., Choose]] = {"pair-margin": pair_margin, "angular": angular, "easy-hard": easy_hard}
+
+class Strategy(NamedTuple):
+    """How triplets are mined, how many are to be expected, and whether a device can find them."""
+
+    mine: Callable[..., Blocks]
+    expected: Callable[..., Estimate]
+    is_on_device: bool = False
 
 
-def estimate(points: Points, strategy: str, options: dict[str, Any]) -> Estimate:
-    """What a strategy of CHOOSERS will give, from about SAMPLE anchors spread over the set."""
-    choose, used = CHOOSERS[strategy](points, **options), points.used
+def _estimate(choose_of: Callable[..., Choose], points: Points, **options: Any) -> Estimate:
+    """What is chosen from about SAMPLE anchors spread over the set, for all of them."""
+    choose, used = choose_of(points, **options), points.used
     most = int((points.positives(used.start, used.stop) * points.negatives(used.start, used.stop)).sum())
     anchors = range(used.start, used.stop, max(1, points.anchors // SAMPLE))
     count = sum(len(choose(anchor, anchor + 1, 0, points.widest)) for anchor in anchors)
     return Estimate(round(count * points.anchors / max(1, len(anchors))), len(anchors) == points.anchors, most)
 
 
-def estimate_uniform_histogram(points: Points, steps: int, per_bin: int) -> Estimate:
+def _estimate_uniform_histogram(points: Points, *, steps: int, per_bin: int, **_: Any) -> Estimate:
     """How many triplets full bins would give, of pairs that are spread evenly over the anchors."""
     sides = (count(points.used.start, points.used.stop) for count in (points.positives, points.negatives))
     positive, negative = (min(int(pairs.sum()), steps * per_bin) for pairs in sides)
@@ -346,7 +352,7 @@ def estimate_uniform_histogram(points: Points, steps: int, per_bin: int) -> Esti
 
 
 def _by_parts(
-    chooser: Callable[..., Choose],
+    choose_of: Callable[..., Choose],
     points: Points,
     *,
     threads: Workers | None = None,
@@ -354,11 +360,27 @@ def _by_parts(
     block: int | None = None,
     **options: Any,
 ) -> Blocks:
-    return in_parts(points, chooser(points, **options), threads, progress, block)
+    return in_parts(points, choose_of(points, **options), threads, progress, block)
 
 
-STRATEGIES: dict[str, Callable[..., Blocks]] = {
-    **mining.STRATEGIES,
-    **{name: partial(_by_parts, chooser) for name, chooser in CHOOSERS.items()},
-    "uniform-histogram": mine_uniform_histogram,
+def _chosen(choose_of: Callable[..., Choose]) -> Strategy:
+    return Strategy(partial(_by_parts, choose_of), partial(_estimate, choose_of))
+
+
+STRATEGIES = {
+    "batch-hard": Strategy(mining.mine_batch_hard, mining.estimate_anchors, is_on_device=True),
+    "semi-hard": Strategy(mining.mine_semi_hard, mining.estimate_pairs, is_on_device=True),
+    "random-semi-hard": Strategy(
+        mining.mine_random_semi_hard, partial(mining.estimate_pairs, fallback="drop"), is_on_device=True
+    ),
+    "hardest": Strategy(mining.mine_hardest, mining.estimate_hardest),
+    "all": Strategy(mining.mine_all, mining.estimate_all),
+    "easy-positive": Strategy(mining.mine_easy_positive, partial(mining.estimate_anchors, fallback="drop")),
+    "multi-similarity": Strategy(mining.mine_multi_similarity, mining.estimate_multi_similarity),
+    "distance-weighted": Strategy(mining.mine_distance_weighted, mining.estimate_pairs),
+    "pair-margin": _chosen(pair_margin),
+    "angular": _chosen(angular),
+    "easy-hard": _chosen(easy_hard),
+    "uniform-histogram": Strategy(mine_uniform_histogram, _estimate_uniform_histogram),
 }
+ON_DEVICE = tuple(name for name, strategy in STRATEGIES.items() if strategy.is_on_device)

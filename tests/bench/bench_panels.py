@@ -85,11 +85,11 @@ def our_breakdown(n, dim, k):
 
 def our_mining(strategy):
     def setup(n, dim, k):
-        from lossctl.sets.mining import STRATEGIES
         from lossctl.sets.points import sort_points
+        from lossctl.sets.strategies import STRATEGIES
 
         x, labels = embeddings(n, dim, k, "float32")
-        return lambda: sum(len(block) for block in STRATEGIES[strategy](sort_points(x, labels), margin=MARGIN))
+        return lambda: sum(len(block) for block in STRATEGIES[strategy].mine(sort_points(x, labels), margin=MARGIN))
 
     return setup
 
