@@ -311,7 +311,7 @@ def test_the_example_of_spark(tmp_path, monkeypatch):
     with sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate():
         names = {}
         exec(example.replace("preds/*.parquet", path).replace('"slice"', '"group"'), names)
-    assert len(names["parts"]) > 5
+    assert len(names["parts"]) > 4
     assert repr(names["result"]) == repr(expected)
 
 
@@ -456,7 +456,6 @@ def test_dask(tmp_path, monkeypatch):
         assert repr(answer) == repr(expected)
         with pytest.raises(DataError):
             lossctl.compute("bce", f"{path}::prob", f"{path}::other", executor=client.get_executor(retries=3))
-        again.taken()
         flag = str(tmp_path / "killed")
         monkeypatch.setattr(parts, "PART_ROWS", 100)
         with executors.working(address) as executor:
@@ -486,7 +485,7 @@ def killed_once(flag, fn, *args):
 
 
 @pytest.mark.slow
-def test_a_lost_worker_of_ray_changes_nothing(tmp_path, monkeypatch):
+def test_a_lost_worker_of_ray_changes_nothing(tmp_path, monkeypatch, caplog):
     ray = pytest.importorskip("ray")
     asked, path = Asked(tmp_path), shards(tmp_path)
     expected = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99)
@@ -494,11 +493,10 @@ def test_a_lost_worker_of_ray_changes_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]))
     flag = str(tmp_path / "killed")
     with executors.working("ray") as executor:
-        again.taken()
         answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=Killing(executor, flag))
         assert os.path.exists(flag)
         assert repr(answer) == repr(expected)
-        assert again.taken() == {again.LOST: 1}
+        assert "parts of lost workers: 1 done again" in caplog.messages
         assert asked.written(["--on", "ray"], run) == asked.expected
         with pytest.raises(DeviceError, match="lost its worker of ray 4 times"):
             lossctl.compute("bce", path, executor=Killing(executor, None))

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import UsageError, told_in_python
+from ..files import again
 from ..language.registry import Spec
 from ..text import did_you_mean, shown
 
@@ -72,7 +73,8 @@ def plain(value: Any) -> Any:
 
 
 def called(function: Function) -> Function:
-    """The function for calls from Python: faults speak Python, and so are arguments of other names and types."""
+    """The function for calls from Python: faults speak Python, and so are arguments of other names and types; what was
+    done again is told."""
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -83,7 +85,10 @@ def called(function: Function) -> Function:
             except TypeError as fault:
                 raise _unbound(function.__name__, signature, keywords, str(fault)) from None
             check(signature, bound.arguments)
-            return function(*arguments, **keywords)
+            try:
+                return function(*arguments, **keywords)
+            finally:
+                again.log()
 
     return checked  # type: ignore[return-value]
 

@@ -1,6 +1,7 @@
 """What was done again after a fault that passed: requests to a store, parts whose worker was lost.
 
-It is counted where it happens, comes back with the parts of other processes, and is told at the end.
+It is counted where it happens, comes back with the parts of other processes, and is told at the end: by the command on
+stderr, by a call from Python to the logger "lossctl".
 """
 
 from __future__ import annotations
@@ -30,3 +31,11 @@ def taken() -> dict[str, int]:
 def told(counts: Mapping[str, int]) -> list[str]:
     """A line for each kind."""
     return [f"{what}: {times:,} done again" for what, times in sorted(counts.items()) if times]
+
+
+def log() -> None:
+    """Tell the logger what was counted since this was last asked."""
+    for line in told(taken()):
+        import logging
+
+        logging.getLogger("lossctl").warning(line)
