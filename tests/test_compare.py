@@ -325,6 +325,12 @@ def test_rows_are_matched_by_identifier(tmp_path):
     twice = write_csv(tmp_path / "d.csv", [*names[:49], "r0"], pred=range(50))
     done = run_lossctl("compare", sources[0], twice, "-y", sources[2], "--loss", "mse", "--align", "id::id")
     assert done.code == 3 and "more than once" in done.err
+    for at, (name, label) in enumerate((("id", "target"), ("target", "id"))):
+        (tmp_path / f"s{at}.csv").write_text(f"{name},{label}\n1,2\n")
+    done = run_lossctl("compute", "mse", sources[0], "-y", f"{tmp_path}/s*.csv", "--align", "id::id", cwd=tmp_path)
+    assert (done.code, done.err.split(": has")[0]) == (3, f"lossctl: error: {tmp_path}/s1.csv")
+    done = run_lossctl("compute", "mse", *sources[1:], "--align", "id::id", "--on", "ray")
+    assert done.code == 2 and "without --on" in done.err
 
 
 # --- the command

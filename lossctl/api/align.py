@@ -43,7 +43,8 @@ def ids_of(desk: Desk, source: Given, column: str) -> np.ndarray:
     try:
         parts = [block.load()[0].reshape(-1) for block in blocks([field], ["category"], 1 << 16)]
     except DataError as fault:
-        raise DataError(fault.what, why=WHOLE, fix=NAMED) from None
+        fault.why, fault.fix, fault.is_placed = WHOLE, NAMED, True
+        raise
     if any((as_names(part) == "").any() for part in parts):
         raise DataError(f"{label_of(frame.path)}: {field.name}: a row has no identifier", why=WHOLE, fix=NAMED)
     ids = np.concatenate([groups.as_text(part) for part in parts]) if parts else np.zeros(0, dtype=str)

@@ -178,10 +178,11 @@ def without(call: Asked, *keys: str) -> Asked:
     return Asked(values, call.own - set(keys), call.way, call.command)
 
 
-def refuse_both(call: Asked, first: str, others: Sequence[str], why: str) -> None:
+def refuse_both(call: Asked, first: str, others: Sequence[str], why: str, fix: str | None = None) -> None:
     for key in others:
         if call[key] is not None:
-            raise UsageError(f"{first} and {call.name(key)} at once", why=why, fix=f"ask for them in two {call.place}")
+            fix = fix or f"ask for them in two {call.place}"
+            raise UsageError(f"{first} and {call.name(key)} at once", why=why, fix=fix)
 
 
 # --- how it is read, what rides along, what is held against it
@@ -327,9 +328,10 @@ def workers_of(call: Asked) -> Jobs:
     if workers is None:
         threads: Jobs = call["jobs"]
         return threads
-    refuse_both(call, name, ("jobs",), "its workers take one part at a time each")
+    jobs = call.name("jobs")
+    refuse_both(call, name, ("jobs",), "its workers take one part at a time each", f"leave {jobs} out")
     if "align" in call.values:
-        refuse_both(call, name, ("align",), "rows are matched in one process")
+        refuse_both(call, name, ("align",), "rows are matched in one process", f"compute it without {name}")
     others: Jobs = workers
     return others
 

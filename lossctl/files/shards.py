@@ -155,8 +155,10 @@ def _refuse_unlike(model: Frame, frame: Frame) -> None:
 
 
 def _unlike(place: str, what: str) -> DataError:
-    return DataError(
+    fault = DataError(
         f"{place}: {what}",
         why="files that are read as one have the same columns, of the same types",
         fix="name the files that belong together, or write this one as the others are",
     )
+    fault.is_placed = True
+    return fault
