@@ -1,7 +1,10 @@
 """Files of an object store: a server that speaks S3, on this machine."""
 
 import re
+import threading
 import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import numpy as np
 import pandas
@@ -146,6 +149,77 @@ def test_a_request_is_made_again_and_says_so_at_the_end(monkeypatch):
 
     with pytest.raises(FileError, match="tried 4 times: ConnectionRefusedError: refused"):
         remote._asked("https://host/x", unreachable)
+
+
+class Web(BaseHTTPRequestHandler):
+    """Files by their path; a server that gives no pieces, unless `pieces`, nor lengths, unless `lengths`.
+
+    faults: the status of each request to come, before it answers as it should
+    """
+
+    files: ClassVar[dict[str, bytes]] = {}
+    faults: ClassVar[list[int]] = []
+    pieces, lengths = False, True
+
+    def do_GET(self):
+        status, body = (200, self.files[self.path]) if self.path in self.files else (404, b"")
+        if self.faults:
+            status, body = self.faults.pop(), b""
+        begin, _, end = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
+        if self.pieces and end and status == 200:
+            status, body = 206, body[int(begin) : int(end) + 1]
+        self.send_response(status)
+        if self.lengths:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """The address of a server, and its class."""
+    pytest.importorskip("fsspec")
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr(remote, "FIRST_PAUSE", 0.0)
+    kind = type("OneWeb", (Web,), {"files": {}, "faults": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", kind
+        server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_web_servers_of_all_kinds(web, tmp_path, caplog):
+    address, server = web
+    TABLE.to_csv(tmp_path / "t.csv", index=False)
+    TABLE.to_parquet(tmp_path / "t.parquet")
+    server.files |= {f"/{path.name}": path.read_bytes() for path in tmp_path.iterdir()}
+    expected = lossctl.compute("bce", str(tmp_path / "t.csv")).value
+    for server.pieces, server.lengths in ((True, True), (False, True), (False, False)):
+        for name in ("t.csv", "t.parquet"):
+            assert lossctl.compute("bce", f"{address}/{name}").value == expected, (server.pieces, name)
+    server.pieces = server.lengths = True
+    for fault, count, message in (
+        (503, 99, r"t\.csv: cannot read, tried 4 times: ClientResponseError: 503"),
+        (401, 9, r"t\.csv: permission denied"), (403, 9, r"t\.csv: permission denied"),
+        (404, 9, r"t\.csv: no such file"), (410, 9, r"t\.csv: no such file"),
+    ):  # fmt: skip
+        server.faults[:] = [fault] * count
+        with pytest.raises(FileError, match=message):
+            lossctl.compute("bce", f"{address}/t.csv")
+    caplog.clear()
+    server.faults[:] = [503] * 4
+    assert lossctl.compute("bce", f"{address}/t.csv").value == expected
+    assert [(record.name, record.message) for record in caplog.records] == [
+        ("lossctl", f"requests to {address}: 2 done again")
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.csv"])

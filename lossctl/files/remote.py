@@ -11,16 +11,20 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
-from ..errors import DataError, FileError
+from ..errors import DataError, FileError, LossctlError
 from ..text import shown
 from . import again
 from .opening import Bytes, label_of, spool
 
 IN_PIECES = (b"\x93NUMPY", b"PAR1", b"ARROW1")
-DOWNLOAD = 8 << 20
+HEAD, DOWNLOAD = 6, 8 << 20
 ATTEMPTS, FIRST_PAUSE = 4, 0.5  # seconds, doubled each time
+ABSENT, DENIED = (404, 410), (401, 403)  # what a server of HTTP says of a file that it does not give
+WEB = ("http", "https")
+OF_WEB = {"client_kwargs": {"trust_env": True}}  # ~/.netrc and proxies
 NEEDS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
 Answer = TypeVar("Answer")
 
@@ -81,17 +85,39 @@ def open_remote(path: str, closing: contextlib.ExitStack) -> Bytes:
     about = _about(system, key, label)
     if about.get("type") == "directory":
         raise FileError(f"{label}: is a directory", fix="name a file in it, or files: *.parquet")
-    if about.get("size") is None:
-        raise FileError(
-            f"{label}: the server does not say how long it is", fix="download the file, and name it instead"
-        )
-    stretch = RemoteBytes(None, label, 0, int(about["size"]), system=system, key=key, version=_version(about))
-    if stretch.pread(0, min(6, stretch.size)).startswith(IN_PIECES):
+    length = about.get("size")
+    stretch = RemoteBytes(None, label, 0, int(length or 0), system=system, key=key, version=_version(about))
+    head = b"" if length is None else _asked(label, lambda: _head(stretch, path.partition("://")[0] in WEB))
+    if length is None or len(head) > min(HEAD, stretch.size):
+        copy = _asked(label, lambda: _streamed(stretch, length, closing))
+        stretch.refuse_another()
+        return copy
+    if head.startswith(IN_PIECES):
         closing.push(lambda kind, fault, trace: stretch.refuse_another() if kind is None else None)
         return stretch
     starts = range(0, stretch.size, DOWNLOAD)
     copy = spool((stretch.pread(at, min(DOWNLOAD, stretch.size - at)) for at in starts), label, closing)
     stretch.refuse_another()
+    return copy
+
+
+def _head(stretch: RemoteBytes, is_of_web: bool) -> bytes:
+    """The first bytes; one more than that from a server that gives no pieces."""
+    if not is_of_web:
+        return stretch.pread(0, min(HEAD, stretch.size))
+    asked = {"size": stretch.size, "headers": {"Range": f"bytes=0-{HEAD - 1}"}}
+    with stretch.system.open(stretch.key, "rb", block_size=0, **asked) as stream:
+        return bytes(stream.read(HEAD + 1)) if stretch.size else b""
+
+
+def _streamed(stretch: RemoteBytes, length: int | None, closing: contextlib.ExitStack) -> Bytes:
+    """The file of a server that gives no pieces of it, in a temporary file. OSError where it ends early."""
+    with contextlib.ExitStack() as attempt:
+        stream = attempt.enter_context(stretch.system.open(stretch.key, "rb", block_size=0))
+        copy = spool(iter(partial(stream.read, DOWNLOAD), b""), stretch.label, attempt)
+        if length is not None and copy.size != length:
+            raise OSError(f"ends early, at byte {copy.size} of {length}")
+        closing.push(attempt.pop_all())
     return copy
 
 
@@ -122,12 +148,12 @@ def _system(path: str, label: str) -> tuple[Any, str]:
     try:
         import fsspec
 
-        system, key = fsspec.core.url_to_fs(path)
+        system, key = fsspec.core.url_to_fs(path, **(OF_WEB if protocol in WEB else {}))
     except ImportError as fault:
-        needs = NEEDS.get(protocol, "fsspec")
+        needs, missing = NEEDS.get(protocol, "fsspec"), getattr(fault.__cause__ or fault, "name", None)
         raise FileError(
             f"{label}: is read by fsspec and {needs}" if needs != "fsspec" else f"{label}: is read by fsspec",
-            why=f"{fault.name or needs} is not installed",
+            why=f"{missing or needs} is not installed",
             fix="pip install 'lossctl[remote]'",
         ) from fault
     except Exception as fault:
@@ -142,13 +168,14 @@ def _asked(label: str, request: Callable[[], Answer]) -> Answer:
     for attempt in itertools.count(1):
         try:
             return request()
-        except PermissionError:
-            raise FileError(
-                f"{label}: permission denied", fix="check the credentials in the environment, and who may read it"
-            ) from None
+        except LossctlError:
+            raise
         except Exception as raised:
-            is_absent = isinstance(raised, FileNotFoundError)
-            fault = raised.__cause__ if is_absent and isinstance(raised.__cause__, OSError) else raised  # no connection
+            fault = _origin(raised)
+            if isinstance(fault, PermissionError) or getattr(fault, "status", None) in DENIED:
+                raise FileError(
+                    f"{label}: permission denied", fix="check the credentials in the environment, and who may read it"
+                ) from None
             if isinstance(fault, FileNotFoundError):
                 raise FileError(
                     f"{label}: no such file", fix="check the address, and the region of the store"
@@ -163,6 +190,14 @@ def _asked(label: str, request: Callable[[], Answer]) -> Answer:
     raise AssertionError("a request is answered, or fails")
 
 
+def _origin(fault: Exception) -> BaseException:
+    """What went wrong where fsspec calls every fault of a web server an absent file."""
+    cause = fault.__cause__
+    is_of_the_web = isinstance(cause, OSError) or type(cause).__module__.startswith("aiohttp")
+    is_absent = getattr(cause, "status", None) in ABSENT
+    return cause if cause and isinstance(fault, FileNotFoundError) and is_of_the_web and not is_absent else fault
+
+
 SECRETS = re.compile(  # addresses, user:password@host, and what is called like a secret
     r"[a-z][a-z0-9+.-]*://\S+|\S+:\S+@\S+"
     r"|\S*(?:key|token|secret|signature|passw|credential|authorization|sig)\w*['\"]?\s*[=:]\s*"
@@ -171,7 +206,7 @@ SECRETS = re.compile(  # addresses, user:password@host, and what is called like 
 )
 
 
-def _reason(fault: Exception) -> str:
+def _reason(fault: BaseException) -> str:
     """What a library says, in a line, without what may be secret in it."""
     lines = SECRETS.sub("...", str(fault)).strip().splitlines() or [""]
     return f"{type(fault).__name__}: {shown(lines[0])}"
