@@ -264,7 +264,6 @@ def test_what_is_wrong_with_sequences_is_told_by_their_number():
     frames, symbols = np.zeros((6, 2, 3)), np.array([[1, 2], [2, 0]])
     for words, inputs, lengths in (
         ("sequence 1 has 7 frames", (frames, symbols), {"frame_lengths": [6, 7]}),
-        ("sequence 0 has 0 frames", (frames, symbols), {"frame_lengths": [0, 6]}),
         ("3 lengths for 2", (frames, symbols), {"frame_lengths": [6, 6], "symbol_lengths": [1, 1, 1]}),
         ("add up to 4", (frames, [1, 2, 1]), {"symbol_lengths": [2, 2]}),
         ("whole numbers", (frames, symbols), {"frame_lengths": [6, 2.5]}),

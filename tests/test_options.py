@@ -101,12 +101,8 @@ def test_what_compute_has_compare_has_too():
     """But for what asks for rows, groups and gates, and what a comparison has no place for."""
     gates = {"max", "min", "max_high", "min_low", "strict", "max_increase", "baseline"}
     beside = gates | {"per_row", "top", "keep", "id", "by", "also", "like"}
-    only = {"index", "distances", "bare", "plot", "signature", "ref", "ref_label", "ref_exclude_same"} | {
-        "ref_coarse_label",
-        "frame_axis",
-        "frame_lengths",
-        "symbol_lengths",
-    }
+    only = {"index", "distances", "bare", "plot", "signature", "ref", "ref_label", "ref_exclude_same"}
+    only |= {"ref_coarse_label"}
     compute, compare = options.settings("compute", "shell"), options.settings("compare", "shell")
     assert compute.keys() - compare.keys() == beside | only
 

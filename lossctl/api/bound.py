@@ -81,7 +81,10 @@ class Bound(NamedTuple):
     notes, marks, warnings: what was decided on the way, for people, for the signature, and where it may be wrong
     unknown: the role whose nan say that a value is not known: such rows are left out
     first_label: what is done where class indices lack a 0
-    places: how many rows of the loss a row of the files has: steps, views, cells
+    places: how many rows of the loss a row of the files has: steps, views, cells; of sequences how many each has, (n,)
+    has_shape: the shape of the inputs tells its lists: each is a row of the files
+    grouping: of such lists what their group was for, a column that they are grouped by
+    blank: of sequences as arrays, the symbol that fills what lies behind their own
     """
 
     fields: tuple[Field, ...]
@@ -93,11 +96,18 @@ class Bound(NamedTuple):
     warnings: tuple[str, ...] = ()
     unknown: str = ""
     first_label: shapes.Doubt = "warn"
-    places: int = 1
+    places: int | np.ndarray = 1
+    has_shape: bool = False
+    grouping: Field | None = None
+    blank: int | None = None
 
     def beside(self, column: Field) -> Field:
         """A column with a value for each row of the files (or for each place already), in step with the fields."""
         rows, own = (field.frame.content.rows_of(field.columns[0]) for field in (self.fields[0], column))
+        if isinstance(self.places, np.ndarray):
+            from ..files.sequences import along
+
+            return along(column, self.places, "sequences")
         if self.places == 1 or (own is not None and own == rows):
             return column
         from ..files.unfolding import repeated
@@ -130,10 +140,12 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
         sequences = sequences_of(desk, spec, inputs, named, reading)
         if sequences is not None:
             return sequences
-    elif spec.loss.engine.has_lists and roles[-1].name not in named:
-        matrices = _matrices(desk, roles, inputs, named)
+    elif spec.loss.engine.has_lists:
+        group = named.get(roles[-1].name)
+        rest = {name: source for name, source in named.items() if source is not group}
+        matrices = _matrices(desk, roles, inputs, rest)
         if matrices is not None:
-            return matrices
+            return matrices._replace(grouping=None if group is None else desk.field(group, rider("group")))
     fields = binding.bind(desk, roles, inputs, named)
     columns: dict[str, shapes.Column] = dict(fields)
     note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""
@@ -218,8 +230,24 @@ def as_bound(spec: Spec, other: Bound) -> Bound:
             why="--index gathers triplets, and nothing else",
             fix="leave --also out, and compute it in a call of its own",
         )
+    if other.blank is not None:
+        return _as_sequences(spec, other)
     kinds = roles if len(other.roles) == len(roles) else other.roles
-    return Bound(other.fields, tuple(kinds), columns, other.arrange, other.notes, other.marks)
+    return Bound(
+        other.fields, tuple(kinds), columns, other.arrange, other.notes, other.marks, places=other.places,
+        has_shape=other.has_shape,
+    )  # fmt: skip
+
+
+def _as_sequences(spec: Spec, other: Bound) -> Bound:
+    """The same sequences for another loss of them. UsageError where its blank is another."""
+    if not spec.loss.roles[0].is_frames or spec.blank_of(other.fields[0].width) != other.blank:
+        raise UsageError(
+            f"{spec} reads sequences otherwise than the loss beside it, whose blank is {other.blank}",
+            why="what lies behind the symbols of a sequence is filled with its blank",
+            fix="compute it in a call of its own",
+        )
+    return other
 
 
 def _matrices(
@@ -241,7 +269,14 @@ def _matrices(
     cells = lists_of(score, relevance)
     columns: dict[str, shapes.Column] = dict(zip((role.name for role in roles), cells, strict=True))
     note = f"rows of {score.width} documents are lists"
-    return Bound(cells, tuple(roles), columns, notes=(note,), marks=("lists:rows",))
+    return Bound(cells, tuple(roles), columns, notes=(note,), marks=("lists:rows",), places=score.width, has_shape=True)
+
+
+def are_lists(source: Given, role: Role, reading: Reading) -> bool:
+    """Whether the shape of the first input tells its lists: rows of documents, an array of sequences."""
+    with binding.Desk(reading.dialect) as desk:
+        field = desk.field(as_array(source), role._replace(layout="rows"))
+        return bool(field.axes) if role.is_frames else field.width > 1
 
 
 def _has_group(desk: binding.Desk, role: Role, source: Given) -> bool:

@@ -150,6 +150,7 @@ def compute(
     jobs: threads, all cores unless given;  memory: what it may take, "8GB"; what is free unless given
     keep: over the hardest rows only, 100 or "10%"
     group: a value for each row that names its group, (n,): the result is a `Grouped` then; of a ranking loss, its lists
+        where rows are not lists already
     by: groups by bins of a numeric column, "bins:data.csv::age:10"; the result is a `Grouped` too
     ci, ci_method, resamples, seed: the level of a bootstrap interval and how it is made: "bca" or "percentile"
     cluster: a value for each row, (n,): the interval resamples rows that share it together
@@ -169,7 +170,7 @@ def compute(
 def _as_asked(question: Question, results: Sequence[Result]) -> Result | Grouped:
     """The result of the (only) loss; with groups all of its results."""
     results = [_in_python(result) for result in results]
-    if question.side.group is None:
+    if all(result.group is None for result in results):
         return results[0]
     macro = next((result for result in results if result.average == "macro"), None)
     return Grouped(results[0], macro, {result.group: result for result in results if result.group is not None})
@@ -292,6 +293,9 @@ def compare(
     soft: bool = False,
     class_axis: int | None = None,
     shift: bool = False,
+    frame_axis: int | None = None,
+    frame_lengths: Source | None = None,
+    symbol_lengths: Source | None = None,
     distance: str = "euclidean",
     normalize: bool = False,
     lone: str = "drop",

@@ -22,7 +22,7 @@ from ..rows.shapes import Plan
 from ..rows.workers import keep_freed_memory
 from . import compute, numbers, verdicts
 from .align import Order, ids_of
-from .bound import as_array, column_of, rider
+from .bound import are_lists, as_array, column_of, rider
 from .numbers import Confidence
 from .question_of_systems import ComparisonQuestion
 from .reading import Request, Side
@@ -92,10 +92,11 @@ def prepared(asked: ComparisonQuestion) -> Iterator[Shared]:
             )
         named = {truth.name: asked.target}
         if spec.loss.engine.has_lists:
-            if asked.group is None:
-                raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
-            named[LISTS.name] = asked.group
             side = side._replace(group=None)
+            if asked.group is not None:
+                named[LISTS.name] = asked.group
+            elif not are_lists(asked.base, spec.loss.roles[0], asked.reading):
+                raise UsageError(f"{spec.loss.name} needs the lists", fix="add --group SRC")
         requests += [
             Request(spec, forms, [source], named, asked.reduction or _reduction(spec.loss), asked.weight, side)
             for source in (asked.base, *asked.others)
@@ -132,7 +133,7 @@ def _pieces(shared: Shared, asked: ComparisonQuestion, ask: Ask, progress: Progr
     per_loss, group = 1 + len(asked.others), shared.sides[0].get("group") if asked.group is not None else None
     plans = [loss.plan for loss in shared.losses]
     starts = range(0, len(plans), per_loss)
-    group = None if shared.engine.has_lists else group
+    group = None if shared.engine.has_lists and shared.losses[0].grouping is None else group
 
     of_block = partial(_of_block, tuple(plan.apart for plan in plans[::per_loss]), ask, group)
 

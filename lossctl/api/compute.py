@@ -76,6 +76,8 @@ def prepared(
             losses.append(prepare.prepare(desk, own, reading, threads, like))
             paths = [field.frame.path for field in losses[-1].fields if isinstance(field.frame.path, str)]
             riders = _side_fields(desk, request.side, [first, *paths])
+            if (grouping := losses[-1].grouping) is not None:
+                riders["group"] = (grouping, "category")
             sides.append({name: (losses[-1].beside(field), kind) for name, (field, kind) in riders.items()})
         desk.refuse_idle(reading.told)
         shared = _joined(losses, sides, tuple(request.side.bins for request in requests), paired)

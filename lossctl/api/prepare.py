@@ -43,7 +43,7 @@ class Prepared(NamedTuple):
     fields: what is read, in step; kinds: "number" or "category" for each
     arrange: the arrays of the fields -> the arrays of the plan's entries
     bound: the inputs before labels and axes were read;  beside: a column that rides along -> one in step with them
-    backend: what computes it, for the signature
+    backend: what computes it, for the signature;  grouping: what its lists are grouped by, where that was their group
     """
 
     plan: shapes.Plan
@@ -60,6 +60,7 @@ class Prepared(NamedTuple):
     marks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     pairs: Pairing = PLAIN
+    grouping: Field | None = None
 
     @property
     def dtype(self) -> str:
@@ -136,6 +137,7 @@ def prepare(
         weight=weights,
         unknown=bound.unknown,
         first_label=bound.first_label,
+        has_shape=bound.has_shape,
     )
     if (where := plan.entries[0].column.frame.where) not in desk.rows:
         desk.rows.append(where)
@@ -160,6 +162,7 @@ def prepare(
         bound.beside,
         marks=bound.marks,
         warnings=bound.warnings,
+        grouping=bound.grouping,
     )
     return _with_pairs(desk, computation, inputs) if spec.loss.engine.has_space else _balanced(computation)
 

@@ -10,16 +10,17 @@ import numpy as np
 
 from ..errors import DataError, UsageError
 from ..files import binding
-from ..files.memory import frame_of
 from ..files.opening import label_of
+from ..files.sequences import Frames, Spoken, spoken_fields
 from ..files.sources import Field
 from ..language.registry import Spec
 from ..language.roles import Role
 from ..rows import shapes
-from .bound import Bound, as_array, column_of, home_of, read_all
+from .bound import Bound, as_array, column_of, home_of, read_all, rider
 from .reading import Given, Reading
 
 Array = np.ndarray[Any, Any]
+COUNTED = "they are counted from the array of symbols"
 LENGTH = Role("length", "lengths", "how long each sequence is", "row", ("length", "lengths"))
 
 
@@ -51,8 +52,11 @@ def sequences_of(
     settings = {"axis": reading.frame_axis, "lengths": frame_lengths}
     told = [f"--frame-{name}" for name, setting in settings.items() if setting is not None]
     told += ["--symbol-lengths"] * (symbol_lengths is not None)
-    fields = None if roles[-1].name in named else _fields(desk, roles[:2], inputs, named)
-    if fields is None or len(fields[0].axes) != 3:
+    group = named.get(roles[-1].name)
+    inputs = [_padded(source) for source in inputs]
+    rest = {name: _padded(source) for name, source in named.items() if source is not group}
+    fields = _fields(desk, roles[:2], inputs, rest)
+    if fields is None or not (fields[0].axes or (group is None and _is_one(*fields))):
         if told:
             raise UsageError(
                 f"{told[0]} is for frames as an array of three axes",
@@ -61,23 +65,48 @@ def sequences_of(
             )
         return None
     frames, written = fields
+    shape = frames.axes or (frames.frame.content.rows_of(frames.columns[0]) or len(read_all(frames)), 1, frames.width)
     lengths = None if frame_lengths is None else _whole(desk.field(frame_lengths, LENGTH))
     counts = None if symbol_lengths is None else _whole(desk.field(symbol_lengths, LENGTH))
-    sequences = next((len(known) for known in (lengths, counts) if known is not None), _shape(written)[0])
+    values = read_all(written)
     if written.ndim == 1 and counts is None:
-        raise DataError(
-            f"{_place(written)}: one axis, with no lengths beside it",
-            why="where one sequence ends and the next begins cannot be told",
-            fix="say how many symbols each has: --symbol-lengths SRC",
-        )
-    axis = _frame_axis(frames, sequences, reading.frame_axis)
-    cube = read_all(frames._replace(flat=True)).reshape(frames.axes)
-    cube = np.moveaxis(cube, axis, 1)
-    longest = cube.shape[1]
+        if shape[1] > 1:
+            raise DataError(
+                f"{_place(written)}: one axis, with no lengths beside it",
+                why="where one sequence ends and the next begins cannot be told",
+                fix="say how many symbols each has: --symbol-lengths SRC",
+            )
+        values = values.reshape(1, -1)
+    sequences = next((len(known) for known in (lengths, counts) if known is not None), len(values))
+    axis = _frame_axis(frames, shape, sequences, reading.frame_axis if frames.axes else 0)
+    longest, width = shape[axis], shape[2]
+    blank = spec.blank_of(width)
     lengths = np.full(sequences, longest) if lengths is None else lengths
-    _refuse_lengths(lengths, sequences, 1, longest, "--frame-lengths", "frames")
-    text = _text(written, read_all(written), sequences, counts, cube.shape[2], spec.blank)
-    return _in_rows(roles, frames, cube, lengths, text, spec.blank, axis)
+    _refuse_lengths(lengths, sequences, longest, "--frame-lengths", "frames", f"the array has {longest} for each")
+    text = _text(written, values, sequences, counts, width, blank)
+    bound = _in_rows(roles, Frames(frames, axis, lengths, width, _certain(width, blank)), written, shape, text, blank)
+    return bound if group is None else bound._replace(grouping=desk.field(group, rider("group")))
+
+
+def _padded(source: Given) -> Given:
+    """Lists of any lengths, one a sequence, as (sequences, longest), padded with -1; anything else as it is."""
+    is_lists = isinstance(source, np.ndarray) and source.dtype == object and source.ndim == 1 and len(source)
+    if not is_lists or not all(hasattr(text, "__len__") and not isinstance(text, str) for text in source):
+        return source
+    padded = np.full((len(source), max(1, *map(len, source))), -1.0)
+    for row, text in zip(padded, source, strict=True):
+        row[: len(text)] = text
+    return padded
+
+
+def _is_one(frames: Field, written: Field) -> bool:
+    """Whether they are the frames (steps, symbols) and the symbols of a single sequence."""
+    return frames.ndim == 2 and (written.ndim == 1 or written.frame.content.rows_of(written.columns[0]) == 1)
+
+
+def _certain(width: int, blank: int) -> Array:
+    """A frame at which the blank is certain."""
+    return np.where(np.arange(width) == blank, 0.0, -1e300)
 
 
 def _fields(
@@ -96,10 +125,6 @@ def _place(field: Field) -> str:
     return f"{label_of(field.frame.path)}: {field.name}"
 
 
-def _shape(field: Field) -> tuple[int, int]:
-    return field.frame.content.rows_of(field.columns[0]) or 0, field.width
-
-
 def _whole(field: Field) -> Array:
     """Lengths, (n,). DataError where they are no whole numbers."""
     values = read_all(field).reshape(-1)
@@ -108,9 +133,8 @@ def _whole(field: Field) -> Array:
     return values.astype(np.int64)
 
 
-def _frame_axis(field: Field, sequences: int, told: int | None) -> int:
+def _frame_axis(field: Field, shape: tuple[int, ...], sequences: int, told: int | None) -> int:
     """Which of the first two axes holds the frames: the other one has the length of the sequences."""
-    shape = field.axes
     fitting = [axis for axis in (0, 1) if shape[1 - axis] == sequences]
     if not fitting:
         raise DataError(
@@ -132,16 +156,16 @@ def _frame_axis(field: Field, sequences: int, told: int | None) -> int:
     return fitting[0] if told is None else told
 
 
-def _refuse_lengths(lengths: Array, sequences: int, low: int, high: int, option: str, what: str) -> None:
+def _refuse_lengths(lengths: Array, sequences: int, high: int, option: str, what: str, why: str) -> None:
     if len(lengths) != sequences:
         raise DataError(
             f"{option}: {len(lengths)} lengths for {sequences} sequences", fix="give one for each of the sequences"
         )
-    bad = np.flatnonzero((lengths < low) | (lengths > high))
+    bad = np.flatnonzero(lengths > high)
     if len(bad):
         raise DataError(
-            f"{option}: sequence {bad[0]} has {lengths[bad[0]]} {what}, not {low} to {high}",
-            why=f"the array has {high} for each" if low else "they are counted from the array of symbols",
+            f"{option}: sequence {bad[0]} has {lengths[bad[0]]} {what}, not 0 to {high}",
+            why=why,
             fix="check whether lengths were computed before the model made frames fewer, or leave such sequences out",
         )
 
@@ -149,7 +173,7 @@ def _refuse_lengths(lengths: Array, sequences: int, low: int, high: int, option:
 def _text(field: Field, values: Array, sequences: int, counts: Array | None, classes: int, blank: int) -> Text:
     """The symbols of an array (sequences, longest), or of (all,) one sequence after another."""
     if field.ndim == 1 and counts is not None:
-        _refuse_lengths(counts, sequences, 0, len(values), "--symbol-lengths", "symbols")
+        _refuse_lengths(counts, sequences, len(values), "--symbol-lengths", "symbols", COUNTED)
         if counts.sum() != len(values):
             raise DataError(
                 f"{_place(field)}: {len(values)} symbols, and --symbol-lengths add up to {counts.sum()}",
@@ -166,7 +190,7 @@ def _text(field: Field, values: Array, sequences: int, counts: Array | None, cla
     if counts is None:
         is_symbol = ~((values < 0) | (values == blank))
         counts = np.where(is_symbol.any(axis=1), values.shape[1] - is_symbol[:, ::-1].argmax(axis=1), 0)
-    _refuse_lengths(counts, sequences, 0, values.shape[1], "--symbol-lengths", "symbols")
+    _refuse_lengths(counts, sequences, values.shape[1], "--symbol-lengths", "symbols", COUNTED)
     inside = np.arange(values.shape[1]) < counts[:, None]
     stray = np.argwhere(inside & (values == blank))
     if len(stray):
@@ -190,35 +214,19 @@ def _text(field: Field, values: Array, sequences: int, counts: Array | None, cla
 
 
 def _in_rows(
-    roles: tuple[Role, ...], frames: Field, cube: Array, lengths: Array, text: Text, blank: int, axis: int
+    roles: tuple[Role, ...], frames: Frames, written: Field, shape: tuple[int, ...], text: Text, blank: int
 ) -> Bound:
     """A row for each frame. A text longer than its frames is told by one symbol at all of at least two frames, which
-    has no alignment either."""
-    crowded = text.counts > lengths
-    sizes = np.where(crowded, np.maximum(lengths, 2), lengths)
-    sequence = np.repeat(np.arange(len(sizes)), sizes)
-    step = np.arange(len(sequence)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    rows = cube[sequence, np.minimum(step, lengths[sequence] - 1)]
-    broken = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-    if len(broken):
-        at = broken[0]
-        value = rows[at][~np.isfinite(rows[at])][0]
-        raise DataError(
-            f"{_place(frames)}: sequence {sequence[at]}, frame {step[at]}: a value is {value}",
-            why="a frame cannot be left out of its sequence",
-            fix="find where it comes from, or leave the sequence out",
-        )
-    position = np.where(crowded[sequence], 0, step)
-    is_inside = position < text.symbols.shape[1]
-    symbols = np.where(is_inside, text.symbols[sequence, np.where(is_inside, position, 0)], float(blank))
-    cells = tuple(
-        frame_of(values, f"{label_of(frames.frame.path)} as frames of sequences").all_columns()
-        for values in (rows, symbols, sequence)
-    )
+    has no alignment either; a sequence without frames by one at which the blank is certain."""
+    lengths, is_crowded = frames.lengths, text.counts > frames.lengths
+    sizes = np.maximum(lengths, np.where(is_crowded, 2, 1))
+    cells = spoken_fields(Spoken(frames, text.symbols, sizes, is_crowded, float(blank)), written)
     columns: dict[str, shapes.Column] = dict(zip((role.name for role in roles), cells, strict=True))
     note = (
-        f"{frames.axes}: axis {axis} holds the frames; {len(sizes)} sequences of {lengths.min()} to {lengths.max()} "
+        f"{shape}: axis {frames.axis} holds the frames; {len(sizes)} sequences of {lengths.min()} to {lengths.max()} "
         f"frames and {text.counts.min()} to {text.counts.max()} symbols"
+        if frames.field.axes and len(sizes)
+        else f"one sequence of {lengths[0]} frames and {text.counts[0]} symbols"
         if len(sizes)
         else ""
     )
@@ -232,4 +240,7 @@ def _in_rows(
         if len(short)
         else ()
     )
-    return Bound(cells, roles, columns, notes=(note,), marks=(f"frames:{axis}",), warnings=warnings)
+    return Bound(
+        cells, roles, columns, notes=(note,), marks=(f"frames:{frames.axis}",), warnings=warnings, places=sizes,
+        has_shape=True, blank=blank,
+    )  # fmt: skip

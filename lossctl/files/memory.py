@@ -6,7 +6,7 @@ No library is imported for it: a value is known by what it can do.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,6 +122,8 @@ def as_array(value: Any, label: str) -> Array:
     try:
         array = _to_numpy(value)
     except (ValueError, TypeError, RuntimeError, BufferError) as fault:
+        if isinstance(value, list | tuple) and all(map(_is_list, value)):
+            return of_lists(value)
         raise DataError(
             f"{label}: {shown(str(fault))}", why="it cannot be made a numpy array", fix="give one array"
         ) from fault
@@ -151,6 +153,13 @@ def _settled(objects: Array) -> Array:
     if all(_is_exact(item) for item in numeric):
         return np.array(numeric, np.float64).reshape(objects.shape)
     return objects
+
+
+def of_lists(lists: Sequence[Any]) -> Array:
+    """Lists of any lengths as objects, (n,)."""
+    array = np.empty(len(lists), dtype=object)
+    array[:] = lists
+    return array
 
 
 def _is_list(item: Any) -> bool:

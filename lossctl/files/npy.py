@@ -194,6 +194,8 @@ def flattened(shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]
 
 # --- the values
 
+WIDE = 1 << 14  # bytes of a row from which a few of its columns are read alone
+
 
 class Stored(NamedTuple):
     """An array that stays in its file; `read` is safe from several threads."""
@@ -208,11 +210,24 @@ class Stored(NamedTuple):
         if layout.fortran:
             return self._read_columns(start, stop, columns)
         rowbytes = math.prod(shape[1:]) * layout.dtype.itemsize
+        if columns and rowbytes > WIDE and columns[-1] - columns[0] == len(columns) - 1 < shape[1] // 4:
+            return self._read_strip(start, stop, columns[0], len(columns))
         content = self.stretch.pread(layout.header + start * rowbytes, (stop - start) * rowbytes)
         values = np.frombuffer(content, dtype=layout.dtype).reshape(shape)
         if layout.bfloat16:
             values = widened(values)
         return values if columns is None else values[:, list(columns)]
+
+    def _read_strip(self, start: int, stop: int, column: int, count: int) -> np.ndarray[Any, Any]:
+        """Neighbouring columns of wide rows, one stretch a row."""
+        layout = self.layout
+        size = layout.dtype.itemsize
+        stretches = (
+            self.stretch.pread(layout.header + (row * layout.shape[1] + column) * size, count * size)
+            for row in range(start, stop)
+        )
+        values = np.frombuffer(b"".join(stretches), dtype=layout.dtype).reshape(stop - start, count)
+        return widened(values) if layout.bfloat16 else values
 
     def _read_columns(self, start: int, stop: int, columns: tuple[int, ...] | None) -> np.ndarray[Any, Any]:
         layout = self.layout

@@ -415,10 +415,10 @@ class Spec(NamedTuple):
         numbers: tuple[float, ...] | None = self.options["class_weights"]
         return numbers
 
-    @property
-    def blank(self) -> int:
-        """The symbol that is none."""
-        return int(self.options.get("blank", 0))
+    def blank_of(self, symbols: int) -> int:
+        """The symbol that is none, of so many; -1 is the last."""
+        blank = int(self.options.get("blank", 0))
+        return blank if blank >= 0 else symbols + blank
 
     @property
     def centers(self) -> int:

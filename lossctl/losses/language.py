@@ -22,7 +22,7 @@ from ..language.numerics import (
 )
 from ..language.registry import Sums, loss
 
-Symbol = Annotated[int, Domain(int, low=0)]
+Symbol = Annotated[int, Domain(int, low=-1)]
 NEVER = -1e300  # the logarithm of the probability of what cannot be
 
 
@@ -67,7 +67,7 @@ def ctc(
     Differs: torch divides each by its number of symbols before the mean (--per symbol), and takes scores as they are
         where no log_softmax was before it; keras takes the last class for the blank in its older functions; optax
         gives an impossible alignment 1e5, torch infinity
-    blank: which column is the blank; it stands behind the last symbol of a sequence, and nowhere before (nan)
+    blank: which column is the blank, -1 the last; it stands behind the last symbol of a sequence, nowhere before (nan)
     per: a sequence counts by its surprise, or by that divided by its number of symbols, at least 1
     zero_infinity: symbols that do not fit into the frames cost 0, not infinity
     Unit: nats
@@ -80,6 +80,7 @@ def ctc(
     xp, (lists, length, width) = namespace(frames), frames.shape
     gap, _, rest = softmax_parts(xp.reshape(frames, (lists * length, width)))
     chance = xp.reshape(-(gap + log1p(rest)[:, None]), (lists, length, width))
+    blank = blank if blank >= 0 else width + blank
     is_blank = symbol == blank
     count = length - row_sum(xp.astype(is_blank, chance.dtype))
     text = ordered_by(symbol, xp.astype(is_blank, chance.dtype))[:, : int(xp.max(count))]

@@ -188,9 +188,10 @@ def _scored(job: Job, piece: Documents) -> Scored:
     compared = columns[-1] > 0
     keep = compared & weighted
     odd = Facts(skipped=int(sizes[~weighted].sum()), empty_lists=int(np.count_nonzero(~compared & weighted)))
+    numbers = piece.group.astype(np.int64) if job.plan.has_shape else piece.number
     scored = rows_of(
         job.plan,
-        RowsAt(piece.number[starts[keep]]),
+        RowsAt(numbers[starts[keep]]),
         tuple(column[keep] for column in columns),
         piece.weight[starts[keep]],
         piece.facts.merge(odd),

@@ -116,6 +116,7 @@ class Plan(NamedTuple):
     entries: the loss's inputs in order; weight: the row weights, or None
     treatment: what is done to values;  ignore: rows with this class index are left out
     unknown: rows that hold a nan in this role are left out, whatever is done with others
+    has_shape: lists are rows of the files, so that a list has the number of its row
     """
 
     spec: Spec
@@ -125,6 +126,7 @@ class Plan(NamedTuple):
     treatment: Treatment = UNTREATED
     ignore: int | None = None
     unknown: str = ""
+    has_shape: bool = False
 
     @property
     def is_sum(self) -> bool:
@@ -173,6 +175,7 @@ def plan(
     weight: Column | None = None,
     first_label: Doubt = "warn",
     unknown: str = "",
+    has_shape: bool = False,
 ) -> Plan:
     """Settle the shape, the form and the check of every input; DataError where shapes do not fit the loss.
 
@@ -225,6 +228,7 @@ def plan(
         treatment=treatment.alone,
         ignore=spec.ignored,
         unknown=unknown,
+        has_shape=has_shape,
     )
 
 
@@ -350,15 +354,14 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
             ]
         )
     if entries[1:] and entries[1].role.check == "index":
-        if spec.blank >= first.width:
+        blank = spec.blank_of(first.width)
+        if blank >= first.width:
             raise UsageError(
-                f"--blank {spec.blank} where {first.role.option} has {first.width} columns",
+                f"--blank {blank} where {first.role.option} has {first.width} columns",
                 why="one of the columns, counted from 0, is the blank",
                 fix=f"use --blank 0, or one up to {first.width - 1}",
             )
-        counted = (
-            f"{first.role.option} has {first.width} columns, one a symbol; {spec.blank} stands behind the last one"
-        )
+        counted = f"{first.role.option} has {first.width} columns, one a symbol; {blank} stands behind the last one"
         return [first, _index(spec, entries[1], first.width, counted), *entries[2:]]
     return _of_one_width(spec, entries)
 
