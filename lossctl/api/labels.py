@@ -98,7 +98,7 @@ def _identity(bound: Bound, at: int) -> Bound:
         return bound
     role = bound.roles[at]
     fix = ONE_CLASS
-    if role.name == "identity":
+    if role.is_class_of_points:
         fix = "positives of rows with several labels share any of them, or all: add --positive any or --positive all"
     convert = partial(_argmax, place=f"{label_of(field.frame.path)}: {field.name}", fix=fix)
     note = f"{bound.roles[at].option}: {field.width} one-hot columns read as classes"

@@ -185,7 +185,7 @@ def _paired(desk: binding.Desk, spec: Spec, plain: Bound, reading: Reading, sour
     from . import pairing
 
     pairing.refuse_contradictions(reading)
-    at = next(at for at, role in enumerate(plain.roles) if role.name == "identity")
+    at = next(at for at, role in enumerate(plain.roles) if role.is_class_of_points)
     bound = pairing.with_sets_of_labels(plain, at, reading)
     bound = bound if reading.positive is not None else _in_rows(spec, bound, reading)
     return pairing.with_keys(desk, bound, reading, sources)

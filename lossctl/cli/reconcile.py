@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import LossctlError, UsageError
-from ..language.options import COMPUTE, RECONCILE, settings
+from ..language.options import COMPUTE, RECONCILE, setting, settings
 from ..language.registry import BY_NAME, Loss, find, names, parse, walk
 from . import compute, options, output
 from .app import group
@@ -23,8 +23,8 @@ class LossesTried(compute.Losses):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name == "all":
             sources = ("sources", compute.Sources, None)
-            flag = [row for row in compute.parameters(find("bce")) if row[0] == "from_logits"]
-            parameters = [sources, *flag, *options.parameters(RECONCILE)]
+            flag = options.parameter(setting("from_logits", COMPUTE), COMPUTE)
+            parameters = [sources, flag, *options.parameters(RECONCILE)]
             return options.command_of(reconcile_all, "all", parameters, help="Try every loss that fits the inputs.")
         loss = find(cmd_name)
         return loss_command(loss, RECONCILE, lambda values: reconcile(loss, values), f"Choices of {loss.name}.")

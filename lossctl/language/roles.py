@@ -61,6 +61,11 @@ class Role(NamedTuple):
         return self.name == "label"
 
     @property
+    def is_class_of_points(self) -> bool:
+        """Whether it says which embeddings belong together."""
+        return self.name == "identity"
+
+    @property
     def is_coded(self) -> bool:
         """Whether it holds labels that may be names, or numbers other than the loss knows."""
         return self.name in ("label", "same", "category", "identity")
