@@ -19,6 +19,7 @@ UNIT = 2.0**-53
 SPARE = 1.01  # for products of errors
 ULP = 10.0  # an error that is borne
 AT_ONCE = 1 << 13  # numbers of a row that numpy adds up at a time
+GROUP = 24  # rows: a product of as many, or of a multiple, gives each the digits that it has among any others
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +144,8 @@ class Bounded:
 
 def rounded_cosines(a: Directions, b: Directions, rest: np.ndarray) -> Rounded:
     """(B, N) cosines of B directions with N others, rounded; `rest` are the `factors` of the others."""
-    cosines = a.high @ b.high.T
-    cosines += np.concatenate([a.high, a.low], axis=1) @ rest.T
+    cosines = row_products(a.high, b.high)
+    cosines += row_products(np.concatenate([a.high, a.low], axis=1), rest)
     return Rounded(cosines, 0.0, 0.5 + a.high.shape[1] * 2.0**-24, 1.0)
 
 
@@ -156,6 +157,20 @@ def row_dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     for start in range(AT_ONCE, width, AT_ONCE):
         sums += np.einsum("ij,ij->i", a[:, start : start + AT_ONCE], b[:, start : start + AT_ONCE])
     return sums
+
+
+def row_products(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """(B, N) products of (B, D) rows with (N, D) others, with digits that do not depend on what other rows `a` has: a
+    library multiplies what is left over beside whole groups, and few numbers, in other ways."""
+    if out is None:
+        out = np.empty((len(a), len(b)), b.dtype)
+    groups = max(-(-len(a) // GROUP), 1 if len(b) > 2 * GROUP else 3)
+    if len(a) == groups * GROUP or b.dtype != np.float64:
+        return np.matmul(a, b.T, out=out)
+    padded = np.zeros((groups * GROUP, a.shape[1]))
+    padded[: len(a)] = a
+    out[:] = np.matmul(padded, b.T)[: len(a)]
+    return out
 
 
 def factors(units: Directions) -> np.ndarray:

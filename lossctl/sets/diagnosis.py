@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..files import drawer
+from ..language.rounded import row_dots
 from ..rows.facts import NARROW
 from ..rows.job import PLAIN, Pairing
 from .pairing import marks_of, together
@@ -134,12 +135,12 @@ def spread_of(x: np.ndarray) -> float:
     squares = []
     for rows in drawer.blocks(x):
         centred = x[rows] - centre
-        squares.append(np.einsum("ij,ij->i", centred, centred))
+        squares.append(row_dots(centred, centred))
     return math.sqrt(float(np.concatenate(squares).mean())) / mean_norm if mean_norm else 0.0
 
 
 def _norms(x: np.ndarray) -> np.ndarray:
-    norms: np.ndarray = np.sqrt(np.concatenate([np.einsum("ij,ij->i", x[rows], x[rows]) for rows in drawer.blocks(x)]))
+    norms: np.ndarray = np.sqrt(np.concatenate([row_dots(x[rows], x[rows]) for rows in drawer.blocks(x)]))
     return norms
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..files import drawer
-from ..language.rounded import row_dots
+from ..language.rounded import row_dots, row_products
 from ..language.twofold import Directions
 from .angles import KNOWN, squared_chords
 from .exact import lowest_exponent
@@ -24,9 +24,6 @@ NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the 
 PAIRS_AT_ONCE = 1 << 9
 VALUES_AT_ONCE = 1 << 20
 TILE = 1 << 9  # rows that are multiplied at a time, of points in a file: a multiple of what a processor takes at once
-GROUP = 24  # anchors: a product of as many, or of a multiple, gives each the digits that it has among any others
-WIDE = 1 << 10  # columns from which on a product costs more than the rest, and anchors are multiplied by groups
-LITTLE = 1 << 20  # multiplications up to which a product may be done in another way than larger ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,31 +73,18 @@ class Gram:
         """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal.
 
         The product is numpy's for every size and machine, so that the last bits do not depend on what else is
-        installed; of wide points nor on how many anchors are asked for.
+        installed, nor on how many anchors are asked for.
         """
         right = self.right[columns]
         if out is None:
             out = np.empty((stop - start, len(right)), right.dtype)
-        anchors, count = self._grouped(start, stop, len(right))
-        squares = out if count == len(out) else np.empty((count, len(right)), right.dtype)
-        left = self.left(anchors)
+        left = self.left(slice(start, stop))
         tiles = 1 if drawer.file_of(self.right) is None else max(1, len(right) // TILE)
         for tile in range(tiles):
             part = slice(tile * TILE, (tile + 1) * TILE if tile < tiles - 1 else len(right))
-            np.matmul(left, right[part].T, out=squares[:, part])
+            row_products(left, right[part], out[:, part])
             drawer.let_go(self.right)
-        if squares is not out:
-            out[:] = squares[: stop - start]
         return out
-
-    def _grouped(self, start: int, stop: int, columns: int) -> tuple[slice | np.ndarray, int]:
-        """The anchors start..stop, and of wide points as many behind them as make groups; how many these are."""
-        count, width = stop - start, self.x.shape[1]
-        if width >= WIDE:
-            count = -(-max(count, LITTLE // (width * max(1, columns)) + 1) // GROUP) * GROUP
-        if start + count <= len(self.right):
-            return slice(start, start + count), count
-        return np.minimum(np.arange(start, start + count), len(self.right) - 1), count
 
     def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """|x_i - x_j|^2 for M pairs of positions, (M,), by products, within the bound of `squares`."""
@@ -114,7 +98,7 @@ class Gram:
         result += self.norms[j]
         return result
 
-    def left(self, anchors: slice | np.ndarray) -> np.ndarray:
+    def left(self, anchors: slice) -> np.ndarray:
         left = self.right[anchors] * -2
         left[:, -2] = 1
         left[:, -1] = self.norms[anchors]

@@ -18,12 +18,11 @@ from ..files import drawer
 from ..language.distances import cosine_distance
 from ..language.numerics import Array, namespace, picked, row_sum, where
 from ..language.registry import Sums, Weighted
-from ..language.rounded import Bounded, Rounded, rounded_cosines
+from ..language.rounded import GROUP, Bounded, Rounded, rounded_cosines
 from ..language.rounding import near_one
 from ..language.twofold import Directions, Twofold, cosines, directions
 from ..rows.workers import Workers, cores, keep_freed_memory, mapped, threads_of
 from .extremes import extremes, where_true
-from .gram import GROUP
 from .points import Points, own_class, shifted
 from .ties import Judges
 

@@ -98,7 +98,7 @@ class Products(PairKeys):
     def bounds(self, start: int, stop: int) -> np.ndarray:
         return np.full(stop - start, self.slope * self.offset + self.floor)
 
-    def left(self, anchors: slice | np.ndarray) -> np.ndarray:
+    def left(self, anchors: slice) -> np.ndarray:
         left = -self.right[anchors]
         left[:, -2:] = 1, self.offset
         return left
@@ -158,7 +158,8 @@ def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:
     grid = grid_of(wide, steps, about=0.0)
     shift = scale_of(wide) if grid is None else grid
     wide = drawer.scaled(wide, shift)
-    largest = float(np.einsum("ij,ij->i", wide, wide).max(initial=0.0)) * (1 + 2.0**-40)
+    squares = np.concatenate([row_dots(wide[rows], wide[rows]) for rows in drawer.blocks(wide)])
+    largest = float(squares.max(initial=0.0)) * (1 + 2.0**-40)
     offset = float(math.ceil(largest)) if grid is not None else largest
     right = drawer.like(wide, (n, d + 2))
     for rows in drawer.blocks(right):

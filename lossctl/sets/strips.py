@@ -12,13 +12,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..language.numerics import picked
-from .gram import GROUP, NEAR, WIDE
+from ..language.rounded import GROUP
+from .gram import NEAR
 from .points import HUGE, Points, class_positions, own_class, take_own
 from .ties import Judge, minus_margin, plus_margin, widened
 
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
 SCREENED = 1 << 20  # the same, of which few are left: most are gone over only a few times
 SMALL = 1 << 14  # values that are measured at once, since another pass would cost as much
+PARTS = (4, 6, 8, 12, GROUP)  # of a group
 PROBED = 4  # that part of a strip shows whether a screen leaves little
 LONG = 1 << 6  # positives of an anchor from which on those that cannot matter are left out too
 BESIDE = 1 << 6  # anchors whose own classes lie in one product
@@ -49,11 +51,11 @@ class Strip(NamedTuple):
 
 
 def lengths(points: Points, start: int, stop: int, values: int = STRIP) -> int:
-    """How many of the anchors start..stop are a strip of about so many values, all strips of one length; of wide points
-    a group at least."""
+    """How many of the anchors start..stop are a strip of about so many values: of groups, or a part of a group."""
     count, widest = stop - start, int(points.sizes(start, stop).max(initial=0))
     parts = max(1, round(count * (len(points) + widest) / values))
-    return max(4 if points.x.shape[1] < WIDE else GROUP, -(-count // parts))
+    length = -(-count // parts)
+    return next((part for part in PARTS if part >= length), -(-length // GROUP) * GROUP)
 
 
 def full_strip(judge: Judge, squares: np.ndarray, start: int) -> Strip:
@@ -86,6 +88,7 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: 
     is_thinned = reach != "all"
     is_screened = is_thinned and not with_everyone and (stop - start) * len(points) > SMALL
     probe = step if step >= stop - start else max(1, step // PROBED)
+    span, group = slice(start, start), np.empty((0, 0))  # anchors, and the products of all of them
     while at < stop:
         strip, end = None, min(at + step, stop)
         if is_screened:  # a few first, which show whether it is worth it
@@ -97,8 +100,10 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: 
         if strip is None:
             if is_thinned and at > start:
                 end = min(at + lengths(points, at, stop, SCREENED), stop)
-            squares = points.squares(at, end, out=scratch.array("squares", (end - at, len(points))))
-            strip = full_strip(judge, squares, at)
+            if end > span.stop:
+                span = slice(at, min(max(end, at + GROUP), stop))
+                group = points.squares(at, span.stop, out=scratch.array("squares", (span.stop - at, len(points))))
+            strip = full_strip(judge, group[at - span.start : end - span.start], at)
             thin = thinned_strip(judge, strip, reach) if is_thinned else None
             strip, is_thinned = thin or strip, thin is not None
         yield strip
