@@ -70,6 +70,9 @@ _IMAGES = Pointer("a score of generated images", "images are no predictions of l
                   "torchmetrics or scikit-image; pixel by pixel: lossctl compute mse", "mse")  # fmt: skip
 _CORRELATION = Pointer("a correlation", "it tells order or spread, not how far off predictions are",
                        "scipy.stats, scikit-learn; lossctl compute correlation (Pearson), r2 or mse", "r2")  # fmt: skip
+_NEIGHBOURS = Pointer("the total variation of an image", "it needs the neighbours of each pixel",
+                      "kornia or torchmetrics; of two distributions: lossctl compute total-variation",
+                      "total-variation")  # fmt: skip
 _VAE = Pointer("two terms of one objective", "reconstruction and KL are read from different files",
                "lossctl compute gaussian-kl for the KL term, bce or mse for the other", "gaussian-kl")  # fmt: skip
 _GAN = Pointer(
@@ -135,8 +138,11 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("byol", "simsiam", "negative-cosine"), _COSINE),
     **dict.fromkeys(("label-smoothing", "label-smoothing-loss", "labelsmoothingloss"), _SMOOTHED),
     **dict.fromkeys(("perceptual", "perceptual-loss", "style-loss", "feature-matching"), _FEATURES),
-    **dict.fromkeys(("coral", "corn", "ordinal-regression", "ordinal-loss"), _ORDINAL),
+    **dict.fromkeys(("coral", "coral-loss", "corn", "ordinal", "ordinal-regression", "ordinal-loss"), _ORDINAL),
     **dict.fromkeys(("lovasz", "lovasz-loss"), _LOVASZ),
+    "generalized-kl": Pointer("the KL divergence of rows that need not sum to 1", "it is an option of kl",
+                              "lossctl compute kl --generalized; of rates, poisson-deviance --scale 0.5", "kl"),
+    **dict.fromkeys(("tv", "tv-loss", "image-total-variation"), _NEIGHBOURS),
     "wasserstein": Pointer("two losses, of two samples and of the scores of a critic", "both go by that name",
                            "lossctl compute wasserstein-1d, or wasserstein-gan", "wasserstein-1d"),
     "silhouette": Pointer("how well clusters are apart", "it is no loss",

@@ -41,7 +41,7 @@ def contrastive(
     return where(same == 1, d * (d / 2), gap / 2 if legacy else gap * (gap / 2))
 
 
-@loss
+@loss(aliases=("hinge-embedding",))
 def pairwise_ranking(
     left: Array, right: Array, same: Array, *, margin: Positive = 1.0, distance: Metric = "euclidean"
 ) -> Array:

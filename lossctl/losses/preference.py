@@ -431,7 +431,8 @@ def ppo_clip(policy: Array, behaviour: Array, advantage: Array, *, epsilon: Frac
 
     Formula: -min(r A, clip(r, 1 - e, 1 + e) A);  r = e^(l - l_old)
     Paper: Schulman et al., Proximal Policy Optimization Algorithms, 2017
-    Differs: GRPO takes the mean over tokens of each answer, then over answers; DAPO over all tokens: here over rows
+    Differs: GRPO takes the mean over tokens of each answer, then over answers; DAPO over all tokens, as
+        TRL unless told: here over rows
     epsilon: e
     Use: tokens or answers with an advantage, written by an older model
     Misleads: its value says little: it is near minus the mean advantage, which is near 0; its gradient is what counts

@@ -156,6 +156,7 @@ def lovasz_softmax(
     aliases=(
         "earth-mover",
         "emd",
+        "wasserstein-distance",
         "earth-movers-distance",
     ),
 )
@@ -201,7 +202,7 @@ def energy_distance(pred: Array, target: Array) -> Array:
     return values / u.shape[1]
 
 
-@loss(engine=WHOLE, aliases=("median-absolute-error",))
+@loss(engine=WHOLE, aliases=("median-absolute-error", "median-ae", "medae"))
 def median_error(pred: Array, target: Array) -> Array:
     """The middle one of the absolute errors: half are smaller.
 
