@@ -109,6 +109,19 @@ _ORDINAL = Pointer("bce at each threshold of an ordinal label", "K thresholds ma
                    "save [y >= k] as K columns; then: lossctl compute bce --multi-label", "bce")  # fmt: skip
 _LOVASZ = Pointer("two losses, of one region and of several classes", "one takes scores, the other probabilities",
                   "lossctl compute lovasz-hinge, or lovasz-softmax", "lovasz-hinge")  # fmt: skip
+_SHAPES = Pointer("a loss of the shapes of regions", "it needs whole images: how far each pixel is from an edge",
+                  "MONAI or kornia; pixel by pixel: lossctl compute dice or tversky", "dice")  # fmt: skip
+_TEACHERS = Pointer("a loss of a teacher that follows the model", "it keeps a state between batches",
+                    "lightly; of two views: lossctl compute nt-xent-views, dcl or vicreg", "vicreg")  # fmt: skip
+_GROUPS = Pointer("a clipped surrogate whose advantages come from the rewards of a group of answers",
+                  "rewards become advantages before it", "lossctl compute ppo-clip, with a column of advantages; "
+                  "kl-estimate for its KL term", "ppo-clip")  # fmt: skip
+_PRIORS = Pointer("cross-entropy of logits that class sizes have moved", "it is cross-entropy of other logits",
+                  "add tau log(share of class c) to column c (ldam: take C / n_c^(1/4) from the true class's logit); "
+                  "then: lossctl compute cross-entropy", "cross-entropy")  # fmt: skip
+_SAMPLES = Pointer("a distance of two samples of points", "it takes all pairs of points, or a transport between them",
+                   "POT or geomloss; of numbers: lossctl compute energy-distance or wasserstein-1d",
+                   "energy-distance")  # fmt: skip
 
 POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("naive-bayes", "maximum-posterior", "map-estimate", "posterior"), _POSTERIOR),
@@ -130,7 +143,19 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("precision", "recall", "f1", "f1-score", "f-score", "fbeta", "confusion-matrix", "kappa",
                      "balanced-accuracy", "specificity", "sensitivity"), _DECISIONS),
     **dict.fromkeys(("bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore"), _TEXT),
-    **dict.fromkeys(("ssim", "fid", "lpips", "inception-score"), _IMAGES),
+    **dict.fromkeys(("hausdorff", "hausdorff-loss", "boundary", "boundary-loss", "cldice", "soft-cldice"), _SHAPES),
+    **dict.fromkeys(("dino", "dino-loss", "ibot", "swav", "msn", "tico"), _TEACHERS),
+    **dict.fromkeys(("grpo", "dapo", "dr-grpo"), _GROUPS),
+    **dict.fromkeys(("logit-adjusted", "logit-adjustment", "balanced-softmax", "ldam"), _PRIORS),
+    "class-balanced": Pointer("cross-entropy with weights (1 - b) / (1 - b^n_c) for classes of n_c rows",
+                              "it is an option of cross-entropy", "lossctl compute cross-entropy --class-weights, "
+                              "--weight-norm n for its mean over rows", "cross-entropy"),
+    **dict.fromkeys(("mmd", "sinkhorn", "sliced-wasserstein", "optimal-transport"), _SAMPLES),
+    "bco": Pointer("binary classifier optimisation", "its level is a running mean of rewards",
+                   "lossctl compute bco-pair --delta LEVEL; of one answer a row: kto", "bco-pair"),
+    "rnn-t": Pointer("the loss of a transducer", "it needs scores of each frame with each symbol",
+                     "torchaudio's rnnt_loss; of frames alone: lossctl compute ctc", "ctc"),
+    **dict.fromkeys(("ssim", "ms-ssim", "fid", "lpips", "inception-score"), _IMAGES),
     **dict.fromkeys(("spearman", "kendall", "explained-variance"), _CORRELATION),
     **dict.fromkeys(("vae", "vae-loss", "elbo", "beta-vae"), _VAE),
     **dict.fromkeys(("gan", "gan-loss"), _GAN),
