@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -16,7 +17,7 @@ from lossctl.losses.embedding import batch_all
 from lossctl.sets import points as points_module
 from lossctl.sets import strips
 from lossctl.sets.batches import sampled
-from lossctl.sets.diagnosis import diagnose
+from lossctl.sets.diagnosis import diagnose, surely_spread
 from lossctl.sets.panels import anchor_losses
 from lossctl.sets.points import sort_points
 from lossctl.sets.triplets import breakdown
@@ -149,7 +150,8 @@ def test_whatever_share_passes_the_screen_the_counts_are_exact(monkeypatch, metr
                 "SCREENED": values,
             }.items():
                 monkeypatch.setattr(strips, constant, value)
-            assert counts_of(x, labels, margin, **options) == expected, (name, few, most)
+            with_screen = {"bins": 0} if few else {}  # else the histograms need all products
+            assert counts_of(x, labels, margin, **with_screen, **options) == expected, (name, few, most)
             losses = anchor_losses(sort_points(x, labels, **options), lambda p, m=margin: batch_all(p, margin=m))
             assert losses.weight.sum() == expected[1] + expected[2] - (0 if margin else expected[3]), (name, few, most)
 
@@ -397,6 +399,23 @@ def test_facts():
     x[10], x[1] = x[0], x[2]
     doubled = facts(x)
     assert (doubled.duplicates, doubled.conflicting) == (2, 2)
+
+
+def test_what_is_surely_spread_has_not_collapsed():
+    """By the farthest positives and nearest negatives alone, as where no distance is printed; and it is not idle."""
+    random, answers = np.random.default_rng(3), []
+    labels = np.arange(24) // 3
+    for spread in 10.0 ** np.arange(-8, 1):
+        for x in (1 + spread * random.standard_normal((24, 4)), np.eye(24) + spread * random.standard_normal((24, 24))):
+            for metric, normalize in itertools.product(
+                ("euclidean", "sqeuclidean", "cosine", "angular"), (False, True)
+            ):
+                how = {"margins": [0.2], "metric": metric, "normalize": normalize}
+                is_spread = surely_spread(x, breakdown(x, labels, bins=0, **how))
+                is_collapsed = diagnose(x, labels, breakdown(x, labels, **how)).is_collapsed
+                assert not (is_spread and is_collapsed), (spread, how)
+                answers.append((is_spread, is_collapsed))
+    assert {(True, False), (False, True)} <= set(answers)
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 2], [4, 4, 4]])

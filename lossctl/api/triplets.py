@@ -97,9 +97,16 @@ def _counts(categories: Categories) -> dict[str, Any]:
 
 
 def report(
-    asked: TripletQuestion, opened: Shared, *, data_hash: bool = False, progress: Progress | None = None
+    asked: TripletQuestion,
+    opened: Shared,
+    *,
+    data_hash: bool = False,
+    with_distances: bool = True,
+    progress: Progress | None = None,
 ) -> Report:
     """The breakdown of an open set, what is odd about it, and sampled batches (on the CPU) if any are asked for.
+
+    with_distances: with the means and histograms of all distances, which cost as much again as the counts
 
     Where anchors are sampled, intervals of the shares are about all of them; else about new points.
     """
@@ -109,15 +116,21 @@ def report(
             why="a batch is drawn from one set, and everyone in it pairs with everyone",
             fix="leave --batch out",
         )
-    workers = opened.workers(partial(_report, asked._replace(jobs=None)))
-    return _report(asked, opened, workers, data_hash=data_hash, progress=progress)
+    asks = partial(_report, asked._replace(jobs=None), with_distances=with_distances)
+    return _report(asked, opened, opened.workers(asks), with_distances, data_hash=data_hash, progress=progress)
 
 
 def _report(
-    asked: TripletQuestion, shared: Shared, workers: Workers, *, data_hash: bool = False, progress: Any = None
+    asked: TripletQuestion,
+    shared: Shared,
+    workers: Workers,
+    with_distances: bool,
+    *,
+    data_hash: bool = False,
+    progress: Any = None,
 ) -> Report:
     from ..sets.batches import sampled
-    from ..sets.diagnosis import diagnose, remarks
+    from ..sets.diagnosis import diagnose, remarks, surely_spread
     from ..sets.pairing import together
     from ..sets.triplets import breakdown, with_coarse
     from . import shares
@@ -127,12 +140,16 @@ def _report(
     kinds = np.zeros(0)
     if coarse is not None:
         embeddings, kinds = _with_coarse_classes(coarse, embeddings)
+    emb, label = embeddings.emb, embeddings.label
+    if opened.pairs.reference is not None:
+        emb, label = drawer.joined([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
     settings: dict[str, Any] = {"margins": asked.margins, "metric": reading.metric, "normalize": reading.normalize}
     count: Callable[..., Breakdown] = partial(breakdown, who=opened.pairs)
+    counts_alone: Callable[..., Breakdown] = partial(count, bins=0)
     if reading.device != "cpu":
         from ..sets.device.triplets import breakdown_on
 
-        count = partial(breakdown_on, reading.device)
+        counts_alone = count = partial(breakdown_on, reading.device)
     how: dict[str, Any] = {"threads": workers, **settings}
     bounded, notes = None, opened.notes
     if anchors is not None:
@@ -144,15 +161,17 @@ def _report(
         counts = bounded.breakdown
     else:
         how |= {"by_class": asked.by_class, "pairs": asked.pairs, "progress": progress}
-        counts = count(embeddings.emb, embeddings.label, **how)
+        counts = (count if with_distances else counts_alone)(embeddings.emb, embeddings.label, **how)
+        if len(counts.edges) == 1 and not surely_spread(emb, counts):
+            counts = count(embeddings.emb, embeddings.label, **how | {"threads": opened.jobs})
     if level is not None and anchors is None:
         bounded = shares.of_points(
-            counts, embeddings, asked.seed, level, partial(count, threads=opened.jobs, **settings)
+            counts, embeddings, asked.seed, level, partial(counts_alone, threads=opened.jobs, **settings)
         )
         counts = bounded.breakdown
     marks = opened.marks
     if coarse is not None:
-        some = partial(count, threads=opened.jobs, **settings)
+        some = partial(counts_alone, threads=opened.jobs, **settings)
         counts = with_coarse(counts, embeddings.emb, embeddings.label, kinds, some, opened.pairs)
         marks += (f"coarse:{quote(coarse.name)}",)
         notes += (f"negatives are told by {coarse.name}, the coarse class",)
@@ -163,9 +182,6 @@ def _report(
         settings |= {"batches": asked.batches, "seed": asked.seed}
         classes, rows = asked.batch
         sample = sampled(embeddings.emb, embeddings.label, classes=classes, rows=rows, **settings)
-    emb, label = embeddings.emb, embeddings.label
-    if opened.pairs.reference is not None:
-        emb, label = drawer.joined([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
     diagnosis = diagnose(emb, label, counts)
     odd = remarks(embeddings.emb, embeddings.label, opened.pairs, reading.normalize or reading.metric == "cosine")
     return Report(

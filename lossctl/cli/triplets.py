@@ -57,7 +57,13 @@ def triplets(values: Mapping[str, Any]) -> None:
         answers.opened_set(question) as embeddings,
     ):
         with output.progress(style, None, "anchors") as update:
-            report = api.report(question, embeddings, data_hash=style.format in ("json", "ndjson"), progress=update)
+            report = api.report(
+                question,
+                embeddings,
+                data_hash=style.format in ("json", "ndjson"),
+                with_distances=_shows_distances(values, style),
+                progress=update,
+            )
         _write(report, style, writer, values["explain"])
         if values["metrics"]:
             from ..show.metrics import of_triplets
@@ -178,6 +184,11 @@ def _write_given(
             writer.write(show.given_json(categories, metric, normalize, indent=indent))
         else:
             writer.write(output.sheet_text(show.given_sheet(categories, bars=format == "table"), format))
+
+
+def _shows_distances(values: Mapping[str, Any], style: output.Style) -> bool:
+    """Whether means and histograms of all distances are printed or drawn."""
+    return bool(values["explain"] or values["plot"] or output.many_format(style) in ("table", "json", "ndjson"))
 
 
 def _write(report: Report, style: output.Style, writer: Any, with_sentences: bool = False) -> None:

@@ -184,6 +184,7 @@ class Breakdown:
     retrieval: how well the nearest points are of the anchor's class, from the same ranks
     backend: what counted most of it, "numpy" or for example "triton-cuda"
     sample: the anchors whose triplets these are, where not all were counted: shares and means are estimates then
+    ends: the smallest and the largest of the distances to farthest positives and nearest negatives
     """
 
     metric: str
@@ -201,6 +202,7 @@ class Breakdown:
     backend: str = "numpy"
     sample: AnchorSample | None = None
     coarse: tuple[CoarseShare, ...] = ()
+    ends: tuple[float, float] = (float("nan"), float("nan"))
 
     @property
     def undecided(self) -> int:

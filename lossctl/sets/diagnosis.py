@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST = 0.5  # a share of the rows that is said of one class among several, or of rows that are alone in theirs
 SAMPLE = 1 << 12  # rows that tell how far a set is spread
 FEWEST = 8  # rows that tell what a column is
+ALIKE = 1e-3  # parts of the largest distance, within which all are alike
 NEARLY_ALL = 0.9  # the same of one class of two
 
 
@@ -45,10 +46,21 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
         contrast=(d_an.mean - d_ap.mean) / abs(d_an.mean) if d_an.mean else 0.0,
         duplicates=int((twins != np.arange(len(x))).sum()),
         conflicting=conflicts,
-        is_collapsed=spread < NARROW or width <= 1e-3 * max(d_ap.largest, d_an.largest),
+        is_collapsed=spread < NARROW or width <= ALIKE * max(d_ap.largest, d_an.largest),
         is_nearly_unit=1e-3 < largest_off < 0.1,
         is_stuck=tuple(at.margin > 0 and abs(at.batch_hard - at.margin) < 0.01 * at.margin for at in breakdown.margins),
     )
+
+
+def surely_spread(embeddings: np.ndarray, breakdown: Breakdown) -> bool:
+    """Whether the farthest positives and the nearest negatives alone show that distances are not all alike."""
+    largest = float(_norms(embeddings.astype(np.float64, copy=False)).max())
+    lengths = {"euclidean": 2 * largest, "sqeuclidean": 4 * largest**2, "cosine": 2.0, "angular": math.pi}
+    if breakdown.normalize:
+        lengths |= {"euclidean": 2.0, "sqeuclidean": 4.0}
+    smallest, farthest = breakdown.ends
+    most = lengths.get(breakdown.metric, math.inf)
+    return farthest - smallest > 2 * ALIKE * most
 
 
 def remarks(

@@ -21,7 +21,7 @@ STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the ca
 SCREENED = 1 << 20  # the same, of which few are left: most are gone over only a few times
 SMALL = 1 << 14  # values that are measured at once, since another pass would cost as much
 PARTS = (4, 6, 8, 12, GROUP)  # of a group
-PROBED = 4  # that part of a strip shows whether a screen leaves little
+PROBED = 8  # so many anchors show whether a screen leaves little
 LONG = 1 << 6  # positives of an anchor from which on those that cannot matter are left out too
 BESIDE = 1 << 6  # anchors whose own classes lie in one product
 FEW = 2.0**-6  # share of pairs from which on a product of all costs less than one pair after the other
@@ -86,16 +86,13 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: 
     points, scratch = judge.points, judge.scratch
     at, step = start, lengths(points, start, stop)
     is_thinned = reach != "all"
-    is_screened = is_thinned and not with_everyone and (stop - start) * len(points) > SMALL
-    probe = step if step >= stop - start else max(1, step // PROBED)
     span, group = slice(start, start), np.empty((0, 0))  # anchors, and the products of all of them
+    is_screened = is_thinned and not with_everyone and (stop - start) * len(points) > SMALL and _is_sparse(judge, reach)
     while at < stop:
         strip, end = None, min(at + step, stop)
-        if is_screened:  # a few first, which show whether it is worth it
-            wide = min(at + (probe if at == start else lengths(points, at, stop, SCREENED)), stop)
-            rough = scratch.array("rough", (wide - at, len(points)), np.float32)
-            points.screen.squares(at, wide, slice(0, len(points)), rough)
-            strip = screened_strip(judge, rough, at, reach)
+        if is_screened:
+            wide = min(at + lengths(points, at, stop, SCREENED), stop)
+            strip = screened_strip(judge, _rough(judge, at, wide), at, reach)
             is_screened, end = strip is not None, end if strip is None else wide
         if strip is None:
             if is_thinned and at > start:
@@ -110,6 +107,27 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: 
         at = end
 
 
+def _rough(judge: Judge, start: int, stop: int) -> np.ndarray:
+    """(B, N) squared distances by the float32 product, in the judge's scratch."""
+    points = judge.points
+    rough = judge.scratch.array("rough", (stop - start, len(points)), np.float32)
+    return points.screen.squares(start, stop, slice(0, len(points)), rough)
+
+
+def _is_sparse(judge: Judge, reach: Reach) -> bool:
+    """Whether a screen is worth it: of large sets, whether it leaves little to a few anchors from all parts, of which
+    some may have much."""
+    points = judge.points
+    if points.anchors * len(points) <= SCREENED:
+        return True
+    if reach not in judge.sparse:
+        places = points.begin + np.arange(PROBED) * points.anchors // PROBED
+        passing = [_passing_screen(judge, _rough(judge, at, at + 1), at, reach) for at in places.tolist()]
+        shares = [4 * FEW if some is None else min(4 * FEW, len(some[0]) / len(points)) for some in passing]
+        judge.sparse[reach] = sum(shares) <= FEW * PROBED
+    return judge.sparse[reach]
+
+
 def thinned_strip(judge: Judge, strip: Strip, reach: Reach) -> Strip | None:
     """A full strip without what cannot matter; None where most does."""
     bounds = judge.gram.bounds(strip.start, strip.start + len(strip.own))
@@ -117,7 +135,9 @@ def thinned_strip(judge: Judge, strip: Strip, reach: Reach) -> Strip | None:
     if passing is None:
         return None
     nearest = strip.squares.min(axis=1) - bounds if judge.points.widest >= LONG else bounds
-    squares, columns = _table(passing, strip.squares[passing], len(strip.own))
+    is_few = len(passing[0]) <= FEW * strip.squares.size  # as the screen would leave, and so with the same digits
+    values = _pair_squares(judge, strip.start, passing) if is_few else strip.squares[passing]
+    squares, columns = _table(passing, values, len(strip.own))
     places = _places(judge, strip.own, nearest, strip.start)
     return strip._replace(places=places, squares=squares, columns=columns)
 
@@ -125,20 +145,32 @@ def thinned_strip(judge: Judge, strip: Strip, reach: Reach) -> Strip | None:
 def screened_strip(judge: Judge, rough: np.ndarray, start: int, reach: Reach) -> Strip | None:
     """The few that matter by (B, N) squared distances of `points.screen`, which it overwrites; None where they are
     not few."""
-    points, gram, stop = judge.points, judge.gram, start + len(rough)
+    points, stop = judge.points, start + len(rough)
     bounds = points.screen.bounds(start, stop)
-    passing = _passing(judge, start, take_own(points, rough, start), rough, bounds, reach)
+    passing = _passing_screen(judge, rough, start, reach)
     if passing is None or len(passing[0]) > FEW * rough.size:
         return None
     nearest = rough.min(axis=1) - bounds if points.widest >= LONG else bounds
     own = _own_squares(points, start, stop)
     is_direct = _measure_near_own(judge, own, start)
-    i, j = passing
-    values = gram.some(i + start, j)
-    if not gram.is_exact:
-        near = np.flatnonzero(values < np.maximum(NEAR * (gram.norms[i + start] + gram.norms[j]), gram.least))
-        values[near] = gram.direct(i[near] + start, j[near])
+    values = _pair_squares(judge, start, passing)
     return Strip(start, own, is_direct, _places(judge, own, nearest, start), *_table(passing, values, len(rough)))
+
+
+def _pair_squares(judge: Judge, start: int, passing: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """(M,) squared distances of pairs of rows from `start` on and columns, the near ones by differences."""
+    gram, i, j = judge.gram, passing[0] + start, passing[1]
+    values = gram.some(i, j)
+    if not gram.is_exact:
+        near = np.flatnonzero(values < np.maximum(NEAR * (gram.norms[i] + gram.norms[j]), gram.least))
+        values[near] = gram.direct(i[near], j[near])
+    return values
+
+
+def _passing_screen(judge: Judge, rough: np.ndarray, start: int, reach: Reach) -> tuple[np.ndarray, np.ndarray] | None:
+    """`_passing` by squares of the screen."""
+    bounds = judge.points.screen.bounds(start, start + len(rough))
+    return _passing(judge, start, take_own(judge.points, rough, start), rough, bounds, reach)
 
 
 def _passing(

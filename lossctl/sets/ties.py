@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
@@ -33,6 +33,7 @@ class Judge:
     exact: the last instance
     budget: how many triplets of an anchor may go to the last instance; spent: how many went, (M,)
     scratch: the memory in which anchors are ranked
+    sparse: whether a screen is worth it, by what has to be left
     """
 
     points: Points
@@ -42,6 +43,7 @@ class Judge:
     budget: int
     spent: np.ndarray
     scratch: Scratch
+    sparse: dict[str, bool] = field(default_factory=dict)
 
     @cached_property
     def twins(self) -> np.ndarray:

@@ -336,7 +336,13 @@ def report(census: Census, parts: list[Counts], margins: list[float], by_class: 
         retrieval=_retrieval(points, counts),
         classes=_class_shares(census, counts, margins) if by_class else (),
         pairs=_hardest_pairs(points, counts, pairs) if pairs and counts else (),
+        ends=_ends(counts) if counts else (math.nan, math.nan),
     )
+
+
+def _ends(counts: Counts) -> tuple[float, float]:
+    sides = counts.farthest, counts.nearest
+    return float(min(side.min() for side in sides)), float(max(side.max() for side in sides))
 
 
 def _references(points: Points) -> int:
