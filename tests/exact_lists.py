@@ -145,6 +145,36 @@ def ctc(frames: list[list[Any]], symbols: list[Any], blank: int) -> Any:
     return -mp.log(total)
 
 
+def mean_average_precision(s: list[Any], y: list[Any], cutoff: int | None, ties: str, empty: str) -> Any:
+    """Where documents of one score come in any order alike: what each place holds is expected."""
+    order = sorted(range(len(s)), key=lambda i: -s[i])
+    n, total = cutoff or len(s), mp.mpf(0)
+    for k, i in enumerate(order[:n]):
+        alike = [j for j in order if s[j] == s[i]] if ties == "average" else [i]
+        place = k - order.index(alike[0])
+        above = sum(y[j] > 0 for j in order[: order.index(alike[0])])
+        hits = sum(y[j] > 0 for j in alike)
+        inside = mp.mpf(place) * (hits - 1) / (len(alike) - 1) if len(alike) > 1 else 0
+        total += mp.mpf(hits) / len(alike) * (above + 1 + inside) / (k + 1)
+    return total / min(n, sum(v > 0 for v in y))
+
+
+def neural_ndcg(s: list[Any], y: list[Any], temperature: float, gain: str, cutoff: int | None, iterations: int) -> Any:
+    n = len(s)
+    spread = [mp.fsum(abs(v - w) for w in s) for v in s]
+    x = [
+        softmax([((n + 1 - 2 * k) * v - b) / mp.mpf(temperature) for v, b in zip(s, spread, strict=True)])
+        for k in range(1, n + 1)
+    ]
+    for _ in range(iterations):
+        sums = [mp.fsum(column) for column in zip(*x, strict=True)]
+        x = [[v / total for v, total in zip(row, sums, strict=True)] for row in x]
+        x = [[v / mp.fsum(row) for v in row] for row in x]
+    gains = [gain_of(v, gain) for v in y]
+    mixed = [mp.fdot(row, gains) * discount(k + 1) for k, row in enumerate(x[:cutoff])]
+    return -mp.fsum(mixed) / best(y, gain, cutoff)
+
+
 LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "pointwise-mse": lambda s, y, per: mp.fsum((u - v) ** 2 for u, v in zip(s, y, strict=True)),
     "pointwise-bce": lambda s, y, per: mp.fsum(softplus(-u if v > 0 else u) for u, v in zip(s, y, strict=True)),
@@ -157,6 +187,8 @@ LIST_REFERENCES: dict[str, Callable[..., Any]] = {
     "ndcg": ndcg,
     "approx-ndcg": approx_ndcg,
     "approx-mrr": approx_mrr,
+    "mean-average-precision": mean_average_precision,
+    "neural-ndcg": neural_ndcg,
     "ctc": ctc,
     "lambda-loss": lambda_loss,
     "unique-softmax": unique_softmax,
@@ -206,6 +238,8 @@ def list_cases() -> list[ListCase]:
         "ndcg:gain=exponential,cutoff=3",
         "dcg:ties=order",
         "approx-ndcg:gain=linear",
+        "mean-average-precision:cutoff=3",
+        "mean-average-precision:ties=order",
     ]
     specs += ["lambda-loss:scheme=lambdarank,cutoff=4", "lambda-loss:scheme=ndcg-loss2++,sigma=2"]
     frames = rng.normal(0, 1, (6, 5, 3))
@@ -231,6 +265,9 @@ LIST_BOUNDS: dict[str, Callable[..., Any]] = {
     "ranknet": lambda s, sigma, per: 1 + sigma * (max(s) - min(s)) / 4,
     "pairwise-soft-zero-one": lambda s, per: 1 + (max(s) - min(s)) / 4,
     "lambda-loss": lambda s, sigma, **_: 1 + sigma * (max(s) - min(s)) / 4,
+    "neural-ndcg": lambda s, temperature, **_: (
+        1 + (len(s) * (max(s) - min(s)) + max(map(abs, s))) / mp.mpf(temperature)
+    ),
     "list-mle": lambda s: 1 + (max(s) - min(s)) / 2,
 }
 LIST_REASONS = {
@@ -239,5 +276,6 @@ LIST_REASONS = {
     "sigma times the widest gap of a list",
     "pairwise-soft-zero-one": "as ranknet with sigma 1: 4 ulp and one for each unit of the widest gap of a list",
     "lambda-loss": "as ranknet: 4 ulp and one for each unit of sigma times the widest gap of a list",
+    "neural-ndcg": "gaps of scores, added up over a list, stand in an exponent: 4 ulp and four for each unit",
     "list-mle": "as ranknet: 4 ulp and two for each unit of the widest gap of a list",
 }

@@ -143,6 +143,39 @@ def tweedie_nll(rate: Any, count: Any, power: float) -> Any:
     return count * rate ** (1 - k) / (k - 1) + rate ** (2 - k) / (2 - k)
 
 
+def _log_bounds(lifetime: Any, earliest: Any, latest: Any, s: float) -> tuple[Any, Any]:
+    return tuple(
+        mp.log(bound / lifetime) / mp.mpf(s) if 0 < bound < mp.inf else (-mp.inf if bound == 0 else mp.inf)
+        for bound in (earliest, latest)
+    )
+
+
+DENSITIES = {
+    "normal": lambda z: mp.exp(-(z**2) / 2) / mp.sqrt(2 * mp.pi),
+    "logistic": lambda z: mp.exp(-abs(z)) / (1 + mp.exp(-abs(z))) ** 2,
+    "extreme": lambda z: mp.exp(z - mp.exp(z)),
+}
+TAILS = {
+    "normal": lambda z: mp.erfc(z / mp.sqrt(2)) / 2,
+    "logistic": lambda z: 1 / (1 + mp.exp(z)),
+    "extreme": lambda z: mp.exp(-mp.exp(z)),
+}
+
+
+def _time_mass(low: Any, high: Any, distribution: str) -> Any:
+    """Between two bounds, as what is left beyond the first less what is left beyond the other."""
+    with mp.workprec(4000):
+        beyond = TAILS[distribution]
+        return (mp.mpf(1) if low == -mp.inf else beyond(low)) - (mp.mpf(0) if high == mp.inf else beyond(high))
+
+
+def aft(lifetime: Any, earliest: Any, latest: Any, distribution: str, s: float, floor: float) -> Any:
+    low, high = _log_bounds(lifetime, earliest, latest, s)
+    if earliest == latest:
+        return -mp.log(DENSITIES[distribution](low)) + mp.log(mp.mpf(s) * earliest)
+    return -mp.log(_time_mass(low, high, distribution))
+
+
 REFERENCES = {
     "negative-binomial-nll": beside(negative_binomial),
     "tweedie-nll": columns(tweedie_nll),
@@ -172,6 +205,7 @@ REFERENCES = {
     "gamma-deviance": columns(gamma_deviance),
     "tweedie-deviance": columns(tweedie),
     "gaussian-nll": gaussian,
+    "aft": aft,
 }
 
 ERRORS = {
@@ -244,6 +278,19 @@ def cases() -> list[Case]:
     for what, size in (("ordinary", 1.0), ("far apart", 5.0)):
         mean_of, r, y = np.exp(own.normal(0, size, (3, 60)))
         table.append(Case(what, "negative-binomial-nll", (mean_of, r, np.floor(y))))
+    life, start, more = np.exp(own.normal(0, 1, (3, 24)))
+    for distribution, s in product(DENSITIES, (1, 0.1)):
+        spec = f"aft:distribution={distribution},s={s}"
+        for what, low, high in (
+            ("events", start, start),
+            ("events nearly met", life * (1 + 1e-12), life * (1 + 1e-12)),
+            ("not come", start, np.full(24, np.inf)),
+            ("come before", np.zeros(24), start),
+            ("between", start, start + more),
+            ("between, 1e-9 apart", start, start * (1 + 1e-9 * more)),
+            ("between, about the prediction", life * 0.9, life * 1.1),
+        ):
+            table.append(Case(what, spec, (life, low, high)))
     variance = np.exp(rng.normal(0, 3, 100))
     table += [Case("ordinary", f"gaussian-nll{more}", (a, variance, b)) for more in ("", ":full=true")]
     table += [Case("nearly equal", "gaussian-nll", (a, variance, a * (1 + 1e-12)))]
@@ -281,6 +328,21 @@ def _of_normal(truth: Any, case: Case, pred: Any, variance: Any, target: Any) ->
     return abs(log(variance)) + (pred - target) ** 2 / variance + 2
 
 
+def _of_time(truth: Any, case: Case, lifetime: Any, earliest: Any, latest: Any) -> Any:
+    """By how much the two bounds, each right to an ulp, move the value; and the sizes of its terms."""
+    name, s = option(case, "distribution"), option(case, "s")
+    low, high = _log_bounds(lifetime, earliest, latest, s)
+    if earliest == latest:
+        steep = abs(low) * mp.exp(low) if name == "extreme" else low**2
+        return 1 + abs(mp.log(earliest)) + abs(mp.log(s)) + abs(low) + steep
+    ends = [z for z in (low, high) if mp.isfinite(z)]
+    mass = _time_mass(low, high, name)
+    slopes = [DENSITIES[name](z) for z in ends]
+    if len(ends) == 2:  # their distance is known by itself
+        return 4 + truth + max(map(abs, ends)) * abs(slopes[1] - slopes[0]) / mass
+    return 2 * truth + abs(ends[0]) * slopes[0] / mass
+
+
 def _of_gammas(truth: Any, case: Case, rate: Any, r: Any, y: Any) -> Any:
     apart = r * abs(mp.log((r + rate) / (r + y))) + y * abs(mp.log((y or 1) / rate) + mp.log((rate + r) / (y + r)))
     return 4 * (2 + abs(log(r)) + abs(log(y or 1)) + apart) if y else truth
@@ -308,6 +370,7 @@ BOUNDS = (
         lambda truth, case, *row: 2 * truth,
         "the bell and what is taken from it cancel by half: 8 ulp",
     ),
+    Bound(("aft",), lambda case: True, _of_time, "logarithms of times are right to an ulp: 4 ulp of what they move"),
     Bound(("laplace-nll", "student-t-nll"), lambda case: True, _of_spread, "as gaussian-nll: 4 ulp of their terms"),
     Bound(("gaussian-nll",), lambda case: True, _of_normal, "log v and e^2/v cancel: 4 ulp of their sizes"),
 )

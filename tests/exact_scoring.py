@@ -227,7 +227,12 @@ def margin_mse(q: list[Any], p: list[Any], n: list[Any], m: Any) -> Any:
     return (mp.fsum(a * (b - c) for a, b, c in zip(q, p, n, strict=True)) - m) ** 2
 
 
+def ordinal(x: list[Any], level: Any, form: str) -> Any:
+    return mp.fsum(-given(step, mp.mpf(level > k), form)[0] for k, step in enumerate(x))
+
+
 REFERENCES = {
+    "ordinal": ordinal,
     "zero-one": zero_one,
     "coverage-error": coverage,
     "label-ranking": label_ranking,
@@ -296,6 +301,9 @@ def cases() -> list[Case]:
     classes = [(what, "logits", every_class(x)) for what, x in CLASS_LOGITS if "forty" not in what]
     classes += [(what, "prob", every_class(x)) for what, x in CLASS_PROBABILITIES]
     table = []
+    for form, x in (("prob", PROBABILITIES), ("logits", LOGITS)):
+        steps = np.resize(x, (len(x) // 2, 3))
+        table += [Case("edges", "ordinal", (steps, np.arange(len(steps)) % 4), {"thresholds": form})]
     for spec, (form, pair) in product([*CHANCE_SPECS, *ASYMMETRIC], forms.items()):
         table.append(Case("edges", spec, pair, {registry.parse(spec).loss.roles[0].name: form}))
     for spec, (what, form, pair) in product(CHANCE_SPECS, classes):

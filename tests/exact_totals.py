@@ -142,6 +142,13 @@ def generalized_dice(probs: list[List], label: List, ignore_index: None = None) 
     return mp.fdot(weights, missed) / mp.fdot(weights, sizes)
 
 
+def weighted_kappa(probs: list[List], label: List, weights: str, log: bool, eps: float) -> Any:
+    power = 1 if weights == "linear" else 2
+    far = mp.fsum(abs(y - j) ** power * p for y, row in zip(label, probs, strict=True) for j, p in enumerate(row))
+    chance = mp.fsum(abs(y - j) ** power * p for y in label for row in probs for j, p in enumerate(row))
+    return far * len(label) / chance
+
+
 def fading(x: Any, gamma: Any) -> Any:
     """(1 - x)^gamma of -log x."""
     return -((1 - x) ** mp.mpf(gamma)) * mp.log(x)
@@ -266,6 +273,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "generalized-dice-focal": generalized_dice_focal,
     "unified-focal": unified_focal,
     "wasserstein-dice": wasserstein_dice,
+    "weighted-kappa": weighted_kappa,
     "multiclass-dice": multiclass_dice,
     "multiclass-jaccard": multiclass_jaccard,
     "multiclass-tversky": multiclass_tversky,
@@ -291,6 +299,7 @@ OF_CLASSES = (
     *("generalized-dice", "generalized-dice-focal", "generalized-dice-focal:gamma=0.5", "wasserstein-dice"),
     *("wasserstein-dice:class_distances=0/2/1/2/0/0.5/1/0.3/0", "wasserstein-dice:smooth=1e-5"),
     *("multiclass-dice", "multiclass-dice:smooth=1e-5,background=drop,over=all"),
+    *("weighted-kappa", "weighted-kappa:weights=linear"),
     *("multiclass-jaccard", "multiclass-tversky:alpha=0.3,beta=0.7"),
 )
 

@@ -531,6 +531,69 @@ def mutual_information(x: list[Any], y: list[Any], bins: int, kernel: str, unit:
     )
 
 
+def average_precision(score: list[Any], label: list[Any], between: str) -> Any:
+    """Score by score, from the highest."""
+    area, hits, rows = mp.mpf(0), mp.mpf(0), mp.mpf(0)
+    for top in sorted(set(score), reverse=True):
+        above = [y for s, y in zip(score, label, strict=True) if s >= top]
+        gained, later = mp.fsum(above) - hits, mp.mpf(len(above))
+        if gained and between == "step":
+            area += gained * (hits + gained) / later
+        elif gained:
+            slope = (later - rows) / gained
+            offset = rows - slope * hits
+            bend = offset / slope * mp.log((rows + slope * gained) / rows) if offset else 0
+            area += (gained - bend) / slope
+        hits, rows = hits + gained, later
+    return area / hits
+
+
+def log_softmax(x: list[Any], temperature: Any) -> list[Any]:
+    scaled = [v / mp.mpf(temperature) for v in x]
+    total = mp.log(mp.fsum(map(mp.exp, scaled)))
+    return [v - total for v in scaled]
+
+
+def codes_of(logs: list[list[Any]], rounds: int) -> list[list[Any]]:
+    x = [[mp.exp(v) for v in row] for row in logs]
+    for _ in range(rounds):
+        sums = [mp.fsum(column) for column in zip(*x, strict=True)]
+        x = [[v / total for v, total in zip(row, sums, strict=True)] for row in x]
+        x = [[v / mp.fsum(row) for v in row] for row in x]
+    return x
+
+
+def surprise_at(logs: list[list[Any]], codes: list[list[Any]]) -> Any:
+    return -mp.fsum(mp.fdot(*pair) for pair in zip(logs, codes, strict=True)) / len(logs)
+
+
+def capi(a: Any, b: Any, temperature: float, teacher_temperature: float, iterations: int) -> Any:
+    codes = codes_of([[v / mp.mpf(teacher_temperature) for v in row] for row in b], iterations)
+    return surprise_at([log_softmax(row, temperature) for row in a], codes)
+
+
+def swav(a: Any, b: Any, temperature: float, epsilon: float, iterations: int) -> Any:
+    return (capi(a, b, temperature, epsilon, iterations) + capi(b, a, temperature, epsilon, iterations)) / 2
+
+
+def siamese(prior: Any) -> Any:
+    def value(
+        a: Any, b: Any, temperature: float, sharpness: float, iterations: int, regularization: float, **options: Any
+    ) -> Any:
+        logs = [log_softmax(row, temperature) for row in a]
+        codes = codes_of([log_softmax(row, mp.mpf(temperature) * mp.mpf(sharpness)) for row in b], iterations)
+        mean = [mp.fsum(map(mp.exp, column)) / len(a) for column in zip(*logs, strict=True)]
+        return surprise_at(logs, codes) + mp.mpf(regularization) * prior(mean, **options)
+
+    return value
+
+
+def from_prior(mean: list[Any], exponent: float, prior: Any) -> Any:
+    shares = [mp.mpf(r) for r in prior or [mp.mpf(k + 1) ** -mp.mpf(exponent) for k in range(len(mean))]]
+    shares = [r / mp.fsum(shares) for r in shares]
+    return mp.fsum(r * mp.log(r / m) for r, m in zip(shares, mean, strict=True))
+
+
 VIEW_REFERENCES: dict[str, Callable[..., list[Any]]] = {
     "clip": clip,
     "mnrl": mnrl,
@@ -562,6 +625,11 @@ WHOLE_REFERENCES: dict[str, Callable[..., Any]] = {
     "snr": snr,
     "si-sdr": si_sdr,
     "cox": cox,
+    "average-precision": average_precision,
+    "swav": swav,
+    "capi": capi,
+    "msn": siamese(lambda mean: mp.fsum(m * mp.log(len(mean) * m) for m in mean)),
+    "pmsn": siamese(from_prior),
     "aot": aot,
     "load-balancing": load_balancing,
     "adaface": adaface,
@@ -661,6 +729,9 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         **dict.fromkeys(("correlation", "concordance"), (u, v)),
         **dict.fromkeys(("psnr:peak=255", "snr", "si-sdr", "snr:zero_mean=true", "si-sdr:zero_mean=true"), (u, v)),
         "cox": (u, abs(v), half),
+        **dict.fromkeys(("average-precision", "average-precision:between=davis-goadrich"), (u, half)),
+        **dict.fromkeys(("swav", "swav:epsilon=1,iterations=1", "capi", "msn", "pmsn"), (left, right)),
+        **dict.fromkeys(("msn:iterations=0,regularization=0", "pmsn:prior=4/3/2/1"), (left, right)),
         **dict.fromkeys(("gan-hinge", "gan-least-squares", "wasserstein-gan"), (u, half)),
         **dict.fromkeys(("gan-hinge:network=generator", "gan-least-squares:network=generator"), (u, half)),
         **dict.fromkeys(("frossl", "mmcr"), (left, right)),

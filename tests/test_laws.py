@@ -158,6 +158,12 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
         lambda rng, layout, n, form: rng.normal(0, 1, (n, WIDTH)),
     ),
     "count": lambda rng, layout, n, form: np.maximum(rng.normal(1, 1, shape_of(layout, n)), 0),
+    "lifetime": lambda rng, layout, n, form: np.exp(rng.normal(0, 1, n)),
+    "earliest": lambda rng, layout, n, form: rng.uniform(0, 1, n) * (np.arange(n) % 3 > 0),
+    "latest": lambda rng, layout, n, form: np.where(np.arange(n) % 4, 1 + rng.uniform(0, 1, n), np.inf),
+    "thresholds": lambda rng, layout, n, form: chances(rng, (n, CLASSES), form, False),
+    "level": lambda rng, layout, n, form: rng.integers(0, CLASSES + 1, n),
+    **dict.fromkeys(("left_codes", "right_codes"), lambda rng, layout, n, form: rng.uniform(-1, 1, (n, WIDTH))),
     "nll": lambda rng, layout, n, form: np.exp(rng.normal(0, 1, n)),
     "bytes": lambda rng, layout, n, form: rng.integers(1, 9, n).astype(float),
     **dict.fromkeys(("first", "second", "hazard"), lambda rng, layout, n, form: rng.normal(0, 1, n)),
@@ -199,6 +205,7 @@ SPECS = {  # beside the defaults: what takes another path through the loss
         ("knowledge-distillation", "scaled=false,temperature=3"), ("cosine-embedding", "margin=0.2"),
     )},
     "minkowski": ("minkowski:p=3.5",),
+    "aft": ("aft:distribution=logistic,s=0.5", "aft:distribution=extreme"),
     "lovasz-softmax": ("lovasz-softmax:over=all",),
     "gist": ("gist:margin=0.1,relative=true,within=left",),
     "vicreg": ("vicreg:eps=0",),
@@ -444,6 +451,9 @@ def differentiable(sample: Sample) -> tuple[Callable[..., Any], list[torch.Tenso
         "desirable",
         "count",
         "wins",
+        "earliest",
+        "latest",
+        "level",
     }
     fixed = len(truth)
     tensors = [torch.from_numpy(np.ascontiguousarray(array).copy()) for array in leaves(given)]
@@ -552,6 +562,8 @@ def at_the_ends(sample: Sample, seed: int) -> Sample:
             corners = [np.sort(rng.choice(ends, 2, replace=False)) for _ in range(2 * len(array))]
             values = np.array(corners).reshape(-1, 2, 2).transpose(0, 2, 1).reshape(-1, 4)
         inputs[name] = allowed(name, values)
+        if TABLE_OF_ROLES[name].is_ordered:
+            inputs[name] = np.maximum(inputs[name], inputs[TABLE_OF_ROLES[name].floor])
     return replace(sample, inputs=inputs)
 
 
@@ -656,7 +668,8 @@ def test_nan_and_infinity_are_refused_with_their_place(sample: Sample) -> None:
         may_be_impossible = sample.forms.get(name) == "log-prob" or (
             sample.forms.get(name) == "logits" and array.ndim == 2  # the logit of a class that is masked out
         )
-        if (bad == -math.inf and may_be_impossible) or name in ("category", "split"):
+        is_no_bound = bad == math.inf and TABLE_OF_ROLES[name].check == "bound"
+        if is_no_bound or (bad == -math.inf and may_be_impossible) or name in ("category", "split"):
             continue
         spoiled = array.astype(float)
         spoiled[(5,) + (2,) * (array.ndim - 1)] = bad

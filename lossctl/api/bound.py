@@ -12,6 +12,7 @@ from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.opening import label_of
 from ..files.sources import Field, blocks, held, parse_source, place_of
+from ..language import synonyms
 from ..language.registry import Loss, Spec
 from ..language.roles import DISTANCE, LOGIT_NAMES, PAIR, POINTS, PROBABILITY_NAMES, SAME, TRIPLET, Form, Role
 from ..rows import checks, shapes
@@ -67,9 +68,11 @@ def roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
         role = next((role for role in loss.roles if name in (role.name, role.option)), None)
         if role is None:
             inputs, options = [parameter.option for parameter in loss.roles], [option.name for option in loss.options]
+            own = f"its inputs are {', '.join(inputs)}; its options are {', '.join(options) or 'none'}"
+            word = synonyms.meant(name, options)
             raise UsageError(
-                f"{loss.name} has no input or option {name!r}{did_you_mean(name, inputs + options)}",
-                fix=f"its inputs are {', '.join(inputs)}; its options are {', '.join(options) or 'none'}",
+                f"{loss.name} has no input or option {name!r}{'' if word else did_you_mean(name, inputs + options)}",
+                fix=synonyms.fix(name, loss, options) if word else own,
             )
         result[role.name] = as_array(source)
     return result

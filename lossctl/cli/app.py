@@ -354,8 +354,20 @@ def _complain_of_usage(fault: Any) -> int:
         print(context.get_help())
         return 0
     message = fault.format_message()
-    fix = f"{context.command_path} --help" if context else "lossctl --help"
-    return _complain(UsageError(message.rstrip("."), fix=f"see: {fix}"))
+    page = f"{context.command_path} --help" if context else "lossctl --help"
+    fix = f"see: {page}"
+    loss, word = getattr(context and context.command, "loss", None), getattr(fault, "option_name", "")
+    if loss and word and type(fault).__name__ == "NoSuchOption":
+        from ..language import synonyms
+
+        known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+        message = f"No such option: {word}"
+        fix = f"{synonyms.fix(word, loss, known, _flag)}; all options: {page}"
+    return _complain(UsageError(message.rstrip("."), fix=fix))
+
+
+def _flag(name: str) -> str:
+    return f"--{name.removeprefix('--')}"
 
 
 def _confess(fault: Exception) -> int:

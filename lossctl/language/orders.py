@@ -13,15 +13,21 @@ def places(key: Array) -> Array:
     return ordered_by(position, ranked) + xp.ones_like(key)
 
 
-def tie_means(key: Array, value: Array) -> Array:
-    """The mean of the values of all columns of the same key, (n, k); equal keys stand beside each other."""
+def tie_ends(key: Array) -> tuple[Array, Array]:
+    """The first and the last place, from 0, of the columns of the same key, (n, k); equal keys stand together."""
     xp = namespace(key)
     position = _positions(key)
     is_new = key[:, 1:] != key[:, :-1]
     edge = xp.ones_like(key[:, :1]) > 0
     first = running_max(where(xp.concat([edge, is_new], axis=1), position, 0.0))
     back = running_max(xp.flip(where(xp.concat([is_new, edge], axis=1), -position, -float("inf")), axis=-1))
-    last = -xp.flip(back, axis=-1)
+    return first, -xp.flip(back, axis=-1)
+
+
+def tie_means(key: Array, value: Array) -> Array:
+    """The mean of the values of all columns of the same key, (n, k); equal keys stand beside each other."""
+    xp = namespace(key)
+    first, last = tie_ends(key)
     alone = first == last
     if bool(xp.all(alone)):
         return value

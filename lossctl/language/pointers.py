@@ -105,8 +105,8 @@ _SMOOTHED = Pointer("an option of cross-entropy", "it changes the labels, not th
                     "lossctl compute cross-entropy --label-smoothing 0.1", "cross-entropy")  # fmt: skip
 _FEATURES = Pointer("a distance of a model's features", "the features come from a model",
                     "save the features of both; then: lossctl compute mse (or mae)", "mse")  # fmt: skip
-_ORDINAL = Pointer("bce at each threshold of an ordinal label", "K thresholds make K labels of one grade",
-                   "save [y >= k] as K columns; then: lossctl compute bce --multi-label", "bce")  # fmt: skip
+_ORDINAL = Pointer("a family of losses, those of grades in order", "some look at each step up, some at distances",
+                   "lossctl list --family ordinal; of the steps: lossctl compute ordinal", "ordinal")  # fmt: skip
 _LOVASZ = Pointer("two losses, of one region and of several classes", "one takes scores, the other probabilities",
                   "lossctl compute lovasz-hinge, or lovasz-softmax", "lovasz-hinge")  # fmt: skip
 _SHAPES = Pointer("a loss of the shapes of regions", "it needs whole images: how far each pixel is from an edge",
@@ -138,13 +138,13 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("maximum-likelihood", "log-likelihood", "likelihood", "logistic-regression"), _LIKELIHOOD),
     "accuracy": Pointer("the share of rows that are right", "it is 1 minus the error rate",
                         "lossctl compute zero-one: accuracy is 1 minus it", "zero-one"),
-    **dict.fromkeys(("auc", "roc-auc", "auroc", "average-precision", "pr-auc"), _AUC),
-    **dict.fromkeys(("map", "mrr", "hit-rate", "recall-at-k", "precision-at-k"), _RETRIEVAL),
-    **dict.fromkeys(("precision", "recall", "f1", "f1-score", "f-score", "fbeta", "confusion-matrix", "kappa",
+    **dict.fromkeys(("auc", "roc-auc", "auroc"), _AUC),
+    **dict.fromkeys(("mrr", "hit-rate", "recall-at-k", "precision-at-k"), _RETRIEVAL),
+    **dict.fromkeys(("precision", "recall", "f1", "f1-score", "f-score", "fbeta", "confusion-matrix",
                      "balanced-accuracy", "specificity", "sensitivity"), _DECISIONS),
     **dict.fromkeys(("bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore"), _TEXT),
     **dict.fromkeys(("hausdorff", "hausdorff-loss", "boundary", "boundary-loss", "cldice", "soft-cldice"), _SHAPES),
-    **dict.fromkeys(("dino", "dino-loss", "ibot", "swav", "msn", "tico"), _TEACHERS),
+    **dict.fromkeys(("dino", "dino-loss", "ibot", "tico"), _TEACHERS),
     **dict.fromkeys(("grpo", "dapo", "dr-grpo"), _GROUPS),
     **dict.fromkeys(("logit-adjusted", "logit-adjustment", "balanced-softmax", "ldam"), _PRIORS),
     "class-balanced": Pointer("cross-entropy with weights (1 - b) / (1 - b^n_c) for classes of n_c rows",
@@ -163,7 +163,7 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("byol", "simsiam", "negative-cosine"), _COSINE),
     **dict.fromkeys(("label-smoothing", "label-smoothing-loss", "labelsmoothingloss"), _SMOOTHED),
     **dict.fromkeys(("perceptual", "perceptual-loss", "style-loss", "feature-matching"), _FEATURES),
-    **dict.fromkeys(("coral", "coral-loss", "corn", "ordinal", "ordinal-regression", "ordinal-loss"), _ORDINAL),
+    **dict.fromkeys(("corn", "ordinal-regression"), _ORDINAL),
     **dict.fromkeys(("lovasz", "lovasz-loss"), _LOVASZ),
     "generalized-kl": Pointer("the KL divergence of rows that need not sum to 1", "it is an option of kl",
                               "lossctl compute kl --generalized; of rates, poisson-deviance --scale 0.5", "kl"),

@@ -189,6 +189,7 @@ FAMILIES = (
         "scoring",
         "margins",
         "decisions",
+        "ordinal",
         "language",
         "segmentation",
         "regions",
@@ -211,6 +212,7 @@ FAMILIES = (
         "proxies",
         "preference",
         "together",
+        "prototypes",
     ),
 )
 
@@ -400,7 +402,9 @@ class Spec(NamedTuple):
     @property
     def class_numbers(self) -> dict[str, tuple[float, ...]]:
         """The options that hold a number for each class."""
-        chosen = ((name, self.options.get(name)) for name in ("class_weights", "class_counts", "alpha", "pos_weight"))
+        chosen = (
+            (name, self.options.get(name)) for name in ("class_weights", "class_counts", "alpha", "pos_weight", "prior")
+        )
         return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
 
     @property
@@ -500,16 +504,14 @@ def make(target: Loss, **options: Any) -> Spec:
     known = {option.name: option for option in target.options}
     for name in options:
         if name not in known:
-            raise UsageError(f"{target.name} has no option {name!r}", fix=_fix_for_option(target))
+            from . import synonyms
+
+            fix = synonyms.fix(name, target, known)
+            raise UsageError(f"{target.name} has no option {name!r}", fix=fix)
     return Spec(
         target,
         tuple((name, known[name].check(options[name]) if name in options else known[name].default) for name in known),
     )
-
-
-def _fix_for_option(target: Loss) -> str:
-    flags = ", ".join(option.flag for option in target.options)
-    return f"{target.name} knows {flags}" if flags else f"{target.name} has no options"
 
 
 def parse(text: str) -> Spec:

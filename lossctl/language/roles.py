@@ -13,7 +13,18 @@ Kind = Literal["number", "category"]
 Layout = Literal["row", "rows", "vectors"]
 Form = Literal["prob", "logits", "log-prob"]
 Check = Literal[
-    "real", "probability", "classes", "logits", "log-prob", "binary", "soft", "index", "weight", "category", "box"
+    "real",
+    "probability",
+    "classes",
+    "logits",
+    "log-prob",
+    "binary",
+    "soft",
+    "index",
+    "weight",
+    "category",
+    "box",
+    "bound",
 ]
 
 
@@ -31,7 +42,8 @@ class Role(NamedTuple):
     truth: whether this is the role that the option -y gives
     low, high: the bounds of its values, themselves allowed unless is_open
     check: what its values may be, where no form says it
-    floor: the input that it should not lie below, as the upper end of an interval
+    floor: the input that it should not lie below, as the upper end of an interval;  is_ordered: that it must not
+    is_level: whether it is how many of the columns before it hold
     is_shaped_as_first: whether it has the columns of the first input;  is_per_class: whether it has one for each class
     classes: whether its columns are classes: "always", or "maybe", told by the label beside it
     counts: what a loss of counts makes of it: its "branches", its "classes", or the "sum" of its values
@@ -50,6 +62,8 @@ class Role(NamedTuple):
     is_open: bool = False
     check: Check = "real"
     floor: str = ""
+    is_ordered: bool = False
+    is_level: bool = False
     is_shaped_as_first: bool = False
     is_per_class: bool = False
     classes: Literal["", "maybe", "always"] = ""
@@ -293,6 +307,22 @@ ROLES: dict[str, Role] = {
              low=0.0),
         Role("event", "event", "1 where the event came, 0 where none did (censored)", "row",
              ("event", "events", "status", *LABEL_NAMES), truth=True, check="binary"),
+        Role("lifetime", "pred", "predicted survival times, above 0", "row", ("lifetime", *PREDICTION_NAMES), low=0.0,
+             is_open=True),
+        Role("earliest", "lower", "when each event came at the earliest, 0 where that is not known", "row",
+             ("earliest", "label_lower_bound", "lower_bound", "y_lower", "lower", "low"), low=0.0),
+        Role("latest", "upper", "when each event came at the latest, inf where it has not come", "row",
+             ("latest", "label_upper_bound", "upper_bound", "y_upper", "upper", "high"), low=0.0, is_open=True,
+             check="bound", floor="earliest", is_ordered=True),
+        Role("thresholds", "prob", "predicted probabilities that the grade is at least 1, 2, ... K, (n, K)", "vectors",
+             (*PROBABILITY_NAMES, "logit", "logits"), forms=("prob", "logits")),
+        Role("level", "label", "true grades, whole numbers from 0 to K", "row", ("level", "grade", *LABEL_NAMES),
+             truth=True, is_level=True),
+        *(
+            Role(f"{side}_codes", side, f"scores of K prototypes from the {side} view, (n, K)", "vectors",
+                 (f"{side}_codes", side, *names), is_shaped_as_first=True)
+            for side, names in (("left", ("a", "x1", "view1")), ("right", ("b", "x2", "view2")))
+        ),
         Role("router", "router", "logits of E experts, (n, E)", "vectors",
              ("router", "router_logits", "gate", "logits")),
         Role("weight", "weight", "a weight >= 0 for each row", "row",

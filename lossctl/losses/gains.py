@@ -9,22 +9,28 @@ from typing import Annotated, Literal
 
 from ..language.domains import Domain, NonNegative, Positive
 from ..language.engines import LISTS
+from ..language.entropy import log_sum_exp
 from ..language.numerics import (
     Array,
     columns,
     counted_columns,
+    exp,
     exp2m1,
     full_like,
+    joined,
     log1p,
     minimum,
+    namespace,
     ordered_by,
+    picked_from,
     relu,
+    row_max,
     row_sum,
     sigmoid,
     softplus,
     where,
 )
-from ..language.orders import places, tie_means
+from ..language.orders import places, running_sum, tie_ends, tie_means
 from ..language.registry import Weighted, loss
 from .ranking import PAIRS_AT_ONCE, PerPair
 
@@ -32,6 +38,7 @@ Gain = Literal["linear", "exponential"]
 Ties = Literal["average", "order"]
 Empty = Literal["skip", "zero", "one"]
 Cutoff = Annotated[int | None, Domain(int, low=1, optional=True)]
+Iterations = Annotated[int, Domain(int, low=0)]
 LOG_2 = math.log(2)
 
 
@@ -88,6 +95,87 @@ def ndcg(
     gains = _gains(grade, gain)
     best = _ideal(gains, cutoff)
     return _share_of_best(_cumulated(rank_score, gains, cutoff, ties), best, empty)
+
+
+@loss(engine=LISTS, is_gain=True, aliases=("map", "map@k", "map@n", "retrieval-map"))
+def mean_average_precision(
+    rank_score: Array, grade: Array, *, cutoff: Cutoff = None, ties: Ties = "average", empty: Empty = "skip"
+) -> Weighted:
+    """The mean share of relevant documents down to each relevant one: 1 where all of them come first.
+
+    Formula: sum_{k <= n, y_k > 0} (relevant among the first k) / k / min(n, relevant ones), n the cutoff or the length
+    Paper: Buckley, Voorhees, Evaluating Evaluation Measure Stability, 2000; ties as McSherry, Najork, 2008
+    Reading: larger is better; a grade above 0 is relevant; with ties averaged, over all orders of equal scores
+    Differs: xgboost gives a list without a relevant document 1, and 0 with a minus behind (map@3-); TREC divides by
+        all relevant documents, whatever the cutoff
+    cutoff: how many places count; none for all
+    ties: the mean over all orders of documents of one score, or the order of the file
+    empty: what a list without a relevant document is: left out, 0 or 1
+    Use: search results that are relevant or not, of which there are several a list
+    Misleads: grades above 0 are all alike: ndcg tells them apart
+    Gradient: 0 almost everywhere, as order alone counts: train on lambda-loss or neural-ndcg
+    Worked: mean_average_precision = (1 / 1 + 2 / 3) / 2
+    Example: score=[3,2,1] relevance=[1,0,1] -> 0.8333333333333333
+    """
+    ones = full_like(rank_score, 1.0)
+    hits = ordered_by(where(grade > 0, ones, 0.0), -rank_score)
+    place = counted_columns(hits)
+    relevant = row_sum(hits)
+    if ties == "average":
+        key, cumulated = ordered_by(rank_score, -rank_score), running_sum(hits)
+        first, last = tie_ends(key)
+        share = tie_means(key, hits)  # of the documents of one score that are relevant
+        size, before = last - first + 1.0, place - 1.0 - first
+        above = picked_from(joined(0.0 * ones[:, :1], cumulated), first)
+        others = (share * size - 1.0) / where(size > 1.0, size - 1.0, 1.0)
+        precision = share * (above + 1.0 + before * others) / place
+    else:
+        precision = hits * running_sum(hits) / place
+    counted = precision[:, :cutoff]
+    best = relevant if cutoff is None else minimum(relevant, full_like(relevant, float(cutoff)))
+    return _share_of_best(row_sum(counted), best, empty)
+
+
+@loss(engine=LISTS)
+def neural_ndcg(
+    rank_score: Array,
+    grade: Array,
+    *,
+    temperature: Positive = 1.0,
+    gain: Gain = "exponential",
+    cutoff: Cutoff = None,
+    iterations: Iterations = 50,
+) -> Weighted:
+    """Minus ndcg with the order made smooth: each place holds a mixture of documents, by NeuralSort.
+
+    Formula: -sum_{k <= n} (P g)_k / log2(1 + k) / best dcg, g = gain(y);  P = softmax over j of ((L + 1 - 2 k) s_j -
+        sum_i |s_j - s_i|) / T at place k of L, made doubly stochastic by so many rounds of Sinkhorn and Knopp
+    Paper: Pobrotyn, Bialobrzeski, NeuralNDCG, 2021; Grover, Wang, Zweig, Ermon, Stochastic Optimization of Sorting
+        Networks via Continuous Relaxations, 2019
+    Reading: -1 is the least; a list without a relevant document is left out of the mean and counted
+    Differs: allRank stops balancing once the whole batch is within 1e-6, in float32; its transposed form is the same
+        sum in another order; the stochastic one draws at random
+    temperature: T; near 0 it is minus ndcg
+    gain: of a relevance: y itself, or 2^y - 1
+    cutoff: how many places count; none for all
+    iterations: how many rounds of balancing
+    Use: to train for ndcg itself
+    Misleads: scores have no scale: T is in their units, and a small one has no gradient
+    Gradient: through the mixtures: documents that may change places pull
+    Worked: p = exp(1) / (1 + exp(1)); neural_ndcg = -(p + (1 - p) / log2(3))
+    Example: score=[1,0] relevance=[1,0] -> -0.9007417233401334
+    """
+    gains = _gains(grade, gain)
+    best, length = _ideal(gains, cutoff), columns(rank_score)
+    discounts = _discount(counted_columns(rank_score[:1]))
+    if cutoff is not None:
+        discounts = where(counted_columns(discounts) <= float(cutoff), discounts, 0.0)
+    step = max(1, PAIRS_AT_ONCE // (length * length))
+    totals = [
+        _expected_gain(rank_score[at : at + step], gains[at : at + step], discounts, temperature, iterations)
+        for at in range(0, len(rank_score), step)
+    ]
+    return _share_of_best(-namespace(gains).concat(totals), best, "skip")
 
 
 @loss(engine=LISTS)
@@ -188,6 +276,26 @@ def lambda_loss(
 
 
 # --- words
+
+
+def _expected_gain(score: Array, gains: Array, discounts: Array, temperature: float, iterations: int) -> Array:
+    """The discounted gains of each list, where each place holds a mixture of documents."""
+    xp, (lists, length) = namespace(score), score.shape
+
+    def distributions(x: Array) -> Array:
+        """The log of the softmax of each row."""
+        flat = xp.reshape(x, (-1, length))
+        return xp.reshape(flat - log_sum_exp(flat)[:, None], x.shape)
+
+    place = counted_columns(score[:1])[0, ...]
+    lead = (length + 1.0 - 2.0 * place)[None, :, None] * (score - row_max(score)[:, None])[:, None, :]
+    spread = row_sum(xp.reshape(abs(score[:, :, None] - score[:, None, :]), (-1, length)))
+    x = distributions((lead - xp.reshape(spread, (lists, 1, length))) / temperature)
+    for _ in range(iterations):
+        by_document = distributions(xp.permute_dims(x, (0, 2, 1)))
+        x = distributions(xp.permute_dims(by_document, (0, 2, 1)))
+    mixed = row_sum(xp.reshape(exp(x) * gains[:, None, :], (-1, length)))
+    return row_sum(xp.reshape(mixed, (lists, length)) * discounts)
 
 
 def _soft_places(score: Array, temperature: float) -> Array:

@@ -26,14 +26,14 @@ Over = Literal["present", "all", "zero"]
 Background = Literal["keep", "drop"]
 
 
-def _one_of_classes(probs: Categorical, label: Array) -> Array:
+def one_of_classes(probs: Categorical, label: Array) -> Array:
     """The true distribution of each row, (n, C)."""
     return where(one_hot(label, probs.classes, probs.p), 0.0 * probs.p + 1.0, 0.0) if label.ndim == 1 else label
 
 
 def _of_classes(probs: Categorical, label: Array) -> Sums:
     """Of each class what is wrongly inside, wrongly outside, and rightly inside."""
-    p, truth = probs.p, _one_of_classes(probs, label)
+    p, truth = probs.p, one_of_classes(probs, label)
     parts = (p * (1.0 - truth), truth * probs.misses, truth * p)
     by_class = zip(*map(column_list, parts), strict=True)
     return Sums(*(column for columns in by_class for column in columns))
@@ -199,7 +199,7 @@ def _generalized(*totals: Total) -> Array | float:
 
 def _volumes(probs: Categorical, label: Array) -> tuple[Array, ...]:
     """Of each class what is missed, its size, and its true size."""
-    truth = _one_of_classes(probs, label)
+    truth = one_of_classes(probs, label)
     missed = probs.p * (1.0 - truth) + truth * probs.misses
     parts = zip(column_list(missed), column_list(probs.p + truth), column_list(truth), strict=True)
     return tuple(column for columns in parts for column in columns)
@@ -257,7 +257,7 @@ def generalized_dice_focal(
         generalized_dice_focal = dice + hard
     Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.5693952027636321
     """
-    truth = _one_of_classes(probs, label)
+    truth = one_of_classes(probs, label)
     if one_vs_rest:
         labels = Binary(probs.values, probs.logits, probs.floor)
         sides = (truth, labels.of(0.0 * truth + 1.0)), (1.0 - truth, labels.of(0.0 * truth))
@@ -301,7 +301,7 @@ def wasserstein_dice(
     Worked: apart = 0.2 + 0.6; near = 1 - 0.6; wasserstein_dice = apart / (2 * near + apart)
     Example: probs=[[0.8,0.2],[0.6,0.4]] label=[0,1] -> 0.5
     """
-    truth = _one_of_classes(probs, label)
+    truth = one_of_classes(probs, label)
     if class_distances is None:
         apart = row_sum(truth * probs.misses)
     else:

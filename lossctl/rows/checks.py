@@ -79,10 +79,10 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
 
         odd = oddities(plan.spec.loss, admitted, start)
         facts = facts.merge(Facts(zero_distances=odd.zero, turned_pairs=odd.turned))
-    return Admitted(tuple(admitted), weights, rows, facts.merge(_crossed(plan, arrays)))
+    return Admitted(tuple(admitted), weights, rows, facts.merge(_crossed(plan, arrays, rows)))
 
 
-def _crossed(plan: Plan, arrays: tuple[np.ndarray, ...]) -> Facts:
+def _crossed(plan: Plan, arrays: tuple[np.ndarray, ...], rows: RowNumbers) -> Facts:
     """How many rows have an upper end below the lower one."""
     above = next((entry.role for entry in plan.entries if entry.role.floor), None)
     if above is None:
@@ -91,6 +91,17 @@ def _crossed(plan: Plan, arrays: tuple[np.ndarray, ...]) -> Facts:
         entry.role.name: array.reshape(len(array), entry.width) for entry, array in zip(plan.every, arrays, strict=True)
     }
     lower, upper = by_role[above.floor], by_role[above.name]
+    if above.is_ordered and (upper < lower).any():
+        entry = next(entry for entry in plan.entries if entry.role is above)
+        raise _fault(
+            entry,
+            upper,
+            rows,
+            upper < lower,
+            "the bound {} is below the lower one",
+            why="the time lies between its bounds",
+            fix="exchange --lower and --upper if they were turned, or correct the row",
+        )
     return Facts(crossed=int((upper < lower).any(axis=1).sum()))
 
 
@@ -243,6 +254,14 @@ def _are_shares(values: np.ndarray) -> bool:
     """Whether every row is of probabilities that sum to 1."""
     inside = values.min(initial=0.0) >= 0 and values.max(initial=0.0) <= 1
     return bool(inside and abs(values.sum(axis=1) - 1).max(initial=0.0) < 1e-3)
+
+
+def _check_bound(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
+    """Real numbers, or inf for no bound."""
+    import numpy as np
+
+    finite = np.where(values == np.inf, entry.role.low + 1.0, values)
+    return _check_real(entry, finite, rows)
 
 
 def _check_bounds(entry: Input, values: np.ndarray, rows: RowNumbers) -> None:
@@ -465,6 +484,7 @@ _CHECKS: dict[Check, Callable[[Input, Any, Any], Facts]] = {
     "weight": _check_weight,
     "category": _check_category,
     "box": _check_box,
+    "bound": _check_bound,
 }
 
 

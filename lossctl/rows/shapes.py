@@ -363,6 +363,9 @@ def _settle_together(spec: Spec, entries: list[Input]) -> list[Input]:
             )
         counted = f"{first.role.option} has {first.width} columns, one a symbol; {blank} stands behind the last one"
         return [first, _index(spec, entries[1], first.width, counted), *entries[2:]]
+    if last.role.is_level:
+        counted = f"{first.role.option} has {first.width} columns, one for each step up from 0"
+        return [*entries[:-1], _index(spec, last, first.width + 1, counted)]
     return _of_one_width(spec, entries)
 
 

@@ -62,7 +62,71 @@ def power(grade: np.ndarray) -> np.ndarray:
     return 2.0**grade - 1
 
 
+def precisions(score: list[float], grade: list[float], cutoff: int | None = None) -> float:
+    """The average precision of every order that the scores allow, averaged."""
+    values = []
+    for order in permutations(range(len(score))):
+        if all(score[a] >= score[b] for a, b in pairwise(order)):
+            hits = [grade[i] > 0 for i in order]
+            terms = [sum(hits[: k + 1]) / (k + 1) for k, hit in enumerate(hits) if hit and k < (cutoff or len(hits))]
+            values.append(sum(terms) / min(sum(hits), cutoff or len(hits)))
+    return sum(values) / len(values)
+
+
+def neural(score: np.ndarray, grade: np.ndarray, temperature: float) -> float:
+    """NeuralSort with whole matrices, balanced by division."""
+    n = len(score)
+    spread = abs(score[:, None] - score[None]).sum(axis=1)
+    x = ((n + 1 - 2 * np.arange(1, n + 1))[:, None] * score[None] - spread[None]) / temperature
+    order = np.exp(x - x.max(axis=1, keepdims=True))
+    order /= order.sum(axis=1, keepdims=True)
+    for _ in range(50):
+        order /= order.sum(axis=0)
+        order /= order.sum(axis=1, keepdims=True)
+    discount = 1 / np.log2(2 + np.arange(n))
+    return -float(order @ power(grade) @ discount / (np.sort(power(grade))[::-1] @ discount))
+
+
+SEVEN = ([3.0, 3, 2, 2, 2, 1, 0], [0, 1, 1, 0, 2, 0, 1], [0] * 7)
+FIRST, THEN = [0.9, 0.8, 0.3, 0.7, 0.7, 0.2, 0.6, 0.4], [0] * 5 + [1] * 3
+
 CASES = {
+    "mean-average-precision": [
+        Case(
+            "scikit-learn",
+            "map",
+            LISTS,
+            lambda: float(np.mean([sklearn.metrics.average_precision_score(y > 0, s) for s, y in RATED])),
+        ),
+        *(
+            Case("every order", f"map{more}", SEVEN, lambda cutoff=cutoff: precisions(*SEVEN[:2], cutoff))
+            for more, cutoff in (("", None), (":cutoff=1", 1), (":cutoff=3", 3), (":cutoff=6", 6))
+        ),
+        *(
+            Case(f"xgboost 3.2.0, {name}", f"map:ties=order,{more}", (FIRST, label, THEN), value)
+            for name, more, label, value in (
+                ("map", "empty=one", [1, 0, 0, 1, 0, 1, 1, 0], 0.83333333333333326),
+                ("map@1", "empty=one,cutoff=1", [1, 0, 0, 1, 0, 1, 1, 0], 1.0),
+                ("map", "empty=one", [0, 0, 0, 0, 0, 1, 1, 0], 0.91666666666666663),
+                ("map-", "empty=zero", [0, 0, 0, 0, 0, 1, 1, 0], 0.41666666666666663),
+                ("map@2", "empty=one,cutoff=2", [0, 0, 0, 0, 0, 1, 1, 0], 0.75),
+            )
+        ),
+    ],
+    "neural-ndcg": [
+        *(
+            Case(
+                "numpy, whole matrices",
+                f"neural-ndcg:temperature={t}",
+                LISTS,
+                lambda t=t: float(np.mean([neural(s, y, t) for s, y in RATED])),
+                digits=10,
+            )
+            for t in (1, 0.3)
+        ),
+        Case(ALLRANK, "neural-ndcg", ONE, -0.8091848, digits=6),
+        Case(ALLRANK, "neural-ndcg:temperature=0.3", TIED, -0.7017800, digits=6),
+    ],
     "dcg": [
         Case("scikit-learn", "dcg", LISTS, of_lists(sklearn.metrics.dcg_score, EACH_LIST)),
         Case(

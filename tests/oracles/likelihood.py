@@ -21,7 +21,50 @@ def deviance(power: float, rate: np.ndarray, count: np.ndarray) -> float:
 
 
 SPREAD = np.exp(TARGET[::-1])
+LIFE = np.array([2.5, 2.0, 4.0, 1.0, 0.5, 3.0])
+BOUNDS = np.array([2.0, 3.0, 0.0, 1.5, 4.0, 0.0]), np.array([2.0, np.inf, 5.0, 2.5, 4.0, np.inf])
+TIMES = np.exp(np.sort(np.random.default_rng(4).normal(size=(2, 50)), axis=0))
+OF_TIME = {"normal": scipy.stats.lognorm, "logistic": scipy.stats.fisk, "extreme": scipy.stats.weibull_min}
+
+
+def of_times(name: str, s: float, kind: str) -> float:
+    """By scipy's distributions of the time itself: log-normal, log-logistic, Weibull."""
+    pred = RATE
+    law = OF_TIME[name](s if name == "normal" else 1 / s, scale=pred)
+    low, high = TIMES
+    if kind == "event":
+        return float(-np.mean(law.logpdf(low)))
+    if kind == "between":
+        return float(-np.mean(np.log(law.cdf(high) - law.cdf(low))))
+    return float(-np.mean(law.logsf(low) if kind == "after" else law.logcdf(low)))
+
+
+def bounds(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    low, high = TIMES
+    ends = {"event": (low, low), "between": (low, high), "after": (low, np.inf * low), "before": (0 * low, low)}
+    return ends[kind]
+
+
 CASES = {
+    "aft": [
+        *(
+            Case("xgboost 3.2.0, aft-nloglik", f"aft:distribution={name}", (LIFE, *BOUNDS), value, digits=8)
+            for name, value in (("normal", 1.586874231), ("logistic", 1.577716190), ("extreme", 2.136566380))
+        ),
+        *(
+            Case(
+                "scipy",
+                f"aft:distribution={name},s={s}",
+                (RATE, *bounds(kind)),
+                lambda name=name, s=s, kind=kind: of_times(name, s, kind),
+                digits=10,
+            )
+            for name in OF_TIME
+            for s, kind in ((1, "event"), (0.5, "event"), (2, "between"), (0.7, "after"), (1.5, "before"))
+        ),
+        Case("nothing is known", "aft", ([2.0], [0.0], [np.inf]), 0.0),
+        Case("xgboost's floor", "aft:floor=1e-12", ([1.0], [np.exp(40.0)], [np.exp(40.0)]), 12 * np.log(10)),
+    ],
     "laplace-nll": [
         *reduced(Case("torch.distributions", "laplace-nll", (R[0], np.full(4, 0.5), R[2]), 0.95, digits=7), 4, "sum"),
         Case(

@@ -121,7 +121,41 @@ def of_any_unit(loss: str, unit: float, expected: Any) -> Case:
     return Case(f"in units of {unit:g}", loss, (np.multiply(PRED, unit), np.multiply(TARGET, unit)), expected)
 
 
+OUT_OF_ORDER = ([0.9, 0.8, 0.3, 0.7, 0.7, 0.2, 0.6, 0.4], [1, 0, 0, 1, 0, 1, 1, 0])
+RANKED = (np.round(PRED, 1), CLASSES % 2)
+
+
+def under_the_curve(score: Any, label: Any) -> float:
+    precision, recall, _ = sklearn.metrics.precision_recall_curve(label, score)
+    return float(sklearn.metrics.auc(recall, precision))
+
+
+def finely(score: Any, label: Any) -> float:
+    """Precision over recall where hits and misses rise together between two scores, by many small steps."""
+    tops = sorted(set(score), reverse=True)
+    counts = [(sum(label[score >= top]), sum(score >= top)) for top in tops]
+    area, (hits, rows) = 0.0, (0, 0)
+    for later_hits, later_rows in counts:
+        at = (np.arange(20000) + 0.5) / 20000
+        gained = later_hits - hits
+        area += gained * float(np.mean((hits + gained * at) / (rows + (later_rows - rows) * at)))
+        hits, rows = later_hits, later_rows
+    return area / float(np.sum(label))
+
+
 CASES = {
+    "average-precision": [
+        Case(
+            "scikit-learn", "average-precision", RANKED, lambda: sklearn.metrics.average_precision_score(*RANKED[::-1])
+        ),
+        Case("xgboost 3.2.0, aucpr", "average-precision:between=davis-goadrich", OUT_OF_ORDER, 0.62989683171837252),
+        Case("fine steps", "average-precision:between=davis-goadrich", RANKED, lambda: finely(*RANKED), digits=6),
+        Case("scikit-learn", "average-precision:between=trapezoid", RANKED, lambda: under_the_curve(*RANKED)),
+        *(
+            Case("all first", f"average-precision:between={word}", ([3.0, 2, 1], [1, 1, 0]), 1.0)
+            for word in ("step", "davis-goadrich", "trapezoid")
+        ),
+    ],
     "correlation": [
         Case("scipy", "correlation", (PRED, TARGET), lambda: 1 - scipy.stats.pearsonr(PRED, TARGET).statistic),
         Case(
