@@ -356,8 +356,8 @@ def _complain_of_usage(fault: Any) -> int:
     message = fault.format_message()
     page = f"{context.command_path} --help" if context else "lossctl --help"
     fix = f"see: {page}"
-    loss, word = getattr(context and context.command, "loss", None), getattr(fault, "option_name", "")
-    if loss and word and type(fault).__name__ == "NoSuchOption":
+    loss, word = getattr(getattr(context, "command", None), "loss", None), getattr(fault, "option_name", "")
+    if context and loss and word and type(fault).__name__ == "NoSuchOption":
         from ..language import synonyms
 
         known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
