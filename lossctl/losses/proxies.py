@@ -197,7 +197,7 @@ def proxy_nca(
     Unit: nats
     Use: metric learning without mining of triplets
     Misleads: with few classes and s 1 the softmax is flat: the value says little
-    Gradient: s times the softmax over the other proxies minus the truth, by the squared distances
+    Gradient: s by the squared distance to the own proxy, -s times the softmax over the others by theirs
     Worked: proxy_nca = log(exp(2 * 0) / exp(2 * 1))
     Example: emb=[1,0] label=0 class_weights=1/0/0/1 -> -2
     """

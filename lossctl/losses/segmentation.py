@@ -38,7 +38,7 @@ def dice(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     smooth: s, added above and below: what an empty region is worth; without it an empty region met is nan
     Use: small regions before a large background, which cross-entropy would drown
     Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
-    Gradient: by p of a true row -(2 - loss) / size, of a false one loss / size: all rows of a kind pull alike
+    Gradient: by p of a true row -(1 + loss) / size, of a false one (1 - loss) / size: all rows of a kind pull alike
     Worked: overlap = 0.8 * 1 + 0.4 * 0; size = 0.8 + 0.4 + 1; dice = 1 - 2 * overlap / size
     Example: prob=[0.8,0.4] label=[1,0] -> 0.2727272727272727
     """

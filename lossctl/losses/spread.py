@@ -165,7 +165,7 @@ def vicreg(
     eps: is added to each variance
     Use: learning from two views without rivals and without unit vectors
     Misleads: the variance term is a mean of both views, the covariance term their sum, as in the paper's code
-    Gradient: 2 lambda (a - b) / (N D), -mu / 2 by each sd below 1, 4 nu / D times the covariances off the diagonal
+    Gradient: 2 lambda (a - b) / (N D), -mu / (2 D) by each sd below 1, 4 nu / D times the covariances off the diagonal
     Worked: sd = sqrt(0.5 + 0.0001); varies = 25 * (1 - sd); cov = 2 * 2 * 0.5^2 / 2; vicreg = varies + cov
     Example: left=1/1,0/0 right=1/1,0/0 -> 7.820562791762855
     """
