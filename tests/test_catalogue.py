@@ -44,6 +44,7 @@ NUMBERS = (
     Printed("catboost, of log p", 0.3125, "pinball:alpha=0.5", ([1.5, 0.5, 2, 4], [1, 0.5, 3, 5])),
     Printed("allRank, the sum over thresholds", 1.388636, "bce",
             ([[0.9, 0.6, 0.2], [0.8, 0.7, 0.4]], [[1, 1, 0], [1, 0, 0]]), factor=3),
+    Printed("MONAI", 0.778483, "gan-hinge", ([0.5, -1, 2], [1, 1, 1]), {"squash": "tanh"}),
     Printed("scikit-learn", 0.8, "max-error", R),
     Printed("scikit-learn", 0.5, "median-error", R),
     Printed("scipy", 0.475, "wasserstein-1d", R),

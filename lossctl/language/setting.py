@@ -72,7 +72,7 @@ def traits(loss: Loss) -> frozenset[str]:
         "logits first": "logits" in {role.forms[0] for role in loss.roles if role.forms},
         "sums": bool(names & {"probs", "chance", "p"}),
         "classes": bool(names & {"probs", "scores", "chance"}),
-        "scores": is_by_row and first.name in ("score", "scores", "label_scores"),
+        "scores": first.name in ("score", "scores", "label_scores"),
         "frames": first.is_frames,
         "labels": bool(names & {"label", "same"}),
         "positives": bool(names & {"label", "same"}) or engine.has_space,

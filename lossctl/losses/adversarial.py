@@ -40,7 +40,8 @@ def gan_least_squares(score: Array, label: Array, *, network: Network = "discrim
         own
     Paper: Mao, Li, Xie, Lau, Wang, Smolley, Least Squares Generative Adversarial Networks, 2017
     Reading: label 1 is real, 0 generated; where a file has one kind alone, its mean is all
-    Differs: the paper has half of it; MONAI puts scores through a leaky ReLU first unless told
+    Differs: the paper has half of it; MONAI puts scores through a leaky ReLU of slope 0.05
+        first unless told no_activation_leastsq=True
     network: whose loss it is
     Use: generators that saturate with bce
     Misleads: a discriminator that is too sure costs as much as one that is not sure enough
