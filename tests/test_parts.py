@@ -462,6 +462,14 @@ def test_dask(tmp_path, monkeypatch):
             answer = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99, executor=Killing(executor, flag))
         assert repr(answer) == repr(expected)
         assert again.taken()[again.LOST] >= 1
+        monkeypatch.setattr(executors, "PATIENCE", 1.0)
+        cluster.scale(0)
+        with pytest.raises(DeviceError, match="dask has had no worker for 1 seconds"):
+            lossctl.compute("bce", path, executor=address)
+        with pytest.raises(DeviceError, match=f"{address} was lost"), executors.working(address) as executor:
+            future = executor.submit(time.sleep, 60)
+            cluster.close()
+            future.result()
 
 
 class Killing:

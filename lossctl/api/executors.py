@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .parts import Executor
 
 RETRIES = 3  # how often a part is run again whose worker was lost
+PATIENCE = 300.0  # seconds in which a cluster should have a worker
 
 
 @contextmanager
@@ -63,6 +66,15 @@ def _lost(name: str, fault: Exception) -> DeviceError:
         f"a part has lost its worker of {name} {RETRIES + 1} times: {shown(reason)}",
         why="what it was doing is missing, so there is no result",
         fix=f"see what {name} says of its workers; a process that is killed often had too little memory: --memory 1GB",
+    )
+
+
+def _gone(where: str, fault: Exception) -> DeviceError:
+    reason = getattr(fault, "reason", "") or (str(fault).strip() or type(fault).__name__).splitlines()[0]
+    return DeviceError(
+        f"{where} was lost: {shown(reason)}",
+        why="what was computed there is missing, so there is no result",
+        fix="see what its scheduler says, then run again",
     )
 
 
@@ -138,14 +150,17 @@ def _dask(host: str) -> Iterator[Any]:
             )
     except (OSError, ValueError) as fault:
         raise _unreachable("dask", host, fault) from fault
-    with client:
+    with distributed.utils.silence_logging_cmgr(logging.CRITICAL), client:  # what is lost is told below
         before, executor = len(client.get_events("all")), _Dask(client, set())
         try:
             yield executor
         except distributed.KilledWorker as fault:
             raise _lost("dask", fault) from fault
+        except (CancelledError, distributed.comm.CommClosedError) as fault:
+            raise _gone(f"dask://{shown(host)}" if host else "dask", fault) from fault
         finally:
-            again.count({again.LOST: executor.lost(client.get_events("all")[before:])})
+            if client.status == "running":
+                again.count({again.LOST: executor.lost(client.get_events("all")[before:])})
 
 
 class _Dask(NamedTuple):
@@ -157,12 +172,41 @@ class _Dask(NamedTuple):
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
         future = self.client.submit(fn, *args, pure=False, retries=RETRIES)
         self.keys.add(future.key)
-        return future
+        return _OfDask(self.client, future)
 
     def lost(self, events: Sequence[tuple[float, Any]]) -> int:
         """How many of them were being done by workers that were lost."""
         removed = (event for _, event in events if isinstance(event, dict) and event.get("action") == "remove-worker")
         return sum(len(self.keys.intersection(event.get("processing-tasks", ()))) for event in removed)
+
+
+class _OfDask(NamedTuple):
+    """A task of dask, which waits for workers no longer than `PATIENCE`."""
+
+    client: Any
+    future: Any
+
+    def result(self) -> Any:
+        """What it gives. DeviceError where there has been no worker for long."""
+        seen = time.monotonic()
+        while True:
+            try:
+                return self.future.result(timeout=PATIENCE / 10)
+            except TimeoutError:
+                if self.future.done():
+                    raise
+            if self.client.nthreads():
+                seen = time.monotonic()
+            elif time.monotonic() > seen + PATIENCE:
+                raise DeviceError(
+                    f"dask has had no worker for {PATIENCE:.0f} seconds",
+                    why="what is left to do is missing, so there is no result",
+                    fix="start workers of it, or see why they ended, then run again",
+                )
+
+    def cancel(self) -> None:
+        """What is not begun need not be."""
+        self.future.cancel()
 
 
 class Cluster(NamedTuple):
