@@ -133,3 +133,33 @@ def test_a_file_is_unpacked_once_whatever_losses_ask_for(tmp_path, monkeypatch) 
     with pytest.raises(DataError, match="would become"):
         suggest(str(tmp_path / "bomb.csv.gz"))
     assert len(paths) == 2
+
+
+def test_where_no_column_has_a_name_the_likeliest_are_taken_and_it_is_said(tmp_path) -> None:
+    """A forecast with its interval, a model's name as the column, a guess too many; each command runs."""
+    path = tmp_path / "a.csv"
+
+    def commands(text: str) -> dict[str, str]:
+        path.write_text(text)
+        done = run_lossctl("suggest", str(path), "--json")
+        assert "likeliest" in done.err
+        return {item["loss"]: item["command"] for item in json.loads(done.out)["results"]}
+
+    of_forecast = commands("ds,y,NHITS,NHITS-lo-90,NHITS-hi-90\nMon,1.5,1.25,1.125,2.5\nTue,3.5,3.25,2.125,4.5\n")
+    assert json.loads(run_lossctl(*shlex.split(of_forecast["mse"])[1:], "--json").out)["results"][0]["value"] == 0.0625
+    ends = [f"--lower={path}::NHITS-lo-90", f"--upper={path}::NHITS-hi-90"]
+    right = run_lossctl("compute", "interval-score", str(path), *ends).out
+    assert run_lossctl(*shlex.split(of_forecast["interval-score"])[1:]).out == right
+    assert of_forecast.keys().isdisjoint({"gaussian-nll", "router-z", "koleo"})
+    of_two = commands("gt,tuned\n1,0.25\n0,0.5\n")
+    assert f"--prob {path}::tuned --label {path}::gt" in of_two["bce"]
+    for text in ("u,v,w\n1.5,2.5,0.25\n", "gt,v,w\n1,0.5,0.25\n"):
+        path.write_text(text)
+        assert run_lossctl("suggest", str(path)).code == 3
+
+
+def test_items_of_users_are_lists_of_documents(tmp_path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user_id,item_id,score,clicked\nann,1,0.5,1\nann,2,0.75,0\nbob,1,0.25,1\n")
+    named = lossctl.compute("ndcg", [0.5, 0.75, 0.25], [1, 0, 1], group=["ann", "ann", "bob"]).value
+    assert lossctl.compute("ndcg", str(path)).value == named

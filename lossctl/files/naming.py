@@ -26,6 +26,15 @@ from .frames import Field, Frame
 from .opening import label_of
 from .selectors import listed
 
+
+class UnnamedError(DataError):
+    """No column is called like an input. likely: by role, the column that may be meant; {} where one has none"""
+
+    def __init__(self, what: str, *, why: str, fix: str, likely: Mapping[str, str]) -> None:
+        super().__init__(what, why=why, fix=fix)
+        self.likely = likely
+
+
 LOOKED_AT = 20  # columns of a text that are read to tell which may be meant
 EMBEDDED = re.compile(r"^emb(?:eddings?)?_|_(?:emb(?:eddings?)?|vec(?:tors?)?)$")
 
@@ -60,13 +69,14 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
         several = _like(frame, role, taken)
         if several:
             raise _ambiguous(frame, role, several)
-        choices = _choices(frame, role, taken)
+        choices, likely = _choices(frame, role, taken), _likeliest(frame, missing, taken)
         taken = {*taken, *_covered(frame, _candidates(frame, role, taken))}
         others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in missing[1:])
-        raise DataError(
+        raise UnnamedError(
             f"{label_of(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
             fix=_two_views(frame, role) or f"name it with {choices}{others_too}, or give it as a file of its own",
+            likely=likely,
         )
     return {role.name: bound[role.name] for role in roles}
 
@@ -190,22 +200,50 @@ def _is_whole(values: Any) -> Any:
 
 def _choices(frame: Frame, role: Role, taken: Collection[str]) -> str:
     """The options that would name the columns of a role."""
-    places = _likely_first(frame, role, _candidates(frame, role, taken))
-    places = places or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
-    selectors = [f"={place}" if place.isdigit() else place for place in places[:3]]
-    return " or ".join(f"--{role.option} {quoted(f'{frame.path}::{selector}')}" for selector in selectors)
+    selectors = _selectors(frame, role, taken) or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
+    return " or ".join(f"--{role.option} {quoted(f'{frame.path}::{selector}')}" for selector in selectors[:3])
+
+
+def _likeliest(frame: Frame, missing: Sequence[Role], taken: Collection[str]) -> dict[str, str]:
+    """The selector that may be meant by each role, no column twice; {} where one has none.
+
+    More than one that shares no word with its role is a guess too many, unless there is nothing else to choose; any
+    column could be the categories.
+    """
+    likely: dict[str, str] = {}
+    strangers = choices = 0
+    for role in missing:
+        selectors = _selectors(frame, role, taken)
+        first, _, last = selectors[0].partition("..") if selectors else ("", "", "")
+        is_stranger = not _shares_a_word(role, first)
+        if not selectors or (last and _stem(first) != _stem(last)) or (is_stranger and role.kind == "category"):
+            return {}
+        likely[role.name] = selectors[0]
+        strangers += is_stranger
+        choices = max(choices, len(selectors))
+        taken = {*taken, *_covered(frame, [selectors[0].removeprefix("=")])}
+    return likely if strangers < 2 or choices <= strangers == 2 else {}
+
+
+def _shares_a_word(role: Role, name: str) -> bool:
+    """Whether a column is called by a word that the role is called by."""
+    words = set(re.findall(r"[a-z]{2,}", " ".join(role.columns)))
+    return not words.isdisjoint(re.findall(r"[a-z]+", name.lower()))
+
+
+def _selectors(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
+    """The columns that may be meant by a role, the likeliest first."""
+    names = _likely_first(frame, role, _candidates(frame, role, taken))
+    return [f"={name}" if name.isdigit() else name for name in names]
 
 
 def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
     """Columns called by a word of the role before others, and fractions before whole numbers, but for labels."""
-    known = set(re.findall(r"[a-z]{2,}", " ".join(role.columns)))
 
     def rank(name: str) -> tuple[bool, bool]:
         is_counted = not role.truth and len(names) <= LOOKED_AT and name in frame.names
-        return (
-            known.isdisjoint(re.findall(r"[a-z]+", name.lower())),
-            is_counted and _are_all(frame.select(f"={name}"), _is_whole),
-        )
+        is_whole = is_counted and _are_all(frame.select(f"={name}"), _is_whole)
+        return not _shares_a_word(role, name), is_whole
 
     return sorted(names, key=rank) if len(names) > 1 else list(names)
 

@@ -149,6 +149,7 @@ PROBABILITY_NAMES = (
 )  # fmt: skip
 LOGIT_NAMES = ("logit", "logits", "*logit*", "score", "scores", "*score*", "x", *PREDICTION_NAMES)
 LABEL_NAMES = ("label", "labels", "class", "y_true", "target", "targets", "truth", "label_ids", "y", "arr_1")
+LIKED_NAMES = ("rating", "ratings", "clicked", "click", "clicks")  # what users tell of items
 ID_NAMES = (
     "id", "ids", "row_id", "rowid", "index", "idx", "uuid", "guid", "uid", "key", "sample_id", "sampleid", "example_id",
     "item_id", "record_id", "image_id", "doc_id", "user_id", "passengerid", "filename", "file_name", "unnamed: 0", "",
@@ -218,11 +219,11 @@ ROLES: dict[str, Role] = {
         Role("rank_score", "score", "scores of documents; larger ranks higher", "row",
              ("score", "scores", *LOGIT_NAMES)),
         Role("relevance", "relevance", "how relevant each document is; larger is better, 0 is not at all", "row",
-             ("relevance", "rel", "grade", "gain", *LABEL_NAMES), truth=True),
+             ("relevance", "rel", "grade", "gain", *LIKED_NAMES, *LABEL_NAMES), truth=True),
         Role("grade", "relevance", "how relevant each document is, 0 or more; 0 is not at all", "row",
-             ("grade", "relevance", "rel", "gain", *LABEL_NAMES), truth=True, low=0.0),
+             ("grade", "relevance", "rel", "gain", *LIKED_NAMES, *LABEL_NAMES), truth=True, low=0.0),
         Role("group", "group", "the list that each document belongs to, a number or text", "row",
-             ("group", "qid", "query", "query_id", "list"), kind="category"),
+             ("group", "qid", "query", "query_id", "list", "session_id", "user_id", "user"), kind="category"),
         Role("emb", "emb", "embeddings, (n, D)", "vectors", ("emb", "embedding", "embeddings", "x", "arr_0")),
         Role("points", "emb", "embeddings, (n, D)", "vectors", ("emb", "embedding", "embeddings", "x", "arr_0")),
         Role("identity", "label", "the class of each embedding, numbers or text", "row", LABEL_NAMES,
