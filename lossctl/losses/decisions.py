@@ -53,7 +53,7 @@ def coverage_error(label_scores: Array, label: Array) -> Array:
     Paper: Tsoumakas, Katakis, Vlahavas, Mining Multi-label Data, 2010
     Reading: the least value is the mean number of labels that hold, not 0
     Differs: the paper counts from 0, scikit-learn and torchmetrics from 1, as here
-    Use: labels that are shown as a list, best first
+    Use: labels that are shown as a list and read down to the last one that holds
     Misleads: one label that holds far down makes the row
     Gradient: 0 almost everywhere, as order alone counts: train on zlpr
     Worked: coverage_error = 1 + 1
@@ -77,7 +77,7 @@ def label_ranking(label_scores: Array, label: Array) -> Array:
     Paper: Tsoumakas, Katakis, Vlahavas, Mining Multi-label Data, 2010
     Reading: 0 is perfect, 1 all wrong; a tie counts as wrong
     Differs: the area under the ROC curve of a row is 1 less it where nothing ties; there a tie counts one half
-    Use: labels that are shown as a list, best first
+    Use: labels that are shown as a list, where every one that holds should come first
     Misleads: rows where all labels hold, or none, count as perfect
     Gradient: 0 almost everywhere, as order alone counts: train on zlpr
     Worked: label_ranking = 1 / (1 * 2)

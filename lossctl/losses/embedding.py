@@ -327,7 +327,7 @@ def nt_xent(panel: Panel, *, temperature: Positive = 0.07) -> Weighted:
     Differs: T is 0.5 in SimCLR and lightly, 0.07 in optax and pytorch-metric-learning
     temperature: T
     Unit: nats
-    Use: contrastive learning from two views of each image
+    Use: contrastive learning from one file of views, where the label says which belong together
     Misleads: the value depends on the size of the batch and on T
     Gradient: (1 / T) times the softmax minus the truth, over the similarities
     Worked: others = exp(0 / 1); nt_xent = log(1 + others / exp(1 / 1))
@@ -344,6 +344,7 @@ def supcon(panel: Panel, *, temperature: Positive = 0.1) -> Array:
     Paper: Khosla et al., Supervised Contrastive Learning, 2020 (its L_out)
     temperature: T
     Unit: nats
+    Differs: the paper's code has T 0.07 and multiplies by T / 0.07
     Use: contrastive learning with labels
     Misleads: does not go to 0: other positives stand in the denominator, so its least value grows with the class
     Gradient: (1 / T) times the softmax over everyone minus 1 / |P| for each positive

@@ -159,7 +159,7 @@ def neural_ndcg(
     gain: of a relevance: y itself, or 2^y - 1
     cutoff: how many places count; none for all
     iterations: how many rounds of balancing
-    Use: to train for ndcg itself
+    Use: to train for ndcg itself, as approx-ndcg; ties share their places
     Misleads: scores have no scale: T is in their units, and a small one has no gradient
     Gradient: through the mixtures: documents that may change places pull
     Worked: p = exp(1) / (1 + exp(1)); neural_ndcg = -(p + (1 - p) / log2(3))

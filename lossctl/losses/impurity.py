@@ -108,7 +108,7 @@ def information_gain(category: list[Counts], split: Counts, *, base: Base = 2.0)
     Formula: H(parent) - sum_s n_s/n H(branch s)
     Paper: Quinlan, Induction of Decision Trees, 1986
     base: of the logarithm; 2 gives bits, 2.718281828459045 gives nats
-    Use: to choose splits of a classification tree
+    Use: to choose splits of a classification tree, where a small class should count
     Misleads: grows with the number of branches: a split by row number gains everything
     Gradient: none: it counts rows
     Worked: before = -log2(2 / 4); after = 0; information_gain = before - after

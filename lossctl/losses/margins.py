@@ -94,7 +94,7 @@ def multiclass_perceptron(scores: Array, label: Array) -> Array:
 
     Formula: max_j s_j - s_y
     Paper: Collins, Discriminative Training Methods for Hidden Markov Models, 2002
-    Use: to count wrong decisions by how far they are off
+    Use: to see by how much wrong classes win; what the updates of a multi-class perceptron lower
     Misleads: equal scores for all classes cost nothing
     Gradient: 1 for the winner, -1 for the true class, 0 where they are the same
     Worked: multiclass_perceptron = 0.5 - 0.2

@@ -149,7 +149,7 @@ def cosface(
     s: how far cosines count
     margin: m
     Unit: nats
-    Use: recognition of faces and the like, with many classes
+    Use: as arcface; the margin is the same at every angle, and cannot turn the loss around
     Misleads: with s 64 the loss is large early in training; values for different s and m cannot be compared
     Gradient: s times the softmax minus the truth, by the cosines
     Worked: cosface = log(1 + exp(10 * 0 - 10 * (1 - 0.5)))

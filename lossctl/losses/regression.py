@@ -170,6 +170,7 @@ def huber(pred: Array, target: Array, *, delta: Positive = 1.0) -> Array:
     Formula: e^2/2 if |e| <= delta, else delta (|e| - delta/2);  e = pred - target
     Paper: Huber, Robust Estimation of a Location Parameter, 1964
     delta: where the square turns into a line
+    Differs: delta is 0.9 unless told in lightgbm (alpha there), and must be told in catboost
     Use: regression with some outliers: smooth near zero, bounded pull far out
     Misleads: delta is in units of the target, so values for different delta cannot be compared
     Gradient: e near zero, then delta or -delta: an outlier pulls no harder than an error of delta

@@ -39,7 +39,7 @@ def cosent(left: Array, right: Array, similarity: Array, *, s: Positive = 20.0) 
     Reading: only the order of the similarities counts
     s: how far cosines count
     Unit: nats
-    Use: pairs with a graded similarity, such as those of STS
+    Use: pairs with a graded similarity of which the order counts, not the scale
     Misleads: one number of a batch, which grows with the logarithm of its pairs: compare equal N only
     Gradient: a softmax over the pairs of pairs in the wrong order
     Worked: cosent = log(1 + exp(2 * (0 - 1)))
