@@ -61,6 +61,7 @@ def _unlike(result: Result, bounds: Bounds) -> Result:
     if bounds.increase_percent is None:
         return result
     now, then = choices_of(result.signature), _before(result, bounds.baseline or {}).choices
+    then = {**_defaults_of(result.loss), **then} if then else {}
     names = [name for name in dict.fromkeys((*then, *now)) if now.get(name) != then.get(name)]
     names = [name for name in names if name != "data" or (name in now and name in then)]
     told = [f"{name_of(result)}: {name} is {now.get(name, 'none')}, was {then.get(name, 'none')}" for name in names]
