@@ -280,10 +280,10 @@ def test_class_weights_from_a_file_or_in_place(tmp_path):
 WRONG = {
     "unknown loss": (("compute", "focl", "x.npy"), 2, "Did you mean 'focal'"),
     "unknown command": (("copmute",), 2, "Did you mean 'compute'"),
-    "unknown option": (("compute", "focal", "--gama", "2", "samples/preds.npy"), 2, "--gamma"),
+    "unknown option": (("compute", "focal", "--gama", "2", "samples/preds.npy"), 2, "did you mean --gamma?"),
     "option out of range": (("compute", "focal", "--gamma", "-1", "samples/preds.npy"), 2, "gamma cannot be '-1'"),
     "option not a number": (("compute", "huber", "--delta", "1_0", "samples/regression.csv"), 2, "delta"),
-    "option of another loss": (("compute", "mse", "--gamma", "2", "samples/regression.csv"), 2, "--gamma"),
+    "option of another loss": (("compute", "mse", "--gamma", "2", "samples/regression.csv"), 2, "mse has no options"),
     "no input": (("compute", "mse"), 2, "mse needs its input"),
     "too many inputs": (("compute", "mse", "a.npy", "b.npy", "c.npy"), 2, "3 sources for 2 inputs"),
     "stdin twice": (("compute", "mse", "-", "-"), 2, "once"),

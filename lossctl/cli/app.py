@@ -353,21 +353,13 @@ def _complain_of_usage(fault: Any) -> int:
     if context and type(fault).__name__ == "NoArgsIsHelpError":
         print(context.get_help())
         return 0
+    if type(fault).__name__ == "NoSuchOption":
+        from .unknown import unknown_option
+
+        return _complain(unknown_option(fault))
     message = fault.format_message()
-    page = f"{context.command_path} --help" if context else "lossctl --help"
-    fix = f"see: {page}"
-    loss, word = getattr(getattr(context, "command", None), "loss", None), getattr(fault, "option_name", "")
-    if context and loss and word and type(fault).__name__ == "NoSuchOption":
-        from ..language import synonyms
-
-        known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
-        message = f"No such option: {word}"
-        fix = f"{synonyms.fix(word, loss, known, _flag)}; all options: {page}"
-    return _complain(UsageError(message.rstrip("."), fix=fix))
-
-
-def _flag(name: str) -> str:
-    return f"--{name.removeprefix('--')}"
+    fix = f"{context.command_path} --help" if context else "lossctl --help"
+    return _complain(UsageError(message.rstrip("."), fix=f"see: {fix}"))
 
 
 def _confess(fault: Exception) -> int:
