@@ -84,6 +84,12 @@ def test_nothing_is_left_out_without_a_word(width):
                 assert column in narrow, (name, column, narrow)
 
 
+def test_what_was_chosen_is_seen_in_a_narrow_table():
+    both = ("compute", "focal", "--gamma", "3", "samples/preds.csv", "--also", "focal", "-f", "table")
+    text = run_lossctl(*both, COLUMNS="60").out
+    assert "defaults of params not shown" in text and re.findall(r"(?m)^ (\S*) +0\.\d+$", text) == ["gamma=3", ""]
+
+
 @pytest.mark.first_fast
 @pytest.mark.parametrize("width", [60, 80, 100])
 @pytest.mark.parametrize("loss", ["focal", "circle", "dpo"])

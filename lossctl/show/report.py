@@ -14,8 +14,8 @@ from ..version import __version__
 from .comparisons import context as comparison_context
 from .comparisons import p_text, row_counts, signed, verdict_text
 from .forest import NARROW, WIDE, ForestBar, svg
-from .results import interval_text, number, of_text
-from .suites import loss_text, summary, values_of
+from .results import interval_text, loss_text, number, of_text
+from .suites import summary, values_of
 
 LONGEST_PICTURE = 60
 

@@ -13,8 +13,7 @@ from ..results.comparisons import Comparison
 from ..results.values import Result
 from ..text import shown
 from . import style
-from .results import of_text
-from .suites import loss_text
+from .results import loss_text, of_text
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ..language.registry import find, make
+from ..results.comparisons import Comparison
 from ..results.document import document
 from ..results.values import Interval, Result
 from ..text import json_text, option_text, shown
@@ -34,6 +36,11 @@ def ndjson(results: Sequence[Result]) -> str:
     return "".join(json_text(result.to_dict()) + "\n" for result in results)
 
 
+def loss_text(result: Result | Comparison) -> str:
+    """A loss with the options that are not its defaults, as a spec writes them."""
+    return str(make(find(result.loss), **{name.replace("-", "_"): value for name, value in result.params}))
+
+
 def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> Sheet:
     """One row a result."""
     from .sheet import Sheet
@@ -60,6 +67,7 @@ def sheet(results: Sequence[Result], digits: int | None, *, signature: bool) -> 
         rows,
         frozenset({"value", "n", "low", "high", "standard_error"}),
         spare=("standard_error", "reduction", "params"),
+        brief={"params": tuple(loss_text(result).partition(":")[2].replace(",", " ") for result in results)},
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..text import escaped, message
@@ -20,6 +21,7 @@ class Sheet(NamedTuple):
     spare: columns that a narrow table leaves out, with a word, the first of them first;  pictures: drawings of what
         other columns say, left out without a word
     ditto: columns whose cells are said once where they repeat; a later one only where all earlier ones repeat too
+    brief: cells of a column without what goes without saying, for a narrow table
     """
 
     columns: tuple[str, ...]
@@ -30,6 +32,7 @@ class Sheet(NamedTuple):
     spare: tuple[str, ...] = ()
     pictures: frozenset[str] = frozenset()
     ditto: tuple[str, ...] = ()
+    brief: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def tsv(sheet: Sheet) -> str:
@@ -104,7 +107,8 @@ def _layouts(sheet: Sheet) -> Iterator[Sheet]:
     """The sheet as wide as it is, and narrower ones, one after another."""
     plain = _without(sheet, sheet.pictures)
     yield from (sheet, plain)
-    shared = _sharing(plain)
+    yield _sharing(plain)
+    shared = _sharing(_briefed(plain))
     for form in (shared, _rounded(shared, 6), _rounded(shared, 4)):
         yield from (_said_without(form, sheet.spare[:count]) for count in range(len(sheet.spare) + 1))
 
@@ -213,6 +217,19 @@ def _dittoed(sheet: Sheet) -> Sheet:
         blank = places[:depth]
         rows.append(tuple("" if at in blank else cell for at, cell in enumerate(row)))
     return sheet._replace(rows=tuple(rows))
+
+
+def _briefed(sheet: Sheet) -> Sheet:
+    """With the brief cells of its columns; the title tells it. A column of which nothing is left is left out."""
+    names = [name for name in sheet.columns if name in sheet.brief]
+    if not names:
+        return sheet
+    columns = dict(zip(sheet.columns, zip(*sheet.rows, strict=True), strict=True)) | {
+        name: sheet.brief[name] for name in names
+    }
+    short = sheet._replace(rows=tuple(zip(*columns.values(), strict=True)))
+    empty = [name for name in names if not any(columns[name])]
+    return _titled(_without(short, empty), f"defaults of {', '.join(names)} not shown (-f tsv has all)")
 
 
 def _sharing(sheet: Sheet) -> Sheet:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from ..language.registry import find, make
 from ..results.comparisons import Comparison
 from ..results.document import document
 from ..results.suites import Outcome, SuiteReport
 from ..results.values import Result
 from ..text import json_text, shown, xml_text
 from .comparisons import verdicts_with_p
-from .results import number, of_text
+from .results import loss_text, number, of_text
 from .sheet import Sheet
 
 COLUMNS = (
@@ -52,11 +51,6 @@ def _comparison_row(outcome: Outcome, comparison: Comparison, digits: int | None
     note = verdicts_with_p(comparison)
     status = "failed" if comparison.failure else "ok"
     return (status, outcome.name, loss_text(comparison), *of, *values, str(comparison.n), note)
-
-
-def loss_text(result: Result | Comparison) -> str:
-    """A loss with the options that are not its defaults, as a spec writes them."""
-    return str(make(find(result.loss), **{name.replace("-", "_"): value for name, value in result.params}))
 
 
 def values_of(outcome: Outcome) -> list[Result | Comparison]:
@@ -163,8 +157,14 @@ def junit(report: SuiteReport) -> str:
 
 
 def _lines(outcome: Outcome) -> str:
-    rows = [row for row in _rows(outcome, None) if row[0] != "error"]
-    return "\n".join(" ".join(cell for cell in row[2:] if cell) for row in rows)
+    """The values of an entry, a line each: its loss, what it is of, the value, its interval, rows, and note."""
+    if outcome.status == "error":
+        return ""
+    lines = (
+        (row[2], f"{value.other} minus {value.base}" if isinstance(value, Comparison) else of_text(value), *row[8:])
+        for row, value in zip(_rows(outcome, None), values_of(outcome), strict=True)
+    )
+    return "\n".join(" ".join(filter(None, line)) for line in lines)
 
 
 def summary(report: SuiteReport) -> str:

@@ -23,7 +23,7 @@ MARKS = str.maketrans({mark: "\\" + mark for mark in "\\`*_[<"})
 
 def of_results(results: Sequence[Result], failures: Sequence[str], digits: int | None) -> str:
     """The values of `compute`, their gates and warnings."""
-    names = ", ".join(dict.fromkeys(suites.loss_text(result) for result in results))
+    names = ", ".join(dict.fromkeys(result_text.loss_text(result) for result in results))
     sheet = result_text.sheet(results, digits or DIGITS, signature=False)
     warnings = [f"{result.loss}: {text}" for result in results for text in result.warnings]
     return _section(_judged(names, failures), [sheet], failures, warnings)
@@ -32,7 +32,7 @@ def of_results(results: Sequence[Result], failures: Sequence[str], digits: int |
 def of_comparisons(compared: Sequence[Comparison], digits: int | None) -> str:
     """The differences of `compare`."""
     failures = [system.failure for system in compared if system.failure]
-    names = ", ".join(dict.fromkeys(suites.loss_text(system) for system in compared))
+    names = ", ".join(dict.fromkeys(result_text.loss_text(system) for system in compared))
     title = _judged(f"{names}, differences from {compared[0].base}", failures)
     warnings = [text for system in compared for text in system.warnings]
     return _section(title, [comparison_text.sheet(compared, digits or DIGITS)], failures, warnings)
