@@ -6,12 +6,13 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 
 import numpy as np
 
 from ..errors import DataError
-from ..language.roles import ID_NAMES
+from ..language.roles import ID_NAMES, ROLES
 from ..text import shown
 from .arrays import Arrays, of_array, of_keys
 from .content import Array
@@ -52,7 +53,8 @@ def unnamed(frame: Frame, taken: Collection[str]) -> Field | None:
     free = [name for name in frame.names if name not in taken]
     lists = [name for name in free if frame.content.columns_of(frame.names.index(name)) is not None]
     if len(lists) == 1:
-        return _said(frame.select("=" + lists[0]))
+        field = frame.select("=" + lists[0])
+        return _guessed(field, lists[0]) if _is_prediction(lists[0]) else _said(field)
     if lists or frame.content.unit == "key":
         return None
     families = numbered(free)
@@ -63,8 +65,9 @@ def unnamed(frame: Frame, taken: Collection[str]) -> Field | None:
     if families or len(numeric) < 2 or is_space:
         return None
     field = _columns(frame, numeric)
-    listed = ", ".join(map(shown, numeric[:4])) + (f" .. {shown(numeric[-1])}" if len(numeric) > 4 else "")
-    return field._replace(said=f"{label_of(frame.path)}: taken for embeddings: {listed}", is_guess=True)
+    return _guessed(
+        field, ", ".join(map(shown, numeric[:4])) + (f" .. {shown(numeric[-1])}" if len(numeric) > 4 else "")
+    )
 
 
 def numbered(names: Collection[str]) -> list[tuple[str, ...]]:
@@ -85,6 +88,16 @@ def numbered(names: Collection[str]) -> list[tuple[str, ...]]:
 def _columns(frame: Frame, names: tuple[str, ...]) -> Field:
     columns = tuple(frame.names.index(name) for name in names)
     return _said(Field(frame, f"columns '{shown(names[0])}'..'{shown(names[-1])}'", columns, 2, "unknown"))
+
+
+def _guessed(field: Field, listed: str) -> Field:
+    return field._replace(said=f"{label_of(field.frame.path)}: taken for embeddings: {listed}", is_guess=True)
+
+
+def _is_prediction(name: str) -> bool:
+    """Whether a column is called as predictions of classes are: scores, logits, probs."""
+    patterns = {pattern for role in ROLES.values() for pattern in role.columns if "*" in pattern}
+    return any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
 
 
 def _said(field: Field) -> Field:
