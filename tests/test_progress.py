@@ -95,7 +95,8 @@ def test_nothing_is_drawn_in_a_pipe(folder):
     assert done.returncode == 0 and done.stderr == ""
 
 
-def test_the_reading_is_silent_beside_what_is_told(tmp_path):
+@pytest.mark.parametrize("number", [-1, pty.openpty()[1]], ids=["no terminal", "one of no size"])
+def test_the_reading_is_silent_beside_what_is_told(number):
     class Screen:
         encoding, text = "utf-8", ""
 
@@ -106,7 +107,7 @@ def test_the_reading_is_silent_beside_what_is_told(tmp_path):
             pass
 
         def fileno(self):
-            return -1
+            return number
 
     screen = Screen()
     bar = Bar(screen, "anchors", 10)

@@ -66,9 +66,10 @@ class Bar:
 
     def _width(self) -> int:
         try:
-            return max(os.get_terminal_size(self.stream.fileno()).columns - 1, 1)
+            columns = os.get_terminal_size(self.stream.fileno()).columns
         except (OSError, ValueError):
-            return 79
+            columns = 0
+        return max((columns or 80) - 1, 1)  # 0 where a terminal does not tell
 
     def _write(self, line: str) -> None:
         if not self.drawing.acquire(blocking=False):  # another thread draws; never waited for, in a signal or a fork
