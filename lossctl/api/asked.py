@@ -114,7 +114,8 @@ def _remedy(call: Asked, row: Setting, value: Any) -> str:
     if is_free or row.allows(value) or (row.key == "header" and value in (True, False)):
         return ""
     words = [*row.words, *([f"{row.stem}:P"] if row.stem else [])]
-    return f"use {' or '.join(words if len(words) > 1 else [call.put(row.key, *words)])}"
+    others = [f'"{word}"' for word in words[1:]] if call.way == "python" else words[1:]
+    return f"use {' or '.join([call.put(row.key, words[0]), *others])}"
 
 
 def _range(row: Setting) -> str:

@@ -175,7 +175,7 @@ def check_mining(call: Asked, strategy: str) -> None:
         raise UsageError(
             f"{call.name('seed')} with {strategy}",
             why="it draws nothing: its triplets are the same each time",
-            fix=f"leave it out; {' and '.join(options.DRAWN)} draw, and so does {call.put('sample', 'K')}",
+            fix=f"leave it out; {', '.join(options.DRAWN)} and {call.put('sample', 'K')} draw",
         )
     if call["id"] is not None and call["ref"] is not None:
         raise UsageError(

@@ -60,7 +60,9 @@ TYPES = {
     "Sequence[float]": Type(lambda value: _is_several(value, int | float), "a list of numbers"),
     "Sequence[str | Spec]": Type(lambda value: _is_several(value, str | Spec), "a list of them"),
     "Sequence[bytes]": Type(lambda value: _is_several(value, bytes), "a list of bytes"),
-    "tuple[int, int]": Type(lambda value: _is_several(value, int) and len(value) == 2, "two, such as (18, 4)"),
+    "tuple[int, int]": Type(
+        lambda value: _is_several(value, int) and len(value) == 2, "(P, K): P classes with K rows each, such as (18, 4)"
+    ),
 }
 
 

@@ -92,8 +92,8 @@ def bind(desk: Desk, roles: Sequence[Role], sources: Sequence[Given], named: Map
         raise UsageError("stdin ('-') can be read once only", fix="write one of the inputs to a file")
     open_roles = [role for role in roles if role.name not in named]
     if len(sources) != len(open_roles) and (len(sources) != 1 or not open_roles):
-        fix = QUOTE if len(sources) > len(roles) and _alike(sources) else _order(roles)
-        raise UsageError(_wrong_count(roles, open_roles, len(sources)), fix=fix)
+        quote = [QUOTE] if len(sources) > len(roles) and _alike(sources) else []
+        raise UsageError(_wrong_count(roles, open_roles, len(sources)), fix="; ".join([_order(roles), *quote]))
     by_name = {role.name: desk.field(named[role.name], role) for role in roles if role.name in named}
     others = by_name.values()
     if len(sources) == len(open_roles):
@@ -201,7 +201,7 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
             why="which column would be the label cannot be told",
             fix="; ".join([VIEWS_OF_ROWS, *_ways_of_a_stack(block.axes)])
             if block.axes
-            else f"add the labels as a second file, or --label {label_of(frame.path)}::COLUMN",
+            else f"add the labels as a second input, or --label {label_of(frame.path)}::COLUMN",
         )
     if block.axes and roles[0].is_of_triplet:
         raise _stacked_triplets(f"{label_of(frame.path)}: {block.name}", block.axes)
@@ -215,7 +215,7 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
             why="a single source needs the columns of every input, predictions first, the truth last",
             fix="give three files, or the embeddings with --index FILE"
             if roles[0].is_of_triplet
-            else f"add a second file, or --{last.option} SRC",
+            else f"add a second input, or --{last.option} SRC",
         )
     widths = [width] * shared + [1] * single_last
     starts = [sum(widths[:position]) for position in range(len(widths))]

@@ -301,7 +301,7 @@ def _two_views(frame: Frame, role: Role) -> str:
     if not role.is_set or len(frame.names) != 2 or frame.content.unit != "key":
         return ""
     left, right = frame.names
-    if len({frame.content.columns_of(column) for column in (0, 1)}) != 1 or frame.content.columns_of(0) == 1:
+    if len({frame.content.columns_of(column) for column in (0, 1)}) != 1 or frame.content.columns_of(0) in (None, 1):
         return ""
     return (
         f"if row k of {shown(left)} belongs to row k of {shown(right)}: np.savez('views.npz', "

@@ -268,7 +268,7 @@ def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
             what = f"{classes} classes" if classes else f"{entries[0].width} columns of labels"
             raise UsageError(
                 f"{name.replace('_', '-')} has {len(numbers)} numbers for {what}",
-                fix="give one number for each",
+                fix=f"give one number for each {'class' if classes else 'column of labels'}",
             )
         if not classes and entries[-1].check == "soft":
             raise UsageError(

@@ -191,10 +191,11 @@ def rows_by(plan: shapes.Plan, of_set: SetLosses) -> Rows:
     """
     embeddings, alone, points, losses, _ = of_set
     if not losses.valid.any() and plan.reduction != "mean-active":
+        choices = [option.flag for option in plan.spec.loss.options if option.domain.words]
         raise DataError(
             f"{plan.spec.loss.name}: every pair is left out",
             why="no pair has a negative of the kind that is wanted",
-            fix="widen the margin, or choose another fallback, mining or loss",
+            fix=f"widen the margin, or choose another {' or '.join([*choices, 'loss'])}",
         )
     numbers = points.rows[points.begin : points.begin + len(losses.total)]
     *sums, active = losses.columns
