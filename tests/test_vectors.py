@@ -217,6 +217,10 @@ def test_columns_that_are_numbered_or_numbers_are_the_embeddings(tmp_path):
         assert ("taken for embeddings: a, b, c, d .. e" in " ".join(result.warnings)) == ("a" in names)
         if "label" in names:  # the fix for a label elsewhere, too
             assert lossctl.triplets(str(path), Y, margin=0.5).breakdown == lossctl.triplets(x, Y, margin=0.5).breakdown
+    for name in ("scores", "vectors"):
+        np.savez(tmp_path / "s.npz", **{name: x, "label": Y})
+        result = lossctl.compute("batch-hard", str(tmp_path / "s.npz"), margin=0.5)
+        assert (result.value, any("taken for" in text for text in result.warnings)) == (expected, name == "scores")
     with pytest.raises(DataError, match=r"::e0\.\.e1"):
         lossctl.compute("batch-hard", table(path, ["e0", "e1", "f0", "f1", "y"], *x.T[:4], Y))
 
