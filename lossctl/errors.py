@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 KEYWORDS = {
@@ -55,11 +55,21 @@ class DataError(LossctlError):
     """The input is readable but cannot be used: NaN, unequal lengths, a label outside the classes.
 
     row: which row of the first input it is about, where whoever raises it knows no file;  is_placed: it names a file
+    likely: by input that no column is called like, the column that may be meant; {} where one has none
     """
 
-    def __init__(self, what: str, *, why: str = "", fix: str = "", row: int | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        why: str = "",
+        fix: str = "",
+        row: int | None = None,
+        likely: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(what if row is None else f"row {row}: {what}", why=why, fix=fix)
         self.row = row
+        self.likely = likely or {}
         self.is_placed = False
 
     def place(self, names: Sequence[str], where: Callable[[int], str] | None = None) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..errors import DataError, FileError, LossctlError
 from ..files.dialect import NEEDS, PLAIN, Dialect
-from ..files.naming import UnnamedError
 from ..files.sources import opened_once, parse_source
 from ..language import registry
 from ..language.registry import Loss
@@ -31,8 +30,10 @@ def suggest(*inputs: Given, dialect: Dialect = PLAIN) -> Suggestions:
         suggestions, faults = _tried(registry.walk(), lambda loss: next(_fits(loss, inputs, {}, dialect, write)))
         doubts = [f"{fault.what}; {fault.fix}" for fault in faults.values() if _is_of_reading(fault)]
         if not suggestions and len(inputs) == 1:
-            likely = {name: fault.likely for name, fault in faults.items() if isinstance(fault, UnnamedError)}
-            guessed = [registry.find(name) for name, columns in likely.items() if columns]
+            likely = {
+                name: fault.likely for name, fault in faults.items() if isinstance(fault, DataError) and fault.likely
+            }
+            guessed = map(registry.find, likely)
             suggestions, _ = _tried(guessed, lambda loss: next(_fits(loss, inputs, likely[loss.name], dialect, write)))
             doubts += [GUESSED] * bool(suggestions)
     if not suggestions:

@@ -26,15 +26,6 @@ from .frames import Field, Frame
 from .opening import label_of
 from .selectors import listed
 
-
-class UnnamedError(DataError):
-    """No column is called like an input. likely: by role, the column that may be meant; {} where one has none"""
-
-    def __init__(self, what: str, *, why: str, fix: str, likely: Mapping[str, str]) -> None:
-        super().__init__(what, why=why, fix=fix)
-        self.likely = likely
-
-
 LOOKED_AT = 20  # columns of a text that are read to tell which may be meant
 EMBEDDED = re.compile(r"^emb(?:eddings?)?_|_(?:emb(?:eddings?)?|vec(?:tors?)?)$")
 
@@ -72,7 +63,7 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
         choices, likely = _choices(frame, role, taken), _likeliest(frame, missing, taken)
         taken = {*taken, *_covered(frame, _candidates(frame, role, taken))}
         others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in missing[1:])
-        raise UnnamedError(
+        raise DataError(
             f"{label_of(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
             fix=_two_views(frame, role) or f"name it with {choices}{others_too}, or give it as a file of its own",
