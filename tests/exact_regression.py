@@ -206,6 +206,9 @@ REFERENCES = {
     "tweedie-deviance": columns(tweedie),
     "gaussian-nll": gaussian,
     "aft": aft,
+    "mase": lambda pred, naive, target: abs(pred - target) / naive,
+    "msis": lambda lower, upper, naive, target, alpha: interval_score(lower, upper, target, alpha) / naive,
+    "wis": lambda q, y, levels: 2 * mean([pinball(x, y, a) for x, a in zip(q, levels, strict=True)]),
 }
 
 ERRORS = {
@@ -257,6 +260,12 @@ def cases() -> list[Case]:
     table = [case for case in table if (case.spec, case.what) != ("rmsle", "near -1")]  # squares that are subnormal
     a, b, c = rng.normal(0, 2, (3, 100))
     table += [Case("ordinary", f"interval-score{more}", (a, b, c)) for more in ("", ":alpha=0.5")]
+    table += [
+        Case("ordinary", "mase", (a, np.exp(b), c)),
+        Case("nearly equal", "mase", (c * (1 + 1e-12), np.exp(b), c)),
+    ]
+    table += [Case("ordinary", f"msis{more}", (a, b, np.exp(a), c)) for more in ("", ":alpha=0.5")]
+    table += [Case("ordinary", "wis", (np.stack([a, b, c + 1], axis=1), c))]
     table += [Case("holds it", "interval-score", (c - abs(a), c + abs(b), c))]
     for m in (1, 2, 7, 40):
         members = rng.normal(0, 1, (10, m))

@@ -76,6 +76,18 @@ def wmape(p: List, y: List) -> Any:
     return mp.fsum(map(abs, apart(p, y))) / mp.fsum(map(abs, y))
 
 
+def rmsse(p: List, q: List, y: List) -> Any:
+    return mp.sqrt(mp.fsum(e**2 / v for e, v in zip(apart(p, y), q, strict=True)) / len(y))
+
+
+def owa(p: List, b: List, q: List, y: List) -> Any:
+    shares = []
+    for cost in (lambda x, v, s: 2 * abs(x - v) / (abs(x) + abs(v)), lambda x, v, s: abs(x - v) / s):
+        own, other = (mp.fsum(cost(*row) for row in zip(x, y, q, strict=True)) for x in (p, b))
+        shares.append(own / other)
+    return mean(shares)
+
+
 def silog(p: List, y: List, share: float) -> Any:
     d = [mp.log(a / b) for a, b in zip(p, y, strict=True)]
     return mp.sqrt(square_sum(d) / len(d) - mp.mpf(share) * mean(d) ** 2)
@@ -142,7 +154,7 @@ def generalized_dice(probs: list[List], label: List, ignore_index: None = None) 
     return mp.fdot(weights, missed) / mp.fdot(weights, sizes)
 
 
-def weighted_kappa(probs: list[List], label: List, weights: str, log: bool, eps: float) -> Any:
+def weighted_kappa(probs: list[List], label: List, weights: str, take_log: bool, eps: float) -> Any:
     power = 1 if weights == "linear" else 2
     far = mp.fsum(abs(y - j) ** power * p for y, row in zip(label, probs, strict=True) for j, p in enumerate(row))
     chance = mp.fsum(abs(y - j) ** power * p for y in label for row in probs for j, p in enumerate(row))
@@ -259,6 +271,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "nrmse": nrmse,
     "wmape": wmape,
     "silog": silog,
+    "rmsse": rmsse,
+    "owa": owa,
     "calibration-error": calibration_error,
     "bits-per-byte": bits_per_byte,
     "dice": dice,
@@ -324,6 +338,9 @@ def regression_cases(rng: np.random.Generator) -> Iterator[TotalCase]:
         "1e-9 apart": (np.exp(z) * (1 + 1e-9 * w), np.exp(z)),
         "log-spaced": (10.0 ** rng.uniform(-300, 300, 24), 10.0 ** rng.uniform(-300, 300, 24)),
     }
+    for what, (p, y) in positive.items():
+        yield TotalCase(what, "rmsse", (p, np.exp(w), y))
+        yield TotalCase(what, "owa", (p, y * 1.5, np.exp(w), y))
     for (what, pair), share in product(positive.items(), (1, 0.85, 0)):
         yield TotalCase(what, f"silog:share={share}", pair)
     yield TotalCase("log-spaced", "bits-per-byte", (10.0 ** rng.uniform(-5, 5, 24), rng.integers(1, 1000, 24)))

@@ -102,7 +102,7 @@ def test_what_compute_has_compare_has_too():
     gates = {"max", "min", "max_high", "min_low", "strict", "max_increase", "baseline"}
     beside = gates | {"per_row", "top", "keep", "id", "by", "also", "like"}
     only = {"index", "distances", "bare", "plot", "signature", "ref", "ref_label", "ref_exclude_same"}
-    only |= {"ref_coarse_label"}
+    only |= {"ref_coarse_label", "train", "season"}
     compute, compare = options.settings("compute", "shell"), options.settings("compare", "shell")
     assert compute.keys() - compare.keys() == beside | only
 
@@ -116,7 +116,7 @@ def test_every_field_of_a_reading_is_a_setting():
     values |= {"ref": "r", "ref_label": "l", "exclude_same": ["c"], "ref_exclude_same": ["c"]}
     values |= {"noise_label": "-1", "noise": "negatives", "memory": "8GB"}
     values |= {"coarse_label": "c", "ref_coarse_label": "c", "coarse_negatives": "near"}
-    values |= {"frame_axis": 1, "frame_lengths": "t", "symbol_lengths": "s"}
+    values |= {"frame_axis": 1, "frame_lengths": "t", "symbol_lengths": "s", "train": "h", "season": 2}
     call = asked(values, "compute", "shell")
     reading, plain = reading_of(call, {"prob": "logits"}, "cuda"), Reading()
     for one, other in ((reading, plain), (reading.dialect, plain.dialect)):

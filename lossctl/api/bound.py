@@ -129,7 +129,7 @@ class Derived(NamedTuple):
 
 def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[str, Given], reading: Reading) -> Bound:
     roles = tuple(_of_form(role, reading.forms.get(role.name)) for role in spec.loss.roles)
-    names = [role.name for role in roles]
+    names = [role.name for role in roles if not role.naive or reading.train is None]
     inputs, named = _columns_by_name(inputs, named, names)
     if reading.index is not None:
         return _indexed(desk, inputs, reading.index)
@@ -149,6 +149,12 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
         matrices = _matrices(desk, roles, inputs, rest)
         if matrices is not None:
             return matrices._replace(grouping=None if group is None else desk.field(group, rider("group")))
+    if reading.train is not None:
+        from .history import scaled_bound
+
+        scaled = scaled_bound(desk, roles, inputs, named, reading)
+        if scaled is not None:
+            return scaled
     fields = binding.bind(desk, roles, inputs, named)
     columns: dict[str, shapes.Column] = dict(fields)
     note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""

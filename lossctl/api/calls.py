@@ -70,6 +70,8 @@ def compute(
     frame_axis: int | None = None,
     frame_lengths: Source | None = None,
     symbol_lengths: Source | None = None,
+    train: Source | None = None,
+    season: int = 1,
     distance: str | None = None,
     normalize: bool = False,
     lone: str = "drop",
@@ -128,6 +130,8 @@ def compute(
     class_axis, shift: which axis holds the classes; whether each step of a sequence predicts the label of the next
     frame_axis, frame_lengths, symbol_lengths: of an array of sequences, such as (frames, sequences, symbols): the axis
         of the frames, 0 or 1, and how many frames and symbols each sequence has, (sequences,)
+    train, season: of losses in units of a naive error (mase): the training values, (n,) or columns `y` and `unique_id`,
+        in the order of time, and how many steps back the naive forecast looks
     lone: anchors that are alone in their class: "drop", "zero" (they count, and cost 0), "self" (d_ap is 0), or
         "negatives" (they count by their negatives)
     distance, normalize: of an embedding set: euclidean (if None), sqeuclidean or cosine, on the unit sphere or as it is
@@ -237,6 +241,8 @@ def row_losses(
     frame_axis: int | None = None,
     frame_lengths: Source | None = None,
     symbol_lengths: Source | None = None,
+    train: Source | None = None,
+    season: int = 1,
     distance: str | None = None,
     normalize: bool = False,
     lone: str = "drop",

@@ -24,6 +24,7 @@ class Reading(Treatment):
     class_axis: which axis holds the classes;  shift: each step of a sequence predicts the label of the next
     frame_axis: which of the first two axes holds frames;  frame_lengths, symbol_lengths: sources of the length of each
         sequence
+    train: a source of training values, for their naive error;  season: how many steps back that looks
     dialect: what a person says about the files;  told: what of it was set by hand, each as it was written
     index: triplets as rows of the embeddings, a source of (m, 3) whole numbers; distances: a source of pair distances
     lone: what is done with anchors that are alone in their class: drop, zero or self
@@ -46,6 +47,8 @@ class Reading(Treatment):
     frame_axis: int | None = None
     frame_lengths: Given | None = None
     symbol_lengths: Given | None = None
+    train: Given | None = None
+    season: int = 1
     dialect: Dialect = PLAIN
     told: tuple[tuple[str, str], ...] = ()
     index: Given | None = None

@@ -126,6 +126,10 @@ OPTIONS: tuple[Setting, ...] = (
             LOSSES, metavar="SRC", aliases=("--input-lengths",), needs="frames", mark="frames"),
     Setting("symbol-lengths", "source", "How many symbols each sequence has; told by the padding unless given.",
             LOSSES, metavar="SRC", aliases=("--target-lengths",), needs="frames", mark="frames"),
+    Setting("train", "source", "The training values of each series, in the order of time, for its naive error.",
+            (COMPUTE, ROWS), metavar="SRC", needs="history"),
+    Setting("season", "whole", "How many steps back the naive forecast looks.", (COMPUTE, ROWS), default=1, metavar="M",
+            low=1, shows_bounds=True, needs="history", mark="season"),
     # --- sets of embeddings
     Setting("margin", "texts", "One margin, or several in one pass. [default: 1]", (TRIPLETS,), PLAIN,
             defaults={"lossctl.triplets": 1.0}, metavar="M[,M...]"),

@@ -183,7 +183,7 @@ LOSSES: dict[str, Loss] = {}
 CELLS = ("mean-elements", "sum-elements")  # over the cells of all rows
 BY_NAME: dict[str, Loss] = {}  # names and aliases
 FAMILIES = (
-    *("regression", "robust", "relative", "quantile", "likelihood", "explained"),
+    *("regression", "robust", "relative", "quantile", "forecasts", "likelihood", "explained"),
     *(
         "classification",
         "scoring",
@@ -402,9 +402,8 @@ class Spec(NamedTuple):
     @property
     def class_numbers(self) -> dict[str, tuple[float, ...]]:
         """The options that hold a number for each class."""
-        chosen = (
-            (name, self.options.get(name)) for name in ("class_weights", "class_counts", "alpha", "pos_weight", "prior")
-        )
+        names = ("class_weights", "class_counts", "alpha", "pos_weight", "prior", "levels")
+        chosen = ((name, self.options.get(name)) for name in names)
         return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
 
     @property

@@ -44,6 +44,7 @@ class Role(NamedTuple):
     check: what its values may be, where no form says it
     floor: the input that it should not lie below, as the upper end of an interval;  is_ordered: that it must not
     is_level: whether it is how many of the columns before it hold
+    naive: which error of a naive forecast in training it is, the absolute or the squared one
     is_shaped_as_first: whether it has the columns of the first input;  is_per_class: whether it has one for each class
     classes: whether its columns are classes: "always", or "maybe", told by the label beside it
     counts: what a loss of counts makes of it: its "branches", its "classes", or the "sum" of its values
@@ -64,6 +65,7 @@ class Role(NamedTuple):
     floor: str = ""
     is_ordered: bool = False
     is_level: bool = False
+    naive: Literal["", "error", "square"] = ""
     is_shaped_as_first: bool = False
     is_per_class: bool = False
     classes: Literal["", "maybe", "always"] = ""
@@ -315,6 +317,16 @@ ROLES: dict[str, Role] = {
         Role("latest", "upper", "when each event came at the latest, inf where it has not come", "row",
              ("latest", "label_upper_bound", "upper_bound", "y_upper", "upper", "high"), low=0.0, is_open=True,
              check="bound", floor="earliest", is_ordered=True),
+        Role("naive", "naive-error", "mean absolute error of the seasonal naive forecast in training, above 0 "
+             "(--train SRC --season M computes it)", "row",
+             ("naive_error", "naive", "seasonal_error", "mase_scale"), low=0.0, is_open=True, naive="error"),
+        Role("naive_square", "naive-square", "mean squared error of the seasonal naive forecast in training, above 0 "
+             "(--train SRC --season M computes it)",
+             "row", ("naive_square", "rmsse_scale"), low=0.0, is_open=True, naive="square"),
+        Role("benchmark", "benchmark", "forecasts of the benchmark, in the shape of the others", "rows",
+             ("benchmark", "naive2", "seasonal_naive", "snaive"), is_shaped_as_first=True),
+        Role("quantiles", "quantiles", "predicted quantiles, one column a level, (n, Q)", "vectors",
+             ("quantile", "quantiles", "q", *PREDICTION_NAMES)),
         Role("thresholds", "prob", "predicted probabilities that the grade is at least 1, 2, ... K, (n, K)", "vectors",
              (*PROBABILITY_NAMES, "logit", "logits"), forms=("prob", "logits")),
         Role("level", "label", "true grades, whole numbers from 0 to K", "row", ("level", "grade", *LABEL_NAMES),

@@ -33,7 +33,7 @@ def ordinal(thresholds: Binary, level: Array) -> Array:
     return sum(values[1:], values[0])
 
 
-def _disagreement(*totals: Total, weights: str, log: bool, eps: float) -> Array | float:
+def _disagreement(*totals: Total, weights: str, take_log: bool, eps: float) -> Array | float:
     """totals: how far predictions are from the truth; then the rows of each true class, and of each predicted one."""
     distance, *counts, n = totals
     classes = len(counts) // 2
@@ -42,7 +42,7 @@ def _disagreement(*totals: Total, weights: str, log: bool, eps: float) -> Array 
         for j, other in enumerate(counts[classes:]):
             chance = chance + own * other * _apart(i, j, weights)
     value = quotient(distance * n, chance)
-    return logarithm(value + eps) if log else value
+    return logarithm(value + eps) if take_log else value
 
 
 def _apart(i: int, j: int, weights: str) -> int:
@@ -60,19 +60,19 @@ def weighted_kappa(
     label: Array,
     *,
     weights: Literal["quadratic", "linear"] = "quadratic",
-    log: Flag = False,
+    take_log: Flag = False,
     eps: NonNegative = 0.0,
 ) -> Sums:
     """One minus Cohen's weighted kappa: how far predicted grades are from the true ones, to what chance would give.
 
     Formula: n sum_i sum_j w(y_i, j) p_ij / sum_ab w(a, b) Y_a P_b, w(a, b) = (a - b)^2, Y and P the rows of each true
-        and each predicted class;  with --log the logarithm of that and eps
+        and each predicted class;  with --take-log the logarithm of that and eps
     Paper: Cohen, Weighted Kappa, 1968; de la Torre, Puig, Valls, Weighted Kappa Loss Function for Multi-class
         Classification of Ordinal Data in Deep Learning, 2018
     Reading: 0 is perfect, 1 is no better than chance, above 1 worse; of predictions of 0 and 1 it is 1 - kappa
-    Differs: tensorflow-addons has --log and eps 1e-6; scikit-learn prints kappa, of decided classes
+    Differs: tensorflow-addons has --take-log and eps 1e-6; scikit-learn prints kappa, of decided classes
     weights: what a miss by d grades costs: d^2, or d
-    log: the logarithm, as the paper trains on
+    take_log: the logarithm, as the paper trains on
     eps: added within the logarithm, which is -inf for a perfect prediction without it
     Use: grades in order: stages of a disease, marks of essays
     Misleads: depends on how often each grade occurs, so values of two data sets cannot be compared

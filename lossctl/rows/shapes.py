@@ -265,7 +265,8 @@ def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
         return
     for name, numbers in spec.class_numbers.items():
         if len(numbers) != (classes or entries[0].width):
-            what = f"{classes} classes" if classes else f"{entries[0].width} columns of labels"
+            of = " of labels" if entries[-1].check in ("binary", "soft") else ""
+            what = f"{classes} classes" if classes else f"{entries[0].width} columns{of}"
             raise UsageError(
                 f"{name.replace('_', '-')} has {len(numbers)} numbers for {what}",
                 fix=f"give one number for each {'class' if classes else 'column of labels'}",

@@ -75,12 +75,12 @@ CASES = {
         ),
         Case(
             "pair by pair, as tensorflow-addons has it",
-            "weighted-kappa:log=true,eps=1e-6",
+            "weighted-kappa:take_log=true,eps=1e-6",
             (PROBS, CLASSES),
             lambda: math.log(disagreement(2) + 1e-6),
         ),
         Case("perfect", "weighted-kappa", (OWN, CLASSES), 0.0),
-        Case("perfect", "weighted-kappa:log=true", (OWN, CLASSES), -math.inf),
+        Case("perfect", "weighted-kappa:take_log=true", (OWN, CLASSES), -math.inf),
         Case("turned", "weighted-kappa", ([[1.0, 0], [0, 1]], [1, 0]), 2.0),
     ],
 }

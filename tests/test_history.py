@@ -1,0 +1,59 @@
+"""Training values of time series, of which errors are in units: scales series by series, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import run_lossctl
+
+import lossctl
+from lossctl.errors import DataError
+
+TRAIN = "unique_id,ds,y\na,2020-01,1\nb,2020-01,10\na,2020-02,3\nb,2020-02,14\na,2020-03,2\nb,2020-03,16\n"
+FORECASTS = "unique_id,ds,y,m,lo,hi,b\nb,2020-04,20,17,15,25,16\na,2020-04,4,3,2,6,2\nb,2020-05,18,20,15,25,16\n"
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, text in (("train.csv", TRAIN), ("fc.csv", FORECASTS)):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def value(files, *arguments: str) -> float:
+    done = run_lossctl("compute", *arguments, "-y", "y", "--train", str(files / "train.csv"), str(files / "fc.csv"))
+    assert done.code == 0, done.err
+    return float(done.out)
+
+
+def test_each_series_has_the_naive_error_of_its_own_training_values(files):
+    """Series a: |3 - 1|, |2 - 3|; two steps back |2 - 1|. Series b: 4, 2; two steps back 6."""
+    assert value(files, "mase", "--pred", "m") == pytest.approx((3 / 3 + 1 / 1.5 + 2 / 3) / 3)
+    assert value(files, "mase", "--pred", "m", "--season", "2") == pytest.approx((3 / 6 + 1 / 1 + 2 / 6) / 3)
+    assert value(files, "rmsse", "--pred", "m") == pytest.approx(((9 / 10 + 1 / 2.5 + 4 / 10) / 3) ** 0.5)
+    assert value(files, "msis", "--lower", "lo", "--upper", "hi") == pytest.approx((10 / 3 + 4 / 1.5 + 10 / 3) / 3)
+    smape = (3 / 18.5 + 1 / 3.5 + 2 / 19) / (4 / 18 + 2 / 3 + 2 / 17)
+    owa = (smape + (3 / 3 + 1 / 1.5 + 2 / 3) / (4 / 3 + 2 / 1.5 + 2 / 3)) / 2
+    assert value(files, "owa", "--pred", "m", "--benchmark", "b") == pytest.approx(owa)
+
+
+def test_one_series_needs_no_name():
+    assert lossctl.compute("mase", [1.0, 2.0], target=[1.5, 2.0], train=np.array([1.0, 3, 2, 5])).value == 0.125
+    same = lossctl.row_losses("mase", [1.0, 2.0], target=[1.5, 2.0], train=[1.0, 3, 2, 5], season=2)
+    np.testing.assert_allclose(same, [0.5 / 1.5, 0])
+
+
+def test_what_has_no_naive_error_is_refused(files):
+    def refused(train: str, *words: str, season: int = 1) -> None:
+        (files / "train.csv").write_text(train)
+        with pytest.raises(DataError) as caught:
+            lossctl.compute("mase", f"{files / 'fc.csv'}::m", target=f"{files / 'fc.csv'}::y",
+                            train=str(files / "train.csv"), season=season)  # fmt: skip
+        for word in words:
+            assert word in str(caught.value)
+
+    refused(TRAIN, "series 'a'", "too few", season=3)
+    refused(TRAIN.replace("a,", "c,"), "no values of series 'a'")
+    refused(TRAIN.replace("14", "10").replace("16", "10"), "series 'b'", "do not vary")
+    refused(TRAIN.replace("a,2020-03", "a,2019-12"), "ds '2019-12' of 'a' stands behind a later one", "sort")
+    refused("y\n1\n3\n2\n", "does not say of which series")
