@@ -64,7 +64,8 @@ def iou(box: Array, true_box: Array) -> Array:
     Formula: 1 - |A and B| / |A or B|
     Paper: Yu et al., UnitBox, 2016 (with -log of the share)
     Reading: 0 is the same box, 1 no overlap
-    Differs: mmdet has -log, linear and squared forms; torchvision adds 1e-7 to the union
+    Differs: mmdet has -log, linear and squared forms; torchvision's box_iou is the share itself, of all pairs
+        of two sets; boxes as centre and size (YOLO, DETR) have to be turned into corners first
     Use: detection, where boxes count by their overlap
     Misleads: 1 for boxes that do not meet, however far apart they are
     Gradient: 0 for boxes that do not meet
