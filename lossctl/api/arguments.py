@@ -26,8 +26,8 @@ from .signatures import plain
 
 def settings_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a call's keywords by `Setting.key`."""
-    rows = options.settings(function.__name__, "python")
-    return {key: plain(values[row.argument]) for key, row in rows.items() if row.argument in values}
+    keys = options.arguments(function.__name__)
+    return {key: plain(values[argument]) for argument, key in keys.items() if argument in values}
 
 
 def several(value: Any) -> list[Any]:

@@ -79,7 +79,8 @@ def asked(values: Mapping[str, Any], command: str, way: Way, own: Sequence[str] 
     by_hand = {key for key, value in taken.items() if not _same(value, preset[key])} if own is None else set(own)
     call = Asked({**preset, **taken}, frozenset(by_hand & rows.keys()), way, command)
     for key, row in rows.items():
-        _check(call, row, call[key])
+        if call[key] is not preset[key]:
+            _check(call, row, call[key])
     return call
 
 

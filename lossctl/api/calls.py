@@ -201,7 +201,7 @@ def parts(loss: str | Spec, *inputs: Source, **settings: Any) -> list[PartOfQues
         if name in settings:
             raise UsageError(f"{name} with parts", fix=f"leave {name} out, or call lossctl.compute")
     signatures.check(inspect.signature(compute), settings)
-    known = {row.argument: key for key, row in options.settings(COMPUTE, "python").items()}
+    known = options.arguments(COMPUTE)
     values = {**preset, **{known[name]: plain(value) for name, value in settings.items() if name in known}}
     named = {name: value for name, value in settings.items() if name not in known}
     return states.planned(question_of(loss, inputs, named, values, COMPUTE))

@@ -68,6 +68,8 @@ TYPES = {
 
 def plain(value: Any) -> Any:
     """A number of numpy as one of Python; paths as texts."""
+    if value is None:
+        return None
     if hasattr(value, "__fspath__"):
         return value.__fspath__()
     numpy: Any = sys.modules.get("numpy")
@@ -78,17 +80,18 @@ def called(function: Function) -> Function:
     """The function for calls from Python: faults speak Python, and so are arguments of other names and types; what was
     done again is told."""
     signature = inspect.signature(function)
+    first = [name for name, item in signature.parameters.items() if item.kind is item.POSITIONAL_OR_KEYWORD]
 
     @wraps(function)
     def checked(*arguments: Any, **keywords: Any) -> Any:
         with told_in_python():
-            try:
-                bound = signature.bind(*arguments, **keywords)
-            except TypeError as fault:
-                raise _unbound(function.__name__, signature, keywords, str(fault)) from None
-            check(signature, bound.arguments)
+            check(signature, {**dict(zip(first, arguments, strict=False)), **keywords})
             try:
                 return function(*arguments, **keywords)
+            except TypeError as fault:
+                if fault.__traceback__ is not None and fault.__traceback__.tb_next is None:  # of the call itself
+                    _bind(function.__name__, signature, arguments, keywords)
+                raise
             finally:
                 again.log()
 
@@ -112,6 +115,14 @@ def _check(parameter: inspect.Parameter, value: Any) -> None:
     if not any(type.holds(value) for type in types):
         kinds = " or ".join(type.name for type in types if type.name)
         raise UsageError(f"{parameter.name} cannot be {shown(repr(value))}", fix=f"give {kinds}")
+
+
+def _bind(name: str, signature: inspect.Signature, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    """UsageError for arguments that do not fit the signature."""
+    try:
+        signature.bind(*arguments, **keywords)
+    except TypeError as fault:
+        raise _unbound(name, signature, keywords, str(fault)) from None
 
 
 def _unbound(name: str, signature: inspect.Signature, keywords: dict[str, Any], reason: str) -> UsageError:

@@ -15,6 +15,7 @@ from ..errors import FileError
 from .room import bytes_free
 
 BLOCK_BYTES = 1 << 24  # that are worked on at a time, at most
+VIEWS = (np.ndarray, memoryview)  # what has something else for its base
 BLOCKS = 32  # so many of them fit into the memory that there is, at least
 LEAST = 1 << 16  # bytes of a block; below it takes long, and saves nothing
 ROOM = "set TMPDIR to a folder with more room, or take a sample of the rows"
@@ -73,7 +74,7 @@ def filed(shape: tuple[int, ...], dtype: Any = float, beside: Drawer | None = No
 def file_of(x: np.ndarray) -> Drawer | None:
     """The file that an array lies in, or a view of it; None where it lies in memory."""
     base: object = x
-    while isinstance(base, np.ndarray | memoryview):
+    while isinstance(base, VIEWS):
         base = base.base if isinstance(base, np.ndarray) else base.obj
     return base if isinstance(base, Drawer) else None
 

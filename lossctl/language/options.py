@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from .domains import MINKOWSKI
@@ -468,9 +469,16 @@ def setting(name: str, command: str) -> Setting:
     return next(row for row in OPTIONS if row.key == name.replace("-", "_") and command in row.commands)
 
 
-def defaults(command: str, way: Way) -> dict[str, Any]:
+@cache
+def defaults(command: str, way: Way) -> Mapping[str, Any]:
     """`Setting.key` -> what it is unless set."""
-    return {key: row.default_of(command, way) for key, row in settings(command, way).items()}
+    return MappingProxyType({key: row.default_of(command, way) for key, row in settings(command, way).items()})
+
+
+@cache
+def arguments(command: str) -> Mapping[str, str]:
+    """Keyword in Python -> `Setting.key`."""
+    return MappingProxyType({row.argument: key for key, row in settings(command, "python").items()})
 
 
 def sources(command: str, way: Way, values: Mapping[str, Any]) -> list[str]:

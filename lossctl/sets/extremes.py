@@ -12,6 +12,7 @@ from .scratch import Scratch
 
 TILE = 1 << 11
 FEW = 1 << 3  # of a class this much smaller than the set the squares are gathered, not taken class by class
+SMALL = 1 << 14  # pairs up to which a product in float32 saves nothing
 MEASURED = 1 << 6  # pairs an anchor that are worth measuring by differences
 
 
@@ -27,7 +28,7 @@ def extremes(
     """
     if points.finder is not None:
         return points.finder.extremes(start, stop, settle)
-    if not points.gram.is_exact:
+    if not points.gram.is_exact and (stop - start) * len(points) > SMALL:
         far, near = _contests(points, points.screen, start, stop, None, scratch)
         if far.entries + near.entries <= MEASURED * (stop - start):
             return far.winners(points, start, True, settle), near.winners(points, start, False, settle)
