@@ -13,6 +13,7 @@ import pytest
 import lossctl
 from lossctl.cli.app import run
 from lossctl.errors import DataError, UsageError
+from lossctl.language import registry
 
 BCE = -(log(0.9) + log(0.8) + log(0.6)) / 3  # of chances 0.9, 0.2, 0.6 beside labels 1, 0, 1
 P_OF_3, Y_OF_3 = np.array([0.9, 0.2, 0.6]), np.array([1, 0, 1])
@@ -278,6 +279,67 @@ def test_what_is_wrong_with_sequences_is_told_by_their_number():
     ):
         with pytest.raises(DataError, match=words):
             lossctl.compute("ctc", *inputs, **lengths)
+
+
+def test_masks_of_class_numbers_stand_on_both_sides():
+    """As (n, h, w), one image, one column: the mean over the classes of what sets of pixels share; also by pixel."""
+    ours, theirs = np.random.default_rng(0).integers(0, 4, (2, 3, 4, 5))
+    theirs[theirs == 3] = 2  # a class that is only predicted
+    pixels = np.arange(60).reshape(3, 4, 5)
+
+    def jaccard(chosen):
+        classes = [
+            (set(pixels[chosen & (ours == k)]), set(pixels[chosen & (theirs == k)])) for k in np.unique(theirs[chosen])
+        ]
+        return 1 - sum(len(a & b) / len(a | b) for a, b in classes) / len(classes)
+
+    everywhere, half, marked = ours >= 0, pixels % 2 == 0, np.where(pixels % 2 == 0, theirs, 255)
+    assert value("multiclass-jaccard", ours, theirs) == pytest.approx(jaccard(everywhere), rel=1e-12)
+    assert value("multiclass-jaccard", ours.ravel(), theirs.ravel()) == value("multiclass-jaccard", ours, theirs)
+    assert value("multiclass-jaccard", ours[0], theirs[0]) == pytest.approx(jaccard(pixels < 20), rel=1e-12)
+    assert value("multiclass-jaccard", ours, marked, ignore_index=255) == pytest.approx(jaccard(half), rel=1e-12)
+    assert value("multiclass-jaccard", ours, theirs, weight=half * 1.0) == pytest.approx(jaccard(half), rel=1e-12)
+    by_pixel = lossctl.compute("multiclass-jaccard", ours, theirs, group=half)
+    assert {name: item.value for name, item in by_pixel.groups.items()} == pytest.approx(
+        {"0": jaccard(~half), "1": jaccard(half)}, rel=1e-12
+    )
+    assert value("lovasz-softmax", ours, theirs) == pytest.approx(jaccard(everywhere), rel=1e-12)
+    for loss in ("dice", "jaccard", "tversky"):
+        with pytest.raises(DataError) as fault:
+            lossctl.compute(loss, ours, theirs)
+        assert f"multiclass-{loss}" in fault.value.fix
+
+
+@pytest.mark.slow
+def test_a_mark_leaves_rows_out_of_every_loss_of_labels():
+    """With --ignore-index as without those rows, whatever the labels are; without it the fix names it."""
+    generator = np.random.default_rng(0)
+    scores, classes = generator.normal(size=(30, 4)), generator.integers(0, 4, 30)
+    chances, marked = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True), np.arange(30) % 3 == 1
+    known = ~marked
+    inputs = {  # by the first role: what is read beside labels 0 and 1, and beside classes
+        "prob": (chances[:, 0], None), "chance": (chances[:, 0], chances), "logit": (scores[:, 0], None),
+        "score": (scores[:, 0], None), "probs": (None, chances), "scores": (None, scores), "emb": (None, scores),
+    }  # fmt: skip
+    own = {"wasserstein-dice": {"class_distances": "0/1/1/1/1/0/1/1/1/1/0/1/1/1/1/0"}}
+    tried = set()
+    for loss in registry.walk():
+        if not registry.make(loss).can_ignore or loss.name == "jsd-ce":  # which has four inputs
+            continue
+        more = dict(own.get(loss.name, {}))
+        if loss.has_class_weights:
+            more["class_weights"] = np.repeat(scores[:4] + np.eye(4), registry.make(loss).centers, axis=0)
+        for prediction, labels in zip(inputs[loss.roles[0].name], (classes % 2, classes), strict=True):
+            if prediction is None:
+                continue
+            truth = value(loss.name, prediction[known], labels[known], **more)
+            with_mark = np.where(marked, 255, labels)
+            assert value(loss.name, prediction, with_mark, ignore_index=255, **more) == truth, loss.name
+            with pytest.raises(DataError) as fault:
+                value(loss.name, prediction, with_mark, **more)
+            assert "ignore" in fault.value.fix, loss.name
+            tried.add(loss.name)
+    assert {"bce", "focal", "poly1", "brier", "generalized-ce", "symmetric-ce", "arcface", "lovasz-softmax"} <= tried
 
 
 def test_the_next_token():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, UsageError
+from ..files.classes import first_values
 from ..files.memory import frame_of
 from ..files.npy import axes_unread
 from ..files.opening import label_of
@@ -18,6 +19,7 @@ from ..language.registry import Spec
 from ..rows import shapes
 from ..text import shown
 from .bound import Bound
+from .masks import shape_of
 from .reading import Reading
 
 Array = np.ndarray[Any, Any]
@@ -37,11 +39,6 @@ def spread(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     return _flat(bound)
 
 
-def _shape(field: Field) -> tuple[int, ...]:
-    rows = field.frame.content.rows_of(field.columns[0])
-    return field.axes or ((rows or 0,) if field.ndim == 1 else (rows or 0, field.width))
-
-
 def _with(bound: Bound, fields: tuple[Field, ...], note: str, mark: str, places: int = 1) -> Bound:
     columns: dict[str, shapes.Column] = dict(zip(bound.columns, fields, strict=True))
     notes, marks = (*bound.notes, note), (*bound.marks, mark)
@@ -57,7 +54,7 @@ def _place(field: Field) -> str:
 
 def _classes(bound: Bound, reading: Reading) -> Bound:
     prediction, label = bound.fields
-    shape, truth = _shape(prediction), _shape(label)
+    shape, truth = shape_of(prediction), shape_of(label)
     if bound.roles[0].classes == "maybe" and shape == truth and reading.class_axis is None and not reading.shift:
         return _flat(bound)
     axis = _class_axis(prediction, shape, truth, reading.class_axis)
@@ -86,7 +83,13 @@ def _classes(bound: Bound, reading: Reading) -> Bound:
 
 def _refuse_classes(spec: Spec, bound: Bound) -> None:
     """DataError where one axis of the predictions holds classes, for a loss of one region."""
-    shape, truth = map(_shape, bound.fields)
+    shape, truth = map(shape_of, bound.fields)
+    if shape == truth and spec.loss.of_classes and _are_class_numbers(bound.fields[1]):
+        raise DataError(
+            f"{_place(bound.fields[1])}: class numbers, in the shape of the predictions",
+            why=f"{spec.loss.name} needs one 0/1 label for each prediction",
+            fix=f"for masks of class numbers on both sides use {spec.loss.of_classes}",
+        )
     has_classes = any(shape[at] > 1 and shape[:at] + shape[at + 1 :] == truth for at in range(1, len(shape)))
     if has_classes and spec.loss.of_classes:  # in this order: the second loads all losses
         raise DataError(
@@ -94,6 +97,13 @@ def _refuse_classes(spec: Spec, bound: Bound) -> None:
             why=f"{spec.loss.name} needs one 0/1 label for each prediction, and one axis more holds classes",
             fix=f"for class indices as labels use {spec.loss.of_classes}",
         )
+
+
+def _are_class_numbers(label: Field) -> bool:
+    """Whether labels are whole numbers of which some are neither 0, 1 nor a mark, by the first of them."""
+    values = np.unique(first_values(label._replace(flat=True), "number"))
+    is_whole = len(values) > 0 and bool((values == np.floor(values)).all())
+    return is_whole and bool(((values > 1) & (values < 255)).any())
 
 
 def _class_axis(field: Field, shape: tuple[int, ...], truth: tuple[int, ...], told: int | None) -> int:
@@ -139,7 +149,7 @@ def _reshaped(shape: tuple[int, ...], truth: tuple[int, ...]) -> str:
 
 def _views(bound: Bound) -> Bound:
     emb, label = bound.fields
-    shape, truth = _shape(emb), _shape(label)
+    shape, truth = shape_of(emb), shape_of(label)
     if len(shape) != 3 or truth not in ((shape[0],), (shape[0], 1), shape[:2]):
         raise axes_unread(_place(emb), shape)
     views, dim = shape[1:]
@@ -171,14 +181,16 @@ def _several(bound: Bound, field: Field) -> DataError:
 def _flat(bound: Bound) -> Bound:
     """Arrays of one shape, compared place by place: the mean over a row's places."""
     first = bound.roles[0]
-    lengths = {(_shape(field)[0], *(length for length in _shape(field)[1:] if length > 1)) for field in bound.fields}
+    lengths = {
+        (shape_of(field)[0], *(length for length in shape_of(field)[1:] if length > 1)) for field in bound.fields
+    }
     if first.layout != "rows" or len(lengths) != 1:
         field = next(field for field in bound.fields if field.axes)
         if first.is_of_triplet and len(field.axes) == 3:
             raise _several(bound, field)
         raise axes_unread(_place(field), field.axes)
     fields = tuple(field._replace(flat=True) for field in bound.fields)
-    return _with(bound, fields, f"{_shape(fields[0])}: a row counts with the mean of its places", "places:mean")
+    return _with(bound, fields, f"{shape_of(fields[0])}: a row counts with the mean of its places", "places:mean")
 
 
 # --- lists

@@ -67,7 +67,7 @@ def roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
     for name, source in named.items():
         role = next((role for role in loss.roles if name in (role.name, role.option)), None)
         if role is None:
-            inputs, options = [parameter.option for parameter in loss.roles], [option.name for option in loss.options]
+            inputs, options = [parameter.option for parameter in loss.roles], [option.name for option in loss.knobs]
             own = f"its inputs are {', '.join(inputs)}; its options are {', '.join(options) or 'none'}"
             word = synonyms.meant(name, options)
             raise UsageError(
@@ -106,6 +106,8 @@ class Bound(NamedTuple):
 
     def beside(self, column: Field) -> Field:
         """A column with a value for each row of the files (or for each place already), in step with the fields."""
+        from ..files.unfolding import cells_of, repeated
+
         rows, own = (field.frame.content.rows_of(field.columns[0]) for field in (self.fields[0], column))
         if isinstance(self.places, np.ndarray):
             from ..files.sequences import along
@@ -113,8 +115,8 @@ class Bound(NamedTuple):
             return along(column, self.places, "sequences")
         if self.places == 1 or (own is not None and own == rows):
             return column
-        from ..files.unfolding import repeated
-
+        if column.width == self.places:  # a value for each place
+            return cells_of(column)
         return repeated(column, self.places)
 
 

@@ -75,7 +75,7 @@ def prepared(
             like = None if request.inputs or request.named or not losses else losses[0].bound
             losses.append(prepare.prepare(desk, own, reading, threads, like))
             paths = [field.frame.path for field in losses[-1].fields if isinstance(field.frame.path, str)]
-            riders = _side_fields(desk, request.side, [first, *paths])
+            riders = _side_fields(desk, request.side, [first, *paths], losses[-1].places)
             if (grouping := losses[-1].grouping) is not None:
                 riders["group"] = (grouping, "category")
             sides.append({name: (losses[-1].beside(field), kind) for name, (field, kind) in riders.items()})
@@ -119,15 +119,18 @@ def _first_source(request: Request) -> str | None:
     return home_of([*(request.inputs or ()), *(request.named or {}).values()])
 
 
-def _side_fields(desk: Desk, side: Side, homes: Sequence[str | None]) -> dict[str, tuple[Field, str]]:
-    """The columns that ride along. homes: the files that a bare name may be a column of; the first has it else"""
+def _side_fields(desk: Desk, side: Side, homes: Sequence[str | None], places: int) -> dict[str, tuple[Field, str]]:
+    """The columns that ride along. homes: the files that a bare name may be a column of; the first has it else
+
+    places: how many rows of the loss a row of the files has; a column of so many is one for each
+    """
     columns: dict[str, tuple[Field, str]] = {}
     for name in ("id", "group", "cluster", "seed", "coarse"):
         source = getattr(side, name)
         if source is not None:
             role = rider(name, is_number=name == "group" and bool(side.bins))
             field = desk.field(_at_home(desk, as_array(source), homes), role)
-            if field.width != 1:
+            if field.width not in (1, places):
                 raise DataError(f"{field.name}: {field.width} columns as {name}", fix="choose one: PATH::COLUMN")
             columns[name] = (field, role.kind)
     return columns

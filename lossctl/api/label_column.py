@@ -195,6 +195,8 @@ def places_of(inputs: LabelInputs) -> Bound:
     order = inputs.reading.classes
     if order:
         place = {name: float(index) for index, name in enumerate(order)}
+        if inputs.ignore is not None:
+            place.setdefault(str(inputs.ignore), float(inputs.ignore))
         convert = partial(_by_name, place=place, where=inputs.place, source="--classes")
         note = f"classes in the order of the class weights: {_listed(order)}"
         return inputs.read_as("category", convert, note, f"labels:{','.join(order)}")._replace(first_label="")
@@ -257,9 +259,26 @@ def _by_name(labels: Array, *, place: dict[str, float], where: str, source: str)
     return values
 
 
+def _marked(inputs: LabelInputs, names: tuple[str, ...] | None) -> Bound:
+    """Labels 0 and 1, or -1 and 1, of which one more number says that a row is left out. UsageError beside names."""
+    if names is not None or inputs.reading.classes or inputs.reading.positive is not None:
+        raise UsageError(
+            f"--ignore-index {inputs.ignore} beside labels that are told by name",
+            why="it is a number beside labels 0 and 1",
+            fix="leave it out, and leave those rows empty, with --na skip",
+        )
+
+    def unmarked(labels: Array) -> Array:
+        return np.where(labels == inputs.ignore, np.nan, labels)
+
+    return inputs.read_as("number", unmarked, "", "")._replace(unknown=inputs.role.name)
+
+
 def _binary(inputs: LabelInputs, names: tuple[str, ...] | None) -> Bound:
     """One label against the other: names, or numbers that are not 0 and 1."""
     reading = inputs.reading
+    if inputs.ignore is not None:
+        return _marked(inputs, names)
     if reading.classes:
         if len(reading.classes) != 2:
             raise UsageError(

@@ -44,6 +44,7 @@ class Prepared(NamedTuple):
     arrange: the arrays of the fields -> the arrays of the plan's entries
     bound: the inputs before labels and axes were read;  beside: a column that rides along -> one in step with them
     backend: what computes it, for the signature;  grouping: what its lists are grouped by, where that was their group
+    places: how many rows of the loss a row of the files has
     """
 
     plan: shapes.Plan
@@ -61,6 +62,7 @@ class Prepared(NamedTuple):
     warnings: tuple[str, ...] = ()
     pairs: Pairing = PLAIN
     grouping: Field | None = None
+    places: int = 1
 
     @property
     def dtype(self) -> str:
@@ -163,12 +165,19 @@ def prepare(
         marks=bound.marks,
         warnings=bound.warnings,
         grouping=bound.grouping,
+        places=bound.places if isinstance(bound.places, int) else 1,
     )
     return _with_pairs(desk, computation, inputs) if spec.loss.engine.has_space else _balanced(computation)
 
 
 def _in_rows(spec: Spec, bound: Bound, reading: Reading) -> Bound:
     """The inputs with a row for each step, pixel or view, and their labels read as the loss needs them."""
+    if spec.loss.takes_masks and reading.class_axis is None:
+        from .masks import masks_of
+
+        masks = masks_of(spec, bound)
+        if masks is not None:
+            return masks
     if reading.class_axis is not None or reading.shift or any(field.axes for field in bound.fields):
         from .axes import spread
 

@@ -71,7 +71,7 @@ def _elsewhere(name: str, value: str, loss: str, allowed: tuple[str, ...]) -> st
         return f"inputs stand together: inputs: {{{name}: {value}}}"
     if role:
         return f"the truth is target: {value}" if role.truth else "the predictions are base: ... and others: ..."
-    options = [option.name.replace("_", "-") for option in spec.options]
+    options = [option.name.replace("_", "-") for option in spec.knobs]
     if name not in (*options, "options", "params"):
         return ""
     text = f"{loss}{',' if ':' in loss else ':'}{f'{name}={value}' if name in options else 'OPTION=VALUE'}"

@@ -129,7 +129,7 @@ def _names() -> list[str]:
 
 def _options(spec: str) -> Sequence[Any]:
     try:
-        return registry.parse(spec).loss.options
+        return registry.parse(spec).loss.knobs
     except LossctlError:
         return []
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from ..errors import UsageError
 from ..text import option_text
-from .domains import ANGULAR, Option, domain_of
+from .domains import ANGULAR, Domain, Option, domain_of
 from .engines import ROWS, SETS, Engine
 from .roles import IDENTITY, PAIR, POINTS, ROLES, TRIPLET, Role
 
@@ -43,6 +43,7 @@ class Loss:
         "self" at distance 0, or count its "negatives" alone; () where means are over pairs, and it makes no difference
     is_angular: points are compared by their direction, whatever the distance
     of_triangle: a panel loss that compares positives with negatives too
+    takes_masks: predictions may be decided already, masks of class numbers as the labels are
     everyone: a panel loss of all points, not only of the anchors that have a positive and a negative
     at_once: `at_once(panel, options)`, what the function gives with each of several sets of options, to nine digits,
         where these share most of their work; None where they share little
@@ -64,6 +65,7 @@ class Loss:
     term: str = ""
     is_angular: bool = False
     of_triangle: bool = False
+    takes_masks: bool = False
     at_once: Callable[..., Any] | None = field(default=None, repr=False)
     lone: tuple[str, ...] = ()
 
@@ -81,6 +83,14 @@ class Loss:
         code, defaults = self.function.__code__, self.function.__kwdefaults__ or {}
         names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         return tuple(Option(name, domain_of(self.function, name), defaults[name], self.doc[name]) for name in names)
+
+    @cached_property
+    def knobs(self) -> tuple[Option, ...]:
+        """Its options, and the label of rows that are left out, where rows have one label each; it stands in no name of
+        a number unless it is set."""
+        is_own = any(option.name == IGNORED.name for option in self.options)
+        takes_labels = self.roles[-1].is_label and self.roles[0].name != "label_scores"
+        return (*self.options, IGNORED) if takes_labels and not is_own else self.options
 
     @cached_property
     def doc(self) -> dict[str, str]:
@@ -179,6 +189,7 @@ def _unpickled(name: str) -> Loss:
     return SET if name == SET.name else find(name)
 
 
+IGNORED = Option("ignore_index", Domain(int, optional=True), None, "rows with this label are left out (255, -100)")
 LOSSES: dict[str, Loss] = {}
 CELLS = ("mean-elements", "sum-elements")  # over the cells of all rows
 BY_NAME: dict[str, Loss] = {}  # names and aliases
@@ -366,12 +377,13 @@ class Spec(NamedTuple):
 
     @property
     def options(self) -> dict[str, Any]:
-        return dict(self.params)
+        """What its function takes."""
+        return dict(self.params[: len(self.loss.options)])
 
     @property
     def by_hand(self) -> dict[str, Any]:
         """The options that are not their defaults."""
-        pairs = zip(self.loss.options, self.params, strict=True)
+        pairs = zip(self.loss.knobs, self.params, strict=False)
         return {name: value for option, (name, value) in pairs if value != option.default}
 
     @property
@@ -391,13 +403,13 @@ class Spec(NamedTuple):
     @property
     def ignored(self) -> int | None:
         """The label of rows that are left out; None for none."""
-        label: int | None = self.options.get("ignore_index")
+        label: int | None = dict(self.params).get(IGNORED.name)
         return label
 
     @property
     def can_ignore(self) -> bool:
         """Whether rows may carry a mark by which they are left out."""
-        return "ignore_index" in self.options
+        return any(option.name == IGNORED.name for option in self.loss.knobs)
 
     @property
     def class_numbers(self) -> dict[str, tuple[float, ...]]:
@@ -492,7 +504,7 @@ class Spec(NamedTuple):
     def __str__(self) -> str:
         chosen = [
             f"{option.flag}={option_text(value)}"
-            for option, (_, value) in zip(self.loss.options, self.params, strict=True)
+            for option, (_, value) in zip(self.loss.knobs, self.params, strict=False)
             if value != option.default
         ]
         return ":".join([self.loss.name, ",".join(chosen)]) if chosen else self.loss.name
@@ -500,17 +512,16 @@ class Spec(NamedTuple):
 
 def make(target: Loss, **options: Any) -> Spec:
     """`target` with `options` (texts or Python values) and the defaults of the rest; UsageError on a wrong one."""
-    known = {option.name: option for option in target.options}
+    known = {option.name: option for option in target.knobs}
     for name in options:
         if name not in known:
             from . import synonyms
 
             fix = synonyms.fix(name, target, known)
             raise UsageError(f"{target.name} has no option {name!r}", fix=fix)
-    return Spec(
-        target,
-        tuple((name, known[name].check(options[name]) if name in options else known[name].default) for name in known),
-    )
+    values = {name: known[name].check(options[name]) if name in options else known[name].default for name in known}
+    own = {option.name for option in target.options}
+    return Spec(target, tuple((name, value) for name, value in values.items() if name in own or value is not None))
 
 
 def parse(text: str) -> Spec:

@@ -65,7 +65,13 @@ def _mean_dice(*totals: Total, smooth: float, over: Over, background: Background
     return _mean_tversky(totals, 0.5, 0.5, smooth / 2, over, background)
 
 
-@loss(finish=_mean_dice, stands_alone=False, reductions=("overall",), aliases=("macro-dice", "mean-dice"))
+@loss(
+    takes_masks=True,
+    finish=_mean_dice,
+    stands_alone=False,
+    reductions=("overall",),
+    aliases=("macro-dice", "mean-dice"),
+)
 def multiclass_dice(
     probs: Categorical,
     label: Array,
@@ -100,6 +106,7 @@ def _mean_jaccard(*totals: Total, smooth: float, over: Over, background: Backgro
 
 
 @loss(
+    takes_masks=True,
     finish=_mean_jaccard,
     stands_alone=False,
     reductions=("overall",),
@@ -141,7 +148,7 @@ def _mean_of_tversky(
     return _mean_tversky(totals, alpha, beta, smooth, over, background)
 
 
-@loss(finish=_mean_of_tversky, stands_alone=False, reductions=("overall",), aliases=("mean-tversky",))
+@loss(takes_masks=True, finish=_mean_of_tversky, stands_alone=False, reductions=("overall",), aliases=("mean-tversky",))
 def multiclass_tversky(
     probs: Categorical,
     label: Array,
@@ -205,7 +212,13 @@ def _volumes(probs: Categorical, label: Array) -> tuple[Array, ...]:
     return tuple(column for columns in parts for column in columns)
 
 
-@loss(finish=_generalized, stands_alone=False, reductions=("overall",), aliases=("generalized-dice-loss", "gdl"))
+@loss(
+    takes_masks=True,
+    finish=_generalized,
+    stands_alone=False,
+    reductions=("overall",),
+    aliases=("generalized-dice-loss", "gdl"),
+)
 def generalized_dice(probs: Categorical, label: Array, *, ignore_index: ClassIndex = None) -> Sums:
     """Dice of several classes together, each weighed by the inverse square of its size, so that small ones count.
 
@@ -272,6 +285,7 @@ def _far(apart: Total, near: Total, weight: Total, *, smooth: float) -> Array | 
 
 
 @loss(
+    takes_masks=True,
     finish=_far,
     stands_alone=False,
     reductions=("overall",),

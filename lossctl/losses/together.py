@@ -117,7 +117,7 @@ def lovasz_hinge(score: Array, label: Array) -> Array:
     return _lovasz(relu(error), error, label)
 
 
-@loss(engine=WHOLE)
+@loss(engine=WHOLE, takes_masks=True)
 def lovasz_softmax(
     probs: Categorical,
     label: Array,

@@ -396,9 +396,15 @@ def _check_binary(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
 
 def _binary_fix(values: np.ndarray) -> str:
     """How labels that are neither 0 nor 1 can be read."""
+    import numpy as np
+
     odd = values[(values != 0) & (values != 1) & (values != -1)]
     if ((odd > 0) & (odd < 1)).all():
         return "add --soft if labels are the chance of 1"
+    if values.ndim == 1 and len(np.unique(odd)) == 1 and ((values == 0).any() and (values == 1).any()):
+        mark = _text(odd[0])
+        other = "" if (odd < 0).all() else f"; for label {mark} against the others add --positive {mark}"
+        return f"if {mark} marks labels that are not known: --ignore-index {mark}{other}"
     if (odd < 0).all():
         return f"if {_text(odd[0])} marks labels that are not known, write nan in its place and add --na skip"
     if values.ndim == 2:

@@ -201,6 +201,7 @@ def plan(
             fix="leave one of them out",
         )
     _check_class_numbers(spec, entries)
+    _check_ignored(spec, entries, unknown)
     if clip and not any(entry.form in ("prob", "logits") for entry in entries):
         raise UsageError("--clip applies to probabilities only", fix="leave it out: logarithms need no clipping")
     if treatment.squash == "softmax" and entries[0].ndim == 1:
@@ -257,6 +258,17 @@ def _check_reduction(spec: Spec, entries: list[Input], reduction: str) -> None:
         )
     if reduction == "positives" and entries[-1].check != "binary":
         raise UsageError("-r positives needs labels 0 and 1", fix="use -r mean or -r sum")
+
+
+def _check_ignored(spec: Spec, entries: list[Input], unknown: str) -> None:
+    label = entries[-1]
+    if spec.ignored is None or label.check == "index" or unknown == label.role.name:
+        return
+    raise UsageError(
+        f"--ignore-index {spec.ignored} beside {label.width} columns of labels",
+        why="it leaves out rows by their label, and a row has several",
+        fix="leave it out; where a label is not known, write nan in its place, and add --na skip",
+    )
 
 
 def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
