@@ -400,7 +400,9 @@ CASES: dict[str, Case] = {
     "a mark in masks": _pair([[[0, 1], [1, 2]]], [[[0, 1], [255, 2]]], (0.0,), loss="multiclass-jaccard"),
     "a mark beside 0 and 1": _pair(P, [1, 0, 255], (TWO, -(log(0.1) + log(0.8) + log(0.6)) / 3)),
     "a negative mark": _pair(P, [1, 0, -100], (TWO,)),
-    "a mark of names": _pair(P, np.array(["1", "0", "no"]), (), "--positive 1 --ignore-index 255"),
+    "a mark of names": _pair(
+        P, np.array(["1", "0", "no"]), (-(log(0.9) + log(0.8) + log(0.4)) / 3,), "--positive 1 --ignore-index 255"
+    ),
     "a mark among columns": _pair(np.array([[0.9, 0.2]]), np.array([[1, 0]]), (TWO,), "--ignore-index -1"),
     "frames on either axis": Case("compute ctc x.npy y.npy", {"x.npy": np.zeros((2, 2, 2)), "y.npy": ONES}, (CTC,)),
     "symbols one after another": Case(

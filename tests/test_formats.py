@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import itertools
 import json
 import lzma
 import pickle
@@ -579,7 +580,7 @@ def test_safetensors_that_are_refused(tmp_path, content, words):
         ('{"p": [1, 2]}\n{"p": [1]}\n', [":2: column 'p' (1): a list of 1"]),
         ('{"p": [1, 2]}\n{"p": [1, "x"]}\n', [":2: column 'p' (1) column 2: 'x'"]),
         ('{"p": [1, 2], "y": [0, 1]}\n', ["one object of 2 columns", "numpy.savez"]),
-        ('{"p": {"0": 1}, "y": {"0": 0}}', ["one object of 2 columns", "pandas.read_json"]),
+        ('{"p": {"0": 1}, "y": {"a": 0}}', ["one object of 2 columns", "pandas.read_json"]),
         ('{\n "p": 1\n}\n', ["over several lines", "jq -c ."]),
         ('[{"p": 1}, {"p": 2, "q": 3}]', ["row 1: a key 'q'"]),
         ('[{"p": 1}, {"p": "x"}]', ["row 1: column 'p' (1): 'x' is not a number"]),
@@ -611,6 +612,27 @@ def test_a_text_that_looks_like_a_key_changes_nothing(tmp_path):
     path.write_text('{"p": 0.5, "t": "\\": {"}\n{"p": 0.25, "t": "x"}\n')
     assert read(path, "p").tolist() == [0.5, 0.25]
     assert read(path, "t", "category").tolist() == ['": {', "x"]
+
+
+def test_tables_that_are_one_object_are_read_as_pandas_writes_them(tmp_path):
+    """split, columns, index and table of DataFrame.to_json, and wandb's tables; on one line or on many."""
+    table = {"prob": [0.9, 0.2, 0.6], "label": [1, 0, 1]}
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    data = [list(row.values()) for row in rows]
+    layouts = {
+        "split": {"columns": list(table), "index": [5, 7, 9], "data": data},
+        "columns": {name: {str(at): value for at, value in enumerate(column)} for name, column in table.items()},
+        "index": {str(at): row for at, row in enumerate(rows)},
+        "table": {"schema": {"fields": [], "primaryKey": ["index"]}, "data": [{"index": 0, **row} for row in rows]},
+        "wandb": {"columns": list(table), "data": data},
+    }
+    truth = lossctl.compute("bce", table["prob"], table["label"]).value
+    path = tmp_path / "t.json"
+    for (layout, content), indent in itertools.product(layouts.items(), (None, 2)):
+        path.write_text(json.dumps(content, indent=indent))
+        assert lossctl.compute("bce", str(path)).value == truth, (layout, indent)
+    path.write_text(json.dumps(layouts["wandb"]).replace("[0.2, 0]", "[0.2]"))
+    refused(path, "row 1: 1 values for 2 columns", selector="prob")
 
 
 def test_a_list_of_objects_is_read_as_json_lines_are(tmp_path, monkeypatch):

@@ -265,7 +265,7 @@ def _marked(inputs: LabelInputs, names: tuple[str, ...] | None) -> Bound:
         raise UsageError(
             f"--ignore-index {inputs.ignore} beside labels that are told by name",
             why="it is a number beside labels 0 and 1",
-            fix="leave it out, and leave those rows empty, with --na skip",
+            fix="leave --ignore-index out",
         )
 
     def unmarked(labels: Array) -> Array:

@@ -42,7 +42,7 @@ def masks_of(spec: Spec, bound: Bound) -> Bound | None:
         raise DataError(
             f"{label_of(label.frame.path)}: {label.name}: a label is {mark:g}, and predictions are 0..{ours[-1]:g}",
             why="it would count as a class that is always missed",
-            fix=f"if it marks pixels that are to be left out, the loss is {spec.loss.name}:ignore-index={mark:g}",
+            fix=f"if it marks pixels that are to be left out: --ignore-index {mark:g}",
         )
     classes = int(highest) + 1
     fields = _one_hot(prediction, classes), cells_of(label) if label.width > 1 else label

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from ..errors import DataError
 from ..text import piped, shown
 from .content import numbered_name
 from .dialect import Dialect
+from .json_table import in_batches, rows_of_table
 from .opening import Bytes
 from .streams import Batch, Column, Stream, even_lists
 from .tables import whole_rows
@@ -27,6 +29,9 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     """The keys of the first object are the columns. DataError for what is no object, or has other keys."""
     label = stretch.label
     begin = len(BOM) if stretch.pread(0, min(3, stretch.size)) == BOM else 0
+    table = _table(stretch, begin)
+    if table is not None:
+        return stream_of(label, table[0], partial(in_batches, table), lambda row: f"{label}: row {row}", dialect)
     first = _first(stretch, begin)
     names = tuple(first)
     if not names:
@@ -45,6 +50,16 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
         )
     rows_of = partial(_batches, stretch, begin, names)
     return stream_of(label, first, rows_of, lambda row: f"{label}:{row + 1}", dialect)
+
+
+def _table(stretch: Bytes, begin: int) -> list[dict[str, Any]] | None:
+    """The rows of a file that is one object over several lines, or of lists and objects alone, if it is a table."""
+    line, _, rest = whole_rows(stretch, begin, CHUNK).strip().partition(b"\n")
+    if rest and not (line.strip() == b"{" or line.rstrip().endswith(b",")):
+        return None
+    if not rest and not re.match(rb"\{\s*\"(?:[^\"\\]|\\.)*\"\s*:\s*[\[{]", line):
+        return None
+    return rows_of_table(stretch, begin)
 
 
 def stream_of(
