@@ -121,7 +121,7 @@ MEANT = {  # what people type, of which loss, and what that loss calls it
     "ndcg": {"k": "cutoff", "top_k": "cutoff"},
     "minkowski": {"power": "p"},
     "tweedie-deviance": {"p": "power", "variance_power": "power"},
-    "dice": {"eps": "smooth", "smooth_nr": "smooth", "ignore_index": ""},
+    "dice": {"eps": "smooth", "smooth_nr": "smooth", "background": ""},
     "student-t-nll": {"df": "nu"},
     "swav": {"sinkhorn_iterations": "iterations", "sinkhorn_epsilon": "epsilon"},
 }
@@ -142,7 +142,7 @@ def test_an_option_by_another_name_is_answered_by_its_own():
 def test_options_by_another_name_are_told_in_the_words_of_the_place():
     done = run_lossctl("compute", "pinball", "--tau", ".9", "samples/preds.npy")
     assert "No such option: --tau" in done.err and "use --alpha: the quantile" in done.err
-    done = run_lossctl("compute", "dice", "--ignore-index", "255", "samples/preds.npy")
-    assert "--ignore-index is of multiclass-dice" in done.err
+    done = run_lossctl("compute", "dice", "--over", "all", "samples/preds.npy")
+    assert "--over is of multiclass-dice" in done.err
     with pytest.raises(UsageError, match="no input or option 'tau'\\nfix: use alpha: the quantile"):
         lossctl.compute("pinball", [1.0], [2.0], tau=0.9)
