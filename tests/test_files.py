@@ -21,7 +21,7 @@ import pytest
 
 from lossctl.errors import DataError, FileError, LossctlError, UsageError
 from lossctl.files import fast, opening, reading, tables
-from lossctl.files.dialect import Dialect
+from lossctl.files.dialect import Dialect, dialect_of
 from lossctl.files.memory import frame_of
 from lossctl.files.sources import Source, blocks, digest, open_source, parse_source
 from lossctl.files.writing import atomic_output, refuse_overwrite_of_inputs
@@ -31,9 +31,9 @@ SCORES = np.random.default_rng(7).normal(size=(50, 3)).astype(np.float32)
 LABELS = np.arange(50) % 4
 
 
-def read(path, selector=None, kind="number", rows=7, **options):
+def read(path, selector=None, kind="number", rows=7, allow_missing=False, **options):
     """All rows of one field, and the field's digest."""
-    with open_source(str(path), Dialect(**options)) as frame:
+    with open_source(str(path), dialect_of(options, allow_missing)) as frame:
         field = frame.all_columns() if selector is None else frame.select(selector)
         parts = [block.load()[0] for block in blocks([field], [kind], rows)]
         return np.concatenate([part.astype(object) if kind == "category" else part for part in parts])

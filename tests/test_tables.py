@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossctl.errors import DataError, LossctlError, UsageError
-from lossctl.files.dialect import Dialect
+from lossctl.files.dialect import Dialect, dialect_of
 from lossctl.files.sources import blocks, open_source
 
 BRIEF = settings(max_examples=200, deadline=None, database=None, derandomize=True)
 
 
-def read(path, selector=None, kind="number", rows=7, **options):
-    with open_source(str(path), Dialect(**options)) as frame:
+def read(path, selector=None, kind="number", rows=7, allow_missing=False, **options):
+    with open_source(str(path), dialect_of(options, allow_missing)) as frame:
         field = frame.all_columns() if selector is None else frame.select(selector)
         parts = [block.load()[0] for block in blocks([field], [kind], rows)]
         return np.concatenate([part.astype(object) if kind == "category" else part for part in parts])

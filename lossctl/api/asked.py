@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .gates import Bounds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Asked:
     """The values of one call, complete and checked one by one.
 

@@ -25,7 +25,7 @@ class Paths(tuple[str, ...]):
     """Files that are read as one."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Desk:
     """The files that are open for one computation, each once, whatever many roles it holds. A context manager: what
     is wrong with the rows says in which of them.

@@ -6,7 +6,6 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,8 +57,7 @@ class ColumnKinds(NamedTuple):
     labels: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(NamedTuple):
     """Rows: numbers (n, len(plan.numbers)) float64, and one array (n,) a label column, int64 or objects (int, str).
 
     A missing cell, where that is allowed, is nan or None.
@@ -67,9 +65,6 @@ class Parsed:
 
     numbers: Array
     labels: tuple[Array, ...]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
 
 
 # --- one row

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import UsageError
 from ..text import shown
@@ -21,8 +20,7 @@ NO_DELIMITER = '"\r\n.+-eE0123456789'
 THOUSANDS = ",.'_ "
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """How a file is to be read.
 
     header: whether the first row names the columns, None to tell by looking;  delimiter: None to tell by looking
@@ -38,33 +36,31 @@ class Dialect:
     allow_missing: bool = False
     dim: int | None = None
 
-    def __post_init__(self) -> None:
-        """UsageError for a character that cannot have its part."""
-        sign = self.delimiter
-        if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in NO_DELIMITER):
-            raise UsageError(f"the delimiter '{shown(sign)}' cannot be used", fix="give one character: , ; or |")
-        if self.decimal not in (".", ","):
-            raise UsageError(f"the decimal point cannot be '{shown(self.decimal)}'", fix="use . or ,")
-        if self.thousands and (len(self.thousands) != 1 or self.thousands not in THOUSANDS):
-            raise UsageError(
-                f"thousands cannot be separated by '{shown(self.thousands)}'",
-                fix="use one of , . ' _ or a blank, of any width",
-            )
-        if self.thousands == self.decimal:
-            raise UsageError(
-                f"'{self.decimal}' cannot be both the decimal point and the separator of thousands",
-                fix=f"leave --thousands out, or add --decimal {'.' if self.thousands == ',' else ','}",
-            )
-
 
 PLAIN = Dialect()
 
 
 def dialect_of(values: Mapping[str, Any], allow_missing: bool = False) -> Dialect:
-    """What the settings of a call say about its files. UsageError."""
+    """What the settings of a call say about its files. UsageError for a character that cannot have its part."""
     told = {key: values[key] for key in NEEDS if values.get(key) is not None}
     header = told.pop("header", None)
-    return Dialect(HEADERS.get(header, header), allow_missing=allow_missing, **told)
+    dialect = Dialect(HEADERS.get(header, header), allow_missing=allow_missing, **told)
+    sign = dialect.delimiter
+    if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in NO_DELIMITER):
+        raise UsageError(f"the delimiter '{shown(sign)}' cannot be used", fix="give one character: , ; or |")
+    if dialect.decimal not in (".", ","):
+        raise UsageError(f"the decimal point cannot be '{shown(dialect.decimal)}'", fix="use . or ,")
+    if dialect.thousands and (len(dialect.thousands) != 1 or dialect.thousands not in THOUSANDS):
+        raise UsageError(
+            f"thousands cannot be separated by '{shown(dialect.thousands)}'",
+            fix="use one of , . ' _ or a blank, of any width",
+        )
+    if dialect.thousands == dialect.decimal:
+        raise UsageError(
+            f"'{dialect.decimal}' cannot be both the decimal point and the separator of thousands",
+            fix=f"leave --thousands out, or add --decimal {'.' if dialect.thousands == ',' else ','}",
+        )
+    return dialect
 
 
 def refuse_idle(told: Iterable[tuple[str, str]], formats: Collection[str]) -> None:

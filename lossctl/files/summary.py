@@ -80,7 +80,7 @@ def summaries(
     tell: is told, as soon as that is known, of a reading that takes over `LONG` seconds, and how it is made shorter
     """
     source = parse_source(text)
-    with open_source(source.path, replace(dialect, allow_missing=True)) as frame:
+    with open_source(source.path, dialect._replace(allow_missing=True)) as frame:
         fields = [frame.select(source.selector)] if source.selector is not None else _parts(frame)
         reading = _Reading(fields, most, tell)
         if len(fields) > 1 and not frame.lazy and all(field.width == 1 for field in fields):

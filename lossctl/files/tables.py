@@ -92,7 +92,7 @@ class Table:
         for offset, line, chunk in self._chunks():
             self._marks.append((rows, offset, line))
             parsed = read_rows(chunk, line, self.form, plan, self.stretch.size >= MANY)
-            rows += len(parsed)
+            rows += len(parsed.numbers)
             matrices = [read_lists(chunk, line, self.form, column, self.lists[column]) for column in lists]
             yield (parsed.numbers, *parsed.labels, *matrices)
         self.rows = rows

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +23,7 @@ ALL_BUT_SIGN = (1 << 63) - 1  # bits of a float64 that are clear in 0 and -0 alo
 SMALLEST_EXPONENT = GRID_BITS - UNIT_EXPONENT  # there the grid is the spacing of the subnormals: no rest remains
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(NamedTuple):
     """An exact sum of float64 values; `a + b` merges two of them.
 
     units: the sum of the finite values, in units of 2**-1074
@@ -37,7 +35,7 @@ class Total:
     minus_infinities: int = 0
     nans: int = 0
 
-    def __add__(self, other: Total) -> Total:
+    def __add__(self, other: Total) -> Total:  # type: ignore[override]
         return Total(
             self.units + other.units,
             self.infinities + other.infinities,
