@@ -320,7 +320,9 @@ def test_no_output_overwrites_what_an_option_names(key, tmp_path):
         values = {key: f"bins:{tmp_path}/kept.csv::x:3"}
     else:
         values = {key: f"{tmp_path}/kept.csv::x" if row.kind == "source" else f"{tmp_path}/kept.csv"}
-    assert [path.partition("::")[0] for path in options.sources("compute", "shell", values)] == [f"{tmp_path}/kept.csv"]
+    assert [path.partition("::")[0] for path in options.inputs_of("compute", "shell", values)] == [
+        f"{tmp_path}/kept.csv"
+    ]
     (tmp_path / "kept.csv").write_text("x\n1\n")
     beside = {"id": ("--top", "2"), "cluster": ("--ci", "0.9"), "baseline": ("--max-increase", "5%")}.get(key, ())
     done = run_lossctl("compute", loss, source, row.flag, values[key], *beside, "-o", tmp_path / "kept.csv")

@@ -183,7 +183,7 @@ def _columns_by_name(
     A source beside columns of it for every input is no input: it says where they are. So is one beside a column of it
     where there are too many sources without that.
     """
-    first = home_of([*inputs, *named.values()])
+    first = home_of([*inputs, *named.values()]) if len(inputs) + len(named) > 1 else None
     if first is None or (inputs and not isinstance(inputs[0], str)):
         return inputs, dict(named)
     columns = {name: column_of(source, first) for name, source in named.items()}

@@ -59,7 +59,7 @@ class Task(NamedTuple):
     def files(self) -> set[str]:
         """What it reads."""
         names = ("inputs", "weight", "group", "cluster")
-        texts = options.sources(COMPUTE, "suite", {name: self.values.get(name) for name in names})
+        texts = options.inputs_of(COMPUTE, "suite", {name: self.values.get(name) for name in names})
         return {parse_source(text).path for text in texts}
 
 

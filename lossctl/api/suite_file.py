@@ -268,7 +268,9 @@ class _Checker:
 def files(suite: Suite) -> list[str]:
     """Everything that a suite reads, which no output may overwrite."""
     return [
-        path for entry in suite.entries for path in options.sources(ENTRIES[entry.kind], "suite", by_key(entry.values))
+        path
+        for entry in suite.entries
+        for path in options.inputs_of(ENTRIES[entry.kind], "suite", by_key(entry.values))
     ]
 
 

@@ -37,20 +37,6 @@ class ColumnSums(NamedTuple):
         return self.columns[-1]
 
 
-class RowsInMemory(NamedTuple):
-    """Rows that are in memory."""
-
-    arrays: tuple[np.ndarray, ...]
-    start: int = 0
-
-    @property
-    def stop(self) -> int:
-        return self.start + len(self.arrays[0])
-
-    def load(self) -> tuple[np.ndarray, ...]:
-        return self.arrays
-
-
 def read(blocks: Iterable[Any]) -> tuple[np.ndarray, ...]:
     """All rows of an input, a column for each role."""
     return tuple(np.concatenate(column) for column in zip(*(block.arrays for block in blocks), strict=True))
@@ -74,7 +60,7 @@ def plan_of(plan: shapes.Plan, reading: Mapping[str, Any]) -> shapes.Plan:
 
 def exactly(plan: shapes.Plan, arrays: tuple[np.ndarray, ...]) -> float:
     """What `compute` prints, to the last digit."""
-    return by_row.value_of(plan, by_row.part_of(by_row.score(plan, RowsInMemory(arrays))))
+    return by_row.value_of(plan, by_row.part_of(by_row.score(plan, arrays)))
 
 
 class Totals:

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import UsageError
 from ..language import registry
-from ..language.options import COMPARE
+from ..language.options import COMPARE, inputs_of
 from . import options, output
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def compare(values: Mapping[str, Any]) -> None:
     specs = [registry.parse(text) for text in values["loss"]]
     device = output.device(style, values["device"])
     question = ComparisonQuestion.of(call, specs, values["base"], values["others"], device=device)
-    sources = [values["base"], *values["others"], *output.inputs_of(COMPARE, values)]
+    sources = [values["base"], *values["others"], *inputs_of(COMPARE, "shell", values)]
     with (
         output.destination(style, sources) as writer,
         output.metrics(values["metrics"], style, sources) as write_metrics,

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from ..errors import UsageError
 from ..language import registry
 from ..language.domains import Option
-from ..language.options import COMPUTE, settings
+from ..language.options import COMPUTE, inputs_of, settings
 from ..language.registry import Loss
 from ..language.roles import Role
 from ..language.setting import Setting
@@ -208,7 +208,7 @@ def run(loss: Loss, values: Mapping[str, Any]) -> None:
             if values[name]:
                 what = "--top" if asked.top else "--per-row" if asked.per_row else "-r none"
                 raise UsageError(f"--{name} with {what}", why="it holds numbers of all rows", fix="leave one out")
-    inputs = [*asked.inputs, *asked.named.values(), *output.inputs_of(COMPUTE, values)]
+    inputs = [*asked.inputs, *asked.named.values(), *inputs_of(COMPUTE, "shell", values)]
     format = rows.format_of(asked, style) if asked.is_by_row else ""
     with (
         output.destination(style, inputs, is_binary=format == "npy") as writer,

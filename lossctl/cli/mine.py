@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..language.options import MINE, STRATEGIES
+from ..language.options import MINE, STRATEGIES, inputs_of
 from . import options, output
 from .triplets import SOURCES, sources_of
 
@@ -42,7 +42,7 @@ def mine(values: Mapping[str, Any]) -> None:
     sources, named = sources_of(values, MINE, f"lossctl mine {strategy} EMB LABEL -o FILE")
     device = output.told(style, choose_device(strategy, values["device"]))
     question = MiningQuestion.of(call, strategy, sources, named, device=device)
-    inputs = [*sources, *output.inputs_of(MINE, values)]
+    inputs = [*sources, *inputs_of(MINE, "shell", values)]
     with answers.opened_set(question) as embeddings, output.progress(style, None, "anchors") as update:
         job = prepare(question, embeddings)
         output.warn(style, [*job.warnings, *([rows_left_out(job.left_out)] if job.left_out else [])])

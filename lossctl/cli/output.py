@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from ..errors import FileError, UsageError
-from ..language.options import FORMATS, settings, sources
+from ..language.options import FORMATS, settings
 from .app import COLOUR_CHOICE, colour, is_seen, say
 
 if TYPE_CHECKING:
@@ -46,27 +46,21 @@ class Style(NamedTuple):
         return self.format or otherwise
 
 
-def style(
-    format: str | None, json: bool, output: str | None, quiet: bool, verbose: bool, color: str, bare: bool = False
-) -> Style:
-    """Check the shared options. UsageError."""
+def style_of(values: Mapping[str, Any]) -> Style:
+    """The shared output options among the values of a command. UsageError."""
+    color, output = values.get("color", "auto"), values.get("output")
     if color not in ("auto", "always", "never"):
         raise UsageError(f"--color cannot be {color!r}", fix="use auto, always or never")
     COLOUR_CHOICE.set(color)
-    asked = {name for name, is_asked in ((format, format), ("json", json), ("bare", bare)) if is_asked and name}
-    if len(asked) > 1:
-        raise UsageError(f"two output formats: {' and '.join(sorted(asked))}", fix="choose one")
-    chosen = asked.pop() if asked else None
-    if chosen is not None and chosen not in FORMATS:
-        raise UsageError(f"unknown format {chosen!r}", fix=f"use one of {', '.join(FORMATS)}")
-    return Style(chosen or ENDINGS.get(ending(output)), output, quiet, verbose)
-
-
-def style_of(values: Mapping[str, Any]) -> Style:
-    """The shared output options among the values of a command. UsageError."""
-    names = ("format", "json", "output", "quiet", "verbose", "color", "bare")
-    preset = (None, False, None, False, False, "auto", False)
-    chosen = style(*(values.get(name, default) for name, default in zip(names, preset, strict=True)))
+    formats = [name for name in ("bare", "json") if values.get(name)]
+    if values.get("format") and values["format"] not in formats:
+        formats.append(values["format"])
+    if len(formats) > 1:
+        raise UsageError(f"two output formats: {' and '.join(sorted(formats))}", fix="choose one")
+    if formats and formats[0] not in FORMATS:
+        raise UsageError(f"unknown format {formats[0]!r}", fix=f"use one of {', '.join(FORMATS)}")
+    format = formats[0] if formats else ENDINGS.get(ending(output))
+    chosen = Style(format, output, values.get("quiet", False), values.get("verbose", False))
     form = "npy" if ending(chosen.output) == ".npy" else chosen.format
     if (
         values.get("digits") is not None
@@ -93,11 +87,6 @@ def refuse_stdin(texts: Sequence[Any], why: str) -> None:
 
     if any(isinstance(text, str) and parse_source(text).path == "-" for text in texts):
         raise UsageError("stdin ('-') can be read once only", why=why, fix="write it to a file, and name that")
-
-
-def inputs_of(command: str, values: Mapping[str, Any]) -> list[str]:
-    """The files among the options of a command that an output must not overwrite; its arguments come beside."""
-    return sources(command, "shell", values)
 
 
 def check(name: str, value: str, allowed: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..language.options import TRIPLETS
+from ..language.options import TRIPLETS, inputs_of
 from ..language.registry import SET
 from . import options, output
 
@@ -37,7 +37,7 @@ def triplets(values: Mapping[str, Any]) -> None:
     """
     style = output.style_of(values)
     question = _question(values, style)
-    inputs = [*question.inputs, *output.inputs_of(TRIPLETS, values)]
+    inputs = [*question.inputs, *inputs_of(TRIPLETS, "shell", values)]
     from ..api import answers
     from ..api import triplets as api
 

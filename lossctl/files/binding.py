@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, UsageError
 from ..language.roles import TRIPLET, Role
 from ..text import shown
-from .dialect import PLAIN, Dialect, refuse_idle
+from .dialect import NEEDS, PLAIN, Dialect
 from .naming import columns_called, field_called, named
 from .opening import label_of
 from .sources import Field, Frame, open_source, parse_source
@@ -68,8 +68,11 @@ class Desk:
         return self.frames[key]
 
     def refuse_idle(self, told: Iterable[tuple[str, str]]) -> None:
-        """UsageError for a setting that is about none of the open files."""
-        refuse_idle(told, {frame.format for frame in self.frames.values()})
+        """UsageError for a setting that is about none of the open files. told: what is set by hand, as it is written"""
+        for key, name in told:
+            format, what, why = NEEDS[key]
+            if all(frame.format != format for frame in self.frames.values()):
+                raise UsageError(f"{name}, and no file is {what}", why=why, fix=f"leave {name.split()[0]} out")
 
     def field(self, source: Given, role: Role) -> Field:
         """The column or columns of one source that hold one role."""

@@ -89,19 +89,6 @@ def numbered_name(name: str | None, column: int) -> str:
 
 def pieces(parts: Iterable[tuple[Array, ...]], rows: int) -> Iterator[Chunk]:
     """Arrays in step, of any lengths, cut to `rows` rows each."""
-    for arrays in _cut(parts, rows):
-        yield Chunk(len(arrays[0]), lambda arrays=arrays: arrays)  # type: ignore[misc]
-
-
-def dropped(parts: Iterable[tuple[Array, ...]], count: int) -> Iterator[tuple[Array, ...]]:
-    """Arrays in step without their first `count` rows."""
-    for arrays in parts:
-        left_out = min(count, len(arrays[0]))
-        count -= left_out
-        yield tuple(array[left_out:] for array in arrays)
-
-
-def _cut(parts: Iterable[tuple[Array, ...]], rows: int) -> Iterator[tuple[Array, ...]]:
     pending: list[tuple[Array, ...]] = []
     waiting = 0
     for part in parts:
@@ -113,12 +100,24 @@ def _cut(parts: Iterable[tuple[Array, ...]], rows: int) -> Iterator[tuple[Array,
             continue
         block = _joined(pending)
         for start in range(0, waiting - rows + 1, rows):
-            yield tuple(array[start : start + rows] for array in block)
+            yield _held(tuple(array[start : start + rows] for array in block))
         rest = waiting % rows
         pending = [tuple(array[waiting - rest :] for array in block)] if rest else []
         waiting = rest
     if waiting:
-        yield _joined(pending)
+        yield _held(_joined(pending))
+
+
+def dropped(parts: Iterable[tuple[Array, ...]], count: int) -> Iterator[tuple[Array, ...]]:
+    """Arrays in step without their first `count` rows."""
+    for arrays in parts:
+        left_out = min(count, len(arrays[0]))
+        count -= left_out
+        yield tuple(array[left_out:] for array in arrays)
+
+
+def _held(arrays: tuple[Array, ...]) -> Chunk:
+    return Chunk(len(arrays[0]), lambda: arrays)
 
 
 def _joined(parts: Sequence[tuple[Array, ...]]) -> tuple[Array, ...]:

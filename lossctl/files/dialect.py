@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import UsageError
@@ -61,11 +61,3 @@ def dialect_of(values: Mapping[str, Any], allow_missing: bool = False) -> Dialec
             fix=f"leave --thousands out, or add --decimal {'.' if dialect.thousands == ',' else ','}",
         )
     return dialect
-
-
-def refuse_idle(told: Iterable[tuple[str, str]], formats: Collection[str]) -> None:
-    """UsageError for a setting that is about none of the files. told: what is set by hand, with how it was written"""
-    for key, name in told:
-        format, what, why = NEEDS[key]
-        if format not in formats:
-            raise UsageError(f"{name}, and no file is {what}", why=why, fix=f"leave {name.split()[0]} out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..errors import DataError
 from .content import Choice, Chunk, Content
 from .frames import COLUMN_BYTES, Field
 from .opening import label_of
-from .room import ALLOWED, bytes_free, exceeds, refuse_beyond, rows_allowed
+from .room import ALLOWED, bytes_free, exceeds, refuse_beyond
 
 if TYPE_CHECKING:
     from .drawer import Place
@@ -124,10 +125,13 @@ def block_rows(fields: Sequence[Field], most: int) -> int:
     """How many rows a block of so many values has, fewer where memory is allowed for fewer. FileError for a row that
     is too long."""
     width = sum(field.width for field in fields)
+    rows = max(1, most // width)
+    allowed = ALLOWED.get()
+    if allowed is None:
+        return rows
     what = f"{label_of(fields[0].frame.path)}: a row of {width:,} numbers"
-    if ALLOWED.get() is not None:
-        refuse_beyond(COLUMN_BYTES * width, what, "a row is computed as one", "name fewer columns")
-    return rows_allowed(max(1, most // width), COLUMN_BYTES * width)
+    refuse_beyond(COLUMN_BYTES * width, what, "a row is computed as one", "name fewer columns")
+    return min(rows, allowed // (COLUMN_BYTES * width))
 
 
 def numbers_of(fields: Sequence[Field]) -> int:
@@ -204,13 +208,12 @@ def _in_step(
     fields: Sequence[Field], kinds: Sequence[str], rows: int, length: int | None, start: int, end: int | None
 ) -> Iterator[Block]:
     places: dict[Content, list[int]] = {}
-    for at, field in enumerate(fields):
+    choices: dict[Content, list[Choice]] = {}
+    for at, (field, kind) in enumerate(zip(fields, kinds, strict=True)):
         places.setdefault(field.frame.content, []).append(at)
-    walks = {
-        content: content.walk([_choice(fields[at], kinds[at]) for at in chosen], rows, start)
-        for content, chosen in places.items()
-    }
-    order = [at for chosen in places.values() for at in chosen]
+        choices.setdefault(field.frame.content, []).append(Choice(field.columns, kind, field.ndim, field.inner))
+    walks = {content: content.walk(chosen, rows, start) for content, chosen in choices.items()}
+    order = list(chain.from_iterable(places.values()))
     while end is None or start < end:
         pieces = [next(walk, None) for walk in walks.values()]
         counts = {0 if piece is None else piece.rows for piece in pieces}
@@ -221,10 +224,6 @@ def _in_step(
             return
         yield Block(start, stop, _loader([piece for piece in pieces if piece is not None], order))
         start = stop
-
-
-def _choice(field: Field, kind: str) -> Choice:
-    return Choice(field.columns, kind, field.ndim, field.inner)
 
 
 def _loader(pieces: Sequence[Chunk], order: Sequence[int]) -> Callable[[], tuple[np.ndarray[Any, Any], ...]]:

@@ -50,12 +50,6 @@ def bytes_free() -> int | None:
     return min(limits, default=None)
 
 
-def rows_allowed(rows: int, row_bytes: int) -> int:
-    """How many of so many rows, of `row_bytes` bytes while they are computed, a block may have: at least one."""
-    by_hand = ALLOWED.get()
-    return rows if by_hand is None else max(1, min(rows, by_hand // row_bytes))
-
-
 def exceeds(needed: int, held: int = 0) -> bool:
     """Whether so many bytes, of which some are held already, are more than are free."""
     by_hand = ALLOWED.get()

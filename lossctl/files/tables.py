@@ -80,7 +80,8 @@ class Table:
         plain = [choice for choice in choices if choice not in of_lists]
         plan = ColumnKinds(_distinct(plain, "number"), _distinct(plain, "category"))
         lists = tuple(sorted({choice.columns[0] for choice in of_lists}))
-        for piece in pieces(dropped(self._parsed(plan, lists), start), rows):
+        parsed = self._parsed(plan, lists)
+        for piece in pieces(dropped(parsed, start) if start else parsed, rows):
             yield Chunk(piece.rows, partial(_chosen, piece.load(), tuple(choices), plan, lists))
 
     def _parsed(self, plan: ColumnKinds, lists: tuple[int, ...]) -> Iterator[tuple[Array, ...]]:

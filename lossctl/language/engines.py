@@ -17,6 +17,7 @@ class Engine(NamedTuple):
     reductions: how its units may become one number, the default first
     roles: of the losses whose function takes all of its input as one panel
     roles_beside: roles that its losses have after those of their function
+    is_by_row: whether rows are scored one by one, whatever stands beside them
     has_values: whether each unit has a loss of its own, to be written, ranked and compared
     no_values: why a row alone has none, where it has none
     has_space: whether points are compared in a space: a distance, on the unit sphere or not, on a device
@@ -31,6 +32,7 @@ class Engine(NamedTuple):
     reductions: tuple[str, ...]
     roles: tuple[str, ...] = ()
     roles_beside: tuple[str, ...] = ()
+    is_by_row: bool = False
     has_values: bool = True
     no_values: str = "it is one number of all rows together"
     has_space: bool = False
@@ -40,22 +42,13 @@ class Engine(NamedTuple):
     takes_weights: bool = True
 
     @property
-    def is_by_row(self) -> bool:
-        """Whether rows are scored one by one, whatever stands beside them."""
-        return self.has_values and self.is_divisible
-
-    @property
-    def is_divisible(self) -> bool:
-        """Whether parts of its rows can be scored apart: no list, and no set of points, is cut by them."""
-        return not (self.reads_whole or self.has_lists)
-
-    @property
     def is_parted(self) -> bool:
-        """Whether others can compute parts of it: of its rows, or of the units that are compared."""
-        return self.is_divisible or self.is_blockwise
+        """Whether others can compute parts of it: of its rows, where no list and no set of points is cut by that, or
+        of the units that are compared."""
+        return self.is_blockwise or not (self.reads_whole or self.has_lists)
 
 
-ROWS = Engine("rows", "rows", ("mean", "sum", "none"))
+ROWS = Engine("rows", "rows", ("mean", "sum", "none"), is_by_row=True)
 COUNTS = Engine(
     "rows",
     "counts",

@@ -481,7 +481,7 @@ def arguments(command: str) -> Mapping[str, str]:
     return MappingProxyType({row.argument: key for key, row in settings(command, "python").items()})
 
 
-def sources(command: str, way: Way, values: Mapping[str, Any]) -> list[str]:
+def inputs_of(command: str, way: Way, values: Mapping[str, Any]) -> list[str]:
     """The files among the values that are read, which no output may overwrite."""
     read = ((row, values.get(key)) for key, row in settings(command, way).items() if row.is_read)
     return [text for row, value in read if value is not None for text in _sources_of(row, value)]

@@ -192,6 +192,8 @@ def _unpickled(name: str) -> Loss:
 IGNORED = Option("ignore_index", Domain(int, optional=True), None, "rows with this label are left out (255, -100)")
 LOSSES: dict[str, Loss] = {}
 CELLS = ("mean-elements", "sum-elements")  # over the cells of all rows
+# options that may hold a number for each class
+OF_CLASSES = ("class_weights", "class_counts", "alpha", "pos_weight", "prior", "levels")
 BY_NAME: dict[str, Loss] = {}  # names and aliases
 FAMILIES = (
     *("regression", "robust", "relative", "quantile", "forecasts", "likelihood", "explained"),
@@ -414,15 +416,13 @@ class Spec(NamedTuple):
     @property
     def class_numbers(self) -> dict[str, tuple[float, ...]]:
         """The options that hold a number for each class."""
-        names = ("class_weights", "class_counts", "alpha", "pos_weight", "prior", "levels")
-        chosen = ((name, self.options.get(name)) for name in names)
-        return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
+        return {name: value for name, value in self.params if name in OF_CLASSES and isinstance(value, tuple)}
 
     @property
-    def class_tables(self) -> dict[str, tuple[float, ...]]:
-        """The options that hold a number for each pair of classes."""
-        chosen = ((name, self.options.get(name)) for name in ("class_distances",))
-        return {name: numbers for name, numbers in chosen if isinstance(numbers, tuple)}
+    def class_distances(self) -> tuple[float, ...] | None:
+        """A number for each pair of classes, row by row."""
+        numbers: tuple[float, ...] | None = self.options.get("class_distances")
+        return numbers
 
     @property
     def class_weights(self) -> tuple[float, ...] | None:

@@ -12,7 +12,7 @@ from ..language.registry import Loss, columns_of
 from ..language.rounding import two_product
 from . import checks, shapes, sums
 from .facts import NOTHING, SHOWN_ROWS, Facts
-from .job import Job, Loaded, shared
+from .job import Job, shared
 from .sums import Total
 from .workers import ordered_map
 
@@ -152,7 +152,7 @@ def score_block(jobs: tuple[Job, ...], side: tuple[int, ...], block: RowBlock) -
 
 def _score_job(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> Scored:
     picked = tuple(arrays[place] for place in job.picks)
-    rows = score(job.plan, Loaded(start, job.arrange(picked)))
+    rows = score(job.plan, job.arrange(picked), start)
     assert isinstance(rows.numbers, checks.RowNumbers)
     keep = rows.numbers.keep
 
@@ -163,9 +163,9 @@ def _score_job(job: Job, side: tuple[int, ...], start: int, arrays: Arrays) -> S
     return Scored(rows, tuple(kept(arrays[place]) for place in side), tuple(map(kept, inputs)))
 
 
-def score(plan: shapes.Plan, block: RowBlock) -> Rows:
-    """The loss of each row of one block."""
-    admitted = checks.admit(plan, block.load(), block.start)
+def score(plan: shapes.Plan, arrays: Arrays, start: int = 0) -> Rows:
+    """The loss of each row of one block. start: the number of its first row"""
+    admitted = checks.admit(plan, arrays, start)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         value = values_of(plan, admitted)
         rows = rows_of(plan, admitted.rows, columns_of(value), admitted.weights, admitted.facts)

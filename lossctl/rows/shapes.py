@@ -149,7 +149,8 @@ class Plan(NamedTuple):
     def apart(self) -> Plan:
         """The same without the files of this process, so that it can be sent to another."""
         weight = None if self.weight is None else self.weight.apart
-        return self._replace(entries=tuple(entry.apart for entry in self.entries), weight=weight)
+        entries = tuple(entry.apart for entry in self.entries)
+        return self._replace(entries=entries, weight=weight, treatment=self.treatment.alone)
 
     @property
     def is_soft(self) -> bool:
@@ -226,7 +227,7 @@ def plan(
         tuple(entries),
         reduction,
         weight=_entry(WEIGHT, weight, None) if weight else None,
-        treatment=treatment.alone,
+        treatment=treatment,
         ignore=spec.ignored,
         unknown=unknown,
         has_shape=has_shape,
@@ -287,15 +288,14 @@ def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
             raise UsageError(
                 f"a list of {name.replace('_', '-')} with --soft", fix="give one number, or leave --soft out"
             )
-    for key, numbers in spec.class_tables.items():
-        name = key.replace("_", "-")
-        if len(numbers) != classes**2:
-            apart = "/".join(str(int(at % (classes + 1) != 0)) for at in range(classes**2))
-            raise UsageError(
-                f"{name} has {len(numbers)} numbers for {classes} classes",
-                why="it has one for each class and each other, row by row",
-                fix=f"give {classes**2}, as in --{name} {apart}, where all are 1 apart",
-            )
+    distances = spec.class_distances
+    if distances is not None and len(distances) != classes**2:
+        apart = "/".join(str(int(at % (classes + 1) != 0)) for at in range(classes**2))
+        raise UsageError(
+            f"class-distances has {len(distances)} numbers for {classes} classes",
+            why="it has one for each class and each other, row by row",
+            fix=f"give {classes**2}, as in --class-distances {apart}, where all are 1 apart",
+        )
 
 
 def full_name(column: Column) -> str:
