@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -121,7 +122,7 @@ def test_the_influence_of_rows_is_what_a_weight_does(loss):
     truth = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
     aspects = (survey.Aspects(draws=Draws(0, 10)),)
     with reading_of(registry.parse(loss), INPUTS[loss]) as shared:
-        (pieces,) = survey.add_up(shared.score(survey.fold(aspects, survey.slice_of)), aspects)
+        (pieces,) = survey.add_up(shared.score(partial(survey.of_block, aspects, survey.slice_of)), aspects)
         spread = pieces[None].spread(shared.losses[0].plan, Draws(0, 10), "bca")
     assert spread.acceleration == pytest.approx(truth, rel=1e-4)
 

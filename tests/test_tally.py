@@ -3,6 +3,7 @@
 import json
 import math
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_a_resample_is_the_loss_of_its_rows(loss, weight):
     with assess.prepared(wanted) as shared:
         plan = shared.losses[0].plan
         aspects = (survey.Aspects(draws=asked),)
-        (found,) = survey.add_up(shared.score(survey.fold(aspects, tally.tally_of)), aspects)
+        (found,) = survey.add_up(shared.score(partial(survey.of_block, aspects, tally.tally_of)), aspects)
     spread = found[None].spread(plan, asked, "percentile")
     for drawn, value in zip(weights_of(asked, N), spread.resampled, strict=True):
         mine = drawn if weight is None else drawn * weight
@@ -185,7 +186,7 @@ def test_the_acceleration_is_that_of_the_infinitesimal_jackknife(loss, weight):
     w = np.ones(120) if weight is None else weight[at]
     with assess.prepared([assess.Request(registry.parse(loss.name), {}, inputs_of(loss, at), weight=w)]) as shared:
         aspects = (survey.Aspects(draws=asked),)
-        (found,) = survey.add_up(shared.score(survey.fold(aspects, tally.tally_of)), aspects)
+        (found,) = survey.add_up(shared.score(partial(survey.of_block, aspects, tally.tally_of)), aspects)
         ours = found[None].spread(shared.losses[0].plan, asked, "bca").acceleration
 
     def changed(factor):

@@ -75,31 +75,26 @@ def asked(values: Mapping[str, Any], command: str, way: Way, own: Sequence[str] 
     own: what was set by hand; whatever is not its default, unless told
     """
     rows, preset = options.settings(command, way), options.defaults(command, way)
-    taken = {key: _plain(row, values[key]) for key, row in rows.items() if key in values}
-    by_hand = {key for key, value in taken.items() if not _same(value, preset[key])} if own is None else set(own)
-    call = Asked({**preset, **taken}, frozenset(by_hand & rows.keys()), way, command)
+    taken, by_hand = dict(preset), set(own or ()) & rows.keys()
     for key, row in rows.items():
-        if call[key] is not preset[key]:
-            _check(call, row, call[key])
+        if key in values:
+            value = values[key]
+            if row.kind == "level" and isinstance(value, str) and (level := options.level_of(value)) is not None:
+                value = level
+            taken[key] = value
+            if own is None and not _same(value, preset[key]):
+                by_hand.add(key)
+    call = Asked(taken, frozenset(by_hand), way, command)
+    for key, row in rows.items():
+        value = taken[key]
+        fix = "" if value is preset[key] or value is None or row.is_read else _remedy(call, row, value)
+        if fix:
+            raise UsageError(f"{call.name(key)} cannot be {value!r}", fix=fix)
     return call
-
-
-def _plain(row: Setting, value: Any) -> Any:
-    """A level as a number, however it is written; anything else as it is."""
-    if row.kind != "level" or not isinstance(value, str):
-        return value
-    level = options.level_of(value)
-    return value if level is None else level
 
 
 def _same(value: Any, other: Any) -> bool:
     return value is other or (isinstance(value, bool | int | float | str | tuple) and bool(value == other))
-
-
-def _check(call: Asked, row: Setting, value: Any) -> None:
-    fix = "" if value is None or row.is_read else _remedy(call, row, value)
-    if fix:
-        raise UsageError(f"{call.name(row.key)} cannot be {value!r}", fix=fix)
 
 
 def _remedy(call: Asked, row: Setting, value: Any) -> str:
@@ -206,7 +201,7 @@ def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> R
         "ref_exclude_same": _sources(call["ref_exclude_same"]),
         "noise": call["noise"] or "out",
         "memory": memory_of(call),
-        "told": tuple((key, call.name(key)) for key in NEEDS if call.has(key)),
+        "told": tuple((key, call.name(key)) for key in NEEDS if key in call.own),
     }
     return Reading(**{**same, **renamed})
 

@@ -159,11 +159,13 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
             return scaled
     fields = binding.bind(desk, roles, inputs, named)
     columns: dict[str, shapes.Column] = dict(fields)
-    note = binding.described(fields, roles) if len(inputs) == 1 and len(roles) > 1 else ""
+    notes = [binding.described(fields, roles)] if len(inputs) == 1 and len(roles) > 1 else []
+    guesses: list[str] = []
     chosen = tuple(fields[name] for name in names)
-    notes = (note, *(field.said for field in chosen if not field.is_guess))
-    guesses = tuple(field.said for field in chosen if field.is_guess)
-    return Bound(chosen, roles, columns, notes=tuple(filter(None, notes)), warnings=guesses)
+    for field in chosen:
+        if field.said:
+            (guesses if field.is_guess else notes).append(field.said)
+    return Bound(chosen, roles, columns, notes=tuple(filter(None, notes)), warnings=tuple(guesses))
 
 
 def _of_form(role: Role, form: Form | None) -> Role:
@@ -196,8 +198,10 @@ def _columns_by_name(
 
 def home_of(sources: Sequence[Given]) -> str | None:
     """The source whose columns bare names are: the first one that is no bare name itself."""
-    texts = [source for source in sources if isinstance(source, str)]
-    return next((text for text in texts if not looks_like_column(text) or os.path.exists(text)), None)
+    for source in sources:
+        if isinstance(source, str) and (not looks_like_column(source) or os.path.exists(source)):
+            return source
+    return None
 
 
 def column_of(source: Given, first: Given) -> Given:

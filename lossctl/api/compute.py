@@ -95,7 +95,8 @@ def prepared(
 
 def _refuse_mixed(requests: Sequence[Request]) -> None:
     first = requests[0].spec.loss
-    for loss in (request.spec.loss for request in requests):
+    for request in requests[1:]:
+        loss = request.spec.loss
         if loss.engine != first.engine:
             raise UsageError(
                 f"{first.name} goes by {first.engine.kind}, {loss.name} by {loss.engine.kind}",
@@ -234,7 +235,7 @@ def results_of_each(
 
 def _pieces(shared: Shared, aspects: tuple[survey.Aspects, ...], progress: Progress) -> tuple[survey.Pieces, ...]:
     """Of each loss, what is known of all rows and of each group."""
-    fold = survey.fold(aspects, shared.scorer.piece)
+    fold = partial(survey.of_block, aspects, shared.scorer.piece)
     forks = shared.engine.is_by_row and not any(asked.draws for asked in aspects)
     many = all(field.frame.lazy and (field.frame.rows or 0) >= FORK_ROWS for field in shared.fields)
     if forks and many and shared.threads > 1 and not shared.parts:
@@ -377,7 +378,7 @@ def left_out(
         return list(jackknife.blocks_of(confidence.draws, len(riders[0]), clusters))
 
     plan = shared.losses[at].plan
-    fold = survey.fold((aspects,), shared.scorer.piece)
+    fold = partial(survey.of_block, (aspects,), shared.scorer.piece)
     scored = at_once.without(
         shared.scorer.blocks, shared.jobs[at], shared.ride, shared.read, shared.place, shared.threads, masks
     )

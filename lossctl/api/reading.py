@@ -14,7 +14,7 @@ from ..rows.shapes import Treatment
 Given = Any  # the text of a source (PATH::SELECTOR), a numpy array or a torch tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Reading(Treatment):
     """How the inputs are read: what is the same for every loss.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,7 +121,7 @@ def command() -> Any:
 def loss_command(loss: Loss) -> Any:
     """The command of one loss: its roles and options become command-line options."""
     command = options.command_of(
-        lambda values: run(loss, values), loss.name, parameters(loss), help=_help(loss), short_help=loss.summary
+        partial(run, loss), loss.name, parameters(loss), help=_help(loss), short_help=loss.summary
     )
     command.loss = loss
     return command
@@ -149,10 +150,11 @@ def _setting(row: Setting, loss: Loss) -> options.Parameter:
 
 def _forms_of_roles(loss: Loss) -> list[options.Parameter]:
     taken: list[options.Parameter] = []
-    for role in (role for role in loss.roles if len(role.forms) > 2):
-        text = f"What {role.option.upper()} holds: {', '.join(role.forms)} (prob unless given)."
-        kind = Annotated[str | None, typer.Option(f"--{role.option}-form", metavar="FORM", help=text)]
-        taken.append((f"form_{role.name}", kind, None))
+    for role in loss.roles:
+        if len(role.forms) > 2:
+            text = f"What {role.option.upper()} holds: {', '.join(role.forms)} (prob unless given)."
+            kind = Annotated[str | None, typer.Option(f"--{role.option}-form", metavar="FORM", help=text)]
+            taken.append((f"form_{role.name}", kind, None))
     return taken
 
 

@@ -76,10 +76,13 @@ class Table:
         Numbers are float64. Labels are int64 when every cell of the block is a whole number, str when none is, and an
         object array of both otherwise: a cell has the same value whatever stands around it.
         """
-        of_lists = [choice for choice in choices if choice.columns[0] in self.lists]
-        plain = [choice for choice in choices if choice not in of_lists]
-        plan = ColumnKinds(_distinct(plain, "number"), _distinct(plain, "category"))
-        lists = tuple(sorted({choice.columns[0] for choice in of_lists}))
+        numbers: set[int] = set()
+        labels: set[int] = set()
+        matrices: set[int] = set()
+        for choice in choices:
+            is_list = choice.columns[0] in self.lists
+            (matrices if is_list else numbers if choice.kind == "number" else labels).update(choice.columns)
+        plan, lists = ColumnKinds(tuple(sorted(numbers)), tuple(sorted(labels))), tuple(sorted(matrices))
         parsed = self._parsed(plan, lists)
         for piece in pieces(dropped(parsed, start) if start else parsed, rows):
             yield Chunk(piece.rows, partial(_chosen, piece.load(), tuple(choices), plan, lists))
@@ -159,16 +162,12 @@ def _newlines(text: bytes) -> int:
 # --- blocks
 
 
-def _distinct(choices: Sequence[Choice], kind: str) -> tuple[int, ...]:
-    return tuple(sorted({column for choice in choices if choice.kind == kind for column in choice.columns}))
-
-
 def _chosen(
     block: tuple[Array, ...], choices: Sequence[Choice], plan: ColumnKinds, lists: tuple[int, ...]
 ) -> tuple[Array, ...]:
     numbers, labels, matrices = block[0], block[1 : 1 + len(plan.labels)], block[1 + len(plan.labels) :]
-    number_at = {column: place for place, column in enumerate(plan.numbers)}
-    label_at = {column: place for place, column in enumerate(plan.labels)}
+    number_at = dict(zip(plan.numbers, range(len(plan.numbers)), strict=True))
+    label_at = dict(zip(plan.labels, range(len(plan.labels)), strict=True))
     arrays: list[Array] = []
     for choice in choices:
         if choice.columns[0] in lists:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial, reduce
+from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -83,12 +83,8 @@ Pieces = dict[str | None, Any]  # group -> the Piece of its rows; None -> that o
 Weigh = Callable[[Any, np.ndarray | None, Aspects], Any]  # (block, positions of its rows or None, aspects) -> Piece
 
 
-def fold(aspects: Sequence[Aspects], piece_of: Weigh) -> Callable[[tuple[Any, ...]], tuple[Pieces, ...]]:
-    """What one block adds: for each loss, all rows and each group. aspects: of each loss"""
-    return partial(_of_block, tuple(aspects), piece_of)
-
-
-def _of_block(aspects: tuple[Aspects, ...], piece_of: Weigh, blocks: tuple[Any, ...]) -> tuple[Pieces, ...]:
+def of_block(aspects: Sequence[Aspects], piece_of: Weigh, blocks: tuple[Any, ...]) -> tuple[Pieces, ...]:
+    """What one block adds: for each loss, all rows and each group. aspects: of each loss;  blocks: as each scored it"""
     return tuple(_pieces(block, asked, piece_of) for block, asked in zip(blocks, aspects, strict=True))
 
 

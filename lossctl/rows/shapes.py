@@ -77,7 +77,7 @@ class Input(NamedTuple):
         return self._replace(column=Shape(self.column.name, self.column.ndim, self.column.width))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Treatment:
     """What is done to the values that are read, on the way to a number.
 
