@@ -129,11 +129,9 @@ def _report(
     data_hash: bool = False,
     progress: Any = None,
 ) -> Report:
-    from ..sets.batches import sampled
     from ..sets.diagnosis import diagnose, remarks, surely_spread
     from ..sets.pairing import together
     from ..sets.triplets import breakdown, with_coarse
-    from . import shares
 
     opened, coarse, anchors, level = shared.losses[0], shared.rider("coarse"), asked.anchors, asked.level
     embeddings, reading = read_set(opened.plan, opened.inputs(), opened.place), opened.reading
@@ -152,6 +150,8 @@ def _report(
         counts_alone = count = partial(breakdown_on, reading.device)
     how: dict[str, Any] = {"threads": workers, **settings}
     bounded, notes = None, opened.notes
+    if anchors is not None or level is not None:
+        from . import shares
     if anchors is not None:
         bounded = shares.of_sample(
             embeddings, anchors, asked.seed, level or shares.LEVEL, progress, who=opened.pairs, **how
@@ -180,6 +180,8 @@ def _report(
     sample = None
     if asked.batch is not None:
         settings |= {"batches": asked.batches, "seed": asked.seed}
+        from ..sets.batches import sampled
+
         classes, rows = asked.batch
         sample = sampled(embeddings.emb, embeddings.label, classes=classes, rows=rows, **settings)
     diagnosis = diagnose(emb, label, counts)

@@ -21,7 +21,6 @@ from ..rows.job import PLAIN, Pairing
 from .angles import directions_of
 from .gram import Gram, make_gram, narrow
 from .pairing import LabelledSet, Masks, kept_rows, layout
-from .powers import make_powers, make_products
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "angular", "manhattan", "dot")
 STRAIGHT = ("manhattan", "dot", MINKOWSKI)  # these are of the rows as they are
@@ -209,8 +208,12 @@ class Points:
     def gram(self) -> Gram:
         gram: Gram
         if self.metric == "dot":
+            from .powers import make_products
+
             gram = make_products(self.numbers, self.steps)
         elif self.metric == "manhattan" or (not self.is_root and self.power > 1):
+            from .powers import make_powers
+
             gram = make_powers(self.numbers, self.power, self.steps)
         else:
             gram = make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
