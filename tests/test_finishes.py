@@ -339,3 +339,12 @@ def test_a_value_that_is_not_finite_is_said(loss, prediction, truth):
     pair = np.concatenate([prediction, others[0]]), np.concatenate([truth, others[1]])
     groups = lossctl.compute(loss.strip(":"), *pair, group=np.array(list("aaabbb")))
     assert not np.isfinite(groups.macro.value) and "not finite: a" in " ".join(groups.macro.warnings)
+
+
+def test_a_term_without_weight_is_not_told_to_be_infinite():
+    """A probability of 0 for what came costs cross-entropy without end, and dice nothing but what it misses."""
+    sources = np.array([0.8, 0.4, 0.0]), np.array([1, 0, 1])
+    for spec in ("dice-bce:bce_weight=0", "dice-focal:focal_weight=0"):
+        result = lossctl.compute(spec, *sources)
+        assert result.value == lossctl.compute("dice", *sources).value and not result.warnings, spec
+    assert not lossctl.compute("unified-focal:focal_weight=0", *sources).warnings

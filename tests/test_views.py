@@ -161,3 +161,10 @@ def test_the_command_reads_two_files_or_one(tmp_path):
     hardest = run_lossctl("compute", "mnrl", tmp_path / "ab.npz", "--top", "2")
     worst = np.argsort(-lossctl.row_losses("mnrl", left, right))[:2]
     assert all(str(row) in hardest.out for row in worst)
+
+
+def test_macl_of_a_temperature_that_is_not_above_zero_is_no_number():
+    left = np.eye(2)
+    assert np.isnan(lossctl.compute("macl:alignment=1,alpha=1", left, -left).value)
+    assert np.isnan(lossctl.row_losses("macl:alignment=1,alpha=1", left, -left)).all()
+    assert lossctl.compute("macl:alignment=1,alpha=1", left, left).value > 1

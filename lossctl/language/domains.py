@@ -179,7 +179,7 @@ class Option(NamedTuple):
         """`value` (a text or a Python value) in its one true form; UsageError where it is not allowed."""
         try:
             return self.domain.read(value) if isinstance(value, str) else self.domain.check(value)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise UsageError(
                 f"{self.flag} cannot be {value!r}", fix=f"it may be: {self.domain.text or 'any number'}"
             ) from None

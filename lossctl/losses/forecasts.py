@@ -93,7 +93,7 @@ def owa(pred: Array, benchmark: Array, naive: Array, target: Array) -> Sums:
     Use: to compare with M4's table
     Misleads: two numbers in one: report them apart
     Gradient: half of that of smape and of mase, each divided by what the benchmark has
-    Worked: first = 0.5 / (2 / 3); second = 0.5 / 1; owa = (first + second) / 2
+    Worked: first = 0.5 / (2 / 3); second = 0.5 / 1.25; owa = (first + second) / 2
     Example: pred=[3] benchmark=[10] naive=[4] target=[5] -> 0.575
     """
     scaled = (row_mean(abs(x - target)) / naive for x in (pred, benchmark))

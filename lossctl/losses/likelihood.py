@@ -322,6 +322,6 @@ def _log_norm(nu: float) -> float:
     x, steps = nu / 2.0, max(0, math.ceil(60 - nu / 2.0))
     y = x + steps
     series = [1 / 8, -1 / 192, 1 / 640, -17 / 14336, 31 / 18432]
-    terms = [part / y ** (2 * at + 1) for at, part in enumerate(series)]
+    terms = [part * (1.0 / y) ** (2 * at + 1) for at, part in enumerate(series)]
     down = [math.log1p(0.5 / (x + at)) for at in range(steps)]
     return math.fsum([math.log(2 * math.pi) / 2, (math.log(x) - math.log(y)) / 2, *terms, *down])

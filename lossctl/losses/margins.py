@@ -36,6 +36,7 @@ from ..language.rounding import sum_of_three
 
 Sparsity = Annotated[float, Domain(float, low=1, high=64, low_open=True)]
 Settled = Annotated[float | None, Domain(float, optional=True)]
+Multiplier = Annotated[float | None, Domain(float, low=0, optional=True)]
 Rows = Annotated[float | None, Domain(float, low=2, optional=True)]
 HALVINGS = 60
 
@@ -311,7 +312,7 @@ def aucm(
     margin: NonNegative = 1.0,
     a: Settled = None,
     b: Settled = None,
-    alpha: Settled = None,
+    alpha: Multiplier = None,
     prior: Flag = False,
 ) -> Array:
     """The area under the ROC curve by squares: scores of each kind alike, and the true ones ahead by the margin.
@@ -390,7 +391,7 @@ def distribution_balanced(
     negative_scale: Positive = 2.0,
     bias: Real = 0.05,
     gamma: NonNegative = 2.0,
-    focal_scale: NonNegative = 2.0,
+    focal_scale: Positive = 2.0,
 ) -> Array:
     """Binary cross-entropy of many labels: rare ones and rare rows weighed up, easy negatives of rare labels spared.
 

@@ -20,7 +20,7 @@ from ..language.numerics import (
 )
 from ..language.predictions import Binary, Categorical
 from ..language.registry import Sums, loss
-from .segmentation import weighted
+from .segmentation import counted, weighted
 
 Over = Literal["present", "all", "zero"]
 Background = Literal["keep", "drop"]
@@ -277,7 +277,7 @@ def generalized_dice_focal(
         surprise = row_mean(sum(weigh(share, side.miss**gamma * -side.log_p) for share, side in sides))
     else:
         surprise = row_sum(weigh(truth, probs.misses**gamma * -probs.log))
-    return Sums(*_volumes(probs, label), surprise)
+    return Sums(*_volumes(probs, label), counted(focal_weight, surprise))
 
 
 def _far(apart: Total, near: Total, weight: Total, *, smooth: float) -> Array | float:

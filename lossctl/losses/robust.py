@@ -5,7 +5,20 @@ import math
 from ..language.domains import Positive, Real
 from ..language.entropy import log_cosh as log_of_cosh
 from ..language.entropy import log_tail
-from ..language.numerics import Array, expm1, homogeneous, like, log, log1p, maximum, minimum, row_mean, sqrt, where
+from ..language.numerics import (
+    Array,
+    exp,
+    expm1,
+    homogeneous,
+    like,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    row_mean,
+    sqrt,
+    where,
+)
 from ..language.registry import loss
 
 FAR = 1e100  # an error in units of its scale beyond which squares would overflow and 1 no longer counts
@@ -135,7 +148,11 @@ def barron(pred: Array, target: Array, *, alpha: Real = 1.0, c: Positive = 1.0) 
     if alpha == 2:
         return row_mean((abs(pred - target) / c) ** 2 / 2)
     growth = _log_of_square_and_one(pred, target, c, size)
-    return row_mean(growth * size / 2 if alpha == 0 else size / alpha * expm1(alpha / 2 * growth))
+    if alpha == 0:
+        return row_mean(growth * size / 2)
+    power = alpha / 2 * growth
+    half = exp(minimum(power, 1400.0) / 2)  # a power may leave float64 where the loss does not
+    return row_mean(where(power > 600.0, size / alpha * half * half, size / alpha * expm1(minimum(power, 600.0))))
 
 
 @loss

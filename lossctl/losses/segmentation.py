@@ -10,6 +10,7 @@ from ..language.numerics import (
     Total,
     exact_beside,
     exact_root,
+    full_like,
     quotient,
     root,
     row_mean,
@@ -177,6 +178,11 @@ def _dice_and_surprise_of_hard(
     return _dice_and_surprise(missed, size, surprise, weight, dice_weight=dice_weight, bce_weight=focal_weight)
 
 
+def counted(weight: float, surprise: Array) -> Array:
+    """What a term is added up of: nothing where it has no weight, so that no row of it is told to be infinite."""
+    return surprise if weight else full_like(surprise, 0.0)
+
+
 def weighted(weight: float, term: Array | float) -> Array | float:
     """A term of a sum of two losses; one of weight 0 counts nothing, even where it is not finite."""
     return weight * term if weight else 0.0
@@ -208,7 +214,7 @@ def dice_bce(prob: Binary, label: Array, *, dice_weight: NonNegative = 1.0, bce_
     """
     truth = prob.of(label)
     inside = prob.of(0.0 * label + 1.0).p
-    return Sums(row_sum(truth.miss), row_sum(inside + label), row_mean(-truth.log_p))
+    return Sums(row_sum(truth.miss), row_sum(inside + label), counted(bce_weight, row_mean(-truth.log_p)))
 
 
 @loss(finish=_dice_and_surprise_of_hard, stands_alone=False, reductions=("overall",), aliases=("dice-focal-loss",))
@@ -234,8 +240,8 @@ def dice_focal(
     Worked: dice = 1 - 2 * 0.8 / 2.2; hard = -(0.2^2 * log(0.8) + 0.4^2 * log(0.6)) / 2; dice_focal = dice + hard
     Example: prob=[0.8,0.4] label=[1,0] -> 0.3180561936548362
     """
-    inside = prob.of(0.0 * label + 1.0).p
-    return Sums(row_sum(prob.of(label).miss), row_sum(inside + label), focal(prob, label, gamma=gamma))
+    inside, surprise = prob.of(0.0 * label + 1.0).p, focal(prob, label, gamma=gamma)
+    return Sums(row_sum(prob.of(label).miss), row_sum(inside + label), counted(focal_weight, surprise))
 
 
 def _unified(
@@ -289,6 +295,7 @@ def unified_focal(
     hit, miss = truth.p, truth.miss
     share = where(yes, delta, (1.0 - delta) * miss**gamma)
     surprise = row_mean(where(miss == 0, 0.0, share * -truth.log_p)) / 2.0
+    surprise = counted(focal_weight, surprise)
     return Sums(
         row_sum(where(yes, 0.0, miss)), row_sum(where(yes, miss, 0.0)),
         row_sum(where(yes, hit, 0.0)), row_sum(where(yes, 0.0, hit)), surprise,

@@ -186,7 +186,7 @@ def macl(panel: ViewPanel, *, temperature: Positive = 0.1, alpha: Fraction = 0.5
     Formula: 1/2 (l_ab + l_ba), l = -log P / (1 - P), P = e^(s_ii / T) / (sum_j e^(s_ij / T) + sum_{j != i} e^(t_ij /
         T)), T = t (1 + alpha (mean_k s_kk - A)), s_ij = cos(a_i, b_j), t_ij = cos(a_i, a_j)
     Paper: Huang et al., Model-Aware Contrastive Learning: Towards Escaping the Dilemmas, 2023
-    Reading: at least 1, where all pairs are right for sure
+    Reading: at least 1, where all pairs are right for sure; nan where T is not above 0, as no softmax has such
     temperature: t
     alpha: how far the temperature follows the pairs
     alignment: A, how alike pairs are when T is t
@@ -203,7 +203,7 @@ def macl(panel: ViewPanel, *, temperature: Positive = 0.1, alpha: Fraction = 0.5
     for pair in ((0, 1), (1, 0)):
         x = (_exact_logits(panel, *pair) / over).surprises(_beside(panel.everyone, panel.is_other), panel.own)[:, 0]
         total = total + where(x > 0, x / -expm1(-where(x > 0, x, 1.0)), 1.0)
-    return total / 2.0
+    return where(over > 0, total / 2.0, float("nan"))
 
 
 @loss(engine=VIEWS, roles=("left", "right", "guide_left", "guide_right"), is_angular=True, aliases=("gist-embed",))
