@@ -54,6 +54,7 @@ def test_what_is_missing_says_why() -> None:
         registry.find("torch.nn.NoSuchLoss")
     assert registry.find("F.l1_loss").name == registry.find("l1").name == "mae"
     assert registry.find("nn.CrossEntropyLoss()").name == "cross-entropy"
+    assert registry.find("Mean Squared Error").name == registry.find("mean_squared_error").name == "mse"
     with pytest.raises(UsageError, match=r"ArcFaceLoss\(num_classes=10\) is a call"):
         registry.find("losses.ArcFaceLoss(num_classes=10)")
 

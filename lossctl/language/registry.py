@@ -319,7 +319,7 @@ def find(name: str) -> Loss:
             why="what other code calls its options has other names here",
             fix=f"give the name alone, {name}; its page tells the options",
         )
-    kebab = name.strip().lower().replace("_", "-")
+    kebab = "-".join(name.lower().replace("_", "-").split())
     for family in FAMILIES:  # only as far as the one that has it: a call imports few of them
         if kebab in BY_NAME:
             break
