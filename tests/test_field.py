@@ -5,6 +5,7 @@ Truths are closed forms of the few numbers in each test.
 
 import re
 import shlex
+from datetime import UTC, datetime, timedelta, timezone
 from math import exp, inf, log
 
 import numpy as np
@@ -279,6 +280,20 @@ def test_what_is_wrong_with_sequences_is_told_by_their_number():
     ):
         with pytest.raises(DataError, match=words):
             lossctl.compute("ctc", *inputs, **lengths)
+
+
+def test_times_in_memory_are_names_of_groups():
+    """As in a Parquet file: days alone at midnight, zones in UTC."""
+    times = np.array(["2024-01-31", "2024-02-01T10:30", "2024-01-31"], "M8[ns]")
+    days = [moment.date() for moment in times.astype("M8[us]").tolist()]
+    zoned = [datetime(2024, 1, 31, 1, tzinfo=timezone(timedelta(hours=1))), *[datetime(2024, 2, 1, tzinfo=UTC)] * 2]
+    for group, names in (
+        (times, {"2024-01-31": 2, "2024-02-01 10:30:00": 1}),
+        (days, {"2024-01-31": 2, "2024-02-01": 1}),
+        (zoned, {"2024-01-31Z": 1, "2024-02-01Z": 2}),
+    ):
+        groups = lossctl.compute("bce", P_OF_3, Y_OF_3, group=group).groups
+        assert {name: result.n for name, result in groups.items()} == names
 
 
 def test_masks_of_class_numbers_stand_on_both_sides():

@@ -220,11 +220,13 @@ def test_types_of_arrow(tmp_path):
         "large": pa.array(["a", "b", "c"], pa.large_string()),
         "half": pa.array(np.array([0.5, 2, 3], np.float16)),
         "huge": pa.array([1, 2**53 + 1, 3], pa.int64()),
-        "time": pa.array([1, 2, 3], pa.timestamp("s")),
+        "time": pa.array([0, 86401, None], pa.timestamp("s")),
         "fixed": pa.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], pa.list_(pa.float32(), 2)),
         "ragged": pa.array([[1.0, 2.0], [3.0], [5.0, 6.0]]),
         "struct": pa.array([{"x": 1}] * 3),
         "nested.name": pa.array([7, 8, 9]),
+        "day": pa.array([0, 1, 20000], pa.date32()),
+        "instant": pa.array([0, 1_500_000, 86_400_000_000], pa.timestamp("us", "Europe/Berlin")),
     }
     write_parquet(path, columns)
     assert read(path, "decimal").tolist() == [0.1, 123456789.987654321, -0.000000001]
@@ -233,11 +235,12 @@ def test_types_of_arrow(tmp_path):
     assert read(path, "half").tolist() == [0.5, 2, 3]
     assert read(path, "nested.name").tolist() == [7, 8, 9]
     assert read(path, "huge", "category").tolist() == [1, 2**53 + 1, 3]
+    assert read(path, "day", "category").tolist() == ["1970-01-01", "1970-01-02", "2024-10-04"]
+    assert read(path, "instant", "category").tolist() == ["1970-01-01Z", "1970-01-01 00:00:01.500000Z", "1970-01-02Z"]
     assert read(path, "fixed").tolist() == [[1, 2], [3, 4], [5, 6]]
     refused(path, "row 1 (row group 0): column 'huge' (5)", "2**53", selector="huge")
     refused(path, "row 1 (row group 0): column 'ragged' (8)", "a list of 1", selector="ragged")
-    refused(path, "column 'time' (6)", "timestamp", "neither numbers nor text", selector="time")
-    refused(path, "column 'time' (6)", "neither numbers nor text", selector="time", kind="category")
+    refused(path, "column 'time' (6)", "timestamp", "not numbers", selector="time")
     refused(path, "column 'struct' (9)", selector="struct")
 
 

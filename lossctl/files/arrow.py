@@ -210,7 +210,25 @@ def _kind(type: Any) -> str:
     import pyarrow.types as types
 
     numeric = types.is_integer(type) or types.is_floating(type) or types.is_boolean(type) or types.is_decimal(type)
-    return "number" if numeric else "text" if str(type) in TEXTS else "unknown"
+    return "number" if numeric else "text" if str(type) in TEXTS or _is_time(type) else "unknown"
+
+
+def _is_time(type: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_date(type) or types.is_timestamp(type))
+
+
+def _written(times: Any) -> Any:
+    """Dates and points in time as text: 2024-01-31, with the time where it is not midnight; zoned ones in UTC and Z."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+    import pyarrow.types as types
+
+    is_utc = types.is_timestamp(times.type) and times.type.tz is not None
+    plain = times.cast(pa.timestamp(times.type.unit)) if is_utc else times
+    texts = compute.replace_substring_regex(plain.cast("string"), r"\.0+$", "")
+    return compute.binary_join_element_wise(compute.replace_substring_regex(texts, r" 00:00:00$", ""), "Z" * is_utc, "")
 
 
 def _type_name(type: Any) -> str:
@@ -271,6 +289,8 @@ def _stored(values: Any, width: int | None, at: Callable[[int], str]) -> Array:
         return _stored(_flat(values, width, at), None, at).reshape(len(values), width)
     if types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if _is_time(values.type):
+        values = _written(values)
     kind = _kind(values.type)
     if kind == "unknown" and not types.is_null(values.type):
         raise DataError(f"{at(0)}: {shown(str(values.type))} is neither numbers nor text", fix="choose another column")

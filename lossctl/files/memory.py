@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,6 +128,8 @@ def as_array(value: Any, label: str) -> Array:
         raise DataError(
             f"{label}: {shown(str(fault))}", why="it cannot be made a numpy array", fix="give one array"
         ) from fault
+    if array.dtype.kind == "M":
+        array = array.astype("M8[us]").astype(object)
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     if array.dtype == BFLOAT16_AS_VOID:
@@ -145,6 +148,9 @@ def _to_numpy(value: Any) -> Array:
 def _settled(objects: Array) -> Array:
     """Objects that are all text, or all numbers or missing, as numpy has them; others as they are."""
     items = objects.ravel().tolist()
+    if any(hasattr(item, "isoformat") for item in items):
+        items = [_written(item) for item in items]
+        objects = of_lists(items).reshape(objects.shape)
     if all(isinstance(item, str) for item in items):
         return np.array(items).reshape(objects.shape)
     if objects.ndim == 1 and all(_is_list(item) for item in items) and len({len(item) for item in items}) == 1:
@@ -153,6 +159,15 @@ def _settled(objects: Array) -> Array:
     if all(_is_exact(item) for item in numeric):
         return np.array(numeric, np.float64).reshape(objects.shape)
     return objects
+
+
+def _written(item: Any) -> Any:
+    """A date or a point in time as text, as one of a Parquet file; anything else as it is."""
+    if is_missing(item) or not hasattr(item, "isoformat"):
+        return item
+    zone = getattr(item, "tzinfo", None)
+    plain = item if zone is None else item.astimezone(UTC).replace(tzinfo=None)
+    return str(plain).removesuffix(" 00:00:00") + "Z" * (zone is not None)
 
 
 def of_lists(lists: Sequence[Any]) -> Array:
