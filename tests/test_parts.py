@@ -493,7 +493,7 @@ def killed_once(flag, fn, *args):
 
 
 @pytest.mark.slow
-def test_a_lost_worker_of_ray_changes_nothing(tmp_path, monkeypatch, caplog):
+def test_a_lost_worker_of_ray_changes_nothing(tmp_path, monkeypatch, caplog, capsys):
     ray = pytest.importorskip("ray")
     asked, path = Asked(tmp_path), shards(tmp_path)
     expected = lossctl.compute("bce", path, group="group", ci=0.9, resamples=99)
@@ -508,4 +508,5 @@ def test_a_lost_worker_of_ray_changes_nothing(tmp_path, monkeypatch, caplog):
         assert asked.written(["--on", "ray"], run) == asked.expected
         with pytest.raises(DeviceError, match="lost its worker of ray 4 times"):
             lossctl.compute("bce", path, executor=Killing(executor, None))
+    assert "raylet" not in capsys.readouterr().out
     assert not ray.is_initialized()

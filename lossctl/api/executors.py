@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -51,12 +54,12 @@ def working(jobs: Jobs) -> Iterator[int | Executor | None]:
         yield executor
 
 
-def _unreachable(name: str, host: str, fault: Exception) -> DeviceError:
+def _unreachable(name: str, host: str, fault: Exception, check: str = "the address") -> DeviceError:
     where = f"{name}://{shown(host)}" if host else name
     reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
     return DeviceError(
         f"{where} cannot be reached: {shown(reason)}",
-        fix=f"check the address, or use {name}, which starts workers here",
+        fix=f"check {check}, or use {name}, which starts workers here",
     )
 
 
@@ -115,23 +118,45 @@ class _OfRay:
         self._future.cancel()
 
 
+class _Stdout(NamedTuple):
+    """A stream for results. strangers: threads of an engine, whose words go to stderr"""
+
+    stream: Any
+    strangers: set[threading.Thread]
+
+    def write(self, text: str) -> int:
+        stream = sys.stderr if threading.current_thread() in self.strangers else self.stream
+        return int(stream.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
 @contextmanager
 def _ray(host: str) -> Iterator[_Ray]:
     import ray
 
-    is_ours = not ray.is_initialized()
-    if is_ours:
-        address = f"ray://{host}" if host else os.environ.get("RAY_ADDRESS")
-        own: dict[str, Any] = {} if address else {"num_cpus": cores(), "include_dashboard": False}
-        try:
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
-        except Exception as fault:
-            raise _unreachable("ray", host or address or "", fault) from fault
-    try:
-        yield _Ray(ray.remote(max_retries=0, num_cpus=1)(_call))
-    finally:
+    is_ours, before = not ray.is_initialized(), {*threading.enumerate()}
+    strangers: set[threading.Thread] = set()
+    with contextlib.redirect_stdout(_Stdout(sys.stdout, strangers)):
         if is_ours:
-            ray.shutdown()
+            _begin_ray(ray, f"ray://{host}" if host else os.environ.get("RAY_ADDRESS"))
+        strangers |= {*threading.enumerate()} - before
+        try:
+            yield _Ray(ray.remote(max_retries=0, num_cpus=1)(_call))
+        finally:
+            if is_ours:
+                ray.shutdown()
+
+
+def _begin_ray(ray: Any, address: str | None) -> None:
+    """Join the cluster of an address, or start one here. DeviceError."""
+    own: dict[str, Any] = {} if address else {"num_cpus": cores(), "include_dashboard": False}
+    try:
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
+    except Exception as fault:
+        where = (address or "").removeprefix("ray://")
+        raise _unreachable("ray", where, fault, "the address and RAY_AUTH_TOKEN") from fault
 
 
 def _call(fn: Callable[..., Any], *args: Any) -> Any:
