@@ -491,6 +491,24 @@ def test_torch_tensors(tmp_path):
         refused(tmp_path / "a.pt", *words)
 
 
+def test_batches_of_a_trainer_stand_one_after_another(tmp_path):
+    """Lists of dicts, of tuples, of tensors whose last is shorter; a few of one length may be the inputs themselves."""
+    torch = pytest.importorskip("torch")
+    rows, labels = torch.arange(30.0).reshape(10, 3), torch.arange(10)
+    parts, numbers = rows.split(4), labels.split(4)
+    path = tmp_path / "a.pt"
+    for batches, selector in (
+        ([{"x": x, "y": y, "loss": torch.tensor(0.5)} for x, y in zip(parts, numbers, strict=True)], "x"),
+        (list(zip(parts, numbers, strict=True)), "=0"),
+        (list(parts), None),
+        (list(rows.split(2)), None),
+    ):
+        torch.save(batches, path)
+        assert read(path, selector).tolist() == rows.tolist(), selector
+    torch.save(list(rows.split(5)), path)
+    assert read(path, "=1").tolist() == rows[5:].tolist()
+
+
 def test_values_of_torch_stay_in_their_file_where_they_lie_there_row_by_row(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     path, base = tmp_path / "a.pt", torch.arange(60, dtype=torch.float64).reshape(10, 6) / 7

@@ -35,6 +35,7 @@ TORCH_TYPES = {
     "torch.int64": "I64", "torch.int32": "I32", "torch.int16": "I16", "torch.int8": "I8",
     "torch.uint64": "U64", "torch.uint32": "U32", "torch.uint16": "U16", "torch.uint8": "U8", "torch.bool": "BOOL",
 }  # fmt: skip
+MOST_INPUTS = 4  # tensors that may be the inputs of a loss; more of one shape are batches
 
 
 def open_safetensors(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Arrays:
@@ -74,12 +75,14 @@ def _layout(entry: Mapping[str, Any], base: int, stretch: Bytes, name: str) -> L
 
 
 def open_tensors(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Arrays:
-    """A tensor, or a dict of tensors, that torch.save wrote. DataError for anything that only unpickling could read.
+    """A tensor, a dict of tensors, or a list of batches of either, that torch.save wrote. DataError for anything that
+    only unpickling could read.
 
     Values stay in the file where it is a ZIP with a name, which torch writes since 1.6, and are read in blocks.
     """
     label = stretch.label
     value, places = _loaded(stretch)
+    value = _joined(value)
     if hasattr(value, "detach"):
         return of_array(_kept(value, label, places, stretch), label, dialect.allow_missing)
     if not isinstance(value, Mapping):
@@ -95,6 +98,42 @@ def open_tensors(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect
     return of_keys(
         label, {name: (item.layout, partial(_same, item)) for name, item in kept.items()}, dialect.allow_missing
     )
+
+
+def _joined(value: Any) -> Any:
+    """Batches one after another, as a Trainer's `predict` returns them: dicts or tuples of tensors, or tensors of which
+    the last is shorter, or which are more than inputs of a loss could be; anything else as it is."""
+    if not isinstance(value, list) or len(value) < 2:
+        return value
+    if all(map(_is_batch, value)):
+        lengths = [len(batch) for batch in value]
+        is_cut = len(set(lengths[:-1])) == 1 and lengths[-1] < lengths[0]
+        whole = _one_after_another(value) if is_cut or len(value) > MOST_INPUTS else None
+        return value if whole is None else whole
+    if all(isinstance(batch, Mapping) for batch in value):
+        keys = [key for key, item in value[0].items() if _is_batch(item)]
+        parts = {key: [batch.get(key) for batch in value] for key in keys}
+    elif all(isinstance(batch, list | tuple) and len(batch) == len(value[0]) for batch in value):
+        parts = {at: [batch[at] for batch in value] for at in range(len(value[0]))}
+    else:
+        return value
+    joined = {key: _one_after_another(batches) for key, batches in parts.items()}
+    return joined if joined and all(whole is not None for whole in joined.values()) else value
+
+
+def _is_batch(item: Any) -> bool:
+    return hasattr(item, "detach") and item.ndim > 0
+
+
+def _one_after_another(batches: Sequence[Any]) -> Any:
+    """Tensors of one type that differ in their first axis at most, as one; None for others."""
+    import torch
+
+    if not all(map(_is_batch, batches)):
+        return None
+    if len({(batch.dtype, tuple(batch.shape[1:])) for batch in batches}) > 1:
+        return None
+    return torch.cat(list(batches))
 
 
 def _same(item: Held | Stored) -> Held | Stored:
