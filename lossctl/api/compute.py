@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
@@ -202,7 +203,7 @@ def results(
 
     confidence: one for all losses, or one for each
     """
-    return [result for of_loss in results_of_each(shared, confidence, data_hash, progress) for result in of_loss]
+    return list(chain.from_iterable(results_of_each(shared, confidence, data_hash, progress)))
 
 
 def results_of_each(

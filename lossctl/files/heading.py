@@ -57,7 +57,7 @@ def open_table(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
         from .listed import list_widths
 
         lists = list_widths(rows)
-    names = _names_in(comments, form) if dialect.header is None and _all(cells, form, numbers=True) else ()
+    names = _names_in(comments, form) if dialect.header is None and _are_numbers(cells, form) else ()
     if names:
         return Table(stretch, form._replace(names=names), begin, line)
     if not (_is_header(cells, rows, form, line) if dialect.header is None else dialect.header):
@@ -148,7 +148,7 @@ def _names_in(comments: Sequence[str], form: Form) -> tuple[str, ...]:
 
 def _delimiter(first: bytes, rest: bytes, form: Form) -> tuple[str, bool]:
     """What separates cells, and whether runs of blanks do."""
-    if b";" in first and b"," in first and _all(_texts(first, b";"), form, numbers=True, decimal=","):
+    if b";" in first and b"," in first and _are_numbers(_texts(first, b";"), form, decimal=","):
         return ";", False
     order = b"\t;|," if form.decimal == "," else b",\t;|"
     for code in order:
@@ -160,7 +160,7 @@ def _delimiter(first: bytes, rest: bytes, form: Form) -> tuple[str, bool]:
     if not DELIMITED.search(first) and re.search(rb'" +"', first):
         return " ", False  # as R writes tables
     if len(here) >= 2 and not DELIMITED.search(first) and b'"' not in first:
-        of_numbers = [row for row in (here, below) if row and _all(row, form, numbers=True)]
+        of_numbers = [row for row in (here, below) if row and _are_numbers(row, form)]
         if here in of_numbers or (len(here) == len(below) and below in of_numbers):
             return " ", True
     return ",", False
@@ -177,7 +177,7 @@ def _is_number(cell: str, form: Form) -> bool:
         return True
 
 
-def _all(cells: Sequence[str], form: Form, *, numbers: bool, decimal: str = "") -> bool:
+def _are_numbers(cells: Sequence[str], form: Form, decimal: str = "") -> bool:
     form = form._replace(decimal=decimal) if decimal else form
     return all(_is_number(cell, form) for cell in cells)
 

@@ -131,7 +131,7 @@ class Binary(NamedTuple):
         return FromProbability(no + turned, label - turned, self.floor)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Categorical:
     """Predictions of one class of C: (n, C).
 
@@ -185,7 +185,7 @@ class Categorical:
         return FromSoftmax(-(pick(gap, label) + log1p(rest)), mine, others)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Distribution:
     """Rows of a probability distribution over C outcomes, (n, C), in one of three forms.
 
@@ -222,7 +222,7 @@ class Distribution:
         return self.values[:, 0] * 0.0 if self.form == "logits" else compensated_row_sum(self.p, -1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DistributionPair:
     """Two distributions beside each other: what cancels where they are nearly equal, from whatever knows it best."""
 

@@ -27,7 +27,7 @@ HALVED = 24  # anchors: distances within as many are added up from both ends, wh
 ENDLESS = 1e300  # a margin from which on a sum of losses may overflow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Census:
     """What counting needs to know of a set.
 
@@ -50,7 +50,7 @@ class Census:
         return len(self.edges) > 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counts:
     """What B anchors add; (J, B) rows are for d_ap + margin with the census's margins.
 
@@ -73,7 +73,7 @@ class Counts:
     hard_by_class: dict[int, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DistanceSums:
     """Sums over the distances to positives, or to negatives, weighted by the anchors too."""
 

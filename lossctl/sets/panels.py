@@ -358,7 +358,7 @@ def default_threads() -> int:
     return cores() if single == "1" else 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AnchorLosses:
     """The losses of A anchors, in the order of their points: arrays of shape (A,).
 

@@ -23,7 +23,7 @@ LAST, NARROWEST = (1 << 16) - 1, 2.0**-900  # the largest of sixteen bits, and a
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ranks:
     """The negatives of B anchors, nearest first, and where each positive falls among them.
 

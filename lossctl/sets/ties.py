@@ -25,7 +25,7 @@ HASHED_VALUES = 1 << 16  # at a time: they stay near the processor
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judge:
     """What it takes to decide a triplet that a product cannot.
 
