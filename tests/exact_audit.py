@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -39,10 +39,11 @@ def by_set() -> list[list[SetCase]]:
     return [list(group) for _, group in groupby(cases, key=lambda case: (case.loss, case.what))]
 
 
-def audit() -> Iterator[Audited]:
-    """Every case, loss by loss in the order of the registry."""
+def audit(*names: str) -> Iterator[Audited]:
+    """Every case, loss by loss in the order of the registry; of these losses alone where some are named."""
+    asked = names or registry.load()
     order = {loss.name: place for place, loss in enumerate(registry.walk())}
-    kinds = (_rows(), _lists(), _sets(), _views(), _totals(), _counts())
+    kinds = (kind(asked) for kind in (_rows, _lists, _sets, _views, _totals, _counts))
     yield from sorted((row for kind in kinds for row in kind), key=lambda row: (order[row.loss], row.form))
 
 
@@ -52,39 +53,39 @@ def _audited(loss: str, form: str, what: str, values: list[float], exact: list[A
     return Audited(loss, form, what, max(errors), max(parts), len(errors))
 
 
-def _rows() -> Iterator[Audited]:
-    for case in CASES:
+def _rows(asked: Collection[str]) -> Iterator[Audited]:
+    for case in (case for case in CASES if case.loss in asked):
         exact = truths(case)
         yield _audited(case.loss, ", ".join(forms_of(case)), case.what, computed(case), exact, allowed(case, exact))
 
 
-def _lists() -> Iterator[Audited]:
-    for case in list_cases():
+def _lists(asked: Collection[str]) -> Iterator[Audited]:
+    for case in (case for case in list_cases() if case.loss in asked):
         exact = list_truths(case, BITS)
         yield _audited(case.loss, "", case.what, list_computed(case), exact, list_limits(case, exact))
 
 
-def _sets() -> Iterator[Audited]:
-    for case in set_cases():
+def _sets(asked: Collection[str]) -> Iterator[Audited]:
+    for case in (case for case in set_cases() if case.loss in asked):
         exact = set_truths(case, BITS)
         form = ", ".join(["normalized"] * case.normalize + [case.metric])
         yield _audited(case.loss, form, case.what, set_computed(case), exact, set_limits(case, exact, BITS))
 
 
-def _views() -> Iterator[Audited]:
-    for case in view_cases():
+def _views(asked: Collection[str]) -> Iterator[Audited]:
+    for case in (case for case in view_cases() if case.loss in asked):
         exact = view_truths(case, BITS)
         yield _audited(case.loss, "", case.what, view_computed(case), exact, view_limits(case, exact))
 
 
-def _totals() -> Iterator[Audited]:
-    for case in total_cases():
+def _totals(asked: Collection[str]) -> Iterator[Audited]:
+    for case in (case for case in total_cases() if case.loss in asked):
         exact, form = total_truth(case), "logits" * case.is_logit
         yield _audited(case.loss, form, case.what, [total_computed(case)], [exact], [total_limit(case, exact)])
 
 
-def _counts() -> Iterator[Audited]:
-    for case in count_cases():
+def _counts(asked: Collection[str]) -> Iterator[Audited]:
+    for case in (case for case in count_cases() if case.loss in asked):
         yield _audited(case.loss, "", case.what, [count_computed(case)], [count_truth(case, BITS)], [ULP])
 
 

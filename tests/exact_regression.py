@@ -260,6 +260,8 @@ def cases() -> list[Case]:
     table = [case for case in table if (case.spec, case.what) != ("rmsle", "near -1")]  # squares that are subnormal
     a, b, c = rng.normal(0, 2, (3, 100))
     table += [Case("ordinary", f"interval-score{more}", (a, b, c)) for more in ("", ":alpha=0.5")]
+    steep = np.array([1e155, 1e160])  # errors whose powers leave float64 where the loss does not
+    table += [Case("powers beyond float64", f"barron:alpha={alpha}", (steep, 0 * steep)) for alpha in (1.9, 1.5)]
     table += [
         Case("ordinary", "mase", (a, np.exp(b), c)),
         Case("nearly equal", "mase", (c * (1 + 1e-12), np.exp(b), c)),

@@ -99,6 +99,11 @@ def is_nameless(cell: str) -> bool:
     return cell.strip() in NAMELESS
 
 
+def is_infinite(cell: str) -> bool:
+    """Of a number: inf or infinity, with or without a sign."""
+    return cell.strip(" ").lower().lstrip("+-") in ("inf", "infinity")
+
+
 def may_be_list(cell: str) -> bool:
     """Whether a look at a cell does not rule out that it is a list."""
     return cell.lstrip().startswith(("[", "(")) or len(BETWEEN.split(cell.strip(), FEWEST_BARE - 1)) == FEWEST_BARE
@@ -135,8 +140,10 @@ def _grouped(mark: str, point: str) -> re.Pattern[str]:
 
 
 def number(cell: str) -> float:
-    """A finite decimal number, or 1 and 0 for true and false (True, true, TRUE); raises Fault, also for whole numbers
-    beyond 2**53, as for arrays of them."""
+    """A decimal number, an infinite one, or 1 and 0 for true and false (True, true, TRUE).
+
+    Fault for anything else, also for whole numbers beyond 2**53, as for arrays of them.
+    """
     if (truth := TRUTHS.get(cell.strip(" "))) is not None:
         return truth
     if NUMBER.fullmatch(cell):
@@ -150,6 +157,8 @@ def number(cell: str) -> float:
                 "if it is an identifier, choose another column; if not, write it with a decimal point",
             )
         return value
+    if is_infinite(cell):  # as in arrays: whoever asks for the number says whether it may be one
+        return float(cell)
     if is_missing(cell):
         raise Fault(f"'{shown(cell)}' is not a number", "every row needs one", SKIP)
     raise Fault(f"'{shown(cell)}' is not a number", _reason(cell), _remedy(cell))
@@ -163,8 +172,6 @@ def is_inexact(cell: str) -> bool:
 
 def _reason(cell: str) -> str:
     bare = cell.strip().lower().lstrip("+-")
-    if bare in ("inf", "infinity"):
-        return "only finite numbers have an average"
     if bare.startswith("0x"):
         return "hexadecimal is not read"
     if not cell.isascii():

@@ -10,7 +10,18 @@ from collections.abc import Mapping, Sequence
 from ..errors import DataError
 from ..language.roles import ROLES
 from ..text import piped, shown
-from .cells import NUMBER, TRUTHS, Fault, Form, is_missing, may_be_list, plain_number, plain_rows, strict_rows
+from .cells import (
+    NUMBER,
+    TRUTHS,
+    Fault,
+    Form,
+    is_infinite,
+    is_missing,
+    may_be_list,
+    plain_number,
+    plain_rows,
+    strict_rows,
+)
 from .dialect import Dialect
 from .opening import Bytes, with_newlines
 from .tables import Table, whole_rows
@@ -172,7 +183,7 @@ def _texts(row: bytes, sign: bytes | None) -> list[str]:
 
 def _is_number(cell: str, form: Form) -> bool:
     try:
-        return NUMBER.fullmatch(plain_number(cell, form)) is not None
+        return NUMBER.fullmatch(plain_number(cell, form)) is not None or is_infinite(cell)
     except Fault:
         return True
 

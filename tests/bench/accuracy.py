@@ -1,4 +1,7 @@
-"""Table of the audit of accuracy, in Markdown: python tests/bench/accuracy.py > tests/bench/accuracy_DATE.md"""
+"""Table of the audit of accuracy, in Markdown: python tests/bench/accuracy.py > tests/bench/accuracy_DATE.md
+
+Names of losses behind it: these alone.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ the worst may be large, where the truth is what is left of two numbers that canc
 
 def main() -> None:
     print(HEAD, end="\n\n")
-    print(*table(audit()), sep="\n")
+    print(*table(audit(*sys.argv[1:])), sep="\n")
 
 
 if __name__ == "__main__":
