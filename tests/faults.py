@@ -96,6 +96,12 @@ CASES: dict[str, Case] = {
     "units below names": _bce("prob,label\nshare,class\n0.9,1\n0.2,0\n0.6,1\n"),
     "names twice": _bce("prob,prob,label\n0.9,0.9,1\n0.2,0.2,0\n0.6,0.6,1\n", "", (BCE,), advice=True),
     "no name": _bce("prob,,label\n0.9,3,1\n0.2,3,0\n0.6,3,1\n", "", (BCE,)),
+    "decimal comma under other names": Case(
+        "compute bce t.csv", {"t.csv": "wahr;vorhersage\n1;0,9\n0;0,2\n1;0,6\n"}, (BCE,)
+    ),
+    "columns of several targets": Case(
+        "compute mse t.csv", {"t.csv": "pred_a,pred_b,true_a,true_b\n1,2,1,3\n2,4,4,4\n"}, (1.25, 2.0, 0.5, 4.0)
+    ),
     "decimal comma": _bce("prob;label\n0,9;1\n0,2;0\n0,6;1\n"),
     "quoted comma": _bce('prob,label\n"0,9",1\n"0,2",0\n"0,6",1\n'),
     "three decimals": _bce("prob;label\n0,900;1\n0,200;0\n0,600;1\n"),

@@ -21,12 +21,13 @@ from ..language.roles import (
     Role,
 )
 from ..text import quoted, shown
-from .classes import columns_of_classes, first_values, names_in
+from .classes import as_names, columns_of_classes, first_values, names_in
 from .frames import Field, Frame
 from .opening import label_of
 from .selectors import listed
 
 LOOKED_AT = 20  # columns of a text that are read to tell which may be meant
+COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?")
 EMBEDDED = re.compile(r"^emb(?:eddings?)?_|_(?:emb(?:eddings?)?|vec(?:tors?)?)$")
 
 
@@ -60,6 +61,7 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
         several = _like(frame, role, taken)
         if several:
             raise _ambiguous(frame, role, several)
+        _refuse_commas(frame, taken)
         choices, likely = _choices(frame, role, taken), _likeliest(frame, missing, taken)
         taken = {*taken, *_covered(frame, _candidates(frame, role, taken))}
         others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in missing[1:])
@@ -70,6 +72,22 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
             likely=likely,
         )
     return {role.name: bound[role.name] for role in roles}
+
+
+def _refuse_commas(frame: Frame, taken: Collection[str]) -> None:
+    """DataError where a column holds numbers with a decimal comma, which are none unless it is told."""
+    unknown = [name for at, name in enumerate(frame.names) if frame.content.kind_of(at) == "unknown"]
+    for name in [name for name in unknown if name not in taken][:LOOKED_AT]:
+        try:
+            cells = as_names(first_values(frame.select(f"={name}"), "category"))
+        except DataError:
+            continue
+        if len(cells) and all(COMMA.fullmatch(cell) for cell in cells.tolist()):
+            raise DataError(
+                f"{label_of(frame.path)}: column '{shown(name)}' holds {shown(str(cells[0]))}, which is no number",
+                why="the decimal point is '.' unless told otherwise",
+                fix="add --decimal ,",
+            )
 
 
 def _truth_of(roles: Sequence[Role], bound: Mapping[str, Field], others: Collection[Field]) -> Field | None:
@@ -207,7 +225,8 @@ def _likeliest(frame: Frame, missing: Sequence[Role], taken: Collection[str]) ->
         selectors = _selectors(frame, role, taken)
         first, _, last = selectors[0].partition("..") if selectors else ("", "", "")
         is_stranger = not _shares_a_word(role, first)
-        if not selectors or (last and _stem(first) != _stem(last)) or (is_stranger and role.kind == "category"):
+        is_mixed = bool(last) and _stem(first) != _stem(last) and _prefix(first) != _prefix(last)
+        if not selectors or is_mixed or (is_stranger and role.kind == "category"):
             return {}
         likely[role.name] = selectors[0]
         strangers += is_stranger
@@ -225,7 +244,24 @@ def _shares_a_word(role: Role, name: str) -> bool:
 def _selectors(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     """The columns that may be meant by a role, the likeliest first."""
     names = _likely_first(frame, role, _candidates(frame, role, taken))
-    return [f"={name}" if name.isdigit() else name for name in names]
+    return [*_runs(frame, role, taken), *(f"={name}" if name.isdigit() else name for name in names)]
+
+
+def _runs(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
+    """Neighbouring columns called after the role and something more: pred_a..pred_e for pred."""
+    free = [name for name in frame.names if name not in taken and "_" in name]
+    prefixes = dict.fromkeys(_prefix(name) for name in free) if role.layout == "rows" else {}
+    runs = {prefix: [name for name in free if _prefix(name) == prefix] for prefix in prefixes}
+    return [
+        f"{run[0]}..{run[-1]}"
+        for prefix, run in runs.items()
+        if len(run) > 1 and _shares_a_word(role, prefix)
+        if frame.names.index(run[-1]) - frame.names.index(run[0]) == len(run) - 1
+    ]
+
+
+def _prefix(name: str) -> str:
+    return name.rpartition("_")[0].lower()
 
 
 def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
