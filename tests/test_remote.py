@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pandas
 import pytest
+from conftest import run_lossctl
 
 import lossctl
 from lossctl.cli.app import run
@@ -115,6 +116,8 @@ def test_the_command_line(bucket, tmp_path):
 def test_what_may_be_secret_is_not_shown():
     assert public("https://user:word@host:80/a/b.npy?token=x#y") == "https://host:80/a/b.npy"
     assert public("s3://bucket/key with ?.npy".replace("?", "1")) == "s3://bucket/key with 1.npy"
+    assert public("https://user:word@host/b.npy?token=x::prob") == "https://host/b.npy::prob"
+    assert public("s3://bucket/b.npy::prob") == "s3://bucket/b.npy::prob"
     assert public("a::b.npy") == "a::b.npy"
     assert public("plain.npy") == "plain.npy"
 
@@ -162,7 +165,7 @@ class Web(BaseHTTPRequestHandler):
     pieces, lengths = False, True
 
     def do_GET(self):
-        status, body = (200, self.files[self.path]) if self.path in self.files else (404, b"")
+        status, body = (200, self.files[name]) if (name := self.path.partition("?")[0]) in self.files else (404, b"")
         if self.faults:
             status, body = self.faults.pop(), b""
         begin, _, end = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
@@ -214,6 +217,12 @@ def test_web_servers_of_all_kinds(web, tmp_path, caplog):
         server.faults[:] = [fault] * count
         with pytest.raises(FileError, match=message):
             lossctl.compute("bce", f"{address}/t.csv")
+    for line in ("compare {0}::prob {0}::other -y {0}::label --loss bce", "suggest {0}", "compute bce {0} -v",
+                 "run {1}", "compute bce {0} --prob {0}::none"):  # fmt: skip
+        (tmp_path / "s.yaml").write_text(f"losses:\n- {{loss: bce, inputs: ['{address}/t.parquet?token=WORD']}}\n")
+        words = line.format(f"{address}/t.parquet?token=WORD", tmp_path / "s.yaml").split()
+        done = run_lossctl(*words)
+        assert "t.parquet" in done.out + done.err and "WORD" not in done.out + done.err, (line, done)
     caplog.clear()
     server.faults[:] = [503] * 4
     assert lossctl.compute("bce", f"{address}/t.csv").value == expected

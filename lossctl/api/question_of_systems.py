@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import UsageError
+from ..files.opening import public
 from ..files.sources import parse_source
 from ..language import options
 from ..language.options import COMPARE
@@ -176,6 +177,7 @@ def _beside_of(call: Asked) -> tuple[str, ...]:
 
 def _names(systems: Sequence[Given]) -> list[str]:
     """What systems are called: files by their paths, without the folders that all of them share; arrays by place."""
+    systems = [public(system) if isinstance(system, str) else system for system in systems]
     if not all(isinstance(system, str) for system in systems):
         return [
             system if isinstance(system, str) else f"other {place}" if place else "base"

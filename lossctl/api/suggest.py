@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DataError, FileError, LossctlError
 from ..files.dialect import NEEDS, PLAIN, Dialect
+from ..files.opening import public
 from ..files.sources import opened_once, parse_source
 from ..language import registry
 from ..language.registry import Loss
@@ -82,9 +83,9 @@ def _told(dialect: Dialect) -> dict[str, Any]:
 def _of_shell(
     loss: Loss, inputs: Sequence[Given], columns: Mapping[str, str], dialect: Dialect, is_of_logits: bool
 ) -> str:
-    words = ["lossctl", "compute", loss.name, *map(fspath, inputs)]
+    words = ["lossctl", "compute", loss.name, *(public(fspath(source)) for source in inputs)]
     for role in (role for role in loss.roles if role.name in columns):
-        words += [f"--{role.option}", _place(inputs, columns[role.name])]
+        words += [f"--{role.option}", public(_place(inputs, columns[role.name]))]
     for name, value in _told(dialect).items():
         words += [f"--{name}", {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)]
     return shlex.join([*words, *["--from-logits"] * is_of_logits])
@@ -94,7 +95,9 @@ def _of_python(
     loss: Loss, inputs: Sequence[Given], columns: Mapping[str, str], dialect: Dialect, is_of_logits: bool
 ) -> str:
     words = [repr(loss.name), *map(_source, inputs)]
-    words += [f"{role.name}={_place(inputs, columns[role.name])!r}" for role in loss.roles if role.name in columns]
+    words += [
+        f"{role.name}={public(_place(inputs, columns[role.name]))!r}" for role in loss.roles if role.name in columns
+    ]
     words += [f"{name}={value!r}" for name, value in _told(dialect).items()]
     return f"lossctl.compute({', '.join([*words, *['from_logits=True'] * is_of_logits])})"
 
@@ -107,7 +110,7 @@ def _place(inputs: Sequence[Given], selector: str) -> str:
 def _source(source: Given) -> str:
     """As Python writes it."""
     if isinstance(source, str):
-        return repr(source)
+        return repr(public(source))
     if isinstance(source, PathLike):
         return f"Path({fspath(source)!r})"
     if isinstance(source, list | tuple) and any(isinstance(path, PathLike) for path in source):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import DataError
-from ..files.opening import is_remote
+from ..files.opening import is_remote, public
 from ..files.shards import matching
 from ..files.yaml import Node
 from ..text import shown
@@ -99,8 +99,9 @@ def expanded(
 
 def _labels(key: str, values: Sequence[Node]) -> list[str]:
     """What values are called in the names of entries: files without their folders, where that tells them apart."""
-    paths = [", ".join(_texts(value)) for value in values]
-    names = [", ".join(map(os.path.basename, _texts(value))) for value in values]
+    texts = [[public(text) for text in _texts(value)] for value in values]
+    paths = [", ".join(text) for text in texts]
+    names = [", ".join(map(os.path.basename, text)) for text in texts]
     return names if key in READ and len(set(names)) == len(set(paths)) else paths
 
 

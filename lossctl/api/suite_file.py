@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError, UsageError
 from ..files import yaml
-from ..files.opening import is_remote
+from ..files.opening import is_remote, public
 from ..files.yaml import Node
 from ..language import options
 from ..language.options import ENTRIES, level_of
@@ -283,9 +283,9 @@ def _default_name(kind: str, values: Mapping[str, Any]) -> str:
     losses = ", ".join(values["loss"])
     if kind == "losses":
         inputs = values["inputs"].values() if isinstance(values["inputs"], dict) else values["inputs"]
-        return f"{losses} of {', '.join(os.path.basename(text) for text in inputs)}"
-    others = ", ".join(os.path.basename(text) for text in values["others"])
-    return f"{others} against {os.path.basename(values['base'])}"
+        return f"{losses} of {', '.join(os.path.basename(public(text)) for text in inputs)}"
+    others = ", ".join(os.path.basename(public(text)) for text in values["others"])
+    return f"{others} against {os.path.basename(public(values['base']))}"
 
 
 # --- the JSON schema

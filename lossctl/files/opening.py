@@ -127,7 +127,8 @@ def label_of(path: str) -> str:
 
 
 def public(path: str) -> str:
-    """A path as it may be shown: an address without its user, password and query, which may be secret."""
+    """A path, or one with a selector, as it may be shown: an address without its user, password and query, which may
+    be secret."""
     if not is_remote(path):
         return path
     from urllib.parse import urlsplit
@@ -136,7 +137,8 @@ def public(path: str) -> str:
         parts = urlsplit(path)
     except ValueError:  # [ without ]
         return f"{path.partition('://')[0]}://..."
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    _, mark, selector = f"{parts.query}#{parts.fragment}".partition("::")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{mark}{selector.removesuffix('#')}"
 
 
 def is_remote(path: str) -> bool:
