@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import sklearn.metrics
 
-from .case import Case
+from .case import Case, reduced
 from .samples import PRED, TABLE, TABLE_TARGET, TARGET
 
 RNG = np.random.default_rng(40)
@@ -49,7 +49,7 @@ def pinballs() -> float:
 
 CASES = {
     "mase": [
-        Case("scikit-learn", "mase", (PRED, SCALE, TARGET), lambda: scaled(PRED)),
+        *reduced(Case("scikit-learn", "mase", (PRED, SCALE, TARGET), lambda: scaled(PRED)), 50, "sum"),
         Case(
             "scikit-learn, columns",
             "mase",
@@ -72,7 +72,7 @@ CASES = {
             (PRED - WIDTH, PRED + WIDTH, SCALE, TARGET),
             lambda: np.mean((2 * WIDTH + 20 * np.maximum(abs(TARGET - PRED) - WIDTH, 0)) / SCALE),
         ),
-        Case("by hand, M4's level", "msis", ([1.0, 1], [3.0, 3], [6.0, 2], [4, 2]), 4.0),
+        *reduced(Case("by hand, M4's level", "msis", ([1.0, 1], [3.0, 3], [6.0, 2], [4, 2]), 4.0), 2, "sum"),
     ],
     "owa": [
         Case("M4's formula", "owa", (PRED, BENCHMARK, SCALE, TARGET), averaged),
@@ -81,6 +81,6 @@ CASES = {
     "wis": [
         Case("interval by interval", f"wis:levels={'/'.join(map(str, LEVELS))}", (QUANTILES, TARGET), intervals),
         Case("scikit-learn's pinball", "wis", (QUANTILES[:, 1:4], TARGET), pinballs),
-        Case("the median alone is mae", "wis:levels=0.5", ([[1.0], [4.0]], [2, 2]), 1.5),
+        *reduced(Case("the median alone is mae", "wis:levels=0.5", ([[1.0], [4.0]], [2, 2]), 1.5), 2, "sum"),
     ],
 }

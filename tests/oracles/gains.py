@@ -73,18 +73,26 @@ def precisions(score: list[float], grade: list[float], cutoff: int | None = None
     return sum(values) / len(values)
 
 
-def neural(score: np.ndarray, grade: np.ndarray, temperature: float) -> float:
+def neural(
+    score: np.ndarray,
+    grade: np.ndarray,
+    temperature: float,
+    gain: np.ndarray | None = None,
+    cutoff: int | None = None,
+    rounds: int = 50,
+) -> float:
     """NeuralSort with whole matrices, balanced by division."""
     n = len(score)
     spread = abs(score[:, None] - score[None]).sum(axis=1)
     x = ((n + 1 - 2 * np.arange(1, n + 1))[:, None] * score[None] - spread[None]) / temperature
     order = np.exp(x - x.max(axis=1, keepdims=True))
     order /= order.sum(axis=1, keepdims=True)
-    for _ in range(50):
+    for _ in range(rounds):
         order /= order.sum(axis=0)
         order /= order.sum(axis=1, keepdims=True)
-    discount = 1 / np.log2(2 + np.arange(n))
-    return -float(order @ power(grade) @ discount / (np.sort(power(grade))[::-1] @ discount))
+    discount = 1 / np.log2(2 + np.arange(n)) * (np.arange(n) < (cutoff or n))
+    gain = power(grade) if gain is None else gain
+    return -float((order @ gain) @ discount / (np.sort(gain)[::-1] @ discount))
 
 
 SEVEN = ([3.0, 3, 2, 2, 2, 1, 0], [0, 1, 1, 0, 2, 0, 1], [0] * 7)
@@ -99,7 +107,13 @@ CASES = {
             lambda: float(np.mean([sklearn.metrics.average_precision_score(y > 0, s) for s, y in RATED])),
         ),
         *(
-            Case("every order", f"map{more}", SEVEN, lambda cutoff=cutoff: precisions(*SEVEN[:2], cutoff))
+            Case(
+                "every order",
+                f"map{more}",
+                SEVEN,
+                reduction="sum" if cutoff == 6 else None,
+                truth=lambda cutoff=cutoff: precisions(*SEVEN[:2], cutoff),
+            )
             for more, cutoff in (("", None), (":cutoff=1", 1), (":cutoff=3", 3), (":cutoff=6", 6))
         ),
         *(
@@ -124,7 +138,14 @@ CASES = {
             )
             for t in (1, 0.3)
         ),
-        Case(ALLRANK, "neural-ndcg", ONE, -0.8091848, digits=6),
+        *reduced(Case(ALLRANK, "neural-ndcg", ONE, -0.8091848, digits=6), 1, "sum"),
+        Case(
+            "numpy, cut off, 9 rounds, linear gains",
+            "neural-ndcg:gain=linear,cutoff=3,iterations=9",
+            LISTS,
+            lambda: float(np.mean([neural(s, y, 1, y, 3, 9) for s, y in RATED])),
+            digits=10,
+        ),
         Case(ALLRANK, "neural-ndcg:temperature=0.3", TIED, -0.7017800, digits=6),
     ],
     "dcg": [

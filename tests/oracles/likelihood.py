@@ -62,6 +62,7 @@ CASES = {
             for name in OF_TIME
             for s, kind in ((1, "event"), (0.5, "event"), (2, "between"), (0.7, "after"), (1.5, "before"))
         ),
+        Case("a sum", "aft", ([2.0, 2], [0.0, 2], [np.inf, np.inf]), np.log(2), reduction="sum"),
         Case("nothing is known", "aft", ([2.0], [0.0], [np.inf]), 0.0),
         Case("xgboost's floor", "aft:floor=1e-12", ([1.0], [np.exp(40.0)], [np.exp(40.0)]), 12 * np.log(10)),
     ],

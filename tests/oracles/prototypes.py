@@ -80,9 +80,9 @@ CASES = {
         Case(f"{LIGHTLY}, PMSNCustomLoss, in float32", "pmsn:prior=5/3/2", (X, Y), 2.563522069, digits=6),
         Case(
             "scipy",
-            "pmsn:temperature=0.4,exponent=1,iterations=2",
+            "pmsn:temperature=0.4,exponent=1,iterations=2,sharpness=0.5,regularization=3",
             (LEFT, RIGHT),
-            lambda: siamese(2, 0.4, 0.25) + scipy.stats.entropy(1 / np.arange(1, 7), use(0.4)),
+            lambda: siamese(2, 0.4, 0.5) + 3 * scipy.stats.entropy(1 / np.arange(1, 7), use(0.4)),
         ),
     ],
 }
