@@ -148,6 +148,7 @@ def test_whatever_share_passes_the_screen_the_counts_are_exact(monkeypatch, metr
                 "LONG": long,
                 "STRIP": values,
                 "SCREENED": values,
+                "THINNED": values,
             }.items():
                 monkeypatch.setattr(strips, constant, value)
             with_screen = {"bins": 0} if few else {}  # else the histograms need all products

@@ -27,6 +27,7 @@ from .points import Points, own_class, shifted
 from .ties import Judges
 
 MEMORY_BYTES = 1 << 28
+ANCHORS = 1 << 9  # of a panel
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
 CACHED = 1 << 19  # similarities of a panel: what is made of them at once stays near the processor
 BETWEEN = 1 << 12  # similarities in twice the digits that cost less than another pass
@@ -315,7 +316,7 @@ def fold(
     *,
     everyone: bool = False,
     block: int | None = None,
-    most: int = 256,
+    most: int | None = None,
     threads: Workers | None = None,
     memory_bytes: int = MEMORY_BYTES,
     bytes_each: int = 32,
@@ -324,12 +325,15 @@ def fold(
     """function(panel) for panels that cover all anchors, in order, on `threads` threads (or by others).
 
     everyone: cover all points, also those without a positive or without a negative
-    block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point, up to most
+    block: anchors a panel; if None, as many as fit in memory_bytes at bytes_each for an anchor and a point, up to most;
+        if that is None too, up to ANCHORS; half as many of large classes, and where threads would have less than two
     progress: called with the number of anchors done, and of all
     """
     keep_freed_memory()
     jobs = default_threads() if threads is None else threads
     count = points.everyone if everyone else points.anchors
+    is_wide = count >= 2 * ANCHORS * threads_of(jobs) and points.widest <= ANCHORS
+    most = most or (ANCHORS if is_wide else ANCHORS // 2)
     size = block or block_size(points, threads_of(jobs), most, memory_bytes, bytes_each)
     shared, end = Judges(points), points.begin + count
     panels = [(start, min(start + size, end)) for start in range(points.begin, end, size)]

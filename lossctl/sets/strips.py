@@ -18,7 +18,8 @@ from .points import HUGE, Points, class_positions, own_class, take_own
 from .ties import Judge, minus_margin, plus_margin, widened
 
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
-SCREENED = 1 << 20  # the same, of which few are left: most are gone over only a few times
+THINNED = 1 << 20  # the same, of which few are left: most are gone over only a few times
+SCREENED = 1 << 22  # the same in float32, where what a strip costs beside counts more than the cache
 SMALL = 1 << 14  # values that are measured at once, since another pass would cost as much
 PARTS = (4, 6, 8, 12, GROUP)  # of a group
 PROBED = 8  # so many anchors show whether a screen leaves little
@@ -91,12 +92,12 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: 
     while at < stop:
         strip, end = None, min(at + step, stop)
         if is_screened:
-            wide = min(at + lengths(points, at, stop, SCREENED), stop)
+            wide = min(at + lengths(points, at, stop, SCREENED if points.widest < LONG else THINNED), stop)
             strip = screened_strip(judge, _rough(judge, at, wide), at, reach)
             is_screened, end = strip is not None, end if strip is None else wide
         if strip is None:
             if is_thinned and at > start:
-                end = min(at + lengths(points, at, stop, SCREENED), stop)
+                end = min(at + lengths(points, at, stop, THINNED), stop)
             if end > span.stop:
                 span = slice(at, min(max(end, at + GROUP), stop))
                 group = points.squares(at, span.stop, out=scratch.array("squares", (span.stop - at, len(points))))
@@ -118,7 +119,7 @@ def _is_sparse(judge: Judge, reach: Reach) -> bool:
     """Whether a screen is worth it: of large sets, whether it leaves little to a few anchors from all parts, of which
     some may have much."""
     points = judge.points
-    if points.anchors * len(points) <= SCREENED:
+    if points.anchors * len(points) <= THINNED:
         return True
     if reach not in judge.sparse:
         places = points.begin + np.arange(PROBED) * points.anchors // PROBED

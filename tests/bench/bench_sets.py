@@ -2,9 +2,10 @@
 
     python tests/bench/bench_sets.py [--before CHECKOUT] [--n 4096] [--quick]
 
-Every case runs in a process of its own with one job, checkout after checkout, round after round: the ratio is that of
-the least CPU seconds to those of the product, which is measured in the same process. Sets: class centres of
+Every set has a process of its own with one job, checkout after checkout, round after round: a ratio is that of the
+least CPU seconds to those of the product, which is measured in the same process after each. Sets: class centres of
 standard deviation 1, and noise around them: at 0.5 no triplet is active at a margin of 0.2, at 30 half of them are.
+"breakdown" is "counts" with means and histograms of all distances; "mine" is `mine semi-hard` without its file.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from side_by_side import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISES = (0.5, 1.5, 30.0)
-WORK = ("breakdown", "batch_all", "semi_hard", "batch_hard")
+WORK = ("counts", "breakdown", "batch_all", "semi_hard", "mine", "batch_hard")
 CASE = """
 import sys, time
 import numpy as np
 from functools import partial
 from lossctl.losses import embedding
+from lossctl.sets.mining import mine_semi_hard
 from lossctl.sets.panels import anchor_losses
 from lossctl.sets.points import sort_points
 from lossctl.sets.triplets import breakdown
 
-name, n, k, noise = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+n, k, noise = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 random = np.random.default_rng(7)
 y = np.arange(n) // k
 x = (random.normal(size=(-(-n // k), 128))[y] + noise * random.normal(size=(n, 128))).astype(np.float32)
@@ -40,9 +42,12 @@ def product():
         rows = wide[start : start + 256]
         np.matmul(rows, wide.T, out=out[: len(rows)])
 
-def work():
-    if name == "breakdown":
-        breakdown(x, y, margins=[0.2], threads=1)
+def work(name):
+    if name in ("counts", "breakdown"):
+        breakdown(x, y, margins=[0.2], threads=1, **({"bins": 0} if name == "counts" else {}))
+    elif name == "mine":
+        for block in mine_semi_hard(sort_points(x, y), margin=0.2, threads=1):
+            pass
     else:
         anchor_losses(sort_points(x, y), partial(getattr(embedding, name), margin=0.2), threads=1)
 
@@ -55,15 +60,17 @@ def least(function):
         taken.append(time.process_time() - before)
     return min(taken)
 
-floor = least(product)
-print(least(work) / min(floor, least(product)))
+for name in sys.argv[4:]:
+    print(least(partial(work, name)) / least(product), flush=True)
 """
 
 
-def ratio(checkout: Path, name: str, n: int, k: int, noise: float) -> float:
+def ratios(checkout: Path, n: int, k: int, noise: float) -> list[float]:
+    """Of each of WORK, in one checkout."""
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-c", CASE, name, str(n), str(k), str(noise)]
-    return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    command = [sys.executable, "-P", "-c", CASE, str(n), str(k), str(noise), *WORK]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    return [float(line) for line in output.split()]
 
 
 def main() -> None:
@@ -78,11 +85,10 @@ def main() -> None:
     print(f"| noise | K | work | {' | '.join(checkouts)} |\n| ---: | ---: | --- |{' ---: |' * len(checkouts)}")
     for k in (4,) if options.quick else (4, 32, options.n // 2):
         for noise in NOISES:
-            for name in WORK:
-                cells = [
-                    min(ratio(path, name, options.n, k, noise) for _ in range(options.rounds))
-                    for path in checkouts.values()
-                ]
+            runs = [[ratios(path, options.n, k, noise) for _ in range(options.rounds)] for path in checkouts.values()]
+            for name, *cells in zip(
+                WORK, *([min(of) for of in zip(*rounds, strict=True)] for rounds in runs), strict=True
+            ):
                 print(f"| {noise:g} | {k} | {name} | {' | '.join(f'{cell:.2f}' for cell in cells)} |", flush=True)
 
 
