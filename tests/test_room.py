@@ -176,7 +176,7 @@ def test_a_set_larger_than_memory_lies_in_a_file_and_gives_the_same(tmp_path, mo
         count.clear()
         losses = [round(lossctl.compute(name, *sources, memory=size, **how).value, 12) for size in ("1GB", "10kB")]
         assert losses[0] == losses[1], name
-        assert len(count) >= 4, name
+        assert len(count) >= 3, name
     values = [lossctl.row_losses("mnrl", *views, na="skip", memory=size) for size in ("1GB", "10kB")]
     np.testing.assert_allclose(*values, rtol=1e-14)
     with monkeypatch.context() as patch:
