@@ -217,7 +217,7 @@ def _likeliest(frame: Frame, missing: Sequence[Role], taken: Collection[str]) ->
     """The selector that may be meant by each role, no column twice; {} where one has none.
 
     More than one that shares no word with its role is a guess too many, unless there is nothing else to choose; any
-    column could be the categories.
+    column could be the categories, or the one column of vectors.
     """
     likely: dict[str, str] = {}
     strangers = choices = 0
@@ -225,8 +225,9 @@ def _likeliest(frame: Frame, missing: Sequence[Role], taken: Collection[str]) ->
         selectors = _selectors(frame, role, taken)
         first, _, last = selectors[0].partition("..") if selectors else ("", "", "")
         is_stranger = not _shares_a_word(role, first)
-        is_mixed = bool(last) and _stem(first) != _stem(last) and _prefix(first) != _prefix(last)
-        if not selectors or is_mixed or (is_stranger and role.kind == "category"):
+        is_family = _stem(first) == _stem(last) or _prefix(first) == _prefix(last) != ""
+        is_any = role.kind == "category" or (role.layout == "vectors" and not last)
+        if not selectors or (last and not is_family) or (is_stranger and is_any):
             return {}
         likely[role.name] = selectors[0]
         strangers += is_stranger
