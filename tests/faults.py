@@ -473,6 +473,31 @@ CASES: dict[str, Case] = {
     "a number that is none": _done(
         "run s.yaml", {"s.yaml": "losses:\n  - {loss: bce, inputs: t.csv, ci: [1]}\n"}, advice=True
     ),
+    "a season longer than its series": _done(
+        "compute mase f.csv --pred m --train h.csv --season 50",
+        {"f.csv": "id,y,m\nA,3,4\n", "h.csv": "id,y\nA,3\nA,5\n"},
+        advice=True,
+    ),
+    "a setting of other commands": _done("triplets x.npy y.npy --seed-of y.npy", SET, advice=True),
+    "an option of no command": _done("triplets x.npy y.npy --zzzz 1", SET, advice=True),
+    "an option that does not suit": _good("compute bce t.csv --noise out", advice=True),
+    "an option of a spec that it has not": _good(
+        "compute mae t.csv --pred prob -y label --also focal:zzzz=1", advice=True
+    ),
+    "a plot of the hardest": _good("compute bce t.csv --plot p.svg --top 2", advice=True),
+    "distances of other classes": _done(
+        "compute wasserstein-dice p.npy y.npy --class-distances 0/1", BESIDE, advice=True
+    ),
+    "no semi-hard negative": _done(
+        "compute semi-hard x.npy y.npy --fallback drop",
+        {"x.npy": np.array([[0.0], [10], [0], [10]]), "y.npy": CLASSES},
+        advice=True,
+    ),
+    "a reference without direction": _done(
+        "compute batch-hard x.npy y.npy --ref z.npy --ref-label y.npy --distance cosine",
+        {"x.npy": WIDE + 1, "y.npy": CLASSES, "z.npy": WIDE * 0},
+        advice=True,
+    ),
     "a bench of one point": _done("bench batch-hard --n 1", {}, advice=True),
     "a bench that is none": _done("bench batch-hard --n 64 --dim 2 --baseline t.csv", advice=True),
     "an interval of bare": _done("compute bce t.csv --ci 0.9 -f bare"),
