@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from conftest import run_lossctl
@@ -56,4 +58,10 @@ def test_what_has_no_naive_error_is_refused(files):
     refused(TRAIN.replace("a,", "c,"), "no values of series 'a'")
     refused(TRAIN.replace("14", "10").replace("16", "10"), "series 'b'", "do not vary")
     refused(TRAIN.replace("a,2020-03", "a,2019-12"), "ds '2019-12' of 'a' stands behind a later one", "sort")
+    days = {"2020-01": "5.1.2020", "2020-02": "4.2.2020", "2020-03": "3.3.2020"}
+    written = functools.reduce(lambda text, month: text.replace(month, days[month]), days, TRAIN)
+    refused(written.replace("a,4.2.2020", "a,6.3.2020"), "ds '3.3.2020' of 'a' stands behind")
+    refused("ds,y\n1,1\n3,3\n2,2\n", "ds '2' of '0' stands behind")
+    (files / "train.csv").write_text(written)
+    assert value(files, "mase", "--pred", "m") == pytest.approx((3 / 3 + 1 / 1.5 + 2 / 3) / 3)
     refused("y\n1\n3\n2\n", "does not say of which series")

@@ -62,6 +62,18 @@ def test_every_way_to_write_a_sequence_is_counted():
         assert alone.value == pytest.approx(truth()[at], rel=1e-12)
 
 
+def test_lengths_beside_the_frames_are_read_by_name(folder):
+    """Files saved by the names of torch's arguments: all frames of padded sequences gave another number in silence."""
+    padded, counts = np.load("y.npy"), np.array([len(text) for text in TEXTS])
+    beside = {"log_probs": FRAMES, "targets": padded, "input_lengths": LENGTHS, "target_lengths": counts}
+    np.savez("all.npz", **beside)
+    np.testing.assert_allclose(lossctl.row_losses("ctc", "all.npz"), truth(), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(lossctl.row_losses("ctc", beside), truth(), rtol=1e-12, atol=1e-15)
+    longer = np.full(6, len(FRAMES))
+    own = lossctl.row_losses("ctc", FRAMES, TEXTS, frame_lengths=longer)
+    assert lossctl.row_losses("ctc", "all.npz", frame_lengths=longer).tolist() == own.tolist()
+
+
 def test_no_cut_of_sequences_changes_a_digit(folder, monkeypatch):
     """Of files and arrays, either order of axes: the same bytes wherever blocks and strips end."""
     np.save("n.npy", np.moveaxis(FRAMES, 1, 0))
@@ -100,6 +112,8 @@ def test_what_stands_beside_a_sequence_has_a_value_for_each(folder, capsys):
     rows = printed("compute", "ctc", "x.npy", "y.npy", *beside, "--top", "2", "--id", "ids.npy").split("\n")
     hardest = np.argsort(-losses)[:2]
     assert [row.split("\t")[1:3] for row in rows[1:3]] == [[str(at), f"u{at}"] for at in hardest]
+    infinite = lossctl.compute("ctc", FRAMES, TEXTS, frame_lengths=LENGTHS)
+    assert any("not finite in 2 lists: 3, 5" in warning for warning in infinite.warnings)
     with pytest.raises(DataError, match="2 values beside 6 sequences"):
         lossctl.compute("ctc", FRAMES, TEXTS, frame_lengths=LENGTHS, weight=[1.0, 2.0])
     assert run(["compute", "ctc", "x.npy", "y.npy", *beside, "--also", "ctc:blank=2"]) == 2

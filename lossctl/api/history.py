@@ -26,17 +26,19 @@ VALUES = Role("values", "train", "training values in the order of time", "row", 
 
 
 ISO = re.compile(r"\d{4}-\d\d")
+DAY = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})$")
 
 
 class History(NamedTuple):
     """Training values: one series, or several by their names.
 
-    values, names: (n,) in the order of time within each series; names None for one series
+    values, names: (n,) in the order of time within each series; names None for one series;  doubt: of that order
     """
 
     values: np.ndarray
     names: np.ndarray | None
     path: str
+    doubt: str
 
     def naive_errors(self, season: int, kind: str) -> dict[str, float]:
         """The mean absolute ("error") or squared ("square") difference of values a season apart, of each series."""
@@ -79,6 +81,7 @@ def scaled_bound(
     }
     notes = (f"{scale.option} = of {history.path}, season {reading.season}",)
     marks = (f"season:{reading.season}",)
+    doubts = (history.doubt,) if history.doubt else ()
     series = _series_of(first.frame)
     chosen = tuple(fields[role.name] for role in rest)
     if series is None:
@@ -93,7 +96,7 @@ def scaled_bound(
         def alike(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
             return (*arrays[:place], np.full(len(arrays[0]), error), *arrays[place:])
 
-        return Bound(chosen, tuple(rest), columns, alike, notes, marks)
+        return Bound(chosen, tuple(rest), columns, alike, notes, marks, doubts)
 
     def by_series(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         own, names = arrays[:-1], arrays[-1].reshape(-1)
@@ -109,18 +112,19 @@ def scaled_bound(
         known = np.array([_usable(errors, name, history.path, reading.season) for name in unique.tolist()])
         return (*own[:place], known[at], *own[place:])
 
-    return Bound((*chosen, series), (*rest, SERIES), columns, by_series, (*notes, f"series = {series.name}"), marks)
+    told = (*notes, f"series = {series.name}")
+    return Bound((*chosen, series), (*rest, SERIES), columns, by_series, told, marks, doubts)
 
 
 def _history(desk: binding.Desk, source: Given) -> History:
     frame, selector = desk.frame(source, "train")
     series = _series_of(frame)
     if series is None:
-        return History(read_all(desk.field(source, VALUES)).reshape(-1), None, label_of(frame.path))
+        doubt = _refuse_disorder(frame, None)
+        return History(read_all(desk.field(source, VALUES)).reshape(-1), None, label_of(frame.path), doubt)
     field = frame.select(selector) if selector is not None else named(frame, [VALUES], (series,))[VALUES.name]
     values, names = read_all(field).reshape(-1), categories_of(series).astype(str)
-    _refuse_disorder(frame, names)
-    return History(values, names, label_of(frame.path))
+    return History(values, names, label_of(frame.path), _refuse_disorder(frame, names))
 
 
 def _series_of(frame: Frame) -> Field | None:
@@ -129,28 +133,46 @@ def _series_of(frame: Frame) -> Field | None:
     return None if title is None else frame.select("=" + title)
 
 
-def _refuse_disorder(frame: Frame, names: np.ndarray) -> None:
-    """DataError where a column of numbers or ISO dates says that values of a series are not in the order of time."""
+def _refuse_disorder(frame: Frame, names: np.ndarray | None) -> str:
+    """What to doubt where a column of times cannot be ordered, else "".
+
+    DataError where one of numbers or dates says that values of a series are not in the order of time.
+    """
     title = next((name for word in TIMES for name in frame.names if name.lower() == word), None)
     if title is None:
-        return
+        return ""
     times = categories_of(frame.select("=" + title)).astype(str)
-    try:
-        ordered = times.astype(float)
-    except ValueError:
-        if not all(ISO.match(time) for time in times[:1000].tolist()):
-            return
-        ordered = times
+    names = np.zeros(len(times), dtype=int) if names is None else names
+    orders = _ordered(times)
     order = np.argsort(names, kind="stable")
-    ordered, own = ordered[order], names[order]
-    back = (ordered[1:] < ordered[:-1]) & (own[1:] == own[:-1])
-    if back.any():
-        at = int(np.argmax(back)) + 1
+    same = names[order][1:] == names[order][:-1]
+    backward = [(keys[order][1:] < keys[order][:-1]) & same for keys in orders]
+    if all(back.any() for back in backward) and backward:
+        at = int(np.argmax(backward[0])) + 1
         raise DataError(
-            f"{label_of(frame.path)}: {title} {str(times[order][at])!r} of {str(own[at])!r} stands behind a later one",
+            f"{label_of(frame.path)}: {title} {str(times[order][at])!r} of {str(names[order][at])!r} stands behind a "
+            "later one",
             why="the naive forecast looks steps back, so training values are read in the order of time",
             fix=f"sort the file by {title}",
         )
+    if not orders and same.any():
+        return f"{label_of(frame.path)}: {title} {str(times[0])!r} is no date like 2024-01-31: rows are taken in order"
+    return ""
+
+
+def _ordered(times: np.ndarray) -> list[np.ndarray]:
+    """Times as what is sorted: numbers, ISO dates, or days and months in either order; [] of others."""
+    try:
+        return [times.astype(float)]
+    except ValueError:
+        pass
+    if all(ISO.match(time) for time in times.tolist()):
+        return [times]
+    parts = [DAY.match(time) for time in times.tolist()]
+    if not all(parts):
+        return []
+    low, high, year = (np.array([int(part[at]) for part in parts if part]) for at in (1, 2, 3))
+    return [(year * 100 + month) * 100 + day for day, month in ((low, high), (high, low)) if month.max() <= 12]
 
 
 def _usable(errors: dict[str, float], name: str, path: str, season: int) -> float:

@@ -22,6 +22,8 @@ from .reading import Given, Reading
 Array = np.ndarray[Any, Any]
 COUNTED = "they are counted from the array of symbols"
 LENGTH = Role("length", "lengths", "how long each sequence is", "row", ("length", "lengths"))
+FRAME_LENGTHS = ("input_lengths", "input_length", "frame_lengths", "logit_lengths")
+SYMBOL_LENGTHS = ("target_lengths", "target_length", "symbol_lengths", "label_lengths", "label_length")
 
 
 class Text(NamedTuple):
@@ -65,9 +67,15 @@ def sequences_of(
             )
         return None
     frames, written = fields
+    beside = [
+        _called(names, fields) if source is None else None
+        for names, source in ((FRAME_LENGTHS, frame_lengths), (SYMBOL_LENGTHS, symbol_lengths))
+    ]
     shape = frames.axes or (frames.frame.content.rows_of(frames.columns[0]) or len(read_all(frames)), 1, frames.width)
-    lengths = None if frame_lengths is None else _whole(desk.field(frame_lengths, LENGTH))
-    counts = None if symbol_lengths is None else _whole(desk.field(symbol_lengths, LENGTH))
+    lengths, counts = (
+        _whole(field) if field is not None else None if source is None else _whole(desk.field(source, LENGTH))
+        for field, source in zip(beside, (frame_lengths, symbol_lengths), strict=True)
+    )
     values = read_all(written)
     if written.ndim == 1 and counts is None:
         if shape[1] > 1:
@@ -85,6 +93,7 @@ def sequences_of(
     _refuse_lengths(lengths, sequences, longest, "--frame-lengths", "frames", f"the array has {longest} for each")
     text = _text(written, values, sequences, counts, width, blank)
     bound = _in_rows(roles, Frames(frames, axis, lengths, width, _certain(width, blank)), written, shape, text, blank)
+    bound = bound._replace(notes=(*bound.notes, *(f"lengths: {field.name}" for field in beside if field is not None)))
     return bound if group is None else bound._replace(grouping=desk.field(group, rider("group")))
 
 
@@ -97,6 +106,12 @@ def _padded(source: Given) -> Given:
     for row, text in zip(padded, source, strict=True):
         row[: len(text)] = text
     return padded
+
+
+def _called(names: Sequence[str], fields: Sequence[Field]) -> Field | None:
+    """The first column beside frames or symbols of one of these names."""
+    frames = [field.frame for field in fields]
+    return next((frame.select(f"={name}") for frame in frames for name in names if name in frame.names), None)
 
 
 def _is_one(frames: Field, written: Field) -> bool:

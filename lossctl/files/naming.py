@@ -68,7 +68,10 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
         raise DataError(
             f"{label_of(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
-            fix=_two_views(frame, role) or f"name it with {choices}{others_too}, or give it as a file of its own",
+            fix="give the training values with --train SRC, or a column of the errors with "
+            f"--{role.option} {quoted(f'{frame.path}::COLUMN')}"
+            if role.naive
+            else _two_views(frame, role) or f"name it with {choices}{others_too}, or give it as a file of its own",
             likely=likely,
         )
     return {role.name: bound[role.name] for role in roles}
@@ -226,7 +229,7 @@ def _likeliest(frame: Frame, missing: Sequence[Role], taken: Collection[str]) ->
         first, _, last = selectors[0].partition("..") if selectors else ("", "", "")
         is_stranger = not _shares_a_word(role, first)
         is_family = _stem(first) == _stem(last) or _prefix(first) == _prefix(last) != ""
-        is_any = role.kind == "category" or (role.layout == "vectors" and not last)
+        is_any = bool(role.naive) or role.kind == "category" or (role.layout == "vectors" and not last)
         if not selectors or (last and not is_family) or (is_stranger and is_any):
             return {}
         likely[role.name] = selectors[0]

@@ -215,7 +215,7 @@ ROLES: dict[str, Role] = {
              ("split", "branch", "child", "node", "group"), kind="category",
              counts="branches"),
         Role("frames", "scores", "logits (or log-probabilities) of C symbols at each frame, (n, C)", "vectors",
-             ("frame", "frames", "scores", "score", *LOGIT_NAMES), is_per_class=True, classes="always"),
+             ("frame", "frames", "scores", "score", "log_probs", *LOGIT_NAMES), is_per_class=True, classes="always"),
         Role("symbol", "label", "the k-th symbol of a sequence at its k-th frame, the blank at those behind",
              "row", ("symbol", "symbols", *LABEL_NAMES), truth=True, check="index"),
         Role("rank_score", "score", "scores of documents; larger ranks higher", "row",

@@ -138,9 +138,11 @@ def verdict(plan: Plan, facts: Facts, is_of_all: bool = True) -> tuple[tuple[str
             "are left to float64"
         )
     if facts.infinite:
-        where = ", ".join(plan.entries[0].column.frame.where(row) for row in facts.infinite_rows)
+        numbers = ", ".join(str(row) for row in facts.infinite_rows)
+        places = ", ".join(plan.entries[0].column.frame.where(row) for row in facts.infinite_rows)
+        where, unit = (f"{numbers} (from 0)", "lists") if plan.has_shape else (places, "rows")
         more = " ..." if facts.infinite > len(facts.infinite_rows) else ""
-        warnings.append(f"the loss is not finite in {facts.infinite} rows: {where}{more}")
+        warnings.append(f"the loss is not finite in {facts.infinite} {unit}: {where}{more}")
     return tuple(notes), tuple(warnings)
 
 
