@@ -389,6 +389,33 @@ def test_torchrun(tmp_path):
         lossctl.triplets(emb, label, executor="torchrun")
 
 
+WAITING = """
+import sys
+from lossctl.api import ranks
+from lossctl.cli.app import run
+
+ranks.is_one = lambda: True
+sys.exit(run(["triplets"]))
+"""
+
+
+@pytest.mark.slow
+def test_a_rank_that_waits_for_the_others_ends_when_torchrun_ends_it():
+    distributed = pytest.importorskip("torch.distributed")
+    store = distributed.TCPStore("127.0.0.1", 0, 2, is_master=True, wait_for_workers=False)
+    keys = store.num_keys()
+    names = {"RANK": 1, "LOCAL_RANK": 1, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": store.port}
+    own = {"MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_RUN_ID": "none"} | {key: str(names[key]) for key in names}
+    process = subprocess.Popen([sys.executable, "-c", WAITING], env=os.environ | own, cwd=ROOT)
+    try:
+        while store.num_keys() == keys and process.poll() is None:
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+
+
 def points_held():
     return len(parts.FUNCTIONS)
 

@@ -168,8 +168,25 @@ def _join() -> int:
     import torch.distributed as ranks
 
     if not ranks.is_initialized():
-        ranks.init_process_group("gloo", timeout=PATIENCE)
+        _apart(lambda: ranks.init_process_group("gloo", timeout=PATIENCE))
     return ranks.get_world_size()
+
+
+def _apart(function: Callable[[], None]) -> None:
+    """Do it in a thread of its own, so that the signal by which torchrun ends this rank is not kept waiting."""
+    from concurrent.futures import Future
+
+    done: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            function()
+            done.set_result(None)
+        except BaseException as fault:
+            done.set_exception(fault)
+
+    threading.Thread(target=work, daemon=True).start()  # daemon: it may wait for a rank that is no more
+    done.result()
 
 
 def _send(message: bytes, rank: int) -> None:
