@@ -1109,3 +1109,12 @@ def test_an_infinite_cell_is_infinite_as_in_an_array(tmp_path, rows):
     named = write(tmp_path, "b.csv", "pred,target\n" + path.read_text())
     with pytest.raises(DataError, match=r"b.csv:2.*the value is inf"):
         lossctl.compute("mse", str(named))
+
+
+def test_a_row_of_logits_where_nothing_is_possible_is_an_error_at_that_row():
+    """A class that is masked may be -inf, in any column, but not all of a row: there is no softmax."""
+    scores = np.array([[0.0, -np.inf], [-np.inf, 0.0]])
+    assert lossctl.compute("cross-entropy", scores, np.array([0, 1]), from_logits=True).value == 0
+    for rows, at in ((np.full((2, 2), -np.inf), 0), (np.array([[0.0, -np.inf], [-np.inf, -np.inf]]), 1)):
+        with pytest.raises(DataError, match=rf"row {at}: .* -inf, as is all of the row"):
+            lossctl.compute("cross-entropy", rows, np.array([0, 1]), from_logits=True)

@@ -81,6 +81,30 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     return gap, share, _sum_without_largest(logits, largest, share)
 
 
+def softmax_parts_at(logits: Array, column: Array) -> tuple[Array, Array, Array]:
+    """`softmax_parts` of one column a row: gap, share and rest, (n,) each.
+
+    The sum of many columns is that of e^x over e^largest, in fewer passes: no difference is taken that could be
+    rounded. What is lost where e^x underflows is below 2^-1074 a column, which is nothing to a sum of 1e-290.
+    """
+    xp = namespace(logits)
+    if columns(logits) <= FEW_COLUMNS or xp.__name__ != "numpy":
+        gap, share, rest = softmax_parts(logits)
+        return pick(gap, column), pick(share, column), rest
+    top = logits.argmax(axis=1)
+    largest = pick(logits, top)
+    gap, lost = two_sum(largest, -pick(logits, column))
+    share = exp(-gap)
+    powers = exp(logits)
+    xp.put_along_axis(powers, top[:, None], 0.0, axis=1)
+    total = row_sum(powers)
+    rest = total / exp(largest)
+    far = xp.flatnonzero(~((largest < 600) & (total > 1e-290)))
+    if far.size:
+        rest[far] = softmax_parts(logits[far])[2]
+    return gap, share - share * lost, rest
+
+
 def _is_coarse(x: Array) -> bool:
     """Whether the differences of numbers surely need no rounding, as of those of float32 that are of like size.
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from . import entropy
-from .entropy import log_softmax, softmax_parts
+from .entropy import log_softmax, softmax_parts, softmax_parts_at
 from .numerics import Array, exp, log, log1p, maximum, pick, row_sum, sigmoid, softplus, where
 from .rounding import compensated_row_sum
 
@@ -179,10 +179,9 @@ class Categorical:
         if not self.logits:
             p = pick(self.values, label)
             return FromProbability(p, 1.0 - p, self.floor)
-        gap, share, rest = self._parts
-        mine = pick(share, label)
+        gap, mine, rest = softmax_parts_at(self.values, label)
         others = where(mine == 1, rest, (1.0 - mine) + rest)  # 1 + rest - mine, without cancelling
-        return FromSoftmax(-(pick(gap, label) + log1p(rest)), mine, others)
+        return FromSoftmax(-(gap + log1p(rest)), mine, others)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from ..language.domains import Domain, Flag, NonNegative
 from ..language.engines import LISTS
-from ..language.entropy import softmax_parts
+from ..language.entropy import softmax_parts, softmax_parts_at
 from ..language.numerics import (
     Array,
     Total,
@@ -41,9 +41,9 @@ def cross_entropy_z(scores: Array, label: Array, *, z: NonNegative = 1e-4) -> Ar
     Worked: n = log(exp(0.5) + exp(0.2)); cross_entropy_z = n - 0.5 + 0.0001 * n^2
     Example: scores=[0.5,0.2] label=0 -> 0.5544664109666809
     """
-    gap, _, rest = softmax_parts(scores)
+    gap, _, rest = softmax_parts_at(scores, label)
     normaliser = row_max(scores) + log1p(rest)
-    surprise = pick(gap, label) + log1p(rest)
+    surprise = gap + log1p(rest)
     return surprise + z * (normaliser * normaliser) if z else surprise
 
 

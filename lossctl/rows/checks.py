@@ -225,7 +225,7 @@ def _finite(
     if not values.size:
         return 0.0, 0.0
     low, high = float(values.min()), float(values.max())
-    if high - high == 0 and (low - low == 0 or (allow_minus_infinity and low == -np.inf)):
+    if all(end - end == 0 or (allow_minus_infinity and end == -np.inf) for end in (low, high)):
         return low, high
     bad = ~np.isfinite(values) if not allow_minus_infinity else np.isnan(values) | (values == np.inf)
     raise _fault(
@@ -361,14 +361,32 @@ def _check_classes(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
 
 
 def _check_logits(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
-
     low, high = _finite(entry, values, rows, allow_minus_infinity=entry.classes > 0)
+    _refuse_no_class(entry, values, rows, low)
     alike = low >= 0 and high <= 1 and (not entry.classes or _are_shares(values))
     return Facts(logits_like_probabilities=alike, lowest_logit=low, highest_logit=high)
 
 
+def _refuse_no_class(entry: Input, values: np.ndarray, rows: RowNumbers, low: float) -> None:
+    """DataError where all values of a row are -inf. low: the lowest of all"""
+    import numpy as np
+
+    if low == -math.inf and (values.max(axis=-1) == -np.inf).any():
+        bad = np.broadcast_to(values.max(axis=-1, keepdims=True) == -np.inf, values.shape)
+        raise _fault(
+            entry,
+            values,
+            rows,
+            bad,
+            "{}, as is all of the row",
+            why="what is -inf has probability 0, and something must be possible",
+            fix="find where it comes from, or leave such rows out of the file",
+        )
+
+
 def _check_log_prob(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
-    _, high = _finite(entry, values, rows, allow_minus_infinity=True)
+    low, high = _finite(entry, values, rows, allow_minus_infinity=True)
+    _refuse_no_class(entry, values, rows, low)
     if high > 0:
         raise _fault(entry, values, rows, values > 0, "{} is above 0, so no log of a probability", fix="see --p-form")
     return NOTHING
