@@ -445,52 +445,19 @@ def test_the_fused_kernels_hold_in_the_interpreter() -> None:
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
-COMPILED = """
-import sys, torch, triton
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
-from lossctl.kernels import batch_all, batch_hard, semi_hard, tiles
-
-class OnTheGpu:
-    is_cuda = True
-
-for module in (batch_hard, batch_all, semi_hard):
-    asked = [("ieee", "fp32", 128), ("tf32x3", "fp32", 128), ("bf16", "bf16", 128), ("float64", "fp64", 128)]
-    for precision, kind, dim in asked + [("bf16", "bf16", 256)] * (module is batch_hard):
-        OnTheGpu.shape = (1, dim)
-        OnTheGpu.dtype = torch.float64 if kind == "fp64" else torch.float32
-        cut = tiles.default_tiling(OnTheGpu, precision)
-        real = "fp64" if kind == "fp64" else "fp32"
-        types = dict.fromkeys(("first_block", "n_rows", "n_tiles", "tiles_per_split"), "i32")
-        types |= dict.fromkeys(("n_counts", "n_thresholds"), "i32")
-        types |= dict.fromkeys(("start", "end", "counts", "farthest_at", "nearest_at"), "*i32")
-        types |= {"points": "*" + kind, "loss": "*fp64"}
-        fixed = {"DIM": dim, "BLOCK_M": cut.block_m, "BLOCK_N": cut.block_n, "BLOCK_D": cut.block_d}
-        fixed |= {"PRECISION": precision if precision.startswith("tf32") else "ieee", "SQUARED": False, "CERTIFY": True}
-        fixed |= {"THRESHOLDS": 4, "UNROLL": 4, "EASIEST": True, "ROUND_ROOT": precision in ("ieee", "tf32x3")}
-        kernel = module._kernel
-        signature = {name: "constexpr" if name in fixed else types.get(name, "*" + real) for name in kernel.arg_names}
-        constants = {(i,): fixed[name] for i, name in enumerate(kernel.arg_names) if name in fixed}
-        source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-        options = {"num_warps": cut.warps, "num_stages": cut.stages}
-        binary = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
-        print(module.__name__, precision, binary.metadata.shared, binary.asm["ptx"].count("wgmma.mma_async"))
-"""
-
-
 @pytest.mark.slow
 @needs_triton
 def test_every_kernel_compiles_for_hopper(tmp_path: Path) -> None:
     environment = os.environ | {"TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "TRITON_INTERPRET": "0"}
-    script = tmp_path / "compiled.py"  # triton reads a kernel's source from its file
-    script.write_text(COMPILED)
-    finished = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, ROOT / "tests/bench/kernel_code.py", "--lines"]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     lines = [line.split() for line in finished.stdout.splitlines()]
     assert len(lines) == 13
-    for _, precision, shared_bytes, tensor_core_products in lines:
-        assert int(shared_bytes) <= 227 * 1024
-        assert (int(tensor_core_products) > 0) == (precision in ("tf32x3", "bf16"))
+    for kernel, precision, *_, shared_kib, tensor_core_products, first_look, _ in lines:
+        assert int(shared_kib) <= 227
+        assert (int(tensor_core_products) > 0) == (precision != "ieee")
+        assert kernel != "batch-all" or float(first_look) < 11, precision  # instructions, for an element and threshold
 
 
 @pytest.mark.slow

@@ -42,6 +42,20 @@ class TripletSums:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """What the kernel compares first, in float32 whatever the points are.
+
+    inner, outer: (thresholds, rows), of `Thresholds`, -inf where there is none
+    width: (rows,), a comparison that is off by more is decided; farthest: (rows,), beyond lies nothing that counts
+    """
+
+    inner: Tensor
+    outer: Tensor
+    width: Tensor
+    farthest: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """What the squared distance of a negative is compared with, an entry for each anchor and positive.
 
@@ -70,6 +84,28 @@ def thresholds(
     outer = torch.where(inner >= 0, outer, -1.0)
     band = slack * (norms + largest + outer.clamp(min=0))
     return Thresholds(inner, outer, torch.where(inner >= 0, reach, 0.0).to(norms.dtype), band)
+
+
+def filter_of(at: Thresholds) -> Filter:
+    """The filter for thresholds that fall along axis 0.
+
+    Rounding is monotone: float32 values that differ are in the order of those that they came from. Where either is off
+    by its rounding, 2^-24 of it, and the band lies within the width too, what is farther apart needs no second look.
+    """
+    highest = torch.finfo(torch.float32).max
+    inner, outer = (
+        torch.where(at.inner >= 0, side, -torch.inf).float().clamp(max=highest) for side in (at.inner, at.outer)
+    )
+    width = at.band.amax(0)
+    if at.band.dtype == torch.float64:
+        width = (1.001 * (width + 2.0**-23 * (width + at.outer[0].clamp(min=0))) + 2.0**-126).float()
+    farthest = torch.nextafter(outer[0] + width, torch.full_like(width, torch.inf))
+    return Filter(inner, outer, width, farthest)
+
+
+def sums_of_farthest(reach: Tensor) -> Tensor:
+    """(MOST_POSITIVES + 1, rows) sums of none, of the first row, of the first two, and so on."""
+    return torch.nn.functional.pad(reach, (0, 0, 1, MOST_POSITIVES - len(reach))).cumsum(0)
 
 
 def naive(
@@ -197,16 +233,18 @@ def fused(
     splits, tiles_per_split = tiling.splits(rows)
     loss = points.norms.new_empty((splits, rows), dtype=torch.float64)
     counts = points.start.new_empty((4, splits, rows), dtype=torch.int32)
-    inner = tiles.all_squared_positive_distances(points, n_thresholds)
+    inner = tiles.all_squared_positive_distances(points, n_thresholds).sort(0, descending=True).values
     largest = points.norms[: points.n].max()
     at = thresholds(inner, points.norms, largest, margin=margin, squared=squared, slack=slack)
+    rough = filter_of(at)
+    reach = sums_of_farthest(at.reach) if points.norms.dtype == torch.float64 else at.reach
     round_root = points.norms.dtype == torch.float32 and precision in ("ieee", "tf32x3")
     with tiles.launching_on(points.values):
         _kernel[blocks, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
-            at.inner, at.outer, at.reach, at.band, loss, counts,
+            rough.inner, rough.outer, rough.width, rough.farthest, at.inner, at.outer, reach, at.band, loss, counts,
             first, rows, rows // tiling.block_n, tiles_per_split, splits * rows, n_thresholds,
-            UNROLL=min(n_thresholds, UNROLLED),
+            UNROLL=min(n_thresholds, UNROLLED), WIDEST=MOST_POSITIVES + 1,
             SQUARED=squared, ROUND_ROOT=round_root, CERTIFY=slack > 0,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
@@ -215,7 +253,8 @@ def fused(
     hard, active, tied, borderline = counts[:, :, own].sum(1)
     size = (points.end - points.start)[own]
     easy = (size - 1) * (points.n - size) - active
-    return TripletSums(loss[:, own].sum(0), hard, active - hard, easy, tied, borderline)
+    # What is never below 0 was summed as differences.
+    return TripletSums(loss[:, own].sum(0).clamp(min=0), hard, active - hard, easy, tied, borderline)
 
 
 def _check(margin: float, slack: float) -> None:
@@ -229,6 +268,10 @@ def _kernel(
     norms: tl.tensor,
     start: tl.tensor,
     end: tl.tensor,
+    rough_inner: tl.tensor,
+    rough_outer: tl.tensor,
+    width: tl.tensor,
+    farthest: tl.tensor,
     inner: tl.tensor,
     outer: tl.tensor,
     reach: tl.tensor,
@@ -242,6 +285,7 @@ def _kernel(
     n_counts: tl.tensor,
     n_thresholds: tl.tensor,
     UNROLL: tl.constexpr,
+    WIDEST: tl.constexpr,
     SQUARED: tl.constexpr,
     ROUND_ROOT: tl.constexpr,
     CERTIFY: tl.constexpr,
@@ -252,10 +296,15 @@ def _kernel(
     PRECISION: tl.constexpr,
 ) -> None:
     DTYPE: tl.constexpr = norms.dtype.element_ty
+    IS_DOUBLE: tl.constexpr = norms.dtype.element_ty == tl.float64
     rows = (first_block + tl.program_id(0)) * BLOCK_M + tl.arange(0, BLOCK_M)
     row_start = tl.load(start + rows)[:, None]
     row_end = tl.load(end + rows)[:, None]
     row_norm = tl.load(norms + rows)[:, None]
+    row_width = tl.load(width + rows)[:, None]
+    row_farthest = tl.load(farthest + rows)[:, None]
+    if IS_DOUBLE:
+        reaches = tl.load(reach + tl.arange(0, WIDEST)[None, :] * n_rows.to(tl.int64) + rows[:, None])
     anchors = load_anchors(points, rows, DIM, BLOCK_D)
 
     total = tl.zeros((BLOCK_M,), dtype=tl.float64)
@@ -271,30 +320,61 @@ def _kernel(
         negative = tl.maximum(row_norm + (tl.load(norms + columns) - 2.0 * ab), 0.0)
         same = (columns >= row_start) & (columns < row_end)
         negative = tl.where(same, float("inf"), negative)
-        if SQUARED:
-            distance = negative
-        elif ROUND_ROOT:  # tl.sqrt is approximate in float32
-            distance = tl.sqrt_rn(negative)
-        else:
-            distance = tl.sqrt(negative)
-        hinges = tl.zeros((BLOCK_M, BLOCK_N), dtype=DTYPE)
-        for group in range(0, n_thresholds, UNROLL):
-            for k in tl.static_range(UNROLL):
-                at = (group + k) * n_rows.to(tl.int64) + rows
-                up_to = tl.load(inner + at)[:, None]
-                below = tl.load(outer + at)[:, None]
-                hinges += tl.maximum(tl.load(reach + at)[:, None] - distance, 0.0)
-                # Three counts in one sum, ten bits each: a tile has fewer than 1024 columns.
-                three = (negative <= up_to).to(tl.int32) + ((negative < below).to(tl.int32) << 10)
-                three = tl.sum(three + ((negative == up_to).to(tl.int32) << 20), 1)
-                hard += three & 1023
-                active += (three >> 10) & 1023
-                tied += three >> 20
+        rough = negative.to(tl.float32)
+        if tl.max(tl.max((rough <= row_farthest).to(tl.int32), 1), 0) > 0:
+            if SQUARED:
+                distance = negative
+            elif ROUND_ROOT:  # tl.sqrt is approximate in float32
+                distance = tl.sqrt_rn(negative)
+            else:
+                distance = tl.sqrt(negative)
+            up_to = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+            below = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+            nearest = tl.full((BLOCK_M, BLOCK_N), float("inf"), dtype=tl.float32)
+            hinges = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float32)
+            at = rows.to(tl.int64)
+            for _ in range(0, n_thresholds, UNROLL):
+                for _ in tl.static_range(UNROLL):
+                    # Sign bits of differences are counted: a comparison and its sum are more instructions.
+                    off_inner = rough - tl.load(rough_inner + at)[:, None]
+                    off_outer = rough - tl.load(rough_outer + at)[:, None]
+                    up_to += (off_inner.to(tl.int32, bitcast=True) >> 31) & 1
+                    below += (off_outer.to(tl.int32, bitcast=True) >> 31) & 1
+                    nearest = tl.minimum(nearest, tl.abs(off_inner))
+                    if CERTIFY or IS_DOUBLE:
+                        nearest = tl.minimum(nearest, tl.abs(off_outer))
+                    if not IS_DOUBLE:
+                        hinges += tl.maximum(tl.load(reach + at)[:, None] - distance, 0.0)
+                    at += n_rows
+            if tl.max(tl.max((nearest <= row_width).to(tl.int32), 1), 0) > 0:
+                up_to = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+                below = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+                equal = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
                 if CERTIFY:
-                    width = tl.load(band + at)[:, None]
-                    near = (tl.abs(negative - up_to) <= width) | (tl.abs(negative - below) <= width)
-                    borderline += tl.sum((near & (up_to >= 0)).to(tl.int32), 1)
-        total += tl.sum(hinges, 1).to(tl.float64)
+                    near = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+                for k in range(0, n_thresholds):
+                    at = k * n_rows.to(tl.int64) + rows
+                    hard_to = tl.load(inner + at)[:, None]
+                    easy_from = tl.load(outer + at)[:, None]
+                    up_to += (negative <= hard_to).to(tl.int32)
+                    below += (negative < easy_from).to(tl.int32)
+                    equal += (negative == hard_to).to(tl.int32)
+                    if CERTIFY:
+                        half = tl.load(band + at)[:, None]
+                        is_near = (tl.abs(negative - hard_to) <= half) | (tl.abs(negative - easy_from) <= half)
+                        near += (is_near & (hard_to >= 0)).to(tl.int32)
+                tied += tl.sum(equal, 1)
+                if CERTIFY:
+                    borderline += tl.sum(near, 1)
+            # Two counts in one sum: a tile has fewer than 1024 columns, and each at most 32 thresholds.
+            both = tl.sum(up_to + (below << 15), 1)
+            hard += both & 32767
+            active += both >> 15
+            if IS_DOUBLE:  # the thresholds above a negative are the farthest: how many there are says which
+                lengths = below * tl.where(below > 0, distance, 0.0)
+                total += tl.sum(tl.gather(reaches, below, 1) - lengths, 1)
+            else:
+                total += tl.sum(hinges, 1).to(tl.float64)
 
     out = tl.program_id(1) * n_rows + rows
     tl.store(loss + out, total)

@@ -1,0 +1,116 @@
+"""What the compiler makes of the kernels for an H200 (sm_90), on any machine: no GPU is needed, only triton.
+
+    PYTHONPATH=. python tests/bench/kernel_code.py            the table
+    PYTHONPATH=. python tests/bench/kernel_code.py --lines    one line a variant, without the machine code
+
+A row is a variant: registers a thread and bytes of them that spill, shared memory, tensor-core products, and of
+batch-all the instructions for one element of a tile and one threshold: in the float32 loop over four thresholds that
+each tile with a near negative goes through, and in the one for a tile with a comparison too close to call.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from lossctl.kernels import tiles
+
+KERNELS = ("batch_all", "batch_hard", "semi_hard")
+KINDS = {"ieee": "fp32", "tf32x3": "fp32", "tf32": "fp32", "bf16": "bf16", "float64": "fp64"}
+HEAD = (
+    "kernel,precision,D,certified,tile,registers,spilled bytes,shared KiB,tensor-core products,first look,second look"
+)
+UNROLL = 4
+
+
+def main() -> None:
+    variants = [(name, precision, dim) for name in KERNELS for precision in KINDS for dim in (128, 256, 512)]
+    if "--lines" in sys.argv:
+        variants = [at for at in variants if at[1] != "tf32" and (at[2] == 128 or at == ("batch_hard", "bf16", 256))]
+    else:
+        print(f"triton {triton.__version__}, compiled for sm_90\n")
+        print(f"| {' | '.join(HEAD.split(','))} |\n|{' --- |' * 5}{' ---: |' * 6}")
+    for name, precision, dim in variants:
+        for certified in (False, True) if name == "batch_all" and "--lines" not in sys.argv else (True,):
+            cells = variant(name, precision, dim, certified=certified)
+            print(" ".join(cells) if "--lines" in sys.argv else f"| {' | '.join(cells)} |", flush=True)
+
+
+def variant(name: str, precision: str, dim: int, *, certified: bool) -> list[str]:
+    """The cells of a row, without a space in them; only batch-all looks twice, and the others have "-" there."""
+    binary, cut = compiled(name, precision, dim, certified=certified)
+    registers, spilled, loops = machine_code(binary)
+    elements = cut.block_m * cut.block_n // (32 * cut.warps)
+    looks = [f"{count / elements / unroll:.1f}" for count, unroll in zip(loops[-2:], (UNROLL, 1), strict=False)]
+    products = len(re.findall(r"wgmma\.mma_async|\bmma\.sync", binary.asm["ptx"]))
+    numbers = registers, spilled, -(-binary.metadata.shared // 1024), products
+    return [
+        name.replace("_", "-"), precision, str(dim), "yes" if certified else "no",
+        f"{cut.block_m}x{cut.block_n}x{cut.block_d}", *map(str, numbers), *(looks if name == "batch_all" else "--"),
+    ]  # fmt: skip
+
+
+def compiled(name: str, precision: str, dim: int, *, certified: bool) -> tuple[Any, tiles.Tiling]:
+    """A kernel as it is launched for points of that many columns, and its tiling."""
+    kind = KINDS[precision]
+    real = "fp64" if kind == "fp64" else "fp32"
+    dtype = torch.float64 if kind == "fp64" else torch.float32
+    like: Any = SimpleNamespace(is_cuda=True, shape=(1, dim), dtype=dtype)
+    cut = tiles.default_tiling(like, precision)
+    types = dict.fromkeys(("first_block", "n_rows", "n_tiles", "tiles_per_split", "n_counts", "n_thresholds"), "i32")
+    types |= dict.fromkeys(("start", "end", "counts", "farthest_at", "nearest_at"), "*i32")
+    types |= {"points": "*" + kind, "loss": "*fp64"}
+    if name == "batch_all":
+        types |= dict.fromkeys(("rough_inner", "rough_outer", "width", "farthest"), "*fp32")
+    fixed: dict[str, Any] = {
+        "DIM": dim,
+        "BLOCK_M": cut.block_m,
+        "BLOCK_N": cut.block_n,
+        "BLOCK_D": cut.block_d,
+        "WIDEST": 32,
+    }
+    fixed |= {"PRECISION": precision if precision.startswith("tf32") else "ieee", "SQUARED": False}
+    fixed |= {"CERTIFY": certified, "THRESHOLDS": 4, "UNROLL": UNROLL, "EASIEST": True}
+    fixed |= {"ROUND_ROOT": precision in ("ieee", "tf32x3")}
+    kernel = import_module(f"lossctl.kernels.{name}")._kernel
+    signature = {at: "constexpr" if at in fixed else types.get(at, "*" + real) for at in kernel.arg_names}
+    constants = {(i,): fixed[at] for i, at in enumerate(kernel.arg_names) if at in fixed}
+    # As at a launch: memory begins, and rows are padded, at multiples of 16.
+    even = [i for i, at in enumerate(kernel.arg_names) if signature[at][0] == "*" or at in ("n_rows", "n_counts")]
+    aligned = {(i,): [["tt.divisibility", 16]] for i in even}
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=aligned)
+    options = {"num_warps": cut.warps, "num_stages": cut.stages}
+    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options), cut
+
+
+def machine_code(binary: Any) -> tuple[int, int, list[int]]:
+    """Registers a thread, bytes that spill, and the instructions of each innermost loop in the order of the code."""
+    tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(binary.asm["cubin"])
+        file.flush()
+        text, usage = (
+            subprocess.run([tool, option, file.name], capture_output=True, text=True, check=True).stdout
+            for option in ("-sass", "-res-usage")
+        )
+    code = [(int(at, 16), rest) for at, rest in re.findall(r"^\s+/\*([0-9a-f]{4,5})\*/\s+(.*?);", text, re.M)]
+    jumps = [(int(to, 16), at) for at, rest in code for to in re.findall(r"BRA\b.*\b0x([0-9a-f]+)", rest)]
+    back = [(low, high) for low, high in jumps if low < high]
+    inner = [loop for loop in sorted(back) if not any(loop[0] <= a and b <= loop[1] for a, b in back if (a, b) != loop)]
+    registers, spilled = (int(re.findall(rf"{what}:(\d+)", usage)[0]) for what in ("REG", "STACK"))
+    return registers, spilled, [sum(low <= at <= high for at, _ in code) for low, high in inner]
+
+
+if __name__ == "__main__":
+    main()
