@@ -588,8 +588,8 @@ def siamese(prior: Any) -> Any:
     return value
 
 
-def from_prior(mean: list[Any], exponent: float, prior: Any) -> Any:
-    shares = [mp.mpf(r) for r in prior or [mp.mpf(k + 1) ** -mp.mpf(exponent) for k in range(len(mean))]]
+def from_prior(mean: list[Any], exponent: float, prior_shares: Any) -> Any:
+    shares = [mp.mpf(r) for r in prior_shares or [mp.mpf(k + 1) ** -mp.mpf(exponent) for k in range(len(mean))]]
     shares = [r / mp.fsum(shares) for r in shares]
     return mp.fsum(r * mp.log(r / m) for r, m in zip(shares, mean, strict=True))
 
@@ -731,7 +731,7 @@ def all_rows() -> dict[str, tuple[np.ndarray, ...]]:
         "cox": (u, abs(v), half),
         **dict.fromkeys(("average-precision", "average-precision:between=davis-goadrich"), (u, half)),
         **dict.fromkeys(("swav", "swav:epsilon=1,iterations=1", "capi", "msn", "pmsn"), (left, right)),
-        **dict.fromkeys(("msn:iterations=0,regularization=0", "pmsn:prior=4/3/2/1"), (left, right)),
+        **dict.fromkeys(("msn:iterations=0,regularization=0", "pmsn:prior-shares=4/3/2/1"), (left, right)),
         **dict.fromkeys(("gan-hinge", "gan-least-squares", "wasserstein-gan"), (u, half)),
         **dict.fromkeys(("gan-hinge:network=generator", "gan-least-squares:network=generator"), (u, half)),
         **dict.fromkeys(("frossl", "mmcr"), (left, right)),

@@ -79,6 +79,7 @@ def _objects(*items: Any) -> np.ndarray:
 
 
 CASES: dict[str, Case] = {
+    "a loss for a command": _good("bce t.csv"),
     # --- text tables
     "UTF-16": _bce("prob,label\n0.9,1\n0.2,0\n0.6,1\n".encode("utf-16")),
     "UTF-16 without a mark": _bce("prob,label\n0.9,1\n0.2,0\n0.6,1\n".encode("utf-16-le")),

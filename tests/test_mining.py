@@ -254,7 +254,7 @@ def test_random_semi_hard(cases):
 
 
 @pytest.mark.first_fast
-@pytest.mark.parametrize("categories", [("hard", "semi-hard"), ("easy",), ("hard",), ("semi-hard",)])
+@pytest.mark.parametrize("categories", [("hard", "semi-hard"), ("easy",), ("hard", "hard"), ("semi-hard",)])
 def test_all(cases, categories):
     for name, points, labels, margin, (table, one), k in cases:
         every = brute_categories(table, one, labels, Fraction(margin))

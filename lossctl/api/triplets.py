@@ -139,8 +139,6 @@ def _report(
     if coarse is not None:
         embeddings, kinds = _with_coarse_classes(coarse, embeddings)
     emb, label = embeddings.emb, embeddings.label
-    if opened.pairs.reference is not None:
-        emb, label = drawer.joined([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
     settings: dict[str, Any] = {"margins": asked.margins, "metric": reading.metric, "normalize": reading.normalize}
     count: Callable[..., Breakdown] = partial(breakdown, who=opened.pairs)
     counts_alone: Callable[..., Breakdown] = partial(count, bins=0)
@@ -162,8 +160,10 @@ def _report(
     else:
         how |= {"by_class": asked.by_class, "pairs": asked.pairs, "progress": progress}
         counts = (count if with_distances else counts_alone)(embeddings.emb, embeddings.label, **how)
-        if len(counts.edges) == 1 and not surely_spread(emb, counts):
-            counts = count(embeddings.emb, embeddings.label, **how | {"threads": opened.jobs})
+    if opened.pairs.reference is not None:  # of as many columns, or nothing was counted
+        emb, label = drawer.joined([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
+    if not bounded and len(counts.edges) == 1 and not surely_spread(emb, counts):
+        counts = count(embeddings.emb, embeddings.label, **how | {"threads": opened.jobs})
     if level is not None and anchors is None:
         bounded = shares.of_points(
             counts, embeddings, asked.seed, level, partial(counts_alone, threads=opened.jobs, **settings)

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -70,8 +71,22 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             guess = did_you_mean(args[0], COMMANDS)
-            raise UsageError(f"unknown command {args[0]!r}{guess}", fix="see all commands with: lossctl --help")
+            named = not guess and _loss_called(args[0])
+            raise UsageError(
+                f"unknown command {args[0]!r}{guess}",
+                why=f"{named} is a loss" if named else "",
+                fix=f"lossctl compute {shlex.join(args)}" if named else "see all commands with: lossctl --help",
+            )
         return super().resolve_command(ctx, args)
+
+
+def _loss_called(word: str) -> str:
+    """The name of the loss that a word calls, "" where it calls none."""
+    from ..language import registry
+
+    with contextlib.suppress(UsageError):
+        return registry.parse(word).loss.name
+    return ""
 
 
 def _version(value: bool) -> None:

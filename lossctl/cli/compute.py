@@ -74,6 +74,14 @@ def spec_as_options(args: list[str]) -> list[str]:
     if not args or ":" not in args[0] or args[0].startswith("-"):
         return args
     spec = registry.parse(args[0])
+    named = {part.partition("=")[0].strip().replace("_", "-") for part in args[0].partition(":")[2].split(",")}
+    twice = sorted(named & {word.partition("=")[0].removeprefix("--") for word in args[1:] if word.startswith("--")})
+    if twice:
+        raise UsageError(
+            f"--{twice[0]} is given twice, in {args[0]!r} and beside it",
+            why="one of the two would count for nothing",
+            fix="give it once",
+        )
     words: list[str] = []
     for option, (_, value) in zip(spec.loss.knobs, spec.params, strict=False):
         if value != option.default:

@@ -128,7 +128,7 @@ def pmsn(
     iterations: Rounds = 3,
     regularization: NonNegative = 1.0,
     exponent: NonNegative = 0.25,
-    prior: Shares = None,
+    prior_shares: Shares = None,
 ) -> Array:
     """msn where prototypes should be used by a prior, such as a power law, in place of alike.
 
@@ -142,7 +142,7 @@ def pmsn(
     iterations: how many rounds of balancing, 0 for none
     regularization: w, how much prototypes that are not used as the prior says cost
     exponent: of the power law
-    prior: r in place of the power law: a number for each prototype, divided by their sum
+    prior_shares: r in place of the power law: a number for each prototype, divided by their sum
     Unit: nats
     Use: learning from masked images whose classes differ in size
     Misleads: balancing works against a prior that is uneven; the order of the prototypes counts
@@ -153,7 +153,7 @@ def pmsn(
     """
     logs = log_softmax(left_codes / temperature)
     m = namespace(logs).mean(exp(logs), axis=0)
-    shares = prior or [float(k + 1) ** -exponent for k in range(m.shape[0])]
+    shares = prior_shares or [float(k + 1) ** -exponent for k in range(m.shape[0])]
     terms = [r / sum(shares) * (math.log(r / sum(shares)) - log(m[k : k + 1])) for k, r in enumerate(shares)]
     return (
         _siamese(logs, right_codes, temperature, sharpness, iterations) + regularization * sum(terms[1:], terms[0])[0]

@@ -282,7 +282,7 @@ def _check_class_numbers(spec: Spec, entries: list[Input]) -> None:
             what = f"{classes} classes" if classes else f"{entries[0].width} columns{of}"
             raise UsageError(
                 f"{name.replace('_', '-')} has {len(numbers)} numbers for {what}",
-                fix=f"give one number for each {'class' if classes else 'column of labels'}",
+                fix=f"give one number for each {'class' if classes else 'column'}",
             )
         if not classes and entries[-1].check == "soft":
             raise UsageError(

@@ -320,7 +320,7 @@ def in_parts(
 
 
 def _checked(categories: Iterable[str]) -> tuple[str, ...]:
-    kinds = tuple(categories)
+    kinds = tuple(dict.fromkeys(categories))
     for category in kinds:
         if category not in CATEGORIES:
             raise UsageError(f"unknown category {category!r}", fix=f"choose from {', '.join(CATEGORIES)}")

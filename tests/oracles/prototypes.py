@@ -77,7 +77,7 @@ CASES = {
     ],
     "pmsn": [
         Case(f"{LIGHTLY}, its prior in float32", "pmsn", (X, Y), 2.53945025145835, digits=7),
-        Case(f"{LIGHTLY}, PMSNCustomLoss, in float32", "pmsn:prior=5/3/2", (X, Y), 2.563522069, digits=6),
+        Case(f"{LIGHTLY}, PMSNCustomLoss, in float32", "pmsn:prior-shares=5/3/2", (X, Y), 2.563522069, digits=6),
         Case(
             "scipy",
             "pmsn:temperature=0.4,exponent=1,iterations=2,sharpness=0.5,regularization=3",
