@@ -424,6 +424,27 @@ def test_decisions_beside_what_may_have_made_them_are_asked_about(tmp_path, deci
         lossctl.compute("hinge", csv(tmp_path, "label,pred,margin\n1,1,3.3\n0,0,-2.1\n", "margin.csv"))
 
 
+def test_what_libraries_call_their_columns(tmp_path):
+    """scikit-learn's y_test beside y_pred; log-probabilities of trl and of its older versions, in any order."""
+    assert value("bce", csv(tmp_path, "proba_0,proba_1,y_pred,y_test\n0.1,0.9,0,1\n0.8,0.2,0,0\n0.4,0.6,1,1\n")) == BCE
+    own = csv(tmp_path, "proba_1,y_pred,outcome\n0.9,0,1\n0.2,0,0\n0.6,1,1\n", "own.csv")
+    with pytest.raises(DataError, match=r"which is the label") as caught:
+        lossctl.compute("bce", own)
+    assert f'label="{own}::outcome"' in caught.value.fix and "::y_pred" not in caught.value.fix
+    names = (
+        "ref_rejected_logps,policy_chosen_logps,ref_chosen_logps,policy_rejected_logps",
+        "reference_rejected_logps,chosen_logps,reference_chosen_logps,rejected_logps",
+        "ref_logps/rejected,logps/chosen,ref_logps/chosen,logps/rejected",
+    )
+    for head in names:  # (-1 + 3) - (-4 + 6) + 1 = d
+        path = csv(tmp_path, f"{head}\n-6,-1,-3,-5\n", "logs.csv")
+        assert value("dpo", path, beta=1) == pytest.approx(log(1 + exp(-1)))
+    strange = csv(tmp_path, "prompt,ours_rejected_lp,ours_chosen_lp\n7,-2,-1\n", "strange.csv")
+    with pytest.raises(DataError) as caught:
+        lossctl.compute("cpo", strange)
+    assert re.search(r'chosen="\S+::ours_chosen_lp" or .*rejected="\S+::ours_rejected_lp"', caught.value.fix)
+
+
 def test_decisions_alone_are_warned_about(tmp_path):
     path = csv(tmp_path, "y_true,y_pred\n1,1\n0,0\n")
     assert "decisions" in " ".join(lossctl.compute("bce", path).warnings)

@@ -241,8 +241,12 @@ def _likeliest(frame: Frame, missing: Sequence[Role], taken: Collection[str]) ->
 
 def _shares_a_word(role: Role, name: str) -> bool:
     """Whether a column is called by a word that the role is called by."""
+    return _shared_words(role, name) > 0
+
+
+def _shared_words(role: Role, name: str) -> int:
     words = set(re.findall(r"[a-z]{2,}", " ".join(role.columns)))
-    return not words.isdisjoint(re.findall(r"[a-z]+", name.lower()))
+    return len(words & set(re.findall(r"[a-z]+", name.lower())))
 
 
 def _selectors(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
@@ -269,12 +273,18 @@ def _prefix(name: str) -> str:
 
 
 def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
-    """Columns called by a word of the role before others, and fractions before whole numbers, but for labels."""
+    """Columns of values that the role may have before others, then those that share most words with it, then fractions
+    before whole numbers; of labels only the words count."""
 
-    def rank(name: str) -> tuple[bool, bool]:
-        is_counted = not role.truth and len(names) <= LOOKED_AT and name in frame.names
-        is_whole = is_counted and _are_all(frame.select(f"={name}"), _is_whole)
-        return not _shares_a_word(role, name), is_whole
+    def is_allowed(values: Any) -> Any:
+        return (role.low <= values) & (values <= role.high)
+
+    def rank(name: str) -> tuple[bool, int, bool]:
+        is_counted = not role.truth and role.kind == "number" and len(names) <= LOOKED_AT and name in frame.names
+        field = frame.select(f"={name}") if is_counted else None
+        is_bounded = min(-role.low, role.high) < np.inf
+        is_beyond = field is not None and is_bounded and not _are_all(field, is_allowed)
+        return is_beyond, -_shared_words(role, name), field is not None and _are_all(field, _is_whole)
 
     return sorted(names, key=rank) if len(names) > 1 else list(names)
 
@@ -284,7 +294,8 @@ def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     others = {*ID_NAMES, *(() if role.truth else (*LABEL_NAMES, *TRUTH_NAMES))}
     free = [name for name in frame.names if name not in taken and name.strip().lower() not in others]
     if role.truth or role.kind == "category":
-        return free
+        undecided = [name for name in free if not role.truth or name.strip().lower() not in PREDICTION_NAMES]
+        return undecided or free
     place = {name: at for at, name in enumerate(frame.names)}
     kinds = {name: frame.content.kind_of(place[name]) for name in free}
     unread = set([name for name in free if kinds[name] == "unknown"][LOOKED_AT:])

@@ -143,14 +143,17 @@ class Role(NamedTuple):
 
 
 PREDICTION_NAMES = ("pred", "prediction", "predictions", "y_pred", "yhat", "y_hat", "output", "arr_0")
-TRUTH_NAMES = ("target", "targets", "truth", "y_true", "actual", "label_ids", "y", "arr_1")
+TOLD_NAMES = ("y_test", "ground_truth")
+TRUTH_NAMES = ("target", "targets", "truth", "y_true", "actual", "label_ids", "y", "arr_1", *TOLD_NAMES)
 # A name with * is a pattern that counts where one column has it; decisions (y_pred) come after what decided them.
 PROBABILITY_NAMES = (
     "prob", "probs", "proba", "probability", "probabilities", "y_prob", "y_proba", "p", "*prob*", "y_score", "score",
     "scores", "*score*", *PREDICTION_NAMES,
 )  # fmt: skip
 LOGIT_NAMES = ("logit", "logits", "*logit*", "score", "scores", "*score*", "x", *PREDICTION_NAMES)
-LABEL_NAMES = ("label", "labels", "class", "y_true", "target", "targets", "truth", "label_ids", "y", "arr_1")
+LABEL_NAMES = (
+    "label", "labels", "class", "y_true", "target", "targets", "truth", "label_ids", "y", "arr_1", *TOLD_NAMES,
+)  # fmt: skip
 LIKED_NAMES = ("rating", "ratings", "clicked", "click", "clicks")  # what users tell of items
 ID_NAMES = (
     "id", "ids", "row_id", "rowid", "index", "idx", "uuid", "guid", "uid", "key", "sample_id", "sampleid", "example_id",
@@ -232,15 +235,20 @@ ROLES: dict[str, Role] = {
              kind="category", truth=True),
         *(
             Role(name, name.replace("_", "-"), f"log-probability of the {what}, at most 0", "row",
-                 (name, f"logp_{name}", f"{name}_logp", f"{name}_logps"), high=0.0)
-            for name, what in (
-                ("chosen", "chosen answer"),
-                ("rejected", "rejected answer"),
-                ("ref_chosen", "chosen answer under the reference model"),
-                ("ref_rejected", "rejected answer under the reference model"),
-                ("policy", "answer (or token) under the model"),
-                ("reference", "answer (or token) under the reference model"),
-                ("behaviour", "answer (or token) under the model that wrote it"),
+                 (name, f"logp_{name}", f"{name}_logp", f"{name}_logps", *others), high=0.0)
+            for name, what, others in (
+                *(
+                    (name, f"{name} answer", (f"policy_{name}_logp", f"policy_{name}_logps", f"logps/{name}"))
+                    for name in ("chosen", "rejected")
+                ),
+                *(
+                    (f"ref_{name}", f"{name} answer under the reference model",
+                     (f"reference_{name}_logp", f"reference_{name}_logps", f"ref_logps/{name}"))
+                    for name in ("chosen", "rejected")
+                ),
+                ("policy", "answer (or token) under the model", ()),
+                ("reference", "answer (or token) under the reference model", ()),
+                ("behaviour", "answer (or token) under the model that wrote it", ()),
             )
         ),
         *(
