@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lossctl
+from lossctl.errors import DataError
 from lossctl.rows import by_row as rows
 
 
@@ -54,3 +55,9 @@ def test_triplets_of_equal_points_are_counted():
     positive[0], negative[1:3] = anchor[0], anchor[1:3]
     (warning,) = lossctl.compute("triplet", anchor, positive, negative).warnings
     assert warning.startswith("points at distance 0: 1 similar, 2 dissimilar")
+
+
+def test_a_pair_has_one_distance():
+    """Two columns beside one label are the chances of two classes, say."""
+    with pytest.raises(DataError, match="2 columns as distances"):
+        lossctl.compute("contrastive", np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1]))

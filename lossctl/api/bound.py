@@ -316,7 +316,14 @@ def _distances(
         fields = binding.split(frame, None, roles)
     else:
         return None
-    return fields[DISTANCE.name], fields[SAME.name]
+    distance = fields[DISTANCE.name]
+    if distance.width > 1:
+        raise DataError(
+            f"{label_of(distance.frame.path)}: {distance.name}: {distance.width} columns as distances",
+            why="a pair has one distance",
+            fix="choose one column, or give the ends of the pairs: LEFT RIGHT SAME",
+        )
+    return distance, fields[SAME.name]
 
 
 def _from_distances(spec: Spec, distance: Field, same: Field) -> Bound:
