@@ -59,7 +59,7 @@ def test_formats_hold_the_same_triplets(tmp_path):
         assert [arrays[name].dtype for name in names] == [np.int64] * 3
         assert np.stack([arrays[name] for name in names], axis=1).tolist() == rows.tolist()
     assert [[int(record[name]) for name in names] for record in records] == rows.tolist()
-    lines = [json.loads(line) for line in mined(tmp_path, "semi-hard", name="m.ndjson").read_text().splitlines()]
+    lines = [json.loads(line) for line in mined(tmp_path, "semi-hard", name="m.jsonl").read_text().splitlines()]
     assert [[line[name] for name in names] for line in lines] == rows.tolist()
     emb = np.load(ROOT / POINTS).astype(float)
     for record, (a, p, n) in zip(records[:50], rows[:50], strict=True):

@@ -219,6 +219,7 @@ def _categories(value: str | Sequence[str]) -> tuple[str, ...]:
 def _mined_format(call: Asked, path: str) -> str:
     """The format of a file of triplets: the one asked for, else the one that its name tells. UsageError."""
     kind: str = call["format"] or (path.rpartition(".")[2].lower() if "." in path else "npy")
+    kind = {"jsonl": "ndjson"}.get(kind, kind)
     if kind not in options.MINED_FORMATS:
         first, *others = options.MINED_FORMATS
         fix = " or ".join([f"add {call.put('format', first)}", *others])

@@ -155,6 +155,8 @@ def _parts(frame: Frame) -> list[Field]:
 
 def _summary(field: Field, reading: _Reading) -> Summary:
     """One field, as numbers if it holds numbers, else as categories. DataError, of the numbers, if it is neither."""
+    if field.axes:
+        field = field._replace(flat=True, name=f"{field.name} {field.axes}")
     try:
         return _of_numbers(field, reading)
     except DataError as fault:
