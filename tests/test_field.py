@@ -481,6 +481,22 @@ def test_rows_of_ids_that_repeat_are_held_to_their_times(tmp_path):
             assert cut or told in fault.value.what, order
 
 
+@pytest.mark.parametrize("name", ["series", "item_id"])
+def test_rows_that_several_columns_name_together_stand_in_one_order(tmp_path, name):
+    """Not called as ids or times are, and each of them repeats; columns that differ otherwise name nothing."""
+    keys = [(who, step) for who in "ab" for step in (0, 1)]
+    truth = csv(tmp_path, f"{name},step,target\n" + "".join(f"{k},{t},{t}\n" for k, t in keys), "truth.csv")
+    for order, is_right in {(0, 1, 2, 3): True, (1, 0, 2, 3): False, (2, 3, 0, 1): False}.items():
+        rows = "".join("{},{},{},1\n".format(*keys[row], 1.5 * keys[row][1]) for row in order)
+        path = csv(tmp_path, f"{name},step,pred,seed\n{rows}", "forecast.csv")
+        if is_right:
+            assert value("mae", path, truth) == 0.25
+            continue
+        with pytest.raises(DataError, match="disagree") as fault:
+            lossctl.compute("mae", path, truth)
+        assert fault.value.fix == f"write both in one order: sort them by {name}, step"
+
+
 def test_ids_are_one_column_in_the_plural(tmp_path):
     np.savez(tmp_path / "pred.npz", prob=np.array([0.9, 0.2, 0.6]), ids=np.array(["a", "b", "c"]))
     pred, same = tmp_path / "pred.npz", csv(tmp_path, "id,label\na,1\nb,0\nc,1\n", "same.csv")

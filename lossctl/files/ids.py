@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -19,6 +19,8 @@ TIMES = (
     "ds", "date", "datetime", "timestamp", "time", "time_idx", "hour", "day", "week", "month", "quarter", "year",
 )  # fmt: skip
 ENDING = re.compile(r"(?:^|[a-z]_)(?:id|uuid|guid)$")  # patient_id, query_id
+FRACTION = re.compile(r"[-+]?\d*\.\d*(?:e[-+]?\d+)?", re.IGNORECASE)
+FEW = 100  # names that are looked at to tell whether they are fractions
 BLOCK = 1 << 14
 
 
@@ -27,7 +29,7 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
 
     A column that is not called as identifiers are counts as one where its values are different in all rows, and one of
     them stands in another row of the other frame. Where identifiers repeat, or there are none, so do further ones and
-    times: a value that stands in another row there.
+    times: a value that stands in another row there; and all columns of words and whole numbers that name rows together.
 
     fields: what is computed with, which is no identifier;  can_align: whether --align would match the rows
     """
@@ -52,7 +54,8 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
         moved = (name for name in pairs if _are_moved(mine[name], pairs[name]))
         name = next(iter(ids), None) or next(moved, None)
         repeats = name is None or _repeats(mine[name]) or _repeats(pairs[name])
-        order = list(dict.fromkeys([*ids, *(title for title in pairs if _plain(title) in TIMES)]))
+        times = [title for title in pairs if _plain(title) in TIMES]
+        order = list(dict.fromkeys([*ids, *times, *(_moved_together(mine, pairs) if repeats else ())]))
         together = f"sort them by {', '.join(order)}" if repeats and len(order) > 1 else "sort them by their ids"
         if name is not None:
             are_files = "memory" not in (first.format, other.format) and name == titles[name]
@@ -95,6 +98,26 @@ def _are_moved(mine: Field, theirs: Field, *, are_names: bool = True) -> bool:
     if length < 2 or (are_names and any(len(np.unique(names)) < length for names in (left, right))):
         return False
     return bool(np.isin(left[left != right], right).any())
+
+
+def _moved_together(mine: Mapping[str, Field], theirs: Mapping[str, Field]) -> list[str]:
+    """The columns of words and whole numbers that name each of the first rows together, where one stands elsewhere."""
+    columns = []
+    for title in theirs:
+        try:
+            pair = [as_names(first_values(field, "category")) for field in (mine[title], theirs[title])]
+        except DataError:
+            continue
+        if not any(FRACTION.fullmatch(str(name)) for names in pair for name in names[:FEW].tolist()):
+            columns.append((title, pair))
+    rows = [list(zip(*(pair[side].tolist() for _, pair in columns), strict=True)) for side in (0, 1)]
+    length = min(map(len, rows))
+    left, right = (side[:length] for side in rows)
+    if length < 2 or any(len(set(side)) < length for side in (left, right)):
+        return []
+    others = set(right)
+    is_moved = any(own != other and own in others for own, other in zip(left, right, strict=True))
+    return [title for title, _ in columns] if is_moved else []
 
 
 def _compare(mine: Field, theirs: Field, align: str, together: str) -> None:
