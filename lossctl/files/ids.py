@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +45,7 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
             if field.ndim == 1 and (id(frame), field.columns[0]) not in used
         }
 
+    head = cache(_head)
     first, *rest = dict.fromkeys(field.frame for field in fields)
     mine = free(first) if rest and first.names else {}
     for other in rest if mine else ():
@@ -51,18 +54,18 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
         titles = {name: theirs.get(_plain(name), theirs.get(_singular(name))) for name in mine}
         pairs = {name: others[title] for name, title in titles.items() if title is not None}
         ids = [name for name in pairs if _is_called_id(name) and _plain(name) == _plain(titles[name] or "")]
-        moved = (name for name in pairs if _are_moved(mine[name], pairs[name]))
+        moved = (name for name in pairs if _are_moved(head(mine[name]), head(pairs[name])))
         name = next(iter(ids), None) or next(moved, None)
-        repeats = name is None or _repeats(mine[name]) or _repeats(pairs[name])
+        repeats = name is None or _repeats(head(mine[name])) or _repeats(head(pairs[name]))
         times = [title for title in pairs if _plain(title) in TIMES]
-        order = list(dict.fromkeys([*ids, *times, *(_moved_together(mine, pairs) if repeats else ())]))
+        order = list(dict.fromkeys([*ids, *times, *(_moved_together(head, mine, pairs) if repeats else ())]))
         together = f"sort them by {', '.join(order)}" if repeats and len(order) > 1 else "sort them by their ids"
         if name is not None:
             are_files = "memory" not in (first.format, other.format) and name == titles[name]
             align = _aligned(name) if can_align and are_files and not repeats else ""
             _compare(mine[name], pairs[name], align, together)
         for title in order if repeats else ():
-            if title != name and _are_moved(mine[title], pairs[title], are_names=False):
+            if title != name and _are_moved(head(mine[title]), head(pairs[title]), are_names=False):
                 _compare(mine[title], pairs[title], "", together if len(order) > 1 else f"sort them by {title}")
 
 
@@ -78,46 +81,52 @@ def _is_called_id(name: str) -> bool:
     return _plain(name) in ID_NAMES or ENDING.search(_plain(name)) is not None
 
 
-def _repeats(field: Field) -> bool:
-    """Whether a value stands more than once among the first ones."""
-    names = as_names(first_values(field, "category"))
+Names = np.ndarray[Any, Any]  # (n,) texts
+
+
+def _head(field: Field) -> Names:
+    """The first values of a column, none where they cannot be read."""
+    try:
+        return as_names(first_values(field, "category"))
+    except DataError:
+        return np.zeros(0, str)
+
+
+def _repeats(names: Names) -> bool:
     return len(np.unique(names)) < len(names)
 
 
-def _are_moved(mine: Field, theirs: Field, *, are_names: bool = True) -> bool:
+def _are_moved(left: Names, right: Names, *, are_names: bool = True) -> bool:
     """Whether one of the first values of two columns stands in another row there.
 
     are_names: only of columns that have other values in all rows
     """
-    try:
-        left, right = (as_names(first_values(field, "category")) for field in (mine, theirs))
-    except DataError:
-        return False
     length = min(len(left), len(right))
     left, right = left[:length], right[:length]
-    if length < 2 or (are_names and any(len(np.unique(names)) < length for names in (left, right))):
+    if length < 2 or (are_names and any(map(_repeats, (left, right)))):
         return False
     return bool(np.isin(left[left != right], right).any())
 
 
-def _moved_together(mine: Mapping[str, Field], theirs: Mapping[str, Field]) -> list[str]:
+def _moved_together(
+    head: Callable[[Field], Names], mine: Mapping[str, Field], theirs: Mapping[str, Field]
+) -> list[str]:
     """The columns of words and whole numbers that name each of the first rows together, where one stands elsewhere."""
-    columns = []
-    for title in theirs:
-        try:
-            pair = [as_names(first_values(field, "category")) for field in (mine[title], theirs[title])]
-        except DataError:
-            continue
-        if not any(FRACTION.fullmatch(str(name)) for names in pair for name in names[:FEW].tolist()):
-            columns.append((title, pair))
-    rows = [list(zip(*(pair[side].tolist() for _, pair in columns), strict=True)) for side in (0, 1)]
-    length = min(map(len, rows))
-    left, right = (side[:length] for side in rows)
-    if length < 2 or any(len(set(side)) < length for side in (left, right)):
+    heads = {title: (head(mine[title]), head(theirs[title])) for title in theirs}
+    named = {
+        title: pair
+        for title, pair in heads.items()
+        if all(map(len, pair)) and not any(map(FRACTION.fullmatch, (name for names in pair for name in names[:FEW])))
+    }
+    length = min((len(names) for pair in named.values() for names in pair), default=0)
+    if length < 2 or all((left[:length] == right[:length]).all() for left, right in named.values()):
         return []
+    left, right = (
+        list(zip(*(pair[side][:length].tolist() for pair in named.values()), strict=True)) for side in (0, 1)
+    )
     others = set(right)
     is_moved = any(own != other and own in others for own, other in zip(left, right, strict=True))
-    return [title for title, _ in columns] if is_moved else []
+    return list(named) if is_moved and len(set(left)) == len(others) == length else []
 
 
 def _compare(mine: Field, theirs: Field, align: str, together: str) -> None:
