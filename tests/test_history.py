@@ -65,3 +65,15 @@ def test_what_has_no_naive_error_is_refused(files):
     (files / "train.csv").write_text(written)
     assert value(files, "mase", "--pred", "m") == pytest.approx((3 / 3 + 1 / 1.5 + 2 / 3) / 3)
     refused("y\n1\n3\n2\n", "does not say of which series")
+
+
+def test_columns_called_after_other_levels_are_doubted(tmp_path):
+    for head, levels, is_doubted in (
+        ("q_5,q_50,q_95", None, True), ("q_10,q_50,q_90", None, False), ("q1,q2,q3", None, False),
+        ("q_5,q_50,q_95", [0.05, 0.5, 0.95], False), ("q_0.1,q_0.5,q_0.9", None, False),
+    ):  # fmt: skip
+        (tmp_path / "q.csv").write_text(f"{head},y\n1,2,4,3\n")
+        first, _, last = head.split(",")
+        result = lossctl.compute("wis", f"{tmp_path / 'q.csv'}::{first}..{last}", target=f"{tmp_path / 'q.csv'}::y",
+                                 **({"levels": levels} if levels else {}))  # fmt: skip
+        assert any("their names say others" in told for told in result.warnings) is is_doubted, (head, levels)

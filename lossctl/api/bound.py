@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -165,7 +166,32 @@ def bound_of(desk: binding.Desk, spec: Spec, inputs: list[Given], named: dict[st
     for field in chosen:
         if field.said:
             (guesses if field.is_guess else notes).append(field.said)
-    return Bound(chosen, roles, columns, notes=tuple(filter(None, notes)), warnings=tuple(guesses))
+    doubts = filter(None, (_doubt_of_levels(spec, role, fields[role.name]) for role in roles if role.levels))
+    return Bound(chosen, roles, columns, notes=tuple(filter(None, notes)), warnings=(*guesses, *doubts))
+
+
+def _doubt_of_levels(spec: Spec, role: Role, field: Field) -> str:
+    """What to say where columns are called after other levels, as shares or percents, than those that are asked for."""
+    names = [field.frame.names[column] for column in field.columns] if field.frame.names else []
+    ends = [NUMBER_AT_END.search(name) for name in names]
+    numbers = [float(end[0]) for end in ends if end]
+    levels = list(spec.options[role.levels])
+    if len(numbers) != len(levels) or len(names) != len(levels) or numbers in _counted(len(names)):
+        return ""
+    if any(np.allclose(np.array(numbers) * unit, levels, rtol=1e-6) for unit in (1.0, 0.01, 0.001)):
+        return ""
+    return (
+        f"columns {shown(names[0])} to {shown(names[-1])} are read as the {role.levels} "
+        f"{', '.join(f'{level:g}' for level in levels)}: their names say others"
+    )
+
+
+NUMBER_AT_END = re.compile(r"[0-9]*\.?[0-9]+$")
+
+
+def _counted(count: int) -> list[list[float]]:
+    """Numbers that count columns, from 0 or from 1."""
+    return [[float(at + first) for at in range(count)] for first in (0, 1)]
 
 
 def _of_form(role: Role, form: Form | None) -> Role:

@@ -45,6 +45,7 @@ class Role(NamedTuple):
     floor: the input that it should not lie below, as the upper end of an interval;  is_ordered: that it must not
     is_level: whether it is how many of the columns before it hold
     naive: which error of a naive forecast in training it is, the absolute or the squared one
+    levels: the option that tells of which level each of its columns is
     is_shaped_as_first: whether it has the columns of the first input;  is_per_class: whether it has one for each class
     classes: whether its columns are classes: "always", or "maybe", told by the label beside it
     counts: what a loss of counts makes of it: its "branches", its "classes", or the "sum" of its values
@@ -66,6 +67,7 @@ class Role(NamedTuple):
     is_ordered: bool = False
     is_level: bool = False
     naive: Literal["", "error", "square"] = ""
+    levels: str = ""
     is_shaped_as_first: bool = False
     is_per_class: bool = False
     classes: Literal["", "maybe", "always"] = ""
@@ -334,7 +336,7 @@ ROLES: dict[str, Role] = {
         Role("benchmark", "benchmark", "forecasts of the benchmark, in the shape of the others", "rows",
              ("benchmark", "naive2", "seasonal_naive", "snaive"), is_shaped_as_first=True),
         Role("quantiles", "quantiles", "predicted quantiles, one column a level, (n, Q)", "vectors",
-             ("quantile", "quantiles", "q", *PREDICTION_NAMES)),
+             ("quantile", "quantiles", "q", *PREDICTION_NAMES), levels="levels"),
         Role("thresholds", "prob", "predicted probabilities that the grade is at least 1, 2, ... K, (n, K)", "vectors",
              (*PROBABILITY_NAMES, "logit", "logits"), forms=("prob", "logits")),
         Role("level", "label", "true grades, whole numbers from 0 to K", "row", ("level", "grade", *LABEL_NAMES),
