@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
+import os
+import subprocess
 import sys
 import weakref
 from dataclasses import replace
@@ -484,3 +486,32 @@ def test_hard_triplets_are_those_of_exact_numbers_whatever_holds_the_points():
         np.testing.assert_array_equal(here.valid, np.array(expected)[points.rows])
         np.testing.assert_array_equal(here.valid, there.valid)
         np.testing.assert_allclose(here.total, there.total, rtol=1e-13)
+
+
+BLOCKS = """
+from functools import partial
+import numpy as np
+from lossctl.losses import embedding
+from lossctl.sets.panels import anchor_losses
+from lossctl.sets.points import sort_points
+random = np.random.default_rng(5)
+labels = random.permutation(np.repeat(np.arange(30), 1 + np.arange(30)))
+widths = np.where(labels % 3, 0.03, 1.0)[:, None]  # blocks that are screened, and some that are ranked in full
+for columns in (3, 40, 300):
+    x = random.standard_normal((30, columns))[labels] + widths * random.standard_normal((len(labels), columns))
+    points = sort_points(x, labels)
+    for loss in (embedding.batch_all, embedding.batch_hard, embedding.semi_hard):
+        for block in (5, 37, 240):
+            total = anchor_losses(points, partial(loss, margin=0.3), block=block).total
+            print(columns, loss.__name__, hash(total.tobytes()))
+"""
+
+
+@pytest.mark.slow
+def test_no_digit_of_an_anchor_depends_on_the_block_it_is_in():
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # as on the command line: a BLAS may cut a product again
+    run = subprocess.run([sys.executable, "-c", BLOCKS], env=environment, capture_output=True, text=True, check=True)
+    lines = run.stdout.splitlines()
+    assert len(lines) == 27
+    for first in range(0, 27, 3):
+        assert len(set(lines[first : first + 3])) == 1, lines[first : first + 3]

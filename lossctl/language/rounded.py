@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .numerics import expm1, log1p, picked, relu, softplus, where
+from .numerics import class_sum, expm1, log1p, picked, relu, softplus, where
 from .twofold import Directions
 
 UNIT = 2.0**-53
@@ -133,7 +133,7 @@ class Bounded:
 
     def total(self, mask: np.ndarray) -> Bounded:
         """The sum over the masked columns of each row, (B, K) -> (B,)."""
-        return Bounded(np.where(mask, self.x, 0.0).sum(axis=1), np.where(mask, self.error, 0.0).sum(axis=1))
+        return Bounded(class_sum(np.where(mask, self.x, 0.0)), np.where(mask, self.error, 0.0).sum(axis=1))
 
     @property
     def is_good(self) -> np.ndarray:

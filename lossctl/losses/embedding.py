@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from ..language.domains import Domain, Flag, NonNegative, Numbers, Positive, Real, Seed
 from ..language.engines import SETS
-from ..language.numerics import Array, matrix, namespace, one_hot, relu, row_sum, softplus, where
+from ..language.numerics import Array, class_sum, matrix, namespace, one_hot, relu, row_sum, softplus, where
 from ..language.registry import Sums, Weighted, loss
 from ..language.twofold import cosines, directions
 from .pairs import mean_of_sides
@@ -65,8 +65,8 @@ def batch_all(
     if soft or swap or mining == "semi-hard":
         return one_by_one(panel, margin, soft, swap, mining)
     d_ap, reach, sums = panel.below(0.0, with_ties=True) if mining == "hard" else panel.below(margin)
-    count = row_sum(cast(reach, sums))
-    total = row_sum(cast(reach, sums) * (d_ap + margin) - sums)
+    count = class_sum(cast(reach, sums))
+    total = class_sum(cast(reach, sums) * (d_ap + margin) - sums)
     if mining == "hard":
         return TripletLosses(total, count if margin else _costly(panel), count)
     return TripletLosses(total, count, panel.positives * panel.negatives)
@@ -382,7 +382,7 @@ def _masked_total(terms: Any, is_counted: Array) -> Weighted:
     """Sums and counts of the terms of each row that count."""
     if hasattr(terms, "error"):  # Bounded, whose library a page of help does not load
         return Weighted(terms.total(is_counted), row_sum(cast(is_counted, terms.x)))
-    return Weighted(row_sum(where(is_counted, terms, 0.0)), row_sum(cast(is_counted, terms)))
+    return Weighted(class_sum(where(is_counted, terms, 0.0)), row_sum(cast(is_counted, terms)))
 
 
 def _active_total(terms: Array, is_counted: Array) -> TripletLosses:

@@ -14,6 +14,7 @@ from ..language.domains import Bins, Flag, Fraction, NonNegative, Positive, Real
 from ..language.engines import SETS
 from ..language.numerics import (
     Array,
+    class_sum,
     exp,
     expm1,
     log1p,
@@ -127,7 +128,7 @@ def margin_wu(panel: Panel, *, margin: NonNegative = 0.2, beta: Real = 1.2) -> T
     pull = where(is_positive, relu(_picked(d, index) - beta + margin), 0.0)
     push = where(panel.is_negative, relu(beta - d + margin), 0.0)
     negatives, positives = panel.negatives, panel.positives
-    total = negatives * row_sum(pull) + positives * row_sum(push)
+    total = negatives * class_sum(pull) + positives * row_sum(push)
     active = negatives * _count(pull > 0, d) + positives * _count(push > 0, d)
     return TripletLosses(total, active, positives * negatives)
 

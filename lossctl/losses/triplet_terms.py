@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..language.numerics import Array, exp, log, minimum, namespace, picked, relu, row_sum, softplus, where
+from ..language.numerics import Array, class_sum, exp, log, minimum, namespace, picked, relu, row_sum, softplus, where
 
 Panel = Any  # sets.panels.Panel, which losses do not know
 AT_MOST = 1000  # factors of at most 2 each whose product is a float64
@@ -154,7 +154,7 @@ def _between(panel: Panel, own: Mapping[str, Any]) -> TripletLosses:
     margin, parts = own["margin"], []
     for d_ap, reach, sums in (panel.below(margin), panel.below(0.0, with_ties=True)):
         count = cast(reach, sums)
-        parts.append((row_sum(count * (d_ap + margin) - sums), row_sum(count)))
+        parts.append((class_sum(count * (d_ap + margin) - sums), class_sum(count)))
     (costly, reach), (hard, near) = parts
     return _if_large(panel, own, TripletLosses(costly - hard, reach - near, reach - near), costly)
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..language.numerics import Array, namespace, picked
+from ..language.numerics import Array, class_sum, namespace, picked
 from ..rows.sums import Total, total
 from .panels import Panel
 from .points import Points, class_positions, fill_own, own_class
-from .ranks import Ranks, rank, sums_below
+from .ranks import Ranks, by_place, rank, sums_below
 from .strips import Strip, lengths, strips
 from .ties import Judge
 
@@ -178,7 +178,7 @@ def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarr
             terms *= ranks.weight[:, None]
         else:  # infinite, and not to be multiplied by 0
             terms = np.where(ranks.weight[:, None] > 0, terms * ranks.weight[:, None], 0.0)
-    totals: np.ndarray = terms.sum(axis=2).T
+    totals: np.ndarray = class_sum(by_place(ranks, terms)).T
     return totals
 
 

@@ -75,10 +75,13 @@ class Gram:
         The product is numpy's for every size and machine, so that the last bits do not depend on what else is
         installed, nor on how many anchors are asked for.
         """
-        right = self.right[columns]
+        return self.products(slice(start, stop), columns, out)
+
+    def products(self, anchors: slice | np.ndarray, columns: slice, out: np.ndarray | None = None) -> np.ndarray:
+        """`squares` of any anchors."""
+        right, left = self.right[columns], self.left(anchors)
         if out is None:
-            out = np.empty((stop - start, len(right)), right.dtype)
-        left = self.left(slice(start, stop))
+            out = np.empty((len(left), len(right)), right.dtype)
         tiles = 1 if drawer.file_of(self.right) is None else max(1, len(right) // TILE)
         for tile in range(tiles):
             part = slice(tile * TILE, (tile + 1) * TILE if tile < tiles - 1 else len(right))
@@ -98,7 +101,7 @@ class Gram:
         result += self.norms[j]
         return result
 
-    def left(self, anchors: slice) -> np.ndarray:
+    def left(self, anchors: slice | np.ndarray) -> np.ndarray:
         left = self.right[anchors] * -2
         left[:, -2] = 1
         left[:, -1] = self.norms[anchors]

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import UsageError
 from ..language.numerics import picked
 from .points import Points
-from .ranks import Ranks, rank, sums_below
+from .ranks import Ranks, by_place, rank, sums_below
 from .strips import Reach, strips
 from .ties import Judge, Judges
 
@@ -197,7 +197,8 @@ def costly_negatives(
         if with_ties:
             ties = ranks.ties[:, -1]
             counts, sums = counts + ties, sums + ties * (d_ap + margin)
-        parts.append((d_ap, np.where(is_positive, counts, 0), np.where(is_positive, sums, 0.0)))
+        sides = d_ap, np.where(is_positive, counts, 0), np.where(is_positive, sums, 0.0)
+        parts.append(tuple(by_place(ranks, side) for side in sides))
     d_ap, counts, sums = (_stacked(list(sides), sides[0].dtype, 0) for sides in zip(*parts, strict=True))
     return d_ap, counts, sums
 

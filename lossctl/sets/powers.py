@@ -54,17 +54,17 @@ class PowerKeys(PairKeys):
         bounds: np.ndarray = self.slope * (self.reaches[start:stop] + self.reaches.max(initial=0.0)) + self.floor
         return bounds
 
-    def squares(self, start: int, stop: int, columns: slice = slice(None), out: np.ndarray | None = None) -> np.ndarray:
-        """(B, n) keys of the anchors start..stop against `columns`."""
-        there = self.right[:, columns]
+    def products(self, anchors: slice | np.ndarray, columns: slice, out: np.ndarray | None = None) -> np.ndarray:
+        """(B, n) keys of the anchors against `columns`."""
+        here, there = self.right[:, anchors], self.right[:, columns]
         if out is None:
-            out = np.empty((stop - start, there.shape[1]), self.right.dtype)
-        step = max(1, TILE // max(1, stop - start))
+            out = np.empty((here.shape[1], there.shape[1]), self.right.dtype)
+        step = max(1, TILE // max(1, here.shape[1]))
         for k in range(0, there.shape[1], step):
             part = out[:, k : k + step]
             part[:] = 0
-            for anchors, column in zip(self.right[:, start:stop], there[:, k : k + step], strict=True):
-                difference = anchors[:, None] - column
+            for own, column in zip(here, there[:, k : k + step], strict=True):
+                difference = own[:, None] - column
                 np.abs(difference, out=difference)
                 part += power_of(difference, self.power)
         return out
@@ -98,7 +98,7 @@ class Products(PairKeys):
     def bounds(self, start: int, stop: int) -> np.ndarray:
         return np.full(stop - start, self.slope * self.offset + self.floor)
 
-    def left(self, anchors: slice) -> np.ndarray:
+    def left(self, anchors: slice | np.ndarray) -> np.ndarray:
         left = -self.right[anchors]
         left[:, -2:] = 1, self.offset
         return left

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..language.numerics import picked
-from .points import HUGE, fill_own, own_class
-from .strips import Strip
+from .points import HUGE, Points, fill_own, own_class
+from .strips import FEW, Strip, measured_squares
 from .ties import Judge, interval, signs
 
 AT_ONCE = 1 << 20  # borderline triplets decided in one pass
 ADDED = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
+SPARE = 1 << 4  # places behind those that matter: the order of a few is in doubt by the lowest bits of keys
 LAST, NARROWEST = (1 << 16) - 1, 2.0**-900  # the largest of sixteen bits, and a width that it can be divided by
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
 
@@ -39,7 +40,7 @@ class Ranks:
     below, ties: (B, J, K) how many negatives are below, and exactly at, d_ap + margins[j], weighted
     undecided: (B, J) triplets that nothing but float64 decided
     decided_hard: row -> (k, columns) for the borderline triplets that are hard after all
-    decided_sums: row -> (J, K) the sums of d_an over those that are below after all, weighted
+    within: (B,) how many columns may be below any threshold;  is_screened: as of the strip
     """
 
     start: int
@@ -59,8 +60,9 @@ class Ranks:
     ties: np.ndarray
     undecided: np.ndarray
     decided_hard: dict[int, list[tuple[np.ndarray, np.ndarray]]]
-    decided_sums: dict[int, np.ndarray]
     key_mask: int
+    within: np.ndarray
+    is_screened: bool
 
     def columns(self, anchor: int, positions: slice | np.ndarray) -> np.ndarray:
         """The points at these places of an anchor's order, nearest first up to the error of the product."""
@@ -126,8 +128,9 @@ def rank(judge: Judge, strip: Strip) -> Ranks:
         ties=np.zeros(sure.shape, np.int64),
         undecided=np.zeros(sure.shape[:2], np.int64),
         decided_hard={},
-        decided_sums={},
         key_mask=key_mask,
+        within=(sure if inside is None else sure + inside).max(axis=(1, 2), initial=0),
+        is_screened=strip.is_screened,
     )
     ranks = replace(ranks, below=_weighed(judge, ranks, sure))
     if inside is not None:
@@ -288,13 +291,11 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
     places = np.arange(counts.sum()) + np.repeat(first, counts)
     columns = ranks.columns(row, places)
     j, k = np.repeat(j, counts), np.repeat(k, counts)
-    sides, guessed, d_an = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
+    sides, guessed, _ = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
     np.add.at(ranks.below[row], (j, k), members * (sides < 0))
     np.add.at(ranks.ties[row], (j, k), members * (sides == 0))
     np.add.at(ranks.undecided[row], j[guessed], ranks.weight[row, k[guessed]] * members[guessed])
-    sums = ranks.decided_sums.setdefault(row, np.zeros(inside.shape))
-    np.add.at(sums, (j, k), judge.points.measured(d_an) * members * (sides < 0))
     hard = (j == 0) & (sides <= 0)
     ranks.decided_hard.setdefault(row, []).append((k[hard], columns[hard]))
 
@@ -303,43 +304,118 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
 
 
 def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
-    """(B, J, K) the sums of the distances to the negatives in `ranks.below`; (B, W) distances as `ranks.squares`."""
-    weights, counts = judge.points.weights, ranks.sure.reshape(len(d_an), -1)
-    width = int(counts.max(initial=0)) + 1
-    columns = np.bitwise_and(
-        ranks.keys[:, :width], ranks.key_mask, out=judge.scratch.array("columns", (len(d_an), width), np.int64)
-    )
-    members = None if weights is None else weights[columns if ranks.table is None else picked(ranks.table, columns)]
-    columns += np.arange(len(d_an))[:, None] * d_an.shape[1]
-    ordered = d_an.take(
-        columns, out=judge.scratch.array("sorted", columns.shape), mode="clip"
-    )  # "raise" would make a copy
-    if members is not None:
-        ordered *= members
-    sums = sums_of_first(ordered, counts).reshape(ranks.sure.shape)
-    for row, decided in ranks.decided_sums.items():
-        sums[row] += decided
+    """(B, J, K) the sums of the distances to the negatives in `ranks.below`; (B, W) distances as `ranks.squares`.
+
+    They are of the nearest that are as many, added up in their order, whatever was screened or thinned before:
+    where these are few they are measured by differences, else they come from the product of all.
+    """
+    points, counts = judge.points, ranks.below
+    most = counts.max(axis=(1, 2), initial=0)
+    sums = np.zeros(counts.shape)
+    few, many = np.flatnonzero((most > 0) & (most <= FEW * len(points))), np.flatnonzero(most > FEW * len(points))
+    if len(few):
+        columns = _nearest(ranks, few)
+        i, k = np.nonzero(np.arange(columns.shape[1]) < ranks.within[few, None])
+        distances = np.full(columns.shape, np.inf)
+        distances[i, k] = points.measured(judge.gram.direct(few[i] + ranks.start, columns[i, k]))
+        sums[few] = _sums_of_nearest(points, distances, columns, counts[few])
+    is_long = 8 * counts.shape[1] * points.sizes(ranks.start, ranks.start + len(most)) > len(points)
+    make, width = (_sums_of_products, len(points)) if ranks.is_screened else (_sums_in_order, ranks.keys.shape[1])
+    for rows in (many[is_long[many]], many[~is_long[many]]):
+        for part in np.array_split(rows, -(-len(rows) * width // ADDED) or 1):
+            if len(part):
+                sums[part] = make(judge, ranks, d_an, part, bool(is_long[part[0]]))
     return sums
 
 
-def sums_of_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(B, K) the sums of the first counts[b, k] values of each row, float64; (B, W) values, the last is in no sum."""
-    size, width = values.shape
-    step = max(1, ADDED // width)
-    if step < size:
-        strips = (slice(k, k + step) for k in range(0, size, step))
-        return np.concatenate([sums_of_first(values[strip], counts[strip]) for strip in strips])
-    if 8 * counts.shape[1] > width:
-        sums = np.zeros(values.shape)
-        np.cumsum(values[:, :-1], axis=1, dtype=np.float64, out=sums[:, 1:])
-        result: np.ndarray = sums.take(counts + np.arange(size)[:, None] * width)
-        return result
+def _sums_of_products(judge: Judge, ranks: Ranks, _: np.ndarray, rows: np.ndarray, is_long: bool) -> np.ndarray:
+    """As `_sums_in_order`, from the product of all, which was not made yet."""
+    points, anchors, there = judge.points, rows + ranks.start, np.arange(len(judge.points))
+    distances = points.measured(measured_squares(judge, anchors))
+    if points.masks is None:
+        is_out = (there >= points.first[anchors, None]) & (there < points.last[anchors, None])
+    else:
+        is_out = ~points.masks.relations(anchors)[1]
+    distances[is_out] = np.inf
+    return _sums_of_nearest(points, distances, np.broadcast_to(there, distances.shape), ranks.below[rows], is_long)
+
+
+def _sums_in_order(judge: Judge, ranks: Ranks, d_an: np.ndarray, rows: np.ndarray, is_long: bool) -> np.ndarray:
+    """(b, J, K) as `sums_below`, of some rows, from the distances as they are.
+
+    is_long: many sums a row
+    """
+    points, scratch = judge.points, judge.scratch
+    width = min(int(ranks.within[rows].max()) + SPARE, ranks.keys.shape[1])
+    keys = ranks.keys[:, :width] if len(rows) == len(ranks.keys) else ranks.keys[rows, :width]
+    places = np.bitwise_and(keys, ranks.key_mask, out=scratch.array("columns", keys.shape, np.int64))
+    columns = None if points.weights is None else places.copy()
+    if columns is not None and ranks.table is not None:
+        columns = picked(ranks.table[rows], columns)
+    places += rows[:, None] * d_an.shape[1]
+    distances = d_an.take(places, out=scratch.array("sorted", places.shape), mode="clip")  # "raise" would make a copy
+    return _sums_of_nearest(points, distances, columns, ranks.below[rows], is_long)
+
+
+def _nearest(ranks: Ranks, rows: np.ndarray) -> np.ndarray:
+    """(b, n) the points at the first places of some rows, all that may be below a threshold."""
+    width = int(ranks.within[rows].max())
+    columns: np.ndarray = ranks.keys[rows, :width] & ranks.key_mask
+    return columns if ranks.table is None else picked(ranks.table[rows], columns)
+
+
+def _sums_of_nearest(
+    points: Points, distances: np.ndarray, columns: np.ndarray | None, counts: np.ndarray, is_long: bool = True
+) -> np.ndarray:
+    """(b, J, K) the sums of the nearest points of each row that are as many as `counts`.
+
+    distances: (b, n) to the points `columns`, almost in order, inf for none; overwritten
+    """
+    shape = len(counts), -1
+    if points.weights is None:
+        rows = np.flatnonzero((distances[:, 1:] < distances[:, :-1]).any(axis=1))
+        distances[rows] = np.sort(distances[rows], axis=1)
+        add = _added_one_by_one if is_long else _added_between
+        return add(distances, counts.reshape(shape)).reshape(counts.shape)
+    assert columns is not None
+    order = np.argsort(distances, axis=1, kind="stable")
+    distances = np.take_along_axis(distances, order, axis=1)
+    is_point = distances < np.inf
+    members = np.where(is_point, points.weights[np.take_along_axis(columns, order, axis=1)], 0)
+    distances = np.where(is_point, distances, 0.0)
+    ends, sums = (np.pad(np.cumsum(side, axis=1), ((0, 0), (1, 0))) for side in (members, members * distances))
+    result = np.empty((len(counts), counts[0].size))
+    for row, own in enumerate(counts.reshape(shape)):
+        at = ends[row].searchsorted(own, "right") - 1
+        last = np.minimum(at, distances.shape[1] - 1)
+        result[row] = sums[row, at] + (own - ends[row, at]) * distances[row, last]
+    return result.reshape(counts.shape)
+
+
+def _added_one_by_one(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(b, K) the sums of the first counts[b, k] values of each row, (b, n)."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    nearest: np.ndarray = sums.take(counts + np.arange(len(values))[:, None] * sums.shape[1])
+    return nearest
+
+
+def _added_between(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The same, by the sums between one count and the next; the last value is in no sum."""
     order = counts.argsort(axis=1)
-    ends = np.zeros((size, counts.shape[1] + 1), np.int64)
+    ends = np.zeros((len(values), counts.shape[1] + 1), np.int64)
     ends[:, 1:] = np.take_along_axis(counts, order, axis=1)
-    rows = np.arange(size)[:, None] * width
-    parts = np.add.reduceat(values.ravel(), (ends + rows).ravel(), dtype=np.float64).reshape(ends.shape)[:, :-1]
+    rows = np.arange(len(values))[:, None] * values.shape[1]
+    parts = np.add.reduceat(values.ravel(), (ends + rows).ravel()).reshape(ends.shape)[:, :-1]
     parts[ends[:, 1:] == ends[:, :-1]] = 0  # reduceat gives one value where it should give none
     totals = np.empty(counts.shape)
     np.put_along_axis(totals, order, parts.cumsum(axis=1), axis=1)
     return totals
+
+
+def by_place(ranks: Ranks, values: np.ndarray) -> np.ndarray:
+    """(B, ..., width) of the positives, (B, ..., K), in the order of `points.own_class`; 0 where none is."""
+    places = ranks.places.reshape(len(values), *(1,) * (values.ndim - 2), -1)
+    result = np.zeros((*values.shape[:-1], ranks.width + 1), values.dtype)  # the last takes what has no place
+    np.put_along_axis(result, np.broadcast_to(places, values.shape), values, axis=-1)
+    return result[..., :-1]

@@ -24,7 +24,7 @@ SMALL = 1 << 14  # values that are measured at once, since another pass would co
 PARTS = (4, 6, 8, 12, GROUP)  # of a group
 PROBED = 8  # so many anchors show whether a screen leaves little
 LONG = 1 << 6  # positives of an anchor from which on those that cannot matter are left out too
-BESIDE = 1 << 6  # anchors whose own classes lie in one product
+BESIDE = 3 * GROUP  # anchors whose own classes lie in one product
 FEW = 2.0**-6  # share of pairs from which on a product of all costs less than one pair after the other
 MOST = 0.25  # share of the columns from which on all are ranked
 Reach = Literal["below", "beyond", "all"]
@@ -40,6 +40,7 @@ class Strip(NamedTuple):
     squares: (B, W) to negatives, inf where no negative is; the last of each row is inf
     columns: (B, W) the points that these belong to; None where column j is point j
     everyone: (B, N) as `squares`, of all points, until ranks are made; None where these were screened
+    is_screened: squares are of pairs, not of the product that all anchors have
     """
 
     start: int
@@ -49,6 +50,7 @@ class Strip(NamedTuple):
     squares: np.ndarray
     columns: np.ndarray | None
     everyone: np.ndarray | None = None
+    is_screened: bool = False
 
 
 def lengths(points: Points, start: int, stop: int, values: int = STRIP) -> int:
@@ -62,19 +64,26 @@ def lengths(points: Points, start: int, stop: int, values: int = STRIP) -> int:
 def full_strip(judge: Judge, squares: np.ndarray, start: int) -> Strip:
     """Everything: (B, N) squared distances by the product of the judge's gram; overwrites them."""
     own = take_own(judge.points, squares, start)
-    _measure_near(judge, squares, start)
+    _measure_near(judge, squares, np.arange(start, start + len(squares)))
     return Strip(start, own, _measure_near_own(judge, own, start), None, squares, None, squares)
 
 
-def _measure_near(judge: Judge, squares: np.ndarray, start: int) -> None:
+def measured_squares(judge: Judge, anchors: np.ndarray) -> np.ndarray:
+    """(B, N) squared distances of any anchors as in a full strip."""
+    squares = judge.gram.products(anchors, slice(0, len(judge.points)))
+    _measure_near(judge, squares, anchors)
+    return squares
+
+
+def _measure_near(judge: Judge, squares: np.ndarray, anchors: np.ndarray) -> None:
     """Measures the small ones of (B, N) squared distances by differences, in place."""
-    gram, stop = judge.gram, start + len(squares)
+    gram = judge.gram
     if gram.is_exact:
         return
-    limits = np.maximum(NEAR * (gram.norms[start:stop] + gram.largest_norm), gram.least)
+    limits = np.maximum(NEAR * (gram.norms[anchors] + gram.largest_norm), gram.least)
     for row in np.flatnonzero(squares.min(axis=1) < limits):
         near = np.flatnonzero(squares[row] < limits[row])
-        squares[row, near] = gram.direct(np.full(len(near), start + row), near)
+        squares[row, near] = gram.direct(np.full(len(near), anchors[row]), near)
 
 
 def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: bool = False) -> Iterator[Strip]:
@@ -136,9 +145,7 @@ def thinned_strip(judge: Judge, strip: Strip, reach: Reach) -> Strip | None:
     if passing is None:
         return None
     nearest = strip.squares.min(axis=1) - bounds if judge.points.widest >= LONG else bounds
-    is_few = len(passing[0]) <= FEW * strip.squares.size  # as the screen would leave, and so with the same digits
-    values = _pair_squares(judge, strip.start, passing) if is_few else strip.squares[passing]
-    squares, columns = _table(passing, values, len(strip.own))
+    squares, columns = _table(passing, strip.squares[passing], len(strip.own))
     places = _places(judge, strip.own, nearest, strip.start)
     return strip._replace(places=places, squares=squares, columns=columns)
 
@@ -154,8 +161,8 @@ def screened_strip(judge: Judge, rough: np.ndarray, start: int, reach: Reach) ->
     nearest = rough.min(axis=1) - bounds if points.widest >= LONG else bounds
     own = _own_squares(points, start, stop)
     is_direct = _measure_near_own(judge, own, start)
-    values = _pair_squares(judge, start, passing)
-    return Strip(start, own, is_direct, _places(judge, own, nearest, start), *_table(passing, values, len(rough)))
+    values, places = _pair_squares(judge, start, passing), _places(judge, own, nearest, start)
+    return Strip(start, own, is_direct, places, *_table(passing, values, len(rough)), is_screened=True)
 
 
 def _pair_squares(judge: Judge, start: int, passing: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -264,12 +271,13 @@ def _own_squares(points: Points, start: int, stop: int) -> np.ndarray:
     gram, (index, exists) = points.gram, own_class(points, start, stop)
     own = np.full(index.shape, np.inf)
     if points.masks is not None:
-        i, k = np.nonzero(exists)
-        own[i, k] = gram.some(i + start, index[i, k])
+        np.copyto(own, picked(points.squares(start, stop), index), where=exists)
         return own
     for at in range(start, stop, BESIDE):
         end = min(at + BESIDE, stop)
-        first, last = int(points.first[at:end].min()), int(points.last[at:end].max())
+        first, last = int(points.first[at:end].min()) // GROUP * GROUP, int(points.last[at:end].max())
+        first = max(0, min(first, (len(points) - 4 * GROUP) // GROUP * GROUP))  # whole groups, and no few of them
+        last = min(max(first + 4 * GROUP, -(-last // GROUP) * GROUP), len(points))
         part = slice(at - start, end - start)
         around = gram.squares(at, end, slice(first, last))
         np.copyto(own[part], picked(around, index[part] - first), where=exists[part])
