@@ -418,6 +418,9 @@ CASES: dict[str, Case] = {
     "frames on the other axis": Case(
         "compute ctc x.npy y.npy --frame-axis 0", {"x.npy": FRAMES, "y.npy": ONES}, (CTC,)
     ),
+    "weights of classes above 1": Case(
+        "compute focal p.npy y.npy --gamma 0 --alpha 1/3", BESIDE, (-(log(0.7) + 3 * log(0.6)) / 2,)
+    ),
     "lengths of rows": Case(
         "compute ctc x.npy y.npy g.npy --frame-axis 1 --frame-lengths g.npy",
         {"x.npy": np.zeros((2, 2)), "y.npy": np.array([1, 0]), "g.npy": np.zeros(2)},

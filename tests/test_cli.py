@@ -278,6 +278,7 @@ def test_class_weights_from_a_file_or_in_place(tmp_path):
 # --- errors
 
 WRONG = {
+    "an option alone": (("compute", "bce", "x.npy", "--ci"), 2, "--ci LEVEL: the level of a bootstrap interval"),
     "unknown loss": (("compute", "focl", "x.npy"), 2, "Did you mean 'focal'"),
     "unknown command": (("copmute",), 2, "Did you mean 'compute'"),
     "unknown option": (("compute", "focal", "--gama", "2", "samples/preds.npy"), 2, "did you mean --gamma?"),

@@ -50,6 +50,9 @@ def test_what_is_missing_says_why() -> None:
     with pytest.raises(UsageError, match="MatryoshkaLoss") as caught:
         registry.find("sentence_transformers.MatryoshkaLoss")
     assert "needs a model" in caught.value.why
+    with pytest.raises(UsageError, match="unknown loss 'ndcg@10'") as caught:
+        registry.find("ndcg@10")
+    assert caught.value.fix == "write ndcg:cutoff=10"
     with pytest.raises(UsageError, match="unknown loss"):
         registry.find("torch.nn.NoSuchLoss")
     assert registry.find("F.l1_loss").name == registry.find("l1").name == "mae"

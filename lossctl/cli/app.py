@@ -373,6 +373,10 @@ def _complain_of_usage(fault: Any) -> int:
 
         return _complain(unknown_option(fault))
     message = fault.format_message()
+    if type(fault).__name__ == "BadOptionUsage":
+        from .unknown import without_value
+
+        return _complain(without_value(fault))
     fix = f"{context.command_path} --help" if context else "lossctl --help"
     return _complain(UsageError(message.rstrip("."), fix=f"see: {fix}"))
 

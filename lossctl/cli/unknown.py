@@ -32,6 +32,15 @@ def unknown_option(fault: Any) -> UsageError:
     )
 
 
+def without_value(fault: Any) -> UsageError:
+    """The error for an option without its value."""
+    flag = fault.option_name
+    rows = [row for row in options.OPTIONS if flag in (row.flag, row.short) and "shell" in row.ways]
+    row = next((row for row in rows if row.told), rows[0] if rows else None)
+    value = f"{flag} {row.metavar or 'VALUE'}: {row.told or row.help.rstrip('.')}" if row else f"{flag} VALUE"
+    return UsageError(fault.format_message().rstrip("."), fix=f"give it one: {value}")
+
+
 def _near(flag: str, known: list[str] | tuple[str, ...]) -> str:
     """The options that are spelled alike; dashes, which all have, do not count."""
     from difflib import get_close_matches

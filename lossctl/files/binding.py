@@ -218,7 +218,10 @@ def _by_position(frame: Frame, block: Field, roles: Sequence[Role]) -> dict[str,
             why="a single source needs the columns of every input, predictions first, the truth last",
             fix="give three files, or the embeddings with --index FILE"
             if roles[0].is_of_triplet
-            else f"add a second input, or --{last.option} SRC",
+            else f"add a second input, or --{last.option} SRC"
+            if last.truth
+            else f"name all of them as one range, PATH::FIRST..LAST, or add a second input, or --{last.option} SRC (in "
+            "compute)",
         )
     widths = [width] * shared + [1] * single_last
     starts = [sum(widths[:position]) for position in range(len(widths))]

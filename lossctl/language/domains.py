@@ -83,6 +83,18 @@ class Domain(NamedTuple):
             raise ValueError(value)
         return self._check_number(self.kind(value))
 
+    def shares_of(self, value: Any) -> tuple[str, str] | None:
+        """A list that is beyond the upper bound as shares of its largest number, and that number; None for others."""
+        try:
+            parts = value.replace(",", "/").split("/") if isinstance(value, str) else value
+            numbers = [float(part) for part in parts] if self.many and self.high == 1 else []
+        except (ValueError, TypeError):
+            return None
+        most = max(numbers, default=0.0)
+        if len(numbers) < 2 or not (min(numbers) >= 0 and 1 < most < math.inf):
+            return None
+        return "/".join(repr(number / most) for number in numbers), repr(most)
+
     def _with_number(self, text: str) -> str:
         if not (self.stem and text.startswith(f"{self.stem}:")):
             raise ValueError(text)
@@ -180,6 +192,10 @@ class Option(NamedTuple):
         try:
             return self.domain.read(value) if isinstance(value, str) else self.domain.check(value)
         except (ValueError, KeyError, TypeError, OverflowError):
+            shares = self.domain.shares_of(value)
+            larger = (
+                f"; for weights of classes above 1, --{self.flag} {shares[0]} --scale {shares[1]}" if shares else ""
+            )
             raise UsageError(
-                f"{self.flag} cannot be {value!r}", fix=f"it may be: {self.domain.text or 'any number'}"
+                f"{self.flag} cannot be {value!r}", fix=f"it may be: {self.domain.text or 'any number'}{larger}"
             ) from None

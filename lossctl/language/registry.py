@@ -339,6 +339,12 @@ def find(name: str) -> Loss:
     alike = {elsewhere.plain(other).removesuffix("loss"): loss for other, loss in reversed(names().items())}
     if plain in alike:  # InfoNCE, arc_face, GIoULoss
         return alike[plain]
+    stem, _, places = kebab.partition("@")  # ndcg@10
+    if stem in names() and places.isdigit():
+        from . import synonyms
+
+        if cutoff := synonyms.meant("at", [option.name for option in names()[stem].knobs]):
+            raise UsageError(f"unknown loss {name!r}", fix=f"write {stem}:{cutoff}={places}")
     if "," in name and all(part in names() for part in kebab.split(",")):
         first, *others = kebab.split(",")
         more = " ".join(f"--also {other}" for other in others)
