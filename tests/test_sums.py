@@ -49,11 +49,14 @@ def fraction(total: sums.Total) -> Fraction:
 @pytest.mark.parametrize("name", VALUES)
 def test_a_sum_is_exact(name: str) -> None:
     assert fraction(sums.total(VALUES[name])) == exactly(VALUES[name])
+    assert fraction(sums.total(np.tile(VALUES[name], 25)[:100_000])) == exactly(np.tile(VALUES[name], 25)[:100_000])
 
 
 @given(arrays(np.float64, st.integers(0, 60), elements=finite))
 def test_any_sum_is_exact(values: np.ndarray) -> None:
+    """Of few, which are added one by one, and of many."""
     assert fraction(sums.total(values)) == exactly(values)
+    assert fraction(sums.total(np.tile(values, 25))) == 25 * exactly(values)
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -111,13 +114,15 @@ def test_the_input_is_left_alone() -> None:
     ],
 )
 def test_what_no_fraction_can_say(values: list[float], result: float) -> None:
-    value = float(sums.total(np.array(values, dtype=np.float64)))
-    assert value == result or (math.isnan(value) and math.isnan(result))
+    for rest in (0, 25):
+        value = float(sums.total(np.array([*values, *[0.0] * rest])))
+        assert value == result or (math.isnan(value) and math.isnan(result))
 
 
 def test_infinities_do_not_hide_the_rest() -> None:
-    total = sums.total(np.array([1.5, math.inf, -math.inf, math.nan, 2.0]))
-    assert (fraction(total), total.infinities, total.minus_infinities, total.nans) == (Fraction(7, 2), 1, 1, 1)
+    for rest in (0, 25):
+        total = sums.total(np.array([1.5, math.inf, -math.inf, math.nan, 2.0, *[0.0] * rest]))
+        assert (fraction(total), total.infinities, total.minus_infinities, total.nans) == (Fraction(7, 2), 1, 1, 1)
 
 
 @given(arrays(np.float64, st.integers(1, 40), elements=finite), st.integers(1, 10**9))

@@ -91,12 +91,12 @@ def softmax_parts_at(logits: Array, column: Array) -> tuple[Array, Array, Array]
     if columns(logits) <= FEW_COLUMNS or xp.__name__ != "numpy":
         gap, share, rest = softmax_parts(logits)
         return pick(gap, column), pick(share, column), rest
-    top = logits.argmax(axis=1)
-    largest = pick(logits, top)
+    rows, top = xp.arange(len(logits)), logits.argmax(axis=1)
+    largest = logits[rows, top]
     gap, lost = two_sum(largest, -pick(logits, column))
     share = exp(-gap)
     powers = exp(logits)
-    xp.put_along_axis(powers, top[:, None], 0.0, axis=1)
+    powers[rows, top] = 0.0
     total = row_sum(powers)
     rest = total / exp(largest)
     far = xp.flatnonzero(~((largest < 600) & (total > 1e-290)))

@@ -446,8 +446,10 @@ def log_sums_behind(x: Array) -> Array:
 def pick(x: Array, column: Array) -> Array:
     """x[i, column[i]] for every row i of an (n, k) array; `column` holds whole numbers in any dtype."""
     xp = namespace(x)
-    index = xp.astype(column, xp.int64) if xp is not sys.modules["numpy"] else column.astype(xp.int64)
-    return xp.take_along_axis(x, index[:, None], axis=1)[:, 0]
+    if xp is sys.modules["numpy"]:
+        values: Array = x[xp.arange(len(x)), column.astype(xp.int64)]
+        return values
+    return xp.take_along_axis(x, xp.astype(column, xp.int64)[:, None], axis=1)[:, 0]
 
 
 def picked(x: Array, columns: Any) -> Array:

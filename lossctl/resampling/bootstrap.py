@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..language.rounding import two_product
-from ..rows.sums import UNIT_EXPONENT, Total, count, total, total_of_few
+from ..rows.sums import UNIT_EXPONENT, Total, count, total
 from . import draws, student
 from .draws import Draws
 from .grid import GridSums
@@ -31,7 +31,6 @@ ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
 EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
 SMALLEST = 2.0**-630  # squares of influences whose cubes are numbers
 WIDEST = 1 - 2.0**-52  # of levels
-FEW_VALUES = 24  # that are added one by one
 NOTHING = Total()
 HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
@@ -344,22 +343,18 @@ def moments(columns: np.ndarray) -> Powers:
     sums: dict[tuple[int, ...], Total] = {(): count(n)}
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for first, i in enumerate(own):
-            sums[i,] = _total(by_column[i])
+            sums[i,] = total(by_column[i])
             for second, j in enumerate(own[first:], first):
                 product, lost = two_product(by_column[i], by_column[j])
-                sums[i, j] = _total(np.concatenate((product, lost)))
+                sums[i, j] = total(np.concatenate((product, lost)))
                 for m in own[second:]:
                     third, rest = two_product(product, by_column[m])
-                    sums[i, j, m] = _total(np.concatenate((third, rest, lost * by_column[m])))
+                    sums[i, j, m] = total(np.concatenate((third, rest, lost * by_column[m])))
 
     def of(key: tuple[int, ...]) -> Total:
         return sums.get(tuple(at for at in key if at not in ones), NOTHING)
 
     return Powers(k, tuple(map(of, _pairs(k))), tuple(map(of, _triples(k))), n)
-
-
-def _total(values: np.ndarray) -> Total:
-    return total_of_few(values.tolist()) if len(values) <= FEW_VALUES else total(values)
 
 
 def skewness(squares: float, cubes: float) -> float:

@@ -11,8 +11,6 @@ import numpy as np
 from ..rows import groups, sums
 from ..rows.sums import Total
 
-FEW = 24  # rows that are added one by one
-
 Clusters = dict[str, tuple[Total, ...]]  # name -> the exact sum of each column
 
 
@@ -31,11 +29,7 @@ def cluster_sums(names: np.ndarray, columns: np.ndarray) -> Clusters:
     ends = np.cumsum(counts)
     rows = columns[order]
     parts = zip(kinds.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True)
-    return {name: tuple(_total(column) for column in rows[start:stop].T) for name, start, stop in parts}
-
-
-def _total(values: np.ndarray) -> Total:
-    return sums.total_of_few(values.tolist()) if len(values) <= FEW else sums.total(values)
+    return {name: tuple(sums.total(column) for column in rows[start:stop].T) for name, start, stop in parts}
 
 
 def table_of(clusters: Clusters) -> ClusterTable:

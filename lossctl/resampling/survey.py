@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from ..errors import UsageError
-from ..rows import by_row, shapes, sums
+from ..rows import by_row, shapes
 from ..rows.facts import Facts
 from ..rows.workers import keep_freed_memory
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .draws import Draws
 
 LARGEST_BYTES = 1 << 30
-FEW = 24  # rows that are summed one by one
 NAMED = 5  # groups that are named in a warning
 
 
@@ -234,7 +233,7 @@ class Slice(NamedTuple):
 def slice_of(scored: by_row.Scored, positions: np.ndarray | None, aspects: Aspects) -> Slice:
     """The slice of a block's rows, or of those at some positions."""
     rows = scored.rows
-    part = by_row.part_of(rows) if positions is None else by_row.part_of(rows, positions, _total)
+    part = by_row.part_of(rows, positions)
     if not aspects.draws:
         return Slice(part)
     at = slice(None) if positions is None else positions
@@ -248,7 +247,3 @@ def slice_of(scored: by_row.Scored, positions: np.ndarray | None, aspects: Aspec
     from .clusters import cluster_sums
 
     return Slice(part, clusters=cluster_sums(scored.side[aspects.cluster][at], columns))
-
-
-def _total(values: np.ndarray) -> sums.Total:
-    return sums.total_of_few(values.tolist()) if len(values) <= FEW else sums.total(values)

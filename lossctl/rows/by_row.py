@@ -246,18 +246,15 @@ def refuse_rows(loss: Loss) -> None:
 # --- sums
 
 
-def part_of(rows: Rows, positions: np.ndarray | None = None, total: Callable[..., Total] = sums.total) -> Part:
-    """The sums over the rows of a block, or over those at some positions, with what was noticed of them.
-
-    total: adds up a column
-    """
+def part_of(rows: Rows, positions: np.ndarray | None = None) -> Part:
+    """The sums over the rows of a block, or over those at some positions, with what was noticed of them."""
     n = rows.n if positions is None else len(positions)
     totals = tuple(
-        sums.count(n) if column is None else total(column if positions is None else column[positions])
+        sums.count(n) if column is None else sums.total(column if positions is None else column[positions])
         for column in rows.columns
     )
     for at, rest in enumerate(rows.lost):
-        part = total(rest if positions is None else rest[positions])
+        part = sums.total(rest if positions is None else rest[positions])
         totals = (*totals[:at], totals[at] + part, *totals[at + 1 :])
     facts = rows.facts if positions is None else NOTHING
     if not all(sum_of_column.is_finite for sum_of_column in totals):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNIT_EXPONENT = 1074
 CHUNK = 1 << 15  # values a pass: they stay in the cache, their sum has 15 bits more than one, and an int64 holds it
 GRID_BITS = 47
+FEW = 24  # values that are added one by one
 ALL_BUT_SIGN = (1 << 63) - 1  # bits of a float64 that are clear in 0 and -0 alone
 SMALLEST_EXPONENT = GRID_BITS - UNIT_EXPONENT  # there the grid is the spacing of the subnormals: no rest remains
 
@@ -83,8 +84,8 @@ def total(values: np.ndarray) -> Total:
     import numpy as np
 
     flat = np.ravel(values)
-    if not flat.size:
-        return ZERO
+    if flat.size <= FEW:
+        return _total_of_few(flat.tolist())
     low, high = float(flat.min()), float(flat.max())
     largest = max(high, -low)
     if not math.isfinite(largest):
@@ -111,8 +112,8 @@ def total(values: np.ndarray) -> Total:
     return Total(units)
 
 
-def total_of_few(values: list[float]) -> Total:
-    """The same for a few values, one by one: faster than `total` below some thirty of them."""
+def _total_of_few(values: list[float]) -> Total:
+    """The same, one by one: faster below some thirty of them."""
     units = infinities = minus_infinities = nans = 0
     for value in values:
         if value - value == 0:
