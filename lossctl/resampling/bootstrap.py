@@ -346,10 +346,10 @@ def moments(columns: np.ndarray) -> Powers:
             sums[i,] = total(by_column[i])
             for second, j in enumerate(own[first:], first):
                 product, lost = two_product(by_column[i], by_column[j])
-                sums[i, j] = total(np.concatenate((product, lost)))
+                sums[i, j] = total(product) + total(lost)
                 for m in own[second:]:
                     third, rest = two_product(product, by_column[m])
-                    sums[i, j, m] = total(np.concatenate((third, rest, lost * by_column[m])))
+                    sums[i, j, m] = total(third) + total(rest) + total(lost * by_column[m])
 
     def of(key: tuple[int, ...]) -> Total:
         return sums.get(tuple(at for at in key if at not in ones), NOTHING)
