@@ -57,6 +57,9 @@ def test_every_way_to_write_a_sequence_is_counted():
     shifted = [[symbol - 1 for symbol in text] for text in TEXTS]
     last = lossctl.row_losses("ctc", np.roll(FRAMES, -1, axis=2), shifted, frame_lengths=LENGTHS, blank=-1)
     np.testing.assert_allclose(last, truth(), rtol=1e-12, atol=1e-15)
+    frames = FRAMES[:, 0]
+    silent = np.log(np.exp(frames).sum(axis=1)) - frames[:, 0]
+    assert lossctl.compute("ctc", frames, np.zeros(0)).value == pytest.approx(silent.sum(), rel=1e-12)
     for at, text in ((0, TEXTS[0]), (1, TEXTS[1])):
         alone = lossctl.compute("ctc", FRAMES[: LENGTHS[at], at], text)
         assert alone.value == pytest.approx(truth()[at], rel=1e-12)

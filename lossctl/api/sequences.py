@@ -202,6 +202,8 @@ def _text(field: Field, values: Array, sequences: int, counts: Array | None, cla
             f"{_place(field)}: symbols of {len(values)} sequences, and lengths of {sequences}",
             fix="give lengths of the same sequences",
         )
+    if not values.shape[1]:
+        values = np.full((sequences, 1), float(blank))
     if counts is None:
         is_symbol = ~((values < 0) | (values == blank))
         counts = np.where(is_symbol.any(axis=1), values.shape[1] - is_symbol[:, ::-1].argmax(axis=1), 0)
