@@ -336,35 +336,44 @@ def timings(options: argparse.Namespace) -> None:
     ]
     rows: list = []
     target = options.out / "timings.md"
-    # Other cuts at 100,000 points, worth a look while the kernels are compiled anyway.
+    # Other cuts at 100,000 points, worth a look while the kernels are compiled anyway; of wide points those that read
+    # the anchors anew for each tile, beside the default, which keeps them.
     tilings = {
-        "float64": ["64,32,128,8,2", "128,32,64,8,2"], "ieee": ["64,64,32,8,3", "64,64,16,4,3"],
-        "tf32": ["64,64,128,4,2"], "bf16": ["64,64,128,4,3"], "tf32x3": ["64,32,128,4,2"],
+        ("float64", 128): ["64,32,128,8,2", "128,32,64,8,2"], ("ieee", 128): ["64,64,32,8,3", "64,64,16,4,3"],
+        ("tf32", 128): ["64,64,128,4,2"], ("bf16", 128): ["64,64,128,4,3"], ("tf32x3", 128): ["64,32,128,4,2"],
+        ("tf32", 256): ["128,64,64,8,2"], ("bf16", 512): ["128,64,64,8,3"], ("float64", 256): ["64,32,32,8,3"],
     }  # fmt: skip
     groups = [
-        (kernels, impls, n, k, precision, most, [])
+        (kernels, impls, n, k, precision, most, 128, [])
         for kernels, impls, n, k, precisions, most in plan
         for precision in precisions
     ]
-    sweep = [(("batch-hard",), ("triton",), 100_000, 4, precision, 20, cuts) for precision, cuts in tilings.items()]
+    sweep = [
+        (("batch-hard",), ("triton",), 100_000, 4, precision, 20, dim, cuts)
+        for (precision, dim), cuts in tilings.items()
+    ]
     groups[18:18] = sweep
     if options.toy:
+        for kernels, implementations, n, k, precision, most, dim, cuts in groups:
+            what = f"{'+'.join(kernels)} {'+'.join(implementations)} {precision} n {n} k {k} dim {dim}"
+            say(options, on_a_gpu=" ".join([what, *cuts]), seconds_at_most=most)
         groups = [
-            (("batch-hard",), ("triton",), 45, 3, "ieee", 9, []),
-            (("batch-all",), ("panel",), 24, 2, "float64", 9, []),
+            (("batch-hard", "batch-all", "certified"), ("triton",), 45, 3, "ieee", 9, 20, []),
+            (("certified",), ("triton", "panel"), 24, 2, "float64", 9, 20, ["16,16,32,4,2"]),
         ]
-    for kernels, implementations, n, k, precision, most, cuts in groups:
+    for kernels, implementations, n, k, precision, most, dim, cuts in groups:
         label = {
             "kernels": list(kernels),
             "implementations": list(implementations),
             "n": n,
             "k": k,
+            "dim": dim,
             "precision": precision,
         }
         if left(options) < min(most, 8):
             say(options, **label, status="not reached")
             continue
-        knobs.kernel, knobs.impl, knobs.tiling, knobs.dim = kernels, implementations, cuts, 20 if options.toy else 128
+        knobs.kernel, knobs.impl, knobs.tiling, knobs.dim = kernels, implementations, cuts, dim
         knobs.limit = max(0.5, min(most / 5, left(options) / 8))  # a case runs about six times
         cases = list(cuda_table.cases_of(knobs, n, k, precision))
         cases = [row for row in cases if row.case not in {old.case for old in rows if old.seconds}]
