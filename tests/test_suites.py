@@ -214,6 +214,13 @@ FAULTS = {
 }  # fmt: skip
 
 
+def test_inputs_as_keys_of_an_entry_are_put_together(tmp_path):
+    text = "losses:\n- {loss: [mae, rmse], pred: a.csv::p, target: a.csv::y}"
+    with pytest.raises(LossctlError) as fault:
+        suites.load(str(write(tmp_path, text)))
+    assert fault.value.fix == "inputs stand together: inputs: {pred: a.csv::p, target: a.csv::y}"
+
+
 @pytest.mark.parametrize(("text", "expected"), FAULTS.values(), ids=FAULTS)
 def test_faults_name_line_column_and_the_nearest_key(text, expected, tmp_path):
     with pytest.raises(LossctlError) as fault:

@@ -60,15 +60,17 @@ class Suite(NamedTuple):
     entries: tuple[Entry, ...]
 
 
-def _elsewhere(name: str, value: str, loss: str, allowed: tuple[str, ...]) -> str:
-    """How an entry says what an input or an option of its loss is, "" for a name of neither."""
+def _elsewhere(name: str, values: Mapping[str, str], loss: str, allowed: tuple[str, ...]) -> str:
+    """How an entry of these values says what an input or an option of its loss is, "" for a name of neither."""
+    value = values[name]
     try:
         spec = find(loss.partition(":")[0])
     except UsageError:
         return ""
     role = next((role for role in spec.roles if role.option == name), None)
     if role and "inputs" in allowed:
-        return f"inputs stand together: inputs: {{{name}: {value}}}"
+        inputs = [role.option for role in spec.roles if role.option in values]
+        return f"inputs stand together: inputs: {{{', '.join(f'{option}: {values[option]}' for option in inputs)}}}"
     if role:
         return f"the truth is target: {value}" if role.truth else "the predictions are base: ... and others: ..."
     options = [option.name.replace("_", "-") for option in spec.knobs]
@@ -167,9 +169,14 @@ class _Checker:
         import difflib
 
         at, dashed, loss = node.keys[name], name.replace("_", "-"), node.value.get("loss")
+        if loss and isinstance(loss.value, list) and loss.value:
+            loss = loss.value[0]  # inputs are those of all of them
         if dashed not in allowed and loss and isinstance(loss.value, str):
-            value = node.value[name].value
-            fix = _elsewhere(dashed, str(value) if isinstance(value, str | int | float) else "...", loss.value, allowed)
+            values = {
+                key.replace("_", "-"): str(child.value) if isinstance(child.value, str | int | float) else "..."
+                for key, child in node.value.items()
+            }
+            fix = _elsewhere(dashed, values, loss.value, allowed)
             if fix:
                 return DataError(f"{self.label}:{at[0]}:{at[1]}: unknown key {shown(name)!r} in {what}", fix=fix)
         near = [dashed] if dashed in allowed else difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
