@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import reduce
 from itertools import combinations_with_replacement, permutations
 from typing import Literal, NamedTuple
 
@@ -31,6 +32,7 @@ ROUNDING = 1e-13  # of a value: what resamples of equal rows differ by
 EPS, CANCELLED = 2.0**-53, 0.5  # of the a of BCa: what rounding may do to 6 a
 SMALLEST = 2.0**-630  # squares of influences whose cubes are numbers
 WIDEST = 1 - 2.0**-52  # of levels
+AT_ONCE = 1 << 15  # rows whose products stay in the cache
 NOTHING = Total()
 HALVINGS = 50  # of the levels between which 0 leaves an interval
 METHODS: tuple[Method, ...] = ("bca", "percentile")
@@ -335,7 +337,12 @@ def sample(asked: Draws, numbers: np.ndarray, columns: np.ndarray) -> Sample:
 
 
 def moments(columns: np.ndarray) -> Powers:
-    """The products of the columns of some rows, (n, k), added up."""
+    """The products of the columns of some rows, (n, k), added up; of a few rows at a time, which bounds the memory."""
+    starts = range(0, max(1, len(columns)), AT_ONCE)
+    return reduce(Powers.merge, (_moments(columns[start : start + AT_ONCE]) for start in starts))
+
+
+def _moments(columns: np.ndarray) -> Powers:
     n, k = columns.shape
     by_column = np.ascontiguousarray(columns.T)
     ones = {at for at, column in enumerate(by_column) if (column == 1).all()}

@@ -15,7 +15,7 @@ import numpy as np
 BITS, FIRST = 32, -24  # digit p of a value counts 2^(BITS p + FIRST): most losses have two
 KEPT = 53
 NONE = -(1 << 20)  # the exponent of no value
-MOST_ROWS = 1 << 17  # of a product: its sums, with weights up to 8, are exact in float64
+MOST_ROWS = 1 << 15  # of a product: its digits stay small; its sums, with weights up to 8, are exact in float64
 WIDEST = 1 << 27  # rows beyond which int64 may not hold a sum
 PLAIN = 1000  # exponents that a factor has
 
