@@ -39,6 +39,16 @@ def test_each_series_has_the_naive_error_of_its_own_training_values(files):
     assert value(files, "owa", "--pred", "m", "--benchmark", "b") == pytest.approx(owa)
 
 
+def test_a_loss_beside_another_has_the_same_naive_error_or_is_refused(files):
+    both = ("msis", "--lower", "lo", "--upper", "hi", "--also", "msis:alpha=0.5", "-f", "tsv")
+    asked = (*both, "-y", "y", "--train", str(files / "train.csv"), str(files / "fc.csv"))
+    lines = run_lossctl("compute", *asked).out.splitlines()[1:]
+    alone = [value(files, "msis", "--lower", "lo", "--upper", "hi", *more) for more in ((), ("--alpha", "0.5"))]
+    assert [float(line.split("\t")[3]) for line in lines] == alone
+    done = run_lossctl("compute", "mase", "--pred", "m", "--also", "rmsse", *asked[-5:])
+    assert done.code == 2 and "rmsse takes pred, naive-square, target" in done.err
+
+
 def test_one_series_needs_no_name():
     assert lossctl.compute("mase", [1.0, 2.0], target=[1.5, 2.0], train=np.array([1.0, 3, 2, 5])).value == 0.125
     same = lossctl.row_losses("mase", [1.0, 2.0], target=[1.5, 2.0], train=[1.0, 3, 2, 5], season=2)

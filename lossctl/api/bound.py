@@ -15,7 +15,7 @@ from ..files.opening import label_of
 from ..files.sources import Field, blocks, held, parse_source, place_of
 from ..language import synonyms
 from ..language.registry import Loss, Spec
-from ..language.roles import DISTANCE, LOGIT_NAMES, PAIR, POINTS, PROBABILITY_NAMES, SAME, TRIPLET, Form, Role
+from ..language.roles import DISTANCE, LOGIT_NAMES, PAIR, POINTS, PROBABILITY_NAMES, ROLES, SAME, TRIPLET, Form, Role
 from ..rows import checks, shapes
 from ..text import did_you_mean, shown
 from .reading import Given, Reading
@@ -271,9 +271,18 @@ def as_bound(spec: Spec, other: Bound) -> Bound:
             why="--index gathers triplets, and nothing else",
             fix="leave --also out, and compute it in a call of its own",
         )
+    units = [(role.naive, ROLES[name].naive) for role, name in zip(roles, other.columns, strict=True)]
+    if any(own != theirs for own, theirs in units):
+        needs, there = (", ".join(ROLES[name].option for name in names) for names in (columns, other.columns))
+        raise UsageError(
+            f"{spec.loss.name} takes {needs}, the loss beside it {there}",
+            why="what errors are in units of is another number there",
+            fix="compute it in a call of its own",
+        )
     if other.blank is not None:
         return _as_sequences(spec, other)
-    kinds = roles if len(other.roles) == len(roles) else other.roles
+    is_partly = not is_gathered and any(isinstance(column, Derived) for column in other.columns.values())
+    kinds = other.roles if is_partly or len(other.roles) != len(roles) else roles
     return Bound(
         other.fields, tuple(kinds), columns, other.arrange, other.notes, other.marks, places=other.places,
         has_shape=other.has_shape,
