@@ -50,6 +50,12 @@ def test_threads_do_not_change_the_file(strategy, tmp_path):
     assert mined(tmp_path, strategy, "-j", "3", name="three.npy").read_bytes() == one
 
 
+def test_ids_are_no_index(tmp_path):
+    (tmp_path / "ids.csv").write_text("anchor,positive,negative\nd1,d2,d3\n")
+    done = run_lossctl("compute", "triplet", str(ROOT / POINTS), "--index", str(tmp_path / "ids.csv"))
+    assert done.code == 3 and "'d1' is not a number" in done.err and "row numbers of the embeddings" in done.err
+
+
 @pytest.mark.slow
 def test_formats_hold_the_same_triplets(tmp_path):
     rows = np.load(mined(tmp_path, "semi-hard"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, UsageError
 from ..language.roles import TRIPLET, Role
 from ..text import shown
+from .classes import first_values
 from .dialect import NEEDS, PLAIN, Dialect
 from .naming import columns_called, field_called, named
 from .opening import label_of
@@ -290,6 +291,13 @@ def index_of(desk: Desk, source: Given) -> Field:
             why="each row is a triplet: the rows of its anchor, its positive and its negative",
             fix="choose them: PATH::1..3",
         )
+    try:
+        first_values(chosen, "number")
+    except DataError as fault:
+        if "--na" not in fault.fix:  # text, not a cell without a value
+            fault.why = "an index holds row numbers of the embeddings, from 0, not their ids"
+            fault.fix = "give row numbers, as mine writes them where no ids are asked for"
+        raise
     return chosen
 
 
