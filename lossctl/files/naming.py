@@ -26,7 +26,6 @@ from .frames import Field, Frame
 from .opening import label_of
 from .selectors import listed
 
-KEY = re.compile(r"^ds$|_(?:id|uuid|guid)$")  # what names a row, or its time
 LOOKED_AT = 20  # columns of a text that are read to tell which may be meant
 COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?")
 EMBEDDED = re.compile(r"^emb(?:eddings?)?_|_(?:emb(?:eddings?)?|vec(?:tors?)?)$")
