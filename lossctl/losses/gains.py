@@ -187,7 +187,8 @@ def approx_ndcg(
     Formula: -sum_i gain(y_i) / log2(1 + r_i) / best dcg;  r_i = 1 + sum_{j != i} sigmoid((s_j - s_i) / T)
     Paper: Qin, Liu, Li, A General Approximation Framework for Direct Optimization of IR Measures, 2010
     Reading: -1 is the least; a list without a relevant document is left out of the mean and counted
-    Differs: rax has T 1 and allRank alpha = 1 / T = 1 unless told, TF-Ranking T 0.1; rax gives an empty list 0
+    Differs: rax has T 1 and allRank alpha = 1 / T = 1 unless told, TF-Ranking T 0.1; rax and the Keras
+        class of TF-Ranking give an empty list 0
     temperature: T; near 0 it is minus ndcg
     gain: of a relevance: y itself, or 2^y - 1
     Use: to train for ndcg itself
@@ -210,7 +211,7 @@ def approx_mrr(rank_score: Array, grade: Array, *, temperature: Positive = 0.1) 
     Paper: Qin, Liu, Li, A General Approximation Framework for Direct Optimization of IR Measures, 2010
     Reading: -1 is the least; a list without a relevant document is left out of the mean and counted
     Differs: of several relevant documents the mean counts, as in TF-Ranking, not the first as in the reciprocal rank;
-        rax gives an empty list 0
+        rax and the Keras class of TF-Ranking give an empty list 0
     temperature: T; near 0 places are those of the ranking
     Use: one right answer a list, which should come first
     Misleads: scores have no scale: T is in their units, and a small one has no gradient

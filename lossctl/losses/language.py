@@ -32,7 +32,8 @@ def cross_entropy_z(scores: Array, label: Array, *, z: NonNegative = 1e-4) -> Ar
 
     Formula: log sum_j e^s_j - s_y + z (log sum_j e^s_j)^2
     Paper: Chowdhery et al., PaLM, 2022
-    Differs: for training the first term is that of cross-entropy; T5X and PaLM have z 1e-4, liger 0 unless told
+    Differs: for training the first term is that of cross-entropy; PaLM and T5 as T5X trains it have z 1e-4,
+        the functions of T5X (which adds up the tokens) and liger 0 unless told
     z: how much the normaliser counts
     Unit: nats
     Use: language models trained in low precision

@@ -99,7 +99,7 @@ def ranknet(rank_score: Array, relevance: Array, *, sigma: Positive = 1.0, per: 
     Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
     Paper: Burges et al., Learning to Rank using Gradient Descent, 2005
     Differs: the sum of a list's pairs, averaged over lists (as here), or the mean over all pairs (--per pair);
-        TF-Ranking's Keras class divides by the length of the list (--per all-documents)
+        the Keras classes of TF-Ranking and keras-rs divide by the length of the list (--per all-documents)
     sigma: how steep
     per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs; all-documents
         is per document, and a list without a pair counts as 0
@@ -122,7 +122,8 @@ def margin_ranking(
     Formula: sum over pairs with y_i > y_j of [margin - (s_i - s_j)]+
     Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
     Paper: Herbrich, Graepel, Obermayer, Large Margin Rank Boundaries for Ordinal Regression, 2000
-    Differs: torch.nn.MarginRankingLoss has margin 0 by default and takes pairs
+    Differs: torch.nn.MarginRankingLoss has margin 0 by default and takes pairs; the Keras classes of TF-Ranking and
+        keras-rs divide by the length of the list (--per all-documents)
     margin: by how much the more relevant document should lead
     per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs; all-documents
         is per document, and a list without a pair counts as 0
@@ -186,7 +187,8 @@ def ranking_softmax(
     Paper: Bruch et al., An Analysis of the Softmax Cost Function for Learning to Rank, 2019; Leng, PolyLoss, 2022
     Reading: a list without a relevant document costs 0
     Differs: grades as they are in TF-Ranking, rax and optax; divided by their sum in allRank's binary listNet;
-        softmaxed in listnet: three numbers; epsilon is 1 in poly1_softmax_loss of TF-Ranking and rax
+        softmaxed in listnet: three numbers; epsilon is 1 in the poly1 losses of rax and TF-Ranking, which
+        multiplies that term by the sum of the grades as well
     normalized: divide by the sum of the grades, so that they are shares
     epsilon: E, as in poly1: how much more the first term counts
     Unit: nats
@@ -239,8 +241,9 @@ def pairwise_mse(rank_score: Array, relevance: Array, *, per: PerPair = "list") 
 
     Formula: sum over all i != j of [(s_i - s_j) - (y_i - y_j)]^2, which is 2 n sum_i (e_i - mean e)^2;  e = s - y
     Reading: both orders of a pair count; a single document costs 0
-    Differs: rax and TF-Ranking have the mean over all n^2 pairs of the lists (--per pair), those of a document with
-        itself among them
+    Differs: rax has the mean over all n^2 pairs of the lists (--per pair), those of a document with itself among them;
+        TF-Ranking leaves those out, and its Keras class and that of keras-rs divide the sum by the documents of all
+        lists
     per: the mean is over lists (of the sum of their pairs), or over pairs, those with itself among them
     Use: as pointwise-mse, where scores have no zero
     Misleads: long lists have more pairs and weigh more; a perfect order can cost a lot
@@ -262,7 +265,8 @@ def pairwise_soft_zero_one(rank_score: Array, relevance: Array, *, per: PerPairs
 
     Formula: sum over pairs with y_i > y_j of sigmoid(s_j - s_i)
     Reading: a pair of equal relevance is no pair; a list without any pair is left out of the mean and counted
-    Differs: TF-Ranking and rax have the mean over all pairs (--per pair)
+    Differs: rax has the mean over all pairs (--per pair); the Keras classes of TF-Ranking and keras-rs divide by the
+        length of the list (--per all-documents)
     per: the mean is over lists (of the sum of their pairs, or of that per document), or over pairs; all-documents
         is per document, and a list without a pair counts as 0
     Use: order by pairs, where pairs far in the wrong order should not dominate

@@ -311,8 +311,9 @@ def cox(hazard: Array, time: Array, event: Array) -> Array:
     Formula: mean over events i of log sum_{t_j >= t_i} e^(h_j) - h_i, h the log of the hazard
     Paper: Cox, Regression Models and Life-Tables, 1972; ties as Breslow, 1974
     Reading: those without an event (censored) count as long as they are at risk
-    Differs: xgboost takes the mean over events too, others the sum, or the mean of rows; ties by
-        Efron are another number
+    Differs: xgboost takes the mean over events too, scikit-survival of rows, torchsurv of distinct times of events;
+        lifelines and catboost print the sum with a minus; ties by Efron are another number: lifelines has them so, and
+        torchsurv unless told
     Unit: nats
     Use: survival times, of which some are not over
     Misleads: a constant added to all h changes nothing: it judges order alone; it grows with log N

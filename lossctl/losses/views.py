@@ -82,8 +82,9 @@ def n_pairs(panel: ViewPanel) -> Any:
     Formula: log(1 + sum_{j != i} e^(a_i . p_j - a_i . p_i)), a the left view, p the right one
     Paper: Sohn, Improved Deep Metric Learning with Multi-class N-pair Loss Objective, 2016
     Reading: one pair a class: row i of both files; vectors count at their lengths
-    Differs: pytorch-metric-learning (unit vectors) and tensorflow-addons take a set with labels, and draw one pair of
-        each class or count all; tensorflow-addons and the paper add a little of the squared lengths
+    Differs: pytorch-metric-learning (unit vectors) takes a set with labels, and draws one pair of each class;
+        tensorflow-addons takes the products, with one label for a row and its column, and shares the truth among equal
+        labels; the paper adds a little of the squared lengths
     Unit: nats
     Use: metric learning from one pair of each class
     Misleads: longer vectors, steeper softmax: values of models with other lengths cannot be compared
