@@ -66,7 +66,7 @@ def test_a_loss_takes_the_rows_that_suit_it(loss):
     rows = options.settings("compute", "shell")
     names = {name for name, _, _ in parameters(loss)}
     assert names & rows.keys() == {key for key, row in rows.items() if row.suits(loss)}
-    own = {f"option_{option.name}" for option in loss.knobs} | {f"role_{role.name}" for role in loss.roles}
+    own = {f"option_{option.name}" for option in loss.all_options} | {f"role_{role.name}" for role in loss.roles}
     assert {name for name in names - rows.keys() if not name.startswith("form_")} == own | {"sources"}
 
 
@@ -75,7 +75,7 @@ def test_a_loss_and_a_setting_share_no_name_unless_it_is_stated():
     rows = [(name, row) for row in options.OPTIONS for name in {row.key, row.argument, *_keys(row.aliases)}]
     shared = set()
     for loss in registry.walk():
-        own = {option.name for option in loss.knobs}
+        own = {option.name for option in loss.all_options}
         assert not own & {role.name for role in loss.roles}, loss.name
         shared |= {name for name, _ in rows if name in own}
         for name, row in rows:

@@ -43,7 +43,7 @@ def question_of(
             f"the loss is an object of type {type(loss).__name__}", fix='name it first: compute("mse", pred, target)'
         )
     spec = parse(loss) if isinstance(loss, str) else loss
-    known = {option.name for option in spec.loss.knobs}
+    known = {option.name for option in spec.loss.all_options}
     preset = options.defaults(command, "python")
     words = known | {role.name for role in spec.loss.roles}
     for key in words & settings.keys():  # a word of both the loss and the table is the loss's
@@ -120,7 +120,7 @@ def _arrays(call: Asked) -> Asked:
 
 def _option(spec: Spec, name: str, value: Any) -> Any:
     """The value of an option: arrays and nested lists as one list of numbers, the name of a file as what is in it."""
-    option = next(option for option in spec.loss.knobs if option.name == name)
+    option = next(option for option in spec.loss.all_options if option.name == name)
     if isinstance(value, str):
         return option_value(option, value)
     value = value.item() if isinstance(value, np.generic) else value

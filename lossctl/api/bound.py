@@ -68,7 +68,10 @@ def roles_of(loss: Loss, named: Mapping[str, Given]) -> dict[str, Given]:
     for name, source in named.items():
         role = next((role for role in loss.roles if name in (role.name, role.option)), None)
         if role is None:
-            inputs, options = [parameter.option for parameter in loss.roles], [option.name for option in loss.knobs]
+            inputs, options = (
+                [parameter.option for parameter in loss.roles],
+                [option.name for option in loss.all_options],
+            )
             own = f"its inputs are {', '.join(inputs)}; its options are {', '.join(options) or 'none'}"
             word = synonyms.meant(name, options)
             raise UsageError(

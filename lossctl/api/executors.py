@@ -213,7 +213,7 @@ class _OfDask(NamedTuple):
 
     def result(self) -> Any:
         """What it gives. DeviceError where there has been no worker for long."""
-        seen = time.monotonic()
+        last = time.monotonic()
         while True:
             try:
                 return self.future.result(timeout=PATIENCE / 10)
@@ -221,8 +221,8 @@ class _OfDask(NamedTuple):
                 if self.future.done():
                     raise
             if self.client.nthreads():
-                seen = time.monotonic()
-            elif time.monotonic() > seen + PATIENCE:
+                last = time.monotonic()
+            elif time.monotonic() > last + PATIENCE:
                 raise DeviceError(
                     f"dask has had no worker for {PATIENCE:.0f} seconds",
                     why="what is left to do is missing, so there is no result",

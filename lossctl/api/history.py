@@ -57,7 +57,7 @@ class History(NamedTuple):
 
 
 def scaled_bound(
-    desk: binding.Desk, roles: tuple[Role, ...], inputs: list[Given], given: Mapping[str, Given], reading: Reading
+    desk: binding.Desk, roles: tuple[Role, ...], inputs: list[Given], by_role: Mapping[str, Given], reading: Reading
 ) -> Bound | None:
     """The inputs of a loss in units of a naive error, which is no column but that of a training source; else None.
 
@@ -66,14 +66,14 @@ def scaled_bound(
     scale = next((role for role in roles if role.naive), None)
     if scale is None or reading.train is None:
         return None
-    if scale.name in given:
+    if scale.name in by_role:
         raise UsageError(
             f"--train beside --{scale.option}", why="both say what errors are in units of", fix="leave one of them out"
         )
     history = _history(desk, as_array(reading.train))
     errors = history.naive_errors(reading.season, scale.naive)
     rest = [role for role in roles if role is not scale]
-    fields = binding.bind(desk, rest, inputs, given)
+    fields = binding.bind(desk, rest, inputs, by_role)
     first = fields[rest[0].name]
     place = roles.index(scale)
     columns: dict[str, shapes.Column] = {

@@ -73,7 +73,7 @@ def _elsewhere(name: str, values: Mapping[str, str], loss: str, allowed: tuple[s
         return f"inputs stand together: inputs: {{{', '.join(f'{option}: {values[option]}' for option in inputs)}}}"
     if role:
         return f"the truth is target: {value}" if role.truth else "the predictions are base: ... and others: ..."
-    options = [option.name.replace("_", "-") for option in spec.knobs]
+    options = [option.name.replace("_", "-") for option in spec.all_options]
     if name not in (*options, "options", "params"):
         return ""
     text = f"{loss}{',' if ':' in loss else ':'}{f'{name}={value}' if name in options else 'OPTION=VALUE'}"

@@ -129,7 +129,7 @@ def _names() -> list[str]:
 
 def _options(spec: str) -> Sequence[Any]:
     try:
-        return registry.parse(spec).loss.knobs
+        return registry.parse(spec).loss.all_options
     except LossctlError:
         return []
 
@@ -142,7 +142,7 @@ def _losses(current: str, names: Iterable[str]) -> list[str]:
     *done, last = rest.split(",")
     lead = f"{name}:" + "".join(f"{part}," for part in done)
     flag, equals, _ = last.partition("=")
-    known = registry.find(name).knobs
+    known = registry.find(name).all_options
     if not equals:
         return [f"{lead}{option.flag}=" for option in known]
     words = [("true", "false") if option.domain.kind is bool else option.domain.words for option in known

@@ -83,7 +83,7 @@ def spec_as_options(args: list[str]) -> list[str]:
             fix="give it once",
         )
     words: list[str] = []
-    for option, (_, value) in zip(spec.loss.knobs, spec.params, strict=False):
+    for option, (_, value) in zip(spec.loss.all_options, spec.params, strict=False):
         if value != option.default:
             is_flag = option.domain.kind is bool
             words += [f"--{option.flag}"] if is_flag else [f"--{option.flag}", option_text(value)]
@@ -138,7 +138,7 @@ def loss_command(loss: Loss) -> Any:
 def parameters(loss: Loss) -> list[options.Parameter]:
     """The command's parameters: sources, the loss's options, its roles, and those settings that suit it."""
     taken: list[options.Parameter] = [("sources", Sources, None)]
-    taken += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.knobs]
+    taken += [(f"option_{option.name}", _option_type(option), _option_default(option)) for option in loss.all_options]
     taken += [(f"role_{role.name}", _role_type(role), None) for role in loss.roles]
     for row in settings(COMPUTE, "shell").values():
         taken += [_setting(row, loss)] if row.suits(loss) else []
@@ -265,7 +265,7 @@ def question(loss: Loss, values: Mapping[str, Any], style: output.Style) -> Ques
 
     own = {
         option.name: option_value(option, values[f"option_{option.name}"])
-        for option in loss.knobs
+        for option in loss.all_options
         if values[f"option_{option.name}"] not in (None, False)
     }
     forms = _forms(loss, values)

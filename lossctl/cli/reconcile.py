@@ -74,7 +74,7 @@ def reconcile_all(values: Mapping[str, Any]) -> None:
     output.refuse_stdin(values["sources"], "each loss reads its input")
     asked = []
     for loss in walk():
-        full = {f"option_{option.name}": None for option in loss.knobs}
+        full = {f"option_{option.name}": None for option in loss.all_options}
         full |= {f"role_{role.name}": None for role in loss.roles} | dict(values)
         try:
             question = compute.question(loss, _without_also(full), style)

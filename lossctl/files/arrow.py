@@ -17,7 +17,7 @@ from ..text import shown
 from .content import Array, numbered_name
 from .dialect import Dialect
 from .opening import Bytes
-from .streams import Batch, Column, Stream
+from .streams import Batch, ColumnType, Stream
 
 BUFFER = 1 << 20
 MAGIC, CONTINUED, TAIL = b"ARROW1", b"\xff\xff\xff\xff", struct.Struct("<i")
@@ -184,7 +184,7 @@ def _faults(what: str | Callable[[], str]) -> Iterator[None]:
 # --- columns
 
 
-def _columns(schema: Any, label: str) -> tuple[Column, ...]:
+def _columns(schema: Any, label: str) -> tuple[ColumnType, ...]:
     with _faults(f"{label}: broken schema"):
         names = list(schema.names)
         columns = tuple(_column(field) for field in schema)
@@ -196,14 +196,14 @@ def _columns(schema: Any, label: str) -> tuple[Column, ...]:
     return columns
 
 
-def _column(field: Any) -> Column:
+def _column(field: Any) -> ColumnType:
     import pyarrow.types as types
 
     type = field.type
     lists = types.is_list(type) or types.is_large_list(type) or types.is_fixed_size_list(type)
     inner = type.value_type if lists else type
     inner = inner.value_type if types.is_dictionary(inner) else inner
-    return Column(field.name, _type_name(inner), _kind(inner), lists)
+    return ColumnType(field.name, _type_name(inner), _kind(inner), lists)
 
 
 def _kind(type: Any) -> str:
@@ -239,7 +239,7 @@ def _type_name(type: Any) -> str:
 
 def _stream(
     label: str,
-    columns: tuple[Column, ...],
+    columns: tuple[ColumnType, ...],
     schema: Any,
     read: Callable[[Sequence[int], int, int], Iterator[Any]],
     place: Callable[[int], str],

@@ -17,7 +17,7 @@ from .content import numbered_name
 from .dialect import Dialect
 from .json_table import in_batches, rows_of_table
 from .opening import Bytes
-from .streams import Batch, Column, Stream, even_lists
+from .streams import Batch, ColumnType, Stream, even_lists
 from .tables import whole_rows
 
 CHUNK = 1 << 20
@@ -68,7 +68,7 @@ def stream_of(
     """The columns of objects with the keys of the first. `rows_of`: at most so many at a time, with the first's row."""
     names = tuple(first)
     lists = tuple(isinstance(value, list) for value in first.values())
-    columns = tuple(Column(name, "JSON", "unknown", is_list) for name, is_list in zip(names, lists, strict=True))
+    columns = tuple(ColumnType(name, "JSON", "unknown", is_list) for name, is_list in zip(names, lists, strict=True))
 
     def width(position: int) -> int:
         return max(1, len(first[names[position]]))

@@ -15,7 +15,7 @@ MOST_BATCH_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnType:
     """name: in the file;  type: as people read it;  kind: "number", "text" or "unknown";  lists: its cells are lists"""
 
     name: str
@@ -43,7 +43,7 @@ class Stream:
     """
 
     label: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnType, ...]
     batches: Callable[[Sequence[int], int, int], Iterator[Batch]]
     place: Callable[[int], str]
     list_width: Callable[[int], int]

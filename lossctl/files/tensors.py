@@ -108,8 +108,8 @@ def _joined(value: Any) -> Any:
     if all(map(_is_batch, value)):
         lengths = [len(batch) for batch in value]
         is_cut = len(set(lengths[:-1])) == 1 and lengths[-1] < lengths[0]
-        whole = _one_after_another(value) if is_cut or len(value) > MOST_INPUTS else None
-        return value if whole is None else whole
+        rows = _one_after_another(value) if is_cut or len(value) > MOST_INPUTS else None
+        return value if rows is None else rows
     if all(isinstance(batch, Mapping) for batch in value):
         keys = [key for key, item in value[0].items() if _is_batch(item)]
         parts = {key: [batch.get(key) for batch in value] for key in keys}
@@ -118,7 +118,7 @@ def _joined(value: Any) -> Any:
     else:
         return value
     joined = {key: _one_after_another(batches) for key, batches in parts.items()}
-    return joined if joined and all(whole is not None for whole in joined.values()) else value
+    return joined if joined and all(rows is not None for rows in joined.values()) else value
 
 
 def _is_batch(item: Any) -> bool:

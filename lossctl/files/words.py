@@ -19,7 +19,7 @@ from .cells import ColumnKinds, Form
 from .dialect import Dialect
 from .fast import read_rows
 from .opening import Bytes
-from .streams import Batch, Column, Stream
+from .streams import Batch, ColumnType, Stream
 
 CHUNK = 1 << 20
 HEAD = 64
@@ -58,7 +58,7 @@ def open_words(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
                 yield Batch(row + offset, len(parts), _arrays(parts, positions, row + offset + head, form))
             row += len(lines)
 
-    columns = (Column(NAMES[0], "text", "text"), Column(NAMES[1], "text", "number", True))
+    columns = (ColumnType(NAMES[0], "text", "text"), ColumnType(NAMES[1], "text", "number", True))
     place = f"{label}:{{}}".format
     return Stream(
         label,
@@ -132,7 +132,7 @@ def open_binary(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect)
                 fix="copy it again",
             )
 
-    columns = (Column(NAMES[0], "text", "text"), Column(NAMES[1], "float32", "number", True))
+    columns = (ColumnType(NAMES[0], "text", "text"), ColumnType(NAMES[1], "float32", "number", True))
     place_of = f"{label}: row {{}}".format
     return Stream(label, columns, batches, place_of, lambda position: width, rows, dialect.allow_missing)
 

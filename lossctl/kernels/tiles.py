@@ -316,19 +316,19 @@ def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
     dim = embeddings.shape[-1]
     # Anchors that fit stay in shared memory for the whole walk, read once, if padding adds no more than a third.
     padded = power_of_two(dim, low=16, high=1024)
-    whole = padded if padded <= 128 or 4 * dim > 3 * padded else 1024
+    across = padded if padded <= 128 or 4 * dim > 3 * padded else 1024
     if embeddings.dtype == torch.float64:
-        if whole <= 256:
-            return Tiling(64, 32 if whole <= 128 else 16, whole, warps=8, stages=2)
+        if across <= 256:
+            return Tiling(64, 32 if across <= 128 else 16, across, warps=8, stages=2)
         return Tiling(64, 32, 32, warps=8, stages=3)
     if precision == "ieee":
         return Tiling(128, 64, 16, warps=8, stages=2)
     if precision == "tf32x3":
-        return Tiling(128, 32, whole if whole <= 128 else 64, warps=8, stages=2)
+        return Tiling(128, 32, across if across <= 128 else 64, warps=8, stages=2)
     fits, stages = (256, 3) if precision == "bf16" else (128, 2)
-    if fits < whole <= 2 * fits:
-        return Tiling(128, 32, whole, warps=8, stages=2)
-    return Tiling(128, 64, whole if whole <= fits else 64, warps=8, stages=stages)
+    if fits < across <= 2 * fits:
+        return Tiling(128, 32, across, warps=8, stages=2)
+    return Tiling(128, 64, across if across <= fits else 64, warps=8, stages=stages)
 
 
 def power_of_two(value: int, *, low: int, high: int) -> int:

@@ -85,7 +85,7 @@ class Loss:
         return tuple(Option(name, domain_of(self.function, name), defaults[name], self.doc[name]) for name in names)
 
     @cached_property
-    def knobs(self) -> tuple[Option, ...]:
+    def all_options(self) -> tuple[Option, ...]:
         """Its options, and the label of rows that are left out, where rows have one label each; it stands in no name of
         a number unless it is set."""
         is_own = any(option.name == IGNORED.name for option in self.options)
@@ -343,7 +343,7 @@ def find(name: str) -> Loss:
     if stem in names() and places.isdigit():
         from . import synonyms
 
-        if cutoff := synonyms.meant("at", [option.name for option in names()[stem].knobs]):
+        if cutoff := synonyms.meant("at", [option.name for option in names()[stem].all_options]):
             raise UsageError(f"unknown loss {name!r}", fix=f"write {stem}:{cutoff}={places}")
     if "," in name and all(part in names() for part in kebab.split(",")):
         first, *others = kebab.split(",")
@@ -391,7 +391,7 @@ class Spec(NamedTuple):
     @property
     def by_hand(self) -> dict[str, Any]:
         """The options that are not their defaults."""
-        pairs = zip(self.loss.knobs, self.params, strict=False)
+        pairs = zip(self.loss.all_options, self.params, strict=False)
         return {name: value for option, (name, value) in pairs if value != option.default}
 
     @property
@@ -417,7 +417,7 @@ class Spec(NamedTuple):
     @property
     def can_ignore(self) -> bool:
         """Whether rows may carry a mark by which they are left out."""
-        return any(option.name == IGNORED.name for option in self.loss.knobs)
+        return any(option.name == IGNORED.name for option in self.loss.all_options)
 
     @property
     def class_numbers(self) -> dict[str, tuple[float, ...]]:
@@ -510,7 +510,7 @@ class Spec(NamedTuple):
     def __str__(self) -> str:
         chosen = [
             f"{option.flag}={option_text(value)}"
-            for option, (_, value) in zip(self.loss.knobs, self.params, strict=False)
+            for option, (_, value) in zip(self.loss.all_options, self.params, strict=False)
             if value != option.default
         ]
         return ":".join([self.loss.name, ",".join(chosen)]) if chosen else self.loss.name
@@ -518,7 +518,7 @@ class Spec(NamedTuple):
 
 def make(target: Loss, **options: Any) -> Spec:
     """`target` with `options` (texts or Python values) and the defaults of the rest; UsageError on a wrong one."""
-    known = {option.name: option for option in target.knobs}
+    known = {option.name: option for option in target.all_options}
     for name in options:
         if name not in known:
             from . import synonyms

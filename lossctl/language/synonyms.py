@@ -68,18 +68,18 @@ def fix(word: str, loss: Loss, known: Iterable[str], written: Callable[[str], st
     name = meant(word, known)
     if name:
         turned = ", 1 over that number" if is_inverse(word, name) else ""
-        help = next((f": {option.help}" for option in loss.knobs if plain(option.name) == plain(name)), "")
+        help = next((f": {option.help}" for option in loss.all_options if plain(option.name) == plain(name)), "")
         return f"use {written(name)}{turned}{help}"
     near = difflib.get_close_matches(plain(word), list(map(plain, known)), n=1, cutoff=0.75)
     if near:
         return f"did you mean {written(near[0])}?"
-    flags = ", ".join(written(option.flag) for option in loss.knobs)
+    flags = ", ".join(written(option.flag) for option in loss.all_options)
     own = f"{loss.name} has {flags}" if flags else f"{loss.name} has no options of its own"
     others = [
         other.name
         for other in walk()
         if other.family == loss.family or other.name == loss.of_classes
-        if plain(word) in (option.flag for option in other.knobs)
+        if plain(word) in (option.flag for option in other.all_options)
     ]
     return f"{own}; {written(plain(word))} is of {' and '.join(others[:3])}" if others else own
 

@@ -14,7 +14,7 @@ from ..text import quoted
 if TYPE_CHECKING:
     from typing import Protocol
 
-    class Frame(Protocol):
+    class Origin(Protocol):
         """Where a row of an input stands, for messages."""
 
         @property
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         @property
         def width(self) -> int: ...
         @property
-        def frame(self) -> Frame: ...
+        def frame(self) -> Origin: ...
 
 
 Doubt = Literal["", "warn", "ask", "error"]

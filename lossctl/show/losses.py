@@ -161,7 +161,7 @@ def _record(loss: Loss) -> dict[str, Any]:
         "elsewhere": {library: list(names) for library, names in names_of(loss.name).items()},
         "family": loss.family,
         "inputs": [{"name": role.option, "meaning": role.meaning, "forms": list(role.forms)} for role in loss.roles],
-        "options": [_option_record(option) for option in loss.knobs],
+        "options": [_option_record(option) for option in loss.all_options],
         "about": {word.lower(): text for word, text in loss.doc.items() if word not in options},
     }
 
@@ -213,10 +213,10 @@ def page(loss: Loss, width: int = WIDTH) -> str:
 
 def _options(loss: Loss, width: int) -> list[str]:
     """The options with defaults and ranges, a line each; where there is no room, the meaning below."""
-    if not loss.knobs:
+    if not loss.all_options:
         return []
     rows = [("option", "default", "range", "meaning")] + [
-        (f"--{option.flag}", option_text(option.default), _range(option), option.help) for option in loss.knobs
+        (f"--{option.flag}", option_text(option.default), _range(option), option.help) for option in loss.all_options
     ]
     name, default, allowed = (max(len(row[column]) for row in rows) for column in range(3))
     allowed = min(allowed, 36)
