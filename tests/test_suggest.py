@@ -135,6 +135,7 @@ def test_a_file_is_unpacked_once_whatever_losses_ask_for(tmp_path, monkeypatch) 
     assert len(paths) == 2
 
 
+@pytest.mark.slow
 def test_where_no_column_has_a_name_the_likeliest_are_taken_and_it_is_said(tmp_path) -> None:
     """A forecast with its interval, a model's name as the column, a guess too many; each command runs."""
     path = tmp_path / "a.csv"
