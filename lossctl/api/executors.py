@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -119,13 +119,13 @@ class _OfRay:
 
 
 class _Stdout(NamedTuple):
-    """A stream for results. strangers: threads of an engine, whose words go to stderr"""
+    """A stream for results. own: the threads that were there before an engine, whose words go to stderr"""
 
     stream: Any
-    strangers: set[threading.Thread]
+    own: Collection[threading.Thread]
 
     def write(self, text: str) -> int:
-        stream = sys.stderr if threading.current_thread() in self.strangers else self.stream
+        stream = self.stream if threading.current_thread() in self.own else sys.stderr
         return int(stream.write(text))
 
     def __getattr__(self, name: str) -> Any:
@@ -136,17 +136,16 @@ class _Stdout(NamedTuple):
 def _ray(host: str) -> Iterator[_Ray]:
     import ray
 
-    is_ours, before = not ray.is_initialized(), {*threading.enumerate()}
-    strangers: set[threading.Thread] = set()
-    with contextlib.redirect_stdout(_Stdout(sys.stdout, strangers)):
+    is_ours = not ray.is_initialized()
+    with contextlib.redirect_stdout(_Stdout(sys.stdout, {*threading.enumerate()})):
         if is_ours:
             _begin_ray(ray, f"ray://{host}" if host else os.environ.get("RAY_ADDRESS"))
-        strangers |= {*threading.enumerate()} - before
         try:
             yield _Ray(ray.remote(max_retries=0, num_cpus=1)(_call))
         finally:
             if is_ours:
-                ray.shutdown()
+                with contextlib.redirect_stdout(sys.stderr):  # what Ray has still to say
+                    ray.shutdown()
 
 
 def _begin_ray(ray: Any, address: str | None) -> None:
