@@ -16,6 +16,7 @@ from ..errors import DataError
 from .content import Array, Choice, Chunk
 from .frames import Field, Frame
 from .opening import label_of
+from .unfolding import SeenOtherwise
 
 STRIP_VALUES = 1 << 20  # what is read of an array at once
 
@@ -156,25 +157,16 @@ class Spoken:
 
 
 @dataclass(eq=False)
-class Along:
+class Along(SeenOtherwise):
     """A column with a value for each of n things, each of them `sizes` times. DataError where it has not n.
 
     things: what they are, "sequences"
     """
 
-    field: Field
     sizes: Array
     things: str
 
     unit = "column"
-    names = ()
-    width = 1
-    matrix = False
-    lazy = False
-
-    @property
-    def label(self) -> str:
-        return self.field.frame.content.label
 
     @property
     def rows(self) -> int:
@@ -182,18 +174,6 @@ class Along:
 
     def rows_of(self, column: int) -> int:
         return self.rows
-
-    def columns_of(self, column: int) -> int | None:
-        return None
-
-    def kind_of(self, column: int) -> str:
-        return self.field.kind
-
-    def dtype_name(self, column: int) -> str:
-        return self.field.frame.dtype_of(self.field)
-
-    def column_name(self, column: int) -> str:
-        return self.field.name
 
     def where(self, row: int) -> str:
         return self.field.frame.where(int(np.searchsorted(np.cumsum(self.sizes), row, side="right")))

@@ -11,51 +11,22 @@ from .frames import Field, Frame
 
 
 @dataclass(eq=False)
-class Unfolded:
-    """A field of which each row becomes `count` rows of `width` columns.
-
-    cut: rows of the field, (n, k) or (n,) -> (n * count, width) or (n * count,)
-    """
+class SeenOtherwise:
+    """A field as a column of other rows: what is the same of both."""
 
     field: Field
-    count: int
-    inside: int | None
-    cut: Callable[[Array], Array]
+
+    names = ()
+    width = 1
+    matrix = False
+    lazy = False
 
     @property
     def label(self) -> str:
         return self.field.frame.content.label
 
-    @property
-    def unit(self) -> str:
-        return self.field.frame.content.unit
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def width(self) -> int:
-        return 1
-
-    @property
-    def rows(self) -> int | None:
-        return self.rows_of(0)
-
-    @property
-    def matrix(self) -> bool:
-        return False
-
-    @property
-    def lazy(self) -> bool:
-        return False
-
-    def rows_of(self, column: int) -> int | None:
-        rows = self.field.frame.content.rows_of(self.field.columns[0])
-        return None if rows is None else rows * self.count
-
     def columns_of(self, column: int) -> int | None:
-        return self.inside
+        return None
 
     def kind_of(self, column: int) -> str:
         return self.field.kind
@@ -65,6 +36,33 @@ class Unfolded:
 
     def column_name(self, column: int) -> str:
         return self.field.name
+
+
+@dataclass(eq=False)
+class Unfolded(SeenOtherwise):
+    """A field of which each row becomes `count` rows of `width` columns.
+
+    cut: rows of the field, (n, k) or (n,) -> (n * count, width) or (n * count,)
+    """
+
+    count: int
+    inside: int | None
+    cut: Callable[[Array], Array]
+
+    @property
+    def unit(self) -> str:
+        return self.field.frame.content.unit
+
+    @property
+    def rows(self) -> int | None:
+        return self.rows_of(0)
+
+    def rows_of(self, column: int) -> int | None:
+        rows = self.field.frame.content.rows_of(self.field.columns[0])
+        return None if rows is None else rows * self.count
+
+    def columns_of(self, column: int) -> int | None:
+        return self.inside
 
     def where(self, row: int) -> str:
         place = self.field.frame.where(row // self.count)
