@@ -24,6 +24,7 @@ from lossctl.api.suite import run
 from lossctl.errors import DataError, LossctlError
 from lossctl.files import yaml
 from lossctl.files.opening import nearby
+from lossctl.language.registry import parse
 from lossctl.show.forest import ForestBar, svg, ticks_between
 
 SAMPLE = "samples/suite.yaml"
@@ -87,6 +88,27 @@ def test_variables_are_replaced_wherever_a_value_stands(tmp_path):
     assert other.values["inputs"] == [str(tmp_path / "d" / "010.csv")]
     (bare,) = entries(tmp_path, 'losses: [{loss: bce, inputs: "$DIR/a.csv"}]', {"DIR": "d"})
     assert "write ${DIR} in a suite" in nearby(bare.values["inputs"][0])
+
+
+OPTIONS_AS_KEYS = {
+    "loss: 'focal:gamma=2', gamma: 3": ["focal:gamma=3"],
+    "loss: 'focal:gamma=2', gamma: 2": ["focal"],
+    "loss: 'focal:alpha=0.5', gamma: 3, alpha: [0.25, 0.75]": ["focal:gamma=3,alpha=0.25/0.75"],
+    "loss: [bce, focal], gamma: 3": ["bce", "focal:gamma=3"],
+    "loss: [bce, focal], options: {gamma: 3, alpha: 0.5}": ["bce", "focal:gamma=3,alpha=0.5"],
+    "loss: pinball, tau: 0.1": ["pinball:alpha=0.1"],
+    "loss: mnrl, temperature: 0.1": ["mnrl:s=10"],
+    "loss: 'cosface:s=2', temperature: 0.5, m: 0.1": ["cosface:s=2,margin=0.1"],
+}
+
+
+def test_options_as_keys_are_written_into_the_loss_by_the_fix(tmp_path):
+    for keys, losses in OPTIONS_AS_KEYS.items():
+        with pytest.raises(LossctlError) as fault:
+            entries(tmp_path, f"losses: [{{inputs: a.csv, {keys}}}]")
+        _, _, advice = fault.value.fix.partition(" loss: ")
+        (followed,) = entries(tmp_path, f"losses: [{{inputs: a.csv, loss: {advice}}}]")
+        assert list(map(str, map(parse, followed.values["loss"]))) == losses, keys
 
 
 WRONG_EXPANSIONS = {

@@ -15,7 +15,7 @@ from ..errors import DataError, UsageError
 from ..files import yaml
 from ..files.opening import is_remote, public
 from ..files.yaml import Node
-from ..language import options
+from ..language import options, synonyms
 from ..language.options import ENTRIES, level_of
 from ..language.registry import find
 from ..language.setting import Setting
@@ -36,6 +36,7 @@ OWN = ("name", "loss", "inputs", "base", "others", "target", "max", "min")  # wh
 DEFAULTS = {name: row for name, row in {**LOSS, **COMPARISON}.items() if name not in OWN}
 NAMED = {"losses": ("loss", "inputs"), "comparisons": ("base", "others")}  # in the name of an entry without one
 NAMES = Setting("sources", "inputs", "Names for files.", ())
+MAPPINGS = ("options", "params")  # under which other tools have the options of a loss
 TOP = ("title", "defaults", "sources", "losses", "comparisons")
 
 
@@ -60,24 +61,66 @@ class Suite(NamedTuple):
     entries: tuple[Entry, ...]
 
 
-def _elsewhere(name: str, values: Mapping[str, str], loss: str, allowed: tuple[str, ...]) -> str:
-    """How an entry of these values says what an input or an option of its loss is, "" for a name of neither."""
-    value = values[name]
+def _elsewhere(name: str, values: Mapping[str, str], losses: list[str], allowed: tuple[str, ...]) -> str:
+    """How an entry of these values says what an input or an option of its losses is, "" for a name of neither."""
     try:
-        spec = find(loss.partition(":")[0])
+        specs = [find(text.partition(":")[0]) for text in losses]
     except UsageError:
         return ""
-    role = next((role for role in spec.roles if role.option == name), None)
+    role = next((role for role in specs[0].roles if role.option == name), None)
     if role and "inputs" in allowed:
-        inputs = [role.option for role in spec.roles if role.option in values]
+        inputs = [role.option for role in specs[0].roles if role.option in values]
         return f"inputs stand together: inputs: {{{', '.join(f'{option}: {values[option]}' for option in inputs)}}}"
     if role:
-        return f"the truth is target: {value}" if role.truth else "the predictions are base: ... and others: ..."
-    options = [option.name.replace("_", "-") for option in spec.all_options]
-    if name not in (*options, "options", "params"):
-        return ""
-    text = f"{loss}{',' if ':' in loss else ':'}{f'{name}={value}' if name in options else 'OPTION=VALUE'}"
-    return f"options stand with the loss: loss: {json.dumps(text) if ',' in text else text}"
+        return f"the truth is target: {values[name]}" if role.truth else "the predictions are base: ... and others: ..."
+    is_mapping = name in MAPPINGS
+    for position, spec in enumerate(specs):
+        flags = [option.name.replace("_", "-") for option in spec.all_options]
+        meant = {key: key if key in flags else synonyms.meant(key, flags) for key in values if key not in allowed}
+        given = {flag: _turned(key, flag, values[key]) for key, flag in meant.items() if flag}
+        if meant[name] or (is_mapping and (given or position == len(specs) - 1)):
+            text = _with_options(losses[position], given or {"OPTION": "VALUE"})
+            written = [*losses[:position], text, *losses[position + 1 :]]
+            return f"options stand with the loss, each once: loss: {_flow(written if len(losses) > 1 else text)}"
+    return ""
+
+
+def _turned(key: str, flag: str, value: str) -> str:
+    """What an option is, given as another of its meaning."""
+    if key == flag or not synonyms.is_inverse(key, flag):
+        return value
+    try:
+        return f"{1 / float(value):.15g}"
+    except (ValueError, ZeroDivisionError):
+        return f"(1 / {value})"
+
+
+def _with_options(loss: str, values: Mapping[str, str]) -> str:
+    """The text of a loss with options of these values, in place of those that it had."""
+    name, _, rest = loss.partition(":")
+    pairs = [part.strip().partition("=") for part in rest.split(",") if part.strip()]
+    options = {option.replace("_", "-"): value for option, _, value in pairs} | dict(values)
+    return f"{name}:{','.join(f'{option}={value}' for option, value in options.items())}"
+
+
+def _as_option(value: Any) -> str:
+    """A value of YAML as options have it: lists with slashes between."""
+    if isinstance(value, list):
+        return "/".join(_as_option(child.value) for child in value)
+    return (
+        "..."
+        if isinstance(value, dict) or value is None
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
+
+
+def _flow(value: str | list[str]) -> str:
+    """Texts as YAML has them wherever they stand, with quotes where a comma would end them."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    return json.dumps(value) if "," in value else value
 
 
 def load(source: str) -> Suite:
@@ -169,14 +212,14 @@ class _Checker:
         import difflib
 
         at, dashed, loss = node.keys[name], name.replace("_", "-"), node.value.get("loss")
-        if loss and isinstance(loss.value, list) and loss.value:
-            loss = loss.value[0]  # inputs are those of all of them
-        if dashed not in allowed and loss and isinstance(loss.value, str):
-            values = {
-                key.replace("_", "-"): str(child.value) if isinstance(child.value, str | int | float) else "..."
-                for key, child in node.value.items()
-            }
-            fix = _elsewhere(dashed, values, loss.value, allowed)
+        told = loss.value if loss and isinstance(loss.value, list) else [loss] if loss else []
+        losses = [child.value for child in told if isinstance(child.value, str)]
+        if dashed not in allowed and losses:
+            nested = [node.value[key].value for key in MAPPINGS if key in node.value]
+            mapped = [value for value in nested if isinstance(value, dict)]
+            items = [item for mapping in (node.value, *mapped) for item in mapping.items()]
+            values = {key.replace("_", "-"): _as_option(child.value) for key, child in items}
+            fix = _elsewhere(dashed, values, losses, allowed)
             if fix:
                 return DataError(f"{self.label}:{at[0]}:{at[1]}: unknown key {shown(name)!r} in {what}", fix=fix)
         near = [dashed] if dashed in allowed else difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
