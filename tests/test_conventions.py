@@ -104,6 +104,9 @@ def test_intervals_rows_and_sums_are_scaled_too():
     half = lossctl.compute("mse", PRED, TARGET, ci=0.9, scale=0.5)
     assert half.ci.low == plain.ci.low / 2 and half.ci.high == plain.ci.high / 2
     assert lossctl.row_losses("mse", PRED, TARGET, scale=0.5) == pytest.approx(((PRED - TARGET) ** 2).mean(1) / 2)
+    assert not any("scale" in text for text in half.warnings)
+    for loss, own in (("mnrl", "its s: 20"), ("clip", "its temperature: 0.05, 1 over it"), ("cauchy", "its c: 20")):
+        assert lossctl.compute(loss, PRED, TARGET, scale=20).warnings[-1].endswith(own)  # a library's scale
     cells = lossctl.compute("mse", PRED, TARGET, ci=0.9, reduction="sum-elements")
     total = lossctl.compute("mse", PRED, TARGET, ci=0.9, reduction="sum")
     assert cells.ci.low == pytest.approx(3 * total.ci.low, rel=1e-12)

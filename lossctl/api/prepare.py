@@ -23,6 +23,7 @@ from ..files.sources import (
     parse_source,
     place_of,
 )
+from ..language import synonyms
 from ..language.domains import ANGULAR, Option
 from ..language.registry import SET, Loss, Spec, make
 from ..language.roles import ROLES, WEIGHT, Form
@@ -163,7 +164,7 @@ def prepare(
         plain,
         bound.beside,
         marks=bound.marks,
-        warnings=bound.warnings,
+        warnings=(*bound.warnings, *_scale_doubt(plan)),
         grouping=bound.grouping,
         places=bound.places if isinstance(bound.places, int) else 1,
     )
@@ -259,6 +260,17 @@ def _sum_note(plan: shapes.Plan) -> tuple[str, ...]:
     if plan.reduction != "sum" or first.role.layout != "rows" or first.width == 1 or first.classes:
         return ()
     return (f"-r sum adds up rows, each the mean of {first.width} columns; -r sum-elements adds up all cells",)
+
+
+def _scale_doubt(plan: shapes.Plan) -> tuple[str, ...]:
+    """What to say of a result times a number, where what libraries call scale is an option of the loss itself."""
+    scale, names = plan.treatment.scale, [option.flag for option in plan.spec.loss.options]
+    option = "" if scale == shapes.UNTREATED.scale else synonyms.meant("scale", names)
+    if not option:
+        return ()
+    value = f"{1 / scale:.6g}, 1 over it" if synonyms.is_inverse("scale", option) else f"{scale:g}"
+    name = plan.spec.loss.name
+    return (f"scale {scale:g} multiplies the result; what libraries call the scale of {name} is its {option}: {value}",)
 
 
 def _balanced(computation: Prepared) -> Prepared:

@@ -30,6 +30,17 @@ ENDINGS = {
     ".md": "md",
     ".tex": "latex",
 }
+MEANT = {  # what formats are called elsewhere
+    "github": "md, or --summary FILE, which appends a table: --summary $GITHUB_STEP_SUMMARY",
+    **dict.fromkeys(("markdown", "gfm", "pipe"), "md"),
+    **dict.fromkeys(("tex", "booktabs"), "latex"),
+    **dict.fromkeys(("jsonl", "jsonlines", "json-lines"), "ndjson"),
+    **dict.fromkeys(("text", "txt", "pretty", "rich", "human"), "table"),
+    **dict.fromkeys(("plain", "raw", "value", "number", "quiet"), "bare"),
+    **dict.fromkeys(
+        ("html", "junit", "xml"), "json, md or table; of suites: lossctl run SUITE.yaml --report FILE.html, or FILE.xml for JUnit"
+    ),
+}
 NOT_TEXT = (".npy", ".npz", ".parquet", ".feather", ".xlsx", ".h5", ".pkl", ".pt", ".gz", ".zst")
 
 
@@ -58,7 +69,9 @@ def style_of(values: Mapping[str, Any]) -> Style:
     if len(formats) > 1:
         raise UsageError(f"two output formats: {' and '.join(sorted(formats))}", fix="choose one")
     if formats and formats[0] not in FORMATS:
-        raise UsageError(f"unknown format {formats[0]!r}", fix=f"use one of {', '.join(FORMATS)}")
+        meant = MEANT.get(formats[0].lower())
+        fix = f"use {meant}" if meant else f"use one of {', '.join(FORMATS)}"
+        raise UsageError(f"unknown format {formats[0]!r}", fix=fix)
     format = formats[0] if formats else ENDINGS.get(ending(output))
     chosen = Style(format, output, values.get("quiet", False), values.get("verbose", False))
     form = "npy" if ending(chosen.output) == ".npy" else chosen.format
