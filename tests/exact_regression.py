@@ -198,6 +198,7 @@ REFERENCES = {
     "pinball": columns(pinball),
     "expectile": columns(expectile),
     "interval-score": interval_score,
+    "interval-coverage": lambda lower, upper, target: mp.mpf(lower <= target <= upper),
     "crps-ensemble": crps,
     "poisson-nll": columns(poisson),
     "poisson-deviance": columns(poisson_deviance),
@@ -260,6 +261,8 @@ def cases() -> list[Case]:
     table = [case for case in table if (case.spec, case.what) != ("rmsle", "near -1")]  # squares that are subnormal
     a, b, c = rng.normal(0, 2, (3, 100))
     table += [Case("ordinary", f"interval-score{more}", (a, b, c)) for more in ("", ":alpha=0.5")]
+    table += [Case("ordinary", "interval-coverage", (a, b, c))]
+    table += [Case("ends that are met", "interval-coverage", (c, np.maximum(b, c), c))]
     steep = np.array([1e155, 1e160])  # errors whose powers leave float64 where the loss does not
     table += [Case("powers beyond float64", f"barron:alpha={alpha}", (steep, 0 * steep)) for alpha in (1.9, 1.5)]
     table += [

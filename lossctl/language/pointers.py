@@ -153,6 +153,8 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("mmd", "sinkhorn", "sliced-wasserstein", "optimal-transport"), _SAMPLES),
     "bco": Pointer("binary classifier optimisation", "its level is a running mean of rewards",
                    "lossctl compute bco-pair --delta LEVEL; of one answer a row: kto", "bco-pair"),
+    "coverage": Pointer("two losses, of predicted intervals and of several labels a row", "both go by that name",
+                        "lossctl compute interval-coverage, or coverage-error", "interval-coverage"),
     "rnn-t": Pointer("the loss of a transducer", "it needs scores of each frame with each symbol",
                      "torchaudio's rnnt_loss; of frames alone: lossctl compute ctc", "ctc"),
     **dict.fromkeys(("ssim", "ms-ssim", "fid", "lpips", "inception-score"), _IMAGES),

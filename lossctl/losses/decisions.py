@@ -45,7 +45,7 @@ def _logit(p: float) -> float:
     return math.log(p) - math.log1p(-p)
 
 
-@loss(aliases=("coverage", "multilabel-coverage-error"))
+@loss(aliases=("multilabel-coverage-error",))
 def coverage_error(label_scores: Array, label: Array) -> Array:
     """How far down the labels, in the order of their scores, one has to go to meet all that hold.
 

@@ -40,6 +40,7 @@ def weighed_huber(alpha: float, delta: float) -> float:
     return float((abs(alpha - tensor(TARGET < PRED)) * rows / delta).mean())
 
 
+MET = np.array([PRED[0] - 0.5, PRED[1] + 0.75, *TARGET[2:]])  # an end of the first two intervals
 DEVIATION = np.exp(TARGET[::-1])
 CASES = {
     "quantile-huber": [
@@ -105,6 +106,13 @@ CASES = {
                 * 2
                 / 0.3
             ),
+        ),
+    ],
+    "interval-coverage": [
+        *reduced(
+            Case("sktime 1.2.0, utilsforecast 0.2.17", "interval-coverage", (PRED - 0.5, PRED + 0.75, MET), 0.42),
+            50,
+            "sum",
         ),
     ],
     "crps-ensemble": [
