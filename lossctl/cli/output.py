@@ -38,7 +38,7 @@ MEANT = {  # what formats are called elsewhere
     **dict.fromkeys(("text", "txt", "pretty", "rich", "human"), "table"),
     **dict.fromkeys(("plain", "raw", "value", "number", "quiet"), "bare"),
     **dict.fromkeys(
-        ("html", "junit", "xml"), "json, md or table; of suites: lossctl run SUITE.yaml --report FILE.html, or FILE.xml for JUnit"
+        ("html", "junit", "xml"), "json, md or table; a suite has lossctl run --report FILE.html, or FILE.xml"
     ),
 }
 NOT_TEXT = (".npy", ".npz", ".parquet", ".feather", ".xlsx", ".h5", ".pkl", ".pt", ".gz", ".zst")
