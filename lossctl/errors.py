@@ -137,6 +137,8 @@ def _source(match: re.Match[str]) -> str:
 
 def in_python(text: str) -> str:
     """A text that speaks of flags, with the arguments of a Python call in their place."""
+    if "-" not in text:
+        return text.replace("lossctl ... ", "")
     text = _without_a_shell(text, 'reduction="{}"')
     text = re.sub(r"--([a-z]+) SRC\b", r"\1=...", text)
     text = re.sub(SOURCE, _source, text)

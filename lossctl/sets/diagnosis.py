@@ -29,10 +29,11 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
     from ..results.breakdown import Diagnosis
 
     x, labels = np.asarray(embeddings).astype(np.float64, copy=False), np.asarray(labels)
-    norms = _norms(x)
+    squares = _squares(x)
+    norms = np.sqrt(squares)
     mean_norm = float(norms.mean())
-    spread = spread_of(x)
-    twins = equal_rows(x)
+    spread = _spread(x, mean_norm)
+    twins = equal_rows(x, squares)
     _, codes = np.unique(labels, return_inverse=True)
     conflicts = _mixed_groups(twins, codes)
     d_ap, d_an = breakdown.positives, breakdown.negatives
@@ -54,7 +55,7 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
 
 def surely_spread(embeddings: np.ndarray, breakdown: Breakdown) -> bool:
     """Whether the farthest positives and the nearest negatives alone show that distances are not all alike."""
-    largest = float(_norms(embeddings.astype(np.float64, copy=False)).max())
+    largest = math.sqrt(float(_squares(embeddings.astype(np.float64, copy=False)).max()))
     lengths = {"euclidean": 2 * largest, "sqeuclidean": 4 * largest**2, "cosine": 2.0, "angular": math.pi}
     if breakdown.normalize:
         lengths |= {"euclidean": 2.0, "sqeuclidean": 4.0}
@@ -83,16 +84,17 @@ def remarks(
 def _of_points(embeddings: np.ndarray, classes: np.ndarray, is_angular: bool) -> list[str]:
     x = embeddings.astype(np.float64, copy=False)
     lines = []
-    spread = spread_of(x[:: max(1, len(x) // SAMPLE)])
+    squares = _squares(x)
+    norms, step = np.sqrt(squares), max(1, len(x) // SAMPLE)
+    spread = _spread(x[::step], float(norms[::step].mean()))
     if spread < NARROW:
         lines.append(
             f"the embeddings differ by {spread:.1g} of their length only: they have collapsed, or share an offset"
         )
-    conflicting = _mixed_groups(equal_rows(embeddings), classes)
+    conflicting = _mixed_groups(equal_rows(embeddings, squares), classes)
     if conflicting:
         lines.append(f"{conflicting} rows are equal to a row with another label")
-    norms = _norms(x)
-    zeros = sum(int((~x[rows].any(axis=1)).sum()) for rows in drawer.blocks(x))
+    zeros = 0 if squares.all() else sum(int((~x[rows].any(axis=1)).sum()) for rows in drawer.blocks(x))
     if zeros:
         lines.append(f"{zeros} embeddings are all zeros")
     lines += _of_columns(embeddings, classes)
@@ -108,8 +110,9 @@ def _of_columns(embeddings: np.ndarray, classes: np.ndarray) -> list[str]:
     if embeddings.shape[1] < 2 or len(embeddings) < FEWEST:
         return []
     lines = []
-    some, is_whole = embeddings[:SAMPLE], np.ones(embeddings.shape[1], bool)
-    for rows in drawer.blocks(some):
+    some = embeddings[:SAMPLE]
+    is_whole = some[0] == np.rint(some[0])
+    for rows in drawer.blocks(some) if is_whole.any() else ():
         is_whole &= (some[rows] == np.rint(some[rows])).all(axis=0)
     for column in np.flatnonzero(is_whole).tolist():
         values = embeddings[:, column]
@@ -140,9 +143,8 @@ def _of_classes(names: np.ndarray, classes: np.ndarray, pairs: Pairing) -> list[
     return lines
 
 
-def spread_of(x: np.ndarray) -> float:
+def _spread(x: np.ndarray, mean_norm: float) -> float:
     """How far (N, D) rows lie from their centre, root mean square, in parts of their mean length."""
-    mean_norm = float(_norms(x).mean())
     centre = drawer.mean(x)
     squares = []
     for rows in drawer.blocks(x):
@@ -151,13 +153,15 @@ def spread_of(x: np.ndarray) -> float:
     return math.sqrt(float(np.concatenate(squares).mean())) / mean_norm if mean_norm else 0.0
 
 
-def _norms(x: np.ndarray) -> np.ndarray:
-    norms: np.ndarray = np.sqrt(np.concatenate([row_dots(x[rows], x[rows]) for rows in drawer.blocks(x)]))
-    return norms
+def _squares(x: np.ndarray) -> np.ndarray:
+    """(N,) the squared length of each row."""
+    return np.concatenate([row_dots(x[rows], x[rows]) for rows in drawer.blocks(x)])
 
 
 def _mixed_groups(group: np.ndarray, codes: np.ndarray) -> int:
     """How many rows are in a group with more than one label."""
+    if (group == np.arange(len(group))).all():
+        return 0
     low, high = np.full(len(group), np.iinfo(np.int64).max), np.full(len(group), -1)
     np.minimum.at(low, group, codes)
     np.maximum.at(high, group, codes)

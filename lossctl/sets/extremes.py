@@ -135,6 +135,8 @@ class _Contest:
         i, j, value = (np.concatenate(side) for side in zip(*self.pairs, strict=True))
         kept = (value <= self.best[i] + self.slack[i]) & (i + start != j)
         i, j = i[kept], j[kept]
+        if np.array_equal(i, np.arange(len(self.slack))):  # each has one, so nothing is left to choose
+            return j
         squares = points.gram.direct(i + start, j)
         order = np.lexsort((j, -squares if is_farthest else squares, i))
         i, j, squares = i[order], j[order], squares[order]

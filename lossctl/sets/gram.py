@@ -259,7 +259,7 @@ def grid_of(x: np.ndarray, steps: Sequence[float], degree: int = 2, about: float
     bits = 53 - max(n - 1, 1).bit_length() - math.ceil(math.log2(4 * d)) - 1
     widest = 2.0 ** (bits // degree)
     lowest = None
-    for block in np.array_split(x, max(1, x.size >> 16)):
+    for block in _from_few(x):
         exponent = lowest_exponent(block)
         if exponent is None:
             continue
@@ -272,6 +272,12 @@ def grid_of(x: np.ndarray, steps: Sequence[float], degree: int = 2, about: float
         if step and _exponent(step) > -500 and math.ldexp(spread + step, -_exponent(step)) <= widest:
             lowest = min(lowest, _exponent(step))
     return -lowest
+
+
+def _from_few(x: np.ndarray) -> Iterator[np.ndarray]:
+    """A row, which mostly shows that a set is no grid, then all rows in blocks."""
+    yield x[:1]
+    yield from np.array_split(x, max(1, x.size >> 16))
 
 
 def _exponent(value: float) -> int:

@@ -120,8 +120,15 @@ def whole_numbers(x: np.ndarray) -> np.ndarray | None:
     return drawer.scaled(x.astype(np.float64, copy=False), -lowest)
 
 
-def equal_rows(x: np.ndarray) -> np.ndarray:
-    """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0."""
+def equal_rows(x: np.ndarray, squares: np.ndarray | None = None) -> np.ndarray:
+    """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0.
+
+    squares: (N,) the `row_dots` of the rows with themselves: where no two are equal, no rows are
+    """
+    if squares is not None:
+        ordered = np.sort(squares)
+        if (ordered[1:] != ordered[:-1]).all():
+            return np.arange(len(x))
     mixed = np.empty(len(x), np.uint64)
     factors = _odd_factors(x.shape[1])
     step = max(1, HASHED_VALUES // max(1, x.shape[1]))
