@@ -66,8 +66,9 @@ def question_of(
     call, own, note = liked(call, spec.loss, form_of(call, spec.loss), {*spec.by_hand, *chosen})
     refuse_unsuited(call, [spec.loss])
     device = devices.choose(settings.get("device", "cpu")).name
-    chosen = {**own, **spec.by_hand, **chosen}
-    question = Question.of(call, [make(spec.loss, **chosen)], inputs, sources, device=device)
+    if own or chosen:
+        spec = make(spec.loss, **{**own, **spec.by_hand, **chosen})
+    question = Question.of(call, [spec], inputs, sources, device=device)
     return question._replace(note=note)
 
 
@@ -84,6 +85,8 @@ def _columns_of_tables(
     A table that was given beside a column of it for every input is no input: it says where they are.
     """
     tables = [(table, columns) for table in inputs if (columns := memory.columns_of(table)) is not None]
+    if not tables:
+        return dict(settings), dict(named), list(inputs)
     rows = options.settings(COMPUTE, "python")
     homes: list[Given] = []
 
@@ -111,11 +114,8 @@ def _columns_of_tables(
 def _arrays(call: Asked) -> Asked:
     """The call with tensors and lists among its sources as arrays."""
     rows = options.settings(call.command, call.way)
-    values = {
-        key: as_array(value) if key in rows and rows[key].kind == "source" else value
-        for key, value in call.values.items()
-    }
-    return Asked(values, call.own, call.way, call.command)
+    sources = {key: as_array(call.values[key]) for key in call.own if rows[key].kind == "source"}
+    return Asked({**call.values, **sources}, call.own, call.way, call.command) if sources else call
 
 
 def _option(spec: Spec, name: str, value: Any) -> Any:

@@ -76,18 +76,18 @@ def asked(values: Mapping[str, Any], command: str, way: Way, own: Sequence[str] 
     """
     rows, preset = options.settings(command, way), options.defaults(command, way)
     taken, by_hand = dict(preset), set(own or ()) & rows.keys()
-    for key, row in rows.items():
-        if key in values:
-            value = values[key]
-            if row.kind == "level" and isinstance(value, str) and (level := options.level_of(value)) is not None:
-                value = level
-            taken[key] = value
-            if own is None and not _same(value, preset[key]):
-                by_hand.add(key)
+    others = [key for key in rows if key in values and values[key] is not preset[key]]
+    for key in others:
+        value = values[key]
+        if rows[key].kind == "level" and isinstance(value, str) and (level := options.level_of(value)) is not None:
+            value = level
+        taken[key] = value
+        if own is None and not _same(value, preset[key]):
+            by_hand.add(key)
     call = Asked(taken, frozenset(by_hand), way, command)
-    for key, row in rows.items():
-        value = taken[key]
-        fix = "" if value is preset[key] or value is None or row.is_read else _remedy(call, row, value)
+    for key in others:
+        row, value = rows[key], taken[key]
+        fix = "" if value is None or row.is_read else _remedy(call, row, value)
         if fix:
             raise UsageError(f"{call.name(key)} cannot be {value!r}", fix=fix)
     return call
@@ -185,9 +185,12 @@ def refuse_both(call: Asked, first: str, others: Sequence[str], why: str, fix: s
 # --- how it is read, what rides along, what is held against it
 
 
+READ = tuple(item.name for item in fields(Reading))
+
+
 def reading_of(call: Asked, forms: Mapping[str, Form], device: str = "cpu") -> Reading:
     """How the inputs are read: the settings that are fields of `Reading`, and those that it calls otherwise."""
-    same = {item.name: call[item.name] for item in fields(Reading) if item.name in call.values}
+    same = {name: call.values[name] for name in READ if name in call.values}
     distance, skip_nan = call["distance"] or "euclidean", call["na"] == "skip" or bool(call["skip_nan"])
     renamed = {
         "forms": forms,
@@ -335,9 +338,10 @@ def workers_of(call: Asked) -> Jobs:
 
 def refuse_unsuited(call: Asked, losses: Sequence[Loss]) -> None:
     """UsageError for what was set by hand and means nothing to any of the losses."""
-    for key, row in options.settings(call.command, call.way).items():
+    rows = options.settings(call.command, call.way) if call.own else {}
+    for key, row in rows.items():
         is_input = key == "group" and any(loss.engine.has_lists for loss in losses)
-        if key != "seed" and not is_input and call.has(key) and not any(row.suits(loss) for loss in losses):
+        if call.has(key) and key != "seed" and not is_input and not any(row.suits(loss) for loss in losses):
             names = " and ".join(loss.name for loss in losses)
             why = "it is made of cosines" if key == "distance" and losses[0].cosine else row.why
             raise UsageError(f"{names} takes no {call.name(key)}", why=why, fix=f"leave {call.name(key)} out")

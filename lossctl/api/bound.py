@@ -30,6 +30,8 @@ def as_array(source: Given) -> Given:
         return source
     from ..files import memory
 
+    if memory.is_plain(source):
+        return source
     if memory.columns_of(source) is not None:
         return source
     if hasattr(source, "__fspath__"):

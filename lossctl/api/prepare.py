@@ -123,7 +123,8 @@ def prepare(
 
     like: take the inputs that another loss has bound, in the same order, instead of its own
     """
-    spec, weight, reading = request.spec, request.weight, replace(reading, forms=request.forms)
+    spec, weight = request.spec, request.weight
+    reading = reading if reading.forms is request.forms else replace(reading, forms=request.forms)
     inputs, named = [as_array(item) for item in request.inputs or ()], roles_of(spec.loss, request.named or {})
     plain = as_bound(spec, like) if like else bound_of(desk, spec, inputs, named, reading)
     if spec.loss.engine.has_space:

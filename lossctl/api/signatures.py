@@ -68,8 +68,8 @@ TYPES = {
 
 def plain(value: Any) -> Any:
     """A number of numpy as one of Python; paths as texts."""
-    if value is None:
-        return None
+    if value is None or type(value) in (str, bool, int, float):
+        return value
     if hasattr(value, "__fspath__"):
         return value.__fspath__()
     numpy: Any = sys.modules.get("numpy")

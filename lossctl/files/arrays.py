@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,7 +95,7 @@ class Arrays:
         dtype = self.dtype(column)
         if self.layouts[column if self.keyed else 0].bfloat16:
             return "bfloat16"
-        return dtype.newbyteorder("<").str if dtype.kind in "US" else dtype.newbyteorder("=").name
+        return _name_of(dtype)
 
     def column_name(self, column: int) -> str:
         if not self.names:
@@ -163,6 +163,11 @@ class Arrays:
             return [array.read(start, stop)]
         is_all = columns is self._everything or columns == self._everything  # wide ones take long to compare
         return [array.read(start, stop, None if is_all else columns)]
+
+
+@cache
+def _name_of(dtype: np.dtype[Any]) -> str:
+    return dtype.newbyteorder("<").str if dtype.kind in "US" else dtype.newbyteorder("=").name
 
 
 def of_array(array: ArrayRows, label: str, allow_missing: bool = False) -> Arrays:

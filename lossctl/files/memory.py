@@ -63,6 +63,8 @@ def _of_columns(columns: Mapping[str, object], name: str, unit: str, allow_missi
 def columns_of(value: object) -> dict[str, object] | None:
     """The columns of a table or a dict by name; None for what has none."""
     table: Any = value
+    if is_plain(table):
+        return None
     if hasattr(table, "collect_schema") and hasattr(table, "collect"):
         raise DataError(
             f"a {type(value).__name__} holds no values yet",
@@ -110,8 +112,15 @@ def hold(value: object, label: str, *, objects: bool = False) -> Held:
     return Held(Layout(array.dtype, flat, axes=axes), array.reshape(flat))
 
 
+def is_plain(value: object) -> bool:
+    """Whether it is an array of numpy's own numbers, which is taken as it is."""
+    return type(value) is np.ndarray and value.dtype.isbuiltin == 1 and value.dtype.kind in "biuf"
+
+
 def as_array(value: Any, label: str) -> Array:
     """A numpy array of the same values: on the CPU, without gradient, bfloat16 as float32, masked as nan. DataError."""
+    if is_plain(value):
+        return np.asarray(value)
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         value = value.detach().cpu()
         value = value.float() if str(value.dtype) == "torch.bfloat16" else value
@@ -130,7 +139,7 @@ def as_array(value: Any, label: str) -> Array:
         ) from fault
     if array.dtype.kind == "M":
         array = array.astype("M8[us]").astype(object)
-    if array.dtype.name == "bfloat16":
+    if array.dtype.isbuiltin != 1 and array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     if array.dtype == BFLOAT16_AS_VOID:
         array = widened(np.ascontiguousarray(array).view(BFLOAT16_BITS))
