@@ -35,6 +35,9 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
 
     fields: what is computed with, which is no identifier;  can_align: whether --align would match the rows
     """
+    first, *rest = dict.fromkeys(field.frame for field in fields)
+    if not rest or not first.names:
+        return
     used = {(id(field.frame), column) for field in fields if field.frame.names for column in field.columns}
 
     def free(frame: Frame) -> dict[str, Field]:
@@ -46,8 +49,7 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
         }
 
     head = cache(_head)
-    first, *rest = dict.fromkeys(field.frame for field in fields)
-    mine = free(first) if rest and first.names else {}
+    mine = free(first)
     for other in rest if mine else ():
         others = free(other)
         theirs = {**{_singular(name): name for name in others}, **{_plain(name): name for name in others}}

@@ -99,8 +99,8 @@ def total(values: np.ndarray) -> Total:
     if largest >= 2.0**900:  # the grid's own constant would overflow: sum the huge values apart, scaled
         huge = np.abs(flat) >= 2.0**800
         return Total((total(flat[huge] * 2.0**-200).units << 200) + total(flat[~huge]).units)
-    if not largest:
-        return ZERO
+    if low == high:
+        return Total(flat.size * _units(low))
     top, bottom = math.frexp(largest)[1], -UNIT_EXPONENT
     if low > 0 or high < 0:  # the smallest value knows the lowest bit that any of them can have
         bottom = max(bottom, math.frexp(max(low, -high))[1] - 53)

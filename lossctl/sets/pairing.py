@@ -17,6 +17,7 @@ from ..rows.job import KEY_MARK, Pairing
 
 SEVERAL = re.compile(r"\s*[;|,]\s*")  # between the classes of one row
 BLOCK = 1 << 22  # pairs looked at in one pass
+CROWD = 1 << 12  # labels among so many whole numbers, or no more than there are labels, are counted, not sorted
 
 
 class LabelledSet(NamedTuple):
@@ -116,7 +117,7 @@ def marks_of(labels: np.ndarray, pairs: Pairing) -> Marks:
     if pairs.sharing:
         several = [_classes_in(str(label)) for label in labels.tolist()]
         labels = np.array(["+".join(classes) for classes in several])
-    names, classes = np.unique(labels, return_inverse=True)
+    names, classes = coded(labels)
     is_noise = np.zeros(len(labels), bool)
     if pairs.noise is not None:
         is_noise = np.array([str(name) == pairs.noise for name in names.tolist()], bool)[classes]
@@ -126,6 +127,18 @@ def marks_of(labels: np.ndarray, pairs: Pairing) -> Marks:
     if is_noise.any():
         groups = np.where(is_noise, len(names) + np.arange(len(labels)), groups)
     return Marks(classes, names, groups, several if pairs.sharing == "any" else None, keys, coarse, is_noise)
+
+
+def coded(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different labels in order, and which of them each is, (N,); whole numbers near each other are not sorted."""
+    if labels.dtype == np.int64 and labels.size:
+        low = int(labels.min())
+        if int(labels.max()) - low < max(CROWD, labels.size):
+            places = labels - low
+            is_there = np.bincount(places) > 0
+            return np.flatnonzero(is_there) + low, (np.cumsum(is_there) - 1)[places]
+    names, codes = np.unique(labels, return_inverse=True)
+    return names, codes.reshape(-1)
 
 
 def _classes_in(text: str) -> tuple[str, ...]:
@@ -159,7 +172,7 @@ def layout(own: LabelledSet, pairs: Pairing, reference: LabelledSet | None = Non
     n = len(sides[0].labels)
     if not pairs.is_by_class:
         return _by_masks(marks, n, is_one=reference is None, is_near=pairs.negatives == "near")
-    _, codes = np.unique(marks.groups, return_inverse=True)
+    codes = coded(marks.groups)[1] if marks.is_noise.any() else marks.groups
     groups = int(codes.max(initial=-1)) + 1
     weights = sides[0].weights
     size = np.bincount(codes[:n], minlength=groups)

@@ -408,14 +408,18 @@ def _check_shapes(embeddings: Array, labels: np.ndarray) -> None:
 
 def _check_values(points: Points) -> None:
     x = points.numbers
+    is_length = points.power > 1 or points.metric == "manhattan"
+    limit = math.inf if points.is_angular else LARGEST if is_length else math.sqrt(LARGEST)
+    if drawer.file_of(x) is None and x.size:
+        most = max(float(x.max()), -float(x.min()))
+        if most < math.inf and most <= limit and (not points.is_angular or x.all()):
+            return
     largest = np.zeros(len(x))
     for rows in drawer.blocks(x) if len(x) else ():
         largest[rows] = np.maximum(x[rows].max(axis=1), -x[rows].min(axis=1))
     if not np.isfinite(largest).all():
         what = f"the embedding is not finite in {x.dtype}"
         raise _fault(points, ~np.isfinite(largest), what, why="a distance to it is not a number")
-    is_length = points.power > 1 or points.metric == "manhattan"
-    limit = math.inf if points.is_angular else LARGEST if is_length else math.sqrt(LARGEST)
     if (largest > limit).any():
         what = f"the embedding has values beyond {limit:g}"
         raise _fault(points, largest > limit, what, why="distances to it are too large for float64")
