@@ -23,7 +23,7 @@ def namespace(*arrays: Array) -> Any:
     import numpy as np
 
     for array in arrays:
-        if isinstance(array, np.ndarray | np.generic):
+        if isinstance(array, (np.ndarray, np.generic)):  # a union would be made anew at each call
             return np
         if hasattr(array, "shape"):
             from array_api_compat import array_namespace

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
 from .numerics import Array, exp, like, namespace, sigmoid, softplus, where
 
 
@@ -28,23 +31,25 @@ def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """a + b rounded, and what the rounding lost, exactly; 0 where the sum overflows. Source: Knuth, TAOCP 2, 4.2.2."""
     s = a + b
     b_part = s - a
-    return s, zero_unless(namespace(s).isfinite(s), (a - (s - b_part)) + (b - b_part))
+    return s, finite_part(s, (a - (s - b_part)) + (b - b_part))
 
 
 def ordered_sum(a: Array, b: Array) -> tuple[Array, Array]:
     """`two_sum` where a is 0 or no smaller than b, in half the steps. Source: Dekker 1971."""
     s = a + b
-    return s, zero_unless(namespace(s).isfinite(s), b - (s - a))
+    return s, finite_part(s, b - (s - a))
 
 
-def zero_unless(is_good: Array, x: Array) -> Array:
-    """x, with 0 where it is not good."""
-    return chosen(is_good, x, 0.0)
+def finite_part(x: Array, lost: Array) -> Array:
+    """What rounding took from x, with 0 where x is not finite; where that adds up, numpy need not look at each."""
+    if type(lost) is _numpy_array() and math.isfinite(lost.sum()):
+        return lost
+    return chosen(namespace(x).isfinite(x), lost, 0.0)
 
 
 def chosen(mask: Array, x: Array, otherwise: float) -> Array:
     """x, with another number where the mask does not hold; where all of it does, numpy need not look at each."""
-    if namespace(mask).__name__ == "numpy" and mask.all():
+    if type(mask) is _numpy_array() and mask.all():
         return x
     return where(mask, x, otherwise)
 
@@ -67,7 +72,7 @@ def two_product(a: Array | float, b: Array) -> tuple[Array, Array]:
     product = a * b
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     lost = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
-    return product, zero_unless(namespace(lost).isfinite(lost), lost)
+    return product, finite_part(lost, lost)
 
 
 def difference(a: Array, b: Array) -> tuple[Array, Array]:
@@ -106,6 +111,11 @@ def exponential(x: tuple[Array, Array]) -> Array:
 def negative(x: tuple[Array, Array]) -> tuple[Array, Array]:
     """-x of a number that is given rounded with what the rounding lost."""
     return -x[0], -x[1]
+
+
+def _numpy_array() -> type | None:
+    """numpy's arrays, where it is loaded."""
+    return getattr(sys.modules.get("numpy"), "ndarray", None)
 
 
 def _halves(x: Array | float) -> tuple[Array, Array]:

@@ -28,7 +28,7 @@ from .numerics import (
     sqrt,
     where,
 )
-from .rounding import chosen, compensated_row_sum, near_one, ordered_sum, two_product, two_sum, zero_unless
+from .rounding import chosen, compensated_row_sum, finite_part, near_one, ordered_sum, two_product, two_sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Twofold:
         quotient = self.high / divisor
         number = like(divisor, quotient) if isinstance(divisor, (int, float)) else divisor
         product, lost = two_product(quotient, number)
-        rest = zero_unless(namespace(product).isfinite(product), ((self.high - product) - lost) + self.low)
+        rest = finite_part(product, ((self.high - product) - lost) + self.low)
         return Twofold(*ordered_sum(quotient, rest / divisor))
 
     __radd__, __rmul__ = __add__, __mul__
