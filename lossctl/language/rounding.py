@@ -42,14 +42,14 @@ def ordered_sum(a: Array, b: Array) -> tuple[Array, Array]:
 
 def finite_part(x: Array, lost: Array) -> Array:
     """What rounding took from x, with 0 where x is not finite; where that adds up, numpy need not look at each."""
-    if type(lost) is _numpy_array() and math.isfinite(lost.sum()):
+    if _is_of_numpy(lost) and math.isfinite(lost.sum()):
         return lost
     return chosen(namespace(x).isfinite(x), lost, 0.0)
 
 
 def chosen(mask: Array, x: Array, otherwise: float) -> Array:
     """x, with another number where the mask does not hold; where all of it does, numpy need not look at each."""
-    if type(mask) is _numpy_array() and mask.all():
+    if _is_of_numpy(mask) and mask.all():
         return x
     return where(mask, x, otherwise)
 
@@ -113,9 +113,9 @@ def negative(x: tuple[Array, Array]) -> tuple[Array, Array]:
     return -x[0], -x[1]
 
 
-def _numpy_array() -> type | None:
-    """numpy's arrays, where it is loaded."""
-    return getattr(sys.modules.get("numpy"), "ndarray", None)
+def _is_of_numpy(x: Array) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(x) is numpy.ndarray
 
 
 def _halves(x: Array | float) -> tuple[Array, Array]:

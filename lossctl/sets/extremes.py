@@ -133,15 +133,17 @@ class _Contest:
     def winners(self, points: Points, start: int, is_farthest: bool, settle: Settle | None) -> np.ndarray:
         """For each anchor the position with the lowest value, by differences among those near its best."""
         i, j, value = (np.concatenate(side) for side in zip(*self.pairs, strict=True))
+        winners: np.ndarray
         kept = (value <= self.best[i] + self.slack[i]) & (i + start != j)
         i, j = i[kept], j[kept]
         if np.array_equal(i, np.arange(len(self.slack))):  # each has one, so nothing is left to choose
-            return j
+            winners = j
+            return winners
         squares = points.gram.direct(i + start, j)
         order = np.lexsort((j, -squares if is_farthest else squares, i))
         i, j, squares = i[order], j[order], squares[order]
         first = np.flatnonzero(np.diff(i, prepend=-1))
-        winners: np.ndarray = j[first]
+        winners = j[first]
         if settle is not None:
             errors = points.gram.direct_errors(squares)
             lead = first[i]
