@@ -340,6 +340,7 @@ def test_blocks_have_the_rows_asked_for_whatever_the_chunk(tmp_path, monkeypatch
 
 def test_what_pyarrow_reads_has_the_same_numbers_and_faults(tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
+    monkeypatch.setattr(fast, "BLOCK", 64)
     cells = ("0.1", " 7 ", "+1", "-0", "true", '"3"', "", "nan", "inf", "1e999", str(2**53 + 1), "x", "1_0", "1,2", "é")
     for cell in cells:
         path = write(tmp_path, "a.csv", "p,y\n" + "0.3,1\n" * 40 + f"0.5,{cell}\n" + "1e-3,2\n" * 40)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 QUOTE, NEWLINE, BLANK, ZERO, NINE = 34, 10, 32, 48, 57
 WIDEST_WORD = 64
+BLOCK = 1 << 18  # bytes that pyarrow reads at once, so that they stay in the cache
 BEGINS_WORD = np.isin(np.arange(256), list(b"abcdefghijklmopqrstuvwxyzABCDEFGHIJKLMOPQRSTUVWXYZ_"))
 UNPLAIN = (b'"', b"\r", b"\t", b"\0")  # of which two readers can think differently
 COMMA_TO_POINT = bytes.maketrans(b",.", b".?")
@@ -61,15 +62,16 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
         from pyarrow import ArrowInvalid, csv, float64, py_buffer
     except ImportError:
         return None
-    doubtful = any(mark in chunk for mark in UNPLAIN if mark != form.delimiter.encode())
-    width = chunk[: chunk.find(b"\n") + 1 or None].count(form.delimiter.encode()) + 1
-    if plan.labels or form.decimal != "." or form.thousands or width != form.width or doubtful or not chunk.isascii():
+    mark = form.delimiter.encode()
+    width = chunk[: chunk.find(b"\n") + 1 or None].count(mark) + 1
+    doubtful = not chunk.isascii() or width != form.width or any(other in chunk for other in UNPLAIN if other != mark)
+    if plan.labels or not plan.numbers or form.decimal != "." or form.thousands or doubtful:
         return None
     names = [f"f{column}" for column in plan.numbers]
     try:
         table = csv.read_csv(
             py_buffer(chunk),
-            csv.ReadOptions(use_threads=False, block_size=len(chunk) + 1, autogenerate_column_names=True),
+            csv.ReadOptions(use_threads=False, block_size=BLOCK, autogenerate_column_names=True),
             csv.ParseOptions(delimiter=form.delimiter, quote_char=False, ignore_empty_lines=False),
             csv.ConvertOptions(column_types=dict.fromkeys(names, float64()), include_columns=names, null_values=[]),
         )
@@ -77,13 +79,8 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
         return None
     if any(column.null_count for column in table.columns):
         return None
-    numbers = np.empty((table.num_rows, len(names)))
-    start = 0
-    for batch in table.to_batches():
-        for at, column in enumerate(batch.columns):
-            numbers[start : start + batch.num_rows, at] = np.from_dlpack(column)  # to_numpy would import pandas
-        start += batch.num_rows
-    return Parsed(numbers, ()) if bool(abs(numbers).max(initial=0.0) < EXACT) else None
+    numbers = np.array([np.concatenate([*map(np.from_dlpack, column.chunks)]) for column in table.columns]).T
+    return Parsed(numbers, ()) if bool(numbers.max() < EXACT and numbers.min() > -EXACT) else None
 
 
 class Cells(NamedTuple):
