@@ -341,8 +341,8 @@ def test_blocks_have_the_rows_asked_for_whatever_the_chunk(tmp_path, monkeypatch
 def test_what_pyarrow_reads_has_the_same_numbers_and_faults(tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
     monkeypatch.setattr(fast, "BLOCK", 64)
-    cells = ("0.1", " 7 ", "+1", "-0", "true", '"3"', "", "nan", "inf", "1e999", str(2**53 + 1), "x", "1_0", "1,2", "é")
-    for cell in cells:
+    cells = ["0.1", " 7 ", "+1", "-0", "true", "", "nan", "inf", "1e999", str(2**53 + 1), "x", "1_0", "1,2", "é", "3\r"]
+    for cell in [*cells, "3\t", '"3"', '"3"4', '"3', '3"', '"\n3"']:
         path = write(tmp_path, "a.csv", "p,y\n" + "0.3,1\n" * 40 + f"0.5,{cell}\n" + "1e-3,2\n" * 40)
         answers = set()
         for least in (0, 1 << 30):
@@ -354,7 +354,9 @@ def test_what_pyarrow_reads_has_the_same_numbers_and_faults(tmp_path, monkeypatc
         assert len(answers) == 1, (cell, answers)
     monkeypatch.setattr(tables, "MANY", 0)
     monkeypatch.setattr(fast, "read_fast", None)  # so nothing but pyarrow reads a file of plain numbers
-    assert read(write(tmp_path, "a.csv", "p,y\n0.5,1\n0.1,2e3\n")).tolist() == [[0.5, 1.0], [0.1, 2000.0]]
+    for text, end in (("a", "\n"), ('"é, ""x""\n"', "\n"), ('""', "\r\n")):
+        path = write(tmp_path, "a.csv", "p,y,z\n" + f'0.5,1,{text}{end}"0.1",2e3,{text}{end}' * 20)
+        assert read(path, "p..y").tolist() == [[0.5, 1.0], [0.1, 2000.0]] * 20
 
 
 @pytest.mark.parametrize("name", ["p.npy", "f.npy", "p.npz", "s.npy"])

@@ -36,7 +36,6 @@ QUOTE, NEWLINE, BLANK, ZERO, NINE = 34, 10, 32, 48, 57
 WIDEST_WORD = 64
 BLOCK = 1 << 18  # bytes that pyarrow reads at once, so that they stay in the cache
 BEGINS_WORD = np.isin(np.arange(256), list(b"abcdefghijklmopqrstuvwxyzABCDEFGHIJKLMOPQRSTUVWXYZ_"))
-UNPLAIN = (b'"', b"\r", b"\t", b"\0")  # of which two readers can think differently
 COMMA_TO_POINT = bytes.maketrans(b",.", b".?")
 TRUTH_DIGITS = {word.encode(): b"%d" % value for word, value in TRUTHS.items()}
 
@@ -62,25 +61,40 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
         from pyarrow import ArrowInvalid, csv, float64, py_buffer
     except ImportError:
         return None
-    mark = form.delimiter.encode()
-    width = chunk[: chunk.find(b"\n") + 1 or None].count(mark) + 1
-    doubtful = not chunk.isascii() or width != form.width or any(other in chunk for other in UNPLAIN if other != mark)
-    if plan.labels or not plan.numbers or form.decimal != "." or form.thousands or doubtful:
+    text = _plain(chunk)
+    if text is None or plan.labels or not plan.numbers or form.decimal != "." or form.thousands:
         return None
-    names = [f"f{column}" for column in plan.numbers]
+    is_quoted = b'"' in text
+    if (b"\t" in text and form.delimiter != "\t") or (is_quoted and not _is_well_quoted(text, form.delimiter)):
+        return None  # blanks around a number are no matter to pyarrow, nor is what stands after a quote
+    names = [str(column) for column in range(form.width)]
+    numbers = [names[column] for column in plan.numbers]
     try:
         table = csv.read_csv(
-            py_buffer(chunk),
-            csv.ReadOptions(use_threads=False, block_size=BLOCK, autogenerate_column_names=True),
-            csv.ParseOptions(delimiter=form.delimiter, quote_char=False, ignore_empty_lines=False),
-            csv.ConvertOptions(column_types=dict.fromkeys(names, float64()), include_columns=names, null_values=[]),
+            py_buffer(text),
+            csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names),
+            csv.ParseOptions(
+                delimiter=form.delimiter,
+                quote_char='"' if is_quoted else False,
+                newlines_in_values=is_quoted,
+                ignore_empty_lines=False,
+            ),
+            csv.ConvertOptions(column_types=dict.fromkeys(numbers, float64()), include_columns=numbers, null_values=[]),
         )
     except ArrowInvalid:
         return None
     if any(column.null_count for column in table.columns):
         return None
-    numbers = np.array([np.concatenate([*map(np.from_dlpack, column.chunks)]) for column in table.columns]).T
-    return Parsed(numbers, ()) if bool(numbers.max() < EXACT and numbers.min() > -EXACT) else None
+    values = np.array([np.concatenate([*map(np.from_dlpack, column.chunks)]) for column in table.columns]).T
+    return Parsed(values, ()) if bool(values.max() < EXACT and values.min() > -EXACT) else None
+
+
+def _is_well_quoted(text: bytes, delimiter: str) -> bool:
+    """Whether quotes stand around whole cells only, and doubled within these; of text that ends with a newline."""
+    codes = np.frombuffer(text, np.uint8)
+    at = np.flatnonzero(codes == QUOTE)
+    around = np.isin(np.arange(256), [QUOTE, NEWLINE, ord(delimiter)])
+    return len(at) % 2 == 0 and bool(around[codes[at[::2] - 1]].all() and around[codes[at[1::2] + 1]].all())
 
 
 class Cells(NamedTuple):
