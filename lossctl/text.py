@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 LONGEST = 60
@@ -11,7 +11,7 @@ STDIN = "/dev/stdin"  # the long name of "-"
 
 # C0, DEL, C1; soft hyphen; zero-width and bidi marks; line and paragraph separators; surrogates; BOM; tags; and what is
 # no character at all
-UNSEEN = re.compile(
+UNSEEN = (
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     "\U000e0000-\U000e0fff"
@@ -28,12 +28,12 @@ def shown(text: str) -> str:
 
 def escaped(text: str) -> str:
     """The same, whole: for paths, which mean nothing when cut."""
-    return UNSEEN.sub(lambda match: _escape(match[0]), text)
+    return _replaced(text, _escape)
 
 
 def message(text: str) -> str:
     """`escaped` with line breaks and tabs as they are: for messages of several lines."""
-    return UNSEEN.sub(lambda match: match[0] if match[0] in "\n\t" else _escape(match[0]), text)
+    return _replaced(text, _escape, but="\n\t")
 
 
 def html_text(text: str) -> str:
@@ -45,7 +45,7 @@ def html_text(text: str) -> str:
 
 def xml_text(text: str) -> str:
     """Text for an XML document, which cannot hold some characters: these are U+FFFD."""
-    return UNSEEN.sub(lambda match: match[0] if match[0] in "\n\t" else "\N{REPLACEMENT CHARACTER}", text)
+    return _replaced(text, lambda unseen: "\N{REPLACEMENT CHARACTER}", but="\n\t")
 
 
 def json_text(document: Any, *, indent: int | None = None) -> str:
@@ -53,7 +53,14 @@ def json_text(document: Any, *, indent: int | None = None) -> str:
     import json
 
     text = json.dumps(document, ensure_ascii=False, indent=indent, allow_nan=False)
-    return UNSEEN.sub(lambda match: match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1], text)
+    return _replaced(text, lambda unseen: json.dumps(unseen)[1:-1], but="\n")
+
+
+def _replaced(text: str, escape: Callable[[str], str], but: str = "") -> str:
+    """The text with what cannot be seen escaped, but for some; most has nothing of it, and needs no pattern."""
+    if text.isascii() and (text.replace("\n", "") if but else text).isprintable():
+        return text
+    return re.sub(UNSEEN, lambda match: match[0] if match[0] in but else escape(match[0]), text)
 
 
 def _escape(character: str) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..language.registry import find, make
-from ..results.comparisons import Comparison
 from ..results.document import document
 from ..results.values import Interval, Result
 from ..text import json_text, option_text, shown
 
 if TYPE_CHECKING:
+    from ..results.comparisons import Comparison
     from .sheet import Sheet
 
 
