@@ -26,8 +26,10 @@ from .signatures import plain
 
 def settings_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a call's keywords by `Setting.key`."""
-    keys = options.arguments(function.__name__)
-    return {key: plain(values[argument]) for argument, key in keys.items() if argument in values}
+    name = function.__name__
+    keys, preset = options.arguments(name), options.defaults(name, "python")
+    given = ((key, values[argument]) for argument, key in keys.items() if argument in values)
+    return {key: value if value is preset[key] else plain(value) for key, value in given}
 
 
 def several(value: Any) -> list[Any]:
@@ -132,9 +134,10 @@ def _option(spec: Spec, name: str, value: Any) -> Any:
 def refuse_unknown(function: Callable[..., Any], inputs: Sequence[Given], named: Mapping[str, Given]) -> None:
     """UsageError for a keyword that is neither an input nor a setting, and for an input that is None."""
     name = function.__name__
-    known = [item.name for item in inspect.signature(function).parameters.values() if item.kind is item.KEYWORD_ONLY]
     options = [role.option for role in SET.roles]
     for keyword in named.keys() - {*options, *(role.name for role in SET.roles)}:
+        parameters = inspect.signature(function).parameters.values()
+        known = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY]
         raise UsageError(
             f"{name} has no argument {keyword!r}{did_you_mean(keyword, [*options, *known])}",
             fix=f"its inputs are {', '.join(options)}; its options are {', '.join(known)}",

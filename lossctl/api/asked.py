@@ -76,7 +76,8 @@ def asked(values: Mapping[str, Any], command: str, way: Way, own: Sequence[str] 
     """
     rows, preset = options.settings(command, way), options.defaults(command, way)
     taken, by_hand = dict(preset), set(own or ()) & rows.keys()
-    others = [key for key in rows if key in values and not _is_default(values[key], preset[key])]
+    given = [key for key in rows if key in values and values[key] is not preset[key]]
+    others = [key for key in given if not _is_default(values[key], preset[key])]
     for key in others:
         value = values[key]
         if rows[key].kind == "level" and isinstance(value, str) and (level := options.level_of(value)) is not None:
@@ -94,7 +95,7 @@ def asked(values: Mapping[str, Any], command: str, way: Way, own: Sequence[str] 
 
 
 def _is_default(value: Any, preset: Any) -> bool:
-    return value is preset or (type(value) is type(preset) and type(value) in (int, float, str) and value == preset)
+    return type(value) is type(preset) and type(value) in (int, float, str) and bool(value == preset)
 
 
 def _same(value: Any, other: Any) -> bool:

@@ -183,7 +183,8 @@ def _as_asked(question: Question, results: Sequence[Result]) -> Result | Grouped
 def _in_python(result: Result) -> Result:
     """What was decided and what may be wrong, told in the words of a call."""
     notes, warnings = tuple(map(in_python, result.notes)), tuple(map(in_python, result.warnings))
-    return replace(result, notes=notes, warnings=warnings)
+    is_other = notes != result.notes or warnings != result.warnings
+    return replace(result, notes=notes, warnings=warnings) if is_other else result
 
 
 @called

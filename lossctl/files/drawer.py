@@ -100,6 +100,9 @@ def like(x: np.ndarray, shape: tuple[int, ...], dtype: Any = float) -> np.ndarra
 
 def blocks(x: np.ndarray) -> Iterator[slice]:
     """The rows of (N, ...) in blocks; of what lies in a file, a block leaves memory when the next is asked for."""
+    if x.nbytes <= LEAST:
+        yield slice(0, len(x))
+        return
     step = max(1, bytes_at_once(x, BLOCK_BYTES) // max(1, x[:1].nbytes))
     for start in range(0, max(1, len(x)), step):
         yield slice(start, min(start + step, len(x)))

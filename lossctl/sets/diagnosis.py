@@ -12,7 +12,7 @@ from ..language.rounded import row_dots
 from ..rows.facts import NARROW
 from ..rows.job import PLAIN, Pairing
 from .pairing import marks_of, together
-from .ties import equal_rows
+from .ties import equal_rows, square_sums
 
 if TYPE_CHECKING:
     from ..results.breakdown import Breakdown, Diagnosis
@@ -29,7 +29,7 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
     from ..results.breakdown import Diagnosis
 
     x, labels = np.asarray(embeddings).astype(np.float64, copy=False), np.asarray(labels)
-    squares = _squares(x)
+    squares = square_sums(x)
     norms = np.sqrt(squares)
     mean_norm = float(norms.mean())
     spread = _spread(x, mean_norm)
@@ -55,7 +55,7 @@ def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagn
 
 def surely_spread(embeddings: np.ndarray, breakdown: Breakdown) -> bool:
     """Whether the farthest positives and the nearest negatives alone show that distances are not all alike."""
-    largest = math.sqrt(float(_squares(embeddings.astype(np.float64, copy=False)).max()))
+    largest = math.sqrt(float(square_sums(embeddings.astype(np.float64, copy=False)).max()))
     lengths = {"euclidean": 2 * largest, "sqeuclidean": 4 * largest**2, "cosine": 2.0, "angular": math.pi}
     if breakdown.normalize:
         lengths |= {"euclidean": 2.0, "sqeuclidean": 4.0}
@@ -84,7 +84,7 @@ def remarks(
 def _of_points(embeddings: np.ndarray, classes: np.ndarray, is_angular: bool) -> list[str]:
     x = embeddings.astype(np.float64, copy=False)
     lines = []
-    squares = _squares(x)
+    squares = square_sums(x)
     norms, step = np.sqrt(squares), max(1, len(x) // SAMPLE)
     spread = _spread(x[::step], float(norms[::step].mean()))
     if spread < NARROW:
@@ -151,11 +151,6 @@ def _spread(x: np.ndarray, mean_norm: float) -> float:
         centred = x[rows] - centre
         squares.append(row_dots(centred, centred))
     return math.sqrt(float(np.concatenate(squares).mean())) / mean_norm if mean_norm else 0.0
-
-
-def _squares(x: np.ndarray) -> np.ndarray:
-    """(N,) the squared length of each row."""
-    return np.concatenate([row_dots(x[rows], x[rows]) for rows in drawer.blocks(x)])
 
 
 def _mixed_groups(group: np.ndarray, codes: np.ndarray) -> int:

@@ -170,8 +170,9 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
     if units is not None:
         wide, shift, blur = units.nearest, 0, (d + 8) * 2.0**-53
     else:
-        grid = grid_of(wide, steps)
-        shift = scale_of(wide) if grid is None else grid
+        ends = drawer.ends(wide)
+        grid = grid_of(wide, ends, steps)
+        shift = scale_of(ends) if grid is None else grid
         wide = drawer.scaled(wide, shift)
         if grid is not None:
             return _factors(wide, drawer.ends(wide)[1], shift=shift, is_exact=True)
@@ -233,17 +234,24 @@ def _factors(
     return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact, units, points)
 
 
-def scale_of(x: np.ndarray) -> int:
-    """The power of two that brings far too large or small points near 1; 0 for all others."""
-    top, bottom = drawer.ends(x)
+def scale_of(ends: tuple[np.ndarray, np.ndarray]) -> int:
+    """The power of two that brings far too large or small points near 1; 0 for all others. ends: `drawer.ends`"""
+    top, bottom = ends
     largest = max(float(top.max(initial=0.0)), -float(bottom.min(initial=0.0)))
     exponent = math.frexp(largest)[1]
     return 0 if -20 < exponent < 20 else -exponent
 
 
-def grid_of(x: np.ndarray, steps: Sequence[float], degree: int = 2, about: float | None = None) -> int | None:
+def grid_of(
+    x: np.ndarray,
+    ends: tuple[np.ndarray, np.ndarray],
+    steps: Sequence[float],
+    degree: int = 2,
+    about: float | None = None,
+) -> int | None:
     """The power of two that makes integers of the points, so small that products and their sums are exact, or None.
 
+    ends: `drawer.ends` of the points
     degree: how many differences a product has; of differences from `about`, or between points
 
     As many low bits of a squared distance stay clear as it takes to number the points: a key has both (ranks.py).
@@ -251,7 +259,7 @@ def grid_of(x: np.ndarray, steps: Sequence[float], degree: int = 2, about: float
     n, d = x.shape
     if not n:
         return None
-    top, bottom = drawer.ends(x)
+    top, bottom = ends
     largest = math.frexp(max(float(top.max()), -float(bottom.min())))[1]
     if not -500 < largest < 500:
         return None

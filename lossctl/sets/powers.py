@@ -115,8 +115,9 @@ def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> Pow
     """The keys and bounds of (N, D) points for sums of p-th powers."""
     n, d = x.shape
     wide = x.astype(np.float64, copy=False)
-    grid = grid_of(wide, steps, degree=int(power)) if power == int(power) and power <= MOST_EXACT else None
-    shift = grid if grid is not None else scale_of(wide) if power == 1 else -_exponent_of(wide) - 2
+    ends = drawer.ends(wide)
+    grid = grid_of(wide, ends, steps, degree=int(power)) if power == int(power) and power <= MOST_EXACT else None
+    shift = grid if grid is not None else scale_of(ends) if power == 1 else -_exponent_of(ends) - 2
     wide = drawer.scaled(wide, shift)
     slope, tiny = (0.0, 0.0) if grid is not None else (gamma(d + 2 * power + 6, 2.0**-53), (d + 4) * 2.0**-1060)
     return PowerKeys(
@@ -155,8 +156,9 @@ def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:
     """The keys and bounds of (N, D) points for inner products."""
     n, d = x.shape
     wide = x.astype(np.float64, copy=False)
-    grid = grid_of(wide, steps, about=0.0)
-    shift = scale_of(wide) if grid is None else grid
+    ends = drawer.ends(wide)
+    grid = grid_of(wide, ends, steps, about=0.0)
+    shift = scale_of(ends) if grid is None else grid
     wide = drawer.scaled(wide, shift)
     squares = np.concatenate([row_dots(wide[rows], wide[rows]) for rows in drawer.blocks(wide)])
     largest = float(squares.max(initial=0.0)) * (1 + 2.0**-40)
@@ -180,6 +182,6 @@ def power_of(differences: np.ndarray, power: float) -> np.ndarray:
     return result
 
 
-def _exponent_of(x: np.ndarray) -> int:
-    top, bottom = drawer.ends(x)
+def _exponent_of(ends: tuple[np.ndarray, np.ndarray]) -> int:
+    top, bottom = ends
     return math.frexp(max(float(top.max(initial=0.0)), -float(bottom.min(initial=0.0))))[1]

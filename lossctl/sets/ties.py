@@ -11,6 +11,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from ..files import drawer
+from ..language.rounded import row_dots
 from .exact import Exact, lowest_exponent
 from .gram import Gram
 from .points import HUGE, Points
@@ -123,12 +124,11 @@ def whole_numbers(x: np.ndarray) -> np.ndarray | None:
 def equal_rows(x: np.ndarray, squares: np.ndarray | None = None) -> np.ndarray:
     """(N,) the first row that each of the (N, D) rows equals, itself if none; -0.0 equals 0.0.
 
-    squares: (N,) the `row_dots` of the rows with themselves: where no two are equal, no rows are
+    squares: (N,) `square_sums` of the rows, if they are known: where no two of these are equal, no rows are
     """
-    if squares is not None:
-        ordered = np.sort(squares)
-        if (ordered[1:] != ordered[:-1]).all():
-            return np.arange(len(x))
+    ordered = np.sort(square_sums(x) if squares is None else squares)
+    if (ordered[1:] != ordered[:-1]).all():
+        return np.arange(len(x))
     mixed = np.empty(len(x), np.uint64)
     factors = _odd_factors(x.shape[1])
     step = max(1, HASHED_VALUES // max(1, x.shape[1]))
@@ -144,6 +144,13 @@ def equal_rows(x: np.ndarray, squares: np.ndarray | None = None) -> np.ndarray:
         leader[collided] = collided
     drawer.let_go(x)
     return leader
+
+
+def square_sums(x: np.ndarray) -> np.ndarray:
+    """(N,) the squared length of each row, with digits that depend on the row alone."""
+    with np.errstate(over="ignore"):
+        parts = (x[rows].astype(np.float64, copy=False) for rows in drawer.blocks(x))
+        return np.concatenate([row_dots(part, part) for part in parts])
 
 
 @cache
