@@ -504,6 +504,7 @@ CASES: dict[str, Case] = {
     ),
     "a bench of one point": _done("bench batch-hard --n 1", {}, advice=True),
     "a bench that is none": _done("bench batch-hard --n 64 --dim 2 --baseline t.csv", advice=True),
+    "a format by another name": _done("compute bce t.csv -f github", advice=True),
     "an interval of bare": _done("compute bce t.csv --ci 0.9 -f bare"),
     "two losses that skip otherwise": _done(
         "compute cross-entropy p.npy y.npy --per-row --also focal --ignore-index 0", BESIDE, advice=True

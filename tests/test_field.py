@@ -886,6 +886,15 @@ def test_a_fix_names_the_likeliest_columns_first(tmp_path, monkeypatch):
         with pytest.raises(DataError) as error:
             lossctl.compute(loss, "t.csv")
         assert first in str(error.value.fix)
+    (tmp_path / "m.csv").write_text("ds,hour,y,NHITS,Naive\n1,0,1.5,1.25,2.5\n2,1,2.5,2.25,1.5\n")
+    fixes = {}
+    for loss in ("owa", "mase"):  # times are no forecasts, and forecasts by the naive method no errors of it
+        with pytest.raises(DataError) as error:
+            lossctl.compute(loss, "m.csv", pred="m.csv::NHITS")
+        fixes[loss] = error.value.fix
+    train = "give the training values with train=... (and season=M), or a column of the errors with naive_error="
+    assert fixes["mase"] == f'{train}"m.csv::COLUMN"'
+    assert fixes["owa"].startswith('name it with benchmark="m.csv::Naive", or') and train in fixes["owa"]
 
 
 def test_ends_of_intervals_that_are_exchanged_are_told():

@@ -11,11 +11,10 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..files import binding
 from ..files.frames import Frame
-from ..files.ids import TIMES
 from ..files.naming import named
 from ..files.opening import label_of
 from ..files.sources import Field
-from ..language.roles import TRUTH_NAMES, Role
+from ..language.roles import TIME_NAMES, TRUTH_NAMES, Role
 from ..rows import shapes
 from .bound import Bound, Derived, as_array, categories_of, read_all
 from .reading import Given, Reading
@@ -138,7 +137,7 @@ def _refuse_disorder(frame: Frame, names: np.ndarray | None) -> str:
 
     DataError where one of numbers or dates says that values of a series are not in the order of time.
     """
-    title = next((name for word in TIMES for name in frame.names if name.lower() == word), None)
+    title = next((name for word in TIME_NAMES for name in frame.names if name.lower() == word), None)
     if title is None:
         return ""
     times = categories_of(frame.select("=" + title)).astype(str)

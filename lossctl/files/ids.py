@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..language.roles import ID_NAMES
+from ..language.roles import ID_NAMES, TIME_NAMES
 from ..text import quoted, shown
 from .classes import as_names, first_values
 from .frames import Field, Frame
 from .opening import label_of
 from .reading import blocks
 
-TIMES = (
-    "ds", "date", "datetime", "timestamp", "time", "time_idx", "hour", "day", "week", "month", "quarter", "year",
-)  # fmt: skip
 ENDING = re.compile(r"(?:^|[a-z]_)(?:id|uuid|guid)$")  # patient_id, query_id
 FRACTION = re.compile(r"[-+]?\d*\.\d*(?:e[-+]?\d+)?", re.IGNORECASE)
 FEW = 100  # names that are looked at to tell whether they are fractions
@@ -59,7 +56,7 @@ def refuse_other_ids(fields: Collection[Field], *, can_align: bool = True) -> No
         moved = (name for name in pairs if _are_moved(head(mine[name]), head(pairs[name])))
         name = next(iter(ids), None) or next(moved, None)
         repeats = name is None or _repeats(head(mine[name])) or _repeats(head(pairs[name]))
-        times = [title for title in pairs if _plain(title) in TIMES]
+        times = [title for title in pairs if _plain(title) in TIME_NAMES]
         order = list(dict.fromkeys([*ids, *times, *(_moved_together(head, mine, pairs) if repeats else ())]))
         together = f"sort them by {', '.join(order)}" if repeats and len(order) > 1 else "sort them by their ids"
         if name is not None:

@@ -16,6 +16,7 @@ from ..language.roles import (
     PREDICTION_NAMES,
     PROBABILITY_NAMES,
     ROLES,
+    TIME_NAMES,
     TRIPLET,
     TRUTH_NAMES,
     Role,
@@ -64,14 +65,16 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
         _refuse_commas(frame, taken)
         choices, likely = _choices(frame, role, taken), _likeliest(frame, missing, taken)
         taken = {*taken, *_covered(frame, _candidates(frame, role, taken))}
-        others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in missing[1:])
+        others = [other for other in missing[1:] if not other.naive]
+        others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in others)
+        errors = "; ".join(_naive(frame, other, taken) for other in missing if other.naive)
         raise DataError(
             f"{label_of(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
             why=f"{role.option}: {role.meaning}; the columns are {columns}",
-            fix="give the training values with --train SRC, or a column of the errors with "
-            f"--{role.option} {quoted(f'{frame.path}::COLUMN')}"
+            fix=errors
             if role.naive
-            else _two_views(frame, role) or f"name it with {choices}{others_too}, or give it as a file of its own",
+            else _two_views(frame, role)
+            or f"name it with {choices}{others_too}, or give it as a file of its own{errors and '; '}{errors}",
             likely=likely,
         )
     return {role.name: bound[role.name] for role in roles}
@@ -210,6 +213,14 @@ def _is_whole(values: Any) -> Any:
     return values == np.floor(values)
 
 
+def _naive(frame: Frame, role: Role, taken: Collection[str]) -> str:
+    """How a naive error is given: it seldom is a column, and no column's values tell that it is one."""
+    words = [name for name in _candidates(frame, role, taken) if _shared_words(role, name) > 1]
+    column = quoted(f"{frame.path}::{words[0] if words else 'COLUMN'}")
+    train = "give the training values with --train SRC (and --season M)"
+    return f"{train}, or a column of the errors with --{role.option} {column}"
+
+
 def _choices(frame: Frame, role: Role, taken: Collection[str]) -> str:
     """The options that would name the columns of a role."""
     selectors = _selectors(frame, role, taken) or ["FIRST..LAST" if role.layout == "vectors" else "COLUMN"]
@@ -227,7 +238,7 @@ def _likeliest(frame: Frame, missing: Sequence[Role], taken: Collection[str]) ->
     for role in missing:
         selectors = _selectors(frame, role, taken)
         first, _, last = selectors[0].partition("..") if selectors else ("", "", "")
-        is_stranger = not _shares_a_word(role, first)
+        is_stranger = _shared_words(role, first) < (2 if role.naive else 1)  # Naive is a forecast
         is_family = _stem(first) == _stem(last) or _prefix(first) == _prefix(last) != ""
         is_any = bool(role.naive) or role.kind == "category" or (role.layout == "vectors" and not last)
         if not selectors or (last and not is_family) or (is_stranger and is_any):
@@ -291,8 +302,9 @@ def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
 
 def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     """The columns that may be meant where none is called like the role, as selectors write them."""
-    others = {*ID_NAMES, *(() if role.truth else (*LABEL_NAMES, *TRUTH_NAMES))}
-    free = [name for name in frame.names if name not in taken and name.strip().lower() not in others]
+    others = {*ID_NAMES, *TIME_NAMES, "step", "cutoff", *(() if role.truth else (*LABEL_NAMES, *TRUTH_NAMES))}
+    free = [name for name in frame.names if name not in taken]
+    free = [name for name in free if name.strip().lower() not in others] or free
     if role.truth or role.kind == "category":
         undecided = [name for name in free if not role.truth or name.strip().lower() not in PREDICTION_NAMES]
         return undecided or free

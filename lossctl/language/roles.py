@@ -161,6 +161,9 @@ ID_NAMES = (
     "id", "ids", "row_id", "rowid", "index", "idx", "uuid", "guid", "uid", "key", "sample_id", "sampleid", "example_id",
     "item_id", "record_id", "image_id", "doc_id", "user_id", "passengerid", "filename", "file_name", "unnamed: 0", "",
 )  # fmt: skip
+TIME_NAMES = (
+    "ds", "date", "datetime", "timestamp", "time", "time_idx", "hour", "day", "week", "month", "quarter", "year",
+)  # fmt: skip
 
 
 def _chance(name: str, meaning: str, layout: Layout) -> Role:
@@ -329,7 +332,7 @@ ROLES: dict[str, Role] = {
              check="bound", floor="earliest", is_ordered=True),
         Role("naive", "naive-error", "mean absolute error of the seasonal naive forecast in training, above 0 "
              "(--train SRC --season M computes it)", "row",
-             ("naive_error", "naive", "seasonal_error", "mase_scale"), low=0.0, is_open=True, naive="error"),
+             ("naive_error", "mase_scale"), low=0.0, is_open=True, naive="error"),
         Role("naive_square", "naive-square", "mean squared error of the seasonal naive forecast in training, above 0 "
              "(--train SRC --season M computes it)",
              "row", ("naive_square", "rmsse_scale"), low=0.0, is_open=True, naive="square"),
