@@ -31,8 +31,7 @@ ENDINGS = {
     ".tex": "latex",
 }
 MEANT = {  # what formats are called elsewhere
-    "github": "md, or --summary FILE, which appends a table: --summary $GITHUB_STEP_SUMMARY",
-    **dict.fromkeys(("markdown", "gfm", "pipe"), "md"),
+    **dict.fromkeys(("github", "markdown", "gfm", "pipe"), "md"),
     **dict.fromkeys(("tex", "booktabs"), "latex"),
     **dict.fromkeys(("jsonl", "jsonlines", "json-lines"), "ndjson"),
     **dict.fromkeys(("text", "txt", "pretty", "rich", "human"), "table"),
@@ -71,7 +70,10 @@ def style_of(values: Mapping[str, Any]) -> Style:
     if formats and formats[0] not in FORMATS:
         meant = MEANT.get(formats[0].lower())
         fix = f"use {meant}" if meant else f"use one of {', '.join(FORMATS)}"
-        raise UsageError(f"unknown format {formats[0]!r}", fix=fix)
+        why = (
+            "--summary FILE appends such a table to a file, as to that of GITHUB_STEP_SUMMARY" if meant == "md" else ""
+        )
+        raise UsageError(f"unknown format {formats[0]!r}", why=why, fix=fix)
     format = formats[0] if formats else ENDINGS.get(ending(output))
     chosen = Style(format, output, values.get("quiet", False), values.get("verbose", False))
     form = "npy" if ending(chosen.output) == ".npy" else chosen.format

@@ -65,8 +65,8 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
         _refuse_commas(frame, taken)
         choices, likely = _choices(frame, role, taken), _likeliest(frame, missing, taken)
         taken = {*taken, *_covered(frame, _candidates(frame, role, taken))}
-        others = [other for other in missing[1:] if not other.naive]
-        others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in others)
+        rest = [other for other in missing[1:] if not other.naive]
+        others_too = "".join(f", the {other.option} with {_choices(frame, other, taken)}" for other in rest)
         errors = "; ".join(_naive(frame, other, taken) for other in missing if other.naive)
         raise DataError(
             f"{label_of(frame.path)}: no column is called {' or '.join(role.columns[:3])}: which is the {role.option}?",
