@@ -21,6 +21,7 @@ AT_ONCE = 1 << 20  # borderline triplets decided in one pass
 ADDED = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
 SPARE = 1 << 4  # places behind those that matter: the order of a few is in doubt by the lowest bits of keys
 LAST, NARROWEST = (1 << 16) - 1, 2.0**-900  # the largest of sixteen bits, and a width that it can be divided by
+SHORT = 1 << 9  # keys of a row that are sorted at once
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
 
 
@@ -152,8 +153,11 @@ def _count_sharp(judge: Judge, ranks: Ranks, inside: np.ndarray, is_point: np.nd
 
 
 def _sorted(judge: Judge, strip: Strip, keys: np.ndarray) -> np.ndarray:
-    """The (B, N) keys of a full strip, each row in order: by sixteen bits of where its square lies between the row's
-    ends, which takes linear time, then by comparing, which is fast on what is nearly in order."""
+    """The (B, N) keys of a full strip, each row in order: of a few by comparing; else by sixteen bits of where its square
+    lies between the row's ends, which takes linear time, then by comparing, which is fast on what is nearly in order."""
+    if keys.shape[1] <= SHORT:
+        keys.sort(axis=1)
+        return keys
     points, scratch, shape = judge.points, judge.scratch, keys.shape
     places, bits = scratch.array("places", shape), scratch.array("bits", shape, np.uint16)
     np.subtract(strip.squares, strip.squares.min(axis=1)[:, None], out=places)
