@@ -153,8 +153,9 @@ def _count_sharp(judge: Judge, ranks: Ranks, inside: np.ndarray, is_point: np.nd
 
 
 def _sorted(judge: Judge, strip: Strip, keys: np.ndarray) -> np.ndarray:
-    """The (B, N) keys of a full strip, each row in order: of a few by comparing; else by sixteen bits of where its square
-    lies between the row's ends, which takes linear time, then by comparing, which is fast on what is nearly in order."""
+    """The (B, N) keys of a full strip, each row in order: short ones by comparing; others by sixteen bits of where a
+    square lies between the row's ends, which takes linear time, then by comparing, which is fast on what is nearly so.
+    """
     if keys.shape[1] <= SHORT:
         keys.sort(axis=1)
         return keys
