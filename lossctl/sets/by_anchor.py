@@ -98,7 +98,7 @@ def _losses(
     how: dict[str, Any] = {"threads": workers, "progress": progress}
     if device == "cpu":
         if loss.cosine:
-            how["most"] = max(32, min(256, panels.CACHED // max(1, len(points))))
+            how["most"] = max(32, min(panels.ANCHORS // 2, panels.CACHED // max(1, len(points))))
         losses = panels.anchor_losses(points, partial(loss.function, **options), everyone=everyone, **how)
         backend = "numpy"
     else:

@@ -27,7 +27,7 @@ from .points import Points, own_class, shifted
 from .ties import Judges
 
 MEMORY_BYTES = 1 << 28
-ANCHORS = 1 << 9  # of a panel
+ANCHORS = 22 * GROUP  # of a panel: batches of 512 are one, of 256 too where a panel has half as many
 CLOSE = 2.0**-4  # squares below this share of |a|^2 + |b|^2 have lost more bits than a difference of distances bears
 CACHED = 1 << 19  # similarities of a panel: what is made of them at once stays near the processor
 BETWEEN = 1 << 12  # similarities in twice the digits that cost less than another pass

@@ -14,13 +14,13 @@ import numpy as np
 
 from ..files import drawer
 from ..language.numerics import Array, namespace
-from ..language.rounded import Bounded, Rounded, factors, rounded_cosines
+from ..language.rounded import GROUP, Bounded, Rounded, factors, rounded_cosines
 from ..language.twofold import Directions, Twofold, cosines, directions, lengths, scaled
 from ..rows.workers import Workers, keep_freed_memory, mapped, threads_of
 from .angles import directions_of, lengths_of
 from .panels import CACHED, precise_losses
 
-MOST, LEAST = 256, 32  # things of a block
+MOST, LEAST = 11 * GROUP, 32  # things of a block: batches of 256 are one
 BYTES_EACH = 80  # of each thing that a thing is compared with in each view, in twice the digits
 FACTORS = 8  # times its own size, of a thing as a factor
 
