@@ -165,6 +165,7 @@ OURS: dict[str, tuple[str, ...]] = {
          "pairwise-soft-zero-one"),
         ("score", "relevance", "group"),
     ),
+    "ndcg": ("counts", "relevance", "group"), "mean-average-precision": ("counts", "same", "group"),  # many ties
     **dict.fromkeys(
         ("batch-all", "batch-hard", "semi-hard", "multi-similarity", "circle", "nt-xent", "supcon", "nca", "margin-wu",
          "generalized-lifted", "tuplet-margin", "fast-ap", "contrastive-pairs-sides", "snr-contrastive",
@@ -1010,6 +1011,42 @@ def signal_row(name: str, **options: Any) -> Run:
 run("torchmetrics", "snr")(signal_row("SignalNoiseRatio"))
 run("torchmetrics", "si-sdr")(signal_row("ScaleInvariantSignalDistortionRatio"))
 run("torchmetrics", "si-sdr/zero-mean")(signal_row("ScaleInvariantSignalNoiseRatio"))
+
+
+def xgboost_lists(metric: str, relevance: str) -> Run:
+    """A metric of lists of 6."""
+
+    def printed(x: Inputs) -> float:
+        import xgboost
+
+        data = xgboost.DMatrix(np.zeros((N, 1)), label=x.arrays[relevance], base_margin=x.counts)
+        data.set_group([6] * 10)
+        choice = {"objective": "rank:pairwise", "eval_metric": metric, "base_score": 0.0}
+        return float(xgboost.train(choice, data, num_boost_round=0).eval(data).rpartition(":")[2])
+
+    return printed
+
+
+run("xgboost", "ndcg")(xgboost_lists("ndcg", "relevance"))
+run("xgboost", "ndcg/minus")(xgboost_lists("ndcg-", "relevance"))
+run("xgboost", "mean-average-precision")(xgboost_lists("map", "same"))
+
+
+@run("lightgbm", "ndcg")
+def lightgbm_ndcg(x: Inputs) -> float:
+    import lightgbm
+
+    features = np.arange(N, dtype=float)[:, None]
+    data = lightgbm.Dataset(features, x.relevance, group=[6] * 10, init_score=x.counts.astype(float))
+    booster = lightgbm.Booster({"objective": "lambdarank", "metric": "ndcg", "eval_at": [6], "verbosity": -1}, data)
+    return float(booster.eval_train()[0][2])
+
+
+@run("scikit-learn", "ndcg")
+def sklearn_ndcg(x: Inputs) -> float:
+    import sklearn.metrics
+
+    return float(sklearn.metrics.ndcg_score(x.relevance.reshape(10, 6), x.counts.reshape(10, 6)))
 
 
 @run("xgboost", "cox")

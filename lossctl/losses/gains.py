@@ -81,7 +81,8 @@ def ndcg(
     Paper: Jarvelin, Kekalainen, Cumulated Gain-Based Evaluation of IR Techniques, 2002; Burges et al., 2005 (2^y - 1)
     Reading: larger is better; a list without a relevant document is left out of the mean and counted
     Differs: scikit-learn has linear gains, averages ties and gives an empty list 0; rax, xgboost and lightgbm have
-        2^y - 1; lightgbm gives an empty list 1
+        2^y - 1; xgboost and lightgbm give an empty list 1 and take equal scores in the order of the file, which
+        moves the number by chance
     gain: of a relevance: y itself, or 2^y - 1
     cutoff: how many places count; none for all
     ties: the mean over all orders of documents of one score, or the order of the file
