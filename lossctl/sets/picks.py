@@ -16,7 +16,7 @@ from ..language.numerics import picked
 from .points import Points
 from .ranks import Ranks, by_place, rank, sums_below
 from .strips import Reach, strips
-from .ties import Judge, Judges
+from .ties import Judge, Judges, distinct
 
 FALLBACKS = ("hardest", "easiest", "drop")
 
@@ -35,16 +35,19 @@ def negatives_at(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     inside = places.clip(0)
     negatives = np.where(places < 0, -1, ranks.at(inside))
     crowded = (places >= 0) & ~_stands_alone(judge, ranks, inside)
-    for row in map(int, np.flatnonzero(crowded.any(axis=1))):
-        starts = _run_starts(judge, ranks, row)
-        targets = inside[row, crowded[row]]
-        run = starts.searchsorted(targets, "right") - 1
-        points = np.empty(len(targets), np.int64)
-        for number in np.unique(run):
-            begin, end = starts[number], starts[number + 1]
-            order = in_order(judge, ranks.start + row, ranks.columns(row, slice(begin, end)))
-            points[run == number] = order[targets[run == number] - begin]
-        negatives[row, crowded[row]] = points
+    rows = np.flatnonzero(crowded.any(axis=1))
+    if judge.gram.is_exact and len(rows):
+        exact = picked(_exact_order(judge, ranks, rows)[1], inside[rows])
+        negatives[rows] = np.where(crowded[rows], exact, negatives[rows])
+        return negatives
+    for row in rows.tolist():
+        starts, targets = _run_starts(judge, ranks, row), inside[row, crowded[row]]
+        runs, run = distinct(starts.searchsorted(targets, "right") - 1, len(starts))
+        counts = starts[runs + 1] - starts[runs]
+        before = starts[runs] - (np.cumsum(counts) - counts)  # the places of a run, less those in what follows
+        columns = ranks.columns(row, np.arange(counts.sum()) + np.repeat(before, counts))
+        order = in_order(judge, ranks.start + row, columns)
+        negatives[row, crowded[row]] = order[targets - before[run]]
     return negatives
 
 
@@ -52,11 +55,29 @@ def farthest_negatives(judge: Judge, ranks: Ranks) -> np.ndarray:
     """(B,) the farthest negative that is here of each anchor, the lowest row of those that tie."""
     last = ranks.present - 1
     farthest = ranks.at(last[:, None])[:, 0]
-    alone = _stands_alone(judge, ranks, last[:, None])[:, 0]
-    for row in map(int, np.flatnonzero(~alone)):
+    rows = np.flatnonzero(~_stands_alone(judge, ranks, last[:, None])[:, 0])
+    if judge.gram.is_exact and len(rows):
+        squares, exact = _exact_order(judge, ranks, rows)
+        first = (squares < picked(squares, last[rows, None])).sum(axis=1)
+        farthest[rows] = picked(exact, first[:, None])[:, 0]
+        return farthest
+    for row in rows.tolist():
         begin, end = run_around(judge, ranks, row, int(last[row]))
         farthest[row] = settle(judge, ranks.start + row, ranks.columns(row, slice(begin, end)), True)
     return farthest
+
+
+def _exact_order(judge: Judge, ranks: Ranks, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(b, W) what stands at each place of some rows whose squares are exact, in the order of these and then of row
+    numbers: the squares, as keys, and the points."""
+    order, place = judge.by_row
+    mask = (1 << max(len(order) - 1, 1).bit_length()) - 1
+    keys = ranks.keys[rows]
+    columns = keys & ranks.key_mask
+    keys &= ~ranks.key_mask
+    keys |= place[columns if ranks.table is None else picked(ranks.table[rows], columns)]
+    keys.sort(axis=1)
+    return keys & ~mask, order[keys & mask]
 
 
 def _reach(judge: Judge, ranks: Ranks, values: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -296,7 +296,7 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
     places = np.arange(counts.sum()) + np.repeat(first, counts)
     columns = ranks.columns(row, places)
     j, k = np.repeat(j, counts), np.repeat(k, counts)
-    sides, guessed, _ = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
+    sides, guessed = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
     np.add.at(ranks.below[row], (j, k), members * (sides < 0))
     np.add.at(ranks.ties[row], (j, k), members * (sides == 0))

@@ -222,7 +222,7 @@ def _beyond(judge: Judge, anchor: int, pivot: np.ndarray, others: np.ndarray) ->
     if not len(pivot):
         return np.zeros(len(others), np.int64)
     sides: np.ndarray
-    sides, _, _ = signs(judge, anchor, np.zeros(len(others), np.int64), np.repeat(pivot, len(others)), others)
+    sides, _ = signs(judge, anchor, np.zeros(len(others), np.int64), np.repeat(pivot, len(others)), others)
     return sides
 
 

@@ -23,6 +23,7 @@ ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root c
 EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
 MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of Steele, Lea, Flood, 2014
 HASHED_VALUES = 1 << 16  # at a time: they stay near the processor
+CROWDED = 8  # so many times as many places are counted off rather than sorted
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 
 
@@ -56,15 +57,28 @@ class Judge:
         """(M, D) the points as whole numbers with exact products; None where they are not angular, or it cannot be."""
         return whole_numbers(self.points.numbers) if self.points.is_angular else None
 
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """(M,) the squared lengths of `integers`."""
+        assert self.integers is not None
+        return np.einsum("ij,ij->i", self.integers, self.integers)
+
+    @cached_property
+    def by_row(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) the candidates in the order of their row numbers, and the place of each of them in it."""
+        order = np.argsort(self.points.rows[: len(self.points)])
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        return order, places
+
     def alike(self, anchor: int, others: np.ndarray) -> np.ndarray:
         """(M,) for each of M points the first of them that is surely as far from the anchor: an equal row, or, of whole
         numbers, one with the same product and norm."""
         if self.integers is None:
             twins: np.ndarray = self.twins[others]
             return twins
-        different, place = np.unique(others, return_inverse=True)
-        points = self.integers[different]
-        kind = points @ self.integers[anchor] + 1j * np.einsum("ij,ij->i", points, points)
+        different, place = distinct(others, len(self.points.rows))
+        kind = self.integers[different] @ self.integers[anchor] + 1j * self.norms[different]
         _, first, of = np.unique(kind, return_index=True, return_inverse=True)
         leaders: np.ndarray = different[first][of][place]
         return leaders
@@ -252,42 +266,42 @@ def _is_whole(points: Points, gram: Gram, squares: np.ndarray, margin: float) ->
 
 def signs(
     judge: Judge, anchor: int, j: np.ndarray, positives: np.ndarray, negatives: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """The signs of d_an - (d_ap + margins[j]) for triplets of one anchor, (M,): 0 for points that are alike, else by
-    differences, then by integers; which of them were left to float64; and the squares of d_an, 0 of what is alike."""
+    differences, then by integers, once for all triplets that are alike; and which were left to float64."""
     near, far = np.split(judge.alike(anchor, np.concatenate([positives, negatives])), 2)
     is_open = np.flatnonzero((j > 0) | (near != far))
-    sides, d_an = np.zeros(len(j), np.int64), np.zeros(len(j))
+    sides = np.zeros(len(j), np.int64)
     if not len(is_open):
-        return sides, is_open, d_an
-    j, near, far = j[is_open], near[is_open], far[is_open]
-    (open_ap, ap_errors), (open_an, an_errors) = (
-        _measured_once(judge, anchor, side[is_open]) for side in (positives, negatives)
-    )
-    low, high = np.empty_like(open_ap), np.empty_like(open_ap)
-    for number in np.unique(j):
-        these = j == number
-        low[these], high[these] = interval(judge, open_ap[these], ap_errors[these], judge.margins[number])
-    d_an[is_open] = open_an
-    sides[is_open] = (open_an - an_errors > high).astype(np.int64) - (open_an + an_errors < low)
-    unsure = np.flatnonzero(sides[is_open] == 0)
-    if not len(unsure):
-        return sides, unsure, d_an
-    different, kind = np.unique(np.stack([j[unsure], near[unsure], far[unsure]]), axis=1, return_inverse=True)
+        return sides, is_open
+    (near, p), (far, q) = (distinct(side[is_open], len(judge.points.rows)) for side in (near, far))
+    shape = len(judge.margins), len(near), len(far)
+    kinds, kind = distinct(np.ravel_multi_index((j[is_open], p, q), shape), math.prod(shape))
+    j, p, q = np.unravel_index(kinds, shape)
+    d_ap, d_an = (judge.gram.direct(np.full(len(side), anchor), side) for side in (near, far))
+    errors = judge.gram.direct_errors(d_an)
+    low, high = np.moveaxis([interval(judge, d_ap, judge.gram.direct_errors(d_ap), m) for m in judge.margins], 1, 0)
+    of_kinds = ((d_an - errors)[q] > high[j, p]).astype(np.int64) - ((d_an + errors)[q] < low[j, p])
+    unsure = np.flatnonzero(of_kinds == 0)
     settled = max(0, int(judge.budget - judge.spent[anchor]))
-    judge.spent[anchor] += len(different[0])
-    compare, margins = judge.exact.compare, judge.margins
-    by_kind = [compare(anchor, int(p), int(n), margins[i]) for i, p, n in different[:, :settled].T]
-    is_settled = kind.ravel() < settled
-    sides[is_open[unsure[is_settled]]] = np.array(by_kind, np.int64)[kind.ravel()[is_settled]]
-    left = unsure[~is_settled]
-    guessed = is_open[left]
-    sides[guessed] = np.sign(open_an[left] - (low + high)[left] / 2)
-    return sides, guessed, d_an
+    judge.spent[anchor] += len(unsure)
+    for at in unsure[:settled].tolist():
+        of_kinds[at] = judge.exact.compare(anchor, int(near[p[at]]), int(far[q[at]]), judge.margins[j[at]])
+    left = unsure[settled:]
+    of_kinds[left] = np.sign(d_an[q[left]] - (low + high)[j[left], p[left]] / 2)
+    sides[is_open] = of_kinds[kind]
+    is_guessed = np.zeros(len(kinds), bool)
+    is_guessed[left] = True
+    return sides, is_open[is_guessed[kind]]
 
 
-def _measured_once(judge: Judge, anchor: int, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distances by differences, and their errors; a point that comes often is measured once."""
-    different, place = np.unique(others, return_inverse=True)
-    squares = judge.gram.direct(np.full(len(different), anchor), different)
-    return squares[place], judge.gram.direct_errors(squares)[place]
+def distinct(numbers: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The different ones of (M,) whole numbers below `count`, ascending, and which of these each is."""
+    if count > CROWDED * len(numbers):
+        different, place = np.unique(numbers, return_inverse=True)
+        return different, place
+    places = np.zeros(count, np.int64)
+    places[numbers] = 1
+    different = np.flatnonzero(places)
+    places[different] = np.arange(len(different))
+    return different, places[numbers]
