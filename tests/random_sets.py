@@ -80,6 +80,11 @@ def permuted(random: Random, n: int, d: int) -> np.ndarray:
     return random.permuted(np.repeat(gauss(random, 1, d), n, axis=0), axis=1)
 
 
+def codes(random: Random, n: int, d: int) -> np.ndarray:
+    """Signs: whole numbers of one length, so that directions tie too."""
+    return random.choice([-3.0, 3.0], size=(n, d))
+
+
 KINDS: tuple[Callable[[Random, int, int], np.ndarray], ...] = (
     grid,
     scaled_grid,
@@ -93,6 +98,7 @@ KINDS: tuple[Callable[[Random, int, int], np.ndarray], ...] = (
     outlier,
     single,
     permuted,
+    codes,
 )
 
 

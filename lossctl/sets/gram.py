@@ -40,6 +40,7 @@ class Gram:
     is_exact: the points are small integers, and every squared distance is exactly right
     units: the directions, where these are compared, and x holds them rounded; points: what has these directions, (N, D)
     offset: what stands for a distance of 0
+    length: the square that stands for 1, of directions of whole numbers
     """
 
     x: np.ndarray
@@ -55,11 +56,12 @@ class Gram:
     units: Directions | None = None
     points: np.ndarray | None = None
     offset: float = 0.0
+    length: float = 1.0
 
     @property
     def least(self) -> float:
         """Squared distances below this are measured by differences, however near the centre the points are."""
-        return 0.0 if self.units is None else KNOWN
+        return 0.0 if self.units is None and self.length == 1.0 else KNOWN
 
     @cached_property
     def largest_norm(self) -> float:
@@ -148,9 +150,9 @@ class Gram:
         return replace(self, right=right, slope=slope, floor=9 * self.blur + tiny, is_exact=False)
 
     def scaled(self, length: float) -> float:
-        """A length times 2**shift; inf where that is too large."""
+        """A length as it is among the points; inf where that is too large."""
         try:
-            return math.ldexp(length, self.shift)
+            return math.ldexp(length * math.sqrt(self.length), self.shift)
         except OverflowError:
             return math.inf
 
@@ -190,6 +192,17 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
         units=units,
         points=x,
     )
+
+
+def make_chords(x: np.ndarray) -> Gram | None:
+    """The factors for the directions of (N, D) whole numbers, all of one length: exact ones, of these numbers. None of
+    other points."""
+    whole = whole_numbers(x)
+    if whole is None or not len(whole):
+        return None
+    norms = np.concatenate([row_dots(whole[rows], whole[rows]) for rows in drawer.blocks(whole)])
+    gram = make_gram(whole) if norms.min() == norms.max() else None
+    return replace(gram, length=math.ldexp(norms[0], 2 * gram.shift)) if gram is not None and gram.is_exact else None
 
 
 def narrow(gram: Gram) -> Gram:
@@ -286,6 +299,20 @@ def _from_few(x: np.ndarray) -> Iterator[np.ndarray]:
     """A row, which mostly shows that a set is no grid, then all rows in blocks."""
     yield x[:1]
     yield from np.array_split(x, max(1, x.size >> 16))
+
+
+def whole_numbers(x: np.ndarray) -> np.ndarray | None:
+    """(N, D) points times a power of two that makes whole numbers of them, so small that float64 products are exact."""
+    top, bottom = drawer.ends(x)
+    bits = math.frexp(max(float(top.max(initial=0.0)), -float(bottom.min(initial=0.0))))[1]  # all are below 2**bits
+    room = 53 - math.ceil(math.log2(x.shape[1]))
+    lowest = bits
+    for block in np.array_split(x, max(1, x.size >> 16)):
+        exponent = lowest_exponent(block.astype(np.float64))
+        lowest = lowest if exponent is None else min(lowest, exponent)
+        if 2 * (bits - lowest) > room:
+            return None
+    return drawer.scaled(x.astype(np.float64, copy=False), -lowest)
 
 
 def _exponent(value: float) -> int:

@@ -193,7 +193,7 @@ def _by_pair(points: Points, margin: float, choose: Callable[[Panel], np.ndarray
 
 def _distance_weighted(points: Points, panel: Panel, seed: int, cutoff: float, reach: float) -> np.ndarray:
     """(B, K) a negative for each point of the anchors' classes, -1 for the anchor itself and beyond the class."""
-    squares = np.maximum(points.squares(panel.start, panel.stop), cutoff * cutoff)
+    squares = np.maximum(points.squares(panel.start, panel.stop) / points.gram.length, cutoff * cutoff)
     own, exists = own_class(points, panel.start, panel.stop)
     is_positive, is_negative = exists & (own != panel.positions[:, None]), panel.is_negative
     chosen = np.full(own.shape, -1)

@@ -19,7 +19,7 @@ from ..language.rounded import factors
 from ..language.twofold import Directions
 from ..rows.job import PLAIN, Pairing
 from .angles import directions_of
-from .gram import Gram, make_gram, narrow
+from .gram import Gram, make_chords, make_gram, narrow
 from .pairing import LabelledSet, Masks, kept_rows, layout
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "angular", "manhattan", "dot")
@@ -216,7 +216,8 @@ class Points:
 
             gram = make_powers(self.numbers, self.power, self.steps)
         else:
-            gram = make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
+            chords = make_chords(self.numbers) if self.is_angular and not self.is_angle else None
+            gram = chords or make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
         return gram if self.numbers.dtype.itemsize == 8 else narrow(gram)
 
     @cached_property
@@ -241,6 +242,8 @@ class Points:
             distances[squares == np.inf] = np.inf
             distances *= 2
             return distances
+        if self.gram.length != 1.0:
+            squares = np.divide(squares, self.gram.length, out=out)
         is_length = self.power > 1 or self.metric == "manhattan"
         shift = self.gram.shift if is_length else 2 * self.gram.shift
         if self.is_root:
@@ -267,7 +270,10 @@ class Points:
         if self.is_root:
             root = min(self.gram.scaled(distance), math.sqrt(HUGE))
             return root * root
-        return min(self.gram.scaled(self.gram.scaled(2 * distance if self.metric == "cosine" else distance)), HUGE)
+        size = 2 * distance if self.metric == "cosine" else distance
+        if self.gram.length != 1.0:
+            return min(size * self.gram.length, HUGE)
+        return min(self.gram.scaled(self.gram.scaled(size)), HUGE)
 
 
 def sort_points(

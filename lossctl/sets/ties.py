@@ -6,14 +6,15 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache, cached_property
 
 import numpy as np
 
 from ..files import drawer
 from ..language.rounded import row_dots
-from .exact import Exact, lowest_exponent
-from .gram import Gram
+from .exact import Exact
+from .gram import Gram, whole_numbers
 from .points import HUGE, Points
 from .scratch import Scratch
 
@@ -61,7 +62,8 @@ class Judge:
     def norms(self) -> np.ndarray:
         """(M,) the squared lengths of `integers`."""
         assert self.integers is not None
-        return np.einsum("ij,ij->i", self.integers, self.integers)
+        norms: np.ndarray = np.einsum("ij,ij->i", self.integers, self.integers)
+        return norms
 
     @cached_property
     def by_row(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,20 +121,6 @@ class Judges:
         over = [judge.spent[start:stop] > judge.budget for judge in self._by_margins.values()]
         own = int(np.any(over, axis=0).sum()) if over else 0
         return own + (self.points.finder.undecided_anchors(start, stop) if self.points.finder else 0)
-
-
-def whole_numbers(x: np.ndarray) -> np.ndarray | None:
-    """(N, D) points times a power of two that makes whole numbers of them, so small that float64 products are exact."""
-    top, bottom = drawer.ends(x)
-    bits = math.frexp(max(float(top.max(initial=0.0)), -float(bottom.min(initial=0.0))))[1]  # all are below 2**bits
-    room = 53 - math.ceil(math.log2(x.shape[1]))
-    lowest = bits
-    for block in np.array_split(x, max(1, x.size >> 16)):
-        exponent = lowest_exponent(block.astype(np.float64))
-        lowest = lowest if exponent is None else min(lowest, exponent)
-        if 2 * (bits - lowest) > room:
-            return None
-    return drawer.scaled(x.astype(np.float64, copy=False), -lowest)
 
 
 def equal_rows(x: np.ndarray, squares: np.ndarray | None = None) -> np.ndarray:
@@ -252,15 +240,22 @@ def widened(points: Points, high: np.ndarray) -> np.ndarray:
 
 def _is_whole(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
     """Where d and the margin are whole numbers, and so the square of their sum is exact."""
+    is_whole: np.ndarray = np.full(squares.shape, False)
     if points.power == 1:
-        step = points.square_of(margin)
-        is_exact: np.ndarray = (squares + step < 2.0**53) & (step == np.rint(step))
-        return is_exact
-    if not points.is_root:
-        return np.full(squares.shape, False)
-    step = gram.scaled(margin)
-    root = np.sqrt(squares)
-    is_whole: np.ndarray = (root == np.rint(root)) & (step == np.rint(step)) & (root + step < 2.0**26)
+        step, exact = points.square_of(margin), Fraction(margin) * (2 if points.metric == "cosine" else 1)
+    elif points.is_root:
+        step, exact = gram.scaled(margin), Fraction(margin) ** 2
+    else:
+        return is_whole
+    if not step < 2.0**53 or step != float(round(step)):
+        return is_whole
+    if gram.length != 1.0 and Fraction(step) ** (2 if points.is_root else 1) != exact * Fraction(gram.length):
+        return is_whole  # it was rounded to a whole number
+    if points.power == 1:
+        is_whole = squares + step < 2.0**53
+    else:
+        root = np.sqrt(squares)
+        is_whole = (root + step < 2.0**26) & (root == np.rint(root))
     return is_whole
 
 
@@ -280,7 +275,8 @@ def signs(
     j, p, q = np.unravel_index(kinds, shape)
     d_ap, d_an = (judge.gram.direct(np.full(len(side), anchor), side) for side in (near, far))
     errors = judge.gram.direct_errors(d_an)
-    low, high = np.moveaxis([interval(judge, d_ap, judge.gram.direct_errors(d_ap), m) for m in judge.margins], 1, 0)
+    near_errors = judge.gram.direct_errors(d_ap)
+    low, high = np.stack([interval(judge, d_ap, near_errors, margin) for margin in judge.margins], axis=1)
     of_kinds = ((d_an - errors)[q] > high[j, p]).astype(np.int64) - ((d_an + errors)[q] < low[j, p])
     unsure = np.flatnonzero(of_kinds == 0)
     settled = max(0, int(judge.budget - judge.spent[anchor]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,5 +125,6 @@ def numbers(tensor: Tensor) -> np.ndarray:
 def unscaled(points: Points, values: np.ndarray) -> np.ndarray:
     """Sums of distances from sums of what the kernel measured."""
     shift = points.gram.shift if points.is_root else 2 * points.gram.shift
+    values = values / (math.sqrt(points.gram.length) if points.is_root else points.gram.length)
     distances: np.ndarray = np.ldexp(values / 2 if points.metric == "cosine" else values, -shift)
     return distances

@@ -139,7 +139,7 @@ def kernel_margin(points: Points, margin: float) -> float:
     """The margin in the units of what the kernel compares: lengths, or squared lengths, scaled as in the gram."""
     if points.is_root:
         return points.gram.scaled(margin)
-    return points.gram.scaled(points.gram.scaled(2 * margin if points.metric == "cosine" else margin))
+    return points.square_of(margin)
 
 
 def spans(points: Points) -> list[tuple[int, int]]:
