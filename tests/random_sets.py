@@ -80,11 +80,6 @@ def permuted(random: Random, n: int, d: int) -> np.ndarray:
     return random.permuted(np.repeat(gauss(random, 1, d), n, axis=0), axis=1)
 
 
-def codes(random: Random, n: int, d: int) -> np.ndarray:
-    """Signs: whole numbers of one length, so that directions tie too."""
-    return random.choice([-3.0, 3.0], size=(n, d))
-
-
 KINDS: tuple[Callable[[Random, int, int], np.ndarray], ...] = (
     grid,
     scaled_grid,
@@ -98,7 +93,6 @@ KINDS: tuple[Callable[[Random, int, int], np.ndarray], ...] = (
     outlier,
     single,
     permuted,
-    codes,
 )
 
 
@@ -112,6 +106,15 @@ def sets(seed: int, count: int, largest: int) -> Iterator[tuple[str, np.ndarray,
         scale = float(np.abs(x - x[0]).max(initial=0.0)) or 1.0
         margin = float(random.choice([0.0, 1.0, 0.2, scale * 0.25, scale]))
         yield kind.__name__, x, _labels(random, n), margin
+
+
+def codes(seed: int, n: int = 10) -> Iterator[tuple[str, np.ndarray, list[int], float]]:
+    """Whole numbers of one length, whose directions tie, at margins that are, nearly are, and are no difference."""
+    random = np.random.default_rng(seed)
+    for d, margin in [(2, 0.5), (3, 1 / 3), (3, 2 / 3), (4, 0.5), (4, 0.25), (6, 1 / 3), (6, 0.0), (8, 0.25)]:
+        yield f"signs {d} {margin}", random.choice([-3.0, 3.0], size=(n, d)), _labels(random, n), margin
+        row = random.integers(-1, 2, size=(1, d)) + np.eye(1, d) * 2
+        yield f"turned {d} {margin}", random.permuted(np.repeat(row, n, axis=0), axis=1) / 4, _labels(random, n), margin
 
 
 def sets_at_a_tie(seed: int, count: int, largest: int) -> Iterator[tuple[str, np.ndarray, list[int], float]]:

@@ -9,7 +9,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from exact_distances import BITS, compare, distance_table
-from random_sets import sets
+from random_sets import codes, sets
 
 import lossctl
 from lossctl.errors import UsageError
@@ -84,8 +84,10 @@ def brute_categories(table, one, labels, margin):
 def cases(request):
     metric, normalize = request.param
     found = []
-    for k, (name, x, labels, margin) in enumerate(sets(5, 60 if metric == "euclidean" and not normalize else 36, 13)):
-        if normalize or metric == "cosine":
+    is_plain = metric == "euclidean" and not normalize
+    of_kinds = sets(5, 60, 13) if is_plain else [*sets(5, 36, 13), *codes(5)]
+    for k, (name, x, labels, margin) in enumerate(of_kinds):
+        if not is_plain:
             kept = x.any(axis=1)
             x, labels, margin = x[kept], [y for y, keep in zip(labels, kept, strict=True) if keep], 0.25
         if len(x):

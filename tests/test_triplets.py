@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from exact_distances import category_counts
-from random_sets import sets, sets_at_a_tie
+from random_sets import codes, sets, sets_at_a_tie
 
 from lossctl.errors import DataError, UsageError
 from lossctl.losses.embedding import batch_all
@@ -56,6 +56,14 @@ def test_equal_exact_arithmetic_in_other_metrics(metric, normalize):
         if len(x) and (is_angular or name != "huge"):
             expected = category_counts(x, labels, margin, **options)
             assert counts_of(x, labels, margin, **options) == expected, (name, x, labels, margin)
+
+
+@pytest.mark.parametrize("metric, normalize", [("cosine", False), ("euclidean", True), ("sqeuclidean", True)])
+def test_directions_that_tie(metric, normalize):
+    options = {"metric": metric, "normalize": normalize}
+    for name, x, labels, margin in codes(3):
+        assert sort_points(x, labels, **options).gram.is_exact, name
+        assert counts_of(x, labels, margin, **options) == category_counts(x, labels, margin, **options), name
 
 
 @pytest.mark.slow

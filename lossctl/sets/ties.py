@@ -241,16 +241,16 @@ def widened(points: Points, high: np.ndarray) -> np.ndarray:
 def _is_whole(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
     """Where d and the margin are whole numbers, and so the square of their sum is exact."""
     is_whole: np.ndarray = np.full(squares.shape, False)
-    if points.power == 1:
-        step, exact = points.square_of(margin), Fraction(margin) * (2 if points.metric == "cosine" else 1)
-    elif points.is_root:
-        step, exact = gram.scaled(margin), Fraction(margin) ** 2
-    else:
+    if points.power != 1 and not points.is_root:
         return is_whole
+    step = points.square_of(margin) if points.power == 1 else gram.scaled(margin)
     if not step < 2.0**53 or step != float(round(step)):
         return is_whole
-    if gram.length != 1.0 and Fraction(step) ** (2 if points.is_root else 1) != exact * Fraction(gram.length):
-        return is_whole  # it was rounded to a whole number
+    if gram.length != 1.0:
+        power = 2 if points.is_root else 1
+        size = Fraction(margin) * (2 if points.metric == "cosine" else 1)
+        if Fraction(step) ** power != size**power * Fraction(gram.length):
+            return is_whole  # it was rounded to a whole number
     if points.power == 1:
         is_whole = squares + step < 2.0**53
     else:
