@@ -32,6 +32,10 @@ VALUES = {
     "more than a chunk": rng.normal(0, 1, (1 << 16) + 3) * 1e100,
     "just below a power of two": np.full(5000, -np.nextafter(1.0, 0)),
 }
+VALUES |= {  # what the grid of 0.75 leaves of each: just under half a step, in so many bits
+    f"rests of {bits} bits": np.r_[0.75, np.full((1 << 15) - 1, 2.0 ** (5 - bits) + 2.0**-48 - 2.0 ** (-47 - bits))]
+    for bits in (39, 40)
+}
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 

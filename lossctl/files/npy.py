@@ -242,7 +242,7 @@ class Stored(NamedTuple):
 
 def widened(bits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The float32 whose upper halves these uint16 are; exact."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    return np.left_shift(bits, 16, dtype=np.uint32).view(np.float32)
 
 
 def open_array(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Arrays:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNIT_EXPONENT = 1074
 CHUNK = 1 << 15  # values a pass: they stay in the cache, their sum has 15 bits more than one, and an int64 holds it
 GRID_BITS = 47
+EXACT_WIDTH = 39  # bits of the rests, each half a step or less, of which a float64 holds the sum of a chunk
 FEW = 24  # values that are added one by one
 ALL_BUT_SIGN = (1 << 63) - 1  # bits of a float64 that are clear in 0 and -0 alone
 SMALLEST_EXPONENT = GRID_BITS - UNIT_EXPONENT  # there the grid is the spacing of the subnormals: no rest remains
@@ -143,6 +144,8 @@ def _chunk_units(chunk: np.ndarray, top: int, bottom: int, grid: np.ndarray, res
             break
         np.subtract(grid, anchor, out=grid)
         chunk = np.subtract(chunk, grid, out=rest)
+        if exponent - bottom <= EXACT_WIDTH:
+            return units + _units(float(rest.sum()))
         if exponent - GRID_BITS > bottom:  # else the next pass takes all that there can be
             remains = int(np.bitwise_or.reduce(rest.view(np.int64))) & ALL_BUT_SIGN != 0
     return units
