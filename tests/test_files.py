@@ -14,6 +14,7 @@ import threading
 import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -338,25 +339,27 @@ def test_blocks_have_the_rows_asked_for_whatever_the_chunk(tmp_path, monkeypatch
     assert np.array_equal(np.concatenate([block.load()[0] for block in got]), SCORES)
 
 
-def test_what_pyarrow_reads_has_the_same_numbers_and_faults(tmp_path, monkeypatch):
+def test_what_pyarrow_reads_has_the_same_values_and_faults(tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
     monkeypatch.setattr(fast, "BLOCK", 64)
     cells = ["0.1", " 7 ", "+1", "-0", "true", "", "nan", "inf", "1e999", str(2**53 + 1), "x", "1_0", "1,2", "é", "3\r"]
-    for cell in [*cells, "3\t", '"3"', '"3"4', '"3', '3"', '"\n3"']:
+    cells += ["3\t", '"3"', '"3"4', '"3', '3"', '"\n3"', "007", "0x10", "3.0", "1.5", str(2**63), "None", '"a ""b"""']
+    for kind, cell in product(("number", "category"), cells):
         path = write(tmp_path, "a.csv", "p,y\n" + "0.3,1\n" * 40 + f"0.5,{cell}\n" + "1e-3,2\n" * 40)
         answers = set()
         for least in (0, 1 << 30):
             monkeypatch.setattr(tables, "MANY", least)
             try:
-                answers.add(b"".join(map(bytes, read(path))))
+                answers.add(repr(read(path, "y", kind).tolist()))
             except DataError as fault:
                 answers.add(str(fault))
-        assert len(answers) == 1, (cell, answers)
+        assert len(answers) == 1, (kind, cell, answers)
     monkeypatch.setattr(tables, "MANY", 0)
-    monkeypatch.setattr(fast, "read_fast", None)  # so nothing but pyarrow reads a file of plain numbers
+    monkeypatch.setattr(fast, "read_fast", None)  # so nothing but pyarrow reads plain numbers and labels
     for text, end in (("a", "\n"), ('"é, ""x""\n"', "\n"), ('""', "\r\n")):
-        path = write(tmp_path, "a.csv", "p,y,z\n" + f'0.5,1,{text}{end}"0.1",2e3,{text}{end}' * 20)
-        assert read(path, "p..y").tolist() == [[0.5, 1.0], [0.1, 2000.0]] * 20
+        path = write(tmp_path, "a.csv", "p,y,z\n" + f'0.5,a,{text}{end}"0.1",b,{text}{end}' * 20)
+        assert read(path, "p").tolist() == [0.5, 0.1] * 20
+        assert read(path, "y", "category").tolist() == ["a", "b"] * 20
 
 
 @pytest.mark.parametrize("name", ["p.npy", "f.npy", "p.npz", "s.npy"])

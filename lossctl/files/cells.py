@@ -211,6 +211,8 @@ def label(cell: str) -> int | str:
 
     Whole numbers beyond int64 stay text, so that two identifiers are equal only if their digits are.
     """
+    if cell.isdigit() and cell.isascii() and len(cell) < 19:
+        return int(cell)
     if is_nameless(cell):
         raise Fault(f"'{shown(cell)}' is not a label", "every row needs one; NA, nan and None are missing values", SKIP)
     if len(cell) > LONGEST_LABEL:
@@ -243,7 +245,7 @@ def read_strictly(chunk: bytes, line: int, form: Form, plan: ColumnKinds) -> Par
     for begins, cells in strict_rows(chunk, line, form):
         numbers.append([_read(_number_or_nan, cells, column, begins, form) for column in plan.numbers])
         for values, column in zip(labels, plan.labels, strict=True):
-            values.append(_read(_label_or_none, cells, column, begins, form))
+            values.append(_read(label_or_none, cells, column, begins, form))
     matrix = np.array(numbers, np.float64).reshape(len(numbers), len(plan.numbers))
     return Parsed(matrix, tuple(map(objects, labels)))
 
@@ -252,7 +254,8 @@ def _number_or_nan(cell: str, form: Form) -> float:
     return math.nan if form.allow_missing and is_missing(cell) else number(plain_number(cell, form))
 
 
-def _label_or_none(cell: str, form: Form) -> int | str | None:
+def label_or_none(cell: str, form: Form) -> int | str | None:
+    """A cell as a label, None where it is missing and may be. Fault."""
     return None if form.allow_missing and is_nameless(cell) else label(plain_number(cell, form))
 
 

@@ -20,14 +20,13 @@ from .cells import (
     Parsed,
     is_inexact,
     is_missing,
-    is_nameless,
-    label,
+    label_or_none,
     objects,
-    plain_number,
     plain_rows,
     read_strictly,
 )  # fmt: skip
 from .decimals import EXACT, decimals, pad, whole_numbers
+from .values import joined
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -58,20 +57,23 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
     Whatever is no plain number (words, signs, marks of thousands) it refuses too, or reads as what is not finite.
     """
     try:
-        from pyarrow import ArrowInvalid, csv, float64, py_buffer
+        import pyarrow
+        from pyarrow import csv
     except ImportError:
         return None
     text = _plain(chunk)
-    if text is None or plan.labels or not plan.numbers or form.decimal != "." or form.thousands:
+    columns = [*plan.numbers, *plan.labels]
+    if text is None or not 0 < len(columns) == len(set(columns)) or form.decimal != "." or form.thousands:
         return None
     is_quoted = b'"' in text
     if (b"\t" in text and form.delimiter != "\t") or (is_quoted and not _is_well_quoted(text, form.delimiter)):
         return None  # blanks around a number are no matter to pyarrow, nor is what stands after a quote
     names = [str(column) for column in range(form.width)]
-    numbers = [names[column] for column in plan.numbers]
+    kinds = {names[column]: pyarrow.float64() for column in plan.numbers}
+    kinds |= {names[column]: pyarrow.dictionary(pyarrow.int32(), pyarrow.string()) for column in plan.labels}
     try:
         table = csv.read_csv(
-            py_buffer(text),
+            pyarrow.py_buffer(text),
             csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names),
             csv.ParseOptions(
                 delimiter=form.delimiter,
@@ -79,14 +81,24 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
                 newlines_in_values=is_quoted,
                 ignore_empty_lines=False,
             ),
-            csv.ConvertOptions(column_types=dict.fromkeys(numbers, float64()), include_columns=numbers, null_values=[]),
+            csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), null_values=[]),
         )
-    except ArrowInvalid:
+        labels = tuple(_labels_of_arrow(table.column(names[column]), form) for column in plan.labels)
+    except (pyarrow.ArrowInvalid, Fault):
         return None
-    if any(column.null_count for column in table.columns):
+    read = [table.column(names[column]) for column in plan.numbers]
+    if any(column.null_count for column in read):
         return None
-    values = np.array([np.concatenate([*map(np.from_dlpack, column.chunks)]) for column in table.columns]).T
-    return Parsed(values, ()) if bool(values.max() < EXACT and values.min() > -EXACT) else None
+    numbers = [np.concatenate([*map(np.from_dlpack, column.chunks)]) for column in read]
+    if not all(column.max() < EXACT and column.min() > -EXACT for column in numbers):
+        return None
+    return Parsed(np.array(numbers).reshape(-1, table.num_rows).T, labels)
+
+
+def _labels_of_arrow(column: Any, form: Form) -> Array:
+    """Labels, of cells of which each differing one stands once in a block. Fault."""
+    blocks = [(block.dictionary.to_pylist(), np.from_dlpack(block.indices)) for block in column.chunks]
+    return joined([objects([label_or_none(cell, form) for cell in cells])[at] for cells, at in blocks])
 
 
 def _is_well_quoted(text: bytes, delimiter: str) -> bool:
@@ -242,8 +254,7 @@ class _Memo(dict[bytes, "int | str | None"]):
         self.form = form
 
     def __missing__(self, cell: bytes) -> int | str | None:
-        text = plain_number(cell.decode(), self.form)
-        value = self[cell] = None if self.form.allow_missing and is_nameless(text) else label(text)
+        value = self[cell] = label_or_none(cell.decode(), self.form)
         return value
 
 

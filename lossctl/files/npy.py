@@ -242,7 +242,8 @@ class Stored(NamedTuple):
 
 def widened(bits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The float32 whose upper halves these uint16 are; exact."""
-    return np.left_shift(bits, 16, dtype=np.uint32).view(np.float32)
+    upper: np.ndarray[Any, Any] = np.left_shift(bits, 16, dtype=np.uint32)
+    return upper.view(np.float32)
 
 
 def open_array(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) -> Arrays:
