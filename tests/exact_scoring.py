@@ -248,6 +248,8 @@ REFERENCES = {
             -mp.mpf(beta) * mp.mpf(log_of_zero) * mp.exp(log_miss) - (mp.mpf(alpha) * log_p if alpha else 0)
         )
     ),
+    "token-nll": lambda log_p: -log_p,
+    "token-perplexity": lambda log_p: mp.exp(-log_p),
     "router-z": lambda x: mp.log(mp.fsum(map(mp.exp, x))) ** 2,
     "alignment": lambda a, b, alpha: (2 * distance(a, b, "cosine")) ** (mp.mpf(alpha) / 2),
     "generalized-ce": of_chance(lambda log_p, log_miss, q: -mp.expm1(mp.mpf(q) * log_p) / mp.mpf(q)),
@@ -312,6 +314,8 @@ def cases() -> list[Case]:
     for spec, (what, form, pair) in product(CLASS_SPECS, classes):
         table += [Case(what, spec, pair)] if form == "logits" else []
     table += [Case(what, "router-z", (x,)) for what, x in CLASS_LOGITS]
+    chosen = -np.exp(np.random.default_rng(5).normal(-2, 2, 60))
+    table += [Case("ordinary", spec, (chosen,)) for spec in ("token-nll", "token-perplexity")]
     table.append(Case("a normaliser near 1", "router-z", (rows([-0.7, math.log(1 + 1e-6 - math.exp(-0.7))]),)))
     scores, labels = rng.normal(0, 3, (40, 5)), rng.integers(0, 2, (40, 5))
     for what, x in (

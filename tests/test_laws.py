@@ -135,6 +135,7 @@ ROLES: dict[str, Callable[[np.random.Generator, str, int, str], np.ndarray]] = {
             "behaviour",
             "mean_chosen",
             "mean_rejected",
+            "token_logprob",
         ),
         lambda rng, layout, n, form: -abs(rng.normal(0, 3, n)),
     ),

@@ -71,6 +71,11 @@ def exponential(x: Array | float) -> Array | float:
         return math.inf
 
 
+def exponential_of_mean(total: Total, weight: Total) -> Array | float:
+    """e to the mean."""
+    return exponential(quotient(total, weight))
+
+
 def logarithm(x: Array | float) -> Array | float:
     """The natural logarithm of what is no less than 0; -inf at 0."""
     if hasattr(x, "shape"):

@@ -256,6 +256,9 @@ ROLES: dict[str, Role] = {
                 ("behaviour", "answer (or token) under the model that wrote it", ()),
             )
         ),
+        Role("token_logprob", "logprob", "log-probability that the model gave the token, in nats, at most 0", "row",
+             ("logprob", "logprobs", "log_prob", "log_probs", "token_logprob", "token_logprobs", "logp", "logps",
+              "log_p", "loglikelihood", "log_likelihood"), high=0.0),
         *(
             Role(f"mean_{name}", name, f"mean log-probability of the tokens of the {name} answer, below 0", "row",
                  (f"mean_{name}", f"mean_logp_{name}", name, f"{name}_logps"), high=0.0, is_open=True)

@@ -20,12 +20,10 @@ from ..language.domains import (
 )
 from ..language.numerics import (
     Array,
-    Total,
-    exponential,
+    exponential_of_mean,
     like,
     one_hot,
     pick,
-    quotient,
     relu,
     row_max,
     row_mean,
@@ -127,16 +125,13 @@ def cross_entropy(
     return Weighted(total, pick(weights + 0.0 * probs.values, label)) if hard else total
 
 
-def _exponential_of_mean(total: Total, weight: Total) -> Array | float:
-    return exponential(quotient(total, weight))
-
-
-@loss(finish=_exponential_of_mean, aliases=("ppl",))
+@loss(finish=exponential_of_mean, aliases=("ppl",))
 def perplexity(probs: Categorical, label: Array, *, ignore_index: ClassIndex = None) -> Array | Weighted:
     """Between how many classes alike the model hesitates: the exponential of the mean cross-entropy.
 
     Formula: exp(mean(-log p_y))
-    Reading: 1 is certain and right; C is the score of a uniform guess over C classes
+    Reading: 1 is certain and right; C is the score of a uniform guess over C classes; of a column of log-probabilities
+        of the tokens that came: token-perplexity
     Differs: the mean of the perplexities of batches is another, larger number; here the mean is over all rows
     ignore_index: rows with this label are left out before the loss sees them (torch: -100)
     Unit: classes

@@ -8,6 +8,7 @@ from ..language.entropy import softmax_parts, softmax_parts_at
 from ..language.numerics import (
     Array,
     Total,
+    exponential_of_mean,
     log1p,
     log_add,
     maximum,
@@ -109,6 +110,40 @@ def _counted(x: Array) -> Array:
     """0, 1, ... along the columns of an (n, k) array."""
     xp = namespace(x)
     return xp.cumulative_sum(0.0 * x + 1.0, axis=1) - 1.0
+
+
+@loss(aliases=("token-surprise",))
+def token_nll(token_logprob: Array) -> Array:
+    """The surprise at each token, from the log-probability that the model gave it: cross-entropy, token by token.
+
+    Formula: -log p
+    Reading: a row is a token; -g DOCUMENT is the mean of each document's tokens, -r sum their whole surprise
+    Differs: a mean over documents of their means is another number: --average macro
+    Unit: nats
+    Use: what vllm, OpenAI's interface and lm-eval write: a logprob for each token
+    Misleads: depends on the tokens: of models with other vocabularies compare bits-per-byte
+    Gradient: -1 for every token
+    Worked: token_nll = 0.5
+    Example: logprob=-0.5 -> 0.5
+    """
+    return 0.0 - token_logprob
+
+
+@loss(finish=exponential_of_mean, aliases=("token-ppl", "perplexity-of-tokens"))
+def token_perplexity(token_logprob: Array) -> Array:
+    """Perplexity from the log-probability that the model gave each token: the exponential of their mean surprise.
+
+    Formula: exp(mean(-log p))
+    Reading: as perplexity, which takes the probabilities of all classes; 1 is certain and right
+    Differs: the mean of the perplexities of documents is another, larger number; here the mean is over all tokens
+    Unit: tokens
+    Use: what vllm, OpenAI's interface and lm-eval write: a logprob for each token
+    Misleads: depends on the tokens: models with other vocabularies cannot be compared by it
+    Gradient: minus the perplexity for every token, over their number
+    Worked: mean = 0.5; token_perplexity = exp(mean)
+    Example: logprob=-0.5 -> 1.6487212707001282
+    """
+    return token_nll(token_logprob)
 
 
 @loss(aliases=("router-z-loss",))

@@ -35,7 +35,16 @@ def torch_ctc(reduction: str, blank: int = 0) -> torch.Tensor:
 
 THREE = (np.log([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.2, 0.3]]), [1, 0, 0], [0, 0, 0])
 SHORT = (np.zeros((4, 3)), [1, 1, 1, 1], [0, 0, 1, 1])
+GIVEN = (tensor(SCORES), index(CLASSES))
+CHOSEN = F.log_softmax(tensor(SCORES), 1)[range(50), CLASSES]  # of the true classes
 CASES = {
+    "token-nll": [
+        *reduced(Case("torch", "token-nll", (CHOSEN.numpy(),), lambda: F.cross_entropy(*GIVEN)), 50, "sum"),
+    ],
+    "token-perplexity": [
+        Case("torch", "token-perplexity", (CHOSEN.numpy(),), lambda: F.cross_entropy(*GIVEN).exp()),
+        Case("by hand: one of two, then one of eight", "token-perplexity", (np.log([1 / 2, 1 / 8]),), 4.0),
+    ],
     "ctc": [
         Case("by hand: three ways at three frames", "ctc", THREE, 0.7031975, digits=7),
         Case("torch", "ctc", SPOKEN, lambda: torch_ctc("none").mean()),
