@@ -14,10 +14,12 @@ from random_sets import codes, sets, sets_at_a_tie
 
 from lossctl.errors import DataError, UsageError
 from lossctl.losses.embedding import batch_all
+from lossctl.sets import buckets, counting, strips
 from lossctl.sets import points as points_module
-from lossctl.sets import strips
+from lossctl.sets import ties as judging
 from lossctl.sets.batches import sampled
 from lossctl.sets.diagnosis import diagnose, surely_spread
+from lossctl.sets.gram import Gram
 from lossctl.sets.panels import anchor_losses
 from lossctl.sets.points import sort_points
 from lossctl.sets.triplets import breakdown
@@ -77,6 +79,22 @@ def test_equal_exact_arithmetic_at_sixty():
 def test_equal_exact_arithmetic_at_margins_that_nearly_tie(largest):
     for name, x, labels, margin in sets_at_a_tie(largest, 96, largest):
         assert counts_of(x, labels, margin) == category_counts(x, labels, margin), (name, margin)
+
+
+@pytest.mark.parametrize("least, most", [(2, 2), (2, 16), (4096, 4096)])
+def test_equal_exact_arithmetic_by_buckets(monkeypatch, least, most):
+    """Few buckets leave all in doubt, many next to nothing; where a bound is missing, counts are wrong."""
+    monkeypatch.setattr(judging, "WIDE", 1e-9)
+    monkeypatch.setattr(buckets, "LEAST", least)
+    monkeypatch.setattr(buckets, "MOST", most)
+    monkeypatch.setattr(counting, "FEW", -1.0)  # else the few points of such sets are all ranked
+    cases = [*sets_at_a_tie(5, 48, 30), *sets(6, 24, 24)]
+    expected = [category_counts(x, labels, margin) for _, x, labels, margin in cases]
+    for case, counts in zip(cases, expected, strict=True):
+        assert counts_of(*case[1:], bins=0) == counts, case
+        assert counts_of(*case[1:], bins=0, block=5) == counts, case
+    monkeypatch.setattr(Gram, "bounds", lambda gram, start, stop: np.zeros(stop - start))
+    assert sum(counts_of(*case[1:], bins=0) != counts for case, counts in zip(cases, expected, strict=True)) > 0
 
 
 @pytest.mark.parametrize("share", [0.06, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.02, 0.2))])
@@ -149,7 +167,9 @@ def test_whatever_share_passes_the_screen_the_counts_are_exact(monkeypatch, metr
         options = {"metric": metric, "normalize": normalize}
         expected = category_counts(x, labels, margin, **options)
         ways = ((1.0, 1.0, 1, 1 << 6), (0.0, 1.0, 1 << 20, 1 << 18), (0.0, -1.0, 1, 1 << 18), (1.0, 0.25, 1, 1 << 4))
-        for few, most, long, values in ways:
+        ways = [(*way, wide) for way in ways for wide in (8, 1e-9)]
+        for few, most, long, values, wide in ways:
+            monkeypatch.setattr(judging, "WIDE", wide)
             for constant, value in {
                 "FEW": few,
                 "MOST": most,
@@ -278,8 +298,6 @@ def test_an_endless_margin():
 
 
 def test_what_is_left_undecided_is_said(monkeypatch):
-    from lossctl.sets import ties as judging
-
     monkeypatch.setattr(judging, "LEAST_BUDGET", 0)
     monkeypatch.setattr(judging, "EXACT_WORK", 0)
     found = breakdown(np.eye(12) * 0.1, np.arange(12) % 3)

@@ -1,7 +1,7 @@
 """Easy, semi-hard and hard, counted for a panel of anchors and proven, without making one triplet.
 
-For each anchor the negatives are sorted, and each positive gives two ranks a margin (ranks.py); a prefix sum of the
-sorted distances gives the batch-all loss from the same ranks.
+Each positive gives two ranks a margin among the anchor's negatives (ranks.py), by buckets or in order; the sums of the
+distances below give the batch-all loss.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..rows.sums import Total, total
 from .panels import Panel
 from .points import Points, class_positions, fill_own, own_class
 from .ranks import Ranks, by_place, rank, sums_below
-from .strips import Strip, lengths, strips
+from .strips import FEW, Strip, lengths, strips
 from .ties import Judge
 
 NO_BIN = 255
@@ -125,7 +125,7 @@ def count_panel(census: Census, panel: Panel, is_whole: bool = False) -> Counts:
     points, start, stop = census.points, panel.start, panel.stop
     members = np.ones(len(panel), np.int64) if points.weights is None else points.weights[start:stop]
     parts, sides, others = [], [], []
-    for strip in strips(census.judge, start, stop, "below", with_everyone=census.has_bins):
+    for strip in strips(census.judge, start, stop, "counts", with_everyone=census.has_bins):
         if census.has_bins:  # first: ranks overwrite the squares
             others += _negative_sides(census, strip, is_whole and points.holds_self)
             sides.append(_positive_side(census, strip, members[strip.start - start :][: len(strip.own)]))
@@ -147,7 +147,7 @@ def count_panel(census: Census, panel: Panel, is_whole: bool = False) -> Counts:
 def _count_strip(census: Census, strip: Strip) -> Counts:
     points, judge, weight_of = census.points, census.judge, census.points.weights
     start, stop = strip.start, strip.start + len(strip.own)
-    ranks = rank(judge, strip)
+    ranks = rank(judge, strip, np.inf if census.with_pairs else FEW * len(points))
     members = np.ones(len(strip.own), np.int64) if weight_of is None else weight_of[start:stop]
     positives, negatives = points.positive_weight(start, stop), points.negative_weight(start, stop)
     farthest, nearest = points.measured(_farthest(judge, strip)), points.measured(_nearest(judge, ranks))

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..language.numerics import picked
 from .points import Points
 from .ranks import Ranks, by_place, rank, sums_below
-from .strips import Reach, strips
+from .strips import FEW, Reach, strips
 from .ties import Judge, Judges, distinct
 
 FALLBACKS = ("hardest", "easiest", "drop")
@@ -210,7 +210,7 @@ def costly_negatives(
     """As `panels.Panel.below`."""
     points, judge = judges.points, judges.judge((float(margin),) if margin else ())
     parts = []
-    for ranks in ranked(judge, start, stop, "below"):
+    for ranks in (rank(judge, strip, FEW * len(points)) for strip in strips(judge, start, stop, "counts")):
         is_positive = ranks.weight > 0
         d_ap = points.measured(ranks.positives)
         d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more

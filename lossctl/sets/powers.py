@@ -43,16 +43,19 @@ class PowerKeys(PairKeys):
     """Keys that are sums of |a - b|^p over the columns, each added up by itself: no product of matrices gives them.
 
     right: (D, N) the columns;  norms: zeros, since no bit is lost that differences would have
-    power: p;  reaches: (N,) no key of a point is above its own reach and another's
+    power: p;  spans: (N,) no key of a point is above its own span and another's
     """
 
     power: float = 1.0
-    reaches: np.ndarray | None = None
+    spans: np.ndarray | None = None
 
     def bounds(self, start: int, stop: int) -> np.ndarray:
-        assert self.reaches is not None
-        bounds: np.ndarray = self.slope * (self.reaches[start:stop] + self.reaches.max(initial=0.0)) + self.floor
-        return bounds
+        return self.slope * self.reaches(start, stop) + self.floor
+
+    def reaches(self, start: int, stop: int) -> np.ndarray:
+        assert self.spans is not None
+        reaches: np.ndarray = self.spans[start:stop] + self.spans.max(initial=0.0)
+        return reaches
 
     def products(self, anchors: slice | np.ndarray, columns: slice, out: np.ndarray | None = None) -> np.ndarray:
         """(B, n) keys of the anchors against `columns`."""
@@ -84,7 +87,7 @@ class PowerKeys(PairKeys):
         return replace(
             self,
             right=right,
-            reaches=_reaches(self.x, 0.0, self.power),
+            spans=_spans(self.x, 0.0, self.power),
             slope=slope,
             floor=d * 2.0**-120,
             is_exact=False,
@@ -97,6 +100,9 @@ class Products(PairKeys):
 
     def bounds(self, start: int, stop: int) -> np.ndarray:
         return np.full(stop - start, self.slope * self.offset + self.floor)
+
+    def reaches(self, start: int, stop: int) -> np.ndarray:
+        return np.full(stop - start, 2 * self.offset)
 
     def left(self, anchors: slice | np.ndarray) -> np.ndarray:
         left = -self.right[anchors]
@@ -132,7 +138,7 @@ def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> Pow
         tiny=tiny,
         is_exact=grid is not None,
         power=power,
-        reaches=_reaches(wide, drawer.mean(wide) if n else 0.0, power),
+        spans=_spans(wide, drawer.mean(wide) if n else 0.0, power),
     )
 
 
@@ -145,11 +151,11 @@ def _columns(x: np.ndarray) -> np.ndarray:
     return columns
 
 
-def _reaches(x: np.ndarray, centre: np.ndarray | float, power: float) -> np.ndarray:
+def _spans(x: np.ndarray, centre: np.ndarray | float, power: float) -> np.ndarray:
     """(N,) since |a - b|^p <= 2^(p - 1) (|a - c|^p + |b - c|^p)."""
     sums = [power_of(np.abs(x[rows] - centre), power).sum(axis=1) for rows in drawer.blocks(x)]
-    reaches: np.ndarray = 2.0 ** (power - 1) * np.concatenate(sums) * (1 + 2.0**-30)
-    return reaches
+    spans: np.ndarray = 2.0 ** (power - 1) * np.concatenate(sums) * (1 + 2.0**-30)
+    return spans
 
 
 def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:

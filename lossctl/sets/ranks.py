@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..language.numerics import picked
+from .buckets import Buckets, Thresholds, in_buckets
 from .points import HUGE, Points, fill_own, own_class
 from .strips import FEW, Strip, measured_squares
 from .ties import Judge, interval, signs
@@ -42,6 +43,8 @@ class Ranks:
     undecided: (B, J) triplets that nothing but float64 decided
     decided_hard: row -> (k, columns) for the borderline triplets that are hard after all
     within: (B,) how many columns may be below any threshold;  is_screened: as of the strip
+    thresholds: as they were before any distance was measured again
+    buckets: what is below beside the negatives that are here, or None
     """
 
     start: int
@@ -64,6 +67,8 @@ class Ranks:
     key_mask: int
     within: np.ndarray
     is_screened: bool
+    thresholds: Thresholds
+    buckets: Buckets | None
 
     def columns(self, anchor: int, positions: slice | np.ndarray) -> np.ndarray:
         """The points at these places of an anchor's order, nearest first up to the error of the product."""
@@ -81,41 +86,54 @@ class Ranks:
         return columns if self.table is None else picked(self.table, columns)
 
 
-def rank(judge: Judge, strip: Strip) -> Ranks:
-    """Ranks of the anchors of a strip, among what it holds; overwrites its squares."""
-    points, start, squares = judge.points, strip.start, strip.squares
+def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
+    """Ranks of the anchors of a strip, among what it holds; overwrites its squares.
+
+    few: where more are surely below an anchor's last threshold, only those in doubt are ranked, if thresholds are few
+        and the strip is not screened; None for all
+    """
+    points, start, squares, table = judge.points, strip.start, strip.squares, strip.columns
     stop = start + len(squares)
-    key_mask = _mask(squares.shape[1])
     index, places, weight, positives, errors = _positives(judge, strip)
+    bounds = judge.gram.bounds(start, stop)
+    low, high = _thresholds(judge, positives, errors, lambda _: bounds[:, None])
+    thresholds = Thresholds(low, high, bounds, judge.gram.reaches(start, stop))
+    buckets = None
+    if few is not None and not strip.is_screened and start >= judge.crowded:
+        is_none = (weight == 0)[:, None]
+        thresholds = thresholds._replace(low=np.where(is_none, -1.0, low), high=np.where(is_none, -1.0, high))
+        buckets = in_buckets(judge, squares, table, thresholds, few)
+        squares, table = buckets.squares, buckets.columns
+    key_mask = _mask(squares.shape[1])
     keys = _make_keys(
         squares, np.arange(squares.shape[1]), key_mask, judge.scratch.array("keys", squares.shape, np.int64)
     )
     negatives = points.negatives(start, stop)
-    if strip.columns is None:
+    if table is None:
         present = negatives
         keys = _sorted(judge, strip, keys)
     else:
         present = (squares < np.inf).sum(axis=1)
         for line, count in zip(keys, present.tolist(), strict=True):
             line[:count].sort()  # what is infinite stands in order behind
-    bounds = judge.gram.bounds(start, stop)[:, None]
-    low, high = _thresholds(judge, positives, errors, lambda _: bounds)
     reach = int(present.max()) + 1  # one that is infinite closes each row
     sure, inside = _search(keys, reach, low, high, key_mask)
     if inside is not None and not judge.gram.is_exact:
-        for row in map(int, np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))):
+        crowded = np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))
+        squares = squares.copy() if len(crowded) and buckets is not None else squares
+        for row in map(int, crowded):
             here = slice(row, row + 1)
-            columns = np.arange(keys.shape[1]) if strip.columns is None else strip.columns[row]
+            columns = np.arange(keys.shape[1]) if table is None else table[row]
             positives[here] = _measure_again(judge, squares[here], keys[here], index[here], start + row, columns)
             squared, wrong = positives[here], judge.gram.direct_errors(positives[here])
-            low[here], high[here] = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            sure[here], still = _search(keys[here], reach, low[here], high[here], key_mask)
+            ends = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
+            sure[here], still = _search(keys[here], reach, *ends, key_mask)
             inside[here] = 0 if still is None else still
     ranks = Ranks(
         start=start,
         keys=keys,
         squares=squares,
-        table=strip.columns,
+        table=table,
         present=present,
         negatives=negatives,
         index=index,
@@ -132,6 +150,8 @@ def rank(judge: Judge, strip: Strip) -> Ranks:
         key_mask=key_mask,
         within=(sure if inside is None else sure + inside).max(axis=(1, 2), initial=0),
         is_screened=strip.is_screened,
+        thresholds=thresholds,
+        buckets=buckets,
     )
     ranks = replace(ranks, below=_weighed(judge, ranks, sure))
     if inside is not None:
@@ -139,6 +159,8 @@ def rank(judge: Judge, strip: Strip) -> Ranks:
         _count_sharp(judge, ranks, inside, low == high)
         for row in map(int, np.flatnonzero(inside.any(axis=(1, 2)))):
             _decide(judge, ranks, row, inside[row])
+    if buckets is not None:
+        ranks.below[...] += buckets.below
     return ranks
 
 
@@ -311,8 +333,9 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndar
 def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
     """(B, J, K) the sums of the distances to the negatives in `ranks.below`; (B, W) distances as `ranks.squares`.
 
-    They are of the nearest that are as many, added up in their order, whatever was screened or thinned before:
-    where these are few they are measured by differences, else they come from the product of all.
+    They are of the nearest that are as many, whatever was screened or thinned before: where these are few, they are
+    measured by differences; else they come from the product of all, added up by buckets, or in order where an anchor
+    has too many thresholds for that.
     """
     points, counts = judge.points, ranks.below
     most = counts.max(axis=(1, 2), initial=0)
@@ -324,32 +347,83 @@ def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
         distances = np.full(columns.shape, np.inf)
         distances[i, k] = points.measured(judge.gram.direct(few[i] + ranks.start, columns[i, k]))
         sums[few] = _sums_of_nearest(points, distances, columns, counts[few])
-    is_long = 8 * counts.shape[1] * points.sizes(ranks.start, ranks.start + len(most)) > len(points)
-    make, width = (_sums_of_products, len(points)) if ranks.is_screened else (_sums_in_order, ranks.keys.shape[1])
-    for rows in (many[is_long[many]], many[~is_long[many]]):
-        for part in np.array_split(rows, -(-len(rows) * width // ADDED) or 1):
-            if len(part):
-                sums[part] = make(judge, ranks, d_an, part, bool(is_long[part[0]]))
+    if not len(many):
+        return sums
+    if ranks.buckets is not None:
+        is_same = ranks.squares is ranks.buckets.squares
+        distances = d_an if is_same else points.measured(ranks.buckets.squares)
+        order = ranks.keys & ranks.key_mask
+        sums[many] = _sums_by_buckets(points, ranks.buckets, distances, order, counts)[many]
+        return sums
+    is_crowded, in_order = ranks.start < judge.crowded, not ranks.is_screened
+    for part in np.array_split(many, -(-len(many) * (ranks.keys.shape[1] if in_order else len(points)) // ADDED)):
+        if is_crowded and in_order:
+            sums[part] = _sums_in_order(judge, ranks, d_an, part)
+            continue
+        squares = _all_squares(judge, part + ranks.start)
+        if is_crowded:
+            columns = np.broadcast_to(np.arange(len(points)), squares.shape)
+            sums[part] = _sums_of_nearest(points, points.measured(squares), columns, counts[part])
+        else:
+            buckets = in_buckets(judge, squares, None, ranks.thresholds.of(part), 0.0)
+            distances = points.measured(buckets.squares)
+            order = np.argsort(distances, axis=1, kind="stable")
+            sums[part] = _sums_by_buckets(points, buckets, distances, order, counts[part])
     return sums
 
 
-def _sums_of_products(judge: Judge, ranks: Ranks, _: np.ndarray, rows: np.ndarray, is_long: bool) -> np.ndarray:
-    """As `_sums_in_order`, from the product of all, which was not made yet."""
-    points, anchors, there = judge.points, rows + ranks.start, np.arange(len(judge.points))
-    distances = points.measured(measured_squares(judge, anchors))
+def _all_squares(judge: Judge, anchors: np.ndarray) -> np.ndarray:
+    """(B, N) squared distances from the product of all, inf where no negative is."""
+    points, there = judge.points, np.arange(len(judge.points))
+    squares = measured_squares(judge, anchors)
     if points.masks is None:
         is_out = (there >= points.first[anchors, None]) & (there < points.last[anchors, None])
     else:
         is_out = ~points.masks.relations(anchors)[1]
-    distances[is_out] = np.inf
-    return _sums_of_nearest(points, distances, np.broadcast_to(there, distances.shape), ranks.below[rows], is_long)
+    squares[is_out] = np.inf
+    return squares
 
 
-def _sums_in_order(judge: Judge, ranks: Ranks, d_an: np.ndarray, rows: np.ndarray, is_long: bool) -> np.ndarray:
-    """(b, J, K) as `sums_below`, of some rows, from the distances as they are.
+def _sums_by_buckets(
+    points: Points, buckets: Buckets, distances: np.ndarray, order: np.ndarray, counts: np.ndarray
+) -> np.ndarray:
+    """(B, J, K) what lies in lower buckets than a threshold, and of the doubtful from there on the nearest that make it
+    as many as `counts`.
 
-    is_long: many sums a row
+    distances: (B, W) to the doubtful;  order: (B, W) their columns, almost in order
     """
+    rows, shape, unordered = len(counts), counts.shape, distances
+    distances = picked(unordered, order)
+    wrong = np.flatnonzero((distances[:, 1:] < distances[:, :-1]).any(axis=1))
+    if len(wrong):
+        order[wrong] = np.argsort(unordered[wrong], axis=1, kind="stable")
+        distances[wrong] = picked(unordered[wrong], order[wrong])
+    before, stop = (side.reshape(rows, -1) for side in (buckets.before, counts - buckets.below))
+    added = np.zeros(before.shape)
+    if points.weights is not None:
+        members = np.where(distances < np.inf, points.weights[picked(buckets.columns, order)], 0)
+        ends = np.pad(np.cumsum(members, axis=1), ((0, 0), (1, 0)))
+        rest = stop
+        before, stop = (_searched(ends, side) for side in (before, stop))
+        rest = rest - picked(ends, stop)
+        added = np.where(rest > 0, picked(distances, stop), 0.0) * rest
+        distances = np.where(members > 0, distances, 0.0) * members
+    at = np.stack([before, stop], axis=-1) + np.arange(rows)[:, None, None] * distances.shape[1]
+    between = np.add.reduceat(distances.ravel(), at.ravel())[::2].reshape(before.shape)
+    added += np.where(stop > before, between, 0.0)  # reduceat gives one value where it should give none
+    sums: np.ndarray = buckets.sums + added.reshape(shape)
+    return sums
+
+
+def _searched(ends: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(B, n) the columns at which as many as counts[b, n] have come together, of running counts, (B, W)."""
+    at = [line.searchsorted(own, "right") - 1 for line, own in zip(ends, counts, strict=True)]
+    columns: np.ndarray = np.minimum(np.stack(at), ends.shape[1] - 2)
+    return columns
+
+
+def _sums_in_order(judge: Judge, ranks: Ranks, d_an: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(b, J, K) as `sums_below`, of some rows, from the distances as they are."""
     points, scratch = judge.points, judge.scratch
     width = min(int(ranks.within[rows].max()) + SPARE, ranks.keys.shape[1])
     keys = ranks.keys[:, :width] if len(rows) == len(ranks.keys) else ranks.keys[rows, :width]
@@ -359,7 +433,7 @@ def _sums_in_order(judge: Judge, ranks: Ranks, d_an: np.ndarray, rows: np.ndarra
         columns = picked(ranks.table[rows], columns)
     places += rows[:, None] * d_an.shape[1]
     distances = d_an.take(places, out=scratch.array("sorted", places.shape), mode="clip")  # "raise" would make a copy
-    return _sums_of_nearest(points, distances, columns, ranks.below[rows], is_long)
+    return _sums_of_nearest(points, distances, columns, ranks.below[rows])
 
 
 def _nearest(ranks: Ranks, rows: np.ndarray) -> np.ndarray:
@@ -370,7 +444,7 @@ def _nearest(ranks: Ranks, rows: np.ndarray) -> np.ndarray:
 
 
 def _sums_of_nearest(
-    points: Points, distances: np.ndarray, columns: np.ndarray | None, counts: np.ndarray, is_long: bool = True
+    points: Points, distances: np.ndarray, columns: np.ndarray | None, counts: np.ndarray
 ) -> np.ndarray:
     """(b, J, K) the sums of the nearest points of each row that are as many as `counts`.
 
@@ -380,8 +454,7 @@ def _sums_of_nearest(
     if points.weights is None:
         rows = np.flatnonzero((distances[:, 1:] < distances[:, :-1]).any(axis=1))
         distances[rows] = np.sort(distances[rows], axis=1)
-        add = _added_one_by_one if is_long else _added_between
-        return add(distances, counts.reshape(shape)).reshape(counts.shape)
+        return _added_one_by_one(distances, counts.reshape(shape)).reshape(counts.shape)
     assert columns is not None
     order = np.argsort(distances, axis=1, kind="stable")
     distances = np.take_along_axis(distances, order, axis=1)
@@ -403,19 +476,6 @@ def _added_one_by_one(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     np.cumsum(values, axis=1, out=sums[:, 1:])
     nearest: np.ndarray = sums.take(counts + np.arange(len(values))[:, None] * sums.shape[1])
     return nearest
-
-
-def _added_between(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The same, by the sums between one count and the next; the last value is in no sum."""
-    order = counts.argsort(axis=1)
-    ends = np.zeros((len(values), counts.shape[1] + 1), np.int64)
-    ends[:, 1:] = np.take_along_axis(counts, order, axis=1)
-    rows = np.arange(len(values))[:, None] * values.shape[1]
-    parts = np.add.reduceat(values.ravel(), (ends + rows).ravel()).reshape(ends.shape)[:, :-1]
-    parts[ends[:, 1:] == ends[:, :-1]] = 0  # reduceat gives one value where it should give none
-    totals = np.empty(counts.shape)
-    np.put_along_axis(totals, order, parts.cumsum(axis=1), axis=1)
-    return totals
 
 
 def by_place(ranks: Ranks, values: np.ndarray) -> np.ndarray:

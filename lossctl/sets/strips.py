@@ -27,7 +27,7 @@ LONG = 1 << 6  # positives of an anchor from which on those that cannot matter a
 BESIDE = 3 * GROUP  # anchors whose own classes lie in one product
 FEW = 2.0**-6  # share of pairs from which on a product of all costs less than one pair after the other
 MOST = 0.25  # share of the columns from which on all are ranked
-Reach = Literal["below", "beyond", "all"]
+Reach = Literal["counts", "below", "beyond", "all"]
 
 
 class Strip(NamedTuple):
@@ -95,18 +95,19 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: 
     """
     points, scratch = judge.points, judge.scratch
     at, step = start, lengths(points, start, stop)
-    is_thinned = reach != "all"
+    is_screened = is_thinned = reach != "all"
     span, group = slice(start, start), np.empty((0, 0))  # anchors, and the products of all of them
-    is_screened = is_thinned and not with_everyone and (stop - start) * len(points) > SMALL and _is_sparse(judge, reach)
+    is_screened &= not with_everyone and (stop - start) * len(points) > SMALL and _is_sparse(judge, reach)
     while at < stop:
-        strip, end = None, min(at + step, stop)
+        strip, last = None, judge.crowded if at < judge.crowded < stop else stop  # all of a strip are crowded, or none
+        end = min(at + step, last)
         if is_screened:
-            wide = min(at + lengths(points, at, stop, SCREENED if points.widest < LONG else THINNED), stop)
+            wide = min(at + lengths(points, at, stop, SCREENED if points.widest < LONG else THINNED), last)
             strip = screened_strip(judge, _rough(judge, at, wide), at, reach)
             is_screened, end = strip is not None, end if strip is None else wide
         if strip is None:
-            if is_thinned and at > start:
-                end = min(at + lengths(points, at, stop, THINNED), stop)
+            if (is_thinned and at > start) or (reach == "counts" and at >= judge.crowded):
+                end = min(at + lengths(points, at, stop, THINNED), last)
             if end > span.stop:
                 span = slice(at, min(max(end, at + GROUP), stop))
                 group = points.squares(at, span.stop, out=scratch.array("squares", (span.stop - at, len(points))))
@@ -145,7 +146,7 @@ def thinned_strip(judge: Judge, strip: Strip, reach: Reach) -> Strip | None:
     if passing is None:
         return None
     nearest = strip.squares.min(axis=1) - bounds if judge.points.widest >= LONG else bounds
-    squares, columns = _table(passing, strip.squares[passing], len(strip.own))
+    squares, columns = as_table(passing, strip.squares[passing], len(strip.own))
     places = _places(judge, strip.own, nearest, strip.start)
     return strip._replace(places=places, squares=squares, columns=columns)
 
@@ -162,7 +163,7 @@ def screened_strip(judge: Judge, rough: np.ndarray, start: int, reach: Reach) ->
     own = _own_squares(points, start, stop)
     is_direct = _measure_near_own(judge, own, start)
     values, places = _pair_squares(judge, start, passing), _places(judge, own, nearest, start)
-    return Strip(start, own, is_direct, places, *_table(passing, values, len(rough)), is_screened=True)
+    return Strip(start, own, is_direct, places, *as_table(passing, values, len(rough)), is_screened=True)
 
 
 def _pair_squares(judge: Judge, start: int, passing: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -187,8 +188,8 @@ def _passing(
     """Rows and columns, row by row, of the negatives that can matter; None where these are most.
 
     own, squares: as they come from a product with these `bounds`
-    reach: "below" for all that may be below the farthest threshold, and the nearest; "beyond" for the nearest that is
-        surely above it as well
+    reach: "below" and "counts" for all that may be below the farthest threshold, and the nearest; "beyond" for the
+        nearest that is surely above it as well
     """
     scratch, limit = judge.scratch, _highest(judge, own, bounds) + bounds
     mask = scratch.array("passing", squares.shape, bool)
@@ -206,9 +207,12 @@ def _passing(
 
 
 def _where(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rows and columns of what is true, row by row; None where it is much."""
-    if np.count_nonzero(mask) > MOST * mask.size:
-        return None
+    """`true_cells`; None where they are many."""
+    return None if np.count_nonzero(mask) > MOST * mask.size else true_cells(mask)
+
+
+def true_cells(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of what is true, row by row."""
     at = np.flatnonzero(mask)
     ends = at.searchsorted(np.arange(len(mask) + 1) * mask.shape[1])
     i = np.repeat(np.arange(len(mask)), np.diff(ends))
@@ -255,7 +259,7 @@ def _places(judge: Judge, own: np.ndarray, nearest: np.ndarray, start: int) -> n
     return places
 
 
-def _table(passing: tuple[np.ndarray, np.ndarray], values: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+def as_table(passing: tuple[np.ndarray, np.ndarray], values: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Values of a few columns of each row, row by row, as `squares` and `columns` of a strip."""
     i, j = passing
     counts = np.bincount(i, minlength=rows)

@@ -25,6 +25,7 @@ EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, b
 MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of Steele, Lea, Flood, 2014
 HASHED_VALUES = 1 << 16  # at a time: they stay near the processor
 CROWDED = 8  # so many times as many places are counted off rather than sorted
+WIDE = 8  # an anchor with more than one threshold for so many points has many
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 
 
@@ -52,6 +53,19 @@ class Judge:
     def twins(self) -> np.ndarray:
         """(M,) equal numbers for equal rows."""
         return equal_rows(self.points.numbers)
+
+    @cached_property
+    def crowded(self) -> int:
+        """Anchors before this position, those of the largest classes, have many thresholds beside their negatives."""
+        points, begin, stop = self.points, self.points.begin, self.points.used.stop
+        if points.masks is not None:
+            return stop if points.widest > self.widest else begin
+        return begin + int(np.count_nonzero(points.sizes(begin, stop) > self.widest))
+
+    @cached_property
+    def widest(self) -> int:
+        """So many positives give an anchor few thresholds beside its negatives, at most."""
+        return int(len(self.points) // (WIDE * len(self.margins)))
 
     @cached_property
     def integers(self) -> np.ndarray | None:
