@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import cmp_to_key
 
@@ -239,6 +240,17 @@ def test_uniform_histogram_takes_as_many_pairs_of_each_step():
         assert (counts >= 0.6 * np.minimum(most, 30)).all(), (
             "all, but for anchors without a drawn pair of the other kind"
         )
+
+
+def test_distances_to_a_large_class_are_those_of_each_pair():
+    random = np.random.default_rng(6)
+    x, labels = random.standard_normal((150, 5)), np.arange(150) // 75
+    mined = mining.joined(mining.mine_semi_hard(sort_points(x, labels), block=7))
+    for side, told in ((1, mined.d_ap), (2, mined.d_an)):
+        truth = np.array([math.dist(x[row[0]], x[row[side]]) for row in mined.rows])
+        assert (abs(told - truth) <= 2 * np.spacing(truth)).all()
+    of_pairs = {tuple(pair): d for pair, d in zip(mined.rows[:, :2].tolist(), mined.d_ap.tolist(), strict=True)}
+    assert all(of_pairs[b, a] == d for (a, b), d in of_pairs.items()) and len(of_pairs) == 150 * 74
 
 
 def test_random_semi_hard(cases):

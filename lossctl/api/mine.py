@@ -302,7 +302,8 @@ def write(
         for block in job.blocks(passed):
             if len(block):
                 writer.send(block)
-                covered.update(block.rows[:, 0].tolist())
+                anchors = block.rows[:, 0]
+                covered.update(anchors[np.flatnonzero(np.diff(anchors, prepend=-1))].tolist())
                 summary = summary.beside(block, asked.options["margin"])
                 spent = time.monotonic() - begun
                 early = early or (spent, summary.total)

@@ -22,6 +22,7 @@ from .exact import lowest_exponent
 
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
 PAIRS_AT_ONCE = 1 << 9
+SIDE_BY_SIDE = 1 << 6  # points of a slice that are worth a step of their own
 VALUES_AT_ONCE = 1 << 20
 TILE = 1 << 9  # rows that are multiplied at a time, of points in a file: a multiple of what a processor takes at once
 
@@ -125,6 +126,21 @@ class Gram:
             difference = self.x[i[part]] - self.x[j[part]]
             result[part] = row_dots(difference, difference)
             drawer.let_go(self.x)
+        return result
+
+    def beside(self, anchors: slice, columns: slice) -> np.ndarray:
+        """`direct` of some anchors with all points of a slice, (B, n), to the same digits, without copies of these."""
+        if self.units is not None or columns.stop - columns.start < SIDE_BY_SIDE:
+            i, j = np.mgrid[anchors, columns]
+            return self.direct(i.ravel(), j.ravel()).reshape(i.shape)
+        result = np.empty((anchors.stop - anchors.start, columns.stop - columns.start))
+        differences = np.empty((PAIRS_AT_ONCE, self.x.shape[1]))
+        for row, anchor in zip(result, self.x[anchors], strict=True):
+            for part in self.parts(len(row)):
+                others = self.x[columns][part]
+                gaps = np.subtract(others, anchor, out=differences[: len(others)])
+                row[part] = row_dots(gaps, gaps)
+        drawer.let_go(self.x)
         return result
 
     def parts(self, pairs: int) -> Iterator[slice]:

@@ -28,7 +28,7 @@ from .picks import (
     settle,
     uniform,
 )
-from .points import Points, own_class
+from .points import Points, own_class, own_runs
 from .ranks import Ranks
 from .strips import Reach
 from .ties import Judge, make_judge
@@ -71,10 +71,21 @@ class Estimate:
 
 def measured(points: Points, anchor: np.ndarray, positive: np.ndarray, negative: np.ndarray, margin: float) -> Mined:
     """Triplets of positions as triplets of rows, with their distances and losses."""
-    d_ap = points.measured(points.gram.direct(anchor, positive))
+    return _told(points, anchor, positive, negative, points.gram.direct(anchor, positive), margin)
+
+
+def _told(
+    points: Points, anchor: np.ndarray, positive: np.ndarray, negative: np.ndarray, squares: np.ndarray, margin: float
+) -> Mined:
+    """`measured`, where the squared distances of the positives are known; overwrites them."""
+    d_ap = points.measured(squares, out=squares)
     d_an = points.measured(_each_once(points, anchor, negative))
-    rows = np.stack([points.rows[anchor], points.rows[positive], points.rows[negative]], axis=1)
-    return Mined(rows, d_ap, d_an, np.maximum(d_ap - d_an + margin, 0.0))
+    rows = np.empty((len(anchor), 3), np.int64)
+    for side, positions in enumerate((anchor, positive, negative)):
+        rows[:, side] = points.rows[positions]
+    loss = d_ap - d_an
+    loss += margin
+    return Mined(rows, d_ap, d_an, np.maximum(loss, 0.0, out=loss))
 
 
 def _each_once(points: Points, i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -184,9 +195,16 @@ def mine_distance_weighted(
 def _by_pair(points: Points, margin: float, choose: Callable[[Panel], np.ndarray], options: dict[str, Any]) -> Blocks:
     def mine(panel: Panel) -> Mined:
         negatives = choose(panel)
-        i, k = np.nonzero(negatives >= 0)
         index, _ = own_class(points, panel.start, panel.stop)
-        return measured(points, i + panel.start, index[i, k], negatives[i, k], margin)
+        kept = negatives >= 0
+        anchor, positive = np.repeat(panel.positions, kept.sum(axis=1)), index[kept]
+        if points.masks is not None or 2 * len(positive) < kept.size:
+            return measured(points, anchor, positive, negatives[kept], margin)
+        squares = np.empty(kept.shape)
+        for rows, columns in own_runs(points, panel.start, panel.stop, slice(0, len(points))):
+            anchors = slice(panel.start + rows.start, panel.start + rows.stop)
+            squares[rows, : columns.stop - columns.start] = points.gram.beside(anchors, columns)
+        return _told(points, anchor, positive, negatives[kept], squares[kept], margin)
 
     return fold(points, mine, **options)
 

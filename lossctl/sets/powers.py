@@ -30,6 +30,10 @@ class PairKeys(Gram):
     def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         return self.direct(i, j)
 
+    def beside(self, anchors: slice, columns: slice) -> np.ndarray:
+        i, j = np.mgrid[anchors, columns]
+        return self.direct(i.ravel(), j.ravel()).reshape(i.shape)
+
     def direct(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         result = np.empty(len(i))
         for part in self.parts(len(i)):
