@@ -14,6 +14,7 @@ from ..language.rounded import row_dots
 from ..language.rounding import near_one
 from ..language.twofold import Directions, Twofold, directions, lengths
 
+AT_ONCE, LEAST = 1 << 15, 1 << 4  # numbers, and at least so many rows, of which directions are made in one pass
 KNOWN = 2.0**-44  # squares that the directions have all digits of
 
 
@@ -22,17 +23,26 @@ def directions_of(x: np.ndarray) -> Directions:
     count, d = x.shape
     high, rest = drawer.like(x, x.shape), drawer.like(x, (count, 2 * d))
     units = Directions(high, rest[:, :d], rest[:, d:], rest)
-    for rows in drawer.blocks(x):
-        part = directions(x[rows])
-        high[rows], units.low[rows], units.nearest[rows] = part.high, part.low, part.nearest
+    for block in drawer.blocks(x):
+        for rows in _parts(block, d):
+            part = directions(x[rows])
+            high[rows], units.low[rows], units.nearest[rows] = part.high, part.low, part.nearest
         drawer.let_go(high)
         drawer.let_go(rest)
     return units
 
 
+def _parts(rows: slice, columns: int) -> list[slice]:
+    """The rows in parts of about the same size, so small that what is made of them stays near the processor."""
+    count, step = rows.stop - rows.start, max(LEAST, AT_ONCE // max(1, columns))
+    parts = max(1, -(-count // step))
+    ends = [rows.start + count * part // parts for part in range(parts + 1)]
+    return list(map(slice, ends, ends[1:]))
+
+
 def lengths_of(x: np.ndarray) -> Twofold:
     """|x| of (N, D) points, (N,)."""
-    parts = [lengths(x[rows]) for rows in drawer.blocks(x)]
+    parts = [lengths(x[rows]) for block in drawer.blocks(x) for rows in _parts(block, x.shape[1])]
     return Twofold(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("high", "low")))
 
 
