@@ -168,3 +168,23 @@ def test_macl_of_a_temperature_that_is_not_above_zero_is_no_number():
     assert np.isnan(lossctl.compute("macl:alignment=1,alpha=1", left, -left).value)
     assert np.isnan(lossctl.row_losses("macl:alignment=1,alpha=1", left, -left)).all()
     assert lossctl.compute("macl:alignment=1,alpha=1", left, left).value > 1
+
+
+def test_a_softmax_of_numbers_that_are_off_is_never_farther_off_than_it_says():
+    import mpmath as mp
+
+    from lossctl.language.rounded import UNIT, Rounded
+
+    with mp.workprec(400):
+        for case in range(120):
+            count, slope, floor = int(RNG.integers(2, 12)), float(RNG.choice([0, 1, 3])), 10 ** RNG.uniform(-1, 3)
+            x = RNG.normal(size=(1, count)) * 10 ** RNG.uniform(-2, 1)
+            at = int(np.argsort(x[0])[-1 - case % 2])
+            said = Rounded(x, slope, floor, 1e9).surprises(np.ones((1, count), bool), np.array([[at]]))
+            for sign in (1, -1):  # all others up and the own one down, and the reverse
+                off = [
+                    sign * (slope * abs(v) + floor) * mp.mpf(UNIT) * (-1 if k == at else 1) for k, v in enumerate(x[0])
+                ]
+                truth = [mp.mpf(v) + move for v, move in zip(x[0].tolist(), off, strict=True)]
+                value = mp.log(mp.fsum(mp.exp(v - truth[at]) for v in truth))
+                assert abs(value - said.x[0, 0]) <= 1.01 * mp.mpf(said.error[0, 0]), (case, sign)

@@ -84,18 +84,25 @@ class Rounded:
         return Bounded(value, units * UNIT)
 
     def surprises(self, mask: np.ndarray, index: np.ndarray) -> Bounded:
-        """-log of the softmax of x over the masked columns, for the columns at `index`, (B, K)."""
+        """-log of the softmax of x over the masked columns, for the columns at `index`, (B, K).
+
+        By the mean value theorem it moves by the mean of what the columns move, weighted with their shares, and by what
+        the column at `index` moves; beside the largest, by no more than the shares of all others of both.
+        """
         top, share, _ = self._shares(mask)
         at = share.argmax(axis=1)
         np.put_along_axis(share, at[:, None], 0.0, axis=1)
         rest = share.sum(axis=1)
         x = picked(self.x, index)
-        gap = where(index == at[:, None], 0.0, top[:, None] - x)
+        is_top = index == at[:, None]
+        gap = where(is_top, 0.0, top[:, None] - x)
         value = gap + log1p(rest)[:, None]
-        of_gap = where(index == at[:, None], 0.0, self.slope * (abs(top)[:, None] + abs(x)) + 2 * self.floor + gap)
-        spread = math.log(self.x.shape[1]) + relu(-np.log(rest))
-        of_rest = (self.slope * (2 * abs(top) + spread) + 2 * self.floor + spread + 4) * rest / (1 + rest)
-        return Bounded(value, (of_gap + of_rest[:, None] + 2 * value) * UNIT)
+        widest = math.log(self.x.shape[1])  # no mean of gaps, weighted with their shares, is more
+        spread, others = widest + relu(-np.log(rest)), rest / (1 + rest)
+        of_others = (self.slope * (2 * abs(top) + spread) + 2 * self.floor) * others
+        of_both = self.slope * (abs(top)[:, None] + abs(x)) + 2 * self.floor + gap
+        moved = where(is_top, of_others[:, None], of_both + np.minimum(self.slope * widest, of_others)[:, None])
+        return Bounded(value, (moved + ((spread + 4) * others)[:, None] + 2 * value) * UNIT)
 
     def _shares(self, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The largest of the masked columns, (B,), e to how far each lies below it, (B, N), and the sum of these."""
