@@ -347,14 +347,14 @@ def test_what_pyarrow_reads_has_the_same_values_and_faults(tmp_path, monkeypatch
     for kind, cell in product(("number", "category"), cells):
         path = write(tmp_path, "a.csv", "p,y\n" + "0.3,1\n" * 40 + f"0.5,{cell}\n" + "1e-3,2\n" * 40)
         answers = set()
-        for least in (0, 1 << 30):
-            monkeypatch.setattr(tables, "MANY", least)
+        for bounds in ((1 << 30, 1 << 30), (0, 1 << 30), (0, 0)):
+            monkeypatch.setattr(fast, "SOME", bounds[0])
+            monkeypatch.setattr(fast, "MANY", bounds[1])
             try:
                 answers.add(repr(read(path, "y", kind).tolist()))
             except DataError as fault:
                 answers.add(str(fault))
         assert len(answers) == 1, (kind, cell, answers)
-    monkeypatch.setattr(tables, "MANY", 0)
     monkeypatch.setattr(fast, "read_fast", None)  # so nothing but pyarrow reads plain numbers and labels
     for text, end in (("a", "\n"), ('"é, ""x""\n"', "\n"), ('""', "\r\n")):
         path = write(tmp_path, "a.csv", "p,y,z\n" + f'0.5,a,{text}{end}"0.1",b,{text}{end}' * 20)

@@ -33,22 +33,24 @@ if TYPE_CHECKING:
 
 QUOTE, NEWLINE, BLANK, ZERO, NINE = 34, 10, 32, 48, 57
 WIDEST_WORD = 64
+SOME, MANY = 1 << 22, 1 << 25  # bytes from which pyarrow reads what the fast reader cannot; all that it can
 BLOCK = 1 << 18  # bytes that pyarrow reads at once, so that they stay in the cache
 BEGINS_WORD = np.isin(np.arange(256), list(b"abcdefghijklmopqrstuvwxyzABCDEFGHIJKLMOPQRSTUVWXYZ_"))
 COMMA_TO_POINT = bytes.maketrans(b",.", b".?")
 TRUTH_DIGITS = {word.encode(): b"%d" % value for word, value in TRUTHS.items()}
 
 
-def read_rows(chunk: bytes, line: int, form: Form, plan: ColumnKinds, of_many: bool = False) -> Parsed:
+def read_rows(chunk: bytes, line: int, form: Form, plan: ColumnKinds, size: int = 0) -> Parsed:
     """The wanted cells of whole rows of which the first is on `line`. DataError with file, line and column.
 
-    of_many: of so many rows that pyarrow, where it is installed, is worth its import
+    size: bytes of the file, which tell whether pyarrow, where it is installed, is worth its import
     """
     chunk = plain_rows(chunk, form)
-    parsed = read_by_arrow(chunk, form, plan) if of_many else None
-    if parsed is None:
-        parsed = read_fast(chunk, form, plan)
-    return read_strictly(chunk, line, form, plan) if parsed is None else parsed
+    readers = (read_by_arrow, read_fast) if size >= MANY else (read_fast, read_by_arrow)[: 1 + (size >= SOME)]
+    for reader in readers:
+        if (parsed := reader(chunk, form, plan)) is not None:
+            return parsed
+    return read_strictly(chunk, line, form, plan)
 
 
 def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:

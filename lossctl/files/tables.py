@@ -13,13 +13,12 @@ import numpy as np
 from ..errors import DataError
 from .cells import ColumnKinds, Form, plain_rows, strict_rows
 from .content import Array, Choice, Chunk, dropped, pieces
-from .fast import read_rows
+from .fast import MANY, read_rows
 from .opening import Bytes
 from .values import categories, settled
 
 CHUNK = 1 << 17  # so that the arrays of one chunk stay in the cache
-MANY = 1 << 25  # bytes of which pyarrow reads the numbers
-CHUNK_OF_MANY = 1 << 21  # so that a call of it is worth its setting up
+CHUNK_OF_MANY = 1 << 20  # so that a call of it is worth its setting up
 LONGEST_ROW = 16 << 20
 
 
@@ -96,7 +95,7 @@ class Table:
         while offset < self.stretch.size:
             chunk = self._chunk(offset)
             self._marks.append((rows, offset, line))
-            parsed = read_rows(chunk, line, self.form, plan, self.stretch.size >= MANY)
+            parsed = read_rows(chunk, line, self.form, plan, self.stretch.size)
             matrices = [read_lists(chunk, line, self.form, column, self.lists[column]) for column in lists]
             yield (parsed.numbers, *parsed.labels, *matrices)
             rows += len(parsed.numbers)
