@@ -58,6 +58,16 @@ def test_what_is_missing_says_why() -> None:
     assert registry.find("F.l1_loss").name == registry.find("l1").name == "mae"
     assert registry.find("nn.CrossEntropyLoss()").name == "cross-entropy"
     assert registry.find("Mean Squared Error").name == registry.find("mean_squared_error").name == "mse"
+    for name, use in {
+        "MQLoss": "wis --levels 0.1/0.5/0.9 --scale 0.5",
+        "roc_auc_score": "ranknet",
+        "BalancedAccuracy": "scikit-learn",
+        "NormalDistributionLoss": "gaussian-nll",
+        "coverage": "interval-coverage, or coverage-error",
+    }.items():
+        with pytest.raises(UsageError, match="is no loss here") as caught:
+            registry.find(name)
+        assert use in caught.value.fix, name
     with pytest.raises(UsageError, match=r"ArcFaceLoss\(num_classes=10\) is a call"):
         registry.find("losses.ArcFaceLoss(num_classes=10)")
 

@@ -21,16 +21,17 @@ def command() -> Any:
 
 def explain(values: Mapping[str, Any]) -> None:
     """One loss: its formula, when it misleads, its options, an example, and where libraries differ."""
-    from ..language.pointers import POINTERS
+    from ..language.pointers import pointer
     from ..show import losses as show
 
     style = output.style_of(values)
     width = min(output.width(), show.WIDTH)
     with output.destination(style) as writer:
         name = values["loss"].strip().lower().replace("_", "-").replace(" ", "-")
-        if name in POINTERS and name not in registry.names():
-            is_json, pointer = style.format == "json", POINTERS[name]
-            writer.write(show.pointer_json(name, pointer) if is_json else show.pointer_page(name, pointer, width))
+        known = None if name in registry.names() else pointer(name)
+        if known is not None:
+            is_json = style.format == "json"
+            writer.write(show.pointer_json(name, known) if is_json else show.pointer_page(name, known, width))
             return
         loss = registry.find(values["loss"])
         writer.write(show.page_json(loss) if style.format == "json" else show.page(loss, width))

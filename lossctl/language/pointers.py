@@ -123,7 +123,35 @@ _SAMPLES = Pointer("a distance of two samples of points", "it takes all pairs of
                    "POT or geomloss; of numbers: lossctl compute energy-distance or wasserstein-1d",
                    "energy-distance")  # fmt: skip
 
+_CLUSTERS = Pointer("a score of clusterings", "it compares groups of rows, not predictions with labels",
+                    "scikit-learn has them; of labelled embeddings: lossctl triplets EMB LABEL")  # fmt: skip
+_MIXTURE = Pointer("the likelihood of a mixture, or of a distribution of one's choice", "a distribution is a loss here",
+                   "of mean and variance: lossctl compute gaussian-nll; others are poisson-nll, negative-binomial-nll, "
+                   "student-t-nll; of samples: crps-ensemble", "gaussian-nll")  # fmt: skip
+_RELATIVE = Pointer("an error as a share of that of other forecasts", "it is a quotient of two losses",
+                    "compute both and divide, or: lossctl compare OTHERS FILE -y TRUTH --loss mae", "mae")  # fmt: skip
+
 POINTERS: dict[str, Pointer] = {
+    **dict.fromkeys(("rand", "adjusted-rand", "mutual-info", "adjusted-mutual-info", "normalized-mutual-info",
+                     "v-measure", "homogeneity", "completeness", "fowlkes-mallows", "calinski-harabasz",
+                     "davies-bouldin"), _CLUSTERS),
+    **dict.fromkeys(("distribution", "normal-distribution", "log-normal-distribution", "beta-distribution",
+                     "negative-binomial-distribution", "multivariate-normal-distribution", "gmm", "pmm", "nbmm",
+                     "mqf2-distribution"), _MIXTURE),
+    **dict.fromkeys(("rel-mse", "rmae", "relative-mae", "theil-u2", "mean-relative-absolute-error"), _RELATIVE),
+    **dict.fromkeys(("mqloss", "multi-quantile", "multi-quantile-loss", "mql", "mean-quantile"),
+                    Pointer("the mean pinball of several quantiles", "it is half of wis, which takes a level a column",
+                            "lossctl compute wis --levels 0.1/0.5/0.9 --scale 0.5", "wis")),
+    **dict.fromkeys(("iqloss", "implicit-quantile-network-distribution"),
+                    Pointer("the pinball of a quantile that is drawn for each batch", "it is chance that chooses",
+                            "of fixed quantiles: lossctl compute pinball --alpha, or wis --levels", "pinball")),
+    **dict.fromkeys(("scrps", "scaled-crps"),
+                    Pointer("crps over the mean size of the true values", "it is a quotient of two means",
+                            "of samples: lossctl compute crps-ensemble; of quantiles: wis; then divide by the mean of "
+                            "|target|", "crps-ensemble")),
+    **dict.fromkeys(("msse", "mean-squared-scaled-error"),
+                    Pointer("the mean squared error in units of the naive one", "it is the square of rmsse",
+                            "lossctl compute rmsse", "rmsse")),
     **dict.fromkeys(("naive-bayes", "maximum-posterior", "map-estimate", "posterior"), _POSTERIOR),
     **dict.fromkeys(("genetic-programming", "fitness", "genetic-algorithm", "evolution"), _FITNESS),
     **dict.fromkeys(("reinforcement-learning", "expected-return", "rl", "reward", "value-function"), _RETURN),
@@ -138,10 +166,12 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("maximum-likelihood", "log-likelihood", "likelihood", "logistic-regression"), _LIKELIHOOD),
     "accuracy": Pointer("the share of rows that are right", "it is 1 minus the error rate",
                         "lossctl compute zero-one: accuracy is 1 minus it", "zero-one"),
-    **dict.fromkeys(("auc", "roc-auc", "auroc"), _AUC),
-    **dict.fromkeys(("mrr", "hit-rate", "recall-at-k", "precision-at-k"), _RETRIEVAL),
+    **dict.fromkeys(("auc", "roc-auc", "auroc", "auc-mu", "query-auc", "normalized-gini"), _AUC),
+    **dict.fromkeys(("mrr", "hit-rate", "recall-at-k", "precision-at-k", "recall-at", "precision-at", "pfound",
+                     "average-gain", "filtered-dcg"), _RETRIEVAL),
     **dict.fromkeys(("precision", "recall", "f1", "f1-score", "f-score", "fbeta", "confusion-matrix",
-                     "balanced-accuracy", "specificity", "sensitivity"), _DECISIONS),
+                     "balanced-accuracy", "balanced-error-rate", "top-k-accuracy", "total-f1",
+                     "specificity", "sensitivity"), _DECISIONS),
     **dict.fromkeys(("bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore"), _TEXT),
     **dict.fromkeys(("hausdorff", "hausdorff-loss", "boundary", "boundary-loss", "cldice", "soft-cldice"), _SHAPES),
     **dict.fromkeys(("dino", "dino-loss", "ibot", "tico"), _TEACHERS),
@@ -175,3 +205,12 @@ POINTERS: dict[str, Pointer] = {
     "silhouette": Pointer("how well clusters are apart", "it is no loss",
                           "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL"),
 }  # fmt: skip
+
+
+def pointer(name: str) -> Pointer | None:
+    """What a name stands for that is no loss, also as `RocAuc` or `roc_auc_score`; None for other names."""
+    kebab = "-".join(name.lower().replace("_", "-").split())
+    if kebab in POINTERS:
+        return POINTERS[kebab]
+    stem = kebab.removesuffix("-score").removesuffix("-loss").replace("-", "").removesuffix("loss")
+    return next((known for other, known in POINTERS.items() if other.replace("-", "") == stem), None)

@@ -360,11 +360,10 @@ def find(name: str) -> Loss:
 
 def refuse_pointer(name: str) -> None:
     """UsageError for a name that is known, though it is no loss: what it is, and what to use."""
-    from .pointers import POINTERS
+    from .pointers import pointer
 
-    kebab = name.strip().lower().replace("_", "-").replace(" ", "-")
-    if kebab in POINTERS:
-        what, why, use, _ = POINTERS[kebab]
+    if (known := pointer(name)) is not None:
+        what, why, use, _ = known
         raise UsageError(f"{name!r} is no loss here: {what}", why=why, fix=use)
 
 

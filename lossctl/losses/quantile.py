@@ -92,7 +92,7 @@ def expectile(pred: Array, target: Array, *, alpha: Fraction = 0.5) -> Array:
     return row_mean(alpha * (low * low) + (1.0 - alpha) * (high * high))
 
 
-@loss(aliases=("winkler",))
+@loss(aliases=("winkler", "winkler-score"))
 def interval_score(lower: Array, upper: Array, target: Array, *, alpha: Level = 0.1) -> Array:
     """The width of a predicted interval, and what is beyond it times 2 / alpha.
 

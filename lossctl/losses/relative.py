@@ -63,7 +63,12 @@ def _share(error: Total, size: Total, weight: Total) -> Array | float:
     return quotient(error, size)
 
 
-@loss(finish=_share, stands_alone=False, reductions=("overall",), aliases=("weighted-mean-absolute-percentage-error",))
+@loss(
+    finish=_share,
+    stands_alone=False,
+    reductions=("overall",),
+    aliases=("wape", "nd", "weighted-mean-absolute-percentage-error"),
+)
 def wmape(pred: Array, target: Array) -> Sums:
     """All absolute errors together as a share of all targets together.
 

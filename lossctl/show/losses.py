@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..curves.variables import variables_of
 from ..language.domains import Option
 from ..language.elsewhere import Foreign, names_of
-from ..language.pointers import POINTERS, Pointer
+from ..language.pointers import POINTERS, Pointer, pointer
 from ..language.presets import CONVENTIONS, Convention
 from ..language.registry import Loss, find, names
 from ..results.document import document
@@ -43,9 +43,9 @@ def by_family(losses: Sequence[Loss]) -> list[Sheet]:
 def objectives() -> Sheet:
     """For a person: what models minimise, by name, and the loss that is that."""
     families: dict[Pointer, list[str]] = {}
-    for name, pointer in POINTERS.items():
-        families.setdefault(pointer, []).append(name)
-    rows = tuple((names[0], pointer.use) for pointer, names in families.items())
+    for name, known in POINTERS.items():
+        families.setdefault(known, []).append(name)
+    rows = tuple((names[0], known.use) for known, names in families.items())
     return Sheet(("no loss, but", "use"), rows, prose=frozenset({"use"}))
 
 
@@ -136,8 +136,9 @@ class Page:
 def explain(loss: str) -> Page:
     """What `lossctl explain LOSS` prints. UsageError where the name is unknown."""
     name = loss.strip().lower().replace("_", "-").replace(" ", "-")
-    if name in POINTERS and name not in names():
-        return Page(pointer_page(name, POINTERS[name]))
+    known = None if name in names() else pointer(name)
+    if known is not None:
+        return Page(pointer_page(name, known))
     return Page(page(find(loss)))
 
 
