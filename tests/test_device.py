@@ -113,9 +113,12 @@ def test_most_anchors_are_proven_on_the_device():
     assert all(found.is_open.mean() < 0.02 for found in there.finder.answers.values())
 
 
-def test_large_classes_are_sorted_instead_of_compared():
+@pytest.mark.parametrize("spread", [1.0, 0.0])
+def test_large_classes_are_sorted_instead_of_compared(spread):
+    """And of points that are all the same no bound says anything."""
     random = np.random.default_rng(2)
-    points = sort_points(random.standard_normal((90, 3)), np.arange(90) % 2)
+    n = 90 if spread else 12
+    points = sort_points(1 + spread * random.standard_normal((n, 3)), np.arange(n) % 2)
     for strategy, options in STEPS:
         there = device_picks.with_picks(points, DEVICE)
         one, other = (joined(STRATEGIES[strategy].mine(p, **options)) for p in (points, there))

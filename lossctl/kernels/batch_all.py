@@ -6,7 +6,7 @@ Schroff, Kalenichenko, Philbin, FaceNet, 2015, for the categories.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,8 +19,7 @@ from .tiles import HAS_TRITON, PaddedPoints, Tiling, jit, load_anchors, tile_pro
 if TYPE_CHECKING or HAS_TRITON:
     import triton.language as tl
 
-MOST_POSITIVES = 31
-UNROLLED = 4  # thresholds compared in one go; more would spill registers
+MOST_POSITIVES = 31  # one less than the lanes of a warp, in which an anchor's thresholds lie to be searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class TripletSums:
 class Filter:
     """What the kernel compares first, in float32 whatever the points are.
 
-    inner, outer: (thresholds, rows), of `Thresholds`, -inf where there is none
+    inner, outer: (rows, MOST_POSITIVES + 1), those of `Thresholds`, falling, -inf where there is none
     width: (rows,), a comparison that is off by more is decided; farthest: (rows,), beyond lies nothing that counts
     """
 
@@ -94,18 +93,27 @@ def filter_of(at: Thresholds) -> Filter:
     """
     highest = torch.finfo(torch.float32).max
     inner, outer = (
-        torch.where(at.inner >= 0, side, -torch.inf).float().clamp(max=highest) for side in (at.inner, at.outer)
+        _table(torch.where(at.inner >= 0, side, -torch.inf).float().clamp(max=highest), -torch.inf)
+        for side in (at.inner, at.outer)
     )
     width = at.band.amax(0)
     if at.band.dtype == torch.float64:
         width = (1.001 * (width + 2.0**-23 * (width + at.outer[0].clamp(min=0))) + 2.0**-126).float()
-    farthest = torch.nextafter(outer[0] + width, torch.full_like(width, torch.inf))
+    farthest = torch.nextafter(outer[:, 0] + width, torch.full_like(width, torch.inf))
     return Filter(inner, outer, width, farthest)
 
 
-def sums_of_farthest(reach: Tensor) -> Tensor:
-    """(MOST_POSITIVES + 1, rows) sums of none, of the first row, of the first two, and so on."""
-    return torch.nn.functional.pad(reach, (0, 0, 1, MOST_POSITIVES - len(reach))).cumsum(0)
+def sums_of_farthest(reach: Tensor) -> tuple[Tensor, Tensor]:
+    """(rows, MOST_POSITIVES + 1) sums of none, of the first row, of the first two and so on, and what float32 sums
+    lack."""
+    exact = torch.nn.functional.pad(_table(reach.double(), 0.0).cumsum(1), (1, -1))
+    sums = exact.to(reach.dtype)
+    return sums, (exact - sums).float()
+
+
+def _table(columns: Tensor, value: float) -> Tensor:
+    """(rows, MOST_POSITIVES + 1) from (thresholds, rows), with a value where there is none."""
+    return torch.nn.functional.pad(columns, (0, 0, 0, MOST_POSITIVES + 1 - len(columns)), value=value).T.contiguous()
 
 
 def naive(
@@ -214,7 +222,7 @@ def fused(
     tiling: Tiling | None = None,
     anchors: Tensor | None = None,
 ) -> TripletSums:
-    """One Triton program a block of anchors, every tile compared with the anchor's thresholds.
+    """One Triton program a block of anchors, every element of a tile searched in its anchor's sorted thresholds.
 
     Arguments and errors as in `panel`. Classes of more than 32 take the sorted route of `panel`.
     anchors: neighbouring rows to answer for, all unless given
@@ -222,29 +230,29 @@ def fused(
     Raises DeviceError where there is no triton or the embeddings are not on a GPU.
     """
     _check(margin, slack)
-    tiling = tiling or tiles.default_tiling(embeddings, precision)
+    tiling = tiling or default_tiling(embeddings, precision)
     points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     n_positives = points.largest_class - 1
     if n_positives > MOST_POSITIVES or n_positives * points.n > tiles.INT32_MAX:
         how: dict[str, Any] = {"margin": margin, "squared": squared, "precision": precision, "slack": slack}
         return panel(embeddings, start, end, anchors=anchors, **how)
-    n_thresholds = max(1, n_positives if n_positives < UNROLLED else -(-n_positives // UNROLLED) * UNROLLED)
+    n_thresholds = max(1, n_positives)
     rows, (first, blocks) = points.norms.shape[0], tiles.blocks_of(points, anchors, tiling)
     splits, tiles_per_split = tiling.splits(rows)
     loss = points.norms.new_empty((splits, rows), dtype=torch.float64)
     counts = points.start.new_empty((4, splits, rows), dtype=torch.int32)
-    inner = tiles.all_squared_positive_distances(points, n_thresholds).sort(0, descending=True).values
+    inner = tiles.all_squared_positive_distances(points, n_thresholds).sort(0, descending=True).values.contiguous()
     largest = points.norms[: points.n].max()
     at = thresholds(inner, points.norms, largest, margin=margin, squared=squared, slack=slack)
     rough = filter_of(at)
-    reach = sums_of_farthest(at.reach) if points.norms.dtype == torch.float64 else at.reach
-    round_root = points.norms.dtype == torch.float32 and precision in ("ieee", "tf32x3")
+    reach, rest = sums_of_farthest(at.reach)
+    round_root = not squared and points.norms.dtype == torch.float32 and precision in ("ieee", "tf32x3")
     with tiles.launching_on(points.values):
         _kernel[blocks, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
-            rough.inner, rough.outer, rough.width, rough.farthest, at.inner, at.outer, reach, at.band, loss, counts,
-            first, rows, rows // tiling.block_n, tiles_per_split, splits * rows, n_thresholds,
-            UNROLL=min(n_thresholds, UNROLLED), WIDEST=MOST_POSITIVES + 1,
+            rough.inner, rough.outer, rough.width, rough.farthest, at.inner, at.outer, reach, rest, at.band, loss,
+            counts, first, rows, rows // tiling.block_n, tiles_per_split, splits * rows, n_thresholds,
+            1 << n_thresholds.bit_length() - 1, WIDEST=MOST_POSITIVES + 1,
             SQUARED=squared, ROUND_ROOT=round_root, CERTIFY=slack > 0,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
@@ -255,6 +263,16 @@ def fused(
     easy = (size - 1) * (points.n - size) - active
     # What is never below 0 was summed as differences.
     return TripletSums(loss[:, own].sum(0).clamp(min=0), hard, active - hard, easy, tied, borderline)
+
+
+def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
+    """That of all kernels, on CUDA in smaller tiles: to search a tile takes longer than to read it, and needs an
+    anchor's columns in one warp and few of them a thread."""
+    tiling = tiles.default_tiling(embeddings, precision)
+    if not embeddings.is_cuda:
+        return tiling
+    step = 32 if precision == "tf32x3" else tiling.block_d
+    return replace(tiling, block_m=64, block_n=min(32, tiling.block_n), block_d=step)
 
 
 def _check(margin: float, slack: float) -> None:
@@ -275,6 +293,7 @@ def _kernel(
     inner: tl.tensor,
     outer: tl.tensor,
     reach: tl.tensor,
+    rest: tl.tensor,
     band: tl.tensor,
     loss: tl.tensor,
     counts: tl.tensor,
@@ -284,7 +303,7 @@ def _kernel(
     tiles_per_split: tl.tensor,
     n_counts: tl.tensor,
     n_thresholds: tl.tensor,
-    UNROLL: tl.constexpr,
+    first_step: tl.tensor,
     WIDEST: tl.constexpr,
     SQUARED: tl.constexpr,
     ROUND_ROOT: tl.constexpr,
@@ -297,88 +316,81 @@ def _kernel(
 ) -> None:
     DTYPE: tl.constexpr = norms.dtype.element_ty
     IS_DOUBLE: tl.constexpr = norms.dtype.element_ty == tl.float64
-    rows = (first_block + tl.program_id(0)) * BLOCK_M + tl.arange(0, BLOCK_M)
+    block = first_block + tl.program_id(0)
+    rows = block * BLOCK_M + tl.arange(0, BLOCK_M)
     row_start = tl.load(start + rows)[:, None]
     row_end = tl.load(end + rows)[:, None]
     row_norm = tl.load(norms + rows)[:, None]
     row_width = tl.load(width + rows)[:, None]
     row_farthest = tl.load(farthest + rows)[:, None]
-    if IS_DOUBLE:
-        reaches = tl.load(reach + tl.arange(0, WIDEST)[None, :] * n_rows.to(tl.int64) + rows[:, None])
+    begin = block.to(tl.int64) * (BLOCK_M * WIDEST)
+    table = tl.arange(0, BLOCK_M)[:, None] * WIDEST + tl.arange(0, WIDEST)[None, :]
     anchors = load_anchors(points, rows, DIM, BLOCK_D)
 
-    total = tl.zeros((BLOCK_M,), dtype=tl.float64)
-    hard = tl.zeros((BLOCK_M,), dtype=tl.int32)
-    active = tl.zeros((BLOCK_M,), dtype=tl.int32)
-    tied = tl.zeros((BLOCK_M,), dtype=tl.int32)
-    borderline = tl.zeros((BLOCK_M,), dtype=tl.int32)
+    # Kept for each lane of a tile, and added up over the lanes once, at the end.
+    total = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float64)
+    hard = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+    active = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+    tied = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
+    borderline = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
 
+    lanes = tl.arange(0, BLOCK_N)[None, :]
     first = tl.program_id(1) * tiles_per_split
     for tile in range(first, tl.minimum(first + tiles_per_split, n_tiles)):
         ab = tile_product(points, anchors, rows, tile * BLOCK_N, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION)
-        columns = (tile * BLOCK_N + tl.arange(0, BLOCK_N))[None, :]
+        columns = tile * BLOCK_N + lanes
         negative = tl.maximum(row_norm + (tl.load(norms + columns) - 2.0 * ab), 0.0)
         same = (columns >= row_start) & (columns < row_end)
         negative = tl.where(same, float("inf"), negative)
-        rough = negative.to(tl.float32)
-        if tl.max(tl.max((rough <= row_farthest).to(tl.int32), 1), 0) > 0:
-            if SQUARED:
-                distance = negative
-            elif ROUND_ROOT:  # tl.sqrt is approximate in float32
-                distance = tl.sqrt_rn(negative)
-            else:
-                distance = tl.sqrt(negative)
+        if tl.max(tl.max((negative.to(tl.float32) <= row_farthest).to(tl.int32), 1), 0) > 0:
+            # An anchor's lanes move into one warp, where thresholds are searched without memory.
+            negative = tl.gather(negative, tl.broadcast_to(lanes, (BLOCK_M, BLOCK_N)), 1)
+            rough = negative.to(tl.float32)
             up_to = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
             below = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
             nearest = tl.full((BLOCK_M, BLOCK_N), float("inf"), dtype=tl.float32)
-            hinges = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.float32)
-            at = rows.to(tl.int64)
-            for _ in range(0, n_thresholds, UNROLL):
-                for _ in tl.static_range(UNROLL):
-                    # Sign bits of differences are counted: a comparison and its sum are more instructions.
-                    off_inner = rough - tl.load(rough_inner + at)[:, None]
-                    off_outer = rough - tl.load(rough_outer + at)[:, None]
-                    up_to += (off_inner.to(tl.int32, bitcast=True) >> 31) & 1
-                    below += (off_outer.to(tl.int32, bitcast=True) >> 31) & 1
-                    nearest = tl.minimum(nearest, tl.abs(off_inner))
-                    if CERTIFY or IS_DOUBLE:
-                        nearest = tl.minimum(nearest, tl.abs(off_outer))
-                    if not IS_DOUBLE:
-                        hinges += tl.maximum(tl.load(reach + at)[:, None] - distance, 0.0)
-                    at += n_rows
+            # Each step halves what is left; both neighbours of an element are among those that it is compared with.
+            inners, outers = tl.load(rough_inner + begin + table), tl.load(rough_outer + begin + table)
+            step = first_step
+            while step > 0:
+                at_inner = tl.gather(inners, up_to + (step - 1), 1)
+                at_outer = tl.gather(outers, below + (step - 1), 1)
+                up_to += tl.where(rough < at_inner, step, 0)
+                below += tl.where(rough < at_outer, step, 0)
+                nearest = tl.minimum(nearest, tl.abs(rough - at_inner))
+                if CERTIFY or IS_DOUBLE:
+                    nearest = tl.minimum(nearest, tl.abs(rough - at_outer))
+                step = step >> 1
             if tl.max(tl.max((nearest <= row_width).to(tl.int32), 1), 0) > 0:
                 up_to = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
                 below = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
-                equal = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
-                if CERTIFY:
-                    near = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
                 for k in range(0, n_thresholds):
                     at = k * n_rows.to(tl.int64) + rows
                     hard_to = tl.load(inner + at)[:, None]
                     easy_from = tl.load(outer + at)[:, None]
                     up_to += (negative <= hard_to).to(tl.int32)
                     below += (negative < easy_from).to(tl.int32)
-                    equal += (negative == hard_to).to(tl.int32)
+                    tied += (negative == hard_to).to(tl.int32)
                     if CERTIFY:
                         half = tl.load(band + at)[:, None]
                         is_near = (tl.abs(negative - hard_to) <= half) | (tl.abs(negative - easy_from) <= half)
-                        near += (is_near & (hard_to >= 0)).to(tl.int32)
-                tied += tl.sum(equal, 1)
-                if CERTIFY:
-                    borderline += tl.sum(near, 1)
-            # Two counts in one sum: a tile has fewer than 1024 columns, and each at most 32 thresholds.
-            both = tl.sum(up_to + (below << 15), 1)
-            hard += both & 32767
-            active += both >> 15
-            if IS_DOUBLE:  # the thresholds above a negative are the farthest: how many there are says which
-                lengths = below * tl.where(below > 0, distance, 0.0)
-                total += tl.sum(tl.gather(reaches, below, 1) - lengths, 1)
-            else:
-                total += tl.sum(hinges, 1).to(tl.float64)
+                        borderline += (is_near & (hard_to >= 0)).to(tl.int32)
+            hard += up_to
+            active += below
+            # The thresholds above an element are the farthest: how many there are says which.
+            lengths = tl.where(below > 0, negative, 0.0)
+            if ROUND_ROOT:  # tl.sqrt is approximate in float32
+                lengths = tl.sqrt_rn(lengths)
+            elif not SQUARED:
+                lengths = tl.sqrt(lengths)
+            hinges = tl.fma(lengths, -below.to(DTYPE), tl.gather(tl.load(reach + begin + table), below, 1))
+            if not IS_DOUBLE:
+                hinges += tl.gather(tl.load(rest + begin + table), below, 1)
+            total += hinges.to(tl.float64)
 
     out = tl.program_id(1) * n_rows + rows
-    tl.store(loss + out, total)
-    tl.store(counts + out, hard)
-    tl.store(counts + n_counts + out, active)
-    tl.store(counts + 2 * n_counts + out, tied)
-    tl.store(counts + 3 * n_counts + out, borderline)
+    tl.store(loss + out, tl.sum(total, 1))
+    tl.store(counts + out, tl.sum(hard, 1))
+    tl.store(counts + n_counts + out, tl.sum(active, 1))
+    tl.store(counts + 2 * n_counts + out, tl.sum(tied, 1))
+    tl.store(counts + 3 * n_counts + out, tl.sum(borderline, 1))

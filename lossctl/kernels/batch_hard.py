@@ -5,8 +5,8 @@ Source: Hermans, Beyer, Leibe, In Defense of the Triplet Loss for Person Re-Iden
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,64 +23,86 @@ class HardPairs:
     """Per anchor, of shape (A,): a Euclidean distance and the row it leads to; nan and -1 where there is none.
 
     Of equal distances the lowest row is taken.
+    is_open: another row is so near to one of the two that, at the `slack` asked for, it may be the right one
     """
 
     positive: Tensor
     positive_at: Tensor
     negative: Tensor
     negative_at: Tensor
+    is_open: Tensor
 
 
 def naive(embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str = "ieee") -> HardPairs:
-    """The full (N, N) matrix and two masks of its size. Arguments as in `panel`."""
+    """The full (N, N) matrix and two masks of its size, which knows no slack. Arguments as in `panel`."""
     points = tiles.prepare(embeddings, start, end, precision=precision)
     everyone = torch.arange(points.n, device=embeddings.device)
     squared = tiles.squared_distances(points, everyone)
     same = tiles.class_mask(points, everyone)
     positive = same & ~torch.eye(points.n, dtype=torch.bool, device=same.device)
-    farthest, farthest_at = _extreme(torch.where(positive, -squared, torch.inf))
-    return _pairs(-farthest, farthest_at, *_extreme(torch.where(same, torch.inf, squared)))
+    sides = torch.where(positive, -squared, torch.inf), torch.where(same, torch.inf, squared)
+    return _pairs(_extreme(sides[0]), _extreme(sides[1]))
 
 
 def panel(
-    embeddings: Tensor, start: Tensor, end: Tensor, *, precision: str = "ieee", anchors: Tensor | None = None
+    embeddings: Tensor,
+    start: Tensor,
+    end: Tensor,
+    *,
+    precision: str = "ieee",
+    slack: float = 0.0,
+    anchors: Tensor | None = None,
 ) -> HardPairs:
     """Blocks of anchors against everyone, masks only where the block's classes lie.
 
     embeddings: (N, D) floats sorted by label; start, end: (N,) the slice of each row's class
     precision: of the product, for float32: ieee, tf32x3, tf32, bf16; float64 is always ieee
+    slack: relative error of a squared distance, as from `tiles.squared_distance_error`; what is then not open is that
+        of exact arithmetic
     anchors: rows to answer for, all unless given
     Raises DataError for arrays that do not fit, UsageError for an unknown precision.
     """
     points = tiles.prepare(embeddings, start, end, precision=precision)
-    blocks = [_panel(points, block) for block in tiles.anchor_blocks(points, anchors)]
-    return _pairs(*(torch.cat(column) for column in zip(*blocks, strict=True)))
+    blocks = [_panel(points, block, slack) for block in tiles.anchor_blocks(points, anchors)]
+    return HardPairs(*(torch.cat([getattr(block, field.name) for block in blocks]) for field in fields(HardPairs)))
 
 
-def _panel(points: PaddedPoints, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _panel(points: PaddedPoints, anchors: Tensor, slack: float) -> HardPairs:
     squared = tiles.squared_distances(points, anchors)
     low, high = int(points.start[anchors].min()), int(points.end[anchors].max())
     column = torch.arange(low, high, device=squared.device)
     window = squared[:, low:high]
     same = (column >= points.start[anchors, None]) & (column < points.end[anchors, None])
     positive = same & (column != anchors[:, None])
-    farthest, farthest_at = _extreme(torch.where(positive, -window, torch.inf))
+    farthest = _extreme(torch.where(positive, -window, torch.inf), slack, low)
     window.masked_fill_(same, torch.inf)
-    return -farthest, farthest_at + low, *_extreme(squared)
+    return _pairs(farthest, _extreme(squared, slack), tiles.reach_of(points, anchors, slack))
 
 
-def _extreme(squared: Tensor) -> tuple[Tensor, Tensor]:
-    at = squared.argmin(1)  # torch promises the first of equal minima for argmin, not for min
-    return squared.gather(1, at[:, None])[:, 0], at
+class _Extreme(NamedTuple):
+    """The least of some scores, in which row it is, and how far behind the next is, (A,) each; inf where none is."""
+
+    score: Tensor
+    at: Tensor
+    lead: Tensor
 
 
-def _pairs(farthest: Tensor, farthest_at: Tensor, nearest: Tensor, nearest_at: Tensor) -> HardPairs:
-    has_positive, has_negative = torch.isfinite(farthest), torch.isfinite(nearest)
+def _extreme(scores: Tensor, slack: float = 0.0, low: int = 0) -> _Extreme:
+    """Of (A, N) scores, which begin at a row; overwrites them."""
+    at = scores.argmin(1, keepdim=True)  # torch promises the first of equal minima for argmin, not for min
+    least = scores.gather(1, at)[:, 0]
+    lead = scores.scatter_(1, at, torch.inf).amin(1) - least if slack else torch.full_like(least, torch.inf)
+    return _Extreme(least, at[:, 0] + low, lead)
+
+
+def _pairs(farthest: _Extreme, nearest: _Extreme, reach: Tensor | float = 0.0) -> HardPairs:
+    has_positive, has_negative = torch.isfinite(farthest.score), torch.isfinite(nearest.score)
     return HardPairs(
-        torch.where(has_positive, farthest.clamp(min=0).sqrt(), torch.nan),
-        torch.where(has_positive, farthest_at, -1),
-        torch.where(has_negative, nearest.clamp(min=0).sqrt(), torch.nan),
-        torch.where(has_negative, nearest_at, -1),
+        torch.where(has_positive, (-farthest.score).clamp(min=0).sqrt(), torch.nan),
+        torch.where(has_positive, farthest.at, -1),
+        torch.where(has_negative, nearest.score.clamp(min=0).sqrt(), torch.nan),
+        torch.where(has_negative, nearest.at, -1),
+        (has_positive & ~(farthest.lead > reach)) | (has_negative & ~(nearest.lead > reach)),
     )
 
 
@@ -90,6 +112,7 @@ def fused(
     end: Tensor,
     *,
     precision: str = "ieee",
+    slack: float = 0.0,
     tiling: Tiling | None = None,
     anchors: Tensor | None = None,
 ) -> HardPairs:
@@ -103,21 +126,26 @@ def fused(
     points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     rows, (first, blocks) = points.norms.shape[0], tiles.blocks_of(points, anchors, tiling)
     splits, tiles_per_split = tiling.splits(rows)
-    farthest, nearest = points.norms.new_empty((2, splits, rows))
+    farthest, nearest, farther, nearer = points.norms.new_empty((4, splits, rows))
     farthest_at, nearest_at = points.start.new_empty((2, splits, rows), dtype=torch.int32)
     with tiles.launching_on(points.values):
         _kernel[blocks, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
-            farthest, farthest_at, nearest, nearest_at,
-            first, rows, rows // tiling.block_n, tiles_per_split,
+            farthest, farthest_at, farther, nearest, nearest_at, nearer,
+            first, rows, rows // tiling.block_n, tiles_per_split, CERTIFY=slack > 0,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
         )  # fmt: skip
-    farthest, farthest_at = tiles.merged(-farthest, farthest_at)
-    nearest, nearest_at = tiles.merged(nearest, nearest_at)
-    pairs = points.norms - farthest, farthest_at, points.norms + nearest, nearest_at
     own = tiles.rows_of(points, anchors)
-    return _pairs(*(column[own] for column in pairs))
+    norms = points.norms[own]
+
+    def side(scores: Tensor, at: Tensor, seconds: Tensor, sign: int) -> _Extreme:
+        best, rows = tiles.merged(scores[:, own], at[:, own])
+        lead = tiles.runner_up(scores[:, own], seconds[:, own]) - best if slack else torch.full_like(best, torch.inf)
+        return _Extreme(best + sign * norms, rows, lead)
+
+    sides = side(-farthest, farthest_at, -farther, -1), side(nearest, nearest_at, nearer, 1)
+    return _pairs(*sides, tiles.reach_of(points, own, slack))
 
 
 @jit
@@ -128,12 +156,15 @@ def _kernel(
     end: tl.tensor,
     farthest: tl.tensor,
     farthest_at: tl.tensor,
+    farther: tl.tensor,
     nearest: tl.tensor,
     nearest_at: tl.tensor,
+    nearer: tl.tensor,
     first_block: tl.tensor,
     n_rows: tl.tensor,
     n_tiles: tl.tensor,
     tiles_per_split: tl.tensor,
+    CERTIFY: tl.constexpr,
     DIM: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
@@ -160,33 +191,49 @@ def _kernel(
     most_tile = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
     least_tile = tl.zeros((BLOCK_M, BLOCK_N), dtype=tl.int32)
 
-    least, least_tile = _nearest(
-        points, norms, anchors, rows, first, low, least, least_tile, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION
-    )
+    # Of each lane the second too, where they are to be told apart.
+    more = tl.full((BLOCK_M, BLOCK_N), float("-inf"), dtype=DTYPE)
+    less = tl.full((BLOCK_M, BLOCK_N), float("inf"), dtype=DTYPE)
+
+    least, least_tile, less = _nearest(
+        points, norms, anchors, rows, first, low, least, least_tile, less,
+        CERTIFY, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION,
+    )  # fmt: skip
     for tile in range(low, high):
         ab = tile_product(points, anchors, rows, tile * BLOCK_N, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION)
         columns = (tile * BLOCK_N + lanes)[None, :]
         score = tl.load(norms + columns) - 2.0 * ab
         same = (columns >= row_start[:, None]) & (columns < row_end[:, None])
-        farther = same & (columns != rows[:, None]) & (score > most)
-        most = tl.where(farther, score, most)
-        most_tile = tl.where(farther, tile, most_tile)
-        nearer = (score < least) & ~same
-        least = tl.where(nearer, score, least)
-        least_tile = tl.where(nearer, tile, least_tile)
-    least, least_tile = _nearest(
-        points, norms, anchors, rows, high, last, least, least_tile, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION
-    )
+        positive = tl.where(same & (columns != rows[:, None]), score, float("-inf"))
+        if CERTIFY:
+            more = tl.maximum(more, tl.minimum(positive, most))
+        is_farther = positive > most
+        most = tl.where(is_farther, positive, most)
+        most_tile = tl.where(is_farther, tile, most_tile)
+        negative = tl.where(same, float("inf"), score)
+        if CERTIFY:
+            less = tl.minimum(less, tl.maximum(negative, least))
+        is_nearer = negative < least
+        least = tl.where(is_nearer, negative, least)
+        least_tile = tl.where(is_nearer, tile, least_tile)
+    least, least_tile, less = _nearest(
+        points, norms, anchors, rows, high, last, least, least_tile, less,
+        CERTIFY, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION,
+    )  # fmt: skip
 
     out = tl.program_id(1) * n_rows + rows
     best = tl.max(most, 1)
-    at = tl.where(most == best[:, None], most_tile * BLOCK_N + lanes[None, :], 2147483647)
+    at = tl.min(tl.where(most == best[:, None], most_tile * BLOCK_N + lanes[None, :], 2147483647), 1)
     tl.store(farthest + out, best)
-    tl.store(farthest_at + out, tl.min(at, 1))
+    tl.store(farthest_at + out, at)
+    if CERTIFY:
+        tl.store(farther + out, tl.max(tl.where(lanes[None, :] == (at % BLOCK_N)[:, None], more, most), 1))
     best = tl.min(least, 1)
-    at = tl.where(least == best[:, None], least_tile * BLOCK_N + lanes[None, :], 2147483647)
+    at = tl.min(tl.where(least == best[:, None], least_tile * BLOCK_N + lanes[None, :], 2147483647), 1)
     tl.store(nearest + out, best)
-    tl.store(nearest_at + out, tl.min(at, 1))
+    tl.store(nearest_at + out, at)
+    if CERTIFY:
+        tl.store(nearer + out, tl.min(tl.where(lanes[None, :] == (at % BLOCK_N)[:, None], less, least), 1))
 
 
 @jit
@@ -199,17 +246,21 @@ def _nearest(
     last: tl.tensor,
     least: tl.tensor,
     least_tile: tl.tensor,
+    less: tl.tensor,
+    CERTIFY: tl.constexpr,
     DTYPE: tl.constexpr,
     DIM: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_D: tl.constexpr,
     PRECISION: tl.constexpr,
-) -> tuple[tl.tensor, tl.tensor]:
+) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
     for tile in range(first, last):
         ab = tile_product(points, anchors, rows, tile * BLOCK_N, DTYPE, DIM, BLOCK_M, BLOCK_N, BLOCK_D, PRECISION)
         score = tl.load(norms + tile * BLOCK_N + tl.arange(0, BLOCK_N))[None, :] - 2.0 * ab
-        nearer = score < least
-        least = tl.where(nearer, score, least)
-        least_tile = tl.where(nearer, tile, least_tile)
-    return least, least_tile
+        if CERTIFY:
+            less = tl.minimum(less, tl.maximum(score, least))
+        is_nearer = score < least
+        least = tl.where(is_nearer, score, least)
+        least_tile = tl.where(is_nearer, tile, least_tile)
+    return least, least_tile, less

@@ -31,6 +31,7 @@ class SemiHardPairs:
     nan and -1 where the anchor has no such positive, and for the negative where there is none to take.
     Of equal distances the lowest row is taken.
     fell_back: no negative was farther than the positive
+    is_open: at the `slack` asked for, the right negative may be another
     """
 
     positive: Tensor
@@ -38,12 +39,13 @@ class SemiHardPairs:
     negative: Tensor
     negative_at: Tensor
     fell_back: Tensor
+    is_open: Tensor
 
 
 def naive(
     embeddings: Tensor, start: Tensor, end: Tensor, *, fallback: str = "easiest", precision: str = "ieee"
 ) -> SemiHardPairs:
-    """The (N, N, N) broadcast. Arguments as in `panel`."""
+    """The (N, N, N) broadcast, which knows no slack. Arguments as in `panel`."""
     _check(fallback)
     points = tiles.prepare(embeddings, start, end, precision=precision)
     everyone = torch.arange(points.n, device=embeddings.device)
@@ -54,11 +56,8 @@ def naive(
     nearest = torch.where(beyond.any(2), squared.gather(1, nearest_at), torch.inf)
     positive_at = tiles.positive_columns(points, everyone, points.largest_class - 1)
     column = positive_at.clamp(min=0)
-    extreme, extreme_at = _fallback(squared, same, fallback)
-    return _pairs(
-        squared.gather(1, column), positive_at, nearest.gather(1, column), nearest_at.gather(1, column),
-        extreme, extreme_at,
-    )  # fmt: skip
+    negatives = nearest.gather(1, column), nearest_at.gather(1, column), nearest.gather(1, column)
+    return _pairs(squared.gather(1, column), positive_at, negatives, _fallback(squared, same, fallback))
 
 
 def panel(
@@ -68,6 +67,7 @@ def panel(
     *,
     fallback: str = "easiest",
     precision: str = "ieee",
+    slack: float = 0.0,
     anchors: Tensor | None = None,
 ) -> SemiHardPairs:
     """Blocks of anchors: sort the negatives, find each positive's rank. The result is of size N x P.
@@ -75,52 +75,69 @@ def panel(
     embeddings: (N, D) floats sorted by label; start, end: (N,) the slice of each row's class
     fallback: the negative where none is beyond the positive: easiest (the farthest), hardest (the nearest), drop
     precision: of the product, for float32: ieee, tf32x3, tf32, bf16; float64 is always ieee
+    slack: relative error of a squared distance, as from `tiles.squared_distance_error`; what is then not open is that
+        of exact arithmetic
     anchors: rows to answer for, all unless given
     Raises DataError for arrays that do not fit, UsageError for an unknown fallback or precision.
     """
     _check(fallback)
     points = tiles.prepare(embeddings, start, end, precision=precision)
-    blocks = [_panel(points, block, fallback) for block in tiles.anchor_blocks(points, anchors)]
+    blocks = [_panel(points, block, fallback, slack) for block in tiles.anchor_blocks(points, anchors)]
     return SemiHardPairs(
         *(torch.cat([getattr(block, field.name) for block in blocks]) for field in fields(SemiHardPairs))
     )
 
 
-def _panel(points: PaddedPoints, anchors: Tensor, fallback: str) -> SemiHardPairs:
+def _panel(points: PaddedPoints, anchors: Tensor, fallback: str, slack: float) -> SemiHardPairs:
     squared = tiles.squared_distances(points, anchors)
     positive_at = tiles.positive_columns(points, anchors, points.largest_class - 1)
     positive = squared.gather(1, positive_at.clamp(min=0))
     same = tiles.class_mask(points, anchors)
-    extreme, extreme_at = _fallback(squared, same, fallback)
+    extreme = _fallback(squared, same, fallback)
     # A stable sort keeps equal distances in row order, so the first of a run is the lowest row.
     negatives, order = tiles.fill_own_class(squared, points, anchors, torch.inf).sort(dim=1, stable=True)
-    rank = torch.searchsorted(negatives, positive, right=True).clamp(max=points.n - 1)
-    return _pairs(positive, positive_at, negatives.gather(1, rank), order.gather(1, rank), extreme, extreme_at)
+    reach = tiles.reach_of(points, anchors, slack)[:, None]
+    rank = torch.searchsorted(negatives, positive - reach, right=True).clamp(max=points.n - 1)
+    after = (rank + 1).clamp(max=points.n - 1)  # the last is the anchor itself, at infinity
+    nearest = negatives.gather(1, rank), order.gather(1, rank), negatives.gather(1, after)
+    return _pairs(positive, positive_at, nearest, extreme, reach if slack else None)
 
 
-def _fallback(squared: Tensor, same: Tensor, fallback: str) -> tuple[Tensor, Tensor]:
-    """(A,) squared distance and row of the negative to fall back on, inf where there is none."""
+Picked = tuple[Tensor, Tensor, Tensor]  # squared distance of a negative, its row, squared distance of the next best
+
+
+def _fallback(squared: Tensor, same: Tensor, fallback: str) -> Picked:
+    """(A,) each, of the negative to fall back on, inf where there is none."""
     if fallback == "drop":
-        return squared.new_full(squared.shape[:1], torch.inf), torch.zeros_like(same[:, 0], dtype=torch.int64)
-    signed = -squared if fallback == "easiest" else squared
-    at = torch.where(same, torch.inf, signed).argmin(1)
-    has_one = ~same.gather(1, at[:, None])[:, 0]
-    return torch.where(has_one, squared.gather(1, at[:, None])[:, 0], torch.inf), at
+        none = squared.new_full(squared.shape[:1], torch.inf)
+        return none, torch.zeros_like(none, dtype=torch.int64), none
+    signed = torch.where(same, torch.inf, -squared if fallback == "easiest" else squared)
+    at = signed.argmin(1, keepdim=True)
+    has_one = torch.isfinite(signed.gather(1, at))[:, 0]
+    extreme = torch.where(has_one, squared.gather(1, at)[:, 0], torch.inf)
+    return extreme, at[:, 0], signed.scatter_(1, at, torch.inf).amin(1).abs()
 
 
 def _pairs(
-    positive: Tensor, positive_at: Tensor, nearest: Tensor, nearest_at: Tensor, extreme: Tensor, extreme_at: Tensor
+    positive: Tensor, positive_at: Tensor, nearest: Picked, fallen: Picked, reach: Tensor | None = None
 ) -> SemiHardPairs:
     exists = positive_at >= 0
-    beyond = torch.isfinite(nearest)
-    negative = torch.where(beyond, nearest, extreme[:, None])
+    beyond = torch.isfinite(nearest[0])
+    negative, negative_at, after = (
+        torch.where(beyond, own, other[:, None]) for own, other in zip(nearest, fallen, strict=True)
+    )
     taken = exists & torch.isfinite(negative)
+    is_open = torch.zeros_like(taken)
+    if reach is not None:
+        is_sure = ~(beyond & ~(negative > positive + reach)) & ((after - negative).abs() > reach)
+        is_open = exists & ~(torch.isfinite(reach) & (is_sure | ~taken))
     return SemiHardPairs(
         torch.where(exists, positive.sqrt(), torch.nan),
         positive_at,
         torch.where(taken, negative.sqrt(), torch.nan),
-        torch.where(taken, torch.where(beyond, nearest_at, extreme_at[:, None]), -1),
+        torch.where(taken, negative_at, -1),
         exists & ~beyond,
+        is_open,
     )
 
 
@@ -131,6 +148,7 @@ def fused(
     *,
     fallback: str = "easiest",
     precision: str = "ieee",
+    slack: float = 0.0,
     tiling: Tiling | None = None,
     anchors: Tensor | None = None,
 ) -> SemiHardPairs:
@@ -146,37 +164,46 @@ def fused(
     points = tiles.padded_for_triton(embeddings, start, end, precision=precision, tiling=tiling)
     n_positives = points.largest_class - 1
     if n_positives > MOST_POSITIVES:
-        return panel(embeddings, start, end, fallback=fallback, precision=precision, anchors=anchors)
+        return panel(embeddings, start, end, fallback=fallback, precision=precision, slack=slack, anchors=anchors)
     # One threshold more than positives: beyond -1 lies every negative, so the last finds the hardest to fall back on.
     n_thresholds = tiles.power_of_two(n_positives + 1, low=2, high=MOST_POSITIVES + 1)
     rows, (first, blocks) = points.norms.shape[0], tiles.blocks_of(points, anchors, tiling)
     splits, tiles_per_split = tiling.splits(rows)
-    inner = tiles.all_squared_positive_distances(points, n_thresholds).to(points.norms.dtype)
-    nearest = points.norms.new_empty((splits, rows, n_thresholds))
+    reach = tiles.reach_of(points, slice(None), slack)
+    positives = tiles.all_squared_positive_distances(points, n_thresholds).to(points.norms.dtype)
+    inner = positives.clone()
+    inner[:, : points.n] -= reach
+    nearest, after = points.norms.new_empty((2, splits, rows, n_thresholds))
     nearest_at = torch.empty_like(nearest, dtype=torch.int32)
-    farthest = points.norms.new_empty((splits, rows))
+    farthest, before = points.norms.new_empty((2, splits, rows))
     farthest_at = torch.empty_like(farthest, dtype=torch.int32)
     with tiles.launching_on(points.values):
         _kernel[blocks, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
-            inner, nearest, nearest_at, farthest, farthest_at,
+            inner, nearest, nearest_at, after, farthest, farthest_at, before,
             first, rows, rows // tiling.block_n, tiles_per_split,
             THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), EASIEST=fallback == "easiest",
+            CERTIFY=slack > 0,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
         )  # fmt: skip
     own = tiles.rows_of(points, anchors)
-    least, least_at = tiles.merged(nearest[:, own], nearest_at[:, own])
-    extreme, extreme_at = least[:, -1], least_at[:, -1]
+    least, least_at, second = _merged(nearest[:, own], nearest_at[:, own], after[:, own])
+    fallen: Picked = least[:, -1], least_at[:, -1], second[:, -1]
     if fallback == "easiest":
-        most, extreme_at = tiles.merged(-farthest[:, own], farthest_at[:, own])
-        extreme = torch.where(most > 0, torch.inf, -most)
+        most, at, next_most = _merged(-farthest[:, own], farthest_at[:, own], -before[:, own])
+        fallen = torch.where(most > 0, torch.inf, -most), at, torch.where(next_most > 0, torch.inf, -next_most)
     if fallback == "drop":
-        extreme = torch.full_like(extreme, torch.inf)
-    rows_asked = torch.arange(own.start, own.stop, device=extreme.device)
+        fallen = torch.full_like(fallen[0], torch.inf), fallen[1], fallen[2]
+    rows_asked = torch.arange(own.start, own.stop, device=reach.device)
     positive_at = tiles.positive_columns(points, rows_asked, n_positives)
-    positive = inner[:n_positives, own].T.clamp(min=0)
-    return _pairs(positive, positive_at, least[:, :n_positives], least_at[:, :n_positives], extreme, extreme_at)
+    positive = positives[:n_positives, own].T.clamp(min=0)
+    negatives = least[:, :n_positives], least_at[:, :n_positives], second[:, :n_positives]
+    return _pairs(positive, positive_at, negatives, fallen, reach[own, None] if slack else None)
+
+
+def _merged(scores: Tensor, at: Tensor, seconds: Tensor) -> Picked:
+    return *tiles.merged(scores, at), tiles.runner_up(scores, seconds)
 
 
 def _check(fallback: str) -> None:
@@ -193,8 +220,10 @@ def _kernel(
     inner: tl.tensor,
     nearest: tl.tensor,
     nearest_at: tl.tensor,
+    after: tl.tensor,
     farthest: tl.tensor,
     farthest_at: tl.tensor,
+    before: tl.tensor,
     first_block: tl.tensor,
     n_rows: tl.tensor,
     n_tiles: tl.tensor,
@@ -202,6 +231,7 @@ def _kernel(
     THRESHOLDS: tl.constexpr,
     UNROLL: tl.constexpr,
     EASIEST: tl.constexpr,
+    CERTIFY: tl.constexpr,
     DIM: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
@@ -218,8 +248,10 @@ def _kernel(
     positives = tl.arange(0, THRESHOLDS)[None, :]
     least = tl.full((BLOCK_M, THRESHOLDS), float("inf"), dtype=DTYPE)
     least_at = tl.zeros((BLOCK_M, THRESHOLDS), dtype=tl.int32)
+    less = tl.full((BLOCK_M, THRESHOLDS), float("inf"), dtype=DTYPE)  # the second least
     most = tl.full((BLOCK_M,), -1.0, dtype=DTYPE)
     most_at = tl.zeros((BLOCK_M,), dtype=tl.int32)
+    more = tl.full((BLOCK_M,), -1.0, dtype=DTYPE)
 
     first = tl.program_id(1) * tiles_per_split
     for tile in range(first, tl.minimum(first + tiles_per_split, n_tiles)):
@@ -236,6 +268,10 @@ def _kernel(
                 beyond = tl.where(negative > positive, negative, float("inf"))
                 best = tl.min(beyond, 1)[:, None]
                 best_at = tl.min(tl.where(beyond == best, columns, 2147483647), 1)[:, None]
+                if CERTIFY:
+                    second = tl.min(tl.where(columns == best_at, float("inf"), beyond), 1)[:, None]
+                    second = tl.minimum(tl.minimum(less, second), tl.maximum(least, best))
+                    less = tl.where(positives == k, second, less)
                 nearer = (positives == k) & (best < least)
                 least = tl.where(nearer, best, least)
                 least_at = tl.where(nearer, best_at, least_at)
@@ -243,6 +279,9 @@ def _kernel(
             finite = tl.where(negative < float("inf"), negative, -1.0)
             best = tl.max(finite, 1)
             best_at = tl.min(tl.where(finite == best[:, None], columns, 2147483647), 1)
+            if CERTIFY:
+                second = tl.max(tl.where(columns == best_at[:, None], -1.0, finite), 1)
+                more = tl.maximum(tl.maximum(more, second), tl.minimum(most, best))
             farther = best > most
             most = tl.where(farther, best, most)
             most_at = tl.where(farther, best_at, most_at)
@@ -253,3 +292,6 @@ def _kernel(
     tl.store(nearest_at + pairs, least_at)
     tl.store(farthest + out, most)
     tl.store(farthest_at + out, most_at)
+    if CERTIFY:
+        tl.store(after + pairs, less)
+        tl.store(before + out, more)

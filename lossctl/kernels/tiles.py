@@ -324,7 +324,7 @@ def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
     if precision == "ieee":
         return Tiling(128, 64, 16, warps=8, stages=2)
     if precision == "tf32x3":
-        return Tiling(128, 32, across if across <= 128 else 64, warps=8, stages=2)
+        return Tiling(128, 32, across if across <= 128 else 32, warps=8, stages=2)
     fits, stages = (256, 3) if precision == "bf16" else (128, 2)
     if fits < across <= 2 * fits:
         return Tiling(128, 32, across, warps=8, stages=2)
@@ -360,6 +360,20 @@ def merged(scores: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
     return least, torch.where(scores == least, at, INT32_MAX).amin(0).long()
 
 
+def runner_up(best: Tensor, second: Tensor) -> Tensor:
+    """The second least score over the splits (axis 0), each of which has its two least."""
+    return torch.cat((best, second)).sort(0).values[1]
+
+
+def reach_of(points: PaddedPoints, anchors: Tensor | slice, slack: float) -> Tensor:
+    """(A,) squared distances of an anchor that differ by more are in the order that they seem to be in.
+
+    Either may be off by the slack, a relative error such as `squared_distance_error`; the rest is for rounding here.
+    """
+    norms = points.norms[: points.n]
+    return 2.5 * slack * (norms[anchors] + norms.max())
+
+
 def launching_on(values: Tensor) -> AbstractContextManager[None]:
     """Makes the tensor's GPU the current one, on which triton launches."""
     guard: Any = torch.cuda.device_of
@@ -386,7 +400,7 @@ def dot_precision(precision: str) -> str:
 
 
 # Arguments that change from set to set, of which no variant is worth the seconds that it takes to compile.
-UNSPECIALIZED = ("first_block", "n_tiles", "tiles_per_split", "n_thresholds")
+UNSPECIALIZED = ("first_block", "n_tiles", "tiles_per_split", "n_thresholds", "first_step")
 
 
 def jit(function: Callable[..., Any]) -> Any:

@@ -4,8 +4,9 @@
     PYTHONPATH=. python tests/bench/kernel_code.py --lines    one line a variant, without the machine code
 
 A row is a variant: registers a thread and bytes of them that spill, shared memory, tensor-core products, and of
-batch-all the instructions for one element of a tile and one threshold: in the float32 loop over four thresholds that
-each tile with a near negative goes through, and in the one for a tile with a comparison too close to call.
+batch-all the instructions for one element of a tile: in one step of the search that each tile with a near negative goes
+through (five find an element among 31 thresholds and among 31 more), and for one threshold in a tile with a comparison
+too close to call. The walk is all that an element of a tile goes through at 31 thresholds without a second look.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -29,9 +30,8 @@ from lossctl.kernels import tiles
 KERNELS = ("batch_all", "batch_hard", "semi_hard")
 KINDS = {"ieee": "fp32", "tf32x3": "fp32", "tf32": "fp32", "bf16": "bf16", "float64": "fp64"}
 HEAD = (
-    "kernel,precision,D,certified,tile,registers,spilled bytes,shared KiB,tensor-core products,first look,second look"
+    "kernel,precision,D,certified,tile,registers,spilled bytes,shared KiB,tensor-core products,a step,second look,walk"
 )
-UNROLL = 4
 
 
 def main() -> None:
@@ -40,9 +40,10 @@ def main() -> None:
         variants = [at for at in variants if at[1] != "tf32" and (at[2] == 128 or at == ("batch_hard", "bf16", 256))]
     else:
         print(f"triton {triton.__version__}, compiled for sm_90\n")
-        print(f"| {' | '.join(HEAD.split(','))} |\n|{' --- |' * 5}{' ---: |' * 6}")
+        print(f"| {' | '.join(HEAD.split(','))} |\n|{' --- |' * 5}{' ---: |' * 7}")
     for name, precision, dim in variants:
-        for certified in (False, True) if name == "batch_all" and "--lines" not in sys.argv else (True,):
+        has_proof = name == "batch_all" or precision == "float64"  # what lossctl, or a table of it, asks for
+        for certified in (False, True) if has_proof and "--lines" not in sys.argv else (has_proof,):
             cells = variant(name, precision, dim, certified=certified)
             print(" ".join(cells) if "--lines" in sys.argv else f"| {' | '.join(cells)} |", flush=True)
 
@@ -52,12 +53,17 @@ def variant(name: str, precision: str, dim: int, *, certified: bool) -> list[str
     binary, cut = compiled(name, precision, dim, certified=certified)
     registers, spilled, loops = machine_code(binary)
     elements = cut.block_m * cut.block_n // (32 * cut.warps)
-    looks = [f"{count / elements / unroll:.1f}" for count, unroll in zip(loops[-2:], (UNROLL, 1), strict=False)]
+    looks = ["-"] * 3
+    if name == "batch_all":
+        *reading, search, second = loops
+        again = (dim // cut.block_d - 1) * sum(loop.inside for loop in reading)
+        walk = search.around - second.inside + 4 * search.inside + again
+        looks = [f"{count / elements:.1f}" for count in (search.inside, second.inside, walk)]
     products = len(re.findall(r"wgmma\.mma_async|\bmma\.sync", binary.asm["ptx"]))
     numbers = registers, spilled, -(-binary.metadata.shared // 1024), products
     return [
-        name.replace("_", "-"), precision, str(dim), ("no", "yes")[certified] if name == "batch_all" else "-",
-        f"{cut.block_m}x{cut.block_n}x{cut.block_d}", *map(str, numbers), *(looks if name == "batch_all" else "--"),
+        name.replace("_", "-"), precision, str(dim), ("no", "yes")[certified],
+        f"{cut.block_m}x{cut.block_n}x{cut.block_d}", *map(str, numbers), *looks,
     ]  # fmt: skip
 
 
@@ -67,12 +73,12 @@ def compiled(name: str, precision: str, dim: int, *, certified: bool) -> tuple[A
     real = "fp64" if kind == "fp64" else "fp32"
     dtype = torch.float64 if kind == "fp64" else torch.float32
     like: Any = SimpleNamespace(is_cuda=True, shape=(1, dim), dtype=dtype)
-    cut = tiles.default_tiling(like, precision)
-    types = dict.fromkeys(("first_block", "n_rows", "n_tiles", "tiles_per_split", "n_counts", "n_thresholds"), "i32")
+    cut = getattr(import_module(f"lossctl.kernels.{name}"), "default_tiling", tiles.default_tiling)(like, precision)
+    types = dict.fromkeys(("n_rows", "n_counts", *tiles.UNSPECIALIZED), "i32")
     types |= dict.fromkeys(("start", "end", "counts", "farthest_at", "nearest_at"), "*i32")
     types |= {"points": "*" + kind, "loss": "*fp64"}
     if name == "batch_all":
-        types |= dict.fromkeys(("rough_inner", "rough_outer", "width", "farthest"), "*fp32")
+        types |= dict.fromkeys(("rough_inner", "rough_outer", "width", "farthest", "rest"), "*fp32")
     fixed: dict[str, Any] = {
         "DIM": dim,
         "BLOCK_M": cut.block_m,
@@ -81,7 +87,7 @@ def compiled(name: str, precision: str, dim: int, *, certified: bool) -> tuple[A
         "WIDEST": 32,
     }
     fixed |= {"PRECISION": precision if precision.startswith("tf32") else "ieee", "SQUARED": False}
-    fixed |= {"CERTIFY": certified, "THRESHOLDS": 4, "UNROLL": UNROLL, "EASIEST": True}
+    fixed |= {"CERTIFY": certified, "THRESHOLDS": 4, "UNROLL": 4, "EASIEST": True}
     fixed |= {"ROUND_ROOT": precision in ("ieee", "tf32x3")}
     kernel = import_module(f"lossctl.kernels.{name}")._kernel
     signature = {at: "constexpr" if at in fixed else types.get(at, "*" + real) for at in kernel.arg_names}
@@ -94,8 +100,15 @@ def compiled(name: str, precision: str, dim: int, *, certified: bool) -> tuple[A
     return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options), cut
 
 
-def machine_code(binary: Any) -> tuple[int, int, list[int]]:
-    """Registers a thread, bytes that spill, and the instructions of each innermost loop in the order of the code."""
+class Loop(NamedTuple):
+    """Instructions of an innermost loop, and of the widest loop around it."""
+
+    inside: int
+    around: int
+
+
+def machine_code(binary: Any) -> tuple[int, int, list[Loop]]:
+    """Registers a thread, bytes that spill, and the innermost loops in the order of the code."""
     tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(binary.asm["cubin"])
@@ -109,7 +122,9 @@ def machine_code(binary: Any) -> tuple[int, int, list[int]]:
     back = [(low, high) for low, high in jumps if low < high]
     inner = [loop for loop in sorted(back) if not any(loop[0] <= a and b <= loop[1] for a, b in back if (a, b) != loop)]
     registers, spilled = (int(re.findall(rf"{what}:(\d+)", usage)[0]) for what in ("REG", "STACK"))
-    return registers, spilled, [sum(low <= at <= high for at, _ in code) for low, high in inner]
+    size = {(low, high): sum(low <= at <= high for at, _ in code) for low, high in back}
+    wide = [max(size[a, b] for a, b in back if a <= low and high <= b) for low, high in inner]
+    return registers, spilled, [Loop(size[loop], around) for loop, around in zip(inner, wide, strict=True)]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The picks of a whole set, found by a device and proven there, anchor by anchor.
 
-A kernel proposes, a count proves: a pick stands where no other point lies within twice the error bound of what was
-picked, nor of the threshold that it must pass. An anchor with any rival so near, a tie for example, is asked again of
-the CPU's engine, which decides by exact numbers and then by rows. So the answers are those of the CPU.
+A kernel proposes, and sees the next best too: a pick stands where no other point lies within twice the error bound of
+what was picked, nor of the threshold that it must pass. An anchor with any rival so near, a tie for example, is asked
+again of the CPU's engine, which decides by exact numbers and then by rows. So the answers are those of the CPU.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class DevicePicks:
         self.device = device
         self.points = points
         self._judges = Judges(points)
+        self._placed: list[Placed] = []  # at the first question
         self.answers: dict[tuple[object, ...], Proven] = {}
         self._lock = threading.Lock()
 
@@ -101,7 +102,8 @@ class DevicePicks:
         with self._lock:
             if key not in self.answers:
                 with room_on(self.device):
-                    self.answers[key] = ask(self.device, self.points, span, *question)
+                    self._placed = self._placed or [place(self.points, self.device)]
+                    self.answers[key] = ask(self._placed[0], self.points, span, *question)
             return self.answers[key]
 
     def _width(self, start: int, stop: int) -> int:
@@ -140,65 +142,20 @@ class DeviceView(NamedTuple):
     reach: Tensor
 
 
-def proven_extremes(device: str, points: Points, span: tuple[int, int]) -> Proven:
+def proven_extremes(placed: Placed, points: Points, span: tuple[int, int]) -> Proven:
     """Of a span of anchors (A, 2) the farthest positive and the nearest negative."""
     import torch
 
-    placed = place(points, device)
-    pairs = placed.kernel("batch-hard", span)(placed.x, placed.start, placed.end)
-    picks = torch.stack([pairs.positive_at, pairs.negative_at], 1)
-
-    def is_open(view: DeviceView) -> Tensor:
-        own = view.anchors - span[0]
-        far, near = picks[own, :1], picks[own, 1:]
-        at_near = view.negatives.gather(1, near)
-        at_far = torch.where(view.columns == far, view.positives, -torch.inf).amax(1, keepdim=True)
-        rivals = (view.negatives <= at_near + view.reach).sum(1), (view.positives >= at_far - view.reach).sum(1)
-        return (rivals[0] != 1) | (rivals[1] != 1)
-
-    open_ones = [is_open(view) for view in _views(points, placed.padded, span)]
-    return Proven(numbers(picks), numbers(torch.cat(open_ones)))
+    pairs = placed.kernel("batch-hard", span)(placed.x, placed.start, placed.end, slack=slack_of(points, 0.0))
+    return Proven(numbers(torch.stack([pairs.positive_at, pairs.negative_at], 1)), numbers(pairs.is_open))
 
 
-def proven_semi_hard(device: str, points: Points, span: tuple[int, int], fallback: str) -> Proven:
+def proven_semi_hard(placed: Placed, points: Points, span: tuple[int, int], fallback: str) -> Proven:
     """(A, K) for each point of the anchors' classes the nearest negative beyond it, or what to fall back on."""
-    import torch
-
-    placed = place(points, device)
-    pairs = placed.kernel("semi-hard", span)(placed.x, placed.start, placed.end, fallback=fallback)
-    open_ones = [
-        _is_semi_hard_open(view, pairs.negative_at[own], pairs.fell_back[own], fallback)
-        for view in _views(points, placed.padded, span)
-        for own in [view.anchors - span[0]]
-    ]
+    how = {"fallback": fallback, "slack": slack_of(points, 0.0)}
+    pairs = placed.kernel("semi-hard", span)(placed.x, placed.start, placed.end, **how)
     columns, picks = (numbers(side) for side in (pairs.positive_at, pairs.negative_at))
-    return Proven(_by_class_place(points, span, columns, picks), numbers(torch.cat(open_ones)))
-
-
-def _is_semi_hard_open(view: DeviceView, picks: Tensor, fell_back: Tensor, fallback: str) -> Tensor:
-    """(B,) unless the pick alone lies beyond the positive and no farther, or, fallen back, none does."""
-    import torch
-
-    at = view.negatives.gather(1, picks.clamp(min=0))
-    highest = torch.where(fell_back, torch.finfo(at.dtype).max, at + view.reach)
-    count = view.columns.shape[1]
-    up_to = _counted(view.negatives, torch.cat([view.positives - view.reach, highest], 1))
-    between = up_to[:, count:] - up_to[:, :count]
-    is_sure = torch.where(fell_back, between == 0, (between == 1) & (at > view.positives + view.reach))
-    if fallback != "drop":
-        is_sure &= ~fell_back | _is_alone_at_the_end(view, at, fallback)
-    return ((view.columns >= 0) & ~is_sure).any(1)
-
-
-def _is_alone_at_the_end(view: DeviceView, at: Tensor, fallback: str) -> Tensor:
-    """(B, P) whether the negative at this squared distance is the nearest (hardest) or farthest, without a rival."""
-    import torch
-
-    squares = view.negatives
-    if fallback == "easiest":
-        squares, at = torch.where(torch.isinf(squares), squares, -squares), -at
-    limit = squares.amin(1, keepdim=True) + view.reach
-    return ((squares <= limit).sum(1, keepdim=True) == 1) & (at <= limit)
+    return Proven(_by_class_place(points, span, columns, picks), numbers(pairs.is_open.any(1)))
 
 
 def proven_precisions(placed: Placed, points: Points, span: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -214,7 +171,7 @@ def proven_precisions(placed: Placed, points: Points, span: tuple[int, int]) -> 
     return numbers(torch.cat(parts, 1)), numbers(torch.cat(open_ones))
 
 
-def proven_random(device: str, points: Points, span: tuple[int, int], margin: float, seed: int) -> Proven:
+def proven_random(placed: Placed, points: Points, span: tuple[int, int], margin: float, seed: int) -> Proven:
     """(A, K) for each point of the anchors' classes a random semi-hard negative."""
     import torch
 
@@ -223,7 +180,7 @@ def proven_random(device: str, points: Points, span: tuple[int, int], margin: fl
         width = int((points.last - points.first).max(initial=1))
         count = span[1] - span[0]
         return Proven(np.full((count, width), -1), np.ones(count, bool))
-    padded = place(points, device).padded
+    padded = placed.padded
     columns, picks, open_ones = [], [], []
     for view in _views(points, padded, span):
         anchors, others = (numbers(side) for side in (view.anchors, view.columns))
