@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from math import log
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 import numpy as np
@@ -752,6 +753,23 @@ REMEDIES: dict[str, Remedy] = {
         lambda: shell("compute batch-hard x.npy c.npy --device cpu --bare"),
         HARD,
     ),
+    **{
+        f"a device where {what}": Remedy(
+            lambda fault=fault: _raised(device_points.room_on("cuda:0"), fault),
+            "--device cpu",
+            lambda: shell("compute batch-hard x.npy c.npy --device cpu --bare"),
+            HARD,
+        )
+        for what, fault in (
+            ("no compiler is", RuntimeError("Failed to find C compiler. Please specify via CC environment variable")),
+            ("headers are missing", CalledProcessError(1, ["gcc", "main.c"])),
+            ("the driver fails", RuntimeError("CUDA error: an illegal memory access was encountered\nFor debugging")),
+            (
+                "the library has no room",
+                RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
+            ),
+        )
+    },
     "a kernel that does not fit": Remedy(
         lambda: _raised(device_points.room_on("cuda:0"), MemoryError("out of shared memory")),
         "--device cpu",

@@ -109,10 +109,13 @@ def test_what_the_cpu_counted_is_not_said_to_be_the_device_s():
     assert offload.breakdown_on(DEVICE, x, labels, margins=(1e300,)).backend == "numpy"
 
 
-def test_progress_ends_with_all_anchors():
+def test_progress_ends_with_all_anchors_and_no_distance_is_measured_for_no_histogram(monkeypatch):
     x, labels = blobs()
     seen = []
-    offload.breakdown_on(DEVICE, x, labels, progress=lambda done, count: seen.append((done, count)))
+    monkeypatch.setattr(offload, "distances", None)
+    progress = {"progress": lambda done, count: seen.append((done, count))}
+    there = offload.breakdown_on(DEVICE, x, labels, bins=0, **progress)
+    assert there.margins == breakdown(x, labels, bins=0).margins
     assert seen[-1][0] == seen[-1][1] > 0
 
 

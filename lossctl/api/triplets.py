@@ -141,11 +141,11 @@ def _report(
     emb, label = embeddings.emb, embeddings.label
     settings: dict[str, Any] = {"margins": asked.margins, "metric": reading.metric, "normalize": reading.normalize}
     count: Callable[..., Breakdown] = partial(breakdown, who=opened.pairs)
-    counts_alone: Callable[..., Breakdown] = partial(count, bins=0)
     if reading.device != "cpu":
         from ..sets.device.triplets import breakdown_on
 
-        counts_alone = count = partial(breakdown_on, reading.device)
+        count = partial(breakdown_on, reading.device)
+    counts_alone: Callable[..., Breakdown] = partial(count, bins=0)
     how: dict[str, Any] = {"threads": workers, **settings}
     bounded, notes = None, opened.notes
     if anchors is not None or level is not None:

@@ -166,14 +166,15 @@ def fused(
     if n_positives > MOST_POSITIVES:
         return panel(embeddings, start, end, fallback=fallback, precision=precision, slack=slack, anchors=anchors)
     # One threshold more than positives: beyond -1 lies every negative, so the last finds the hardest to fall back on.
-    n_thresholds = tiles.power_of_two(n_positives + 1, low=2, high=MOST_POSITIVES + 1)
+    n_thresholds = -(-(n_positives + 1) // UNROLLED) * UNROLLED
+    width = UNROLLED if n_thresholds == UNROLLED else MOST_POSITIVES + 1  # two compiled variants, not one a class size
     rows, (first, blocks) = points.norms.shape[0], tiles.blocks_of(points, anchors, tiling)
     splits, tiles_per_split = tiling.splits(rows)
     reach = tiles.reach_of(points, slice(None), slack)
     positives = tiles.all_squared_positive_distances(points, n_thresholds).to(points.norms.dtype)
     inner = positives.clone()
     inner[:, : points.n] -= reach
-    nearest, after = points.norms.new_empty((2, splits, rows, n_thresholds))
+    nearest, after = points.norms.new_empty((2, splits, rows, width))
     nearest_at = torch.empty_like(nearest, dtype=torch.int32)
     farthest, before = points.norms.new_empty((2, splits, rows))
     farthest_at = torch.empty_like(farthest, dtype=torch.int32)
@@ -181,15 +182,15 @@ def fused(
         _kernel[blocks, splits](
             points.values, points.norms, points.start.int(), points.end.int(),
             inner, nearest, nearest_at, after, farthest, farthest_at, before,
-            first, rows, rows // tiling.block_n, tiles_per_split,
-            THRESHOLDS=n_thresholds, UNROLL=min(n_thresholds, UNROLLED), EASIEST=fallback == "easiest",
-            CERTIFY=slack > 0,
+            first, rows, rows // tiling.block_n, tiles_per_split, n_thresholds,
+            WIDTH=width, UNROLL=UNROLLED, EASIEST=fallback == "easiest", CERTIFY=slack > 0,
             DIM=points.values.shape[1], BLOCK_M=tiling.block_m, BLOCK_N=tiling.block_n, BLOCK_D=tiling.block_d,
             PRECISION=tiles.dot_precision(precision), num_warps=tiling.warps, num_stages=tiling.stages,
         )  # fmt: skip
     own = tiles.rows_of(points, anchors)
     least, least_at, second = _merged(nearest[:, own], nearest_at[:, own], after[:, own])
-    fallen: Picked = least[:, -1], least_at[:, -1], second[:, -1]
+    last = n_thresholds - 1
+    fallen: Picked = least[:, last], least_at[:, last], second[:, last]
     if fallback == "easiest":
         most, at, next_most = _merged(-farthest[:, own], farthest_at[:, own], -before[:, own])
         fallen = torch.where(most > 0, torch.inf, -most), at, torch.where(next_most > 0, torch.inf, -next_most)
@@ -228,7 +229,8 @@ def _kernel(
     n_rows: tl.tensor,
     n_tiles: tl.tensor,
     tiles_per_split: tl.tensor,
-    THRESHOLDS: tl.constexpr,
+    n_thresholds: tl.tensor,
+    WIDTH: tl.constexpr,
     UNROLL: tl.constexpr,
     EASIEST: tl.constexpr,
     CERTIFY: tl.constexpr,
@@ -245,10 +247,10 @@ def _kernel(
     row_norm = tl.load(norms + rows)[:, None]
     anchors = load_anchors(points, rows, DIM, BLOCK_D)
 
-    positives = tl.arange(0, THRESHOLDS)[None, :]
-    least = tl.full((BLOCK_M, THRESHOLDS), float("inf"), dtype=DTYPE)
-    least_at = tl.zeros((BLOCK_M, THRESHOLDS), dtype=tl.int32)
-    less = tl.full((BLOCK_M, THRESHOLDS), float("inf"), dtype=DTYPE)  # the second least
+    positives = tl.arange(0, WIDTH)[None, :]
+    least = tl.full((BLOCK_M, WIDTH), float("inf"), dtype=DTYPE)
+    least_at = tl.zeros((BLOCK_M, WIDTH), dtype=tl.int32)
+    less = tl.full((BLOCK_M, WIDTH), float("inf"), dtype=DTYPE)  # the second least
     most = tl.full((BLOCK_M,), -1.0, dtype=DTYPE)
     most_at = tl.zeros((BLOCK_M,), dtype=tl.int32)
     more = tl.full((BLOCK_M,), -1.0, dtype=DTYPE)
@@ -261,7 +263,7 @@ def _kernel(
         same = (columns >= row_start) & (columns < row_end)
         negative = tl.where(same, float("inf"), negative)
         # Tiles come in order, so a strict comparison keeps the first of equals.
-        for group in range(0, THRESHOLDS, UNROLL):
+        for group in range(0, n_thresholds, UNROLL):
             for j in tl.static_range(UNROLL):
                 k = group + j
                 positive = tl.load(inner + k * n_rows.to(tl.int64) + rows)[:, None]
@@ -287,7 +289,7 @@ def _kernel(
             most_at = tl.where(farther, best_at, most_at)
 
     out = tl.program_id(1) * n_rows + rows
-    pairs = out.to(tl.int64)[:, None] * THRESHOLDS + positives
+    pairs = out.to(tl.int64)[:, None] * WIDTH + positives
     tl.store(nearest + pairs, least)
     tl.store(nearest_at + pairs, least_at)
     tl.store(farthest + out, most)

@@ -87,7 +87,7 @@ def compiled(name: str, precision: str, dim: int, *, certified: bool) -> tuple[A
         "WIDEST": 32,
     }
     fixed |= {"PRECISION": precision if precision.startswith("tf32") else "ieee", "SQUARED": False}
-    fixed |= {"CERTIFY": certified, "THRESHOLDS": 4, "UNROLL": 4, "EASIEST": True}
+    fixed |= {"CERTIFY": certified, "WIDTH": 4, "UNROLL": 4, "EASIEST": True}
     fixed |= {"ROUND_ROOT": precision in ("ieee", "tf32x3")}
     kernel = import_module(f"lossctl.kernels.{name}")._kernel
     signature = {at: "constexpr" if at in fixed else types.get(at, "*" + real) for at in kernel.arg_names}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import DeviceError, UsageError
+from ...errors import DeviceError, LossctlError, UsageError
 from ...files import drawer
 from ...kernels import KERNELS, find
 from ..points import Points
@@ -77,25 +79,49 @@ def refuse_metric(points: Points, device: str) -> None:
 
 @contextmanager
 def room_on(device: str) -> Iterator[None]:
-    """DeviceError where the device runs out of memory."""
+    """DeviceError where the device runs out of memory, or what is not lossctl's own fails there."""
+    try:
+        yield
+    except LossctlError:
+        raise
+    except Exception as fault:
+        if (told := _told(device, fault)) is None:
+            raise
+        raise told from fault
+
+
+def _told(device: str, fault: Exception) -> DeviceError | None:
+    """What a fault of torch, triton, the driver or a compiler means; None for one that is no such."""
     import torch
 
     from ...kernels import tiles
 
-    try:
-        yield
-    except tiles.out_of_resources() as fault:
-        raise DeviceError(
+    words = " ".join(str(fault).split())
+    if isinstance(fault, tiles.out_of_resources()):
+        return DeviceError(
             f"a kernel does not fit {device}",
-            why=str(fault).split(". ")[0],
+            why=words.split(". ")[0],
             fix="take another device, or the CPU: --device cpu",
-        ) from fault
-    except torch.OutOfMemoryError as fault:
-        raise DeviceError(
+        )
+    if isinstance(fault, torch.OutOfMemoryError) or "ALLOC_FAILED" in words:
+        return DeviceError(
             f"{device} is out of memory",
-            why=". ".join(str(fault).split(". ")[:2]) or "the points, and what is computed from them, do not fit",
+            why=". ".join(words.split(". ")[:2]) or "the points, and what is computed from them, do not fit",
             fix="see what else uses it (nvidia-smi), take another one, or the CPU: --device cpu",
-        ) from fault
+        )
+    if isinstance(fault, CalledProcessError) or "C compiler" in words:
+        return DeviceError(
+            f"triton cannot build its launcher for {device}",
+            why=words,
+            fix="install a C compiler and the headers of Python (gcc, python3-dev), or take the CPU: --device cpu",
+        )
+    if re.search("CUDA|CUBLAS|cuBLAS|PTXAS", words):
+        return DeviceError(
+            f"{device} failed",
+            why=words.split(" For debugging")[0].split(" Search for")[0],
+            fix="see what nvidia-smi and dmesg say of it, take another one, or the CPU: --device cpu",
+        )
+    return None
 
 
 def check(device: str) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...results.breakdown import Breakdown
 from ...rows.workers import Workers, mapped, ordered_map, threads_of
-from ..counting import Census, Counts, count_panel, joined
+from ..counting import NOTHING, Census, Counts, count_panel, joined
 from ..panels import Panel, default_threads
 from ..points import HUGE
 from ..ties import Judges
@@ -163,7 +163,10 @@ def _merged(
     farthest, nearest = (
         points.measured(points.gram.direct(anchors, numbers(at))) for at in (hardest.positive_at, hardest.negative_at)
     )
-    positives, negatives, by_class = distances(census, placed.padded, span, ~is_open)
+    positives, negatives = NOTHING, NOTHING
+    by_class: dict[int, np.ndarray] = {}
+    if census.has_bins or census.with_pairs:
+        positives, negatives, by_class = distances(census, placed.padded, span, ~is_open)
     undecided = np.zeros_like(rough.ties)
     if proven is not None:
         for mine, theirs in (
