@@ -160,6 +160,8 @@ def _rounds(running: Sequence[_Meter], inputs: Sequence[Inputs], schedule: Sched
         if not waiting or time.monotonic() > end:
             return
         for run in waiting:
+            if time.monotonic() > end:
+                return
             _sample(
                 run,
                 inputs[turn % len(inputs)],

@@ -269,8 +269,11 @@ def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
     """That of all kernels, on CUDA in smaller tiles: to search a tile takes longer than to read it, and needs an
     anchor's columns in one warp and few of them a thread."""
     tiling = tiles.default_tiling(embeddings, precision)
-    if not embeddings.is_cuda:
-        return tiling
+    return small(tiling, precision) if embeddings.is_cuda else tiling
+
+
+def small(tiling: Tiling, precision: str) -> Tiling:
+    """A tiling for CUDA in tiles of no more than 64 x 32."""
     step = 32 if precision == "tf32x3" else tiling.block_d
     return replace(tiling, block_m=64, block_n=min(32, tiling.block_n), block_d=step)
 

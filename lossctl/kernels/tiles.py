@@ -309,15 +309,28 @@ class Tiling:
 INTERPRETED = Tiling(16, 16, 16, programs=8)
 
 
+ROOMY = 200 << 10  # bytes of shared memory, which sm_90 and sm_100 have
+
+
 def default_tiling(embeddings: Tensor, precision: str) -> Tiling:
     """The tiling for the embeddings' device, width and dtype; on CUDA, one that hardly spills on sm_90."""
     if not embeddings.is_cuda:
         return INTERPRETED
-    dim = embeddings.shape[-1]
+    return cuda_tiling(embeddings.shape[-1], embeddings.dtype, precision, shared_memory(embeddings.device))
+
+
+def shared_memory(device: torch.device) -> int:
+    """Bytes that a block of threads can have on a GPU."""
+    return int(getattr(torch.cuda.get_device_properties(device), "shared_memory_per_block_optin", ROOMY))
+
+
+def cuda_tiling(dim: int, dtype: torch.dtype, precision: str, room: int) -> Tiling:
+    """The tiling for points of so many columns where there are so many bytes of shared memory: 99 KiB are enough."""
     # Anchors that fit stay in shared memory for the whole walk, read once, if padding adds no more than a third.
     padded = power_of_two(dim, low=16, high=1024)
-    across = padded if padded <= 128 or 4 * dim > 3 * padded else 1024
-    if embeddings.dtype == torch.float64:
+    fits_anywhere = padded * (2 if precision == "bf16" else dtype.itemsize) <= 256
+    across = padded if (fits_anywhere or room >= ROOMY) and (padded <= 128 or 4 * dim > 3 * padded) else 1024
+    if dtype == torch.float64:
         if across <= 256:
             return Tiling(64, 32 if across <= 128 else 16, across, warps=8, stages=2)
         return Tiling(64, 32, 32, warps=8, stages=3)

@@ -219,7 +219,7 @@ def one_check(options: argparse.Namespace, kernel: str, n: int, k: int, kind: st
         for f in sums.__dataclass_fields__
     )
     faults: list[str] = [] if is_same else ["two runs differ"]
-    error = 0.0
+    error, proven = 0.0, n
     if kernel == "batch-hard":
         for side, signed in (
             ("positive", torch.where(positive, -truth, torch.inf)),
@@ -235,6 +235,12 @@ def one_check(options: argparse.Namespace, kernel: str, n: int, k: int, kind: st
                 )
             if kind == "grid" and not torch.equal(at[exists], signed.argmin(1)[exists]):
                 faults.append(f"{side}: a tie not won by the lowest row, or a wrong row on exact data")
+            if precision == "ieee":
+                sure = module.fused(x, start, end, precision=precision, slack=relative)
+                clear = exists & ~sure.is_open
+                proven = min(proven, int(clear.sum()))
+                if not torch.equal(getattr(sure, f"{side}_at")[clear], signed.argmin(1)[clear]):
+                    faults.append(f"{side}: a proven pick differs from float64 by direct differences")
             off = (getattr(sums, side).double() - chosen.abs().sqrt()).abs()[exists]
             error = max([error, *off.nan_to_num(nan=torch.inf).tolist()])
     elif kernel == "batch-all":
@@ -265,19 +271,19 @@ def one_check(options: argparse.Namespace, kernel: str, n: int, k: int, kind: st
         triplets = ((size - 1) * (n - size)).clamp(min=1)
         error = float(((sums.loss - loss) / triplets).abs().max())
         if precision == "ieee":
-            slack = relative
-            sure = module.fused(x, start, end, precision=precision, slack=slack, **knobs)
-            proven = sure.borderline == 0
+            sure = module.fused(x, start, end, precision=precision, slack=relative, **knobs)
+            clear = sure.borderline == 0
+            proven = int(clear.sum())
             if not (
-                torch.equal(sure.hard[proven], hard[proven])
-                and torch.equal((sure.hard + sure.semi_hard)[proven], active[proven])
+                torch.equal(sure.hard[clear], hard[clear])
+                and torch.equal((sure.hard + sure.semi_hard)[clear], active[clear])
             ):
                 faults.append("a proven count differs from float64 by direct differences")
-            return verdict(faults, error / unit, proven=f"{int(proven.sum())} of {n}")
     else:
         exists = sums.positive_at >= 0
         d_ap = truth.gather(1, sums.positive_at.clamp(min=0)) if sums.positive_at.shape[1] else truth[:, :0]
         chosen = truth.gather(1, sums.negative_at.clamp(min=0)) if d_ap.shape[1] else d_ap
+        sure = module.fused(x, start, end, precision=precision, slack=relative) if precision == "ieee" else None
         for j in range(d_ap.shape[1]):
             beyond = torch.where(~same & (truth > d_ap[:, j, None] + 2 * bound[:, None]), truth, torch.inf).amin(1)
             taken = exists[:, j] & ~sums.fell_back[:, j]
@@ -288,9 +294,15 @@ def one_check(options: argparse.Namespace, kernel: str, n: int, k: int, kind: st
                 faults.append(f"positive {j}: a pick beyond the bound")
             if bool((sums.fell_back[:, j] & torch.isfinite(beyond)).any()):
                 faults.append(f"positive {j}: fell back though a negative is beyond")
+            if sure is not None:
+                clear = exists[:, j] & ~sure.is_open[:, j] & ~sure.fell_back[:, j]
+                proven = min(proven, int(clear.sum()))
+                right = torch.where(~same & (truth > d_ap[:, j, None]), truth, torch.inf).argmin(1)
+                if not torch.equal(sure.negative_at[clear, j], right[clear]):
+                    faults.append(f"positive {j}: a proven pick differs from float64 by direct differences")
             off = (sums.negative[:, j].double() - chosen[:, j].sqrt()).abs()[taken]
             error = max([error, *off.nan_to_num(nan=torch.inf).tolist()])
-    return verdict(faults, error / unit)
+    return verdict(faults, error / unit, **({"proven": f"{proven} of {n}"} if precision == "ieee" else {}))
 
 
 def verdict(faults: list[str], error: float, **more: object) -> dict[str, object]:
@@ -404,7 +416,7 @@ def certified(options: argparse.Namespace) -> None:
     import numpy as np
     import torch
 
-    from lossctl.kernels import batch_all, tiles
+    from lossctl.kernels import batch_all, batch_hard, semi_hard, tiles
     from lossctl.sets.device import triplets as offload
     from lossctl.sets.triplets import breakdown
 
@@ -421,14 +433,16 @@ def certified(options: argparse.Namespace) -> None:
             values = torch.from_numpy(x).to(options.device)
             s = tiles.sort_by_label(values, torch.from_numpy(labels).to(options.device))
             slack = tiles.squared_distance_error(dim, torch.float64)
-            run = lambda: batch_all.fused(s.embeddings, s.start, s.end, margin=MARGIN, slack=slack)  # noqa: E731, B023
-            sums = run()
-            seconds = None if options.toy else median(run, 3)
             floor = None if options.toy else median(partial(tiles.blocked_product, s.embeddings, "ieee"), 3)
-            say(
-                options, what="kernel", n=n, k=k, seconds=seconds, product=floor,
-                ratio=seconds and seconds / floor, open_anchors=int((sums.borderline > 0).sum()),
-            )  # fmt: skip
+            for module, knobs in ((batch_all, {"margin": MARGIN}), (batch_hard, {}), (semi_hard, {})):
+                run = partial(module.fused, s.embeddings, s.start, s.end, slack=slack, **knobs)
+                sums = run()
+                is_open = sums.borderline > 0 if module is batch_all else sums.is_open
+                seconds = None if options.toy else median(run, 3)
+                say(
+                    options, what=module.__name__.rpartition(".")[2], n=n, k=k, seconds=seconds, product=floor,
+                    ratio=seconds and seconds / floor, open=int(is_open.sum()),
+                )  # fmt: skip
             began = time.monotonic()
             name = "cpu" if options.toy else "cuda:0"
             there = offload.breakdown_on(name, x, labels, margins=(MARGIN,))

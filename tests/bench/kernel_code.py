@@ -17,7 +17,6 @@ import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
@@ -25,7 +24,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from lossctl.kernels import tiles
+from lossctl.kernels import batch_all, tiles
 
 KERNELS = ("batch_all", "batch_hard", "semi_hard")
 KINDS = {"ieee": "fp32", "tf32x3": "fp32", "tf32": "fp32", "bf16": "bf16", "float64": "fp64"}
@@ -67,13 +66,23 @@ def variant(name: str, precision: str, dim: int, *, certified: bool) -> list[str
     ]  # fmt: skip
 
 
-def compiled(name: str, precision: str, dim: int, *, certified: bool) -> tuple[Any, tiles.Tiling]:
+class Card(NamedTuple):
+    """A GPU's compute capability, and the bytes of shared memory that a block of threads can have."""
+
+    capability: int
+    shared_memory: int
+
+
+HOPPER = Card(90, 227 << 10)
+
+
+def compiled(name: str, precision: str, dim: int, *, certified: bool, card: Card = HOPPER) -> tuple[Any, tiles.Tiling]:
     """A kernel as it is launched for points of that many columns, and its tiling."""
     kind = KINDS[precision]
     real = "fp64" if kind == "fp64" else "fp32"
     dtype = torch.float64 if kind == "fp64" else torch.float32
-    like: Any = SimpleNamespace(is_cuda=True, shape=(1, dim), dtype=dtype)
-    cut = getattr(import_module(f"lossctl.kernels.{name}"), "default_tiling", tiles.default_tiling)(like, precision)
+    cut = tiles.cuda_tiling(dim, dtype, precision, card.shared_memory)
+    cut = batch_all.small(cut, precision) if name == "batch_all" else cut
     types = dict.fromkeys(("n_rows", "n_counts", *tiles.UNSPECIALIZED), "i32")
     types |= dict.fromkeys(("start", "end", "counts", "farthest_at", "nearest_at"), "*i32")
     types |= {"points": "*" + kind, "loss": "*fp64"}
@@ -97,7 +106,7 @@ def compiled(name: str, precision: str, dim: int, *, certified: bool) -> tuple[A
     aligned = {(i,): [["tt.divisibility", 16]] for i in even}
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=aligned)
     options = {"num_warps": cut.warps, "num_stages": cut.stages}
-    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options), cut
+    return triton.compile(source, target=GPUTarget("cuda", card.capability, 32), options=options), cut
 
 
 class Loop(NamedTuple):
