@@ -226,7 +226,13 @@ def label(cell: str) -> int | str:
 
 def _whole(text: str) -> int:
     value = float(text)
-    if not value.is_integer() or abs(value) > EXACT:
+    if value.is_integer() and abs(value) >= EXACT:
+        raise Fault(
+            f"'{shown(text)}' is beyond 2**53",
+            "float64, which writes labels so, does not tell neighbours of that size apart",
+            "write whole numbers without a point or an exponent, or choose another column",
+        )
+    if not value.is_integer():
         raise Fault(
             f"'{shown(text)}' is not a label",
             "labels are whole numbers (1.0 reads as 1), or text",

@@ -102,7 +102,7 @@ def categories(stored: Array, place: Place, allow_missing: bool = False) -> Arra
             labels = categories(np.where(missing, 0.0, stored), place).astype(object)
             labels[missing] = None
             return labels
-        fit = (stored == np.floor(stored)) & (np.abs(stored) <= EXACT)
+        fit = (stored == np.floor(stored)) & (np.abs(stored) < EXACT)  # 2**53 may have been 2**53 + 1
     else:
         fit = stored <= np.iinfo(np.int64).max if kind == "u" else np.ones(stored.shape, bool)
     if not fit.all():
@@ -154,6 +154,12 @@ def _no_label(value: object, place: str) -> DataError:
             why="labels that are whole numbers lie from -2**63 to 2**63 - 1",
             fix="write such identifiers as text",
         )
+    if abs(float(value)) >= EXACT and float(value).is_integer():  # type: ignore[arg-type]
+        return DataError(
+            f"{place}: {value} is beyond 2**53",
+            why="float64 does not tell whole numbers of that size from their neighbours",
+            fix="write such identifiers as whole numbers or as text",
+        )
     return DataError(
         f"{place}: {value} is not a label",
         why="labels are whole numbers (1.0 reads as 1), or text",
@@ -193,7 +199,7 @@ def _category(item: object, place: Callable[[], str], allow_missing: bool) -> in
         raise _nameless(item, place())
     if isinstance(item, int | np.integer | np.bool_) and abs(int(item)) < 2**63:
         return int(item)
-    if isinstance(item, float | np.floating | Decimal) and float(item).is_integer() and abs(float(item)) <= EXACT:
+    if isinstance(item, float | np.floating | Decimal) and float(item).is_integer() and abs(float(item)) < EXACT:
         return int(item)
     if isinstance(item, int | float | np.number | Decimal):
         raise _no_label(item, place())
