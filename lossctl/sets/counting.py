@@ -366,8 +366,8 @@ def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int,
         if points.weights is not None:
             behind = behind * points.weights[columns]
         hard = np.bincount(points.classes[columns], behind, minlength=len(points.names)).astype(np.int64)
-        for k, decided in ranks.decided_hard.get(row, ()):
-            counts = weight[k] * (1 if points.weights is None else points.weights[decided])
+        for behind, decided in ranks.decided_hard.get(row, ()):
+            counts = behind * (1 if points.weights is None else points.weights[decided])
             np.add.at(hard, points.classes[decided], counts)
         key = int(points.classes[ranks.start + row])
         by_class[key] = by_class.get(key, 0) + hard * members[row]

@@ -41,7 +41,7 @@ class Ranks:
     hard: (B, K) how many columns are surely not beyond d_ap
     below, ties: (B, J, K) how many negatives are below, and exactly at, d_ap + margins[j], weighted
     undecided: (B, J) triplets that nothing but float64 decided
-    decided_hard: row -> (k, columns) for the borderline triplets that are hard after all
+    decided_hard: row -> columns that are hard after all, and for how many positives, (counts, columns)
     within: (B,) how many columns may be below any threshold;  is_screened: as of the strip
     thresholds: as they were before any distance was measured again
     buckets: what is below beside the negatives that are here, or None
@@ -237,11 +237,10 @@ def _measure_again(
     judge: Judge, squares: np.ndarray, keys: np.ndarray, index: np.ndarray, anchor: int, columns: np.ndarray
 ) -> np.ndarray:
     """Distances of one anchor by differences only: fills its `squares` and `keys`, returns those of its positives."""
-    measured: np.ndarray = judge.gram.direct(np.full(len(columns), anchor), columns)
+    measured = judge.direct(anchor, columns)
     squares[0] = np.where(np.isinf(squares[0]), np.inf, measured)
     keys[0] = np.sort(_make_keys(squares[0], np.arange(len(columns)), _mask(len(columns))))
-    again: np.ndarray = judge.gram.direct(np.full(index.size, anchor), index.ravel()).reshape(index.shape)
-    return again
+    return judge.direct(anchor, index.ravel()).reshape(index.shape)
 
 
 def _make_keys(squares: np.ndarray, columns: np.ndarray, key_mask: int, out: np.ndarray | None = None) -> np.ndarray:
@@ -304,27 +303,45 @@ def _weighed(judge: Judge, ranks: Ranks, counts: np.ndarray) -> np.ndarray:
 
 
 def _decide(judge: Judge, ranks: Ranks, row: int, inside: np.ndarray) -> None:
-    """Sort what lies inside the intervals of one anchor, (J, K), into below, tied and above; adds to `ranks`."""
+    """Sort what lies inside the intervals of one anchor, (J, K), into below, tied and above; adds to `ranks`. Positives
+    that are alike and have the same inside are asked about once."""
     j, k = np.nonzero(inside)
-    turns = np.cumsum(inside[j, k]) // AT_ONCE  # which of the passes an interval belongs to
+    leaders = judge.alike(ranks.start + row, ranks.index[row, k])
+    spans = np.stack([j, leaders, ranks.sure[row, j, k], inside[j, k]])
+    order = np.lexsort(spans)
+    is_new = np.concatenate([[True], (np.diff(spans[:, order]) != 0).any(axis=0)])
+    kind = np.empty(len(j), np.int64)
+    kind[order] = np.cumsum(is_new) - 1
+    first = order[is_new]
+    weight = np.bincount(kind, ranks.weight[row, k]).astype(np.int64)
+    turns = np.cumsum(inside[j[first], k[first]]) // AT_ONCE  # which of the passes an interval belongs to
+    counts = np.empty((3, len(first)), np.int64)
     for turn in range(int(turns[-1]) + 1):
         part = turns == turn
-        _decide_part(judge, ranks, row, j[part], k[part], inside)
+        if part.any():
+            counts[:, part] = _decide_part(judge, ranks, row, spans[:, first[part]], weight[part])
+    below, ties, undecided = counts[:, kind]
+    ranks.below[row, j, k] += below
+    ranks.ties[row, j, k] += ties
+    np.add.at(ranks.undecided[row], j, ranks.weight[row, k] * undecided)
 
 
-def _decide_part(judge: Judge, ranks: Ranks, row: int, j: np.ndarray, k: np.ndarray, inside: np.ndarray) -> None:
-    counts = inside[j, k]
-    first = ranks.sure[row, j, k] - (np.cumsum(counts) - counts)
-    places = np.arange(counts.sum()) + np.repeat(first, counts)
-    columns = ranks.columns(row, places)
-    j, k = np.repeat(j, counts), np.repeat(k, counts)
-    sides, guessed = signs(judge, ranks.start + row, j, ranks.index[row, k], columns)
+def _decide_part(judge: Judge, ranks: Ranks, row: int, spans: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(3, M) how many points of M intervals, (4, M), are below, tied, and left to float64; adds to `decided_hard`.
+
+    weight: (M,) how many positives each interval is of
+    """
+    j, leaders, sure, counts = spans
+    starts = np.cumsum(counts) - counts
+    columns = ranks.columns(row, np.arange(counts.sum()) + np.repeat(sure - starts, counts))
+    j, leaders, weight = (np.repeat(side, counts) for side in (j, leaders, weight))
+    sides, guessed = signs(judge, ranks.start + row, j, leaders, columns)
     members = np.ones(len(columns), np.int64) if judge.points.weights is None else judge.points.weights[columns]
-    np.add.at(ranks.below[row], (j, k), members * (sides < 0))
-    np.add.at(ranks.ties[row], (j, k), members * (sides == 0))
-    np.add.at(ranks.undecided[row], j[guessed], ranks.weight[row, k[guessed]] * members[guessed])
+    is_guessed = np.zeros(len(columns), bool)
+    is_guessed[guessed] = True
     hard = (j == 0) & (sides <= 0)
-    ranks.decided_hard.setdefault(row, []).append((k[hard], columns[hard]))
+    ranks.decided_hard.setdefault(row, []).append((weight[hard], columns[hard]))
+    return np.add.reduceat(members * np.stack([sides < 0, sides == 0, is_guessed]), starts, axis=1)
 
 
 # --- sums

@@ -83,7 +83,7 @@ def _measure_near(judge: Judge, squares: np.ndarray, anchors: np.ndarray) -> Non
     limits = np.maximum(NEAR * (gram.norms[anchors] + gram.largest_norm), gram.least)
     for row in np.flatnonzero(squares.min(axis=1) < limits):
         near = np.flatnonzero(squares[row] < limits[row])
-        squares[row, near] = gram.direct(np.full(len(near), anchors[row]), near)
+        squares[row, near] = judge.direct(int(anchors[row]), near)
 
 
 def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: bool = False) -> Iterator[Strip]:

@@ -99,6 +99,12 @@ class Judge:
         leaders: np.ndarray = different[first][of][place]
         return leaders
 
+    def direct(self, anchor: int, others: np.ndarray) -> np.ndarray:
+        """(M,) squared distances of an anchor and M points by differences, of equal rows once."""
+        different, place = distinct(self.twins[others], len(self.points.rows))
+        squares: np.ndarray = self.gram.direct(np.full(len(different), anchor), different)[place]
+        return squares
+
 
 def make_judge(points: Points, margins: Sequence[float] = (), scratch: Scratch | None = None) -> Judge:
     """The judge of a set, for thresholds at d_ap and d_ap + margin."""
@@ -287,9 +293,9 @@ def signs(
     shape = len(judge.margins), len(near), len(far)
     kinds, kind = distinct(np.ravel_multi_index((j[is_open], p, q), shape), math.prod(shape))
     j, p, q = np.unravel_index(kinds, shape)
-    d_ap, d_an = (judge.gram.direct(np.full(len(side), anchor), side) for side in (near, far))
-    errors = judge.gram.direct_errors(d_an)
-    near_errors = judge.gram.direct_errors(d_ap)
+    squares = judge.gram.direct(np.full(len(near) + len(far), anchor), np.concatenate([near, far]))
+    d_ap, d_an = np.split(squares, [len(near)])
+    near_errors, errors = map(judge.gram.direct_errors, (d_ap, d_an))
     low, high = np.stack([interval(judge, d_ap, near_errors, margin) for margin in judge.margins], axis=1)
     of_kinds = ((d_an - errors)[q] > high[j, p]).astype(np.int64) - ((d_an + errors)[q] < low[j, p])
     unsure = np.flatnonzero(of_kinds == 0)
