@@ -205,7 +205,7 @@ def test_few_rows_have_student_s_interval():
     (result,) = assessed("mean-error", [np.zeros(5), values], confidence=assess.Confidence())
     theirs = scipy.stats.t.interval(0.95, 4, values.mean(), scipy.stats.sem(values))
     assert (result.ci.low, result.ci.high) == pytest.approx(theirs, rel=1e-9)
-    assert result.ci.method == "t" and "5 units (effective n 5)" in result.warnings[-1]
+    assert result.ci.method == "t" and "5 units (effective n 5), and is by Student's t" in result.warnings[-1]
 
 
 def test_equal_rows_and_one_row_say_why_they_have_no_width_and_no_interval():

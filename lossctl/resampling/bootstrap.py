@@ -283,7 +283,8 @@ class Spread(NamedTuple):
                 "constant near the mean from the columns"
             )
         if self.effective < FEW:
-            return f"the interval rests on {self.influence.units} units (effective n {self.effective:.3g})"
+            way = ", and is by Student's t" if self.effective < FEWEST else ""
+            return f"the interval rests on {self.influence.units} units (effective n {self.effective:.3g}){way}"
         if 6 * abs(self.acceleration) > HEAVY:
             return (
                 f"a few rows make up much of the value (skewness {self.skewness:.2g} of {self.influence.units}): 95 % "
