@@ -1,8 +1,8 @@
 """Command lines as a person runs them, each in a process of its own.
 
-Starting Python and importing numpy, torch, typer and rich takes most of the time of a small command. So one process of
-each test run does that once, and forks for every command: streams, folder, environment, signals and exit code are the
-command's own. What a command imports by itself is asked in test_structure.py, of fresh processes.
+Starting Python and importing numpy, torch, typer, rich and our modules takes most of the time of a small command. So
+one process of each test run does that once, and forks for every command: streams, folder, environment, signals and exit
+code are the command's own. What a command imports by itself is asked in test_structure.py, of fresh processes.
 """
 
 from __future__ import annotations
@@ -133,13 +133,13 @@ def serve(line):
     import numpy  # noqa: F401
     import rich.table  # noqa: F401
 
-    import lossctl.cli
+    import lossctl
 
-    for name in ("torch", "matplotlib.figure", "matplotlib.backends.backend_svg"):
+    modules = pkgutil.walk_packages(lossctl.__path__, "lossctl.")
+    ours = [module.name for module in modules if not module.name.startswith(("lossctl.kernels.", "lossctl.__main__"))]
+    for name in ("torch", "matplotlib.figure", "matplotlib.backends.backend_svg", *ours):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    for module in pkgutil.iter_modules(lossctl.cli.__path__, "lossctl.cli."):
-        importlib.import_module(module.name)
     from lossctl.language.registry import load
 
     load()

@@ -1,5 +1,6 @@
 """What many tests need: the command line as a person runs it, and how many examples a property is held to."""
 
+import gc
 import os
 import signal
 
@@ -12,6 +13,10 @@ __all__ = ["ROOT", "Done", "examples", "lossctl", "run_lossctl"]
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "small")
 WITHOUT_TORCH = "LOSSCTL_TESTS_WITHOUT_TORCH" in os.environ
 NO_TORCH = "No module named 'torch'", "torch is not installed", "torch, which is not installed"
+
+gc.disable()  # until all tests are collected: what that makes stays, and to search it takes half of the time
+if "PYTEST_XDIST_WORKER" in os.environ:  # each core has its tests, and threads of a product that wait take it from them
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, whose children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -59,6 +64,13 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("first_fast") and name in met:
             item.add_marker(pytest.mark.slow)
         met.add(name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop():
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _skipped_without_torch(report):
