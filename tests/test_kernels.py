@@ -438,7 +438,7 @@ def one_class(n: int) -> tuple[Tensor, Tensor]:
 def test_the_fused_kernels_hold_in_the_interpreter() -> None:
     only = "fused or tiling or every_class"
     finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "", "-p", "no:cacheprovider", "-k", only, __file__],
+        [sys.executable, "-m", "pytest", "-q", "-m", "", "-n", "0", "-p", "no:cacheprovider", "-k", only, __file__],
         cwd=ROOT,
         env=os.environ | {"TRITON_INTERPRET": "1"},
         capture_output=True,
