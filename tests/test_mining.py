@@ -304,7 +304,7 @@ def test_hardest_takes_the_lowest_rows_of_a_tie():
 @pytest.mark.slow
 def test_any_block_and_thread_count_gives_the_same_bytes():
     random = np.random.default_rng(4)
-    x, labels = random.standard_normal((300, 8)), random.integers(0, 40, size=300)
+    x, labels = random.standard_normal((150, 8)), random.integers(0, 20, size=150)
     x[::7] = x[3]
     points = sort_points(x, labels, normalize=True)
     for name, strategy in strategies.STRATEGIES.items():
