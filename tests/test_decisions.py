@@ -339,7 +339,7 @@ def test_a_group_of_one_row_is_said():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [(12, 4, 2, 2), (2,) * 30, (10, 10), (60, 40)], ids=str)
+@pytest.mark.parametrize("sizes", [(12, 4, 2, 2), (2,) * 12, (60, 40)], ids=str)
 def test_the_mean_of_groups_is_covered(sizes):
     group = np.repeat(np.arange(len(sizes)), sizes)
     covered = 0
