@@ -75,5 +75,6 @@ def test_the_installed_command_runs(installed, tmp_path):
 
 def test_the_installed_package_is_typed(installed, tmp_path):
     (tmp_path / "user.py").write_text("import lossctl\nreveal_type(lossctl.compute('mse', [0.0], [1.0]).value)\n")
-    mypy = [sys.executable, "-m", "mypy", "--python-executable", installed / "python", "--strict", "user.py"]
+    options = ["--python-executable", installed / "python", "--strict", "--cache-dir", os.devnull]
+    mypy = [sys.executable, "-m", "mypy", *options, "user.py"]
     assert 'Revealed type is "float"' in output_of(*mypy, cwd=tmp_path).replace("builtins.", "")
