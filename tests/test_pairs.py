@@ -49,6 +49,9 @@ def write(folder):
     table("percent.csv", 100 * prob)
     table("logits.csv", np.log(prob / (1 - prob)))
     table("edge.csv", np.where(np.arange(N) == 2, 1 - label, prob))
+    for name, mark in (("few", ","), ("few_semicolons", ";")):
+        rows = [("prob", "label"), *zip(map(str, prob.tolist()), map(str, label.tolist()), strict=True)]
+        (folder / f"{name}.csv").write_text("".join(mark.join(row) + "\n" for row in rows))
     points, classes = rng.normal(size=(24, 3)), np.arange(24) % 4
     np.savez(folder / "e.npz", emb=points, label=classes)
     holed = points.copy()
@@ -188,8 +191,8 @@ COMMANDS = {
         "output": ("-o", "OUT.txt"), "solve": ("--solve",), "most": ("--most", "1"),
         "value2": ("--value2", "1", "--src2", "b.csv"),
     }),
-    "suggest": (("suggest",), ("a.csv",), {
-        **SHEET, "header": ("--header", "no"), "delimiter": (("--delimiter", ";"), ("semicolons.csv",)),
+    "suggest": (("suggest",), ("few.csv",), {
+        **SHEET, "header": ("--header", "no"), "delimiter": (("--delimiter", ";"), ("few_semicolons.csv",)),
     }),
     "schema": (("schema",), (), {"command": ("run",), "output": ("-o", "OUT.json")}),
     "bench list": (("bench",), ("--list",), {**SHEET, "n": ("--n", "5"), "save": ("--save", "OUT.json"),
