@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import mpmath as mp
 import numpy as np
@@ -280,3 +281,21 @@ def test_a_blank_among_the_symbols_of_a_sequence_is_no_sequence():
     scores, group = np.random.default_rng(0).normal(size=(8, 4)), np.repeat([0, 1], 4)
     losses = lossctl.row_losses("ctc", scores, [1, 0, 1, 2, 3, 0, 0, 0], group=group)
     assert np.isfinite(losses).tolist() == [False, True]
+
+
+RUN = "q1 Q0 a 1 3.5 x\nq1 Q0 b 2 2.5 x\nq1 Q0 c 3 1.5 x\nq2 Q0 a 1 9 x\nq2 Q0 e 2 8 x\nq3 Q0 a 1 1 x\n"
+TREC = 0.4254441713755899  # ndcg_cut_10 of pytrec_eval-terrier 0.5.11
+QRELS = "q1 0 b 2\nq1 0 c 0\nq1 0 d 1\nq2 0 e 3\nq2 0 a 1\nq3 0 a 0\n"
+
+
+@pytest.mark.slow
+def test_a_run_and_its_qrels_are_joined_as_the_page_says(tmp_path, monkeypatch):
+    pytest.importorskip("pandas")
+    page = (ROOT / "docs" / "python.md").read_text()
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "qrels" in block]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bm25.run").write_text(RUN)
+    (tmp_path / "test.qrels").write_text(QRELS)
+    names = {"lossctl": lossctl}
+    exec(code, names)
+    assert names["result"].value == pytest.approx(TREC, rel=1e-12)
