@@ -429,6 +429,16 @@ def one_class(n: int) -> tuple[Tensor, Tensor]:
     return torch.zeros(n, dtype=torch.int64, device=DEVICE), torch.full((n,), n, device=DEVICE)
 
 
+def test_tiles_fit_a_card_of_99_kib() -> None:
+    for precision, dim in product(PRECISIONS, (3, 64, 65, 128, 200, 256, 512, 2000)):
+        dtype = torch.float64 if precision == "float64" else torch.float32
+        cut = tiles.cuda_tiling(dim, dtype, precision, 99 << 10)
+        size = (
+            2 if precision == "bf16" else dtype.itemsize * (1.5 if precision == "tf32x3" else 1)
+        )  # high and low parts
+        assert (cut.block_m + cut.stages * cut.block_n) * cut.block_d * size <= 99 << 10, (precision, dim)
+
+
 # Other processes
 
 
