@@ -228,3 +228,9 @@ def test_a_file_without_triplets_is_a_warning_that_says_why(tmp_path):
     done = run_lossctl("mine", "all", tmp_path / "easy.npz", "--margin", "0.5", "-o", tmp_path / "m.csv")
     assert done.code == 0 and "is empty: no triplet is of the kind that all takes at margin 0.5" in done.err
     assert (tmp_path / "m.csv").read_text() == "anchor,positive,negative,d_ap,d_an,loss\n"
+
+
+def test_a_label_that_means_noise_and_is_not_there_is_told(tmp_path):
+    done = run_lossctl("mine", "batch-hard", SAMPLE, "--noise-label", 99, "-o", tmp_path / "m.npz")
+    assert (done.code, done.err) == (0, "lossctl: warning: no row has the label 99 that means noise\n")
+    assert run_lossctl("mine", "batch-hard", SAMPLE, "--noise-label", 1, "-o", tmp_path / "n.npz").err == ""

@@ -20,6 +20,7 @@ from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
 from ..sets import mined_pairs, mining, strategies
 from ..sets.by_anchor import no_anchor, read_set
+from ..sets.diagnosis import absent_noise
 from ..sets.points import sort_points
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def prepare(asked: MiningQuestion, opened: Shared) -> MiningJob:
         expected.triplets,
         size,
         embeddings.facts.skipped,
-        opened.losses[0].warnings,
+        (*opened.losses[0].warnings, *absent_noise(np.unique(embeddings.label), opened.losses[0].pairs)),
     )
 
 

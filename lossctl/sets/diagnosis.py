@@ -126,13 +126,19 @@ def _of_columns(embeddings: np.ndarray, classes: np.ndarray) -> list[str]:
     return lines
 
 
+def absent_noise(names: np.ndarray, pairs: Pairing) -> list[str]:
+    """That none of the labels is the one that means noise, if that is so."""
+    if pairs.noise is None or any(str(name) == pairs.noise for name in names.tolist()):
+        return []
+    return [f"no row has the label {pairs.noise} that means noise"]
+
+
 def _of_classes(names: np.ndarray, classes: np.ndarray, pairs: Pairing) -> list[str]:
     lines = []
     size = np.bincount(classes, minlength=len(names))
     if pairs.noise is None and names.dtype.kind == "i" and len(names) > 2 and names[0] == -1:
         lines.append(f"label -1 is a class of {size[0]} rows: if it means noise, add --noise-label -1")
-    if pairs.noise is not None and not any(str(name) == pairs.noise for name in names.tolist()):
-        lines.append(f"no row has the label {pairs.noise} that means noise")
+    lines += absent_noise(names, pairs)
     largest = int(size.argmax())
     share = float(size[largest] / size.sum())
     if len(names) > 1 and share > (MOST if len(names) > 2 else NEARLY_ALL):
