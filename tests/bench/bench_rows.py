@@ -9,7 +9,7 @@ Every command is a whole process, imports and all; throughput is bytes of input 
 
 --ratios: what lossctl takes to what the plainest code takes, CPU seconds in turn in one process, after all imports, one
 job. Row losses beside a numpy loop over blocks, in float64, without any check; cross-entropy beside torch's float32 on
-one thread; a CSV beside polars.
+one thread; a CSV of numbers, one in groups of words and one with quoted text beside polars, which reads all columns.
 """
 
 from __future__ import annotations
@@ -78,6 +78,14 @@ with open(f"{folder}/table.csv", "w") as file:
     for start in range(0, csv_rows, 10**5):
         pairs = rng.random((min(10**5, csv_rows - start), 2))
         file.writelines(f"{a!r},{b!r}\\n" for a, b in pairs.tolist())
+with open(f"{folder}/words.csv", "w") as plain, open(f"{folder}/quoted.csv", "w") as quoted:
+    plain.write("prob,label,word\\n")
+    quoted.write("prob,label,text\\n")
+    for start in range(0, csv_rows // 2, 10**5):
+        labels = rng.integers(0, 2, 10**5).tolist()
+        for at, (p, y) in enumerate(zip(rng.random(10**5).tolist(), labels)):
+            plain.write(f"{p!r},{y},{('cat', 'dog', 'bird')[at % 3]}\\n")
+            quoted.write(f'{p!r},{y},"a text, with ""quotes"" in it"\\n')
 """
 
 
@@ -158,7 +166,7 @@ def ratios(folder: Path, rows: int, csv_rows: int, repeats: int) -> None:
     torch.set_num_threads(1)
     print("| what | plain ms | lossctl ms | median ratio | least | largest | values differ by |")
     print("|---|--:|--:|--:|--:|--:|--:|")
-    prob, label, table = (str(folder / name) for name in ("prob.npy", "label.npy", "table.csv"))
+    prob, label = str(folder / "prob.npy"), str(folder / "label.npy")
 
     def blocked(loss: Callable[[Any, Any], Any]) -> float:
         p, y = (np.load(path, mmap_mode="r") for path in (prob, label))
@@ -198,11 +206,25 @@ def ratios(folder: Path, rows: int, csv_rows: int, repeats: int) -> None:
 
         in_turn(f"cross-entropy, {count:,} x {classes:,} {dtype}", ours, theirs, repeats)
 
-    def read_by_polars() -> float:
-        frame = polars.read_csv(table)
-        return float(((frame["pred"] - frame["target"]) ** 2).mean())  # type: ignore[arg-type]
+    def by_polars(path: str) -> float:
+        pred, target = polars.read_csv(path).get_columns()[:2]
+        return float(((pred - target) ** 2).mean())  # type: ignore[arg-type]
 
-    in_turn(f"mse of a CSV, {csv_rows:,} x 2", lambda: lossctl.compute("mse", table).value, read_by_polars, repeats)
+    for name, count, group in (
+        ("table", csv_rows, ""),
+        ("words", csv_rows // 2, "word"),
+        ("quoted", csv_rows // 2, ""),
+    ):
+        path = str(folder / f"{name}.csv")
+        first, second = ("pred", "target") if name == "table" else ("prob", "label")
+        inputs = {"pred": f"{path}::{first}", "target": f"{path}::{second}"}
+        options = {"group": f"{path}::{group}"} if group else {}
+        in_turn(
+            f"mse of a CSV ({name}), {count:,} rows",
+            lambda inputs=inputs, options=options: lossctl.compute("mse", **inputs, **options, jobs=1).value,  # type: ignore[misc]
+            lambda path=path: by_polars(path),  # type: ignore[misc]
+            repeats,
+        )
 
 
 def main() -> None:
