@@ -85,6 +85,7 @@ def test_equal_exact_arithmetic_at_margins_that_nearly_tie(largest):
 def test_equal_exact_arithmetic_by_buckets(monkeypatch, least, most):
     """Few buckets leave all in doubt, many next to nothing; where a bound is missing, counts are wrong."""
     monkeypatch.setattr(judging, "WIDE", 1e-9)
+    monkeypatch.setattr(judging, "SHORT", 0)
     monkeypatch.setattr(buckets, "LEAST", least)
     monkeypatch.setattr(buckets, "MOST", most)
     monkeypatch.setattr(counting, "FEW", -1.0)  # else the few points of such sets are all ranked
@@ -168,6 +169,7 @@ def test_whatever_share_passes_the_screen_the_counts_are_exact(monkeypatch, metr
         expected = category_counts(x, labels, margin, **options)
         ways = ((1.0, 1.0, 1, 1 << 6), (0.0, 1.0, 1 << 20, 1 << 18), (0.0, -1.0, 1, 1 << 18), (1.0, 0.25, 1, 1 << 4))
         ways = [(*way, wide) for way in ways for wide in (8, 1e-9)]
+        monkeypatch.setattr(judging, "SHORT", 0)
         for few, most, long, values, wide in ways:
             monkeypatch.setattr(judging, "WIDE", wide)
             for constant, value in {

@@ -98,20 +98,19 @@ def in_buckets(
     )
     last, first = low.max(axis=1, keepdims=True), np.arange(rows)[:, None] * stride
     is_few = np.add.reduceat(counts.ravel(), (first + last * [0, 1]).ravel())[::2, None] * (last > 0) <= few
-    starts = np.concatenate([low, 0 * last, np.where(is_few, 0, last)], axis=1) + first
-    stops = np.concatenate([high, near, high.max(axis=1, keepdims=True)], axis=1) + first
-    edges = np.bincount(starts.ravel(), minlength=rows * stride + 1)
-    edges[1:] -= np.bincount(stops.ravel(), minlength=rows * stride)
-    is_doubtful = edges[:-1].cumsum() > 0
+    is_doubtful = np.arange(stride) <= np.where(is_few, high.max(axis=1, keepdims=True), near)
+    for side in (low, high):
+        is_doubtful.ravel()[(side + first).ravel()] = True
+    for row, k in np.argwhere(high - low > 1).tolist():
+        is_doubtful[row, low[row, k] : high[row, k]] = True
     passing = scratch.array("passing", squares.shape, bool)
     for part in parts:
-        flags = is_doubtful[part.start * stride : part.stop * stride]
-        flags.take(places[part].view(np.int64), out=passing[part], mode="clip")  # "raise" would make a copy
-    if is_doubtful[stride - 1 :: stride].any():  # something may be beyond the last bucket
+        is_doubtful[part].take(places[part].view(np.int64), out=passing[part], mode="clip")  # "raise" would make a copy
+    if is_doubtful[:, -1].any():  # something may be beyond the last bucket
         passing &= squares < np.inf
     doubtful = true_cells(passing)
-    values, there = as_table(doubtful, squares[doubtful], rows)
-    counts *= np.where(is_doubtful.reshape(rows, stride), SHARED, 1)
+    values, there = as_table(doubtful, squares.ravel()[doubtful[0] * squares.shape[1] + doubtful[1]], rows)
+    counts.ravel()[np.flatnonzero(is_doubtful)] *= SHARED
     both, sums = added_between(low, counts, sums)
     return Buckets(
         squares=values,

@@ -266,7 +266,8 @@ def as_table(passing: tuple[np.ndarray, np.ndarray], values: np.ndarray, rows: i
     at = np.arange(len(i)) - (np.cumsum(counts) - counts)[i]
     shape = rows, int(counts.max(initial=0)) + 1
     squares, columns = np.full(shape, np.inf), np.zeros(shape, np.int64)
-    squares[i, at], columns[i, at] = values, j
+    at += i * shape[1]
+    squares.ravel()[at], columns.ravel()[at] = values, j
     return squares, columns
 
 

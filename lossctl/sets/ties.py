@@ -25,7 +25,7 @@ EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, b
 MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of Steele, Lea, Flood, 2014
 HASHED_VALUES = 1 << 16  # at a time: they stay near the processor
 CROWDED = 8  # so many times as many places are counted off rather than sorted
-WIDE = 8  # an anchor with more than one threshold for so many points has many
+WIDE, SHORT = 32, 1 << 10  # an anchor with more than one threshold for so many points has many, or beside so few points
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 
 
@@ -65,7 +65,8 @@ class Judge:
     @cached_property
     def widest(self) -> int:
         """So many positives give an anchor few thresholds beside its negatives, at most."""
-        return int(len(self.points) // (WIDE * len(self.margins)))
+        count = len(self.points)
+        return int(count // (WIDE * len(self.margins))) if count >= SHORT else 0
 
     @cached_property
     def integers(self) -> np.ndarray | None:
