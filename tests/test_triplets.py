@@ -299,6 +299,20 @@ def test_an_endless_margin():
     assert breakdown(x, labels, margins=[1.5e308]).margins[0].batch_all_sum == np.inf
 
 
+def test_retrieval_by_inner_products_leaves_the_anchor_out_where_all_is_measured_again():
+    random = np.random.default_rng(3)
+    x, labels = random.standard_normal((150, 8)), np.arange(150) // 16
+    x[:3] *= 1e6
+    at_r = []
+    for i in range(150):
+        is_positive = (labels == labels[i]) & (np.arange(150) != i)
+        order = np.lexsort((is_positive, -x @ x[i]))
+        hits = is_positive[order[order != i]][: is_positive.sum()]
+        at_r.append((np.cumsum(hits) / np.arange(1, len(hits) + 1) * hits).mean())
+    retrieval = breakdown(x, labels, metric="dot").retrieval
+    assert retrieval.map_at_r == pytest.approx(np.mean(at_r), rel=1e-12)
+
+
 def test_what_is_left_undecided_is_said(monkeypatch):
     monkeypatch.setattr(judging, "LEAST_BUDGET", 0)
     monkeypatch.setattr(judging, "EXACT_WORK", 0)

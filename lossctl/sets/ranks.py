@@ -240,7 +240,9 @@ def _measure_again(
     measured = judge.direct(anchor, columns)
     squares[0] = np.where(np.isinf(squares[0]), np.inf, measured)
     keys[0] = np.sort(_make_keys(squares[0], np.arange(len(columns)), _mask(len(columns))))
-    return judge.direct(anchor, index.ravel()).reshape(index.shape)
+    again: np.ndarray = judge.direct(anchor, index.ravel()).reshape(index.shape)
+    again[index == anchor] = 0.0  # of inner products it is not
+    return again
 
 
 def _make_keys(squares: np.ndarray, columns: np.ndarray, key_mask: int, out: np.ndarray | None = None) -> np.ndarray:
