@@ -283,9 +283,9 @@ def test_a_blank_among_the_symbols_of_a_sequence_is_no_sequence():
     assert np.isfinite(losses).tolist() == [False, True]
 
 
-RUN = "q1 Q0 a 1 3.5 x\nq1 Q0 b 2 2.5 x\nq1 Q0 c 3 1.5 x\nq2 Q0 a 1 9 x\nq2 Q0 e 2 8 x\nq3 Q0 a 1 1 x\n"
-TREC = 0.4254441713755899  # ndcg_cut_10 of pytrec_eval-terrier 0.5.11
-QRELS = "q1 0 b 2\nq1 0 c 0\nq1 0 d 1\nq2 0 e 3\nq2 0 a 1\nq3 0 a 0\n"
+RUN = "".join(f"q{q} Q0 d{d} {p} {20.5 - p} x\n" for q in (1, 2, 3) for p, d in enumerate(range(q, q + 11), 1))
+TREC = 0.3539001986172108  # ndcg_cut_10 of pytrec_eval-terrier 0.5.11
+QRELS = "q1 0 d2 2\nq1 0 d5 0\nq1 0 away 1\nq1 0 d11 3\nq2 0 d3 3\nq2 0 d2 1\nq3 0 d4 0\n"
 
 
 @pytest.mark.slow
