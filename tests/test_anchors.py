@@ -273,6 +273,7 @@ def test_means_over_different_terms_are_not_compared():
     assert compared(emb, 2 * emb, labels, "batch-all").difference != 0
 
 
+@pytest.mark.slow
 def test_compare_reads_the_sample_set(tmp_path):
     emb = np.load(ROOT / "samples/embeddings.npy")
     np.save(tmp_path / "noisy.npy", emb + np.random.default_rng(0).standard_normal(emb.shape))

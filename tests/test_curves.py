@@ -214,6 +214,7 @@ def test_regions_in_space_are_those_of_the_distances(metric, swap):
     )
 
 
+@pytest.mark.slow
 def test_a_space_is_a_table_and_json_and_extremes_are_drawn(tmp_path):
     done = run_lossctl("curve", "triplet", "--x", "space", "-n", "3", "-f", "csv")
     assert done.out.splitlines()[0] == "x,y,triplet,region of triplet" and done.out.count("hard") == 1

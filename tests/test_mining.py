@@ -317,7 +317,7 @@ def test_any_block_and_thread_count_gives_the_same_bytes():
 
 def test_limit_and_per_anchor():
     random = np.random.default_rng(5)
-    points = sort_points(random.standard_normal((60, 3)), random.integers(0, 6, size=60))
+    points = sort_points(random.standard_normal((30, 3)), random.integers(0, 4, size=30))
     everything = mining.joined(mining.mine_all(points, block=5))
     assert rows_of(mining.limited(mining.mine_all(points, block=7), 100)) == rows_of([everything])[:100]
     kept = mining.joined(thinning.hardest_per_anchor(mining.mine_all(points, block=1), 3))

@@ -86,6 +86,7 @@ def test_all_anchors_are_no_estimate(tmp_path):
     assert some.out == plain and "all are counted" in some.err
 
 
+@pytest.mark.slow
 def test_an_estimate_is_marked_in_every_format(tmp_path):
     emb, label = clouds()
     path = tmp_path / "x.npz"

@@ -110,6 +110,7 @@ def test_several_files_as_one_are_a_call_of_python(tmp_path) -> None:
     assert run_lossctl(*shlex.split(alone["bce"])[1:]).code == 0
 
 
+@pytest.mark.slow
 def test_what_fits_nothing_says_why(tmp_path) -> None:
     (tmp_path / "a.csv").write_text("alpha,omega\nx,y\nz,w\n")
     done = run_lossctl("suggest", str(tmp_path / "a.csv"), "--header", "yes")
