@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import UsageError
 from ..rows.workers import Workers, mapped
 from .extremes import extremes, where_true
+from .gram import SIDE_BY_SIDE
 from .panels import Panel, default_threads, fold
 from .picks import (
     in_order,
@@ -198,7 +199,7 @@ def _by_pair(points: Points, margin: float, choose: Callable[[Panel], np.ndarray
         index, _ = own_class(points, panel.start, panel.stop)
         kept = negatives >= 0
         anchor, positive = np.repeat(panel.positions, kept.sum(axis=1)), index[kept]
-        if points.masks is not None or 2 * len(positive) < kept.size:
+        if points.masks is not None or 2 * len(positive) < kept.size or kept.shape[1] < SIDE_BY_SIDE:
             return measured(points, anchor, positive, negatives[kept], margin)
         squares = np.empty(kept.shape)
         for rows, columns in own_runs(points, panel.start, panel.stop, slice(0, len(points))):
