@@ -89,7 +89,9 @@ def test_equal_exact_arithmetic_by_buckets(monkeypatch, least, most):
     monkeypatch.setattr(buckets, "LEAST", least)
     monkeypatch.setattr(buckets, "MOST", most)
     monkeypatch.setattr(counting, "FEW", -1.0)  # else the few points of such sets are all ranked
-    cases = [*sets_at_a_tie(5, 48, 30), *sets(6, 24, 24)]
+    random = np.random.default_rng(961480225)
+    halves = random.integers(0, 9, (24, 2)).astype(float), random.integers(0, 3, 24).tolist()
+    cases = [("ties at half a bucket", *halves, 0.0), *sets_at_a_tie(5, 48, 30), *sets(6, 24, 24)]
     expected = [category_counts(x, labels, margin) for _, x, labels, margin in cases]
     for case, counts in zip(cases, expected, strict=True):
         assert counts_of(*case[1:], bins=0) == counts, case

@@ -93,12 +93,13 @@ def in_buckets(
         sums[part] = np.bincount(whole, distances.ravel(), len(here) * stride).reshape(-1, stride)
     sides = thresholds.low, thresholds.high, np.maximum(nearest, 0.0) + 4 * thresholds.errors
     low, high, near = (
-        (np.rint(_placed(side.reshape(rows, -1), scale, begin + count + 1)) - begin).clip(0).astype(np.int64)
+        (np.maximum(_placed(side.reshape(rows, -1), scale, begin + count + 1), begin) + (SHIFT - begin)).view(np.int64)
+        - SHIFT_BITS
         for side in sides
     )
     last, first = low.max(axis=1, keepdims=True), np.arange(rows)[:, None] * stride
     is_few = np.add.reduceat(counts.ravel(), (first + last * [0, 1]).ravel())[::2, None] * (last > 0) <= few
-    is_doubtful = np.arange(stride) <= np.where(is_few, high.max(axis=1, keepdims=True), near)
+    is_doubtful = np.arange(stride) <= np.maximum(near, np.where(is_few, high.max(axis=1, keepdims=True), 0))
     for side in (low, high):
         is_doubtful.ravel()[(side + first).ravel()] = True
     for row, k in np.argwhere(high - low > 1).tolist():
@@ -122,7 +123,8 @@ def in_buckets(
 
 
 def _number(judge: Judge) -> int:
-    """How many buckets an anchor has, an even number: of a set, whatever the strip."""
+    """How many buckets an anchor has, of a set, whatever the strip: an even number, so that halves are rounded alike in
+    all rows."""
     points = judge.points
     thresholds = min(points.widest, judge.widest) * len(judge.margins)
     return min(max(LEAST, 1 << (EACH * thresholds).bit_length()), MOST, 1 << (len(points) // 2).bit_length())
