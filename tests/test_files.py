@@ -344,8 +344,10 @@ def test_what_pyarrow_reads_has_the_same_values_and_faults(tmp_path, monkeypatch
     monkeypatch.setattr(fast, "BLOCK", 64)
     cells = ["0.1", " 7 ", "+1", "-0", "true", "", "nan", "inf", "1e999", str(2**53 + 1), "x", "1_0", "1,2", "é", "3\r"]
     cells += ["3\t", '"3"', '"3"4', '"3', '3"', '"\n3"', "007", "0x10", "3.0", "1.5", str(2**63), "None", '"a ""b"""']
-    for kind, cell in product(("number", "category"), cells):
-        path = write(tmp_path, "a.csv", "p,y\n" + "0.3,1\n" * 40 + f"0.5,{cell}\n" + "1e-3,2\n" * 40)
+    texts = [(cell, "p,y\n" + "0.3,1\n" * 40 + f"0.5,{cell}\n" + "1e-3,2\n" * 40) for cell in cells]
+    texts += [(cell, "y,p\n" + f"{cell},0.3\r\n" * 3) for cell in ("\ufeff1", "\ufeffa", '"a\r\nb"')]
+    for kind, (cell, text) in product(("number", "category"), texts):
+        path = write(tmp_path, "a.csv", text)
         answers = set()
         for bounds in ((1 << 30, 1 << 30), (0, 1 << 30), (0, 0)):
             monkeypatch.setattr(fast, "SOME", bounds[0])

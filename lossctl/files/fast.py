@@ -7,6 +7,7 @@ read, or the fault.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,6 +68,8 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
     columns = [*plan.numbers, *plan.labels]
     if text is None or not 0 < len(columns) == len(set(columns)) or form.decimal != "." or form.thousands:
         return None
+    if text.startswith(codecs.BOM_UTF8):
+        return None  # pyarrow takes it from the first cell, though it begins no file
     is_quoted = b'"' in text
     if (b"\t" in text and form.delimiter != "\t") or (is_quoted and not _is_well_quoted(text, form.delimiter)):
         return None  # blanks around a number are no matter to pyarrow, nor is what stands after a quote
@@ -88,6 +91,8 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
         labels = tuple(_labels_of_arrow(table.column(names[column]), form) for column in plan.labels)
     except (pyarrow.ArrowInvalid, Fault):
         return None
+    if b"\r" in chunk and table.num_rows != text.count(b"\n"):
+        return None  # a cell has line ends of its own, which are as they stand
     read = [table.column(names[column]) for column in plan.numbers]
     if any(column.null_count for column in read):
         return None
