@@ -375,7 +375,8 @@ def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
         sums[many] = _sums_by_buckets(points, ranks.buckets, distances, order, counts)[many]
         return sums
     is_crowded, in_order = ranks.start < judge.crowded, not ranks.is_screened
-    for part in np.array_split(many, -(-len(many) * (ranks.keys.shape[1] if in_order else len(points)) // ADDED)):
+    width = ranks.keys.shape[1] if in_order else len(points)
+    for part in np.array_split(many, min(len(many), -(-len(many) * width // ADDED))):
         if is_crowded and in_order:
             sums[part] = _sums_in_order(judge, ranks, d_an, part)
             continue
