@@ -288,6 +288,33 @@ CASES: dict[str, Case] = {
     "JSON in Latin 1": Case(
         "compute bce t.jsonl", {"t.jsonl": '{"prob": 0.9, "label": 1, "s": "é"}\n'.encode("latin-1")}, (-log(0.9),)
     ),
+    "log-probabilities of a chat": Case(
+        "compute token-nll t.json",
+        {"t.json": '{"id": "a", "choices": [{"logprobs": {"content": [{"logprob": -0.5}, {"logprob": -1.0}]}}]}\n'},
+        (0.75,),
+    ),
+    "log-probabilities of a completion": Case(
+        "compute token-nll t.jsonl",
+        {"t.jsonl": '{"id": "a", "choices": [{"logprobs": {"token_logprobs": [-0.5, -1.0, -1.5]}}]}\n' * 2},
+        (1.0,),
+    ),
+    "lists of log-probabilities": Case(
+        "compute token-nll t.jsonl",
+        {"t.jsonl": '{"id": 1, "logprobs": [-0.5, -1.0]}\n{"id": 2, "logprobs": [-1.5]}\n'},
+        (1.0,),
+    ),
+    "lists of texts": Case(
+        "compute token-nll t.jsonl", {"t.jsonl": '{"id": 1, "filtered_resps": ["-0.5", "False"]}\n'}, advice=True
+    ),
+    "rows within one object": Case(
+        "compute bce t.json",
+        {"t.json": '{"results": [{"prob": 0.9, "label": 1}, {"prob": 0.2, "label": 0}, {"prob": 0.6, "label": 1}]}\n'},
+    ),
+    "columns within a key": Case(
+        "compute token-nll --logprob t.npz::lp",
+        {"t.npz": {"id": np.arange(2), "lp": np.log([[0.9, 0.5], [0.8, 0.5]])}},
+        (TWO, log(2)),
+    ),
     "tables in a ZIP": Case("compute bce t.zip", {"t.zip": {"a.csv": GOOD, "b.csv": GOOD}}),
     # --- settings that do not go together
     "an option of other losses": _done("compute bce t.csv --class-axis 1"),

@@ -147,7 +147,10 @@ def test_where_no_column_has_a_name_the_likeliest_are_taken_and_it_is_said(tmp_p
         assert "likeliest" in done.err
         return {item["loss"]: item["command"] for item in json.loads(done.out)["results"]}
 
-    of_forecast = commands("ds,y,NHITS,NHITS-lo-90,NHITS-hi-90\nMon,1.5,1.25,1.125,2.5\nTue,3.5,3.25,2.125,4.5\n")
+    of_forecast = commands(  # the ends nearest to each other in the file are of two levels
+        "ds,y,NHITS,NHITS-lo-90,NHITS-lo-80,NHITS-hi-80,NHITS-hi-90\n"
+        "Mon,1.5,1.25,1.125,1.2,1.3,2.5\nTue,3.5,3.25,2.125,3.2,3.3,4.5\n"
+    )
     assert json.loads(run_lossctl(*shlex.split(of_forecast["mse"])[1:], "--json").out)["results"][0]["value"] == 0.0625
     ends = [f"--lower={path}::NHITS-lo-90", f"--upper={path}::NHITS-hi-90"]
     right = run_lossctl("compute", "interval-score", str(path), *ends).out

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..text import piped, shown
+from ..text import piped, quoted, shown
 from .content import numbered_name
 from .dialect import Dialect
 from .json_table import in_batches, rows_of_table
+from .nested import key_of
 from .opening import Bytes
 from .streams import Batch, ColumnType, Stream, even_lists
 from .tables import whole_rows
@@ -36,7 +37,6 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
     names = tuple(first)
     if not names:
         raise DataError(f"{label}:1: an object without keys", fix="check the command that wrote it")
-    lists = [isinstance(value, list) for value in first.values()]
     if (
         all(isinstance(value, list | dict) for value in first.values())
         and b"\n" not in whole_rows(stretch, begin, CHUNK).rstrip()
@@ -44,12 +44,19 @@ def open_lines(stretch: Bytes, closing: contextlib.ExitStack, dialect: Dialect) 
         raise DataError(
             f"{label}: is JSON: one object of {len(names)} columns, and not one object a row",
             why="whether they are columns, or the values of one row, cannot be told",
-            fix=f"save them as columns: numpy.savez('columns.npz', **json.load(open('{label}')))"
-            if all(lists)
-            else f"save them as columns: pandas.read_json('{label}').to_csv('columns.csv', index=False)",
+            fix=_one_object_as_rows(first, label),
         )
     rows_of = partial(_batches, stretch, begin, names)
     return stream_of(label, first, rows_of, lambda row: f"{label}:{row + 1}", dialect)
+
+
+def _one_object_as_rows(columns: Mapping[str, Any], label: str) -> str:
+    for name, value in columns.items():
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            return piped(f"jq -c {quoted(f'.{key_of(name)}[]')}", label)
+    if all(isinstance(value, list) for value in columns.values()):
+        return f"save them as columns: numpy.savez('columns.npz', **json.load(open('{label}')))"
+    return f"save them as columns: pandas.read_json('{label}').to_csv('columns.csv', index=False)"
 
 
 def _table(stretch: Bytes, begin: int) -> list[dict[str, Any]] | None:

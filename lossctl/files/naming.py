@@ -21,9 +21,10 @@ from ..language.roles import (
     TRUTH_NAMES,
     Role,
 )
-from ..text import quoted, shown
+from ..text import piped, quoted, shown
 from .classes import as_names, columns_of_classes, first_values, names_in
 from .frames import Field, Frame
+from .nested import path_to_rows
 from .opening import label_of
 from .selectors import listed
 
@@ -62,6 +63,7 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
         several = _like(frame, role, taken)
         if several:
             raise _ambiguous(frame, role, several)
+        _refuse_nested(frame, missing)
         _refuse_commas(frame, taken)
         choices, likely = _choices(frame, role, taken), _likeliest(frame, missing, taken)
         taken = {*taken, *_covered(frame, _candidates(frame, role, taken))}
@@ -80,6 +82,23 @@ def named(frame: Frame, roles: Sequence[Role], others: Collection[Field]) -> dic
     return {role.name: bound[role.name] for role in roles}
 
 
+def _refuse_nested(frame: Frame, missing: Sequence[Role]) -> None:
+    """DataError where what is missing stands within the lists and objects of JSON."""
+    at = [at for at in range(frame.width) if frame.content.dtype_name(at) == "JSON"]
+    if not at:
+        return
+    content: Any = frame.content
+    batch = next(content.batches(at, 1, 0))
+    cells = {frame.names[column]: batch.arrays[column][0] for column in at}
+    first = {name: cell.tolist() if isinstance(cell, np.ndarray) else cell for name, cell in cells.items()}
+    if rows := path_to_rows(first, [role.columns for role in missing]):
+        raise DataError(
+            f"{label_of(frame.path)}: the {missing[0].option} stands within lists or objects: {rows}",
+            why="a row is one object, whose keys are the columns",
+            fix=piped(f"jq -c {quoted(rows)}", label_of(frame.path)),
+        )
+
+
 def _refuse_commas(frame: Frame, taken: Collection[str]) -> None:
     """DataError where a column holds numbers with a decimal comma, which are none unless it is told."""
     unknown = [name for at, name in enumerate(frame.names) if frame.content.kind_of(at) == "unknown"]
@@ -88,9 +107,9 @@ def _refuse_commas(frame: Frame, taken: Collection[str]) -> None:
             cells = as_names(first_values(frame.select(f"={name}"), "category"))
         except DataError:
             continue
-        if len(cells) and all(COMMA.fullmatch(cell) for cell in cells.tolist()):
+        if len(cells) and all(COMMA.fullmatch(cell) for cell in cells.ravel().tolist()):
             raise DataError(
-                f"{label_of(frame.path)}: column '{shown(name)}' holds {shown(str(cells[0]))}, which is no number",
+                f"{label_of(frame.path)}: column '{shown(name)}' holds {shown(str(cells.flat[0]))}, which is no number",
                 why="the decimal point is '.' unless told otherwise",
                 fix="add --decimal ,",
             )
@@ -262,7 +281,7 @@ def _shared_words(role: Role, name: str) -> int:
 
 def _selectors(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:
     """The columns that may be meant by a role, the likeliest first."""
-    names = _likely_first(frame, role, _candidates(frame, role, taken))
+    names = _likely_first(frame, role, _candidates(frame, role, taken), taken)
     return [*_runs(frame, role, taken), *(f"={name}" if name.isdigit() else name for name in names)]
 
 
@@ -283,21 +302,34 @@ def _prefix(name: str) -> str:
     return name.rpartition("_")[0].lower()
 
 
-def _likely_first(frame: Frame, role: Role, names: Sequence[str]) -> list[str]:
-    """Columns of values that the role may have before others, then those that share most words with it, then fractions
-    before whole numbers; of labels only the words count."""
+def _likely_first(frame: Frame, role: Role, names: Sequence[str], taken: Collection[str]) -> list[str]:
+    """Columns of values that the role may have before others, then those that share most words with it, then an upper
+    end of a lower one, fractions before whole numbers; of labels only the words count."""
 
     def is_allowed(values: Any) -> Any:
         return (role.low <= values) & (values <= role.high)
 
-    def rank(name: str) -> tuple[bool, int, bool]:
+    floors = _floors(frame, role, taken)
+
+    def rank(name: str) -> tuple[bool, int, int, bool]:
         is_counted = not role.truth and role.kind == "number" and len(names) <= LOOKED_AT and name in frame.names
         field = frame.select(f"={name}") if is_counted else None
         is_bounded = min(-role.low, role.high) < np.inf
         is_beyond = field is not None and is_bounded and not _are_all(field, is_allowed)
-        return is_beyond, -_shared_words(role, name), field is not None and _are_all(field, _is_whole)
+        floor = floors.index(digits) if (digits := _digits(name)) in floors else len(floors)
+        return is_beyond, -_shared_words(role, name), floor, field is not None and _are_all(field, _is_whole)
 
     return sorted(names, key=rank) if len(names) > 1 else list(names)
+
+
+def _floors(frame: Frame, role: Role, taken: Collection[str]) -> list[list[str]]:
+    """The digits in the names of the lower ends that an upper end may go with, those of one that is taken first."""
+    lows = [name for name in frame.names if role.floor and _shares_a_word(ROLES[role.floor], name)]
+    return [_digits(name) for name in sorted(lows, key=lambda name: name not in taken)]
+
+
+def _digits(name: str) -> list[str]:
+    return re.findall(r"[0-9]+", name)
 
 
 def _candidates(frame: Frame, role: Role, taken: Collection[str]) -> list[str]:

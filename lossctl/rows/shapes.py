@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..errors import DataError, UsageError
+from ..files.nested import list_as_rows
+from ..files.opening import label_of
 from ..language.registry import Spec
 from ..language.roles import WEIGHT, Check, Form, Role
-from ..text import quoted
+from ..text import piped, quoted
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -304,13 +306,25 @@ def full_name(column: Column) -> str:
 
 def single_columns(column: Column, option: str) -> str:
     """How the first few columns of a matrix are named one by one."""
-    frame: Any = column.frame
+    field: Any = column
+    frame = field.frame
     if getattr(frame, "format", "memory") == "memory":
         return "give one of its columns"
-    columns, names = getattr(column, "columns", ()), frame.names
-    named = names and len(columns) == column.width
-    ends = [names[at] for at in columns[:3]] if named else range(1, min(column.width, 3) + 1)
-    return "choose a column: " + " or ".join(f"--{option} {quoted(f'{frame.path}::{end}')}" for end in ends)
+    columns, names = field.columns, frame.names
+    key = f"{names[columns[0]]}::" if names and frame.content.columns_of(columns[0]) is not None else ""
+    named = names and not key
+    ends = [names[at] for at in columns[:3]] if named else [at + 1 for at in (field.inner or range(field.width))[:3]]
+    return "choose a column: " + " or ".join(f"--{option} {quoted(f'{frame.path}::{key}{end}')}" for end in ends)
+
+
+def _lists_as_rows(column: Column) -> str:
+    """How each value of a column of lists in JSON is a row, "" for other columns."""
+    field: Any = column
+    frame = field.frame
+    if getattr(frame, "format", "memory") == "memory" or frame.content.dtype_name(field.columns[0]) != "JSON":
+        return ""
+    rows = list_as_rows(frame.names[field.columns[0]])
+    return f"; if each value is a row: {piped(f'jq -c {quoted(rows)}', label_of(frame.path))}"
 
 
 def _entry(role: Role, column: Column, form: Form | None) -> Input:
@@ -322,7 +336,7 @@ def _entry(role: Role, column: Column, form: Form | None) -> Input:
             why=f"{role.option} is {role.meaning}",
             fix=f"{single_columns(column, role.option)}; of losses of classes, see multiclass-hinge"
             if role.name == "score"
-            else single_columns(column, role.option),
+            else single_columns(column, role.option) + _lists_as_rows(column),
         )
     if role.layout != "vectors" and width == 1:
         ndim = 1
