@@ -149,6 +149,44 @@ def test_counts_equal_exact_arithmetic(seed):
         assert astuple(found.retrieval) == pytest.approx(measures, rel=1e-12, nan_ok=True), case
 
 
+@pytest.mark.parametrize("is_two", [False, True])
+def test_counts_of_small_and_large_classes_beside_each_other(is_two):
+    """So many points that few of each anchor's matter: whole numbers, and who shares a class by sets."""
+    random = np.random.default_rng(5)
+    n, begin = 330, 90 if is_two else 0
+    x = random.integers(-30, 31, (n, 3))
+    x[::3] //= 8
+    own = [
+        set(names) | set((random.random(2) < 0.02).nonzero()[0]) for names in random.integers(2, 120, (n, 2)).tolist()
+    ]
+    own = [{*names, 1} if row % 8 == 0 else names for row, names in enumerate(own)]
+    labels = np.array([";".join(map(str, names)) for names in own])
+    squares = ((x[:, None] - x) ** 2).sum(axis=2)
+    is_positive = np.array([[bool(a & b) for b in own] for a in own])
+    here, there = range(begin or n), np.arange(begin, n)
+    below_all = tied_all = 0
+    for a in here:
+        others = there[there != a]
+        positives, negatives = (squares[a, others[is_positive[a, others] == side]] for side in (True, False))
+        below = np.searchsorted(np.sort(negatives), positives + 40)
+        below_all += int(below.sum())
+        tied_all += int((np.searchsorted(np.sort(negatives), positives + 40, "right") - below).sum())
+    pairs = Pairing((x[begin:].astype(float), labels[begin:]) if is_two else None, sharing="any")
+    count = begin or n
+    counts = breakdown(
+        x[:count].astype(float), labels[:count], margins=[40.0], metric="sqeuclidean", who=pairs, threads=1, bins=0
+    ).margins[0]
+    assert (counts.active, counts.categories.margin_ties) == (below_all, tied_all)
+    points = sort_points(x[:count].astype(float), labels[:count], pairs=pairs)
+    for columns in (slice(0, 7), slice(100, 231), slice(None)):
+        shares, apart = points.relations(points.begin, points.begin + points.anchors, columns)
+        anchors = points.rows[points.used]
+        candidates = (points.rows[: len(points)] + begin)[columns]
+        is_self = anchors[:, None] == candidates
+        assert (shares == (is_positive[np.ix_(anchors, candidates)] & ~is_self)).all(), columns
+        assert (apart == ~is_positive[np.ix_(anchors, candidates)]).all(), columns
+
+
 def precisions(case: Case, a: int) -> tuple[float, float, float]:
     """Precision at 1, R-precision and average precision at R, by the list of all points, a tied negative first."""
     rows = [[Fraction(float(value)) for value in row] for row in case.x]

@@ -85,8 +85,10 @@ class Gram:
         """
         return self.products(slice(start, stop), columns, out)
 
-    def products(self, anchors: slice | np.ndarray, columns: slice, out: np.ndarray | None = None) -> np.ndarray:
-        """`squares` of any anchors."""
+    def products(
+        self, anchors: slice | np.ndarray, columns: slice | np.ndarray, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """`squares` of any anchors and columns."""
         right, left = self.right[columns], self.left(anchors)
         if out is None:
             out = np.empty((len(left), len(right)), right.dtype)

@@ -7,8 +7,9 @@ rows with several classes and rows that must not meet change that, and only here
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..rows.job import KEY_MARK, Pairing
 
 SEVERAL = re.compile(r"\s*[;|,]\s*")  # between the classes of one row
 BLOCK = 1 << 22  # pairs looked at in one pass
+LARGE = 1 << 5  # a class of more than one in so many candidates is kept as a mask, any other as a list
 CROWD = 1 << 12  # labels among so many whole numbers, or no more than there are labels, are counted, not sorted
 
 
@@ -30,11 +32,59 @@ class LabelledSet(NamedTuple):
     weights: np.ndarray | None = None
 
 
+class Memberships(NamedTuple):
+    """The classes of M rows, of which each may have several, and the candidates of each of L classes.
+
+    classes, ends: row i is of classes[ends[i] : ends[i + 1]]
+    cells: class times N plus candidate, ascending;  places: (L,) that of a large class in `masks`, or -1
+    masks: (W, N) which candidates are of a large class;  columns: N, how many candidates there are
+    """
+
+    classes: np.ndarray
+    ends: np.ndarray
+    cells: np.ndarray
+    places: np.ndarray
+    masks: np.ndarray
+    columns: int
+
+    def shared(self, anchors: np.ndarray, columns: slice) -> np.ndarray:
+        """(B, n) which candidates have a class of the row."""
+        begin, end, _ = columns.indices(self.columns)
+        result = np.zeros((len(anchors), end - begin), bool)
+        row, at = spread(self.ends[anchors], self.ends[anchors + 1])
+        of = self.classes[at]
+        places = self.places[of]
+        for line, mask in zip(row[places >= 0].tolist(), places[places >= 0].tolist(), strict=True):
+            result[line] |= self.masks[mask, begin:end]
+        row, of = row[places < 0], of[places < 0] * self.columns
+        which, at = spread(*(self.cells.searchsorted(of + side) for side in (begin, end)))
+        result.ravel()[row[which] * (end - begin) + self.cells[at] - of[which] - begin] = True
+        return result
+
+
+def spread(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The whole numbers of M ranges, one range after the other, and which range each is of."""
+    counts = stops - starts
+    of = np.repeat(np.arange(len(counts)), counts)
+    return of, np.arange(len(of)) + (starts - (np.cumsum(counts) - counts))[of]
+
+
+class Block(NamedTuple):
+    """The anchors start..stop. positives, exists: (B, K) as `points.own_class`;  is_out: (B, N) which candidates are no
+    negatives"""
+
+    start: int
+    stop: int
+    positives: np.ndarray
+    exists: np.ndarray
+    is_out: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Masks:
     """Positives and negatives that are no slices, for M positions: candidates, then anchors of another set if any.
 
-    codes: (M,) the class, each of its own where it is noise;  members: (M, L) 1 for each class of a row, or None
+    codes: (M,) the class, each of its own where it is noise;  members: the classes of a row that has several, or None
     keys: (M,) equal for rows that must not meet, or None
     coarse: (M,) the coarse class, where negatives are of the anchor's only, or of others only, or None
     is_near: whether they are of the anchor's
@@ -43,7 +93,7 @@ class Masks:
     """
 
     codes: np.ndarray
-    members: np.ndarray | None
+    members: Memberships | None
     keys: np.ndarray | None
     coarse: np.ndarray | None
     is_near: bool
@@ -51,21 +101,41 @@ class Masks:
     begin: int
     positives: np.ndarray
     negatives: np.ndarray
+    _last: threading.local = field(default_factory=threading.local)
 
     def relations(self, anchors: slice | np.ndarray, columns: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
         """(B, n) which candidates are positives, and which negatives, of some positions."""
-        there = np.arange(self.columns)[columns]
+        here, there = np.arange(len(self.codes))[anchors], np.arange(self.columns)[columns]
         if self.members is None:
-            same = self.codes[anchors, None] == self.codes[there]
+            positives = self.codes[here, None] == self.codes[there]
         else:
-            same = (self.members[anchors] @ self.members[there].T) > 0
-        kept = np.ones(same.shape, bool) if self.keys is None else self.keys[anchors, None] != self.keys[there]
-        if not self.begin:
-            kept &= np.arange(len(self.codes))[anchors, None] != there
-        positives, negatives = same & kept, ~same & kept
+            positives = self.members.shared(here, columns)
+        negatives = ~positives
+        if self.keys is not None:
+            is_pair = self.keys[here, None] != self.keys[there]
+            positives &= is_pair
+            negatives &= is_pair
+        if not self.begin and len(there):
+            row = np.flatnonzero((here >= there[0]) & (here <= there[-1]))
+            positives[row, here[row] - there[0]] = negatives[row, here[row] - there[0]] = False
         if self.coarse is not None:
-            negatives &= (self.coarse[anchors, None] == self.coarse[there]) == self.is_near
+            negatives &= (self.coarse[here, None] == self.coarse[there]) == self.is_near
         return positives, negatives
+
+    def block(self, start: int, stop: int) -> Block:
+        """Some anchors with what they pair with; the last that a thread has asked for is kept, for parts of it too."""
+        last: Block | None = getattr(self._last, "block", None)
+        if last is None or start < last.start or stop > last.stop:
+            positives, negatives = self.relations(slice(start, stop))
+            sizes = self.positives[start:stop]
+            exists = np.arange(int(sizes.max(initial=0))) < sizes[:, None]
+            index = np.zeros(exists.shape, np.int64)
+            at = np.flatnonzero(positives)
+            index[exists] = at - np.repeat(np.arange(len(sizes)) * self.columns, sizes)
+            last = self._last.block = Block(start, stop, index, exists, np.logical_not(negatives, out=negatives))
+        part = slice(start - last.start, stop - last.start)
+        width = int(self.positives[start:stop].max(initial=0))
+        return Block(start, stop, last.positives[part, :width], last.exists[part, :width], last.is_out[part])
 
 
 class Arrangement(NamedTuple):
@@ -220,8 +290,9 @@ def together(parts: list[np.ndarray]) -> np.ndarray:
 
 def _by_masks(marks: Marks, n: int, is_one: bool, is_near: bool) -> Arrangement:
     begin = 0 if is_one else n
-    members = None if marks.several is None else _members(marks.several)
     count = len(marks.groups)
+    cells = None if marks.several is None else _cells(marks.several)
+    members = None if cells is None else _memberships(*cells, count, n)
     empty = np.zeros(count, np.int64)
     masks = Masks(marks.groups, members, marks.keys, marks.coarse, is_near, n, begin, empty, empty)
     positives, negatives = _counts(masks, count)
@@ -241,7 +312,7 @@ def _by_masks(marks: Marks, n: int, is_one: bool, is_near: bool) -> Arrangement:
     lonely, strangers = lonely | ~is_anchor[mine], strangers & is_anchor[mine]
     masks = Masks(
         marks.groups[at],
-        None if members is None else members[at],
+        None if cells is None else _memberships(np.argsort(at)[cells[0]], cells[1], count, n),
         None if marks.keys is None else marks.keys[at],
         None if marks.coarse is None else marks.coarse[at],
         is_near,
@@ -265,13 +336,27 @@ def _by_masks(marks: Marks, n: int, is_one: bool, is_near: bool) -> Arrangement:
     )
 
 
-def _members(several: list[tuple[str, ...]]) -> np.ndarray:
-    """(N, L) 1 where a row has a class."""
+def _cells(several: list[tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows are of which classes, by number, row by row."""
     names = {name: place for place, name in enumerate(sorted({name for row in several for name in row}))}
-    members = np.zeros((len(several), max(len(names), 1)), np.float32)
     rows = np.repeat(np.arange(len(several)), [len(row) for row in several])
-    members[rows, [names[name] for row in several for name in row]] = 1
-    return members
+    return rows, np.array([names[name] for row in several for name in row], np.int64)
+
+
+def _memberships(rows: np.ndarray, classes: np.ndarray, count: int, columns: int) -> Memberships:
+    """Of so many rows, of which the first are the candidates."""
+    order = np.argsort(rows, kind="stable")
+    is_here = rows < columns
+    cells = np.sort(classes[is_here] * columns + rows[is_here])
+    sizes = np.bincount(classes[is_here], minlength=int(classes.max(initial=-1)) + 1)
+    large = np.flatnonzero(sizes * LARGE > columns)
+    places = np.full(len(sizes), -1)
+    places[large] = np.arange(len(large))
+    masks = np.zeros((len(large), columns), bool)
+    of, row = np.divmod(cells, max(1, columns))
+    masks[places[of[places[of] >= 0]], row[places[of] >= 0]] = True
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
+    return Memberships(classes[order], ends, cells, places, masks, columns)
 
 
 def _counts(masks: Masks, count: int) -> tuple[np.ndarray, np.ndarray]:

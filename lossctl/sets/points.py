@@ -453,13 +453,8 @@ def own_class(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.nda
     The anchor itself is among them where `points.holds_self`.
     """
     if points.masks is not None:
-        is_positive, _ = points.masks.relations(slice(start, stop))
-        _, j = np.nonzero(is_positive)
-        sizes = points.sizes(start, stop)
-        exists = np.arange(int(sizes.max(initial=0))) < sizes[:, None]
-        index = np.zeros(exists.shape, np.int64)
-        index[exists] = j
-        return index, exists
+        block = points.masks.block(start, stop)
+        return block.positives, block.exists
     first, last = (side[start:stop, None] for side in (points.first, points.last))
     index = first + np.arange(int((last - first).max(initial=0)))
     return np.minimum(index, np.maximum(last - 1, 0)), index < last
@@ -472,7 +467,7 @@ def take_own(points: Points, squares: np.ndarray, start: int) -> np.ndarray:
     if points.masks is not None:
         index, exists = own_class(points, start, stop)
         own = np.where(exists, np.take_along_axis(squares, index, axis=1), squares.dtype.type(np.inf))
-        squares[~points.masks.relations(slice(start, stop))[1]] = np.inf
+        squares[points.masks.block(start, stop).is_out] = np.inf
         return own
     if points.widest <= GATHERED:
         index, exists = own_class(points, start, stop)
@@ -490,7 +485,7 @@ def fill_own(points: Points, values: np.ndarray, start: int, value: float, colum
     """Gives all of (B, n) values, of these columns, that belong to no negative this one."""
     columns = slice(0, len(points)) if columns is None else columns
     if points.masks is not None:
-        values[~points.masks.relations(slice(start, start + len(values)), columns)[1]] = value
+        values[points.masks.block(start, start + len(values)).is_out[:, columns]] = value
     elif points.widest <= GATHERED:
         index, exists = own_class(points, start, start + len(values))
         i, k = np.nonzero(exists & (index >= columns.start) & (index < columns.stop))

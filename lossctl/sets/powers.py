@@ -61,7 +61,9 @@ class PowerKeys(PairKeys):
         reaches: np.ndarray = self.spans[start:stop] + self.spans.max(initial=0.0)
         return reaches
 
-    def products(self, anchors: slice | np.ndarray, columns: slice, out: np.ndarray | None = None) -> np.ndarray:
+    def products(
+        self, anchors: slice | np.ndarray, columns: slice | np.ndarray, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """(B, n) keys of the anchors against `columns`."""
         here, there = self.right[:, anchors], self.right[:, columns]
         if out is None:

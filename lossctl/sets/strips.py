@@ -15,7 +15,7 @@ from ..language.numerics import picked
 from ..language.rounded import GROUP
 from .gram import NEAR
 from .points import HUGE, Points, class_positions, own_class, take_own
-from .ties import Judge, minus_margin, plus_margin, widened
+from .ties import Judge, distinct, minus_margin, plus_margin, widened
 
 STRIP = 1 << 18  # values ranked at a time, so that keys and sums stay in the cache
 THINNED = 1 << 20  # the same, of which few are left: most are gone over only a few times
@@ -276,7 +276,20 @@ def _own_squares(points: Points, start: int, stop: int) -> np.ndarray:
     gram, (index, exists) = points.gram, own_class(points, start, stop)
     own = np.full(index.shape, np.inf)
     if points.masks is not None:
-        np.copyto(own, picked(points.squares(start, stop), index), where=exists)
+        tail = len(points) // GROUP * GROUP
+        for at in range(start, stop, GROUP):
+            end = min(at + GROUP, stop)
+            row, place = np.nonzero(exists[at - start : end - start])
+            column = index[at - start + row, place]
+            others, among = distinct(column, len(points))
+            count = max(4 * GROUP, -(-len(others) // GROUP) * GROUP)  # whole groups, and no few of them
+            if count < tail:  # and what stands behind whole groups stays there
+                some = np.concatenate([np.resize(others[others < tail], count), np.arange(tail, len(points))])
+                places = np.where(column < tail, among, count + column - tail)
+                values = gram.products(slice(at, end), some)[row, places]
+            else:
+                values = points.squares(at, end)[row, column]
+            own[at - start + row, place] = values
         return own
     for at in range(start, stop, BESIDE):
         end = min(at + BESIDE, stop)

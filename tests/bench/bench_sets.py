@@ -1,12 +1,13 @@
 """Triplets of sets as networks leave them, against the float64 product, and against another checkout of lossctl.
 
     python tests/bench/bench_sets.py [--before CHECKOUT] [--n 4096] [--k 4 32 half] [--noise 0.5 1.5 30] [--d 128]
-        [--sizes equal|zipf] [--unit] [--work counts breakdown ...]
+        [--sizes equal|zipf] [--unit] [--shared] [--work counts breakdown ...]
 
 Every set has a process of its own with one job, checkout after checkout, round after round: a ratio is that of the
 least CPU seconds to those of the product, which is measured in the same process after each. Sets: class centres of
 standard deviation 1, and noise around them: at 0.5 no triplet is active at a margin of 0.2, at 30 half of them are.
-Classes are of K points, or of sizes by Zipf's law, K in the mean; --unit: on the unit sphere.
+Classes are of K points, or of sizes by Zipf's law, K in the mean; --unit: on the unit sphere; --shared: the class is a
+text, which rows of several classes could share, in masks.
 "breakdown" is "counts" with means and histograms of all distances; "mine" is `mine semi-hard` without its file.
 """
 
@@ -28,6 +29,7 @@ import sys, time
 import numpy as np
 from functools import partial
 from lossctl.losses import embedding
+from lossctl.rows.job import Pairing
 from lossctl.sets.mining import mine_semi_hard
 from lossctl.sets.panels import anchor_losses
 from lossctl.sets.points import sort_points
@@ -44,6 +46,9 @@ x = random.normal(size=(classes, d))[y] + noise * random.normal(size=(n, d))
 if sys.argv[6] == "unit":
     x /= np.linalg.norm(x, axis=1, keepdims=True)
 x = x.astype(np.float32)
+pairs = Pairing(sharing="any" if sys.argv[7] == "shared" else "")
+if pairs.sharing:
+    y = y.astype(str)
 wide, out = x.astype(np.float64), np.empty((256, n))
 
 def product():
@@ -53,12 +58,12 @@ def product():
 
 def work(name):
     if name in ("counts", "breakdown"):
-        breakdown(x, y, margins=[0.2], threads=1, **({"bins": 0} if name == "counts" else {}))
+        breakdown(x, y, margins=[0.2], threads=1, who=pairs, **({"bins": 0} if name == "counts" else {}))
     elif name == "mine":
-        for block in mine_semi_hard(sort_points(x, y), margin=0.2, threads=1):
+        for block in mine_semi_hard(sort_points(x, y, pairs=pairs), margin=0.2, threads=1):
             pass
     else:
-        anchor_losses(sort_points(x, y), partial(getattr(embedding, name), margin=0.2), threads=1)
+        anchor_losses(sort_points(x, y, pairs=pairs), partial(getattr(embedding, name), margin=0.2), threads=1)
 
 def least(function):
     function()
@@ -69,7 +74,7 @@ def least(function):
         taken.append(time.process_time() - before)
     return min(taken)
 
-for name in sys.argv[7:]:
+for name in sys.argv[8:]:
     print(least(partial(work, name)) / least(product), flush=True)
 """
 
@@ -91,11 +96,12 @@ def main() -> None:
     parser.add_argument("--d", default="128", help="columns")
     parser.add_argument("--sizes", choices=("equal", "zipf"), default="equal")
     parser.add_argument("--unit", action="store_true")
+    parser.add_argument("--shared", action="store_true", help="rows may have several classes")
     parser.add_argument("--work", nargs="+", default=WORK, choices=WORK)
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     checkouts = {"before": options.before, "now": ROOT} if options.before else {"now": ROOT}
-    kind = [options.sizes, "unit" if options.unit else "free"]
+    kind = [options.sizes, "unit" if options.unit else "free", "shared" if options.shared else "own"]
     print(f"N {options.n:,}, D {options.d}, {', '.join(kind)}, one job; {machine()}; CPU seconds to the product's\n")
     print(f"| noise | K | work | {' | '.join(checkouts)} |\n| ---: | ---: | --- |{' ---: |' * len(checkouts)}")
     for k in (str(options.n // 2) if k == "half" else k for k in options.k):
