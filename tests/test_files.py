@@ -500,6 +500,8 @@ def test_the_same_is_refused_in_an_npz(tmp_path, case):
         (np.array([1.0, np.nan]), ["row 1", "nan is not a label"]),
         (np.array([np.inf]), ["inf is not a label"]),
         (np.array([1.0, 2.0**53]), ["row 1", "beyond 2**53"]),  # 2**53 + 1 as well
+        (np.array([1, 2**24 + 1], "f4"), ["row 1", "16777216.0 is beyond 2**24", "float32"]),
+        (np.array([2047, 2049], "f2"), ["row 1", "2048.0 is beyond 2**11", "float16"]),
         (np.array([1, 2**63], "u8"), ["row 1", "9223372036854775808 is beyond int64", "as text"]),
         (np.array([[1.0, 2.0], [3.0, 4.5]]), ["row 1", "column 2", "4.5"]),
         (np.array([b"ok", b"\xff"]), ["row 1", "UTF-8"]),

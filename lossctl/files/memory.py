@@ -87,6 +87,12 @@ def columns_of(value: object) -> dict[str, object] | None:
     return None
 
 
+OF_OBJECTS: dict[type, str] = {
+    dict: "give the values of one key, [row['KEY'] for row in x]",
+    list: "give one array, np.concatenate(x), where each value is a row; lists that are rows have one length",
+}
+
+
 def hold(value: object, label: str, *, objects: bool = False) -> Held:
     """One array in memory, under the same rules as a file. DataError.
 
@@ -103,7 +109,7 @@ def hold(value: object, label: str, *, objects: bool = False) -> Held:
         if fault is not None and not objects:
             raise DataError(
                 f"{label}: holds {type(fault).__name__} objects, not numbers or text",
-                fix="give an array of numbers, np.array(x, dtype=float), or of text",
+                fix=OF_OBJECTS.get(type(fault), "give an array of numbers, np.array(x, dtype=float), or of text"),
             )
     else:
         check_dtype(array.dtype, label)

@@ -95,20 +95,29 @@ def categories(stored: Array, place: Place, allow_missing: bool = False) -> Arra
     if kind == "S":
         return _names(_decoded(stored, place), place, allow_missing)
     if kind == "f":
-        with np.errstate(invalid="ignore"):
-            stored = stored.astype(np.float64)
-        missing = np.isnan(stored)
-        if allow_missing and missing.any():
-            labels = categories(np.where(missing, 0.0, stored), place).astype(object)
-            labels[missing] = None
-            return labels
-        fit = (stored == np.floor(stored)) & (np.abs(stored) < EXACT)  # 2**53 may have been 2**53 + 1
-    else:
-        fit = stored <= np.iinfo(np.int64).max if kind == "u" else np.ones(stored.shape, bool)
+        return _whole_numbers(stored, place, allow_missing)
+    fit = stored <= np.iinfo(np.int64).max if kind == "u" else np.ones(stored.shape, bool)
     if not fit.all():
         row, column = _first(~fit)
         raise _no_label(_item(stored, row, column), place(row, column))
     return np.ascontiguousarray(stored, dtype=np.int64)
+
+
+def _whole_numbers(stored: Array, place: Place, allow_missing: bool) -> Array:
+    """Floats that are labels; a missing one is None, or an error, and so is one that may have been its neighbour."""
+    bits = min(np.finfo(stored.dtype).nmant + 1, EXACT.bit_length() - 1)
+    with np.errstate(invalid="ignore"):
+        values = stored.astype(np.float64)
+    missing = np.isnan(values) if allow_missing else np.zeros(values.shape, bool)
+    fit = missing | ((values == np.floor(values)) & (np.abs(values) < 2.0**bits))  # 2**53 may have been 2**53 + 1
+    if not fit.all():
+        row, column = _first(~fit)
+        raise _no_label(_item(values, row, column), place(row, column), bits, stored.dtype.name)
+    labels: Array = np.ascontiguousarray(np.where(missing, 0.0, values), dtype=np.int64)
+    if missing.any():
+        labels = labels.astype(object)
+        labels[missing] = None
+    return labels
 
 
 def _names(texts: Array, place: Place, allow_missing: bool) -> Array:
@@ -147,17 +156,17 @@ def _nameless(text: object, place: str) -> DataError:
     )
 
 
-def _no_label(value: object, place: str) -> DataError:
+def _no_label(value: object, place: str, bits: int = EXACT.bit_length() - 1, name: str = "float64") -> DataError:
     if isinstance(value, int | np.integer):
         return DataError(
             f"{place}: {value} is beyond int64",
             why="labels that are whole numbers lie from -2**63 to 2**63 - 1",
             fix="write such identifiers as text",
         )
-    if abs(float(value)) >= EXACT and float(value).is_integer():  # type: ignore[arg-type]
+    if abs(float(value)) >= 2.0**bits and float(value).is_integer():  # type: ignore[arg-type]
         return DataError(
-            f"{place}: {value} is beyond 2**53",
-            why="float64 does not tell whole numbers of that size from their neighbours",
+            f"{place}: {value} is beyond 2**{bits}",
+            why=f"{name} does not tell whole numbers of that size from their neighbours",
             fix="write such identifiers as whole numbers or as text",
         )
     return DataError(
