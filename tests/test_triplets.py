@@ -100,6 +100,20 @@ def test_equal_exact_arithmetic_by_buckets(monkeypatch, least, most):
     assert sum(counts_of(*case[1:], bins=0) != counts for case, counts in zip(cases, expected, strict=True)) > 0
 
 
+def test_what_may_be_nearest_is_in_doubt_beside_no_threshold():
+    """Negatives that tie but for rounding lie in many buckets where no threshold is as far as they."""
+    order = np.array([*itertools.permutations(range(5))])
+    x = np.array([5, 5.5, -5, -5.5, 0.3])[order] + 4e-15 * np.random.default_rng(0).standard_normal(order.shape)
+    points = sort_points(np.repeat(x, 2, axis=0), np.repeat(np.arange(120), 2))
+    squares, bounds = points.squares(0, 240), points.gram.bounds(0, 240)
+    squares[~points.relations(0, 240)[1]] = np.inf
+    limits = squares.min(axis=1, keepdims=True) + 4 * bounds[:, None]
+    none = np.full((240, 1, 1), -1.0)
+    thresholds = buckets.Thresholds(none, none, bounds, points.gram.reaches(0, 240))
+    kept = buckets.in_buckets(judging.make_judge(points), squares, None, thresholds, np.inf).squares
+    assert ((kept <= limits).sum(axis=1) == (squares <= limits).sum(axis=1)).all()
+
+
 @pytest.mark.parametrize("share", [0.06, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.02, 0.2))])
 def test_equal_exact_arithmetic_where_products_lose_bits(share):
     """Two far groups, which no centring helps, and margins that all but tie."""

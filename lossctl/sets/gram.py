@@ -225,7 +225,7 @@ def make_chords(x: np.ndarray) -> Gram | None:
         return None
     norms = np.concatenate([row_dots(whole[rows], whole[rows]) for rows in drawer.blocks(whole)])
     gram = make_gram(whole) if norms.min() == norms.max() else None
-    return replace(gram, length=math.ldexp(norms[0], 2 * gram.shift)) if gram is not None and gram.is_exact else None
+    return replace(gram, length=float(norms[0])) if gram is not None and gram.is_exact else None
 
 
 def narrow(gram: Gram) -> Gram:
