@@ -15,7 +15,7 @@ from ..files import drawer
 from ..language.rounded import row_dots
 from .exact import Exact
 from .gram import Gram, whole_numbers
-from .points import HUGE, Points
+from .points import HUGE, Points, own_class
 from .scratch import Scratch
 
 TINY = 2.0**-1060  # more than underflow can take from a square
@@ -26,6 +26,7 @@ MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of Steele, Lea, Flood,
 HASHED_VALUES = 1 << 16  # at a time: they stay near the processor
 CROWDED = 8  # so many times as many places are counted off rather than sorted
 WIDE, SHORT = 32, 1 << 10  # an anchor with more than one threshold for so many points has many, or beside so few points
+PROBED, TIED = 8, 0.25  # anchors that show ties, and the share of all from which on buckets are of no use
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 
 
@@ -57,7 +58,10 @@ class Judge:
     @cached_property
     def crowded(self) -> int:
         """Anchors before this position, those of the largest classes, have many thresholds beside their negatives."""
-        points, begin, stop = self.points, self.points.begin, self.points.used.stop
+        points, begin = self.points, self.points.begin
+        stop = begin + points.anchors
+        if self.widest and self.is_tied:
+            return stop
         if points.masks is not None:
             return stop if points.widest > self.widest else begin
         return begin + int(np.count_nonzero(points.sizes(begin, stop) > self.widest))
@@ -67,6 +71,18 @@ class Judge:
         """So many positives give an anchor few thresholds beside its negatives, at most."""
         count = len(self.points)
         return int(count // (WIDE * len(self.margins))) if count >= SHORT else 0
+
+    @cached_property
+    def is_tied(self) -> bool:
+        """Whether many negatives are exactly as far as a positive: a few anchors from all parts show it."""
+        points, gram = self.points, self.gram
+        if not gram.is_exact:
+            return False
+        anchors = points.begin + np.arange(PROBED) * points.anchors // PROBED
+        squares = gram.products(anchors, slice(0, len(points)))
+        own = [own_class(points, at, at + 1)[0][0] for at in anchors.tolist()]
+        tied = [np.isin(line, line[places]).mean() for line, places in zip(squares, own, strict=True)]
+        return bool(np.mean(tied) > TIED)
 
     @cached_property
     def integers(self) -> np.ndarray | None:
