@@ -25,6 +25,8 @@ WORD = r"""(?:'[^']*'|"[^"]*"|[^\s;,'"]|,(?=\S))+|,"""  # of a shell, without a 
 TEXTS = rf"--({OF_TEXT}) (?!(?:out|with|and|or)\b)({WORD})"
 NUMBERS = r"--(class-axis|clip|ignore-index|noise-label) (-?[0-9.e-]+)"
 PIPE = r" \| lossctl \.\.\. -(::\S+)?"  # which only a shell has
+NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?"
+COMMAND = r"lossctl compute ([a-z][a-z0-9-]*)((?: --[a-z-]+ [^\s;,()-][^\s;,()]*)*)(?=$|[:;,]| \(| or | for | of )"
 REDUCTIONS = r"(?<![\w-])-r (?!out\b)([a-z-]+(?: or (?!-)[a-z-]+)*)"
 LETTERS = {"-w": "weight", "-j": "jobs", "-g": "group", "-r": "reduction"}
 SOURCE = r"--([a-z-]+) ('[^']+::[^']+'|[^\s']+::[^\s;,']+)"
@@ -135,8 +137,19 @@ def _source(match: re.Match[str]) -> str:
     return f'{match[1].replace("-", "_")}="{match[2].strip(chr(39)).removeprefix("input::").removeprefix("=")}"'
 
 
+def _call(match: re.Match[str]) -> str:
+    """A command of one loss, whose files are not told, as a call."""
+    import shlex
+
+    words = shlex.split(match[2])
+    plain = [word if word.isupper() or re.fullmatch(NUMBER, word) else _text(word) for word in words[1::2]]
+    values = [f"{flag[2:].replace('-', '_')}={word}" for flag, word in zip(words[::2], plain, strict=True)]
+    return f"lossctl.compute({', '.join([_text(match[1]), '...', *values])})"
+
+
 def in_python(text: str) -> str:
     """A text that speaks of flags, with the arguments of a Python call in their place."""
+    text = re.sub(COMMAND, _call, text)
     if "-" not in text:
         return text.replace("lossctl ... ", "")
     text = _without_a_shell(text, 'reduction="{}"')

@@ -68,6 +68,10 @@ def test_what_is_missing_says_why() -> None:
         with pytest.raises(UsageError, match="is no loss here") as caught:
             registry.find(name)
         assert use in caught.value.fix, name
+    with pytest.raises(UsageError) as caught:
+        lossctl.compute("MQLoss", [0.5], [1.0])
+    assert caught.value.fix == 'lossctl.compute("wis", ..., levels="0.1/0.5/0.9", scale=0.5)'
+    assert registry.find("regression_mwi_score").name == "interval-score"
     with pytest.raises(UsageError, match=r"ArcFaceLoss\(num_classes=10\) is a call"):
         registry.find("losses.ArcFaceLoss(num_classes=10)")
 

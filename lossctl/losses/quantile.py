@@ -92,7 +92,7 @@ def expectile(pred: Array, target: Array, *, alpha: Fraction = 0.5) -> Array:
     return row_mean(alpha * (low * low) + (1.0 - alpha) * (high * high))
 
 
-@loss(aliases=("winkler", "winkler-score"))
+@loss(aliases=("winkler", "winkler-score", "regression-mwi-score"))
 def interval_score(lower: Array, upper: Array, target: Array, *, alpha: Level = 0.1) -> Array:
     """The width of a predicted interval, and what is beyond it times 2 / alpha.
 
@@ -109,7 +109,7 @@ def interval_score(lower: Array, upper: Array, target: Array, *, alpha: Level = 
     return row_mean((upper - lower) + 2.0 / alpha * (relu(lower - target) + relu(target - upper)))
 
 
-@loss(is_signed=True, aliases=("empirical-coverage", "coverage-probability", "picp"))
+@loss(is_signed=True, aliases=("empirical-coverage", "coverage-probability", "picp", "regression-coverage-score"))
 def interval_coverage(lower: Array, upper: Array, target: Array) -> Array:
     """The share of values that lie within their predicted intervals, ends included: near 0.9 where 90 % was meant.
 
