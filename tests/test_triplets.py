@@ -114,6 +114,25 @@ def test_what_may_be_nearest_is_in_doubt_beside_no_threshold():
     assert ((kept <= limits).sum(axis=1) == (squares <= limits).sum(axis=1)).all()
 
 
+def test_all_between_the_ends_of_a_threshold_is_in_doubt():
+    """Whether these lie in one bucket, in two beside each other, or in many; what is not in doubt is counted."""
+    random = np.random.default_rng(3)
+    points = sort_points(random.standard_normal((240, 3)), np.repeat(np.arange(120), 2))
+    squares, bounds = points.squares(0, 240), points.gram.bounds(0, 240)
+    squares[~points.relations(0, 240)[1]] = np.inf
+    low = random.uniform(0.5, 6, (240, 1, 9))
+    high = low + np.array([1e-9, 1e-6, 1e-3, 0.02, 0.03, 0.05, 0.1, 0.3, 1.0])
+    judge, limits = judging.make_judge(points), buckets.Thresholds(low, high, bounds, points.gram.reaches(0, 240))
+    kept = buckets.in_buckets(judge, squares, None, limits, -1.0)
+    sides = [(0.0, low[:, 0, :, None]), (low[:, 0, :, None], high[:, 0, :, None])]
+    (below, between), (all_below, all_between) = (
+        [((x[:, None] >= start) & (x[:, None] < end)).sum(axis=2)[:, None] for start, end in sides]
+        for x in (kept.squares, squares)
+    )
+    assert (between == all_between).all()
+    assert (kept.below + below == all_below).all()
+
+
 @pytest.mark.parametrize("share", [0.06, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.02, 0.2))])
 def test_equal_exact_arithmetic_where_products_lose_bits(share):
     """Two far groups, which no centring helps, and margins that all but tie."""
