@@ -357,6 +357,8 @@ def test_what_pyarrow_reads_has_the_same_values_and_faults(tmp_path, monkeypatch
             except DataError as fault:
                 answers.add(str(fault))
         assert len(answers) == 1, (kind, cell, answers)
+    path = write(tmp_path, "a.csv", "p,y\n" + '0.5,"a, b"\n' * 9 + "\n0.5,c\n")
+    refused(path, ":11: a blank line", selector="y", kind="category", allow_missing=True)
     monkeypatch.setattr(fast, "read_fast", None)  # so nothing but pyarrow reads plain numbers and labels
     for text, end in (("a", "\n"), ('"é, ""x""\n"', "\n"), ('""', "\r\n")):
         path = write(tmp_path, "a.csv", "p,y,z\n" + f'0.5,a,{text}{end}"0.1",b,{text}{end}' * 20)

@@ -68,8 +68,8 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
     columns = [*plan.numbers, *plan.labels]
     if text is None or not 0 < len(columns) == len(set(columns)) or form.decimal != "." or form.thousands:
         return None
-    if text.startswith(codecs.BOM_UTF8):
-        return None  # pyarrow takes it from the first cell, though it begins no file
+    if text.startswith((codecs.BOM_UTF8, b"\n")) or b"\n\n" in text:
+        return None  # pyarrow takes the mark from the first cell, and a blank line as a row of empty cells
     is_quoted = b'"' in text
     if (b"\t" in text and form.delimiter != "\t") or (is_quoted and not _is_well_quoted(text, form.delimiter)):
         return None  # blanks around a number are no matter to pyarrow, nor is what stands after a quote
