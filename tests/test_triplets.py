@@ -68,6 +68,15 @@ def test_directions_that_tie(metric, normalize):
         assert counts_of(x, labels, margin, **options) == category_counts(x, labels, margin, **options), name
 
 
+def test_directions_of_whole_numbers_of_many_lengths():
+    """Equal products tie only where lengths are equal too."""
+    random = np.random.default_rng(0)
+    for _ in range(4):
+        x, labels = random.integers(-2, 3, (14, 2)).astype(float), random.integers(0, 3, 14).tolist()
+        x[~x.any(axis=1)] = 1
+        assert counts_of(x, labels, 0.0, metric="cosine") == category_counts(x, labels, 0.0, metric="cosine"), x
+
+
 @pytest.mark.slow
 def test_equal_exact_arithmetic_at_sixty():
     for name, x, labels, margin in sets(99, 24, 60):
