@@ -338,6 +338,21 @@ def test_histograms_count_every_distance_in_its_bin():
         assert (side.smallest, side.mean, side.largest) == pytest.approx((d[mask].min(), d[mask].mean(), d[mask].max()))
 
 
+def test_the_least_distances_have_all_digits():
+    """Where a product of matrices would have lost some: tight classes far from the centre."""
+    random = np.random.default_rng(0)
+    y = np.arange(150) // 5
+    x = 9 * random.normal(size=(30, 16))[y] + 0.9 * random.normal(size=(150, 16)) + 5
+    wide = x.astype(np.longdouble)
+    squares = ((wide[:, None] - wide) ** 2).sum(axis=2)
+    same = y[:, None] == y
+    for metric, truth in (("sqeuclidean", squares), ("euclidean", np.sqrt(squares))):
+        counts = breakdown(x, y, metric=metric, threads=1)
+        for side, mask in ((counts.positives, same & ~np.eye(150, dtype=bool)), (counts.negatives, ~same)):
+            least = truth[mask].min()
+            assert abs(side.smallest - least) <= 2 * np.spacing(float(least)), (metric, side)
+
+
 def test_an_endless_margin():
     x, labels = np.random.default_rng(0).standard_normal((10, 2)), np.arange(10) % 3
     assert breakdown(x, labels, margins=[1.5e308]).margins[0].batch_all_sum == np.inf

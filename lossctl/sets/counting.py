@@ -282,7 +282,7 @@ def _positive_side(census: Census, strip: Strip, members: np.ndarray) -> _Side:
         d_ap[rows, places] = np.inf if weights is None else 0.0
         if weights is not None:
             weights[rows, places] -= 1
-    smallest = float((d_ap if weights is None else np.where(weights > 0, d_ap, np.inf)).min())
+    smallest = _smallest(census.judge, strip, d_ap if weights is None else np.where(weights > 0, d_ap, np.inf))
     is_out = d_ap == np.inf
     d_ap[is_out] = 0.0
     largest = float(np.where(is_out, -np.inf, d_ap).max())
@@ -291,6 +291,19 @@ def _positive_side(census: Census, strip: Strip, members: np.ndarray) -> _Side:
     counts = _counted(census, bins, None if points.weights is None else members[:, None] * weights)
     sums = d_ap.sum(axis=1) if weights is None else (d_ap * weights).sum(axis=1) * members
     return _Side(sums, smallest, largest, counts)
+
+
+def _smallest(judge: Judge, strip: Strip, d_ap: np.ndarray) -> float:
+    """The smallest distance to a positive, by differences among all that may be the smallest; (B, K) with inf for
+    what is none."""
+    points, start = judge.points, strip.start
+    is_known = strip.is_direct | judge.gram.is_exact
+    smallest = float(d_ap[is_known].min(initial=np.inf))
+    bounds = judge.gram.bounds(start, start + len(d_ap))[:, None]
+    squares = np.where(is_known | (d_ap == np.inf), np.inf, strip.own)
+    i, k = np.nonzero((squares - 2 * bounds <= (squares + 2 * bounds).min()) & (squares < np.inf))
+    measured = points.measured(judge.gram.direct(i + start, class_positions(points, start, i, k)))
+    return min(smallest, float(measured.min(initial=np.inf)))
 
 
 def _negative_sides(census: Census, strip: Strip, is_half: bool) -> list[_Side]:
