@@ -118,7 +118,7 @@ def test_what_may_be_nearest_is_in_doubt_beside_no_threshold():
     squares[~points.relations(0, 240)[1]] = np.inf
     limits = squares.min(axis=1, keepdims=True) + 4 * bounds[:, None]
     none = np.full((240, 1, 1), -1.0)
-    thresholds = buckets.Thresholds(none, none, bounds, points.gram.reaches(0, 240))
+    thresholds = buckets.Intervals(none, none, bounds, points.gram.reaches(0, 240))
     kept = buckets.in_buckets(judging.make_judge(points), squares, None, thresholds, np.inf).squares
     assert ((kept <= limits).sum(axis=1) == (squares <= limits).sum(axis=1)).all()
 
@@ -131,7 +131,7 @@ def test_all_between_the_ends_of_a_threshold_is_in_doubt():
     squares[~points.relations(0, 240)[1]] = np.inf
     low = random.uniform(0.5, 6, (240, 1, 9))
     high = low + np.array([1e-9, 1e-6, 1e-3, 0.02, 0.03, 0.05, 0.1, 0.3, 1.0])
-    judge, limits = judging.make_judge(points), buckets.Thresholds(low, high, bounds, points.gram.reaches(0, 240))
+    judge, limits = judging.make_judge(points), buckets.Intervals(low, high, bounds, points.gram.reaches(0, 240))
     kept = buckets.in_buckets(judge, squares, None, limits, -1.0)
     sides = [(0.0, low[:, 0, :, None]), (low[:, 0, :, None], high[:, 0, :, None])]
     (below, between), (all_below, all_between) = (

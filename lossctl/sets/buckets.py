@@ -40,7 +40,7 @@ class Buckets(NamedTuple):
     sums: np.ndarray
 
 
-class Thresholds(NamedTuple):
+class Intervals(NamedTuple):
     """Intervals of B anchors that hold their thresholds, and how far their squared distances go.
 
     low, high: (B, J, K) both ends, widened by the error of the squares that are compared with them; -1 where none is
@@ -52,13 +52,13 @@ class Thresholds(NamedTuple):
     errors: np.ndarray
     reaches: np.ndarray
 
-    def of(self, rows: np.ndarray) -> Thresholds:
+    def of(self, rows: np.ndarray) -> Intervals:
         """Those of some anchors."""
-        return Thresholds(*(side[rows] for side in self))
+        return Intervals(*(side[rows] for side in self))
 
 
 def in_buckets(
-    judge: Judge, squares: np.ndarray, columns: np.ndarray | None, thresholds: Thresholds, few: float
+    judge: Judge, squares: np.ndarray, columns: np.ndarray | None, thresholds: Intervals, few: float
 ) -> Buckets:
     """The negatives of B anchors by their squared distances.
 

@@ -69,7 +69,7 @@ def spread(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return of, np.arange(len(of)) + (starts - (np.cumsum(counts) - counts))[of]
 
 
-class Block(NamedTuple):
+class Relations(NamedTuple):
     """The anchors start..stop. positives, exists: (B, K) as `points.own_class`;  is_out: (B, N) which candidates are no
     negatives"""
 
@@ -122,9 +122,9 @@ class Masks:
             negatives &= (self.coarse[here, None] == self.coarse[there]) == self.is_near
         return positives, negatives
 
-    def block(self, start: int, stop: int) -> Block:
+    def block(self, start: int, stop: int) -> Relations:
         """Some anchors with what they pair with; the last that a thread has asked for is kept, for parts of it too."""
-        last: Block | None = getattr(self._last, "block", None)
+        last: Relations | None = getattr(self._last, "block", None)
         if last is None or start < last.start or stop > last.stop:
             positives, negatives = self.relations(slice(start, stop))
             sizes = self.positives[start:stop]
@@ -132,10 +132,10 @@ class Masks:
             index = np.zeros(exists.shape, np.int64)
             at = np.flatnonzero(positives)
             index[exists] = at - np.repeat(np.arange(len(sizes)) * self.columns, sizes)
-            last = self._last.block = Block(start, stop, index, exists, np.logical_not(negatives, out=negatives))
+            last = self._last.block = Relations(start, stop, index, exists, np.logical_not(negatives, out=negatives))
         part = slice(start - last.start, stop - last.start)
         width = int(self.positives[start:stop].max(initial=0))
-        return Block(start, stop, last.positives[part, :width], last.exists[part, :width], last.is_out[part])
+        return Relations(start, stop, last.positives[part, :width], last.exists[part, :width], last.is_out[part])
 
 
 class Arrangement(NamedTuple):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..language.numerics import picked
-from .buckets import Buckets, Thresholds, in_buckets
+from .buckets import Buckets, Intervals, in_buckets
 from .points import HUGE, Points, fill_own, own_class
 from .strips import FEW, Strip, measured_squares
 from .ties import Judge, interval, signs
@@ -67,7 +67,7 @@ class Ranks:
     key_mask: int
     within: np.ndarray
     is_screened: bool
-    thresholds: Thresholds
+    thresholds: Intervals
     buckets: Buckets | None
 
     def columns(self, anchor: int, positions: slice | np.ndarray) -> np.ndarray:
@@ -97,7 +97,7 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
     index, places, weight, positives, errors = _positives(judge, strip)
     bounds = judge.gram.bounds(start, stop)
     low, high = _thresholds(judge, positives, errors, lambda _: bounds[:, None])
-    thresholds = Thresholds(low, high, bounds, judge.gram.reaches(start, stop))
+    thresholds = Intervals(low, high, bounds, judge.gram.reaches(start, stop))
     buckets = None
     if few is not None and not strip.is_screened and start >= judge.crowded:
         is_none = (weight == 0)[:, None]
