@@ -233,3 +233,16 @@ def test_classes_may_be_an_array_as_libraries_have_them():
     value = lossctl.compute("ce", chances, ["ham", "spam"], classes=np.array(["ham", "spam"])).value
     assert value == pytest.approx(-np.log([0.7, 0.6]).mean(), rel=1e-12)
     assert lossctl.compute("ce", chances, [5, 9], classes=np.array([5, 9])).value == value
+
+
+def test_a_call_is_what_its_own_words_say_whatever_came_before():
+    p, y = np.array([0.2, 0.7, 0.4]), np.array([0, 1, 1])
+    for zero in (0.0, -0.0, 0):
+        gamma = lossctl.compute("focal", p, y, gamma=zero, scale=1).params[0][1]
+        assert str(gamma) == str(float(zero))
+    assert lossctl.compute("focal", 1 - p, 1 - y).value == pytest.approx(lossctl.compute("focal", p, y).value)
+    for _ in range(2):
+        with pytest.raises(UsageError, match="skip_nan cannot be 1"):
+            lossctl.compute("focal", p, y, skip_nan=1)
+        with pytest.raises(UsageError, match="focal takes no distance"):
+            lossctl.compute("focal", p, y, distance="cosine")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -25,11 +27,14 @@ from .signatures import plain
 
 
 def settings_of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a call's keywords by `Setting.key`."""
+    """The values of a call's keywords by `Setting.key`, without those that were left at their defaults."""
     name = function.__name__
     keys, preset = options.arguments(name), options.defaults(name, "python")
-    given = ((key, values[argument]) for argument, key in keys.items() if argument in values)
-    return {key: value if value is preset[key] else plain(value) for key, value in given}
+    return {
+        key: plain(values[argument])
+        for argument, key in keys.items()
+        if argument in values and values[argument] is not preset[key]
+    }
 
 
 def several(value: Any) -> list[Any]:
@@ -39,19 +44,52 @@ def several(value: Any) -> list[Any]:
 def question_of(
     loss: str | Spec, inputs: Sequence[Given], named: dict[str, Any], settings: dict[str, Any], command: str
 ) -> Question:
-    """What the keywords of a call mean: options of the loss, its inputs by name, and settings. UsageError."""
+    """What the keywords of a call mean: options of the loss, its inputs by name, and settings. UsageError.
+
+    settings: those that were set, by `Setting.key`
+    """
+    is_plain = type(loss) is str and "device" not in settings and all(map(memory.is_plain, inputs))
+    if is_plain and _are_of(NUMBERS, named) and _are_of(WORDS, settings):
+        question = _of_words(str(loss), _told(named), _told(settings), command)
+        return question._replace(inputs=tuple(inputs))
+    return _question(loss, inputs, named, settings, command)
+
+
+NUMBERS, WORDS = (bool, int, float), (bool, int, float, str, NoneType)
+
+
+def _are_of(types: tuple[type, ...], values: Mapping[str, Any]) -> bool:
+    return all(type(value) in types for value in values.values())
+
+
+def _told(values: Mapping[str, Any]) -> tuple[tuple[str, str, Any], ...]:
+    """Names and plain values, with what tells 1 from 1.0 and True, and 0.0 from -0.0."""
+    return tuple((name, repr(value), value) for name, value in values.items())
+
+
+@lru_cache(maxsize=64)
+def _of_words(
+    loss: str, named: tuple[tuple[str, str, Any], ...], settings: tuple[tuple[str, str, Any], ...], command: str
+) -> Question:
+    """The question but for its inputs, which are arrays, where all else is words: the same at every step of a
+    training, and asked anew only of devices, which may come and go."""
+    own = {name: value for name, _, value in settings}
+    return _question(loss, (), {name: value for name, _, value in named}, own, command)
+
+
+def _question(
+    loss: str | Spec, inputs: Sequence[Given], named: dict[str, Any], settings: dict[str, Any], command: str
+) -> Question:
     if not isinstance(loss, str | Spec):
         raise UsageError(
             f"the loss is an object of type {type(loss).__name__}", fix='name it first: compute("mse", pred, target)'
         )
     spec = parse(loss) if isinstance(loss, str) else loss
     known = {option.name for option in spec.loss.all_options}
-    preset = options.defaults(command, "python")
     words = known | {role.name for role in spec.loss.roles}
     for key in words & settings.keys():  # a word of both the loss and the table is the loss's
-        if settings[key] is not preset[key]:
-            named = {**named, key: settings[key]}
-        settings = {**settings, key: preset[key]}
+        named = {**named, key: settings[key]}
+        settings = {name: value for name, value in settings.items() if name != key}
     chosen = {keyword: _option(spec, keyword, named[keyword]) for keyword in known & named.keys()}
     written = loss.partition(":")[2] if isinstance(loss, str) else ""
     twice = chosen.keys() & {part.partition("=")[0].strip().replace("-", "_") for part in written.split(",")}

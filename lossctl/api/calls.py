@@ -203,7 +203,8 @@ def parts(loss: str | Spec, *inputs: Source, **settings: Any) -> list[PartOfQues
             raise UsageError(f"{name} with parts", fix=f"leave {name} out, or call lossctl.compute")
     signatures.check(inspect.signature(compute), settings)
     known = options.arguments(COMPUTE)
-    values = {**preset, **{known[name]: plain(value) for name, value in settings.items() if name in known}}
+    values = {known[name]: plain(value) for name, value in settings.items() if name in known}
+    values = {key: value for key, value in values.items() if value is not preset[key]}
     named = {name: value for name, value in settings.items() if name not in known}
     return states.planned(question_of(loss, inputs, named, values, COMPUTE))
 
