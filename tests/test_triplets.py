@@ -19,7 +19,7 @@ from lossctl.sets import points as points_module
 from lossctl.sets import ties as judging
 from lossctl.sets.batches import sampled
 from lossctl.sets.diagnosis import diagnose, surely_spread
-from lossctl.sets.gram import Gram
+from lossctl.sets.gram import Gram, whole_numbers
 from lossctl.sets.panels import anchor_losses
 from lossctl.sets.points import sort_points
 from lossctl.sets.triplets import breakdown
@@ -75,6 +75,32 @@ def test_directions_of_whole_numbers_of_many_lengths():
         x, labels = random.integers(-2, 3, (14, 2)).astype(float), random.integers(0, 3, 14).tolist()
         x[~x.any(axis=1)] = 1
         assert counts_of(x, labels, 0.0, metric="cosine") == category_counts(x, labels, 0.0, metric="cosine"), x
+
+
+@pytest.mark.parametrize("bits", [25, 26, 29])
+def test_products_of_whole_numbers_that_float64_rounds_are_no_ties(bits):
+    """Rows of one length whose products with another differ by 1: up to 25 bits their sums are exact."""
+    random = np.random.default_rng(0)
+    for _ in range(12):
+        ends = random.integers(2 ** (bits - 1) + 1, 2**bits - 1, 3)[:, None] + np.array([1, 0, 0, 0])
+        x, labels = np.concatenate([ends, np.roll(ends, 1, axis=1)]).astype(float), [0, 0, 0, 1, 1, 1]
+        assert (whole_numbers(x) is None) == (bits > 25)
+        assert counts_of(x, labels, 0.0, metric="cosine") == category_counts(x, labels, 0.0, metric="cosine"), x
+
+
+def test_powers_of_distances_far_below_the_largest():
+    """On a line every distance is a difference. The logarithm of such a power is large, and so is what rounding 1 / p
+    does to its root."""
+    random = np.random.default_rng(0)
+    for _ in range(24):
+        d = random.uniform(1, 2) * 1e-95
+        margin = random.uniform(0.05, 0.5) * d
+        x = np.array([[0.0], [d], [(d + margin) * (1 + random.integers(-200, 200) * 2.0**-53)], [1.0]])
+        at = [[abs(Fraction(a) - Fraction(b)) for b in x[:, 0]] for a in x[:, 0]]
+        gaps = [at[a][n] - at[a][p] for a, p in ((0, 1), (1, 0)) for n in (2, 3)]
+        easy, hard = sum(gap >= Fraction(margin) for gap in gaps), sum(gap <= 0 for gap in gaps)
+        counts = counts_of(x, [0, 0, 1, 2], margin, metric="minkowski:3")
+        assert counts[:3] == (easy, 4 - easy - hard, hard), (x, margin)
 
 
 @pytest.mark.slow
@@ -171,6 +197,26 @@ def test_any_block_and_thread_count_gives_the_same_counts(monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------------------- negative controls
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cosine", "manhattan", "minkowski:3"])
+def test_thresholds_beside_exact_numbers_have_room_for_their_rounding(monkeypatch, metric):
+    """Whole numbers, whose distances are exact, and margins one rounding from a difference of two: only the room of a
+    threshold stands between rounding and a count. A quarter of it is proven enough; a 32nd is not."""
+    random, (stem, _, power) = np.random.default_rng(0), metric.partition(":")
+    cases = []
+    while len(cases) < 24:
+        x = random.choice([-1.0, 1.0], (8, 8)) if metric == "cosine" else random.integers(-50, 51, (8, 3)).astype(float)
+        steps = abs(x[0] - x[1:])
+        d = (steps ** float(power or (1 if stem == "manhattan" else 2))).sum(axis=1)
+        d = {"euclidean": d**0.5, "cosine": d / 16, "minkowski": d ** (1 / 3)}.get(stem, d)
+        margin = float(d[random.integers(3, 7)] - d[random.integers(3)]) * (1 + random.integers(-2, 3) * 2.0**-53)
+        cases += [(x, [0, 0, 0, 0, 1, 1, 1, 1], margin)] if margin > 0 else []
+    expected = [category_counts(*case, metric=metric) for case in cases]
+    assert [counts_of(*case, metric=metric) for case in cases] == expected
+    monkeypatch.setattr(judging, "ROUNDING", judging.ROUNDING / 32)
+    monkeypatch.setattr(judging, "ROOTS", 0.0)
+    assert [counts_of(*case, metric=metric) for case in cases] != expected
 
 
 def gram_counts(x, labels, margin, dtype):

@@ -20,7 +20,8 @@ from .scratch import Scratch
 
 TINY = 2.0**-1060  # more than underflow can take from a square
 TURNED = 2.0**-47  # more than the squared chord of a sum of angles can be off
-ROUNDING = 2.0**-49  # more than the square of a rounded sum of a rounded root can be off, relatively
+ROUNDING = 2.0**-49  # four times what a rounded sum of rounded roots can be off, relatively; powers are p times as far
+ROOTS = 2.0**-43  # more than the rounding of 1 / p moves x^(1/p)^p, relatively: the logarithm of x times 2^-53
 EXACT_WORK = 5e8  # coordinates multiplied as Python integers, about a minute, before the rest is left undecided
 MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of Steele, Lea, Flood, 2014
 HASHED_VALUES = 1 << 16  # at a time: they stay near the processor
@@ -261,7 +262,7 @@ def _turned(squares: np.ndarray, angle: float) -> np.ndarray:
 
 def _rounding(points: Points) -> float:
     """More than the power of a rounded sum of a rounded root can be off, relatively."""
-    return ROUNDING * max(1.0, points.power)
+    return ROUNDING * max(1.0, points.power) + (0.0 if points.is_root or points.power == 1 else ROOTS)
 
 
 def _blur(points: Points) -> float:
