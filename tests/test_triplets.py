@@ -18,7 +18,7 @@ from lossctl.sets import buckets, counting, ranks, strips
 from lossctl.sets import points as points_module
 from lossctl.sets import ties as judging
 from lossctl.sets.batches import sampled
-from lossctl.sets.diagnosis import diagnose, surely_spread
+from lossctl.sets.diagnosis import Appearance, diagnose, surely_spread
 from lossctl.sets.gram import Gram, whole_numbers
 from lossctl.sets.panels import anchor_losses
 from lossctl.sets.points import sort_points
@@ -532,7 +532,7 @@ def test_facts():
     x, labels = random.standard_normal((60, 8)), np.repeat(np.arange(6), 10)
 
     def facts(x):
-        return diagnose(x, labels, breakdown(x, labels))
+        return diagnose(Appearance(x), labels, breakdown(x, labels))
 
     healthy = facts(x)
     assert not (healthy.is_collapsed or healthy.is_nearly_unit or any(healthy.is_stuck))
@@ -560,7 +560,7 @@ def test_what_is_surely_spread_has_not_collapsed():
             ):
                 how = {"margins": [0.2], "metric": metric, "normalize": normalize}
                 is_spread = surely_spread(x, breakdown(x, labels, bins=0, **how))
-                is_collapsed = diagnose(x, labels, breakdown(x, labels, **how)).is_collapsed
+                is_collapsed = diagnose(Appearance(x), labels, breakdown(x, labels, **how)).is_collapsed
                 assert not (is_spread and is_collapsed), (spread, how)
                 answers.append((is_spread, is_collapsed))
     assert {(True, False), (False, True)} <= set(answers)

@@ -129,8 +129,7 @@ def _report(
     data_hash: bool = False,
     progress: Any = None,
 ) -> Report:
-    from ..sets.diagnosis import diagnose, remarks, surely_spread
-    from ..sets.pairing import together
+    from ..sets.diagnosis import Appearance, both_sets, diagnose, remarks, surely_spread
     from ..sets.triplets import breakdown, with_coarse
 
     opened, coarse, anchors, level = shared.losses[0], shared.rider("coarse"), asked.anchors, asked.level
@@ -138,7 +137,6 @@ def _report(
     kinds = np.zeros(0)
     if coarse is not None:
         embeddings, kinds = _with_coarse_classes(coarse, embeddings)
-    emb, label = embeddings.emb, embeddings.label
     settings: dict[str, Any] = {"margins": asked.margins, "metric": reading.metric, "normalize": reading.normalize}
     count: Callable[..., Breakdown] = partial(breakdown, who=opened.pairs)
     if reading.device != "cpu":
@@ -160,8 +158,7 @@ def _report(
     else:
         how |= {"by_class": asked.by_class, "pairs": asked.pairs, "progress": progress}
         counts = (count if with_distances else counts_alone)(embeddings.emb, embeddings.label, **how)
-    if opened.pairs.reference is not None:  # of as many columns, or nothing was counted
-        emb, label = drawer.joined([emb, opened.pairs.reference[0]]), together([label, opened.pairs.reference[1]])
+    emb, label = both_sets(embeddings.emb, embeddings.label, opened.pairs)  # of as many columns, or nothing was counted
     if not bounded and len(counts.edges) == 1 and not surely_spread(emb, counts):
         counts = count(embeddings.emb, embeddings.label, **how | {"threads": opened.jobs})
     if level is not None and anchors is None:
@@ -184,8 +181,9 @@ def _report(
 
         classes, rows = asked.batch
         sample = sampled(embeddings.emb, embeddings.label, classes=classes, rows=rows, **settings)
-    diagnosis = diagnose(emb, label, counts)
-    odd = remarks(embeddings.emb, embeddings.label, opened.pairs, reading.normalize or reading.metric == "cosine")
+    seen = Appearance(emb)
+    diagnosis = diagnose(seen, label, counts)
+    odd = remarks(seen, label, opened.pairs, reading.normalize or reading.metric == "cosine")
     return Report(
         counts,
         diagnosis,

@@ -18,7 +18,7 @@ from ..rows.facts import NOTHING, Facts
 from ..rows.job import PLAIN, Job, Loaded, RowBlock, RowsAt, Space
 from ..rows.workers import Workers
 from . import panels
-from .diagnosis import remarks
+from .diagnosis import Appearance, both_sets, remarks
 from .points import Points, sort_points
 
 Progress = Callable[..., None]
@@ -246,7 +246,8 @@ def answer(asked: WholeLoss) -> WholeScores:
     rows = rows_by(job.plan, of_set)
     if not asked.is_rest:
         is_angular = job.plan.spec.loss.cosine or job.space.normalize or job.space.metric == "cosine"
-        odd = remarks(embeddings.emb, embeddings.label, job.space.pairs, is_angular)
+        emb, label = both_sets(embeddings.emb, embeddings.label, job.space.pairs)
+        odd = remarks(Appearance(emb), label, job.space.pairs, is_angular)
         rows = rows._replace(facts=rows.facts.merge(Facts(remarks=odd)))
     at = rows.number
     scored = Scored(

@@ -33,7 +33,7 @@ class Census:
 
     margins: thresholds are d_ap + margin for each of these, the first is 0
     judge: proves the counts
-    edges: of the bins of the histograms; edge_squares: the inner ones as squared distances
+    edges: of the bins of the histograms
     with_pairs: also count hard triplets by the classes of anchor and negative
     """
 
@@ -41,7 +41,6 @@ class Census:
     margins: tuple[float, ...]
     judge: Judge
     edges: np.ndarray
-    edge_squares: np.ndarray
     with_pairs: bool
 
     @property
@@ -88,6 +87,9 @@ NOTHING = DistanceSums(0, np.inf, Total(), -np.inf, np.zeros(1, np.int64))
 
 
 def joined(parts: Sequence[Counts]) -> Counts:
+    if len(parts) == 1:
+        return parts[0]
+
     def along(name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in parts], axis=-1)
 

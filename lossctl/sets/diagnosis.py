@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..files import drawer
 from ..language.rounded import row_dots
 from ..rows.facts import NARROW
 from ..rows.job import PLAIN, Pairing
-from .pairing import marks_of, together
+from .pairing import coded, marks_of, together
 from .ties import equal_rows, square_sums
 
 if TYPE_CHECKING:
@@ -24,28 +25,58 @@ ALIKE = 1e-3  # parts of the largest distance, within which all are alike
 NEARLY_ALL = 0.9  # the same of one class of two
 
 
-def diagnose(embeddings: np.ndarray, labels: Any, breakdown: Breakdown) -> Diagnosis:
+class Appearance:
+    """The rows of a set, (N, D), and what more than one question is about."""
+
+    def __init__(self, embeddings: np.ndarray) -> None:
+        self.x = np.asarray(embeddings).astype(np.float64, copy=False)
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        """(N,) squared lengths."""
+        return square_sums(self.x)
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """(N,) lengths."""
+        norms: np.ndarray = np.sqrt(self.squares)
+        return norms
+
+    @cached_property
+    def twins(self) -> np.ndarray:
+        """(N,) the first row that each equals."""
+        return equal_rows(self.x, self.squares)
+
+    @cached_property
+    def spread(self) -> float:
+        """How far they lie from their centre, root mean square, in parts of their mean length."""
+        return _spread(self.x, float(self.norms.mean()))
+
+
+def both_sets(embeddings: np.ndarray, labels: np.ndarray, pairs: Pairing) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings and labels, with those of the other set, if there is one."""
+    if pairs.reference is None:
+        return embeddings, labels
+    others, marks = pairs.reference
+    return drawer.joined([embeddings, others]), together([labels, marks])
+
+
+def diagnose(seen: Appearance, labels: Any, breakdown: Breakdown) -> Diagnosis:
     """What the set itself looks like, beside its breakdown `breakdown`."""
     from ..results.breakdown import Diagnosis
 
-    x, labels = np.asarray(embeddings).astype(np.float64, copy=False), np.asarray(labels)
-    squares = square_sums(x)
-    norms = np.sqrt(squares)
-    mean_norm = float(norms.mean())
-    spread = _spread(x, mean_norm)
-    twins = equal_rows(x, squares)
-    _, codes = np.unique(labels, return_inverse=True)
-    conflicts = _mixed_groups(twins, codes)
+    norms, twins, spread = seen.norms, seen.twins, seen.spread
+    conflicts = _mixed_groups(twins, coded(np.asarray(labels))[1])
     d_ap, d_an = breakdown.positives, breakdown.negatives
     width = max(d_ap.largest, d_an.largest) - min(d_ap.smallest, d_an.smallest)
     largest_off = float(np.abs(norms - 1).max())
     return Diagnosis(
         norm_smallest=float(norms.min()),
-        norm_mean=mean_norm,
+        norm_mean=float(norms.mean()),
         norm_largest=float(norms.max()),
         spread=spread,
         contrast=(d_an.mean - d_ap.mean) / abs(d_an.mean) if d_an.mean else 0.0,
-        duplicates=int((twins != np.arange(len(x))).sum()),
+        duplicates=int((twins != np.arange(len(twins))).sum()),
         conflicting=conflicts,
         is_collapsed=spread < NARROW or width <= ALIKE * max(d_ap.largest, d_an.largest),
         is_nearly_unit=1e-3 < largest_off < 0.1,
@@ -64,40 +95,34 @@ def surely_spread(embeddings: np.ndarray, breakdown: Breakdown) -> bool:
     return farthest - smallest > 2 * ALIKE * most
 
 
-def remarks(
-    embeddings: np.ndarray, labels: np.ndarray, pairs: Pairing = PLAIN, is_angular: bool = False
-) -> tuple[str, ...]:
+def remarks(seen: Appearance, labels: np.ndarray, pairs: Pairing = PLAIN, is_angular: bool = False) -> tuple[str, ...]:
     """What looks wrong with a set before anything is counted, in sentences.
 
+    seen, labels: of the anchors' set and the other, if there is one
     is_angular: lengths do not matter to what is computed
     """
-    if pairs.reference is not None:
-        embeddings = drawer.joined([embeddings, pairs.reference[0]])
-        labels = together([labels, pairs.reference[1]])
     if len(labels) < 2:
         return ()
     marks = marks_of(labels, pairs)
     with np.errstate(over="ignore", invalid="ignore"):
-        return (*_of_points(embeddings, marks.classes, is_angular), *_of_classes(marks.names, marks.classes, pairs))
+        return (*_of_points(seen, marks.classes, is_angular), *_of_classes(marks.names, marks.classes, pairs))
 
 
-def _of_points(embeddings: np.ndarray, classes: np.ndarray, is_angular: bool) -> list[str]:
-    x = embeddings.astype(np.float64, copy=False)
+def _of_points(seen: Appearance, classes: np.ndarray, is_angular: bool) -> list[str]:
     lines = []
-    squares = square_sums(x)
-    norms, step = np.sqrt(squares), max(1, len(x) // SAMPLE)
-    spread = _spread(x[::step], float(norms[::step].mean()))
+    x, norms, step = seen.x, seen.norms, max(1, len(seen.x) // SAMPLE)
+    spread = seen.spread if step == 1 else _spread(x[::step], float(norms[::step].mean()))
     if spread < NARROW:
         lines.append(
             f"the embeddings differ by {spread:.1g} of their length only: they have collapsed, or share an offset"
         )
-    conflicting = _mixed_groups(equal_rows(embeddings, squares), classes)
+    conflicting = _mixed_groups(seen.twins, classes)
     if conflicting:
         lines.append(f"{conflicting} rows are equal to a row with another label")
-    zeros = 0 if squares.all() else sum(int((~x[rows].any(axis=1)).sum()) for rows in drawer.blocks(x))
+    zeros = 0 if seen.squares.all() else sum(int((~x[part].any(axis=1)).sum()) for part in drawer.blocks(x))
     if zeros:
         lines.append(f"{zeros} embeddings are all zeros")
-    lines += _of_columns(embeddings, classes)
+    lines += _of_columns(x, classes)
     off = float(np.abs(norms - 1).max())
     if 1e-3 < off < 0.1 and not is_angular:
         lengths = f"{norms.min():.4g} to {norms.max():.4g}"

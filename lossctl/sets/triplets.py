@@ -30,7 +30,7 @@ from ..rows.sums import count, total
 from ..rows.workers import Workers, mapped
 from ..text import shown
 from .counting import Census, Counts, DistanceSums, count_panel, joined
-from .pairing import marks_of
+from .pairing import coded, marks_of
 from .panels import MEMORY_BYTES, Panel, default_threads, fold
 from .points import Points, sort_points
 from .ties import Judges, equal_rows, make_judge
@@ -255,17 +255,18 @@ def prepare(
         pairs=who,
         reference_weights=other_weights,
     )
-    edges = histogram_edges(points, bins)
-    squares = np.array([points.square_of(float(edge)) for edge in edges[1:-1]])
-    return Census(points, (0.0, *steps), make_judge(points, steps), edges, squares, with_pairs)
+    return Census(points, (0.0, *steps), make_judge(points, steps), histogram_edges(points, bins), with_pairs)
 
 
 def distinct(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """The first row of each group of equal rows with equal labels, and how many rows it stands for (None: all one)."""
     if embeddings.ndim != 2 or labels.ndim != 1 or len(embeddings) != len(labels) or not embeddings.size:
         return np.arange(len(embeddings)), None  # sort_points says what is wrong
-    _, codes = np.unique(labels, return_inverse=True)
-    group = equal_rows(embeddings) * (int(codes.max()) + 1) + codes
+    leaders = equal_rows(embeddings)
+    if (leaders == np.arange(len(leaders))).all():
+        return leaders, None
+    _, codes = coded(labels)
+    group = leaders * (int(codes.max()) + 1) + codes
     _, first, members = np.unique(group, return_index=True, return_counts=True)
     if len(first) == len(embeddings):
         return np.arange(len(embeddings)), None
@@ -390,7 +391,8 @@ def _retrieval(points: Points, counts: Counts | None) -> Retrieval:
     if counts is None:
         return Retrieval(math.nan, math.nan, math.nan)
     members = _members(points, counts)
-    return Retrieval(*(total(values * members) / total(members) for values in counts.precisions))
+    size = total(members)
+    return Retrieval(*(total(values * members) / size for values in counts.precisions))
 
 
 def _distances(side: DistanceSums | None, bins: int) -> Distances:

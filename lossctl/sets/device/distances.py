@@ -30,7 +30,8 @@ def distances(
     from ...kernels import tiles
 
     points = census.points
-    edges = torch.from_numpy(census.edge_squares).to(padded.values)
+    inner = [points.square_of(edge) for edge in census.edges[1:-1].tolist()]
+    edges = torch.tensor(inner, dtype=torch.float64).to(padded.values)
     step = max(1, AT_ONCE // len(points))
     sides: list[tuple[DistanceSums, DistanceSums]] = []
     by_class: dict[int, np.ndarray] = {}
