@@ -1130,3 +1130,25 @@ def test_a_row_of_logits_where_nothing_is_possible_is_an_error_at_that_row():
     for rows, at in ((np.full((2, 2), -np.inf), 0), (np.array([[0.0, -np.inf], [-np.inf, -np.inf]]), 1)):
         with pytest.raises(DataError, match=rf"row {at}: .* -inf, as is all of the row"):
             lossctl.compute("cross-entropy", rows, np.array([0, 1]), from_logits=True)
+
+
+@pytest.mark.parametrize("classes", [3, 70])
+def test_what_is_said_of_logits_is_the_same_of_few_classes_and_of_many(classes):
+    """Faults in any column beside a class that is masked, and scores that look like something else."""
+    scores, labels = np.full((3, classes), -2.0), np.array([0, 1, 0])
+    scores[:, -1] = -np.inf
+    for value, said in ((np.nan, "nan"), (np.inf, "inf")):
+        bad = scores.copy()
+        bad[1, 1] = value
+        with pytest.raises(DataError, match=rf"row 1: columns 1..{classes} \[2\]: the value is {said}"):
+            lossctl.compute("cross-entropy", bad, labels, from_logits=True)
+    bad[1] = -np.inf
+    with pytest.raises(DataError, match=r"row 1: .* -inf, as is all of the row"):
+        lossctl.compute("cross-entropy", bad, labels, from_logits=True)
+    shares = np.full((3, classes), 1 / classes)
+    for values, says in ((scores, ""), (shares, "look like probabilities"), (100 * shares + 21, "no logit is below 0")):
+        warnings = lossctl.compute("cross-entropy", values, labels, from_logits=True).warnings
+        assert bool(warnings) == bool(says), warnings
+        assert all(says in text for text in warnings)
+        values[2, 1] = -3.0
+        assert not lossctl.compute("cross-entropy", values, labels, from_logits=True).warnings

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..files.sources import Block, Field, block_rows, blocks, digest, held, place_of
 from ..language.engines import COUNTS, LISTS, ROWS, SETS, VIEWS, WHOLE, Engine
+from ..language.numerics import FEW_COLUMNS
 from ..resampling import survey
 from ..rows import by_row
 from ..rows.job import Job
@@ -67,7 +68,8 @@ class Shared:
     @property
     def block_rows(self) -> int:
         """How many rows a block has."""
-        return block_rows(self.fields, by_row.BLOCK_VALUES)
+        is_wide = sum(field.width for field in self.fields) > FEW_COLUMNS
+        return block_rows(self.fields, by_row.BLOCK_VALUES << is_wide)  # few rows: calls are what takes time
 
     def read(self, only: tuple[int, ...] | None = None, start: int = 0, stop: int | None = None) -> Iterator[Block]:
         """The blocks, of all columns or of some. start, stop: of some rows, from the beginning of a block on"""

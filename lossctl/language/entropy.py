@@ -28,6 +28,7 @@ from .numerics import (
 from .rounding import two_sum
 
 NEVER = -1e300  # a score whose exponential is 0, and whose differences are no infinities
+CACHED = 1 << 16  # values that a pass over them leaves in the cache
 FAR = 1 << 1000  # a float64 holds numbers up to it, and their inverses, with all digits
 
 
@@ -81,8 +82,8 @@ def softmax_parts(logits: Array) -> tuple[Array, Array, Array]:
     return gap, share, _sum_without_largest(logits, largest, share)
 
 
-def softmax_parts_at(logits: Array, column: Array) -> tuple[Array, Array, Array]:
-    """`softmax_parts` of one column a row: gap, share and rest, (n,) each.
+def softmax_parts_at(logits: Array, column: Array, top: Array | None = None) -> tuple[Array, Array, Array]:
+    """`softmax_parts` of one column a row: gap, share and rest, (n,) each. top: where each row has its largest
 
     The sum of many columns is that of e^x over e^largest, in fewer passes: no difference is taken that could be
     rounded. What is lost where e^x underflows is below 2^-1074 a column, which is nothing to a sum of 1e-290.
@@ -91,18 +92,29 @@ def softmax_parts_at(logits: Array, column: Array) -> tuple[Array, Array, Array]
     if columns(logits) <= FEW_COLUMNS or xp.__name__ != "numpy":
         gap, share, rest = softmax_parts(logits)
         return pick(gap, column), pick(share, column), rest
-    rows, top = xp.arange(len(logits)), logits.argmax(axis=1)
-    largest = logits[rows, top]
+    top = logits.argmax(axis=1) if top is None else top
+    largest = pick(logits, top)
     gap, lost = two_sum(largest, -pick(logits, column))
     share = exp(-gap)
-    powers = exp(logits)
-    powers[rows, top] = 0.0
-    total = row_sum(powers)
+    total = _powers_without(logits, top)
     rest = total / exp(largest)
     far = xp.flatnonzero(~((largest < 600) & (total > 1e-290)))
     if far.size:
         rest[far] = softmax_parts(logits[far])[2]
     return gap, share - share * lost, rest
+
+
+def _powers_without(logits: Array, top: Array) -> Array:
+    """The sum of e^x over the columns of each row but one, (n,); some rows at a time, which stay in the cache."""
+    xp = namespace(logits)
+    rows = max(1, CACHED // columns(logits))
+    powers, sums = xp.empty((min(rows, len(logits)), columns(logits))), xp.empty(len(logits))
+    for start in range(0, len(logits), rows):
+        some = logits[start : start + rows]
+        part = xp.exp(some, out=powers[: len(some)])
+        part[xp.arange(len(some)), top[start : start + rows]] = 0.0
+        xp.sum(part, axis=-1, out=sums[start : start + rows])
+    return sums
 
 
 def _is_coarse(x: Array) -> bool:

@@ -137,11 +137,13 @@ class Categorical:
 
     values: the probabilities of the classes, or their logits
     logits: which of the two;  floor: no log of a probability is below
+    top: where each row of logits has its largest, (n,), if that is known
     """
 
     values: Array
     logits: bool
     floor: float = NO_FLOOR
+    top: Array | None = None
 
     @property
     def classes(self) -> int:
@@ -179,7 +181,7 @@ class Categorical:
         if not self.logits:
             p = pick(self.values, label)
             return FromProbability(p, 1.0 - p, self.floor)
-        gap, mine, rest = softmax_parts_at(self.values, label)
+        gap, mine, rest = softmax_parts_at(self.values, label, self.top)
         others = where(mine == 1, rest, (1.0 - mine) + rest)  # 1 + rest - mine, without cancelling
         return FromSoftmax(-(gap + log1p(rest)), mine, others)
 

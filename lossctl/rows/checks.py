@@ -66,12 +66,13 @@ def admit(plan: Plan, arrays: tuple[np.ndarray, ...], start: int) -> Admitted:
         values = array.reshape(len(array), entry.width) if entry.ndim == 2 else array.reshape(-1)
         if entry.form == "prob" and (plan.treatment.percent or plan.treatment.renormalize):
             values = _scaled(plan, entry, values)
-        verdict = _CHECKS[entry.check](entry, values, rows)
+        top = _top_of_many(entry, values)
+        verdict = _CHECKS[entry.check](entry, values, rows) if top is None else _check_many(entry, values, top, rows)
         if entry.role.layout == "vectors" and entry.check == "real" and plan.spec.is_angular:
             _check_direction(entry, values, rows)
         if plan.treatment.percent and entry.form == "prob" and values.size:
             verdict = verdict.merge(Facts(highest_percent=100.0 * float(values.max())))
-        admitted.append(_converted(plan, entry, values, verdict))
+        admitted.append(_converted(plan, entry, values, verdict, top))
         facts = facts.merge(verdict)
     weights = admitted.pop() if plan.weight else None
     if plan.entries[0].role.layout == "vectors":
@@ -137,7 +138,7 @@ def _kept(plan: Plan, arrays: tuple[np.ndarray, ...]) -> np.ndarray | None:
     return keep
 
 
-def _converted(plan: Plan, entry: Input, values: np.ndarray, facts: Facts) -> Any:
+def _converted(plan: Plan, entry: Input, values: np.ndarray, facts: Facts, top: np.ndarray | None) -> Any:
     import numpy as np
 
     if entry.check == "binary":
@@ -160,8 +161,9 @@ def _converted(plan: Plan, entry: Input, values: np.ndarray, facts: Facts) -> An
     floor = -plan.treatment.clip_log if plan.treatment.clip_log else -math.inf
     if entry.role.is_distribution:
         return Distribution(values, form, floor)
-    predictions = Categorical if entry.classes else Binary
-    return predictions(values, form == "logits", floor)
+    if entry.classes:
+        return Categorical(values, form == "logits", floor, top)
+    return Binary(values, form == "logits", floor)
 
 
 def _chances(logits: np.ndarray, is_softmax: bool, kind: str) -> np.ndarray:
@@ -364,6 +366,27 @@ def _check_logits(entry: Input, values: np.ndarray, rows: RowNumbers) -> Facts:
     low, high = _finite(entry, values, rows, allow_minus_infinity=entry.classes > 0)
     _refuse_no_class(entry, values, rows, low)
     alike = low >= 0 and high <= 1 and (not entry.classes or _are_shares(values))
+    return Facts(logits_like_probabilities=alike, lowest_logit=low, highest_logit=high)
+
+
+def _top_of_many(entry: Input, values: np.ndarray) -> np.ndarray | None:
+    """Where each row of logits of many classes has its largest, (n,): what a softmax needs tells of most faults too."""
+    from ..language.numerics import FEW_COLUMNS
+
+    is_wanted = entry.check == "logits" and entry.classes > FEW_COLUMNS and values.size
+    return values.argmax(axis=1) if is_wanted else None
+
+
+def _check_many(entry: Input, values: np.ndarray, top: np.ndarray, rows: RowNumbers) -> Facts:
+    """`_check_logits` of rows whose largest stand at `top`; the lowest is looked for where all may be 0 or more."""
+    import numpy as np
+
+    largest = values[np.arange(len(values)), top]  # nan where a row has any
+    high, low = float(largest.max()), float(values[0].min())
+    if not high < np.inf or low >= 0:
+        low, high = _finite(entry, values, rows, allow_minus_infinity=True)
+    _refuse_no_class(entry, values, rows, float(largest.min()))
+    alike = low >= 0 and high <= 1 and _are_shares(values)
     return Facts(logits_like_probabilities=alike, lowest_logit=low, highest_logit=high)
 
 
