@@ -346,6 +346,8 @@ def test_what_pyarrow_reads_has_the_same_values_and_faults(tmp_path, monkeypatch
     cells += ["3\t", '"3"', '"3"4', '"3', '3"', '"\n3"', "007", "0x10", "3.0", "1.5", str(2**63), "None", '"a ""b"""']
     texts = [(cell, "p,y\n" + "0.3,1\n" * 40 + f"0.5,{cell}\n" + "1e-3,2\n" * 40) for cell in cells]
     texts += [(cell, "y,p\n" + f"{cell},0.3\r\n" * 3) for cell in ("\ufeff1", "\ufeffa", '"a\r\nb"')]
+    texts += [(row, f"p,y\n{row}\n{row}\n\n{row}\n") for row in ("0.3,1", "0.3,a", '0.3,"a\n\nb"')]
+    texts += [("a blank line", f"y\n1\n{blank}2\n{blank}") for blank in ("\n", "\n\n", "\r\n")]
     for kind, (cell, text) in product(("number", "category"), texts):
         path = write(tmp_path, "a.csv", text)
         answers = set()

@@ -68,8 +68,8 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
     columns = [*plan.numbers, *plan.labels]
     if text is None or not 0 < len(columns) == len(set(columns)) or form.decimal != "." or form.thousands:
         return None
-    if text.startswith((codecs.BOM_UTF8, b"\n")) or b"\n\n" in text:
-        return None  # pyarrow takes the mark from the first cell, and a blank line as a row of empty cells
+    if text.startswith((codecs.BOM_UTF8, b"\n")) or (form.allow_missing and not plan.numbers and b"\n\n" in text):
+        return None  # pyarrow takes the mark from the first cell, and a blank line as empty cells, which no number has
     is_quoted = b'"' in text
     if (b"\t" in text and form.delimiter != "\t") or (is_quoted and not _is_well_quoted(text, form.delimiter)):
         return None  # blanks around a number are no matter to pyarrow, nor is what stands after a quote
