@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, run_lossctl
 
+from lossctl.files import lines
+
 SAMPLE = "samples/embeddings.npz"
 POINTS = "samples/embeddings.npy"
 
@@ -48,6 +50,29 @@ def test_all_of_a_category_is_what_the_breakdown_counts(tmp_path):
 def test_threads_do_not_change_the_file(strategy, tmp_path):
     one = mined(tmp_path, strategy, "-j", "1", name="one.npy").read_bytes()
     assert mined(tmp_path, strategy, "-j", "3", name="three.npy").read_bytes() == one
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_lines_are_those_of_csv_and_json(is_large):
+    if is_large:
+        pytest.importorskip("pyarrow")
+    random = np.random.default_rng(3)
+    bits = random.integers(-(2**63), 2**63, 3000).view(np.float64)
+    ends = [0.0, -0.0, 1.0, 1e-4, 9.999e-5, 1e15, 2.0**53, 1e16, 5e-324, np.inf, -np.inf, np.nan]
+    ties = np.ldexp(random.integers(1, 2**53, 3000).astype(np.float64), random.integers(-70, 20, 3000))
+    numbers = np.concatenate(
+        [bits[np.isfinite(bits)], ends, ties, 10.0 ** random.uniform(-5, 17, 3000), random.normal(size=9000)]
+    )
+    ids = ["plain", "", "a,b", 'say "a"', "two\nlines", "\r", " blank", "\u00e9\U0001f600", "0", "None"]
+    rows = random.integers(0, len(ids), len(numbers))
+    table = [[ids[row], row, x] for row, x in zip(rows.tolist(), numbers.tolist(), strict=True)]
+    texts = io.StringIO(newline="")
+    csv.writer(texts, lineterminator="\n").writerows(table)
+    names = ["{" + '"id": ', ', "row": ', ', "x": ', "}\n"]
+    records = "".join(json.dumps(dict(zip(("id", "row", "x"), line, strict=True))) + "\n" for line in table)
+    for spelling, between, truth in ((lines.CSV, ["", ",", ",", "\n"], texts.getvalue()), (lines.JSON, names, records)):
+        columns = [lines.written(ids, spelling)[rows], rows, numbers]
+        assert b"".join(lines.lines(columns, between, spelling, is_large=is_large)) == truth.encode()
 
 
 def test_ids_are_no_index(tmp_path):

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import DataError, FileError, UsageError
-from ..files import sources
+from ..files import lines, sources
 from ..files.sources import Field, parse_source
 from ..files.writing import atomic_output, refuse_overwrite_of_inputs
 from ..kernels.devices import Device, choose
@@ -24,6 +24,7 @@ from ..sets.diagnosis import absent_noise
 from ..sets.points import sort_points
 
 if TYPE_CHECKING:
+    from ..files.lines import Spelling
     from ..rows.workers import Workers
     from ..sets.by_anchor import EmbeddingSet
     from ..sets.mined_pairs import MinedPairs
@@ -376,22 +377,25 @@ def _npy_header(count: int, columns: str = ", 3") -> bytes:
 
 
 def _write_csv(columns: TextColumns, file: IO[bytes], ids: list[str] | None) -> Writer:
-    import csv
-    import io
-
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(columns.names)
-    while (block := (yield)) is not None:
-        rows.writerows(_records(columns, block, ids))
-    text.flush()
-    text.detach()
+    file.write((",".join(columns.names) + "\n").encode())
+    return _write_lines(columns, ["", *"," * (len(columns.names) - 1), "\n"], lines.CSV, file, ids)
 
 
 def _write_ndjson(columns: TextColumns, file: IO[bytes], ids: list[str] | None) -> Writer:
+    first, *others = (f"{json.dumps(name)}: " for name in columns.names)
+    return _write_lines(columns, ["{" + first, *(f", {name}" for name in others), "}\n"], lines.JSON, file, ids)
+
+
+def _write_lines(
+    columns: TextColumns, between: list[str], spelling: Spelling, file: IO[bytes], ids: list[str] | None
+) -> Writer:
+    texts, count = None if ids is None else lines.written(ids, spelling), 0
     while (block := (yield)) is not None:
-        lines = (json.dumps(dict(zip(columns.names, row, strict=True))) + "\n" for row in _records(columns, block, ids))
-        file.write("".join(lines).encode())
+        count += len(block)
+        rows = np.ascontiguousarray(block.rows.T)
+        cells = [*(rows if texts is None else texts[rows]), *columns.others(block)]
+        for piece in lines.lines(cells, between, spelling, is_large=count > lines.MANY):
+            file.write(piece)
 
 
 class TextColumns(NamedTuple):
@@ -399,12 +403,6 @@ class TextColumns(NamedTuple):
 
     names: tuple[str, ...]
     others: Callable[[Any], tuple[np.ndarray, ...]]
-
-
-def _records(columns: TextColumns, block: Any, ids: list[str] | None) -> Iterator[tuple[Any, ...]]:
-    others = zip(*(column.tolist() for column in columns.others(block)), strict=True)
-    for rows, values in zip(block.rows.tolist(), others, strict=True):
-        yield (*(rows if ids is None else [ids[row] for row in rows]), *values)
 
 
 TRIPLETS = TextColumns((*SIDES, "d_ap", "d_an", "loss"), lambda block: (block.d_ap, block.d_an, block.loss))
