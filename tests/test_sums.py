@@ -58,7 +58,7 @@ def test_a_sum_is_exact(name: str) -> None:
 
 @given(arrays(np.float64, st.integers(0, 60), elements=finite))
 def test_any_sum_is_exact(values: np.ndarray) -> None:
-    """Of few, which are added one by one, and of many."""
+    """Of few, whose rounded sum is taken off until nothing is left, and of many."""
     assert fraction(sums.total(values)) == exactly(values)
     assert fraction(sums.total(np.tile(values, 25))) == 25 * exactly(values)
 
