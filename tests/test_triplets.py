@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
+import mpmath as mp
 import numpy as np
 import pytest
 from exact_distances import category_counts
@@ -103,6 +105,14 @@ def test_powers_of_distances_far_below_the_largest():
         assert counts[:3] == (easy, 4 - easy - hard, hard), (x, margin)
 
 
+@pytest.mark.parametrize("margin", [math.pi, 3.14159265, math.nextafter(math.pi, 4), 3.0])
+def test_angles_that_reach_a_half_turn(margin):
+    """Opposite vectors are pi apart, which is more than the float64 next to it."""
+    x, labels = np.array([[1.0, 0.3], [2, 0.6], [1, 0.3 + 1e-9], [-1, -0.3], [-1, -0.3 + 1e-9]]), [0, 0, 0, 1, 1]
+    counts = counts_of(x, labels, margin, metric="angular")
+    assert counts == category_counts(x, labels, margin, "angular")
+
+
 @pytest.mark.slow
 def test_equal_exact_arithmetic_at_sixty():
     for name, x, labels, margin in sets(99, 24, 60):
@@ -197,6 +207,67 @@ def test_any_block_and_thread_count_gives_the_same_counts(monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------------------- negative controls
+
+
+def distances_and_margins(random: np.random.Generator, metric: str) -> Iterator[tuple[float, float]]:
+    """Squares of distances, or what stands for them, and margins of all sizes beside them."""
+    for k in range(400):
+        if metric == "angular":
+            angle = math.pi * random.uniform() ** random.integers(1, 9)
+            rest = (math.pi - angle) * (1 + random.choice([-1, 1]) * 2.0 ** -random.integers(2, 53))
+            yield 4 * math.sin(angle / 2) ** 2, float(random.choice([rest, random.uniform(0, math.pi), 1e-9]))
+            continue
+        square = 2.0 ** (
+            random.uniform(-1000, 3) if k % 3 else random.uniform(-1070, -1000) if k % 2 else random.uniform()
+        )
+        root = {"euclidean": square**0.5, "minkowski:3": square ** (1 / 3)}.get(metric, square)
+        yield square, min(root * 2.0 ** random.uniform(-12, 12), 1.0)
+
+
+def threshold(metric: str, square: float, margin: float) -> mp.mpf:
+    """What stands for d + margin, where `square` stands for d."""
+    s, m = mp.mpf(square), mp.mpf(margin)
+    if metric == "angular":
+        angle = 2 * mp.asin(mp.sqrt(s) / 2) + m
+        return mp.mpf(points_module.HUGE) if angle > mp.pi else 4 * mp.sin(angle / 2) ** 2
+    power = {"euclidean": 2, "minkowski:3": 3}.get(metric, 1)
+    return (mp.root(s, power) + (2 * m if metric == "cosine" else m)) ** power
+
+
+@pytest.mark.parametrize(
+    "metric, rooms",
+    [
+        ("euclidean", ["ROUNDING", "TINY"]),
+        ("minkowski:3", ["ROOTS"]),
+        ("sqeuclidean", ["ROUNDING"]),
+        ("cosine", ["ROUNDING"]),
+        ("angular", ["TURNED"]),
+    ],
+)
+def test_a_threshold_lies_between_its_ends(monkeypatch, metric, rooms):
+    """And what a screen leaves out as too near does not reach it; without any of the rooms for rounding this fails."""
+    judge = judging.make_judge(sort_points(np.diag([0.25, 0.26, 0.27, 0.28]) / 3, [0, 0, 1, 1], metric=metric))
+    cases, unit = (
+        [*distances_and_margins(np.random.default_rng(1), metric)],
+        0 if metric in ("cosine", "angular") else 1,
+    )
+    shift = judge.gram.shift * unit * (2 if metric == "sqeuclidean" else 1)
+    with mp.workprec(300):
+        truths = [threshold(metric, square, math.ldexp(margin, shift)) for square, margin in cases]
+
+    def faults():
+        found = [0, 0, 0]
+        for (square, margin), truth in zip(cases, truths, strict=True):
+            low, high = judging.interval(judge, np.array([square]), np.zeros(1), margin)
+            least = judging.minus_margin(judge.points, judge.gram, np.array([float(truth) * (1 - 2.0**-53)]), margin)
+            found = np.add(found, [low[0] > truth, high[0] < truth, truth < 5 and least[0] > square])
+        return found.tolist()
+
+    assert faults() == [0, 0, 0]
+    for room in rooms:
+        with monkeypatch.context() as patch:
+            patch.setattr(judging, room, 0.0)
+            assert sum(faults()) > 0, room
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cosine", "manhattan", "minkowski:3"])

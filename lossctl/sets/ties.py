@@ -214,7 +214,8 @@ def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: floa
     low, high = np.maximum(squares - errors, 0.0), squares + errors
     if not margin:
         return low, high
-    low, high = (plus_margin(points, gram, side, margin) for side in (np.maximum(low - _blur(points), 0.0), high))
+    low = _turned(low, margin, -TURNED) if points.is_angle else plus_margin(points, gram, low, margin)
+    high = plus_margin(points, gram, high, margin)
     low *= 1 - _rounding(points)
     low -= TINY
     np.maximum(low, 0.0, out=low)
@@ -229,8 +230,7 @@ def interval(judge: Judge, squares: np.ndarray, errors: np.ndarray, margin: floa
 def plus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
     """The square of d + margin for the square of d; of an angle no less, and HUGE where the sum is past a half turn."""
     if points.is_angle:
-        turned = _turned(squares, margin) + TURNED
-        return np.where(squares >= 2 + 2 * math.cos(min(margin, math.pi)) - TURNED, HUGE, turned)
+        return _turned(squares, margin, TURNED)
     if points.power == 1:
         return squares + points.square_of(margin)
     shifted = np.sqrt(squares) if points.is_root else squares ** (1 / points.power)
@@ -243,7 +243,7 @@ def minus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float)
     """The square of a distance that is surely below any d whose sum with the margin reaches the root of these."""
     if points.is_angle:
         is_near = squares <= 2 - 2 * math.cos(min(margin, math.pi)) + TURNED
-        return np.where(is_near, -TINY, _turned(np.minimum(squares, 4.0), -margin) - TURNED)
+        return np.where(is_near, -TINY, _chord(np.minimum(squares, 4.0), -margin) - TURNED)
     rounding = _rounding(points)
     if points.power == 1:
         return squares - points.square_of(margin) - rounding * (squares + points.square_of(margin)) - TINY
@@ -253,7 +253,14 @@ def minus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float)
     return low
 
 
-def _turned(squares: np.ndarray, angle: float) -> np.ndarray:
+def _turned(squares: np.ndarray, margin: float, room: float) -> np.ndarray:
+    """The squared chord of an angle and a margin, and `room`; HUGE where the sum is past a half turn, and so surely if
+    the room is below 0."""
+    is_past = (squares >= 2 + 2 * math.cos(min(margin, math.pi)) - room) | (margin > math.pi)
+    return np.where(is_past, HUGE, _chord(squares, margin) + room)
+
+
+def _chord(squares: np.ndarray, angle: float) -> np.ndarray:
     """The squared chord of the angle of one and another."""
     cosines, sines = 1 - squares / 2, np.sqrt(np.maximum(squares * (1 - squares / 4), 0.0))
     turned: np.ndarray = 2 - 2 * (cosines * math.cos(angle) - sines * math.sin(angle))
@@ -263,10 +270,6 @@ def _turned(squares: np.ndarray, angle: float) -> np.ndarray:
 def _rounding(points: Points) -> float:
     """More than the power of a rounded sum of a rounded root can be off, relatively."""
     return ROUNDING * max(1.0, points.power) + (0.0 if points.is_root or points.power == 1 else ROOTS)
-
-
-def _blur(points: Points) -> float:
-    return 4 * TURNED if points.is_angle else 0.0
 
 
 def widened(points: Points, high: np.ndarray) -> np.ndarray:
