@@ -541,6 +541,15 @@ def test_margins_in_one_pass_are_margins_one_by_one():
         assert at == breakdown(LINE, LINE_LABELS, margins=[margin]).margins[0]
 
 
+def test_many_margins_of_a_large_class_keep_the_bits_of_whole_numbers():
+    x, labels = np.random.default_rng(3).integers(-400, 401, (150, 1)).astype(float), np.arange(150) // 120
+    margins = [0.0, 0.5, 1.0, 2.0, 5.0, 7.0, 60.0]
+    together = breakdown(x, labels, margins=margins)
+    assert sum(at.categories.margin_ties for at in together.margins) > 1000
+    for margin, at in zip(margins, together.margins, strict=True):
+        assert at == breakdown(x, labels, margins=[margin]).margins[0]
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cosine"])
 @pytest.mark.parametrize("with_duplicates", [False, True])
 def test_losses_classes_pairs_and_histograms_from_definitions(metric, with_duplicates):

@@ -195,9 +195,8 @@ def _precisions(judge: Judge, ranks: Ranks, positives: np.ndarray) -> np.ndarray
             behind = np.repeat(hard[row, order], ranks.weight[row, order])
             result[:, row] = precisions(behind[None], positives[row : row + 1])[:, 0]
     elif len(rows):
-        hard = hard[rows]
-        unordered = np.flatnonzero((hard[:, 1:] < hard[:, :-1]).any(axis=1))
-        hard[unordered] = np.sort(hard[unordered], axis=1)
+        hard = hard[rows].astype(np.int32)
+        hard.sort(axis=1)
         behind = hard[:, int(hard.any(axis=0).argmax()) :]
         result[:, rows] = precisions(behind, positives[rows])
     return result

@@ -14,15 +14,14 @@ import numpy as np
 
 from ..language.numerics import picked
 from .buckets import Buckets, Intervals, in_buckets
-from .points import HUGE, Points, fill_own, own_class
+from .points import GATHERED, HUGE, Points, own_class, own_runs
 from .strips import FEW, Strip, measured_squares
 from .ties import Judge, interval, signs
 
 AT_ONCE = 1 << 20  # borderline triplets decided in one pass
+NEARBY = 1 << 16  # keys and ends that are sorted at a time, near the processor
 ADDED = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
 SPARE = 1 << 4  # places behind those that matter: the order of a few is in doubt by the lowest bits of keys
-LAST, NARROWEST = (1 << 16) - 1, 2.0**-900  # the largest of sixteen bits, and a width that it can be divided by
-SHORT = 1 << 9  # keys of a row that are sorted at once
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
 
 
@@ -33,9 +32,10 @@ class Ranks:
     keys: (B, W) int64 in ascending order, see `columns`; those from present[b] on are no negatives
     squares, table: (B, W) as `squares` and `columns` of a strip
     present, negatives: (B,) how many negatives are here, and how many there are
-    index, weight: (B, K) the positives' positions, nearest first up to the resolution of a key, and how often each
-        counts; the anchor itself, and once more for each point that is none, counts 0 times
+    index, weight: (B, K) the positives' positions, in the order of `points.own_class`, and how often each counts; the
+        anchor itself, and once more for each point that is none, counts 0 times
     places: (B, K) where each stands in `points.own_class`, or -1;  width: how many places there are
+    is_whole: all of these are here
     positives: (B, K) their squared distances
     sure: (B, J, K) how many columns are surely below d_ap + margins[j]
     hard: (B, K) how many columns are surely not beyond d_ap
@@ -56,6 +56,7 @@ class Ranks:
     index: np.ndarray
     places: np.ndarray
     width: int
+    is_whole: bool
     weight: np.ndarray
     positives: np.ndarray
     sure: np.ndarray
@@ -104,30 +105,24 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
         thresholds = thresholds._replace(low=np.where(is_none, -1.0, low), high=np.where(is_none, -1.0, high))
         buckets = in_buckets(judge, squares, table, thresholds, few)
         squares, table = buckets.squares, buckets.columns
-    key_mask = _mask(squares.shape[1])
-    keys = _make_keys(
-        squares, np.arange(squares.shape[1]), key_mask, judge.scratch.array("keys", squares.shape, np.int64)
-    )
+    is_cut = table is None and points.masks is None and points.widest > GATHERED
+    width = squares.shape[1] - int(points.sizes(start, stop).min()) + 1 if is_cut else squares.shape[1]
+    keys = judge.scratch.array("keys", (len(squares), width), np.int64)
+    key_mask, sure = _ranked(judge, squares, start, is_cut, low, keys)
+    inside = _inside(keys, sure, high, key_mask)
     negatives = points.negatives(start, stop)
-    if table is None:
-        present = negatives
-        keys = _sorted(judge, strip, keys)
-    else:
-        present = (squares < np.inf).sum(axis=1)
-        for line, count in zip(keys, present.tolist(), strict=True):
-            line[:count].sort()  # what is infinite stands in order behind
-    reach = int(present.max()) + 1  # one that is infinite closes each row
-    sure, inside = _search(keys, reach, low, high, key_mask)
+    present = negatives if table is None else (squares < np.inf).sum(axis=1)
     if inside is not None and not judge.gram.is_exact:
         crowded = np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))
         squares = squares.copy() if len(crowded) and buckets is not None else squares
         for row in map(int, crowded):
             here = slice(row, row + 1)
-            columns = np.arange(keys.shape[1]) if table is None else table[row]
-            positives[here] = _measure_again(judge, squares[here], keys[here], index[here], start + row, columns)
+            columns = np.arange(squares.shape[1]) if table is None else table[row]
+            positives[here] = _measure_again(judge, squares[here], index[here], start + row, columns)
             squared, wrong = positives[here], judge.gram.direct_errors(positives[here])
-            ends = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            sure[here], still = _search(keys[here], reach, *ends, key_mask)
+            below, beyond = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
+            _, sure[here] = _ranked(judge, squares[here], start + row, is_cut, below, keys[here])
+            still = _inside(keys[here], sure[here], beyond, key_mask)
             inside[here] = 0 if still is None else still
     ranks = Ranks(
         start=start,
@@ -139,6 +134,7 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
         index=index,
         places=places,
         width=strip.own.shape[1],
+        is_whole=strip.places is None,
         weight=weight,
         positives=positives,
         sure=sure,
@@ -174,54 +170,20 @@ def _count_sharp(judge: Judge, ranks: Ranks, inside: np.ndarray, is_point: np.nd
     inside -= tied
 
 
-def _sorted(judge: Judge, strip: Strip, keys: np.ndarray) -> np.ndarray:
-    """The (B, N) keys of a full strip, each row in order: short ones by comparing; others by sixteen bits of where a
-    square lies between the row's ends, which takes linear time, then by comparing, which is fast on what is nearly so.
-    """
-    if keys.shape[1] <= SHORT:
-        keys.sort(axis=1)
-        return keys
-    points, scratch, shape = judge.points, judge.scratch, keys.shape
-    places, bits = scratch.array("places", shape), scratch.array("bits", shape, np.uint16)
-    np.subtract(strip.squares, strip.squares.min(axis=1)[:, None], out=places)
-    fill_own(points, places, strip.start, 0.0)
-    places *= (LAST / np.maximum(places.max(axis=1), NARROWEST))[:, None]
-    np.copyto(bits, places, casting="unsafe")
-    fill_own(points, bits, strip.start, LAST)
-    order = bits.argsort(axis=1, kind="stable")
-    order += np.arange(shape[0])[:, None] * shape[1]
-    ordered = keys.take(order, out=scratch.array("ordered", shape, np.int64), mode="clip")  # "raise" would make a copy
-    ordered.sort(axis=1, kind="stable")
-    return ordered
-
-
-def _mask(count: int) -> int:
-    """The lowest bits of a key that can hold any of so many columns."""
-    return (1 << max(count - 1, 1).bit_length()) - 1
-
-
 def _positives(judge: Judge, strip: Strip) -> tuple[np.ndarray, ...]:
-    """The anchors' own classes, nearest first: positions, places in the class, weights, squared distances and their
-    errors, (B, K) each."""
-    points, start = judge.points, strip.start
-    own, is_direct, places = strip.own, strip.is_direct, strip.places
-    stop = start + len(own)
-    if places is not None:
-        own = np.where(places < 0, np.inf, picked(own, places.clip(0)))
-        is_direct = picked(is_direct, places.clip(0))
-    mask = _mask(own.shape[1])
-    order = _make_keys(own, np.arange(own.shape[1]), mask)
-    order.sort(axis=1)
-    order &= mask
-    squares, is_direct = picked(own, order), picked(is_direct, order)
-    places = order if places is None else picked(places, order)
-    anchors = np.arange(start, stop)[:, None]
-    if points.masks is None:
-        index = places + points.first[start:stop, None]
+    """The anchors' own classes: positions, places in the class, weights, squared distances and their errors, (B, K)
+    each."""
+    points, start, stop = judge.points, strip.start, strip.start + len(strip.own)
+    index, exists = own_class(points, start, stop)
+    places, squares, is_direct = strip.places, strip.own, strip.is_direct
+    if places is None:
+        places, squares = np.broadcast_to(np.arange(index.shape[1]), index.shape), squares.copy()
     else:
-        index = picked(own_class(points, start, stop)[0], places.clip(0))
-    is_lacking = (places < 0) | (places >= points.sizes(start, stop)[:, None])
-    index = np.where(is_lacking, anchors, index)
+        own, at = (squares, is_direct, index, exists), places.clip(0)
+        squares, is_direct, index, exists = (picked(side, at) for side in own)
+        exists &= places >= 0
+    anchors = np.arange(start, stop)[:, None]
+    index = np.where(exists, index, anchors)
     weight = np.ones(index.shape, np.int64) if points.weights is None else points.weights.take(index)
     is_self = index == anchors
     squares[is_self] = 0.0
@@ -229,26 +191,24 @@ def _positives(judge: Judge, strip: Strip) -> tuple[np.ndarray, ...]:
     errors[is_direct] = judge.gram.direct_errors(squares[is_direct])
     errors[is_self] = 0.0
     weight -= is_self
-    weight[is_lacking] = 0
+    weight[~exists] = 0
     return index, places, weight, squares, errors
 
 
 def _measure_again(
-    judge: Judge, squares: np.ndarray, keys: np.ndarray, index: np.ndarray, anchor: int, columns: np.ndarray
+    judge: Judge, squares: np.ndarray, index: np.ndarray, anchor: int, columns: np.ndarray
 ) -> np.ndarray:
-    """Distances of one anchor by differences only: fills its `squares` and `keys`, returns those of its positives."""
+    """Distances of one anchor by differences only: fills its `squares`, returns those of its positives."""
     measured = judge.direct(anchor, columns)
     squares[0] = np.where(np.isinf(squares[0]), np.inf, measured)
-    keys[0] = np.sort(_make_keys(squares[0], np.arange(len(columns)), _mask(len(columns))))
     again: np.ndarray = judge.direct(anchor, index.ravel()).reshape(index.shape)
     again[index == anchor] = 0.0  # of inner products it is not
     return again
 
 
-def _make_keys(squares: np.ndarray, columns: np.ndarray, key_mask: int, out: np.ndarray | None = None) -> np.ndarray:
-    keys: np.ndarray = np.bitwise_and(squares.view(np.int64), ~key_mask, out=out)
-    np.bitwise_or(keys, columns, out=keys)
-    return keys
+def _make_keys(squares: np.ndarray, columns: np.ndarray, key_mask: int, out: np.ndarray) -> None:
+    np.bitwise_and(squares.view(np.int64), ~key_mask, out=out)
+    np.bitwise_or(out, columns, out=out)
 
 
 # --- thresholds
@@ -267,27 +227,77 @@ def _thresholds(
     return np.clip(low, 0.0, HUGE, out=low), np.minimum(high, HUGE, out=high)
 
 
-def _search(
-    keys: np.ndarray, reach: int, low: np.ndarray, high: np.ndarray, key_mask: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """How many keys are surely below each interval, and how many lie inside, (B, J, K) each, None for none at all.
+def _ranked(
+    judge: Judge, squares: np.ndarray, start: int, is_cut: bool, low: np.ndarray, keys: np.ndarray
+) -> tuple[int, np.ndarray]:
+    """Fills (B, W) keys of the negatives in order; gives their mask, and how many are surely below each threshold,
+    (B, J, K).
 
-    reach: how many keys of a row matter, one that is infinite among them
+    Keys and lower ends are sorted together. The highest bit of a mask tells them apart: an end, numbered by the others,
+    stands before a key that is the same beside; what is left of it in keys is 0.
+
+    is_cut: whether the own classes of the anchors, from `start` on, are left out but for what fills a row
     """
-    sure = np.bitwise_and(low.view(np.int64), ~key_mask)
+    (margins, count), (rows, width), points = low.shape[1:], keys.shape, judge.points
+    at_once = min(margins, max(1, 2 * len(points) // max(1, count)))  # margins, so that an exact square keeps its bits
+    flag = 1 << max(1, squares.shape[1] - 1, at_once * count - 1).bit_length()
+    key_mask, sure = 2 * flag - 1, np.empty(low.shape, np.int64)
+    step = max(1, NEARBY // (width + at_once * count))
+    for part in (slice(at, at + step) for at in range(0, rows, step)):
+        for j in range(0, margins, at_once):
+            ends = low[part, j : j + at_once].reshape(len(keys[part]), -1)
+            both = judge.scratch.array("both", (len(ends), width + ends.shape[1]), np.int64)
+            if j:
+                np.bitwise_or(keys[part], flag, out=both[:, :width])
+            elif is_cut:
+                _cut_keys(points, squares[part], start + part.start, key_mask, both[:, :width])
+            else:
+                _make_keys(squares[part], np.arange(width) | flag, key_mask, both[:, :width])
+            _make_keys(ends, np.arange(ends.shape[1]), key_mask, both[:, width:])
+            both.sort(axis=1)
+            sure[part, j : j + at_once] = _apart(judge, both, flag, keys[part]).reshape(len(ends), -1, count)
+    return key_mask, sure
+
+
+def _cut_keys(points: Points, squares: np.ndarray, start: int, key_mask: int, out: np.ndarray) -> None:
+    """Keys of the negatives of (B, N) squares, the anchors' own classes left out but for what fills a row."""
+    flag = (key_mask + 1) // 2
+    for rows, own in own_runs(points, start, start + len(squares), slice(0, len(points))):
+        left, right = own.start, own.start + len(points) - own.stop
+        _make_keys(squares[rows, :left], np.arange(left) | flag, key_mask, out[rows, :left])
+        _make_keys(squares[rows, own.stop :], np.arange(own.stop, len(points)) | flag, key_mask, out[rows, left:right])
+        rest = left + np.arange(out.shape[1] - right)
+        out[rows, right:] = np.float64(np.inf).view(np.int64) | flag | rest
+
+
+def _apart(judge: Judge, both: np.ndarray, flag: int, keys: np.ndarray) -> np.ndarray:
+    """Takes the keys out of (B, W + n) keys and numbered ends in order; gives how many are before each end, (B, n)."""
+    (rows, length), width = both.shape, keys.shape[1]
+    count = length - width
+    is_key = judge.scratch.array("is_key", both.shape, bool)
+    np.not_equal(np.bitwise_and(both, flag, out=judge.scratch.array("flags", both.shape, np.int64)), 0, out=is_key)
+    flat, lines = both.ravel(), np.arange(rows)[:, None]
+    flat.take(np.flatnonzero(is_key), out=keys.ravel(), mode="clip")
+    keys ^= flag
+    at = np.flatnonzero(np.logical_not(is_key, out=is_key))
+    numbers = flat.take(at).reshape(rows, count) & (flag - 1)
+    before = at.reshape(rows, count) - (np.arange(count) + lines * length)
+    result = np.empty(before.shape, np.int64)
+    result.ravel()[numbers + lines * count] = before
+    return result
+
+
+def _inside(keys: np.ndarray, sure: np.ndarray, high: np.ndarray, key_mask: int) -> np.ndarray | None:
+    """How many keys behind those that are surely below lie inside an interval, (B, J, K), None for none at all."""
     high_keys = high.view(np.int64) | key_mask
-    reached = keys[:, 0] <= high_keys.max(axis=(1, 2), initial=0)
-    sure[~reached] = 0
-    for row in map(int, np.flatnonzero(reached)):
-        sure[row] = keys[row, :reach].searchsorted(sure[row])
     touched = keys.take(sure + np.arange(len(keys))[:, None, None] * keys.shape[1]) <= high_keys
     if not touched.any():
-        return sure, None
-    inside = np.zeros(low.shape, np.int64)
+        return None
+    inside = np.zeros(high.shape, np.int64)
     for row in map(int, np.flatnonzero(touched.any(axis=(1, 2)))):
         j, k = np.nonzero(touched[row])
         inside[row, j, k] = keys[row].searchsorted(high_keys[row, j, k], "right") - sure[row, j, k]
-    return sure, inside
+    return inside
 
 
 def _weighed(judge: Judge, ranks: Ranks, counts: np.ndarray) -> np.ndarray:
@@ -500,6 +510,8 @@ def _added_one_by_one(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def by_place(ranks: Ranks, values: np.ndarray) -> np.ndarray:
     """(B, ..., width) of the positives, (B, ..., K), in the order of `points.own_class`; 0 where none is."""
+    if ranks.is_whole:
+        return values
     places = ranks.places.reshape(len(values), *(1,) * (values.ndim - 2), -1)
     result = np.zeros((*values.shape[:-1], ranks.width + 1), values.dtype)  # the last takes what has no place
     np.put_along_axis(result, np.broadcast_to(places, values.shape), values, axis=-1)
