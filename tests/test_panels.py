@@ -517,3 +517,49 @@ def test_no_digit_of_an_anchor_depends_on_the_block_it_is_in():
     assert len(lines) == 27
     for first in range(0, 27, 3):
         assert len(set(lines[first : first + 3])) == 1, lines[first : first + 3]
+
+
+CUTS = """
+import hashlib, sys
+import numpy as np
+import lossctl
+from lossctl.sets import mining, strategies
+from lossctl.sets.points import sort_points
+from lossctl.sets.triplets import breakdown
+for n, columns, classes, metric in ((401, 33, 30, "euclidean"), (203, 257, 7, "cosine")):
+    random = np.random.default_rng(n)
+    x, labels = random.standard_normal((n, columns)), np.arange(n) % classes
+    x[::9] = x[3]
+    found = breakdown(x, labels, margins=[0.3, 1.0], metric=metric, by_class=True, pairs=5)
+    counts = [at.categories for at in found.margins], found.positives.counts, found.negatives.counts, found.edges
+    print(found.certified, counts, found.classes, found.pairs)
+    points = sort_points(x[: 5 * classes], labels[: 5 * classes], metric=metric)
+    for name, strategy in strategies.STRATEGIES.items():
+        if name != "distance-weighted" or metric == "cosine":
+            some = mining.joined(mining.limited(strategy.mine(points), 3000))
+            parts = (getattr(some, part).tobytes() for part in ("rows", "d_ap", "d_an", "loss"))
+            print(name, *(hashlib.sha1(part).hexdigest() for part in parts))
+    loss = lossctl.compute("batch-all", x, labels, distance=metric, margin=0.3).value
+    sums = [(at.batch_all_sum, at.batch_hard) for at in found.margins]
+    print(*np.ravel(sums), found.positives.mean, found.negatives.mean, loss, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_counts_and_choices_do_not_depend_on_how_a_blas_cuts_products():
+    """Threads of a BLAS change the last bits of products, and with them those of sums of distances: nothing else."""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", CUTS],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": str(threads)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for threads in (1, 2)
+    ]
+    lines, others = (run.stdout.splitlines() for run in runs)
+    assert len(lines) == 2 + 11 + 12 and lines[0].startswith("True") and lines[12].startswith("True")
+    assert lines == others
+    sums, other_sums = (np.array(run.stderr.split(), float) for run in runs)
+    np.testing.assert_allclose(sums, other_sums, rtol=1e-14)
