@@ -491,9 +491,11 @@ def _scaled_reach(points: Points, top: np.ndarray, least: float) -> np.ndarray:
         reach = 2 * np.arcsin(np.minimum(np.sqrt(np.maximum(top, 0.0)) / 2, 1.0)) - least
         return np.where(reach >= 0, 4 * np.sin(np.minimum(reach, math.pi) / 2) ** 2 + 2.0**-40, -1e300)
     if points.power > 1:
-        reach = (top - points.gram.scaled(least)) * (1 + 2.0**-40)
+        least = points.gram.scaled(least)
+        reach = top - least + 2.0**-40 * (top + abs(least))
         return np.where(reach >= 0, np.clip(reach, 0.0, 1e300 ** (1 / points.power)) ** points.power, -1e300)
-    return top - math.copysign(points.square_of(abs(least)), least) + 2.0**-40 * abs(top)
+    step = points.square_of(abs(least))
+    return top - math.copysign(step, least) + 2.0**-40 * (abs(top) + step)
 
 
 def _with_ties(judge: Judge, line: np.ndarray, key_mask: int, count: int, slack: float) -> int:
