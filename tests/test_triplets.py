@@ -386,6 +386,21 @@ def test_no_product_errs_by_more_than_its_bound():
     assert all(1e-3 < max(of) < 1 for of in shares.values()), shares
 
 
+def test_whole_numbers_are_exact_as_far_as_they_are_said_to_be():
+    """Squares of the widest grids, far from its own lowest corner too, leave the bits free that number the points."""
+    random, widest = np.random.default_rng(4), []
+    for columns in (1, 3, 16):
+        for bits in range(16, 30):
+            x = random.choice([0, 2**bits - 1, 2 ** (bits - 1) + 1], (40, columns))
+            gram = sort_points(x.astype(float), np.arange(40) // 2).gram
+            if gram.is_exact:
+                squares, mask = gram.squares(0, 40), (1 << 6) - 1
+                assert (squares == ((x[:, None] - x) ** 2).sum(axis=2)).all(), (columns, bits)
+                assert not (squares.view(np.int64) & mask).any(), (columns, bits)
+                widest.append((columns, bits))
+    assert {columns: bits for columns, bits in widest} == {1: 22, 3: 21, 16: 20}
+
+
 def test_a_screen_that_is_too_narrow_is_noticed(monkeypatch):
     """The negative control: without its bound, the screen loses what float32 cannot tell."""
     random = np.random.default_rng(8)
