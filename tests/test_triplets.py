@@ -373,6 +373,32 @@ def errors_and_bounds(gram, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.array([[float(error) for error in row] for row in errors]), gram.bounds(0, n)[:, None]
 
 
+def test_no_distance_by_differences_errs_by_more_than_its_bound():
+    """And no bound is idle: a hundredth of it would fail. Of directions too, by hundreds of digits."""
+    shares = {"euclidean": [], "cosine": []}
+    for metric, own in shares.items():
+        for name, x in nasty_points():
+            if metric == "cosine" and not x.any(axis=1).all():
+                continue
+            points = sort_points(x, np.arange(len(x)) // 3, metric=metric)
+            gram, i, j = points.gram, *np.divmod(np.arange(len(x) ** 2), len(x))
+            squares = gram.direct(i, j)
+            with mp.workdps(400 if metric == "cosine" else 1200):
+                rows = [[mp.mpf(float(value)) for value in row] for row in points.x]
+                if metric == "cosine":
+                    rows = [[value / mp.sqrt(mp.fdot(row, row)) for value in row] for row in rows]
+                scale = mp.mpf(4) ** gram.shift
+                true = [
+                    scale * mp.fsum((u - v) ** 2 for u, v in zip(rows[a], rows[b], strict=True))
+                    for a, b in zip(i, j, strict=True)
+                ]
+                errors = np.array([float(abs(square - t)) for square, t in zip(squares.tolist(), true, strict=True)])
+            bounds = gram.direct_errors(squares)
+            assert (errors <= bounds).all(), (metric, name)
+            own.append(float((errors[bounds > 0] / bounds[bounds > 0]).max(initial=0.0)))
+    assert all(1e-2 < max(own) < 1 for own in shares.values()), shares
+
+
 def test_no_product_errs_by_more_than_its_bound():
     """That of a screen in float32 too, wherever the points lie; and no bound is idle: a thousandth of it would fail."""
     shares = {np.float32: [], np.float64: []}

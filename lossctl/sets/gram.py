@@ -73,7 +73,8 @@ class Gram:
         return self.slope * (self.norms[start:stop] + self.largest_norm) + self.floor
 
     def reaches(self, start: int, stop: int) -> np.ndarray:
-        """What the squared distances of these anchors are at most, up to their bounds, (stop - start,)."""
+        """What the squared distances of these anchors are at most, up to their bounds, (stop - start,). Buckets
+        end there: what is farther shares the last one, so that a smaller number would cost time, and no count."""
         reaches: np.ndarray = 2 * (self.norms[start:stop] + self.largest_norm)
         return reaches
 
