@@ -361,10 +361,13 @@ def class_sum(x: Array) -> Array:
     """The sum over the last columns of an (..., k) array, as many zeros as may stand behind."""
     if namespace(x) is not sys.modules["numpy"] or not x.shape[-1]:
         return namespace(x).sum(x, axis=-1)
+    xp = namespace(x)
     while x.shape[-1] > 1:
         even, odd = x[..., ::2], x[..., 1::2]
-        pairs = even.copy()
-        pairs[..., : odd.shape[-1]] += odd
+        both = odd.shape[-1]
+        pairs = xp.empty(even.shape, x.dtype)
+        xp.add(even[..., :both], odd, out=pairs[..., :both])
+        pairs[..., both:] = even[..., both:]
         x = pairs
     return x[..., 0]
 

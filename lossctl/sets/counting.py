@@ -18,13 +18,12 @@ from ..rows.sums import Total, total
 from .panels import Panel
 from .points import Points, class_positions, fill_own, own_class
 from .ranks import Ranks, by_place, rank, sums_below
-from .strips import FEW, Strip, lengths, strips
+from .strips import FEW, Strip, lengths, strips, true_cells
 from .ties import Judge
 
 NO_BIN = 255
 NARROWEST = 1e-300  # of histograms, and still to be divided by
 HALVED = 24  # anchors: distances within as many are added up from both ends, whatever else is counted with them
-ENDLESS = 1e300  # a margin from which on a sum of losses may overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +155,8 @@ def _count_strip(census: Census, strip: Strip) -> Counts:
     d_ap = points.measured(ranks.positives)
     d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
     return Counts(
-        below=np.einsum("bjk,bk->jb", ranks.below, ranks.weight) * members,
-        ties=np.einsum("bjk,bk->jb", ranks.ties, ranks.weight) * members,
+        below=_added(ranks.below, ranks) * members,
+        ties=_added(ranks.ties, ranks) * members if ranks.is_open else np.zeros_like(ranks.undecided.T),
         undecided=ranks.undecided.T * members,
         losses=_batch_all_sums(judge, ranks, d_ap, d_an) * members,
         triplets=positives * negatives * members,
@@ -170,16 +169,21 @@ def _count_strip(census: Census, strip: Strip) -> Counts:
     )
 
 
+def _added(counts: np.ndarray, ranks: Ranks) -> np.ndarray:
+    """(J, B) how many triplets (B, J, K) counts are."""
+    added: np.ndarray = np.einsum("bjk,bk->jb", counts, ranks.weight)
+    return added
+
+
 def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarray) -> np.ndarray:
     """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
     with np.errstate(over="ignore", invalid="ignore"):
         terms = d_ap[:, None] + np.asarray(judge.margins)[:, None]
         terms *= ranks.below
         terms -= sums_below(judge, ranks, d_an)
-        if judge.margins[-1] < ENDLESS:
+        if judge.points.weights is not None:
             terms *= ranks.weight[:, None]
-        else:  # infinite, and not to be multiplied by 0
-            terms = np.where(ranks.weight[:, None] > 0, terms * ranks.weight[:, None], 0.0)
+        np.copyto(terms, 0.0, where=(ranks.weight == 0)[:, None])  # also what is infinite, or no number
     totals: np.ndarray = class_sum(by_place(ranks, terms)).T
     return totals
 
@@ -239,12 +243,15 @@ def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
 
 def _farthest(judge: Judge, strip: Strip) -> np.ndarray:
     """(B,) squared distance of the farthest positive, by differences among all that may be the farthest."""
-    own = np.where(strip.own < np.inf, strip.own, -np.inf)
+    own = strip.own
     farthest: np.ndarray = own.max(axis=1)
+    if (farthest == np.inf).any():
+        own = np.where(own < np.inf, own, -np.inf)
+        farthest = own.max(axis=1)
     if judge.gram.is_exact:
         return farthest
     limit = farthest - 4 * judge.gram.bounds(strip.start, strip.start + len(farthest))
-    i, k = np.nonzero(own >= limit[:, None])
+    i, k = true_cells(own >= limit[:, None])
     measured = judge.gram.direct(i + strip.start, class_positions(judge.points, strip.start, i, k))
     farthest = np.zeros(len(farthest))
     np.maximum.at(farthest, i, measured)

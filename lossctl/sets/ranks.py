@@ -40,6 +40,7 @@ class Ranks:
     sure: (B, J, K) how many columns are surely below d_ap + margins[j]
     hard: (B, K) how many columns are surely not beyond d_ap
     below, ties: (B, J, K) how many negatives are below, and exactly at, d_ap + margins[j], weighted
+    is_open: whether any was not surely below or above
     undecided: (B, J) triplets that nothing but float64 decided
     decided_hard: row -> columns that are hard after all, and for how many positives, (counts, columns)
     within: (B,) how many columns may be below any threshold;  is_screened: as of the strip
@@ -63,6 +64,7 @@ class Ranks:
     hard: np.ndarray
     below: np.ndarray
     ties: np.ndarray
+    is_open: bool
     undecided: np.ndarray
     decided_hard: dict[int, list[tuple[np.ndarray, np.ndarray]]]
     key_mask: int
@@ -108,8 +110,7 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
     is_cut = table is None and points.masks is None and points.widest > GATHERED
     width = squares.shape[1] - int(points.sizes(start, stop).min()) + 1 if is_cut else squares.shape[1]
     keys = judge.scratch.array("keys", (len(squares), width), np.int64)
-    key_mask, sure = _ranked(judge, squares, start, is_cut, low, keys)
-    inside = _inside(keys, sure, high, key_mask)
+    key_mask, sure, inside = _ranked(judge, squares, start, is_cut, low, high, keys)
     negatives = points.negatives(start, stop)
     present = negatives if table is None else (squares < np.inf).sum(axis=1)
     if inside is not None and not judge.gram.is_exact:
@@ -120,10 +121,10 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
             columns = np.arange(squares.shape[1]) if table is None else table[row]
             positives[here] = _measure_again(judge, squares[here], index[here], start + row, columns)
             squared, wrong = positives[here], judge.gram.direct_errors(positives[here])
-            below, beyond = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            _, sure[here] = _ranked(judge, squares[here], start + row, is_cut, below, keys[here])
-            still = _inside(keys[here], sure[here], beyond, key_mask)
+            ends = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
+            _, sure[here], still = _ranked(judge, squares[here], start + row, is_cut, *ends, keys[here])
             inside[here] = 0 if still is None else still
+    is_open = inside is not None
     ranks = Ranks(
         start=start,
         keys=keys,
@@ -140,7 +141,8 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
         sure=sure,
         hard=sure[:, 0].copy(),
         below=sure,
-        ties=np.zeros(sure.shape, np.int64),
+        ties=np.zeros(sure.shape, np.int64) if is_open else np.broadcast_to(np.int64(0), sure.shape),
+        is_open=is_open,
         undecided=np.zeros(sure.shape[:2], np.int64),
         decided_hard={},
         key_mask=key_mask,
@@ -149,7 +151,8 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
         thresholds=thresholds,
         buckets=buckets,
     )
-    ranks = replace(ranks, below=_weighed(judge, ranks, sure))
+    if is_open or points.weights is not None:
+        ranks = replace(ranks, below=_weighed(judge, ranks, sure))
     if inside is not None:
         inside *= (weight > 0)[:, None]
         _count_sharp(judge, ranks, inside, low == high)
@@ -228,10 +231,10 @@ def _thresholds(
 
 
 def _ranked(
-    judge: Judge, squares: np.ndarray, start: int, is_cut: bool, low: np.ndarray, keys: np.ndarray
-) -> tuple[int, np.ndarray]:
-    """Fills (B, W) keys of the negatives in order; gives their mask, and how many are surely below each threshold,
-    (B, J, K).
+    judge: Judge, squares: np.ndarray, start: int, is_cut: bool, low: np.ndarray, high: np.ndarray, keys: np.ndarray
+) -> tuple[int, np.ndarray, np.ndarray | None]:
+    """Fills (B, W) keys of the negatives in order; gives their mask, how many are surely below each threshold, and how
+    many beside these lie inside it, (B, J, K), None for none at all.
 
     Keys and lower ends are sorted together. The highest bit of a mask tells them apart: an end, numbered by the others,
     stands before a key that is the same beside; what is left of it in keys is 0.
@@ -241,7 +244,7 @@ def _ranked(
     (margins, count), (rows, width), points = low.shape[1:], keys.shape, judge.points
     at_once = min(margins, max(1, 2 * len(points) // max(1, count)))  # margins, so that an exact square keeps its bits
     flag = 1 << max(1, squares.shape[1] - 1, at_once * count - 1).bit_length()
-    key_mask, sure = 2 * flag - 1, np.empty(low.shape, np.int64)
+    key_mask, sure, touched = 2 * flag - 1, np.empty(low.shape, np.int64), np.empty(low.shape, bool)
     step = max(1, NEARBY // (width + at_once * count))
     for part in (slice(at, at + step) for at in range(0, rows, step)):
         for j in range(0, margins, at_once):
@@ -256,7 +259,9 @@ def _ranked(
             _make_keys(ends, np.arange(ends.shape[1]), key_mask, both[:, width:])
             both.sort(axis=1)
             sure[part, j : j + at_once] = _apart(judge, both, flag, keys[part]).reshape(len(ends), -1, count)
-    return key_mask, sure
+        behind = keys[part].take(sure[part] + np.arange(len(ends))[:, None, None] * width, mode="clip")
+        np.less_equal(behind, high[part].view(np.int64) | key_mask, out=touched[part])
+    return key_mask, sure, _inside(keys, sure, high, key_mask, touched) if touched.any() else None
 
 
 def _cut_keys(points: Points, squares: np.ndarray, start: int, key_mask: int, out: np.ndarray) -> None:
@@ -287,16 +292,13 @@ def _apart(judge: Judge, both: np.ndarray, flag: int, keys: np.ndarray) -> np.nd
     return result
 
 
-def _inside(keys: np.ndarray, sure: np.ndarray, high: np.ndarray, key_mask: int) -> np.ndarray | None:
-    """How many keys behind those that are surely below lie inside an interval, (B, J, K), None for none at all."""
-    high_keys = high.view(np.int64) | key_mask
-    touched = keys.take(sure + np.arange(len(keys))[:, None, None] * keys.shape[1]) <= high_keys
-    if not touched.any():
-        return None
+def _inside(keys: np.ndarray, sure: np.ndarray, high: np.ndarray, key_mask: int, touched: np.ndarray) -> np.ndarray:
+    """(B, J, K) how many keys behind those that are surely below lie inside an interval, where any does."""
     inside = np.zeros(high.shape, np.int64)
     for row in map(int, np.flatnonzero(touched.any(axis=(1, 2)))):
         j, k = np.nonzero(touched[row])
-        inside[row, j, k] = keys[row].searchsorted(high_keys[row, j, k], "right") - sure[row, j, k]
+        high_keys = high[row, j, k].view(np.int64) | key_mask
+        inside[row, j, k] = keys[row].searchsorted(high_keys, "right") - sure[row, j, k]
     return inside
 
 

@@ -309,7 +309,7 @@ def _measure_near_own(judge: Judge, own: np.ndarray, start: int) -> np.ndarray:
     if gram.is_exact:
         return is_direct
     limits = np.maximum(NEAR * (gram.norms[start:stop, None] + gram.largest_norm), gram.least)
-    i, k = np.nonzero(own < limits)
+    i, k = true_cells(own < limits)
     index = class_positions(points, start, i, k)
     near = own[i, k] < np.maximum(NEAR * (gram.norms[i + start] + gram.norms[index]), gram.least)
     i, k, index = i[near], k[near], index[near]

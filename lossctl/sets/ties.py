@@ -233,10 +233,10 @@ def plus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) 
         return _turned(squares, margin, TURNED)
     if points.power == 1:
         return squares + points.square_of(margin)
-    shifted = np.sqrt(squares) if points.is_root else squares ** (1 / points.power)
+    shifted: np.ndarray = np.sqrt(squares) if points.is_root else squares ** (1 / points.power)
     shifted += min(gram.scaled(margin), HUGE ** (1 / points.power))
-    raised: np.ndarray = shifted * shifted if points.is_root else shifted**points.power
-    return raised
+    shifted **= 2 if points.is_root else points.power
+    return shifted
 
 
 def minus_margin(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
