@@ -16,10 +16,11 @@ import numpy as np
 
 from ..files import drawer
 from ..language.rounded import row_dots, row_products
-from ..language.twofold import Directions
-from .angles import KNOWN, squared_chords
+from ..language.twofold import Twofold
+from .angles import BLUR, chord_errors, lengthwise, squared_chords
 from .exact import lowest_exponent
 
+LEAST = 2.0**-108  # the square of a chord of which the product has lost some digits, however near the centre
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
 PAIRS_AT_ONCE = 1 << 9
 SIDE_BY_SIDE = 1 << 6  # points of a slice that are worth a step of their own
@@ -37,7 +38,8 @@ class Gram:
     right: (N, D + 2) the centred points b, then |b|^2 and 1; the left factor is -2a, 1, |a|^2
     norms: (N,) |b|^2 of the centred points
     slope, floor: a squared distance is within slope (|a|^2 + |b|^2) + floor of the truth, for any order of summation
-    direct_slope, blur: a direct one, d^2, is within direct_slope d^2 + 4 blur (d + blur) + tiny of the truth
+    direct_slope, tiny: a direct one, d^2, is within direct_slope d^2 + tiny of the truth, one of directions within
+        `angles.chord_errors`
     is_exact: the points are small integers, and every squared distance is exactly right
     units: the directions, where these are compared, and x holds them rounded; points: what has these directions, (N, D)
     offset: what stands for a distance of 0
@@ -51,10 +53,9 @@ class Gram:
     slope: float
     floor: float
     direct_slope: float
-    blur: float
     tiny: float
     is_exact: bool
-    units: Directions | None = None
+    units: Twofold | None = None
     points: np.ndarray | None = None
     offset: float = 0.0
     length: float = 1.0
@@ -62,7 +63,7 @@ class Gram:
     @property
     def least(self) -> float:
         """Squared distances below this are measured by differences, however near the centre the points are."""
-        return 0.0 if self.units is None and self.length == 1.0 else KNOWN
+        return 0.0 if self.units is None and self.length == 1.0 else LEAST
 
     @cached_property
     def largest_norm(self) -> float:
@@ -157,7 +158,9 @@ class Gram:
         """How far from the truth each direct squared distance can be."""
         if self.is_exact:
             return np.zeros_like(squares)
-        errors: np.ndarray = self.direct_slope * squares + 4 * self.blur * (np.sqrt(squares) + self.blur) + self.tiny
+        if self.units is not None:
+            return chord_errors(squares, self.x.shape[1])
+        errors: np.ndarray = self.direct_slope * squares + self.tiny
         return errors
 
     def narrowed(self) -> Gram:
@@ -171,7 +174,7 @@ class Gram:
         for rows in drawer.blocks(right):
             right[rows] = self.right[rows]
             drawer.let_go(self.right)
-        return replace(self, right=right, slope=slope, floor=9 * self.blur + tiny, is_exact=False)
+        return replace(self, right=right, slope=slope, floor=self.floor + tiny, is_exact=False)
 
     def scaled(self, length: float) -> float:
         """A length as it is among the points; inf where that is too large."""
@@ -181,20 +184,26 @@ class Gram:
             return math.inf
 
 
-def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence[float] = ()) -> Gram:
+def make_gram(x: np.ndarray, *, units: Twofold | None = None, steps: Sequence[float] = ()) -> Gram:
     """The factors and error bounds for (N, D) points.
 
-    units: the directions of the points, to compare these; steps: distances that should be whole numbers too where the
-        points can be
+    units: the fine directions of the points, to compare these; steps: distances that should be whole numbers too where
+        the points can be
 
     Source of the bound: Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1, gamma(n) = n u / (1 - n u):
     the product of D + 2 terms errs by gamma(D + 2) (2|a||b| + |a|^2 + |b|^2), the norms and the centring by less.
+
+    Directions are off by `BLUR` across, the centre taken away or not: so squares by 4 BLUR (|a| + |b| + BLUR) more, and
+    since 2 BLUR |a| <= u |a|^2 + BLUR^2 / u, by no more than 4 u (|a|^2 + |b|^2) + 5 BLUR^2 / u. What they are off
+    along counts squared, as in `chord_errors`.
     """
     n, d = x.shape
-    wide = x.astype(np.float64, copy=False)
-    blur = 0.0
+    wide, u = x.astype(np.float64, copy=False), 2.0**-53
+    slope, tiny = errors_of(d, np.float64)
+    floor = tiny
     if units is not None:
-        wide, shift, blur = units.nearest, 0, (d + 8) * 2.0**-53
+        wide, shift = units.high, 0
+        slope, floor = slope + 8 * u, 5 * BLUR**2 / u + 5 * lengthwise(d) ** 2 + tiny
     else:
         ends = drawer.ends(wide)
         grid = grid_of(wide, ends, steps)
@@ -202,16 +211,14 @@ def make_gram(x: np.ndarray, *, units: Directions | None = None, steps: Sequence
         wide = drawer.scaled(wide, shift)
         if grid is not None:
             return _factors(wide, drawer.ends(wide)[1], shift=shift, is_exact=True)
-    slope, tiny = errors_of(d, np.float64)
     centre = drawer.mean(wide) if n else np.zeros(d)
     return _factors(
         wide,
         centre,
         shift=shift,
         slope=slope,
-        floor=9 * blur + tiny,
-        direct_slope=gamma(d + 4, 2.0**-53),
-        blur=blur,
+        floor=floor,
+        direct_slope=gamma(d + 4, u),
         tiny=tiny,
         units=units,
         points=x,
@@ -252,10 +259,9 @@ def _factors(
     slope: float = 0.0,
     floor: float = 0.0,
     direct_slope: float = 0.0,
-    blur: float = 0.0,
     tiny: float = 0.0,
     is_exact: bool = False,
-    units: Directions | None = None,
+    units: Twofold | None = None,
     points: np.ndarray | None = None,
 ) -> Gram:
     right, norms = drawer.like(x, (x.shape[0], x.shape[1] + 2)), np.empty(len(x))
@@ -268,7 +274,7 @@ def _factors(
         part[:, -2] = norms[rows]
         part[:, -1] = 1
         drawer.let_go(x)
-    return Gram(x, right, norms, shift, slope, floor, direct_slope, blur, tiny, is_exact, units, points)
+    return Gram(x, right, norms, shift, slope, floor, direct_slope, tiny, is_exact, units, points)
 
 
 def scale_of(ends: tuple[np.ndarray, np.ndarray]) -> int:

@@ -22,6 +22,7 @@ from ..language.rounded import GROUP, Bounded, Rounded, rounded_cosines
 from ..language.rounding import near_one
 from ..language.twofold import Directions, Twofold, cosines, directions
 from ..rows.workers import Workers, cores, keep_freed_memory, mapped, threads_of
+from .angles import PLAINLY_KNOWN
 from .extremes import extremes, where_true
 from .points import Points, own_class, shifted
 from .ties import Judges
@@ -295,7 +296,7 @@ def _graph_squares(points: Points, start: int, stop: int) -> Array:
     xp = namespace(points.x)
     units = directions(points.x) if points.is_angular else None
     x = units.high if units is not None else shifted(points.x, points.gram.shift)
-    around = points.gram.x if units is None else points.units.nearest
+    around = points.gram.x if units is None else points.fine_units.high
     centre = around.min(axis=0) if points.gram.is_exact else around.mean(axis=0)  # whole ones stay whole
     x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
     x = x if units is None else x + units.low
@@ -303,7 +304,7 @@ def _graph_squares(points: Points, start: int, stop: int) -> Array:
     both = norms[start:stop, None] + norms[: len(points)]
     squares = both - 2 * (anchors @ x[: len(points)].T)
     limit = CLOSE * both
-    i, j = xp.nonzero((squares < limit) | (squares < points.gram.least))
+    i, j = xp.nonzero((squares < limit) | (squares < (PLAINLY_KNOWN if points.is_angular else 0.0)))
     squares[i, j] = _squares_between(points, points.x[start:stop][i], points.x[j])
     return squares
 

@@ -16,9 +16,9 @@ from ..files import drawer
 from ..language.domains import ANGULAR, MINKOWSKI, named_distance
 from ..language.numerics import Array, arcsine, minimum, namespace, picked, sqrt
 from ..language.rounded import factors
-from ..language.twofold import Directions
+from ..language.twofold import Directions, Twofold
 from ..rows.job import PLAIN, Pairing
-from .angles import directions_of
+from .angles import directions_of, fine_directions_of
 from .gram import Gram, make_chords, make_gram, narrow
 from .pairing import LabelledSet, Masks, kept_rows, layout
 
@@ -200,6 +200,11 @@ class Points:
         return directions_of(self.numbers.astype(np.float64, copy=False))
 
     @cached_property
+    def fine_units(self) -> Twofold:
+        """The same in the digits of two."""
+        return fine_directions_of(self.numbers)
+
+    @cached_property
     def low_factors(self) -> np.ndarray:
         """(N, 2 D) what gives the low part of cosines with the points by one product."""
         return factors(self.units)
@@ -217,7 +222,8 @@ class Points:
             gram = make_powers(self.numbers, self.power, self.steps)
         else:
             chords = make_chords(self.numbers) if self.is_angular and not self.is_angle else None
-            gram = chords or make_gram(self.numbers, units=self.units if self.is_angular else None, steps=self.steps)
+            units = self.fine_units if self.is_angular and chords is None else None
+            gram = chords or make_gram(self.numbers, units=units, steps=self.steps)
         return gram if self.numbers.dtype.itemsize == 8 else narrow(gram)
 
     @cached_property

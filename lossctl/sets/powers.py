@@ -140,7 +140,6 @@ def make_powers(x: np.ndarray, power: float, steps: Sequence[float] = ()) -> Pow
         slope=slope,
         floor=tiny,
         direct_slope=slope,
-        blur=0.0,
         tiny=tiny,
         is_exact=grid is not None,
         power=power,
@@ -180,7 +179,7 @@ def make_products(x: np.ndarray, steps: Sequence[float] = ()) -> Products:
         right[rows, :-2], right[rows, -2], right[rows, -1] = wide[rows], 0.0, 1.0
         drawer.let_go(wide)
     slope, tiny = (0.0, 0.0) if grid is not None else errors_of(d, np.float64)
-    return Products(wide, right, np.zeros(n), shift, slope, tiny, slope, 0.0, tiny, grid is not None, offset=offset)
+    return Products(wide, right, np.zeros(n), shift, slope, tiny, slope, tiny, grid is not None, offset=offset)
 
 
 def power_of(differences: np.ndarray, power: float) -> np.ndarray:
