@@ -495,7 +495,7 @@ from lossctl.losses import embedding
 from lossctl.sets.panels import anchor_losses
 from lossctl.sets import ties
 from lossctl.sets.points import sort_points
-ties.SHORT = 0  # small classes by buckets, large ones in order
+ties.SHORT = 0  # small classes without columns, large ones with them
 random = np.random.default_rng(5)
 labels = random.permutation(np.repeat(np.arange(30), 1 + np.arange(30)))
 widths = np.where(labels % 3, 0.03, 1.0)[:, None]  # blocks that are screened, and some that are ranked in full

@@ -16,7 +16,7 @@ from random_sets import codes, sets, sets_at_a_tie
 
 from lossctl.errors import DataError, UsageError
 from lossctl.losses.embedding import batch_all
-from lossctl.sets import buckets, counting, ranks, strips
+from lossctl.sets import counting, ordered, ranks, strips
 from lossctl.sets import points as points_module
 from lossctl.sets import ties as judging
 from lossctl.sets.batches import sampled
@@ -126,17 +126,17 @@ def test_equal_exact_arithmetic_at_margins_that_nearly_tie(largest):
         assert counts_of(x, labels, margin) == category_counts(x, labels, margin), (name, margin)
 
 
-@pytest.mark.parametrize("least, most", [(2, 2), (2, 16), (4096, 4096)])
-def test_equal_exact_arithmetic_by_buckets(monkeypatch, least, most):
-    """Few buckets leave all in doubt, many next to nothing; where a bound is missing, counts are wrong."""
+@pytest.mark.parametrize("most, at_once", [(0.0, 1), (0.0, 100), (0.5, 100), (1.0, 1 << 15)])
+def test_equal_exact_arithmetic_in_the_order_of_squares_alone(monkeypatch, most, at_once):
+    """All of an anchor's squares in order, or those that matter; where a bound is missing, counts are wrong."""
     monkeypatch.setattr(judging, "WIDE", 1e-9)
     monkeypatch.setattr(judging, "SHORT", 0)
-    monkeypatch.setattr(buckets, "LEAST", least)
-    monkeypatch.setattr(buckets, "MOST", most)
-    monkeypatch.setattr(counting, "FEW", -1.0)  # else the few points of such sets are all ranked
+    monkeypatch.setattr(ordered, "MOST", most)
+    monkeypatch.setattr(ordered, "AT_ONCE", at_once)
+    monkeypatch.setattr(counting, "FEW", -1.0)  # else the few points of such sets all have columns
     random = np.random.default_rng(961480225)
     halves = random.integers(0, 9, (24, 2)).astype(float), random.integers(0, 3, 24).tolist()
-    cases = [("ties at half a bucket", *halves, 0.0), *sets_at_a_tie(5, 48, 30), *sets(6, 24, 24)]
+    cases = [("ties", *halves, 0.0), *sets_at_a_tie(5, 48, 30), *sets(6, 24, 24)]
     expected = [category_counts(x, labels, margin) for _, x, labels, margin in cases]
     for case, counts in zip(cases, expected, strict=True):
         assert counts_of(*case[1:], bins=0) == counts, case
@@ -145,37 +145,22 @@ def test_equal_exact_arithmetic_by_buckets(monkeypatch, least, most):
     assert sum(counts_of(*case[1:], bins=0) != counts for case, counts in zip(cases, expected, strict=True)) > 0
 
 
-def test_what_may_be_nearest_is_in_doubt_beside_no_threshold():
-    """Negatives that tie but for rounding lie in many buckets where no threshold is as far as they."""
+@pytest.mark.parametrize("most", [0.0, 1.0])
+def test_what_may_be_nearest_is_in_order_where_no_threshold_is_as_far(monkeypatch, most):
+    """Negatives that tie but for rounding."""
+    monkeypatch.setattr(ordered, "MOST", most)
     order = np.array([*itertools.permutations(range(5))])
     x = np.array([5, 5.5, -5, -5.5, 0.3])[order] + 4e-15 * np.random.default_rng(0).standard_normal(order.shape)
     points = sort_points(np.repeat(x, 2, axis=0), np.repeat(np.arange(120), 2))
     squares, bounds = points.squares(0, 240), points.gram.bounds(0, 240)
     squares[~points.relations(0, 240)[1]] = np.inf
-    limits = squares.min(axis=1, keepdims=True) + 4 * bounds[:, None]
-    none = np.full((240, 1, 1), -1.0)
-    thresholds = buckets.Intervals(none, none, bounds, points.gram.reaches(0, 240))
-    kept = buckets.in_buckets(judging.make_judge(points), squares, None, thresholds, np.inf).squares
-    assert ((kept <= limits).sum(axis=1) == (squares <= limits).sum(axis=1)).all()
-
-
-def test_all_between_the_ends_of_a_threshold_is_in_doubt():
-    """Whether these lie in one bucket, in two beside each other, or in many; what is not in doubt is counted."""
-    random = np.random.default_rng(3)
-    points = sort_points(random.standard_normal((240, 3)), np.repeat(np.arange(120), 2))
-    squares, bounds = points.squares(0, 240), points.gram.bounds(0, 240)
-    squares[~points.relations(0, 240)[1]] = np.inf
-    low = random.uniform(0.5, 6, (240, 1, 9))
-    high = low + np.array([1e-9, 1e-6, 1e-3, 0.02, 0.03, 0.05, 0.1, 0.3, 1.0])
-    judge, limits = judging.make_judge(points), buckets.Intervals(low, high, bounds, points.gram.reaches(0, 240))
-    kept = buckets.in_buckets(judge, squares, None, limits, -1.0)
-    sides = [(0.0, low[:, 0, :, None]), (low[:, 0, :, None], high[:, 0, :, None])]
-    (below, between), (all_below, all_between) = (
-        [((x[:, None] >= start) & (x[:, None] < end)).sum(axis=2)[:, None] for start, end in sides]
-        for x in (kept.squares, squares)
-    )
-    assert (between == all_between).all()
-    assert (kept.below + below == all_below).all()
+    limits = squares.min(axis=1) + 4 * bounds
+    kept = ordered.in_order(judging.make_judge(points), squares, np.full(240, -1.0), bounds)
+    assert (kept.nearest == squares.argmin(axis=1)).all()
+    for row, (begin, end) in enumerate(itertools.pairwise(kept.starts)):
+        line = kept.squares[begin:end]
+        assert (np.diff(line[np.isfinite(line)]) >= 0).all() and line[-1] == np.inf
+        assert (line[line <= limits[row]] == np.sort(squares[row][squares[row] <= limits[row]])).all()
 
 
 @pytest.mark.parametrize("share", [0.06, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.02, 0.2))])

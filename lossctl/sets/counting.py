@@ -1,7 +1,7 @@
 """Easy, semi-hard and hard, counted for a panel of anchors and proven, without making one triplet.
 
-Each positive gives two ranks a margin among the anchor's negatives (ranks.py), by buckets or in order; the sums of the
-distances below give the batch-all loss.
+Each positive gives two ranks a margin among the anchor's negatives (ranks.py); the sums of the distances below give the
+batch-all loss.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..language.numerics import Array, class_sum, namespace, picked
+from ..language.numerics import Array, class_sum, namespace
 from ..rows.sums import Total, total
 from .panels import Panel
 from .points import Points, class_positions, fill_own, own_class
@@ -151,14 +151,13 @@ def _count_strip(census: Census, strip: Strip) -> Counts:
     ranks = rank(judge, strip, np.inf if census.with_pairs else FEW * len(points))
     members = np.ones(len(strip.own), np.int64) if weight_of is None else weight_of[start:stop]
     positives, negatives = points.positive_weight(start, stop), points.negative_weight(start, stop)
-    farthest, nearest = points.measured(_farthest(judge, strip)), points.measured(_nearest(judge, ranks))
+    farthest, nearest = points.measured(_farthest(judge, strip)), points.measured(_nearest(judge, strip, ranks))
     d_ap = points.measured(ranks.positives)
-    d_an = points.measured(ranks.squares, out=ranks.squares)  # the squares are not needed any more
     return Counts(
         below=_added(ranks.below, ranks) * members,
         ties=_added(ranks.ties, ranks) * members if ranks.is_open else np.zeros_like(ranks.undecided.T),
         undecided=ranks.undecided.T * members,
-        losses=_batch_all_sums(judge, ranks, d_ap, d_an) * members,
+        losses=_batch_all_sums(judge, ranks, d_ap) * members,
         triplets=positives * negatives * members,
         farthest=farthest,
         nearest=nearest,
@@ -175,12 +174,12 @@ def _added(counts: np.ndarray, ranks: Ranks) -> np.ndarray:
     return added
 
 
-def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray, d_an: np.ndarray) -> np.ndarray:
+def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray) -> np.ndarray:
     """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
     with np.errstate(over="ignore", invalid="ignore"):
         terms = d_ap[:, None] + np.asarray(judge.margins)[:, None]
         terms *= ranks.below
-        terms -= sums_below(judge, ranks, d_an)
+        terms -= sums_below(judge, ranks)
         if judge.points.weights is not None:
             terms *= ranks.weight[:, None]
         np.copyto(terms, 0.0, where=(ranks.weight == 0)[:, None])  # also what is infinite, or no number
@@ -226,18 +225,24 @@ def precisions(hard: Array, positives: Array) -> Array:
     return xp.stack([xp.astype(ahead > 0, xp.float64), *shares])
 
 
-def _nearest(judge: Judge, ranks: Ranks) -> np.ndarray:
+def _nearest(judge: Judge, strip: Strip, ranks: Ranks) -> np.ndarray:
     """(B,) squared distance of the nearest negative, by differences among all that may be the nearest."""
-    anchors = np.arange(ranks.start, ranks.start + len(ranks.keys))
-    nearest: np.ndarray = picked(ranks.squares, ranks.keys[:, :1] & ranks.key_mask)[:, 0]
+    squares, rows, ordered = strip.squares, np.arange(len(strip.squares)), ranks.ordered
+    at = squares.argmin(axis=1) if ordered is None else ordered.nearest
+    nearest: np.ndarray = squares[rows, at]
     if judge.gram.is_exact:
         return nearest
-    limit = np.maximum(nearest, 0.0) + 4 * judge.gram.bounds(ranks.start, ranks.start + len(anchors))
-    limit_keys = limit.view(np.int64) | ranks.key_mask
-    nearest = judge.gram.direct(anchors, ranks.at(np.zeros((len(anchors), 1), np.int64))[:, 0])
-    for row in map(int, np.flatnonzero(ranks.keys[:, min(1, ranks.keys.shape[1] - 1)] <= limit_keys)):
-        rivals = ranks.columns(row, slice(0, int(ranks.keys[row].searchsorted(limit_keys[row], "right"))))
-        nearest[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), rivals).min()
+    anchors = rows + strip.start
+    limits = np.maximum(nearest, 0.0) + 4 * judge.gram.bounds(strip.start, strip.start + len(rows))
+    nearest = judge.gram.direct(anchors, at if strip.columns is None else strip.columns[rows, at])
+    if ordered is None:
+        is_rivalled = ranks.keys[:, min(1, squares.shape[1] - 1)] <= limits.view(np.int64) | ranks.key_mask
+    else:
+        is_rivalled = ordered.squares[ordered.starts[:-1] + 1] <= limits
+    for row in np.flatnonzero(is_rivalled).tolist():
+        rivals = np.flatnonzero(squares[row] <= limits[row])
+        others = rivals if strip.columns is None else strip.columns[row, rivals]
+        nearest[row] = judge.gram.direct(np.full(len(rivals), anchors[row]), others).min()
     return nearest
 
 
@@ -380,9 +385,9 @@ def _hard_by_class(judge: Judge, ranks: Ranks, members: np.ndarray) -> dict[int,
     """Anchor class -> hard triplets by class of the negative: a negative counts once for each positive behind it."""
     points = judge.points
     by_class: dict[int, np.ndarray] = {}
-    for row in range(len(ranks.keys)):
+    for row in range(len(ranks.hard)):
         sure, weight = ranks.hard[row], ranks.weight[row]
-        columns = ranks.columns(row, slice(0, int(sure.max(initial=0))))
+        columns = ranks.columns(row, slice(0, int(sure.max(initial=0)))) if sure.any() else np.zeros(0, np.int64)
         behind = weight.sum() - np.cumsum(np.bincount(sure, weight, minlength=len(columns) + 1))[:-1]
         if points.weights is not None:
             behind = behind * points.weights[columns]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..language.numerics import picked
-from .buckets import Buckets, Intervals, in_buckets
+from .ordered import Ordered, added_below, in_order, places_of, with_columns
 from .points import GATHERED, HUGE, Points, own_class, own_runs
 from .strips import FEW, Strip, measured_squares
 from .ties import Judge, interval, signs
@@ -29,9 +29,11 @@ CROWDED = 4  # so many times N borderline triplets, and an anchor's distances ar
 class Ranks:
     """The negatives of B anchors, nearest first, and where each positive falls among them.
 
-    keys: (B, W) int64 in ascending order, see `columns`; those from present[b] on are no negatives
-    squares, table: (B, W) as `squares` and `columns` of a strip
-    present, negatives: (B,) how many negatives are here, and how many there are
+    keys: (R, W) int64 in ascending order, see `columns`; those from present[r] on are no negatives
+    keyed: (B,) which of these are an anchor's; -1 where nobody needs them
+    squares, table: (R, W) as `squares` and `columns` of a strip
+    present, negatives: (R,) how many negatives are here, and (B,) how many there are
+    ordered: the squares of all B in order, where not all have keys
     index, weight: (B, K) the positives' positions, in the order of `points.own_class`, and how often each counts; the
         anchor itself, and once more for each point that is none, counts 0 times
     places: (B, K) where each stands in `points.own_class`, or -1;  width: how many places there are
@@ -44,16 +46,16 @@ class Ranks:
     undecided: (B, J) triplets that nothing but float64 decided
     decided_hard: row -> columns that are hard after all, and for how many positives, (counts, columns)
     within: (B,) how many columns may be below any threshold;  is_screened: as of the strip
-    thresholds: as they were before any distance was measured again
-    buckets: what is below beside the negatives that are here, or None
     """
 
     start: int
     keys: np.ndarray
+    keyed: np.ndarray
     squares: np.ndarray
     table: np.ndarray | None
     present: np.ndarray
     negatives: np.ndarray
+    ordered: Ordered | None
     index: np.ndarray
     places: np.ndarray
     width: int
@@ -70,13 +72,12 @@ class Ranks:
     key_mask: int
     within: np.ndarray
     is_screened: bool
-    thresholds: Intervals
-    buckets: Buckets | None
 
     def columns(self, anchor: int, positions: slice | np.ndarray) -> np.ndarray:
         """The points at these places of an anchor's order, nearest first up to the error of the product."""
-        columns: np.ndarray = self.keys[anchor, positions] & self.key_mask
-        return columns if self.table is None else self.table[anchor, columns]
+        row = self.keyed[anchor]
+        columns: np.ndarray = self.keys[row, positions] & self.key_mask
+        return columns if self.table is None else self.table[row, columns]
 
     @property
     def is_partial(self) -> bool:
@@ -84,7 +85,7 @@ class Ranks:
         return bool(self.index.shape[1] < self.width)
 
     def at(self, places: np.ndarray) -> np.ndarray:
-        """(B, K) the points at places of each anchor's order."""
+        """(R, K) the points at places of each order that has keys."""
         columns: np.ndarray = picked(self.keys, places) & self.key_mask
         return columns if self.table is None else picked(self.table, columns)
 
@@ -92,46 +93,58 @@ class Ranks:
 def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
     """Ranks of the anchors of a strip, among what it holds; overwrites its squares.
 
-    few: where more are surely below an anchor's last threshold, only those in doubt are ranked, if thresholds are few
-        and the strip is not screened; None for all
+    few: where more are surely below an anchor's last threshold, their columns are not needed; None where all are
     """
     points, start, squares, table = judge.points, strip.start, strip.squares, strip.columns
     stop = start + len(squares)
     index, places, weight, positives, errors = _positives(judge, strip)
     bounds = judge.gram.bounds(start, stop)
     low, high = _thresholds(judge, positives, errors, lambda _: bounds[:, None])
-    thresholds = Intervals(low, high, bounds, judge.gram.reaches(start, stop))
-    buckets = None
-    if few is not None and not strip.is_screened and start >= judge.crowded:
-        is_none = (weight == 0)[:, None]
-        thresholds = thresholds._replace(low=np.where(is_none, -1.0, low), high=np.where(is_none, -1.0, high))
-        buckets = in_buckets(judge, squares, table, thresholds, few)
-        squares, table = buckets.squares, buckets.columns
+    ordered, rows = None, np.arange(len(squares))
+    if few is not None and not strip.is_screened and judge.is_ordered(start):
+        ordered = in_order(judge, squares, high.max(axis=(1, 2)), bounds)
+        sure, is_inside = places_of(ordered, low, high)
+        is_inside &= (weight > 0)[:, None]
+        most = sure.max(axis=(1, 2))
+        rows = np.flatnonzero(is_inside.any(axis=(1, 2)) | ((most > 0) & (most <= few)))
+        squares, table = with_columns(squares, ordered.limits, rows)
     is_cut = table is None and points.masks is None and points.widest > GATHERED
     width = squares.shape[1] - int(points.sizes(start, stop).min()) + 1 if is_cut else squares.shape[1]
     keys = judge.scratch.array("keys", (len(squares), width), np.int64)
-    key_mask, sure, inside = _ranked(judge, squares, start, is_cut, low, high, keys)
+    key_mask, below, inside = _ranked(judge, squares, start, is_cut, low[rows], high[rows], keys)
+    if ordered is None:
+        sure = below
+    else:
+        sure[rows] = below
+        among, inside = inside, None
+        if among is not None:
+            inside = np.zeros(sure.shape, np.int64)
+            inside[rows] = among
     negatives = points.negatives(start, stop)
     present = negatives if table is None else (squares < np.inf).sum(axis=1)
     if inside is not None and not judge.gram.is_exact:
-        crowded = np.flatnonzero(inside.sum(axis=(1, 2)) > CROWDED * len(points))
-        squares = squares.copy() if len(crowded) and buckets is not None else squares
-        for row in map(int, crowded):
-            here = slice(row, row + 1)
-            columns = np.arange(squares.shape[1]) if table is None else table[row]
-            positives[here] = _measure_again(judge, squares[here], index[here], start + row, columns)
+        crowded = np.flatnonzero(inside[rows].sum(axis=(1, 2)) > CROWDED * len(points))
+        again = squares.copy() if len(crowded) else squares
+        for place, row in zip(crowded.tolist(), rows[crowded].tolist(), strict=True):
+            here, line = slice(row, row + 1), slice(place, place + 1)
+            columns = np.arange(squares.shape[1]) if table is None else table[place]
+            positives[here] = _measure_again(judge, again[line], index[here], start + row, columns)
             squared, wrong = positives[here], judge.gram.direct_errors(positives[here])
             ends = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            _, sure[here], still = _ranked(judge, squares[here], start + row, is_cut, *ends, keys[here])
+            _, sure[here], still = _ranked(judge, again[line], start + row, is_cut, *ends, keys[line])
             inside[here] = 0 if still is None else still
     is_open = inside is not None
+    keyed = np.full(len(sure), -1)
+    keyed[rows] = np.arange(len(rows))
     ranks = Ranks(
         start=start,
         keys=keys,
+        keyed=keyed,
         squares=squares,
         table=table,
         present=present,
         negatives=negatives,
+        ordered=ordered,
         index=index,
         places=places,
         width=strip.own.shape[1],
@@ -148,8 +161,6 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
         key_mask=key_mask,
         within=(sure if inside is None else sure + inside).max(axis=(1, 2), initial=0),
         is_screened=strip.is_screened,
-        thresholds=thresholds,
-        buckets=buckets,
     )
     if is_open or points.weights is not None:
         ranks = replace(ranks, below=_weighed(judge, ranks, sure))
@@ -158,8 +169,6 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
         _count_sharp(judge, ranks, inside, low == high)
         for row in map(int, np.flatnonzero(inside.any(axis=(1, 2)))):
             _decide(judge, ranks, row, inside[row])
-    if buckets is not None:
-        ranks.below[...] += buckets.below
     return ranks
 
 
@@ -361,14 +370,13 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, spans: np.ndarray, weight
 # --- sums
 
 
-def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
-    """(B, J, K) the sums of the distances to the negatives in `ranks.below`; (B, W) distances as `ranks.squares`.
+def sums_below(judge: Judge, ranks: Ranks) -> np.ndarray:
+    """(B, J, K) the sums of the distances to the negatives in `ranks.below`, 0 for no positive; overwrites the squares.
 
     They are of the nearest that are as many, whatever was screened or thinned before: where these are few, they are
-    measured by differences; else they come from the product of all, added up by buckets, or in order where an anchor
-    has too many thresholds for that.
+    measured by differences; else they come from the product of all, in order.
     """
-    points, counts = judge.points, ranks.below
+    points, counts = judge.points, np.where(ranks.weight[:, None] > 0, ranks.below, 0)
     most = counts.max(axis=(1, 2), initial=0)
     sums = np.zeros(counts.shape)
     few, many = np.flatnonzero((most > 0) & (most <= FEW * len(points))), np.flatnonzero(most > FEW * len(points))
@@ -380,27 +388,24 @@ def sums_below(judge: Judge, ranks: Ranks, d_an: np.ndarray) -> np.ndarray:
         sums[few] = _sums_of_nearest(points, distances, columns, counts[few])
     if not len(many):
         return sums
-    if ranks.buckets is not None:
-        is_same = ranks.squares is ranks.buckets.squares
-        distances = d_an if is_same else points.measured(ranks.buckets.squares)
-        order = ranks.keys & ranks.key_mask
-        sums[many] = _sums_by_buckets(points, ranks.buckets, distances, order, counts)[many]
+    if ranks.ordered is not None:
+        sums[many] = added_below(points, ranks.ordered, counts)[many]
         return sums
-    is_crowded, in_order = ranks.start < judge.crowded, not ranks.is_screened
-    width = ranks.keys.shape[1] if in_order else len(points)
+    is_one_by_one = not judge.is_ordered(ranks.start)
+    width = len(points) if ranks.is_screened else ranks.keys.shape[1]
+    d_an = ranks.squares if ranks.is_screened else points.measured(ranks.squares, out=ranks.squares)
     for part in np.array_split(many, min(len(many), -(-len(many) * width // ADDED))):
-        if is_crowded and in_order:
-            sums[part] = _sums_in_order(judge, ranks, d_an, part)
+        if is_one_by_one and not ranks.is_screened:
+            sums[part] = _sums_in_order(judge, ranks, d_an, part, counts[part])
             continue
         squares = _all_squares(judge, part + ranks.start)
-        if is_crowded:
+        if is_one_by_one:
             columns = np.broadcast_to(np.arange(len(points)), squares.shape)
             sums[part] = _sums_of_nearest(points, points.measured(squares), columns, counts[part])
         else:
-            buckets = in_buckets(judge, squares, None, ranks.thresholds.of(part), 0.0)
-            distances = points.measured(buckets.squares)
-            order = np.argsort(distances, axis=1, kind="stable")
-            sums[part] = _sums_by_buckets(points, buckets, distances, order, counts[part])
+            bounds = judge.gram.bounds(ranks.start, ranks.start + len(counts))[part]
+            ordered = in_order(judge, squares, np.full(len(part), HUGE), bounds)
+            sums[part] = added_below(points, ordered, counts[part])
     return sums
 
 
@@ -416,45 +421,7 @@ def _all_squares(judge: Judge, anchors: np.ndarray) -> np.ndarray:
     return squares
 
 
-def _sums_by_buckets(
-    points: Points, buckets: Buckets, distances: np.ndarray, order: np.ndarray, counts: np.ndarray
-) -> np.ndarray:
-    """(B, J, K) what lies in lower buckets than a threshold, and of the doubtful from there on the nearest that make it
-    as many as `counts`.
-
-    distances: (B, W) to the doubtful;  order: (B, W) their columns, almost in order
-    """
-    rows, shape, unordered = len(counts), counts.shape, distances
-    distances = picked(unordered, order)
-    wrong = np.flatnonzero((distances[:, 1:] < distances[:, :-1]).any(axis=1))
-    if len(wrong):
-        order[wrong] = np.argsort(unordered[wrong], axis=1, kind="stable")
-        distances[wrong] = picked(unordered[wrong], order[wrong])
-    before, stop = (side.reshape(rows, -1) for side in (buckets.before, counts - buckets.below))
-    added = np.zeros(before.shape)
-    if points.weights is not None:
-        members = np.where(distances < np.inf, points.weights[picked(buckets.columns, order)], 0)
-        ends = np.pad(np.cumsum(members, axis=1), ((0, 0), (1, 0)))
-        rest = stop
-        before, stop = (_searched(ends, side) for side in (before, stop))
-        rest = rest - picked(ends, stop)
-        added = np.where(rest > 0, picked(distances, stop), 0.0) * rest
-        distances = np.where(members > 0, distances, 0.0) * members
-    at = np.stack([before, stop], axis=-1) + np.arange(rows)[:, None, None] * distances.shape[1]
-    between = np.add.reduceat(distances.ravel(), at.ravel())[::2].reshape(before.shape)
-    added += np.where(stop > before, between, 0.0)  # reduceat gives one value where it should give none
-    sums: np.ndarray = buckets.sums + added.reshape(shape)
-    return sums
-
-
-def _searched(ends: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(B, n) the columns at which as many as counts[b, n] have come together, of running counts, (B, W)."""
-    at = [line.searchsorted(own, "right") - 1 for line, own in zip(ends, counts, strict=True)]
-    columns: np.ndarray = np.minimum(np.stack(at), ends.shape[1] - 2)
-    return columns
-
-
-def _sums_in_order(judge: Judge, ranks: Ranks, d_an: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _sums_in_order(judge: Judge, ranks: Ranks, d_an: np.ndarray, rows: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """(b, J, K) as `sums_below`, of some rows, from the distances as they are."""
     points, scratch = judge.points, judge.scratch
     width = min(int(ranks.within[rows].max()) + SPARE, ranks.keys.shape[1])
@@ -465,14 +432,15 @@ def _sums_in_order(judge: Judge, ranks: Ranks, d_an: np.ndarray, rows: np.ndarra
         columns = picked(ranks.table[rows], columns)
     places += rows[:, None] * d_an.shape[1]
     distances = d_an.take(places, out=scratch.array("sorted", places.shape), mode="clip")  # "raise" would make a copy
-    return _sums_of_nearest(points, distances, columns, ranks.below[rows])
+    return _sums_of_nearest(points, distances, columns, counts)
 
 
 def _nearest(ranks: Ranks, rows: np.ndarray) -> np.ndarray:
     """(b, n) the points at the first places of some rows, all that may be below a threshold."""
     width = int(ranks.within[rows].max())
-    columns: np.ndarray = ranks.keys[rows, :width] & ranks.key_mask
-    return columns if ranks.table is None else picked(ranks.table[rows], columns)
+    keyed = ranks.keyed[rows]
+    columns: np.ndarray = ranks.keys[keyed, :width] & ranks.key_mask
+    return columns if ranks.table is None else picked(ranks.table[keyed], columns)
 
 
 def _sums_of_nearest(
@@ -488,10 +456,13 @@ def _sums_of_nearest(
         distances[rows] = np.sort(distances[rows], axis=1)
         return _added_one_by_one(distances, counts.reshape(shape)).reshape(counts.shape)
     assert columns is not None
-    order = np.argsort(distances, axis=1, kind="stable")
-    distances = np.take_along_axis(distances, order, axis=1)
     is_point = distances < np.inf
-    members = np.where(is_point, points.weights[np.take_along_axis(columns, order, axis=1)], 0)
+    members = np.where(is_point, points.weights[columns], 0)
+    is_unsure = is_point[:, 1:] & (distances[:, 1:] <= distances[:, :-1])
+    for row in np.flatnonzero(is_unsure.any(axis=1)).tolist():
+        order = np.lexsort((columns[row], distances[row]))
+        distances[row], members[row] = distances[row, order], members[row, order]
+    is_point = distances < np.inf
     distances = np.where(is_point, distances, 0.0)
     ends, sums = (np.pad(np.cumsum(side, axis=1), ((0, 0), (1, 0))) for side in (members, members * distances))
     result = np.empty((len(counts), counts[0].size))

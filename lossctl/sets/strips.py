@@ -112,8 +112,9 @@ def strips(judge: Judge, start: int, stop: int, reach: Reach, *, with_everyone: 
                 span = slice(at, min(max(end, at + GROUP), stop))
                 group = points.squares(at, span.stop, out=scratch.array("squares", (span.stop - at, len(points))))
             strip = full_strip(judge, group[at - span.start : end - span.start], at)
-            thin = thinned_strip(judge, strip, reach) if is_thinned else None
-            strip, is_thinned = thin or strip, thin is not None
+            if is_thinned and not (reach == "counts" and judge.is_ordered(at)):
+                thin = thinned_strip(judge, strip, reach)
+                strip, is_thinned = thin or strip, thin is not None
         yield strip
         at = end
 

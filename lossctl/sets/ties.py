@@ -27,7 +27,7 @@ MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # of Steele, Lea, Flood,
 HASHED_VALUES = 1 << 16  # at a time: they stay near the processor
 CROWDED = 8  # so many times as many places are counted off rather than sorted
 WIDE, SHORT = 32, 1 << 10  # an anchor with more than one threshold for so many points has many, or beside so few points
-PROBED, TIED = 8, 0.25  # anchors that show ties, and the share of all from which on buckets are of no use
+PROBED, TIED = 8, 0.25  # anchors that show ties, and the share of all from which on all need columns
 LEAST_BUDGET = 64  # triplets of an anchor that may always be decided by integers
 
 
@@ -66,6 +66,10 @@ class Judge:
         if points.masks is not None:
             return stop if points.widest > self.widest else begin
         return begin + int(np.count_nonzero(points.sizes(begin, stop) > self.widest))
+
+    def is_ordered(self, anchor: int) -> bool:
+        """Whether what is counted of an anchor is told by its squares in order, without their columns."""
+        return anchor >= self.crowded and self.points.weights is None
 
     @cached_property
     def widest(self) -> int:
