@@ -73,12 +73,6 @@ class Gram:
         """How far from the truth any squared distance of these anchors can be, (stop - start,)."""
         return self.slope * (self.norms[start:stop] + self.largest_norm) + self.floor
 
-    def reaches(self, start: int, stop: int) -> np.ndarray:
-        """What the squared distances of these anchors are at most, up to their bounds, (stop - start,). Buckets
-        end there: what is farther shares the last one, so that a smaller number would cost time, and no count."""
-        reaches: np.ndarray = 2 * (self.norms[start:stop] + self.largest_norm)
-        return reaches
-
     def squares(self, start: int, stop: int, columns: slice = slice(None), out: np.ndarray | None = None) -> np.ndarray:
         """|a - b|^2 for the anchors start..stop against `columns`, by one product; not exactly 0 on the diagonal.
 

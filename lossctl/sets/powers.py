@@ -54,12 +54,9 @@ class PowerKeys(PairKeys):
     spans: np.ndarray | None = None
 
     def bounds(self, start: int, stop: int) -> np.ndarray:
-        return self.slope * self.reaches(start, stop) + self.floor
-
-    def reaches(self, start: int, stop: int) -> np.ndarray:
         assert self.spans is not None
-        reaches: np.ndarray = self.spans[start:stop] + self.spans.max(initial=0.0)
-        return reaches
+        bounds: np.ndarray = self.slope * (self.spans[start:stop] + self.spans.max(initial=0.0)) + self.floor
+        return bounds
 
     def products(
         self, anchors: slice | np.ndarray, columns: slice | np.ndarray, out: np.ndarray | None = None
@@ -106,9 +103,6 @@ class Products(PairKeys):
 
     def bounds(self, start: int, stop: int) -> np.ndarray:
         return np.full(stop - start, self.slope * self.offset + self.floor)
-
-    def reaches(self, start: int, stop: int) -> np.ndarray:
-        return np.full(stop - start, 2 * self.offset)
 
     def left(self, anchors: slice | np.ndarray) -> np.ndarray:
         left = -self.right[anchors]
