@@ -307,7 +307,14 @@ def _csv_reason(text: str) -> str:
 
 def _wrong_width(line: int, cells: list[str], form: Form) -> DataError:
     if not cells:
-        return DataError(f"{form.label}:{line}: a blank line", fix=piped("sed '/^$/d'", form.label))
+        fix = piped("sed '/^$/d'", form.label)
+        if form.width != 1:
+            return DataError(f"{form.label}:{line}: a blank line", fix=fix)
+        return DataError(
+            f"{form.label}:{line}: a blank line",
+            why="in a file of one column it may be a row whose value is missing",
+            fix=f"where it is: --na skip; where it is no row: {fix}",
+        )
     if cells[0].startswith("#"):
         return DataError(
             f"{form.label}:{line}: {len(cells)} cell{'s' if len(cells) > 1 else ''}: a comment among the rows",
