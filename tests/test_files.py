@@ -1090,6 +1090,10 @@ def test_an_input_is_never_the_output(tmp_path):
         (b"%PDF-1.7\n", "a PDF"),
         (b'{"pred": [1, 2]}', "JSON"),
         (b"<!DOCTYPE html><html>", "a web page"),
+        (b"% iris\n\n@RELATION iris\n@ATTRIBUTE prob REAL\n@DATA\n0.9\n", "an ARFF file"),
+        (b"1 1:0.5 3:2e-1\n-1 2:0.1\n", "sparse rows of svmlight"),
+        (b"3 qid:7 1:0.5 3:0.2 # doc\n", "sparse rows of svmlight"),
+        (b"- prob: 0.9\n  label: 1\n", "YAML"),
     ],
 )
 def test_files_of_other_programs_are_named(tmp_path, head, what):

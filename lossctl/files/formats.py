@@ -100,6 +100,16 @@ OTHERS = {  # files of other programs: how they begin, what they are, what to do
     r"\s*<(?i:!DOCTYPE|html)": ("a web page", "download the file itself"),
     r"\s*\[\s*\[[^\]]*[,\]]": ("JSON: a list of lists", "np.save('x.npy', np.array(json.load(open(r'{path}'))))"),
     r"version https://git-lfs": ("a Git LFS pointer, and not the file itself", "git lfs pull -I {file}"),
+    r"(?i)\s*(?:%[^\n]*\n\s*)*@relation\s": (
+        "an ARFF file", "pd.DataFrame(scipy.io.arff.loadarff(r'{path}')[0]).to_csv('x.csv', index=False)"
+    ),
+    rf"{DECIMAL}(?: qid:\d+)?(?: \d+:{DECIMAL}){{2,}}\s": (
+        "sparse rows of svmlight",
+        "x, y = sklearn.datasets.load_svmlight_file(r'{path}'); np.savez('x.npz', x=x.toarray(), y=y)"
+    ),
+    r"(?:---[^\n]*\n)?- [\w.]+:(?: [^\n]*)?\n  [\w.]+:": (
+        "YAML", "pd.DataFrame(yaml.safe_load(open(r'{path}'))).to_csv('x.csv', index=False)"
+    ),
     r"Rar!|7z\xbc\xaf": ("an archive", "unpack it, and name a file of it"),
 }
 NAMES = {  # how files of binary formats are called -> how they begin, at most 8 bytes
