@@ -64,6 +64,14 @@ def test_what_is_missing_says_why() -> None:
         "BalancedAccuracy": "scikit-learn",
         "NormalDistributionLoss": "gaussian-nll",
         "coverage": "interval-coverage, or coverage-error",
+        "BinaryAUROC": "ranknet",
+        "MulticlassF1Score": "dice",
+        "AdjustedRandScore": "lossctl triplets",
+        "SparseCategoricalAccuracy": "zero-one",
+        "RetrievalPrecision": "ndcg",
+        "word_error_rate": "jiwer",
+        "MulticlassCohenKappa": "weighted-kappa, which is 1 minus kappa",
+        "BinaryJaccardIndex": "jaccard",
     }.items():
         with pytest.raises(UsageError, match="is no loss here") as caught:
             registry.find(name)

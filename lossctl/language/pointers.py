@@ -5,6 +5,7 @@ Objectives of models are among them (naive Bayes, CART, support vector machines)
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -128,13 +129,33 @@ _CLUSTERS = Pointer("a score of clusterings", "it compares groups of rows, not p
 _MIXTURE = Pointer("the likelihood of a mixture, or of a distribution of one's choice", "a distribution is a loss here",
                    "of mean and variance: lossctl compute gaussian-nll; others are poisson-nll, negative-binomial-nll, "
                    "student-t-nll; of samples: crps-ensemble", "gaussian-nll")  # fmt: skip
+_OVERLAP = Pointer("the overlap of regions", "it is 1 minus a loss", "lossctl compute jaccard or dice, of several "
+                   "classes multiclass-jaccard or multiclass-dice, of boxes iou", "jaccard")  # fmt: skip
+_KAPPA = Pointer("agreement beyond chance, all misses alike", "weighted-kappa is of grades, and of probabilities",
+                 "scikit-learn's cohen_kappa_score; of grades, or of 0 and 1: lossctl compute weighted-kappa, which is "
+                 "1 minus kappa", "weighted-kappa")  # fmt: skip
+_ASSOCIATION = Pointer("how far two columns of labels go together", "neither is a prediction",
+                       "scipy.stats.contingency.association; by entropy: lossctl compute information-gain",
+                       "information-gain")  # fmt: skip
+_SOUND = Pointer("a score of sounds that are filtered or matched first", "it is no loss of rows",
+                 "torchmetrics; of signals as they are: lossctl compute si-sdr or snr", "si-sdr")  # fmt: skip
 _RELATIVE = Pointer("an error as a share of that of other forecasts", "it is a quotient of two losses",
                     "compute both and divide, or: lossctl compare OTHERS FILE -y TRUTH --loss mae", "mae")  # fmt: skip
 
 POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("rand", "adjusted-rand", "mutual-info", "adjusted-mutual-info", "normalized-mutual-info",
                      "v-measure", "homogeneity", "completeness", "fowlkes-mallows", "calinski-harabasz",
-                     "davies-bouldin"), _CLUSTERS),
+                     "davies-bouldin", "dunn", "cluster-accuracy"), _CLUSTERS),
+    **dict.fromkeys(("jaccard-index", "mean-iou", "binary-iou", "one-hot-iou", "one-hot-mean-iou", "dice-score",
+                     "generalized-dice-score"), _OVERLAP),
+    **dict.fromkeys(("kappa", "cohen-kappa", "cohens-kappa"), _KAPPA),
+    **dict.fromkeys(("macro-average-precision", "multiclass-average-precision", "multilabel-average-precision"),
+                    Pointer("the mean of the average precision of each class", "it is a mean of several values",
+                            "lossctl compute average-precision, with the scores and 0 or 1 of each class in turn",
+                            "average-precision")),
+    **dict.fromkeys(("cramers-v", "tschuprows-t", "theils-u", "pearsons-contingency-coefficient"), _ASSOCIATION),
+    **dict.fromkeys(("signal-distortion-ratio", "source-aggregated-signal-distortion-ratio", "pit",
+                     "permutation-invariant-training"), _SOUND),
     **dict.fromkeys(("distribution", "normal-distribution", "log-normal-distribution", "beta-distribution",
                      "negative-binomial-distribution", "multivariate-normal-distribution", "gmm", "pmm", "nbmm",
                      "mqf2-distribution"), _MIXTURE),
@@ -166,14 +187,28 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("maximum-likelihood", "log-likelihood", "likelihood", "logistic-regression"), _LIKELIHOOD),
     "accuracy": Pointer("the share of rows that are right", "it is 1 minus the error rate",
                         "lossctl compute zero-one: accuracy is 1 minus it", "zero-one"),
-    **dict.fromkeys(("auc", "roc-auc", "auroc", "auc-mu", "query-auc", "normalized-gini"), _AUC),
-    **dict.fromkeys(("mrr", "hit-rate", "recall-at-k", "precision-at-k", "recall-at", "precision-at", "pfound",
-                     "average-gain", "filtered-dcg"), _RETRIEVAL),
+    **dict.fromkeys(("auc", "roc-auc", "auroc", "roc", "log-auc", "eer", "equal-error-rate", "auc-mu", "query-auc",
+                     "normalized-gini"), _AUC),
+    **dict.fromkeys(("mrr", "hit-rate", "reciprocal-rank", "fall-out", "r-precision", "retrieval-precision",
+                     "retrieval-recall", "retrieval-precision-recall-curve", "retrieval-recall-at-fixed-precision",
+                     "retrieval-auroc", "ranking-average-precision", "recall-at-k", "precision-at-k", "recall-at",
+                     "precision-at", "pfound", "average-gain", "filtered-dcg"), _RETRIEVAL),
     **dict.fromkeys(("precision", "recall", "f1", "f1-score", "f-score", "fbeta", "confusion-matrix",
                      "balanced-accuracy", "balanced-error-rate", "top-k-accuracy", "total-f1",
-                     "specificity", "sensitivity"), _DECISIONS),
-    **dict.fromkeys(("bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore"), _TEXT),
-    **dict.fromkeys(("hausdorff", "hausdorff-loss", "boundary", "boundary-loss", "cldice", "soft-cldice"), _SHAPES),
+                     "specificity", "sensitivity", "negative-predictive-value", "critical-success", "exact-match",
+                     "precision-recall-curve", "precision-at-recall", "precision-at-fixed-recall",
+                     "recall-at-precision", "recall-at-fixed-precision", "sensitivity-at-specificity",
+                     "specificity-at-sensitivity", "stat-scores", "true-positives", "true-negatives",
+                     "false-positives", "false-negatives", "group-stat-rates", "fairness", "fleiss-kappa",
+                     "multiclass-matthews-corrcoef", "multilabel-matthews-corrcoef"), _DECISIONS),
+    **dict.fromkeys(("top-k-categorical-accuracy", "panoptic-quality", "modified-panoptic-quality"), _DECISIONS),
+    **dict.fromkeys(("bleu", "sacre-bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore", "squad",
+                     "edit-distance",
+                     "word-error-rate", "char-error-rate", "match-error-rate", "word-info-lost", "word-info-preserved",
+                     "word-information-lost", "word-information-preserved", "translation-edit-rate",
+                     "extended-edit-distance"), _TEXT),
+    **dict.fromkeys(("hausdorff", "hausdorff-distance", "hausdorff-loss", "boundary", "boundary-loss", "cldice",
+                     "soft-cldice"), _SHAPES),
     **dict.fromkeys(("dino", "dino-loss", "ibot", "tico"), _TEACHERS),
     **dict.fromkeys(("grpo", "dapo", "dr-grpo"), _GROUPS),
     **dict.fromkeys(("logit-adjusted", "logit-adjustment", "balanced-softmax", "ldam"), _PRIORS),
@@ -187,8 +222,11 @@ POINTERS: dict[str, Pointer] = {
                         "lossctl compute interval-coverage, or coverage-error", "interval-coverage"),
     "rnn-t": Pointer("the loss of a transducer", "it needs scores of each frame with each symbol",
                      "torchaudio's rnnt_loss; of frames alone: lossctl compute ctc", "ctc"),
-    **dict.fromkeys(("ssim", "ms-ssim", "fid", "lpips", "inception-score"), _IMAGES),
-    **dict.fromkeys(("spearman", "kendall", "explained-variance"), _CORRELATION),
+    **dict.fromkeys(("ssim", "ms-ssim", "fid", "lpips", "inception-score", "spectral-angle-mapper",
+                     "spectral-distortion", "universal-image-quality", "relative-average-spectral-error",
+                     "error-relative-global-dimensionless-synthesis",
+                     "root-mean-squared-error-using-sliding-window"), _IMAGES),
+    **dict.fromkeys(("spearman", "kendall", "kendall-rank", "explained-variance"), _CORRELATION),
     **dict.fromkeys(("vae", "vae-loss", "elbo", "beta-vae"), _VAE),
     **dict.fromkeys(("gan", "gan-loss"), _GAN),
     **dict.fromkeys(("ohem", "loss-rank-mining", "hard-example-mining"), _HARDEST),
@@ -207,10 +245,22 @@ POINTERS: dict[str, Pointer] = {
 }  # fmt: skip
 
 
+TASKS = re.compile("^(?:binary|multiclass|multilabel|retrieval|sparse(?=categorical|topk)|categorical(?=accuracy))+")
+SCORES = re.compile("(?:score|loss|index|corrcoef|matrix)$")
+
+
 def pointer(name: str) -> Pointer | None:
-    """What a name stands for that is no loss, also as `RocAuc` or `roc_auc_score`; None for other names."""
+    """What a name stands for that is no loss, also as `RocAuc`, `roc_auc_score` or `BinaryAUROC`; None for others."""
     kebab = "-".join(name.lower().replace("_", "-").split())
     if kebab in POINTERS:
         return POINTERS[kebab]
-    stem = kebab.removesuffix("-score").removesuffix("-loss").replace("-", "").removesuffix("loss")
-    return next((known for other, known in POINTERS.items() if other.replace("-", "") == stem), None)
+    known = {_plain(other): pointer for other, pointer in reversed(POINTERS.items())}
+    word = _plain(kebab)
+    whole = SCORES.sub("", word)
+    metric = "" if word.endswith("loss") else TASKS.sub("", word)
+    spellings = (word, whole, metric, SCORES.sub("", metric))
+    return next((known[spelling] for spelling in spellings if spelling in known), None)
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "")

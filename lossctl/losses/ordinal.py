@@ -53,7 +53,7 @@ def _apart(i: int, j: int, weights: str) -> int:
     finish=_disagreement,
     stands_alone=False,
     reductions=("overall",),
-    aliases=("weighted-kappa-loss", "kappa-loss", "quadratic-weighted-kappa", "qwk", "cohen-kappa"),
+    aliases=("weighted-kappa-loss", "kappa-loss", "quadratic-weighted-kappa", "qwk"),
 )
 def weighted_kappa(
     probs: Categorical,
