@@ -22,7 +22,7 @@ from lossctl.language import registry
 from lossctl.resampling import bootstrap, draws, survey
 from lossctl.resampling.clusters import table_of
 from lossctl.resampling.draws import Draws
-from lossctl.rows import by_row, checks, facts, hardest
+from lossctl.rows import by_row, checks, facts, groups, hardest
 
 BCE = ("compute", "bce", "samples/preds.csv")
 PROB, LABEL = np.load(ROOT / "samples/preds.npy").T
@@ -393,6 +393,20 @@ def test_groups_are_the_losses_of_their_rows():
     assert zero.value == pytest.approx(LOSS[LABEL == 0].mean())
     assert macro.value == pytest.approx((zero.value + one.value) / 2)
     assert (micro.n, zero.n + one.n) == (285, 285)
+
+
+@pytest.mark.parametrize("kinds", [0, 1, 3, 64, 65, 5000, 70_000])
+def test_rows_of_a_group_are_those_that_have_its_name(kinds):
+    """Also names that the first thousand rows do not have, longer and shorter ones, and many."""
+    rng = np.random.default_rng(kinds)
+    words = np.array([f"{'long ' * (kind % 3)}{kind}" for kind in range(kinds)])
+    column = words[np.sort(rng.integers(0, kinds, 3000 + kinds))] if kinds else np.zeros(0, str)
+    expected: dict[str, list[int]] = {}
+    for at, name in enumerate(column.tolist()):
+        expected.setdefault(name, []).append(at)
+    for names in (column, column.astype(object)):
+        found = groups.slices(names, None)
+        assert [(name, at.tolist()) for name, at in found] == sorted(expected.items())
 
 
 def test_a_group_s_interval_is_that_of_its_rows_alone():

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..errors import DataError
 
+SAMPLE, FEW = 1024, 64  # rows that are looked at first; names among them that are few
+
 
 class Bins(NamedTuple):
     """`number` bins of equal width from `low` to `high`; each holds its lower edge, the last its upper one too."""
@@ -49,9 +51,8 @@ def slices(column: np.ndarray, bins: Bins | None) -> list[tuple[str, np.ndarray]
         codes = bins.of(column)
         names = bins.names
     else:
-        kinds, codes = np.unique(as_text(column), return_inverse=True)
-        names = kinds.tolist()
-    order = np.argsort(codes, kind="stable")
+        names, codes = _coded(column)
+    order = np.argsort(codes.astype(np.uint16) if len(names) <= 1 << 16 else codes, kind="stable")
     counts = np.bincount(codes, minlength=len(names))
     ends = np.cumsum(counts)
     return [
@@ -59,6 +60,21 @@ def slices(column: np.ndarray, bins: Bins | None) -> list[tuple[str, np.ndarray]
         for name, count, end in zip(names, counts.tolist(), ends.tolist(), strict=True)
         if count
     ]
+
+
+def _coded(column: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """The names in a column, in the order of text, and which of them each row has, (n,)."""
+    texts = as_text(column)
+    kinds = np.unique(texts[:SAMPLE])
+    if len(kinds) > FEW:
+        kinds, codes = np.unique(texts, return_inverse=True)
+        return kinds.tolist(), codes
+    codes = np.searchsorted(kinds[1:], texts, side="right")  # a search among few names takes less than a sort
+    others = texts[kinds[codes] != texts]
+    if len(others):
+        kinds = np.unique(np.concatenate([kinds, others]))
+        codes = np.searchsorted(kinds[1:], texts, side="right")
+    return kinds.tolist(), codes
 
 
 def as_text(column: np.ndarray) -> np.ndarray:
