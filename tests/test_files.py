@@ -368,6 +368,21 @@ def test_what_pyarrow_reads_has_the_same_values_and_faults(tmp_path, monkeypatch
         assert read(path, "y", "category").tolist() == ["a", "b"] * 20
 
 
+@pytest.mark.parametrize("many", [0, 1 << 30])
+def test_numbers_and_words_of_one_column_stay_what_they_are(tmp_path, monkeypatch, many):
+    for name, value in (("CHUNK", 64), ("CHUNK_OF_MANY", 64)):
+        monkeypatch.setattr(tables, name, value)
+    monkeypatch.setattr(fast, "MANY", many)
+    long = "x" * 100
+    rows = (
+        [*product([1, 2], ["a", "bc"])] * 10 + [*product(["é", "x"], [7, "long"])] * 10 + [(long, long)] * 9 + [(1, 2)]
+    )
+    path = write(tmp_path, "a.csv", "y,z\n" + "".join(f"{y},{z}\n" for y, z in rows))
+    for size in (1, 7, 40, 1000):
+        assert read(path, None, "category", size).tolist() == [*map(list, rows)]
+        assert read(path, "y", "category", size).tolist() == [y for y, _ in rows]
+
+
 @pytest.mark.parametrize("name", ["p.npy", "f.npy", "p.npz", "s.npy"])
 def test_threads_read_blocks_at_once(tmp_path, name):
     matrix = np.random.default_rng(1).normal(size=(20_000, 3))

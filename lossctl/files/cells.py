@@ -58,7 +58,7 @@ class ColumnKinds(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """Rows: numbers (n, len(plan.numbers)) float64, and one array (n,) a label column, int64 or objects (int, str).
+    """Rows: numbers (n, len(plan.numbers)) float64, and an array (n,) a label column: int64, str or objects.
 
     A missing cell, where that is allowed, is nan or None.
     """

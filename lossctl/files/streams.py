@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from .content import Array, Choice, Chunk, numbered_name, pieces
-from .values import categories, numbers, settled
+from .values import categories, numbers, settled, stacked
 
 MOST_BATCH_ROWS = 1 << 16
 
@@ -97,10 +97,7 @@ class Stream:
         if len(parts) == 1:
             part = parts[0]
             return part if part.ndim == choice.ndim else part.reshape((-1,) if choice.ndim == 1 else (-1, 1))
-        if choice.kind == "category" and len({part.dtype.kind for part in parts}) > 1:
-            parts = [part.astype(object) for part in parts]
-        stacked = np.stack(parts, axis=1)
-        return stacked if choice.kind == "number" else settled(stacked)
+        return np.stack(parts, axis=1) if choice.kind == "number" else settled(stacked(parts))
 
     def _converted(self, column: int, choice: Choice, batch: Batch) -> Array:
         stored = batch.arrays[column]

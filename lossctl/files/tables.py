@@ -13,13 +13,14 @@ import numpy as np
 from ..errors import DataError
 from .cells import ColumnKinds, Form, plain_rows, strict_rows
 from .content import Array, Choice, Chunk, dropped, pieces
-from .fast import MANY, read_rows
+from .fast import MANY, NEWLINE, QUOTE, occurrences, read_rows
 from .opening import Bytes
-from .values import categories, settled
+from .values import categories, settled, stacked
 
 CHUNK = 1 << 17  # so that the arrays of one chunk stay in the cache
 CHUNK_OF_MANY = 1 << 20  # so that a call of it is worth its setting up
 LONGEST_ROW = 16 << 20
+TAIL = 1 << 14  # bytes in which the last row mostly ends
 
 
 @dataclass(eq=False)
@@ -100,7 +101,7 @@ class Table:
             yield (parsed.numbers, *parsed.labels, *matrices)
             rows += len(parsed.numbers)
             offset += len(chunk)
-            line += chunk.count(b"\n") if b'"' in chunk else len(parsed.numbers)
+            line += occurrences(chunk, NEWLINE) if b'"' in chunk else len(parsed.numbers)
         self.rows = rows
 
     def where(self, row: int) -> str:
@@ -141,11 +142,15 @@ def _last_row_end(text: bytes) -> int:
     """One past the last newline that stands outside quotes, 0 if there is none."""
     if b'"' not in text:
         return text.rfind(b"\n") + 1
-    codes = np.frombuffer(text, np.uint8)
-    marks = np.flatnonzero((codes == ord('"')) | (codes == ord("\n")))
-    is_quote = codes[marks] == ord('"')
-    ends = marks[~is_quote & (np.cumsum(is_quote) % 2 == 0)]
-    return int(ends[-1]) + 1 if ends.size else 0
+    for start in (max(0, len(text) - TAIL), 0):
+        codes = np.frombuffer(text, np.uint8, offset=start)
+        marks = np.flatnonzero((codes == QUOTE) | (codes == NEWLINE))
+        is_quote = codes[marks] == QUOTE
+        quotes = occurrences(text[:start], QUOTE) + np.cumsum(is_quote)
+        ends = marks[~is_quote & (quotes % 2 == 0)]
+        if ends.size:
+            return start + int(ends[-1]) + 1
+    return 0
 
 
 # --- blocks
@@ -165,10 +170,10 @@ def _chosen(
             arrays.append(_as_chosen(np.ascontiguousarray(inner), choice))
         elif choice.kind == "number":
             places = [number_at[column] for column in choice.columns]
-            arrays.append(np.array(numbers[:, places if choice.ndim == 2 else places[0]], order="C"))
+            arrays.append(np.ascontiguousarray(numbers[:, places if choice.ndim == 2 else places[0]]))
         else:
             columns = [labels[label_at[column]] for column in choice.columns]
-            arrays.append(settled(np.stack(columns, axis=1) if choice.ndim == 2 else columns[0]))
+            arrays.append(settled(stacked(columns) if choice.ndim == 2 else columns[0]))
     return tuple(arrays)
 
 

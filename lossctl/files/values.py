@@ -240,9 +240,16 @@ def settled(labels: Array) -> Array:
 
 def joined(parts: Sequence[Array]) -> Array:
     """One after another; numbers and texts keep what they are, as objects."""
-    if len({part.dtype.kind for part in parts}) > 1:
-        parts = [part.astype(object) for part in parts]
-    return np.concatenate(parts)
+    return np.concatenate(_alike(parts))
+
+
+def stacked(columns: Sequence[Array]) -> Array:
+    """Side by side; numbers and texts keep what they are, as objects."""
+    return np.stack(_alike(columns), axis=1)
+
+
+def _alike(parts: Sequence[Array]) -> Sequence[Array]:
+    return [part.astype(object) for part in parts] if len({part.dtype.kind for part in parts}) > 1 else parts
 
 
 def _checked_text(texts: Array, place: Place) -> Array:
