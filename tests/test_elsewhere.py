@@ -72,10 +72,17 @@ def test_what_is_missing_says_why() -> None:
         "word_error_rate": "jiwer",
         "MulticlassCohenKappa": "weighted-kappa, which is 1 minus kappa",
         "BinaryJaccardIndex": "jaccard",
+        "f1_macro": "dice",
+        "ConfusionMatrixMetric": "dice",
+        "roc_auc_ovr_weighted": "ranknet",
+        "label_ranking_average_precision_score": "ndcg",
     }.items():
         with pytest.raises(UsageError, match="is no loss here") as caught:
             registry.find(name)
         assert use in caught.value.fix, name
+    with pytest.raises(UsageError, match="is minus a loss") as caught:
+        registry.find("neg_mean_squared_error")
+    assert caught.value.fix == "write mse"
     with pytest.raises(UsageError) as caught:
         lossctl.compute("MQLoss", [0.5], [1.0])
     assert caught.value.fix == 'lossctl.compute("wis", ..., levels="0.1/0.5/0.9", scale=0.5)'

@@ -6,6 +6,7 @@ Objectives of models are among them (naive Bayes, CART, support vector machines)
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -139,15 +140,19 @@ _ASSOCIATION = Pointer("how far two columns of labels go together", "neither is 
                        "information-gain")  # fmt: skip
 _SOUND = Pointer("a score of sounds that are filtered or matched first", "it is no loss of rows",
                  "torchmetrics; of signals as they are: lossctl compute si-sdr or snr", "si-sdr")  # fmt: skip
+_SHARE = Pointer("an error as a share of the mean or range of the true values", "it is a quotient",
+                 "lossctl compute nrmse or wape; of others, divide mae or rmse by it", "nrmse")  # fmt: skip
 _RELATIVE = Pointer("an error as a share of that of other forecasts", "it is a quotient of two losses",
                     "compute both and divide, or: lossctl compare OTHERS FILE -y TRUTH --loss mae", "mae")  # fmt: skip
 
 POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("rand", "adjusted-rand", "mutual-info", "adjusted-mutual-info", "normalized-mutual-info",
                      "v-measure", "homogeneity", "completeness", "fowlkes-mallows", "calinski-harabasz",
-                     "davies-bouldin", "dunn", "cluster-accuracy"), _CLUSTERS),
-    **dict.fromkeys(("jaccard-index", "mean-iou", "binary-iou", "one-hot-iou", "one-hot-mean-iou", "dice-score",
-                     "generalized-dice-score"), _OVERLAP),
+                     "davies-bouldin", "dunn", "cluster-accuracy", "pair-confusion", "consensus",
+                     "homogeneity-completeness-v-measure"), _CLUSTERS),
+    **dict.fromkeys(("jaccard-score", "jaccard-index", "jaccard-macro", "jaccard-micro", "jaccard-weighted",
+                     "jaccard-samples", "dice-metric", "mean-iou", "binary-iou", "one-hot-iou", "one-hot-mean-iou",
+                     "dice-score", "generalized-dice-score"), _OVERLAP),
     **dict.fromkeys(("kappa", "cohen-kappa", "cohens-kappa"), _KAPPA),
     **dict.fromkeys(("macro-average-precision", "multiclass-average-precision", "multilabel-average-precision"),
                     Pointer("the mean of the average precision of each class", "it is a mean of several values",
@@ -166,7 +171,8 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("iqloss", "implicit-quantile-network-distribution"),
                     Pointer("the pinball of a quantile that is drawn for each batch", "it is chance that chooses",
                             "of fixed quantiles: lossctl compute pinball --alpha, or wis --levels", "pinball")),
-    **dict.fromkeys(("scrps", "scaled-crps"),
+    **dict.fromkeys(("scrps", "scaled-crps", "wql", "mean-wquantile-loss", "mean-weighted-quantile-loss",
+                     "mean-weighted-sum-quantile-loss"),
                     Pointer("crps over the mean size of the true values", "it is a quotient of two means",
                             "of samples: lossctl compute crps-ensemble; of quantiles: wis; then divide by the mean of "
                             "|target|", "crps-ensemble")),
@@ -187,15 +193,18 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("maximum-likelihood", "log-likelihood", "likelihood", "logistic-regression"), _LIKELIHOOD),
     "accuracy": Pointer("the share of rows that are right", "it is 1 minus the error rate",
                         "lossctl compute zero-one: accuracy is 1 minus it", "zero-one"),
-    **dict.fromkeys(("auc", "roc-auc", "auroc", "roc", "log-auc", "eer", "equal-error-rate", "auc-mu", "query-auc",
-                     "normalized-gini"), _AUC),
+    **dict.fromkeys(("auc", "roc-auc", "auroc", "roc", "det", "log-auc", "eer", "equal-error-rate", "auc-mu",
+                     "query-auc", "normalized-gini"), _AUC),
     **dict.fromkeys(("mrr", "hit-rate", "reciprocal-rank", "fall-out", "r-precision", "retrieval-precision",
                      "retrieval-recall", "retrieval-precision-recall-curve", "retrieval-recall-at-fixed-precision",
-                     "retrieval-auroc", "ranking-average-precision", "recall-at-k", "precision-at-k", "recall-at",
-                     "precision-at", "pfound", "average-gain", "filtered-dcg"), _RETRIEVAL),
+                     "retrieval-auroc", "ranking-average-precision", "label-ranking-average-precision",
+                     "recall-at-k", "precision-at-k", "recall-at", "precision-at", "pfound", "average-gain",
+                     "filtered-dcg"), _RETRIEVAL),
     **dict.fromkeys(("precision", "recall", "f1", "f1-score", "f-score", "fbeta", "confusion-matrix",
-                     "balanced-accuracy", "balanced-error-rate", "top-k-accuracy", "total-f1",
-                     "specificity", "sensitivity", "negative-predictive-value", "critical-success", "exact-match",
+                     "balanced-accuracy", "balanced-error-rate", "top-k-accuracy", "total-f1", "specificity",
+                     "sensitivity", "positive-predictive-value", "negative-predictive-value", "likelihood-ratio",
+                     "class-likelihood-ratios", "positive-likelihood-ratio", "neg-negative-likelihood-ratio",
+                     "classification-report", "precision-recall-fscore-support", "critical-success", "exact-match",
                      "precision-recall-curve", "precision-at-recall", "precision-at-fixed-recall",
                      "recall-at-precision", "recall-at-fixed-precision", "sensitivity-at-specificity",
                      "specificity-at-sensitivity", "stat-scores", "true-positives", "true-negatives",
@@ -203,10 +212,10 @@ POINTERS: dict[str, Pointer] = {
                      "multiclass-matthews-corrcoef", "multilabel-matthews-corrcoef"), _DECISIONS),
     **dict.fromkeys(("top-k-categorical-accuracy", "panoptic-quality", "modified-panoptic-quality"), _DECISIONS),
     **dict.fromkeys(("bleu", "sacre-bleu", "rouge", "wer", "cer", "meteor", "chrf", "bertscore", "squad",
-                     "edit-distance",
-                     "word-error-rate", "char-error-rate", "match-error-rate", "word-info-lost", "word-info-preserved",
-                     "word-information-lost", "word-information-preserved", "translation-edit-rate",
-                     "extended-edit-distance"), _TEXT),
+                     "squad-v2", "ter", "comet", "mauve", "seqeval", "wiki-split", "edit-distance",
+                     "word-error-rate", "char-error-rate", "match-error-rate", "word-info-lost",
+                     "word-info-preserved", "word-information-lost", "word-information-preserved",
+                     "translation-edit-rate", "extended-edit-distance"), _TEXT),
     **dict.fromkeys(("hausdorff", "hausdorff-distance", "hausdorff-loss", "boundary", "boundary-loss", "cldice",
                      "soft-cldice"), _SHAPES),
     **dict.fromkeys(("dino", "dino-loss", "ibot", "tico"), _TEACHERS),
@@ -226,7 +235,7 @@ POINTERS: dict[str, Pointer] = {
                      "spectral-distortion", "universal-image-quality", "relative-average-spectral-error",
                      "error-relative-global-dimensionless-synthesis",
                      "root-mean-squared-error-using-sliding-window"), _IMAGES),
-    **dict.fromkeys(("spearman", "kendall", "kendall-rank", "explained-variance"), _CORRELATION),
+    **dict.fromkeys(("spearman", "spearmanr", "kendall", "kendall-rank", "explained-variance"), _CORRELATION),
     **dict.fromkeys(("vae", "vae-loss", "elbo", "beta-vae"), _VAE),
     **dict.fromkeys(("gan", "gan-loss"), _GAN),
     **dict.fromkeys(("ohem", "loss-rank-mining", "hard-example-mining"), _HARDEST),
@@ -240,13 +249,14 @@ POINTERS: dict[str, Pointer] = {
     **dict.fromkeys(("tv", "tv-loss", "image-total-variation"), _NEIGHBOURS),
     "wasserstein": Pointer("two losses, of two samples and of the scores of a critic", "both go by that name",
                            "lossctl compute wasserstein-1d, or wasserstein-gan", "wasserstein-1d"),
-    "silhouette": Pointer("how well clusters are apart", "it is no loss",
-                          "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL"),
+    **dict.fromkeys(("ope", "marre", "arre", "coefficient-of-variation"), _SHARE),
+    **dict.fromkeys(("silhouette", "silhouette-samples"), Pointer("how well clusters are apart", "it is no loss",
+                          "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL")),
 }  # fmt: skip
 
 
 TASKS = re.compile("^(?:binary|multiclass|multilabel|retrieval|sparse(?=categorical|topk)|categorical(?=accuracy))+")
-SCORES = re.compile("(?:score|loss|index|corrcoef|matrix)$")
+SCORES = re.compile("(?:score|loss|index|corrcoef|matrix|metric|curve|macro|micro|weighted|samples|ovr|ovo)$")
 
 
 def pointer(name: str) -> Pointer | None:
@@ -255,11 +265,17 @@ def pointer(name: str) -> Pointer | None:
     if kebab in POINTERS:
         return POINTERS[kebab]
     known = {_plain(other): pointer for other, pointer in reversed(POINTERS.items())}
-    word = _plain(kebab)
-    whole = SCORES.sub("", word)
-    metric = "" if word.endswith("loss") else TASKS.sub("", word)
-    spellings = (word, whole, metric, SCORES.sub("", metric))
-    return next((known[spelling] for spelling in spellings if spelling in known), None)
+    return next((known[spelling] for spelling in _spellings(_plain(kebab)) if spelling in known), None)
+
+
+def _spellings(word: str) -> Iterator[str]:
+    """A name, and what is left of it without what libraries add for the task, the mean, or that it is a score."""
+    words = [word] if word.endswith("loss") else [word, TASKS.sub("", word)]  # a loss of a task is another loss
+    for begin in words:
+        rest = begin
+        yield rest
+        while rest != (rest := SCORES.sub("", rest)):
+            yield rest
 
 
 def _plain(name: str) -> str:
