@@ -149,11 +149,12 @@ def _doubt(headers: Sequence[str], width: int, ignored: int | None) -> Doubt:
     """What is done where no label is 0, told by the numbers in the names of the columns."""
     numbers = [re.search(r"[0-9]+$", name) for name in headers]
     places = [int(number[0]) for number in numbers if number]
+    first = places[0] if len(places) == width > 0 and places == [*range(places[0], places[0] + width)] else None
     if ignored == 0:
         return ""
-    if places == list(range(1, width + 1)):
+    if first == 1:
         return "error"
-    return "warn" if places == list(range(width)) or ignored is not None else "ask"
+    return "warn" if first == 0 or ignored is not None else "ask"
 
 
 def _classes(inputs: LabelInputs, names: tuple[str, ...] | None) -> Bound:

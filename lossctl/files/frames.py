@@ -99,7 +99,8 @@ class Frame:
                     "a row is computed as one",
                     "save fewer columns a row, name those that are wanted, or run where there is more memory",
                 )
-            return self.block(tuple(range(self.width)))
+            name = f"{content.unit}s 1..{self.width}" if self.width > 1 else ""
+            return self.block(tuple(range(self.width)), name)
         raise UsageError(
             f"{label_of(self.path)}: has {self.width} {content.unit}s", fix=f"choose one of {listed(self.names)}"
         )
@@ -131,7 +132,7 @@ class Frame:
         """Those of some columns that may differ in type or length: of one array the first stands for all."""
         return columns[:1] if self.content.matrix else columns
 
-    def block(self, columns: tuple[int, ...]) -> Field:
+    def block(self, columns: tuple[int, ...], name: str = "") -> Field:
         """Some of the columns together. UsageError where one of them has columns of its own."""
         for column in self.unlike(columns):
             if self.content.columns_of(column) is not None:
@@ -139,7 +140,7 @@ class Frame:
                 raise UsageError(f"{label_of(self.path)}: {name} has columns of its own", fix="select it alone")
         kinds = {self.content.kind_of(column) for column in self.unlike(columns)}
         kind = kinds.pop() if len(kinds) == 1 else "text"
-        return Field(self, self._block_name(columns), columns, 2, kind)
+        return Field(self, name or self._block_name(columns), columns, 2, kind)
 
     def _block_name(self, columns: tuple[int, ...]) -> str:
         if len(columns) == 1:
