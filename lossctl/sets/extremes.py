@@ -28,7 +28,8 @@ def extremes(
     """
     if points.finder is not None:
         return points.finder.extremes(start, stop, settle)
-    if not points.gram.is_exact and (stop - start) * len(points) > SMALL:
+    is_quick = points.gram.is_exact and not points.gram.spread
+    if not is_quick and (stop - start) * len(points) > SMALL:
         far, near = _contests(points, points.screen, start, stop, None, scratch)
         if far.entries + near.entries <= MEASURED * (stop - start):
             return far.winners(points, start, True, settle), near.winners(points, start, False, settle)

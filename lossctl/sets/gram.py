@@ -40,7 +40,8 @@ class Gram:
     slope, floor: a squared distance is within slope (|a|^2 + |b|^2) + floor of the truth, for any order of summation
     direct_slope, tiny: a direct one, d^2, is within direct_slope d^2 + tiny of the truth, one of directions within
         `angles.chord_errors`
-    is_exact: the points are small integers, and every squared distance is exactly right
+    is_exact: the points are small integers, and every squared distance is exactly right, or in the exact order of those
+        from its anchor, and within `spread` of the truth, relatively
     units: the directions, where these are compared, and x holds them rounded; points: what has these directions, (N, D)
     offset: what stands for a distance of 0
     length: the square that stands for 1, of directions of whole numbers
@@ -59,6 +60,7 @@ class Gram:
     points: np.ndarray | None = None
     offset: float = 0.0
     length: float = 1.0
+    spread: float = 0.0
 
     @property
     def least(self) -> float:
@@ -219,17 +221,6 @@ def make_gram(x: np.ndarray, *, units: Twofold | None = None, steps: Sequence[fl
     )
 
 
-def make_chords(x: np.ndarray) -> Gram | None:
-    """The factors for the directions of (N, D) whole numbers, all of one length: exact ones, of these numbers. None of
-    other points."""
-    whole = whole_numbers(x)
-    if whole is None or not len(whole):
-        return None
-    norms = np.concatenate([row_dots(whole[rows], whole[rows]) for rows in drawer.blocks(whole)])
-    gram = make_gram(whole) if norms.min() == norms.max() else None
-    return replace(gram, length=float(norms[0])) if gram is not None and gram.is_exact else None
-
-
 def narrow(gram: Gram) -> Gram:
     """The same in float32."""
     return gram.narrowed()
@@ -304,7 +295,7 @@ def grid_of(
     bits = 53 - max(n - 1, 1).bit_length() - math.ceil(math.log2(4 * d)) - 1
     widest = 2.0 ** (bits // degree)
     lowest = None
-    for block in _from_few(x):
+    for block in from_few(x):
         exponent = lowest_exponent(block)
         if exponent is None:
             continue
@@ -319,24 +310,10 @@ def grid_of(
     return -lowest
 
 
-def _from_few(x: np.ndarray) -> Iterator[np.ndarray]:
+def from_few(x: np.ndarray) -> Iterator[np.ndarray]:
     """A row, which mostly shows that a set is no grid, then all rows in blocks."""
     yield x[:1]
     yield from np.array_split(x, max(1, x.size >> 16))
-
-
-def whole_numbers(x: np.ndarray) -> np.ndarray | None:
-    """(N, D) points times a power of two that makes whole numbers of them, so small that float64 products are exact."""
-    top, bottom = drawer.ends(x)
-    bits = math.frexp(max(float(top.max(initial=0.0)), -float(bottom.min(initial=0.0))))[1]  # all are below 2**bits
-    room = 53 - math.ceil(math.log2(x.shape[1]))
-    lowest = bits
-    for block in np.array_split(x, max(1, x.size >> 16)):
-        exponent = lowest_exponent(block.astype(np.float64))
-        lowest = lowest if exponent is None else min(lowest, exponent)
-        if 2 * (bits - lowest) > room:
-            return None
-    return drawer.scaled(x.astype(np.float64, copy=False), -lowest)
 
 
 def _exponent(value: float) -> int:

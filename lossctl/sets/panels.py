@@ -297,7 +297,8 @@ def _graph_squares(points: Points, start: int, stop: int) -> Array:
     units = directions(points.x) if points.is_angular else None
     x = units.high if units is not None else shifted(points.x, points.gram.shift)
     around = points.gram.x if units is None else points.fine_units.high
-    centre = around.min(axis=0) if points.gram.is_exact else around.mean(axis=0)  # whole ones stay whole
+    is_whole = points.gram.is_exact and units is None
+    centre = around.min(axis=0) if is_whole else around.mean(axis=0)  # whole ones stay whole
     x = x - xp.asarray(centre, dtype=x.dtype, device=x.device)
     x = x if units is None else x + units.low
     anchors, norms = x[start:stop], xp.sum(x * x, axis=-1)

@@ -74,7 +74,7 @@ def _exact_order(judge: Judge, ranks: Ranks, rows: np.ndarray) -> tuple[np.ndarr
     mask = (1 << max(len(order) - 1, 1).bit_length()) - 1
     keys = ranks.keys[rows]
     columns = keys & ranks.key_mask
-    keys &= ~ranks.key_mask
+    keys &= ~(ranks.key_mask | mask)
     keys |= place[columns if ranks.table is None else picked(ranks.table[rows], columns)]
     keys.sort(axis=1)
     return keys & ~mask, order[keys & mask]

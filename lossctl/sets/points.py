@@ -19,7 +19,8 @@ from ..language.rounded import factors
 from ..language.twofold import Directions, Twofold
 from ..rows.job import PLAIN, Pairing
 from .angles import directions_of, fine_directions_of
-from .gram import Gram, make_chords, make_gram, narrow
+from .chords import make_chords
+from .gram import Gram, make_gram, narrow
 from .pairing import LabelledSet, Masks, kept_rows, layout
 
 METRICS = ("euclidean", "sqeuclidean", "cosine", "angular", "manhattan", "dot")
@@ -221,7 +222,9 @@ class Points:
 
             gram = make_powers(self.numbers, self.power, self.steps)
         else:
-            chords = make_chords(self.numbers) if self.is_angular and not self.is_angle else None
+            chords = (
+                make_chords(self.numbers, lambda: self.fine_units) if self.is_angular and not self.is_angle else None
+            )
             units = self.fine_units if self.is_angular and chords is None else None
             gram = chords or make_gram(self.numbers, units=units, steps=self.steps)
         return gram if self.numbers.dtype.itemsize == 8 else narrow(gram)

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..files import drawer
 from ..language.rounded import row_dots
+from .chords import whole_directions
 from .exact import Exact
-from .gram import Gram, whole_numbers
+from .gram import Gram
 from .points import HUGE, Points, own_class
 from .scratch import Scratch
 
@@ -91,8 +92,8 @@ class Judge:
 
     @cached_property
     def integers(self) -> np.ndarray | None:
-        """(M, D) the points as whole numbers with exact products; None where they are not angular, or it cannot be."""
-        return whole_numbers(self.points.numbers) if self.points.is_angular else None
+        """(M, D) whole numbers of the directions, with exact products; None where none are compared, or no such."""
+        return whole_directions(self.points.numbers) if self.points.is_angular and self.points.anchors else None
 
     @cached_property
     def norms(self) -> np.ndarray:
@@ -272,8 +273,12 @@ def _chord(squares: np.ndarray, angle: float) -> np.ndarray:
 
 
 def _rounding(points: Points) -> float:
-    """More than the power of a rounded sum of a rounded root can be off, relatively."""
-    return ROUNDING * max(1.0, points.power) + (0.0 if points.is_root or points.power == 1 else ROOTS)
+    """More than the power of a rounded sum of a rounded root can be off, and what it is compared with, relatively."""
+    return (
+        ROUNDING * max(1.0, points.power)
+        + 8 * points.gram.spread
+        + (0.0 if points.is_root or points.power == 1 else ROOTS)
+    )
 
 
 def widened(points: Points, high: np.ndarray) -> np.ndarray:
@@ -286,7 +291,7 @@ def widened(points: Points, high: np.ndarray) -> np.ndarray:
 def _is_whole(points: Points, gram: Gram, squares: np.ndarray, margin: float) -> np.ndarray:
     """Where d and the margin are whole numbers, and so the square of their sum is exact."""
     is_whole: np.ndarray = np.full(squares.shape, False)
-    if points.power != 1 and not points.is_root:
+    if gram.spread or (points.power != 1 and not points.is_root):
         return is_whole
     step = points.square_of(margin) if points.power == 1 else gram.scaled(margin)
     if not step < 2.0**53 or step != float(round(step)):
