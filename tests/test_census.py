@@ -22,6 +22,9 @@ KINDS = {
     "long words of every alphabet": lambda rng, n: np.array(
         [("é", "x" * 9, "日本")[k % 3] + str(k // 9) for k in rng.integers(0, 40, n)]
     ),
+    "hardly any alike": lambda rng, n: rng.integers(-n, n, n),
+    "words hardly any alike": lambda rng, n: rng.integers(0, 9 * n, n).astype(str),
+    "zeros of both signs": lambda rng, n: np.where(rng.random(n) < 0.02, -0.0, rng.integers(0, 9 * n, n) / 8),
     "both": lambda rng, n: np.array([k if k % 2 else str(k) for k in rng.integers(0, 40, n).tolist()], object),
     "beyond 64 bits": lambda rng, n: np.array([k << 62 for k in rng.integers(-9, 9, n).tolist()], object),
 }
