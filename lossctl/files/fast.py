@@ -88,8 +88,7 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
             ),
             csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), null_values=[]),
         )
-        labels = tuple(_labels_of_arrow(table.column(names[column]), form) for column in plan.labels)
-    except (pyarrow.ArrowInvalid, Fault):
+    except pyarrow.ArrowInvalid:
         return None
     if b"\r" in chunk and table.num_rows != occurrences(text, NEWLINE):
         return None  # a cell has line ends of its own, which are as they stand
@@ -101,19 +100,29 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
         np.concatenate([*map(np.from_dlpack, cells.chunks)], out=values)
         if not (values.max() < EXACT and values.min() > -EXACT):
             return None
-    return Parsed(numbers.T, labels)
+    labels = [_labels_of_arrow(table.column(names[column]), form) for column in plan.labels]
+    if any(column is None for column in labels):
+        return None
+    return Parsed(numbers.T, tuple(column for column in labels if column is not None))
 
 
-def _labels_of_arrow(column: Any, form: Form) -> Array:
-    """Labels, of cells of which each differing one stands once in a block. Fault."""
-    blocks = [(block.dictionary.to_pylist(), np.from_dlpack(block.indices)) for block in column.chunks]
-    return joined([_compact([label_or_none(cell, form) for cell in cells])[at] for cells, at in blocks])
+def _labels_of_arrow(column: Any, form: Form) -> Array | None:
+    """Labels, of cells of which each differing one stands once in a block; None for all if a cell is no label."""
+    parts = []
+    for block in column.chunks:
+        kinds = _fast_labels(_cells_of(block.dictionary), form)
+        if kinds is None:
+            return None
+        parts.append(kinds[np.from_dlpack(block.indices)])
+    return joined(parts)
 
 
-def _compact(labels: Sequence[int | str | None]) -> Array:
-    """As `objects` has them, but text without long ones as such."""
-    is_text = set(map(type, labels)) == {str} and max(len(str(label)) for label in labels) <= WIDEST_WORD
-    return np.array(labels) if is_text else objects(labels)
+def _cells_of(strings: Any) -> Cells:
+    """The texts of an Arrow array, one after the other and without a look at their points; one-dimensional."""
+    _, offsets, text = strings.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[strings.offset :][: len(strings) + 1].astype(np.int64)
+    unknown = np.full(len(strings), -1)
+    return Cells((text.to_pybytes() if text else b"") + b"\n", bounds[:-1], bounds[1:], unknown, unknown)
 
 
 def occurrences(text: bytes, code: int) -> int:
@@ -280,7 +289,7 @@ class _Memo(dict[bytes, "int | str | None"]):
 
 def _fast_labels(cells: Cells, form: Form) -> Array | None:
     """None for a missing cell, where that is allowed; None for all if a cell is no label."""
-    if cells.cut(slice(0, 1))[0][-1:].isdigit():
+    if any(cell[-1:].isdigit() for cell in cells.cut(slice(0, 1))):
         values, certain = whole_numbers(pad(cells.text), cells.starts, cells.ends)
         if certain.all():
             return values
@@ -289,9 +298,16 @@ def _fast_labels(cells: Cells, form: Form) -> Array | None:
         return labels
     memo = _Memo(form)
     try:
-        return objects([memo[cell] for cell in cells.cut(slice(None))])
+        return _compact([memo[cell] for cell in cells.cut(slice(None))])
     except Fault:
         return None
+
+
+def _compact(labels: Sequence[int | str | None]) -> Array:
+    """As `objects` has them, but text without long ones as such."""
+    texts = [label for label in labels if isinstance(label, str)]
+    is_text = len(texts) == len(labels) and max(map(len, texts), default=0) <= WIDEST_WORD
+    return np.array(texts) if is_text and texts else objects(labels)
 
 
 def _whole_decimals(cells: Cells, form: Form) -> Array | None:
@@ -310,7 +326,7 @@ def _words(cells: Cells) -> Array | None:
     """Labels of ASCII that begin with a letter that begins no number and no missing value, as text; None for others."""
     lengths = cells.ends - cells.starts
     width = int(lengths.max(initial=0))
-    if not 0 < width <= WIDEST_WORD or not cells.text.isascii():
+    if not 0 < width <= WIDEST_WORD or not lengths.all() or not cells.text.isascii():
         return None
     codes = np.frombuffer(cells.text + bytes(width), np.uint8)
     if not BEGINS_WORD[codes[cells.starts]].all() or (codes[cells.ends - 1] <= BLANK).any():
