@@ -21,6 +21,7 @@ from .ties import Judge, interval, signs
 AT_ONCE = 1 << 20  # borderline triplets decided in one pass
 NEARBY = 1 << 16  # keys and ends that are sorted at a time, near the processor
 ADDED = 1 << 18  # values added up at a time, so that copies are small and stay in the cache
+SEARCHED = 8  # keys for each threshold from which on it is searched for, not sorted among them
 SPARE = 1 << 4  # places behind those that matter: the order of a few is in doubt by the lowest bits of keys
 CROWDED = 4  # so many times N borderline triplets, and an anchor's distances are all measured again
 
@@ -111,7 +112,10 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
     is_cut = table is None and points.masks is None and points.widest > GATHERED
     width = squares.shape[1] - int(points.sizes(start, stop).min()) + 1 if is_cut else squares.shape[1]
     keys = judge.scratch.array("keys", (len(squares), width), np.int64)
-    key_mask, below, inside = _ranked(judge, squares, start, is_cut, low[rows], high[rows], keys)
+    negatives = points.negatives(start, stop)
+    present = negatives if table is None else (squares < np.inf).sum(axis=1)
+    filled = None if table is None else present
+    key_mask, below, inside = _ranked(judge, squares, filled, start, is_cut, low[rows], high[rows], keys)
     if ordered is None:
         sure = below
     else:
@@ -120,8 +124,6 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
         if among is not None:
             inside = np.zeros(sure.shape, np.int64)
             inside[rows] = among
-    negatives = points.negatives(start, stop)
-    present = negatives if table is None else (squares < np.inf).sum(axis=1)
     if inside is not None and not judge.gram.is_exact:
         crowded = np.flatnonzero(inside[rows].sum(axis=(1, 2)) > CROWDED * len(points))
         again = squares.copy() if len(crowded) else squares
@@ -131,7 +133,8 @@ def rank(judge: Judge, strip: Strip, few: float | None = None) -> Ranks:
             positives[here] = _measure_again(judge, again[line], index[here], start + row, columns)
             squared, wrong = positives[here], judge.gram.direct_errors(positives[here])
             ends = _thresholds(judge, squared, wrong, lambda x: 2 * judge.gram.direct_errors(x))
-            _, sure[here], still = _ranked(judge, again[line], start + row, is_cut, *ends, keys[line])
+            length = None if filled is None else filled[line]
+            _, sure[here], still = _ranked(judge, again[line], length, start + row, is_cut, *ends, keys[line])
             inside[here] = 0 if still is None else still
     is_open = inside is not None
     keyed = np.full(len(sure), -1)
@@ -240,48 +243,77 @@ def _thresholds(
 
 
 def _ranked(
-    judge: Judge, squares: np.ndarray, start: int, is_cut: bool, low: np.ndarray, high: np.ndarray, keys: np.ndarray
+    judge: Judge,
+    squares: np.ndarray,
+    filled: np.ndarray | None,
+    start: int,
+    is_cut: bool,
+    low: np.ndarray,
+    high: np.ndarray,
+    keys: np.ndarray,
 ) -> tuple[int, np.ndarray, np.ndarray | None]:
     """Fills (B, W) keys of the negatives in order; gives their mask, how many are surely below each threshold, and how
     many beside these lie inside it, (B, J, K), None for none at all.
 
-    Keys and lower ends are sorted together. The highest bit of a mask tells them apart: an end, numbered by the others,
-    stands before a key that is the same beside; what is left of it in keys is 0.
+    Few lower ends are searched for. Many are sorted together with the keys: the highest bit of a mask tells them apart:
+    an end, numbered by the others, stands before a key that is the same beside; what is left of it in keys is 0.
 
+    filled: (B,) the length of each row, behind which all is inf; None where they are all alike
     is_cut: whether the own classes of the anchors, from `start` on, are left out but for what fills a row
     """
     (margins, count), (rows, width), points = low.shape[1:], keys.shape, judge.points
     at_once = min(margins, max(1, 2 * len(points) // max(1, count)))  # margins, so that an exact square keeps its bits
     flag = 1 << max(1, squares.shape[1] - 1, at_once * count - 1).bit_length()
     key_mask, sure, touched = 2 * flag - 1, np.empty(low.shape, np.int64), np.empty(low.shape, bool)
+    is_searched = margins * count * SEARCHED <= width
     step = max(1, NEARBY // (width + at_once * count))
     for part in (slice(at, at + step) for at in range(0, rows, step)):
-        for j in range(0, margins, at_once):
-            ends = low[part, j : j + at_once].reshape(len(keys[part]), -1)
-            both = judge.scratch.array("both", (len(ends), width + ends.shape[1]), np.int64)
-            if j:
-                np.bitwise_or(keys[part], flag, out=both[:, :width])
-            elif is_cut:
-                _cut_keys(points, squares[part], start + part.start, key_mask, both[:, :width])
-            else:
-                _make_keys(squares[part], np.arange(width) | flag, key_mask, both[:, :width])
-            _make_keys(ends, np.arange(ends.shape[1]), key_mask, both[:, width:])
-            both.sort(axis=1)
-            sure[part, j : j + at_once] = _apart(judge, both, flag, keys[part]).reshape(len(ends), -1, count)
-        behind = keys[part].take(sure[part] + np.arange(len(ends))[:, None, None] * width, mode="clip")
+        here, ends = keys[part], low[part]
+        if is_cut:
+            _cut_keys(points, squares[part], start + part.start, key_mask, here)
+        else:
+            _make_keys(squares[part], np.arange(width), key_mask, here)
+        if is_searched:
+            _sort(here, None if filled is None else filled[part])
+            ends = ends.view(np.int64) & ~key_mask
+            for line, own, places in zip(here, ends, sure[part], strict=True):
+                places[:] = line.searchsorted(own)
+        else:
+            for j in range(0, margins, at_once):
+                among = ends[:, j : j + at_once].reshape(len(here), -1)
+                sure[part, j : j + at_once] = _sorted_with(judge, here, among, flag).reshape(len(here), -1, count)
+        behind = here.take(sure[part] + np.arange(len(here))[:, None, None] * width, mode="clip")
         np.less_equal(behind, high[part].view(np.int64) | key_mask, out=touched[part])
     return key_mask, sure, _inside(keys, sure, high, key_mask, touched) if touched.any() else None
 
 
+def _sort(keys: np.ndarray, filled: np.ndarray | None) -> None:
+    """Puts (B, W) keys in order, row by row, as far as rows are filled, (B,)."""
+    if filled is None:
+        keys.sort(axis=1)
+        return
+    for line, length in zip(keys, filled.tolist(), strict=True):
+        line[:length].sort()
+
+
+def _sorted_with(judge: Judge, keys: np.ndarray, low: np.ndarray, flag: int) -> np.ndarray:
+    """Puts (B, W) keys in order together with ends, (B, n); gives how many keys are before each end."""
+    width = keys.shape[1]
+    both = judge.scratch.array("both", (len(keys), width + low.shape[1]), np.int64)
+    np.bitwise_or(keys, flag, out=both[:, :width])
+    _make_keys(low, np.arange(low.shape[1]), 2 * flag - 1, both[:, width:])
+    both.sort(axis=1)
+    return _apart(judge, both, flag, keys)
+
+
 def _cut_keys(points: Points, squares: np.ndarray, start: int, key_mask: int, out: np.ndarray) -> None:
     """Keys of the negatives of (B, N) squares, the anchors' own classes left out but for what fills a row."""
-    flag = (key_mask + 1) // 2
     for rows, own in own_runs(points, start, start + len(squares), slice(0, len(points))):
         left, right = own.start, own.start + len(points) - own.stop
-        _make_keys(squares[rows, :left], np.arange(left) | flag, key_mask, out[rows, :left])
-        _make_keys(squares[rows, own.stop :], np.arange(own.stop, len(points)) | flag, key_mask, out[rows, left:right])
+        _make_keys(squares[rows, :left], np.arange(left), key_mask, out[rows, :left])
+        _make_keys(squares[rows, own.stop :], np.arange(own.stop, len(points)), key_mask, out[rows, left:right])
         rest = left + np.arange(out.shape[1] - right)
-        out[rows, right:] = np.float64(np.inf).view(np.int64) | flag | rest
+        out[rows, right:] = np.float64(np.inf).view(np.int64) | rest
 
 
 def _apart(judge: Judge, both: np.ndarray, flag: int, keys: np.ndarray) -> np.ndarray:
