@@ -31,6 +31,7 @@ class Census:
     """What counting needs to know of a set.
 
     margins: thresholds are d_ap + margin for each of these, the first is 0
+    first: of the first of them that was asked for
     judge: proves the counts
     edges: of the bins of the histograms
     with_pairs: also count hard triplets by the classes of anchor and negative
@@ -38,6 +39,7 @@ class Census:
 
     points: Points
     margins: tuple[float, ...]
+    first: int
     judge: Judge
     edges: np.ndarray
     with_pairs: bool
@@ -52,7 +54,8 @@ class Census:
 class Counts:
     """What B anchors add; (J, B) rows are for d_ap + margin with the census's margins.
 
-    below, ties, undecided: triplets below and at each threshold, and not proven; losses: sums of [d_ap + m - d_an]+
+    below, ties, undecided: triplets below and at each threshold, and not proven
+    losses: sums of [d_ap + m - d_an]+, 0 where none was asked for
     triplets: (B,); farthest, nearest: (B,) distances; positives, negatives: one DistanceSums
     precisions: (3, B) see the function
     hard_by_class: anchor class -> (C,) hard triplets by class of the negative
@@ -157,7 +160,7 @@ def _count_strip(census: Census, strip: Strip) -> Counts:
         below=_added(ranks.below, ranks) * members,
         ties=_added(ranks.ties, ranks) * members if ranks.is_open else np.zeros_like(ranks.undecided.T),
         undecided=ranks.undecided.T * members,
-        losses=_batch_all_sums(judge, ranks, d_ap) * members,
+        losses=_batch_all_sums(census, ranks, d_ap) * members,
         triplets=positives * negatives * members,
         farthest=farthest,
         nearest=nearest,
@@ -174,16 +177,17 @@ def _added(counts: np.ndarray, ranks: Ranks) -> np.ndarray:
     return added
 
 
-def _batch_all_sums(judge: Judge, ranks: Ranks, d_ap: np.ndarray) -> np.ndarray:
+def _batch_all_sums(census: Census, ranks: Ranks, d_ap: np.ndarray) -> np.ndarray:
     """(J, B) sums of [d_ap + margin - d_an]+: the first r negatives cost r (d_ap + margin) less their own distances."""
+    first, totals = census.first, np.zeros((len(census.margins), len(d_ap)))
     with np.errstate(over="ignore", invalid="ignore"):
-        terms = d_ap[:, None] + np.asarray(judge.margins)[:, None]
-        terms *= ranks.below
-        terms -= sums_below(judge, ranks)
-        if judge.points.weights is not None:
+        terms = d_ap[:, None] + np.asarray(census.margins[first:])[:, None]
+        terms *= ranks.below[:, first:]
+        terms -= sums_below(census.judge, ranks, first)
+        if census.points.weights is not None:
             terms *= ranks.weight[:, None]
         np.copyto(terms, 0.0, where=(ranks.weight == 0)[:, None])  # also what is infinite, or no number
-    totals: np.ndarray = class_sum(by_place(ranks, terms)).T
+    totals[first:] = class_sum(by_place(ranks, terms)).T
     return totals
 
 

@@ -213,7 +213,7 @@ def costly_negatives(
     for ranks in (rank(judge, strip, FEW * len(points)) for strip in strips(judge, start, stop, "counts")):
         is_positive = ranks.weight > 0
         d_ap = points.measured(ranks.positives)
-        counts, sums = ranks.below[:, -1], sums_below(judge, ranks)[:, -1]
+        counts, sums = ranks.below[:, -1], sums_below(judge, ranks, len(judge.margins) - 1)[:, 0]
         if with_ties:
             ties = ranks.ties[:, -1]
             counts, sums = counts + ties, sums + ties * (d_ap + margin)

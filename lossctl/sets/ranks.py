@@ -402,13 +402,14 @@ def _decide_part(judge: Judge, ranks: Ranks, row: int, spans: np.ndarray, weight
 # --- sums
 
 
-def sums_below(judge: Judge, ranks: Ranks) -> np.ndarray:
-    """(B, J, K) the sums of the distances to the negatives in `ranks.below`, 0 for no positive; overwrites the squares.
+def sums_below(judge: Judge, ranks: Ranks, first: int) -> np.ndarray:
+    """(B, J - first, K) the sums of the distances to the negatives in `ranks.below`, from margin `first` on, 0 for
+    no positive; overwrites the squares.
 
     They are of the nearest that are as many, whatever was screened or thinned before: where these are few, they are
     measured by differences; else they come from the product of all, in order.
     """
-    points, counts = judge.points, np.where(ranks.weight[:, None] > 0, ranks.below, 0)
+    points, counts = judge.points, np.where(ranks.weight[:, None] > 0, ranks.below[:, first:], 0)
     most = counts.max(axis=(1, 2), initial=0)
     sums = np.zeros(counts.shape)
     few, many = np.flatnonzero((most > 0) & (most <= FEW * len(points))), np.flatnonzero(most > FEW * len(points))

@@ -255,7 +255,8 @@ def prepare(
         pairs=who,
         reference_weights=other_weights,
     )
-    return Census(points, (0.0, *steps), make_judge(points, steps), histogram_edges(points, bins), with_pairs)
+    asked = 0 if 0.0 in margins else 1
+    return Census(points, (0.0, *steps), asked, make_judge(points, steps), histogram_edges(points, bins), with_pairs)
 
 
 def distinct(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
