@@ -154,3 +154,19 @@ def test_choices_of_whole_directions_are_those_of_fractions(fallback):
         assert isinstance(points.gram, WholeChords)
         found = mining.joined(mining.mine_semi_hard(points, margin=0.2, fallback=fallback)).rows
         assert sorted(map(tuple, found.tolist())) == expected
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("low", [0, -3])
+def test_ties_are_among_the_hard_triplets_of_pairs_of_classes(metric, low):
+    random = np.random.default_rng(6)
+    whole, labels = whole_rows(random, 50, 3, low, 4), random.integers(0, 4, 50)
+    exact = keys_of(whole) if metric == "cosine" else ((whole[:, None] - whole) ** 2).sum(axis=2).tolist()
+    expected = {(a, n): 0 for a in range(4) for n in range(4) if a != n}
+    for a, row in enumerate(exact):
+        for p in np.flatnonzero(labels == labels[a]).tolist():
+            for n in np.flatnonzero(labels != labels[a]).tolist():
+                expected[int(labels[a]), int(labels[n])] += p != a and row[n] <= row[p]
+    found = breakdown(whole.astype(float), labels, margins=[0.2], metric=metric, pairs=12)
+    assert found.margins[0].categories.hard_ties > 100
+    assert {(pair.anchor, pair.negative): pair.hard for pair in found.pairs} == expected

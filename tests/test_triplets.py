@@ -497,6 +497,24 @@ def test_the_least_distances_have_all_digits():
             assert abs(side.smallest - least) <= 2 * np.spacing(float(least)), (metric, side)
 
 
+def test_a_tight_cluster_far_from_others_has_all_digits():
+    """A product of matrices leaves ten digits of its distances."""
+    random = np.random.default_rng(0)
+    x, labels = random.standard_normal((46, 3)), np.arange(46) % 2
+    x[:40] = 1 + 1e-7 * x[:40]
+    x[40:] *= 100
+    found = breakdown(x, labels, margins=[0.0])
+    with mp.workprec(300):
+        rows = [[mp.mpf(value) for value in row] for row in x.tolist()]
+        d = [[mp.sqrt(mp.fsum((u - v) ** 2 for u, v in zip(a, b, strict=True))) for b in rows] for a in rows]
+        others = [[k for k in range(46) if k % 2 != a % 2] for a in range(2)]
+        pairs = [(a, p) for a in range(46) for p in range(a % 2, 46, 2) if a != p]
+        loss = mp.fsum(max(d[a][p] - d[a][k], 0) for a, p in pairs for k in others[a % 2])
+        mean = mp.fsum(d[a][k] for a in range(46) for k in others[a % 2]) / (46 * 23)
+    assert abs(found.margins[0].batch_all_sum / loss - 1) < 1e-15
+    assert abs(found.negatives.mean / mean - 1) < 1e-15
+
+
 def test_an_endless_margin():
     x, labels = np.random.default_rng(0).standard_normal((10, 2)), np.arange(10) % 3
     assert breakdown(x, labels, margins=[1.5e308]).margins[0].batch_all_sum == np.inf
