@@ -112,6 +112,17 @@ def test_semi_hard(cases, fallback):
         assert in_any_order(mined) == list(brute_semi_hard(table, labels, fallback)), name
 
 
+def test_distances_of_products_are_on_the_side_of_those_that_are_told(cases):
+    for name, points, _, margin, _, k in cases:
+        options = {"margin": margin, "fallback": "hardest", "block": 1 + k % 4}
+        told, rough = (mining.joined(mining.mine_semi_hard(points, is_told=is_told, **options)) for is_told in (1, 0))
+        assert (rough.rows == told.rows).all(), name
+        assert ((rough.d_an <= rough.d_ap) == (told.d_an <= told.d_ap)).all(), name
+        assert ((rough.loss > 0) == (told.loss > 0)).all(), name
+        for side in ("d_ap", "d_an"):
+            np.testing.assert_allclose(getattr(rough, side), getattr(told, side), rtol=1e-9, err_msg=name)
+
+
 @pytest.mark.first_fast
 @pytest.mark.parametrize("fallback", ["drop", "hardest", "easiest"])
 def test_easy_positive(cases, fallback):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .shared import Shared
 
 BYTES_EACH = {"npy": 24, "npz": 24, "csv": 64, "ndjson": 110}
+ONLY_ROWS = ("npy", "npz")  # of triplets, and no distances
 BYTES_A_PAIR = {"npz": 16, "csv": 40, "ndjson": 80}
 HEADER_BYTES = 128
 SIDES = ("anchor", "positive", "negative")
@@ -200,7 +201,11 @@ def _blocks(asked: MiningQuestion, points: Points, workers: Workers, progress: A
     if asked.as_pairs:
         return mined_pairs.pairs_of(points, asked.strategy, options, workers, progress)
     options |= {"count": asked.thinning.limit} if asked.strategy == "hardest" else {}
-    return strategies.STRATEGIES[asked.strategy].mine(points, **options, threads=workers, progress=progress)
+    strategy = strategies.STRATEGIES[asked.strategy]
+    if strategy.is_by_pair and asked.path is not None and asked.kind in ONLY_ROWS:
+        thinning = asked.thinning
+        options["is_told"] = (thinning.min_distance, thinning.per_positive, thinning.per_anchor) != (None, None, None)
+    return strategy.mine(points, **options, threads=workers, progress=progress)
 
 
 def _expected(points: Any, asked: MiningQuestion) -> mining.Estimate:

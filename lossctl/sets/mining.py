@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import UsageError
 from ..rows.workers import Workers, mapped
 from .extremes import extremes, where_true
-from .gram import SIDE_BY_SIDE
+from .gram import NEAR, SIDE_BY_SIDE
 from .panels import Panel, default_threads, fold
 from .picks import (
     in_order,
@@ -36,6 +36,7 @@ from .ties import Judge, make_judge
 
 CATEGORIES = ("hard", "semi-hard", "easy")
 BLOCK_TRIPLETS = 1 << 19
+ROUGH = 16  # pairs of an anchor, of so many points, from which on a product of all costs less than their differences
 CROWDED = 8  # share of an anchor's pairs from which on a table of all of them is worth its memory
 Blocks = Iterator["Mined"]
 Sides = Callable[[int, int], Iterator[tuple[int, np.ndarray, np.ndarray]]]  # each anchor, its positives, its negatives
@@ -79,10 +80,17 @@ def _told(
     points: Points, anchor: np.ndarray, positive: np.ndarray, negative: np.ndarray, squares: np.ndarray, margin: float
 ) -> Mined:
     """`measured`, where the squared distances of the positives are known; overwrites them."""
-    d_ap = points.measured(squares, out=squares)
-    d_an = points.measured(_each_once(points, anchor, negative))
-    rows = np.empty((len(anchor), 3), np.int64)
-    for side, positions in enumerate((anchor, positive, negative)):
+    triplets = anchor, positive, negative
+    return _with_losses(points, triplets, squares, _each_once(points, anchor, negative), margin)
+
+
+def _with_losses(
+    points: Points, triplets: tuple[np.ndarray, ...], s_ap: np.ndarray, s_an: np.ndarray, margin: float
+) -> Mined:
+    """Triplets of positions with these squared distances, which are overwritten."""
+    d_ap, d_an = (points.measured(squares, out=squares) for squares in (s_ap, s_an))
+    rows = np.empty((len(d_ap), 3), np.int64)
+    for side, positions in enumerate(triplets):
         rows[:, side] = points.rows[positions]
     loss = d_ap - d_an
     loss += margin
@@ -162,20 +170,37 @@ def mine_easy_positive(points: Points, *, margin: float = 1.0, fallback: str = "
 # ------------------------------------------------------------------------------------------------ one triplet a pair
 
 
-def mine_semi_hard(points: Points, *, margin: float = 1.0, fallback: str = "easiest", **options: Any) -> Blocks:
-    """For each positive pair the nearest negative beyond the positive; `fallback` where there is none."""
-    return _by_pair(points, margin, lambda p: semi_hard_negatives(p.judges, p.start, p.stop, fallback), options)
+def mine_semi_hard(
+    points: Points, *, margin: float = 1.0, fallback: str = "easiest", is_told: bool = True, **options: Any
+) -> Blocks:
+    """For each positive pair the nearest negative beyond the positive; `fallback` where there is none.
+
+    is_told: of this and the other strategies for pairs; else distances need not be right to the last digit, only on
+        the right side of each other
+    """
+    return _by_pair(
+        points, margin, is_told, lambda p: semi_hard_negatives(p.judges, p.start, p.stop, fallback), options
+    )
 
 
-def mine_random_semi_hard(points: Points, *, margin: float = 1.0, seed: int = 0, **options: Any) -> Blocks:
+def mine_random_semi_hard(
+    points: Points, *, margin: float = 1.0, seed: int = 0, is_told: bool = True, **options: Any
+) -> Blocks:
     """For each positive pair one of its semi-hard negatives, each as likely; pairs without one are left out."""
     return _by_pair(
-        points, margin, lambda p: random_semi_hard_negatives(p.judges, p.start, p.stop, margin, seed), options
+        points, margin, is_told, lambda p: random_semi_hard_negatives(p.judges, p.start, p.stop, margin, seed), options
     )
 
 
 def mine_distance_weighted(
-    points: Points, *, margin: float = 1.0, seed: int = 0, cutoff: float = 0.5, reach: float = 1.4, **options: Any
+    points: Points,
+    *,
+    margin: float = 1.0,
+    seed: int = 0,
+    cutoff: float = 0.5,
+    reach: float = 1.4,
+    is_told: bool = True,
+    **options: Any,
 ) -> Blocks:
     """For each positive pair a negative drawn against the density of distances on the sphere: all are as likely.
 
@@ -190,24 +215,56 @@ def mine_distance_weighted(
             fix="add --normalize, or --distance cosine",
         )
     options = {**options, "block": 64}  # rounding depends on the shape of a product, and a draw on its rounding
-    return _by_pair(points, margin, lambda p: _distance_weighted(points, p, seed, cutoff, reach), options)
+    return _by_pair(points, margin, is_told, lambda p: _distance_weighted(points, p, seed, cutoff, reach), options)
 
 
-def _by_pair(points: Points, margin: float, choose: Callable[[Panel], np.ndarray], options: dict[str, Any]) -> Blocks:
+def _by_pair(
+    points: Points, margin: float, is_told: bool, choose: Callable[[Panel], np.ndarray], options: dict[str, Any]
+) -> Blocks:
     def mine(panel: Panel) -> Mined:
         negatives = choose(panel)
         index, _ = own_class(points, panel.start, panel.stop)
         kept = negatives >= 0
-        anchor, positive = np.repeat(panel.positions, kept.sum(axis=1)), index[kept]
+        anchor, positive, negative = np.repeat(panel.positions, kept.sum(axis=1)), index[kept], negatives[kept]
+        if not is_told and ROUGH * len(anchor) > len(panel) * len(points) and has_rough(points):
+            return _rough(points, panel, (anchor, positive, negative), margin)
         if points.masks is not None or 2 * len(positive) < kept.size or kept.shape[1] < SIDE_BY_SIDE:
-            return measured(points, anchor, positive, negatives[kept], margin)
+            return measured(points, anchor, positive, negative, margin)
         squares = np.empty(kept.shape)
         for rows, columns in own_runs(points, panel.start, panel.stop, slice(0, len(points))):
             anchors = slice(panel.start + rows.start, panel.start + rows.stop)
             squares[rows, : columns.stop - columns.start] = points.gram.beside(anchors, columns)
-        return _told(points, anchor, positive, negatives[kept], squares[kept], margin)
+        return _told(points, anchor, positive, negative, squares[kept], margin)
 
     return fold(points, mine, **options)
+
+
+def has_rough(points: Points) -> bool:
+    """Whether products tell distances to as many digits as a sum of them shows."""
+    return points.metric in ("euclidean", "sqeuclidean", "cosine") and points.gram.slope < 2.0**-36
+
+
+def _rough(points: Points, panel: Panel, triplets: tuple[np.ndarray, ...], margin: float) -> Mined:
+    """`measured`, but for last digits: distances are by products, and where these cannot tell which of d_ap, d_an and
+    d_ap + margin is less, by differences."""
+    gram, (anchor, positive, negative) = points.gram, triplets
+    shape = len(panel), len(points)
+    squares = points.squares(panel.start, panel.stop, panel.judges.scratch.array("squares", shape))
+    if not gram.is_exact:
+        limits = np.maximum(NEAR * (gram.norms[panel.start : panel.stop] + gram.largest_norm), gram.least)
+        i, j = where_true(squares < limits[:, None])
+        squares[i, j] = gram.direct(i + panel.start, j)
+    lines = (anchor - panel.start) * shape[1]
+    mined = _with_losses(points, triplets, *(squares.take(lines + side) for side in triplets[1:]), margin)
+    if gram.is_exact or not len(mined):
+        return mined
+    gap = mined.d_ap - mined.d_an
+    off = (2 * gram.slope / NEAR + 2.0**-40) * (mined.d_ap.max() + mined.d_an.max() + margin)
+    unsure = np.flatnonzero((abs(gap) <= off) | (abs(gap + margin) <= off))
+    again = measured(points, anchor[unsure], positive[unsure], negative[unsure], margin)
+    for name in ("d_ap", "d_an", "loss"):
+        getattr(mined, name)[unsure] = getattr(again, name)
+    return mined
 
 
 def _distance_weighted(points: Points, panel: Panel, seed: int, cutoff: float, reach: float) -> np.ndarray:

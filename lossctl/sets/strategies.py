@@ -328,11 +328,13 @@ def _lowest_of_bins(
 
 
 class Strategy(NamedTuple):
-    """How triplets are mined, how many are to be expected, and whether a device can find them."""
+    """How triplets are mined, how many are to be expected, whether a device can find them, and whether distances may be
+    left rough."""
 
     mine: Callable[..., Blocks]
     expected: Callable[..., Estimate]
     is_on_device: bool = False
+    is_by_pair: bool = False
 
 
 def _estimate(choose_of: Callable[..., Choose], points: Points, **options: Any) -> Estimate:
@@ -369,15 +371,15 @@ def _chosen(choose_of: Callable[..., Choose]) -> Strategy:
 
 STRATEGIES = {
     "batch-hard": Strategy(mining.mine_batch_hard, mining.estimate_anchors, is_on_device=True),
-    "semi-hard": Strategy(mining.mine_semi_hard, mining.estimate_pairs, is_on_device=True),
+    "semi-hard": Strategy(mining.mine_semi_hard, mining.estimate_pairs, is_on_device=True, is_by_pair=True),
     "random-semi-hard": Strategy(
-        mining.mine_random_semi_hard, partial(mining.estimate_pairs, fallback="drop"), is_on_device=True
+        mining.mine_random_semi_hard, partial(mining.estimate_pairs, fallback="drop"), is_on_device=True, is_by_pair=True
     ),
     "hardest": Strategy(mining.mine_hardest, mining.estimate_hardest),
     "all": Strategy(mining.mine_all, mining.estimate_all),
     "easy-positive": Strategy(mining.mine_easy_positive, partial(mining.estimate_anchors, fallback="drop")),
     "multi-similarity": Strategy(mining.mine_multi_similarity, mining.estimate_multi_similarity),
-    "distance-weighted": Strategy(mining.mine_distance_weighted, mining.estimate_pairs),
+    "distance-weighted": Strategy(mining.mine_distance_weighted, mining.estimate_pairs, is_by_pair=True),
     "pair-margin": _chosen(pair_margin),
     "angular": _chosen(angular),
     "easy-hard": _chosen(easy_hard),
