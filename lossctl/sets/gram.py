@@ -22,7 +22,7 @@ from .exact import lowest_exponent
 
 LEAST = 2.0**-108  # the square of a chord of which the product has lost some digits, however near the centre
 NEAR = 2.0**-10  # d^2 below this share of |a|^2 + |b|^2 is computed again: the product has lost more than 10 bits
-PAIRS_AT_ONCE = 1 << 9
+PAIRS_AT_ONCE = 1 << 8
 SIDE_BY_SIDE = 1 << 6  # points of a slice that are worth a step of their own
 VALUES_AT_ONCE = 1 << 20
 TILE = 1 << 9  # rows that are multiplied at a time, of points in a file: a multiple of what a processor takes at once
@@ -134,11 +134,12 @@ class Gram:
             i, j = np.mgrid[anchors, columns]
             return self.direct(i.ravel(), j.ravel()).reshape(i.shape)
         result = np.empty((anchors.stop - anchors.start, columns.stop - columns.start))
-        differences = np.empty((PAIRS_AT_ONCE, self.x.shape[1]))
+        differences, copies = np.empty((2, min(PAIRS_AT_ONCE, result.shape[1]), self.x.shape[1]))
         for row, anchor in zip(result, self.x[anchors], strict=True):
+            copies[:] = anchor  # one row from another at a time takes half as long again
             for part in self.parts(len(row)):
                 others = self.x[columns][part]
-                gaps = np.subtract(others, anchor, out=differences[: len(others)])
+                gaps = np.subtract(others, copies[: len(others)], out=differences[: len(others)])
                 row[part] = row_dots(gaps, gaps)
         drawer.let_go(self.x)
         return result

@@ -18,6 +18,7 @@ from .ranks import Ranks, by_place, rank, sums_below
 from .strips import FEW, Reach, strips
 from .ties import Judge, Judges, distinct
 
+MANY = 4  # one place asked for among so many, and all are looked at in their order
 FALLBACKS = ("hardest", "easiest", "drop")
 
 
@@ -92,6 +93,8 @@ def _reach(judge: Judge, ranks: Ranks, values: np.ndarray, rows: np.ndarray) -> 
 
 def _stands_alone(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     """Where the negative at a place cannot be confused with its neighbours in the order, (B, K)."""
+    if places.shape[1] > ranks.keys.shape[1] // MANY:
+        return picked(_all_alone(judge, ranks), places)
     rows, last = np.arange(len(ranks.keys))[:, None], ranks.keys.shape[1] - 1
     here, before, after = (
         _value(ranks, picked(ranks.keys, side))
@@ -101,6 +104,16 @@ def _stands_alone(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     is_first, is_last = places == 0, places >= ranks.present[:, None] - 1
     alone: np.ndarray = (is_first | (here - before > reach)) & (is_last | (after - here > reach))
     return alone
+
+
+def _all_alone(judge: Judge, ranks: Ranks) -> np.ndarray:
+    """(B, W) the same of all places: those of negatives."""
+    values, rows = _value(ranks, ranks.keys), np.arange(len(ranks.keys))[:, None]
+    is_apart = np.ones((len(values), values.shape[1] + 1), bool)  # what is before a place, and what is at it
+    with np.errstate(invalid="ignore"):  # behind the negatives, where all is inf
+        np.greater(np.diff(values, axis=1), _reach(judge, ranks, values[:, 1:], rows), out=is_apart[:, 1:-1])
+    np.put_along_axis(is_apart, ranks.present[:, None], True, axis=1)
+    return is_apart[:, :-1] & is_apart[:, 1:]
 
 
 def _value(ranks: Ranks, keys: np.ndarray) -> np.ndarray:
@@ -228,6 +241,8 @@ def _by_class_place(points: Points, ranks: Ranks, negatives: np.ndarray, nearest
 
     nearest: (B, 1) what the positives have that are not here, if not -1
     """
+    if ranks.is_whole:
+        return np.where(ranks.weight > 0, negatives, -1)
     result = np.full((len(negatives), ranks.width + 1), -1)  # the last takes what has no place
     if nearest is not None:
         anchors = np.arange(ranks.start, ranks.start + len(negatives))

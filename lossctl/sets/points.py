@@ -465,7 +465,10 @@ def own_class(points: Points, start: int, stop: int) -> tuple[np.ndarray, np.nda
         block = points.masks.block(start, stop)
         return block.positives, block.exists
     first, last = (side[start:stop, None] for side in (points.first, points.last))
-    index = first + np.arange(int((last - first).max(initial=0)))
+    sizes = last - first
+    index = first + np.arange(int(sizes.max(initial=0)))
+    if (sizes == index.shape[1]).all():
+        return index, np.ones(index.shape, bool)
     return np.minimum(index, np.maximum(last - 1, 0)), index < last
 
 

@@ -373,7 +373,10 @@ STRATEGIES = {
     "batch-hard": Strategy(mining.mine_batch_hard, mining.estimate_anchors, is_on_device=True),
     "semi-hard": Strategy(mining.mine_semi_hard, mining.estimate_pairs, is_on_device=True, is_by_pair=True),
     "random-semi-hard": Strategy(
-        mining.mine_random_semi_hard, partial(mining.estimate_pairs, fallback="drop"), is_on_device=True, is_by_pair=True
+        mining.mine_random_semi_hard,
+        partial(mining.estimate_pairs, fallback="drop"),
+        is_on_device=True,
+        is_by_pair=True,
     ),
     "hardest": Strategy(mining.mine_hardest, mining.estimate_hardest),
     "all": Strategy(mining.mine_all, mining.estimate_all),
