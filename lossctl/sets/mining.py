@@ -47,7 +47,8 @@ class Mined:
     """M triplets.
 
     rows: (M, 3) int64, anchor, positive, negative as row numbers of the embeddings
-    d_ap, d_an: (M,) distances, each from the differences of its pair alone; loss: (M,) [d_ap - d_an + margin]+
+    d_ap, d_an: (M,) distances, each from the differences of its pair alone, where they are told
+    loss: (M,) [d_ap - d_an + margin]+
     """
 
     rows: np.ndarray
@@ -255,12 +256,16 @@ def _rough(points: Points, panel: Panel, triplets: tuple[np.ndarray, ...], margi
         i, j = where_true(squares < limits[:, None])
         squares[i, j] = gram.direct(i + panel.start, j)
     lines = (anchor - panel.start) * shape[1]
-    mined = _with_losses(points, triplets, *(squares.take(lines + side) for side in triplets[1:]), margin)
+    s_ap, s_an = (squares.take(lines + side) for side in (positive, negative))
+    mined = _with_losses(points, triplets, s_ap, s_an, margin)
     if gram.is_exact or not len(mined):
         return mined
-    gap = mined.d_ap - mined.d_an
     off = (2 * gram.slope / NEAR + 2.0**-40) * (mined.d_ap.max() + mined.d_an.max() + margin)
-    unsure = np.flatnonzero((abs(gap) <= off) | (abs(gap + margin) <= off))
+    gap = mined.d_ap - mined.d_an
+    is_unsure = abs(gap) <= off
+    gap += margin
+    is_unsure |= np.abs(gap, out=gap) <= off
+    unsure = np.flatnonzero(is_unsure)
     again = measured(points, anchor[unsure], positive[unsure], negative[unsure], margin)
     for name in ("d_ap", "d_an", "loss"):
         getattr(mined, name)[unsure] = getattr(again, name)

@@ -94,7 +94,8 @@ def _reach(judge: Judge, ranks: Ranks, values: np.ndarray, rows: np.ndarray) -> 
 def _stands_alone(judge: Judge, ranks: Ranks, places: np.ndarray) -> np.ndarray:
     """Where the negative at a place cannot be confused with its neighbours in the order, (B, K)."""
     if places.shape[1] > ranks.keys.shape[1] // MANY:
-        return picked(_all_alone(judge, ranks), places)
+        here: np.ndarray = picked(_all_alone(judge, ranks), places)
+        return here
     rows, last = np.arange(len(ranks.keys))[:, None], ranks.keys.shape[1] - 1
     here, before, after = (
         _value(ranks, picked(ranks.keys, side))
@@ -113,7 +114,8 @@ def _all_alone(judge: Judge, ranks: Ranks) -> np.ndarray:
     with np.errstate(invalid="ignore"):  # behind the negatives, where all is inf
         np.greater(np.diff(values, axis=1), _reach(judge, ranks, values[:, 1:], rows), out=is_apart[:, 1:-1])
     np.put_along_axis(is_apart, ranks.present[:, None], True, axis=1)
-    return is_apart[:, :-1] & is_apart[:, 1:]
+    alone: np.ndarray = is_apart[:, :-1] & is_apart[:, 1:]
+    return alone
 
 
 def _value(ranks: Ranks, keys: np.ndarray) -> np.ndarray:
