@@ -369,6 +369,30 @@ def test_limit_and_per_anchor():
     assert rows_of([nearest]) == [row for own in pairs.values() for _, row in sorted(own)[:2]]
 
 
+def test_thinned_triplets_are_those_of_lists():
+    """Wherever blocks end: far enough, then the nearest of a pair, then the hardest of an anchor, then the first."""
+    random = np.random.default_rng(8)
+    rows = sorted({(a, p, 10 + n) for a, p, n in random.integers(0, 5, (150, 3)).tolist()})
+    d_ap, d_an = np.array([p / 2 for _, p, _ in rows]), random.integers(0, 6, len(rows)) / 2
+    every = mining.Mined(np.array(rows), d_ap, d_an, d_ap)
+    expected, of_pair, of_anchor = [], {}, {}
+    nearest = sorted((a, p, far, n) for (a, p, n), far in zip(rows, d_an.tolist(), strict=True) if far >= 1.0)
+    for a, p, far, n in nearest:
+        if len(of_pair.setdefault((a, p), [])) < 2:
+            of_pair[a, p].append((far - p / 2, p, n))
+    for (a, _), found in of_pair.items():
+        of_anchor.setdefault(a, []).extend(found)
+    for a, found in sorted(of_anchor.items()):
+        expected += [(a, p, n) for _, p, n in sorted(found)[:3]]
+    thinned = Thinning(min_distance=1.0, per_positive=2, per_anchor=3, limit=len(expected) - 1)
+    for step in (1, 7, 1000):
+        blocks = [every[slice(at, at + step)] for at in range(0, len(rows), step)]
+        assert rows_of(thinned.of(blocks)) == expected[:-1], step
+    assert rows_of(thinned.of([every[:0]])) == []
+    alike = mining.Mined(np.array([(0, 3, 9), (1, 3, 8), (2, 3, 7)]), np.zeros(3), np.ones(3), np.zeros(3))
+    assert len(rows_of(Thinning(per_positive=1).of([alike]))) == 3
+
+
 @pytest.mark.slow
 def test_random_band_is_uniform():
     from scipy.stats import chisquare
