@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from exact_distances import category_counts
 
-from lossctl.sets import mining
+from lossctl.files import drawer
+from lossctl.sets import gram, mining
 from lossctl.sets.chords import WholeChords, whole_directions
 from lossctl.sets.points import sort_points
 from lossctl.sets.triplets import breakdown
@@ -88,6 +89,23 @@ def test_directions_in_least_terms():
         assert whole_directions(np.array([[1.0, 2.0], other])) is None, other
 
 
+def test_rows_of_more_numbers_than_a_block_holds():
+    x = whole_rows(np.random.default_rng(5), 4, 150_000)
+    assert (whole_directions(x * 0.5) == x).all()
+    assert whole_directions(x[:0] * 0.5) is None
+
+
+def test_what_lies_in_a_file_has_the_same_squares(monkeypatch):
+    monkeypatch.setattr(gram, "TILE", 16)
+    x, labels = whole_rows(np.random.default_rng(6), 90, 6), np.arange(90) % 9
+    filed = drawer.filed(x.shape)
+    filed[:] = x
+    held, there = (sort_points(points, labels, metric="cosine").gram for points in (x.astype(float), filed))
+    assert isinstance(there, WholeChords) and drawer.file_of(there.whole) is not None
+    assert (held.squares(0, 90) == there.squares(0, 90)).all()
+    assert (held.products(np.array([5, 40]), slice(3, 80)) == there.products(np.array([5, 40]), slice(3, 80))).all()
+
+
 def farey(random, longest, n):
     """Directions in the plane of squared lengths up to the longest, as near each other as they can be, and others."""
     x = []
@@ -105,15 +123,15 @@ def test_squares_are_in_the_order_of_distances_and_right_to_a_few_ulp():
     random, taken = np.random.default_rng(3), []
     for longest in (30, 1000, 8000, 12000, 40000):
         x = farey(random, longest, 48)
-        gram = sort_points(x.astype(float), np.arange(48) % 2, metric="cosine").gram
-        taken.append(isinstance(gram, WholeChords))
+        chords = sort_points(x.astype(float), np.arange(48) % 2, metric="cosine").gram
+        taken.append(isinstance(chords, WholeChords))
         if not taken[-1]:
             continue
         exact = keys_of(np.array(x)[np.argsort(np.arange(48) % 2, kind="stable")])
-        squares = gram.squares(0, 48)
+        squares = chords.squares(0, 48)
         i, j = np.divmod(np.arange(48 * 48), 48)
-        assert (gram.direct(i, j).reshape(48, 48) == squares).all()
-        assert (gram.products(np.array([5, 40]), slice(3, 30)) == squares[[5, 40], 3:30]).all()
+        assert (chords.direct(i, j).reshape(48, 48) == squares).all()
+        assert (chords.products(np.array([5, 40]), slice(3, 30)) == squares[[5, 40], 3:30]).all()
         leading = squares.view(np.int64) & ~255
         for row, keys in zip(leading, exact, strict=True):
             order = np.argsort(row, kind="stable").tolist()
@@ -123,10 +141,10 @@ def test_squares_are_in_the_order_of_distances_and_right_to_a_few_ulp():
         with mp.workprec(200):
             for a, row in enumerate(squares):
                 for b, square in enumerate(row):
-                    u, v = gram.whole[a].astype(int).tolist(), gram.whole[b].astype(int).tolist()
+                    u, v = chords.whole[a].astype(int).tolist(), chords.whole[b].astype(int).tolist()
                     dot, sizes = u[0] * v[0] + u[1] * v[1], (u[0] ** 2 + u[1] ** 2) * (v[0] ** 2 + v[1] ** 2)
                     truth = 2 - 2 * dot / mp.sqrt(sizes)
-                    assert abs(square - truth) <= gram.spread * truth + 1e-50, (longest, u, v)
+                    assert abs(square - truth) <= chords.spread * truth + 1e-50, (longest, u, v)
     assert taken == [True, True, True, True, False]
 
 

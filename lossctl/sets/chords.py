@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..files import drawer
-from ..language.rounded import row_dots, row_products
+from ..language.rounded import row_dots
 from ..language.twofold import Twofold
-from .gram import Gram, from_few, make_gram
+from .gram import Gram, from_few, make_gram, multiplied
 
 AT_ONCE = 1 << 15  # squares that are worked on together, near the processor
 SPREAD = 8 * 2.0**-53  # more than seven roundings take of a square, relatively
@@ -41,8 +41,7 @@ class WholeChords(Gram):
         self, anchors: slice | np.ndarray, columns: slice | np.ndarray, out: np.ndarray | None = None
     ) -> np.ndarray:
         sizes, others = self.sizes[anchors, None], self.sizes[columns]
-        squares = row_products(self.whole[anchors], self.whole[columns], out)
-        drawer.let_go(self.whole)
+        squares = multiplied(self.whole[anchors], self.whole, columns, out)
         step = max(1, AT_ONCE // max(1, len(others)))
         for rows in (slice(at, at + step) for at in range(0, len(squares), step)):
             _chords(squares[rows], sizes[rows], others)
@@ -94,7 +93,7 @@ def make_chords(x: np.ndarray, units: Callable[[], Twofold]) -> Gram | None:
     Squares of different distances differ by 1 / m^3 at least, m the largest squared length: (ab)^2 / |b|^2 do by
     1 / m^2, cosines by half of 1 / m of that. So much has to be left where keys (ranks.py) take the lowest bits.
     """
-    whole = whole_directions(x) if len(x) else None
+    whole = whole_directions(x)
     if whole is None:
         return None
     sizes = np.concatenate([row_dots(whole[rows], whole[rows]) for rows in drawer.blocks(whole)])
@@ -110,18 +109,18 @@ def make_chords(x: np.ndarray, units: Callable[[], Twofold]) -> Gram | None:
 
 def whole_directions(x: np.ndarray) -> np.ndarray | None:
     """(N, D) whole numbers of the directions of the points, in least terms and so small that float64 products are
-    exact; None of others. A row of zeros stays one."""
-    most = 2.0 ** ((53 - (x.shape[1] - 1).bit_length()) // 2)
-    whole = drawer.like(x, x.shape)
-    at = 0
-    for number, block in enumerate(from_few(x)):
+    exact; None of others, and of no points. A row of zeros stays one."""
+    most, whole, at = 2.0 ** ((53 - (x.shape[1] - 1).bit_length()) // 2), None, 0
+    for block in from_few(x) if len(x) else ():
         part = _least_terms(block.astype(np.float64, copy=False))
         drawer.let_go(x)
         if part is None or abs(part).max() > most:
             return None
-        if number:  # the first is a row of the next
-            whole[at : at + len(part)] = part
-            at += len(part)
+        if whole is None:  # the first is a row of the next
+            whole = drawer.like(x, x.shape)
+            continue
+        whole[at : at + len(part)] = part
+        at += len(part)
     return whole
 
 

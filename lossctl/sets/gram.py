@@ -87,15 +87,7 @@ class Gram:
         self, anchors: slice | np.ndarray, columns: slice | np.ndarray, out: np.ndarray | None = None
     ) -> np.ndarray:
         """`squares` of any anchors and columns."""
-        right, left = self.right[columns], self.left(anchors)
-        if out is None:
-            out = np.empty((len(left), len(right)), right.dtype)
-        tiles = 1 if drawer.file_of(self.right) is None else max(1, len(right) // TILE)
-        for tile in range(tiles):
-            part = slice(tile * TILE, (tile + 1) * TILE if tile < tiles - 1 else len(right))
-            row_products(left, right[part], out[:, part])
-            drawer.let_go(self.right)
-        return out
+        return multiplied(self.left(anchors), self.right, columns, out)
 
     def some(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         """|x_i - x_j|^2 for M pairs of positions, (M,), by products, within the bound of `squares`."""
@@ -222,6 +214,19 @@ def make_gram(x: np.ndarray, *, units: Twofold | None = None, steps: Sequence[fl
     )
 
 
+def multiplied(left: np.ndarray, right: np.ndarray, columns: slice | np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """(B, n) products of (B, D) rows with these of (N, D) others; of what lies in a file, some at a time."""
+    others = right[columns]
+    if out is None:
+        out = np.empty((len(left), len(others)), right.dtype)
+    tiles = 1 if drawer.file_of(right) is None else max(1, len(others) // TILE)
+    for tile in range(tiles):
+        part = slice(tile * TILE, (tile + 1) * TILE if tile < tiles - 1 else len(others))
+        row_products(left, others[part], out[:, part])
+        drawer.let_go(right)
+    return out
+
+
 def narrow(gram: Gram) -> Gram:
     """The same in float32."""
     return gram.narrowed()
@@ -314,7 +319,7 @@ def grid_of(
 def from_few(x: np.ndarray) -> Iterator[np.ndarray]:
     """A row, which mostly shows that a set is no grid, then all rows in blocks."""
     yield x[:1]
-    yield from np.array_split(x, max(1, x.size >> 16))
+    yield from np.array_split(x, max(1, min(len(x), x.size >> 16)))
 
 
 def _exponent(value: float) -> int:

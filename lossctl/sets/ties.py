@@ -13,7 +13,7 @@ import numpy as np
 
 from ..files import drawer
 from ..language.rounded import row_dots
-from .chords import whole_directions
+from .chords import WholeChords, whole_directions
 from .exact import Exact
 from .gram import Gram
 from .points import HUGE, Points, own_class
@@ -93,7 +93,9 @@ class Judge:
     @cached_property
     def integers(self) -> np.ndarray | None:
         """(M, D) whole numbers of the directions, with exact products; None where none are compared, or no such."""
-        return whole_directions(self.points.numbers) if self.points.is_angular and self.points.anchors else None
+        if isinstance(self.gram, WholeChords):
+            return self.gram.whole
+        return whole_directions(self.points.numbers) if self.points.is_angular else None
 
     @cached_property
     def norms(self) -> np.ndarray:
