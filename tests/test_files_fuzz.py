@@ -165,6 +165,15 @@ def test_rows_with_missing_values_are_read_alike(chunk):
     assert check(chunk, Form("x", ",", (), 3, True), ColumnKinds((0,), (1,)))
 
 
+def test_a_single_long_word_makes_no_array_as_wide():
+    words = ["a", "bc"] * 1000 + ["x" * 60]
+    chunk = "".join(word + "\n" for word in words).encode()
+    for reader in (read_fast, read_by_arrow):
+        if (parsed := reader(chunk, Form("x", ",", (), 1, False), ColumnKinds((), (0,)))) is not None:
+            assert parsed.labels[0].tolist() == words
+            assert parsed.labels[0].nbytes < 10 * len(chunk)
+
+
 @BRIEF
 @given(st.text('a"\n', max_size=20), st.integers(0, 9))
 def test_a_newline_within_quotes_ends_no_row(text, tail):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 QUOTE, NEWLINE, BLANK, ZERO, NINE = 34, 10, 32, 48, 57
 WIDEST_WORD = 64
+ROOMY = 8  # times as many bytes as its rows have in a file may an array of text take
 SOME, MANY = 1 << 22, 1 << 25  # bytes from which pyarrow reads what the fast reader cannot; all that it can
 BLOCK = 1 << 18  # bytes that pyarrow reads at once, so that they stay in the cache
 BEGINS_WORD = np.isin(np.arange(256), list(b"abcdefghijklmopqrstuvwxyzABCDEFGHIJKLMOPQRSTUVWXYZ_"))
@@ -100,21 +101,27 @@ def read_by_arrow(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
         np.concatenate([*map(np.from_dlpack, cells.chunks)], out=values)
         if not (values.max() < EXACT and values.min() > -EXACT):
             return None
-    labels = [_labels_of_arrow(table.column(names[column]), form) for column in plan.labels]
+    widest = ROOMY * len(text) // table.num_rows
+    labels = [_labels_of_arrow(table.column(names[column]), form, widest) for column in plan.labels]
     if any(column is None for column in labels):
         return None
     return Parsed(numbers.T, tuple(column for column in labels if column is not None))
 
 
-def _labels_of_arrow(column: Any, form: Form) -> Array | None:
+def _labels_of_arrow(column: Any, form: Form, widest: int) -> Array | None:
     """Labels, of cells of which each differing one stands once in a block; None for all if a cell is no label."""
     parts = []
     for block in column.chunks:
         kinds = _fast_labels(_cells_of(block.dictionary), form)
         if kinds is None:
             return None
-        parts.append(kinds[np.from_dlpack(block.indices)])
+        parts.append(_lean(kinds, widest)[np.from_dlpack(block.indices)])
     return joined(parts)
+
+
+def _lean(labels: Array, widest: int) -> Array:
+    """Text as objects where one of an array would take more bytes than this: a single long one makes all as wide."""
+    return labels.astype(object) if labels.dtype.kind == "U" and labels.itemsize > widest else labels
 
 
 def _cells_of(strings: Any) -> Cells:
@@ -168,13 +175,14 @@ def read_fast(chunk: bytes, form: Form, plan: ColumnKinds) -> Parsed | None:
         return None
     text = _plain(chunk)
     cells = None if text is None else _locate(text, form)
-    if cells is None:
+    if text is None or cells is None:
         return None
     numbers = _fast_numbers(cells, form, plan)
     labels = [_fast_labels(cells.of([column]), form) for column in plan.labels]
     if numbers is None or any(column is None for column in labels):
         return None
-    return Parsed(numbers, tuple(column for column in labels if column is not None))
+    widest = ROOMY * len(text) // len(numbers)
+    return Parsed(numbers, tuple(_lean(column, widest) for column in labels if column is not None))
 
 
 def _plain(chunk: bytes) -> bytes | None:
