@@ -123,6 +123,22 @@ def test_distances_of_products_are_on_the_side_of_those_that_are_told(cases):
             np.testing.assert_allclose(getattr(rough, side), getattr(told, side), rtol=1e-9, err_msg=name)
 
 
+def test_semi_hard_beside_an_anchor_of_which_all_positives_matter():
+    """At the edge of a large class a row stands again under another label: the other anchors are near no negative."""
+    random = np.random.default_rng(3)
+    labels = np.repeat([0, 1, 2], [90, 80, 70])
+    x = random.integers(-4, 5, (240, 8)) + 200 * np.eye(3, 8, dtype=int)[labels]
+    x[100] = x[0] = [200, 40, 0, 0, 0, 0, 0, 0]
+    squares = ((x[:, None] - x) ** 2).sum(axis=2)
+    expected = []
+    for a, p in zip(*np.nonzero(labels[:, None] == labels), strict=True):
+        beyond = np.where((labels != labels[a]) & (squares[a] > squares[a, p]), squares[a], 1 << 60)
+        if a != p and beyond.min() < 1 << 60:
+            expected.append((int(a), int(p), int(beyond.argmin())))
+    points = sort_points(x.astype(float), labels)
+    assert in_any_order(mining.mine_semi_hard(points, fallback="drop")) == expected
+
+
 @pytest.mark.first_fast
 @pytest.mark.parametrize("fallback", ["drop", "hardest", "easiest"])
 def test_easy_positive(cases, fallback):

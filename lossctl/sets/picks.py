@@ -197,7 +197,7 @@ def semi_hard_strip(judge: Judge, ranks: Ranks, fallback: str) -> np.ndarray:
         negatives = np.where(is_beyond, negatives, negatives_at(judge, ranks, np.zeros((len(negatives), 1), np.int64)))
     elif fallback == "easiest" and not is_beyond.all():
         negatives = np.where(is_beyond, negatives, farthest_negatives(judge, ranks)[:, None])
-    nearest = negatives_at(judge, ranks, np.zeros((len(negatives), 1), np.int64)) if ranks.is_partial else None
+    nearest = None if ranks.is_whole else negatives_at(judge, ranks, np.zeros((len(negatives), 1), np.int64))
     return _by_class_place(judge.points, ranks, negatives, nearest)
 
 

@@ -38,7 +38,7 @@ class Ranks:
     index, weight: (B, K) the positives' positions, in the order of `points.own_class`, and how often each counts; the
         anchor itself, and once more for each point that is none, counts 0 times
     places: (B, K) where each stands in `points.own_class`, or -1;  width: how many places there are
-    is_whole: all of these are here
+    is_whole: all of these are here; else those are left out of which no negative is as near
     positives: (B, K) their squared distances
     sure: (B, J, K) how many columns are surely below d_ap + margins[j]
     hard: (B, K) how many columns are surely not beyond d_ap
@@ -79,11 +79,6 @@ class Ranks:
         row = self.keyed[anchor]
         columns: np.ndarray = self.keys[row, positions] & self.key_mask
         return columns if self.table is None else self.table[row, columns]
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether positives are left out, because no negative is as near."""
-        return bool(self.index.shape[1] < self.width)
 
     def at(self, places: np.ndarray) -> np.ndarray:
         """(R, K) the points at places of each order that has keys."""
