@@ -202,7 +202,7 @@ def _blocks(asked: MiningQuestion, points: Points, workers: Workers, progress: A
         return mined_pairs.pairs_of(points, asked.strategy, options, workers, progress)
     options |= {"count": asked.thinning.limit} if asked.strategy == "hardest" else {}
     strategy = strategies.STRATEGIES[asked.strategy]
-    if strategy.is_by_pair and asked.path is not None and asked.kind in ONLY_ROWS:
+    if strategy.may_be_rough and asked.path is not None and asked.kind in ONLY_ROWS:
         thinning = asked.thinning
         options["is_told"] = (thinning.min_distance, thinning.per_positive, thinning.per_anchor) != (None, None, None)
     return strategy.mine(points, **options, threads=workers, progress=progress)

@@ -345,10 +345,8 @@ def find(name: str) -> Loss:
 
         if cutoff := synonyms.meant("at", [option.name for option in names()[stem].all_options]):
             raise UsageError(f"unknown loss {name!r}", fix=f"write {stem}:{cutoff}={places}")
-    if kebab.removeprefix("neg-") != kebab and elsewhere.ours(kebab[4:]):
-        raise UsageError(
-            f"{name!r} is minus a loss", why="scores of scikit-learn rise", fix=f"write {elsewhere.ours(kebab[4:])}"
-        )
+    if kebab.startswith("neg-") and (meant := elsewhere.ours(kebab[4:]) or kebab[4:]) in names():
+        raise UsageError(f"{name!r} is minus a loss", why="scores of scikit-learn rise", fix=f"write {meant}")
     if "," in name and all(part in names() for part in kebab.split(",")):
         first, *others = kebab.split(",")
         more = " ".join(f"--also {other}" for other in others)

@@ -334,7 +334,7 @@ class Strategy(NamedTuple):
     mine: Callable[..., Blocks]
     expected: Callable[..., Estimate]
     is_on_device: bool = False
-    is_by_pair: bool = False
+    may_be_rough: bool = False
 
 
 def _estimate(choose_of: Callable[..., Choose], points: Points, **options: Any) -> Estimate:
@@ -371,18 +371,18 @@ def _chosen(choose_of: Callable[..., Choose]) -> Strategy:
 
 STRATEGIES = {
     "batch-hard": Strategy(mining.mine_batch_hard, mining.estimate_anchors, is_on_device=True),
-    "semi-hard": Strategy(mining.mine_semi_hard, mining.estimate_pairs, is_on_device=True, is_by_pair=True),
+    "semi-hard": Strategy(mining.mine_semi_hard, mining.estimate_pairs, is_on_device=True, may_be_rough=True),
     "random-semi-hard": Strategy(
         mining.mine_random_semi_hard,
         partial(mining.estimate_pairs, fallback="drop"),
         is_on_device=True,
-        is_by_pair=True,
+        may_be_rough=True,
     ),
     "hardest": Strategy(mining.mine_hardest, mining.estimate_hardest),
     "all": Strategy(mining.mine_all, mining.estimate_all),
     "easy-positive": Strategy(mining.mine_easy_positive, partial(mining.estimate_anchors, fallback="drop")),
     "multi-similarity": Strategy(mining.mine_multi_similarity, mining.estimate_multi_similarity),
-    "distance-weighted": Strategy(mining.mine_distance_weighted, mining.estimate_pairs, is_by_pair=True),
+    "distance-weighted": Strategy(mining.mine_distance_weighted, mining.estimate_pairs, may_be_rough=True),
     "pair-margin": _chosen(pair_margin),
     "angular": _chosen(angular),
     "easy-hard": _chosen(easy_hard),
