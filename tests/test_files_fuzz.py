@@ -17,7 +17,7 @@ from lossctl.errors import DataError, FileError, LossctlError, UsageError
 from lossctl.files import tables
 from lossctl.files.cells import NUMBER, ColumnKinds, Form, Parsed, read_strictly
 from lossctl.files.decimals import decimals, pad, whole_numbers
-from lossctl.files.fast import read_by_arrow, read_fast
+from lossctl.files.fast import read_by_arrow, read_fast, read_rows
 from lossctl.files.sources import blocks, open_source
 from lossctl.files.writing import atomic_output
 
@@ -172,6 +172,15 @@ def test_a_single_long_word_makes_no_array_as_wide():
         if (parsed := reader(chunk, Form("x", ",", (), 1, False), ColumnKinds((), (0,)))) is not None:
             assert parsed.labels[0].tolist() == words
             assert parsed.labels[0].nbytes < 10 * len(chunk)
+
+
+def test_a_blank_line_is_a_missing_cell_whoever_reads_the_column():
+    form = Form("x", ",", ("y",), 1, True)
+    for cell, label in ((b"b", "b"), (b'"b"', "b"), (b'"say ""b"""', 'say "b"'), (b"7", 7)):
+        found = read_rows(b"a\n\n" + cell + b"\n", 2, form, ColumnKinds((), (0,)))
+        assert found.labels[0].tolist() == ["a", None, label]
+    with pytest.raises(DataError, match="x:4: column 'y'"):
+        read_rows(b"0.5\n\nb\n", 2, form, ColumnKinds((0,), ()))
 
 
 @BRIEF

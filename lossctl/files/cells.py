@@ -275,7 +275,8 @@ def _read(reader: Any, cells: Sequence[str], column: int, line: int, form: Form)
 
 
 def strict_rows(chunk: bytes, line: int, form: Form) -> Iterator[tuple[int, list[str]]]:
-    """Each row with the line it begins on. DataError for ragged or blank rows, NUL, bad UTF-8, unclosed quotes."""
+    """Each row with the line it begins on. DataError for ragged rows, NUL, bad UTF-8, unclosed quotes, and for a blank
+    row, unless it is one cell that may be missing."""
     lines = _text(chunk, line, form.label).split("\n")
     if not lines[-1]:
         del lines[-1]
@@ -289,6 +290,8 @@ def strict_rows(chunk: bytes, line: int, form: Form) -> Iterator[tuple[int, list
             raise DataError(f"{form.label}:{begins}: {reason}", why="quotes and line ends follow RFC 4180") from None
         if cells is None:
             return
+        if not cells and form.width == 1 and form.allow_missing:
+            cells = [""]
         if not cells or len(cells) != (form.width or len(cells)):
             raise _wrong_width(begins, cells, form)
         yield begins, cells
