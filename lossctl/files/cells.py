@@ -323,7 +323,8 @@ def _wrong_width(line: int, cells: list[str], form: Form) -> DataError:
             f"{form.label}:{line}: {len(cells)} cell{'s' if len(cells) > 1 else ''}: a comment among the rows",
             fix=piped("grep -v '^#'", form.label),
         )
-    if form.names and len(cells) == form.width + 1 and cells[0].strip() not in form.names:
+    is_first = line == 2 and form.names
+    if is_first and len(cells) == form.width + 1 and cells[0].strip() not in form.names:
         return DataError(
             f"{form.label}:{line}: {len(cells)} cells, but the header has {form.width}",
             why="R writes a name for each row, and none for their column",
