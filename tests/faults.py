@@ -87,6 +87,7 @@ CASES: dict[str, Case] = {
     "Latin 1": _bce("prob,label,név\n0.9,1,é\n0.2,0,a\n0.6,1,a\n".encode("latin-1")),
     "NUL": _bce(b"prob,label\n0.9,1\n0.2,0\0\0\n0.6,1\n"),
     "a blank line": _bce("prob,label\n0.9,1\n\n0.2,0\n0.6,1\n"),
+    "a blank line, CRLF": _bce("prob,label\r\n0.9,1\r\n\r\n0.2,0\r\n0.6,1\r\n"),
     "a blank line in a column": Case(
         "compute brier p.csv y.csv", {"p.csv": "prob\n0.5\n\n0.8\n", "y.csv": "y\n1\n0\n1\n"}, (0.145,)
     ),

@@ -310,7 +310,7 @@ def _csv_reason(text: str) -> str:
 
 def _wrong_width(line: int, cells: list[str], form: Form) -> DataError:
     if not cells:
-        fix = piped("sed '/^$/d'", form.label)
+        fix = piped("sed '/^[[:space:]]*$/d'", form.label)
         if form.width != 1:
             return DataError(f"{form.label}:{line}: a blank line", fix=fix)
         return DataError(

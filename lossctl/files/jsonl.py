@@ -159,7 +159,7 @@ def _in_turn(chunk: bytes, names: Sequence[str], label: str, number: int) -> lis
 def _object(line: bytes, label: str, number: int) -> dict[str, Any]:
     place = f"{label}:{number}"
     if not line.strip():
-        raise DataError(f"{place}: a blank line", fix=piped("sed '/^$/d'", label))
+        raise DataError(f"{place}: a blank line", fix=piped("sed '/^[[:space:]]*$/d'", label))
     try:
         item = json.loads(line, parse_constant=float, object_pairs_hook=unique_keys)
     except UnicodeDecodeError as fault:
