@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import DataError, UsageError
 from ..language.roles import TRIPLET, Role
 from ..text import shown
@@ -109,6 +111,8 @@ def bind(desk: Desk, roles: Sequence[Role], sources: Sequence[Given], named: Map
     bound = {**fields, **by_name}
     for role in roles:
         _refuse_bits(bound[role.name], role)
+    if {role.name for role in roles} >= set(TRIPLET):
+        _refuse_row_numbers([bound[name] for name in TRIPLET])
     if roles[0].is_set and len(roles) == 2:
         from .embeddings import upright
 
@@ -124,6 +128,22 @@ def _refuse_bits(field: Field, role: Role) -> None:
             f"{label_of(field.frame.path)}: {field.name}: uint16 values as {role.option}",
             why="bfloat16 is often saved as its 16 bits, and read as whole numbers they mean nothing",
             fix="if that is what they are: np.save(path, (x.astype('u4') << 16).view('f4')); if not: x.astype('i4')",
+        )
+
+
+def _refuse_row_numbers(fields: Sequence[Field]) -> None:
+    """DataError for three columns of a file, each of whole numbers, as points: mined triplets say rows of a set."""
+    if any(field.frame.format == "memory" or len(field.columns) > 1 for field in fields):
+        return
+    if any(field.frame.dtype_of(field).startswith("float") for field in fields):
+        return
+    values = [first_values(field, "number") for field in fields]
+    if all(side.ndim == 1 and len(side) and (side == np.floor(side)).all() and side.min() >= 0 for side in values):
+        label = label_of(fields[0].frame.path)
+        raise DataError(
+            f"{label}: row numbers as points: {', '.join(TRIPLET)} are a whole number each",
+            why="mine writes which rows of a set are together, and no points",
+            fix=f"add --index {label}, and name the file of the points where it stood",
         )
 
 
