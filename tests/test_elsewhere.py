@@ -176,6 +176,8 @@ def test_an_option_by_another_name_is_answered_by_its_own():
 def test_options_by_another_name_are_told_in_the_words_of_the_place():
     done = run_lossctl("compute", "pinball", "--tau", ".9", "samples/preds.npy")
     assert "No such option: --tau" in done.err and "use --alpha: the quantile" in done.err
+    done = run_lossctl("triplets", "x.npz", "--metric", "cosine")
+    assert "No such option: --metric" in done.err and "use --distance;" in done.err
     done = run_lossctl("compute", "dice", "--over", "all", "samples/preds.npy")
     assert "--over is of multiclass-dice" in done.err
     with pytest.raises(UsageError, match="no input or option 'tau'\\nfix: use alpha: the quantile"):

@@ -219,6 +219,21 @@ def test_a_csv_of_triplets_feeds_back_as_the_npy_does(tmp_path):
         assert run_lossctl(*command, POINTS, "--index", text).out == run_lossctl(*command, POINTS, "--index", npy).out
 
 
+@pytest.mark.parametrize("name", ["t.npz", "t.csv"])
+def test_mined_row_numbers_are_no_points(tmp_path, name):
+    """Three columns of whole numbers were points of one column each, and gave a number."""
+    mined = tmp_path / name
+    labels = "samples/embedding_labels.npy"
+    assert run_lossctl("mine", "semi-hard", POINTS, labels, "--margin", "0.2", "-o", mined).code == 0
+    for command in (("compute", "triplet"), ("triplets",)):
+        done = run_lossctl(*command, mined)
+        assert done.code == 3 and "row numbers as points" in done.err and f"--index {mined}" in done.err
+        assert run_lossctl(*command, POINTS, "--index", mined).code == 0
+    points = {side: np.array([[0.0], [3.0]]) for side in ("anchor", "positive", "negative")}
+    np.savez(tmp_path / "points.npz", **points)
+    assert float(run_lossctl("compute", "triplet", tmp_path / "points.npz", "--margin", "1").out) == 1.0
+
+
 def test_an_index_that_is_no_triplet_is_refused(tmp_path):
     np.save(tmp_path / "i.npy", np.array([[0, 1, 2], [5, 5, 7]]))
     for command in (("compute", "triplet"), ("triplets",)):

@@ -168,7 +168,7 @@ def read_baseline(document: Any, name: str) -> dict[Key, Saved]:
         return {key_of(record): _saved(record) for record in document["results"]}
     except (KeyError, TypeError, AttributeError, ValueError):
         raise DataError(
-            f"{shown(name)}: not a saved result of lossctl", fix="make one with: lossctl compute ... --json -o FILE"
+            f"{shown(name)}: not a saved result of lossctl", fix="make one with: lossctl compute ... -f json -o FILE"
         ) from None
 
 

@@ -23,6 +23,9 @@ def unknown_option(fault: Any) -> UsageError:
         known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
         fix = f"{synonyms.fix(flag, loss, known, _flag)}; all options: {path} --help"
         return UsageError(f"No such option: {shown(flag)}", fix=fix)
+    known = [name for parameter in (context.command.params if context else ()) for name in parameter.opts]
+    if name := synonyms.meant(flag, (name.removeprefix("--") for name in known if name.startswith("--"))):
+        return UsageError(f"No such option: {shown(flag)}", fix=f"use {_flag(name)}; all options: {path} --help")
     near = _near(flag, fault.possibilities or ())
     owners = ", ".join(dict.fromkeys(command for row in rows for command in row.commands))
     return UsageError(

@@ -26,4 +26,4 @@ def read_json(path: str) -> Any:
     except OSError as fault:
         raise FileError(f"{label}: cannot read: {fault.strerror}", fix="check the name") from fault
     except (ValueError, RecursionError):
-        raise DataError(f"{label}: not JSON", fix="make one with: lossctl compute ... --json -o FILE") from None
+        raise DataError(f"{label}: not JSON", fix="make one with: lossctl compute ... -f json -o FILE") from None

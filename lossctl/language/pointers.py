@@ -235,7 +235,10 @@ POINTERS: dict[str, Pointer] = {
                      "spectral-distortion", "universal-image-quality", "relative-average-spectral-error",
                      "error-relative-global-dimensionless-synthesis",
                      "root-mean-squared-error-using-sliding-window"), _IMAGES),
-    **dict.fromkeys(("spearman", "spearmanr", "kendall", "kendall-rank", "explained-variance"), _CORRELATION),
+    **dict.fromkeys(("spearman", "spearmanr", "kendall", "kendall-rank"), _CORRELATION),
+    "explained-variance": Pointer("1 less the variance of the errors over that of the true values",
+                                  "it is blind to an offset of all predictions", "scikit-learn's "
+                                  "explained_variance_score; where the offset counts: lossctl compute r2", "r2"),
     **dict.fromkeys(("vae", "vae-loss", "elbo", "beta-vae"), _VAE),
     **dict.fromkeys(("gan", "gan-loss"), _GAN),
     **dict.fromkeys(("ohem", "loss-rank-mining", "hard-example-mining"), _HARDEST),

@@ -31,6 +31,7 @@ SAME = (
     ("reduction", "reduce", "size-average"),
     ("from-logits", "logits", "use-logits", "with-logits", "apply-sigmoid", "log-input"),
     ("weight", "weights", "sample-weight", "sample-weights"),
+    ("distance", "metric", "distance-metric", "dist", "affinity"),
     ("jobs", "n-jobs", "num-workers", "workers", "threads"),
     ("sigma", "alpha", "scale"),
     ("iterations", "sinkhorn-iterations", "max-iter", "n-iter"),

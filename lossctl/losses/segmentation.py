@@ -325,7 +325,7 @@ def mcc(prob: Binary, label: Array, *, smooth: NonNegative = 0.0) -> Sums:
     Paper: Abhishek, Hamarneh, Matthews Correlation Coefficient Loss, 2021
     Reading: 0 is perfect, 1 no better than chance, 2 all wrong; nan where all labels or predictions are alike
     Differs: segmentation-models-pytorch adds 1e-5 (smooth) to each of the four counts; MONAI takes it of each image,
-        then the mean, with 1e-5 under the root
+        then the mean, with 1e-5 under the root; torchmetrics and scikit-learn decide at 0.5 first, and print 1 less it
     smooth: added to each of the four counts
     Use: regions that are small or large, where dice depends on which side is called the region
     Misleads: of all rows together it hides the small images; the mean of groups tells them apart: -g SRC
