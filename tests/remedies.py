@@ -226,11 +226,29 @@ REMEDIES: dict[str, Remedy] = {
         HARD,
     ),
     # --- rare commands
+    "mined rows as points": Remedy(
+        lambda: (np.savez("t.npz", anchor=[0, 2], positive=[1, 3], negative=[2, 1]), shell("compute triplet t.npz")),
+        "add --index t.npz, and name the file of the points where it stood",
+        lambda: shell("compute triplet x.npy --index t.npz --margin 1"),
+        float(
+            np.mean(
+                [
+                    max(0.0, abs(POINTS[a] - POINTS[p]).sum() - abs(POINTS[a] - POINTS[n]).sum() + 1)
+                    for a, p, n in ((0, 1, 2), (2, 3, 1))
+                ]
+            )
+        ),
+    ),
+    "an option by another name": Remedy(
+        lambda: shell("triplets x.npy c.npy --metric cityblock"),
+        "use --distance; all options: lossctl triplets --help",
+        lambda: shell("triplets x.npy c.npy --distance manhattan"),
+    ),
     "a baseline that is not saved": Remedy(
         lambda: (_written("b.json", '{"schema": "x"}'), shell("compute bce t.csv --baseline b.json --max-increase 5%")),
-        "--json -o FILE",
+        "-f json -o FILE",
         lambda: (
-            shell("compute bce t.csv --json -o b.json"),
+            shell("compute bce t.csv -f json -o b.json"),
             shell("compute bce t.csv --baseline b.json --max-increase 5% --bare"),
         )[1],
         BCE,

@@ -119,7 +119,7 @@ def _before(result: Result, baseline: Mapping[Key, Saved]) -> Saved:
         fault = DataError(
             f"the baseline does not hold {shown(name_of(result))}",
             why=f"it holds {held}; loss, options, reduction, group and what is kept must agree",
-            fix="save a baseline with the same command: --json -o FILE",
+            fix="save a baseline with the same command: -f json -o FILE",
         )
         fault.is_placed = True  # it is about none of the inputs
         raise fault
