@@ -132,8 +132,11 @@ def _refuse_bits(field: Field, role: Role) -> None:
 
 
 def _refuse_row_numbers(fields: Sequence[Field]) -> None:
-    """DataError for three columns of a file, each of whole numbers, as points: mined triplets say rows of a set."""
-    if any(field.frame.format == "memory" or len(field.columns) > 1 for field in fields):
+    """DataError for three columns of a table, each of whole numbers, as points: mined triplets say rows of a set."""
+    frames = {field.frame for field in fields}
+    if len(frames) > 1 and any(frame.format == "memory" for frame in frames):
+        return  # arrays of one number a row
+    if any(len(field.columns) > 1 for field in fields):
         return
     if any(field.frame.dtype_of(field).startswith("float") for field in fields):
         return
@@ -143,7 +146,7 @@ def _refuse_row_numbers(fields: Sequence[Field]) -> None:
         raise DataError(
             f"{label}: row numbers as points: {', '.join(TRIPLET)} are a whole number each",
             why="mine writes which rows of a set are together, and no points",
-            fix=f"add --index {label}, and name the file of the points where it stood",
+            fix=f"add --index {'-' if label == 'stdin' else label}, and name the file of the points where it stood",
         )
 
 
