@@ -253,8 +253,8 @@ POINTERS: dict[str, Pointer] = {
     "wasserstein": Pointer("two losses, of two samples and of the scores of a critic", "both go by that name",
                            "lossctl compute wasserstein-1d, or wasserstein-gan", "wasserstein-1d"),
     **dict.fromkeys(("ope", "marre", "arre", "coefficient-of-variation"), _SHARE),
-    **dict.fromkeys(("silhouette", "silhouette-samples"), Pointer("how well clusters are apart", "it is no loss",
-                          "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL")),
+    "silhouette": Pointer("how well clusters are apart", "it is no loss",
+                          "scikit-learn's silhouette_score; of labelled embeddings: lossctl triplets EMB LABEL"),
 }  # fmt: skip
 
 
